@@ -1,0 +1,20 @@
+//! Towbar: REST/JSON calls in, gRPC over mutual TLS out, by the `google.api.http` rules of the descriptors.
+//!
+//! This library exists for the binary and its own tests; nothing of it is a public interface. A module uses only rows
+//! above its own (`tests/layers.rs` holds them in place):
+//!
+//! ```text
+//! problem  protos  json  template        bytes, text, generated code
+//! schema                                 descriptors, compiled
+//! codec                                  JSON <-> wire
+//! route                                  method, path, query -> message
+//! tls  metadata                          parts
+//! upstream  listener                     the two ends
+//! error                                  every refusal -> status and body
+//! proxy                                  the handler
+//! config                                 the file
+//! app  bank                              all joined; the sample bank
+//! cli                                    commands
+//! ```
+
+pub mod protos;

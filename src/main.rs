@@ -1,0 +1,3 @@
+//! The `towbar` command.
+
+fn main() {}
