@@ -17,4 +17,7 @@
 //! cli                                    commands
 //! ```
 
+pub mod json;
+pub mod problem;
 pub mod protos;
+pub mod template;

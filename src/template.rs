@@ -1,0 +1,319 @@
+//! Path templates of `google.api.http`: text in, [`Template`] out.
+//!
+//! Grammar: http.proto, "Path template syntax", and behind it the query part that the bank API writes:
+//!
+//! ```text
+//! Template  = "/" Segments [ ":" LITERAL ] [ "?" QueryKey { "&" QueryKey } ] ;
+//! Segments  = Segment { "/" Segment } ;
+//! Segment   = "*" | "**" | LITERAL | "{" FieldPath [ "=" Segments ] "}" ;
+//! FieldPath = IDENT { "." IDENT } ;
+//! QueryKey  = KEY "=" "{" FieldPath "}" ;
+//! ```
+//!
+//! A `Template` that exists can be routed; nobody checks it twice. Knows no HTTP and no protobuf: a variable is a
+//! dotted name until `route::binding` resolves it.
+
+use std::fmt;
+use std::ops::Range;
+
+/// A parsed template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    /// What each segment of a path must be. `**` comes last if at all.
+    pub segments: Vec<Segment>,
+    /// The fields that are filled from segments, in the order of the text.
+    pub variables: Vec<Variable>,
+    /// The custom verb after `:`, without the colon.
+    pub verb: Option<String>,
+    /// The query keys that the part after `?` declares.
+    pub query: Vec<QueryKey>,
+}
+
+/// One segment of the pattern, compared with the raw (still percent-encoded) segment of a path.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Segment {
+    /// This text.
+    Literal(String),
+    /// `*`: one segment, not empty.
+    Single,
+    /// `**`: the rest of the path, at least one segment.
+    Multi,
+}
+
+/// A field filled from the path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Variable {
+    /// Dotted field path as written.
+    pub field: String,
+    /// The segments it captures.
+    pub segments: Range<usize>,
+    /// Whether it ends with `**` and so captures the rest of the path.
+    pub open_ended: bool,
+    /// http.proto: "a variable that matches multiple segments" keeps `%2F` as it came.
+    pub multi_segment: bool,
+}
+
+/// A query key declared by the template, bound to a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueryKey {
+    /// The key as it stands in a query string, decoded.
+    pub key: String,
+    /// Dotted field path as written.
+    pub field: String,
+}
+
+/// Why a text is no template. Columns count characters from 1.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TemplateError {
+    /// The text does not fit the grammar.
+    #[error("column {column}: expected {expected}, found {found}")]
+    Unexpected { column: usize, expected: &'static str, found: Found },
+    /// `**` before another segment.
+    #[error("column {column}: `**` must come last")]
+    WildcardNotLast { column: usize },
+    /// A variable inside a variable.
+    #[error("column {column}: a variable cannot hold another variable")]
+    Nested { column: usize },
+    /// The same field twice, in path or query.
+    #[error("column {column}: `{field}` is bound a second time")]
+    Twice { column: usize, field: String },
+}
+
+/// What stood where something else was expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// This character.
+    Char(char),
+    /// Nothing more.
+    End,
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Char(c) => write!(f, "`{c}`"),
+            Self::End => f.write_str("the end"),
+        }
+    }
+}
+
+impl Template {
+    /// Parses `text`.
+    ///
+    /// # Errors
+    /// The first place where the text leaves the grammar.
+    pub fn parse(text: &str) -> Result<Self, TemplateError> {
+        let mut parser = Parser { chars: text.chars().collect(), at: 0, template: Self::empty(), wildcard: 0 };
+        parser.expect('/', "`/`")?;
+        parser.segments(false)?;
+        if parser.eat(':') {
+            parser.template.verb = Some(parser.literal("a verb")?);
+        }
+        if parser.eat('?') {
+            parser.query()?;
+        }
+        match parser.peek() {
+            None => Ok(parser.template),
+            Some(_) => Err(parser.unexpected("`/`, `:`, `?` or the end")),
+        }
+    }
+
+    fn empty() -> Self {
+        Self { segments: Vec::new(), variables: Vec::new(), verb: None, query: Vec::new() }
+    }
+}
+
+struct Parser {
+    chars: Vec<char>,
+    at: usize,
+    template: Template,
+    /// The column of the `**` read last.
+    wildcard: usize,
+}
+
+impl Parser {
+    fn segments(&mut self, in_variable: bool) -> Result<(), TemplateError> {
+        loop {
+            self.segment(in_variable)?;
+            if !self.eat('/') {
+                return Ok(());
+            }
+            if self.template.segments.last() == Some(&Segment::Multi) {
+                return Err(TemplateError::WildcardNotLast { column: self.wildcard });
+            }
+        }
+    }
+
+    fn segment(&mut self, in_variable: bool) -> Result<(), TemplateError> {
+        match self.peek() {
+            Some('*') => {
+                self.at += 1;
+                self.wildcard = self.at;
+                let segment = if self.eat('*') { Segment::Multi } else { Segment::Single };
+                self.template.segments.push(segment);
+                Ok(())
+            }
+            Some('{') if in_variable => Err(TemplateError::Nested { column: self.at + 1 }),
+            Some('{') => self.variable(),
+            _ => {
+                let literal = self.literal("a segment")?;
+                self.template.segments.push(Segment::Literal(literal));
+                Ok(())
+            }
+        }
+    }
+
+    fn variable(&mut self) -> Result<(), TemplateError> {
+        self.expect('{', "`{`")?;
+        let field = self.new_field()?;
+        let start = self.template.segments.len();
+        if self.eat('=') {
+            self.segments(true)?;
+        } else {
+            self.template.segments.push(Segment::Single);
+        }
+        self.expect('}', "`}`")?;
+        let captured = &self.template.segments[start..];
+        let multi_segment = captured.len() > 1 || captured.contains(&Segment::Multi);
+        let open_ended = captured.last() == Some(&Segment::Multi);
+        let segments = start..self.template.segments.len();
+        self.template.variables.push(Variable { field, segments, open_ended, multi_segment });
+        Ok(())
+    }
+
+    fn query(&mut self) -> Result<(), TemplateError> {
+        loop {
+            let column = self.at + 1;
+            let key = self.take(|c| is_literal(c) && c != '&' && c != '=', "a query key")?;
+            if self.template.query.iter().any(|known| known.key == key) {
+                return Err(TemplateError::Twice { column, field: key });
+            }
+            self.expect('=', "`=`")?;
+            self.expect('{', "`{`")?;
+            let field = self.new_field()?;
+            self.expect('}', "`}`")?;
+            self.template.query.push(QueryKey { key, field });
+            if !self.eat('&') {
+                return Ok(());
+            }
+        }
+    }
+
+    fn new_field(&mut self) -> Result<String, TemplateError> {
+        let column = self.at + 1;
+        let mut field = self.identifier()?;
+        while self.eat('.') {
+            field.push('.');
+            field.push_str(&self.identifier()?);
+        }
+        let in_path = self.template.variables.iter().any(|variable| variable.field == field);
+        if in_path || self.template.query.iter().any(|known| known.field == field) {
+            return Err(TemplateError::Twice { column, field });
+        }
+        Ok(field)
+    }
+
+    fn identifier(&mut self) -> Result<String, TemplateError> {
+        if self.peek().is_some_and(|c| c.is_ascii_digit()) {
+            return Err(self.unexpected("a field name"));
+        }
+        self.take(|c| c.is_ascii_alphanumeric() || c == '_', "a field name")
+    }
+
+    fn literal(&mut self, expected: &'static str) -> Result<String, TemplateError> {
+        self.take(is_literal, expected)
+    }
+
+    fn take(&mut self, wanted: impl Fn(char) -> bool, expected: &'static str) -> Result<String, TemplateError> {
+        let start = self.at;
+        while self.peek().is_some_and(&wanted) {
+            self.at += 1;
+        }
+        if start == self.at { Err(self.unexpected(expected)) } else { Ok(self.chars[start..self.at].iter().collect()) }
+    }
+
+    fn expect(&mut self, wanted: char, expected: &'static str) -> Result<(), TemplateError> {
+        if self.eat(wanted) { Ok(()) } else { Err(self.unexpected(expected)) }
+    }
+
+    fn eat(&mut self, wanted: char) -> bool {
+        let here = self.peek() == Some(wanted);
+        self.at += usize::from(here);
+        here
+    }
+
+    fn peek(&self) -> Option<char> {
+        self.chars.get(self.at).copied()
+    }
+
+    fn unexpected(&self, expected: &'static str) -> TemplateError {
+        let found = self.peek().map_or(Found::End, Found::Char);
+        TemplateError::Unexpected { column: self.at + 1, expected, found }
+    }
+}
+
+/// RFC 3986 `pchar` without `:` and `*`, which mean something here.
+fn is_literal(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "-._~%!$&'()+,;=@".contains(c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_malformed_template_says_where() {
+        for (template, message) in [
+            ("", "column 1: expected `/`, found the end"),
+            ("v1/orders", "column 1: expected `/`, found `v`"),
+            ("/", "column 2: expected a segment, found the end"),
+            ("/v1//orders", "column 5: expected a segment, found `/`"),
+            ("/v1/{name", "column 10: expected `}`, found the end"),
+            ("/v1/{name=orders/*:cancel", "column 19: expected `}`, found `:`"),
+            ("/v1/{}", "column 6: expected a field name, found `}`"),
+            ("/v1/{1a}", "column 6: expected a field name, found `1`"),
+            ("/v1/{a.}", "column 8: expected a field name, found `}`"),
+            ("/v1/{a={b}}", "column 8: a variable cannot hold another variable"),
+            ("/v1/**/items", "column 5: `**` must come last"),
+            ("/v1/{a=**}/items", "column 8: `**` must come last"),
+            ("/v1/{a}/{a}", "column 10: `a` is bound a second time"),
+            ("/v1/{a}?b={a}", "column 12: `a` is bound a second time"),
+            ("/v1?b={a}&b={c}", "column 11: `b` is bound a second time"),
+            ("/v1:", "column 5: expected a verb, found the end"),
+            ("/v1?", "column 5: expected a query key, found the end"),
+            ("/v1?a", "column 6: expected `=`, found the end"),
+            ("/v1?a=b", "column 7: expected `{`, found `b`"),
+            ("/v1?a={b}&", "column 11: expected a query key, found the end"),
+            ("/v1 orders", "column 4: expected `/`, `:`, `?` or the end, found ` `"),
+        ] {
+            assert_eq!(Template::parse(template).unwrap_err().to_string(), message, "{template}");
+        }
+    }
+
+    #[test]
+    fn a_template_has_segments_variables_a_verb_and_query_keys() {
+        let template = Template::parse("/v1/{order.name=orders/*}/items/{item}:cancel?as={why}&a.b={a.b}").unwrap();
+        assert_eq!(
+            template.segments,
+            [literal("v1"), literal("orders"), Segment::Single, literal("items"), Segment::Single]
+        );
+        let variables: Vec<_> =
+            template.variables.iter().map(|v| (v.field.as_str(), v.segments.clone(), v.multi_segment)).collect();
+        assert_eq!(variables, [("order.name", 1..3, true), ("item", 4..5, false)]);
+        assert_eq!(template.verb.as_deref(), Some("cancel"));
+        let keys: Vec<_> = template.query.iter().map(|q| (q.key.as_str(), q.field.as_str())).collect();
+        assert_eq!(keys, [("as", "why"), ("a.b", "a.b")]);
+    }
+
+    #[test]
+    fn a_double_wildcard_ends_a_template() {
+        assert_eq!(Template::parse("/v1/**").unwrap().segments, [literal("v1"), Segment::Multi]);
+        let template = Template::parse("/v1/{rest=a/**}:read").unwrap();
+        assert_eq!(template.segments, [literal("v1"), literal("a"), Segment::Multi]);
+        assert!(template.variables[0].multi_segment);
+    }
+
+    fn literal(text: &str) -> Segment {
+        Segment::Literal(text.to_owned())
+    }
+}
