@@ -17,7 +17,9 @@
 //! cli                                    commands
 //! ```
 
+pub mod codec;
 pub mod json;
 pub mod problem;
 pub mod protos;
+pub mod schema;
 pub mod template;

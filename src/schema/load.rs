@@ -1,0 +1,210 @@
+//! Descriptors from `.proto` files, folders and descriptor sets, joined in one pool.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use prost::Message as _;
+use prost::bytes::Buf;
+use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
+use prost_reflect::DescriptorPool;
+use protox::Compiler;
+use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver, IncludeFileResolver};
+
+use crate::problem::Problem;
+
+/// Files that every annotated API imports and not every folder has.
+const BUNDLED: [(&str, &str); 6] = [
+    ("google/api/annotations.proto", include_str!("../../proto/google/api/annotations.proto")),
+    ("google/api/http.proto", include_str!("../../proto/google/api/http.proto")),
+    ("google/api/httpbody.proto", include_str!("../../proto/google/api/httpbody.proto")),
+    ("google/rpc/code.proto", include_str!("../../proto/google/rpc/code.proto")),
+    ("google/rpc/error_details.proto", include_str!("../../proto/google/rpc/error_details.proto")),
+    ("google/rpc/status.proto", include_str!("../../proto/google/rpc/status.proto")),
+];
+
+/// One pool of all that `paths` name, or everything wrong with them.
+pub(super) fn pool(paths: &[PathBuf]) -> Result<DescriptorPool, Vec<Problem>> {
+    let mut joined = Joined::default();
+    for path in paths {
+        match set_at(path) {
+            Ok(set) => joined.add(&path.display().to_string(), &set),
+            Err(problems) => joined.problems.extend(problems),
+        }
+    }
+    joined.finish()
+}
+
+/// A pool of one descriptor set.
+pub(super) fn pool_from_set(name: &str, set: &[u8]) -> Result<DescriptorPool, Vec<Problem>> {
+    let mut joined = Joined::default();
+    joined.add(name, set);
+    joined.finish()
+}
+
+/// The encoded descriptor set of one path.
+fn set_at(path: &Path) -> Result<Vec<u8>, Vec<Problem>> {
+    let io = |error: std::io::Error| vec![Problem::at(path.display(), error)];
+    if fs::metadata(path).map_err(io)?.is_dir() {
+        let files = proto_files(path).map_err(io)?;
+        if files.is_empty() {
+            return Err(vec![Problem::at(path.display(), "expected .proto files in this folder, found none")]);
+        }
+        compile(path, &files)
+    } else if path.extension().is_some_and(|extension| extension == "proto") {
+        compile_file(path)
+    } else {
+        fs::read(path).map_err(io)
+    }
+}
+
+/// The `.proto` files below `folder`, sorted.
+fn proto_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "proto") {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Imports count from some folder above the file: the nearest from which all of them are found.
+fn compile_file(path: &Path) -> Result<Vec<u8>, Vec<Problem>> {
+    let mut first_error = None;
+    for root in path.ancestors().skip(1) {
+        let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
+        match compile(root, &[path.to_path_buf()]) {
+            Ok(set) => return Ok(set),
+            Err(problems) => first_error = first_error.or(Some(problems)),
+        }
+    }
+    Err(first_error.unwrap_or_else(|| vec![Problem::at(path.display(), "is in no folder")]))
+}
+
+fn compile(root: &Path, files: &[PathBuf]) -> Result<Vec<u8>, Vec<Problem>> {
+    let mut resolver = ChainFileResolver::new();
+    resolver.add(IncludeFileResolver::new(root.to_path_buf()));
+    resolver.add(Bundled);
+    resolver.add(GoogleFileResolver::new());
+    let mut compiler = Compiler::with_file_resolver(resolver);
+    compiler.include_imports(true).include_source_info(true);
+    let mut problems = Vec::new();
+    for file in files {
+        // Relative to the root: the same file may be reached by more than one spelling of its path.
+        let name = file.strip_prefix(root).unwrap_or(file);
+        if let Err(error) = compiler.open_file(name) {
+            problems.push(Problem::at(root.display(), format!("{error:?}")));
+        }
+    }
+    problems.dedup();
+    if problems.is_empty() { Ok(compiler.encode_file_descriptor_set()) } else { Err(problems) }
+}
+
+struct Bundled;
+
+impl FileResolver for Bundled {
+    fn open_file(&self, name: &str) -> Result<File, protox::Error> {
+        match BUNDLED.iter().find(|(bundled, _)| *bundled == name) {
+            Some((_, source)) => File::from_source(name, source),
+            None => Err(protox::Error::file_not_found(name)),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Joined {
+    pool: DescriptorPool,
+    /// Where each file of the pool came from, and its text without comments.
+    files: HashMap<String, (String, Vec<u8>)>,
+    problems: Vec<Problem>,
+}
+
+impl Joined {
+    fn add(&mut self, origin: &str, set: &[u8]) {
+        match files_of(set) {
+            Some(files) if !files.is_empty() => files.iter().for_each(|file| self.add_file(origin, file)),
+            _ => self.problems.push(Problem::at(
+                origin,
+                "expected a .proto file, a folder of them or an encoded google.protobuf.FileDescriptorSet \
+                 (protoc --include_imports --descriptor_set_out), found something else",
+            )),
+        }
+    }
+
+    fn add_file(&mut self, origin: &str, file: &[u8]) {
+        let Ok(header) = prost_types::FileDescriptorProto::decode(file) else {
+            return self.problems.push(Problem::at(origin, "holds something that is no file descriptor"));
+        };
+        let name = header.name().to_owned();
+        // prost-reflect knows these two and panics on any other.
+        if !matches!(header.syntax(), "" | "proto2" | "proto3") {
+            let found = format!("{name}: expected syntax proto2 or proto3, found {}", header.syntax());
+            return self.problems.push(Problem::at(origin, found));
+        }
+        let bare = without_source_info(file);
+        match self.files.get(&name) {
+            // These are everywhere, in many editions that differ in comments and options only.
+            Some(_) if name.starts_with("google/") => {}
+            Some((_, known)) if *known == bare => {}
+            Some((other, _)) => {
+                let message = format!("{name} is here and in {other}, and the two differ");
+                self.problems.push(Problem::at(origin, message));
+            }
+            None => {
+                if let Err(error) = self.pool.decode_file_descriptor_proto(file) {
+                    let missing = header.dependency.iter().find(|import| !self.files.contains_key(*import));
+                    let hint = missing.map_or(String::new(), |import| {
+                        format!(" (it imports {import}, which is not there: was the set made with --include_imports?)")
+                    });
+                    self.problems.push(Problem::at(origin, format!("{error}{hint}")));
+                }
+                self.files.insert(name, (origin.to_owned(), bare));
+            }
+        }
+    }
+
+    fn finish(self) -> Result<DescriptorPool, Vec<Problem>> {
+        if self.problems.is_empty() { Ok(self.pool) } else { Err(self.problems) }
+    }
+}
+
+/// The encoded files of a descriptor set: field 1, `repeated FileDescriptorProto file`.
+fn files_of(mut set: &[u8]) -> Option<Vec<&[u8]>> {
+    let mut files = Vec::new();
+    while set.has_remaining() {
+        let (number, wire_type) = decode_key(&mut set).ok()?;
+        if (number, wire_type) != (1, WireType::LengthDelimited) {
+            return None;
+        }
+        let length = usize::try_from(decode_varint(&mut set).ok()?).ok()?;
+        let (file, rest) = set.split_at_checked(length)?;
+        files.push(file);
+        set = rest;
+    }
+    Some(files)
+}
+
+/// A file descriptor without field 9, `source_code_info`: two copies of a file differ there first.
+fn without_source_info(file: &[u8]) -> Vec<u8> {
+    let mut bare = Vec::with_capacity(file.len());
+    let mut rest = file;
+    while rest.has_remaining() {
+        let start = rest;
+        let Ok((number, wire_type)) = decode_key(&mut rest) else { break };
+        if skip_field(wire_type, number, &mut rest, DecodeContext::default()).is_err() {
+            break;
+        }
+        if number != 9 {
+            bare.extend_from_slice(&start[..start.len() - rest.len()]);
+        }
+    }
+    bare
+}

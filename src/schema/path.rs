@@ -1,0 +1,79 @@
+//! Dotted field paths, resolved once.
+
+use std::fmt;
+
+use super::{Field, Message};
+
+/// A path from a message to a field in it; every field but the last is a singular message. Never empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldPath(Vec<Field>);
+
+/// Why a dotted name is no path.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PathError {
+    /// No such field.
+    #[error("`{message}` has no field `{name}`")]
+    Unknown { message: String, name: String },
+    /// A step through a list, a map or a scalar.
+    #[error("`{name}` is no single message, so nothing in it can be named")]
+    NotMessage { name: String },
+}
+
+impl FieldPath {
+    /// Resolves `dotted` from `message` on. Each name may be spelled as in the proto file or as in JSON.
+    ///
+    /// # Errors
+    /// The first name that leads nowhere.
+    pub fn resolve(message: &Message, dotted: &str) -> Result<Self, PathError> {
+        let mut fields: Vec<Field> = Vec::new();
+        let mut here = message.clone();
+        for name in dotted.split('.') {
+            if let Some(last) = fields.last() {
+                here = last
+                    .message()
+                    .filter(|_| !last.is_repeated())
+                    .ok_or_else(|| PathError::NotMessage { name: last.name().to_owned() })?;
+            }
+            let field = here
+                .field(name)
+                .ok_or_else(|| PathError::Unknown { message: here.name().to_owned(), name: name.to_owned() })?;
+            fields.push(field);
+        }
+        Ok(Self(fields))
+    }
+
+    /// The field that the path leads to.
+    #[must_use]
+    pub fn leaf(&self) -> &Field {
+        self.0.last().expect("a path is resolved from at least one name")
+    }
+
+    /// All fields on the way, the last included.
+    #[must_use]
+    pub fn fields(&self) -> &[Field] {
+        &self.0
+    }
+
+    /// Whether `self` is `other` or lies in it.
+    #[must_use]
+    pub fn is_within(&self, other: &Self) -> bool {
+        self.0.starts_with(&other.0)
+    }
+
+    /// Whether any field on the way is redacted.
+    #[must_use]
+    pub fn is_redacted(&self) -> bool {
+        self.0.iter().any(Field::is_redacted)
+    }
+}
+
+/// The names of the proto file, dotted.
+impl fmt::Display for FieldPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, field) in self.0.iter().enumerate() {
+            let dot = if index == 0 { "" } else { "." };
+            write!(f, "{dot}{}", field.name())?;
+        }
+        Ok(())
+    }
+}
