@@ -21,5 +21,6 @@ pub mod codec;
 pub mod json;
 pub mod problem;
 pub mod protos;
+pub mod route;
 pub mod schema;
 pub mod template;

@@ -1,0 +1,154 @@
+//! One rule resolved against its rpc: every field path checked, every part understood, or the start refused.
+
+use http::Method;
+
+use super::{BodyRule, Route, RpcOptions};
+use crate::codec::{Ignored, takes_text};
+use crate::problem::Problem;
+use crate::schema::{FieldPath, Message, Rpc, Rule, Schema};
+use crate::template::Template;
+
+/// The problems of options for rpcs that are not there, or that nobody can call.
+pub(super) fn unknown_rpcs(schema: &Schema, options: &[RpcOptions]) -> Vec<Problem> {
+    let problem = |options: &RpcOptions| match schema.rpcs().iter().find(|rpc| rpc.name == options.rpc) {
+        None => Some(format!("expected an rpc of the schema, found `{}`", options.rpc)),
+        Some(rpc) if rpc.rules.is_empty() => Some(format!("`{}` has no google.api.http option", options.rpc)),
+        Some(_) => None,
+    };
+    options.iter().filter_map(|options| Some(Problem::at(&options.place, problem(options)?))).collect()
+}
+
+/// The route of one rule, with its template.
+pub(super) fn route(rpc: &Rpc, rule: &Rule, options: Option<&RpcOptions>) -> Result<(Route, Template), Vec<Problem>> {
+    let written = &rule.pattern.template;
+    let problem = |message: String| Problem::at(&rpc.name, format!("{written:?}: {message}"));
+    let template = Template::parse(written).map_err(|error| vec![problem(error.to_string())])?;
+    let mut binder = Binder { rpc, rule, problems: Vec::new() };
+    binder.check_supported();
+    let captured = binder.fields(template.variables.iter().map(|variable| variable.field.as_str()), Use::Path);
+    let declared = binder.fields(template.query.iter().map(|key| key.field.as_str()), Use::Query);
+    let body = binder.body(&captured, !declared.is_empty());
+    binder.options(options, &body);
+    if !binder.problems.is_empty() {
+        let placed = |message| problem(message);
+        return Err(binder.problems.into_iter().map(placed).collect());
+    }
+    let route = Route {
+        rpc: rpc.name.clone(),
+        rpc_path: rpc.path.clone(),
+        method: rule.pattern.method.clone(),
+        template: written.clone(),
+        input: rpc.input.clone(),
+        output: rpc.output.clone(),
+        body,
+        accepts_body: options.is_some_and(|options| options.accept_body),
+        variables: template.variables.clone(),
+        captured,
+        declared: template.query.iter().map(|key| key.key.clone()).zip(declared).collect(),
+        ignored: Ignored::new(options.map_or(Vec::new(), |options| options.ignore_members.clone())),
+    };
+    Ok((route, template))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Use {
+    Path,
+    Query,
+}
+
+struct Binder<'a> {
+    rpc: &'a Rpc,
+    rule: &'a Rule,
+    problems: Vec<String>,
+}
+
+impl Binder<'_> {
+    fn check_supported(&mut self) {
+        let method = &self.rule.pattern.method;
+        if method != "*" && (Method::from_bytes(method.as_bytes()).is_err() || method.is_empty()) {
+            self.problems.push(format!("expected an HTTP method, found `{method}`"));
+        }
+        if self.rpc.streams {
+            self.problems.push("the rpc streams, which is not served yet".to_owned());
+        }
+        if !self.rule.response_body.is_empty() {
+            self.problems.push("the rule has a response_body, which is not served yet".to_owned());
+        }
+    }
+
+    fn fields<'t>(&mut self, names: impl Iterator<Item = &'t str>, used: Use) -> Vec<FieldPath> {
+        let mut paths = Vec::new();
+        for name in names {
+            match FieldPath::resolve(&self.rpc.input, name) {
+                Err(error) => self.problems.push(format!("{{{name}}}: {error}")),
+                Ok(path) if !takes_text(path.leaf()) => {
+                    self.problems.push(format!("{{{name}}}: expected a field that one text can fill, found a message"));
+                }
+                // http.proto: "The path variables must not refer to any repeated or mapped field".
+                Ok(path) if used == Use::Path && path.leaf().is_repeated() => {
+                    self.problems.push(format!("{{{name}}}: a path variable cannot be a repeated field"));
+                }
+                Ok(path) => paths.push(path),
+            }
+        }
+        paths
+    }
+
+    fn body(&mut self, captured: &[FieldPath], declares_keys: bool) -> BodyRule {
+        let rule = match self.rule.body.as_str() {
+            "" => return BodyRule::None,
+            "*" => BodyRule::Whole,
+            name => match FieldPath::resolve(&self.rpc.input, name) {
+                Ok(path) => BodyRule::Field(path),
+                Err(error) => {
+                    self.problems.push(format!("body {name:?}: {error}"));
+                    return BodyRule::None;
+                }
+            },
+        };
+        if matches!(self.rule.pattern.method.as_str(), "GET" | "HEAD") {
+            self.problems.push(format!("a {} request has no body (RFC 9110, section 9.3)", self.rule.pattern.method));
+        }
+        if rule == BodyRule::Whole && declares_keys {
+            self.problems.push("body \"*\" leaves no field for the query keys of the template".to_owned());
+        }
+        if let BodyRule::Field(body) = &rule
+            && let Some(path) = captured.iter().find(|path| body.is_within(path))
+        {
+            self.problems.push(format!("body {:?}: the path binds `{path}` already", self.rule.body));
+        }
+        rule
+    }
+
+    fn options(&mut self, options: Option<&RpcOptions>, body: &BodyRule) {
+        let Some(options) = options else { return };
+        let method = self.rule.pattern.method.as_str();
+        if options.accept_body && *body != BodyRule::None {
+            self.problems.push(format!("{}: accept_body: the rule has a body already", options.place));
+        } else if options.accept_body && !matches!(method, "PUT" | "POST" | "PATCH") {
+            self.problems.push(format!("{}: accept_body: expected PUT, POST or PATCH, found {method}", options.place));
+        }
+        for member in &options.ignore_members {
+            if is_member(&self.rpc.input, body, member) {
+                self.problems.push(format!("{}: ignore_members: the message has a field `{member}`", options.place));
+            }
+        }
+    }
+}
+
+fn is_member(input: &Message, body: &BodyRule, dotted: &str) -> bool {
+    let start = match body {
+        BodyRule::Field(path) => path.leaf().message(),
+        BodyRule::None | BodyRule::Whole => Some(input.clone()),
+    };
+    // Lists are stepped into here: the configuration leaves their indices out.
+    let mut names = dotted.split('.');
+    let mut here = start;
+    names.all(|name| match here.take().and_then(|message| message.field(name)) {
+        Some(field) => {
+            here = field.message();
+            true
+        }
+        None => false,
+    })
+}

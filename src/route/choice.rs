@@ -1,0 +1,84 @@
+//! Which of several rpcs that share method and path a request means: their query keys tell.
+//!
+//! GetTransaction declares `transaction_id`, GetTransactions `offset` and `limit`, both at `GET /accounts/transactions`.
+//! Of the keys in a request those count that at least one candidate declares; a candidate must declare all of them. Of
+//! several left, each declares every key that counts, so the keys cannot part them further; the one whose reply is a
+//! list wins, and [`clash`] has made sure at start-up that there always is exactly one.
+
+use super::{Query, Route};
+use crate::problem::Problem;
+
+/// Query keys that belong to different rpcs.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the query keys {} do not go together: no call takes all of them", list(keys))]
+pub struct KeysApart {
+    /// The keys as the request spells them.
+    pub keys: Vec<String>,
+}
+
+fn list(keys: &[String]) -> String {
+    keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// The one of `candidates` (at least two) that takes the keys of `query`.
+pub(super) fn choose<'a>(candidates: Vec<&'a Route>, query: &Query) -> Result<&'a Route, KeysApart> {
+    let mut left = candidates.clone();
+    let mut keys: Vec<&str> = Vec::new();
+    // A key with an empty value is as good as absent: clients expand the whole template.
+    for (key, _) in query.pairs().filter(|(_, value)| !value.is_empty()) {
+        let declares = |route: &&Route| route.resolve_key(key).is_some_and(|path| route.declares(&path));
+        if candidates.iter().any(declares) {
+            keys.push(key);
+            left.retain(declares);
+        }
+    }
+    match left.as_slice() {
+        [only] => Ok(only),
+        [] => Err(KeysApart { keys: telling(&candidates, &keys) }),
+        several => Ok(several.iter().find(|route| route.output.is_list()).unwrap_or(&several[0])),
+    }
+}
+
+/// Those of `keys` that not every candidate declares: the others part nobody.
+fn telling(candidates: &[&Route], keys: &[&str]) -> Vec<String> {
+    let common = |key: &str| candidates.iter().all(|route| route.resolve_key(key).is_some_and(|p| route.declares(&p)));
+    keys.iter().filter(|key| !common(key)).map(|&key| key.to_owned()).collect()
+}
+
+/// The problem with routes that share method and path, if some request could mean two of them.
+///
+/// With the keys that two routes B and C both declare, and with no further key, both are left. So a list A must be left
+/// too, which is so when A declares all that B and C have in common; and there must be no second list.
+pub(super) fn clash(group: &[usize], routes: &[Route]) -> Option<Problem> {
+    let group: Vec<&Route> = group.iter().map(|&index| &routes[index]).collect();
+    let (lists, others): (Vec<&Route>, Vec<&Route>) = group.iter().partition(|route| route.output.is_list());
+    let pair = match (lists.as_slice(), others.as_slice()) {
+        ([first, second, ..], _) => Some((*first, *second)),
+        ([list], others) => first_pair(others, |b, c| !declares_common(list, b, c)),
+        ([], others) => first_pair(others, |_, _| true),
+    };
+    let (one, other) = pair?;
+    let hint = "no query key could tell them apart";
+    let message = format!("{} {} is also the rule of {}, and {hint}", one.method, path_of(one), other.rpc);
+    Some(Problem::at(&one.rpc, message))
+}
+
+fn first_pair<'a>(routes: &[&'a Route], wrong: impl Fn(&Route, &Route) -> bool) -> Option<(&'a Route, &'a Route)> {
+    let pairs = routes.iter().enumerate().flat_map(|(index, b)| routes[index + 1..].iter().map(move |c| (*b, *c)));
+    pairs.into_iter().find(|(b, c)| wrong(b, c))
+}
+
+fn declares_common(list: &Route, b: &Route, c: &Route) -> bool {
+    let (list, c) = (key_names(list), key_names(c));
+    key_names(b).iter().filter(|name| c.contains(name)).all(|name| list.contains(name))
+}
+
+/// How a request may name what the template declares: by its key or by its field. The request messages differ in type,
+/// so fields are compared by name.
+fn key_names(route: &Route) -> Vec<String> {
+    route.declared.iter().flat_map(|(key, path)| [key.clone(), path.to_string()]).collect()
+}
+
+fn path_of(route: &Route) -> &str {
+    route.template.split('?').next().unwrap_or_default()
+}

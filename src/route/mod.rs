@@ -1,0 +1,177 @@
+//! From method, path and query keys to the rpc, and from their values to its request message.
+//!
+//! [`Routes::build`] resolves every rule of a [`Schema`] and refuses to leave one out; [`Routes::find`] finds the
+//! [`Route`] of a request; [`Route::encode`] makes the message. Knows no headers, no tokens, no upstream addresses.
+
+mod binding;
+mod choice;
+mod plan;
+mod query;
+mod text;
+mod trie;
+
+use http::Method;
+
+use crate::codec::Ignored;
+use crate::problem::Problem;
+use crate::schema::{FieldPath, Message, Schema};
+use crate::template::{Template, Variable};
+
+pub use choice::KeysApart;
+pub use plan::EncodeError;
+pub use query::{Query, QueryError};
+
+/// What a configuration says of one rpc.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RpcOptions {
+    /// `package.Service.Method`.
+    pub rpc: String,
+    /// Where the configuration says it.
+    pub place: String,
+    /// A body is taken as if the rule said `body: "*"` (PUT, POST and PATCH only).
+    pub accept_body: bool,
+    /// Members of the body that are passed over though the message has no such field.
+    pub ignore_members: Vec<String>,
+}
+
+/// Every route, ready to be found.
+#[derive(Debug)]
+pub struct Routes {
+    routes: Vec<Route>,
+    trie: trie::Trie,
+}
+
+/// One rule, resolved against its rpc.
+#[derive(Debug)]
+pub struct Route {
+    /// `package.Service.Method`.
+    pub rpc: String,
+    /// `/package.Service/Method`.
+    pub rpc_path: String,
+    /// The HTTP method, `*` for any.
+    pub method: String,
+    /// The template as written.
+    pub template: String,
+    /// What the request becomes.
+    pub input: Message,
+    /// What the reply is.
+    pub output: Message,
+    /// What the request's body is the value of.
+    pub body: BodyRule,
+    /// Whether a body is taken though the rule has none.
+    pub accepts_body: bool,
+    variables: Vec<Variable>,
+    /// The fields of `variables`, in the same order.
+    captured: Vec<FieldPath>,
+    /// The query keys that the template declares.
+    declared: Vec<(String, FieldPath)>,
+    ignored: Ignored,
+}
+
+/// The `body` of a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BodyRule {
+    /// No body.
+    None,
+    /// `*`: every field that the path does not bind.
+    Whole,
+    /// The value of this field.
+    Field(FieldPath),
+}
+
+/// A route and what the path gave to its variables, still percent-encoded.
+#[derive(Debug)]
+pub struct Found<'a> {
+    /// The route.
+    pub route: &'a Route,
+    /// One raw text for each variable.
+    pub captures: Vec<&'a str>,
+}
+
+/// Why no route was found.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Miss {
+    /// No template has this path.
+    #[error("no such path")]
+    Path,
+    /// Templates have this path, but for other methods.
+    #[error("the method is not one of those that this path has")]
+    Method {
+        /// Those methods, sorted.
+        allowed: Vec<String>,
+    },
+    /// Several rpcs share method and path, and none of them takes these query keys together.
+    #[error(transparent)]
+    Keys(KeysApart),
+}
+
+impl Routes {
+    /// Resolves every rule of `schema`.
+    ///
+    /// # Errors
+    /// Everything wrong with the rules and with `options`, in one list.
+    pub fn build(schema: &Schema, options: &[RpcOptions]) -> Result<Self, Vec<Problem>> {
+        let mut problems = binding::unknown_rpcs(schema, options);
+        let mut routes = Vec::new();
+        for rpc in schema.rpcs() {
+            for rule in &rpc.rules {
+                let options = options.iter().find(|options| options.rpc == rpc.name);
+                match binding::route(rpc, rule, options) {
+                    Ok((route, template)) => routes.push((route, template)),
+                    Err(wrong) => problems.extend(wrong),
+                }
+            }
+        }
+        if routes.is_empty() && problems.is_empty() {
+            problems
+                .push(Problem::new("no rpc in the descriptors has a google.api.http option: nothing could be called"));
+        }
+        let (routes, templates): (Vec<Route>, Vec<Template>) = routes.into_iter().unzip();
+        let trie = trie::Trie::new(routes.iter().zip(&templates));
+        problems.extend(trie.groups().filter_map(|group| choice::clash(group, &routes)));
+        if problems.is_empty() { Ok(Self { routes, trie }) } else { Err(problems) }
+    }
+
+    /// All routes, in the order of the descriptors.
+    #[must_use]
+    pub fn all(&self) -> &[Route] {
+        &self.routes
+    }
+
+    /// The route for a request.
+    ///
+    /// Templates are compared with the path as it came: percent-encoding is undone in captured values only, once.
+    ///
+    /// # Errors
+    /// No route takes it, and why.
+    pub fn find<'a>(&'a self, method: &Method, path: &'a str, query: &Query) -> Result<Found<'a>, Miss> {
+        let hit = self.trie.find(method, path)?;
+        let route = match hit.routes {
+            [only] => &self.routes[*only],
+            several => {
+                choice::choose(several.iter().map(|&index| &self.routes[index]).collect(), query).map_err(Miss::Keys)?
+            }
+        };
+        let captures = route.variables.iter().map(|variable| hit.capture(variable)).collect();
+        Ok(Found { route, captures })
+    }
+}
+
+impl Route {
+    /// The query keys that the template declares, in its order.
+    pub fn declared_keys(&self) -> impl Iterator<Item = &str> {
+        self.declared.iter().map(|(key, _)| key.as_str())
+    }
+
+    /// The field that a query key names, if it names one: a key of the template, or the dotted name of a field.
+    fn resolve_key(&self, key: &str) -> Option<FieldPath> {
+        match self.declared.iter().find(|(declared, _)| declared == key) {
+            Some((_, path)) => Some(path.clone()),
+            None => FieldPath::resolve(&self.input, key).ok(),
+        }
+    }
+
+    fn declares(&self, path: &FieldPath) -> bool {
+        self.declared.iter().any(|(_, declared)| declared == path)
+    }
+}

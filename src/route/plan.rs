@@ -1,0 +1,179 @@
+//! How captures, query and body become one request message.
+//!
+//! A field that the path binds belongs to the path, one that the body binds to the body; the query has the rest. Query
+//! and body may repeat what the path says, not change it.
+
+use super::text::{self, Keep, TextError};
+use super::{BodyRule, Query, Route};
+use crate::codec::{Body, BodyError, FieldProblem, Request, takes_text};
+use crate::schema::FieldPath;
+
+/// Why a request cannot become a message.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EncodeError {
+    /// A value in the path cannot be decoded or is none of its field.
+    #[error("at {field}: {problem}, in the path")]
+    Path { field: String, problem: ValueProblem },
+    /// A query key is none, or its value is none of its field.
+    #[error("at {key}: {problem}, in the query")]
+    Query { key: String, problem: QueryProblem },
+    /// The body is no message.
+    #[error(transparent)]
+    Body(BodyError),
+    /// The body gives another value to a field that the path binds.
+    #[error("at {field}: the path and the body give it different values")]
+    Conflict { field: String },
+    /// A body where the rule takes none.
+    #[error("expected no body, found one: {method} {path} takes none")]
+    BodyUnexpected { method: String, path: String },
+    /// No body where the rule takes one.
+    #[error("expected a JSON body, found none: send {{}} to leave every field unset")]
+    BodyMissing,
+}
+
+/// What is wrong with a text in the path.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ValueProblem {
+    /// Its escapes.
+    #[error(transparent)]
+    Text(TextError),
+    /// Its meaning.
+    #[error(transparent)]
+    Field(FieldProblem),
+}
+
+/// What is wrong with a query key or its value.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum QueryProblem {
+    /// The request has no such field.
+    #[error("there is no such query key")]
+    Unknown,
+    /// A message or a map, which no text can fill.
+    #[error("expected a field that one text can fill, found a message: name a field in it")]
+    Message,
+    /// A second value for a field that takes one.
+    #[error("is given twice")]
+    Twice,
+    /// The path has another value for the field.
+    #[error("the path gives the field another value")]
+    Path,
+    /// The body has the field.
+    #[error("the field belongs to the body")]
+    Body,
+    /// The value.
+    #[error(transparent)]
+    Field(FieldProblem),
+}
+
+impl EncodeError {
+    /// The field that is wrong, as the request spells it, and what is wrong with it. No field: the request as a whole.
+    #[must_use]
+    pub fn violation(&self) -> Option<(&str, String)> {
+        match self {
+            Self::Path { field, problem } => Some((field, problem.to_string())),
+            Self::Query { key, problem } => Some((key, problem.to_string())),
+            Self::Body(error) if !error.field.is_empty() => Some((&error.field, error.problem.to_string())),
+            Self::Conflict { field } => Some((field, "the path and the body give it different values".to_owned())),
+            Self::Body(_) | Self::BodyUnexpected { .. } | Self::BodyMissing => None,
+        }
+    }
+}
+
+impl Route {
+    /// Whether a request on this route may have a body.
+    #[must_use]
+    pub fn takes_body(&self) -> bool {
+        self.accepts_body || self.body != BodyRule::None
+    }
+
+    /// The request message in wire format. `captures` are the raw texts of the path's variables.
+    ///
+    /// # Errors
+    /// What is wrong with the request.
+    pub fn encode(&self, captures: &[&str], query: &Query, body: Option<&[u8]>) -> Result<Vec<u8>, EncodeError> {
+        let mut request = Request::new(&self.input);
+        let seen = self.read_body(&mut request, body)?;
+        let path_values = self.path_values(captures)?;
+        for (index, (path, value)) in self.captured.iter().zip(&path_values).enumerate() {
+            let path_error =
+                |problem| EncodeError::Path { field: path.to_string(), problem: ValueProblem::Field(problem) };
+            if !seen.contains(&index) {
+                request.set(path, value).map_err(path_error)?;
+            } else if !request.says(path, value).map_err(path_error)? {
+                return Err(EncodeError::Conflict { field: path.to_string() });
+            }
+        }
+        let whole = self.body == BodyRule::Whole || (self.body == BodyRule::None && body.is_some());
+        self.read_query(&mut request, query, whole)?;
+        Ok(request.into_bytes())
+    }
+
+    fn read_body(&self, request: &mut Request, text: Option<&[u8]>) -> Result<Vec<usize>, EncodeError> {
+        let field = match (&self.body, text) {
+            (BodyRule::None, None) => return Ok(Vec::new()),
+            (BodyRule::None, Some(_)) if !self.accepts_body => return Err(self.body_unexpected()),
+            (_, None) => return Err(EncodeError::BodyMissing),
+            (BodyRule::None | BodyRule::Whole, Some(_)) => None,
+            (BodyRule::Field(path), Some(_)) => Some(path),
+        };
+        let text = text.unwrap_or_default();
+        let body = Body { text, field, ignored: &self.ignored, bound: &self.captured };
+        request.read(body).map_err(EncodeError::Body)
+    }
+
+    /// The refusal of a body that this route does not take.
+    #[must_use]
+    pub fn body_unexpected(&self) -> EncodeError {
+        let path = self.template.split('?').next().unwrap_or_default().to_owned();
+        EncodeError::BodyUnexpected { method: self.method.clone(), path }
+    }
+
+    fn path_values(&self, captures: &[&str]) -> Result<Vec<String>, EncodeError> {
+        let decode = |((raw, variable), path): ((&&str, &crate::template::Variable), &FieldPath)| {
+            let keep = if variable.multi_segment { Keep::Slash } else { Keep::Nothing };
+            text::decode(raw, keep)
+                .map_err(|problem| EncodeError::Path { field: path.to_string(), problem: ValueProblem::Text(problem) })
+        };
+        captures.iter().zip(&self.variables).zip(&self.captured).map(decode).collect()
+    }
+
+    fn read_query(&self, request: &mut Request, query: &Query, body_is_whole: bool) -> Result<(), EncodeError> {
+        let mut given: Vec<FieldPath> = Vec::new();
+        for (key, value) in query.pairs() {
+            let refuse = |problem| EncodeError::Query { key: key.to_owned(), problem };
+            let path = self.resolve_key(key).ok_or_else(|| refuse(QueryProblem::Unknown))?;
+            if given.contains(&path) && !path.leaf().is_repeated() {
+                return Err(refuse(QueryProblem::Twice));
+            }
+            // A client that expands the whole template sends empty values for what it does not use.
+            let absent = value.is_empty() && self.declares(&path);
+            if !absent {
+                self.read_pair(request, &path, value, body_is_whole).map_err(refuse)?;
+            }
+            given.push(path);
+        }
+        Ok(())
+    }
+
+    fn read_pair(
+        &self,
+        request: &mut Request,
+        path: &FieldPath,
+        value: &str,
+        body_is_whole: bool,
+    ) -> Result<(), QueryProblem> {
+        if !takes_text(path.leaf()) {
+            return Err(QueryProblem::Message);
+        }
+        if self.captured.contains(path) {
+            return match request.says(path, value).map_err(QueryProblem::Field)? {
+                true => Ok(()),
+                false => Err(QueryProblem::Path),
+            };
+        }
+        if body_is_whole || matches!(&self.body, BodyRule::Field(body) if path.is_within(body)) {
+            return Err(QueryProblem::Body);
+        }
+        request.set(path, value).map_err(QueryProblem::Field)
+    }
+}
