@@ -19,8 +19,12 @@
 
 pub mod codec;
 pub mod json;
+pub mod listener;
+pub mod metadata;
 pub mod problem;
 pub mod protos;
 pub mod route;
 pub mod schema;
 pub mod template;
+pub mod tls;
+pub mod upstream;

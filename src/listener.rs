@@ -1,0 +1,154 @@
+//! Connections of callers: accepted, TLS made, HTTP spoken, drained at the end.
+//!
+//! Over TLS the caller chooses HTTP/1.1 or HTTP/2 by ALPN; a plain connection speaks HTTP/1.1. What the service does
+//! with a request is not known here.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+
+use crate::tls::IdentityFiles;
+
+/// Where callers come in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// `host:port`.
+    pub address: String,
+    /// Files for TLS; without them the connection is plain.
+    pub tls: Option<TlsFiles>,
+}
+
+/// The files of [`Config::tls`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// What the gateway shows to callers.
+    pub identity: IdentityFiles,
+    /// With it, a caller must show a certificate that this bundle trusts.
+    pub client_ca: Option<PathBuf>,
+}
+
+/// What is spoken on a plain connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Plain {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2 with prior knowledge (RFC 9113, section 3.3).
+    Http2,
+}
+
+/// A bound listener.
+pub struct Listener {
+    tcp: TcpListener,
+    tls: Option<TlsAcceptor>,
+    plain: Plain,
+}
+
+/// Longest time from a connection's first byte to the end of the TLS handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest time for a request's head, and for an idle connection to wait for the next.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest time for the calls in flight when the listener stops.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+
+impl Listener {
+    /// Binds `address`.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub async fn bind(address: &str, tls: Option<Arc<ServerConfig>>, plain: Plain) -> io::Result<Self> {
+        Ok(Self { tcp: TcpListener::bind(address).await?, tls: tls.map(TlsAcceptor::from), plain })
+    }
+
+    /// The address that was bound.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.tcp.local_addr()
+    }
+
+    /// Serves until `stop` is ready, then finishes the calls in flight.
+    pub async fn serve(self, service: Router, stop: impl Future<Output = ()>) {
+        let draining = GracefulShutdown::new();
+        let connection = Connection { tls: self.tls, plain: self.plain, service };
+        tokio::pin!(stop);
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.tcp.accept() => accepted,
+                () = &mut stop => break,
+            };
+            match accepted {
+                Ok((stream, _)) => drop(tokio::spawn(connection.clone().serve(stream, draining.watcher()))),
+                // Out of file descriptors, mostly: some connection has to end first.
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }
+        drop(self.tcp);
+        if tokio::time::timeout(DRAIN_TIMEOUT, draining.shutdown()).await.is_err() {
+            tracing::warn!("calls were still in flight {} s after the stop", DRAIN_TIMEOUT.as_secs());
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Connection {
+    tls: Option<TlsAcceptor>,
+    plain: Plain,
+    service: Router,
+}
+
+impl Connection {
+    async fn serve(self, stream: TcpStream, draining: hyper_util::server::graceful::Watcher) {
+        // A failure of one option of the socket is no reason to refuse the caller.
+        let _ = stream.set_nodelay(true);
+        let Some(acceptor) = &self.tls else {
+            let http2 = self.plain == Plain::Http2;
+            return self.speak(stream, http2, draining).await;
+        };
+        match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => {
+                let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                self.speak(stream, http2, draining).await;
+            }
+            Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+            Err(_) => tracing::debug!("a TLS handshake took too long"),
+        }
+    }
+
+    async fn speak(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        http2: bool,
+        draining: hyper_util::server::graceful::Watcher,
+    ) {
+        let stream = TokioIo::new(stream);
+        let service = TowerToHyperService::new(self.service);
+        let ended = if http2 {
+            let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            builder.timer(TokioTimer::new()).max_concurrent_streams(250).max_header_list_size(64 << 10);
+            builder.keep_alive_interval(Duration::from_secs(30)).keep_alive_timeout(Duration::from_secs(10));
+            draining.watch(builder.serve_connection(stream, service)).await
+        } else {
+            let mut builder = hyper::server::conn::http1::Builder::new();
+            builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(64 << 10);
+            draining.watch(builder.serve_connection(stream, service)).await
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "a connection ended");
+        }
+    }
+}

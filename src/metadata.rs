@@ -1,0 +1,120 @@
+//! Which headers cross the gateway: an allow-list in each direction.
+//!
+//! Request headers become gRPC metadata, reply metadata becomes headers, and nothing that is not listed goes either way.
+
+use http::header::{AUTHORIZATION, CONNECTION, HeaderMap, HeaderName, HeaderValue};
+
+/// What a configuration adds to the built-in lists.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Config {
+    /// From the caller to the backend.
+    pub request: Vec<HeaderName>,
+    /// From the backend to the caller.
+    pub reply: Vec<HeaderName>,
+}
+
+/// Both lists, complete.
+#[derive(Debug)]
+pub struct Metadata {
+    request: Vec<HeaderName>,
+    reply: Vec<HeaderName>,
+}
+
+/// A header whose value gRPC cannot carry: metadata is printable ASCII.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("header {name}: expected printable ASCII, found other bytes")]
+pub struct NotAscii {
+    /// The header.
+    pub name: HeaderName,
+}
+
+/// What always goes to the backend: who calls, and what a call belongs to (W3C Trace Context).
+const REQUEST: [HeaderName; 4] = [
+    AUTHORIZATION,
+    HeaderName::from_static("x-request-id"),
+    HeaderName::from_static("traceparent"),
+    HeaderName::from_static("tracestate"),
+];
+
+impl Metadata {
+    /// The built-in lists with those of the configuration.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self { request: REQUEST.into_iter().chain(config.request).collect(), reply: config.reply }
+    }
+
+    /// The metadata for the backend.
+    ///
+    /// RFC 9110, section 7.6.1: a header that `Connection` names is meant for this hop alone.
+    ///
+    /// # Errors
+    /// A listed header has a value that gRPC cannot carry.
+    pub fn for_backend(&self, headers: &HeaderMap) -> Result<HeaderMap, NotAscii> {
+        let mut metadata = HeaderMap::with_capacity(self.request.len());
+        for name in self.request.iter().filter(|name| !is_hop_by_hop(headers, name)) {
+            for value in headers.get_all(name) {
+                if !is_ascii(value) {
+                    return Err(NotAscii { name: name.clone() });
+                }
+                metadata.append(name.clone(), value.clone());
+            }
+        }
+        Ok(metadata)
+    }
+
+    /// The headers for the caller, from the backend's initial metadata and trailers.
+    pub fn for_caller<'a>(&self, metadata: &'a HeaderMap) -> impl Iterator<Item = (HeaderName, &'a HeaderValue)> {
+        self.reply.iter().flat_map(|name| metadata.get_all(name).iter().map(move |value| (name.clone(), value)))
+    }
+}
+
+fn is_ascii(value: &HeaderValue) -> bool {
+    value.as_bytes().iter().all(|byte| (0x20..=0x7e).contains(byte))
+}
+
+fn is_hop_by_hop(headers: &HeaderMap, name: &HeaderName) -> bool {
+    let named = |value: &HeaderValue| {
+        value.to_str().is_ok_and(|list| list.split(',').any(|item| item.trim().eq_ignore_ascii_case(name.as_str())))
+    };
+    headers.get_all(CONNECTION).iter().any(named)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v))).collect()
+    }
+
+    #[test]
+    fn only_listed_headers_reach_the_backend() {
+        let config = Config { request: vec![HeaderName::from_static("x-consent-id")], reply: Vec::new() };
+        let metadata = Metadata::new(config);
+        let sent = headers(&[
+            ("authorization", "Bearer a"),
+            ("x-consent-id", "c1"),
+            ("cookie", "session=1"),
+            ("grpc-timeout", "1H"),
+            ("x-forwarded-for", "10.0.0.1"),
+            ("te", "trailers"),
+        ]);
+        let passed = headers(&[("authorization", "Bearer a"), ("x-consent-id", "c1")]);
+        assert_eq!(metadata.for_backend(&sent).unwrap(), passed);
+    }
+
+    #[test]
+    fn a_header_that_connection_names_goes_no_further() {
+        let metadata = Metadata::new(Config::default());
+        let sent = headers(&[("connection", "close, Authorization"), ("authorization", "Bearer a")]);
+        assert_eq!(metadata.for_backend(&sent).unwrap(), HeaderMap::new());
+    }
+
+    #[test]
+    fn a_value_that_grpc_cannot_carry_is_refused() {
+        let mut sent = HeaderMap::new();
+        sent.insert("x-request-id", HeaderValue::from_bytes(b"caf\xc3\xa9").unwrap());
+        let error = Metadata::new(Config::default()).for_backend(&sent).unwrap_err();
+        assert_eq!(error.to_string(), "header x-request-id: expected printable ASCII, found other bytes");
+    }
+}

@@ -1,0 +1,163 @@
+//! Certificates, keys and trust bundles: PEM in, rustls configurations out.
+//!
+//! One crypto provider, aws-lc-rs; TLS 1.2 and 1.3. What is wrong with a file is a [`Problem`] that names it. Knows
+//! neither sockets nor which end it serves.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::pem::{self, PemObject as _};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
+
+use crate::problem::Problem;
+
+/// Where an end's certificate chain and private key are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdentityFiles {
+    /// PEM, the end's own certificate first, then what leads to the root.
+    pub cert: PathBuf,
+    /// PEM: PKCS#8, SEC1 or PKCS#1.
+    pub key: PathBuf,
+}
+
+/// A certificate chain with its private key. Has no `Debug`: a key is not printed.
+pub struct Identity {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    /// What it is called in problems.
+    name: String,
+}
+
+/// Whom an end trusts.
+#[derive(Debug, Clone)]
+pub struct Trust(RootCertStore);
+
+const VERSIONS: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13, &rustls::version::TLS12];
+
+impl Identity {
+    /// Reads the two files.
+    ///
+    /// # Errors
+    /// What is wrong with each of them.
+    pub fn load(files: &IdentityFiles) -> Result<Self, Vec<Problem>> {
+        let chain = certificates(&files.cert);
+        let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| {
+            Problem::at(files.key.display(), pem_message(&error, "a private key (-----BEGIN PRIVATE KEY-----)"))
+        });
+        match (chain, key) {
+            (Ok(chain), Ok(key)) => Ok(Self { chain, key, name: files.cert.display().to_string() }),
+            (chain, key) => Err(chain.err().into_iter().chain(key.err()).collect()),
+        }
+    }
+
+    /// An identity made in memory; `name` stands for it in problems.
+    #[must_use]
+    pub fn new(name: &str, chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Self {
+        Self { chain, key, name: name.to_owned() }
+    }
+}
+
+impl Trust {
+    /// The certificates of a PEM bundle, and nobody else.
+    ///
+    /// # Errors
+    /// The bundle cannot be read or is empty.
+    pub fn load(bundle: &Path) -> Result<Self, Vec<Problem>> {
+        let certificates = certificates(bundle).map_err(|problem| vec![problem])?;
+        Self::new(certificates).map_err(|error| vec![Problem::at(bundle.display(), error)])
+    }
+
+    /// These certificates, and nobody else.
+    ///
+    /// # Errors
+    /// One of them is no X.509 certificate.
+    pub fn new(certificates: Vec<CertificateDer<'static>>) -> Result<Self, rustls::Error> {
+        let mut roots = RootCertStore::empty();
+        certificates.into_iter().try_for_each(|certificate| roots.add(certificate))?;
+        Ok(Self(roots))
+    }
+
+    /// The authorities that the operating system trusts.
+    ///
+    /// # Errors
+    /// There are none.
+    pub fn system() -> Result<Self, Vec<Problem>> {
+        let found = rustls_native_certs::load_native_certs();
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(found.certs);
+        if roots.is_empty() {
+            let message = "the operating system trusts no certificate authority: name a bundle in upstream.tls.ca";
+            return Err(vec![Problem::new(message)]);
+        }
+        Ok(Self(roots))
+    }
+}
+
+/// The configuration of a server. With `clients`, it asks for a certificate and refuses who has none that they trust.
+///
+/// # Errors
+/// Certificate and key do not fit, or `clients` is no trust at all.
+pub fn server(identity: Identity, clients: Option<&Trust>, alpn: &[&[u8]]) -> Result<Arc<ServerConfig>, Problem> {
+    let builder = ServerConfig::builder_with_provider(provider()).with_protocol_versions(VERSIONS);
+    let builder = builder.map_err(Problem::new)?;
+    let builder = match clients {
+        None => builder.with_no_client_auth(),
+        Some(Trust(roots)) => {
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots.clone()), provider()).build();
+            builder.with_client_cert_verifier(verifier.map_err(Problem::new)?)
+        }
+    };
+    let Identity { chain, key, name } = identity;
+    let mut config = builder.with_single_cert(chain, key).map_err(|error| identity_problem(&name, &error))?;
+    config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
+    Ok(Arc::new(config))
+}
+
+/// The configuration of a client that trusts `servers` and shows `identity` if it has one.
+///
+/// # Errors
+/// Certificate and key do not fit.
+pub fn client(identity: Option<Identity>, servers: &Trust, alpn: &[&[u8]]) -> Result<Arc<ClientConfig>, Problem> {
+    let builder = ClientConfig::builder_with_provider(provider()).with_protocol_versions(VERSIONS);
+    let builder = builder.map_err(Problem::new)?.with_root_certificates(servers.0.clone());
+    let mut config = match identity {
+        None => builder.with_no_client_auth(),
+        Some(Identity { chain, key, name }) => {
+            builder.with_client_auth_cert(chain, key).map_err(|error| identity_problem(&name, &error))?
+        }
+    };
+    config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
+    Ok(Arc::new(config))
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(aws_lc_rs::default_provider())
+}
+
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Problem> {
+    const EXPECTED: &str = "at least one certificate (-----BEGIN CERTIFICATE-----)";
+    let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    match read {
+        Ok(found) if found.is_empty() => Err(Problem::at(file.display(), format!("expected {EXPECTED}, found none"))),
+        Ok(found) => Ok(found),
+        Err(error) => Err(Problem::at(file.display(), pem_message(&error, EXPECTED))),
+    }
+}
+
+fn pem_message(error: &pem::Error, expected: &str) -> String {
+    match error {
+        pem::Error::Io(error) => error.to_string(),
+        pem::Error::NoItemsFound => format!("expected {expected}, found none"),
+        error => format!("expected {expected}, found {error}"),
+    }
+}
+
+fn identity_problem(name: &str, error: &rustls::Error) -> Problem {
+    match error {
+        rustls::Error::InconsistentKeys(_) => Problem::at(name, "the private key is not the one of this certificate"),
+        error => Problem::at(name, error),
+    }
+}

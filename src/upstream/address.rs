@@ -1,0 +1,113 @@
+//! The address of a backend: `http://host:port` or `https://host:port`.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Where a backend is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// Whether TLS is spoken.
+    pub tls: bool,
+    /// A DNS name or an IP address, without brackets.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+}
+
+/// Why a text is no address of a backend.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    /// Another scheme, or none.
+    #[error("expected http://HOST:PORT or https://HOST:PORT")]
+    Form,
+    /// Something behind the port.
+    #[error("expected nothing behind host and port, found `{found}`")]
+    Rest { found: String },
+    /// No TCP port.
+    #[error("expected a port from 1 to 65535, found `{found}`")]
+    Port { found: String },
+}
+
+impl Address {
+    /// `host:port`, an IPv6 address in brackets.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        let Self { host, port, .. } = self;
+        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", if self.tls { "https" } else { "http" }, self.authority())
+    }
+}
+
+impl FromStr for Address {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        let (scheme, rest) = text.split_once("://").ok_or(AddressError::Form)?;
+        let (tls, default_port) = match scheme {
+            "https" => (true, 443),
+            "http" => (false, 80),
+            _ => return Err(AddressError::Form),
+        };
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        if let Some(start) = rest.find(['/', '?', '#', '@']) {
+            return Err(AddressError::Rest { found: rest[start..].to_owned() });
+        }
+        let (host, port) = match rest.strip_prefix('[') {
+            Some(bracketed) => {
+                let (host, port) = bracketed.split_once(']').ok_or(AddressError::Form)?;
+                (host, port)
+            }
+            None => rest.split_at(rest.find(':').unwrap_or(rest.len())),
+        };
+        if host.is_empty() {
+            return Err(AddressError::Form);
+        }
+        let port = match port.strip_prefix(':') {
+            None if port.is_empty() => default_port,
+            None => return Err(AddressError::Form),
+            Some(port) => match port.parse() {
+                Ok(number) if number > 0 => number,
+                _ => return Err(AddressError::Port { found: port.to_owned() }),
+            },
+        };
+        Ok(Self { tls, host: host.to_owned(), port })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_scheme_host_and_port() {
+        for (text, address) in [
+            ("https://bank.example.com:1234", "https://bank.example.com:1234"),
+            ("https://bank.example.com", "https://bank.example.com:443"),
+            ("http://127.0.0.1/", "http://127.0.0.1:80"),
+            ("http://[::1]:8080", "http://[::1]:8080"),
+        ] {
+            assert_eq!(text.parse::<Address>().unwrap().to_string(), address, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_malformed_address_says_what_was_expected() {
+        for (text, message) in [
+            ("bank:1234", "expected http://HOST:PORT or https://HOST:PORT"),
+            ("grpc://bank:1234", "expected http://HOST:PORT or https://HOST:PORT"),
+            ("http://", "expected http://HOST:PORT or https://HOST:PORT"),
+            ("http://[::1", "expected http://HOST:PORT or https://HOST:PORT"),
+            ("http://bank:0", "expected a port from 1 to 65535, found `0`"),
+            ("http://bank:x", "expected a port from 1 to 65535, found `x`"),
+            ("http://bank:1/api", "expected nothing behind host and port, found `/api`"),
+            ("http://u:p@bank", "expected nothing behind host and port, found `@bank`"),
+        ] {
+            assert_eq!(text.parse::<Address>().unwrap_err().to_string(), message, "{text}");
+        }
+    }
+}

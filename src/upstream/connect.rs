@@ -1,0 +1,153 @@
+//! How a connection to the backend is made: TCP, then TLS with our certificate.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tower::service_fn;
+
+/// Longest time for TCP and TLS together; the call's own deadline counts besides.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why there is no connection. Nothing of any call was sent.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ConnectError {
+    #[error("{address}: {source}")]
+    Tcp { address: String, source: io::Error },
+    #[error("{address}: TLS: {source}")]
+    Tls { address: String, source: io::Error },
+    #[error("{address}: TLS: the backend does not speak HTTP/2 (ALPN h2)")]
+    Alpn { address: String },
+    #[error("{address}: no connection within {} s", CONNECT_TIMEOUT.as_secs())]
+    Timeout { address: String },
+}
+
+/// Where to connect, and with which TLS.
+#[derive(Clone)]
+pub(super) struct Target {
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) tls: Option<(TlsConnector, ServerName<'static>)>,
+    pub(super) refusal: Refusal,
+}
+
+/// What the backend said when it last refused our certificate.
+///
+/// In TLS 1.3 the server judges the client's certificate after the client's handshake is over (RFC 8446, section
+/// 4.4.2.4), so a refusal arrives as an alert in place of the first byte of an answer. Until then the server has
+/// processed nothing that we sent.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Refusal(Arc<Mutex<Option<String>>>);
+
+impl Refusal {
+    pub(super) fn alert(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, alert: Option<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = alert;
+    }
+}
+
+/// A tower service that makes connections, for tonic's channel.
+pub(super) fn connector(
+    target: Target,
+) -> impl tower::Service<http::Uri, Response = TokioIo<Stream>, Error = ConnectError, Future: Send> + Clone + Send {
+    service_fn(move |_: http::Uri| {
+        let target = target.clone();
+        async move {
+            let address = format!("{}:{}", target.host, target.port);
+            let timeout = tokio::time::timeout(CONNECT_TIMEOUT, connect(target));
+            timeout.await.unwrap_or(Err(ConnectError::Timeout { address })).map(TokioIo::new)
+        }
+    })
+}
+
+async fn connect(target: Target) -> Result<Stream, ConnectError> {
+    let address = format!("{}:{}", target.host, target.port);
+    let tcp = TcpStream::connect((target.host.as_str(), target.port)).await;
+    let tcp = tcp.and_then(|tcp| tcp.set_nodelay(true).map(|()| tcp));
+    let tcp = tcp.map_err(|source| ConnectError::Tcp { address: address.clone(), source })?;
+    let Some((connector, name)) = target.tls else { return Ok(Stream::Plain(tcp)) };
+    let tls = connector.connect(name, tcp).await;
+    let tls = tls.map_err(|source| ConnectError::Tls { address: address.clone(), source })?;
+    if tls.get_ref().1.alpn_protocol() != Some(b"h2") {
+        return Err(ConnectError::Alpn { address });
+    }
+    Ok(Stream::Tls(Box::new(tls), target.refusal))
+}
+
+/// A connection to the backend.
+pub(super) enum Stream {
+    Plain(TcpStream),
+    Tls(Box<tokio_rustls::client::TlsStream<TcpStream>>, Refusal),
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_read(cx, buffer),
+            Self::Tls(tls, refusal) => {
+                let read = Pin::new(tls).poll_read(cx, buffer);
+                match &read {
+                    Poll::Ready(Ok(())) => refusal.set(None),
+                    Poll::Ready(Err(error)) => refusal.set(alert(error)),
+                    Poll::Pending => {}
+                }
+                read
+            }
+        }
+    }
+}
+
+fn alert(error: &io::Error) -> Option<String> {
+    match error.get_ref()?.downcast_ref::<rustls::Error>()? {
+        rustls::Error::AlertReceived(alert) => Some(format!("{alert:?}")),
+        _ => None,
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_write(cx, bytes),
+            Self::Tls(tls, _) => Pin::new(tls).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_write_vectored(cx, slices),
+            Self::Tls(tls, _) => Pin::new(tls).poll_write_vectored(cx, slices),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
+            Self::Tls(tls, _) => Pin::new(tls).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Self::Tls(tls, _) => Pin::new(tls).poll_shutdown(cx),
+        }
+    }
+}
