@@ -18,11 +18,13 @@
 //! ```
 
 pub mod codec;
+pub mod error;
 pub mod json;
 pub mod listener;
 pub mod metadata;
 pub mod problem;
 pub mod protos;
+pub mod proxy;
 pub mod route;
 pub mod schema;
 pub mod template;

@@ -1,0 +1,253 @@
+//! Every refusal as the caller sees it: an HTTP status and a `google.rpc.Status` in JSON.
+//!
+//! One table from gRPC codes to HTTP statuses (google/rpc/code.proto, "HTTP Mapping"), one place that says which details
+//! leave and which do not. Nothing here names an address, a file or our code.
+
+use axum::body::Body;
+use axum::response::{IntoResponse as _, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use http::{HeaderMap, HeaderName, StatusCode};
+use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
+use prost::Message as _;
+use serde_json::{Map, Value, json};
+use tonic::Code;
+
+use crate::codec;
+use crate::protos::google::rpc;
+use crate::route::{EncodeError, Miss};
+use crate::schema::Schema;
+use crate::upstream::CallError;
+
+/// Reply headers that repeat the gRPC status, for clients that look there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusHeaders {
+    /// Has the code as a number.
+    pub status: HeaderName,
+    /// Has the message, percent-encoded as gRPC over HTTP/2 encodes `grpc-message`.
+    pub message: HeaderName,
+}
+
+/// An answer that is not the reply.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Refusal {
+    http: StatusCode,
+    code: Code,
+    message: String,
+    details: Vec<Value>,
+    allow: Option<String>,
+    /// Metadata of the backend, of which a part may become headers.
+    pub metadata: Box<HeaderMap>,
+}
+
+impl Refusal {
+    /// A refusal of ours.
+    pub fn new(http: StatusCode, code: Code, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { http, code, message, details: Vec::new(), allow: None, metadata: Box::default() }
+    }
+
+    /// 400 for a request that is wrong as a whole.
+    pub fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, Code::InvalidArgument, message)
+    }
+
+    /// A request for which there is no route.
+    #[must_use]
+    pub fn miss(miss: Miss, path: &str) -> Self {
+        match miss {
+            Miss::Path => Self::new(StatusCode::NOT_FOUND, Code::NotFound, "no such path: `towbar routes` lists them"),
+            Miss::Method { allowed } => {
+                let allow = allowed.join(", ");
+                let message = format!("expected one of the methods {allow} for {path}");
+                let refusal = Self::new(StatusCode::METHOD_NOT_ALLOWED, Code::Unimplemented, message);
+                Self { allow: Some(allow), ..refusal }
+            }
+            Miss::Keys(keys) => {
+                let violations = keys.keys.iter().map(|key| (key.as_str(), "does not go with the others".to_owned()));
+                Self::bad_request(keys.to_string()).with_violations(violations)
+            }
+        }
+    }
+
+    /// A request that cannot become a message: which field, what was expected, what was found.
+    #[must_use]
+    pub fn encode(error: &EncodeError) -> Self {
+        Self::bad_request(error.to_string()).with_violations(error.violation().into_iter())
+    }
+
+    /// A call that gave no reply. What the log should know besides is in the error itself.
+    #[must_use]
+    pub fn call(error: CallError, schema: &Schema) -> Self {
+        match error {
+            CallError::Status { status, metadata } => Self::status(&status, metadata, schema),
+            CallError::Deadline => {
+                let message = "the backend did not answer in time; the outcome of the call is unknown";
+                Self::new(StatusCode::GATEWAY_TIMEOUT, Code::DeadlineExceeded, message)
+            }
+            CallError::Unreachable { .. } => {
+                let message = "the backend cannot be reached; the call was not sent";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, message)
+            }
+            CallError::Lost { .. } => Self::bad_gateway(
+                Code::Unknown,
+                "the connection to the backend was lost during the call; its outcome is unknown",
+            ),
+            CallError::Protocol { .. } => Self::bad_gateway(
+                Code::Internal,
+                "the backend's answer cannot be read; the outcome of the call is unknown",
+            ),
+            CallError::TooLarge { limit, .. } => {
+                let message = format!("the backend's reply is larger than the limit of {limit} bytes");
+                Self::bad_gateway(Code::ResourceExhausted, message)
+            }
+        }
+    }
+
+    /// A reply that is no message of its type.
+    #[must_use]
+    pub fn undecodable() -> Self {
+        Self::bad_gateway(Code::Internal, "the backend's reply cannot be read; the call itself has succeeded")
+    }
+
+    fn bad_gateway(code: Code, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_GATEWAY, code, message)
+    }
+
+    fn status(status: &tonic::Status, metadata: HeaderMap, schema: &Schema) -> Self {
+        let details = rpc::Status::decode(status.details()).map_or(Vec::new(), |status| status.details);
+        let details = details.iter().filter_map(|detail| detail_json(&detail.type_url, &detail.value, schema));
+        Self {
+            http: http_status(status.code()),
+            code: status.code(),
+            message: status.message().to_owned(),
+            details: details.collect(),
+            allow: None,
+            metadata: Box::new(metadata),
+        }
+    }
+
+    fn with_violations<'a>(mut self, violations: impl Iterator<Item = (&'a str, String)>) -> Self {
+        let field_violations: Vec<_> = violations
+            .map(|(field, description)| rpc::bad_request::FieldViolation {
+                field: field.to_owned(),
+                description,
+                ..Default::default()
+            })
+            .collect();
+        if !field_violations.is_empty() {
+            let detail = rpc::BadRequest { field_violations }.encode_to_vec();
+            self.details.extend(known_detail("google.rpc.BadRequest", &detail));
+        }
+        self
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub fn http_status(&self) -> StatusCode {
+        self.http
+    }
+
+    /// The answer: complete, with its length, and without anything that relies on trailers.
+    #[must_use]
+    pub fn into_response(self, names: Option<&StatusHeaders>) -> Response {
+        let mut body = Map::new();
+        body.insert("code".to_owned(), json!(self.code as i32));
+        if !self.message.is_empty() {
+            body.insert("message".to_owned(), json!(self.message));
+        }
+        if !self.details.is_empty() {
+            body.insert("details".to_owned(), Value::Array(self.details));
+        }
+        let mut response = Body::from(Value::Object(body).to_string()).into_response();
+        *response.status_mut() = self.http;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(allow) = self.allow.and_then(|allow| HeaderValue::try_from(allow).ok()) {
+            headers.insert(ALLOW, allow);
+        }
+        if let Some(names) = names {
+            status_headers(headers, names, self.code, &self.message);
+        }
+        response
+    }
+}
+
+/// Adds the headers that repeat the gRPC status.
+pub fn status_headers(headers: &mut HeaderMap, names: &StatusHeaders, code: Code, message: &str) {
+    /// gRPC over HTTP/2, `Percent-Encoded`: all but printable ASCII, and `%` itself.
+    const ENCODED: AsciiSet = CONTROLS.add(b'%');
+    headers.insert(names.status.clone(), HeaderValue::from(code as i32));
+    let message = percent_encode(message.as_bytes(), &ENCODED).to_string();
+    if let Some(message) = HeaderValue::try_from(message).ok().filter(|message| !message.is_empty()) {
+        headers.insert(names.message.clone(), message);
+    }
+}
+
+/// google/rpc/code.proto, "HTTP Mapping".
+#[must_use]
+pub fn http_status(code: Code) -> StatusCode {
+    let status = match code {
+        Code::Ok => 200,
+        Code::Cancelled => 499,
+        Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange => 400,
+        Code::Unauthenticated => 401,
+        Code::PermissionDenied => 403,
+        Code::NotFound => 404,
+        Code::AlreadyExists | Code::Aborted => 409,
+        Code::ResourceExhausted => 429,
+        Code::Unknown | Code::Internal | Code::DataLoss => 500,
+        Code::Unimplemented => 501,
+        Code::Unavailable => 503,
+        Code::DeadlineExceeded => 504,
+    };
+    StatusCode::from_u16(status).expect("each of them is a status code")
+}
+
+/// One detail in JSON; `None` for what must not leave.
+fn detail_json(type_url: &str, value: &[u8], schema: &Schema) -> Option<Value> {
+    let name = type_url.rsplit('/').next().unwrap_or_default();
+    if name == "google.rpc.DebugInfo" {
+        return None;
+    }
+    let known = known_detail(name, value).or_else(|| schema_detail(type_url, name, value, schema));
+    Some(known.unwrap_or_else(|| json!({ "@type": type_url, "value": STANDARD.encode(value) })))
+}
+
+/// A detail of a type in google/rpc/error_details.proto.
+fn known_detail(name: &str, value: &[u8]) -> Option<Value> {
+    fn read<T: prost::Message + Default + serde::Serialize>(value: &[u8]) -> Option<Value> {
+        serde_json::to_value(T::decode(value).ok()?).ok()
+    }
+    let json = match name.strip_prefix("google.rpc.")? {
+        "BadRequest" => read::<rpc::BadRequest>(value),
+        "ErrorInfo" => read::<rpc::ErrorInfo>(value),
+        "Help" => read::<rpc::Help>(value),
+        "LocalizedMessage" => read::<rpc::LocalizedMessage>(value),
+        "PreconditionFailure" => read::<rpc::PreconditionFailure>(value),
+        "QuotaFailure" => read::<rpc::QuotaFailure>(value),
+        "RequestInfo" => read::<rpc::RequestInfo>(value),
+        "ResourceInfo" => read::<rpc::ResourceInfo>(value),
+        "RetryInfo" => read::<rpc::RetryInfo>(value),
+        _ => None,
+    };
+    typed(&format!("type.googleapis.com/{name}"), json?)
+}
+
+/// A detail of a type that the descriptors have.
+fn schema_detail(type_url: &str, name: &str, value: &[u8], schema: &Schema) -> Option<Value> {
+    let json = codec::reply(&schema.message(name)?, value).ok()?;
+    let json = serde_json::from_slice(&json).ok()?;
+    // google/protobuf/any.proto: a type with a JSON form of its own stands in a member `value`.
+    if name.starts_with("google.protobuf.") {
+        return Some(json!({ "@type": type_url, "value": json }));
+    }
+    typed(type_url, json)
+}
+
+fn typed(type_url: &str, json: Value) -> Option<Value> {
+    let Value::Object(members) = json else { return None };
+    let typed = [("@type".to_owned(), json!(type_url))];
+    Some(Value::Object(typed.into_iter().chain(members).collect()))
+}
