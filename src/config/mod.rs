@@ -1,0 +1,305 @@
+//! The configuration: a YAML file and the flags over it in, a typed [`Config`] and every [`Problem`] out.
+//!
+//! The keys, their meaning, defaults and ranges: `docs/configuration.md`. Reading never stops at a problem, and one
+//! problem is enough to serve nothing, so whoever calls [`load`] checks what could be read, adds its own problems and
+//! prints them all. No file named here is opened but the configuration itself. A part owns its `Config`; this module
+//! fills it, and nothing below knows that there is a file.
+
+mod reader;
+#[cfg(test)]
+mod tests;
+mod value;
+mod yaml;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use http::HeaderName;
+
+use crate::problem::Problem;
+use crate::route::RpcOptions;
+use crate::tls::IdentityFiles;
+use crate::{listener, metadata, proxy, upstream};
+use reader::{Noted, Problems, Read, Section, Value};
+use yaml::{Node, Spot};
+
+/// Without a `listen`, this machine alone can call.
+const LISTEN: &str = "127.0.0.1:8080";
+const STATUS_HEADER: HeaderName = HeaderName::from_static("token-grpc-status");
+const MESSAGE_HEADER: HeaderName = HeaderName::from_static("token-grpc-message");
+
+const KEYS: &[&str] = &["listen", "schema", "upstream", "requests", "metadata", "status_headers", "rpcs"];
+
+/// Everything that is configured. What could not be read is `None` or left out, and a problem says so.
+pub struct Config {
+    pub listen: Option<listener::Config>,
+    /// `.proto` files, folders of them, descriptor sets.
+    pub schema: Vec<PathBuf>,
+    pub upstream: Option<upstream::Config>,
+    pub proxy: proxy::Config,
+    pub metadata: metadata::Config,
+    /// Whether the schema has these rpcs is found out later, and told with their `place`.
+    pub rpcs: Vec<RpcOptions>,
+}
+
+/// The flags. Each stands for a whole section of the file, which is then not read at all.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// `--proto`, for `schema`.
+    pub proto: Vec<PathBuf>,
+    /// `--backend`, for `upstream`.
+    pub backend: Option<String>,
+    /// `--listen`, for `listen`.
+    pub listen: Option<String>,
+}
+
+/// Reads the file, if there is one, and lets the flags win.
+pub fn load(file: Option<&Path>, overrides: &Overrides) -> (Config, Vec<Problem>) {
+    let problems = Problems::new(file);
+    let root = match file {
+        Some(file) => read_file(file, &problems),
+        None => Ok(Node::nothing()),
+    };
+    fill(root, file, problems, overrides)
+}
+
+/// Reads a text that is at hand; `file` is where it would be.
+pub fn load_text(text: &str, file: &Path, overrides: &Overrides) -> (Config, Vec<Problem>) {
+    let problems = Problems::new(Some(file));
+    let root = parse(text, &problems);
+    fill(root, Some(file), problems, overrides)
+}
+
+fn fill(root: Read<Node>, file: Option<&Path>, problems: Problems, overrides: &Overrides) -> (Config, Vec<Problem>) {
+    let root = root.as_ref().map_err(|noted| *noted);
+    let source = Source {
+        top: root.and_then(|node| Section::root(&problems, node, KEYS)),
+        folder: file.and_then(Path::parent).unwrap_or(Path::new("")),
+        problems: &problems,
+        overrides,
+    };
+    let config = source.config();
+    (config, problems.into_list())
+}
+
+fn read_file(file: &Path, problems: &Problems) -> Read<Node> {
+    parse(&fs::read_to_string(file).map_err(|error| problems.file(error.to_string()))?, problems)
+}
+
+fn parse(text: &str, problems: &Problems) -> Read<Node> {
+    let (node, faults) = yaml::parse(text).map_err(|fault| problems.at(fault.spot, fault.message))?;
+    for fault in faults {
+        problems.at(fault.spot, fault.message);
+    }
+    Ok(node)
+}
+
+/// Where the configuration comes from.
+struct Source<'a> {
+    /// The file's own map. When it cannot be read, nothing is missing from it.
+    top: Read<Section<'a>>,
+    folder: &'a Path,
+    problems: &'a Problems,
+    overrides: &'a Overrides,
+}
+
+impl<'a> Source<'a> {
+    fn config(&self) -> Config {
+        let status_headers = self.status_headers();
+        Config {
+            listen: self.listen().ok(),
+            schema: self.schema(),
+            upstream: self.upstream().ok(),
+            metadata: self.metadata(status_headers.as_ref()),
+            proxy: self.proxy(status_headers),
+            rpcs: self.rpcs(),
+        }
+    }
+
+    fn value(&self, key: &str) -> Option<Value<'a>> {
+        self.top.ok()?.value(key)
+    }
+
+    /// The section of that key; one with no such key, or none that can be read, has no keys either.
+    fn section(&self, key: &str, known: &[&str]) -> Option<Section<'a>> {
+        self.value(key)?.section(known).ok()
+    }
+
+    fn listen(&self) -> Read<listener::Config> {
+        if let Some(flag) = &self.overrides.listen {
+            let address = value::listen_address(flag).map_err(|message| self.problems.flag("--listen", message))?;
+            return Ok(plain_listener(address));
+        }
+        match self.value("listen") {
+            Some(value) if value.is_map() => self.listen_section(value),
+            Some(value) => listen_address(value).map(plain_listener),
+            None => self.top.map(|_| plain_listener(LISTEN.to_owned())),
+        }
+    }
+
+    fn listen_section(&self, value: Value) -> Read<listener::Config> {
+        let section = value.section(&["address", "tls"])?;
+        let address = section.value("address").map_or(Ok(LISTEN.to_owned()), listen_address);
+        let tls = section.value("tls").map(|value| self.listen_tls(value)).transpose();
+        Ok(listener::Config { address: address?, tls: tls? })
+    }
+
+    fn listen_tls(&self, value: Value) -> Read<listener::TlsFiles> {
+        let section = value.section(&["cert", "key", "client_ca"])?;
+        let identity = self.identity(section);
+        let client_ca = self.path(section, "client_ca");
+        let identity = identity?.ok_or_else(|| value.wrong("`cert` and `key` are missing"))?;
+        Ok(listener::TlsFiles { identity, client_ca: client_ca? })
+    }
+
+    fn schema(&self) -> Vec<PathBuf> {
+        if !self.overrides.proto.is_empty() {
+            return self.overrides.proto.clone();
+        }
+        match self.value("schema") {
+            Some(value) => value.one_or_more("a path", |path| path.path(self.folder)),
+            None => {
+                self.missing("schema", "--proto PATH");
+                Vec::new()
+            }
+        }
+    }
+
+    fn upstream(&self) -> Read<upstream::Config> {
+        if let Some(flag) = &self.overrides.backend {
+            let address = upstream_address(flag).map_err(|message| self.problems.flag("--backend", message))?;
+            return Ok(plain_upstream(address));
+        }
+        let value = self.value("upstream").ok_or_else(|| self.missing("upstream", "--backend URL"))?;
+        if value.is_map() {
+            return self.upstream_section(value);
+        }
+        value.parsed("an address", upstream_address).map(plain_upstream)
+    }
+
+    fn upstream_section(&self, value: Value) -> Read<upstream::Config> {
+        let section = value.section(&["address", "tls", "deadline", "reply_limit"])?;
+        let address = match section.value("address") {
+            Some(value) => value.parsed("an address", upstream_address),
+            None => Err(value.wrong("`address` is missing")),
+        };
+        let tls = section.value("tls").map(|value| self.upstream_tls(value, &address)).transpose();
+        let deadline = or_default(section.value("deadline"), Value::duration, upstream::DEADLINE);
+        let reply_limit = or_default(section.value("reply_limit"), Value::size, upstream::REPLY_LIMIT);
+        Ok(upstream::Config { address: address?, tls: tls?.unwrap_or_default(), deadline, reply_limit })
+    }
+
+    fn upstream_tls(&self, value: Value, address: &Read<upstream::Address>) -> Read<upstream::TlsFiles> {
+        let section = value.section(&["cert", "key", "ca", "server_name"])?;
+        let identity = self.identity(section);
+        let ca = self.path(section, "ca");
+        let server_name =
+            section.value("server_name").map(|name| name.parsed("a host name", value::server_name)).transpose();
+        if let Ok(upstream::Address { tls: false, .. }) = address {
+            let advice = "an `http://` upstream has none; write `https://` or leave `tls` out";
+            return Err(value.wrong(advice));
+        }
+        Ok(upstream::TlsFiles { identity: identity?, ca: ca?, server_name: server_name? })
+    }
+
+    /// The certificate and its key: both or neither.
+    fn identity(&self, section: Section) -> Read<Option<IdentityFiles>> {
+        match (section.value("cert"), section.value("key")) {
+            (Some(cert), Some(key)) => {
+                let (cert, key) = (cert.path(self.folder), key.path(self.folder));
+                Ok(Some(IdentityFiles { cert: cert?, key: key? }))
+            }
+            (Some(cert), None) => Err(cert.wrong("its `key` is missing")),
+            (None, Some(key)) => Err(key.wrong("its `cert` is missing")),
+            (None, None) => Ok(None),
+        }
+    }
+
+    fn path(&self, section: Section, key: &str) -> Read<Option<PathBuf>> {
+        section.value(key).map(|value| value.path(self.folder)).transpose()
+    }
+
+    fn status_headers(&self) -> Option<proxy::StatusHeaders> {
+        let value = self.value("status_headers")?;
+        let section = value.section(&["status", "message"]).ok()?;
+        let name = |key, default| section.value(key).map_or(Ok(default), |name| name.reply_header_name());
+        let (status, message) = (name("status", STATUS_HEADER), name("message", MESSAGE_HEADER));
+        let (status, message) = (status.ok()?, message.ok()?);
+        if status == message {
+            value.wrong(format!("`status` and `message` are both `{status}`"));
+            return None;
+        }
+        Some(proxy::StatusHeaders { status, message })
+    }
+
+    fn metadata(&self, status_headers: Option<&proxy::StatusHeaders>) -> metadata::Config {
+        let section = self.section("metadata", &["request", "reply"]);
+        let names = |key| {
+            let value = section.and_then(|section| section.value(key));
+            value.map_or(Vec::new(), |value| value.each(|item| metadata_name(item, status_headers)))
+        };
+        metadata::Config { request: names("request"), reply: names("reply") }
+    }
+
+    fn proxy(&self, status_headers: Option<proxy::StatusHeaders>) -> proxy::Config {
+        let section = self.section("requests", &["body_limit", "json_types"]);
+        let value = |key| section.and_then(|section| section.value(key));
+        let json_type = |item: Value| item.parsed("a media type", value::media_type);
+        proxy::Config {
+            body_limit: or_default(value("body_limit"), Value::size, proxy::BODY_LIMIT),
+            json_types: value("json_types").map_or(Vec::new(), |value| value.each(json_type)),
+            status_headers,
+        }
+    }
+
+    fn rpcs(&self) -> Vec<RpcOptions> {
+        let Some(Ok(named)) = self.value("rpcs").map(|value| value.named()) else { return Vec::new() };
+        named.filter_map(|(spot, value)| self.rpc(spot, value).ok()).collect()
+    }
+
+    fn rpc(&self, spot: Spot, value: Value) -> Read<RpcOptions> {
+        let rpc = value::rpc_name(value.name()).map_err(|message| self.problems.at(spot, message));
+        let section = value.section(&["accept_body", "ignore_members"])?;
+        let member = |item: Value| item.parsed("a member", value::member_path);
+        let accept_body = or_default(section.value("accept_body"), Value::truth, false);
+        let ignore_members = section.value("ignore_members").map_or(Vec::new(), |value| value.each(member));
+        Ok(RpcOptions { rpc: rpc?, place: self.problems.place(spot), accept_body, ignore_members })
+    }
+
+    fn missing(&self, key: &str, flag: &str) -> Noted {
+        let message = format!("no {key}: set `{key}` in the configuration file, or give `{flag}`");
+        self.top.err().unwrap_or_else(|| self.problems.file(message))
+    }
+}
+
+fn listen_address(value: Value) -> Read<String> {
+    value.parsed("`host:port`", value::listen_address)
+}
+
+fn plain_listener(address: String) -> listener::Config {
+    listener::Config { address, tls: None }
+}
+
+fn upstream_address(text: &str) -> Result<upstream::Address, String> {
+    upstream::Address::from_str(text).map_err(|error| format!("`{text}`: {error}"))
+}
+
+fn plain_upstream(address: upstream::Address) -> upstream::Config {
+    let tls = upstream::TlsFiles::default();
+    upstream::Config { address, tls, deadline: upstream::DEADLINE, reply_limit: upstream::REPLY_LIMIT }
+}
+
+fn metadata_name(item: Value, status_headers: Option<&proxy::StatusHeaders>) -> Read<HeaderName> {
+    let name = item.metadata_name()?;
+    match status_headers {
+        Some(headers) if headers.status == name || headers.message == name => {
+            Err(item.wrong(format!("`{name}` is one of the `status_headers`")))
+        }
+        _ => Ok(name),
+    }
+}
+
+fn or_default<'a, T>(value: Option<Value<'a>>, read: impl Fn(&Value<'a>) -> Read<T>, default: T) -> T {
+    value.and_then(|value| read(&value).ok()).unwrap_or(default)
+}

@@ -1,0 +1,328 @@
+//! Reading a tree of nodes: a [`Section`] knows its keys, a [`Value`] becomes what it should be.
+//!
+//! Nothing stops at the first problem: whatever cannot be read is written into [`Problems`], and the reader goes on.
+//! [`Noted`] is made only there, so a function that answers `Err(Noted)` has said why. Knows no key by name.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use http::HeaderName;
+
+use super::value;
+use super::yaml::{Entry, Node, Shape, Spot};
+use crate::problem::Problem;
+
+/// Every problem found so far.
+pub(super) struct Problems {
+    file: Option<String>,
+    noted: RefCell<Vec<(Order, Problem)>>,
+}
+
+/// Where a problem comes among the others.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Order {
+    At(Spot),
+    File,
+    Flag,
+}
+
+/// Proof that a problem has been written down.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Noted(());
+
+pub(super) type Read<T> = Result<T, Noted>;
+
+impl Problems {
+    pub(super) fn new(file: Option<&Path>) -> Self {
+        let file = file.map(|file| file.display().to_string());
+        Self { file, noted: RefCell::new(Vec::new()) }
+    }
+
+    pub(super) fn at(&self, spot: Spot, message: String) -> Noted {
+        self.note(Order::At(spot), Problem::at(self.place(spot), message))
+    }
+
+    /// A problem of the file as a whole, or of there being none.
+    pub(super) fn file(&self, message: String) -> Noted {
+        self.note(Order::File, Problem { place: self.file.clone(), message })
+    }
+
+    pub(super) fn flag(&self, flag: &str, message: String) -> Noted {
+        self.note(Order::Flag, Problem::at(flag, message))
+    }
+
+    fn note(&self, order: Order, problem: Problem) -> Noted {
+        self.noted.borrow_mut().push((order, problem));
+        Noted(())
+    }
+
+    /// `file:line:column`.
+    pub(super) fn place(&self, spot: Spot) -> String {
+        let file = self.file.as_deref().unwrap_or_default();
+        format!("{file}:{}:{}", spot.line, spot.column)
+    }
+
+    /// In the order of the file, then what has no line, then the flags' own.
+    pub(super) fn into_list(self) -> Vec<Problem> {
+        let mut noted = self.noted.into_inner();
+        noted.sort_by(|(left, _), (right, _)| left.cmp(right));
+        noted.into_iter().map(|(_, problem)| problem).collect()
+    }
+}
+
+/// A map whose keys are known.
+#[derive(Clone, Copy)]
+pub(super) struct Section<'a> {
+    problems: &'a Problems,
+    entries: &'a [Entry],
+}
+
+impl<'a> Section<'a> {
+    /// The whole file.
+    pub(super) fn root(problems: &'a Problems, node: &'a Node, known: &[&str]) -> Read<Self> {
+        let entries = match &node.shape {
+            Shape::Map(entries) => entries.as_slice(),
+            Shape::Nothing => &[],
+            other => {
+                return Err(problems.at(node.spot, format!("expected a map of keys, found {other}")));
+            }
+        };
+        let section = Section { problems, entries };
+        section.refuse_unknown(known);
+        Ok(section)
+    }
+
+    fn refuse_unknown(&self, known: &[&str]) {
+        for entry in self.entries {
+            if !known.contains(&entry.key.as_str()) {
+                self.problems.at(entry.spot, unknown_key(&entry.key, known));
+            }
+        }
+    }
+
+    pub(super) fn value(&self, name: &str) -> Option<Value<'a>> {
+        let entry = self.entries.iter().find(|entry| entry.key == name)?;
+        Some(Value::of(entry, self.problems))
+    }
+}
+
+/// What stands under a key, or an item of a list under it.
+#[derive(Clone, Copy)]
+pub(super) struct Value<'a> {
+    problems: &'a Problems,
+    name: &'a str,
+    /// The value's own place when it is text, else its key's: a map begins only at its first key.
+    spot: Spot,
+    node: &'a Node,
+}
+
+impl<'a> Value<'a> {
+    fn of(entry: &'a Entry, problems: &'a Problems) -> Self {
+        let spot = match entry.value.shape {
+            Shape::Text(_) => entry.value.spot,
+            _ => entry.spot,
+        };
+        Value { problems, name: &entry.key, spot, node: &entry.value }
+    }
+
+    pub(super) fn wrong(&self, message: impl Into<String>) -> Noted {
+        self.problems.at(self.spot, format!("{}: {}", self.name, message.into()))
+    }
+
+    fn expected(&self, what: &str) -> Noted {
+        self.wrong(format!("expected {what}, found {}", self.node.shape))
+    }
+
+    pub(super) fn is_map(&self) -> bool {
+        matches!(self.node.shape, Shape::Map(_))
+    }
+
+    pub(super) fn section(&self, known: &[&str]) -> Read<Section<'a>> {
+        let section = Section { problems: self.problems, entries: self.entries()? };
+        section.refuse_unknown(known);
+        Ok(section)
+    }
+
+    /// The values of a map whose keys are names of the operator's own, each with its key's place.
+    pub(super) fn named(self) -> Read<impl Iterator<Item = (Spot, Value<'a>)>> {
+        let entries = self.entries()?.iter();
+        Ok(entries.map(move |entry| (entry.spot, Value::of(entry, self.problems))))
+    }
+
+    /// The key.
+    pub(super) fn name(&self) -> &'a str {
+        self.name
+    }
+
+    // A key with nothing under it is what is left when all below it is commented out: an empty map, an empty list.
+    fn entries(self) -> Read<&'a [Entry]> {
+        match &self.node.shape {
+            Shape::Map(entries) => Ok(entries),
+            Shape::Nothing => Ok(&[]),
+            _ => Err(self.expected("a map")),
+        }
+    }
+
+    /// Each item as `read` gives it, none twice. What cannot be read is noted and left out.
+    pub(super) fn each<T: PartialEq>(&self, read: impl Fn(Self) -> Read<T>) -> Vec<T> {
+        let mut list = Vec::new();
+        for item in self.items() {
+            match read(item) {
+                Ok(value) if list.contains(&value) => {
+                    item.wrong(format!("{} is listed twice", item.node.shape));
+                }
+                Ok(value) => list.push(value),
+                Err(Noted(())) => {}
+            }
+        }
+        list
+    }
+
+    fn items(self) -> impl Iterator<Item = Value<'a>> {
+        let items = match &self.node.shape {
+            Shape::List(items) => items.as_slice(),
+            Shape::Nothing => &[],
+            _ => {
+                self.expected("a list");
+                &[]
+            }
+        };
+        items.iter().map(move |node| Value { node, spot: node.spot, ..self })
+    }
+
+    /// A list of at least one, or one without the list around it.
+    pub(super) fn one_or_more<T: PartialEq>(&self, what: &str, read: impl Fn(Self) -> Read<T>) -> Vec<T> {
+        match &self.node.shape {
+            Shape::Text(_) => read(*self).into_iter().collect(),
+            Shape::List(items) if !items.is_empty() => self.each(read),
+            _ => {
+                self.expected(&format!("{what} or a list of them"));
+                Vec::new()
+            }
+        }
+    }
+
+    /// One line of text; `what` is what the message calls it.
+    pub(super) fn text(&self, what: &str) -> Read<&'a str> {
+        match &self.node.shape {
+            Shape::Text(text) if text.is_empty() => Err(self.wrong(format!("expected {what}, found empty text"))),
+            Shape::Text(text) if text.contains(char::is_control) => {
+                Err(self.wrong(format!("expected {what}, found more than one line or a control character")))
+            }
+            Shape::Text(text) => Ok(text),
+            _ => Err(self.expected(what)),
+        }
+    }
+
+    /// Text that `parse` takes.
+    pub(super) fn parsed<T>(&self, what: &str, parse: impl Fn(&str) -> Result<T, String>) -> Read<T> {
+        parse(self.text(what)?).map_err(|message| self.wrong(message))
+    }
+
+    pub(super) fn truth(&self) -> Read<bool> {
+        self.parsed("`true` or `false`", value::truth)
+    }
+
+    pub(super) fn duration(&self) -> Read<Duration> {
+        self.parsed("a duration", value::duration)
+    }
+
+    pub(super) fn size(&self) -> Read<usize> {
+        self.parsed("a size", value::size)
+    }
+
+    pub(super) fn metadata_name(&self) -> Read<HeaderName> {
+        self.parsed("the name of a header", value::metadata_name)
+    }
+
+    pub(super) fn reply_header_name(&self) -> Read<HeaderName> {
+        self.parsed("the name of a header", value::reply_header_name)
+    }
+
+    /// A path, counted from `folder` unless it is absolute.
+    pub(super) fn path(&self, folder: &Path) -> Read<PathBuf> {
+        Ok(folder.join(self.text("a path")?))
+    }
+}
+
+fn unknown_key(key: &str, known: &[&str]) -> String {
+    match nearest(key, known) {
+        Some(near) => format!("unknown key `{key}`; did you mean `{near}`?"),
+        None => format!("unknown key `{key}`; known here: `{}`", known.join("`, `")),
+    }
+}
+
+/// The known key that `key` was most likely meant to be: a third of it may differ.
+fn nearest<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {
+    let distances = known.iter().map(|name| (distance(&key.to_lowercase(), name), *name));
+    let (distance, name) = distances.min_by_key(|(distance, _)| *distance)?;
+    let allowed = (key.chars().count().max(name.len()) / 3).max(1);
+    (distance <= allowed).then_some(name)
+}
+
+/// Levenshtein's distance: insertions, deletions and replacements from `left` to `right`.
+fn distance(left: &str, right: &str) -> usize {
+    let mut row: Vec<usize> = (0..=right.chars().count()).collect();
+    for (index, from) in left.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = index + 1;
+        for (column, to) in right.chars().enumerate() {
+            let replaced = diagonal + usize::from(from != to);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[right.chars().count()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_key_is_answered_with_the_nearest_one() {
+        for (key, known, answer) in [
+            ("adress", &["address", "tls"][..], Some("address")),
+            ("lsiten", &["listen", "schema"], Some("listen")),
+            ("client-ca", &["cert", "key", "client_ca"], Some("client_ca")),
+            ("clientCA", &["cert", "key", "client_ca"], Some("client_ca")),
+            ("Schema", &["listen", "schema"], Some("schema")),
+            ("bodylimit", &["body_limit", "json_types"], Some("body_limit")),
+            ("ke", &["cert", "key"], Some("key")),
+            ("port", &["address", "tls"], None),
+            ("<<", &["address", "tls"], None),
+        ] {
+            assert_eq!(nearest(key, known), answer, "{key}");
+        }
+    }
+
+    #[test]
+    fn the_distance_counts_single_changes() {
+        for (left, right, count) in [
+            ("", "", 0),
+            ("", "abc", 3),
+            ("abc", "", 3),
+            ("adress", "address", 1),
+            ("kitten", "sitting", 3),
+            ("é", "e", 1),
+        ] {
+            assert_eq!(distance(left, right), count, "{left} {right}");
+        }
+    }
+
+    #[test]
+    fn problems_come_out_in_the_order_of_the_file_and_flags_last() {
+        let problems = Problems::new(Some(Path::new("t.yaml")));
+        problems.flag("--listen", "last".into());
+        problems.file("fourth".into());
+        problems.at(Spot { line: 10, column: 1 }, "third".into());
+        problems.at(Spot { line: 9, column: 20 }, "second".into());
+        problems.at(Spot { line: 9, column: 3 }, "first".into());
+        let texts: Vec<_> = problems.into_list().iter().map(Problem::to_string).collect();
+        assert_eq!(
+            texts,
+            ["t.yaml:9:3: first", "t.yaml:9:20: second", "t.yaml:10:1: third", "t.yaml: fourth", "--listen: last"]
+        );
+    }
+}

@@ -1,0 +1,327 @@
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::*;
+
+/// What `load` makes of this text, as a file `towbar.yaml` in a folder of its own, whose path is left out.
+fn load_text(text: &str, overrides: &Overrides) -> (Config, Vec<String>) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("towbar.yaml");
+    fs::write(&file, text).unwrap();
+    let (config, problems) = load(Some(&file), overrides);
+    let folder = format!("{}/", folder.path().display());
+    (config, problems.iter().map(|problem| problem.to_string().replace(&folder, "")).collect())
+}
+
+/// The config of this text, which has no problems.
+fn config(text: &str) -> Config {
+    let (config, problems) = load_text(text, &Overrides::default());
+    assert_eq!(problems, Vec::<String>::new(), "{text}");
+    config
+}
+
+fn backend(url: &str) -> Overrides {
+    Overrides { backend: Some(url.into()), ..Overrides::default() }
+}
+
+/// Names as text, to compare.
+fn names(headers: &[HeaderName]) -> Vec<&str> {
+    headers.iter().map(HeaderName::as_str).collect()
+}
+
+#[test]
+fn every_problem_of_a_wrong_file_is_told_with_its_place() {
+    let rest = "schema: p\nupstream: http://bank\n";
+    for (text, problems) in [
+        (
+            "",
+            &[
+                "towbar.yaml: no schema: set `schema` in the configuration file, or give `--proto PATH`",
+                "towbar.yaml: no upstream: set `upstream` in the configuration file, or give `--backend URL`",
+            ][..],
+        ),
+        ("- schema", &["towbar.yaml:1:1: expected a map of keys, found a list"]),
+        ("schema: [p\nupstream: x", &["towbar.yaml:2:9: not valid YAML: illegal placement of ':' indicator"]),
+        (
+            "schema: p\nupstream: http://bank\nschema: q\nrpcs:\n  a.B: {}\n  a.B: {}\n",
+            &[
+                "towbar.yaml:3:1: key `schema` is given twice, first on line 1",
+                "towbar.yaml:6:3: key `a.B` is given twice, first on line 5",
+            ],
+        ),
+        (
+            "lisen: a:1\nschema: p\nupstream:\n  adress: http://bank\n  port: 80\n",
+            &[
+                "towbar.yaml:1:1: unknown key `lisen`; did you mean `listen`?",
+                "towbar.yaml:3:1: upstream: `address` is missing",
+                "towbar.yaml:4:3: unknown key `adress`; did you mean `address`?",
+                "towbar.yaml:5:3: unknown key `port`; known here: `address`, `tls`, `deadline`, `reply_limit`",
+            ],
+        ),
+        (
+            "upstream: {address: http://bank, deadline: 25, reply_limit: 4MB}\nschema: []\nlisten: 8080\n",
+            &[
+                "towbar.yaml:1:44: deadline: expected a duration with its unit, such as `500ms`, `25s` or `1m`, found `25`",
+                "towbar.yaml:1:61: reply_limit: expected a size such as `1MiB`, `512KiB` or `1048576`, found `4MB`",
+                "towbar.yaml:2:1: schema: expected a path or a list of them, found an empty list",
+                "towbar.yaml:3:9: listen: expected `host:port`, found `8080`; write `127.0.0.1:8080` for this machine alone, `0.0.0.0:8080` for every interface",
+            ],
+        ),
+        (
+            "schema: [p, '', [q], p]\nupstream: [a]\nlisten:\n",
+            &[
+                "towbar.yaml:1:13: schema: expected a path, found empty text",
+                "towbar.yaml:1:17: schema: expected a path, found a list",
+                "towbar.yaml:1:22: schema: `p` is listed twice",
+                "towbar.yaml:2:1: upstream: expected an address, found a list",
+                "towbar.yaml:3:1: listen: expected `host:port`, found nothing",
+            ],
+        ),
+        (
+            "schema: p\nupstream:\n  address: http://bank\n  tls:\n    ca: ca.pem\n    cert: cert.pem\n",
+            &[
+                "towbar.yaml:4:3: tls: an `http://` upstream has none; write `https://` or leave `tls` out",
+                "towbar.yaml:6:11: cert: its `key` is missing",
+            ],
+        ),
+        (
+            "schema: p\nupstream:\n  address: http://bank\n  tls: {ca: ca.pem}\n",
+            &["towbar.yaml:4:3: tls: an `http://` upstream has none; write `https://` or leave `tls` out"],
+        ),
+        (
+            "schema: p\nupstream:\n  address: https://bank\n  tls:\n    key: key.pem\n    server_name: https://bank\n    ca: |\n      one\n      two\n",
+            &[
+                "towbar.yaml:5:10: key: its `cert` is missing",
+                "towbar.yaml:6:18: server_name: expected a host name without scheme and port, found `https://bank`",
+                "towbar.yaml:8:7: ca: expected a path, found more than one line or a control character",
+            ],
+        ),
+        (
+            &format!("{rest}listen:\n  address: bank\n  tls:\n    client_ca: ca.pem\n"),
+            &[
+                "towbar.yaml:4:12: address: expected `host:port`, found `bank`",
+                "towbar.yaml:5:3: tls: `cert` and `key` are missing",
+            ],
+        ),
+        (
+            &format!("{rest}listen: {{tls: on}}\nrequests: [a]\nmetadata: x\nrpcs: y\nstatus_headers: true\n"),
+            &[
+                "towbar.yaml:3:15: tls: expected a map, found `on`",
+                "towbar.yaml:4:1: requests: expected a map, found a list",
+                "towbar.yaml:5:11: metadata: expected a map, found `x`",
+                "towbar.yaml:6:7: rpcs: expected a map, found `y`",
+                "towbar.yaml:7:17: status_headers: expected a map, found `true`",
+            ],
+        ),
+        (
+            &format!(
+                "{rest}requests:\n  body_limit: 0\n  json_types: [application/json; charset=utf-8, TEXT/json, a/b, a/b]\n"
+            ),
+            &[
+                "towbar.yaml:4:15: body_limit: expected more than nothing and at most `1GiB`, found `0`",
+                "towbar.yaml:5:16: json_types: expected a lower-case `type/subtype` without parameters, found `application/json; charset=utf-8`",
+                "towbar.yaml:5:49: json_types: expected a lower-case `type/subtype` without parameters, found `TEXT/json`",
+                "towbar.yaml:5:65: json_types: `a/b` is listed twice",
+            ],
+        ),
+        (
+            &format!(
+                "{rest}metadata:\n  request: [x a, TE, grpc-x, x-a, X-A, x-bin, Token-Grpc-Message]\n  reply: x-b\nstatus_headers: {{}}\n"
+            ),
+            &[
+                "towbar.yaml:4:13: request: expected the name of a header, found `x a`",
+                "towbar.yaml:4:18: request: `te` is hop-by-hop and is never passed on",
+                "towbar.yaml:4:22: request: `grpc-x` belongs to gRPC and is never passed on",
+                "towbar.yaml:4:35: request: `X-A` is listed twice",
+                "towbar.yaml:4:40: request: `x-bin` is binary metadata (`-bin`), which is not supported yet",
+                "towbar.yaml:4:47: request: `token-grpc-message` is one of the `status_headers`",
+                "towbar.yaml:5:10: reply: expected a list, found `x-b`",
+            ],
+        ),
+        (
+            &format!("{rest}status_headers: {{status: content-length, message: 'a b'}}\n"),
+            &[
+                "towbar.yaml:3:26: status: `content-length` is written by Towbar itself and is never passed on",
+                "towbar.yaml:3:51: message: expected the name of a header, found `a b`",
+            ],
+        ),
+        (
+            &format!("{rest}status_headers: {{status: token-grpc-message}}\n"),
+            &["towbar.yaml:3:1: status_headers: `status` and `message` are both `token-grpc-message`"],
+        ),
+        (
+            &format!(
+                "{rest}rpcs:\n  /a.B/C: {{accept_body: yes}}\n  a.B.C: {{ignore_members: [a..b, x], accept: true}}\n"
+            ),
+            &[
+                "towbar.yaml:4:3: expected an rpc as `package.Service.Method`, found `/a.B/C`",
+                "towbar.yaml:4:25: accept_body: expected `true` or `false`, found `yes`",
+                "towbar.yaml:5:28: ignore_members: expected a member such as `fee` or `instructions.fee`, found `a..b`",
+                "towbar.yaml:5:38: unknown key `accept`; known here: `accept_body`, `ignore_members`",
+            ],
+        ),
+    ] {
+        assert_eq!(load_text(text, &Overrides::default()).1, problems, "{text}");
+    }
+}
+
+#[test]
+fn an_address_that_is_no_upstream_is_told_in_the_upstreams_words() {
+    let wrong = upstream::Address::from_str("ftp://bank").map(|_| ()).unwrap_err();
+    for (text, place) in
+        [("upstream: ftp://bank", "1:11: upstream"), ("upstream: {address: ftp://bank}", "1:21: address")]
+    {
+        let (config, problems) = load_text(&format!("{text}\nschema: p"), &Overrides::default());
+        assert!(config.upstream.is_none());
+        assert_eq!(problems, [format!("towbar.yaml:{place}: `ftp://bank`: {wrong}")], "{text}");
+    }
+    let (_, problems) = load_text("schema: p", &backend("ftp://bank"));
+    assert_eq!(problems, [format!("--backend: `ftp://bank`: {wrong}")]);
+}
+
+#[test]
+fn flags_are_told_last_and_by_their_names() {
+    let overrides = Overrides { listen: Some(":80".into()), ..backend("http://bank") };
+    let (config, problems) = load_text("metadata: {request: [te]}", &overrides);
+    assert!(config.listen.is_none() && config.upstream.is_some());
+    assert_eq!(
+        problems,
+        [
+            "towbar.yaml:1:22: request: `te` is hop-by-hop and is never passed on",
+            "towbar.yaml: no schema: set `schema` in the configuration file, or give `--proto PATH`",
+            "--listen: expected `host:port`, found `:80`; write `127.0.0.1:80` for this machine alone, `0.0.0.0:80` for every interface",
+        ]
+    );
+}
+
+#[test]
+fn without_a_file_the_flags_must_give_schema_and_upstream() {
+    let (_, problems) = load(None, &Overrides::default());
+    assert_eq!(
+        problems,
+        [
+            Problem::new("no schema: set `schema` in the configuration file, or give `--proto PATH`"),
+            Problem::new("no upstream: set `upstream` in the configuration file, or give `--backend URL`"),
+        ]
+    );
+    let overrides = Overrides { proto: vec!["bank.proto".into()], ..backend("http://127.0.0.1:9000") };
+    let (config, problems) = load(None, &overrides);
+    assert_eq!(problems, []);
+    assert_eq!(config.schema, [PathBuf::from("bank.proto")]);
+    assert_eq!(config.listen.unwrap().address, "127.0.0.1:8080");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_the_one_problem() {
+    let file = Path::new("no/such/towbar.yaml");
+    let (config, problems) = load(Some(file), &Overrides::default());
+    let reason = "No such file or directory (os error 2)";
+    assert_eq!(problems, [Problem::at("no/such/towbar.yaml", reason)]);
+    assert!(config.listen.is_none() && config.upstream.is_none() && config.schema.is_empty());
+
+    let (config, problems) = load(Some(file), &backend("http://bank"));
+    assert_eq!(problems.len(), 1);
+    assert!(config.upstream.is_some());
+}
+
+#[test]
+fn what_the_file_leaves_out_has_its_default() {
+    for text in [
+        "schema: p\nupstream: https://bank",
+        "schema: p\nupstream: {address: https://bank}\nlisten: {}\nrequests:\nmetadata: {}\nrpcs:\n",
+        "schema: p\nupstream: {address: https://bank, tls: {}}\nmetadata: {request: , reply: []}\nrequests: {json_types: }",
+    ] {
+        let config = config(text);
+        let listen = config.listen.unwrap();
+        assert_eq!((listen.address.as_str(), listen.tls.is_none()), ("127.0.0.1:8080", true), "{text}");
+        let upstream = config.upstream.unwrap();
+        assert_eq!((upstream.deadline, upstream.reply_limit), (Duration::from_secs(25), 4_194_304), "{text}");
+        let upstream::TlsFiles { identity, ca, server_name } = upstream.tls;
+        assert!(identity.is_none() && ca.is_none() && server_name.is_none(), "{text}");
+        assert_eq!((config.proxy.body_limit, config.proxy.json_types), (1_048_576, Vec::new()), "{text}");
+        assert!(config.proxy.status_headers.is_none() && config.rpcs.is_empty(), "{text}");
+        assert!(config.metadata.request.is_empty() && config.metadata.reply.is_empty(), "{text}");
+    }
+}
+
+#[test]
+fn everything_that_the_file_says_arrives() {
+    let config = config(
+        "
+listen: {address: '[::]:8443', tls: {cert: l.pem, key: l.key, client_ca: clients.pem}}
+schema: [a.proto, /b]
+upstream:
+  address: https://bank:1234
+  tls: {cert: u.pem, key: u.key, ca: ca.pem, server_name: core.bank}
+  deadline: 500ms
+  reply_limit: 8MiB
+requests: {body_limit: 2048, json_types: [application/x-protobuf, text/x-json]}
+metadata: {request: [X-Consent-Id], reply: [x-ratelimit-remaining]}
+status_headers: {status: x-status}
+rpcs:
+  a.B.Put: {accept_body: true}
+  a.B.Pay: {ignore_members: [fee, 'order.fee']}
+",
+    );
+    let listen = config.listen.unwrap();
+    assert_eq!(listen.address, "[::]:8443");
+    let tls = listen.tls.unwrap();
+    assert!(tls.identity.cert.ends_with("l.pem") && tls.identity.key.ends_with("l.key"));
+    assert!(tls.client_ca.unwrap().ends_with("clients.pem"));
+
+    let upstream = config.upstream.unwrap();
+    let upstream::Address { tls, host, port } = upstream.address;
+    assert_eq!((tls, host.as_str(), port), (true, "bank", 1234));
+    let identity = upstream.tls.identity.unwrap();
+    assert!(identity.cert.ends_with("u.pem") && identity.key.ends_with("u.key"));
+    assert!(upstream.tls.ca.unwrap().ends_with("ca.pem"));
+    assert_eq!(upstream.tls.server_name.as_deref(), Some("core.bank"));
+    assert_eq!((upstream.deadline, upstream.reply_limit), (Duration::from_millis(500), 8 << 20));
+
+    assert_eq!(config.proxy.body_limit, 2048);
+    assert_eq!(config.proxy.json_types, ["application/x-protobuf", "text/x-json"]);
+    let headers = config.proxy.status_headers.unwrap();
+    assert_eq!(names(&[headers.status, headers.message]), ["x-status", "token-grpc-message"]);
+    assert_eq!(names(&config.metadata.request), ["x-consent-id"]);
+    assert_eq!(names(&config.metadata.reply), ["x-ratelimit-remaining"]);
+
+    let [put, pay] = &config.rpcs[..] else { panic!("expected two rpcs") };
+    assert_eq!((put.rpc.as_str(), put.accept_body), ("a.B.Put", true));
+    assert!(put.place.ends_with("towbar.yaml:13:3"), "{}", put.place);
+    assert_eq!((pay.rpc.as_str(), pay.accept_body), ("a.B.Pay", false));
+    assert_eq!(pay.ignore_members, ["fee", "order.fee"]);
+}
+
+#[test]
+fn a_flag_replaces_its_whole_section_unread() {
+    let text = "listen: {nonsense: 1}\nschema: []\nupstream: {address: https://old, tls: {cert: only}}\n\
+                requests: {body_limit: 7}";
+    let overrides =
+        Overrides { proto: vec!["new.proto".into()], listen: Some("0.0.0.0:80".into()), ..backend("http://new:9000") };
+    let (config, problems) = load_text(text, &overrides);
+    assert_eq!(problems, Vec::<String>::new());
+    let listen = config.listen.unwrap();
+    assert_eq!((listen.address.as_str(), listen.tls.is_none()), ("0.0.0.0:80", true));
+    // A flag's path counts from where the command runs.
+    assert_eq!(config.schema, [PathBuf::from("new.proto")]);
+    let upstream = config.upstream.unwrap();
+    assert_eq!((upstream.address.host.as_str(), upstream.address.tls), ("new", false));
+    assert!(upstream.tls.identity.is_none());
+    assert_eq!(config.proxy.body_limit, 7);
+}
+
+#[test]
+fn paths_count_from_the_files_own_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("towbar.yaml");
+    let text = "schema: [../proto, /etc/bank.binpb]\nlisten: {tls: {cert: tls/cert.pem, key: /k.pem}}\n\
+                upstream: {address: https://bank, tls: {ca: tls/ca.pem}}";
+    fs::write(&file, text).unwrap();
+    let (config, problems) = load(Some(&file), &Overrides::default());
+    assert_eq!(problems, []);
+    assert_eq!(config.schema, [folder.path().join("../proto"), PathBuf::from("/etc/bank.binpb")]);
+    let identity = config.listen.unwrap().tls.unwrap().identity;
+    assert_eq!(identity.cert, folder.path().join("tls/cert.pem"));
+    assert_eq!(identity.key, PathBuf::from("/k.pem"));
+    assert_eq!(config.upstream.unwrap().tls.ca.unwrap(), folder.path().join("tls/ca.pem"));
+}

@@ -1,0 +1,93 @@
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+//! The configuration as it is documented and delivered: every example loads without a problem.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use towbar::config::{self, Config, Overrides};
+use towbar::problem::Problem;
+
+fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// The text of every ```yaml block.
+fn yaml_blocks(document: &str) -> Vec<&str> {
+    let starts = document.split("```yaml\n").skip(1);
+    starts.map(|rest| rest.split("```").next().unwrap()).collect()
+}
+
+/// Flags for what an example leaves out, so that what it has is read.
+fn flags_for_the_rest(block: &str) -> Overrides {
+    let lacks = |key: &str| !block.lines().any(|line| line.starts_with(key));
+    Overrides {
+        proto: if lacks("schema:") { vec!["bank.proto".into()] } else { Vec::new() },
+        backend: lacks("upstream:").then(|| "http://127.0.0.1:9000".into()),
+        listen: None,
+    }
+}
+
+fn load(file: &Path, overrides: &Overrides) -> Config {
+    let (config, problems) = config::load(Some(file), overrides);
+    let problems: Vec<_> = problems.iter().map(Problem::to_string).collect();
+    assert_eq!(problems, Vec::<String>::new());
+    config
+}
+
+#[test]
+fn every_documented_example_loads() {
+    let document = fs::read_to_string(repository("docs/configuration.md")).unwrap();
+    let blocks = yaml_blocks(&document);
+    assert!(blocks.len() >= 10, "{} blocks", blocks.len());
+    let folder = tempfile::tempdir().unwrap();
+    for (index, block) in blocks.into_iter().enumerate() {
+        let file = folder.path().join(format!("block-{index}.yaml"));
+        fs::write(&file, block).unwrap();
+        load(&file, &flags_for_the_rest(block));
+    }
+}
+
+#[test]
+fn every_key_is_documented() {
+    let document = fs::read_to_string(repository("docs/configuration.md")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("towbar.yaml");
+    let text = "x?: 1\nlisten: {x?: 1, tls: {x?: 1}}\nupstream: {address: https://a, x?: 1, tls: {x?: 1}}\n\
+                requests: {x?: 1}\nmetadata: {x?: 1}\nstatus_headers: {x?: 1}\nrpcs: {a.B: {x?: 1}}\nschema: p\n";
+    fs::write(&file, text).unwrap();
+    let (_, problems) = config::load(Some(&file), &Overrides::default());
+    let known: Vec<_> = problems.iter().filter_map(|problem| problem.message.split_once("known here: ")).collect();
+    assert_eq!(known.len(), 9);
+    for key in known.iter().flat_map(|(_, keys)| keys.split(", ")) {
+        let key = key.trim_matches('`');
+        assert!(document.contains(&format!("## `{key}`")) || document.contains(&format!(".{key}`")), "{key}");
+    }
+}
+
+#[test]
+fn the_banks_configuration_is_what_its_documents_need() {
+    let config = load(&repository("config/towbar.yaml"), &Overrides::default());
+    let listen = config.listen.unwrap();
+    assert_eq!(listen.address, "0.0.0.0:8443");
+    let tls = listen.tls.unwrap();
+    assert_eq!(tls.identity.cert, repository("config/tls/cert.pem"));
+    assert!(tls.client_ca.is_none());
+    assert_eq!(config.schema, [repository("config/../proto")]);
+
+    let upstream = config.upstream.unwrap();
+    assert!(upstream.address.tls);
+    assert_eq!(upstream.tls.identity.unwrap().key, repository("config/tls/key.pem"));
+    assert_eq!(upstream.tls.ca.unwrap(), repository("config/tls/trusted-certs.pem"));
+    assert!(upstream.deadline.as_secs() < 30);
+
+    assert_eq!(config.proxy.json_types, ["application/x-protobuf"]);
+    let headers = config.proxy.status_headers.unwrap();
+    assert_eq!((headers.status.as_str(), headers.message.as_str()), ("token-grpc-status", "token-grpc-message"));
+
+    let options = config.rpcs.iter();
+    let rpcs: Vec<_> =
+        options.map(|options| (options.rpc.as_str(), options.accept_body, options.ignore_members.join(" "))).collect();
+    let set_value = ("io.token.proto.bankapi.StorageService.SetValue", true, String::new());
+    let transfer = ("io.token.proto.bankapi.TransferService.Transfer", false, "feeResponsibility".to_owned());
+    assert_eq!(rpcs, [set_value, transfer]);
+}
