@@ -17,6 +17,9 @@
 //! cli                                    commands
 //! ```
 
+pub mod app;
+pub mod bank;
+pub mod cli;
 pub mod codec;
 pub mod config;
 pub mod error;

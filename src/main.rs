@@ -1,3 +1,5 @@
 //! The `towbar` command.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    towbar::cli::run()
+}

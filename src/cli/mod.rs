@@ -1,0 +1,88 @@
+//! The command line: one file a command.
+
+mod demo;
+mod routes;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::Overrides;
+use crate::problem::Problem;
+
+/// REST/JSON calls in, gRPC over mutual TLS out.
+#[derive(Debug, Parser)]
+#[command(name = "towbar", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the routes of the descriptors in front of a backend
+    Serve(Settings),
+    /// Check all that `serve` would use, and say everything that is wrong
+    Check(Settings),
+    /// Print the route table: method, path, rpc, body, query keys
+    Routes(Settings),
+    /// Run a sample bank and the gateway in front of it, with throw-away certificates
+    Demo {
+        /// Where the gateway listens
+        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+        listen: String,
+    },
+}
+
+/// Where the configuration comes from; flags win over the file.
+#[derive(Debug, Args)]
+struct Settings {
+    /// The configuration file (YAML)
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// A .proto file, a folder of them or a descriptor set; replaces the file's `schema`
+    #[arg(long, value_name = "PATH")]
+    proto: Vec<PathBuf>,
+    /// The backend, http://HOST:PORT or https://HOST:PORT; replaces the file's `upstream`
+    #[arg(long, value_name = "URL")]
+    backend: Option<String>,
+    /// Where to listen, HOST:PORT; replaces the file's `listen`
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+}
+
+impl Settings {
+    fn overrides(&self) -> Overrides {
+        Overrides { proto: self.proto.clone(), backend: self.backend.clone(), listen: self.listen.clone() }
+    }
+}
+
+/// What a command ends with when something is wrong at the start.
+type Outcome = Result<(), Vec<Problem>>;
+
+/// Exit code for a start that was refused, the same as for a wrong flag.
+const REFUSED: u8 = 2;
+
+/// Runs the command that the arguments name.
+#[must_use]
+pub fn run() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Serve(settings) => serve::serve(&settings),
+        Command::Check(settings) => serve::check(&settings),
+        Command::Routes(settings) => routes::print(&settings),
+        Command::Demo { listen } => demo::run(&listen),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problems) => {
+            for problem in &problems {
+                eprintln!("{problem}");
+            }
+            let things = if problems.len() == 1 { "problem" } else { "problems" };
+            eprintln!("towbar: {} {things}, nothing was started", problems.len());
+            ExitCode::from(REFUSED)
+        }
+    }
+}

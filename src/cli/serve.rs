@@ -1,0 +1,61 @@
+//! `towbar serve` and `towbar check`: the same start, with and without serving.
+
+use std::io::IsTerminal as _;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use super::{Outcome, Settings};
+use crate::app::{App, Bound};
+use crate::config;
+use crate::problem::Problem;
+
+pub(super) fn serve(settings: &Settings) -> Outcome {
+    log_to_stderr();
+    runtime()?.block_on(async {
+        let bound = start(settings)?.bind().await.map_err(|problem| vec![problem])?;
+        println!("{}", bound.summary);
+        serve_until_signal(bound).await
+    })
+}
+
+pub(super) fn check(settings: &Settings) -> Outcome {
+    runtime()?.block_on(async { start(settings).map(drop) })?;
+    println!("all is well");
+    Ok(())
+}
+
+fn start(settings: &Settings) -> Result<App, Vec<Problem>> {
+    let (config, problems) = config::load(settings.config.as_deref(), &settings.overrides());
+    App::new(config, problems)
+}
+
+/// Serves until SIGTERM or SIGINT, then finishes the calls in flight.
+pub(super) async fn serve_until_signal(bound: Bound) -> Outcome {
+    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
+        return Err(vec![Problem::new("cannot listen for SIGTERM and SIGINT")]);
+    };
+    let stop = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    bound.serve(stop).await;
+    Ok(())
+}
+
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Vec<Problem>> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| vec![Problem::new(error)])
+}
+
+/// Log lines go to standard error; `TOWBAR_LOG` chooses how many (`info` by default, `towbar=debug` for every call).
+pub(super) fn log_to_stderr() {
+    let filter = EnvFilter::try_from_env("TOWBAR_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+}
