@@ -1,0 +1,95 @@
+//! A client of HTTP/1.1 and nothing more: what it cannot read, a caller behind an old proxy could not read either.
+//!
+//! It wants a status line, a `Content-Length` and exactly that many bytes; it knows no chunks and no trailers.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// An answer, complete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    pub status: u16,
+    /// Names in lower case, in order.
+    pub headers: Vec<(String, String)>,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// `code` and `message` of a `google.rpc.Status`.
+    pub fn refusal(&self) -> (i64, String) {
+        let json = self.json();
+        (json["code"].as_i64().unwrap(), json["message"].as_str().unwrap_or_default().to_owned())
+    }
+}
+
+/// Sends one request on a connection of its own. `target` is the request target as it shall stand in the request line.
+pub fn send(to: SocketAddr, method: &str, target: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Answer {
+    let mut stream = connect(to);
+    write(&mut stream, method, target, headers, body);
+    read(&mut stream)
+}
+
+pub fn get(to: SocketAddr, target: &str) -> Answer {
+    send(to, "GET", target, &[], None)
+}
+
+/// Sends a JSON body.
+pub fn send_json(to: SocketAddr, method: &str, target: &str, body: &str) -> Answer {
+    send(to, method, target, &[("Content-Type", "application/json")], Some(body.as_bytes()))
+}
+
+pub fn connect(to: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(to).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(40))).unwrap();
+    stream
+}
+
+pub fn write(stream: &mut TcpStream, method: &str, target: &str, headers: &[(&str, &str)], body: Option<&[u8]>) {
+    let mut request = format!("{method} {target} HTTP/1.1\r\nHost: gateway.test\r\n");
+    for (name, value) in headers {
+        request += &format!("{name}: {value}\r\n");
+    }
+    if let Some(body) = body {
+        request += &format!("Content-Length: {}\r\n", body.len());
+    }
+    request += "\r\n";
+    let mut bytes = request.into_bytes();
+    bytes.extend_from_slice(body.unwrap_or_default());
+    // A refusal may come, and the connection end, before all is written.
+    let _ = stream.write_all(&bytes);
+}
+
+/// Reads one answer and leaves what follows it.
+pub fn read(stream: &mut impl Read) -> Answer {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        match stream.read(&mut byte) {
+            Ok(1) => head.push(byte[0]),
+            other => panic!("{other:?} in the middle of the head {:?}", String::from_utf8_lossy(&head)),
+        }
+    }
+    let head = String::from_utf8(head).unwrap();
+    let mut lines = head.trim_end().split("\r\n");
+    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+    let headers: Vec<(String, String)> = lines
+        .map(|line| line.split_once(':').unwrap())
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+        .collect();
+    let length = headers.iter().find(|(name, _)| name == "content-length");
+    let length: usize = length.unwrap_or_else(|| panic!("no Content-Length in {head}")).1.parse().unwrap();
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).unwrap();
+    Answer { status, headers, body: String::from_utf8(body).unwrap() }
+}
