@@ -6,6 +6,8 @@
 mod body;
 mod reply;
 mod scalar;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 
