@@ -12,7 +12,9 @@ use crate::template::Template;
 pub(super) fn unknown_rpcs(schema: &Schema, options: &[RpcOptions]) -> Vec<Problem> {
     let problem = |options: &RpcOptions| match schema.rpcs().iter().find(|rpc| rpc.name == options.rpc) {
         None => Some(format!("expected an rpc of the schema, found `{}`", options.rpc)),
-        Some(rpc) if rpc.rules.is_empty() => Some(format!("`{}` has no google.api.http option", options.rpc)),
+        Some(rpc) if rpc.rules.as_ref().is_ok_and(Vec::is_empty) => {
+            Some(format!("`{}` has no google.api.http option", options.rpc))
+        }
         Some(_) => None,
     };
     options.iter().filter_map(|options| Some(Problem::at(&options.place, problem(options)?))).collect()
@@ -45,6 +47,7 @@ pub(super) fn route(rpc: &Rpc, rule: &Rule, options: Option<&RpcOptions>) -> Res
         variables: template.variables.clone(),
         captured,
         declared: template.query.iter().map(|key| key.key.clone()).zip(declared).collect(),
+        others: Vec::new(),
         ignored: Ignored::new(options.map_or(Vec::new(), |options| options.ignore_members.clone())),
     };
     Ok((route, template))

@@ -73,10 +73,18 @@ fn declares_common(list: &Route, b: &Route, c: &Route) -> bool {
     key_names(b).iter().filter(|name| c.contains(name)).all(|name| list.contains(name))
 }
 
-/// How a request may name what the template declares: by its key or by its field. The request messages differ in type,
-/// so fields are compared by name.
+/// How a request may name what the template declares: by its key, or by its field in either spelling. The request
+/// messages differ in type, so fields are compared by name.
 fn key_names(route: &Route) -> Vec<String> {
-    route.declared.iter().flat_map(|(key, path)| [key.clone(), path.to_string()]).collect()
+    route.declared.iter().flat_map(|(key, path)| [key.clone(), path.to_string(), path.json_name()]).collect()
+}
+
+/// Tells each route of a group which keys the others declare.
+pub(super) fn note_others(group: &[usize], routes: &mut [Route]) {
+    for &index in group {
+        let others = group.iter().filter(|&&other| other != index);
+        routes[index].others = others.flat_map(|&other| key_names(&routes[other])).collect();
+    }
 }
 
 fn path_of(route: &Route) -> &str {

@@ -7,6 +7,8 @@ mod binding;
 mod choice;
 mod plan;
 mod query;
+#[cfg(test)]
+mod tests;
 mod text;
 mod trie;
 
@@ -65,6 +67,8 @@ pub struct Route {
     captured: Vec<FieldPath>,
     /// The query keys that the template declares.
     declared: Vec<(String, FieldPath)>,
+    /// The query keys that other routes of the same method and path declare.
+    others: Vec<String>,
     ignored: Ignored,
 }
 
@@ -114,7 +118,8 @@ impl Routes {
         let mut problems = binding::unknown_rpcs(schema, options);
         let mut routes = Vec::new();
         for rpc in schema.rpcs() {
-            for rule in &rpc.rules {
+            let rules = rpc.rules.as_ref().map_err(|error| problems.push(Problem::at(&rpc.name, error)));
+            for rule in rules.into_iter().flatten() {
                 let options = options.iter().find(|options| options.rpc == rpc.name);
                 match binding::route(rpc, rule, options) {
                     Ok((route, template)) => routes.push((route, template)),
@@ -126,9 +131,10 @@ impl Routes {
             problems
                 .push(Problem::new("no rpc in the descriptors has a google.api.http option: nothing could be called"));
         }
-        let (routes, templates): (Vec<Route>, Vec<Template>) = routes.into_iter().unzip();
+        let (mut routes, templates): (Vec<Route>, Vec<Template>) = routes.into_iter().unzip();
         let trie = trie::Trie::new(routes.iter().zip(&templates));
         problems.extend(trie.groups().filter_map(|group| choice::clash(group, &routes)));
+        trie.groups().for_each(|group| choice::note_others(group, &mut routes));
         if problems.is_empty() { Ok(Self { routes, trie }) } else { Err(problems) }
     }
 
@@ -169,6 +175,12 @@ impl Route {
             Some((_, path)) => Some(path.clone()),
             None => FieldPath::resolve(&self.input, key).ok(),
         }
+    }
+
+    /// Whether a key with an empty value means nothing here: a client that expands a whole template, or those of all
+    /// rpcs at a path, sends empty values for what it does not use.
+    fn may_be_empty(&self, key: &str) -> bool {
+        self.resolve_key(key).is_some_and(|path| self.declares(&path)) || self.others.iter().any(|other| other == key)
     }
 
     fn declares(&self, path: &FieldPath) -> bool {

@@ -141,12 +141,16 @@ impl Route {
         let mut given: Vec<FieldPath> = Vec::new();
         for (key, value) in query.pairs() {
             let refuse = |problem| EncodeError::Query { key: key.to_owned(), problem };
-            let path = self.resolve_key(key).ok_or_else(|| refuse(QueryProblem::Unknown))?;
+            let absent = value.is_empty() && self.may_be_empty(key);
+            let Some(path) = self.resolve_key(key) else {
+                if absent {
+                    continue;
+                }
+                return Err(refuse(QueryProblem::Unknown));
+            };
             if given.contains(&path) && !path.leaf().is_repeated() {
                 return Err(refuse(QueryProblem::Twice));
             }
-            // A client that expands the whole template sends empty values for what it does not use.
-            let absent = value.is_empty() && self.declares(&path);
             if !absent {
                 self.read_pair(request, &path, value, body_is_whole).map_err(refuse)?;
             }

@@ -14,7 +14,7 @@ use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor};
 use crate::problem::Problem;
 
 pub use path::{FieldPath, PathError};
-pub use rule::{Pattern, Rule};
+pub use rule::{Pattern, Rule, RuleError};
 
 /// Every message and rpc of the descriptors.
 #[derive(Debug, Clone)]
@@ -37,7 +37,7 @@ pub struct Rpc {
     /// Whether either side streams.
     pub streams: bool,
     /// Its `google.api.http` rule with the additional bindings, in order; empty without annotation.
-    pub rules: Vec<Rule>,
+    pub rules: Result<Vec<Rule>, RuleError>,
 }
 
 /// A message type.
@@ -54,8 +54,7 @@ impl Schema {
     /// # Errors
     /// Everything wrong with them, in one list.
     pub fn load(paths: &[PathBuf]) -> Result<Self, Vec<Problem>> {
-        let pool = load::pool(paths)?;
-        Self::from_pool(pool)
+        load::pool(paths).map(Self::from_pool)
     }
 
     /// Loads one descriptor set that is at hand as bytes; `name` stands for it in problems.
@@ -63,13 +62,12 @@ impl Schema {
     /// # Errors
     /// Everything wrong with it.
     pub fn decode(name: &str, descriptor_set: &[u8]) -> Result<Self, Vec<Problem>> {
-        let pool = load::pool_from_set(name, descriptor_set)?;
-        Self::from_pool(pool)
+        load::pool_from_set(name, descriptor_set).map(Self::from_pool)
     }
 
-    fn from_pool(pool: DescriptorPool) -> Result<Self, Vec<Problem>> {
-        let rpcs = rule::rpcs(&pool)?;
-        Ok(Self { pool, rpcs })
+    fn from_pool(pool: DescriptorPool) -> Self {
+        let rpcs = rule::rpcs(&pool);
+        Self { pool, rpcs }
     }
 
     /// All rpcs, in the order of the descriptors.
@@ -151,4 +149,12 @@ const MESSAGE_REDACT: &str = "io.token.proto.extensions.message.redact";
 fn marked(pool: &DescriptorPool, options: &prost_reflect::DynamicMessage, extension: &str) -> bool {
     let Some(extension) = pool.get_extension_by_name(extension) else { return false };
     options.has_extension(&extension) && options.get_extension(&extension).as_bool() == Some(true)
+}
+
+/// For the unit tests of rows above: the schema of one `.proto` text.
+#[cfg(test)]
+pub(crate) fn schema_of(proto: &str) -> Result<Schema, Vec<Problem>> {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("test.proto"), proto).unwrap();
+    Schema::load(&[folder.path().to_owned()])
 }

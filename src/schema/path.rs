@@ -54,6 +54,12 @@ impl FieldPath {
         &self.0
     }
 
+    /// The names of JSON, dotted.
+    #[must_use]
+    pub fn json_name(&self) -> String {
+        self.0.iter().map(|field| field.0.json_name()).collect::<Vec<_>>().join(".")
+    }
+
     /// Whether `self` is `other` or lies in it.
     #[must_use]
     pub fn is_within(&self, other: &Self) -> bool {

@@ -3,7 +3,6 @@
 use prost_reflect::{DescriptorPool, ExtensionDescriptor, MethodDescriptor};
 
 use super::{Message, Rpc};
-use crate::problem::Problem;
 use crate::protos::google::api::{HttpRule, http_rule};
 
 /// One `google.api.HttpRule` without its additional bindings, which stand beside it.
@@ -26,22 +25,28 @@ pub struct Pattern {
     pub template: String,
 }
 
-/// Every rpc of the pool with its rules.
-pub(super) fn rpcs(pool: &DescriptorPool) -> Result<Vec<Rpc>, Vec<Problem>> {
-    let annotation = pool.get_extension_by_name("google.api.http");
-    let mut problems = Vec::new();
-    let mut rpcs = Vec::new();
-    for method in pool.services().flat_map(|service| service.methods().collect::<Vec<_>>()) {
-        let rules = annotation.as_ref().map_or(Ok(Vec::new()), |annotation| rules(&method, annotation));
-        match rules {
-            Ok(rules) => rpcs.push(rpc(&method, rules)),
-            Err(message) => problems.push(Problem::at(method.full_name(), message)),
-        }
-    }
-    if problems.is_empty() { Ok(rpcs) } else { Err(problems) }
+/// Why an annotation cannot be read as rules.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RuleError {
+    /// A rule without `get`, `put`, `post`, `delete`, `patch` or `custom`.
+    #[error("the rule has no method and path, such as `get: \"/v1\"`")]
+    NoPattern,
+    /// http.proto: "Nested bindings must not contain an `additional_bindings` field themselves".
+    #[error("additional_bindings cannot hold additional_bindings")]
+    NestedBindings,
+    /// An option that is called google.api.http and is another.
+    #[error("the option google.api.http is no google.api.HttpRule")]
+    NoRule,
 }
 
-fn rpc(method: &MethodDescriptor, rules: Vec<Rule>) -> Rpc {
+/// Every rpc of the pool with its rules.
+pub(super) fn rpcs(pool: &DescriptorPool) -> Vec<Rpc> {
+    let annotation = pool.get_extension_by_name("google.api.http");
+    let methods = pool.services().flat_map(|service| service.methods().collect::<Vec<_>>());
+    methods.map(|method| rpc(&method, rules(&method, annotation.as_ref()))).collect()
+}
+
+fn rpc(method: &MethodDescriptor, rules: Result<Vec<Rule>, RuleError>) -> Rpc {
     Rpc {
         name: method.full_name().to_owned(),
         path: format!("/{}/{}", method.parent_service().full_name(), method.name()),
@@ -52,36 +57,30 @@ fn rpc(method: &MethodDescriptor, rules: Vec<Rule>) -> Rpc {
     }
 }
 
-fn rules(method: &MethodDescriptor, annotation: &ExtensionDescriptor) -> Result<Vec<Rule>, String> {
+fn rules(method: &MethodDescriptor, annotation: Option<&ExtensionDescriptor>) -> Result<Vec<Rule>, RuleError> {
     let options = method.options();
-    if !options.has_extension(annotation) {
+    let Some(annotation) = annotation.filter(|annotation| options.has_extension(annotation)) else {
         return Ok(Vec::new());
-    }
+    };
     let value = options.get_extension(annotation);
-    let message = value.as_message().ok_or("the option google.api.http is not a message")?;
-    let rule: HttpRule = message.transcode_to().map_err(|error| format!("the option google.api.http: {error}"))?;
-    let mut rules = vec![one(&rule)?];
-    for additional in &rule.additional_bindings {
-        // http.proto: "Nested bindings must not contain an `additional_bindings` field themselves".
-        if !additional.additional_bindings.is_empty() {
-            return Err("additional_bindings cannot hold additional_bindings".to_owned());
-        }
-        rules.push(one(additional)?);
+    let rule = value.as_message().and_then(|message| message.transcode_to::<HttpRule>().ok());
+    let rule = rule.ok_or(RuleError::NoRule)?;
+    if rule.additional_bindings.iter().any(|additional| !additional.additional_bindings.is_empty()) {
+        return Err(RuleError::NestedBindings);
     }
-    Ok(rules)
+    std::iter::once(&rule).chain(&rule.additional_bindings).map(one).collect()
 }
 
-fn one(rule: &HttpRule) -> Result<Rule, String> {
+fn one(rule: &HttpRule) -> Result<Rule, RuleError> {
     use http_rule::Pattern as P;
-    let (method, template) =
-        match rule.pattern.as_ref().ok_or("the rule has no method and path, such as `get: \"/v1\"`")? {
-            P::Get(template) => ("GET", template),
-            P::Put(template) => ("PUT", template),
-            P::Post(template) => ("POST", template),
-            P::Delete(template) => ("DELETE", template),
-            P::Patch(template) => ("PATCH", template),
-            P::Custom(custom) => (custom.kind.as_str(), &custom.path),
-        };
+    let (method, template) = match rule.pattern.as_ref().ok_or(RuleError::NoPattern)? {
+        P::Get(template) => ("GET", template),
+        P::Put(template) => ("PUT", template),
+        P::Post(template) => ("POST", template),
+        P::Delete(template) => ("DELETE", template),
+        P::Patch(template) => ("PATCH", template),
+        P::Custom(custom) => (custom.kind.as_str(), &custom.path),
+    };
     let pattern = Pattern { method: method.to_owned(), template: template.clone() };
     Ok(Rule { pattern, body: rule.body.clone(), response_body: rule.response_body.clone() })
 }

@@ -1,0 +1,349 @@
+//! Which rpc a request reaches, what its message is, and what is refused; at start and by request.
+
+use http::Method;
+use proptest::prelude::*;
+
+use super::{Miss, Query, Routes, RpcOptions};
+use crate::codec;
+use crate::schema::schema_of;
+
+const MESSAGES: &str = r#"
+syntax = "proto3";
+package t;
+import "google/api/annotations.proto";
+message Card { string number = 1; string holder = 2; }
+message Account { oneof kind { Card card = 1; string iban = 2; } map<string, string> labels = 3; }
+message One { string id = 1; Account account = 2; string name = 3; repeated string tags = 4; int32 limit = 5;
+  string from = 6; Account other = 7; string data = 8; }
+message Many { Account account = 3; int32 limit = 2; string offset = 1; string from = 4; }
+message Reply { One one = 1; }
+message List { repeated One all = 1; string offset = 2; }
+"#;
+
+fn routes(rpcs: &str, options: &[RpcOptions]) -> Result<Routes, String> {
+    let schema = schema_of(&format!("{MESSAGES} service S {{ {rpcs} }}")).unwrap();
+    let lines = |problems: Vec<crate::problem::Problem>| {
+        problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    Routes::build(&schema, options).map_err(lines)
+}
+
+fn rpc(name: &str, input: &str, output: &str, rule: &str) -> String {
+    format!("rpc {name}({input}) returns ({output}) {{ option (google.api.http) = {{ {rule} }}; }}\n")
+}
+
+/// `RPC {message}` for a request, or its refusal.
+fn outcome(routes: &Routes, method: &str, target: &str, body: Option<&str>) -> String {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let query = match Query::parse(query) {
+        Ok(query) => query,
+        Err(error) => return error.to_string(),
+    };
+    let found = match routes.find(&Method::from_bytes(method.as_bytes()).unwrap(), path, &query) {
+        Ok(found) => found,
+        Err(Miss::Method { allowed }) => return format!("allow {}", allowed.join(", ")),
+        Err(miss) => return miss.to_string(),
+    };
+    match found.route.encode(&found.captures, &query, body.map(str::as_bytes)) {
+        Ok(wire) => {
+            let json = codec::reply(&found.route.input, &wire).unwrap();
+            let rpc = found.route.rpc.rsplit('.').next().unwrap();
+            format!("{rpc} {}", String::from_utf8(json).unwrap())
+        }
+        Err(error) => error.to_string(),
+    }
+}
+
+fn check(routes: &Routes, cases: &[(&str, &str)]) {
+    for (request, expected) in cases {
+        let (head, body) = request.split_once(" <- ").map_or((*request, None), |(head, body)| (head, Some(body)));
+        let (method, target) = head.split_once(' ').unwrap();
+        assert_eq!(outcome(routes, method, target, body), *expected, "{request}");
+    }
+}
+
+#[test]
+fn a_path_finds_its_template_literals_first() {
+    let rpcs = [
+        rpc("Literal", "One", "Reply", r#"get: "/v1/cards/list""#),
+        rpc("Single", "One", "Reply", r#"get: "/v1/cards/{id}""#),
+        rpc("Put", "One", "Reply", r#"put: "/v1/cards/list" body: "*""#),
+        rpc("Verb", "One", "Reply", r#"post: "/v1/cards/{id}:cancel" body: "*""#),
+        rpc("Named", "One", "Reply", r#"get: "/v1/{name=shelves/*/books/*}""#),
+        rpc("Rest", "One", "Reply", r#"get: "/v1/files/{name=**}""#),
+        rpc("Wild", "One", "Reply", r#"get: "/v1/*/last""#),
+        rpc("Any", "One", "Reply", r#"custom: { kind: "*" path: "/v1/any" }"#),
+        rpc("Two", "One", "Reply", r#"get: "/v1/two" additional_bindings { get: "/v2/two/{id}" }"#),
+    ];
+    check(
+        &routes(&rpcs.concat(), &[]).unwrap(),
+        &[
+            ("GET /v1/cards/list", "Literal {}"),
+            ("GET /v1/cards/other", r#"Single {"id":"other"}"#),
+            ("GET /v1/cards/LIST", r#"Single {"id":"LIST"}"#),
+            ("GET /v1/cards/a:b", r#"Single {"id":"a:b"}"#),
+            ("GET /v1/cards/a%2Fb%3Ac", r#"Single {"id":"a/b:c"}"#),
+            ("GET /v1/cards/a+b", r#"Single {"id":"a+b"}"#),
+            ("GET /v1/cards/a%252Fb", r#"Single {"id":"a%2Fb"}"#),
+            ("POST /v1/cards/a:cancel <- {}", r#"Verb {"id":"a"}"#),
+            ("POST /v1/cards/a:b:cancel <- {}", r#"Verb {"id":"a:b"}"#),
+            ("GET /v1/shelves/1/books/2%2F3", r#"Named {"name":"shelves/1/books/2%2F3"}"#),
+            ("GET /v1/files/a/b/c%20d", r#"Rest {"name":"a/b/c d"}"#),
+            ("GET /v1/files/a", r#"Rest {"name":"a"}"#),
+            ("GET /v1/x/last", "Wild {}"),
+            ("GET /v1/cards/last", r#"Single {"id":"last"}"#),
+            ("PURGE /v1/any", "Any {}"),
+            ("GET /v1/two", "Two {}"),
+            ("GET /v2/two/7", r#"Two {"id":"7"}"#),
+            ("DELETE /v1/cards/list", "allow GET, PUT"),
+            ("POST /v1/cards/list", "allow GET, PUT"),
+            ("GET /v1/cards/a:cancel", r#"Single {"id":"a:cancel"}"#),
+            ("PUT /v1/cards/a:cancel", "allow GET, POST"),
+            ("get /v1/cards/list", "allow GET, PUT"),
+            ("GET /v1/cards", "no such path"),
+            ("GET /v1/cards/", "no such path"),
+            ("GET /v1/cards/list/", "no such path"),
+            ("GET /v1//last", "no such path"),
+            ("GET /v1/files", "no such path"),
+            ("GET /v1/files/", "no such path"),
+            ("GET /v1/files/a//b", "no such path"),
+            ("GET /v1%2Fcards%2Flist", "no such path"),
+            ("GET /v1/%63ards/list", "no such path"),
+            ("GET /", "no such path"),
+            ("GET *", "no such path"),
+            (
+                "GET /v1/cards/%zz",
+                "at id: expected two hexadecimal digits after `%`, found something else, in the path",
+            ),
+            ("GET /v1/cards/%ff", "at id: expected UTF-8, found other bytes, in the path"),
+            ("GET /v1/cards/a%00", "at id: expected text, found a NUL character, in the path"),
+        ],
+    );
+}
+
+#[test]
+fn query_keys_fill_what_path_and_body_leave() {
+    let rpcs = [
+        rpc("Get", "One", "Reply", r#"get: "/v1/{id}""#),
+        rpc("Post", "One", "Reply", r#"post: "/v1/{id}" body: "account""#),
+        rpc("Put", "One", "Reply", r#"put: "/v1/{account.card.number}" body: "*""#),
+    ];
+    check(
+        &routes(&rpcs.concat(), &[]).unwrap(),
+        &[
+            ("GET /v1/a?name=n&limit=3&tags=x&tags=y", r#"Get {"id":"a","name":"n","tags":["x","y"],"limit":3}"#),
+            (
+                "GET /v1/a?account.card.number=1&account.card.holder=h+b%2B",
+                r#"Get {"id":"a","account":{"card":{"number":"1","holder":"h b+"}}}"#,
+            ),
+            ("GET /v1/a?id=a", r#"Get {"id":"a"}"#),
+            ("GET /v1/a?&&name=n&", r#"Get {"id":"a","name":"n"}"#),
+            ("GET /v1/a?id=b", "at id: the path gives the field another value, in the query"),
+            ("GET /v1/a?id=", "at id: the path gives the field another value, in the query"),
+            ("GET /v1/a?name=x&name=x", "at name: is given twice, in the query"),
+            ("GET /v1/a?nope=1", "at nope: there is no such query key, in the query"),
+            ("GET /v1/a?Name=1", "at Name: there is no such query key, in the query"),
+            ("GET /v1/a?tags.x=1", "at tags.x: there is no such query key, in the query"),
+            ("GET /v1/a?limit=many", "at limit: expected an int32, found \"many\", in the query"),
+            ("GET /v1/a?limit=", "at limit: expected an int32, found \"\", in the query"),
+            (
+                "GET /v1/a?account=x",
+                "at account: expected a field that one text can fill, found a message: name a field in it, in the query",
+            ),
+            (
+                "GET /v1/a?account.labels=x",
+                "at account.labels: expected a field that one text can fill, found a message: name a field in it, in the query",
+            ),
+            (
+                "GET /v1/a?account.iban=1&account.card.number=2",
+                "at account.card.number: `iban` is given too, and only one of the oneof `kind` can be, in the query",
+            ),
+            ("GET /v1/a?name=%zz", "at query pair 1: expected two hexadecimal digits after `%`, found something else"),
+            ("GET /v1/a <- {}", "expected no body, found one: GET /v1/{id} takes none"),
+            ("POST /v1/a?limit=1 <- {\"iban\":\"x\"}", r#"Post {"id":"a","account":{"iban":"x"},"limit":1}"#),
+            (
+                "POST /v1/a?account.labels=x <- {}",
+                "at account.labels: expected a field that one text can fill, found a message: name a field in it, in the query",
+            ),
+            ("POST /v1/a?account.iban=x <- {}", "at account.iban: the field belongs to the body, in the query"),
+            ("POST /v1/a", "expected a JSON body, found none: send {} to leave every field unset"),
+            ("PUT /v1/1 <- {\"name\":\"n\"}", r#"Put {"account":{"card":{"number":"1"}},"name":"n"}"#),
+            (
+                "PUT /v1/1 <- {\"account\":{\"card\":{\"number\":\"1\",\"holder\":\"h\"}}}",
+                r#"Put {"account":{"card":{"number":"1","holder":"h"}}}"#,
+            ),
+            (
+                "PUT /v1/1 <- {\"account\":{\"card\":{\"holder\":\"h\"}}}",
+                r#"Put {"account":{"card":{"number":"1","holder":"h"}}}"#,
+            ),
+            (
+                "PUT /v1/1 <- {\"account\":{\"card\":{\"number\":\"2\"}}}",
+                "at account.card.number: the path and the body give it different values",
+            ),
+            (
+                "PUT /v1/1 <- {\"account\":{\"card\":{\"number\":\"\"}}}",
+                "at account.card.number: the path and the body give it different values",
+            ),
+            ("PUT /v1/1 <- {\"account\":{\"card\":{\"number\":null}}}", r#"Put {"account":{"card":{"number":"1"}}}"#),
+            (
+                "PUT /v1/1 <- {\"account\":{\"iban\":\"x\"}}",
+                "at account.card.number: `iban` is given too, and only one of the oneof `kind` can be, in the path",
+            ),
+            ("PUT /v1/1?name=x <- {}", "at name: the field belongs to the body, in the query"),
+            ("PUT /v1/1?account.card.number=1 <- {}", r#"Put {"account":{"card":{"number":"1"}}}"#),
+        ],
+    );
+}
+
+const PAIR: [(&str, &str, &str, &str); 2] = [
+    ("GetOne", "One", "Reply", r#"get: "/v1/all?id={id}&account.iban={account.iban}""#),
+    ("GetMany", "Many", "List", r#"get: "/v1/all?offset={offset}&limit={limit}&account.iban={account.iban}""#),
+];
+
+#[test]
+fn query_keys_tell_rpcs_of_one_path_apart() {
+    let rpcs = PAIR.map(|(name, input, output, rule)| rpc(name, input, output, rule)).concat();
+    check(
+        &routes(&rpcs, &[]).unwrap(),
+        &[
+            ("GET /v1/all?id=1&account.iban=x", r#"GetOne {"id":"1","account":{"iban":"x"}}"#),
+            ("GET /v1/all?limit=5&account.iban=x", r#"GetMany {"limit":5,"account":{"iban":"x"}}"#),
+            ("GET /v1/all?account.iban=x", r#"GetMany {"account":{"iban":"x"}}"#),
+            ("GET /v1/all", "GetMany {}"),
+            ("GET /v1/all?from=y", r#"GetMany {"from":"y"}"#),
+            ("GET /v1/all?account.card.number=1", r#"GetMany {"account":{"card":{"number":"1"}}}"#),
+            ("GET /v1/all?id=&limit=&offset=&account.iban=x", r#"GetMany {"account":{"iban":"x"}}"#),
+            ("GET /v1/all?id=1&limit=&offset=&account.iban=", r#"GetOne {"id":"1"}"#),
+            (
+                "GET /v1/all?id=1&offset=2",
+                "the query keys `id`, `offset` do not go together: no call takes all of them",
+            ),
+            ("GET /v1/all?id=1&nope=", "at nope: there is no such query key, in the query"),
+            ("GET /v1/all?id=1&limit=2", "the query keys `id`, `limit` do not go together: no call takes all of them"),
+            (
+                "GET /v1/all?offset=a&account.iban=x&id=1",
+                "the query keys `offset`, `id` do not go together: no call takes all of them",
+            ),
+            ("GET /v1/all?limit=1&limit=2", "at limit: is given twice, in the query"),
+            ("GET /v1/all?account.iban=&account.iban=x", "at account.iban: is given twice, in the query"),
+            (
+                "GET /v1/all?account.iban=x&account.card.number=",
+                "at account.card.number: `iban` is given too, and only one of the oneof `kind` can be, in the query",
+            ),
+            ("POST /v1/all", "allow GET"),
+        ],
+    );
+}
+
+#[test]
+fn what_cannot_be_routed_stops_the_start() {
+    let get = |name: &str, rule: &str| rpc(name, "One", "Reply", rule);
+    for (rpcs, problems) in [
+        (
+            "rpc A(One) returns (Reply);".to_owned(),
+            "no rpc in the descriptors has a google.api.http option: nothing could be called",
+        ),
+        (
+            get("A", r#"get: "v1""#) + &get("B", r#"get: "/v1/{nope}/{account.card}""#),
+            "t.S.A: \"v1\": column 1: expected `/`, found `v`\n\
+          t.S.B: \"/v1/{nope}/{account.card}\": {nope}: `t.One` has no field `nope`\n\
+          t.S.B: \"/v1/{nope}/{account.card}\": {account.card}: expected a field that one text can fill, found a message",
+        ),
+        (get("A", r#"get: "/v1/{tags}""#), "t.S.A: \"/v1/{tags}\": {tags}: a path variable cannot be a repeated field"),
+        (
+            get("A", r#"get: "/v1/{id.x}""#),
+            "t.S.A: \"/v1/{id.x}\": {id.x}: `id` is no single message, so nothing in it can be named",
+        ),
+        (get("A", r#"get: "/v1?x={nope}""#), "t.S.A: \"/v1?x={nope}\": {nope}: `t.One` has no field `nope`"),
+        (get("A", r#"post: "/v1" body: "nope""#), "t.S.A: \"/v1\": body \"nope\": `t.One` has no field `nope`"),
+        (get("A", r#"post: "/v1/{id}" body: "id""#), "t.S.A: \"/v1/{id}\": body \"id\": the path binds `id` already"),
+        (
+            get("A", r#"post: "/v1?id={id}" body: "*""#),
+            "t.S.A: \"/v1?id={id}\": body \"*\" leaves no field for the query keys of the template",
+        ),
+        (get("A", r#"get: "/v1" body: "*""#), "t.S.A: \"/v1\": a GET request has no body (RFC 9110, section 9.3)"),
+        (
+            get("A", r#"get: "/v1" response_body: "one""#),
+            "t.S.A: \"/v1\": the rule has a response_body, which is not served yet",
+        ),
+        (get("A", r#"custom: { kind: "A B" path: "/v1" }"#), "t.S.A: \"/v1\": expected an HTTP method, found `A B`"),
+        (get("A", r#"body: "*""#), "t.S.A: the rule has no method and path, such as `get: \"/v1\"`"),
+        (
+            "rpc A(One) returns (stream Reply) { option (google.api.http) = { get: \"/v1\" }; }".to_owned(),
+            "t.S.A: \"/v1\": the rpc streams, which is not served yet",
+        ),
+        (
+            get("A", r#"get: "/v1/{id}""#) + &get("B", r#"get: "/v1/{name}""#),
+            "t.S.A: GET /v1/{id} is also the rule of t.S.B, and no query key could tell them apart",
+        ),
+        (
+            get("A", r#"get: "/v1?id={id}""#) + &get("B", r#"get: "/v1?name={name}""#),
+            "t.S.A: GET /v1 is also the rule of t.S.B, and no query key could tell them apart",
+        ),
+        (
+            rpc("A", "Many", "List", r#"get: "/v1?limit={limit}""#) + &rpc("B", "Many", "List", r#"get: "/v1""#),
+            "t.S.A: GET /v1 is also the rule of t.S.B, and no query key could tell them apart",
+        ),
+        (
+            get("A", r#"get: "/v1?id={id}&name={name}""#)
+                + &get("B", r#"get: "/v1?id={id}&from={from}""#)
+                + &rpc("C", "Many", "List", r#"get: "/v1?limit={limit}""#),
+            "t.S.A: GET /v1 is also the rule of t.S.B, and no query key could tell them apart",
+        ),
+    ] {
+        assert_eq!(routes(&rpcs, &[]).err().unwrap_or_default(), problems, "{rpcs}");
+    }
+}
+
+#[test]
+fn options_must_fit_their_rpc() {
+    let options = |rpc: &str, accept_body, members: &[&str]| RpcOptions {
+        rpc: rpc.to_owned(),
+        place: "towbar.yaml:3:5".to_owned(),
+        accept_body,
+        ignore_members: members.iter().map(|&member| member.to_owned()).collect(),
+    };
+    let rpcs = rpc("Put", "One", "Reply", r#"put: "/v1/{id}""#)
+        + &rpc("Post", "One", "Reply", r#"post: "/v1" body: "*""#)
+        + &rpc("Get", "One", "Reply", r#"get: "/v1""#)
+        + "rpc Bare(One) returns (Reply);";
+    for (option, problem) in [
+        (options("t.S.Nope", true, &[]), "towbar.yaml:3:5: expected an rpc of the schema, found `t.S.Nope`"),
+        (options("t.S.Bare", true, &[]), "towbar.yaml:3:5: `t.S.Bare` has no google.api.http option"),
+        (
+            options("t.S.Post", true, &[]),
+            "t.S.Post: \"/v1\": towbar.yaml:3:5: accept_body: the rule has a body already",
+        ),
+        (
+            options("t.S.Get", true, &[]),
+            "t.S.Get: \"/v1\": towbar.yaml:3:5: accept_body: expected PUT, POST or PATCH, found GET",
+        ),
+        (
+            options("t.S.Post", false, &["fee", "account.card.holder"]),
+            "t.S.Post: \"/v1\": towbar.yaml:3:5: ignore_members: the message has a field `account.card.holder`",
+        ),
+        (options("t.S.Put", true, &["fee"]), ""),
+    ] {
+        assert_eq!(routes(&rpcs, std::slice::from_ref(&option)).err().unwrap_or_default(), problem, "{option:?}");
+    }
+    check(
+        &routes(&rpcs, &[options("t.S.Put", true, &["fee"])]).unwrap(),
+        &[
+            ("PUT /v1/a?name=n", r#"Put {"id":"a","name":"n"}"#),
+            ("PUT /v1/a <- {\"name\":\"n\",\"fee\":1}", r#"Put {"id":"a","name":"n"}"#),
+            ("PUT /v1/a <- {\"id\":\"b\"}", "at id: the path and the body give it different values"),
+            ("PUT /v1/a?id=a <- {\"id\":\"a\"}", r#"Put {"id":"a"}"#),
+            ("PUT /v1/a?name=n <- {}", "at name: the field belongs to the body, in the query"),
+        ],
+    );
+}
+
+proptest! {
+    #[test]
+    fn no_target_panics(path in "[/a-c%:*.0-9]{0,16}", query in "[a-c=&%+.0-9]{0,16}") {
+        let rpcs = PAIR.map(|(name, input, output, rule)| rpc(name, input, output, rule)).concat()
+            + &rpc("A", "One", "Reply", r#"get: "/a/{id}:b""#) + &rpc("B", "One", "Reply", r#"get: "/{name=a/**}""#);
+        let routes = routes(&rpcs, &[]).unwrap();
+        let _ = outcome(&routes, "GET", &format!("/{path}?{query}"), None);
+    }
+}
