@@ -91,7 +91,8 @@ impl App {
 impl Bound {
     /// Serves until `stop`, then finishes the calls in flight.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
-        self.listener.serve(proxy::service(self.gateway), stop).await;
+        let listener = self.listener.answering(proxy::malformed(&self.gateway.config));
+        listener.serve(proxy::service(self.gateway), stop).await;
     }
 }
 

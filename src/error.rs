@@ -4,7 +4,7 @@
 //! leave and which do not. Nothing here names an address, a file or our code.
 
 use axum::body::Body;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
@@ -57,7 +57,7 @@ impl Refusal {
     #[must_use]
     pub fn miss(miss: Miss, path: &str) -> Self {
         match miss {
-            Miss::Path => Self::new(StatusCode::NOT_FOUND, Code::NotFound, "no such path: `towbar routes` lists them"),
+            Miss::Path => Self::new(StatusCode::NOT_FOUND, Code::NotFound, "no call has this path"),
             Miss::Method { allowed } => {
                 let allow = allowed.join(", ");
                 let message = format!("expected one of the methods {allow} for {path}");
@@ -75,6 +75,18 @@ impl Refusal {
     #[must_use]
     pub fn encode(error: &EncodeError) -> Self {
         Self::bad_request(error.to_string()).with_violations(error.violation().into_iter())
+    }
+
+    /// A head that is no HTTP/1.1, or too large a one.
+    #[must_use]
+    pub fn malformed(http: StatusCode) -> Self {
+        match http {
+            StatusCode::URI_TOO_LONG => Self::new(http, Code::ResourceExhausted, "the request target is too long"),
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
+                Self::new(http, Code::ResourceExhausted, "the request has too many headers, or too long ones")
+            }
+            _ => Self::new(http, Code::InvalidArgument, "the request is not HTTP/1.1 as RFC 9112 has it"),
+        }
     }
 
     /// A call that gave no reply. What the log should know besides is in the error itself.
@@ -152,6 +164,12 @@ impl Refusal {
     /// The answer: complete, with its length, and without anything that relies on trailers.
     #[must_use]
     pub fn into_response(self, names: Option<&StatusHeaders>) -> Response {
+        self.into_text(names).map(Body::from)
+    }
+
+    /// The same with its body as text.
+    #[must_use]
+    pub fn into_text(self, names: Option<&StatusHeaders>) -> http::Response<String> {
         let mut body = Map::new();
         body.insert("code".to_owned(), json!(self.code as i32));
         if !self.message.is_empty() {
@@ -160,7 +178,7 @@ impl Refusal {
         if !self.details.is_empty() {
             body.insert("details".to_owned(), Value::Array(self.details));
         }
-        let mut response = Body::from(Value::Object(body).to_string()).into_response();
+        let mut response = http::Response::new(Value::Object(body).to_string());
         *response.status_mut() = self.http;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -22,6 +22,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::codec;
 use crate::error::{self, Refusal};
+use crate::listener::Malformed;
 use crate::metadata::Metadata;
 use crate::route::{Found, Query, Route, Routes};
 use crate::schema::Schema;
@@ -69,6 +70,12 @@ pub fn service(gateway: Gateway) -> Router {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(no_store)
         .layer(no_sniff)
+}
+
+/// The answers to what is no HTTP/1.1, for the listener: the service is not asked for them.
+pub fn malformed(config: &Config) -> Malformed {
+    let names = config.status_headers.clone();
+    Arc::new(move |status| Refusal::malformed(status).into_text(names.as_ref()))
 }
 
 /// The answer after a fault of ours. The panic's text is in the log, where the panic hook put it.

@@ -3,6 +3,8 @@
 //! Over TLS the caller chooses HTTP/1.1 or HTTP/2 by ALPN; a plain connection speaks HTTP/1.1. What the service does
 //! with a request is not known here.
 
+mod malformed;
+
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -19,6 +21,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 use crate::tls::IdentityFiles;
+
+use malformed::Answering;
+pub use malformed::Malformed;
 
 /// Where callers come in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +57,7 @@ pub struct Listener {
     tcp: TcpListener,
     tls: Option<TlsAcceptor>,
     plain: Plain,
+    malformed: Option<Malformed>,
 }
 
 /// Longest time from a connection's first byte to the end of the TLS handshake.
@@ -67,7 +73,13 @@ impl Listener {
     /// # Errors
     /// The operating system's.
     pub async fn bind(address: &str, tls: Option<Arc<ServerConfig>>, plain: Plain) -> io::Result<Self> {
-        Ok(Self { tcp: TcpListener::bind(address).await?, tls: tls.map(TlsAcceptor::from), plain })
+        Ok(Self { tcp: TcpListener::bind(address).await?, tls: tls.map(TlsAcceptor::from), plain, malformed: None })
+    }
+
+    /// Gives the answers to malformed HTTP/1.1 a body.
+    #[must_use]
+    pub fn answering(self, malformed: Malformed) -> Self {
+        Self { malformed: Some(malformed), ..self }
     }
 
     /// The address that was bound.
@@ -81,11 +93,12 @@ impl Listener {
     /// Serves until `stop` is ready, then finishes the calls in flight.
     pub async fn serve(self, service: Router, stop: impl Future<Output = ()>) {
         let draining = GracefulShutdown::new();
-        let connection = Connection { tls: self.tls, plain: self.plain, service };
+        let Self { tcp, tls, plain, malformed } = self;
+        let connection = Connection { tls, plain, malformed, service };
         tokio::pin!(stop);
         loop {
             let accepted = tokio::select! {
-                accepted = self.tcp.accept() => accepted,
+                accepted = tcp.accept() => accepted,
                 () = &mut stop => break,
             };
             match accepted {
@@ -97,7 +110,7 @@ impl Listener {
                 }
             }
         }
-        drop(self.tcp);
+        drop(tcp);
         if tokio::time::timeout(DRAIN_TIMEOUT, draining.shutdown()).await.is_err() {
             tracing::warn!("calls were still in flight {} s after the stop", DRAIN_TIMEOUT.as_secs());
         }
@@ -108,6 +121,7 @@ impl Listener {
 struct Connection {
     tls: Option<TlsAcceptor>,
     plain: Plain,
+    malformed: Option<Malformed>,
     service: Router,
 }
 
@@ -135,17 +149,22 @@ impl Connection {
         http2: bool,
         draining: hyper_util::server::graceful::Watcher,
     ) {
-        let stream = TokioIo::new(stream);
         let service = TowerToHyperService::new(self.service);
         let ended = if http2 {
             let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
             builder.timer(TokioTimer::new()).max_concurrent_streams(250).max_header_list_size(64 << 10);
             builder.keep_alive_interval(Duration::from_secs(30)).keep_alive_timeout(Duration::from_secs(10));
-            draining.watch(builder.serve_connection(stream, service)).await
+            draining.watch(builder.serve_connection(TokioIo::new(stream), service)).await
         } else {
             let mut builder = hyper::server::conn::http1::Builder::new();
             builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(64 << 10);
-            draining.watch(builder.serve_connection(stream, service)).await
+            match self.malformed {
+                Some(malformed) => {
+                    let stream = TokioIo::new(Answering::new(stream, malformed));
+                    draining.watch(builder.serve_connection(stream, service)).await
+                }
+                None => draining.watch(builder.serve_connection(TokioIo::new(stream), service)).await,
+            }
         };
         if let Err(error) = ended {
             tracing::debug!(%error, "a connection ended");
