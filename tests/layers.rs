@@ -1,0 +1,112 @@
+//! The rows hold: a module uses only modules of rows above its own, and only its owners name a library.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::fs;
+use std::path::Path;
+
+const ROWS: &[&[&str]] = &[
+    &["problem", "protos", "json", "template"],
+    &["schema"],
+    &["codec"],
+    &["route"],
+    &["tls", "metadata"],
+    &["upstream", "listener"],
+    &["error"],
+    &["proxy"],
+    &["config"],
+    &["app", "bank"],
+    &["cli"],
+];
+
+/// A library and the modules that may name it. One that is not here may be named anywhere.
+const OWNERS: &[(&str, &[&str])] = &[
+    ("prost_reflect", &["schema", "codec"]),
+    ("protox", &["schema"]),
+    ("serde_json", &["codec", "error"]),
+    ("serde_saphyr", &["config"]),
+    ("rustls", &["tls", "upstream", "listener", "app", "bank"]),
+    ("tokio_rustls", &["upstream", "listener"]),
+    ("rcgen", &["bank"]),
+    ("hyper", &["listener"]),
+    ("hyper_util", &["listener", "upstream"]),
+    ("tonic", &["upstream", "error", "proxy", "bank"]),
+    ("axum", &["listener", "error", "proxy"]),
+    ("tower_http", &["proxy"]),
+    ("tokio", &["upstream", "listener", "proxy", "cli", "bank"]),
+    ("clap", &["cli"]),
+];
+
+const LONGEST_FILE: usize = 600;
+
+#[test]
+fn modules_look_down_only_and_only_owners_name_a_library() {
+    let mut wrong = Vec::new();
+    walk(Path::new("src"), &mut |path, text| check(path, text, &mut wrong));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_module_has_a_row() {
+    let lib = fs::read_to_string("src/lib.rs").unwrap();
+    for module in lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')) {
+        assert!(row_of(module).is_some(), "{module} stands in no row");
+    }
+}
+
+fn check(path: &Path, text: &str, wrong: &mut Vec<String>) {
+    let top = path.strip_prefix("src").unwrap().iter().next().unwrap().to_str().unwrap();
+    let module = top.trim_end_matches(".rs");
+    let Some(row) = row_of(module) else { return };
+    if text.lines().count() > LONGEST_FILE {
+        wrong.push(format!("{}: longer than {LONGEST_FILE} lines", path.display()));
+    }
+    let product = text.lines().zip(1..).take_while(|(line, _)| *line != "mod tests {");
+    for (line, number) in product.filter(|(line, _)| !line.trim_start().starts_with("//")) {
+        for used in modules_in(line) {
+            if used != module && row_of(&used).is_some_and(|used| used >= row) {
+                wrong.push(format!("{}:{number}: `{module}` uses `{used}`", path.display()));
+            }
+        }
+        for (library, owners) in OWNERS {
+            if names(line, library) && !owners.contains(&module) && !path.ends_with("tests.rs") {
+                wrong.push(format!("{}:{number}: `{module}` names {library}", path.display()));
+            }
+        }
+    }
+}
+
+/// The top modules behind each `crate::` of a line, those of `crate::{a, b::c}` too.
+fn modules_in(line: &str) -> Vec<String> {
+    let first_word = |text: &str| {
+        text.trim().split(|c: char| c != '_' && !c.is_alphanumeric()).next().unwrap_or_default().to_owned()
+    };
+    let behind = line.split("crate::").skip(1);
+    behind
+        .flat_map(|text| match text.strip_prefix('{') {
+            Some(list) => list.split(',').map(first_word).collect(),
+            None => vec![first_word(text)],
+        })
+        .collect()
+}
+
+fn names(line: &str, library: &str) -> bool {
+    line.match_indices(&format!("{library}::")).any(|(at, _)| {
+        let before = line[..at].chars().next_back();
+        before.is_none_or(|c| c != '_' && c != ':' && !c.is_alphanumeric())
+    })
+}
+
+fn row_of(module: &str) -> Option<usize> {
+    ROWS.iter().position(|row| row.contains(&module))
+}
+
+fn walk(folder: &Path, visit: &mut dyn FnMut(&Path, &str)) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            walk(&path, visit);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            visit(&path, &fs::read_to_string(&path).unwrap());
+        }
+    }
+}
