@@ -80,7 +80,7 @@ impl App {
         let asks = listen.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
         let bound = Listener::bind(&listen.address, tls, Plain::Http1).await;
         let bound = bound.and_then(|listener| listener.address().map(|address| (listener, address)));
-        let (listener, address) = bound.map_err(|error: io::Error| Problem::at(&listen.address, error))?;
+        let (listener, address) = bound.map_err(|error| not_bound(&listen.address, &error))?;
         let asks = if asks { ", client certificate required" } else { "" };
         let (routes, backend) = (gateway.routes.all().len(), &gateway.upstream.address);
         let summary = format!("listening on {scheme}://{address}{asks}\nserving {routes} routes, calling {backend}");
@@ -122,6 +122,10 @@ fn server_tls(listen: &listener::Config) -> Result<Option<Arc<ServerConfig>>, Ve
             Err(identity.err().into_iter().flatten().chain(clients.err().into_iter().flatten()).collect())
         }
     }
+}
+
+fn not_bound(address: &str, error: &io::Error) -> Problem {
+    Problem::at(address, format!("cannot listen there: {error}; choose another address with `--listen ADDR`"))
 }
 
 /// The value, or its problems with the others.
