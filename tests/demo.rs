@@ -1,0 +1,124 @@
+//! `towbar demo` as a new user meets it: every printed curl line is run exactly as it is printed.
+#![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "a test may panic, and uses a part of its support")]
+
+#[path = "support/process.rs"]
+mod process;
+
+use std::process::Command;
+
+use process::{Ended, Gateway, Process, installed};
+
+/// What the user sees of each line, in the order of the lines.
+const ANSWERS: [&str; 8] = [
+    r#"{"current":{"currency":"EUR","value":"123.45"},"available":{"currency":"EUR","value":"123.45"}}"#,
+    concat!(
+        r#"{"transactions":[{"id":"dd29e7b6ab953d5b3fb44c1dd9ac7efd","type":"DEBIT","status":"PROCESSING","#,
+        r#""amount":{"currency":"EUR","value":"12.34"},"description":"Sample transaction","#,
+        r#""tokenId":"tt:gOkIOWYHK:5mXpRAcI","tokenTransferId":"t:UpoJIJbvdOKXQWka:5mXpRAcI","#,
+        r#""createdAtMs":"1499301354256"}]}"#
+    ),
+    concat!(
+        r#"{"transaction":{"id":"dd29e7b6ab953d5b3fb44c1dd9ac7efd","type":"DEBIT","status":"PROCESSING","#,
+        r#""amount":{"currency":"EUR","value":"12.34"},"description":"Sample transaction","#,
+        r#""tokenId":"tt:gOkIOWYHK:5mXpRAcI","tokenTransferId":"t:UpoJIJbvdOKXQWka:5mXpRAcI","#,
+        r#""createdAtMs":"1499301354256"}}"#
+    ),
+    TRANSFER,
+    r#"{"previous":"YjI1bElIUjNieUIwYUhKbFpRbz0="}"#,
+    r#"{"value":"Wm05MWNpQm1hWFpsSUhOcGVBbz0="}"#,
+    "{}",
+    concat!(
+        r#"{"code":3,"message":"at account.iban.iban: `swift` is given too, and only one of the oneof `account` can be, "#,
+        r#"in the query","details":[{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":["#,
+        r#"{"field":"account.iban.iban","description":"`swift` is given too, and only one of the oneof `account` "#,
+        r#"can be"}]}]}"#
+    ),
+];
+
+const TRANSFER: &str =
+    r#"{"transactionId":"4c92f6fd033bd505c4fa8fdf02294475","status":"PROCESSING","statusDescription":"PROCESSING"}"#;
+
+fn curl_installed() -> bool {
+    installed("curl", "apt-get install curl")
+}
+
+fn demo() -> Gateway {
+    Gateway::start(&["demo", "--listen", "127.0.0.1:0"])
+}
+
+/// What `bash` makes of a line that was pasted.
+fn pasted(line: &str) -> String {
+    let Ended { code, stdout, stderr } = Process::start(Command::new("bash").args(["-c", line])).wait();
+    assert_eq!(code, Some(0), "{line}\n{stderr}");
+    stdout
+}
+
+fn is_curl(line: &&str) -> bool {
+    line.starts_with("curl ")
+}
+
+#[test]
+fn every_printed_curl_line_works_when_pasted() {
+    if !curl_installed() {
+        return;
+    }
+    let mut demo = demo();
+    demo.process.read_until("curl -i ");
+    let printed = demo.process.stdout.join("\n");
+    let lines: Vec<&str> = printed.lines().filter(is_curl).collect();
+    assert_eq!(lines.len(), ANSWERS.len(), "{printed}");
+    for (line, answer) in lines.iter().zip(ANSWERS) {
+        let seen = pasted(line);
+        let body = seen.lines().last().unwrap_or_default();
+        assert_eq!(body, answer, "{line}");
+        // Only the line that fails shows its head.
+        let head = seen.strip_suffix(&format!("{body}\n")).unwrap();
+        assert_eq!(head.is_empty(), !line.starts_with("curl -i "), "{seen}");
+    }
+    let failed = pasted(lines[7]);
+    assert!(failed.starts_with("HTTP/1.1 400 Bad Request\n"), "{failed}");
+    assert!(failed.contains("\ncontent-type: application/json\n"), "{failed}");
+    assert_eq!(pasted(lines[3]).trim_end(), TRANSFER, "sent again, it is the same transfer");
+
+    let whole = demo.stop();
+    assert_eq!((whole.code, whole.stderr.as_str()), (Some(0), ""));
+    assert_eq!(whole.stdout.lines().filter(is_curl).collect::<Vec<_>>(), lines);
+}
+
+#[test]
+fn the_demo_says_what_it_serves_and_what_to_try() {
+    let mut demo = demo();
+    demo.process.read_until("curl -i ");
+    let bank = demo.process.stdout[0].strip_prefix("a sample bank on https://").unwrap();
+    let bank = bank.strip_suffix(", client certificate required").unwrap().to_owned();
+    let address = demo.address;
+    let stdout = demo.stop().stdout;
+    let lines: Vec<&str> = stdout.lines().filter(|line| !is_curl(line)).collect();
+    let expected = [
+        &format!("a sample bank on https://{bank}, client certificate required"),
+        &format!("listening on http://{address}"),
+        &format!("serving 18 routes, calling https://{bank}"),
+        "",
+        "Try it, in another terminal:",
+        "",
+        "# a balance",
+        "# the transactions of the account",
+        "# one of them",
+        "# a transfer: sent again, it is the same transfer",
+        "# a value put into the bank's storage, read and removed",
+        "# one that fails as it should: two ways to name one account",
+        "",
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn a_port_that_is_taken_is_told_with_what_to_do() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let ended = process::run(&["demo", "--listen", &address]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""));
+    let expected =
+        "cannot listen there: Address already in use (os error 98); choose another address with `--listen ADDR`";
+    assert_eq!(ended.stderr, format!("{address}: {expected}\ntowbar: 1 problem, nothing was started\n"));
+}
