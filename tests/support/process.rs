@@ -4,9 +4,9 @@
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "a test may panic, and uses a part of its support")]
 
 use std::ffi::OsStr;
-use std::io::{BufRead as _, BufReader, Read};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
@@ -51,16 +51,19 @@ pub fn run<S: AsRef<OsStr>>(arguments: &[S]) -> Ended {
     Process::start(&mut towbar(arguments)).wait()
 }
 
-/// Whether a program that a test needs is there. When it is not, the test is skipped with a message; in CI it fails.
-pub fn installed(program: &str, how: &str) -> bool {
-    let folders = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&folders).chain([Path::new("/usr/sbin").to_owned()]);
-    if found.into_iter().any(|folder| folder.join(program).is_file()) {
-        return true;
+/// Where a program is that a test needs. When it is not there, the test is skipped with a message; in CI it fails.
+pub fn installed(program: &str, how: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    // Debian leaves /usr/sbin out of a user's PATH.
+    let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
+    let found = folders.map(|folder| folder.join(program)).find(|file| file.is_file());
+    if found.is_none() {
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{program} is not installed: {how}");
+        // The harness keeps what `eprintln!` prints to itself when a test passes.
+        let message = format!("skipped: {program} is not installed: {how}\n");
+        std::io::stderr().write_all(message.as_bytes()).unwrap();
     }
-    assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{program} is not installed: {how}");
-    eprintln!("skipped: {program} is not installed: {how}");
-    false
+    found
 }
 
 impl Process {
