@@ -77,12 +77,21 @@ pub fn run() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(problems) => {
-            for problem in &problems {
-                eprintln!("{problem}");
-            }
-            let things = if problems.len() == 1 { "problem" } else { "problems" };
-            eprintln!("towbar: {} {things}, nothing was started", problems.len());
+            tell(problems);
             ExitCode::from(REFUSED)
         }
     }
+}
+
+/// Prints each problem once: both ends may name the same file.
+fn tell(problems: Vec<Problem>) {
+    let mut told: Vec<Problem> = Vec::new();
+    for problem in problems {
+        if !told.contains(&problem) {
+            eprintln!("{problem}");
+            told.push(problem);
+        }
+    }
+    let things = if told.len() == 1 { "problem" } else { "problems" };
+    eprintln!("towbar: {} {things}, nothing was started", told.len());
 }

@@ -11,11 +11,15 @@ pub(super) fn print(settings: &Settings) -> Outcome {
     // Only schema and rpcs count here: the sections that say where to listen and whom to call are replaced unread.
     let elsewhere = Some("http://127.0.0.1:1".to_owned());
     let overrides = Overrides { backend: elsewhere, listen: Some("127.0.0.1:0".to_owned()), ..settings.overrides() };
-    let (config, problems) = config::load(settings.config.as_deref(), &overrides);
-    if !problems.is_empty() {
-        return Err(problems);
-    }
-    let routes = app::routes(&config)?;
+    let (config, mut problems) = config::load(settings.config.as_deref(), &overrides);
+    let loaded = if config.schema.is_empty() { Err(Vec::new()) } else { app::routes(&config) };
+    let routes = match loaded {
+        Ok(routes) if problems.is_empty() => routes,
+        loaded => {
+            problems.extend(loaded.err().unwrap_or_default());
+            return Err(problems);
+        }
+    };
     let rows: Vec<[String; 5]> = routes.all().iter().map(row).collect();
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
