@@ -83,7 +83,8 @@ impl App {
         let (listener, address) = bound.map_err(|error| not_bound(&listen.address, &error))?;
         let asks = if asks { ", client certificate required" } else { "" };
         let (routes, backend) = (gateway.routes.all().len(), &gateway.upstream.address);
-        let summary = format!("listening on {scheme}://{address}{asks}\nserving {routes} routes, calling {backend}");
+        let noun = if routes == 1 { "route" } else { "routes" };
+        let summary = format!("listening on {scheme}://{address}{asks}\nserving {routes} {noun}, calling {backend}");
         Ok(Bound { listener, gateway, summary, address })
     }
 }
