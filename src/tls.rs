@@ -10,7 +10,8 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, InconsistentKeys, RootCertStore, ServerConfig, SupportedProtocolVersion};
 
 use crate::problem::Problem;
 
@@ -48,7 +49,10 @@ impl Identity {
             Problem::at(files.key.display(), pem_message(&error, "a private key (-----BEGIN PRIVATE KEY-----)"))
         });
         match (chain, key) {
-            (Ok(chain), Ok(key)) => Ok(Self { chain, key, name: files.cert.display().to_string() }),
+            (Ok(chain), Ok(key)) => {
+                check_pair(files, &chain, &key).map_err(|problem| vec![problem])?;
+                Ok(Self { chain, key, name: files.cert.display().to_string() })
+            }
             (chain, key) => Err(chain.err().into_iter().chain(key.err()).collect()),
         }
     }
@@ -67,7 +71,7 @@ impl Trust {
     /// The bundle cannot be read or is empty.
     pub fn load(bundle: &Path) -> Result<Self, Vec<Problem>> {
         let certificates = certificates(bundle).map_err(|problem| vec![problem])?;
-        Self::new(certificates).map_err(|error| vec![Problem::at(bundle.display(), error)])
+        Self::new(certificates).map_err(|error| vec![certificate_problem(bundle, &error)])
     }
 
     /// These certificates, and nobody else.
@@ -152,6 +156,33 @@ fn pem_message(error: &pem::Error, expected: &str) -> String {
         pem::Error::Io(error) => error.to_string(),
         pem::Error::NoItemsFound => format!("expected {expected}, found none"),
         error => format!("expected {expected}, found {error}"),
+    }
+}
+
+/// rustls checks this too, but only once everything else of an end is right, and it knows no files.
+fn check_pair(files: &IdentityFiles, chain: &[CertificateDer<'static>], key: &PrivateKeyDer) -> Result<(), Problem> {
+    let key = provider().key_provider.load_private_key(key.clone_key());
+    let key = key.map_err(|_| {
+        Problem::at(files.key.display(), "expected an RSA, ECDSA or Ed25519 private key, found one that cannot be read")
+    })?;
+    match CertifiedKey::new(chain.to_vec(), key).keys_match() {
+        Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(()),
+        Err(rustls::Error::InconsistentKeys(_)) => {
+            let message = format!("the private key in {} is not the one of this certificate", files.key.display());
+            Err(Problem::at(files.cert.display(), message))
+        }
+        Err(error) => Err(certificate_problem(&files.cert, &error)),
+    }
+}
+
+fn certificate_problem(file: &Path, error: &rustls::Error) -> Problem {
+    match error {
+        // In rustls' words it would be a "peer certificate".
+        rustls::Error::InvalidCertificate(reason) => {
+            let message = format!("expected an X.509 certificate, found one that cannot be read ({reason})");
+            Problem::at(file.display(), message)
+        }
+        error => Problem::at(file.display(), error),
     }
 }
 
