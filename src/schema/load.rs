@@ -161,10 +161,15 @@ impl Joined {
             None => {
                 if let Err(error) = self.pool.decode_file_descriptor_proto(file) {
                     let missing = header.dependency.iter().find(|import| !self.files.contains_key(*import));
-                    let hint = missing.map_or(String::new(), |import| {
-                        format!(" (it imports {import}, which is not there: was the set made with --include_imports?)")
-                    });
-                    self.problems.push(Problem::at(origin, format!("{error}{hint}")));
+                    let message = missing.map_or_else(
+                        || format!("{name}: {error}"),
+                        |import| {
+                            format!(
+                                "{name} imports {import}, which is not there: was the set made with --include_imports?"
+                            )
+                        },
+                    );
+                    self.problems.push(Problem::at(origin, message));
                 }
                 self.files.insert(name, (origin.to_owned(), bare));
             }
