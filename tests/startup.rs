@@ -1,0 +1,283 @@
+//! What a start is refused for, and the exact text that the operator reads: where, what is wrong, what to write.
+//!
+//! Configuration, certificates, flags and ports; wrong descriptors are in `tests/descriptors.rs`.
+#![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "a test may panic, and uses a part of its support")]
+
+#[path = "support/folder.rs"]
+mod folder;
+#[path = "support/http.rs"]
+mod http;
+#[path = "support/process.rs"]
+mod process;
+
+use std::net::TcpListener;
+
+use folder::{Folder, NOBODY, authority, get_with};
+
+const GET: &str = r#"get: "/v1/{id}""#;
+
+/// A configuration of which every file that it names is missing, and its `status_headers`, which stand by themselves.
+const MISSING_FILES: &str = "
+listen:
+  address: 127.0.0.1:0
+  tls: {cert: tls/cert.pem, key: tls/key.pem, client_ca: tls/clients.pem}
+schema: protos
+upstream:
+  address: https://127.0.0.1:1
+  tls: {cert: tls/own.pem, key: tls/own-key.pem, ca: tls/bank.pem}
+status_headers: {status: x-status}
+";
+
+/// With two identities and a bundle that all are right.
+fn with_certificates() -> Folder {
+    let folder = Folder::new();
+    let authority = authority("one");
+    for name in ["one", "two"] {
+        let issued = authority.issue(name).unwrap();
+        folder.write_identity(&format!("etc/tls/{name}.pem"), &format!("etc/tls/{name}-key.pem"), &issued);
+    }
+    folder.write("etc/tls/trusted.pem", authority.pem());
+    folder
+}
+
+#[test]
+fn all_that_is_wrong_is_told_at_once() {
+    let folder = with_certificates();
+    let text = "\
+lisen: 127.0.0.1:80
+listen:
+  address: 127.0.0.1:0
+  tls:
+    cert: tls/one.pem
+    key: tls/two-key.pem
+    client_ca: tls/text.pem
+schema: [../protos, no/such.proto, empty, text.binpb]
+upstream:
+  address: https://bank.example.com:1234
+  deadline: 25
+  tls:
+    cert: tls/none.pem
+    key: tls/one.pem
+    ca: tls/none.pem
+rpcs:
+  shop.v1.Orders.Get: {accept_body: sure}
+";
+    folder.write("etc/towbar.yaml", text).write("etc/text.binpb", "hello\n").write("etc/tls/text.pem", "hello\n");
+    folder
+        .write("etc/empty/README", "")
+        .write("protos/orders.proto", "syntax = 'proto3';\nmessage Order {\n  string = 1;\n}\n");
+    let expected = [
+        "etc/towbar.yaml:1:1: unknown key `lisen`; did you mean `listen`?",
+        "etc/towbar.yaml:11:13: deadline: expected a duration with its unit, such as `500ms`, `25s` or `1m`, found `25`",
+        "etc/towbar.yaml:17:37: accept_body: expected `true` or `false`, found `sure`",
+        "etc/tls/none.pem: No such file or directory (os error 2)",
+        "etc/tls/one.pem: expected a private key (-----BEGIN PRIVATE KEY-----), found none",
+        "etc/../protos: orders.proto:3:10: expected an identifier, but found '='",
+        "etc/no/such.proto: No such file or directory (os error 2)",
+        "etc/empty: expected .proto files in this folder, found none",
+        "etc/text.binpb: expected a .proto file, a folder of them or an encoded google.protobuf.FileDescriptorSet \
+         (protoc --include_imports --descriptor_set_out), found something else",
+        "etc/tls/one.pem: the private key in etc/tls/two-key.pem is not the one of this certificate",
+        "etc/tls/text.pem: expected at least one certificate (-----BEGIN CERTIFICATE-----), found none",
+    ];
+    assert_eq!(folder.refusal(&["serve", "--config", "etc/towbar.yaml"]), expected);
+    assert_eq!(folder.refusal(&["check", "--config", "etc/towbar.yaml"]), expected);
+}
+
+/// PEM around something that is no DER.
+fn pem(label: &str) -> String {
+    format!("-----BEGIN {label}-----\nQUJD\n-----END {label}-----\n")
+}
+
+#[test]
+fn a_certificate_that_cannot_serve_is_told_by_its_file() {
+    let folder = with_certificates();
+    folder.write("protos/orders.proto", get_with(GET)).write("etc/tls/text.pem", "hello\n");
+    folder.write("etc/tls/junk.pem", pem("CERTIFICATE")).write("etc/tls/junk-key.pem", pem("PRIVATE KEY"));
+    folder.write("etc/tls/broken.pem", pem("CERTIFICATE").replace("QUJD", "!!!!"));
+    for (tls, expected) in [
+        (
+            "cert: tls/none.pem, key: tls/none-key.pem",
+            &[
+                "etc/tls/none.pem: No such file or directory (os error 2)",
+                "etc/tls/none-key.pem: No such file or directory (os error 2)",
+            ][..],
+        ),
+        (
+            "cert: tls/one.pem, key: tls/two-key.pem",
+            &["etc/tls/one.pem: the private key in etc/tls/two-key.pem is not the one of this certificate"],
+        ),
+        (
+            "cert: tls/one-key.pem, key: tls/one.pem",
+            &[
+                "etc/tls/one-key.pem: expected at least one certificate (-----BEGIN CERTIFICATE-----), found none",
+                "etc/tls/one.pem: expected a private key (-----BEGIN PRIVATE KEY-----), found none",
+            ],
+        ),
+        (
+            "cert: tls/text.pem, key: tls/text.pem",
+            &[
+                "etc/tls/text.pem: expected at least one certificate (-----BEGIN CERTIFICATE-----), found none",
+                "etc/tls/text.pem: expected a private key (-----BEGIN PRIVATE KEY-----), found none",
+            ],
+        ),
+        (
+            "cert: tls/junk.pem, key: tls/one-key.pem",
+            &["etc/tls/junk.pem: expected an X.509 certificate, found one that cannot be read (BadEncoding)"],
+        ),
+        (
+            "cert: tls/one.pem, key: tls/junk-key.pem",
+            &["etc/tls/junk-key.pem: expected an RSA, ECDSA or Ed25519 private key, found one that cannot be read"],
+        ),
+        (
+            "cert: tls/one.pem, key: tls/one-key.pem, TRUST: tls/junk.pem",
+            &["etc/tls/junk.pem: expected an X.509 certificate, found one that cannot be read (BadEncoding)"],
+        ),
+        (
+            "cert: tls/broken.pem, key: tls/one-key.pem",
+            &["etc/tls/broken.pem: expected at least one certificate (-----BEGIN CERTIFICATE-----), \
+               found base64 decode error: InvalidCharacter(33)"],
+        ),
+        (
+            "cert: tls/one.pem, key: tls/one-key.pem, TRUST: tls/text.pem",
+            &["etc/tls/text.pem: expected at least one certificate (-----BEGIN CERTIFICATE-----), found none"],
+        ),
+        ("cert: tls/one.pem, key: tls/one-key.pem, TRUST: tls", &["etc/tls: Is a directory (os error 21)"]),
+    ] {
+        let (listen, upstream) = (tls.replace("TRUST", "client_ca"), tls.replace("TRUST", "ca"));
+        for sections in [
+            format!("listen: {{address: '127.0.0.1:0', tls: {{{listen}}}}}\nupstream: {NOBODY}\n"),
+            format!("upstream: {{address: 'https://127.0.0.1:1', tls: {{{upstream}}}}}\n"),
+            // A file that both ends name is one problem.
+            format!(
+                "listen: {{address: '127.0.0.1:0', tls: {{{listen}}}}}\n\
+                 upstream: {{address: 'https://127.0.0.1:1', tls: {{{upstream}}}}}\n"
+            ),
+        ] {
+            folder.write("etc/towbar.yaml", format!("schema: ../protos\n{sections}"));
+            assert_eq!(folder.refusal(&["serve", "--config", "etc/towbar.yaml"]), expected, "{sections}");
+        }
+    }
+}
+
+#[test]
+fn options_for_rpcs_that_the_schema_does_not_have_are_told_with_their_line() {
+    let folder = Folder::new();
+    let text = "\
+schema: protos
+upstream: http://127.0.0.1:1
+rpcs:
+  shop.v1.Orders.Got: {accept_body: true}
+  shop.v1.Orders.Get:
+    accept_body: true
+    ignore_members: [item.name]
+";
+    folder.write("towbar.yaml", text).write("protos/orders.proto", get_with(GET));
+    let expected = [
+        "towbar.yaml:4:3: expected an rpc of the schema, found `shop.v1.Orders.Got`",
+        "shop.v1.Orders.Get: \"/v1/{id}\": towbar.yaml:5:3: accept_body: expected PUT, POST or PATCH, found GET",
+        "shop.v1.Orders.Get: \"/v1/{id}\": towbar.yaml:5:3: ignore_members: the message has a field `item.name`",
+    ];
+    assert_eq!(folder.refusal(&["serve", "--config", "towbar.yaml"]), expected);
+    assert_eq!(folder.refusal(&["routes", "--config", "towbar.yaml"]), expected);
+}
+
+#[test]
+fn a_start_without_what_it_needs_says_which_flag_gives_it() {
+    let folder = Folder::new();
+    folder.write("empty.yaml", "").write("orders.proto", get_with(GET));
+    for (arguments, expected) in [
+        (
+            &["serve"][..],
+            &[
+                "no schema: set `schema` in the configuration file, or give `--proto PATH`",
+                "no upstream: set `upstream` in the configuration file, or give `--backend URL`",
+            ][..],
+        ),
+        (
+            &["serve", "--config", "empty.yaml", "--backend", "bank", "--listen", "80"],
+            &[
+                "empty.yaml: no schema: set `schema` in the configuration file, or give `--proto PATH`",
+                "--listen: expected `host:port`, found `80`; write `127.0.0.1:80` for this machine alone, `0.0.0.0:80` for every interface",
+                "--backend: `bank`: expected http://HOST:PORT or https://HOST:PORT",
+            ],
+        ),
+        (&["serve", "--config", "none.yaml"], &["none.yaml: No such file or directory (os error 2)"]),
+        (&["routes"], &["no schema: set `schema` in the configuration file, or give `--proto PATH`"]),
+    ] {
+        assert_eq!(folder.refusal(arguments), expected, "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_port_that_cannot_be_had_says_what_to_do() {
+    let folder = Folder::new();
+    folder.write("orders.proto", get_with(GET));
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    // 192.0.2.0/24 is nobody's (RFC 5737).
+    for (address, reason) in [
+        (taken.as_str(), "Address already in use (os error 98)"),
+        ("192.0.2.1:8080", "Cannot assign requested address (os error 99)"),
+    ] {
+        let arguments = ["serve", "--proto", "orders.proto", "--backend", NOBODY, "--listen", address];
+        let expected = format!("{address}: cannot listen there: {reason}; choose another address with `--listen ADDR`");
+        assert_eq!(folder.refusal(&arguments), [expected]);
+    }
+}
+
+#[test]
+fn a_flag_stands_for_its_whole_section_and_the_rest_of_the_file_stands() {
+    let folder = Folder::new();
+    folder.write("towbar.yaml", MISSING_FILES).write("here/orders.proto", get_with(GET));
+    let missing = |file: &str| format!("{file}: No such file or directory (os error 2)");
+    let listen = ["tls/cert.pem", "tls/key.pem", "tls/clients.pem"].map(missing);
+    let upstream = ["tls/own.pem", "tls/own-key.pem", "tls/bank.pem"].map(missing);
+    let schema = [missing("protos")];
+    let flags = [["--backend", NOBODY], ["--proto", "here"], ["--listen", "127.0.0.1:0"]];
+    let sections = [&upstream[..], &schema, &listen];
+    // Each set of flags leaves the problems of the other sections.
+    for given in 0..7 {
+        let has = |index: usize| given >> index & 1 == 1;
+        let flags = (0..3).filter(|&index| has(index)).flat_map(|index| flags[index]);
+        let arguments: Vec<&str> = ["serve", "--config", "towbar.yaml"].into_iter().chain(flags).collect();
+        let left: Vec<String> =
+            (0..3).filter(|&index| !has(index)).flat_map(|index| sections[index].to_vec()).collect();
+        assert_eq!(folder.refusal(&arguments), left, "{arguments:?}");
+    }
+    let all: Vec<&str> = ["serve", "--config", "towbar.yaml"].into_iter().chain(flags.into_iter().flatten()).collect();
+    let gateway = folder.start(&all);
+    let answer = http::get(gateway.address, "/no/such/path");
+    assert_eq!((answer.status, answer.header("x-status")), (404, Some("5")));
+    assert_eq!(gateway.process.stdout, [format!("listening on http://{}", gateway.address)]);
+    assert_eq!(gateway.stop().stdout.lines().nth(1), Some("serving 1 route, calling http://127.0.0.1:1"));
+}
+
+#[test]
+fn paths_in_the_file_count_from_the_files_folder_and_paths_in_flags_from_where_the_command_runs() {
+    let folder = with_certificates();
+    let text = "\
+listen: {address: '127.0.0.1:0', tls: {cert: tls/one.pem, key: tls/one-key.pem, client_ca: tls/trusted.pem}}
+schema: ../protos
+upstream: {address: 'https://127.0.0.1:1', tls: {cert: tls/two.pem, key: tls/two-key.pem, ca: tls/trusted.pem}}
+";
+    folder.write("etc/towbar.yaml", text).write("protos/orders.proto", get_with(GET));
+    folder.write("elsewhere/items.proto", get_with(r#"get: "/elsewhere""#));
+    let file = folder.path("etc/towbar.yaml");
+    let file = file.to_str().unwrap();
+    let elsewhere = folder.path("elsewhere");
+    for (file, from) in
+        [(file, elsewhere.as_path()), ("../etc/towbar.yaml", &elsewhere), ("towbar.yaml", &folder.path("etc"))]
+    {
+        let mut command = folder.command(&["check", "--config", file]);
+        let ended = process::Process::start(command.current_dir(from)).wait();
+        assert_eq!(
+            (ended.code, ended.stdout.as_str(), ended.stderr.as_str()),
+            (Some(0), "all is well\n", ""),
+            "{file}"
+        );
+    }
+    let mut command = folder.command(&["routes", "--config", file, "--proto", "items.proto"]);
+    let ended = process::Process::start(command.current_dir(&elsewhere)).wait();
+    assert!(ended.stdout.contains("/elsewhere"), "{ended:?}");
+}
