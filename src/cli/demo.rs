@@ -21,13 +21,15 @@ const CONFIG: &str = include_str!("../../config/towbar.yaml");
 pub(super) fn run(listen: &str) -> Outcome {
     serve::log_to_stderr();
     serve::runtime()?.block_on(async {
+        let stop = serve::stop_signal()?;
         let authority = Authority::new("towbar demo").map_err(|error| vec![Problem::new(error)])?;
         let bank = start_bank(&authority).await.map_err(|problem| vec![problem])?;
         let bound = gateway(listen, &authority, bank)?.bind().await.map_err(|problem| vec![problem])?;
         println!("a sample bank on https://{bank}, client certificate required");
         println!("{}", bound.summary);
         println!("{}", curl_lines(bound.address));
-        serve::serve_until_signal(bound).await
+        bound.serve(stop).await;
+        Ok(())
     })
 }
 

@@ -6,16 +6,18 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use super::{Outcome, Settings};
-use crate::app::{App, Bound};
+use crate::app::App;
 use crate::config;
 use crate::problem::Problem;
 
 pub(super) fn serve(settings: &Settings) -> Outcome {
     log_to_stderr();
     runtime()?.block_on(async {
+        let stop = stop_signal()?;
         let bound = start(settings)?.bind().await.map_err(|problem| vec![problem])?;
         println!("{}", bound.summary);
-        serve_until_signal(bound).await
+        bound.serve(stop).await;
+        Ok(())
     })
 }
 
@@ -30,20 +32,18 @@ fn start(settings: &Settings) -> Result<App, Vec<Problem>> {
     App::new(config, problems)
 }
 
-/// Serves until SIGTERM or SIGINT, then finishes the calls in flight.
-pub(super) async fn serve_until_signal(bound: Bound) -> Outcome {
+/// Ready at SIGTERM or SIGINT. They are caught from here on: whoever has read what is served may stop it.
+pub(super) fn stop_signal() -> Result<impl Future<Output = ()>, Vec<Problem>> {
     let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
     let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
         return Err(vec![Problem::new("cannot listen for SIGTERM and SIGINT")]);
     };
-    let stop = async move {
+    Ok(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-    };
-    bound.serve(stop).await;
-    Ok(())
+    })
 }
 
 pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Vec<Problem>> {
