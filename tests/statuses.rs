@@ -1,0 +1,286 @@
+//! What the backend's gRPC status becomes: HTTP status, JSON body with details, headers.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use axum::Router;
+use prost::Message;
+use tonic::{Code, Status};
+use towbar::protos::google::rpc;
+use towbar::protos::io::token::proto::common::money::Money;
+
+use support::{Stage, assert_complete, assert_refused, health};
+
+/// A backend that answers with the status of its `bank_id`.
+fn refusing(statuses: Vec<(&'static str, Status)>) -> Router {
+    health(move |request| {
+        let found = statuses.iter().find(|(name, _)| *name == request.get_ref().bank_id);
+        let status = found.map_or_else(|| Status::internal("no such case"), |(_, status)| status.clone());
+        async { Err(status) }
+    })
+}
+
+fn any(name: &str, message: &impl Message) -> pbjson_types::Any {
+    pbjson_types::Any { type_url: format!("type.googleapis.com/{name}"), value: message.encode_to_vec().into() }
+}
+
+fn with_details(details: Vec<pbjson_types::Any>) -> Status {
+    let status = rpc::Status { code: Code::Aborted.into(), message: "no".to_owned(), details };
+    Status::with_details(Code::Aborted, "no", status.encode_to_vec().into())
+}
+
+/// google/rpc/code.proto, "HTTP Mapping".
+const CODES: [(&str, Code, u16); 16] = [
+    ("1", Code::Cancelled, 499),
+    ("2", Code::Unknown, 500),
+    ("3", Code::InvalidArgument, 400),
+    ("4", Code::DeadlineExceeded, 504),
+    ("5", Code::NotFound, 404),
+    ("6", Code::AlreadyExists, 409),
+    ("7", Code::PermissionDenied, 403),
+    ("8", Code::ResourceExhausted, 429),
+    ("9", Code::FailedPrecondition, 400),
+    ("10", Code::Aborted, 409),
+    ("11", Code::OutOfRange, 400),
+    ("12", Code::Unimplemented, 501),
+    ("13", Code::Internal, 500),
+    ("14", Code::Unavailable, 503),
+    ("15", Code::DataLoss, 500),
+    ("16", Code::Unauthenticated, 401),
+];
+
+#[test]
+fn every_error_code_has_its_http_status_its_body_and_its_headers() {
+    let statuses = CODES.iter().map(|&(number, code, _)| (number, Status::new(code, "the bank's reason"))).collect();
+    let stage = Stage::of(refusing(statuses));
+    for (number, _, status) in CODES {
+        let answer = stage.get(&format!("/health-check?bank_id={number}"));
+        let body = format!(r#"{{"code":{number},"message":"the bank's reason"}}"#);
+        assert_refused(&answer, status, &body, number);
+        assert_eq!(answer.header("token-grpc-status"), Some(number), "{number}");
+        assert_eq!(answer.header("token-grpc-message"), Some("the bank's reason"), "{number}");
+    }
+}
+
+#[test]
+fn a_status_without_a_message_has_a_code_alone() {
+    let stage = Stage::of(refusing(vec![("silent", Status::new(Code::NotFound, ""))]));
+    let answer = stage.get("/health-check?bank_id=silent");
+    assert_eq!((answer.status, answer.body.as_str()), (404, r#"{"code":5}"#));
+    assert_complete(&answer, 5, "silent");
+    assert_eq!(answer.header("token-grpc-message"), None);
+}
+
+#[test]
+fn a_message_is_plain_in_the_body_and_percent_encoded_in_the_header() {
+    for (message, header) in [
+        ("Konto für Zoë nicht gefunden", "Konto f%C3%BCr Zo%C3%AB nicht gefunden"),
+        ("100% of it", "100%25 of it"),
+        ("not%20decoded", "not%2520decoded"),
+        ("two\r\nlines\tof \"text\"", "two%0D%0Alines%09of \"text\""),
+        ("日本", "%E6%97%A5%E6%9C%AC"),
+        ("x-injected: 1\r\n\r\n<html>", "x-injected: 1%0D%0A%0D%0A<html>"),
+    ] {
+        let stage = Stage::of(refusing(vec![("case", Status::new(Code::NotFound, message))]));
+        let answer = stage.get("/health-check?bank_id=case");
+        assert_eq!(answer.refusal(), (5, message.to_owned()));
+        assert_eq!(answer.header("token-grpc-message"), Some(header), "{message}");
+        assert_complete(&answer, 5, message);
+    }
+}
+
+#[test]
+fn details_of_known_types_are_json() {
+    let cases = [
+        (
+            any(
+                "google.rpc.ErrorInfo",
+                &rpc::ErrorInfo {
+                    reason: "LIMIT".to_owned(),
+                    domain: "bank.test".to_owned(),
+                    metadata: [("limit".to_owned(), "100".to_owned())].into(),
+                },
+            ),
+            r#"{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"LIMIT","domain":"bank.test","metadata":{"limit":"100"}}"#,
+        ),
+        (
+            any(
+                "google.rpc.BadRequest",
+                &rpc::BadRequest {
+                    field_violations: vec![rpc::bad_request::FieldViolation {
+                        field: "account.iban.iban".to_owned(),
+                        description: "its check digits are wrong".to_owned(),
+                        ..Default::default()
+                    }],
+                },
+            ),
+            r#"{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{"field":"account.iban.iban","description":"its check digits are wrong"}]}"#,
+        ),
+        (
+            any(
+                "google.rpc.RetryInfo",
+                &rpc::RetryInfo { retry_delay: Some(pbjson_types::Duration { seconds: 1, nanos: 500_000_000 }) },
+            ),
+            r#"{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"1.500s"}"#,
+        ),
+        (
+            any(
+                "google.rpc.PreconditionFailure",
+                &rpc::PreconditionFailure {
+                    violations: vec![rpc::precondition_failure::Violation {
+                        r#type: "TOS".to_owned(),
+                        subject: "customer".to_owned(),
+                        description: "not accepted".to_owned(),
+                    }],
+                },
+            ),
+            r#"{"@type":"type.googleapis.com/google.rpc.PreconditionFailure","violations":[{"type":"TOS","subject":"customer","description":"not accepted"}]}"#,
+        ),
+        (
+            any(
+                "google.rpc.QuotaFailure",
+                &rpc::QuotaFailure {
+                    violations: vec![rpc::quota_failure::Violation {
+                        subject: "member".to_owned(),
+                        description: "calls a day".to_owned(),
+                        quota_value: 4,
+                        ..Default::default()
+                    }],
+                },
+            ),
+            r#"{"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":[{"subject":"member","description":"calls a day","quotaValue":"4"}]}"#,
+        ),
+        (
+            any("google.rpc.RequestInfo", &rpc::RequestInfo { request_id: "r-1".to_owned(), ..Default::default() }),
+            r#"{"@type":"type.googleapis.com/google.rpc.RequestInfo","requestId":"r-1"}"#,
+        ),
+        (
+            any(
+                "google.rpc.ResourceInfo",
+                &rpc::ResourceInfo { resource_type: "account".to_owned(), ..Default::default() },
+            ),
+            r#"{"@type":"type.googleapis.com/google.rpc.ResourceInfo","resourceType":"account"}"#,
+        ),
+        (
+            any(
+                "google.rpc.Help",
+                &rpc::Help {
+                    links: vec![rpc::help::Link { url: "https://bank.test/help".to_owned(), ..Default::default() }],
+                },
+            ),
+            r#"{"@type":"type.googleapis.com/google.rpc.Help","links":[{"url":"https://bank.test/help"}]}"#,
+        ),
+        (
+            any(
+                "google.rpc.LocalizedMessage",
+                &rpc::LocalizedMessage { locale: "de".to_owned(), message: "Nein".to_owned() },
+            ),
+            r#"{"@type":"type.googleapis.com/google.rpc.LocalizedMessage","locale":"de","message":"Nein"}"#,
+        ),
+        // A type of the bank's own descriptors.
+        (
+            any("io.token.proto.common.money.Money", &Money { currency: "EUR".to_owned(), value: "1.00".to_owned() }),
+            r#"{"@type":"type.googleapis.com/io.token.proto.common.money.Money","currency":"EUR","value":"1.00"}"#,
+        ),
+        // google/protobuf/any.proto: a type with a JSON form of its own stands in a member `value`.
+        (
+            any("google.protobuf.Duration", &pbjson_types::Duration { seconds: 3, nanos: 0 }),
+            r#"{"@type":"type.googleapis.com/google.protobuf.Duration","value":"3s"}"#,
+        ),
+    ];
+    for (detail, json) in cases {
+        assert_details(vec![detail], json);
+    }
+}
+
+#[test]
+fn details_of_unknown_types_are_base64() {
+    let unknown = pbjson_types::Any {
+        type_url: "type.googleapis.com/bank.internal.Trouble".to_owned(),
+        value: vec![8, 0xff, 1].into(),
+    };
+    assert_details(vec![unknown.clone()], r#"{"@type":"type.googleapis.com/bank.internal.Trouble","value":"CP8B"}"#);
+    // A known type whose bytes are none of it.
+    let broken = pbjson_types::Any { value: vec![0x0a, 0xff].into(), ..any("google.rpc.ErrorInfo", &()) };
+    assert_details(vec![broken], r#"{"@type":"type.googleapis.com/google.rpc.ErrorInfo","value":"Cv8="}"#);
+    let known = any("google.rpc.RequestInfo", &rpc::RequestInfo { request_id: "r".to_owned(), ..Default::default() });
+    assert_details(
+        vec![known, unknown],
+        concat!(
+            r#"{"@type":"type.googleapis.com/google.rpc.RequestInfo","requestId":"r"},"#,
+            r#"{"@type":"type.googleapis.com/bank.internal.Trouble","value":"CP8B"}"#
+        ),
+    );
+}
+
+fn assert_details(details: Vec<pbjson_types::Any>, json: &str) {
+    let stage = Stage::of(refusing(vec![("case", with_details(details))]));
+    let body = format!(r#"{{"code":10,"message":"no","details":[{json}]}}"#);
+    assert_refused(&stage.get("/health-check?bank_id=case"), 409, &body, json);
+}
+
+#[test]
+fn debug_info_never_leaves() {
+    let debug = rpc::DebugInfo { stack_entries: vec!["canary at bank.rs:1".to_owned()], detail: "canary".to_owned() };
+    let debug = any("google.rpc.DebugInfo", &debug);
+    let elsewhere = pbjson_types::Any { type_url: "bank.test/types/google.rpc.DebugInfo".to_owned(), ..debug.clone() };
+    let info = any("google.rpc.RequestInfo", &rpc::RequestInfo { request_id: "r".to_owned(), ..Default::default() });
+    let bare = r#"{"code":10,"message":"no"}"#;
+    let with_info = concat!(
+        r#"{"code":10,"message":"no","details":[{"@type":"type.googleapis.com/google.rpc.RequestInfo","#,
+        r#""requestId":"r"}]}"#
+    );
+    for (details, body) in [
+        (vec![debug.clone()], bare),
+        (vec![elsewhere], bare),
+        (vec![debug.clone(), info.clone()], with_info),
+        (vec![info, debug], with_info),
+    ] {
+        let stage = Stage::of(refusing(vec![("case", with_details(details))]));
+        let answer = stage.get("/health-check?bank_id=case");
+        assert_refused(&answer, 409, body, body);
+        assert!(!format!("{answer:?}").contains("canary"), "{answer:?}");
+    }
+}
+
+#[test]
+fn details_that_are_no_status_are_left_out() {
+    let status = Status::with_details(Code::Aborted, "no", vec![0xff, 0xff].into());
+    let stage = Stage::of(refusing(vec![("case", status)]));
+    assert_refused(&stage.get("/health-check?bank_id=case"), 409, r#"{"code":10,"message":"no"}"#, "0xffff");
+}
+
+#[test]
+fn listed_metadata_of_a_refusal_becomes_headers() {
+    let mut status = Status::new(Code::ResourceExhausted, "slow down");
+    status.metadata_mut().insert("x-ratelimit-remaining", "0".parse().unwrap());
+    status.metadata_mut().insert("x-bank-node", "core-7.internal".parse().unwrap());
+    let stage = Stage::altered(refusing(vec![("case", status)]), |config| {
+        config + "\nmetadata:\n  reply: [x-ratelimit-remaining]\n"
+    });
+    let answer = stage.get("/health-check?bank_id=case");
+    assert_refused(&answer, 429, r#"{"code":8,"message":"slow down"}"#, "listed");
+    assert_eq!(answer.header("x-ratelimit-remaining"), Some("0"));
+    assert!(!format!("{answer:?}").contains("core-7"), "{answer:?}");
+    assert!(answer.headers.iter().all(|(name, _)| !name.starts_with("grpc-")), "{answer:?}");
+}
+
+#[test]
+fn status_headers_have_the_configured_names_or_are_not_sent() {
+    let refusing = || refusing(vec![("case", Status::new(Code::NotFound, "gone"))]);
+    let stage = Stage::altered(refusing(), |config| {
+        let config = support::replaced(config, "status: token-grpc-status", "status: x-status");
+        support::replaced(config, "message: token-grpc-message", "message: x-message")
+    });
+    let answer = stage.get("/health-check?bank_id=case");
+    assert_eq!((answer.header("x-status"), answer.header("x-message")), (Some("5"), Some("gone")));
+    assert_eq!((answer.header("token-grpc-status"), answer.header("token-grpc-message")), (None, None));
+
+    let stage = Stage::altered(refusing(), |config| {
+        let section = "status_headers:\n  status: token-grpc-status\n  message: token-grpc-message\n";
+        support::replaced(config, section, "")
+    });
+    let answer = stage.get("/health-check?bank_id=case");
+    assert_eq!((answer.status, answer.body.as_str()), (404, r#"{"code":5,"message":"gone"}"#));
+    assert!(!format!("{:?}", answer.headers).contains("grpc"), "{answer:?}");
+}
