@@ -223,10 +223,15 @@ pub fn http_status(code: Code) -> StatusCode {
     StatusCode::from_u16(status).expect("each of them is a status code")
 }
 
+/// For the developers of the backend only.
+const DEBUG_INFO: &str = "google.rpc.DebugInfo";
+
 /// One detail in JSON; `None` for what must not leave.
 fn detail_json(type_url: &str, value: &[u8], schema: &Schema) -> Option<Value> {
     let name = type_url.rsplit('/').next().unwrap_or_default();
-    if name == "google.rpc.DebugInfo" {
+    // A detail may carry others, each an Any whose type stands in the bytes as text.
+    let carries = || value.windows(DEBUG_INFO.len()).any(|window| window == DEBUG_INFO.as_bytes());
+    if name == DEBUG_INFO || carries() {
         return None;
     }
     let known = known_detail(name, value).or_else(|| schema_detail(type_url, name, value, schema));

@@ -244,6 +244,18 @@ fn debug_info_never_leaves() {
 }
 
 #[test]
+fn debug_info_in_another_detail_does_not_leave_either() {
+    let debug = any("google.rpc.DebugInfo", &rpc::DebugInfo { detail: "canary".to_owned(), ..Default::default() });
+    let status = rpc::Status { code: 13, message: "inner".to_owned(), details: vec![debug.clone()] };
+    for carrier in [any("google.rpc.Status", &status), any("google.protobuf.Any", &debug)] {
+        let carrier_type = carrier.type_url.clone();
+        let stage = Stage::of(refusing(vec![("case", with_details(vec![carrier]))]));
+        let answer = stage.get("/health-check?bank_id=case");
+        assert_refused(&answer, 409, r#"{"code":10,"message":"no"}"#, &carrier_type);
+    }
+}
+
+#[test]
 fn details_that_are_no_status_are_left_out() {
     let status = Status::with_details(Code::Aborted, "no", vec![0xff, 0xff].into());
     let stage = Stage::of(refusing(vec![("case", status)]));
