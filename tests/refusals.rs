@@ -1,0 +1,518 @@
+//! Every request that the gateway itself refuses: status, body and headers, to the byte where they are short.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use std::io::Write as _;
+
+use towbar::bank::SampleBank;
+
+use support::{Stage, assert_field_refused, assert_refused, assert_reply, http};
+
+const SWIFT: &str = "account.swift.bic=IRONUSCA000&account.swift.account=iban:3814827";
+
+fn sample_altered(alter: impl FnOnce(String) -> String) -> Stage {
+    Stage::altered(SampleBank::new().routes().into_axum_router(), alter)
+}
+
+/// A refusal without details.
+fn plain(code: i64, message: &str) -> String {
+    serde_json::json!({ "code": code, "message": message }).to_string()
+}
+
+#[test]
+fn query_keys_of_different_rpcs_do_not_go_together() {
+    let stage = Stage::sample();
+    for (query, keys) in [
+        ("transaction_id=t1&limit=5", ["transaction_id", "limit"].as_slice()),
+        ("limit=5&transactionId=t1", &["limit", "transactionId"]),
+        ("transaction_id=t1&offset=tx-3&limit=5", &["transaction_id", "offset", "limit"]),
+    ] {
+        let names: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();
+        let message = format!("the query keys {} do not go together: no call takes all of them", names.join(", "));
+        let violations: Vec<_> = keys
+            .iter()
+            .map(|key| serde_json::json!({ "field": key, "description": "does not go with the others" }))
+            .collect();
+        let detail = serde_json::json!({
+            "@type": "type.googleapis.com/google.rpc.BadRequest",
+            "fieldViolations": violations,
+        });
+        let body = serde_json::json!({ "code": 3, "message": message, "details": [detail] }).to_string();
+        let answer = stage.get(&format!("/accounts/transactions?{query}&{SWIFT}"));
+        assert_refused(&answer, 400, &body, query);
+    }
+}
+
+#[test]
+fn a_query_says_which_key_is_wrong_and_how() {
+    let stage = Stage::sample();
+    for (target, key, problem) in [
+        ("/accounts/balance?account.sepa.iban=a&account.sepa.iban=b", "account.sepa.iban", "is given twice"),
+        ("/accounts/balance?account.sepa.iban=a&account.sepa.iban=a", "account.sepa.iban", "is given twice"),
+        ("/accounts/balance?account.sepa.iban=&account.sepa.iban=b", "account.sepa.iban", "is given twice"),
+        ("/accounts/transactions?transaction_id=a&transactionId=b", "transactionId", "is given twice"),
+        ("/accounts/transactions?start_date=a&startDate=b", "startDate", "is given twice"),
+        (
+            "/accounts/balance?account.swift.bic=a&account.iban.iban=b",
+            "account.iban.iban",
+            "`swift` is given too, and only one of the oneof `account` can be",
+        ),
+        (
+            "/accounts/balance?account.faster_payments.sort_code=a&account.sepa.iban=b",
+            "account.sepa.iban",
+            "`fasterPayments` is given too, and only one of the oneof `account` can be",
+        ),
+        ("/accounts/balance?colour=red", "colour", "there is no such query key"),
+        ("/accounts/balance?colour=", "colour", "there is no such query key"),
+        ("/accounts/balance?account.swift.colour=red", "account.swift.colour", "there is no such query key"),
+        ("/accounts/balance?account.swift.bic.x=red", "account.swift.bic.x", "there is no such query key"),
+        ("/accounts/balance?Account.swift.bic=a", "Account.swift.bic", "there is no such query key"),
+        (
+            "/accounts/balance?account.swift=a",
+            "account.swift",
+            "expected a field that one text can fill, found a message: name a field in it",
+        ),
+        (
+            "/accounts/balance?account.metadata=a",
+            "account.metadata",
+            "expected a field that one text can fill, found a message: name a field in it",
+        ),
+        ("/accounts/transactions?limit=two", "limit", "expected an int32, found \"two\""),
+        ("/accounts/transactions?limit=2147483648", "limit", "expected an int32, found \"2147483648\""),
+        ("/accounts/transactions?limit=1.5", "limit", "expected an int32, found \"1.5\""),
+        ("/accounts/transactions?limit=0x10", "limit", "expected an int32, found \"0x10\""),
+        ("/accounts/transactions?limit=+1", "limit", "expected an int32, found \" 1\""),
+        ("/accounts/transactions?integer_offset=", "integer_offset", "expected an int32, found \"\""),
+        (
+            "/accounts/balance?account.account_features.supports_payment=yes",
+            "account.account_features.supports_payment",
+            "expected true or false, found \"yes\"",
+        ),
+    ] {
+        let message = format!("at {key}: {problem}, in the query");
+        assert_field_refused(&stage.get(target), &message, key, problem);
+    }
+    for (target, key, problem) in [
+        (
+            "/storage/k?category=COLOUR",
+            "category",
+            "expected a value of io.token.proto.bankapi.SetValueRequest.ContentCategory, found \"COLOUR\"",
+        ),
+        (
+            "/storage/k?category=account_info",
+            "category",
+            "expected a value of io.token.proto.bankapi.SetValueRequest.ContentCategory, found \"account_info\"",
+        ),
+        ("/storage/k?value=%21", "value", "expected base64, found another text"),
+        ("/storage/k?key=other", "key", "the path gives the field another value"),
+        ("/storage/k?key=", "key", "the path gives the field another value"),
+    ] {
+        let message = format!("at {key}: {problem}, in the query");
+        assert_field_refused(&stage.send("PUT", target, &[], None), &message, key, problem);
+    }
+    for key in ["description", "transfer_id"] {
+        let message = format!("at {key}: the field belongs to the body, in the query");
+        let answer = stage.send_json("POST", &format!("/transfers?{key}=a"), "{}");
+        assert_field_refused(&answer, &message, key, "the field belongs to the body");
+    }
+}
+
+#[test]
+fn percent_encoding_that_cannot_be_undone_is_refused() {
+    let stage = Stage::sample();
+    for (escape, problem) in [
+        ("%zz", "expected two hexadecimal digits after `%`, found something else"),
+        ("%4", "expected two hexadecimal digits after `%`, found something else"),
+        ("%", "expected two hexadecimal digits after `%`, found something else"),
+        ("%FF", "expected UTF-8, found other bytes"),
+        ("%C3%28", "expected UTF-8, found other bytes"),
+        ("a%00b", "expected text, found a NUL character"),
+    ] {
+        let message = format!("at key: {problem}, in the path");
+        assert_field_refused(&stage.get(&format!("/storage/{escape}")), &message, "key", problem);
+        let message = format!("at query pair 2: {problem}");
+        let answer = stage.get(&format!("/accounts/balance?account.swift.bic=a&account.swift.account={escape}"));
+        assert_refused(&answer, 400, &plain(3, &message), escape);
+        let answer = stage.get(&format!("/accounts/balance?account.swift.bic=a&{escape}=b"));
+        assert_refused(&answer, 400, &plain(3, &message), escape);
+    }
+    let many = "a=b&".repeat(513);
+    let message = "expected at most 512 query pairs, found more";
+    assert_refused(&stage.get(&format!("/accounts/balance?{many}")), 400, &plain(3, message), "513 pairs");
+}
+
+#[test]
+fn a_field_of_the_path_may_be_repeated_and_not_changed() {
+    let stage = Stage::sample();
+    for (target, body) in [
+        ("/storage/k%2F1", r#"{"key":"other","value":"AA=="}"#),
+        ("/storage/k%2F1", r#"{"key":"","value":"AA=="}"#),
+        ("/storage/k%2F1", r#"{"key":"k%2F1","value":"AA=="}"#),
+        ("/storage/k%2F1?key=k/1", r#"{"key":"other","value":"AA=="}"#),
+    ] {
+        let problem = "the path and the body give it different values";
+        let answer = stage.send_json("PUT", target, body);
+        assert_field_refused(&answer, &format!("at key: {problem}"), "key", problem);
+    }
+    let none = stage.get("/storage/k%2F1");
+    assert_eq!(none.status, 404, "what was refused has not reached the bank: {}", none.body);
+    for (target, body) in [
+        ("/storage/k%2F1", r#"{"key":"k/1","value":"AQ=="}"#),
+        ("/storage/k%2F1?key=k/1", r#"{"key":"k/1","value":"AQ=="}"#),
+        ("/storage/k%2F1?key=k%2F1", r#"{"value":"AQ=="}"#),
+        ("/storage/k%2F1", r#"{"key":null,"value":"AQ=="}"#),
+    ] {
+        assert_eq!(stage.send_json("PUT", target, body).status, 200, "{target} {body}");
+        assert_reply(&stage.get("/storage/k%2F1"), r#"{"value":"AQ=="}"#, target);
+        assert_reply(&stage.send("DELETE", "/storage/k%2F1", &[], None), "{}", target);
+    }
+}
+
+#[test]
+fn a_rule_without_a_body_takes_none() {
+    let stage = sample_altered(|config| {
+        let set_value = "  io.token.proto.bankapi.StorageService.SetValue:\n    accept_body: true\n";
+        support::replaced(config, set_value, "")
+    });
+    for (method, target, path) in [
+        ("GET", format!("/accounts/balance?{SWIFT}"), "/accounts/balance"),
+        ("DELETE", "/storage/k".to_owned(), "/storage/{key}"),
+        ("GET", "/storage/k".to_owned(), "/storage/{key}"),
+        ("PUT", "/storage/k".to_owned(), "/storage/{key}"),
+    ] {
+        let body = plain(3, &format!("expected no body, found one: {method} {path} takes none"));
+        let input = format!("{method} {target}");
+        for text in ["{}", "x", r#"{"key":"k"}"#] {
+            assert_refused(&stage.send_json(method, &target, text), 400, &body, &input);
+            assert_refused(&stage.send(method, &target, &[], Some(text.as_bytes())), 400, &body, &input);
+        }
+    }
+    // `Content-Length: 0` is no body.
+    assert_eq!(stage.send("GET", &format!("/accounts/balance?{SWIFT}"), &[], Some(b"")).status, 200);
+    assert_eq!(stage.send("PUT", "/storage/k?value=AA==&category=ACCOUNT_INFO", &[], Some(b"")).status, 200);
+}
+
+#[test]
+fn a_body_that_is_due_may_not_be_missing() {
+    let stage = Stage::sample();
+    let body = plain(3, "expected a JSON body, found none: send {} to leave every field unset");
+    for target in ["/transfers", "/batch/transfers", "/notifications"] {
+        assert_refused(&stage.send("POST", target, &[], None), 400, &body, target);
+        assert_refused(&stage.send_json("POST", target, ""), 400, &body, target);
+    }
+}
+
+/// A body without the mark `▸`, and the place of the mark.
+fn marked(text: &str) -> (String, String) {
+    let (before, after) = text.split_once('▸').unwrap();
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|character| *character != '\n').count() + 1;
+    (format!("{before}{after}"), format!("(line {line}, column {column})"))
+}
+
+#[test]
+fn a_body_says_which_member_is_wrong_where_and_how() {
+    let stage = Stage::sample();
+    for (target, text, field, problem) in [
+        ("/transfers", r#"{"colour":▸"red"}"#, "colour", "`io.token.proto.bankapi.TransferRequest` has no such field"),
+        (
+            "/transfers",
+            r#"{"source":{"swift":{"colour":▸"red"}}}"#,
+            "source.swift.colour",
+            "`io.token.proto.common.account.BankAccount.Swift` has no such field",
+        ),
+        (
+            "/transfers",
+            "{\n  \"destinations\": [\n    {},\n    {\"customerData\": {\"name\":▸ 1}}\n  ]\n}",
+            "destinations[1].customerData.name",
+            "`io.token.proto.common.transferinstructions.CustomerData` has no such field",
+        ),
+        // The configuration lets it pass for one rpc, at one place, in one spelling.
+        (
+            "/bulk-transfers",
+            r#"{"feeResponsibility":▸"SHARED_FEE"}"#,
+            "feeResponsibility",
+            "`io.token.proto.bankapi.BulkTransferRequest` has no such field",
+        ),
+        (
+            "/transfers",
+            r#"{"source":{"feeResponsibility":▸"SHARED_FEE"}}"#,
+            "source.feeResponsibility",
+            "`io.token.proto.common.account.BankAccount` has no such field",
+        ),
+        (
+            "/transfers",
+            r#"{"fee_responsibility":▸"SHARED_FEE"}"#,
+            "fee_responsibility",
+            "`io.token.proto.bankapi.TransferRequest` has no such field",
+        ),
+        ("/transfers", r#"{"transferId":"a","transferId":▸"a"}"#, "transferId", "is given twice"),
+        ("/transfers", r#"{"transferId":"a","transfer_id":▸"b"}"#, "transfer_id", "is given twice"),
+        ("/transfers", r#"{"transferId":null,"transfer_id":▸"b"}"#, "transfer_id", "is given twice"),
+        (
+            "/transfers",
+            r#"{"source":{"swift":{},"iban":▸{}}}"#,
+            "source.iban",
+            "`swift` is given too, and only one of the oneof `account` can be",
+        ),
+        (
+            "/transfers",
+            r#"{"transferDestinations":[{"sepa":{}},{"sepa":{},"fasterPayments":▸{}}]}"#,
+            "transferDestinations[1].fasterPayments",
+            "`sepa` is given too, and only one of the oneof `destination` can be",
+        ),
+        ("/transfers", r#"{"confirmFunds":▸"yes"}"#, "confirmFunds", "expected true or false, found \"yes\""),
+        ("/transfers", r#"{"confirmFunds":▸1}"#, "confirmFunds", "expected true or false, found 1"),
+        ("/transfers", r#"{"description":▸5}"#, "description", "expected a string, found 5"),
+        ("/transfers", r#"{"description":▸true}"#, "description", "expected a string, found true"),
+        (
+            "/transfers",
+            r#"{"transactionAmount":{"value":▸1.5}}"#,
+            "transactionAmount.value",
+            "expected a string, found 1.5",
+        ),
+        (
+            "/transfers",
+            r#"{"transactionAmount":▸"1.5 EUR"}"#,
+            "transactionAmount",
+            "expected an object (io.token.proto.common.money.Money), found \"1.5 EUR\"",
+        ),
+        (
+            "/batch/transfers",
+            r#"{"transfers":▸{}}"#,
+            "transfers",
+            "expected an array, each element an object (io.token.proto.bankapi.TransferRequest), found an object",
+        ),
+        (
+            "/batch/transfers",
+            r#"{"transfers":[▸null]}"#,
+            "transfers[0]",
+            "expected an object (io.token.proto.bankapi.TransferRequest), found null",
+        ),
+        (
+            "/notifications",
+            r#"{"notification":{"content":{"createdAtMs":▸"noon"}}}"#,
+            "notification.content.createdAtMs",
+            "expected an int64, found \"noon\"",
+        ),
+        (
+            "/notifications",
+            r#"{"notification":{"content":{"createdAtMs":▸9223372036854775808}}}"#,
+            "notification.content.createdAtMs",
+            "expected an int64, found 9223372036854775808",
+        ),
+        (
+            "/notifications",
+            r#"{"notification":{"status":▸"GONE"}}"#,
+            "notification.status",
+            "expected a value of io.token.proto.common.notification.Notification.Status, found \"GONE\"",
+        ),
+        (
+            "/notifications",
+            r#"{"notification":{"content":{"locArgs":["a",▸2]}}}"#,
+            "notification.content.locArgs[1]",
+            "expected a string, found 2",
+        ),
+        ("/transfers", r#"{"description":"▸\q"}"#, "description", "this is no escape that JSON knows"),
+        ("/transfers", r#"{"description":"▸\ud800"}"#, "description", "this escape is half of a surrogate pair"),
+        ("/transfers", "{\"description\":\"a▸\tb\"}", "description", "a control character in a string must be escaped"),
+        ("/transfers", r#"{"confirmFunds":▸}"#, "confirmFunds", "expected a value, found `}`"),
+    ] {
+        let (body, place) = marked(text);
+        let answer = stage.send_json("POST", target, &body);
+        assert_field_refused(&answer, &format!("at {field}: {problem} {place}"), field, problem);
+    }
+}
+
+#[test]
+fn a_body_that_is_no_json_object_says_where() {
+    let stage = Stage::sample();
+    let expected = "expected an object (io.token.proto.bankapi.TransferRequest)";
+    let deep = format!(r#"{{"feeResponsibility":{}▸[{}}}"#, "[".repeat(63), "]".repeat(64));
+    for (text, problem) in [
+        ("{▸", "expected a member's name, found the end"),
+        ("▸[]", &format!("{expected}, found an array")),
+        ("▸null", &format!("{expected}, found null")),
+        ("▸\"{}\"", &format!("{expected}, found \"{{}}\"")),
+        ("{▸'a':1}", "expected a member's name, found `'`"),
+        ("{\"description\":\"a\",▸}", "expected a member's name, found `}`"),
+        ("{\n\"description\":\n\"ä\" ▸\"b\"}", "expected `,` or `}`, found `\"`"),
+        ("{} ▸{}", "expected the end of the body, found `{`"),
+        ("{}▸x", "expected the end of the body, found `x`"),
+        ("▸a=b&c=d", "expected a value, found `a`"),
+        (" \r\n\t▸", "expected a value, found an empty body"),
+        ("▸\u{feff}{}", "expected a value, found `\u{feff}`"),
+        (&deep, "nested deeper than 64 levels"),
+    ] {
+        let (body, place) = marked(text);
+        let answer = stage.send_json("POST", "/transfers", &body);
+        assert_refused(&answer, 400, &plain(3, &format!("at the body: {problem} {place}")), text);
+    }
+    for (bytes, column) in [(&b"{\"description\":\"\xff\"}"[..], 17), (b"\xff\xfe{\0}\0", 1), (b"{}\x80", 3)] {
+        let answer = stage.send("POST", "/transfers", &[("Content-Type", "application/json")], Some(bytes));
+        let message = format!("at the body: the body is not UTF-8 (line 1, column {column})");
+        assert_refused(&answer, 400, &plain(3, &message), &String::from_utf8_lossy(bytes));
+    }
+}
+
+#[test]
+fn a_body_is_json_by_its_content_type_or_refused() {
+    let stage = Stage::sample();
+    let put = |headers: &[(&str, &str)]| stage.send("PUT", "/storage/k", headers, Some(br#"{"value":"AA=="}"#));
+    for (content_type, found) in [
+        (None, "none"),
+        (Some("application/x-www-form-urlencoded"), "`application/x-www-form-urlencoded`"),
+        (Some("text/plain; charset=utf-8"), "`text/plain`"),
+        (Some("Text/JSON"), "`text/json`"),
+        (Some("application/protobuf"), "`application/protobuf`"),
+        (Some("application/jsonp"), "`application/jsonp`"),
+        (Some("application/grpc"), "`application/grpc`"),
+        (Some(""), "``"),
+    ] {
+        let headers: Vec<_> = content_type.map(|content_type| ("Content-Type", content_type)).into_iter().collect();
+        let body = plain(3, &format!("expected Content-Type application/json, found {found}"));
+        assert_refused(&put(&headers), 415, &body, found);
+    }
+    let two = [("Content-Type", "application/json"), ("Content-Type", "application/json")];
+    assert_eq!(put(&two).status, 415);
+    for content_type in [
+        "application/json",
+        "APPLICATION/JSON",
+        "application/json;charset=utf-8",
+        "application/vnd.bank+json; charset=utf-8",
+        "application/problem+json",
+        "application/x-protobuf",
+        "application/x-protobuf; messageType=x",
+    ] {
+        assert_eq!(put(&[("Content-Type", content_type)]).status, 200, "{content_type}");
+    }
+}
+
+#[test]
+fn a_path_that_no_rpc_has_is_not_found() {
+    let stage = Stage::sample();
+    let body = plain(5, "no such path: `towbar routes` lists them");
+    for target in [
+        "/",
+        "/nothing",
+        "/accounts",
+        "/accounts/balance/",
+        "//accounts/balance",
+        "/Accounts/balance",
+        "/accounts/./balance",
+        "/accounts%2Fbalance",
+        "/transactions/dd29e7b6ab953d5b3fb44c1dd9ac7efd",
+        "/storage",
+        "/storage/",
+        "/storage/a/b",
+        "/io.token.proto.bankapi.StorageService/GetValue",
+    ] {
+        assert_refused(&stage.get(target), 404, &body, target);
+        assert_refused(&stage.send_json("POST", target, "{}"), 404, &body, target);
+    }
+}
+
+#[test]
+fn a_method_that_a_path_has_not_is_told_which_it_has() {
+    let stage = Stage::sample();
+    for (method, target, allow) in [
+        ("POST", "/accounts/balance", "GET"),
+        ("DELETE", "/transfers", "GET, POST"),
+        ("PATCH", "/storage/k", "DELETE, GET, PUT"),
+        ("OPTIONS", "/notifications", "POST"),
+        ("get", "/accounts/balance", "GET"),
+        ("BREW", "/health-check", "GET"),
+    ] {
+        let answer = stage.send(method, target, &[], None);
+        let body = plain(12, &format!("expected one of the methods {allow} for {target}"));
+        assert_refused(&answer, 405, &body, method);
+        assert_eq!(answer.header("allow"), Some(allow), "{method} {target}");
+    }
+}
+
+#[test]
+fn a_body_over_the_limit_is_refused_by_its_length_and_by_its_chunks() {
+    let stage = sample_altered(|config| support::replaced(config, "requests:\n", "requests:\n  body_limit: 1KiB\n"));
+    let refusal = plain(8, "expected a body of at most 1024 bytes, found more");
+    let body = |length: usize| format!(r#"{{"value":"{}"}}"#, "A".repeat(length - r#"{"value":""}"#.len()));
+    for (length, status) in [(1024, 200), (1028, 413), (64 << 10, 413)] {
+        let body = body(length);
+        let whole = stage.send_json("PUT", "/storage/k", &body);
+        let chunked = send_chunked(&stage, "PUT", "/storage/k", body.as_bytes(), 100);
+        for (answer, how) in [(whole, "Content-Length"), (chunked, "chunked")] {
+            assert_eq!(answer.status, status, "{length} bytes, {how}: {}", answer.body);
+            if status == 413 {
+                assert_refused(&answer, 413, &refusal, how);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_caller_that_is_still_sending_is_told_that_it_is_too_much() {
+    let stage = Stage::sample();
+    let refusal = plain(8, "expected a body of at most 1048576 bytes, found more");
+    let body = vec![b' '; 16 << 20];
+    let headers = [("Content-Type", "application/json")];
+    for _ in 0..5 {
+        assert_refused(&stage.send("PUT", "/storage/k", &headers, Some(&body)), 413, &refusal, "Content-Length");
+        assert_refused(&send_chunked(&stage, "PUT", "/storage/k", &body, 64 << 10), 413, &refusal, "chunked");
+    }
+}
+
+fn send_chunked(stage: &Stage, method: &str, target: &str, body: &[u8], size: usize) -> http::Answer {
+    let mut stream = http::connect(stage.address());
+    let headers = [("Content-Type", "application/json"), ("Transfer-Encoding", "chunked")];
+    http::write(&mut stream, method, target, &headers, None);
+    for chunk in body.chunks(size) {
+        let sent = write!(stream, "{:x}\r\n", chunk.len())
+            .and_then(|()| stream.write_all(chunk))
+            .and_then(|()| stream.write_all(b"\r\n"));
+        // A refusal may come, and the connection end, before all is written.
+        if sent.is_err() {
+            break;
+        }
+    }
+    let _ = stream.write_all(b"0\r\n\r\n");
+    http::read(&mut stream)
+}
+
+#[test]
+fn a_redacted_value_is_in_no_answer() {
+    let stage = Stage::sample();
+    let answers = [
+        ("POST", "/transfers", r#"{"source":{"swift":{"bic":4711174}}}"#, 400),
+        ("POST", "/transfers", r#"{"source":{"swift":{"bic":["4711174"]}}}"#, 400),
+        ("POST", "/transfers", r#"{"source":{"swift":"4711174"}}"#, 400),
+        ("POST", "/transfers", r#"{"source":{"swift":{"bic":"4711174\q"}}}"#, 400),
+        ("POST", "/transfers", r#"{"source":{"swift":{"bic":"4711174","bic":"4711174"}}}"#, 400),
+        ("POST", "/transfers", r#"{"source":{"swift":{"bic":"4711174","account":"4711174"}},"transferId":"t"}"#, 404),
+        ("POST", "/transfers", r#"{"source":{"metadata":{"4711174":5}}}"#, 400),
+        ("POST", "/transfers", r#"{"source":{"metadata":{"4711174":"a","4711174":"b"}}}"#, 400),
+        ("POST", "/transfers", r#"{"destinations":[{"customerData":{"legalNames":"4711174"}}]}"#, 400),
+        ("POST", "/transfers", r#"{"destinations":[{"customerData":{"legalNames":[4711174]}}]}"#, 400),
+        ("POST", "/transfers", r#"{"destinations":[{"customerData":{"address":{"street":4711174}}}]}"#, 400),
+        ("POST", "/transfers", r#"{"destinations":[{"customerData":4711174}]}"#, 400),
+        ("POST", "/notifications", r#"{"subscriber":{"handlerInstructions":{"a":4711174}}}"#, 400),
+        ("PUT", "/storage/k", r#"{"value":"4711174!"}"#, 400),
+        ("PUT", "/storage/k", r#"{"value":4711174}"#, 400),
+        ("PUT", "/storage/k?value=4711174!", "{}", 400),
+        ("GET", "/accounts/balance?account.swift.bic=4711174&account.iban.iban=4711174", "", 400),
+        ("GET", "/accounts/balance?account.iban.iban=4711174&account.iban.iban=4711174", "", 400),
+        ("GET", "/accounts/balance?account.iban.iban=4711174", "", 404),
+        ("GET", "/accounts/balance?account.iban.iban=4711174%FF", "", 400),
+        ("GET", "/accounts/transactions?transaction_id=a&limit=1&account.iban.iban=4711174", "", 400),
+        ("GET", "/bank-authorization?access_token=4711174", "", 401),
+        ("GET", "/bank-authorization?access_token=4711174&access_token=4711174", "", 400),
+        ("POST", "/bank-authorization?access_token=4711174", "", 405),
+    ];
+    for (method, target, body, status) in answers {
+        let answer = match body {
+            "" => stage.send(method, target, &[], None),
+            body => stage.send_json(method, target, body),
+        };
+        assert_eq!(answer.status, status, "{method} {target} {body}: {}", answer.body);
+        assert!(!format!("{answer:?}").contains("4711174"), "{method} {target} {body}: {answer:?}");
+    }
+}
