@@ -317,6 +317,8 @@ fn a_body_says_which_member_is_wrong_where_and_how() {
         ("/transfers", r#"{"description":"▸\q"}"#, "description", "this is no escape that JSON knows"),
         ("/transfers", r#"{"description":"▸\ud800"}"#, "description", "this escape is half of a surrogate pair"),
         ("/transfers", "{\"description\":\"a▸\tb\"}", "description", "a control character in a string must be escaped"),
+        ("/transfers", r#"{"description":▸tru}"#, "description", "expected `true` or `false`, found `t`"),
+        ("/transfers", r#"{"description":▸nil}"#, "description", "expected `null`, found `n`"),
         ("/transfers", r#"{"confirmFunds":▸}"#, "confirmFunds", "expected a value, found `}`"),
     ] {
         let (body, place) = marked(text);
@@ -332,6 +334,7 @@ fn a_body_that_is_no_json_object_says_where() {
     let deep = format!(r#"{{"feeResponsibility":{}▸[{}}}"#, "[".repeat(63), "]".repeat(64));
     for (text, problem) in [
         ("{▸", "expected a member's name, found the end"),
+        ("▸nonsense", "expected `null`, found `n`"),
         ("▸[]", &format!("{expected}, found an array")),
         ("▸null", &format!("{expected}, found null")),
         ("▸\"{}\"", &format!("{expected}, found \"{{}}\"")),

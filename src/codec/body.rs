@@ -295,20 +295,24 @@ impl<'a> Reader<'a> {
 
     /// The error that the next value is not what was expected.
     fn unexpected(&self, expected: String) -> BodyError {
+        match self.found() {
+            Ok(found) => self.error(FieldProblem::Unexpected { expected, found }),
+            Err(error) => self.json(error),
+        }
+    }
+
+    /// The next value in words; in its own only where it may be shown.
+    fn found(&self) -> Result<String, JsonError> {
         let mut ahead = self.scanner.clone();
-        let found = match ahead.peek() {
-            Err(error) => return self.json(error),
-            Ok(json::Kind::Object) => "an object".to_owned(),
-            Ok(json::Kind::Array) => "an array".to_owned(),
-            Ok(json::Kind::Null) => "null".to_owned(),
-            Ok(json::Kind::String) if self.shows() => quoted(&ahead.string().unwrap_or_default()),
-            Ok(json::Kind::String) => "a string".to_owned(),
-            Ok(json::Kind::Number) if self.shows() => ahead.skip().unwrap_or_default().chars().take(40).collect(),
-            Ok(json::Kind::Number) => "a number".to_owned(),
-            Ok(json::Kind::Bool) if self.shows() => ahead.skip().unwrap_or_default().to_owned(),
-            Ok(json::Kind::Bool) => "a boolean".to_owned(),
+        let (words, own) = match ahead.peek()? {
+            json::Kind::Object => return Ok("an object".to_owned()),
+            json::Kind::Array => return Ok("an array".to_owned()),
+            json::Kind::String => ("a string", quoted(&ahead.string()?)),
+            json::Kind::Number => ("a number", ahead.number()?.chars().take(40).collect()),
+            json::Kind::Bool => ("a boolean", ahead.boolean()?.to_string()),
+            json::Kind::Null => ("null", ahead.null().map(|()| "null".to_owned())?),
         };
-        self.error(FieldProblem::Unexpected { expected, found })
+        Ok(if self.shows() { own } else { words.to_owned() })
     }
 
     /// Whether the current value may be shown: no field on the way to it is redacted.
