@@ -3,11 +3,16 @@
 
 pub mod http;
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use axum::Router;
+use bytes::Bytes;
+use http_body::{Body, Frame};
 use rustls::{ClientConfig, ServerConfig};
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -199,6 +204,30 @@ where
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<HealthCheckResponse>, Status> {
         (self.0)(request).await
+    }
+}
+
+/// An answer of a backend that begins and does not end: it stalls or it breaks off.
+pub fn unfinished(bytes: &'static [u8], breaks: bool) -> axum::response::Response {
+    let body = axum::body::Body::new(Unfinished { bytes: Some(Bytes::from_static(bytes)), breaks });
+    axum::response::IntoResponse::into_response(([("content-type", "application/grpc")], body))
+}
+
+struct Unfinished {
+    bytes: Option<Bytes>,
+    breaks: bool,
+}
+
+impl Body for Unfinished {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        match self.bytes.take() {
+            Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+            None if self.breaks => Poll::Ready(Some(Err(io::Error::other("broken off")))),
+            None => Poll::Pending,
+        }
     }
 }
 
