@@ -10,6 +10,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::version::{TLS12, TLS13};
+use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 use tonic::{Response, Status};
 use towbar::bank::SampleBank;
 use towbar::bank::certificates::Authority;
@@ -59,6 +65,39 @@ fn get_until(gateway: SocketAddr, done: impl Fn(&Answer) -> bool) -> Answer {
             return answer;
         }
         assert!(started.elapsed() < PATIENCE, "{answer:?}");
+    }
+}
+
+/// [`server_tls`], with one version of TLS.
+fn server_tls_of(version: &'static SupportedProtocolVersion, authority: &Authority) -> Arc<ServerConfig> {
+    let issued = authority.issue("bank.test").unwrap();
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap()).unwrap();
+    let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build().unwrap();
+    let chain = vec![CertificateDer::from_pem_slice(issued.certificate_pem().as_bytes()).unwrap()];
+    let key = PrivateKeyDer::from_pem_slice(issued.key_pem().as_bytes()).unwrap();
+    let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(&[version]).unwrap();
+    let mut config = builder.with_client_cert_verifier(clients).with_single_cert(chain, key).unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Arc::new(config)
+}
+
+#[test]
+fn the_bank_refuses_a_gateway_without_its_certificate_or_with_a_foreign_one() {
+    let (bank, stranger) = (Authority::new("the bank's").unwrap(), Authority::new("a stranger's").unwrap());
+    for version in [&TLS12, &TLS13] {
+        let backend = Backend::start(sample_bank(), Some(server_tls_of(version, &bank)));
+        for (own, case) in [(None, "no certificate"), (Some(&stranger), "a foreign certificate")] {
+            let gateway = Gateway::start(&secure(backend.address), Some(client_tls(own, &bank)));
+            // The refusal may come after the call was written (TLS 1.3), so once is not enough.
+            for round in 0..10 {
+                let case = format!("{case}, {version:?}, call {round}");
+                assert_unreachable(&http::get(gateway.address, TARGET), backend.address, &case);
+            }
+        }
+        let gateway = Gateway::start(&secure(backend.address), Some(client_tls(Some(&bank), &bank)));
+        assert_reply(&http::get(gateway.address, TARGET), SERVING, "the right certificate");
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
@@ -11,6 +11,7 @@ use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tower::service_fn;
 
 /// Longest time for TCP and TLS together; the call's own deadline counts besides.
@@ -81,28 +82,68 @@ async fn connect(target: Target) -> Result<Stream, ConnectError> {
     if tls.get_ref().1.alpn_protocol() != Some(b"h2") {
         return Err(ConnectError::Alpn { address });
     }
-    Ok(Stream::Tls(Box::new(tls), target.refusal))
+    Ok(Stream::Tls(Box::new(Tls { stream: tls, refusal: target.refusal, failed: None })))
 }
 
 /// A connection to the backend.
 pub(super) enum Stream {
     Plain(TcpStream),
-    Tls(Box<tokio_rustls::client::TlsStream<TcpStream>>, Refusal),
+    Tls(Box<Tls>),
+}
+
+/// A connection over TLS that notes why the backend ends it.
+pub(super) struct Tls {
+    stream: TlsStream<TcpStream>,
+    refusal: Refusal,
+    /// The backend has closed the connection, and what it said before is not read to its end yet.
+    failed: Option<io::Error>,
+}
+
+impl Tls {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        match &read {
+            Poll::Ready(Ok(())) => self.refusal.set(None),
+            Poll::Ready(Err(error)) => self.refusal.set(alert(error)),
+            Poll::Pending => {}
+        }
+        read
+    }
+
+    /// Writes, and on a connection that the backend has closed reads the alert that stands before its end: who refuses
+    /// our certificate closes the connection at once, so the failure to write is often noticed first.
+    fn poll_write<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        write: impl FnOnce(Pin<&mut TlsStream<TcpStream>>, &mut Context<'_>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if self.failed.is_none() {
+            match write(Pin::new(&mut self.stream), cx) {
+                Poll::Ready(Err(error)) if is_closed(&error) => self.failed = Some(error),
+                written => return written,
+            }
+        }
+        // HTTP/2 is over when a write fails, so what else is read on the way is nobody's.
+        let mut bytes = [0; 1024];
+        loop {
+            let mut buffer = ReadBuf::new(&mut bytes);
+            match ready!(self.poll_read(cx, &mut buffer)) {
+                Ok(()) if !buffer.filled().is_empty() => {}
+                _ => return Poll::Ready(Err(self.failed.take().unwrap_or_else(|| io::ErrorKind::BrokenPipe.into()))),
+            }
+        }
+    }
+}
+
+fn is_closed(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
 }
 
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_read(cx, buffer),
-            Self::Tls(tls, refusal) => {
-                let read = Pin::new(tls).poll_read(cx, buffer);
-                match &read {
-                    Poll::Ready(Ok(())) => refusal.set(None),
-                    Poll::Ready(Err(error)) => refusal.set(alert(error)),
-                    Poll::Pending => {}
-                }
-                read
-            }
+            Self::Tls(tls) => tls.poll_read(cx, buffer),
         }
     }
 }
@@ -118,7 +159,7 @@ impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_write(cx, bytes),
-            Self::Tls(tls, _) => Pin::new(tls).poll_write(cx, bytes),
+            Self::Tls(tls) => tls.poll_write(cx, |stream, cx| stream.poll_write(cx, bytes)),
         }
     }
 
@@ -129,7 +170,7 @@ impl AsyncWrite for Stream {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_write_vectored(cx, slices),
-            Self::Tls(tls, _) => Pin::new(tls).poll_write_vectored(cx, slices),
+            Self::Tls(tls) => tls.poll_write(cx, |stream, cx| stream.poll_write_vectored(cx, slices)),
         }
     }
 
@@ -140,14 +181,14 @@ impl AsyncWrite for Stream {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
-            Self::Tls(tls, _) => Pin::new(tls).poll_flush(cx),
+            Self::Tls(tls) => tls.poll_write(cx, |stream, cx| stream.poll_flush(cx)),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
-            Self::Tls(tls, _) => Pin::new(tls).poll_shutdown(cx),
+            Self::Tls(tls) => Pin::new(&mut tls.stream).poll_shutdown(cx),
         }
     }
 }

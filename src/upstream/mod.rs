@@ -198,6 +198,13 @@ impl Upstream {
         if let Some(connect) = chain.iter().find_map(|error| error.downcast_ref::<ConnectError>()) {
             return CallError::Unreachable { cause: connect.to_string() };
         }
+        // hyper gives the request back when the connection ends before it takes it: no byte of it was sent.
+        let canceled = |error: &&(dyn Error + 'static)| {
+            error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled)
+        };
+        if chain.iter().any(canceled) {
+            return CallError::Unreachable { cause: "the connection ended before the call was sent".to_owned() };
+        }
         if let Some(alert) = self.refusal.alert() {
             return CallError::Unreachable { cause: format!("it refused the gateway's certificate: alert {alert}") };
         }
