@@ -213,6 +213,23 @@ fn silent() -> (Router, Receiver<Option<String>>, Receiver<()>) {
 }
 
 #[test]
+fn at_the_deadline_the_caller_is_told_and_the_bank_is_cancelled() {
+    let (service, arrivals, ends) = silent();
+    let stage = Stage::altered(service, |config| replaced(config, "deadline: 25s", "deadline: 100ms"));
+    // Several clocks run for one deadline; whichever is first, the answer is the same.
+    for call in 0..20 {
+        let (started, case) = (Instant::now(), format!("call {call}"));
+        assert_refused(&stage.get(TARGET), 504, LATE, &case);
+        assert!(started.elapsed() >= Duration::from_millis(90), "{case}: {:?}", started.elapsed());
+        let timeout = arrivals.recv_timeout(PATIENCE).unwrap().unwrap();
+        let milliseconds: u32 = timeout.strip_suffix('m').unwrap().parse().unwrap();
+        assert!((1..=100).contains(&milliseconds), "{case}: {timeout}");
+        ends.recv_timeout(PATIENCE).unwrap();
+        assert!(arrivals.try_recv().is_err(), "{case}: it was sent once");
+    }
+}
+
+#[test]
 fn the_deadline_covers_connecting_and_the_last_byte() {
     let authority = Authority::new("the bank's").unwrap();
     let hasty = |address| replaced(secure(address), "deadline: 25s", "deadline: 300ms");

@@ -198,6 +198,10 @@ impl Upstream {
         if let Some(connect) = chain.iter().find_map(|error| error.downcast_ref::<ConnectError>()) {
             return CallError::Unreachable { cause: connect.to_string() };
         }
+        // tonic's channel reads our own grpc-timeout, which is cut to whole milliseconds, so its timer may be first.
+        if chain.iter().any(|error| error.is::<tonic::TimeoutExpired>()) {
+            return CallError::Deadline;
+        }
         // hyper gives the request back when the connection ends before it takes it: no byte of it was sent.
         let canceled = |error: &&(dyn Error + 'static)| {
             error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled)
