@@ -430,6 +430,77 @@ fn a_query_key_is_spelled_as_in_the_proto_file_or_as_in_json() {
     assert_reply(&stage.get(&transaction), &compact(TRANSACTION), &transaction);
 }
 
+/// The whole template of an rpc with these values, and with empty ones for its other variables.
+fn expand(rpc: &str, values: &str) -> String {
+    let schema = Schema::decode("the bank API", DESCRIPTORS).unwrap();
+    let rpc = schema.rpcs().iter().find(|found| found.name.ends_with(rpc)).unwrap();
+    let (path, query) = rpc.rules.as_ref().unwrap()[0].pattern.template.split_once('?').unwrap();
+    let value_of =
+        |key: &str| values.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('=')).unwrap_or("");
+    let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap().0);
+    let pairs: Vec<String> = pairs.map(|key| format!("{key}={}", value_of(key))).collect();
+    format!("{path}?{}", pairs.join("&"))
+}
+
+#[test]
+fn a_client_may_expand_the_whole_template_with_empty_values() {
+    let stage = Stage::sample();
+    for (account, balance) in &ACCOUNTS[..5] {
+        let target = expand(".GetBalance", account);
+        assert!(target.matches("=&").count() >= 7, "{target}");
+        assert_reply(&stage.get(&target), balance, &target);
+    }
+    for (rpc, values, reply) in [
+        (".GetTransactions", SWIFT.to_owned(), TRANSACTIONS),
+        (".GetTransactions", format!("limit=5&{SWIFT}"), TRANSACTIONS),
+        (".GetTransaction", SWIFT.to_owned(), TRANSACTIONS),
+        (".GetTransaction", format!("transaction_id=dd29e7b6ab953d5b3fb44c1dd9ac7efd&{SWIFT}"), TRANSACTION),
+    ] {
+        let target = expand(rpc, &values);
+        assert_reply(&stage.get(&target), &compact(reply), &target);
+    }
+    // A template expanded for no account at all names none: the bank says so, not the gateway.
+    let nothing = stage.get(&expand(".GetBalance", ""));
+    assert_eq!(nothing.refusal(), (3, "account: expected an account".to_owned()));
+}
+
+#[test]
+fn query_keys_tell_one_transaction_from_the_list() {
+    let stage = Stage::sample();
+    let (one, list) = (compact(TRANSACTION), compact(TRANSACTIONS));
+    for (query, reply) in [
+        ("transaction_id=dd29e7b6ab953d5b3fb44c1dd9ac7efd", &one),
+        ("transaction_id=dd29e7b6ab953d5b3fb44c1dd9ac7efd&offset=&limit=", &one),
+        ("offset=&limit=10", &list),
+        ("limit=10", &list),
+        ("", &list),
+        ("transaction_id=", &list),
+        ("transaction_id", &list),
+        ("transaction_id=&limit=10", &list),
+        ("start_date=2017-07-06", &list),
+        ("end_date=2017-07-06&startDate=2017-07-06", &list),
+    ] {
+        assert_reply(&stage.get(&format!("/accounts/transactions?{SWIFT}&{query}")), reply, query);
+        assert_reply(&stage.get(&format!("/accounts/transactions?{query}&{SWIFT}")), reply, query);
+    }
+}
+
+#[test]
+fn query_keys_tell_one_standing_order_from_the_list() {
+    let stage = Stage::sample();
+    let keys = |query: &str| stage.get(&format!("/accounts/standing-orders?{IBAN}&{query}")).json();
+    let first = |json: Value| json.as_object().unwrap().keys().next().cloned();
+    for (query, member) in [
+        ("standing_order_id=so-2", "standingOrder"),
+        ("standingOrderId=so-2", "standingOrder"),
+        ("standing_order_id=", "standingOrders"),
+        ("limit=2", "standingOrders"),
+        ("", "standingOrders"),
+    ] {
+        assert_eq!(first(keys(query)).as_deref(), Some(member), "{query}");
+    }
+}
+
 #[test]
 fn a_post_and_a_get_share_a_path() {
     let stage = Stage::sample();
