@@ -27,7 +27,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("rustls", &["tls", "upstream", "listener", "app", "bank"]),
     ("tokio_rustls", &["upstream", "listener"]),
     ("rcgen", &["bank"]),
-    ("hyper", &["listener"]),
+    ("hyper", &["listener", "upstream"]),
     ("hyper_util", &["listener", "upstream"]),
     ("tonic", &["upstream", "error", "proxy", "bank"]),
     ("axum", &["listener", "error", "proxy"]),

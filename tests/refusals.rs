@@ -395,7 +395,7 @@ fn a_body_is_json_by_its_content_type_or_refused() {
 #[test]
 fn a_path_that_no_rpc_has_is_not_found() {
     let stage = Stage::sample();
-    let body = plain(5, "no such path: `towbar routes` lists them");
+    let body = plain(5, "no call has this path");
     for target in [
         "/",
         "/nothing",

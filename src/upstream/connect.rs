@@ -82,6 +82,8 @@ async fn connect(target: Target) -> Result<Stream, ConnectError> {
     if tls.get_ref().1.alpn_protocol() != Some(b"h2") {
         return Err(ConnectError::Alpn { address });
     }
+    // What a connection before this one was told says nothing of this one.
+    target.refusal.set(None);
     Ok(Stream::Tls(Box::new(Tls { stream: tls, refusal: target.refusal, failed: None })))
 }
 
