@@ -305,7 +305,7 @@ impl<'a> Scanner<'a> {
     /// Moves over what may stand in a string as it is.
     fn plain(&mut self) {
         let rest = &self.text.as_bytes()[self.at..];
-        self.at += rest.iter().position(|&b| b == b'"' || b == b'\\' || b < 0x20).unwrap_or(rest.len());
+        self.at += special(rest).unwrap_or(rest.len());
     }
 
     fn escape(&mut self) -> Result<char, JsonError> {
@@ -404,6 +404,60 @@ impl<'a> Scanner<'a> {
     }
 }
 
+/// Writes `text` as a JSON string.
+pub fn put_string(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    let mut rest = text.as_bytes();
+    while let Some(end) = special(rest) {
+        let (plain, special) = rest.split_at(end);
+        out.extend_from_slice(plain);
+        put_escape(out, special[0]);
+        rest = &special[1..];
+    }
+    out.extend_from_slice(rest);
+    out.push(b'"');
+}
+
+/// Where the first byte stands that a JSON string cannot have as it is: a control character, `"` or `\\`.
+#[inline]
+fn special(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = ONES << 7;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        // Bit 7 of a byte is set where it is such a byte. A byte above such a one may be marked too, by the borrow; the
+        // lowest mark is right.
+        let has_zero = |word: u64| word.wrapping_sub(ONES) & !word;
+        let control = word.wrapping_sub(ONES * 0x20) & !word;
+        let marks = (control | has_zero(word ^ (ONES * 0x22)) | has_zero(word ^ (ONES * 0x5c))) & HIGHS;
+        if marks != 0 {
+            return Some(index * 8 + (marks.trailing_zeros() / 8) as usize);
+        }
+    }
+    let end = rest.iter().position(|&byte| byte < 0x20 || byte == b'"' || byte == b'\\')?;
+    Some(words.len() * 8 + end)
+}
+
+fn put_escape(out: &mut Vec<u8>, byte: u8) {
+    let short = match byte {
+        b'"' => b'"',
+        b'\\' => b'\\',
+        0x08 => b'b',
+        0x0c => b'f',
+        b'\n' => b'n',
+        b'\r' => b'r',
+        b'\t' => b't',
+        _ => {
+            const DIGITS: &[u8; 16] = b"0123456789abcdef";
+            let (high, low) = (DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]);
+            out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
+            return;
+        }
+    };
+    out.extend_from_slice(&[b'\\', short]);
+}
+
 fn place_of(text: &str, at: usize) -> Place {
     let before = &text[..at];
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
@@ -472,6 +526,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_string_comes_back(text in ".{0,40}", controls in "[\\x00-\\x7f]{0,24}") {
+            for text in [text, controls] {
+                let mut out = Vec::new();
+                put_string(&mut out, &text);
+                prop_assert_eq!(&out, &serde_json::to_vec(&text).unwrap());
+                prop_assert_eq!(Scanner::new(&out, 4).unwrap().string().unwrap(), text);
+            }
+        }
+
         #[test]
         fn what_serde_json_reads_and_only_that_is_read(text in r#"[\[\]{}:,"\\ua01.eE+\-tfnull \n]{0,24}"#) {
             let ours = Scanner::new(text.as_bytes(), 64).and_then(|mut s| { let raw = s.skip()?; s.end()?; Ok(raw) });

@@ -4,7 +4,7 @@
 //! above its own (`tests/layers.rs` holds them in place):
 //!
 //! ```text
-//! problem  protos  json  template        bytes, text, generated code
+//! problem  protos  json  template  wire  bytes, text, generated code
 //! schema                                 descriptors, compiled
 //! codec                                  JSON <-> wire
 //! route                                  method, path, query -> message
@@ -34,3 +34,4 @@ pub mod schema;
 pub mod template;
 pub mod tls;
 pub mod upstream;
+pub mod wire;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 const ROWS: &[&[&str]] = &[
-    &["problem", "protos", "json", "template"],
+    &["problem", "protos", "json", "template", "wire"],
     &["schema"],
     &["codec"],
     &["route"],
