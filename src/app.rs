@@ -106,7 +106,7 @@ pub fn routes(config: &Config) -> Result<Routes, Vec<Problem>> {
 }
 
 fn with_routes(schema: Schema, config: &Config) -> Result<(Schema, Routes), Vec<Problem>> {
-    let routes = Routes::build(&schema, &config.rpcs)?;
+    let routes = Routes::build(&schema, &config.rpcs, config.print)?;
     Ok((schema, routes))
 }
 

@@ -260,7 +260,7 @@ fn known_detail(name: &str, value: &[u8]) -> Option<Value> {
 
 /// A detail of a type that the descriptors have.
 fn schema_detail(type_url: &str, name: &str, value: &[u8], schema: &Schema) -> Option<Value> {
-    let json = codec::reply(&schema.message(name)?, value).ok()?;
+    let json = codec::reply(&schema.message(name)?, value, &codec::Print::default()).ok()?;
     let json = serde_json::from_slice(&json).ok()?;
     // google/protobuf/any.proto: a type with a JSON form of its own stands in a member `value`.
     if name.starts_with("google.protobuf.") {

@@ -33,6 +33,10 @@ pub use crate::error::StatusHeaders;
 /// Default of [`Config::body_limit`].
 pub const BODY_LIMIT: usize = 1 << 20;
 
+/// Default of the largest JSON of a reply, in bytes. It is another limit than that of the message: two bytes of wire format
+/// can become a large object.
+pub const JSON_LIMIT: usize = 16 << 20;
+
 /// How requests are read and answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -114,7 +118,7 @@ impl Gateway {
         let called = self.upstream.call(&route.rpc_path, metadata, &message, deadline).await;
         log(&head.method, route, called.as_ref().err(), started.elapsed());
         let reply = called.map_err(|error| Refusal::call(error, &self.schema))?;
-        let json = codec::reply(&route.output, &reply.message).map_err(|error| {
+        let json = codec::reply(&route.output, &reply.message, &route.print).map_err(|error| {
             tracing::error!(rpc = route.rpc, %error, "the backend's reply cannot be decoded");
             Refusal::undecodable()
         })?;

@@ -265,7 +265,7 @@ fn a_descriptor_set_that_cannot_be_used_says_why() {
             "orders.proto imports google/api/annotations.proto, which is not there: was the set made with --include_imports?",
         ),
         (set_of(dangling), "orders.proto: name '.shop.Order' is not defined"),
-        (set_of(editions), "orders.proto: expected syntax proto2 or proto3, found editions"),
+        (set_of(editions), "orders.proto: expected syntax proto2 or proto3, or edition 2023 or 2024, found editions"),
         (b"hello\n".to_vec(), is_none),
         (Vec::new(), is_none),
         (whole[..whole.len() - 1].to_vec(), is_none),

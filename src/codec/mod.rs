@@ -1,43 +1,68 @@
 //! JSON, path and query text to protobuf wire bytes, and wire bytes to JSON, as ProtoJSON has it.
 //!
-//! A [`Request`] is filled from the body first, then from single texts, and becomes wire bytes; [`reply`] turns wire
-//! bytes into JSON. Input is strict: what another reader could read otherwise is refused. Knows no HTTP and no routes.
+//! Everything runs on the schema's tables, with no tree of a message between. A [`Request`] takes single texts, then
+//! becomes wire bytes, with a JSON body or without; [`reply`] turns wire bytes into JSON. Input is strict: what another
+//! reader could read otherwise is refused. Knows no HTTP and no routes.
 
-mod body;
-mod reply;
+mod decode;
+mod encode;
+mod indent;
+mod number;
 mod scalar;
 #[cfg(test)]
 mod tests;
+mod time;
 
 use std::fmt;
 
-use prost_reflect::prost::Message as _;
-use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, Value};
-
 use crate::json::{JsonProblem, Place};
-use crate::schema::{Field, FieldPath, Message};
+use crate::schema::{EnumTable, Field, FieldPath, Kind, Known, MessageTable, Tables};
 
-pub use body::{Body, Ignored};
-pub use reply::{DecodeError, reply};
+pub use decode::{DecodeError, DecodeProblem, Print, reply};
+pub use encode::{Body, Ignored, Origin, Request, RequestError};
 
 /// What is wrong with the value of a field.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FieldProblem {
-    /// A value of another type or out of range. What was found is described without its content if it is redacted.
+    /// A value of another type or out of range.
     #[error("expected {expected}, found {found}")]
-    Unexpected { expected: String, found: String },
+    Unexpected { expected: String, found: Found },
     /// A member that the message has not.
     #[error("`{message}` has no such field")]
     Unknown { message: String },
     /// The field a second time, under this or its other name.
     #[error("is given twice")]
     Twice,
+    /// A required field (proto2) that is not given.
+    #[error("is required")]
+    Required,
     /// Another member of its oneof was given before.
     #[error("`{other}` is given too, and only one of the oneof `{oneof}` can be")]
     Oneof { other: String, oneof: String },
     /// No JSON at all.
     #[error("{0}")]
     Json(JsonProblem),
+}
+
+/// What stood where something else was expected: its content, unless that is not to be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    content: String,
+    /// What it is called without its content.
+    kind: &'static str,
+    hidden: bool,
+}
+
+impl Found {
+    fn new(content: String, kind: &'static str) -> Self {
+        Self { content, kind, hidden: false }
+    }
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.hidden { self.kind } else { &self.content })
+    }
 }
 
 /// A body that is no message of the wanted type.
@@ -61,85 +86,22 @@ impl fmt::Display for BodyError {
 
 impl std::error::Error for BodyError {}
 
-/// A request message in the making.
-#[derive(Debug)]
-pub struct Request {
-    message: DynamicMessage,
-}
-
-impl Request {
-    /// An empty message of this type.
-    #[must_use]
-    pub fn new(input: &Message) -> Self {
-        Self { message: DynamicMessage::new(input.0.clone()) }
-    }
-
-    /// Sets the field from one text of a path or a query; a list gets one more element.
-    ///
-    /// # Errors
-    /// The text is no value of the field, or a sibling in its oneof is set.
-    pub fn set(&mut self, path: &FieldPath, text: &str) -> Result<(), FieldProblem> {
-        let value = text_value(path, text)?;
-        let (leaf, parents) = path.fields().split_last().expect("a path is not empty");
-        let mut here = &mut self.message;
-        for field in parents {
-            refuse_sibling(here, &field.0)?;
-            here = here.get_field_mut(&field.0).as_message_mut().expect("only messages lie on a path");
-        }
-        refuse_sibling(here, &leaf.0)?;
-        if leaf.0.is_list() {
-            here.get_field_mut(&leaf.0).as_list_mut().expect("a list field holds a list").push(value);
-        } else {
-            here.set_field(&leaf.0, value);
-        }
-        Ok(())
-    }
-
-    /// Whether the field has the value that `text` means.
-    ///
-    /// # Errors
-    /// The text is no value of the field.
-    pub fn says(&self, path: &FieldPath, text: &str) -> Result<bool, FieldProblem> {
-        let value = text_value(path, text)?;
-        let (leaf, parents) = path.fields().split_last().expect("a path is not empty");
-        let mut here = self.message.clone();
-        for field in parents {
-            let Some(Value::Message(next)) = here.take_field(&field.0) else {
-                return Ok(value.is_default_for_field(&leaf.0));
-            };
-            here = next;
-        }
-        Ok(*here.get_field(&leaf.0) == value)
-    }
-
-    /// The message in wire format.
-    #[must_use]
-    pub fn into_bytes(self) -> Vec<u8> {
-        self.message.encode_to_vec()
-    }
-}
-
-/// Refuses to set `field` when another member of its oneof is set.
-fn refuse_sibling(message: &DynamicMessage, field: &FieldDescriptor) -> Result<(), FieldProblem> {
-    let Some(oneof) = field.containing_oneof() else { return Ok(()) };
-    match oneof.fields().find(|other| other != field && message.has_field(other)) {
-        Some(other) => Err(FieldProblem::Oneof { other: other.json_name().to_owned(), oneof: oneof.name().to_owned() }),
-        None => Ok(()),
-    }
-}
-
-fn text_value(path: &FieldPath, text: &str) -> Result<Value, FieldProblem> {
-    let leaf = path.leaf();
-    scalar::from_text(&leaf.0.kind(), text).ok_or_else(|| FieldProblem::Unexpected {
-        expected: expectation(&leaf.0.kind()),
-        found: if path.is_redacted() { "another text".to_owned() } else { quoted(text) },
-    })
-}
-
 /// Whether a single text, of a path or a query, can fill this field.
 #[must_use]
 pub fn takes_text(field: &Field) -> bool {
-    !field.0.is_map() && scalar::takes_text(&field.0.kind())
+    let known = |id| field.tables().message(id).known;
+    let table = field.table();
+    table.shape != crate::schema::Shape::Map
+        && table.kind.message().is_none_or(|id| {
+            matches!(known(id), Known::Timestamp | Known::Duration | Known::FieldMask | Known::Wrapper)
+        })
+}
+
+/// The problem of a text that is no value of the field.
+fn wrong_text(path: &FieldPath, text: &str) -> FieldProblem {
+    let leaf = path.leaf();
+    let found = Found { content: quoted(text), kind: "another text", hidden: path.is_redacted() };
+    FieldProblem::Unexpected { expected: expectation(leaf.tables(), leaf.table().kind), found }
 }
 
 /// `text` in quotes, cut if long.
@@ -152,26 +114,34 @@ fn quoted(text: &str) -> String {
 }
 
 /// What a field of this kind takes, in the words of an error.
-fn expectation(kind: &Kind) -> String {
-    match kind {
-        Kind::Double => "a double".to_owned(),
-        Kind::Float => "a float".to_owned(),
-        Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => "an int32".to_owned(),
-        Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => "an int64".to_owned(),
-        Kind::Uint32 | Kind::Fixed32 => "a uint32".to_owned(),
-        Kind::Uint64 | Kind::Fixed64 => "a uint64".to_owned(),
-        Kind::Bool => "true or false".to_owned(),
-        Kind::String => "a string".to_owned(),
-        Kind::Bytes => "base64".to_owned(),
-        Kind::Enum(descriptor) => format!("a value of {}", descriptor.full_name()),
-        Kind::Message(descriptor) => match descriptor.full_name() {
-            "google.protobuf.Timestamp" => "a timestamp such as \"2026-01-31T12:00:00Z\"".to_owned(),
-            "google.protobuf.Duration" => "a duration such as \"1.5s\"".to_owned(),
-            "google.protobuf.FieldMask" => "a field mask such as \"name,price.currency\"".to_owned(),
-            name => match scalar::wrapped(descriptor) {
-                Some(kind) => expectation(&kind),
-                None => format!("an object ({name})"),
-            },
-        },
+fn expectation(tables: &Tables, kind: Kind) -> String {
+    let fixed = match kind {
+        Kind::Double => "a double",
+        Kind::Float => "a float",
+        Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => "an int32",
+        Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => "an int64",
+        Kind::Uint32 | Kind::Fixed32 => "a uint32",
+        Kind::Uint64 | Kind::Fixed64 => "a uint64",
+        Kind::Bool => "true or false",
+        Kind::String => "a string",
+        Kind::Bytes => "base64",
+        Kind::Enum(id) => return expected_enum(tables.enumeration(id)),
+        Kind::Message(id) | Kind::Group(id) => return expected_message(tables, tables.message(id)),
+    };
+    fixed.to_owned()
+}
+
+fn expected_enum(table: &EnumTable) -> String {
+    format!("a value of {}", table.name)
+}
+
+fn expected_message(tables: &Tables, table: &MessageTable) -> String {
+    match table.known {
+        Known::Timestamp => "a timestamp such as \"2026-01-31T12:00:00Z\"".to_owned(),
+        Known::Duration => "a duration such as \"1.5s\"".to_owned(),
+        Known::FieldMask => "a field mask such as \"name,price.currency\"".to_owned(),
+        Known::Wrapper if !table.fields.is_empty() => expectation(tables, table.fields[0].kind),
+        Known::ListValue => format!("an array ({})", table.name),
+        _ => format!("an object ({})", table.name),
     }
 }

@@ -1,256 +1,195 @@
-//! Single values: texts of ProtoJSON to [`Value`]s.
+//! Single values: from a JSON token or a text into wire format, with a tag before them or without.
 
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use prost_reflect::{DynamicMessage, EnumDescriptor, Kind, MessageDescriptor, Value};
 
-/// The value that `text` means for a field of this kind; `None` if it means none.
-pub(super) fn from_text(kind: &Kind, text: &str) -> Option<Value> {
-    match kind {
-        Kind::String => Some(Value::String(text.to_owned())),
-        Kind::Bool => match text {
-            "true" => Some(Value::Bool(true)),
-            "false" => Some(Value::Bool(false)),
-            _ => None,
-        },
-        Kind::Bytes => bytes(text).map(|bytes| Value::Bytes(bytes.into())),
-        Kind::Enum(descriptor) => enumeration(descriptor, text),
-        Kind::Message(descriptor) => message(descriptor, text),
-        _ => number(kind, text),
-    }
+use super::{number, time};
+use crate::schema::{EnumTable, FieldTable, Kind, Known, MessageId, Shape, Tables};
+use crate::wire;
+
+/// How a value is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Write {
+    /// With its tag.
+    Tagged,
+    /// With its tag, unless it is the default.
+    UnlessDefault,
+    /// Without tag: in a packed list.
+    Bare,
 }
 
-/// Whether [`from_text`] can ever give a value for this kind.
-pub(super) fn takes_text(kind: &Kind) -> bool {
-    match kind {
-        Kind::Message(descriptor) => wrapped(descriptor).is_some() || has_text_form(descriptor),
-        _ => true,
-    }
-}
-
-/// The value of a number field, from a JSON number or the text of a string.
-pub(super) fn number(kind: &Kind, text: &str) -> Option<Value> {
-    match kind {
-        Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => integer(text)?.try_into().ok().map(Value::I32),
-        Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => integer(text)?.try_into().ok().map(Value::I64),
-        Kind::Uint32 | Kind::Fixed32 => integer(text)?.try_into().ok().map(Value::U32),
-        Kind::Uint64 | Kind::Fixed64 => integer(text)?.try_into().ok().map(Value::U64),
-        Kind::Double => float(text).map(Value::F64),
-        Kind::Float => single(text).map(Value::F32),
-        _ => None,
-    }
-}
-
-/// A value of the enum by its name or, where the name is none, by its number.
-pub(super) fn enumeration(descriptor: &EnumDescriptor, text: &str) -> Option<Value> {
-    if let Some(value) = descriptor.get_value_by_name(text) {
-        return Some(Value::EnumNumber(value.number()));
-    }
-    let number = i32::try_from(integer(text)?).ok()?;
-    let open = descriptor.parent_file().syntax() == prost_reflect::Syntax::Proto3;
-    (open || descriptor.get_value(number).is_some()).then_some(Value::EnumNumber(number))
-}
-
-/// The kind that a wrapper of google/protobuf/wrappers.proto wraps.
-pub(super) fn wrapped(descriptor: &MessageDescriptor) -> Option<Kind> {
-    let name = descriptor.full_name().strip_prefix("google.protobuf.")?;
-    let wrapper = matches!(
-        name,
-        "DoubleValue"
-            | "FloatValue"
-            | "Int64Value"
-            | "UInt64Value"
-            | "Int32Value"
-            | "UInt32Value"
-            | "BoolValue"
-            | "StringValue"
-            | "BytesValue"
-    );
-    if wrapper { descriptor.get_field(1).map(|field| field.kind()) } else { None }
-}
-
-/// Wraps the value of a wrapper.
-pub(super) fn wrap(descriptor: &MessageDescriptor, value: Value) -> Value {
-    let mut message = DynamicMessage::new(descriptor.clone());
-    message.set_field_by_number(1, value);
-    Value::Message(message)
-}
-
-fn has_text_form(descriptor: &MessageDescriptor) -> bool {
-    matches!(
-        descriptor.full_name(),
-        "google.protobuf.Timestamp" | "google.protobuf.Duration" | "google.protobuf.FieldMask"
-    )
-}
-
-fn message(descriptor: &MessageDescriptor, text: &str) -> Option<Value> {
-    if let Some(kind) = wrapped(descriptor) {
-        return from_text(&kind, text).map(|value| wrap(descriptor, value));
-    }
-    if !has_text_form(descriptor) {
-        return None;
-    }
-    let json = serde_json::Value::String(text.to_owned());
-    DynamicMessage::deserialize(descriptor.clone(), json).ok().map(Value::Message)
-}
-
-/// A whole number as JSON writes numbers; ProtoJSON takes `1e3` and `1.0` too, as long as nothing is lost.
-fn integer(text: &str) -> Option<i128> {
-    let (negative, digits) = match text.strip_prefix('-') {
-        Some(digits) => (true, digits),
-        None => (false, text),
-    };
-    if !is_json_number(digits) {
-        return None;
-    }
-    let (mantissa, exponent) = match digits.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
-        None => (digits, 0),
-    };
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let fraction = fraction.trim_end_matches('0');
-    // The digits as one number, and by how many places its point has to move to the right.
-    let digits = format!("{whole}{fraction}");
-    let digits = digits.trim_start_matches('0');
-    let shift = i64::from(exponent) - i64::try_from(fraction.len()).ok()?;
-    if digits.is_empty() {
-        return Some(0);
-    }
-    let kept = digits.trim_end_matches('0');
-    let shift = shift + i64::try_from(digits.len() - kept.len()).ok()?;
-    if !(0..=20).contains(&shift) || kept.len() > 20 {
-        return None;
-    }
-    let value = kept.parse::<i128>().ok()? * 10_i128.checked_pow(u32::try_from(shift).ok()?)?;
-    Some(if negative { -value } else { value })
-}
-
-fn float(text: &str) -> Option<f64> {
-    match text {
-        "NaN" => Some(f64::NAN),
-        "Infinity" => Some(f64::INFINITY),
-        "-Infinity" => Some(f64::NEG_INFINITY),
-        _ if is_json_number(text.strip_prefix('-').unwrap_or(text)) => {
-            text.parse().ok().filter(|value: &f64| value.is_finite())
+impl Write {
+    /// How the values of a field are written that stand by themselves.
+    pub(super) fn of(shape: Shape) -> Self {
+        match shape {
+            Shape::Implicit => Self::UnlessDefault,
+            Shape::Packed => Self::Bare,
+            Shape::Explicit | Shape::Required | Shape::Repeated | Shape::Map => Self::Tagged,
         }
-        _ => None,
     }
 }
 
-fn single(text: &str) -> Option<f32> {
-    match text {
-        "NaN" => Some(f32::NAN),
-        "Infinity" => Some(f32::INFINITY),
-        "-Infinity" => Some(f32::NEG_INFINITY),
-        _ if is_json_number(text.strip_prefix('-').unwrap_or(text)) => {
-            text.parse().ok().filter(|value: &f32| value.is_finite())
-        }
-        _ => None,
+/// Writes a number from its text; false if it is none of this kind.
+pub(super) fn put_number(out: &mut Vec<u8>, field: &FieldTable, write: Write, text: &str) -> bool {
+    let written = match field.kind {
+        Kind::Double => number::double(text).map(|value| put_fixed64(out, field, write, value.to_bits())),
+        Kind::Float => number::float(text).map(|value| put_fixed32(out, field, write, value.to_bits())),
+        _ => number::integer(text).and_then(|value| put_whole(out, field, write, value)),
+    };
+    written.is_some()
+}
+
+fn put_whole(out: &mut Vec<u8>, field: &FieldTable, write: Write, value: i128) -> Option<()> {
+    match field.kind {
+        Kind::Int32 => put_varint(out, field, write, i64::from(i32::try_from(value).ok()?) as u64),
+        Kind::Int64 => put_varint(out, field, write, i64::try_from(value).ok()? as u64),
+        Kind::Uint32 => put_varint(out, field, write, u64::from(u32::try_from(value).ok()?)),
+        Kind::Uint64 => put_varint(out, field, write, u64::try_from(value).ok()?),
+        Kind::Sint32 => put_varint(out, field, write, wire::zigzag(i64::from(i32::try_from(value).ok()?))),
+        Kind::Sint64 => put_varint(out, field, write, wire::zigzag(i64::try_from(value).ok()?)),
+        Kind::Fixed32 => put_fixed32(out, field, write, u32::try_from(value).ok()?),
+        Kind::Fixed64 => put_fixed64(out, field, write, u64::try_from(value).ok()?),
+        Kind::Sfixed32 => put_fixed32(out, field, write, i32::try_from(value).ok()? as u32),
+        Kind::Sfixed64 => put_fixed64(out, field, write, i64::try_from(value).ok()? as u64),
+        _ => return None,
+    }
+    Some(())
+}
+
+/// Writes what travels as a varint: integers, booleans, enums.
+#[inline]
+pub(super) fn put_varint(out: &mut Vec<u8>, field: &FieldTable, write: Write, value: u64) {
+    if put_tag(out, field, write, value == 0) {
+        wire::put_varint(out, value);
     }
 }
 
-/// RFC 8259, section 6, without the sign.
-fn is_json_number(text: &str) -> bool {
-    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, Some(exponent)),
-        None => (text, None),
-    };
-    let (whole, fraction) = match mantissa.split_once('.') {
-        Some((whole, fraction)) => (whole, Some(fraction)),
-        None => (mantissa, None),
-    };
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    digits(whole)
-        && (whole == "0" || !whole.starts_with('0'))
-        && fraction.is_none_or(digits)
-        && exponent.is_none_or(|exponent| digits(exponent.strip_prefix(['+', '-']).unwrap_or(exponent)))
+fn put_fixed32(out: &mut Vec<u8>, field: &FieldTable, write: Write, bits: u32) {
+    if put_tag(out, field, write, bits == 0) {
+        out.extend_from_slice(&bits.to_le_bytes());
+    }
 }
 
-/// ProtoJSON: "Either standard or URL-safe base64 encoding with/without paddings are accepted."
-fn bytes(text: &str) -> Option<Vec<u8>> {
-    const LENIENT: GeneralPurposeConfig =
-        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+fn put_fixed64(out: &mut Vec<u8>, field: &FieldTable, write: Write, bits: u64) {
+    if put_tag(out, field, write, bits == 0) {
+        out.extend_from_slice(&bits.to_le_bytes());
+    }
+}
+
+/// Writes a string.
+#[inline]
+pub(super) fn put_string(out: &mut Vec<u8>, field: &FieldTable, write: Write, text: &str) {
+    if put_tag(out, field, write, text.is_empty()) {
+        wire::put_bytes(out, text.as_bytes());
+    }
+}
+
+/// Writes bytes from base64; false if the text is none.
+pub(super) fn put_base64(out: &mut Vec<u8>, field: &FieldTable, write: Write, text: &str) -> bool {
+    // ProtoJSON: "Either standard or URL-safe base64 encoding with/without paddings are accepted."
+    const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true);
     const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
     const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
     let engine = if text.contains(['-', '_']) { &URL_SAFE } else { &STANDARD };
-    engine.decode(text).ok()
+    let mut bytes = Vec::new();
+    let read = engine.decode_vec(text, &mut bytes).is_ok();
+    if read && put_tag(out, field, write, bytes.is_empty()) {
+        wire::put_bytes(out, &bytes);
+    }
+    read
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_whole_number_may_be_written_with_a_point_or_an_exponent() {
-        for (text, value) in [
-            ("0", Some(0)),
-            ("-0", Some(0)),
-            ("42", Some(42)),
-            ("-7", Some(-7)),
-            ("1.0", Some(1)),
-            ("1e3", Some(1000)),
-            ("1.5E+1", Some(15)),
-            ("1000e-3", Some(1)),
-            ("0.0e99", Some(0)),
-            ("9007199254740993", Some(9_007_199_254_740_993)),
-            ("18446744073709551615", Some(18_446_744_073_709_551_615)),
-            ("1.8446744073709551615e19", Some(18_446_744_073_709_551_615)),
-            ("1.5", None),
-            ("1e-1", None),
-            ("1e99", None),
-            ("1e99999999999", None),
-            ("01", None),
-            ("+1", None),
-            ("", None),
-            ("-", None),
-            ("--1", None),
-            (" 1", None),
-            ("1.", None),
-            (".5", None),
-            ("0x10", None),
-            ("1_000", None),
-            ("NaN", None),
-        ] {
-            assert_eq!(integer(text), value, "{text}");
+/// Writes the tag if it is wanted; false if the value is not to be written either.
+#[inline]
+pub(super) fn put_tag(out: &mut Vec<u8>, field: &FieldTable, write: Write, is_default: bool) -> bool {
+    match write {
+        Write::Bare => true,
+        Write::UnlessDefault if is_default => false,
+        Write::Tagged | Write::UnlessDefault => {
+            out.extend_from_slice(&field.tag);
+            true
         }
     }
+}
 
-    #[test]
-    fn numbers_keep_to_their_range() {
-        for (kind, text, value) in [
-            (Kind::Int32, "2147483647", Some(Value::I32(i32::MAX))),
-            (Kind::Int32, "2147483648", None),
-            (Kind::Int64, "-9223372036854775808", Some(Value::I64(i64::MIN))),
-            (Kind::Int64, "9223372036854775808", None),
-            (Kind::Uint32, "4294967295", Some(Value::U32(u32::MAX))),
-            (Kind::Uint32, "-1", None),
-            (Kind::Uint64, "18446744073709551615", Some(Value::U64(u64::MAX))),
-            (Kind::Uint64, "18446744073709551616", None),
-            (Kind::Float, "3.4028235e38", Some(Value::F32(f32::MAX))),
-            (Kind::Float, "1e39", None),
-            (Kind::Float, "-Infinity", Some(Value::F32(f32::NEG_INFINITY))),
-            (Kind::Double, "1.7976931348623157e308", Some(Value::F64(f64::MAX))),
-            (Kind::Double, "1e309", None),
-            (Kind::Double, "inf", None),
-            (Kind::Double, "0.1", Some(Value::F64(0.1))),
-        ] {
-            assert_eq!(from_text(&kind, text), value, "{kind:?} {text}");
+/// The number that a text means for an enum: a name, or where it is none a number.
+pub(super) fn enum_number(table: &EnumTable, text: &str) -> Option<i32> {
+    table.number(text).or_else(|| enum_from_number(table, text))
+}
+
+/// The number that a JSON number means for an enum.
+pub(super) fn enum_from_number(table: &EnumTable, text: &str) -> Option<i32> {
+    let number = i32::try_from(number::integer(text)?).ok()?;
+    (!table.closed || table.quoted(number).is_some()).then_some(number)
+}
+
+/// Writes the value that a text of a path or a query means; false if it means none.
+pub(super) fn put_text(out: &mut Vec<u8>, tables: &Tables, field: &FieldTable, write: Write, text: &str) -> bool {
+    match field.kind {
+        Kind::String => put_string(out, field, write, text),
+        Kind::Bytes => return put_base64(out, field, write, text),
+        Kind::Bool => match text {
+            "true" => put_varint(out, field, write, 1),
+            "false" => put_varint(out, field, write, 0),
+            _ => return false,
+        },
+        Kind::Enum(id) => match enum_number(tables.enumeration(id), text) {
+            Some(number) => put_varint(out, field, write, i64::from(number) as u64),
+            None => return false,
+        },
+        Kind::Message(id) => {
+            out.extend_from_slice(&field.tag);
+            let start = wire::open(out);
+            let read = put_known_text(out, tables, id, text);
+            wire::close(out, start);
+            return read;
         }
+        Kind::Group(id) => {
+            out.extend_from_slice(&field.tag);
+            let read = put_known_text(out, tables, id, text);
+            wire::put_tag(out, field.number, wire::END_GROUP);
+            return read;
+        }
+        _ => return put_number(out, field, write, text),
     }
+    true
+}
 
-    #[test]
-    fn both_base64_alphabets_are_read_with_and_without_padding() {
-        for (text, value) in [
-            ("", Some(&b""[..])),
-            ("+/8=", Some(b"\xfb\xff")),
-            ("-_8=", Some(b"\xfb\xff")),
-            ("-_8", Some(b"\xfb\xff")),
-            ("+_8", None),
-            ("a", None),
-            ("a b=", None),
-        ] {
-            assert_eq!(bytes(text).as_deref(), value, "{text}");
-        }
+/// Writes the inside of a message that has a form as one text.
+pub(super) fn put_known_text(out: &mut Vec<u8>, tables: &Tables, id: MessageId, text: &str) -> bool {
+    let table = tables.message(id);
+    match table.known {
+        Known::Timestamp => time::timestamp(text).map(|span| put_span(out, span)).is_some(),
+        Known::Duration => time::duration(text).map(|span| put_span(out, span)).is_some(),
+        Known::FieldMask => match time::mask_paths(text) {
+            Some(paths) => {
+                for path in &paths {
+                    wire::put_tag(out, 1, wire::LENGTH);
+                    wire::put_bytes(out, path.as_bytes());
+                }
+                true
+            }
+            None => false,
+        },
+        Known::Wrapper => match table.fields.first() {
+            Some(field) => put_text(out, tables, field, Write::UnlessDefault, text),
+            None => false,
+        },
+        Known::No | Known::Any | Known::Struct | Known::Value | Known::ListValue => false,
+    }
+}
+
+/// Fields 1, `int64 seconds`, and 2, `int32 nanos`.
+fn put_span(out: &mut Vec<u8>, span: time::Span) {
+    if span.seconds != 0 {
+        wire::put_tag(out, 1, wire::VARINT);
+        wire::put_varint(out, span.seconds as u64);
+    }
+    if span.nanos != 0 {
+        wire::put_tag(out, 2, wire::VARINT);
+        wire::put_varint(out, i64::from(span.nanos) as u64);
     }
 }

@@ -17,6 +17,7 @@ use std::str::FromStr;
 
 use http::HeaderName;
 
+use crate::codec::Print;
 use crate::problem::Problem;
 use crate::route::RpcOptions;
 use crate::tls::IdentityFiles;
@@ -29,7 +30,15 @@ const LISTEN: &str = "127.0.0.1:8080";
 const STATUS_HEADER: HeaderName = HeaderName::from_static("token-grpc-status");
 const MESSAGE_HEADER: HeaderName = HeaderName::from_static("token-grpc-message");
 
-const KEYS: &[&str] = &["listen", "schema", "upstream", "requests", "metadata", "status_headers", "rpcs"];
+const KEYS: &[&str] = &["listen", "schema", "upstream", "requests", "json", "metadata", "status_headers", "rpcs"];
+/// What `json` says, for all rpcs or for one.
+const JSON_KEYS: &[&str] = &[
+    "always_print_fields_with_no_presence",
+    "always_print_enums_as_ints",
+    "preserve_proto_field_names",
+    "indent",
+    "limit",
+];
 
 /// Everything that is configured. What could not be read is `None` or left out, and a problem says so.
 pub struct Config {
@@ -39,6 +48,8 @@ pub struct Config {
     pub upstream: Option<upstream::Config>,
     pub proxy: proxy::Config,
     pub metadata: metadata::Config,
+    /// How replies look, but for the rpcs that say otherwise.
+    pub print: Print,
     /// Whether the schema has these rpcs is found out later, and told with their `place`.
     pub rpcs: Vec<RpcOptions>,
 }
@@ -107,13 +118,15 @@ struct Source<'a> {
 impl<'a> Source<'a> {
     fn config(&self) -> Config {
         let status_headers = self.status_headers();
+        let print = self.print();
         Config {
             listen: self.listen().ok(),
             schema: self.schema(),
             upstream: self.upstream().ok(),
             metadata: self.metadata(status_headers.as_ref()),
+            print,
             proxy: self.proxy(status_headers),
-            rpcs: self.rpcs(),
+            rpcs: self.rpcs(print),
         }
     }
 
@@ -253,23 +266,49 @@ impl<'a> Source<'a> {
         }
     }
 
-    fn rpcs(&self) -> Vec<RpcOptions> {
-        let Some(Ok(named)) = self.value("rpcs").map(|value| value.named()) else { return Vec::new() };
-        named.filter_map(|(spot, value)| self.rpc(spot, value).ok()).collect()
+    fn print(&self) -> Print {
+        print(self.section("json", JSON_KEYS), Print { limit: proxy::JSON_LIMIT, ..Print::default() })
     }
 
-    fn rpc(&self, spot: Spot, value: Value) -> Read<RpcOptions> {
+    fn rpcs(&self, print: Print) -> Vec<RpcOptions> {
+        let Some(Ok(named)) = self.value("rpcs").map(|value| value.named()) else { return Vec::new() };
+        named.filter_map(|(spot, value)| self.rpc(spot, value, print).ok()).collect()
+    }
+
+    fn rpc(&self, spot: Spot, value: Value, all: Print) -> Read<RpcOptions> {
         let rpc = value::rpc_name(value.name()).map_err(|message| self.problems.at(spot, message));
-        let section = value.section(&["accept_body", "ignore_members"])?;
+        let section = value.section(&["accept_body", "ignore_members", "ignore_unknown", "json"])?;
         let member = |item: Value| item.parsed("a member", value::member_path);
         let accept_body = or_default(section.value("accept_body"), Value::truth, false);
         let ignore_members = section.value("ignore_members").map_or(Vec::new(), |value| value.each(member));
-        Ok(RpcOptions { rpc: rpc?, place: self.problems.place(spot), accept_body, ignore_members })
+        let ignore_unknown = or_default(section.value("ignore_unknown"), Value::truth, false);
+        let json = section.value("json").and_then(|value| value.section(JSON_KEYS).ok());
+        let print = Some(print(json, all));
+        Ok(RpcOptions {
+            rpc: rpc?,
+            place: self.problems.place(spot),
+            accept_body,
+            ignore_members,
+            ignore_unknown,
+            print,
+        })
     }
 
     fn missing(&self, key: &str, flag: &str) -> Noted {
         let message = format!("no {key}: set `{key}` in the configuration file, or give `{flag}`");
         self.top.err().unwrap_or_else(|| self.problems.file(message))
+    }
+}
+
+/// How replies look by this section, and where it is silent by `base`.
+fn print(section: Option<Section>, base: Print) -> Print {
+    let value = |key| section.and_then(|section| section.value(key));
+    Print {
+        defaults: or_default(value("always_print_fields_with_no_presence"), Value::truth, base.defaults),
+        enums_as_ints: or_default(value("always_print_enums_as_ints"), Value::truth, base.enums_as_ints),
+        proto_names: or_default(value("preserve_proto_field_names"), Value::truth, base.proto_names),
+        indent: or_default(value("indent"), Value::truth, base.indent),
+        limit: or_default(value("limit"), Value::size, base.limit),
     }
 }
 

@@ -157,7 +157,7 @@ fn every_problem_of_a_wrong_file_is_told_with_its_place() {
                 "towbar.yaml:4:3: expected an rpc as `package.Service.Method`, found `/a.B/C`",
                 "towbar.yaml:4:25: accept_body: expected `true` or `false`, found `yes`",
                 "towbar.yaml:5:28: ignore_members: expected a member such as `fee` or `instructions.fee`, found `a..b`",
-                "towbar.yaml:5:38: unknown key `accept`; known here: `accept_body`, `ignore_members`",
+                "towbar.yaml:5:38: unknown key `accept`; known here: `accept_body`, `ignore_members`, `ignore_unknown`, `json`",
             ],
         ),
     ] {

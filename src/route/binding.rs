@@ -3,7 +3,7 @@
 use http::Method;
 
 use super::{BodyRule, Route, RpcOptions};
-use crate::codec::{Ignored, takes_text};
+use crate::codec::{Ignored, Print, takes_text};
 use crate::problem::Problem;
 use crate::schema::{FieldPath, Message, Rpc, Rule, Schema};
 use crate::template::Template;
@@ -21,7 +21,12 @@ pub(super) fn unknown_rpcs(schema: &Schema, options: &[RpcOptions]) -> Vec<Probl
 }
 
 /// The route of one rule, with its template.
-pub(super) fn route(rpc: &Rpc, rule: &Rule, options: Option<&RpcOptions>) -> Result<(Route, Template), Vec<Problem>> {
+pub(super) fn route(
+    rpc: &Rpc,
+    rule: &Rule,
+    options: Option<&RpcOptions>,
+    print: Print,
+) -> Result<(Route, Template), Vec<Problem>> {
     let written = &rule.pattern.template;
     let problem = |message: String| Problem::at(&rpc.name, format!("{written:?}: {message}"));
     let template = Template::parse(written).map_err(|error| vec![problem(error.to_string())])?;
@@ -48,7 +53,12 @@ pub(super) fn route(rpc: &Rpc, rule: &Rule, options: Option<&RpcOptions>) -> Res
         captured,
         declared: template.query.iter().map(|key| key.key.clone()).zip(declared).collect(),
         others: Vec::new(),
-        ignored: Ignored::new(options.map_or(Vec::new(), |options| options.ignore_members.clone())),
+        print: options.and_then(|options| options.print).unwrap_or(print),
+        ignored: match options {
+            Some(options) if options.ignore_unknown => Ignored::all(),
+            Some(options) => Ignored::new(&options.ignore_members),
+            None => Ignored::default(),
+        },
     };
     Ok((route, template))
 }

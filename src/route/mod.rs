@@ -14,7 +14,7 @@ mod trie;
 
 use http::Method;
 
-use crate::codec::Ignored;
+use crate::codec::{Ignored, Print};
 use crate::problem::Problem;
 use crate::schema::{FieldPath, Message, Schema};
 use crate::template::{Template, Variable};
@@ -34,6 +34,10 @@ pub struct RpcOptions {
     pub accept_body: bool,
     /// Members of the body that are passed over though the message has no such field.
     pub ignore_members: Vec<String>,
+    /// All such members are, and unknown names of enums too.
+    pub ignore_unknown: bool,
+    /// How the reply looks, if not as others.
+    pub print: Option<Print>,
 }
 
 /// Every route, ready to be found.
@@ -62,6 +66,8 @@ pub struct Route {
     pub body: BodyRule,
     /// Whether a body is taken though the rule has none.
     pub accepts_body: bool,
+    /// How the reply looks.
+    pub print: Print,
     variables: Vec<Variable>,
     /// The fields of `variables`, in the same order.
     captured: Vec<FieldPath>,
@@ -110,18 +116,18 @@ pub enum Miss {
 }
 
 impl Routes {
-    /// Resolves every rule of `schema`.
+    /// Resolves every rule of `schema`. Replies look as `print` says, where an rpc's own options are silent.
     ///
     /// # Errors
     /// Everything wrong with the rules and with `options`, in one list.
-    pub fn build(schema: &Schema, options: &[RpcOptions]) -> Result<Self, Vec<Problem>> {
+    pub fn build(schema: &Schema, options: &[RpcOptions], print: Print) -> Result<Self, Vec<Problem>> {
         let mut problems = binding::unknown_rpcs(schema, options);
         let mut routes = Vec::new();
         for rpc in schema.rpcs() {
             let rules = rpc.rules.as_ref().map_err(|error| problems.push(Problem::at(&rpc.name, error)));
             for rule in rules.into_iter().flatten() {
                 let options = options.iter().find(|options| options.rpc == rpc.name);
-                match binding::route(rpc, rule, options) {
+                match binding::route(rpc, rule, options, print) {
                     Ok((route, template)) => routes.push((route, template)),
                     Err(wrong) => problems.extend(wrong),
                 }

@@ -5,7 +5,7 @@
 
 use super::text::{self, Keep, TextError};
 use super::{BodyRule, Query, Route};
-use crate::codec::{Body, BodyError, FieldProblem, Request, takes_text};
+use crate::codec::{Body, BodyError, FieldProblem, Origin, Request, RequestError, takes_text};
 use crate::schema::FieldPath;
 
 /// Why a request cannot become a message.
@@ -65,6 +65,22 @@ pub enum QueryProblem {
     Field(FieldProblem),
 }
 
+impl From<RequestError> for EncodeError {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::Body(error) => Self::Body(error),
+            // The query never gets to fields of the body.
+            RequestError::Conflict { field, .. } => Self::Conflict { field },
+            RequestError::Bound { field, origin: Origin::Path, problem } => {
+                Self::Path { field, problem: ValueProblem::Field(problem) }
+            }
+            RequestError::Bound { field, origin: Origin::Query, problem } => {
+                Self::Query { key: field, problem: QueryProblem::Field(problem) }
+            }
+        }
+    }
+}
+
 impl EncodeError {
     /// The field that is wrong, as the request spells it, and what is wrong with it. No field: the request as a whole.
     #[must_use]
@@ -91,34 +107,28 @@ impl Route {
     /// # Errors
     /// What is wrong with the request.
     pub fn encode(&self, captures: &[&str], query: &Query, body: Option<&[u8]>) -> Result<Vec<u8>, EncodeError> {
+        let body = self.body(body)?;
         let mut request = Request::new(&self.input);
-        let seen = self.read_body(&mut request, body)?;
-        let path_values = self.path_values(captures)?;
-        for (index, (path, value)) in self.captured.iter().zip(&path_values).enumerate() {
-            let path_error =
-                |problem| EncodeError::Path { field: path.to_string(), problem: ValueProblem::Field(problem) };
-            if !seen.contains(&index) {
-                request.set(path, value).map_err(path_error)?;
-            } else if !request.says(path, value).map_err(path_error)? {
-                return Err(EncodeError::Conflict { field: path.to_string() });
-            }
+        for (path, value) in self.captured.iter().zip(&self.path_values(captures)?) {
+            request.set(path, value, Origin::Path).map_err(|problem| EncodeError::Path {
+                field: path.to_string(),
+                problem: ValueProblem::Field(problem),
+            })?;
         }
-        let whole = self.body == BodyRule::Whole || (self.body == BodyRule::None && body.is_some());
-        self.read_query(&mut request, query, whole)?;
-        Ok(request.into_bytes())
+        self.read_query(&mut request, query, body.is_some_and(|body| body.field.is_none()))?;
+        request.encode(body).map_err(EncodeError::from)
     }
 
-    fn read_body(&self, request: &mut Request, text: Option<&[u8]>) -> Result<Vec<usize>, EncodeError> {
+    /// The body that the rule takes, if it takes one.
+    fn body<'a>(&'a self, text: Option<&'a [u8]>) -> Result<Option<Body<'a>>, EncodeError> {
         let field = match (&self.body, text) {
-            (BodyRule::None, None) => return Ok(Vec::new()),
+            (BodyRule::None, None) => return Ok(None),
             (BodyRule::None, Some(_)) if !self.accepts_body => return Err(self.body_unexpected()),
             (_, None) => return Err(EncodeError::BodyMissing),
             (BodyRule::None | BodyRule::Whole, Some(_)) => None,
             (BodyRule::Field(path), Some(_)) => Some(path),
         };
-        let text = text.unwrap_or_default();
-        let body = Body { text, field, ignored: &self.ignored, bound: &self.captured };
-        request.read(body).map_err(EncodeError::Body)
+        Ok(text.map(|text| Body { text, field, ignored: &self.ignored }))
     }
 
     /// The refusal of a body that this route does not take.
@@ -178,6 +188,6 @@ impl Route {
         if body_is_whole || matches!(&self.body, BodyRule::Field(body) if path.is_within(body)) {
             return Err(QueryProblem::Body);
         }
-        request.set(path, value).map_err(QueryProblem::Field)
+        request.set(path, value, Origin::Query).map_err(QueryProblem::Field)
     }
 }

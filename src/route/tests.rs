@@ -4,7 +4,7 @@ use http::Method;
 use proptest::prelude::*;
 
 use super::{Miss, Query, Routes, RpcOptions};
-use crate::codec;
+use crate::codec::{self, Print};
 use crate::schema::schema_of;
 
 const MESSAGES: &str = r#"
@@ -25,7 +25,7 @@ fn routes(rpcs: &str, options: &[RpcOptions]) -> Result<Routes, String> {
     let lines = |problems: Vec<crate::problem::Problem>| {
         problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
     };
-    Routes::build(&schema, options).map_err(lines)
+    Routes::build(&schema, options, Print::default()).map_err(lines)
 }
 
 fn rpc(name: &str, input: &str, output: &str, rule: &str) -> String {
@@ -46,7 +46,7 @@ fn outcome(routes: &Routes, method: &str, target: &str, body: Option<&str>) -> S
     };
     match found.route.encode(&found.captures, &query, body.map(str::as_bytes)) {
         Ok(wire) => {
-            let json = codec::reply(&found.route.input, &wire).unwrap();
+            let json = codec::reply(&found.route.input, &wire, &Print::default()).unwrap();
             let rpc = found.route.rpc.rsplit('.').next().unwrap();
             format!("{rpc} {}", String::from_utf8(json).unwrap())
         }
@@ -302,6 +302,7 @@ fn options_must_fit_their_rpc() {
         place: "towbar.yaml:3:5".to_owned(),
         accept_body,
         ignore_members: members.iter().map(|&member| member.to_owned()).collect(),
+        ..RpcOptions::default()
     };
     let rpcs = rpc("Put", "One", "Reply", r#"put: "/v1/{id}""#)
         + &rpc("Post", "One", "Reply", r#"post: "/v1" body: "*""#)

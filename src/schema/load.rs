@@ -1,4 +1,4 @@
-//! Descriptors from `.proto` files, folders and descriptor sets, joined in one pool.
+//! Descriptors from `.proto` files, folders and descriptor sets, joined in one list.
 
 use std::collections::HashMap;
 use std::fs;
@@ -11,6 +11,8 @@ use prost_reflect::DescriptorPool;
 use protox::Compiler;
 use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver, IncludeFileResolver};
 
+use super::descriptor;
+use super::features::Features;
 use crate::problem::Problem;
 
 /// Files that every annotated API imports and not every folder has.
@@ -23,8 +25,8 @@ const BUNDLED: [(&str, &str); 6] = [
     ("google/rpc/status.proto", include_str!("../../proto/google/rpc/status.proto")),
 ];
 
-/// One pool of all that `paths` name, or everything wrong with them.
-pub(super) fn pool(paths: &[PathBuf]) -> Result<DescriptorPool, Vec<Problem>> {
+/// The files of all that `paths` name, each once, or everything wrong with them.
+pub(super) fn files(paths: &[PathBuf]) -> Result<Vec<descriptor::File>, Vec<Problem>> {
     let mut joined = Joined::default();
     for path in paths {
         match set_at(path) {
@@ -35,8 +37,8 @@ pub(super) fn pool(paths: &[PathBuf]) -> Result<DescriptorPool, Vec<Problem>> {
     joined.finish()
 }
 
-/// A pool of one descriptor set.
-pub(super) fn pool_from_set(name: &str, set: &[u8]) -> Result<DescriptorPool, Vec<Problem>> {
+/// The files of one descriptor set.
+pub(super) fn files_in_set(name: &str, set: &[u8]) -> Result<Vec<descriptor::File>, Vec<Problem>> {
     let mut joined = Joined::default();
     joined.add(name, set);
     joined.finish()
@@ -121,10 +123,18 @@ impl FileResolver for Bundled {
 
 #[derive(Default)]
 struct Joined {
+    /// Checks what refers to what. It knows no editions: files that have one, or import one that has, stay out of it.
     pool: DescriptorPool,
-    /// Where each file of the pool came from, and its text without comments.
-    files: HashMap<String, (String, Vec<u8>)>,
+    read: Vec<descriptor::File>,
+    /// Where each file came from, its bytes without comments, and whether the pool has it.
+    known: HashMap<String, Known>,
     problems: Vec<Problem>,
+}
+
+struct Known {
+    origin: String,
+    bare: Vec<u8>,
+    in_pool: bool,
 }
 
 impl Joined {
@@ -139,45 +149,57 @@ impl Joined {
         }
     }
 
-    fn add_file(&mut self, origin: &str, file: &[u8]) {
-        let Ok(header) = prost_types::FileDescriptorProto::decode(file) else {
+    fn add_file(&mut self, origin: &str, bytes: &[u8]) {
+        let Ok(file) = descriptor::File::decode(bytes) else {
             return self.problems.push(Problem::at(origin, "holds something that is no file descriptor"));
         };
-        let name = header.name().to_owned();
-        // prost-reflect knows these two and panics on any other.
-        if !matches!(header.syntax(), "" | "proto2" | "proto3") {
-            let found = format!("{name}: expected syntax proto2 or proto3, found {}", header.syntax());
-            return self.problems.push(Problem::at(origin, found));
+        let name = file.name.clone();
+        if Features::of_file(&file).is_none() {
+            let found = if file.edition == 0 { file.syntax.clone() } else { format!("edition {}", file.edition) };
+            let message = format!("{name}: expected syntax proto2 or proto3, or edition 2023 or 2024, found {found}");
+            return self.problems.push(Problem::at(origin, message));
         }
-        let bare = without_source_info(file);
-        match self.files.get(&name) {
+        let bare = without_source_info(bytes);
+        match self.known.get(&name) {
             // These are everywhere, in many editions that differ in comments and options only.
             Some(_) if name.starts_with("google/") => {}
-            Some((_, known)) if *known == bare => {}
-            Some((other, _)) => {
-                let message = format!("{name} is here and in {other}, and the two differ");
+            Some(known) if known.bare == bare => {}
+            Some(known) => {
+                let message = format!("{name} is here and in {}, and the two differ", known.origin);
                 self.problems.push(Problem::at(origin, message));
             }
             None => {
-                if let Err(error) = self.pool.decode_file_descriptor_proto(file) {
-                    let missing = header.dependency.iter().find(|import| !self.files.contains_key(*import));
-                    let message = missing.map_or_else(
-                        || format!("{name}: {error}"),
-                        |import| {
-                            format!(
-                                "{name} imports {import}, which is not there: was the set made with --include_imports?"
-                            )
-                        },
-                    );
-                    self.problems.push(Problem::at(origin, message));
-                }
-                self.files.insert(name, (origin.to_owned(), bare));
+                let in_pool = self.check(origin, &file, bytes);
+                self.known.insert(name, Known { origin: origin.to_owned(), bare, in_pool });
+                self.read.push(file);
             }
         }
     }
 
-    fn finish(self) -> Result<DescriptorPool, Vec<Problem>> {
-        if self.problems.is_empty() { Ok(self.pool) } else { Err(self.problems) }
+    /// Checks a file against those before it; false if the pool cannot have it.
+    fn check(&mut self, origin: &str, file: &descriptor::File, bytes: &[u8]) -> bool {
+        let missing = file.dependency.iter().find(|import| !self.known.contains_key(*import));
+        if let Some(import) = missing {
+            let hint = "was the set made with --include_imports?";
+            let message = format!("{} imports {import}, which is not there: {hint}", file.name);
+            self.problems.push(Problem::at(origin, message));
+            return false;
+        }
+        let imports_are_in_pool = file.dependency.iter().all(|import| self.known[import].in_pool);
+        if file.edition != 0 || !imports_are_in_pool {
+            return false;
+        }
+        match self.pool.decode_file_descriptor_proto(bytes) {
+            Ok(()) => true,
+            Err(error) => {
+                self.problems.push(Problem::at(origin, format!("{}: {error}", file.name)));
+                false
+            }
+        }
+    }
+
+    fn finish(self) -> Result<Vec<descriptor::File>, Vec<Problem>> {
+        if self.problems.is_empty() { Ok(self.read) } else { Err(self.problems) }
     }
 }
 

@@ -1,25 +1,31 @@
 //! What was compiled from the descriptors: messages, fields, rpcs and their rules.
 //!
-//! `.proto` files, folders and descriptor sets in; a [`Schema`] out, or every [`Problem`] found. The one place that
-//! loads descriptors and reads their options. Knows no URLs, no JSON text, no sockets.
+//! `.proto` files, folders and descriptor sets in; a [`Schema`] out, or every [`Problem`] found. Everything is compiled
+//! once into flat [`Tables`] that the codec runs on; a [`Message`] or a [`Field`] is a place in them. Knows no URLs, no
+//! JSON text but the names of fields, no sockets.
 
+mod compile;
+mod descriptor;
+mod features;
 mod load;
 mod path;
 mod rule;
+mod table;
 
+use std::fmt;
 use std::path::PathBuf;
-
-use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor};
+use std::sync::Arc;
 
 use crate::problem::Problem;
 
 pub use path::{FieldPath, PathError};
 pub use rule::{Pattern, Rule, RuleError};
+pub use table::{EnumId, EnumTable, FieldTable, Kind, Known, MessageId, MessageTable, Shape, Tables};
 
 /// Every message and rpc of the descriptors.
 #[derive(Debug, Clone)]
 pub struct Schema {
-    pool: DescriptorPool,
+    tables: Arc<Tables>,
     rpcs: Vec<Rpc>,
 }
 
@@ -41,12 +47,19 @@ pub struct Rpc {
 }
 
 /// A message type.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message(pub(crate) MessageDescriptor);
+#[derive(Clone)]
+pub struct Message {
+    tables: Arc<Tables>,
+    id: MessageId,
+}
 
 /// A field of a message type.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Field(pub(crate) FieldDescriptor);
+#[derive(Clone)]
+pub struct Field {
+    tables: Arc<Tables>,
+    message: MessageId,
+    index: usize,
+}
 
 impl Schema {
     /// Loads `.proto` files, folders of them and descriptor sets.
@@ -54,7 +67,7 @@ impl Schema {
     /// # Errors
     /// Everything wrong with them, in one list.
     pub fn load(paths: &[PathBuf]) -> Result<Self, Vec<Problem>> {
-        load::pool(paths).map(Self::from_pool)
+        load::files(paths).and_then(|files| Self::compile(&files))
     }
 
     /// Loads one descriptor set that is at hand as bytes; `name` stands for it in problems.
@@ -62,12 +75,13 @@ impl Schema {
     /// # Errors
     /// Everything wrong with it.
     pub fn decode(name: &str, descriptor_set: &[u8]) -> Result<Self, Vec<Problem>> {
-        load::pool_from_set(name, descriptor_set).map(Self::from_pool)
+        load::files_in_set(name, descriptor_set).and_then(|files| Self::compile(&files))
     }
 
-    fn from_pool(pool: DescriptorPool) -> Self {
-        let rpcs = rule::rpcs(&pool);
-        Self { pool, rpcs }
+    fn compile(files: &[descriptor::File]) -> Result<Self, Vec<Problem>> {
+        let tables = Arc::new(compile::compile(files)?);
+        let rpcs = rule::rpcs(files, &tables)?;
+        Ok(Self { tables, rpcs })
     }
 
     /// All rpcs, in the order of the descriptors.
@@ -79,7 +93,7 @@ impl Schema {
     /// The message type of this full name.
     #[must_use]
     pub fn message(&self, full_name: &str) -> Option<Message> {
-        self.pool.get_message_by_name(full_name).map(Message)
+        self.tables.find(full_name).map(|id| Message { tables: Arc::clone(&self.tables), id })
     }
 }
 
@@ -87,68 +101,119 @@ impl Message {
     /// `package.Message`.
     #[must_use]
     pub fn name(&self) -> &str {
-        self.0.full_name()
+        &self.table().name
+    }
+
+    /// Its place in the tables.
+    #[must_use]
+    pub fn id(&self) -> MessageId {
+        self.id
+    }
+
+    /// The tables that it is in.
+    #[must_use]
+    pub fn tables(&self) -> &Tables {
+        &self.tables
+    }
+
+    /// What is compiled of it.
+    #[must_use]
+    pub fn table(&self) -> &MessageTable {
+        self.tables.message(self.id)
     }
 
     /// The field of this name, as the proto file or as JSON spells it.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<Field> {
-        self.0.get_field_by_name(name).or_else(|| self.0.get_field_by_json_name(name)).map(Field)
-    }
-
-    /// Its fields, by number.
-    pub fn fields(&self) -> impl Iterator<Item = Field> + '_ {
-        self.0.fields().map(Field)
+        let index = self.table().by_name(name)?;
+        Some(Field { tables: Arc::clone(&self.tables), message: self.id, index })
     }
 
     /// Whether it is a list: it has exactly one repeated message field.
     #[must_use]
     pub fn is_list(&self) -> bool {
-        self.0.fields().filter(|field| field.is_list() && matches!(field.kind(), Kind::Message(_))).count() == 1
+        let is_list = |field: &&FieldTable| field.shape == Shape::Repeated && field.kind.message().is_some();
+        self.table().fields.iter().filter(is_list).count() == 1
     }
 }
 
 impl Field {
+    /// What is compiled of it.
+    #[must_use]
+    pub fn table(&self) -> &FieldTable {
+        &self.tables.message(self.message).fields[self.index]
+    }
+
+    /// The tables that it is in.
+    #[must_use]
+    pub fn tables(&self) -> &Tables {
+        &self.tables
+    }
+
+    /// The message that it is a field of.
+    #[must_use]
+    pub fn owner(&self) -> MessageId {
+        self.message
+    }
+
+    /// Its place among the fields of its message.
+    #[must_use]
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
     /// The name in the proto file.
     #[must_use]
     pub fn name(&self) -> &str {
-        self.0.name()
+        &self.table().name
     }
 
     /// Whether it holds a list or a map.
     #[must_use]
     pub fn is_repeated(&self) -> bool {
-        self.0.is_list() || self.0.is_map()
+        self.table().is_repeated()
     }
 
     /// Its message type, if it has one.
     #[must_use]
     pub fn message(&self) -> Option<Message> {
-        match self.0.kind() {
-            Kind::Message(message) => Some(Message(message)),
-            _ => None,
-        }
+        self.table().kind.message().map(|id| Message { tables: Arc::clone(&self.tables), id })
     }
 
-    /// Whether its value must not be shown: the field or its message type is marked
+    /// Whether its value must not be shown: the field or a message type is marked
     /// `io.token.proto.extensions.{field,message}.redact`, or the field `debug_redact` (descriptor.proto).
     #[must_use]
     pub fn is_redacted(&self) -> bool {
-        let options = self.0.options();
-        let debug = options.get_field_by_name("debug_redact").and_then(|value| value.as_bool()) == Some(true);
-        let pool = self.0.parent_pool();
-        let holder = self.message().is_some_and(|m| marked(pool, &m.0.options(), MESSAGE_REDACT));
-        let owner = marked(pool, &self.0.parent_message().options(), MESSAGE_REDACT);
-        debug || holder || owner || marked(pool, &options, FIELD_REDACT)
+        self.table().redacted
     }
 }
 
-const FIELD_REDACT: &str = "io.token.proto.extensions.field.redact";
-const MESSAGE_REDACT: &str = "io.token.proto.extensions.message.redact";
+impl PartialEq for Message {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id && Arc::ptr_eq(&self.tables, &other.tables)
+    }
+}
 
-fn marked(pool: &DescriptorPool, options: &prost_reflect::DynamicMessage, extension: &str) -> bool {
-    let Some(extension) = pool.get_extension_by_name(extension) else { return false };
-    options.has_extension(&extension) && options.get_extension(&extension).as_bool() == Some(true)
+impl Eq for Message {}
+
+impl PartialEq for Field {
+    fn eq(&self, other: &Self) -> bool {
+        (self.message, self.index) == (other.message, other.index) && Arc::ptr_eq(&self.tables, &other.tables)
+    }
+}
+
+impl Eq for Field {}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Message({})", self.name())
+    }
+}
+
+impl fmt::Debug for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Field({}.{})", self.tables.message(self.message).name, self.name())
+    }
 }
 
 /// For the unit tests of rows above: the schema of one `.proto` text.

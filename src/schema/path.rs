@@ -5,7 +5,7 @@ use std::fmt;
 use super::{Field, Message};
 
 /// A path from a message to a field in it; every field but the last is a singular message. Never empty.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct FieldPath(Vec<Field>);
 
 /// Why a dotted name is no path.
@@ -57,7 +57,7 @@ impl FieldPath {
     /// The names of JSON, dotted.
     #[must_use]
     pub fn json_name(&self) -> String {
-        self.0.iter().map(|field| field.0.json_name()).collect::<Vec<_>>().join(".")
+        self.0.iter().map(|field| &*field.table().json_name).collect::<Vec<_>>().join(".")
     }
 
     /// Whether `self` is `other` or lies in it.
@@ -70,6 +70,12 @@ impl FieldPath {
     #[must_use]
     pub fn is_redacted(&self) -> bool {
         self.0.iter().any(Field::is_redacted)
+    }
+}
+
+impl fmt::Debug for FieldPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FieldPath({self})")
     }
 }
 

@@ -1,9 +1,15 @@
 //! The `google.api.http` options of the rpcs, read once into plain data.
 
-use prost_reflect::{DescriptorPool, ExtensionDescriptor, MethodDescriptor};
+use std::sync::Arc;
 
+use prost::Message as _;
+
+use super::descriptor::{File, Method};
+use super::table::Tables;
 use super::{Message, Rpc};
+use crate::problem::Problem;
 use crate::protos::google::api::{HttpRule, http_rule};
+use crate::wire;
 
 /// One `google.api.HttpRule` without its additional bindings, which stand beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,36 +45,63 @@ pub enum RuleError {
     NoRule,
 }
 
-/// Every rpc of the pool with its rules.
-pub(super) fn rpcs(pool: &DescriptorPool) -> Vec<Rpc> {
-    let annotation = pool.get_extension_by_name("google.api.http");
-    let methods = pool.services().flat_map(|service| service.methods().collect::<Vec<_>>());
-    methods.map(|method| rpc(&method, rules(&method, annotation.as_ref()))).collect()
-}
+/// The number of `extend google.protobuf.MethodOptions { HttpRule http }` in google/api/annotations.proto.
+const HTTP: u32 = 72_295_728;
 
-fn rpc(method: &MethodDescriptor, rules: Result<Vec<Rule>, RuleError>) -> Rpc {
-    Rpc {
-        name: method.full_name().to_owned(),
-        path: format!("/{}/{}", method.parent_service().full_name(), method.name()),
-        input: Message(method.input()),
-        output: Message(method.output()),
-        streams: method.is_client_streaming() || method.is_server_streaming(),
-        rules,
+/// Every rpc of the files with its rules.
+pub(super) fn rpcs(files: &[File], tables: &Arc<Tables>) -> Result<Vec<Rpc>, Vec<Problem>> {
+    let (mut rpcs, mut problems) = (Vec::new(), Vec::new());
+    for (file, service) in files.iter().flat_map(|file| file.services.iter().map(move |service| (file, service))) {
+        let dot = if file.package.is_empty() { "" } else { "." };
+        let service_name = format!("{}{dot}{}", file.package, service.name);
+        for method in &service.methods {
+            match rpc(&service_name, method, tables) {
+                Ok(rpc) => rpcs.push(rpc),
+                Err(message) => problems.push(Problem::at(format!("{service_name}.{}", method.name), message)),
+            }
+        }
     }
+    if problems.is_empty() { Ok(rpcs) } else { Err(problems) }
 }
 
-fn rules(method: &MethodDescriptor, annotation: Option<&ExtensionDescriptor>) -> Result<Vec<Rule>, RuleError> {
-    let options = method.options();
-    let Some(annotation) = annotation.filter(|annotation| options.has_extension(annotation)) else {
-        return Ok(Vec::new());
+fn rpc(service: &str, method: &Method, tables: &Arc<Tables>) -> Result<Rpc, String> {
+    let message = |name: &str| {
+        let found = tables.find(name.trim_start_matches('.'));
+        let id = found.ok_or_else(|| format!("there is no message `{name}`"))?;
+        Ok::<_, String>(Message { tables: Arc::clone(tables), id })
     };
-    let value = options.get_extension(annotation);
-    let rule = value.as_message().and_then(|message| message.transcode_to::<HttpRule>().ok());
-    let rule = rule.ok_or(RuleError::NoRule)?;
+    Ok(Rpc {
+        name: format!("{service}.{}", method.name),
+        path: format!("/{service}/{}", method.name),
+        input: message(&method.input)?,
+        output: message(&method.output)?,
+        streams: method.client_streaming || method.server_streaming,
+        rules: rules(&method.options),
+    })
+}
+
+fn rules(options: &[u8]) -> Result<Vec<Rule>, RuleError> {
+    let Some(encoded) = option(options, HTTP).ok_or(RuleError::NoRule)? else { return Ok(Vec::new()) };
+    let rule = HttpRule::decode(encoded.as_slice()).map_err(|_| RuleError::NoRule)?;
     if rule.additional_bindings.iter().any(|additional| !additional.additional_bindings.is_empty()) {
         return Err(RuleError::NestedBindings);
     }
     std::iter::once(&rule).chain(&rule.additional_bindings).map(one).collect()
+}
+
+/// The value of a message option, its parts joined, which merges them; nothing at all if the options are malformed.
+fn option(options: &[u8], wanted: u32) -> Option<Option<Vec<u8>>> {
+    let mut reader = wire::Reader::new(options);
+    let mut value: Option<Vec<u8>> = None;
+    while !reader.is_empty() {
+        let (number, wire_type) = reader.tag().ok()?;
+        if (number, wire_type) == (wanted, wire::LENGTH) {
+            value.get_or_insert_default().extend_from_slice(reader.bytes().ok()?);
+        } else {
+            reader.skip(number, wire_type).ok()?;
+        }
+    }
+    Some(value)
 }
 
 fn one(rule: &HttpRule) -> Result<Rule, RuleError> {

@@ -1,0 +1,191 @@
+//! Wire format to JSON for the messages that ProtoJSON writes in a form of their own.
+
+use std::collections::HashMap;
+
+use super::{DecodeProblem, Decoder, Outcome};
+use crate::codec::number::put_double;
+use crate::codec::time::{self, Span};
+use crate::json::put_string;
+use crate::schema::{Known, MessageTable};
+use crate::wire::{FIXED64, LENGTH, Reader, VARINT, WireError};
+
+impl<'a> Decoder<'a> {
+    pub(super) fn known(&mut self, table: &'a MessageTable, known: Known, wire: &[u8]) -> Outcome<()> {
+        let no_form = || Box::new(DecodeProblem::NoForm { message: table.name.to_string() });
+        match known {
+            Known::No => Err(no_form()),
+            Known::Any => self.any(wire),
+            Known::Timestamp => time::put_timestamp(&mut self.out, span(wire)?).then_some(()).ok_or_else(no_form),
+            Known::Duration => time::put_duration(&mut self.out, span(wire)?).then_some(()).ok_or_else(no_form),
+            Known::FieldMask => self.field_mask(wire)?.ok_or_else(no_form),
+            Known::Struct => self.structure(wire),
+            Known::Value => self.any_value(wire)?.ok_or_else(no_form),
+            Known::ListValue => self.list_value(wire),
+            Known::Wrapper => self.wrapper(table, wire),
+        }
+    }
+
+    /// The only field, or its default.
+    fn wrapper(&mut self, table: &'a MessageTable, wire: &[u8]) -> Outcome<()> {
+        let Some(field) = table.fields.first() else {
+            return Err(DecodeProblem::NoForm { message: table.name.to_string() }.into());
+        };
+        let values = occurrences(wire, field.number, field.kind.wire_type())?;
+        self.last_of(field, &values)
+    }
+
+    /// any.proto: the members of the message behind `@type`, or its own form in `value`.
+    fn any(&mut self, wire: &[u8]) -> Outcome<()> {
+        let url = last_bytes(wire, 1)?;
+        let value = last_bytes(wire, 2)?;
+        if url.is_empty() && value.is_empty() {
+            self.out.extend_from_slice(b"{}");
+            return Ok(());
+        }
+        let url = std::str::from_utf8(url).map_err(|_| Box::new(DecodeProblem::AnyType))?;
+        let name = url.split_once('/').and_then(|_| url.rsplit('/').next());
+        let inner = name.and_then(|name| self.tables.find(name)).ok_or(Box::new(DecodeProblem::AnyType))?;
+        self.out.extend_from_slice(b"{\"@type\":");
+        put_string(&mut self.out, url);
+        self.out.push(b',');
+        let table = self.tables.message(inner);
+        if table.known == Known::No {
+            self.nested(|this| this.fields(table, value))?;
+            self.close(b'}');
+        } else {
+            self.out.extend_from_slice(b"\"value\":");
+            self.whole(inner, value)?;
+            self.out.push(b'}');
+        }
+        Ok(())
+    }
+
+    fn field_mask(&mut self, wire: &[u8]) -> Outcome<Option<()>> {
+        let mut paths = Vec::new();
+        for path in occurrences(wire, 1, LENGTH)? {
+            let path = std::str::from_utf8(Reader::new(path).bytes()?).ok().and_then(time::camel);
+            let Some(path) = path else { return Ok(None) };
+            paths.push(path);
+        }
+        put_string(&mut self.out, &paths.join(","));
+        Ok(Some(()))
+    }
+
+    /// struct.proto: `map<string, Value> fields = 1`; of entries with one key the last counts.
+    fn structure(&mut self, wire: &[u8]) -> Outcome<()> {
+        let mut entries: Vec<(&[u8], &[u8])> = Vec::new();
+        let mut places: HashMap<&[u8], usize> = HashMap::new();
+        for entry in occurrences(wire, 1, LENGTH)? {
+            let entry = Reader::new(entry).bytes()?;
+            let (key, value) = (last_bytes(entry, 1)?, last_bytes(entry, 2)?);
+            match places.get(key) {
+                Some(&place) => entries[place].1 = value,
+                None => {
+                    places.insert(key, entries.len());
+                    entries.push((key, value));
+                }
+            }
+        }
+        self.out.push(b'{');
+        for (key, value) in entries {
+            self.text(key)?;
+            self.out.push(b':');
+            self.nested_value(value)?;
+            self.out.push(b',');
+        }
+        self.close(b'}');
+        Ok(())
+    }
+
+    fn list_value(&mut self, wire: &[u8]) -> Outcome<()> {
+        self.out.push(b'[');
+        for value in occurrences(wire, 1, LENGTH)? {
+            self.nested_value(Reader::new(value).bytes()?)?;
+            self.out.push(b',');
+        }
+        self.close(b']');
+        Ok(())
+    }
+
+    fn nested_value(&mut self, wire: &[u8]) -> Outcome<()> {
+        let problem = || Box::new(DecodeProblem::NoForm { message: "google.protobuf.Value".to_owned() });
+        self.nested(|this| this.any_value(wire)?.ok_or_else(problem))
+    }
+
+    /// struct.proto: the member of the oneof `kind` that came last. `None` for a number that JSON has not.
+    fn any_value(&mut self, wire: &[u8]) -> Outcome<Option<()>> {
+        let mut reader = Reader::new(wire);
+        let mut last: (u32, &[u8]) = (1, &[0]);
+        let mut is_set = false;
+        while !reader.is_empty() {
+            let (number, wire_type) = reader.tag()?;
+            let at = reader.rest();
+            reader.skip(number, wire_type)?;
+            if matches!((number, wire_type), (1 | 4, VARINT) | (2, FIXED64) | (3 | 5 | 6, LENGTH)) {
+                (last, is_set) = ((number, at), true);
+            }
+        }
+        let mut reader = Reader::new(last.1);
+        match last.0 {
+            // A Value with nothing in it is what a missing value of a Struct's entry is, too.
+            _ if !is_set => self.out.extend_from_slice(b"null"),
+            1 => self.out.extend_from_slice(b"null"),
+            2 => {
+                let number = f64::from_bits(reader.fixed64()?);
+                if !number.is_finite() {
+                    return Ok(None);
+                }
+                put_double(&mut self.out, number);
+            }
+            3 => self.text(reader.bytes()?)?,
+            4 => self.out.extend_from_slice(if reader.varint()? == 0 { b"false" } else { b"true" }),
+            5 => self.nested(|this| this.structure(reader.bytes()?))?,
+            _ => self.nested(|this| this.list_value(reader.bytes()?))?,
+        }
+        Ok(Some(()))
+    }
+
+    fn text(&mut self, bytes: &[u8]) -> Outcome<()> {
+        let text = std::str::from_utf8(bytes);
+        let text = text.map_err(|_| Box::new(DecodeProblem::Utf8 { field: "google.protobuf.Value".to_owned() }))?;
+        put_string(&mut self.out, text);
+        Ok(())
+    }
+}
+
+/// Fields 1, `int64 seconds`, and 2, `int32 nanos`.
+fn span(wire: &[u8]) -> Result<Span, WireError> {
+    let mut span = Span::default();
+    let mut reader = Reader::new(wire);
+    while !reader.is_empty() {
+        match reader.tag()? {
+            (1, VARINT) => span.seconds = reader.varint()? as i64,
+            (2, VARINT) => span.nanos = reader.varint()? as i32,
+            (number, wire_type) => reader.skip(number, wire_type)?,
+        }
+    }
+    Ok(span)
+}
+
+/// The last value of a length-delimited field; empty if there is none.
+fn last_bytes(wire: &[u8], number: u32) -> Result<&[u8], WireError> {
+    match occurrences(wire, number, LENGTH)?.last() {
+        Some(last) => Reader::new(last).bytes(),
+        None => Ok(&[]),
+    }
+}
+
+/// Where the values of a field begin, behind their tags.
+fn occurrences(wire: &[u8], wanted: u32, wanted_type: u8) -> Result<Vec<&[u8]>, WireError> {
+    let mut found = Vec::new();
+    let mut reader = Reader::new(wire);
+    while !reader.is_empty() {
+        let (number, wire_type) = reader.tag()?;
+        let at = reader.rest();
+        reader.skip(number, wire_type)?;
+        if (number, wire_type) == (wanted, wanted_type) {
+            found.push(at);
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,156 @@
+//! Maps: entries in wire format to the members of an object.
+
+use std::collections::HashSet;
+
+use super::next_of;
+use super::scattered::{Value, Values};
+use super::{Decoder, Outcome};
+use crate::schema::{FieldTable, Kind};
+use crate::wire::{self, Reader, WireError};
+
+impl<'a> Decoder<'a> {
+    /// The entries of a map that follow one another.
+    pub(super) fn map_run(&mut self, field: &'a FieldTable, wire_type: u8, reader: &mut Reader<'_>) -> Outcome<bool> {
+        let mut entries = Vec::new();
+        let mut wire_type = wire_type;
+        loop {
+            if wire_type == wire::LENGTH {
+                entries.push(reader.bytes()?);
+            } else {
+                reader.skip(field.number, wire_type)?;
+            }
+            match next_of(field, *reader) {
+                Some((next_type, after)) => (wire_type, *reader) = (next_type, after),
+                None => break,
+            }
+        }
+        self.map(field, &entries)
+    }
+
+    /// A map from its entries; of entries with one key the last counts.
+    pub(super) fn map(&mut self, field: &'a FieldTable, entries: &[&[u8]]) -> Outcome<bool> {
+        let table = field.kind.message().map(|id| self.tables.message(id));
+        let Some([key_field, value_field]) = table.map(|table| &table.fields[..]) else { return Ok(false) };
+        let mut read = Vec::with_capacity(entries.len());
+        for entry in entries {
+            read.push(entry_of(entry, key_field, value_field)?);
+        }
+        drop_overridden(&mut read);
+        let before = self.out.len();
+        self.key(field);
+        self.out.push(b'{');
+        let start = self.out.len();
+        for (key, value) in &read {
+            self.entry(key_field, value_field, key, value)?;
+        }
+        if self.out.len() == start {
+            self.out.truncate(before);
+            return Ok(false);
+        }
+        self.close(b'}');
+        self.out.push(b',');
+        Ok(true)
+    }
+
+    fn entry(
+        &mut self,
+        key_field: &'a FieldTable,
+        value_field: &'a FieldTable,
+        key: &MapKey<'_>,
+        value: &Values<'_>,
+    ) -> Outcome<()> {
+        let before = self.out.len();
+        match key {
+            MapKey::Text(text) => self.string(key_field, text)?,
+            MapKey::Number(wire) => {
+                let quoted = matches!(
+                    key_field.kind,
+                    Kind::Int64 | Kind::Uint64 | Kind::Sint64 | Kind::Fixed64 | Kind::Sfixed64
+                );
+                let bytes = wire.to_le_bytes();
+                let mut varint = Vec::with_capacity(10);
+                let mut reader = if key_field.kind.wire_type() == wire::VARINT {
+                    wire::put_varint(&mut varint, *wire);
+                    Reader::new(&varint)
+                } else {
+                    Reader::new(&bytes)
+                };
+                if !quoted {
+                    self.out.push(b'"');
+                }
+                self.scalar(key_field.kind, &mut reader)?;
+                if !quoted {
+                    self.out.push(b'"');
+                }
+            }
+        }
+        self.out.push(b':');
+        let start = self.out.len();
+        self.last_value(value_field, value)?;
+        if self.out.len() == start {
+            self.out.truncate(before);
+        } else {
+            self.out.push(b',');
+        }
+        self.check_size()
+    }
+}
+
+/// The key of an entry: a string, or the bits of anything else.
+#[derive(PartialEq, Eq, Hash, Clone, Copy)]
+enum MapKey<'w> {
+    Text(&'w [u8]),
+    Number(u64),
+}
+
+/// A key and its value from one entry; what is not there has its default.
+fn entry_of<'w>(
+    entry: &'w [u8],
+    key_field: &FieldTable,
+    value_field: &FieldTable,
+) -> Result<(MapKey<'w>, Values<'w>), WireError> {
+    let mut key = if key_field.kind == Kind::String { MapKey::Text(&[]) } else { MapKey::Number(0) };
+    let mut values = Values(Vec::new());
+    let mut reader = Reader::new(entry);
+    while !reader.is_empty() {
+        let (number, wire_type) = reader.tag()?;
+        if number == 1 && wire_type == key_field.kind.wire_type() {
+            key = match wire_type {
+                wire::LENGTH => MapKey::Text(reader.bytes()?),
+                wire::FIXED32 => MapKey::Number(u64::from(reader.fixed32()?)),
+                wire::FIXED64 => MapKey::Number(reader.fixed64()?),
+                _ => MapKey::Number(normal(key_field.kind, reader.varint()?)),
+            };
+        } else {
+            let at = reader.rest();
+            reader.skip(number, wire_type)?;
+            if number == 2 && wire_type == value_field.kind.wire_type() {
+                values.0.push(Value(at));
+            }
+        }
+    }
+    Ok((key, values))
+}
+
+/// One form for all varints that mean one key.
+fn normal(kind: Kind, varint: u64) -> u64 {
+    match kind {
+        Kind::Bool => u64::from(varint != 0),
+        Kind::Int32 => i64::from(varint as i32) as u64,
+        Kind::Uint32 | Kind::Sint32 => u64::from(varint as u32),
+        _ => varint,
+    }
+}
+
+/// Keeps of entries with one key the last.
+fn drop_overridden(entries: &mut Vec<(MapKey<'_>, Values<'_>)>) {
+    if entries.len() < 2 {
+        return;
+    }
+    let mut seen = HashSet::with_capacity(entries.len());
+    let mut keep: Vec<bool> = entries.iter().rev().map(|(key, _)| seen.insert(*key)).collect();
+    if keep.iter().all(|&keep| keep) {
+        return;
+    }
+    entries.retain(|_| keep.pop() == Some(true));
+}

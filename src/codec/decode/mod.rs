@@ -1,0 +1,432 @@
+//! Wire format to JSON: fields are printed as they come while they come in order, once each.
+//!
+//! That is how every writer writes. Bytes that are in another order, or that give a field twice, are in wire format too:
+//! where they turn up, the message is printed again from an index of its fields, in which the last value wins, split
+//! messages are joined and scattered lists collected.
+
+mod known;
+mod map;
+mod scattered;
+
+use super::number::{put_double, put_float, put_integer};
+use crate::json::put_string;
+use crate::schema::{FieldTable, Kind, Known, Message, MessageId, MessageTable, Shape, Tables};
+use crate::wire::{self, Reader, WireError};
+
+/// How deep messages may be nested in a reply; as deep as other readers go.
+const DEPTH_LIMIT: usize = 100;
+
+/// What the JSON looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Print {
+    /// `always_print_fields_with_no_presence`: defaults and empty lists are printed.
+    pub defaults: bool,
+    /// `always_print_enums_as_ints`
+    pub enums_as_ints: bool,
+    /// `preserve_proto_field_names`
+    pub proto_names: bool,
+    /// Laid out for people.
+    pub indent: bool,
+    /// Largest JSON, in bytes: two bytes of wire format can become a large object of defaults.
+    pub limit: usize,
+}
+
+impl Default for Print {
+    fn default() -> Self {
+        Self { defaults: false, enums_as_ints: false, proto_names: false, indent: false, limit: usize::MAX }
+    }
+}
+
+/// A reply that is no message of its type, or has no JSON form. The text is for the log: it names types and fields, never
+/// values.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the reply is no {message}: {problem}")]
+pub struct DecodeError {
+    /// The type of the reply.
+    pub message: String,
+    /// What is wrong.
+    pub problem: DecodeProblem,
+}
+
+/// Why bytes have no JSON form.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeProblem {
+    /// Not in wire format.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    /// A string that is not UTF-8.
+    #[error("{field}: the string is not UTF-8")]
+    Utf8 {
+        /// The field's key in JSON.
+        field: String,
+    },
+    /// Messages in messages.
+    #[error("nested deeper than {DEPTH_LIMIT} levels")]
+    Depth,
+    /// See [`Print::limit`].
+    #[error("its JSON is larger than the limit of {limit} bytes")]
+    TooLarge {
+        /// That limit.
+        limit: usize,
+    },
+    /// A value that the message's own form in JSON cannot say.
+    #[error("{message} has a value without JSON form")]
+    NoForm {
+        /// The message type.
+        message: String,
+    },
+    /// An Any whose type the descriptors have not.
+    #[error("an Any holds a type that the descriptors have not")]
+    AnyType,
+}
+
+/// The ProtoJSON form of a reply.
+///
+/// # Errors
+/// The bytes are not what the descriptors promise.
+pub fn reply(output: &Message, wire: &[u8], print: &Print) -> Result<Vec<u8>, DecodeError> {
+    let out = Vec::with_capacity(wire.len() * 2 + 64);
+    let mut decoder = Decoder { tables: output.tables(), print, out, depth: 0 };
+    match decoder.whole(output.id(), wire) {
+        Ok(()) if print.indent => Ok(super::indent::indent(&decoder.out)),
+        Ok(()) => Ok(decoder.out),
+        Err(problem) => Err(DecodeError { message: output.name().to_owned(), problem: *problem }),
+    }
+}
+
+type Outcome<T> = Result<T, Box<DecodeProblem>>;
+
+struct Decoder<'a> {
+    tables: &'a Tables,
+    print: &'a Print,
+    out: Vec<u8>,
+    depth: usize,
+}
+
+/// What became of the attempt to print fields as they come.
+#[derive(PartialEq, Eq)]
+enum Order {
+    /// All are out.
+    Kept,
+    /// A field came that should have come before, or again.
+    Broken,
+}
+
+impl<'a> Decoder<'a> {
+    /// A message in its JSON form, whatever that is.
+    fn whole(&mut self, id: MessageId, wire: &[u8]) -> Outcome<()> {
+        let table = self.tables.message(id);
+        self.nested(|this| match table.known {
+            Known::No => this.message(table, wire),
+            known => this.known(table, known, wire),
+        })?;
+        self.check_size()
+    }
+
+    /// One level deeper.
+    #[inline]
+    fn nested(&mut self, inside: impl FnOnce(&mut Self) -> Outcome<()>) -> Outcome<()> {
+        if self.depth == DEPTH_LIMIT {
+            return Err(DecodeProblem::Depth.into());
+        }
+        self.depth += 1;
+        inside(self)?;
+        self.depth -= 1;
+        Ok(())
+    }
+
+    fn message(&mut self, table: &'a MessageTable, wire: &[u8]) -> Outcome<()> {
+        self.out.push(b'{');
+        self.fields(table, wire)?;
+        self.close(b'}');
+        Ok(())
+    }
+
+    /// The members of a message's object, each with a comma behind it.
+    fn fields(&mut self, table: &'a MessageTable, wire: &[u8]) -> Outcome<()> {
+        let start = self.out.len();
+        if self.in_order(table, wire)? == Order::Broken {
+            self.out.truncate(start);
+            self.indexed(table, wire)?;
+        }
+        Ok(())
+    }
+
+    /// Ends an object or an array whose members have a comma behind them.
+    #[inline]
+    fn close(&mut self, bracket: u8) {
+        match self.out.last_mut() {
+            Some(last) if *last == b',' => *last = bracket,
+            _ => self.out.push(bracket),
+        }
+    }
+
+    fn in_order(&mut self, table: &'a MessageTable, wire: &[u8]) -> Outcome<Order> {
+        let mut reader = Reader::new(wire);
+        // The field after the last one printed, and the oneofs that have a value.
+        let mut next = 0;
+        let mut oneofs = 0_u64;
+        while !reader.is_empty() {
+            let (number, wire_type) = reader.tag()?;
+            let index = match table.fields.get(next) {
+                Some(field) if field.number == number => next,
+                _ => match table.by_number(number) {
+                    Some(index) if index < next => return Ok(Order::Broken),
+                    Some(index) => index,
+                    None if table.message_set && number == 1 && wire_type == wire::GROUP => return Ok(Order::Broken),
+                    None => {
+                        reader.skip(number, wire_type)?;
+                        continue;
+                    }
+                },
+            };
+            let field = &table.fields[index];
+            if let Some(oneof) = field.oneof {
+                let bit = 1_u64.checked_shl(u32::from(oneof)).unwrap_or(0);
+                if bit == 0 || oneofs & bit != 0 {
+                    return Ok(Order::Broken);
+                }
+                oneofs |= bit;
+            }
+            if self.print.defaults {
+                self.print_defaults(table, next..index);
+            }
+            next = index + 1;
+            let written = match field.shape {
+                Shape::Map => self.map_run(field, wire_type, &mut reader)?,
+                Shape::Repeated | Shape::Packed => self.list_run(field, wire_type, &mut reader)?,
+                _ => self.single(field, wire_type, &mut reader)?,
+            };
+            if !written && self.print.defaults {
+                self.print_defaults(table, index..index + 1);
+            }
+        }
+        if self.print.defaults {
+            self.print_defaults(table, next..table.fields.len());
+        }
+        Ok(Order::Kept)
+    }
+
+    /// A singular field; false if nothing is printed for it.
+    #[inline]
+    fn single(&mut self, field: &'a FieldTable, wire_type: u8, reader: &mut Reader<'_>) -> Outcome<bool> {
+        if wire_type != field.kind.wire_type() {
+            reader.skip(field.number, wire_type)?;
+            return Ok(false);
+        }
+        let before = self.out.len();
+        self.key(field);
+        let value_start = self.out.len();
+        let default = self.value(field, reader)?;
+        if value_start == self.out.len() || (default && field.shape == Shape::Implicit) {
+            self.out.truncate(before);
+            return Ok(false);
+        }
+        self.out.push(b',');
+        Ok(true)
+    }
+
+    /// The values of a list that follow one another.
+    fn list_run(&mut self, field: &'a FieldTable, wire_type: u8, reader: &mut Reader<'_>) -> Outcome<bool> {
+        let before = self.out.len();
+        self.key(field);
+        self.out.push(b'[');
+        let start = self.out.len();
+        let mut wire_type = wire_type;
+        loop {
+            self.elements(field, wire_type, reader)?;
+            match next_of(field, *reader) {
+                Some((next_type, after)) => (wire_type, *reader) = (next_type, after),
+                None => break,
+            }
+        }
+        if self.out.len() == start {
+            self.out.truncate(before);
+            return Ok(false);
+        }
+        self.close(b']');
+        self.out.push(b',');
+        Ok(true)
+    }
+
+    /// One value of a list, or the values of a packed part of it, each with a comma behind it.
+    fn elements(&mut self, field: &'a FieldTable, wire_type: u8, reader: &mut Reader<'_>) -> Outcome<()> {
+        let own = field.kind.wire_type();
+        if wire_type == own {
+            self.element(field, reader)?;
+        } else if wire_type == wire::LENGTH && own != wire::GROUP {
+            let mut packed = Reader::new(reader.bytes()?);
+            while !packed.is_empty() {
+                self.element(field, &mut packed)?;
+            }
+        } else {
+            reader.skip(field.number, wire_type)?;
+        }
+        self.check_size()
+    }
+
+    #[inline]
+    fn element(&mut self, field: &'a FieldTable, reader: &mut Reader<'_>) -> Outcome<()> {
+        let start = self.out.len();
+        self.value(field, reader)?;
+        if self.out.len() > start {
+            self.out.push(b',');
+        }
+        Ok(())
+    }
+
+    /// One value; true if it is the default. Nothing is written for a number that a closed enum has not.
+    #[inline]
+    fn value(&mut self, field: &'a FieldTable, reader: &mut Reader<'_>) -> Outcome<bool> {
+        match field.kind {
+            Kind::String => {
+                let bytes = reader.bytes()?;
+                self.string(field, bytes)?;
+                return Ok(bytes.is_empty());
+            }
+            Kind::Message(id) => self.whole(id, reader.bytes()?)?,
+            Kind::Group(id) => self.whole(id, reader.group(field.number)?)?,
+            Kind::Enum(id) => {
+                let number = reader.varint()? as i32;
+                self.enumeration(id, number);
+                return Ok(number == 0);
+            }
+            _ => return self.scalar(field.kind, reader),
+        }
+        Ok(false)
+    }
+
+    fn scalar(&mut self, kind: Kind, reader: &mut Reader<'_>) -> Outcome<bool> {
+        let out = &mut self.out;
+        Ok(match kind {
+            Kind::Int32 => put(out, reader.varint()? as i32),
+            Kind::Int64 => put_quoted(out, reader.varint()? as i64),
+            Kind::Uint32 => put(out, reader.varint()? as u32),
+            Kind::Uint64 => put_quoted(out, reader.varint()?),
+            Kind::Sint32 => put(out, wire::unzigzag(u64::from(reader.varint()? as u32)) as i32),
+            Kind::Sint64 => put_quoted(out, wire::unzigzag(reader.varint()?)),
+            Kind::Fixed32 => put(out, reader.fixed32()?),
+            Kind::Fixed64 => put_quoted(out, reader.fixed64()?),
+            Kind::Sfixed32 => put(out, reader.fixed32()? as i32),
+            Kind::Sfixed64 => put_quoted(out, reader.fixed64()? as i64),
+            Kind::Double => {
+                let bits = reader.fixed64()?;
+                put_double(out, f64::from_bits(bits));
+                bits == 0
+            }
+            Kind::Float => {
+                let bits = reader.fixed32()?;
+                put_float(out, f32::from_bits(bits));
+                bits == 0
+            }
+            Kind::Bool => {
+                let value = reader.varint()? != 0;
+                out.extend_from_slice(if value { b"true" } else { b"false" });
+                !value
+            }
+            Kind::Bytes => {
+                let bytes = reader.bytes()?;
+                put_base64(out, bytes);
+                bytes.is_empty()
+            }
+            Kind::String | Kind::Enum(_) | Kind::Message(_) | Kind::Group(_) => false,
+        })
+    }
+
+    fn enumeration(&mut self, id: crate::schema::EnumId, number: i32) {
+        let table = self.tables.enumeration(id);
+        match table.quoted(number) {
+            _ if table.is_null => self.out.extend_from_slice(b"null"),
+            Some(name) if !self.print.enums_as_ints => self.out.extend_from_slice(name),
+            // To a closed enum an unknown number is an unknown field.
+            None if table.closed => {}
+            _ => put_integer(&mut self.out, number),
+        }
+    }
+
+    fn string(&mut self, field: &FieldTable, bytes: &[u8]) -> Outcome<()> {
+        let Ok(text) = std::str::from_utf8(bytes) else {
+            return Err(DecodeProblem::Utf8 { field: field.json_name.to_string() }.into());
+        };
+        put_string(&mut self.out, text);
+        Ok(())
+    }
+
+    #[inline]
+    fn key(&mut self, field: &FieldTable) {
+        self.out.extend_from_slice(if self.print.proto_names { &field.proto_key } else { &field.json_key });
+    }
+
+    fn check_size(&self) -> Outcome<()> {
+        let limit = self.print.limit;
+        if self.out.len() > limit { Err(DecodeProblem::TooLarge { limit }.into()) } else { Ok(()) }
+    }
+
+    /// What fields without presence have when nothing was given.
+    fn print_defaults(&mut self, table: &'a MessageTable, range: std::ops::Range<usize>) {
+        for field in &table.fields[range] {
+            if field.name.starts_with('[') {
+                continue;
+            }
+            let before = self.out.len();
+            self.key(field);
+            match field.shape {
+                Shape::Explicit | Shape::Required => {
+                    self.out.truncate(before);
+                    continue;
+                }
+                Shape::Repeated | Shape::Packed => self.out.extend_from_slice(b"[]"),
+                Shape::Map => self.out.extend_from_slice(b"{}"),
+                Shape::Implicit => match field.kind {
+                    Kind::Enum(id) => self.enumeration(id, 0),
+                    Kind::String => self.out.extend_from_slice(b"\"\""),
+                    kind => {
+                        // Eight zeros are the default of every other kind, whatever it is made of.
+                        let zeros = Reader::new(&[0; 8]);
+                        let _ = self.scalar(kind, &mut { zeros });
+                    }
+                },
+            }
+            self.out.push(b',');
+        }
+    }
+}
+
+/// Where the next value of the same field begins, if it comes next.
+#[inline]
+fn next_of<'r>(field: &FieldTable, reader: Reader<'r>) -> Option<(u8, Reader<'r>)> {
+    let mut ahead = reader;
+    let (number, wire_type) = ahead.tag().ok()?;
+    (number == field.number).then_some((wire_type, ahead))
+}
+
+/// An integer; true if it is zero.
+fn put<T: itoa::Integer + Default + PartialEq>(out: &mut Vec<u8>, value: T) -> bool {
+    let is_zero = value == T::default();
+    put_integer(out, value);
+    is_zero
+}
+
+/// A 64-bit integer, which JSON's own numbers may not hold.
+fn put_quoted<T: itoa::Integer + Default + PartialEq>(out: &mut Vec<u8>, value: T) -> bool {
+    out.push(b'"');
+    let is_zero = put(out, value);
+    out.push(b'"');
+    is_zero
+}
+
+fn put_base64(out: &mut Vec<u8>, bytes: &[u8]) {
+    use base64::Engine as _;
+    out.push(b'"');
+    let start = out.len();
+    out.resize(start + bytes.len().div_ceil(3) * 4, 0);
+    let written = base64::engine::general_purpose::STANDARD.encode_slice(bytes, &mut out[start..]);
+    out.truncate(start + written.expect("four characters for three bytes are enough"));
+    out.push(b'"');
+}
+
+impl From<WireError> for Box<DecodeProblem> {
+    fn from(error: WireError) -> Self {
+        Self::new(DecodeProblem::Wire(error))
+    }
+}

@@ -1,0 +1,163 @@
+//! Messages whose fields are not in order, or are there more than once: an index of all, then field by field.
+
+use super::{Decoder, Outcome};
+use crate::schema::{FieldTable, Kind, MessageTable, Shape};
+use crate::wire::{self, Reader, WireError};
+
+impl<'a> Decoder<'a> {
+    /// The value that several occurrences of a singular field mean; its default if there is none.
+    pub(super) fn last_value(&mut self, field: &'a FieldTable, values: &Values<'_>) -> Outcome<()> {
+        match (field.kind, values.0.as_slice()) {
+            (Kind::Message(_) | Kind::Group(_), [one]) => self.inside(field, one),
+            (Kind::Message(_) | Kind::Group(_), parts) => {
+                // Joined bytes are joined messages.
+                let joined = parts.iter().map(|part| part.inside(field)).collect::<Result<Vec<_>, _>>()?.concat();
+                let id = field.kind.message().expect("it is a message");
+                self.whole(id, &joined)
+            }
+            (_, [.., last]) => self.value(field, &mut Reader::new(last.0)).map(drop),
+            (Kind::String | Kind::Bytes, []) => {
+                self.out.extend_from_slice(b"\"\"");
+                Ok(())
+            }
+            (_, []) => self.value(field, &mut Reader::new(&[0; 8])).map(drop),
+        }
+    }
+
+    /// The same, from where the values begin.
+    pub(super) fn last_of(&mut self, field: &'a FieldTable, values: &[&[u8]]) -> Outcome<()> {
+        self.last_value(field, &Values(values.iter().map(|at| Value(at)).collect()))
+    }
+
+    fn inside(&mut self, field: &FieldTable, value: &Value<'_>) -> Outcome<()> {
+        let id = field.kind.message().expect("it is a message");
+        self.whole(id, value.inside(field)?)
+    }
+
+    /// The members in the order of the fields, from an index of all that the bytes hold.
+    pub(super) fn indexed(&mut self, table: &'a MessageTable, wire: &[u8]) -> Outcome<()> {
+        let occurrences = index(table, wire)?;
+        let mut rest = occurrences.as_slice();
+        let mut next = 0;
+        while let Some(&(first, ..)) = rest.first() {
+            let count = rest.iter().take_while(|(other, ..)| *other == first).count();
+            let (these, others) = rest.split_at(count);
+            rest = others;
+            if self.print.defaults {
+                self.print_defaults(table, next..first);
+            }
+            next = first + 1;
+            let written = self.collected(&table.fields[first], these)?;
+            if !written && self.print.defaults {
+                self.print_defaults(table, first..next);
+            }
+        }
+        if self.print.defaults {
+            self.print_defaults(table, next..table.fields.len());
+        }
+        Ok(())
+    }
+
+    /// One field from all its occurrences.
+    fn collected(&mut self, field: &'a FieldTable, these: &[Occurrence<'_>]) -> Outcome<bool> {
+        if field.shape == Shape::Map {
+            let entries = these.iter().filter(|(_, wire_type, _)| *wire_type == wire::LENGTH);
+            let entries: Result<Vec<&[u8]>, WireError> = entries.map(|(.., at)| Reader::new(at).bytes()).collect();
+            return self.map(field, &entries?);
+        }
+        let before = self.out.len();
+        self.key(field);
+        let value_start = self.out.len();
+        if field.is_repeated() {
+            self.out.push(b'[');
+            for (_, wire_type, at) in these {
+                self.elements(field, *wire_type, &mut Reader::new(at))?;
+            }
+            let is_empty = self.out.len() == value_start + 1;
+            self.close(b']');
+            if is_empty {
+                self.out.truncate(before);
+                return Ok(false);
+            }
+        } else {
+            let own = these.iter().filter(|(_, wire_type, _)| *wire_type == field.kind.wire_type());
+            let values = Values(own.map(|(.., at)| Value(at)).collect());
+            let is_default = match (values.0.last(), field.kind.message()) {
+                (None, _) => true,
+                (Some(_), Some(_)) => {
+                    self.last_value(field, &values)?;
+                    false
+                }
+                (Some(last), None) => self.value(field, &mut Reader::new(last.0))?,
+            };
+            if self.out.len() == value_start || (is_default && field.shape == Shape::Implicit) {
+                self.out.truncate(before);
+                return Ok(false);
+            }
+        }
+        self.out.push(b',');
+        Ok(true)
+    }
+}
+
+/// The index of a field, a wire type and the bytes from behind the tag on.
+type Occurrence<'w> = (usize, u8, &'w [u8]);
+
+/// A value in wire format, from behind its tag on.
+pub(super) struct Value<'w>(pub(super) &'w [u8]);
+
+/// The values of one singular field, in the order of the bytes.
+pub(super) struct Values<'w>(pub(super) Vec<Value<'w>>);
+
+impl<'w> Value<'w> {
+    /// The inside of a message.
+    fn inside(&self, field: &FieldTable) -> Result<&'w [u8], WireError> {
+        let mut reader = Reader::new(self.0);
+        match field.kind {
+            Kind::Group(_) => reader.group(field.number),
+            _ => reader.bytes(),
+        }
+    }
+}
+
+/// Every occurrence of every field of the table, sorted by field; of a oneof only the member that came last.
+fn index<'w>(table: &MessageTable, wire: &'w [u8]) -> Result<Vec<Occurrence<'w>>, WireError> {
+    let mut found: Vec<Occurrence<'w>> = Vec::new();
+    let mut reader = Reader::new(wire);
+    while !reader.is_empty() {
+        let (number, wire_type) = reader.tag()?;
+        let at = reader.rest();
+        if table.message_set && number == 1 && wire_type == wire::GROUP {
+            if let Some((index, message)) = message_set_item(table, reader.group(number)?)? {
+                found.push((index, wire::LENGTH, message));
+            }
+            continue;
+        }
+        reader.skip(number, wire_type)?;
+        let Some(index) = table.by_number(number) else { continue };
+        let field = &table.fields[index];
+        if field.oneof.is_some() && wire_type == field.kind.wire_type() {
+            found.retain(|(other, ..)| *other == index || table.fields[*other].oneof != field.oneof);
+        }
+        found.push((index, wire_type, at));
+    }
+    found.sort_by_key(|(index, ..)| *index);
+    Ok(found)
+}
+
+/// An item of a MessageSet: `int32 type_id = 2`, `bytes message = 3`. The message stands behind its length.
+fn message_set_item<'w>(table: &MessageTable, item: &'w [u8]) -> Result<Option<(usize, &'w [u8])>, WireError> {
+    let (mut type_id, mut message) = (None, None);
+    let mut reader = Reader::new(item);
+    while !reader.is_empty() {
+        match reader.tag()? {
+            (2, wire::VARINT) => type_id = u32::try_from(reader.varint()?).ok(),
+            (3, wire::LENGTH) => {
+                message = Some(reader.rest());
+                reader.bytes()?;
+            }
+            (number, wire_type) => reader.skip(number, wire_type)?,
+        }
+    }
+    Ok(type_id.and_then(|id| table.by_number(id)).zip(message))
+}

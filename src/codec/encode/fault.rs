@@ -1,0 +1,100 @@
+//! An error on its way out of a body: it picks up the way to its value, and loses what must not be shown.
+
+use super::request::RequestError;
+use crate::codec::{BodyError, FieldProblem};
+use crate::json::{JsonProblem, Place};
+use crate::schema::FieldTable;
+
+pub(super) type Outcome<T> = Result<T, Fault>;
+
+/// An error with the steps that it has come. Boxed: it is rare, and results are everywhere.
+#[derive(Debug)]
+pub(super) struct Fault(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// The innermost first.
+    steps: Vec<Step>,
+    error: RequestError,
+}
+
+#[derive(Debug)]
+enum Step {
+    Member(String),
+    Key(String),
+    Index(usize),
+}
+
+impl Fault {
+    pub(super) fn new(error: RequestError) -> Self {
+        Self(Box::new(Inner { steps: Vec::new(), error }))
+    }
+
+    pub(super) fn at(place: Place, problem: FieldProblem) -> Self {
+        Self::new(RequestError::Body(BodyError { field: String::new(), place, problem }))
+    }
+
+    /// Out of the member `name`, which is this field.
+    pub(super) fn within(self, field: &FieldTable, name: &str) -> Self {
+        self.through(field).member(name)
+    }
+
+    /// Out of this field, whose name the body does not have.
+    pub(super) fn through(mut self, field: &FieldTable) -> Self {
+        if field.redacted {
+            self.hide();
+        }
+        self
+    }
+
+    pub(super) fn member(mut self, name: &str) -> Self {
+        self.0.steps.push(Step::Member(name.to_owned()));
+        self
+    }
+
+    pub(super) fn key(mut self, name: &str) -> Self {
+        self.0.steps.push(Step::Key(name.to_owned()));
+        self
+    }
+
+    pub(super) fn element(mut self, index: usize) -> Self {
+        self.0.steps.push(Step::Index(index));
+        self
+    }
+
+    /// Values, and the keys of maps, which are values too.
+    fn hide(&mut self) {
+        const HIDDEN: &str = "...";
+        for step in &mut self.0.steps {
+            if let Step::Key(name) = step {
+                HIDDEN.clone_into(name);
+            }
+        }
+        let RequestError::Body(error) = &mut self.0.error else { return };
+        match &mut error.problem {
+            FieldProblem::Unexpected { found, .. } => found.hidden = true,
+            FieldProblem::Json(JsonProblem::Twice { name }) => HIDDEN.clone_into(name),
+            _ => {}
+        }
+    }
+
+    pub(super) fn into_error(self) -> RequestError {
+        let Inner { steps, mut error } = *self.0;
+        if let RequestError::Body(error) = &mut error {
+            error.field = written(&steps);
+        }
+        error
+    }
+}
+
+fn written(steps: &[Step]) -> String {
+    let mut path = String::new();
+    for step in steps.iter().rev() {
+        match step {
+            Step::Member(name) | Step::Key(name) if path.is_empty() => path.push_str(name),
+            Step::Member(name) | Step::Key(name) => path.extend([".", name]),
+            Step::Index(index) => path.push_str(&format!("[{index}]")),
+        }
+    }
+    path
+}

@@ -1,0 +1,215 @@
+//! JSON to wire format for the messages that ProtoJSON writes in a form of their own.
+
+use std::collections::HashSet;
+
+use super::fault::Outcome;
+use super::{Context, Encoder};
+use crate::codec::FieldProblem;
+use crate::codec::number;
+use crate::codec::scalar::{self, Write};
+use crate::json::{self, JsonProblem};
+use crate::schema::{Kind, Known, MessageId};
+use crate::wire::{self, FIXED64, LENGTH, VARINT};
+
+/// google/protobuf/struct.proto, `message Value`: the numbers of its oneof.
+const NULL: u32 = 1;
+const NUMBER: u32 = 2;
+const STRING: u32 = 3;
+const BOOL: u32 = 4;
+const STRUCT: u32 = 5;
+const LIST: u32 = 6;
+
+impl Encoder<'_> {
+    /// The inside of a message with a form of its own.
+    pub(super) fn known(&mut self, id: MessageId, known: Known, context: Context<'_>) -> Outcome<()> {
+        match known {
+            Known::No => self.message(id, context),
+            Known::Any => self.any(id, context),
+            Known::Struct => self.struct_members(id),
+            Known::Value => self.any_value(),
+            Known::ListValue => self.list_value(id),
+            Known::Timestamp | Known::Duration | Known::FieldMask => {
+                if self.scanner.peek()? != json::Kind::String {
+                    return Err(self.unexpected(Kind::Message(id)));
+                }
+                let before = self.scanner.clone();
+                let text = self.scanner.string()?;
+                if scalar::put_known_text(&mut self.out, self.tables, id, &text) {
+                    return Ok(());
+                }
+                self.scanner = before;
+                Err(self.unexpected(Kind::Message(id)))
+            }
+            Known::Wrapper => match self.tables.message(id).fields.first() {
+                Some(field) => self.value(field, Write::UnlessDefault, context),
+                None => Err(self.unexpected(Kind::Message(id))),
+            },
+        }
+    }
+
+    /// any.proto: `@type`, anywhere in the object, says what the other members are.
+    fn any(&mut self, id: MessageId, context: Context<'_>) -> Outcome<()> {
+        if self.scanner.peek()? != json::Kind::Object {
+            return Err(self.unexpected(Kind::Message(id)));
+        }
+        let Some(url) = self.type_url(id)? else {
+            // An empty object: an empty Any.
+            self.scanner.skip()?;
+            return Ok(());
+        };
+        let name = url.split_once('/').and_then(|_| url.rsplit('/').next());
+        let Some(inner) = name.and_then(|name| self.tables.find(name)) else {
+            return Err(self.unexpected_text("an @type that the descriptors have".to_owned()));
+        };
+        wire::put_tag(&mut self.out, 1, LENGTH);
+        wire::put_bytes(&mut self.out, url.as_bytes());
+        let before = self.out.len();
+        wire::put_tag(&mut self.out, 2, LENGTH);
+        let start = wire::open(&mut self.out);
+        match self.tables.message(inner).known {
+            Known::No => {
+                self.scanner.begin_object()?;
+                self.members(inner, context, true)?;
+            }
+            known => self.any_known(inner, known, context)?,
+        }
+        if self.out.len() == start {
+            self.out.truncate(before);
+        } else {
+            wire::close(&mut self.out, start);
+        }
+        Ok(())
+    }
+
+    /// The `@type` of the object that comes next; `None` if the object is empty.
+    fn type_url(&self, id: MessageId) -> Outcome<Option<String>> {
+        let mut ahead = self.scanner.clone();
+        ahead.begin_object()?;
+        let (mut first, mut url) = (true, None);
+        let mut is_empty = true;
+        while let Some(name) = ahead.member(&mut first)? {
+            is_empty = false;
+            if name != "@type" {
+                ahead.skip()?;
+            } else if url.is_some() {
+                return Err(self.error(FieldProblem::Json(JsonProblem::Twice { name: "@type".to_owned() })));
+            } else if ahead.peek()? == json::Kind::String {
+                url = Some(ahead.string()?.into_owned());
+            } else {
+                break;
+            }
+        }
+        if url.is_none() && !is_empty {
+            let expected = format!("an object ({}) with a string @type", self.tables.message(id).name);
+            return Err(self.unexpected_text(expected));
+        }
+        Ok(url)
+    }
+
+    /// A message with a form of its own stands in the member `value`.
+    fn any_known(&mut self, inner: MessageId, known: Known, context: Context<'_>) -> Outcome<()> {
+        self.scanner.begin_object()?;
+        let (mut first, mut has_value) = (true, false);
+        while let Some(name) = self.scanner.member(&mut first)? {
+            match &*name {
+                "@type" => drop(self.scanner.skip()?),
+                "value" if has_value => return Err(self.error(FieldProblem::Twice).member("value")),
+                "value" => {
+                    has_value = true;
+                    self.known(inner, known, context).map_err(|fault| fault.member("value"))?;
+                }
+                _ if context.ignores_unknown_names() => drop(self.scanner.skip()?),
+                _ => {
+                    let message = self.tables.message(inner).name.to_string();
+                    return Err(self.error(FieldProblem::Unknown { message }).member(&name));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// struct.proto: `map<string, Value> fields = 1`.
+    fn struct_members(&mut self, id: MessageId) -> Outcome<()> {
+        if self.scanner.peek()? != json::Kind::Object {
+            return Err(self.unexpected(Kind::Message(id)));
+        }
+        self.struct_object()
+    }
+
+    fn struct_object(&mut self) -> Outcome<()> {
+        self.scanner.begin_object()?;
+        let mut names = HashSet::new();
+        let mut first = true;
+        while let Some(name) = self.scanner.member(&mut first)? {
+            if !names.insert(name.clone()) {
+                return Err(self.error(FieldProblem::Json(JsonProblem::Twice { name: name.into_owned() })));
+            }
+            wire::put_tag(&mut self.out, 1, LENGTH);
+            let start = wire::open(&mut self.out);
+            wire::put_tag(&mut self.out, 1, LENGTH);
+            wire::put_bytes(&mut self.out, name.as_bytes());
+            self.nested(2, Self::any_value).map_err(|fault| fault.key(&name))?;
+            wire::close(&mut self.out, start);
+        }
+        Ok(())
+    }
+
+    /// struct.proto: `repeated Value values = 1`.
+    fn list_value(&mut self, id: MessageId) -> Outcome<()> {
+        if self.scanner.peek()? != json::Kind::Array {
+            return Err(self.unexpected(Kind::Message(id)));
+        }
+        self.list_elements()
+    }
+
+    fn list_elements(&mut self) -> Outcome<()> {
+        self.scanner.begin_array()?;
+        let (mut first, mut index) = (true, 0);
+        while self.scanner.element(&mut first)? {
+            self.nested(1, Self::any_value).map_err(|fault| fault.element(index))?;
+            index += 1;
+        }
+        Ok(())
+    }
+
+    /// struct.proto: a Value is whatever JSON has.
+    fn any_value(&mut self) -> Outcome<()> {
+        match self.scanner.peek()? {
+            json::Kind::Null => {
+                self.scanner.null()?;
+                wire::put_tag(&mut self.out, NULL, VARINT);
+                self.out.push(0);
+            }
+            json::Kind::Number => {
+                let before = self.scanner.clone();
+                let Some(value) = number::double(self.scanner.number()?) else {
+                    self.scanner = before;
+                    return Err(self.unexpected(Kind::Double));
+                };
+                wire::put_tag(&mut self.out, NUMBER, FIXED64);
+                self.out.extend_from_slice(&value.to_bits().to_le_bytes());
+            }
+            json::Kind::String => {
+                let text = self.scanner.string()?;
+                wire::put_tag(&mut self.out, STRING, LENGTH);
+                wire::put_bytes(&mut self.out, text.as_bytes());
+            }
+            json::Kind::Bool => {
+                let value = self.scanner.boolean()?;
+                wire::put_tag(&mut self.out, BOOL, VARINT);
+                self.out.push(u8::from(value));
+            }
+            json::Kind::Object => self.nested(STRUCT, Self::struct_object)?,
+            json::Kind::Array => self.nested(LIST, Self::list_elements)?,
+        }
+        Ok(())
+    }
+
+    fn nested(&mut self, number: u32, inside: impl FnOnce(&mut Self) -> Outcome<()>) -> Outcome<()> {
+        wire::put_tag(&mut self.out, number, LENGTH);
+        let start = wire::open(&mut self.out);
+        inside(self)?;
+        wire::close(&mut self.out, start);
+        Ok(())
+    }
+}

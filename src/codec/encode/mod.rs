@@ -1,0 +1,551 @@
+//! JSON to wire format: one pass over the text, straight into the message's bytes.
+//!
+//! The way to a value is not kept while all is well; an error picks it up on its way out.
+
+mod fault;
+mod known;
+mod request;
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+
+use super::scalar::{self, Write};
+use super::{FieldProblem, Found, expectation, quoted};
+use crate::json::{self, JsonError, Scanner};
+use crate::schema::{EnumId, FieldPath, FieldTable, Kind, Known, Message, MessageId, MessageTable, Shape, Tables};
+use crate::wire;
+use fault::{Fault, Outcome};
+use request::{Bound, Leaf, Node, What, put_bound, sibling_problem};
+
+pub use request::{Origin, Request, RequestError};
+
+/// A body, and what is known of it before it is read.
+#[derive(Debug, Clone, Copy)]
+pub struct Body<'a> {
+    /// The bytes as they came.
+    pub text: &'a [u8],
+    /// The field that the body is the value of; `None` for the whole message.
+    pub field: Option<&'a FieldPath>,
+    /// What is passed over in it.
+    pub ignored: &'a Ignored,
+}
+
+/// Members that are passed over though the message has no such field.
+#[derive(Debug, Clone, Default)]
+pub struct Ignored {
+    /// All of them, and unknown names of enums too.
+    all: bool,
+    members: HashMap<String, Self>,
+    /// Whether this member itself is listed.
+    listed: bool,
+}
+
+impl Ignored {
+    /// These members and no others, dotted where nested; list indices are left out.
+    #[must_use]
+    pub fn new(members: &[String]) -> Self {
+        let mut root = Self::default();
+        for member in members {
+            let names = member.split('.').map(str::to_owned);
+            names.fold(&mut root, |here, name| here.members.entry(name).or_default()).listed = true;
+        }
+        root
+    }
+
+    /// All of them, and unknown names of enums too.
+    #[must_use]
+    pub fn all() -> Self {
+        Self { all: true, ..Self::default() }
+    }
+
+    fn covers(&self, name: &str) -> bool {
+        self.all || self.members.get(name).is_some_and(|member| member.listed)
+    }
+
+    /// What is passed over inside a member.
+    fn within(&self, name: &str) -> Option<&Self> {
+        if self.all { Some(self) } else { self.members.get(name) }
+    }
+}
+
+/// The message that `body` and the bound texts make.
+fn encode(input: &Message, root: &Node, body: Body<'_>) -> Result<Vec<u8>, RequestError> {
+    let scanner = Scanner::new(body.text, json::DEPTH_LIMIT).map_err(|error| Fault::from(error).into_error())?;
+    let out = Vec::with_capacity(body.text.len());
+    let mut encoder = Encoder { tables: input.tables(), scanner, out };
+    let context = Context { node: Some(root), ignored: Some(body.ignored).filter(|i| i.all || !i.members.is_empty()) };
+    let encoded = match body.field {
+        None => encoder.whole(input.id(), context),
+        Some(path) => encoder.at_field(input.id(), path, 0, context),
+    };
+    let ended = encoded.and_then(|()| encoder.scanner.end().map_err(Fault::from));
+    ended.map_err(Fault::into_error)?;
+    Ok(encoder.out)
+}
+
+/// What is known of the message that is read.
+#[derive(Clone, Copy)]
+struct Context<'a> {
+    /// Its bound fields.
+    node: Option<&'a Node>,
+    /// Its members that are passed over.
+    ignored: Option<&'a Ignored>,
+}
+
+impl<'a> Context<'a> {
+    fn within(self, name: &str, index: usize) -> Self {
+        let bound = self.node.and_then(|node| node.find(index));
+        let node = bound.and_then(|bound| match &bound.what {
+            What::Message(node) => Some(node),
+            What::Leaf(_) => None,
+        });
+        Self { node, ignored: self.ignored.and_then(|ignored| ignored.within(name)) }
+    }
+
+    /// The same inside a list or a map, where nothing is bound.
+    fn in_list(self) -> Self {
+        Self { node: None, ..self }
+    }
+
+    fn ignores_unknown_names(self) -> bool {
+        self.ignored.is_some_and(|ignored| ignored.all)
+    }
+}
+
+struct Encoder<'a> {
+    tables: &'a Tables,
+    scanner: Scanner<'a>,
+    out: Vec<u8>,
+}
+
+impl<'a> Encoder<'a> {
+    fn whole(&mut self, id: MessageId, context: Context<'_>) -> Outcome<()> {
+        match self.tables.message(id).known {
+            Known::No => self.message(id, context),
+            known => self.known(id, known, context),
+        }
+    }
+
+    /// The body is the value of a field; the bound texts stand around it.
+    fn at_field(&mut self, id: MessageId, path: &FieldPath, depth: usize, context: Context<'_>) -> Outcome<()> {
+        let tables = self.tables;
+        let here = &path.fields()[depth];
+        let field = here.table();
+        let others = context.node.map_or(&[][..], |node| &node.fields);
+        for bound in others.iter().filter(|bound| bound.index != here.index()) {
+            put_bound(&mut self.out, tables, &tables.message(id).fields[bound.index], bound);
+        }
+        let inner = Context { node: context.within("", here.index()).node, ..context };
+        if depth + 1 == path.fields().len() {
+            return self.field(field, inner).map_err(|fault| fault.through(field));
+        }
+        self.out.extend_from_slice(&field.tag);
+        let start = wire::open(&mut self.out);
+        let id = field.kind.message().expect("only messages lie on a path");
+        self.at_field(id, path, depth + 1, inner)?;
+        wire::close(&mut self.out, start);
+        Ok(())
+    }
+
+    /// An object that is a message, without the message's own tag and length.
+    fn message(&mut self, id: MessageId, context: Context<'_>) -> Outcome<()> {
+        if self.scanner.peek()? != json::Kind::Object {
+            return Err(self.unexpected(Kind::Message(id)));
+        }
+        self.scanner.begin_object()?;
+        self.members(id, context, false)
+    }
+
+    /// The members of an object that is a message; `in_any` passes over `@type`.
+    fn members(&mut self, id: MessageId, context: Context<'_>, in_any: bool) -> Outcome<()> {
+        let table = self.tables.message(id);
+        let mut open = Open { table, seen: Bits::new(table.fields.len()), nulls: Bits::default(), next: 0 };
+        let mut first = true;
+        while let Some(name) = self.scanner.member(&mut first)? {
+            if in_any && name == "@type" {
+                self.scanner.skip()?;
+                continue;
+            }
+            match open.find(&name) {
+                Some(index) => self.member(&mut open, index, &name, context)?,
+                None => self.unknown(table, name, context)?,
+            }
+        }
+        if let Some(node) = context.node {
+            self.weave(&open, node)?;
+        }
+        if table.has_required {
+            self.check_required(&open, context.node)?;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn member(&mut self, open: &mut Open<'_>, index: usize, name: &str, context: Context<'_>) -> Outcome<()> {
+        let field = &open.table.fields[index];
+        if !open.seen.insert(index) {
+            return Err(self.error(FieldProblem::Twice).within(field, name));
+        }
+        let kind = self.scanner.peek().map_err(|error| Fault::from(error).within(field, name))?;
+        if kind == json::Kind::Null && !self.takes_null(field) {
+            self.scanner.null().map_err(|error| Fault::from(error).within(field, name))?;
+            open.nulls.insert(index);
+            return Ok(());
+        }
+        if let Some(other) = field.oneof.and_then(|oneof| open.sibling(index, oneof)) {
+            return Err(self.error(sibling_problem(open.table, other)).within(field, name));
+        }
+        let context = if context.node.is_none() && context.ignored.is_none() {
+            context
+        } else if let Some(leaf) = context.node.and_then(|node| node.find(index)).and_then(What::as_leaf) {
+            return self.bound_member(field, name, leaf);
+        } else {
+            context.within(name, index)
+        };
+        self.field(field, context).map_err(|fault| fault.within(field, name))
+    }
+
+    /// A member that a text is bound to must say what the text says.
+    fn bound_member(&mut self, field: &FieldTable, name: &str, leaf: &Leaf) -> Outcome<()> {
+        let start = self.out.len();
+        let nothing = Context { node: None, ignored: None };
+        self.field(field, nothing).map_err(|fault| fault.within(field, name))?;
+        if self.out[start..] == leaf.wire {
+            return Ok(());
+        }
+        Err(Fault::new(RequestError::Conflict { field: leaf.path.to_string(), origin: leaf.origin }))
+    }
+
+    fn unknown(&mut self, table: &MessageTable, name: Cow<'_, str>, context: Context<'_>) -> Outcome<()> {
+        if context.ignored.is_some_and(|ignored| ignored.covers(&name)) {
+            self.scanner.skip()?;
+            return Ok(());
+        }
+        Err(self.error(FieldProblem::Unknown { message: table.name.to_string() }).member(&name))
+    }
+
+    /// Writes what is bound and was not in the object.
+    fn weave(&mut self, open: &Open<'_>, node: &Node) -> Outcome<()> {
+        for bound in &node.fields {
+            let field = &open.table.fields[bound.index];
+            if open.seen.contains(bound.index) && !open.nulls.contains(bound.index) {
+                continue;
+            }
+            if let Some(other) = field.oneof.and_then(|oneof| open.sibling(bound.index, oneof)) {
+                let leaf = match &bound.what {
+                    What::Leaf(leaf) => Some(leaf),
+                    What::Message(node) => node.first_leaf(),
+                };
+                let Some(leaf) = leaf else { continue };
+                let problem = sibling_problem(open.table, other);
+                let (field, origin) = (leaf.path.to_string(), leaf.origin);
+                return Err(Fault::new(RequestError::Bound { field, origin, problem }));
+            }
+            put_bound(&mut self.out, self.tables, field, bound);
+        }
+        Ok(())
+    }
+
+    fn check_required(&self, open: &Open<'_>, node: Option<&Node>) -> Outcome<()> {
+        let missing = open.table.fields.iter().enumerate().find(|(index, field)| {
+            let given = open.seen.contains(*index) && !open.nulls.contains(*index);
+            field.shape == Shape::Required && !given && node.is_none_or(|node| node.find(*index).is_none())
+        });
+        match missing {
+            Some((_, field)) => Err(self.error(FieldProblem::Required).within(field, &field.json_name)),
+            None => Ok(()),
+        }
+    }
+
+    /// The value or values of a field, with tags.
+    fn field(&mut self, field: &FieldTable, context: Context<'_>) -> Outcome<()> {
+        match field.shape {
+            Shape::Repeated => self.list(field, context),
+            Shape::Packed => self.packed(field, context),
+            Shape::Map => self.map(field, context),
+            Shape::Implicit => self.value(field, Write::UnlessDefault, context),
+            Shape::Explicit | Shape::Required => self.value(field, Write::Tagged, context),
+        }
+    }
+
+    fn list(&mut self, field: &FieldTable, context: Context<'_>) -> Outcome<()> {
+        self.begin_list(field)?;
+        let (mut first, mut index) = (true, 0);
+        while self.scanner.element(&mut first)? {
+            self.value(field, Write::Tagged, context.in_list()).map_err(|fault| fault.element(index))?;
+            index += 1;
+        }
+        Ok(())
+    }
+
+    fn packed(&mut self, field: &FieldTable, context: Context<'_>) -> Outcome<()> {
+        self.begin_list(field)?;
+        let before = self.out.len();
+        wire::put_tag(&mut self.out, field.number, wire::LENGTH);
+        let start = wire::open(&mut self.out);
+        let (mut first, mut index) = (true, 0);
+        while self.scanner.element(&mut first)? {
+            self.value(field, Write::Bare, context.in_list()).map_err(|fault| fault.element(index))?;
+            index += 1;
+        }
+        if self.out.len() == start {
+            self.out.truncate(before);
+        } else {
+            wire::close(&mut self.out, start);
+        }
+        Ok(())
+    }
+
+    fn begin_list(&mut self, field: &FieldTable) -> Outcome<()> {
+        if self.scanner.peek()? != json::Kind::Array {
+            let expected = format!("an array, each element {}", expectation(self.tables, field.kind));
+            return Err(self.unexpected_text(expected));
+        }
+        Ok(self.scanner.begin_array()?)
+    }
+
+    fn map(&mut self, field: &FieldTable, context: Context<'_>) -> Outcome<()> {
+        let tables = self.tables;
+        let entry = field.kind.message().map(|id| tables.message(id)).expect("a map has entries");
+        let [key_field, value_field] = &entry.fields[..] else { return Err(self.unexpected(field.kind)) };
+        if self.scanner.peek()? != json::Kind::Object {
+            let expected = format!("an object, each value {}", expectation(tables, value_field.kind));
+            return Err(self.unexpected_text(expected));
+        }
+        self.scanner.begin_object()?;
+        // Keys in wire format: two spellings of a number are one key.
+        let mut keys: HashSet<Vec<u8>> = HashSet::new();
+        let mut first = true;
+        while let Some(name) = self.scanner.member(&mut first)? {
+            let before = self.out.len();
+            self.out.extend_from_slice(&field.tag);
+            let start = wire::open(&mut self.out);
+            if !scalar::put_text(&mut self.out, tables, key_field, Write::Tagged, &name) {
+                let expected = format!("a key that is {}", expectation(tables, key_field.kind));
+                let found = Found::new(quoted(&name), "another text");
+                return Err(self.error(FieldProblem::Unexpected { expected, found }).key(&name));
+            }
+            if !keys.insert(self.out[start..].to_vec()) {
+                return Err(self.error(FieldProblem::Twice).key(&name));
+            }
+            let value_start = self.out.len();
+            self.value(value_field, Write::Tagged, context.in_list()).map_err(|fault| fault.key(&name))?;
+            if self.out.len() == value_start {
+                // An enum name that is unknown, and passed over.
+                self.out.truncate(before);
+            } else {
+                wire::close(&mut self.out, start);
+            }
+        }
+        Ok(())
+    }
+
+    /// One value.
+    fn value(&mut self, field: &FieldTable, write: Write, context: Context<'_>) -> Outcome<()> {
+        match field.kind {
+            Kind::String => {
+                if self.scanner.peek()? != json::Kind::String {
+                    return Err(self.unexpected(field.kind));
+                }
+                let text = self.scanner.string()?;
+                scalar::put_string(&mut self.out, field, write, &text);
+                Ok(())
+            }
+            Kind::Message(id) | Kind::Group(id) => self.message_value(field, id, context),
+            Kind::Enum(id) => self.enum_value(field, id, write, context),
+            Kind::Bool => {
+                if self.scanner.peek()? != json::Kind::Bool {
+                    return Err(self.unexpected(field.kind));
+                }
+                let value = self.scanner.boolean()?;
+                scalar::put_varint(&mut self.out, field, write, u64::from(value));
+                Ok(())
+            }
+            Kind::Bytes => self.text_value(field, |out, text| scalar::put_base64(out, field, write, text)),
+            _ => self.number_value(field, write),
+        }
+    }
+
+    fn number_value(&mut self, field: &FieldTable, write: Write) -> Outcome<()> {
+        if self.scanner.peek()? == json::Kind::Number {
+            let before = self.scanner.clone();
+            let text = self.scanner.number()?;
+            if scalar::put_number(&mut self.out, field, write, text) {
+                return Ok(());
+            }
+            self.scanner = before;
+            return Err(self.unexpected(field.kind));
+        }
+        self.text_value(field, |out, text| scalar::put_number(out, field, write, text))
+    }
+
+    /// A value that stands in a string.
+    fn text_value(&mut self, field: &FieldTable, put: impl FnOnce(&mut Vec<u8>, &str) -> bool) -> Outcome<()> {
+        if self.scanner.peek()? != json::Kind::String {
+            return Err(self.unexpected(field.kind));
+        }
+        let before = self.scanner.clone();
+        let text = self.scanner.string()?;
+        if put(&mut self.out, &text) {
+            return Ok(());
+        }
+        self.scanner = before;
+        Err(self.unexpected(field.kind))
+    }
+
+    fn enum_value(&mut self, field: &FieldTable, id: EnumId, write: Write, context: Context<'_>) -> Outcome<()> {
+        let table = self.tables.enumeration(id);
+        let before = self.scanner.clone();
+        let (number, is_name) = match self.scanner.peek()? {
+            json::Kind::Null if table.is_null => {
+                self.scanner.null()?;
+                (Some(0), false)
+            }
+            json::Kind::String => (table.number(&self.scanner.string()?), true),
+            json::Kind::Number => (scalar::enum_from_number(table, self.scanner.number()?), false),
+            _ => (None, false),
+        };
+        match number {
+            Some(number) => {
+                scalar::put_varint(&mut self.out, field, write, i64::from(number) as u64);
+                Ok(())
+            }
+            None if is_name && context.ignores_unknown_names() => Ok(()),
+            None => {
+                self.scanner = before;
+                Err(self.unexpected(field.kind))
+            }
+        }
+    }
+
+    fn message_value(&mut self, field: &FieldTable, id: MessageId, context: Context<'_>) -> Outcome<()> {
+        self.out.extend_from_slice(&field.tag);
+        if matches!(field.kind, Kind::Group(_)) {
+            self.whole(id, context)?;
+            wire::put_tag(&mut self.out, field.number, wire::END_GROUP);
+            return Ok(());
+        }
+        let start = wire::open(&mut self.out);
+        self.whole(id, context)?;
+        wire::close(&mut self.out, start);
+        Ok(())
+    }
+
+    fn takes_null(&self, field: &FieldTable) -> bool {
+        // ProtoJSON: `null` stands for an unset field, but for these two it is a value.
+        !field.is_repeated()
+            && match field.kind {
+                Kind::Message(id) | Kind::Group(id) => self.tables.message(id).known == Known::Value,
+                Kind::Enum(id) => self.tables.enumeration(id).is_null,
+                _ => false,
+            }
+    }
+
+    fn error(&self, problem: FieldProblem) -> Fault {
+        Fault::at(self.scanner.place(), problem)
+    }
+
+    /// The error that the next value is none of this kind.
+    fn unexpected(&self, kind: Kind) -> Fault {
+        self.unexpected_text(expectation(self.tables, kind))
+    }
+
+    fn unexpected_text(&self, expected: String) -> Fault {
+        match self.found() {
+            Ok(found) => self.error(FieldProblem::Unexpected { expected, found }),
+            Err(error) => Fault::from(error),
+        }
+    }
+
+    /// The next value in words.
+    fn found(&self) -> Result<Found, JsonError> {
+        let mut ahead = self.scanner.clone();
+        let (kind, content) = match ahead.peek()? {
+            json::Kind::Object => ("an object", "an object".to_owned()),
+            json::Kind::Array => ("an array", "an array".to_owned()),
+            json::Kind::Null => ("null", ahead.null().map(|()| "null".to_owned())?),
+            json::Kind::String => ("a string", quoted(&ahead.string()?)),
+            json::Kind::Number => ("a number", ahead.number()?.chars().take(40).collect()),
+            json::Kind::Bool => ("a boolean", ahead.boolean()?.to_string()),
+        };
+        Ok(Found::new(content, kind))
+    }
+}
+
+impl What {
+    fn as_leaf(bound: &Bound) -> Option<&Leaf> {
+        match &bound.what {
+            Self::Leaf(leaf) => Some(leaf),
+            Self::Message(_) => None,
+        }
+    }
+}
+
+/// An object whose members are being read.
+struct Open<'a> {
+    table: &'a MessageTable,
+    seen: Bits,
+    nulls: Bits,
+    /// The field that comes after the last: most writers keep to the order of the fields.
+    next: usize,
+}
+
+impl Open<'_> {
+    #[inline]
+    fn find(&mut self, name: &str) -> Option<usize> {
+        let index = match self.table.fields.get(self.next) {
+            Some(field) if *field.json_name == *name => self.next,
+            _ => self.table.by_name(name)?,
+        };
+        self.next = index + 1;
+        Some(index)
+    }
+
+    /// Another field of the oneof that has a value.
+    fn sibling(&self, index: usize, oneof: u16) -> Option<usize> {
+        let is_given = |&(other, field): &(usize, &FieldTable)| {
+            other != index && field.oneof == Some(oneof) && self.seen.contains(other) && !self.nulls.contains(other)
+        };
+        self.table.fields.iter().enumerate().find(is_given).map(|(other, _)| other)
+    }
+}
+
+/// A set of the fields of one message.
+#[derive(Debug, Default)]
+struct Bits {
+    first: u128,
+    /// For the fields from 128 on, of which few messages have any.
+    rest: Vec<bool>,
+}
+
+impl Bits {
+    fn new(fields: usize) -> Self {
+        Self { first: 0, rest: vec![false; fields.saturating_sub(128)] }
+    }
+
+    /// False if it was in the set.
+    #[inline]
+    fn insert(&mut self, index: usize) -> bool {
+        if index < 128 {
+            let bit = 1 << index;
+            let is_new = self.first & bit == 0;
+            self.first |= bit;
+            return is_new;
+        }
+        if self.rest.len() <= index - 128 {
+            self.rest.resize(index - 127, false);
+        }
+        !std::mem::replace(&mut self.rest[index - 128], true)
+    }
+
+    #[inline]
+    fn contains(&self, index: usize) -> bool {
+        if index < 128 { self.first & 1 << index != 0 } else { self.rest.get(index - 128) == Some(&true) }
+    }
+}
+
+impl From<JsonError> for Fault {
+    fn from(error: JsonError) -> Self {
+        Self::at(error.place, FieldProblem::Json(error.problem))
+    }
+}

@@ -1,0 +1,237 @@
+//! A request message in the making: texts bound to fields, then a body around them.
+//!
+//! The texts stand in a tree of fields. A body is read along that tree: where it comes to a bound field it must say the
+//! same, and where an object ends, what the tree has and the object had not is written into it.
+
+use super::Body;
+use crate::codec::scalar::{self, Write};
+use crate::codec::{BodyError, FieldProblem, wrong_text};
+use crate::schema::{FieldPath, FieldTable, Message, MessageId, MessageTable, Shape, Tables};
+use crate::wire;
+
+/// Where a text came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The path: the body may repeat the value.
+    Path,
+    /// The query.
+    Query,
+}
+
+/// Why texts and body do not make a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RequestError {
+    /// The body is no message.
+    Body(BodyError),
+    /// The body has another value for a field that a text is bound to.
+    Conflict {
+        /// The field, dotted.
+        field: String,
+        /// Where the text came from.
+        origin: Origin,
+    },
+    /// The body has another member of a oneof that a text is bound to.
+    Bound {
+        /// The field, dotted.
+        field: String,
+        /// Where the text came from.
+        origin: Origin,
+        /// What is wrong.
+        problem: FieldProblem,
+    },
+}
+
+/// A request message in the making.
+#[derive(Debug)]
+pub struct Request<'t> {
+    input: &'t Message,
+    pub(super) root: Node,
+}
+
+/// The bound fields of one message, in the order of their binding.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Node {
+    pub(super) fields: Vec<Bound>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Bound {
+    /// The field's place in its message.
+    pub(super) index: usize,
+    pub(super) what: What,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum What {
+    /// Fields in a message.
+    Message(Node),
+    /// A value in wire format, with its tag; of a packed list the values alone.
+    Leaf(Leaf),
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Leaf {
+    pub(super) wire: Vec<u8>,
+    pub(super) origin: Origin,
+    /// The field, dotted.
+    pub(super) path: FieldPath,
+}
+
+impl<'t> Request<'t> {
+    /// An empty message of this type.
+    #[must_use]
+    pub fn new(input: &'t Message) -> Self {
+        Self { input, root: Node::default() }
+    }
+
+    /// Binds the field to one text; a list gets one more element.
+    ///
+    /// # Errors
+    /// The text is no value of the field, or a sibling in its oneof is bound.
+    pub fn set(&mut self, path: &FieldPath, text: &str, origin: Origin) -> Result<(), FieldProblem> {
+        let mut wire = Vec::new();
+        encode_text(&mut wire, path, text)?;
+        let tables = self.input.tables();
+        let (leaf, parents) = path.fields().split_last().expect("a path is not empty");
+        let mut node = &mut self.root;
+        for field in parents {
+            node = node.child(tables.message(field.owner()), field.index())?;
+        }
+        node.bind(tables.message(leaf.owner()), leaf.index(), Leaf { wire, origin, path: path.clone() })
+    }
+
+    /// Whether the field is bound to the value that `text` means.
+    ///
+    /// # Errors
+    /// The text is no value of the field.
+    pub fn says(&self, path: &FieldPath, text: &str) -> Result<bool, FieldProblem> {
+        let mut wire = Vec::new();
+        encode_text(&mut wire, path, text)?;
+        let (leaf, parents) = path.fields().split_last().expect("a path is not empty");
+        let node = parents.iter().try_fold(&self.root, |node, field| match &node.find(field.index())?.what {
+            What::Message(node) => Some(node),
+            What::Leaf(_) => None,
+        });
+        let bound = node.and_then(|node| node.find(leaf.index()));
+        Ok(matches!(bound, Some(Bound { what: What::Leaf(leaf), .. }) if leaf.wire == wire))
+    }
+
+    /// The message in wire format, its fields once each; `body` is read into it.
+    ///
+    /// # Errors
+    /// What is wrong with the body, by itself or beside the bound texts.
+    pub fn encode(&self, body: Option<Body<'_>>) -> Result<Vec<u8>, RequestError> {
+        match body {
+            Some(body) => super::encode(self.input, &self.root, body),
+            None => {
+                let mut out = Vec::new();
+                put_node(&mut out, self.input.tables(), self.input.id(), &self.root);
+                Ok(out)
+            }
+        }
+    }
+}
+
+impl Node {
+    pub(super) fn find(&self, index: usize) -> Option<&Bound> {
+        self.fields.iter().find(|bound| bound.index == index)
+    }
+
+    fn child(&mut self, table: &MessageTable, index: usize) -> Result<&mut Self, FieldProblem> {
+        let place = self.place(table, index, || What::Message(Self::default()))?;
+        match &mut self.fields[place].what {
+            What::Message(node) => Ok(node),
+            What::Leaf(_) => Err(FieldProblem::Twice),
+        }
+    }
+
+    fn bind(&mut self, table: &MessageTable, index: usize, leaf: Leaf) -> Result<(), FieldProblem> {
+        let known = self.fields.len();
+        let place = self.place(table, index, || What::Leaf(leaf.clone()))?;
+        match &mut self.fields[place].what {
+            _ if place == known => Ok(()),
+            What::Leaf(list) if table.fields[index].is_repeated() => {
+                list.wire.extend_from_slice(&leaf.wire);
+                Ok(())
+            }
+            _ => Err(FieldProblem::Twice),
+        }
+    }
+
+    /// Where the field stands, put there if it did not and if its oneof allows it.
+    fn place(&mut self, table: &MessageTable, index: usize, new: impl FnOnce() -> What) -> Result<usize, FieldProblem> {
+        if let Some(place) = self.fields.iter().position(|bound| bound.index == index) {
+            return Ok(place);
+        }
+        let oneof = table.fields[index].oneof;
+        let sibling = self.fields.iter().find(|bound| oneof.is_some() && table.fields[bound.index].oneof == oneof);
+        if let Some(sibling) = sibling {
+            return Err(sibling_problem(table, sibling.index));
+        }
+        self.fields.push(Bound { index, what: new() });
+        Ok(self.fields.len() - 1)
+    }
+
+    /// The first leaf below.
+    pub(super) fn first_leaf(&self) -> Option<&Leaf> {
+        self.fields.iter().find_map(|bound| match &bound.what {
+            What::Leaf(leaf) => Some(leaf),
+            What::Message(node) => node.first_leaf(),
+        })
+    }
+}
+
+/// The problem that `other` is given already, a member of the same oneof.
+pub(super) fn sibling_problem(table: &MessageTable, other: usize) -> FieldProblem {
+    let other = &table.fields[other];
+    let oneof = other.oneof.and_then(|oneof| table.oneofs.get(usize::from(oneof)));
+    FieldProblem::Oneof {
+        other: other.json_name.to_string(),
+        oneof: oneof.map(ToString::to_string).unwrap_or_default(),
+    }
+}
+
+fn encode_text(wire: &mut Vec<u8>, path: &FieldPath, text: &str) -> Result<(), FieldProblem> {
+    let leaf = path.leaf();
+    let field = leaf.table();
+    let read = scalar::put_text(wire, leaf.tables(), field, Write::of(field.shape), text);
+    if read { Ok(()) } else { Err(wrong_text(path, text)) }
+}
+
+/// Writes all that is bound in a message.
+pub(super) fn put_node(out: &mut Vec<u8>, tables: &Tables, id: MessageId, node: &Node) {
+    for bound in &node.fields {
+        put_bound(out, tables, &tables.message(id).fields[bound.index], bound);
+    }
+}
+
+/// Writes one bound field.
+pub(super) fn put_bound(out: &mut Vec<u8>, tables: &Tables, field: &FieldTable, bound: &Bound) {
+    match &bound.what {
+        What::Leaf(leaf) if field.shape == Shape::Packed => {
+            wire::put_tag(out, field.number, wire::LENGTH);
+            wire::put_bytes(out, &leaf.wire);
+        }
+        What::Leaf(leaf) => out.extend_from_slice(&leaf.wire),
+        What::Message(node) => put_message(out, field, |out, id| put_node(out, tables, id, node)),
+    }
+}
+
+/// Writes a message field, its inside by `inside`.
+pub(super) fn put_message<T>(
+    out: &mut Vec<u8>,
+    field: &FieldTable,
+    inside: impl FnOnce(&mut Vec<u8>, MessageId) -> T,
+) -> T {
+    let id = field.kind.message().expect("only a message has an inside");
+    out.extend_from_slice(&field.tag);
+    if matches!(field.kind, crate::schema::Kind::Group(_)) {
+        let result = inside(out, id);
+        wire::put_tag(out, field.number, wire::END_GROUP);
+        return result;
+    }
+    let start = wire::open(out);
+    let result = inside(out, id);
+    wire::close(out, start);
+    result
+}

@@ -1,0 +1,75 @@
+//! Compact JSON of ours, laid out for people.
+
+/// `json` with a line a member or element, each level two spaces deeper. `json` must be JSON.
+pub(super) fn indent(json: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(json.len() * 2);
+    let mut depth = 0;
+    let mut rest = json;
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        match byte {
+            b'"' => {
+                let length = string_length(rest);
+                out.push(byte);
+                out.extend_from_slice(&rest[..length]);
+                rest = &rest[length..];
+            }
+            b'{' | b'[' if matches!(rest.first(), Some(b'}' | b']')) => {
+                out.extend_from_slice(&[byte, rest[0]]);
+                rest = &rest[1..];
+            }
+            b'{' | b'[' => {
+                depth += 1;
+                out.push(byte);
+                new_line(&mut out, depth);
+            }
+            b'}' | b']' => {
+                depth -= 1;
+                new_line(&mut out, depth);
+                out.push(byte);
+            }
+            b',' => {
+                out.push(byte);
+                new_line(&mut out, depth);
+            }
+            b':' => out.extend_from_slice(b": "),
+            _ => out.push(byte),
+        }
+    }
+    out
+}
+
+/// How far the string goes whose first quote has been read, its last quote included.
+fn string_length(rest: &[u8]) -> usize {
+    let mut escaped = false;
+    let end = rest.iter().position(|&byte| {
+        let ends = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends
+    });
+    end.map_or(rest.len(), |end| end + 1)
+}
+
+fn new_line(out: &mut Vec<u8>, depth: usize) {
+    out.push(b'\n');
+    out.resize(out.len() + 2 * depth, b' ');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::indent;
+
+    #[test]
+    fn strings_stay_as_they_are() {
+        for (json, laid_out) in [
+            ("{}", "{}"),
+            (r#"{"a":[]}"#, "{\n  \"a\": []\n}"),
+            (
+                r#"{"a,{":"b:\"]\\","c":[1,{"d":null}]}"#,
+                "{\n  \"a,{\": \"b:\\\"]\\\\\",\n  \"c\": [\n    1,\n    {\n      \"d\": null\n    }\n  ]\n}",
+            ),
+        ] {
+            assert_eq!(String::from_utf8(indent(json.as_bytes())).unwrap(), laid_out, "{json}");
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Numbers as JSON writes them, and as fields hold them.
+
+/// A whole number; ProtoJSON takes `1e3` and `1.0` too, as long as nothing is lost. Every value of every integer field
+/// is in the range.
+pub(super) fn integer(text: &str) -> Option<i128> {
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(digits) => (true, digits),
+        None => (false, text),
+    };
+    let plain = matches!(digits.as_bytes(), [b'1'..=b'9', ..] | [b'0']) && digits.len() <= 18;
+    let value = match plain.then(|| plain_digits(digits)).flatten() {
+        Some(value) => i128::from(value),
+        None => other_form(digits)?,
+    };
+    Some(if negative { -value } else { value })
+}
+
+fn plain_digits(digits: &str) -> Option<u64> {
+    digits.bytes().try_fold(0, |value, digit| digit.is_ascii_digit().then(|| value * 10 + u64::from(digit - b'0')))
+}
+
+/// Any other way to write a number that JSON has.
+fn other_form(text: &str) -> Option<i128> {
+    if !is_json_number(text) {
+        return None;
+    }
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, exponent),
+        None => (text, "0"),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let fraction = fraction.trim_end_matches('0');
+    // The digits as one number, and by how many places its point has to move to the right.
+    let digits = format!("{whole}{fraction}");
+    let digits = digits.trim_start_matches('0');
+    if digits.is_empty() {
+        return Some(0);
+    }
+    let kept = digits.trim_end_matches('0');
+    let dropped = i64::try_from(digits.len() - kept.len()).ok()?;
+    let shift = i64::from(exponent.parse::<i32>().ok()?) - i64::try_from(fraction.len()).ok()? + dropped;
+    if !(0..=20).contains(&shift) || kept.len() > 20 {
+        return None;
+    }
+    kept.parse::<i128>().ok()?.checked_mul(10_i128.pow(u32::try_from(shift).ok()?))
+}
+
+/// A double; one too large for it is none.
+pub(super) fn double(text: &str) -> Option<f64> {
+    match special(text) {
+        Some(value) => Some(value),
+        None if is_signed_json_number(text) => text.parse().ok().filter(|value: &f64| value.is_finite()),
+        None => None,
+    }
+}
+
+/// A float; one too large for it is none.
+pub(super) fn float(text: &str) -> Option<f32> {
+    match special(text) {
+        Some(value) => Some(value as f32),
+        None if is_signed_json_number(text) => text.parse().ok().filter(|value: &f32| value.is_finite()),
+        None => None,
+    }
+}
+
+fn special(text: &str) -> Option<f64> {
+    match text {
+        "NaN" => Some(f64::NAN),
+        "Infinity" => Some(f64::INFINITY),
+        "-Infinity" => Some(f64::NEG_INFINITY),
+        _ => None,
+    }
+}
+
+fn is_signed_json_number(text: &str) -> bool {
+    is_json_number(text.strip_prefix('-').unwrap_or(text))
+}
+
+/// RFC 8259, section 6, without the sign.
+fn is_json_number(text: &str) -> bool {
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, Some(exponent)),
+        None => (text, None),
+    };
+    let (whole, fraction) = match mantissa.split_once('.') {
+        Some((whole, fraction)) => (whole, Some(fraction)),
+        None => (mantissa, None),
+    };
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    digits(whole)
+        && (whole == "0" || !whole.starts_with('0'))
+        && fraction.is_none_or(digits)
+        && exponent.is_none_or(|exponent| digits(exponent.strip_prefix(['+', '-']).unwrap_or(exponent)))
+}
+
+/// Writes a double: the shortest text that reads back as it, or the name of what is no number in JSON.
+pub(super) fn put_double(out: &mut Vec<u8>, value: f64) {
+    if value.is_finite() {
+        out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
+    } else {
+        put_special(out, value);
+    }
+}
+
+/// Writes a float, likewise.
+pub(super) fn put_float(out: &mut Vec<u8>, value: f32) {
+    if value.is_finite() {
+        out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
+    } else {
+        put_special(out, f64::from(value));
+    }
+}
+
+fn put_special(out: &mut Vec<u8>, value: f64) {
+    out.extend_from_slice(match value {
+        f64::INFINITY => b"\"Infinity\"".as_slice(),
+        f64::NEG_INFINITY => b"\"-Infinity\"",
+        _ => b"\"NaN\"",
+    });
+}
+
+/// Writes an integer in decimal.
+#[inline]
+pub(super) fn put_integer(out: &mut Vec<u8>, value: impl itoa::Integer) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_whole_number_may_be_written_with_a_point_or_an_exponent() {
+        for (text, value) in [
+            ("0", Some(0)),
+            ("-0", Some(0)),
+            ("42", Some(42)),
+            ("-7", Some(-7)),
+            ("1.0", Some(1)),
+            ("1e3", Some(1000)),
+            ("1.5E+1", Some(15)),
+            ("1000e-3", Some(1)),
+            ("0.0e99", Some(0)),
+            ("0e99999999999", Some(0)),
+            ("9007199254740993", Some(9_007_199_254_740_993)),
+            ("18446744073709551615", Some(18_446_744_073_709_551_615)),
+            ("1.8446744073709551615e19", Some(18_446_744_073_709_551_615)),
+            ("1.5", None),
+            ("1e-1", None),
+            ("1e99", None),
+            ("1e99999999999", None),
+            ("01", None),
+            ("+1", None),
+            ("", None),
+            ("-", None),
+            ("--1", None),
+            (" 1", None),
+            ("1.", None),
+            (".5", None),
+            ("0x10", None),
+            ("1_000", None),
+            ("1a", None),
+            ("NaN", None),
+        ] {
+            assert_eq!(integer(text), value, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_float_is_in_range_or_refused() {
+        assert_eq!(float("3.4028235e38"), Some(f32::MAX));
+        assert_eq!(float("1e39"), None);
+        assert_eq!(double("1.7976931348623157e308"), Some(f64::MAX));
+        assert_eq!(double("1e309"), None);
+        assert_eq!(double("5e-324"), Some(f64::from_bits(1)));
+        assert_eq!(double("inf"), None);
+        assert_eq!(double("nan"), None);
+        assert_eq!(double("-Infinity"), Some(f64::NEG_INFINITY));
+        assert_eq!(double("-0").map(f64::to_bits), Some((-0.0_f64).to_bits()));
+    }
+}

@@ -1,0 +1,299 @@
+//! Timestamps, durations and field masks as ProtoJSON writes them.
+
+use super::number::put_integer;
+
+/// Seconds and nanoseconds, of a timestamp since 1970 or of a duration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Span {
+    pub(super) seconds: i64,
+    pub(super) nanos: i32,
+}
+
+/// google/protobuf/timestamp.proto: from 0001-01-01T00:00:00Z to 9999-12-31T23:59:59.999999999Z.
+const FIRST: i64 = -62_135_596_800;
+const LAST: i64 = 253_402_300_799;
+
+/// google/protobuf/duration.proto: about 10,000 years, either way.
+const LONGEST: i64 = 315_576_000_000;
+
+const BILLION: i32 = 1_000_000_000;
+
+/// RFC 3339, section 5.6, with `T` and `Z` in upper case, as timestamp.proto wants them.
+pub(super) fn timestamp(text: &str) -> Option<Span> {
+    let (date, rest) = text.split_at_checked(10)?;
+    let (time, rest) = rest.strip_prefix('T')?.split_at_checked(8)?;
+    let days = days(date)?;
+    let [hours, minutes, seconds] = parts::<3>(time, ':', [2, 2, 2])?;
+    if hours > 23 || minutes > 59 || seconds > 59 {
+        return None;
+    }
+    let (nanos, zone) = match rest.strip_prefix('.') {
+        Some(rest) => {
+            let end = rest.find(|c: char| !c.is_ascii_digit())?;
+            (nanos(&rest[..end])?, &rest[end..])
+        }
+        None => (0, rest),
+    };
+    let seconds = days * 86_400 + hours * 3600 + minutes * 60 + seconds - offset(zone)?;
+    (FIRST..=LAST).contains(&seconds).then_some(Span { seconds, nanos })
+}
+
+/// Writes a timestamp; false if it is out of range.
+pub(super) fn put_timestamp(out: &mut Vec<u8>, span: Span) -> bool {
+    if !(FIRST..=LAST).contains(&span.seconds) || !(0..BILLION).contains(&span.nanos) {
+        return false;
+    }
+    let (days, second) = (span.seconds.div_euclid(86_400), span.seconds.rem_euclid(86_400));
+    let (year, month, day) = civil(days);
+    let date =
+        format!("\"{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60);
+    out.extend_from_slice(date.as_bytes());
+    put_fraction(out, span.nanos.unsigned_abs());
+    out.extend_from_slice(b"Z\"");
+    true
+}
+
+/// duration.proto: seconds with up to nine digits of a fraction, then `s`.
+pub(super) fn duration(text: &str) -> Option<Span> {
+    let text = text.strip_suffix('s')?;
+    let (negative, text) = text.strip_prefix('-').map_or((false, text), |text| (true, text));
+    let (seconds, nanos) = match text.split_once('.') {
+        Some((seconds, fraction)) => (seconds, nanos(fraction)?),
+        None => (text, 0),
+    };
+    if seconds.is_empty() || seconds.len() > 12 || !seconds.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let seconds: i64 = seconds.parse().ok()?;
+    let sign = if negative { -1 } else { 1 };
+    let whole = seconds <= LONGEST;
+    whole.then_some(Span { seconds: seconds * i64::from(sign), nanos: nanos * sign })
+}
+
+/// Writes a duration; false if it is out of range or its parts differ in sign.
+pub(super) fn put_duration(out: &mut Vec<u8>, span: Span) -> bool {
+    let same_sign = span.seconds == 0 || span.nanos == 0 || (span.seconds < 0) == (span.nanos < 0);
+    if !(-LONGEST..=LONGEST).contains(&span.seconds) || span.nanos.unsigned_abs() >= BILLION as u32 || !same_sign {
+        return false;
+    }
+    out.push(b'"');
+    if span.seconds < 0 || span.nanos < 0 {
+        out.push(b'-');
+    }
+    put_integer(out, span.seconds.unsigned_abs());
+    put_fraction(out, span.nanos.unsigned_abs());
+    out.extend_from_slice(b"s\"");
+    true
+}
+
+/// field_mask.proto: the paths, each in lowerCamelCase; `None` if one is not.
+pub(super) fn mask_paths(text: &str) -> Option<Vec<String>> {
+    if text.is_empty() {
+        return Some(Vec::new());
+    }
+    text.split(',').map(snake).collect()
+}
+
+/// One path in lowerCamelCase; `None` if the way back would not lead to it.
+pub(super) fn camel(path: &str) -> Option<String> {
+    let mut camel = String::with_capacity(path.len());
+    let mut characters = path.chars();
+    while let Some(c) = characters.next() {
+        match c {
+            'A'..='Z' => return None,
+            '_' => camel.push(characters.next().filter(char::is_ascii_lowercase)?.to_ascii_uppercase()),
+            c => camel.push(c),
+        }
+    }
+    Some(camel)
+}
+
+fn snake(path: &str) -> Option<String> {
+    let mut snake = String::with_capacity(path.len() + 4);
+    for c in path.chars() {
+        match c {
+            'A'..='Z' => snake.extend(['_', c.to_ascii_lowercase()]),
+            'a'..='z' | '0'..='9' | '.' => snake.push(c),
+            _ => return None,
+        }
+    }
+    (!snake.is_empty()).then_some(snake)
+}
+
+/// 3, 6 or 9 digits, or none.
+fn put_fraction(out: &mut Vec<u8>, nanos: u32) {
+    let text = match nanos {
+        0 => return,
+        n if n % 1_000_000 == 0 => format!(".{:03}", n / 1_000_000),
+        n if n % 1_000 == 0 => format!(".{:06}", n / 1_000),
+        n => format!(".{n:09}"),
+    };
+    out.extend_from_slice(text.as_bytes());
+}
+
+fn nanos(digits: &str) -> Option<i32> {
+    if digits.is_empty() || digits.len() > 9 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    Some(digits.parse::<i32>().ok()? * 10_i32.pow(9 - digits.len() as u32))
+}
+
+fn offset(zone: &str) -> Option<i64> {
+    if zone == "Z" {
+        return Some(0);
+    }
+    let (sign, time) = zone.split_at_checked(1)?;
+    let [hours, minutes] = parts::<2>(time, ':', [2, 2])?;
+    let seconds = hours * 3600 + minutes * 60;
+    match sign {
+        _ if hours > 23 || minutes > 59 => None,
+        "+" => Some(seconds),
+        "-" => Some(-seconds),
+        _ => None,
+    }
+}
+
+/// Days since 1970-01-01 of `YYYY-MM-DD`.
+fn days(date: &str) -> Option<i64> {
+    let [year, month, day] = parts::<3>(date, '-', [4, 2, 2])?;
+    if year == 0 || !(1..=12).contains(&month) || !(1..=days_in(year, month)).contains(&day) {
+        return None;
+    }
+    // Years are counted from March here: then the leap day is the last of a year, and the months before it have lengths
+    // that one formula gives.
+    let year = if month <= 2 { year - 1 } else { year };
+    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let day_of_year = (153 * (month + if month > 2 { -3 } else { 9 }) + 2) / 5 + day - 1;
+    Some(era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468)
+}
+
+fn civil(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let march_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * march_month + 2) / 5 + 1;
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    (era * 400 + year_of_era + i64::from(month <= 2), month, day)
+}
+
+fn days_in(year: i64, month: i64) -> i64 {
+    match month {
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// Numbers of so many digits each, with a separator between.
+fn parts<const N: usize>(text: &str, separator: char, lengths: [usize; N]) -> Option<[i64; N]> {
+    let mut numbers = [0; N];
+    let mut texts = text.split(separator);
+    for (number, length) in numbers.iter_mut().zip(lengths) {
+        let digits = texts.next().filter(|t| t.len() == length && t.bytes().all(|b| b.is_ascii_digit()))?;
+        *number = digits.parse().ok()?;
+    }
+    texts.next().is_none().then_some(numbers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timestamps_come_back_in_utc() {
+        for (text, printed) in [
+            ("1970-01-01T00:00:00Z", Some("1970-01-01T00:00:00Z")),
+            ("0001-01-01T00:00:00Z", Some("0001-01-01T00:00:00Z")),
+            ("9999-12-31T23:59:59.999999999Z", Some("9999-12-31T23:59:59.999999999Z")),
+            ("2000-02-29T12:00:00.5+01:00", Some("2000-02-29T11:00:00.500Z")),
+            ("2024-03-01T00:30:00-00:30", Some("2024-03-01T01:00:00Z")),
+            ("1969-12-31T23:59:59.000001Z", Some("1969-12-31T23:59:59.000001Z")),
+            ("2100-02-29T00:00:00Z", None),
+            ("0000-12-31T23:59:59Z", None),
+            ("0001-01-01T00:00:00+01:00", None),
+            ("9999-12-31T23:59:59-00:01", None),
+            ("2026-01-31t12:00:00Z", None),
+            ("2026-01-31T12:00:00z", None),
+            ("2026-01-31 12:00:00Z", None),
+            ("2026-01-31T12:00:00", None),
+            ("2026-01-31T24:00:00Z", None),
+            ("2026-01-31T12:00:60Z", None),
+            ("2026-01-31T12:00:00.Z", None),
+            ("2026-01-31T12:00:00.1234567890Z", None),
+            ("2026-1-31T12:00:00Z", None),
+            ("2026-01-31T12:00:00+1:00", None),
+            ("2026-01-31T12:00:00Zx", None),
+            ("é026-01-31T12:00:00Z", None),
+            ("", None),
+        ] {
+            let read = timestamp(text).map(|span| {
+                let mut out = Vec::new();
+                assert!(put_timestamp(&mut out, span), "{text}");
+                String::from_utf8(out).unwrap()
+            });
+            assert_eq!(read, printed.map(|printed| format!("{printed:?}")), "{text}");
+        }
+    }
+
+    #[test]
+    fn durations_come_back() {
+        for (text, printed) in [
+            ("0s", Some("0s")),
+            ("1.5s", Some("1.500s")),
+            ("-0.5s", Some("-0.500s")),
+            ("315576000000s", Some("315576000000s")),
+            ("-1.000000001s", Some("-1.000000001s")),
+            ("315576000001s", None),
+            ("1", None),
+            ("s", None),
+            (".5s", None),
+            ("1.s", None),
+            ("+1s", None),
+            ("1e3s", None),
+            ("--1s", None),
+            ("1.0000000001s", None),
+        ] {
+            let read = duration(text).map(|span| {
+                let mut out = Vec::new();
+                assert!(put_duration(&mut out, span), "{text}");
+                String::from_utf8(out).unwrap()
+            });
+            assert_eq!(read, printed.map(|printed| format!("{printed:?}")), "{text}");
+        }
+        for (seconds, nanos) in [(1, -1), (-1, 1), (LONGEST + 1, 0), (0, BILLION)] {
+            assert!(!put_duration(&mut Vec::new(), Span { seconds, nanos }), "{seconds} {nanos}");
+        }
+    }
+
+    #[test]
+    fn every_day_of_four_centuries_comes_back() {
+        for day in days("1600-01-01").unwrap()..days("2000-01-01").unwrap() {
+            let (year, month, date) = civil(day);
+            assert_eq!(days(&format!("{year:04}-{month:02}-{date:02}")), Some(day));
+        }
+    }
+
+    #[test]
+    fn a_path_of_a_mask_comes_back_or_is_refused() {
+        for (path, camelled) in [
+            ("a", Some("a")),
+            ("foo_bar.baz_qux", Some("fooBar.bazQux")),
+            ("a1.b2", Some("a1.b2")),
+            ("fooBar", None),
+            ("foo_", None),
+            ("foo_1", None),
+            ("foo__bar", None),
+        ] {
+            assert_eq!(camel(path).as_deref(), camelled, "{path}");
+            if let Some(camelled) = camelled {
+                assert_eq!(mask_paths(camelled), Some(vec![path.to_owned()]), "{path}");
+            }
+        }
+        for text in ["foo_bar", "a,,b", ",", "a b"] {
+            assert_eq!(mask_paths(text), None, "{text}");
+        }
+    }
+}

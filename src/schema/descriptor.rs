@@ -1,0 +1,176 @@
+//! What is read of google/protobuf/descriptor.proto, by its published field numbers.
+//!
+//! Options stay bytes: which of them mean something is known only when the extensions of all files are. Editions are
+//! read too, which the descriptors of our libraries do not have.
+
+use prost::Message;
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct File {
+    #[prost(string, tag = "1")]
+    pub(super) name: String,
+    #[prost(string, tag = "2")]
+    pub(super) package: String,
+    #[prost(string, repeated, tag = "3")]
+    pub(super) dependency: Vec<String>,
+    #[prost(message, repeated, tag = "4")]
+    pub(super) messages: Vec<MessageType>,
+    #[prost(message, repeated, tag = "5")]
+    pub(super) enums: Vec<EnumType>,
+    #[prost(message, repeated, tag = "6")]
+    pub(super) services: Vec<Service>,
+    #[prost(message, repeated, tag = "7")]
+    pub(super) extensions: Vec<FieldType>,
+    #[prost(message, optional, tag = "8")]
+    pub(super) options: Option<FileOptions>,
+    #[prost(string, tag = "12")]
+    pub(super) syntax: String,
+    #[prost(int32, tag = "14")]
+    pub(super) edition: i32,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct FileOptions {
+    #[prost(message, optional, tag = "50")]
+    pub(super) features: Option<FeatureSet>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct MessageType {
+    #[prost(string, tag = "1")]
+    pub(super) name: String,
+    #[prost(message, repeated, tag = "2")]
+    pub(super) fields: Vec<FieldType>,
+    #[prost(message, repeated, tag = "3")]
+    pub(super) messages: Vec<Self>,
+    #[prost(message, repeated, tag = "4")]
+    pub(super) enums: Vec<EnumType>,
+    #[prost(message, repeated, tag = "6")]
+    pub(super) extensions: Vec<FieldType>,
+    #[prost(message, repeated, tag = "8")]
+    pub(super) oneofs: Vec<Oneof>,
+    #[prost(bytes = "vec", tag = "7")]
+    pub(super) options: Vec<u8>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct MessageOptions {
+    #[prost(bool, tag = "1")]
+    pub(super) message_set_wire_format: bool,
+    #[prost(bool, tag = "7")]
+    pub(super) map_entry: bool,
+    #[prost(message, optional, tag = "12")]
+    pub(super) features: Option<FeatureSet>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Oneof {
+    #[prost(string, tag = "1")]
+    pub(super) name: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct FieldType {
+    #[prost(string, tag = "1")]
+    pub(super) name: String,
+    #[prost(string, tag = "2")]
+    pub(super) extendee: String,
+    #[prost(int32, tag = "3")]
+    pub(super) number: i32,
+    /// 1 optional, 2 required, 3 repeated.
+    #[prost(int32, tag = "4")]
+    pub(super) label: i32,
+    #[prost(int32, tag = "5")]
+    pub(super) kind: i32,
+    #[prost(string, tag = "6")]
+    pub(super) type_name: String,
+    #[prost(bytes = "vec", tag = "8")]
+    pub(super) options: Vec<u8>,
+    #[prost(int32, optional, tag = "9")]
+    pub(super) oneof_index: Option<i32>,
+    #[prost(string, optional, tag = "10")]
+    pub(super) json_name: Option<String>,
+    #[prost(bool, tag = "17")]
+    pub(super) proto3_optional: bool,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct FieldOptions {
+    #[prost(bool, optional, tag = "2")]
+    pub(super) packed: Option<bool>,
+    #[prost(bool, tag = "16")]
+    pub(super) debug_redact: bool,
+    #[prost(message, optional, tag = "21")]
+    pub(super) features: Option<FeatureSet>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct EnumType {
+    #[prost(string, tag = "1")]
+    pub(super) name: String,
+    #[prost(message, repeated, tag = "2")]
+    pub(super) values: Vec<EnumValue>,
+    #[prost(message, optional, tag = "3")]
+    pub(super) options: Option<EnumOptions>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct EnumOptions {
+    #[prost(message, optional, tag = "7")]
+    pub(super) features: Option<FeatureSet>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct EnumValue {
+    #[prost(string, tag = "1")]
+    pub(super) name: String,
+    #[prost(int32, tag = "2")]
+    pub(super) number: i32,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Service {
+    #[prost(string, tag = "1")]
+    pub(super) name: String,
+    #[prost(message, repeated, tag = "2")]
+    pub(super) methods: Vec<Method>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Method {
+    #[prost(string, tag = "1")]
+    pub(super) name: String,
+    #[prost(string, tag = "2")]
+    pub(super) input: String,
+    #[prost(string, tag = "3")]
+    pub(super) output: String,
+    #[prost(bytes = "vec", tag = "4")]
+    pub(super) options: Vec<u8>,
+    #[prost(bool, tag = "5")]
+    pub(super) client_streaming: bool,
+    #[prost(bool, tag = "6")]
+    pub(super) server_streaming: bool,
+}
+
+/// Editions: what a file, message, enum or field says of its own features.
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(super) struct FeatureSet {
+    /// 1 explicit, 2 implicit, 3 legacy required.
+    #[prost(int32, optional, tag = "1")]
+    pub(super) field_presence: Option<i32>,
+    /// 1 open, 2 closed.
+    #[prost(int32, optional, tag = "2")]
+    pub(super) enum_type: Option<i32>,
+    /// 1 packed, 2 expanded.
+    #[prost(int32, optional, tag = "3")]
+    pub(super) repeated_field_encoding: Option<i32>,
+    /// 2 verify, 3 none.
+    #[prost(int32, optional, tag = "4")]
+    pub(super) utf8_validation: Option<i32>,
+    /// 1 length-prefixed, 2 delimited.
+    #[prost(int32, optional, tag = "5")]
+    pub(super) message_encoding: Option<i32>,
+    /// 1 allow, 2 legacy best effort.
+    #[prost(int32, optional, tag = "6")]
+    pub(super) json_format: Option<i32>,
+}

@@ -1,0 +1,263 @@
+//! Messages, fields and enums as flat tables: what the codec runs on. After start nothing looks into a descriptor.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+/// A message type, by its place in [`Tables`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct MessageId(pub(super) u32);
+
+/// An enum type, by its place in [`Tables`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct EnumId(pub(super) u32);
+
+/// Every message and enum.
+#[derive(Debug, Default)]
+pub struct Tables {
+    pub(super) messages: Vec<MessageTable>,
+    pub(super) enums: Vec<EnumTable>,
+    pub(super) names: HashMap<String, MessageId>,
+}
+
+/// A message type.
+#[derive(Debug)]
+pub struct MessageTable {
+    /// `package.Message`.
+    pub name: Box<str>,
+    /// Its form in JSON, if it has one of its own.
+    pub known: Known,
+    /// Its fields and extensions, by number.
+    pub fields: Box<[FieldTable]>,
+    /// The names of its oneofs.
+    pub oneofs: Box<[Box<str>]>,
+    /// Whether any field is required (proto2).
+    pub has_required: bool,
+    /// `message_set_wire_format`: extensions travel as groups of a type id and a message.
+    pub message_set: bool,
+    /// For small numbers: the index of the field plus one.
+    pub(super) dense: Box<[u16]>,
+    /// Every spelling of every field.
+    pub(super) by_name: HashMap<Box<str>, u16, BuildHasherDefault<NameHasher>>,
+}
+
+/// Messages that ProtoJSON writes in a form of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// No such form: an object with a member a field.
+    No,
+    /// `{"@type": ..., ...}`
+    Any,
+    /// RFC 3339
+    Timestamp,
+    /// `1.5s`
+    Duration,
+    /// `a,b.c`
+    FieldMask,
+    /// Any object.
+    Struct,
+    /// Any value.
+    Value,
+    /// Any array.
+    ListValue,
+    /// The value of its only field.
+    Wrapper,
+}
+
+/// A field or an extension.
+#[derive(Debug)]
+pub struct FieldTable {
+    /// Field number.
+    pub number: u32,
+    /// The name in the proto file; of an extension `[package.name]`.
+    pub name: Box<str>,
+    /// The name in JSON.
+    pub json_name: Box<str>,
+    /// `"jsonName":`, escaped.
+    pub json_key: Box<[u8]>,
+    /// `"proto_name":`, escaped.
+    pub proto_key: Box<[u8]>,
+    /// The tag that begins each of its values when it is not packed, in wire format.
+    pub tag: Box<[u8]>,
+    /// What a value is.
+    pub kind: Kind,
+    /// How many values there are.
+    pub shape: Shape,
+    /// Its oneof among [`MessageTable::oneofs`].
+    pub oneof: Option<u16>,
+    /// Whether its value must not be shown.
+    pub redacted: bool,
+}
+
+/// What one value of a field is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are those of descriptor.proto")]
+pub enum Kind {
+    Double,
+    Float,
+    Int32,
+    Int64,
+    Uint32,
+    Uint64,
+    Sint32,
+    Sint64,
+    Fixed32,
+    Fixed64,
+    Sfixed32,
+    Sfixed64,
+    Bool,
+    String,
+    Bytes,
+    Enum(EnumId),
+    /// Length-prefixed.
+    Message(MessageId),
+    /// Delimited by tags.
+    Group(MessageId),
+}
+
+/// How many values a field has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// One; its default is as good as none.
+    Implicit,
+    /// One or none.
+    Explicit,
+    /// One (proto2).
+    Required,
+    /// A list, each value with a tag.
+    Repeated,
+    /// A list in one length-delimited value.
+    Packed,
+    /// A map; [`FieldTable::kind`] is that of the entries, whose fields 1 and 2 are key and value.
+    Map,
+}
+
+/// An enum type.
+#[derive(Debug)]
+pub struct EnumTable {
+    /// `package.Enum`.
+    pub name: Box<str>,
+    /// Whether numbers without a name are no values of it.
+    pub closed: bool,
+    /// `google.protobuf.NullValue`, whose value is `null`.
+    pub is_null: bool,
+    /// By number; of names for one number the first. The name stands in quotes.
+    pub(super) by_number: Box<[(i32, Box<[u8]>)]>,
+    pub(super) by_name: HashMap<Box<str>, i32>,
+}
+
+impl Tables {
+    /// The message of this id.
+    #[must_use]
+    #[inline]
+    pub fn message(&self, id: MessageId) -> &MessageTable {
+        &self.messages[id.0 as usize]
+    }
+
+    /// The enum of this id.
+    #[must_use]
+    #[inline]
+    pub fn enumeration(&self, id: EnumId) -> &EnumTable {
+        &self.enums[id.0 as usize]
+    }
+
+    /// The message of this full name.
+    #[must_use]
+    pub fn find(&self, full_name: &str) -> Option<MessageId> {
+        self.names.get(full_name).copied()
+    }
+}
+
+impl MessageTable {
+    /// The index of the field of this number.
+    #[must_use]
+    #[inline]
+    pub fn by_number(&self, number: u32) -> Option<usize> {
+        match self.dense.get(number as usize) {
+            Some(index) => usize::from(*index).checked_sub(1),
+            None => self.fields.binary_search_by_key(&number, |field| field.number).ok(),
+        }
+    }
+
+    /// The index of the field of this name, as the proto file or as JSON spells it.
+    #[must_use]
+    pub fn by_name(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).map(|&index| usize::from(index))
+    }
+}
+
+impl FieldTable {
+    /// Whether it holds a list or a map.
+    #[must_use]
+    pub fn is_repeated(&self) -> bool {
+        matches!(self.shape, Shape::Repeated | Shape::Packed | Shape::Map)
+    }
+}
+
+impl Kind {
+    /// The message type, length-prefixed or delimited.
+    #[must_use]
+    pub fn message(self) -> Option<MessageId> {
+        match self {
+            Self::Message(id) | Self::Group(id) => Some(id),
+            _ => None,
+        }
+    }
+
+    /// The wire type of one value.
+    #[must_use]
+    pub fn wire_type(self) -> u8 {
+        use crate::wire::{FIXED32, FIXED64, GROUP, LENGTH, VARINT};
+        match self {
+            Self::Double | Self::Fixed64 | Self::Sfixed64 => FIXED64,
+            Self::Float | Self::Fixed32 | Self::Sfixed32 => FIXED32,
+            Self::String | Self::Bytes | Self::Message(_) => LENGTH,
+            Self::Group(_) => GROUP,
+            _ => VARINT,
+        }
+    }
+}
+
+impl EnumTable {
+    /// The number of a name.
+    #[must_use]
+    pub fn number(&self, name: &str) -> Option<i32> {
+        self.by_name.get(name).copied()
+    }
+
+    /// The name of a number, in quotes.
+    #[must_use]
+    #[inline]
+    pub fn quoted(&self, number: i32) -> Option<&[u8]> {
+        // Most enums count from 0 without gaps.
+        let guess = usize::try_from(number).ok().and_then(|index| self.by_number.get(index));
+        match guess {
+            Some((known, name)) if *known == number => Some(name),
+            _ => {
+                let index = self.by_number.binary_search_by_key(&number, |(number, _)| *number).ok()?;
+                Some(&self.by_number[index].1)
+            }
+        }
+    }
+}
+
+/// Hashes names: eight bytes at a time. The names in the tables are the operator's, so nobody can make them collide.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct NameHasher(u64);
+
+impl Hasher for NameHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        const MULTIPLIER: u64 = 0x517c_c1b7_2722_0a95;
+        let mut add = |word: u64| self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(MULTIPLIER);
+        let (words, rest) = bytes.as_chunks::<8>();
+        words.iter().for_each(|word| add(u64::from_le_bytes(*word)));
+        let mut last = [0; 8];
+        last[..rest.len()].copy_from_slice(rest);
+        add(u64::from_le_bytes(last) ^ (bytes.len() as u64) << 56);
+    }
+
+    fn write_u8(&mut self, _: u8) {}
+
+    fn finish(&self) -> u64 {
+        self.0 ^ self.0 >> 32
+    }
+}
