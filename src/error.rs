@@ -55,12 +55,12 @@ impl Refusal {
 
     /// A request for which there is no route.
     #[must_use]
-    pub fn miss(miss: Miss, path: &str) -> Self {
+    pub fn miss(miss: Miss) -> Self {
         match miss {
             Miss::Path => Self::new(StatusCode::NOT_FOUND, Code::NotFound, "no call has this path"),
             Miss::Method { allowed } => {
                 let allow = allowed.join(", ");
-                let message = format!("expected one of the methods {allow} for {path}");
+                let message = format!("expected one of the methods that this path has: {allow}");
                 let refusal = Self::new(StatusCode::METHOD_NOT_ALLOWED, Code::Unimplemented, message);
                 Self { allow: Some(allow), ..refusal }
             }

@@ -12,7 +12,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::{HeaderName, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tokio::time::Instant;
@@ -106,11 +106,10 @@ impl Gateway {
     async fn answer(&self, request: Request, started: Instant) -> Result<Response, Refusal> {
         let deadline = started + self.upstream.deadline;
         let (head, body) = request.into_parts();
-        let path = head.uri.path();
         let query = Query::parse(head.uri.query().unwrap_or_default());
         let query = query.map_err(|error| Refusal::bad_request(error.to_string()))?;
         let Found { route, captures } =
-            self.routes.find(&head.method, path, &query).map_err(|miss| Refusal::miss(miss, path))?;
+            self.routes.find(&head.method, head.uri.path(), &query).map_err(Refusal::miss)?;
         let body = self.read_body(route, &head.headers, body, deadline).await?;
         let message = route.encode(&captures, &query, body.as_deref()).map_err(|error| Refusal::encode(&error))?;
         let metadata =
@@ -158,6 +157,7 @@ impl Gateway {
             return Err(Refusal::encode(&route.body_unexpected()));
         }
         self.check_type(headers)?;
+        check_encoding(headers)?;
         Ok(Some(bytes))
     }
 
@@ -195,6 +195,16 @@ impl Gateway {
             headers.append(name, value.clone());
         }
     }
+}
+
+/// RFC 9110, section 15.5.16: a coding that is not taken is 415 too, and `Accept-Encoding` would say which is.
+fn check_encoding(headers: &HeaderMap) -> Result<(), Refusal> {
+    let codings = headers.get_all(CONTENT_ENCODING).iter();
+    if codings.into_iter().all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Ok(());
+    }
+    let message = "expected a body without Content-Encoding, found one with it";
+    Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::InvalidArgument, message))
 }
 
 fn too_large(limit: usize) -> Refusal {

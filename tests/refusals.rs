@@ -379,6 +379,10 @@ fn a_body_is_json_by_its_content_type_or_refused() {
     }
     let two = [("Content-Type", "application/json"), ("Content-Type", "application/json")];
     assert_eq!(put(&two).status, 415);
+    let zipped = [("Content-Type", "application/json"), ("Content-Encoding", "gzip")];
+    let body = plain(3, "expected a body without Content-Encoding, found one with it");
+    assert_refused(&put(&zipped), 415, &body, "gzip");
+    assert_eq!(put(&[("Content-Type", "application/json"), ("Content-Encoding", "identity")]).status, 200);
     for content_type in [
         "application/json",
         "APPLICATION/JSON",
@@ -428,7 +432,7 @@ fn a_method_that_a_path_has_not_is_told_which_it_has() {
         ("BREW", "/health-check", "GET"),
     ] {
         let answer = stage.send(method, target, &[], None);
-        let body = plain(12, &format!("expected one of the methods {allow} for {target}"));
+        let body = plain(12, &format!("expected one of the methods that this path has: {allow}"));
         assert_refused(&answer, 405, &body, method);
         assert_eq!(answer.header("allow"), Some(allow), "{method} {target}");
     }

@@ -22,6 +22,12 @@ pub enum QueryError {
         /// Why.
         problem: TextError,
     },
+    /// A value without a key.
+    #[error("at query pair {number}: expected a key before `=`, found none")]
+    NoKey {
+        /// Which pair, from 1.
+        number: usize,
+    },
     /// Too many pairs.
     #[error("expected at most {MOST_PAIRS} query pairs, found more")]
     TooMany,
@@ -39,6 +45,9 @@ impl Query {
                 return Err(QueryError::TooMany);
             }
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            if key.is_empty() {
+                return Err(QueryError::NoKey { number: index + 1 });
+            }
             let decode =
                 |raw| text::decode(raw, Keep::Plus).map_err(|problem| QueryError::Text { number: index + 1, problem });
             pairs.push((decode(key)?, decode(value)?));

@@ -159,6 +159,7 @@ fn query_keys_fill_what_path_and_body_leave() {
                 "at account.card.number: `iban` is given too, and only one of the oneof `kind` can be, in the query",
             ),
             ("GET /v1/a?name=%zz", "at query pair 1: expected two hexadecimal digits after `%`, found something else"),
+            ("GET /v1/a?name=n&=x", "at query pair 2: expected a key before `=`, found none"),
             ("GET /v1/a <- {}", "expected no body, found one: GET /v1/{id} takes none"),
             ("POST /v1/a?limit=1 <- {\"iban\":\"x\"}", r#"Post {"id":"a","account":{"iban":"x"},"limit":1}"#),
             (
