@@ -228,12 +228,17 @@ pub fn close(out: &mut Vec<u8>, start: usize) {
 }
 
 fn close_long(out: &mut Vec<u8>, start: usize, length: usize) {
-    let mut prefix = Vec::with_capacity(10);
-    put_varint(&mut prefix, length as u64);
-    let more = prefix.len() - 1;
-    out.resize(out.len() + more, 0);
-    out.copy_within(start..start + length, start + more);
-    out[start - 1..start + more].copy_from_slice(&prefix);
+    let mut prefix = [0; 10];
+    let (mut size, mut rest) = (0, length);
+    while rest >= 0x80 {
+        prefix[size] = rest as u8 | 0x80;
+        rest >>= 7;
+        size += 1;
+    }
+    prefix[size] = rest as u8;
+    out.resize(out.len() + size, 0);
+    out.copy_within(start..start + length, start + size);
+    out[start - 1..=start - 1 + size].copy_from_slice(&prefix[..=size]);
 }
 
 /// `sint32` and `sint64`: small absolute values are short.

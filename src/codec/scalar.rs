@@ -80,6 +80,7 @@ fn put_fixed64(out: &mut Vec<u8>, field: &FieldTable, write: Write, bits: u64) {
 /// Writes a string.
 #[inline]
 pub(super) fn put_string(out: &mut Vec<u8>, field: &FieldTable, write: Write, text: &str) {
+    out.reserve(text.len() + 16);
     if put_tag(out, field, write, text.is_empty()) {
         wire::put_bytes(out, text.as_bytes());
     }

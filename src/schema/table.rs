@@ -142,7 +142,7 @@ pub struct EnumTable {
     pub is_null: bool,
     /// By number; of names for one number the first. The name stands in quotes.
     pub(super) by_number: Box<[(i32, Box<[u8]>)]>,
-    pub(super) by_name: HashMap<Box<str>, i32>,
+    pub(super) by_name: HashMap<Box<str>, i32, BuildHasherDefault<NameHasher>>,
 }
 
 impl Tables {

@@ -8,9 +8,18 @@ use super::{Decoder, Outcome};
 use crate::schema::{FieldTable, Kind};
 use crate::wire::{self, Reader, WireError};
 
+/// How many entries a small map has.
+const FEW: usize = 8;
+
 impl<'a> Decoder<'a> {
     /// The entries of a map that follow one another.
     pub(super) fn map_run(&mut self, field: &'a FieldTable, wire_type: u8, reader: &mut Reader<'_>) -> Outcome<bool> {
+        let (before, start) = (self.out.len(), *reader);
+        if wire_type == wire::LENGTH && self.few_entries(field, reader)? {
+            return Ok(true);
+        }
+        self.out.truncate(before);
+        *reader = start;
         let mut entries = Vec::new();
         let mut wire_type = wire_type;
         loop {
@@ -25,6 +34,48 @@ impl<'a> Decoder<'a> {
             }
         }
         self.map(field, &entries)
+    }
+
+    /// A small map with different keys, each entry a key and a value: most maps are, and need no memory of their own.
+    /// False, with the output and the reader anywhere, if this is another.
+    fn few_entries(&mut self, field: &'a FieldTable, reader: &mut Reader<'_>) -> Outcome<bool> {
+        let table = field.kind.message().map(|id| self.tables.message(id));
+        let Some([key_field, value_field]) = table.map(|table| &table.fields[..]) else { return Ok(false) };
+        if key_field.kind != Kind::String {
+            return Ok(false);
+        }
+        let mut keys: [&[u8]; FEW] = [&[]; FEW];
+        self.key(field);
+        self.out.push(b'{');
+        for count in 0.. {
+            let mut entry = Reader::new(reader.bytes()?);
+            if count == FEW || entry.is_empty() || entry.tag()? != (1, wire::LENGTH) {
+                return Ok(false);
+            }
+            let key = entry.bytes()?;
+            let is_value = !entry.is_empty() && entry.tag()? == (2, value_field.kind.wire_type());
+            if !is_value || keys[..count].contains(&key) {
+                return Ok(false);
+            }
+            keys[count] = key;
+            self.string(key_field, key)?;
+            self.out.push(b':');
+            let start = self.out.len();
+            self.value(value_field, &mut entry)?;
+            if self.out.len() == start || !entry.is_empty() {
+                return Ok(false);
+            }
+            self.out.push(b',');
+            self.check_size()?;
+            match next_of(field, *reader) {
+                Some((wire::LENGTH, after)) => *reader = after,
+                Some(_) => return Ok(false),
+                None => break,
+            }
+        }
+        self.close(b'}');
+        self.out.push(b',');
+        Ok(true)
     }
 
     /// A map from its entries; of entries with one key the last counts.

@@ -9,7 +9,7 @@ mod map;
 mod scattered;
 
 use super::number::{put_double, put_float, put_integer};
-use crate::json::put_string;
+use crate::json;
 use crate::schema::{FieldTable, Kind, Known, Message, MessageId, MessageTable, Shape, Tables};
 use crate::wire::{self, Reader, WireError};
 
@@ -345,10 +345,13 @@ impl<'a> Decoder<'a> {
     }
 
     fn string(&mut self, field: &FieldTable, bytes: &[u8]) -> Outcome<()> {
+        if json::put_plain_string(&mut self.out, bytes) {
+            return Ok(());
+        }
         let Ok(text) = std::str::from_utf8(bytes) else {
             return Err(DecodeProblem::Utf8 { field: field.json_name.to_string() }.into());
         };
-        put_string(&mut self.out, text);
+        json::put_string(&mut self.out, text);
         Ok(())
     }
 

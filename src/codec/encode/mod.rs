@@ -5,9 +5,10 @@
 mod fault;
 mod known;
 mod request;
+mod seen;
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::scalar::{self, Write};
 use super::{FieldProblem, Found, expectation, quoted};
@@ -16,6 +17,7 @@ use crate::schema::{EnumId, FieldPath, FieldTable, Kind, Known, Message, Message
 use crate::wire;
 use fault::{Fault, Outcome};
 use request::{Bound, Leaf, Node, What, put_bound, sibling_problem};
+use seen::{Keys, Open};
 
 pub use request::{Origin, Request, RequestError};
 
@@ -159,9 +161,18 @@ impl<'a> Encoder<'a> {
     /// The members of an object that is a message; `in_any` passes over `@type`.
     fn members(&mut self, id: MessageId, context: Context<'_>, in_any: bool) -> Outcome<()> {
         let table = self.tables.message(id);
-        let mut open = Open { table, seen: Bits::new(table.fields.len()), nulls: Bits::default(), next: 0 };
+        let mut open = Open::new(table);
         let mut first = true;
-        while let Some(name) = self.scanner.member(&mut first)? {
+        loop {
+            // Most writers keep to the order of the fields and to their names in JSON.
+            while let Some(field) =
+                table.fields.get(open.next).filter(|f| self.scanner.member_is(&mut first, &f.json_key))
+            {
+                let index = open.next;
+                open.next += 1;
+                self.member(&mut open, index, &field.json_name, context)?;
+            }
+            let Some(name) = self.scanner.member(&mut first)? else { break };
             if in_any && name == "@type" {
                 self.scanner.skip()?;
                 continue;
@@ -313,8 +324,7 @@ impl<'a> Encoder<'a> {
             return Err(self.unexpected_text(expected));
         }
         self.scanner.begin_object()?;
-        // Keys in wire format: two spellings of a number are one key.
-        let mut keys: HashSet<Vec<u8>> = HashSet::new();
+        let mut keys = Keys::default();
         let mut first = true;
         while let Some(name) = self.scanner.member(&mut first)? {
             let before = self.out.len();
@@ -325,7 +335,15 @@ impl<'a> Encoder<'a> {
                 let found = Found::new(quoted(&name), "another text");
                 return Err(self.error(FieldProblem::Unexpected { expected, found }).key(&name));
             }
-            if !keys.insert(self.out[start..].to_vec()) {
+            // Two spellings of a number are one key, so what is not text is compared in wire format.
+            let key = match key_field.kind {
+                Kind::String => match &name {
+                    Cow::Borrowed(name) => Cow::Borrowed(name.as_bytes()),
+                    Cow::Owned(name) => Cow::Owned(name.clone().into_bytes()),
+                },
+                _ => Cow::Owned(self.out[start..].to_vec()),
+            };
+            if !keys.insert(key) {
                 return Err(self.error(FieldProblem::Twice).key(&name));
             }
             let value_start = self.out.len();
@@ -347,8 +365,15 @@ impl<'a> Encoder<'a> {
                 if self.scanner.peek()? != json::Kind::String {
                     return Err(self.unexpected(field.kind));
                 }
-                let text = self.scanner.string()?;
-                scalar::put_string(&mut self.out, field, write, &text);
+                if let Some(text) = self.scanner.plain_string()? {
+                    scalar::put_string(&mut self.out, field, write, text);
+                    return Ok(());
+                }
+                // A string with escapes is not empty.
+                scalar::put_tag(&mut self.out, field, write, false);
+                let start = wire::open(&mut self.out);
+                self.scanner.unescape(&mut self.out)?;
+                wire::close(&mut self.out, start);
                 Ok(())
             }
             Kind::Message(id) | Kind::Group(id) => self.message_value(field, id, context),
@@ -478,69 +503,6 @@ impl What {
             Self::Leaf(leaf) => Some(leaf),
             Self::Message(_) => None,
         }
-    }
-}
-
-/// An object whose members are being read.
-struct Open<'a> {
-    table: &'a MessageTable,
-    seen: Bits,
-    nulls: Bits,
-    /// The field that comes after the last: most writers keep to the order of the fields.
-    next: usize,
-}
-
-impl Open<'_> {
-    #[inline]
-    fn find(&mut self, name: &str) -> Option<usize> {
-        let index = match self.table.fields.get(self.next) {
-            Some(field) if *field.json_name == *name => self.next,
-            _ => self.table.by_name(name)?,
-        };
-        self.next = index + 1;
-        Some(index)
-    }
-
-    /// Another field of the oneof that has a value.
-    fn sibling(&self, index: usize, oneof: u16) -> Option<usize> {
-        let is_given = |&(other, field): &(usize, &FieldTable)| {
-            other != index && field.oneof == Some(oneof) && self.seen.contains(other) && !self.nulls.contains(other)
-        };
-        self.table.fields.iter().enumerate().find(is_given).map(|(other, _)| other)
-    }
-}
-
-/// A set of the fields of one message.
-#[derive(Debug, Default)]
-struct Bits {
-    first: u128,
-    /// For the fields from 128 on, of which few messages have any.
-    rest: Vec<bool>,
-}
-
-impl Bits {
-    fn new(fields: usize) -> Self {
-        Self { first: 0, rest: vec![false; fields.saturating_sub(128)] }
-    }
-
-    /// False if it was in the set.
-    #[inline]
-    fn insert(&mut self, index: usize) -> bool {
-        if index < 128 {
-            let bit = 1 << index;
-            let is_new = self.first & bit == 0;
-            self.first |= bit;
-            return is_new;
-        }
-        if self.rest.len() <= index - 128 {
-            self.rest.resize(index - 127, false);
-        }
-        !std::mem::replace(&mut self.rest[index - 128], true)
-    }
-
-    #[inline]
-    fn contains(&self, index: usize) -> bool {
-        if index < 128 { self.first & 1 << index != 0 } else { self.rest.get(index - 128) == Some(&true) }
     }
 }
 

@@ -4,8 +4,13 @@
 //! second value after the first. The caller drives: it asks what comes ([`Scanner::peek`]) and takes it. Knows no
 //! protobuf.
 
+mod string;
+
 use std::borrow::Cow;
 use std::collections::HashSet;
+
+use string::special;
+pub use string::{put_plain_string, put_string};
 
 /// How deep objects and arrays may be nested, unless a caller says otherwise.
 pub const DEPTH_LIMIT: usize = 64;
@@ -153,6 +158,78 @@ impl<'a> Scanner<'a> {
         Ok(Some(name))
     }
 
+    /// Whether the next member's name stands there as `key` writes it, `"name":`. Then it is taken, and `first` is false;
+    /// otherwise nothing is.
+    #[inline]
+    pub fn member_is(&mut self, first: &mut bool, key: &[u8]) -> bool {
+        let mut at = self.at;
+        let text = self.text.as_bytes();
+        let skip = |mut at: usize| {
+            while let Some(b' ' | b'\t' | b'\n' | b'\r') = text.get(at) {
+                at += 1;
+            }
+            at
+        };
+        at = skip(at);
+        if !*first {
+            if text.get(at) != Some(&b',') {
+                return false;
+            }
+            at = skip(at + 1);
+        }
+        if !text[at..].starts_with(key) {
+            return false;
+        }
+        self.at = at + key.len();
+        *first = false;
+        true
+    }
+
+    /// The string that comes next, if it has no escape; otherwise nothing is taken.
+    ///
+    /// # Errors
+    /// No string begins here.
+    #[inline]
+    pub fn plain_string(&mut self) -> Result<Option<&'a str>, JsonError> {
+        self.space();
+        let before = self.at;
+        self.take(b'"', "a string")?;
+        let start = self.at;
+        self.plain();
+        if self.byte() == Some(b'"') {
+            self.at += 1;
+            return Ok(Some(&self.text[start..self.at - 1]));
+        }
+        self.at = before;
+        Ok(None)
+    }
+
+    /// Takes a string and writes it to `out`, its escapes undone.
+    ///
+    /// # Errors
+    /// No string begins here, or it is malformed.
+    pub fn unescape(&mut self, out: &mut Vec<u8>) -> Result<(), JsonError> {
+        self.space();
+        self.take(b'"', "a string")?;
+        loop {
+            let start = self.at;
+            self.plain();
+            out.extend_from_slice(&self.text.as_bytes()[start..self.at]);
+            match self.byte() {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                Some(b'\\') => {
+                    let mut utf8 = [0; 4];
+                    out.extend_from_slice(self.escape()?.encode_utf8(&mut utf8).as_bytes());
+                }
+                Some(_) => return Err(self.error(JsonProblem::Control)),
+                None => return Err(self.unexpected("`\"`")),
+            }
+        }
+    }
+
     /// Whether another element comes; false when the array has ended. `first` starts as true.
     ///
     /// # Errors
@@ -174,21 +251,10 @@ impl<'a> Scanner<'a> {
             self.at += 1;
             return Ok(Cow::Borrowed(&self.text[start..self.at - 1]));
         }
-        let mut unescaped = self.text[start..self.at].to_owned();
-        loop {
-            match self.byte() {
-                Some(b'"') => {
-                    self.at += 1;
-                    return Ok(Cow::Owned(unescaped));
-                }
-                Some(b'\\') => unescaped.push(self.escape()?),
-                Some(_) => return Err(self.error(JsonProblem::Control)),
-                None => return Err(self.unexpected("`\"`")),
-            }
-            let start = self.at;
-            self.plain();
-            unescaped.push_str(&self.text[start..self.at]);
-        }
+        self.at = start - 1;
+        let mut unescaped = Vec::new();
+        self.unescape(&mut unescaped)?;
+        Ok(Cow::Owned(String::from_utf8(unescaped).expect("text and escapes are UTF-8")))
     }
 
     /// Takes a number and gives it as written.
@@ -402,60 +468,6 @@ impl<'a> Scanner<'a> {
     fn error_at(&self, at: usize, problem: JsonProblem) -> JsonError {
         JsonError { place: place_of(self.text, at), problem }
     }
-}
-
-/// Writes `text` as a JSON string.
-pub fn put_string(out: &mut Vec<u8>, text: &str) {
-    out.push(b'"');
-    let mut rest = text.as_bytes();
-    while let Some(end) = special(rest) {
-        let (plain, special) = rest.split_at(end);
-        out.extend_from_slice(plain);
-        put_escape(out, special[0]);
-        rest = &special[1..];
-    }
-    out.extend_from_slice(rest);
-    out.push(b'"');
-}
-
-/// Where the first byte stands that a JSON string cannot have as it is: a control character, `"` or `\\`.
-#[inline]
-fn special(bytes: &[u8]) -> Option<usize> {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGHS: u64 = ONES << 7;
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (index, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        // Bit 7 of a byte is set where it is such a byte. A byte above such a one may be marked too, by the borrow; the
-        // lowest mark is right.
-        let has_zero = |word: u64| word.wrapping_sub(ONES) & !word;
-        let control = word.wrapping_sub(ONES * 0x20) & !word;
-        let marks = (control | has_zero(word ^ (ONES * 0x22)) | has_zero(word ^ (ONES * 0x5c))) & HIGHS;
-        if marks != 0 {
-            return Some(index * 8 + (marks.trailing_zeros() / 8) as usize);
-        }
-    }
-    let end = rest.iter().position(|&byte| byte < 0x20 || byte == b'"' || byte == b'\\')?;
-    Some(words.len() * 8 + end)
-}
-
-fn put_escape(out: &mut Vec<u8>, byte: u8) {
-    let short = match byte {
-        b'"' => b'"',
-        b'\\' => b'\\',
-        0x08 => b'b',
-        0x0c => b'f',
-        b'\n' => b'n',
-        b'\r' => b'r',
-        b'\t' => b't',
-        _ => {
-            const DIGITS: &[u8; 16] = b"0123456789abcdef";
-            let (high, low) = (DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]);
-            out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
-            return;
-        }
-    };
-    out.extend_from_slice(&[b'\\', short]);
 }
 
 fn place_of(text: &str, at: usize) -> Place {
