@@ -1,8 +1,9 @@
 //! Compact JSON of ours, laid out for people.
 
-/// `json` with a line a member or element, each level two spaces deeper. `json` must be JSON.
-pub(super) fn indent(json: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(json.len() * 2);
+/// `json` with a line a member or element, each level two spaces deeper; `None` if that is more than `limit` bytes.
+/// `json` must be JSON.
+pub(super) fn indent(json: &[u8], limit: usize) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(limit.min(json.len() * 2));
     let mut depth = 0;
     let mut rest = json;
     while let Some((&byte, after)) = rest.split_first() {
@@ -35,8 +36,11 @@ pub(super) fn indent(json: &[u8]) -> Vec<u8> {
             b':' => out.extend_from_slice(b": "),
             _ => out.push(byte),
         }
+        if out.len() > limit {
+            return None;
+        }
     }
-    out
+    Some(out)
 }
 
 /// How far the string goes whose first quote has been read, its last quote included.
@@ -69,7 +73,9 @@ mod tests {
                 "{\n  \"a,{\": \"b:\\\"]\\\\\",\n  \"c\": [\n    1,\n    {\n      \"d\": null\n    }\n  ]\n}",
             ),
         ] {
-            assert_eq!(String::from_utf8(indent(json.as_bytes())).unwrap(), laid_out, "{json}");
+            let length = laid_out.len();
+            assert_eq!(indent(json.as_bytes(), length).as_deref(), Some(laid_out.as_bytes()), "{json}");
+            assert_eq!(indent(json.as_bytes(), length - 1), None, "{json}");
         }
     }
 }

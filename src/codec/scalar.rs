@@ -95,12 +95,24 @@ pub(super) fn put_base64(out: &mut Vec<u8>, field: &FieldTable, write: Write, te
     const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
     const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
     let engine = if text.contains(['-', '_']) { &URL_SAFE } else { &STANDARD };
-    let mut bytes = Vec::new();
-    let read = engine.decode_vec(text, &mut bytes).is_ok();
-    if read && put_tag(out, field, write, bytes.is_empty()) {
-        wire::put_bytes(out, &bytes);
+    let before = out.len();
+    if !put_tag(out, field, write, text.is_empty()) {
+        return true;
     }
-    read
+    let start = wire::open(out);
+    // Three bytes for four characters, rounded up as the engine wants it.
+    out.resize(start + text.len().div_ceil(4) * 3, 0);
+    match engine.decode_slice(text, &mut out[start..]) {
+        Ok(length) => {
+            out.truncate(start + length);
+            wire::close(out, start);
+            true
+        }
+        Err(_) => {
+            out.truncate(before);
+            false
+        }
+    }
 }
 
 /// Writes the tag if it is wanted; false if the value is not to be written either.

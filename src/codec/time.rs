@@ -45,9 +45,12 @@ pub(super) fn put_timestamp(out: &mut Vec<u8>, span: Span) -> bool {
     }
     let (days, second) = (span.seconds.div_euclid(86_400), span.seconds.rem_euclid(86_400));
     let (year, month, day) = civil(days);
-    let date =
-        format!("\"{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60);
-    out.extend_from_slice(date.as_bytes());
+    let parts = [(b'"', year, 4), (b'-', month, 2), (b'-', day, 2)];
+    let time = [(b'T', second / 3600, 2), (b':', second / 60 % 60, 2), (b':', second % 60, 2)];
+    for (before, number, digits) in parts.into_iter().chain(time) {
+        out.push(before);
+        put_padded(out, number.unsigned_abs(), digits);
+    }
     put_fraction(out, span.nanos.unsigned_abs());
     out.extend_from_slice(b"Z\"");
     true
@@ -100,12 +103,12 @@ pub(super) fn camel(path: &str) -> Option<String> {
     let mut characters = path.chars();
     while let Some(c) = characters.next() {
         match c {
-            'A'..='Z' => return None,
             '_' => camel.push(characters.next().filter(char::is_ascii_lowercase)?.to_ascii_uppercase()),
-            c => camel.push(c),
+            'a'..='z' | '0'..='9' | '.' => camel.push(c),
+            _ => return None,
         }
     }
-    Some(camel)
+    (!camel.is_empty()).then_some(camel)
 }
 
 fn snake(path: &str) -> Option<String> {
@@ -122,13 +125,19 @@ fn snake(path: &str) -> Option<String> {
 
 /// 3, 6 or 9 digits, or none.
 fn put_fraction(out: &mut Vec<u8>, nanos: u32) {
-    let text = match nanos {
+    let (value, digits) = match nanos {
         0 => return,
-        n if n % 1_000_000 == 0 => format!(".{:03}", n / 1_000_000),
-        n if n % 1_000 == 0 => format!(".{:06}", n / 1_000),
-        n => format!(".{n:09}"),
+        n if n % 1_000_000 == 0 => (n / 1_000_000, 3),
+        n if n % 1_000 == 0 => (n / 1_000, 6),
+        n => (n, 9),
     };
-    out.extend_from_slice(text.as_bytes());
+    out.push(b'.');
+    put_padded(out, u64::from(value), digits);
+}
+
+/// The last `digits` digits of a number.
+fn put_padded(out: &mut Vec<u8>, number: u64, digits: u32) {
+    out.extend((0..digits).rev().map(|place| b'0' + (number / 10_u64.pow(place) % 10) as u8));
 }
 
 fn nanos(digits: &str) -> Option<i32> {
@@ -286,6 +295,10 @@ mod tests {
             ("foo_", None),
             ("foo_1", None),
             ("foo__bar", None),
+            ("", None),
+            ("a,b", None),
+            ("a b", None),
+            ("é", None),
         ] {
             assert_eq!(camel(path).as_deref(), camelled, "{path}");
             if let Some(camelled) = camelled {

@@ -167,7 +167,7 @@ impl<'a> Compiler<'a> {
         }
         fields.sort_by_key(|field| field.number);
         Ok(MessageTable {
-            known: known(&declared.full_name),
+            known: known(&declared.full_name, &fields),
             name: declared.full_name.as_str().into(),
             oneofs: declared.message.oneofs.iter().map(|oneof| oneof.name.as_str().into()).collect(),
             has_required: fields.iter().any(|field| field.shape == Shape::Required),
@@ -287,7 +287,7 @@ fn by_name<S: std::hash::BuildHasher + Default>(fields: &[FieldTable]) -> HashMa
     names
 }
 
-fn known(full_name: &str) -> Known {
+fn known(full_name: &str, fields: &[FieldTable]) -> Known {
     match full_name.strip_prefix("google.protobuf.").unwrap_or_default() {
         "Any" => Known::Any,
         "Timestamp" => Known::Timestamp,
@@ -297,7 +297,12 @@ fn known(full_name: &str) -> Known {
         "Value" => Known::Value,
         "ListValue" => Known::ListValue,
         "DoubleValue" | "FloatValue" | "Int64Value" | "UInt64Value" | "Int32Value" | "UInt32Value" | "BoolValue"
-        | "StringValue" | "BytesValue" => Known::Wrapper,
+        | "StringValue" | "BytesValue"
+            // One that holds a message is another of that name; if itself, its form would never end.
+            if matches!(fields, [field] if field.kind.message().is_none()) =>
+        {
+            Known::Wrapper
+        }
         _ => Known::No,
     }
 }

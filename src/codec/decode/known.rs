@@ -1,5 +1,6 @@
 //! Wire format to JSON for the messages that ProtoJSON writes in a form of their own.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::{DecodeProblem, Decoder, Outcome};
@@ -73,11 +74,11 @@ impl<'a> Decoder<'a> {
 
     /// struct.proto: `map<string, Value> fields = 1`; of entries with one key the last counts.
     fn structure(&mut self, wire: &[u8]) -> Outcome<()> {
-        let mut entries: Vec<(&[u8], &[u8])> = Vec::new();
+        let mut entries: Vec<(&[u8], Cow<'_, [u8]>)> = Vec::new();
         let mut places: HashMap<&[u8], usize> = HashMap::new();
         for entry in occurrences(wire, 1, LENGTH)? {
             let entry = Reader::new(entry).bytes()?;
-            let (key, value) = (last_bytes(entry, 1)?, last_bytes(entry, 2)?);
+            let (key, value) = (last_bytes(entry, 1)?, joined(entry, 2)?);
             match places.get(key) {
                 Some(&place) => entries[place].1 = value,
                 None => {
@@ -90,7 +91,7 @@ impl<'a> Decoder<'a> {
         for (key, value) in entries {
             self.text(key)?;
             self.out.push(b':');
-            self.nested_value(value)?;
+            self.nested_value(&value)?;
             self.out.push(b',');
         }
         self.close(b'}');
@@ -112,16 +113,23 @@ impl<'a> Decoder<'a> {
         self.nested(|this| this.any_value(wire)?.ok_or_else(problem))
     }
 
-    /// struct.proto: the member of the oneof `kind` that came last. `None` for a number that JSON has not.
+    /// struct.proto: the member of the oneof `kind` that came last; an object or a list in pieces is joined. `None` for a
+    /// number that JSON has not.
     fn any_value(&mut self, wire: &[u8]) -> Outcome<Option<()>> {
         let mut reader = Reader::new(wire);
         let mut last: (u32, &[u8]) = (1, &[0]);
         let mut is_set = false;
+        // From where on only this member came.
+        let mut run = wire;
         while !reader.is_empty() {
+            let from = reader.rest();
             let (number, wire_type) = reader.tag()?;
             let at = reader.rest();
             reader.skip(number, wire_type)?;
             if matches!((number, wire_type), (1 | 4, VARINT) | (2, FIXED64) | (3 | 5 | 6, LENGTH)) {
+                if number != last.0 {
+                    run = from;
+                }
                 (last, is_set) = ((number, at), true);
             }
         }
@@ -139,8 +147,8 @@ impl<'a> Decoder<'a> {
             }
             3 => self.text(reader.bytes()?)?,
             4 => self.out.extend_from_slice(if reader.varint()? == 0 { b"false" } else { b"true" }),
-            5 => self.nested(|this| this.structure(reader.bytes()?))?,
-            _ => self.nested(|this| this.list_value(reader.bytes()?))?,
+            5 => self.nested(|this| this.structure(&joined(run, 5)?))?,
+            _ => self.nested(|this| this.list_value(&joined(run, 6)?))?,
         }
         Ok(Some(()))
     }
@@ -173,6 +181,23 @@ fn last_bytes(wire: &[u8], number: u32) -> Result<&[u8], WireError> {
         Some(last) => Reader::new(last).bytes(),
         None => Ok(&[]),
     }
+}
+
+/// The values of a length-delimited field as one: joined bytes are joined messages.
+fn joined(wire: &[u8], wanted: u32) -> Result<Cow<'_, [u8]>, WireError> {
+    let mut all = Cow::Borrowed(&[][..]);
+    let mut reader = Reader::new(wire);
+    while !reader.is_empty() {
+        let (number, wire_type) = reader.tag()?;
+        if (number, wire_type) != (wanted, LENGTH) {
+            reader.skip(number, wire_type)?;
+        } else if all.is_empty() {
+            all = Cow::Borrowed(reader.bytes()?);
+        } else {
+            all.to_mut().extend_from_slice(reader.bytes()?);
+        }
+    }
+    Ok(all)
 }
 
 /// Where the values of a field begin, behind their tags.

@@ -84,7 +84,12 @@ impl<'a> Decoder<'a> {
         let Some([key_field, value_field]) = table.map(|table| &table.fields[..]) else { return Ok(false) };
         let mut read = Vec::with_capacity(entries.len());
         for entry in entries {
-            read.push(entry_of(entry, key_field, value_field)?);
+            let (key, values) = entry_of(entry, key_field, value_field)?;
+            let value = values.0.last().map(|value| self.is_unknown(value_field, value.0));
+            // With a number that a closed enum has not the whole entry is an unknown field.
+            if !value.transpose()?.unwrap_or(false) {
+                read.push((key, values));
+            }
         }
         drop_overridden(&mut read);
         let before = self.out.len();

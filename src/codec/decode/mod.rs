@@ -86,12 +86,16 @@ pub enum DecodeProblem {
 /// The bytes are not what the descriptors promise.
 pub fn reply(output: &Message, wire: &[u8], print: &Print) -> Result<Vec<u8>, DecodeError> {
     let out = Vec::with_capacity(wire.len() * 2 + 64);
-    let mut decoder = Decoder { tables: output.tables(), print, out, depth: 0 };
-    match decoder.whole(output.id(), wire) {
-        Ok(()) if print.indent => Ok(super::indent::indent(&decoder.out)),
+    let mut decoder = Decoder { tables: output.tables(), print, out, depth: 0, is_scattered: false };
+    let made = match decoder.whole(output.id(), wire) {
+        Ok(()) if print.indent => {
+            let laid_out = super::indent::indent(&decoder.out, print.limit);
+            laid_out.ok_or(DecodeProblem::TooLarge { limit: print.limit })
+        }
         Ok(()) => Ok(decoder.out),
-        Err(problem) => Err(DecodeError { message: output.name().to_owned(), problem: *problem }),
-    }
+        Err(problem) => Err(*problem),
+    };
+    made.map_err(|problem| DecodeError { message: output.name().to_owned(), problem })
 }
 
 type Outcome<T> = Result<T, Box<DecodeProblem>>;
@@ -101,6 +105,8 @@ struct Decoder<'a> {
     print: &'a Print,
     out: Vec<u8>,
     depth: usize,
+    /// Whether the fields of a message around this one did not come in order.
+    is_scattered: bool,
 }
 
 /// What became of the attempt to print fields as they come.
@@ -145,9 +151,12 @@ impl<'a> Decoder<'a> {
     /// The members of a message's object, each with a comma behind it.
     fn fields(&mut self, table: &'a MessageTable, wire: &[u8]) -> Outcome<()> {
         let start = self.out.len();
-        if self.in_order(table, wire)? == Order::Broken {
+        if self.is_scattered || self.in_order(table, wire)? == Order::Broken {
             self.out.truncate(start);
+            // What is inside was tried once already: to try it again at every level would double the work with each.
+            let around = std::mem::replace(&mut self.is_scattered, true);
             self.indexed(table, wire)?;
+            self.is_scattered = around;
         }
         Ok(())
     }
@@ -289,7 +298,8 @@ impl<'a> Decoder<'a> {
             Kind::Enum(id) => {
                 let number = reader.varint()? as i32;
                 self.enumeration(id, number);
-                return Ok(number == 0);
+                // `null` says 0 to whoever reads it.
+                return Ok(number == 0 || self.tables.enumeration(id).is_null);
             }
             _ => return self.scalar(field.kind, reader),
         }

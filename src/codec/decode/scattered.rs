@@ -36,7 +36,7 @@ impl<'a> Decoder<'a> {
 
     /// The members in the order of the fields, from an index of all that the bytes hold.
     pub(super) fn indexed(&mut self, table: &'a MessageTable, wire: &[u8]) -> Outcome<()> {
-        let occurrences = index(table, wire)?;
+        let occurrences = self.index(table, wire)?;
         let mut rest = occurrences.as_slice();
         let mut next = 0;
         while let Some(&(first, ..)) = rest.first() {
@@ -56,6 +56,50 @@ impl<'a> Decoder<'a> {
             self.print_defaults(table, next..table.fields.len());
         }
         Ok(())
+    }
+
+    /// Every occurrence of every field of the table, sorted by field; of a oneof only the member that came last.
+    fn index<'w>(&self, table: &MessageTable, wire: &'w [u8]) -> Result<Vec<Occurrence<'w>>, WireError> {
+        let mut found: Vec<Occurrence<'w>> = Vec::new();
+        // The member of each oneof that came last, and from which occurrence on nothing came between.
+        let mut last: Vec<Option<(usize, usize)>> = vec![None; table.oneofs.len()];
+        let mut reader = Reader::new(wire);
+        while !reader.is_empty() {
+            let (number, wire_type) = reader.tag()?;
+            let at = reader.rest();
+            if table.message_set && number == 1 && wire_type == wire::GROUP {
+                if let Some((index, message)) = message_set_item(table, reader.group(number)?)? {
+                    found.push((index, wire::LENGTH, message));
+                }
+                continue;
+            }
+            reader.skip(number, wire_type)?;
+            let Some(index) = table.by_number(number) else { continue };
+            let field = &table.fields[index];
+            if !field.is_repeated() && (wire_type != field.kind.wire_type() || self.is_unknown(field, at)?) {
+                continue;
+            }
+            if let Some(last) = field.oneof.and_then(|oneof| last.get_mut(usize::from(oneof)))
+                && last.is_none_or(|(other, _)| other != index)
+            {
+                *last = Some((index, found.len()));
+            }
+            found.push((index, wire_type, at));
+        }
+        let mut place = 0..;
+        found.retain(|(index, ..)| {
+            let last = table.fields[*index].oneof.and_then(|oneof| last.get(usize::from(oneof)).copied().flatten());
+            place.next().is_some_and(|place| last.is_none_or(|(member, from)| member == *index && place >= from))
+        });
+        found.sort_by_key(|(index, ..)| *index);
+        Ok(found)
+    }
+
+    /// Whether the value is a number that its closed enum has not: to the message it is an unknown field.
+    pub(super) fn is_unknown(&self, field: &FieldTable, value: &[u8]) -> Result<bool, WireError> {
+        let Kind::Enum(id) = field.kind else { return Ok(false) };
+        let table = self.tables.enumeration(id);
+        Ok(table.closed && table.quoted(Reader::new(value).varint()? as i32).is_none())
     }
 
     /// One field from all its occurrences.
@@ -118,31 +162,6 @@ impl<'w> Value<'w> {
             _ => reader.bytes(),
         }
     }
-}
-
-/// Every occurrence of every field of the table, sorted by field; of a oneof only the member that came last.
-fn index<'w>(table: &MessageTable, wire: &'w [u8]) -> Result<Vec<Occurrence<'w>>, WireError> {
-    let mut found: Vec<Occurrence<'w>> = Vec::new();
-    let mut reader = Reader::new(wire);
-    while !reader.is_empty() {
-        let (number, wire_type) = reader.tag()?;
-        let at = reader.rest();
-        if table.message_set && number == 1 && wire_type == wire::GROUP {
-            if let Some((index, message)) = message_set_item(table, reader.group(number)?)? {
-                found.push((index, wire::LENGTH, message));
-            }
-            continue;
-        }
-        reader.skip(number, wire_type)?;
-        let Some(index) = table.by_number(number) else { continue };
-        let field = &table.fields[index];
-        if field.oneof.is_some() && wire_type == field.kind.wire_type() {
-            found.retain(|(other, ..)| *other == index || table.fields[*other].oneof != field.oneof);
-        }
-        found.push((index, wire_type, at));
-    }
-    found.sort_by_key(|(index, ..)| *index);
-    Ok(found)
 }
 
 /// An item of a MessageSet: `int32 type_id = 2`, `bytes message = 3`. The message stands behind its length.
