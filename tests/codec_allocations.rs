@@ -1,0 +1,98 @@
+//! A conversion allocates a constant number of times: not once a field, and not once an element of a list.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use serde_json::{Map, Value, json};
+use towbar::codec::{Body, Ignored, Print, Request, reply};
+
+#[path = "support/cases.rs"]
+mod cases;
+#[path = "support/messages.rs"]
+mod messages;
+
+use messages::Sample;
+
+/// The output, and what it grows by where the first guess of its size was short.
+const MOST: u64 = 4;
+
+#[test]
+fn a_longer_list_takes_no_more_allocations() {
+    let schema = messages::bank();
+    check([10, 100, 1000].map(|count| (format!("{count} transactions"), messages::transactions(&schema, count))));
+    check([
+        ("a balance".to_owned(), messages::balance(&schema)),
+        ("a transfer".to_owned(), messages::transfer(&schema)),
+    ]);
+}
+
+#[test]
+fn more_fields_take_no_more_allocations() {
+    let schema = cases::schema();
+    check([3, 30].map(|count| (format!("{count} fields"), Sample::new(&schema, "cases.Wide", &wide(count)))));
+}
+
+#[test]
+fn more_elements_take_no_more_allocations() {
+    check_lists(&[
+        ("int32s", json!(7)),
+        ("int64s", json!("1499301354256")),
+        ("doubles", json!(0.1)),
+        ("sizes", json!("LARGE")),
+        ("strings", json!("Café")),
+        ("nodes", json!({ "name": "a", "child": { "tags": ["b"] } })),
+        ("times", json!("2026-01-31T12:00:00Z")),
+    ]);
+}
+
+#[test]
+fn more_elements_that_are_no_plain_copy_take_no_more_allocations() {
+    check_lists(&[("byteStrings", json!("AQIDBA==")), ("strings", json!("\"42\"\nand a line"))]);
+}
+
+#[test]
+#[ignore = "a map of more than eight entries still allocates for each of them"]
+fn more_entries_take_no_more_allocations() {
+    let schema = cases::schema();
+    check([3, 300].map(|count| {
+        let entries: Map<_, _> = (0..count).map(|key: u32| (key.to_string(), json!("a"))).collect();
+        let maps = json!({ "int32s": entries, "strings": entries });
+        (format!("{count} entries"), Sample::new(&schema, "cases.Maps", &maps))
+    }));
+}
+
+fn check_lists(elements: &[(&str, Value)]) {
+    let schema = cases::schema();
+    for (field, element) in elements {
+        check([3, 300].map(|count| {
+            let list = json!({ *field: vec![element; count] });
+            (format!("{count} of {field}"), Sample::new(&schema, "cases.Lists", &list))
+        }));
+    }
+}
+
+fn wide(fields: usize) -> Value {
+    let value = |place: usize| match place % 3 {
+        0 => json!("a string"),
+        1 => json!("1499301354256"),
+        _ => json!(0.1),
+    };
+    (1..=fields).map(|place| (format!("field{place}"), value(place))).collect::<Map<_, _>>().into()
+}
+
+fn check<const N: usize>(samples: [(String, Sample); N]) {
+    let mut wrong = Vec::new();
+    for (name, Sample { message, json, wire, .. }) in &samples {
+        let to_json = allocations(|| reply(message, wire, &Print::default()).unwrap());
+        let ignored = Ignored::default();
+        let body = Body { text: json, field: None, ignored: &ignored };
+        let to_wire = allocations(|| Request::new(message).encode(Some(body)).unwrap());
+        println!("{name}: {to_json} to JSON, {to_wire} to wire format");
+        if to_json > MOST || to_wire > MOST {
+            wrong.push(format!("{name}: {to_json} to JSON, {to_wire} to wire format"));
+        }
+    }
+    assert!(wrong.is_empty(), "more than {MOST} allocations:\n{}", wrong.join("\n"));
+}
+
+fn allocations<T>(convert: impl Fn() -> T) -> u64 {
+    allocation_counter::measure(|| drop(convert())).count_total
+}

@@ -1,0 +1,76 @@
+//! The codec keeps to the cases of `tests/cases/`: JSON becomes those bytes, and those bytes that JSON, to the letter.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "support/cases.rs"]
+mod cases;
+
+#[test]
+fn json_becomes_the_wire_format_of_its_case() {
+    let schema = cases::schema();
+    let mut wrong = Vec::new();
+    for case in cases::all() {
+        let Some(expected) = case.expected_wire() else { continue };
+        let made = case.encode(&case.message(&schema));
+        if made.as_deref().map_err(String::as_str) != expected {
+            let (made, expected) = (made.map(hex), expected.map(|wire| hex(wire.to_vec())));
+            wrong.push(format!("{}\n   made {made:?}\n wanted {expected:?}", case.name));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn wire_format_becomes_the_json_of_its_case() {
+    let schema = cases::schema();
+    let mut wrong = Vec::new();
+    for case in cases::all() {
+        let Some(expected) = case.expected_json() else { continue };
+        let made = case.decode(&case.message(&schema)).map(|json| String::from_utf8(json).unwrap());
+        let made = made.unwrap_or_else(|error| error);
+        if made != expected {
+            wrong.push(format!("{}\n   made {made}\n wanted {expected}", case.name));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_case_says_something_and_has_a_name_of_its_own() {
+    let mut names = std::collections::HashSet::new();
+    for case in cases::all() {
+        assert!(case.expected_wire().is_some() || case.expected_json().is_some(), "{}", case.name);
+        assert!(names.insert(case.name.clone()), "{} stands twice", case.name);
+    }
+}
+
+fn hex(bytes: Vec<u8>) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Each level has its fields in the wrong order: twice the work at each would never end.
+#[test]
+fn disorder_at_every_level_is_read_in_time() {
+    let node = cases::schema().message("cases.Node").unwrap();
+    let (mut wire, mut json) = (Vec::new(), "{}".to_owned());
+    for _ in 0..90 {
+        let mut outer = vec![0x1a];
+        towbar::wire::put_bytes(&mut outer, &wire);
+        outer.extend_from_slice(b"\x10\x01");
+        wire = outer;
+        json = format!("{{\"count\":1,\"child\":{json}}}");
+    }
+    let printed = towbar::codec::reply(&node, &wire, &towbar::codec::Print::default()).unwrap();
+    assert_eq!(String::from_utf8(printed).unwrap(), json);
+}
+
+/// A million occurrences of one oneof, by turns and of one member: time that grew with their square would show.
+#[test]
+fn many_members_of_a_oneof_are_read_in_time() {
+    let choice = cases::schema().message("cases.Choice").unwrap();
+    let after = b"\x42\x00";
+    for turn in [&b"\x18\x01\x12\x00"[..], b"\x18\x01\x18\x02"] {
+        let wire = [&after[..], &turn.repeat(500_000), b"\x18\x07"].concat();
+        let printed = towbar::codec::reply(&choice, &wire, &towbar::codec::Print::default()).unwrap();
+        assert_eq!(String::from_utf8(printed).unwrap(), "{\"number\":7}");
+    }
+}
