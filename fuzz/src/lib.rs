@@ -1,0 +1,24 @@
+//! What must hold for every input: a function a fuzz target, which panics where it does not hold.
+//!
+//! The targets give them random bytes; `tests/fuzz_faults.rs` of the main package gives them every file of `corpus/`.
+
+mod text;
+mod unique;
+mod wire;
+
+pub use text::{config, query, template};
+pub use wire::{descriptor_set, json_to_wire, text_to_wire, wire_to_json};
+
+/// A target.
+pub type Check = fn(&[u8]);
+
+/// Every target by its name, which is that of its folder in `corpus/` too.
+pub const TARGETS: [(&str, Check); 7] = [
+    ("json_to_wire", json_to_wire),
+    ("wire_to_json", wire_to_json),
+    ("text_to_wire", text_to_wire),
+    ("template", template),
+    ("query", query),
+    ("descriptor_set", descriptor_set),
+    ("config", config),
+];

@@ -1,0 +1,70 @@
+//! Texts that are no messages: templates, queries, the configuration.
+
+use std::path::Path;
+
+use towbar::config::{self, Overrides};
+use towbar::route::Query;
+use towbar::template::{Segment, Template, TemplateError, Variable};
+
+/// What is parsed can be routed, and an error points into the text.
+pub fn template(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Template { segments, variables, verb, query } = match Template::parse(text) {
+        Ok(template) => template,
+        Err(error) => {
+            let (TemplateError::Unexpected { column, .. }
+            | TemplateError::WildcardNotLast { column }
+            | TemplateError::Nested { column }
+            | TemplateError::Twice { column, .. }) = error;
+            assert!((1..=text.chars().count() + 1).contains(&column), "{text:?}: {error}");
+            return;
+        }
+    };
+    let last = segments.len().checked_sub(1).expect("a template has a segment");
+    let is_multi = |index: usize| segments[index] == Segment::Multi;
+    assert!((0..last).all(|index| !is_multi(index)), "{text:?}: `**` is not last");
+    let mut from = 0;
+    for Variable { field, segments, open_ended, multi_segment } in &variables {
+        assert!(
+            from <= segments.start && segments.start < segments.end && segments.end <= last + 1,
+            "{text:?}: {field}"
+        );
+        from = segments.end;
+        assert_eq!(*open_ended, is_multi(segments.end - 1), "{text:?}: {field}");
+        assert_eq!(*multi_segment, *open_ended || segments.len() > 1, "{text:?}: {field}");
+    }
+    let fields = variables.iter().map(|variable| &variable.field).chain(query.iter().map(|key| &key.field));
+    let mut fields: Vec<&String> = fields.collect();
+    let count = fields.len();
+    fields.sort();
+    fields.dedup();
+    assert_eq!(fields.len(), count, "{text:?}: a field is bound twice");
+    assert!(fields.iter().all(|field| field.split('.').all(|name| !name.is_empty())), "{text:?}: a name is empty");
+    assert!(verb.is_none_or(|verb| !verb.is_empty()), "{text:?}: the verb is empty");
+}
+
+/// The pairs, encoded again, are the same pairs.
+pub fn query(data: &[u8]) {
+    // No request line has a NUL as it is.
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if text.contains('\0') {
+        return;
+    }
+    let Ok(query) = Query::parse(text) else { return };
+    // A pair of two empty texts was `=`, and is again.
+    let pairs = query.pairs().map(|(key, value)| format!("{}={}", percent_encoded(key), percent_encoded(value)));
+    let again = pairs.collect::<Vec<_>>().join("&");
+    assert_eq!(Query::parse(&again).as_ref(), Ok(&query), "{text:?} {again:?}");
+}
+
+fn percent_encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02x}")).collect()
+}
+
+/// What could not be read is missing, and a problem says so.
+pub fn config(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let (config, problems) = config::load_text(text, Path::new("towbar.yaml"), &Overrides::default());
+    let is_whole = config.listen.is_some() && config.upstream.is_some() && !config.schema.is_empty();
+    assert!(is_whole || !problems.is_empty(), "{text:?}: something is missing and nothing says so");
+}

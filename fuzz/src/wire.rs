@@ -1,0 +1,157 @@
+//! The three ways through the codec, and the descriptors that its tables are made of.
+
+use std::sync::OnceLock;
+
+use towbar::codec::{self, Body, BodyError, DecodeError, DecodeProblem, FieldProblem, Ignored, Origin, Print};
+use towbar::codec::{Request, RequestError, takes_text};
+use towbar::json::JsonProblem;
+use towbar::route::Routes;
+use towbar::schema::{FieldPath, Message, Schema};
+
+/// A body -> wire -> JSON -> the same wire.
+pub fn json_to_wire(data: &[u8]) {
+    let Some((message, body)) = typed(data) else { return };
+    let Ok(wire) = encode(&Request::new(message), body) else { return };
+    let Some(json) = readable(message, &wire, &Print::default()) else { return };
+    if let Some(again) = read_back(message, &json) {
+        assert_same(&wire, &again, &json);
+    }
+}
+
+/// Wire -> JSON -> wire -> the same JSON. The second byte says how it is printed.
+pub fn wire_to_json(data: &[u8]) {
+    let Some((message, [options, wire @ ..])) = typed(data) else { return };
+    let has = |bit: u8| options.wrapping_sub(b'0') & 1 << bit != 0;
+    let limit = if has(4) { 100 } else { 1 << 20 };
+    let print = Print { defaults: has(0), enums_as_ints: has(1), proto_names: has(2), indent: has(3), limit };
+    let Ok(json) = codec::reply(message, wire, &print) else { return };
+    assert!(json.len() <= limit, "{} bytes, and the limit is {limit}", json.len());
+    assert_json(&json);
+    if let Some(again) = read_back(message, &json) {
+        let unlimited = Print { limit: usize::MAX, ..print };
+        assert_eq!(readable(message, &again, &unlimited).as_deref().map(shown), Some(shown(&json)));
+    }
+}
+
+/// Lines of `field=text` -> wire -> JSON -> the same wire; and a body that says what the texts say is no conflict.
+pub fn text_to_wire(data: &[u8]) {
+    let Some((message, lines)) = typed(data) else { return };
+    let Ok(lines) = std::str::from_utf8(lines) else { return };
+    let mut request = Request::new(message);
+    let mut has_list = false;
+    for (field, text) in lines.lines().filter_map(|line| line.split_once('=')) {
+        let Ok(path) = FieldPath::resolve(message, field) else { continue };
+        if !takes_text(path.leaf()) {
+            continue;
+        }
+        has_list |= path.leaf().is_repeated();
+        if request.set(&path, text, Origin::Query).is_err() {
+            return;
+        }
+        assert!(path.leaf().is_repeated() || request.says(&path, text) == Ok(true), "{field}={text}");
+    }
+    let wire = request.encode(None).expect("nothing can be wrong without a body");
+    let Some(json) = readable(message, &wire, &Print::default()) else { return };
+    let Some(again) = read_back(message, &json) else { return };
+    assert_same(&wire, &again, &json);
+    if !has_list {
+        let both = encode(&request, &json).unwrap_or_else(|error| panic!("{error:?}: {}", shown(&json)));
+        assert_same(&wire, &both, &json);
+    }
+}
+
+/// What loads can be used: its routes can be built, and its messages read and printed.
+pub fn descriptor_set(data: &[u8]) {
+    let Ok(schema) = Schema::decode("set.binpb", data) else { return };
+    let _ = Routes::build(&schema, &[], Print::default());
+    for rpc in schema.rpcs().iter().take(16) {
+        for message in [&rpc.input, &rpc.output] {
+            use_message(message);
+        }
+    }
+}
+
+fn use_message(message: &Message) {
+    for body in [&b"{}"[..], b"[]", b"\"1\"", b"{\"a\":{},\"b\":[\"1\"],\"c\":{\"1\":{}}}"] {
+        if let Ok(wire) = encode(&Request::new(message), body) {
+            let _ = codec::reply(message, &wire, &Print::default());
+        }
+    }
+    let print = Print { defaults: true, limit: 1 << 16, ..Print::default() };
+    for wire in [&b""[..], b"\x0a\x00", b"\x08\x01\x12\x01a", b"\x0b\x0c\x0a\x04\x0a\x00\x12\x00"] {
+        let _ = codec::reply(message, wire, &print);
+    }
+    for name in ["a", "b", "id", "name", "value"] {
+        let Ok(path) = FieldPath::resolve(message, name) else { continue };
+        if takes_text(path.leaf()) {
+            let _ = Request::new(message).set(&path, "1", Origin::Path);
+        }
+    }
+}
+
+/// The message type that the first byte stands for, and what is behind it.
+fn typed(data: &[u8]) -> Option<(&'static Message, &[u8])> {
+    static TYPES: OnceLock<Vec<Message>> = OnceLock::new();
+    let types = TYPES.get_or_init(|| {
+        let set = include_bytes!("../../tests/conformance/messages.binpb");
+        let schema = Schema::decode("messages.binpb", set).expect("its files are sound");
+        let names = [
+            "editions.TestAllTypesEdition2023",
+            "proto2.TestAllRequiredTypesProto2",
+            "proto2.TestAllTypesProto2",
+            "proto3.TestAllTypesProto3",
+            "editions.proto2.TestAllTypesProto2",
+            "editions.proto3.TestAllTypesProto3",
+        ];
+        let message = |name| schema.message(&format!("protobuf_test_messages.{name}")).expect("it is in the set");
+        names.map(message).into()
+    });
+    let (&first, rest) = data.split_first()?;
+    Some((&types[usize::from(first.wrapping_sub(b'0')) % types.len()], rest))
+}
+
+fn encode(request: &Request<'_>, body: &[u8]) -> Result<Vec<u8>, RequestError> {
+    request.encode(Some(Body { text: body, field: None, ignored: &Ignored::default() }))
+}
+
+/// The JSON of what the codec itself wrote; `None` where a message is nested deeper than a reply may be.
+fn readable(message: &Message, wire: &[u8], print: &Print) -> Option<Vec<u8>> {
+    match codec::reply(message, wire, print) {
+        Ok(json) => {
+            assert_json(&json);
+            Some(json)
+        }
+        Err(DecodeError { problem: DecodeProblem::Depth, .. }) => None,
+        Err(error) => panic!("{error}: {wire:02x?}"),
+    }
+}
+
+/// The wire of what the codec itself printed; `None` for what wire format can say and a request cannot.
+fn read_back(message: &Message, json: &[u8]) -> Option<Vec<u8>> {
+    match encode(&Request::new(message), json) {
+        Ok(wire) => Some(wire),
+        Err(RequestError::Body(BodyError {
+            problem: FieldProblem::Required | FieldProblem::Json(JsonProblem::TooDeep { .. }),
+            ..
+        })) => None,
+        Err(error) => panic!("{error:?}: {}", shown(json)),
+    }
+}
+
+fn assert_json(json: &[u8]) {
+    assert_eq!(super::unique::problem(json), None, "{}", shown(json));
+}
+
+/// Two messages whose fields may stand in another order, which never changes what bytes there are.
+fn assert_same(left: &[u8], right: &[u8], json: &[u8]) {
+    let sorted = |wire: &[u8]| {
+        let mut bytes = wire.to_vec();
+        bytes.sort_unstable();
+        bytes
+    };
+    assert_eq!(sorted(left), sorted(right), "{left:02x?} and {right:02x?} through {}", shown(json));
+}
+
+fn shown(json: &[u8]) -> String {
+    String::from_utf8_lossy(json).into_owned()
+}

@@ -1,0 +1,30 @@
+//! What the fuzz targets check, for every file of their corpus: the seeds, and every input that once was a fault.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::fs;
+use std::panic;
+use std::path::Path;
+
+#[path = "../fuzz/src/lib.rs"]
+#[allow(unreachable_pub, reason = "a crate of its own for the fuzz targets")]
+mod checks;
+
+#[test]
+fn every_file_of_the_corpus_holds() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
+    let mut faults = Vec::new();
+    for (target, check) in checks::TARGETS {
+        let files = fs::read_dir(corpus.join(target)).unwrap();
+        let mut count = 0;
+        for file in files {
+            let path = file.unwrap().path();
+            let data = fs::read(&path).unwrap();
+            count += 1;
+            if panic::catch_unwind(|| check(&data)).is_err() {
+                faults.push(format!("{target}/{}", path.file_name().unwrap().display()));
+            }
+        }
+        assert!(count > 0, "{target} has no seeds");
+    }
+    assert!(faults.is_empty(), "{faults:?}");
+}
