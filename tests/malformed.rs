@@ -1,11 +1,12 @@
-//! What is no HTTP/1.1, or too much of it, is answered like every other refusal, and the connection is closed.
+//! What is no HTTP/1.1, too much of it or only a part of it is answered like every other refusal.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
 
 use std::io::{Read as _, Write as _};
 
-use support::{Stage, http};
+use support::{Stage, http, replaced};
+use towbar::bank::SampleBank;
 
 #[test]
 fn a_head_that_is_no_http_is_refused_with_a_body() {
@@ -36,4 +37,21 @@ fn a_head_that_is_no_http_is_refused_with_a_body() {
         let _ = stream.read_to_end(&mut rest);
         assert_eq!(rest, b"", "{shown:?}");
     }
+}
+
+#[test]
+fn a_body_that_does_not_come_is_refused_at_the_deadline_and_the_bank_hears_nothing() {
+    let bank = SampleBank::new();
+    let service = bank.routes().into_axum_router();
+    let stage = Stage::altered(service, |config| replaced(config, "deadline: 25s", "deadline: 300ms"));
+    let mut stream = http::connect(stage.address());
+    let head =
+        "POST /notifications HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{";
+    stream.write_all(head.as_bytes()).unwrap();
+    let answer = http::read(&mut stream);
+    assert_eq!(
+        (answer.status, answer.body.as_str()),
+        (408, r#"{"code":4,"message":"the body did not arrive in time"}"#)
+    );
+    assert_eq!(bank.notifications_accepted(), 0);
 }
