@@ -4,7 +4,8 @@
 //! above its own (`tests/layers.rs` holds them in place):
 //!
 //! ```text
-//! problem  protos  json  template  wire  bytes, text, generated code
+//! problem  protos  block  template       bytes, text, generated code
+//! json  wire                             the two notations
 //! schema                                 descriptors, compiled
 //! codec                                  JSON <-> wire
 //! route                                  method, path, query -> message
@@ -19,6 +20,7 @@
 
 pub mod app;
 pub mod bank;
+pub mod block;
 pub mod cli;
 pub mod codec;
 pub mod config;

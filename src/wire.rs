@@ -3,6 +3,8 @@
 //! <https://protobuf.dev/programming-guides/encoding/>. Input is not trusted: what is cut short, too long or nested too
 //! deep is an error, never a panic. Knows no descriptors.
 
+use crate::block::{self, Piece};
+
 /// How deep groups that nobody knows may be nested.
 const GROUP_DEPTH: usize = 100;
 
@@ -45,26 +47,37 @@ pub const FIXED32: u8 = 5;
 /// Reads wire format from its start to its end.
 #[derive(Debug, Clone, Copy)]
 pub struct Reader<'a> {
-    rest: &'a [u8],
+    /// What is left, and what of the bytes around stands behind it.
+    ahead: &'a [u8],
+    /// How much of that is left.
+    left: usize,
+}
+
+impl<'a> From<Piece<'a>> for Reader<'a> {
+    #[inline]
+    fn from(piece: Piece<'a>) -> Self {
+        Self { ahead: piece.from, left: piece.length }
+    }
 }
 
 impl<'a> Reader<'a> {
     /// A reader at the start of `wire`.
     #[must_use]
     pub fn new(wire: &'a [u8]) -> Self {
-        Self { rest: wire }
+        Self { ahead: wire, left: wire.len() }
     }
 
     /// Whether nothing is left.
     #[must_use]
+    #[inline]
     pub fn is_empty(&self) -> bool {
-        self.rest.is_empty()
+        self.left == 0
     }
 
     /// What is left.
     #[must_use]
     pub fn rest(&self) -> &'a [u8] {
-        self.rest
+        &self.ahead[..self.left]
     }
 
     /// A field number and a wire type.
@@ -73,15 +86,34 @@ impl<'a> Reader<'a> {
     /// Neither stands here.
     #[inline]
     pub fn tag(&mut self) -> Result<(u32, u8), WireError> {
-        let tag = match self.rest {
-            [byte, rest @ ..] if *byte < 0x80 => {
-                self.rest = rest;
-                u32::from(*byte)
-            }
-            _ => u32::try_from(self.varint()?).map_err(|_| WireError::Number)?,
+        let tag = match self.short() {
+            Some(byte) => u32::from(byte),
+            None => u32::try_from(self.long_varint()?).map_err(|_| WireError::Number)?,
         };
         let number = tag >> 3;
         if number == 0 { Err(WireError::Number) } else { Ok((number, (tag & 7) as u8)) }
+    }
+
+    /// The wire type of the tag that comes next, if it is of this field; otherwise nothing is taken.
+    #[inline]
+    pub fn tag_of(&mut self, number: u32) -> Option<u8> {
+        match self.ahead.first() {
+            Some(&byte) if byte < 0x80 && self.left > 0 => {
+                // One look instead of a copy of the reader, for lists of many values.
+                (u32::from(byte >> 3) == number).then(|| {
+                    self.short();
+                    byte & 7
+                })
+            }
+            _ => {
+                let mut ahead = *self;
+                let (found, wire_type) = ahead.tag().ok()?;
+                (found == number).then(|| {
+                    *self = ahead;
+                    wire_type
+                })
+            }
+        }
     }
 
     /// A varint of up to 64 bits.
@@ -90,26 +122,36 @@ impl<'a> Reader<'a> {
     /// It is cut short or too long.
     #[inline]
     pub fn varint(&mut self) -> Result<u64, WireError> {
-        if let [byte, rest @ ..] = self.rest
-            && *byte < 0x80
-        {
-            self.rest = rest;
-            return Ok(u64::from(*byte));
+        match self.short() {
+            Some(byte) => Ok(u64::from(byte)),
+            None => self.long_varint(),
         }
-        self.long_varint()
+    }
+
+    /// A varint of one byte, as most are.
+    #[inline]
+    fn short(&mut self) -> Option<u8> {
+        match self.ahead {
+            [byte, ahead @ ..] if *byte < 0x80 && self.left > 0 => {
+                self.ahead = ahead;
+                self.left -= 1;
+                Some(*byte)
+            }
+            _ => None,
+        }
     }
 
     fn long_varint(&mut self) -> Result<u64, WireError> {
         let mut value = 0;
-        for (index, &byte) in self.rest.iter().take(10).enumerate() {
+        for (index, &byte) in self.rest().iter().take(10).enumerate() {
             // The tenth byte holds the one bit that is left; parsers drop the rest of it.
             value |= u64::from(byte & 0x7f).checked_shl(7 * index as u32).unwrap_or(0);
             if byte < 0x80 {
-                self.rest = &self.rest[index + 1..];
+                self.pass(index + 1)?;
                 return Ok(value);
             }
         }
-        Err(if self.rest.len() < 10 { WireError::Truncated } else { WireError::Varint })
+        Err(if self.left < 10 { WireError::Truncated } else { WireError::Varint })
     }
 
     /// Four bytes.
@@ -117,9 +159,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// They are not there.
     pub fn fixed32(&mut self) -> Result<u32, WireError> {
-        let (bytes, rest) = self.rest.split_first_chunk().ok_or(WireError::Truncated)?;
-        self.rest = rest;
-        Ok(u32::from_le_bytes(*bytes))
+        self.array().map(u32::from_le_bytes)
     }
 
     /// Eight bytes.
@@ -127,9 +167,13 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// They are not there.
     pub fn fixed64(&mut self) -> Result<u64, WireError> {
-        let (bytes, rest) = self.rest.split_first_chunk().ok_or(WireError::Truncated)?;
-        self.rest = rest;
-        Ok(u64::from_le_bytes(*bytes))
+        self.array().map(u64::from_le_bytes)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], WireError> {
+        let bytes = self.ahead.first_chunk().ok_or(WireError::Truncated)?;
+        self.pass(N)?;
+        Ok(*bytes)
     }
 
     /// A length and that many bytes.
@@ -138,10 +182,27 @@ impl<'a> Reader<'a> {
     /// They are not there.
     #[inline]
     pub fn bytes(&mut self) -> Result<&'a [u8], WireError> {
+        self.piece().map(Piece::bytes)
+    }
+
+    /// The same, with what stands behind the bytes.
+    ///
+    /// # Errors
+    /// They are not there.
+    #[inline]
+    pub fn piece(&mut self) -> Result<Piece<'a>, WireError> {
         let length = usize::try_from(self.varint()?).map_err(|_| WireError::Truncated)?;
-        let (bytes, rest) = self.rest.split_at_checked(length).ok_or(WireError::Truncated)?;
-        self.rest = rest;
-        Ok(bytes)
+        let from = self.ahead;
+        self.pass(length)?;
+        Ok(Piece { from, length })
+    }
+
+    #[inline]
+    fn pass(&mut self, length: usize) -> Result<(), WireError> {
+        let left = self.left.checked_sub(length).ok_or(WireError::Truncated)?;
+        self.ahead = self.ahead.get(length..).ok_or(WireError::Truncated)?;
+        self.left = left;
+        Ok(())
     }
 
     /// The inside of the group `number`, whose start has been read.
@@ -149,11 +210,11 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// It does not end, or ends as another.
     pub fn group(&mut self, number: u32) -> Result<&'a [u8], WireError> {
-        let start = self.rest;
+        let start = self.rest();
         loop {
-            let before = self.rest;
+            let before = self.left;
             match self.tag()? {
-                (end, END_GROUP) if end == number => return Ok(&start[..start.len() - before.len()]),
+                (end, END_GROUP) if end == number => return Ok(&start[..start.len() - before]),
                 (number, wire_type) => self.skip_nested(number, wire_type, 0)?,
             }
         }
@@ -208,6 +269,13 @@ pub fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
+/// Writes a length and that many bytes of a text that may go on behind them.
+#[inline]
+pub fn put_piece(out: &mut Vec<u8>, piece: Piece<'_>) {
+    put_varint(out, piece.length as u64);
+    block::put(out, piece);
+}
+
 /// Opens a value whose length is known only at its end. Give the result to [`close`].
 #[inline]
 #[must_use]
@@ -228,17 +296,25 @@ pub fn close(out: &mut Vec<u8>, start: usize) {
 }
 
 fn close_long(out: &mut Vec<u8>, start: usize, length: usize) {
-    let mut prefix = [0; 10];
-    let (mut size, mut rest) = (0, length);
-    while rest >= 0x80 {
-        prefix[size] = rest as u8 | 0x80;
-        rest >>= 7;
+    let (prefix, size) = varint(length as u64);
+    // One byte is there already.
+    let more = size - 1;
+    out.resize(out.len() + more, 0);
+    out.copy_within(start..start + length, start + more);
+    out[start - 1..start + more].copy_from_slice(&prefix[..size]);
+}
+
+/// A varint and how many bytes it has.
+#[must_use]
+pub fn varint(mut value: u64) -> ([u8; 10], usize) {
+    let (mut bytes, mut size) = ([0; 10], 1);
+    while value >= 0x80 {
+        bytes[size - 1] = value as u8 | 0x80;
+        value >>= 7;
         size += 1;
     }
-    prefix[size] = rest as u8;
-    out.resize(out.len() + size, 0);
-    out.copy_within(start..start + length, start + size);
-    out[start - 1..=start - 1 + size].copy_from_slice(&prefix[..=size]);
+    bytes[size - 1] = value as u8;
+    (bytes, size)
 }
 
 /// `sint32` and `sint64`: small absolute values are short.

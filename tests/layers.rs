@@ -5,7 +5,8 @@ use std::fs;
 use std::path::Path;
 
 const ROWS: &[&[&str]] = &[
-    &["problem", "protos", "json", "template", "wire"],
+    &["problem", "protos", "block", "template"],
+    &["json", "wire"],
     &["schema"],
     &["codec"],
     &["route"],
@@ -34,6 +35,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("tower_http", &["proxy"]),
     ("tokio", &["upstream", "listener", "proxy", "cli", "bank"]),
     ("clap", &["cli"]),
+    ("wide", &["block"]),
 ];
 
 const LONGEST_FILE: usize = 600;

@@ -78,19 +78,25 @@ fn is_signed_json_number(text: &str) -> bool {
 
 /// RFC 8259, section 6, without the sign.
 fn is_json_number(text: &str) -> bool {
-    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, Some(exponent)),
-        None => (text, None),
+    let whole = match text.as_bytes() {
+        [b'0', rest @ ..] => Some(rest),
+        text => after_digits(text),
     };
-    let (whole, fraction) = match mantissa.split_once('.') {
-        Some((whole, fraction)) => (whole, Some(fraction)),
-        None => (mantissa, None),
-    };
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    digits(whole)
-        && (whole == "0" || !whole.starts_with('0'))
-        && fraction.is_none_or(digits)
-        && exponent.is_none_or(|exponent| digits(exponent.strip_prefix(['+', '-']).unwrap_or(exponent)))
+    let fraction = whole.and_then(|rest| match rest {
+        [b'.', rest @ ..] => after_digits(rest),
+        rest => Some(rest),
+    });
+    let exponent = fraction.and_then(|rest| match rest {
+        [b'e' | b'E', b'+' | b'-', rest @ ..] | [b'e' | b'E', rest @ ..] => after_digits(rest),
+        rest => Some(rest),
+    });
+    exponent.is_some_and(<[u8]>::is_empty)
+}
+
+/// What follows one digit or more.
+fn after_digits(text: &[u8]) -> Option<&[u8]> {
+    let count = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    if count == 0 { None } else { text.get(count..) }
 }
 
 /// Writes a double: the shortest text that reads back as it, or the name of what is no number in JSON.

@@ -5,6 +5,7 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::{number, time};
+use crate::block::Piece;
 use crate::schema::{EnumTable, FieldTable, Kind, Known, MessageId, Shape, Tables};
 use crate::wire;
 
@@ -79,10 +80,9 @@ fn put_fixed64(out: &mut Vec<u8>, field: &FieldTable, write: Write, bits: u64) {
 
 /// Writes a string.
 #[inline]
-pub(super) fn put_string(out: &mut Vec<u8>, field: &FieldTable, write: Write, text: &str) {
-    out.reserve(text.len() + 16);
-    if put_tag(out, field, write, text.is_empty()) {
-        wire::put_bytes(out, text.as_bytes());
+pub(super) fn put_string(out: &mut Vec<u8>, field: &FieldTable, write: Write, text: Piece<'_>) {
+    if put_tag(out, field, write, text.length == 0) {
+        wire::put_piece(out, text);
     }
 }
 
@@ -122,7 +122,7 @@ pub(super) fn put_tag(out: &mut Vec<u8>, field: &FieldTable, write: Write, is_de
         Write::Bare => true,
         Write::UnlessDefault if is_default => false,
         Write::Tagged | Write::UnlessDefault => {
-            out.extend_from_slice(&field.tag);
+            field.tag.put(out);
             true
         }
     }
@@ -142,7 +142,7 @@ pub(super) fn enum_from_number(table: &EnumTable, text: &str) -> Option<i32> {
 /// Writes the value that a text of a path or a query means; false if it means none.
 pub(super) fn put_text(out: &mut Vec<u8>, tables: &Tables, field: &FieldTable, write: Write, text: &str) -> bool {
     match field.kind {
-        Kind::String => put_string(out, field, write, text),
+        Kind::String => put_string(out, field, write, text.as_bytes().into()),
         Kind::Bytes => return put_base64(out, field, write, text),
         Kind::Bool => match text {
             "true" => put_varint(out, field, write, 1),
@@ -154,14 +154,14 @@ pub(super) fn put_text(out: &mut Vec<u8>, tables: &Tables, field: &FieldTable, w
             None => return false,
         },
         Kind::Message(id) => {
-            out.extend_from_slice(&field.tag);
+            field.tag.put(out);
             let start = wire::open(out);
             let read = put_known_text(out, tables, id, text);
             wire::close(out, start);
             return read;
         }
         Kind::Group(id) => {
-            out.extend_from_slice(&field.tag);
+            field.tag.put(out);
             let read = put_known_text(out, tables, id, text);
             wire::put_tag(out, field.number, wire::END_GROUP);
             return read;

@@ -9,8 +9,9 @@ mod string;
 use std::borrow::Cow;
 use std::collections::HashSet;
 
+use crate::block::{Padded, Piece};
 use string::special;
-pub use string::{put_plain_string, put_string};
+pub use string::{put_plain_member, put_plain_string, put_string};
 
 /// How deep objects and arrays may be nested, unless a caller says otherwise.
 pub const DEPTH_LIMIT: usize = 64;
@@ -105,6 +106,7 @@ impl<'a> Scanner<'a> {
     ///
     /// # Errors
     /// No value begins here.
+    #[inline]
     pub fn peek(&mut self) -> Result<Kind, JsonError> {
         self.space();
         match self.byte() {
@@ -161,47 +163,34 @@ impl<'a> Scanner<'a> {
     /// Whether the next member's name stands there as `key` writes it, `"name":`. Then it is taken, and `first` is false;
     /// otherwise nothing is.
     #[inline]
-    pub fn member_is(&mut self, first: &mut bool, key: &[u8]) -> bool {
-        let mut at = self.at;
+    pub fn member_is(&mut self, first: &mut bool, key: &Padded) -> bool {
+        let mut at = self.after_space(self.at);
         let text = self.text.as_bytes();
-        let skip = |mut at: usize| {
-            while let Some(b' ' | b'\t' | b'\n' | b'\r') = text.get(at) {
-                at += 1;
-            }
-            at
-        };
-        at = skip(at);
         if !*first {
             if text.get(at) != Some(&b',') {
                 return false;
             }
-            at = skip(at + 1);
+            at = self.after_space(at + 1);
         }
-        if !text[at..].starts_with(key) {
+        if !text.get(at..).is_some_and(|ahead| key.begins(ahead)) {
             return false;
         }
-        self.at = at + key.len();
+        self.at = at + key.text().len();
         *first = false;
         true
     }
 
-    /// The string that comes next, if it has no escape; otherwise nothing is taken.
-    ///
-    /// # Errors
-    /// No string begins here.
+    /// The string that comes next and what stands behind it in the text, if it has no escape; otherwise nothing is taken.
     #[inline]
-    pub fn plain_string(&mut self) -> Result<Option<&'a str>, JsonError> {
+    pub fn plain_piece(&mut self) -> Option<Piece<'a>> {
         self.space();
-        let before = self.at;
-        self.take(b'"', "a string")?;
-        let start = self.at;
-        self.plain();
-        if self.byte() == Some(b'"') {
-            self.at += 1;
-            return Ok(Some(&self.text[start..self.at - 1]));
+        let from = self.text.as_bytes().get(self.at..)?.strip_prefix(b"\"")?;
+        let length = special(from)?;
+        if from.get(length) != Some(&b'"') {
+            return None;
         }
-        self.at = before;
-        Ok(None)
+        self.at += length + 2;
+        Some(Piece { from, length })
     }
 
     /// Takes a string and writes it to `out`, its escapes undone.
@@ -243,15 +232,9 @@ impl<'a> Scanner<'a> {
     /// # Errors
     /// No string begins here, or it is malformed.
     pub fn string(&mut self) -> Result<Cow<'a, str>, JsonError> {
-        self.space();
-        self.take(b'"', "a string")?;
-        let start = self.at;
-        self.plain();
-        if self.byte() == Some(b'"') {
-            self.at += 1;
-            return Ok(Cow::Borrowed(&self.text[start..self.at - 1]));
+        if let Some(piece) = self.plain_piece() {
+            return Ok(Cow::Borrowed(&self.text[self.at - 1 - piece.length..self.at - 1]));
         }
-        self.at = start - 1;
         let mut unescaped = Vec::new();
         self.unescape(&mut unescaped)?;
         Ok(Cow::Owned(String::from_utf8(unescaped).expect("text and escapes are UTF-8")))
@@ -431,10 +414,26 @@ impl<'a> Scanner<'a> {
         here
     }
 
+    #[inline]
     fn space(&mut self) {
-        while matches!(self.byte(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
-            self.at += 1;
+        self.at = self.after_space(self.at);
+    }
+
+    /// Where the white space that begins at `at` has ended.
+    #[inline]
+    fn after_space(&self, at: usize) -> usize {
+        match self.text.as_bytes().get(at) {
+            // Most writers leave no space.
+            Some(b' ' | b'\t' | b'\n' | b'\r') => self.after_more_space(at + 1),
+            _ => at,
         }
+    }
+
+    fn after_more_space(&self, mut at: usize) -> usize {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.text.as_bytes().get(at) {
+            at += 1;
+        }
+        at
     }
 
     fn byte(&self) -> Option<u8> {

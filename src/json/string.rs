@@ -1,23 +1,65 @@
 //! Strings of JSON, written.
 
+use crate::block::{self, Padded, Piece, SIZE};
+
 /// Writes `text` as a JSON string.
 pub fn put_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let mut rest = text.as_bytes();
     while let Some(end) = special(rest) {
-        let (plain, special) = rest.split_at(end);
-        out.extend_from_slice(plain);
-        put_escape(out, special[0]);
-        rest = &special[1..];
+        block::put(out, Piece { from: rest, length: end });
+        put_escape(out, rest[end]);
+        rest = &rest[end + 1..];
     }
     out.extend_from_slice(rest);
     out.push(b'"');
 }
 
-/// Writes `bytes` as a JSON string if they are ASCII and none needs an escape, as most strings are; false if not.
+/// Writes a text as a JSON string if it is ASCII and nothing in it needs an escape, as most are; false, and nothing
+/// written, if not.
 #[inline]
-pub fn put_plain_string(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
-    if !is_plain(bytes) {
+pub fn put_plain_string(out: &mut Vec<u8>, text: Piece<'_>) -> bool {
+    let length = text.length;
+    match text.from.first_chunk::<SIZE>() {
+        Some(first) if length <= SIZE => {
+            if block::specials_and_wide(first) & block::low_bits(length) != 0 {
+                return false;
+            }
+            out.push(b'"');
+            block::put_part(out, first, length);
+            out.push(b'"');
+            true
+        }
+        _ => put_plain_bytes(out, text.bytes()),
+    }
+}
+
+/// Writes a member of an object, and a comma behind it, if the text is as in [`put_plain_string`] and both it and the key
+/// are short; false, and nothing written, if not.
+#[inline]
+pub fn put_plain_member(out: &mut Vec<u8>, key: &Padded, text: Piece<'_>) -> bool {
+    let length = text.length;
+    let (Some((key, at)), Some(block)) = (key.block(), text.from.first_chunk::<SIZE>()) else { return false };
+    if length > SIZE || block::specials_and_wide(block) & block::low_bits(length) != 0 {
+        return false;
+    }
+    block::put_with::<{ 2 * SIZE + 3 }>(out, |room| {
+        room[..SIZE].copy_from_slice(key);
+        room[at] = b'"';
+        room[at + 1..at + 1 + SIZE].copy_from_slice(block);
+        room[at + 1 + length] = b'"';
+        room[at + 2 + length] = b',';
+        at + length + 3
+    });
+    true
+}
+
+fn put_plain_bytes(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
+    let (blocks, rest) = bytes.as_chunks::<SIZE>();
+    let are_plain = blocks.iter().all(|block| block::specials_and_wide(block) == 0);
+    // A byte that is no ASCII is below 0x20 too as a signed number.
+    let is_plain = |&byte: &u8| (byte as i8 >= 0x20) & (byte != b'"') & (byte != b'\\');
+    if !are_plain || !rest.iter().all(is_plain) {
         return false;
     }
     out.reserve(bytes.len() + 2);
@@ -27,57 +69,18 @@ pub fn put_plain_string(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
     true
 }
 
-/// Whether all of it is ASCII that stands in a JSON string as it is.
-#[inline]
-fn is_plain(bytes: &[u8]) -> bool {
-    let (blocks, rest) = bytes.as_chunks::<16>();
-    if !blocks.iter().all(are_plain) {
-        return false;
-    }
-    // The last bytes are looked at as a block too, together with some before them.
-    match bytes.last_chunk::<16>() {
-        Some(last) => are_plain(last),
-        None => match (rest.first_chunk::<8>(), rest.last_chunk::<8>()) {
-            (Some(first), Some(last)) => are_plain(first) & are_plain(last),
-            _ => match (rest.first_chunk::<4>(), rest.last_chunk::<4>()) {
-                (Some(first), Some(last)) => are_plain(first) & are_plain(last),
-                _ => rest.iter().all(|&byte| is_plain_byte(byte)),
-            },
-        },
-    }
-}
-
-/// All at once, without a branch a byte.
-#[inline]
-fn are_plain<const N: usize>(block: &[u8; N]) -> bool {
-    block.iter().fold(true, |plain, &byte| plain & is_plain_byte(byte))
-}
-
-#[inline]
-fn is_plain_byte(byte: u8) -> bool {
-    // As a signed number a byte of no ASCII is below 0x20 too.
-    (byte as i8 >= 0x20) & (byte != b'"') & (byte != b'\\')
-}
-
 /// Where the first byte stands that a JSON string cannot have as it is: a control character, `"` or `\\`.
 #[inline]
 pub(super) fn special(bytes: &[u8]) -> Option<usize> {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGHS: u64 = ONES << 7;
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (index, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        // Bit 7 of a byte is set where it is such a byte. A byte above such a one may be marked too, by the borrow; the
-        // lowest mark is right.
-        let has_zero = |word: u64| word.wrapping_sub(ONES) & !word;
-        let control = word.wrapping_sub(ONES * 0x20) & !word;
-        let marks = (control | has_zero(word ^ (ONES * 0x22)) | has_zero(word ^ (ONES * 0x5c))) & HIGHS;
+    let (blocks, rest) = bytes.as_chunks::<SIZE>();
+    for (index, block) in blocks.iter().enumerate() {
+        let marks = block::specials(block);
         if marks != 0 {
-            return Some(index * 8 + (marks.trailing_zeros() / 8) as usize);
+            return Some(index * SIZE + marks.trailing_zeros() as usize);
         }
     }
     let end = rest.iter().position(|&byte| byte < 0x20 || byte == b'"' || byte == b'\\')?;
-    Some(words.len() * 8 + end)
+    Some(blocks.len() * SIZE + end)
 }
 
 fn put_escape(out: &mut Vec<u8>, byte: u8) {

@@ -6,7 +6,8 @@ use prost::Message as _;
 
 use super::descriptor::{EnumType, FieldOptions, FieldType, File, MessageOptions, MessageType};
 use super::features::{Features, Presence};
-use super::table::{EnumId, EnumTable, FieldTable, Kind, Known, MessageId, MessageTable, Shape, Tables};
+use super::table::{EnumId, EnumTable, FieldTable, Kind, Known, MessageId, MessageTable, Shape, Tables, Tag};
+use crate::block::Padded;
 use crate::problem::Problem;
 use crate::wire;
 
@@ -93,10 +94,10 @@ impl<'a> Compiler<'a> {
     fn declare_enum(&mut self, scope: &str, declared: &EnumType, features: Features) {
         let full_name = format!("{scope}{}", declared.name);
         let own = declared.options.as_ref().and_then(|options| options.features);
-        let mut by_number: Vec<(i32, Box<[u8]>)> = Vec::new();
+        let mut by_number: Vec<(i32, Padded)> = Vec::new();
         for value in &declared.values {
             if !by_number.iter().any(|(number, _)| *number == value.number) {
-                by_number.push((value.number, format!("\"{}\"", value.name).into_bytes().into()));
+                by_number.push((value.number, Padded::new(format!("\"{}\"", value.name).as_bytes())));
             }
         }
         by_number.sort_by_key(|(number, _)| *number);
@@ -191,19 +192,20 @@ impl<'a> Compiler<'a> {
             (None, Some(json_name)) => json_name.clone(),
             (None, None) => lower_camel(&field.name),
         };
-        let mut tag = Vec::new();
-        wire::put_tag(&mut tag, number, kind.wire_type());
+        let shape = self.shape(field, kind, &options, features, is_oneof || extension.is_some());
+        let is_repeated = matches!(shape, Shape::Repeated | Shape::Packed | Shape::Map);
         Ok(FieldTable {
             number,
             json_key: key(&json_name),
             proto_key: key(&name),
             name: name.into(),
             json_name: json_name.into(),
-            tag: tag.into(),
+            tag: Tag::new(number, kind.wire_type()),
             kind,
-            shape: self.shape(field, kind, &options, features, is_oneof || extension.is_some()),
+            shape,
             oneof: field.oneof_index.filter(|_| is_oneof).and_then(|index| u16::try_from(index).ok()),
             redacted: options.debug_redact || is_marked(&field.options, self.field_redact),
+            lone_string: kind == Kind::String && !is_oneof && !is_repeated,
         })
     }
 
@@ -324,11 +326,11 @@ fn is_marked(options: &[u8], extension: Option<u32>) -> bool {
 }
 
 /// `"name":` with what JSON wants escaped; a `json_name` may hold anything.
-fn key(name: &str) -> Box<[u8]> {
+fn key(name: &str) -> Padded {
     let mut key = Vec::new();
     crate::json::put_string(&mut key, name);
     key.push(b':');
-    key.into()
+    Padded::new(&key)
 }
 
 /// descriptor.proto, `json_name`: what protoc derives where a file has none.

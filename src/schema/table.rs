@@ -3,6 +3,9 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
+use crate::block::{self, Padded};
+use crate::wire;
+
 /// A message type, by its place in [`Tables`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct MessageId(pub(super) u32);
@@ -73,11 +76,11 @@ pub struct FieldTable {
     /// The name in JSON.
     pub json_name: Box<str>,
     /// `"jsonName":`, escaped.
-    pub json_key: Box<[u8]>,
+    pub json_key: Padded,
     /// `"proto_name":`, escaped.
-    pub proto_key: Box<[u8]>,
-    /// The tag that begins each of its values when it is not packed, in wire format.
-    pub tag: Box<[u8]>,
+    pub proto_key: Padded,
+    /// The tag that begins each of its values when it is not packed.
+    pub tag: Tag,
     /// What a value is.
     pub kind: Kind,
     /// How many values there are.
@@ -86,6 +89,15 @@ pub struct FieldTable {
     pub oneof: Option<u16>,
     /// Whether its value must not be shown.
     pub redacted: bool,
+    /// See [`FieldTable::is_lone_string`].
+    pub(super) lone_string: bool,
+}
+
+/// A field number and a wire type, in wire format.
+#[derive(Debug, Clone, Copy)]
+pub struct Tag {
+    bytes: [u8; 5],
+    length: u8,
 }
 
 /// What one value of a field is.
@@ -141,7 +153,7 @@ pub struct EnumTable {
     /// `google.protobuf.NullValue`, whose value is `null`.
     pub is_null: bool,
     /// By number; of names for one number the first. The name stands in quotes.
-    pub(super) by_number: Box<[(i32, Box<[u8]>)]>,
+    pub(super) by_number: Box<[(i32, Padded)]>,
     pub(super) by_name: HashMap<Box<str>, i32, BuildHasherDefault<NameHasher>>,
 }
 
@@ -185,9 +197,37 @@ impl MessageTable {
     }
 }
 
+impl Tag {
+    pub(super) fn new(number: u32, wire_type: u8) -> Self {
+        let mut written = Vec::with_capacity(5);
+        wire::put_tag(&mut written, number, wire_type);
+        let mut bytes = [0; 5];
+        bytes[..written.len()].copy_from_slice(&written);
+        Self { bytes, length: written.len() as u8 }
+    }
+
+    /// Writes it.
+    #[inline]
+    pub fn put(self, out: &mut Vec<u8>) {
+        // Numbers up to 15 take one byte.
+        match self.length {
+            1 => out.push(self.bytes[0]),
+            length => block::put_part(out, &self.bytes, usize::from(length)),
+        }
+    }
+}
+
 impl FieldTable {
+    /// Whether it is a string, neither repeated nor in a oneof.
+    #[must_use]
+    #[inline]
+    pub fn is_lone_string(&self) -> bool {
+        self.lone_string
+    }
+
     /// Whether it holds a list or a map.
     #[must_use]
+    #[inline]
     pub fn is_repeated(&self) -> bool {
         matches!(self.shape, Shape::Repeated | Shape::Packed | Shape::Map)
     }
@@ -227,7 +267,7 @@ impl EnumTable {
     /// The name of a number, in quotes.
     #[must_use]
     #[inline]
-    pub fn quoted(&self, number: i32) -> Option<&[u8]> {
+    pub fn quoted(&self, number: i32) -> Option<&Padded> {
         // Most enums count from 0 without gaps.
         let guess = usize::try_from(number).ok().and_then(|index| self.by_number.get(index));
         match guess {

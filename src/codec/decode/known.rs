@@ -51,11 +51,11 @@ impl<'a> Decoder<'a> {
         self.out.push(b',');
         let table = self.tables.message(inner);
         if table.known == Known::No {
-            self.nested(|this| this.fields(table, value))?;
+            self.nested(|this| this.fields(table, value.into()))?;
             self.close(b'}');
         } else {
             self.out.extend_from_slice(b"\"value\":");
-            self.whole(inner, value)?;
+            self.whole(inner, value.into())?;
             self.out.push(b'}');
         }
         Ok(())

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use super::next_of;
 use super::scattered::{Value, Values};
 use super::{Decoder, Outcome};
 use crate::schema::{FieldTable, Kind};
@@ -20,20 +19,11 @@ impl<'a> Decoder<'a> {
         }
         self.out.truncate(before);
         *reader = start;
-        let mut entries = Vec::new();
-        let mut wire_type = wire_type;
-        loop {
-            if wire_type == wire::LENGTH {
-                entries.push(reader.bytes()?);
-            } else {
-                reader.skip(field.number, wire_type)?;
-            }
-            match next_of(field, *reader) {
-                Some((next_type, after)) => (wire_type, *reader) = (next_type, after),
-                None => break,
-            }
-        }
-        self.map(field, &entries)
+        let mut counted = *reader;
+        let count = entries(field, wire_type, &mut counted, |_| {})?;
+        let mut found = Vec::with_capacity(count);
+        entries(field, wire_type, reader, |entry| found.push(entry))?;
+        self.map(field, &found)
     }
 
     /// A small map with different keys, each entry a key and a value: most maps are, and need no memory of their own.
@@ -48,16 +38,16 @@ impl<'a> Decoder<'a> {
         self.key(field);
         self.out.push(b'{');
         for count in 0.. {
-            let mut entry = Reader::new(reader.bytes()?);
+            let mut entry = Reader::from(reader.piece()?);
             if count == FEW || entry.is_empty() || entry.tag()? != (1, wire::LENGTH) {
                 return Ok(false);
             }
-            let key = entry.bytes()?;
+            let key = entry.piece()?;
             let is_value = !entry.is_empty() && entry.tag()? == (2, value_field.kind.wire_type());
-            if !is_value || keys[..count].contains(&key) {
+            if !is_value || keys[..count].contains(&key.bytes()) {
                 return Ok(false);
             }
-            keys[count] = key;
+            keys[count] = key.bytes();
             self.string(key_field, key)?;
             self.out.push(b':');
             let start = self.out.len();
@@ -67,8 +57,8 @@ impl<'a> Decoder<'a> {
             }
             self.out.push(b',');
             self.check_size()?;
-            match next_of(field, *reader) {
-                Some((wire::LENGTH, after)) => *reader = after,
+            match reader.tag_of(field.number) {
+                Some(wire::LENGTH) => {}
                 Some(_) => return Ok(false),
                 None => break,
             }
@@ -85,7 +75,7 @@ impl<'a> Decoder<'a> {
         let mut read = Vec::with_capacity(entries.len());
         for entry in entries {
             let (key, values) = entry_of(entry, key_field, value_field)?;
-            let value = values.0.last().map(|value| self.is_unknown(value_field, value.0));
+            let value = values.last.as_ref().map(|value| self.is_unknown(value_field, value.0));
             // With a number that a closed enum has not the whole entry is an unknown field.
             if !value.transpose()?.unwrap_or(false) {
                 read.push((key, values));
@@ -117,17 +107,16 @@ impl<'a> Decoder<'a> {
     ) -> Outcome<()> {
         let before = self.out.len();
         match key {
-            MapKey::Text(text) => self.string(key_field, text)?,
+            MapKey::Text(text) => self.string(key_field, (*text).into())?,
             MapKey::Number(wire) => {
                 let quoted = matches!(
                     key_field.kind,
                     Kind::Int64 | Kind::Uint64 | Kind::Sint64 | Kind::Fixed64 | Kind::Sfixed64
                 );
                 let bytes = wire.to_le_bytes();
-                let mut varint = Vec::with_capacity(10);
+                let (varint, size) = wire::varint(*wire);
                 let mut reader = if key_field.kind.wire_type() == wire::VARINT {
-                    wire::put_varint(&mut varint, *wire);
-                    Reader::new(&varint)
+                    Reader::new(&varint[..size])
                 } else {
                     Reader::new(&bytes)
                 };
@@ -152,6 +141,28 @@ impl<'a> Decoder<'a> {
     }
 }
 
+/// Hands out the entries that follow one another, and counts them.
+fn entries<'w>(
+    field: &FieldTable,
+    mut wire_type: u8,
+    reader: &mut Reader<'w>,
+    mut take: impl FnMut(&'w [u8]),
+) -> Result<usize, WireError> {
+    let mut count = 0;
+    loop {
+        if wire_type == wire::LENGTH {
+            take(reader.bytes()?);
+            count += 1;
+        } else {
+            reader.skip(field.number, wire_type)?;
+        }
+        match reader.tag_of(field.number) {
+            Some(next_type) => wire_type = next_type,
+            None => return Ok(count),
+        }
+    }
+}
+
 /// The key of an entry: a string, or the bits of anything else.
 #[derive(PartialEq, Eq, Hash, Clone, Copy)]
 enum MapKey<'w> {
@@ -166,7 +177,7 @@ fn entry_of<'w>(
     value_field: &FieldTable,
 ) -> Result<(MapKey<'w>, Values<'w>), WireError> {
     let mut key = if key_field.kind == Kind::String { MapKey::Text(&[]) } else { MapKey::Number(0) };
-    let mut values = Values(Vec::new());
+    let mut values = Values::default();
     let mut reader = Reader::new(entry);
     while !reader.is_empty() {
         let (number, wire_type) = reader.tag()?;
@@ -181,7 +192,7 @@ fn entry_of<'w>(
             let at = reader.rest();
             reader.skip(number, wire_type)?;
             if number == 2 && wire_type == value_field.kind.wire_type() {
-                values.0.push(Value(at));
+                values.push(Value(at));
             }
         }
     }
@@ -200,7 +211,13 @@ fn normal(kind: Kind, varint: u64) -> u64 {
 
 /// Keeps of entries with one key the last.
 fn drop_overridden(entries: &mut Vec<(MapKey<'_>, Values<'_>)>) {
-    if entries.len() < 2 {
+    if entries.len() <= FEW {
+        // Too few for an index to be worth its memory.
+        let mut place = 0;
+        while place < entries.len() {
+            let is_overridden = entries[place + 1..].iter().any(|(key, _)| *key == entries[place].0);
+            if is_overridden { drop(entries.remove(place)) } else { place += 1 }
+        }
         return;
     }
     let mut seen = HashSet::with_capacity(entries.len());

@@ -9,6 +9,7 @@ mod map;
 mod scattered;
 
 use super::number::{put_double, put_float, put_integer};
+use crate::block::Piece;
 use crate::json;
 use crate::schema::{FieldTable, Kind, Known, Message, MessageId, MessageTable, Shape, Tables};
 use crate::wire::{self, Reader, WireError};
@@ -85,9 +86,9 @@ pub enum DecodeProblem {
 /// # Errors
 /// The bytes are not what the descriptors promise.
 pub fn reply(output: &Message, wire: &[u8], print: &Print) -> Result<Vec<u8>, DecodeError> {
-    let out = Vec::with_capacity(wire.len() * 2 + 64);
+    let out = Vec::with_capacity(wire.len() * 2 + 256);
     let mut decoder = Decoder { tables: output.tables(), print, out, depth: 0, is_scattered: false };
-    let made = match decoder.whole(output.id(), wire) {
+    let made = match decoder.whole(output.id(), wire.into()) {
         Ok(()) if print.indent => {
             let laid_out = super::indent::indent(&decoder.out, print.limit);
             laid_out.ok_or(DecodeProblem::TooLarge { limit: print.limit })
@@ -120,11 +121,12 @@ enum Order {
 
 impl<'a> Decoder<'a> {
     /// A message in its JSON form, whatever that is.
-    fn whole(&mut self, id: MessageId, wire: &[u8]) -> Outcome<()> {
+    #[inline]
+    fn whole(&mut self, id: MessageId, wire: Piece<'_>) -> Outcome<()> {
         let table = self.tables.message(id);
         self.nested(|this| match table.known {
             Known::No => this.message(table, wire),
-            known => this.known(table, known, wire),
+            known => this.known(table, known, wire.bytes()),
         })?;
         self.check_size()
     }
@@ -141,7 +143,8 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    fn message(&mut self, table: &'a MessageTable, wire: &[u8]) -> Outcome<()> {
+    #[inline]
+    fn message(&mut self, table: &'a MessageTable, wire: Piece<'_>) -> Outcome<()> {
         self.out.push(b'{');
         self.fields(table, wire)?;
         self.close(b'}');
@@ -149,15 +152,22 @@ impl<'a> Decoder<'a> {
     }
 
     /// The members of a message's object, each with a comma behind it.
-    fn fields(&mut self, table: &'a MessageTable, wire: &[u8]) -> Outcome<()> {
+    #[inline]
+    fn fields(&mut self, table: &'a MessageTable, wire: Piece<'_>) -> Outcome<()> {
         let start = self.out.len();
-        if self.is_scattered || self.in_order(table, wire)? == Order::Broken {
+        if self.is_scattered || self.in_order(table, wire.into())? == Order::Broken {
             self.out.truncate(start);
-            // What is inside was tried once already: to try it again at every level would double the work with each.
-            let around = std::mem::replace(&mut self.is_scattered, true);
-            self.indexed(table, wire)?;
-            self.is_scattered = around;
+            return self.scattered(table, wire.bytes());
         }
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn scattered(&mut self, table: &'a MessageTable, wire: &[u8]) -> Outcome<()> {
+        // What is inside was tried once already: to try it again at every level would double the work with each.
+        let around = std::mem::replace(&mut self.is_scattered, true);
+        self.indexed(table, wire)?;
+        self.is_scattered = around;
         Ok(())
     }
 
@@ -170,8 +180,8 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    fn in_order(&mut self, table: &'a MessageTable, wire: &[u8]) -> Outcome<Order> {
-        let mut reader = Reader::new(wire);
+    #[inline(never)]
+    fn in_order(&mut self, table: &'a MessageTable, mut reader: Reader<'_>) -> Outcome<Order> {
         // The field after the last one printed, and the oneofs that have a value.
         let mut next = 0;
         let mut oneofs = 0_u64;
@@ -190,6 +200,15 @@ impl<'a> Decoder<'a> {
                 },
             };
             let field = &table.fields[index];
+            // Most fields are that: a string, with nothing else to look after.
+            if field.is_lone_string() && wire_type == wire::LENGTH && !self.print.defaults {
+                next = index + 1;
+                let text = reader.piece()?;
+                if text.length > 0 || field.shape != Shape::Implicit {
+                    self.text_member(field, text)?;
+                }
+                continue;
+            }
             if let Some(oneof) = field.oneof {
                 let bit = 1_u64.checked_shl(u32::from(oneof)).unwrap_or(0);
                 if bit == 0 || oneofs & bit != 0 {
@@ -197,23 +216,37 @@ impl<'a> Decoder<'a> {
                 }
                 oneofs |= bit;
             }
-            if self.print.defaults {
-                self.print_defaults(table, next..index);
-            }
+            self.member(table, next..index, wire_type, &mut reader)?;
             next = index + 1;
-            let written = match field.shape {
-                Shape::Map => self.map_run(field, wire_type, &mut reader)?,
-                Shape::Repeated | Shape::Packed => self.list_run(field, wire_type, &mut reader)?,
-                _ => self.single(field, wire_type, &mut reader)?,
-            };
-            if !written && self.print.defaults {
-                self.print_defaults(table, index..index + 1);
-            }
         }
         if self.print.defaults {
             self.print_defaults(table, next..table.fields.len());
         }
         Ok(Order::Kept)
+    }
+
+    /// The field behind `skipped`, whose tag has been read; where defaults are printed, those of `skipped` before it.
+    fn member(
+        &mut self,
+        table: &'a MessageTable,
+        skipped: std::ops::Range<usize>,
+        wire_type: u8,
+        reader: &mut Reader<'_>,
+    ) -> Outcome<()> {
+        let index = skipped.end;
+        let field = &table.fields[index];
+        if self.print.defaults {
+            self.print_defaults(table, skipped);
+        }
+        let written = match field.shape {
+            Shape::Map => self.map_run(field, wire_type, reader)?,
+            Shape::Repeated | Shape::Packed => self.list_run(field, wire_type, reader)?,
+            _ => self.single(field, wire_type, reader)?,
+        };
+        if !written && self.print.defaults {
+            self.print_defaults(table, index..index + 1);
+        }
+        Ok(())
     }
 
     /// A singular field; false if nothing is printed for it.
@@ -235,6 +268,18 @@ impl<'a> Decoder<'a> {
         Ok(true)
     }
 
+    #[inline]
+    fn text_member(&mut self, field: &FieldTable, text: Piece<'_>) -> Outcome<()> {
+        let key = if self.print.proto_names { &field.proto_key } else { &field.json_key };
+        if json::put_plain_member(&mut self.out, key, text) {
+            return Ok(());
+        }
+        self.key(field);
+        self.string(field, text)?;
+        self.out.push(b',');
+        Ok(())
+    }
+
     /// The values of a list that follow one another.
     fn list_run(&mut self, field: &'a FieldTable, wire_type: u8, reader: &mut Reader<'_>) -> Outcome<bool> {
         let before = self.out.len();
@@ -244,8 +289,8 @@ impl<'a> Decoder<'a> {
         let mut wire_type = wire_type;
         loop {
             self.elements(field, wire_type, reader)?;
-            match next_of(field, *reader) {
-                Some((next_type, after)) => (wire_type, *reader) = (next_type, after),
+            match reader.tag_of(field.number) {
+                Some(next_type) => wire_type = next_type,
                 None => break,
             }
         }
@@ -264,7 +309,7 @@ impl<'a> Decoder<'a> {
         if wire_type == own {
             self.element(field, reader)?;
         } else if wire_type == wire::LENGTH && own != wire::GROUP {
-            let mut packed = Reader::new(reader.bytes()?);
+            let mut packed = Reader::from(reader.piece()?);
             while !packed.is_empty() {
                 self.element(field, &mut packed)?;
             }
@@ -289,12 +334,12 @@ impl<'a> Decoder<'a> {
     fn value(&mut self, field: &'a FieldTable, reader: &mut Reader<'_>) -> Outcome<bool> {
         match field.kind {
             Kind::String => {
-                let bytes = reader.bytes()?;
-                self.string(field, bytes)?;
-                return Ok(bytes.is_empty());
+                let text = reader.piece()?;
+                self.string(field, text)?;
+                return Ok(text.length == 0);
             }
-            Kind::Message(id) => self.whole(id, reader.bytes()?)?,
-            Kind::Group(id) => self.whole(id, reader.group(field.number)?)?,
+            Kind::Message(id) => self.whole(id, reader.piece()?)?,
+            Kind::Group(id) => self.whole(id, reader.group(field.number)?.into())?,
             Kind::Enum(id) => {
                 let number = reader.varint()? as i32;
                 self.enumeration(id, number);
@@ -347,17 +392,24 @@ impl<'a> Decoder<'a> {
         let table = self.tables.enumeration(id);
         match table.quoted(number) {
             _ if table.is_null => self.out.extend_from_slice(b"null"),
-            Some(name) if !self.print.enums_as_ints => self.out.extend_from_slice(name),
+            Some(name) if !self.print.enums_as_ints => name.put(&mut self.out),
             // To a closed enum an unknown number is an unknown field.
             None if table.closed => {}
             _ => put_integer(&mut self.out, number),
         }
     }
 
-    fn string(&mut self, field: &FieldTable, bytes: &[u8]) -> Outcome<()> {
-        if json::put_plain_string(&mut self.out, bytes) {
+    #[inline]
+    fn string(&mut self, field: &FieldTable, text: Piece<'_>) -> Outcome<()> {
+        if json::put_plain_string(&mut self.out, text) {
             return Ok(());
         }
+        self.other_string(field, text.bytes())
+    }
+
+    /// A string with an escape in JSON, or more than ASCII.
+    #[inline(never)]
+    fn other_string(&mut self, field: &FieldTable, bytes: &[u8]) -> Outcome<()> {
         let Ok(text) = std::str::from_utf8(bytes) else {
             return Err(DecodeProblem::Utf8 { field: field.json_name.to_string() }.into());
         };
@@ -367,7 +419,8 @@ impl<'a> Decoder<'a> {
 
     #[inline]
     fn key(&mut self, field: &FieldTable) {
-        self.out.extend_from_slice(if self.print.proto_names { &field.proto_key } else { &field.json_key });
+        let key = if self.print.proto_names { &field.proto_key } else { &field.json_key };
+        key.put(&mut self.out);
     }
 
     fn check_size(&self) -> Outcome<()> {
@@ -403,14 +456,6 @@ impl<'a> Decoder<'a> {
             self.out.push(b',');
         }
     }
-}
-
-/// Where the next value of the same field begins, if it comes next.
-#[inline]
-fn next_of<'r>(field: &FieldTable, reader: Reader<'r>) -> Option<(u8, Reader<'r>)> {
-    let mut ahead = reader;
-    let (number, wire_type) = ahead.tag().ok()?;
-    (number == field.number).then_some((wire_type, ahead))
 }
 
 /// An integer; true if it is zero.

@@ -7,31 +7,32 @@ use crate::wire::{self, Reader, WireError};
 impl<'a> Decoder<'a> {
     /// The value that several occurrences of a singular field mean; its default if there is none.
     pub(super) fn last_value(&mut self, field: &'a FieldTable, values: &Values<'_>) -> Outcome<()> {
-        match (field.kind, values.0.as_slice()) {
-            (Kind::Message(_) | Kind::Group(_), [one]) => self.inside(field, one),
-            (Kind::Message(_) | Kind::Group(_), parts) => {
+        match (field.kind, &values.last) {
+            (Kind::Message(_) | Kind::Group(_), Some(one)) if values.before.is_empty() => self.inside(field, one),
+            (Kind::Message(_) | Kind::Group(_), _) => {
                 // Joined bytes are joined messages.
-                let joined = parts.iter().map(|part| part.inside(field)).collect::<Result<Vec<_>, _>>()?.concat();
+                let parts = values.before.iter().chain(&values.last);
+                let joined = parts.map(|part| part.inside(field)).collect::<Result<Vec<_>, _>>()?.concat();
                 let id = field.kind.message().expect("it is a message");
-                self.whole(id, &joined)
+                self.whole(id, joined.as_slice().into())
             }
-            (_, [.., last]) => self.value(field, &mut Reader::new(last.0)).map(drop),
-            (Kind::String | Kind::Bytes, []) => {
+            (_, Some(last)) => self.value(field, &mut Reader::new(last.0)).map(drop),
+            (Kind::String | Kind::Bytes, None) => {
                 self.out.extend_from_slice(b"\"\"");
                 Ok(())
             }
-            (_, []) => self.value(field, &mut Reader::new(&[0; 8])).map(drop),
+            (_, None) => self.value(field, &mut Reader::new(&[0; 8])).map(drop),
         }
     }
 
     /// The same, from where the values begin.
     pub(super) fn last_of(&mut self, field: &'a FieldTable, values: &[&[u8]]) -> Outcome<()> {
-        self.last_value(field, &Values(values.iter().map(|at| Value(at)).collect()))
+        self.last_value(field, &values.iter().map(|at| Value(at)).collect())
     }
 
     fn inside(&mut self, field: &FieldTable, value: &Value<'_>) -> Outcome<()> {
         let id = field.kind.message().expect("it is a message");
-        self.whole(id, value.inside(field)?)
+        self.whole(id, value.inside(field)?.into())
     }
 
     /// The members in the order of the fields, from an index of all that the bytes hold.
@@ -125,8 +126,8 @@ impl<'a> Decoder<'a> {
             }
         } else {
             let own = these.iter().filter(|(_, wire_type, _)| *wire_type == field.kind.wire_type());
-            let values = Values(own.map(|(.., at)| Value(at)).collect());
-            let is_default = match (values.0.last(), field.kind.message()) {
+            let values: Values<'_> = own.map(|(.., at)| Value(at)).collect();
+            let is_default = match (&values.last, field.kind.message()) {
                 (None, _) => true,
                 (Some(_), Some(_)) => {
                     self.last_value(field, &values)?;
@@ -150,8 +151,26 @@ type Occurrence<'w> = (usize, u8, &'w [u8]);
 /// A value in wire format, from behind its tag on.
 pub(super) struct Value<'w>(pub(super) &'w [u8]);
 
-/// The values of one singular field, in the order of the bytes.
-pub(super) struct Values<'w>(pub(super) Vec<Value<'w>>);
+/// The values of one singular field, in the order of the bytes. Mostly there is one, which needs no memory of its own.
+#[derive(Default)]
+pub(super) struct Values<'w> {
+    before: Vec<Value<'w>>,
+    pub(super) last: Option<Value<'w>>,
+}
+
+impl<'w> Values<'w> {
+    pub(super) fn push(&mut self, value: Value<'w>) {
+        self.before.extend(self.last.replace(value));
+    }
+}
+
+impl<'w> FromIterator<Value<'w>> for Values<'w> {
+    fn from_iter<T: IntoIterator<Item = Value<'w>>>(values: T) -> Self {
+        let mut all = Self::default();
+        values.into_iter().for_each(|value| all.push(value));
+        all
+    }
+}
 
 impl<'w> Value<'w> {
     /// The inside of a message.

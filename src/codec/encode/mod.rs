@@ -17,7 +17,7 @@ use crate::schema::{EnumId, FieldPath, FieldTable, Kind, Known, Message, Message
 use crate::wire;
 use fault::{Fault, Outcome};
 use request::{Bound, Leaf, Node, What, put_bound, sibling_problem};
-use seen::{Keys, Open};
+use seen::{Key, Keys, Open};
 
 pub use request::{Origin, Request, RequestError};
 
@@ -109,6 +109,11 @@ impl<'a> Context<'a> {
         Self { node: None, ..self }
     }
 
+    #[inline]
+    fn is_empty(self) -> bool {
+        self.node.is_none() && self.ignored.is_none()
+    }
+
     fn ignores_unknown_names(self) -> bool {
         self.ignored.is_some_and(|ignored| ignored.all)
     }
@@ -141,7 +146,7 @@ impl<'a> Encoder<'a> {
         if depth + 1 == path.fields().len() {
             return self.field(field, inner).map_err(|fault| fault.through(field));
         }
-        self.out.extend_from_slice(&field.tag);
+        field.tag.put(&mut self.out);
         let start = wire::open(&mut self.out);
         let id = field.kind.message().expect("only messages lie on a path");
         self.at_field(id, path, depth + 1, inner)?;
@@ -197,6 +202,14 @@ impl<'a> Encoder<'a> {
         if !open.seen.insert(index) {
             return Err(self.error(FieldProblem::Twice).within(field, name));
         }
+        // Most members are that: a string as it stands, with nothing else to look after.
+        if field.is_lone_string()
+            && context.is_empty()
+            && let Some(text) = self.scanner.plain_piece()
+        {
+            scalar::put_string(&mut self.out, field, Write::of(field.shape), text);
+            return Ok(());
+        }
         let kind = self.scanner.peek().map_err(|error| Fault::from(error).within(field, name))?;
         if kind == json::Kind::Null && !self.takes_null(field) {
             self.scanner.null().map_err(|error| Fault::from(error).within(field, name))?;
@@ -206,7 +219,7 @@ impl<'a> Encoder<'a> {
         if let Some(other) = field.oneof.and_then(|oneof| open.sibling(index, oneof)) {
             return Err(self.error(sibling_problem(open.table, other)).within(field, name));
         }
-        let context = if context.node.is_none() && context.ignored.is_none() {
+        let context = if context.is_empty() {
             context
         } else if let Some(leaf) = context.node.and_then(|node| node.find(index)).and_then(What::as_leaf) {
             return self.bound_member(field, name, leaf);
@@ -328,20 +341,20 @@ impl<'a> Encoder<'a> {
         let mut first = true;
         while let Some(name) = self.scanner.member(&mut first)? {
             let before = self.out.len();
-            self.out.extend_from_slice(&field.tag);
+            field.tag.put(&mut self.out);
             let start = wire::open(&mut self.out);
             if !scalar::put_text(&mut self.out, tables, key_field, Write::Tagged, &name) {
                 let expected = format!("a key that is {}", expectation(tables, key_field.kind));
                 let found = Found::new(quoted(&name), "another text");
                 return Err(self.error(FieldProblem::Unexpected { expected, found }).key(&name));
             }
-            // Two spellings of a number are one key, so what is not text is compared in wire format.
             let key = match key_field.kind {
-                Kind::String => match &name {
-                    Cow::Borrowed(name) => Cow::Borrowed(name.as_bytes()),
-                    Cow::Owned(name) => Cow::Owned(name.clone().into_bytes()),
-                },
-                _ => Cow::Owned(self.out[start..].to_vec()),
+                Kind::String => Key::Text(name.clone()),
+                _ => {
+                    let (mut number, written) = ([0; 16], &self.out[start..]);
+                    number[..written.len()].copy_from_slice(written);
+                    Key::Number(number)
+                }
             };
             if !keys.insert(key) {
                 return Err(self.error(FieldProblem::Twice).key(&name));
@@ -362,12 +375,12 @@ impl<'a> Encoder<'a> {
     fn value(&mut self, field: &FieldTable, write: Write, context: Context<'_>) -> Outcome<()> {
         match field.kind {
             Kind::String => {
-                if self.scanner.peek()? != json::Kind::String {
-                    return Err(self.unexpected(field.kind));
-                }
-                if let Some(text) = self.scanner.plain_string()? {
+                if let Some(text) = self.scanner.plain_piece() {
                     scalar::put_string(&mut self.out, field, write, text);
                     return Ok(());
+                }
+                if self.scanner.peek()? != json::Kind::String {
+                    return Err(self.unexpected(field.kind));
                 }
                 // A string with escapes is not empty.
                 scalar::put_tag(&mut self.out, field, write, false);
@@ -444,7 +457,7 @@ impl<'a> Encoder<'a> {
     }
 
     fn message_value(&mut self, field: &FieldTable, id: MessageId, context: Context<'_>) -> Outcome<()> {
-        self.out.extend_from_slice(&field.tag);
+        field.tag.put(&mut self.out);
         if matches!(field.kind, Kind::Group(_)) {
             self.whole(id, context)?;
             wire::put_tag(&mut self.out, field.number, wire::END_GROUP);

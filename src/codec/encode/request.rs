@@ -224,7 +224,7 @@ pub(super) fn put_message<T>(
     inside: impl FnOnce(&mut Vec<u8>, MessageId) -> T,
 ) -> T {
     let id = field.kind.message().expect("only a message has an inside");
-    out.extend_from_slice(&field.tag);
+    field.tag.put(out);
     if matches!(field.kind, crate::schema::Kind::Group(_)) {
         let result = inside(out, id);
         wire::put_tag(out, field.number, wire::END_GROUP);

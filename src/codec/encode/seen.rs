@@ -16,7 +16,7 @@ pub(super) struct Open<'a> {
 
 impl<'a> Open<'a> {
     pub(super) fn new(table: &'a MessageTable) -> Self {
-        Self { table, seen: Bits::new(table.fields.len()), nulls: Bits::default(), next: 0 }
+        Self { table, seen: Bits::with_room(table.fields.len()), nulls: Bits::default(), next: 0 }
     }
 
     #[inline]
@@ -38,16 +38,24 @@ impl<'a> Open<'a> {
     }
 }
 
+/// The key of a map's entry.
+#[derive(PartialEq, Eq, Hash)]
+pub(super) enum Key<'a> {
+    Text(Cow<'a, str>),
+    /// In wire format: two spellings of a number are one key.
+    Number([u8; 16]),
+}
+
 /// The keys of a map; those of a small map need no memory of their own.
 #[derive(Default)]
 pub(super) struct Keys<'a> {
-    few: [Option<Cow<'a, [u8]>>; 8],
-    many: HashSet<Cow<'a, [u8]>>,
+    few: [Option<Key<'a>>; 8],
+    many: HashSet<Key<'a>>,
 }
 
 impl<'a> Keys<'a> {
     /// False if it was among them.
-    pub(super) fn insert(&mut self, key: Cow<'a, [u8]>) -> bool {
+    pub(super) fn insert(&mut self, key: Key<'a>) -> bool {
         for place in &mut self.few {
             match place {
                 Some(known) if *known == key => return false,
@@ -65,33 +73,36 @@ impl<'a> Keys<'a> {
 /// A set of the fields of one message.
 #[derive(Debug, Default)]
 pub(super) struct Bits {
-    first: u128,
-    /// For the fields from 128 on, of which few messages have any.
-    rest: Vec<bool>,
+    first: u64,
+    /// For the fields from 64 on, of which few messages have any.
+    rest: Vec<u64>,
 }
 
 impl Bits {
-    fn new(fields: usize) -> Self {
-        Self { first: 0, rest: vec![false; fields.saturating_sub(128)] }
+    fn with_room(fields: usize) -> Self {
+        Self { first: 0, rest: vec![0; fields.saturating_sub(1) / 64] }
     }
 
     /// False if it was in the set.
     #[inline]
     pub(super) fn insert(&mut self, index: usize) -> bool {
-        if index < 128 {
-            let bit = 1 << index;
-            let is_new = self.first & bit == 0;
-            self.first |= bit;
-            return is_new;
+        let (word, bit) = (index / 64, 1 << (index % 64));
+        let word = if word == 0 { &mut self.first } else { self.word(word - 1) };
+        let is_new = *word & bit == 0;
+        *word |= bit;
+        is_new
+    }
+
+    fn word(&mut self, place: usize) -> &mut u64 {
+        if self.rest.len() <= place {
+            self.rest.resize(place + 1, 0);
         }
-        if self.rest.len() <= index - 128 {
-            self.rest.resize(index - 127, false);
-        }
-        !std::mem::replace(&mut self.rest[index - 128], true)
+        &mut self.rest[place]
     }
 
     #[inline]
     pub(super) fn contains(&self, index: usize) -> bool {
-        if index < 128 { self.first & 1 << index != 0 } else { self.rest.get(index - 128) == Some(&true) }
+        let word = if index < 64 { self.first } else { self.rest.get(index / 64 - 1).copied().unwrap_or(0) };
+        word & 1 << (index % 64) != 0
     }
 }

@@ -1,0 +1,194 @@
+//! Short texts, copied, compared and searched a block at a time.
+//!
+//! Names and most values are shorter than a [`SIZE`]. To copy a whole block and to drop what was too much costs a few
+//! instructions; a copy of exactly so many bytes is a call that first finds out how many there are.
+
+use wide::u8x16;
+
+/// Bytes in a block.
+pub const SIZE: usize = 32;
+
+/// Appends a piece.
+#[inline]
+pub fn put(out: &mut Vec<u8>, piece: Piece<'_>) {
+    match piece.from.first_chunk::<SIZE>() {
+        Some(block) if piece.length <= SIZE => put_part(out, block, piece.length),
+        _ => out.extend_from_slice(piece.bytes()),
+    }
+}
+
+/// A part of some bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct Piece<'a> {
+    /// The part, and what stands behind it.
+    pub from: &'a [u8],
+    /// How long it is; never more than `from`.
+    pub length: usize,
+}
+
+impl<'a> Piece<'a> {
+    /// The part alone.
+    #[must_use]
+    #[inline]
+    pub fn bytes(self) -> &'a [u8] {
+        &self.from[..self.length]
+    }
+}
+
+impl<'a> From<&'a [u8]> for Piece<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Self { from: bytes, length: bytes.len() }
+    }
+}
+
+/// Appends the first `length` bytes of an array whose size the compiler knows.
+#[inline]
+pub fn put_part<const N: usize>(out: &mut Vec<u8>, array: &[u8; N], length: usize) {
+    let end = out.len() + length;
+    out.extend_from_slice(array);
+    out.truncate(end);
+}
+
+/// Appends what `write` makes of room for `N` bytes; it returns how many of them it has used.
+///
+/// A few pieces written so are one change of the vector's length, not one each.
+#[inline]
+pub fn put_with<const N: usize>(out: &mut Vec<u8>, write: impl FnOnce(&mut [u8; N]) -> usize) {
+    let start = out.len();
+    out.extend_from_slice(&[0; N]);
+    let used = out.last_chunk_mut().map_or(0, write);
+    out.truncate(start + used);
+}
+
+/// A text that is written and looked for again and again: a name with what stands around it.
+#[derive(Debug, Clone)]
+pub struct Padded {
+    /// The text, zeros behind it; unused if the text is longer.
+    block: [u8; SIZE],
+    /// A bit for each byte of the text that the block holds.
+    mask: u32,
+    text: Box<[u8]>,
+}
+
+impl Padded {
+    /// A copy of `text`.
+    #[must_use]
+    pub fn new(text: &[u8]) -> Self {
+        let mut block = [0; SIZE];
+        let held = text.len().min(SIZE);
+        block[..held].copy_from_slice(&text[..held]);
+        Self { block, mask: low_bits(held), text: text.into() }
+    }
+
+    /// The text itself.
+    #[must_use]
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// The text as a block, if it is no longer, with its length.
+    #[inline]
+    #[must_use]
+    pub fn block(&self) -> Option<(&[u8; SIZE], usize)> {
+        let length = self.text.len();
+        (length <= SIZE).then_some((&self.block, length))
+    }
+
+    /// Appends it.
+    #[inline]
+    pub fn put(&self, out: &mut Vec<u8>) {
+        let length = self.text.len();
+        if length <= SIZE { put_part(out, &self.block, length) } else { out.extend_from_slice(&self.text) }
+    }
+
+    /// Whether `bytes` begin with it.
+    #[inline]
+    #[must_use]
+    pub fn begins(&self, bytes: &[u8]) -> bool {
+        match bytes.first_chunk::<SIZE>() {
+            Some(block) if self.text.len() <= SIZE => {
+                let equal = bits(block, |part, at| part.simd_eq(load(&self.block, at)));
+                equal & self.mask == self.mask
+            }
+            _ => bytes.starts_with(&self.text),
+        }
+    }
+}
+
+/// A bit for each of the first `count` bytes of a block.
+///
+/// `count` is at most [`SIZE`].
+#[inline]
+#[must_use]
+pub fn low_bits(count: usize) -> u32 {
+    ((1_u64 << count) - 1) as u32
+}
+
+/// A bit for each byte that a JSON string cannot have as it is: a control character, `"` or `\`.
+#[inline]
+#[must_use]
+pub fn specials(block: &[u8; SIZE]) -> u32 {
+    bits(block, |part, _| special(part))
+}
+
+/// The same, and for each byte that is no ASCII.
+#[inline]
+#[must_use]
+pub fn specials_and_wide(block: &[u8; SIZE]) -> u32 {
+    // The highest bit of a byte is what becomes of it in the mask.
+    bits(block, |part, _| special(part) | part)
+}
+
+#[inline]
+fn special(part: u8x16) -> u8x16 {
+    let splat = |byte: u8| u8x16::splat(byte);
+    part.min(splat(0x1f)).simd_eq(part) | part.simd_eq(splat(b'"')) | part.simd_eq(splat(b'\\'))
+}
+
+#[inline]
+fn bits(block: &[u8; SIZE], test: impl Fn(u8x16, usize) -> u8x16) -> u32 {
+    let half = |at: usize| test(load(block, at), at).to_bitmask();
+    half(0) | half(SIZE / 2) << (SIZE / 2)
+}
+
+#[inline]
+fn load(block: &[u8; SIZE], at: usize) -> u8x16 {
+    let mut part = [0; SIZE / 2];
+    part.copy_from_slice(&block[at..at + SIZE / 2]);
+    u8x16::from(part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn every_byte_is_told_apart_at_every_place() {
+        for byte in 0..=u8::MAX {
+            for place in 0..SIZE {
+                let mut block = [b'a'; SIZE];
+                block[place] = byte;
+                let is_special = byte < 0x20 || byte == b'"' || byte == b'\\';
+                let mark = |wanted: bool| u32::from(wanted) << place;
+                assert_eq!(specials(&block), mark(is_special), "{byte:#x} at {place}");
+                assert_eq!(specials_and_wide(&block), mark(is_special || byte >= 0x80), "{byte:#x} at {place}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_text_is_copied_and_found(text in "[ab]{0,70}", rest in "[ab]{0,40}") {
+            let (bytes, padded) = ([text.as_bytes(), rest.as_bytes()].concat(), Padded::new(text.as_bytes()));
+            let (mut copied, mut written) = (vec![9], vec![9]);
+            put(&mut copied, Piece { from: &bytes, length: text.len() });
+            padded.put(&mut written);
+            prop_assert_eq!(&copied[1..], text.as_bytes());
+            prop_assert_eq!(&written, &copied);
+            prop_assert_eq!(padded.text(), text.as_bytes());
+            prop_assert!(padded.begins(&bytes));
+            prop_assert_eq!(padded.begins(rest.as_bytes()), rest.starts_with(&text));
+        }
+    }
+}
