@@ -1,6 +1,7 @@
 //! One rule resolved against its rpc: every field path checked, every part understood, or the start refused.
 
 use http::Method;
+use http::uri::PathAndQuery;
 
 use super::{BodyRule, Route, RpcOptions};
 use crate::codec::{Ignored, Print, takes_text};
@@ -30,6 +31,8 @@ pub(super) fn route(
     let written = &rule.pattern.template;
     let problem = |message: String| Problem::at(&rpc.name, format!("{written:?}: {message}"));
     let template = Template::parse(written).map_err(|error| vec![problem(error.to_string())])?;
+    let rpc_path = PathAndQuery::try_from(rpc.path.as_str());
+    let rpc_path = rpc_path.map_err(|error| vec![problem(format!("{:?} cannot be called: {error}", rpc.path))])?;
     let mut binder = Binder { rpc, rule, problems: Vec::new() };
     binder.check_supported();
     let captured = binder.fields(template.variables.iter().map(|variable| variable.field.as_str()), Use::Path);
@@ -42,7 +45,7 @@ pub(super) fn route(
     }
     let route = Route {
         rpc: rpc.name.clone(),
-        rpc_path: rpc.path.clone(),
+        rpc_path,
         method: rule.pattern.method.clone(),
         template: written.clone(),
         input: rpc.input.clone(),

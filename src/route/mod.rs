@@ -13,6 +13,7 @@ mod text;
 mod trie;
 
 use http::Method;
+use http::uri::PathAndQuery;
 
 use crate::codec::{Ignored, Print};
 use crate::problem::Problem;
@@ -53,7 +54,7 @@ pub struct Route {
     /// `package.Service.Method`.
     pub rpc: String,
     /// `/package.Service/Method`.
-    pub rpc_path: String,
+    pub rpc_path: PathAndQuery,
     /// The HTTP method, `*` for any.
     pub method: String,
     /// The template as written.

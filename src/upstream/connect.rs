@@ -6,37 +6,45 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tower::service_fn;
 
 /// Longest time for TCP and TLS together; the call's own deadline counts besides.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Why there is no connection. Nothing of any call was sent.
-#[derive(Debug, thiserror::Error)]
+/// Why there is no connection. Nothing of any call was sent. Cheap to clone: all calls that wait get it.
+#[derive(Debug, Clone, thiserror::Error)]
 pub(super) enum ConnectError {
     #[error("{address}: {source}")]
-    Tcp { address: String, source: io::Error },
+    Tcp { address: String, source: Arc<io::Error> },
     #[error("{address}: TLS: {source}")]
-    Tls { address: String, source: io::Error },
+    Tls { address: String, source: Arc<io::Error> },
     #[error("{address}: TLS: the backend does not speak HTTP/2 (ALPN h2)")]
     Alpn { address: String },
+    #[error("{address}: HTTP/2: {source}")]
+    Http2 { address: String, source: Arc<h2::Error> },
     #[error("{address}: no connection within {} s", CONNECT_TIMEOUT.as_secs())]
     Timeout { address: String },
+    #[error("the gateway is stopping")]
+    Stopped,
 }
 
 /// Where to connect, and with which TLS.
-#[derive(Clone)]
 pub(super) struct Target {
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) tls: Option<(TlsConnector, ServerName<'static>)>,
     pub(super) refusal: Refusal,
+}
+
+impl Target {
+    /// `host:port`, for errors.
+    pub(super) fn address(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
 }
 
 /// What the backend said when it last refused our certificate.
@@ -57,34 +65,26 @@ impl Refusal {
     }
 }
 
-/// A tower service that makes connections, for tonic's channel.
-pub(super) fn connector(
-    target: Target,
-) -> impl tower::Service<http::Uri, Response = TokioIo<Stream>, Error = ConnectError, Future: Send> + Clone + Send {
-    service_fn(move |_: http::Uri| {
-        let target = target.clone();
-        async move {
-            let address = format!("{}:{}", target.host, target.port);
-            let timeout = tokio::time::timeout(CONNECT_TIMEOUT, connect(target));
-            timeout.await.unwrap_or(Err(ConnectError::Timeout { address })).map(TokioIo::new)
-        }
-    })
+/// A connection that is ready for HTTP/2.
+pub(super) async fn connect(target: &Target) -> Result<Stream, ConnectError> {
+    let connected = tokio::time::timeout(CONNECT_TIMEOUT, connect_patiently(target)).await;
+    connected.unwrap_or_else(|_| Err(ConnectError::Timeout { address: target.address() }))
 }
 
-async fn connect(target: Target) -> Result<Stream, ConnectError> {
-    let address = format!("{}:{}", target.host, target.port);
+async fn connect_patiently(target: &Target) -> Result<Stream, ConnectError> {
+    let address = || target.address();
     let tcp = TcpStream::connect((target.host.as_str(), target.port)).await;
     let tcp = tcp.and_then(|tcp| tcp.set_nodelay(true).map(|()| tcp));
-    let tcp = tcp.map_err(|source| ConnectError::Tcp { address: address.clone(), source })?;
-    let Some((connector, name)) = target.tls else { return Ok(Stream::Plain(tcp)) };
-    let tls = connector.connect(name, tcp).await;
-    let tls = tls.map_err(|source| ConnectError::Tls { address: address.clone(), source })?;
+    let tcp = tcp.map_err(|source| ConnectError::Tcp { address: address(), source: Arc::new(source) })?;
+    let Some((connector, name)) = &target.tls else { return Ok(Stream::Plain(tcp)) };
+    let tls = connector.connect(name.clone(), tcp).await;
+    let tls = tls.map_err(|source| ConnectError::Tls { address: address(), source: Arc::new(source) })?;
     if tls.get_ref().1.alpn_protocol() != Some(b"h2") {
-        return Err(ConnectError::Alpn { address });
+        return Err(ConnectError::Alpn { address: address() });
     }
     // What a connection before this one was told says nothing of this one.
     target.refusal.set(None);
-    Ok(Stream::Tls(Box::new(Tls { stream: tls, refusal: target.refusal, failed: None })))
+    Ok(Stream::Tls(Box::new(Tls { stream: tls, refusal: target.refusal.clone(), failed: None })))
 }
 
 /// A connection to the backend.

@@ -5,31 +5,36 @@
 
 mod address;
 mod connect;
+mod pool;
+mod reply;
 
-use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, TE};
-use http_body_util::{BodyExt as _, Full};
+use h2::client::SendRequest;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, TE, USER_AGENT};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderName, Request};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use std::sync::Arc;
 use tokio::time::Instant;
-use tonic::transport::{Channel, Endpoint};
-use tower::{Service as _, ServiceExt as _};
 
 use crate::problem::Problem;
 use crate::tls::{self, Identity, IdentityFiles, Trust};
 
 pub use address::{Address, AddressError};
-use connect::{ConnectError, Refusal, Target};
+use connect::{Refusal, Target};
+use pool::{Lease, Pool};
 
 /// Default of [`Config::deadline`]: below the 30 s after which the bank's documented clients give up.
 pub const DEADLINE: Duration = Duration::from_secs(25);
 
 /// Default of [`Config::reply_limit`].
 pub const REPLY_LIMIT: usize = 4 << 20;
+
+/// How many connections are tried besides the first when they end before a call is sent.
+const CONNECTION_TRIES: usize = 2;
 
 /// Where the backend is and how it is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,8 +62,10 @@ pub struct TlsFiles {
 
 /// A backend, ready to be called. Connects when the first call comes, and again after a loss.
 pub struct Upstream {
-    channel: Channel,
+    pool: Pool,
     refusal: Refusal,
+    scheme: Scheme,
+    authority: Authority,
     /// See [`Config::address`].
     pub address: Address,
     /// See [`Config::deadline`].
@@ -127,12 +134,13 @@ impl Upstream {
                 Some((tls.into(), name))
             }
         };
+        let authority = Authority::try_from(config.address.authority())
+            .map_err(|error| vec![Problem::at("upstream.address", error)])?;
+        let scheme = if tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
         let refusal = Refusal::default();
-        let target = Target { host: host.clone(), port: *port, tls, refusal: refusal.clone() };
-        let endpoint = endpoint(&config.address).map_err(|error| vec![Problem::at("upstream.address", error)])?;
-        let channel = endpoint.connect_with_connector_lazy(connect::connector(target));
-        let address = config.address.clone();
-        Ok(Self { channel, refusal, address, deadline: config.deadline, reply_limit: config.reply_limit })
+        let pool = Pool::new(Target { host: host.clone(), port: *port, tls, refusal: refusal.clone() });
+        let (address, deadline, reply_limit) = (config.address.clone(), config.deadline, config.reply_limit);
+        Ok(Self { pool, refusal, scheme, authority, address, deadline, reply_limit })
     }
 
     /// Calls `path` with one message and waits for one message until `deadline`, which the backend is told.
@@ -143,77 +151,78 @@ impl Upstream {
     /// See [`CallError`].
     pub async fn call(
         &self,
-        path: &str,
+        path: &PathAndQuery,
         metadata: HeaderMap,
         message: &[u8],
         deadline: Instant,
     ) -> Result<Reply, CallError> {
-        let request = request(path, metadata, message, deadline);
-        tokio::time::timeout_at(deadline, self.exchange(request)).await.unwrap_or(Err(CallError::Deadline))
+        let request = self.request(path, metadata, deadline);
+        let exchange = self.exchange(request, frame(message));
+        tokio::time::timeout_at(deadline, exchange).await.unwrap_or(Err(CallError::Deadline))
     }
 
-    async fn exchange(&self, request: http::Request<tonic::body::Body>) -> Result<Reply, CallError> {
-        let mut channel = self.channel.clone();
-        let ready = channel.ready().await.map_err(|error| self.broken(&error))?;
-        let response = ready.call(request).await.map_err(|error| self.broken(&error))?;
-        let (head, mut body) = response.into_parts();
-        check_head(&head)?;
-        let mut metadata = head.headers;
-        let mut frame = BytesMut::new();
-        let mut trailers = None;
-        while let Some(part) = body.frame().await {
-            let part = part.map_err(|status| self.broken(&status))?;
-            match part.into_data() {
-                Ok(data) => {
-                    frame.extend_from_slice(&data);
-                    self.check_length(&frame)?;
-                }
-                Err(part) => trailers = part.into_trailers().ok(),
+    async fn exchange(&self, request: Request<()>, frame: Bytes) -> Result<Reply, CallError> {
+        // The lease is held to the end: it counts the calls of the connection.
+        let (_lease, mut connection) = self.lease().await?;
+        let (response, mut body) = connection.send_request(request, false).map_err(|error| self.unsent(&error))?;
+        body.send_data(frame, true).map_err(|error| self.broken(&error))?;
+        let (head, body) = response.await.map_err(|error| self.broken(&error))?.into_parts();
+        reply::check_head(&head)?;
+        let mut collecting = reply::Collecting::new(self.reply_limit);
+        let trailers = collecting.read(body).await?.map_err(|error| self.broken(&error))?;
+        collecting.end(head.headers, trailers)
+    }
+
+    /// A connection that takes a call.
+    async fn lease(&self) -> Result<(Lease, SendRequest<Bytes>), CallError> {
+        // A connection may have ended unnoticed. Nothing is sent before one is ready, so another can be tried.
+        let mut tries = 0;
+        loop {
+            let lease = self.pool.lease().await;
+            let lease = lease.map_err(|error| CallError::Unreachable { cause: error.to_string() })?;
+            match lease.ready().await {
+                Ok(connection) => return Ok((lease, connection)),
+                Err(error) if tries == CONNECTION_TRIES => return Err(self.unsent(&error)),
+                Err(_) => tries += 1,
             }
         }
-        let status = match &trailers {
-            Some(trailers) => tonic::Status::from_header_map(trailers),
-            None => tonic::Status::from_header_map(&metadata),
-        };
-        metadata.extend(trailers.unwrap_or_default());
-        match status {
-            None => Err(protocol("it ended without grpc-status")),
-            Some(status) if status.code() != tonic::Code::Ok => {
-                Err(CallError::Status { status: Box::new(status), metadata })
-            }
-            Some(_) => Ok(Reply { message: only_message(frame)?, metadata }),
+    }
+
+    /// The connection ended before the call was sent.
+    fn unsent(&self, error: &h2::Error) -> CallError {
+        let cause = || format!("the connection ended before the call was sent: {error}");
+        CallError::Unreachable { cause: self.refusal_told().unwrap_or_else(cause) }
+    }
+
+    /// The connection or the stream broke when the call may have been sent.
+    fn broken(&self, error: &h2::Error) -> CallError {
+        match self.refusal_told() {
+            Some(cause) => CallError::Unreachable { cause },
+            None => CallError::Lost { cause: error.to_string() },
         }
     }
 
-    fn check_length(&self, frame: &BytesMut) -> Result<(), CallError> {
-        match declared_length(frame) {
-            Some(length) if length > self.reply_limit => Err(CallError::TooLarge { length, limit: self.reply_limit }),
-            Some(length) if frame.len() > PREFIX + length => Err(protocol("it holds more than one message")),
-            _ => Ok(()),
-        }
+    fn refusal_told(&self) -> Option<String> {
+        self.refusal.alert().map(|alert| format!("it refused the gateway's certificate: alert {alert}"))
     }
 
-    fn broken(&self, error: &(dyn Error + 'static)) -> CallError {
-        let chain: Vec<&(dyn Error + 'static)> = std::iter::successors(Some(error), |&error| error.source()).collect();
-        if let Some(connect) = chain.iter().find_map(|error| error.downcast_ref::<ConnectError>()) {
-            return CallError::Unreachable { cause: connect.to_string() };
-        }
-        // tonic's channel reads our own grpc-timeout, which is cut to whole milliseconds, so its timer may be first.
-        if chain.iter().any(|error| error.is::<tonic::TimeoutExpired>()) {
-            return CallError::Deadline;
-        }
-        // hyper gives the request back when the connection ends before it takes it: no byte of it was sent.
-        let canceled = |error: &&(dyn Error + 'static)| {
-            error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled)
-        };
-        if chain.iter().any(canceled) {
-            return CallError::Unreachable { cause: "the connection ended before the call was sent".to_owned() };
-        }
-        if let Some(alert) = self.refusal.alert() {
-            return CallError::Unreachable { cause: format!("it refused the gateway's certificate: alert {alert}") };
-        }
-        let texts: Vec<String> = chain.iter().map(ToString::to_string).collect();
-        CallError::Lost { cause: texts.join(": ") }
+    fn request(&self, path: &PathAndQuery, metadata: HeaderMap, deadline: Instant) -> Request<()> {
+        let mut uri = http::uri::Parts::default();
+        uri.scheme = Some(self.scheme.clone());
+        uri.authority = Some(self.authority.clone());
+        uri.path_and_query = Some(path.clone());
+        let mut request = Request::new(());
+        *request.method_mut() = http::Method::POST;
+        *request.version_mut() = http::Version::HTTP_2;
+        *request.uri_mut() = http::Uri::from_parts(uri).expect("scheme, authority and path make a URI");
+        let headers = request.headers_mut();
+        *headers = metadata;
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        headers.insert(USER_AGENT, HeaderValue::from_static(concat!("towbar/", env!("CARGO_PKG_VERSION"))));
+        let left = deadline.saturating_duration_since(Instant::now());
+        headers.insert(HeaderName::from_static("grpc-timeout"), grpc_timeout(left));
+        request
     }
 }
 
@@ -228,76 +237,19 @@ fn client_config(files: &TlsFiles) -> Result<Arc<ClientConfig>, Vec<Problem>> {
     }
 }
 
-/// Flow-control windows that hold a list without waiting, PINGs that notice a dead peer, room for error details.
-fn endpoint(address: &Address) -> Result<Endpoint, tonic::transport::Error> {
-    const WINDOW: u32 = 4 << 20;
-    let authority = address.authority();
-    let scheme = if address.tls { "https" } else { "http" };
-    // TLS is the connector's: to tonic the connection is plain, only `:scheme` tells the backend otherwise.
-    let origin = format!("{scheme}://{authority}").parse::<http::Uri>();
-    let endpoint = Endpoint::from_shared(format!("http://{authority}"))?
-        .user_agent(concat!("towbar/", env!("CARGO_PKG_VERSION")))?
-        .initial_stream_window_size(WINDOW)
-        .initial_connection_window_size(WINDOW)
-        .http2_max_header_list_size(64 << 10)
-        .http2_keep_alive_interval(Duration::from_secs(30))
-        .keep_alive_timeout(Duration::from_secs(10))
-        .keep_alive_while_idle(true);
-    Ok(match origin {
-        Ok(origin) => endpoint.origin(origin),
-        Err(_) => endpoint,
-    })
-}
-
 /// Compressed-Flag and Message-Length of gRPC over HTTP/2.
 const PREFIX: usize = 5;
 
-fn request(path: &str, metadata: HeaderMap, message: &[u8], deadline: Instant) -> http::Request<tonic::body::Body> {
+fn frame(message: &[u8]) -> Bytes {
     let mut frame = BytesMut::with_capacity(PREFIX + message.len());
     frame.put_u8(0);
     frame.put_u32(u32::try_from(message.len()).expect("a request is limited to 1 GiB by the configuration"));
     frame.put_slice(message);
-    let mut request = http::Request::new(tonic::body::Body::new(Full::new(frame.freeze())));
-    *request.method_mut() = http::Method::POST;
-    *request.version_mut() = http::Version::HTTP_2;
-    *request.uri_mut() = http::Uri::builder().path_and_query(path).build().expect("rpc names are valid in a path");
-    let headers = request.headers_mut();
-    *headers = metadata;
-    headers.insert(TE, HeaderValue::from_static("trailers"));
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    headers.insert("grpc-timeout", grpc_timeout(deadline.saturating_duration_since(Instant::now())));
-    request
+    frame.freeze()
 }
 
 /// gRPC over HTTP/2: `TimeoutValue` has at most 8 digits; 99999999 ms are more than a day.
 fn grpc_timeout(left: Duration) -> HeaderValue {
     let milliseconds = left.as_millis().clamp(1, 99_999_999);
     HeaderValue::from_str(&format!("{milliseconds}m")).expect("digits and a letter are a header value")
-}
-
-fn check_head(head: &http::response::Parts) -> Result<(), CallError> {
-    let grpc = head.headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
-    match head.status {
-        http::StatusCode::OK if grpc => Ok(()),
-        http::StatusCode::OK => Err(protocol("its content-type is not application/grpc")),
-        status => Err(protocol(&format!("its HTTP status is {status}"))),
-    }
-}
-
-fn declared_length(frame: &[u8]) -> Option<usize> {
-    let length = frame.get(1..PREFIX)?;
-    Some(length.iter().fold(0, |length, &byte| length << 8 | usize::from(byte)))
-}
-
-fn only_message(mut frame: BytesMut) -> Result<Bytes, CallError> {
-    match declared_length(&frame) {
-        None => Err(protocol("it ended with status OK and without a message")),
-        Some(_) if frame[0] != 0 => Err(protocol("its message is compressed, which was not asked for")),
-        Some(length) if frame.len() < PREFIX + length => Err(protocol("its message is cut short")),
-        Some(_) => Ok(frame.split_off(PREFIX).freeze()),
-    }
-}
-
-fn protocol(cause: &str) -> CallError {
-    CallError::Protocol { cause: cause.to_owned() }
 }

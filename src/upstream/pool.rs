@@ -1,0 +1,206 @@
+//! Connections to the backend: made when a call needs one, shared by calls, replaced when they end.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::client::{Connection, SendRequest};
+use h2::{Ping, PingPong};
+use tokio::sync::watch;
+
+use super::connect::{ConnectError, Stream, Target, connect};
+
+/// Most connections at one time; another is opened when those there are have as many calls as the backend allows them.
+const MOST: usize = 4;
+/// Time between two PINGs that notice a dead peer.
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+/// Longest time for the answer to one.
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
+/// Flow-control windows of replies, in bytes: they hold a list without waiting.
+const WINDOW: u32 = 4 << 20;
+/// Largest header list, in bytes: room for error details in trailers.
+const HEADER_LIST: u32 = 64 << 10;
+
+/// The connections of one worker. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Pool(Arc<Inner>);
+
+struct Inner {
+    target: Target,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    live: Vec<Live>,
+    /// The attempt to connect that is under way. Whoever needs a connection waits for it.
+    attempt: Option<watch::Receiver<Attempt>>,
+}
+
+/// What became of an attempt to connect; `None` while it lasts.
+type Attempt = Option<Result<(), ConnectError>>;
+
+/// An open connection.
+struct Live {
+    send: SendRequest<Bytes>,
+    load: Arc<Load>,
+}
+
+#[derive(Default)]
+struct Load {
+    calls: AtomicUsize,
+    has_ended: AtomicBool,
+}
+
+/// A place for one call on a connection; given back when dropped.
+pub(super) struct Lease {
+    send: SendRequest<Bytes>,
+    load: Arc<Load>,
+}
+
+impl Pool {
+    pub(super) fn new(target: Target) -> Self {
+        Self(Arc::new(Inner { target, state: Mutex::default() }))
+    }
+
+    /// A connection that takes a call now.
+    pub(super) async fn lease(&self) -> Result<Lease, ConnectError> {
+        loop {
+            let mut attempt = {
+                let mut state = self.state();
+                match state.least_loaded() {
+                    Some(place) if state.live[place].has_room() || state.live.len() >= MOST => {
+                        return Ok(state.live[place].lease());
+                    }
+                    _ => self.attempt(&mut state),
+                }
+            };
+            let done = attempt.wait_for(Option::is_some).await;
+            // The attempt's task is the sender, and sends before it ends, unless the runtime stops.
+            match done.as_deref() {
+                Ok(Some(Err(error))) => return self.any().ok_or_else(|| error.clone()),
+                Ok(_) => {}
+                Err(_) => return Err(ConnectError::Stopped),
+            }
+        }
+    }
+
+    /// A connection, be it as loaded as it may.
+    fn any(&self) -> Option<Lease> {
+        let mut state = self.state();
+        let place = state.least_loaded()?;
+        Some(state.live[place].lease())
+    }
+
+    /// The attempt that is under way, or a new one. It goes on if the call that needed it is given up.
+    fn attempt(&self, state: &mut State) -> watch::Receiver<Attempt> {
+        if let Some(attempt) = &state.attempt {
+            return attempt.clone();
+        }
+        let (done, attempt) = watch::channel(None);
+        state.attempt = Some(attempt.clone());
+        let pool = self.clone();
+        tokio::spawn(async move {
+            let opened = pool.open().await;
+            let mut state = pool.state();
+            state.attempt = None;
+            let opened = opened.map(|live| state.live.push(live));
+            drop(state);
+            done.send_replace(Some(opened));
+        });
+        attempt
+    }
+
+    async fn open(&self) -> Result<Live, ConnectError> {
+        let target = &self.0.target;
+        let stream = connect(target).await?;
+        let mut http2 = h2::client::Builder::new();
+        http2.initial_window_size(WINDOW).initial_connection_window_size(WINDOW).max_header_list_size(HEADER_LIST);
+        let (send, connection) = http2
+            .enable_push(false)
+            .handshake(stream)
+            .await
+            .map_err(|source| ConnectError::Http2 { address: target.address(), source: Arc::new(source) })?;
+        let load = Arc::new(Load::default());
+        tokio::spawn(drive(connection, load.clone()));
+        Ok(Live { send, load })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// The place of the connection with the fewest calls.
+    fn least_loaded(&mut self) -> Option<usize> {
+        self.live.retain(|live| !live.load.has_ended.load(Ordering::Acquire));
+        (0..self.live.len()).min_by_key(|&place| self.live[place].calls())
+    }
+}
+
+impl Live {
+    fn calls(&self) -> usize {
+        self.load.calls.load(Ordering::Relaxed)
+    }
+
+    /// Whether the backend allows another call on it.
+    fn has_room(&self) -> bool {
+        self.calls() < self.send.current_max_send_streams()
+    }
+
+    fn lease(&self) -> Lease {
+        self.load.calls.fetch_add(1, Ordering::Relaxed);
+        Lease { send: self.send.clone(), load: self.load.clone() }
+    }
+}
+
+impl Lease {
+    /// The connection, ready to send a request.
+    ///
+    /// # Errors
+    /// It has ended, or the backend takes no more calls on it. Nothing was sent.
+    pub(super) async fn ready(&self) -> Result<SendRequest<Bytes>, h2::Error> {
+        self.send.clone().ready().await.inspect_err(|_| self.retire())
+    }
+
+    /// Takes the connection out of use; the calls on it go on.
+    pub(super) fn retire(&self) {
+        self.load.has_ended.store(true, Ordering::Release);
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.load.calls.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Moves a connection's bytes until it ends, or until its peer is dead.
+async fn drive(mut connection: Connection<Stream, Bytes>, load: Arc<Load>) {
+    let pings = connection.ping_pong();
+    tokio::select! {
+        biased;
+        ended = connection => match ended {
+            Ok(()) => tracing::debug!("a connection to the backend ended"),
+            Err(error) => tracing::debug!(%error, "a connection to the backend broke"),
+        },
+        () = dead(pings) => tracing::warn!("the backend does not answer to PING: its connection is closed"),
+    }
+    load.has_ended.store(true, Ordering::Release);
+}
+
+/// Ready when the peer no longer answers.
+async fn dead(pings: Option<PingPong>) {
+    let Some(mut pings) = pings else { return std::future::pending().await };
+    loop {
+        tokio::time::sleep(PING_INTERVAL).await;
+        match tokio::time::timeout(PING_TIMEOUT, pings.ping(Ping::opaque())).await {
+            Ok(Ok(_)) => {}
+            // The connection itself tells what is wrong with it.
+            Ok(Err(_)) => return std::future::pending().await,
+            Err(_) => return,
+        }
+    }
+}

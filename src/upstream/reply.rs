@@ -1,0 +1,125 @@
+//! The answer to a unary call: head, one message, status.
+//!
+//! gRPC over HTTP/2 (PROTOCOL-HTTP2.md of grpc/grpc): `Response -> (Response-Headers *Length-Prefixed-Message Trailers) /
+//! Trailers-Only`.
+
+use bytes::{Bytes, BytesMut};
+use h2::RecvStream;
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+
+use super::{CallError, PREFIX, Reply};
+
+/// What has come of a reply's body.
+pub(super) struct Collecting {
+    body: Body,
+    /// Largest message.
+    limit: usize,
+}
+
+enum Body {
+    /// One DATA frame at most: nothing is copied.
+    Whole(Bytes),
+    Parts(BytesMut),
+}
+
+impl Collecting {
+    pub(super) fn new(limit: usize) -> Self {
+        Self { body: Body::Whole(Bytes::new()), limit }
+    }
+
+    /// Reads to the end; the outer error is that of the body, the inner one the stream's.
+    pub(super) async fn read(&mut self, mut stream: RecvStream) -> Result<Result<HeaderMap, h2::Error>, CallError> {
+        while let Some(data) = stream.data().await {
+            let data = match data {
+                Ok(data) => data,
+                Err(error) => return Ok(Err(error)),
+            };
+            // The window is given back at once: what may come is bounded by the limit.
+            let released = stream.flow_control().release_capacity(data.len());
+            self.add(data)?;
+            if let Err(error) = released {
+                return Ok(Err(error));
+            }
+        }
+        Ok(stream.trailers().await.map(Option::unwrap_or_default))
+    }
+
+    fn add(&mut self, data: Bytes) -> Result<(), CallError> {
+        match &mut self.body {
+            Body::Whole(first) if first.is_empty() => self.body = Body::Whole(data),
+            Body::Whole(first) => {
+                let length = declared_length(first).unwrap_or(0).min(self.limit);
+                let mut parts = BytesMut::with_capacity((PREFIX + length).max(first.len() + data.len()));
+                parts.extend_from_slice(first);
+                parts.extend_from_slice(&data);
+                self.body = Body::Parts(parts);
+            }
+            Body::Parts(parts) => parts.extend_from_slice(&data),
+        }
+        self.check_length()
+    }
+
+    fn bytes(&self) -> &[u8] {
+        match &self.body {
+            Body::Whole(bytes) => bytes,
+            Body::Parts(bytes) => bytes,
+        }
+    }
+
+    fn check_length(&self) -> Result<(), CallError> {
+        let body = self.bytes();
+        match declared_length(body) {
+            Some(length) if length > self.limit => Err(CallError::TooLarge { length, limit: self.limit }),
+            Some(length) if body.len() > PREFIX + length => Err(protocol("it holds more than one message")),
+            _ => Ok(()),
+        }
+    }
+
+    /// The reply, from all that has come. A status may stand in the head, if that is all there is.
+    pub(super) fn end(self, mut metadata: HeaderMap, trailers: HeaderMap) -> Result<Reply, CallError> {
+        let status = match tonic::Status::from_header_map(&trailers) {
+            None if trailers.is_empty() => tonic::Status::from_header_map(&metadata),
+            status => status,
+        };
+        metadata.extend(trailers);
+        match status {
+            None => Err(protocol("it ended without grpc-status")),
+            Some(status) if status.code() != tonic::Code::Ok => {
+                Err(CallError::Status { status: Box::new(status), metadata })
+            }
+            Some(_) => Ok(Reply { message: self.only_message()?, metadata }),
+        }
+    }
+
+    fn only_message(self) -> Result<Bytes, CallError> {
+        let body = match self.body {
+            Body::Whole(bytes) => bytes,
+            Body::Parts(bytes) => bytes.freeze(),
+        };
+        match declared_length(&body) {
+            None => Err(protocol("it ended with status OK and without a message")),
+            Some(_) if body[0] != 0 => Err(protocol("its message is compressed, which was not asked for")),
+            Some(length) if body.len() < PREFIX + length => Err(protocol("its message is cut short")),
+            Some(_) => Ok(body.slice(PREFIX..)),
+        }
+    }
+}
+
+pub(super) fn check_head(head: &http::response::Parts) -> Result<(), CallError> {
+    let grpc = head.headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
+    match head.status {
+        http::StatusCode::OK if grpc => Ok(()),
+        http::StatusCode::OK => Err(protocol("its content-type is not application/grpc")),
+        status => Err(protocol(&format!("its HTTP status is {status}"))),
+    }
+}
+
+fn declared_length(body: &[u8]) -> Option<usize> {
+    let length = body.get(1..PREFIX)?;
+    Some(length.iter().fold(0, |length, &byte| length << 8 | usize::from(byte)))
+}
+
+fn protocol(cause: &str) -> CallError {
+    CallError::Protocol { cause: cause.to_owned() }
+}
