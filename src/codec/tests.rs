@@ -216,6 +216,32 @@ fn a_text_fills_the_field_it_is_for() {
     }
 }
 
+#[test]
+fn a_list_that_is_bound_may_be_repeated_by_the_body_and_not_changed() {
+    let message = all();
+    // Packed, packed enums, and with a tag each.
+    for (field, texts, same, others) in [
+        ("ints", ["1", "-2"], "[1,-2]", ["[1]", "[1,-2,3]", "[-2,1]", "[]"]),
+        ("sizes", ["SMALL", "2"], "[1,\"LARGE\"]", ["[1]", "[1,2,0]", "[2,1]", "[]"]),
+        ("tags", ["a", ""], "[\"a\",\"\"]", ["[\"a\"]", "[\"a\",\"\",\"\"]", "[\"\",\"a\"]", "[]"]),
+    ] {
+        let path = FieldPath::resolve(&message, field).unwrap();
+        let mut request = Request::new(&message);
+        texts.iter().for_each(|text| request.set(&path, text, Origin::Path).unwrap());
+        let encode = |list: &str| {
+            let text = format!("{{\"{field}\":{list}}}");
+            request.encode(Some(Body { text: text.as_bytes(), field: None, ignored: &Ignored::default() }))
+        };
+        for says_the_same in [same, "null"] {
+            assert_eq!(encode(says_the_same), request.encode(None), "{field} {says_the_same}");
+        }
+        for other in others {
+            let conflict = RequestError::Conflict { field: field.to_owned(), origin: Origin::Path };
+            assert_eq!(encode(other), Err(conflict), "{field} {other}");
+        }
+    }
+}
+
 proptest! {
     /// Where ours reads, prost-reflect's own reader means the same. (It reads more: duplicates, for one.)
     #[test]

@@ -234,7 +234,7 @@ impl<'a> Encoder<'a> {
         let start = self.out.len();
         let nothing = Context { node: None, ignored: None };
         self.field(field, nothing).map_err(|fault| fault.within(field, name))?;
-        if self.out[start..] == leaf.wire {
+        if leaf.is_written_as(field, &self.out[start..]) {
             return Ok(());
         }
         Err(Fault::new(RequestError::Conflict { field: leaf.path.to_string(), origin: leaf.origin }))

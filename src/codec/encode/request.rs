@@ -77,6 +77,17 @@ pub(super) struct Leaf {
     pub(super) path: FieldPath,
 }
 
+impl Leaf {
+    /// Whether the body, which wrote this for the field, says the same.
+    pub(super) fn is_written_as(&self, field: &FieldTable, written: &[u8]) -> bool {
+        if field.shape != Shape::Packed {
+            return written == self.wire;
+        }
+        let mut reader = wire::Reader::new(written);
+        reader.tag() == Ok((field.number, wire::LENGTH)) && reader.bytes() == Ok(&*self.wire) && reader.is_empty()
+    }
+}
+
 impl<'t> Request<'t> {
     /// An empty message of this type.
     #[must_use]
