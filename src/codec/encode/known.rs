@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use super::fault::Outcome;
 use super::{Context, Encoder};
-use crate::codec::FieldProblem;
 use crate::codec::number;
 use crate::codec::scalar::{self, Write};
+use crate::codec::{FieldProblem, Found};
 use crate::json::{self, JsonProblem};
 use crate::schema::{Kind, Known, MessageId};
 use crate::wire::{self, FIXED64, LENGTH, VARINT};
@@ -106,7 +106,7 @@ impl Encoder<'_> {
         Ok(url)
     }
 
-    /// A message with a form of its own stands in the member `value`.
+    /// A message with a form of its own stands in the member `value`; ProtoJSON has no default for that member.
     fn any_known(&mut self, inner: MessageId, known: Known, context: Context<'_>) -> Outcome<()> {
         self.scanner.begin_object()?;
         let (mut first, mut has_value) = (true, false);
@@ -124,6 +124,10 @@ impl Encoder<'_> {
                     return Err(self.error(FieldProblem::Unknown { message }).member(&name));
                 }
             }
+        }
+        if !has_value {
+            let found = Found::new("none".to_owned(), "none");
+            return Err(self.error(FieldProblem::Unexpected { expected: "a member `value`".to_owned(), found }));
         }
         Ok(())
     }
