@@ -13,7 +13,7 @@ use prost_reflect::{
     Cardinality, DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, ReflectMessage as _,
     Value,
 };
-use towbar::codec::{Body, DecodeProblem, Ignored, Print, Request, reply};
+use towbar::codec::{Body, DecodeProblem, Ignored, Print, Request, RequestError, reply};
 use towbar::schema::{Message, Schema};
 use towbar::wire::{self, Reader};
 
@@ -147,6 +147,33 @@ proptest! {
     }
 }
 
+/// JSON may be nested 64 levels deep and messages 100, and a level of JSON may be two or three messages.
+#[test]
+fn a_body_that_is_read_is_not_too_deep_for_the_readers_of_wire_format() {
+    for (kind, [before, open, inside, close, after], levels, limit) in [
+        ("cases.Node", ["{", r#""child":{"#, "", "}", "}"], 63, "64 levels"),
+        ("cases.Node", ["{", r#""children":[{"#, "", "}]", "}"], 31, "64 levels"),
+        ("cases.Known", [r#"{"value":"#, "[", "", "]", "}"], 49, "100 messages"),
+        ("cases.Known", [r#"{"list":"#, "[", "", "]", "}"], 50, "100 messages"),
+        ("cases.Known", [r#"{"object":"#, r#"{"a":"#, "{}", "}", "}"], 32, "100 messages"),
+        ("cases.Known", [r#"{"value":"#, r#"[{"a":"#, "0", "}]", "}"], 19, "100 messages"),
+        ("cases.Known", ["{", r#""any":{"@type":"x/cases.Known","#, r#""empty":{}"#, "}", "}"], 49, "100 messages"),
+        ("cases.Maps", [r#"{"values":{"a":"#, "[", "", "]", "}}"], 49, "100 messages"),
+    ] {
+        let message = SCHEMA.message(kind).unwrap();
+        let descriptor = POOL.get_message_by_name(kind).unwrap();
+        let body = |levels| [before, &open.repeat(levels), inside, &close.repeat(levels), after].concat();
+        for levels in 1..=levels {
+            let wire = encode(&message, body(levels).as_bytes()).unwrap_or_else(|error| panic!("{levels} {error}"));
+            assert!(reply(&message, &wire, &Print::default()).is_ok(), "{}", body(levels));
+            let read = DynamicMessage::decode(descriptor.clone(), wire.as_slice());
+            assert!(serde_json::to_vec(&read.unwrap()).is_ok(), "{}", body(levels));
+        }
+        let refusal = encode(&message, body(levels + 1).as_bytes()).unwrap_err();
+        assert!(refusal.contains(&format!("nested deeper than {limit}")), "{refusal}");
+    }
+}
+
 /// Values that stand in for others.
 const LEAVES: &[&str] = &[
     "null",
@@ -193,7 +220,10 @@ const LEAVES: &[&str] = &[
 
 fn encode(message: &Message, json: &[u8]) -> Result<Vec<u8>, String> {
     let body = Body { text: json, field: None, ignored: &Ignored::default() };
-    Request::new(message).encode(Some(body)).map_err(|error| format!("{error:?}"))
+    Request::new(message).encode(Some(body)).map_err(|error| match error {
+        RequestError::Body(error) => error.to_string(),
+        other => format!("{other:?}"),
+    })
 }
 
 /// As a value: of the members of an object the order is no matter.

@@ -21,6 +21,9 @@ use crate::schema::{EnumTable, Field, FieldPath, Kind, Known, MessageTable, Tabl
 pub use decode::{DecodeError, DecodeProblem, Print, reply};
 pub use encode::{Body, Ignored, Origin, Request, RequestError};
 
+/// How deep messages may be nested in wire format, the outermost counted; other readers go as deep and no deeper.
+const DEPTH_LIMIT: usize = 100;
+
 /// What is wrong with the value of a field.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FieldProblem {
@@ -39,6 +42,9 @@ pub enum FieldProblem {
     /// Another member of its oneof was given before.
     #[error("`{other}` is given too, and only one of the oneof `{oneof}` can be")]
     Oneof { other: String, oneof: String },
+    /// Messages in messages. An object of a `google.protobuf.Struct` is three of them.
+    #[error("nested deeper than {DEPTH_LIMIT} messages")]
+    Depth,
     /// No JSON at all.
     #[error("{0}")]
     Json(JsonProblem),

@@ -8,14 +8,12 @@ mod known;
 mod map;
 mod scattered;
 
+use super::DEPTH_LIMIT;
 use super::number::{put_double, put_float, put_integer};
 use crate::block::Piece;
 use crate::json;
 use crate::schema::{FieldTable, Kind, Known, Message, MessageId, MessageTable, Shape, Tables};
 use crate::wire::{self, Reader, WireError};
-
-/// How deep messages may be nested in a reply; as deep as other readers go.
-const DEPTH_LIMIT: usize = 100;
 
 /// What the JSON looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -66,6 +66,8 @@ impl Encoder<'_> {
         let before = self.out.len();
         wire::put_tag(&mut self.out, 2, LENGTH);
         let start = wire::open(&mut self.out);
+        // Bytes to a reader, until it asks what they are.
+        self.enter()?;
         match self.tables.message(inner).known {
             Known::No => {
                 self.scanner.begin_object()?;
@@ -73,6 +75,7 @@ impl Encoder<'_> {
             }
             known => self.any_known(inner, known, context)?,
         }
+        self.depth -= 1;
         if self.out.len() == start {
             self.out.truncate(before);
         } else {
@@ -148,12 +151,12 @@ impl Encoder<'_> {
             if !names.insert(name.clone()) {
                 return Err(self.error(FieldProblem::Json(JsonProblem::Twice { name: name.into_owned() })));
             }
-            wire::put_tag(&mut self.out, 1, LENGTH);
-            let start = wire::open(&mut self.out);
-            wire::put_tag(&mut self.out, 1, LENGTH);
-            wire::put_bytes(&mut self.out, name.as_bytes());
-            self.nested(2, Self::any_value).map_err(|fault| fault.key(&name))?;
-            wire::close(&mut self.out, start);
+            let entry = |this: &mut Self| {
+                wire::put_tag(&mut this.out, 1, LENGTH);
+                wire::put_bytes(&mut this.out, name.as_bytes());
+                this.nested(2, Self::any_value)
+            };
+            self.nested(1, entry).map_err(|fault| fault.key(&name))?;
         }
         Ok(())
     }
@@ -210,10 +213,12 @@ impl Encoder<'_> {
     }
 
     fn nested(&mut self, number: u32, inside: impl FnOnce(&mut Self) -> Outcome<()>) -> Outcome<()> {
+        self.enter()?;
         wire::put_tag(&mut self.out, number, LENGTH);
         let start = wire::open(&mut self.out);
         inside(self)?;
         wire::close(&mut self.out, start);
+        self.depth -= 1;
         Ok(())
     }
 }

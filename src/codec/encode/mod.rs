@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::scalar::{self, Write};
-use super::{FieldProblem, Found, expectation, quoted};
+use super::{DEPTH_LIMIT, FieldProblem, Found, expectation, quoted};
 use crate::json::{self, JsonError, Scanner};
 use crate::schema::{EnumId, FieldPath, FieldTable, Kind, Known, Message, MessageId, MessageTable, Shape, Tables};
 use crate::wire;
@@ -74,7 +74,7 @@ impl Ignored {
 fn encode(input: &Message, root: &Node, body: Body<'_>) -> Result<Vec<u8>, RequestError> {
     let scanner = Scanner::new(body.text, json::DEPTH_LIMIT).map_err(|error| Fault::from(error).into_error())?;
     let out = Vec::with_capacity(body.text.len());
-    let mut encoder = Encoder { tables: input.tables(), scanner, out };
+    let mut encoder = Encoder { tables: input.tables(), scanner, out, depth: 1 };
     let context = Context { node: Some(root), ignored: Some(body.ignored).filter(|i| i.all || !i.members.is_empty()) };
     let encoded = match body.field {
         None => encoder.whole(input.id(), context),
@@ -123,6 +123,8 @@ struct Encoder<'a> {
     tables: &'a Tables,
     scanner: Scanner<'a>,
     out: Vec<u8>,
+    /// How many messages are open, the outermost counted.
+    depth: usize,
 }
 
 impl<'a> Encoder<'a> {
@@ -149,6 +151,7 @@ impl<'a> Encoder<'a> {
         field.tag.put(&mut self.out);
         let start = wire::open(&mut self.out);
         let id = field.kind.message().expect("only messages lie on a path");
+        self.enter()?;
         self.at_field(id, path, depth + 1, inner)?;
         wire::close(&mut self.out, start);
         Ok(())
@@ -341,6 +344,8 @@ impl<'a> Encoder<'a> {
         let mut first = true;
         while let Some(name) = self.scanner.member(&mut first)? {
             let before = self.out.len();
+            // To other readers an entry is a message.
+            self.enter().map_err(|fault| fault.key(&name))?;
             field.tag.put(&mut self.out);
             let start = wire::open(&mut self.out);
             if !scalar::put_text(&mut self.out, tables, key_field, Write::Tagged, &name) {
@@ -361,6 +366,7 @@ impl<'a> Encoder<'a> {
             }
             let value_start = self.out.len();
             self.value(value_field, Write::Tagged, context.in_list()).map_err(|fault| fault.key(&name))?;
+            self.depth -= 1;
             if self.out.len() == value_start {
                 // An enum name that is unknown, and passed over.
                 self.out.truncate(before);
@@ -457,15 +463,28 @@ impl<'a> Encoder<'a> {
     }
 
     fn message_value(&mut self, field: &FieldTable, id: MessageId, context: Context<'_>) -> Outcome<()> {
+        self.enter()?;
         field.tag.put(&mut self.out);
         if matches!(field.kind, Kind::Group(_)) {
             self.whole(id, context)?;
             wire::put_tag(&mut self.out, field.number, wire::END_GROUP);
-            return Ok(());
+        } else {
+            let start = wire::open(&mut self.out);
+            self.whole(id, context)?;
+            wire::close(&mut self.out, start);
         }
-        let start = wire::open(&mut self.out);
-        self.whole(id, context)?;
-        wire::close(&mut self.out, start);
+        self.depth -= 1;
+        Ok(())
+    }
+
+    /// One message deeper; who calls it counts back when the message is closed, if all is well.
+    #[inline]
+    fn enter(&mut self) -> Outcome<()> {
+        if self.depth == DEPTH_LIMIT {
+            self.scanner.peek()?;
+            return Err(self.error(FieldProblem::Depth));
+        }
+        self.depth += 1;
         Ok(())
     }
 
