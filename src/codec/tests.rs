@@ -5,7 +5,7 @@ use prost_reflect::DynamicMessage;
 use prost_reflect::prost::Message as _;
 use prost_reflect::{DescriptorPool, MessageDescriptor};
 
-use super::{Body, Ignored, Origin, Print, Request, RequestError, reply};
+use super::{Body, FieldProblem, Ignored, Origin, Print, Request, RequestError, reply};
 use crate::schema::{FieldPath, Message, schema_of};
 
 const PROTO: &str = r#"
@@ -238,6 +238,25 @@ fn a_list_that_is_bound_may_be_repeated_by_the_body_and_not_changed() {
         for other in others {
             let conflict = RequestError::Conflict { field: field.to_owned(), origin: Origin::Path };
             assert_eq!(encode(other), Err(conflict), "{field} {other}");
+        }
+    }
+}
+
+#[test]
+fn a_text_goes_no_deeper_than_readers_of_messages_do() {
+    let message = all();
+    let set = |levels: usize, leaf: &str| {
+        let path = FieldPath::resolve(&message, &format!("{}{leaf}", "child.".repeat(levels))).unwrap();
+        let mut request = Request::new(&message);
+        request.set(&path, "7", Origin::Query).map(|()| request.encode(None).unwrap())
+    };
+    // A wrapper is a message itself.
+    for (levels, leaf) in [(99, "a_long"), (98, "wrapped")] {
+        let wire = set(levels, leaf).unwrap();
+        assert!(reply(&message, &wire, &Print::default()).is_ok(), "{leaf}");
+        assert!(DynamicMessage::decode(oracle(), wire.as_slice()).is_ok(), "{leaf}");
+        for levels in [levels + 1, 20_000] {
+            assert_eq!(set(levels, leaf), Err(FieldProblem::Depth), "{leaf} {levels}");
         }
     }
 }

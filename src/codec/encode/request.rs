@@ -5,7 +5,7 @@
 
 use super::Body;
 use crate::codec::scalar::{self, Write};
-use crate::codec::{BodyError, FieldProblem, wrong_text};
+use crate::codec::{BodyError, DEPTH_LIMIT, FieldProblem, wrong_text};
 use crate::schema::{FieldPath, FieldTable, Message, MessageId, MessageTable, Shape, Tables};
 use crate::wire;
 
@@ -205,6 +205,10 @@ pub(super) fn sibling_problem(table: &MessageTable, other: usize) -> FieldProble
 fn encode_text(wire: &mut Vec<u8>, path: &FieldPath, text: &str) -> Result<(), FieldProblem> {
     let leaf = path.leaf();
     let field = leaf.table();
+    // The message of the first field is one, and the leaf may be one: a key of a query may be as long as it likes.
+    if path.fields().len() + usize::from(field.kind.message().is_some()) > DEPTH_LIMIT {
+        return Err(FieldProblem::Depth);
+    }
     let read = scalar::put_text(wire, leaf.tables(), field, Write::of(field.shape), text);
     if read { Ok(()) } else { Err(wrong_text(path, text)) }
 }
