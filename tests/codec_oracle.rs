@@ -236,10 +236,11 @@ fn is_stricter(problem: &DecodeProblem) -> bool {
     match problem {
         // It reads groups of any depth.
         DecodeProblem::Depth => true,
-        // Nanoseconds out of range: it carries them over into the seconds.
-        DecodeProblem::NoForm { message } => {
-            matches!(message.as_str(), "google.protobuf.Timestamp" | "google.protobuf.Duration")
-        }
+        // Nanoseconds out of range, which it carries over into the seconds, and paths that name no field.
+        DecodeProblem::NoForm { message } => matches!(
+            message.as_str(),
+            "google.protobuf.Timestamp" | "google.protobuf.Duration" | "google.protobuf.FieldMask"
+        ),
         _ => false,
     }
 }
