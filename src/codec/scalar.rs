@@ -158,6 +158,7 @@ pub(super) fn put_text(out: &mut Vec<u8>, tables: &Tables, field: &FieldTable, w
             let start = wire::open(out);
             let read = put_known_text(out, tables, id, text);
             wire::close(out, start);
+            field.put_end(out);
             return read;
         }
         Kind::Group(id) => {

@@ -158,6 +158,9 @@ impl<'a> Compiler<'a> {
                 Ok(mut table) => {
                     let inner = table.kind.message().is_some_and(|id| redacted_messages[id.0 as usize]);
                     table.redacted |= redacted || inner;
+                    if declared.options.message_set_wire_format {
+                        make_item(&mut table);
+                    }
                     fields.push(table);
                 }
                 Err(message) => problems.push(Problem::at(format!("{}.{}", declared.full_name, field.name), message)),
@@ -201,6 +204,7 @@ impl<'a> Compiler<'a> {
             name: name.into(),
             json_name: json_name.into(),
             tag: Tag::new(number, kind.wire_type()),
+            is_item: false,
             kind,
             shape,
             oneof: field.oneof_index.filter(|_| is_oneof).and_then(|index| u16::try_from(index).ok()),
@@ -264,6 +268,21 @@ impl<'a> Compiler<'a> {
     fn is_map_entry(&self, id: MessageId) -> bool {
         self.messages[id.0 as usize].options.map_entry
     }
+}
+
+/// `message_set_wire_format` of descriptor.proto: `repeated group Item = 1 { int32 type_id = 2; bytes message = 3; }`, and
+/// the type id is the number of the extension.
+fn make_item(field: &mut FieldTable) {
+    if !matches!(field.kind, Kind::Message(_)) || field.is_repeated() {
+        return;
+    }
+    let mut tag = Vec::new();
+    wire::put_tag(&mut tag, 1, wire::GROUP);
+    wire::put_tag(&mut tag, 2, wire::VARINT);
+    wire::put_varint(&mut tag, u64::from(field.number));
+    wire::put_tag(&mut tag, 3, wire::LENGTH);
+    field.tag = Tag::of(&tag);
+    field.is_item = true;
 }
 
 fn dense(fields: &[FieldTable]) -> Box<[u16]> {

@@ -79,8 +79,10 @@ pub struct FieldTable {
     pub json_key: Padded,
     /// `"proto_name":`, escaped.
     pub proto_key: Padded,
-    /// The tag that begins each of its values when it is not packed.
+    /// The tag that begins each of its values when it is not packed; of an item all that goes before the length.
     pub tag: Tag,
+    /// Whether it is an extension of a MessageSet, which travels as an item of it.
+    pub is_item: bool,
     /// What a value is.
     pub kind: Kind,
     /// How many values there are.
@@ -93,10 +95,11 @@ pub struct FieldTable {
     pub(super) lone_string: bool,
 }
 
-/// A field number and a wire type, in wire format.
+/// What begins each value of a field.
 #[derive(Debug, Clone, Copy)]
 pub struct Tag {
-    bytes: [u8; 5],
+    /// Room for a field number and a wire type; an item has two bytes more, and a length to come.
+    bytes: [u8; 8],
     length: u8,
 }
 
@@ -198,11 +201,17 @@ impl MessageTable {
 }
 
 impl Tag {
+    /// A field number and a wire type.
     pub(super) fn new(number: u32, wire_type: u8) -> Self {
         let mut written = Vec::with_capacity(5);
         wire::put_tag(&mut written, number, wire_type);
-        let mut bytes = [0; 5];
-        bytes[..written.len()].copy_from_slice(&written);
+        Self::of(&written)
+    }
+
+    /// At most eight bytes.
+    pub(super) fn of(written: &[u8]) -> Self {
+        let mut bytes = [0; 8];
+        bytes[..written.len()].copy_from_slice(written);
         Self { bytes, length: written.len() as u8 }
     }
 
@@ -230,6 +239,15 @@ impl FieldTable {
     #[inline]
     pub fn is_repeated(&self) -> bool {
         matches!(self.shape, Shape::Repeated | Shape::Packed | Shape::Map)
+    }
+
+    /// Writes what stands behind a length-prefixed value of it: of an item its end.
+    #[inline]
+    pub fn put_end(&self, out: &mut Vec<u8>) {
+        const END_OF_ITEM: u8 = 1 << 3 | wire::END_GROUP;
+        if self.is_item {
+            out.push(END_OF_ITEM);
+        }
     }
 }
 

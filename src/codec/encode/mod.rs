@@ -472,6 +472,7 @@ impl<'a> Encoder<'a> {
             let start = wire::open(&mut self.out);
             self.whole(id, context)?;
             wire::close(&mut self.out, start);
+            field.put_end(&mut self.out);
         }
         self.depth -= 1;
         Ok(())

@@ -248,5 +248,6 @@ pub(super) fn put_message<T>(
     let start = wire::open(out);
     let result = inside(out, id);
     wire::close(out, start);
+    field.put_end(out);
     result
 }
