@@ -353,7 +353,7 @@ fn key(name: &str) -> Padded {
 }
 
 /// descriptor.proto, `json_name`: what protoc derives where a file has none.
-fn lower_camel(name: &str) -> String {
+pub(super) fn lower_camel(name: &str) -> String {
     let mut camel = String::with_capacity(name.len());
     let mut upper = false;
     for c in name.chars() {

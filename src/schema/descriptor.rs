@@ -45,12 +45,32 @@ pub(super) struct MessageType {
     pub(super) messages: Vec<Self>,
     #[prost(message, repeated, tag = "4")]
     pub(super) enums: Vec<EnumType>,
+    #[prost(message, repeated, tag = "5")]
+    pub(super) extension_ranges: Vec<Range>,
     #[prost(message, repeated, tag = "6")]
     pub(super) extensions: Vec<FieldType>,
     #[prost(message, repeated, tag = "8")]
     pub(super) oneofs: Vec<Oneof>,
     #[prost(bytes = "vec", tag = "7")]
     pub(super) options: Vec<u8>,
+    #[prost(message, repeated, tag = "9")]
+    pub(super) reserved_ranges: Vec<Range>,
+}
+
+/// Numbers that a message has for extensions, or for nobody.
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(super) struct Range {
+    #[prost(int32, tag = "1")]
+    start: i32,
+    /// The first that is not in it.
+    #[prost(int32, tag = "2")]
+    end: i32,
+}
+
+impl Range {
+    pub(super) fn holds(&self, number: i32) -> bool {
+        (self.start..self.end).contains(&number)
+    }
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -114,8 +134,10 @@ pub(super) struct EnumType {
     pub(super) options: Option<EnumOptions>,
 }
 
-#[derive(Clone, PartialEq, Message)]
+#[derive(Clone, Copy, PartialEq, Message)]
 pub(super) struct EnumOptions {
+    #[prost(bool, tag = "2")]
+    pub(super) allow_alias: bool,
     #[prost(message, optional, tag = "7")]
     pub(super) features: Option<FeatureSet>,
 }

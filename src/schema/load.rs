@@ -11,6 +11,7 @@ use prost_reflect::DescriptorPool;
 use protox::Compiler;
 use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver, IncludeFileResolver};
 
+use super::check::{self, Names};
 use super::descriptor;
 use super::features::Features;
 use crate::problem::Problem;
@@ -123,10 +124,10 @@ impl FileResolver for Bundled {
 
 #[derive(Default)]
 struct Joined {
-    /// Checks what refers to what. It knows no editions: files that have one, or import one that has, stay out of it.
+    /// Checks files. It knows no editions: those that have one, or import one that has, stay out of it, and [`check`] does.
     pool: DescriptorPool,
     read: Vec<descriptor::File>,
-    /// Where each file came from, its bytes without comments, and whether the pool has it.
+    /// Where each file came from, its bytes without comments, and who has checked it.
     known: HashMap<String, Known>,
     problems: Vec<Problem>,
 }
@@ -134,7 +135,17 @@ struct Joined {
 struct Known {
     origin: String,
     bare: Vec<u8>,
-    in_pool: bool,
+    standing: Standing,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// Checked by the pool, which has it.
+    InPool,
+    /// Not checked: the pool cannot have it.
+    Unchecked,
+    /// Its problem is told.
+    Refused,
 }
 
 impl Joined {
@@ -169,36 +180,47 @@ impl Joined {
                 self.problems.push(Problem::at(origin, message));
             }
             None => {
-                let in_pool = self.check(origin, &file, bytes);
-                self.known.insert(name, Known { origin: origin.to_owned(), bare, in_pool });
+                let standing = self.check(origin, &file, bytes);
+                self.known.insert(name, Known { origin: origin.to_owned(), bare, standing });
                 self.read.push(file);
             }
         }
     }
 
-    /// Checks a file against those before it; false if the pool cannot have it.
-    fn check(&mut self, origin: &str, file: &descriptor::File, bytes: &[u8]) -> bool {
+    /// Checks a file against those before it, if the pool can have it.
+    fn check(&mut self, origin: &str, file: &descriptor::File, bytes: &[u8]) -> Standing {
         let missing = file.dependency.iter().find(|import| !self.known.contains_key(*import));
         if let Some(import) = missing {
             let hint = "was the set made with --include_imports?";
             let message = format!("{} imports {import}, which is not there: {hint}", file.name);
             self.problems.push(Problem::at(origin, message));
-            return false;
+            return Standing::Unchecked;
         }
-        let imports_are_in_pool = file.dependency.iter().all(|import| self.known[import].in_pool);
+        let imports_are_in_pool = file.dependency.iter().all(|import| self.known[import].standing == Standing::InPool);
         if file.edition != 0 || !imports_are_in_pool {
-            return false;
+            return Standing::Unchecked;
         }
         match self.pool.decode_file_descriptor_proto(bytes) {
-            Ok(()) => true,
+            Ok(()) => Standing::InPool,
             Err(error) => {
                 self.problems.push(Problem::at(origin, format!("{}: {error}", file.name)));
-                false
+                Standing::Refused
             }
         }
     }
 
-    fn finish(self) -> Result<Vec<descriptor::File>, Vec<Problem>> {
+    fn finish(mut self) -> Result<Vec<descriptor::File>, Vec<Problem>> {
+        // Where a file is missing, so are the names that it declares: that is told once.
+        let names = self.problems.is_empty().then(|| Names::of(&self.read));
+        for file in &self.read {
+            let Known { origin, standing, .. } = &self.known[&file.name];
+            if *standing == Standing::Unchecked {
+                let faults = check::faults(file, names.as_ref());
+                let problem =
+                    |(declaration, message)| Problem::at(origin, format!("{}: {declaration}: {message}", file.name));
+                self.problems.extend(faults.into_iter().map(problem));
+            }
+        }
         if self.problems.is_empty() { Ok(self.read) } else { Err(self.problems) }
     }
 }

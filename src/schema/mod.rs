@@ -4,6 +4,7 @@
 //! once into flat [`Tables`] that the codec runs on; a [`Message`] or a [`Field`] is a place in them. Knows no URLs, no
 //! JSON text but the names of fields, no sockets.
 
+mod check;
 mod compile;
 mod descriptor;
 mod features;

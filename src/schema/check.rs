@@ -1,0 +1,274 @@
+//! What a compiler would refuse, in descriptors that nothing else has checked: the pool of our libraries knows no editions.
+//!
+//! A file in, everything wrong with it out, each problem with its declaration. The rules are those of protoc as far as the
+//! tables and the codec count on them; without them a field would go to another's number or name without a word.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
+
+use prost::Message as _;
+
+use super::compile::lower_camel;
+use super::descriptor::{EnumType, FieldType, File, MessageOptions, MessageType, Service};
+use super::features::Features;
+
+/// `label` of descriptor.proto.
+const REPEATED: i32 = 3;
+
+/// `type` of descriptor.proto, and of these the ones that name a type.
+const KINDS: [&str; 19] = [
+    "no type", "double", "float", "int64", "uint64", "int32", "fixed64", "fixed32", "bool", "string", "group",
+    "message", "bytes", "uint32", "enum", "sfixed32", "sfixed64", "sint32", "sint64",
+];
+const GROUP: i32 = 10;
+const MESSAGE: i32 = 11;
+const ENUM: i32 = 14;
+
+/// A declaration, and what is wrong with it.
+pub(super) type Fault = (String, String);
+
+/// What the files declare together.
+pub(super) struct Names<'a> {
+    messages: HashMap<String, &'a MessageType>,
+    enums: HashSet<String>,
+    twice: HashSet<String>,
+    /// The extension that was first declared for a message and a number.
+    extensions: HashMap<(&'a str, i32), String>,
+}
+
+/// Everything wrong with one file; with what it refers to only if `names` are known.
+pub(super) fn faults(file: &File, names: Option<&Names<'_>>) -> Vec<Fault> {
+    let mut check = Check { names, found: Vec::new() };
+    if let Some(features) = Features::of_file(file) {
+        let scope = scope_of(file);
+        file.messages.iter().for_each(|message| check.message(&scope, message, features));
+        file.enums.iter().for_each(|declared| check.enumeration(&scope, declared, features));
+        file.extensions.iter().for_each(|extension| check.extension(&scope, extension));
+        file.services.iter().for_each(|service| check.service(&scope, service));
+    }
+    check.found
+}
+
+fn scope_of(file: &File) -> String {
+    if file.package.is_empty() { String::new() } else { format!("{}.", file.package) }
+}
+
+impl<'a> Names<'a> {
+    pub(super) fn of(files: &'a [File]) -> Self {
+        let mut names =
+            Self { messages: HashMap::new(), enums: HashSet::new(), twice: HashSet::new(), extensions: HashMap::new() };
+        for file in files {
+            names.declare(&scope_of(file), &file.messages, &file.enums, &file.extensions);
+        }
+        names
+    }
+
+    fn declare(&mut self, scope: &str, messages: &'a [MessageType], enums: &[EnumType], extensions: &'a [FieldType]) {
+        for declared in enums {
+            let name = format!("{scope}{}", declared.name);
+            if !self.enums.insert(name.clone()) || self.messages.contains_key(&name) {
+                self.twice.insert(name);
+            }
+        }
+        for field in extensions {
+            let place = (field.extendee.trim_start_matches('.'), field.number);
+            self.extensions.entry(place).or_insert_with(|| format!("{scope}{}", field.name));
+        }
+        for message in messages {
+            let name = format!("{scope}{}", message.name);
+            if self.messages.insert(name.clone(), message).is_some() || self.enums.contains(&name) {
+                self.twice.insert(name.clone());
+            }
+            self.declare(&format!("{name}."), &message.messages, &message.enums, &message.extensions);
+        }
+    }
+
+    fn has_message(&self, name: &str) -> bool {
+        self.messages.contains_key(name.trim_start_matches('.'))
+    }
+
+    fn has_enum(&self, name: &str) -> bool {
+        self.enums.contains(name.trim_start_matches('.'))
+    }
+}
+
+struct Check<'a> {
+    names: Option<&'a Names<'a>>,
+    found: Vec<Fault>,
+}
+
+impl Check<'_> {
+    fn fault(&mut self, declaration: &str, message: impl Into<String>) {
+        self.found.push((declaration.to_owned(), message.into()));
+    }
+
+    fn message(&mut self, scope: &str, message: &MessageType, features: Features) {
+        let name = format!("{scope}{}", message.name);
+        let options = MessageOptions::decode(message.options.as_slice()).unwrap_or_default();
+        let features = features.with(options.features);
+        self.declared_once(&name);
+        if options.map_entry {
+            self.map_entry(&name, message);
+        }
+        for field in &message.fields {
+            self.field(&format!("{name}.{}", field.name), message, field);
+        }
+        self.fields_apart(&name, message);
+        let inner = format!("{name}.");
+        message.messages.iter().for_each(|nested| self.message(&inner, nested, features));
+        message.enums.iter().for_each(|nested| self.enumeration(&inner, nested, features));
+        message.extensions.iter().for_each(|extension| self.extension(&inner, extension));
+    }
+
+    fn declared_once(&mut self, name: &str) {
+        if self.names.is_some_and(|names| names.twice.contains(name)) {
+            self.fault(name, "expected one declaration of this name, found two");
+        }
+    }
+
+    /// An entry is what a `map<key, value>` stands for.
+    fn map_entry(&mut self, name: &str, message: &MessageType) {
+        let [key, value] = &message.fields[..] else {
+            let found = message.fields.len();
+            return self.fault(name, format!("expected the two fields of a map's entry, found {found}"));
+        };
+        if (key.number, value.number) != (1, 2) {
+            let found = format!("{} and {}", key.number, value.number);
+            self.fault(name, format!("expected the fields 1 and 2 of a map's entry, found {found}"));
+        }
+        if matches!(kind_name(key.kind), "double" | "float" | "bytes" | "enum" | "message" | "group") {
+            let found = kind_name(key.kind);
+            let message = format!("expected an integer, bool or string as the key of a map, found {found}");
+            self.fault(&format!("{name}.{}", key.name), message);
+        }
+    }
+
+    /// A field by itself.
+    fn field(&mut self, name: &str, message: &MessageType, field: &FieldType) {
+        let number = field.number;
+        self.number(name, number);
+        if message.reserved_ranges.iter().any(|range| range.holds(number)) {
+            self.fault(name, format!("expected a number that is not reserved, found {number}"));
+        }
+        if message.extension_ranges.iter().any(|range| range.holds(number)) {
+            self.fault(name, format!("expected a number that is not for extensions, found {number}"));
+        }
+        if let Some(index) = field.oneof_index {
+            let oneofs = message.oneofs.len();
+            if usize::try_from(index).is_ok_and(|index| index < oneofs) {
+                if field.label == REPEATED {
+                    self.fault(name, "expected a single value in a oneof, found a list");
+                }
+            } else {
+                self.fault(name, format!("expected one of the {oneofs} oneofs of its message, found number {index}"));
+            }
+        }
+        self.kind(name, field);
+    }
+
+    fn number(&mut self, name: &str, number: i32) {
+        if !(1..1 << 29).contains(&number) || (19_000..20_000).contains(&number) {
+            let range = "from 1 to 536870911, but for 19000 to 19999";
+            self.fault(name, format!("expected a number {range}, found {number}"));
+        }
+    }
+
+    fn kind(&mut self, name: &str, field: &FieldType) {
+        let Some(names) = self.names else { return };
+        let type_name = &field.type_name;
+        let (expected, is_there) = match field.kind {
+            MESSAGE | GROUP => ("a message", names.has_message(type_name)),
+            ENUM => ("an enum", names.has_enum(type_name)),
+            _ => return,
+        };
+        if !is_there {
+            self.fault(name, format!("expected {expected} of the descriptors, found `{type_name}`"));
+        }
+    }
+
+    /// What each field of a message has for itself.
+    fn fields_apart(&mut self, message: &str, declared: &MessageType) {
+        let (mut numbers, mut names, mut json_names) = (HashMap::new(), HashMap::new(), HashMap::new());
+        for field in &declared.fields {
+            let name = format!("{message}.{}", field.name);
+            let json_name = field.json_name.clone().unwrap_or_else(|| lower_camel(&field.name));
+            if let Some(other) = other(&mut numbers, field.number, &field.name) {
+                self.fault(&name, format!("expected a number of its own, found {}, that of `{other}`", field.number));
+            }
+            if other(&mut names, &field.name, &field.name).is_some() {
+                self.fault(&name, "expected a name of its own, found it twice");
+            } else if let Some(other) = other(&mut json_names, json_name.clone(), &field.name) {
+                self.fault(&name, format!("expected a JSON name of its own, found `{json_name}`, that of `{other}`"));
+            }
+        }
+    }
+
+    fn enumeration(&mut self, scope: &str, declared: &EnumType, features: Features) {
+        let name = format!("{scope}{}", declared.name);
+        let options = declared.options.unwrap_or_default();
+        self.declared_once(&name);
+        match declared.values.first() {
+            None => self.fault(&name, "expected at least one value, found none"),
+            Some(first) if first.number != 0 && features.with(options.features).open_enums => {
+                let found = format!("{} = {}", first.name, first.number);
+                self.fault(&name, format!("expected 0 as the first value of an open enum, found {found}"));
+            }
+            Some(_) => {}
+        }
+        let (mut numbers, mut names) = (HashMap::new(), HashMap::new());
+        for value in &declared.values {
+            let place = format!("{name}.{}", value.name);
+            if other(&mut names, &value.name, &value.name).is_some() {
+                self.fault(&place, "expected a name of its own, found it twice");
+            }
+            let same = other(&mut numbers, value.number, &value.name);
+            if let Some(same) = same.filter(|_| !options.allow_alias) {
+                let found = format!("{}, that of `{same}`", value.number);
+                self.fault(&place, format!("expected a number of its own without allow_alias, found {found}"));
+            }
+        }
+    }
+
+    fn extension(&mut self, scope: &str, field: &FieldType) {
+        let (name, number) = (format!("{scope}{}", field.name), field.number);
+        self.number(&name, number);
+        self.kind(&name, field);
+        let Some(names) = self.names else { return };
+        let extendee = field.extendee.trim_start_matches('.');
+        let Some(message) = names.messages.get(extendee) else {
+            return self.fault(&name, format!("expected to extend a message of the descriptors, found `{extendee}`"));
+        };
+        if !message.extension_ranges.iter().any(|range| range.holds(number)) {
+            self.fault(&name, format!("expected a number that `{extendee}` has for extensions, found {number}"));
+        }
+        if let Some(other) = names.extensions.get(&(extendee, number)).filter(|other| **other != name) {
+            self.fault(&name, format!("expected a number of its own, found {number}, that of `{other}`"));
+        }
+    }
+
+    fn service(&mut self, scope: &str, service: &Service) {
+        let Some(names) = self.names else { return };
+        for method in &service.methods {
+            for message in [&method.input, &method.output] {
+                if !names.has_message(message) {
+                    let name = format!("{scope}{}.{}", service.name, method.name);
+                    self.fault(&name, format!("expected a message of the descriptors, found `{message}`"));
+                }
+            }
+        }
+    }
+}
+
+/// Who had the key before; if nobody had, `name` has it now.
+fn other<'n, K: Hash + Eq>(known: &mut HashMap<K, &'n str>, key: K, name: &'n str) -> Option<&'n str> {
+    let mut is_new = false;
+    let first = *known.entry(key).or_insert_with(|| {
+        is_new = true;
+        name
+    });
+    (!is_new).then_some(first)
+}
+
+fn kind_name(kind: i32) -> &'static str {
+    usize::try_from(kind).ok().and_then(|kind| KINDS.get(kind)).unwrap_or(&KINDS[0])
+}
