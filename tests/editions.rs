@@ -246,3 +246,17 @@ fn a_file_that_imports_one_of_an_edition_is_checked_too() {
         ]
     );
 }
+
+#[test]
+fn a_message_of_more_fields_than_are_told_apart_is_refused() {
+    let numbers = || (1..).filter(|number| !(19_000..20_000).contains(number));
+    let of = |fields: usize| {
+        let fields = numbers().take(fields).map(|number| field(&format!("f{number}"), number)).collect();
+        set(&[(with_message(message("Order", fields)), EDITION)])
+    };
+    let order = Schema::decode("set.binpb", &of(65_535)).unwrap().message("shop.Order").unwrap();
+    for name in ["f1", "f66535"] {
+        assert_eq!(order.field(name).unwrap().name(), name);
+    }
+    assert_eq!(problems(&of(65_536)), ["shop.Order: expected at most 65535 fields and extensions, found 65536"]);
+}

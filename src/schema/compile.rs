@@ -14,6 +14,9 @@ use crate::wire;
 /// Field numbers below this are found by index.
 const DENSE: u32 = 256;
 
+/// Fields, and oneofs, are found by numbers of sixteen bits, of which one says that there is none.
+const MOST: usize = u16::MAX as usize;
+
 const FIELD_REDACT: &str = "io.token.proto.extensions.field.redact";
 const MESSAGE_REDACT: &str = "io.token.proto.extensions.message.redact";
 
@@ -147,6 +150,15 @@ impl<'a> Compiler<'a> {
         redacted_messages: &[bool],
         redacted: bool,
     ) -> Result<MessageTable, Vec<Problem>> {
+        for (things, count) in [
+            ("fields and extensions", declared.message.fields.len() + extensions.len()),
+            ("oneofs", declared.message.oneofs.len()),
+        ] {
+            if count > MOST {
+                let message = format!("expected at most {MOST} {things}, found {count}");
+                return Err(vec![Problem::at(&declared.full_name, message)]);
+            }
+        }
         // A map's keys and values are length-prefixed whatever the features say, as its entries are.
         let features =
             Features { delimited: declared.features.delimited && !declared.options.map_entry, ..declared.features };
