@@ -36,8 +36,6 @@ pub struct Bound {
 impl App {
     /// Checks all that `config` names and joins it. `problems` are those found while it was read.
     ///
-    /// Must be called in a Tokio runtime: the connection to the backend has a task of its own.
-    ///
     /// # Errors
     /// Everything wrong, in one list.
     pub fn new(config: Config, mut problems: Vec<Problem>) -> Result<Self, Vec<Problem>> {
@@ -66,7 +64,8 @@ impl App {
             return Err(problems);
         }
         let metadata = Metadata::new(config.metadata);
-        let gateway = Gateway { schema, routes, upstream, metadata, config: config.proxy };
+        let (schema, routes, metadata) = (Arc::new(schema), Arc::new(routes), Arc::new(metadata));
+        let gateway = Gateway { schema, routes, upstream, metadata, config: Arc::new(config.proxy) };
         Ok(Self { listen, tls, gateway })
     }
 
@@ -91,9 +90,14 @@ impl App {
 
 impl Bound {
     /// Serves until `stop`, then finishes the calls in flight.
-    pub async fn serve(self, stop: impl Future<Output = ()>) {
-        let listener = self.listener.answering(proxy::malformed(&self.gateway.config));
-        listener.serve(proxy::service(self.gateway), stop).await;
+    ///
+    /// # Errors
+    /// The operating system cannot start the threads.
+    pub async fn serve(self, stop: impl Future<Output = ()>) -> Result<(), Problem> {
+        let Self { listener, gateway, .. } = self;
+        let listener = listener.answering(proxy::malformed(&gateway.config));
+        let served = listener.serve_on_all_cores(|| proxy::service(gateway.for_worker()), stop).await;
+        served.map_err(|error| Problem::new(format!("cannot start a thread: {error}")))
     }
 }
 

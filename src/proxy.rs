@@ -51,15 +51,15 @@ pub struct Config {
 /// All that a request needs.
 pub struct Gateway {
     /// Types of error details.
-    pub schema: Schema,
+    pub schema: Arc<Schema>,
     /// Where requests go.
-    pub routes: Routes,
+    pub routes: Arc<Routes>,
     /// Who answers them.
     pub upstream: Upstream,
     /// What crosses with them.
-    pub metadata: Metadata,
+    pub metadata: Arc<Metadata>,
     /// How they are read and answered.
-    pub config: Config,
+    pub config: Arc<Config>,
 }
 
 /// The service that answers every request.
@@ -103,6 +103,14 @@ async fn handle(State(gateway): State<Arc<Gateway>>, request: Request) -> Respon
 }
 
 impl Gateway {
+    /// The same with connections to the backend of its own.
+    #[must_use]
+    pub fn for_worker(&self) -> Self {
+        let Self { schema, routes, upstream, metadata, config } = self;
+        let (schema, routes) = (schema.clone(), routes.clone());
+        Self { schema, routes, upstream: upstream.for_worker(), metadata: metadata.clone(), config: config.clone() }
+    }
+
     async fn answer(&self, request: Request, started: Instant) -> Result<Response, Refusal> {
         let deadline = started + self.upstream.deadline;
         let (head, body) = request.into_parts();

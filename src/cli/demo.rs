@@ -28,8 +28,7 @@ pub(super) fn run(listen: &str) -> Outcome {
         println!("a sample bank on https://{bank}, client certificate required");
         println!("{}", bound.summary);
         println!("{}", curl_lines(bound.address));
-        bound.serve(stop).await;
-        Ok(())
+        bound.serve(stop).await.map_err(|problem| vec![problem])
     })
 }
 

@@ -16,8 +16,7 @@ pub(super) fn serve(settings: &Settings) -> Outcome {
         let stop = stop_signal()?;
         let bound = start(settings)?.bind().await.map_err(|problem| vec![problem])?;
         println!("{}", bound.summary);
-        bound.serve(stop).await;
-        Ok(())
+        bound.serve(stop).await.map_err(|problem| vec![problem])
     })
 }
 
@@ -46,8 +45,9 @@ pub(super) fn stop_signal() -> Result<impl Future<Output = ()>, Vec<Problem>> {
     })
 }
 
+/// For what is not a call: calls have threads of their own.
 pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Vec<Problem>> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| vec![Problem::new(error)])
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| vec![Problem::new(error)])
 }
 
 /// Log lines go to standard error; `TOWBAR_LOG` chooses how many (`info` by default, `towbar=debug` for every call).

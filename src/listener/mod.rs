@@ -4,6 +4,7 @@
 //! with a request is not known here.
 
 mod malformed;
+mod worker;
 
 use std::io;
 use std::net::SocketAddr;
@@ -24,6 +25,7 @@ use crate::tls::IdentityFiles;
 
 use malformed::Answering;
 pub use malformed::Malformed;
+use worker::Workers;
 
 /// Where callers come in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,30 +92,60 @@ impl Listener {
         self.tcp.local_addr()
     }
 
-    /// Serves until `stop` is ready, then finishes the calls in flight.
+    /// Serves on the runtime of the caller until `stop` is ready, then finishes the calls in flight.
     pub async fn serve(self, service: Router, stop: impl Future<Output = ()>) {
         let draining = GracefulShutdown::new();
+        let (tcp, connection) = self.with(service);
+        accept(tcp, stop, |stream| drop(tokio::spawn(connection.clone().serve(stream, draining.watcher())))).await;
+        drain(draining).await;
+    }
+
+    /// Serves on a thread for each core until `stop` is ready, then finishes the calls in flight. Each thread has a
+    /// `service` of its own, and each connection one thread.
+    ///
+    /// # Errors
+    /// The operating system's, when a thread cannot be started.
+    pub async fn serve_on_all_cores(
+        self,
+        mut service: impl FnMut() -> Router,
+        stop: impl Future<Output = ()>,
+    ) -> io::Result<()> {
+        let (tcp, connection) = self.with(service());
+        let workers = Workers::start(&connection, service)?;
+        accept(tcp, stop, |stream| workers.give(stream)).await;
+        workers.finish().await;
+        Ok(())
+    }
+
+    fn with(self, service: Router) -> (TcpListener, Connection) {
         let Self { tcp, tls, plain, malformed } = self;
-        let connection = Connection { tls, plain, malformed, service };
-        tokio::pin!(stop);
-        loop {
-            let accepted = tokio::select! {
-                accepted = tcp.accept() => accepted,
-                () = &mut stop => break,
-            };
-            match accepted {
-                Ok((stream, _)) => drop(tokio::spawn(connection.clone().serve(stream, draining.watcher()))),
-                // Out of file descriptors, mostly: some connection has to end first.
-                Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
+        (tcp, Connection { tls, plain, malformed, service })
+    }
+}
+
+/// Accepts connections until `stop` is ready.
+async fn accept(tcp: TcpListener, stop: impl Future<Output = ()>, mut give: impl FnMut(TcpStream)) {
+    tokio::pin!(stop);
+    loop {
+        let accepted = tokio::select! {
+            accepted = tcp.accept() => accepted,
+            () = &mut stop => return,
+        };
+        match accepted {
+            Ok((stream, _)) => give(stream),
+            // Out of file descriptors, mostly: some connection has to end first.
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }
-        drop(tcp);
-        if tokio::time::timeout(DRAIN_TIMEOUT, draining.shutdown()).await.is_err() {
-            tracing::warn!("calls were still in flight {} s after the stop", DRAIN_TIMEOUT.as_secs());
-        }
+    }
+}
+
+/// Finishes the calls in flight.
+async fn drain(draining: GracefulShutdown) {
+    if tokio::time::timeout(DRAIN_TIMEOUT, draining.shutdown()).await.is_err() {
+        tracing::warn!("calls were still in flight {} s after the stop", DRAIN_TIMEOUT.as_secs());
     }
 }
 

@@ -33,6 +33,7 @@ pub(super) enum ConnectError {
 }
 
 /// Where to connect, and with which TLS.
+#[derive(Clone)]
 pub(super) struct Target {
     pub(super) host: String,
     pub(super) port: u16,

@@ -63,7 +63,6 @@ pub struct TlsFiles {
 /// A backend, ready to be called. Connects when the first call comes, and again after a loss.
 pub struct Upstream {
     pool: Pool,
-    refusal: Refusal,
     scheme: Scheme,
     authority: Authority,
     /// See [`Config::address`].
@@ -137,10 +136,23 @@ impl Upstream {
         let authority = Authority::try_from(config.address.authority())
             .map_err(|error| vec![Problem::at("upstream.address", error)])?;
         let scheme = if tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
-        let refusal = Refusal::default();
-        let pool = Pool::new(Target { host: host.clone(), port: *port, tls, refusal: refusal.clone() });
+        let pool = Pool::new(Target { host: host.clone(), port: *port, tls, refusal: Refusal::default() });
         let (address, deadline, reply_limit) = (config.address.clone(), config.deadline, config.reply_limit);
-        Ok(Self { pool, refusal, scheme, authority, address, deadline, reply_limit })
+        Ok(Self { pool, scheme, authority, address, deadline, reply_limit })
+    }
+
+    /// The same backend with connections of its own, for the calls of one worker.
+    #[must_use]
+    pub fn for_worker(&self) -> Self {
+        let Self { scheme, authority, address, .. } = self;
+        Self {
+            pool: self.pool.another(),
+            scheme: scheme.clone(),
+            authority: authority.clone(),
+            address: address.clone(),
+            deadline: self.deadline,
+            reply_limit: self.reply_limit,
+        }
     }
 
     /// Calls `path` with one message and waits for one message until `deadline`, which the backend is told.
@@ -203,7 +215,7 @@ impl Upstream {
     }
 
     fn refusal_told(&self) -> Option<String> {
-        self.refusal.alert().map(|alert| format!("it refused the gateway's certificate: alert {alert}"))
+        self.pool.refusal().alert().map(|alert| format!("it refused the gateway's certificate: alert {alert}"))
     }
 
     fn request(&self, path: &PathAndQuery, metadata: HeaderMap, deadline: Instant) -> Request<()> {

@@ -9,7 +9,7 @@ use h2::client::{Connection, SendRequest};
 use h2::{Ping, PingPong};
 use tokio::sync::watch;
 
-use super::connect::{ConnectError, Stream, Target, connect};
+use super::connect::{ConnectError, Refusal, Stream, Target, connect};
 
 /// Most connections at one time; another is opened when those there are have as many calls as the backend allows them.
 const MOST: usize = 4;
@@ -62,6 +62,16 @@ pub(super) struct Lease {
 impl Pool {
     pub(super) fn new(target: Target) -> Self {
         Self(Arc::new(Inner { target, state: Mutex::default() }))
+    }
+
+    /// Other connections to the same target.
+    pub(super) fn another(&self) -> Self {
+        Self::new(Target { refusal: Refusal::default(), ..self.0.target.clone() })
+    }
+
+    /// What the backend said when it last refused our certificate on one of them.
+    pub(super) fn refusal(&self) -> &Refusal {
+        &self.0.target.refusal
     }
 
     /// A connection that takes a call now.

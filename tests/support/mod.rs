@@ -140,7 +140,7 @@ impl Gateway {
         });
         let address = bound.address;
         runtime.spawn(async move {
-            bound.serve(async { drop(stopping.await) }).await;
+            right(bound.serve(async { drop(stopping.await) }).await.map_err(|problem| vec![problem]));
             let _ = done.send(());
         });
         Self { address, stop: Some(stop), stopped: Some(stopped), runtime }
