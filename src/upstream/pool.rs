@@ -19,6 +19,8 @@ const PING_INTERVAL: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// Flow-control windows of replies, in bytes: they hold a list without waiting.
 const WINDOW: u32 = 4 << 20;
+/// Largest DATA frame that the backend may send, in bytes: most replies come as one, and are not copied together then.
+const FRAME: u32 = 128 << 10;
 /// Largest header list, in bytes: room for error details in trailers.
 const HEADER_LIST: u32 = 64 << 10;
 
@@ -129,6 +131,7 @@ impl Pool {
         http2.initial_window_size(WINDOW).initial_connection_window_size(WINDOW).max_header_list_size(HEADER_LIST);
         let (send, connection) = http2
             .enable_push(false)
+            .max_frame_size(FRAME)
             .handshake(stream)
             .await
             .map_err(|source| ConnectError::Http2 { address: target.address(), source: Arc::new(source) })?;
