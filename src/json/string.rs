@@ -4,15 +4,31 @@ use crate::block::{self, Padded, Piece, SIZE};
 
 /// Writes `text` as a JSON string.
 pub fn put_string(out: &mut Vec<u8>, text: &str) {
+    let (blocks, rest) = text.as_bytes().as_chunks::<SIZE>();
     out.push(b'"');
-    let mut rest = text.as_bytes();
-    while let Some(end) = special(rest) {
-        block::put(out, Piece { from: rest, length: end });
-        put_escape(out, rest[end]);
-        rest = &rest[end + 1..];
+    for block in blocks {
+        match block::specials(block) {
+            0 => out.extend_from_slice(block),
+            marks => put_escaped(out, block, marks),
+        }
     }
-    out.extend_from_slice(rest);
+    let mut last = [b' '; SIZE];
+    last[..rest.len()].copy_from_slice(rest);
+    put_escaped(out, &last[..rest.len()], block::specials(&last));
     out.push(b'"');
+}
+
+/// Writes `bytes`, those that `marks` has a bit for as escapes.
+fn put_escaped(out: &mut Vec<u8>, bytes: &[u8], mut marks: u32) {
+    let mut from = 0;
+    while marks != 0 {
+        let at = marks.trailing_zeros() as usize;
+        block::put(out, Piece { from: &bytes[from..], length: at - from });
+        put_escape(out, bytes[at]);
+        from = at + 1;
+        marks &= marks - 1;
+    }
+    out.extend_from_slice(&bytes[from..]);
 }
 
 /// Writes a text as a JSON string if it is ASCII and nothing in it needs an escape, as most are; false, and nothing
