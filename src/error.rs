@@ -98,8 +98,16 @@ impl Refusal {
                 let message = "the backend did not answer in time; the outcome of the call is unknown";
                 Self::new(StatusCode::GATEWAY_TIMEOUT, Code::DeadlineExceeded, message)
             }
+            CallError::Unsent => {
+                let message = "there was no connection to the backend in time; the call was not sent";
+                Self::new(StatusCode::GATEWAY_TIMEOUT, Code::DeadlineExceeded, message)
+            }
             CallError::Unreachable { .. } => {
                 let message = "the backend cannot be reached; the call was not sent";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, message)
+            }
+            CallError::Untouched { .. } => {
+                let message = "the backend did not take the call; nothing was done";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, message)
             }
             CallError::Lost { .. } => Self::bad_gateway(

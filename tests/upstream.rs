@@ -34,6 +34,8 @@ const LOST: &str =
     r#"{"code":2,"message":"the connection to the backend was lost during the call; its outcome is unknown"}"#;
 const LATE: &str = r#"{"code":4,"message":"the backend did not answer in time; the outcome of the call is unknown"}"#;
 
+const UNSENT: &str = r#"{"code":4,"message":"there was no connection to the backend in time; the call was not sent"}"#;
+
 /// Longest wait for what must happen.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -237,7 +239,7 @@ fn the_deadline_covers_connecting_and_the_last_byte() {
     let mute = TcpListener::bind("127.0.0.1:0").unwrap();
     let tls = client_tls(Some(&authority), &authority);
     let gateway = Gateway::start(&hasty(mute.local_addr().unwrap()), Some(tls));
-    assert_refused(&http::get(gateway.address, TARGET), 504, LATE, "mute");
+    assert_refused(&http::get(gateway.address, TARGET), 504, UNSENT, "mute");
 
     let half = Router::new().fallback(|| async { unfinished(&[0, 0], false) });
     let stage = Stage::altered(half, |config| replaced(config, "deadline: 25s", "deadline: 300ms"));

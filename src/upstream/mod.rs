@@ -1,14 +1,16 @@
 //! The gRPC backend as a client sees it: connection, TLS, deadline, framing.
 //!
-//! A path, metadata and a message in; a message with metadata or a [`CallError`] out. Every call is sent once: what
-//! becomes of it when the connection breaks is told, never tried again. Knows neither JSON nor routes.
+//! A path, metadata and a message in; a message with metadata or a [`CallError`] out. A call is sent again only if the
+//! backend says that it has not touched it; what may have become of it otherwise is told. Knows neither JSON nor routes.
 
 mod address;
+mod budget;
 mod connect;
 mod pool;
 mod reply;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
@@ -24,6 +26,7 @@ use crate::problem::Problem;
 use crate::tls::{self, Identity, IdentityFiles, Trust};
 
 pub use address::{Address, AddressError};
+use budget::Budget;
 use connect::{Refusal, Target};
 use pool::{Lease, Pool};
 
@@ -35,6 +38,12 @@ pub const REPLY_LIMIT: usize = 4 << 20;
 
 /// How many connections are tried besides the first when they end before a call is sent.
 const CONNECTION_TRIES: usize = 2;
+
+/// How often a call is sent again that the backend has not touched.
+const MOST_AGAIN: u32 = 2;
+
+/// Time before a call is sent again; twice that before the second time.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Where the backend is and how it is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +79,7 @@ pub struct Upstream {
     /// See [`Config::deadline`].
     pub deadline: Duration,
     reply_limit: usize,
+    budget: Budget,
 }
 
 /// A successful reply.
@@ -90,6 +100,12 @@ pub enum CallError {
     /// The connection broke after the request went out: whether the backend acted on it is unknown.
     #[error("the connection to the backend was lost during the call: {cause}")]
     Lost { cause: String },
+    /// The backend says that it has not touched the call, each time it was sent.
+    #[error("the backend refused the call before it looked at it: {cause}")]
+    Untouched { cause: String },
+    /// The deadline passed before there was a connection: nothing was sent.
+    #[error("the deadline passed before the call could be sent")]
+    Unsent,
     /// The deadline passed first.
     #[error("the deadline passed")]
     Deadline,
@@ -102,6 +118,21 @@ pub enum CallError {
     /// The backend answered with a status.
     #[error("the backend answered {:?}", status.code())]
     Status { status: Box<tonic::Status>, metadata: HeaderMap },
+}
+
+/// What became of a call that was sent once.
+enum Failure {
+    /// The backend says that it has not touched it.
+    Untouched {
+        cause: String,
+    },
+    Call(CallError),
+}
+
+impl From<CallError> for Failure {
+    fn from(error: CallError) -> Self {
+        Self::Call(error)
+    }
 }
 
 impl Upstream {
@@ -138,7 +169,7 @@ impl Upstream {
         let scheme = if tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
         let pool = Pool::new(Target { host: host.clone(), port: *port, tls, refusal: Refusal::default() });
         let (address, deadline, reply_limit) = (config.address.clone(), config.deadline, config.reply_limit);
-        Ok(Self { pool, scheme, authority, address, deadline, reply_limit })
+        Ok(Self { pool, scheme, authority, address, deadline, reply_limit, budget: Budget::new() })
     }
 
     /// The same backend with connections of its own, for the calls of one worker.
@@ -152,6 +183,7 @@ impl Upstream {
             address: address.clone(),
             deadline: self.deadline,
             reply_limit: self.reply_limit,
+            budget: Budget::new(),
         }
     }
 
@@ -168,21 +200,73 @@ impl Upstream {
         message: &[u8],
         deadline: Instant,
     ) -> Result<Reply, CallError> {
-        let request = self.request(path, metadata, deadline);
-        let exchange = self.exchange(request, frame(message));
-        tokio::time::timeout_at(deadline, exchange).await.unwrap_or(Err(CallError::Deadline))
+        let is_out = AtomicBool::new(false);
+        let exchange = self.exchange(path, metadata, frame(message), deadline, &is_out);
+        let in_time = tokio::time::timeout_at(deadline, exchange).await;
+        let late = || if is_out.load(Ordering::Relaxed) { CallError::Deadline } else { CallError::Unsent };
+        in_time.unwrap_or_else(|_| Err(late()))
     }
 
-    async fn exchange(&self, request: Request<()>, frame: Bytes) -> Result<Reply, CallError> {
-        // The lease is held to the end: it counts the calls of the connection.
-        let (_lease, mut connection) = self.lease().await?;
+    /// Sends the call, and again where the backend says that it has not touched it. `is_out` tells whether the backend may
+    /// have it.
+    async fn exchange(
+        &self,
+        path: &PathAndQuery,
+        metadata: HeaderMap,
+        frame: Bytes,
+        deadline: Instant,
+        is_out: &AtomicBool,
+    ) -> Result<Reply, CallError> {
+        let mut again = 0;
+        loop {
+            let request = self.request(path, metadata.clone(), deadline);
+            match self.send(request, frame.clone(), is_out).await {
+                Ok(reply) => {
+                    self.budget.earn();
+                    return Ok(reply);
+                }
+                Err(Failure::Untouched { cause }) => {
+                    if again == MOST_AGAIN || !self.budget.take() {
+                        return Err(CallError::Untouched { cause });
+                    }
+                    is_out.store(false, Ordering::Relaxed);
+                    again += 1;
+                    tokio::time::sleep(PAUSE * again).await;
+                }
+                Err(Failure::Call(error)) => {
+                    if matches!(error, CallError::Status { .. }) {
+                        self.budget.earn();
+                    }
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    async fn send(&self, request: Request<()>, frame: Bytes, is_out: &AtomicBool) -> Result<Reply, Failure> {
+        let (lease, mut connection) = self.lease().await?;
+        is_out.store(true, Ordering::Relaxed);
         let (response, mut body) = connection.send_request(request, false).map_err(|error| self.unsent(&error))?;
-        body.send_data(frame, true).map_err(|error| self.broken(&error))?;
-        let (head, body) = response.await.map_err(|error| self.broken(&error))?.into_parts();
+        body.send_data(frame, true).map_err(|error| self.failed(&error, &lease))?;
+        let (head, body) = response.await.map_err(|error| self.failed(&error, &lease))?.into_parts();
         reply::check_head(&head)?;
         let mut collecting = reply::Collecting::new(self.reply_limit);
         let trailers = collecting.read(body).await?.map_err(|error| self.broken(&error))?;
-        collecting.end(head.headers, trailers)
+        Ok(collecting.end(head.headers, trailers)?)
+    }
+
+    /// The connection or the stream broke before an answer.
+    fn failed(&self, error: &h2::Error, lease: &Lease) -> Failure {
+        // RFC 9113, section 8.7: after REFUSED_STREAM, and on streams above the last one that a GOAWAY names, no
+        // processing has occurred. h2 gives a GOAWAY as the error of those streams only; on those below, calls go on.
+        let is_refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+        if error.is_remote() && (is_refused || error.is_go_away()) {
+            if error.is_go_away() {
+                lease.retire();
+            }
+            return Failure::Untouched { cause: error.to_string() };
+        }
+        Failure::Call(self.broken(error))
     }
 
     /// A connection that takes a call.
