@@ -205,7 +205,7 @@ fn alert(caller: &Arc<ClientConfig>, to: SocketAddr) -> AlertDescription {
 /// A caller who trusts this authority and shows a certificate of another, if any.
 fn caller(trusted: &Authority, own: Option<&Authority>) -> Arc<ClientConfig> {
     let identity = own.map(|own| own.issue("caller.test").unwrap().identity());
-    tls::client(identity, &trusted.trust().unwrap(), &[b"http/1.1"]).unwrap()
+    tls::client(identity, &tls::Servers::Trusted(trusted.trust().unwrap()), &[b"http/1.1"]).unwrap()
 }
 
 const BALANCE: &str = "GET /accounts/balance?account.swift.bic=IRONUSCA000&account.swift.account=iban:3814827 HTTP/1.1";

@@ -56,7 +56,8 @@ fn gateway(listen: &str, authority: &Authority, bank: SocketAddr) -> Result<App,
 fn connect(config: upstream::Config, authority: &Authority) -> Result<Upstream, Vec<Problem>> {
     let identity = authority.issue("gateway.demo").map_err(|error| vec![Problem::new(error)])?.identity();
     let servers = authority.trust().map_err(|error| vec![Problem::new(error)])?;
-    let tls = tls::client(Some(identity), &servers, &[b"h2"]).map_err(|problem| vec![problem])?;
+    let tls =
+        tls::client(Some(identity), &tls::Servers::Trusted(servers), &[b"h2"]).map_err(|problem| vec![problem])?;
     Upstream::with_tls(&config, Some(tls))
 }
 

@@ -20,7 +20,7 @@ use http::HeaderName;
 use crate::codec::Print;
 use crate::problem::Problem;
 use crate::route::RpcOptions;
-use crate::tls::IdentityFiles;
+use crate::tls::{IdentityFiles, PinError};
 use crate::{listener, metadata, proxy, upstream};
 use reader::{Noted, Problems, Read, Section, Value};
 use yaml::{Node, Spot};
@@ -204,16 +204,22 @@ impl<'a> Source<'a> {
     }
 
     fn upstream_tls(&self, value: Value, address: &Read<upstream::Address>) -> Read<upstream::TlsFiles> {
-        let section = value.section(&["cert", "key", "ca", "server_name"])?;
+        let section = value.section(&["cert", "key", "ca", "pins", "server_name"])?;
         let identity = self.identity(section);
         let ca = self.path(section, "ca");
+        let pin =
+            |value: Value| value.parsed("a pin", |text| text.parse().map_err(|error: PinError| error.to_string()));
+        let pins = section.value("pins").map_or_else(Vec::new, |pins| pins.one_or_more("pins", pin));
+        if let (Some(pins), Some(_)) = (section.value("pins"), section.value("ca")) {
+            return Err(pins.wrong("pins take the place of `ca`; leave one of them out"));
+        }
         let server_name =
             section.value("server_name").map(|name| name.parsed("a host name", value::server_name)).transpose();
         if let Ok(upstream::Address { tls: false, .. }) = address {
             let advice = "an `http://` upstream has none; write `https://` or leave `tls` out";
             return Err(value.wrong(advice));
         }
-        Ok(upstream::TlsFiles { identity: identity?, ca: ca?, server_name: server_name? })
+        Ok(upstream::TlsFiles { identity: identity?, ca: ca?, pins, server_name: server_name? })
     }
 
     /// The certificate and its key: both or neither.

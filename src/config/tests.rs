@@ -236,8 +236,8 @@ fn what_the_file_leaves_out_has_its_default() {
         assert_eq!((listen.address.as_str(), listen.tls.is_none()), ("127.0.0.1:8080", true), "{text}");
         let upstream = config.upstream.unwrap();
         assert_eq!((upstream.deadline, upstream.reply_limit), (Duration::from_secs(25), 4_194_304), "{text}");
-        let upstream::TlsFiles { identity, ca, server_name } = upstream.tls;
-        assert!(identity.is_none() && ca.is_none() && server_name.is_none(), "{text}");
+        let upstream::TlsFiles { identity, ca, pins, server_name } = upstream.tls;
+        assert!(identity.is_none() && ca.is_none() && pins.is_empty() && server_name.is_none(), "{text}");
         assert_eq!((config.proxy.body_limit, config.proxy.json_types), (1_048_576, Vec::new()), "{text}");
         assert!(config.proxy.status_headers.is_none() && config.rpcs.is_empty(), "{text}");
         assert!(config.metadata.request.is_empty() && config.metadata.reply.is_empty(), "{text}");

@@ -12,6 +12,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use crate::tls;
+
 /// Longest time for TCP and TLS together; the call's own deadline counts besides.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -20,8 +22,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) enum ConnectError {
     #[error("{address}: {source}")]
     Tcp { address: String, source: Arc<io::Error> },
-    #[error("{address}: TLS: {source}")]
-    Tls { address: String, source: Arc<io::Error> },
+    #[error("{address}: TLS: {cause}")]
+    Tls { address: String, cause: String },
     #[error("{address}: TLS: the backend does not speak HTTP/2 (ALPN h2)")]
     Alpn { address: String },
     #[error("{address}: HTTP/2: {source}")]
@@ -79,13 +81,19 @@ async fn connect_patiently(target: &Target) -> Result<Stream, ConnectError> {
     let tcp = tcp.map_err(|source| ConnectError::Tcp { address: address(), source: Arc::new(source) })?;
     let Some((connector, name)) = &target.tls else { return Ok(Stream::Plain(tcp)) };
     let tls = connector.connect(name.clone(), tcp).await;
-    let tls = tls.map_err(|source| ConnectError::Tls { address: address(), source: Arc::new(source) })?;
+    let tls = tls.map_err(|error| ConnectError::Tls { address: address(), cause: cause(&error) })?;
     if tls.get_ref().1.alpn_protocol() != Some(b"h2") {
         return Err(ConnectError::Alpn { address: address() });
     }
     // What a connection before this one was told says nothing of this one.
     target.refusal.set(None);
     Ok(Stream::Tls(Box::new(Tls { stream: tls, refusal: target.refusal.clone(), failed: None })))
+}
+
+/// Why a handshake failed, without what the ways of an I/O error add.
+fn cause(error: &io::Error) -> String {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    inner.map_or_else(|| error.to_string(), tls::explain)
 }
 
 /// A connection to the backend.

@@ -23,7 +23,7 @@ use rustls::pki_types::ServerName;
 use tokio::time::Instant;
 
 use crate::problem::Problem;
-use crate::tls::{self, Identity, IdentityFiles, Trust};
+use crate::tls::{self, Identity, IdentityFiles, Pin, Servers, Trust};
 
 pub use address::{Address, AddressError};
 use budget::Budget;
@@ -65,6 +65,8 @@ pub struct TlsFiles {
     pub identity: Option<IdentityFiles>,
     /// Whom the gateway trusts; without it, the operating system's authorities.
     pub ca: Option<std::path::PathBuf>,
+    /// The backend's certificates, known by their digests, in place of authorities.
+    pub pins: Vec<Pin>,
     /// The name that the backend's certificate must have, if it is not the host.
     pub server_name: Option<String>,
 }
@@ -324,11 +326,15 @@ impl Upstream {
 
 fn client_config(files: &TlsFiles) -> Result<Arc<ClientConfig>, Vec<Problem>> {
     let identity = files.identity.as_ref().map(Identity::load).transpose();
-    let trust = files.ca.as_deref().map_or_else(Trust::system, Trust::load);
-    match (identity, trust) {
-        (Ok(identity), Ok(trust)) => tls::client(identity, &trust, &[b"h2"]).map_err(|problem| vec![problem]),
-        (identity, trust) => {
-            Err(identity.err().into_iter().flatten().chain(trust.err().into_iter().flatten()).collect())
+    let servers = match &files.ca {
+        _ if !files.pins.is_empty() => Ok(Servers::Pinned(files.pins.clone())),
+        Some(ca) => Trust::load(ca).map(Servers::Trusted),
+        None => Trust::system().map(Servers::Trusted),
+    };
+    match (identity, servers) {
+        (Ok(identity), Ok(servers)) => tls::client(identity, &servers, &[b"h2"]).map_err(|problem| vec![problem]),
+        (identity, servers) => {
+            Err(identity.err().into_iter().flatten().chain(servers.err().into_iter().flatten()).collect())
         }
     }
 }

@@ -179,7 +179,7 @@ pub fn server_tls(own: &Authority, clients: &Authority) -> Arc<ServerConfig> {
 /// A gateway that shows a certificate of `own`, if it has one, and trusts the servers of `servers`.
 pub fn client_tls(own: Option<&Authority>, servers: &Authority) -> Arc<ClientConfig> {
     let identity = own.map(|own| own.issue("gateway.test").unwrap().identity());
-    tls::client(identity, &servers.trust().unwrap(), &[b"h2"]).unwrap()
+    tls::client(identity, &tls::Servers::Trusted(servers.trust().unwrap()), &[b"h2"]).unwrap()
 }
 
 /// A backend with one rpc, `GET /health-check?bank_id=`, that does what the test says.

@@ -3,9 +3,13 @@
 //! One crypto provider, aws-lc-rs; TLS 1.2 and 1.3. What is wrong with a file is a [`Problem`] that names it. Knows
 //! neither sockets nor which end it serves.
 
+mod pin;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -14,6 +18,8 @@ use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, InconsistentKeys, RootCertStore, ServerConfig, SupportedProtocolVersion};
 
 use crate::problem::Problem;
+
+pub use pin::{Pin, PinError, explain};
 
 /// Where an end's certificate chain and private key are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,13 +126,22 @@ pub fn server(identity: Identity, clients: Option<&Trust>, alpn: &[&[u8]]) -> Re
     Ok(Arc::new(config))
 }
 
-/// The configuration of a client that trusts `servers` and shows `identity` if it has one.
+/// Which servers a client takes.
+#[derive(Debug, Clone)]
+pub enum Servers {
+    /// Those whose certificate one of these authorities has issued, for the name that is called.
+    Trusted(Trust),
+    /// Those whose certificate fits one of these pins, whoever has issued it and whatever it names.
+    Pinned(Vec<Pin>),
+}
+
+/// The configuration of a client that takes `servers` and shows `identity` if it has one.
 ///
 /// # Errors
-/// Certificate and key do not fit.
-pub fn client(identity: Option<Identity>, servers: &Trust, alpn: &[&[u8]]) -> Result<Arc<ClientConfig>, Problem> {
+/// Certificate and key do not fit, or there is no trust at all.
+pub fn client(identity: Option<Identity>, servers: &Servers, alpn: &[&[u8]]) -> Result<Arc<ClientConfig>, Problem> {
     let builder = ClientConfig::builder_with_provider(provider()).with_protocol_versions(VERSIONS);
-    let builder = builder.map_err(Problem::new)?.with_root_certificates(servers.0.clone());
+    let builder = builder.map_err(Problem::new)?.dangerous().with_custom_certificate_verifier(verifier(servers)?);
     let mut config = match identity {
         None => builder.with_no_client_auth(),
         Some(Identity { chain, key, name }) => {
@@ -135,6 +150,16 @@ pub fn client(identity: Option<Identity>, servers: &Trust, alpn: &[&[u8]]) -> Re
     };
     config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
     Ok(Arc::new(config))
+}
+
+fn verifier(servers: &Servers) -> Result<Arc<dyn ServerCertVerifier>, Problem> {
+    Ok(match servers {
+        Servers::Trusted(Trust(roots)) => {
+            let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots.clone()), provider());
+            Arc::new(pin::Explaining(builder.build().map_err(Problem::new)?))
+        }
+        Servers::Pinned(pins) => Arc::new(pin::Pinned { pins: pins.clone(), provider: provider() }),
+    })
 }
 
 fn provider() -> Arc<CryptoProvider> {

@@ -1,0 +1,145 @@
+//! Pinned certificates: banks whose certificates no standard verifier takes, and what the gateway says about them.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use std::sync::Arc;
+
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair, date_time_ymd};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
+use rustls::{ClientConnection, ServerConfig, ServerConnection};
+use towbar::bank::SampleBank;
+use towbar::bank::certificates::Authority;
+use towbar::tls::{self, Identity, Pin, Servers};
+
+use support::http;
+use support::{Backend, Gateway, assert_refused, assert_reply, config_for};
+
+const TARGET: &str = "/health-check?bank_id=iron";
+const SERVING: &str = r#"{"status":"SERVING"}"#;
+const UNREACHABLE: &str = r#"{"code":14,"message":"the backend cannot be reached; the call was not sent"}"#;
+const FOREIGN: &str = "cert-sha256:2ffbd9c83b07035ff7011334bb3495113ff05c6faca058471ab7d6d521310ecf";
+
+/// A certificate as banks make it: self-signed, an authority's, with a common name and no other.
+struct Own {
+    certificate: CertificateDer<'static>,
+    key: KeyPair,
+}
+
+impl Own {
+    fn of_years(first: i32, last: i32) -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(DnType::CommonName, "bank.example.com");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        (params.not_before, params.not_after) = (date_time_ymd(first, 1, 1), date_time_ymd(last, 1, 1));
+        let key = KeyPair::generate().unwrap();
+        Self { certificate: params.self_signed(&key).unwrap().der().clone(), key }
+    }
+
+    fn server(&self) -> Arc<ServerConfig> {
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(self.key.serialize_der()));
+        tls::server(Identity::new("own", vec![self.certificate.clone()], key), None, &[b"h2"]).unwrap()
+    }
+
+    /// By the certificate, and by the key.
+    fn pins(&self) -> [String; 2] {
+        let key = rcgen::PublicKeyData::subject_public_key_info(&self.key);
+        [("cert", &*self.certificate), ("spki", &key)].map(|(of, der)| format!("{of}-sha256:{}", hex(der)))
+    }
+}
+
+fn hex(der: &[u8]) -> String {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, der);
+    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn pinned(texts: &[&str]) -> Servers {
+    Servers::Pinned(texts.iter().map(|text| text.parse::<Pin>().unwrap()).collect())
+}
+
+#[test]
+fn a_bank_with_a_certificate_of_its_own_is_called_by_its_pin() {
+    let own = Own::of_years(2020, 2999);
+    let backend = Backend::start(SampleBank::new().routes().into_axum_router(), Some(own.server()));
+    let config = config_for(&format!("https://{}", backend.address));
+    let get = |servers: &Servers| {
+        let gateway = Gateway::start(&config, Some(tls::client(None, servers, &[b"h2"]).unwrap()));
+        http::get(gateway.address, TARGET)
+    };
+    let [certificate, key] = own.pins();
+    for pins in [&[certificate.as_str()][..], &[&key], &[FOREIGN, &certificate]] {
+        assert_reply(&get(&pinned(pins)), SERVING, &format!("{pins:?}"));
+    }
+    assert_refused(&get(&pinned(&[FOREIGN])), 503, UNREACHABLE, "foreign");
+    // As an authority it is trusted, and is still no server's certificate.
+    let trusted = tls::Trust::new(vec![own.certificate.clone()]).unwrap();
+    assert_refused(&get(&Servers::Trusted(trusted)), 503, UNREACHABLE, "trusted");
+}
+
+#[test]
+fn a_refused_certificate_is_told_with_the_line_to_write() {
+    let (good, past, future) = (Own::of_years(2020, 2999), Own::of_years(2020, 2021), Own::of_years(2998, 2999));
+    let trust = |own: &Own| Servers::Trusted(tls::Trust::new(vec![own.certificate.clone()]).unwrap());
+    let peculiar = "is self-signed, is marked as an authority's (CA:TRUE), names no host (no subjectAltName)";
+    let other = Authority::new("another").unwrap();
+    let advice = |own: &Own| {
+        format!("the certificate {peculiar}: if it is the backend's own, write upstream.tls.pins: [{}]", own.pins()[0])
+    };
+    for (case, own, servers, expected) in [
+        ("by key", &good, pinned(&[&good.pins()[1]]), None),
+        ("foreign", &good, pinned(&[FOREIGN]), Some(format!("fits none of the pins; it is {}", good.pins()[0]))),
+        ("past", &past, pinned(&[&past.pins()[0]]), Some("Expired".to_owned())),
+        ("future", &future, pinned(&[&future.pins()[0]]), Some("NotValidYet".to_owned())),
+        ("trusted", &good, trust(&good), Some(format!("; {}", advice(&good)))),
+        ("unknown", &good, Servers::Trusted(other.trust().unwrap()), Some(advice(&good))),
+    ] {
+        let error = handshake(own.server(), &servers);
+        match expected {
+            None => assert_eq!(error, None, "{case}"),
+            Some(text) => assert!(error.as_ref().is_some_and(|error| error.contains(&text)), "{case}: {error:?}"),
+        }
+    }
+}
+
+/// Whoever has the certificate of another has not its key.
+#[test]
+fn a_pin_does_not_spare_the_proof_of_the_key() {
+    let (bank, thief) = (Own::of_years(2020, 2999), Own::of_years(2020, 2999));
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(thief.key.serialize_der()));
+    let key = aws_lc_rs_key(&key);
+    let shown = rustls::sign::CertifiedKey::new(vec![bank.certificate.clone()], key);
+    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(shown)));
+    let error = handshake(Arc::new(config), &pinned(&[&bank.pins()[0]])).unwrap();
+    assert!(error.contains("BadSignature"), "{error}");
+}
+
+fn aws_lc_rs_key(key: &PrivateKeyDer<'_>) -> Arc<dyn rustls::sign::SigningKey> {
+    rustls::crypto::aws_lc_rs::sign::any_supported_type(key).unwrap()
+}
+
+/// A handshake in memory; the client's error, if it has one.
+fn handshake(server: Arc<ServerConfig>, servers: &Servers) -> Option<String> {
+    let client = tls::client(None, servers, &[b"h2"]).unwrap();
+    let mut client = ClientConnection::new(client, ServerName::try_from("bank.example.com").unwrap()).unwrap();
+    let mut server = ServerConnection::new(server).unwrap();
+    for _ in 0..8 {
+        let mut bytes = Vec::new();
+        client.write_tls(&mut bytes).unwrap();
+        server.read_tls(&mut bytes.as_slice()).unwrap();
+        server.process_new_packets().unwrap();
+        bytes.clear();
+        server.write_tls(&mut bytes).unwrap();
+        client.read_tls(&mut bytes.as_slice()).unwrap();
+        if let Err(error) = client.process_new_packets() {
+            return Some(tls::explain(&error));
+        }
+        if !client.is_handshaking() && !server.is_handshaking() {
+            return None;
+        }
+    }
+    panic!("the handshake does not end");
+}
