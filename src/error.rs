@@ -58,6 +58,7 @@ impl Refusal {
     pub fn miss(miss: Miss) -> Self {
         match miss {
             Miss::Path => Self::new(StatusCode::NOT_FOUND, Code::NotFound, "no call has this path"),
+            Miss::Dots => Self::bad_request(miss.to_string()),
             Miss::Method { allowed } => {
                 let allow = allowed.join(", ");
                 let message = format!("expected one of the methods that this path has: {allow}");
@@ -69,6 +70,17 @@ impl Refusal {
                 Self::bad_request(keys.to_string()).with_violations(violations)
             }
         }
+    }
+
+    /// The answer to OPTIONS where no rule is for it: the methods of the path.
+    #[must_use]
+    pub fn options(allowed: &[String]) -> Response {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        if let Ok(allow) = HeaderValue::try_from(allowed.join(", ")) {
+            response.headers_mut().insert(ALLOW, allow);
+        }
+        response
     }
 
     /// A request that cannot become a message: which field, what was expected, what was found.

@@ -13,7 +13,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
-use http::{HeaderName, StatusCode};
+use http::{HeaderName, Method, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tokio::time::Instant;
 use tonic::Code;
@@ -24,7 +24,7 @@ use crate::codec;
 use crate::error::{self, Refusal};
 use crate::listener::Malformed;
 use crate::metadata::Metadata;
-use crate::route::{Found, Query, Route, Routes};
+use crate::route::{Found, Miss, Query, Route, Routes};
 use crate::schema::Schema;
 use crate::upstream::{CallError, Upstream};
 
@@ -91,7 +91,8 @@ fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
 async fn handle(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
     let started = Instant::now();
     let names = gateway.config.status_headers.as_ref();
-    match gateway.answer(request, started).await {
+    let is_head = request.method() == Method::HEAD;
+    let response = match gateway.answer(request, started).await {
         Ok(response) => response,
         Err(refusal) => {
             let metadata = refusal.metadata.clone();
@@ -99,7 +100,18 @@ async fn handle(State(gateway): State<Arc<Gateway>>, request: Request) -> Respon
             gateway.reply_headers(response.headers_mut(), &metadata);
             response
         }
+    };
+    if is_head { without_body(response) } else { response }
+}
+
+/// RFC 9110, section 9.3.2: what GET would be answered, its length included, but for the body.
+fn without_body(mut response: Response) -> Response {
+    use http_body::Body as _;
+    let body = std::mem::take(response.body_mut());
+    if let Some(length) = body.size_hint().exact().filter(|_| response.status() != StatusCode::NO_CONTENT) {
+        response.headers_mut().insert(CONTENT_LENGTH, length.into());
     }
+    response
 }
 
 impl Gateway {
@@ -116,8 +128,11 @@ impl Gateway {
         let (head, body) = request.into_parts();
         let query = Query::parse(head.uri.query().unwrap_or_default());
         let query = query.map_err(|error| Refusal::bad_request(error.to_string()))?;
-        let Found { route, captures } =
-            self.routes.find(&head.method, head.uri.path(), &query).map_err(Refusal::miss)?;
+        let Found { route, captures } = match self.routes.find(&head.method, head.uri.path(), &query) {
+            Ok(found) => found,
+            Err(Miss::Method { allowed }) if head.method == Method::OPTIONS => return Ok(Refusal::options(&allowed)),
+            Err(miss) => return Err(Refusal::miss(miss)),
+        };
         let body = self.read_body(route, &head.headers, body, deadline).await?;
         let message = route.encode(&captures, &query, body.as_deref()).map_err(|error| Refusal::encode(&error))?;
         let metadata =
@@ -221,7 +236,7 @@ fn too_large(limit: usize) -> Refusal {
 }
 
 /// One line a call: the template, never the path or the query, which hold account numbers and tokens.
-fn log(method: &http::Method, route: &Route, error: Option<&CallError>, took: Duration) {
+fn log(method: &Method, route: &Route, error: Option<&CallError>, took: Duration) {
     let template = route.template.split('?').next().unwrap_or_default();
     let (rpc, ms) = (&route.rpc, took.as_millis());
     match error {

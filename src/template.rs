@@ -10,6 +10,8 @@
 //! QueryKey  = KEY "=" "{" FieldPath "}" ;
 //! ```
 //!
+//! http.proto wants `**` last; here segments may follow it, and one `**` is all: what it captures is never in doubt.
+//!
 //! A `Template` that exists can be routed; nobody checks it twice. Knows no HTTP and no protobuf: a variable is a
 //! dotted name until `route::binding` resolves it.
 
@@ -19,7 +21,7 @@ use std::ops::Range;
 /// A parsed template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
-    /// What each segment of a path must be. `**` comes last if at all.
+    /// What each segment of a path must be, with one `**` at most.
     pub segments: Vec<Segment>,
     /// The fields that are filled from segments, in the order of the text.
     pub variables: Vec<Variable>,
@@ -36,7 +38,7 @@ pub enum Segment {
     Literal(String),
     /// `*`: one segment, not empty.
     Single,
-    /// `**`: the rest of the path, at least one segment.
+    /// `**`: any number of segments, none of them empty.
     Multi,
 }
 
@@ -45,10 +47,10 @@ pub enum Segment {
 pub struct Variable {
     /// Dotted field path as written.
     pub field: String,
+    /// Where that stands, in characters from 1.
+    pub column: usize,
     /// The segments it captures.
     pub segments: Range<usize>,
-    /// Whether it ends with `**` and so captures the rest of the path.
-    pub open_ended: bool,
     /// http.proto: "a variable that matches multiple segments" keeps `%2F` as it came.
     pub multi_segment: bool,
 }
@@ -60,6 +62,8 @@ pub struct QueryKey {
     pub key: String,
     /// Dotted field path as written.
     pub field: String,
+    /// Where that stands, in characters from 1.
+    pub column: usize,
 }
 
 /// Why a text is no template. Columns count characters from 1.
@@ -68,9 +72,12 @@ pub enum TemplateError {
     /// The text does not fit the grammar.
     #[error("column {column}: expected {expected}, found {found}")]
     Unexpected { column: usize, expected: &'static str, found: Found },
-    /// `**` before another segment.
-    #[error("column {column}: `**` must come last")]
-    WildcardNotLast { column: usize },
+    /// More than one `**`.
+    #[error("column {column}: a second `**`: where the first one ends could not be told")]
+    SecondWildcard { column: usize },
+    /// A literal `.` or `..`.
+    #[error("column {column}: no path has the segment `{segment}` (RFC 3986, section 6.2.2.3)")]
+    Dots { column: usize, segment: String },
     /// A variable inside a variable.
     #[error("column {column}: a variable cannot hold another variable")]
     Nested { column: usize },
@@ -103,7 +110,7 @@ impl Template {
     /// # Errors
     /// The first place where the text leaves the grammar.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
-        let mut parser = Parser { chars: text.chars().collect(), at: 0, template: Self::empty(), wildcard: 0 };
+        let mut parser = Parser { chars: text.chars().collect(), at: 0, template: Self::empty() };
         parser.expect('/', "`/`")?;
         parser.segments(false)?;
         if parser.eat(':') {
@@ -118,6 +125,12 @@ impl Template {
         }
     }
 
+    /// Where `**` stands among the segments, if it does.
+    #[must_use]
+    pub fn wildcard(&self) -> Option<usize> {
+        self.segments.iter().position(|segment| *segment == Segment::Multi)
+    }
+
     fn empty() -> Self {
         Self { segments: Vec::new(), variables: Vec::new(), verb: None, query: Vec::new() }
     }
@@ -127,8 +140,6 @@ struct Parser {
     chars: Vec<char>,
     at: usize,
     template: Template,
-    /// The column of the `**` read last.
-    wildcard: usize,
 }
 
 impl Parser {
@@ -138,9 +149,6 @@ impl Parser {
             if !self.eat('/') {
                 return Ok(());
             }
-            if self.template.segments.last() == Some(&Segment::Multi) {
-                return Err(TemplateError::WildcardNotLast { column: self.wildcard });
-            }
         }
     }
 
@@ -148,15 +156,22 @@ impl Parser {
         match self.peek() {
             Some('*') => {
                 self.at += 1;
-                self.wildcard = self.at;
+                let column = self.at;
                 let segment = if self.eat('*') { Segment::Multi } else { Segment::Single };
+                if segment == Segment::Multi && self.template.wildcard().is_some() {
+                    return Err(TemplateError::SecondWildcard { column });
+                }
                 self.template.segments.push(segment);
                 Ok(())
             }
             Some('{') if in_variable => Err(TemplateError::Nested { column: self.at + 1 }),
             Some('{') => self.variable(),
             _ => {
+                let column = self.at + 1;
                 let literal = self.literal("a segment")?;
+                if is_dot_segment(&literal) {
+                    return Err(TemplateError::Dots { column, segment: literal });
+                }
                 self.template.segments.push(Segment::Literal(literal));
                 Ok(())
             }
@@ -165,6 +180,7 @@ impl Parser {
 
     fn variable(&mut self) -> Result<(), TemplateError> {
         self.expect('{', "`{`")?;
+        let column = self.at + 1;
         let field = self.new_field()?;
         let start = self.template.segments.len();
         if self.eat('=') {
@@ -175,9 +191,8 @@ impl Parser {
         self.expect('}', "`}`")?;
         let captured = &self.template.segments[start..];
         let multi_segment = captured.len() > 1 || captured.contains(&Segment::Multi);
-        let open_ended = captured.last() == Some(&Segment::Multi);
         let segments = start..self.template.segments.len();
-        self.template.variables.push(Variable { field, segments, open_ended, multi_segment });
+        self.template.variables.push(Variable { field, column, segments, multi_segment });
         Ok(())
     }
 
@@ -190,9 +205,10 @@ impl Parser {
             }
             self.expect('=', "`=`")?;
             self.expect('{', "`{`")?;
+            let column = self.at + 1;
             let field = self.new_field()?;
             self.expect('}', "`}`")?;
-            self.template.query.push(QueryKey { key, field });
+            self.template.query.push(QueryKey { key, field, column });
             if !self.eat('&') {
                 return Ok(());
             }
@@ -252,6 +268,20 @@ impl Parser {
     }
 }
 
+/// Whether a segment is `.` or `..`, escaped or not: boxes on the way take such segments out of a path, each in its own
+/// way, so none is ever matched.
+#[must_use]
+pub fn is_dot_segment(segment: &str) -> bool {
+    let (mut rest, mut dots) = (segment, 0);
+    while dots < 3 {
+        let plain = rest.strip_prefix('.');
+        let escaped = || rest.strip_prefix("%2e").or_else(|| rest.strip_prefix("%2E"));
+        let Some(after) = plain.or_else(escaped) else { break };
+        (rest, dots) = (after, dots + 1);
+    }
+    rest.is_empty() && (dots == 1 || dots == 2)
+}
+
 /// RFC 3986 `pchar` without `:` and `*`, which mean something here.
 fn is_literal(c: char) -> bool {
     c.is_ascii_alphanumeric() || "-._~%!$&'()+,;=@".contains(c)
@@ -274,8 +304,10 @@ mod tests {
             ("/v1/{1a}", "column 6: expected a field name, found `1`"),
             ("/v1/{a.}", "column 8: expected a field name, found `}`"),
             ("/v1/{a={b}}", "column 8: a variable cannot hold another variable"),
-            ("/v1/**/items", "column 5: `**` must come last"),
-            ("/v1/{a=**}/items", "column 8: `**` must come last"),
+            ("/v1/**/**", "column 8: a second `**`: where the first one ends could not be told"),
+            ("/v1/{a=**}/x/{b=y/**}", "column 19: a second `**`: where the first one ends could not be told"),
+            ("/v1/../a", "column 5: no path has the segment `..` (RFC 3986, section 6.2.2.3)"),
+            ("/v1/{a=%2E/*}", "column 8: no path has the segment `%2E` (RFC 3986, section 6.2.2.3)"),
             ("/v1/{a}/{a}", "column 10: `a` is bound a second time"),
             ("/v1/{a}?b={a}", "column 12: `a` is bound a second time"),
             ("/v1?b={a}&b={c}", "column 11: `b` is bound a second time"),
@@ -306,11 +338,34 @@ mod tests {
     }
 
     #[test]
-    fn a_double_wildcard_ends_a_template() {
-        assert_eq!(Template::parse("/v1/**").unwrap().segments, [literal("v1"), Segment::Multi]);
-        let template = Template::parse("/v1/{rest=a/**}:read").unwrap();
-        assert_eq!(template.segments, [literal("v1"), literal("a"), Segment::Multi]);
-        assert!(template.variables[0].multi_segment);
+    fn a_double_wildcard_stands_anywhere_once() {
+        for (template, segments, wildcard) in [
+            ("/v1/**", vec![literal("v1"), Segment::Multi], 1),
+            ("/v1/{rest=a/**}:read", vec![literal("v1"), literal("a"), Segment::Multi], 2),
+            ("/**/x/*", vec![Segment::Multi, literal("x"), Segment::Single], 0),
+            ("/{a=**/b}/{c}", vec![Segment::Multi, literal("b"), Segment::Single], 0),
+        ] {
+            let parsed = Template::parse(template).unwrap();
+            assert_eq!((&parsed.segments, parsed.wildcard()), (&segments, Some(wildcard)), "{template}");
+            assert!(parsed.variables.first().is_none_or(|variable| variable.multi_segment), "{template}");
+        }
+    }
+
+    #[test]
+    fn variables_and_keys_know_their_column() {
+        let template = Template::parse("/v1/{order.name=orders/*}/{item}:cancel?as={why}").unwrap();
+        let columns: Vec<_> = template.variables.iter().map(|variable| variable.column).collect();
+        assert_eq!((columns, template.query[0].column), (vec![6, 28], 45));
+    }
+
+    #[test]
+    fn dot_segments_are_known_in_every_spelling() {
+        for segment in [".", "..", "%2e", "%2E.", ".%2e", "%2e%2E"] {
+            assert!(is_dot_segment(segment), "{segment}");
+        }
+        for segment in ["", "...", ".a", "a.", "%2e%2e%2e", "%2f", "%252e", "..:x"] {
+            assert!(!is_dot_segment(segment), "{segment}");
+        }
     }
 
     fn literal(text: &str) -> Segment {

@@ -96,19 +96,19 @@ fn a_rule_that_cannot_be_served_is_told_by_its_rpc_and_template() {
         (
             get_with(r#"get: "/v1/{nme}?name={item.nme}""#),
             &[
-                r#"shop.v1.Orders.Get: "/v1/{nme}?name={item.nme}": {nme}: `shop.v1.Order` has no field `nme`"#,
-                r#"shop.v1.Orders.Get: "/v1/{nme}?name={item.nme}": {item.nme}: `shop.v1.Item` has no field `nme`"#,
+                r#"shop.v1.Orders.Get: "/v1/{nme}?name={item.nme}": column 6: expected a field of `shop.v1.Order`, found `nme`"#,
+                r#"shop.v1.Orders.Get: "/v1/{nme}?name={item.nme}": column 17: expected a field of `shop.v1.Item`, found `nme`"#,
             ],
         ),
         (
             get_with(r#"get: "/v1/{tags}""#),
-            &[r#"shop.v1.Orders.Get: "/v1/{tags}": {tags}: a path variable cannot be a repeated field"#],
+            &[r#"shop.v1.Orders.Get: "/v1/{tags}": column 6: expected a field of one value, found the list `tags`"#],
         ),
         (
             get_with(r#"get: "/v1/{item}/{notes}""#),
             &[
-                r#"shop.v1.Orders.Get: "/v1/{item}/{notes}": {item}: expected a field that one text can fill, found a message"#,
-                r#"shop.v1.Orders.Get: "/v1/{item}/{notes}": {notes}: expected a field that one text can fill, found a message"#,
+                r#"shop.v1.Orders.Get: "/v1/{item}/{notes}": column 6: expected a field that one text can fill, found the message `item`"#,
+                r#"shop.v1.Orders.Get: "/v1/{item}/{notes}": column 13: expected a field that one text can fill, found the message `notes`"#,
             ],
         ),
         (
@@ -125,7 +125,7 @@ fn a_rule_that_cannot_be_served_is_told_by_its_rpc_and_template() {
         ),
         (
             get_with(r#"post: "/v1" body: "itme""#),
-            &[r#"shop.v1.Orders.Get: "/v1": body "itme": `shop.v1.Order` has no field `itme`"#],
+            &[r#"shop.v1.Orders.Get: "/v1": body "itme": expected a field of `shop.v1.Order`, found `itme`"#],
         ),
         (
             get_with(r#"get: "/v1" additional_bindings { get: "/v2" additional_bindings { get: "/v3" } }"#),
@@ -140,8 +140,8 @@ fn a_rule_that_cannot_be_served_is_told_by_its_rpc_and_template() {
             and_find(r#"get: "v1""#, r#"put: "/v1/{id}" body: "b""#),
             &[
                 r#"shop.v1.Orders.Get: "v1": column 1: expected `/`, found `v`"#,
-                r#"shop.v1.Orders.Find: "/v1/{id}": {id}: `shop.v1.Item` has no field `id`"#,
-                r#"shop.v1.Orders.Find: "/v1/{id}": body "b": `shop.v1.Item` has no field `b`"#,
+                r#"shop.v1.Orders.Find: "/v1/{id}": column 6: expected a field of `shop.v1.Item`, found `id`"#,
+                r#"shop.v1.Orders.Find: "/v1/{id}": body "b": expected a field of `shop.v1.Item`, found `b`"#,
             ],
         ),
     ]);
@@ -153,25 +153,25 @@ fn two_rules_that_no_request_could_tell_apart_are_told_with_both_rpcs() {
         (
             and_find(r#"get: "/v1/{id}""#, r#"get: "/v1/{name}""#),
             &[
-                "shop.v1.Orders.Get: GET /v1/{id} is also the rule of shop.v1.Orders.Find, and no query key could tell them apart",
+                r#"shop.v1.Orders.Get: "/v1/{id}": GET at this path is the rule "/v1/{name}" of shop.v1.Orders.Find too, and no query key could tell them apart"#,
             ],
         ),
         (
             and_find(r#"get: "/v1?id={id}&n={count}""#, r#"get: "/v1?id={name}""#),
             &[
-                "shop.v1.Orders.Get: GET /v1 is also the rule of shop.v1.Orders.Find, and no query key could tell them apart",
+                r#"shop.v1.Orders.Get: "/v1?id={id}&n={count}": GET at this path is the rule "/v1?id={name}" of shop.v1.Orders.Find too, and no query key could tell them apart"#,
             ],
         ),
         (
             and_find(r#"get: "/v1" additional_bindings { post: "/v2/{id}" }"#, r#"post: "/v2/{name}""#),
             &[
-                "shop.v1.Orders.Get: POST /v2/{id} is also the rule of shop.v1.Orders.Find, and no query key could tell them apart",
+                r#"shop.v1.Orders.Get: "/v2/{id}": POST at this path is the rule "/v2/{name}" of shop.v1.Orders.Find too, and no query key could tell them apart"#,
             ],
         ),
         (
             get_with(r#"get: "/v1/{id}" additional_bindings { get: "/v1/{item.name}" }"#),
             &[
-                "shop.v1.Orders.Get: GET /v1/{id} is also the rule of shop.v1.Orders.Get, and no query key could tell them apart",
+                r#"shop.v1.Orders.Get: "/v1/{id}": GET at this path is the rule "/v1/{item.name}" of shop.v1.Orders.Get too, and no query key could tell them apart"#,
             ],
         ),
     ]);

@@ -407,7 +407,6 @@ fn a_path_that_no_rpc_has_is_not_found() {
         "/accounts/balance/",
         "//accounts/balance",
         "/Accounts/balance",
-        "/accounts/./balance",
         "/accounts%2Fbalance",
         "/transactions/dd29e7b6ab953d5b3fb44c1dd9ac7efd",
         "/storage",
@@ -421,15 +420,26 @@ fn a_path_that_no_rpc_has_is_not_found() {
 }
 
 #[test]
+fn a_path_with_dot_segments_is_refused_and_not_tidied() {
+    let stage = Stage::sample();
+    let message = "expected a path without dot segments, found one with `.` or `..` (RFC 3986, section 6.2.2.3)";
+    for target in ["/accounts/./balance", "/x/../accounts/balance", "/storage/..", "/storage/%2e%2E", "/.%2e/storage/k"]
+    {
+        assert_refused(&stage.get(target), 400, &plain(3, message), target);
+        assert_refused(&stage.send_json("PUT", target, "{}"), 400, &plain(3, message), target);
+    }
+}
+
+#[test]
 fn a_method_that_a_path_has_not_is_told_which_it_has() {
     let stage = Stage::sample();
     for (method, target, allow) in [
-        ("POST", "/accounts/balance", "GET"),
-        ("DELETE", "/transfers", "GET, POST"),
-        ("PATCH", "/storage/k", "DELETE, GET, PUT"),
-        ("OPTIONS", "/notifications", "POST"),
-        ("get", "/accounts/balance", "GET"),
-        ("BREW", "/health-check", "GET"),
+        ("POST", "/accounts/balance", "GET, HEAD, OPTIONS"),
+        ("DELETE", "/transfers", "GET, HEAD, OPTIONS, POST"),
+        ("PATCH", "/storage/k", "DELETE, GET, HEAD, OPTIONS, PUT"),
+        ("GET", "/notifications", "OPTIONS, POST"),
+        ("get", "/accounts/balance", "GET, HEAD, OPTIONS"),
+        ("BREW", "/health-check", "GET, HEAD, OPTIONS"),
     ] {
         let answer = stage.send(method, target, &[], None);
         let body = plain(12, &format!("expected one of the methods that this path has: {allow}"));

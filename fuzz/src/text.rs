@@ -13,7 +13,8 @@ pub fn template(data: &[u8]) {
         Ok(template) => template,
         Err(error) => {
             let (TemplateError::Unexpected { column, .. }
-            | TemplateError::WildcardNotLast { column }
+            | TemplateError::SecondWildcard { column }
+            | TemplateError::Dots { column, .. }
             | TemplateError::Nested { column }
             | TemplateError::Twice { column, .. }) = error;
             assert!((1..=text.chars().count() + 1).contains(&column), "{text:?}: {error}");
@@ -22,16 +23,16 @@ pub fn template(data: &[u8]) {
     };
     let last = segments.len().checked_sub(1).expect("a template has a segment");
     let is_multi = |index: usize| segments[index] == Segment::Multi;
-    assert!((0..last).all(|index| !is_multi(index)), "{text:?}: `**` is not last");
+    assert!((0..=last).filter(|&index| is_multi(index)).count() < 2, "{text:?}: `**` twice");
     let mut from = 0;
-    for Variable { field, segments, open_ended, multi_segment } in &variables {
+    for Variable { field, column, segments, multi_segment } in &variables {
         assert!(
             from <= segments.start && segments.start < segments.end && segments.end <= last + 1,
             "{text:?}: {field}"
         );
         from = segments.end;
-        assert_eq!(*open_ended, is_multi(segments.end - 1), "{text:?}: {field}");
-        assert_eq!(*multi_segment, *open_ended || segments.len() > 1, "{text:?}: {field}");
+        assert!(text.chars().skip(column - 1).collect::<String>().starts_with(field), "{text:?}: {field}");
+        assert_eq!(*multi_segment, segments.len() > 1 || is_multi(segments.start), "{text:?}: {field}");
     }
     let fields = variables.iter().map(|variable| &variable.field).chain(query.iter().map(|key| &key.field));
     let mut fields: Vec<&String> = fields.collect();

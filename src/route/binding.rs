@@ -35,8 +35,9 @@ pub(super) fn route(
     let rpc_path = rpc_path.map_err(|error| vec![problem(format!("{:?} cannot be called: {error}", rpc.path))])?;
     let mut binder = Binder { rpc, rule, problems: Vec::new() };
     binder.check_supported();
-    let captured = binder.fields(template.variables.iter().map(|variable| variable.field.as_str()), Use::Path);
-    let declared = binder.fields(template.query.iter().map(|key| key.field.as_str()), Use::Query);
+    let captured = binder.fields(template.variables.iter().map(|v| (v.field.as_str(), v.column)), Use::Path);
+    let declared =
+        binder.fields(template.query.iter().map(|key| (key.field.as_str(), key.column)), Use::Query(&captured));
     let body = binder.body(&captured, !declared.is_empty());
     binder.options(options, &body);
     if !binder.problems.is_empty() {
@@ -53,6 +54,8 @@ pub(super) fn route(
         body,
         accepts_body: options.is_some_and(|options| options.accept_body),
         variables: template.variables.clone(),
+        length: template.segments.len(),
+        wildcard: template.wildcard(),
         captured,
         declared: template.query.iter().map(|key| key.key.clone()).zip(declared).collect(),
         others: Vec::new(),
@@ -66,10 +69,13 @@ pub(super) fn route(
     Ok((route, template))
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Use {
+/// What the names of a template are for.
+#[derive(Clone, Copy)]
+enum Use<'a> {
+    /// Variables of the path.
     Path,
-    Query,
+    /// Query keys, beside these variables of the path.
+    Query(&'a [FieldPath]),
 }
 
 struct Binder<'a> {
@@ -84,6 +90,9 @@ impl Binder<'_> {
         if method != "*" && (Method::from_bytes(method.as_bytes()).is_err() || method.is_empty()) {
             self.problems.push(format!("expected an HTTP method, found `{method}`"));
         }
+        if method == "CONNECT" {
+            self.problems.push("expected a method with a path, found `CONNECT` (RFC 9110, section 9.3.6)".to_owned());
+        }
         if self.rpc.streams {
             self.problems.push("the rpc streams, which is not served yet".to_owned());
         }
@@ -92,19 +101,14 @@ impl Binder<'_> {
         }
     }
 
-    fn fields<'t>(&mut self, names: impl Iterator<Item = &'t str>, used: Use) -> Vec<FieldPath> {
-        let mut paths = Vec::new();
-        for name in names {
-            match FieldPath::resolve(&self.rpc.input, name) {
-                Err(error) => self.problems.push(format!("{{{name}}}: {error}")),
-                Ok(path) if !takes_text(path.leaf()) => {
-                    self.problems.push(format!("{{{name}}}: expected a field that one text can fill, found a message"));
-                }
-                // http.proto: "The path variables must not refer to any repeated or mapped field".
-                Ok(path) if used == Use::Path && path.leaf().is_repeated() => {
-                    self.problems.push(format!("{{{name}}}: a path variable cannot be a repeated field"));
-                }
+    /// The fields of these names, each with its column in the template.
+    fn fields<'t>(&mut self, names: impl Iterator<Item = (&'t str, usize)>, used: Use<'_>) -> Vec<FieldPath> {
+        let mut paths: Vec<FieldPath> = Vec::new();
+        for (name, column) in names {
+            let found = FieldPath::resolve(&self.rpc.input, name).map_err(|error| error.to_string());
+            match found.and_then(|path| usable(path, name, used, &paths)) {
                 Ok(path) => paths.push(path),
+                Err(problem) => self.problems.push(format!("column {column}: {problem}")),
             }
         }
         paths
@@ -150,6 +154,25 @@ impl Binder<'_> {
             }
         }
     }
+}
+
+/// The field, if one text can fill it and nothing else of the template does.
+fn usable(path: FieldPath, name: &str, used: Use<'_>, others: &[FieldPath]) -> Result<FieldPath, String> {
+    if !takes_text(path.leaf()) {
+        return Err(format!("expected a field that one text can fill, found the message `{name}`"));
+    }
+    // http.proto: "The path variables must not refer to any repeated or mapped field".
+    let in_path = match used {
+        Use::Path if path.leaf().is_repeated() => {
+            return Err(format!("expected a field of one value, found the list `{name}`"));
+        }
+        Use::Path => &[],
+        Use::Query(in_path) => in_path,
+    };
+    if let Some(other) = others.iter().chain(in_path).find(|other| **other == path) {
+        return Err(format!("expected another field, found `{name}`, which is `{other}` again"));
+    }
+    Ok(path)
 }
 
 fn is_member(input: &Message, body: &BodyRule, dotted: &str) -> bool {

@@ -58,8 +58,11 @@ pub(super) fn clash(group: &[usize], routes: &[Route]) -> Option<Problem> {
         ([], others) => first_pair(others, |_, _| true),
     };
     let (one, other) = pair?;
-    let hint = "no query key could tell them apart";
-    let message = format!("{} {} is also the rule of {}, and {hint}", one.method, path_of(one), other.rpc);
+    let (written, method) = (&one.template, &one.method);
+    let message = format!(
+        "{written:?}: {method} at this path is the rule {:?} of {} too, and no query key could tell them apart",
+        other.template, other.rpc
+    );
     Some(Problem::at(&one.rpc, message))
 }
 
@@ -85,8 +88,4 @@ pub(super) fn note_others(group: &[usize], routes: &mut [Route]) {
         let others = group.iter().filter(|&&other| other != index);
         routes[index].others = others.flat_map(|&other| key_names(&routes[other])).collect();
     }
-}
-
-fn path_of(route: &Route) -> &str {
-    route.template.split('?').next().unwrap_or_default()
 }

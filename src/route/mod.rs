@@ -70,6 +70,10 @@ pub struct Route {
     /// How the reply looks.
     pub print: Print,
     variables: Vec<Variable>,
+    /// How many segments the template has.
+    length: usize,
+    /// Which of them is `**`.
+    wildcard: Option<usize>,
     /// The fields of `variables`, in the same order.
     captured: Vec<FieldPath>,
     /// The query keys that the template declares.
@@ -105,10 +109,13 @@ pub enum Miss {
     /// No template has this path.
     #[error("no such path")]
     Path,
+    /// A segment of the path is `.` or `..`.
+    #[error("expected a path without dot segments, found one with `.` or `..` (RFC 3986, section 6.2.2.3)")]
+    Dots,
     /// Templates have this path, but for other methods.
     #[error("the method is not one of those that this path has")]
     Method {
-        /// Those methods, sorted.
+        /// Those methods, sorted; `OPTIONS` is always one of them, and `HEAD` where `GET` is.
         allowed: Vec<String>,
     },
     /// Several rpcs share method and path, and none of them takes these query keys together.
@@ -153,7 +160,8 @@ impl Routes {
 
     /// The route for a request.
     ///
-    /// Templates are compared with the path as it came: percent-encoding is undone in captured values only, once.
+    /// Templates are compared with the path as it came: percent-encoding is undone in captured values only, once. A HEAD
+    /// request reaches the rule for GET where none is for HEAD (RFC 9110, section 9.3.2).
     ///
     /// # Errors
     /// No route takes it, and why.
@@ -165,7 +173,7 @@ impl Routes {
                 choice::choose(several.iter().map(|&index| &self.routes[index]).collect(), query).map_err(Miss::Keys)?
             }
         };
-        let captures = route.variables.iter().map(|variable| hit.capture(variable)).collect();
+        let captures = route.variables.iter().map(|variable| hit.capture(route, variable)).collect();
         Ok(Found { route, captures })
     }
 }

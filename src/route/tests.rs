@@ -54,6 +54,8 @@ fn outcome(routes: &Routes, method: &str, target: &str, body: Option<&str>) -> S
     }
 }
 
+const DOTS: &str = "expected a path without dot segments, found one with `.` or `..` (RFC 3986, section 6.2.2.3)";
+
 fn check(routes: &Routes, cases: &[(&str, &str)]) {
     for (request, expected) in cases {
         let (head, body) = request.split_once(" <- ").map_or((*request, None), |(head, body)| (head, Some(body)));
@@ -95,18 +97,32 @@ fn a_path_finds_its_template_literals_first() {
             ("PURGE /v1/any", "Any {}"),
             ("GET /v1/two", "Two {}"),
             ("GET /v2/two/7", r#"Two {"id":"7"}"#),
-            ("DELETE /v1/cards/list", "allow GET, PUT"),
-            ("POST /v1/cards/list", "allow GET, PUT"),
+            ("DELETE /v1/cards/list", "allow GET, HEAD, OPTIONS, PUT"),
+            ("POST /v1/cards/list", "allow GET, HEAD, OPTIONS, PUT"),
             ("GET /v1/cards/a:cancel", r#"Single {"id":"a:cancel"}"#),
-            ("PUT /v1/cards/a:cancel", "allow GET, POST"),
-            ("get /v1/cards/list", "allow GET, PUT"),
+            ("PUT /v1/cards/a:cancel", "allow GET, HEAD, OPTIONS, POST"),
+            ("get /v1/cards/list", "allow GET, HEAD, OPTIONS, PUT"),
+            ("HEAD /v1/cards/list", "Literal {}"),
+            ("HEAD /v1/cards/a:b", r#"Single {"id":"a:b"}"#),
+            ("HEAD /v1/any", "Any {}"),
+            ("OPTIONS /v1/any", "Any {}"),
+            ("OPTIONS /v1/cards/list", "allow GET, HEAD, OPTIONS, PUT"),
+            ("OPTIONS *", "allow GET, HEAD, OPTIONS, POST, PUT"),
+            ("OPTIONS /nope", "no such path"),
             ("GET /v1/cards", "no such path"),
             ("GET /v1/cards/", "no such path"),
             ("GET /v1/cards/list/", "no such path"),
             ("GET /v1//last", "no such path"),
-            ("GET /v1/files", "no such path"),
+            ("GET /v1/files", "Rest {}"),
             ("GET /v1/files/", "no such path"),
             ("GET /v1/files/a//b", "no such path"),
+            ("GET /v1/files/./a", DOTS),
+            ("GET /v1/files/a/..", DOTS),
+            ("GET /v1/x/../cards/list", DOTS),
+            ("GET /v1/cards/%2e%2E", DOTS),
+            ("GET /v1/cards/...", r#"Single {"id":"..."}"#),
+            ("GET /v1/cards/..%2Fa", r#"Single {"id":"../a"}"#),
+            ("POST /v1/cards/..:cancel <- {}", DOTS),
             ("GET /v1%2Fcards%2Flist", "no such path"),
             ("GET /v1/%63ards/list", "no such path"),
             ("GET /", "no such path"),
@@ -117,6 +133,44 @@ fn a_path_finds_its_template_literals_first() {
             ),
             ("GET /v1/cards/%ff", "at id: expected UTF-8, found other bytes, in the path"),
             ("GET /v1/cards/a%00", "at id: expected text, found a NUL character, in the path"),
+        ],
+    );
+}
+
+#[test]
+fn a_double_wildcard_leaves_what_stands_behind_it() {
+    let rpcs = [
+        rpc("All", "One", "Reply", r#"get: "/v1/{name=**}""#),
+        rpc("Items", "One", "Reply", r#"get: "/v1/{name=**}/items""#),
+        rpc("Item", "One", "Reply", r#"get: "/v1/{name=**}/items/{id}""#),
+        rpc("Part", "One", "Reply", r#"get: "/v1/{name=a/**/b/*}:part""#),
+        rpc("Read", "One", "Reply", r#"get: "/{name=**}/{id=x/*}:read""#),
+        rpc("One", "One", "Reply", r#"get: "/v1/{id}/items""#),
+        rpc("Type", "One", "Reply", r#"get: "/{name=types/*}""#),
+        rpc("Purge", "One", "Reply", r#"custom: { kind: "PURGE" path: "/v1/**" }"#),
+    ];
+    check(
+        &routes(&rpcs.concat(), &[]).unwrap(),
+        &[
+            ("GET /v1/a/b", r#"All {"name":"a/b"}"#),
+            ("GET /v1", "All {}"),
+            ("GET /v1/a/items", r#"One {"id":"a"}"#),
+            ("GET /v1/a/b/items", r#"Items {"name":"a/b"}"#),
+            ("GET /v1/items", "Items {}"),
+            ("GET /v1/items/items", r#"One {"id":"items"}"#),
+            ("GET /v1/a/b/items/7", r#"Item {"id":"7","name":"a/b"}"#),
+            ("GET /v1/items/7", r#"Item {"id":"7"}"#),
+            ("GET /v1/a/items/b/items/c", r#"Item {"id":"c","name":"a/items/b"}"#),
+            ("GET /v1/a/b/c:part", r#"Part {"name":"a/b/c"}"#),
+            ("GET /v1/a/x/y%2Fz/b/c:part", r#"Part {"name":"a/x/y%2Fz/b/c"}"#),
+            ("GET /v1/a/b:part", r#"All {"name":"a/b:part"}"#),
+            ("GET /p/q/x/y:read", r#"Read {"id":"x/y","name":"p/q"}"#),
+            ("GET /x/y:read", r#"Read {"id":"x/y"}"#),
+            ("GET /types/a", r#"Type {"name":"types/a"}"#),
+            ("PURGE /v1/a/items", "Purge {}"),
+            ("GET /v1//items", "no such path"),
+            ("GET /v1/a//items", "no such path"),
+            ("POST /v1/a/items", "allow GET, HEAD, OPTIONS, PURGE"),
         ],
     );
 }
@@ -231,7 +285,7 @@ fn query_keys_tell_rpcs_of_one_path_apart() {
                 "GET /v1/all?account.iban=x&account.card.number=",
                 "at account.card.number: `iban` is given too, and only one of the oneof `kind` can be, in the query",
             ),
-            ("POST /v1/all", "allow GET"),
+            ("POST /v1/all", "allow GET, HEAD, OPTIONS"),
         ],
     );
 }
@@ -247,16 +301,25 @@ fn what_cannot_be_routed_stops_the_start() {
         (
             get("A", r#"get: "v1""#) + &get("B", r#"get: "/v1/{nope}/{account.card}""#),
             "t.S.A: \"v1\": column 1: expected `/`, found `v`\n\
-          t.S.B: \"/v1/{nope}/{account.card}\": {nope}: `t.One` has no field `nope`\n\
-          t.S.B: \"/v1/{nope}/{account.card}\": {account.card}: expected a field that one text can fill, found a message",
+          t.S.B: \"/v1/{nope}/{account.card}\": column 6: expected a field of `t.One`, found `nope`\n\
+          t.S.B: \"/v1/{nope}/{account.card}\": column 13: expected a field that one text can fill, found the message `account.card`",
         ),
-        (get("A", r#"get: "/v1/{tags}""#), "t.S.A: \"/v1/{tags}\": {tags}: a path variable cannot be a repeated field"),
+        (
+            get("A", r#"get: "/v1/{tags}""#),
+            "t.S.A: \"/v1/{tags}\": column 6: expected a field of one value, found the list `tags`",
+        ),
         (
             get("A", r#"get: "/v1/{id.x}""#),
-            "t.S.A: \"/v1/{id.x}\": {id.x}: `id` is no single message, so nothing in it can be named",
+            "t.S.A: \"/v1/{id.x}\": column 6: expected a single message before the dot, found `id`",
         ),
-        (get("A", r#"get: "/v1?x={nope}""#), "t.S.A: \"/v1?x={nope}\": {nope}: `t.One` has no field `nope`"),
-        (get("A", r#"post: "/v1" body: "nope""#), "t.S.A: \"/v1\": body \"nope\": `t.One` has no field `nope`"),
+        (
+            get("A", r#"get: "/v1?x={nope}""#),
+            "t.S.A: \"/v1?x={nope}\": column 8: expected a field of `t.One`, found `nope`",
+        ),
+        (
+            get("A", r#"post: "/v1" body: "nope""#),
+            "t.S.A: \"/v1\": body \"nope\": expected a field of `t.One`, found `nope`",
+        ),
         (get("A", r#"post: "/v1/{id}" body: "id""#), "t.S.A: \"/v1/{id}\": body \"id\": the path binds `id` already"),
         (
             get("A", r#"post: "/v1?id={id}" body: "*""#),
@@ -268,6 +331,18 @@ fn what_cannot_be_routed_stops_the_start() {
             "t.S.A: \"/v1\": the rule has a response_body, which is not served yet",
         ),
         (get("A", r#"custom: { kind: "A B" path: "/v1" }"#), "t.S.A: \"/v1\": expected an HTTP method, found `A B`"),
+        (
+            get("A", r#"custom: { kind: "CONNECT" path: "/v1" }"#),
+            "t.S.A: \"/v1\": expected a method with a path, found `CONNECT` (RFC 9110, section 9.3.6)",
+        ),
+        (
+            get("A", r#"get: "/v1/{account.iban}?to={account.iban}""#),
+            "t.S.A: \"/v1/{account.iban}?to={account.iban}\": column 24: `account.iban` is bound a second time",
+        ),
+        (
+            get("A", r#"get: "/v1/{id}" additional_bindings { get: "/v1/{name}" }"#),
+            "t.S.A: \"/v1/{id}\": GET at this path is the rule \"/v1/{name}\" of t.S.A too, and no query key could tell them apart",
+        ),
         (get("A", r#"body: "*""#), "t.S.A: the rule has no method and path, such as `get: \"/v1\"`"),
         (
             "rpc A(One) returns (stream Reply) { option (google.api.http) = { get: \"/v1\" }; }".to_owned(),
@@ -275,21 +350,21 @@ fn what_cannot_be_routed_stops_the_start() {
         ),
         (
             get("A", r#"get: "/v1/{id}""#) + &get("B", r#"get: "/v1/{name}""#),
-            "t.S.A: GET /v1/{id} is also the rule of t.S.B, and no query key could tell them apart",
+            "t.S.A: \"/v1/{id}\": GET at this path is the rule \"/v1/{name}\" of t.S.B too, and no query key could tell them apart",
         ),
         (
             get("A", r#"get: "/v1?id={id}""#) + &get("B", r#"get: "/v1?name={name}""#),
-            "t.S.A: GET /v1 is also the rule of t.S.B, and no query key could tell them apart",
+            "t.S.A: \"/v1?id={id}\": GET at this path is the rule \"/v1?name={name}\" of t.S.B too, and no query key could tell them apart",
         ),
         (
             rpc("A", "Many", "List", r#"get: "/v1?limit={limit}""#) + &rpc("B", "Many", "List", r#"get: "/v1""#),
-            "t.S.A: GET /v1 is also the rule of t.S.B, and no query key could tell them apart",
+            "t.S.A: \"/v1?limit={limit}\": GET at this path is the rule \"/v1\" of t.S.B too, and no query key could tell them apart",
         ),
         (
             get("A", r#"get: "/v1?id={id}&name={name}""#)
                 + &get("B", r#"get: "/v1?id={id}&from={from}""#)
                 + &rpc("C", "Many", "List", r#"get: "/v1?limit={limit}""#),
-            "t.S.A: GET /v1 is also the rule of t.S.B, and no query key could tell them apart",
+            "t.S.A: \"/v1?id={id}&name={name}\": GET at this path is the rule \"/v1?id={id}&from={from}\" of t.S.B too, and no query key could tell them apart",
         ),
     ] {
         assert_eq!(routes(&rpcs, &[]).err().unwrap_or_default(), problems, "{rpcs}");

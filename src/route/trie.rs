@@ -6,7 +6,7 @@ use std::ops::Range;
 use http::Method;
 
 use super::{Miss, Route};
-use crate::template::{Segment, Template, Variable};
+use crate::template::{Segment, Template, Variable, is_dot_segment};
 
 #[derive(Debug)]
 pub(super) struct Trie {
@@ -41,11 +41,18 @@ pub(super) struct Hit<'a> {
 }
 
 impl<'a> Hit<'a> {
-    /// The raw text that a variable captures.
-    pub(super) fn capture(&self, variable: &Variable) -> &'a str {
-        let end = if variable.open_ended { self.segments.len() } else { variable.segments.end };
-        let (first, last) = (&self.segments[variable.segments.start], &self.segments[end - 1]);
-        &self.path[first.start..last.end]
+    /// The raw text that a variable of the route captures.
+    pub(super) fn capture(&self, route: &Route, variable: &Variable) -> &'a str {
+        // `**` has room for none or many: what stands behind it in the template moves along.
+        let place = |index: usize| match route.wildcard {
+            Some(wildcard) if wildcard < index => index + self.segments.len() - route.length,
+            _ => index,
+        };
+        let captured = &self.segments[place(variable.segments.start)..place(variable.segments.end)];
+        match (captured.first(), captured.last()) {
+            (Some(first), Some(last)) => &self.path[first.start..last.end],
+            _ => "",
+        }
     }
 }
 
@@ -73,24 +80,25 @@ impl Trie {
 
     pub(super) fn find<'a>(&'a self, method: &Method, path: &'a str) -> Result<Hit<'a>, Miss> {
         let mut search = Search { trie: self, method, path, verb: None, allowed: Vec::new() };
-        let Some(mut segments) = split(path) else { return Err(Miss::Path) };
-        if let Some((verb, without)) = split_verb(path, &segments) {
-            search.verb = Some(verb);
-            let whole = std::mem::replace(&mut segments, without);
+        if method == Method::OPTIONS && path == "*" {
+            // RFC 9110, section 9.3.7: the server as a whole.
+            search.allowed.extend(self.nodes.iter().flat_map(|node| &node.leaves).map(|leaf| leaf.method.as_str()));
+            return Err(search.miss());
+        }
+        let mut segments = split(path)?;
+        if let Some(colon) = colon(path, &segments) {
+            let end = std::mem::replace(&mut segments.last_mut().expect("it has a colon").end, colon);
+            search.verb = Some(&path[colon + 1..end]);
             if let Some(routes) = search.below(0, &segments) {
-                return Ok(Hit { routes, path, segments });
+                let last = segments.last().expect("it had a colon").clone();
+                return if is_dot_segment(&path[last]) { Err(Miss::Dots) } else { Ok(Hit { routes, path, segments }) };
             }
             search.verb = None;
-            segments = whole;
+            segments.last_mut().expect("it has a colon").end = end;
         }
         match search.below(0, &segments) {
             Some(routes) => Ok(Hit { routes, path, segments }),
-            None if search.allowed.is_empty() => Err(Miss::Path),
-            None => {
-                search.allowed.sort_unstable();
-                search.allowed.dedup();
-                Err(Miss::Method { allowed: search.allowed })
-            }
+            None => Err(search.miss()),
         }
     }
 
@@ -115,14 +123,16 @@ struct Search<'a, 'm> {
     path: &'a str,
     verb: Option<&'a str>,
     /// The methods of leaves that had the path but not the method.
-    allowed: Vec<String>,
+    allowed: Vec<&'a str>,
 }
 
 impl<'a> Search<'a, '_> {
     /// A template that has the method is looked for before one that fits the path better.
     fn below(&mut self, node: usize, segments: &[Range<usize>]) -> Option<&'a [usize]> {
         let node = &self.trie.nodes[node];
-        let Some((first, rest)) = segments.split_first() else { return self.leaf(node) };
+        let Some((first, rest)) = segments.split_first() else {
+            return self.leaf(node).or_else(|| self.behind_multi(node, segments));
+        };
         let text = &self.path[first.clone()];
         let literal = node.literals.get(text).and_then(|&child| self.below(child, rest));
         let found = literal.or_else(|| {
@@ -130,42 +140,62 @@ impl<'a> Search<'a, '_> {
             let child = node.single.filter(|_| !text.is_empty())?;
             self.below(child, rest)
         });
-        found.or_else(|| {
-            let child = node.multi.filter(|_| segments.iter().all(|segment| !segment.is_empty()))?;
-            self.leaf(&self.trie.nodes[child])
-        })
+        found.or_else(|| self.behind_multi(node, segments))
+    }
+
+    /// `**` takes as little as it can, so that the template with the most behind it wins.
+    fn behind_multi(&mut self, node: &Node, segments: &[Range<usize>]) -> Option<&'a [usize]> {
+        let child = node.multi?;
+        let most = segments.iter().take_while(|segment| !segment.is_empty()).count();
+        (0..=most).find_map(|taken| self.below(child, &segments[taken..]))
     }
 
     fn leaf(&mut self, node: &'a Node) -> Option<&'a [usize]> {
         let with_verb = || node.leaves.iter().filter(|leaf| leaf.verb.as_deref() == self.verb);
-        let exact = with_verb().find(|leaf| leaf.method == self.method.as_str());
-        match exact.or_else(|| with_verb().find(|leaf| leaf.method == "*")) {
+        let of = |method: &str| with_verb().find(|leaf| leaf.method == method);
+        let get = || if self.method == Method::HEAD { of("GET") } else { None };
+        match of(self.method.as_str()).or_else(get).or_else(|| of("*")) {
             Some(leaf) => Some(&leaf.routes),
             None => {
-                self.allowed.extend(with_verb().map(|leaf| leaf.method.clone()));
+                self.allowed.extend(with_verb().map(|leaf| leaf.method.as_str()));
                 None
             }
         }
     }
+
+    fn miss(self) -> Miss {
+        let mut allowed = self.allowed;
+        allowed.retain(|method| *method != "*");
+        if allowed.is_empty() {
+            return Miss::Path;
+        }
+        if allowed.contains(&"GET") {
+            allowed.push("HEAD");
+        }
+        allowed.push("OPTIONS");
+        allowed.sort_unstable();
+        allowed.dedup();
+        Miss::Method { allowed: allowed.into_iter().map(str::to_owned).collect() }
+    }
 }
 
-/// The segments of an absolute path, as ranges in it.
-fn split(path: &str) -> Option<Vec<Range<usize>>> {
+/// The segments of an absolute path, as ranges in it; `/` has none.
+fn split(path: &str) -> Result<Vec<Range<usize>>, Miss> {
+    let rest = path.strip_prefix('/').ok_or(Miss::Path)?;
+    let mut segments = Vec::with_capacity(8);
     let mut start = 1;
-    let rest = path.strip_prefix('/')?;
-    let segments = rest.split('/').map(|segment| {
-        let range = start..start + segment.len();
-        start = range.end + 1;
-        range
-    });
-    Some(segments.collect())
+    for segment in rest.split('/').filter(|_| !rest.is_empty()) {
+        if is_dot_segment(segment) {
+            return Err(Miss::Dots);
+        }
+        segments.push(start..start + segment.len());
+        start += segment.len() + 1;
+    }
+    Ok(segments)
 }
 
-/// The verb after the last `:` of the last segment, and the segments without it.
-fn split_verb<'a>(path: &'a str, segments: &[Range<usize>]) -> Option<(&'a str, Vec<Range<usize>>)> {
+/// Where the last segment has its last `:`, with the verb behind it.
+fn colon(path: &str, segments: &[Range<usize>]) -> Option<usize> {
     let last = segments.last()?;
-    let colon = last.start + path[last.clone()].rfind(':')?;
-    let mut without = segments.to_vec();
-    without.last_mut()?.end = colon;
-    Some((&path[colon + 1..], without))
+    Some(last.start + path[last.clone()].rfind(':')?)
 }

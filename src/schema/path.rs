@@ -12,10 +12,10 @@ pub struct FieldPath(Vec<Field>);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
     /// No such field.
-    #[error("`{message}` has no field `{name}`")]
+    #[error("expected a field of `{message}`, found `{name}`")]
     Unknown { message: String, name: String },
     /// A step through a list, a map or a scalar.
-    #[error("`{name}` is no single message, so nothing in it can be named")]
+    #[error("expected a single message before the dot, found `{name}`")]
     NotMessage { name: String },
 }
 

@@ -37,7 +37,7 @@ impl Answer {
 pub fn send(to: SocketAddr, method: &str, target: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Answer {
     let mut stream = connect(to);
     write(&mut stream, method, target, headers, body);
-    read(&mut stream)
+    read_for(&mut stream, method)
 }
 
 pub fn get(to: SocketAddr, target: &str) -> Answer {
@@ -72,6 +72,11 @@ pub fn write(stream: &mut TcpStream, method: &str, target: &str, headers: &[(&st
 
 /// Reads one answer and leaves what follows it.
 pub fn read(stream: &mut impl Read) -> Answer {
+    read_for(stream, "GET")
+}
+
+/// The same for a request of this method: a HEAD is answered without body, and so is whatever gets a 204.
+pub fn read_for(stream: &mut impl Read, method: &str) -> Answer {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
@@ -88,8 +93,11 @@ pub fn read(stream: &mut impl Read) -> Answer {
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
     let length = headers.iter().find(|(name, _)| name == "content-length");
-    let length: usize = length.unwrap_or_else(|| panic!("no Content-Length in {head}")).1.parse().unwrap();
-    let mut body = vec![0; length];
+    let length: usize = match length {
+        None if status == 204 => 0,
+        length => length.unwrap_or_else(|| panic!("no Content-Length in {head}")).1.parse().unwrap(),
+    };
+    let mut body = vec![0; if method == "HEAD" { 0 } else { length }];
     stream.read_exact(&mut body).unwrap();
     Answer { status, headers, body: String::from_utf8(body).unwrap() }
 }
