@@ -20,7 +20,6 @@ use tonic::Code;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use crate::codec;
 use crate::error::{self, Refusal};
 use crate::listener::Malformed;
 use crate::metadata::Metadata;
@@ -140,7 +139,7 @@ impl Gateway {
         let called = self.upstream.call(&route.rpc_path, metadata, &message, deadline).await;
         log(&head.method, route, called.as_ref().err(), started.elapsed());
         let reply = called.map_err(|error| Refusal::call(error, &self.schema))?;
-        let json = codec::reply(&route.output, &reply.message, &route.print).map_err(|error| {
+        let json = route.decode(&reply.message).map_err(|error| {
             tracing::error!(rpc = route.rpc, %error, "the backend's reply cannot be decoded");
             Refusal::undecodable()
         })?;

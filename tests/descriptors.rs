@@ -116,8 +116,8 @@ fn a_rule_that_cannot_be_served_is_told_by_its_rpc_and_template() {
             &[r#"shop.v1.Orders.Get: "/v1": the rpc streams, which is not served yet"#],
         ),
         (
-            get_with(r#"get: "/v1" response_body: "item""#),
-            &[r#"shop.v1.Orders.Get: "/v1": the rule has a response_body, which is not served yet"#],
+            get_with(r#"get: "/v1" response_body: "itme""#),
+            &[r#"shop.v1.Orders.Get: "/v1": response_body "itme": expected a field of `shop.v1.Order`, found `itme`"#],
         ),
         (
             get_with(r#"get: "/v1" body: "*""#),

@@ -1,7 +1,8 @@
 //! JSON, path and query text to protobuf wire bytes, and wire bytes to JSON, as ProtoJSON has it.
 //!
 //! Everything runs on the schema's tables, with no tree of a message between. A [`Request`] takes single texts, then
-//! becomes wire bytes, with a JSON body or without; [`reply`] turns wire bytes into JSON. Input is strict: what another
+//! becomes wire bytes, with a JSON body or without; [`reply`] turns wire bytes into JSON, [`reply_field`] one field of them.
+//! Input is strict: what another
 //! reader could read otherwise is refused. Knows no HTTP and no routes.
 
 mod decode;
@@ -18,7 +19,7 @@ use std::fmt;
 use crate::json::{JsonProblem, Place};
 use crate::schema::{EnumTable, Field, FieldPath, Kind, Known, MessageTable, Tables};
 
-pub use decode::{DecodeError, DecodeProblem, Print, reply};
+pub use decode::{DecodeError, DecodeProblem, Print, reply, reply_field};
 pub use encode::{Body, Ignored, Origin, Request, RequestError};
 
 /// How deep messages may be nested in wire format, the outermost counted; other readers go as deep and no deeper.

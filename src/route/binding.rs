@@ -39,6 +39,7 @@ pub(super) fn route(
     let declared =
         binder.fields(template.query.iter().map(|key| (key.field.as_str(), key.column)), Use::Query(&captured));
     let body = binder.body(&captured, !declared.is_empty());
+    let response_body = binder.response_body();
     binder.options(options, &body);
     if !binder.problems.is_empty() {
         let placed = |message| problem(message);
@@ -52,6 +53,7 @@ pub(super) fn route(
         input: rpc.input.clone(),
         output: rpc.output.clone(),
         body,
+        response_body,
         accepts_body: options.is_some_and(|options| options.accept_body),
         variables: template.variables.clone(),
         length: template.segments.len(),
@@ -96,9 +98,6 @@ impl Binder<'_> {
         if self.rpc.streams {
             self.problems.push("the rpc streams, which is not served yet".to_owned());
         }
-        if !self.rule.response_body.is_empty() {
-            self.problems.push("the rule has a response_body, which is not served yet".to_owned());
-        }
     }
 
     /// The fields of these names, each with its column in the template.
@@ -137,7 +136,19 @@ impl Binder<'_> {
         {
             self.problems.push(format!("body {:?}: the path binds `{path}` already", self.rule.body));
         }
+        if let BodyRule::Field(body) = &rule
+            && let Some(path) = captured.iter().find(|path| path.excludes(body))
+        {
+            self.problems.push(format!("body {:?}: the path binds `{path}`, of the same oneof", self.rule.body));
+        }
         rule
+    }
+
+    /// The field that the reply's body is the value of.
+    fn response_body(&mut self) -> Option<FieldPath> {
+        let name = self.rule.response_body.as_str();
+        let path = FieldPath::resolve(&self.rpc.output, Some(name).filter(|name| !name.is_empty())?);
+        path.map_err(|error| self.problems.push(format!("response_body {name:?}: {error}"))).ok()
     }
 
     fn options(&mut self, options: Option<&RpcOptions>, body: &BodyRule) {
@@ -169,6 +180,9 @@ fn usable(path: FieldPath, name: &str, used: Use<'_>, others: &[FieldPath]) -> R
         Use::Path => &[],
         Use::Query(in_path) => in_path,
     };
+    if let Some(other) = others.iter().find(|other| matches!(used, Use::Path) && other.excludes(&path)) {
+        return Err(format!("expected a field that can be given beside `{other}`, found `{name}`, of the same oneof"));
+    }
     if let Some(other) = others.iter().chain(in_path).find(|other| **other == path) {
         return Err(format!("expected another field, found `{name}`, which is `{other}` again"));
     }

@@ -65,6 +65,8 @@ pub struct Route {
     pub output: Message,
     /// What the request's body is the value of.
     pub body: BodyRule,
+    /// The field that the reply's body is the value of; the whole message if there is none.
+    pub response_body: Option<FieldPath>,
     /// Whether a body is taken though the rule has none.
     pub accepts_body: bool,
     /// How the reply looks.

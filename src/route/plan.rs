@@ -1,11 +1,11 @@
-//! How captures, query and body become one request message.
+//! How captures, query and body become one request message, and a reply becomes a body.
 //!
 //! A field that the path binds belongs to the path, one that the body binds to the body; the query has the rest. Query
 //! and body may repeat what the path says, not change it.
 
 use super::text::{self, Keep, TextError};
 use super::{BodyRule, Query, Route};
-use crate::codec::{Body, BodyError, FieldProblem, Origin, Request, RequestError, takes_text};
+use crate::codec::{self, Body, BodyError, DecodeError, FieldProblem, Origin, Request, RequestError, takes_text};
 use crate::schema::FieldPath;
 
 /// Why a request cannot become a message.
@@ -117,6 +117,17 @@ impl Route {
         }
         self.read_query(&mut request, query, body.is_some_and(|body| body.field.is_none()))?;
         request.encode(body).map_err(EncodeError::from)
+    }
+
+    /// The reply's body: JSON of the message, or of the field that the rule's `response_body` names.
+    ///
+    /// # Errors
+    /// The reply is no message of its type.
+    pub fn decode(&self, reply: &[u8]) -> Result<Vec<u8>, DecodeError> {
+        match &self.response_body {
+            None => codec::reply(&self.output, reply, &self.print),
+            Some(path) => codec::reply_field(path, reply, &self.print),
+        }
     }
 
     /// The body that the rule takes, if it takes one.

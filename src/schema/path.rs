@@ -66,6 +66,13 @@ impl FieldPath {
         self.0.starts_with(&other.0)
     }
 
+    /// Whether only one of the two can be given: where they part, they are members of one oneof.
+    #[must_use]
+    pub fn excludes(&self, other: &Self) -> bool {
+        let parting = self.0.iter().zip(&other.0).find(|(here, there)| here != there);
+        parting.is_some_and(|(here, there)| here.table().oneof.is_some() && here.table().oneof == there.table().oneof)
+    }
+
     /// Whether any field on the way is redacted.
     #[must_use]
     pub fn is_redacted(&self) -> bool {

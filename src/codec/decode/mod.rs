@@ -6,6 +6,7 @@
 
 mod known;
 mod map;
+mod part;
 mod scattered;
 
 use super::DEPTH_LIMIT;
@@ -14,6 +15,8 @@ use crate::block::Piece;
 use crate::json;
 use crate::schema::{FieldTable, Kind, Known, Message, MessageId, MessageTable, Shape, Tables};
 use crate::wire::{self, Reader, WireError};
+
+pub use part::reply_field;
 
 /// What the JSON looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,15 +89,19 @@ pub enum DecodeProblem {
 pub fn reply(output: &Message, wire: &[u8], print: &Print) -> Result<Vec<u8>, DecodeError> {
     let out = Vec::with_capacity(wire.len() * 2 + 256);
     let mut decoder = Decoder { tables: output.tables(), print, out, depth: 0, is_scattered: false };
-    let made = match decoder.whole(output.id(), wire.into()) {
+    let made = decoder.whole(output.id(), wire.into());
+    finish(decoder, made).map_err(|problem| DecodeError { message: output.name().to_owned(), problem })
+}
+
+fn finish(decoder: Decoder<'_>, made: Outcome<()>) -> Result<Vec<u8>, DecodeProblem> {
+    let Decoder { out, print, .. } = decoder;
+    match made {
         Ok(()) if print.indent => {
-            let laid_out = super::indent::indent(&decoder.out, print.limit);
-            laid_out.ok_or(DecodeProblem::TooLarge { limit: print.limit })
+            super::indent::indent(&out, print.limit).ok_or(DecodeProblem::TooLarge { limit: print.limit })
         }
-        Ok(()) => Ok(decoder.out),
+        Ok(()) => Ok(out),
         Err(problem) => Err(*problem),
-    };
-    made.map_err(|problem| DecodeError { message: output.name().to_owned(), problem })
+    }
 }
 
 type Outcome<T> = Result<T, Box<DecodeProblem>>;
@@ -434,25 +441,31 @@ impl<'a> Decoder<'a> {
             }
             let before = self.out.len();
             self.key(field);
-            match field.shape {
-                Shape::Explicit | Shape::Required => {
-                    self.out.truncate(before);
-                    continue;
-                }
-                Shape::Repeated | Shape::Packed => self.out.extend_from_slice(b"[]"),
-                Shape::Map => self.out.extend_from_slice(b"{}"),
-                Shape::Implicit => match field.kind {
-                    Kind::Enum(id) => self.enumeration(id, 0),
-                    Kind::String => self.out.extend_from_slice(b"\"\""),
-                    kind => {
-                        // Eight zeros are the default of every other kind, whatever it is made of.
-                        let zeros = Reader::new(&[0; 8]);
-                        let _ = self.scalar(kind, &mut { zeros });
-                    }
-                },
+            if self.put_default(field) {
+                self.out.push(b',');
+            } else {
+                self.out.truncate(before);
             }
-            self.out.push(b',');
         }
+    }
+
+    /// False if the field knows whether it is set: it has no default to print.
+    fn put_default(&mut self, field: &FieldTable) -> bool {
+        match field.shape {
+            Shape::Explicit | Shape::Required => return false,
+            Shape::Repeated | Shape::Packed => self.out.extend_from_slice(b"[]"),
+            Shape::Map => self.out.extend_from_slice(b"{}"),
+            Shape::Implicit => match field.kind {
+                Kind::Enum(id) => self.enumeration(id, 0),
+                Kind::String => self.out.extend_from_slice(b"\"\""),
+                kind => {
+                    // Eight zeros are the default of every other kind, whatever it is made of.
+                    let zeros = Reader::new(&[0; 8]);
+                    let _ = self.scalar(kind, &mut { zeros });
+                }
+            },
+        }
+        true
     }
 }
 

@@ -60,7 +60,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// Every occurrence of every field of the table, sorted by field; of a oneof only the member that came last.
-    fn index<'w>(&self, table: &MessageTable, wire: &'w [u8]) -> Result<Vec<Occurrence<'w>>, WireError> {
+    pub(super) fn index<'w>(&self, table: &MessageTable, wire: &'w [u8]) -> Result<Vec<Occurrence<'w>>, WireError> {
         let mut found: Vec<Occurrence<'w>> = Vec::new();
         // The member of each oneof that came last, and from which occurrence on nothing came between.
         let mut last: Vec<Option<(usize, usize)>> = vec![None; table.oneofs.len()];
@@ -104,7 +104,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// One field from all its occurrences.
-    fn collected(&mut self, field: &'a FieldTable, these: &[Occurrence<'_>]) -> Outcome<bool> {
+    pub(super) fn collected(&mut self, field: &'a FieldTable, these: &[Occurrence<'_>]) -> Outcome<bool> {
         if field.shape == Shape::Map {
             let entries = these.iter().filter(|(_, wire_type, _)| *wire_type == wire::LENGTH);
             let entries: Result<Vec<&[u8]>, WireError> = entries.map(|(.., at)| Reader::new(at).bytes()).collect();
@@ -146,7 +146,7 @@ impl<'a> Decoder<'a> {
 }
 
 /// The index of a field, a wire type and the bytes from behind the tag on.
-type Occurrence<'w> = (usize, u8, &'w [u8]);
+pub(super) type Occurrence<'w> = (usize, u8, &'w [u8]);
 
 /// A value in wire format, from behind its tag on.
 pub(super) struct Value<'w>(pub(super) &'w [u8]);
@@ -174,7 +174,7 @@ impl<'w> FromIterator<Value<'w>> for Values<'w> {
 
 impl<'w> Value<'w> {
     /// The inside of a message.
-    fn inside(&self, field: &FieldTable) -> Result<&'w [u8], WireError> {
+    pub(super) fn inside(&self, field: &FieldTable) -> Result<&'w [u8], WireError> {
         let mut reader = Reader::new(self.0);
         match field.kind {
             Kind::Group(_) => reader.group(field.number),

@@ -16,7 +16,7 @@ use crate::json::{self, JsonError, Scanner};
 use crate::schema::{EnumId, FieldPath, FieldTable, Kind, Known, Message, MessageId, MessageTable, Shape, Tables};
 use crate::wire;
 use fault::{Fault, Outcome};
-use request::{Bound, Leaf, Node, What, put_bound, sibling_problem};
+use request::{Bound, Leaf, Node, What, put_bound, put_node, sibling_problem};
 use seen::{Key, Keys, Open};
 
 pub use request::{Origin, Request, RequestError};
@@ -78,7 +78,7 @@ fn encode(input: &Message, root: &Node, body: Body<'_>) -> Result<Vec<u8>, Reque
     let context = Context { node: Some(root), ignored: Some(body.ignored).filter(|i| i.all || !i.members.is_empty()) };
     let encoded = match body.field {
         None => encoder.whole(input.id(), context),
-        Some(path) => encoder.at_field(input.id(), path, 0, context),
+        Some(path) => encoder.field_body(input.id(), path, context),
     };
     let ended = encoded.and_then(|()| encoder.scanner.end().map_err(Fault::from));
     ended.map_err(Fault::into_error)?;
@@ -135,13 +135,27 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    /// The body is the value of a field; the bound texts stand around it.
+    /// The body is the value of a field; as for a member, `null` leaves it unset.
+    fn field_body(&mut self, id: MessageId, path: &FieldPath, context: Context<'_>) -> Outcome<()> {
+        if self.scanner.peek()? != json::Kind::Null || self.takes_null(path.leaf().table()) {
+            return self.at_field(id, path, 0, context);
+        }
+        if let Some(node) = context.node {
+            put_node(&mut self.out, self.tables, id, node);
+        }
+        Ok(self.scanner.null()?)
+    }
+
+    /// The value of a field; the bound texts stand around it.
     fn at_field(&mut self, id: MessageId, path: &FieldPath, depth: usize, context: Context<'_>) -> Outcome<()> {
         let tables = self.tables;
         let here = &path.fields()[depth];
         let field = here.table();
         let others = context.node.map_or(&[][..], |node| &node.fields);
         for bound in others.iter().filter(|bound| bound.index != here.index()) {
+            if field.oneof.is_some() && tables.message(id).fields[bound.index].oneof == field.oneof {
+                return Err(beside(bound, tables.message(id), here.index()));
+            }
             put_bound(&mut self.out, tables, &tables.message(id).fields[bound.index], bound);
         }
         let inner = Context { node: context.within("", here.index()).node, ..context };
@@ -259,14 +273,7 @@ impl<'a> Encoder<'a> {
                 continue;
             }
             if let Some(other) = field.oneof.and_then(|oneof| open.sibling(bound.index, oneof)) {
-                let leaf = match &bound.what {
-                    What::Leaf(leaf) => Some(leaf),
-                    What::Message(node) => node.first_leaf(),
-                };
-                let Some(leaf) = leaf else { continue };
-                let problem = sibling_problem(open.table, other);
-                let (field, origin) = (leaf.path.to_string(), leaf.origin);
-                return Err(Fault::new(RequestError::Bound { field, origin, problem }));
+                return Err(beside(bound, open.table, other));
             }
             put_bound(&mut self.out, self.tables, field, bound);
         }
@@ -528,6 +535,16 @@ impl<'a> Encoder<'a> {
         };
         Ok(Found::new(content, kind))
     }
+}
+
+/// The error that a bound field is given beside `other`, a member of the same oneof.
+fn beside(bound: &Bound, table: &MessageTable, other: usize) -> Fault {
+    let leaf = match &bound.what {
+        What::Leaf(leaf) => leaf,
+        What::Message(node) => node.first_leaf().expect("a node is made for a leaf in it"),
+    };
+    let (field, origin, problem) = (leaf.path.to_string(), leaf.origin, sibling_problem(table, other));
+    Fault::new(RequestError::Bound { field, origin, problem })
 }
 
 impl What {

@@ -1,5 +1,7 @@
 //! Which rpc a request reaches, what its message is, and what is refused; at start and by request.
 
+mod bodies;
+
 use http::Method;
 use proptest::prelude::*;
 
@@ -11,12 +13,17 @@ const MESSAGES: &str = r#"
 syntax = "proto3";
 package t;
 import "google/api/annotations.proto";
+import "google/protobuf/timestamp.proto";
+import "google/protobuf/struct.proto";
 message Card { string number = 1; string holder = 2; }
 message Account { oneof kind { Card card = 1; string iban = 2; } map<string, string> labels = 3; }
 message One { string id = 1; Account account = 2; string name = 3; repeated string tags = 4; int32 limit = 5;
   string from = 6; Account other = 7; string data = 8; }
 message Many { Account account = 3; int32 limit = 2; string offset = 1; string from = 4; }
 message Reply { One one = 1; }
+enum Size { NONE = 0; LARGE = 1; }
+message Kinds { google.protobuf.Timestamp when = 1; Size size = 2; optional int32 maybe = 3; int64 long = 4;
+  bytes blob = 5; bool flag = 6; google.protobuf.NullValue nothing = 7; }
 message List { repeated One all = 1; string offset = 2; }
 "#;
 
@@ -327,10 +334,22 @@ fn what_cannot_be_routed_stops_the_start() {
         ),
         (get("A", r#"get: "/v1" body: "*""#), "t.S.A: \"/v1\": a GET request has no body (RFC 9110, section 9.3)"),
         (
-            get("A", r#"get: "/v1" response_body: "one""#),
-            "t.S.A: \"/v1\": the rule has a response_body, which is not served yet",
+            get("A", r#"get: "/v1" response_body: "one.nope""#),
+            "t.S.A: \"/v1\": response_body \"one.nope\": expected a field of `t.One`, found `nope`",
         ),
         (get("A", r#"custom: { kind: "A B" path: "/v1" }"#), "t.S.A: \"/v1\": expected an HTTP method, found `A B`"),
+        (
+            get("A", r#"get: "/v1" response_body: "*""#),
+            "t.S.A: \"/v1\": response_body \"*\": expected a field of `t.Reply`, found `*`",
+        ),
+        (
+            get("A", r#"post: "/v1/{account.iban}" body: "account.card""#),
+            "t.S.A: \"/v1/{account.iban}\": body \"account.card\": the path binds `account.iban`, of the same oneof",
+        ),
+        (
+            get("A", r#"get: "/v1/{account.iban}/{account.card.number}""#),
+            "t.S.A: \"/v1/{account.iban}/{account.card.number}\": column 21: expected a field that can be given beside `account.iban`, found `account.card.number`, of the same oneof",
+        ),
         (
             get("A", r#"custom: { kind: "CONNECT" path: "/v1" }"#),
             "t.S.A: \"/v1\": expected a method with a path, found `CONNECT` (RFC 9110, section 9.3.6)",

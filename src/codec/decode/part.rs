@@ -1,0 +1,52 @@
+//! One field of a reply, its value alone: what a rule's `response_body` wants.
+
+use super::scattered::{Occurrence, Value};
+use super::{DecodeError, Decoder, Outcome, Print, finish};
+use crate::schema::{Field, FieldPath, FieldTable};
+
+/// The ProtoJSON form of the value of one field. A field that is not set has its default: `""`, `0`, `false`, the first
+/// name of an enum, `[]` or `{}`; one that knows whether it is set, as every message does, is `null`.
+///
+/// # Errors
+/// The bytes are not what the descriptors promise.
+pub fn reply_field(path: &FieldPath, wire: &[u8], print: &Print) -> Result<Vec<u8>, DecodeError> {
+    let tables = path.leaf().tables();
+    let out = Vec::with_capacity(wire.len() * 2 + 256);
+    let mut decoder = Decoder { tables, print, out, depth: 1, is_scattered: false };
+    let made = decoder.part(path.fields(), wire);
+    finish(decoder, made).map_err(|problem| {
+        let message = tables.message(path.fields()[0].owner()).name.to_string();
+        DecodeError { message, problem }
+    })
+}
+
+impl<'a> Decoder<'a> {
+    fn part(&mut self, path: &[Field], wire: &[u8]) -> Outcome<()> {
+        let (here, inside) = path.split_first().expect("a path is not empty");
+        let table = self.tables.message(here.owner());
+        let field = &table.fields[here.index()];
+        let mut these = self.index(table, wire)?;
+        these.retain(|(index, ..)| *index == here.index());
+        if inside.is_empty() {
+            return self.only(field, &these);
+        }
+        // Joined bytes are joined messages.
+        let parts = these.iter().map(|(.., at)| Value(at).inside(field)).collect::<Result<Vec<_>, _>>()?;
+        let joined = parts.concat();
+        self.nested(|this| this.part(inside, &joined))
+    }
+
+    fn only(&mut self, field: &'a FieldTable, these: &[Occurrence<'_>]) -> Outcome<()> {
+        self.key(field);
+        let key = self.out.len();
+        self.out.clear();
+        if self.collected(field, these)? {
+            // The comma behind the member, and its key.
+            self.out.pop();
+            self.out.drain(..key);
+        } else if !self.put_default(field) {
+            self.out.extend_from_slice(b"null");
+        }
+        self.check_size()
+    }
+}

@@ -1,0 +1,121 @@
+//! What a body is the value of, of a request and of a reply.
+
+use super::{check, routes, rpc};
+use crate::codec;
+
+#[test]
+fn a_body_is_the_value_of_any_field() {
+    let rpcs = [
+        rpc("Message", "One", "Reply", r#"post: "/v1/message" body: "account""#),
+        rpc("Nested", "One", "Reply", r#"post: "/v1/nested/{id}" body: "account.card""#),
+        rpc("Scalar", "One", "Reply", r#"post: "/v1/scalar/{id}" body: "name""#),
+        rpc("Number", "One", "Reply", r#"post: "/v1/number" body: "limit""#),
+        rpc("List", "One", "Reply", r#"post: "/v1/list" body: "tags""#),
+        rpc("Map", "One", "Reply", r#"post: "/v1/map" body: "account.labels""#),
+        rpc("Inside", "One", "Reply", r#"post: "/v1/inside/{account.card.number}" body: "account""#),
+    ];
+    check(
+        &routes(&rpcs.concat(), &[]).unwrap(),
+        &[
+            (r#"POST /v1/message <- {"iban":"x"}"#, r#"Message {"account":{"iban":"x"}}"#),
+            ("POST /v1/message <- {}", r#"Message {"account":{}}"#),
+            ("POST /v1/message?name=n <- null", r#"Message {"name":"n"}"#),
+            (r#"POST /v1/nested/a <- {"number":"1"}"#, r#"Nested {"id":"a","account":{"card":{"number":"1"}}}"#),
+            ("POST /v1/nested/a <- null", r#"Nested {"id":"a"}"#),
+            (
+                "POST /v1/nested/a?account.iban=x <- {}",
+                "at account.iban: `card` is given too, and only one of the oneof `kind` can be, in the query",
+            ),
+            ("POST /v1/nested/a?account.iban=x <- null", r#"Nested {"id":"a","account":{"iban":"x"}}"#),
+            (r#"POST /v1/scalar/a <- "n""#, r#"Scalar {"id":"a","name":"n"}"#),
+            (r#"POST /v1/scalar/a?limit=1 <- null"#, r#"Scalar {"id":"a","limit":1}"#),
+            ("POST /v1/scalar/a <- {}", "at the body: expected a string, found an object (line 1, column 1)"),
+            ("POST /v1/scalar/a <- 1", "at the body: expected a string, found 1 (line 1, column 1)"),
+            ("POST /v1/number <- 7", r#"Number {"limit":7}"#),
+            (r#"POST /v1/number <- "7""#, r#"Number {"limit":7}"#),
+            ("POST /v1/number <- 7 8", "at the body: expected the end of the body, found `8` (line 1, column 3)"),
+            (r#"POST /v1/list <- ["a","b"]"#, r#"List {"tags":["a","b"]}"#),
+            ("POST /v1/list <- []", "List {}"),
+            (
+                r#"POST /v1/list <- "a""#,
+                "at the body: expected an array, each element a string, found \"a\" (line 1, column 1)",
+            ),
+            ("POST /v1/list?tags=x <- []", "at tags: the field belongs to the body, in the query"),
+            (r#"POST /v1/map <- {"a":"b"}"#, r#"Map {"account":{"labels":{"a":"b"}}}"#),
+            (r#"POST /v1/map <- {"a":"b","a":"c"}"#, "at a: is given twice (line 1, column 14)"),
+            (
+                r#"POST /v1/inside/1 <- {"card":{"holder":"h"}}"#,
+                r#"Inside {"account":{"card":{"number":"1","holder":"h"}}}"#,
+            ),
+            ("POST /v1/inside/1 <- null", r#"Inside {"account":{"card":{"number":"1"}}}"#),
+            (
+                r#"POST /v1/inside/1 <- {"iban":"x"}"#,
+                "at account.card.number: `iban` is given too, and only one of the oneof `kind` can be, in the path",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_response_body_is_the_value_of_one_field() {
+    let all = r#"{"all":[{"id":"a","account":{"card":{"number":"1"}},"tags":["x"],"limit":3}],"offset":"o"}"#;
+    let reply = r#"{"one":{"account":{"card":{"number":"1"},"labels":{"a":"b"}},"tags":["x","y"],"limit":3}}"#;
+    let kinds = r#"{"when":"2026-01-31T12:00:00Z","size":"LARGE","maybe":0,"long":"7","blob":"AQ==","nothing":null}"#;
+    for (output, field, json, expected) in [
+        ("List", "all", all, r#"[{"id":"a","account":{"card":{"number":"1"}},"tags":["x"],"limit":3}]"#),
+        ("List", "offset", all, r#""o""#),
+        ("List", "all", "{}", "[]"),
+        ("List", "offset", "{}", "\"\""),
+        ("Reply", "one", "{}", "null"),
+        ("Reply", "one", r#"{"one":{}}"#, "{}"),
+        ("Reply", "one.account", reply, r#"{"card":{"number":"1"},"labels":{"a":"b"}}"#),
+        ("Reply", "one.account", "{}", "null"),
+        ("Reply", "one.account.labels", reply, r#"{"a":"b"}"#),
+        ("Reply", "one.account.labels", "{}", "{}"),
+        ("Reply", "one.account.card.number", reply, r#""1""#),
+        ("Reply", "one.account.iban", reply, "null"),
+        ("Reply", "one.tags", reply, r#"["x","y"]"#),
+        ("Reply", "one.limit", reply, "3"),
+        ("Reply", "one.limit", "{}", "0"),
+        ("Kinds", "when", kinds, r#""2026-01-31T12:00:00Z""#),
+        ("Kinds", "when", "{}", "null"),
+        ("Kinds", "size", kinds, r#""LARGE""#),
+        ("Kinds", "size", "{}", r#""NONE""#),
+        ("Kinds", "maybe", kinds, "0"),
+        ("Kinds", "maybe", "{}", "null"),
+        ("Kinds", "long", kinds, r#""7""#),
+        ("Kinds", "long", "{}", r#""0""#),
+        ("Kinds", "blob", kinds, r#""AQ==""#),
+        ("Kinds", "blob", "{}", "\"\""),
+        ("Kinds", "flag", "{}", "false"),
+        ("Kinds", "nothing", "{}", "null"),
+    ] {
+        let rule = format!(r#"get: "/v1" response_body: "{field}""#);
+        let routes = routes(&rpc("A", "One", output, &rule), &[]).unwrap();
+        let route = &routes.all()[0];
+        let body = codec::Body { text: json.as_bytes(), field: None, ignored: &codec::Ignored::default() };
+        let wire = codec::Request::new(&route.output).encode(Some(body)).unwrap();
+        assert_eq!(String::from_utf8(route.decode(&wire).unwrap()).unwrap(), expected, "{field} of {json}");
+    }
+}
+
+#[test]
+fn a_response_body_is_joined_from_its_pieces() {
+    // Two pieces of `one`: id "a", then limit 1, and between them an unknown field.
+    let wire = [&[10, 3, 10, 1, b'a'][..], &[120, 1], &[10, 2, 40, 1]].concat();
+    // `card`, then `iban` of the same oneof: the last member stands.
+    let oneof = [10, 9, 18, 7, 10, 2, 10, 0, 18, 1, b'i'];
+    for (field, wire, expected) in [
+        ("one", wire.as_slice(), Some(r#"{"id":"a","limit":1}"#)),
+        ("one.limit", &wire, Some("1")),
+        ("one.account.iban", &oneof, Some(r#""i""#)),
+        ("one.account.card", &oneof, Some("null")),
+        ("one.id", &[10, 3, 10, 1], None),
+        ("one.id", &[10, 3, 10, 1, 0xff], None),
+    ] {
+        let rule = format!(r#"get: "/v1" response_body: "{field}""#);
+        let routes = routes(&rpc("A", "One", "Reply", &rule), &[]).unwrap();
+        let decoded = routes.all()[0].decode(wire).ok().map(|json| String::from_utf8(json).unwrap());
+        assert_eq!(decoded.as_deref(), expected, "{field}");
+    }
+}
