@@ -16,7 +16,7 @@ use tonic::Code;
 
 use crate::codec;
 use crate::protos::google::rpc;
-use crate::route::{EncodeError, Miss};
+use crate::route::{EncodeError, Miss, QueryError};
 use crate::schema::Schema;
 use crate::upstream::CallError;
 
@@ -81,6 +81,16 @@ impl Refusal {
             response.headers_mut().insert(ALLOW, allow);
         }
         response
+    }
+
+    /// A query string that cannot be taken apart.
+    #[must_use]
+    pub fn query(error: &QueryError) -> Self {
+        let violation = match error {
+            QueryError::System { key, problem } => Some((key.as_str(), problem.to_string())),
+            _ => None,
+        };
+        Self::bad_request(error.to_string()).with_violations(violation.into_iter())
     }
 
     /// A request that cannot become a message: which field, what was expected, what was found.

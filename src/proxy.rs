@@ -126,7 +126,7 @@ impl Gateway {
         let deadline = started + self.upstream.deadline;
         let (head, body) = request.into_parts();
         let query = Query::parse(head.uri.query().unwrap_or_default());
-        let query = query.map_err(|error| Refusal::bad_request(error.to_string()))?;
+        let query = query.map_err(|error| Refusal::query(&error))?;
         let Found { route, captures } = match self.routes.find(&head.method, head.uri.path(), &query) {
             Ok(found) => found,
             Err(Miss::Method { allowed }) if head.method == Method::OPTIONS => return Ok(Refusal::options(&allowed)),
@@ -139,7 +139,7 @@ impl Gateway {
         let called = self.upstream.call(&route.rpc_path, metadata, &message, deadline).await;
         log(&head.method, route, called.as_ref().err(), started.elapsed());
         let reply = called.map_err(|error| Refusal::call(error, &self.schema))?;
-        let json = route.decode(&reply.message).map_err(|error| {
+        let json = route.decode(&reply.message, query.system()).map_err(|error| {
             tracing::error!(rpc = route.rpc, %error, "the backend's reply cannot be decoded");
             Refusal::undecodable()
         })?;

@@ -420,6 +420,22 @@ fn a_path_that_no_rpc_has_is_not_found() {
 }
 
 #[test]
+fn a_system_parameter_is_taken_or_refused_by_its_name() {
+    let stage = Stage::sample();
+    let answer = stage.get("/health-check?$alt=json;enum-encoding=int&bank_id=iron&%24prettyPrint=true");
+    assert_eq!((answer.status, answer.body.as_str()), (200, "{\n  \"status\": 1\n}"));
+    let problem = "expected `json` or `json;enum-encoding=int`, found \"xml\"";
+    let answer = stage.get("/health-check?%24alt=xml&bank_id=iron");
+    let message = format!("at $alt: {problem}, in the query");
+    let detail = serde_json::json!({
+        "@type": "type.googleapis.com/google.rpc.BadRequest",
+        "fieldViolations": [{ "field": "$alt", "description": problem }],
+    });
+    let body = serde_json::json!({ "code": 3, "message": message, "details": [detail] }).to_string();
+    assert_refused(&answer, 400, &body, "$alt=xml");
+}
+
+#[test]
 fn a_path_with_dot_segments_is_refused_and_not_tidied() {
     let stage = Stage::sample();
     let message = "expected a path without dot segments, found one with `.` or `..` (RFC 3986, section 6.2.2.3)";

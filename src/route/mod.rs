@@ -7,6 +7,7 @@ mod binding;
 mod choice;
 mod plan;
 mod query;
+mod system;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -23,6 +24,7 @@ use crate::template::{Template, Variable};
 pub use choice::KeysApart;
 pub use plan::EncodeError;
 pub use query::{Query, QueryError};
+pub use system::{System, SystemProblem};
 
 /// What a configuration says of one rpc.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

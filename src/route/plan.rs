@@ -4,7 +4,7 @@
 //! and body may repeat what the path says, not change it.
 
 use super::text::{self, Keep, TextError};
-use super::{BodyRule, Query, Route};
+use super::{BodyRule, Query, Route, System};
 use crate::codec::{self, Body, BodyError, DecodeError, FieldProblem, Origin, Request, RequestError, takes_text};
 use crate::schema::FieldPath;
 
@@ -119,14 +119,16 @@ impl Route {
         request.encode(body).map_err(EncodeError::from)
     }
 
-    /// The reply's body: JSON of the message, or of the field that the rule's `response_body` names.
+    /// The reply's body: JSON of the message, or of the field that the rule's `response_body` names. `system` may say how it
+    /// looks.
     ///
     /// # Errors
     /// The reply is no message of its type.
-    pub fn decode(&self, reply: &[u8]) -> Result<Vec<u8>, DecodeError> {
+    pub fn decode(&self, reply: &[u8], system: System) -> Result<Vec<u8>, DecodeError> {
+        let print = system.applied_to(self.print);
         match &self.response_body {
-            None => codec::reply(&self.output, reply, &self.print),
-            Some(path) => codec::reply_field(path, reply, &self.print),
+            None => codec::reply(&self.output, reply, &print),
+            Some(path) => codec::reply_field(path, reply, &print),
         }
     }
 

@@ -1,14 +1,16 @@
 //! A query string, taken apart.
 
+use super::system::{System, SystemProblem};
 use super::text::{self, Keep, TextError};
 
 /// More pairs than this are refused, before any work is done for them.
 const MOST_PAIRS: usize = 512;
 
-/// The pairs of a query string, decoded, in order.
+/// The pairs of a query string, decoded, in order; system parameters stand beside them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Query {
     pairs: Vec<(String, String)>,
+    system: System,
 }
 
 /// Why a query string cannot be taken apart.
@@ -21,6 +23,14 @@ pub enum QueryError {
         number: usize,
         /// Why.
         problem: TextError,
+    },
+    /// A system parameter that is none, or has a value that is not taken.
+    #[error("at {key}: {problem}, in the query")]
+    System {
+        /// The parameter.
+        key: String,
+        /// Why.
+        problem: SystemProblem,
     },
     /// A value without a key.
     #[error("at query pair {number}: expected a key before `=`, found none")]
@@ -39,7 +49,7 @@ impl Query {
     /// # Errors
     /// The first pair that cannot be decoded.
     pub fn parse(raw: &str) -> Result<Self, QueryError> {
-        let mut pairs = Vec::new();
+        let mut query = Self::default();
         for (index, pair) in raw.split('&').filter(|pair| !pair.is_empty()).enumerate() {
             if index == MOST_PAIRS {
                 return Err(QueryError::TooMany);
@@ -50,9 +60,21 @@ impl Query {
             }
             let decode =
                 |raw| text::decode(raw, Keep::Plus).map_err(|problem| QueryError::Text { number: index + 1, problem });
-            pairs.push((decode(key)?, decode(value)?));
+            let (key, value) = (decode(key)?, decode(value)?);
+            if key.starts_with('$') {
+                let read = query.system.read(&key, &value);
+                read.map_err(|problem| QueryError::System { key, problem })?;
+            } else {
+                query.pairs.push((key, value));
+            }
         }
-        Ok(Self { pairs })
+        Ok(query)
+    }
+
+    /// What the system parameters say.
+    #[must_use]
+    pub fn system(&self) -> System {
+        self.system
     }
 
     /// Keys and values, in order.

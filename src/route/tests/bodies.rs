@@ -2,6 +2,7 @@
 
 use super::{check, routes, rpc};
 use crate::codec;
+use crate::route::{Query, System};
 
 #[test]
 fn a_body_is_the_value_of_any_field() {
@@ -95,7 +96,11 @@ fn a_response_body_is_the_value_of_one_field() {
         let route = &routes.all()[0];
         let body = codec::Body { text: json.as_bytes(), field: None, ignored: &codec::Ignored::default() };
         let wire = codec::Request::new(&route.output).encode(Some(body)).unwrap();
-        assert_eq!(String::from_utf8(route.decode(&wire).unwrap()).unwrap(), expected, "{field} of {json}");
+        assert_eq!(
+            String::from_utf8(route.decode(&wire, System::default()).unwrap()).unwrap(),
+            expected,
+            "{field} of {json}"
+        );
     }
 }
 
@@ -115,7 +120,55 @@ fn a_response_body_is_joined_from_its_pieces() {
     ] {
         let rule = format!(r#"get: "/v1" response_body: "{field}""#);
         let routes = routes(&rpc("A", "One", "Reply", &rule), &[]).unwrap();
-        let decoded = routes.all()[0].decode(wire).ok().map(|json| String::from_utf8(json).unwrap());
+        let decoded = routes.all()[0].decode(wire, System::default()).ok().map(|json| String::from_utf8(json).unwrap());
         assert_eq!(decoded.as_deref(), expected, "{field}");
+    }
+}
+
+#[test]
+fn system_parameters_say_how_a_reply_looks() {
+    let routes = routes(&rpc("A", "Kinds", "Kinds", r#"get: "/v1""#), &[]).unwrap();
+    let route = &routes.all()[0];
+    // `size: LARGE, flag: true`
+    let wire = [16, 1, 48, 1];
+    for (query, expected) in [
+        ("", r#"{"size":"LARGE","flag":true}"#),
+        ("$alt=json", r#"{"size":"LARGE","flag":true}"#),
+        ("$alt=json;enum-encoding=int", r#"{"size":1,"flag":true}"#),
+        ("%24alt=json%3Benum-encoding%3Dint", r#"{"size":1,"flag":true}"#),
+        ("$prettyPrint=true", "{\n  \"size\": \"LARGE\",\n  \"flag\": true\n}"),
+        ("$prettyPrint=false&%24alt=json;enum-encoding=int", r#"{"size":1,"flag":true}"#),
+    ] {
+        let query = Query::parse(query).unwrap();
+        assert_eq!(query.pairs().count(), 0);
+        let json = route.decode(&wire, query.system()).unwrap();
+        assert_eq!(String::from_utf8(json).unwrap(), expected, "{query:?}");
+    }
+}
+
+#[test]
+fn other_system_parameters_and_values_are_refused() {
+    const ALT: &str = "expected `json` or `json;enum-encoding=int`, found";
+    for (query, problem) in [
+        ("$alt=xml", format!("at $alt: {ALT} \"xml\", in the query")),
+        ("$alt=", format!("at $alt: {ALT} \"\", in the query")),
+        ("$alt", format!("at $alt: {ALT} \"\", in the query")),
+        ("%24alt=sse", format!("at $alt: {ALT} \"sse\", in the query")),
+        ("$alt=json;enum-encoding=string", format!("at $alt: {ALT} \"json;enum-encoding=string\", in the query")),
+        ("$alt=JSON", format!("at $alt: {ALT} \"JSON\", in the query")),
+        ("$prettyPrint=1", "at $prettyPrint: expected `true` or `false`, found \"1\", in the query".to_owned()),
+        ("$alt=json&%24alt=json", "at $alt: is given twice, in the query".to_owned()),
+        (
+            "$fields=a",
+            "at $fields: there is no such system parameter; `$alt` and `$prettyPrint` are, in the query".to_owned(),
+        ),
+        ("$=a", "at $: there is no such system parameter; `$alt` and `$prettyPrint` are, in the query".to_owned()),
+        (
+            "$prettyprint=true",
+            "at $prettyprint: there is no such system parameter; `$alt` and `$prettyPrint` are, in the query"
+                .to_owned(),
+        ),
+    ] {
+        assert_eq!(Query::parse(query).unwrap_err().to_string(), problem, "{query}");
     }
 }
