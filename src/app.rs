@@ -110,7 +110,7 @@ pub fn routes(config: &Config) -> Result<Routes, Vec<Problem>> {
 }
 
 fn with_routes(schema: Schema, config: &Config) -> Result<(Schema, Routes), Vec<Problem>> {
-    let routes = Routes::build(&schema, &config.rpcs, config.print)?;
+    let routes = Routes::build(&schema, &config.rpcs, &config.routes)?;
     Ok((schema, routes))
 }
 

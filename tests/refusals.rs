@@ -76,7 +76,7 @@ fn a_query_says_which_key_is_wrong_and_how() {
         (
             "/accounts/balance?account.metadata=a",
             "account.metadata",
-            "expected a field that one text can fill, found a message: name a field in it",
+            "expected a key of the map behind it, as in `account.metadata[key]`, found none",
         ),
         ("/accounts/transactions?limit=two", "limit", "expected an int32, found \"two\""),
         ("/accounts/transactions?limit=2147483648", "limit", "expected an int32, found \"2147483648\""),

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use towbar::codec::{self, Body, BodyError, DecodeError, DecodeProblem, FieldProblem, Ignored, Origin, Print};
 use towbar::codec::{Request, RequestError, takes_text};
 use towbar::json::JsonProblem;
-use towbar::route::Routes;
+use towbar::route::{Defaults, Routes};
 use towbar::schema::{FieldPath, Message, Schema};
 
 /// A body -> wire -> JSON -> the same wire.
@@ -63,7 +63,7 @@ pub fn text_to_wire(data: &[u8]) {
 /// What loads can be used: its routes can be built, and its messages read and printed.
 pub fn descriptor_set(data: &[u8]) {
     let Ok(schema) = Schema::decode("set.binpb", data) else { return };
-    let _ = Routes::build(&schema, &[], Print::default());
+    let _ = Routes::build(&schema, &[], &Defaults::default());
     for rpc in schema.rpcs().iter().take(16) {
         for message in [&rpc.input, &rpc.output] {
             use_message(message);

@@ -17,7 +17,7 @@ mod time;
 use std::fmt;
 
 use crate::json::{JsonProblem, Place};
-use crate::schema::{EnumTable, Field, FieldPath, Kind, Known, MessageTable, Tables};
+use crate::schema::{EnumTable, Field, FieldPath, FieldTable, Kind, Known, MessageTable, Tables};
 
 pub use decode::{DecodeError, DecodeProblem, Print, reply, reply_field};
 pub use encode::{Body, Ignored, Origin, Request, RequestError};
@@ -104,11 +104,24 @@ pub fn takes_text(field: &Field) -> bool {
         })
 }
 
-/// The problem of a text that is no value of the field.
-fn wrong_text(path: &FieldPath, text: &str) -> FieldProblem {
-    let leaf = path.leaf();
+/// Whether a single text can fill each value of this field, which is a map.
+#[must_use]
+pub fn takes_entries(field: &Field) -> bool {
+    let value = field.message().and_then(|entry| entry.field("value"));
+    field.table().shape == crate::schema::Shape::Map && value.is_some_and(|value| takes_text(&value))
+}
+
+/// The problem of a text that is no value of the field at the end of `path`, or of the map there.
+fn wrong_text(path: &FieldPath, field: &FieldTable, text: &str) -> FieldProblem {
     let found = Found { content: quoted(text), kind: "another text", hidden: path.is_redacted() };
-    FieldProblem::Unexpected { expected: expectation(leaf.tables(), leaf.table().kind), found }
+    FieldProblem::Unexpected { expected: expectation(path.leaf().tables(), field.kind), found }
+}
+
+/// The problem of a text that is no key of the map.
+fn wrong_key(path: &FieldPath, field: &FieldTable, text: &str) -> FieldProblem {
+    let found = Found { content: quoted(text), kind: "another text", hidden: path.is_redacted() };
+    let expected = format!("a key that is {}", expectation(path.leaf().tables(), field.kind));
+    FieldProblem::Unexpected { expected, found }
 }
 
 /// `text` in quotes, cut if long.

@@ -19,7 +19,7 @@ use http::HeaderName;
 
 use crate::codec::Print;
 use crate::problem::Problem;
-use crate::route::RpcOptions;
+use crate::route::{self, RpcOptions, UnknownKeys};
 use crate::tls::{IdentityFiles, PinError};
 use crate::{listener, metadata, proxy, upstream};
 use reader::{Noted, Problems, Read, Section, Value};
@@ -31,6 +31,7 @@ const STATUS_HEADER: HeaderName = HeaderName::from_static("token-grpc-status");
 const MESSAGE_HEADER: HeaderName = HeaderName::from_static("token-grpc-message");
 
 const KEYS: &[&str] = &["listen", "schema", "upstream", "requests", "json", "metadata", "status_headers", "rpcs"];
+const REQUEST_KEYS: &[&str] = &["body_limit", "json_types", "ignore_query"];
 /// What `json` says, for all rpcs or for one.
 const JSON_KEYS: &[&str] = &[
     "always_print_fields_with_no_presence",
@@ -48,8 +49,8 @@ pub struct Config {
     pub upstream: Option<upstream::Config>,
     pub proxy: proxy::Config,
     pub metadata: metadata::Config,
-    /// How replies look, but for the rpcs that say otherwise.
-    pub print: Print,
+    /// What holds for all rpcs, but for those that say otherwise.
+    pub routes: route::Defaults,
     /// Whether the schema has these rpcs is found out later, and told with their `place`.
     pub rpcs: Vec<RpcOptions>,
 }
@@ -124,7 +125,7 @@ impl<'a> Source<'a> {
             schema: self.schema(),
             upstream: self.upstream().ok(),
             metadata: self.metadata(status_headers.as_ref()),
-            print,
+            routes: route::Defaults { print, unknown_keys: self.unknown_keys() },
             proxy: self.proxy(status_headers),
             rpcs: self.rpcs(print),
         }
@@ -262,7 +263,7 @@ impl<'a> Source<'a> {
     }
 
     fn proxy(&self, status_headers: Option<proxy::StatusHeaders>) -> proxy::Config {
-        let section = self.section("requests", &["body_limit", "json_types"]);
+        let section = self.section("requests", REQUEST_KEYS);
         let value = |key| section.and_then(|section| section.value(key));
         let json_type = |item: Value| item.parsed("a media type", value::media_type);
         proxy::Config {
@@ -276,6 +277,12 @@ impl<'a> Source<'a> {
         print(self.section("json", JSON_KEYS), Print { limit: proxy::JSON_LIMIT, ..Print::default() })
     }
 
+    fn unknown_keys(&self) -> UnknownKeys {
+        // What is unknown in the section is told where the rest of it is read.
+        let value = self.value("requests").and_then(|value| value.get("ignore_query"));
+        value.map_or_else(UnknownKeys::default, |value| unknown_keys(&value))
+    }
+
     fn rpcs(&self, print: Print) -> Vec<RpcOptions> {
         let Some(Ok(named)) = self.value("rpcs").map(|value| value.named()) else { return Vec::new() };
         named.filter_map(|(spot, value)| self.rpc(spot, value, print).ok()).collect()
@@ -283,11 +290,12 @@ impl<'a> Source<'a> {
 
     fn rpc(&self, spot: Spot, value: Value, all: Print) -> Read<RpcOptions> {
         let rpc = value::rpc_name(value.name()).map_err(|message| self.problems.at(spot, message));
-        let section = value.section(&["accept_body", "ignore_members", "ignore_unknown", "json"])?;
+        let section = value.section(&["accept_body", "ignore_members", "ignore_unknown", "ignore_query", "json"])?;
         let member = |item: Value| item.parsed("a member", value::member_path);
         let accept_body = or_default(section.value("accept_body"), Value::truth, false);
         let ignore_members = section.value("ignore_members").map_or(Vec::new(), |value| value.each(member));
         let ignore_unknown = or_default(section.value("ignore_unknown"), Value::truth, false);
+        let unknown_keys = section.value("ignore_query").map(|value| unknown_keys(&value));
         let json = section.value("json").and_then(|value| value.section(JSON_KEYS).ok());
         let print = Some(print(json, all));
         Ok(RpcOptions {
@@ -296,6 +304,7 @@ impl<'a> Source<'a> {
             accept_body,
             ignore_members,
             ignore_unknown,
+            unknown_keys,
             print,
         })
     }
@@ -316,6 +325,15 @@ fn print(section: Option<Section>, base: Print) -> Print {
         indent: or_default(value("indent"), Value::truth, base.indent),
         limit: or_default(value("limit"), Value::size, base.limit),
     }
+}
+
+/// `all`, or a list of keys.
+fn unknown_keys(value: &Value) -> UnknownKeys {
+    if value.is_text() {
+        let _ = value.parsed("`all` or a list of query keys", value::all);
+        return UnknownKeys::All;
+    }
+    UnknownKeys::Listed(value.each(|item| item.parsed("a query key", value::query_key)))
 }
 
 fn listen_address(value: Value) -> Read<String> {

@@ -138,6 +138,16 @@ impl<'a> Value<'a> {
         matches!(self.node.shape, Shape::Map(_))
     }
 
+    pub(super) fn is_text(&self) -> bool {
+        matches!(self.node.shape, Shape::Text(_))
+    }
+
+    /// What stands under a key of a map, without a look at the others.
+    pub(super) fn get(&self, name: &str) -> Option<Self> {
+        let Shape::Map(entries) = &self.node.shape else { return None };
+        Some(Self::of(entries.iter().find(|entry| entry.key == name)?, self.problems))
+    }
+
     pub(super) fn section(&self, known: &[&str]) -> Read<Section<'a>> {
         let section = Section { problems: self.problems, entries: self.entries()? };
         section.refuse_unknown(known);

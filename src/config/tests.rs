@@ -150,6 +150,14 @@ fn every_problem_of_a_wrong_file_is_told_with_its_place() {
             &["towbar.yaml:3:1: status_headers: `status` and `message` are both `token-grpc-message`"],
         ),
         (
+            &format!("{rest}requests: {{ignore_query: some}}\nrpcs: {{a.B: {{ignore_query: [$alt, a, a]}}}}\n"),
+            &[
+                "towbar.yaml:3:26: ignore_query: expected `all` or a list of query keys, found `some`",
+                "towbar.yaml:4:29: ignore_query: expected a query key without `$`, found `$alt`",
+                "towbar.yaml:4:38: ignore_query: `a` is listed twice",
+            ],
+        ),
+        (
             &format!(
                 "{rest}rpcs:\n  /a.B/C: {{accept_body: yes}}\n  a.B.C: {{ignore_members: [a..b, x], accept: true}}\n"
             ),
@@ -157,7 +165,7 @@ fn every_problem_of_a_wrong_file_is_told_with_its_place() {
                 "towbar.yaml:4:3: expected an rpc as `package.Service.Method`, found `/a.B/C`",
                 "towbar.yaml:4:25: accept_body: expected `true` or `false`, found `yes`",
                 "towbar.yaml:5:28: ignore_members: expected a member such as `fee` or `instructions.fee`, found `a..b`",
-                "towbar.yaml:5:38: unknown key `accept`; known here: `accept_body`, `ignore_members`, `ignore_unknown`, `json`",
+                "towbar.yaml:5:38: unknown key `accept`; known here: `accept_body`, `ignore_members`, `ignore_unknown`, `ignore_query`, `json`",
             ],
         ),
     ] {

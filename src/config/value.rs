@@ -171,6 +171,20 @@ pub(super) fn media_type(text: &str) -> Result<String, String> {
     }
 }
 
+/// The word `all`.
+pub(super) fn all(text: &str) -> Result<(), String> {
+    if text == "all" { Ok(()) } else { Err(format!("expected `all` or a list of query keys, found `{text}`")) }
+}
+
+/// A query key that may be passed over.
+pub(super) fn query_key(text: &str) -> Result<String, String> {
+    // Google's system parameters are taken or refused, never passed over.
+    if text.starts_with('$') {
+        return Err(format!("expected a query key without `$`, found `{text}`"));
+    }
+    Ok(text.to_owned())
+}
+
 /// A member of a JSON body, nested ones with dots.
 pub(super) fn member_path(text: &str) -> Result<String, String> {
     if text.split('.').all(|name| !name.is_empty()) {

@@ -3,8 +3,8 @@
 use http::Method;
 use http::uri::PathAndQuery;
 
-use super::{BodyRule, Route, RpcOptions};
-use crate::codec::{Ignored, Print, takes_text};
+use super::{BodyRule, Defaults, Route, RpcOptions, UnknownKeys};
+use crate::codec::{Ignored, takes_text};
 use crate::problem::Problem;
 use crate::schema::{FieldPath, Message, Rpc, Rule, Schema};
 use crate::template::Template;
@@ -26,7 +26,7 @@ pub(super) fn route(
     rpc: &Rpc,
     rule: &Rule,
     options: Option<&RpcOptions>,
-    print: Print,
+    defaults: &Defaults,
 ) -> Result<(Route, Template), Vec<Problem>> {
     let written = &rule.pattern.template;
     let problem = |message: String| Problem::at(&rpc.name, format!("{written:?}: {message}"));
@@ -61,7 +61,11 @@ pub(super) fn route(
         captured,
         declared: template.query.iter().map(|key| key.key.clone()).zip(declared).collect(),
         others: Vec::new(),
-        print: options.and_then(|options| options.print).unwrap_or(print),
+        print: options.and_then(|options| options.print).unwrap_or(defaults.print),
+        unknown_keys: options
+            .and_then(|options| options.unknown_keys.as_ref())
+            .unwrap_or(&defaults.unknown_keys)
+            .clone(),
         ignored: match options {
             Some(options) if options.ignore_unknown => Ignored::all(),
             Some(options) => Ignored::new(&options.ignore_members),
@@ -158,6 +162,11 @@ impl Binder<'_> {
             self.problems.push(format!("{}: accept_body: the rule has a body already", options.place));
         } else if options.accept_body && !matches!(method, "PUT" | "POST" | "PATCH") {
             self.problems.push(format!("{}: accept_body: expected PUT, POST or PATCH, found {method}", options.place));
+        }
+        if let Some(UnknownKeys::Listed(keys)) = &options.unknown_keys {
+            let known = keys.iter().filter(|key| FieldPath::resolve(&self.rpc.input, key).is_ok());
+            let problem = |key| format!("{}: ignore_query: the message has a field `{key}`", options.place);
+            self.problems.extend(known.map(problem));
         }
         for member in &options.ignore_members {
             if is_member(&self.rpc.input, body, member) {

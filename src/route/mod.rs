@@ -41,6 +41,41 @@ pub struct RpcOptions {
     pub ignore_unknown: bool,
     /// How the reply looks, if not as others.
     pub print: Option<Print>,
+    /// Which unknown query keys are passed over, if not as for others.
+    pub unknown_keys: Option<UnknownKeys>,
+}
+
+/// What holds for every rpc whose own options are silent.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Defaults {
+    /// How replies look.
+    pub print: Print,
+    /// Which unknown query keys are passed over.
+    pub unknown_keys: UnknownKeys,
+}
+
+/// Query keys that are passed over though the request has no such field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UnknownKeys {
+    /// All of them.
+    All,
+    /// These.
+    Listed(Vec<String>),
+}
+
+impl Default for UnknownKeys {
+    fn default() -> Self {
+        Self::Listed(Vec::new())
+    }
+}
+
+impl UnknownKeys {
+    fn cover(&self, key: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Listed(keys) => keys.iter().any(|listed| listed == key),
+        }
+    }
 }
 
 /// Every route, ready to be found.
@@ -85,6 +120,7 @@ pub struct Route {
     /// The query keys that other routes of the same method and path declare.
     others: Vec<String>,
     ignored: Ignored,
+    unknown_keys: UnknownKeys,
 }
 
 /// The `body` of a rule.
@@ -128,18 +164,18 @@ pub enum Miss {
 }
 
 impl Routes {
-    /// Resolves every rule of `schema`. Replies look as `print` says, where an rpc's own options are silent.
+    /// Resolves every rule of `schema`. `defaults` holds where an rpc's own options are silent.
     ///
     /// # Errors
     /// Everything wrong with the rules and with `options`, in one list.
-    pub fn build(schema: &Schema, options: &[RpcOptions], print: Print) -> Result<Self, Vec<Problem>> {
+    pub fn build(schema: &Schema, options: &[RpcOptions], defaults: &Defaults) -> Result<Self, Vec<Problem>> {
         let mut problems = binding::unknown_rpcs(schema, options);
         let mut routes = Vec::new();
         for rpc in schema.rpcs() {
             let rules = rpc.rules.as_ref().map_err(|error| problems.push(Problem::at(&rpc.name, error)));
             for rule in rules.into_iter().flatten() {
                 let options = options.iter().find(|options| options.rpc == rpc.name);
-                match binding::route(rpc, rule, options, print) {
+                match binding::route(rpc, rule, options, defaults) {
                     Ok((route, template)) => routes.push((route, template)),
                     Err(wrong) => problems.extend(wrong),
                 }

@@ -5,8 +5,10 @@
 
 use super::text::{self, Keep, TextError};
 use super::{BodyRule, Query, Route, System};
-use crate::codec::{self, Body, BodyError, DecodeError, FieldProblem, Origin, Request, RequestError, takes_text};
-use crate::schema::FieldPath;
+use crate::codec::{
+    self, Body, BodyError, DecodeError, FieldProblem, Origin, Request, RequestError, takes_entries, takes_text,
+};
+use crate::schema::{FieldPath, Shape};
 
 /// Why a request cannot become a message.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,7 +50,13 @@ pub enum QueryProblem {
     /// The request has no such field.
     #[error("there is no such query key")]
     Unknown,
-    /// A message or a map, which no text can fill.
+    /// A map without one of its keys.
+    #[error("expected a key of the map behind it, as in `{0}[key]`, found none")]
+    Map(String),
+    /// A map of messages.
+    #[error("expected a map whose values one text can fill, found one of messages")]
+    Messages,
+    /// A message, which no text can fill.
     #[error("expected a field that one text can fill, found a message: name a field in it")]
     Message,
     /// A second value for a field that takes one.
@@ -166,10 +174,18 @@ impl Route {
             let refuse = |problem| EncodeError::Query { key: key.to_owned(), problem };
             let absent = value.is_empty() && self.may_be_empty(key);
             let Some(path) = self.resolve_key(key) else {
-                if absent {
-                    continue;
+                if let Some((map, entry)) = self.resolve_entry(key) {
+                    let owned = self.check_owner(&map, body_is_whole);
+                    let set = owned.and_then(|()| set_entry(request, &map, entry, value));
+                    set.map_err(|problem| {
+                        // The keys of a map are values too, and not to be shown where those are not.
+                        let key = if map.is_redacted() { format!("{map}[...]") } else { key.to_owned() };
+                        EncodeError::Query { key, problem }
+                    })?;
+                } else if !absent && !self.unknown_keys.cover(key) {
+                    return Err(refuse(QueryProblem::Unknown));
                 }
-                return Err(refuse(QueryProblem::Unknown));
+                continue;
             };
             if given.contains(&path) && !path.leaf().is_repeated() {
                 return Err(refuse(QueryProblem::Twice));
@@ -190,7 +206,8 @@ impl Route {
         body_is_whole: bool,
     ) -> Result<(), QueryProblem> {
         if !takes_text(path.leaf()) {
-            return Err(QueryProblem::Message);
+            let is_map = path.leaf().table().shape == Shape::Map;
+            return Err(if is_map { QueryProblem::Map(path.to_string()) } else { QueryProblem::Message });
         }
         if self.captured.contains(path) {
             return match request.says(path, value).map_err(QueryProblem::Field)? {
@@ -198,9 +215,26 @@ impl Route {
                 false => Err(QueryProblem::Path),
             };
         }
-        if body_is_whole || matches!(&self.body, BodyRule::Field(body) if path.is_within(body)) {
-            return Err(QueryProblem::Body);
-        }
+        self.check_owner(path, body_is_whole)?;
         request.set(path, value, Origin::Query).map_err(QueryProblem::Field)
     }
+
+    fn check_owner(&self, path: &FieldPath, body_is_whole: bool) -> Result<(), QueryProblem> {
+        let is_bodys = body_is_whole || matches!(&self.body, BodyRule::Field(body) if path.is_within(body));
+        if is_bodys { Err(QueryProblem::Body) } else { Ok(()) }
+    }
+
+    /// The map and its key that `map[key]` names.
+    fn resolve_entry<'k>(&self, key: &'k str) -> Option<(FieldPath, &'k str)> {
+        let (map, entry) = key.strip_suffix(']')?.split_once('[')?;
+        let path = FieldPath::resolve(&self.input, map).ok()?;
+        (path.leaf().table().shape == Shape::Map).then_some((path, entry))
+    }
+}
+
+fn set_entry(request: &mut Request, map: &FieldPath, key: &str, value: &str) -> Result<(), QueryProblem> {
+    if !takes_entries(map.leaf()) {
+        return Err(QueryProblem::Messages);
+    }
+    request.set_entry(map, key, value, Origin::Query).map_err(QueryProblem::Field)
 }

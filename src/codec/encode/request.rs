@@ -5,7 +5,7 @@
 
 use super::Body;
 use crate::codec::scalar::{self, Write};
-use crate::codec::{BodyError, DEPTH_LIMIT, FieldProblem, wrong_text};
+use crate::codec::{BodyError, DEPTH_LIMIT, FieldProblem, wrong_key, wrong_text};
 use crate::schema::{FieldPath, FieldTable, Message, MessageId, MessageTable, Shape, Tables};
 use crate::wire;
 
@@ -103,12 +103,49 @@ impl<'t> Request<'t> {
         let mut wire = Vec::new();
         encode_text(&mut wire, path, text)?;
         let tables = self.input.tables();
-        let (leaf, parents) = path.fields().split_last().expect("a path is not empty");
-        let mut node = &mut self.root;
-        for field in parents {
-            node = node.child(tables.message(field.owner()), field.index())?;
+        let leaf = path.leaf();
+        let node = self.parent(path)?;
+        node.bind(tables.message(leaf.owner()), leaf.index(), Leaf { wire, origin, path: path.clone() })
+    }
+
+    /// Binds one more entry of the map to a text.
+    ///
+    /// # Errors
+    /// Key or value are none of the map's, or the map has the key.
+    pub fn set_entry(&mut self, path: &FieldPath, key: &str, text: &str, origin: Origin) -> Result<(), FieldProblem> {
+        let tables = self.input.tables();
+        let (leaf, field) = (path.leaf(), path.leaf().table());
+        let entry = field.kind.message().map_or(&[][..], |id| &tables.message(id).fields);
+        let [key_field, value_field] = entry else { return Err(FieldProblem::Depth) };
+        // To other readers an entry is a message, and its value may be one.
+        if path.fields().len() + 1 + usize::from(value_field.kind.message().is_some()) > DEPTH_LIMIT {
+            return Err(FieldProblem::Depth);
+        }
+        let mut wire = Vec::new();
+        field.tag.put(&mut wire);
+        let start = wire::open(&mut wire);
+        if !scalar::put_text(&mut wire, tables, key_field, Write::Tagged, key) {
+            return Err(wrong_key(path, key_field, key));
+        }
+        let key = wire[start..].to_vec();
+        if !scalar::put_text(&mut wire, tables, value_field, Write::Tagged, text) {
+            return Err(wrong_text(path, value_field, text));
+        }
+        wire::close(&mut wire, start);
+        let node = self.parent(path)?;
+        if let Some(Bound { what: What::Leaf(bound), .. }) = node.find(leaf.index())
+            && has_entry(field, &bound.wire, &key)
+        {
+            return Err(FieldProblem::Twice);
         }
         node.bind(tables.message(leaf.owner()), leaf.index(), Leaf { wire, origin, path: path.clone() })
+    }
+
+    /// The message that the last field of the path is in.
+    fn parent(&mut self, path: &FieldPath) -> Result<&mut Node, FieldProblem> {
+        let tables = self.input.tables();
+        let (_, parents) = path.fields().split_last().expect("a path is not empty");
+        parents.iter().try_fold(&mut self.root, |node, field| node.child(tables.message(field.owner()), field.index()))
     }
 
     /// Whether the field is bound to the value that `text` means.
@@ -210,7 +247,14 @@ fn encode_text(wire: &mut Vec<u8>, path: &FieldPath, text: &str) -> Result<(), F
         return Err(FieldProblem::Depth);
     }
     let read = scalar::put_text(wire, leaf.tables(), field, Write::of(field.shape), text);
-    if read { Ok(()) } else { Err(wrong_text(path, text)) }
+    if read { Ok(()) } else { Err(wrong_text(path, field, text)) }
+}
+
+/// Whether one of the entries of a map has this key, both in wire format.
+fn has_entry(field: &FieldTable, entries: &[u8], key: &[u8]) -> bool {
+    let mut reader = wire::Reader::new(entries);
+    std::iter::from_fn(|| reader.tag_of(field.number).and_then(|_| reader.bytes().ok()))
+        .any(|entry| entry.starts_with(key))
 }
 
 /// Writes all that is bound in a message.

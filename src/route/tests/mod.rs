@@ -1,11 +1,12 @@
 //! Which rpc a request reaches, what its message is, and what is refused; at start and by request.
 
 mod bodies;
+mod queries;
 
 use http::Method;
 use proptest::prelude::*;
 
-use super::{Miss, Query, Routes, RpcOptions};
+use super::{Defaults, Miss, Query, Routes, RpcOptions, UnknownKeys};
 use crate::codec::{self, Print};
 use crate::schema::schema_of;
 
@@ -15,6 +16,10 @@ package t;
 import "google/api/annotations.proto";
 import "google/protobuf/timestamp.proto";
 import "google/protobuf/struct.proto";
+import "google/protobuf/duration.proto";
+import "google/protobuf/field_mask.proto";
+import "google/protobuf/wrappers.proto";
+import "google/protobuf/any.proto";
 message Card { string number = 1; string holder = 2; }
 message Account { oneof kind { Card card = 1; string iban = 2; } map<string, string> labels = 3; }
 message One { string id = 1; Account account = 2; string name = 3; repeated string tags = 4; int32 limit = 5;
@@ -23,7 +28,11 @@ message Many { Account account = 3; int32 limit = 2; string offset = 1; string f
 message Reply { One one = 1; }
 enum Size { NONE = 0; LARGE = 1; }
 message Kinds { google.protobuf.Timestamp when = 1; Size size = 2; optional int32 maybe = 3; int64 long = 4;
-  bytes blob = 5; bool flag = 6; google.protobuf.NullValue nothing = 7; }
+  bytes blob = 5; bool flag = 6; google.protobuf.NullValue nothing = 7; map<string, string> texts = 8;
+  map<int32, double> numbers = 9; map<bool, Size> flags = 10; map<string, google.protobuf.Timestamp> times = 11;
+  map<string, Card> cards = 12; uint64 ulong = 13; double real = 14; google.protobuf.Duration took = 15;
+  google.protobuf.FieldMask mask = 16; google.protobuf.Int64Value wrapped = 17; repeated Size sizes = 18;
+  google.protobuf.Any any = 19; map<string, int32> secrets = 20 [debug_redact = true]; }
 message List { repeated One all = 1; string offset = 2; }
 "#;
 
@@ -32,7 +41,7 @@ fn routes(rpcs: &str, options: &[RpcOptions]) -> Result<Routes, String> {
     let lines = |problems: Vec<crate::problem::Problem>| {
         problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
     };
-    Routes::build(&schema, options, Print::default()).map_err(lines)
+    Routes::build(&schema, options, &Defaults::default()).map_err(lines)
 }
 
 fn rpc(name: &str, input: &str, output: &str, rule: &str) -> String {
@@ -213,7 +222,7 @@ fn query_keys_fill_what_path_and_body_leave() {
             ),
             (
                 "GET /v1/a?account.labels=x",
-                "at account.labels: expected a field that one text can fill, found a message: name a field in it, in the query",
+                "at account.labels: expected a key of the map behind it, as in `account.labels[key]`, found none, in the query",
             ),
             (
                 "GET /v1/a?account.iban=1&account.card.number=2",
@@ -225,7 +234,7 @@ fn query_keys_fill_what_path_and_body_leave() {
             ("POST /v1/a?limit=1 <- {\"iban\":\"x\"}", r#"Post {"id":"a","account":{"iban":"x"},"limit":1}"#),
             (
                 "POST /v1/a?account.labels=x <- {}",
-                "at account.labels: expected a field that one text can fill, found a message: name a field in it, in the query",
+                "at account.labels: expected a key of the map behind it, as in `account.labels[key]`, found none, in the query",
             ),
             ("POST /v1/a?account.iban=x <- {}", "at account.iban: the field belongs to the body, in the query"),
             ("POST /v1/a", "expected a JSON body, found none: send {} to leave every field unset"),
