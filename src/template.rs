@@ -52,7 +52,7 @@ pub struct Variable {
     /// The segments it captures.
     pub segments: Range<usize>,
     /// http.proto: "a variable that matches multiple segments" keeps `%2F` as it came.
-    pub multi_segment: bool,
+    pub keeps_slash: bool,
 }
 
 /// A query key declared by the template, bound to a field.
@@ -190,9 +190,9 @@ impl Parser {
         }
         self.expect('}', "`}`")?;
         let captured = &self.template.segments[start..];
-        let multi_segment = captured.len() > 1 || captured.contains(&Segment::Multi);
+        let keeps_slash = captured.len() > 1 || captured.contains(&Segment::Multi);
         let segments = start..self.template.segments.len();
-        self.template.variables.push(Variable { field, column, segments, multi_segment });
+        self.template.variables.push(Variable { field, column, segments, keeps_slash });
         Ok(())
     }
 
@@ -330,7 +330,7 @@ mod tests {
             [literal("v1"), literal("orders"), Segment::Single, literal("items"), Segment::Single]
         );
         let variables: Vec<_> =
-            template.variables.iter().map(|v| (v.field.as_str(), v.segments.clone(), v.multi_segment)).collect();
+            template.variables.iter().map(|v| (v.field.as_str(), v.segments.clone(), v.keeps_slash)).collect();
         assert_eq!(variables, [("order.name", 1..3, true), ("item", 4..5, false)]);
         assert_eq!(template.verb.as_deref(), Some("cancel"));
         let keys: Vec<_> = template.query.iter().map(|q| (q.key.as_str(), q.field.as_str())).collect();
@@ -347,7 +347,7 @@ mod tests {
         ] {
             let parsed = Template::parse(template).unwrap();
             assert_eq!((&parsed.segments, parsed.wildcard()), (&segments, Some(wildcard)), "{template}");
-            assert!(parsed.variables.first().is_none_or(|variable| variable.multi_segment), "{template}");
+            assert!(parsed.variables.first().is_none_or(|variable| variable.keeps_slash), "{template}");
         }
     }
 

@@ -40,6 +40,7 @@ fn every_documented_example_loads() {
     let blocks = yaml_blocks(&document);
     assert!(blocks.len() >= 10, "{} blocks", blocks.len());
     let folder = tempfile::tempdir().unwrap();
+    fs::copy(repository("config/legacy-swift.yaml"), folder.path().join("legacy-swift.yaml")).unwrap();
     for (index, block) in blocks.into_iter().enumerate() {
         let file = folder.path().join(format!("block-{index}.yaml"));
         fs::write(&file, block).unwrap();
@@ -52,12 +53,12 @@ fn every_key_is_documented() {
     let document = fs::read_to_string(repository("docs/configuration.md")).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("towbar.yaml");
-    let text = "x?: 1\nlisten: {x?: 1, tls: {x?: 1}}\nupstream: {address: https://a, x?: 1, tls: {x?: 1}}\n\
+    let text = "x?: 1\nlisten: {x?: 1, tls: {x?: 1}}\nrules: {x?: 1}\nupstream: {address: https://a, x?: 1, tls: {x?: 1}}\n\
                 requests: {x?: 1}\nmetadata: {x?: 1}\nstatus_headers: {x?: 1}\nrpcs: {a.B: {x?: 1}}\nschema: p\n";
     fs::write(&file, text).unwrap();
     let (_, problems) = config::load(Some(&file), &Overrides::default());
     let known: Vec<_> = problems.iter().filter_map(|problem| problem.message.split_once("known here: ")).collect();
-    assert_eq!(known.len(), 9);
+    assert_eq!(known.len(), 10);
     for key in known.iter().flat_map(|(_, keys)| keys.split(", ")) {
         let key = key.trim_matches('`');
         assert!(document.contains(&format!("## `{key}`")) || document.contains(&format!(".{key}`")), "{key}");

@@ -25,14 +25,14 @@ pub fn template(data: &[u8]) {
     let is_multi = |index: usize| segments[index] == Segment::Multi;
     assert!((0..=last).filter(|&index| is_multi(index)).count() < 2, "{text:?}: `**` twice");
     let mut from = 0;
-    for Variable { field, column, segments, multi_segment } in &variables {
+    for Variable { field, column, segments, keeps_slash } in &variables {
         assert!(
             from <= segments.start && segments.start < segments.end && segments.end <= last + 1,
             "{text:?}: {field}"
         );
         from = segments.end;
         assert!(text.chars().skip(column - 1).collect::<String>().starts_with(field), "{text:?}: {field}");
-        assert_eq!(*multi_segment, segments.len() > 1 || is_multi(segments.start), "{text:?}: {field}");
+        assert_eq!(*keeps_slash, segments.len() > 1 || is_multi(segments.start), "{text:?}: {field}");
     }
     let fields = variables.iter().map(|variable| &variable.field).chain(query.iter().map(|key| &key.field));
     let mut fields: Vec<&String> = fields.collect();

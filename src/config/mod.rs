@@ -2,10 +2,12 @@
 //!
 //! The keys, their meaning, defaults and ranges: `docs/configuration.md`. Reading never stops at a problem, and one
 //! problem is enough to serve nothing, so whoever calls [`load`] checks what could be read, adds its own problems and
-//! prints them all. No file named here is opened but the configuration itself. A part owns its `Config`; this module
+//! prints them all. No file named here is opened but the configuration itself and
+//! the rules beside it. A part owns its `Config`; this module
 //! fills it, and nothing below knows that there is a file.
 
 mod reader;
+mod service;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -30,7 +32,8 @@ const LISTEN: &str = "127.0.0.1:8080";
 const STATUS_HEADER: HeaderName = HeaderName::from_static("token-grpc-status");
 const MESSAGE_HEADER: HeaderName = HeaderName::from_static("token-grpc-message");
 
-const KEYS: &[&str] = &["listen", "schema", "upstream", "requests", "json", "metadata", "status_headers", "rpcs"];
+const KEYS: &[&str] =
+    &["listen", "schema", "rules", "upstream", "requests", "json", "metadata", "status_headers", "rpcs"];
 const REQUEST_KEYS: &[&str] = &["body_limit", "json_types", "ignore_query"];
 /// What `json` says, for all rpcs or for one.
 const JSON_KEYS: &[&str] = &[
@@ -125,7 +128,7 @@ impl<'a> Source<'a> {
             schema: self.schema(),
             upstream: self.upstream().ok(),
             metadata: self.metadata(status_headers.as_ref()),
-            routes: route::Defaults { print, unknown_keys: self.unknown_keys() },
+            routes: route::Defaults { print, unknown_keys: self.unknown_keys(), rules: self.rules() },
             proxy: self.proxy(status_headers),
             rpcs: self.rpcs(print),
         }
@@ -275,6 +278,25 @@ impl<'a> Source<'a> {
 
     fn print(&self) -> Print {
         print(self.section("json", JSON_KEYS), Print { limit: proxy::JSON_LIMIT, ..Print::default() })
+    }
+
+    fn rules(&self) -> route::Rules {
+        let section = self.section("rules", &["files", "annotations", "unannotated"]);
+        let value = |key| section.and_then(|section| section.value(key));
+        let files =
+            value("files").map_or(Vec::new(), |files| files.one_or_more("a path", |file| file.path(self.folder)));
+        let keeps = |value: &Value| value.parsed("`replace` or `keep`", value::keeps_annotations);
+        let read = |file: PathBuf| {
+            let problems = Problems::new(Some(&file));
+            let rules = service::read(&file, &problems);
+            self.problems.add(problems);
+            rules
+        };
+        route::Rules {
+            selected: files.into_iter().flat_map(read).collect(),
+            keeps_annotations: or_default(value("annotations"), keeps, false),
+            maps_unannotated: or_default(value("unannotated"), Value::truth, false),
+        }
     }
 
     fn unknown_keys(&self) -> UnknownKeys {

@@ -24,6 +24,7 @@ pub(super) struct Problems {
 enum Order {
     At(Spot),
     File,
+    Other,
     Flag,
 }
 
@@ -50,6 +51,12 @@ impl Problems {
 
     pub(super) fn flag(&self, flag: &str, message: String) -> Noted {
         self.note(Order::Flag, Problem::at(flag, message))
+    }
+
+    /// Those of another file, behind our own.
+    pub(super) fn add(&self, other: Self) {
+        let others = other.into_list();
+        self.noted.borrow_mut().extend(others.into_iter().map(|problem| (Order::Other, problem)));
     }
 
     fn note(&self, order: Order, problem: Problem) -> Noted {
@@ -128,6 +135,11 @@ impl<'a> Value<'a> {
 
     pub(super) fn wrong(&self, message: impl Into<String>) -> Noted {
         self.problems.at(self.spot, format!("{}: {}", self.name, message.into()))
+    }
+
+    /// `file:line:column`.
+    pub(super) fn place(&self) -> String {
+        self.problems.place(self.spot)
     }
 
     fn expected(&self, what: &str) -> Noted {

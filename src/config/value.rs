@@ -171,6 +171,20 @@ pub(super) fn media_type(text: &str) -> Result<String, String> {
     }
 }
 
+/// The type of a service configuration.
+pub(super) fn service_type(text: &str) -> Result<(), String> {
+    if text == "google.api.Service" { Ok(()) } else { Err(format!("expected `google.api.Service`, found `{text}`")) }
+}
+
+/// What becomes of the annotation of an rpc that has rules of its own: true if it stands beside them.
+pub(super) fn keeps_annotations(text: &str) -> Result<bool, String> {
+    match text {
+        "keep" => Ok(true),
+        "replace" => Ok(false),
+        _ => Err(format!("expected `replace` or `keep`, found `{text}`")),
+    }
+}
+
 /// The word `all`.
 pub(super) fn all(text: &str) -> Result<(), String> {
     if text == "all" { Ok(()) } else { Err(format!("expected `all` or a list of query keys, found `{text}`")) }

@@ -3,17 +3,17 @@
 use http::Method;
 use http::uri::PathAndQuery;
 
-use super::{BodyRule, Defaults, Route, RpcOptions, UnknownKeys};
+use super::{BodyRule, Defaults, Route, RpcOptions, Rules, UnknownKeys};
 use crate::codec::{Ignored, takes_text};
 use crate::problem::Problem;
 use crate::schema::{FieldPath, Message, Rpc, Rule, Schema};
-use crate::template::Template;
+use crate::template::{Template, Variable};
 
 /// The problems of options for rpcs that are not there, or that nobody can call.
-pub(super) fn unknown_rpcs(schema: &Schema, options: &[RpcOptions]) -> Vec<Problem> {
+pub(super) fn unknown_rpcs(schema: &Schema, options: &[RpcOptions], rules: &Rules) -> Vec<Problem> {
     let problem = |options: &RpcOptions| match schema.rpcs().iter().find(|rpc| rpc.name == options.rpc) {
         None => Some(format!("expected an rpc of the schema, found `{}`", options.rpc)),
-        Some(rpc) if rpc.rules.as_ref().is_ok_and(Vec::is_empty) => {
+        Some(rpc) if rules.of(rpc).is_ok_and(|rules| rules.is_empty()) => {
             Some(format!("`{}` has no google.api.http option", options.rpc))
         }
         Some(_) => None,
@@ -29,7 +29,10 @@ pub(super) fn route(
     defaults: &Defaults,
 ) -> Result<(Route, Template), Vec<Problem>> {
     let written = &rule.pattern.template;
-    let problem = |message: String| Problem::at(&rpc.name, format!("{written:?}: {message}"));
+    let problem = |message: String| match &rule.place {
+        Some(place) => Problem::at(place, format!("{}: {written:?}: {message}", rpc.name)),
+        None => Problem::at(&rpc.name, format!("{written:?}: {message}")),
+    };
     let template = Template::parse(written).map_err(|error| vec![problem(error.to_string())])?;
     let rpc_path = PathAndQuery::try_from(rpc.path.as_str());
     let rpc_path = rpc_path.map_err(|error| vec![problem(format!("{:?} cannot be called: {error}", rpc.path))])?;
@@ -55,7 +58,7 @@ pub(super) fn route(
         body,
         response_body,
         accepts_body: options.is_some_and(|options| options.accept_body),
-        variables: template.variables.clone(),
+        variables: template.variables.iter().map(|variable| decoded_by(rule, variable, &template)).collect(),
         length: template.segments.len(),
         wildcard: template.wildcard(),
         captured,
@@ -174,6 +177,15 @@ impl Binder<'_> {
             }
         }
     }
+}
+
+/// The variable; the rule may say that `%2F` in it is decoded after all.
+fn decoded_by(rule: &Rule, variable: &Variable, template: &Template) -> Variable {
+    let mut variable = variable.clone();
+    // google/api/http.proto: "fully URI-decoded except in cases of single segment matches in reserved expansion".
+    let is_open = template.wildcard().is_some_and(|wildcard| variable.segments.contains(&wildcard));
+    variable.keeps_slash &= !(rule.fully_decode && is_open);
+    variable
 }
 
 /// The field, if one text can fill it and nothing else of the template does.

@@ -7,6 +7,7 @@ mod binding;
 mod choice;
 mod plan;
 mod query;
+mod rules;
 mod system;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use crate::template::{Template, Variable};
 pub use choice::KeysApart;
 pub use plan::EncodeError;
 pub use query::{Query, QueryError};
+pub use rules::{Rules, Selected};
 pub use system::{System, SystemProblem};
 
 /// What a configuration says of one rpc.
@@ -45,13 +47,15 @@ pub struct RpcOptions {
     pub unknown_keys: Option<UnknownKeys>,
 }
 
-/// What holds for every rpc whose own options are silent.
+/// What holds for every rpc, where its own options are silent.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Defaults {
     /// How replies look.
     pub print: Print,
     /// Which unknown query keys are passed over.
     pub unknown_keys: UnknownKeys,
+    /// Which rules there are besides annotations.
+    pub rules: Rules,
 }
 
 /// Query keys that are passed over though the request has no such field.
@@ -169,11 +173,12 @@ impl Routes {
     /// # Errors
     /// Everything wrong with the rules and with `options`, in one list.
     pub fn build(schema: &Schema, options: &[RpcOptions], defaults: &Defaults) -> Result<Self, Vec<Problem>> {
-        let mut problems = binding::unknown_rpcs(schema, options);
+        let mut problems = defaults.rules.misplaced(schema);
+        problems.extend(binding::unknown_rpcs(schema, options, &defaults.rules));
         let mut routes = Vec::new();
         for rpc in schema.rpcs() {
-            let rules = rpc.rules.as_ref().map_err(|error| problems.push(Problem::at(&rpc.name, error)));
-            for rule in rules.into_iter().flatten() {
+            let rules = defaults.rules.of(rpc).map_err(|error| problems.push(Problem::at(&rpc.name, error)));
+            for rule in rules.iter().flatten() {
                 let options = options.iter().find(|options| options.rpc == rpc.name);
                 match binding::route(rpc, rule, options, defaults) {
                     Ok((route, template)) => routes.push((route, template)),

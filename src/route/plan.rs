@@ -161,7 +161,7 @@ impl Route {
 
     fn path_values(&self, captures: &[&str]) -> Result<Vec<String>, EncodeError> {
         let decode = |((raw, variable), path): ((&&str, &crate::template::Variable), &FieldPath)| {
-            let keep = if variable.multi_segment { Keep::Slash } else { Keep::Nothing };
+            let keep = if variable.keeps_slash { Keep::Slash } else { Keep::Nothing };
             text::decode(raw, keep)
                 .map_err(|problem| EncodeError::Path { field: path.to_string(), problem: ValueProblem::Text(problem) })
         };

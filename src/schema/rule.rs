@@ -20,6 +20,10 @@ pub struct Rule {
     pub body: String,
     /// The rule's `response_body` as written.
     pub response_body: String,
+    /// `fully_decode_reserved_expansion`: in what `**` captures `%2F` is decoded too.
+    pub fully_decode: bool,
+    /// Where it stands, if it is no annotation.
+    pub place: Option<String>,
 }
 
 /// The `pattern` of a rule.
@@ -115,5 +119,6 @@ fn one(rule: &HttpRule) -> Result<Rule, RuleError> {
         P::Custom(custom) => (custom.kind.as_str(), &custom.path),
     };
     let pattern = Pattern { method: method.to_owned(), template: template.clone() };
-    Ok(Rule { pattern, body: rule.body.clone(), response_body: rule.response_body.clone() })
+    let (body, response_body) = (rule.body.clone(), rule.response_body.clone());
+    Ok(Rule { pattern, body, response_body, fully_decode: false, place: None })
 }

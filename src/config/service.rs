@@ -1,0 +1,72 @@
+//! Files of `google.api.Service`: the rules of their `http` section, and nothing else of them.
+
+use std::path::Path;
+
+use super::or_default;
+use super::reader::{Problems, Read, Section, Value};
+use super::value;
+use crate::route::Selected;
+use crate::schema::{Pattern, Rule};
+
+/// What says nothing of how calls are made is passed over; any other section would be a promise that is not kept.
+const TOP_KEYS: &[&str] = &["type", "config_version", "name", "title", "apis", "documentation", "http"];
+const RULE_KEYS: &[&str] =
+    &["selector", "get", "put", "post", "delete", "patch", "custom", "body", "response_body", "additional_bindings"];
+/// "Nested bindings must not contain an `additional_bindings` field themselves", and their selector is the rule's.
+const BINDING_KEYS: &[&str] = &["get", "put", "post", "delete", "patch", "custom", "body", "response_body"];
+const METHODS: [(&str, &str); 5] =
+    [("get", "GET"), ("put", "PUT"), ("post", "POST"), ("delete", "DELETE"), ("patch", "PATCH")];
+
+/// The rules of one file. What cannot be read is noted and left out.
+pub(super) fn read(file: &Path, problems: &Problems) -> Vec<Selected> {
+    let Ok(root) = super::read_file(file, problems) else { return Vec::new() };
+    let Ok(top) = Section::root(problems, &root, TOP_KEYS) else { return Vec::new() };
+    if let Some(kind) = top.value("type") {
+        let _ = kind.parsed("`google.api.Service`", value::service_type);
+    }
+    let Some(http) = top.value("http") else {
+        problems.file("expected rules in `http.rules`, found no `http`".to_owned());
+        return Vec::new();
+    };
+    let Ok(http) = http.section(&["rules", "fully_decode_reserved_expansion"]) else { return Vec::new() };
+    let fully_decode = or_default(http.value("fully_decode_reserved_expansion"), Value::truth, false);
+    http.value("rules").map_or(Vec::new(), |rules| rules.each(|rule| selected(rule, fully_decode)))
+}
+
+fn selected(item: Value, fully_decode: bool) -> Read<Selected> {
+    let section = item.section(RULE_KEYS)?;
+    let selector = match section.value("selector") {
+        Some(selector) => selector.parsed("an rpc", value::rpc_name),
+        None => Err(item.wrong("`selector` is missing")),
+    };
+    let first = rule(item, section, fully_decode);
+    let binding = |item: Value| rule(item, item.section(BINDING_KEYS)?, fully_decode);
+    let others = section.value("additional_bindings").map_or(Vec::new(), |bindings| bindings.each(binding));
+    let rules = std::iter::once(first?).chain(others).collect();
+    Ok(Selected { selector: selector?, place: item.place(), rules })
+}
+
+fn rule(item: Value, section: Section, fully_decode: bool) -> Read<Rule> {
+    let pattern = pattern(item, section);
+    let text = |key| section.value(key).map_or(Ok(String::new()), |value| value.text("a field").map(str::to_owned));
+    let (body, response_body) = (text("body"), text("response_body"));
+    let place = Some(item.place());
+    Ok(Rule { pattern: pattern?, body: body?, response_body: response_body?, fully_decode, place })
+}
+
+fn pattern(item: Value, section: Section) -> Read<Pattern> {
+    let template = |value: Value| value.text("a path").map(str::to_owned);
+    let mut methods = METHODS.iter().filter_map(|(key, method)| Some((section.value(key)?, *method)));
+    match (methods.next(), methods.next(), section.value("custom")) {
+        (Some((value, method)), None, None) => Ok(Pattern { method: method.to_owned(), template: template(value)? }),
+        (None, None, Some(custom)) => {
+            let section = custom.section(&["kind", "path"])?;
+            let (Some(kind), Some(path)) = (section.value("kind"), section.value("path")) else {
+                return Err(custom.wrong("expected `kind` and `path`, found less"));
+            };
+            Ok(Pattern { method: kind.text("a method")?.to_owned(), template: template(path)? })
+        }
+        (None, None, None) => Err(item.wrong("the rule has no method and path, such as `get: /v1`")),
+        _ => Err(item.wrong("expected one method with its path, found two")),
+    }
+}

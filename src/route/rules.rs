@@ -1,0 +1,64 @@
+//! Where the rules of an rpc come from: its annotation, the configuration, or neither.
+
+use crate::problem::Problem;
+use crate::schema::{Pattern, Rpc, Rule, RuleError, Schema};
+
+/// What a configuration says of rules.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Rules {
+    /// Its own.
+    pub selected: Vec<Selected>,
+    /// Whether the annotation of an rpc stands beside its rules here, which replace it otherwise.
+    pub keeps_annotations: bool,
+    /// Whether an rpc without any rule is served at `POST /package.Service/Method`, the request as its body.
+    pub maps_unannotated: bool,
+}
+
+/// A rule of the configuration with its additional bindings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selected {
+    /// `package.Service.Method`.
+    pub selector: String,
+    /// Where it stands.
+    pub place: String,
+    /// The rule, then its additional bindings.
+    pub rules: Vec<Rule>,
+}
+
+impl Rules {
+    /// The rules of one rpc.
+    pub(super) fn of(&self, rpc: &Rpc) -> Result<Vec<Rule>, RuleError> {
+        let own = self.selected.iter().filter(|selected| selected.selector == rpc.name);
+        let own: Vec<Rule> = own.flat_map(|selected| selected.rules.iter().cloned()).collect();
+        if !own.is_empty() && !self.keeps_annotations {
+            return Ok(own);
+        }
+        let annotated = rpc.rules.clone()?;
+        if own.is_empty() && annotated.is_empty() && self.maps_unannotated {
+            return Ok(vec![mapped(rpc)]);
+        }
+        Ok(annotated.into_iter().chain(own).collect())
+    }
+
+    /// The problems of rules for rpcs that are not there, or that have one already.
+    pub(super) fn misplaced(&self, schema: &Schema) -> Vec<Problem> {
+        let problem = |(index, rule): (usize, &Selected)| {
+            let first = self.selected[..index].iter().find(|first| first.selector == rule.selector);
+            match first {
+                Some(first) => Some(format!("`{}` has a rule already, at {}", rule.selector, first.place)),
+                None if schema.rpcs().iter().all(|rpc| rpc.name != rule.selector) => {
+                    Some(format!("expected an rpc of the schema, found `{}`", rule.selector))
+                }
+                None => None,
+            }
+            .map(|message| Problem::at(&rule.place, message))
+        };
+        self.selected.iter().enumerate().filter_map(problem).collect()
+    }
+}
+
+fn mapped(rpc: &Rpc) -> Rule {
+    let pattern = Pattern { method: "POST".to_owned(), template: rpc.path.clone() };
+    let (body, response_body) = ("*".to_owned(), String::new());
+    Rule { pattern, body, response_body, fully_decode: false, place: None }
+}
