@@ -43,6 +43,8 @@ pub struct Config {
     pub body_limit: usize,
     /// Media types besides `application/json` and `*+json` whose bodies are JSON; lower case, without parameters.
     pub json_types: Vec<String>,
+    /// Whether `application/x-www-form-urlencoded` is taken.
+    pub forms: bool,
     /// Headers that repeat the gRPC status.
     pub status_headers: Option<StatusHeaders>,
 }
@@ -60,6 +62,15 @@ pub struct Gateway {
     /// How they are read and answered.
     pub config: Arc<Config>,
 }
+
+/// What a body is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Media {
+    Json,
+    Form,
+}
+
+const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The service that answers every request.
 pub fn service(gateway: Gateway) -> Router {
@@ -133,7 +144,12 @@ impl Gateway {
             Err(miss) => return Err(Refusal::miss(miss)),
         };
         let body = self.read_body(route, &head.headers, body, deadline).await?;
-        let message = route.encode(&captures, &query, body.as_deref()).map_err(|error| Refusal::encode(&error))?;
+        let message = match &body {
+            Some((form, Media::Form)) => route.encode_form(&captures, &query, form),
+            Some((json, Media::Json)) => route.encode(&captures, &query, Some(json)),
+            None => route.encode(&captures, &query, None),
+        };
+        let message = message.map_err(|error| Refusal::encode(&error))?;
         let metadata =
             self.metadata.for_backend(&head.headers).map_err(|error| Refusal::bad_request(error.to_string()))?;
         let called = self.upstream.call(&route.rpc_path, metadata, &message, deadline).await;
@@ -153,7 +169,7 @@ impl Gateway {
         headers: &HeaderMap,
         body: Body,
         deadline: Instant,
-    ) -> Result<Option<Bytes>, Refusal> {
+    ) -> Result<Option<(Bytes, Media)>, Refusal> {
         use http_body::Body as _;
         if body.is_end_stream() {
             return Ok(None);
@@ -178,12 +194,12 @@ impl Gateway {
         if !route.takes_body() {
             return Err(Refusal::encode(&route.body_unexpected()));
         }
-        self.check_type(headers)?;
+        let media = self.media(route, headers)?;
         check_encoding(headers)?;
-        Ok(Some(bytes))
+        Ok(Some((bytes, media)))
     }
 
-    fn check_type(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+    fn media(&self, route: &Route, headers: &HeaderMap) -> Result<Media, Refusal> {
         let mut values = headers.get_all(CONTENT_TYPE).iter();
         let (first, second) = (values.next(), values.next());
         let text = first.and_then(|value| value.to_str().ok()).filter(|_| second.is_none());
@@ -194,7 +210,10 @@ impl Gateway {
                 || self.config.json_types.iter().any(|json| json == media_type)
         });
         if is_json {
-            return Ok(());
+            return Ok(Media::Json);
+        }
+        if self.config.forms && route.takes_form() && media_type.as_deref() == Some(FORM) {
+            return Ok(Media::Form);
         }
         let found = media_type.map_or_else(|| "none".to_owned(), |media_type| format!("`{media_type}`"));
         let message = format!("expected Content-Type application/json, found {found}");

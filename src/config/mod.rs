@@ -34,7 +34,7 @@ const MESSAGE_HEADER: HeaderName = HeaderName::from_static("token-grpc-message")
 
 const KEYS: &[&str] =
     &["listen", "schema", "rules", "upstream", "requests", "json", "metadata", "status_headers", "rpcs"];
-const REQUEST_KEYS: &[&str] = &["body_limit", "json_types", "ignore_query"];
+const REQUEST_KEYS: &[&str] = &["body_limit", "json_types", "forms", "ignore_query"];
 /// What `json` says, for all rpcs or for one.
 const JSON_KEYS: &[&str] = &[
     "always_print_fields_with_no_presence",
@@ -272,6 +272,7 @@ impl<'a> Source<'a> {
         proxy::Config {
             body_limit: or_default(value("body_limit"), Value::size, proxy::BODY_LIMIT),
             json_types: value("json_types").map_or(Vec::new(), |value| value.each(json_type)),
+            forms: or_default(value("forms"), Value::truth, true),
             status_headers,
         }
     }

@@ -5,6 +5,7 @@
 
 mod binding;
 mod choice;
+mod keys;
 mod plan;
 mod query;
 mod rules;

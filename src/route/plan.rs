@@ -4,11 +4,9 @@
 //! and body may repeat what the path says, not change it.
 
 use super::text::{self, Keep, TextError};
-use super::{BodyRule, Query, Route, System};
-use crate::codec::{
-    self, Body, BodyError, DecodeError, FieldProblem, Origin, Request, RequestError, takes_entries, takes_text,
-};
-use crate::schema::{FieldPath, Shape};
+use super::{BodyRule, Query, QueryError, Route, System};
+use crate::codec::{self, Body, BodyError, DecodeError, FieldProblem, Origin, Request, RequestError};
+use crate::schema::{FieldPath, Known, Message};
 
 /// Why a request cannot become a message.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +17,12 @@ pub enum EncodeError {
     /// A query key is none, or its value is none of its field.
     #[error("at {key}: {problem}, in the query")]
     Query { key: String, problem: QueryProblem },
+    /// A key of a form is none, or its value is none of its field.
+    #[error("at {key}: {problem}, in the form")]
+    Form { key: String, problem: QueryProblem },
+    /// A form that cannot be taken apart.
+    #[error("{0}, in the form")]
+    FormText(FormError),
     /// The body is no message.
     #[error(transparent)]
     Body(BodyError),
@@ -31,6 +35,17 @@ pub enum EncodeError {
     /// No body where the rule takes one.
     #[error("expected a JSON body, found none: send {{}} to leave every field unset")]
     BodyMissing,
+}
+
+/// Why a form cannot be taken apart.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FormError {
+    /// More than ASCII stands escaped in a form.
+    #[error("expected ASCII with escapes, found other bytes")]
+    Bytes,
+    /// A pair.
+    #[error(transparent)]
+    Pairs(QueryError),
 }
 
 /// What is wrong with a text in the path.
@@ -50,6 +65,9 @@ pub enum QueryProblem {
     /// The request has no such field.
     #[error("there is no such query key")]
     Unknown,
+    /// The same in a form.
+    #[error("there is no such field")]
+    NoField,
     /// A map without one of its keys.
     #[error("expected a key of the map behind it, as in `{0}[key]`, found none")]
     Map(String),
@@ -95,10 +113,10 @@ impl EncodeError {
     pub fn violation(&self) -> Option<(&str, String)> {
         match self {
             Self::Path { field, problem } => Some((field, problem.to_string())),
-            Self::Query { key, problem } => Some((key, problem.to_string())),
+            Self::Query { key, problem } | Self::Form { key, problem } => Some((key, problem.to_string())),
             Self::Body(error) if !error.field.is_empty() => Some((&error.field, error.problem.to_string())),
             Self::Conflict { field } => Some((field, "the path and the body give it different values".to_owned())),
-            Self::Body(_) | Self::BodyUnexpected { .. } | Self::BodyMissing => None,
+            Self::Body(_) | Self::FormText(_) | Self::BodyUnexpected { .. } | Self::BodyMissing => None,
         }
     }
 }
@@ -116,6 +134,40 @@ impl Route {
     /// What is wrong with the request.
     pub fn encode(&self, captures: &[&str], query: &Query, body: Option<&[u8]>) -> Result<Vec<u8>, EncodeError> {
         let body = self.body(body)?;
+        let mut request = self.request(captures)?;
+        self.read_query(&mut request, query, body.is_some_and(|body| body.field.is_none()))?;
+        request.encode(body).map_err(EncodeError::from)
+    }
+
+    /// The same from a form, where the route [takes one](Self::takes_form).
+    ///
+    /// # Errors
+    /// What is wrong with the request.
+    pub fn encode_form(&self, captures: &[&str], query: &Query, form: &[u8]) -> Result<Vec<u8>, EncodeError> {
+        let text = std::str::from_utf8(form).ok().filter(|text| text.is_ascii());
+        let pairs = text.ok_or(FormError::Bytes).and_then(|text| Query::form(text).map_err(FormError::Pairs));
+        let pairs = pairs.map_err(EncodeError::FormText)?;
+        let mut request = self.request(captures)?;
+        self.read_query(&mut request, query, !matches!(self.body, BodyRule::Field(_)))?;
+        self.read_form(&mut request, &pairs)?;
+        request.encode(None).map_err(EncodeError::from)
+    }
+
+    /// Whether the body is a message with fields that the keys of a form can name.
+    #[must_use]
+    pub fn takes_form(&self) -> bool {
+        let has_fields = |message: &Message| message.table().known == Known::No;
+        match &self.body {
+            BodyRule::None => self.accepts_body && has_fields(&self.input),
+            BodyRule::Whole => has_fields(&self.input),
+            BodyRule::Field(path) => {
+                !path.leaf().is_repeated() && path.leaf().message().as_ref().is_some_and(has_fields)
+            }
+        }
+    }
+
+    /// A message with what the path says.
+    fn request(&self, captures: &[&str]) -> Result<Request<'_>, EncodeError> {
         let mut request = Request::new(&self.input);
         for (path, value) in self.captured.iter().zip(&self.path_values(captures)?) {
             request.set(path, value, Origin::Path).map_err(|problem| EncodeError::Path {
@@ -123,8 +175,7 @@ impl Route {
                 problem: ValueProblem::Field(problem),
             })?;
         }
-        self.read_query(&mut request, query, body.is_some_and(|body| body.field.is_none()))?;
-        request.encode(body).map_err(EncodeError::from)
+        Ok(request)
     }
 
     /// The reply's body: JSON of the message, or of the field that the rule's `response_body` names. `system` may say how it
@@ -167,74 +218,4 @@ impl Route {
         };
         captures.iter().zip(&self.variables).zip(&self.captured).map(decode).collect()
     }
-
-    fn read_query(&self, request: &mut Request, query: &Query, body_is_whole: bool) -> Result<(), EncodeError> {
-        let mut given: Vec<FieldPath> = Vec::new();
-        for (key, value) in query.pairs() {
-            let refuse = |problem| EncodeError::Query { key: key.to_owned(), problem };
-            let absent = value.is_empty() && self.may_be_empty(key);
-            let Some(path) = self.resolve_key(key) else {
-                if let Some((map, entry)) = self.resolve_entry(key) {
-                    let owned = self.check_owner(&map, body_is_whole);
-                    let set = owned.and_then(|()| set_entry(request, &map, entry, value));
-                    set.map_err(|problem| {
-                        // The keys of a map are values too, and not to be shown where those are not.
-                        let key = if map.is_redacted() { format!("{map}[...]") } else { key.to_owned() };
-                        EncodeError::Query { key, problem }
-                    })?;
-                } else if !absent && !self.unknown_keys.cover(key) {
-                    return Err(refuse(QueryProblem::Unknown));
-                }
-                continue;
-            };
-            if given.contains(&path) && !path.leaf().is_repeated() {
-                return Err(refuse(QueryProblem::Twice));
-            }
-            if !absent {
-                self.read_pair(request, &path, value, body_is_whole).map_err(refuse)?;
-            }
-            given.push(path);
-        }
-        Ok(())
-    }
-
-    fn read_pair(
-        &self,
-        request: &mut Request,
-        path: &FieldPath,
-        value: &str,
-        body_is_whole: bool,
-    ) -> Result<(), QueryProblem> {
-        if !takes_text(path.leaf()) {
-            let is_map = path.leaf().table().shape == Shape::Map;
-            return Err(if is_map { QueryProblem::Map(path.to_string()) } else { QueryProblem::Message });
-        }
-        if self.captured.contains(path) {
-            return match request.says(path, value).map_err(QueryProblem::Field)? {
-                true => Ok(()),
-                false => Err(QueryProblem::Path),
-            };
-        }
-        self.check_owner(path, body_is_whole)?;
-        request.set(path, value, Origin::Query).map_err(QueryProblem::Field)
-    }
-
-    fn check_owner(&self, path: &FieldPath, body_is_whole: bool) -> Result<(), QueryProblem> {
-        let is_bodys = body_is_whole || matches!(&self.body, BodyRule::Field(body) if path.is_within(body));
-        if is_bodys { Err(QueryProblem::Body) } else { Ok(()) }
-    }
-
-    /// The map and its key that `map[key]` names.
-    fn resolve_entry<'k>(&self, key: &'k str) -> Option<(FieldPath, &'k str)> {
-        let (map, entry) = key.strip_suffix(']')?.split_once('[')?;
-        let path = FieldPath::resolve(&self.input, map).ok()?;
-        (path.leaf().table().shape == Shape::Map).then_some((path, entry))
-    }
-}
-
-fn set_entry(request: &mut Request, map: &FieldPath, key: &str, value: &str) -> Result<(), QueryProblem> {
-    if !takes_entries(map.leaf()) {
-        return Err(QueryProblem::Messages);
-    }
-    request.set_entry(map, key, value, Origin::Query).map_err(QueryProblem::Field)
 }

@@ -49,6 +49,18 @@ impl Query {
     /// # Errors
     /// The first pair that cannot be decoded.
     pub fn parse(raw: &str) -> Result<Self, QueryError> {
+        Self::read(raw, true)
+    }
+
+    /// Parses a form, which has no system parameters.
+    ///
+    /// # Errors
+    /// The first pair that cannot be decoded.
+    pub fn form(raw: &str) -> Result<Self, QueryError> {
+        Self::read(raw, false)
+    }
+
+    fn read(raw: &str, has_system: bool) -> Result<Self, QueryError> {
         let mut query = Self::default();
         for (index, pair) in raw.split('&').filter(|pair| !pair.is_empty()).enumerate() {
             if index == MOST_PAIRS {
@@ -61,7 +73,7 @@ impl Query {
             let decode =
                 |raw| text::decode(raw, Keep::Plus).map_err(|problem| QueryError::Text { number: index + 1, problem });
             let (key, value) = (decode(key)?, decode(value)?);
-            if key.starts_with('$') {
+            if has_system && key.starts_with('$') {
                 let read = query.system.read(&key, &value);
                 read.map_err(|problem| QueryError::System { key, problem })?;
             } else {

@@ -1,6 +1,7 @@
 //! Which rpc a request reaches, what its message is, and what is refused; at start and by request.
 
 mod bodies;
+mod forms;
 mod queries;
 
 use http::Method;
@@ -60,7 +61,12 @@ fn outcome(routes: &Routes, method: &str, target: &str, body: Option<&str>) -> S
         Err(Miss::Method { allowed }) => return format!("allow {}", allowed.join(", ")),
         Err(miss) => return miss.to_string(),
     };
-    match found.route.encode(&found.captures, &query, body.map(str::as_bytes)) {
+    // A body behind `form:` is one.
+    let encoded = match body.and_then(|body| body.strip_prefix("form:")) {
+        Some(form) => found.route.encode_form(&found.captures, &query, form.as_bytes()),
+        None => found.route.encode(&found.captures, &query, body.map(str::as_bytes)),
+    };
+    match encoded {
         Ok(wire) => {
             let json = codec::reply(&found.route.input, &wire, &Print::default()).unwrap();
             let rpc = found.route.rpc.rsplit('.').next().unwrap();

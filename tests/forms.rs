@@ -1,0 +1,31 @@
+//! Forms over HTTP: where they are taken, and where they are no type of a body.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use towbar::bank::SampleBank;
+
+use support::{Stage, replaced};
+
+const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
+
+#[test]
+fn a_form_is_a_body_unless_forms_are_off() {
+    let form = Some(&b"value=Wm05&category=ACCOUNT_INFO"[..]);
+    let stage = Stage::sample();
+    let put = stage.send("PUT", "/storage/k", &[FORM], form);
+    assert_eq!(put.status, 200, "{put:?}");
+    assert_eq!(stage.get("/storage/k").body, r#"{"value":"Wm05"}"#);
+    let with_charset = ("Content-Type", "Application/X-WWW-Form-Urlencoded; charset=UTF-8");
+    assert_eq!(stage.send("PUT", "/storage/k", &[with_charset], form).status, 200);
+    let wrong = stage.send("PUT", "/storage/k", &[FORM], Some(b"value=Wm05&colour=red"));
+    assert_eq!((wrong.status, wrong.refusal().1), (400, "at colour: there is no such field, in the form".to_owned()));
+    let none = stage.send("POST", "/accounts/balance", &[FORM], Some(b"a=b"));
+    assert_eq!(none.status, 405);
+
+    let off = |config| replaced(config, "requests:\n", "requests:\n  forms: false\n");
+    let stage = Stage::altered(SampleBank::new().routes().into_axum_router(), off);
+    let refused = stage.send("PUT", "/storage/k", &[FORM], form);
+    let message = "expected Content-Type application/json, found `application/x-www-form-urlencoded`";
+    assert_eq!((refused.status, refused.refusal().1.as_str()), (415, message));
+}
