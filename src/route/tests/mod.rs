@@ -24,7 +24,7 @@ import "google/protobuf/any.proto";
 message Card { string number = 1; string holder = 2; }
 message Account { oneof kind { Card card = 1; string iban = 2; } map<string, string> labels = 3; }
 message One { string id = 1; Account account = 2; string name = 3; repeated string tags = 4; int32 limit = 5;
-  string from = 6; Account other = 7; string data = 8; }
+  string from = 6; Account other = 7; string data = 8; string long_name = 9; int64 big = 10; }
 message Many { Account account = 3; int32 limit = 2; string offset = 1; string from = 4; }
 message Reply { One one = 1; }
 enum Size { NONE = 0; LARGE = 1; }
@@ -193,6 +193,59 @@ fn a_double_wildcard_leaves_what_stands_behind_it() {
             ("GET /v1//items", "no such path"),
             ("GET /v1/a//items", "no such path"),
             ("POST /v1/a/items", "allow GET, HEAD, OPTIONS, PURGE"),
+        ],
+    );
+}
+
+#[test]
+fn a_verb_stands_behind_anything() {
+    let rpcs = [
+        rpc("Literal", "One", "Reply", r#"get: "/v1/cards:batchGet""#),
+        rpc("Variable", "One", "Reply", r#"get: "/v1/{id}:read""#),
+        rpc("Star", "One", "Reply", r#"get: "/v1/*/*:read""#),
+        rpc("Stars", "One", "Reply", r#"get: "/v2/**:read""#),
+        rpc("Named", "One", "Reply", r#"get: "/v3/{name=a/*/b/*}:read""#),
+        rpc("Plain", "One", "Reply", r#"get: "/v1/{id}""#),
+    ];
+    check(
+        &routes(&rpcs.concat(), &[]).unwrap(),
+        &[
+            ("GET /v1/cards:batchGet", "Literal {}"),
+            ("GET /v1/x:read", r#"Variable {"id":"x"}"#),
+            ("GET /v1/a/b:read", "Star {}"),
+            ("GET /v2/a/b/c:read", "Stars {}"),
+            ("GET /v3/a/1/b/2:read", r#"Named {"name":"a/1/b/2"}"#),
+            ("GET /v1/x:write", r#"Plain {"id":"x:write"}"#),
+            ("GET /v1/x%3Aread", r#"Plain {"id":"x:read"}"#),
+            ("GET /v1/:read", r#"Plain {"id":":read"}"#),
+            ("GET /v1/x:", r#"Plain {"id":"x:"}"#),
+            ("GET /v2/a/b", "no such path"),
+            ("GET /v3/a/1/b/2", "no such path"),
+        ],
+    );
+}
+
+// Peers let the query or the body replace what the path said, by the field's other spelling or above 32 bits.
+#[test]
+fn a_field_of_the_path_is_the_paths_in_every_spelling_and_size() {
+    let rpcs = [
+        rpc("Get", "One", "Reply", r#"get: "/v1/{long_name}""#),
+        rpc("Put", "One", "Reply", r#"put: "/v1/{longName}/{big}" body: "*""#),
+    ];
+    const QUERY: &str = "the path gives the field another value, in the query";
+    check(
+        &routes(&rpcs.concat(), &[]).unwrap(),
+        &[
+            ("GET /v1/a?long_name=a", r#"Get {"longName":"a"}"#),
+            ("GET /v1/a?longName=a", r#"Get {"longName":"a"}"#),
+            ("GET /v1/a?long_name=b", &format!("at long_name: {QUERY}")),
+            ("GET /v1/a?longName=b", &format!("at longName: {QUERY}")),
+            ("GET /v1/a?longName=a&long_name=a", "at long_name: is given twice, in the query"),
+            (r#"PUT /v1/a/4294967297 <- {"big":"4294967297"}"#, r#"Put {"longName":"a","big":"4294967297"}"#),
+            (r#"PUT /v1/a/4294967297 <- {"big":1}"#, "at big: the path and the body give it different values"),
+            (r#"PUT /v1/a/1 <- {"longName":"b"}"#, "at long_name: the path and the body give it different values"),
+            (r#"PUT /v1/a/1 <- {"long_name":"b"}"#, "at long_name: the path and the body give it different values"),
+            (r#"PUT /v1/a/1 <- {"long_name":"a","longName":"a"}"#, "at longName: is given twice (line 1, column 29)"),
         ],
     );
 }
@@ -453,7 +506,8 @@ proptest! {
     #[test]
     fn no_target_panics(path in "[/a-c%:*.0-9]{0,16}", query in "[a-c=&%+.0-9]{0,16}") {
         let rpcs = PAIR.map(|(name, input, output, rule)| rpc(name, input, output, rule)).concat()
-            + &rpc("A", "One", "Reply", r#"get: "/a/{id}:b""#) + &rpc("B", "One", "Reply", r#"get: "/{name=a/**}""#);
+            + &rpc("A", "One", "Reply", r#"get: "/a/{id}:b""#) + &rpc("B", "One", "Reply", r#"get: "/{name=a/**}""#)
+            + &rpc("C", "One", "Reply", r#"get: "/{name=**}/b/{id}:c""#);
         let routes = routes(&rpcs, &[]).unwrap();
         let _ = outcome(&routes, "GET", &format!("/{path}?{query}"), None);
     }
