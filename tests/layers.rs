@@ -28,6 +28,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("rustls", &["tls", "upstream", "listener", "app", "bank"]),
     ("tokio_rustls", &["upstream", "listener"]),
     ("rcgen", &["bank"]),
+    ("x509_parser", &["tls"]),
+    ("aws_lc_rs", &["tls"]),
     ("hyper", &["listener"]),
     ("hyper_util", &["listener"]),
     ("h2", &["upstream"]),

@@ -108,13 +108,16 @@ fn a_pin_does_not_spare_the_proof_of_the_key() {
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(thief.key.serialize_der()));
     let key = aws_lc_rs_key(&key);
     let shown = rustls::sign::CertifiedKey::new(vec![bank.certificate.clone()], key);
-    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(shown)));
-    let error = handshake(Arc::new(config), &pinned(&[&bank.pins()[0]])).unwrap();
-    assert!(error.contains("BadSignature"), "{error}");
+    let shown = Arc::new(rustls::sign::SingleCertAndKey::from(shown));
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(shown.clone());
+        let error = handshake(Arc::new(config), &pinned(&[&bank.pins()[0]])).unwrap();
+        assert!(error.contains("BadSignature"), "{version:?}: {error}");
+    }
 }
 
 fn aws_lc_rs_key(key: &PrivateKeyDer<'_>) -> Arc<dyn rustls::sign::SigningKey> {

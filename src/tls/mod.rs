@@ -19,6 +19,7 @@ use rustls::{ClientConfig, InconsistentKeys, RootCertStore, ServerConfig, Suppor
 
 use crate::problem::Problem;
 
+use pin::{Check, Verifier};
 pub use pin::{Pin, PinError, explain};
 
 /// Where an end's certificate chain and private key are.
@@ -153,13 +154,14 @@ pub fn client(identity: Option<Identity>, servers: &Servers, alpn: &[&[u8]]) -> 
 }
 
 fn verifier(servers: &Servers) -> Result<Arc<dyn ServerCertVerifier>, Problem> {
-    Ok(match servers {
+    let certificate = match servers {
         Servers::Trusted(Trust(roots)) => {
             let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots.clone()), provider());
-            Arc::new(pin::Explaining(builder.build().map_err(Problem::new)?))
+            Check::Standard(builder.build().map_err(Problem::new)?)
         }
-        Servers::Pinned(pins) => Arc::new(pin::Pinned { pins: pins.clone(), provider: provider() }),
-    })
+        Servers::Pinned(pins) => Check::Pinned(pins.clone()),
+    };
+    Ok(Arc::new(Verifier { certificate, provider: provider() }))
 }
 
 fn provider() -> Arc<CryptoProvider> {

@@ -84,36 +84,37 @@ fn hex(text: &str) -> Option<Vec<u8>> {
     Some(pairs.iter().map(|[high, low]| (high << 4 | low) as u8).collect())
 }
 
-/// Takes servers whose certificate fits one of the pins.
+/// Verifies a server: its certificate in one of two ways, the handshake's signature always in the same.
 #[derive(Debug)]
-pub(super) struct Pinned {
-    pub(super) pins: Vec<Pin>,
+pub(super) struct Verifier {
+    pub(super) certificate: Check,
     pub(super) provider: Arc<CryptoProvider>,
 }
 
-impl ServerCertVerifier for Pinned {
+/// How a server's certificate is verified.
+#[derive(Debug)]
+pub(super) enum Check {
+    /// It fits one of the pins, and its dates hold.
+    Pinned(Vec<Pin>),
+    /// As ever; where it is refused, the error says what is peculiar about it, and how to pin it.
+    Standard(Arc<WebPkiServerVerifier>),
+}
+
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let (_, parsed) = X509Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding)?;
-        if !self.pins.iter().any(|pin| pin.fits(certificate, parsed.tbs_certificate.subject_pki.raw)) {
-            let found = Pin::certificate(certificate);
-            return Err(other(format!("the server's certificate fits none of the pins; it is {found}")));
+        match &self.certificate {
+            Check::Pinned(pins) => verify_pinned(pins, certificate, now),
+            Check::Standard(standard) => standard
+                .verify_server_cert(certificate, intermediates, name, ocsp, now)
+                .map_err(|error| with_advice(error, certificate)),
         }
-        let validity = parsed.validity();
-        let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-        if now < validity.not_before.timestamp() {
-            return Err(CertificateError::NotValidYet.into());
-        }
-        if now > validity.not_after.timestamp() {
-            return Err(CertificateError::Expired.into());
-        }
-        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -139,51 +140,36 @@ impl ServerCertVerifier for Pinned {
     }
 }
 
-/// Verifies as ever; where it refuses, it says what is peculiar about the certificate, and how to pin it.
-#[derive(Debug)]
-pub(super) struct Explaining(pub(super) Arc<WebPkiServerVerifier>);
-
-impl ServerCertVerifier for Explaining {
-    fn verify_server_cert(
-        &self,
-        certificate: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        ocsp: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let verified = self.0.verify_server_cert(certificate, intermediates, name, ocsp, now);
-        verified.map_err(|error| match peculiarities(certificate) {
-            Some(found) => {
-                let pin = Pin::certificate(certificate);
-                other(format!(
-                    "{error}; the certificate {found}: if it is the backend's own, write upstream.tls.pins: [{pin}]"
-                ))
-            }
-            None => error,
-        })
+fn verify_pinned(
+    pins: &[Pin],
+    certificate: &CertificateDer<'_>,
+    now: UnixTime,
+) -> Result<ServerCertVerified, rustls::Error> {
+    let (_, parsed) = X509Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding)?;
+    if !pins.iter().any(|pin| pin.fits(certificate, parsed.tbs_certificate.subject_pki.raw)) {
+        let found = Pin::certificate(certificate);
+        return Err(other(format!("the server's certificate fits none of the pins; it is {found}")));
     }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls12_signature(message, certificate, signed)
+    let validity = parsed.validity();
+    let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+    if now < validity.not_before.timestamp() {
+        return Err(CertificateError::NotValidYet.into());
     }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls13_signature(message, certificate, signed)
+    if now > validity.not_after.timestamp() {
+        return Err(CertificateError::Expired.into());
     }
+    Ok(ServerCertVerified::assertion())
+}
 
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
+fn with_advice(error: rustls::Error, certificate: &[u8]) -> rustls::Error {
+    match peculiarities(certificate) {
+        Some(found) => {
+            let (error, pin) = (explain(&error), Pin::certificate(certificate));
+            other(format!(
+                "{error}; the certificate {found}: if it is the backend's own, write upstream.tls.pins: [{pin}]"
+            ))
+        }
+        None => error,
     }
 }
 
