@@ -3,8 +3,6 @@
 //! One table from gRPC codes to HTTP statuses (google/rpc/code.proto, "HTTP Mapping"), one place that says which details
 //! leave and which do not. Nothing here names an address, a file or our code.
 
-use axum::body::Body;
-use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
@@ -14,6 +12,7 @@ use prost::Message as _;
 use serde_json::{Map, Value, json};
 use tonic::Code;
 
+use crate::answer::{Body, Response};
 use crate::codec;
 use crate::protos::google::rpc;
 use crate::route::{EncodeError, Miss, QueryError};
@@ -75,7 +74,7 @@ impl Refusal {
     /// The answer to OPTIONS where no rule is for it: the methods of the path.
     #[must_use]
     pub fn options(allowed: &[String]) -> Response {
-        let mut response = Response::new(Body::empty());
+        let mut response = Response::new(Body::default());
         *response.status_mut() = StatusCode::NO_CONTENT;
         if let Ok(allow) = HeaderValue::try_from(allowed.join(", ")) {
             response.headers_mut().insert(ALLOW, allow);

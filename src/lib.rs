@@ -4,7 +4,7 @@
 //! above its own (`tests/layers.rs` holds them in place):
 //!
 //! ```text
-//! problem  protos  block  template       bytes, text, generated code
+//! problem  protos  block  template  answer   bytes, text, generated code
 //! json  wire                             the two notations
 //! schema                                 descriptors, compiled
 //! codec                                  JSON <-> wire
@@ -18,6 +18,7 @@
 //! cli                                    commands
 //! ```
 
+pub mod answer;
 pub mod app;
 pub mod bank;
 pub mod block;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 const ROWS: &[&[&str]] = &[
-    &["problem", "protos", "block", "template"],
+    &["problem", "protos", "block", "template", "answer"],
     &["json", "wire"],
     &["schema"],
     &["codec"],
@@ -34,7 +34,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("hyper_util", &["listener"]),
     ("h2", &["upstream"]),
     ("tonic", &["upstream", "error", "proxy", "bank"]),
-    ("axum", &["listener", "error", "proxy"]),
+    ("axum", &["bank"]),
     ("tower_http", &["proxy"]),
     ("tokio", &["upstream", "listener", "proxy", "cli", "bank"]),
     ("clap", &["cli"]),

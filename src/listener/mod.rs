@@ -6,13 +6,15 @@
 mod malformed;
 mod worker;
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
@@ -20,6 +22,7 @@ use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
+use tower_service::Service;
 
 use crate::tls::IdentityFiles;
 
@@ -52,6 +55,28 @@ pub enum Plain {
     Http1,
     /// HTTP/2 with prior knowledge (RFC 9113, section 3.3).
     Http2,
+}
+
+/// What answers the requests of connections.
+pub trait Answerer:
+    Service<Request<Incoming>, Response = http::Response<Self::Body>, Error = Infallible, Future: Send>
+    + Clone
+    + Send
+    + 'static
+{
+    /// The body of its answers.
+    type Body: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static;
+}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+impl<S, B> Answerer for S
+where
+    S: Service<Request<Incoming>, Response = http::Response<B>, Error = Infallible, Future: Send>,
+    S: Clone + Send + 'static,
+    B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    type Body = B;
 }
 
 /// A bound listener.
@@ -93,7 +118,7 @@ impl Listener {
     }
 
     /// Serves on the runtime of the caller until `stop` is ready, then finishes the calls in flight.
-    pub async fn serve(self, service: Router, stop: impl Future<Output = ()>) {
+    pub async fn serve(self, service: impl Answerer, stop: impl Future<Output = ()>) {
         let draining = GracefulShutdown::new();
         let (tcp, connection) = self.with(service);
         accept(tcp, stop, |stream| drop(tokio::spawn(connection.clone().serve(stream, draining.watcher())))).await;
@@ -105,9 +130,9 @@ impl Listener {
     ///
     /// # Errors
     /// The operating system's, when a thread cannot be started.
-    pub async fn serve_on_all_cores(
+    pub async fn serve_on_all_cores<S: Answerer>(
         self,
-        mut service: impl FnMut() -> Router,
+        mut service: impl FnMut() -> S,
         stop: impl Future<Output = ()>,
     ) -> io::Result<()> {
         let (tcp, connection) = self.with(service());
@@ -117,7 +142,7 @@ impl Listener {
         Ok(())
     }
 
-    fn with(self, service: Router) -> (TcpListener, Connection) {
+    fn with<S>(self, service: S) -> (TcpListener, Connection<S>) {
         let Self { tcp, tls, plain, malformed } = self;
         (tcp, Connection { tls, plain, malformed, service })
     }
@@ -150,14 +175,14 @@ async fn drain(draining: GracefulShutdown) {
 }
 
 #[derive(Clone)]
-struct Connection {
+struct Connection<S> {
     tls: Option<TlsAcceptor>,
     plain: Plain,
     malformed: Option<Malformed>,
-    service: Router,
+    service: S,
 }
 
-impl Connection {
+impl<S: Answerer> Connection<S> {
     async fn serve(self, stream: TcpStream, draining: hyper_util::server::graceful::Watcher) {
         // A failure of one option of the socket is no reason to refuse the caller.
         let _ = stream.set_nodelay(true);

@@ -7,12 +7,11 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use axum::Router;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Connection, drain};
+use super::{Answerer, Connection, drain};
 
 /// The threads. When they are dropped, they finish the calls in flight and end.
 pub(super) struct Workers(Vec<Worker>);
@@ -26,7 +25,7 @@ struct Worker {
 
 impl Workers {
     /// As many as this process may use cores, each with a service of its own.
-    pub(super) fn start(connection: &Connection, mut service: impl FnMut() -> Router) -> io::Result<Self> {
+    pub(super) fn start<S: Answerer>(connection: &Connection<S>, mut service: impl FnMut() -> S) -> io::Result<Self> {
         let count = std::thread::available_parallelism().map_or(1, usize::from);
         let start = |index| Worker::start(index, Connection { service: service(), ..connection.clone() });
         (0..count).map(start).collect::<io::Result<_>>().map(Self)
@@ -57,7 +56,7 @@ impl Workers {
 }
 
 impl Worker {
-    fn start(index: usize, connection: Connection) -> io::Result<Self> {
+    fn start<S: Answerer>(index: usize, connection: Connection<S>) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (streams, received) = mpsc::unbounded_channel();
         let (end, ended) = oneshot::channel();
@@ -71,8 +70,8 @@ impl Worker {
     }
 }
 
-async fn serve(
-    connection: Connection,
+async fn serve<S: Answerer>(
+    connection: Connection<S>,
     mut received: mpsc::UnboundedReceiver<std::net::TcpStream>,
     count: Arc<AtomicUsize>,
 ) {

@@ -5,27 +5,32 @@
 //! ```
 //! Values move forward only. What is refused is refused before the backend hears of it.
 
+mod request;
+
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::{Body, Bytes};
-use axum::extract::{Request, State};
-use axum::response::{IntoResponse as _, Response};
-use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
-use http::{HeaderName, Method, StatusCode};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use http::{Method, Request, StatusCode};
+use http_body::Body as _;
 use tokio::time::Instant;
 use tonic::Code;
-use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::catch_panic::{CatchPanic, CatchPanicLayer};
+use tower_layer::Layer as _;
+use tower_service::Service;
 
+use crate::answer::{Body, Response};
 use crate::error::{self, Refusal};
 use crate::listener::Malformed;
 use crate::metadata::Metadata;
 use crate::route::{Found, Miss, Query, Route, Routes};
 use crate::schema::Schema;
 use crate::upstream::{CallError, Upstream};
+use request::Media;
 
 pub use crate::error::StatusHeaders;
 
@@ -63,27 +68,36 @@ pub struct Gateway {
     pub config: Arc<Config>,
 }
 
-/// What a body is written in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Media {
-    Json,
-    Form,
-}
+/// A request's body as a connection gives it.
+pub trait Incoming: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static {}
 
-const FORM: &str = "application/x-www-form-urlencoded";
+impl<B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static> Incoming for B {}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The service that answers every request.
-pub fn service(gateway: Gateway) -> Router {
-    // RFC 9111, section 5.2.2.5: what a bank answers is nobody else's to keep.
-    let no_store = SetResponseHeaderLayer::if_not_present(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    let no_sniff = HeaderName::from_static("x-content-type-options");
-    let no_sniff = SetResponseHeaderLayer::overriding(no_sniff, HeaderValue::from_static("nosniff"));
-    Router::new()
-        .fallback(handle)
-        .with_state(Arc::new(gateway))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(no_store)
-        .layer(no_sniff)
+#[must_use]
+pub fn service(gateway: Gateway) -> CatchPanic<Front, Panicked> {
+    CatchPanicLayer::custom(panicked as Panicked).layer(Front(Arc::new(gateway)))
+}
+
+/// Answers every request with its gateway.
+#[derive(Clone)]
+pub struct Front(Arc<Gateway>);
+
+impl<B: Incoming> Service<Request<B>> for Front {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let gateway = Arc::clone(&self.0);
+        Box::pin(async move { Ok(handle(&gateway, request).await) })
+    }
 }
 
 /// The answers to what is no HTTP/1.1, for the listener: the service is not asked for them.
@@ -92,13 +106,16 @@ pub fn malformed(config: &Config) -> Malformed {
     Arc::new(move |status| Refusal::malformed(status).into_text(names.as_ref()))
 }
 
+/// What [`panicked`] is, as a type.
+pub type Panicked = fn(Box<dyn std::any::Any + Send>) -> Response;
+
 /// The answer after a fault of ours. The panic's text is in the log, where the panic hook put it.
 fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
     let message = "an internal error; the outcome of the call is unknown";
-    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Internal, message).into_response(None)
+    guarded(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Internal, message).into_response(None))
 }
 
-async fn handle(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
+async fn handle<B: Incoming>(gateway: &Gateway, request: Request<B>) -> Response {
     let started = Instant::now();
     let names = gateway.config.status_headers.as_ref();
     let is_head = request.method() == Method::HEAD;
@@ -111,12 +128,20 @@ async fn handle(State(gateway): State<Arc<Gateway>>, request: Request) -> Respon
             response
         }
     };
-    if is_head { without_body(response) } else { response }
+    guarded(if is_head { without_body(response) } else { response })
+}
+
+/// What every answer says to those that pass it on or show it.
+fn guarded(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    // RFC 9111, section 5.2.2.5: what a bank answers is nobody else's to keep, unless it says so itself.
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
 }
 
 /// RFC 9110, section 9.3.2: what GET would be answered, its length included, but for the body.
 fn without_body(mut response: Response) -> Response {
-    use http_body::Body as _;
     let body = std::mem::take(response.body_mut());
     if let Some(length) = body.size_hint().exact().filter(|_| response.status() != StatusCode::NO_CONTENT) {
         response.headers_mut().insert(CONTENT_LENGTH, length.into());
@@ -133,7 +158,7 @@ impl Gateway {
         Self { schema, routes, upstream: upstream.for_worker(), metadata: metadata.clone(), config: config.clone() }
     }
 
-    async fn answer(&self, request: Request, started: Instant) -> Result<Response, Refusal> {
+    async fn answer<B: Incoming>(&self, request: Request<B>, started: Instant) -> Result<Response, Refusal> {
         let deadline = started + self.upstream.deadline;
         let (head, body) = request.into_parts();
         let query = Query::parse(head.uri.query().unwrap_or_default());
@@ -162,66 +187,8 @@ impl Gateway {
         Ok(self.success(json, &reply.metadata))
     }
 
-    /// The body, if the request has one.
-    async fn read_body(
-        &self,
-        route: &Route,
-        headers: &HeaderMap,
-        body: Body,
-        deadline: Instant,
-    ) -> Result<Option<(Bytes, Media)>, Refusal> {
-        use http_body::Body as _;
-        if body.is_end_stream() {
-            return Ok(None);
-        }
-        let limit = self.config.body_limit;
-        let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-        if declared.is_some_and(|length| length > limit as u64) {
-            return Err(too_large(limit));
-        }
-        let read = tokio::time::timeout_at(deadline, Limited::new(body, limit).collect()).await;
-        let read = read.map_err(|_| {
-            Refusal::new(StatusCode::REQUEST_TIMEOUT, Code::DeadlineExceeded, "the body did not arrive in time")
-        })?;
-        let bytes = read.map_err(|error| match error.downcast_ref::<LengthLimitError>() {
-            Some(_) => too_large(limit),
-            None => Refusal::bad_request("the body broke off"),
-        })?;
-        let bytes = bytes.to_bytes();
-        if bytes.is_empty() {
-            return Ok(None);
-        }
-        if !route.takes_body() {
-            return Err(Refusal::encode(&route.body_unexpected()));
-        }
-        let media = self.media(route, headers)?;
-        check_encoding(headers)?;
-        Ok(Some((bytes, media)))
-    }
-
-    fn media(&self, route: &Route, headers: &HeaderMap) -> Result<Media, Refusal> {
-        let mut values = headers.get_all(CONTENT_TYPE).iter();
-        let (first, second) = (values.next(), values.next());
-        let text = first.and_then(|value| value.to_str().ok()).filter(|_| second.is_none());
-        let media_type = text.map(|text| text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
-        let is_json = media_type.as_deref().is_some_and(|media_type| {
-            media_type == "application/json"
-                || media_type.ends_with("+json")
-                || self.config.json_types.iter().any(|json| json == media_type)
-        });
-        if is_json {
-            return Ok(Media::Json);
-        }
-        if self.config.forms && route.takes_form() && media_type.as_deref() == Some(FORM) {
-            return Ok(Media::Form);
-        }
-        let found = media_type.map_or_else(|| "none".to_owned(), |media_type| format!("`{media_type}`"));
-        let message = format!("expected Content-Type application/json, found {found}");
-        Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::InvalidArgument, message))
-    }
-
     fn success(&self, json: Vec<u8>, metadata: &HeaderMap) -> Response {
-        let mut response = Body::from(json).into_response();
+        let mut response = Response::new(Body::from(json));
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(names) = &self.config.status_headers {
@@ -236,21 +203,6 @@ impl Gateway {
             headers.append(name, value.clone());
         }
     }
-}
-
-/// RFC 9110, section 15.5.16: a coding that is not taken is 415 too, and `Accept-Encoding` would say which is.
-fn check_encoding(headers: &HeaderMap) -> Result<(), Refusal> {
-    let codings = headers.get_all(CONTENT_ENCODING).iter();
-    if codings.into_iter().all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-        return Ok(());
-    }
-    let message = "expected a body without Content-Encoding, found one with it";
-    Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::InvalidArgument, message))
-}
-
-fn too_large(limit: usize) -> Refusal {
-    let message = format!("expected a body of at most {limit} bytes, found more");
-    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, Code::ResourceExhausted, message)
 }
 
 /// One line a call: the template, never the path or the query, which hold account numbers and tokens.
