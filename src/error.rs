@@ -152,6 +152,29 @@ impl Refusal {
         Self::bad_gateway(Code::Internal, "the backend's reply cannot be read; the call itself has succeeded")
     }
 
+    /// A message of a stream that is none of its type.
+    #[must_use]
+    pub fn undecodable_message() -> Self {
+        Self::bad_gateway(Code::Internal, "a message of the backend cannot be read; the outcome of the call is unknown")
+    }
+
+    /// A fault of ours.
+    #[must_use]
+    pub fn internal() -> Self {
+        let message = "an internal error; the outcome of the call is unknown";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Internal, message)
+    }
+
+    /// The same with words before and behind its message.
+    #[must_use]
+    pub fn explained(mut self, before: &str, behind: Option<&str>) -> Self {
+        self.message = format!("{before}: {}", self.message);
+        if let Some(behind) = behind {
+            self.message = format!("{}; {behind}", self.message);
+        }
+        self
+    }
+
     fn bad_gateway(code: Code, message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_GATEWAY, code, message)
     }
@@ -196,18 +219,24 @@ impl Refusal {
         self.into_text(names).map(Body::from)
     }
 
-    /// The same with its body as text.
+    /// The `google.rpc.Status`, in one line.
     #[must_use]
-    pub fn into_text(self, names: Option<&StatusHeaders>) -> http::Response<String> {
+    pub fn status_json(&self) -> String {
         let mut body = Map::new();
         body.insert("code".to_owned(), json!(self.code as i32));
         if !self.message.is_empty() {
             body.insert("message".to_owned(), json!(self.message));
         }
         if !self.details.is_empty() {
-            body.insert("details".to_owned(), Value::Array(self.details));
+            body.insert("details".to_owned(), json!(self.details));
         }
-        let mut response = http::Response::new(Value::Object(body).to_string());
+        Value::Object(body).to_string()
+    }
+
+    /// The same with its body as text.
+    #[must_use]
+    pub fn into_text(self, names: Option<&StatusHeaders>) -> http::Response<String> {
+        let mut response = http::Response::new(self.status_json());
         *response.status_mut() = self.http;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

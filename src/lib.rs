@@ -11,7 +11,9 @@
 //! route                                  method, path, query -> message
 //! tls  metadata                          parts
 //! upstream  listener                     the two ends
+//! telemetry                              what is told of a call
 //! error                                  every refusal -> status and body
+//! stream                                 calls of several messages
 //! proxy                                  the handler
 //! config                                 the file
 //! app  bank                              all joined; the sample bank
@@ -34,6 +36,8 @@ pub mod protos;
 pub mod proxy;
 pub mod route;
 pub mod schema;
+pub mod stream;
+pub mod telemetry;
 pub mod template;
 pub mod tls;
 pub mod upstream;

@@ -112,10 +112,6 @@ fn a_rule_that_cannot_be_served_is_told_by_its_rpc_and_template() {
             ],
         ),
         (
-            get_with(r#"get: "/v1""#).replace("returns (", "returns (stream "),
-            &[r#"shop.v1.Orders.Get: "/v1": the rpc streams, which is not served yet"#],
-        ),
-        (
             get_with(r#"get: "/v1" response_body: "itme""#),
             &[r#"shop.v1.Orders.Get: "/v1": response_body "itme": expected a field of `shop.v1.Order`, found `itme`"#],
         ),

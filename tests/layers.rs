@@ -12,7 +12,9 @@ const ROWS: &[&[&str]] = &[
     &["route"],
     &["tls", "metadata"],
     &["upstream", "listener"],
+    &["telemetry"],
     &["error"],
+    &["stream"],
     &["proxy"],
     &["config"],
     &["app", "bank"],
@@ -36,7 +38,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("tonic", &["upstream", "error", "proxy", "bank"]),
     ("axum", &["bank"]),
     ("tower_http", &["proxy"]),
-    ("tokio", &["upstream", "listener", "proxy", "cli", "bank"]),
+    ("tokio", &["upstream", "listener", "telemetry", "stream", "proxy", "cli", "bank"]),
     ("clap", &["cli"]),
     ("wide", &["block"]),
 ];

@@ -27,7 +27,7 @@ fn routes(rules: &str, service: &str) -> Result<Vec<String>, Vec<String>> {
             let rpc = route.rpc.rsplit('.').next().unwrap();
             format!("{} {} {rpc}", route.method, route.template)
         };
-        routes.all().iter().map(line).collect()
+        routes.all().iter().map(|route| line(route)).collect()
     })
 }
 

@@ -20,7 +20,7 @@ pub(super) fn print(settings: &Settings) -> Outcome {
             return Err(problems);
         }
     };
-    let rows: Vec<[String; 5]> = routes.all().iter().map(row).collect();
+    let rows: Vec<[String; 5]> = routes.all().iter().map(|route| row(route)).collect();
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.chain([HEADER[column].len()]).max().unwrap_or_default()

@@ -22,8 +22,9 @@ use http::HeaderName;
 use crate::codec::Print;
 use crate::problem::Problem;
 use crate::route::{self, RpcOptions, UnknownKeys};
+use crate::stream::Format;
 use crate::tls::{IdentityFiles, PinError};
-use crate::{listener, metadata, proxy, upstream};
+use crate::{listener, metadata, proxy, stream, upstream};
 use reader::{Noted, Problems, Read, Section, Value};
 use yaml::{Node, Spot};
 
@@ -33,7 +34,7 @@ const STATUS_HEADER: HeaderName = HeaderName::from_static("token-grpc-status");
 const MESSAGE_HEADER: HeaderName = HeaderName::from_static("token-grpc-message");
 
 const KEYS: &[&str] =
-    &["listen", "schema", "rules", "upstream", "requests", "json", "metadata", "status_headers", "rpcs"];
+    &["listen", "schema", "rules", "upstream", "requests", "streams", "json", "metadata", "status_headers", "rpcs"];
 const REQUEST_KEYS: &[&str] = &["body_limit", "json_types", "forms", "ignore_query"];
 /// What `json` says, for all rpcs or for one.
 const JSON_KEYS: &[&str] = &[
@@ -273,7 +274,19 @@ impl<'a> Source<'a> {
             body_limit: or_default(value("body_limit"), Value::size, proxy::BODY_LIMIT),
             json_types: value("json_types").map_or(Vec::new(), |value| value.each(json_type)),
             forms: or_default(value("forms"), Value::truth, true),
+            streams: self.streams(),
             status_headers,
+        }
+    }
+
+    fn streams(&self) -> stream::Config {
+        let section = self.section("streams", &["format", "deadline", "keep_alive"]);
+        let value = |key| section.and_then(|section| section.value(key));
+        let format = |value: &Value| value.parsed("a form of streams", value::stream_format);
+        stream::Config {
+            format: or_default(value("format"), format, Format::Ndjson),
+            deadline: or_default(value("deadline"), Value::duration, stream::DEADLINE),
+            keep_alive: or_default(value("keep_alive"), Value::duration, stream::KEEP_ALIVE),
         }
     }
 

@@ -3,6 +3,7 @@
 //! An `Err` is the message without the key before it: "expected ..., found ...". Knows neither file nor keys, so flags
 //! are read by the same functions.
 
+use crate::stream::Format;
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
@@ -182,6 +183,16 @@ pub(super) fn keeps_annotations(text: &str) -> Result<bool, String> {
         "keep" => Ok(true),
         "replace" => Ok(false),
         _ => Err(format!("expected `replace` or `keep`, found `{text}`")),
+    }
+}
+
+/// The form of a stream.
+pub(super) fn stream_format(text: &str) -> Result<Format, String> {
+    match text {
+        "ndjson" => Ok(Format::Ndjson),
+        "sse" => Ok(Format::Sse),
+        "array" => Ok(Format::Array),
+        _ => Err(format!("expected `ndjson`, `sse` or `array`, found `{text}`")),
     }
 }
 

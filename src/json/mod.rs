@@ -4,12 +4,14 @@
 //! second value after the first. The caller drives: it asks what comes ([`Scanner::peek`]) and takes it. Knows no
 //! protobuf.
 
+mod split;
 mod string;
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 
 use crate::block::{Padded, Piece};
+pub use split::{Series, SplitError, Splitter};
 use string::special;
 pub use string::{put_plain_member, put_plain_string, put_string};
 

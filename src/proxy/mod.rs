@@ -6,15 +6,16 @@
 //! Values move forward only. What is refused is refused before the backend hears of it.
 
 mod request;
+mod streaming;
 
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use http::request::Parts;
 use http::{Method, Request, StatusCode};
 use http_body::Body as _;
 use tokio::time::Instant;
@@ -24,12 +25,14 @@ use tower_layer::Layer as _;
 use tower_service::Service;
 
 use crate::answer::{Body, Response};
+use crate::codec::HttpBody;
 use crate::error::{self, Refusal};
 use crate::listener::Malformed;
 use crate::metadata::Metadata;
-use crate::route::{Found, Miss, Query, Route, Routes};
+use crate::route::{Miss, Query, Route, Routes};
 use crate::schema::Schema;
-use crate::upstream::{CallError, Upstream};
+use crate::upstream::{Reply, Upstream};
+use crate::{stream, telemetry};
 use request::Media;
 
 pub use crate::error::StatusHeaders;
@@ -50,6 +53,8 @@ pub struct Config {
     pub json_types: Vec<String>,
     /// Whether `application/x-www-form-urlencoded` is taken.
     pub forms: bool,
+    /// How calls of several messages are answered.
+    pub streams: stream::Config,
     /// Headers that repeat the gRPC status.
     pub status_headers: Option<StatusHeaders>,
 }
@@ -74,6 +79,16 @@ pub trait Incoming: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send 
 impl<B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static> Incoming for B {}
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A request whose route is found.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    head: &'a Parts,
+    query: &'a Query,
+    route: &'a Arc<Route>,
+    captures: &'a [&'a str],
+    started: Instant,
+}
 
 /// The service that answers every request.
 #[must_use]
@@ -111,11 +126,10 @@ pub type Panicked = fn(Box<dyn std::any::Any + Send>) -> Response;
 
 /// The answer after a fault of ours. The panic's text is in the log, where the panic hook put it.
 fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
-    let message = "an internal error; the outcome of the call is unknown";
-    guarded(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Internal, message).into_response(None))
+    guarded(Refusal::internal().into_response(None))
 }
 
-async fn handle<B: Incoming>(gateway: &Gateway, request: Request<B>) -> Response {
+async fn handle<B: Incoming>(gateway: &Arc<Gateway>, request: Request<B>) -> Response {
     let started = Instant::now();
     let names = gateway.config.status_headers.as_ref();
     let is_head = request.method() == Method::HEAD;
@@ -159,38 +173,73 @@ impl Gateway {
     }
 
     async fn answer<B: Incoming>(&self, request: Request<B>, started: Instant) -> Result<Response, Refusal> {
-        let deadline = started + self.upstream.deadline;
         let (head, body) = request.into_parts();
         let query = Query::parse(head.uri.query().unwrap_or_default());
         let query = query.map_err(|error| Refusal::query(&error))?;
-        let Found { route, captures } = match self.routes.find(&head.method, head.uri.path(), &query) {
+        let found = match self.routes.find(&head.method, head.uri.path(), &query) {
             Ok(found) => found,
             Err(Miss::Method { allowed }) if head.method == Method::OPTIONS => return Ok(Refusal::options(&allowed)),
             Err(miss) => return Err(Refusal::miss(miss)),
         };
+        let asked = Asked { head: &head, query: &query, route: found.route, captures: &found.captures, started };
+        if found.route.client_streams || found.route.server_streams {
+            self.stream(asked, body).await
+        } else {
+            self.unary(asked, body).await
+        }
+    }
+
+    async fn unary<B: Incoming>(&self, asked: Asked<'_>, body: B) -> Result<Response, Refusal> {
+        let Asked { head, query, route, started, .. } = asked;
+        let deadline = started + self.upstream.deadline;
+        let message = self.message(asked, body, deadline).await?;
+        let metadata = self.metadata(&head.headers)?;
+        let called = self.upstream.call(&route.rpc_path, metadata, &message, deadline).await;
+        telemetry::called(&head.method, route, called.as_ref().err(), started.elapsed());
+        let reply = called.map_err(|error| Refusal::call(error, &self.schema))?;
+        self.reply(route, query, &reply)
+    }
+
+    /// The request message of a call that has one.
+    async fn message<B: Incoming>(&self, asked: Asked<'_>, body: B, deadline: Instant) -> Result<Vec<u8>, Refusal> {
+        let Asked { head, query, route, captures, .. } = asked;
         let body = self.read_body(route, &head.headers, body, deadline).await?;
         let message = match &body {
-            Some((form, Media::Form)) => route.encode_form(&captures, &query, form),
-            Some((json, Media::Json)) => route.encode(&captures, &query, Some(json)),
-            None => route.encode(&captures, &query, None),
+            Some((form, Media::Form)) => route.encode_form(captures, query, form),
+            Some((json, Media::Json)) => route.encode(captures, query, Some(json)),
+            Some((data, Media::Raw(content_type))) => {
+                route.encode_raw(captures, query, &HttpBody { content_type, data })
+            }
+            None if route.is_raw_request => route.encode_raw(captures, query, &HttpBody::default()),
+            None => route.encode(captures, query, None),
         };
-        let message = message.map_err(|error| Refusal::encode(&error))?;
-        let metadata =
-            self.metadata.for_backend(&head.headers).map_err(|error| Refusal::bad_request(error.to_string()))?;
-        let called = self.upstream.call(&route.rpc_path, metadata, &message, deadline).await;
-        log(&head.method, route, called.as_ref().err(), started.elapsed());
-        let reply = called.map_err(|error| Refusal::call(error, &self.schema))?;
-        let json = route.decode(&reply.message, query.system()).map_err(|error| {
+        message.map_err(|error| Refusal::encode(&error))
+    }
+
+    fn metadata(&self, headers: &HeaderMap) -> Result<HeaderMap, Refusal> {
+        self.metadata.for_backend(headers).map_err(|error| Refusal::bad_request(error.to_string()))
+    }
+
+    /// The answer to a call of one message.
+    fn reply(&self, route: &Route, query: &Query, reply: &Reply) -> Result<Response, Refusal> {
+        let made = if route.is_raw_reply {
+            route
+                .raw_reply(&reply.message, |body| (content_type(body.content_type), part_of(&reply.message, body.data)))
+        } else {
+            let json = route.decode(&reply.message, query.system());
+            json.map(|json| (HeaderValue::from_static("application/json"), json.into()))
+        };
+        let (content_type, body) = made.map_err(|error| {
             tracing::error!(rpc = route.rpc, %error, "the backend's reply cannot be decoded");
             Refusal::undecodable()
         })?;
-        Ok(self.success(json, &reply.metadata))
+        Ok(self.success(content_type, body, &reply.metadata))
     }
 
-    fn success(&self, json: Vec<u8>, metadata: &HeaderMap) -> Response {
-        let mut response = Response::new(Body::from(json));
+    fn success(&self, content_type: HeaderValue, body: Bytes, metadata: &HeaderMap) -> Response {
+        let mut response = Response::new(Body::Whole(body));
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CONTENT_TYPE, content_type);
         if let Some(names) = &self.config.status_headers {
             error::status_headers(headers, names, Code::Ok, "");
         }
@@ -205,13 +254,19 @@ impl Gateway {
     }
 }
 
-/// One line a call: the template, never the path or the query, which hold account numbers and tokens.
-fn log(method: &Method, route: &Route, error: Option<&CallError>, took: Duration) {
-    let template = route.template.split('?').next().unwrap_or_default();
-    let (rpc, ms) = (&route.rpc, took.as_millis());
-    match error {
-        None => tracing::debug!(%method, template, rpc, ms, "answered"),
-        Some(error @ CallError::Status { .. }) => tracing::debug!(%method, template, rpc, ms, %error, "refused"),
-        Some(error) => tracing::warn!(%method, template, rpc, ms, %error, "failed"),
+/// The content type of a reply that passes as it is; what is none, or no header, is bytes of an unknown type.
+fn content_type(text: &str) -> HeaderValue {
+    let unknown = HeaderValue::from_static("application/octet-stream");
+    HeaderValue::from_str(text).ok().filter(|value| !value.is_empty()).unwrap_or(unknown)
+}
+
+/// `part` of `whole` without a copy, where it is one.
+fn part_of(whole: &Bytes, part: &[u8]) -> Bytes {
+    let within = whole.as_ptr_range();
+    let range = part.as_ptr_range();
+    if within.start <= range.start && range.end <= within.end {
+        whole.slice_ref(part)
+    } else {
+        Bytes::copy_from_slice(part)
     }
 }

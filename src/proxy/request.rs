@@ -9,13 +9,17 @@ use tonic::Code;
 
 use super::{Gateway, Incoming};
 use crate::error::Refusal;
+use crate::json::Series;
 use crate::route::Route;
+use crate::stream::Reading;
 
 /// What a body is written in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Media {
     Json,
     Form,
+    /// Anything, of this content type.
+    Raw(String),
 }
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -58,24 +62,56 @@ impl Gateway {
     }
 
     fn media(&self, route: &Route, headers: &HeaderMap) -> Result<Media, Refusal> {
-        let mut values = headers.get_all(CONTENT_TYPE).iter();
-        let (first, second) = (values.next(), values.next());
-        let text = first.and_then(|value| value.to_str().ok()).filter(|_| second.is_none());
-        let media_type = text.map(|text| text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
-        let is_json = media_type.as_deref().is_some_and(|media_type| {
-            media_type == "application/json"
-                || media_type.ends_with("+json")
-                || self.config.json_types.iter().any(|json| json == media_type)
-        });
-        if is_json {
+        let text = content_type(headers);
+        if route.is_raw_request {
+            return Ok(Media::Raw(text.unwrap_or_default().to_owned()));
+        }
+        let media_type = text.map(media_type);
+        if self.is_json(media_type.as_deref()) {
             return Ok(Media::Json);
         }
         if self.config.forms && route.takes_form() && media_type.as_deref() == Some(FORM) {
             return Ok(Media::Form);
         }
-        let found = media_type.map_or_else(|| "none".to_owned(), |media_type| format!("`{media_type}`"));
-        let message = format!("expected Content-Type application/json, found {found}");
-        Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::InvalidArgument, message))
+        Err(unsupported("application/json", media_type))
+    }
+
+    /// How a body of several messages is read.
+    pub(super) fn reading<B: Incoming>(
+        &self,
+        route: &Route,
+        headers: &HeaderMap,
+        body: &B,
+    ) -> Result<Reading, Refusal> {
+        if !route.takes_body() {
+            return match body.is_end_stream() {
+                true => Ok(Reading::Nothing),
+                false => Err(Refusal::encode(&route.body_unexpected())),
+            };
+        }
+        check_encoding(headers)?;
+        let text = content_type(headers);
+        if route.is_raw_request {
+            return Ok(Reading::Raw(text.unwrap_or_default().to_owned()));
+        }
+        let (media_type, limit) = (text.map(media_type), self.config.body_limit);
+        match media_type.as_deref() {
+            // Nothing is sent: the type of nothing does not matter.
+            None if body.is_end_stream() => Ok(Reading::Json(Series::Lines, limit)),
+            Some("application/x-ndjson" | "application/ndjson" | "application/jsonl") => {
+                Ok(Reading::Json(Series::Lines, limit))
+            }
+            json if self.is_json(json) => Ok(Reading::Json(Series::Array, limit)),
+            _ => Err(unsupported("application/x-ndjson, or application/json with an array", media_type)),
+        }
+    }
+
+    fn is_json(&self, media_type: Option<&str>) -> bool {
+        media_type.is_some_and(|media_type| {
+            media_type == "application/json"
+                || media_type.ends_with("+json")
+                || self.config.json_types.iter().any(|json| json == media_type)
+        })
     }
 }
 
@@ -92,4 +128,22 @@ fn check_encoding(headers: &HeaderMap) -> Result<(), Refusal> {
 fn too_large(limit: usize) -> Refusal {
     let message = format!("expected a body of at most {limit} bytes, found more");
     Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, Code::ResourceExhausted, message)
+}
+
+/// The `Content-Type`, if there is one and no more.
+fn content_type(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(CONTENT_TYPE).iter();
+    let (first, second) = (values.next(), values.next());
+    first.and_then(|value| value.to_str().ok()).filter(|_| second.is_none())
+}
+
+/// It without its parameters.
+fn media_type(text: &str) -> String {
+    text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+fn unsupported(expected: &str, media_type: Option<String>) -> Refusal {
+    let found = media_type.map_or_else(|| "none".to_owned(), |media_type| format!("`{media_type}`"));
+    let message = format!("expected Content-Type {expected}, found {found}");
+    Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::InvalidArgument, message)
 }

@@ -4,7 +4,7 @@ use http::Method;
 use http::uri::PathAndQuery;
 
 use super::{BodyRule, Defaults, Route, RpcOptions, Rules, UnknownKeys};
-use crate::codec::{Ignored, takes_text};
+use crate::codec::{Ignored, is_http_body, takes_text};
 use crate::problem::Problem;
 use crate::schema::{FieldPath, Message, Rpc, Rule, Schema};
 use crate::template::{Template, Variable};
@@ -43,6 +43,7 @@ pub(super) fn route(
         binder.fields(template.query.iter().map(|key| (key.field.as_str(), key.column)), Use::Query(&captured));
     let body = binder.body(&captured, !declared.is_empty());
     let response_body = binder.response_body();
+    let is_raw_request = binder.is_raw_request(&body, &captured);
     binder.options(options, &body);
     if !binder.problems.is_empty() {
         let placed = |message| problem(message);
@@ -56,6 +57,10 @@ pub(super) fn route(
         input: rpc.input.clone(),
         output: rpc.output.clone(),
         body,
+        client_streams: rpc.client_streams,
+        server_streams: rpc.server_streams,
+        is_raw_request,
+        is_raw_reply: is_raw(&rpc.output, response_body.as_ref()),
         response_body,
         accepts_body: options.is_some_and(|options| options.accept_body),
         variables: template.variables.iter().map(|variable| decoded_by(rule, variable, &template)).collect(),
@@ -101,9 +106,6 @@ impl Binder<'_> {
         }
         if method == "CONNECT" {
             self.problems.push("expected a method with a path, found `CONNECT` (RFC 9110, section 9.3.6)".to_owned());
-        }
-        if self.rpc.streams {
-            self.problems.push("the rpc streams, which is not served yet".to_owned());
         }
     }
 
@@ -158,6 +160,23 @@ impl Binder<'_> {
         path.map_err(|error| self.problems.push(format!("response_body {name:?}: {error}"))).ok()
     }
 
+    /// Whether the body passes as it is.
+    fn is_raw_request(&mut self, body: &BodyRule, captured: &[FieldPath]) -> bool {
+        let field = match body {
+            BodyRule::None => return false,
+            BodyRule::Whole => None,
+            BodyRule::Field(path) => Some(path),
+        };
+        let is_raw = is_raw(&self.rpc.input, field);
+        if is_raw && let Some(path) = captured.iter().find(|path| field.is_none_or(|body| path.is_within(body))) {
+            self.problems.push(format!(
+                "body {:?}: it is a google.api.HttpBody, and the path binds `{path}` in it",
+                self.rule.body
+            ));
+        }
+        is_raw
+    }
+
     fn options(&mut self, options: Option<&RpcOptions>, body: &BodyRule) {
         let Some(options) = options else { return };
         let method = self.rule.pattern.method.as_str();
@@ -176,6 +195,14 @@ impl Binder<'_> {
                 self.problems.push(format!("{}: ignore_members: the message has a field `{member}`", options.place));
             }
         }
+    }
+}
+
+/// Whether a message, or the field of it that a body is the value of, is a `google.api.HttpBody`.
+fn is_raw(message: &Message, field: Option<&FieldPath>) -> bool {
+    match field {
+        None => is_http_body(message),
+        Some(path) => !path.leaf().is_repeated() && path.leaf().message().as_ref().is_some_and(is_http_body),
     }
 }
 

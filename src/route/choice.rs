@@ -5,6 +5,8 @@
 //! several left, each declares every key that counts, so the keys cannot part them further; the one whose reply is a
 //! list wins, and [`clash`] has made sure at start-up that there always is exactly one.
 
+use std::sync::Arc;
+
 use super::{Query, Route};
 use crate::problem::Problem;
 
@@ -21,12 +23,12 @@ fn list(keys: &[String]) -> String {
 }
 
 /// The one of `candidates` (at least two) that takes the keys of `query`.
-pub(super) fn choose<'a>(candidates: Vec<&'a Route>, query: &Query) -> Result<&'a Route, KeysApart> {
+pub(super) fn choose<'a>(candidates: Vec<&'a Arc<Route>>, query: &Query) -> Result<&'a Arc<Route>, KeysApart> {
     let mut left = candidates.clone();
     let mut keys: Vec<&str> = Vec::new();
     // A key with an empty value is as good as absent: clients expand the whole template.
     for (key, _) in query.pairs().filter(|(_, value)| !value.is_empty()) {
-        let declares = |route: &&Route| route.resolve_key(key).is_some_and(|path| route.declares(&path));
+        let declares = |route: &&Arc<Route>| route.resolve_key(key).is_some_and(|path| route.declares(&path));
         if candidates.iter().any(declares) {
             keys.push(key);
             left.retain(declares);
@@ -40,7 +42,7 @@ pub(super) fn choose<'a>(candidates: Vec<&'a Route>, query: &Query) -> Result<&'
 }
 
 /// Those of `keys` that not every candidate declares: the others part nobody.
-fn telling(candidates: &[&Route], keys: &[&str]) -> Vec<String> {
+fn telling(candidates: &[&Arc<Route>], keys: &[&str]) -> Vec<String> {
     let common = |key: &str| candidates.iter().all(|route| route.resolve_key(key).is_some_and(|p| route.declares(&p)));
     keys.iter().filter(|key| !common(key)).map(|&key| key.to_owned()).collect()
 }

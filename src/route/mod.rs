@@ -15,6 +15,8 @@ mod tests;
 mod text;
 mod trie;
 
+use std::sync::Arc;
+
 use http::Method;
 use http::uri::PathAndQuery;
 
@@ -86,7 +88,7 @@ impl UnknownKeys {
 /// Every route, ready to be found.
 #[derive(Debug)]
 pub struct Routes {
-    routes: Vec<Route>,
+    routes: Vec<Arc<Route>>,
     trie: trie::Trie,
 }
 
@@ -109,6 +111,14 @@ pub struct Route {
     pub body: BodyRule,
     /// The field that the reply's body is the value of; the whole message if there is none.
     pub response_body: Option<FieldPath>,
+    /// Whether the caller sends several messages.
+    pub client_streams: bool,
+    /// Whether the backend does.
+    pub server_streams: bool,
+    /// Whether the request's body passes as it is, as a `google.api.HttpBody`.
+    pub is_raw_request: bool,
+    /// Whether the reply's does.
+    pub is_raw_reply: bool,
     /// Whether a body is taken though the rule has none.
     pub accepts_body: bool,
     /// How the reply looks.
@@ -143,7 +153,7 @@ pub enum BodyRule {
 #[derive(Debug)]
 pub struct Found<'a> {
     /// The route.
-    pub route: &'a Route,
+    pub route: &'a Arc<Route>,
     /// One raw text for each variable.
     pub captures: Vec<&'a str>,
 }
@@ -195,12 +205,13 @@ impl Routes {
         let trie = trie::Trie::new(routes.iter().zip(&templates));
         problems.extend(trie.groups().filter_map(|group| choice::clash(group, &routes)));
         trie.groups().for_each(|group| choice::note_others(group, &mut routes));
+        let routes = routes.into_iter().map(Arc::new).collect();
         if problems.is_empty() { Ok(Self { routes, trie }) } else { Err(problems) }
     }
 
     /// All routes, in the order of the descriptors.
     #[must_use]
-    pub fn all(&self) -> &[Route] {
+    pub fn all(&self) -> &[Arc<Route>] {
         &self.routes
     }
 

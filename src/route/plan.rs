@@ -5,7 +5,9 @@
 
 use super::text::{self, Keep, TextError};
 use super::{BodyRule, Query, QueryError, Route, System};
-use crate::codec::{self, Body, BodyError, DecodeError, FieldProblem, Origin, Request, RequestError};
+use crate::codec::{
+    self, Body, BodyError, DecodeError, FieldProblem, HttpBody, Origin, Print, Request, RequestError, Texts,
+};
 use crate::schema::{FieldPath, Known, Message};
 
 /// Why a request cannot become a message.
@@ -139,6 +141,48 @@ impl Route {
         request.encode(body).map_err(EncodeError::from)
     }
 
+    /// What path and query say, for a call of several messages that all say it.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn prepare(&self, captures: &[&str], query: &Query) -> Result<Texts, EncodeError> {
+        let mut request = self.request(captures)?;
+        self.read_query(&mut request, query, self.takes_body() && !matches!(self.body, BodyRule::Field(_)))?;
+        Ok(request.into_texts())
+    }
+
+    /// One of the messages of such a call.
+    ///
+    /// # Errors
+    /// What is wrong with the body, by itself or beside path and query.
+    pub fn encode_one(&self, texts: &Texts, body: Option<&[u8]>) -> Result<Vec<u8>, EncodeError> {
+        texts.encode(&self.input, self.body(body)?).map_err(EncodeError::from)
+    }
+
+    /// The request message around a body that passes as it is, where the route [says so](Self::is_raw_request).
+    ///
+    /// # Errors
+    /// What is wrong with path or query.
+    pub fn encode_raw(&self, captures: &[&str], query: &Query, body: &HttpBody<'_>) -> Result<Vec<u8>, EncodeError> {
+        self.encode_raw_one(&self.prepare(captures, query)?, body)
+    }
+
+    /// One of the messages of a call whose body passes as it is.
+    ///
+    /// # Errors
+    /// The query gives another member of the oneof that the body is in.
+    pub fn encode_raw_one(&self, texts: &Texts, body: &HttpBody<'_>) -> Result<Vec<u8>, EncodeError> {
+        let field = match &self.body {
+            BodyRule::Field(path) => path,
+            BodyRule::None | BodyRule::Whole => return Ok(body.encode()),
+        };
+        let mut request = texts.request(&self.input);
+        let bound = request.set_message(field, &body.encode(), Origin::Query);
+        bound
+            .map_err(|problem| EncodeError::Query { key: field.to_string(), problem: QueryProblem::Field(problem) })?;
+        request.encode(None).map_err(EncodeError::from)
+    }
+
     /// The same from a form, where the route [takes one](Self::takes_form).
     ///
     /// # Errors
@@ -184,11 +228,30 @@ impl Route {
     /// # Errors
     /// The reply is no message of its type.
     pub fn decode(&self, reply: &[u8], system: System) -> Result<Vec<u8>, DecodeError> {
-        let print = system.applied_to(self.print);
+        self.printed(reply, system.applied_to(self.print))
+    }
+
+    fn printed(&self, reply: &[u8], print: Print) -> Result<Vec<u8>, DecodeError> {
         match &self.response_body {
             None => codec::reply(&self.output, reply, &print),
             Some(path) => codec::reply_field(path, reply, &print),
         }
+    }
+
+    /// The same in one line, whatever the configuration says: a message of a stream.
+    ///
+    /// # Errors
+    /// The message is none of its type.
+    pub fn decode_line(&self, message: &[u8], system: System) -> Result<Vec<u8>, DecodeError> {
+        self.printed(message, Print { indent: false, ..system.applied_to(self.print) })
+    }
+
+    /// Content type and data of a reply that passes as it is, where the route [says so](Self::is_raw_reply).
+    ///
+    /// # Errors
+    /// The reply is no message of its type.
+    pub fn raw_reply<T>(&self, reply: &[u8], take: impl FnOnce(HttpBody<'_>) -> T) -> Result<T, DecodeError> {
+        codec::http_body(&self.output, self.response_body.as_ref(), reply, take)
     }
 
     /// The body that the rule takes, if it takes one.

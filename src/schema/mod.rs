@@ -41,8 +41,10 @@ pub struct Rpc {
     pub input: Message,
     /// What a reply is made of.
     pub output: Message,
-    /// Whether either side streams.
-    pub streams: bool,
+    /// Whether the caller sends several messages.
+    pub client_streams: bool,
+    /// Whether the backend does.
+    pub server_streams: bool,
     /// Its `google.api.http` rule with the additional bindings, in order; empty without annotation.
     pub rules: Result<Vec<Rule>, RuleError>,
 }

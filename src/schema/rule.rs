@@ -79,7 +79,8 @@ fn rpc(service: &str, method: &Method, tables: &Arc<Tables>) -> Result<Rpc, Stri
         path: format!("/{service}/{}", method.name),
         input: message(&method.input)?,
         output: message(&method.output)?,
-        streams: method.client_streaming || method.server_streaming,
+        client_streams: method.client_streaming,
+        server_streams: method.server_streaming,
         rules: rules(&method.options),
     })
 }

@@ -1,6 +1,7 @@
 //! The gRPC backend as a client sees it: connection, TLS, deadline, framing.
 //!
-//! A path, metadata and a message in; a message with metadata or a [`CallError`] out. A call is sent again only if the
+//! A path, metadata and a message in; a message with metadata or a [`CallError`] out; or several messages, one after the
+//! other. A call is sent again only if the
 //! backend says that it has not touched it; what may have become of it otherwise is told. Knows neither JSON nor routes.
 
 mod address;
@@ -8,6 +9,7 @@ mod budget;
 mod connect;
 mod pool;
 mod reply;
+mod stream;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,7 +30,8 @@ use crate::tls::{self, Identity, IdentityFiles, Pin, Servers, Trust};
 pub use address::{Address, AddressError};
 use budget::Budget;
 use connect::{Refusal, Target};
-use pool::{Lease, Pool};
+use pool::{Lease, Pool, STREAMS, UNARY};
+pub use stream::{Incoming, Outgoing, Stopped};
 
 /// Default of [`Config::deadline`]: below the 30 s after which the bank's documented clients give up.
 pub const DEADLINE: Duration = Duration::from_secs(25);
@@ -74,6 +77,8 @@ pub struct TlsFiles {
 /// A backend, ready to be called. Connects when the first call comes, and again after a loss.
 pub struct Upstream {
     pool: Pool,
+    /// For calls of several messages.
+    streams: Pool,
     scheme: Scheme,
     authority: Authority,
     /// See [`Config::address`].
@@ -169,9 +174,10 @@ impl Upstream {
         let authority = Authority::try_from(config.address.authority())
             .map_err(|error| vec![Problem::at("upstream.address", error)])?;
         let scheme = if tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
-        let pool = Pool::new(Target { host: host.clone(), port: *port, tls, refusal: Refusal::default() });
+        let pool = Pool::new(Target { host: host.clone(), port: *port, tls, refusal: Refusal::default() }, UNARY);
+        let streams = pool.another(STREAMS);
         let (address, deadline, reply_limit) = (config.address.clone(), config.deadline, config.reply_limit);
-        Ok(Self { pool, scheme, authority, address, deadline, reply_limit, budget: Budget::new() })
+        Ok(Self { pool, streams, scheme, authority, address, deadline, reply_limit, budget: Budget::new() })
     }
 
     /// The same backend with connections of its own, for the calls of one worker.
@@ -179,7 +185,8 @@ impl Upstream {
     pub fn for_worker(&self) -> Self {
         let Self { scheme, authority, address, .. } = self;
         Self {
-            pool: self.pool.another(),
+            pool: self.pool.another(UNARY),
+            streams: self.pool.another(STREAMS),
             scheme: scheme.clone(),
             authority: authority.clone(),
             address: address.clone(),
@@ -246,62 +253,30 @@ impl Upstream {
     }
 
     async fn send(&self, request: Request<()>, frame: Bytes, is_out: &AtomicBool) -> Result<Reply, Failure> {
-        let (lease, mut connection) = self.lease().await?;
+        let (lease, mut connection) = self.lease(&self.pool).await?;
         is_out.store(true, Ordering::Relaxed);
-        let (response, mut body) = connection.send_request(request, false).map_err(|error| self.unsent(&error))?;
-        body.send_data(frame, true).map_err(|error| self.failed(&error, &lease))?;
-        let (head, body) = response.await.map_err(|error| self.failed(&error, &lease))?.into_parts();
+        let (response, mut body) = connection.send_request(request, false).map_err(|error| lease.unsent(&error))?;
+        body.send_data(frame, true).map_err(|error| lease.failed(&error))?;
+        let (head, body) = response.await.map_err(|error| lease.failed(&error))?.into_parts();
         reply::check_head(&head)?;
         let mut collecting = reply::Collecting::new(self.reply_limit);
-        let trailers = collecting.read(body).await?.map_err(|error| self.broken(&error))?;
+        let trailers = collecting.read(body).await?.map_err(|error| lease.broken(&error))?;
         Ok(collecting.end(head.headers, trailers)?)
     }
 
-    /// The connection or the stream broke before an answer.
-    fn failed(&self, error: &h2::Error, lease: &Lease) -> Failure {
-        // RFC 9113, section 8.7: after REFUSED_STREAM, and on streams above the last one that a GOAWAY names, no
-        // processing has occurred. h2 gives a GOAWAY as the error of those streams only; on those below, calls go on.
-        let is_refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
-        if error.is_remote() && (is_refused || error.is_go_away()) {
-            if error.is_go_away() {
-                lease.retire();
-            }
-            return Failure::Untouched { cause: error.to_string() };
-        }
-        Failure::Call(self.broken(error))
-    }
-
     /// A connection that takes a call.
-    async fn lease(&self) -> Result<(Lease, SendRequest<Bytes>), CallError> {
+    async fn lease(&self, pool: &Pool) -> Result<(Lease, SendRequest<Bytes>), CallError> {
         // A connection may have ended unnoticed. Nothing is sent before one is ready, so another can be tried.
         let mut tries = 0;
         loop {
-            let lease = self.pool.lease().await;
+            let lease = pool.lease().await;
             let lease = lease.map_err(|error| CallError::Unreachable { cause: error.to_string() })?;
             match lease.ready().await {
                 Ok(connection) => return Ok((lease, connection)),
-                Err(error) if tries == CONNECTION_TRIES => return Err(self.unsent(&error)),
+                Err(error) if tries == CONNECTION_TRIES => return Err(lease.unsent(&error)),
                 Err(_) => tries += 1,
             }
         }
-    }
-
-    /// The connection ended before the call was sent.
-    fn unsent(&self, error: &h2::Error) -> CallError {
-        let cause = || format!("the connection ended before the call was sent: {error}");
-        CallError::Unreachable { cause: self.refusal_told().unwrap_or_else(cause) }
-    }
-
-    /// The connection or the stream broke when the call may have been sent.
-    fn broken(&self, error: &h2::Error) -> CallError {
-        match self.refusal_told() {
-            Some(cause) => CallError::Unreachable { cause },
-            None => CallError::Lost { cause: error.to_string() },
-        }
-    }
-
-    fn refusal_told(&self) -> Option<String> {
-        self.pool.refusal().alert().map(|alert| format!("it refused the gateway's certificate: alert {alert}"))
     }
 
     fn request(&self, path: &PathAndQuery, metadata: HeaderMap, deadline: Instant) -> Request<()> {
@@ -321,6 +296,40 @@ impl Upstream {
         let left = deadline.saturating_duration_since(Instant::now());
         headers.insert(HeaderName::from_static("grpc-timeout"), grpc_timeout(left));
         request
+    }
+}
+
+impl Lease {
+    /// The connection or the stream broke before an answer.
+    fn failed(&self, error: &h2::Error) -> Failure {
+        // RFC 9113, section 8.7: after REFUSED_STREAM, and on streams above the last one that a GOAWAY names, no
+        // processing has occurred. h2 gives a GOAWAY as the error of those streams only; on those below, calls go on.
+        let is_refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+        if error.is_remote() && (is_refused || error.is_go_away()) {
+            if error.is_go_away() {
+                self.retire();
+            }
+            return Failure::Untouched { cause: error.to_string() };
+        }
+        Failure::Call(self.broken(error))
+    }
+
+    /// The connection ended before the call was sent.
+    fn unsent(&self, error: &h2::Error) -> CallError {
+        let cause = || format!("the connection ended before the call was sent: {error}");
+        CallError::Unreachable { cause: self.refusal_told().unwrap_or_else(cause) }
+    }
+
+    /// The connection or the stream broke when the call may have been sent.
+    fn broken(&self, error: &h2::Error) -> CallError {
+        match self.refusal_told() {
+            Some(cause) => CallError::Unreachable { cause },
+            None => CallError::Lost { cause: error.to_string() },
+        }
+    }
+
+    fn refusal_told(&self) -> Option<String> {
+        self.refusal().alert().map(|alert| format!("it refused the gateway's certificate: alert {alert}"))
     }
 }
 

@@ -11,14 +11,29 @@ use tokio::sync::watch;
 
 use super::connect::{ConnectError, Refusal, Stream, Target, connect};
 
-/// Most connections at one time; another is opened when those there are have as many calls as the backend allows them.
-const MOST: usize = 4;
+/// What a pool's connections are for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Use {
+    /// Most connections at one time; another is opened when those there are have as many calls as they may.
+    connections: usize,
+    /// Most calls on a connection, if the backend allows as many. A connection has more only if none can be opened.
+    calls: usize,
+    /// Flow-control window of a call, in bytes.
+    window: u32,
+    /// That of a connection.
+    connection_window: u32,
+}
+
+/// Calls of one message: the windows hold a list without waiting, and are given back at once.
+pub(super) const UNARY: Use = Use { connections: 4, calls: usize::MAX, window: 4 << 20, connection_window: 4 << 20 };
+/// Calls of many messages: those whose readers are slow fill their windows, and all of them together do not fill the
+/// connection's.
+pub(super) const STREAMS: Use = Use { connections: 16, calls: 64, window: 256 << 10, connection_window: 16 << 20 };
+
 /// Time between two PINGs that notice a dead peer.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 /// Longest time for the answer to one.
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
-/// Flow-control windows of replies, in bytes: they hold a list without waiting.
-const WINDOW: u32 = 4 << 20;
 /// Largest DATA frame that the backend may send, in bytes: most replies come as one, and are not copied together then.
 const FRAME: u32 = 128 << 10;
 /// Largest header list, in bytes: room for error details in trailers.
@@ -30,6 +45,7 @@ pub(super) struct Pool(Arc<Inner>);
 
 struct Inner {
     target: Target,
+    used: Use,
     state: Mutex<State>,
 }
 
@@ -59,31 +75,28 @@ struct Load {
 pub(super) struct Lease {
     send: SendRequest<Bytes>,
     load: Arc<Load>,
+    pool: Pool,
 }
 
 impl Pool {
-    pub(super) fn new(target: Target) -> Self {
-        Self(Arc::new(Inner { target, state: Mutex::default() }))
+    pub(super) fn new(target: Target, used: Use) -> Self {
+        Self(Arc::new(Inner { target, used, state: Mutex::default() }))
     }
 
     /// Other connections to the same target.
-    pub(super) fn another(&self) -> Self {
-        Self::new(Target { refusal: Refusal::default(), ..self.0.target.clone() })
-    }
-
-    /// What the backend said when it last refused our certificate on one of them.
-    pub(super) fn refusal(&self) -> &Refusal {
-        &self.0.target.refusal
+    pub(super) fn another(&self, used: Use) -> Self {
+        Self::new(Target { refusal: Refusal::default(), ..self.0.target.clone() }, used)
     }
 
     /// A connection that takes a call now.
     pub(super) async fn lease(&self) -> Result<Lease, ConnectError> {
+        let used = &self.0.used;
         loop {
             let mut attempt = {
                 let mut state = self.state();
                 match state.least_loaded() {
-                    Some(place) if state.live[place].has_room() || state.live.len() >= MOST => {
-                        return Ok(state.live[place].lease());
+                    Some(place) if state.live[place].has_room(used) || state.live.len() >= used.connections => {
+                        return Ok(self.place(&state.live[place]));
                     }
                     _ => self.attempt(&mut state),
                 }
@@ -102,7 +115,13 @@ impl Pool {
     fn any(&self) -> Option<Lease> {
         let mut state = self.state();
         let place = state.least_loaded()?;
-        Some(state.live[place].lease())
+        Some(self.place(&state.live[place]))
+    }
+
+    /// A place for one call on this connection.
+    fn place(&self, live: &Live) -> Lease {
+        live.load.calls.fetch_add(1, Ordering::Relaxed);
+        Lease { send: live.send.clone(), load: live.load.clone(), pool: self.clone() }
     }
 
     /// The attempt that is under way, or a new one. It goes on if the call that needed it is given up.
@@ -128,7 +147,9 @@ impl Pool {
         let target = &self.0.target;
         let stream = connect(target).await?;
         let mut http2 = h2::client::Builder::new();
-        http2.initial_window_size(WINDOW).initial_connection_window_size(WINDOW).max_header_list_size(HEADER_LIST);
+        let Use { window, connection_window, .. } = self.0.used;
+        http2.initial_window_size(window).initial_connection_window_size(connection_window);
+        http2.max_header_list_size(HEADER_LIST);
         let (send, connection) = http2
             .enable_push(false)
             .max_frame_size(FRAME)
@@ -158,14 +179,9 @@ impl Live {
         self.load.calls.load(Ordering::Relaxed)
     }
 
-    /// Whether the backend allows another call on it.
-    fn has_room(&self) -> bool {
-        self.calls() < self.send.current_max_send_streams()
-    }
-
-    fn lease(&self) -> Lease {
-        self.load.calls.fetch_add(1, Ordering::Relaxed);
-        Lease { send: self.send.clone(), load: self.load.clone() }
+    /// Whether it may have another call.
+    fn has_room(&self, used: &Use) -> bool {
+        self.calls() < self.send.current_max_send_streams().min(used.calls)
     }
 }
 
@@ -176,6 +192,11 @@ impl Lease {
     /// It has ended, or the backend takes no more calls on it. Nothing was sent.
     pub(super) async fn ready(&self) -> Result<SendRequest<Bytes>, h2::Error> {
         self.send.clone().ready().await.inspect_err(|_| self.retire())
+    }
+
+    /// What the backend said when it last refused our certificate on one of the pool's connections.
+    pub(super) fn refusal(&self) -> &Refusal {
+        &self.pool.0.target.refusal
     }
 
     /// Takes the connection out of use; the calls on it go on.

@@ -76,20 +76,10 @@ impl Collecting {
         }
     }
 
-    /// The reply, from all that has come. A status may stand in the head, if that is all there is.
+    /// The reply, from all that has come.
     pub(super) fn end(self, mut metadata: HeaderMap, trailers: HeaderMap) -> Result<Reply, CallError> {
-        let status = match tonic::Status::from_header_map(&trailers) {
-            None if trailers.is_empty() => tonic::Status::from_header_map(&metadata),
-            status => status,
-        };
-        metadata.extend(trailers);
-        match status {
-            None => Err(protocol("it ended without grpc-status")),
-            Some(status) if status.code() != tonic::Code::Ok => {
-                Err(CallError::Status { status: Box::new(status), metadata })
-            }
-            Some(_) => Ok(Reply { message: self.only_message()?, metadata }),
-        }
+        ended_with(&mut metadata, trailers)?;
+        Ok(Reply { message: self.only_message()?, metadata })
     }
 
     fn only_message(self) -> Result<Bytes, CallError> {
@@ -106,6 +96,25 @@ impl Collecting {
     }
 }
 
+/// Adds the trailers to the metadata. A status may stand in the head, if that is all there is.
+///
+/// # Errors
+/// The call did not end with status OK.
+pub(super) fn ended_with(metadata: &mut HeaderMap, trailers: HeaderMap) -> Result<(), CallError> {
+    let status = match tonic::Status::from_header_map(&trailers) {
+        None if trailers.is_empty() => tonic::Status::from_header_map(metadata),
+        status => status,
+    };
+    metadata.extend(trailers);
+    match status {
+        None => Err(protocol("it ended without grpc-status")),
+        Some(status) if status.code() != tonic::Code::Ok => {
+            Err(CallError::Status { status: Box::new(status), metadata: std::mem::take(metadata) })
+        }
+        Some(_) => Ok(()),
+    }
+}
+
 pub(super) fn check_head(head: &http::response::Parts) -> Result<(), CallError> {
     let grpc = head.headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
     match head.status {
@@ -115,11 +124,12 @@ pub(super) fn check_head(head: &http::response::Parts) -> Result<(), CallError> 
     }
 }
 
-fn declared_length(body: &[u8]) -> Option<usize> {
+/// The Message-Length, if these bytes hold it.
+pub(super) fn declared_length(body: &[u8]) -> Option<usize> {
     let length = body.get(1..PREFIX)?;
     Some(length.iter().fold(0, |length, &byte| length << 8 | usize::from(byte)))
 }
 
-fn protocol(cause: &str) -> CallError {
+pub(super) fn protocol(cause: &str) -> CallError {
     CallError::Protocol { cause: cause.to_owned() }
 }

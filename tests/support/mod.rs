@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test file has it as a module and uses a part")]
 
 pub mod http;
+pub mod talk;
 
 use std::io;
 use std::net::SocketAddr;
@@ -126,10 +127,19 @@ impl Gateway {
     /// A gateway of this configuration, but for where it listens and the files of its TLS.
     pub fn start(config: &str, tls: Option<Arc<ClientConfig>>) -> Self {
         let overrides = Overrides { listen: Some("127.0.0.1:0".to_owned()), ..Overrides::default() };
-        let (mut config, problems) = config::load_text(config, Path::new("config/towbar.yaml"), &overrides);
+        Self::with(config, &overrides, Schema::decode("the bank API", DESCRIPTORS), tls)
+    }
+
+    /// The same with other descriptors; where it listens, unless `overrides` say so, the configuration says.
+    pub fn with(
+        config: &str,
+        overrides: &Overrides,
+        schema: Result<Schema, Vec<Problem>>,
+        tls: Option<Arc<ClientConfig>>,
+    ) -> Self {
+        let (mut config, problems) = config::load_text(config, Path::new("config/towbar.yaml"), overrides);
         assert_eq!(texts(&problems), Vec::<String>::new());
         let upstream = config.upstream.take().unwrap();
-        let schema = Schema::decode("the bank API", DESCRIPTORS);
         let (stop, stopping) = oneshot::channel::<()>();
         let (done, stopped) = oneshot::channel();
         let runtime = runtime();

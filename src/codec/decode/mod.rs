@@ -16,6 +16,7 @@ use crate::json;
 use crate::schema::{FieldTable, Kind, Known, Message, MessageId, MessageTable, Shape, Tables};
 use crate::wire::{self, Reader, WireError};
 
+pub(super) use part::message_at;
 pub use part::reply_field;
 
 /// What the JSON looks like.

@@ -1,7 +1,9 @@
 //! One field of a reply, its value alone: what a rule's `response_body` wants.
 
+use std::borrow::Cow;
+
 use super::scattered::{Occurrence, Value};
-use super::{DecodeError, Decoder, Outcome, Print, finish};
+use super::{DecodeError, DecodeProblem, Decoder, Outcome, Print, finish};
 use crate::schema::{Field, FieldPath, FieldTable};
 
 /// The ProtoJSON form of the value of one field. A field that is not set has its default: `""`, `0`, `false`, the first
@@ -20,7 +22,36 @@ pub fn reply_field(path: &FieldPath, wire: &[u8], print: &Print) -> Result<Vec<u
     })
 }
 
+/// The bytes of the message at `path`, which is not repeated; none if it is not set.
+pub(in crate::codec) fn message_at<'w>(path: &FieldPath, wire: &'w [u8]) -> Result<Cow<'w, [u8]>, DecodeProblem> {
+    let decoder = Decoder {
+        tables: path.leaf().tables(),
+        print: &Print::default(),
+        out: Vec::new(),
+        depth: 0,
+        is_scattered: false,
+    };
+    path.fields().iter().try_fold(Cow::Borrowed(wire), |here, field| {
+        Ok(match here {
+            Cow::Borrowed(bytes) => decoder.message_in(field, bytes)?,
+            Cow::Owned(bytes) => Cow::Owned(decoder.message_in(field, &bytes)?.into_owned()),
+        })
+    })
+}
+
 impl<'a> Decoder<'a> {
+    fn message_in<'w>(&self, field: &Field, wire: &'w [u8]) -> Result<Cow<'w, [u8]>, DecodeProblem> {
+        let table = self.tables.message(field.owner());
+        let these = self.index(table, wire)?.into_iter().filter(|(index, ..)| *index == field.index());
+        let parts =
+            these.map(|(.., at)| Value(at).inside(&table.fields[field.index()])).collect::<Result<Vec<_>, _>>()?;
+        // Joined bytes are joined messages.
+        Ok(match parts.as_slice() {
+            [only] => Cow::Borrowed(*only),
+            parts => Cow::Owned(parts.concat()),
+        })
+    }
+
     fn part(&mut self, path: &[Field], wire: &[u8]) -> Outcome<()> {
         let (here, inside) = path.split_first().expect("a path is not empty");
         let table = self.tables.message(here.owner());

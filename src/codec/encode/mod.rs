@@ -19,7 +19,7 @@ use fault::{Fault, Outcome};
 use request::{Bound, Leaf, Node, What, put_bound, put_node, sibling_problem};
 use seen::{Key, Keys, Open};
 
-pub use request::{Origin, Request, RequestError};
+pub use request::{Origin, Request, RequestError, Texts};
 
 /// A body, and what is known of it before it is read.
 #[derive(Debug, Clone, Copy)]

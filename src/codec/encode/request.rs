@@ -48,6 +48,10 @@ pub struct Request<'t> {
     pub(super) root: Node,
 }
 
+/// The texts that are bound in a [`Request`], for messages that all have them.
+#[derive(Debug, Clone)]
+pub struct Texts(Node);
+
 /// The bound fields of one message, in the order of their binding.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Node {
@@ -141,6 +145,18 @@ impl<'t> Request<'t> {
         node.bind(tables.message(leaf.owner()), leaf.index(), Leaf { wire, origin, path: path.clone() })
     }
 
+    /// Binds the field, a message, to this value in wire format.
+    ///
+    /// # Errors
+    /// It is bound already, or a sibling in its oneof is.
+    pub fn set_message(&mut self, path: &FieldPath, value: &[u8], origin: Origin) -> Result<(), FieldProblem> {
+        let (tables, leaf) = (self.input.tables(), path.leaf());
+        let mut wire = Vec::with_capacity(value.len() + 16);
+        put_message(&mut wire, leaf.table(), |out, _| out.extend_from_slice(value));
+        let node = self.parent(path)?;
+        node.bind(tables.message(leaf.owner()), leaf.index(), Leaf { wire, origin, path: path.clone() })
+    }
+
     /// The message that the last field of the path is in.
     fn parent(&mut self, path: &FieldPath) -> Result<&mut Node, FieldProblem> {
         let tables = self.input.tables();
@@ -169,13 +185,39 @@ impl<'t> Request<'t> {
     /// # Errors
     /// What is wrong with the body, by itself or beside the bound texts.
     pub fn encode(&self, body: Option<Body<'_>>) -> Result<Vec<u8>, RequestError> {
-        match body {
-            Some(body) => super::encode(self.input, &self.root, body),
-            None => {
-                let mut out = Vec::new();
-                put_node(&mut out, self.input.tables(), self.input.id(), &self.root);
-                Ok(out)
-            }
+        encode(self.input, &self.root, body)
+    }
+
+    /// What is bound, apart from the type.
+    #[must_use]
+    pub fn into_texts(self) -> Texts {
+        Texts(self.root)
+    }
+}
+
+impl Texts {
+    /// A request with these texts, to bind more in.
+    #[must_use]
+    pub fn request<'t>(&self, input: &'t Message) -> Request<'t> {
+        Request { input, root: self.0.clone() }
+    }
+
+    /// [`Request::encode`] for one of the messages, which are of type `input`.
+    ///
+    /// # Errors
+    /// What is wrong with the body, by itself or beside the bound texts.
+    pub fn encode(&self, input: &Message, body: Option<Body<'_>>) -> Result<Vec<u8>, RequestError> {
+        encode(input, &self.0, body)
+    }
+}
+
+fn encode(input: &Message, root: &Node, body: Option<Body<'_>>) -> Result<Vec<u8>, RequestError> {
+    match body {
+        Some(body) => super::encode(input, root, body),
+        None => {
+            let mut out = Vec::new();
+            put_node(&mut out, input.tables(), input.id(), root);
+            Ok(out)
         }
     }
 }

@@ -15,6 +15,7 @@ const MESSAGES: &str = r#"
 syntax = "proto3";
 package t;
 import "google/api/annotations.proto";
+import "google/api/httpbody.proto";
 import "google/protobuf/timestamp.proto";
 import "google/protobuf/struct.proto";
 import "google/protobuf/duration.proto";
@@ -35,6 +36,7 @@ message Kinds { google.protobuf.Timestamp when = 1; Size size = 2; optional int3
   google.protobuf.FieldMask mask = 16; google.protobuf.Int64Value wrapped = 17; repeated Size sizes = 18;
   google.protobuf.Any any = 19; map<string, int32> secrets = 20 [debug_redact = true]; }
 message List { repeated One all = 1; string offset = 2; }
+message Upload { string name = 1; google.api.HttpBody content = 2; }
 "#;
 
 fn routes(rpcs: &str, options: &[RpcOptions]) -> Result<Routes, String> {
@@ -432,8 +434,12 @@ fn what_cannot_be_routed_stops_the_start() {
         ),
         (get("A", r#"body: "*""#), "t.S.A: the rule has no method and path, such as `get: \"/v1\"`"),
         (
-            "rpc A(One) returns (stream Reply) { option (google.api.http) = { get: \"/v1\" }; }".to_owned(),
-            "t.S.A: \"/v1\": the rpc streams, which is not served yet",
+            "rpc A(Upload) returns (Reply) { option (google.api.http) = { post: \"/v1/{content.content_type}\" body: \"content\" }; }".to_owned(),
+            "t.S.A: \"/v1/{content.content_type}\": body \"content\": it is a google.api.HttpBody, and the path binds `content.content_type` in it",
+        ),
+        (
+            "rpc A(google.api.HttpBody) returns (Reply) { option (google.api.http) = { post: \"/v1/{data}\" body: \"*\" }; }".to_owned(),
+            "t.S.A: \"/v1/{data}\": body \"*\": it is a google.api.HttpBody, and the path binds `data` in it",
         ),
         (
             get("A", r#"get: "/v1/{id}""#) + &get("B", r#"get: "/v1/{name}""#),

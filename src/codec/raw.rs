@@ -1,0 +1,102 @@
+//! `google.api.HttpBody`: bytes that are no JSON and pass as they are.
+
+use std::borrow::Cow;
+
+use super::decode::message_at;
+use super::{DecodeError, DecodeProblem};
+use crate::schema::{FieldPath, Message};
+use crate::wire::{self, Reader};
+
+/// The field `content_type` of google/api/httpbody.proto.
+const CONTENT_TYPE: u32 = 1;
+/// Its field `data`.
+const DATA: u32 = 2;
+
+/// A value of `google.api.HttpBody`, but for its extensions.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HttpBody<'a> {
+    /// A media type; empty if there is none.
+    pub content_type: &'a str,
+    /// The body.
+    pub data: &'a [u8],
+}
+
+/// Whether a message is one.
+#[must_use]
+pub fn is_http_body(message: &Message) -> bool {
+    message.name() == "google.api.HttpBody"
+}
+
+impl HttpBody<'_> {
+    /// The message in wire format.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.data.len() + self.content_type.len() + 16);
+        for (number, value) in [(CONTENT_TYPE, self.content_type.as_bytes()), (DATA, self.data)] {
+            if !value.is_empty() {
+                wire::put_tag(&mut out, number, wire::LENGTH);
+                wire::put_bytes(&mut out, value);
+            }
+        }
+        out
+    }
+
+    /// Reads a message; where a field comes twice, the last one counts.
+    fn decode(bytes: &[u8]) -> Result<HttpBody<'_>, DecodeProblem> {
+        let mut body = HttpBody { content_type: "", data: &[] };
+        let mut reader = Reader::new(bytes);
+        while !reader.is_empty() {
+            match reader.tag()? {
+                (CONTENT_TYPE, wire::LENGTH) => {
+                    let text = std::str::from_utf8(reader.bytes()?);
+                    body.content_type = text.map_err(|_| DecodeProblem::Utf8 { field: "contentType".to_owned() })?;
+                }
+                (DATA, wire::LENGTH) => body.data = reader.bytes()?,
+                (number, wire_type) => reader.skip(number, wire_type)?,
+            }
+        }
+        Ok(body)
+    }
+}
+
+/// The body that a reply of type `output` is, or that it has in the field at `path`, with `take`, to which its content type
+/// and its data are given.
+///
+/// # Errors
+/// The bytes are not what the descriptors promise.
+pub fn http_body<T>(
+    output: &Message,
+    path: Option<&FieldPath>,
+    reply: &[u8],
+    take: impl FnOnce(HttpBody<'_>) -> T,
+) -> Result<T, DecodeError> {
+    let bytes = path.map_or(Ok(Cow::Borrowed(reply)), |path| message_at(path, reply));
+    let taken = bytes.and_then(|bytes| HttpBody::decode(&bytes).map(take));
+    taken.map_err(|problem| DecodeError { message: output.name().to_owned(), problem })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_value_counts_and_what_is_unknown_is_passed_over() {
+        for (wire, expected) in [
+            (&b""[..], Some(("", &b""[..]))),
+            (b"\x0a\x03a/b\x12\x02\x00\xff", Some(("a/b", b"\x00\xff"))),
+            (b"\x12\x01x\x0a\x03a/b\x12\x01y", Some(("a/b", b"y"))),
+            (b"\x1a\x00\x12\x01x\x28\x05", Some(("", b"x"))),
+            (b"\x0a\x01\xff", None),
+            (b"\x12\x05x", None),
+        ] {
+            let body = HttpBody::decode(wire).ok();
+            assert_eq!(body.map(|body| (body.content_type, body.data)), expected, "{wire:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let body = HttpBody { content_type: "image/png", data: &[0, 1, 255] };
+        assert_eq!(HttpBody::decode(&body.encode()), Ok(body));
+    }
+}

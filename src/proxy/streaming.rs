@@ -1,0 +1,174 @@
+//! Calls of several messages, in one direction or both.
+
+use bytes::Bytes;
+use http::StatusCode;
+use http::Version;
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use tokio::time::{Instant, timeout, timeout_at};
+use tonic::Code;
+
+use super::{Asked, Gateway, Incoming, content_type};
+use crate::answer::{Body, Response};
+use crate::error::Refusal;
+use crate::stream::{self, Exchange, Failure, Format};
+use crate::telemetry::Called;
+use crate::upstream::{self, CallError};
+
+/// nginx holds answers back until it has a buffer full of them, unless this header says otherwise.
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+impl Gateway {
+    pub(super) async fn stream<B: Incoming>(&self, asked: Asked<'_>, body: B) -> Result<Response, Refusal> {
+        let Asked { head, route, started, .. } = asked;
+        let format = self.format(asked)?;
+        let deadline = started + self.config.streams.deadline;
+        let mut called = Called::new(head.method.clone(), route.clone(), started);
+        let mut exchange = self.open(asked, body, deadline, &mut called).await?;
+        let first = self.first(&mut exchange, asked, format).await;
+        let first = first.map_err(|failure| self.failed(failure, &mut called))?;
+        if !route.server_streams {
+            return self.only(asked, exchange, first, called).await;
+        }
+        Ok(self.streamed(asked, exchange, first, format, called))
+    }
+
+    /// The form of the answer; none where it is bytes as they are, or not a stream.
+    fn format(&self, asked: Asked<'_>) -> Result<Option<Format>, Refusal> {
+        if !asked.route.server_streams || asked.route.is_raw_reply {
+            return Ok(None);
+        }
+        let chosen = stream::chosen(&asked.head.headers, self.config.streams.format);
+        chosen.map(Some).ok_or_else(|| {
+            let types = Format::ALL.map(Format::content_type).join(", ");
+            let message = format!("expected an Accept header that takes one of {types}");
+            Refusal::new(StatusCode::NOT_ACCEPTABLE, Code::InvalidArgument, message)
+        })
+    }
+
+    /// The call, its request sent or being sent.
+    async fn open<B: Incoming>(
+        &self,
+        asked: Asked<'_>,
+        body: B,
+        deadline: Instant,
+        called: &mut Called,
+    ) -> Result<Exchange, Refusal> {
+        let Asked { head, query, route, captures, .. } = asked;
+        let metadata = self.metadata(&head.headers)?;
+        if !route.client_streams {
+            let message = self.message(asked, body, deadline).await?;
+            let opened = self.upstream.open(&route.rpc_path, metadata, deadline).await;
+            let (mut outgoing, incoming) = opened.map_err(|error| self.failed(Failure::Call(error), called))?;
+            // Whoever stops reading says why in the answer; whoever never reads lets the deadline pass, which is told there.
+            if let Ok(Ok(())) = timeout_at(deadline, outgoing.send(&message)).await {
+                outgoing.finish();
+            }
+            return Ok(Exchange::sent(incoming));
+        }
+        let reading = self.reading(route, &head.headers, &body)?;
+        let texts = route.prepare(captures, query).map_err(|error| Refusal::encode(&error))?;
+        let opened = self.upstream.open(&route.rpc_path, metadata, deadline).await;
+        let (outgoing, incoming) = opened.map_err(|error| self.failed(Failure::Call(error), called))?;
+        Ok(Exchange::sending(incoming, reading.send(body, route.clone(), texts, outgoing)))
+    }
+
+    /// The first message: before it, a failure is an ordinary answer. Events do not wait for it for long, since they can
+    /// tell a failure later as well, and show until then that the stream lives.
+    async fn first(&self, exchange: &mut Exchange, asked: Asked<'_>, format: Option<Format>) -> Result<First, Failure> {
+        let first = if format == Some(Format::Sse) {
+            match timeout(self.config.streams.keep_alive, exchange.message()).await {
+                Ok(first) => First::of(first?),
+                Err(_) => First::Pending,
+            }
+        } else {
+            First::of(exchange.message().await?)
+        };
+        // Over HTTP/1.1 a caller may not read before it has sent all: half duplex.
+        if asked.head.version < Version::HTTP_2 && !matches!(first, First::End) {
+            exchange.request_ended().await?;
+        }
+        Ok(first)
+    }
+
+    /// The answer to a call that ends with one message of the backend.
+    async fn only(
+        &self,
+        asked: Asked<'_>,
+        mut exchange: Exchange,
+        first: First,
+        mut called: Called,
+    ) -> Result<Response, Refusal> {
+        let second = match &first {
+            First::Message(_) => exchange.message().await,
+            First::End | First::Pending => Ok(None),
+        };
+        let message = match (first, second) {
+            (First::Message(message), Ok(None)) => Ok(message),
+            (_, Ok(None)) => Err(protocol("it ended with status OK and without a message")),
+            (_, Ok(Some(_))) => Err(protocol("it holds more than one message")),
+            (_, Err(failure)) => Err(failure),
+        };
+        let message = message.map_err(|failure| self.failed(failure, &mut called))?;
+        called.count();
+        called.ended(None);
+        let reply = upstream::Reply { message, metadata: exchange.metadata().clone() };
+        self.reply(asked.route, asked.query, &reply)
+    }
+
+    fn streamed(
+        &self,
+        asked: Asked<'_>,
+        exchange: Exchange,
+        first: First,
+        format: Option<Format>,
+        called: Called,
+    ) -> Response {
+        let metadata = exchange.metadata().clone();
+        let first = match first {
+            First::Message(message) => Some(message),
+            First::End | First::Pending => None,
+        };
+        let content_type = match format {
+            Some(format) => HeaderValue::from_static(format.content_type()),
+            None => {
+                let first = first.as_deref().unwrap_or_default();
+                let named = asked.route.raw_reply(first, |body| content_type(body.content_type));
+                // What cannot be read is told when it is to be written.
+                named.unwrap_or(HeaderValue::from_static("application/octet-stream"))
+            }
+        };
+        let parts = (self.schema.clone(), asked.route.clone(), asked.query.system());
+        let reply = stream::Reply::new(exchange, first, parts, format, called);
+        let reply = reply.kept_alive(self.config.streams.keep_alive);
+        let mut response = Response::new(Body::Parts(Box::pin(reply)));
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, content_type);
+        headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
+        self.reply_headers(headers, &metadata);
+        response
+    }
+
+    fn failed(&self, failure: Failure, called: &mut Called) -> Refusal {
+        called.ended(failure.call_error());
+        failure.into_refusal(&self.schema)
+    }
+}
+
+/// How an answer begins.
+enum First {
+    Message(Bytes),
+    /// With its end: all went well, and there was none.
+    End,
+    /// Nothing has come yet.
+    Pending,
+}
+
+impl First {
+    fn of(message: Option<Bytes>) -> Self {
+        message.map_or(Self::End, Self::Message)
+    }
+}
+
+fn protocol(cause: &str) -> Failure {
+    Failure::Call(CallError::Protocol { cause: cause.to_owned() })
+}

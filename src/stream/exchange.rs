@@ -1,0 +1,119 @@
+//! Both ways of one call: what the caller still sends, and what the backend answers.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use tokio::task::JoinHandle;
+
+use super::request::{Refused, Sending};
+use crate::error::Refusal;
+use crate::schema::Schema;
+use crate::upstream::{CallError, Incoming};
+
+/// A call of several messages. Dropping it gives the call up, and the backend learns of it.
+pub struct Exchange {
+    incoming: Incoming,
+    /// Sends what the caller sends, while there may be more.
+    sending: Option<JoinHandle<Result<(), Refused>>>,
+    /// What was read of the request when it turned out to be wrong: its way to the backend stays open until the call is
+    /// given up as a whole.
+    refused: Option<Refused>,
+}
+
+/// Why a call of several messages did not end well.
+pub enum Failure {
+    /// The backend's side.
+    Call(CallError),
+    /// A message of the caller's.
+    Request(Box<Refusal>),
+}
+
+impl Failure {
+    /// What the caller is told.
+    #[must_use]
+    pub fn into_refusal(self, schema: &Schema) -> Refusal {
+        match self {
+            Self::Call(error) => Refusal::call(error, schema),
+            Self::Request(refusal) => *refusal,
+        }
+    }
+
+    /// The backend's part in it, for the log.
+    #[must_use]
+    pub fn call_error(&self) -> Option<&CallError> {
+        match self {
+            Self::Call(error) => Some(error),
+            Self::Request(_) => None,
+        }
+    }
+}
+
+impl Exchange {
+    /// A call whose one request message is sent.
+    #[must_use]
+    pub fn sent(incoming: Incoming) -> Self {
+        Self { incoming, sending: None, refused: None }
+    }
+
+    /// A call whose request is still read and sent.
+    pub fn sending(incoming: Incoming, sending: impl Sending) -> Self {
+        Self { incoming, sending: Some(tokio::spawn(sending)), refused: None }
+    }
+
+    /// The next message of the backend; `None` when the call has ended well.
+    pub fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Failure>> {
+        if let Poll::Ready(Err(failure)) = self.poll_sent(cx) {
+            return Poll::Ready(Err(failure));
+        }
+        self.incoming.poll_message(cx).map_err(Failure::Call)
+    }
+
+    /// The same as a future.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub async fn message(&mut self) -> Result<Option<Bytes>, Failure> {
+        poll_fn(|cx| self.poll_message(cx)).await
+    }
+
+    /// Waits until the request has been read to its end, or the backend reads no further.
+    ///
+    /// # Errors
+    /// A message of the caller's is wrong.
+    pub async fn request_ended(&mut self) -> Result<(), Failure> {
+        poll_fn(|cx| self.poll_sent(cx)).await
+    }
+
+    /// Initial metadata, once there is a message.
+    #[must_use]
+    pub fn metadata(&self) -> &HeaderMap {
+        self.incoming.metadata()
+    }
+
+    fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        let Some(sending) = &mut self.sending else { return Poll::Ready(Ok(())) };
+        let Poll::Ready(sent) = Pin::new(sending).poll(cx) else { return Poll::Pending };
+        self.sending = None;
+        match sent {
+            Ok(Err(mut refused)) => {
+                let refusal = refused.take_refusal();
+                self.refused = Some(refused);
+                Poll::Ready(Err(Failure::Request(refusal)))
+            }
+            // A panic of the task is in the log; the call is over when the exchange is dropped.
+            Err(_) => Poll::Ready(Err(Failure::Request(Box::new(Refusal::internal())))),
+            Ok(Ok(())) => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        if let Some(sending) = &self.sending {
+            sending.abort();
+        }
+    }
+}

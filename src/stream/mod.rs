@@ -1,0 +1,42 @@
+//! Calls of several messages: how they come in a request's body, and how an answer tells them and their end.
+//!
+//! HTTP/1.1 has no trailers that reach everybody, so the end of a stream is told in its body: a stream of lines or of events
+//! ends with one that has the status, and an array that is not closed is not whole. A reader always knows a complete
+//! stream from a cut one.
+
+mod accept;
+mod exchange;
+mod frames;
+mod reply;
+mod request;
+
+use std::time::Duration;
+
+pub use accept::chosen;
+pub use exchange::{Exchange, Failure};
+pub use frames::Format;
+pub use reply::Reply;
+pub use request::{Reading, Sending};
+
+/// Default of [`Config::deadline`].
+pub const DEADLINE: Duration = Duration::from_secs(60 * 60);
+
+/// Default of [`Config::keep_alive`]: below the minute after which most proxies give up an idle answer.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// How streams are answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// For callers that do not say which they want.
+    pub format: Format,
+    /// Longest time for a call of several messages.
+    pub deadline: Duration,
+    /// Time without a message after which a stream of events gets a comment.
+    pub keep_alive: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { format: Format::Ndjson, deadline: DEADLINE, keep_alive: KEEP_ALIVE }
+    }
+}

@@ -1,0 +1,170 @@
+//! The messages of a request's body, each sent to the backend as soon as it has come.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body::Body;
+use http_body_util::BodyExt as _;
+
+use crate::codec::{HttpBody, Texts};
+use crate::error::Refusal;
+use crate::json::{Series, Splitter};
+use crate::route::Route;
+use crate::upstream::{Outgoing, Stopped};
+
+/// Largest piece of an upload that is one message, in bytes: well below what gRPC servers take by default (4 MiB).
+const PIECE: usize = 256 << 10;
+
+/// How a body is read.
+#[derive(Debug)]
+pub enum Reading {
+    /// There is none: path and query make one message.
+    Nothing,
+    /// Messages of JSON, each of at most so many bytes.
+    Json(Series, usize),
+    /// Pieces of a `google.api.HttpBody` of this content type.
+    Raw(String),
+}
+
+/// The task that sends a request.
+pub trait Sending: Future<Output = Result<(), Refused>> + Send + 'static {}
+
+impl<F: Future<Output = Result<(), Refused>> + Send + 'static> Sending for F {}
+
+/// A request that turned out to be wrong, with its way to the backend.
+pub struct Refused {
+    refusal: Box<Refusal>,
+    /// Closed together with the way back: until then the backend's answer does not change.
+    _outgoing: Outgoing,
+}
+
+impl Refused {
+    pub(super) fn take_refusal(&mut self) -> Box<Refusal> {
+        std::mem::replace(&mut self.refusal, Box::new(Refusal::internal()))
+    }
+}
+
+/// Why nothing more is sent.
+enum End {
+    /// The backend reads no further.
+    Stopped,
+    Refused(Box<Refusal>),
+}
+
+impl From<Stopped> for End {
+    fn from(_: Stopped) -> Self {
+        Self::Stopped
+    }
+}
+
+impl From<Refusal> for End {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(Box::new(refusal))
+    }
+}
+
+impl Reading {
+    /// Reads `body` to its end and sends its messages, all of which have `texts`.
+    ///
+    /// # Errors
+    /// The body is wrong. What was sent of it was sent.
+    pub async fn send<B>(self, body: B, route: Arc<Route>, texts: Texts, outgoing: Outgoing) -> Result<(), Refused>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+    {
+        let mut messages = Messages { route, texts, outgoing, sent: 0 };
+        let sent = match self {
+            Self::Nothing => messages.send(None).await,
+            Self::Json(series, limit) => messages.send_series(body, Splitter::new(series, limit)).await,
+            Self::Raw(content_type) => messages.send_pieces(body, &content_type).await,
+        };
+        match sent {
+            Ok(()) => {
+                messages.outgoing.finish();
+                Ok(())
+            }
+            Err(End::Stopped) => Ok(()),
+            Err(End::Refused(refusal)) => {
+                let refusal = Box::new(messages.placed(*refusal));
+                Err(Refused { refusal, _outgoing: messages.outgoing })
+            }
+        }
+    }
+}
+
+/// The messages of one call.
+struct Messages {
+    route: Arc<Route>,
+    texts: Texts,
+    outgoing: Outgoing,
+    sent: usize,
+}
+
+impl Messages {
+    async fn send_series(
+        &mut self,
+        mut body: impl Body<Data = Bytes> + Unpin,
+        mut splitter: Splitter,
+    ) -> Result<(), End> {
+        while let Some(data) = next(&mut body).await? {
+            splitter.push(&data);
+            while let Some(text) = splitter.next_text().map_err(|error| Refusal::bad_request(error.to_string()))? {
+                self.send(Some(text)).await?;
+            }
+        }
+        match splitter.end().map_err(|error| Refusal::bad_request(error.to_string()))? {
+            Some(text) => self.send(Some(&text)).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn send(&mut self, text: Option<&[u8]>) -> Result<(), End> {
+        let message = self.route.encode_one(&self.texts, text).map_err(|error| Refusal::encode(&error))?;
+        self.outgoing.send(&message).await?;
+        self.sent += 1;
+        Ok(())
+    }
+
+    /// An upload without a byte is one message too: it has a content type.
+    async fn send_pieces(&mut self, mut body: impl Body<Data = Bytes> + Unpin, content_type: &str) -> Result<(), End> {
+        while let Some(data) = next(&mut body).await? {
+            for piece in data.chunks(PIECE) {
+                self.send_piece(piece, content_type).await?;
+            }
+        }
+        if self.sent == 0 { self.send_piece(&[], content_type).await } else { Ok(()) }
+    }
+
+    async fn send_piece(&mut self, data: &[u8], content_type: &str) -> Result<(), End> {
+        let message = self.route.encode_raw_one(&self.texts, &HttpBody { content_type, data });
+        self.outgoing.send(&message.map_err(|error| Refusal::encode(&error))?).await?;
+        self.sent += 1;
+        Ok(())
+    }
+
+    /// Which message it was, and what that means for those before it.
+    fn placed(&self, refusal: Refusal) -> Refusal {
+        let number = self.sent + 1;
+        match self.sent {
+            0 => refusal.explained(&format!("in message {number}"), None),
+            _ => refusal.explained(
+                &format!("in message {number}"),
+                Some("the call was given up after the messages before it, and its outcome is unknown"),
+            ),
+        }
+    }
+}
+
+/// The next bytes of a body.
+async fn next(body: &mut (impl Body<Data = Bytes> + Unpin)) -> Result<Option<Bytes>, End> {
+    loop {
+        let Some(frame) = body.frame().await else { return Ok(None) };
+        let frame = frame.map_err(|_| Refusal::bad_request("the body broke off"))?;
+        // Trailers of a request mean nothing here.
+        if let Ok(data) = frame.into_data()
+            && !data.is_empty()
+        {
+            return Ok(Some(data));
+        }
+    }
+}

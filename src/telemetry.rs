@@ -1,0 +1,62 @@
+//! What is told of a call: one line when it ends.
+//!
+//! The template, never the path or the query, which hold account numbers and tokens.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Method;
+use tokio::time::Instant;
+
+use crate::route::Route;
+use crate::upstream::CallError;
+
+/// Tells the end of a call of one message.
+pub fn called(method: &Method, route: &Route, error: Option<&CallError>, took: Duration) {
+    let template = route.template.split('?').next().unwrap_or_default();
+    let (rpc, ms) = (&route.rpc, took.as_millis());
+    match error {
+        None => tracing::debug!(%method, template, rpc, ms, "answered"),
+        Some(error @ CallError::Status { .. }) => tracing::debug!(%method, template, rpc, ms, %error, "refused"),
+        Some(error) => tracing::warn!(%method, template, rpc, ms, %error, "failed"),
+    }
+}
+
+/// A call of several messages that is under way. Its end is told, or that nobody waited for it.
+#[derive(Debug)]
+pub struct Called {
+    method: Method,
+    route: Arc<Route>,
+    started: Instant,
+    messages: u64,
+    is_told: bool,
+}
+
+impl Called {
+    /// Begins with the request.
+    #[must_use]
+    pub fn new(method: Method, route: Arc<Route>, started: Instant) -> Self {
+        Self { method, route, started, messages: 0, is_told: false }
+    }
+
+    /// Notes a message of the backend.
+    pub fn count(&mut self) {
+        self.messages += 1;
+    }
+
+    /// Tells the end.
+    pub fn ended(&mut self, error: Option<&CallError>) {
+        self.is_told = true;
+        tracing::debug!(rpc = self.route.rpc, messages = self.messages, "a stream ended");
+        called(&self.method, &self.route, error, self.started.elapsed());
+    }
+}
+
+impl Drop for Called {
+    fn drop(&mut self) {
+        if !self.is_told {
+            let (rpc, ms) = (&self.route.rpc, self.started.elapsed().as_millis());
+            tracing::debug!(method = %self.method, rpc, ms, messages = self.messages, "given up by the caller");
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! A call of several messages, one way or both.
+//!
+//! Such calls have connections of their own: what a slow reader has not taken stands in the flow-control window of its
+//! stream, and must not use up that of the connection, which the other calls on it need too.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use h2::client::ResponseFuture;
+use h2::{Reason, RecvStream, SendStream};
+use http::HeaderMap;
+use http::uri::PathAndQuery;
+use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
+
+use super::pool::Lease;
+use super::reply::{check_head, declared_length, ended_with, protocol};
+use super::{CallError, Failure, PREFIX, Upstream, frame};
+
+/// The way to the backend.
+pub struct Outgoing {
+    stream: SendStream<Bytes>,
+}
+
+/// The way from the backend. When it is dropped before its end, the backend learns that nobody listens any more.
+pub struct Incoming {
+    state: State,
+    /// What has come and is not given out yet, within one DATA frame.
+    data: Bytes,
+    /// The beginning of a message that came in several.
+    begun: BytesMut,
+    /// Initial metadata; at the end the trailers too.
+    metadata: HeaderMap,
+    /// Largest message, in bytes.
+    limit: usize,
+    deadline: Pin<Box<Sleep>>,
+    lease: Lease,
+}
+
+enum State {
+    Head(ResponseFuture),
+    Body(RecvStream),
+    Trailers(RecvStream),
+    Ended,
+}
+
+/// The backend reads no further. What it has to say comes the other way.
+#[derive(Debug)]
+pub struct Stopped;
+
+impl Upstream {
+    /// Begins a call of `path` that may have several messages in each direction and ends by `deadline`, which the backend
+    /// is told. It is sent once.
+    ///
+    /// # Errors
+    /// See [`CallError`]; nothing was sent.
+    pub async fn open(
+        &self,
+        path: &PathAndQuery,
+        metadata: HeaderMap,
+        deadline: Instant,
+    ) -> Result<(Outgoing, Incoming), CallError> {
+        let leased = timeout_at(deadline, self.lease(&self.streams)).await;
+        let (lease, mut connection) = leased.unwrap_or(Err(CallError::Unsent))?;
+        let request = self.request(path, metadata, deadline);
+        let sent = connection.send_request(request, false);
+        let (response, stream) = sent.map_err(|error| lease.unsent(&error))?;
+        let incoming = Incoming {
+            state: State::Head(response),
+            data: Bytes::new(),
+            begun: BytesMut::new(),
+            metadata: HeaderMap::new(),
+            limit: self.reply_limit,
+            deadline: Box::pin(sleep_until(deadline)),
+            lease,
+        };
+        Ok((Outgoing { stream }, incoming))
+    }
+}
+
+impl Outgoing {
+    /// Sends one message, as soon as the backend has room for it.
+    ///
+    /// # Errors
+    /// The backend reads no further.
+    pub async fn send(&mut self, message: &[u8]) -> Result<(), Stopped> {
+        let mut frame = frame(message);
+        while !frame.is_empty() {
+            self.stream.reserve_capacity(frame.len());
+            if self.stream.capacity() == 0 {
+                let granted = poll_fn(|cx| self.stream.poll_capacity(cx)).await;
+                granted.and_then(Result::ok).ok_or(Stopped)?;
+            }
+            let part = frame.split_to(self.stream.capacity().min(frame.len()));
+            if !part.is_empty() {
+                self.stream.send_data(part, false).map_err(|_| Stopped)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the backend that there are no more messages.
+    pub fn finish(mut self) {
+        // A backend that has stopped reading needs no end.
+        let _ = self.stream.send_data(Bytes::new(), true);
+    }
+
+    /// Tells the backend that the call is given up.
+    pub fn cancel(mut self) {
+        self.stream.send_reset(Reason::CANCEL);
+    }
+}
+
+impl Incoming {
+    /// The next message; `None` when the call has ended well.
+    ///
+    /// # Errors
+    /// How it ended otherwise. There is nothing behind an error.
+    pub fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, CallError>> {
+        let polled = self.poll_next(cx);
+        if let Poll::Ready(Err(_)) = &polled {
+            self.state = State::Ended;
+        }
+        polled
+    }
+
+    /// Initial metadata, once there is a message; trailers too, once the call has ended.
+    #[must_use]
+    pub fn metadata(&self) -> &HeaderMap {
+        &self.metadata
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, CallError>> {
+        loop {
+            if let Some(message) = self.message()? {
+                return Poll::Ready(Ok(Some(message)));
+            }
+            if self.deadline.as_mut().poll(cx).is_ready() && !matches!(self.state, State::Ended) {
+                return Poll::Ready(Err(CallError::Deadline));
+            }
+            match &mut self.state {
+                State::Head(response) => {
+                    let response = ready!(Pin::new(response).poll(cx));
+                    let (head, body) = response.map_err(|error| self.failed(&error))?.into_parts();
+                    check_head(&head)?;
+                    self.metadata = head.headers;
+                    self.state = State::Body(body);
+                }
+                State::Body(body) => match ready!(body.poll_data(cx)) {
+                    Some(data) => {
+                        let data =
+                            data.and_then(|data| body.flow_control().release_capacity(data.len()).map(|()| data));
+                        self.data = data.map_err(|error| self.lease.broken(&error))?;
+                    }
+                    None => self.take_trailers(),
+                },
+                State::Trailers(body) => {
+                    let trailers = ready!(body.poll_trailers(cx));
+                    let trailers = trailers.map_err(|error| self.lease.broken(&error))?;
+                    return Poll::Ready(self.end(trailers.unwrap_or_default()).map(|()| None));
+                }
+                State::Ended => return Poll::Ready(Ok(None)),
+            }
+        }
+    }
+
+    /// The next message, if all of it has come.
+    fn message(&mut self) -> Result<Option<Bytes>, CallError> {
+        if self.begun.is_empty() {
+            let Some(length) = self.length_of(&self.data)? else { return Ok(self.begin()) };
+            if self.data.len() < PREFIX + length {
+                return Ok(self.begin());
+            }
+            self.data.advance(PREFIX);
+            return Ok(Some(self.data.split_to(length)));
+        }
+        while !self.data.is_empty() {
+            let missing = match self.length_of(&self.begun)? {
+                None => PREFIX - self.begun.len(),
+                Some(length) => PREFIX + length - self.begun.len(),
+            };
+            if missing == 0 {
+                break;
+            }
+            self.begun.extend_from_slice(&self.data.split_to(missing.min(self.data.len())));
+        }
+        match self.length_of(&self.begun)? {
+            Some(length) if self.begun.len() == PREFIX + length => {
+                let mut message = std::mem::take(&mut self.begun).freeze();
+                message.advance(PREFIX);
+                Ok(Some(message))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Keeps what there is until the rest of it comes.
+    fn begin(&mut self) -> Option<Bytes> {
+        self.begun.extend_from_slice(&std::mem::take(&mut self.data));
+        None
+    }
+
+    /// The length of the message that begins these bytes, if they are enough to know it.
+    fn length_of(&self, bytes: &[u8]) -> Result<Option<usize>, CallError> {
+        match declared_length(bytes) {
+            Some(_) if bytes[0] != 0 => Err(protocol("its message is compressed, which was not asked for")),
+            Some(length) if length > self.limit => Err(CallError::TooLarge { length, limit: self.limit }),
+            length => Ok(length),
+        }
+    }
+
+    fn take_trailers(&mut self) {
+        if let State::Body(body) = std::mem::replace(&mut self.state, State::Ended) {
+            self.state = State::Trailers(body);
+        }
+    }
+
+    fn end(&mut self, trailers: HeaderMap) -> Result<(), CallError> {
+        self.state = State::Ended;
+        ended_with(&mut self.metadata, trailers)?;
+        if self.begun.is_empty() { Ok(()) } else { Err(protocol("its message is cut short")) }
+    }
+
+    /// The connection or the stream broke before an answer.
+    fn failed(&self, error: &h2::Error) -> CallError {
+        match self.lease.failed(error) {
+            Failure::Untouched { cause } => CallError::Untouched { cause },
+            Failure::Call(error) => error,
+        }
+    }
+}

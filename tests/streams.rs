@@ -1,0 +1,300 @@
+//! Calls whose reply is a stream: its forms, its end, and what a caller sees when it does not come.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use support::talk::{Reader, Replies, Streamed, backend, gateway, note, send, shared, start};
+
+const NDJSON: (&str, &str) = ("Accept", "application/x-ndjson");
+const SSE: (&str, &str) = ("Accept", "text/event-stream");
+const ARRAY: (&str, &str) = ("Accept", "application/json");
+
+async fn two_notes(replies: &Replies) {
+    replies.send(&note("one", 1)).await;
+    replies.send(&note("two", 2)).await;
+}
+
+#[test]
+fn a_stream_is_told_in_the_form_that_the_caller_accepts() {
+    let backend = backend(|rpc, mut requests, replies| async move {
+        let request = requests.next().await.unwrap();
+        assert_eq!((rpc.as_str(), request.as_slice(), requests.next().await), ("Watch", &b"\x0a\x01t"[..], None));
+        two_notes(&replies).await;
+        replies.end("0", "").await;
+    });
+    let lines = "{\"result\":{\"text\":\"one\",\"number\":1}}\n{\"result\":{\"text\":\"two\",\"number\":2}}\n{\"status\":{\"code\":0}}\n";
+    let events = "id: 1\ndata: {\"text\":\"one\",\"number\":1}\n\nid: 2\ndata: {\"text\":\"two\",\"number\":2}\n\nevent: end\ndata: {\"code\":0}\n\n";
+    let array = "[{\"text\":\"one\",\"number\":1},{\"text\":\"two\",\"number\":2}]";
+    let default = gateway(&backend, "");
+    for (accept, content_type, body) in [
+        (&[][..], "application/x-ndjson", lines),
+        (&[NDJSON][..], "application/x-ndjson", lines),
+        (&[SSE], "text/event-stream", events),
+        (&[ARRAY], "application/json", array),
+        (&[("Accept", "application/json;q=0.5"), SSE], "text/event-stream", events),
+    ] {
+        let Streamed { answer, is_whole } = send(&default, "GET", "/notes/t", accept, None);
+        assert_eq!((answer.status, answer.header("content-type")), (200, Some(content_type)), "{accept:?}");
+        assert_eq!((answer.body.as_str(), is_whole), (body, true), "{accept:?}");
+        for (name, value) in
+            [("cache-control", "no-store"), ("x-content-type-options", "nosniff"), ("x-accel-buffering", "no")]
+        {
+            assert_eq!(answer.header(name), Some(value), "{name}");
+        }
+        assert_eq!(answer.header("trailer"), None);
+    }
+    for (format, content_type, body) in [
+        ("sse", "text/event-stream", events),
+        ("array", "application/json", array),
+        ("ndjson", "application/x-ndjson", lines),
+    ] {
+        let gateway = gateway(&backend, &format!("streams: {{format: {format}}}"));
+        let Streamed { answer, .. } = send(&gateway, "GET", "/notes/t", &[("Accept", "*/*")], None);
+        assert_eq!((answer.header("content-type"), answer.body.as_str()), (Some(content_type), body), "{format}");
+    }
+    let Streamed { answer, .. } = send(&default, "GET", "/notes/t", &[("Accept", "text/html")], None);
+    let message =
+        "expected an Accept header that takes one of application/x-ndjson, text/event-stream, application/json";
+    assert_eq!((answer.status, answer.refusal()), (406, (3, message.to_owned())));
+    let head = start(&default, "HEAD", "/notes/t", &[], None).answer;
+    assert_eq!((head.status, head.header("content-type")), (200, Some("application/x-ndjson")));
+}
+
+#[test]
+fn a_stream_that_fails_is_never_taken_for_a_whole_one() {
+    let backend = backend(|_, _, replies| async move {
+        two_notes(&replies).await;
+        replies.end("9", "the account is closed%21").await;
+    });
+    let gateway = gateway(&backend, "");
+    let status = r#"{"code":9,"message":"the account is closed!"}"#;
+    for (accept, end, is_whole) in [
+        (NDJSON, format!("{{\"error\":{status}}}\n"), true),
+        (SSE, format!("event: error\ndata: {status}\n\n"), true),
+        (ARRAY, ",{\"text\":\"two\",\"number\":2}".to_owned(), false),
+    ] {
+        let streamed = send(&gateway, "GET", "/notes/t", &[accept], None);
+        assert_eq!(streamed.answer.status, 200);
+        assert!(streamed.answer.body.ends_with(&end), "{streamed:?}");
+        assert_eq!(streamed.is_whole, is_whole, "{accept:?}");
+    }
+}
+
+#[test]
+fn before_the_first_message_a_failure_is_an_ordinary_answer() {
+    let backend = backend(|_, _, replies| async move { replies.end("5", "no such topic").await });
+    let gateway = gateway(&backend, "metadata: {reply: [x-started]}");
+    for accept in [NDJSON, SSE, ARRAY] {
+        let Streamed { answer, is_whole } = send(&gateway, "GET", "/notes/t", &[accept], None);
+        assert_eq!((answer.status, is_whole), (404, true), "{accept:?}");
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+        assert_eq!(answer.body, r#"{"code":5,"message":"no such topic"}"#);
+        assert_eq!(answer.header("x-started"), Some("yes"));
+    }
+}
+
+#[test]
+fn an_empty_stream_is_whole() {
+    let backend = backend(|_, _, replies| async move { replies.end("0", "").await });
+    let gateway = gateway(&backend, "metadata: {reply: [x-started]}");
+    for (accept, body) in
+        [(NDJSON, "{\"status\":{\"code\":0}}\n"), (SSE, "event: end\ndata: {\"code\":0}\n\n"), (ARRAY, "[]")]
+    {
+        let Streamed { answer, is_whole } = send(&gateway, "GET", "/notes/t", &[accept], None);
+        assert_eq!((answer.status, answer.body.as_str(), is_whole), (200, body, true));
+        assert_eq!(answer.header("x-started"), Some("yes"));
+    }
+}
+
+/// One of several backends in a table of them.
+#[derive(Clone, Copy)]
+enum Does {
+    Cuts,
+    EndsWithoutStatus,
+    SendsHalf,
+    SendsTooMuch,
+    SendsCompressed,
+    SendsRubbish,
+}
+
+#[test]
+fn what_goes_wrong_midway_is_told() {
+    let lost =
+        r#"{"code":2,"message":"the connection to the backend was lost during the call; its outcome is unknown"}"#;
+    let unreadable =
+        r#"{"code":13,"message":"the backend's answer cannot be read; the outcome of the call is unknown"}"#;
+    let undecodable =
+        r#"{"code":13,"message":"a message of the backend cannot be read; the outcome of the call is unknown"}"#;
+    let large = r#"{"code":8,"message":"the backend's reply is larger than the limit of 1024 bytes"}"#;
+    for (does, status) in [
+        (Does::Cuts, lost),
+        (Does::EndsWithoutStatus, unreadable),
+        (Does::SendsHalf, unreadable),
+        (Does::SendsCompressed, unreadable),
+        (Does::SendsTooMuch, large),
+        (Does::SendsRubbish, undecodable),
+    ] {
+        let backend = backend(move |_, _, replies| async move {
+            replies.send(&note("one", 1)).await;
+            match does {
+                Does::Cuts => return replies.cut().await,
+                Does::EndsWithoutStatus => return,
+                Does::SendsHalf => drop(replies.raw(vec![0, 0, 0, 0, 9, 1]).await),
+                Does::SendsTooMuch => drop(replies.raw(vec![0, 0, 0, 4, 1]).await),
+                Does::SendsCompressed => drop(replies.raw(vec![1, 0, 0, 0, 0]).await),
+                Does::SendsRubbish => drop(replies.send(&[0x12, 0x05, 0xff]).await),
+            }
+            replies.end("0", "").await;
+        });
+        let config =
+            format!("upstream: {{address: \"http://{}\", reply_limit: 1KiB}}\nschema: talk.proto", backend.address);
+        let overrides = towbar::config::Overrides { listen: Some("127.0.0.1:0".to_owned()), ..Default::default() };
+        let gateway = support::Gateway::with(&config, &overrides, Ok(support::talk::schema()), None);
+        let Streamed { answer, is_whole } = send(&gateway, "GET", "/notes/t", &[NDJSON], None);
+        assert_eq!(answer.body, format!("{{\"result\":{{\"text\":\"one\",\"number\":1}}}}\n{{\"error\":{status}}}\n"));
+        assert!(is_whole);
+        let array = send(&gateway, "GET", "/notes/t", &[ARRAY], None);
+        assert_eq!((array.answer.body.as_str(), array.is_whole), (r#"[{"text":"one","number":1}"#, false));
+    }
+}
+
+#[test]
+fn messages_come_through_one_by_one_however_they_are_cut() {
+    let (asked, asking) = channel::<()>();
+    let asking = std::sync::Arc::new(std::sync::Mutex::new(asking));
+    let backend = backend(move |_, _, replies| {
+        let asking = asking.clone();
+        async move {
+            let wait = || {
+                let asking = asking.clone();
+                tokio::task::spawn_blocking(move || {
+                    asking.lock().unwrap().recv_timeout(Duration::from_secs(20)).unwrap()
+                })
+            };
+            // A message of which every byte comes by itself, then two in one frame.
+            let message = [&[0, 0, 0, 0, 7], note("one", 1).as_slice()].concat();
+            for byte in &message {
+                replies.raw(vec![*byte]).await;
+            }
+            wait().await.unwrap();
+            replies.raw([message.clone(), message[..6].to_vec()].concat()).await;
+            wait().await.unwrap();
+            replies.raw(message[6..].to_vec()).await;
+            replies.end("0", "").await;
+        }
+    });
+    let gateway = gateway(&backend, "");
+    let mut reader = start(&gateway, "GET", "/notes/t", &[], None);
+    let line = "{\"result\":{\"text\":\"one\",\"number\":1}}\n";
+    for _ in 0..2 {
+        assert_eq!(String::from_utf8(reader.chunk().unwrap()).unwrap(), line);
+        asked.send(()).unwrap();
+    }
+    let Streamed { answer, is_whole } = reader.whole();
+    assert_eq!((answer.body, is_whole), (format!("{line}{{\"status\":{{\"code\":0}}}}\n"), true));
+}
+
+#[test]
+fn events_are_kept_alive_and_begin_without_a_message() {
+    let backend = backend(|_, _, replies| async move {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        replies.send(&note("late", 1)).await;
+        replies.end("14", "later").await;
+    });
+    let gateway = gateway(&backend, "streams: {keep_alive: 200ms}");
+    let Streamed { answer, is_whole } = send(&gateway, "GET", "/notes/t", &[SSE], None);
+    let (comments, rest) = answer.body.split_once("id: 1").unwrap();
+    assert!(comments.len() >= 2 * ": keep-alive\n\n".len(), "{answer:?}");
+    assert_eq!(comments.replace(": keep-alive\n\n", ""), "");
+    let end = "\ndata: {\"text\":\"late\",\"number\":1}\n\nevent: error\ndata: {\"code\":14,\"message\":\"later\"}\n\n";
+    assert_eq!((rest, is_whole), (end, true));
+    let Streamed { answer, .. } = send(&gateway, "GET", "/notes/t", &[NDJSON], None);
+    assert_eq!(answer.body.lines().count(), 2, "lines have no comments: {answer:?}");
+}
+
+#[test]
+fn a_stream_has_a_deadline_of_its_own() {
+    let backend = backend(|_, _, replies| async move {
+        replies.send(&note("one", 1)).await;
+        std::future::pending::<()>().await;
+    });
+    let gateway = gateway(&backend, "streams: {deadline: 300ms}");
+    let late = r#"{"code":4,"message":"the backend did not answer in time; the outcome of the call is unknown"}"#;
+    let Streamed { answer, .. } = send(&gateway, "GET", "/notes/t", &[NDJSON], None);
+    assert_eq!(answer.body.lines().last(), Some(format!("{{\"error\":{late}}}").as_str()));
+}
+
+#[test]
+fn a_caller_that_goes_away_ends_the_call() {
+    let (ended, ends) = channel();
+    let ended = std::sync::Arc::new(std::sync::Mutex::new(ended));
+    let backend = backend(move |_, _, replies| {
+        let ended = ended.clone();
+        async move {
+            while replies.send(&note("again", 1)).await {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            let _ = ended.lock().unwrap().send(());
+        }
+    });
+    let gateway = gateway(&backend, "");
+    let mut reader = start(&gateway, "GET", "/notes/t", &[], None);
+    assert!(reader.chunk().is_some());
+    drop(reader);
+    ends.recv_timeout(Duration::from_secs(20)).unwrap();
+}
+
+#[test]
+fn a_slow_reader_slows_the_backend_and_nobody_else() {
+    const MESSAGE: usize = 60 << 10;
+    let (sent, count) = shared::<usize>();
+    let backend = backend(move |rpc, _, replies| {
+        let sent = sent.clone();
+        async move {
+            if rpc == "Ask" {
+                replies.send(&note("now", 1)).await;
+                return replies.end("0", "").await;
+            }
+            // A text of so many bytes.
+            let mut message = vec![0x12, 0x80, 0xe0, 0x03];
+            message.resize(message.len() + MESSAGE, b'x');
+            while replies.send(&message).await {
+                *sent.lock().unwrap() += message.len();
+            }
+        }
+    });
+    let gateway = gateway(&backend, "");
+    // More of them than windows of connections would hold if they shared one.
+    let readers: Vec<Reader> = (0..8).map(|_| start(&gateway, "GET", "/notes/t", &[], None)).collect();
+    let mut before = 0;
+    loop {
+        std::thread::sleep(Duration::from_millis(500));
+        let now = *count.lock().unwrap();
+        if now == before {
+            break;
+        }
+        before = now;
+    }
+    // Windows and the buffers of two sockets, for each of them.
+    assert!(before < 8 * (12 << 20), "{before} bytes are under way though nobody reads");
+    let Streamed { answer, .. } = send(&gateway, "POST", "/ask", &[("Content-Type", "application/json")], Some(b"{}"));
+    assert_eq!(answer.body, r#"{"text":"now","number":1}"#);
+    drop(readers);
+}
+
+#[test]
+fn a_response_body_is_the_value_of_each_message() {
+    let backend = backend(|_, _, replies| async move {
+        two_notes(&replies).await;
+        replies.end("0", "").await;
+    });
+    let gateway = gateway(&backend, "json: {indent: true}");
+    let headers = [("Content-Type", "application/json"), NDJSON];
+    let Streamed { answer, .. } = send(&gateway, "POST", "/texts", &headers, Some(b"{\"topic\":\"t\"}"));
+    assert_eq!(answer.body, "{\"result\":\"one\"}\n{\"result\":\"two\"}\n{\"status\":{\"code\":0}}\n");
+    let wrong = send(&gateway, "POST", "/texts", &headers, Some(b"{\"topic\":1}"));
+    assert_eq!(wrong.answer.status, 400);
+}
