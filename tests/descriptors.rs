@@ -73,6 +73,31 @@ fn a_proto_file_that_does_not_compile_is_told_with_line_and_column() {
 }
 
 #[test]
+fn two_fields_of_one_json_name_are_told_by_their_names() {
+    let order = |syntax: &str, fields: &str| {
+        format!("syntax = \"{syntax}\";\npackage shop.v1;\nmessage Order {{ {fields} }}\n")
+    };
+    let camel: &[&str] = &[
+        "shop: orders.proto: shop.v1.Order.unitPrice: expected a JSON name of its own, found `unitPrice`, that of `unit_price`",
+    ];
+    let swapped: &[&str] = &[
+        "shop: orders.proto: shop.v1.Order.id: expected a JSON name of its own, found `count`, the name of a field that JSON calls `number`",
+    ];
+    for syntax in ["proto2", "proto3"] {
+        assert_refused(&[
+            (order(syntax, "optional string unit_price = 1; optional string unitPrice = 2;"), camel),
+            (
+                order(
+                    syntax,
+                    r#"optional string id = 1 [json_name = "count"]; optional int32 count = 2 [json_name = "number"];"#,
+                ),
+                swapped,
+            ),
+        ]);
+    }
+}
+
+#[test]
 fn every_file_that_does_not_compile_is_told() {
     let folder = Folder::new();
     folder

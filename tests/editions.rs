@@ -8,6 +8,7 @@ use prost_types::{
     FileDescriptorProto, MessageOptions, MethodDescriptorProto, OneofDescriptorProto, ServiceDescriptorProto,
     descriptor_proto,
 };
+use towbar::codec::{self, Body, Ignored, Print, Request, RequestError};
 use towbar::schema::Schema;
 use towbar::wire;
 
@@ -25,6 +26,11 @@ fn set(files: &[(FileDescriptorProto, &[u8])]) -> Vec<u8> {
 const EDITION: &[u8] = b"\x70\xe8\x07";
 /// The same with `option features.enum_type = CLOSED`.
 const CLOSED: &[u8] = b"\x70\xe8\x07\x42\x05\x92\x03\x02\x10\x02";
+
+/// The same with `option features.json_format = LEGACY_BEST_EFFORT`.
+const BEST_EFFORT: &[u8] = b"\x70\xe8\x07\x42\x05\x92\x03\x02\x30\x02";
+/// The same with `option features.utf8_validation = NONE`.
+const ANY_BYTES: &[u8] = b"\x70\xe8\x07\x42\x05\x92\x03\x02\x20\x03";
 
 fn file(name: &str) -> FileDescriptorProto {
     FileDescriptorProto {
@@ -168,6 +174,72 @@ fn what_a_compiler_would_refuse_is_told_with_its_declaration() {
         (extending(200, ".shop.Order"), "shop.note: expected a number that `shop.Order` has for extensions, found 200"),
     ] {
         assert_eq!(problems(&set(&[(file, EDITION)])), [format!("set.binpb: orders.proto: {expected}")]);
+    }
+}
+
+#[test]
+fn a_name_that_json_could_read_as_two_fields_is_refused_in_every_syntax() {
+    for (fields, expected) in [
+        (
+            vec![field("unit_price", 1), field("unitPrice", 2)],
+            vec!["unitPrice: expected a JSON name of its own, found `unitPrice`, that of `unit_price`"],
+        ),
+        (
+            vec![renamed("id", 1, "name"), field("name", 2)],
+            vec!["name: expected a JSON name of its own, found `name`, that of `id`"],
+        ),
+        (
+            vec![renamed("id", 1, "key"), renamed("name", 2, "key")],
+            vec!["name: expected a JSON name of its own, found `key`, that of `id`"],
+        ),
+        (
+            vec![renamed("id", 1, "name"), renamed("name", 2, "title")],
+            vec!["id: expected a JSON name of its own, found `name`, the name of a field that JSON calls `title`"],
+        ),
+        (
+            vec![renamed("id", 1, "name"), renamed("name", 2, "id")],
+            vec![
+                "id: expected a JSON name of its own, found `name`, the name of a field that JSON calls `id`",
+                "name: expected a JSON name of its own, found `id`, the name of a field that JSON calls `name`",
+            ],
+        ),
+        (
+            vec![renamed("id", 1, "[shop.note]")],
+            vec!["id: expected a JSON name that is none of an extension, found `[shop.note]`"],
+        ),
+        // These are told apart. A compiler refuses two of one lowerCamelCase name even if `json_name` parts them.
+        (vec![field("name", 1), field("Name", 2)], vec![]),
+        (vec![renamed("id", 1, "ID"), renamed("name", 2, "[name")], vec![]),
+    ] {
+        for (syntax, edition) in
+            [("proto2", &b""[..]), ("proto3", b""), ("editions", EDITION), ("editions", BEST_EFFORT)]
+        {
+            // proto3 has lower case in mind, too: two names that differ in case and underscores alone.
+            if syntax == "proto3" && expected.is_empty() && fields.iter().any(|field| field.name() == "Name") {
+                continue;
+            }
+            let outer = DescriptorProto {
+                nested_type: vec![message("Order", fields.clone())],
+                ..message("Shop", vec![field("id", 1)])
+            };
+            let file = FileDescriptorProto { syntax: Some(syntax.to_owned()), ..with_message(outer) };
+            let expected: Vec<String> =
+                expected.iter().map(|problem| format!("set.binpb: orders.proto: shop.Shop.Order.{problem}")).collect();
+            assert_eq!(problems(&set(&[(file, edition)])), expected, "{syntax} {edition:?}");
+        }
+    }
+}
+
+#[test]
+fn a_string_is_utf8_whatever_the_features_say() {
+    for edition in [EDITION, ANY_BYTES] {
+        let order = set(&[(with_message(message("Order", vec![field("id", 1)])), edition)]);
+        let order = Schema::decode("set.binpb", &order).unwrap().message("shop.Order").unwrap();
+        let printed = codec::reply(&order, b"\x0a\x02\xc3\x28", &Print::default()).unwrap_err();
+        assert_eq!(printed.to_string(), "the reply is no shop.Order: id: the string is not UTF-8");
+        let body = Body { text: b"{\"id\":\"\xc3\x28\"}", field: None, ignored: &Ignored::default() };
+        let RequestError::Body(error) = Request::new(&order).encode(Some(body)).unwrap_err() else { panic!("no body") };
+        assert_eq!(error.to_string(), "at the body: the body is not UTF-8 (line 1, column 8)");
     }
 }
 

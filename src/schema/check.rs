@@ -36,6 +36,21 @@ pub(super) struct Names<'a> {
     extensions: HashMap<(&'a str, i32), String>,
 }
 
+/// Everything wrong with the names that the fields of one file have in JSON, which counts in every syntax: descriptor.proto
+/// lets `json_format = LEGACY_BEST_EFFORT`, and so proto2, do as it can, which is one name for two things.
+pub(super) fn clashes(file: &File) -> Vec<Fault> {
+    let mut check = Check { names: None, found: Vec::new() };
+    let mut messages: Vec<(String, &MessageType)> = Vec::new();
+    let scope = scope_of(file);
+    messages.extend(file.messages.iter().rev().map(|message| (format!("{scope}{}", message.name), message)));
+    while let Some((name, message)) = messages.pop() {
+        check.json_names_apart(&name, message);
+        let nested = message.messages.iter().rev();
+        messages.extend(nested.map(|nested| (format!("{name}.{}", nested.name), nested)));
+    }
+    check.found
+}
+
 /// Everything wrong with one file; with what it refers to only if `names` are known.
 pub(super) fn faults(file: &File, names: Option<&Names<'_>>) -> Vec<Fault> {
     let mut check = Check { names, found: Vec::new() };
@@ -188,17 +203,41 @@ impl Check<'_> {
 
     /// What each field of a message has for itself.
     fn fields_apart(&mut self, message: &str, declared: &MessageType) {
-        let (mut numbers, mut names, mut json_names) = (HashMap::new(), HashMap::new(), HashMap::new());
+        let (mut numbers, mut names) = (HashMap::new(), HashMap::new());
         for field in &declared.fields {
             let name = format!("{message}.{}", field.name);
-            let json_name = field.json_name.clone().unwrap_or_else(|| lower_camel(&field.name));
             if let Some(other) = other(&mut numbers, field.number, &field.name) {
                 self.fault(&name, format!("expected a number of its own, found {}, that of `{other}`", field.number));
             }
             if other(&mut names, &field.name, &field.name).is_some() {
                 self.fault(&name, "expected a name of its own, found it twice");
-            } else if let Some(other) = other(&mut json_names, json_name.clone(), &field.name) {
-                self.fault(&name, format!("expected a JSON name of its own, found `{json_name}`, that of `{other}`"));
+            }
+        }
+        self.json_names_apart(message, declared);
+    }
+
+    /// One name, one field. Readers take the names of the proto file too, and where one field is called in JSON what
+    /// another is called there, some mean the one and some the other; protoc lets that pass.
+    fn json_names_apart(&mut self, message: &str, declared: &MessageType) {
+        let (mut names, mut json_names) = (HashMap::new(), HashMap::new());
+        for field in &declared.fields {
+            names.entry(field.name.as_str()).or_insert(field);
+        }
+        for field in &declared.fields {
+            let (name, json_name) = (format!("{message}.{}", field.name), json_name(field));
+            let same = other(&mut json_names, json_name.clone(), &field.name).filter(|other| *other != field.name);
+            if let Some(same) = same {
+                self.fault(&name, format!("expected a JSON name of its own, found `{json_name}`, that of `{same}`"));
+            } else if let Some(named) = names.get(json_name.as_str()).filter(|named| named.name != field.name) {
+                // Where the other one has the name in JSON too, that was or will be told.
+                if self::json_name(named) != json_name {
+                    let found =
+                        format!("`{json_name}`, the name of a field that JSON calls `{}`", self::json_name(named));
+                    self.fault(&name, format!("expected a JSON name of its own, found {found}"));
+                }
+            }
+            if json_name.starts_with('[') && json_name.ends_with(']') {
+                self.fault(&name, format!("expected a JSON name that is none of an extension, found `{json_name}`"));
             }
         }
     }
@@ -257,6 +296,10 @@ impl Check<'_> {
             }
         }
     }
+}
+
+fn json_name(field: &FieldType) -> String {
+    field.json_name.clone().unwrap_or_else(|| lower_camel(&field.name))
 }
 
 /// Who had the key before; if nobody had, `name` has it now.

@@ -308,7 +308,7 @@ fn dense(fields: &[FieldTable]) -> Box<[u16]> {
     dense.into()
 }
 
-/// JSON names go before proto names: where one field is called what another is called in JSON, JSON means the latter.
+/// Of every name that a reader takes. None of them is that of two fields: `check` has seen to it.
 fn by_name<S: std::hash::BuildHasher + Default>(fields: &[FieldTable]) -> HashMap<Box<str>, u16, S> {
     let mut names = HashMap::default();
     for (index, field) in fields.iter().enumerate() {

@@ -186,13 +186,7 @@ pub(super) struct FeatureSet {
     /// 1 packed, 2 expanded.
     #[prost(int32, optional, tag = "3")]
     pub(super) repeated_field_encoding: Option<i32>,
-    /// 2 verify, 3 none.
-    #[prost(int32, optional, tag = "4")]
-    pub(super) utf8_validation: Option<i32>,
     /// 1 length-prefixed, 2 delimited.
     #[prost(int32, optional, tag = "5")]
     pub(super) message_encoding: Option<i32>,
-    /// 1 allow, 2 legacy best effort.
-    #[prost(int32, optional, tag = "6")]
-    pub(super) json_format: Option<i32>,
 }

@@ -11,7 +11,7 @@ use prost_reflect::DescriptorPool;
 use protox::Compiler;
 use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver, IncludeFileResolver};
 
-use super::check::{self, Names};
+use super::check::{self, Fault, Names};
 use super::descriptor;
 use super::features::Features;
 use crate::problem::Problem;
@@ -93,22 +93,44 @@ fn compile_file(path: &Path) -> Result<Vec<u8>, Vec<Problem>> {
 }
 
 fn compile(root: &Path, files: &[PathBuf]) -> Result<Vec<u8>, Vec<Problem>> {
-    let mut resolver = ChainFileResolver::new();
-    resolver.add(IncludeFileResolver::new(root.to_path_buf()));
-    resolver.add(Bundled);
-    resolver.add(GoogleFileResolver::new());
-    let mut compiler = Compiler::with_file_resolver(resolver);
+    let mut compiler = Compiler::with_file_resolver(resolver(root));
     compiler.include_imports(true).include_source_info(true);
     let mut problems = Vec::new();
     for file in files {
         // Relative to the root: the same file may be reached by more than one spelling of its path.
         let name = file.strip_prefix(root).unwrap_or(file);
         if let Err(error) = compiler.open_file(name) {
-            problems.push(Problem::at(root.display(), format!("{error:?}")));
+            match clashes_at(root, &error) {
+                clashes if clashes.is_empty() => problems.push(Problem::at(root.display(), format!("{error:?}"))),
+                clashes => problems.extend(clashes),
+            }
         }
     }
     problems.dedup();
     if problems.is_empty() { Ok(compiler.encode_file_descriptor_set()) } else { Err(problems) }
+}
+
+fn resolver(root: &Path) -> ChainFileResolver {
+    let mut resolver = ChainFileResolver::new();
+    resolver.add(IncludeFileResolver::new(root.to_path_buf()));
+    resolver.add(Bundled);
+    resolver.add(GoogleFileResolver::new());
+    resolver
+}
+
+/// The names that clash in the file of an error: the compiler refuses them too, and does not say whose they are.
+fn clashes_at(root: &Path, error: &protox::Error) -> Vec<Problem> {
+    let file = error.file().and_then(|name| resolver(root).open_file(name).ok());
+    let file =
+        file.and_then(|file| descriptor::File::decode(file.file_descriptor_proto().encode_to_vec().as_slice()).ok());
+    let clashes = file.iter().flat_map(check::clashes).collect();
+    file.as_ref().map_or_else(Vec::new, |file| told(&root.display().to_string(), file, clashes))
+}
+
+/// What is wrong with a file that came from `origin`.
+fn told(origin: &str, file: &descriptor::File, faults: Vec<Fault>) -> Vec<Problem> {
+    let problem = |(declaration, message)| Problem::at(origin, format!("{}: {declaration}: {message}", file.name));
+    faults.into_iter().map(problem).collect()
 }
 
 struct Bundled;
@@ -196,8 +218,10 @@ impl Joined {
             self.problems.push(Problem::at(origin, message));
             return Standing::Unchecked;
         }
+        // The pool refuses such names too, some of them, and does not say whose they are.
+        let has_clashes = !check::clashes(file).is_empty();
         let imports_are_in_pool = file.dependency.iter().all(|import| self.known[import].standing == Standing::InPool);
-        if file.edition != 0 || !imports_are_in_pool {
+        if file.edition != 0 || has_clashes || !imports_are_in_pool {
             return Standing::Unchecked;
         }
         match self.pool.decode_file_descriptor_proto(bytes) {
@@ -215,10 +239,7 @@ impl Joined {
         for file in &self.read {
             let Known { origin, standing, .. } = &self.known[&file.name];
             if *standing == Standing::Unchecked {
-                let faults = check::faults(file, names.as_ref());
-                let problem =
-                    |(declaration, message)| Problem::at(origin, format!("{}: {declaration}: {message}", file.name));
-                self.problems.extend(faults.into_iter().map(problem));
+                self.problems.extend(told(origin, file, check::faults(file, names.as_ref())));
             }
         }
         if self.problems.is_empty() { Ok(self.read) } else { Err(self.problems) }
