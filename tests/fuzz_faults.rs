@@ -5,9 +5,13 @@ use std::fs;
 use std::panic;
 use std::path::Path;
 
+#[path = "support/cases.rs"]
+mod cases;
 #[path = "../fuzz/src/lib.rs"]
 #[allow(unreachable_pub, reason = "a crate of its own for the fuzz targets")]
 mod checks;
+#[path = "support/seeds.rs"]
+mod seeds;
 
 #[test]
 fn every_file_of_the_corpus_holds() {
@@ -27,4 +31,19 @@ fn every_file_of_the_corpus_holds() {
         assert!(count > 0, "{target} has no seeds");
     }
     assert!(faults.is_empty(), "{faults:?}");
+}
+
+#[test]
+fn every_case_holds() {
+    let mut faults = Vec::new();
+    let mut counts = [0; 2];
+    for seed in seeds::all() {
+        let (_, check) = checks::TARGETS.into_iter().find(|(target, _)| *target == seed.target).unwrap();
+        counts[usize::from(seed.target == "wire_to_json")] += 1;
+        if panic::catch_unwind(|| check(&seed.data)).is_err() {
+            faults.push(format!("{}: {}", seed.target, seed.name));
+        }
+    }
+    assert!(faults.is_empty(), "{faults:#?}");
+    assert!(counts.iter().all(|&count| count > 100), "{counts:?}: where are the cases?");
 }

@@ -1,12 +1,14 @@
 //! What must hold for every input: a function a fuzz target, which panics where it does not hold.
 //!
-//! The targets give them random bytes; `tests/fuzz_faults.rs` of the main package gives them every file of `corpus/`.
+//! The targets give them random bytes; `tests/fuzz_faults.rs` of the main package gives them every file of `corpus/` and
+//! every case of `tests/cases/`.
 
 mod text;
 mod unique;
 mod wire;
 
 pub use text::{config, query, template};
+pub use wire::{byte_of, options_of};
 pub use wire::{descriptor_set, json_to_wire, text_to_wire, wire_to_json};
 
 /// A target.

@@ -1,5 +1,6 @@
 //! The three ways through the codec, and the descriptors that its tables are made of.
 
+use std::path::Path;
 use std::sync::OnceLock;
 
 use towbar::codec::{self, Body, BodyError, DecodeError, DecodeProblem, FieldProblem, Ignored, Origin, Print};
@@ -18,7 +19,7 @@ pub fn json_to_wire(data: &[u8]) {
     }
 }
 
-/// Wire -> JSON -> wire -> the same JSON. The second byte says how it is printed.
+/// Wire -> JSON -> wire -> the same JSON. The second byte says how it is printed, see [`options_of`].
 pub fn wire_to_json(data: &[u8]) {
     let Some((message, [options, wire @ ..])) = typed(data) else { return };
     let has = |bit: u8| options.wrapping_sub(b'0') & 1 << bit != 0;
@@ -31,6 +32,12 @@ pub fn wire_to_json(data: &[u8]) {
         let unlimited = Print { limit: usize::MAX, ..print };
         assert_eq!(readable(message, &again, &unlimited).as_deref().map(shown), Some(shown(&json)));
     }
+}
+
+/// The byte that says how a reply is printed.
+pub fn options_of(print: &Print) -> u8 {
+    let bits = [print.defaults, print.enums_as_ints, print.proto_names, print.indent];
+    b'0' + bits.iter().enumerate().map(|(bit, &is_set)| u8::from(is_set) << bit).sum::<u8>()
 }
 
 /// Lines of `field=text` -> wire -> JSON -> the same wire; and a body that says what the texts say is no conflict.
@@ -89,25 +96,53 @@ fn use_message(message: &Message) {
     }
 }
 
+/// The message types by the first byte of an input, `0` for the first: those of the conformance suite, then those of
+/// `tests/cases/`. New ones go last: every file of the corpus has its byte already.
+pub const TYPES: [&str; 21] = [
+    "protobuf_test_messages.editions.TestAllTypesEdition2023",
+    "protobuf_test_messages.proto2.TestAllRequiredTypesProto2",
+    "protobuf_test_messages.proto2.TestAllTypesProto2",
+    "protobuf_test_messages.proto3.TestAllTypesProto3",
+    "protobuf_test_messages.editions.proto2.TestAllTypesProto2",
+    "protobuf_test_messages.editions.proto3.TestAllTypesProto3",
+    "cases.Scalars",
+    "cases.Optionals",
+    "cases.Lists",
+    "cases.Maps",
+    "cases.Node",
+    "cases.Choice",
+    "cases.Known",
+    "cases.Names",
+    "cases.Card",
+    "cases.Wallet",
+    "cases.Wide",
+    "cases.legacy.Order",
+    "cases.legacy.Parcel",
+    "cases.legacy.Folder",
+    "cases.legacy.Papers",
+];
+
+/// The first byte that stands for a message type.
+pub fn byte_of(message: &str) -> Option<u8> {
+    let index = TYPES.iter().position(|name| *name == message)?;
+    u8::try_from(index).ok().map(|index| b'0' + index)
+}
+
 /// The message type that the first byte stands for, and what is behind it.
 fn typed(data: &[u8]) -> Option<(&'static Message, &[u8])> {
-    static TYPES: OnceLock<Vec<Message>> = OnceLock::new();
-    let types = TYPES.get_or_init(|| {
+    static MESSAGES: OnceLock<Vec<Message>> = OnceLock::new();
+    let messages = MESSAGES.get_or_init(|| {
         let set = include_bytes!("../../tests/conformance/messages.binpb");
-        let schema = Schema::decode("messages.binpb", set).expect("its files are sound");
-        let names = [
-            "editions.TestAllTypesEdition2023",
-            "proto2.TestAllRequiredTypesProto2",
-            "proto2.TestAllTypesProto2",
-            "proto3.TestAllTypesProto3",
-            "editions.proto2.TestAllTypesProto2",
-            "editions.proto3.TestAllTypesProto3",
-        ];
-        let message = |name| schema.message(&format!("protobuf_test_messages.{name}")).expect("it is in the set");
-        names.map(message).into()
+        let suite = Schema::decode("messages.binpb", set).expect("its files are sound");
+        // From the main package's folder or from this one's.
+        let folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|folder| folder.join("tests/cases"));
+        let folder = folders.into_iter().find(|folder| folder.is_dir()).expect("the cases stand beside fuzz/");
+        let cases = Schema::load(&[folder]).expect("its files are sound");
+        let message = |name| suite.message(name).or_else(|| cases.message(name)).expect("one of the two has it");
+        TYPES.map(message).into()
     });
     let (&first, rest) = data.split_first()?;
-    Some((&types[usize::from(first.wrapping_sub(b'0')) % types.len()], rest))
+    Some((&messages[usize::from(first.wrapping_sub(b'0')) % messages.len()], rest))
 }
 
 fn encode(request: &Request<'_>, body: &[u8]) -> Result<Vec<u8>, RequestError> {

@@ -1,5 +1,4 @@
-//! The cases of `tests/cases/`: one corpus for tests and for benchmarks. Fuzzing has seeds of its own in `fuzz/corpus/`, of the
-//! types of the conformance suite.
+//! The cases of `tests/cases/`: one corpus for tests, for the seeds of fuzzing and for benchmarks.
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "a test may panic, and uses a part of its support")]
 
 use std::fs;
