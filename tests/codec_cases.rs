@@ -74,3 +74,22 @@ fn many_members_of_a_oneof_are_read_in_time() {
         assert_eq!(String::from_utf8(printed).unwrap(), "{\"number\":7}");
     }
 }
+
+/// No case can say it: a file of the descriptors that calls something else what has a form of its own.
+#[test]
+fn a_wrapper_that_holds_a_message_has_no_form_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("google/protobuf/wrappers.proto");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    let message =
+        "message Int64Value { Int64Value value = 1; int32 count = 2; } message BoolValue { BoolValue value = 1; }";
+    std::fs::write(&file, format!("syntax = \"proto3\"; package google.protobuf; {message}")).unwrap();
+    let schema = towbar::schema::Schema::load(&[folder.path().to_owned()]).unwrap();
+    for (name, json) in [("Int64Value", r#"{"value":{"count":1}}"#), ("BoolValue", r#"{"value":{"value":{}}}"#)] {
+        let message = schema.message(&format!("google.protobuf.{name}")).unwrap();
+        let body = towbar::codec::Body { text: json.as_bytes(), field: None, ignored: &Default::default() };
+        let wire = towbar::codec::Request::new(&message).encode(Some(body)).unwrap();
+        let printed = towbar::codec::reply(&message, &wire, &towbar::codec::Print::default()).unwrap();
+        assert_eq!(String::from_utf8(printed).unwrap(), json);
+    }
+}
