@@ -1,6 +1,6 @@
 //! Query keys: of maps, of every type of value, and unknown ones.
 
-use super::{RpcOptions, UnknownKeys, check, routes, rpc};
+use super::{Defaults, Routes, RpcOptions, UnknownKeys, check, outcome, routes, rpc, schema_of};
 
 #[test]
 fn a_key_of_a_map_stands_in_brackets() {
@@ -123,4 +123,31 @@ fn unknown_keys_are_passed_over_only_where_that_is_said() {
     );
     let problem = routes(&rpcs, &[options("C", listed(&["utm", "account.iban"]))]).err().unwrap();
     assert_eq!(problem, "t.S.C: \"/v1/C\": towbar.yaml:3:5: ignore_query: the message has a field `account.iban`");
+}
+
+#[test]
+fn a_key_goes_no_deeper_than_readers_of_messages_do() {
+    let routes = {
+        let schema = schema_of(
+            r#"syntax = "proto3"; package t; import "google/api/annotations.proto"; import "google/protobuf/wrappers.proto";
+            message Node { Node child = 1; string name = 2; google.protobuf.Int32Value wrapped = 3; map<string, string> labels = 4; }
+            service S { rpc Get(Node) returns (Node) { option (google.api.http) = { get: "/v1" }; } }"#,
+        );
+        Routes::build(&schema.unwrap(), &[], &Defaults::default()).unwrap()
+    };
+    let ask =
+        |levels: usize, leaf: &str| outcome(&routes, "GET", &format!("/v1?{}{leaf}=7", "child.".repeat(levels)), None);
+    // A wrapper is a message itself, and so is an entry of a map.
+    for (levels, leaf, printed) in
+        [(99, "name", r#""name":"7""#), (98, "wrapped", r#""wrapped":7"#), (98, "labels[a]", r#""labels":{"a":"7"}"#)]
+    {
+        let message = format!("Get {}{{{printed}}}{}", r#"{"child":"#.repeat(levels), "}".repeat(levels));
+        assert_eq!(ask(levels, leaf), message, "{leaf}");
+        // As many as a request target of 64 KiB has room for.
+        for levels in [levels + 1, 10_000] {
+            let field = format!("{}{leaf}", "child.".repeat(levels));
+            let message = format!("at {field}: nested deeper than 100 messages, in the query");
+            assert_eq!(ask(levels, leaf), message, "{leaf} {levels}");
+        }
+    }
 }
