@@ -3,8 +3,8 @@
 //! One table from gRPC codes to HTTP statuses (google/rpc/code.proto, "HTTP Mapping"), one place that says which details
 //! leave and which do not. Nothing here names an address, a file or our code.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+mod detail;
+
 use http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, HeaderName, StatusCode};
 use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
@@ -13,7 +13,6 @@ use serde_json::{Map, Value, json};
 use tonic::Code;
 
 use crate::answer::{Body, Response};
-use crate::codec;
 use crate::protos::google::rpc;
 use crate::route::{EncodeError, Miss, QueryError};
 use crate::schema::Schema;
@@ -181,7 +180,7 @@ impl Refusal {
 
     fn status(status: &tonic::Status, metadata: HeaderMap, schema: &Schema) -> Self {
         let details = rpc::Status::decode(status.details()).map_or(Vec::new(), |status| status.details);
-        let details = details.iter().filter_map(|detail| detail_json(&detail.type_url, &detail.value, schema));
+        let details = details.iter().filter_map(|any| detail::json(&any.type_url, &any.value, schema));
         Self {
             http: http_status(status.code()),
             code: status.code(),
@@ -202,7 +201,7 @@ impl Refusal {
             .collect();
         if !field_violations.is_empty() {
             let detail = rpc::BadRequest { field_violations }.encode_to_vec();
-            self.details.extend(known_detail("google.rpc.BadRequest", &detail));
+            self.details.extend(detail::known("google.rpc.BadRequest", &detail));
         }
         self
     }
@@ -279,56 +278,4 @@ pub fn http_status(code: Code) -> StatusCode {
         Code::DeadlineExceeded => 504,
     };
     StatusCode::from_u16(status).expect("each of them is a status code")
-}
-
-/// For the developers of the backend only.
-const DEBUG_INFO: &str = "google.rpc.DebugInfo";
-
-/// One detail in JSON; `None` for what must not leave.
-fn detail_json(type_url: &str, value: &[u8], schema: &Schema) -> Option<Value> {
-    let name = type_url.rsplit('/').next().unwrap_or_default();
-    // A detail may carry others, each an Any whose type stands in the bytes as text.
-    let carries = || value.windows(DEBUG_INFO.len()).any(|window| window == DEBUG_INFO.as_bytes());
-    if name == DEBUG_INFO || carries() {
-        return None;
-    }
-    let known = known_detail(name, value).or_else(|| schema_detail(type_url, name, value, schema));
-    Some(known.unwrap_or_else(|| json!({ "@type": type_url, "value": STANDARD.encode(value) })))
-}
-
-/// A detail of a type in google/rpc/error_details.proto.
-fn known_detail(name: &str, value: &[u8]) -> Option<Value> {
-    fn read<T: prost::Message + Default + serde::Serialize>(value: &[u8]) -> Option<Value> {
-        serde_json::to_value(T::decode(value).ok()?).ok()
-    }
-    let json = match name.strip_prefix("google.rpc.")? {
-        "BadRequest" => read::<rpc::BadRequest>(value),
-        "ErrorInfo" => read::<rpc::ErrorInfo>(value),
-        "Help" => read::<rpc::Help>(value),
-        "LocalizedMessage" => read::<rpc::LocalizedMessage>(value),
-        "PreconditionFailure" => read::<rpc::PreconditionFailure>(value),
-        "QuotaFailure" => read::<rpc::QuotaFailure>(value),
-        "RequestInfo" => read::<rpc::RequestInfo>(value),
-        "ResourceInfo" => read::<rpc::ResourceInfo>(value),
-        "RetryInfo" => read::<rpc::RetryInfo>(value),
-        _ => None,
-    };
-    typed(&format!("type.googleapis.com/{name}"), json?)
-}
-
-/// A detail of a type that the descriptors have.
-fn schema_detail(type_url: &str, name: &str, value: &[u8], schema: &Schema) -> Option<Value> {
-    let json = codec::reply(&schema.message(name)?, value, &codec::Print::default()).ok()?;
-    let json = serde_json::from_slice(&json).ok()?;
-    // google/protobuf/any.proto: a type with a JSON form of its own stands in a member `value`.
-    if name.starts_with("google.protobuf.") {
-        return Some(json!({ "@type": type_url, "value": json }));
-    }
-    typed(type_url, json)
-}
-
-fn typed(type_url: &str, json: Value) -> Option<Value> {
-    let Value::Object(members) = json else { return None };
-    let typed = [("@type".to_owned(), json!(type_url))];
-    Some(Value::Object(typed.into_iter().chain(members).collect()))
 }

@@ -1,0 +1,61 @@
+//! The details of a status in JSON: which leave, and how each looks.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use crate::codec;
+use crate::protos::google::rpc;
+use crate::schema::Schema;
+
+/// For the developers of the backend only.
+const DEBUG_INFO: &str = "google.rpc.DebugInfo";
+
+/// One detail in JSON; `None` for what must not leave.
+pub(super) fn json(type_url: &str, value: &[u8], schema: &Schema) -> Option<Value> {
+    let name = type_url.rsplit('/').next().unwrap_or_default();
+    // A detail may carry others, each an Any whose type stands in the bytes as text.
+    let carries = || value.windows(DEBUG_INFO.len()).any(|window| window == DEBUG_INFO.as_bytes());
+    if name == DEBUG_INFO || carries() {
+        return None;
+    }
+    let shown = known(name, value).or_else(|| of_schema(type_url, name, value, schema));
+    Some(shown.unwrap_or_else(|| json!({ "@type": type_url, "value": STANDARD.encode(value) })))
+}
+
+/// A detail of a type in google/rpc/error_details.proto.
+pub(super) fn known(name: &str, value: &[u8]) -> Option<Value> {
+    fn read<T: prost::Message + Default + serde::Serialize>(value: &[u8]) -> Option<Value> {
+        serde_json::to_value(T::decode(value).ok()?).ok()
+    }
+    let json = match name.strip_prefix("google.rpc.")? {
+        "BadRequest" => read::<rpc::BadRequest>(value),
+        "ErrorInfo" => read::<rpc::ErrorInfo>(value),
+        "Help" => read::<rpc::Help>(value),
+        "LocalizedMessage" => read::<rpc::LocalizedMessage>(value),
+        "PreconditionFailure" => read::<rpc::PreconditionFailure>(value),
+        "QuotaFailure" => read::<rpc::QuotaFailure>(value),
+        "RequestInfo" => read::<rpc::RequestInfo>(value),
+        "ResourceInfo" => read::<rpc::ResourceInfo>(value),
+        "RetryInfo" => read::<rpc::RetryInfo>(value),
+        _ => None,
+    };
+    typed(&format!("type.googleapis.com/{name}"), json?)
+}
+
+/// A detail of a type that the descriptors have.
+fn of_schema(type_url: &str, name: &str, value: &[u8], schema: &Schema) -> Option<Value> {
+    let json = codec::reply(&schema.message(name)?, value, &codec::Print::default()).ok()?;
+    let json = serde_json::from_slice(&json).ok()?;
+    // google/protobuf/any.proto: a type with a JSON form of its own stands in a member `value`.
+    if name.starts_with("google.protobuf.") {
+        return Some(json!({ "@type": type_url, "value": json }));
+    }
+    typed(type_url, json)
+}
+
+fn typed(type_url: &str, json: Value) -> Option<Value> {
+    let Value::Object(members) = json else { return None };
+    let typed = [("@type".to_owned(), json!(type_url))];
+    Some(Value::Object(typed.into_iter().chain(members).collect()))
+}
