@@ -50,6 +50,8 @@ pub(super) fn route(
         return Err(binder.problems.into_iter().map(placed).collect());
     }
     let route = Route {
+        // Known when all of them are.
+        index: 0,
         rpc: rpc.name.clone(),
         rpc_path,
         method: rule.pattern.method.clone(),

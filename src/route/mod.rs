@@ -6,6 +6,7 @@
 mod binding;
 mod choice;
 mod keys;
+mod names;
 mod plan;
 mod query;
 mod rules;
@@ -26,7 +27,7 @@ use crate::schema::{FieldPath, Message, Schema};
 use crate::template::{Template, Variable};
 
 pub use choice::KeysApart;
-pub use plan::EncodeError;
+pub use plan::{EncodeError, QueryProblem, ValueProblem};
 pub use query::{Query, QueryError};
 pub use rules::{Rules, Selected};
 pub use system::{System, SystemProblem};
@@ -95,6 +96,8 @@ pub struct Routes {
 /// One rule, resolved against its rpc.
 #[derive(Debug)]
 pub struct Route {
+    /// Its place among all routes.
+    pub index: usize,
     /// `package.Service.Method`.
     pub rpc: String,
     /// `/package.Service/Method`.
@@ -202,6 +205,7 @@ impl Routes {
                 .push(Problem::new("no rpc in the descriptors has a google.api.http option: nothing could be called"));
         }
         let (mut routes, templates): (Vec<Route>, Vec<Template>) = routes.into_iter().unzip();
+        routes.iter_mut().enumerate().for_each(|(index, route)| route.index = index);
         let trie = trie::Trie::new(routes.iter().zip(&templates));
         problems.extend(trie.groups().filter_map(|group| choice::clash(group, &routes)));
         trie.groups().for_each(|group| choice::note_others(group, &mut routes));
