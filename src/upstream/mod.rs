@@ -9,6 +9,7 @@ mod budget;
 mod connect;
 mod pool;
 mod reply;
+mod status;
 mod stream;
 
 use std::sync::Arc;

@@ -8,7 +8,7 @@ use h2::RecvStream;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 
-use super::{CallError, PREFIX, Reply};
+use super::{CallError, PREFIX, Reply, status};
 
 /// What has come of a reply's body.
 pub(super) struct Collecting {
@@ -101,8 +101,8 @@ impl Collecting {
 /// # Errors
 /// The call did not end with status OK.
 pub(super) fn ended_with(metadata: &mut HeaderMap, trailers: HeaderMap) -> Result<(), CallError> {
-    let status = match tonic::Status::from_header_map(&trailers) {
-        None if trailers.is_empty() => tonic::Status::from_header_map(metadata),
+    let status = match status::read(&trailers) {
+        None if trailers.is_empty() => status::read(metadata),
         status => status,
     };
     metadata.extend(trailers);

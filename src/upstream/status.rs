@@ -1,0 +1,98 @@
+//! The status that a backend ends a call with, as its headers carry it.
+//!
+//! PROTOCOL-HTTP2.md of grpc/grpc: "When decoding invalid values, implementations MUST NOT error or throw away the message";
+//! binary headers are accepted with padding and without.
+
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use http::HeaderMap;
+use percent_encoding::percent_decode;
+use tonic::{Code, Status};
+
+/// The most of a message that goes on, in bytes.
+const LONGEST: usize = 4 << 10;
+
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
+/// The status in these headers, if there is one. Details that are no base64 are left out.
+pub(super) fn read(headers: &HeaderMap) -> Option<Status> {
+    let code = Code::from_bytes(headers.get("grpc-status")?.as_bytes());
+    let message = headers.get("grpc-message").map_or_else(String::new, |message| message_of(message.as_bytes()));
+    let details = headers.get("grpc-status-details-bin").and_then(|details| BASE64.decode(details).ok());
+    Some(Status::with_details(code, message, details.unwrap_or_default().into()))
+}
+
+/// The text of `grpc-message`. What is no UTF-8 in it becomes U+FFFD.
+fn message_of(encoded: &[u8]) -> String {
+    let bytes: Vec<u8> = percent_decode(encoded).collect();
+    let message = String::from_utf8_lossy(&bytes);
+    if message.len() <= LONGEST {
+        return message.into_owned();
+    }
+    let start = &message[..message.floor_char_boundary(LONGEST)];
+    format!("{start}... (cut: the first {} bytes of {})", start.len(), message.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn read_of(pairs: &[(&'static str, &[u8])]) -> Option<Status> {
+        let pairs = pairs
+            .iter()
+            .map(|(name, value)| (http::HeaderName::from_static(name), HeaderValue::from_bytes(value).unwrap()));
+        read(&pairs.collect())
+    }
+
+    #[test]
+    fn a_message_is_decoded_whatever_it_is() {
+        for (encoded, message) in [
+            (&b""[..], ""),
+            (b"not there", "not there"),
+            (b"Konto f%C3%BCr Zo%c3%ab", "Konto für Zoë"),
+            (b"100%", "100%"),
+            (b"100%2", "100%2"),
+            (b"100%zz and %41", "100%zz and A"),
+            (b"%FF%FE", "\u{fffd}\u{fffd}"),
+            (b"caf\xc3\xa9", "café"),
+            (b"caf\xe9", "caf\u{fffd}"),
+            (b"two%0D%0Alines", "two\r\nlines"),
+        ] {
+            let status = read_of(&[("grpc-status", b"5"), ("grpc-message", encoded)]).unwrap();
+            assert_eq!((status.code(), status.message()), (Code::NotFound, message));
+        }
+    }
+
+    #[test]
+    fn a_long_message_is_cut_between_characters_and_says_so() {
+        let whole = "a".repeat(LONGEST);
+        assert_eq!(message_of(whole.as_bytes()), whole);
+        let longer = format!("{whole}b");
+        assert_eq!(message_of(longer.as_bytes()), format!("{whole}... (cut: the first 4096 bytes of 4097)"));
+        let wide = "é".repeat(LONGEST);
+        assert_eq!(
+            message_of(format!("a{wide}").as_bytes()),
+            format!("a{}... (cut: the first 4095 bytes of 8193)", &wide[..LONGEST - 2])
+        );
+    }
+
+    #[test]
+    fn details_may_have_padding_or_not_and_are_left_out_when_they_are_none() {
+        for (details, bytes) in
+            [(&b"CAU"[..], &[8, 5][..]), (b"CAU=", &[8, 5]), (b"CAX=", &[8, 5]), (b"C", &[]), (b"not base64!", &[])]
+        {
+            let status = read_of(&[("grpc-status", b"5"), ("grpc-status-details-bin", details)]).unwrap();
+            assert_eq!(status.details(), bytes, "{}", String::from_utf8_lossy(details));
+        }
+        assert!(read_of(&[("grpc-message", b"no")]).is_none());
+        assert_eq!(read_of(&[("grpc-status", b"99")]).unwrap().code(), Code::Unknown);
+    }
+}
