@@ -64,8 +64,7 @@ impl App {
             return Err(problems);
         }
         let metadata = Metadata::new(config.metadata);
-        let (schema, routes, metadata) = (Arc::new(schema), Arc::new(routes), Arc::new(metadata));
-        let gateway = Gateway { schema, routes, upstream, metadata, config: Arc::new(config.proxy) };
+        let gateway = Gateway::new(schema, routes, upstream, metadata, config.proxy);
         Ok(Self { listen, tls, gateway })
     }
 

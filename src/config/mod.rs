@@ -6,6 +6,7 @@
 //! the rules beside it. A part owns its `Config`; this module
 //! fills it, and nothing below knows that there is a file.
 
+mod exceptions;
 mod reader;
 mod service;
 #[cfg(test)]
@@ -33,9 +34,21 @@ const LISTEN: &str = "127.0.0.1:8080";
 const STATUS_HEADER: HeaderName = HeaderName::from_static("token-grpc-status");
 const MESSAGE_HEADER: HeaderName = HeaderName::from_static("token-grpc-message");
 
-const KEYS: &[&str] =
-    &["listen", "schema", "rules", "upstream", "requests", "streams", "json", "metadata", "status_headers", "rpcs"];
+const KEYS: &[&str] = &[
+    "listen",
+    "schema",
+    "rules",
+    "upstream",
+    "requests",
+    "streams",
+    "json",
+    "metadata",
+    "errors",
+    "status_headers",
+    "rpcs",
+];
 const REQUEST_KEYS: &[&str] = &["body_limit", "json_types", "forms", "ignore_query"];
+const RPC_KEYS: &[&str] = &["accept_body", "ignore_members", "ignore_unknown", "ignore_query", "json", "errors"];
 /// What `json` says, for all rpcs or for one.
 const JSON_KEYS: &[&str] = &[
     "always_print_fields_with_no_presence",
@@ -275,7 +288,9 @@ impl<'a> Source<'a> {
             json_types: value("json_types").map_or(Vec::new(), |value| value.each(json_type)),
             forms: or_default(value("forms"), Value::truth, true),
             streams: self.streams(),
+            errors: self.value("errors").and_then(|value| exceptions::form(&value)).unwrap_or_default(),
             status_headers,
+            exceptions: self.exceptions(),
         }
     }
 
@@ -326,7 +341,7 @@ impl<'a> Source<'a> {
 
     fn rpc(&self, spot: Spot, value: Value, all: Print) -> Read<RpcOptions> {
         let rpc = value::rpc_name(value.name()).map_err(|message| self.problems.at(spot, message));
-        let section = value.section(&["accept_body", "ignore_members", "ignore_unknown", "ignore_query", "json"])?;
+        let section = value.section(RPC_KEYS)?;
         let member = |item: Value| item.parsed("a member", value::member_path);
         let accept_body = or_default(section.value("accept_body"), Value::truth, false);
         let ignore_members = section.value("ignore_members").map_or(Vec::new(), |value| value.each(member));

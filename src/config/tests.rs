@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::*;
+use crate::error::Form;
 
 /// What `load` makes of this text, as a file `towbar.yaml` in a folder of its own, whose path is left out.
 fn load_text(text: &str, overrides: &Overrides) -> (Config, Vec<String>) {
@@ -150,6 +151,13 @@ fn every_problem_of_a_wrong_file_is_told_with_its_place() {
             &["towbar.yaml:3:1: status_headers: `status` and `message` are both `token-grpc-message`"],
         ),
         (
+            &format!("{rest}errors: json\nrpcs: {{a.B: {{errors: [google]}}}}\n"),
+            &[
+                "towbar.yaml:3:9: errors: expected `status`, `google`, `problem`, `open_banking_uk` or `berlin_group`, found `json`",
+                "towbar.yaml:4:14: errors: expected the form of errors, found a list",
+            ],
+        ),
+        (
             &format!("{rest}requests: {{ignore_query: some}}\nrpcs: {{a.B: {{ignore_query: [$alt, a, a]}}}}\n"),
             &[
                 "towbar.yaml:3:26: ignore_query: expected `all` or a list of query keys, found `some`",
@@ -159,13 +167,13 @@ fn every_problem_of_a_wrong_file_is_told_with_its_place() {
         ),
         (
             &format!(
-                "{rest}rpcs:\n  /a.B/C: {{accept_body: yes}}\n  a.B.C: {{ignore_members: [a..b, x], accept: true}}\n"
+                "{rest}rpcs:\n  /a.B/C: {{accept_body: yes}}\n  a.B.C: {{ignore_members: [a..b, x], accepts_body: true}}\n"
             ),
             &[
                 "towbar.yaml:4:3: expected an rpc as `package.Service.Method`, found `/a.B/C`",
                 "towbar.yaml:4:25: accept_body: expected `true` or `false`, found `yes`",
                 "towbar.yaml:5:28: ignore_members: expected a member such as `fee` or `instructions.fee`, found `a..b`",
-                "towbar.yaml:5:38: unknown key `accept`; known here: `accept_body`, `ignore_members`, `ignore_unknown`, `ignore_query`, `json`",
+                "towbar.yaml:5:38: unknown key `accepts_body`; did you mean `accept_body`?",
             ],
         ),
     ] {
@@ -266,8 +274,9 @@ upstream:
 requests: {body_limit: 2048, json_types: [application/x-protobuf, text/x-json]}
 metadata: {request: [X-Consent-Id], reply: [x-ratelimit-remaining]}
 status_headers: {status: x-status}
+errors: problem
 rpcs:
-  a.B.Put: {accept_body: true}
+  a.B.Put: {accept_body: true, errors: google}
   a.B.Pay: {ignore_members: [fee, 'order.fee']}
 ",
     );
@@ -293,9 +302,12 @@ rpcs:
     assert_eq!(names(&config.metadata.request), ["x-consent-id"]);
     assert_eq!(names(&config.metadata.reply), ["x-ratelimit-remaining"]);
 
+    assert_eq!((config.proxy.errors, config.proxy.exceptions["a.B.Put"].errors), (Form::Problem, Some(Form::Google)));
+    assert_eq!(config.proxy.exceptions["a.B.Pay"], proxy::Exceptions::default());
+
     let [put, pay] = &config.rpcs[..] else { panic!("expected two rpcs") };
     assert_eq!((put.rpc.as_str(), put.accept_body), ("a.B.Put", true));
-    assert!(put.place.ends_with("towbar.yaml:13:3"), "{}", put.place);
+    assert!(put.place.ends_with("towbar.yaml:14:3"), "{}", put.place);
     assert_eq!((pay.rpc.as_str(), pay.accept_body), ("a.B.Pay", false));
     assert_eq!(pay.ignore_members, ["fee", "order.fee"]);
 }

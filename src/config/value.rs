@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use http::HeaderName;
 
+use crate::error::Form;
+
 const LONGEST: Duration = Duration::from_secs(60 * 60);
 const LARGEST: usize = 1 << 30;
 
@@ -194,6 +196,12 @@ pub(super) fn stream_format(text: &str) -> Result<Format, String> {
         "array" => Ok(Format::Array),
         _ => Err(format!("expected `ndjson`, `sse` or `array`, found `{text}`")),
     }
+}
+
+/// The form of errors.
+pub(super) fn form(text: &str) -> Result<Form, String> {
+    let forms = "`status`, `google`, `problem`, `open_banking_uk` or `berlin_group`";
+    Form::named(text).ok_or_else(|| format!("expected {forms}, found `{text}`"))
 }
 
 /// The word `all`.

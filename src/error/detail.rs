@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use prost::Message as _;
 use serde_json::{Value, json};
 
 use crate::codec;
@@ -21,6 +22,16 @@ pub(super) fn json(type_url: &str, value: &[u8], schema: &Schema) -> Option<Valu
     }
     let shown = known(name, value).or_else(|| of_schema(type_url, name, value, schema));
     Some(shown.unwrap_or_else(|| json!({ "@type": type_url, "value": STANDARD.encode(value) })))
+}
+
+/// The time after which a `google.rpc.RetryInfo` lets the caller try again, in whole seconds, rounded up.
+pub(super) fn retry_delay(any: &pbjson_types::Any) -> Option<u64> {
+    if any.type_url.rsplit('/').next() != Some("google.rpc.RetryInfo") {
+        return None;
+    }
+    let delay = rpc::RetryInfo::decode(&*any.value).ok()?.retry_delay?;
+    let seconds = u64::try_from(delay.seconds).ok().filter(|_| delay.nanos >= 0)?;
+    seconds.checked_add(u64::from(delay.nanos > 0))
 }
 
 /// A detail of a type in google/rpc/error_details.proto.

@@ -1,22 +1,27 @@
-//! Every refusal as the caller sees it: an HTTP status and a `google.rpc.Status` in JSON.
+//! Every refusal as the caller sees it: an HTTP status and a body in one of several forms.
 //!
 //! One table from gRPC codes to HTTP statuses (google/rpc/code.proto, "HTTP Mapping"), one place that says which details
-//! leave and which do not. Nothing here names an address, a file or our code.
+//! leave and which do not, one that says how a body looks. Nothing here names an address, a file or our code.
 
 mod detail;
+mod fault;
+mod form;
 
-use http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, StatusCode};
 use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 use prost::Message as _;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use tonic::Code;
 
 use crate::answer::{Body, Response};
 use crate::protos::google::rpc;
-use crate::route::{EncodeError, Miss, QueryError};
+use crate::route::{EncodeError, Miss, Query, QueryError, Route};
 use crate::schema::Schema;
 use crate::upstream::CallError;
+use fault::{Fault, Violation};
+
+pub use form::Form;
 
 /// Reply headers that repeat the gRPC status, for clients that look there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +32,19 @@ pub struct StatusHeaders {
     pub message: HeaderName,
 }
 
+/// The request that a call was made for, in which the caller finds what a backend names.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    /// Types of details.
+    pub schema: &'a Schema,
+    /// Where the request went.
+    pub route: &'a Route,
+    /// Its query.
+    pub query: &'a Query,
+    /// Its body, if that was JSON.
+    pub json: Option<&'a [u8]>,
+}
+
 /// An answer that is not the reply.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Refusal {
@@ -34,7 +52,14 @@ pub struct Refusal {
     code: Code,
     message: String,
     details: Vec<Value>,
-    allow: Option<String>,
+    /// What `details` says of fields.
+    violations: Vec<Violation>,
+    /// What is wrong, where no field is.
+    fault: Fault,
+    /// The form of its route; none where no route is known.
+    form: Option<Form>,
+    /// Headers of ours.
+    headers: Box<HeaderMap>,
     /// Metadata of the backend, of which a part may become headers.
     pub metadata: Box<HeaderMap>,
 }
@@ -42,8 +67,34 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal of ours.
     pub fn new(http: StatusCode, code: Code, message: impl Into<String>) -> Self {
-        let message = message.into();
-        Self { http, code, message, details: Vec::new(), allow: None, metadata: Box::default() }
+        Self {
+            http,
+            code,
+            message: message.into(),
+            details: Vec::new(),
+            violations: Vec::new(),
+            fault: Fault::Other,
+            form: None,
+            headers: Box::default(),
+            metadata: Box::default(),
+        }
+    }
+
+    /// The same in the form of its route.
+    #[must_use]
+    pub fn in_form(self, form: Form) -> Self {
+        Self { form: Some(form), ..self }
+    }
+
+    /// 400 for a header that is wrong.
+    pub fn header(message: impl Into<String>) -> Self {
+        Self { fault: Fault::Header, ..Self::bad_request(message) }
+    }
+
+    /// 415 for a body of a type or a coding that is not taken.
+    pub fn unsupported(message: impl Into<String>) -> Self {
+        let refusal = Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::InvalidArgument, message);
+        Self { fault: Fault::Header, ..refusal }
     }
 
     /// 400 for a request that is wrong as a whole.
@@ -61,11 +112,11 @@ impl Refusal {
                 let allow = allowed.join(", ");
                 let message = format!("expected one of the methods that this path has: {allow}");
                 let refusal = Self::new(StatusCode::METHOD_NOT_ALLOWED, Code::Unimplemented, message);
-                Self { allow: Some(allow), ..refusal }
+                refusal.with_header(ALLOW, allow)
             }
             Miss::Keys(keys) => {
-                let violations = keys.keys.iter().map(|key| (key.as_str(), "does not go with the others".to_owned()));
-                Self::bad_request(keys.to_string()).with_violations(violations)
+                let violation = |key: &String| Violation::new(key, "does not go with the others", Fault::Unexpected);
+                Self::bad_request(keys.to_string()).with_violations(keys.keys.iter().map(violation))
             }
         }
     }
@@ -85,16 +136,18 @@ impl Refusal {
     #[must_use]
     pub fn query(error: &QueryError) -> Self {
         let violation = match error {
-            QueryError::System { key, problem } => Some((key.as_str(), problem.to_string())),
+            QueryError::System { key, problem } => Some(Violation::new(key, problem, Fault::Invalid)),
             _ => None,
         };
-        Self::bad_request(error.to_string()).with_violations(violation.into_iter())
+        Self::bad_request(error.to_string()).with_violations(violation)
     }
 
     /// A request that cannot become a message: which field, what was expected, what was found.
     #[must_use]
     pub fn encode(error: &EncodeError) -> Self {
-        Self::bad_request(error.to_string()).with_violations(error.violation().into_iter())
+        let fault = fault::of(error);
+        let violation = error.violation().map(|(field, problem)| Violation::new(field, problem, fault));
+        Self { fault, ..Self::bad_request(error.to_string()).with_violations(violation) }
     }
 
     /// A head that is no HTTP/1.1, or too large a one.
@@ -111,9 +164,9 @@ impl Refusal {
 
     /// A call that gave no reply. What the log should know besides is in the error itself.
     #[must_use]
-    pub fn call(error: CallError, schema: &Schema) -> Self {
+    pub fn call(error: CallError, asked: Asked<'_>) -> Self {
         match error {
-            CallError::Status { status, metadata } => Self::status(&status, metadata, schema),
+            CallError::Status { status, metadata } => Self::status(&status, metadata, asked),
             CallError::Deadline => {
                 let message = "the backend did not answer in time; the outcome of the call is unknown";
                 Self::new(StatusCode::GATEWAY_TIMEOUT, Code::DeadlineExceeded, message)
@@ -178,29 +231,33 @@ impl Refusal {
         Self::new(StatusCode::BAD_GATEWAY, code, message)
     }
 
-    fn status(status: &tonic::Status, metadata: HeaderMap, schema: &Schema) -> Self {
-        let details = rpc::Status::decode(status.details()).map_or(Vec::new(), |status| status.details);
-        let details = details.iter().filter_map(|any| detail::json(&any.type_url, &any.value, schema));
-        Self {
-            http: http_status(status.code()),
-            code: status.code(),
-            message: status.message().to_owned(),
-            details: details.collect(),
-            allow: None,
+    fn status(status: &tonic::Status, metadata: HeaderMap, asked: Asked<'_>) -> Self {
+        let mut details = rpc::Status::decode(status.details()).map_or(Vec::new(), |status| status.details);
+        details.iter_mut().for_each(|any| fault::name_for_caller(any, asked));
+        let retry = details.iter().find_map(detail::retry_delay);
+        let refusal = Self {
+            violations: details.iter().flat_map(fault::violations).collect(),
+            details: details.iter().filter_map(|any| detail::json(&any.type_url, &any.value, asked.schema)).collect(),
             metadata: Box::new(metadata),
+            ..Self::new(http_status(status.code()), status.code(), status.message())
+        };
+        match retry {
+            Some(seconds) => refusal.with_header(RETRY_AFTER, seconds.to_string()),
+            None => refusal,
         }
     }
 
-    fn with_violations<'a>(mut self, violations: impl Iterator<Item = (&'a str, String)>) -> Self {
-        let field_violations: Vec<_> = violations
-            .map(|(field, description)| rpc::bad_request::FieldViolation {
-                field: field.to_owned(),
-                description,
-                ..Default::default()
-            })
-            .collect();
-        if !field_violations.is_empty() {
-            let detail = rpc::BadRequest { field_violations }.encode_to_vec();
+    fn with_header(mut self, name: HeaderName, value: String) -> Self {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            self.headers.insert(name, value);
+        }
+        self
+    }
+
+    fn with_violations(mut self, violations: impl IntoIterator<Item = Violation>) -> Self {
+        self.violations.extend(violations);
+        if !self.violations.is_empty() {
+            let detail = fault::bad_request(&self.violations).encode_to_vec();
             self.details.extend(detail::known("google.rpc.BadRequest", &detail));
         }
         self
@@ -212,36 +269,28 @@ impl Refusal {
         self.http
     }
 
-    /// The answer: complete, with its length, and without anything that relies on trailers.
+    /// `google.rpc.Status` in JSON, whatever the form of the route: for the end of a stream that has begun.
     #[must_use]
-    pub fn into_response(self, names: Option<&StatusHeaders>) -> Response {
-        self.into_text(names).map(Body::from)
+    pub fn to_status_json(&self) -> String {
+        Form::Status.body(self).to_string()
     }
 
-    /// The `google.rpc.Status`, in one line.
+    /// The answer: complete, with its length, and without anything that relies on trailers. `form` is that of the answers
+    /// whose route is not known.
     #[must_use]
-    pub fn status_json(&self) -> String {
-        let mut body = Map::new();
-        body.insert("code".to_owned(), json!(self.code as i32));
-        if !self.message.is_empty() {
-            body.insert("message".to_owned(), json!(self.message));
-        }
-        if !self.details.is_empty() {
-            body.insert("details".to_owned(), json!(self.details));
-        }
-        Value::Object(body).to_string()
+    pub fn into_response(self, form: Form, names: Option<&StatusHeaders>) -> Response {
+        self.into_text(form, names).map(Body::from)
     }
 
     /// The same with its body as text.
     #[must_use]
-    pub fn into_text(self, names: Option<&StatusHeaders>) -> http::Response<String> {
-        let mut response = http::Response::new(self.status_json());
+    pub fn into_text(self, form: Form, names: Option<&StatusHeaders>) -> http::Response<String> {
+        let form = self.form.unwrap_or(form);
+        let mut response = http::Response::new(form.body(&self).to_string());
         *response.status_mut() = self.http;
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Some(allow) = self.allow.and_then(|allow| HeaderValue::try_from(allow).ok()) {
-            headers.insert(ALLOW, allow);
-        }
+        *headers = *self.headers;
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(form.content_type()));
         if let Some(names) = names {
             status_headers(headers, names, self.code, &self.message);
         }
@@ -249,12 +298,15 @@ impl Refusal {
     }
 }
 
-/// Adds the headers that repeat the gRPC status.
+/// Adds the headers that repeat the gRPC status. Of a long message they have the start: HTTP/1.1 proxies take no long head.
 pub fn status_headers(headers: &mut HeaderMap, names: &StatusHeaders, code: Code, message: &str) {
     /// gRPC over HTTP/2, `Percent-Encoded`: all but printable ASCII, and `%` itself.
     const ENCODED: AsciiSet = CONTROLS.add(b'%');
+    /// In bytes, before they are encoded.
+    const LONGEST: usize = 1 << 10;
     headers.insert(names.status.clone(), HeaderValue::from(code as i32));
-    let message = percent_encode(message.as_bytes(), &ENCODED).to_string();
+    let start = &message[..message.floor_char_boundary(LONGEST)];
+    let message = percent_encode(start.as_bytes(), &ENCODED).to_string();
     if let Some(message) = HeaderValue::try_from(message).ok().filter(|message| !message.is_empty()) {
         headers.insert(names.message.clone(), message);
     }

@@ -6,6 +6,7 @@
 //! Values move forward only. What is refused is refused before the backend hears of it.
 
 mod request;
+mod settings;
 mod streaming;
 
 use std::convert::Infallible;
@@ -14,19 +15,21 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use http::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+};
 use http::request::Parts;
 use http::{Method, Request, StatusCode};
 use http_body::Body as _;
 use tokio::time::Instant;
 use tonic::Code;
-use tower_http::catch_panic::{CatchPanic, CatchPanicLayer};
+use tower_http::catch_panic::{CatchPanic, CatchPanicLayer, ResponseForPanic};
 use tower_layer::Layer as _;
 use tower_service::Service;
 
 use crate::answer::{Body, Response};
 use crate::codec::HttpBody;
-use crate::error::{self, Refusal};
+use crate::error::{self, Form, Refusal};
 use crate::listener::Malformed;
 use crate::metadata::Metadata;
 use crate::route::{Miss, Query, Route, Routes};
@@ -34,8 +37,10 @@ use crate::schema::Schema;
 use crate::upstream::{Reply, Upstream};
 use crate::{stream, telemetry};
 use request::Media;
+use settings::Settings;
 
 pub use crate::error::StatusHeaders;
+pub use settings::{ByRpc, Exceptions};
 
 /// Default of [`Config::body_limit`].
 pub const BODY_LIMIT: usize = 1 << 20;
@@ -55,8 +60,12 @@ pub struct Config {
     pub forms: bool,
     /// How calls of several messages are answered.
     pub streams: stream::Config,
+    /// The form of errors; also of those whose route is not known.
+    pub errors: Form,
     /// Headers that repeat the gRPC status.
     pub status_headers: Option<StatusHeaders>,
+    /// What is otherwise for single rpcs.
+    pub exceptions: ByRpc,
 }
 
 /// All that a request needs.
@@ -71,6 +80,8 @@ pub struct Gateway {
     pub metadata: Arc<Metadata>,
     /// How they are read and answered.
     pub config: Arc<Config>,
+    /// What holds on each route, in their order.
+    settings: Arc<[Settings]>,
 }
 
 /// A request's body as a connection gives it.
@@ -93,7 +104,8 @@ struct Asked<'a> {
 /// The service that answers every request.
 #[must_use]
 pub fn service(gateway: Gateway) -> CatchPanic<Front, Panicked> {
-    CatchPanicLayer::custom(panicked as Panicked).layer(Front(Arc::new(gateway)))
+    let panicked = Panicked(gateway.config.clone());
+    CatchPanicLayer::custom(panicked).layer(Front(Arc::new(gateway)))
 }
 
 /// Answers every request with its gateway.
@@ -117,16 +129,20 @@ impl<B: Incoming> Service<Request<B>> for Front {
 
 /// The answers to what is no HTTP/1.1, for the listener: the service is not asked for them.
 pub fn malformed(config: &Config) -> Malformed {
-    let names = config.status_headers.clone();
-    Arc::new(move |status| Refusal::malformed(status).into_text(names.as_ref()))
+    let (form, names) = (config.errors, config.status_headers.clone());
+    Arc::new(move |status| Refusal::malformed(status).into_text(form, names.as_ref()))
 }
 
-/// What [`panicked`] is, as a type.
-pub type Panicked = fn(Box<dyn std::any::Any + Send>) -> Response;
-
 /// The answer after a fault of ours. The panic's text is in the log, where the panic hook put it.
-fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
-    guarded(Refusal::internal().into_response(None))
+#[derive(Clone)]
+pub struct Panicked(Arc<Config>);
+
+impl ResponseForPanic for Panicked {
+    type ResponseBody = Body;
+
+    fn response_for_panic(&mut self, _: Box<dyn std::any::Any + Send>) -> Response {
+        guarded(Refusal::internal().into_response(self.0.errors, self.0.status_headers.as_ref()))
+    }
 }
 
 async fn handle<B: Incoming>(gateway: &Arc<Gateway>, request: Request<B>) -> Response {
@@ -137,7 +153,7 @@ async fn handle<B: Incoming>(gateway: &Arc<Gateway>, request: Request<B>) -> Res
         Ok(response) => response,
         Err(refusal) => {
             let metadata = refusal.metadata.clone();
-            let mut response = refusal.into_response(names);
+            let mut response = refusal.into_response(gateway.config.errors, names);
             gateway.reply_headers(response.headers_mut(), &metadata);
             response
         }
@@ -164,12 +180,21 @@ fn without_body(mut response: Response) -> Response {
 }
 
 impl Gateway {
+    /// All that a request needs, from its parts.
+    #[must_use]
+    pub fn new(schema: Schema, routes: Routes, upstream: Upstream, metadata: Metadata, config: Config) -> Self {
+        let settings = settings::of_routes(&routes, &config).into();
+        let (schema, routes, metadata) = (Arc::new(schema), Arc::new(routes), Arc::new(metadata));
+        Self { schema, routes, upstream, metadata, config: Arc::new(config), settings }
+    }
+
     /// The same with connections to the backend of its own.
     #[must_use]
     pub fn for_worker(&self) -> Self {
-        let Self { schema, routes, upstream, metadata, config } = self;
-        let (schema, routes) = (schema.clone(), routes.clone());
-        Self { schema, routes, upstream: upstream.for_worker(), metadata: metadata.clone(), config: config.clone() }
+        let Self { schema, routes, upstream, metadata, config, settings } = self;
+        let (schema, routes, settings) = (schema.clone(), routes.clone(), settings.clone());
+        let (upstream, metadata, config) = (upstream.for_worker(), metadata.clone(), config.clone());
+        Self { schema, routes, upstream, metadata, config, settings }
     }
 
     async fn answer<B: Incoming>(&self, request: Request<B>, started: Instant) -> Result<Response, Refusal> {
@@ -181,27 +206,35 @@ impl Gateway {
             Err(Miss::Method { allowed }) if head.method == Method::OPTIONS => return Ok(Refusal::options(&allowed)),
             Err(miss) => return Err(Refusal::miss(miss)),
         };
+        let settings = &self.settings[found.route.index];
         let asked = Asked { head: &head, query: &query, route: found.route, captures: &found.captures, started };
-        if found.route.client_streams || found.route.server_streams {
+        let answered = if found.route.client_streams || found.route.server_streams {
             self.stream(asked, body).await
         } else {
             self.unary(asked, body).await
-        }
+        };
+        answered.map_err(|refusal| refusal.in_form(settings.errors))
     }
 
     async fn unary<B: Incoming>(&self, asked: Asked<'_>, body: B) -> Result<Response, Refusal> {
         let Asked { head, query, route, started, .. } = asked;
         let deadline = started + self.upstream.deadline;
-        let message = self.message(asked, body, deadline).await?;
+        let (message, json) = self.message(asked, body, deadline).await?;
         let metadata = self.metadata(&head.headers)?;
         let called = self.upstream.call(&route.rpc_path, metadata, &message, deadline).await;
         telemetry::called(&head.method, route, called.as_ref().err(), started.elapsed());
-        let reply = called.map_err(|error| Refusal::call(error, &self.schema))?;
+        let named = error::Asked { schema: &self.schema, route, query, json: json.as_deref() };
+        let reply = called.map_err(|error| Refusal::call(error, named))?;
         self.reply(route, query, &reply)
     }
 
-    /// The request message of a call that has one.
-    async fn message<B: Incoming>(&self, asked: Asked<'_>, body: B, deadline: Instant) -> Result<Vec<u8>, Refusal> {
+    /// The request message of a call that has one, and the JSON in it.
+    async fn message<B: Incoming>(
+        &self,
+        asked: Asked<'_>,
+        body: B,
+        deadline: Instant,
+    ) -> Result<(Vec<u8>, Option<Bytes>), Refusal> {
         let Asked { head, query, route, captures, .. } = asked;
         let body = self.read_body(route, &head.headers, body, deadline).await?;
         let message = match &body {
@@ -213,11 +246,13 @@ impl Gateway {
             None if route.is_raw_request => route.encode_raw(captures, query, &HttpBody::default()),
             None => route.encode(captures, query, None),
         };
-        message.map_err(|error| Refusal::encode(&error))
+        let message = message.map_err(|error| Refusal::encode(&error))?;
+        let json = body.and_then(|(json, media)| (media == Media::Json).then_some(json));
+        Ok((message, json))
     }
 
     fn metadata(&self, headers: &HeaderMap) -> Result<HeaderMap, Refusal> {
-        self.metadata.for_backend(headers).map_err(|error| Refusal::bad_request(error.to_string()))
+        self.metadata.for_backend(headers).map_err(|error| Refusal::header(error.to_string()))
     }
 
     /// The answer to a call of one message.
@@ -249,7 +284,11 @@ impl Gateway {
 
     fn reply_headers(&self, headers: &mut HeaderMap, metadata: &HeaderMap) {
         for (name, value) in self.metadata.for_caller(metadata) {
-            headers.append(name, value.clone());
+            // Of this there can be one, and the backend's goes before the one that its `RetryInfo` makes.
+            match name == RETRY_AFTER {
+                true => drop(headers.insert(name, value.clone())),
+                false => drop(headers.append(name, value.clone())),
+            }
         }
     }
 }

@@ -122,7 +122,7 @@ fn check_encoding(headers: &HeaderMap) -> Result<(), Refusal> {
         return Ok(());
     }
     let message = "expected a body without Content-Encoding, found one with it";
-    Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::InvalidArgument, message))
+    Err(Refusal::unsupported(message))
 }
 
 fn too_large(limit: usize) -> Refusal {
@@ -144,6 +144,5 @@ fn media_type(text: &str) -> String {
 
 fn unsupported(expected: &str, media_type: Option<String>) -> Refusal {
     let found = media_type.map_or_else(|| "none".to_owned(), |media_type| format!("`{media_type}`"));
-    let message = format!("expected Content-Type {expected}, found {found}");
-    Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::InvalidArgument, message)
+    Refusal::unsupported(format!("expected Content-Type {expected}, found {found}"))
 }

@@ -9,7 +9,7 @@ use tonic::Code;
 
 use super::{Asked, Gateway, Incoming, content_type};
 use crate::answer::{Body, Response};
-use crate::error::Refusal;
+use crate::error::{self, Refusal};
 use crate::stream::{self, Exchange, Failure, Format};
 use crate::telemetry::Called;
 use crate::upstream::{self, CallError};
@@ -25,7 +25,7 @@ impl Gateway {
         let mut called = Called::new(head.method.clone(), route.clone(), started);
         let mut exchange = self.open(asked, body, deadline, &mut called).await?;
         let first = self.first(&mut exchange, asked, format).await;
-        let first = first.map_err(|failure| self.failed(failure, &mut called))?;
+        let first = first.map_err(|failure| self.failed(failure, asked, &mut called))?;
         if !route.server_streams {
             return self.only(asked, exchange, first, called).await;
         }
@@ -56,9 +56,9 @@ impl Gateway {
         let Asked { head, query, route, captures, .. } = asked;
         let metadata = self.metadata(&head.headers)?;
         if !route.client_streams {
-            let message = self.message(asked, body, deadline).await?;
+            let (message, _) = self.message(asked, body, deadline).await?;
             let opened = self.upstream.open(&route.rpc_path, metadata, deadline).await;
-            let (mut outgoing, incoming) = opened.map_err(|error| self.failed(Failure::Call(error), called))?;
+            let (mut outgoing, incoming) = opened.map_err(|error| self.failed(Failure::Call(error), asked, called))?;
             // Whoever stops reading says why in the answer; whoever never reads lets the deadline pass, which is told there.
             if let Ok(Ok(())) = timeout_at(deadline, outgoing.send(&message)).await {
                 outgoing.finish();
@@ -68,7 +68,7 @@ impl Gateway {
         let reading = self.reading(route, &head.headers, &body)?;
         let texts = route.prepare(captures, query).map_err(|error| Refusal::encode(&error))?;
         let opened = self.upstream.open(&route.rpc_path, metadata, deadline).await;
-        let (outgoing, incoming) = opened.map_err(|error| self.failed(Failure::Call(error), called))?;
+        let (outgoing, incoming) = opened.map_err(|error| self.failed(Failure::Call(error), asked, called))?;
         Ok(Exchange::sending(incoming, reading.send(body, route.clone(), texts, outgoing)))
     }
 
@@ -108,7 +108,7 @@ impl Gateway {
             (_, Ok(Some(_))) => Err(protocol("it holds more than one message")),
             (_, Err(failure)) => Err(failure),
         };
-        let message = message.map_err(|failure| self.failed(failure, &mut called))?;
+        let message = message.map_err(|failure| self.failed(failure, asked, &mut called))?;
         called.count();
         called.ended(None);
         let reply = upstream::Reply { message, metadata: exchange.metadata().clone() };
@@ -148,9 +148,10 @@ impl Gateway {
         response
     }
 
-    fn failed(&self, failure: Failure, called: &mut Called) -> Refusal {
+    fn failed(&self, failure: Failure, asked: Asked<'_>, called: &mut Called) -> Refusal {
         called.ended(failure.call_error());
-        failure.into_refusal(&self.schema)
+        let Asked { route, query, .. } = asked;
+        failure.into_refusal(error::Asked { schema: &self.schema, route, query, json: None })
     }
 }
 

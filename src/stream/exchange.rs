@@ -9,8 +9,7 @@ use http::HeaderMap;
 use tokio::task::JoinHandle;
 
 use super::request::{Refused, Sending};
-use crate::error::Refusal;
-use crate::schema::Schema;
+use crate::error::{Asked, Refusal};
 use crate::upstream::{CallError, Incoming};
 
 /// A call of several messages. Dropping it gives the call up, and the backend learns of it.
@@ -34,9 +33,9 @@ pub enum Failure {
 impl Failure {
     /// What the caller is told.
     #[must_use]
-    pub fn into_refusal(self, schema: &Schema) -> Refusal {
+    pub fn into_refusal(self, asked: Asked<'_>) -> Refusal {
         match self {
-            Self::Call(error) => Refusal::call(error, schema),
+            Self::Call(error) => Refusal::call(error, asked),
             Self::Request(refusal) => *refusal,
         }
     }

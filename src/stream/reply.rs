@@ -14,8 +14,8 @@ use tokio::time::{Instant, Sleep, sleep};
 use super::frames::Frames;
 use super::{Exchange, Failure, Format};
 use crate::answer::Cut;
-use crate::error::Refusal;
-use crate::route::{Route, System};
+use crate::error::{Asked, Refusal};
+use crate::route::{Query, Route, System};
 use crate::schema::Schema;
 use crate::telemetry::Called;
 
@@ -92,7 +92,7 @@ impl Reply {
     }
 
     fn fail(&mut self, refusal: &Refusal) {
-        let told = self.frames.put_error(&mut self.out, &refusal.status_json());
+        let told = self.frames.put_error(&mut self.out, &refusal.to_status_json());
         self.end = if told { End::Whole } else { End::Cut };
     }
 
@@ -106,7 +106,9 @@ impl Reply {
             }
             Err(failure) => {
                 self.called.ended(failure.call_error());
-                self.fail(&failure.into_refusal(&self.schema));
+                // The answer has begun: what the caller asked with is gone.
+                let asked = Asked { schema: &self.schema, route: &self.route, query: &Query::default(), json: None };
+                self.fail(&failure.into_refusal(asked));
             }
         }
     }

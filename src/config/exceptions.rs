@@ -1,0 +1,24 @@
+//! What `rpcs` says of how single rpcs are served, rather than of how their messages look.
+
+use super::reader::Value;
+use super::{Source, value};
+use crate::error::Form;
+use crate::proxy::{ByRpc, Exceptions};
+
+impl Source<'_> {
+    /// Names and keys that are wrong are told where the routes' own options are read.
+    pub(super) fn exceptions(&self) -> ByRpc {
+        let sections = self.value("rpcs").filter(Value::is_map).and_then(|value| value.named().ok());
+        let exceptions = sections.into_iter().flatten().filter(|(_, value)| value.is_map());
+        exceptions.map(|(_, value)| (value.name().to_owned(), exceptions_of(&value))).collect()
+    }
+}
+
+fn exceptions_of(rpc: &Value) -> Exceptions {
+    Exceptions { errors: rpc.get("errors").and_then(|value| form(&value)) }
+}
+
+/// The form of errors.
+pub(super) fn form(value: &Value) -> Option<Form> {
+    value.parsed("the form of errors", value::form).ok()
+}

@@ -1,0 +1,250 @@
+//! How the body of an error looks.
+
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+use tonic::Code;
+
+use super::Refusal;
+use super::fault::{Fault, Violation};
+
+/// The form of an error's body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Form {
+    /// `google.rpc.Status`.
+    #[default]
+    Status,
+    /// `google.rpc.Status` in a member `error`, with the HTTP status as its code and the name of the gRPC code beside it:
+    /// what Google's REST clients read (AIP-193).
+    Google,
+    /// RFC 9457.
+    Problem,
+    /// `OBErrorResponse1` of the UK's Open Banking Read/Write API, version 3.1.
+    OpenBankingUk,
+    /// `tppMessages` of the Berlin Group's NextGenPSD2, version 1.3.
+    BerlinGroup,
+}
+
+/// The longest text of the bank standards: `Max500Text` of ISO 20022, in characters.
+const MAX_500: usize = 500;
+/// The same of names: `Max40Text`.
+const MAX_40: usize = 40;
+
+impl Form {
+    /// The media type of a body.
+    #[must_use]
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::Problem => "application/problem+json",
+            _ => "application/json",
+        }
+    }
+
+    /// The form of this name in a configuration.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "status" => Self::Status,
+            "google" => Self::Google,
+            "problem" => Self::Problem,
+            "open_banking_uk" => Self::OpenBankingUk,
+            "berlin_group" => Self::BerlinGroup,
+            _ => return None,
+        })
+    }
+
+    pub(super) fn body(self, refusal: &Refusal) -> Value {
+        match self {
+            Self::Status => status(refusal),
+            Self::Google => google(refusal),
+            Self::Problem => problem(refusal),
+            Self::OpenBankingUk => open_banking_uk(refusal),
+            Self::BerlinGroup => berlin_group(refusal),
+        }
+    }
+}
+
+fn status(refusal: &Refusal) -> Value {
+    let mut body = Map::new();
+    body.insert("code".to_owned(), json!(refusal.code as i32));
+    put_text(&mut body, "message", &refusal.message);
+    put_list(&mut body, "details", refusal.details.clone());
+    Value::Object(body)
+}
+
+fn google(refusal: &Refusal) -> Value {
+    let mut error = Map::new();
+    error.insert("code".to_owned(), json!(refusal.http.as_u16()));
+    put_text(&mut error, "message", &refusal.message);
+    error.insert("status".to_owned(), json!(code_name(refusal.code)));
+    put_list(&mut error, "details", refusal.details.clone());
+    json!({ "error": error })
+}
+
+fn problem(refusal: &Refusal) -> Value {
+    let mut body = Map::new();
+    // RFC 9457, section 4.2.1: with this type the title is the phrase of the status.
+    body.insert("type".to_owned(), json!("about:blank"));
+    body.insert("title".to_owned(), json!(phrase(refusal.http)));
+    body.insert("status".to_owned(), json!(refusal.http.as_u16()));
+    put_text(&mut body, "detail", &refusal.message);
+    if let Some(id) = request_id(refusal).filter(|id| is_uuid(id)) {
+        body.insert("instance".to_owned(), json!(format!("urn:uuid:{id}")));
+    }
+    body.insert("code".to_owned(), json!(code_name(refusal.code)));
+    let (fields, others): (Vec<_>, Vec<_>) =
+        refusal.details.iter().cloned().partition(|detail| is_of(detail, "google.rpc.BadRequest"));
+    let violations = fields.iter().filter_map(|detail| detail["fieldViolations"].as_array()).flatten().cloned();
+    put_list(&mut body, "violations", violations.collect());
+    put_list(&mut body, "details", others);
+    Value::Object(body)
+}
+
+fn open_banking_uk(refusal: &Refusal) -> Value {
+    let code = format!("{} {}", refusal.http.as_u16(), phrase(refusal.http).replace([' ', '-'], ""));
+    let message = text_or_phrase(refusal);
+    let error = |violation: &Violation| {
+        let mut error = Map::new();
+        error.insert("ErrorCode".to_owned(), json!(obie_code(refusal, violation.fault)));
+        error.insert("Message".to_owned(), json!(cut(non_empty(&violation.description).unwrap_or(&message), MAX_500)));
+        put_text(&mut error, "Path", &cut(&violation.field, MAX_500));
+        put_text(&mut error, "Url", help_url(refusal).unwrap_or_default());
+        Value::Object(error)
+    };
+    let whole = Violation::new("", &message, refusal.fault);
+    let violations = if refusal.violations.is_empty() { std::slice::from_ref(&whole) } else { &refusal.violations };
+    let mut body = Map::new();
+    body.insert("Code".to_owned(), json!(code));
+    put_text(&mut body, "Id", request_id(refusal).filter(|id| id.chars().count() <= MAX_40).unwrap_or_default());
+    body.insert("Message".to_owned(), json!(message));
+    body.insert("Errors".to_owned(), violations.iter().map(error).collect());
+    Value::Object(body)
+}
+
+/// Namespaced enumeration `OBErrorResponseError1Code`.
+fn obie_code(refusal: &Refusal, fault: Fault) -> &'static str {
+    match (fault, refusal.code) {
+        (Fault::Invalid, _) => "UK.OBIE.Field.Invalid",
+        (Fault::Missing, _) => "UK.OBIE.Field.Missing",
+        (Fault::Unexpected, _) => "UK.OBIE.Field.Unexpected",
+        (Fault::Body, _) => "UK.OBIE.Resource.InvalidFormat",
+        (Fault::Header, _) => "UK.OBIE.Header.Invalid",
+        (Fault::Other, Code::NotFound) => "UK.OBIE.Resource.NotFound",
+        (Fault::Other, Code::AlreadyExists) => "UK.OBIE.Rules.ResourceAlreadyExists",
+        (Fault::Other, Code::InvalidArgument | Code::OutOfRange) => "UK.OBIE.Field.Invalid",
+        (Fault::Other, _) => "UK.OBIE.UnexpectedError",
+    }
+}
+
+fn berlin_group(refusal: &Refusal) -> Value {
+    let code = berlin_code(refusal.http);
+    let message = text_or_phrase(refusal);
+    let whole = Violation::new("", &message, refusal.fault);
+    let violations = if refusal.violations.is_empty() { std::slice::from_ref(&whole) } else { &refusal.violations };
+    let told = |violation: &Violation| {
+        let mut told = Map::new();
+        told.insert("category".to_owned(), json!("ERROR"));
+        told.insert("code".to_owned(), json!(code));
+        put_text(&mut told, "path", &cut(&violation.field, MAX_500));
+        told.insert("text".to_owned(), json!(cut(non_empty(&violation.description).unwrap_or(&message), MAX_500)));
+        Value::Object(told)
+    };
+    json!({ "tppMessages": violations.iter().map(told).collect::<Vec<_>>() })
+}
+
+/// Implementation guidelines, "Message Code": those that are of no one service.
+fn berlin_code(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        401 => "TOKEN_INVALID",
+        403 => "SERVICE_BLOCKED",
+        404 => "RESOURCE_UNKNOWN",
+        405 => "SERVICE_INVALID",
+        406 => "REQUESTED_FORMATS_INVALID",
+        409 => "STATUS_INVALID",
+        429 => "ACCESS_EXCEEDED",
+        499.. => "INTERNAL_SERVER_ERROR",
+        _ => "FORMAT_ERROR",
+    }
+}
+
+fn put_text(object: &mut Map<String, Value>, name: &str, text: &str) {
+    if !text.is_empty() {
+        object.insert(name.to_owned(), json!(text));
+    }
+}
+
+fn put_list(object: &mut Map<String, Value>, name: &str, list: Vec<Value>) {
+    if !list.is_empty() {
+        object.insert(name.to_owned(), Value::Array(list));
+    }
+}
+
+/// The message; the bank standards want one always, and not too long.
+fn text_or_phrase(refusal: &Refusal) -> String {
+    cut(non_empty(&refusal.message).unwrap_or(phrase(refusal.http)), MAX_500)
+}
+
+fn non_empty(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+fn cut(text: &str, most: usize) -> String {
+    const MARK: &str = "...";
+    match text.char_indices().nth(most) {
+        None => text.to_owned(),
+        Some(_) => text.chars().take(most - MARK.len()).chain(MARK.chars()).collect(),
+    }
+}
+
+fn phrase(status: StatusCode) -> &'static str {
+    // The one status of google/rpc/code.proto that has no phrase in a standard.
+    status.canonical_reason().unwrap_or("Client Closed Request")
+}
+
+fn is_of(detail: &Value, name: &str) -> bool {
+    detail["@type"].as_str().and_then(|url| url.rsplit('/').next()) == Some(name)
+}
+
+/// The number that the backend gave the request, for its support.
+fn request_id(refusal: &Refusal) -> Option<&str> {
+    let detail = refusal.details.iter().find(|detail| is_of(detail, "google.rpc.RequestInfo"))?;
+    detail["requestId"].as_str()
+}
+
+/// Where the backend's help is.
+fn help_url(refusal: &Refusal) -> Option<&str> {
+    let detail = refusal.details.iter().find(|detail| is_of(detail, "google.rpc.Help"))?;
+    detail["links"].get(0)?["url"].as_str()
+}
+
+/// RFC 9562, section 4.
+fn is_uuid(text: &str) -> bool {
+    let hyphens = [8, 13, 18, 23];
+    text.len() == 36
+        && text.bytes().enumerate().all(|(at, byte)| match hyphens.contains(&at) {
+            true => byte == b'-',
+            false => byte.is_ascii_hexdigit(),
+        })
+}
+
+/// The name in google/rpc/code.proto.
+fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}

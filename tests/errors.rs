@@ -1,0 +1,507 @@
+//! The forms of errors, and what of a backend's status reaches the caller in each of them.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use std::io::Write as _;
+use std::sync::Arc;
+
+use axum::Router;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use prost::Message;
+use tokio::sync::Notify;
+use towbar::bank::SampleBank;
+use towbar::protos::google::rpc;
+
+use support::http::{Answer, connect, read};
+use support::{Stage, replaced};
+
+const UUID: &str = "0b6a7f2e-6f5c-4f3e-9d2a-0e6c5b1f7a11";
+
+/// A backend that answers every call with these headers and nothing else.
+fn trailers_only(headers: &[(&'static str, String)]) -> Router {
+    let headers: HeaderMap = headers
+        .iter()
+        .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()))
+        .chain([(HeaderName::from_static("content-type"), HeaderValue::from_static("application/grpc"))])
+        .collect();
+    Router::new().fallback(move || async { (headers, "") })
+}
+
+/// A backend that answers every call with this status.
+fn refusing(code: i32, message: &str, details: Vec<pbjson_types::Any>) -> Router {
+    let status = rpc::Status { code, message: message.to_owned(), details };
+    trailers_only(&[
+        ("grpc-status", code.to_string()),
+        ("grpc-message", message.to_owned()),
+        ("grpc-status-details-bin", STANDARD_NO_PAD.encode(status.encode_to_vec())),
+    ])
+}
+
+fn any(name: &str, message: &impl Message) -> pbjson_types::Any {
+    pbjson_types::Any { type_url: format!("type.googleapis.com/{name}"), value: message.encode_to_vec().into() }
+}
+
+fn violating(fields: &[(&str, &str, &str)]) -> pbjson_types::Any {
+    let violation = |(field, description, reason): &(&str, &str, &str)| rpc::bad_request::FieldViolation {
+        field: (*field).to_owned(),
+        description: (*description).to_owned(),
+        reason: (*reason).to_owned(),
+        ..Default::default()
+    };
+    any("google.rpc.BadRequest", &rpc::BadRequest { field_violations: fields.iter().map(violation).collect() })
+}
+
+fn retry_after(seconds: i64, nanos: i32) -> pbjson_types::Any {
+    any("google.rpc.RetryInfo", &rpc::RetryInfo { retry_delay: Some(pbjson_types::Duration { seconds, nanos }) })
+}
+
+fn request_id(id: &str) -> pbjson_types::Any {
+    any("google.rpc.RequestInfo", &rpc::RequestInfo { request_id: id.to_owned(), ..Default::default() })
+}
+
+fn stage_of(service: Router, form: &str) -> Stage {
+    Stage::altered(service, |config| format!("{config}\nerrors: {form}\n"))
+}
+
+fn sample(form: &str) -> Stage {
+    stage_of(SampleBank::new().routes().into_axum_router(), form)
+}
+
+/// An error of this form, complete, with exactly this body.
+fn assert_error(answer: &Answer, form: &str, status: u16, body: &str) {
+    assert_eq!((answer.status, answer.body.as_str()), (status, body), "{form}");
+    let content_type = if form == "problem" { "application/problem+json" } else { "application/json" };
+    assert_eq!(answer.header("content-type"), Some(content_type), "{form}: {body}");
+    assert_eq!(answer.header("content-length"), Some(body.len().to_string().as_str()), "{form}: {body}");
+    assert_eq!(answer.header("cache-control"), Some("no-store"), "{form}: {body}");
+    assert!(answer.header("token-grpc-status").is_some(), "{form}: {body}");
+}
+
+/// Method, target, body; the status, and the body in each form.
+type Case = (&'static str, &'static str, Option<&'static str>, u16, [&'static str; 5]);
+
+#[test]
+fn the_gateways_own_errors_have_the_form_that_is_configured() {
+    let forms = ["status", "google", "problem", "open_banking_uk", "berlin_group"];
+    let stages = forms.map(sample);
+    let cases: [Case; 7] = [
+        (
+            "GET",
+            "/nothing",
+            None,
+            404,
+            [
+                r#"{"code":5,"message":"no call has this path"}"#,
+                r#"{"error":{"code":404,"message":"no call has this path","status":"NOT_FOUND"}}"#,
+                r#"{"type":"about:blank","title":"Not Found","status":404,"detail":"no call has this path","code":"NOT_FOUND"}"#,
+                r#"{"Code":"404 NotFound","Message":"no call has this path","Errors":[{"ErrorCode":"UK.OBIE.Resource.NotFound","Message":"no call has this path"}]}"#,
+                r#"{"tppMessages":[{"category":"ERROR","code":"RESOURCE_UNKNOWN","text":"no call has this path"}]}"#,
+            ],
+        ),
+        (
+            "PUT",
+            "/transfers",
+            Some("{}"),
+            405,
+            [
+                r#"{"code":12,"message":"expected one of the methods that this path has: GET, HEAD, OPTIONS, POST"}"#,
+                r#"{"error":{"code":405,"message":"expected one of the methods that this path has: GET, HEAD, OPTIONS, POST","status":"UNIMPLEMENTED"}}"#,
+                r#"{"type":"about:blank","title":"Method Not Allowed","status":405,"detail":"expected one of the methods that this path has: GET, HEAD, OPTIONS, POST","code":"UNIMPLEMENTED"}"#,
+                r#"{"Code":"405 MethodNotAllowed","Message":"expected one of the methods that this path has: GET, HEAD, OPTIONS, POST","Errors":[{"ErrorCode":"UK.OBIE.UnexpectedError","Message":"expected one of the methods that this path has: GET, HEAD, OPTIONS, POST"}]}"#,
+                r#"{"tppMessages":[{"category":"ERROR","code":"SERVICE_INVALID","text":"expected one of the methods that this path has: GET, HEAD, OPTIONS, POST"}]}"#,
+            ],
+        ),
+        (
+            "POST",
+            "/transfers",
+            Some(r#"{"confirmFunds":1}"#),
+            400,
+            [
+                r#"{"code":3,"message":"at confirmFunds: expected true or false, found 1 (line 1, column 17)","details":[{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{"field":"confirmFunds","description":"expected true or false, found 1"}]}]}"#,
+                r#"{"error":{"code":400,"message":"at confirmFunds: expected true or false, found 1 (line 1, column 17)","status":"INVALID_ARGUMENT","details":[{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{"field":"confirmFunds","description":"expected true or false, found 1"}]}]}}"#,
+                r#"{"type":"about:blank","title":"Bad Request","status":400,"detail":"at confirmFunds: expected true or false, found 1 (line 1, column 17)","code":"INVALID_ARGUMENT","violations":[{"field":"confirmFunds","description":"expected true or false, found 1"}]}"#,
+                r#"{"Code":"400 BadRequest","Message":"at confirmFunds: expected true or false, found 1 (line 1, column 17)","Errors":[{"ErrorCode":"UK.OBIE.Field.Invalid","Message":"expected true or false, found 1","Path":"confirmFunds"}]}"#,
+                r#"{"tppMessages":[{"category":"ERROR","code":"FORMAT_ERROR","path":"confirmFunds","text":"expected true or false, found 1"}]}"#,
+            ],
+        ),
+        (
+            "POST",
+            "/transfers",
+            Some(r#"{"colour":1}"#),
+            400,
+            [
+                r#"{"code":3,"message":"at colour: `io.token.proto.bankapi.TransferRequest` has no such field (line 1, column 11)","details":[{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{"field":"colour","description":"`io.token.proto.bankapi.TransferRequest` has no such field"}]}]}"#,
+                r#"{"error":{"code":400,"message":"at colour: `io.token.proto.bankapi.TransferRequest` has no such field (line 1, column 11)","status":"INVALID_ARGUMENT","details":[{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{"field":"colour","description":"`io.token.proto.bankapi.TransferRequest` has no such field"}]}]}}"#,
+                r#"{"type":"about:blank","title":"Bad Request","status":400,"detail":"at colour: `io.token.proto.bankapi.TransferRequest` has no such field (line 1, column 11)","code":"INVALID_ARGUMENT","violations":[{"field":"colour","description":"`io.token.proto.bankapi.TransferRequest` has no such field"}]}"#,
+                r#"{"Code":"400 BadRequest","Message":"at colour: `io.token.proto.bankapi.TransferRequest` has no such field (line 1, column 11)","Errors":[{"ErrorCode":"UK.OBIE.Field.Unexpected","Message":"`io.token.proto.bankapi.TransferRequest` has no such field","Path":"colour"}]}"#,
+                r#"{"tppMessages":[{"category":"ERROR","code":"FORMAT_ERROR","path":"colour","text":"`io.token.proto.bankapi.TransferRequest` has no such field"}]}"#,
+            ],
+        ),
+        (
+            "POST",
+            "/transfers",
+            Some("{"),
+            400,
+            [
+                r#"{"code":3,"message":"at the body: expected a member's name, found the end (line 1, column 2)"}"#,
+                r#"{"error":{"code":400,"message":"at the body: expected a member's name, found the end (line 1, column 2)","status":"INVALID_ARGUMENT"}}"#,
+                r#"{"type":"about:blank","title":"Bad Request","status":400,"detail":"at the body: expected a member's name, found the end (line 1, column 2)","code":"INVALID_ARGUMENT"}"#,
+                r#"{"Code":"400 BadRequest","Message":"at the body: expected a member's name, found the end (line 1, column 2)","Errors":[{"ErrorCode":"UK.OBIE.Resource.InvalidFormat","Message":"at the body: expected a member's name, found the end (line 1, column 2)"}]}"#,
+                r#"{"tppMessages":[{"category":"ERROR","code":"FORMAT_ERROR","text":"at the body: expected a member's name, found the end (line 1, column 2)"}]}"#,
+            ],
+        ),
+        (
+            "GET",
+            "/health-check?bank_id=iron&%24alt=xml",
+            None,
+            400,
+            [
+                r#"{"code":3,"message":"at $alt: expected `json` or `json;enum-encoding=int`, found \"xml\", in the query","details":[{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{"field":"$alt","description":"expected `json` or `json;enum-encoding=int`, found \"xml\""}]}]}"#,
+                r#"{"error":{"code":400,"message":"at $alt: expected `json` or `json;enum-encoding=int`, found \"xml\", in the query","status":"INVALID_ARGUMENT","details":[{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{"field":"$alt","description":"expected `json` or `json;enum-encoding=int`, found \"xml\""}]}]}}"#,
+                r#"{"type":"about:blank","title":"Bad Request","status":400,"detail":"at $alt: expected `json` or `json;enum-encoding=int`, found \"xml\", in the query","code":"INVALID_ARGUMENT","violations":[{"field":"$alt","description":"expected `json` or `json;enum-encoding=int`, found \"xml\""}]}"#,
+                r#"{"Code":"400 BadRequest","Message":"at $alt: expected `json` or `json;enum-encoding=int`, found \"xml\", in the query","Errors":[{"ErrorCode":"UK.OBIE.Field.Invalid","Message":"expected `json` or `json;enum-encoding=int`, found \"xml\"","Path":"$alt"}]}"#,
+                r#"{"tppMessages":[{"category":"ERROR","code":"FORMAT_ERROR","path":"$alt","text":"expected `json` or `json;enum-encoding=int`, found \"xml\""}]}"#,
+            ],
+        ),
+        (
+            "GET",
+            "/bank-authorization?access_token=stolen",
+            None,
+            401,
+            [
+                r#"{"code":16,"message":"the access token is not known","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"ACCESS_TOKEN_UNKNOWN","domain":"bank.sample"}]}"#,
+                r#"{"error":{"code":401,"message":"the access token is not known","status":"UNAUTHENTICATED","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"ACCESS_TOKEN_UNKNOWN","domain":"bank.sample"}]}}"#,
+                r#"{"type":"about:blank","title":"Unauthorized","status":401,"detail":"the access token is not known","code":"UNAUTHENTICATED","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"ACCESS_TOKEN_UNKNOWN","domain":"bank.sample"}]}"#,
+                r#"{"Code":"401 Unauthorized","Message":"the access token is not known","Errors":[{"ErrorCode":"UK.OBIE.UnexpectedError","Message":"the access token is not known"}]}"#,
+                r#"{"tppMessages":[{"category":"ERROR","code":"TOKEN_INVALID","text":"the access token is not known"}]}"#,
+            ],
+        ),
+    ];
+    for (method, target, body, status, bodies) in cases {
+        for ((form, stage), expected) in forms.iter().zip(&stages).zip(bodies) {
+            let answer = match body {
+                Some(body) => stage.send_json(method, target, body),
+                None => stage.send(method, target, &[], None),
+            };
+            assert_error(&answer, form, status, expected);
+        }
+    }
+    let answer = stages[3].send("GET", "/health-check?bank_id=iron", &[("X-Request-Id", "café")], None);
+    let message = "header x-request-id: expected printable ASCII, found other bytes";
+    let body = format!(
+        r#"{{"Code":"400 BadRequest","Message":"{message}","Errors":[{{"ErrorCode":"UK.OBIE.Header.Invalid","Message":"{message}"}}]}}"#
+    );
+    assert_error(&answer, "open_banking_uk", 400, &body);
+}
+
+#[test]
+fn every_code_has_its_word_in_every_form() {
+    let forms = ["google", "problem", "open_banking_uk", "berlin_group"];
+    for (code, http, title, name, obie, berlin) in [
+        (1, 499, "Client Closed Request", "CANCELLED", "UK.OBIE.UnexpectedError", "INTERNAL_SERVER_ERROR"),
+        (2, 500, "Internal Server Error", "UNKNOWN", "UK.OBIE.UnexpectedError", "INTERNAL_SERVER_ERROR"),
+        (3, 400, "Bad Request", "INVALID_ARGUMENT", "UK.OBIE.Field.Invalid", "FORMAT_ERROR"),
+        (5, 404, "Not Found", "NOT_FOUND", "UK.OBIE.Resource.NotFound", "RESOURCE_UNKNOWN"),
+        (6, 409, "Conflict", "ALREADY_EXISTS", "UK.OBIE.Rules.ResourceAlreadyExists", "STATUS_INVALID"),
+        (7, 403, "Forbidden", "PERMISSION_DENIED", "UK.OBIE.UnexpectedError", "SERVICE_BLOCKED"),
+        (8, 429, "Too Many Requests", "RESOURCE_EXHAUSTED", "UK.OBIE.UnexpectedError", "ACCESS_EXCEEDED"),
+        (9, 400, "Bad Request", "FAILED_PRECONDITION", "UK.OBIE.UnexpectedError", "FORMAT_ERROR"),
+        (10, 409, "Conflict", "ABORTED", "UK.OBIE.UnexpectedError", "STATUS_INVALID"),
+        (11, 400, "Bad Request", "OUT_OF_RANGE", "UK.OBIE.Field.Invalid", "FORMAT_ERROR"),
+        (12, 501, "Not Implemented", "UNIMPLEMENTED", "UK.OBIE.UnexpectedError", "INTERNAL_SERVER_ERROR"),
+        (13, 500, "Internal Server Error", "INTERNAL", "UK.OBIE.UnexpectedError", "INTERNAL_SERVER_ERROR"),
+        (14, 503, "Service Unavailable", "UNAVAILABLE", "UK.OBIE.UnexpectedError", "INTERNAL_SERVER_ERROR"),
+        (15, 500, "Internal Server Error", "DATA_LOSS", "UK.OBIE.UnexpectedError", "INTERNAL_SERVER_ERROR"),
+        (16, 401, "Unauthorized", "UNAUTHENTICATED", "UK.OBIE.UnexpectedError", "TOKEN_INVALID"),
+    ] {
+        let obie_title = title.replace(' ', "");
+        let bodies = [
+            format!(r#"{{"error":{{"code":{http},"message":"why","status":"{name}"}}}}"#),
+            format!(r#"{{"type":"about:blank","title":"{title}","status":{http},"detail":"why","code":"{name}"}}"#),
+            format!(
+                r#"{{"Code":"{http} {obie_title}","Message":"why","Errors":[{{"ErrorCode":"{obie}","Message":"why"}}]}}"#
+            ),
+            format!(r#"{{"tppMessages":[{{"category":"ERROR","code":"{berlin}","text":"why"}}]}}"#),
+        ];
+        // Without the mutual TLS of the others: this makes many.
+        let backend = support::Backend::start(refusing(code, "why", Vec::new()), None);
+        for (form, body) in forms.iter().zip(bodies) {
+            let config =
+                format!("schema: proto\nupstream: http://{}\nerrors: {form}\nstatus_headers: {{}}\n", backend.address);
+            let gateway = support::Gateway::start(&config, None);
+            assert_error(&support::http::get(gateway.address, "/health-check?bank_id=a"), form, http, &body);
+        }
+    }
+}
+
+#[test]
+fn the_details_of_a_backend_are_told_in_every_form() {
+    let help = rpc::help::Link { url: "https://bank.test/help".to_owned(), ..Default::default() };
+    let details = || {
+        vec![
+            violating(&[("description", "too long", ""), ("token_ref_id", "", "FIELD_MISSING")]),
+            request_id(UUID),
+            any("google.rpc.Help", &rpc::Help { links: vec![help.clone()] }),
+        ]
+    };
+    let violations =
+        r#"[{"field":"description","description":"too long"},{"field":"tokenRefId","reason":"FIELD_MISSING"}]"#;
+    let others = format!(
+        r#"{{"@type":"type.googleapis.com/google.rpc.RequestInfo","requestId":"{UUID}"}},{{"@type":"type.googleapis.com/google.rpc.Help","links":[{{"url":"https://bank.test/help"}}]}}"#
+    );
+    for (form, body) in [
+        (
+            "google",
+            format!(
+                r#"{{"error":{{"code":400,"message":"no","status":"INVALID_ARGUMENT","details":[{{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":{violations}}},{others}]}}}}"#
+            ),
+        ),
+        (
+            "problem",
+            format!(
+                r#"{{"type":"about:blank","title":"Bad Request","status":400,"detail":"no","instance":"urn:uuid:{UUID}","code":"INVALID_ARGUMENT","violations":{violations},"details":[{others}]}}"#
+            ),
+        ),
+        (
+            "open_banking_uk",
+            format!(
+                r#"{{"Code":"400 BadRequest","Id":"{UUID}","Message":"no","Errors":[{{"ErrorCode":"UK.OBIE.Field.Invalid","Message":"too long","Path":"description","Url":"https://bank.test/help"}},{{"ErrorCode":"UK.OBIE.Field.Missing","Message":"no","Path":"tokenRefId","Url":"https://bank.test/help"}}]}}"#
+            ),
+        ),
+        (
+            "berlin_group",
+            r#"{"tppMessages":[{"category":"ERROR","code":"FORMAT_ERROR","path":"description","text":"too long"},{"category":"ERROR","code":"FORMAT_ERROR","path":"tokenRefId","text":"no"}]}"#
+                .to_owned(),
+        ),
+    ] {
+        let stage = stage_of(refusing(3, "no", details()), form);
+        assert_error(&stage.send_json("POST", "/transfers", "{}"), form, 400, &body);
+    }
+}
+
+#[test]
+fn what_the_bank_standards_limit_is_cut_and_what_they_want_is_there() {
+    let (long, cut) = ("ä".repeat(501), format!("{}...", "ä".repeat(497)));
+    let encoded: String = "%C3%A4".repeat(501);
+    let status = rpc::Status { code: 3, message: long, details: vec![request_id(&"r".repeat(41))] };
+    let service = || {
+        trailers_only(&[
+            ("grpc-status", "3".to_owned()),
+            ("grpc-message", encoded.clone()),
+            ("grpc-status-details-bin", STANDARD_NO_PAD.encode(status.encode_to_vec())),
+        ])
+    };
+    let answer = stage_of(service(), "open_banking_uk").get("/health-check?bank_id=a");
+    let body = format!(
+        r#"{{"Code":"400 BadRequest","Message":"{cut}","Errors":[{{"ErrorCode":"UK.OBIE.Field.Invalid","Message":"{cut}"}}]}}"#
+    );
+    assert_error(&answer, "open_banking_uk", 400, &body);
+    let answer = stage_of(service(), "berlin_group").get("/health-check?bank_id=a");
+    let body = format!(r#"{{"tppMessages":[{{"category":"ERROR","code":"FORMAT_ERROR","text":"{cut}"}}]}}"#);
+    assert_error(&answer, "berlin_group", 400, &body);
+    for (form, body) in [
+        (
+            "open_banking_uk",
+            r#"{"Code":"404 NotFound","Message":"Not Found","Errors":[{"ErrorCode":"UK.OBIE.Resource.NotFound","Message":"Not Found"}]}"#,
+        ),
+        ("berlin_group", r#"{"tppMessages":[{"category":"ERROR","code":"RESOURCE_UNKNOWN","text":"Not Found"}]}"#),
+        ("problem", r#"{"type":"about:blank","title":"Not Found","status":404,"code":"NOT_FOUND"}"#),
+        ("google", r#"{"error":{"code":404,"status":"NOT_FOUND"}}"#),
+    ] {
+        assert_error(&stage_of(refusing(5, "", Vec::new()), form).get("/health-check?bank_id=a"), form, 404, body);
+    }
+}
+
+#[test]
+fn a_route_may_have_a_form_of_its_own() {
+    let stage = Stage::altered(SampleBank::new().routes().into_axum_router(), |config| {
+        let rpcs = "rpcs:\n  io.token.proto.bankapi.HealthCheckService.HealthCheck:\n    errors: berlin_group\n";
+        replaced(config, "rpcs:\n", rpcs) + "errors: problem\n"
+    });
+    let text = "bank_id: expected the id of a bank";
+    let answer = stage.get("/health-check");
+    let body = r#"{"tppMessages":[{"category":"ERROR","code":"FORMAT_ERROR","path":"bank_id","text":"expected the id of a bank"}]}"#;
+    assert_error(&answer, "berlin_group", 400, body);
+    assert_eq!(answer.header("token-grpc-message"), Some(text), "the headers are as ever");
+    let problem = |title: &str, status: u16, detail: &str, code: &str| {
+        format!(r#"{{"type":"about:blank","title":"{title}","status":{status},"detail":"{detail}","code":"{code}"}}"#)
+    };
+    let answer = stage.get("/storage/none");
+    assert_eq!((answer.status, answer.header("content-type")), (404, Some("application/problem+json")));
+    // Where no route is known, the form is that of all.
+    let body = problem("Not Found", 404, "no call has this path", "NOT_FOUND");
+    assert_error(&stage.get("/health-check/"), "problem", 404, &body);
+    let body =
+        problem("Bad Request", 400, "at query pair 1: expected a key before `=`, found none", "INVALID_ARGUMENT");
+    assert_error(&stage.get("/health-check?=a"), "problem", 400, &body);
+    let mut stream = connect(stage.address());
+    stream.write_all(b"GET / HTTP/1.1\r\nHost : x\r\n\r\n").unwrap();
+    let body = problem("Bad Request", 400, "the request is not HTTP/1.1 as RFC 9112 has it", "INVALID_ARGUMENT");
+    assert_error_without_cache(&read(&mut stream), &body);
+}
+
+/// An answer of the listener.
+fn assert_error_without_cache(answer: &Answer, body: &str) {
+    assert_eq!((answer.status, answer.body.as_str()), (400, body));
+    assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+}
+
+#[test]
+fn fields_that_a_backend_names_have_the_callers_names() {
+    for (method, target, body, named, shown) in [
+        ("POST", "/transfers", r#"{"transferId":"a"}"#, "transfer_id", "transferId"),
+        ("POST", "/transfers", r#"{"transfer_id":"a"}"#, "transfer_id", "transfer_id"),
+        ("POST", "/transfers", "{}", "transferId", "transferId"),
+        ("POST", "/transfers", "{}", "destinations[0].customer_data", "destinations[0].customerData"),
+        ("POST", "/transfers", "{}", "source.faster_payments.sort_code", "source.fasterPayments.sortCode"),
+        (
+            "POST",
+            "/transfers",
+            r#"{"source":{"faster_payments":{"sortCode":"1"}}}"#,
+            "source.faster_payments.sort_code",
+            "source.faster_payments.sortCode",
+        ),
+        ("GET", "/transfers?transfer_id=a", "", "transfer_id", "transfer_id"),
+        ("GET", "/transfers?transferId=a", "", "transfer_id", "transferId"),
+        ("GET", "/transfers", "", "transfer_id", "transfer_id"),
+        ("GET", "/storage/k", "", "key", "key"),
+        // What the message has not stays as it came.
+        ("POST", "/transfers", "{}", "limits.daily_amount", "limits.daily_amount"),
+        ("POST", "/transfers", "{}", "the amount", "the amount"),
+        ("POST", "/transfers", "{}", "", ""),
+    ] {
+        let stage = Stage::of(refusing(3, "no", vec![violating(&[(named, "wrong", "")])]));
+        let answer = match body {
+            "" => stage.send(method, target, &[], None),
+            body => stage.send_json(method, target, body),
+        };
+        let field = if shown.is_empty() { String::new() } else { format!(r#""field":"{shown}","#) };
+        let expected = format!(
+            r#"{{"code":3,"message":"no","details":[{{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{{{field}"description":"wrong"}}]}}]}}"#
+        );
+        support::assert_refused(&answer, 400, &expected, &format!("{method} {target} {body} {named}"));
+    }
+}
+
+#[test]
+fn retry_info_becomes_retry_after_in_whole_seconds() {
+    for (seconds, nanos, header) in [
+        (1, 0, Some("1")),
+        (1, 1, Some("2")),
+        (0, 500_000_000, Some("1")),
+        (0, 0, Some("0")),
+        (315_576_000_000, 0, Some("315576000000")),
+        (-1, 0, None),
+        (0, -1, None),
+    ] {
+        let stage = Stage::of(refusing(14, "later", vec![retry_after(seconds, nanos)]));
+        let answer = stage.get("/health-check?bank_id=a");
+        assert_eq!((answer.status, answer.header("retry-after")), (503, header), "{seconds} s {nanos} ns");
+    }
+    for form in ["google", "problem", "open_banking_uk", "berlin_group"] {
+        let answer = stage_of(refusing(8, "later", vec![retry_after(2, 1)]), form).get("/health-check?bank_id=a");
+        assert_eq!((answer.status, answer.header("retry-after")), (429, Some("3")), "{form}");
+    }
+    // A header of the backend's own goes first, and there is one.
+    let status = rpc::Status { code: 14, details: vec![retry_after(1, 0)], ..Default::default() };
+    let headers = [
+        ("grpc-status", "14".to_owned()),
+        ("retry-after", "120".to_owned()),
+        ("grpc-status-details-bin", STANDARD_NO_PAD.encode(status.encode_to_vec())),
+    ];
+    let alter = |config| config + "\nmetadata:\n  reply: [retry-after]\n";
+    let answer = Stage::altered(trailers_only(&headers), alter).get("/health-check?bank_id=a");
+    let values: Vec<_> = answer.headers.iter().filter(|(name, _)| name == "retry-after").collect();
+    assert_eq!(values.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>(), ["120"]);
+}
+
+#[test]
+fn an_outcome_that_is_unknown_asks_for_no_retry() {
+    // A status of 200 and no grpc-status: what became of the call nobody can tell.
+    let status = rpc::Status { code: 14, details: vec![retry_after(1, 0)], ..Default::default() };
+    let headers = [("grpc-status-details-bin", STANDARD_NO_PAD.encode(status.encode_to_vec()))];
+    let answer = Stage::of(trailers_only(&headers)).get("/health-check?bank_id=a");
+    assert_eq!((answer.status, answer.header("retry-after")), (502, None), "{}", answer.body);
+}
+
+#[test]
+fn a_message_is_decoded_cut_and_never_lost() {
+    let long = "a".repeat(60_000);
+    let shown = format!("{}... (cut: the first 4096 bytes of 60000)", &long[..4096]);
+    for (encoded, message) in
+        [("Konto f%C3%BCr Zo%C3%AB", "Konto für Zoë"), ("100%", "100%"), ("%zz%FF.", "%zz\u{fffd}."), (&long, &shown)]
+    {
+        let headers = [("grpc-status", "5".to_owned()), ("grpc-message", encoded.to_owned())];
+        let answer = Stage::of(trailers_only(&headers)).get("/health-check?bank_id=a");
+        assert_eq!((answer.status, answer.refusal()), (404, (5, message.to_owned())));
+        let header = answer.header("token-grpc-message").unwrap();
+        assert!(header.len() <= 3 << 10, "{} bytes", header.len());
+        let decoded = percent_encoding::percent_decode_str(header).decode_utf8().unwrap();
+        assert!(message.starts_with(&*decoded) && !decoded.is_empty(), "{decoded}");
+    }
+}
+
+/// A backend that answers calls for `slow` when it is told to, and all others with a message of this length.
+fn with_slow_calls(length: usize) -> (Router, Arc<Notify>, Arc<Notify>) {
+    let (arrived, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (told, waits) = (arrived.clone(), go_on.clone());
+    let service = Router::new().fallback(move |body: Bytes| async move {
+        let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/grpc"))]);
+        let mut code = HeaderValue::from_static("5");
+        if body.windows(4).any(|window| window == b"slow") {
+            told.notify_one();
+            waits.notified().await;
+            code = HeaderValue::from_static("7");
+        } else {
+            headers.insert("grpc-message", HeaderValue::from_str(&"a".repeat(length)).unwrap());
+        }
+        headers.insert("grpc-status", code);
+        (headers, "")
+    });
+    (service, arrived, go_on)
+}
+
+#[test]
+fn headers_beyond_the_limit_end_their_call_and_those_far_beyond_their_connection() {
+    // Of a megabyte more CONTINUATION frames come than h2 puts up with: it ends the connection (CVE-2024-27316).
+    for (length, ends_others, case) in [(66 << 10, false, "just above the limit"), (1 << 20, true, "1 MiB")] {
+        let (service, arrived, go_on) = with_slow_calls(length);
+        let stage = Stage::of(service);
+        let address = stage.address();
+        // HTTP/1.1 connections go to the worker with the fewest; so many meet on one connection to the backend.
+        let slow: Vec<_> = (0..8)
+            .map(|_| std::thread::spawn(move || support::http::get(address, "/health-check?bank_id=slow")))
+            .collect();
+        let wait = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        wait.block_on(arrived.notified());
+        for _ in 0..3 {
+            let answer = stage.get("/health-check?bank_id=a");
+            let message = "the connection to the backend was lost during the call; its outcome is unknown";
+            support::assert_refused(&answer, 502, &format!(r#"{{"code":2,"message":"{message}"}}"#), case);
+        }
+        for call in slow {
+            while !call.is_finished() {
+                go_on.notify_waiters();
+                std::thread::yield_now();
+            }
+            let status = call.join().unwrap().status;
+            assert!(status == 403 || ends_others && status == 502, "{case}: {status}");
+        }
+    }
+}
+
+#[test]
+fn details_that_are_no_base64_are_left_out() {
+    let headers = [
+        ("grpc-status", "5".to_owned()),
+        ("grpc-message", "gone".to_owned()),
+        ("grpc-status-details-bin", "not base64!".to_owned()),
+    ];
+    let answer = Stage::of(trailers_only(&headers)).get("/health-check?bank_id=a");
+    support::assert_refused(&answer, 404, r#"{"code":5,"message":"gone"}"#, "not base64");
+}
