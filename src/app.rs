@@ -11,8 +11,9 @@ use crate::listener::{self, Listener, Plain};
 use crate::metadata::Metadata;
 use crate::problem::Problem;
 use crate::proxy::{self, Gateway};
+use crate::reflection;
 use crate::route::Routes;
-use crate::schema::Schema;
+use crate::schema::{Schema, Source};
 use crate::tls::{self, Identity, Trust};
 use crate::upstream::Upstream;
 
@@ -21,6 +22,8 @@ pub struct App {
     listen: listener::Config,
     tls: Option<Arc<ServerConfig>>,
     gateway: Gateway,
+    /// Of the upstreams, if there are several.
+    names: Vec<String>,
 }
 
 /// A gateway that holds its port.
@@ -38,10 +41,10 @@ impl App {
     ///
     /// # Errors
     /// Everything wrong, in one list.
-    pub fn new(config: Config, mut problems: Vec<Problem>) -> Result<Self, Vec<Problem>> {
-        let schema = if config.schema.is_empty() { None } else { Some(Schema::load(&config.schema)) };
-        let upstream = config.upstream.as_ref().and_then(|upstream| keep(Upstream::new(upstream), &mut problems));
-        Self::with_parts(config, schema, upstream, problems)
+    pub async fn new(config: Config, mut problems: Vec<Problem>) -> Result<Self, Vec<Problem>> {
+        let upstreams = upstreams(&config, &mut problems);
+        let schema = schema(&config, &upstreams).await;
+        Self::join(config, schema, upstreams, problems)
     }
 
     /// The same with descriptors and a backend that are at hand. Where one is missing, `problems` has the reason.
@@ -52,20 +55,41 @@ impl App {
         config: Config,
         schema: Option<Result<Schema, Vec<Problem>>>,
         upstream: Option<Upstream>,
+        problems: Vec<Problem>,
+    ) -> Result<Self, Vec<Problem>> {
+        Self::join(config, schema, upstream.into_iter().map(Some).collect(), problems)
+    }
+
+    fn join(
+        config: Config,
+        schema: Option<Result<Schema, Vec<Problem>>>,
+        upstreams: Vec<Option<Upstream>>,
         mut problems: Vec<Problem>,
     ) -> Result<Self, Vec<Problem>> {
+        let upstreams: Vec<Upstream> = upstreams.into_iter().flatten().collect();
         let routed = schema.and_then(|schema| keep(schema.and_then(|s| with_routes(s, &config)), &mut problems));
         let tls = config.listen.as_ref().and_then(|listen| keep(server_tls(listen), &mut problems));
-        let (Some(listen), Some(tls), Some((schema, routes)), Some(upstream)) = (config.listen, tls, routed, upstream)
-        else {
+        let (Some(listen), Some(tls), Some((schema, routes))) = (config.listen, tls, routed) else {
             return Err(problems);
         };
-        if !problems.is_empty() {
+        if upstreams.is_empty() || !problems.is_empty() {
             return Err(problems);
         }
+        let names = config.upstreams.into_iter().map(|upstream| upstream.name).collect();
         let metadata = Metadata::new(config.metadata);
-        let gateway = Gateway::new(schema, routes, upstream, metadata, config.proxy);
-        Ok(Self { listen, tls, gateway })
+        let gateway = Gateway::new(schema, routes, upstreams, metadata, config.proxy);
+        Ok(Self { listen, tls, gateway, names })
+    }
+
+    /// A line for each upstream, if there are several: its name, how many routes it answers, and where it is.
+    #[must_use]
+    pub fn upstreams(&self) -> Vec<String> {
+        let line = |(place, name): (usize, &String)| {
+            let count = self.gateway.routes.all().iter().filter(|route| route.upstream == place).count();
+            let noun = if count == 1 { "route" } else { "routes" };
+            format!("{name}: {count} {noun}, answered by {}", self.gateway.upstreams[place].address)
+        };
+        self.names.iter().enumerate().map(line).collect()
     }
 
     /// Takes the port.
@@ -73,16 +97,17 @@ impl App {
     /// # Errors
     /// The port is taken, or the address is not one of this machine's.
     pub async fn bind(self) -> Result<Bound, Problem> {
-        let Self { listen, tls, gateway } = self;
+        let Self { listen, tls, gateway, .. } = self;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let asks = listen.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
         let bound = Listener::bind(&listen.address, tls, Plain::Http1).await;
         let bound = bound.and_then(|listener| listener.address().map(|address| (listener, address)));
         let (listener, address) = bound.map_err(|error| not_bound(&listen.address, &error))?;
         let asks = if asks { ", client certificate required" } else { "" };
-        let (routes, backend) = (gateway.routes.all().len(), &gateway.upstream.address);
-        let noun = if routes == 1 { "route" } else { "routes" };
-        let summary = format!("listening on {scheme}://{address}{asks}\nserving {routes} {noun}, calling {backend}");
+        let routes = gateway.routes.all().len();
+        let backends: Vec<String> = gateway.upstreams.iter().map(|upstream| upstream.address.to_string()).collect();
+        let (noun, backends) = (if routes == 1 { "route" } else { "routes" }, backends.join(", "));
+        let summary = format!("listening on {scheme}://{address}{asks}\nserving {routes} {noun}, calling {backends}");
         Ok(Bound { listener, gateway, summary, address })
     }
 }
@@ -104,8 +129,49 @@ impl Bound {
 ///
 /// # Errors
 /// Everything wrong with them.
-pub fn routes(config: &Config) -> Result<Routes, Vec<Problem>> {
-    Schema::load(&config.schema).and_then(|schema| with_routes(schema, config)).map(|(_, routes)| routes)
+pub async fn routes(config: &Config) -> Result<Routes, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let upstreams = if config.reflection.is_empty() { Vec::new() } else { upstreams(config, &mut problems) };
+    let schema = schema(config, &upstreams).await.unwrap_or(Err(Vec::new()));
+    let (_, routes) = schema.and_then(|schema| with_routes(schema, config)).map_err(|wrong| {
+        problems.extend(wrong);
+        std::mem::take(&mut problems)
+    })?;
+    if problems.is_empty() { Ok(routes) } else { Err(problems) }
+}
+
+/// Every upstream, in the order of the configuration; `None` in the place of one that has a problem.
+fn upstreams(config: &Config, problems: &mut Vec<Problem>) -> Vec<Option<Upstream>> {
+    let several = config.upstreams.iter().map(|upstream| &upstream.config);
+    config.upstream.iter().chain(several).map(|upstream| keep(Upstream::new(upstream), problems)).collect()
+}
+
+/// The descriptors of all sources; none if nothing names one, or a server that has a problem should be asked.
+async fn schema(config: &Config, upstreams: &[Option<Upstream>]) -> Option<Result<Schema, Vec<Problem>>> {
+    let mut sources: Vec<Source> = config.schema.iter().cloned().map(Source::Path).collect();
+    let mut problems = Vec::new();
+    for reflection in &config.reflection {
+        let place = match &reflection.upstream {
+            None => 0,
+            Some(name) => config.upstreams.iter().position(|upstream| upstream.name == *name)?,
+        };
+        let upstream = upstreams.get(place)?.as_ref()?;
+        let name = format!("reflection of {}", upstream.address);
+        // With connections of its own, which end when all is asked.
+        match reflection::descriptor_set(&upstream.for_worker(), &name).await {
+            Ok(set) => sources.push(Source::Set { name, set }),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if sources.is_empty() && problems.is_empty() {
+        return None;
+    }
+    let schema = Schema::join(&sources);
+    if problems.is_empty() {
+        return Some(schema);
+    }
+    problems.extend(schema.err().into_iter().flatten());
+    Some(Err(problems))
 }
 
 fn with_routes(schema: Schema, config: &Config) -> Result<(Schema, Routes), Vec<Problem>> {

@@ -12,7 +12,7 @@
 //! tls  metadata                          parts
 //! upstream  listener                     the two ends
 //! telemetry                              what is told of a call
-//! error                                  every refusal -> status and body
+//! error  reflection                      every refusal -> status and body; descriptors from a server
 //! stream                                 calls of several messages
 //! proxy                                  the handler
 //! config                                 the file
@@ -34,6 +34,7 @@ pub mod metadata;
 pub mod problem;
 pub mod protos;
 pub mod proxy;
+pub mod reflection;
 pub mod route;
 pub mod schema;
 pub mod stream;

@@ -45,6 +45,9 @@ struct Settings {
     /// A .proto file, a folder of them or a descriptor set; replaces the file's `schema`
     #[arg(long, value_name = "PATH")]
     proto: Vec<PathBuf>,
+    /// Ask the backend for its descriptors by gRPC server reflection; replaces the file's `schema`, may stand beside --proto
+    #[arg(long)]
+    reflection: bool,
     /// The backend, http://HOST:PORT or https://HOST:PORT; replaces the file's `upstream`
     #[arg(long, value_name = "URL")]
     backend: Option<String>,
@@ -55,7 +58,13 @@ struct Settings {
 
 impl Settings {
     fn overrides(&self) -> Overrides {
-        Overrides { proto: self.proto.clone(), backend: self.backend.clone(), listen: self.listen.clone() }
+        Overrides {
+            proto: self.proto.clone(),
+            reflection: self.reflection,
+            backend: self.backend.clone(),
+            listen: self.listen.clone(),
+            only_routes: false,
+        }
     }
 }
 

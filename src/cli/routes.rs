@@ -1,18 +1,20 @@
 //! `towbar routes`: what can be called.
 
-use super::{Outcome, Settings};
+use super::{Outcome, Settings, serve};
 use crate::app;
 use crate::config::{self, Overrides};
 use crate::route::{BodyRule, Route};
 
-const HEADER: [&str; 5] = ["METHOD", "PATH", "RPC", "BODY", "QUERY KEYS"];
+const HEADER: [&str; 6] = ["METHOD", "PATH", "RPC", "UPSTREAM", "BODY", "QUERY KEYS"];
+/// Shown where there are several only.
+const UPSTREAM: usize = 3;
 
 pub(super) fn print(settings: &Settings) -> Outcome {
-    // Only schema and rpcs count here: the sections that say where to listen and whom to call are replaced unread.
-    let elsewhere = Some("http://127.0.0.1:1".to_owned());
-    let overrides = Overrides { backend: elsewhere, listen: Some("127.0.0.1:0".to_owned()), ..settings.overrides() };
+    // Where to listen does not count here, and whom to call only where it decides or tells what the routes are.
+    let listen = Some("127.0.0.1:0".to_owned());
+    let overrides = Overrides { listen, only_routes: true, ..settings.overrides() };
     let (config, mut problems) = config::load(settings.config.as_deref(), &overrides);
-    let loaded = if config.schema.is_empty() { Err(Vec::new()) } else { app::routes(&config) };
+    let loaded = serve::runtime()?.block_on(app::routes(&config));
     let routes = match loaded {
         Ok(routes) if problems.is_empty() => routes,
         loaded => {
@@ -20,18 +22,27 @@ pub(super) fn print(settings: &Settings) -> Outcome {
             return Err(problems);
         }
     };
-    let rows: Vec<[String; 5]> = routes.all().iter().map(|route| row(route)).collect();
-    let width = |column: usize| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
-        cells.chain([HEADER[column].len()]).max().unwrap_or_default()
-    };
-    let widths: Vec<usize> = (0..4).map(width).collect();
-    print_row(&widths, &HEADER.map(str::to_owned));
-    rows.iter().for_each(|row| print_row(&widths, row));
+    let name = |route: &Route| config.upstreams.get(route.upstream).map(|upstream| upstream.name.clone());
+    let mut rows = vec![HEADER.map(str::to_owned).to_vec()];
+    rows.extend(routes.all().iter().map(|route| row(route, name(route).unwrap_or_default())));
+    if config.upstreams.is_empty() {
+        rows.iter_mut().for_each(|row| drop(row.remove(UPSTREAM)));
+    }
+    print_table(&rows);
     Ok(())
 }
 
-fn row(route: &Route) -> [String; 5] {
+fn print_table(rows: &[Vec<String>]) {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+    let last = rows[0].len() - 1;
+    let widths: Vec<usize> = (0..last).map(width).collect();
+    for row in rows {
+        let padded = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}  "));
+        println!("{}{}", padded.collect::<String>(), row[last]);
+    }
+}
+
+fn row(route: &Route, upstream: String) -> Vec<String> {
     let path = route.template.split('?').next().unwrap_or_default().to_owned();
     let body = match &route.body {
         BodyRule::None if route.accepts_body => "* (accepted)".to_owned(),
@@ -41,10 +52,5 @@ fn row(route: &Route) -> [String; 5] {
     };
     let keys: Vec<&str> = route.declared_keys().collect();
     let keys = if keys.is_empty() { "-".to_owned() } else { keys.join(" ") };
-    [route.method.clone(), path, route.rpc.clone(), body, keys]
-}
-
-fn print_row(widths: &[usize], row: &[String; 5]) {
-    let padded = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}  "));
-    println!("{}{}", padded.collect::<String>(), row[4]);
+    vec![route.method.clone(), path, route.rpc.clone(), upstream, body, keys]
 }

@@ -14,21 +14,22 @@ pub(super) fn serve(settings: &Settings) -> Outcome {
     log_to_stderr();
     runtime()?.block_on(async {
         let stop = stop_signal()?;
-        let bound = start(settings)?.bind().await.map_err(|problem| vec![problem])?;
+        let bound = start(settings).await?.bind().await.map_err(|problem| vec![problem])?;
         println!("{}", bound.summary);
         bound.serve(stop).await.map_err(|problem| vec![problem])
     })
 }
 
 pub(super) fn check(settings: &Settings) -> Outcome {
-    runtime()?.block_on(async { start(settings).map(drop) })?;
+    let app = runtime()?.block_on(start(settings))?;
+    app.upstreams().iter().for_each(|line| println!("{line}"));
     println!("all is well");
     Ok(())
 }
 
-fn start(settings: &Settings) -> Result<App, Vec<Problem>> {
+async fn start(settings: &Settings) -> Result<App, Vec<Problem>> {
     let (config, problems) = config::load(settings.config.as_deref(), &settings.overrides());
-    App::new(config, problems)
+    App::new(config, problems).await
 }
 
 /// Ready at SIGTERM or SIGINT. They are caught from here on: whoever has read what is served may stop it.

@@ -11,6 +11,7 @@ mod reader;
 mod service;
 #[cfg(test)]
 mod tests;
+mod upstreams;
 mod value;
 mod yaml;
 
@@ -27,6 +28,7 @@ use crate::stream::Format;
 use crate::tls::{IdentityFiles, PinError};
 use crate::{listener, metadata, proxy, stream, upstream};
 use reader::{Noted, Problems, Read, Section, Value};
+pub use upstreams::{Reflection, Upstream};
 use yaml::{Node, Spot};
 
 /// Without a `listen`, this machine alone can call.
@@ -38,7 +40,9 @@ const KEYS: &[&str] = &[
     "listen",
     "schema",
     "rules",
+    "expose",
     "upstream",
+    "upstreams",
     "requests",
     "streams",
     "json",
@@ -63,7 +67,12 @@ pub struct Config {
     pub listen: Option<listener::Config>,
     /// `.proto` files, folders of them, descriptor sets.
     pub schema: Vec<PathBuf>,
+    /// Servers that are asked for descriptors, besides.
+    pub reflection: Vec<Reflection>,
+    /// Who answers all, unless there are several.
     pub upstream: Option<upstream::Config>,
+    /// Who answers what, if there are several.
+    pub upstreams: Vec<Upstream>,
     pub proxy: proxy::Config,
     pub metadata: metadata::Config,
     /// What holds for all rpcs, but for those that say otherwise.
@@ -77,10 +86,14 @@ pub struct Config {
 pub struct Overrides {
     /// `--proto`, for `schema`.
     pub proto: Vec<PathBuf>,
+    /// `--reflection`, for `schema` too.
+    pub reflection: bool,
     /// `--backend`, for `upstream`.
     pub backend: Option<String>,
     /// `--listen`, for `listen`.
     pub listen: Option<String>,
+    /// Only what routes are made of is needed: an `upstream` that is not asked for its descriptors is not read.
+    pub only_routes: bool,
 }
 
 /// Reads the file, if there is one, and lets the flags win.
@@ -137,12 +150,17 @@ impl<'a> Source<'a> {
     fn config(&self) -> Config {
         let status_headers = self.status_headers();
         let print = self.print();
+        let (schema, reflection) = self.schema();
+        let (upstreams, is_whole) = self.upstreams();
+        let serving = self.serving(&upstreams, is_whole);
         Config {
             listen: self.listen().ok(),
-            schema: self.schema(),
-            upstream: self.upstream().ok(),
+            schema,
+            upstream: self.only_upstream(!self.overrides.only_routes || !reflection.is_empty()),
+            upstreams,
+            reflection,
             metadata: self.metadata(status_headers.as_ref()),
-            routes: route::Defaults { print, unknown_keys: self.unknown_keys(), rules: self.rules() },
+            routes: route::Defaults { print, unknown_keys: self.unknown_keys(), rules: self.rules(), serving },
             proxy: self.proxy(status_headers),
             rpcs: self.rpcs(print),
         }
@@ -184,33 +202,16 @@ impl<'a> Source<'a> {
         Ok(listener::TlsFiles { identity, client_ca: client_ca? })
     }
 
-    fn schema(&self) -> Vec<PathBuf> {
-        if !self.overrides.proto.is_empty() {
-            return self.overrides.proto.clone();
-        }
-        match self.value("schema") {
-            Some(value) => value.one_or_more("a path", |path| path.path(self.folder)),
-            None => {
-                self.missing("schema", "--proto PATH");
-                Vec::new()
-            }
-        }
-    }
-
-    fn upstream(&self) -> Read<upstream::Config> {
-        if let Some(flag) = &self.overrides.backend {
-            let address = upstream_address(flag).map_err(|message| self.problems.flag("--backend", message))?;
-            return Ok(plain_upstream(address));
-        }
-        let value = self.value("upstream").ok_or_else(|| self.missing("upstream", "--backend URL"))?;
+    fn upstream(&self, value: Value) -> Read<upstream::Config> {
         if value.is_map() {
-            return self.upstream_section(value);
+            return self.upstream_section(value, &[]);
         }
         value.parsed("an address", upstream_address).map(plain_upstream)
     }
 
-    fn upstream_section(&self, value: Value) -> Read<upstream::Config> {
-        let section = value.section(&["address", "tls", "deadline", "reply_limit"])?;
+    /// An upstream, with keys of `more` that are read elsewhere.
+    fn upstream_section(&self, value: Value, more: &[&str]) -> Read<upstream::Config> {
+        let section = value.section(&[&["address", "tls", "deadline", "reply_limit"], more].concat())?;
         let address = match section.value("address") {
             Some(value) => value.parsed("an address", upstream_address),
             None => Err(value.wrong("`address` is missing")),

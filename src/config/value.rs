@@ -226,13 +226,32 @@ pub(super) fn member_path(text: &str) -> Result<String, String> {
     Err(format!("expected a member such as `fee` or `instructions.fee`, found `{text}`"))
 }
 
+/// `package.Service.Method`, `package.Service`, `package.*` or `*`.
+pub(super) fn selector(text: &str) -> Result<String, String> {
+    let name = text.strip_suffix(".*").unwrap_or(text);
+    if text == "*" || name.split('.').all(is_identifier) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("expected `package.Service.Method`, `package.Service`, `package.*` or `*`, found `{text}`"))
+}
+
+/// The name that an operator gives to an upstream.
+pub(super) fn upstream_name(text: &str) -> Result<String, String> {
+    let part = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
+    if text.starts_with(|c: char| c.is_ascii_lowercase()) && text != "true" && text.bytes().all(part) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("expected a name of a-z, 0-9, `-` and `_` that begins with a letter, found `{text}`"))
+}
+
+fn is_identifier(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
 /// `package.Service.Method`.
 pub(super) fn rpc_name(text: &str) -> Result<String, String> {
-    let identifier = |name: &str| {
-        name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-    };
-    if text.contains('.') && text.split('.').all(identifier) {
+    if text.contains('.') && text.split('.').all(is_identifier) {
         return Ok(text.to_owned());
     }
     Err(format!("expected an rpc as `package.Service.Method`, found `{text}`"))

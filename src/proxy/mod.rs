@@ -74,8 +74,8 @@ pub struct Gateway {
     pub schema: Arc<Schema>,
     /// Where requests go.
     pub routes: Arc<Routes>,
-    /// Who answers them.
-    pub upstream: Upstream,
+    /// Who answers them, by [`Route::upstream`].
+    pub upstreams: Vec<Upstream>,
     /// What crosses with them.
     pub metadata: Arc<Metadata>,
     /// How they are read and answered.
@@ -182,19 +182,20 @@ fn without_body(mut response: Response) -> Response {
 impl Gateway {
     /// All that a request needs, from its parts.
     #[must_use]
-    pub fn new(schema: Schema, routes: Routes, upstream: Upstream, metadata: Metadata, config: Config) -> Self {
+    pub fn new(schema: Schema, routes: Routes, upstreams: Vec<Upstream>, metadata: Metadata, config: Config) -> Self {
         let settings = settings::of_routes(&routes, &config).into();
         let (schema, routes, metadata) = (Arc::new(schema), Arc::new(routes), Arc::new(metadata));
-        Self { schema, routes, upstream, metadata, config: Arc::new(config), settings }
+        Self { schema, routes, upstreams, metadata, config: Arc::new(config), settings }
     }
 
     /// The same with connections to the backend of its own.
     #[must_use]
     pub fn for_worker(&self) -> Self {
-        let Self { schema, routes, upstream, metadata, config, settings } = self;
+        let Self { schema, routes, upstreams, metadata, config, settings } = self;
         let (schema, routes, settings) = (schema.clone(), routes.clone(), settings.clone());
-        let (upstream, metadata, config) = (upstream.for_worker(), metadata.clone(), config.clone());
-        Self { schema, routes, upstream, metadata, config, settings }
+        let upstreams = upstreams.iter().map(Upstream::for_worker).collect();
+        let (metadata, config) = (metadata.clone(), config.clone());
+        Self { schema, routes, upstreams, metadata, config, settings }
     }
 
     async fn answer<B: Incoming>(&self, request: Request<B>, started: Instant) -> Result<Response, Refusal> {
@@ -216,12 +217,17 @@ impl Gateway {
         answered.map_err(|refusal| refusal.in_form(settings.errors))
     }
 
+    fn upstream(&self, route: &Route) -> &Upstream {
+        &self.upstreams[route.upstream]
+    }
+
     async fn unary<B: Incoming>(&self, asked: Asked<'_>, body: B) -> Result<Response, Refusal> {
         let Asked { head, query, route, started, .. } = asked;
-        let deadline = started + self.upstream.deadline;
+        let upstream = self.upstream(route);
+        let deadline = started + upstream.deadline;
         let (message, json) = self.message(asked, body, deadline).await?;
         let metadata = self.metadata(&head.headers)?;
-        let called = self.upstream.call(&route.rpc_path, metadata, &message, deadline).await;
+        let called = upstream.call(&route.rpc_path, metadata, &message, deadline).await;
         telemetry::called(&head.method, route, called.as_ref().err(), started.elapsed());
         let named = error::Asked { schema: &self.schema, route, query, json: json.as_deref() };
         let reply = called.map_err(|error| Refusal::call(error, named))?;

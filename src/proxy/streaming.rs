@@ -57,7 +57,7 @@ impl Gateway {
         let metadata = self.metadata(&head.headers)?;
         if !route.client_streams {
             let (message, _) = self.message(asked, body, deadline).await?;
-            let opened = self.upstream.open(&route.rpc_path, metadata, deadline).await;
+            let opened = self.upstream(route).open(&route.rpc_path, metadata, deadline).await;
             let (mut outgoing, incoming) = opened.map_err(|error| self.failed(Failure::Call(error), asked, called))?;
             // Whoever stops reading says why in the answer; whoever never reads lets the deadline pass, which is told there.
             if let Ok(Ok(())) = timeout_at(deadline, outgoing.send(&message)).await {
@@ -67,7 +67,7 @@ impl Gateway {
         }
         let reading = self.reading(route, &head.headers, &body)?;
         let texts = route.prepare(captures, query).map_err(|error| Refusal::encode(&error))?;
-        let opened = self.upstream.open(&route.rpc_path, metadata, deadline).await;
+        let opened = self.upstream(route).open(&route.rpc_path, metadata, deadline).await;
         let (outgoing, incoming) = opened.map_err(|error| self.failed(Failure::Call(error), asked, called))?;
         Ok(Exchange::sending(incoming, reading.send(body, route.clone(), texts, outgoing)))
     }

@@ -54,6 +54,7 @@ pub(super) fn route(
         index: 0,
         rpc: rpc.name.clone(),
         rpc_path,
+        upstream: 0,
         method: rule.pattern.method.clone(),
         template: written.clone(),
         input: rpc.input.clone(),

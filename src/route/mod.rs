@@ -10,6 +10,7 @@ mod names;
 mod plan;
 mod query;
 mod rules;
+mod serving;
 mod system;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ pub use choice::KeysApart;
 pub use plan::{EncodeError, QueryProblem, ValueProblem};
 pub use query::{Query, QueryError};
 pub use rules::{Rules, Selected};
+pub use serving::{Answering, Selector, Serving};
 pub use system::{System, SystemProblem};
 
 /// What a configuration says of one rpc.
@@ -60,6 +62,8 @@ pub struct Defaults {
     pub unknown_keys: UnknownKeys,
     /// Which rules there are besides annotations.
     pub rules: Rules,
+    /// Which rpcs are served, and by whom.
+    pub serving: Serving,
 }
 
 /// Query keys that are passed over though the request has no such field.
@@ -102,6 +106,8 @@ pub struct Route {
     pub rpc: String,
     /// `/package.Service/Method`.
     pub rpc_path: PathAndQuery,
+    /// Who answers it: a place among the upstreams of [`Serving`].
+    pub upstream: usize,
     /// The HTTP method, `*` for any.
     pub method: String,
     /// The template as written.
@@ -189,13 +195,27 @@ impl Routes {
     pub fn build(schema: &Schema, options: &[RpcOptions], defaults: &Defaults) -> Result<Self, Vec<Problem>> {
         let mut problems = defaults.rules.misplaced(schema);
         problems.extend(binding::unknown_rpcs(schema, options, &defaults.rules));
+        let has_rule = |name: &str| {
+            let rpc = schema.rpcs().iter().find(|rpc| rpc.name == name);
+            rpc.is_some_and(|rpc| defaults.rules.of(rpc).is_ok_and(|rules| !rules.is_empty()))
+        };
+        let idle = defaults.serving.idle(schema, has_rule);
+        // What a wrong selector leaves without an upstream need not be told besides.
+        let selectors_are_right = idle.is_empty();
+        problems.extend(idle);
         let mut routes = Vec::new();
-        for rpc in schema.rpcs() {
+        for rpc in schema.rpcs().iter().filter(|rpc| defaults.serving.exposes(&rpc.name)) {
             let rules = defaults.rules.of(rpc).map_err(|error| problems.push(Problem::at(&rpc.name, error)));
-            for rule in rules.iter().flatten() {
+            let rules = rules.unwrap_or_default();
+            let upstream = if rules.is_empty() { Ok(0) } else { defaults.serving.upstream_of(&rpc.name) };
+            let upstream = upstream.unwrap_or_else(|problem| {
+                problems.extend(Some(problem).filter(|_| selectors_are_right));
+                0
+            });
+            for rule in &rules {
                 let options = options.iter().find(|options| options.rpc == rpc.name);
                 match binding::route(rpc, rule, options, defaults) {
-                    Ok((route, template)) => routes.push((route, template)),
+                    Ok((route, template)) => routes.push((Route { upstream, ..route }, template)),
                     Err(wrong) => problems.extend(wrong),
                 }
             }

@@ -29,6 +29,19 @@ pub(super) struct File {
     pub(super) edition: i32,
 }
 
+impl File {
+    /// The full names of what it declares, but for what is inside of messages.
+    pub(super) fn symbols(&self) -> impl Iterator<Item = String> {
+        let messages = self.messages.iter().map(|declared| &declared.name);
+        let enums = self.enums.iter().map(|declared| &declared.name);
+        let services = self.services.iter().map(|declared| &declared.name);
+        let extensions = self.extensions.iter().map(|declared| &declared.name);
+        let dot = if self.package.is_empty() { "" } else { "." };
+        let full = move |name: &String| format!("{}{dot}{name}", self.package);
+        messages.chain(enums).chain(services).chain(extensions).map(full)
+    }
+}
+
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct FileOptions {
     #[prost(message, optional, tag = "50")]

@@ -12,8 +12,8 @@ use protox::Compiler;
 use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver, IncludeFileResolver};
 
 use super::check::{self, Fault, Names};
-use super::descriptor;
 use super::features::Features;
+use super::{Source, descriptor};
 use crate::problem::Problem;
 
 /// Files that every annotated API imports and not every folder has.
@@ -26,23 +26,30 @@ const BUNDLED: [(&str, &str); 6] = [
     ("google/rpc/status.proto", include_str!("../../proto/google/rpc/status.proto")),
 ];
 
-/// The files of all that `paths` name, each once, or everything wrong with them.
-pub(super) fn files(paths: &[PathBuf]) -> Result<Vec<descriptor::File>, Vec<Problem>> {
+/// The files of all `sources`, each once, or everything wrong with them.
+pub(super) fn files(sources: &[Source]) -> Result<Vec<descriptor::File>, Vec<Problem>> {
     let mut joined = Joined::default();
-    for path in paths {
-        match set_at(path) {
-            Ok(set) => joined.add(&path.display().to_string(), &set),
-            Err(problems) => joined.problems.extend(problems),
+    for source in sources {
+        match source {
+            Source::Set { name, set } => joined.add(name, set),
+            Source::Path(path) => match set_at(path) {
+                Ok(set) => joined.add(&path.display().to_string(), &set),
+                Err(problems) => joined.problems.extend(problems),
+            },
         }
     }
     joined.finish()
 }
 
-/// The files of one descriptor set.
-pub(super) fn files_in_set(name: &str, set: &[u8]) -> Result<Vec<descriptor::File>, Vec<Problem>> {
-    let mut joined = Joined::default();
-    joined.add(name, set);
-    joined.finish()
+/// A file that everybody knows, such as google/protobuf/any.proto, encoded, with what it imports before it.
+pub(super) fn bundled(name: &str) -> Option<Vec<Vec<u8>>> {
+    let mut resolver = ChainFileResolver::new();
+    resolver.add(Bundled);
+    resolver.add(GoogleFileResolver::new());
+    let mut compiler = Compiler::with_file_resolver(resolver);
+    compiler.include_imports(true).open_file(name).ok()?;
+    let set = compiler.encode_file_descriptor_set();
+    Some(files_of(&set)?.into_iter().map(<[u8]>::to_vec).collect())
 }
 
 /// The encoded descriptor set of one path.
@@ -151,6 +158,8 @@ struct Joined {
     read: Vec<descriptor::File>,
     /// Where each file came from, its bytes without comments, and who has checked it.
     known: HashMap<String, Known>,
+    /// Which file declares a name.
+    symbols: HashMap<String, String>,
     problems: Vec<Problem>,
 }
 
@@ -202,11 +211,36 @@ impl Joined {
                 self.problems.push(Problem::at(origin, message));
             }
             None => {
-                let standing = self.check(origin, &file, bytes);
+                let standing = match self.declared_elsewhere(origin, &file) {
+                    Some(message) => {
+                        self.problems.push(Problem::at(origin, message));
+                        Standing::Refused
+                    }
+                    None => self.check(origin, &file, bytes),
+                };
                 self.known.insert(name, Known { origin: origin.to_owned(), bare, standing });
                 self.read.push(file);
             }
         }
+    }
+
+    /// What is wrong if another source declares the same in a file of another name. Two of one source are the checks' own.
+    fn declared_elsewhere(&mut self, origin: &str, file: &descriptor::File) -> Option<String> {
+        let mut twice = Vec::new();
+        for symbol in file.symbols() {
+            match self.symbols.get(&symbol) {
+                Some(first) if self.known.get(first).is_some_and(|known| known.origin != origin) => twice.push(symbol),
+                Some(_) => {}
+                None => drop(self.symbols.insert(symbol, file.name.clone())),
+            }
+        }
+        let (first, others) = (twice.first()?, twice.len() - 1);
+        let elsewhere = &self.symbols[first];
+        let others = if others == 0 { String::new() } else { format!(" (and {others} more)") };
+        Some(format!(
+            "{} declares {first}{others}, which {elsewhere} in {} declares too: leave one of the two out",
+            file.name, self.known[elsewhere].origin
+        ))
     }
 
     /// Checks a file against those before it, if the pool can have it.

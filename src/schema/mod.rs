@@ -30,6 +30,26 @@ pub struct Schema {
     rpcs: Vec<Rpc>,
 }
 
+/// Where descriptors come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A `.proto` file, a folder of them or a descriptor set.
+    Path(PathBuf),
+    /// A descriptor set that is at hand.
+    Set {
+        /// What it is called in problems.
+        name: String,
+        /// An encoded `google.protobuf.FileDescriptorSet`.
+        set: Vec<u8>,
+    },
+}
+
+/// A file of google/protobuf, google/api or google/rpc that everybody knows, encoded, with what it imports before it.
+#[must_use]
+pub fn bundled(name: &str) -> Option<Vec<Vec<u8>>> {
+    load::bundled(name)
+}
+
 /// One method of a service.
 #[derive(Debug, Clone)]
 pub struct Rpc {
@@ -70,7 +90,15 @@ impl Schema {
     /// # Errors
     /// Everything wrong with them, in one list.
     pub fn load(paths: &[PathBuf]) -> Result<Self, Vec<Problem>> {
-        load::files(paths).and_then(|files| Self::compile(&files))
+        Self::join(&paths.iter().cloned().map(Source::Path).collect::<Vec<_>>())
+    }
+
+    /// Loads several sources together. A file that two of them have must be the same in both.
+    ///
+    /// # Errors
+    /// Everything wrong with them, in one list.
+    pub fn join(sources: &[Source]) -> Result<Self, Vec<Problem>> {
+        load::files(sources).and_then(|files| Self::compile(&files))
     }
 
     /// Loads one descriptor set that is at hand as bytes; `name` stands for it in problems.
@@ -78,7 +106,7 @@ impl Schema {
     /// # Errors
     /// Everything wrong with it.
     pub fn decode(name: &str, descriptor_set: &[u8]) -> Result<Self, Vec<Problem>> {
-        load::files_in_set(name, descriptor_set).and_then(|files| Self::compile(&files))
+        Self::join(&[Source::Set { name: name.to_owned(), set: descriptor_set.to_vec() }])
     }
 
     fn compile(files: &[descriptor::File]) -> Result<Self, Vec<Problem>> {

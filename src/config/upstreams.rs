@@ -1,0 +1,158 @@
+//! Several upstreams, which rpcs each answers, which are served, and which servers are asked for their descriptors.
+
+use super::reader::{Noted, Read, Value};
+use super::{Source, plain_upstream, upstream_address, value};
+use crate::route::{Answering, Selector, Serving};
+use crate::upstream;
+
+/// One of several upstreams.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upstream {
+    /// Its key under `upstreams`.
+    pub name: String,
+    /// How it is called.
+    pub config: upstream::Config,
+    /// What it answers.
+    pub rpcs: Vec<Selector>,
+}
+
+/// A server that is asked for its descriptors.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reflection {
+    /// One of `upstreams`; without a name, the only one.
+    pub upstream: Option<String>,
+}
+
+/// What stands under `schema`.
+#[derive(PartialEq)]
+enum Item {
+    Path(std::path::PathBuf),
+    Reflection(Reflection),
+}
+
+/// Descriptors, by where they come from.
+pub(super) type Schema = (Vec<std::path::PathBuf>, Vec<Reflection>);
+
+impl<'a> Source<'a> {
+    pub(super) fn schema(&self) -> Schema {
+        if !self.overrides.proto.is_empty() || self.overrides.reflection {
+            let reflections = self.overrides.reflection.then_some(Reflection { upstream: None });
+            return (self.overrides.proto.clone(), reflections.into_iter().collect());
+        }
+        let Some(value) = self.value("schema") else {
+            self.missing("schema", "--proto PATH");
+            return (Vec::new(), Vec::new());
+        };
+        let items = if value.is_map() {
+            self.schema_item(value).into_iter().collect()
+        } else {
+            value.one_or_more("a path", |item| self.schema_item(item))
+        };
+        let (mut paths, mut reflections) = (Vec::new(), Vec::new());
+        for item in items {
+            match item {
+                Item::Path(path) => paths.push(path),
+                Item::Reflection(reflection) => reflections.push(reflection),
+            }
+        }
+        (paths, reflections)
+    }
+
+    fn schema_item(&self, item: Value) -> Read<Item> {
+        if !item.is_map() {
+            return item.path(self.folder).map(Item::Path);
+        }
+        let section = item.section(&["reflection"])?;
+        let value = section.value("reflection").ok_or_else(|| item.wrong("`reflection` is missing"))?;
+        let upstream = self.reflecting(value)?;
+        Ok(Item::Reflection(Reflection { upstream }))
+    }
+
+    /// `true` for the only upstream, or the name of one of several.
+    fn reflecting(&self, value: Value) -> Read<Option<String>> {
+        let text = value.text("`true` or the name of an upstream")?;
+        if self.overrides.backend.is_some() {
+            return Ok(None);
+        }
+        let Some(upstreams) = self.value("upstreams") else {
+            return if text == "true" {
+                Ok(None)
+            } else {
+                Err(value.wrong(format!("expected `true`, found `{text}`")))
+            };
+        };
+        let names: Vec<&str> = upstreams.named()?.map(|(_, upstream)| upstream.name()).collect();
+        if names.contains(&text) {
+            return Ok(Some(text.to_owned()));
+        }
+        Err(value.wrong(format!("expected one of `upstreams` (`{}`), found `{text}`", names.join("`, `"))))
+    }
+
+    /// The only upstream, unless there are several; `needed` unless its absence is no problem.
+    pub(super) fn only_upstream(&self, needed: bool) -> Option<upstream::Config> {
+        if let Some(flag) = &self.overrides.backend {
+            let address = upstream_address(flag).map_err(|message| self.problems.flag("--backend", message));
+            return address.ok().map(plain_upstream);
+        }
+        match (self.value("upstream"), self.value("upstreams")) {
+            (Some(_), Some(several)) => {
+                several.wrong("`upstream` is there too: leave one of them out");
+                None
+            }
+            (None, Some(_)) => None,
+            (Some(_) | None, None) if !needed => None,
+            (Some(value), None) => self.upstream(value).ok(),
+            (None, None) => {
+                self.missing("upstream", "--backend URL");
+                None
+            }
+        }
+    }
+
+    /// Those that could be read, and whether that is all of them.
+    pub(super) fn upstreams(&self) -> (Vec<Upstream>, bool) {
+        let value = self.value("upstreams").filter(|_| self.overrides.backend.is_none());
+        let Some(value) = value else { return (Vec::new(), true) };
+        let Ok(named) = value.named() else { return (Vec::new(), false) };
+        let mut list: Vec<Read<Upstream>> = named
+            .map(|(spot, value)| {
+                let name = value::upstream_name(value.name()).map_err(|message| self.problems.at(spot, message));
+                let upstream = self.one_of_several(value);
+                let (config, rpcs) = upstream?;
+                Ok(Upstream { name: name?, config, rpcs })
+            })
+            .collect();
+        if list.is_empty() {
+            list.push(Err(value.wrong("expected upstreams by their names, found none")));
+        }
+        let is_whole = list.iter().all(Result::is_ok);
+        (list.into_iter().filter_map(Result::ok).collect(), is_whole)
+    }
+
+    fn one_of_several(&self, value: Value) -> Read<(upstream::Config, Vec<Selector>)> {
+        if !value.is_map() {
+            return Err(value.wrong("expected a map with `address` and `rpcs`"));
+        }
+        let config = self.upstream_section(value, &["rpcs"]);
+        let rpcs = value.get("rpcs").ok_or_else(|| {
+            value
+                .wrong("`rpcs` is missing: what this upstream answers, such as `bank.v1.AccountService` or `bank.v1.*`")
+        });
+        let rpcs = selectors(rpcs?);
+        Ok((config?, rpcs))
+    }
+
+    /// Without upstreams that could not be read, nobody can say who answers what.
+    pub(super) fn serving(&self, upstreams: &[Upstream], is_whole: bool) -> Serving {
+        let exposed = self.value("expose").map_or_else(Vec::new, selectors);
+        let answering = |upstream: &Upstream| Answering { name: upstream.name.clone(), rpcs: upstream.rpcs.clone() };
+        Serving { exposed, upstreams: upstreams.iter().filter(|_| is_whole).map(answering).collect() }
+    }
+}
+
+fn selectors(value: Value) -> Vec<Selector> {
+    value.one_or_more("a selector", |item| {
+        let text = item.parsed("a selector", value::selector)?;
+        Ok::<_, Noted>(Selector { text, place: item.place() })
+    })
+}

@@ -1,0 +1,170 @@
+//! Which rpcs are served, and which upstream answers each: the selectors of a configuration.
+//!
+//! An rpc that is served has exactly one upstream. One that two would answer, or none, is told at the start: no order
+//! and no length of a selector decides in silence where a payment goes.
+
+use crate::problem::Problem;
+use crate::schema::Schema;
+
+/// Some rpcs, by name: `package.Service.Method`, `package.Service`, `package.*` for all below, or `*` for all.
+#[derive(Debug, Clone)]
+pub struct Selector {
+    /// As written.
+    pub text: String,
+    /// Where it stands.
+    pub place: String,
+}
+
+/// The same selector twice is a mistake, wherever it stands.
+impl PartialEq for Selector {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Selector {}
+
+/// What a configuration says of what is served.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Serving {
+    /// Which rpcs are served; all of them if this is empty.
+    pub exposed: Vec<Selector>,
+    /// The upstreams by their places; if there are none here, one answers all.
+    pub upstreams: Vec<Answering>,
+}
+
+/// What one of several upstreams answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answering {
+    /// The upstream's name.
+    pub name: String,
+    /// Its rpcs.
+    pub rpcs: Vec<Selector>,
+}
+
+impl Selector {
+    /// Whether `rpc`, a full name, is one of them.
+    #[must_use]
+    pub fn covers(&self, rpc: &str) -> bool {
+        match self.text.strip_suffix('*') {
+            Some(package) => rpc.starts_with(package),
+            None => self.text == rpc || rpc.rsplit_once('.').is_some_and(|(service, _)| self.text == service),
+        }
+    }
+}
+
+impl Serving {
+    pub(super) fn exposes(&self, rpc: &str) -> bool {
+        self.exposed.is_empty() || self.exposed.iter().any(|selector| selector.covers(rpc))
+    }
+
+    /// The place of the upstream that answers `rpc`.
+    pub(super) fn upstream_of(&self, rpc: &str) -> Result<usize, Problem> {
+        if self.upstreams.is_empty() {
+            return Ok(0);
+        }
+        let covering = |upstream: &'_ Answering| upstream.rpcs.iter().position(|selector| selector.covers(rpc));
+        let mut found = self.upstreams.iter().enumerate().filter_map(|(place, upstream)| {
+            covering(upstream).map(|selector| (place, &upstream.name, &upstream.rpcs[selector]))
+        });
+        match (found.next(), found.next()) {
+            (Some((place, ..)), None) => Ok(place),
+            (Some((_, first, one)), Some((_, second, other))) => {
+                let (one_text, one_place, other_text) = (&one.text, &one.place, &other.text);
+                let message = format!(
+                    "`{other_text}` gives {rpc} to `{second}`, and `{one_text}` at {one_place} gives it to `{first}`: \
+                     an rpc has one upstream"
+                );
+                Err(Problem::at(&other.place, message))
+            }
+            (None, _) => {
+                let names: Vec<&str> = self.upstreams.iter().map(|upstream| upstream.name.as_str()).collect();
+                let message = format!(
+                    "no upstream answers it: select it in the `rpcs` of one of them (`{}`), or leave it out of `expose`",
+                    names.join("`, `")
+                );
+                Err(Problem::at(rpc, message))
+            }
+        }
+    }
+
+    /// The problems of selectors that select nothing. `has_rule` tells whether an rpc can be called at all.
+    pub(super) fn idle(&self, schema: &Schema, has_rule: impl Fn(&str) -> bool) -> Vec<Problem> {
+        let idle = |selector: &Selector, must_have_rule: bool| {
+            let mut covered = schema.rpcs().iter().filter(|rpc| selector.covers(&rpc.name)).peekable();
+            let text = &selector.text;
+            let message = if covered.peek().is_none() {
+                let package = schema.rpcs().iter().any(|rpc| rpc.name.starts_with(&format!("{text}.")));
+                let advice = if package { format!("; for all of a package write `{text}.*`") } else { String::new() };
+                format!("expected a service, an rpc or a package of the schema, found `{text}`{advice}")
+            } else if must_have_rule && !covered.any(|rpc| has_rule(&rpc.name)) {
+                format!("nothing that `{text}` selects has a rule: nothing could be called")
+            } else {
+                return None;
+            };
+            Some(Problem::at(&selector.place, message))
+        };
+        let exposed = self.exposed.iter().filter_map(|selector| idle(selector, true));
+        let answered = self.upstreams.iter().flat_map(|upstream| &upstream.rpcs);
+        exposed.chain(answered.filter_map(|selector| idle(selector, false))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn selector(text: &str, place: &str) -> Selector {
+        Selector { text: text.to_owned(), place: place.to_owned() }
+    }
+
+    #[test]
+    fn a_selector_covers_an_rpc_a_service_or_all_below_a_package() {
+        let rpc = "shop.v1.Orders.Get";
+        for (text, covers) in [
+            ("shop.v1.Orders.Get", true),
+            ("shop.v1.Orders", true),
+            ("shop.v1.*", true),
+            ("shop.*", true),
+            ("shop.v1.Orders.*", true),
+            ("*", true),
+            ("shop.v1", false),
+            ("shop.v1.Orders.Ge", false),
+            ("shop.v1.Order", false),
+            ("shop.v1.Orde.*", false),
+            ("hop.v1.*", false),
+            ("shop.v1.Orders.Get.*", false),
+        ] {
+            assert_eq!(selector(text, "").covers(rpc), covers, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_rpc_has_one_upstream_or_the_start_is_refused() {
+        let answering = |name: &str, rpcs: &[&str]| {
+            let rpcs = rpcs.iter().map(|text| selector(text, &format!("t.yaml:{name}"))).collect();
+            Answering { name: name.to_owned(), rpcs }
+        };
+        let upstreams = vec![answering("core", &["a.A", "a.B.Get"]), answering("cards", &["a.B", "b.*"])];
+        let serving = Serving { exposed: Vec::new(), upstreams };
+        for (rpc, expected) in [
+            ("a.A.Get", Ok(0)),
+            ("a.B.Put", Ok(1)),
+            ("b.c.D.Get", Ok(1)),
+            (
+                "a.B.Get",
+                Err("t.yaml:cards: `a.B` gives a.B.Get to `cards`, and `a.B.Get` at t.yaml:core gives it to `core`: \
+                     an rpc has one upstream"),
+            ),
+            (
+                "c.C.Get",
+                Err("c.C.Get: no upstream answers it: select it in the `rpcs` of one of them (`core`, `cards`), or \
+                     leave it out of `expose`"),
+            ),
+        ] {
+            let found = serving.upstream_of(rpc).map_err(|problem| problem.to_string());
+            assert_eq!(found, expected.map_err(str::to_owned), "{rpc}");
+        }
+        assert_eq!(Serving::default().upstream_of("a.A.Get"), Ok(0));
+    }
+}
