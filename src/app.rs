@@ -2,26 +2,30 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
 
 use crate::config::Config;
-use crate::listener::{self, Listener, Plain};
+use crate::listener::{self, Listener, Plain, Recipe, Served};
 use crate::metadata::Metadata;
 use crate::problem::Problem;
-use crate::proxy::{self, Gateway};
+use crate::proxy::{self, Door, Gateway};
 use crate::reflection;
-use crate::route::Routes;
+use crate::route::{Route, Routes};
 use crate::schema::{Schema, Source};
 use crate::tls::{self, Identity, Trust};
 use crate::upstream::Upstream;
+
+/// What is served, and how it is exchanged for something else.
+pub type Exchange = listener::Exchange<Door>;
 
 /// A gateway whose configuration, descriptors, rules and certificates are all right.
 pub struct App {
     listen: listener::Config,
     tls: Option<Arc<ServerConfig>>,
-    gateway: Gateway,
+    gateway: Arc<Gateway>,
     /// Of the upstreams, if there are several.
     names: Vec<String>,
 }
@@ -29,7 +33,7 @@ pub struct App {
 /// A gateway that holds its port.
 pub struct Bound {
     listener: Listener,
-    gateway: Gateway,
+    exchange: Arc<Exchange>,
     /// What is served where: one line for the listener, one for the routes.
     pub summary: String,
     /// The port's address.
@@ -78,7 +82,7 @@ impl App {
         let names = config.upstreams.into_iter().map(|upstream| upstream.name).collect();
         let metadata = Metadata::new(config.metadata);
         let gateway = Gateway::new(schema, routes, upstreams, metadata, config.proxy);
-        Ok(Self { listen, tls, gateway, names })
+        Ok(Self { listen, tls, gateway: Arc::new(gateway), names })
     }
 
     /// A line for each upstream, if there are several: its name, how many routes it answers, and where it is.
@@ -92,15 +96,50 @@ impl App {
         self.names.iter().enumerate().map(line).collect()
     }
 
+    /// How each worker makes what it serves with: connections to the upstreams of its own, all else shared.
+    #[must_use]
+    pub fn recipe(&self) -> Recipe<Door> {
+        let (tls, gateway) = (self.tls.clone(), self.gateway.clone());
+        Arc::new(move || Served {
+            tls: tls.clone(),
+            malformed: Some(proxy::malformed(&gateway.config)),
+            service: proxy::service(gateway.for_worker()),
+        })
+    }
+
+    /// Every route.
+    #[must_use]
+    pub fn routes(&self) -> &Routes {
+        &self.gateway.routes
+    }
+
+    /// The name of the upstream that answers a route, if there are several.
+    #[must_use]
+    pub fn upstream_of(&self, route: &Route) -> Option<&str> {
+        self.names.get(route.upstream).map(String::as_str)
+    }
+
+    /// Where it listens, as configured.
+    #[must_use]
+    pub fn listen_address(&self) -> &str {
+        &self.listen.address
+    }
+
+    /// The `.proto` files that were read, those that others import among them.
+    #[must_use]
+    pub fn proto_files(&self) -> &[PathBuf] {
+        self.gateway.schema.files()
+    }
+
     /// Takes the port.
     ///
     /// # Errors
     /// The port is taken, or the address is not one of this machine's.
-    pub async fn bind(self) -> Result<Bound, Problem> {
-        let Self { listen, tls, gateway, .. } = self;
-        let scheme = if tls.is_some() { "https" } else { "http" };
+    pub async fn bind(&self) -> Result<Bound, Problem> {
+        let Self { listen, gateway, .. } = &self;
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
         let asks = listen.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
-        let bound = Listener::bind(&listen.address, tls, Plain::Http1).await;
+        let bound = Listener::bind(&listen.address, None, Plain::Http1).await;
         let bound = bound.and_then(|listener| listener.address().map(|address| (listener, address)));
         let (listener, address) = bound.map_err(|error| not_bound(&listen.address, &error))?;
         let asks = if asks { ", client certificate required" } else { "" };
@@ -108,19 +147,24 @@ impl App {
         let backends: Vec<String> = gateway.upstreams.iter().map(|upstream| upstream.address.to_string()).collect();
         let (noun, backends) = (if routes == 1 { "route" } else { "routes" }, backends.join(", "));
         let summary = format!("listening on {scheme}://{address}{asks}\nserving {routes} {noun}, calling {backends}");
-        Ok(Bound { listener, gateway, summary, address })
+        let exchange = Arc::new(Exchange::new(self.recipe()));
+        Ok(Bound { listener, exchange, summary, address })
     }
 }
 
 impl Bound {
+    /// Lets what is served be exchanged while it is served.
+    #[must_use]
+    pub fn exchange(&self) -> Arc<Exchange> {
+        self.exchange.clone()
+    }
+
     /// Serves until `stop`, then finishes the calls in flight.
     ///
     /// # Errors
     /// The operating system cannot start the threads.
     pub async fn serve(self, stop: impl Future<Output = ()>) -> Result<(), Problem> {
-        let Self { listener, gateway, .. } = self;
-        let listener = listener.answering(proxy::malformed(&gateway.config));
-        let served = listener.serve_on_all_cores(|| proxy::service(gateway.for_worker()), stop).await;
+        let served = self.listener.serve_on_all_cores(&self.exchange, stop).await;
         served.map_err(|error| Problem::new(format!("cannot start a thread: {error}")))
     }
 }

@@ -17,6 +17,7 @@
 //! proxy                                  the handler
 //! config                                 the file
 //! app  bank                              all joined; the sample bank
+//! reload                                 all read anew while it serves
 //! cli                                    commands
 //! ```
 
@@ -35,6 +36,7 @@ pub mod problem;
 pub mod protos;
 pub mod proxy;
 pub mod reflection;
+pub mod reload;
 pub mod route;
 pub mod schema;
 pub mod stream;

@@ -18,6 +18,7 @@ const ROWS: &[&[&str]] = &[
     &["proxy"],
     &["config"],
     &["app", "bank"],
+    &["reload"],
     &["cli"],
 ];
 
@@ -31,14 +32,15 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("tokio_rustls", &["upstream", "listener"]),
     ("rcgen", &["bank"]),
     ("x509_parser", &["tls"]),
-    ("aws_lc_rs", &["tls"]),
+    ("aws_lc_rs", &["tls", "reload"]),
+    ("arc_swap", &["listener"]),
     ("hyper", &["listener"]),
     ("hyper_util", &["listener"]),
     ("h2", &["upstream"]),
     ("tonic", &["upstream", "error", "reflection", "proxy", "bank"]),
     ("axum", &["bank"]),
     ("tower_http", &["proxy"]),
-    ("tokio", &["upstream", "listener", "telemetry", "reflection", "stream", "proxy", "cli", "bank"]),
+    ("tokio", &["upstream", "listener", "telemetry", "reflection", "stream", "proxy", "cli", "bank", "reload"]),
     ("clap", &["cli"]),
     ("wide", &["block"]),
 ];

@@ -3,33 +3,54 @@
 use std::io::IsTerminal as _;
 
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 use tracing_subscriber::EnvFilter;
 
 use super::{Outcome, Settings};
-use crate::app::App;
-use crate::config;
 use crate::problem::Problem;
+use crate::reload::{Reloading, Source, Start};
 
 pub(super) fn serve(settings: &Settings) -> Outcome {
     log_to_stderr();
     runtime()?.block_on(async {
-        let stop = stop_signal()?;
-        let bound = start(settings).await?.bind().await.map_err(|problem| vec![problem])?;
+        let (stop, asked) = (stop_signal()?, reload_signal()?);
+        let source = source(settings);
+        let Start { app, watched } = source.start().await;
+        let live = app?;
+        let bound = live.bind().await.map_err(|problem| vec![problem])?;
         println!("{}", bound.summary);
-        bound.serve(stop).await.map_err(|problem| vec![problem])
+        let reloading = Reloading::new(source, live, watched, bound.exchange());
+        tokio::select! {
+            served = bound.serve(stop) => served.map_err(|problem| vec![problem]),
+            () = reloading.run(asked) => Ok(()),
+        }
     })
 }
 
 pub(super) fn check(settings: &Settings) -> Outcome {
-    let app = runtime()?.block_on(start(settings))?;
+    let app = runtime()?.block_on(source(settings).start()).app?;
     app.upstreams().iter().for_each(|line| println!("{line}"));
     println!("all is well");
     Ok(())
 }
 
-async fn start(settings: &Settings) -> Result<App, Vec<Problem>> {
-    let (config, problems) = config::load(settings.config.as_deref(), &settings.overrides());
-    App::new(config, problems).await
+fn source(settings: &Settings) -> Source {
+    Source { file: settings.config.clone(), overrides: settings.overrides() }
+}
+
+/// Something whenever SIGHUP comes. It is caught from here on: by default it would end the process.
+fn reload_signal() -> Result<mpsc::Receiver<()>, Vec<Problem>> {
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else {
+        return Err(vec![Problem::new("cannot listen for SIGHUP")]);
+    };
+    let (asking, asked) = mpsc::channel(1);
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            // One that waits already stands for this one too.
+            let _ = asking.try_send(());
+        }
+    });
+    Ok(asked)
 }
 
 /// Ready at SIGTERM or SIGINT. They are caught from here on: whoever has read what is served may stop it.

@@ -18,6 +18,7 @@ mod yaml;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use http::HeaderName;
 
@@ -33,6 +34,8 @@ use yaml::{Node, Spot};
 
 /// Without a `listen`, this machine alone can call.
 const LISTEN: &str = "127.0.0.1:8080";
+/// Together with the reading, new certificates are served within a second.
+const RELOAD_INTERVAL: Duration = Duration::from_millis(500);
 const STATUS_HEADER: HeaderName = HeaderName::from_static("token-grpc-status");
 const MESSAGE_HEADER: HeaderName = HeaderName::from_static("token-grpc-message");
 
@@ -50,6 +53,7 @@ const KEYS: &[&str] = &[
     "errors",
     "status_headers",
     "rpcs",
+    "reload",
 ];
 const REQUEST_KEYS: &[&str] = &["body_limit", "json_types", "forms", "ignore_query"];
 const RPC_KEYS: &[&str] = &["accept_body", "ignore_members", "ignore_unknown", "ignore_query", "json", "errors"];
@@ -77,8 +81,36 @@ pub struct Config {
     pub metadata: metadata::Config,
     /// What holds for all rpcs, but for those that say otherwise.
     pub routes: route::Defaults,
+    /// Files of rules, which are read already.
+    pub rule_files: Vec<PathBuf>,
+    /// How changes of files are noticed.
+    pub reload: Reload,
     /// Whether the schema has these rpcs is found out later, and told with their `place`.
     pub rpcs: Vec<RpcOptions>,
+}
+
+/// How changes of the files are noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reload {
+    /// Whether they are looked at; SIGHUP counts anyway.
+    pub watch: bool,
+    /// Time between two looks.
+    pub interval: Duration,
+}
+
+impl Config {
+    /// Every file and folder that is named, but for the configuration itself.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let identity = |identity: &IdentityFiles| [identity.cert.clone(), identity.key.clone()];
+        let listen = self.listen.iter().filter_map(|listen| listen.tls.as_ref());
+        let listen = listen.flat_map(|tls| identity(&tls.identity).into_iter().chain(tls.client_ca.clone()));
+        let upstreams = self.upstream.iter().chain(self.upstreams.iter().map(|upstream| &upstream.config));
+        let upstreams = upstreams.flat_map(|upstream| {
+            let tls = &upstream.tls;
+            tls.identity.iter().flat_map(identity).chain(tls.ca.clone())
+        });
+        self.schema.iter().chain(&self.rule_files).cloned().chain(listen).chain(upstreams).collect()
+    }
 }
 
 /// The flags. Each stands for a whole section of the file, which is then not read at all.
@@ -151,6 +183,7 @@ impl<'a> Source<'a> {
         let status_headers = self.status_headers();
         let print = self.print();
         let (schema, reflection) = self.schema();
+        let (rules, rule_files) = self.rules();
         let (upstreams, is_whole) = self.upstreams();
         let serving = self.serving(&upstreams, is_whole);
         Config {
@@ -160,9 +193,11 @@ impl<'a> Source<'a> {
             upstreams,
             reflection,
             metadata: self.metadata(status_headers.as_ref()),
-            routes: route::Defaults { print, unknown_keys: self.unknown_keys(), rules: self.rules(), serving },
+            routes: route::Defaults { print, unknown_keys: self.unknown_keys(), rules, serving },
             proxy: self.proxy(status_headers),
             rpcs: self.rpcs(print),
+            rule_files,
+            reload: self.reload(),
         }
     }
 
@@ -310,23 +345,34 @@ impl<'a> Source<'a> {
         print(self.section("json", JSON_KEYS), Print { limit: proxy::JSON_LIMIT, ..Print::default() })
     }
 
-    fn rules(&self) -> route::Rules {
+    fn reload(&self) -> Reload {
+        let section = self.section("reload", &["watch", "interval"]);
+        let value = |key| section.and_then(|section| section.value(key));
+        Reload {
+            watch: or_default(value("watch"), Value::truth, true),
+            interval: or_default(value("interval"), Value::duration, RELOAD_INTERVAL),
+        }
+    }
+
+    /// The rules besides annotations, and the files where they stand.
+    fn rules(&self) -> (route::Rules, Vec<PathBuf>) {
         let section = self.section("rules", &["files", "annotations", "unannotated"]);
         let value = |key| section.and_then(|section| section.value(key));
         let files =
             value("files").map_or(Vec::new(), |files| files.one_or_more("a path", |file| file.path(self.folder)));
         let keeps = |value: &Value| value.parsed("`replace` or `keep`", value::keeps_annotations);
-        let read = |file: PathBuf| {
-            let problems = Problems::new(Some(&file));
-            let rules = service::read(&file, &problems);
+        let read = |file: &PathBuf| {
+            let problems = Problems::new(Some(file));
+            let rules = service::read(file, &problems);
             self.problems.add(problems);
             rules
         };
-        route::Rules {
-            selected: files.into_iter().flat_map(read).collect(),
+        let rules = route::Rules {
+            selected: files.iter().flat_map(read).collect(),
             keeps_annotations: or_default(value("annotations"), keeps, false),
             maps_unannotated: or_default(value("unannotated"), Value::truth, false),
-        }
+        };
+        (rules, files)
     }
 
     fn unknown_keys(&self) -> UnknownKeys {

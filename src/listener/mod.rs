@@ -4,6 +4,7 @@
 //! with a request is not known here.
 
 mod malformed;
+mod served;
 mod worker;
 
 use std::convert::Infallible;
@@ -15,19 +16,20 @@ use std::time::Duration;
 
 use hyper::Request;
 use hyper::body::Incoming;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
 use tower_service::Service;
 
 use crate::tls::IdentityFiles;
 
 use malformed::Answering;
 pub use malformed::Malformed;
+use served::Current;
+pub use served::{Exchange, Recipe, Served};
 use worker::Workers;
 
 /// Where callers come in.
@@ -62,6 +64,7 @@ pub trait Answerer:
     Service<Request<Incoming>, Response = http::Response<Self::Body>, Error = Infallible, Future: Send>
     + Clone
     + Send
+    + Sync
     + 'static
 {
     /// The body of its answers.
@@ -73,7 +76,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 impl<S, B> Answerer for S
 where
     S: Service<Request<Incoming>, Response = http::Response<B>, Error = Infallible, Future: Send>,
-    S: Clone + Send + 'static,
+    S: Clone + Send + Sync + 'static,
     B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     type Body = B;
@@ -82,9 +85,8 @@ where
 /// A bound listener.
 pub struct Listener {
     tcp: TcpListener,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Arc<ServerConfig>>,
     plain: Plain,
-    malformed: Option<Malformed>,
 }
 
 /// Longest time from a connection's first byte to the end of the TLS handshake.
@@ -95,18 +97,12 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Listener {
-    /// Binds `address`.
+    /// Binds `address`. With `tls`, [`Listener::serve`] speaks it.
     ///
     /// # Errors
     /// The operating system's.
     pub async fn bind(address: &str, tls: Option<Arc<ServerConfig>>, plain: Plain) -> io::Result<Self> {
-        Ok(Self { tcp: TcpListener::bind(address).await?, tls: tls.map(TlsAcceptor::from), plain, malformed: None })
-    }
-
-    /// Gives the answers to malformed HTTP/1.1 a body.
-    #[must_use]
-    pub fn answering(self, malformed: Malformed) -> Self {
-        Self { malformed: Some(malformed), ..self }
+        Ok(Self { tcp: TcpListener::bind(address).await?, tls, plain })
     }
 
     /// The address that was bound.
@@ -120,31 +116,27 @@ impl Listener {
     /// Serves on the runtime of the caller until `stop` is ready, then finishes the calls in flight.
     pub async fn serve(self, service: impl Answerer, stop: impl Future<Output = ()>) {
         let draining = GracefulShutdown::new();
-        let (tcp, connection) = self.with(service);
+        let Self { tcp, tls, plain } = self;
+        let current = Current::new(Served { tls, malformed: None, service });
+        let connection = Connection { plain, current };
         accept(tcp, stop, |stream| drop(tokio::spawn(connection.clone().serve(stream, draining.watcher())))).await;
         drain(draining).await;
     }
 
-    /// Serves on a thread for each core until `stop` is ready, then finishes the calls in flight. Each thread has a
-    /// `service` of its own, and each connection one thread.
+    /// Serves on a thread for each core until `stop` is ready, then finishes the calls in flight. Each thread follows the
+    /// recipe of the `exchange`, and each connection has one thread.
     ///
     /// # Errors
     /// The operating system's, when a thread cannot be started.
     pub async fn serve_on_all_cores<S: Answerer>(
         self,
-        mut service: impl FnMut() -> S,
+        exchange: &Exchange<S>,
         stop: impl Future<Output = ()>,
     ) -> io::Result<()> {
-        let (tcp, connection) = self.with(service());
-        let workers = Workers::start(&connection, service)?;
-        accept(tcp, stop, |stream| workers.give(stream)).await;
+        let workers = Workers::start(self.plain, exchange)?;
+        accept(self.tcp, stop, |stream| workers.give(stream)).await;
         workers.finish().await;
         Ok(())
-    }
-
-    fn with<S>(self, service: S) -> (TcpListener, Connection<S>) {
-        let Self { tcp, tls, plain, malformed } = self;
-        (tcp, Connection { tls, plain, malformed, service })
     }
 }
 
@@ -176,17 +168,15 @@ async fn drain(draining: GracefulShutdown) {
 
 #[derive(Clone)]
 struct Connection<S> {
-    tls: Option<TlsAcceptor>,
     plain: Plain,
-    malformed: Option<Malformed>,
-    service: S,
+    current: Current<S>,
 }
 
 impl<S: Answerer> Connection<S> {
     async fn serve(self, stream: TcpStream, draining: hyper_util::server::graceful::Watcher) {
         // A failure of one option of the socket is no reason to refuse the caller.
         let _ = stream.set_nodelay(true);
-        let Some(acceptor) = &self.tls else {
+        let Some(acceptor) = self.current.load().tls.clone() else {
             let http2 = self.plain == Plain::Http2;
             return self.speak(stream, http2, draining).await;
         };
@@ -206,7 +196,8 @@ impl<S: Answerer> Connection<S> {
         http2: bool,
         draining: hyper_util::server::graceful::Watcher,
     ) {
-        let service = TowerToHyperService::new(self.service);
+        let malformed = self.current.load().malformed.clone();
+        let service = service_fn(move |request| self.current.load().service.call(request));
         let ended = if http2 {
             let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
             builder.timer(TokioTimer::new()).max_concurrent_streams(250).max_header_list_size(64 << 10);
@@ -215,7 +206,7 @@ impl<S: Answerer> Connection<S> {
         } else {
             let mut builder = hyper::server::conn::http1::Builder::new();
             builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(64 << 10);
-            match self.malformed {
+            match malformed {
                 Some(malformed) => {
                     let stream = TokioIo::new(Answering::new(stream, malformed));
                     draining.watch(builder.serve_connection(stream, service)).await

@@ -9,9 +9,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpStream;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Answerer, Connection, drain};
+use super::served::{Current, Exchange, Recipe};
+use super::{Answerer, Connection, Plain, drain};
 
 /// The threads. When they are dropped, they finish the calls in flight and end.
 pub(super) struct Workers(Vec<Worker>);
@@ -25,10 +26,9 @@ struct Worker {
 
 impl Workers {
     /// As many as this process may use cores, each with a service of its own.
-    pub(super) fn start<S: Answerer>(connection: &Connection<S>, mut service: impl FnMut() -> S) -> io::Result<Self> {
+    pub(super) fn start<S: Answerer>(plain: Plain, exchange: &Exchange<S>) -> io::Result<Self> {
         let count = std::thread::available_parallelism().map_or(1, usize::from);
-        let start = |index| Worker::start(index, Connection { service: service(), ..connection.clone() });
-        (0..count).map(start).collect::<io::Result<_>>().map(Self)
+        (0..count).map(|index| Worker::start(index, plain, exchange.recipes())).collect::<io::Result<_>>().map(Self)
     }
 
     /// Gives a connection to the worker that has the fewest.
@@ -56,14 +56,14 @@ impl Workers {
 }
 
 impl Worker {
-    fn start<S: Answerer>(index: usize, connection: Connection<S>) -> io::Result<Self> {
+    fn start<S: Answerer>(index: usize, plain: Plain, recipes: watch::Receiver<Recipe<S>>) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (streams, received) = mpsc::unbounded_channel();
         let (end, ended) = oneshot::channel();
         let connections = Arc::new(AtomicUsize::new(0));
         let count = connections.clone();
         std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-            runtime.block_on(serve(connection, received, count));
+            runtime.block_on(serve(plain, recipes, received, count));
             let _ = end.send(());
         })?;
         Ok(Self { streams, connections, ended })
@@ -71,12 +71,27 @@ impl Worker {
 }
 
 async fn serve<S: Answerer>(
-    connection: Connection<S>,
+    plain: Plain,
+    mut recipes: watch::Receiver<Recipe<S>>,
     mut received: mpsc::UnboundedReceiver<std::net::TcpStream>,
     count: Arc<AtomicUsize>,
 ) {
     let draining = GracefulShutdown::new();
-    while let Some(stream) = received.recv().await {
+    let recipe = recipes.borrow_and_update().clone();
+    let current = Current::new(recipe());
+    let connection = Connection { plain, current: current.clone() };
+    let mut may_change = true;
+    loop {
+        let stream = tokio::select! {
+            stream = received.recv() => stream,
+            changed = recipes.changed(), if may_change => {
+                may_change = changed.is_ok();
+                let recipe = recipes.borrow_and_update().clone();
+                current.exchange(recipe());
+                continue;
+            }
+        };
+        let Some(stream) = stream else { break };
         let place = Place(count.clone());
         let stream = match TcpStream::from_std(stream) {
             Ok(stream) => stream,

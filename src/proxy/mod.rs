@@ -103,10 +103,13 @@ struct Asked<'a> {
 
 /// The service that answers every request.
 #[must_use]
-pub fn service(gateway: Gateway) -> CatchPanic<Front, Panicked> {
+pub fn service(gateway: Gateway) -> Door {
     let panicked = Panicked(gateway.config.clone());
     CatchPanicLayer::custom(panicked).layer(Front(Arc::new(gateway)))
 }
+
+/// A gateway as a service.
+pub type Door = CatchPanic<Front, Panicked>;
 
 /// Answers every request with its gateway.
 #[derive(Clone)]

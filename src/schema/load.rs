@@ -26,19 +26,22 @@ const BUNDLED: [(&str, &str); 6] = [
     ("google/rpc/status.proto", include_str!("../../proto/google/rpc/status.proto")),
 ];
 
-/// The files of all `sources`, each once, or everything wrong with them.
-pub(super) fn files(sources: &[Source]) -> Result<Vec<descriptor::File>, Vec<Problem>> {
-    let mut joined = Joined::default();
+/// The files of all `sources`, each once, and the `.proto` files that were read for them; or everything wrong with them.
+pub(super) fn files(sources: &[Source]) -> Result<(Vec<descriptor::File>, Vec<PathBuf>), Vec<Problem>> {
+    let (mut joined, mut read) = (Joined::default(), Vec::new());
     for source in sources {
         match source {
             Source::Set { name, set } => joined.add(name, set),
             Source::Path(path) => match set_at(path) {
-                Ok(set) => joined.add(&path.display().to_string(), &set),
+                Ok(Compiled { set, files }) => {
+                    read.extend(files);
+                    joined.add(&path.display().to_string(), &set);
+                }
                 Err(problems) => joined.problems.extend(problems),
             },
         }
     }
-    joined.finish()
+    joined.finish().map(|files| (files, read))
 }
 
 /// A file that everybody knows, such as google/protobuf/any.proto, encoded, with what it imports before it.
@@ -52,8 +55,14 @@ pub(super) fn bundled(name: &str) -> Option<Vec<Vec<u8>>> {
     Some(files_of(&set)?.into_iter().map(<[u8]>::to_vec).collect())
 }
 
-/// The encoded descriptor set of one path.
-fn set_at(path: &Path) -> Result<Vec<u8>, Vec<Problem>> {
+/// An encoded descriptor set, and the `.proto` files that it was made from.
+struct Compiled {
+    set: Vec<u8>,
+    files: Vec<PathBuf>,
+}
+
+/// The descriptor set of one path.
+fn set_at(path: &Path) -> Result<Compiled, Vec<Problem>> {
     let io = |error: std::io::Error| vec![Problem::at(path.display(), error)];
     if fs::metadata(path).map_err(io)?.is_dir() {
         let files = proto_files(path).map_err(io)?;
@@ -64,12 +73,12 @@ fn set_at(path: &Path) -> Result<Vec<u8>, Vec<Problem>> {
     } else if path.extension().is_some_and(|extension| extension == "proto") {
         compile_file(path)
     } else {
-        fs::read(path).map_err(io)
+        fs::read(path).map_err(io).map(|set| Compiled { set, files: Vec::new() })
     }
 }
 
 /// The `.proto` files below `folder`, sorted.
-fn proto_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+pub(super) fn proto_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_path_buf()];
     while let Some(folder) = folders.pop() {
@@ -87,19 +96,19 @@ fn proto_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
 }
 
 /// Imports count from some folder above the file: the nearest from which all of them are found.
-fn compile_file(path: &Path) -> Result<Vec<u8>, Vec<Problem>> {
+fn compile_file(path: &Path) -> Result<Compiled, Vec<Problem>> {
     let mut first_error = None;
     for root in path.ancestors().skip(1) {
         let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
         match compile(root, &[path.to_path_buf()]) {
-            Ok(set) => return Ok(set),
+            Ok(compiled) => return Ok(compiled),
             Err(problems) => first_error = first_error.or(Some(problems)),
         }
     }
     Err(first_error.unwrap_or_else(|| vec![Problem::at(path.display(), "is in no folder")]))
 }
 
-fn compile(root: &Path, files: &[PathBuf]) -> Result<Vec<u8>, Vec<Problem>> {
+fn compile(root: &Path, files: &[PathBuf]) -> Result<Compiled, Vec<Problem>> {
     let mut compiler = Compiler::with_file_resolver(resolver(root));
     compiler.include_imports(true).include_source_info(true);
     let mut problems = Vec::new();
@@ -114,7 +123,11 @@ fn compile(root: &Path, files: &[PathBuf]) -> Result<Vec<u8>, Vec<Problem>> {
         }
     }
     problems.dedup();
-    if problems.is_empty() { Ok(compiler.encode_file_descriptor_set()) } else { Err(problems) }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let files = compiler.files().filter_map(|file| file.path().map(Path::to_owned)).collect();
+    Ok(Compiled { set: compiler.encode_file_descriptor_set(), files })
 }
 
 fn resolver(root: &Path) -> ChainFileResolver {

@@ -14,7 +14,7 @@ mod rule;
 mod table;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::problem::Problem;
@@ -28,6 +28,7 @@ pub use table::{EnumId, EnumTable, FieldTable, Kind, Known, MessageId, MessageTa
 pub struct Schema {
     tables: Arc<Tables>,
     rpcs: Vec<Rpc>,
+    files: Vec<PathBuf>,
 }
 
 /// Where descriptors come from.
@@ -42,6 +43,14 @@ pub enum Source {
         /// An encoded `google.protobuf.FileDescriptorSet`.
         set: Vec<u8>,
     },
+}
+
+/// The `.proto` files below a folder, sorted.
+///
+/// # Errors
+/// A folder cannot be read.
+pub fn proto_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    load::proto_files(folder)
 }
 
 /// A file of google/protobuf, google/api or google/rpc that everybody knows, encoded, with what it imports before it.
@@ -98,7 +107,8 @@ impl Schema {
     /// # Errors
     /// Everything wrong with them, in one list.
     pub fn join(sources: &[Source]) -> Result<Self, Vec<Problem>> {
-        load::files(sources).and_then(|files| Self::compile(&files))
+        let (files, read) = load::files(sources)?;
+        Ok(Self { files: read, ..Self::compile(&files)? })
     }
 
     /// Loads one descriptor set that is at hand as bytes; `name` stands for it in problems.
@@ -112,13 +122,19 @@ impl Schema {
     fn compile(files: &[descriptor::File]) -> Result<Self, Vec<Problem>> {
         let tables = Arc::new(compile::compile(files)?);
         let rpcs = rule::rpcs(files, &tables)?;
-        Ok(Self { tables, rpcs })
+        Ok(Self { tables, rpcs, files: Vec::new() })
     }
 
     /// All rpcs, in the order of the descriptors.
     #[must_use]
     pub fn rpcs(&self) -> &[Rpc] {
         &self.rpcs
+    }
+
+    /// The `.proto` files that were read, those that others import among them.
+    #[must_use]
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
     }
 
     /// The message type of this full name.

@@ -1,0 +1,166 @@
+//! What files hold, by the digests of their contents.
+//!
+//! Contents count, not names: Kubernetes swaps a link far above the files, and other tools write a file anew with the same
+//! text. Asked often: a file is read again only if its metadata is new, or so young that it may have changed unnoticed.
+
+use std::collections::BTreeMap;
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use aws_lc_rs::digest::{SHA256, digest};
+
+use crate::schema;
+
+/// Within this time after a change, clocks and time stamps are too coarse to tell another change.
+const YOUNG: Duration = Duration::from_secs(2);
+
+/// Some files as they were when they were looked at.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Files(BTreeMap<PathBuf, Seen>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Seen {
+    content: Content,
+    /// Which file it was; `None` if it must be read again.
+    stamp: Option<Stamp>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Content {
+    Digest([u8; 32]),
+    Unreadable(io::ErrorKind),
+}
+
+/// Says that it is the same file, unchanged, links followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    length: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Files {
+    /// Looks at `paths`; of a folder, at the `.proto` files below it. Files that are as before are not read.
+    pub(super) fn look(paths: &[PathBuf], before: &Self) -> Self {
+        let all = paths.iter().flat_map(|path| expand(path));
+        Self(all.map(|path| (path.clone(), Seen::now(&path, before.0.get(&path)))).collect())
+    }
+
+    /// The files that hold something else than before, are new, or are gone.
+    pub(super) fn changed_since<'a>(&'a self, before: &'a Self) -> Vec<&'a Path> {
+        let content = |files: &Self, path: &PathBuf| files.0.get(path).map(|seen| seen.content.clone());
+        let gone = before.0.keys().filter(|path| !self.0.contains_key(*path));
+        let other = self.0.keys().filter(|path| content(self, path) != content(before, path));
+        let mut paths: Vec<&Path> = gone.chain(other).map(PathBuf::as_path).collect();
+        paths.sort_unstable();
+        paths
+    }
+
+    /// These, and those of `more` that are not among them.
+    pub(super) fn and(mut self, more: Self) -> Self {
+        for (path, seen) in more.0 {
+            self.0.entry(path).or_insert(seen);
+        }
+        self
+    }
+}
+
+fn expand(path: &Path) -> Vec<PathBuf> {
+    if path.is_dir() { schema::proto_files(path).unwrap_or_default() } else { vec![path.to_owned()] }
+}
+
+impl Seen {
+    fn now(path: &Path, before: Option<&Self>) -> Self {
+        let stamp = fs::metadata(path).ok().map(|metadata| (Stamp::of(&metadata), is_young(&metadata)));
+        if let (Some((stamp, _)), Some(before)) = (stamp, before)
+            && before.stamp == Some(stamp)
+        {
+            return before.clone();
+        }
+        let content = match fs::read(path) {
+            Ok(bytes) => {
+                let mut made = [0; 32];
+                made.copy_from_slice(digest(&SHA256, &bytes).as_ref());
+                Content::Digest(made)
+            }
+            Err(error) => Content::Unreadable(error.kind()),
+        };
+        let stamp = stamp.filter(|(_, is_young)| !is_young).map(|(stamp, _)| stamp);
+        Self { content, stamp }
+    }
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            length: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+}
+
+fn is_young(metadata: &Metadata) -> bool {
+    let changed = Duration::from_secs(u64::try_from(metadata.ctime()).unwrap_or_default());
+    let age = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH + changed);
+    // A time to come is another machine's: it says nothing.
+    !age.is_ok_and(|age| age >= YOUNG)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// What `act` does to a folder with `a.proto`, `b.txt` and the link `current/key.pem`, and which files it changes.
+    #[test]
+    fn contents_count_and_names_do_not() {
+        type Act = fn(&Path);
+        let cases: [(&str, Act, &[&str]); 9] = [
+            ("nothing", |_| {}, &[]),
+            ("the same text anew", |root| fs::write(root.join("b.txt"), "b").unwrap(), &[]),
+            ("other text of one length", |root| fs::write(root.join("b.txt"), "c").unwrap(), &["b.txt"]),
+            ("no file any more", |root| fs::remove_file(root.join("b.txt")).unwrap(), &["b.txt"]),
+            ("a new file of a schema", |root| fs::write(root.join("api/n.proto"), "n").unwrap(), &["api/n.proto"]),
+            ("a new file of no schema", |root| fs::write(root.join("api/n.txt"), "n").unwrap(), &[]),
+            ("one less", |root| fs::remove_file(root.join("api/a.proto")).unwrap(), &["api/a.proto"]),
+            ("a link to other text", |root| swap(root, "new"), &["current/key.pem"]),
+            ("a link to the same text", |root| swap(root, "copy"), &[]),
+        ];
+        for (case, act, expected) in cases {
+            let folder = tempfile::tempdir().unwrap();
+            let root = folder.path();
+            for (name, text) in [
+                ("b.txt", "b"),
+                ("api/a.proto", "a"),
+                ("old/key.pem", "1"),
+                ("new/key.pem", "2"),
+                ("copy/key.pem", "1"),
+            ] {
+                fs::create_dir_all(root.join(name).parent().unwrap()).unwrap();
+                fs::write(root.join(name), text).unwrap();
+            }
+            symlink("old", root.join("current")).unwrap();
+            let paths = ["b.txt", "api", "current/key.pem"].map(|name| root.join(name));
+            let before = Files::look(&paths, &Files::default());
+            act(root);
+            let after = Files::look(&paths, &before);
+            let changed: Vec<_> =
+                after.changed_since(&before).into_iter().map(|path| path.strip_prefix(root).unwrap()).collect();
+            assert_eq!(changed, expected.iter().map(Path::new).collect::<Vec<_>>(), "{case}");
+        }
+    }
+
+    fn swap(root: &Path, to: &str) {
+        symlink(to, root.join("next")).unwrap();
+        fs::rename(root.join("next"), root.join("current")).unwrap();
+    }
+}

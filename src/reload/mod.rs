@@ -1,0 +1,194 @@
+//! Everything read anew while it is served: on SIGHUP, and when a file changes.
+//!
+//! The same start as at the beginning, beside the one that serves: configuration, descriptors, rules and certificates in; a
+//! whole new [`App`] out, which all workers take over, or every problem in the log, and nothing changes. Calls in flight end
+//! with what they began with. Only the port stays: it is held since the start.
+
+mod files;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+
+use crate::app::{App, Exchange};
+use crate::config::{self, Overrides};
+use crate::problem::Problem;
+use crate::route::{BodyRule, Route};
+use files::Files;
+
+/// Time for who writes several files to write the next one, before they are read.
+const SETTLE: Duration = Duration::from_millis(30);
+/// How often that time is granted again because something changed in it.
+const MOST_SETTLES: usize = 10;
+
+/// Where everything is read from.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The configuration's file.
+    pub file: Option<PathBuf>,
+    /// The flags over it.
+    pub overrides: Overrides,
+}
+
+/// What came of reading everything once.
+pub struct Start {
+    /// All joined, or everything wrong.
+    pub app: Result<App, Vec<Problem>>,
+    /// What to look at from now on.
+    pub watched: Watched,
+}
+
+/// Whether and which files are looked at, and what was in them.
+pub struct Watched {
+    config: config::Reload,
+    paths: Vec<PathBuf>,
+    files: Files,
+}
+
+/// What is served, and how to serve something else.
+pub struct Reloading {
+    source: Source,
+    exchange: Arc<Exchange>,
+    live: App,
+    watched: Watched,
+}
+
+impl Source {
+    /// Reads everything, and joins it.
+    pub async fn start(&self) -> Start {
+        // The files are looked at before they are read: what changes in between is seen as a change afterwards.
+        let (first, _) = config::load(self.file.as_deref(), &self.overrides);
+        let before = Files::look(&self.paths(&first), &Files::default());
+        let (config, problems) = config::load(self.file.as_deref(), &self.overrides);
+        let (mut paths, reload) = (self.paths(&config), config.reload);
+        let app = App::new(config, problems).await;
+        if let Ok(app) = &app {
+            let imported = app.proto_files().iter().filter(|file| !paths.iter().any(|path| file.starts_with(path)));
+            let imported: Vec<PathBuf> = imported.cloned().collect();
+            paths.extend(imported);
+        }
+        let files = before.and(Files::look(&paths, &Files::default()));
+        Start { app, watched: Watched { config: reload, paths, files } }
+    }
+
+    fn paths(&self, config: &config::Config) -> Vec<PathBuf> {
+        self.file.iter().cloned().chain(config.files()).collect()
+    }
+}
+
+impl Reloading {
+    /// Follows the changes since `start`, which is served through `exchange`.
+    #[must_use]
+    pub fn new(source: Source, live: App, watched: Watched, exchange: Arc<Exchange>) -> Self {
+        Self { source, exchange, live, watched }
+    }
+
+    /// Reads everything anew whenever something comes through `asked`, and when a file changes. Never ends.
+    pub async fn run(mut self, mut asked: mpsc::Receiver<()>) {
+        loop {
+            let config::Reload { watch, interval } = self.watched.config;
+            tokio::select! {
+                Some(()) = asked.recv() => {
+                    tracing::info!("reloading: SIGHUP");
+                    self.reload().await;
+                }
+                () = tokio::time::sleep(interval), if watch => {
+                    if self.has_changed().await {
+                        self.reload().await;
+                    }
+                }
+                // Nobody can ask any more, and nothing is watched.
+                else => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Whether a file has changed, once they have come to rest.
+    async fn has_changed(&mut self) -> bool {
+        let mut seen = self.look(&self.watched.files).await;
+        let changed: Vec<String> =
+            seen.changed_since(&self.watched.files).iter().map(|path| path.display().to_string()).collect();
+        if changed.is_empty() {
+            // What was young may be old enough now not to be read again.
+            self.watched.files = seen;
+            return false;
+        }
+        tracing::info!("reloading: changed: {}", changed.join(", "));
+        for _ in 0..MOST_SETTLES {
+            tokio::time::sleep(SETTLE).await;
+            let next = self.look(&seen).await;
+            if next.changed_since(&seen).is_empty() {
+                break;
+            }
+            seen = next;
+        }
+        true
+    }
+
+    async fn look(&self, before: &Files) -> Files {
+        let (paths, known) = (self.watched.paths.clone(), before.clone());
+        let looked = spawn_blocking(move || Files::look(&paths, &known)).await;
+        // The look can only fail with the runtime, which ends.
+        looked.unwrap_or_else(|_| before.clone())
+    }
+
+    async fn reload(&mut self) {
+        // Not on this thread, which accepts connections, nor on the workers': schemas take their time.
+        let (source, runtime) = (self.source.clone(), Handle::current());
+        let Ok(start) = spawn_blocking(move || runtime.block_on(source.start())).await else { return };
+        let Start { app, mut watched } = start;
+        match app {
+            Ok(app) => {
+                self.exchange.put(app.recipe());
+                tell(&self.live, &app);
+                self.live = app;
+            }
+            Err(problems) => {
+                let told: BTreeSet<String> = problems.iter().map(Problem::to_string).collect();
+                told.iter().for_each(|problem| tracing::error!("reload: {problem}"));
+                let things = if told.len() == 1 { "problem" } else { "problems" };
+                tracing::error!("reload refused: {} {things}, nothing was changed", told.len());
+                // What is imported is known of what serves only, and a fault may be in there.
+                let imported = self.live.proto_files().iter().filter(|file| !watched.paths.contains(file)).cloned();
+                let imported: Vec<PathBuf> = imported.collect();
+                watched.files = watched.files.and(Files::look(&imported, &Files::default()));
+                watched.paths.extend(imported);
+                watched.config = self.watched.config;
+            }
+        }
+        self.watched = watched;
+    }
+}
+
+/// Says what is served now and was not before, and the other way round.
+fn tell(old: &App, new: &App) {
+    let (before, after) = (lines(old), lines(new));
+    before.difference(&after).for_each(|route| tracing::info!("route removed: {route}"));
+    after.difference(&before).for_each(|route| tracing::info!("route added: {route}"));
+    if old.listen_address() != new.listen_address() {
+        let (held, wanted) = (old.listen_address(), new.listen_address());
+        tracing::warn!("listen.address is {wanted} now, which takes a restart: still listening on {held}");
+    }
+    let (routes, noun) = (new.routes().all().len(), if new.routes().all().len() == 1 { "route" } else { "routes" });
+    tracing::info!("reloaded: serving {routes} {noun}");
+}
+
+/// A line for each route: all that `towbar routes` shows of it.
+fn lines(app: &App) -> BTreeSet<String> {
+    let line = |route: &Route| {
+        let upstream = app.upstream_of(route).map_or_else(String::new, |name| format!(" of {name}"));
+        let body = match &route.body {
+            BodyRule::None if route.accepts_body => " (body: * accepted)".to_owned(),
+            BodyRule::None => String::new(),
+            BodyRule::Whole => " (body: *)".to_owned(),
+            BodyRule::Field(field) => format!(" (body: {field})"),
+        };
+        format!("{} {} -> {}{upstream}{body}", route.method, route.template, route.rpc)
+    };
+    app.routes().all().iter().map(|route| line(route)).collect()
+}

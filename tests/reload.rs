@@ -1,0 +1,448 @@
+//! Everything read anew while it is served: what changes, what stays when it is broken, and that no call is harmed.
+#![allow(clippy::unwrap_used, dead_code, reason = "a test may panic, and uses a part of its support")]
+
+#[path = "support/folder.rs"]
+mod folder;
+#[path = "support/process.rs"]
+mod process;
+mod support;
+
+use std::fs;
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::service::TowerToHyperService;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, HandshakeKind, StreamOwned};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::sync::Semaphore;
+use tonic::{Response, Status};
+use towbar::bank::certificates::Authority;
+use towbar::protos::io::token::proto::bankapi::HealthCheckResponse;
+use towbar::tls;
+use x509_parser::prelude::{FromDer as _, X509Certificate};
+
+use folder::{Folder, NOBODY, get_with};
+use process::{Ended, Gateway};
+use support::{Backend, health, http, server_tls};
+
+const TARGET: &str = "/health-check?bank_id=iron";
+/// Longest wait for what must happen.
+const PATIENCE: Duration = Duration::from_secs(20);
+const SERVE: [&str; 3] = ["serve", "--config", "towbar.yaml"];
+
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < end, "{what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// What the log says of a reload, without its times and without what the libraries say.
+fn log(ended: Ended) -> Vec<String> {
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let message = |line: &str| {
+        let (level, message) = line.split_once(" towbar::reload: ")?;
+        Some(format!("{} {message}", level.split_whitespace().last()?))
+    };
+    ended.stderr.lines().filter_map(message).collect()
+}
+
+/// A gateway with one route of `shop/orders.proto`, in front of nobody.
+fn shop(more: &str) -> Folder {
+    let folder = Folder::new();
+    folder.write("shop/orders.proto", get_with(r#"get: "/v1/{id}""#));
+    folder.write("towbar.yaml", format!("listen: 127.0.0.1:0\nschema: shop\nupstream: {NOBODY}\n{more}"));
+    folder
+}
+
+/// What a path is answered with: 404 where there is no route, 503 where there is one and nobody behind it.
+fn status(gateway: &Gateway, target: &str) -> u16 {
+    http::get(gateway.address, target).status
+}
+
+#[test]
+fn routes_change_with_the_files_and_the_log_says_which() {
+    let folder = shop("reload: {interval: 100ms}\n");
+    let gateway = folder.start(&SERVE);
+    assert_eq!((status(&gateway, "/v1/7"), status(&gateway, "/v2/7")), (503, 404));
+    folder.write("shop/orders.proto", get_with(r#"get: "/v2/{id}""#));
+    wait_until("the new route", || status(&gateway, "/v2/7") == 503);
+    assert_eq!(status(&gateway, "/v1/7"), 404);
+
+    folder.write("shop/more.proto", get_with(r#"post: "/v3" body: "*""#).replace("shop.v1", "shop.v3"));
+    wait_until("a new file", || http::send_json(gateway.address, "POST", "/v3", "{}").status == 503);
+
+    let config = fs::read_to_string(folder.path("towbar.yaml")).unwrap();
+    folder.write("towbar.yaml", config + "requests: {body_limit: 1}\n");
+    wait_until("the limit", || http::send_json(gateway.address, "POST", "/v3", "{}").status == 413);
+    let expected = [
+        "INFO reloading: changed: shop/orders.proto",
+        "INFO route removed: GET /v1/{id} -> shop.v1.Orders.Get",
+        "INFO route added: GET /v2/{id} -> shop.v1.Orders.Get",
+        "INFO reloaded: serving 1 route",
+        "INFO reloading: changed: shop/more.proto",
+        "INFO route added: POST /v3 -> shop.v3.Orders.Get (body: *)",
+        "INFO reloaded: serving 2 routes",
+        "INFO reloading: changed: towbar.yaml",
+        "INFO reloaded: serving 2 routes",
+    ];
+    assert_eq!(log(gateway.stop()), expected);
+}
+
+#[test]
+fn what_a_single_file_imports_is_looked_at_too() {
+    let folder = shop("reload: {interval: 100ms}\n");
+    let importing = get_with(r#"get: "/v1/{id}""#).replace("import ", "import \"item.proto\";\nimport ");
+    folder.write("shop/orders.proto", importing.replace("message Item { string name = 1; }", ""));
+    folder.write("shop/item.proto", "syntax = \"proto3\";\npackage shop.v1;\nmessage Item { string name = 1; }\n");
+    let config = fs::read_to_string(folder.path("towbar.yaml")).unwrap();
+    folder.write("towbar.yaml", config.replace("schema: shop", "schema: shop/orders.proto"));
+    let gateway = folder.start(&SERVE);
+    assert_eq!(status(&gateway, "/v1/7?item.size=1"), 400);
+    folder.write("shop/item.proto", "package shop.v1;");
+    std::thread::sleep(Duration::from_millis(300));
+    folder.write("shop/item.proto", "syntax = \"proto3\";\npackage shop.v1;\nmessage Item { int32 size = 1; }\n");
+    wait_until("the new field", || status(&gateway, "/v1/7?item.size=1") == 503);
+    gateway.stop();
+}
+
+#[test]
+fn what_is_broken_changes_nothing_and_is_told() {
+    let folder = shop("reload: {interval: 100ms}\n");
+    let gateway = folder.start(&SERVE);
+    let whole = fs::read_to_string(folder.path("towbar.yaml")).unwrap();
+    folder.write("shop/orders.proto", get_with(r#"get: "/v2/{idd}""#));
+    std::thread::sleep(Duration::from_millis(500));
+    folder.write("towbar.yaml", whole.clone() + "uptsream: 1\n");
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!((status(&gateway, "/v1/7"), status(&gateway, "/v2/7")), (503, 404));
+    folder.write("towbar.yaml", whole.replace("127.0.0.1:0", "127.0.0.1:9"));
+    folder.write("shop/orders.proto", get_with(r#"get: "/v2/{id}""#));
+    wait_until("what is right again", || status(&gateway, "/v2/7") == 503);
+    let log = log(gateway.stop());
+    let field =
+        r#"ERROR reload: shop.v1.Orders.Get: "/v2/{idd}": column 6: expected a field of `shop.v1.Order`, found `idd`"#;
+    for line in [
+        field,
+        "ERROR reload refused: 1 problem, nothing was changed",
+        "ERROR reload: towbar.yaml:5:1: unknown key `uptsream`; did you mean `upstream`?",
+        "ERROR reload refused: 2 problems, nothing was changed",
+        "WARN listen.address is 127.0.0.1:9 now, which takes a restart: still listening on 127.0.0.1:0",
+        "INFO reloaded: serving 1 route",
+    ] {
+        assert!(log.iter().any(|told| told == line), "{line}: {log:#?}");
+    }
+}
+
+#[test]
+fn sighup_reads_all_anew_and_nothing_else_does_without_watch() {
+    let folder = shop("reload: {watch: false, interval: 10ms}\n");
+    let gateway = folder.start(&SERVE);
+    folder.write("shop/orders.proto", get_with(r#"get: "/v2/{id}""#));
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(status(&gateway, "/v1/7"), 503);
+    gateway.process.signal("HUP");
+    wait_until("the new route", || status(&gateway, "/v2/7") == 503);
+    let expected = [
+        "INFO reloading: SIGHUP",
+        "INFO route removed: GET /v1/{id} -> shop.v1.Orders.Get",
+        "INFO route added: GET /v2/{id} -> shop.v1.Orders.Get",
+        "INFO reloaded: serving 1 route",
+    ];
+    assert_eq!(log(gateway.stop()), expected);
+}
+
+#[test]
+fn a_call_in_flight_ends_with_what_it_began_with() {
+    let gate = Arc::new(Semaphore::new(0));
+    let (waiting, opened) = (Arc::new(AtomicUsize::new(0)), gate.clone());
+    let count = waiting.clone();
+    let backend = Backend::start(
+        health(move |_| {
+            let (opened, count) = (opened.clone(), count.clone());
+            async move {
+                count.fetch_add(1, Ordering::SeqCst);
+                opened.acquire().await.unwrap().forget();
+                Ok::<_, Status>(Response::new(HealthCheckResponse { status: 1 }))
+            }
+        }),
+        None,
+    );
+    let folder = Folder::new();
+    folder.copy("proto", "proto");
+    let config =
+        |url: &str| format!("listen: 127.0.0.1:0\nschema: proto\nupstream: {url}\nreload: {{interval: 50ms}}\n");
+    folder.write("towbar.yaml", config(&format!("http://{}", backend.address)));
+    let gateway = folder.start(&SERVE);
+    let mut stream = http::connect(gateway.address);
+    http::write(&mut stream, "GET", TARGET, &[], None);
+    wait_until("the call", || waiting.load(Ordering::SeqCst) == 1);
+    folder.write("towbar.yaml", config(NOBODY));
+    // The first backend does not have this rpc, and says so: 501.
+    wait_until("the other backend", || status(&gateway, "/storage/none") == 503);
+    gate.add_permits(1);
+    let answer = http::read(&mut stream);
+    assert_eq!((answer.status, answer.body.as_str()), (200, r#"{"status":"SERVING"}"#));
+    // The connection of the caller is what it was, and what it asks next is asked of the new backend.
+    http::write(&mut stream, "GET", TARGET, &[], None);
+    assert_eq!(http::read(&mut stream).status, 503);
+    gateway.stop();
+}
+
+/// A bank that notes who calls.
+struct Bank {
+    address: SocketAddr,
+    callers: Arc<Mutex<Vec<Caller>>>,
+    _runtime: Runtime,
+}
+
+/// A connection to the bank.
+#[derive(Clone)]
+struct Caller {
+    name: String,
+    is_open: Arc<AtomicBool>,
+}
+
+impl Bank {
+    fn start(authority: &Authority) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap();
+        let callers = Arc::new(Mutex::new(Vec::new()));
+        let acceptor = tokio_rustls::TlsAcceptor::from(server_tls(authority, authority));
+        let answer = |_| async { Ok::<_, Status>(Response::new(HealthCheckResponse { status: 1 })) };
+        runtime.spawn(accept(listener, acceptor, health(answer), callers.clone()));
+        Self { address, callers, _runtime: runtime }
+    }
+
+    fn callers(&self) -> Vec<Caller> {
+        self.callers.lock().unwrap().clone()
+    }
+}
+
+async fn accept(
+    listener: TcpListener,
+    acceptor: tokio_rustls::TlsAcceptor,
+    service: Router,
+    callers: Arc<Mutex<Vec<Caller>>>,
+) {
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        let (acceptor, service, callers) = (acceptor.clone(), service.clone(), callers.clone());
+        tokio::spawn(async move {
+            let Ok(stream) = acceptor.accept(stream).await else { return };
+            let name = common_name(&stream.get_ref().1.peer_certificates().unwrap()[0]);
+            let is_open = Arc::new(AtomicBool::new(true));
+            callers.lock().unwrap().push(Caller { name, is_open: is_open.clone() });
+            let http2 = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            let _ = http2.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).await;
+            is_open.store(false, Ordering::SeqCst);
+        });
+    }
+}
+
+fn common_name(certificate: &[u8]) -> String {
+    let (_, certificate) = X509Certificate::from_der(certificate).unwrap();
+    certificate.subject().iter_common_name().next().unwrap().as_str().unwrap().to_owned()
+}
+
+/// The certificates as Kubernetes mounts them: `tls/cert.pem` is a link into `tls/..data`, which is a link to a folder.
+struct Mounted<'a> {
+    folder: &'a Folder,
+    authority: &'a Authority,
+}
+
+impl Mounted<'_> {
+    /// New files beside the old ones, and then one rename.
+    fn swap(&self, name: &str) {
+        let issued = self.authority.issue(name).unwrap();
+        let data = format!("tls/..{name}");
+        self.folder.write_identity(&format!("{data}/cert.pem"), &format!("{data}/key.pem"), &issued);
+        self.folder.write(&format!("{data}/ca.pem"), self.authority.pem());
+        self.point_to(&format!("..{name}"));
+    }
+
+    fn point_to(&self, folder: &str) {
+        symlink(folder, self.folder.path("tls/..next")).unwrap();
+        fs::rename(self.folder.path("tls/..next"), self.folder.path("tls/..data")).unwrap();
+        for file in ["cert.pem", "key.pem", "ca.pem"] {
+            let link = self.folder.path(&format!("tls/{file}"));
+            if !link.is_symlink() {
+                symlink(Path::new("..data").join(file), link).unwrap();
+            }
+        }
+    }
+}
+
+fn deployment(bank: &Bank, client_ca: &str) -> Folder {
+    let folder = Folder::new();
+    folder.copy("proto", "proto");
+    let files = "cert: tls/cert.pem, key: tls/key.pem";
+    folder.write(
+        "towbar.yaml",
+        format!(
+            "listen: {{address: '127.0.0.1:0', tls: {{{files}{client_ca}}}}}\nschema: proto\n\
+             upstream: {{address: 'https://{}', tls: {{{files}, ca: tls/ca.pem}}}}\n",
+            bank.address
+        ),
+    );
+    folder
+}
+
+/// A caller's side of TLS; its sessions are kept, as browsers and libraries do.
+fn caller(authority: &Authority, own: Option<&Authority>) -> Arc<ClientConfig> {
+    let identity = own.map(|own| own.issue("caller.test").unwrap().identity());
+    tls::client(identity, &tls::Servers::Trusted(authority.trust().unwrap()), &[b"http/1.1"]).unwrap()
+}
+
+type Tls = StreamOwned<ClientConnection, TcpStream>;
+
+fn connect(caller: &Arc<ClientConfig>, to: SocketAddr) -> Tls {
+    let name = ServerName::try_from("127.0.0.1").unwrap();
+    StreamOwned::new(ClientConnection::new(caller.clone(), name).unwrap(), http::connect(to))
+}
+
+/// A request on this connection: its status.
+fn ask(stream: &mut Tls) -> u16 {
+    use std::io::Write as _;
+    stream.write_all(format!("GET {TARGET} HTTP/1.1\r\nHost: gateway.test\r\n\r\n").as_bytes()).unwrap();
+    http::read(stream).status
+}
+
+/// Who the gateway says it is to a new connection, how it was made, and that it answers.
+fn meet(caller: &Arc<ClientConfig>, to: SocketAddr) -> (String, HandshakeKind) {
+    let mut stream = connect(caller, to);
+    assert_eq!(ask(&mut stream), 200);
+    (common_name(&stream.conn.peer_certificates().unwrap()[0]), stream.conn.handshake_kind().unwrap())
+}
+
+#[test]
+fn certificates_are_swapped_on_both_sides_under_load_and_no_request_fails() {
+    let authority = Authority::new("the stage").unwrap();
+    let bank = Bank::start(&authority);
+    let folder = deployment(&bank, "");
+    let mounted = Mounted { folder: &folder, authority: &authority };
+    mounted.swap("first");
+    let gateway = folder.start(&SERVE);
+    let to = gateway.address;
+    let is_over = AtomicBool::new(false);
+    let answered = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        // One that keeps its connection, and one that makes a new one for each request.
+        for keeps in [true, false] {
+            let (is_over, answered, authority) = (&is_over, &answered, &authority);
+            scope.spawn(move || {
+                let caller = caller(authority, None);
+                let mut kept = connect(&caller, to);
+                while !is_over.load(Ordering::SeqCst) {
+                    let status = if keeps { ask(&mut kept) } else { ask(&mut connect(&caller, to)) };
+                    assert_eq!(status, 200, "keeps its connection: {keeps}");
+                    answered.fetch_add(1, Ordering::SeqCst);
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+            });
+        }
+        for name in ["second", "third", "fourth"] {
+            let next = Instant::now() + Duration::from_secs(2);
+            mounted.swap(name);
+            let new = caller(&authority, None);
+            wait_until(name, || meet(&new, to).0 == name);
+            // What the bank has from now on has the new name, and the old connections go.
+            wait_until(name, || {
+                let callers = bank.callers();
+                let open: Vec<_> = callers.iter().filter(|caller| caller.is_open.load(Ordering::SeqCst)).collect();
+                !open.is_empty() && open.iter().all(|caller| caller.name == name)
+            });
+            std::thread::sleep(next.saturating_duration_since(Instant::now()));
+        }
+        is_over.store(true, Ordering::SeqCst);
+    });
+    assert!(answered.load(Ordering::SeqCst) > 100);
+    let names: Vec<String> = bank.callers().into_iter().map(|caller| caller.name).collect();
+    let in_order = |pair: &[String]| {
+        let place = |name: &String| ["first", "second", "third", "fourth"].iter().position(|known| known == name);
+        place(&pair[0]) <= place(&pair[1])
+    };
+    assert!(names.windows(2).all(in_order), "an old identity came back: {names:?}");
+    gateway.stop();
+}
+
+#[test]
+fn a_broken_certificate_changes_nothing() {
+    let authority = Authority::new("the stage").unwrap();
+    let bank = Bank::start(&authority);
+    let folder = deployment(&bank, "");
+    let mounted = Mounted { folder: &folder, authority: &authority };
+    mounted.swap("first");
+    let gateway = folder.start(&SERVE);
+    let caller = caller(&authority, None);
+    assert_eq!(meet(&caller, gateway.address).0, "first");
+    // The certificate is new and whole, its key is another's: both ends are as they were.
+    folder.write_identity("tls/..broken/cert.pem", "tls/..broken/old.pem", &authority.issue("broken").unwrap());
+    folder.write("tls/..broken/key.pem", authority.issue("other").unwrap().key_pem());
+    folder.write("tls/..broken/ca.pem", authority.pem());
+    mounted.point_to("..broken");
+    std::thread::sleep(Duration::from_millis(1500));
+    assert_eq!(meet(&caller, gateway.address).0, "first");
+    fs::copy(folder.path("tls/..broken/old.pem"), folder.path("tls/..broken/key.pem")).unwrap();
+    wait_until("whole again", || meet(&caller, gateway.address).0 == "broken");
+    assert!(bank.callers().iter().all(|caller| ["first", "broken"].contains(&caller.name.as_str())));
+    let expected = [
+        "INFO reloading: changed: tls/cert.pem, tls/key.pem",
+        "ERROR reload: tls/cert.pem: the private key in tls/key.pem is not the one of this certificate",
+        "ERROR reload refused: 1 problem, nothing was changed",
+        "INFO reloading: changed: tls/key.pem",
+        "INFO reloaded: serving 18 routes",
+    ];
+    assert_eq!(log(gateway.stop()), expected);
+}
+
+#[test]
+fn a_session_of_one_identity_is_not_resumed_with_another() {
+    let authority = Authority::new("the stage").unwrap();
+    let (ours, theirs) = (Authority::new("ours").unwrap(), Authority::new("theirs").unwrap());
+    let bank = Bank::start(&authority);
+    let folder = deployment(&bank, ", client_ca: clients.pem");
+    let mounted = Mounted { folder: &folder, authority: &authority };
+    mounted.swap("first");
+    folder.write("clients.pem", ours.pem() + &theirs.pem());
+    let gateway = folder.start(&SERVE);
+    let (one, other) = (caller(&authority, Some(&ours)), caller(&authority, Some(&theirs)));
+    // Another worker may take the connection: all have the same sessions.
+    let again = |caller| meet(caller, gateway.address);
+    for caller in [&one, &other] {
+        assert_eq!(again(caller), ("first".to_owned(), HandshakeKind::Full));
+        assert_eq!(again(caller), ("first".to_owned(), HandshakeKind::Resumed));
+    }
+    mounted.swap("second");
+    wait_until("second", || {
+        let fresh = caller(&authority, Some(&ours));
+        meet(&fresh, gateway.address).0 == "second"
+    });
+    // The ticket is of the first identity: the handshake begins anew.
+    assert_eq!(again(&one), ("second".to_owned(), HandshakeKind::Full));
+    assert_eq!(again(&one), ("second".to_owned(), HandshakeKind::Resumed));
+
+    // Whoever is not trusted any more does not come in with an old ticket either.
+    assert_eq!(again(&other).0, "second");
+    folder.write("clients.pem", ours.pem());
+    let is_refused = || {
+        use std::io::{Read as _, Write as _};
+        let mut stream = connect(&other, gateway.address);
+        let _ = stream.write_all(b"GET / HTTP/1.1\r\nHost: gateway.test\r\n\r\n");
+        stream.read(&mut [0; 64]).is_err()
+    };
+    wait_until("the refusal", is_refused);
+    assert!(is_refused());
+    assert_eq!(again(&one).0, "second");
+    gateway.stop();
+}
