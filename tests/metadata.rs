@@ -5,6 +5,7 @@ mod support;
 
 use std::sync::mpsc::{Receiver, channel};
 
+use http::{HeaderMap, HeaderName, HeaderValue};
 use tonic::metadata::{KeyAndValueRef, MetadataMap};
 use tonic::{Response, Status};
 use towbar::protos::io::token::proto::bankapi::HealthCheckResponse;
@@ -30,7 +31,9 @@ fn texts(metadata: &MetadataMap) -> Vec<String> {
         .iter()
         .map(|pair| match pair {
             KeyAndValueRef::Ascii(name, value) => format!("{name}: {}", value.to_str().unwrap()),
-            KeyAndValueRef::Binary(name, _) => format!("{name}: binary"),
+            KeyAndValueRef::Binary(name, value) => {
+                format!("{name}: {}", String::from_utf8_lossy(value.as_encoded_bytes()))
+            }
         })
         .filter(|text| !own.iter().any(|name| text.starts_with(&format!("{name}: "))))
         .collect();
@@ -155,4 +158,131 @@ fn listed_metadata_of_the_reply_becomes_headers_and_no_other() {
 
     let answer = Stage::of(bank()).get(TARGET);
     assert_eq!(answer.header("x-ratelimit-remaining"), None);
+}
+
+#[test]
+fn binary_headers_reach_the_bank_as_they_are_or_not_at_all() {
+    let (stage, calls) = recording(|config| config + "\nmetadata:\n  request: [x-trace-bin]\n");
+    for values in [&["AA=="][..], &["AAEC"], &["AQI"], &["/+8=", "AA=="], &["AQ==,Ag=="], &[""]] {
+        let headers: Vec<_> = values.iter().map(|value| ("X-Trace-Bin", *value)).collect();
+        assert_reply(&stage.send("GET", TARGET, &headers, None), "{}", &format!("{values:?}"));
+        let reached: Vec<_> = values.iter().map(|value| format!("x-trace-bin: {value}")).collect();
+        assert_eq!(texts(&calls.recv().unwrap()), reached);
+    }
+    for (value, message) in [
+        ("not base64", "header x-trace-bin: expected base64, found other text"),
+        ("AA==;", "header x-trace-bin: expected base64, found other text"),
+        ("-_8=", "header x-trace-bin: expected base64, found other text"),
+        ("AAé=", "header x-trace-bin: expected printable ASCII, found other bytes"),
+    ] {
+        let body = serde_json::json!({ "code": 3, "message": message }).to_string();
+        assert_refused(&stage.send("GET", TARGET, &[("X-Trace-Bin", value)], None), 400, &body, value);
+    }
+    assert!(calls.try_recv().is_err(), "the refused calls did not reach the bank");
+    assert_reply(&stage.send("GET", TARGET, &[("X-Other-Bin", "AA==")], None), "{}", "not listed");
+    assert_eq!(texts(&calls.recv().unwrap()), Vec::<String>::new());
+}
+
+/// A bank whose replies have this metadata, the last of it in the trailers, and the gateway with these keys of `metadata`.
+fn telling(pairs: &'static [(&'static str, &'static str)], keys: &str) -> Stage {
+    let bank = axum::Router::new().fallback(move || async move {
+        let (last, first) = pairs.split_last().unwrap();
+        let name = |name| HeaderName::from_static(name);
+        let value = |value| HeaderValue::from_static(value);
+        let mut head: HeaderMap = first.iter().map(|(n, v)| (name(n), value(v))).collect();
+        head.append("content-type", value("application/grpc"));
+        let trailers = [(name(last.0), value(last.1)), (name("grpc-status"), value("0"))];
+        let frames = [
+            http_body::Frame::data(bytes::Bytes::from_static(&[0, 0, 0, 0, 2, 8, 1])),
+            http_body::Frame::trailers(trailers.into_iter().collect()),
+        ];
+        (head, axum::body::Body::new(Frames(frames.into_iter().collect())))
+    });
+    let section = format!("\nmetadata:\n{keys}");
+    Stage::altered(bank, |config| config + &section)
+}
+
+struct Frames(std::collections::VecDeque<http_body::Frame<bytes::Bytes>>);
+
+impl http_body::Body for Frames {
+    type Data = bytes::Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<bytes::Bytes>, Self::Error>>> {
+        std::task::Poll::Ready(self.0.pop_front().map(Ok))
+    }
+}
+
+const SERVING: &str = r#"{"status":"SERVING"}"#;
+
+#[test]
+fn binary_metadata_of_a_reply_becomes_headers_as_it_is_and_every_value_is_kept() {
+    let pairs = &[("x-a-bin", "AAE"), ("x-a-bin", "Ag=="), ("x-b", "1"), ("x-b", "2"), ("x-a-bin", "/w")];
+    let answer = telling(pairs, "  reply: [x-b, x-a-bin]\n").get(TARGET);
+    assert_reply(&answer, SERVING, TARGET);
+    let of = |name: &str| -> Vec<&str> {
+        answer.headers.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str()).collect()
+    };
+    assert_eq!((of("x-a-bin"), of("x-b")), (vec!["AAE", "Ag==", "/w"], vec!["1", "2"]));
+}
+
+const SWITCHES: &str = "  http_status: x-http-code\n  location: x-location\n";
+
+#[test]
+fn a_bank_may_say_the_status_and_the_location_of_a_success() {
+    for (pairs, status, location, body) in [
+        (&[("x-http-code", "201"), ("x-location", "/transfers/t-1")][..], 201, Some("/transfers/t-1"), SERVING),
+        (&[("x-http-code", "202")], 202, None, SERVING),
+        (&[("x-location", "https://bank.test/t-1")], 200, Some("https://bank.test/t-1"), SERVING),
+        (&[("x-location", "/t-1"), ("x-http-code", "303")], 303, Some("/t-1"), SERVING),
+        (&[("x-http-code", "204")], 204, None, ""),
+        (&[("x-http-code", "205")], 205, None, ""),
+        // The call has succeeded: what says something else is passed over.
+        (&[("x-http-code", "304")], 200, None, SERVING),
+        (&[("x-http-code", "100")], 200, None, SERVING),
+        (&[("x-http-code", "500")], 200, None, SERVING),
+        (&[("x-http-code", "created")], 200, None, SERVING),
+        (&[("x-http-code", "201"), ("x-http-code", "201")], 200, None, SERVING),
+        (&[("x-location", "//evil.test/"), ("x-http-code", "201")], 201, None, SERVING),
+        (&[("x-location", "javascript:alert(1)")], 200, None, SERVING),
+        (&[("x-location", "/a"), ("x-location", "/b")], 200, None, SERVING),
+        (&[("location", "/a"), ("x-status", "201")], 200, None, SERVING),
+    ] {
+        let input = format!("{pairs:?}");
+        let answer = telling(pairs, SWITCHES).get(TARGET);
+        assert_eq!(
+            (answer.status, answer.header("location"), answer.body.as_str()),
+            (status, location, body),
+            "{input}"
+        );
+        let (length, json) = (body.len().to_string(), Some("application/json"));
+        let length = if status == 204 { None } else { Some(length.as_str()) };
+        assert_eq!(answer.header("content-length"), length, "{input}");
+        assert_eq!(answer.header("content-type"), json.filter(|_| !body.is_empty()), "{input}");
+        assert_eq!(answer.header("token-grpc-status"), Some("0"), "{input}");
+        assert_eq!((answer.header("x-http-code"), answer.header("x-location")), (None, None), "{input}");
+    }
+}
+
+#[test]
+fn without_the_switch_and_for_a_failure_the_status_is_that_of_the_code() {
+    let pairs = &[("x-location", "/t-1"), ("x-http-code", "201")];
+    let answer = telling(pairs, "  reply: [x-http-code]\n").get(TARGET);
+    assert_reply(&answer, SERVING, "no switch");
+    assert_eq!((answer.header("location"), answer.header("x-http-code")), (None, Some("201")));
+
+    let bank = || {
+        health(|_| async {
+            let mut status = Status::not_found("gone");
+            status.metadata_mut().insert("x-http-code", "201".parse().unwrap());
+            status.metadata_mut().insert("x-location", "/t-1".parse().unwrap());
+            Err(status)
+        })
+    };
+    let answer = Stage::altered(bank(), |config| format!("{config}\nmetadata:\n{SWITCHES}")).get(TARGET);
+    assert_refused(&answer, 404, r#"{"code":5,"message":"gone"}"#, "a failure");
+    assert_eq!(answer.header("location"), None);
 }

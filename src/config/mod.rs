@@ -307,12 +307,18 @@ impl<'a> Source<'a> {
     }
 
     fn metadata(&self, status_headers: Option<&proxy::StatusHeaders>) -> metadata::Config {
-        let section = self.section("metadata", &["request", "reply"]);
+        let section = self.section("metadata", &["request", "reply", "http_status", "location"]);
+        let value = |key| section.and_then(|section| section.value(key));
         let names = |key| {
-            let value = section.and_then(|section| section.value(key));
-            value.map_or(Vec::new(), |value| value.each(|item| metadata_name(item, status_headers)))
+            let name = |item: Value| own(item, item.metadata_name()?, status_headers);
+            value(key).map_or(Vec::new(), |value| value.each(name))
         };
-        metadata::Config { request: names("request"), reply: names("reply") }
+        let name = |key| {
+            let text = |value: Value| value.parsed("the name of a header", value::text_metadata_name);
+            value(key).and_then(|value| own(value, text(value).ok()?, status_headers).ok())
+        };
+        let (request, reply) = (names("request"), names("reply"));
+        metadata::Config { request, reply, http_status: name("http_status"), location: name("location") }
     }
 
     fn proxy(&self, status_headers: Option<proxy::StatusHeaders>) -> proxy::Config {
@@ -451,8 +457,8 @@ fn plain_upstream(address: upstream::Address) -> upstream::Config {
     upstream::Config { address, tls, deadline: upstream::DEADLINE, reply_limit: upstream::REPLY_LIMIT }
 }
 
-fn metadata_name(item: Value, status_headers: Option<&proxy::StatusHeaders>) -> Read<HeaderName> {
-    let name = item.metadata_name()?;
+/// The name of metadata, which the headers of Towbar's own do not have.
+fn own(item: Value, name: HeaderName, status_headers: Option<&proxy::StatusHeaders>) -> Read<HeaderName> {
     match status_headers {
         Some(headers) if headers.status == name || headers.message == name => {
             Err(item.wrong(format!("`{name}` is one of the `status_headers`")))

@@ -127,16 +127,17 @@ fn every_problem_of_a_wrong_file_is_told_with_its_place() {
         ),
         (
             &format!(
-                "{rest}metadata:\n  request: [x a, TE, grpc-x, x-a, X-A, x-bin, Token-Grpc-Message]\n  reply: x-b\nstatus_headers: {{}}\n"
+                "{rest}metadata:\n  request: [x a, TE, grpc-x, x-a, X-A, x-bin, Token-Grpc-Message]\n  reply: x-b\n  http_status: x-bin\n  location: token-grpc-status\nstatus_headers: {{}}\n"
             ),
             &[
                 "towbar.yaml:4:13: request: expected the name of a header, found `x a`",
                 "towbar.yaml:4:18: request: `te` is hop-by-hop and is never passed on",
                 "towbar.yaml:4:22: request: `grpc-x` belongs to gRPC and is never passed on",
                 "towbar.yaml:4:35: request: `X-A` is listed twice",
-                "towbar.yaml:4:40: request: `x-bin` is binary metadata (`-bin`), which is not supported yet",
                 "towbar.yaml:4:47: request: `token-grpc-message` is one of the `status_headers`",
                 "towbar.yaml:5:10: reply: expected a list, found `x-b`",
+                "towbar.yaml:6:16: http_status: `x-bin` would be binary (`-bin`), and what it has is text",
+                "towbar.yaml:7:13: location: `token-grpc-status` is one of the `status_headers`",
             ],
         ),
         (
@@ -272,7 +273,7 @@ upstream:
   deadline: 500ms
   reply_limit: 8MiB
 requests: {body_limit: 2048, json_types: [application/x-protobuf, text/x-json]}
-metadata: {request: [X-Consent-Id], reply: [x-ratelimit-remaining]}
+metadata: {request: [X-Consent-Id, x-trace-bin], reply: [x-ratelimit-remaining], http_status: X-Http-Code, location: x-location}
 status_headers: {status: x-status}
 errors: problem
 rpcs:
@@ -299,7 +300,9 @@ rpcs:
     assert_eq!(config.proxy.json_types, ["application/x-protobuf", "text/x-json"]);
     let headers = config.proxy.status_headers.unwrap();
     assert_eq!(names(&[headers.status, headers.message]), ["x-status", "token-grpc-message"]);
-    assert_eq!(names(&config.metadata.request), ["x-consent-id"]);
+    assert_eq!(names(&config.metadata.request), ["x-consent-id", "x-trace-bin"]);
+    let (status, location) = (config.metadata.http_status.unwrap(), config.metadata.location.unwrap());
+    assert_eq!(names(&[status, location]), ["x-http-code", "x-location"]);
     assert_eq!(names(&config.metadata.reply), ["x-ratelimit-remaining"]);
 
     assert_eq!((config.proxy.errors, config.proxy.exceptions["a.B.Put"].errors), (Form::Problem, Some(Form::Google)));

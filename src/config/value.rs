@@ -126,7 +126,7 @@ pub(super) fn metadata_name(text: &str) -> Result<HeaderName, String> {
     if name.as_str().starts_with("grpc-") {
         return Err(format!("`{name}` belongs to gRPC and is never passed on"));
     }
-    refuse_binary(name)
+    Ok(name)
 }
 
 /// A header that Towbar may write on its replies.
@@ -138,10 +138,15 @@ pub(super) fn reply_header_name(text: &str) -> Result<HeaderName, String> {
     }
 }
 
+/// Metadata of a reply that is text.
+pub(super) fn text_metadata_name(text: &str) -> Result<HeaderName, String> {
+    metadata_name(text).and_then(refuse_binary)
+}
+
 fn refuse_binary(name: HeaderName) -> Result<HeaderName, String> {
-    // gRPC over HTTP/2: the suffix says that the value is base64 of bytes, which nothing here undoes.
+    // gRPC over HTTP/2: the suffix says that the value is base64 of bytes.
     if name.as_str().ends_with("-bin") {
-        return Err(format!("`{name}` is binary metadata (`-bin`), which is not supported yet"));
+        return Err(format!("`{name}` would be binary (`-bin`), and what it has is text"));
     }
     Ok(name)
 }
@@ -342,11 +347,14 @@ mod tests {
             ("host", "`host` is written by Towbar itself and is never passed on"),
             ("content-type", "`content-type` is written by Towbar itself and is never passed on"),
             ("grpc-timeout", "`grpc-timeout` belongs to gRPC and is never passed on"),
-            ("x-trace-bin", "`x-trace-bin` is binary metadata (`-bin`), which is not supported yet"),
         ] {
             assert_eq!(metadata_name(text).unwrap_err(), message, "{text}");
         }
-        for name in ["connection", "keep-alive", "trailer", "transfer-encoding", "upgrade", "content-length", "x-bin"] {
+        assert_eq!(metadata_name("x-trace-bin").unwrap().as_str(), "x-trace-bin");
+        let message = "`x-trace-bin` would be binary (`-bin`), and what it has is text";
+        assert_eq!(reply_header_name("x-trace-bin").unwrap_err(), message);
+        assert_eq!(text_metadata_name("x-trace-bin").unwrap_err(), message);
+        for name in ["connection", "keep-alive", "trailer", "transfer-encoding", "upgrade", "content-length"] {
             assert!(metadata_name(name).is_err() && reply_header_name(name).is_err(), "{name}");
         }
     }

@@ -5,6 +5,7 @@
 //! ```
 //! Values move forward only. What is refused is refused before the backend hears of it.
 
+mod outcome;
 mod request;
 mod settings;
 mod streaming;
@@ -277,10 +278,10 @@ impl Gateway {
             tracing::error!(rpc = route.rpc, %error, "the backend's reply cannot be decoded");
             Refusal::undecodable()
         })?;
-        Ok(self.success(content_type, body, &reply.metadata))
+        Ok(self.success(route, content_type, body, &reply.metadata))
     }
 
-    fn success(&self, content_type: HeaderValue, body: Bytes, metadata: &HeaderMap) -> Response {
+    fn success(&self, route: &Route, content_type: HeaderValue, body: Bytes, metadata: &HeaderMap) -> Response {
         let mut response = Response::new(Body::Whole(body));
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, content_type);
@@ -288,6 +289,7 @@ impl Gateway {
             error::status_headers(headers, names, Code::Ok, "");
         }
         self.reply_headers(headers, metadata);
+        outcome::apply(self.metadata.outcome(metadata), route, &mut response);
         response
     }
 

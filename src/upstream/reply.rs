@@ -78,7 +78,7 @@ impl Collecting {
 
     /// The reply, from all that has come.
     pub(super) fn end(self, mut metadata: HeaderMap, trailers: HeaderMap) -> Result<Reply, CallError> {
-        ended_with(&mut metadata, trailers)?;
+        ended_with(&mut metadata, &trailers)?;
         Ok(Reply { message: self.only_message()?, metadata })
     }
 
@@ -100,12 +100,15 @@ impl Collecting {
 ///
 /// # Errors
 /// The call did not end with status OK.
-pub(super) fn ended_with(metadata: &mut HeaderMap, trailers: HeaderMap) -> Result<(), CallError> {
-    let status = match status::read(&trailers) {
+pub(super) fn ended_with(metadata: &mut HeaderMap, trailers: &HeaderMap) -> Result<(), CallError> {
+    let status = match status::read(trailers) {
         None if trailers.is_empty() => status::read(metadata),
         status => status,
     };
-    metadata.extend(trailers);
+    // `extend` would put a name of the trailers in the place of the head's.
+    for (name, value) in trailers {
+        metadata.append(name, value.clone());
+    }
     match status {
         None => Err(protocol("it ended without grpc-status")),
         Some(status) if status.code() != tonic::Code::Ok => {

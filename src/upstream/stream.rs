@@ -218,7 +218,7 @@ impl Incoming {
 
     fn end(&mut self, trailers: HeaderMap) -> Result<(), CallError> {
         self.state = State::Ended;
-        ended_with(&mut self.metadata, trailers)?;
+        ended_with(&mut self.metadata, &trailers)?;
         if self.begun.is_empty() { Ok(()) } else { Err(protocol("its message is cut short")) }
     }
 

@@ -1,8 +1,16 @@
 //! Which headers cross the gateway: an allow-list in each direction.
 //!
 //! Request headers become gRPC metadata, reply metadata becomes headers, and nothing that is not listed goes either way.
+//! Values of `-bin` names are base64 on both sides (gRPC over HTTP/2, "Custom-Metadata"), so they cross as they are. With a
+//! switch, metadata of a reply also says its HTTP status and its `Location`.
 
+mod outcome;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use http::header::{AUTHORIZATION, CONNECTION, HeaderMap, HeaderName, HeaderValue};
+
+pub use outcome::Outcome;
 
 /// What a configuration adds to the built-in lists.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -11,6 +19,10 @@ pub struct Config {
     pub request: Vec<HeaderName>,
     /// From the backend to the caller.
     pub reply: Vec<HeaderName>,
+    /// What metadata of a reply says its HTTP status, if any may.
+    pub http_status: Option<HeaderName>,
+    /// The same for its `Location`.
+    pub location: Option<HeaderName>,
 }
 
 /// Both lists, complete.
@@ -18,14 +30,25 @@ pub struct Config {
 pub struct Metadata {
     request: Vec<HeaderName>,
     reply: Vec<HeaderName>,
+    http_status: Option<HeaderName>,
+    location: Option<HeaderName>,
 }
 
-/// A header whose value gRPC cannot carry: metadata is printable ASCII.
+/// A header whose value gRPC cannot carry.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("header {name}: expected printable ASCII, found other bytes")]
-pub struct NotAscii {
-    /// The header.
-    pub name: HeaderName,
+pub enum NotMetadata {
+    /// Metadata is printable ASCII.
+    #[error("header {name}: expected printable ASCII, found other bytes")]
+    Ascii {
+        /// The header.
+        name: HeaderName,
+    },
+    /// That of `-bin` names is base64.
+    #[error("header {name}: expected base64, found other text")]
+    Base64 {
+        /// The header.
+        name: HeaderName,
+    },
 }
 
 /// What always goes to the backend: who calls, and what a call belongs to (W3C Trace Context).
@@ -40,7 +63,8 @@ impl Metadata {
     /// The built-in lists with those of the configuration.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        Self { request: REQUEST.into_iter().chain(config.request).collect(), reply: config.reply }
+        let Config { request, reply, http_status, location } = config;
+        Self { request: REQUEST.into_iter().chain(request).collect(), reply, http_status, location }
     }
 
     /// The metadata for the backend.
@@ -49,13 +73,11 @@ impl Metadata {
     ///
     /// # Errors
     /// A listed header has a value that gRPC cannot carry.
-    pub fn for_backend(&self, headers: &HeaderMap) -> Result<HeaderMap, NotAscii> {
+    pub fn for_backend(&self, headers: &HeaderMap) -> Result<HeaderMap, NotMetadata> {
         let mut metadata = HeaderMap::with_capacity(self.request.len());
         for name in self.request.iter().filter(|name| !is_hop_by_hop(headers, name)) {
             for value in headers.get_all(name) {
-                if !is_ascii(value) {
-                    return Err(NotAscii { name: name.clone() });
-                }
+                check(name, value)?;
                 metadata.append(name.clone(), value.clone());
             }
         }
@@ -66,6 +88,22 @@ impl Metadata {
     pub fn for_caller<'a>(&self, metadata: &'a HeaderMap) -> impl Iterator<Item = (HeaderName, &'a HeaderValue)> {
         self.reply.iter().flat_map(|name| metadata.get_all(name).iter().map(move |value| (name.clone(), value)))
     }
+}
+
+fn check(name: &HeaderName, value: &HeaderValue) -> Result<(), NotMetadata> {
+    if !is_ascii(value) {
+        return Err(NotMetadata::Ascii { name: name.clone() });
+    }
+    if name.as_str().ends_with("-bin") && !is_base64(value.as_bytes()) {
+        return Err(NotMetadata::Base64 { name: name.clone() });
+    }
+    Ok(())
+}
+
+/// gRPC over HTTP/2: one value, or several with commas between them; with padding or without.
+fn is_base64(list: &[u8]) -> bool {
+    let is_value = |text: &[u8]| STANDARD.decode(text).is_ok() || STANDARD_NO_PAD.decode(text).is_ok();
+    list.split(|&byte| byte == b',').all(|value| is_value(value.trim_ascii()))
 }
 
 fn is_ascii(value: &HeaderValue) -> bool {
@@ -89,7 +127,7 @@ mod tests {
 
     #[test]
     fn only_listed_headers_reach_the_backend() {
-        let config = Config { request: vec![HeaderName::from_static("x-consent-id")], reply: Vec::new() };
+        let config = Config { request: vec![HeaderName::from_static("x-consent-id")], ..Config::default() };
         let metadata = Metadata::new(config);
         let sent = headers(&[
             ("authorization", "Bearer a"),
@@ -116,5 +154,25 @@ mod tests {
         sent.insert("x-request-id", HeaderValue::from_bytes(b"caf\xc3\xa9").unwrap());
         let error = Metadata::new(Config::default()).for_backend(&sent).unwrap_err();
         assert_eq!(error.to_string(), "header x-request-id: expected printable ASCII, found other bytes");
+    }
+
+    #[test]
+    fn a_binary_value_is_base64() {
+        for (value, is) in [
+            ("", true),
+            ("AA==", true),
+            ("AA", true),
+            ("AAE=", true),
+            ("+/+/", true),
+            ("AA==,AQ, Ag==", true),
+            ("A", false),
+            ("AB==", false),
+            ("AA=", false),
+            ("-_-_", false),
+            ("AA==AA==", false),
+            ("not base64", false),
+        ] {
+            assert_eq!(is_base64(value.as_bytes()), is, "{value}");
+        }
     }
 }
