@@ -51,7 +51,7 @@ fn a_body_that_does_not_come_is_refused_at_the_deadline_and_the_bank_hears_nothi
     let answer = http::read(&mut stream);
     assert_eq!(
         (answer.status, answer.body.as_str()),
-        (408, r#"{"code":4,"message":"the body did not arrive in time"}"#)
+        (408, r#"{"code":4,"message":"the body did not arrive within the gateway's deadline of 300ms"}"#)
     );
     assert_eq!(bank.notifications_accepted(), 0);
 }

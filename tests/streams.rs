@@ -222,7 +222,7 @@ fn a_stream_has_a_deadline_of_its_own() {
         std::future::pending::<()>().await;
     });
     let gateway = gateway(&backend, "streams: {deadline: 300ms}");
-    let late = r#"{"code":4,"message":"the backend did not answer in time; the outcome of the call is unknown"}"#;
+    let late = r#"{"code":4,"message":"the backend did not answer within the gateway's deadline of 300ms; the outcome of the call is unknown"}"#;
     let Streamed { answer, .. } = send(&gateway, "GET", "/notes/t", &[NDJSON], None);
     assert_eq!(answer.body.lines().last(), Some(format!("{{\"error\":{late}}}").as_str()));
 }

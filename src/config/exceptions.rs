@@ -1,5 +1,7 @@
 //! What `rpcs` says of how single rpcs are served, rather than of how their messages look.
 
+use http::HeaderName;
+
 use super::reader::Value;
 use super::{Source, value};
 use crate::error::Form;
@@ -15,10 +17,18 @@ impl Source<'_> {
 }
 
 fn exceptions_of(rpc: &Value) -> Exceptions {
-    Exceptions { errors: rpc.get("errors").and_then(|value| form(&value)) }
+    Exceptions {
+        errors: rpc.get("errors").and_then(|value| form(&value)),
+        deadline: rpc.get("deadline").and_then(|value| value.duration().ok()),
+    }
 }
 
 /// The form of errors.
 pub(super) fn form(value: &Value) -> Option<Form> {
     value.parsed("the form of errors", value::form).ok()
+}
+
+/// A header of the caller's that is text.
+pub(super) fn text_header(value: &Value) -> Option<HeaderName> {
+    value.parsed("the name of a header", value::text_metadata_name).ok()
 }

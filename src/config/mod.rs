@@ -55,8 +55,9 @@ const KEYS: &[&str] = &[
     "rpcs",
     "reload",
 ];
-const REQUEST_KEYS: &[&str] = &["body_limit", "json_types", "forms", "ignore_query"];
-const RPC_KEYS: &[&str] = &["accept_body", "ignore_members", "ignore_unknown", "ignore_query", "json", "errors"];
+const REQUEST_KEYS: &[&str] = &["body_limit", "json_types", "forms", "ignore_query", "timeout_header"];
+const RPC_KEYS: &[&str] =
+    &["accept_body", "ignore_members", "ignore_unknown", "ignore_query", "json", "errors", "deadline"];
 /// What `json` says, for all rpcs or for one.
 const JSON_KEYS: &[&str] = &[
     "always_print_fields_with_no_presence",
@@ -330,6 +331,7 @@ impl<'a> Source<'a> {
             json_types: value("json_types").map_or(Vec::new(), |value| value.each(json_type)),
             forms: or_default(value("forms"), Value::truth, true),
             streams: self.streams(),
+            timeout_header: value("timeout_header").and_then(|value| exceptions::text_header(&value)),
             errors: self.value("errors").and_then(|value| exceptions::form(&value)).unwrap_or_default(),
             status_headers,
             exceptions: self.exceptions(),

@@ -152,10 +152,14 @@ fn every_problem_of_a_wrong_file_is_told_with_its_place() {
             &["towbar.yaml:3:1: status_headers: `status` and `message` are both `token-grpc-message`"],
         ),
         (
-            &format!("{rest}errors: json\nrpcs: {{a.B: {{errors: [google]}}}}\n"),
+            &format!(
+                "{rest}errors: json\nrpcs: {{a.B: {{errors: [google], deadline: 2}}}}\nrequests: {{timeout_header: te}}\n"
+            ),
             &[
                 "towbar.yaml:3:9: errors: expected `status`, `google`, `problem`, `open_banking_uk` or `berlin_group`, found `json`",
                 "towbar.yaml:4:14: errors: expected the form of errors, found a list",
+                "towbar.yaml:4:42: deadline: expected a duration with its unit, such as `500ms`, `25s` or `1m`, found `2`",
+                "towbar.yaml:5:28: timeout_header: `te` is hop-by-hop and is never passed on",
             ],
         ),
         (
@@ -272,12 +276,12 @@ upstream:
   tls: {cert: u.pem, key: u.key, ca: ca.pem, server_name: core.bank}
   deadline: 500ms
   reply_limit: 8MiB
-requests: {body_limit: 2048, json_types: [application/x-protobuf, text/x-json]}
+requests: {body_limit: 2048, json_types: [application/x-protobuf, text/x-json], timeout_header: X-Timeout}
 metadata: {request: [X-Consent-Id, x-trace-bin], reply: [x-ratelimit-remaining], http_status: X-Http-Code, location: x-location}
 status_headers: {status: x-status}
 errors: problem
 rpcs:
-  a.B.Put: {accept_body: true, errors: google}
+  a.B.Put: {accept_body: true, errors: google, deadline: 2m}
   a.B.Pay: {ignore_members: [fee, 'order.fee']}
 ",
     );
@@ -305,6 +309,8 @@ rpcs:
     assert_eq!(names(&[status, location]), ["x-http-code", "x-location"]);
     assert_eq!(names(&config.metadata.reply), ["x-ratelimit-remaining"]);
 
+    assert_eq!(config.proxy.timeout_header.unwrap().as_str(), "x-timeout");
+    assert_eq!(config.proxy.exceptions["a.B.Put"].deadline, Some(Duration::from_secs(120)));
     assert_eq!((config.proxy.errors, config.proxy.exceptions["a.B.Put"].errors), (Form::Problem, Some(Form::Google)));
     assert_eq!(config.proxy.exceptions["a.B.Pay"], proxy::Exceptions::default());
 

@@ -6,6 +6,7 @@
 mod detail;
 mod fault;
 mod form;
+mod timer;
 
 use http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, StatusCode};
@@ -22,6 +23,7 @@ use crate::upstream::CallError;
 use fault::{Fault, Violation};
 
 pub use form::Form;
+pub use timer::{Timer, Whose};
 
 /// Reply headers that repeat the gRPC status, for clients that look there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +45,8 @@ pub struct Asked<'a> {
     pub query: &'a Query,
     /// Its body, if that was JSON.
     pub json: Option<&'a [u8]>,
+    /// How long it may take.
+    pub timer: &'a Timer,
 }
 
 /// An answer that is not the reply.
@@ -168,11 +172,13 @@ impl Refusal {
         match error {
             CallError::Status { status, metadata } => Self::status(&status, metadata, asked),
             CallError::Deadline => {
-                let message = "the backend did not answer in time; the outcome of the call is unknown";
+                let message =
+                    format!("the backend did not answer within {}; the outcome of the call is unknown", asked.timer);
                 Self::new(StatusCode::GATEWAY_TIMEOUT, Code::DeadlineExceeded, message)
             }
             CallError::Unsent => {
-                let message = "there was no connection to the backend in time; the call was not sent";
+                let message =
+                    format!("there was no connection to the backend within {}; the call was not sent", asked.timer);
                 Self::new(StatusCode::GATEWAY_TIMEOUT, Code::DeadlineExceeded, message)
             }
             CallError::Unreachable { .. } => {
@@ -196,6 +202,13 @@ impl Refusal {
                 Self::bad_gateway(Code::ResourceExhausted, message)
             }
         }
+    }
+
+    /// A body that did not arrive.
+    #[must_use]
+    pub fn body_late(timer: &Timer) -> Self {
+        let message = format!("the body did not arrive within {timer}");
+        Self::new(StatusCode::REQUEST_TIMEOUT, Code::DeadlineExceeded, message)
     }
 
     /// A reply that is no message of its type.
@@ -239,7 +252,7 @@ impl Refusal {
             violations: details.iter().flat_map(fault::violations).collect(),
             details: details.iter().filter_map(|any| detail::json(&any.type_url, &any.value, asked.schema)).collect(),
             metadata: Box::new(metadata),
-            ..Self::new(http_status(status.code()), status.code(), status.message())
+            ..Self::new(http_status(status.code()), status.code(), message_of(status))
         };
         match retry {
             Some(seconds) => refusal.with_header(RETRY_AFTER, seconds.to_string()),
@@ -295,6 +308,15 @@ impl Refusal {
             status_headers(headers, names, self.code, &self.message);
         }
         response
+    }
+}
+
+/// A 504 says whose time was over, this one too.
+fn message_of(status: &tonic::Status) -> String {
+    match (status.code(), status.message()) {
+        (Code::DeadlineExceeded, "") => "the backend answered DEADLINE_EXCEEDED".to_owned(),
+        (Code::DeadlineExceeded, message) => format!("the backend answered DEADLINE_EXCEEDED: {message}"),
+        (_, message) => message.to_owned(),
     }
 }
 

@@ -5,6 +5,7 @@
 //! ```
 //! Values move forward only. What is refused is refused before the backend hears of it.
 
+mod deadline;
 mod outcome;
 mod request;
 mod settings;
@@ -20,7 +21,7 @@ use http::header::{
     CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
 use http::request::Parts;
-use http::{Method, Request, StatusCode};
+use http::{HeaderName, Method, Request, StatusCode};
 use http_body::Body as _;
 use tokio::time::Instant;
 use tonic::Code;
@@ -33,10 +34,11 @@ use crate::codec::HttpBody;
 use crate::error::{self, Form, Refusal};
 use crate::listener::Malformed;
 use crate::metadata::Metadata;
-use crate::route::{Miss, Query, Route, Routes};
+use crate::route::{Found, Miss, Query, Route, Routes};
 use crate::schema::Schema;
 use crate::upstream::{Reply, Upstream};
 use crate::{stream, telemetry};
+use deadline::Deadline;
 use request::Media;
 use settings::Settings;
 
@@ -61,6 +63,8 @@ pub struct Config {
     pub forms: bool,
     /// How calls of several messages are answered.
     pub streams: stream::Config,
+    /// The header in which callers say how long a call may take, besides `grpc-timeout`.
+    pub timeout_header: Option<HeaderName>,
     /// The form of errors; also of those whose route is not known.
     pub errors: Form,
     /// Headers that repeat the gRPC status.
@@ -100,6 +104,7 @@ struct Asked<'a> {
     route: &'a Arc<Route>,
     captures: &'a [&'a str],
     started: Instant,
+    deadline: &'a Deadline,
 }
 
 /// The service that answers every request.
@@ -187,7 +192,7 @@ impl Gateway {
     /// All that a request needs, from its parts.
     #[must_use]
     pub fn new(schema: Schema, routes: Routes, upstreams: Vec<Upstream>, metadata: Metadata, config: Config) -> Self {
-        let settings = settings::of_routes(&routes, &config).into();
+        let settings = settings::of_routes(&routes, &upstreams, &config).into();
         let (schema, routes, metadata) = (Arc::new(schema), Arc::new(routes), Arc::new(metadata));
         Self { schema, routes, upstreams, metadata, config: Arc::new(config), settings }
     }
@@ -212,40 +217,52 @@ impl Gateway {
             Err(miss) => return Err(Refusal::miss(miss)),
         };
         let settings = &self.settings[found.route.index];
-        let asked = Asked { head: &head, query: &query, route: found.route, captures: &found.captures, started };
-        let answered = if found.route.client_streams || found.route.server_streams {
+        let answered = self.call(found, &query, &head, body, started).await;
+        answered.map_err(|refusal| refusal.in_form(settings.errors))
+    }
+
+    async fn call<B: Incoming>(
+        &self,
+        found: Found<'_>,
+        query: &Query,
+        head: &Parts,
+        body: B,
+        started: Instant,
+    ) -> Result<Response, Refusal> {
+        let Found { route, captures } = found;
+        let cap = &self.settings[route.index].deadline;
+        let deadline = Deadline::of(&head.headers, self.config.timeout_header.as_ref(), cap, started)?;
+        let asked = Asked { head, query, route, captures: &captures, started, deadline: &deadline };
+        if route.client_streams || route.server_streams {
             self.stream(asked, body).await
         } else {
             self.unary(asked, body).await
-        };
-        answered.map_err(|refusal| refusal.in_form(settings.errors))
+        }
     }
 
     fn upstream(&self, route: &Route) -> &Upstream {
         &self.upstreams[route.upstream]
     }
 
+    /// What the caller asked with, for errors.
+    fn named<'a>(&'a self, asked: Asked<'a>, json: Option<&'a [u8]>) -> error::Asked<'a> {
+        let Asked { route, query, deadline, .. } = asked;
+        error::Asked { schema: &self.schema, route, query, json, timer: &deadline.timer }
+    }
+
     async fn unary<B: Incoming>(&self, asked: Asked<'_>, body: B) -> Result<Response, Refusal> {
-        let Asked { head, query, route, started, .. } = asked;
-        let upstream = self.upstream(route);
-        let deadline = started + upstream.deadline;
-        let (message, json) = self.message(asked, body, deadline).await?;
+        let Asked { head, query, route, started, deadline, .. } = asked;
+        let (message, json) = self.message(asked, body).await?;
         let metadata = self.metadata(&head.headers)?;
-        let called = upstream.call(&route.rpc_path, metadata, &message, deadline).await;
+        let called = self.upstream(route).call(&route.rpc_path, metadata, &message, deadline.at).await;
         telemetry::called(&head.method, route, called.as_ref().err(), started.elapsed());
-        let named = error::Asked { schema: &self.schema, route, query, json: json.as_deref() };
-        let reply = called.map_err(|error| Refusal::call(error, named))?;
+        let reply = called.map_err(|error| Refusal::call(error, self.named(asked, json.as_deref())))?;
         self.reply(route, query, &reply)
     }
 
     /// The request message of a call that has one, and the JSON in it.
-    async fn message<B: Incoming>(
-        &self,
-        asked: Asked<'_>,
-        body: B,
-        deadline: Instant,
-    ) -> Result<(Vec<u8>, Option<Bytes>), Refusal> {
-        let Asked { head, query, route, captures, .. } = asked;
+    async fn message<B: Incoming>(&self, asked: Asked<'_>, body: B) -> Result<(Vec<u8>, Option<Bytes>), Refusal> {
+        let Asked { head, query, route, captures, deadline, .. } = asked;
         let body = self.read_body(route, &head.headers, body, deadline).await?;
         let message = match &body {
             Some((form, Media::Form)) => route.encode_form(captures, query, form),

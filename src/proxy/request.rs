@@ -4,9 +4,9 @@ use bytes::Bytes;
 use http::StatusCode;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use tokio::time::Instant;
 use tonic::Code;
 
+use super::deadline::Deadline;
 use super::{Gateway, Incoming};
 use crate::error::Refusal;
 use crate::json::Series;
@@ -31,7 +31,7 @@ impl Gateway {
         route: &Route,
         headers: &HeaderMap,
         body: B,
-        deadline: Instant,
+        deadline: &Deadline,
     ) -> Result<Option<(Bytes, Media)>, Refusal> {
         if body.is_end_stream() {
             return Ok(None);
@@ -41,10 +41,8 @@ impl Gateway {
         if declared.is_some_and(|length| length > limit as u64) {
             return Err(too_large(limit));
         }
-        let read = tokio::time::timeout_at(deadline, Limited::new(body, limit).collect()).await;
-        let read = read.map_err(|_| {
-            Refusal::new(StatusCode::REQUEST_TIMEOUT, Code::DeadlineExceeded, "the body did not arrive in time")
-        })?;
+        let read = tokio::time::timeout_at(deadline.at, Limited::new(body, limit).collect()).await;
+        let read = read.map_err(|_| Refusal::body_late(&deadline.timer))?;
         let bytes = read.map_err(|error| match error.downcast_ref::<LengthLimitError>() {
             Some(_) => too_large(limit),
             None => Refusal::bad_request("the body broke off"),

@@ -1,16 +1,20 @@
 //! What holds on each route: the configuration of all rpcs, and what it says of single ones.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use super::Config;
-use crate::error::Form;
-use crate::route::Routes;
+use crate::error::{Form, Timer, Whose};
+use crate::route::{Route, Routes};
+use crate::upstream::Upstream;
 
 /// What a configuration says of one rpc, where it is not as for all.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Exceptions {
     /// See [`Config::errors`].
     pub errors: Option<Form>,
+    /// See [`crate::upstream::Config::deadline`] and [`crate::stream::Config::deadline`], in whose place it stands.
+    pub deadline: Option<Duration>,
 }
 
 /// What holds on one route.
@@ -18,16 +22,26 @@ pub struct Exceptions {
 pub(super) struct Settings {
     /// The form of errors.
     pub(super) errors: Form,
+    /// The longest time of a call.
+    pub(super) deadline: Timer,
 }
 
 /// Those of all routes, in their order.
-pub(super) fn of_routes(routes: &Routes, config: &Config) -> Vec<Settings> {
-    routes.all().iter().map(|route| of_rpc(config.exceptions.get(&route.rpc), config)).collect()
+pub(super) fn of_routes(routes: &Routes, upstreams: &[Upstream], config: &Config) -> Vec<Settings> {
+    routes.all().iter().map(|route| of_route(route, upstreams, config)).collect()
 }
 
-fn of_rpc(exceptions: Option<&Exceptions>, config: &Config) -> Settings {
-    let said = exceptions.cloned().unwrap_or_default();
-    Settings { errors: said.errors.unwrap_or(config.errors) }
+fn of_route(route: &Route, upstreams: &[Upstream], config: &Config) -> Settings {
+    let said = config.exceptions.get(&route.rpc).cloned().unwrap_or_default();
+    let streams = route.client_streams || route.server_streams;
+    let length = if streams { config.streams.deadline } else { upstreams[route.upstream].deadline };
+    Settings {
+        errors: said.errors.unwrap_or(config.errors),
+        deadline: match said.deadline {
+            Some(length) => Timer { whose: Whose::Route, length },
+            None => Timer { whose: Whose::Gateway, length },
+        },
+    }
 }
 
 /// Exceptions by `package.Service.Method`.

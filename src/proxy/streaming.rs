@@ -4,12 +4,12 @@ use bytes::Bytes;
 use http::StatusCode;
 use http::Version;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{timeout, timeout_at};
 use tonic::Code;
 
 use super::{Asked, Gateway, Incoming, content_type};
 use crate::answer::{Body, Response};
-use crate::error::{self, Refusal};
+use crate::error::Refusal;
 use crate::stream::{self, Exchange, Failure, Format};
 use crate::telemetry::Called;
 use crate::upstream::{self, CallError};
@@ -21,9 +21,8 @@ impl Gateway {
     pub(super) async fn stream<B: Incoming>(&self, asked: Asked<'_>, body: B) -> Result<Response, Refusal> {
         let Asked { head, route, started, .. } = asked;
         let format = self.format(asked)?;
-        let deadline = started + self.config.streams.deadline;
         let mut called = Called::new(head.method.clone(), route.clone(), started);
-        let mut exchange = self.open(asked, body, deadline, &mut called).await?;
+        let mut exchange = self.open(asked, body, &mut called).await?;
         let first = self.first(&mut exchange, asked, format).await;
         let first = first.map_err(|failure| self.failed(failure, asked, &mut called))?;
         if !route.server_streams {
@@ -46,17 +45,12 @@ impl Gateway {
     }
 
     /// The call, its request sent or being sent.
-    async fn open<B: Incoming>(
-        &self,
-        asked: Asked<'_>,
-        body: B,
-        deadline: Instant,
-        called: &mut Called,
-    ) -> Result<Exchange, Refusal> {
-        let Asked { head, query, route, captures, .. } = asked;
+    async fn open<B: Incoming>(&self, asked: Asked<'_>, body: B, called: &mut Called) -> Result<Exchange, Refusal> {
+        let Asked { head, query, route, captures, deadline, .. } = asked;
+        let deadline = deadline.at;
         let metadata = self.metadata(&head.headers)?;
         if !route.client_streams {
-            let (message, _) = self.message(asked, body, deadline).await?;
+            let (message, _) = self.message(asked, body).await?;
             let opened = self.upstream(route).open(&route.rpc_path, metadata, deadline).await;
             let (mut outgoing, incoming) = opened.map_err(|error| self.failed(Failure::Call(error), asked, called))?;
             // Whoever stops reading says why in the answer; whoever never reads lets the deadline pass, which is told there.
@@ -137,7 +131,8 @@ impl Gateway {
                 named.unwrap_or(HeaderValue::from_static("application/octet-stream"))
             }
         };
-        let parts = (self.schema.clone(), asked.route.clone(), asked.query.system());
+        let Asked { route, query, deadline, .. } = asked;
+        let parts = (self.schema.clone(), route.clone(), query.system(), deadline.timer.clone());
         let reply = stream::Reply::new(exchange, first, parts, format, called);
         let reply = reply.kept_alive(self.config.streams.keep_alive);
         let mut response = Response::new(Body::Parts(Box::pin(reply)));
@@ -150,8 +145,7 @@ impl Gateway {
 
     fn failed(&self, failure: Failure, asked: Asked<'_>, called: &mut Called) -> Refusal {
         called.ended(failure.call_error());
-        let Asked { route, query, .. } = asked;
-        failure.into_refusal(error::Asked { schema: &self.schema, route, query, json: None })
+        failure.into_refusal(self.named(asked, None))
     }
 }
 

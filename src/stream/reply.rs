@@ -14,7 +14,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use super::frames::Frames;
 use super::{Exchange, Failure, Format};
 use crate::answer::Cut;
-use crate::error::{Asked, Refusal};
+use crate::error::{Asked, Refusal, Timer};
 use crate::route::{Query, Route, System};
 use crate::schema::Schema;
 use crate::telemetry::Called;
@@ -28,6 +28,7 @@ pub struct Reply {
     schema: Arc<Schema>,
     route: Arc<Route>,
     system: System,
+    timer: Timer,
     frames: Frames,
     /// The message that was waited for before the answer began.
     first: Option<Bytes>,
@@ -61,13 +62,13 @@ impl Reply {
     pub fn new(
         exchange: Exchange,
         first: Option<Bytes>,
-        (schema, route, system): (Arc<Schema>, Arc<Route>, System),
+        (schema, route, system, timer): (Arc<Schema>, Arc<Route>, System, Timer),
         format: Option<Format>,
         called: Called,
     ) -> Self {
         let frames = Frames::new(format);
         let (out, end) = (Vec::new(), End::Open);
-        Self { exchange, schema, route, system, frames, first, out, end, idle: None, called }
+        Self { exchange, schema, route, system, timer, frames, first, out, end, idle: None, called }
     }
 
     /// The same with a comment whenever nothing has come for `after`, where the form has comments.
@@ -107,7 +108,8 @@ impl Reply {
             Err(failure) => {
                 self.called.ended(failure.call_error());
                 // The answer has begun: what the caller asked with is gone.
-                let asked = Asked { schema: &self.schema, route: &self.route, query: &Query::default(), json: None };
+                let (schema, route, query) = (&self.schema, &self.route, &Query::default());
+                let asked = Asked { schema, route, query, json: None, timer: &self.timer };
                 self.fail(&failure.into_refusal(asked));
             }
         }
