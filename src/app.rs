@@ -103,6 +103,7 @@ impl App {
         Arc::new(move || Served {
             tls: tls.clone(),
             malformed: Some(proxy::malformed(&gateway.config)),
+            header_limit: gateway.config.header_limit,
             service: proxy::service(gateway.for_worker()),
         })
     }

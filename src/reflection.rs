@@ -15,7 +15,7 @@ use tonic::Code;
 
 use crate::problem::Problem;
 use crate::schema;
-use crate::upstream::{CallError, Upstream};
+use crate::upstream::{CallError, Terms, Upstream};
 
 /// Most files that one server may have.
 const MOST_FILES: usize = 10_000;
@@ -159,7 +159,8 @@ impl<'a> Reflected<'a> {
 
     async fn ask(&self, question: Question) -> Result<Answer, ReflectionError> {
         let request = Request { question: Some(question) }.encode_to_vec();
-        let called = self.upstream.call(&self.path, HeaderMap::new(), &request, self.deadline).await;
+        let terms = Terms { deadline: self.deadline, reply_limit: self.upstream.reply_limit };
+        let called = self.upstream.call(&self.path, HeaderMap::new(), &request, terms).await;
         let reply = called.map_err(|error| match error {
             CallError::Status { status, .. }
                 if matches!(status.code(), Code::PermissionDenied | Code::Unauthenticated) =>

@@ -20,8 +20,12 @@ fn a_head_that_is_no_http_is_refused_with_a_body() {
         ("GET / HTTP/1.1\r\nHost: x\r\nA: \u{0}\r\n\r\n", 400, malformed),
         ("POST /transfers HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n{}", 400, malformed),
         ("POST /transfers HTTP/1.1\r\nHost: x\r\nContent-Length: two\r\n\r\n{}", 400, malformed),
-        (&long_target, 414, r#"{"code":8,"message":"the request target is too long"}"#),
-        (&many_headers, 431, r#"{"code":8,"message":"the request has too many headers, or too long ones"}"#),
+        (&long_target, 414, r#"{"code":8,"message":"expected a request target of at most 65534 bytes, found more"}"#),
+        (
+            &many_headers,
+            431,
+            r#"{"code":8,"message":"expected at most 100 headers, of at most 32768 bytes in all, found more"}"#,
+        ),
     ] {
         let shown: String = request.chars().take(60).collect();
         let mut stream = http::connect(stage.address());

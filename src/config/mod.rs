@@ -7,6 +7,7 @@
 //! fills it, and nothing below knows that there is a file.
 
 mod exceptions;
+mod limits;
 mod reader;
 mod service;
 #[cfg(test)]
@@ -24,7 +25,7 @@ use http::HeaderName;
 
 use crate::codec::Print;
 use crate::problem::Problem;
-use crate::route::{self, RpcOptions, UnknownKeys};
+use crate::route::{self, Limits, RpcOptions, UnknownKeys};
 use crate::stream::Format;
 use crate::tls::{IdentityFiles, PinError};
 use crate::{listener, metadata, proxy, stream, upstream};
@@ -55,9 +56,31 @@ const KEYS: &[&str] = &[
     "rpcs",
     "reload",
 ];
-const REQUEST_KEYS: &[&str] = &["body_limit", "json_types", "forms", "ignore_query", "timeout_header"];
-const RPC_KEYS: &[&str] =
-    &["accept_body", "ignore_members", "ignore_unknown", "ignore_query", "json", "errors", "deadline"];
+const REQUEST_KEYS: &[&str] = &[
+    "body_limit",
+    "json_depth",
+    "query_pairs",
+    "query_length",
+    "header_limit",
+    "json_types",
+    "forms",
+    "ignore_query",
+    "timeout_header",
+];
+const RPC_KEYS: &[&str] = &[
+    "accept_body",
+    "ignore_members",
+    "ignore_unknown",
+    "ignore_query",
+    "json",
+    "errors",
+    "deadline",
+    "body_limit",
+    "reply_limit",
+    "json_depth",
+    "query_pairs",
+    "query_length",
+];
 /// What `json` says, for all rpcs or for one.
 const JSON_KEYS: &[&str] = &[
     "always_print_fields_with_no_presence",
@@ -182,7 +205,7 @@ struct Source<'a> {
 impl<'a> Source<'a> {
     fn config(&self) -> Config {
         let status_headers = self.status_headers();
-        let print = self.print();
+        let (print, limits) = (self.print(), self.limits());
         let (schema, reflection) = self.schema();
         let (rules, rule_files) = self.rules();
         let (upstreams, is_whole) = self.upstreams();
@@ -194,9 +217,9 @@ impl<'a> Source<'a> {
             upstreams,
             reflection,
             metadata: self.metadata(status_headers.as_ref()),
-            routes: route::Defaults { print, unknown_keys: self.unknown_keys(), rules, serving },
-            proxy: self.proxy(status_headers),
-            rpcs: self.rpcs(print),
+            routes: route::Defaults { print, unknown_keys: self.unknown_keys(), limits, rules, serving },
+            proxy: self.proxy(status_headers, limits),
+            rpcs: self.rpcs(print, limits),
             rule_files,
             reload: self.reload(),
         }
@@ -322,12 +345,14 @@ impl<'a> Source<'a> {
         metadata::Config { request, reply, http_status: name("http_status"), location: name("location") }
     }
 
-    fn proxy(&self, status_headers: Option<proxy::StatusHeaders>) -> proxy::Config {
+    fn proxy(&self, status_headers: Option<proxy::StatusHeaders>, query: Limits) -> proxy::Config {
         let section = self.section("requests", REQUEST_KEYS);
         let value = |key| section.and_then(|section| section.value(key));
         let json_type = |item: Value| item.parsed("a media type", value::media_type);
         proxy::Config {
             body_limit: or_default(value("body_limit"), Value::size, proxy::BODY_LIMIT),
+            header_limit: self.header_limit(),
+            query,
             json_types: value("json_types").map_or(Vec::new(), |value| value.each(json_type)),
             forms: or_default(value("forms"), Value::truth, true),
             streams: self.streams(),
@@ -389,12 +414,12 @@ impl<'a> Source<'a> {
         value.map_or_else(UnknownKeys::default, |value| unknown_keys(&value))
     }
 
-    fn rpcs(&self, print: Print) -> Vec<RpcOptions> {
+    fn rpcs(&self, print: Print, limits: Limits) -> Vec<RpcOptions> {
         let Some(Ok(named)) = self.value("rpcs").map(|value| value.named()) else { return Vec::new() };
-        named.filter_map(|(spot, value)| self.rpc(spot, value, print).ok()).collect()
+        named.filter_map(|(spot, value)| self.rpc(spot, value, (print, limits)).ok()).collect()
     }
 
-    fn rpc(&self, spot: Spot, value: Value, all: Print) -> Read<RpcOptions> {
+    fn rpc(&self, spot: Spot, value: Value, (all, limits): (Print, Limits)) -> Read<RpcOptions> {
         let rpc = value::rpc_name(value.name()).map_err(|message| self.problems.at(spot, message));
         let section = value.section(RPC_KEYS)?;
         let member = |item: Value| item.parsed("a member", value::member_path);
@@ -412,6 +437,7 @@ impl<'a> Source<'a> {
             ignore_unknown,
             unknown_keys,
             print,
+            limits: Some(limits::of_rpc(&value, limits)),
         })
     }
 

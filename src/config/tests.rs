@@ -163,6 +163,21 @@ fn every_problem_of_a_wrong_file_is_told_with_its_place() {
             ],
         ),
         (
+            &format!(
+                "{rest}requests:\n  json_depth: 101\n  query_pairs: 0\n  query_length: 65KiB\n  header_limit: 2MiB\nrpcs:\n  a.B:\n    query_pairs: 513\n    query_length: 64KiB\n    json_depth: +1\n    body_limit: 0\n"
+            ),
+            &[
+                "towbar.yaml:4:15: json_depth: expected a number from 1 to 100, found `101`",
+                "towbar.yaml:5:16: query_pairs: expected a number from 1 to 32768, found `0`",
+                "towbar.yaml:6:17: query_length: expected at most `64KiB`, found `65KiB`",
+                "towbar.yaml:7:17: header_limit: expected at most `1MiB`, found `2MiB`",
+                "towbar.yaml:10:18: query_pairs: expected at most the 512 of `requests.query_pairs`, found 513",
+                "towbar.yaml:11:19: query_length: expected at most the 16384 of `requests.query_length`, found 65536",
+                "towbar.yaml:12:17: json_depth: expected a number from 1 to 100, found `+1`",
+                "towbar.yaml:13:17: body_limit: expected more than nothing and at most `1GiB`, found `0`",
+            ],
+        ),
+        (
             &format!("{rest}requests: {{ignore_query: some}}\nrpcs: {{a.B: {{ignore_query: [$alt, a, a]}}}}\n"),
             &[
                 "towbar.yaml:3:26: ignore_query: expected `all` or a list of query keys, found `some`",
@@ -276,12 +291,12 @@ upstream:
   tls: {cert: u.pem, key: u.key, ca: ca.pem, server_name: core.bank}
   deadline: 500ms
   reply_limit: 8MiB
-requests: {body_limit: 2048, json_types: [application/x-protobuf, text/x-json], timeout_header: X-Timeout}
+requests: {body_limit: 2048, json_types: [application/x-protobuf, text/x-json], timeout_header: X-Timeout, header_limit: 16KiB, json_depth: 32, query_pairs: 64, query_length: 4KiB}
 metadata: {request: [X-Consent-Id, x-trace-bin], reply: [x-ratelimit-remaining], http_status: X-Http-Code, location: x-location}
 status_headers: {status: x-status}
 errors: problem
 rpcs:
-  a.B.Put: {accept_body: true, errors: google, deadline: 2m}
+  a.B.Put: {accept_body: true, errors: google, deadline: 2m, body_limit: 8MiB, reply_limit: 1GiB, json_depth: 100, query_length: 1KiB}
   a.B.Pay: {ignore_members: [fee, 'order.fee']}
 ",
     );
@@ -309,6 +324,12 @@ rpcs:
     assert_eq!(names(&[status, location]), ["x-http-code", "x-location"]);
     assert_eq!(names(&config.metadata.reply), ["x-ratelimit-remaining"]);
 
+    let all = Limits { json_depth: 32, query_pairs: 64, query_length: 4096 };
+    assert_eq!((config.proxy.header_limit, config.proxy.query, config.routes.limits), (16 << 10, all, all));
+    let put = &config.proxy.exceptions["a.B.Put"];
+    assert_eq!((put.body_limit, put.reply_limit), (Some(8 << 20), Some(1 << 30)));
+    let puts = Limits { json_depth: 100, query_pairs: 64, query_length: 1024 };
+    assert_eq!(config.rpcs.iter().map(|rpc| rpc.limits.unwrap()).collect::<Vec<_>>(), [puts, all]);
     assert_eq!(config.proxy.timeout_header.unwrap().as_str(), "x-timeout");
     assert_eq!(config.proxy.exceptions["a.B.Put"].deadline, Some(Duration::from_secs(120)));
     assert_eq!((config.proxy.errors, config.proxy.exceptions["a.B.Put"].errors), (Form::Problem, Some(Form::Google)));

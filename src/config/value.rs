@@ -53,6 +53,20 @@ pub(super) fn size(text: &str) -> Result<usize, String> {
     Ok(size)
 }
 
+/// A size up to `most` bytes, which has the name `shown`.
+pub(super) fn size_to(text: &str, most: usize, shown: &str) -> Result<usize, String> {
+    match size(text)? {
+        size if size > most => Err(format!("expected at most `{shown}`, found `{text}`")),
+        size => Ok(size),
+    }
+}
+
+/// A number from 1 to `most`.
+pub(super) fn number(text: &str, most: usize) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=most).contains(number) && !text.starts_with('+'));
+    number.ok_or_else(|| format!("expected a number from 1 to {most}, found `{text}`"))
+}
+
 fn number_and_unit(text: &str) -> Option<(u64, &str)> {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(end);

@@ -16,6 +16,7 @@ use serde_json::Value;
 use tonic::Code;
 
 use crate::answer::{Body, Response};
+use crate::codec::{DecodeError, DecodeProblem};
 use crate::protos::google::rpc;
 use crate::route::{EncodeError, Miss, Query, QueryError, Route};
 use crate::schema::Schema;
@@ -33,6 +34,9 @@ pub struct StatusHeaders {
     /// Has the message, percent-encoded as gRPC over HTTP/2 encodes `grpc-message`.
     pub message: HeaderName,
 }
+
+/// The longest request target that hyper reads, in bytes.
+const LONGEST_TARGET: usize = 65_534;
 
 /// The request that a call was made for, in which the caller finds what a backend names.
 #[derive(Clone, Copy)]
@@ -139,6 +143,9 @@ impl Refusal {
     /// A query string that cannot be taken apart.
     #[must_use]
     pub fn query(error: &QueryError) -> Self {
+        if let QueryError::TooLong { .. } = error {
+            return Self::new(StatusCode::URI_TOO_LONG, Code::ResourceExhausted, error.to_string());
+        }
         let violation = match error {
             QueryError::System { key, problem } => Some(Violation::new(key, problem, Fault::Invalid)),
             _ => None,
@@ -156,14 +163,29 @@ impl Refusal {
 
     /// A head that is no HTTP/1.1, or too large a one.
     #[must_use]
-    pub fn malformed(http: StatusCode) -> Self {
+    pub fn malformed(http: StatusCode, most_headers: usize, header_limit: usize) -> Self {
         match http {
-            StatusCode::URI_TOO_LONG => Self::new(http, Code::ResourceExhausted, "the request target is too long"),
-            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
-                Self::new(http, Code::ResourceExhausted, "the request has too many headers, or too long ones")
+            StatusCode::URI_TOO_LONG => {
+                let message = format!("expected a request target of at most {LONGEST_TARGET} bytes, found more");
+                Self::new(http, Code::ResourceExhausted, message)
             }
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Self::headers_too_large(most_headers, header_limit),
             _ => Self::new(http, Code::InvalidArgument, "the request is not HTTP/1.1 as RFC 9112 has it"),
         }
+    }
+
+    /// 431 for a head with more headers, or more bytes of them.
+    #[must_use]
+    pub fn headers_too_large(most: usize, limit: usize) -> Self {
+        let message = format!("expected at most {most} headers, of at most {limit} bytes in all, found more");
+        Self::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, Code::ResourceExhausted, message)
+    }
+
+    /// 413 for a body over its limit.
+    #[must_use]
+    pub fn body_too_large(limit: usize) -> Self {
+        let message = format!("expected a body of at most {limit} bytes, found more");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, Code::ResourceExhausted, message)
     }
 
     /// A call that gave no reply. What the log should know besides is in the error itself.
@@ -211,9 +233,14 @@ impl Refusal {
         Self::new(StatusCode::REQUEST_TIMEOUT, Code::DeadlineExceeded, message)
     }
 
-    /// A reply that is no message of its type.
+    /// A reply that is no message of its type, or has too large a JSON form.
     #[must_use]
-    pub fn undecodable() -> Self {
+    pub fn undecodable(error: &DecodeError) -> Self {
+        if let DecodeProblem::TooLarge { limit } = error.problem {
+            let message =
+                format!("the reply's JSON is larger than the limit of {limit} bytes; the call itself has succeeded");
+            return Self::bad_gateway(Code::ResourceExhausted, message);
+        }
         Self::bad_gateway(Code::Internal, "the backend's reply cannot be read; the call itself has succeeded")
     }
 

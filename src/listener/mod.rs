@@ -96,6 +96,12 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest time for the calls in flight when the listener stops.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// What the headers of a request may have, in bytes, where nothing is said of it.
+const HEADER_LIMIT: usize = 32 << 10;
+/// What a head may have besides its headers: a request line with a target of 64 KiB, and what HTTP/2 counts for each of 100
+/// fields (RFC 9113, section 6.5.2).
+const ROOM: usize = 72 << 10;
+
 impl Listener {
     /// Binds `address`. With `tls`, [`Listener::serve`] speaks it.
     ///
@@ -117,7 +123,7 @@ impl Listener {
     pub async fn serve(self, service: impl Answerer, stop: impl Future<Output = ()>) {
         let draining = GracefulShutdown::new();
         let Self { tcp, tls, plain } = self;
-        let current = Current::new(Served { tls, malformed: None, service });
+        let current = Current::new(Served { tls, malformed: None, header_limit: HEADER_LIMIT, service });
         let connection = Connection { plain, current };
         accept(tcp, stop, |stream| drop(tokio::spawn(connection.clone().serve(stream, draining.watcher())))).await;
         drain(draining).await;
@@ -196,16 +202,22 @@ impl<S: Answerer> Connection<S> {
         http2: bool,
         draining: hyper_util::server::graceful::Watcher,
     ) {
-        let malformed = self.current.load().malformed.clone();
+        let (malformed, head_limit) = {
+            let current = self.current.load();
+            (current.malformed.clone(), current.header_limit + ROOM)
+        };
         let service = service_fn(move |request| self.current.load().service.call(request));
         let ended = if http2 {
             let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-            builder.timer(TokioTimer::new()).max_concurrent_streams(250).max_header_list_size(64 << 10);
+            builder
+                .timer(TokioTimer::new())
+                .max_concurrent_streams(250)
+                .max_header_list_size(u32::try_from(head_limit).unwrap_or(u32::MAX));
             builder.keep_alive_interval(Duration::from_secs(30)).keep_alive_timeout(Duration::from_secs(10));
             draining.watch(builder.serve_connection(TokioIo::new(stream), service)).await
         } else {
             let mut builder = hyper::server::conn::http1::Builder::new();
-            builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(64 << 10);
+            builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(head_limit);
             match malformed {
                 Some(malformed) => {
                     let stream = TokioIo::new(Answering::new(stream, malformed));

@@ -19,6 +19,9 @@ pub struct Served<S> {
     pub tls: Option<Arc<ServerConfig>>,
     /// The answers to malformed HTTP/1.1.
     pub malformed: Option<Malformed>,
+    /// Every head whose headers have this many bytes, as HTTP/1.1 writes them, is read. How much more is read is for the
+    /// service to refuse.
+    pub header_limit: usize,
     /// Answers every request.
     pub service: S,
 }
@@ -58,6 +61,7 @@ impl<S> Clone for Current<S> {
 pub(super) struct Ready<S> {
     pub(super) tls: Option<TlsAcceptor>,
     pub(super) malformed: Option<Malformed>,
+    pub(super) header_limit: usize,
     pub(super) service: TowerToHyperService<S>,
 }
 
@@ -77,7 +81,7 @@ impl<S> Current<S> {
 
 impl<S> From<Served<S>> for Ready<S> {
     fn from(served: Served<S>) -> Self {
-        let Served { tls, malformed, service } = served;
-        Self { tls: tls.map(TlsAcceptor::from), malformed, service: TowerToHyperService::new(service) }
+        let Served { tls, malformed, header_limit, service } = served;
+        Self { tls: tls.map(TlsAcceptor::from), malformed, header_limit, service: TowerToHyperService::new(service) }
     }
 }

@@ -6,6 +6,7 @@
 //! Values move forward only. What is refused is refused before the backend hears of it.
 
 mod deadline;
+mod limits;
 mod outcome;
 mod request;
 mod settings;
@@ -34,15 +35,16 @@ use crate::codec::HttpBody;
 use crate::error::{self, Form, Refusal};
 use crate::listener::Malformed;
 use crate::metadata::Metadata;
-use crate::route::{Found, Miss, Query, Route, Routes};
+use crate::route::{Found, Limits, Miss, Query, Route, Routes};
 use crate::schema::Schema;
-use crate::upstream::{Reply, Upstream};
+use crate::upstream::{Reply, Terms, Upstream};
 use crate::{stream, telemetry};
 use deadline::Deadline;
 use request::Media;
 use settings::Settings;
 
 pub use crate::error::StatusHeaders;
+pub use limits::{HEADER_LIMIT, MOST_HEADERS};
 pub use settings::{ByRpc, Exceptions};
 
 /// Default of [`Config::body_limit`].
@@ -57,6 +59,10 @@ pub const JSON_LIMIT: usize = 16 << 20;
 pub struct Config {
     /// Largest request body, in bytes.
     pub body_limit: usize,
+    /// Largest size of all headers of a request, in bytes, as lines of HTTP/1.1.
+    pub header_limit: usize,
+    /// How much the query of any request may have.
+    pub query: Limits,
     /// Media types besides `application/json` and `*+json` whose bodies are JSON; lower case, without parameters.
     pub json_types: Vec<String>,
     /// Whether `application/x-www-form-urlencoded` is taken.
@@ -105,6 +111,7 @@ struct Asked<'a> {
     captures: &'a [&'a str],
     started: Instant,
     deadline: &'a Deadline,
+    terms: Terms,
 }
 
 /// The service that answers every request.
@@ -138,8 +145,8 @@ impl<B: Incoming> Service<Request<B>> for Front {
 
 /// The answers to what is no HTTP/1.1, for the listener: the service is not asked for them.
 pub fn malformed(config: &Config) -> Malformed {
-    let (form, names) = (config.errors, config.status_headers.clone());
-    Arc::new(move |status| Refusal::malformed(status).into_text(form, names.as_ref()))
+    let (form, names, limit) = (config.errors, config.status_headers.clone(), config.header_limit);
+    Arc::new(move |status| Refusal::malformed(status, MOST_HEADERS, limit).into_text(form, names.as_ref()))
 }
 
 /// The answer after a fault of ours. The panic's text is in the log, where the panic hook put it.
@@ -209,8 +216,9 @@ impl Gateway {
 
     async fn answer<B: Incoming>(&self, request: Request<B>, started: Instant) -> Result<Response, Refusal> {
         let (head, body) = request.into_parts();
-        let query = Query::parse(head.uri.query().unwrap_or_default());
-        let query = query.map_err(|error| Refusal::query(&error))?;
+        limits::check_headers(&head.headers, self.config.header_limit)?;
+        let raw_query = head.uri.query().unwrap_or_default();
+        let query = Query::within(raw_query, &self.config.query).map_err(|error| Refusal::query(&error))?;
         let found = match self.routes.find(&head.method, head.uri.path(), &query) {
             Ok(found) => found,
             Err(Miss::Method { allowed }) if head.method == Method::OPTIONS => return Ok(Refusal::options(&allowed)),
@@ -230,9 +238,11 @@ impl Gateway {
         started: Instant,
     ) -> Result<Response, Refusal> {
         let Found { route, captures } = found;
-        let cap = &self.settings[route.index].deadline;
-        let deadline = Deadline::of(&head.headers, self.config.timeout_header.as_ref(), cap, started)?;
-        let asked = Asked { head, query, route, captures: &captures, started, deadline: &deadline };
+        let settings = &self.settings[route.index];
+        route.check_query(head.uri.query().unwrap_or_default()).map_err(|error| Refusal::query(&error))?;
+        let deadline = Deadline::of(&head.headers, self.config.timeout_header.as_ref(), &settings.deadline, started)?;
+        let terms = Terms { deadline: deadline.at, reply_limit: settings.reply_limit };
+        let asked = Asked { head, query, route, captures: &captures, started, deadline: &deadline, terms };
         if route.client_streams || route.server_streams {
             self.stream(asked, body).await
         } else {
@@ -251,10 +261,10 @@ impl Gateway {
     }
 
     async fn unary<B: Incoming>(&self, asked: Asked<'_>, body: B) -> Result<Response, Refusal> {
-        let Asked { head, query, route, started, deadline, .. } = asked;
+        let Asked { head, query, route, started, terms, .. } = asked;
         let (message, json) = self.message(asked, body).await?;
         let metadata = self.metadata(&head.headers)?;
-        let called = self.upstream(route).call(&route.rpc_path, metadata, &message, deadline.at).await;
+        let called = self.upstream(route).call(&route.rpc_path, metadata, &message, terms).await;
         telemetry::called(&head.method, route, called.as_ref().err(), started.elapsed());
         let reply = called.map_err(|error| Refusal::call(error, self.named(asked, json.as_deref())))?;
         self.reply(route, query, &reply)
@@ -293,7 +303,7 @@ impl Gateway {
         };
         let (content_type, body) = made.map_err(|error| {
             tracing::error!(rpc = route.rpc, %error, "the backend's reply cannot be decoded");
-            Refusal::undecodable()
+            Refusal::undecodable(&error)
         })?;
         Ok(self.success(route, content_type, body, &reply.metadata))
     }

@@ -1,10 +1,8 @@
 //! The body of a request: of a type that is taken, under its limit, in time.
 
 use bytes::Bytes;
-use http::StatusCode;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use tonic::Code;
 
 use super::deadline::Deadline;
 use super::{Gateway, Incoming};
@@ -36,15 +34,15 @@ impl Gateway {
         if body.is_end_stream() {
             return Ok(None);
         }
-        let limit = self.config.body_limit;
+        let limit = self.settings[route.index].body_limit;
         let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
         if declared.is_some_and(|length| length > limit as u64) {
-            return Err(too_large(limit));
+            return Err(Refusal::body_too_large(limit));
         }
         let read = tokio::time::timeout_at(deadline.at, Limited::new(body, limit).collect()).await;
         let read = read.map_err(|_| Refusal::body_late(&deadline.timer))?;
         let bytes = read.map_err(|error| match error.downcast_ref::<LengthLimitError>() {
-            Some(_) => too_large(limit),
+            Some(_) => Refusal::body_too_large(limit),
             None => Refusal::bad_request("the body broke off"),
         })?;
         let bytes = bytes.to_bytes();
@@ -92,7 +90,7 @@ impl Gateway {
         if route.is_raw_request {
             return Ok(Reading::Raw(text.unwrap_or_default().to_owned()));
         }
-        let (media_type, limit) = (text.map(media_type), self.config.body_limit);
+        let (media_type, limit) = (text.map(media_type), self.settings[route.index].body_limit);
         match media_type.as_deref() {
             // Nothing is sent: the type of nothing does not matter.
             None if body.is_end_stream() => Ok(Reading::Json(Series::Lines, limit)),
@@ -121,11 +119,6 @@ fn check_encoding(headers: &HeaderMap) -> Result<(), Refusal> {
     }
     let message = "expected a body without Content-Encoding, found one with it";
     Err(Refusal::unsupported(message))
-}
-
-fn too_large(limit: usize) -> Refusal {
-    let message = format!("expected a body of at most {limit} bytes, found more");
-    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, Code::ResourceExhausted, message)
 }
 
 /// The `Content-Type`, if there is one and no more.

@@ -15,6 +15,10 @@ pub struct Exceptions {
     pub errors: Option<Form>,
     /// See [`crate::upstream::Config::deadline`] and [`crate::stream::Config::deadline`], in whose place it stands.
     pub deadline: Option<Duration>,
+    /// See [`Config::body_limit`].
+    pub body_limit: Option<usize>,
+    /// See [`crate::upstream::Config::reply_limit`].
+    pub reply_limit: Option<usize>,
 }
 
 /// What holds on one route.
@@ -24,6 +28,10 @@ pub(super) struct Settings {
     pub(super) errors: Form,
     /// The longest time of a call.
     pub(super) deadline: Timer,
+    /// The largest body of a request, in bytes.
+    pub(super) body_limit: usize,
+    /// The largest message of a reply, in bytes.
+    pub(super) reply_limit: usize,
 }
 
 /// Those of all routes, in their order.
@@ -34,13 +42,16 @@ pub(super) fn of_routes(routes: &Routes, upstreams: &[Upstream], config: &Config
 fn of_route(route: &Route, upstreams: &[Upstream], config: &Config) -> Settings {
     let said = config.exceptions.get(&route.rpc).cloned().unwrap_or_default();
     let streams = route.client_streams || route.server_streams;
-    let length = if streams { config.streams.deadline } else { upstreams[route.upstream].deadline };
+    let upstream = &upstreams[route.upstream];
+    let length = if streams { config.streams.deadline } else { upstream.deadline };
     Settings {
         errors: said.errors.unwrap_or(config.errors),
         deadline: match said.deadline {
             Some(length) => Timer { whose: Whose::Route, length },
             None => Timer { whose: Whose::Gateway, length },
         },
+        body_limit: said.body_limit.unwrap_or(config.body_limit),
+        reply_limit: said.reply_limit.unwrap_or(upstream.reply_limit),
     }
 }
 

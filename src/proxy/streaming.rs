@@ -46,22 +46,21 @@ impl Gateway {
 
     /// The call, its request sent or being sent.
     async fn open<B: Incoming>(&self, asked: Asked<'_>, body: B, called: &mut Called) -> Result<Exchange, Refusal> {
-        let Asked { head, query, route, captures, deadline, .. } = asked;
-        let deadline = deadline.at;
+        let Asked { head, query, route, captures, terms, .. } = asked;
         let metadata = self.metadata(&head.headers)?;
         if !route.client_streams {
             let (message, _) = self.message(asked, body).await?;
-            let opened = self.upstream(route).open(&route.rpc_path, metadata, deadline).await;
+            let opened = self.upstream(route).open(&route.rpc_path, metadata, terms).await;
             let (mut outgoing, incoming) = opened.map_err(|error| self.failed(Failure::Call(error), asked, called))?;
             // Whoever stops reading says why in the answer; whoever never reads lets the deadline pass, which is told there.
-            if let Ok(Ok(())) = timeout_at(deadline, outgoing.send(&message)).await {
+            if let Ok(Ok(())) = timeout_at(terms.deadline, outgoing.send(&message)).await {
                 outgoing.finish();
             }
             return Ok(Exchange::sent(incoming));
         }
         let reading = self.reading(route, &head.headers, &body)?;
         let texts = route.prepare(captures, query).map_err(|error| Refusal::encode(&error))?;
-        let opened = self.upstream(route).open(&route.rpc_path, metadata, deadline).await;
+        let opened = self.upstream(route).open(&route.rpc_path, metadata, terms).await;
         let (outgoing, incoming) = opened.map_err(|error| self.failed(Failure::Call(error), asked, called))?;
         Ok(Exchange::sending(incoming, reading.send(body, route.clone(), texts, outgoing)))
     }

@@ -73,6 +73,7 @@ pub(super) fn route(
         declared: template.query.iter().map(|key| key.key.clone()).zip(declared).collect(),
         others: Vec::new(),
         print: options.and_then(|options| options.print).unwrap_or(defaults.print),
+        limits: options.and_then(|options| options.limits).unwrap_or(defaults.limits),
         unknown_keys: options
             .and_then(|options| options.unknown_keys.as_ref())
             .unwrap_or(&defaults.unknown_keys)

@@ -6,6 +6,7 @@
 mod binding;
 mod choice;
 mod keys;
+mod limits;
 mod names;
 mod plan;
 mod query;
@@ -28,6 +29,7 @@ use crate::schema::{FieldPath, Message, Schema};
 use crate::template::{Template, Variable};
 
 pub use choice::KeysApart;
+pub use limits::Limits;
 pub use plan::{EncodeError, QueryProblem, ValueProblem};
 pub use query::{Query, QueryError};
 pub use rules::{Rules, Selected};
@@ -51,6 +53,8 @@ pub struct RpcOptions {
     pub print: Option<Print>,
     /// Which unknown query keys are passed over, if not as for others.
     pub unknown_keys: Option<UnknownKeys>,
+    /// How much a request may have, if not as much as for others.
+    pub limits: Option<Limits>,
 }
 
 /// What holds for every rpc, where its own options are silent.
@@ -60,6 +64,8 @@ pub struct Defaults {
     pub print: Print,
     /// Which unknown query keys are passed over.
     pub unknown_keys: UnknownKeys,
+    /// How much a request may have.
+    pub limits: Limits,
     /// Which rules there are besides annotations.
     pub rules: Rules,
     /// Which rpcs are served, and by whom.
@@ -132,6 +138,8 @@ pub struct Route {
     pub accepts_body: bool,
     /// How the reply looks.
     pub print: Print,
+    /// How much a request may have.
+    pub limits: Limits,
     variables: Vec<Variable>,
     /// How many segments the template has.
     length: usize,

@@ -189,7 +189,8 @@ impl Route {
     /// What is wrong with the request.
     pub fn encode_form(&self, captures: &[&str], query: &Query, form: &[u8]) -> Result<Vec<u8>, EncodeError> {
         let text = std::str::from_utf8(form).ok().filter(|text| text.is_ascii());
-        let pairs = text.ok_or(FormError::Bytes).and_then(|text| Query::form(text).map_err(FormError::Pairs));
+        let pairs =
+            text.ok_or(FormError::Bytes).and_then(|text| Query::form(text, &self.limits).map_err(FormError::Pairs));
         let pairs = pairs.map_err(EncodeError::FormText)?;
         let mut request = self.request(captures)?;
         self.read_query(&mut request, query, !matches!(self.body, BodyRule::Field(_)))?;
@@ -212,7 +213,7 @@ impl Route {
 
     /// A message with what the path says.
     fn request(&self, captures: &[&str]) -> Result<Request<'_>, EncodeError> {
-        let mut request = Request::new(&self.input);
+        let mut request = Request::new(&self.input).with_json_depth(self.limits.json_depth);
         for (path, value) in self.captured.iter().zip(&self.path_values(captures)?) {
             request.set(path, value, Origin::Path).map_err(|problem| EncodeError::Path {
                 field: path.to_string(),

@@ -2,9 +2,7 @@
 
 use super::system::{System, SystemProblem};
 use super::text::{self, Keep, TextError};
-
-/// More pairs than this are refused, before any work is done for them.
-const MOST_PAIRS: usize = 512;
+use super::{Limits, Route};
 
 /// The pairs of a query string, decoded, in order; system parameters stand beside them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -39,8 +37,17 @@ pub enum QueryError {
         number: usize,
     },
     /// Too many pairs.
-    #[error("expected at most {MOST_PAIRS} query pairs, found more")]
-    TooMany,
+    #[error("expected at most {limit} query pairs, found more")]
+    TooMany {
+        /// How many there may be.
+        limit: usize,
+    },
+    /// Too long a text.
+    #[error("expected a query of at most {limit} bytes, found more")]
+    TooLong {
+        /// How long it may be.
+        limit: usize,
+    },
 }
 
 impl Query {
@@ -49,23 +56,35 @@ impl Query {
     /// # Errors
     /// The first pair that cannot be decoded.
     pub fn parse(raw: &str) -> Result<Self, QueryError> {
-        Self::read(raw, true)
+        Self::within(raw, &Limits::default())
     }
 
-    /// Parses a form, which has no system parameters.
+    /// The same with these limits, which are looked at before any work is done.
     ///
     /// # Errors
-    /// The first pair that cannot be decoded.
-    pub fn form(raw: &str) -> Result<Self, QueryError> {
-        Self::read(raw, false)
+    /// It is too long, has too many pairs, or the first pair that cannot be decoded.
+    pub fn within(raw: &str, limits: &Limits) -> Result<Self, QueryError> {
+        if raw.len() > limits.query_length {
+            return Err(QueryError::TooLong { limit: limits.query_length });
+        }
+        Self::read(raw, true, limits)
     }
 
-    fn read(raw: &str, has_system: bool) -> Result<Self, QueryError> {
+    /// Parses a form, which has no system parameters, and is as long as a body may be.
+    ///
+    /// # Errors
+    /// It has too many pairs, or the first pair that cannot be decoded.
+    pub fn form(raw: &str, limits: &Limits) -> Result<Self, QueryError> {
+        Self::read(raw, false, limits)
+    }
+
+    fn read(raw: &str, has_system: bool, limits: &Limits) -> Result<Self, QueryError> {
+        let limit = limits.query_pairs;
+        if pairs_in(raw).nth(limit).is_some() {
+            return Err(QueryError::TooMany { limit });
+        }
         let mut query = Self::default();
-        for (index, pair) in raw.split('&').filter(|pair| !pair.is_empty()).enumerate() {
-            if index == MOST_PAIRS {
-                return Err(QueryError::TooMany);
-            }
+        for (index, pair) in pairs_in(raw).enumerate() {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             if key.is_empty() {
                 return Err(QueryError::NoKey { number: index + 1 });
@@ -93,4 +112,25 @@ impl Query {
     pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.pairs.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
+}
+
+impl Route {
+    /// Checks a query that was read within the limits of all rpcs against those of this one.
+    ///
+    /// # Errors
+    /// It is too long, or has too many pairs.
+    pub fn check_query(&self, raw: &str) -> Result<(), QueryError> {
+        let Limits { query_pairs, query_length, .. } = self.limits;
+        if raw.len() > query_length {
+            return Err(QueryError::TooLong { limit: query_length });
+        }
+        match pairs_in(raw).nth(query_pairs) {
+            Some(_) => Err(QueryError::TooMany { limit: query_pairs }),
+            None => Ok(()),
+        }
+    }
+}
+
+fn pairs_in(raw: &str) -> impl Iterator<Item = &str> {
+    raw.split('&').filter(|pair| !pair.is_empty())
 }

@@ -86,8 +86,18 @@ pub struct Upstream {
     pub address: Address,
     /// See [`Config::deadline`].
     pub deadline: Duration,
-    reply_limit: usize,
+    /// See [`Config::reply_limit`].
+    pub reply_limit: usize,
     budget: Budget,
+}
+
+/// How long one call may take, and how much its reply may have.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// When it must be over.
+    pub deadline: Instant,
+    /// Largest reply message, in bytes.
+    pub reply_limit: usize,
 }
 
 /// A successful reply.
@@ -197,7 +207,7 @@ impl Upstream {
         }
     }
 
-    /// Calls `path` with one message and waits for one message until `deadline`, which the backend is told.
+    /// Calls `path` with one message and waits for one message until the deadline, which the backend is told.
     ///
     /// Dropping the future resets the stream, so the backend learns that nobody waits any more.
     ///
@@ -208,11 +218,11 @@ impl Upstream {
         path: &PathAndQuery,
         metadata: HeaderMap,
         message: &[u8],
-        deadline: Instant,
+        terms: Terms,
     ) -> Result<Reply, CallError> {
         let is_out = AtomicBool::new(false);
-        let exchange = self.exchange(path, metadata, frame(message), deadline, &is_out);
-        let in_time = tokio::time::timeout_at(deadline, exchange).await;
+        let exchange = self.exchange(path, metadata, frame(message), terms, &is_out);
+        let in_time = tokio::time::timeout_at(terms.deadline, exchange).await;
         let late = || if is_out.load(Ordering::Relaxed) { CallError::Deadline } else { CallError::Unsent };
         in_time.unwrap_or_else(|_| Err(late()))
     }
@@ -224,13 +234,13 @@ impl Upstream {
         path: &PathAndQuery,
         metadata: HeaderMap,
         frame: Bytes,
-        deadline: Instant,
+        terms: Terms,
         is_out: &AtomicBool,
     ) -> Result<Reply, CallError> {
         let mut again = 0;
         loop {
-            let request = self.request(path, metadata.clone(), deadline);
-            match self.send(request, frame.clone(), is_out).await {
+            let request = self.request(path, metadata.clone(), terms.deadline);
+            match self.send(request, frame.clone(), terms.reply_limit, is_out).await {
                 Ok(reply) => {
                     self.budget.earn();
                     return Ok(reply);
@@ -253,14 +263,20 @@ impl Upstream {
         }
     }
 
-    async fn send(&self, request: Request<()>, frame: Bytes, is_out: &AtomicBool) -> Result<Reply, Failure> {
+    async fn send(
+        &self,
+        request: Request<()>,
+        frame: Bytes,
+        reply_limit: usize,
+        is_out: &AtomicBool,
+    ) -> Result<Reply, Failure> {
         let (lease, mut connection) = self.lease(&self.pool).await?;
         is_out.store(true, Ordering::Relaxed);
         let (response, mut body) = connection.send_request(request, false).map_err(|error| lease.unsent(&error))?;
         body.send_data(frame, true).map_err(|error| lease.failed(&error))?;
         let (head, body) = response.await.map_err(|error| lease.failed(&error))?.into_parts();
         reply::check_head(&head)?;
-        let mut collecting = reply::Collecting::new(self.reply_limit);
+        let mut collecting = reply::Collecting::new(reply_limit);
         let trailers = collecting.read(body).await?.map_err(|error| lease.broken(&error))?;
         Ok(collecting.end(head.headers, trailers)?)
     }

@@ -12,11 +12,11 @@ use h2::client::ResponseFuture;
 use h2::{Reason, RecvStream, SendStream};
 use http::HeaderMap;
 use http::uri::PathAndQuery;
-use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
+use tokio::time::{Sleep, sleep_until, timeout_at};
 
 use super::pool::Lease;
 use super::reply::{check_head, declared_length, ended_with, protocol};
-use super::{CallError, Failure, PREFIX, Upstream, frame};
+use super::{CallError, Failure, PREFIX, Terms, Upstream, frame};
 
 /// The way to the backend.
 pub struct Outgoing {
@@ -50,8 +50,8 @@ enum State {
 pub struct Stopped;
 
 impl Upstream {
-    /// Begins a call of `path` that may have several messages in each direction and ends by `deadline`, which the backend
-    /// is told. It is sent once.
+    /// Begins a call of `path` that may have several messages in each direction and ends in time, of which the
+    /// backend is told. It is sent once.
     ///
     /// # Errors
     /// See [`CallError`]; nothing was sent.
@@ -59,8 +59,9 @@ impl Upstream {
         &self,
         path: &PathAndQuery,
         metadata: HeaderMap,
-        deadline: Instant,
+        terms: Terms,
     ) -> Result<(Outgoing, Incoming), CallError> {
+        let deadline = terms.deadline;
         let leased = timeout_at(deadline, self.lease(&self.streams)).await;
         let (lease, mut connection) = leased.unwrap_or(Err(CallError::Unsent))?;
         let request = self.request(path, metadata, deadline);
@@ -71,7 +72,7 @@ impl Upstream {
             data: Bytes::new(),
             begun: BytesMut::new(),
             metadata: HeaderMap::new(),
-            limit: self.reply_limit,
+            limit: terms.reply_limit,
             deadline: Box::pin(sleep_until(deadline)),
             lease,
         };

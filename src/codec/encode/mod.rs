@@ -71,8 +71,8 @@ impl Ignored {
 }
 
 /// The message that `body` and the bound texts make.
-fn encode(input: &Message, root: &Node, body: Body<'_>) -> Result<Vec<u8>, RequestError> {
-    let scanner = Scanner::new(body.text, json::DEPTH_LIMIT).map_err(|error| Fault::from(error).into_error())?;
+fn encode(input: &Message, root: &Node, body: Body<'_>, json_depth: usize) -> Result<Vec<u8>, RequestError> {
+    let scanner = Scanner::new(body.text, json_depth).map_err(|error| Fault::from(error).into_error())?;
     let out = Vec::with_capacity(body.text.len());
     let mut encoder = Encoder { tables: input.tables(), scanner, out, depth: 1 };
     let context = Context { node: Some(root), ignored: Some(body.ignored).filter(|i| i.all || !i.members.is_empty()) };

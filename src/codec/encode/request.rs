@@ -6,6 +6,7 @@
 use super::Body;
 use crate::codec::scalar::{self, Write};
 use crate::codec::{BodyError, DEPTH_LIMIT, FieldProblem, wrong_key, wrong_text};
+use crate::json;
 use crate::schema::{FieldPath, FieldTable, Message, MessageId, MessageTable, Shape, Tables};
 use crate::wire;
 
@@ -46,11 +47,15 @@ pub enum RequestError {
 pub struct Request<'t> {
     input: &'t Message,
     pub(super) root: Node,
+    json_depth: usize,
 }
 
 /// The texts that are bound in a [`Request`], for messages that all have them.
 #[derive(Debug, Clone)]
-pub struct Texts(Node);
+pub struct Texts {
+    root: Node,
+    json_depth: usize,
+}
 
 /// The bound fields of one message, in the order of their binding.
 #[derive(Debug, Default, Clone)]
@@ -96,7 +101,13 @@ impl<'t> Request<'t> {
     /// An empty message of this type.
     #[must_use]
     pub fn new(input: &'t Message) -> Self {
-        Self { input, root: Node::default() }
+        Self { input, root: Node::default(), json_depth: json::DEPTH_LIMIT }
+    }
+
+    /// With a JSON body that is nested no deeper than this.
+    #[must_use]
+    pub fn with_json_depth(self, json_depth: usize) -> Self {
+        Self { json_depth, ..self }
     }
 
     /// Binds the field to one text; a list gets one more element.
@@ -185,13 +196,13 @@ impl<'t> Request<'t> {
     /// # Errors
     /// What is wrong with the body, by itself or beside the bound texts.
     pub fn encode(&self, body: Option<Body<'_>>) -> Result<Vec<u8>, RequestError> {
-        encode(self.input, &self.root, body)
+        encode(self.input, &self.root, body, self.json_depth)
     }
 
     /// What is bound, apart from the type.
     #[must_use]
     pub fn into_texts(self) -> Texts {
-        Texts(self.root)
+        Texts { root: self.root, json_depth: self.json_depth }
     }
 }
 
@@ -199,7 +210,7 @@ impl Texts {
     /// A request with these texts, to bind more in.
     #[must_use]
     pub fn request<'t>(&self, input: &'t Message) -> Request<'t> {
-        Request { input, root: self.0.clone() }
+        Request { input, root: self.root.clone(), json_depth: self.json_depth }
     }
 
     /// [`Request::encode`] for one of the messages, which are of type `input`.
@@ -207,13 +218,13 @@ impl Texts {
     /// # Errors
     /// What is wrong with the body, by itself or beside the bound texts.
     pub fn encode(&self, input: &Message, body: Option<Body<'_>>) -> Result<Vec<u8>, RequestError> {
-        encode(input, &self.0, body)
+        encode(input, &self.root, body, self.json_depth)
     }
 }
 
-fn encode(input: &Message, root: &Node, body: Option<Body<'_>>) -> Result<Vec<u8>, RequestError> {
+fn encode(input: &Message, root: &Node, body: Option<Body<'_>>, json_depth: usize) -> Result<Vec<u8>, RequestError> {
     match body {
-        Some(body) => super::encode(input, root, body),
+        Some(body) => super::encode(input, root, body, json_depth),
         None => {
             let mut out = Vec::new();
             put_node(&mut out, input.tables(), input.id(), root);

@@ -1,0 +1,50 @@
+//! How much a request may have: for all rpcs, and for one.
+
+use super::reader::{Read, Value};
+use super::{Source, value};
+use crate::proxy::HEADER_LIMIT;
+use crate::route::Limits;
+
+/// Protobuf readers go no deeper, and every level of JSON but a list's is one of theirs.
+const DEEPEST: usize = 100;
+/// One for every other byte of the longest query.
+const MOST_PAIRS: usize = 32 << 10;
+
+impl Source<'_> {
+    /// Those of all rpcs.
+    pub(super) fn limits(&self) -> Limits {
+        let base = Limits::default();
+        self.value("requests").filter(Value::is_map).map_or(base, |section| read(&section, base))
+    }
+
+    /// The largest size of all headers.
+    pub(super) fn header_limit(&self) -> usize {
+        let limit = self.value("requests").and_then(|section| section.get("header_limit"));
+        let size = |value: Value| value.parsed("a size", |text| value::size_to(text, 1 << 20, "1MiB"));
+        limit.and_then(|value| size(value).ok()).unwrap_or(HEADER_LIMIT)
+    }
+}
+
+/// Those of one rpc. What is read before the rpc is known cannot be more than for all.
+pub(super) fn of_rpc(section: &Value, all: Limits) -> Limits {
+    let limits = read(section, all);
+    let told = |key: &str, limit: usize, most: usize| {
+        let value = section.get(key).filter(|_| limit > most);
+        value.map(|value| value.wrong(format!("expected at most the {most} of `requests.{key}`, found {limit}")))
+    };
+    told("query_pairs", limits.query_pairs, all.query_pairs);
+    told("query_length", limits.query_length, all.query_length);
+    limits
+}
+
+fn read(section: &Value, base: Limits) -> Limits {
+    let of = |key: &str, what: &str, parse: fn(&str) -> Result<usize, String>, base| {
+        let value: Option<Read<usize>> = section.get(key).map(|value| value.parsed(what, parse));
+        value.and_then(Result::ok).unwrap_or(base)
+    };
+    Limits {
+        json_depth: of("json_depth", "a number", |text| value::number(text, DEEPEST), base.json_depth),
+        query_pairs: of("query_pairs", "a number", |text| value::number(text, MOST_PAIRS), base.query_pairs),
+        query_length: of("query_length", "a size", |text| value::size_to(text, 64 << 10, "64KiB"), base.query_length),
+    }
+}

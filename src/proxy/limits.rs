@@ -1,0 +1,27 @@
+//! What a request's head may have, measured alike whatever carried it.
+
+use http::header::HeaderMap;
+
+use crate::error::Refusal;
+
+/// Default of [`super::Config::header_limit`]: what widespread HTTP/1.1 proxies pass on.
+pub const HEADER_LIMIT: usize = 32 << 10;
+
+/// Most headers; over HTTP/1.1 hyper reads no more.
+pub const MOST_HEADERS: usize = 100;
+
+/// Checks the size of all headers.
+///
+/// # Errors
+/// 431.
+pub(super) fn check_headers(headers: &HeaderMap, limit: usize) -> Result<(), Refusal> {
+    if headers.len() > MOST_HEADERS || size(headers) > limit {
+        return Err(Refusal::headers_too_large(MOST_HEADERS, limit));
+    }
+    Ok(())
+}
+
+/// As lines of HTTP/1.1, each with its `: ` and its end.
+fn size(headers: &HeaderMap) -> usize {
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len()).sum()
+}
