@@ -174,15 +174,15 @@ impl Bound {
 ///
 /// # Errors
 /// Everything wrong with them.
-pub async fn routes(config: &Config) -> Result<Routes, Vec<Problem>> {
+pub async fn routes(config: &Config) -> Result<(Schema, Routes), Vec<Problem>> {
     let mut problems = Vec::new();
     let upstreams = if config.reflection.is_empty() { Vec::new() } else { upstreams(config, &mut problems) };
     let schema = schema(config, &upstreams).await.unwrap_or(Err(Vec::new()));
-    let (_, routes) = schema.and_then(|schema| with_routes(schema, config)).map_err(|wrong| {
+    let loaded = schema.and_then(|schema| with_routes(schema, config)).map_err(|wrong| {
         problems.extend(wrong);
         std::mem::take(&mut problems)
     })?;
-    if problems.is_empty() { Ok(routes) } else { Err(problems) }
+    if problems.is_empty() { Ok(loaded) } else { Err(problems) }
 }
 
 /// Every upstream, in the order of the configuration; `None` in the place of one that has a problem.

@@ -14,7 +14,7 @@
 //! telemetry                              what is told of a call
 //! error  reflection                      every refusal -> status and body; descriptors from a server
 //! stream                                 calls of several messages
-//! proxy                                  the handler
+//! proxy  explain                         the handler; a request taken apart and not sent
 //! config                                 the file
 //! app  bank                              all joined; the sample bank
 //! reload                                 all read anew while it serves
@@ -29,6 +29,7 @@ pub mod cli;
 pub mod codec;
 pub mod config;
 pub mod error;
+pub mod explain;
 pub mod json;
 pub mod listener;
 pub mod metadata;

@@ -113,11 +113,13 @@ fn help_lists_the_commands() {
     let help = printed(process::run(&["--help"]));
     let commands = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
     let expected = [
-        "  serve   Serve the routes of the descriptors in front of a backend",
-        "  check   Check all that `serve` would use, and say everything that is wrong",
-        "  routes  Print the route table: method, path, rpc, body, query keys",
-        "  demo    Run a sample bank and the gateway in front of it, with throw-away certificates",
-        "  help    Print this message or the help of the given subcommand(s)",
+        "  serve    Serve the routes of the descriptors in front of a backend",
+        "  check    Check all that `serve` would use, and say everything that is wrong",
+        "  routes   Print the route table: method, path, rpc, body, query keys",
+        "  explain  Say what becomes of a request: its rule, its message, or its refusal; nothing is sent",
+        "  curl     Print a curl line for a message: what `explain` says, the other way round",
+        "  demo     Run a sample bank and the gateway in front of it, with throw-away certificates",
+        "  help     Print this message or the help of the given subcommand(s)",
     ];
     assert_eq!(commands.lines().collect::<Vec<_>>(), expected);
     assert_eq!(printed(process::run(&["--version"])), concat!("towbar ", env!("CARGO_PKG_VERSION"), "\n"));

@@ -1,8 +1,12 @@
 //! The command line: one file a command.
 
+mod curl;
 mod demo;
+mod explain;
+mod loaded;
 mod routes;
 mod serve;
+mod shell;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -28,6 +32,10 @@ enum Command {
     Check(Settings),
     /// Print the route table: method, path, rpc, body, query keys
     Routes(Settings),
+    /// Say what becomes of a request: its rule, its message, or its refusal; nothing is sent
+    Explain(explain::Asked),
+    /// Print a curl line for a message: what `explain` says, the other way round
+    Curl(curl::Asked),
     /// Run a sample bank and the gateway in front of it, with throw-away certificates
     Demo {
         /// Where the gateway listens
@@ -71,20 +79,28 @@ impl Settings {
 /// What a command ends with when something is wrong at the start.
 type Outcome = Result<(), Vec<Problem>>;
 
+pub use curl::{line as curl_line, written as curl_words};
+
+/// Exit code for a request that is refused, or a message that no request carries.
+const NOT_SENT: u8 = 1;
+
 /// Exit code for a start that was refused, the same as for a wrong flag.
 const REFUSED: u8 = 2;
 
 /// Runs the command that the arguments name.
 #[must_use]
 pub fn run() -> ExitCode {
+    let done = |outcome: Outcome| outcome.map(|()| ExitCode::SUCCESS);
     let outcome = match Cli::parse().command {
-        Command::Serve(settings) => serve::serve(&settings),
-        Command::Check(settings) => serve::check(&settings),
-        Command::Routes(settings) => routes::print(&settings),
-        Command::Demo { listen } => demo::run(&listen),
+        Command::Serve(settings) => done(serve::serve(&settings)),
+        Command::Check(settings) => done(serve::check(&settings)),
+        Command::Routes(settings) => done(routes::print(&settings)),
+        Command::Explain(asked) => explain::print(&asked),
+        Command::Curl(asked) => curl::print(&asked),
+        Command::Demo { listen } => done(demo::run(&listen)),
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(problems) => {
             tell(problems);
             ExitCode::from(REFUSED)

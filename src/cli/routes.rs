@@ -1,8 +1,7 @@
 //! `towbar routes`: what can be called.
 
-use super::{Outcome, Settings, serve};
-use crate::app;
-use crate::config::{self, Overrides};
+use super::loaded::Loaded;
+use super::{Outcome, Settings};
 use crate::route::{BodyRule, Route};
 
 const HEADER: [&str; 6] = ["METHOD", "PATH", "RPC", "UPSTREAM", "BODY", "QUERY KEYS"];
@@ -10,18 +9,7 @@ const HEADER: [&str; 6] = ["METHOD", "PATH", "RPC", "UPSTREAM", "BODY", "QUERY K
 const UPSTREAM: usize = 3;
 
 pub(super) fn print(settings: &Settings) -> Outcome {
-    // Where to listen does not count here, and whom to call only where it decides or tells what the routes are.
-    let listen = Some("127.0.0.1:0".to_owned());
-    let overrides = Overrides { listen, only_routes: true, ..settings.overrides() };
-    let (config, mut problems) = config::load(settings.config.as_deref(), &overrides);
-    let loaded = serve::runtime()?.block_on(app::routes(&config));
-    let routes = match loaded {
-        Ok(routes) if problems.is_empty() => routes,
-        loaded => {
-            problems.extend(loaded.err().unwrap_or_default());
-            return Err(problems);
-        }
-    };
+    let Loaded { config, routes, .. } = Loaded::new(settings)?;
     let name = |route: &Route| config.upstreams.get(route.upstream).map(|upstream| upstream.name.clone());
     let mut rows = vec![HEADER.map(str::to_owned).to_vec()];
     rows.extend(routes.all().iter().map(|route| row(route, name(route).unwrap_or_default())));

@@ -1,17 +1,22 @@
 //! From method, path and query keys to the rpc, and from their values to its request message.
 //!
 //! [`Routes::build`] resolves every rule of a [`Schema`] and refuses to leave one out; [`Routes::find`] finds the
-//! [`Route`] of a request; [`Route::encode`] makes the message. Knows no headers, no tokens, no upstream addresses.
+//! [`Route`] of a request; [`Route::encode`] makes the message, and [`Routes::invert`] finds the request of a message. Knows no
+//! headers, no tokens, no upstream addresses.
 
 mod binding;
 mod choice;
+mod inverse;
 mod keys;
+mod leaves;
 mod limits;
 mod names;
+mod near;
 mod plan;
 mod query;
 mod rules;
 mod serving;
+mod sources;
 mod system;
 #[cfg(test)]
 mod tests;
@@ -29,11 +34,15 @@ use crate::schema::{FieldPath, Message, Schema};
 use crate::template::{Template, Variable};
 
 pub use choice::KeysApart;
+pub use inverse::{FieldUnsayable, Inverse, Unsayable};
+pub use leaves::NoText;
 pub use limits::Limits;
+pub use near::{Difference, Why};
 pub use plan::{EncodeError, QueryProblem, ValueProblem};
 pub use query::{Query, QueryError};
 pub use rules::{Rules, Selected};
 pub use serving::{Answering, Selector, Serving};
+pub use sources::{Said, Source, Sourced};
 pub use system::{System, SystemProblem};
 
 /// What a configuration says of one rpc.
@@ -268,6 +277,12 @@ impl Routes {
 }
 
 impl Route {
+    /// The path of the template, without the query keys that it declares.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.template.split('?').next().unwrap_or_default()
+    }
+
     /// The query keys that the template declares, in its order.
     pub fn declared_keys(&self) -> impl Iterator<Item = &str> {
         self.declared.iter().map(|(key, _)| key.as_str())

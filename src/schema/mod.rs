@@ -66,6 +66,8 @@ pub struct Rpc {
     pub name: String,
     /// `/package.Service/Method`, the `:path` of the gRPC call.
     pub path: String,
+    /// The `.proto` file that declares it, as imports name it.
+    pub file: String,
     /// What a request is made of.
     pub input: Message,
     /// What a reply is made of.

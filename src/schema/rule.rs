@@ -59,7 +59,7 @@ pub(super) fn rpcs(files: &[File], tables: &Arc<Tables>) -> Result<Vec<Rpc>, Vec
         let dot = if file.package.is_empty() { "" } else { "." };
         let service_name = format!("{}{dot}{}", file.package, service.name);
         for method in &service.methods {
-            match rpc(&service_name, method, tables) {
+            match rpc(file, &service_name, method, tables) {
                 Ok(rpc) => rpcs.push(rpc),
                 Err(message) => problems.push(Problem::at(format!("{service_name}.{}", method.name), message)),
             }
@@ -68,7 +68,7 @@ pub(super) fn rpcs(files: &[File], tables: &Arc<Tables>) -> Result<Vec<Rpc>, Vec
     if problems.is_empty() { Ok(rpcs) } else { Err(problems) }
 }
 
-fn rpc(service: &str, method: &Method, tables: &Arc<Tables>) -> Result<Rpc, String> {
+fn rpc(file: &File, service: &str, method: &Method, tables: &Arc<Tables>) -> Result<Rpc, String> {
     let message = |name: &str| {
         let found = tables.find(name.trim_start_matches('.'));
         let id = found.ok_or_else(|| format!("there is no message `{name}`"))?;
@@ -77,6 +77,7 @@ fn rpc(service: &str, method: &Method, tables: &Arc<Tables>) -> Result<Rpc, Stri
     Ok(Rpc {
         name: format!("{service}.{}", method.name),
         path: format!("/{service}/{}", method.name),
+        file: file.name.clone(),
         input: message(&method.input)?,
         output: message(&method.output)?,
         client_streams: method.client_streaming,

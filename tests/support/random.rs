@@ -48,6 +48,11 @@ pub fn message_of(kind: usize, choices: Vec<u32>) -> DynamicMessage {
     Choices(choices.into_iter()).message(&descriptor, 0)
 }
 
+/// A message of any type at random.
+pub fn message_from(descriptor: &MessageDescriptor, choices: Vec<u32>) -> DynamicMessage {
+    Choices(choices.into_iter()).message(descriptor, 0)
+}
+
 /// Values that stand in for others.
 pub const LEAVES: &[&str] = &[
     "null",
@@ -282,10 +287,11 @@ impl Choices {
     }
 
     fn text(&mut self) -> String {
-        const CHARACTERS: [char; 16] = [
-            'a', 'b', ' ', '"', '\\', '/', '\n', '\0', '\u{1f}', '\u{7f}', 'é', '漢', '😀', '\u{2028}', '\u{fffd}', '1',
+        const CHARACTERS: [char; 24] = [
+            'a', 'b', ' ', '"', '\\', '/', '\n', '\0', '\u{1f}', '\u{7f}', 'é', '漢', '😀', '\u{2028}', '\u{fffd}',
+            '1', '%', '\'', '.', ':', '?', '&', '+', '#',
         ];
-        (0..self.below(12)).map(|_| CHARACTERS[self.below(16) as usize]).collect()
+        (0..self.below(12)).map(|_| CHARACTERS[self.below(24) as usize]).collect()
     }
 
     /// Seconds and nanoseconds of one sign, or of a time.

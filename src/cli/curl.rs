@@ -1,0 +1,143 @@
+//! `towbar curl`: the request for a message, as a line for a shell. Nothing is sent.
+
+use std::io::Read as _;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::loaded::Loaded;
+use super::{Settings, shell};
+use crate::codec::{Body, Ignored, Request, RequestError};
+use crate::listener;
+use crate::problem::Problem;
+use crate::route::{Inverse, Route, Routes};
+
+#[derive(Debug, Args)]
+pub(super) struct Asked {
+    /// The rpc, package.Service.Method, or as much of its end as no other has
+    rpc: String,
+    /// The request message in JSON; `-` reads it from standard input
+    #[arg(default_value = "{}")]
+    json: String,
+    /// What goes before the path; by default what `listen` says
+    #[arg(long, value_name = "URL")]
+    base: Option<String>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+pub(super) fn print(asked: &Asked) -> Result<ExitCode, Vec<Problem>> {
+    let Loaded { routes, listen, .. } = Loaded::new(&asked.settings)?;
+    let base = match &asked.base {
+        Some(base) => checked(base)?,
+        None => base_of(listen.as_ref()),
+    };
+    let rpc = rpc_of(&routes, &asked.rpc)?;
+    let json = json(&asked.json)?;
+    match line(&routes, rpc, &json, &base) {
+        Ok((line, refusals)) => {
+            refusals.iter().for_each(|refusal| eprintln!("towbar: {refusal}"));
+            println!("{line}");
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(refusals) => {
+            refusals.iter().for_each(|refusal| eprintln!("towbar: {refusal}"));
+            Ok(ExitCode::from(super::NOT_SENT))
+        }
+    }
+}
+
+/// The line for the first rule of the rpc that can carry the message, and why those before it cannot.
+///
+/// # Errors
+/// The JSON is no message of the rpc, or no rule can carry it: each with its reason.
+pub fn line(routes: &Routes, rpc: &str, json: &[u8], base: &str) -> Result<(String, Vec<String>), Vec<String>> {
+    let mut refusals = Vec::new();
+    for route in routes.all().iter().filter(|route| route.rpc == rpc) {
+        let wire = wire(route, json).map_err(|problem| vec![problem])?;
+        match routes.invert(route, &wire) {
+            Ok(inverse) => return Ok((written(&inverse, base), refusals)),
+            Err(reason) => refusals.push(format!("{} {}: {reason}", route.method, route.path())),
+        }
+    }
+    Err(refusals)
+}
+
+fn wire(route: &Route, json: &[u8]) -> Result<Vec<u8>, String> {
+    let body = Body { text: json, field: None, ignored: &Ignored::default() };
+    Request::new(&route.input).encode(Some(body)).map_err(|error| match error {
+        RequestError::Body(error) => format!("the JSON is no {}: {error}", route.input.name()),
+        // Nothing is bound.
+        RequestError::Conflict { field, .. } | RequestError::Bound { field, .. } => {
+            format!("at {field}: is given twice")
+        }
+    })
+}
+
+/// The words that curl is told the request with, for a shell. It takes `[]` and `{}` in a URL for patterns, and there are none: they come percent-encoded.
+#[must_use]
+pub fn written(inverse: &Inverse, base: &str) -> String {
+    let Inverse { method, target, body } = inverse;
+    let mut words = vec!["curl".to_owned()];
+    match (method.as_str(), body) {
+        // curl's own choice.
+        ("GET", None) | ("POST", Some(_)) => {}
+        ("HEAD", None) => words.push("--head".to_owned()),
+        _ => words.extend(["-X".to_owned(), shell::word(method)]),
+    }
+    if let Some(body) = body {
+        let body = String::from_utf8_lossy(body);
+        words.extend(["-H", "'Content-Type: application/json'", "-d"].map(str::to_owned));
+        words.push(shell::quoted(&body));
+    }
+    words.push(shell::quoted(&format!("{base}{target}")));
+    words.join(" ")
+}
+
+/// The rpc of this name, or of a name that ends so.
+fn rpc_of<'r>(routes: &'r Routes, name: &str) -> Result<&'r str, Vec<Problem>> {
+    let name = name.trim_start_matches('/').replace('/', ".");
+    let mut found: Vec<&str> = Vec::new();
+    for route in routes.all() {
+        if route.rpc == name {
+            return Ok(&route.rpc);
+        }
+        let before = route.rpc.strip_suffix(&name);
+        if before.is_some_and(|before| before.ends_with('.')) && !found.contains(&route.rpc.as_str()) {
+            found.push(&route.rpc);
+        }
+    }
+    match found.as_slice() {
+        [only] => Ok(only),
+        [] => Err(vec![Problem::new(format!("expected an rpc of the route table (`towbar routes`), found `{name}`"))]),
+        several => Err(vec![Problem::new(format!("`{name}` could be {}", several.join(", ")))]),
+    }
+}
+
+fn json(argument: &str) -> Result<Vec<u8>, Vec<Problem>> {
+    if argument != "-" {
+        return Ok(argument.as_bytes().to_vec());
+    }
+    let mut json = Vec::new();
+    let read = std::io::stdin().read_to_end(&mut json);
+    read.map(|_| json).map_err(|error| vec![Problem::at("standard input", error)])
+}
+
+fn checked(base: &str) -> Result<String, Vec<Problem>> {
+    let rest = base.strip_prefix("http://").or_else(|| base.strip_prefix("https://"));
+    match rest {
+        Some(rest) if !rest.is_empty() && !rest.contains(['?', '#']) => Ok(base.trim_end_matches('/').to_owned()),
+        _ => {
+            Err(vec![Problem::at("--base", format!("expected http://HOST:PORT or https://HOST:PORT, found `{base}`"))])
+        }
+    }
+}
+
+/// Where a caller on this machine reaches the gateway.
+fn base_of(listen: Option<&listener::Config>) -> String {
+    let Some(listen) = listen else { return "http://localhost:8080".to_owned() };
+    let scheme = if listen.tls.is_some() { "https" } else { "http" };
+    let (host, port) = listen.address.rsplit_once(':').unwrap_or((&listen.address, "8080"));
+    let host = if matches!(host, "0.0.0.0" | "[::]" | "") { "localhost" } else { host };
+    format!("{scheme}://{host}:{port}")
+}

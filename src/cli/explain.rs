@@ -1,0 +1,198 @@
+//! `towbar explain`: what the gateway would make of a request. Nothing is sent.
+
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::loaded::Loaded;
+use super::{Settings, shell};
+use crate::codec::{self, Print};
+use crate::error::{Form, Refusal};
+use crate::explain::{Explained, Limits, Outcome, Request, explain};
+use crate::problem::Problem;
+use crate::route::{Difference, Route, Said, Source, Sourced, Why};
+use crate::schema::Schema;
+use crate::upstream;
+
+/// More rules than this are counted and not told.
+const MOST_SHOWN: usize = 12;
+
+#[derive(Debug, Args)]
+pub(super) struct Asked {
+    /// METHOD and TARGET in one argument, such as 'GET /accounts/balance?account.sepa.iban=...'
+    request: String,
+    /// The file with the body; `-` reads it from standard input
+    #[arg(long, value_name = "FILE")]
+    body: Option<PathBuf>,
+    /// The body is a form (application/x-www-form-urlencoded) and not JSON
+    #[arg(long, requires = "body")]
+    form: bool,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+pub(super) fn print(asked: &Asked) -> Result<ExitCode, Vec<Problem>> {
+    let loaded = Loaded::new(&asked.settings)?;
+    let Some((method, target)) = asked.request.split_once(' ') else {
+        let message = format!("expected METHOD and TARGET, such as 'GET /accounts/balance', found '{}'", asked.request);
+        return Err(vec![Problem::new(message)]);
+    };
+    let body = asked.body.as_deref().map(read).transpose().map_err(|problem| vec![problem])?;
+    let proxy = &loaded.config.proxy;
+    let said = |route: &Route| proxy.exceptions.get(&route.rpc);
+    let body_limit = |route: &Route| said(route).and_then(|said| said.body_limit).unwrap_or(proxy.body_limit);
+    let limits = Limits { body: &body_limit, forms: proxy.forms, query: proxy.query };
+    let request = Request { method, target, body: body.as_deref(), is_form: asked.form };
+    let Explained { route, others, outcome } = explain(&loaded.routes, limits, request);
+    if let Some(route) = route {
+        println!("rule  {}", shown(route));
+    }
+    print_others(&others, route.is_some());
+    match (outcome, route) {
+        (Outcome::Sent { message, sources }, Some(route)) => {
+            print_sources(&sources, asked.form);
+            let json = |indent| {
+                let print = Print { indent, limit: usize::MAX, ..Print::default() };
+                let json = codec::reply(&route.input, &message, &print).map_err(|error| vec![Problem::new(error)]);
+                json.map(|json| String::from_utf8_lossy(&json).into_owned())
+            };
+            println!("\n{} {}", route.input.name(), json(true)?);
+            let flags = grpcurl_flags(&loaded.schema, &loaded.config.schema, loaded.upstream.as_ref(), route);
+            println!("\ngrpcurl {flags} -d {} {}", shell::quoted(&json(false)?), call(loaded.upstream.as_ref(), route));
+            return Ok(ExitCode::SUCCESS);
+        }
+        (Outcome::Options(allowed), _) => println!("\n204 No Content\nAllow: {}", allowed.join(", ")),
+        (Outcome::Refused(refusal), route) => {
+            let form = route.and_then(said).and_then(|said| said.errors);
+            print_refusal(*refusal, form.unwrap_or(proxy.errors));
+        }
+        (Outcome::Sent { .. }, None) => {}
+    }
+    Ok(ExitCode::from(super::NOT_SENT))
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, Problem> {
+    if file == Path::new("-") {
+        let mut body = Vec::new();
+        let read = std::io::stdin().read_to_end(&mut body);
+        return read.map(|_| body).map_err(|error| Problem::at("standard input", error));
+    }
+    fs::read(file).map_err(|error| Problem::at(file.display(), error))
+}
+
+fn shown(route: &Route) -> String {
+    format!("{} {} of {}", route.method, route.path(), route.rpc)
+}
+
+/// Those that the path fits; where no rule has it, some of those that fit longest.
+fn print_others(others: &[(&Route, Why)], is_found: bool) {
+    let fitting = |why: &Why| match why {
+        Why::Path { fitting, expected } => {
+            // A verb is the last thing to be wrong with a path.
+            Some(fitting + usize::from(matches!(expected, Difference::Verb(_))))
+        }
+        _ => None,
+    };
+    let has_path = others.iter().any(|(_, why)| fitting(why).is_none());
+    let longest = others.iter().filter_map(|(_, why)| fitting(why)).max().filter(|most| *most > 0);
+    let is_near = |why: &Why| match fitting(why) {
+        None => true,
+        fitting => !is_found && !has_path && fitting == longest,
+    };
+    let near: Vec<_> = others.iter().filter(|(_, why)| is_near(why)).take(MOST_SHOWN).collect();
+    for (route, why) in &near {
+        println!("not   {}: {why}", shown(route));
+    }
+    match (others.len() - near.len(), near.is_empty()) {
+        (0, _) => {}
+        (count, true) => println!("not   {count} rules: they have other paths"),
+        (count, false) => println!("not   {count} more: they have other paths"),
+    }
+}
+
+fn print_sources(sources: &[Sourced], is_form: bool) {
+    let source = |source: Source| match source {
+        Source::Path => "path",
+        Source::Query => "query",
+        Source::Body if is_form => "form",
+        Source::Body => "body",
+    };
+    let said = |said: &Said| match said {
+        Said::Value(json) => json.clone(),
+        Said::Hidden => "(not shown)".to_owned(),
+        Said::Default => "(the default, as good as none)".to_owned(),
+        Said::Empty => "(empty, as if it had not come)".to_owned(),
+        Said::PassedOver => "(no such field, passed over)".to_owned(),
+    };
+    if sources.is_empty() {
+        return;
+    }
+    let width = sources.iter().map(|sourced| sourced.field.chars().count()).max().unwrap_or_default().max(5);
+    println!("\n{:width$}  SOURCE  VALUE", "FIELD");
+    for sourced in sources {
+        println!("{:width$}  {:6}  {}", sourced.field, source(sourced.source), said(&sourced.value));
+    }
+}
+
+fn print_refusal(refusal: Refusal, form: Form) {
+    let response = refusal.into_text(form, None);
+    println!("\n{}", response.status());
+    if let Some(allow) = response.headers().get(http::header::ALLOW).and_then(|allow| allow.to_str().ok()) {
+        println!("Allow: {allow}");
+    }
+    println!("{}", response.body());
+}
+
+/// Where the rpc is declared, and how the backend is reached.
+fn grpcurl_flags(schema: &Schema, paths: &[PathBuf], upstream: Option<&upstream::Config>, route: &Route) -> String {
+    let mut words: Vec<String> = Vec::new();
+    let mut flag = |name: &str, value: &str| words.extend([name.to_owned(), shell::word(value)]);
+    let file = schema.rpcs().iter().find(|rpc| rpc.name == route.rpc).map(|rpc| rpc.file.as_str()).unwrap_or_default();
+    for path in paths {
+        let is_proto = path.extension().is_some_and(|extension| extension == "proto");
+        // The file itself is named from the folder that its imports count from.
+        let root =
+            if is_proto { root_of(path, file) } else { Some(path.clone()).filter(|path| path.join(file).is_file()) };
+        match root {
+            Some(root) => {
+                flag("-import-path", &root.display().to_string());
+                flag("-proto", file);
+            }
+            None if !is_proto && path.is_file() => flag("-protoset", &path.display().to_string()),
+            None => {}
+        }
+    }
+    match upstream {
+        Some(upstream) if upstream.address.tls => {
+            let display = |path: &Path| path.display().to_string();
+            if let Some(ca) = &upstream.tls.ca {
+                flag("-cacert", &display(ca));
+            }
+            if let Some(identity) = &upstream.tls.identity {
+                flag("-cert", &display(&identity.cert));
+                flag("-key", &display(&identity.key));
+            }
+            if let Some(name) = &upstream.tls.server_name {
+                flag("-servername", name);
+            }
+        }
+        _ => words.push("-plaintext".to_owned()),
+    }
+    words.join(" ")
+}
+
+/// The folder from which `file` is the file at `path`.
+fn root_of(path: &Path, file: &str) -> Option<PathBuf> {
+    let levels = Path::new(file).components().count();
+    let root = path.ancestors().nth(levels).filter(|_| path.ends_with(file))?;
+    Some(if root.as_os_str().is_empty() { PathBuf::from(".") } else { root.to_owned() })
+}
+
+/// The backend and the rpc.
+fn call(upstream: Option<&upstream::Config>, route: &Route) -> String {
+    let address = upstream.map_or_else(|| "HOST:PORT".to_owned(), |upstream| upstream.address.authority());
+    format!("{} {}", shell::word(&address), shell::word(route.rpc_path.path().trim_start_matches('/')))
+}

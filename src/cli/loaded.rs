@@ -1,0 +1,42 @@
+//! What the commands load that serve nothing: schema and routes, and no certificate.
+
+use super::{Settings, serve};
+use crate::app;
+use crate::config::{self, Config, Overrides};
+use crate::problem::Problem;
+use crate::route::Routes;
+use crate::schema::Schema;
+use crate::{listener, upstream};
+
+pub(super) struct Loaded {
+    pub(super) config: Config,
+    pub(super) schema: Schema,
+    pub(super) routes: Routes,
+    /// Where `serve` would listen, if that is said and right.
+    pub(super) listen: Option<listener::Config>,
+    /// Whom it would call, likewise.
+    pub(super) upstream: Option<upstream::Config>,
+}
+
+impl Loaded {
+    /// Everything wrong with schema and rpcs stops a command; the sections that say where to listen and whom to call
+    /// may be missing, or wrong.
+    pub(super) fn new(settings: &Settings) -> Result<Self, Vec<Problem>> {
+        let file = settings.config.as_deref();
+        // Where to listen does not count here, and whom to call only where it decides or tells what the routes are.
+        let listen = Some("127.0.0.1:0".to_owned());
+        let overrides = Overrides { listen, only_routes: true, ..settings.overrides() };
+        let (config, mut problems) = config::load(file, &overrides);
+        let loaded = serve::runtime()?.block_on(app::routes(&config));
+        match loaded {
+            Ok((schema, routes)) if problems.is_empty() => {
+                let (Config { listen, upstream, .. }, _) = config::load(file, &settings.overrides());
+                Ok(Self { config, schema, routes, listen, upstream })
+            }
+            loaded => {
+                problems.extend(loaded.err().unwrap_or_default());
+                Err(problems)
+            }
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Words of a command line for a POSIX shell.
+
+/// The word, in single quotes where it needs them.
+pub(super) fn word(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._/:@%+,=".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) { text.to_owned() } else { quoted(text) }
+}
+
+/// The word in single quotes; only the quote itself has to leave them (POSIX.1, Shell Command Language, 2.2.2).
+pub(super) fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_reads_what_was_meant() {
+        for (text, written) in [
+            ("", "''"),
+            ("a-b.c/d:e@f%2F", "a-b.c/d:e@f%2F"),
+            ("a b", "'a b'"),
+            ("it's", r"'it'\''s'"),
+            ("$(x) `y` \\ \" ! * ? [ ] { } ~ # ; & | < >", "'$(x) `y` \\ \" ! * ? [ ] { } ~ # ; & | < >'"),
+        ] {
+            assert_eq!(word(text), written);
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Where each field of a request message came from: for a person who asks, not for calls.
+
+use super::leaves;
+use super::{BodyRule, Query, Route};
+use crate::codec::DecodeError;
+
+/// A part of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// A variable of the path.
+    Path,
+    /// A query key.
+    Query,
+    /// The body.
+    Body,
+}
+
+/// A field, or a query key that became none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sourced {
+    /// The way to it by the names of the proto file, `items[0].price`; of no field the query key.
+    pub field: String,
+    /// The part that says it.
+    pub source: Source,
+    /// What it says.
+    pub value: Said,
+}
+
+/// What a part says of a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// This, in JSON.
+    Value(String),
+    /// What must not be shown.
+    Hidden,
+    /// Its default, which is as good as none.
+    Default,
+    /// Nothing: an empty value of a key that a template declares.
+    Empty,
+    /// Nothing: the request has no such field, and the key is passed over.
+    PassedOver,
+}
+
+impl Route {
+    /// The source of each value of the message `wire`, which a request with this query became; then what of path and query
+    /// left no trace in it.
+    ///
+    /// # Errors
+    /// `wire` is no message of the route's.
+    pub fn sources(&self, query: &Query, has_body: bool, wire: &[u8]) -> Result<Vec<Sourced>, DecodeError> {
+        let leaves = leaves::of(&self.input, wire)?;
+        let captured: Vec<String> = self.captured.iter().map(ToString::to_string).collect();
+        let mut sources: Vec<Sourced> = Vec::new();
+        for leaf in &leaves {
+            let source = match &self.body {
+                _ if captured.contains(&leaf.name) => Source::Path,
+                BodyRule::Field(body) if is_within(&leaf.field, &body.to_string()) => Source::Body,
+                BodyRule::None | BodyRule::Whole if has_body => Source::Body,
+                _ => Source::Query,
+            };
+            let value = if leaf.redacted { Said::Hidden } else { Said::Value(leaf.json.clone()) };
+            sources.push(Sourced { field: leaf.name.clone(), source, value });
+        }
+        let is_known = |field: &str| leaves.iter().any(|leaf| is_within(&leaf.field, field));
+        for field in captured.iter().filter(|field| !is_known(field)) {
+            sources.push(Sourced { field: field.clone(), source: Source::Path, value: Said::Default });
+        }
+        for (key, value) in query.pairs() {
+            let said = match self.resolve_key(key) {
+                _ if value.is_empty() && self.may_be_empty(key) => Said::Empty,
+                Some(path) if is_known(&path.to_string()) => continue,
+                Some(_) => Said::Default,
+                None if self.unknown_keys.cover(key) => Said::PassedOver,
+                // An entry of a map.
+                None => continue,
+            };
+            sources.push(Sourced { field: key.to_owned(), source: Source::Query, value: said });
+        }
+        Ok(sources)
+    }
+}
+
+/// Whether a dotted field is another or lies in it.
+pub(super) fn is_within(field: &str, outer: &str) -> bool {
+    field.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}

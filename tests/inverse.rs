@@ -1,0 +1,448 @@
+//! `towbar curl` and `towbar explain` are inverses: the line that the one prints is explained by the other as the same
+//! message, for every rpc of the bank and for every kind of field; and where there is no line, the reason is true.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::LazyLock;
+
+use proptest::prelude::*;
+use prost_reflect::{DescriptorPool, DynamicMessage};
+use towbar::cli::{curl_line, curl_words};
+use towbar::codec::{self, Body, Ignored, Print, Request};
+use towbar::config::{self, Overrides};
+use towbar::explain::{Limits, Outcome, explain};
+use towbar::route::{Defaults, NoText, Routes, Unsayable};
+use towbar::schema::{Message, Schema};
+
+#[path = "support/random.rs"]
+mod random;
+
+use random::{choices, message_from, value_of};
+
+/// Every message of the cases in paths, queries and bodies.
+const ASK: &str = r#"
+syntax = "proto3";
+package ask;
+import "cases.proto";
+import "legacy.proto";
+import "google/api/annotations.proto";
+import "google/protobuf/struct.proto";
+import "google/protobuf/timestamp.proto";
+service Ask {
+  rpc Scalars(cases.Scalars) returns (cases.Scalars) { option (google.api.http) = {
+    get: "/scalars"
+    additional_bindings { put: "/scalars/{a_string}" body: "*" }
+    additional_bindings { get: "/scalars/{an_int32}/{a_bool}/{a_size}/{some_bytes}/{a_double}/{an_int64}" }
+    additional_bindings { get: "/scalars/fixed/{a_string}" }
+    additional_bindings { get: "/strings/{a_string=**}" }
+    additional_bindings { get: "/named/{a_string=a/*/b%20c/**}/end:verb" }
+    additional_bindings { delete: "/one/*/{a_string=x/*}/**" }
+    additional_bindings { get: "/keyed?n={an_int32}&s={a_string}&b={some_bytes}" }
+    additional_bindings { post: "/text" body: "a_string" }
+    additional_bindings { custom { kind: "*" path: "/any/{a_string}" } body: "*" }
+    additional_bindings { custom { kind: "HEAD" path: "/head" } } }; }
+  rpc Fixed(cases.Node) returns (cases.Node) { option (google.api.http) = { get: "/scalars/fixed/a" }; }
+  rpc Optionals(cases.Optionals) returns (cases.Optionals) { option (google.api.http) = {
+    get: "/optionals?text={a_string}"
+    additional_bindings { patch: "/optionals/{an_int32}" body: "a_node" }
+    additional_bindings { get: "/optionals/{a_node.name}/{a_double}" }
+    additional_bindings { post: "/optionals/{a_node.count}" body: "*" }
+    additional_bindings { post: "/optionals" body: "a_double" } }; }
+  rpc Lists(cases.Lists) returns (cases.Lists) { option (google.api.http) = {
+    get: "/lists?text={strings}"
+    additional_bindings { post: "/lists" body: "nodes" }
+    additional_bindings { put: "/lists" body: "*" } }; }
+  rpc Maps(cases.Maps) returns (cases.Maps) { option (google.api.http) = {
+    get: "/maps" additional_bindings { post: "/maps" body: "nodes" } additional_bindings { put: "/maps" body: "*" } }; }
+  rpc Node(cases.Node) returns (cases.Node) { option (google.api.http) = {
+    get: "/nodes/{name}"
+    additional_bindings { get: "/nodes" }
+    additional_bindings { put: "/nodes/{child.name}" body: "child" }
+    additional_bindings { post: "/nodes/{child.count}" body: "*" }
+    additional_bindings { patch: "/nodes/{child.child.name}" body: "child.child" } }; }
+  rpc Choice(cases.Choice) returns (cases.Choice) { option (google.api.http) = {
+    get: "/choices"
+    additional_bindings { get: "/choices/{text}" }
+    additional_bindings { post: "/choices" body: "node" }
+    additional_bindings { post: "/choices/{number}" body: "*" }
+    additional_bindings { post: "/values" body: "value" }
+    additional_bindings { post: "/sizes" body: "size" }
+    additional_bindings { post: "/nothing" body: "nothing" } }; }
+  rpc Known(cases.Known) returns (cases.Known) { option (google.api.http) = {
+    get: "/known"
+    additional_bindings { post: "/known/{time}/{duration}" body: "*" }
+    additional_bindings { post: "/known/object" body: "object" }
+    additional_bindings { post: "/known/value" body: "value" }
+    additional_bindings { post: "/known/any" body: "any" }
+    additional_bindings { post: "/known/list" body: "list" }
+    additional_bindings { get: "/known/{mask}" } }; }
+  rpc Names(cases.Names) returns (cases.Names) { option (google.api.http) = {
+    get: "/names" additional_bindings { put: "/names" body: "*" } }; }
+  rpc Wallet(cases.Wallet) returns (cases.Wallet) { option (google.api.http) = {
+    get: "/wallets" additional_bindings { put: "/wallets" body: "cards" } }; }
+  rpc Order(cases.legacy.Order) returns (cases.legacy.Order) { option (google.api.http) = {
+    get: "/orders/{id}"
+    additional_bindings { put: "/orders/{id}" body: "*" }
+    additional_bindings { post: "/orders/{parcel.weight}" body: "parcel" } }; }
+  rpc Folder(cases.legacy.Folder) returns (cases.legacy.Folder) { option (google.api.http) = {
+    get: "/folders" additional_bindings { put: "/folders" body: "papers" } }; }
+  rpc Time(google.protobuf.Timestamp) returns (google.protobuf.Timestamp) { option (google.api.http) = {
+    get: "/time" additional_bindings { put: "/time" body: "*" } }; }
+  rpc Object(google.protobuf.Struct) returns (google.protobuf.Struct) { option (google.api.http) = {
+    get: "/object" additional_bindings { put: "/object" body: "*" } }; }
+}
+"#;
+
+struct Api {
+    routes: Routes,
+    pool: DescriptorPool,
+}
+
+static KINDS: LazyLock<Api> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("ask.proto"), ASK).unwrap();
+    let mut compiler = protox::Compiler::new([folder.path(), Path::new("tests/cases"), Path::new("proto")]).unwrap();
+    compiler.include_imports(true).open_files(["ask.proto"]).unwrap();
+    let set = compiler.encode_file_descriptor_set();
+    let schema = Schema::decode("ask.binpb", &set).unwrap();
+    let routes = Routes::build(&schema, &[], &Defaults::default()).unwrap();
+    Api { routes, pool: DescriptorPool::decode(set.as_slice()).unwrap() }
+});
+
+/// The bank with its own configuration, and with the older paths of its document.
+static BANKS: LazyLock<[Api; 3]> = LazyLock::new(|| {
+    [
+        "",
+        "rules: {files: legacy-swift.yaml, annotations: keep}",
+        "rules: {files: legacy-custom.yaml, annotations: keep}",
+    ]
+    .map(|rules| {
+        let text = format!("{}\n{rules}\n", std::fs::read_to_string("config/towbar.yaml").unwrap());
+        let (config, problems) = config::load_text(&text, Path::new("config/towbar.yaml"), &Overrides::default());
+        assert!(problems.is_empty());
+        let schema = Schema::decode("the bank", towbar::protos::DESCRIPTORS).unwrap();
+        let routes = Routes::build(&schema, &config.rpcs, &config.routes).unwrap();
+        Api { routes, pool: DescriptorPool::decode(towbar::protos::DESCRIPTORS).unwrap() }
+    })
+});
+
+const BASE: &str = "http://gateway.test";
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_kind_of_field_comes_back(route in any::<prop::sample::Index>(), choices in choices(), has_nul in any::<bool>()) {
+        check(&KINDS, route.index(KINDS.routes.all().len()), choices, has_nul)?;
+    }
+
+    #[test]
+    fn every_rpc_of_the_bank_comes_back(
+        bank in 0..3_usize, route in any::<prop::sample::Index>(), choices in choices(), has_nul in any::<bool>(),
+    ) {
+        check(&BANKS[bank], route.index(BANKS[bank].routes.all().len()), choices, has_nul)?;
+    }
+}
+
+/// One message by one rule: there is a line that is explained as the message, or a reason that names what is in the way.
+fn check(api: &Api, index: usize, choices: Vec<u32>, has_nul: bool) -> Result<(), TestCaseError> {
+    let route = &api.routes.all()[index];
+    let descriptor = api.pool.get_message_by_name(route.input.name()).unwrap();
+    let json = serde_json::to_string(&message_from(&descriptor, choices)).unwrap();
+    // Most strings at random have one, and what has one is refused in path and query.
+    let json = if has_nul { json } else { json.replace("\\u0000", "") };
+    let body = Body { text: json.as_bytes(), field: None, ignored: &Ignored::default() };
+    // Without the NULs two keys of a map may be one.
+    let Ok(wire) = Request::new(&route.input).encode(Some(body)) else { return Ok(()) };
+    let canonical = codec::reply(&route.input, &wire, &Print::default()).unwrap();
+    match api.routes.invert(route, &wire) {
+        Ok(inverse) => {
+            let line = curl_words(&inverse, BASE);
+            let (rpc, made) =
+                explained(&api.routes, &line).map_err(|error| TestCaseError::fail(format!("{error}: {line}")))?;
+            prop_assert_eq!(&rpc, &route.rpc, "{}", line);
+            let again = codec::reply(&route.input, &made, &Print::default()).unwrap();
+            prop_assert_eq!(String::from_utf8(again).unwrap(), String::from_utf8(canonical).unwrap(), "{}", line);
+            let oracle = |wire: &[u8]| {
+                value_of(&serde_json::to_vec(&DynamicMessage::decode(descriptor.clone(), wire).unwrap()).unwrap())
+            };
+            prop_assert_eq!(oracle(&made), oracle(&wire), "{}", line);
+            // The command takes the first rule that can, and this one can.
+            let (line, refusals) = curl_line(&api.routes, &route.rpc, json.as_bytes(), BASE).unwrap();
+            let (_, made) = explained(&api.routes, &line).unwrap();
+            prop_assert_eq!(oracle(&made), oracle(&wire), "{}", line);
+            prop_assert!(refusals.len() < api.routes.all().iter().filter(|other| other.rpc == route.rpc).count());
+        }
+        Err(reason) => {
+            let canonical = String::from_utf8(canonical).unwrap();
+            prop_assert!(
+                is_true(&reason, &route.input, &canonical),
+                "{} {}: {}: {}",
+                route.method,
+                route.template,
+                reason,
+                canonical
+            );
+            // A body says everything, a path does not.
+            let is_open = !route.template.contains('{') && route.body == towbar::route::BodyRule::Whole;
+            prop_assert!(!is_open, "{} {}: {}: {}", route.method, route.template, reason, canonical);
+        }
+    }
+    Ok(())
+}
+
+/// Whether the message is so. Other reasons than these there are none, but for a request too long for a request line or
+/// with too many keys, which messages at random do not come to.
+fn is_true(reason: &Unsayable, input: &Message, json: &str) -> bool {
+    use towbar::route::FieldUnsayable as Field;
+    match reason {
+        Unsayable::Field { field, problem } => {
+            let value = value_at(input, json, field);
+            let text = value.as_ref().map(ToString::to_string).unwrap_or_default();
+            match problem {
+                Field::Unset | Field::Added => value.is_none(),
+                Field::Nul => text.contains("\\u0000"),
+                Field::Empty => {
+                    ["", "\"\""].contains(&&*text)
+                        || text.contains("//")
+                        || text.contains("\"/")
+                        || text.contains("/\"")
+                }
+                Field::Dots => ["\".", "/.", "./", ".\""].iter().any(|dots| text.contains(dots)),
+                Field::EmptyKey { .. } => text.contains("\"\""),
+                Field::Pattern { .. } => text.starts_with('"'),
+                Field::NoText(NoText::Empty) => text.contains("{}"),
+                Field::NoText(_) => value.is_some(),
+                Field::Lost => false,
+            }
+        }
+        // `fixed/a` is another rpc's; and the bank tells rpcs of one path apart by what is in the query.
+        Unsayable::Elsewhere { rpc, .. } => rpc.ends_with(".Fixed") || rpc.starts_with("io.token."),
+        // A body of `null` sets a Value, and a NullValue, beside which its oneof has nothing else.
+        Unsayable::Refused(error) => {
+            let error = error.to_string();
+            error.contains("`value` is given too") || error.contains("`nothing` is given too")
+        }
+        Unsayable::Nobody(_) | Unsayable::Query(_) | Unsayable::TooLong { .. } | Unsayable::Message(_) => false,
+    }
+}
+
+/// What the JSON has for a field that a reason names, as far as the first list or map.
+fn value_at(input: &Message, json: &str, field: &str) -> Option<serde_json::Value> {
+    let mut value = value_of(json.as_bytes());
+    let mut message = Some(input.clone());
+    for name in field.split('[').next()?.split('.').filter(|name| !name.is_empty()) {
+        let field = message?.field(name)?;
+        value = value.get(&*field.table().json_name)?.clone();
+        message = field.message();
+    }
+    Some(value)
+}
+
+/// What `explain` says of a line that `curl` printed: the rpc and the message.
+fn explained(routes: &Routes, line: &str) -> Result<(String, Vec<u8>), String> {
+    let words = words(line);
+    let (mut method, mut body, mut url) = (None, None, None);
+    let mut words = words.iter().map(String::as_str);
+    assert_eq!(words.next(), Some("curl"));
+    while let Some(word) = words.next() {
+        match word {
+            "-X" => method = words.next(),
+            "--head" => method = Some("HEAD"),
+            "-H" => assert_eq!(words.next(), Some("Content-Type: application/json")),
+            "-d" => body = words.next(),
+            word => assert_eq!(url.replace(word), None),
+        }
+    }
+    let method = method.unwrap_or(if body.is_some() { "POST" } else { "GET" });
+    let target = url.unwrap().strip_prefix(BASE).unwrap();
+    // curl would take these for patterns, or for what no request line has.
+    assert!(!target.contains(['{', '}', '[', ']', '#', ' ', '\\']) && target.is_ascii(), "{target}");
+    let limits = Limits { body: &|_| usize::MAX, forms: true, query: towbar::route::Limits::default() };
+    let request = towbar::explain::Request { method, target, body: body.map(str::as_bytes), is_form: false };
+    let explained = explain(routes, limits, request);
+    match explained.outcome {
+        Outcome::Sent { message, sources } => {
+            assert!(
+                sources.iter().all(|sourced| !sourced.field.is_empty()) || target == "/time" || target == "/object"
+            );
+            Ok((explained.route.unwrap().rpc.clone(), message))
+        }
+        Outcome::Options(allowed) => Err(format!("{allowed:?}")),
+        Outcome::Refused(refusal) => Err(refusal.into_text(towbar::error::Form::Status, None).body().clone()),
+    }
+}
+
+/// The words of a line as a POSIX shell takes them, of what `curl` writes: single quotes and `\'`.
+fn words(line: &str) -> Vec<String> {
+    let (mut words, mut word, mut quoted) = (Vec::new(), None::<String>, false);
+    let mut characters = line.chars();
+    while let Some(c) = characters.next() {
+        match c {
+            '\'' => {
+                quoted = !quoted;
+                word.get_or_insert_default();
+            }
+            c if quoted => word.get_or_insert_default().push(c),
+            ' ' => words.extend(word.take()),
+            '\\' => word.get_or_insert_default().push(characters.next().unwrap()),
+            c => word.get_or_insert_default().push(c),
+        }
+    }
+    assert!(!quoted, "{line}");
+    words.extend(word);
+    words
+}
+
+/// The line for each rule, or why there is none.
+#[test]
+fn a_line_says_all_that_the_message_has() {
+    let url = |rest: &str| format!("curl 'http://gateway.test{rest}'");
+    let json = |words: &str, body: &str, path: &str| {
+        format!("curl {words}-H 'Content-Type: application/json' -d '{body}' 'http://gateway.test{path}'")
+    };
+    for (rule, message, expected) in [
+        ("GET /scalars", "{}", url("/scalars")),
+        (
+            "GET /scalars",
+            r#"{"anInt64":"-5","aFloat":"NaN","aDouble":1e300,"aBool":true,"aString":"a b&c=d+é","someBytes":"+/8=","aSize":7}"#,
+            url("/scalars?an_int64=-5&a_float=NaN&a_double=1e%2B300&a_bool=true&a_string=a%20b%26c%3Dd%2B%C3%A9&some_bytes=%2B/8%3D&a_size=7"),
+        ),
+        ("GET /scalars", r#"{"aString":"a\u0000"}"#, "at a_string: has a NUL character, which neither path nor query may have".to_owned()),
+        ("PUT /scalars/{a_string}", r#"{"anInt32":1,"aString":"it's/50%"}"#, json("-X PUT ", r#"{"anInt32":1}"#, "/scalars/it%27s%2F50%25")),
+        ("PUT /scalars/{a_string}", r#"{"anInt32":1}"#, "at a_string: is empty, and a segment of the path cannot be".to_owned()),
+        ("PUT /scalars/{a_string}", r#"{"aString":".."}"#, "at a_string: would be a dot segment of the path, which boxes on the way take out".to_owned()),
+        // Defaults that are as good as none, all but the bytes.
+        (
+            "GET /scalars/{an_int32}/{a_bool}/{a_size}/{some_bytes}/{a_double}/{an_int64}",
+            r#"{"someBytes":"AA=="}"#,
+            url("/scalars/0/false/0/AA%3D%3D/0/0"),
+        ),
+        ("GET /scalars/fixed/{a_string}", r#"{"aString":"b"}"#, url("/scalars/fixed/b")),
+        ("GET /scalars/fixed/{a_string}", r#"{"aString":"a"}"#, "the request would reach ask.Ask.Fixed, by GET /scalars/fixed/a".to_owned()),
+        ("GET /strings/{a_string=**}", "{}", url("/strings")),
+        ("GET /strings/{a_string=**}", r#"{"aString":"a/b%2Fc%2fd%2/e:f"}"#, url("/strings/a/b%2Fc%2fd%252/e%3Af")),
+        ("GET /strings/{a_string=**}", r#"{"aString":"a//b"}"#, "at a_string: is empty, and a segment of the path cannot be".to_owned()),
+        ("GET /strings/{a_string=**}", r#"{"aString":"a/../b"}"#, "at a_string: would be a dot segment of the path, which boxes on the way take out".to_owned()),
+        ("GET /named/{a_string=a/*/b%20c/**}/end:verb", r#"{"aString":"a/x/b c/d/e%2Ff g"}"#, url("/named/a/x/b%20c/d/e%2Ff%20g/end:verb")),
+        ("GET /named/{a_string=a/*/b%20c/**}/end:verb", r#"{"aString":"a/x/b c"}"#, url("/named/a/x/b%20c/end:verb")),
+        (
+            "GET /named/{a_string=a/*/b%20c/**}/end:verb",
+            r#"{"aString":"a/x/bc/d"}"#,
+            "at a_string: does not fit `a/*/b%20c/**`, which the path has for it".to_owned(),
+        ),
+        ("DELETE /one/*/{a_string=x/*}/**", r#"{"aString":"x/y"}"#, "curl -X DELETE 'http://gateway.test/one/-/x/y'".to_owned()),
+        ("DELETE /one/*/{a_string=x/*}/**", r#"{"aString":"x/y/z"}"#, "at a_string: does not fit `x/*`, which the path has for it".to_owned()),
+        ("GET /keyed", r#"{"anInt32":1,"aString":"a","aBool":true}"#, url("/keyed?n=1&a_bool=true&s=a")),
+        ("POST /text", r#"{"aString":"it's","aBool":true}"#, json("", r#""it'\''s""#, "/text?a_bool=true")),
+        ("POST /text", "{}", json("", "\"\"", "/text")),
+        ("* /any/{a_string}", r#"{"aString":"a"}"#, json("", "{}", "/any/a")),
+        ("HEAD /head", r#"{"aBool":true}"#, "curl --head 'http://gateway.test/head?a_bool=true'".to_owned()),
+        ("GET /optionals", r#"{"anInt32":0,"aBool":false,"someBytes":""}"#, url("/optionals?an_int32=0&a_bool=false&some_bytes=")),
+        ("GET /optionals", r#"{"aString":""}"#, "at a_string: is set and empty, and the query key `text` without a value is as good as none".to_owned()),
+        ("GET /optionals", r#"{"aNode":{}}"#, "at a_node: is a message with nothing in it, which no query key can say".to_owned()),
+        ("PATCH /optionals/{an_int32}", r#"{"anInt32":0,"aNode":{},"aBool":true}"#, json("-X PATCH ", "{}", "/optionals/0?a_bool=true")),
+        ("PATCH /optionals/{an_int32}", r#"{"anInt32":0}"#, json("-X PATCH ", "null", "/optionals/0")),
+        ("PATCH /optionals/{an_int32}", "{}", "at an_int32: is not set, and the path says it".to_owned()),
+        ("POST /optionals/{a_node.count}", "{}", "at a_node: is not set, and would be".to_owned()),
+        ("POST /optionals/{a_node.count}", r#"{"aNode":{"count":7,"name":"a"}}"#, json("", r#"{"aNode":{"name":"a"}}"#, "/optionals/7")),
+        (
+            "GET /lists",
+            r#"{"int32s":[1,-2],"strings":["a","b"],"sizes":["LARGE"],"times":["2026-01-31T12:00:00Z"]}"#,
+            url("/lists?int32s=1&int32s=-2&text=a&text=b&sizes=LARGE&times=2026-01-31T12:00:00Z"),
+        ),
+        ("GET /lists", r#"{"strings":["a",""]}"#, "at strings[1]: is set and empty, and the query key `text` without a value is as good as none".to_owned()),
+        ("GET /lists", r#"{"nodes":[{"name":"a"}]}"#, "at nodes[0].name: stands in a list or map of messages, which no query key can say".to_owned()),
+        ("POST /lists", r#"{"nodes":[{"name":"a"}],"int32s":[1]}"#, json("", r#"[{"name":"a"}]"#, "/lists?int32s=1")),
+        (
+            "GET /maps",
+            r#"{"int32s":{"-1":"a"},"bools":{"true":""},"strings":{"a.b]&":"c","":"d"},"sizes":{"x":"TINY"}}"#,
+            url("/maps?int32s%5B-1%5D=a&bools%5Btrue%5D=&strings%5Ba.b%5D%26%5D=c&strings%5B%5D=d&sizes%5Bx%5D=TINY"),
+        ),
+        ("GET /maps", r#"{"values":{"a":1}}"#, "at values[a]: stands in a list or map of messages, which no query key can say".to_owned()),
+        ("GET /maps", r#"{"nodes":{"a":{"count":1}}}"#, "at nodes[a].count: stands in a list or map of messages, which no query key can say".to_owned()),
+        ("PUT /nodes/{child.name}", r#"{"child":{"name":"a","child":{"child":{}}},"name":"b"}"#, json("-X PUT ", r#"{"child":{"child":{}}}"#, "/nodes/a?name=b")),
+        ("GET /choices", r#"{"nothing":null}"#, url("/choices?nothing=NULL_VALUE")),
+        ("GET /choices/{text}", r#"{"number":1}"#, "at text: is not set, and the path says it".to_owned()),
+        (
+            "POST /values",
+            r#"{"number":1}"#,
+            "the request would be refused: at number: `value` is given too, and only one of the oneof `kind` can be, in the query".to_owned(),
+        ),
+        ("GET /known", r#"{"object":{}}"#, "at object: is a google.protobuf.Struct, which no query key can say".to_owned()),
+        ("GET /known", r#"{"mask":"name,child.someTags","duration":"-1.500s"}"#, url("/known?duration=-1.500s&mask=name,child.someTags")),
+        ("PUT /names", r#"{"@id":"a"}"#, json("-X PUT ", r#"{"@id":"a"}"#, "/names")),
+        ("GET /names", r#"{"@id":"a"}"#, url("/names?renamed=a")),
+        ("GET /wallets", r#"{"cards":{"4711":{"year":1}}}"#, "at cards[...].year: stands in a list or map of messages, which no query key can say".to_owned()),
+        (
+            "GET /orders/{id}",
+            r#"{"id":"a","[cases.legacy.comment]":"b"}"#,
+            "at [cases.legacy.comment]: is an extension, or in one, which no query key can say".to_owned(),
+        ),
+        ("GET /orders/{id}", r#"{"id":"a","note":{"text":"b"},"grade":"GOOD"}"#, url("/orders/a?grade=GOOD&note.text=b")),
+        ("GET /time", "\"1970-01-01T00:00:00Z\"", url("/time")),
+    ] {
+        let route = KINDS.routes.all().iter().find(|route| format!("{} {}", route.method, route.path()) == rule).unwrap();
+        let body = Body { text: message.as_bytes(), field: None, ignored: &Ignored::default() };
+        let wire = Request::new(&route.input).encode(Some(body)).unwrap();
+        let made = KINDS.routes.invert(route, &wire).map(|inverse| curl_words(&inverse, BASE));
+        assert_eq!(made.unwrap_or_else(|reason| reason.to_string()), expected, "{rule} {message}");
+    }
+}
+
+#[test]
+fn a_request_line_has_its_limits() {
+    let route = &KINDS.routes.all()[0];
+    let text = |length: usize| format!(r#"{{"aString":"{}"}}"#, "a".repeat(length));
+    let list = KINDS.routes.all().iter().find(|route| route.rpc == "ask.Ask.Lists").unwrap();
+    for (route, message, expected) in [
+        (route, text(16_376), None),
+        (
+            route,
+            text(16_377),
+            Some("the request would be refused: expected a query of at most 16384 bytes, found more"),
+        ),
+        (route, text(65_517), Some("path and query would have 65535 bytes, and 65534 are the most")),
+        (list, format!(r#"{{"int32s":{:?}}}"#, [1; 512]), None),
+        (
+            list,
+            format!(r#"{{"int32s":{:?}}}"#, [1; 513]),
+            Some("the request would be refused: expected at most 512 query pairs, found more"),
+        ),
+    ] {
+        let body = Body { text: message.as_bytes(), field: None, ignored: &Ignored::default() };
+        let wire = Request::new(&route.input).encode(Some(body)).unwrap();
+        let refused = KINDS.routes.invert(route, &wire).err().map(|reason| reason.to_string());
+        assert_eq!(refused.as_deref(), expected);
+    }
+}
+
+/// The shell itself reads the words so.
+#[test]
+fn a_shell_gives_curl_what_was_meant() {
+    for text in [
+        "it's",
+        "a\"b\\c$(touch x)`y`!",
+        "'",
+        "''\\'",
+        "line\nline",
+        "é 漢 😀",
+        "-d @file",
+        "~ * ? [a] {b,c} # ; & | < >",
+    ] {
+        let json = serde_json::json!({ "aString": text }).to_string();
+        for rule in [1, 8, 9] {
+            let route = &KINDS.routes.all()[rule];
+            let body = Body { text: json.as_bytes(), field: None, ignored: &Ignored::default() };
+            let wire = Request::new(&route.input).encode(Some(body)).unwrap();
+            let line = curl_words(&KINDS.routes.invert(route, &wire).unwrap(), BASE);
+            let script = format!("curl() {{ for word; do printf '%s\\0' \"$word\"; done; }}\n{line}");
+            let shell = Command::new("sh").args(["-c", &script]).output().unwrap();
+            assert!(shell.status.success(), "{line}");
+            let given = String::from_utf8(shell.stdout).unwrap();
+            let given: Vec<&str> = given.split_terminator('\0').collect();
+            assert_eq!(given, words(&line)[1..], "{line}");
+        }
+    }
+}
