@@ -98,7 +98,7 @@ fn use_message(message: &Message) {
 
 /// The message types by the first byte of an input, `0` for the first: those of the conformance suite, then those of
 /// `tests/cases/`. New ones go last: every file of the corpus has its byte already.
-pub const TYPES: [&str; 21] = [
+pub const TYPES: [&str; 22] = [
     "protobuf_test_messages.editions.TestAllTypesEdition2023",
     "protobuf_test_messages.proto2.TestAllRequiredTypesProto2",
     "protobuf_test_messages.proto2.TestAllTypesProto2",
@@ -120,6 +120,7 @@ pub const TYPES: [&str; 21] = [
     "cases.legacy.Parcel",
     "cases.legacy.Folder",
     "cases.legacy.Papers",
+    "cases.Linked",
 ];
 
 /// The first byte that stands for a message type.

@@ -46,10 +46,14 @@ impl<'a> Decoder<'a> {
         let url = std::str::from_utf8(url).map_err(|_| Box::new(DecodeProblem::AnyType))?;
         let name = url.split_once('/').and_then(|_| url.rsplit('/').next());
         let inner = name.and_then(|name| self.tables.find(name)).ok_or(Box::new(DecodeProblem::AnyType))?;
+        let table = self.tables.message(inner);
+        if table.by_name("@type").is_some() {
+            // A field of this name (`json_name`) would stand beside the type's.
+            return Err(DecodeProblem::NoForm { message: table.name.to_string() }.into());
+        }
         self.out.extend_from_slice(b"{\"@type\":");
         put_string(&mut self.out, url);
         self.out.push(b',');
-        let table = self.tables.message(inner);
         if table.known == Known::No {
             self.nested(|this| this.fields(table, value.into()))?;
             self.close(b'}');

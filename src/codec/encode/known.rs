@@ -61,6 +61,9 @@ impl Encoder<'_> {
         let Some(inner) = name.and_then(|name| self.tables.find(name)) else {
             return Err(self.unexpected_text("an @type that the descriptors have".to_owned()));
         };
+        if self.tables.message(inner).by_name("@type").is_some() {
+            return Err(self.unexpected_text("an @type whose message has no field of that name".to_owned()));
+        }
         wire::put_tag(&mut self.out, 1, LENGTH);
         wire::put_bytes(&mut self.out, url.as_bytes());
         let before = self.out.len();
