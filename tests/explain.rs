@@ -285,6 +285,19 @@ fn explain_takes_a_url_a_form_and_standard_input() {
     assert!(String::from_utf8(output.stdout).unwrap().contains("items[0].name  body    \"a\"\n"));
 }
 
+#[test]
+fn explain_knows_a_key_that_is_passed_over_from_one_of_a_map() {
+    let folder = shop();
+    folder.write("towbar.yaml", CONFIG.replace("[utm]", "all"));
+    let (code, said) = explained(&folder, &["GET /orders/7?notes[door]=&notes.x=1&utm=7"]);
+    let list = "FIELD       SOURCE  VALUE\n\
+                id          path    \"7\"\n\
+                notes[...]  query   (not shown)\n\
+                notes.x     query   (no such field, passed over)\n\
+                utm         query   (no such field, passed over)\n";
+    assert_eq!((code, said.split("\n\n").nth(1)), (Some(0), list.strip_suffix('\n')), "{said}");
+}
+
 /// The line for grpcurl has what reaches the backend: its file, its certificates, its name.
 #[test]
 fn the_grpcurl_line_knows_schema_and_backend() {

@@ -36,6 +36,11 @@ impl Route {
         read.map_err(|(key, problem)| EncodeError::Form { key, problem })
     }
 
+    /// Whether a query key names an entry of a map.
+    pub(super) fn is_entry(&self, key: &str) -> bool {
+        self.resolve_entry(key, Keys::Query { body_is_whole: false }).is_some()
+    }
+
     /// On an error also the key, as it may be shown.
     fn read_keys(&self, request: &mut Request, pairs: &Query, keys: Keys) -> Result<(), (String, QueryProblem)> {
         let mut given: Vec<FieldPath> = Vec::new();

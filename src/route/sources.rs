@@ -70,9 +70,8 @@ impl Route {
                 _ if value.is_empty() && self.may_be_empty(key) => Said::Empty,
                 Some(path) if is_known(&path.to_string()) => continue,
                 Some(_) => Said::Default,
-                None if self.unknown_keys.cover(key) => Said::PassedOver,
-                // An entry of a map.
-                None => continue,
+                None if self.is_entry(key) => continue,
+                None => Said::PassedOver,
             };
             sources.push(Sourced { field: key.to_owned(), source: Source::Query, value: said });
         }
