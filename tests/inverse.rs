@@ -397,7 +397,7 @@ fn a_request_line_has_its_limits() {
     let text = |length: usize| format!(r#"{{"aString":"{}"}}"#, "a".repeat(length));
     let list = KINDS.routes.all().iter().find(|route| route.rpc == "ask.Ask.Lists").unwrap();
     for (route, message, expected) in [
-        (route, text(16_376), None),
+        (route, text(16_375), None),
         (
             route,
             text(16_377),
