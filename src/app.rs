@@ -4,9 +4,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use rustls::ServerConfig;
 
+use crate::certs::{self, Asked, Finding, Level, Usage};
 use crate::config::Config;
 use crate::listener::{self, Listener, Plain, Recipe, Served};
 use crate::metadata::Metadata;
@@ -15,7 +17,7 @@ use crate::proxy::{self, Door, Gateway};
 use crate::reflection;
 use crate::route::{Route, Routes};
 use crate::schema::{Schema, Source};
-use crate::tls::{self, Identity, Trust};
+use crate::tls::{self, Identity, IdentityFiles, Trust};
 use crate::upstream::Upstream;
 
 /// What is served, and how it is exchanged for something else.
@@ -28,6 +30,7 @@ pub struct App {
     gateway: Arc<Gateway>,
     /// Of the upstreams, if there are several.
     names: Vec<String>,
+    warnings: Vec<String>,
 }
 
 /// A gateway that holds its port.
@@ -47,8 +50,10 @@ impl App {
     /// Everything wrong, in one list.
     pub async fn new(config: Config, mut problems: Vec<Problem>) -> Result<Self, Vec<Problem>> {
         let upstreams = upstreams(&config, &mut problems);
+        let warnings = check_certificates(&config, &mut problems);
         let schema = schema(&config, &upstreams).await;
-        Self::join(config, schema, upstreams, problems)
+        let app = Self::join(config, schema, upstreams, problems)?;
+        Ok(Self { warnings, ..app })
     }
 
     /// The same with descriptors and a backend that are at hand. Where one is missing, `problems` has the reason.
@@ -82,7 +87,13 @@ impl App {
         let names = config.upstreams.into_iter().map(|upstream| upstream.name).collect();
         let metadata = Metadata::new(config.metadata);
         let gateway = Gateway::new(schema, routes, upstreams, metadata, config.proxy);
-        Ok(Self { listen, tls, gateway: Arc::new(gateway), names })
+        Ok(Self { listen, tls, gateway: Arc::new(gateway), names, warnings: Vec::new() })
+    }
+
+    /// What is to be looked at soon, though it does not keep anything from starting.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// A line for each upstream, if there are several: its name, how many routes it answers, and where it is.
@@ -217,6 +228,36 @@ async fn schema(config: &Config, upstreams: &[Option<Upstream>]) -> Option<Resul
     }
     problems.extend(schema.err().into_iter().flatten());
     Some(Err(problems))
+}
+
+/// The rules of `towbar certs check`, for each end by itself. What cannot be read is told by who reads it.
+fn check_certificates(config: &Config, problems: &mut Vec<Problem>) -> Vec<String> {
+    let identity = |usage, files: &IdentityFiles| {
+        Identity::load(files).ok().map(|_| (usage, vec![files.cert.clone(), files.key.clone()]))
+    };
+    let bundle = |file: &PathBuf| Trust::load(file).ok().map(|_| (Usage::Trust, vec![file.clone()]));
+    let mut asked = Vec::new();
+    if let Some(tls) = config.listen.as_ref().and_then(|listen| listen.tls.as_ref()) {
+        asked.extend(identity(Usage::Server, &tls.identity));
+        asked.extend(tls.client_ca.as_ref().and_then(bundle));
+    }
+    for upstream in config.upstream.iter().chain(config.upstreams.iter().map(|upstream| &upstream.config)) {
+        asked.extend(upstream.tls.identity.as_ref().and_then(|files| identity(Usage::Client, files)));
+        asked.extend(upstream.tls.ca.as_ref().and_then(bundle));
+    }
+    let mut warnings = Vec::new();
+    for (usage, files) in asked {
+        let report = certs::check(&Asked { files, usage: Some(usage), ..Asked::default() }, SystemTime::now());
+        for Finding { level, place, message } in report.findings {
+            let problem = Problem::at(place, message);
+            match level {
+                Level::Error => problems.push(problem),
+                Level::Warning if !warnings.contains(&problem.to_string()) => warnings.push(problem.to_string()),
+                Level::Warning | Level::Note => {}
+            }
+        }
+    }
+    warnings
 }
 
 fn with_routes(schema: Schema, config: &Config) -> Result<(Schema, Routes), Vec<Problem>> {

@@ -10,7 +10,7 @@
 //! codec                                  JSON <-> wire
 //! route                                  method, path, query -> message
 //! tls  metadata                          parts
-//! upstream  listener                     the two ends
+//! upstream  listener  certs              the two ends; certificates as files
 //! telemetry                              what is told of a call
 //! error  reflection                      every refusal -> status and body; descriptors from a server
 //! stream                                 calls of several messages
@@ -25,6 +25,7 @@ pub mod answer;
 pub mod app;
 pub mod bank;
 pub mod block;
+pub mod certs;
 pub mod cli;
 pub mod codec;
 pub mod config;

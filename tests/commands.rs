@@ -118,6 +118,7 @@ fn help_lists_the_commands() {
         "  routes   Print the route table: method, path, rpc, body, query keys",
         "  explain  Say what becomes of a request: its rule, its message, or its refusal; nothing is sent",
         "  curl     Print a curl line for a message: what `explain` says, the other way round",
+        "  certs    Make certificates, and say what is wrong with those that there are",
         "  demo     Run a sample bank and the gateway in front of it, with throw-away certificates",
         "  help     Print this message or the help of the given subcommand(s)",
     ];

@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod certs;
 mod curl;
 mod demo;
 mod explain;
@@ -13,6 +14,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::certs::{Asked, Wanted};
 use crate::config::Overrides;
 use crate::problem::Problem;
 
@@ -36,6 +38,9 @@ enum Command {
     Explain(explain::Asked),
     /// Print a curl line for a message: what `explain` says, the other way round
     Curl(curl::Asked),
+    /// Make certificates, and say what is wrong with those that there are
+    #[command(subcommand)]
+    Certs(certs::Certs),
     /// Run a sample bank and the gateway in front of it, with throw-away certificates
     Demo {
         /// Where the gateway listens
@@ -97,6 +102,13 @@ pub fn run() -> ExitCode {
         Command::Routes(settings) => done(routes::print(&settings)),
         Command::Explain(asked) => explain::print(&asked),
         Command::Curl(asked) => curl::print(&asked),
+        Command::Certs(certs::Certs::Check { files, profile, usage, name }) => {
+            let (profile, usage) = (profile.map(Into::into), usage.map(Into::into));
+            return certs::check(&Asked { files, usage, profile, name });
+        }
+        Command::Certs(certs::Certs::New { name, profile, key, days, out }) => {
+            done(certs::new(&Wanted { name, profile: profile.map(Into::into), key: key.into(), days }, &out))
+        }
         Command::Demo { listen } => done(demo::run(&listen)),
     };
     match outcome {

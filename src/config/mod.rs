@@ -27,7 +27,7 @@ use crate::codec::Print;
 use crate::problem::Problem;
 use crate::route::{self, Limits, RpcOptions, UnknownKeys};
 use crate::stream::Format;
-use crate::tls::{IdentityFiles, PinError};
+use crate::tls::{IdentityFiles, Pin, PinError};
 use crate::{listener, metadata, proxy, stream, upstream};
 use reader::{Noted, Problems, Read, Section, Value};
 pub use upstreams::{Reflection, Upstream};
@@ -285,8 +285,7 @@ impl<'a> Source<'a> {
         let section = value.section(&["cert", "key", "ca", "pins", "server_name"])?;
         let identity = self.identity(section);
         let ca = self.path(section, "ca");
-        let pin =
-            |value: Value| value.parsed("a pin", |text| text.parse().map_err(|error: PinError| error.to_string()));
+        let pin = |value: Value| value.parsed("a pin", pin);
         let pins = section.value("pins").map_or_else(Vec::new, |pins| pins.one_or_more("pins", pin));
         if let (Some(pins), Some(_)) = (section.value("pins"), section.value("ca")) {
             return Err(pins.wrong("pins take the place of `ca`; leave one of them out"));
@@ -466,6 +465,17 @@ fn unknown_keys(value: &Value) -> UnknownKeys {
         return UnknownKeys::All;
     }
     UnknownKeys::Listed(value.each(|item| item.parsed("a query key", value::query_key)))
+}
+
+/// A pin of a key that is not everybody's.
+fn pin(text: &str) -> Result<Pin, String> {
+    let pin: Pin = text.parse().map_err(|error: PinError| error.to_string())?;
+    if pin.is_published() {
+        return Err(
+            "the private key of this one is published with the sample bank: whoever has it may be anybody".to_owned()
+        );
+    }
+    Ok(pin)
 }
 
 fn listen_address(value: Value) -> Read<String> {

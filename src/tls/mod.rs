@@ -20,7 +20,7 @@ use rustls::{ClientConfig, InconsistentKeys, RootCertStore, ServerConfig, Suppor
 use crate::problem::Problem;
 
 use pin::{Check, Verifier};
-pub use pin::{Pin, PinError, explain};
+pub use pin::{PUBLISHED_KEY, Pin, PinError, explain};
 
 /// Where an end's certificate chain and private key are.
 #[derive(Debug, Clone, PartialEq, Eq)]

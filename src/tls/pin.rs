@@ -33,6 +33,12 @@ enum Of {
     Key,
 }
 
+/// SHA-256 of the public key whose private key is published with Token's sample banks: whoever shows it may be anybody.
+pub const PUBLISHED_KEY: [u8; 32] = [
+    0x2f, 0xfb, 0xd9, 0xc8, 0x3b, 0x07, 0x03, 0x5f, 0xf7, 0x01, 0x13, 0x34, 0xbb, 0x34, 0x95, 0x11, 0x3f, 0xf0, 0x5c,
+    0x6f, 0xac, 0xa0, 0x58, 0x47, 0x1a, 0xb7, 0xd6, 0xd5, 0x21, 0x31, 0x0e, 0xcf,
+];
+
 const CERTIFICATE: &str = "cert-sha256:";
 const KEY: &str = "spki-sha256:";
 
@@ -62,6 +68,12 @@ impl fmt::Display for Pin {
 }
 
 impl Pin {
+    /// Whether it is that of [`PUBLISHED_KEY`].
+    #[must_use]
+    pub fn is_published(&self) -> bool {
+        self.of == Of::Key && self.digest == PUBLISHED_KEY
+    }
+
     fn certificate(der: &[u8]) -> Self {
         Self { of: Of::Certificate, digest: sha256(der) }
     }
@@ -109,6 +121,7 @@ impl ServerCertVerifier for Verifier {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
+        refuse_published(certificate)?;
         match &self.certificate {
             Check::Pinned(pins) => verify_pinned(pins, certificate, now),
             Check::Standard(standard) => standard
@@ -159,6 +172,14 @@ fn verify_pinned(
         return Err(CertificateError::Expired.into());
     }
     Ok(ServerCertVerified::assertion())
+}
+
+fn refuse_published(certificate: &[u8]) -> Result<(), rustls::Error> {
+    let (_, parsed) = X509Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding)?;
+    if sha256(parsed.tbs_certificate.subject_pki.raw) == PUBLISHED_KEY {
+        return Err(other("the private key of the server's certificate is published with the sample bank".to_owned()));
+    }
+    Ok(())
 }
 
 fn with_advice(error: rustls::Error, certificate: &[u8]) -> rustls::Error {

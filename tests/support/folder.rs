@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "a test may panic, and uses a part of its support")]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -55,9 +56,16 @@ impl Folder {
         self
     }
 
+    /// Writes a private key, which nobody else may read.
+    pub fn write_key(&self, name: &str, pem: impl AsRef<[u8]>) -> &Self {
+        self.write(name, pem);
+        fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o600)).unwrap();
+        self
+    }
+
     /// Writes a certificate and its key.
     pub fn write_identity(&self, cert: &str, key: &str, identity: &Issued) -> &Self {
-        self.write(cert, identity.certificate_pem()).write(key, identity.key_pem())
+        self.write(cert, identity.certificate_pem()).write_key(key, identity.key_pem())
     }
 
     /// Copies a folder of the repository.

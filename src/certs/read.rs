@@ -1,0 +1,109 @@
+//! PEM files: their certificates and private keys, whatever else is in them.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use rustls::crypto::aws_lc_rs::sign::any_supported_type;
+use rustls::pki_types::pem::{PemObject as _, SectionKind};
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer};
+
+use super::facts::Certificate;
+use super::{Finding, Level};
+
+/// What some files hold.
+#[derive(Default)]
+pub(super) struct Material {
+    pub(super) certificates: Vec<Certificate>,
+    pub(super) keys: Vec<Key>,
+}
+
+/// A private key of a file. Only what may be told of it.
+pub(super) struct Key {
+    pub(super) place: String,
+    pub(super) form: Form,
+    /// SubjectPublicKeyInfo of its public half, DER.
+    pub(super) key_info: Option<Vec<u8>>,
+    /// Whether others than its owner may read the file.
+    pub(super) is_open: bool,
+}
+
+/// How a key is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Pkcs8,
+    Pkcs1,
+    Sec1,
+}
+
+impl Key {
+    pub(super) fn is_of(&self, certificate: &Certificate) -> bool {
+        self.key_info.as_ref() == Some(&certificate.key_info)
+    }
+
+    pub(super) fn described(&self, certificates: &[Certificate]) -> String {
+        let form = match self.form {
+            Form::Pkcs8 => "PKCS#8",
+            Form::Pkcs1 => "PKCS#1",
+            Form::Sec1 => "SEC1",
+        };
+        let of = certificates.iter().find(|certificate| self.is_of(certificate));
+        let of = of.map_or_else(String::new, |certificate| format!(", of {}", certificate.place));
+        format!("{}\n  private key, {form}{of}", self.place)
+    }
+}
+
+/// Reads the files; what cannot be read is found.
+pub(super) fn read(files: &[PathBuf], findings: &mut Vec<Finding>) -> Material {
+    let mut material = Material::default();
+    for file in files {
+        if let Err(message) = read_file(file, &mut material) {
+            findings.push(Finding { level: Level::Error, place: file.display().to_string(), message });
+        }
+    }
+    material
+}
+
+fn read_file(file: &Path, material: &mut Material) -> Result<(), String> {
+    let text = fs::read(file).map_err(|error| error.to_string())?;
+    let sections: Result<Vec<(SectionKind, Vec<u8>)>, _> = <(SectionKind, Vec<u8>)>::pem_slice_iter(&text).collect();
+    let sections = sections.map_err(|error| format!("expected PEM, found {error}"))?;
+    let count = sections.iter().filter(|(kind, _)| *kind == SectionKind::Certificate).count();
+    let is_open = fs::metadata(file).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0);
+    let (mut number, before) = (0, material.keys.len());
+    for (kind, der) in sections {
+        let place = file.display().to_string();
+        let (form, key) = match kind {
+            SectionKind::Certificate => {
+                number += 1;
+                let place = if count > 1 { format!("{place}, certificate {number}") } else { place };
+                let read = Certificate::read(place, der);
+                let wrong = || format!("certificate {number}: expected an X.509 certificate, found something else");
+                material.certificates.push(read.ok_or_else(wrong)?);
+                continue;
+            }
+            SectionKind::PrivateKey => (Form::Pkcs8, PrivateKeyDer::from(PrivatePkcs8KeyDer::from(der))),
+            SectionKind::RsaPrivateKey => (Form::Pkcs1, PrivateKeyDer::from(PrivatePkcs1KeyDer::from(der))),
+            SectionKind::EcPrivateKey => (Form::Sec1, PrivateKeyDer::from(PrivateSec1KeyDer::from(der))),
+            _ => continue,
+        };
+        let key = any_supported_type(&key).map_err(|_| {
+            "expected an RSA (2048 bits or more), ECDSA or Ed25519 private key, found one that cannot be used"
+                .to_owned()
+        })?;
+        let key_info = key.public_key().map(|info| info.as_ref().to_vec());
+        material.keys.push(Key { place, form, key_info, is_open });
+    }
+    let is_encrypted = text.windows(ENCRYPTED.len()).any(|window| window == ENCRYPTED);
+    if is_encrypted && material.keys.len() == before {
+        return Err(
+            "the private key is encrypted: `openssl pkey -in FILE -out NEW` writes it without a pass phrase".to_owned()
+        );
+    }
+    if number == 0 && material.keys.len() == before {
+        return Err("expected certificates or a private key (PEM), found none".to_owned());
+    }
+    Ok(())
+}
+
+const ENCRYPTED: &[u8] = b"ENCRYPTED";

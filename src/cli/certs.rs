@@ -1,0 +1,150 @@
+//! `towbar certs`: a new certificate with its key, and what certificates and keys hold.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use clap::{Subcommand, ValueEnum};
+
+use super::{Outcome, REFUSED};
+use crate::certs::{self, Asked, Finding, Level, Report, Wanted};
+use crate::problem::Problem;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Certs {
+    /// Make a private key and a self-signed certificate: key.pem and cert.pem
+    New {
+        /// The common name, exactly as it shall stand in the certificate
+        name: String,
+        /// The network that it is for
+        #[arg(long)]
+        profile: Option<Profile>,
+        /// The kind of key
+        #[arg(long, default_value = "p256")]
+        key: KeyType,
+        /// For how many days; by default 365, with the profile thales 730
+        #[arg(long)]
+        days: Option<u32>,
+        /// Where to write the two files
+        #[arg(long, value_name = "FOLDER", default_value = ".")]
+        out: PathBuf,
+    },
+    /// Say what certificates and keys hold, and everything that is wrong with them
+    Check {
+        /// Certificates and keys, PEM
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// The network whose rules count besides
+        #[arg(long)]
+        profile: Option<Profile>,
+        /// What they are for
+        #[arg(long = "for", value_name = "USE")]
+        usage: Option<Usage>,
+        /// The common name that there must be; of a server the host's name
+        #[arg(long)]
+        name: Option<String>,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum Profile {
+    Token,
+    Thales,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum Usage {
+    /// Shown to callers
+    Server,
+    /// Shown to an upstream
+    Client,
+    /// A bundle of authorities that are trusted
+    Trust,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum KeyType {
+    P256,
+    P384,
+    Rsa2048,
+    Rsa4096,
+}
+
+/// Says what is in the files. The exit code is that of a refused start if something is wrong.
+pub(super) fn check(asked: &Asked) -> ExitCode {
+    let report = certs::check(asked, SystemTime::now());
+    print(&report);
+    if report.errors() == 0 { ExitCode::SUCCESS } else { ExitCode::from(REFUSED) }
+}
+
+/// Writes the two files, and never over others.
+pub(super) fn new(wanted: &Wanted, out: &Path) -> Outcome {
+    let made = certs::make(wanted, SystemTime::now()).map_err(|error| vec![Problem::new(error)])?;
+    let (key, cert) = (out.join("key.pem"), out.join("cert.pem"));
+    let taken = [&key, &cert].into_iter().filter(|file| file.symlink_metadata().is_ok());
+    let taken: Vec<Problem> = taken.map(|file| Problem::at(file.display(), "is there already")).collect();
+    if !taken.is_empty() {
+        return Err(taken);
+    }
+    write(&key, &made.key, 0o600)?;
+    write(&cert, &made.certificate, 0o644)?;
+    let asked = Asked { files: vec![cert, key], usage: None, profile: wanted.profile, name: Some(wanted.name.clone()) };
+    print(&certs::check(&asked, SystemTime::now()));
+    Ok(())
+}
+
+/// The file is nobody else's to read, from its first byte on.
+fn write(file: &Path, text: &str, mode: u32) -> Outcome {
+    let opened = OpenOptions::new().write(true).create_new(true).mode(mode).open(file);
+    let written = opened.and_then(|mut opened| opened.write_all(text.as_bytes()));
+    written.map_err(|error| vec![Problem::at(file.display(), error)])
+}
+
+fn print(report: &Report) {
+    report.facts.iter().for_each(|fact| println!("{fact}"));
+    println!();
+    report.findings.iter().for_each(|finding| println!("{finding}"));
+    println!("{}", summary(&report.findings));
+}
+
+fn summary(findings: &[Finding]) -> String {
+    let count = |level: Level| findings.iter().filter(|finding| finding.level == level).count();
+    let counted = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
+    match (count(Level::Error), count(Level::Warning)) {
+        (0, 0) => "all is well".to_owned(),
+        (errors, warnings) => format!("{}, {}", counted(errors, "error"), counted(warnings, "warning")),
+    }
+}
+
+impl From<Profile> for certs::Profile {
+    fn from(profile: Profile) -> Self {
+        match profile {
+            Profile::Token => Self::Token,
+            Profile::Thales => Self::Thales,
+        }
+    }
+}
+
+impl From<Usage> for certs::Usage {
+    fn from(usage: Usage) -> Self {
+        match usage {
+            Usage::Server => Self::Server,
+            Usage::Client => Self::Client,
+            Usage::Trust => Self::Trust,
+        }
+    }
+}
+
+impl From<KeyType> for certs::KeyType {
+    fn from(key: KeyType) -> Self {
+        match key {
+            KeyType::P256 => Self::P256,
+            KeyType::P384 => Self::P384,
+            KeyType::Rsa2048 => Self::Rsa2048,
+            KeyType::Rsa4096 => Self::Rsa4096,
+        }
+    }
+}
