@@ -17,7 +17,7 @@ use crate::proxy::{self, Door, Gateway};
 use crate::reflection;
 use crate::route::{Route, Routes};
 use crate::schema::{Schema, Source};
-use crate::tls::{self, Identity, IdentityFiles, Trust};
+use crate::tls::{self, Clients, Identity, IdentityFiles, Trust};
 use crate::upstream::Upstream;
 
 /// What is served, and how it is exchanged for something else.
@@ -150,11 +150,15 @@ impl App {
     pub async fn bind(&self) -> Result<Bound, Problem> {
         let Self { listen, gateway, .. } = &self;
         let scheme = if self.tls.is_some() { "https" } else { "http" };
-        let asks = listen.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
+        let asks = match &listen.tls {
+            Some(tls) if tls.client_ca.is_none() && tls.clients.is_empty() => "",
+            Some(tls) if tls.client_optional => ", client certificate asked for",
+            Some(_) => ", client certificate required",
+            None => "",
+        };
         let bound = Listener::bind(&listen.address, None, Plain::Http1).await;
         let bound = bound.and_then(|listener| listener.address().map(|address| (listener, address)));
         let (listener, address) = bound.map_err(|error| not_bound(&listen.address, &error))?;
-        let asks = if asks { ", client certificate required" } else { "" };
         let routes = gateway.routes.all().len();
         let backends: Vec<String> = gateway.upstreams.iter().map(|upstream| upstream.address.to_string()).collect();
         let (noun, backends) = (if routes == 1 { "route" } else { "routes" }, backends.join(", "));
@@ -268,14 +272,16 @@ fn with_routes(schema: Schema, config: &Config) -> Result<(Schema, Routes), Vec<
 fn server_tls(listen: &listener::Config) -> Result<Option<Arc<ServerConfig>>, Vec<Problem>> {
     let Some(files) = &listen.tls else { return Ok(None) };
     let identity = Identity::load(&files.identity);
-    let clients = files.client_ca.as_deref().map(Trust::load).transpose();
-    match (identity, clients) {
-        (Ok(identity), Ok(clients)) => {
-            let config = tls::server(identity, clients.as_ref(), &[b"h2", b"http/1.1"]);
+    let trust = files.client_ca.as_deref().map(Trust::load).transpose();
+    match (identity, trust) {
+        (Ok(identity), Ok(trust)) => {
+            let clients = Clients { optional: files.client_optional, trust, pinned: files.clients.clone() };
+            let clients = Some(clients).filter(|clients| clients.trust.is_some() || !clients.pinned.is_empty());
+            let config = tls::server_for(identity, clients.as_ref(), &[b"h2", b"http/1.1"]);
             config.map(Some).map_err(|problem| vec![problem])
         }
-        (identity, clients) => {
-            Err(identity.err().into_iter().flatten().chain(clients.err().into_iter().flatten()).collect())
+        (identity, trust) => {
+            Err(identity.err().into_iter().flatten().chain(trust.err().into_iter().flatten()).collect())
         }
     }
 }

@@ -27,7 +27,7 @@ use crate::codec::Print;
 use crate::problem::Problem;
 use crate::route::{self, Limits, RpcOptions, UnknownKeys};
 use crate::stream::Format;
-use crate::tls::{IdentityFiles, Pin, PinError};
+use crate::tls::{Client, IdentityFiles, Pin, PinError};
 use crate::{listener, metadata, proxy, stream, upstream};
 use reader::{Noted, Problems, Read, Section, Value};
 pub use upstreams::{Reflection, Upstream};
@@ -254,11 +254,21 @@ impl<'a> Source<'a> {
     }
 
     fn listen_tls(&self, value: Value) -> Read<listener::TlsFiles> {
-        let section = value.section(&["cert", "key", "client_ca"])?;
+        let section = value.section(&["cert", "key", "client_ca", "clients", "client_auth"])?;
         let identity = self.identity(section);
         let client_ca = self.path(section, "client_ca");
+        let clients = section.value("clients").map_or(Ok(Vec::new()), clients);
+        let is_optional = |value: Value| value.parsed("`required` or `optional`", value::is_optional);
+        let optional = section.value("client_auth").map(is_optional).transpose();
+        if let Some(auth) = section.value("client_auth")
+            && section.value("client_ca").is_none()
+            && section.value("clients").is_none()
+        {
+            return Err(auth.wrong("nobody is known by a certificate: set `client_ca` or `clients`, or leave it out"));
+        }
         let identity = identity?.ok_or_else(|| value.wrong("`cert` and `key` are missing"))?;
-        Ok(listener::TlsFiles { identity, client_ca: client_ca? })
+        let (client_ca, clients, client_optional) = (client_ca?, clients?, optional?.unwrap_or(false));
+        Ok(listener::TlsFiles { identity, client_ca, clients, client_optional })
     }
 
     fn upstream(&self, value: Value) -> Read<upstream::Config> {
@@ -465,6 +475,22 @@ fn unknown_keys(value: &Value) -> UnknownKeys {
         return UnknownKeys::All;
     }
     UnknownKeys::Listed(value.each(|item| item.parsed("a query key", value::query_key)))
+}
+
+/// Callers by names of the operator's own, each with its pins, which are no other's.
+fn clients(value: Value) -> Read<Vec<Client>> {
+    let mut clients: Vec<Client> = Vec::new();
+    for (_, named) in value.named()? {
+        let pins = named.one_or_more("pins", |item| {
+            let read = item.parsed("a pin", pin)?;
+            match clients.iter().find(|client| client.pins.contains(&read)) {
+                Some(other) => Err(item.wrong(format!("this pin is that of `{}` already", other.name))),
+                None => Ok(read),
+            }
+        });
+        clients.push(Client { name: named.name().to_owned(), pins });
+    }
+    if clients.is_empty() { Err(value.wrong("expected clients by their names, found none")) } else { Ok(clients) }
 }
 
 /// A pin of a key that is not everybody's.

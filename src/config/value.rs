@@ -223,6 +223,15 @@ pub(super) fn form(text: &str) -> Result<Form, String> {
     Form::named(text).ok_or_else(|| format!("expected {forms}, found `{text}`"))
 }
 
+/// Whether callers may have no certificate.
+pub(super) fn is_optional(text: &str) -> Result<bool, String> {
+    match text {
+        "required" => Ok(false),
+        "optional" => Ok(true),
+        _ => Err(format!("expected `required` or `optional`, found `{text}`")),
+    }
+}
+
 /// The word `all`.
 pub(super) fn all(text: &str) -> Result<(), String> {
     if text == "all" { Ok(()) } else { Err(format!("expected `all` or a list of query keys, found `{text}`")) }

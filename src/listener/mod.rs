@@ -24,7 +24,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tower_service::Service;
 
-use crate::tls::IdentityFiles;
+use crate::tls::{Client, IdentityFiles};
 
 use malformed::Answering;
 pub use malformed::Malformed;
@@ -41,13 +41,17 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
 }
 
-/// The files of [`Config::tls`].
+/// The files of [`Config::tls`], and who comes in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
     /// What the gateway shows to callers.
     pub identity: IdentityFiles,
-    /// With it, a caller must show a certificate that this bundle trusts.
+    /// Callers whose certificate this bundle trusts come in.
     pub client_ca: Option<PathBuf>,
+    /// So do these, by their pins. Without either, nobody is asked for a certificate.
+    pub clients: Vec<Client>,
+    /// Callers without a certificate come in too.
+    pub client_optional: bool,
 }
 
 /// What is spoken on a plain connection.

@@ -3,6 +3,7 @@
 //! One crypto provider, aws-lc-rs; TLS 1.2 and 1.3. What is wrong with a file is a [`Problem`] that names it. Knows
 //! neither sockets nor which end it serves.
 
+mod clients;
 mod pin;
 
 use std::path::{Path, PathBuf};
@@ -13,12 +14,12 @@ use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, InconsistentKeys, RootCertStore, ServerConfig, SupportedProtocolVersion};
 
 use crate::problem::Problem;
 
+pub use clients::{Client, Clients};
 use pin::{Check, Verifier};
 pub use pin::{PUBLISHED_KEY, Pin, PinError, explain};
 
@@ -112,14 +113,20 @@ impl Trust {
 /// # Errors
 /// Certificate and key do not fit, or `clients` is no trust at all.
 pub fn server(identity: Identity, clients: Option<&Trust>, alpn: &[&[u8]]) -> Result<Arc<ServerConfig>, Problem> {
+    let clients = clients.map(|trust| Clients { trust: Some(trust.clone()), ..Clients::default() });
+    server_for(identity, clients.as_ref(), alpn)
+}
+
+/// The configuration of a server that lets `clients` in, or everybody.
+///
+/// # Errors
+/// Certificate and key do not fit, or there is nobody to trust.
+pub fn server_for(identity: Identity, clients: Option<&Clients>, alpn: &[&[u8]]) -> Result<Arc<ServerConfig>, Problem> {
     let builder = ServerConfig::builder_with_provider(provider()).with_protocol_versions(VERSIONS);
     let builder = builder.map_err(Problem::new)?;
     let builder = match clients {
         None => builder.with_no_client_auth(),
-        Some(Trust(roots)) => {
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots.clone()), provider()).build();
-            builder.with_client_cert_verifier(verifier.map_err(Problem::new)?)
-        }
+        Some(clients) => builder.with_client_cert_verifier(clients.verifier()?),
     };
     let Identity { chain, key, name } = identity;
     let mut config = builder.with_single_cert(chain, key).map_err(|error| identity_problem(&name, &error))?;

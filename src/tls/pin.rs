@@ -158,11 +158,22 @@ fn verify_pinned(
     certificate: &CertificateDer<'_>,
     now: UnixTime,
 ) -> Result<ServerCertVerified, rustls::Error> {
-    let (_, parsed) = X509Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding)?;
-    if !pins.iter().any(|pin| pin.fits(certificate, parsed.tbs_certificate.subject_pki.raw)) {
+    if !fits_one(pins, certificate)? {
         let found = Pin::certificate(certificate);
         return Err(other(format!("the server's certificate fits none of the pins; it is {found}")));
     }
+    verify_dates(certificate, now).map(|()| ServerCertVerified::assertion())
+}
+
+/// Whether the certificate, or its key, is one of these.
+pub(super) fn fits_one(pins: &[Pin], certificate: &[u8]) -> Result<bool, rustls::Error> {
+    let (_, parsed) = X509Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding)?;
+    Ok(pins.iter().any(|pin| pin.fits(certificate, parsed.tbs_certificate.subject_pki.raw)))
+}
+
+/// Of a pinned certificate too the dates count.
+pub(super) fn verify_dates(certificate: &[u8], now: UnixTime) -> Result<(), rustls::Error> {
+    let (_, parsed) = X509Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding)?;
     let validity = parsed.validity();
     let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
     if now < validity.not_before.timestamp() {
@@ -171,13 +182,14 @@ fn verify_pinned(
     if now > validity.not_after.timestamp() {
         return Err(CertificateError::Expired.into());
     }
-    Ok(ServerCertVerified::assertion())
+    Ok(())
 }
 
-fn refuse_published(certificate: &[u8]) -> Result<(), rustls::Error> {
+/// Whoever has the published key may be anybody.
+pub(super) fn refuse_published(certificate: &[u8]) -> Result<(), rustls::Error> {
     let (_, parsed) = X509Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding)?;
     if sha256(parsed.tbs_certificate.subject_pki.raw) == PUBLISHED_KEY {
-        return Err(other("the private key of the server's certificate is published with the sample bank".to_owned()));
+        return Err(other("the private key of this certificate is published with the sample bank".to_owned()));
     }
     Ok(())
 }
