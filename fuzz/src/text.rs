@@ -67,6 +67,8 @@ fn percent_encoded(text: &str) -> String {
 pub fn config(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let (config, problems) = config::load_text(text, Path::new("towbar.yaml"), &Overrides::default());
-    let is_whole = config.listen.is_some() && config.upstream.is_some() && !config.schema.is_empty();
+    let is_answered = config.upstream.is_some() || !config.upstreams.is_empty();
+    let is_described = !config.schema.is_empty() || !config.reflection.is_empty();
+    let is_whole = config.listen.is_some() && is_answered && is_described;
     assert!(is_whole || !problems.is_empty(), "{text:?}: something is missing and nothing says so");
 }
