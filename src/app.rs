@@ -26,11 +26,18 @@ pub type Exchange = listener::Exchange<Door>;
 /// A gateway whose configuration, descriptors, rules and certificates are all right.
 pub struct App {
     listen: listener::Config,
-    tls: Option<Arc<ServerConfig>>,
+    tls: Option<ServerTls>,
     gateway: Arc<Gateway>,
     /// Of the upstreams, if there are several.
     names: Vec<String>,
     warnings: Vec<String>,
+}
+
+/// How TLS is made with callers, and what it is made of.
+#[derive(Clone)]
+struct ServerTls {
+    config: Arc<ServerConfig>,
+    fingerprint: [u8; 32],
 }
 
 /// A gateway that holds its port.
@@ -110,13 +117,22 @@ impl App {
     /// How each worker makes what it serves with: connections to the upstreams of its own, all else shared.
     #[must_use]
     pub fn recipe(&self) -> Recipe<Door> {
-        let (tls, gateway) = (self.tls.clone(), self.gateway.clone());
+        let (tls, gateway) = (self.tls.as_ref().map(|tls| tls.config.clone()), self.gateway.clone());
         Arc::new(move || Served {
             tls: tls.clone(),
             malformed: Some(proxy::malformed(&gateway.config)),
             header_limit: gateway.config.header_limit,
             service: proxy::service(gateway.for_worker()),
         })
+    }
+
+    /// Goes on with the sessions and the connections of `old` if TLS is what it was.
+    #[must_use]
+    pub fn in_place_of(self, old: &Self) -> Self {
+        match (&self.tls, &old.tls) {
+            (Some(new), Some(old)) if new.fingerprint == old.fingerprint => Self { tls: Some(old.clone()), ..self },
+            _ => self,
+        }
     }
 
     /// Every route.
@@ -269,7 +285,7 @@ fn with_routes(schema: Schema, config: &Config) -> Result<(Schema, Routes), Vec<
     Ok((schema, routes))
 }
 
-fn server_tls(listen: &listener::Config) -> Result<Option<Arc<ServerConfig>>, Vec<Problem>> {
+fn server_tls(listen: &listener::Config) -> Result<Option<ServerTls>, Vec<Problem>> {
     let Some(files) = &listen.tls else { return Ok(None) };
     let identity = Identity::load(&files.identity);
     let trust = files.client_ca.as_deref().map(Trust::load).transpose();
@@ -277,8 +293,9 @@ fn server_tls(listen: &listener::Config) -> Result<Option<Arc<ServerConfig>>, Ve
         (Ok(identity), Ok(trust)) => {
             let clients = Clients { optional: files.client_optional, trust, pinned: files.clients.clone() };
             let clients = Some(clients).filter(|clients| clients.trust.is_some() || !clients.pinned.is_empty());
+            let fingerprint = tls::fingerprint(&identity, clients.as_ref());
             let config = tls::server_for(identity, clients.as_ref(), &[b"h2", b"http/1.1"]);
-            config.map(Some).map_err(|problem| vec![problem])
+            config.map(|config| Some(ServerTls { config, fingerprint })).map_err(|problem| vec![problem])
         }
         (identity, trust) => {
             Err(identity.err().into_iter().flatten().chain(trust.err().into_iter().flatten()).collect())

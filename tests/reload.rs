@@ -46,6 +46,11 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
+/// Each worker takes over for itself: one may have, and another be about to.
+fn let_every_worker_take_over() {
+    std::thread::sleep(Duration::from_millis(300));
+}
+
 /// What the log says of a reload, without its times and without what the libraries say.
 fn log(ended: Ended) -> Vec<String> {
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
@@ -76,7 +81,7 @@ fn routes_change_with_the_files_and_the_log_says_which() {
     assert_eq!((status(&gateway, "/v1/7"), status(&gateway, "/v2/7")), (503, 404));
     folder.write("shop/orders.proto", get_with(r#"get: "/v2/{id}""#));
     wait_until("the new route", || status(&gateway, "/v2/7") == 503);
-    assert_eq!(status(&gateway, "/v1/7"), 404);
+    wait_until("no old route", || status(&gateway, "/v1/7") == 404);
 
     folder.write("shop/more.proto", get_with(r#"post: "/v3" body: "*""#).replace("shop.v1", "shop.v3"));
     wait_until("a new file", || http::send_json(gateway.address, "POST", "/v3", "{}").status == 503);
@@ -189,6 +194,7 @@ fn a_call_in_flight_ends_with_what_it_began_with() {
     folder.write("towbar.yaml", config(NOBODY));
     // The first backend does not have this rpc, and says so: 501.
     wait_until("the other backend", || status(&gateway, "/storage/none") == 503);
+    let_every_worker_take_over();
     gate.add_permits(1);
     let answer = http::read(&mut stream);
     assert_eq!((answer.status, answer.body.as_str()), (200, r#"{"status":"SERVING"}"#));
@@ -311,17 +317,18 @@ fn connect(caller: &Arc<ClientConfig>, to: SocketAddr) -> Tls {
     StreamOwned::new(ClientConnection::new(caller.clone(), name).unwrap(), http::connect(to))
 }
 
-/// A request on this connection: its status.
-fn ask(stream: &mut Tls) -> u16 {
+/// A request on this connection: its status, and whether another may follow.
+fn ask(stream: &mut Tls) -> (u16, bool) {
     use std::io::Write as _;
     stream.write_all(format!("GET {TARGET} HTTP/1.1\r\nHost: gateway.test\r\n\r\n").as_bytes()).unwrap();
-    http::read(stream).status
+    let answer = http::read(stream);
+    (answer.status, answer.header("connection") != Some("close"))
 }
 
 /// Who the gateway says it is to a new connection, how it was made, and that it answers.
 fn meet(caller: &Arc<ClientConfig>, to: SocketAddr) -> (String, HandshakeKind) {
     let mut stream = connect(caller, to);
-    assert_eq!(ask(&mut stream), 200);
+    assert_eq!(ask(&mut stream).0, 200);
     (common_name(&stream.conn.peer_certificates().unwrap()[0]), stream.conn.handshake_kind().unwrap())
 }
 
@@ -344,8 +351,11 @@ fn certificates_are_swapped_on_both_sides_under_load_and_no_request_fails() {
                 let caller = caller(authority, None);
                 let mut kept = connect(&caller, to);
                 while !is_over.load(Ordering::SeqCst) {
-                    let status = if keeps { ask(&mut kept) } else { ask(&mut connect(&caller, to)) };
+                    let (status, goes_on) = ask(&mut kept);
                     assert_eq!(status, 200, "keeps its connection: {keeps}");
+                    if !keeps || !goes_on {
+                        kept = connect(&caller, to);
+                    }
                     answered.fetch_add(1, Ordering::SeqCst);
                     std::thread::sleep(Duration::from_millis(5));
                 }
@@ -428,12 +438,15 @@ fn a_session_of_one_identity_is_not_resumed_with_another() {
         let fresh = caller(&authority, Some(&ours));
         meet(&fresh, gateway.address).0 == "second"
     });
+    let_every_worker_take_over();
     // The ticket is of the first identity: the handshake begins anew.
     assert_eq!(again(&one), ("second".to_owned(), HandshakeKind::Full));
     assert_eq!(again(&one), ("second".to_owned(), HandshakeKind::Resumed));
 
-    // Whoever is not trusted any more does not come in with an old ticket either.
+    // Whoever is not trusted any more does not come in with an old ticket either, and has one last answer on an old connection.
     assert_eq!(again(&other).0, "second");
+    let mut old = connect(&other, gateway.address);
+    assert_eq!(ask(&mut old), (200, true));
     folder.write("clients.pem", ours.pem());
     let is_refused = || {
         use std::io::{Read as _, Write as _};
@@ -442,7 +455,62 @@ fn a_session_of_one_identity_is_not_resumed_with_another() {
         stream.read(&mut [0; 64]).is_err()
     };
     wait_until("the refusal", is_refused);
+    let_every_worker_take_over();
     assert!(is_refused());
     assert_eq!(again(&one).0, "second");
+    assert_eq!(ask(&mut old), (200, false));
+
+    // A reload that changes nothing of TLS leaves connections and sessions as they are.
+    let mut kept = connect(&one, gateway.address);
+    assert_eq!(ask(&mut kept), (200, true));
+    gateway.process.signal("HUP");
+    let config = fs::read_to_string(folder.path("towbar.yaml")).unwrap();
+    folder.write("towbar.yaml", config + "expose: io.token.proto.bankapi.HealthCheckService\n");
+    wait_until("fewer routes", || {
+        use std::io::Write as _;
+        let mut stream = connect(&one, gateway.address);
+        stream.write_all(b"GET /accounts/balance HTTP/1.1\r\nHost: gateway.test\r\n\r\n").unwrap();
+        http::read(&mut stream).status == 404
+    });
+    let_every_worker_take_over();
+    assert_eq!(again(&one).1, HandshakeKind::Resumed);
+    assert_eq!(ask(&mut kept), (200, true));
     gateway.stop();
+}
+
+/// A caller of HTTP/2 is told by GOAWAY, and what it has asked is answered.
+#[test]
+fn a_connection_of_http2_that_was_made_with_the_old_certificate_ends_after_its_next_call() {
+    let authority = Authority::new("the stage").unwrap();
+    let bank = Bank::start(&authority);
+    let folder = deployment(&bank, "");
+    let mounted = Mounted { folder: &folder, authority: &authority };
+    mounted.swap("first");
+    let gateway = folder.start(&SERVE);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let config = tls::client(None, &tls::Servers::Trusted(authority.trust().unwrap()), &[b"h2"]).unwrap();
+    runtime.block_on(async {
+        let tcp = tokio::net::TcpStream::connect(gateway.address).await.unwrap();
+        let name = ServerName::try_from("127.0.0.1").unwrap();
+        let stream = tokio_rustls::TlsConnector::from(config).connect(name, tcp).await.unwrap();
+        let (send, connection) = h2::client::handshake(stream).await.unwrap();
+        let ended = tokio::spawn(connection);
+        let ask = async |send: &h2::client::SendRequest<bytes::Bytes>| {
+            let request = ::http::Request::get(format!("https://gateway.test{TARGET}")).body(()).unwrap();
+            let (response, _) = send.clone().ready().await.unwrap().send_request(request, true).unwrap();
+            response.await.unwrap().status()
+        };
+        assert_eq!(ask(&send).await, 200);
+        mounted.swap("second");
+        let new = caller(&authority, None);
+        tokio::task::spawn_blocking(move || wait_until("second", || meet(&new, gateway.address).0 == "second"))
+            .await
+            .unwrap();
+        tokio::task::spawn_blocking(let_every_worker_take_over).await.unwrap();
+        assert!(!ended.is_finished());
+        assert_eq!(ask(&send).await, 200);
+        // Its handle is still there: the gateway ends it.
+        tokio::time::timeout(PATIENCE, ended).await.unwrap().unwrap().unwrap();
+        drop(send);
+    });
 }

@@ -3,6 +3,7 @@
 //! Over TLS the caller chooses HTTP/1.1 or HTTP/2 by ALPN; a plain connection speaks HTTP/1.1. What the service does
 //! with a request is not known here.
 
+mod drain;
 mod malformed;
 mod served;
 mod worker;
@@ -14,18 +15,21 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderValue;
+use http::header::CONNECTION;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tower_service::Service;
 
 use crate::tls::{Client, IdentityFiles};
 
+use drain::{Draining, Watcher};
 use malformed::Answering;
 pub use malformed::Malformed;
 use served::Current;
@@ -97,8 +101,6 @@ pub struct Listener {
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest time for a request's head, and for an idle connection to wait for the next.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// Longest time for the calls in flight when the listener stops.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What the headers of a request may have, in bytes, where nothing is said of it.
 const HEADER_LIMIT: usize = 32 << 10;
@@ -125,12 +127,12 @@ impl Listener {
 
     /// Serves on the runtime of the caller until `stop` is ready, then finishes the calls in flight.
     pub async fn serve(self, service: impl Answerer, stop: impl Future<Output = ()>) {
-        let draining = GracefulShutdown::new();
+        let draining = Draining::new();
         let Self { tcp, tls, plain } = self;
         let current = Current::new(Served { tls, malformed: None, header_limit: HEADER_LIMIT, service });
         let connection = Connection { plain, current };
         accept(tcp, stop, |stream| drop(tokio::spawn(connection.clone().serve(stream, draining.watcher())))).await;
-        drain(draining).await;
+        draining.finish().await;
     }
 
     /// Serves on a thread for each core until `stop` is ready, then finishes the calls in flight. Each thread follows the
@@ -169,13 +171,6 @@ async fn accept(tcp: TcpListener, stop: impl Future<Output = ()>, mut give: impl
     }
 }
 
-/// Finishes the calls in flight.
-async fn drain(draining: GracefulShutdown) {
-    if tokio::time::timeout(DRAIN_TIMEOUT, draining.shutdown()).await.is_err() {
-        tracing::warn!("calls were still in flight {} s after the stop", DRAIN_TIMEOUT.as_secs());
-    }
-}
-
 #[derive(Clone)]
 struct Connection<S> {
     plain: Plain,
@@ -183,17 +178,17 @@ struct Connection<S> {
 }
 
 impl<S: Answerer> Connection<S> {
-    async fn serve(self, stream: TcpStream, draining: hyper_util::server::graceful::Watcher) {
+    async fn serve(self, stream: TcpStream, draining: Watcher) {
         // A failure of one option of the socket is no reason to refuse the caller.
         let _ = stream.set_nodelay(true);
         let Some(acceptor) = self.current.load().tls.clone() else {
             let http2 = self.plain == Plain::Http2;
-            return self.speak(stream, http2, draining).await;
+            return self.speak(stream, http2, None, draining).await;
         };
         match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
             Ok(Ok(stream)) => {
                 let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                self.speak(stream, http2, draining).await;
+                self.speak(stream, http2, Some(acceptor.config().clone()), draining).await;
             }
             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
             Err(_) => tracing::debug!("a TLS handshake took too long"),
@@ -204,13 +199,30 @@ impl<S: Answerer> Connection<S> {
         self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         http2: bool,
-        draining: hyper_util::server::graceful::Watcher,
+        tls: Option<Arc<ServerConfig>>,
+        draining: Watcher,
     ) {
         let (malformed, head_limit) = {
             let current = self.current.load();
             (current.malformed.clone(), current.header_limit + ROOM)
         };
-        let service = service_fn(move |request| self.current.load().service.call(request));
+        let retired = Arc::new(Notify::new());
+        let service = service_fn(|request| {
+            let current = self.current.load();
+            let is_old = !current.speaks(tls.as_ref());
+            if is_old && http2 {
+                retired.notify_one();
+            }
+            let answer = current.service.call(request);
+            async move {
+                let mut response = answer.await?;
+                if is_old && !http2 {
+                    // The caller is told with an answer, so it sends nothing into a closed connection.
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, Infallible>(response)
+            }
+        });
         let ended = if http2 {
             let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
             builder
@@ -218,16 +230,16 @@ impl<S: Answerer> Connection<S> {
                 .max_concurrent_streams(250)
                 .max_header_list_size(u32::try_from(head_limit).unwrap_or(u32::MAX));
             builder.keep_alive_interval(Duration::from_secs(30)).keep_alive_timeout(Duration::from_secs(10));
-            draining.watch(builder.serve_connection(TokioIo::new(stream), service)).await
+            draining.drive(builder.serve_connection(TokioIo::new(stream), service), &retired).await
         } else {
             let mut builder = hyper::server::conn::http1::Builder::new();
             builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(head_limit);
             match malformed {
                 Some(malformed) => {
                     let stream = TokioIo::new(Answering::new(stream, malformed));
-                    draining.watch(builder.serve_connection(stream, service)).await
+                    draining.drive(builder.serve_connection(stream, service), &retired).await
                 }
-                None => draining.watch(builder.serve_connection(TokioIo::new(stream), service)).await,
+                None => draining.drive(builder.serve_connection(TokioIo::new(stream), service), &retired).await,
             }
         };
         if let Err(error) = ended {

@@ -79,6 +79,17 @@ impl<S> Current<S> {
     }
 }
 
+impl<S> Ready<S> {
+    /// Whether a connection that was made like this would be made like this again.
+    pub(super) fn speaks(&self, tls: Option<&Arc<ServerConfig>>) -> bool {
+        match (&self.tls, tls) {
+            (Some(acceptor), Some(tls)) => Arc::ptr_eq(acceptor.config(), tls),
+            (None, None) => true,
+            _ => false,
+        }
+    }
+}
+
 impl<S> From<Served<S>> for Ready<S> {
     fn from(served: Served<S>) -> Self {
         let Served { tls, malformed, header_limit, service } = served;

@@ -7,12 +7,11 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::served::{Current, Exchange, Recipe};
-use super::{Answerer, Connection, Plain, drain};
+use super::{Answerer, Connection, Draining, Plain};
 
 /// The threads. When they are dropped, they finish the calls in flight and end.
 pub(super) struct Workers(Vec<Worker>);
@@ -76,7 +75,7 @@ async fn serve<S: Answerer>(
     mut received: mpsc::UnboundedReceiver<std::net::TcpStream>,
     count: Arc<AtomicUsize>,
 ) {
-    let draining = GracefulShutdown::new();
+    let draining = Draining::new();
     let recipe = recipes.borrow_and_update().clone();
     let current = Current::new(recipe());
     let connection = Connection { plain, current: current.clone() };
@@ -106,7 +105,7 @@ async fn serve<S: Answerer>(
             drop(place);
         });
     }
-    drain(draining).await;
+    draining.finish().await;
 }
 
 /// A connection's place among those of its worker.

@@ -144,6 +144,7 @@ impl Reloading {
         let Start { app, mut watched } = start;
         match app {
             Ok(app) => {
+                let app = app.in_place_of(&self.live);
                 app.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
                 self.exchange.put(app.recipe());
                 tell(&self.live, &app);

@@ -134,6 +134,26 @@ pub fn server_for(identity: Identity, clients: Option<&Clients>, alpn: &[&[u8]])
     Ok(Arc::new(config))
 }
 
+/// What a server's configuration is made of, as one SHA-256: two that have the same do the same.
+#[must_use]
+pub fn fingerprint(identity: &Identity, clients: Option<&Clients>) -> [u8; 32] {
+    let mut parts: Vec<Vec<u8>> = identity.chain.iter().map(|certificate| certificate.to_vec()).collect();
+    parts.push(identity.key.secret_der().to_vec());
+    if let Some(Clients { optional, trust, pinned }) = clients {
+        parts.push(format!("{optional} {pinned:?}").into_bytes());
+        for root in trust.iter().flat_map(|Trust(roots)| &roots.roots) {
+            let constraints = root.name_constraints.as_ref().map(|constraints| constraints.to_vec());
+            parts.extend([
+                root.subject.to_vec(),
+                root.subject_public_key_info.to_vec(),
+                constraints.unwrap_or_default(),
+            ]);
+        }
+    }
+    let lengths = parts.iter().flat_map(|part| part.len().to_be_bytes());
+    pin::sha256(&lengths.chain(parts.concat()).collect::<Vec<u8>>())
+}
+
 /// Which servers a client takes.
 #[derive(Debug, Clone)]
 pub enum Servers {

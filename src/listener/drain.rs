@@ -1,0 +1,49 @@
+//! The end of connections: when the listener stops, and when a connection's time is over.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use hyper_util::server::graceful::GracefulConnection;
+use tokio::sync::{Notify, watch};
+
+/// Longest time for the calls in flight when the listener stops.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The connections that shall end together.
+pub(super) struct Draining(watch::Sender<bool>);
+
+/// A connection's part in it, from its acceptance to its end.
+pub(super) struct Watcher(watch::Receiver<bool>);
+
+impl Draining {
+    pub(super) fn new() -> Self {
+        Self(watch::Sender::new(false))
+    }
+
+    pub(super) fn watcher(&self) -> Watcher {
+        Watcher(self.0.subscribe())
+    }
+
+    /// Finishes the calls in flight.
+    pub(super) async fn finish(self) {
+        self.0.send_replace(true);
+        if tokio::time::timeout(TIMEOUT, self.0.closed()).await.is_err() {
+            tracing::warn!("calls were still in flight {} s after the stop", TIMEOUT.as_secs());
+        }
+    }
+}
+
+impl Watcher {
+    /// Drives a connection to its end. Once all stop, or this one is `retired`, it takes no more calls, and ends after those
+    /// in flight.
+    pub(super) async fn drive<C: GracefulConnection>(mut self, connection: C, retired: &Notify) -> C::Output {
+        let mut connection = pin!(connection);
+        tokio::select! {
+            ended = &mut connection => return ended,
+            () = retired.notified() => {}
+            _ = self.0.wait_for(|stopping| *stopping) => {}
+        }
+        connection.as_mut().graceful_shutdown();
+        connection.await
+    }
+}
