@@ -231,10 +231,13 @@ async fn schema(config: &Config, upstreams: &[Option<Upstream>]) -> Option<Resul
             None => 0,
             Some(name) => config.upstreams.iter().position(|upstream| upstream.name == *name)?,
         };
+        // Of a service that others have too, such as grpc.health.v1.Health, every server has another edition.
+        let selected = config.upstreams.get(place).map(|upstream| &upstream.rpcs);
+        let wanted = |service: &str| selected.is_none_or(|rpcs| rpcs.iter().any(|selector| selector.reaches(service)));
         let upstream = upstreams.get(place)?.as_ref()?;
         let name = format!("reflection of {}", upstream.address);
         // With connections of its own, which end when all is asked.
-        match reflection::descriptor_set(&upstream.for_worker(), &name).await {
+        match reflection::descriptor_set(&upstream.for_worker(), &name, wanted).await {
             Ok(set) => sources.push(Source::Set { name, set }),
             Err(problem) => problems.push(problem),
         }

@@ -22,15 +22,20 @@ const MOST_FILES: usize = 10_000;
 
 const VERSIONS: [&str; 2] = ["v1", "v1alpha"];
 
-/// The files of every service of `upstream`, which is called `name` in problems. All of it takes the time of one call.
+/// The files of every service of `upstream` that is `wanted`, by its full name; the upstream is called `name` in problems. All
+/// of it takes the time of one call.
 ///
 /// # Errors
 /// The server cannot be asked, or what it answers cannot be used.
-pub async fn descriptor_set(upstream: &Upstream, name: &str) -> Result<Vec<u8>, Problem> {
+pub async fn descriptor_set(
+    upstream: &Upstream,
+    name: &str,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<Vec<u8>, Problem> {
     let deadline = Instant::now() + upstream.deadline;
     let asked = async {
         let mut reflected = Reflected::connect(upstream, deadline).await?;
-        reflected.services().await?;
+        reflected.services(wanted).await?;
         reflected.imports().await?;
         Ok(reflected.in_order())
     };
@@ -58,6 +63,8 @@ enum ReflectionError {
     TooMany,
     #[error("the server has no services but its own of gRPC")]
     NoServices,
+    #[error("none of its services is selected by the `rpcs` of this upstream: it has `{}`", found.join("`, `"))]
+    NoneSelected { found: Vec<String> },
 }
 
 /// The server, and the files that it gave.
@@ -99,11 +106,15 @@ impl<'a> Reflected<'a> {
         Err(ReflectionError::Missing)
     }
 
-    async fn services(&mut self) -> Result<(), ReflectionError> {
+    async fn services(&mut self, wanted: impl Fn(&str) -> bool) -> Result<(), ReflectionError> {
         if self.services.is_empty() {
             return Err(ReflectionError::NoServices);
         }
-        for symbol in std::mem::take(&mut self.services) {
+        let found = std::mem::take(&mut self.services);
+        if !found.iter().any(|service| wanted(service)) {
+            return Err(ReflectionError::NoneSelected { found });
+        }
+        for symbol in found.into_iter().filter(|service| wanted(service)) {
             match self.ask(Question::FileContainingSymbol(symbol.clone())).await? {
                 Answer::Files(files) => self.add(files)?,
                 Answer::Error(error) => return Err(ReflectionError::Symbol { symbol, message: error.message }),

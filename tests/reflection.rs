@@ -215,6 +215,39 @@ fn tonics_reflection_is_read_over_mutual_tls_and_its_rpcs_are_called() {
     }
 }
 
+/// Each server has what it answers, and what every server has may differ.
+#[test]
+fn of_several_upstreams_each_is_asked_for_what_it_answers() {
+    let one = Reflecting::of(DESCRIPTORS, &[HEALTH, STORAGE]);
+    // The other one's edition of the same file has another comment in its options, say.
+    let mut other = Reflecting::of(DESCRIPTORS, &[HEALTH, STORAGE]);
+    let is_health = |file: &Bytes| Head::decode(file.clone()).unwrap().name == "bankapi/healthcheck.proto";
+    for file in other.files.iter_mut().filter(|file| is_health(file)) {
+        let mut changed = prost_types::FileDescriptorProto::decode(file.clone()).unwrap();
+        changed.options.get_or_insert_default().go_package = Some("elsewhere".to_owned());
+        *file = changed.encode_to_vec().into();
+    }
+    let (one, other) = (Backend::start(one.router(), None), Backend::start(other.router(), None));
+    let folder = Folder::new();
+    let config = |rpcs: &str| {
+        format!(
+            "schema: [{{reflection: one}}, {{reflection: other}}]\nupstreams:\n  one: {{address: 'http://{}', rpcs: {HEALTH}}}\n  \
+             other: {{address: 'http://{}', rpcs: {rpcs}}}\n",
+            one.address, other.address
+        )
+    };
+    folder.write("towbar.yaml", config(STORAGE));
+    let found = routes(&folder, &["--config", "towbar.yaml"]);
+    assert_eq!(found.len(), 4, "{found:?}");
+    folder.write("towbar.yaml", config("cards.v1.*"));
+    let expected = format!(
+        "reflection of http://{}: none of its services is selected by the `rpcs` of this upstream: it has `{HEALTH}`, \
+         `{STORAGE}`",
+        other.address
+    );
+    assert_eq!(folder.refusal(&["routes", "--config", "towbar.yaml"]), [expected]);
+}
+
 #[test]
 fn a_server_that_cannot_be_asked_is_told_with_what_to_do() {
     let folder = Folder::new();

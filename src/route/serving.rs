@@ -53,6 +53,15 @@ impl Selector {
     }
 }
 
+impl Selector {
+    /// Whether it may select an rpc of this service.
+    #[must_use]
+    pub fn reaches(&self, service: &str) -> bool {
+        let rpc_of_it = self.text.strip_prefix(service).is_some_and(|rest| rest.starts_with('.'));
+        rpc_of_it || self.covers(&format!("{service}.Any"))
+    }
+}
+
 impl Serving {
     pub(super) fn exposes(&self, rpc: &str) -> bool {
         self.exposed.is_empty() || self.exposed.iter().any(|selector| selector.covers(rpc))
@@ -136,6 +145,22 @@ mod tests {
             ("shop.v1.Orders.Get.*", false),
         ] {
             assert_eq!(selector(text, "").covers(rpc), covers, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_selector_reaches_the_service_of_its_rpc() {
+        for (text, reaches) in [
+            ("shop.v1.Orders.Get", true),
+            ("shop.v1.Orders", true),
+            ("shop.v1.*", true),
+            ("*", true),
+            ("shop.v1.Orders.*", true),
+            ("shop.v1.OrdersOfMine.Get", false),
+            ("shop.v1.Order", false),
+            ("shop.v2.*", false),
+        ] {
+            assert_eq!(selector(text, "").reaches("shop.v1.Orders"), reaches, "{text}");
         }
     }
 
