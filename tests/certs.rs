@@ -16,7 +16,11 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose as Use, IsCa, Issuer,
     KeyPair, PKCS_ECDSA_P384_SHA384, PKCS_ECDSA_P521_SHA512, PKCS_ED25519, date_time_ymd,
 };
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConnection, ServerConnection};
 use towbar::certs::{self, Asked, Profile, Usage};
+use towbar::tls::{self, Identity, IdentityFiles, Servers, Trust};
 
 use folder::Folder;
 use process::installed;
@@ -193,12 +197,18 @@ struct Tree {
 fn tree() -> Tree {
     let new = || KeyPair::generate().unwrap();
     let (root_key, twin_key, intermediate_key, key) = (new(), new(), new(), new());
+    // A handshake has the clock of its day.
+    let long = |mut params: CertificateParams| {
+        params.not_after = date_time_ymd(2999, 1, 1);
+        params
+    };
+    let authority = |name: &str| long(authority(name));
     let root_pem = self_signed(authority("Root"), &root_key);
     let root = Issuer::new(authority("Root"), root_key);
     let twin = authority("Token").signed_by(&twin_key, &root).unwrap().pem();
     let intermediate = authority("Token").signed_by(&intermediate_key, &root).unwrap().pem();
     let issuer = Issuer::new(authority("Token"), intermediate_key);
-    let leaf = params("bank.test").signed_by(&key, &issuer).unwrap().pem();
+    let leaf = long(params("bank.test")).signed_by(&key, &issuer).unwrap().pem();
     Tree { root: root_pem, twin, intermediate, leaf, key: key.serialize_pem() }
 }
 
@@ -232,6 +242,45 @@ fn a_chain_has_every_link_in_its_order_and_nothing_else() {
     let other = KeyPair::generate().unwrap().serialize_pem();
     let told = found(&[("c.pem", leaf), ("k.pem", other)], of(Usage::Client));
     assert_eq!(told, ["error: k.pem: the private key is of none of these certificates", missing]);
+}
+
+/// Whatever the file's order, the own certificate is shown first, and each after the one that it vouches for.
+#[test]
+fn a_chain_is_shown_in_its_order() {
+    let Tree { root, intermediate, leaf, key, .. } = tree();
+    let der = |pem: &String| CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
+    for (file, shown) in [
+        (vec![&leaf, &intermediate, &root], vec![&leaf, &intermediate, &root]),
+        (vec![&root, &intermediate, &leaf], vec![&leaf, &intermediate, &root]),
+        (vec![&intermediate, &leaf], vec![&leaf, &intermediate]),
+    ] {
+        let folder = Folder::new();
+        let text: String = file.iter().map(|pem| pem.as_str()).collect();
+        folder.write("c.pem", text).write_key("k.pem", &key);
+        let files = IdentityFiles { cert: folder.path("c.pem"), key: folder.path("k.pem") };
+        let identity = Identity::load(&files).unwrap_or_else(|problems| panic!("{problems:?}"));
+        let expected: Vec<_> = shown.into_iter().map(der).collect();
+        assert_eq!(shown_by(identity, der(&root)), expected);
+    }
+}
+
+/// What a client is shown that trusts `root`.
+fn shown_by(identity: Identity, root: CertificateDer<'static>) -> Vec<CertificateDer<'static>> {
+    let mut server = ServerConnection::new(tls::server(identity, None, &[b"h2"]).unwrap()).unwrap();
+    let servers = Servers::Trusted(Trust::new(vec![root]).unwrap());
+    let client = tls::client(None, &servers, &[b"h2"]).unwrap();
+    let mut client = ClientConnection::new(client, ServerName::try_from("bank.test").unwrap()).unwrap();
+    for _ in 0..4 {
+        let mut bytes = Vec::new();
+        client.write_tls(&mut bytes).unwrap();
+        server.read_tls(&mut bytes.as_slice()).unwrap();
+        server.process_new_packets().unwrap();
+        bytes.clear();
+        server.write_tls(&mut bytes).unwrap();
+        client.read_tls(&mut bytes.as_slice()).unwrap();
+        client.process_new_packets().unwrap();
+    }
+    client.peer_certificates().unwrap().to_vec()
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! neither sockets nor which end it serves.
 
 mod clients;
+mod order;
 mod pin;
 
 use std::path::{Path, PathBuf};
@@ -26,7 +27,7 @@ pub use pin::{PUBLISHED_KEY, Pin, PinError, explain};
 /// Where an end's certificate chain and private key are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdentityFiles {
-    /// PEM, the end's own certificate first, then what leads to the root.
+    /// PEM: the end's own certificate and what leads to the root. They are shown in their order, whatever the file's.
     pub cert: PathBuf,
     /// PEM: PKCS#8, SEC1 or PKCS#1.
     pub key: PathBuf,
@@ -58,6 +59,7 @@ impl Identity {
         });
         match (chain, key) {
             (Ok(chain), Ok(key)) => {
+                let chain = order::in_order(chain, &key, &provider());
                 check_pair(files, &chain, &key).map_err(|problem| vec![problem])?;
                 Ok(Self { chain, key, name: files.cert.display().to_string() })
             }
