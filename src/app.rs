@@ -30,6 +30,8 @@ pub struct App {
     gateway: Arc<Gateway>,
     /// Of the upstreams, if there are several.
     names: Vec<String>,
+    /// What is to be checked again as time passes.
+    certificates: Vec<Asked>,
     warnings: Vec<String>,
 }
 
@@ -57,10 +59,12 @@ impl App {
     /// Everything wrong, in one list.
     pub async fn new(config: Config, mut problems: Vec<Problem>) -> Result<Self, Vec<Problem>> {
         let upstreams = upstreams(&config, &mut problems);
-        let warnings = check_certificates(&config, &mut problems);
+        let certificates = certificates(&config);
+        let (wrong, warnings) = check_certificates(&certificates, SystemTime::now());
+        problems.extend(wrong);
         let schema = schema(&config, &upstreams).await;
         let app = Self::join(config, schema, upstreams, problems)?;
-        Ok(Self { warnings, ..app })
+        Ok(Self { certificates, warnings, ..app })
     }
 
     /// The same with descriptors and a backend that are at hand. Where one is missing, `problems` has the reason.
@@ -94,13 +98,20 @@ impl App {
         let names = config.upstreams.into_iter().map(|upstream| upstream.name).collect();
         let metadata = Metadata::new(config.metadata);
         let gateway = Gateway::new(schema, routes, upstreams, metadata, config.proxy);
-        Ok(Self { listen, tls, gateway: Arc::new(gateway), names, warnings: Vec::new() })
+        Ok(Self { listen, tls, gateway: Arc::new(gateway), names, certificates: Vec::new(), warnings: Vec::new() })
     }
 
     /// What is to be looked at soon, though it does not keep anything from starting.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// The same at another time, for the files as they are then; and what would keep it from starting.
+    #[must_use]
+    pub fn certificates_at(&self, now: SystemTime) -> Vec<String> {
+        let (wrong, warnings) = check_certificates(&self.certificates, now);
+        wrong.iter().map(Problem::to_string).chain(warnings).collect()
     }
 
     /// A line for each upstream, if there are several: its name, how many routes it answers, and where it is.
@@ -253,8 +264,8 @@ async fn schema(config: &Config, upstreams: &[Option<Upstream>]) -> Option<Resul
     Some(Err(problems))
 }
 
-/// The rules of `towbar certs check`, for each end by itself. What cannot be read is told by who reads it.
-fn check_certificates(config: &Config, problems: &mut Vec<Problem>) -> Vec<String> {
+/// What each end has, by itself. What cannot be read is told by who reads it.
+fn certificates(config: &Config) -> Vec<Asked> {
     let identity = |usage, files: &IdentityFiles| {
         Identity::load(files).ok().map(|_| (usage, vec![files.cert.clone(), files.key.clone()]))
     };
@@ -268,10 +279,14 @@ fn check_certificates(config: &Config, problems: &mut Vec<Problem>) -> Vec<Strin
         asked.extend(upstream.tls.identity.as_ref().and_then(|files| identity(Usage::Client, files)));
         asked.extend(upstream.tls.ca.as_ref().and_then(bundle));
     }
-    let mut warnings = Vec::new();
-    for (usage, files) in asked {
-        let report = certs::check(&Asked { files, usage: Some(usage), ..Asked::default() }, SystemTime::now());
-        for Finding { level, place, message } in report.findings {
+    asked.into_iter().map(|(usage, files)| Asked { files, usage: Some(usage), ..Asked::default() }).collect()
+}
+
+/// The rules of `towbar certs check`: errors, and warnings.
+fn check_certificates(certificates: &[Asked], now: SystemTime) -> (Vec<Problem>, Vec<String>) {
+    let (mut problems, mut warnings) = (Vec::new(), Vec::new());
+    for asked in certificates {
+        for Finding { level, place, message } in certs::check(asked, now).findings {
             let problem = Problem::at(place, message);
             match level {
                 Level::Error => problems.push(problem),
@@ -280,7 +295,7 @@ fn check_certificates(config: &Config, problems: &mut Vec<Problem>) -> Vec<Strin
             }
         }
     }
-    warnings
+    (problems, warnings)
 }
 
 fn with_routes(schema: Schema, config: &Config) -> Result<(Schema, Routes), Vec<Problem>> {

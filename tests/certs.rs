@@ -19,7 +19,9 @@ use rcgen::{
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConnection, ServerConnection};
+use towbar::app::App;
 use towbar::certs::{self, Asked, Profile, Usage};
+use towbar::config::{self, Overrides};
 use towbar::tls::{self, Identity, IdentityFiles, Servers, Trust};
 
 use folder::Folder;
@@ -517,6 +519,34 @@ fn the_start_asks_the_same_questions() {
     assert_eq!(warnings[0], "warning: k.pem: others than its owner may read this private key: `chmod 600` it");
     let pinned = "warning: c.pem: is self-signed: only callers that pin it take it, by spki-sha256:";
     assert!(warnings.len() == 2 && warnings[1].starts_with(pinned), "{warnings:?}");
+}
+
+/// Whoever serves for months is told in time, and of the end.
+#[test]
+fn as_time_passes_the_dates_are_told_again() {
+    let folder = Folder::new();
+    folder.copy("proto", "proto");
+    let (key, mut params) = (KeyPair::generate().unwrap(), params("gateway.test"));
+    (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2999, 1, 1));
+    folder.write("c.pem", self_signed(params, &key)).write_key("k.pem", key.serialize_pem());
+    let tls = "{address: 'https://127.0.0.1:1', tls: {cert: c.pem, key: k.pem, pins: 'cert-sha256:PIN'}}";
+    folder.write("towbar.yaml", format!("schema: proto\nupstream: {}\n", tls.replace("PIN", &"00".repeat(32))));
+    let (config, problems) = config::load(Some(&folder.path("towbar.yaml")), &Overrides::default());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let app = runtime.block_on(App::new(config, problems)).unwrap_or_else(|problems| panic!("{problems:?}"));
+    assert_eq!(app.warnings(), Vec::<String>::new());
+    let place = folder.path("c.pem").display().to_string();
+    // Of 2999-01-01, as `date -u -d 2999-01-01 +%s` has it.
+    let end = SystemTime::UNIX_EPOCH + Duration::from_secs(32_472_144_000);
+    let days = |days: u64| Duration::from_secs(days * 86400);
+    for (now, expected) in [
+        (end - days(61), None),
+        (end - days(6), Some("ends in 6 days, on 2999-01-01: renew it now")),
+        (end + days(1), Some("is not valid any more since 2999-01-01")),
+    ] {
+        let expected: Vec<_> = expected.into_iter().map(|expected| format!("{place}: {expected}")).collect();
+        assert_eq!(app.certificates_at(now), expected);
+    }
 }
 
 /// The sample bank's key is in everybody's hands.

@@ -2,18 +2,19 @@
 //!
 //! The same start as at the beginning, beside the one that serves: configuration, descriptors, rules and certificates in; a
 //! whole new [`App`] out, which all workers take over, or every problem in the log, and nothing changes. Calls in flight end
-//! with what they began with. Only the port stays: it is held since the start.
+//! with what they began with. Only the port stays: it is held since the start. What ends soon is told each day anew.
 
 mod files;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
+use tokio::time::Instant;
 
 use crate::app::{App, Exchange};
 use crate::config::{self, Overrides};
@@ -25,6 +26,9 @@ use files::Files;
 const SETTLE: Duration = Duration::from_millis(30);
 /// How often that time is granted again because something changed in it.
 const MOST_SETTLES: usize = 10;
+
+/// Time between two looks at the dates of certificates that did not change.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Where everything is read from.
 #[derive(Debug, Clone)]
@@ -90,6 +94,7 @@ impl Reloading {
 
     /// Reads everything anew whenever something comes through `asked`, and when a file changes. Never ends.
     pub async fn run(mut self, mut asked: mpsc::Receiver<()>) {
+        let mut next_day = Instant::now() + DAY;
         loop {
             let config::Reload { watch, interval } = self.watched.config;
             tokio::select! {
@@ -102,8 +107,11 @@ impl Reloading {
                         self.reload().await;
                     }
                 }
-                // Nobody can ask any more, and nothing is watched.
-                else => std::future::pending().await,
+                () = tokio::time::sleep_until(next_day) => {
+                    next_day += DAY;
+                    let found = self.live.certificates_at(SystemTime::now());
+                    found.iter().for_each(|found| tracing::warn!("{found}"));
+                }
             }
         }
     }
