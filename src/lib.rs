@@ -4,7 +4,7 @@
 //! above its own (`tests/layers.rs` holds them in place):
 //!
 //! ```text
-//! problem  protos  block  template  answer   bytes, text, generated code
+//! problem  protos  block  template  answer  compress   bytes, text, generated code
 //! json  wire                             the two notations
 //! schema                                 descriptors, compiled
 //! codec                                  JSON <-> wire
@@ -28,6 +28,7 @@ pub mod block;
 pub mod certs;
 pub mod cli;
 pub mod codec;
+pub mod compress;
 pub mod config;
 pub mod error;
 pub mod explain;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 const ROWS: &[&[&str]] = &[
-    &["problem", "protos", "block", "template", "answer"],
+    &["problem", "protos", "block", "template", "answer", "compress"],
     &["json", "wire"],
     &["schema"],
     &["codec"],
@@ -40,6 +40,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("tonic", &["upstream", "error", "reflection", "proxy", "explain", "bank"]),
     ("axum", &["bank"]),
     ("tower_http", &["proxy"]),
+    ("flate2", &["compress"]),
     ("tokio", &["upstream", "listener", "telemetry", "reflection", "stream", "proxy", "cli", "bank", "reload"]),
     ("clap", &["cli"]),
     ("wide", &["block"]),

@@ -1,0 +1,284 @@
+//! gzip (RFC 1952): what a caller takes, bodies made small for it, and bodies of callers made whole again, within limits.
+//!
+//! Knows no HTTP but the words of `Accept-Encoding` (RFC 9110, section 12.5.3).
+
+use std::io::{self, Read as _, Write as _};
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::bufread::GzDecoder;
+use flate2::write::GzEncoder;
+
+/// How a body is sent to a caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    /// As it is.
+    Identity,
+    /// As gzip, where it is worth it.
+    Gzip,
+    /// As gzip always: the caller refuses it as it is.
+    GzipOnly,
+}
+
+/// What these values of `Accept-Encoding` choose. Items that are none are passed over; a caller that takes nothing that
+/// there is gets the body as it is, for its call is done.
+pub fn choose<'a>(values: impl Iterator<Item = &'a [u8]>) -> Choice {
+    let (mut gzip, mut identity, mut others) = (None, None, None);
+    for item in values.flat_map(|value| value.split(|&byte| byte == b',')) {
+        let Some((coding, weight)) = weighted(item) else { continue };
+        let known = match coding.as_str() {
+            "gzip" | "x-gzip" => &mut gzip,
+            "identity" => &mut identity,
+            "*" => &mut others,
+            _ => continue,
+        };
+        known.get_or_insert(weight);
+    }
+    let gzip = gzip.or(others).unwrap_or(0);
+    // Without a word on it, identity is taken, and anything that has one goes before it.
+    match identity.or(others.filter(|&weight| weight == 0)) {
+        _ if gzip == 0 => Choice::Identity,
+        Some(0) => Choice::GzipOnly,
+        Some(identity) if identity > gzip => Choice::Identity,
+        _ => Choice::Gzip,
+    }
+}
+
+/// `coding;q=0.5`: the coding in lower case, and its weight in thousandths.
+fn weighted(item: &[u8]) -> Option<(String, u16)> {
+    let text = std::str::from_utf8(item).ok()?;
+    let (coding, parameter) = text.split_once(';').map_or((text, None), |(coding, rest)| (coding, Some(rest)));
+    let weight = match parameter.map(str::trim) {
+        None => 1000,
+        Some(parameter) => weight(parameter.strip_prefix("q=").or_else(|| parameter.strip_prefix("Q="))?)?,
+    };
+    Some((coding.trim().to_ascii_lowercase(), weight))
+}
+
+/// RFC 9110, section 12.4.2: `0` to `1` with at most three decimals.
+fn weight(text: &str) -> Option<u16> {
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+    if !matches!(whole, "0" | "1") || decimals.len() > 3 || !decimals.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let weight = format!("{whole}{decimals:0<3}").parse().ok()?;
+    (weight <= 1000).then_some(weight)
+}
+
+/// Makes a gzip stream of parts.
+pub struct Gzip(GzEncoder<Vec<u8>>);
+
+impl Default for Gzip {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Gzip {
+    /// An empty one.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(GzEncoder::new(Vec::new(), Compression::fast()))
+    }
+
+    /// Takes one part of a body that is sent when all of it is there.
+    pub fn add(&mut self, part: &[u8]) {
+        self.0.write_all(part).expect("writing into memory does not fail");
+    }
+
+    /// Takes one part of a stream, and gives all that a reader needs to have it, and the parts before it, whole.
+    pub fn push(&mut self, part: &[u8]) -> Bytes {
+        self.add(part);
+        // A sync flush (RFC 7692, section 7.2.1, has the same): it ends on a byte, and what follows can refer to it.
+        self.0.flush().expect("writing into memory does not fail");
+        std::mem::take(self.0.get_mut()).into()
+    }
+
+    /// Gives what is left, with the end of the stream.
+    pub fn finish(self) -> Bytes {
+        self.0.finish().expect("writing into memory does not fail").into()
+    }
+}
+
+/// How much a body may become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// In bytes.
+    pub size: usize,
+    /// In times of what came; looked at above [`Bounds::FREE`].
+    pub ratio: usize,
+}
+
+impl Bounds {
+    /// Up to so many bytes a body may become from however few.
+    pub const FREE: usize = 64 << 10;
+}
+
+/// Why bytes are no gzip body that is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum GzipError {
+    /// More bytes than may be.
+    #[error("expected a body of at most {size} bytes when decompressed, found more")]
+    Size { size: usize },
+    /// More times its size than may be.
+    #[error("expected a gzip body that becomes at most {ratio} times as large, found one that becomes larger")]
+    Ratio { ratio: usize },
+    /// It ends before its end.
+    #[error("expected a whole gzip body, found one that is cut short")]
+    Cut,
+    /// Not gzip, or damaged.
+    #[error("expected a gzip body as RFC 1952 has it, found other bytes, or a checksum of others")]
+    Malformed,
+    /// RFC 1952 lets members follow one another; readers differ in what they make of them.
+    #[error("expected one gzip member, found more behind it")]
+    Trailing,
+}
+
+/// The bytes that `body` stands for.
+///
+/// # Errors
+/// It is not one whole gzip member, or becomes too large.
+pub fn gunzip(body: &[u8], bounds: Bounds) -> Result<Vec<u8>, GzipError> {
+    let most = bounds.size.min(bounds.ratio.saturating_mul(body.len()).max(Bounds::FREE));
+    let mut decoder = GzDecoder::new(body);
+    let mut whole = Vec::new();
+    // One byte more than may be tells whether there is more.
+    let read = (&mut decoder).take(most as u64 + 1).read_to_end(&mut whole);
+    if whole.len() > bounds.size {
+        return Err(GzipError::Size { size: bounds.size });
+    }
+    if whole.len() > most {
+        return Err(GzipError::Ratio { ratio: bounds.ratio });
+    }
+    read.map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => GzipError::Cut,
+        _ => GzipError::Malformed,
+    })?;
+    if decoder.into_inner().is_empty() { Ok(whole) } else { Err(GzipError::Trailing) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gzip(text: &[u8]) -> Vec<u8> {
+        let mut gzip = Gzip::new();
+        gzip.add(text);
+        gzip.finish().to_vec()
+    }
+
+    const BOUNDS: Bounds = Bounds { size: 1 << 20, ratio: 100 };
+
+    #[test]
+    fn the_heaviest_coding_that_there_is_is_chosen() {
+        for (values, choice) in [
+            (&[][..], Choice::Identity),
+            (&[""], Choice::Identity),
+            (&["gzip"], Choice::Gzip),
+            (&["x-gzip"], Choice::Gzip),
+            (&["GZIP"], Choice::Gzip),
+            (&["gzip, deflate, br"], Choice::Gzip),
+            (&["br", "gzip"], Choice::Gzip),
+            (&["br;q=1.0, gzip;q=0.8, *;q=0.1"], Choice::Gzip),
+            (&["*"], Choice::Gzip),
+            (&["identity, *"], Choice::Gzip),
+            (&["gzip;q=0"], Choice::Identity),
+            (&["gzip; q=0.000"], Choice::Identity),
+            (&["gzip;q=0, *"], Choice::Identity),
+            (&["*;q=0"], Choice::Identity),
+            (&["deflate, br"], Choice::Identity),
+            (&["identity"], Choice::Identity),
+            (&["identity, gzip;q=0.5"], Choice::Identity),
+            (&["identity;q=0.5, gzip"], Choice::Gzip),
+            (&["identity;q=0.5, gzip;q=0.5"], Choice::Gzip),
+            (&["identity;q=0, gzip"], Choice::GzipOnly),
+            (&["gzip;q=0.001, *;q=0"], Choice::GzipOnly),
+            (&["*;q=0, identity;q=0.1, gzip"], Choice::Gzip),
+            // Nothing that there is: the answer is given all the same.
+            (&["identity;q=0"], Choice::Identity),
+            (&["identity;q=0, br"], Choice::Identity),
+            // What is no item says nothing.
+            (&["gzip;q=2"], Choice::Identity),
+            (&["gzip;q=1.001"], Choice::Identity),
+            (&["gzip;q=0.5000"], Choice::Identity),
+            (&["gzip;q=-1"], Choice::Identity),
+            (&["gzip;q"], Choice::Identity),
+            (&["gzip;level=9"], Choice::Identity),
+            (&["gzip;q=0.1x, gzip"], Choice::Gzip),
+        ] {
+            assert_eq!(choose(values.iter().map(|value| value.as_bytes())), choice, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn a_body_becomes_itself_again() {
+        for text in [&b""[..], b"{}", &b"abc".repeat(1_000), &[0xff; 60_000]] {
+            assert_eq!(gunzip(&gzip(text), BOUNDS).as_deref(), Ok(text));
+        }
+    }
+
+    #[test]
+    fn every_part_of_a_stream_can_be_read_when_it_has_come() {
+        let mut stream = Gzip::new();
+        let mut reader = flate2::write::GzDecoder::new(Vec::new());
+        let mut sent = Vec::new();
+        let mut all = Vec::new();
+        for part in ["{\"a\":1}\n", "", "{\"a\":1}\n", &"x".repeat(100_000), "{}\n"] {
+            let bytes = stream.push(part.as_bytes());
+            assert!(!bytes.is_empty() || part.is_empty());
+            sent.extend_from_slice(part.as_bytes());
+            all.extend_from_slice(&bytes);
+            reader.write_all(&bytes).unwrap();
+            reader.flush().unwrap();
+            assert_eq!(reader.get_ref().len(), sent.len(), "{} bytes", part.len());
+            assert!(*reader.get_ref() == sent, "{} bytes", part.len());
+        }
+        all.extend_from_slice(&stream.finish());
+        let bounds = Bounds { size: sent.len(), ratio: usize::MAX };
+        assert!(gunzip(&all, bounds) == Ok(sent));
+    }
+
+    #[test]
+    fn a_body_that_becomes_too_large_is_refused() {
+        let mixed: Vec<u8> = (0..200_000_u32).flat_map(|number| number.to_le_bytes()).collect();
+        let bounds = |size, ratio| Bounds { size, ratio };
+        for (text, bounds, error) in [
+            (&mixed[..], bounds(mixed.len(), 100), None),
+            (&mixed, bounds(mixed.len() - 1, 100), Some(GzipError::Size { size: mixed.len() - 1 })),
+            (&mixed, bounds(10, 100), Some(GzipError::Size { size: 10 })),
+            (&mixed, bounds(1 << 20, 1), Some(GzipError::Ratio { ratio: 1 })),
+            // However much it grows, this much is free.
+            (&[0; Bounds::FREE], bounds(1 << 20, 1), None),
+            (&[0; Bounds::FREE + 1], bounds(1 << 20, 1), Some(GzipError::Ratio { ratio: 1 })),
+            (&[0; 1 << 20], bounds(1 << 20, 100), Some(GzipError::Ratio { ratio: 100 })),
+            (&[0; 1 << 20], bounds(1 << 20, 2000), None),
+        ] {
+            assert_eq!(gunzip(&gzip(text), bounds).err(), error, "{} bytes, {bounds:?}", text.len());
+        }
+    }
+
+    #[test]
+    fn what_is_not_one_whole_member_is_refused() {
+        let whole = gzip(b"{\"a\":1}");
+        for length in 0..whole.len() {
+            assert_eq!(gunzip(&whole[..length], BOUNDS), Err(GzipError::Cut), "{length} bytes");
+        }
+        let with = |at: usize, byte: u8| {
+            let mut bytes = whole.clone();
+            bytes[at] ^= byte;
+            bytes
+        };
+        for (bytes, error) in [
+            ([&whole[..], b"\0"].concat(), GzipError::Trailing),
+            ([&whole[..], &whole].concat(), GzipError::Trailing),
+            (b"{\"a\":1} and no gzip at all".to_vec(), GzipError::Malformed),
+            (with(0, 1), GzipError::Malformed),
+            (with(2, 1), GzipError::Malformed),
+            // The checksum and the length stand at the end.
+            (with(whole.len() - 8, 1), GzipError::Malformed),
+            (with(whole.len() - 1, 1), GzipError::Malformed),
+        ] {
+            assert_eq!(gunzip(&bytes, BOUNDS), Err(error), "{bytes:?}");
+        }
+    }
+}
