@@ -298,3 +298,46 @@ fn a_response_body_is_the_value_of_each_message() {
     let wrong = send(&gateway, "POST", "/texts", &headers, Some(b"{\"topic\":1}"));
     assert_eq!(wrong.answer.status, 400);
 }
+
+#[test]
+fn a_compressed_stream_is_flushed_message_by_message() {
+    let (asked, asking) = channel::<()>();
+    let asking = std::sync::Arc::new(std::sync::Mutex::new(asking));
+    let backend = backend(move |rpc, _, replies| {
+        let asking = asking.clone();
+        async move {
+            replies.send(&note("one", 1)).await;
+            let wait = move || asking.lock().unwrap().recv_timeout(Duration::from_secs(20));
+            let _ = tokio::task::spawn_blocking(wait).await;
+            replies.send(&note("two", 2)).await;
+            replies.end(if rpc == "Watch" { "0" } else { "13" }, "").await;
+        }
+    });
+    let gateway = gateway(&backend, "replies: {compression: true}");
+    let gzip = ("Accept-Encoding", "gzip");
+    let mut reader = start(&gateway, "GET", "/notes/t", &[NDJSON, gzip], None);
+    assert_eq!(reader.answer.header("content-encoding"), Some("gzip"));
+    assert_eq!(reader.answer.header("vary"), Some("accept-encoding"));
+    let text = |bytes: &[u8]| {
+        let mut text = Vec::new();
+        let whole = std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(bytes), &mut text).is_ok();
+        (String::from_utf8(text).unwrap(), whole)
+    };
+    let one = "{\"result\":{\"text\":\"one\",\"number\":1}}\n";
+    let mut bytes = reader.chunk().unwrap();
+    assert_eq!(text(&bytes), (one.to_owned(), false), "the first message is there before the second is sent");
+    asked.send(()).unwrap();
+    bytes.extend(reader.bytes().0);
+    let two = "{\"result\":{\"text\":\"two\",\"number\":2}}\n";
+    assert_eq!(text(&bytes), (format!("{one}{two}{{\"status\":{{\"code\":0}}}}\n"), true));
+
+    // What is cut short is no whole gzip.
+    asked.send(()).unwrap();
+    let headers = [("Content-Type", "application/json"), ARRAY, gzip];
+    let (bytes, is_whole) = start(&gateway, "POST", "/texts", &headers, Some(b"{}")).bytes();
+    assert_eq!((text(&bytes), is_whole), (("[\"one\",\"two\"".to_owned(), false), false));
+
+    let coded = [("Content-Type", "application/x-ndjson"), ("Content-Encoding", "gzip")];
+    let refused = send(&gateway, "POST", "/notes/t", &coded, Some(b"x")).answer;
+    assert_eq!(refused.status, 415);
+}

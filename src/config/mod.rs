@@ -50,6 +50,7 @@ const KEYS: &[&str] = &[
     "requests",
     "streams",
     "json",
+    "replies",
     "metadata",
     "errors",
     "status_headers",
@@ -66,6 +67,8 @@ const REQUEST_KEYS: &[&str] = &[
     "forms",
     "ignore_query",
     "timeout_header",
+    "gzip",
+    "gzip_ratio",
 ];
 const RPC_KEYS: &[&str] = &[
     "accept_body",
@@ -75,6 +78,7 @@ const RPC_KEYS: &[&str] = &[
     "json",
     "errors",
     "deadline",
+    "compression",
     "body_limit",
     "reply_limit",
     "json_depth",
@@ -357,6 +361,10 @@ impl<'a> Source<'a> {
     fn proxy(&self, status_headers: Option<proxy::StatusHeaders>, query: Limits) -> proxy::Config {
         let section = self.section("requests", REQUEST_KEYS);
         let value = |key| section.and_then(|section| section.value(key));
+        let times = |value: &Value| value.parsed("a number", |text| value::number(text, 2000));
+        let ratio = or_default(value("gzip_ratio"), times, proxy::GZIP_RATIO);
+        let replies = self.section("replies", &["compression"]);
+        let compression = or_default(replies.and_then(|section| section.value("compression")), Value::truth, false);
         let json_type = |item: Value| item.parsed("a media type", value::media_type);
         proxy::Config {
             body_limit: or_default(value("body_limit"), Value::size, proxy::BODY_LIMIT),
@@ -365,6 +373,8 @@ impl<'a> Source<'a> {
             json_types: value("json_types").map_or(Vec::new(), |value| value.each(json_type)),
             forms: or_default(value("forms"), Value::truth, true),
             streams: self.streams(),
+            gzip: or_default(value("gzip"), Value::truth, false).then_some(ratio),
+            compression,
             timeout_header: value("timeout_header").and_then(|value| exceptions::text_header(&value)),
             errors: self.value("errors").and_then(|value| exceptions::form(&value)).unwrap_or_default(),
             status_headers,

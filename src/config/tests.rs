@@ -164,17 +164,19 @@ fn every_problem_of_a_wrong_file_is_told_with_its_place() {
         ),
         (
             &format!(
-                "{rest}requests:\n  json_depth: 101\n  query_pairs: 0\n  query_length: 65KiB\n  header_limit: 2MiB\nrpcs:\n  a.B:\n    query_pairs: 513\n    query_length: 64KiB\n    json_depth: +1\n    body_limit: 0\n"
+                "{rest}requests:\n  json_depth: 101\n  query_pairs: 0\n  query_length: 65KiB\n  header_limit: 2MiB\n  gzip_ratio: 0\nreplies: {{compression: gzip}}\nrpcs:\n  a.B:\n    query_pairs: 513\n    query_length: 64KiB\n    json_depth: +1\n    body_limit: 0\n"
             ),
             &[
                 "towbar.yaml:4:15: json_depth: expected a number from 1 to 100, found `101`",
                 "towbar.yaml:5:16: query_pairs: expected a number from 1 to 32768, found `0`",
                 "towbar.yaml:6:17: query_length: expected at most `64KiB`, found `65KiB`",
                 "towbar.yaml:7:17: header_limit: expected at most `1MiB`, found `2MiB`",
-                "towbar.yaml:10:18: query_pairs: expected at most the 512 of `requests.query_pairs`, found 513",
-                "towbar.yaml:11:19: query_length: expected at most the 16384 of `requests.query_length`, found 65536",
-                "towbar.yaml:12:17: json_depth: expected a number from 1 to 100, found `+1`",
-                "towbar.yaml:13:17: body_limit: expected more than nothing and at most `1GiB`, found `0`",
+                "towbar.yaml:8:15: gzip_ratio: expected a number from 1 to 2000, found `0`",
+                "towbar.yaml:9:24: compression: expected `true` or `false`, found `gzip`",
+                "towbar.yaml:12:18: query_pairs: expected at most the 512 of `requests.query_pairs`, found 513",
+                "towbar.yaml:13:19: query_length: expected at most the 16384 of `requests.query_length`, found 65536",
+                "towbar.yaml:14:17: json_depth: expected a number from 1 to 100, found `+1`",
+                "towbar.yaml:15:17: body_limit: expected more than nothing and at most `1GiB`, found `0`",
             ],
         ),
         (
@@ -275,6 +277,9 @@ fn what_the_file_leaves_out_has_its_default() {
         let upstream::TlsFiles { identity, ca, pins, server_name } = upstream.tls;
         assert!(identity.is_none() && ca.is_none() && pins.is_empty() && server_name.is_none(), "{text}");
         assert_eq!((config.proxy.body_limit, config.proxy.json_types), (1_048_576, Vec::new()), "{text}");
+        assert_eq!((config.proxy.gzip, config.proxy.compression), (None, false), "{text}");
+        assert_eq!((config.proxy.header_limit, config.proxy.query), (32_768, Limits::default()), "{text}");
+        assert_eq!((config.proxy.errors, config.proxy.timeout_header), (Form::Status, None), "{text}");
         assert!(config.proxy.status_headers.is_none() && config.rpcs.is_empty(), "{text}");
         assert!(config.metadata.request.is_empty() && config.metadata.reply.is_empty(), "{text}");
     }
@@ -291,12 +296,13 @@ upstream:
   tls: {cert: u.pem, key: u.key, ca: ca.pem, server_name: core.bank}
   deadline: 500ms
   reply_limit: 8MiB
-requests: {body_limit: 2048, json_types: [application/x-protobuf, text/x-json], timeout_header: X-Timeout, header_limit: 16KiB, json_depth: 32, query_pairs: 64, query_length: 4KiB}
+requests: {body_limit: 2048, json_types: [application/x-protobuf, text/x-json], timeout_header: X-Timeout, header_limit: 16KiB, json_depth: 32, query_pairs: 64, query_length: 4KiB, gzip: true}
+replies: {compression: true}
 metadata: {request: [X-Consent-Id, x-trace-bin], reply: [x-ratelimit-remaining], http_status: X-Http-Code, location: x-location}
 status_headers: {status: x-status}
 errors: problem
 rpcs:
-  a.B.Put: {accept_body: true, errors: google, deadline: 2m, body_limit: 8MiB, reply_limit: 1GiB, json_depth: 100, query_length: 1KiB}
+  a.B.Put: {accept_body: true, errors: google, deadline: 2m, body_limit: 8MiB, reply_limit: 1GiB, compression: false, json_depth: 100, query_length: 1KiB}
   a.B.Pay: {ignore_members: [fee, 'order.fee']}
 ",
     );
@@ -327,7 +333,8 @@ rpcs:
     let all = Limits { json_depth: 32, query_pairs: 64, query_length: 4096 };
     assert_eq!((config.proxy.header_limit, config.proxy.query, config.routes.limits), (16 << 10, all, all));
     let put = &config.proxy.exceptions["a.B.Put"];
-    assert_eq!((put.body_limit, put.reply_limit), (Some(8 << 20), Some(1 << 30)));
+    assert_eq!((put.body_limit, put.reply_limit, put.compression), (Some(8 << 20), Some(1 << 30), Some(false)));
+    assert_eq!((config.proxy.gzip, config.proxy.compression), (Some(100), true));
     let puts = Limits { json_depth: 100, query_pairs: 64, query_length: 1024 };
     assert_eq!(config.rpcs.iter().map(|rpc| rpc.limits.unwrap()).collect::<Vec<_>>(), [puts, all]);
     assert_eq!(config.proxy.timeout_header.unwrap().as_str(), "x-timeout");
@@ -337,7 +344,7 @@ rpcs:
 
     let [put, pay] = &config.rpcs[..] else { panic!("expected two rpcs") };
     assert_eq!((put.rpc.as_str(), put.accept_body), ("a.B.Put", true));
-    assert!(put.place.ends_with("towbar.yaml:14:3"), "{}", put.place);
+    assert!(put.place.ends_with("towbar.yaml:15:3"), "{}", put.place);
     assert_eq!((pay.rpc.as_str(), pay.accept_body), ("a.B.Pay", false));
     assert_eq!(pay.ignore_members, ["fee", "order.fee"]);
 }

@@ -8,7 +8,7 @@ mod fault;
 mod form;
 mod timer;
 
-use http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, StatusCode};
 use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 use prost::Message as _;
@@ -17,6 +17,7 @@ use tonic::Code;
 
 use crate::answer::{Body, Response};
 use crate::codec::{DecodeError, DecodeProblem};
+use crate::compress::GzipError;
 use crate::protos::google::rpc;
 use crate::route::{EncodeError, Miss, Query, QueryError, Route};
 use crate::schema::Schema;
@@ -186,6 +187,30 @@ impl Refusal {
     pub fn body_too_large(limit: usize) -> Self {
         let message = format!("expected a body of at most {limit} bytes, found more");
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, Code::ResourceExhausted, message)
+    }
+
+    /// 415 for a `Content-Encoding` that is not taken.
+    ///
+    /// RFC 9110, section 15.5.16: `Accept-Encoding` says that it is the coding, and which is taken.
+    #[must_use]
+    pub fn coding(takes_gzip: bool) -> Self {
+        let (message, accepted) = match takes_gzip {
+            true => ("expected a body with one Content-Encoding, gzip, or without, found another", "gzip"),
+            false => ("expected a body without Content-Encoding, found one with it", "identity"),
+        };
+        Self::unsupported(message).with_header(ACCEPT_ENCODING, accepted.to_owned())
+    }
+
+    /// A body that is no gzip, or becomes too large.
+    #[must_use]
+    pub fn gzip(error: &GzipError) -> Self {
+        let refusal = match error {
+            GzipError::Size { .. } | GzipError::Ratio { .. } => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, Code::ResourceExhausted, error.to_string())
+            }
+            GzipError::Cut | GzipError::Malformed | GzipError::Trailing => Self::bad_request(error.to_string()),
+        };
+        Self { fault: Fault::Body, ..refusal }
     }
 
     /// A call that gave no reply. What the log should know besides is in the error itself.

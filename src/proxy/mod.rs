@@ -5,6 +5,7 @@
 //! ```
 //! Values move forward only. What is refused is refused before the backend hears of it.
 
+mod compression;
 mod deadline;
 mod limits;
 mod outcome;
@@ -50,6 +51,9 @@ pub use settings::{ByRpc, Exceptions};
 /// Default of [`Config::body_limit`].
 pub const BODY_LIMIT: usize = 1 << 20;
 
+/// Default of the times that a compressed body may become as large.
+pub const GZIP_RATIO: usize = 100;
+
 /// Default of the largest JSON of a reply, in bytes. It is another limit than that of the message: two bytes of wire format
 /// can become a large object.
 pub const JSON_LIMIT: usize = 16 << 20;
@@ -69,6 +73,10 @@ pub struct Config {
     pub forms: bool,
     /// How calls of several messages are answered.
     pub streams: stream::Config,
+    /// Whether bodies of `Content-Encoding: gzip` are taken, and how many times as large they may become.
+    pub gzip: Option<usize>,
+    /// Whether replies are compressed for callers that take gzip.
+    pub compression: bool,
     /// The header in which callers say how long a call may take, besides `grpc-timeout`.
     pub timeout_header: Option<HeaderName>,
     /// The form of errors; also of those whose route is not known.
@@ -226,7 +234,13 @@ impl Gateway {
         };
         let settings = &self.settings[found.route.index];
         let answered = self.call(found, &query, &head, body, started).await;
-        answered.map_err(|refusal| refusal.in_form(settings.errors))
+        match answered {
+            Ok(response) if settings.compression => {
+                Ok(compression::compressed(response, compression::choice(&head.headers)).await)
+            }
+            Ok(response) => Ok(response),
+            Err(refusal) => Err(refusal.in_form(settings.errors)),
+        }
     }
 
     async fn call<B: Incoming>(

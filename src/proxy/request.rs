@@ -1,11 +1,12 @@
 //! The body of a request: of a type that is taken, under its limit, in time.
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 use super::deadline::Deadline;
 use super::{Gateway, Incoming};
+use crate::compress::{self, Bounds};
 use crate::error::Refusal;
 use crate::json::Series;
 use crate::route::Route;
@@ -53,8 +54,7 @@ impl Gateway {
             return Err(Refusal::encode(&route.body_unexpected()));
         }
         let media = self.media(route, headers)?;
-        check_encoding(headers)?;
-        Ok(Some((bytes, media)))
+        Ok(Some((self.decoded(headers, bytes, limit)?, media)))
     }
 
     fn media(&self, route: &Route, headers: &HeaderMap) -> Result<Media, Refusal> {
@@ -85,7 +85,10 @@ impl Gateway {
                 false => Err(Refusal::encode(&route.body_unexpected())),
             };
         }
-        check_encoding(headers)?;
+        // A stream is read as it comes.
+        if headers.get_all(CONTENT_ENCODING).iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+            return Err(Refusal::coding(false));
+        }
         let text = content_type(headers);
         if route.is_raw_request {
             return Ok(Reading::Raw(text.unwrap_or_default().to_owned()));
@@ -109,16 +112,21 @@ impl Gateway {
                 || self.config.json_types.iter().any(|json| json == media_type)
         })
     }
-}
 
-/// RFC 9110, section 15.5.16: a coding that is not taken is 415 too, and `Accept-Encoding` would say which is.
-fn check_encoding(headers: &HeaderMap) -> Result<(), Refusal> {
-    let codings = headers.get_all(CONTENT_ENCODING).iter();
-    if codings.into_iter().all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-        return Ok(());
+    /// The body without its `Content-Encoding`.
+    fn decoded(&self, headers: &HeaderMap, body: Bytes, limit: usize) -> Result<Bytes, Refusal> {
+        let mut codings = headers.get_all(CONTENT_ENCODING).iter().map(HeaderValue::as_bytes);
+        let is = |coding: &[u8], name: &str| coding.eq_ignore_ascii_case(name.as_bytes());
+        match (codings.next(), codings.next(), self.config.gzip) {
+            (None, ..) => Ok(body),
+            (Some(coding), None, _) if is(coding, "identity") => Ok(body),
+            (Some(coding), None, Some(ratio)) if is(coding, "gzip") || is(coding, "x-gzip") => {
+                let whole = compress::gunzip(&body, Bounds { size: limit, ratio });
+                whole.map(Bytes::from).map_err(|error| Refusal::gzip(&error))
+            }
+            (_, _, gzip) => Err(Refusal::coding(gzip.is_some())),
+        }
     }
-    let message = "expected a body without Content-Encoding, found one with it";
-    Err(Refusal::unsupported(message))
 }
 
 /// The `Content-Type`, if there is one and no more.

@@ -19,6 +19,8 @@ pub struct Exceptions {
     pub body_limit: Option<usize>,
     /// See [`crate::upstream::Config::reply_limit`].
     pub reply_limit: Option<usize>,
+    /// See [`Config::compression`].
+    pub compression: Option<bool>,
 }
 
 /// What holds on one route.
@@ -32,6 +34,8 @@ pub(super) struct Settings {
     pub(super) body_limit: usize,
     /// The largest message of a reply, in bytes.
     pub(super) reply_limit: usize,
+    /// Whether replies are compressed.
+    pub(super) compression: bool,
 }
 
 /// Those of all routes, in their order.
@@ -52,6 +56,7 @@ fn of_route(route: &Route, upstreams: &[Upstream], config: &Config) -> Settings 
         },
         body_limit: said.body_limit.unwrap_or(config.body_limit),
         reply_limit: said.reply_limit.unwrap_or(upstream.reply_limit),
+        compression: said.compression.unwrap_or(config.compression),
     }
 }
 
