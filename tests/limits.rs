@@ -4,10 +4,19 @@
 mod support;
 
 use std::io::Write as _;
+use std::path::Path;
 
 use axum::Router;
 use axum::http::{HeaderMap, HeaderValue};
 use towbar::bank::SampleBank;
+use towbar::config::{self, Overrides};
+use towbar::listener::{Listener, Plain};
+use towbar::metadata::Metadata;
+use towbar::protos::DESCRIPTORS;
+use towbar::proxy;
+use towbar::route::Routes;
+use towbar::schema::Schema;
+use towbar::upstream::Upstream;
 
 use support::http::{Answer, connect, read, write};
 use support::{Stage, assert_refused, assert_reply, replaced};
@@ -204,6 +213,50 @@ fn headers_have_so_many_bytes_and_no_more() {
             assert_eq!(read(&mut stream).status, status, "{requests}{bytes} bytes");
         }
     }
+}
+
+#[test]
+fn over_http2_headers_have_as_many_bytes() {
+    let overrides = Overrides::default();
+    let text = "schema: proto\nupstream: http://127.0.0.1:1\n";
+    let (config, problems) = config::load_text(text, Path::new("towbar.yaml"), &overrides);
+    assert!(problems.is_empty());
+    let schema = Schema::decode("the bank API", DESCRIPTORS).unwrap();
+    let routes = Routes::build(&schema, &[], &config.routes).unwrap();
+    let upstream = Upstream::new(&config.upstream.unwrap()).unwrap();
+    let limit = config.proxy.header_limit;
+    let gateway = proxy::Gateway::new(schema, routes, upstream, Metadata::new(config.metadata), config.proxy);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let listener = Listener::bind("127.0.0.1:0", None, Plain::Http2).await.unwrap().reading_headers_of(limit);
+        let address = listener.address().unwrap();
+        tokio::spawn(listener.serve(proxy::service(gateway), std::future::pending()));
+        let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let (mut send, connection) = h2::client::handshake(stream).await.unwrap();
+        tokio::spawn(connection);
+        let pads = |count: usize, bytes: usize| vec![("x-pad", "x".repeat(bytes / count - "x-pad: \r\n".len())); count];
+        for (headers, status) in [
+            (pads(1, limit), 404),
+            (pads(1, limit + 1), 431),
+            (pads(64, limit), 404),
+            (pads(64, limit + 64), 431),
+            (pads(100, 10_000), 404),
+            (pads(101, 10_100), 431),
+        ] {
+            let mut request = http::Request::get(format!("http://gateway.test/{}", "a".repeat(60_000)));
+            for (name, value) in &headers {
+                request = request.header(*name, value);
+            }
+            let (response, _) = send.send_request(request.body(()).unwrap(), true).unwrap();
+            let (head, mut body) = response.await.unwrap().into_parts();
+            let input = format!("{} headers of {} bytes", headers.len(), headers[0].1.len());
+            assert_eq!(head.status, status, "{input}");
+            if status == 431 {
+                let message = "expected at most 100 headers, of at most 32768 bytes in all, found more";
+                assert_eq!(body.data().await.unwrap().unwrap(), refusal(8, message), "{input}");
+            }
+        }
+    });
 }
 
 #[test]

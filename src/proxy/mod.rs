@@ -12,6 +12,8 @@ mod outcome;
 mod request;
 mod settings;
 mod streaming;
+#[cfg(test)]
+mod tests;
 
 use std::convert::Infallible;
 use std::pin::Pin;

@@ -1,0 +1,28 @@
+use http_body_util::BodyExt as _;
+
+use super::*;
+
+#[tokio::test]
+async fn a_fault_of_ours_is_answered_in_the_form_of_the_configuration() {
+    let name = HeaderName::from_static;
+    let config = Config {
+        body_limit: BODY_LIMIT,
+        header_limit: HEADER_LIMIT,
+        query: Limits::default(),
+        json_types: Vec::new(),
+        forms: true,
+        streams: stream::Config::default(),
+        gzip: None,
+        compression: false,
+        timeout_header: None,
+        errors: Form::Google,
+        status_headers: Some(StatusHeaders { status: name("x-status"), message: name("x-message") }),
+        exceptions: ByRpc::new(),
+    };
+    let (head, body) = Panicked(Arc::new(config)).response_for_panic(Box::new("of the panic")).into_parts();
+    let message = "an internal error; the outcome of the call is unknown";
+    let expected = format!(r#"{{"error":{{"code":500,"message":"{message}","status":"INTERNAL"}}}}"#);
+    assert_eq!((head.status.as_u16(), body.collect().await.unwrap().to_bytes()), (500, expected.into()));
+    let header = |name: &str| head.headers[name].to_str().unwrap();
+    assert_eq!((header("x-status"), header("x-message"), header("cache-control")), ("13", message, "no-store"));
+}
