@@ -389,6 +389,29 @@ fn fields_that_a_backend_names_have_the_callers_names() {
 }
 
 #[test]
+fn names_are_looked_for_as_long_as_that_costs_little() {
+    let body = |length: usize| format!(r#"{{"description":"{}","transfer_id":"a"}}"#, "x".repeat(length));
+    for (length, count, first, last) in [
+        (10, 1, "transfer_id", "transfer_id"),
+        (1_000_000, 4, "transfer_id", "transfer_id"),
+        // A body of a megabyte is searched for no more than four; they have the names of JSON then.
+        (1_000_000, 5, "transferId", "transferId"),
+        (10, 256, "transfer_id", "transfer_id"),
+        (10, 257, "transfer_id", "token_ref_id"),
+    ] {
+        let mut fields = vec![("transfer_id", "no", ""); count];
+        if count > 256 {
+            fields.push(("token_ref_id", "no", ""));
+        }
+        let stage = Stage::of(refusing(3, "no", vec![violating(&fields)]));
+        let answer = stage.send_json("POST", "/transfers", &body(length)).json();
+        let named = answer["details"][0]["fieldViolations"].as_array().unwrap();
+        let name = |index: usize| named[index]["field"].as_str().unwrap();
+        assert_eq!((name(0), name(named.len() - 1)), (first, last), "{length} bytes, {count} fields");
+    }
+}
+
+#[test]
 fn retry_info_becomes_retry_after_in_whole_seconds() {
     for (seconds, nanos, header) in [
         (1, 0, Some("1")),

@@ -256,6 +256,12 @@ fn over_http2_headers_have_as_many_bytes() {
                 assert_eq!(body.data().await.unwrap().unwrap(), refusal(8, message), "{input}");
             }
         }
+        // Beyond what is read of a head at all, HTTP/2 itself answers, without a body, and the connection goes on.
+        for (bytes, status) in [(115_000, 431), (10, 404)] {
+            let request = http::Request::get("http://gateway.test/a").header("x-pad", "x".repeat(bytes)).body(());
+            let (response, _) = send.send_request(request.unwrap(), true).unwrap();
+            assert_eq!(response.await.unwrap().status(), status, "{bytes} bytes");
+        }
     });
 }
 

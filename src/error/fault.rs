@@ -78,11 +78,19 @@ fn read(any: &Any) -> Option<rpc::BadRequest> {
     name.filter(|name| *name == "google.rpc.BadRequest").and_then(|_| rpc::BadRequest::decode(&*any.value).ok())
 }
 
+/// So many fields of one answer get the caller's names; whoever has more of them wrong has read enough.
+const MOST_NAMED: usize = 256;
+
+/// So many bytes of bodies are searched for the spelling of names, each body once for each of them.
+const MOST_SEARCHED: usize = 4 << 20;
+
 /// Gives the fields that a backend's detail names the names that the caller knows them by.
 pub(super) fn name_for_caller(any: &mut Any, asked: Asked<'_>) {
     let Some(mut detail) = read(any) else { return };
-    for violation in &mut detail.field_violations {
-        let name = asked.route.callers_name(&violation.field, asked.query, asked.json);
+    let count = detail.field_violations.len().min(MOST_NAMED);
+    let json = asked.json.filter(|json| json.len().saturating_mul(count) <= MOST_SEARCHED);
+    for violation in detail.field_violations.iter_mut().take(MOST_NAMED) {
+        let name = asked.route.callers_name(&violation.field, asked.query, json);
         violation.field = name.unwrap_or_else(|| std::mem::take(&mut violation.field));
     }
     any.value = detail.encode_to_vec().into();
