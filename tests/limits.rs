@@ -225,10 +225,10 @@ fn over_http2_headers_have_as_many_bytes() {
     let routes = Routes::build(&schema, &[], &config.routes).unwrap();
     let upstream = Upstream::new(&config.upstream.unwrap()).unwrap();
     let limit = config.proxy.header_limit;
-    let gateway = proxy::Gateway::new(schema, routes, upstream, Metadata::new(config.metadata), config.proxy);
+    let gateway = proxy::Gateway::new(schema, routes, vec![upstream], Metadata::new(config.metadata), config.proxy);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let listener = Listener::bind("127.0.0.1:0", None, Plain::Http2).await.unwrap().reading_headers_of(limit);
+        let listener = Listener::bind("127.0.0.1:0", None, Plain::Http2).await.unwrap();
         let address = listener.address().unwrap();
         tokio::spawn(listener.serve(proxy::service(gateway), std::future::pending()));
         let stream = tokio::net::TcpStream::connect(address).await.unwrap();
