@@ -59,11 +59,15 @@ pub fn installed(program: &str, how: &str) -> Option<PathBuf> {
     let found = folders.map(|folder| folder.join(program)).find(|file| file.is_file());
     if found.is_none() {
         assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{program} is not installed: {how}");
-        // The harness keeps what `eprintln!` prints to itself when a test passes.
-        let message = format!("skipped: {program} is not installed: {how}\n");
-        std::io::stderr().write_all(message.as_bytes()).unwrap();
+        skipped(&format!("{program} is not installed: {how}"));
     }
     found
+}
+
+/// Says why a test does nothing here.
+pub fn skipped(why: &str) {
+    // The harness keeps what `eprintln!` prints to itself when a test passes.
+    std::io::stderr().write_all(format!("skipped: {why}\n").as_bytes()).unwrap();
 }
 
 impl Process {
@@ -114,8 +118,13 @@ impl Process {
     }
 
     /// Waits for the end, which must come by itself.
-    pub fn wait(mut self) -> Ended {
-        let end = Instant::now() + PATIENCE;
+    pub fn wait(self) -> Ended {
+        self.wait_for(PATIENCE)
+    }
+
+    /// The same for what takes its time.
+    pub fn wait_for(mut self, patience: Duration) -> Ended {
+        let end = Instant::now() + patience;
         while self.is_running() {
             if Instant::now() > end {
                 let _ = self.child.kill();
