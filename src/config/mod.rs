@@ -66,6 +66,7 @@ const REQUEST_KEYS: &[&str] = &[
     "json_types",
     "forms",
     "ignore_query",
+    "fill_update_mask",
     "timeout_header",
     "gzip",
     "gzip_ratio",
@@ -75,6 +76,7 @@ const RPC_KEYS: &[&str] = &[
     "ignore_members",
     "ignore_unknown",
     "ignore_query",
+    "fill_update_mask",
     "json",
     "errors",
     "deadline",
@@ -221,7 +223,14 @@ impl<'a> Source<'a> {
             upstreams,
             reflection,
             metadata: self.metadata(status_headers.as_ref()),
-            routes: route::Defaults { print, unknown_keys: self.unknown_keys(), limits, rules, serving },
+            routes: route::Defaults {
+                print,
+                unknown_keys: self.unknown_keys(),
+                keeps_empty_mask: self.keeps_empty_mask(),
+                limits,
+                rules,
+                serving,
+            },
             proxy: self.proxy(status_headers, limits),
             rpcs: self.rpcs(print, limits),
             rule_files,
@@ -427,6 +436,11 @@ impl<'a> Source<'a> {
         (rules, files)
     }
 
+    fn keeps_empty_mask(&self) -> bool {
+        let value = self.value("requests").and_then(|value| value.get("fill_update_mask"));
+        !or_default(value, Value::truth, true)
+    }
+
     fn unknown_keys(&self) -> UnknownKeys {
         // What is unknown in the section is told where the rest of it is read.
         let value = self.value("requests").and_then(|value| value.get("ignore_query"));
@@ -445,6 +459,7 @@ impl<'a> Source<'a> {
         let accept_body = or_default(section.value("accept_body"), Value::truth, false);
         let ignore_members = section.value("ignore_members").map_or(Vec::new(), |value| value.each(member));
         let ignore_unknown = or_default(section.value("ignore_unknown"), Value::truth, false);
+        let fills = section.value("fill_update_mask").and_then(|value| value.truth().ok());
         let unknown_keys = section.value("ignore_query").map(|value| unknown_keys(&value));
         let json = section.value("json").and_then(|value| value.section(JSON_KEYS).ok());
         let print = Some(print(json, all));
@@ -455,6 +470,7 @@ impl<'a> Source<'a> {
             ignore_members,
             ignore_unknown,
             unknown_keys,
+            keeps_empty_mask: fills.map(|fills| !fills),
             print,
             limits: Some(limits::of_rpc(&value, limits)),
         })

@@ -6,7 +6,7 @@ use http::uri::PathAndQuery;
 use super::{BodyRule, Defaults, Route, RpcOptions, Rules, UnknownKeys};
 use crate::codec::{Ignored, is_http_body, takes_text};
 use crate::problem::Problem;
-use crate::schema::{FieldPath, Message, Rpc, Rule, Schema};
+use crate::schema::{FieldPath, Known, Message, Rpc, Rule, Schema};
 use crate::template::{Template, Variable};
 
 /// The problems of options for rpcs that are not there, or that nobody can call.
@@ -49,6 +49,8 @@ pub(super) fn route(
         let placed = |message| problem(message);
         return Err(binder.problems.into_iter().map(placed).collect());
     }
+    let keeps_empty_mask = options.and_then(|options| options.keeps_empty_mask).unwrap_or(defaults.keeps_empty_mask);
+    let mask = mask(rpc, rule, &body, &captured).filter(|_| !keeps_empty_mask);
     let route = Route {
         // Known when all of them are.
         index: 0,
@@ -63,6 +65,7 @@ pub(super) fn route(
         client_streams: rpc.client_streams,
         server_streams: rpc.server_streams,
         is_raw_request,
+        mask,
         is_raw_reply: is_raw(&rpc.output, response_body.as_ref()),
         response_body,
         accepts_body: options.is_some_and(|options| options.accept_body),
@@ -208,6 +211,16 @@ fn is_raw(message: &Message, field: Option<&FieldPath>) -> bool {
         None => is_http_body(message),
         Some(path) => !path.leaf().is_repeated() && path.leaf().message().as_ref().is_some_and(is_http_body),
     }
+}
+
+/// The `update_mask` beside the resource that a PATCH brings in its body (AIP-134).
+fn mask(rpc: &Rpc, rule: &Rule, body: &BodyRule, captured: &[FieldPath]) -> Option<FieldPath> {
+    let BodyRule::Field(resource) = body else { return None };
+    let is_resource = !resource.leaf().is_repeated() && resource.leaf().message().is_some();
+    let path = FieldPath::resolve(&rpc.input, "update_mask").ok().filter(|_| is_resource)?;
+    let is_mask = path.leaf().message().is_some_and(|message| message.table().known == Known::FieldMask);
+    let is_free = is_mask && !path.leaf().is_repeated() && !path.is_within(resource) && !captured.contains(&path);
+    (rule.pattern.method == "PATCH" && is_free).then_some(path)
 }
 
 /// The variable; the rule may say that `%2F` in it is decoded after all.

@@ -62,6 +62,8 @@ pub struct RpcOptions {
     pub print: Option<Print>,
     /// Which unknown query keys are passed over, if not as for others.
     pub unknown_keys: Option<UnknownKeys>,
+    /// Whether an empty `update_mask` stays empty, if not as for others.
+    pub keeps_empty_mask: Option<bool>,
     /// How much a request may have, if not as much as for others.
     pub limits: Option<Limits>,
 }
@@ -73,6 +75,8 @@ pub struct Defaults {
     pub print: Print,
     /// Which unknown query keys are passed over.
     pub unknown_keys: UnknownKeys,
+    /// Whether an empty `update_mask` of a PATCH stays empty; otherwise it is filled with the members of the body.
+    pub keeps_empty_mask: bool,
     /// How much a request may have.
     pub limits: Limits,
     /// Which rules there are besides annotations.
@@ -160,6 +164,8 @@ pub struct Route {
     declared: Vec<(String, FieldPath)>,
     /// The query keys that other routes of the same method and path declare.
     others: Vec<String>,
+    /// The `update_mask` that is filled.
+    mask: Option<FieldPath>,
     ignored: Ignored,
     unknown_keys: UnknownKeys,
 }

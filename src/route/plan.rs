@@ -138,7 +138,25 @@ impl Route {
         let body = self.body(body)?;
         let mut request = self.request(captures)?;
         self.read_query(&mut request, query, body.is_some_and(|body| body.field.is_none()))?;
+        if let (Some(mask), Some(body)) = (&self.mask, body) {
+            self.fill_mask(&mut request, mask, body)?;
+        }
         request.encode(body).map_err(EncodeError::from)
+    }
+
+    /// Fills the mask with the members of the body, but for those that the path binds: they say which resource it is.
+    fn fill_mask(&self, request: &mut Request<'_>, mask: &FieldPath, body: Body<'_>) -> Result<(), EncodeError> {
+        let Some((resource, message)) = body.field.and_then(|field| Some((field, field.leaf().message()?))) else {
+            return Ok(());
+        };
+        let inside = |path: &FieldPath| path.to_string().strip_prefix(&format!("{resource}.")).map(str::to_owned);
+        let bound: Vec<String> = self.captured.iter().filter_map(inside).collect();
+        let paths = codec::field_mask(&message, body.text, self.limits.json_depth, &bound);
+        if paths.is_empty() {
+            return Ok(());
+        }
+        let filled = request.fill_message(mask, &paths);
+        filled.map_err(|problem| EncodeError::Query { key: mask.to_string(), problem: QueryProblem::Field(problem) })
     }
 
     /// What path and query say, for a call of several messages that all say it.

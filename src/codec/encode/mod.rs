@@ -4,6 +4,7 @@
 
 mod fault;
 mod known;
+mod mask;
 mod request;
 mod seen;
 
@@ -19,6 +20,7 @@ use fault::{Fault, Outcome};
 use request::{Bound, Leaf, Node, What, put_bound, put_node, sibling_problem};
 use seen::{Key, Keys, Open};
 
+pub use mask::field_mask;
 pub use request::{Origin, Request, RequestError, Texts};
 
 /// A body, and what is known of it before it is read.

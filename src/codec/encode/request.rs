@@ -168,6 +168,24 @@ impl<'t> Request<'t> {
         node.bind(tables.message(leaf.owner()), leaf.index(), Leaf { wire, origin, path: path.clone() })
     }
 
+    /// Binds the field, a message, to this value in wire format, unless it is bound to something already. A text that leaves
+    /// it empty is nothing.
+    ///
+    /// # Errors
+    /// A sibling in its oneof is bound.
+    pub fn fill_message(&mut self, path: &FieldPath, value: &[u8]) -> Result<(), FieldProblem> {
+        let mut empty = Vec::new();
+        put_message(&mut empty, path.leaf().table(), |_, _| ());
+        let index = path.leaf().index();
+        let node = self.parent(path)?;
+        node.fields
+            .retain(|bound| bound.index != index || !matches!(&bound.what, What::Leaf(leaf) if leaf.wire == empty));
+        if node.find(index).is_some() {
+            return Ok(());
+        }
+        self.set_message(path, value, Origin::Query)
+    }
+
     /// The message that the last field of the path is in.
     fn parent(&mut self, path: &FieldPath) -> Result<&mut Node, FieldProblem> {
         let tables = self.input.tables();

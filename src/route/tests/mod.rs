@@ -2,6 +2,7 @@
 
 mod bodies;
 mod forms;
+mod masks;
 mod queries;
 
 use http::Method;

@@ -1,0 +1,81 @@
+//! `update_mask` of a PATCH: what the body gives, unless the caller says it.
+
+use http::Method;
+
+use super::super::{Defaults, Query, Routes, RpcOptions};
+use crate::codec;
+use crate::schema::{FieldPath, schema_of};
+
+const PROTO: &str = r#"
+syntax = "proto3";
+package t;
+import "google/api/annotations.proto";
+import "google/protobuf/field_mask.proto";
+import "google/protobuf/timestamp.proto";
+import "google/protobuf/struct.proto";
+message Author { string first_name = 1; string last_name = 2; Author mentor = 3; }
+message Book { string name = 1; string title = 2; Author author = 3; repeated Author editors = 4;
+  map<string, string> labels = 5; google.protobuf.Timestamp printed = 6; google.protobuf.Struct notes = 7;
+  int32 page_count = 8 [json_name = "pages"]; oneof form { bool paper = 9; Author read_by = 10; } }
+message Update { Book book = 1; google.protobuf.FieldMask update_mask = 2; string why = 3; }
+message Whole { string name = 1; google.protobuf.FieldMask update_mask = 2; }
+service S {
+  rpc Patch(Update) returns (Book) { option (google.api.http) = { patch: "/v1/{book.name=books/*}" body: "book"
+    additional_bindings { put: "/v1/{book.name=books/*}" body: "book" } }; }
+  rpc Star(Whole) returns (Book) { option (google.api.http) = { patch: "/v1/whole" body: "*" }; }
+}
+"#;
+
+/// The request's `updateMask`; empty if it has none.
+fn mask(method: Method, target: &str, body: &str, options: &[RpcOptions], defaults: &Defaults) -> String {
+    let schema = schema_of(PROTO).unwrap();
+    let routes = Routes::build(&schema, options, defaults).unwrap();
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let query = Query::parse(query).unwrap();
+    let found = routes.find(&method, path, &query).unwrap();
+    let wire = found.route.encode(&found.captures, &query, Some(body.as_bytes())).unwrap();
+    let mask = FieldPath::resolve(&found.route.input, "update_mask").unwrap();
+    let json = codec::reply_field(&mask, &wire, &codec::Print::default()).unwrap();
+    let json = String::from_utf8(json).unwrap();
+    if json == "null" { String::new() } else { json.trim_matches('"').to_owned() }
+}
+
+#[test]
+fn an_empty_mask_of_a_patch_has_the_members_of_its_body() {
+    for (target, body, expected) in [
+        ("/v1/books/1", r#"{"title":"a"}"#, "title"),
+        ("/v1/books/1", r#"{"title":"","pages":0}"#, "title,pageCount"),
+        ("/v1/books/1", r#"{"page_count":null,"title":"a"}"#, "pageCount,title"),
+        (
+            "/v1/books/1",
+            r#"{"author":{"firstName":"a","mentor":{"last_name":"b"}}}"#,
+            "author.firstName,author.mentor.lastName",
+        ),
+        ("/v1/books/1", r#"{"author":{},"title":"a"}"#, "author,title"),
+        ("/v1/books/1", r#"{"author":null}"#, "author"),
+        ("/v1/books/1", r#"{"editors":[{"firstName":"a"}],"labels":{"a":"b"}}"#, "editors,labels"),
+        ("/v1/books/1", r#"{"printed":"2026-01-01T00:00:00Z","notes":{"a":{"b":1}}}"#, "printed,notes"),
+        ("/v1/books/1", r#"{"readBy":{"firstName":"a"}}"#, "readBy.firstName"),
+        // Which book it is, is no change of it.
+        ("/v1/books/1", r#"{"name":"books/1","title":"a"}"#, "title"),
+        ("/v1/books/1", "{}", ""),
+        ("/v1/books/1?updateMask=", r#"{"title":"a"}"#, "title"),
+        ("/v1/books/1?update_mask=author", r#"{"title":"a"}"#, "author"),
+        ("/v1/books/1?updateMask=author.firstName,title&why=b", r#"{"title":"a"}"#, "author.firstName,title"),
+        ("/v1/whole", r#"{"name":"a"}"#, ""),
+    ] {
+        assert_eq!(mask(Method::PATCH, target, body, &[], &Defaults::default()), expected, "{target} {body}");
+    }
+    assert_eq!(mask(Method::PUT, "/v1/books/1", r#"{"title":"a"}"#, &[], &Defaults::default()), "");
+}
+
+#[test]
+fn a_mask_is_left_empty_where_that_is_said() {
+    let body = r#"{"title":"a"}"#;
+    let kept = Defaults { keeps_empty_mask: true, ..Defaults::default() };
+    assert_eq!(mask(Method::PATCH, "/v1/books/1", body, &[], &kept), "");
+    for (keeps, defaults, expected) in [(Some(false), &kept, "title"), (Some(true), &Defaults::default(), "")] {
+        let options = [RpcOptions { rpc: "t.S.Patch".to_owned(), keeps_empty_mask: keeps, ..RpcOptions::default() }];
+        assert_eq!(mask(Method::PATCH, "/v1/books/1", body, &options, defaults), expected);
+    }
+}
