@@ -1,0 +1,351 @@
+//! Faults that gateways of this kind have had: each is asked for here, and is not there. docs/security.md lists them.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use std::io::{Read as _, Write as _};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use towbar::bank::SampleBank;
+use towbar::bank::certificates::Authority;
+use towbar::codec::{Body, Ignored, Request};
+use towbar::config::Overrides;
+use towbar::schema::Schema;
+
+use support::http::{self, send};
+use support::talk::{backend, shared};
+use support::{Backend, Gateway, client_tls, config_for};
+
+const PROTO: &str = r#"
+syntax = "proto3";
+package faults;
+import "google/api/annotations.proto";
+import "google/protobuf/any.proto";
+enum Kind { NONE = 0; CURRENT = 1; }
+message Account {
+  string account_id = 1;
+  int64 version = 2;
+  string text = 3;
+  Kind kind = 4;
+  oneof owner { string person = 5; string company = 6; }
+  Account child = 7;
+  map<string, Account> children = 8;
+  repeated double rates = 9;
+  google.protobuf.Any any = 10;
+  repeated string notes = 11;
+  repeated Account list = 12;
+}
+service Accounts {
+  rpc Get(Account) returns (Account) { option (google.api.http) = {
+    get: "/accounts/{account_id}" additional_bindings { get: "/people/{person}" }
+  }; }
+  rpc Put(Account) returns (Account) { option (google.api.http) = {
+    put: "/accounts/{account_id}" body: "*"
+    additional_bindings { put: "/versions/{version}" body: "*" }
+    additional_bindings { put: "/people/{person}" body: "*" }
+  }; }
+  rpc Rename(Account) returns (Account) { option (google.api.http) = { put: "/texts/{account_id}" body: "text" }; }
+  rpc Delete(Account) returns (Account) { option (google.api.http) = { delete: "/accounts/{account_id}" }; }
+}
+"#;
+
+const JSON: (&str, &str) = ("Content-Type", "application/json");
+
+fn schema() -> Schema {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("faults.proto"), PROTO).unwrap();
+    Schema::load(&[folder.path().to_owned()]).unwrap()
+}
+
+fn gateway(backend: &Backend) -> Gateway {
+    let config = format!(
+        "upstream: http://{}\nschema: faults.proto\nrpcs: {{faults.Accounts.Put: {{ignore_members: [junk]}}}}\n",
+        backend.address
+    );
+    let overrides = Overrides { listen: Some("127.0.0.1:0".to_owned()), ..Overrides::default() };
+    Gateway::with(&config, &overrides, Ok(schema()), None)
+}
+
+/// An rpc and its message.
+type Call = (String, Vec<u8>);
+
+/// A backend that gives back what it gets, and all that it got.
+fn echoing() -> (Backend, Arc<Mutex<Vec<Call>>>) {
+    let (got, seen) = shared::<Vec<Call>>();
+    let backend = backend(move |rpc, mut requests, replies| {
+        let got = Arc::clone(&got);
+        async move {
+            let message = requests.next().await.unwrap();
+            got.lock().unwrap().push((rpc, message.clone()));
+            replies.send(&message).await;
+            replies.end("0", "").await;
+        }
+    });
+    (backend, seen)
+}
+
+/// A gateway whose backend answers every call with this message.
+fn replying(message: &[u8]) -> (Backend, Gateway) {
+    let message = message.to_vec();
+    let backend = backend(move |_, _, replies| {
+        let message = message.clone();
+        async move {
+            replies.send(&message).await;
+            replies.end("0", "").await;
+        }
+    });
+    let gateway = gateway(&backend);
+    (backend, gateway)
+}
+
+#[test]
+fn every_test_that_the_document_names_is_there() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let document = std::fs::read_to_string(folder.join("docs/security.md")).unwrap();
+    let named = document.split('`').filter_map(|word| word.split_once("::")).filter(|(file, _)| *file != "file");
+    let mut count = 0;
+    for (file, test) in named {
+        let text = std::fs::read_to_string(folder.join(format!("tests/{file}.rs"))).unwrap_or_default();
+        assert!(text.contains(&format!("#[test]\nfn {test}() {{")), "{file}::{test}");
+        count += 1;
+    }
+    assert!(count > 30, "{count}: where are the tests?");
+}
+
+/// The requests of known_faults.txt.
+#[test]
+fn what_is_refused_says_why_and_reaches_nobody() {
+    let (backend, heard) = echoing();
+    let gateway = gateway(&backend);
+    let mut count = 0;
+    for block in include_str!("known_faults.txt").split("\n\n").filter(|block| block.starts_with("# ")) {
+        let mut lines = block.lines();
+        let (fault, request) = (lines.next().unwrap(), lines.next().unwrap());
+        let (method, target) = request.split_once(' ').unwrap();
+        let (mut headers, mut body, mut expected) = (Vec::new(), None, "");
+        for line in lines {
+            if let Some(text) = line.strip_prefix('>') {
+                body = Some(text.trim_start().as_bytes());
+            } else if let Some(text) = line.strip_prefix("= ") {
+                expected = text;
+            } else {
+                headers.push(line.split_once(": ").unwrap());
+            }
+        }
+        let answer = send(gateway.address, method, target, &headers, body);
+        assert_eq!(format!("{} {}", answer.status, answer.refusal().1), expected, "{fault}");
+        count += 1;
+    }
+    assert!(count > 30, "{count}: where are the faults?");
+    assert_eq!(*heard.lock().unwrap(), []);
+}
+
+#[test]
+fn equal_values_beyond_32_bits_go_together() {
+    let (backend, heard) = echoing();
+    let gateway = gateway(&backend);
+    let body = r#"{"version":"4294967297"}"#;
+    let answer = send(gateway.address, "PUT", "/versions/4294967297", &[JSON], Some(body.as_bytes()));
+    assert_eq!((answer.status, answer.body.as_str()), (200, body));
+    assert_eq!(*heard.lock().unwrap(), [("Put".to_owned(), vec![0x10, 0x81, 0x80, 0x80, 0x80, 0x10])]);
+}
+
+/// A fault took the stack, or all memory: in a list, a map, an `Any`, what is passed over, and when a tree was dropped.
+#[test]
+fn deep_json_is_refused_before_it_is_read_and_the_gateway_lives() {
+    let (backend, heard) = echoing();
+    let gateway = gateway(&backend);
+    let any = r#"{"any":{"@type":"type.googleapis.com/faults.Account","any":"#;
+    for (open, first) in [
+        (r#"{"child":"#, ""),
+        (r#"{"list":["#, ""),
+        (r#"{"children":{"a":"#, ""),
+        (r#"{"child":"#, any),
+        ("[", r#"{"junk":"#),
+        (r#"{"a":"#, r#"{"junk":"#),
+    ] {
+        let body = format!("{first}{}", open.repeat(1_000_000 / open.len()));
+        let answer = send(gateway.address, "PUT", "/accounts/1", &[JSON], Some(body.as_bytes()));
+        let (status, (code, message)) = (answer.status, answer.refusal());
+        assert_eq!((status, code), (400, 3), "{first}{open}");
+        assert!(message.contains(": nested deeper than 64 levels (line 1, column "), "{first}{open}: {message}");
+    }
+    assert_eq!(*heard.lock().unwrap(), []);
+    assert_eq!(send(gateway.address, "GET", "/accounts/1", &[], None).body, r#"{"accountId":"1"}"#);
+}
+
+/// A message in a field, as often as that.
+fn nested(number: u8, times: usize) -> Vec<u8> {
+    let mut wire = Vec::new();
+    for _ in 0..times {
+        let mut outer = vec![number << 3 | 2];
+        prost::encoding::encode_varint(wire.len() as u64, &mut outer);
+        outer.append(&mut wire);
+        wire = outer;
+    }
+    wire
+}
+
+/// A fault answered 200 with nothing, or took the stack, or gave out what is no UTF-8.
+#[test]
+fn a_reply_that_cannot_be_converted_is_no_success() {
+    let entry = |value: &[u8]| [&[0x0a, 1, b'a', 0x12, u8::try_from(value.len()).unwrap()], value].concat();
+    let map = |value: &[u8]| [&[0x42, u8::try_from(value.len() + 5).unwrap()], &entry(value)[..]].concat();
+    let mut maps = Vec::new();
+    while maps.len() < 110 {
+        maps = map(&maps);
+    }
+    for (fault, message) in [
+        ("messages in messages", nested(7, 101)),
+        ("many more of them", nested(7, 20_000)),
+        ("groups that nobody knows", [vec![0x7b; 100_000], vec![0x7c; 100_000]].concat()),
+        ("a group that does not end", vec![0x7b; 100_000]),
+        ("bytes that are no UTF-8", vec![0x1a, 3, b'a', 0xff, b'b']),
+        ("a character that breaks off", vec![0x1a, 3, b'a', 0xc3, 0xa9, 0x1a, 2, b'a', 0xc3]),
+        ("half of a surrogate pair", vec![0x1a, 3, 0xed, 0xa0, 0x80]),
+        ("an entry of a map that breaks off", maps[..maps.len() - 1].to_vec()),
+    ] {
+        let (_backend, gateway) = replying(&message);
+        let answer = send(gateway.address, "GET", "/accounts/1", &[], None);
+        let message = "the backend's reply cannot be read; the call itself has succeeded";
+        assert_eq!((answer.status, answer.refusal()), (502, (13, message.to_owned())), "{fault}");
+    }
+}
+
+/// A fault was off by one: each character that is escaped, at each place of more than a vector's width.
+#[test]
+fn what_json_escapes_is_escaped_wherever_it_stands() {
+    let mut texts = Vec::new();
+    for special in ["\"", "\\", "\0", "\n", "\u{1f}", "\u{7f}", "é", "\u{2028}", "\u{10ffff}", "<"] {
+        for place in 0..70 {
+            texts.push(format!("{}{special}", "a".repeat(place)));
+            texts.push(format!("{}{special}{}", "a".repeat(place), "b".repeat(70 - place)));
+        }
+    }
+    let mut message = Vec::new();
+    for text in &texts {
+        message.extend([11 << 3 | 2, u8::try_from(text.len()).unwrap()]);
+        message.extend(text.as_bytes());
+    }
+    let (_backend, gateway) = replying(&message);
+    let answer = send(gateway.address, "GET", "/accounts/1", &[], None);
+    assert_eq!(answer.json(), serde_json::json!({ "notes": texts }));
+    assert!(answer.body.bytes().all(|byte| byte >= 0x20), "no control character stands as it is");
+}
+
+/// A fault was a table that all threads wrote to.
+#[test]
+fn threads_share_the_schema() {
+    let (backend, _) = echoing();
+    let gateway = gateway(&backend);
+    let address = gateway.address;
+    let bodies = [
+        r#"{"accountId":"1","children":{"a":{"text":"b"}}}"#,
+        r#"{"accountId":"1","any":{"@type":"type.googleapis.com/faults.Account","kind":"CURRENT"}}"#,
+        r#"{"accountId":"1","rates":[0.5,"NaN"],"list":[{},{"person":"ann"}]}"#,
+    ];
+    std::thread::scope(|scope| {
+        for thread in 0..6 {
+            scope.spawn(move || {
+                for turn in 0..20 {
+                    let body = bodies[(thread + turn) % bodies.len()];
+                    let answer = send(address, "PUT", "/accounts/1", &[JSON], Some(body.as_bytes()));
+                    assert_eq!((answer.status, answer.body.as_str()), (200, body));
+                }
+            });
+        }
+    });
+}
+
+/// A fault had 256 MiB of JSON take seven times as much. What a body of the shortest elements costs has a bound.
+#[test]
+fn a_body_takes_a_bounded_number_of_times_its_size() {
+    // A double of two bytes takes eight; its buffer grows by doubling, and is there twice meanwhile.
+    const TIMES: u64 = 16;
+    let schema = schema();
+    let message = schema.message("faults.Account").unwrap();
+    let repeated = |open: &str, element: &str, close: &str| {
+        let mut body = format!("{open}{}", format!("{element},").repeat(500_000 / (element.len() + 1)));
+        body.pop();
+        body + close
+    };
+    let entries: Vec<_> = (0..50_000).map(|key| format!("\"{key}\":{{}}")).collect();
+    for (elements, body) in [
+        ("doubles", repeated("{\"rates\":[", "0", "]}")),
+        ("objects", repeated("{\"list\":[", "{}", "]}")),
+        ("texts", repeated("{\"notes\":[", "\"\"", "]}")),
+        ("entries", format!("{{\"children\":{{{}}}}}", entries.join(","))),
+        ("what is passed over", repeated("{\"junk\":[", "0", "]}")),
+        ("escapes", repeated("{\"text\":\"", "\\u00e9", "\"}")),
+        ("an Any", repeated("{\"any\":{\"@type\":\"type.googleapis.com/faults.Account\",\"list\":[", "{}", "]}}")),
+    ] {
+        let ignored = Ignored::new(&["junk".to_owned()]);
+        let body = Body { text: body.as_bytes(), field: None, ignored: &ignored };
+        let most = allocation_counter::measure(|| drop(Request::new(&message).encode(Some(body)).unwrap())).bytes_max;
+        assert!(most <= TIMES * body.text.len() as u64, "{elements}: {most} bytes for {}", body.text.len());
+    }
+}
+
+/// A fault read one request where the box before it read two, or the other way round.
+#[test]
+fn what_two_readers_could_take_apart_differently_is_one_request_or_none() {
+    let (backend, heard) = echoing();
+    let gateway = gateway(&backend);
+    let put = |account: &str, head: &str, body: &str| {
+        let json = "Host: x\r\nContent-Type: application/json\r\n";
+        format!("PUT /accounts/{account} HTTP/1.1\r\n{json}{head}\r\n{body}")
+    };
+    let ask = |head: &str, body: &str| {
+        heard.lock().unwrap().clear();
+        let mut stream = http::connect(gateway.address);
+        let next = put("next", "Content-Length: 2\r\nConnection: close\r\n", "{}");
+        let _ = stream.write_all((put("1", head, body) + &next).as_bytes());
+        let answer = http::read(&mut stream);
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest);
+        let heard: Vec<_> = heard.lock().unwrap().iter().map(|(_, message)| message.clone()).collect();
+        (answer.status, heard, !rest.is_empty())
+    };
+    let (one, next) = (b"\x0a\x011".to_vec(), b"\x0a\x04next".to_vec());
+    assert_eq!(ask("Content-Length: 2\r\n", "{}"), (200, vec![one.clone(), next], true), "nothing odd: two requests");
+    let chunks = "2\r\n{}\r\n0\r\n\r\n";
+    for (fault, head, body, status) in [
+        ("two lengths", "Content-Length: 2\r\nContent-Length: 40\r\n", "{}", 400),
+        ("a length with a sign", "Content-Length: +2\r\n", "{}", 400),
+        ("a length that is a list", "Content-Length: 2, 2\r\n", "{}", 400),
+        // RFC 9112, section 6.1: the chunks count, and the connection ends.
+        ("a length and chunks", "Content-Length: 12\r\nTransfer-Encoding: chunked\r\n", chunks, 200),
+        ("chunks and a length", "Transfer-Encoding: chunked\r\nContent-Length: 12\r\n", chunks, 200),
+        ("another coding behind the chunks", "Transfer-Encoding: chunked, identity\r\n", chunks, 400),
+        ("a coding that nobody knows", "Transfer-Encoding: xchunked\r\n", chunks, 400),
+        ("a space before the colon", "Content-Length : 2\r\n", "{}", 400),
+        ("a folded line", "X: a\r\n Content-Length: 2\r\n", "", 400),
+        ("a size that is no hexadecimal number", "Transfer-Encoding: chunked\r\n", "0x2\r\n{}\r\n0\r\n\r\n", 400),
+        ("a size beyond 64 bits", "Transfer-Encoding: chunked\r\n", "10000000000000002\r\n{}\r\n0\r\n\r\n", 400),
+        ("a chunk longer than its size", "Transfer-Encoding: chunked\r\n", "2\r\n{}X\r\n0\r\n\r\n", 400),
+    ] {
+        let reached = if status == 200 { vec![one.clone()] } else { Vec::new() };
+        assert_eq!(ask(head, body), (status, reached, false), "{fault}");
+    }
+    // The path of the call is the gateway's own, whatever the target looks like.
+    for (target, status) in [("accounts/1", 400), ("http:/accounts/1", 400), ("*", 404), ("http://x/accounts/1", 200)] {
+        let answer = send(gateway.address, "GET", target, &[], None);
+        assert_eq!(answer.status, status, "{target}");
+    }
+}
+
+/// A fault compared names as C does: up to the first NUL.
+#[test]
+fn a_nul_does_not_end_the_name_of_a_certificate() {
+    let authority = Authority::new("the bank's").unwrap();
+    for (name, reached) in [("localhost", true), ("localhost\0.bank.test", false)] {
+        let identity = authority.issue(name).unwrap().identity();
+        let tls = towbar::tls::server(identity, Some(&authority.trust().unwrap()), &[b"h2"]).unwrap();
+        let backend = Backend::start(SampleBank::new().routes().into_axum_router(), Some(tls));
+        let config = config_for(&format!("https://localhost:{}", backend.address.port()));
+        let gateway = Gateway::start(&config, Some(client_tls(Some(&authority), &authority)));
+        let answer = send(gateway.address, "GET", "/health-check?bank_id=iron", &[], None);
+        assert_eq!(answer.status, if reached { 200 } else { 503 }, "{name:?}: {}", answer.body);
+    }
+}

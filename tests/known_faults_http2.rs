@@ -1,0 +1,248 @@
+//! Faults that servers of HTTP/2 have had, frame by frame: RFC 9113. docs/security.md lists them.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use std::io::{Read as _, Write as _};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rustls::{ClientConnection, StreamOwned};
+use tonic::Response;
+use towbar::bank::certificates::Authority;
+use towbar::protos::io::token::proto::bankapi::HealthCheckResponse;
+
+use support::{Backend, Gateway, health, http};
+
+const PATH: &str = "/health-check?bank_id=iron";
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const GOAWAY: u8 = 7;
+const CONTINUATION: u8 = 9;
+
+const END_STREAM: u8 = 1;
+const END_HEADERS: u8 = 4;
+
+const PROTOCOL_ERROR: u32 = 1;
+const CANCEL: u32 = 8;
+const ENHANCE_YOUR_CALM: u32 = 11;
+
+/// A gateway that serves TLS, in front of a backend that counts its calls.
+struct Served {
+    gateway: Gateway,
+    _backend: Backend,
+    callers: Authority,
+    calls: Arc<AtomicUsize>,
+}
+
+impl Served {
+    fn start() -> Self {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&calls);
+        let backend = Backend::start(
+            health(move |_| {
+                counted.fetch_add(1, Ordering::SeqCst);
+                async { Ok(Response::new(HealthCheckResponse::default())) }
+            }),
+            None,
+        );
+        let callers = Authority::new("callers").unwrap();
+        let own = callers.issue("gateway.test").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+        std::fs::write(&cert, own.certificate_pem()).unwrap();
+        std::fs::write(&key, own.key_pem()).unwrap();
+        let config = format!(
+            "listen: {{address: \"127.0.0.1:0\", tls: {{cert: {}, key: {}}}}}\nupstream: http://{}\nschema: proto\n",
+            cert.display(),
+            key.display(),
+            backend.address
+        );
+        let schema = towbar::schema::Schema::decode("the bank API", towbar::protos::DESCRIPTORS);
+        let gateway = Gateway::with(&config, &towbar::config::Overrides::default(), schema, None);
+        Self { gateway, _backend: backend, callers, calls }
+    }
+
+    fn connect(&self) -> Http2 {
+        Http2::new(self.gateway.address, &self.callers)
+    }
+
+    /// Whether a caller who keeps to the rules is still served.
+    fn assert_serves(&self, fault: &str) {
+        let mut connection = self.connect();
+        let before = self.calls.load(Ordering::SeqCst);
+        connection.send(&frame(HEADERS, END_STREAM | END_HEADERS, 1, &head("GET", PATH, &[])));
+        assert_eq!(connection.body(), "{}", "{fault}");
+        assert_eq!(self.calls.load(Ordering::SeqCst), before + 1, "{fault}");
+    }
+}
+
+/// A connection, frame by frame.
+struct Http2(StreamOwned<ClientConnection, std::net::TcpStream>);
+
+struct Frame {
+    kind: u8,
+    flags: u8,
+    stream: u32,
+    payload: Vec<u8>,
+}
+
+impl Http2 {
+    fn new(to: SocketAddr, callers: &Authority) -> Self {
+        let servers = towbar::tls::Servers::Trusted(callers.trust().unwrap());
+        let tls = towbar::tls::client(None, &servers, &[b"h2"]).unwrap();
+        let connection = ClientConnection::new(tls, "gateway.test".try_into().unwrap()).unwrap();
+        let mut this = Self(StreamOwned::new(connection, http::connect(to)));
+        this.0.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
+        this.send(&frame(SETTINGS, 0, 0, &[]));
+        this
+    }
+
+    /// False when the gateway has ended the connection.
+    fn send(&mut self, frames: &[u8]) -> bool {
+        self.0.write_all(frames).is_ok()
+    }
+
+    /// The next frame; `None` at the end of the connection.
+    fn next(&mut self) -> Option<Frame> {
+        let mut head = [0; 9];
+        self.0.read_exact(&mut head).ok()?;
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+        let mut payload = vec![0; length];
+        self.0.read_exact(&mut payload).ok()?;
+        Some(Frame {
+            kind: head[3],
+            flags: head[4],
+            stream: u32::from_be_bytes([head[5], head[6], head[7], head[8]]),
+            payload,
+        })
+    }
+
+    /// The body of the one answer that comes.
+    fn body(&mut self) -> String {
+        let mut body = Vec::new();
+        while let Some(frame) = self.next() {
+            assert_ne!(frame.kind, GOAWAY, "{:?}", frame.payload);
+            assert_ne!(frame.kind, RST_STREAM, "{:?}", frame.payload);
+            if frame.kind == DATA {
+                body.extend(frame.payload);
+            }
+            if matches!(frame.kind, DATA | HEADERS) && frame.flags & END_STREAM != 0 {
+                break;
+            }
+        }
+        String::from_utf8(body).unwrap()
+    }
+
+    /// The code with which the gateway ended this stream, or the connection.
+    fn refused(&mut self) -> (u8, u32) {
+        loop {
+            let frame = self.next().expect("a reason before the end");
+            let code = |at: usize| u32::from_be_bytes(frame.payload[at..at + 4].try_into().unwrap());
+            match frame.kind {
+                RST_STREAM => return (RST_STREAM, code(0)),
+                GOAWAY => return (GOAWAY, code(4)),
+                DATA | HEADERS => panic!("an answer on stream {}", frame.stream),
+                _ => {}
+            }
+        }
+    }
+}
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// A length of HPACK, behind a prefix of 7 bits: RFC 7541, section 5.1.
+fn length(bytes: usize) -> Vec<u8> {
+    if bytes < 127 {
+        return vec![u8::try_from(bytes).unwrap()];
+    }
+    let mut encoded = vec![127];
+    prost::encoding::encode_varint((bytes - 127) as u64, &mut encoded);
+    encoded
+}
+
+fn text(value: &str) -> Vec<u8> {
+    [length(value.len()), value.as_bytes().to_vec()].concat()
+}
+
+/// A header that goes into no table.
+fn header(name: &str, value: &str) -> Vec<u8> {
+    [vec![0], text(name), text(value)].concat()
+}
+
+/// The headers of a request, as HPACK without compression.
+fn head(method: &str, path: &str, more: &[(&str, &str)]) -> Vec<u8> {
+    let pseudo = [(":method", method), (":scheme", "https"), (":authority", "gateway.test"), (":path", path)];
+    pseudo.iter().chain(more).flat_map(|(name, value)| header(name, value)).collect()
+}
+
+#[test]
+fn a_malformed_request_ends_and_reaches_nobody() {
+    let served = Served::start();
+    for (fault, ends, head) in [
+        ("a path without a slash passed a policy for paths", RST_STREAM, head("GET", "health-check?bank_id=iron", &[])),
+        ("no path was one", RST_STREAM, head("GET", "", &[])),
+        ("of two paths one was judged", RST_STREAM, head("GET", PATH, &[(":path", "/accounts/balance")])),
+        ("a path stood behind what was judged", RST_STREAM, head("GET", "/nope", &[("x", "y"), (":path", PATH)])),
+        ("a length was that of the next request", RST_STREAM, head("GET", PATH, &[("content-length", "40")])),
+        ("chunks were read behind", RST_STREAM, head("GET", PATH, &[("transfer-encoding", "chunked")])),
+        ("a header of one hop went on", RST_STREAM, head("GET", PATH, &[("connection", "authorization")])),
+        ("a name in upper case was another", GOAWAY, head("GET", PATH, &[("X-Request-Id", "a")])),
+        ("a line break was one", GOAWAY, head("GET", PATH, &[("x", "a\r\nb: c")])),
+        ("a NUL ended a value early", GOAWAY, head("GET", PATH, &[("x", "a\0b")])),
+        ("a line break in the path was one", RST_STREAM, head("GET", "/health-check HTTP/1.1\r\nHost: x", &[])),
+    ] {
+        let mut connection = served.connect();
+        connection.send(&frame(HEADERS, END_STREAM | END_HEADERS, 1, &head));
+        assert_eq!(connection.refused(), (ends, PROTOCOL_ERROR), "{fault}");
+        assert_eq!(served.calls.load(Ordering::SeqCst), 0, "{fault}");
+    }
+    served.assert_serves("after them");
+}
+
+/// A few bytes that stand for many: one header of 4000 in the table, named 12000 times. That took 48 MB of memory.
+#[test]
+fn headers_that_unfold_are_counted_unfolded() {
+    let served = Served::start();
+    let mut connection = served.connect();
+    let first = [vec![0x40], text("x"), text(&"a".repeat(4000))].concat();
+    let block = [head("GET", PATH, &[]), first, vec![0xbe; 12_000]].concat();
+    assert!(block.len() < 16_384, "one frame");
+    connection.send(&frame(HEADERS, END_STREAM | END_HEADERS, 1, &block));
+    assert_eq!(connection.refused(), (GOAWAY, ENHANCE_YOUR_CALM));
+    assert_eq!(served.calls.load(Ordering::SeqCst), 0);
+    served.assert_serves("after it");
+}
+
+#[test]
+fn headers_that_do_not_end_end_the_connection() {
+    let served = Served::start();
+    let mut connection = served.connect();
+    connection.send(&frame(HEADERS, END_STREAM, 1, &head("GET", PATH, &[])));
+    let more = frame(CONTINUATION, 0, 1, &header("x", "y"));
+    assert!((0..100_000).any(|_| !connection.send(&more)), "100000 frames were taken");
+    assert_eq!(served.calls.load(Ordering::SeqCst), 0);
+    served.assert_serves("after them");
+}
+
+#[test]
+fn calls_that_are_given_up_at_once_end_the_connection() {
+    let served = Served::start();
+    let mut connection = served.connect();
+    let call = |number: u32| {
+        let stream = 2 * number + 1;
+        let head = frame(HEADERS, END_STREAM | END_HEADERS, stream, &head("GET", PATH, &[]));
+        [head, frame(RST_STREAM, 0, stream, &CANCEL.to_be_bytes())].concat()
+    };
+    // A hundred in one record of TLS, so that they arrive together.
+    let hundred = |from: u32| (from..from + 100).flat_map(call).collect::<Vec<_>>();
+    assert!((0..1000).any(|number| !connection.send(&hundred(100 * number))), "100000 calls were taken");
+    served.assert_serves("after them");
+}
