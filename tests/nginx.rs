@@ -16,21 +16,19 @@
 
 #[path = "support/http.rs"]
 mod http;
+#[path = "support/nginx.rs"]
+mod nginx;
 #[path = "support/process.rs"]
 mod process;
 
-use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use axum::Router;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use prost::Message as _;
-use tempfile::TempDir;
 use tonic::Code;
 use tonic::transport::{Channel, Endpoint};
 use towbar::bank::SampleBank;
@@ -46,78 +44,8 @@ use tower::{Service as _, ServiceExt as _};
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use http::Answer;
-use process::{Gateway, Process, installed};
-
-/// An nginx that listens; it ends when it is dropped.
-struct Nginx {
-    process: Process,
-    address: SocketAddr,
-    folder: TempDir,
-}
-
-/// How nginx talks to what is behind it.
-const EACH_ITS_CONNECTION: &str = "proxy_http_version 1.1;";
-const KEPT_CONNECTIONS: &str = "proxy_http_version 1.1; proxy_set_header Connection '';";
-
-impl Nginx {
-    /// Starts one in front of `backend`, or gives nothing where nginx is not installed. `listen` are options of its
-    /// port.
-    fn start(listen: &str, proxy: &str, backend: SocketAddr) -> Option<Self> {
-        let program = installed("nginx", "apt-get install nginx-light")?;
-        // The port is free when it is chosen; somebody may take it before nginx does.
-        let mut attempts = std::iter::repeat_with(|| Self::attempt(&program, listen, proxy, backend)).take(5);
-        Some(attempts.find_map(Result::ok).expect("nginx starts on one of five free ports"))
-    }
-
-    /// Ends it and gives its error log.
-    fn stop(self) -> String {
-        self.process.signal("TERM");
-        self.process.wait().stderr
-    }
-
-    fn attempt(program: &Path, listen: &str, proxy: &str, backend: SocketAddr) -> Result<Self, ()> {
-        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("nginx.conf");
-        fs::write(&file, configuration(folder.path(), &format!("{address} {listen}"), proxy, backend)).unwrap();
-        let mut command = Command::new(program);
-        let mut process = Process::start(command.args(["-e", "stderr", "-p"]).arg(folder.path()).arg("-c").arg(&file));
-        for _ in 0..2000 {
-            if !process.is_running() {
-                eprintln!("{}", process.wait().stderr);
-                return Err(());
-            }
-            if TcpStream::connect(address).is_ok() && process.is_running() {
-                return Ok(Self { process, address, folder });
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        panic!("nginx runs and does not listen")
-    }
-}
-
-/// Everything that nginx writes goes into `folder`.
-fn configuration(folder: &Path, listen: &str, proxy: &str, backend: SocketAddr) -> String {
-    let folder = folder.display();
-    let temporary = |name: &&str| format!("  {name}_temp_path {folder}/{name};\n");
-    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].iter().map(temporary).collect();
-    format!(
-        "daemon off;
-master_process off;
-pid {folder}/pid;
-error_log stderr;
-events {{}}
-http {{
-  access_log off;
-{temporary}  upstream behind {{ server {backend}; keepalive 4; }}
-  server {{
-    listen {listen};
-    location / {{ proxy_pass http://behind; {proxy} }}
-  }}
-}}
-"
-    )
-}
+use nginx::{EACH_ITS_CONNECTION, KEPT_CONNECTIONS, Nginx};
+use process::Gateway;
 
 /// A call over REST: method, target, headers, body.
 type Call<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a str);

@@ -1,0 +1,72 @@
+//! Streams through a real nginx, which speaks HTTP/1.1 to the gateway: they come message by message, and what was cut is seen.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "support/nginx.rs"]
+mod nginx;
+#[path = "support/process.rs"]
+mod process;
+mod support;
+
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use nginx::{KEPT_CONNECTIONS, Nginx};
+use support::http;
+use support::talk::{Reader, backend, gateway, note};
+
+#[test]
+fn through_nginx_a_stream_comes_as_it_is_sent_and_tells_its_end() {
+    let (asked, asking) = channel::<()>();
+    let asking = Arc::new(Mutex::new(asking));
+    let backend = backend(move |_, mut requests, replies| {
+        let asking = asking.clone();
+        async move {
+            let request = requests.next().await.unwrap();
+            replies.send(&note("one", 1)).await;
+            let wait = move || asking.lock().unwrap().recv_timeout(Duration::from_secs(20));
+            let _ = tokio::task::spawn_blocking(wait).await;
+            replies.send(&note("two", 2)).await;
+            replies.end(if request.ends_with(b"bad") { "14" } else { "0" }, "gone").await;
+        }
+    });
+    let gateway = gateway(&backend, "");
+    let Some(nginx) = Nginx::start("", KEPT_CONNECTIONS, gateway.address) else { return };
+    let one = "{\"text\":\"one\",\"number\":1}";
+    let two = "{\"text\":\"two\",\"number\":2}";
+    for (accept, topic, first, rest, is_whole) in [
+        (
+            "application/x-ndjson",
+            "good",
+            format!("{{\"result\":{one}}}\n"),
+            format!("{{\"result\":{two}}}\n{{\"status\":{{\"code\":0}}}}\n"),
+            true,
+        ),
+        (
+            "application/x-ndjson",
+            "bad",
+            format!("{{\"result\":{one}}}\n"),
+            format!("{{\"result\":{two}}}\n{{\"error\":{{\"code\":14,\"message\":\"gone\"}}}}\n"),
+            true,
+        ),
+        (
+            "text/event-stream",
+            "good",
+            format!("id: 1\ndata: {one}\n\n"),
+            format!("id: 2\ndata: {two}\n\nevent: end\ndata: {{\"code\":0}}\n\n"),
+            true,
+        ),
+        ("application/json", "good", format!("[{one}"), format!(",{two}]"), true),
+        ("application/json", "bad", format!("[{one}"), format!(",{two}"), false),
+    ] {
+        let mut stream = http::connect(nginx.address);
+        http::write(&mut stream, "GET", &format!("/notes/{topic}"), &[("Accept", accept)], None);
+        let mut reader = Reader::new(stream);
+        assert_eq!((reader.answer.status, reader.answer.header("content-type")), (200, Some(accept)));
+        // nginx holds nothing back: the second message is sent only when the first has been read.
+        assert_eq!(String::from_utf8(reader.chunk().unwrap()).unwrap(), first, "{accept} {topic}");
+        asked.send(()).unwrap();
+        let (bytes, whole) = reader.bytes();
+        assert_eq!((String::from_utf8(bytes).unwrap(), whole), (rest, is_whole), "{accept} {topic}");
+    }
+}
