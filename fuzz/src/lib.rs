@@ -3,10 +3,12 @@
 //! The targets give them random bytes; `tests/fuzz_faults.rs` of the main package gives them every file of `corpus/` and
 //! every case of `tests/cases/`.
 
+mod series;
 mod text;
 mod unique;
 mod wire;
 
+pub use series::split;
 pub use text::{config, query, template};
 pub use wire::{byte_of, options_of};
 pub use wire::{descriptor_set, json_to_wire, text_to_wire, wire_to_json};
@@ -15,12 +17,13 @@ pub use wire::{descriptor_set, json_to_wire, text_to_wire, wire_to_json};
 pub type Check = fn(&[u8]);
 
 /// Every target by its name, which is that of its folder in `corpus/` too.
-pub const TARGETS: [(&str, Check); 7] = [
+pub const TARGETS: [(&str, Check); 8] = [
     ("json_to_wire", json_to_wire),
     ("wire_to_json", wire_to_json),
     ("text_to_wire", text_to_wire),
     ("template", template),
     ("query", query),
+    ("split", split),
     ("descriptor_set", descriptor_set),
     ("config", config),
 ];
