@@ -21,7 +21,7 @@ use crate::json::{JsonProblem, Place};
 use crate::schema::{EnumTable, Field, FieldPath, FieldTable, Kind, Known, MessageTable, Tables};
 
 pub use decode::{DecodeError, DecodeProblem, Print, reply, reply_field};
-pub use encode::{Body, Ignored, Origin, Request, RequestError, Texts, field_mask};
+pub use encode::{Body, Ignored, Origin, Request, RequestError, Texts, Value, field_mask};
 pub use raw::{HttpBody, http_body, is_http_body};
 
 /// How deep messages may be nested in wire format, the outermost counted; other readers go as deep and no deeper.
@@ -111,6 +111,40 @@ pub fn takes_text(field: &Field) -> bool {
 pub fn takes_entries(field: &Field) -> bool {
     let value = field.message().and_then(|entry| entry.field("value"));
     field.table().shape == crate::schema::Shape::Map && value.is_some_and(|value| takes_text(&value))
+}
+
+/// Whether bytes as they are can fill each value of this field.
+fn takes_bytes(tables: &Tables, field: &FieldTable) -> bool {
+    field.kind == Kind::Bytes
+        || field.kind.message().is_some_and(|id| {
+            let message = tables.message(id);
+            message.known == Known::Wrapper && message.fields.first().is_some_and(|value| value.kind == Kind::Bytes)
+        })
+}
+
+/// What can fill a field, or each of its elements or entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Filling {
+    /// One text.
+    Text,
+    /// Bytes as they are, or one text that is their base64.
+    Bytes,
+    /// A [`HttpBody`].
+    HttpBody,
+}
+
+/// What can fill this field in one piece, or each entry of it if it is a map.
+#[must_use]
+pub fn filling(field: &Field) -> Option<Filling> {
+    let value = match field.table().shape {
+        crate::schema::Shape::Map => &field.message()?.field("value")?,
+        _ => field,
+    };
+    match value.table() {
+        table if takes_bytes(value.tables(), table) => Some(Filling::Bytes),
+        table if raw::is_kind_of_body(value.tables(), table.kind) => Some(Filling::HttpBody),
+        _ => takes_text(value).then_some(Filling::Text),
+    }
 }
 
 /// The problem of a text that is no value of the field at the end of `path`, or of the map there.

@@ -4,16 +4,17 @@ use std::borrow::Cow;
 
 use super::decode::message_at;
 use super::{DecodeError, DecodeProblem};
-use crate::schema::{FieldPath, Message};
+use crate::schema::{FieldPath, Kind, Message, Tables};
 use crate::wire::{self, Reader};
 
+const NAME: &str = "google.api.HttpBody";
 /// The field `content_type` of google/api/httpbody.proto.
 const CONTENT_TYPE: u32 = 1;
 /// Its field `data`.
 const DATA: u32 = 2;
 
 /// A value of `google.api.HttpBody`, but for its extensions.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct HttpBody<'a> {
     /// A media type; empty if there is none.
     pub content_type: &'a str,
@@ -24,7 +25,12 @@ pub struct HttpBody<'a> {
 /// Whether a message is one.
 #[must_use]
 pub fn is_http_body(message: &Message) -> bool {
-    message.name() == "google.api.HttpBody"
+    message.name() == NAME
+}
+
+/// Whether a value of this kind is one.
+pub(super) fn is_kind_of_body(tables: &Tables, kind: Kind) -> bool {
+    kind.message().is_some_and(|id| &*tables.message(id).name == NAME)
 }
 
 impl HttpBody<'_> {

@@ -115,6 +115,13 @@ pub(super) fn put_base64(out: &mut Vec<u8>, field: &FieldTable, write: Write, te
     }
 }
 
+/// Writes bytes as they are.
+pub(super) fn put_bytes(out: &mut Vec<u8>, field: &FieldTable, write: Write, bytes: &[u8]) {
+    if put_tag(out, field, write, bytes.is_empty()) {
+        wire::put_bytes(out, bytes);
+    }
+}
+
 /// Writes the tag if it is wanted; false if the value is not to be written either.
 #[inline]
 pub(super) fn put_tag(out: &mut Vec<u8>, field: &FieldTable, write: Write, is_default: bool) -> bool {

@@ -6,7 +6,7 @@
 use super::text::{self, Keep, TextError};
 use super::{BodyRule, Query, QueryError, Route, System};
 use crate::codec::{
-    self, Body, BodyError, DecodeError, FieldProblem, HttpBody, Origin, Print, Request, RequestError, Texts,
+    self, Body, BodyError, DecodeError, FieldProblem, HttpBody, Origin, Print, Request, RequestError, Texts, Value,
 };
 use crate::schema::{FieldPath, Known, Message};
 
@@ -195,7 +195,7 @@ impl Route {
             BodyRule::None | BodyRule::Whole => return Ok(body.encode()),
         };
         let mut request = texts.request(&self.input);
-        let bound = request.set_message(field, &body.encode(), Origin::Query);
+        let bound = request.set(field, Value::HttpBody(*body), Origin::Query);
         bound
             .map_err(|problem| EncodeError::Query { key: field.to_string(), problem: QueryProblem::Field(problem) })?;
         request.encode(None).map_err(EncodeError::from)

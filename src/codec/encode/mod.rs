@@ -7,6 +7,7 @@ mod known;
 mod mask;
 mod request;
 mod seen;
+mod value;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -22,6 +23,7 @@ use seen::{Key, Keys, Open};
 
 pub use mask::field_mask;
 pub use request::{Origin, Request, RequestError, Texts};
+pub use value::Value;
 
 /// A body, and what is known of it before it is read.
 #[derive(Debug, Clone, Copy)]

@@ -3,9 +3,9 @@
 //! The texts stand in a tree of fields. A body is read along that tree: where it comes to a bound field it must say the
 //! same, and where an object ends, what the tree has and the object had not is written into it.
 
-use super::Body;
+use super::{Body, Value};
 use crate::codec::scalar::{self, Write};
-use crate::codec::{BodyError, DEPTH_LIMIT, FieldProblem, wrong_key, wrong_text};
+use crate::codec::{BodyError, DEPTH_LIMIT, FieldProblem, wrong_key};
 use crate::json;
 use crate::schema::{FieldPath, FieldTable, Message, MessageId, MessageTable, Shape, Tables};
 use crate::wire;
@@ -110,24 +110,34 @@ impl<'t> Request<'t> {
         Self { json_depth, ..self }
     }
 
-    /// Binds the field to one text; a list gets one more element.
+    /// Binds the field to one value; a list gets one more element.
     ///
     /// # Errors
-    /// The text is no value of the field, or a sibling in its oneof is bound.
-    pub fn set(&mut self, path: &FieldPath, text: &str, origin: Origin) -> Result<(), FieldProblem> {
-        let mut wire = Vec::new();
-        encode_text(&mut wire, path, text)?;
+    /// The value is none of the field, or a sibling in its oneof is bound.
+    pub fn set<'v>(
+        &mut self,
+        path: &FieldPath,
+        value: impl Into<Value<'v>>,
+        origin: Origin,
+    ) -> Result<(), FieldProblem> {
+        let wire = encode_value(path, &value.into())?;
         let tables = self.input.tables();
         let leaf = path.leaf();
         let node = self.parent(path)?;
         node.bind(tables.message(leaf.owner()), leaf.index(), Leaf { wire, origin, path: path.clone() })
     }
 
-    /// Binds one more entry of the map to a text.
+    /// Binds one more entry of the map to a value.
     ///
     /// # Errors
     /// Key or value are none of the map's, or the map has the key.
-    pub fn set_entry(&mut self, path: &FieldPath, key: &str, text: &str, origin: Origin) -> Result<(), FieldProblem> {
+    pub fn set_entry<'v>(
+        &mut self,
+        path: &FieldPath,
+        key: &str,
+        value: impl Into<Value<'v>>,
+        origin: Origin,
+    ) -> Result<(), FieldProblem> {
         let tables = self.input.tables();
         let (leaf, field) = (path.leaf(), path.leaf().table());
         let entry = field.kind.message().map_or(&[][..], |id| &tables.message(id).fields);
@@ -143,9 +153,7 @@ impl<'t> Request<'t> {
             return Err(wrong_key(path, key_field, key));
         }
         let key = wire[start..].to_vec();
-        if !scalar::put_text(&mut wire, tables, value_field, Write::Tagged, text) {
-            return Err(wrong_text(path, value_field, text));
-        }
+        value.into().put(&mut wire, tables, path, (value_field, Write::Tagged))?;
         wire::close(&mut wire, start);
         let node = self.parent(path)?;
         if let Some(Bound { what: What::Leaf(bound), .. }) = node.find(leaf.index())
@@ -153,18 +161,6 @@ impl<'t> Request<'t> {
         {
             return Err(FieldProblem::Twice);
         }
-        node.bind(tables.message(leaf.owner()), leaf.index(), Leaf { wire, origin, path: path.clone() })
-    }
-
-    /// Binds the field, a message, to this value in wire format.
-    ///
-    /// # Errors
-    /// It is bound already, or a sibling in its oneof is.
-    pub fn set_message(&mut self, path: &FieldPath, value: &[u8], origin: Origin) -> Result<(), FieldProblem> {
-        let (tables, leaf) = (self.input.tables(), path.leaf());
-        let mut wire = Vec::with_capacity(value.len() + 16);
-        put_message(&mut wire, leaf.table(), |out, _| out.extend_from_slice(value));
-        let node = self.parent(path)?;
         node.bind(tables.message(leaf.owner()), leaf.index(), Leaf { wire, origin, path: path.clone() })
     }
 
@@ -183,7 +179,12 @@ impl<'t> Request<'t> {
         if node.find(index).is_some() {
             return Ok(());
         }
-        self.set_message(path, value, Origin::Query)
+        let (tables, leaf) = (self.input.tables(), path.leaf());
+        let mut wire = Vec::with_capacity(value.len() + 16);
+        put_message(&mut wire, leaf.table(), |out, _| out.extend_from_slice(value));
+        let node = self.parent(path)?;
+        let filled = Leaf { wire, origin: Origin::Query, path: path.clone() };
+        node.bind(tables.message(leaf.owner()), leaf.index(), filled)
     }
 
     /// The message that the last field of the path is in.
@@ -193,13 +194,12 @@ impl<'t> Request<'t> {
         parents.iter().try_fold(&mut self.root, |node, field| node.child(tables.message(field.owner()), field.index()))
     }
 
-    /// Whether the field is bound to the value that `text` means.
+    /// Whether the field is bound to this value.
     ///
     /// # Errors
-    /// The text is no value of the field.
-    pub fn says(&self, path: &FieldPath, text: &str) -> Result<bool, FieldProblem> {
-        let mut wire = Vec::new();
-        encode_text(&mut wire, path, text)?;
+    /// The value is none of the field.
+    pub fn says<'v>(&self, path: &FieldPath, value: impl Into<Value<'v>>) -> Result<bool, FieldProblem> {
+        let wire = encode_value(path, &value.into())?;
         let (leaf, parents) = path.fields().split_last().expect("a path is not empty");
         let node = parents.iter().try_fold(&self.root, |node, field| match &node.find(field.index())?.what {
             What::Message(node) => Some(node),
@@ -310,15 +310,16 @@ pub(super) fn sibling_problem(table: &MessageTable, other: usize) -> FieldProble
     }
 }
 
-fn encode_text(wire: &mut Vec<u8>, path: &FieldPath, text: &str) -> Result<(), FieldProblem> {
+fn encode_value(path: &FieldPath, value: &Value<'_>) -> Result<Vec<u8>, FieldProblem> {
     let leaf = path.leaf();
     let field = leaf.table();
     // The message of the first field is one, and the leaf may be one: a key of a query may be as long as it likes.
     if path.fields().len() + usize::from(field.kind.message().is_some()) > DEPTH_LIMIT {
         return Err(FieldProblem::Depth);
     }
-    let read = scalar::put_text(wire, leaf.tables(), field, Write::of(field.shape), text);
-    if read { Ok(()) } else { Err(wrong_text(path, field, text)) }
+    let mut wire = Vec::new();
+    value.put(&mut wire, leaf.tables(), path, (field, Write::of(field.shape)))?;
+    Ok(wire)
 }
 
 /// Whether one of the entries of a map has this key, both in wire format.

@@ -1,0 +1,61 @@
+//! A single value on its way into a field: a text, or bytes as they are.
+
+use crate::codec::scalar::{self, Write};
+use crate::codec::{FieldProblem, Found, HttpBody, expectation, raw, takes_bytes, wrong_text};
+use crate::schema::{FieldPath, FieldTable, Kind, Tables};
+
+use super::request::put_message;
+
+/// What a field is bound to.
+#[derive(Debug, Clone, Copy)]
+pub enum Value<'a> {
+    /// A text, read as ProtoJSON reads a string or a number.
+    Text(&'a str),
+    /// The value of a field of `bytes`, or of a `google.protobuf.BytesValue`.
+    Bytes(&'a [u8]),
+    /// The value of a field of `google.api.HttpBody`.
+    HttpBody(HttpBody<'a>),
+}
+
+impl<'a, T: AsRef<str> + ?Sized> From<&'a T> for Value<'a> {
+    fn from(text: &'a T) -> Self {
+        Self::Text(text.as_ref())
+    }
+}
+
+impl Value<'_> {
+    /// Writes the value of `field`, which is the last one of `path`, or in the entries of the map there.
+    pub(super) fn put(
+        &self,
+        out: &mut Vec<u8>,
+        tables: &Tables,
+        path: &FieldPath,
+        (field, write): (&FieldTable, Write),
+    ) -> Result<(), FieldProblem> {
+        let found = match self {
+            Self::Text(text) if scalar::put_text(out, tables, field, write, text) => return Ok(()),
+            Self::Text(text) => return Err(wrong_text(path, field, text)),
+            Self::Bytes(bytes) if takes_bytes(tables, field) => {
+                put_bytes(out, tables, (field, write), bytes);
+                return Ok(());
+            }
+            Self::HttpBody(body) if raw::is_kind_of_body(tables, field.kind) => {
+                put_message(out, field, |out, _| out.extend_from_slice(&body.encode()));
+                return Ok(());
+            }
+            Self::Bytes(_) | Self::HttpBody(_) => Found::new("bytes".to_owned(), "bytes"),
+        };
+        Err(FieldProblem::Unexpected { expected: expectation(tables, field.kind), found })
+    }
+}
+
+fn put_bytes(out: &mut Vec<u8>, tables: &Tables, (field, write): (&FieldTable, Write), bytes: &[u8]) {
+    if field.kind == Kind::Bytes {
+        return scalar::put_bytes(out, field, write, bytes);
+    }
+    put_message(out, field, |out, wrapper| {
+        if let Some(value) = tables.message(wrapper).fields.first() {
+            scalar::put_bytes(out, value, Write::UnlessDefault, bytes);
+        }
+    });
+}
