@@ -4,7 +4,7 @@
 //! above its own (`tests/layers.rs` holds them in place):
 //!
 //! ```text
-//! problem  protos  block  template  answer  compress   bytes, text, generated code
+//! problem  protos  block  template  answer  compress  multipart   bytes, text, generated code
 //! json  wire                             the two notations
 //! schema                                 descriptors, compiled
 //! codec                                  JSON <-> wire
@@ -35,6 +35,7 @@ pub mod explain;
 pub mod json;
 pub mod listener;
 pub mod metadata;
+pub mod multipart;
 pub mod problem;
 pub mod protos;
 pub mod proxy;

@@ -9,7 +9,7 @@ mod unique;
 mod wire;
 
 pub use series::split;
-pub use text::{config, query, template};
+pub use text::{config, multipart, query, template};
 pub use wire::{byte_of, options_of};
 pub use wire::{descriptor_set, json_to_wire, text_to_wire, wire_to_json};
 
@@ -17,13 +17,14 @@ pub use wire::{descriptor_set, json_to_wire, text_to_wire, wire_to_json};
 pub type Check = fn(&[u8]);
 
 /// Every target by its name, which is that of its folder in `corpus/` too.
-pub const TARGETS: [(&str, Check); 8] = [
+pub const TARGETS: [(&str, Check); 9] = [
     ("json_to_wire", json_to_wire),
     ("wire_to_json", wire_to_json),
     ("text_to_wire", text_to_wire),
     ("template", template),
     ("query", query),
     ("split", split),
+    ("multipart", multipart),
     ("descriptor_set", descriptor_set),
     ("config", config),
 ];

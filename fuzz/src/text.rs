@@ -1,8 +1,9 @@
-//! Texts that are no messages: templates, queries, the configuration.
+//! Texts that are no messages: templates, queries, forms in parts, the configuration.
 
 use std::path::Path;
 
 use towbar::config::{self, Overrides};
+use towbar::multipart::{Boundary, Part};
 use towbar::route::Query;
 use towbar::template::{Segment, Template, TemplateError, Variable};
 
@@ -61,6 +62,36 @@ pub fn query(data: &[u8]) {
 
 fn percent_encoded(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02x}")).collect()
+}
+
+/// The parts of a body, written again, are the same parts. The first line is the body's content type.
+pub fn multipart(data: &[u8]) {
+    const AGAIN: &str = "--again";
+    let Some(end) = data.iter().position(|&byte| byte == b'\n') else { return };
+    let Ok(content_type) = std::str::from_utf8(&data[..end]) else { return };
+    let Ok(boundary) = Boundary::of(content_type) else { return };
+    let body = &data[end + 1..];
+    let Ok(parts) = boundary.parts(body, 16) else { return };
+    assert!(parts.len() <= 16, "{parts:?}");
+    let used: usize = parts.iter().map(|part| part.name.len() + part.data.len()).sum();
+    assert!(used < body.len(), "{parts:?}: more than there was");
+    for part in &parts {
+        let _ = part.text();
+    }
+    // In which a line of theirs could be the other boundary.
+    if parts.iter().any(|part| part.data.windows(AGAIN.len()).any(|bytes| bytes == AGAIN.as_bytes())) {
+        return;
+    }
+    let written: Vec<u8> = parts.iter().flat_map(written).chain(format!("{AGAIN}--").into_bytes()).collect();
+    let boundary = Boundary::of("multipart/form-data; boundary=again").expect("it has one");
+    let again = boundary.parts(&written, 16).expect("what was read can be read again");
+    assert_eq!(again, parts);
+}
+
+fn written(part: &Part<'_>) -> Vec<u8> {
+    let content_type = part.content_type.map(|text| format!("Content-Type: {text}\r\n")).unwrap_or_default();
+    let head = format!("--again\r\nContent-Disposition: form-data; name=\"{}\"\r\n{content_type}\r\n", part.name);
+    [head.as_bytes(), part.data, b"\r\n"].concat()
 }
 
 /// What could not be read is missing, and a problem says so.
