@@ -71,7 +71,7 @@ pub struct Config {
     pub query: Limits,
     /// Media types besides `application/json` and `*+json` whose bodies are JSON; lower case, without parameters.
     pub json_types: Vec<String>,
-    /// Whether `application/x-www-form-urlencoded` is taken.
+    /// Whether `application/x-www-form-urlencoded` and `multipart/form-data` are taken.
     pub forms: bool,
     /// How calls of several messages are answered.
     pub streams: stream::Config,
@@ -292,6 +292,7 @@ impl Gateway {
         let body = self.read_body(route, &head.headers, body, deadline).await?;
         let message = match &body {
             Some((form, Media::Form)) => route.encode_form(captures, query, form),
+            Some((body, Media::Parts(boundary))) => route.encode_parts(captures, query, (boundary, body)),
             Some((json, Media::Json)) => route.encode(captures, query, Some(json)),
             Some((data, Media::Raw(content_type))) => {
                 route.encode_raw(captures, query, &HttpBody { content_type, data })

@@ -9,6 +9,7 @@ use super::{Gateway, Incoming};
 use crate::compress::{self, Bounds};
 use crate::error::Refusal;
 use crate::json::Series;
+use crate::multipart::Boundary;
 use crate::route::Route;
 use crate::stream::Reading;
 
@@ -17,11 +18,16 @@ use crate::stream::Reading;
 pub(super) enum Media {
     Json,
     Form,
+    /// A form in parts.
+    Parts(Boundary),
     /// Anything, of this content type.
     Raw(String),
 }
 
 const FORM: &str = "application/x-www-form-urlencoded";
+
+/// RFC 7578.
+const PARTS: &str = "multipart/form-data";
 
 impl Gateway {
     /// The body, if the request has one.
@@ -66,8 +72,14 @@ impl Gateway {
         if self.is_json(media_type.as_deref()) {
             return Ok(Media::Json);
         }
-        if self.config.forms && route.takes_form() && media_type.as_deref() == Some(FORM) {
-            return Ok(Media::Form);
+        let form = media_type.as_deref().filter(|_| self.config.forms && route.takes_form());
+        match (form, text) {
+            (Some(FORM), _) => return Ok(Media::Form),
+            (Some(PARTS), Some(text)) => {
+                let boundary = Boundary::of(text).map_err(|error| Refusal::header(error.to_string()))?;
+                return Ok(Media::Parts(boundary));
+            }
+            _ => {}
         }
         Err(unsupported("application/json", media_type))
     }

@@ -1,11 +1,13 @@
-//! Keys and values into the request message: of a query, or of a form.
+//! Keys and values into the request message: of a query, of a form, or of a form in parts.
 //!
 //! Both are read alike. A query has what path and body leave; a form is a body, and its keys name the body's fields.
 
+use super::parts::value_of;
 use super::plan::QueryProblem;
 use super::{BodyRule, EncodeError, Query, Route};
-use crate::codec::{Origin, Request, takes_entries, takes_text};
-use crate::schema::{FieldPath, Shape};
+use crate::codec::{Filling, Origin, Request, Value, filling};
+use crate::multipart::Part;
+use crate::schema::{Field, FieldPath, Shape};
 
 /// What keys may name.
 #[derive(Clone, Copy)]
@@ -16,6 +18,24 @@ enum Keys<'a> {
     Form { of: Option<&'a FieldPath> },
 }
 
+/// What stands behind a key.
+#[derive(Clone, Copy)]
+enum Given<'a> {
+    Text(&'a str),
+    Part(&'a Part<'a>),
+}
+
+impl<'a> Given<'a> {
+    /// What it is for this field, or for the entries of this map; none, if nothing can be in one piece.
+    fn value(self, field: &Field) -> Result<Option<Value<'a>>, QueryProblem> {
+        match (self, filling(field)) {
+            (_, None) | (Self::Text(_), Some(Filling::HttpBody)) => Ok(None),
+            (Self::Text(text), Some(_)) => Ok(Some(Value::Text(text))),
+            (Self::Part(part), Some(filling)) => value_of(part, filling).map(Some),
+        }
+    }
+}
+
 impl Route {
     pub(super) fn read_query(
         &self,
@@ -23,17 +43,28 @@ impl Route {
         query: &Query,
         body_is_whole: bool,
     ) -> Result<(), EncodeError> {
-        let read = self.read_keys(request, query, Keys::Query { body_is_whole });
+        let read = self.read_keys(request, texts(query), Keys::Query { body_is_whole });
         read.map_err(|(key, problem)| EncodeError::Query { key, problem })
     }
 
     pub(super) fn read_form(&self, request: &mut Request, form: &Query) -> Result<(), EncodeError> {
-        let of = match &self.body {
-            BodyRule::Field(path) => Some(path),
-            BodyRule::None | BodyRule::Whole => None,
-        };
-        let read = self.read_keys(request, form, Keys::Form { of });
+        let read = self.read_keys(request, texts(form), self.form_keys());
         read.map_err(|(key, problem)| EncodeError::Form { key, problem })
+    }
+
+    pub(super) fn read_parts(&self, request: &mut Request, parts: &[Part<'_>]) -> Result<(), EncodeError> {
+        let given = parts.iter().map(|part| (part.name, Given::Part(part)));
+        let read = self.read_keys(request, given, self.form_keys());
+        read.map_err(|(key, problem)| EncodeError::Form { key, problem })
+    }
+
+    fn form_keys(&self) -> Keys<'_> {
+        Keys::Form {
+            of: match &self.body {
+                BodyRule::Field(path) => Some(path),
+                BodyRule::None | BodyRule::Whole => None,
+            },
+        }
     }
 
     /// Whether a query key names an entry of a map.
@@ -42,9 +73,14 @@ impl Route {
     }
 
     /// On an error also the key, as it may be shown.
-    fn read_keys(&self, request: &mut Request, pairs: &Query, keys: Keys) -> Result<(), (String, QueryProblem)> {
+    fn read_keys<'g>(
+        &self,
+        request: &mut Request,
+        pairs: impl Iterator<Item = (&'g str, Given<'g>)>,
+        keys: Keys,
+    ) -> Result<(), (String, QueryProblem)> {
         let mut given: Vec<FieldPath> = Vec::new();
-        for (key, value) in pairs.pairs() {
+        for (key, value) in pairs {
             self.read_key(request, key, value, keys, &mut given).map_err(|problem| {
                 // The keys of a map are values too, and not to be shown where those are not.
                 let hidden = self.resolve_entry(key, keys).filter(|(map, _)| map.is_redacted());
@@ -58,12 +94,12 @@ impl Route {
         &self,
         request: &mut Request,
         key: &str,
-        value: &str,
+        value: Given<'_>,
         keys: Keys,
         given: &mut Vec<FieldPath>,
     ) -> Result<(), QueryProblem> {
         let is_query = matches!(keys, Keys::Query { .. });
-        let absent = value.is_empty() && is_query && self.may_be_empty(key);
+        let absent = matches!(value, Given::Text("")) && is_query && self.may_be_empty(key);
         let Some(path) = self.resolve(key, keys) else {
             if let Some((map, entry)) = self.resolve_entry(key, keys) {
                 self.check_owner(&map, keys)?;
@@ -84,11 +120,17 @@ impl Route {
         Ok(())
     }
 
-    fn read_value(&self, request: &mut Request, path: &FieldPath, value: &str, keys: Keys) -> Result<(), QueryProblem> {
-        if !takes_text(path.leaf()) {
-            let is_map = path.leaf().table().shape == Shape::Map;
-            return Err(if is_map { QueryProblem::Map(path.to_string()) } else { QueryProblem::Message });
+    fn read_value(
+        &self,
+        request: &mut Request,
+        path: &FieldPath,
+        value: Given<'_>,
+        keys: Keys,
+    ) -> Result<(), QueryProblem> {
+        if path.leaf().table().shape == Shape::Map {
+            return Err(QueryProblem::Map(path.to_string()));
         }
+        let value = value.value(path.leaf())?.ok_or(QueryProblem::Message)?;
         if self.captured.contains(path) {
             return match request.says(path, value).map_err(QueryProblem::Field)? {
                 true => Ok(()),
@@ -121,9 +163,12 @@ impl Route {
     }
 }
 
-fn set_entry(request: &mut Request, map: &FieldPath, key: &str, value: &str) -> Result<(), QueryProblem> {
-    if !takes_entries(map.leaf()) {
-        return Err(QueryProblem::Messages);
-    }
+/// Keys and values of a query, or of a form that is written as one.
+fn texts(pairs: &Query) -> impl Iterator<Item = (&str, Given<'_>)> {
+    pairs.pairs().map(|(key, value)| (key, Given::Text(value)))
+}
+
+fn set_entry(request: &mut Request, map: &FieldPath, key: &str, value: Given<'_>) -> Result<(), QueryProblem> {
+    let value = value.value(map.leaf())?.ok_or(QueryProblem::Messages)?;
     request.set_entry(map, key, value, Origin::Query).map_err(QueryProblem::Field)
 }

@@ -7,7 +7,7 @@ use crate::json;
 pub struct Limits {
     /// How deep objects and arrays of a JSON body may be nested.
     pub json_depth: usize,
-    /// How many pairs a query or a form may have.
+    /// How many pairs a query or a form may have, and how many parts a form in parts.
     pub query_pairs: usize,
     /// The longest query, in bytes, as it came.
     pub query_length: usize,

@@ -8,6 +8,7 @@ use super::{BodyRule, Query, QueryError, Route, System};
 use crate::codec::{
     self, Body, BodyError, DecodeError, FieldProblem, HttpBody, Origin, Print, Request, RequestError, Texts, Value,
 };
+use crate::multipart::{MultipartError, TextProblem};
 use crate::schema::{FieldPath, Known, Message};
 
 /// Why a request cannot become a message.
@@ -48,6 +49,9 @@ pub enum FormError {
     /// A pair.
     #[error(transparent)]
     Pairs(QueryError),
+    /// Its parts.
+    #[error(transparent)]
+    Parts(MultipartError),
 }
 
 /// What is wrong with a text in the path.
@@ -88,6 +92,9 @@ pub enum QueryProblem {
     /// The body has the field.
     #[error("the field belongs to the body")]
     Body,
+    /// A part of a form where a text is expected.
+    #[error(transparent)]
+    Text(TextProblem),
     /// The value.
     #[error(transparent)]
     Field(FieldProblem),
@@ -230,7 +237,7 @@ impl Route {
     }
 
     /// A message with what the path says.
-    fn request(&self, captures: &[&str]) -> Result<Request<'_>, EncodeError> {
+    pub(super) fn request(&self, captures: &[&str]) -> Result<Request<'_>, EncodeError> {
         let mut request = Request::new(&self.input).with_json_depth(self.limits.json_depth);
         for (path, value) in self.captured.iter().zip(&self.path_values(captures)?) {
             request.set(path, value, Origin::Path).map_err(|problem| EncodeError::Path {

@@ -28,6 +28,7 @@ import "google/api/httpbody.proto";
 import "google/protobuf/field_mask.proto";
 message Note { string topic = 1; string text = 2; int32 number = 3; }
 message Piece { string name = 1; google.api.HttpBody content = 2; string etag = 3; bytes digest = 4; }
+message Letter { string name = 1; Piece piece = 2; }
 service Talk {
   rpc Watch(Note) returns (stream Note) { option (google.api.http) = { get: "/notes/{topic}" }; }
   rpc Texts(Note) returns (stream Note) { option (google.api.http) = { post: "/texts" body: "*" response_body: "text" }; }
@@ -37,6 +38,8 @@ service Talk {
   rpc Ask(Note) returns (Note) { option (google.api.http) = { post: "/ask" body: "*" }; }
   rpc Put(Piece) returns (Note) { option (google.api.http) = { put: "/files/{name}" body: "content" }; }
   rpc Upload(stream Piece) returns (Note) { option (google.api.http) = { post: "/files/{name}" body: "content" }; }
+  rpc Form(Piece) returns (Note) { option (google.api.http) = { post: "/forms/{name}" body: "*" }; }
+  rpc Post(Letter) returns (stream Note) { option (google.api.http) = { post: "/letters/{name}" body: "piece" }; }
   rpc Read(Note) returns (google.api.HttpBody) { option (google.api.http) = { get: "/files/{topic}" }; }
   rpc Part(Note) returns (Piece) { option (google.api.http) = { get: "/parts/{topic}" response_body: "content" }; }
   rpc Download(Note) returns (stream google.api.HttpBody) { option (google.api.http) = { get: "/downloads/{topic}" }; }

@@ -3,6 +3,7 @@
 mod bodies;
 mod forms;
 mod masks;
+mod parts;
 mod queries;
 
 use http::Method;
@@ -38,6 +39,10 @@ message Kinds { google.protobuf.Timestamp when = 1; Size size = 2; optional int3
   google.protobuf.Any any = 19; map<string, int32> secrets = 20 [debug_redact = true]; }
 message List { repeated One all = 1; string offset = 2; }
 message Upload { string name = 1; google.api.HttpBody content = 2; }
+message Bundle { string name = 1; google.api.HttpBody content = 2; bytes digest = 3; repeated google.api.HttpBody more = 4;
+  repeated bytes chunks = 5; map<string, google.api.HttpBody> files = 6; map<string, bytes> sums = 7;
+  google.protobuf.BytesValue wrapped = 8; oneof one { bytes left = 9; google.api.HttpBody right = 10; } Upload inner = 11;
+  Bundle again = 12; int32 count = 13; repeated string tags = 14; map<string, Card> cards = 15; }
 "#;
 
 fn routes(rpcs: &str, options: &[RpcOptions]) -> Result<Routes, String> {

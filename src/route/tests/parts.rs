@@ -1,0 +1,181 @@
+//! Forms in parts: files and texts into the fields of the body's message.
+
+use http::Method;
+
+use super::{Query, Routes, routes, rpc};
+use crate::codec::{self, Print};
+use crate::multipart::Boundary;
+
+/// Name, content type and data.
+type Part<'a> = (&'a str, Option<&'a str>, &'a [u8]);
+
+fn text<'a>(name: &'a str, text: &'a str) -> Part<'a> {
+    (name, None, text.as_bytes())
+}
+
+fn png<'a>(name: &'a str, data: &'a [u8]) -> Part<'a> {
+    (name, Some("image/png"), data)
+}
+
+fn body(parts: &[Part<'_>]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for (name, content_type, data) in parts {
+        body.extend(format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"f\"\r\n").bytes());
+        body.extend(content_type.iter().flat_map(|text| format!("Content-Type: {text}\r\n").into_bytes()));
+        body.extend([b"\r\n", *data, b"\r\n"].concat());
+    }
+    body.extend(b"--b--\r\n");
+    body
+}
+
+/// The message as JSON, or the refusal.
+fn outcome(routes: &Routes, target: &str, parts: &[Part<'_>]) -> String {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let query = Query::parse(query).unwrap();
+    let found = routes.find(&Method::POST, path, &query).unwrap();
+    let boundary = Boundary::of("multipart/form-data; boundary=b").unwrap();
+    match found.route.encode_parts(&found.captures, &query, (&boundary, &body(parts))) {
+        Ok(wire) => String::from_utf8(codec::reply(&found.route.input, &wire, &Print::default()).unwrap()).unwrap(),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn bundles() -> Routes {
+    let rpcs = [
+        rpc("Whole", "Bundle", "Reply", r#"post: "/v1/{name}" body: "*""#),
+        rpc("Digest", "Bundle", "Reply", r#"post: "/v1/digests/{digest}" body: "*""#),
+        rpc("Inner", "Bundle", "Reply", r#"post: "/v1/inner/{inner.name}" body: "inner""#),
+    ];
+    routes(&rpcs.concat(), &[]).unwrap()
+}
+
+#[test]
+fn a_part_gives_its_bytes_or_its_text() {
+    let routes = bundles();
+    for (target, parts, message) in [
+        ("/v1/n", &[][..], r#"{"name":"n"}"#),
+        (
+            "/v1/n",
+            &[png("content", b"\x89\0\r\n"), text("count", "1e1"), text("tags", "a"), text("tags", "\u{e9}\n")],
+            r#"{"name":"n","content":{"contentType":"image/png","data":"iQANCg=="},"count":10,"tags":["a","é\n"]}"#,
+        ),
+        ("/v1/n", &[text("content", "AQ==")], r#"{"name":"n","content":{"data":"QVE9PQ=="}}"#),
+        ("/v1/n", &[text("content", "")], r#"{"name":"n","content":{}}"#),
+        ("/v1/n", &[text("digest", "AQ==")], r#"{"name":"n","digest":"QVE9PQ=="}"#),
+        ("/v1/n", &[png("digest", b"\xff")], r#"{"name":"n","digest":"/w=="}"#),
+        ("/v1/n", &[text("digest", "")], r#"{"name":"n"}"#),
+        ("/v1/n", &[png("wrapped", b"\xff")], r#"{"name":"n","wrapped":"/w=="}"#),
+        ("/v1/n", &[png("wrapped", b"")], r#"{"name":"n","wrapped":""}"#),
+        ("/v1/n", &[png("left", b"")], r#"{"name":"n","left":""}"#),
+        (
+            "/v1/n",
+            &[png("more", b"a"), text("chunks", "a"), text("more", ""), png("chunks", b"")],
+            r#"{"name":"n","more":[{"contentType":"image/png","data":"YQ=="},{}],"chunks":["YQ==",""]}"#,
+        ),
+        (
+            "/v1/n",
+            &[png("files[a.png]", b"a"), text("sums[a]", "a"), png("sums[b]", b"")],
+            r#"{"name":"n","files":{"a.png":{"contentType":"image/png","data":"YQ=="}},"sums":{"a":"YQ==","b":""}}"#,
+        ),
+        (
+            "/v1/n",
+            &[png("inner.content", b"a"), text("again.again.name", "m"), text("inner.name", "n")],
+            r#"{"name":"n","inner":{"name":"n","content":{"contentType":"image/png","data":"YQ=="}},"again":{"again":{"name":"m"}}}"#,
+        ),
+        (
+            "/v1/n",
+            &[text("content.contentType", "a/b"), png("content.data", b"a")],
+            r#"{"name":"n","content":{"contentType":"a/b","data":"YQ=="}}"#,
+        ),
+        ("/v1/n?name=n", &[text("name", "n")], r#"{"name":"n"}"#),
+        ("/v1/digests/_w", &[png("digest", b"\xff")], r#"{"digest":"/w=="}"#),
+        (
+            "/v1/inner/a?count=1",
+            &[png("content", b"a"), text("name", "a")],
+            r#"{"inner":{"name":"a","content":{"contentType":"image/png","data":"YQ=="}},"count":1}"#,
+        ),
+    ] {
+        assert_eq!(outcome(&routes, target, parts), message, "{target} {parts:?}");
+    }
+}
+
+#[test]
+fn a_part_that_fills_no_field_is_refused() {
+    const MESSAGE: &str = "expected a field that one text can fill, found a message: name a field in it, in the form";
+    let routes = bundles();
+    for (target, parts, message) in [
+        ("/v1/n", &[text("nope", "")][..], "at nope: there is no such field, in the form"),
+        ("/v1/n", &[png("nope", b"\xff")], "at nope: there is no such field, in the form"),
+        ("/v1/n", &[text("more.data", "")], "at more.data: there is no such field, in the form"),
+        ("/v1/inner/a", &[text("count", "1")], "at count: there is no such field, in the form"),
+        ("/v1/n", &[text("digest", "a"), text("digest", "a")], "at digest: is given twice, in the form"),
+        ("/v1/n", &[text("content", "a"), png("content", b"b")], "at content: is given twice, in the form"),
+        (
+            "/v1/n",
+            &[text("content.content_type", "a"), text("content.contentType", "a")],
+            "at content.contentType: is given twice, in the form",
+        ),
+        ("/v1/n", &[png("content", b"a"), png("content.data", b"a")], "at content.data: is given twice, in the form"),
+        ("/v1/n", &[png("content.data", b"a"), png("content", b"a")], "at content: is given twice, in the form"),
+        ("/v1/n", &[png("files[a]", b"a"), png("files[a]", b"b")], "at files[a]: is given twice, in the form"),
+        (
+            "/v1/n",
+            &[png("left", b"a"), png("right", b"a")],
+            "at right: `left` is given too, and only one of the oneof `one` can be, in the form",
+        ),
+        (
+            "/v1/n",
+            &[png("right", b"a"), png("left", b"a")],
+            "at left: `right` is given too, and only one of the oneof `one` can be, in the form",
+        ),
+        ("/v1/n", &[text("name", "m")], "at name: the path gives the field another value, in the form"),
+        ("/v1/digests/_w", &[text("digest", "_w")], "at digest: the path gives the field another value, in the form"),
+        ("/v1/inner/a", &[text("name", "b")], "at name: the path gives the field another value, in the form"),
+        ("/v1/n", &[text("inner", "{}")], &format!("at inner: {MESSAGE}")),
+        ("/v1/n", &[("inner", Some("application/json"), b"{}")], &format!("at inner: {MESSAGE}")),
+        (
+            "/v1/n",
+            &[text("cards[a]", "x")],
+            "at cards[a]: expected a map whose values one text can fill, found one of messages, in the form",
+        ),
+        (
+            "/v1/n",
+            &[png("files", b"a")],
+            "at files: expected a key of the map behind it, as in `files[key]`, found none, in the form",
+        ),
+        ("/v1/n", &[text("count", "x")], "at count: expected an int32, found \"x\", in the form"),
+        ("/v1/n", &[("tags", None, b"\xe9")], "at tags: expected UTF-8, found other bytes, in the form"),
+        ("/v1/n", &[text("tags", "a\0")], "at tags: expected text, found a NUL character, in the form"),
+        (
+            "/v1/n",
+            &[png("tags", b"a")],
+            "at tags: expected a part without Content-Type, or of text/plain in UTF-8, found one of `image/png`, in the form",
+        ),
+        ("/v1/n?count=1", &[], "at count: the field belongs to the body, in the query"),
+        ("/v1/n", &[png("", b"a")], "in part 1: expected a `name` in Content-Disposition, found none, in the form"),
+        (
+            "/v1/n",
+            &[png("a", b"\n--b")],
+            "in part 1: expected CRLF before the boundary, found CR or LF alone, in the form",
+        ),
+    ] {
+        assert_eq!(outcome(&routes, target, parts), message, "{target} {parts:?}");
+    }
+}
+
+#[test]
+fn a_part_may_nest_no_deeper_than_messages_may() {
+    let routes = bundles();
+    let deep = |levels: usize| format!("{}content", "again.".repeat(levels));
+    assert!(outcome(&routes, "/v1/n", &[png(&deep(98), b"a")]).starts_with("{"));
+    let message = format!("at {}: nested deeper than 100 messages, in the form", deep(99));
+    assert_eq!(outcome(&routes, "/v1/n", &[png(&deep(99), b"a")]), message);
+}
+
+#[test]
+fn there_are_as_many_parts_as_pairs_of_a_query() {
+    let routes = bundles();
+    let parts = |count| vec![text("tags", "a"); count];
+    assert!(outcome(&routes, "/v1/n", &parts(512)).starts_with("{"));
+    assert_eq!(outcome(&routes, "/v1/n", &parts(513)), "expected at most 512 parts, found more, in the form");
+}

@@ -1,0 +1,183 @@
+//! Forms in parts over HTTP: files and texts into one message, and where they are no type of a body.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "support/process.rs"]
+mod process;
+mod support;
+
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+
+use process::{Process, installed};
+use support::talk::{backend, gateway, note, send, shared};
+use support::{Backend, http};
+use towbar::wire::{LENGTH, put_bytes, put_tag};
+
+const PARTS: (&str, &str) = ("Content-Type", "multipart/form-data; boundary=b");
+
+/// A backend that notes what it got.
+fn noting() -> (Backend, Arc<Mutex<Vec<Vec<u8>>>>) {
+    let (got, seen) = shared::<Vec<Vec<u8>>>();
+    let backend = backend(move |_, mut requests, replies| {
+        let got = got.clone();
+        async move {
+            *got.lock().unwrap() = requests.all().await;
+            replies.send(&note("got", 0)).await;
+            replies.end("0", "").await;
+        }
+    });
+    (backend, seen)
+}
+
+fn field(number: u32, value: &[u8]) -> Vec<u8> {
+    let mut wire = Vec::new();
+    put_tag(&mut wire, number, LENGTH);
+    put_bytes(&mut wire, value);
+    wire
+}
+
+/// A `talk.Piece`; name first, as the path gives it.
+fn piece(name: &str, content_type: &str, data: &[u8], digest: &[u8]) -> Vec<u8> {
+    let content = [field(1, content_type.as_bytes()), field(2, data)].concat();
+    [field(1, name.as_bytes()), field(2, &content), field(4, digest)].concat()
+}
+
+/// A form of one file and its digest.
+fn form(content_type: &str, data: &[u8], digest: &[u8]) -> Vec<u8> {
+    let content = format!(
+        "--b\r\nContent-Disposition: form-data; name=\"content\"; filename=\"x\"\r\nContent-Type: {content_type}\r\n\r\n"
+    );
+    let middle = b"\r\n--b\r\nContent-Disposition: form-data; name=digest\r\n\r\n";
+    [content.as_bytes(), data, middle, digest, b"\r\n--b--\r\n"].concat()
+}
+
+#[test]
+fn a_file_and_its_fields_are_one_message() {
+    let (backend, seen) = noting();
+    let gateway = gateway(&backend, "");
+    let data: Vec<u8> = (0..200_000_usize).map(|index| (index * 31 + index / 256) as u8).collect();
+    let form = form("image/png; q=1", &data, b"\xff\0");
+    let answer = http::send(gateway.address, "POST", "/forms/a%2Fb", &[PARTS], Some(&form));
+    assert_eq!((answer.status, answer.body.as_str()), (200, r#"{"text":"got"}"#));
+    assert_eq!(*seen.lock().unwrap(), [piece("a/b", "image/png; q=1", &data, b"\xff\0")]);
+
+    // Onto one field, on a call whose replies are a stream.
+    let quoted = ("Content-Type", "Multipart/Form-Data;charset=UTF-8;boundary=\"b\"");
+    let answer = send(&gateway, "POST", "/letters/n", &[quoted], Some(&form)).answer;
+    assert_eq!(answer.body, "{\"result\":{\"text\":\"got\"}}\n{\"status\":{\"code\":0}}\n");
+    let inner = &piece("", "image/png; q=1", &data, b"\xff\0")[2..];
+    assert_eq!(*seen.lock().unwrap(), [[field(1, b"n"), field(2, inner)].concat()]);
+
+    // A body that is an HttpBody is nobody's form.
+    let answer = http::send(gateway.address, "PUT", "/files/n", &[PARTS], Some(b"--b"));
+    assert_eq!(answer.status, 200);
+    let content = [field(1, PARTS.1.as_bytes()), field(2, b"--b")].concat();
+    assert_eq!(*seen.lock().unwrap(), [[field(1, b"n"), field(2, &content)].concat()]);
+}
+
+#[test]
+fn a_form_in_parts_that_is_wrong_is_refused() {
+    let (backend, seen) = noting();
+    let gateway = gateway(&backend, "requests: {query_pairs: 2, body_limit: 400}");
+    let part = |name: &str| format!("--b\r\nContent-Disposition: form-data; name={name}\r\n\r\nx\r\n");
+    let three = part("etag") + &part("digest") + &part("content") + "--b--";
+    let boundary = "expected a `boundary` of 1 to 70 letters, digits and `'()+_,-./:=?`, found none";
+    for (target, content_type, body, status, message) in [
+        ("/forms/n", "multipart/form-data", "--b--", 400, format!("in Content-Type: {boundary}")),
+        (
+            "/forms/n",
+            "multipart/form-data; boundary=b; boundary=c",
+            "--b--",
+            400,
+            "in Content-Type: expected each parameter once, found `boundary` twice".to_owned(),
+        ),
+        (
+            "/forms/n",
+            PARTS.1,
+            &part("etag"),
+            400,
+            "in part 1: expected the boundary behind the part, found the end of the body, in the form".to_owned(),
+        ),
+        ("/forms/n", PARTS.1, &three, 400, "expected at most 2 parts, found more, in the form".to_owned()),
+        ("/forms/n", PARTS.1, &" ".repeat(401), 413, "expected a body of at most 400 bytes, found more".to_owned()),
+        (
+            "/texts",
+            "multipart/mixed; boundary=b",
+            "--b--",
+            415,
+            "expected Content-Type application/json, found `multipart/mixed`".to_owned(),
+        ),
+        (
+            "/texts/t",
+            PARTS.1,
+            "--b--",
+            415,
+            "expected Content-Type application/x-ndjson, or application/json with an array, found \
+             `multipart/form-data`"
+                .to_owned(),
+        ),
+        (
+            "/notes/t",
+            PARTS.1,
+            "--b--",
+            415,
+            "expected Content-Type application/x-ndjson, or application/json with an array, found \
+             `multipart/form-data`"
+                .to_owned(),
+        ),
+    ] {
+        let headers = [("Content-Type", content_type)];
+        let refused = http::send(gateway.address, "POST", target, &headers, Some(body.as_bytes()));
+        assert_eq!((refused.status, refused.refusal().1), (status, message), "{target} {content_type}");
+        assert_eq!(*seen.lock().unwrap(), Vec::<Vec<u8>>::new(), "{target} {content_type}");
+    }
+    let part = part("nope") + "--b--\r\n";
+    let refused = http::send(gateway.address, "POST", "/forms/n", &[PARTS], Some(part.as_bytes())).json();
+    assert_eq!(refused["message"], "at nope: there is no such field, in the form");
+    let violation = serde_json::json!([{ "field": "nope", "description": "there is no such field" }]);
+    assert_eq!(refused["details"][0]["fieldViolations"], violation);
+}
+
+#[test]
+fn forms_in_parts_are_off_where_forms_are() {
+    let (backend, _) = noting();
+    let gateway = gateway(&backend, "requests: {forms: false}");
+    let refused = http::send(gateway.address, "POST", "/forms/n", &[PARTS], Some(b"--b--"));
+    let message = "expected Content-Type application/json, found `multipart/form-data`";
+    assert_eq!((refused.status, refused.refusal().1.as_str()), (415, message));
+}
+
+#[test]
+fn what_curl_sends_with_f_is_read() {
+    let Some(curl) = installed("curl", "apt-get install curl") else { return };
+    let (backend, seen) = noting();
+    let gateway = gateway(&backend, "");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a \"b\".png");
+    std::fs::write(&file, b"\x89PNG\r\n\x1a\n--\0").unwrap();
+    let url = format!("http://{}/forms/n", gateway.address);
+    let content = format!("content=@\"{}\"", file.display().to_string().replace('"', "\\\""));
+    // Of this length curl asks first whether it may send (`Expect: 100-continue`).
+    let digest = format!("digest={}", "x".repeat(1 << 19));
+    std::fs::write(folder.path().join("digest"), &digest[7..]).unwrap();
+    let large = format!("digest=<{}", folder.path().join("digest").display());
+    for (arguments, expected) in [
+        (&["--form-string", "etag=a;b\u{e9}"][..], [field(1, b"n"), field(3, "a;b\u{e9}".as_bytes())].concat()),
+        (&["-F", &content, "-F", "digest=AQ=="], piece("n", "image/png", b"\x89PNG\r\n\x1a\n--\0", b"AQ==")),
+        (
+            &["-F", "content=x;type=text/csv;charset=latin1", "-F", "digest=a"],
+            piece("n", "text/csv;charset=latin1", b"x", b"a"),
+        ),
+        (&["-F", &large], [field(1, b"n"), field(4, &[b'x'; 1 << 19])].concat()),
+    ] {
+        let mut command = Command::new(&curl);
+        let ended = Process::start(command.args(["-sS", "--max-time", "30"]).args(arguments).arg(&url)).wait();
+        assert_eq!(
+            (ended.code, ended.stdout.as_str()),
+            (Some(0), "{\"text\":\"got\"}\n"),
+            "{arguments:?} {}",
+            ended.stderr
+        );
+        assert_eq!(*seen.lock().unwrap(), [expected], "{arguments:?}");
+    }
+}
