@@ -365,7 +365,7 @@ fn a_body_is_json_by_its_content_type_or_refused() {
     let put = |headers: &[(&str, &str)]| stage.send("PUT", "/storage/k", headers, Some(br#"{"value":"AA=="}"#));
     for (content_type, found) in [
         (None, "none"),
-        (Some("multipart/form-data; boundary=a"), "`multipart/form-data`"),
+        (Some("multipart/mixed; boundary=a"), "`multipart/mixed`"),
         (Some("text/plain; charset=utf-8"), "`text/plain`"),
         (Some("Text/JSON"), "`text/json`"),
         (Some("application/protobuf"), "`application/protobuf`"),

@@ -5,7 +5,7 @@ use prost_reflect::DynamicMessage;
 use prost_reflect::prost::Message as _;
 use prost_reflect::{DescriptorPool, MessageDescriptor};
 
-use super::{Body, FieldProblem, Ignored, Origin, Print, Request, RequestError, reply};
+use super::{Body, FieldProblem, HttpBody, Ignored, Origin, Print, Request, RequestError, Value, reply};
 use crate::schema::{FieldPath, Message, schema_of};
 
 const PROTO: &str = r#"
@@ -214,6 +214,28 @@ fn a_text_fills_the_field_it_is_for() {
         let made = set.map(|()| print(&message, &request.encode(None).unwrap()));
         assert_eq!(made.as_deref().map_err(ToString::to_string), json.map_err(str::to_owned), "{field} {texts:?}");
     }
+}
+
+#[test]
+fn bytes_fill_bytes_and_nothing_else() {
+    let message = all();
+    for (field, json) in [
+        ("a_bytes", Ok(r#"{"aBytes":"/w=="}"#)),
+        ("wrapped_bytes", Ok(r#"{"wrappedBytes":"/w=="}"#)),
+        ("a_string", Err("expected a string, found bytes")),
+        ("wrapped_string", Err("expected a string, found bytes")),
+        ("child", Err("expected an object (t.All), found bytes")),
+    ] {
+        let path = FieldPath::resolve(&message, field).unwrap();
+        let mut request = Request::new(&message);
+        let set = request.set(&path, Value::Bytes(b"\xff"), Origin::Query);
+        let made = set.map(|()| print(&message, &request.encode(None).unwrap()));
+        assert_eq!(made.as_deref().map_err(ToString::to_string), json.map_err(str::to_owned), "{field}");
+    }
+    let body = Value::HttpBody(HttpBody { content_type: "", data: b"" });
+    let path = FieldPath::resolve(&message, "child").unwrap();
+    let problem = Request::new(&message).set(&path, body, Origin::Query).unwrap_err();
+    assert_eq!(problem.to_string(), "expected an object (t.All), found bytes");
 }
 
 #[test]

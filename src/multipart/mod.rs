@@ -196,7 +196,8 @@ fn read_header(line: &str) -> Outcome<(&str, &str)> {
     let header = line.split_once(':').filter(|(name, _)| is_token(name) && !name.starts_with('-'));
     match header {
         Some((name, value)) => Ok((name, value.trim_matches(' '))),
-        None => wrong("a header such as `Content-Type: text/plain`", format!("`{}`", shown(line))),
+        // Not shown: it may be a value that somebody forgot the empty line before.
+        None => wrong("a header such as `Content-Type: text/plain`", "another line"),
     }
 }
 
@@ -298,7 +299,7 @@ impl<'a> Value<'a> {
         match self.parameter("name") {
             None | Some("") => wrong("a `name` in Content-Disposition", "none"),
             // Browsers write %22 for a quotation mark and % for itself: nobody can tell what was meant.
-            Some(name) if has_escape(name) => wrong("a `name` without escapes", format!("`{}`", shown(name))),
+            Some(name) if has_escape(name) => wrong("a `name` without escapes", "`%` and two digits"),
             Some(name) => Ok(name),
         }
     }

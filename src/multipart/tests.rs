@@ -62,7 +62,7 @@ fn what_two_readers_could_take_apart_differently_is_refused() {
         (&format!("{HEAD}1|--b |{HEAD}"), &format!("in part 2: {BEHIND} something else")),
         (
             &format!("{HEAD}1|--b|{HEAD}2|--b--"),
-            "in part 2: expected a header such as `Content-Type: text/plain`, found `--b`",
+            "in part 2: expected a header such as `Content-Type: text/plain`, found another line",
         ),
         (HEAD, "in part 1: expected the boundary behind the part, found the end of the body"),
         (&format!("{HEAD}1"), "in part 1: expected the boundary behind the part, found the end of the body"),
@@ -80,13 +80,12 @@ fn what_two_readers_could_take_apart_differently_is_refused() {
         ("--b|A: b\r C: d||1|--b--", &format!("in part 1: {CONTROL}")),
         ("--b|A: b\0||1|--b--", &format!("in part 1: {CONTROL}")),
         ("--b|A: b|\tc||1|--b--", &format!("in part 1: {CONTROL}")),
-        ("--b|A: b| c: d||1|--b--", "in part 1: expected a header such as `Content-Type: text/plain`, found ` c: d`"),
-        ("--b|A : b||1|--b--", "in part 1: expected a header such as `Content-Type: text/plain`, found `A : b`"),
-        ("--b|A||1|--b--", "in part 1: expected a header such as `Content-Type: text/plain`, found `A`"),
         (
-            &format!("--b|{}||1|--b--", "A".repeat(41)),
-            &format!("in part 1: expected a header such as `Content-Type: text/plain`, found `{}...`", "A".repeat(40)),
+            "--b|A: b| c: d||1|--b--",
+            "in part 1: expected a header such as `Content-Type: text/plain`, found another line",
         ),
+        ("--b|A : b||1|--b--", "in part 1: expected a header such as `Content-Type: text/plain`, found another line"),
+        ("--b|A||1|--b--", "in part 1: expected a header such as `Content-Type: text/plain`, found another line"),
     ] {
         assert_eq!(read(body), Err(message.to_owned()), "{body:?}");
     }
@@ -127,8 +126,11 @@ fn a_head_says_each_thing_once_and_without_escapes() {
         ("Content-Disposition: form-data; name=a; name*=b", "expected parameters without `*`, found `name*`"),
         ("Content-Disposition: form-data; name*0=a; name*1=b", "expected parameters without `*`, found `name*0`"),
         ("Content-Disposition: form-data; name=a; filename*0=b", "expected parameters without `*`, found `filename*0`"),
-        ("Content-Disposition: form-data; name=\"a%22b\"", "expected a `name` without escapes, found `a%22b`"),
-        ("Content-Disposition: form-data; name=%6eame", "expected a `name` without escapes, found `%6eame`"),
+        (
+            "Content-Disposition: form-data; name=\"a%22b\"",
+            "expected a `name` without escapes, found `%` and two digits",
+        ),
+        ("Content-Disposition: form-data; name=%6eame", "expected a `name` without escapes, found `%` and two digits"),
         (&format!("{DISPOSITION}|{DISPOSITION}"), "expected each header once, found `Content-Disposition` twice"),
         (
             &format!("{DISPOSITION}|Content-Type: a/b|content-type: a/b"),
