@@ -378,6 +378,25 @@ fn frame(message: &[u8]) -> Bytes {
 
 /// gRPC over HTTP/2: `TimeoutValue` has at most 8 digits; 99999999 ms are more than a day.
 fn grpc_timeout(left: Duration) -> HeaderValue {
-    let milliseconds = left.as_millis().clamp(1, 99_999_999);
+    // Rounded up: the backend's timer should not be over before ours, whose end is told as what it is.
+    let milliseconds = left.as_micros().div_ceil(1000).clamp(1, 99_999_999);
     HeaderValue::from_str(&format!("{milliseconds}m")).expect("digits and a letter are a header value")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_backend_has_as_long_as_the_caller_or_a_little_longer() {
+        for (left, header) in [
+            (Duration::ZERO, "1m"),
+            (Duration::from_micros(1), "1m"),
+            (Duration::from_millis(25), "25m"),
+            (Duration::from_micros(25_001), "26m"),
+            (Duration::from_secs(u64::MAX), "99999999m"),
+        ] {
+            assert_eq!(grpc_timeout(left), header, "{left:?}");
+        }
+    }
 }
