@@ -20,8 +20,8 @@ use crate::schema::{Schema, Source};
 use crate::tls::{self, Clients, Identity, IdentityFiles, Trust};
 use crate::upstream::Upstream;
 
-/// What is served, and how it is exchanged for something else.
-pub type Exchange = listener::Exchange<Door>;
+/// What is served, and how it is handed over to something else.
+pub type Handover = listener::Handover<Door>;
 
 /// A gateway whose configuration, descriptors, rules and certificates are all right.
 pub struct App {
@@ -45,7 +45,7 @@ struct ServerTls {
 /// A gateway that holds its port.
 pub struct Bound {
     listener: Listener,
-    exchange: Arc<Exchange>,
+    handover: Arc<Handover>,
     /// What is served where: one line for the listener, one for the routes.
     pub summary: String,
     /// The port's address.
@@ -190,16 +190,16 @@ impl App {
         let backends: Vec<String> = gateway.upstreams.iter().map(|upstream| upstream.address.to_string()).collect();
         let (noun, backends) = (if routes == 1 { "route" } else { "routes" }, backends.join(", "));
         let summary = format!("listening on {scheme}://{address}{asks}\nserving {routes} {noun}, calling {backends}");
-        let exchange = Arc::new(Exchange::new(self.recipe()));
-        Ok(Bound { listener, exchange, summary, address })
+        let handover = Arc::new(Handover::new(self.recipe()));
+        Ok(Bound { listener, handover, summary, address })
     }
 }
 
 impl Bound {
     /// Lets what is served be exchanged while it is served.
     #[must_use]
-    pub fn exchange(&self) -> Arc<Exchange> {
-        self.exchange.clone()
+    pub fn handover(&self) -> Arc<Handover> {
+        self.handover.clone()
     }
 
     /// Serves until `stop`, then finishes the calls in flight.
@@ -207,7 +207,7 @@ impl Bound {
     /// # Errors
     /// The operating system cannot start the threads.
     pub async fn serve(self, stop: impl Future<Output = ()>) -> Result<(), Problem> {
-        let served = self.listener.serve_on_all_cores(&self.exchange, stop).await;
+        let served = self.listener.serve_on_all_cores(&self.handover, stop).await;
         served.map_err(|error| Problem::new(format!("cannot start a thread: {error}")))
     }
 }

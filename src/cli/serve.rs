@@ -20,7 +20,7 @@ pub(super) fn serve(settings: &Settings) -> Outcome {
         live.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
         let bound = live.bind().await.map_err(|problem| vec![problem])?;
         println!("{}", bound.summary);
-        let reloading = Reloading::new(source, live, watched, bound.exchange());
+        let reloading = Reloading::new(source, live, watched, bound.handover());
         tokio::select! {
             served = bound.serve(stop) => served.map_err(|problem| vec![problem]),
             () = reloading.run(asked) => Ok(()),

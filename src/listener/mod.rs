@@ -33,7 +33,7 @@ use drain::{Draining, Watcher};
 use malformed::Answering;
 pub use malformed::Malformed;
 use served::Current;
-pub use served::{Exchange, Recipe, Served};
+pub use served::{Handover, Recipe, Served};
 use worker::Workers;
 
 /// Where callers come in.
@@ -136,16 +136,16 @@ impl Listener {
     }
 
     /// Serves on a thread for each core until `stop` is ready, then finishes the calls in flight. Each thread follows the
-    /// recipe of the `exchange`, and each connection has one thread.
+    /// recipe of the `handover`, and each connection has one thread.
     ///
     /// # Errors
     /// The operating system's, when a thread cannot be started.
     pub async fn serve_on_all_cores<S: Answerer>(
         self,
-        exchange: &Exchange<S>,
+        handover: &Handover<S>,
         stop: impl Future<Output = ()>,
     ) -> io::Result<()> {
-        let workers = Workers::start(self.plain, exchange)?;
+        let workers = Workers::start(self.plain, handover)?;
         accept(self.tcp, stop, |stream| workers.give(stream)).await;
         workers.finish().await;
         Ok(())

@@ -30,9 +30,9 @@ pub struct Served<S> {
 pub type Recipe<S> = Arc<dyn Fn() -> Served<S> + Send + Sync>;
 
 /// The recipe that all workers follow, and their way to learn of a new one.
-pub struct Exchange<S>(watch::Sender<Recipe<S>>);
+pub struct Handover<S>(watch::Sender<Recipe<S>>);
 
-impl<S> Exchange<S> {
+impl<S> Handover<S> {
     /// Starts with this one.
     #[must_use]
     pub fn new(recipe: Recipe<S>) -> Self {

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::served::{Current, Exchange, Recipe};
+use super::served::{Current, Handover, Recipe};
 use super::{Answerer, Connection, Draining, Plain};
 
 /// The threads. When they are dropped, they finish the calls in flight and end.
@@ -25,9 +25,9 @@ struct Worker {
 
 impl Workers {
     /// As many as this process may use cores, each with a service of its own.
-    pub(super) fn start<S: Answerer>(plain: Plain, exchange: &Exchange<S>) -> io::Result<Self> {
+    pub(super) fn start<S: Answerer>(plain: Plain, handover: &Handover<S>) -> io::Result<Self> {
         let count = std::thread::available_parallelism().map_or(1, usize::from);
-        (0..count).map(|index| Worker::start(index, plain, exchange.recipes())).collect::<io::Result<_>>().map(Self)
+        (0..count).map(|index| Worker::start(index, plain, handover.recipes())).collect::<io::Result<_>>().map(Self)
     }
 
     /// Gives a connection to the worker that has the fewest.

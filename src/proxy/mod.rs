@@ -106,15 +106,15 @@ pub struct Gateway {
 }
 
 /// A request's body as a connection gives it.
-pub trait Incoming: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static {}
+pub trait RequestBody: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static {}
 
-impl<B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static> Incoming for B {}
+impl<B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static> RequestBody for B {}
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A request whose route is found.
 #[derive(Clone, Copy)]
-struct Asked<'a> {
+struct Call<'a> {
     head: &'a Parts,
     query: &'a Query,
     route: &'a Arc<Route>,
@@ -138,7 +138,7 @@ pub type Door = CatchPanic<Front, Panicked>;
 #[derive(Clone)]
 pub struct Front(Arc<Gateway>);
 
-impl<B: Incoming> Service<Request<B>> for Front {
+impl<B: RequestBody> Service<Request<B>> for Front {
     type Response = Response;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
@@ -171,7 +171,7 @@ impl ResponseForPanic for Panicked {
     }
 }
 
-async fn handle<B: Incoming>(gateway: &Arc<Gateway>, request: Request<B>) -> Response {
+async fn handle<B: RequestBody>(gateway: &Arc<Gateway>, request: Request<B>) -> Response {
     let started = Instant::now();
     let names = gateway.config.status_headers.as_ref();
     let is_head = request.method() == Method::HEAD;
@@ -224,7 +224,7 @@ impl Gateway {
         Self { schema, routes, upstreams, metadata, config, settings }
     }
 
-    async fn answer<B: Incoming>(&self, request: Request<B>, started: Instant) -> Result<Response, Refusal> {
+    async fn answer<B: RequestBody>(&self, request: Request<B>, started: Instant) -> Result<Response, Refusal> {
         let (head, body) = request.into_parts();
         limits::check_headers(&head.headers, self.config.header_limit)?;
         let raw_query = head.uri.query().unwrap_or_default();
@@ -245,7 +245,7 @@ impl Gateway {
         }
     }
 
-    async fn call<B: Incoming>(
+    async fn call<B: RequestBody>(
         &self,
         found: Found<'_>,
         query: &Query,
@@ -258,11 +258,11 @@ impl Gateway {
         route.check_query(head.uri.query().unwrap_or_default()).map_err(|error| Refusal::query(&error))?;
         let deadline = Deadline::of(&head.headers, self.config.timeout_header.as_ref(), &settings.deadline, started)?;
         let terms = Terms { deadline: deadline.at, reply_limit: settings.reply_limit };
-        let asked = Asked { head, query, route, captures: &captures, started, deadline: &deadline, terms };
+        let call = Call { head, query, route, captures: &captures, started, deadline: &deadline, terms };
         if route.client_streams || route.server_streams {
-            self.stream(asked, body).await
+            self.stream(call, body).await
         } else {
-            self.unary(asked, body).await
+            self.unary(call, body).await
         }
     }
 
@@ -271,24 +271,24 @@ impl Gateway {
     }
 
     /// What the caller asked with, for errors.
-    fn named<'a>(&'a self, asked: Asked<'a>, json: Option<&'a [u8]>) -> error::Asked<'a> {
-        let Asked { route, query, deadline, .. } = asked;
+    fn named<'a>(&'a self, call: Call<'a>, json: Option<&'a [u8]>) -> error::Asked<'a> {
+        let Call { route, query, deadline, .. } = call;
         error::Asked { schema: &self.schema, route, query, json, timer: &deadline.timer }
     }
 
-    async fn unary<B: Incoming>(&self, asked: Asked<'_>, body: B) -> Result<Response, Refusal> {
-        let Asked { head, query, route, started, terms, .. } = asked;
-        let (message, json) = self.message(asked, body).await?;
+    async fn unary<B: RequestBody>(&self, call: Call<'_>, body: B) -> Result<Response, Refusal> {
+        let Call { head, query, route, started, terms, .. } = call;
+        let (message, json) = self.message(call, body).await?;
         let metadata = self.metadata(&head.headers)?;
         let called = self.upstream(route).call(&route.rpc_path, metadata, &message, terms).await;
         telemetry::called(&head.method, route, called.as_ref().err(), started.elapsed());
-        let reply = called.map_err(|error| Refusal::call(error, self.named(asked, json.as_deref())))?;
+        let reply = called.map_err(|error| Refusal::call(error, self.named(call, json.as_deref())))?;
         self.reply(route, query, &reply)
     }
 
     /// The request message of a call that has one, and the JSON in it.
-    async fn message<B: Incoming>(&self, asked: Asked<'_>, body: B) -> Result<(Vec<u8>, Option<Bytes>), Refusal> {
-        let Asked { head, query, route, captures, deadline, .. } = asked;
+    async fn message<B: RequestBody>(&self, call: Call<'_>, body: B) -> Result<(Vec<u8>, Option<Bytes>), Refusal> {
+        let Call { head, query, route, captures, deadline, .. } = call;
         let body = self.read_body(route, &head.headers, body, deadline).await?;
         let message = match &body {
             Some((form, Media::Form)) => route.encode_form(captures, query, form),

@@ -5,7 +5,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, He
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 use super::deadline::Deadline;
-use super::{Gateway, Incoming};
+use super::{Gateway, RequestBody};
 use crate::compress::{self, Bounds};
 use crate::error::Refusal;
 use crate::json::Series;
@@ -31,7 +31,7 @@ const PARTS: &str = "multipart/form-data";
 
 impl Gateway {
     /// The body, if the request has one.
-    pub(super) async fn read_body<B: Incoming>(
+    pub(super) async fn read_body<B: RequestBody>(
         &self,
         route: &Route,
         headers: &HeaderMap,
@@ -85,7 +85,7 @@ impl Gateway {
     }
 
     /// How a body of several messages is read.
-    pub(super) fn reading<B: Incoming>(
+    pub(super) fn reading<B: RequestBody>(
         &self,
         route: &Route,
         headers: &HeaderMap,

@@ -7,7 +7,7 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use tokio::time::{timeout, timeout_at};
 use tonic::Code;
 
-use super::{Asked, Gateway, Incoming, content_type};
+use super::{Call, Gateway, RequestBody, content_type};
 use crate::answer::{Body, Response};
 use crate::error::Refusal;
 use crate::stream::{self, Exchange, Failure, Format};
@@ -18,25 +18,25 @@ use crate::upstream::{self, CallError};
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 impl Gateway {
-    pub(super) async fn stream<B: Incoming>(&self, asked: Asked<'_>, body: B) -> Result<Response, Refusal> {
-        let Asked { head, route, started, .. } = asked;
-        let format = self.format(asked)?;
+    pub(super) async fn stream<B: RequestBody>(&self, call: Call<'_>, body: B) -> Result<Response, Refusal> {
+        let Call { head, route, started, .. } = call;
+        let format = self.format(call)?;
         let mut called = Called::new(head.method.clone(), route.clone(), started);
-        let mut exchange = self.open(asked, body, &mut called).await?;
-        let first = self.first(&mut exchange, asked, format).await;
-        let first = first.map_err(|failure| self.failed(failure, asked, &mut called))?;
+        let mut exchange = self.open(call, body, &mut called).await?;
+        let first = self.first(&mut exchange, call, format).await;
+        let first = first.map_err(|failure| self.failed(failure, call, &mut called))?;
         if !route.server_streams {
-            return self.only(asked, exchange, first, called).await;
+            return self.only(call, exchange, first, called).await;
         }
-        Ok(self.streamed(asked, exchange, first, format, called))
+        Ok(self.streamed(call, exchange, first, format, called))
     }
 
     /// The form of the answer; none where it is bytes as they are, or not a stream.
-    fn format(&self, asked: Asked<'_>) -> Result<Option<Format>, Refusal> {
-        if !asked.route.server_streams || asked.route.is_raw_reply {
+    fn format(&self, call: Call<'_>) -> Result<Option<Format>, Refusal> {
+        if !call.route.server_streams || call.route.is_raw_reply {
             return Ok(None);
         }
-        let chosen = stream::chosen(&asked.head.headers, self.config.streams.format);
+        let chosen = stream::chosen(&call.head.headers, self.config.streams.format);
         chosen.map(Some).ok_or_else(|| {
             let types = Format::ALL.map(Format::content_type).join(", ");
             let message = format!("expected an Accept header that takes one of {types}");
@@ -45,13 +45,13 @@ impl Gateway {
     }
 
     /// The call, its request sent or being sent.
-    async fn open<B: Incoming>(&self, asked: Asked<'_>, body: B, called: &mut Called) -> Result<Exchange, Refusal> {
-        let Asked { head, query, route, captures, terms, .. } = asked;
+    async fn open<B: RequestBody>(&self, call: Call<'_>, body: B, called: &mut Called) -> Result<Exchange, Refusal> {
+        let Call { head, query, route, captures, terms, .. } = call;
         let metadata = self.metadata(&head.headers)?;
         if !route.client_streams {
-            let (message, _) = self.message(asked, body).await?;
+            let (message, _) = self.message(call, body).await?;
             let opened = self.upstream(route).open(&route.rpc_path, metadata, terms).await;
-            let (mut outgoing, incoming) = opened.map_err(|error| self.failed(Failure::Call(error), asked, called))?;
+            let (mut outgoing, incoming) = opened.map_err(|error| self.failed(Failure::Call(error), call, called))?;
             // Whoever stops reading says why in the answer; whoever never reads lets the deadline pass, which is told there.
             if let Ok(Ok(())) = timeout_at(terms.deadline, outgoing.send(&message)).await {
                 outgoing.finish();
@@ -61,13 +61,13 @@ impl Gateway {
         let reading = self.reading(route, &head.headers, &body)?;
         let texts = route.prepare(captures, query).map_err(|error| Refusal::encode(&error))?;
         let opened = self.upstream(route).open(&route.rpc_path, metadata, terms).await;
-        let (outgoing, incoming) = opened.map_err(|error| self.failed(Failure::Call(error), asked, called))?;
+        let (outgoing, incoming) = opened.map_err(|error| self.failed(Failure::Call(error), call, called))?;
         Ok(Exchange::sending(incoming, reading.send(body, route.clone(), texts, outgoing)))
     }
 
     /// The first message: before it, a failure is an ordinary answer. Events do not wait for it for long, since they can
     /// tell a failure later as well, and show until then that the stream lives.
-    async fn first(&self, exchange: &mut Exchange, asked: Asked<'_>, format: Option<Format>) -> Result<First, Failure> {
+    async fn first(&self, exchange: &mut Exchange, call: Call<'_>, format: Option<Format>) -> Result<First, Failure> {
         let first = if format == Some(Format::Sse) {
             match timeout(self.config.streams.keep_alive, exchange.message()).await {
                 Ok(first) => First::of(first?),
@@ -77,7 +77,7 @@ impl Gateway {
             First::of(exchange.message().await?)
         };
         // Over HTTP/1.1 a caller may not read before it has sent all: half duplex.
-        if asked.head.version < Version::HTTP_2 && !matches!(first, First::End) {
+        if call.head.version < Version::HTTP_2 && !matches!(first, First::End) {
             exchange.request_ended().await?;
         }
         Ok(first)
@@ -86,7 +86,7 @@ impl Gateway {
     /// The answer to a call that ends with one message of the backend.
     async fn only(
         &self,
-        asked: Asked<'_>,
+        call: Call<'_>,
         mut exchange: Exchange,
         first: First,
         mut called: Called,
@@ -101,16 +101,16 @@ impl Gateway {
             (_, Ok(Some(_))) => Err(protocol("it holds more than one message")),
             (_, Err(failure)) => Err(failure),
         };
-        let message = message.map_err(|failure| self.failed(failure, asked, &mut called))?;
+        let message = message.map_err(|failure| self.failed(failure, call, &mut called))?;
         called.count();
         called.ended(None);
         let reply = upstream::Reply { message, metadata: exchange.metadata().clone() };
-        self.reply(asked.route, asked.query, &reply)
+        self.reply(call.route, call.query, &reply)
     }
 
     fn streamed(
         &self,
-        asked: Asked<'_>,
+        call: Call<'_>,
         exchange: Exchange,
         first: First,
         format: Option<Format>,
@@ -125,12 +125,12 @@ impl Gateway {
             Some(format) => HeaderValue::from_static(format.content_type()),
             None => {
                 let first = first.as_deref().unwrap_or_default();
-                let named = asked.route.raw_reply(first, |body| content_type(body.content_type));
+                let named = call.route.raw_reply(first, |body| content_type(body.content_type));
                 // What cannot be read is told when it is to be written.
                 named.unwrap_or(HeaderValue::from_static("application/octet-stream"))
             }
         };
-        let Asked { route, query, deadline, .. } = asked;
+        let Call { route, query, deadline, .. } = call;
         let parts = (self.schema.clone(), route.clone(), query.system(), deadline.timer.clone());
         let reply = stream::Reply::new(exchange, first, parts, format, called);
         let reply = reply.kept_alive(self.config.streams.keep_alive);
@@ -142,9 +142,9 @@ impl Gateway {
         response
     }
 
-    fn failed(&self, failure: Failure, asked: Asked<'_>, called: &mut Called) -> Refusal {
+    fn failed(&self, failure: Failure, call: Call<'_>, called: &mut Called) -> Refusal {
         called.ended(failure.call_error());
-        failure.into_refusal(self.named(asked, None))
+        failure.into_refusal(self.named(call, None))
     }
 }
 

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
-use crate::app::{App, Exchange};
+use crate::app::{App, Handover};
 use crate::config::{self, Overrides};
 use crate::problem::Problem;
 use crate::route::{BodyRule, Route};
@@ -57,7 +57,7 @@ pub struct Watched {
 /// What is served, and how to serve something else.
 pub struct Reloading {
     source: Source,
-    exchange: Arc<Exchange>,
+    handover: Arc<Handover>,
     live: App,
     watched: Watched,
 }
@@ -86,10 +86,10 @@ impl Source {
 }
 
 impl Reloading {
-    /// Follows the changes since `start`, which is served through `exchange`.
+    /// Follows the changes since `start`, which is served through `handover`.
     #[must_use]
-    pub fn new(source: Source, live: App, watched: Watched, exchange: Arc<Exchange>) -> Self {
-        Self { source, exchange, live, watched }
+    pub fn new(source: Source, live: App, watched: Watched, handover: Arc<Handover>) -> Self {
+        Self { source, handover, live, watched }
     }
 
     /// Reads everything anew whenever something comes through `asked`, and when a file changes. Never ends.
@@ -154,7 +154,7 @@ impl Reloading {
             Ok(app) => {
                 let app = app.in_place_of(&self.live);
                 app.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
-                self.exchange.put(app.recipe());
+                self.handover.put(app.recipe());
                 tell(&self.live, &app);
                 self.live = app;
             }
