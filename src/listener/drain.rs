@@ -1,6 +1,6 @@
 //! The end of connections: when the listener stops, and when a connection's time is over.
 
-use std::pin::pin;
+use std::pin::Pin;
 use std::time::Duration;
 
 use hyper_util::server::graceful::GracefulConnection;
@@ -36,8 +36,11 @@ impl Draining {
 impl Watcher {
     /// Drives a connection to its end. Once all stop, or this one is `retired`, it takes no more calls, and ends after those
     /// in flight.
-    pub(super) async fn drive<C: GracefulConnection>(mut self, connection: C, retired: &Notify) -> C::Output {
-        let mut connection = pin!(connection);
+    pub(super) async fn drive<C: GracefulConnection>(
+        mut self,
+        mut connection: Pin<Box<C>>,
+        retired: &Notify,
+    ) -> C::Output {
         tokio::select! {
             ended = &mut connection => return ended,
             () = retired.notified() => {}

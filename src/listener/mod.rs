@@ -25,6 +25,8 @@ use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tower_service::Service;
 
 use crate::tls::{Client, IdentityFiles};
@@ -178,20 +180,18 @@ struct Connection<S> {
 }
 
 impl<S: Answerer> Connection<S> {
+    // Each step is boxed, so that a connection, which is idle for most of its life, has the memory of the step it is at and
+    // not that of the largest.
     async fn serve(self, stream: TcpStream, draining: Watcher) {
         // A failure of one option of the socket is no reason to refuse the caller.
         let _ = stream.set_nodelay(true);
         let Some(acceptor) = self.current.load().tls.clone() else {
             let http2 = self.plain == Plain::Http2;
-            return self.speak(stream, http2, None, draining).await;
+            return Box::pin(self.speak(stream, http2, None, draining)).await;
         };
-        match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => {
-                let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                self.speak(stream, http2, Some(acceptor.config().clone()), draining).await;
-            }
-            Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
-            Err(_) => tracing::debug!("a TLS handshake took too long"),
+        if let Some(stream) = Box::pin(handshake(&acceptor, stream)).await {
+            let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+            Box::pin(self.speak(stream, http2, Some(acceptor.config().clone()), draining)).await;
         }
     }
 
@@ -230,20 +230,32 @@ impl<S: Answerer> Connection<S> {
                 .max_concurrent_streams(250)
                 .max_header_list_size(u32::try_from(head_limit).unwrap_or(u32::MAX));
             builder.keep_alive_interval(Duration::from_secs(30)).keep_alive_timeout(Duration::from_secs(10));
-            draining.drive(builder.serve_connection(TokioIo::new(stream), service), &retired).await
+            draining.drive(Box::pin(builder.serve_connection(TokioIo::new(stream), service)), &retired).await
         } else {
             let mut builder = hyper::server::conn::http1::Builder::new();
             builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(head_limit);
             match malformed {
                 Some(malformed) => {
                     let stream = TokioIo::new(Answering::new(stream, malformed));
-                    draining.drive(builder.serve_connection(stream, service), &retired).await
+                    draining.drive(Box::pin(builder.serve_connection(stream, service)), &retired).await
                 }
-                None => draining.drive(builder.serve_connection(TokioIo::new(stream), service), &retired).await,
+                None => {
+                    draining.drive(Box::pin(builder.serve_connection(TokioIo::new(stream), service)), &retired).await
+                }
             }
         };
         if let Err(error) = ended {
             tracing::debug!(%error, "a connection ended");
         }
     }
+}
+
+/// TLS as the caller chooses it, if that comes about in time.
+async fn handshake(acceptor: &TlsAcceptor, stream: TcpStream) -> Option<Box<TlsStream<TcpStream>>> {
+    match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => return Some(Box::new(stream)),
+        Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+        Err(_) => tracing::debug!("a TLS handshake took too long"),
+    }
+    None
 }
