@@ -297,6 +297,7 @@ mod tests {
         let config = crate::upstream::Config {
             address: "http://127.0.0.1:1".parse().unwrap(),
             tls: crate::upstream::TlsFiles::default(),
+            proxy: None,
             deadline: crate::upstream::DEADLINE,
             reply_limit: 1,
         };

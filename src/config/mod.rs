@@ -301,7 +301,7 @@ impl<'a> Source<'a> {
         let tls = section.value("tls").map(|value| self.upstream_tls(value, &address)).transpose();
         let deadline = or_default(section.value("deadline"), Value::duration, upstream::DEADLINE);
         let reply_limit = or_default(section.value("reply_limit"), Value::size, upstream::REPLY_LIMIT);
-        Ok(upstream::Config { address: address?, tls: tls?.unwrap_or_default(), deadline, reply_limit })
+        Ok(upstream::Config { address: address?, tls: tls?.unwrap_or_default(), proxy: None, deadline, reply_limit })
     }
 
     fn upstream_tls(&self, value: Value, address: &Read<upstream::Address>) -> Read<upstream::TlsFiles> {
@@ -544,7 +544,7 @@ fn upstream_address(text: &str) -> Result<upstream::Address, String> {
 
 fn plain_upstream(address: upstream::Address) -> upstream::Config {
     let tls = upstream::TlsFiles::default();
-    upstream::Config { address, tls, deadline: upstream::DEADLINE, reply_limit: upstream::REPLY_LIMIT }
+    upstream::Config { address, tls, proxy: None, deadline: upstream::DEADLINE, reply_limit: upstream::REPLY_LIMIT }
 }
 
 /// The name of metadata, which the headers of Towbar's own do not have.

@@ -1,4 +1,4 @@
-//! How a connection to the backend is made: TCP, then TLS with our certificate.
+//! How a connection to the backend is made: TCP, or a tunnel through a proxy, then TLS with our certificate.
 
 use std::io;
 use std::pin::Pin;
@@ -9,12 +9,14 @@ use std::time::Duration;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::tunnel::{Proxy, TunnelError};
 use crate::tls;
 
-/// Longest time for TCP and TLS together; the call's own deadline counts besides.
+/// Longest time for TCP, the proxy's tunnel and TLS together; the call's own deadline counts besides.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why there is no connection. Nothing of any call was sent. Cheap to clone: all calls that wait get it.
@@ -22,6 +24,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) enum ConnectError {
     #[error("{address}: {source}")]
     Tcp { address: String, source: Arc<io::Error> },
+    #[error("{address}: {source}")]
+    Tunnel { address: String, source: TunnelError },
     #[error("{address}: TLS: {cause}")]
     Tls { address: String, cause: String },
     #[error("{address}: TLS: the backend does not speak HTTP/2 (ALPN h2)")]
@@ -40,13 +44,16 @@ pub(super) struct Target {
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) tls: Option<(TlsConnector, ServerName<'static>)>,
+    /// Who connects there in our place.
+    pub(super) proxy: Option<Arc<Proxy>>,
     pub(super) refusal: Refusal,
 }
 
 impl Target {
-    /// `host:port`, for errors.
+    /// `host:port`, for errors, and the proxy: it may be its fault, whatever it is.
     pub(super) fn address(&self) -> String {
-        format!("{}:{}", self.host, self.port)
+        let through = self.proxy.as_ref().map_or_else(String::new, |proxy| format!(" through the proxy {proxy}"));
+        format!("{}:{}{through}", self.host, self.port)
     }
 }
 
@@ -70,15 +77,20 @@ impl Refusal {
 
 /// A connection that is ready for HTTP/2.
 pub(super) async fn connect(target: &Target) -> Result<Stream, ConnectError> {
-    let connected = tokio::time::timeout(CONNECT_TIMEOUT, connect_patiently(target)).await;
+    let until = Instant::now() + CONNECT_TIMEOUT;
+    let connected = tokio::time::timeout_at(until, connect_patiently(target, until)).await;
     connected.unwrap_or_else(|_| Err(ConnectError::Timeout { address: target.address() }))
 }
 
-async fn connect_patiently(target: &Target) -> Result<Stream, ConnectError> {
+async fn connect_patiently(target: &Target, until: Instant) -> Result<Stream, ConnectError> {
     let address = || target.address();
-    let tcp = TcpStream::connect((target.host.as_str(), target.port)).await;
-    let tcp = tcp.and_then(|tcp| tcp.set_nodelay(true).map(|()| tcp));
-    let tcp = tcp.map_err(|source| ConnectError::Tcp { address: address(), source: Arc::new(source) })?;
+    let tcp = match &target.proxy {
+        None => open(target).await?,
+        Some(proxy) => {
+            let opened = proxy.open(&target.host, target.port, until).await;
+            opened.map_err(|source| ConnectError::Tunnel { address: address(), source })?
+        }
+    };
     let Some((connector, name)) = &target.tls else { return Ok(Stream::Plain(tcp)) };
     let tls = connector.connect(name.clone(), tcp).await;
     let tls = tls.map_err(|error| ConnectError::Tls { address: address(), cause: cause(&error) })?;
@@ -88,6 +100,12 @@ async fn connect_patiently(target: &Target) -> Result<Stream, ConnectError> {
     // What a connection before this one was told says nothing of this one.
     target.refusal.set(None);
     Ok(Stream::Tls(Box::new(Tls { stream: tls, refusal: target.refusal.clone(), failed: None })))
+}
+
+async fn open(target: &Target) -> Result<TcpStream, ConnectError> {
+    let tcp = TcpStream::connect((target.host.as_str(), target.port)).await;
+    let tcp = tcp.and_then(|tcp| tcp.set_nodelay(true).map(|()| tcp));
+    tcp.map_err(|source| ConnectError::Tcp { address: target.address(), source: Arc::new(source) })
 }
 
 /// Why a handshake failed, without what the ways of an I/O error add.

@@ -7,10 +7,12 @@
 mod address;
 mod budget;
 mod connect;
+mod forward;
 mod pool;
 mod reply;
 mod status;
 mod stream;
+mod tunnel;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,8 +33,10 @@ use crate::tls::{self, Identity, IdentityFiles, Pin, Servers, Trust};
 pub use address::{Address, AddressError};
 use budget::Budget;
 use connect::{Refusal, Target};
+pub use forward::{Credentials, CredentialsError, Login, ProxyConfig, ProxyError};
 use pool::{Lease, Pool, STREAMS, UNARY};
 pub use stream::{Incoming, Outgoing, Stopped};
+pub use tunnel::{Offers, Proxy, Said, TunnelError};
 
 /// Default of [`Config::deadline`]: below the 30 s after which the bank's documented clients give up.
 pub const DEADLINE: Duration = Duration::from_secs(25);
@@ -56,6 +60,8 @@ pub struct Config {
     pub address: Address,
     /// Files for `https`.
     pub tls: TlsFiles,
+    /// Through which it is reached, if not directly.
+    pub proxy: Option<ProxyConfig>,
     /// Longest time for a call, from the request's arrival to the reply's last byte.
     pub deadline: Duration,
     /// Largest reply message, in bytes.
@@ -84,6 +90,8 @@ pub struct Upstream {
     authority: Authority,
     /// See [`Config::address`].
     pub address: Address,
+    /// See [`Config::proxy`].
+    pub proxy: Option<Arc<Proxy>>,
     /// See [`Config::deadline`].
     pub deadline: Duration,
     /// See [`Config::reply_limit`].
@@ -166,7 +174,7 @@ impl Upstream {
     /// A backend with a TLS configuration at hand.
     ///
     /// # Errors
-    /// The server name is none.
+    /// The server name is none, or the proxy's password cannot be read.
     pub fn with_tls(config: &Config, tls: Option<Arc<ClientConfig>>) -> Result<Self, Vec<Problem>> {
         let Address { host, port, .. } = &config.address;
         let tls = match tls {
@@ -185,26 +193,37 @@ impl Upstream {
         let authority = Authority::try_from(config.address.authority())
             .map_err(|error| vec![Problem::at("upstream.address", error)])?;
         let scheme = if tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
-        let pool = Pool::new(Target { host: host.clone(), port: *port, tls, refusal: Refusal::default() }, UNARY);
+        let proxy = config.proxy.as_ref().map(Proxy::load).transpose().map_err(|problem| vec![problem])?.map(Arc::new);
+        let refusal = Refusal::default();
+        let target = Target { host: host.clone(), port: *port, tls, proxy: proxy.clone(), refusal };
+        let pool = Pool::new(target, UNARY);
         let streams = pool.another(STREAMS);
         let (address, deadline, reply_limit) = (config.address.clone(), config.deadline, config.reply_limit);
-        Ok(Self { pool, streams, scheme, authority, address, deadline, reply_limit, budget: Budget::new() })
+        Ok(Self { pool, streams, scheme, authority, address, proxy, deadline, reply_limit, budget: Budget::new() })
     }
 
     /// The same backend with connections of its own, for the calls of one worker.
     #[must_use]
     pub fn for_worker(&self) -> Self {
-        let Self { scheme, authority, address, .. } = self;
+        let Self { scheme, authority, address, proxy, .. } = self;
         Self {
             pool: self.pool.another(UNARY),
             streams: self.pool.another(STREAMS),
             scheme: scheme.clone(),
             authority: authority.clone(),
             address: address.clone(),
+            proxy: proxy.clone(),
             deadline: self.deadline,
             reply_limit: self.reply_limit,
             budget: Budget::new(),
         }
+    }
+
+    /// Where it is, and through which proxy it is reached, if through one.
+    #[must_use]
+    pub fn place(&self) -> String {
+        let through = self.proxy.as_ref().map_or_else(String::new, |proxy| format!(" through the proxy {proxy}"));
+        format!("{}{through}", self.address)
     }
 
     /// Calls `path` with one message and waits for one message until the deadline, which the backend is told.

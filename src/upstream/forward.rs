@@ -1,0 +1,341 @@
+//! Which proxy stands between us and the backend, as it is configured: a URL in, with what we show it.
+//!
+//! A password gets into [`Credentials`] and from there into the header, nowhere else: no `Debug`, no error and no log has
+//! it, and as a malformed URL may have it anywhere, an error quotes nothing of the URL.
+
+use std::fmt;
+use std::fs;
+use std::net::Ipv6Addr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use percent_encoding::percent_decode_str;
+
+use super::address::authority;
+use super::tunnel::Proxy;
+use crate::problem::Problem;
+
+/// An HTTP proxy through which an upstream is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProxyConfig {
+    /// A DNS name or an IP address, without brackets.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// What it is shown.
+    pub login: Login,
+    /// The environment variable that names it, if it is not the configuration.
+    pub variable: Option<&'static str>,
+}
+
+/// How the proxy knows us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Login {
+    /// It lets us through as we are.
+    None,
+    /// User and password are at hand.
+    Given(Credentials),
+    /// The password is what the file has, but for the end of its line.
+    File { username: String, password_file: PathBuf },
+}
+
+/// The value of `Proxy-Authorization`, of the scheme Basic (RFC 7617). Shown nowhere.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials(Vec<u8>);
+
+/// Why a text is no proxy. Quotes nothing but a known scheme: anything else may be a password.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProxyError {
+    /// No scheme, and nothing that could do without, or one that is unknown.
+    #[error("expected http://HOST:PORT or http://USER:PASSWORD@HOST:PORT")]
+    Form,
+    /// A proxy of another kind.
+    #[error("expected an HTTP proxy, http://HOST:PORT, found one of `{scheme}://`, which is not spoken here")]
+    Scheme { scheme: &'static str },
+    /// The host is empty, or has what no host has.
+    #[error("expected a host name or an IP address (IPv6 in brackets) before the port")]
+    Host,
+    /// No TCP port.
+    #[error("expected a port from 1 to 65535 behind the host")]
+    Port,
+    /// Something behind the port.
+    #[error("expected nothing behind host and port")]
+    Rest,
+    /// The end of user and password cannot be known.
+    #[error("user or password has a character that must be percent-encoded: `/` is %2F, `?` %3F, `#` %23, `@` %40")]
+    Unencoded,
+    /// `%` without two hexadecimal digits.
+    #[error("user or password has a `%` that is not followed by two hexadecimal digits: `%` itself is %25")]
+    Percent,
+    /// See [`CredentialsError`].
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+}
+
+/// Why user and password cannot be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CredentialsError {
+    /// RFC 7617, section 2: the first colon ends the user.
+    #[error("a user's name with a colon cannot be sent (RFC 7617)")]
+    Colon,
+    /// RFC 7617, section 2.
+    #[error("a control character in user or password cannot be sent (RFC 7617)")]
+    Control,
+}
+
+/// Schemes of proxies that are not spoken here.
+const OTHER_SCHEMES: [&str; 6] = ["https", "socks", "socks4", "socks4a", "socks5", "socks5h"];
+
+impl FromStr for ProxyConfig {
+    type Err = ProxyError;
+
+    /// `http://HOST:PORT`, with `USER:PASSWORD@` before the host or without; port 80 when it is left out. As in other
+    /// programs `http://` may be left out too.
+    fn from_str(text: &str) -> Result<Self, ProxyError> {
+        let rest = match text.split_once("://") {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
+            Some((scheme, _)) => {
+                let other = OTHER_SCHEMES.into_iter().find(|other| scheme.eq_ignore_ascii_case(other));
+                return Err(other.map_or(ProxyError::Form, |scheme| ProxyError::Scheme { scheme }));
+            }
+            None => text,
+        };
+        let (login, place) = match rest.rsplit_once('@') {
+            Some(("", place)) => (Login::None, place),
+            Some((login, place)) => (Login::Given(Credentials::decoded(login)?), place),
+            None => (Login::None, rest),
+        };
+        let place = place.strip_suffix('/').unwrap_or(place);
+        if place.contains(['/', '?', '#']) {
+            return Err(ProxyError::Rest);
+        }
+        let (host, port) = split(place)?;
+        Ok(Self { host: host.to_owned(), port, login, variable: None })
+    }
+}
+
+/// Host and port.
+fn split(place: &str) -> Result<(&str, u16), ProxyError> {
+    let (host, port) = match place.strip_prefix('[') {
+        Some(bracketed) => {
+            let (host, port) = bracketed.split_once(']').ok_or(ProxyError::Host)?;
+            host.parse::<Ipv6Addr>().map_err(|_| ProxyError::Host)?;
+            (host, port)
+        }
+        None => {
+            let (host, port) = place.split_at(place.find(':').unwrap_or(place.len()));
+            let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+            if host.is_empty() || !host.bytes().all(is_part) {
+                return Err(ProxyError::Host);
+            }
+            (host, port)
+        }
+    };
+    let port = match port.strip_prefix(':') {
+        None if port.is_empty() => 80,
+        None => return Err(ProxyError::Host),
+        Some(digits) if !digits.bytes().all(|byte| byte.is_ascii_digit()) => return Err(ProxyError::Port),
+        Some(digits) => digits.parse().ok().filter(|port| *port > 0).ok_or(ProxyError::Port)?,
+    };
+    Ok((host, port))
+}
+
+impl Credentials {
+    fn new(user: &[u8], password: &[u8]) -> Result<Self, CredentialsError> {
+        if user.contains(&b':') {
+            return Err(CredentialsError::Colon);
+        }
+        if user.iter().chain(password).any(u8::is_ascii_control) {
+            return Err(CredentialsError::Control);
+        }
+        Ok(Self(format!("Basic {}", STANDARD.encode([user, b":", password].concat())).into_bytes()))
+    }
+
+    /// Of `USER:PASSWORD` or `USER`, percent-encoded.
+    fn decoded(text: &str) -> Result<Self, ProxyError> {
+        if text.contains(['/', '?', '#', '@']) {
+            return Err(ProxyError::Unencoded);
+        }
+        let is_encoded = |part: &str| part.get(..2).is_some_and(|two| two.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        if !text.split('%').skip(1).all(is_encoded) {
+            return Err(ProxyError::Percent);
+        }
+        let (user, password) = text.split_once(':').unwrap_or((text, ""));
+        let decode = |part| percent_decode_str(part).collect::<Vec<u8>>();
+        Ok(Self::new(&decode(user), &decode(password))?)
+    }
+
+    /// The value of the header.
+    pub(super) fn header(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credentials(..)")
+    }
+}
+
+impl Proxy {
+    /// The proxy, ready to be asked; the file with the password is read.
+    ///
+    /// # Errors
+    /// The file cannot be read, or has what cannot be sent.
+    pub fn load(config: &ProxyConfig) -> Result<Self, Problem> {
+        let credentials = match &config.login {
+            Login::None => None,
+            Login::Given(credentials) => Some(credentials.clone()),
+            Login::File { username, password_file } => {
+                let wrong = |message: String| Problem::at(password_file.display(), message);
+                let bytes = fs::read(password_file).map_err(|error| wrong(error.to_string()))?;
+                let password = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+                let password = password.strip_suffix(b"\r").unwrap_or(password);
+                if password.is_empty() {
+                    return Err(wrong("expected the password of the proxy, found nothing".to_owned()));
+                }
+                let credentials = Credentials::new(username.as_bytes(), password);
+                Some(credentials.map_err(|error| wrong(error.to_string()))?)
+            }
+        };
+        Ok(Self { host: config.host.clone(), port: config.port, credentials, variable: config.variable })
+    }
+}
+
+impl fmt::Display for ProxyConfig {
+    /// `host:port`, never with credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&authority(&self.host, self.port))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is sent of a URL's user and password.
+    fn sent(text: &str) -> Option<String> {
+        match text.parse::<ProxyConfig>().unwrap().login {
+            Login::Given(Credentials(header)) => {
+                let header = String::from_utf8(header).unwrap();
+                let decoded = STANDARD.decode(header.strip_prefix("Basic ").unwrap()).unwrap();
+                Some(String::from_utf8(decoded).unwrap())
+            }
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_proxy_has_host_and_port_and_may_have_user_and_password() {
+        for (text, place, login) in [
+            ("http://proxy.corp:3128", "proxy.corp:3128", None),
+            ("http://proxy.corp:3128/", "proxy.corp:3128", None),
+            ("HTTP://10.0.0.1", "10.0.0.1:80", None),
+            ("proxy_1.corp:8080", "proxy_1.corp:8080", None),
+            ("http://[fd00::1]:3128", "[fd00::1]:3128", None),
+            ("http://@proxy:1", "proxy:1", None),
+            ("http://ann:secret@proxy:1", "proxy:1", Some("ann:secret")),
+            ("ann:secret@proxy:1", "proxy:1", Some("ann:secret")),
+            ("http://ann@proxy:1", "proxy:1", Some("ann:")),
+            ("http://ann:@proxy:1", "proxy:1", Some("ann:")),
+            ("http://ann:a:b@proxy:1", "proxy:1", Some("ann:a:b")),
+            ("http://a%40corp:p%2Fw%3A%25%C3%A9@[::1]:1", "[::1]:1", Some("a@corp:p/w:%é")),
+        ] {
+            let config: ProxyConfig = text.parse().unwrap();
+            assert_eq!((config.to_string().as_str(), sent(text).as_deref()), (place, login), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_no_proxy_says_what_was_expected_and_quotes_nothing() {
+        let form = "expected http://HOST:PORT or http://USER:PASSWORD@HOST:PORT";
+        let host = "expected a host name or an IP address (IPv6 in brackets) before the port";
+        let port = "expected a port from 1 to 65535 behind the host";
+        let rest = "expected nothing behind host and port";
+        let unencoded =
+            "user or password has a character that must be percent-encoded: `/` is %2F, `?` %3F, `#` %23, `@` %40";
+        let percent = "user or password has a `%` that is not followed by two hexadecimal digits: `%` itself is %25";
+        for (text, message) in [
+            ("ftp://u:secret@proxy:1", form),
+            ("u:secret://proxy:1", form),
+            (
+                "https://u:secret@proxy:1",
+                "expected an HTTP proxy, http://HOST:PORT, found one of `https://`, which is not spoken here",
+            ),
+            (
+                "socks5h://proxy:1",
+                "expected an HTTP proxy, http://HOST:PORT, found one of `socks5h://`, which is not spoken here",
+            ),
+            ("http://", host),
+            ("http://:3128", host),
+            ("http://u:secret@:3128", host),
+            ("http://pro xy:1", host),
+            ("http://proxy\r\nX:1", host),
+            ("http://[fd00::1:3128", host),
+            ("http://[secret]:3128", host),
+            ("http://[::1]3128", host),
+            ("http://proxy:0", port),
+            ("http://proxy:", port),
+            ("http://proxy:+1", port),
+            ("http://proxy:65536", port),
+            ("http://u:secret", port),
+            ("http://proxy:1/secret", rest),
+            ("http://proxy:1?secret", rest),
+            ("http://u:sec/ret@proxy:1", unencoded),
+            ("http://u:sec#ret@proxy:1", unencoded),
+            ("http://u:sec?ret@proxy:1", unencoded),
+            ("http://u:sec@ret@proxy:1", unencoded),
+            ("http://u:secret%@proxy:1", percent),
+            ("http://u:secret%2@proxy:1", percent),
+            ("http://u%g0:secret@proxy:1", percent),
+            ("http://u:secret%0A@proxy:1", "a control character in user or password cannot be sent (RFC 7617)"),
+            ("http://u%3Av:secret@proxy:1", "a user's name with a colon cannot be sent (RFC 7617)"),
+        ] {
+            let error = text.parse::<ProxyConfig>().unwrap_err();
+            assert_eq!(error.to_string(), message, "{text}");
+            assert!(!format!("{error:?} {error}").contains("sec"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_password_comes_from_a_file_and_is_never_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("password");
+        let login = |username: &str| Login::File { username: username.to_owned(), password_file: file.clone() };
+        let config =
+            |username| ProxyConfig { host: "proxy".to_owned(), port: 1, login: login(username), variable: None };
+        for (bytes, header) in [
+            (&b"secret"[..], "Basic YW5uOnNlY3JldA=="),
+            (b"secret\n", "Basic YW5uOnNlY3JldA=="),
+            (b"secret\r\n", "Basic YW5uOnNlY3JldA=="),
+            (b" s \xe9", "Basic YW5uOiBzIOk="),
+        ] {
+            fs::write(&file, bytes).unwrap();
+            let proxy = Proxy::load(&config("ann")).unwrap();
+            assert_eq!(proxy.credentials.as_ref().map(Credentials::header), Some(header.as_bytes()), "{bytes:?}");
+            assert_eq!(
+                format!("{proxy:?} {proxy} {:?}", proxy.credentials),
+                "Proxy(proxy:1) proxy:1 Some(Credentials(..))"
+            );
+        }
+        let given: ProxyConfig = "http://ann:secret@proxy:1".parse().unwrap();
+        assert_eq!(
+            format!("{given:?} {given}"),
+            "ProxyConfig { host: \"proxy\", port: 1, login: Given(Credentials(..)), variable: None } proxy:1"
+        );
+        for (bytes, username, message) in [
+            (&b"\n"[..], "ann", "expected the password of the proxy, found nothing"),
+            (b"secret\nsecret\n", "ann", "a control character in user or password cannot be sent (RFC 7617)"),
+            (b"secret", "an:n", "a user's name with a colon cannot be sent (RFC 7617)"),
+        ] {
+            fs::write(&file, bytes).unwrap();
+            let problem = Proxy::load(&config(username)).unwrap_err();
+            assert_eq!(problem, Problem::at(file.display(), message));
+        }
+        fs::remove_file(&file).unwrap();
+        let problem = Proxy::load(&config("ann")).unwrap_err();
+        assert_eq!(problem, Problem::at(file.display(), "No such file or directory (os error 2)"));
+    }
+}

@@ -1,0 +1,543 @@
+//! A tunnel to the backend through an HTTP proxy: CONNECT (RFC 9110, section 9.3.6).
+//!
+//! A proxy, host and port in; a TCP connection whose other end is that host, or why there is none. Nothing of any call is
+//! sent before. The name is resolved by the proxy. What passes through the tunnel, TLS with the backend for one, is none of
+//! the proxy's business, and none of this module's.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+
+use super::address::authority;
+use super::forward::Credentials;
+
+/// Longest head of an answer to CONNECT, in bytes, interim ones (1xx) included.
+const HEAD_LIMIT: usize = 16 << 10;
+
+/// How much is shown of what a proxy says, in characters.
+const SHOWN: usize = 80;
+
+/// A proxy that opens tunnels.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Proxy {
+    /// A DNS name or an IP address, without brackets.
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) credentials: Option<Credentials>,
+    /// The environment variable that names it, if it is not the configuration.
+    pub(super) variable: Option<&'static str>,
+}
+
+/// Why there is no tunnel. For logs: it names the backend.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum TunnelError {
+    /// No connection to the proxy itself.
+    #[error("cannot connect to the proxy: {0}")]
+    Unreachable(Arc<io::Error>),
+    /// It was there, and went away.
+    #[error("the connection to the proxy broke during CONNECT: {0}")]
+    Broken(Arc<io::Error>),
+    /// Time was up before there was a connection to the proxy.
+    #[error("the proxy could not be connected to in time")]
+    ConnectTimeout,
+    /// Time was up before its answer was there.
+    #[error("the proxy did not answer to CONNECT in time: {read} bytes of an answer came")]
+    AnswerTimeout { read: usize },
+    /// End of the stream where an answer should be.
+    #[error("the proxy closed the connection without an answer to CONNECT; is it an HTTP proxy?")]
+    Silent,
+    /// End of the stream within the answer's head.
+    #[error("the proxy closed the connection after {read} bytes of its answer to CONNECT")]
+    Cut { read: usize },
+    /// See [`HEAD_LIMIT`].
+    #[error("the head of the proxy's answer to CONNECT is longer than {} KiB", HEAD_LIMIT >> 10)]
+    TooLong,
+    /// Another protocol.
+    #[error("expected an answer of HTTP/1.1 to CONNECT, found `{found}`; is it an HTTP proxy?")]
+    NotHttp { found: String },
+    /// 407 without credentials of ours.
+    #[error(
+        "407: the proxy asks for credentials ({offers}), and there are none: set `username` and `password_file` under \
+         `proxy`{said}"
+    )]
+    NoCredentials { offers: Offers, said: Said },
+    /// 407 with credentials of ours.
+    #[error("407: the proxy refused our credentials ({offers}): check user and password{said}")]
+    WrongCredentials { offers: Offers, said: Said },
+    /// 407 from a proxy that does not take what we have.
+    #[error(
+        "407: the proxy asks for credentials ({offers}), of which only Basic is spoken here: have it take Basic, or let \
+         this host through without credentials{said}"
+    )]
+    OtherScheme { offers: Offers, said: Said },
+    /// 403.
+    #[error("403: the rules of the proxy do not allow {wanted}: have it allow CONNECT to this host and port{said}")]
+    Forbidden { wanted: String, said: Said },
+    /// 502, 503, 504.
+    #[error(
+        "{status}: the proxy could not reach {wanted}: see whether the name is known and the port open from where it is{said}"
+    )]
+    BadGateway { status: u16, wanted: String, said: Said },
+    /// Any other status that is no success.
+    #[error(
+        "{status}: the proxy did not open a tunnel to {wanted}: expected 200 to CONNECT; see the proxy's log{said}"
+    )]
+    Status { status: u16, wanted: String, said: Said },
+}
+
+/// The schemes of `Proxy-Authenticate`, as they came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offers(Vec<String>);
+
+/// What the proxy says of its reason: its words beside the status, and the headers that name an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said(Vec<String>);
+
+impl Proxy {
+    /// A connection to `host` and `port` through this proxy. What comes through it first is still to be read: a server may
+    /// speak before we do.
+    ///
+    /// # Errors
+    /// The proxy cannot be reached until `until`, or does not open a tunnel.
+    pub async fn open(&self, host: &str, port: u16, until: Instant) -> Result<TcpStream, TunnelError> {
+        let connected = timeout_at(until, TcpStream::connect((self.host.as_str(), self.port))).await;
+        let connected = connected.map_err(|_| TunnelError::ConnectTimeout)?;
+        let tcp = connected.and_then(|tcp| tcp.set_nodelay(true).map(|()| tcp));
+        let mut tcp = tcp.map_err(|error| TunnelError::Unreachable(Arc::new(error)))?;
+        let mut answer = Answer::default();
+        let handshake = self.handshake(&mut tcp, &mut answer, authority(host, port));
+        match timeout_at(until, handshake).await {
+            Ok(opened) => opened.map(|()| tcp),
+            Err(_) => Err(TunnelError::AnswerTimeout { read: answer.head.len() }),
+        }
+    }
+
+    async fn handshake(&self, tcp: &mut TcpStream, answer: &mut Answer, wanted: String) -> Result<(), TunnelError> {
+        tcp.write_all(&self.request(&wanted)).await.map_err(broken)?;
+        loop {
+            let from = answer.head.len();
+            answer.read_head(tcp).await?;
+            let head = Head::parse(&answer.head[from..])?;
+            match head.status {
+                // RFC 9110, section 15.2: any number of interim answers may come before the one that counts. 101 ends HTTP,
+                // and nobody has asked for that.
+                100 | 102..=199 => {}
+                // Section 9.3.6: the tunnel begins behind the head, whatever it says of a length.
+                200..=299 => return Ok(()),
+                _ => return Err(self.refusal(&head, wanted)),
+            }
+        }
+    }
+
+    fn request(&self, wanted: &str) -> Vec<u8> {
+        let agent = concat!("towbar/", env!("CARGO_PKG_VERSION"));
+        let mut request =
+            format!("CONNECT {wanted} HTTP/1.1\r\nHost: {wanted}\r\nUser-Agent: {agent}\r\n").into_bytes();
+        if let Some(credentials) = &self.credentials {
+            request.extend_from_slice(b"Proxy-Authorization: ");
+            request.extend_from_slice(credentials.header());
+            request.extend_from_slice(b"\r\n");
+        }
+        request.extend_from_slice(b"\r\n");
+        request
+    }
+
+    fn refusal(&self, head: &Head, wanted: String) -> TunnelError {
+        let (status, said) = (head.status, head.said());
+        match status {
+            407 => {
+                let offers = head.offers();
+                match &self.credentials {
+                    _ if !offers.has_basic() => TunnelError::OtherScheme { offers, said },
+                    Some(_) => TunnelError::WrongCredentials { offers, said },
+                    None => TunnelError::NoCredentials { offers, said },
+                }
+            }
+            403 => TunnelError::Forbidden { wanted, said },
+            502..=504 => TunnelError::BadGateway { status, wanted, said },
+            _ => TunnelError::Status { status, wanted, said },
+        }
+    }
+}
+
+impl fmt::Display for Proxy {
+    /// `host:port`, and the variable that names it; never with credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&authority(&self.host, self.port))?;
+        self.variable.map_or(Ok(()), |variable| write!(f, " ({variable})"))
+    }
+}
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Proxy({self})")
+    }
+}
+
+fn broken(error: io::Error) -> TunnelError {
+    TunnelError::Broken(Arc::new(error))
+}
+
+/// What was read of the proxy's answer: heads, and nothing of what is behind them.
+#[derive(Default)]
+struct Answer {
+    head: Vec<u8>,
+}
+
+impl Answer {
+    /// Reads up to the end of a head, and no byte more: the next one belongs to the tunnel.
+    async fn read_head(&mut self, tcp: &mut TcpStream) -> Result<(), TunnelError> {
+        let from = self.head.len();
+        let mut peeked = [0; 1024];
+        loop {
+            let count = tcp.peek(&mut peeked).await.map_err(broken)?;
+            let read = self.head.len();
+            if count == 0 {
+                return Err(if read == 0 { TunnelError::Silent } else { TunnelError::Cut { read } });
+            }
+            self.head.extend_from_slice(&peeked[..count]);
+            let end = end_of_head(&self.head[from..]).map(|end| from + end);
+            self.head.truncate(end.unwrap_or(self.head.len()));
+            tcp.read_exact(&mut peeked[..self.head.len() - read]).await.map_err(broken)?;
+            match end {
+                _ if self.head.len() > HEAD_LIMIT => return Err(TunnelError::TooLong),
+                Some(_) => return Ok(()),
+                // What is no HTTP may never have an empty line.
+                None => expect_http(&self.head[from..])?,
+            }
+        }
+    }
+}
+
+/// The place behind the first empty line. RFC 9112, section 2.2: a line may end with LF alone.
+fn end_of_head(bytes: &[u8]) -> Option<usize> {
+    let mut ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
+    let first = ends.next()?;
+    ends.scan(first, |start, end| Some((std::mem::replace(start, end), end)))
+        .find(|&(start, end)| matches!(&bytes[start..end], b"\n" | b"\r\n"))
+        .map(|(_, end)| end)
+}
+
+fn expect_http(head: &[u8]) -> Result<(), TunnelError> {
+    let name = b"HTTP/1.";
+    let length = head.len().min(name.len());
+    if head[..length] == name[..length] { Ok(()) } else { Err(not_http(head)) }
+}
+
+fn not_http(head: &[u8]) -> TunnelError {
+    let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    TunnelError::NotHttp { found: shown(&String::from_utf8_lossy(line)) }
+}
+
+/// The head of an answer.
+struct Head {
+    status: u16,
+    reason: String,
+    fields: Vec<(String, String)>,
+}
+
+impl Head {
+    fn parse(bytes: &[u8]) -> Result<Self, TunnelError> {
+        let text = String::from_utf8_lossy(bytes);
+        let mut lines = text.lines();
+        // RFC 9112, section 4: the version, three digits, and a reason that may be empty.
+        let mut words = lines.next().unwrap_or_default().splitn(3, ' ');
+        let (version, status, reason) = (words.next(), words.next(), words.next());
+        let is_http = version.is_some_and(|version| version.starts_with("HTTP/1."));
+        let digits = status.filter(|digits| is_http && digits.len() == 3 && digits.bytes().all(|b| b.is_ascii_digit()));
+        let status = digits.and_then(|digits| digits.parse().ok()).ok_or_else(|| not_http(bytes))?;
+        let fields = lines.filter_map(|line| line.split_once(':'));
+        let fields = fields.map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned())).collect();
+        Ok(Self { status, reason: reason.unwrap_or_default().to_owned(), fields })
+    }
+
+    fn values(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.fields.iter().filter(move |(field, _)| field == name).map(|(_, value)| value.as_str())
+    }
+
+    /// RFC 9110, section 11.7.1: a scheme, and behind a space what belongs to it.
+    fn offers(&self) -> Offers {
+        let scheme = |value: &str| shown(value.split([' ', ',']).next().unwrap_or_default());
+        Offers(self.values("proxy-authenticate").map(scheme).filter(|scheme| !scheme.is_empty()).collect())
+    }
+
+    /// `Proxy-Status` is that of RFC 9209; Squid names its errors in a header of its own.
+    fn said(&self) -> Said {
+        let named = ["proxy-status", "x-squid-error"].into_iter().flat_map(|name| self.values(name));
+        let texts = std::iter::once(self.reason.as_str()).chain(named).map(shown);
+        Said(texts.filter(|text| !text.is_empty()).collect())
+    }
+}
+
+/// A proxy's text, short and without what a log could take for something else.
+fn shown(text: &str) -> String {
+    let text = text.trim();
+    let clean = |c: char| if c.is_ascii_graphic() || c == ' ' { c } else { '?' };
+    let start: String = text.chars().take(SHOWN).map(clean).collect();
+    if text.chars().nth(SHOWN).is_some() { start + "..." } else { start }
+}
+
+impl Offers {
+    fn has_basic(&self) -> bool {
+        // A 407 without the header is wrong (RFC 9110, section 15.5.8), and says nothing against Basic.
+        self.0.is_empty() || self.0.iter().any(|scheme| scheme.eq_ignore_ascii_case("basic"))
+    }
+}
+
+impl fmt::Display for Offers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { f.write_str("no scheme named") } else { f.write_str(&self.0.join(", ")) }
+    }
+}
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { Ok(()) } else { write!(f, "; it says: {}", self.0.join(", ")) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::net::TcpListener;
+    use tokio::task::JoinHandle;
+
+    use super::super::forward::ProxyConfig;
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// What a proxy does with a connection once it has read a request.
+    #[derive(Debug, Clone, Copy)]
+    enum Act {
+        /// Says this and closes.
+        Say(&'static [u8]),
+        /// The same in pieces of one byte.
+        Piecemeal(&'static [u8]),
+        /// Says this and nothing more.
+        Stall(&'static [u8]),
+        /// Says this over and over.
+        Babble(&'static [u8]),
+    }
+
+    /// A proxy for one connection, with `login` before its host; the task gives the request.
+    async fn proxy(login: &str, act: Act) -> (Proxy, JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{login}{}", listener.local_addr().unwrap());
+        let served = tokio::spawn(async move {
+            let (mut tcp, _) = listener.accept().await.unwrap();
+            tcp.set_nodelay(true).unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                request.push(tcp.read_u8().await.unwrap());
+            }
+            match act {
+                Act::Say(bytes) => tcp.write_all(bytes).await.unwrap(),
+                Act::Piecemeal(bytes) => {
+                    for byte in bytes {
+                        tcp.write_all(&[*byte]).await.unwrap();
+                        tokio::task::yield_now().await;
+                    }
+                }
+                Act::Stall(bytes) => {
+                    tcp.write_all(bytes).await.unwrap();
+                    // Until the other side gives up.
+                    let _ = tcp.read_u8().await;
+                }
+                Act::Babble(bytes) => while tcp.write_all(bytes).await.is_ok() {},
+            }
+            String::from_utf8(request).unwrap()
+        });
+        (Proxy::load(&url.parse::<ProxyConfig>().unwrap()).unwrap(), served)
+    }
+
+    async fn refused(login: &str, act: Act) -> String {
+        let (proxy, served) = proxy(login, act).await;
+        let error = proxy.open("bank.test", 443, Instant::now() + PATIENCE).await.unwrap_err();
+        served.abort();
+        format!("{error}")
+    }
+
+    #[tokio::test]
+    async fn the_request_names_the_bank_and_shows_the_credentials() {
+        let agent = concat!("User-Agent: towbar/", env!("CARGO_PKG_VERSION"), "\r\n");
+        for (login, host, wanted, shown) in [
+            ("", "bank.test", "bank.test:443", ""),
+            ("", "::1", "[::1]:443", ""),
+            ("ann:p%3Aw@", "10.0.0.1", "10.0.0.1:443", "Proxy-Authorization: Basic YW5uOnA6dw==\r\n"),
+        ] {
+            let (proxy, served) = proxy(login, Act::Say(b"HTTP/1.1 200 OK\r\n\r\n")).await;
+            proxy.open(host, 443, Instant::now() + PATIENCE).await.unwrap();
+            let expected = format!("CONNECT {wanted} HTTP/1.1\r\nHost: {wanted}\r\n{agent}{shown}\r\n");
+            assert_eq!(served.await.unwrap(), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_comes_behind_the_head_belongs_to_the_tunnel() {
+        for answer in [
+            &b"HTTP/1.1 200 Connection established\r\n\r\nEARLY"[..],
+            b"HTTP/1.0 299\r\nVia: x\r\n\r\nEARLY",
+            b"HTTP/1.1 200 \nContent-Length: 3\n\nEARLY",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\nEARLY",
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\n\r\nEARLY",
+        ] {
+            for act in [Act::Say(answer), Act::Piecemeal(answer)] {
+                let (proxy, _served) = proxy("", act).await;
+                let mut tunnel = proxy.open("bank.test", 443, Instant::now() + PATIENCE).await.unwrap();
+                let mut rest = String::new();
+                tunnel.read_to_string(&mut rest).await.unwrap();
+                assert_eq!(rest, "EARLY", "{}", String::from_utf8_lossy(answer));
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn every_refusal_says_what_to_do() {
+        for (login, answer, message) in [
+            (
+                "",
+                &b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"x\"\r\n\r\n<html>"[..],
+                "407: the proxy asks for credentials (Basic), and there are none: set `username` and `password_file` \
+                 under `proxy`; it says: Proxy Authentication Required",
+            ),
+            (
+                "",
+                b"HTTP/1.1 407 \r\n\r\n",
+                "407: the proxy asks for credentials (no scheme named), and there are none: set `username` and \
+                 `password_file` under `proxy`",
+            ),
+            (
+                "ann:secret@",
+                b"HTTP/1.1 407 No\r\nProxy-Authenticate: Negotiate\r\nproxy-authenticate: basic realm=x\r\n\r\n",
+                "407: the proxy refused our credentials (Negotiate, basic): check user and password; it says: No",
+            ),
+            (
+                "ann:secret@",
+                b"HTTP/1.1 407 No\r\nProxy-Authenticate: NTLM\r\nProxy-Authenticate: Digest qop=auth\r\n\r\n",
+                "407: the proxy asks for credentials (NTLM, Digest), of which only Basic is spoken here: have it take \
+                 Basic, or let this host through without credentials; it says: No",
+            ),
+            (
+                "",
+                b"HTTP/1.1 403 Forbidden\r\nX-Squid-Error: ERR_ACCESS_DENIED 0\r\n\r\n",
+                "403: the rules of the proxy do not allow bank.test:443: have it allow CONNECT to this host and port; \
+                 it says: Forbidden, ERR_ACCESS_DENIED 0",
+            ),
+            (
+                "",
+                b"HTTP/1.1 502 Bad Gateway\r\nProxy-Status: corp; error=dns_error\r\n\r\n",
+                "502: the proxy could not reach bank.test:443: see whether the name is known and the port open \
+                 from where it is; it says: Bad Gateway, corp; error=dns_error",
+            ),
+            (
+                "",
+                b"HTTP/1.1 503\r\n\r\n",
+                "503: the proxy could not reach bank.test:443: see whether the name is known and the port open \
+                 from where it is",
+            ),
+            (
+                "",
+                b"HTTP/1.1 504 \x1b[2J\xff\t\r\n\r\n",
+                "504: the proxy could not reach bank.test:443: see whether the name is known and the port open \
+                 from where it is; it says: ?[2J?",
+            ),
+            (
+                "",
+                b"HTTP/1.1 405 Method Not Allowed\r\n\r\n",
+                "405: the proxy did not open a tunnel to bank.test:443: expected 200 to CONNECT; see the proxy's log; \
+                 it says: Method Not Allowed",
+            ),
+            (
+                "",
+                b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+                "101: the proxy did not open a tunnel to bank.test:443: expected 200 to CONNECT; see the proxy's log; \
+                 it says: Switching Protocols",
+            ),
+            ("", b"", "the proxy closed the connection without an answer to CONNECT; is it an HTTP proxy?"),
+            (
+                "",
+                b"HTTP/1.1 200 OK\r\nVia: x\r\n",
+                "the proxy closed the connection after 25 bytes of its answer to CONNECT",
+            ),
+            (
+                "",
+                b"HTTP/1.1 100 Continue\r\n\r\n",
+                "the proxy closed the connection after 25 bytes of its answer to CONNECT",
+            ),
+            (
+                "",
+                b"SSH-2.0-OpenSSH_9.2\r\n",
+                "expected an answer of HTTP/1.1 to CONNECT, found `SSH-2.0-OpenSSH_9.2`; is it an HTTP proxy?",
+            ),
+            (
+                "",
+                b"HTTP/1.1 abc\r\n\r\n",
+                "expected an answer of HTTP/1.1 to CONNECT, found `HTTP/1.1 abc`; is it an HTTP proxy?",
+            ),
+            (
+                "",
+                b"HTTP/1.1 20\r\n\r\n",
+                "expected an answer of HTTP/1.1 to CONNECT, found `HTTP/1.1 20`; is it an HTTP proxy?",
+            ),
+            (
+                "",
+                b"HTTP/2 200\r\n\r\n",
+                "expected an answer of HTTP/1.1 to CONNECT, found `HTTP/2 200`; is it an HTTP proxy?",
+            ),
+            // An alert of TLS, whose port this is.
+            (
+                "",
+                b"\x15\x03\x01\0\x02\x02\x46",
+                "expected an answer of HTTP/1.1 to CONNECT, found `??????F`; is it an HTTP proxy?",
+            ),
+        ] {
+            assert_eq!(refused(login, Act::Say(answer)).await, message, "{}", String::from_utf8_lossy(answer));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_head_has_an_end() {
+        let long = "the head of the proxy's answer to CONNECT is longer than 16 KiB";
+        for (start, line) in [
+            (&b"HTTP/1.1 200 OK\r\n"[..], &b"X-Filler: ........................................\r\n"[..]),
+            (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+            (b"HTTP/1.1 200 ", b"................................................................"),
+        ] {
+            let text = [start, &line.repeat((HEAD_LIMIT / line.len()) + 1)].concat();
+            assert_eq!(refused("", Act::Babble(text.leak())).await, long, "{}", String::from_utf8_lossy(line));
+        }
+        // The longest one that is taken.
+        let rest = HEAD_LIMIT - b"HTTP/1.1 200 OK\r\nX: \r\n\r\n".len();
+        for (length, taken) in [(rest, true), (rest + 1, false)] {
+            let text = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(length));
+            let (proxy, _served) = proxy("", Act::Say(text.leak().as_bytes())).await;
+            let opened = proxy.open("bank.test", 443, Instant::now() + PATIENCE).await;
+            assert_eq!(opened.is_ok(), taken, "{length}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_proxy_that_does_not_answer_in_time_is_given_up() {
+        for (bytes, read) in [(&b""[..], 0), (b"HTTP/1.1 200 OK\r\n", 17), (b"HTTP/1.1 100 \r\n\r\n", 17)] {
+            let (proxy, _served) = proxy("", Act::Stall(bytes)).await;
+            let error = proxy.open("bank.test", 443, Instant::now() + Duration::from_millis(300)).await.unwrap_err();
+            let message = format!("the proxy did not answer to CONNECT in time: {read} bytes of an answer came");
+            assert_eq!(error.to_string(), message);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_proxy_that_is_not_there_is_said_to_be_unreachable() {
+        let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let proxy = Proxy::load(&format!("http://ann:secret@{free}").parse().unwrap()).unwrap();
+        let error = proxy.open("bank.test", 443, Instant::now() + PATIENCE).await.unwrap_err();
+        assert_eq!(error.to_string(), "cannot connect to the proxy: Connection refused (os error 111)");
+        assert!(!format!("{error:?} {proxy:?} {proxy}").contains("secret"));
+    }
+}
