@@ -114,13 +114,18 @@ impl App {
         wrong.iter().map(Problem::to_string).chain(warnings).collect()
     }
 
-    /// A line for each upstream, if there are several: its name, how many routes it answers, and where it is.
+    /// A line for each upstream, if there are several: its name, how many routes it answers, and where it is. Of the only one
+    /// its proxy, if it has one.
     #[must_use]
     pub fn upstreams(&self) -> Vec<String> {
+        if self.names.is_empty() {
+            let proxied = self.gateway.upstreams.iter().filter(|upstream| upstream.proxy.is_some());
+            return proxied.map(|upstream| format!("calling {}", upstream.place())).collect();
+        }
         let line = |(place, name): (usize, &String)| {
             let count = self.gateway.routes.all().iter().filter(|route| route.upstream == place).count();
             let noun = if count == 1 { "route" } else { "routes" };
-            format!("{name}: {count} {noun}, answered by {}", self.gateway.upstreams[place].address)
+            format!("{name}: {count} {noun}, answered by {}", self.gateway.upstreams[place].place())
         };
         self.names.iter().enumerate().map(line).collect()
     }
@@ -187,7 +192,7 @@ impl App {
         let bound = bound.and_then(|listener| listener.address().map(|address| (listener, address)));
         let (listener, address) = bound.map_err(|error| not_bound(&listen.address, &error))?;
         let routes = gateway.routes.all().len();
-        let backends: Vec<String> = gateway.upstreams.iter().map(|upstream| upstream.address.to_string()).collect();
+        let backends: Vec<String> = gateway.upstreams.iter().map(Upstream::place).collect();
         let (noun, backends) = (if routes == 1 { "route" } else { "routes" }, backends.join(", "));
         let summary = format!("listening on {scheme}://{address}{asks}\nserving {routes} {noun}, calling {backends}");
         let handover = Arc::new(Handover::new(self.recipe()));

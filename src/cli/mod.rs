@@ -17,6 +17,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::certs::{Asked, Wanted};
 use crate::config::Overrides;
 use crate::problem::Problem;
+use crate::upstream::Environment;
 
 /// REST/JSON calls in, gRPC over mutual TLS out.
 #[derive(Debug, Parser)]
@@ -76,6 +77,7 @@ impl Settings {
             reflection: self.reflection,
             backend: self.backend.clone(),
             listen: self.listen.clone(),
+            environment: Environment::of(|variable| std::env::var_os(variable)),
             only_routes: false,
         }
     }

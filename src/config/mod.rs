@@ -136,14 +136,15 @@ impl Config {
         let listen = listen.flat_map(|tls| identity(&tls.identity).into_iter().chain(tls.client_ca.clone()));
         let upstreams = self.upstream.iter().chain(self.upstreams.iter().map(|upstream| &upstream.config));
         let upstreams = upstreams.flat_map(|upstream| {
-            let tls = &upstream.tls;
-            tls.identity.iter().flat_map(identity).chain(tls.ca.clone())
+            let (tls, proxy) = (&upstream.tls, upstream.proxy.as_ref());
+            let password = proxy.and_then(|proxy| proxy.password_file().map(Path::to_path_buf));
+            tls.identity.iter().flat_map(identity).chain(tls.ca.clone()).chain(password)
         });
         self.schema.iter().chain(&self.rule_files).cloned().chain(listen).chain(upstreams).collect()
     }
 }
 
-/// The flags. Each stands for a whole section of the file, which is then not read at all.
+/// The flags, each of which stands for a whole section of the file, which is then not read at all; and the environment.
 #[derive(Debug, Clone, Default)]
 pub struct Overrides {
     /// `--proto`, for `schema`.
@@ -154,6 +155,8 @@ pub struct Overrides {
     pub backend: Option<String>,
     /// `--listen`, for `listen`.
     pub listen: Option<String>,
+    /// What it says of proxies, for upstreams of which the file says nothing.
+    pub environment: upstream::Environment,
     /// Only what routes are made of is needed: an `upstream` that is not asked for its descriptors is not read.
     pub only_routes: bool,
 }
@@ -288,20 +291,22 @@ impl<'a> Source<'a> {
         if value.is_map() {
             return self.upstream_section(value, &[]);
         }
-        value.parsed("an address", upstream_address).map(plain_upstream)
+        self.plain_upstream(value.parsed("an address", upstream_address)?)
     }
 
     /// An upstream, with keys of `more` that are read elsewhere.
     fn upstream_section(&self, value: Value, more: &[&str]) -> Read<upstream::Config> {
-        let section = value.section(&[&["address", "tls", "deadline", "reply_limit"], more].concat())?;
+        let section = value.section(&[&["address", "tls", "proxy", "deadline", "reply_limit"], more].concat())?;
         let address = match section.value("address") {
             Some(value) => value.parsed("an address", upstream_address),
             None => Err(value.wrong("`address` is missing")),
         };
         let tls = section.value("tls").map(|value| self.upstream_tls(value, &address)).transpose();
+        let proxy = self.forward(section.value("proxy"), address.as_ref().ok());
         let deadline = or_default(section.value("deadline"), Value::duration, upstream::DEADLINE);
         let reply_limit = or_default(section.value("reply_limit"), Value::size, upstream::REPLY_LIMIT);
-        Ok(upstream::Config { address: address?, tls: tls?.unwrap_or_default(), proxy: None, deadline, reply_limit })
+        let (address, tls, proxy) = (address?, tls?.unwrap_or_default(), proxy?);
+        Ok(upstream::Config { address, tls, proxy, deadline, reply_limit })
     }
 
     fn upstream_tls(&self, value: Value, address: &Read<upstream::Address>) -> Read<upstream::TlsFiles> {
@@ -540,11 +545,6 @@ fn plain_listener(address: String) -> listener::Config {
 
 fn upstream_address(text: &str) -> Result<upstream::Address, String> {
     upstream::Address::from_str(text).map_err(|error| format!("`{text}`: {error}"))
-}
-
-fn plain_upstream(address: upstream::Address) -> upstream::Config {
-    let tls = upstream::TlsFiles::default();
-    upstream::Config { address, tls, proxy: None, deadline: upstream::DEADLINE, reply_limit: upstream::REPLY_LIMIT }
 }
 
 /// The name of metadata, which the headers of Towbar's own do not have.

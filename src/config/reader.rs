@@ -59,6 +59,15 @@ impl Problems {
         self.noted.borrow_mut().extend(others.into_iter().map(|problem| (Order::Other, problem)));
     }
 
+    /// Of an environment variable, once: every upstream may come upon it.
+    pub(super) fn variable(&self, variable: &str, message: String) -> Noted {
+        let problem = Problem::at(variable, message);
+        if self.noted.borrow().iter().any(|(_, known)| *known == problem) {
+            return Noted(());
+        }
+        self.note(Order::Flag, problem)
+    }
+
     fn note(&self, order: Order, problem: Problem) -> Noted {
         self.noted.borrow_mut().push((order, problem));
         Noted(())

@@ -1,9 +1,9 @@
 //! Several upstreams, which rpcs each answers, which are served, and which servers are asked for their descriptors.
 
 use super::reader::{Noted, Read, Value};
-use super::{Source, plain_upstream, upstream_address, value};
+use super::{Source, upstream_address, value};
 use crate::route::{Answering, Selector, Serving};
-use crate::upstream;
+use crate::upstream::{self, Login, ProxyConfig};
 
 /// One of several upstreams.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,7 +92,7 @@ impl<'a> Source<'a> {
     pub(super) fn only_upstream(&self, needed: bool) -> Option<upstream::Config> {
         if let Some(flag) = &self.overrides.backend {
             let address = upstream_address(flag).map_err(|message| self.problems.flag("--backend", message));
-            return address.ok().map(plain_upstream);
+            return self.plain_upstream(address.ok()?).ok();
         }
         match (self.value("upstream"), self.value("upstreams")) {
             (Some(_), Some(several)) => {
@@ -140,6 +140,49 @@ impl<'a> Source<'a> {
         });
         let rpcs = selectors(rpcs?);
         Ok((config?, rpcs))
+    }
+
+    /// An upstream of which nothing but the address is said.
+    pub(super) fn plain_upstream(&self, address: upstream::Address) -> Read<upstream::Config> {
+        let (tls, proxy) = (upstream::TlsFiles::default(), self.forward(None, Some(&address))?);
+        let (deadline, reply_limit) = (upstream::DEADLINE, upstream::REPLY_LIMIT);
+        Ok(upstream::Config { address, tls, proxy, deadline, reply_limit })
+    }
+
+    /// The proxy of an upstream: what its `proxy` says, or else the environment.
+    pub(super) fn forward(
+        &self,
+        value: Option<Value>,
+        address: Option<&upstream::Address>,
+    ) -> Read<Option<ProxyConfig>> {
+        match (value, address) {
+            (Some(value), _) if value.is_map() => self.forward_section(value).map(Some),
+            (Some(value), _) => value.parsed("a proxy or `none`", value::proxy),
+            (None, Some(address)) => {
+                let named = self.overrides.environment.proxy_for(address);
+                named.map_err(|wrong| self.problems.variable(wrong.variable, wrong.error.to_string()))
+            }
+            (None, None) => Ok(None),
+        }
+    }
+
+    fn forward_section(&self, value: Value) -> Read<ProxyConfig> {
+        let section = value.section(&["address", "username", "password_file"])?;
+        let config = match section.value("address") {
+            Some(address) => address.parsed("a proxy", value::proxy_address),
+            None => Err(value.wrong("`address` is missing")),
+        };
+        let login = match (section.value("username"), section.value("password_file")) {
+            (Some(username), Some(file)) => {
+                let username = username.parsed("a user", value::proxy_user);
+                let password_file = file.path(self.folder);
+                Login::File { username: username?, password_file: password_file? }
+            }
+            (Some(username), None) => return Err(username.wrong("its `password_file` is missing")),
+            (None, Some(file)) => return Err(file.wrong("its `username` is missing")),
+            (None, None) => Login::None,
+        };
+        Ok(ProxyConfig { login, ..config? })
     }
 
     /// Without upstreams that could not be read, nobody can say who answers what.

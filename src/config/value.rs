@@ -10,6 +10,7 @@ use std::time::Duration;
 use http::HeaderName;
 
 use crate::error::Form;
+use crate::upstream::{CredentialsError, Login, ProxyConfig, ProxyError};
 
 const LONGEST: Duration = Duration::from_secs(60 * 60);
 const LARGEST: usize = 1 << 30;
@@ -123,6 +124,32 @@ pub(super) fn server_name(text: &str) -> Result<String, String> {
 fn is_name(text: &str) -> bool {
     let part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     !text.is_empty() && text.bytes().all(part)
+}
+
+/// A proxy, or the word `none`.
+pub(super) fn proxy(text: &str) -> Result<Option<ProxyConfig>, String> {
+    if text == "none" { Ok(None) } else { parsed_proxy(text).map(Some) }
+}
+
+/// A proxy without user and password, which stand beside it.
+pub(super) fn proxy_address(text: &str) -> Result<ProxyConfig, String> {
+    match parsed_proxy(text)? {
+        ProxyConfig { login: Login::Given(_), .. } => {
+            Err("expected http://HOST:PORT alone, found a user too: it stands in `username`, its password in the file \
+                 that `password_file` names"
+                .to_owned())
+        }
+        config => Ok(config),
+    }
+}
+
+/// RFC 7617, section 2: a user whom the first colon ends.
+pub(super) fn proxy_user(text: &str) -> Result<String, String> {
+    if text.contains(':') { Err(CredentialsError::Colon.to_string()) } else { Ok(text.to_owned()) }
+}
+
+fn parsed_proxy(text: &str) -> Result<ProxyConfig, String> {
+    text.parse().map_err(|error: ProxyError| error.to_string())
 }
 
 /// A header's name, in lower case.

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::fs;
 use std::net::Ipv6Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use base64::Engine as _;
@@ -140,6 +140,17 @@ fn split(place: &str) -> Result<(&str, u16), ProxyError> {
         Some(digits) => digits.parse().ok().filter(|port| *port > 0).ok_or(ProxyError::Port)?,
     };
     Ok((host, port))
+}
+
+impl ProxyConfig {
+    /// The file that is read besides.
+    #[must_use]
+    pub fn password_file(&self) -> Option<&Path> {
+        match &self.login {
+            Login::File { password_file, .. } => Some(password_file),
+            Login::None | Login::Given(_) => None,
+        }
+    }
 }
 
 impl Credentials {

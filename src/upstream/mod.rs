@@ -7,6 +7,7 @@
 mod address;
 mod budget;
 mod connect;
+mod environment;
 mod forward;
 mod pool;
 mod reply;
@@ -33,6 +34,7 @@ use crate::tls::{self, Identity, IdentityFiles, Pin, Servers, Trust};
 pub use address::{Address, AddressError};
 use budget::Budget;
 use connect::{Refusal, Target};
+pub use environment::{Environment, VariableError};
 pub use forward::{Credentials, CredentialsError, Login, ProxyConfig, ProxyError};
 use pool::{Lease, Pool, STREAMS, UNARY};
 pub use stream::{Incoming, Outgoing, Stopped};

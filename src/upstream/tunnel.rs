@@ -65,9 +65,9 @@ pub enum TunnelError {
          `proxy`{said}"
     )]
     NoCredentials { offers: Offers, said: Said },
-    /// 407 with credentials of ours.
-    #[error("407: the proxy refused our credentials ({offers}): check user and password{said}")]
-    WrongCredentials { offers: Offers, said: Said },
+    /// 407 with credentials of ours, or 401.
+    #[error("{status}: the proxy refused our credentials ({offers}): check user and password{said}")]
+    WrongCredentials { status: u16, offers: Offers, said: Said },
     /// 407 from a proxy that does not take what we have.
     #[error(
         "407: the proxy asks for credentials ({offers}), of which only Basic is spoken here: have it take Basic, or let \
@@ -77,7 +77,7 @@ pub enum TunnelError {
     /// 403.
     #[error("403: the rules of the proxy do not allow {wanted}: have it allow CONNECT to this host and port{said}")]
     Forbidden { wanted: String, said: Said },
-    /// 502, 503, 504.
+    /// 502, 503, 504; 500 is what Squid and tinyproxy say of it.
     #[error(
         "{status}: the proxy could not reach {wanted}: see whether the name is known and the port open from where it is{said}"
     )]
@@ -89,7 +89,7 @@ pub enum TunnelError {
     Status { status: u16, wanted: String, said: Said },
 }
 
-/// The schemes of `Proxy-Authenticate`, as they came.
+/// The schemes of `Proxy-Authenticate`, as they came; of `WWW-Authenticate` with a 401.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offers(Vec<String>);
 
@@ -153,12 +153,14 @@ impl Proxy {
                 let offers = head.offers();
                 match &self.credentials {
                     _ if !offers.has_basic() => TunnelError::OtherScheme { offers, said },
-                    Some(_) => TunnelError::WrongCredentials { offers, said },
+                    Some(_) => TunnelError::WrongCredentials { status, offers, said },
                     None => TunnelError::NoCredentials { offers, said },
                 }
             }
+            // So says tinyproxy, as if it were a server.
+            401 if self.credentials.is_some() => TunnelError::WrongCredentials { status, offers: head.offers(), said },
             403 => TunnelError::Forbidden { wanted, said },
-            502..=504 => TunnelError::BadGateway { status, wanted, said },
+            500 | 502..=504 => TunnelError::BadGateway { status, wanted, said },
             _ => TunnelError::Status { status, wanted, said },
         }
     }
@@ -262,7 +264,8 @@ impl Head {
     /// RFC 9110, section 11.7.1: a scheme, and behind a space what belongs to it.
     fn offers(&self) -> Offers {
         let scheme = |value: &str| shown(value.split([' ', ',']).next().unwrap_or_default());
-        Offers(self.values("proxy-authenticate").map(scheme).filter(|scheme| !scheme.is_empty()).collect())
+        let name = if self.status == 407 { "proxy-authenticate" } else { "www-authenticate" };
+        Offers(self.values(name).map(scheme).filter(|scheme| !scheme.is_empty()).collect())
     }
 
     /// `Proxy-Status` is that of RFC 9209; Squid names its errors in a header of its own.
@@ -424,6 +427,17 @@ mod tests {
                  Basic, or let this host through without credentials; it says: No",
             ),
             (
+                "ann:secret@",
+                b"HTTP/1.0 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"\r\n\r\n",
+                "401: the proxy refused our credentials (Basic): check user and password; it says: Unauthorized",
+            ),
+            (
+                "",
+                b"HTTP/1.0 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"\r\n\r\n",
+                "401: the proxy did not open a tunnel to bank.test:443: expected 200 to CONNECT; see the proxy's log; \
+                 it says: Unauthorized",
+            ),
+            (
                 "",
                 b"HTTP/1.1 403 Forbidden\r\nX-Squid-Error: ERR_ACCESS_DENIED 0\r\n\r\n",
                 "403: the rules of the proxy do not allow bank.test:443: have it allow CONNECT to this host and port; \
@@ -434,6 +448,12 @@ mod tests {
                 b"HTTP/1.1 502 Bad Gateway\r\nProxy-Status: corp; error=dns_error\r\n\r\n",
                 "502: the proxy could not reach bank.test:443: see whether the name is known and the port open \
                  from where it is; it says: Bad Gateway, corp; error=dns_error",
+            ),
+            (
+                "",
+                b"HTTP/1.1 500 Unable to connect\r\n\r\n",
+                "500: the proxy could not reach bank.test:443: see whether the name is known and the port open \
+                 from where it is; it says: Unable to connect",
             ),
             (
                 "",

@@ -43,6 +43,9 @@ pub struct Gateway {
 pub fn towbar<S: AsRef<OsStr>>(arguments: &[S]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_towbar"));
     command.args(arguments).env_remove("TOWBAR_LOG").env_remove("RUST_LOG");
+    for name in ["grpc_proxy", "https_proxy", "http_proxy", "no_grpc_proxy", "no_proxy"] {
+        command.env_remove(name).env_remove(name.to_uppercase());
+    }
     command
 }
 
