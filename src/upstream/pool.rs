@@ -36,8 +36,10 @@ const PING_INTERVAL: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// Largest DATA frame that the backend may send, in bytes: most replies come as one, and are not copied together then.
 const FRAME: u32 = 128 << 10;
-/// Largest header list, in bytes: room for error details in trailers.
-const HEADER_LIST: u32 = 64 << 10;
+/// Largest header list that h2 reads, in bytes; [`super::reply`] has what a call may have. More than that, for h2 ends the
+/// connection, and with it all calls on it, when a list takes more frames than this and [`FRAME`] together say: 80 of 16 KiB, as
+/// servers send that ask for no larger ones, have room for a megabyte.
+const HEADER_LIST: u32 = 8 << 20;
 
 /// The connections of one worker. Cheap to clone.
 #[derive(Clone)]

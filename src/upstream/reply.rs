@@ -96,11 +96,15 @@ impl Collecting {
     }
 }
 
+/// Most headers of one list, in bytes, but for the message of a status: room for error details.
+const HEADERS: usize = 64 << 10;
+
 /// Adds the trailers to the metadata. A status may stand in the head, if that is all there is.
 ///
 /// # Errors
 /// The call did not end with status OK.
 pub(super) fn ended_with(metadata: &mut HeaderMap, trailers: &HeaderMap) -> Result<(), CallError> {
+    check_size(trailers)?;
     let status = match status::read(trailers) {
         None if trailers.is_empty() => status::read(metadata),
         status => status,
@@ -119,12 +123,20 @@ pub(super) fn ended_with(metadata: &mut HeaderMap, trailers: &HeaderMap) -> Resu
 }
 
 pub(super) fn check_head(head: &http::response::Parts) -> Result<(), CallError> {
+    check_size(&head.headers)?;
     let grpc = head.headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
     match head.status {
         http::StatusCode::OK if grpc => Ok(()),
         http::StatusCode::OK => Err(protocol("its content-type is not application/grpc")),
         status => Err(protocol(&format!("its HTTP status is {status}"))),
     }
+}
+
+/// The message of a status may be longer, and is cut: what the status says besides goes on.
+fn check_size(headers: &HeaderMap) -> Result<(), CallError> {
+    let counted = headers.iter().filter(|(name, _)| *name != "grpc-message");
+    let size: usize = counted.map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if size > HEADERS { Err(protocol(&format!("its headers have {size} bytes, more than {HEADERS}"))) } else { Ok(()) }
 }
 
 /// The Message-Length, if these bytes hold it.
