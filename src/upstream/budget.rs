@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Tenths of a token; every call sent again takes [`PRICE`], every answered call brings one tenth back. Calls are sent again
+/// Tenths of a token; every call sent again takes [`PRICE`], every answered call brings one tenth back, unless the answer is UNAVAILABLE. Calls are sent again
 /// while more than half of [`MOST`] is left (as gRFC A6 throttles retries).
 pub(super) struct Budget(AtomicU32);
 

@@ -5,6 +5,7 @@
 //! backend says that it has not touched it; what may have become of it otherwise is told. Knows neither JSON nor routes.
 
 mod address;
+mod again;
 mod budget;
 mod connect;
 mod environment;
@@ -32,6 +33,7 @@ use crate::problem::Problem;
 use crate::tls::{self, Identity, IdentityFiles, Pin, Servers, Trust};
 
 pub use address::{Address, AddressError};
+use again::Failure;
 use budget::Budget;
 use connect::{Refusal, Target};
 pub use environment::{Environment, VariableError};
@@ -48,12 +50,6 @@ pub const REPLY_LIMIT: usize = 4 << 20;
 
 /// How many connections are tried besides the first when they end before a call is sent.
 const CONNECTION_TRIES: usize = 2;
-
-/// How often a call is sent again that the backend has not touched.
-const MOST_AGAIN: u32 = 2;
-
-/// Time before a call is sent again; twice that before the second time.
-const PAUSE: Duration = Duration::from_millis(20);
 
 /// Where the backend is and how it is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,7 +94,8 @@ pub struct Upstream {
     pub deadline: Duration,
     /// See [`Config::reply_limit`].
     pub reply_limit: usize,
-    budget: Budget,
+    /// One for all workers.
+    budget: Arc<Budget>,
 }
 
 /// How long one call may take, and how much its reply may have.
@@ -108,6 +105,8 @@ pub struct Terms {
     pub deadline: Instant,
     /// Largest reply message, in bytes.
     pub reply_limit: usize,
+    /// Whether the backend may act on it more than once: then it is sent again when it may be lost.
+    pub may_repeat: bool,
 }
 
 /// A successful reply.
@@ -148,21 +147,6 @@ pub enum CallError {
     Status { status: Box<tonic::Status>, metadata: HeaderMap },
 }
 
-/// What became of a call that was sent once.
-enum Failure {
-    /// The backend says that it has not touched it.
-    Untouched {
-        cause: String,
-    },
-    Call(CallError),
-}
-
-impl From<CallError> for Failure {
-    fn from(error: CallError) -> Self {
-        Self::Call(error)
-    }
-}
-
 impl Upstream {
     /// A backend from its configuration.
     ///
@@ -201,7 +185,8 @@ impl Upstream {
         let pool = Pool::new(target, UNARY);
         let streams = pool.another(STREAMS);
         let (address, deadline, reply_limit) = (config.address.clone(), config.deadline, config.reply_limit);
-        Ok(Self { pool, streams, scheme, authority, address, proxy, deadline, reply_limit, budget: Budget::new() })
+        let budget = Arc::new(Budget::new());
+        Ok(Self { pool, streams, scheme, authority, address, proxy, deadline, reply_limit, budget })
     }
 
     /// The same backend with connections of its own, for the calls of one worker.
@@ -217,7 +202,7 @@ impl Upstream {
             proxy: proxy.clone(),
             deadline: self.deadline,
             reply_limit: self.reply_limit,
-            budget: Budget::new(),
+            budget: self.budget.clone(),
         }
     }
 
@@ -248,42 +233,6 @@ impl Upstream {
         in_time.unwrap_or_else(|_| Err(late()))
     }
 
-    /// Sends the call, and again where the backend says that it has not touched it. `is_out` tells whether the backend may
-    /// have it.
-    async fn exchange(
-        &self,
-        path: &PathAndQuery,
-        metadata: HeaderMap,
-        frame: Bytes,
-        terms: Terms,
-        is_out: &AtomicBool,
-    ) -> Result<Reply, CallError> {
-        let mut again = 0;
-        loop {
-            let request = self.request(path, metadata.clone(), terms.deadline);
-            match self.send(request, frame.clone(), terms.reply_limit, is_out).await {
-                Ok(reply) => {
-                    self.budget.earn();
-                    return Ok(reply);
-                }
-                Err(Failure::Untouched { cause }) => {
-                    if again == MOST_AGAIN || !self.budget.take() {
-                        return Err(CallError::Untouched { cause });
-                    }
-                    is_out.store(false, Ordering::Relaxed);
-                    again += 1;
-                    tokio::time::sleep(PAUSE * again).await;
-                }
-                Err(Failure::Call(error)) => {
-                    if matches!(error, CallError::Status { .. }) {
-                        self.budget.earn();
-                    }
-                    return Err(error);
-                }
-            }
-        }
-    }
-
     async fn send(
         &self,
         request: Request<()>,
@@ -293,7 +242,8 @@ impl Upstream {
     ) -> Result<Reply, Failure> {
         let (lease, mut connection) = self.lease(&self.pool).await?;
         is_out.store(true, Ordering::Relaxed);
-        let (response, mut body) = connection.send_request(request, false).map_err(|error| lease.unsent(&error))?;
+        let sent = connection.send_request(request, false);
+        let (response, mut body) = sent.map_err(|error| Failure::Unsent(lease.unsent(&error)))?;
         body.send_data(frame, true).map_err(|error| lease.failed(&error))?;
         let (head, body) = response.await.map_err(|error| lease.failed(&error))?.into_parts();
         reply::check_head(&head)?;
@@ -334,40 +284,6 @@ impl Upstream {
         let left = deadline.saturating_duration_since(Instant::now());
         headers.insert(HeaderName::from_static("grpc-timeout"), grpc_timeout(left));
         request
-    }
-}
-
-impl Lease {
-    /// The connection or the stream broke before an answer.
-    fn failed(&self, error: &h2::Error) -> Failure {
-        // RFC 9113, section 8.7: after REFUSED_STREAM, and on streams above the last one that a GOAWAY names, no
-        // processing has occurred. h2 gives a GOAWAY as the error of those streams only; on those below, calls go on.
-        let is_refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
-        if error.is_remote() && (is_refused || error.is_go_away()) {
-            if error.is_go_away() {
-                self.retire();
-            }
-            return Failure::Untouched { cause: error.to_string() };
-        }
-        Failure::Call(self.broken(error))
-    }
-
-    /// The connection ended before the call was sent.
-    fn unsent(&self, error: &h2::Error) -> CallError {
-        let cause = || format!("the connection ended before the call was sent: {error}");
-        CallError::Unreachable { cause: self.refusal_told().unwrap_or_else(cause) }
-    }
-
-    /// The connection or the stream broke when the call may have been sent.
-    fn broken(&self, error: &h2::Error) -> CallError {
-        match self.refusal_told() {
-            Some(cause) => CallError::Unreachable { cause },
-            None => CallError::Lost { cause: error.to_string() },
-        }
-    }
-
-    fn refusal_told(&self) -> Option<String> {
-        self.refusal().alert().map(|alert| format!("it refused the gateway's certificate: alert {alert}"))
     }
 }
 

@@ -16,7 +16,7 @@ use tokio::time::{Sleep, sleep_until, timeout_at};
 
 use super::pool::Lease;
 use super::reply::{check_head, declared_length, ended_with, protocol};
-use super::{CallError, Failure, PREFIX, Terms, Upstream, frame};
+use super::{CallError, PREFIX, Terms, Upstream, frame};
 
 /// The way to the backend.
 pub struct Outgoing {
@@ -225,9 +225,6 @@ impl Incoming {
 
     /// The connection or the stream broke before an answer.
     fn failed(&self, error: &h2::Error) -> CallError {
-        match self.lease.failed(error) {
-            Failure::Untouched { cause } => CallError::Untouched { cause },
-            Failure::Call(error) => error,
-        }
+        self.lease.failed(error).into()
     }
 }

@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test file has it as a module and uses a part")]
 
 pub mod http;
+pub mod raw;
 pub mod talk;
 
 use std::io;

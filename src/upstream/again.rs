@@ -1,0 +1,178 @@
+//! What is sent again, and what is not.
+//!
+//! A call that the backend says it has not touched may be sent again, whatever it does (gRFC A6, "transparent retries"); one
+//! that may have reached it only if the rpc may be repeated. Everything else is sent once. Each time is within the deadline,
+//! and all but the first after a connection that went away are paid from a [`Budget`].
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use tokio::time::Instant;
+use tonic::Code;
+
+use super::budget::Budget;
+use super::pool::Lease;
+use super::{CallError, Reply, Terms, Upstream};
+
+/// How often a call is sent again.
+const MOST_AGAIN: u32 = 2;
+
+/// Time before a call is sent again; twice that before the second time.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Where the backend says when a call may come again, in milliseconds, or with a negative number that it may not (gRFC A6).
+const PUSHBACK: &str = "grpc-retry-pushback-ms";
+
+/// Tells the backend how often it may have had the call before (gRFC A6).
+const ATTEMPTS: HeaderName = HeaderName::from_static("grpc-previous-rpc-attempts");
+
+/// What became of a call that was sent once.
+pub(super) enum Failure {
+    /// The connection ended before anything was sent.
+    Unsent(CallError),
+    /// The backend went away, and says that it has not touched the call.
+    Gone { cause: String },
+    /// The backend says that it has not touched the call, and takes others.
+    Refused { cause: String },
+    /// Anything else: it may have acted.
+    Call(CallError),
+}
+
+impl From<CallError> for Failure {
+    fn from(error: CallError) -> Self {
+        Self::Call(error)
+    }
+}
+
+impl From<Failure> for CallError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Gone { cause } | Failure::Refused { cause } => Self::Untouched { cause },
+            Failure::Unsent(error) | Failure::Call(error) => error,
+        }
+    }
+}
+
+/// What became of the same call before.
+#[derive(Default)]
+struct Before {
+    /// How often it was sent.
+    times: u32,
+    /// How the first of those ended on which the backend may have acted.
+    unknown: Option<CallError>,
+}
+
+impl Upstream {
+    /// Sends the call, and again where it may be. `is_out` tells whether the backend may have it.
+    pub(super) async fn exchange(
+        &self,
+        path: &PathAndQuery,
+        metadata: HeaderMap,
+        frame: Bytes,
+        terms: Terms,
+        is_out: &AtomicBool,
+    ) -> Result<Reply, CallError> {
+        let mut before = Before::default();
+        loop {
+            let mut request = self.request(path, metadata.clone(), terms.deadline);
+            if before.unknown.is_some() {
+                request.headers_mut().insert(ATTEMPTS, HeaderValue::from(before.times));
+            }
+            let failure = match self.send(request, frame.clone(), terms.reply_limit, is_out).await {
+                Ok(reply) => {
+                    self.budget.earn();
+                    return Ok(reply);
+                }
+                Err(failure) => failure,
+            };
+            let Some(pause) = before.pause(&failure, terms, &self.budget) else { return Err(before.end(failure)) };
+            before.note(failure);
+            is_out.store(before.unknown.is_some(), Ordering::Relaxed);
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
+        }
+    }
+}
+
+impl Before {
+    /// How long to wait until the call may be sent again; none if it may not.
+    fn pause(&self, failure: &Failure, terms: Terms, budget: &Budget) -> Option<Duration> {
+        let pause = PAUSE * (self.times + 1);
+        let pause = match failure {
+            // It costs the backend nothing that one connection takes the place of another.
+            Failure::Unsent(_) | Failure::Gone { .. } if self.times == 0 => return Some(Duration::ZERO),
+            Failure::Unsent(_) | Failure::Gone { .. } | Failure::Refused { .. } => pause,
+            Failure::Call(CallError::Lost { .. }) if terms.may_repeat => pause,
+            Failure::Call(CallError::Status { status, metadata }) => {
+                if status.code() != Code::Unavailable {
+                    // The backend is well, whatever it thinks of the call.
+                    budget.earn();
+                    return None;
+                }
+                if terms.may_repeat { pushback(metadata, pause)? } else { return None }
+            }
+            Failure::Call(_) => return None,
+        };
+        let in_time = Instant::now() + pause < terms.deadline;
+        (self.times < MOST_AGAIN && in_time && budget.take()).then_some(pause)
+    }
+
+    fn note(&mut self, failure: Failure) {
+        self.times += 1;
+        if let Failure::Call(error) = failure {
+            self.unknown.get_or_insert(error);
+        }
+    }
+
+    /// What is told of the call. That the last time nothing was sent says nothing of the times before.
+    fn end(self, failure: Failure) -> CallError {
+        match (self.unknown, CallError::from(failure)) {
+            (Some(unknown), CallError::Unreachable { .. } | CallError::Untouched { .. }) => unknown,
+            (_, error) => error,
+        }
+    }
+}
+
+/// The pause that the backend asks for, or ours.
+fn pushback(metadata: &HeaderMap, ours: Duration) -> Option<Duration> {
+    let Some(asked) = metadata.get(PUSHBACK) else { return Some(ours) };
+    asked.to_str().ok()?.parse().ok().map(Duration::from_millis)
+}
+
+impl Lease {
+    /// The connection or the stream broke before an answer.
+    pub(super) fn failed(&self, error: &h2::Error) -> Failure {
+        // RFC 9113, section 8.7: after REFUSED_STREAM, and on streams above the last one that a GOAWAY names, no
+        // processing has occurred. h2 gives a GOAWAY as the error of those streams only; on those below, calls go on.
+        if error.is_remote() && error.is_go_away() {
+            self.retire();
+            return Failure::Gone { cause: error.to_string() };
+        }
+        if error.is_remote() && error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM) {
+            return Failure::Refused { cause: error.to_string() };
+        }
+        Failure::Call(self.broken(error))
+    }
+
+    /// The connection ended before the call was sent.
+    pub(super) fn unsent(&self, error: &h2::Error) -> CallError {
+        let cause = || format!("the connection ended before the call was sent: {error}");
+        CallError::Unreachable { cause: self.refusal_told().unwrap_or_else(cause) }
+    }
+
+    /// The connection or the stream broke when the call may have been sent.
+    pub(super) fn broken(&self, error: &h2::Error) -> CallError {
+        match self.refusal_told() {
+            Some(cause) => CallError::Unreachable { cause },
+            None => CallError::Lost { cause: error.to_string() },
+        }
+    }
+
+    fn refusal_told(&self) -> Option<String> {
+        self.refusal().alert().map(|alert| format!("it refused the gateway's certificate: alert {alert}"))
+    }
+}
