@@ -1,5 +1,6 @@
 //! All parts joined: a configuration in, a gateway that serves out, or every problem at once.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -128,6 +129,15 @@ impl App {
             format!("{name}: {count} {noun}, answered by {}", self.gateway.upstreams[place].place())
         };
         self.names.iter().enumerate().map(line).collect()
+    }
+
+    /// A line with the rpcs that are sent again when they may be lost, if there are any.
+    #[must_use]
+    pub fn repeated(&self) -> Option<String> {
+        let repeated = self.gateway.routes.all().iter().filter(|route| route.may_repeat);
+        let rpcs: BTreeSet<&str> = repeated.map(|route| route.rpc.as_str()).collect();
+        let rpcs: Vec<&str> = rpcs.into_iter().collect();
+        (!rpcs.is_empty()).then(|| format!("idempotent, and sent again when they may be lost: {}", rpcs.join(", ")))
     }
 
     /// How each worker makes what it serves with: connections to the upstreams of its own, all else shared.

@@ -106,6 +106,10 @@ fn check_says_that_all_is_well_or_everything_that_is_not() {
     write_certificates(&folder, &authority("bank"));
     assert_eq!(printed(folder.run(&arguments)), "all is well\n");
     assert_eq!(printed(folder.run(&["check", "--proto", "proto", "--backend", NOBODY])), "all is well\n");
+    let rpc = "io.token.proto.bankapi.TransferService.GetTransferStatus";
+    folder.write("again.yaml", format!("schema: proto\nupstream: {NOBODY}\nrpcs: {{{rpc}: {{idempotent: true}}}}\n"));
+    let printed = printed(folder.run(&["check", "--config", "again.yaml"]));
+    assert_eq!(printed, format!("idempotent, and sent again when they may be lost: {rpc}\nall is well\n"));
 }
 
 #[test]

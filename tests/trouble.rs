@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
+use towbar::config::Overrides;
+
 use support::http::{self, Answer};
 use support::raw::{CANCEL, Does, INTERNAL_ERROR, NO_ERROR, RawBank, Reply, frame_of};
 use support::{Gateway, assert_refused, assert_reply};
@@ -213,6 +215,132 @@ fn a_bank_that_is_back_is_called_within_a_second() {
             call += 1;
             assert!(back.elapsed() < Duration::from_secs(1), "round {round}, {call} calls");
         }
+    }
+}
+
+/// What a configuration says of the rpc of [`pay`].
+fn rpc(options: &str) -> String {
+    format!("rpcs:\n  io.token.proto.bankapi.TransferService.Transfer: {options}\n")
+}
+
+#[test]
+fn an_idempotent_call_that_may_be_lost_is_sent_again_and_no_other_is() {
+    let later = r#"{"code":14,"message":"later"}"#;
+    let odd = r#"{"code":2,"message":"odd"}"#;
+    // What the bank does first, and then; how often it has the call; what becomes of it.
+    type Case = (&'static str, fn(usize) -> Does, usize, u16, &'static str);
+    let cases: [Case; 12] = [
+        ("cut", |seen| if seen == 0 { Does::Cuts } else { Does::Answers }, 2, 200, ""),
+        ("reset", |seen| if seen == 0 { Does::Resets(INTERNAL_ERROR) } else { Does::Answers }, 2, 200, ""),
+        ("half", |seen| if seen == 0 { Does::Half } else { Does::Answers }, 2, 200, ""),
+        ("UNAVAILABLE", |seen| if seen == 0 { Reply::status("14", "later") } else { Does::Answers }, 2, 200, ""),
+        ("two in a row", |seen| if seen < 2 { Does::Kills } else { Does::Answers }, 3, 200, ""),
+        ("lost", |_| Does::Kills, 3, 502, LOST),
+        ("lost, then refused", |seen| if seen == 0 { Does::Half } else { Does::Refuses }, 3, 502, LOST),
+        ("UNAVAILABLE always", |_| Reply::status("14", "later"), 3, 503, later),
+        ("another status", |_| Reply::status("2", "odd"), 1, 500, odd),
+        ("no gRPC", |_| Reply::without_status(), 1, 502, UNREADABLE),
+        ("hangs", |_| Does::Hangs, 1, 504, LATE),
+        ("lost, then hangs", |seen| if seen == 0 { Does::Half } else { Does::Hangs }, 2, 504, LATE),
+    ];
+    for (case, does, times, status, body) in cases {
+        for (options, is_idempotent) in [(rpc("{idempotent: true}"), true), (rpc("{idempotent: false}"), false)] {
+            let bank = RawBank::start(move |id, seen| if id == "t" { does(seen) } else { Does::Answers });
+            let gateway = gateway(&bank, &options);
+            let answer = pay(&gateway, "t");
+            let seen = bank.count("t").seen;
+            if !is_idempotent {
+                assert_eq!((seen, answer.status == 200), (1, false), "{case}: {answer:?}");
+                continue;
+            }
+            match status {
+                200 => assert_reply(&answer, &paid("t"), case),
+                status => assert_refused(&answer, status, body, case),
+            }
+            assert_eq!(seen, times, "{case}");
+        }
+    }
+}
+
+#[test]
+fn the_bank_says_when_a_call_may_come_again() {
+    for (pushback, times) in [("1", 2), ("-1", 1), ("soon", 1), ("999999999", 1)] {
+        let unavailable = move || {
+            let trailers = [("grpc-status", "14"), ("grpc-retry-pushback-ms", pushback)];
+            let trailers = trailers.map(|(name, value)| (name, value.to_owned())).to_vec();
+            Does::Replies(Reply { trailers: Some(trailers), ..Reply::default() })
+        };
+        let bank = RawBank::start(move |_, seen| if seen == 0 { unavailable() } else { Does::Answers });
+        let gateway = gateway(&bank, &rpc("{idempotent: true}"));
+        let answer = pay(&gateway, "t");
+        assert_eq!((bank.count("t").seen, answer.status == 200), (times, times == 2), "{pushback}: {answer:?}");
+    }
+}
+
+#[test]
+fn a_bank_that_fails_every_call_is_sent_little_more_than_before() {
+    const CALLS: usize = 100;
+    for (case, does) in [("UNAVAILABLE", Reply::status("14", "later")), ("reset", Does::Resets(INTERNAL_ERROR))] {
+        for (options, most) in [(rpc("{idempotent: true}"), CALLS + CALLS / 5), (rpc("{}"), CALLS)] {
+            let does = does.clone();
+            let bank = RawBank::start(move |_, _| does.clone());
+            let gateway = gateway(&bank, &options);
+            in_parallel(gateway.address, 4, CALLS / 4, |stream, id| {
+                assert!(matches!(pay_on(stream, id).status, 502 | 503));
+                None
+            });
+            let seen = bank.total().seen;
+            assert!((CALLS..=most).contains(&seen), "{case}, {options}: {seen}");
+        }
+    }
+}
+
+#[test]
+fn an_rpc_is_idempotent_if_its_descriptor_says_so_and_the_configuration_does_not_say_otherwise() {
+    const PROTO: &str = r#"
+syntax = "proto3";
+package pay;
+import "google/api/annotations.proto";
+message Order { string transfer_id = 1; }
+service Orders {
+  rpc Pay(Order) returns (Order) { option (google.api.http) = { put: "/pay" body: "*" }; }
+  rpc Unknown(Order) returns (Order) {
+    option (google.api.http) = { get: "/unknown" };
+    option idempotency_level = IDEMPOTENCY_UNKNOWN;
+  }
+  rpc Look(Order) returns (Order) {
+    option (google.api.http) = { get: "/look" };
+    option idempotency_level = NO_SIDE_EFFECTS;
+  }
+  rpc Set(Order) returns (Order) {
+    option (google.api.http) = { post: "/set" body: "*" };
+    option idempotency_level = IDEMPOTENT;
+  }
+}
+"#;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("pay.proto"), PROTO).unwrap();
+    let schema = towbar::schema::Schema::load(&[folder.path().to_owned()]).unwrap();
+    for (method, target, options, times) in [
+        // No method of HTTP is a promise.
+        ("PUT", "/pay", "{}", 1),
+        ("GET", "/unknown", "{}", 1),
+        ("GET", "/look", "{}", 2),
+        ("POST", "/set", "{}", 2),
+        ("PUT", "/pay", "{pay.Orders.Pay: {idempotent: true}}", 2),
+        ("GET", "/look", "{pay.Orders.Look: {idempotent: false}}", 1),
+        ("POST", "/set", "{pay.Orders.Set: {idempotent: false}}", 1),
+    ] {
+        let bank = RawBank::start(|_, seen| if seen == 0 { Does::Cuts } else { Does::Answers });
+        let config = format!("upstream: http://{}\nschema: pay.proto\nrpcs: {options}\n", bank.address);
+        let overrides = Overrides { listen: Some("127.0.0.1:0".to_owned()), ..Overrides::default() };
+        let gateway = Gateway::with(&config, &overrides, Ok(schema.clone()), None);
+        let status = if method == "GET" {
+            http::get(gateway.address, &format!("{target}?transferId=t")).status
+        } else {
+            http::send_json(gateway.address, method, target, r#"{"transferId":"t"}"#).status
+        };
+        assert_eq!((bank.count("t").seen, status == 200), (times, times == 2), "{method} {target} {options}");
     }
 }
 

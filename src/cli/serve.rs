@@ -18,6 +18,7 @@ pub(super) fn serve(settings: &Settings) -> Outcome {
         let Start { app, watched } = source.start().await;
         let live = app?;
         live.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
+        live.repeated().iter().for_each(|line| tracing::info!("{line}"));
         let bound = live.bind().await.map_err(|problem| vec![problem])?;
         println!("{}", bound.summary);
         let reloading = Reloading::new(source, live, watched, bound.handover());
@@ -31,7 +32,7 @@ pub(super) fn serve(settings: &Settings) -> Outcome {
 pub(super) fn check(settings: &Settings) -> Outcome {
     let app = runtime()?.block_on(source(settings).start()).app?;
     app.warnings().iter().for_each(|warning| eprintln!("warning: {warning}"));
-    app.upstreams().iter().for_each(|line| println!("{line}"));
+    app.upstreams().iter().chain(&app.repeated()).for_each(|line| println!("{line}"));
     println!("all is well");
     Ok(())
 }

@@ -80,6 +80,7 @@ const RPC_KEYS: &[&str] = &[
     "json",
     "errors",
     "deadline",
+    "idempotent",
     "compression",
     "body_limit",
     "reply_limit",
@@ -478,6 +479,7 @@ impl<'a> Source<'a> {
             keeps_empty_mask: fills.map(|fills| !fills),
             print,
             limits: Some(limits::of_rpc(&value, limits)),
+            idempotent: section.value("idempotent").and_then(|value| value.truth().ok()),
         })
     }
 

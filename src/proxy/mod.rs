@@ -257,7 +257,8 @@ impl Gateway {
         let settings = &self.settings[route.index];
         route.check_query(head.uri.query().unwrap_or_default()).map_err(|error| Refusal::query(&error))?;
         let deadline = Deadline::of(&head.headers, self.config.timeout_header.as_ref(), &settings.deadline, started)?;
-        let terms = Terms { deadline: deadline.at, reply_limit: settings.reply_limit, may_repeat: false };
+        let (deadline_at, reply_limit, may_repeat) = (deadline.at, settings.reply_limit, route.may_repeat);
+        let terms = Terms { deadline: deadline_at, reply_limit, may_repeat };
         let call = Call { head, query, route, captures: &captures, started, deadline: &deadline, terms };
         if route.client_streams || route.server_streams {
             self.stream(call, body).await

@@ -154,6 +154,7 @@ impl Reloading {
             Ok(app) => {
                 let app = app.in_place_of(&self.live);
                 app.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
+                app.repeated().iter().for_each(|line| tracing::info!("{line}"));
                 self.handover.put(app.recipe());
                 tell(&self.live, &app);
                 self.live = app;

@@ -75,6 +75,7 @@ pub(super) fn route(
         captured,
         declared: template.query.iter().map(|key| key.key.clone()).zip(declared).collect(),
         others: Vec::new(),
+        may_repeat: !streams(rpc) && options.and_then(|options| options.idempotent).unwrap_or(rpc.is_idempotent),
         print: options.and_then(|options| options.print).unwrap_or(defaults.print),
         limits: options.and_then(|options| options.limits).unwrap_or(defaults.limits),
         unknown_keys: options
@@ -192,6 +193,9 @@ impl Binder<'_> {
         } else if options.accept_body && !matches!(method, "PUT" | "POST" | "PATCH") {
             self.problems.push(format!("{}: accept_body: expected PUT, POST or PATCH, found {method}", options.place));
         }
+        if options.idempotent == Some(true) && streams(self.rpc) {
+            self.problems.push(format!("{}: idempotent: the rpc streams, and such calls are sent once", options.place));
+        }
         if let Some(UnknownKeys::Listed(keys)) = &options.unknown_keys {
             let known = keys.iter().filter(|key| FieldPath::resolve(&self.rpc.input, key).is_ok());
             let problem = |key| format!("{}: ignore_query: the message has a field `{key}`", options.place);
@@ -203,6 +207,10 @@ impl Binder<'_> {
             }
         }
     }
+}
+
+fn streams(rpc: &Rpc) -> bool {
+    rpc.client_streams || rpc.server_streams
 }
 
 /// Whether a message, or the field of it that a body is the value of, is a `google.api.HttpBody`.

@@ -67,6 +67,8 @@ pub struct RpcOptions {
     pub keeps_empty_mask: Option<bool>,
     /// How much a request may have, if not as much as for others.
     pub limits: Option<Limits>,
+    /// Whether the backend may have a call more than once, if not as the descriptors say.
+    pub idempotent: Option<bool>,
 }
 
 /// What holds for every rpc, where its own options are silent.
@@ -150,6 +152,9 @@ pub struct Route {
     pub is_raw_reply: bool,
     /// Whether a body is taken though the rule has none.
     pub accepts_body: bool,
+    /// Whether the backend may have a call more than once: it is of one message each way, and the descriptors or the
+    /// configuration say so.
+    pub may_repeat: bool,
     /// How the reply looks.
     pub print: Print,
     /// How much a request may have.

@@ -76,6 +76,8 @@ pub struct Rpc {
     pub client_streams: bool,
     /// Whether the backend does.
     pub server_streams: bool,
+    /// Whether its `idempotency_level` (descriptor.proto) is NO_SIDE_EFFECTS or IDEMPOTENT.
+    pub is_idempotent: bool,
     /// Its `google.api.http` rule with the additional bindings, in order; empty without annotation.
     pub rules: Result<Vec<Rule>, RuleError>,
 }

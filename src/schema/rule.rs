@@ -52,6 +52,11 @@ pub enum RuleError {
 /// The number of `extend google.protobuf.MethodOptions { HttpRule http }` in google/api/annotations.proto.
 const HTTP: u32 = 72_295_728;
 
+/// `idempotency_level` of descriptor.proto's MethodOptions, and its values but for IDEMPOTENCY_UNKNOWN.
+const IDEMPOTENCY_LEVEL: u32 = 34;
+const NO_SIDE_EFFECTS: u64 = 1;
+const IDEMPOTENT: u64 = 2;
+
 /// Every rpc of the files with its rules.
 pub(super) fn rpcs(files: &[File], tables: &Arc<Tables>) -> Result<Vec<Rpc>, Vec<Problem>> {
     let (mut rpcs, mut problems) = (Vec::new(), Vec::new());
@@ -82,6 +87,7 @@ fn rpc(file: &File, service: &str, method: &Method, tables: &Arc<Tables>) -> Res
         output: message(&method.output)?,
         client_streams: method.client_streaming,
         server_streams: method.server_streaming,
+        is_idempotent: is_idempotent(&method.options),
         rules: rules(&method.options),
     })
 }
@@ -108,6 +114,23 @@ fn option(options: &[u8], wanted: u32) -> Option<Option<Vec<u8>>> {
         }
     }
     Some(value)
+}
+
+/// What cannot be read is no promise.
+fn is_idempotent(options: &[u8]) -> bool {
+    let mut reader = wire::Reader::new(options);
+    let mut level = 0;
+    while !reader.is_empty() {
+        let Ok((number, wire_type)) = reader.tag() else { return false };
+        let read = match (number, wire_type) {
+            (IDEMPOTENCY_LEVEL, wire::VARINT) => reader.varint().map(|value| level = value),
+            _ => reader.skip(number, wire_type),
+        };
+        if read.is_err() {
+            return false;
+        }
+    }
+    matches!(level, NO_SIDE_EFFECTS | IDEMPOTENT)
 }
 
 fn one(rule: &HttpRule) -> Result<Rule, RuleError> {

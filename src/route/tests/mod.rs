@@ -482,8 +482,15 @@ fn options_must_fit_their_rpc() {
     let rpcs = rpc("Put", "One", "Reply", r#"put: "/v1/{id}""#)
         + &rpc("Post", "One", "Reply", r#"post: "/v1" body: "*""#)
         + &rpc("Get", "One", "Reply", r#"get: "/v1""#)
-        + "rpc Bare(One) returns (Reply);";
+        + "rpc Bare(One) returns (Reply);"
+        + r#"rpc Watch(One) returns (stream Reply) { option (google.api.http) = { get: "/v1/watch" }; }"#;
+    let repeated = |rpc: &str| RpcOptions { idempotent: Some(true), ..options(rpc, false, &[]) };
     for (option, problem) in [
+        (repeated("t.S.Post"), ""),
+        (
+            repeated("t.S.Watch"),
+            "t.S.Watch: \"/v1/watch\": towbar.yaml:3:5: idempotent: the rpc streams, and such calls are sent once",
+        ),
         (options("t.S.Nope", true, &[]), "towbar.yaml:3:5: expected an rpc of the schema, found `t.S.Nope`"),
         (options("t.S.Bare", true, &[]), "towbar.yaml:3:5: `t.S.Bare` has no google.api.http option"),
         (
