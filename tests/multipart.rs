@@ -6,28 +6,13 @@ mod process;
 mod support;
 
 use std::process::Command;
-use std::sync::{Arc, Mutex};
 
 use process::{Process, installed};
-use support::talk::{backend, gateway, note, send, shared};
-use support::{Backend, http};
+use support::http;
+use support::talk::{collecting, gateway, got, send};
 use towbar::wire::{LENGTH, put_bytes, put_tag};
 
 const PARTS: (&str, &str) = ("Content-Type", "multipart/form-data; boundary=b");
-
-/// A backend that notes what it got.
-fn noting() -> (Backend, Arc<Mutex<Vec<Vec<u8>>>>) {
-    let (got, seen) = shared::<Vec<Vec<u8>>>();
-    let backend = backend(move |_, mut requests, replies| {
-        let got = got.clone();
-        async move {
-            *got.lock().unwrap() = requests.all().await;
-            replies.send(&note("got", 0)).await;
-            replies.end("0", "").await;
-        }
-    });
-    (backend, seen)
-}
 
 fn field(number: u32, value: &[u8]) -> Vec<u8> {
     let mut wire = Vec::new();
@@ -53,7 +38,7 @@ fn form(content_type: &str, data: &[u8], digest: &[u8]) -> Vec<u8> {
 
 #[test]
 fn a_file_and_its_fields_are_one_message() {
-    let (backend, seen) = noting();
+    let (backend, seen) = collecting(got);
     let gateway = gateway(&backend, "");
     let data: Vec<u8> = (0..200_000_usize).map(|index| (index * 31 + index / 256) as u8).collect();
     let form = form("image/png; q=1", &data, b"\xff\0");
@@ -77,7 +62,7 @@ fn a_file_and_its_fields_are_one_message() {
 
 #[test]
 fn a_form_in_parts_that_is_wrong_is_refused() {
-    let (backend, seen) = noting();
+    let (backend, seen) = collecting(got);
     let gateway = gateway(&backend, "requests: {query_pairs: 2, body_limit: 400}");
     let part = |name: &str| format!("--b\r\nContent-Disposition: form-data; name={name}\r\n\r\nx\r\n");
     let three = part("etag") + &part("digest") + &part("content") + "--b--";
@@ -140,7 +125,7 @@ fn a_form_in_parts_that_is_wrong_is_refused() {
 
 #[test]
 fn forms_in_parts_are_off_where_forms_are() {
-    let (backend, _) = noting();
+    let (backend, _) = collecting(got);
     let gateway = gateway(&backend, "requests: {forms: false}");
     let refused = http::send(gateway.address, "POST", "/forms/n", &[PARTS], Some(b"--b--"));
     let message = "expected Content-Type application/json, found `multipart/form-data`";
@@ -150,7 +135,7 @@ fn forms_in_parts_are_off_where_forms_are() {
 #[test]
 fn what_curl_sends_with_f_is_read() {
     let Some(curl) = installed("curl", "apt-get install curl") else { return };
-    let (backend, seen) = noting();
+    let (backend, seen) = collecting(got);
     let gateway = gateway(&backend, "");
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a \"b\".png");

@@ -4,7 +4,7 @@
 mod support;
 
 use support::http;
-use support::talk::{Reader, backend, gateway, note, send, shared, start};
+use support::talk::{Reader, backend, collecting, gateway, got, send, start};
 use towbar::wire::{self, Reader as Wire};
 
 /// A field of bytes.
@@ -50,15 +50,7 @@ fn noise(length: usize) -> Vec<u8> {
 
 #[test]
 fn a_body_passes_as_it_is_with_its_type() {
-    let (got, seen) = shared::<Vec<Vec<u8>>>();
-    let backend = backend(move |_, mut requests, replies| {
-        let got = got.clone();
-        async move {
-            *got.lock().unwrap() = requests.all().await;
-            replies.send(&note("got", 0)).await;
-            replies.end("0", "").await;
-        }
-    });
+    let (backend, seen) = collecting(got);
     let gateway = gateway(&backend, "");
     let large = noise(1 << 20);
     for (content_type, data) in [
@@ -89,15 +81,7 @@ fn a_body_passes_as_it_is_with_its_type() {
 
 #[test]
 fn an_upload_is_sent_in_pieces_and_arrives_byte_for_byte() {
-    let (got, seen) = shared::<Vec<Vec<u8>>>();
-    let backend = backend(move |_, mut requests, replies| {
-        let got = got.clone();
-        async move {
-            *got.lock().unwrap() = requests.all().await;
-            replies.send(&note("got", 0)).await;
-            replies.end("0", "").await;
-        }
-    });
+    let (backend, seen) = collecting(got);
     // Much more than a body of one message may have.
     let gateway = gateway(&backend, "requests: {body_limit: 1KiB}");
     for length in [0, 1, 5, 1023, 1024, 16383, 16384, 16385, 262_144, 262_145, 3_000_000] {

@@ -14,27 +14,11 @@ use rustls::pki_types::ServerName;
 use towbar::bank::certificates::Authority;
 use towbar::config::Overrides;
 
-use support::talk::{Reader, Streamed, backend, gateway, note, schema, send, shared};
+use support::talk::{Reader, Streamed, backend, collecting, gateway, note, schema, send};
 use support::{Backend, Gateway, http};
 
 const LINES: (&str, &str) = ("Content-Type", "application/x-ndjson");
 const JSON: (&str, &str) = ("Content-Type", "application/json");
-
-/// A backend that answers with how many messages it got, and notes them.
-fn collecting() -> (Backend, Arc<Mutex<Vec<Vec<u8>>>>) {
-    let (got, seen) = shared::<Vec<Vec<u8>>>();
-    let backend = backend(move |_, mut requests, replies| {
-        let got = got.clone();
-        async move {
-            let all = requests.all().await;
-            let count = u8::try_from(all.len()).unwrap();
-            *got.lock().unwrap() = all;
-            replies.send(&note("got", count)).await;
-            replies.end("0", "").await;
-        }
-    });
-    (backend, seen)
-}
 
 /// A note with the topic that the path gives it.
 fn on_t(text: &str, number: u8) -> Vec<u8> {
@@ -43,7 +27,7 @@ fn on_t(text: &str, number: u8) -> Vec<u8> {
 
 #[test]
 fn lines_and_arrays_are_messages() {
-    let (backend, seen) = collecting();
+    let (backend, seen) = collecting(|count| note("got", count as u8));
     let gateway = gateway(&backend, "");
     let two = vec![on_t("one", 1), on_t("two", 2)];
     let none = Vec::<Vec<u8>>::new();
@@ -78,7 +62,7 @@ fn lines_and_arrays_are_messages() {
 
 #[test]
 fn a_wrong_message_is_told_with_its_number_and_ends_the_call() {
-    let (backend, _) = collecting();
+    let (backend, _) = collecting(|count| note("got", count as u8));
     let gateway = gateway(&backend, "requests: {body_limit: 64}");
     let unknown = "; the call was given up after the messages before it, and its outcome is unknown";
     for (headers, body, message) in [

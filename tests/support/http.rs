@@ -77,6 +77,18 @@ pub fn read(stream: &mut impl Read) -> Answer {
 
 /// The same for a request of this method: a HEAD is answered without body, and so is whatever gets a 204.
 pub fn read_for(stream: &mut impl Read, method: &str) -> Answer {
+    let answer = head(stream);
+    let length: usize = match answer.header("content-length") {
+        None if matches!(answer.status, 204 | 304) => 0,
+        length => length.unwrap_or_else(|| panic!("no Content-Length in {answer:?}")).parse().unwrap(),
+    };
+    let mut body = vec![0; if method == "HEAD" { 0 } else { length }];
+    stream.read_exact(&mut body).unwrap();
+    Answer { body: String::from_utf8(body).unwrap(), ..answer }
+}
+
+/// Reads the head of an answer, and leaves its body.
+pub fn head(stream: &mut impl Read) -> Answer {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
@@ -88,16 +100,9 @@ pub fn read_for(stream: &mut impl Read, method: &str) -> Answer {
     let head = String::from_utf8(head).unwrap();
     let mut lines = head.trim_end().split("\r\n");
     let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
-    let headers: Vec<(String, String)> = lines
+    let headers = lines
         .map(|line| line.split_once(':').unwrap())
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
-    let length = headers.iter().find(|(name, _)| name == "content-length");
-    let length: usize = match length {
-        None if status == 204 => 0,
-        length => length.unwrap_or_else(|| panic!("no Content-Length in {head}")).1.parse().unwrap(),
-    };
-    let mut body = vec![0; if method == "HEAD" { 0 } else { length }];
-    stream.read_exact(&mut body).unwrap();
-    Answer { status, headers, body: String::from_utf8(body).unwrap() }
+    Answer { status, headers, body: String::new() }
 }

@@ -4,7 +4,7 @@
 use std::io::{self, Read as _};
 use std::net::TcpStream;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use axum::Router;
@@ -58,6 +58,8 @@ pub fn note(text: &str, number: u8) -> Vec<u8> {
 
 /// The messages of a call as they come.
 pub struct Requests {
+    /// The metadata of the call, and the headers of gRPC itself.
+    pub headers: http::HeaderMap,
     body: Body,
     bytes: Vec<u8>,
 }
@@ -135,7 +137,8 @@ where
     let service = Router::new().fallback(move |request: axum::extract::Request| {
         let rpc = request.uri().path().rsplit('/').next().unwrap().to_owned();
         let (sender, receiver) = mpsc::channel(1);
-        let requests = Requests { body: request.into_body(), bytes: Vec::new() };
+        let (head, body) = request.into_parts();
+        let requests = Requests { headers: head.headers, body, bytes: Vec::new() };
         tokio::spawn(act(rpc, requests, Replies(sender)));
         async move {
             let head = [("content-type", "application/grpc"), ("x-started", "yes")];
@@ -146,17 +149,48 @@ where
     Backend::start(service, None)
 }
 
+/// A backend that notes the messages of each call, and answers with what this makes of their count.
+pub fn collecting(answer: fn(usize) -> Vec<u8>) -> (Backend, Arc<Mutex<Vec<Vec<u8>>>>) {
+    let (got, seen) = shared::<Vec<Vec<u8>>>();
+    let backend = backend(move |_, mut requests, replies| {
+        let got = got.clone();
+        async move {
+            let all = requests.all().await;
+            let count = all.len();
+            *got.lock().unwrap() = all;
+            replies.send(&answer(count)).await;
+            replies.end("0", "").await;
+        }
+    });
+    (backend, seen)
+}
+
+/// The answer of most of them.
+pub fn got(_: usize) -> Vec<u8> {
+    note("got", 0)
+}
+
 pub fn schema() -> Schema {
+    schema_of(PROTO)
+}
+
+/// The schema of this `.proto` text.
+pub fn schema_of(proto: &str) -> Schema {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("talk.proto"), PROTO).unwrap();
+    std::fs::write(folder.path().join("talk.proto"), proto).unwrap();
     Schema::load(&[folder.path().to_owned()]).unwrap()
 }
 
 /// A gateway in front of it, with these lines in its configuration.
 pub fn gateway(backend: &Backend, config: &str) -> Gateway {
+    gateway_of(schema(), backend, config)
+}
+
+/// The same for other rpcs.
+pub fn gateway_of(schema: Schema, backend: &Backend, config: &str) -> Gateway {
     let config = format!("upstream: http://{}\nschema: talk.proto\n{config}", backend.address);
     let overrides = Overrides { listen: Some("127.0.0.1:0".to_owned()), ..Overrides::default() };
-    Gateway::with(&config, &overrides, Ok(schema()), None)
+    Gateway::with(&config, &overrides, Ok(schema), None)
 }
 
 /// An answer in chunks, and whether it came to its end.
@@ -177,20 +211,8 @@ pub struct Reader {
 impl Reader {
     /// Reads the head.
     pub fn new(mut stream: TcpStream) -> Self {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            let mut byte = [0];
-            stream.read_exact(&mut byte).unwrap();
-            head.push(byte[0]);
-        }
-        let head = String::from_utf8(head).unwrap();
-        let mut lines = head.trim_end().split("\r\n");
-        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
-        let headers: Vec<(String, String)> = lines
-            .map(|line| line.split_once(':').unwrap())
-            .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
-            .collect();
-        Self { stream, answer: Answer { status, headers, body: String::new() }, bytes: Vec::new(), ended: false }
+        let answer = super::http::head(&mut stream);
+        Self { stream, answer, bytes: Vec::new(), ended: false }
     }
 
     /// The next chunk; `None` at the end, or where the connection ends.
@@ -250,7 +272,7 @@ pub fn start(gateway: &Gateway, method: &str, target: &str, headers: &[(&str, &s
 }
 
 /// Something that a backend's closure and the test share.
-pub fn shared<T: Default>() -> (Arc<std::sync::Mutex<T>>, Arc<std::sync::Mutex<T>>) {
-    let one = Arc::new(std::sync::Mutex::new(T::default()));
+pub fn shared<T: Default>() -> (Arc<Mutex<T>>, Arc<Mutex<T>>) {
+    let one = Arc::new(Mutex::new(T::default()));
     (Arc::clone(&one), one)
 }
