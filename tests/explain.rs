@@ -298,6 +298,30 @@ fn explain_knows_a_key_that_is_passed_over_from_one_of_a_map() {
     assert_eq!((code, said.split("\n\n").nth(1)), (Some(0), list.strip_suffix('\n')), "{said}");
 }
 
+/// grpcurl reads the names of the proto file, and callers have others.
+#[test]
+fn the_grpcurl_line_has_the_names_of_the_proto_file() {
+    let proto = "syntax = \"proto3\"; package p; import \"google/api/annotations.proto\"; enum Size { SIZE_SMALL = 0; SIZE_LARGE = 1; } \
+                 message M { Size size = 1; } \
+                 service S { rpc Get(M) returns (M) { option (google.api.http) = { get: \"/m\" }; } }";
+    let folder = Folder::new();
+    folder.write("p.proto", proto);
+    folder.write("towbar.yaml", "schema: p.proto\nupstream: http://bank.test:9000\njson: {enum_prefix: strip}\n");
+    let (code, told) = explained(&folder, &["GET /m?size=LARGE"]);
+    let expected = r#"rule  GET /m of p.S.Get
+
+FIELD  SOURCE  VALUE
+size   query   "LARGE"
+
+p.M {
+  "size": "SIZE_LARGE"
+}
+
+grpcurl -import-path . -proto p.proto -plaintext -d '{"size":"SIZE_LARGE"}' bank.test:9000 p.S/Get
+"#;
+    assert_eq!((code, told.as_str()), (Some(0), expected));
+}
+
 /// The line for grpcurl has what reaches the backend: its file, its certificates, its name.
 #[test]
 fn the_grpcurl_line_knows_schema_and_backend() {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
-use towbar::codec::{self, Body, BodyError, DecodeError, DecodeProblem, FieldProblem, Ignored, Origin, Print};
+use towbar::codec::{self, Body, BodyError, DecodeError, DecodeProblem, FieldProblem, Ignored, Int64, Origin, Print};
 use towbar::codec::{Request, RequestError, takes_text};
 use towbar::json::JsonProblem;
 use towbar::route::{Defaults, Routes};
@@ -24,7 +24,8 @@ pub fn wire_to_json(data: &[u8]) {
     let Some((message, [options, wire @ ..])) = typed(data) else { return };
     let has = |bit: u8| options.wrapping_sub(b'0') & 1 << bit != 0;
     let limit = if has(4) { 100 } else { 1 << 20 };
-    let print = Print { defaults: has(0), enums_as_ints: has(1), proto_names: has(2), indent: has(3), limit };
+    let int64 = [Int64::Text, Int64::SafeNumber, Int64::Number][usize::from(has(5)) + usize::from(has(6))];
+    let print = Print { defaults: has(0), enums_as_ints: has(1), proto_names: has(2), indent: has(3), int64, limit };
     let Ok(json) = codec::reply(message, wire, &print) else { return };
     assert!(json.len() <= limit, "{} bytes, and the limit is {limit}", json.len());
     assert_json(&json);

@@ -54,9 +54,11 @@ pub(super) fn print(asked: &Asked) -> Result<ExitCode, Vec<Problem>> {
     match (outcome, route) {
         (Outcome::Sent { message, sources }, Some(route)) => {
             print_sources(&sources, asked.form);
+            // The route may name enums as only its callers do.
+            let input = loaded.schema.message(route.input.name()).unwrap_or_else(|| route.input.clone());
             let json = |indent| {
                 let print = Print { indent, limit: usize::MAX, ..Print::default() };
-                let json = codec::reply(&route.input, &message, &print).map_err(|error| vec![Problem::new(error)]);
+                let json = codec::reply(&input, &message, &print).map_err(|error| vec![Problem::new(error)]);
                 json.map(|json| String::from_utf8_lossy(&json).into_owned())
             };
             println!("\n{} {}", route.input.name(), json(true)?);

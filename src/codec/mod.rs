@@ -20,7 +20,7 @@ use std::fmt;
 use crate::json::{JsonProblem, Place};
 use crate::schema::{EnumTable, Field, FieldPath, FieldTable, Kind, Known, MessageTable, Tables};
 
-pub use decode::{DecodeError, DecodeProblem, Print, reply, reply_field};
+pub use decode::{DecodeError, DecodeProblem, Int64, Print, reply, reply_field};
 pub use encode::{Body, Ignored, Origin, Request, RequestError, Texts, Value, field_mask};
 pub use raw::{HttpBody, http_body, is_http_body};
 

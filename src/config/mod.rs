@@ -7,6 +7,7 @@
 //! fills it, and nothing below knows that there is a file.
 
 mod exceptions;
+mod json;
 mod limits;
 mod reader;
 mod service;
@@ -23,12 +24,12 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-use crate::codec::Print;
 use crate::problem::Problem;
 use crate::route::{self, Limits, RpcOptions, UnknownKeys};
 use crate::stream::Format;
 use crate::tls::{Client, IdentityFiles, Pin, PinError};
 use crate::{listener, metadata, proxy, stream, upstream};
+use json::Json;
 use reader::{Noted, Problems, Read, Section, Value};
 pub use upstreams::{Reflection, Upstream};
 use yaml::{Node, Spot};
@@ -87,14 +88,6 @@ const RPC_KEYS: &[&str] = &[
     "json_depth",
     "query_pairs",
     "query_length",
-];
-/// What `json` says, for all rpcs or for one.
-const JSON_KEYS: &[&str] = &[
-    "always_print_fields_with_no_presence",
-    "always_print_enums_as_ints",
-    "preserve_proto_field_names",
-    "indent",
-    "limit",
 ];
 
 /// Everything that is configured. What could not be read is `None` or left out, and a problem says so.
@@ -215,7 +208,7 @@ struct Source<'a> {
 impl<'a> Source<'a> {
     fn config(&self) -> Config {
         let status_headers = self.status_headers();
-        let (print, limits) = (self.print(), self.limits());
+        let (json, limits) = (self.json(), self.limits());
         let (schema, reflection) = self.schema();
         let (rules, rule_files) = self.rules();
         let (upstreams, is_whole) = self.upstreams();
@@ -228,7 +221,8 @@ impl<'a> Source<'a> {
             reflection,
             metadata: self.metadata(status_headers.as_ref()),
             routes: route::Defaults {
-                print,
+                print: json.print,
+                strips_enums: json.strips_enums,
                 unknown_keys: self.unknown_keys(),
                 keeps_empty_mask: self.keeps_empty_mask(),
                 limits,
@@ -236,7 +230,7 @@ impl<'a> Source<'a> {
                 serving,
             },
             proxy: self.proxy(status_headers, limits),
-            rpcs: self.rpcs(print, limits),
+            rpcs: self.rpcs(json, limits),
             rule_files,
             reload: self.reload(),
         }
@@ -408,10 +402,6 @@ impl<'a> Source<'a> {
         }
     }
 
-    fn print(&self) -> Print {
-        print(self.section("json", JSON_KEYS), Print { limit: proxy::JSON_LIMIT, ..Print::default() })
-    }
-
     fn reload(&self) -> Reload {
         let section = self.section("reload", &["watch", "interval"]);
         let value = |key| section.and_then(|section| section.value(key));
@@ -453,12 +443,12 @@ impl<'a> Source<'a> {
         value.map_or_else(UnknownKeys::default, |value| unknown_keys(&value))
     }
 
-    fn rpcs(&self, print: Print, limits: Limits) -> Vec<RpcOptions> {
+    fn rpcs(&self, json: Json, limits: Limits) -> Vec<RpcOptions> {
         let Some(Ok(named)) = self.value("rpcs").map(|value| value.named()) else { return Vec::new() };
-        named.filter_map(|(spot, value)| self.rpc(spot, value, (print, limits)).ok()).collect()
+        named.filter_map(|(spot, value)| self.rpc(spot, value, (json, limits)).ok()).collect()
     }
 
-    fn rpc(&self, spot: Spot, value: Value, (all, limits): (Print, Limits)) -> Read<RpcOptions> {
+    fn rpc(&self, spot: Spot, value: Value, (all, limits): (Json, Limits)) -> Read<RpcOptions> {
         let rpc = value::rpc_name(value.name()).map_err(|message| self.problems.at(spot, message));
         let section = value.section(RPC_KEYS)?;
         let member = |item: Value| item.parsed("a member", value::member_path);
@@ -467,8 +457,7 @@ impl<'a> Source<'a> {
         let ignore_unknown = or_default(section.value("ignore_unknown"), Value::truth, false);
         let fills = section.value("fill_update_mask").and_then(|value| value.truth().ok());
         let unknown_keys = section.value("ignore_query").map(|value| unknown_keys(&value));
-        let json = section.value("json").and_then(|value| value.section(JSON_KEYS).ok());
-        let print = Some(print(json, all));
+        let json = all.with(section.value("json").and_then(|value| value.section(json::KEYS).ok()));
         Ok(RpcOptions {
             rpc: rpc?,
             place: self.problems.place(spot),
@@ -477,7 +466,8 @@ impl<'a> Source<'a> {
             ignore_unknown,
             unknown_keys,
             keeps_empty_mask: fills.map(|fills| !fills),
-            print,
+            print: Some(json.print),
+            strips_enums: Some(json.strips_enums),
             limits: Some(limits::of_rpc(&value, limits)),
             idempotent: section.value("idempotent").and_then(|value| value.truth().ok()),
         })
@@ -486,18 +476,6 @@ impl<'a> Source<'a> {
     fn missing(&self, key: &str, flag: &str) -> Noted {
         let message = format!("no {key}: set `{key}` in the configuration file, or give `{flag}`");
         self.top.err().unwrap_or_else(|| self.problems.file(message))
-    }
-}
-
-/// How replies look by this section, and where it is silent by `base`.
-fn print(section: Option<Section>, base: Print) -> Print {
-    let value = |key| section.and_then(|section| section.value(key));
-    Print {
-        defaults: or_default(value("always_print_fields_with_no_presence"), Value::truth, base.defaults),
-        enums_as_ints: or_default(value("always_print_enums_as_ints"), Value::truth, base.enums_as_ints),
-        proto_names: or_default(value("preserve_proto_field_names"), Value::truth, base.proto_names),
-        indent: or_default(value("indent"), Value::truth, base.indent),
-        limit: or_default(value("limit"), Value::size, base.limit),
     }
 }
 

@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::*;
+use crate::codec::Int64;
 use crate::error::Form;
 
 /// What `load` makes of this text, as a file `towbar.yaml` in a folder of its own, whose path is left out.
@@ -164,6 +165,17 @@ fn every_problem_of_a_wrong_file_is_told_with_its_place() {
         ),
         (
             &format!(
+                "{rest}json: {{int64: text, enum_prefix: true, case: 1}}\nrpcs: {{a.B: {{json: {{int64: []}}}}}}\n"
+            ),
+            &[
+                "towbar.yaml:3:15: int64: expected `string`, `safe_number` or `number`, found `text`",
+                "towbar.yaml:3:34: enum_prefix: expected `keep` or `strip`, found `true`",
+                "towbar.yaml:3:40: unknown key `case`; known here: `always_print_fields_with_no_presence`, `always_print_enums_as_ints`, `preserve_proto_field_names`, `enum_prefix`, `int64`, `indent`, `limit`",
+                "towbar.yaml:4:21: int64: expected a form of integers, found an empty list",
+            ],
+        ),
+        (
+            &format!(
                 "{rest}requests:\n  json_depth: 101\n  query_pairs: 0\n  query_length: 65KiB\n  header_limit: 2MiB\n  gzip_ratio: 0\nreplies: {{compression: gzip}}\nrpcs:\n  a.B:\n    query_pairs: 513\n    query_length: 64KiB\n    json_depth: +1\n    body_limit: 0\n"
             ),
             &[
@@ -298,12 +310,13 @@ upstream:
   reply_limit: 8MiB
 requests: {body_limit: 2048, json_types: [application/x-protobuf, text/x-json], timeout_header: X-Timeout, header_limit: 16KiB, json_depth: 32, query_pairs: 64, query_length: 4KiB, gzip: true}
 replies: {compression: true}
+json: {int64: safe_number, enum_prefix: strip}
 metadata: {request: [X-Consent-Id, x-trace-bin], reply: [x-ratelimit-remaining], http_status: X-Http-Code, location: x-location}
 status_headers: {status: x-status}
 errors: problem
 rpcs:
   a.B.Put: {accept_body: true, errors: google, deadline: 2m, body_limit: 8MiB, reply_limit: 1GiB, compression: false, json_depth: 100, query_length: 1KiB}
-  a.B.Pay: {ignore_members: [fee, 'order.fee']}
+  a.B.Pay: {ignore_members: [fee, 'order.fee'], json: {enum_prefix: keep, int64: number}}
 ",
     );
     let listen = config.listen.unwrap();
@@ -344,9 +357,13 @@ rpcs:
 
     let [put, pay] = &config.rpcs[..] else { panic!("expected two rpcs") };
     assert_eq!((put.rpc.as_str(), put.accept_body), ("a.B.Put", true));
-    assert!(put.place.ends_with("towbar.yaml:15:3"), "{}", put.place);
+    assert!(put.place.ends_with("towbar.yaml:16:3"), "{}", put.place);
     assert_eq!((pay.rpc.as_str(), pay.accept_body), ("a.B.Pay", false));
     assert_eq!(pay.ignore_members, ["fee", "order.fee"]);
+
+    assert_eq!((config.routes.print.int64, config.routes.strips_enums), (Int64::SafeNumber, true));
+    assert_eq!((put.print.unwrap().int64, put.strips_enums), (Int64::SafeNumber, Some(true)));
+    assert_eq!((pay.print.unwrap().int64, pay.strips_enums), (Int64::Number, Some(false)));
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod query;
 mod rules;
 mod serving;
 mod sources;
+mod stripped;
 mod system;
 #[cfg(test)]
 mod tests;
@@ -61,6 +62,8 @@ pub struct RpcOptions {
     pub ignore_unknown: bool,
     /// How the reply looks, if not as others.
     pub print: Option<Print>,
+    /// Whether values of enums are named without the enum's prefix, if not as for others.
+    pub strips_enums: Option<bool>,
     /// Which unknown query keys are passed over, if not as for others.
     pub unknown_keys: Option<UnknownKeys>,
     /// Whether an empty `update_mask` stays empty, if not as for others.
@@ -76,6 +79,8 @@ pub struct RpcOptions {
 pub struct Defaults {
     /// How replies look.
     pub print: Print,
+    /// Whether values of enums are named without the enum's prefix, [`Schema::without_enum_prefixes`].
+    pub strips_enums: bool,
     /// Which unknown query keys are passed over.
     pub unknown_keys: UnknownKeys,
     /// Whether an empty `update_mask` of a PATCH stays empty; otherwise it is filled with the members of the body.
@@ -233,6 +238,8 @@ impl Routes {
         let selectors_are_right = idle.is_empty();
         problems.extend(idle);
         let mut routes = Vec::new();
+        let stripped = stripped::Stripped::new(schema, options, defaults);
+        problems.extend(stripped.problems());
         for rpc in schema.rpcs().iter().filter(|rpc| defaults.serving.exposes(&rpc.name)) {
             let rules = defaults.rules.of(rpc).map_err(|error| problems.push(Problem::at(&rpc.name, error)));
             let rules = rules.unwrap_or_default();
@@ -243,7 +250,7 @@ impl Routes {
             });
             for rule in &rules {
                 let options = options.iter().find(|options| options.rpc == rpc.name);
-                match binding::route(rpc, rule, options, defaults) {
+                match binding::route(stripped.of(rpc), rule, options, defaults) {
                     Ok((route, template)) => routes.push((Route { upstream, ..route }, template)),
                     Err(wrong) => problems.extend(wrong),
                 }

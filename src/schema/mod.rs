@@ -10,6 +10,7 @@ mod descriptor;
 mod features;
 mod load;
 mod path;
+mod prefix;
 mod rule;
 mod table;
 
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use crate::problem::Problem;
 
 pub use path::{FieldPath, PathError};
+pub use prefix::{KeepsPrefix, PrefixProblem};
 pub use rule::{Pattern, Rule, RuleError};
 pub use table::{EnumId, EnumTable, FieldTable, Kind, Known, MessageId, MessageTable, Shape, Tables};
 

@@ -15,7 +15,7 @@ pub struct MessageId(pub(super) u32);
 pub struct EnumId(pub(super) u32);
 
 /// Every message and enum.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Tables {
     pub(super) messages: Vec<MessageTable>,
     pub(super) enums: Vec<EnumTable>,
@@ -23,7 +23,7 @@ pub struct Tables {
 }
 
 /// A message type.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct MessageTable {
     /// `package.Message`.
     pub name: Box<str>,
@@ -67,7 +67,7 @@ pub enum Known {
 }
 
 /// A field or an extension.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct FieldTable {
     /// Field number.
     pub number: u32,
@@ -147,7 +147,7 @@ pub enum Shape {
 }
 
 /// An enum type.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct EnumTable {
     /// `package.Enum`.
     pub name: Box<str>,

@@ -145,7 +145,8 @@ impl Case {
 
     pub fn print(&self) -> Print {
         let Printing { defaults, enums_as_ints, proto_names, indent, limit } = self.print;
-        Print { defaults, enums_as_ints, proto_names, indent, limit: limit.unwrap_or(usize::MAX) }
+        let limit = limit.unwrap_or(usize::MAX);
+        Print { defaults, enums_as_ints, proto_names, indent, limit, ..Print::default() }
     }
 }
 

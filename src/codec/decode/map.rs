@@ -109,10 +109,6 @@ impl<'a> Decoder<'a> {
         match key {
             MapKey::Text(text) => self.string(key_field, (*text).into())?,
             MapKey::Number(wire) => {
-                let quoted = matches!(
-                    key_field.kind,
-                    Kind::Int64 | Kind::Uint64 | Kind::Sint64 | Kind::Fixed64 | Kind::Sfixed64
-                );
                 let bytes = wire.to_le_bytes();
                 let (varint, size) = wire::varint(*wire);
                 let mut reader = if key_field.kind.wire_type() == wire::VARINT {
@@ -120,11 +116,11 @@ impl<'a> Decoder<'a> {
                 } else {
                     Reader::new(&bytes)
                 };
-                if !quoted {
-                    self.out.push(b'"');
-                }
+                let start = self.out.len();
                 self.scalar(key_field.kind, &mut reader)?;
-                if !quoted {
+                // A 64-bit integer may have its quotes already.
+                if self.out.get(start) != Some(&b'"') {
+                    self.out.insert(start, b'"');
                     self.out.push(b'"');
                 }
             }

@@ -28,6 +28,8 @@ pub struct Print {
     pub enums_as_ints: bool,
     /// `preserve_proto_field_names`
     pub proto_names: bool,
+    /// What 64-bit integers look like.
+    pub int64: Int64,
     /// Laid out for people.
     pub indent: bool,
     /// Largest JSON, in bytes: two bytes of wire format can become a large object of defaults.
@@ -36,8 +38,22 @@ pub struct Print {
 
 impl Default for Print {
     fn default() -> Self {
-        Self { defaults: false, enums_as_ints: false, proto_names: false, indent: false, limit: usize::MAX }
+        let (defaults, enums_as_ints, proto_names, indent) = (false, false, false, false);
+        Self { defaults, enums_as_ints, proto_names, int64: Int64::Text, indent, limit: usize::MAX }
     }
+}
+
+/// What 64-bit integers look like. ProtoJSON has strings: many readers, JavaScript's among them, take each number for a
+/// double, which holds no more than 53 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Int64 {
+    /// `"1"`
+    #[default]
+    Text,
+    /// `1`, and a string where a double would not hold it: beyond 2^53 - 1 (RFC 8259, section 6).
+    SafeNumber,
+    /// `1`, whatever becomes of it.
+    Number,
 }
 
 /// A reply that is no message of its type, or has no JSON form. The text is for the log: it names types and fields, never
@@ -361,15 +377,15 @@ impl<'a> Decoder<'a> {
         let out = &mut self.out;
         Ok(match kind {
             Kind::Int32 => put(out, reader.varint()? as i32),
-            Kind::Int64 => put_quoted(out, reader.varint()? as i64),
+            Kind::Int64 => put_wide(out, reader.varint()? as i64, self.print.int64),
             Kind::Uint32 => put(out, reader.varint()? as u32),
-            Kind::Uint64 => put_quoted(out, reader.varint()?),
+            Kind::Uint64 => put_wide(out, reader.varint()?, self.print.int64),
             Kind::Sint32 => put(out, wire::unzigzag(u64::from(reader.varint()? as u32)) as i32),
-            Kind::Sint64 => put_quoted(out, wire::unzigzag(reader.varint()?)),
+            Kind::Sint64 => put_wide(out, wire::unzigzag(reader.varint()?), self.print.int64),
             Kind::Fixed32 => put(out, reader.fixed32()?),
-            Kind::Fixed64 => put_quoted(out, reader.fixed64()?),
+            Kind::Fixed64 => put_wide(out, reader.fixed64()?, self.print.int64),
             Kind::Sfixed32 => put(out, reader.fixed32()? as i32),
-            Kind::Sfixed64 => put_quoted(out, reader.fixed64()? as i64),
+            Kind::Sfixed64 => put_wide(out, reader.fixed64()? as i64, self.print.int64),
             Kind::Double => {
                 let bits = reader.fixed64()?;
                 put_double(out, f64::from_bits(bits));
@@ -478,7 +494,11 @@ fn put<T: itoa::Integer + Default + PartialEq>(out: &mut Vec<u8>, value: T) -> b
 }
 
 /// A 64-bit integer, which JSON's own numbers may not hold.
-fn put_quoted<T: itoa::Integer + Default + PartialEq>(out: &mut Vec<u8>, value: T) -> bool {
+fn put_wide<T: itoa::Integer + Default + PartialEq + Into<i128>>(out: &mut Vec<u8>, value: T, form: Int64) -> bool {
+    const SAFE: u128 = (1 << 53) - 1;
+    if form == Int64::Number || (form == Int64::SafeNumber && value.into().unsigned_abs() <= SAFE) {
+        return put(out, value);
+    }
     out.push(b'"');
     let is_zero = put(out, value);
     out.push(b'"');
