@@ -58,8 +58,9 @@ fn a_proto_file_that_does_not_compile_is_told_with_line_and_column() {
         (
             get_with(rule).replace("syntax = \"proto3\"", "edition = \"2023\""),
             &[
-                "shop: orders.proto:1:1: expected 'enum', 'extend', 'import', 'message', 'option', 'service', 'package' or \
-               ';', but found 'edition'",
+                "shop: orders.proto: expected syntax proto2 or proto3, found edition 2023, which is read from descriptor sets \
+                 alone: make one, `protoc --include_imports --descriptor_set_out=api.binpb -I shop orders.proto` or `buf build \
+                 -o api.binpb`, and name it in place of the file",
             ],
         ),
         (
@@ -70,6 +71,20 @@ fn a_proto_file_that_does_not_compile_is_told_with_line_and_column() {
             ],
         ),
     ]);
+}
+
+#[test]
+fn a_file_of_an_edition_that_another_imports_is_told_by_its_own_name() {
+    let folder = Folder::new();
+    folder.write(
+        "shop/orders.proto",
+        get_with(r#"get: "/v1""#).replace("import \"google", "import \"new.proto\"; import \"google"),
+    );
+    folder.write("shop/new.proto", "// new\nedition = \"2024\";");
+    let problem = "shop: new.proto: expected syntax proto2 or proto3, found edition 2024, which is read from descriptor sets \
+                   alone: make one, `protoc --include_imports --descriptor_set_out=api.binpb -I shop new.proto` or `buf build -o \
+                   api.binpb`, and name it in place of the file";
+    assert_eq!(folder.refused_protos(&["shop"]), [problem]);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver, In
 
 use super::check::{self, Fault, Names};
 use super::features::Features;
-use super::{Source, descriptor};
+use super::{Source, descriptor, edition};
 use crate::problem::Problem;
 
 /// Files that every annotated API imports and not every folder has.
@@ -117,7 +117,10 @@ fn compile(root: &Path, files: &[PathBuf]) -> Result<Compiled, Vec<Problem>> {
         let name = file.strip_prefix(root).unwrap_or(file);
         if let Err(error) = compiler.open_file(name) {
             match clashes_at(root, &error) {
-                clashes if clashes.is_empty() => problems.push(Problem::at(root.display(), format!("{error:?}"))),
+                clashes if clashes.is_empty() => {
+                    let message = edition::not_compiled(root, &error).unwrap_or_else(|| format!("{error:?}"));
+                    problems.push(Problem::at(root.display(), message));
+                }
                 clashes => problems.extend(clashes),
             }
         }

@@ -7,6 +7,7 @@
 mod check;
 mod compile;
 mod descriptor;
+mod edition;
 mod features;
 mod load;
 mod path;
