@@ -148,6 +148,7 @@ impl App {
             tls: tls.clone(),
             malformed: Some(proxy::malformed(&gateway.config)),
             header_limit: gateway.config.header_limit,
+            tells_caller: gateway.metadata.tells_caller(),
             service: proxy::service(gateway.for_worker()),
         })
     }

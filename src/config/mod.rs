@@ -6,6 +6,7 @@
 //! the rules beside it. A part owns its `Config`; this module
 //! fills it, and nothing below knows that there is a file.
 
+mod caller;
 mod exceptions;
 mod json;
 mod limits;
@@ -24,6 +25,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 
+use crate::metadata::CallerNames;
 use crate::problem::Problem;
 use crate::route::{self, Limits, RpcOptions, UnknownKeys};
 use crate::stream::Format;
@@ -353,7 +355,7 @@ impl<'a> Source<'a> {
     }
 
     fn metadata(&self, status_headers: Option<&proxy::StatusHeaders>) -> metadata::Config {
-        let section = self.section("metadata", &["request", "reply", "http_status", "location"]);
+        let section = self.section("metadata", &["request", "reply", "http_status", "location", "caller"]);
         let value = |key| section.and_then(|section| section.value(key));
         let names = |key| {
             let name = |item: Value| own(item, item.metadata_name()?, status_headers);
@@ -364,7 +366,9 @@ impl<'a> Source<'a> {
             value(key).and_then(|value| own(value, text(value).ok()?, status_headers).ok())
         };
         let (request, reply) = (names("request"), names("reply"));
-        metadata::Config { request, reply, http_status: name("http_status"), location: name("location") }
+        let (http_status, location) = (name("http_status"), name("location"));
+        let caller = value("caller").map_or_else(CallerNames::default, |value| caller::names(&value, &request));
+        metadata::Config { request, reply, http_status, location, caller }
     }
 
     fn proxy(&self, status_headers: Option<proxy::StatusHeaders>, query: Limits) -> proxy::Config {

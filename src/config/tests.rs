@@ -142,6 +142,25 @@ fn every_problem_of_a_wrong_file_is_told_with_its_place() {
             ],
         ),
         (
+            &format!(
+                "{rest}metadata:\n  request: [x-a]\n  caller: {{address: X-A, certificate_sha256: authorization, certificate: x-b-bin}}\n"
+            ),
+            &[
+                "towbar.yaml:5:21: address: `x-a` comes from callers: what they say of themselves would be taken for what is known",
+                "towbar.yaml:5:46: certificate_sha256: `authorization` comes from callers: what they say of themselves would be taken for what is known",
+            ],
+        ),
+        (
+            &format!(
+                "{rest}metadata: {{caller: {{address: x-a-bin, certificate_sha256: x-c, certificate: X-C, subject: x-s}}}}\n"
+            ),
+            &[
+                "towbar.yaml:3:30: address: `x-a-bin` would be binary (`-bin`), and what it has is text",
+                "towbar.yaml:3:77: certificate: `x-c` is the name of something else here already",
+                "towbar.yaml:3:82: unknown key `subject`; known here: `address`, `certificate_sha256`, `certificate`",
+            ],
+        ),
+        (
             &format!("{rest}status_headers: {{status: content-length, message: 'a b'}}\n"),
             &[
                 "towbar.yaml:3:26: status: `content-length` is written by Towbar itself and is never passed on",
@@ -311,7 +330,7 @@ upstream:
 requests: {body_limit: 2048, json_types: [application/x-protobuf, text/x-json], timeout_header: X-Timeout, header_limit: 16KiB, json_depth: 32, query_pairs: 64, query_length: 4KiB, gzip: true}
 replies: {compression: true}
 json: {int64: safe_number, enum_prefix: strip}
-metadata: {request: [X-Consent-Id, x-trace-bin], reply: [x-ratelimit-remaining], http_status: X-Http-Code, location: x-location}
+metadata: {request: [X-Consent-Id, x-trace-bin], reply: [x-ratelimit-remaining], caller: {address: X-Address, certificate: x-cert-bin}, http_status: X-Http-Code, location: x-location}
 status_headers: {status: x-status}
 errors: problem
 rpcs:
@@ -342,6 +361,8 @@ rpcs:
     let (status, location) = (config.metadata.http_status.unwrap(), config.metadata.location.unwrap());
     assert_eq!(names(&[status, location]), ["x-http-code", "x-location"]);
     assert_eq!(names(&config.metadata.reply), ["x-ratelimit-remaining"]);
+    let caller: Vec<_> = config.metadata.caller.all().cloned().collect();
+    assert_eq!(names(&caller), ["x-address", "x-cert-bin"]);
 
     let all = Limits { json_depth: 32, query_pairs: 64, query_length: 4096 };
     assert_eq!((config.proxy.header_limit, config.proxy.query, config.routes.limits), (16 << 10, all, all));

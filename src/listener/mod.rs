@@ -5,6 +5,7 @@
 
 mod drain;
 mod malformed;
+mod other;
 mod served;
 mod worker;
 
@@ -34,6 +35,7 @@ use crate::tls::{Client, IdentityFiles};
 use drain::{Draining, Watcher};
 use malformed::Answering;
 pub use malformed::Malformed;
+use other::Other;
 use served::Current;
 pub use served::{Handover, Recipe, Served};
 use worker::Workers;
@@ -131,7 +133,8 @@ impl Listener {
     pub async fn serve(self, service: impl Answerer, stop: impl Future<Output = ()>) {
         let draining = Draining::new();
         let Self { tcp, tls, plain } = self;
-        let current = Current::new(Served { tls, malformed: None, header_limit: HEADER_LIMIT, service });
+        let served = Served { tls, malformed: None, header_limit: HEADER_LIMIT, tells_caller: false, service };
+        let current = Current::new(served);
         let connection = Connection { plain, current };
         accept(tcp, stop, |stream| drop(tokio::spawn(connection.clone().serve(stream, draining.watcher())))).await;
         draining.finish().await;
@@ -185,13 +188,16 @@ impl<S: Answerer> Connection<S> {
     async fn serve(self, stream: TcpStream, draining: Watcher) {
         // A failure of one option of the socket is no reason to refuse the caller.
         let _ = stream.set_nodelay(true);
+        let address = stream.peer_addr().ok().map(|address| address.ip());
         let Some(acceptor) = self.current.load().tls.clone() else {
             let http2 = self.plain == Plain::Http2;
-            return Box::pin(self.speak(stream, http2, None, draining)).await;
+            return Box::pin(self.speak(stream, http2, (None, Other::at(address)), draining)).await;
         };
         if let Some(stream) = Box::pin(handshake(&acceptor, stream)).await {
-            let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-            Box::pin(self.speak(stream, http2, Some(acceptor.config().clone()), draining)).await;
+            let connection = stream.get_ref().1;
+            let http2 = connection.alpn_protocol() == Some(b"h2");
+            let other = Other::at(address).showing(connection.peer_certificates());
+            Box::pin(self.speak(stream, http2, (Some(acceptor.config().clone()), other), draining)).await;
         }
     }
 
@@ -199,7 +205,7 @@ impl<S: Answerer> Connection<S> {
         self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         http2: bool,
-        tls: Option<Arc<ServerConfig>>,
+        (tls, other): (Option<Arc<ServerConfig>>, Other),
         draining: Watcher,
     ) {
         let (malformed, head_limit) = {
@@ -207,11 +213,14 @@ impl<S: Answerer> Connection<S> {
             (current.malformed.clone(), current.header_limit + ROOM)
         };
         let retired = Arc::new(Notify::new());
-        let service = service_fn(|request| {
+        let service = service_fn(|mut request: Request<Incoming>| {
             let current = self.current.load();
             let is_old = !current.speaks(tls.as_ref());
             if is_old && http2 {
                 retired.notify_one();
+            }
+            if current.tells_caller {
+                request.extensions_mut().insert(other.caller());
             }
             let answer = current.service.call(request);
             async move {

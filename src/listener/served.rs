@@ -22,6 +22,8 @@ pub struct Served<S> {
     /// Every head whose headers have this many bytes, as HTTP/1.1 writes them, is read. How much more is read is for the
     /// service to refuse.
     pub header_limit: usize,
+    /// Whether each request carries its [`Caller`](crate::metadata::Caller) among its extensions, in an `Arc`.
+    pub tells_caller: bool,
     /// Answers every request.
     pub service: S,
 }
@@ -62,6 +64,7 @@ pub(super) struct Ready<S> {
     pub(super) tls: Option<TlsAcceptor>,
     pub(super) malformed: Option<Malformed>,
     pub(super) header_limit: usize,
+    pub(super) tells_caller: bool,
     pub(super) service: TowerToHyperService<S>,
 }
 
@@ -92,7 +95,8 @@ impl<S> Ready<S> {
 
 impl<S> From<Served<S>> for Ready<S> {
     fn from(served: Served<S>) -> Self {
-        let Served { tls, malformed, header_limit, service } = served;
-        Self { tls: tls.map(TlsAcceptor::from), malformed, header_limit, service: TowerToHyperService::new(service) }
+        let Served { tls, malformed, header_limit, tells_caller, service } = served;
+        let (tls, service) = (tls.map(TlsAcceptor::from), TowerToHyperService::new(service));
+        Self { tls, malformed, header_limit, tells_caller, service }
     }
 }

@@ -4,12 +4,14 @@
 //! Values of `-bin` names are base64 on both sides (gRPC over HTTP/2, "Custom-Metadata"), so they cross as they are. With a
 //! switch, metadata of a reply also says its HTTP status and its `Location`.
 
+mod caller;
 mod outcome;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use http::header::{AUTHORIZATION, CONNECTION, HeaderMap, HeaderName, HeaderValue};
 
+pub use caller::{Caller, CallerNames};
 pub use outcome::Outcome;
 
 /// What a configuration adds to the built-in lists.
@@ -23,6 +25,8 @@ pub struct Config {
     pub http_status: Option<HeaderName>,
     /// The same for its `Location`.
     pub location: Option<HeaderName>,
+    /// Under which names the backend is told who calls; none of them is among `request`.
+    pub caller: CallerNames,
 }
 
 /// Both lists, complete.
@@ -32,6 +36,7 @@ pub struct Metadata {
     reply: Vec<HeaderName>,
     http_status: Option<HeaderName>,
     location: Option<HeaderName>,
+    caller: CallerNames,
 }
 
 /// A header whose value gRPC cannot carry.
@@ -52,7 +57,7 @@ pub enum NotMetadata {
 }
 
 /// What always goes to the backend: who calls, and what a call belongs to (W3C Trace Context).
-const REQUEST: [HeaderName; 4] = [
+pub const REQUEST: [HeaderName; 4] = [
     AUTHORIZATION,
     HeaderName::from_static("x-request-id"),
     HeaderName::from_static("traceparent"),
@@ -63,23 +68,32 @@ impl Metadata {
     /// The built-in lists with those of the configuration.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        let Config { request, reply, http_status, location } = config;
-        Self { request: REQUEST.into_iter().chain(request).collect(), reply, http_status, location }
+        let Config { request, reply, http_status, location, caller } = config;
+        Self { request: REQUEST.into_iter().chain(request).collect(), reply, http_status, location, caller }
     }
 
-    /// The metadata for the backend.
+    /// Whether the backend is told anything of who calls.
+    #[must_use]
+    pub fn tells_caller(&self) -> bool {
+        !self.caller.is_empty()
+    }
+
+    /// The metadata for the backend; of the caller, what it is told.
     ///
     /// RFC 9110, section 7.6.1: a header that `Connection` names is meant for this hop alone.
     ///
     /// # Errors
     /// A listed header has a value that gRPC cannot carry.
-    pub fn for_backend(&self, headers: &HeaderMap) -> Result<HeaderMap, NotMetadata> {
+    pub fn for_backend(&self, headers: &HeaderMap, caller: Option<&Caller>) -> Result<HeaderMap, NotMetadata> {
         let mut metadata = HeaderMap::with_capacity(self.request.len());
         for name in self.request.iter().filter(|name| !is_hop_by_hop(headers, name)) {
             for value in headers.get_all(name) {
                 check(name, value)?;
                 metadata.append(name.clone(), value.clone());
             }
+        }
+        if let Some(caller) = caller {
+            self.caller.tell(caller, &mut metadata);
         }
         Ok(metadata)
     }
@@ -138,21 +152,72 @@ mod tests {
             ("te", "trailers"),
         ]);
         let passed = headers(&[("authorization", "Bearer a"), ("x-consent-id", "c1")]);
-        assert_eq!(metadata.for_backend(&sent).unwrap(), passed);
+        assert_eq!(metadata.for_backend(&sent, None).unwrap(), passed);
     }
 
     #[test]
     fn a_header_that_connection_names_goes_no_further() {
         let metadata = Metadata::new(Config::default());
         let sent = headers(&[("connection", "close, Authorization"), ("authorization", "Bearer a")]);
-        assert_eq!(metadata.for_backend(&sent).unwrap(), HeaderMap::new());
+        assert_eq!(metadata.for_backend(&sent, None).unwrap(), HeaderMap::new());
+    }
+
+    #[test]
+    fn what_is_told_of_a_caller_is_what_the_connection_shows() {
+        let name = |text: &'static str| Some(HeaderName::from_static(text));
+        let der = &b"\xff\xef\xff"[..];
+        for (address, certificate, certificate_name, told) in [
+            (None, None, "x-cert", &[][..]),
+            (Some("192.0.2.7"), None, "x-cert", &[("x-address", "192.0.2.7")]),
+            (Some("::ffff:192.0.2.7"), None, "x-cert", &[("x-address", "192.0.2.7")]),
+            (Some("2001:DB8::1"), None, "x-cert", &[("x-address", "2001:db8::1")]),
+            (
+                None,
+                Some((der, [0x0a; 32])),
+                "x-cert",
+                &[
+                    ("x-sha256", "0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a"),
+                    ("x-cert", ":/+//:"),
+                ],
+            ),
+            (
+                None,
+                Some((der, [0xff; 32])),
+                "x-cert-bin",
+                &[
+                    ("x-sha256", "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"),
+                    ("x-cert-bin", "/+//"),
+                ],
+            ),
+        ] {
+            let caller = CallerNames {
+                address: name("x-address"),
+                certificate_sha256: name("x-sha256"),
+                certificate: name(certificate_name),
+            };
+            let metadata = Metadata::new(Config { caller, ..Config::default() });
+            let caller = Caller::new(address.map(|text: &str| text.parse().unwrap()), certificate);
+            // The caller says who it is, and that its own words are for this hop alone.
+            let lies = headers(&[
+                ("x-address", "10.0.0.1"),
+                ("x-sha256", "00"),
+                ("x-cert", ":AA==:"),
+                ("connection", "x-address"),
+            ]);
+            assert_eq!(
+                metadata.for_backend(&lies, Some(&caller)).unwrap(),
+                headers(told),
+                "{address:?} {certificate_name}"
+            );
+            assert_eq!(metadata.for_backend(&lies, None).unwrap(), HeaderMap::new());
+        }
     }
 
     #[test]
     fn a_value_that_grpc_cannot_carry_is_refused() {
         let mut sent = HeaderMap::new();
         sent.insert("x-request-id", HeaderValue::from_bytes(b"caf\xc3\xa9").unwrap());
-        let error = Metadata::new(Config::default()).for_backend(&sent).unwrap_err();
+        let error = Metadata::new(Config::default()).for_backend(&sent, None).unwrap_err();
         assert_eq!(error.to_string(), "header x-request-id: expected printable ASCII, found other bytes");
     }
 

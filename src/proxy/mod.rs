@@ -37,7 +37,7 @@ use crate::answer::{Body, Response};
 use crate::codec::HttpBody;
 use crate::error::{self, Form, Refusal};
 use crate::listener::Malformed;
-use crate::metadata::Metadata;
+use crate::metadata::{Caller, Metadata};
 use crate::route::{Found, Limits, Miss, Query, Route, Routes};
 use crate::schema::Schema;
 use crate::upstream::{Reply, Terms, Upstream};
@@ -280,7 +280,7 @@ impl Gateway {
     async fn unary<B: RequestBody>(&self, call: Call<'_>, body: B) -> Result<Response, Refusal> {
         let Call { head, query, route, started, terms, .. } = call;
         let (message, json) = self.message(call, body).await?;
-        let metadata = self.metadata(&head.headers)?;
+        let metadata = self.metadata(head)?;
         let called = self.upstream(route).call(&route.rpc_path, metadata, &message, terms).await;
         telemetry::called(&head.method, route, called.as_ref().err(), started.elapsed());
         let reply = called.map_err(|error| Refusal::call(error, self.named(call, json.as_deref())))?;
@@ -306,8 +306,9 @@ impl Gateway {
         Ok((message, json))
     }
 
-    fn metadata(&self, headers: &HeaderMap) -> Result<HeaderMap, Refusal> {
-        self.metadata.for_backend(headers).map_err(|error| Refusal::header(error.to_string()))
+    fn metadata(&self, head: &Parts) -> Result<HeaderMap, Refusal> {
+        let caller = head.extensions.get::<Arc<Caller>>().map(|caller| &**caller);
+        self.metadata.for_backend(&head.headers, caller).map_err(|error| Refusal::header(error.to_string()))
     }
 
     /// The answer to a call of one message.

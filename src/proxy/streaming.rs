@@ -47,7 +47,7 @@ impl Gateway {
     /// The call, its request sent or being sent.
     async fn open<B: RequestBody>(&self, call: Call<'_>, body: B, called: &mut Called) -> Result<Exchange, Refusal> {
         let Call { head, query, route, captures, terms, .. } = call;
-        let metadata = self.metadata(&head.headers)?;
+        let metadata = self.metadata(head)?;
         if !route.client_streams {
             let (message, _) = self.message(call, body).await?;
             let opened = self.upstream(route).open(&route.rpc_path, metadata, terms).await;

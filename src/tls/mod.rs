@@ -22,7 +22,7 @@ use crate::problem::Problem;
 
 pub use clients::{Client, Clients};
 use pin::{Check, Verifier};
-pub use pin::{PUBLISHED_KEY, Pin, PinError, explain};
+pub use pin::{PUBLISHED_KEY, Pin, PinError, explain, sha256};
 
 /// Where an end's certificate chain and private key are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,7 +153,7 @@ pub fn fingerprint(identity: &Identity, clients: Option<&Clients>) -> [u8; 32] {
         }
     }
     let lengths = parts.iter().flat_map(|part| part.len().to_be_bytes());
-    pin::sha256(&lengths.chain(parts.concat()).collect::<Vec<u8>>())
+    sha256(&lengths.chain(parts.concat()).collect::<Vec<u8>>())
 }
 
 /// Which servers a client takes.

@@ -83,7 +83,9 @@ impl Pin {
     }
 }
 
-pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
+/// The SHA-256 of these bytes.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut made = [0; 32];
     made.copy_from_slice(digest(&SHA256, bytes).as_ref());
     made

@@ -1,0 +1,37 @@
+//! `metadata.caller`: under which names the backend is told who calls.
+
+use http::HeaderName;
+
+use super::reader::{Read, Value};
+use super::value;
+use crate::metadata::{self, CallerNames};
+
+/// The names, which are no header's that a caller may send to the backend itself.
+pub(super) fn names(value: &Value, passed: &[HeaderName]) -> CallerNames {
+    let Ok(section) = value.section(&["address", "certificate_sha256", "certificate"]) else {
+        return CallerNames::default();
+    };
+    let mut known: Vec<HeaderName> = Vec::new();
+    let mut name = |key, parse: fn(&Value) -> Read<HeaderName>| {
+        let item = section.value(key)?;
+        let name = parse(&item).ok()?;
+        if passed.contains(&name) || metadata::REQUEST.contains(&name) {
+            item.wrong(format!(
+                "`{name}` comes from callers: what they say of themselves would be taken for what is known"
+            ));
+            return None;
+        }
+        if known.contains(&name) {
+            item.wrong(format!("`{name}` is the name of something else here already"));
+            return None;
+        }
+        known.push(name.clone());
+        Some(name)
+    };
+    let text = |item: &Value| item.parsed("the name of a header", value::text_metadata_name);
+    CallerNames {
+        address: name("address", text),
+        certificate_sha256: name("certificate_sha256", text),
+        certificate: name("certificate", |item| item.metadata_name()),
+    }
+}
