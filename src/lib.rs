@@ -18,6 +18,7 @@
 //! config                                 the file
 //! app  bank                              all joined; the sample bank
 //! reload                                 all read anew while it serves
+//! doctor                                 a connection tried, step by step
 //! cli                                    commands
 //! ```
 
@@ -30,6 +31,7 @@ pub mod cli;
 pub mod codec;
 pub mod compress;
 pub mod config;
+pub mod doctor;
 pub mod error;
 pub mod explain;
 pub mod json;

@@ -235,7 +235,7 @@ fn name_of(name: &GeneralName<'_>) -> String {
     }
 }
 
-fn sha256(bytes: &[u8]) -> [u8; 32] {
+pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut made = [0; 32];
     made.copy_from_slice(digest(&SHA256, bytes).as_ref());
     made

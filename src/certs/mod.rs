@@ -9,13 +9,15 @@ mod check;
 mod facts;
 mod make;
 mod read;
+mod shown;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 pub use check::sample_key_is;
 pub use make::{KeyType, Made, MakeError, Wanted, make};
+pub use shown::Shown;
 
 /// The network that a certificate is for: `docs/certificates.md` has the rules of each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +93,14 @@ pub fn check(asked: &Asked, now: SystemTime) -> Report {
     let seconds = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     check::check(asked, &material, i64::try_from(seconds).unwrap_or(i64::MAX), &mut report.findings);
     report
+}
+
+/// The certificate of the key among those of `cert`; `None` if there is none.
+#[must_use]
+pub fn first_of(cert: &Path, key: &Path) -> Option<Shown> {
+    let material = read::read(&[cert.to_owned(), key.to_owned()], &mut Vec::new());
+    let is_own = |one: &facts::Certificate| material.keys.iter().any(|key| key.is_of(one));
+    chain::Chain::of(&material.certificates, is_own).and_then(|chain| Shown::read(&chain.own().der))
 }
 
 impl Report {

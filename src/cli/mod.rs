@@ -3,6 +3,7 @@
 mod certs;
 mod curl;
 mod demo;
+mod doctor;
 mod explain;
 mod loaded;
 mod routes;
@@ -42,6 +43,8 @@ enum Command {
     /// Make certificates, and say what is wrong with those that there are
     #[command(subcommand)]
     Certs(certs::Certs),
+    /// Try a connection step by step, and say what is wrong and what to change
+    Doctor(doctor::Asked),
     /// Run a sample bank and the gateway in front of it, with throw-away certificates
     Demo {
         /// Where the gateway listens
@@ -111,6 +114,7 @@ pub fn run() -> ExitCode {
         Command::Certs(certs::Certs::New { name, profile, key, days, out }) => {
             done(certs::new(&Wanted { name, profile: profile.map(Into::into), key: key.into(), days }, &out))
         }
+        Command::Doctor(asked) => return doctor::run(asked),
         Command::Demo { listen } => done(demo::run(&listen)),
     };
     match outcome {

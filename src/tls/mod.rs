@@ -4,6 +4,7 @@
 //! neither sockets nor which end it serves.
 
 mod clients;
+mod look;
 mod order;
 mod pin;
 
@@ -21,6 +22,7 @@ use rustls::{ClientConfig, InconsistentKeys, RootCertStore, ServerConfig, Suppor
 use crate::problem::Problem;
 
 pub use clients::{Client, Clients};
+pub use look::{Look, Seen};
 use pin::{Check, Verifier};
 pub use pin::{PUBLISHED_KEY, Pin, PinError, explain, sha256};
 

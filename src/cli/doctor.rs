@@ -1,0 +1,101 @@
+//! `towbar doctor`: a connection tried step by step.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::{REFUSED, serve, tell};
+use crate::config::{self, Overrides};
+use crate::doctor::{self, Backend, Report, Step};
+use crate::problem::Problem;
+use crate::tls::{IdentityFiles, Pin};
+use crate::upstream::{self, Address, TlsFiles};
+
+/// Exit code when a step failed.
+const FAILED: u8 = 1;
+
+#[derive(Debug, Args)]
+pub(super) struct Asked {
+    /// The backend as the gateway would call it, http://HOST:PORT or https://HOST:PORT
+    #[arg(long, value_name = "URL", required_unless_present = "config", conflicts_with = "config")]
+    backend: Option<String>,
+    /// The upstreams of a configuration file (YAML), with its certificates
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["cert", "key", "ca", "pin", "server_name"])]
+    config: Option<PathBuf>,
+    /// Our certificate, PEM
+    #[arg(long, value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+    /// Its private key, PEM
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+    /// The authorities that are trusted, PEM; by default those of the operating system
+    #[arg(long, value_name = "FILE", conflicts_with = "pin")]
+    ca: Option<PathBuf>,
+    /// The server's certificate, cert-sha256:HEX or spki-sha256:HEX, in place of authorities
+    #[arg(long, value_name = "PIN")]
+    pin: Vec<Pin>,
+    /// The name that the server's certificate must have, if it is not the host
+    #[arg(long, value_name = "NAME")]
+    server_name: Option<String>,
+    /// Longest time for each step, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = clap::value_parser!(u64).range(1..=600))]
+    timeout: u64,
+}
+
+/// Tells each step as it ends. The exit code is 0 only if none failed.
+pub(super) fn run(asked: Asked) -> ExitCode {
+    match backends(asked).and_then(|backends| serve::runtime().map(|runtime| runtime.block_on(tried(&backends)))) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(FAILED),
+        Err(problems) => {
+            tell(problems);
+            ExitCode::from(REFUSED)
+        }
+    }
+}
+
+async fn tried(backends: &[(Option<String>, Backend)]) -> bool {
+    let mut is_well = true;
+    for (name, backend) in backends {
+        if let Some(name) = name {
+            println!("{name}: {}", backend.address);
+        }
+        let mut tell = |step: &Step| println!("{step}");
+        let mut report = Report::new(&mut tell);
+        doctor::backend(backend, &mut report).await;
+        is_well &= report.is_well();
+    }
+    is_well
+}
+
+/// Whom to try, with names if there are several.
+fn backends(asked: Asked) -> Result<Vec<(Option<String>, Backend)>, Vec<Problem>> {
+    let patience = Duration::from_secs(asked.timeout);
+    if let Some(file) = &asked.config {
+        let (config, problems) = config::load(Some(file), &Overrides::default());
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let of = |upstream: upstream::Config| Backend { address: upstream.address, tls: upstream.tls, patience };
+        let only = config.upstream.map(|upstream| (None, of(upstream)));
+        let several = config.upstreams.into_iter().map(|upstream| (Some(upstream.name), of(upstream.config)));
+        return Ok(only.into_iter().chain(several).collect());
+    }
+    let address = asked.backend.unwrap_or_default().parse::<Address>();
+    let address = address.map_err(|error| vec![Problem::at("--backend", error)])?;
+    if asked.pin.iter().any(Pin::is_published) {
+        let message = "the private key of this one is published with the sample bank: whoever has it may be anybody";
+        return Err(vec![Problem::at("--pin", message)]);
+    }
+    let identity = asked.cert.zip(asked.key).map(|(cert, key)| IdentityFiles { cert, key });
+    let tls = TlsFiles { identity, ca: asked.ca, pins: asked.pin, server_name: asked.server_name };
+    if !address.tls && tls != TlsFiles::default() {
+        return Err(vec![Problem::at(
+            "--backend",
+            "an `http://` backend has no TLS; write `https://` or leave the files out",
+        )]);
+    }
+    Ok(vec![(None, Backend { address, tls, patience })])
+}

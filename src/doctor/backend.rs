@@ -1,0 +1,275 @@
+//! A bank, looked at as the gateway calls it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use prost::Message as _;
+use tokio_rustls::TlsConnector;
+use tonic::Code;
+
+use super::grpc::{Called, Http2, NoHttp2, Origin};
+use super::reach::{self, Broken, Ends, Server};
+use super::{Report, Stop, listed, settings};
+use crate::tls::{self, Seen};
+use crate::upstream::{Address, TlsFiles};
+
+/// A bank, and how it is called.
+#[derive(Debug, Clone)]
+pub struct Backend {
+    /// Where it is.
+    pub address: Address,
+    /// With which files.
+    pub tls: TlsFiles,
+    /// For the whole of each step.
+    pub patience: Duration,
+}
+
+/// In their order.
+const STEPS: &[&str] = &[
+    "files",
+    "resolve",
+    "connect",
+    "tls",
+    "alpn",
+    "certificate",
+    "pins",
+    "trust",
+    "mtls",
+    "http2",
+    "grpc",
+    "trailers",
+];
+const OF_TLS: &[&str] = &["tls", "alpn", "certificate", "pins", "trust", "mtls"];
+const HEALTH: &str = "/grpc.health.v1.Health/Check";
+const REFLECTION: [&str; 2] = [
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+];
+/// `ServerReflectionRequest` with an empty `list_services`.
+const LIST_SERVICES: &[u8] = &[7 << 3 | 2, 0];
+const NO_TRAILERS: &str = "something in between drops them: pass TCP or TLS through there, or put Towbar beside the bank, \
+                           behind it, and call that over REST, which needs none";
+
+/// `HealthCheckResponse`.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Health {
+    #[prost(int32, tag = "1")]
+    status: i32,
+}
+
+/// Tries every step.
+pub async fn backend(backend: &Backend, report: &mut Report<'_>) {
+    if tried(backend, report).await.is_err() {
+        report.skip_rest(STEPS);
+    }
+}
+
+async fn tried(backend: &Backend, report: &mut Report<'_>) -> Result<(), Stop> {
+    let Backend { address, tls: files, patience } = backend;
+    let server = Server { host: address.host.clone(), port: address.port, patience: *patience };
+    let origin = |scheme| Origin { scheme, authority: address.authority() };
+    if !address.tls {
+        report.skipped("files", "an `http://` backend needs none");
+        let addresses = reach::resolve(report, &server).await?;
+        let to = reach::connect(report, &server, &addresses).await?;
+        for name in OF_TLS {
+            report.skipped(name, "an `http://` backend has no TLS");
+        }
+        let tcp = reach::open(to, *patience).await.map_err(|reason| lost(report, &reason))?;
+        let http2 = Http2::begin(tcp, *patience).await.map_err(|error| no_http2(report, &error));
+        return calls(report, http2?, &origin("http")).await;
+    }
+    let ends = reach::files(report, &address.host, files)?;
+    let addresses = reach::resolve(report, &server).await?;
+    let to = reach::connect(report, &server, &addresses).await?;
+    let (seen, speaks) = look(report, to, &ends, *patience).await?;
+    reach::certificate(report, &seen, &ends)?;
+    speaks?;
+    let http2 = connected(report, to, &ends, &seen, *patience).await?;
+    calls(report, http2, &origin("https")).await
+}
+
+/// TLS without us, and whether HTTP/2 can be had over it.
+async fn look(
+    report: &mut Report<'_>,
+    to: SocketAddr,
+    ends: &Ends,
+    patience: Duration,
+) -> Result<(Seen, Result<(), Stop>), Stop> {
+    const OWNER: &str = "gRPC needs HTTP/2: have it switched on there, or name the port of gRPC";
+    let (mut seen, mut ended) = one_look(to, ends, &[b"h2", b"http/1.1"], patience).await;
+    let is_unknown = matches!(
+        ended,
+        Err(Broken::Tls(rustls::Error::AlertReceived(rustls::AlertDescription::NoApplicationProtocol)))
+    );
+    if is_unknown {
+        (seen, ended) = one_look(to, ends, &[], patience).await;
+    }
+    reach::handshake(report, &seen, &ended)?;
+    let speaks = match seen.alpn.as_deref() {
+        _ if is_unknown => Err(report.failed("alpn", "the server takes neither h2 nor http/1.1", OWNER)),
+        Some(b"h2") => {
+            report.passed("alpn", "h2, of h2 and http/1.1");
+            Ok(())
+        }
+        Some(other) => {
+            let other = String::from_utf8_lossy(other);
+            Err(report.failed("alpn", format!("the server takes {other} and not h2"), OWNER))
+        }
+        None => Err(report.failed("alpn", "the server chooses no protocol (no ALPN), so not h2", OWNER)),
+    };
+    Ok((seen, speaks))
+}
+
+async fn one_look(to: SocketAddr, ends: &Ends, alpn: &[&[u8]], patience: Duration) -> (Seen, Result<(), Broken>) {
+    match reach::open(to, patience).await {
+        Ok(mut tcp) => reach::look(&mut tcp, ends, alpn, patience).await,
+        Err(reason) => (Seen::default(), Err(Broken::Io(std::io::Error::other(reason)))),
+    }
+}
+
+/// The connection that the gateway would make: with its certificate, and only to whom it trusts.
+async fn connected(
+    report: &mut Report<'_>,
+    to: SocketAddr,
+    ends: &Ends,
+    seen: &Seen,
+    patience: Duration,
+) -> Result<Http2, Stop> {
+    let config = ends
+        .identity()
+        .and_then(|identity| tls::client(identity, &ends.servers, &[b"h2"]).map_err(|problem| vec![problem]));
+    let config = config.map_err(|problems| report.failed("mtls", listed(problems), "look at `files`"))?;
+    let tcp = reach::open(to, patience).await.map_err(|reason| lost(report, &reason))?;
+    let connecting = TlsConnector::from(config).connect(ends.name.clone(), tcp);
+    let begun = match tokio::time::timeout(patience, connecting).await {
+        Err(_) => Err(NoHttp2::Late),
+        Ok(Err(error)) => {
+            let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+            Err(inner.map_or_else(|| NoHttp2::Lost(error.to_string()), |error| NoHttp2::Alert(error.clone())))
+        }
+        Ok(Ok(tls)) => Http2::begin(tls, patience).await,
+    };
+    match begun {
+        Ok(http2) => {
+            accepted(report, ends, seen);
+            Ok(http2)
+        }
+        // Who asks for a certificate and then goes has mostly looked at it, even if it does not say so.
+        Err(NoHttp2::Alert(rustls::Error::AlertReceived(alert))) => {
+            Err(refused(report, ends, seen, &format!("alert {alert:?}")))
+        }
+        Err(NoHttp2::Lost(reason)) if seen.asked.is_some() => Err(refused(report, ends, seen, &reason)),
+        Err(error) => {
+            accepted(report, ends, seen);
+            Err(no_http2(report, &error))
+        }
+    }
+}
+
+fn accepted(report: &mut Report<'_>, ends: &Ends, seen: &Seen) {
+    match (&seen.asked, &ends.own) {
+        (None, None) => report.passed("mtls", "the server asks for no certificate"),
+        (None, Some(own)) => {
+            report.noted("mtls", format!("the server asks for no certificate; {} was not shown", own.subject));
+        }
+        (Some(_), None) => report.noted("mtls", "the server asks for a certificate, and goes on without one"),
+        (Some(_), Some(own)) => report.passed("mtls", format!("{} was shown and accepted", own.subject)),
+    }
+}
+
+fn refused(report: &mut Report<'_>, ends: &Ends, seen: &Seen, why: &str) -> Stop {
+    let named = seen.asked.clone().unwrap_or_default();
+    let trusts = match named.is_empty() {
+        true => "it does not say whom it trusts".to_owned(),
+        false => format!("it trusts {}", listed(&named)),
+    };
+    let Some(own) = &ends.own else {
+        let reason = format!("the server does not go on without a certificate ({why}); {trusts}");
+        return report.failed("mtls", reason, "give one with its key (`cert` and `key`)");
+    };
+    let reason = format!("the server refuses {}, issued by {} ({why}); {trusts}", own.subject, own.issuer);
+    let pin = &own.key_pin;
+    report.failed("mtls", reason, format!("have its owner trust this one ({pin}), or show one that it trusts"))
+}
+
+fn lost(report: &mut Report<'_>, reason: &str) -> Stop {
+    report.failed("http2", format!("a second connection: {reason}"), "ask who runs the firewall in between")
+}
+
+fn no_http2(report: &mut Report<'_>, error: &NoHttp2) -> Stop {
+    const OWNER: &str = "gRPC needs HTTP/2: have it switched on there, or name the port of gRPC";
+    match error {
+        NoHttp2::Text(text) => report.failed("http2", format!("the server answers `{text}`"), OWNER),
+        NoHttp2::Late => report.failed("http2", "no answer", OWNER),
+        NoHttp2::Lost(reason) => report.failed("http2", format!("the server ends the connection: {reason}"), OWNER),
+        NoHttp2::Alert(error) => report.failed("http2", tls::explain(error), OWNER),
+    }
+}
+
+/// What is answered to calls that change nothing.
+async fn calls(report: &mut Report<'_>, mut http2: Http2, origin: &Origin) -> Result<(), Stop> {
+    report.passed("http2", settings::described(&http2.settings));
+    let health = http2.call(origin, HEALTH, &[]).await;
+    let health = health.map_err(|reason| no_grpc(report, &format!("{HEALTH}: {reason}")))?;
+    let code = grpc_code(report, &health)?;
+    if code != Some(Code::Unimplemented) {
+        answered(report, &health, code)?;
+        return trailers(report, &[health]);
+    }
+    let mut all = vec![health];
+    for path in REFLECTION {
+        let called = http2.call(origin, path, LIST_SERVICES).await;
+        let called = called.map_err(|reason| no_grpc(report, &format!("{path}: {reason}")))?;
+        let code = grpc_code(report, &called)?;
+        let told = code != Some(Code::Unimplemented);
+        all.push(called);
+        if told {
+            let code = code.map_or_else(|| "no status".to_owned(), |code| format!("{code:?}"));
+            report.passed("grpc", format!("no {}; reflection answers {code}", rpc(HEALTH)));
+            return trailers(report, &all);
+        }
+    }
+    report.passed("grpc", format!("no {} and no reflection: UNIMPLEMENTED, which only gRPC answers", rpc(HEALTH)));
+    trailers(report, &all)
+}
+
+fn rpc(path: &str) -> &str {
+    path.trim_start_matches('/')
+}
+
+fn no_grpc(report: &mut Report<'_>, reason: &str) -> Stop {
+    report.failed("grpc", reason, "this is no server of gRPC, or something in between does not pass it: ask its owner")
+}
+
+/// The status of an answer of gRPC; `None` if nobody can say what it is.
+fn grpc_code(report: &mut Report<'_>, called: &Called) -> Result<Option<Code>, Stop> {
+    if called.is_grpc() { Ok(called.grpc_status()) } else { Err(no_grpc(report, &called.described())) }
+}
+
+/// What the health call has told.
+fn answered(report: &mut Report<'_>, health: &Called, code: Option<Code>) -> Result<(), Stop> {
+    let serving = health.message().and_then(|message| Health::decode(message).ok()).map(|health| health.status);
+    let path = rpc(HEALTH);
+    match (code, serving) {
+        (Some(Code::Ok) | None, Some(1)) => report.passed("grpc", format!("{path} answers SERVING")),
+        (Some(Code::Ok) | None, Some(_)) => {
+            return Err(report.failed("grpc", format!("{path} answers that the bank is not serving"), "ask its owner"));
+        }
+        (Some(code), _) => report.passed("grpc", format!("{path} answers {code:?}")),
+        (None, None) => return Err(no_grpc(report, &format!("{path} answers neither a message nor a status"))),
+    }
+    Ok(())
+}
+
+/// Only an answer with a message has its status in trailers; one without has it in its headers.
+fn trailers(report: &mut Report<'_>, called: &[Called]) -> Result<(), Stop> {
+    if called.iter().any(|called| called.grpc_status().is_none()) {
+        return Err(report.failed("trailers", "an answer without grpc-status", NO_TRAILERS));
+    }
+    match called.iter().any(Called::has_trailers) {
+        true => report.passed("trailers", "grpc-status came behind the body"),
+        false => report.skipped("trailers", "every answer was one without a body, whose status stands in its headers"),
+    }
+    Ok(())
+}

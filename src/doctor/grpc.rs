@@ -1,0 +1,180 @@
+//! HTTP/2 and calls over it, with everything kept that tells how they went.
+
+use std::time::Duration;
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use h2::client::SendRequest;
+use h2::{Ping, RecvStream};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, TE, USER_AGENT};
+use http::{Request, Uri, Version};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
+use tonic::Code;
+
+use super::settings::{self, Start};
+use super::tap::{Heard, Tap};
+
+/// A connection of any kind.
+pub(super) trait Connection: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Connection for S {}
+
+/// A connection of HTTP/2 on which the peer has answered once.
+pub(super) struct Http2 {
+    sender: SendRequest<Bytes>,
+    /// What the peer has set.
+    pub(super) settings: Vec<(u16, u32)>,
+    patience: Duration,
+}
+
+/// Why there is none.
+#[derive(Debug)]
+pub(super) enum NoHttp2 {
+    /// The peer's reason, by TLS.
+    Alert(rustls::Error),
+    /// It said something else.
+    Text(String),
+    /// It said nothing.
+    Late,
+    Lost(String),
+}
+
+/// What a call was answered with.
+#[derive(Debug, Default)]
+pub(super) struct Called {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+    pub(super) trailers: Option<HeaderMap>,
+}
+
+/// Where calls go.
+pub(super) struct Origin {
+    pub(super) scheme: &'static str,
+    pub(super) authority: String,
+}
+
+/// Most bytes of an answer that are looked at.
+const MOST: usize = 4 << 20;
+
+impl Http2 {
+    /// Begins, and waits until the peer answers a PING: by then it has read what TLS and HTTP/2 begin with, our certificate
+    /// among it.
+    pub(super) async fn begin(stream: impl Connection, patience: Duration) -> Result<Self, NoHttp2> {
+        let (tap, heard) = Tap::new(stream);
+        let begun = timeout(patience, Self::shake(tap)).await;
+        match (begun, settings::start(&heard.first())) {
+            (Ok(Ok(sender)), Start::Settings(settings)) => Ok(Self { sender, settings, patience }),
+            (begun, start) => Err(Self::lost(&heard, start, begun.map(|shaken| shaken.err()).ok())),
+        }
+    }
+
+    async fn shake(tap: Tap<impl Connection>) -> Result<SendRequest<Bytes>, h2::Error> {
+        let (sender, mut connection) = h2::client::Builder::new().enable_push(false).handshake(tap).await?;
+        let ping = connection.ping_pong();
+        // It ends with the last sender.
+        tokio::spawn(connection);
+        if let Some(mut ping) = ping {
+            ping.ping(Ping::opaque()).await?;
+        }
+        Ok(sender)
+    }
+
+    fn lost(heard: &Heard, start: Start, error: Option<Option<h2::Error>>) -> NoHttp2 {
+        match (heard.alert(), start, error) {
+            (Some(alert), ..) => NoHttp2::Alert(alert),
+            (None, Start::Text(text), _) => NoHttp2::Text(text),
+            (None, _, None) => NoHttp2::Late,
+            (None, _, Some(error)) => {
+                NoHttp2::Lost(error.map_or_else(|| "it is no HTTP/2".to_owned(), |error| error.to_string()))
+            }
+        }
+    }
+
+    /// Sends one request and reads its answer to the end.
+    pub(super) async fn send(&mut self, request: Request<()>, body: Bytes) -> Result<Called, String> {
+        let exchange = async {
+            self.sender.clone().ready().await?;
+            let (response, mut stream) = self.sender.send_request(request, body.is_empty())?;
+            if !body.is_empty() {
+                stream.send_data(body, true)?;
+            }
+            let (head, body) = response.await?.into_parts();
+            let (body, trailers) = read(body).await?;
+            Ok(Called { status: head.status.as_u16(), headers: head.headers, body, trailers })
+        };
+        let answered = timeout(self.patience, exchange).await;
+        let late = |_| format!("no answer in {:?}", self.patience);
+        answered.map_err(late)?.map_err(|error: h2::Error| error.to_string())
+    }
+
+    /// Calls an rpc with one message.
+    pub(super) async fn call(&mut self, origin: &Origin, path: &str, message: &[u8]) -> Result<Called, String> {
+        let mut request = Request::new(());
+        *request.method_mut() = http::Method::POST;
+        *request.version_mut() = Version::HTTP_2;
+        *request.uri_mut() = origin.uri(path)?;
+        let headers = request.headers_mut();
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        headers.insert(USER_AGENT, HeaderValue::from_static(concat!("towbar/", env!("CARGO_PKG_VERSION"))));
+        let mut frame = BytesMut::with_capacity(5 + message.len());
+        frame.put_u8(0);
+        frame.put_u32(u32::try_from(message.len()).map_err(|_| "too long".to_owned())?);
+        frame.put_slice(message);
+        self.send(request, frame.freeze()).await
+    }
+}
+
+async fn read(mut body: RecvStream) -> Result<(Bytes, Option<HeaderMap>), h2::Error> {
+    let mut whole = BytesMut::new();
+    while let Some(part) = body.data().await {
+        let part = part?;
+        body.flow_control().release_capacity(part.len())?;
+        if whole.len() < MOST {
+            whole.extend_from_slice(&part);
+        }
+    }
+    Ok((whole.freeze(), body.trailers().await?))
+}
+
+impl Origin {
+    pub(super) fn uri(&self, path: &str) -> Result<Uri, String> {
+        let uri = Uri::builder().scheme(self.scheme).authority(self.authority.as_str()).path_and_query(path).build();
+        uri.map_err(|error| format!("{path}: {error}"))
+    }
+}
+
+impl Called {
+    /// Whether it is an answer of gRPC, whatever its status.
+    pub(super) fn is_grpc(&self) -> bool {
+        let kind = self.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        self.status == 200 && kind.starts_with("application/grpc")
+    }
+
+    /// The status, wherever it stands.
+    pub(super) fn grpc_status(&self) -> Option<Code> {
+        let trailers = self.trailers.iter().find_map(|trailers| trailers.get("grpc-status"));
+        let value = trailers.or_else(|| self.headers.get("grpc-status"))?;
+        Some(Code::from_bytes(value.as_bytes()))
+    }
+
+    /// Whether a status stands behind a body, as it does with every reply that has a message.
+    pub(super) fn has_trailers(&self) -> bool {
+        self.trailers.as_ref().is_some_and(|trailers| trailers.contains_key("grpc-status"))
+    }
+
+    /// The first message, without its frame.
+    pub(super) fn message(&self) -> Option<Bytes> {
+        let (frame, _) = self.body.split_first_chunk::<5>()?;
+        let length = usize::try_from(u32::from_be_bytes([frame[1], frame[2], frame[3], frame[4]])).ok()?;
+        let end = length.checked_add(5).filter(|end| *end <= self.body.len())?;
+        Some(self.body.slice(5..end))
+    }
+
+    /// What it is, for one line.
+    pub(super) fn described(&self) -> String {
+        let kind = self.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("no content type");
+        format!("HTTP {}, {kind}", self.status)
+    }
+}

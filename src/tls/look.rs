@@ -1,0 +1,170 @@
+//! A handshake that is only looked at: what a server offers and shows, whom it asks for, and whether it would be taken.
+//!
+//! Bytes in, bytes out, [`Seen`] at the end. A look goes on where a connection would stop, so that all can be told of a
+//! server that is not trusted; so it shows no certificate of ours, and there is no way to send anything over it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustls::client::ResolvesClientCert;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme};
+use x509_parser::prelude::{FromDer as _, X509Name};
+
+use super::{Servers, VERSIONS, provider, verifier};
+use crate::problem::Problem;
+
+/// A handshake that nothing follows.
+pub struct Look {
+    connection: ClientConnection,
+    notes: Arc<Notes>,
+}
+
+/// What was seen, up to where the handshake came.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    /// Such as `TLSv1.3`.
+    pub version: Option<String>,
+    /// Such as `TLS13_AES_256_GCM_SHA384`.
+    pub suite: Option<String>,
+    /// The protocol that the server chose of those offered.
+    pub alpn: Option<Vec<u8>>,
+    /// The server's own certificate first, DER.
+    pub chain: Vec<Vec<u8>>,
+    /// Whether a connection would take the server.
+    pub verdict: Option<Result<(), rustls::Error>>,
+    /// If the server asks for a certificate: the authorities that it names, which may be none.
+    pub asked: Option<Vec<String>>,
+}
+
+/// What rustls tells on the way.
+#[derive(Debug, Default)]
+struct Notes(Mutex<Seen>);
+
+impl Notes {
+    fn note(&self, change: impl FnOnce(&mut Seen)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl Look {
+    /// A look at the server of this name, and whether it is one of `servers`.
+    ///
+    /// # Errors
+    /// There is no trust at all.
+    pub fn new(name: ServerName<'static>, servers: &Servers, alpn: &[&[u8]]) -> Result<Self, Problem> {
+        let notes = Arc::new(Notes::default());
+        let judge = Looking { judge: verifier(servers)?, notes: notes.clone() };
+        let builder = ClientConfig::builder_with_provider(provider()).with_protocol_versions(VERSIONS);
+        let builder = builder.map_err(Problem::new)?.dangerous().with_custom_certificate_verifier(Arc::new(judge));
+        let mut config = builder.with_client_cert_resolver(Arc::new(Asked(notes.clone())));
+        config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
+        let connection = ClientConnection::new(Arc::new(config), name).map_err(Problem::new)?;
+        Ok(Self { connection, notes })
+    }
+
+    /// What is to be sent to the server now.
+    pub fn outgoing(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while self.connection.wants_write() {
+            if self.connection.write_tls(&mut bytes).is_err() {
+                break;
+            }
+        }
+        bytes
+    }
+
+    /// Takes what the server has sent.
+    ///
+    /// # Errors
+    /// Why the handshake is over before its end.
+    pub fn incoming(&mut self, mut bytes: &[u8]) -> Result<(), rustls::Error> {
+        while !bytes.is_empty() {
+            let read = self.connection.read_tls(&mut bytes);
+            read.map_err(|error| rustls::Error::General(error.to_string()))?;
+            self.connection.process_new_packets()?;
+        }
+        Ok(())
+    }
+
+    /// Whether the handshake has come to its end.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        !self.connection.is_handshaking()
+    }
+
+    /// What was seen until now.
+    #[must_use]
+    pub fn seen(&self) -> Seen {
+        let noted = self.notes.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let version = self.connection.protocol_version().and_then(|version| version.as_str());
+        Seen {
+            version: version.map(|version| version.replace('_', ".")),
+            suite: self.connection.negotiated_cipher_suite().map(|suite| format!("{:?}", suite.suite())),
+            alpn: self.connection.alpn_protocol().map(<[u8]>::to_vec),
+            ..noted
+        }
+    }
+}
+
+/// Notes what a connection's own verifier says, and goes on.
+#[derive(Debug)]
+struct Looking {
+    judge: Arc<dyn ServerCertVerifier>,
+    notes: Arc<Notes>,
+}
+
+impl ServerCertVerifier for Looking {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let verdict = self.judge.verify_server_cert(certificate, intermediates, name, ocsp, now);
+        let chain = std::iter::once(certificate).chain(intermediates).map(|one| one.to_vec()).collect();
+        self.notes.note(|seen| (seen.chain, seen.verdict) = (chain, Some(verdict.map(drop))));
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.judge.verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.judge.verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.judge.supported_verify_schemes()
+    }
+}
+
+/// Notes that the server asks for a certificate, and shows none.
+#[derive(Debug)]
+struct Asked(Arc<Notes>);
+
+impl ResolvesClientCert for Asked {
+    fn resolve(&self, authorities: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        let name = |der: &&[u8]| X509Name::from_der(der).map_or_else(|_| "?".to_owned(), |(_, name)| name.to_string());
+        self.0.note(|seen| seen.asked = Some(authorities.iter().map(name).collect()));
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,457 @@
+//! `towbar doctor --backend`: what it says of banks as they should be, and of everything that is usually wrong with them.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "support/folder.rs"]
+mod folder;
+#[path = "support/process.rs"]
+mod process;
+mod support;
+
+use std::io::Read as _;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::post;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response};
+use http_body_util::{BodyExt as _, Full};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair, date_time_ymd};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject as _};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
+use towbar::bank::SampleBank;
+use towbar::bank::certificates::Authority;
+use towbar::tls::{self, Identity};
+
+use folder::Folder;
+use process::Ended;
+use support::{Backend, server_tls};
+
+const OF_TLS: [&str; 6] = ["tls", "alpn", "certificate", "pins", "trust", "mtls"];
+const STEPS: [&str; 12] =
+    ["files", "resolve", "connect", "tls", "alpn", "certificate", "pins", "trust", "mtls", "http2", "grpc", "trailers"];
+const CERTIFICATE: &str = "certificate: CN=bank.test, issued by CN=the bank's, EC P-256, 1975-01-01 to 4096-01-01, names \
+                           bank.test, 127.0.0.1, cert-sha256:HASH";
+const MUTUAL: &[&str] = &["--cert", "client.pem", "--key", "client.key", "--ca", "ca.pem"];
+const SETTINGS: &str = "passed  http2: max_concurrent_streams 250, initial_window_size 1048576, max_frame_size 16384, \
+                        max_header_list_size 106496";
+const NO_TRAILERS: &str = "something in between drops them: pass TCP or TLS through there, or put Towbar beside the bank, \
+                           behind it, and call that over REST, which needs none";
+
+/// Our files, as an operator has them, and the authorities of both sides.
+struct Desk {
+    folder: Folder,
+    bank: Authority,
+    clients: Authority,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let (bank, clients) = (Authority::new("the bank's").unwrap(), Authority::new("the clients'").unwrap());
+        let folder = Folder::new();
+        let own = clients.issue("gateway.test").unwrap();
+        let foreign = Authority::new("strangers").unwrap();
+        folder.write_identity("client.pem", "client.key", &own).write("ca.pem", bank.pem());
+        folder.write_identity("foreign.pem", "foreign.key", &foreign.issue("stranger.test").unwrap());
+        folder.write("foreign-ca.pem", foreign.pem());
+        Self { folder, bank, clients }
+    }
+
+    /// A bank that asks for a certificate.
+    fn mutual(&self, service: Router) -> Backend {
+        Backend::start(service, Some(server_tls(&self.bank, &self.clients)))
+    }
+
+    fn run(&self, url: &str, more: &[&str]) -> (Option<i32>, Vec<String>) {
+        let Ended { code, stdout, stderr } =
+            self.folder.run(&[&["doctor", "--timeout", "2", "--backend", url][..], more].concat());
+        assert_eq!(stderr, "", "{url} {more:?}");
+        (code, stdout.lines().map(masked).collect())
+    }
+
+    /// The steps that the doctor takes, from the first that is named on; those before have passed.
+    fn assert(&self, to: SocketAddr, more: &[&str], code: i32, expected: &[&str]) {
+        let (ended, lines) = self.run(&format!("https://{to}"), more);
+        let first = expected[0].split(' ').find(|word| word.ends_with(':')).unwrap();
+        let start = lines.iter().position(|line| line.contains(&format!(" {first}"))).unwrap();
+        assert_eq!(lines[start..], *expected, "{more:?}");
+        for line in &lines[..start] {
+            assert!(line.starts_with("passed  ") || line.starts_with("skipped files"), "{more:?}: {line}");
+        }
+        let names: Vec<&str> = lines.iter().map(|line| line[8..].split(':').next().unwrap()).collect();
+        assert_eq!(names, STEPS, "{more:?}: every step has its line");
+        assert_eq!(ended, Some(code), "{more:?}");
+    }
+}
+
+/// What is another in every run.
+fn masked(line: &str) -> String {
+    let mut words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+    for at in 0..words.len() {
+        if let Some(rest) = words[at].strip_prefix("127.0.0.1:") {
+            let tail: String = rest.chars().skip_while(char::is_ascii_digit).collect();
+            words[at] = format!("ADDRESS{tail}");
+        }
+        if words[at].starts_with("ms") && at > 0 {
+            words[at - 1] = "N".to_owned();
+        }
+        if let Some((of, rest)) = words[at].clone().split_once("-sha256:")
+            && rest.len() >= 64
+        {
+            words[at] = format!("{of}-sha256:HASH{}", &rest[64..]);
+        }
+    }
+    words.join(" ")
+}
+
+fn skipped(names: &[&str], because: &str) -> Vec<String> {
+    names.iter().map(|name| format!("skipped {name}: {because}")).collect()
+}
+
+/// A line for the step that fails, and those that are skipped then.
+fn failed(line: &str) -> Vec<String> {
+    let name = line.split([' ', ':']).find(|word| STEPS.contains(word)).unwrap();
+    let rest = &STEPS[STEPS.iter().position(|step| *step == name).unwrap() + 1..];
+    std::iter::once(line.to_owned()).chain(skipped(rest, &format!("`{name}` failed"))).collect()
+}
+
+fn strs(lines: &[String]) -> Vec<&str> {
+    lines.iter().map(String::as_str).collect()
+}
+
+fn bank() -> Router {
+    SampleBank::new().routes().into_axum_router()
+}
+
+/// A server with `grpc.health.v1` only, which answers with this status, or with no trailers.
+fn health(status: u8, trailers: Option<&'static str>) -> Router {
+    let answer = move || async move {
+        let message = Full::new(Bytes::from(vec![0, 0, 0, 0, 2, 8, status]));
+        let mut behind = HeaderMap::new();
+        if let Some(trailers) = trailers {
+            behind.insert("grpc-status", HeaderValue::from_static(trailers));
+        }
+        let behind = Some(behind).filter(|behind| !behind.is_empty());
+        let body = axum::body::Body::new(message.with_trailers(async move { behind.map(Ok) }));
+        Response::builder().header("content-type", "application/grpc").body(body).unwrap()
+    };
+    Router::new().route("/grpc.health.v1.Health/Check", post(answer))
+}
+
+#[test]
+fn a_bank_as_it_should_be_passes_every_step() {
+    let desk = Desk::new();
+    let bank = desk.mutual(health(1, Some("0")));
+    // The document's sample, line by line.
+    let document = include_str!("../docs/doctor.md").split("<!-- a test runs this -->\n```text\n").nth(1).unwrap();
+    let sample: Vec<String> = document.split("```").next().unwrap().lines().map(masked).collect();
+    desk.assert(bank.address, MUTUAL, 0, &strs(&sample));
+    assert_eq!(sample[5..7], [format!("passed  {CERTIFICATE}"), "passed  pins: [spki-sha256:HASH]".to_owned()]);
+    assert_eq!(sample[9], SETTINGS);
+}
+
+#[test]
+fn the_sample_bank_has_neither_health_nor_reflection_and_is_well() {
+    let desk = Desk::new();
+    let bank = desk.mutual(bank());
+    desk.assert(
+        bank.address,
+        MUTUAL,
+        0,
+        &[
+            "passed  grpc: no grpc.health.v1.Health/Check and no reflection: UNIMPLEMENTED, which only gRPC answers",
+            "skipped trailers: every answer was one without a body, whose status stands in its headers",
+        ],
+    );
+}
+
+#[test]
+fn with_tls_1_2_too() {
+    let desk = Desk::new();
+    let bank = Backend::start(bank(), Some(tls_1_2(&desk)));
+    let tls = "passed  tls: TLSv1.2, TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384";
+    let (code, lines) = desk.run(&format!("https://{}", bank.address), MUTUAL);
+    assert_eq!((code, lines[3].as_str()), (Some(0), tls));
+    assert_eq!(lines[8], "passed  mtls: CN=gateway.test was shown and accepted");
+    // Here the handshake itself is refused, in TLS 1.3 what follows it.
+    let expected = failed(
+        "FAILED  mtls: the server does not go on without a certificate (alert CertificateRequired); it trusts CN=the \
+         clients'; give one with its key (`cert` and `key`)",
+    );
+    desk.assert(bank.address, &["--ca", "ca.pem"], 1, &strs(&expected));
+}
+
+fn tls_1_2(desk: &Desk) -> Arc<ServerConfig> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(desk.clients.pem().as_bytes()).unwrap()).unwrap();
+    let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build().unwrap();
+    let own = desk.bank.issue("bank.test").unwrap();
+    let certificate = CertificateDer::from_pem_slice(own.certificate_pem().as_bytes()).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(own.key_pem().as_bytes()).unwrap();
+    let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(&[&rustls::version::TLS12]);
+    let builder = builder.unwrap().with_client_cert_verifier(clients);
+    let mut config = builder.with_single_cert(vec![certificate], key).unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Arc::new(config)
+}
+
+#[test]
+fn what_is_wrong_with_certificates_is_said_with_what_to_change() {
+    let desk = Desk::new();
+    let bank = desk.mutual(bank());
+    let foreign = ["--cert", "foreign.pem", "--key", "foreign.key", "--ca", "ca.pem"];
+    for (more, line) in [
+        (
+            &["--ca", "foreign-ca.pem"][..],
+            "FAILED  trust: issued by CN=the bank's, whom foreign-ca.pem does not know; give the certificate of that \
+             authority (`ca`), or, if the server sends no intermediate ones, have its owner send them",
+        ),
+        (
+            &["--ca", "ca.pem", "--server-name", "other.test"],
+            "FAILED  trust: it is not for the name other.test; set the server's name (`server_name`) to one of its own: \
+             bank.test, 127.0.0.1",
+        ),
+        (
+            &["--ca", "ca.pem"],
+            "FAILED  mtls: the server does not go on without a certificate (alert CertificateRequired); it trusts CN=the \
+             clients'; give one with its key (`cert` and `key`)",
+        ),
+        (
+            &foreign,
+            "FAILED  mtls: the server refuses CN=stranger.test, issued by CN=strangers (alert UnknownCA); it trusts CN=the \
+             clients'; have its owner trust this one (spki-sha256:HASH), or show one that it trusts",
+        ),
+        (
+            &["--cert", "client.pem", "--key", "foreign.key"],
+            "FAILED  files: client.pem: the private key in foreign.key is not the one of this certificate; `towbar certs \
+             check FILE...` says what is in them",
+        ),
+        (
+            &["--ca", "none.pem"],
+            "FAILED  files: none.pem: No such file or directory (os error 2); `towbar certs check FILE...` says what is in them",
+        ),
+    ] {
+        desk.assert(bank.address, more, 1, &strs(&failed(line)));
+    }
+    // The same bank for whoever it does not ask.
+    let open = Backend::start(health(1, Some("0")), Some(tls::server(identity(&desk), None, &[b"h2"]).unwrap()));
+    let (code, lines) = desk.run(&format!("https://{}", open.address), MUTUAL);
+    assert_eq!(code, Some(0));
+    assert_eq!(lines[8], "noted   mtls: the server asks for no certificate; CN=gateway.test was not shown");
+}
+
+fn identity(desk: &Desk) -> Identity {
+    desk.bank.issue("bank.test").unwrap().identity()
+}
+
+/// A certificate as banks make it: self-signed, an authority's, with a common name and no other.
+fn own(first: i32, last: i32) -> Arc<ServerConfig> {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name.push(DnType::CommonName, "bank.example.com");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    (params.not_before, params.not_after) = (date_time_ymd(first, 1, 1), date_time_ymd(last, 1, 1));
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap().der().clone();
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    tls::server(Identity::new("own", vec![certificate], key), None, &[b"h2"]).unwrap()
+}
+
+#[test]
+fn the_line_with_the_pin_is_the_one_that_works_in_a_configuration() {
+    let desk = Desk::new();
+    let bank = Backend::start(health(1, Some("0")), Some(own(2020, 2120)));
+    let url = format!("https://{}", bank.address);
+    let (code, lines) = desk.run(&url, &[]);
+    let trust = &lines[7];
+    assert_eq!(code, Some(1));
+    assert!(
+        trust.starts_with(
+            "FAILED  trust: CaUsedAsEndEntity; the certificate is self-signed, is marked as an authority's"
+        ) && trust.ends_with("; the line is under `pins`, for when its owner confirms it"),
+        "{trust}"
+    );
+    let Ended { stdout, .. } = desk.folder.run(&["doctor", "--backend", &url]);
+    let line = stdout.lines().find_map(|line| line.strip_prefix("passed  pins: ")).unwrap();
+    let config =
+        format!("listen: 127.0.0.1:0\nschema: shop.proto\nupstream:\n  address: {url}\n  tls:\n    pins: {line}\n");
+    let shop = folder::get_with("get: \"/v1/orders/{id}\"");
+    desk.folder.write("towbar.yaml", config).write("shop.proto", shop);
+    let Ended { code, stdout, stderr } = desk.folder.run(&["doctor", "--config", "towbar.yaml"]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");
+    assert!(stdout.contains("\npassed  trust: by a pin\n"), "{stdout}");
+}
+
+#[test]
+fn what_is_over_is_over_pinned_or_not() {
+    let desk = Desk::new();
+    let bank = Backend::start(health(1, Some("0")), Some(own(2001, 2002)));
+    let expected = failed(
+        "FAILED  trust: it is not valid any more since 2002-01-01; its owner has to renew it: nothing on this side helps, \
+         pins neither",
+    );
+    desk.assert(bank.address, &[], 1, &strs(&expected));
+    let Ended { stdout, .. } = desk.folder.run(&["doctor", "--backend", &format!("https://{}", bank.address)]);
+    let pin = stdout.lines().find_map(|line| line.strip_prefix("passed  pins: [")).unwrap().trim_end_matches(']');
+    desk.assert(bank.address, &["--pin", pin], 1, &strs(&expected));
+}
+
+#[test]
+fn what_does_not_speak_http2_is_told_by_what_it_speaks() {
+    const OWNER: &str = "gRPC needs HTTP/2: have it switched on there, or name the port of gRPC";
+    let desk = Desk::new();
+    for (alpn, found) in [
+        (&[&b"http/1.1"[..]][..], "the server takes http/1.1 and not h2"),
+        (&[], "the server chooses no protocol (no ALPN), so not h2"),
+        (&[&b"acme-tls/1"[..]], "the server takes neither h2 nor http/1.1"),
+    ] {
+        let bank = Backend::start(bank(), Some(tls::server(identity(&desk), None, alpn).unwrap()));
+        let (code, lines) = desk.run(&format!("https://{}", bank.address), &["--ca", "ca.pem"]);
+        assert_eq!((code, &lines[4]), (Some(1), &format!("FAILED  alpn: {found}; {OWNER}")));
+        assert_eq!(lines[7], "passed  trust: by ca.pem");
+        assert_eq!(lines[8..], skipped(&STEPS[8..], "`alpn` failed"));
+    }
+}
+
+#[test]
+fn ports_that_are_none_of_the_bank_are_told_apart() {
+    let desk = Desk::new();
+    let (silent, plain) = (TcpListener::bind("127.0.0.1:0").unwrap(), Backend::start(bank(), None));
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let silent = silent.local_addr().map(|address| (silent, address)).unwrap();
+    for (url, line) in [
+        (
+            format!("https://{}", silent.1),
+            "FAILED  tls: no answer to our first message; this may be no port of TLS: ask its owner",
+        ),
+        (
+            format!("https://{}", plain.address),
+            "FAILED  tls: what answers there is not TLS; write `http://`, or name the port of TLS",
+        ),
+        (
+            format!("https://{closed}"),
+            "FAILED  connect: ADDRESS: Connection refused (os error 111); start the server there, correct the port, or ask \
+             who runs the firewall in between",
+        ),
+    ] {
+        let (code, lines) = desk.run(&url, &["--ca", "ca.pem"]);
+        let start = lines.iter().position(|line| line.starts_with("FAILED")).unwrap();
+        assert_eq!((code, &lines[start..]), (Some(1), &failed(line)[..]), "{url}");
+    }
+    // Names below `invalid` are never resolved (RFC 6761, section 6.4); the reason is the operating system's.
+    let (code, lines) = desk.run("https://bank.invalid", &["--ca", "ca.pem"]);
+    assert_eq!(code, Some(1));
+    assert!(lines[1].starts_with("FAILED  resolve: bank.invalid: "), "{}", lines[1]);
+    assert!(lines[1].ends_with("; correct the name, or ask who runs the DNS of this machine"), "{}", lines[1]);
+}
+
+#[test]
+fn without_tls_its_steps_are_skipped() {
+    let desk = Desk::new();
+    let bank = Backend::start(health(1, Some("0")), None);
+    let (code, lines) = desk.run(&format!("http://{}", bank.address), &[]);
+    let mut expected = skipped(&["files"], "an `http://` backend needs none");
+    expected.push("passed  resolve: 127.0.0.1 is 127.0.0.1".to_owned());
+    expected.push("passed  connect: ADDRESS in N ms".to_owned());
+    expected.extend(skipped(&OF_TLS, "an `http://` backend has no TLS"));
+    expected.push(SETTINGS.to_owned());
+    expected.push("passed  grpc: grpc.health.v1.Health/Check answers SERVING".to_owned());
+    expected.push("passed  trailers: grpc-status came behind the body".to_owned());
+    assert_eq!((code, lines), (Some(0), expected));
+    // A server of HTTP/1.1 on such a port.
+    let old = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = old.local_addr().unwrap();
+    let answering = std::thread::spawn(move || {
+        for _ in 0..2 {
+            let (mut stream, _) = old.accept().unwrap();
+            let _ = std::io::Write::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+            let _ = stream.shutdown(std::net::Shutdown::Write);
+            let _ = stream.read_to_end(&mut Vec::new());
+        }
+    });
+    let (code, lines) = desk.run(&format!("http://{address}"), &[]);
+    let line = "FAILED  http2: the server answers `HTTP/1.1 400 Bad Request`; gRPC needs HTTP/2: have it switched on there, \
+                or name the port of gRPC";
+    assert_eq!((code, &lines[9..]), (Some(1), &failed(line)[..]));
+    answering.join().unwrap();
+}
+
+#[test]
+fn lost_trailers_and_other_answers_are_told_apart() {
+    let desk = Desk::new();
+    let stripped = format!("FAILED  trailers: an answer without grpc-status; {NO_TRAILERS}");
+    let serving = "passed  grpc: grpc.health.v1.Health/Check answers SERVING";
+    for (service, code, expected) in [
+        (health(1, None), 1, vec![serving.to_owned(), stripped]),
+        (
+            health(2, Some("0")),
+            1,
+            failed("FAILED  grpc: grpc.health.v1.Health/Check answers that the bank is not serving; ask its owner"),
+        ),
+        (
+            health(1, Some("16")),
+            0,
+            vec![
+                "passed  grpc: grpc.health.v1.Health/Check answers Unauthenticated".to_owned(),
+                "passed  trailers: grpc-status came behind the body".to_owned(),
+            ],
+        ),
+        (
+            Router::new(),
+            1,
+            failed(
+                "FAILED  grpc: HTTP 404, no content type; this is no server of gRPC, or something in between does not pass \
+                 it: ask its owner",
+            ),
+        ),
+    ] {
+        let bank = desk.mutual(service);
+        desk.assert(bank.address, MUTUAL, code, &strs(&expected));
+    }
+}
+
+#[test]
+fn several_upstreams_of_a_configuration_are_tried_one_by_one() {
+    let desk = Desk::new();
+    let (well, ill) = (desk.mutual(health(1, Some("0"))), desk.mutual(health(1, None)));
+    let upstream = |name: &str, to: SocketAddr, rpcs: &str| {
+        format!(
+            "  {name}:\n    address: https://{to}\n    rpcs: {rpcs}\n    tls: {{cert: client.pem, key: client.key, ca: \
+             ca.pem}}\n"
+        )
+    };
+    let config = format!(
+        "schema: shop.proto\nupstreams:\n{}{}",
+        upstream("orders", well.address, "shop.v1.*"),
+        upstream("others", ill.address, "other.v1.*")
+    );
+    desk.folder.write("towbar.yaml", config).write("shop.proto", folder::get_with("get: \"/v1/orders/{id}\""));
+    let Ended { code, stdout, stderr } = desk.folder.run(&["doctor", "--config", "towbar.yaml"]);
+    assert_eq!((code, stderr.as_str()), (Some(1), ""));
+    let heads = [format!("orders: https://{}", well.address), format!("others: https://{}", ill.address)];
+    let found: Vec<&str> = stdout.lines().filter(|line| line.contains(": https://")).collect();
+    assert_eq!(found, heads);
+    assert_eq!(stdout.lines().filter(|line| line.starts_with("FAILED")).count(), 1, "{stdout}");
+}
+
+#[test]
+fn wrong_usage_is_no_finding() {
+    let desk = Desk::new();
+    let published = "spki-sha256:2ffbd9c83b07035ff7011334bb3495113ff05c6faca058471ab7d6d521310ecf";
+    for (arguments, told) in [
+        (&["--backend", "bank:1"][..], "--backend: expected http://HOST:PORT or https://HOST:PORT\n"),
+        (&["--backend", "https://bank", "--pin", published], "--pin: the private key of this one is published"),
+        (&["--backend", "http://bank", "--ca", "ca.pem"], "--backend: an `http://` backend has no TLS"),
+        (&["--config", "none.yaml"], "none.yaml: No such file or directory"),
+        (&[], "error: the following required arguments were not provided"),
+        (
+            &["--backend", "https://bank", "--pin", "x"],
+            "error: invalid value 'x' for '--pin <PIN>': expected `cert-sha256:`",
+        ),
+    ] {
+        let Ended { code, stdout, stderr } = desk.folder.run(&[&["doctor"][..], arguments].concat());
+        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{arguments:?}");
+        assert!(stderr.starts_with(told), "{arguments:?}: {stderr}");
+    }
+}
