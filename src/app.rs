@@ -34,6 +34,8 @@ pub struct App {
     /// What is to be checked again as time passes.
     certificates: Vec<Asked>,
     warnings: Vec<String>,
+    /// Where those who run it look.
+    admin: Option<String>,
 }
 
 /// How TLS is made with callers, and what it is made of.
@@ -98,8 +100,9 @@ impl App {
         }
         let names = config.upstreams.into_iter().map(|upstream| upstream.name).collect();
         let metadata = Metadata::new(config.metadata);
-        let gateway = Gateway::new(schema, routes, upstreams, metadata, config.proxy);
-        Ok(Self { listen, tls, gateway: Arc::new(gateway), names, certificates: Vec::new(), warnings: Vec::new() })
+        let gateway = Arc::new(Gateway::new(schema, routes, upstreams, metadata, config.proxy));
+        let (certificates, warnings, admin) = (Vec::new(), Vec::new(), config.admin);
+        Ok(Self { listen, tls, gateway, names, certificates, warnings, admin })
     }
 
     /// What is to be looked at soon, though it does not keep anything from starting.
@@ -178,6 +181,12 @@ impl App {
     #[must_use]
     pub fn listen_address(&self) -> &str {
         &self.listen.address
+    }
+
+    /// Where those who run it look, as configured.
+    #[must_use]
+    pub fn admin_address(&self) -> Option<&str> {
+        self.admin.as_deref()
     }
 
     /// The `.proto` files that were read, those that others import among them.

@@ -4,7 +4,7 @@
 //! above its own (`tests/layers.rs` holds them in place):
 //!
 //! ```text
-//! problem  protos  block  template  answer  compress  multipart   bytes, text, generated code
+//! problem  protos  block  template  answer  compress  multipart  metrics   bytes, text, counters, generated code
 //! json  wire                             the two notations
 //! schema                                 descriptors, compiled
 //! codec                                  JSON <-> wire
@@ -17,11 +17,12 @@
 //! proxy  explain                         the handler; a request taken apart and not sent
 //! config                                 the file
 //! app  bank                              all joined; the sample bank
-//! reload                                 all read anew while it serves
+//! reload  admin                          all read anew while it serves; the port of who runs it
 //! doctor                                 a connection tried, step by step
 //! cli                                    commands
 //! ```
 
+pub mod admin;
 pub mod answer;
 pub mod app;
 pub mod bank;
@@ -37,6 +38,7 @@ pub mod explain;
 pub mod json;
 pub mod listener;
 pub mod metadata;
+pub mod metrics;
 pub mod multipart;
 pub mod problem;
 pub mod protos;

@@ -123,6 +123,7 @@ fn help_lists_the_commands() {
         "  explain  Say what becomes of a request: its rule, its message, or its refusal; nothing is sent",
         "  curl     Print a curl line for a message: what `explain` says, the other way round",
         "  certs    Make certificates, and say what is wrong with those that there are",
+        "  doctor   Try a connection step by step, and say what is wrong and what to change",
         "  demo     Run a sample bank and the gateway in front of it, with throw-away certificates",
         "  help     Print this message or the help of the given subcommand(s)",
     ];

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 const ROWS: &[&[&str]] = &[
-    &["problem", "protos", "block", "template", "answer", "compress", "multipart"],
+    &["problem", "protos", "block", "template", "answer", "compress", "multipart", "metrics"],
     &["json", "wire"],
     &["schema"],
     &["codec"],
@@ -18,7 +18,7 @@ const ROWS: &[&[&str]] = &[
     &["proxy", "explain"],
     &["config"],
     &["app", "bank"],
-    &["reload"],
+    &["reload", "admin"],
     &["doctor"],
     &["cli"],
 ];
@@ -42,6 +42,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("axum", &["bank"]),
     ("tower_http", &["proxy"]),
     ("flate2", &["compress"]),
+    ("prometheus_client", &["metrics"]),
     (
         "tokio",
         &["upstream", "listener", "telemetry", "reflection", "stream", "proxy", "cli", "bank", "reload", "doctor"],

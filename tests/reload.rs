@@ -149,6 +149,42 @@ fn what_is_broken_changes_nothing_and_is_told() {
 }
 
 #[test]
+fn a_refused_reload_stands_in_the_metrics_until_one_is_taken_over() {
+    let folder = shop("reload: {interval: 100ms}\nadmin: 127.0.0.1:0\n");
+    let mut gateway = folder.start(&SERVE);
+    let admin = gateway.process.read_until("metrics on http://");
+    let admin: SocketAddr = admin.strip_suffix("/metrics").unwrap().parse().unwrap();
+    let told = || {
+        let answer = http::get(admin, "/metrics");
+        let text = answer.body;
+        let names = [
+            "towbar_reloads_total{result=\"done\"} ",
+            "towbar_reloads_total{result=\"refused\"} ",
+            "towbar_reload_is_current ",
+        ];
+        names.map(|name| text.lines().find_map(|line| line.strip_prefix(name)).unwrap().to_owned())
+    };
+    assert_eq!(told(), ["0", "0", "1"]);
+    folder.write("shop/orders.proto", "no proto");
+    wait_until("the refusal is counted", || told() == ["0", "1", "0"]);
+    folder.write("shop/orders.proto", get_with(r#"get: "/v2/{id}""#));
+    wait_until("the mended file is counted", || told() == ["1", "1", "1"]);
+
+    let page = http::get(admin, "/metrics");
+    let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    assert_eq!((page.status, page.header("content-type")), (200, Some(media_type)));
+    for (method, target, status, body) in [
+        ("POST", "/metrics", 405, "only GET is answered here\n"),
+        ("GET", "/v2/7", 404, "the page of this port is /metrics\n"),
+    ] {
+        let answer = http::send(admin, method, target, &[], None);
+        assert_eq!((answer.status, answer.body.as_str()), (status, body), "{method} {target}");
+    }
+    // Callers do not see it.
+    assert_eq!(status(&gateway, "/metrics"), 404);
+}
+
+#[test]
 fn sighup_reads_all_anew_and_nothing_else_does_without_watch() {
     let folder = shop("reload: {watch: false, interval: 10ms}\n");
     let gateway = folder.start(&SERVE);

@@ -224,6 +224,14 @@ fn a_port_that_cannot_be_had_says_what_to_do() {
         let expected = format!("{address}: cannot listen there: {reason}; choose another address with `--listen ADDR`");
         assert_eq!(folder.refusal(&arguments), [expected]);
     }
+    folder.write("towbar.yaml", format!("listen: {taken}\nschema: orders.proto\nupstream: {NOBODY}\nadmin: {taken}\n"));
+    let expected = ["`--listen ADDR`", "`admin.address`"].map(|key| {
+        let how = if key.starts_with("`-") { "with" } else { "as" };
+        format!(
+            "{taken}: cannot listen there: Address already in use (os error 98); choose another address {how} {key}"
+        )
+    });
+    assert_eq!(folder.refusal(&["serve", "--config", "towbar.yaml"]), expected);
 }
 
 #[test]

@@ -1,12 +1,16 @@
 //! `towbar serve` and `towbar check`: the same start, with and without serving.
 
 use std::io::IsTerminal as _;
+use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tracing_subscriber::EnvFilter;
 
 use super::{Outcome, Settings};
+use crate::admin::Admin;
+use crate::app::{App, Bound};
+use crate::metrics::Metrics;
 use crate::problem::Problem;
 use crate::reload::{Reloading, Source, Start};
 
@@ -19,14 +23,32 @@ pub(super) fn serve(settings: &Settings) -> Outcome {
         let live = app?;
         live.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
         live.repeated().iter().for_each(|line| tracing::info!("{line}"));
-        let bound = live.bind().await.map_err(|problem| vec![problem])?;
+        let (bound, admin) = bind(&live).await?;
         println!("{}", bound.summary);
-        let reloading = Reloading::new(source, live, watched, bound.handover());
+        let metrics = Arc::new(Metrics::new());
+        let reloading = Reloading::new(source, live, watched, bound.handover(), metrics.clone());
+        if let Some(admin) = admin {
+            println!("metrics on http://{}/metrics", admin.address);
+            tokio::spawn(admin.serve(metrics));
+        }
         tokio::select! {
             served = bound.serve(stop) => served.map_err(|problem| vec![problem]),
             () = reloading.run(asked) => Ok(()),
         }
     })
+}
+
+/// Takes every port, or says which cannot be had.
+async fn bind(app: &App) -> Result<(Bound, Option<Admin>), Vec<Problem>> {
+    let bound = app.bind().await;
+    let admin = match app.admin_address() {
+        Some(address) => Admin::bind(address).await.map(Some),
+        None => Ok(None),
+    };
+    match (bound, admin) {
+        (Ok(bound), Ok(admin)) => Ok((bound, admin)),
+        (bound, admin) => Err(bound.err().into_iter().chain(admin.err()).collect()),
+    }
 }
 
 pub(super) fn check(settings: &Settings) -> Outcome {

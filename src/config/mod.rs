@@ -6,6 +6,7 @@
 //! the rules beside it. A part owns its `Config`; this module
 //! fills it, and nothing below knows that there is a file.
 
+mod admin;
 mod caller;
 mod exceptions;
 mod json;
@@ -59,6 +60,7 @@ const KEYS: &[&str] = &[
     "status_headers",
     "rpcs",
     "reload",
+    "admin",
 ];
 const REQUEST_KEYS: &[&str] = &[
     "body_limit",
@@ -111,6 +113,8 @@ pub struct Config {
     pub rule_files: Vec<PathBuf>,
     /// How changes of files are noticed.
     pub reload: Reload,
+    /// `host:port` where those who run it look, if there is one.
+    pub admin: Option<String>,
     /// Whether the schema has these rpcs is found out later, and told with their `place`.
     pub rpcs: Vec<RpcOptions>,
 }
@@ -235,6 +239,7 @@ impl<'a> Source<'a> {
             rpcs: self.rpcs(json, limits),
             rule_files,
             reload: self.reload(),
+            admin: self.admin(),
         }
     }
 

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 use crate::app::{App, Handover};
 use crate::config::{self, Overrides};
+use crate::metrics::Metrics;
 use crate::problem::Problem;
 use crate::route::{BodyRule, Route};
 use files::Files;
@@ -60,6 +61,7 @@ pub struct Reloading {
     handover: Arc<Handover>,
     live: App,
     watched: Watched,
+    metrics: Arc<Metrics>,
 }
 
 impl Source {
@@ -88,8 +90,8 @@ impl Source {
 impl Reloading {
     /// Follows the changes since `start`, which is served through `handover`.
     #[must_use]
-    pub fn new(source: Source, live: App, watched: Watched, handover: Arc<Handover>) -> Self {
-        Self { source, handover, live, watched }
+    pub fn new(source: Source, live: App, watched: Watched, handover: Arc<Handover>, metrics: Arc<Metrics>) -> Self {
+        Self { source, handover, live, watched, metrics }
     }
 
     /// Reads everything anew whenever something comes through `asked`, and when a file changes. Never ends.
@@ -156,6 +158,7 @@ impl Reloading {
                 app.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
                 app.repeated().iter().for_each(|line| tracing::info!("{line}"));
                 self.handover.put(app.recipe());
+                self.metrics.reloaded(true);
                 tell(&self.live, &app);
                 self.live = app;
             }
@@ -163,6 +166,7 @@ impl Reloading {
                 let told: BTreeSet<String> = problems.iter().map(Problem::to_string).collect();
                 told.iter().for_each(|problem| tracing::error!("reload: {problem}"));
                 let things = if told.len() == 1 { "problem" } else { "problems" };
+                self.metrics.reloaded(false);
                 tracing::error!("reload refused: {} {things}, nothing was changed", told.len());
                 // What is imported is known of what serves only, and a fault may be in there.
                 let imported = self.live.proto_files().iter().filter(|file| !watched.paths.contains(file)).cloned();
@@ -184,6 +188,11 @@ fn tell(old: &App, new: &App) {
     if old.listen_address() != new.listen_address() {
         let (held, wanted) = (old.listen_address(), new.listen_address());
         tracing::warn!("listen.address is {wanted} now, which takes a restart: still listening on {held}");
+    }
+    if old.admin_address() != new.admin_address() {
+        let held = old.admin_address().map_or("nowhere".to_owned(), |address| format!("on {address}"));
+        let wanted = new.admin_address().unwrap_or("nowhere");
+        tracing::warn!("admin.address is {wanted} now, which takes a restart: still listening {held}");
     }
     let (routes, noun) = (new.routes().all().len(), if new.routes().all().len() == 1 { "route" } else { "routes" });
     tracing::info!("reloaded: serving {routes} {noun}");

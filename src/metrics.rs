@@ -1,0 +1,107 @@
+//! What is counted, as the text that Prometheus reads.
+
+use std::sync::atomic::AtomicU64;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+
+/// The media type of [`Metrics::text`].
+pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Everything that is counted, since the process began.
+pub struct Metrics {
+    registry: Registry,
+    reloads: Family<[(&'static str, &'static str); 1], Counter>,
+    is_current: Gauge,
+    taken_over: Gauge<f64, AtomicU64>,
+}
+
+impl Metrics {
+    /// Everything zero, and what is served now taken over now.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("towbar");
+        let (reloads, is_current, taken_over) = (Family::default(), Gauge::default(), Gauge::default());
+        registry.register("reloads", "Times that everything was read anew, by what came of it", reloads.clone());
+        let help = "1 while what was read last is served, 0 while it was refused";
+        registry.register("reload_is_current", help, is_current.clone());
+        let help = "When what is served was taken over, as seconds since 1970";
+        registry.register_with_unit("taken_over_timestamp", help, Unit::Seconds, taken_over.clone());
+        let metrics = Self { registry, reloads, is_current, taken_over };
+        // A counter that is not there until it counts cannot be alerted on.
+        for result in [DONE, REFUSED] {
+            drop(metrics.reloads.get_or_create(&[result]));
+        }
+        metrics.takes_over();
+        metrics
+    }
+
+    /// Counts a reload, which was taken over or refused.
+    pub fn reloaded(&self, is_done: bool) {
+        self.reloads.get_or_create(&[if is_done { DONE } else { REFUSED }]).inc();
+        if is_done {
+            self.takes_over();
+        } else {
+            self.is_current.set(0);
+        }
+    }
+
+    fn takes_over(&self) {
+        self.is_current.set(1);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.taken_over.set(now.as_secs_f64());
+    }
+
+    /// All of it, as OpenMetrics 1.0 has it.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        encode(&mut text, &self.registry).expect("a String takes every text");
+        text
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+const DONE: (&str, &str) = ("result", "done");
+const REFUSED: (&str, &str) = ("result", "refused");
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_reload_is_told_until_one_is_taken_over() {
+        let metrics = Metrics::new();
+        let shown = |name: &str| {
+            let text = metrics.text();
+            let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            line.trim().to_owned()
+        };
+        let all = || {
+            [
+                "towbar_reloads_total{result=\"done\"}",
+                "towbar_reloads_total{result=\"refused\"}",
+                "towbar_reload_is_current ",
+            ]
+            .map(shown)
+        };
+        assert_eq!(all(), ["0", "0", "1"]);
+        metrics.reloaded(false);
+        assert_eq!(all(), ["0", "1", "0"]);
+        metrics.reloaded(false);
+        metrics.reloaded(true);
+        assert_eq!(all(), ["1", "2", "1"]);
+        assert!(shown("towbar_taken_over_timestamp_seconds ").parse::<f64>().unwrap() > 1.7e9);
+        assert!(metrics.text().ends_with("# EOF\n"));
+    }
+}
