@@ -63,8 +63,9 @@ impl App {
     pub async fn new(config: Config, mut problems: Vec<Problem>) -> Result<Self, Vec<Problem>> {
         let upstreams = upstreams(&config, &mut problems);
         let certificates = certificates(&config);
-        let (wrong, warnings) = check_certificates(&certificates, SystemTime::now());
+        let (wrong, mut warnings) = check_certificates(&certificates, SystemTime::now());
         problems.extend(wrong);
+        warnings.extend(passwords(&config));
         let schema = schema(&config, &upstreams).await;
         let app = Self::join(config, schema, upstreams, problems)?;
         Ok(Self { certificates, warnings, ..app })
@@ -305,6 +306,14 @@ fn certificates(config: &Config) -> Vec<Asked> {
         asked.extend(upstream.tls.ca.as_ref().and_then(bundle));
     }
     asked.into_iter().map(|(usage, files)| Asked { files, usage: Some(usage), ..Asked::default() }).collect()
+}
+
+/// The warnings of the proxies' passwords, each once.
+fn passwords(config: &Config) -> Vec<String> {
+    let several = config.upstreams.iter().map(|upstream| &upstream.config);
+    let proxies = config.upstream.iter().chain(several).filter_map(|upstream| upstream.proxy.as_ref());
+    let warnings: BTreeSet<String> = proxies.filter_map(|proxy| proxy.warning()).collect();
+    warnings.into_iter().collect()
 }
 
 /// The rules of `towbar certs check`: errors, and warnings.

@@ -12,7 +12,9 @@ mod forward;
 mod process;
 mod support;
 
+use std::fs;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
@@ -41,6 +43,9 @@ const TRANSFER: &str = concat!(
     r#"{"transferId":"t:1","transactionAmount":{"currency":"EUR","value":"10.00"},"#,
     r#""source":{"swift":{"bic":"IRONUSCA000","account":"iban:3814827"}}}"#
 );
+
+/// Another password than the proxy's.
+const WRONG: &str = "wr0ng";
 
 /// `edwina:s3cret`, as it is sent.
 const SENT: &str = "Basic ZWR3aW5hOnMzY3JldA==";
@@ -155,7 +160,7 @@ fn refused(bank: &str, proxy: &str) -> String {
         "reflection of http://{bank}: no answer: the backend cannot be reached: {bank} through the proxy {place}: "
     );
     let [line] = &refused[..] else { panic!("{refused:?}") };
-    assert!(!line.contains(PASSWORD) && !line.contains("other:") && !line.contains(SENT), "{line}");
+    assert!(!line.contains(PASSWORD) && !line.contains(WRONG) && !line.contains(SENT), "{line}");
     line.strip_prefix(&start).unwrap_or_else(|| panic!("{line} does not start with {start}")).to_owned()
 }
 
@@ -186,7 +191,7 @@ fn what_real_proxies_refuse_is_said_with_what_to_do() {
             (&bank, format!("http://{}", asking.address), format!("407: {none}{squids}")),
             (
                 &bank,
-                format!("http://{USER}:other@{}", asking.address),
+                format!("http://{USER}:{WRONG}@{}", asking.address),
                 said(
                     &format!("401: {wrong}Unauthorized"),
                     &format!("407: {wrong}Proxy Authentication Required{squids}"),
@@ -211,6 +216,40 @@ fn what_real_proxies_refuse_is_said_with_what_to_do() {
     }
 }
 
+/// What every other answer does to a call: `upstream::tunnel` has more of them.
+#[test]
+fn a_proxy_that_opens_no_tunnel_is_told_by_what_it_said() {
+    let long = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(16 << 10));
+    for (act, message) in [
+        (
+            Act::Say("HTTP/1.1 407 Who?\r\n\r\n"),
+            "407: the proxy asks for credentials (no scheme named), and there are none: set `username` and \
+             `password_file` under `proxy`; it says: Who?",
+        ),
+        (
+            Act::Say("HTTP/1.1 403 No\r\n\r\n"),
+            "403: the rules of the proxy do not allow bank.test:9000: have it allow CONNECT to this host and port; it \
+             says: No",
+        ),
+        (
+            Act::Say("HTTP/1.1 502 Bad Gateway\r\n\r\n"),
+            "502: the proxy could not reach bank.test:9000: see whether the name is known and the port open from where \
+             it is; it says: Bad Gateway",
+        ),
+        (
+            Act::Say("HTTP/1.1 200 OK\r\nVia: x\r\n"),
+            "the proxy closed the connection after 25 bytes of its answer to CONNECT",
+        ),
+        (Act::Say(""), "the proxy closed the connection without an answer to CONNECT; is it an HTTP proxy?"),
+        (Act::Say(long.leak()), "the head of the proxy's answer to CONNECT is longer than 16 KiB"),
+        // Until the time of a connection is over.
+        (Act::Stall("HTTP/1.1 200 OK\r\n"), "the proxy did not answer to CONNECT in time: 17 bytes of an answer came"),
+    ] {
+        let proxy = Own::start(act.clone());
+        assert_eq!(refused("bank.test:9000", &format!("http://{}", proxy.address)), message, "{act:?}");
+    }
+}
+
 #[test]
 fn reflection_goes_through_the_proxy_too() {
     for program in PROGRAMS {
@@ -221,7 +260,7 @@ fn reflection_goes_through_the_proxy_too() {
         let Some(proxy) = Forward::start(program, Rules { asks: true, port: bank.address.port() }) else { continue };
         let folder = Folder::new();
         let host = if program == Program::Squid { "bank.test" } else { "127.0.0.1" };
-        folder.write("password", PASSWORD).write(
+        folder.write_key("password", PASSWORD).write(
             "towbar.yaml",
             format!(
                 "listen: 127.0.0.1:0\nschema: {{reflection: true}}\nexpose: io.token.proto.bankapi.HealthCheckService\n\
@@ -241,6 +280,10 @@ fn reflection_goes_through_the_proxy_too() {
         assert_eq!((ended.code, ended.stderr.contains(PASSWORD)), (Some(0), false), "{program:?}");
         let checked = folder.run(&["check", "--config", "towbar.yaml"]);
         assert_eq!((checked.stdout, checked.stderr), (format!("calling {place}\nall is well\n"), String::new()));
+        fs::set_permissions(folder.path("password"), fs::Permissions::from_mode(0o640)).unwrap();
+        let checked = folder.run(&["check", "--config", "towbar.yaml"]);
+        let warning = "warning: password: others than its owner may read this password: `chmod 600` it\n";
+        assert_eq!((checked.code, checked.stderr.as_str()), (Some(0), warning));
     }
 }
 
@@ -350,7 +393,6 @@ fn what_no_proxy_names_and_this_machine_are_called_directly() {
     assert_eq!(proxy.asked(), Vec::<String>::new());
     // `none` in the file.
     let folder = Folder::new();
-    folder.write("towbar.yaml", format!("schema: {PROTO}\nupstream: {{address: 'https://bank.test', proxy: none}}\n"));
     for (lines, printed) in
         [("proxy: none", ""), ("deadline: 5s", "calling https://bank.test:443 through the proxy P (https_proxy)\n")]
     {
@@ -406,7 +448,7 @@ fn the_log_says_why_and_a_new_password_is_taken_over() {
     let bank = Backend::start(sample_bank(), None);
     let proxy = Own::start(Act::Known(SENT, bank.address));
     let folder = Folder::new();
-    folder.write("password", "other\n").write(
+    folder.write_key("password", format!("{WRONG}\n")).write(
         "towbar.yaml",
         format!(
             "listen: 127.0.0.1:0\nschema: {PROTO}\nreload: {{interval: 20ms}}\nstatus_headers: {{status: token-grpc-status}}\n\
@@ -419,7 +461,7 @@ fn the_log_says_why_and_a_new_password_is_taken_over() {
     for _ in 0..3 {
         assert_unreachable(&http::get(gateway.address, TARGET), &[proxy.address, bank.address], "another password");
     }
-    folder.write("password", format!("{PASSWORD}\n"));
+    folder.write_key("password", format!("{PASSWORD}\n"));
     let answer = get_until(gateway.address, |answer| answer.status == 200);
     assert_eq!(answer.body, SERVING);
     let ended = gateway.stop();
@@ -429,5 +471,5 @@ fn the_log_says_why_and_a_new_password_is_taken_over() {
         proxy.address
     );
     assert!(ended.stderr.contains(&expected), "{}", ended.stderr);
-    assert!(!ended.stderr.contains(PASSWORD) && !ended.stderr.contains("other"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains(PASSWORD) && !ended.stderr.contains(WRONG), "{}", ended.stderr);
 }

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::fs;
 use std::net::Ipv6Addr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -150,6 +151,14 @@ impl ProxyConfig {
             Login::File { password_file, .. } => Some(password_file),
             Login::None | Login::Given(_) => None,
         }
+    }
+
+    /// What is to be looked at, though it does not keep anything from starting.
+    #[must_use]
+    pub fn warning(&self) -> Option<String> {
+        let file = self.password_file()?;
+        let is_open = fs::metadata(file).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0);
+        is_open.then(|| format!("{}: others than its owner may read this password: `chmod 600` it", file.display()))
     }
 }
 

@@ -198,6 +198,8 @@ pub enum Act {
     Known(&'static str, SocketAddr),
     /// Says this and closes.
     Say(&'static str),
+    /// Says this and nothing more.
+    Stall(&'static str),
 }
 
 impl Own {
@@ -246,6 +248,11 @@ fn serve(mut client: TcpStream, act: &Act, told: &Mutex<Vec<String>>) -> Option<
     let opened = "HTTP/1.1 200 Connection established\r\nVia: 1.1 own\r\n\r\n";
     let mut bank = match act {
         Act::Say(text) => return client.write_all(text.as_bytes()).ok(),
+        Act::Stall(text) => {
+            client.write_all(text.as_bytes()).ok()?;
+            // Until the other side gives up.
+            return client.read_exact(&mut [0]).ok();
+        }
         Act::Known(login, _) if !head.contains(&format!("\r\nProxy-Authorization: {login}\r\n")) => {
             return client.write_all(b"HTTP/1.1 407 Who?\r\nProxy-Authenticate: Basic realm=own\r\n\r\n").ok();
         }
