@@ -18,6 +18,7 @@ use crate::proxy::{self, Door, Gateway};
 use crate::reflection;
 use crate::route::{Route, Routes};
 use crate::schema::{Schema, Source};
+use crate::template::Template;
 use crate::tls::{self, Clients, Identity, IdentityFiles, Trust};
 use crate::upstream::Upstream;
 
@@ -334,6 +335,16 @@ fn check_certificates(certificates: &[Asked], now: SystemTime) -> (Vec<Problem>,
 
 fn with_routes(schema: Schema, config: &Config) -> Result<(Schema, Routes), Vec<Problem>> {
     let routes = Routes::build(&schema, &config.rpcs, &config.routes)?;
+    if let Some(probe) = &config.proxy.probe {
+        // A route's template has been parsed before.
+        let clashes =
+            |route: &&Arc<Route>| Template::parse(&route.template).is_ok_and(|template| probe.clashes(&template));
+        if let Some(route) = routes.all().iter().find(clashes) {
+            let Route { rpc, template, .. } = &**route;
+            let message = format!("`{}` is a path of {rpc} too (`{template}`): choose another", probe.path());
+            return Err(vec![Problem::at("probe", message)]);
+        }
+    }
     Ok((schema, routes))
 }
 

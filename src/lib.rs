@@ -11,7 +11,7 @@
 //! route                                  method, path, query -> message
 //! tls  metadata                          parts
 //! upstream  listener  certs              the two ends; certificates as files
-//! telemetry                              what is told of a call
+//! telemetry  probe                       what is told of a call; what a request was when it arrived
 //! error  reflection                      every refusal -> status and body; descriptors from a server
 //! stream                                 calls of several messages
 //! proxy  explain                         the handler; a request taken apart and not sent
@@ -40,6 +40,7 @@ pub mod listener;
 pub mod metadata;
 pub mod metrics;
 pub mod multipart;
+pub mod probe;
 pub mod problem;
 pub mod protos;
 pub mod proxy;

@@ -3,6 +3,8 @@
 
 #[path = "support/folder.rs"]
 mod folder;
+#[path = "support/masked.rs"]
+mod masked;
 #[path = "support/process.rs"]
 mod process;
 mod support;
@@ -25,6 +27,7 @@ use towbar::bank::certificates::Authority;
 use towbar::tls::{self, Identity};
 
 use folder::Folder;
+use masked::{masked, sample};
 use process::Ended;
 use support::{Backend, server_tls};
 
@@ -85,26 +88,6 @@ impl Desk {
     }
 }
 
-/// What is another in every run.
-fn masked(line: &str) -> String {
-    let mut words: Vec<String> = line.split(' ').map(str::to_owned).collect();
-    for at in 0..words.len() {
-        if let Some(rest) = words[at].strip_prefix("127.0.0.1:") {
-            let tail: String = rest.chars().skip_while(char::is_ascii_digit).collect();
-            words[at] = format!("ADDRESS{tail}");
-        }
-        if words[at].starts_with("ms") && at > 0 {
-            words[at - 1] = "N".to_owned();
-        }
-        if let Some((of, rest)) = words[at].clone().split_once("-sha256:")
-            && rest.len() >= 64
-        {
-            words[at] = format!("{of}-sha256:HASH{}", &rest[64..]);
-        }
-    }
-    words.join(" ")
-}
-
 fn skipped(names: &[&str], because: &str) -> Vec<String> {
     names.iter().map(|name| format!("skipped {name}: {because}")).collect()
 }
@@ -143,9 +126,8 @@ fn health(status: u8, trailers: Option<&'static str>) -> Router {
 fn a_bank_as_it_should_be_passes_every_step() {
     let desk = Desk::new();
     let bank = desk.mutual(health(1, Some("0")));
-    // The document's sample, line by line.
-    let document = include_str!("../docs/doctor.md").split("<!-- a test runs this -->\n```text\n").nth(1).unwrap();
-    let sample: Vec<String> = document.split("```").next().unwrap().lines().map(masked).collect();
+    // The document's, line by line.
+    let sample = sample(1);
     desk.assert(bank.address, MUTUAL, 0, &strs(&sample));
     assert_eq!(sample[5..7], [format!("passed  {CERTIFICATE}"), "passed  pins: [spki-sha256:HASH]".to_owned()]);
     assert_eq!(sample[9], SETTINGS);
@@ -442,7 +424,7 @@ fn wrong_usage_is_no_finding() {
     for (arguments, told) in [
         (&["--backend", "bank:1"][..], "--backend: expected http://HOST:PORT or https://HOST:PORT\n"),
         (&["--backend", "https://bank", "--pin", published], "--pin: the private key of this one is published"),
-        (&["--backend", "http://bank", "--ca", "ca.pem"], "--backend: an `http://` backend has no TLS"),
+        (&["--backend", "http://bank", "--ca", "ca.pem"], "--backend: `http://` has no TLS; write `https://`"),
         (&["--config", "none.yaml"], "none.yaml: No such file or directory"),
         (&[], "error: the following required arguments were not provided"),
         (

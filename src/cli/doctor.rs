@@ -8,7 +8,8 @@ use clap::Args;
 
 use super::{REFUSED, serve, tell};
 use crate::config::{self, Overrides};
-use crate::doctor::{self, Backend, Report, Step};
+use crate::doctor::{self, Backend, Public, Report, Step};
+use crate::probe::Probe;
 use crate::problem::Problem;
 use crate::tls::{IdentityFiles, Pin};
 use crate::upstream::{self, Address, TlsFiles};
@@ -19,8 +20,14 @@ const FAILED: u8 = 1;
 #[derive(Debug, Args)]
 pub(super) struct Asked {
     /// The backend as the gateway would call it, http://HOST:PORT or https://HOST:PORT
-    #[arg(long, value_name = "URL", required_unless_present = "config", conflicts_with = "config")]
+    #[arg(long, value_name = "URL", required_unless_present_any = ["config", "url"], conflicts_with = "config")]
     backend: Option<String>,
+    /// A gateway as its callers see it, through what stands in between: https://HOST[:PORT][/PATH]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["backend", "config"])]
+    url: Option<String>,
+    /// The path of the gateway's probe, as its configuration has it (`probe`)
+    #[arg(long, value_name = "PATH", requires = "url", default_value = "/towbar-probe")]
+    probe: Probe,
     /// The upstreams of a configuration file (YAML), with its certificates
     #[arg(long, value_name = "FILE", conflicts_with_all = ["cert", "key", "ca", "pin", "server_name"])]
     config: Option<PathBuf>,
@@ -46,7 +53,8 @@ pub(super) struct Asked {
 
 /// Tells each step as it ends. The exit code is 0 only if none failed.
 pub(super) fn run(asked: Asked) -> ExitCode {
-    match backends(asked).and_then(|backends| serve::runtime().map(|runtime| runtime.block_on(tried(&backends)))) {
+    let all = if asked.url.is_some() { public(asked).map(|one| vec![(None, one)]) } else { backends(asked) };
+    match all.and_then(|all| serve::runtime().map(|runtime| runtime.block_on(tried(&all)))) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(FAILED),
         Err(problems) => {
@@ -56,46 +64,70 @@ pub(super) fn run(asked: Asked) -> ExitCode {
     }
 }
 
-async fn tried(backends: &[(Option<String>, Backend)]) -> bool {
+async fn tried(all: &[(Option<String>, Whom)]) -> bool {
     let mut is_well = true;
-    for (name, backend) in backends {
-        if let Some(name) = name {
+    for (name, whom) in all {
+        if let (Some(name), Whom::Backend(backend)) = (name, whom) {
             println!("{name}: {}", backend.address);
         }
         let mut tell = |step: &Step| println!("{step}");
         let mut report = Report::new(&mut tell);
-        doctor::backend(backend, &mut report).await;
+        match whom {
+            Whom::Backend(backend) => doctor::backend(backend, &mut report).await,
+            Whom::Public(public) => doctor::url(public, &mut report).await,
+        }
         is_well &= report.is_well();
     }
     is_well
 }
 
+/// Whom to try.
+enum Whom {
+    Backend(Backend),
+    Public(Public),
+}
+
+fn public(asked: Asked) -> Result<Whom, Vec<Problem>> {
+    let patience = Duration::from_secs(asked.timeout);
+    let probe = asked.probe.path().to_owned();
+    let found = doctor::public_url(asked.url.as_deref().unwrap_or_default());
+    let (address, base) = found.map_err(|error| vec![Problem::at("--url", error)])?;
+    let tls = files(asked, "--url", address.tls)?;
+    Ok(Whom::Public(Public { address, base, probe, tls, patience }))
+}
+
 /// Whom to try, with names if there are several.
-fn backends(asked: Asked) -> Result<Vec<(Option<String>, Backend)>, Vec<Problem>> {
+fn backends(asked: Asked) -> Result<Vec<(Option<String>, Whom)>, Vec<Problem>> {
     let patience = Duration::from_secs(asked.timeout);
     if let Some(file) = &asked.config {
         let (config, problems) = config::load(Some(file), &Overrides::default());
         if !problems.is_empty() {
             return Err(problems);
         }
-        let of = |upstream: upstream::Config| Backend { address: upstream.address, tls: upstream.tls, patience };
+        let of = |upstream: upstream::Config| {
+            Whom::Backend(Backend { address: upstream.address, tls: upstream.tls, patience })
+        };
         let only = config.upstream.map(|upstream| (None, of(upstream)));
         let several = config.upstreams.into_iter().map(|upstream| (Some(upstream.name), of(upstream.config)));
         return Ok(only.into_iter().chain(several).collect());
     }
-    let address = asked.backend.unwrap_or_default().parse::<Address>();
+    let address = asked.backend.as_deref().unwrap_or_default().parse::<Address>();
     let address = address.map_err(|error| vec![Problem::at("--backend", error)])?;
+    let tls = files(asked, "--backend", address.tls)?;
+    Ok(vec![(None, Whom::Backend(Backend { address, tls, patience }))])
+}
+
+/// What TLS is made with, for `flag`.
+fn files(asked: Asked, flag: &str, is_tls: bool) -> Result<TlsFiles, Vec<Problem>> {
     if asked.pin.iter().any(Pin::is_published) {
         let message = "the private key of this one is published with the sample bank: whoever has it may be anybody";
         return Err(vec![Problem::at("--pin", message)]);
     }
     let identity = asked.cert.zip(asked.key).map(|(cert, key)| IdentityFiles { cert, key });
     let tls = TlsFiles { identity, ca: asked.ca, pins: asked.pin, server_name: asked.server_name };
-    if !address.tls && tls != TlsFiles::default() {
-        return Err(vec![Problem::at(
-            "--backend",
-            "an `http://` backend has no TLS; write `https://` or leave the files out",
-        )]);
+    if !is_tls && tls != TlsFiles::default() {
+        let message = "`http://` has no TLS; write `https://` or leave the files out";
+        return Err(vec![Problem::at(flag, message)]);
     }
-    Ok(vec![(None, Backend { address, tls, patience })])
+    Ok(tls)
 }

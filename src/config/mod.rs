@@ -27,6 +27,7 @@ use std::time::Duration;
 use http::HeaderName;
 
 use crate::metadata::CallerNames;
+use crate::probe::{Probe, ProbeError};
 use crate::problem::Problem;
 use crate::route::{self, Limits, RpcOptions, UnknownKeys};
 use crate::stream::Format;
@@ -61,6 +62,7 @@ const KEYS: &[&str] = &[
     "rpcs",
     "reload",
     "admin",
+    "probe",
 ];
 const REQUEST_KEYS: &[&str] = &[
     "body_limit",
@@ -397,6 +399,7 @@ impl<'a> Source<'a> {
             errors: self.value("errors").and_then(|value| exceptions::form(&value)).unwrap_or_default(),
             status_headers,
             exceptions: self.exceptions(),
+            probe: self.probe(),
         }
     }
 
@@ -409,6 +412,11 @@ impl<'a> Source<'a> {
             deadline: or_default(value("deadline"), Value::duration, stream::DEADLINE),
             keep_alive: or_default(value("keep_alive"), Value::duration, stream::KEEP_ALIVE),
         }
+    }
+
+    fn probe(&self) -> Option<Probe> {
+        let path = |text: &str| text.parse().map_err(|error: ProbeError| error.to_string());
+        self.value("probe")?.parsed("a path", path).ok()
     }
 
     fn reload(&self) -> Reload {

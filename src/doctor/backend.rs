@@ -152,45 +152,19 @@ async fn connected(
     };
     match begun {
         Ok(http2) => {
-            accepted(report, ends, seen);
+            reach::accepted(report, ends, seen);
             Ok(http2)
         }
         // Who asks for a certificate and then goes has mostly looked at it, even if it does not say so.
         Err(NoHttp2::Alert(rustls::Error::AlertReceived(alert))) => {
-            Err(refused(report, ends, seen, &format!("alert {alert:?}")))
+            Err(reach::refused(report, ends, seen, &format!("alert {alert:?}")))
         }
-        Err(NoHttp2::Lost(reason)) if seen.asked.is_some() => Err(refused(report, ends, seen, &reason)),
+        Err(NoHttp2::Lost(reason)) if seen.asked.is_some() => Err(reach::refused(report, ends, seen, &reason)),
         Err(error) => {
-            accepted(report, ends, seen);
+            reach::accepted(report, ends, seen);
             Err(no_http2(report, &error))
         }
     }
-}
-
-fn accepted(report: &mut Report<'_>, ends: &Ends, seen: &Seen) {
-    match (&seen.asked, &ends.own) {
-        (None, None) => report.passed("mtls", "the server asks for no certificate"),
-        (None, Some(own)) => {
-            report.noted("mtls", format!("the server asks for no certificate; {} was not shown", own.subject));
-        }
-        (Some(_), None) => report.noted("mtls", "the server asks for a certificate, and goes on without one"),
-        (Some(_), Some(own)) => report.passed("mtls", format!("{} was shown and accepted", own.subject)),
-    }
-}
-
-fn refused(report: &mut Report<'_>, ends: &Ends, seen: &Seen, why: &str) -> Stop {
-    let named = seen.asked.clone().unwrap_or_default();
-    let trusts = match named.is_empty() {
-        true => "it does not say whom it trusts".to_owned(),
-        false => format!("it trusts {}", listed(&named)),
-    };
-    let Some(own) = &ends.own else {
-        let reason = format!("the server does not go on without a certificate ({why}); {trusts}");
-        return report.failed("mtls", reason, "give one with its key (`cert` and `key`)");
-    };
-    let reason = format!("the server refuses {}, issued by {} ({why}); {trusts}", own.subject, own.issuer);
-    let pin = &own.key_pin;
-    report.failed("mtls", reason, format!("have its owner trust this one ({pin}), or show one that it trusts"))
 }
 
 fn lost(report: &mut Report<'_>, reason: &str) -> Stop {
@@ -199,12 +173,7 @@ fn lost(report: &mut Report<'_>, reason: &str) -> Stop {
 
 fn no_http2(report: &mut Report<'_>, error: &NoHttp2) -> Stop {
     const OWNER: &str = "gRPC needs HTTP/2: have it switched on there, or name the port of gRPC";
-    match error {
-        NoHttp2::Text(text) => report.failed("http2", format!("the server answers `{text}`"), OWNER),
-        NoHttp2::Late => report.failed("http2", "no answer", OWNER),
-        NoHttp2::Lost(reason) => report.failed("http2", format!("the server ends the connection: {reason}"), OWNER),
-        NoHttp2::Alert(error) => report.failed("http2", tls::explain(error), OWNER),
-    }
+    report.failed("http2", error, OWNER)
 }
 
 /// What is answered to calls that change nothing.

@@ -28,14 +28,18 @@ pub(super) struct Http2 {
 }
 
 /// Why there is none.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(super) enum NoHttp2 {
     /// The peer's reason, by TLS.
+    #[error("{}", crate::tls::explain(.0))]
     Alert(rustls::Error),
     /// It said something else.
+    #[error("the server answers `{0}`")]
     Text(String),
     /// It said nothing.
+    #[error("no answer")]
     Late,
+    #[error("the server ends the connection: {0}")]
     Lost(String),
 }
 

@@ -1,18 +1,24 @@
 //! A connection tried step by step: what is found at each, what is wrong with it, and what to change.
 //!
-//! [`backend`] looks at a bank as the gateway would call it. Each step is told as soon as it is known, in one line; what
+//! [`backend`] looks at a bank as the gateway would call it, [`url`] at a gateway as its callers do, through what stands in
+//! between. Each step is told as soon as it is known, in one line; what
 //! cannot be tried because of one that failed is skipped, and says so. Nothing is changed anywhere, and no rpc but those of
 //! health and reflection is called.
 
 mod backend;
+mod findings;
 mod grpc;
+mod http1;
 mod reach;
 mod settings;
+mod site;
 mod tap;
+mod url;
 
 use std::fmt;
 
 pub use backend::{Backend, backend};
+pub use url::{Public, public_url, url};
 
 /// Longest text of a step: what a peer sends has no end of its own.
 const LONGEST: usize = 1000;

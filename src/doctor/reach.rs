@@ -299,3 +299,31 @@ fn untrusted(report: &mut Report<'_>, error: &rustls::Error, own: &Shown, ends: 
     };
     report.failed("trust", reason, advice)
 }
+
+/// The server goes on with us.
+pub(super) fn accepted(report: &mut Report<'_>, ends: &Ends, seen: &Seen) {
+    match (&seen.asked, &ends.own) {
+        (None, None) => report.passed("mtls", "the server asks for no certificate"),
+        (None, Some(own)) => {
+            report.noted("mtls", format!("the server asks for no certificate; {} was not shown", own.subject));
+        }
+        (Some(_), None) => report.noted("mtls", "the server asks for a certificate, and goes on without one"),
+        (Some(_), Some(own)) => report.passed("mtls", format!("{} was shown and accepted", own.subject)),
+    }
+}
+
+/// It does not.
+pub(super) fn refused(report: &mut Report<'_>, ends: &Ends, seen: &Seen, why: &str) -> Stop {
+    let named = seen.asked.clone().unwrap_or_default();
+    let trusts = match named.is_empty() {
+        true => "it does not say whom it trusts".to_owned(),
+        false => format!("it trusts {}", listed(&named)),
+    };
+    let Some(own) = &ends.own else {
+        let reason = format!("the server does not go on without a certificate ({why}); {trusts}");
+        return report.failed("mtls", reason, "give one with its key (`cert` and `key`)");
+    };
+    let reason = format!("the server refuses {}, issued by {} ({why}); {trusts}", own.subject, own.issuer);
+    let pin = &own.key_pin;
+    report.failed("mtls", reason, format!("have its owner trust this one ({pin}), or show one that it trusts"))
+}

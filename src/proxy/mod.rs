@@ -38,6 +38,7 @@ use crate::codec::HttpBody;
 use crate::error::{self, Form, Refusal};
 use crate::listener::Malformed;
 use crate::metadata::{Caller, Metadata};
+use crate::probe::Probe;
 use crate::route::{Found, Limits, Miss, Query, Route, Routes};
 use crate::schema::Schema;
 use crate::upstream::{Reply, Terms, Upstream};
@@ -87,6 +88,8 @@ pub struct Config {
     pub status_headers: Option<StatusHeaders>,
     /// What is otherwise for single rpcs.
     pub exceptions: ByRpc,
+    /// Where `towbar doctor` is answered, if it is.
+    pub probe: Option<Probe>,
 }
 
 /// All that a request needs.
@@ -175,6 +178,10 @@ async fn handle<B: RequestBody>(gateway: &Arc<Gateway>, request: Request<B>) -> 
     let started = Instant::now();
     let names = gateway.config.status_headers.as_ref();
     let is_head = request.method() == Method::HEAD;
+    if let Some(probe) = gateway.config.probe.as_ref().filter(|probe| probe.takes(request.uri().path())) {
+        let response = probe.answer(request).await;
+        return guarded(if is_head { without_body(response) } else { response });
+    }
     let response = match gateway.answer(request, started).await {
         Ok(response) => response,
         Err(refusal) => {

@@ -17,6 +17,7 @@ async fn a_fault_of_ours_is_answered_in_the_form_of_the_configuration() {
         timeout_header: None,
         errors: Form::Google,
         status_headers: Some(StatusHeaders { status: name("x-status"), message: name("x-message") }),
+        probe: None,
         exceptions: ByRpc::new(),
     };
     let (head, body) = Panicked(Arc::new(config)).response_for_panic(Box::new("of the panic")).into_parts();

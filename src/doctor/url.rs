@@ -1,0 +1,264 @@
+//! A gateway, looked at from where its callers are, through whatever stands in between.
+
+use std::time::Duration;
+
+use super::findings;
+use super::grpc::Http2;
+use super::reach::{self, Broken, Ends, Server};
+use super::site::{Outcome, Site, Tls, Version};
+use super::{Report, Stop, listed};
+use crate::tls::Seen;
+use crate::upstream::{Address, AddressError, TlsFiles};
+
+/// A public address.
+#[derive(Debug, Clone)]
+pub struct Public {
+    /// Scheme, host and port.
+    pub address: Address,
+    /// What stands before the paths of the gateway, without `/` at its end; mostly nothing.
+    pub base: String,
+    /// The gateway's `probe`.
+    pub probe: String,
+    /// What callers show, and whom they trust.
+    pub tls: TlsFiles,
+    /// For the whole of each step.
+    pub patience: Duration,
+}
+
+/// In their order.
+const STEPS: &[&str] = &[
+    "files",
+    "resolve",
+    "connect",
+    "tls",
+    "versions",
+    "certificate",
+    "pins",
+    "trust",
+    "mtls",
+    "http1",
+    "http2",
+    "probe",
+    "methods",
+    "slash",
+    "paths",
+    "headers",
+    "header-size",
+    "body",
+    "content-types",
+    "chunked",
+    "compression",
+    "trailers1",
+    "trailers2",
+    "grpc",
+    "verdict",
+];
+
+/// What can be spoken.
+struct Offered {
+    http1: bool,
+    http2: bool,
+}
+
+/// An address and the path behind it.
+///
+/// # Errors
+/// It is neither.
+pub fn public_url(text: &str) -> Result<(Address, String), AddressError> {
+    let start = text.find("://").map_or(0, |at| at + 3);
+    let end = text[start..].find('/').map_or(text.len(), |at| start + at);
+    let (address, path) = text.split_at(end);
+    let address = address.parse()?;
+    match path.find(['?', '#', ' ']) {
+        Some(at) => Err(AddressError::Rest { found: path[at..].to_owned() }),
+        None => Ok((address, path.trim_end_matches('/').to_owned())),
+    }
+}
+
+/// Tries every step.
+pub async fn url(public: &Public, report: &mut Report<'_>) {
+    if tried(public, report).await.is_err() {
+        report.skip_rest(STEPS);
+    }
+}
+
+async fn tried(public: &Public, report: &mut Report<'_>) -> Result<(), Stop> {
+    let Public { address, patience, .. } = public;
+    let server = Server { host: address.host.clone(), port: address.port, patience: *patience };
+    let is_default = address.port == if address.tls { 443 } else { 80 };
+    let authority = address.authority();
+    let authority = match authority.rsplit_once(':') {
+        Some((host, _)) if is_default => host.to_owned(),
+        _ => authority,
+    };
+    let ends = match address.tls {
+        true => Some(reach::files(report, &address.host, &public.tls)?),
+        false => {
+            report.skipped("files", "`http://` needs none");
+            None
+        }
+    };
+    let addresses = reach::resolve(report, &server).await?;
+    let to = reach::connect(report, &server, &addresses).await?;
+    let probe = format!("{}{}", public.base, public.probe);
+    let mut site = Site { to, authority, tls: None, probe, nonce: nonce(), patience: *patience };
+    let (offered, seen) = match &ends {
+        Some(ends) => secure(report, &site, ends).await?,
+        None => (plain(report, &site).await, Seen::default()),
+    };
+    if let Some(ends) = ends {
+        site.tls = Some(Tls::new(ends).map_err(|reason| report.failed("mtls", reason, "look at `files`"))?);
+    }
+    let versions = spoken(report, &site, &offered, &seen).await?;
+    findings::all(report, &site, &versions).await
+}
+
+/// Repeated by the probe: an answer that has it was made for this run.
+fn nonce() -> String {
+    let mut bytes = [0; 16];
+    // Without randomness it says less, and nothing wrong.
+    let _ = aws_lc_rs::rand::fill(&mut bytes);
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// TLS, what can be spoken over it, and whether callers take the certificate.
+async fn secure(report: &mut Report<'_>, site: &Site, ends: &Ends) -> Result<(Offered, Seen), Stop> {
+    let (mut seen, mut ended) = one_look(site, ends, &[b"h2", b"http/1.1"]).await;
+    if let Err(Broken::Tls(rustls::Error::AlertReceived(rustls::AlertDescription::NoApplicationProtocol))) = ended {
+        (seen, ended) = one_look(site, ends, &[]).await;
+    }
+    reach::handshake(report, &seen, &ended)?;
+    let (two, _) = one_look(site, ends, &[b"h2"]).await;
+    let (one, one_ended) = one_look(site, ends, &[b"http/1.1"]).await;
+    let http2 = two.alpn.as_deref() == Some(b"h2");
+    // Without ALPN HTTP/1.1 is spoken.
+    let http1 = one.alpn.as_deref() == Some(b"http/1.1") || (one.alpn.is_none() && one_ended.is_ok());
+    let names = [(http2, "h2"), (http1, "http/1.1")].into_iter().filter(|(is, _)| *is).map(|(_, name)| name);
+    let offered = listed(names);
+    match one.alpn.is_none() && two.alpn.is_none() {
+        true => report.noted("versions", "no protocol is chosen (no ALPN), so HTTP/1.1 is spoken"),
+        false => report.passed("versions", offered),
+    }
+    reach::certificate(report, &seen, ends)?;
+    Ok((Offered { http1, http2 }, seen))
+}
+
+async fn one_look(site: &Site, ends: &Ends, alpn: &[&[u8]]) -> (Seen, Result<(), Broken>) {
+    match reach::open(site.to, site.patience).await {
+        Ok(mut tcp) => reach::look(&mut tcp, ends, alpn, site.patience).await,
+        Err(reason) => (Seen::default(), Err(Broken::Io(std::io::Error::other(reason)))),
+    }
+}
+
+/// Without TLS nothing is offered: what is spoken is found out.
+async fn plain(report: &mut Report<'_>, site: &Site) -> Offered {
+    report.skipped("tls", "`http://` has none");
+    let http2 = match reach::open(site.to, site.patience).await {
+        Ok(tcp) => Http2::begin(tcp, site.patience.min(Duration::from_secs(3))).await.is_ok(),
+        Err(_) => false,
+    };
+    report.passed("versions", if http2 { "http/1.1, and h2 without TLS" } else { "http/1.1" });
+    for name in ["certificate", "pins", "trust", "mtls"] {
+        report.skipped(name, "`http://` has no TLS");
+    }
+    Offered { http1: true, http2 }
+}
+
+/// One request in each version: which of them reach the gateway.
+async fn spoken(
+    report: &mut Report<'_>,
+    site: &Site,
+    offered: &Offered,
+    seen: &Seen,
+) -> Result<Vec<(Version, String)>, Stop> {
+    let mut arrived = Vec::new();
+    let (mut is_told, mut last) = (site.tls.is_none(), String::new());
+    for (version, name, is_offered) in
+        [(Version::Http1, "http1", offered.http1), (Version::Http2, "http2", offered.http2)]
+    {
+        if !is_offered {
+            report.skipped(name, "not offered");
+            continue;
+        }
+        let answer = site.send(version, &site.ask("GET", "")).await;
+        tell_mtls(report, site, seen, &mut is_told, answer.as_ref().err().map(String::as_str))?;
+        let called = match answer {
+            Ok(called) => called,
+            Err(reason) => {
+                report.noted(name, format!("a request of {version} is not answered: {reason}"));
+                last = reason;
+                continue;
+            }
+        };
+        let named = ["server", "via"].iter().filter_map(|header| {
+            let value = called.headers.get(*header)?.to_str().ok()?;
+            Some(format!(", {header} {value}"))
+        });
+        let by: String = named.collect();
+        match site.outcome(&called) {
+            Outcome::Arrived(told) => {
+                let as_version = told["version"].as_str().unwrap_or("?").to_owned();
+                report.passed(name, format!("a request of {version} reaches the gateway as {as_version}{by}"));
+                arrived.push((version, as_version));
+            }
+            _ => {
+                let status = called.status;
+                report.noted(name, format!("a request of {version} is answered HTTP {status}{by}"));
+                last = format!("HTTP {status}");
+            }
+        }
+    }
+    if arrived.is_empty() {
+        return Err(report.failed(
+            "probe",
+            format!("GET {} is not answered by a gateway: {last}", site.probe),
+            "set `probe` in its configuration, for as long as this takes, and pass that path through to it",
+        ));
+    }
+    report.passed("probe", format!("{} is answered", site.probe));
+    Ok(arrived)
+}
+
+/// Once: whether we come in.
+fn tell_mtls(
+    report: &mut Report<'_>,
+    site: &Site,
+    seen: &Seen,
+    is_told: &mut bool,
+    lost: Option<&str>,
+) -> Result<(), Stop> {
+    let Some(tls) = site.tls.as_ref().filter(|_| !*is_told) else { return Ok(()) };
+    if let Some(reason) = lost.filter(|_| seen.asked.is_some()) {
+        // In rustls' words it is "received".
+        let reason = reason.replace("received fatal alert: ", "alert ");
+        return Err(reach::refused(report, tls.ends(), seen, &reason));
+    }
+    reach::accepted(report, tls.ends(), seen);
+    *is_told = true;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_url_is_an_address_and_a_path() {
+        for (text, address, base) in [
+            ("https://api.example.com", "https://api.example.com:443", ""),
+            ("https://api.example.com/", "https://api.example.com:443", ""),
+            ("https://api.example.com:8443/bank/v1/", "https://api.example.com:8443", "/bank/v1"),
+            ("http://[::1]:80/x", "http://[::1]:80", "/x"),
+        ] {
+            let (found, path) = public_url(text).unwrap();
+            assert_eq!((found.to_string().as_str(), path.as_str()), (address, base), "{text}");
+        }
+        for (text, message) in [
+            ("api.example.com", "expected http://HOST:PORT or https://HOST:PORT"),
+            ("https://u:p@api/", "expected nothing behind host and port, found `@api`"),
+            ("https://api/x?y", "expected nothing behind host and port, found `?y`"),
+        ] {
+            assert_eq!(public_url(text).unwrap_err().to_string(), message, "{text}");
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! The gateway's `probe`: what it tells, what it never repeats, and that it is not there unless it is configured.
+#![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "a test may panic, and uses a part of its support")]
+
+#[path = "support/folder.rs"]
+mod folder;
+#[path = "support/http.rs"]
+mod http;
+#[path = "support/process.rs"]
+mod process;
+
+use std::net::SocketAddr;
+
+use serde_json::json;
+
+use folder::{Folder, NOBODY};
+use http::send;
+use process::Gateway;
+
+const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+const LETTERS: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+fn gateway(folder: &Folder, probe: &str) -> Gateway {
+    folder.write("towbar.yaml", config(probe)).write("shop.proto", folder::get_with("get: \"/v1/orders/{id}\""));
+    folder.start(&["serve", "--config", "towbar.yaml"])
+}
+
+fn config(probe: &str) -> String {
+    format!("listen: 127.0.0.1:0\nschema: shop.proto\nupstream: {NOBODY}\n{probe}\n")
+}
+
+fn told(
+    to: SocketAddr,
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: Option<&[u8]>,
+) -> serde_json::Value {
+    let answer = send(to, method, target, headers, body);
+    assert_eq!((answer.status, answer.header("towbar-probe")), (200, Some("1")), "{method} {target}");
+    assert_eq!(answer.header("cache-control"), Some("no-store"), "{method} {target}");
+    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{method} {target}");
+    answer.json()
+}
+
+#[test]
+fn it_tells_how_a_request_arrived_and_repeats_no_value() {
+    let folder = Folder::new();
+    let gateway = gateway(&folder, "probe: /towbar-probe");
+    let headers =
+        [("Authorization", "Bearer secret"), ("X-Added", "one"), ("X-Added", "three"), ("Towbar-Probe-Nonce", "0a1F")];
+    let target = "/towbar-probe/a%2Fb//c/../d;e?access_token=secret";
+    let told = told(gateway.address, "PUT", target, &headers, Some(b"abc"));
+    assert!(!told.to_string().contains("secret"), "{told}");
+    let expected = json!({
+        "version": "HTTP/1.1",
+        "method": "PUT",
+        "path": "/towbar-probe/a%2Fb//c/../d;e",
+        "headers": [
+            { "name": "host", "length": 12 },
+            { "name": "authorization", "length": 13 },
+            { "name": "x-added", "length": 3 },
+            { "name": "x-added", "length": 5 },
+            { "name": "towbar-probe-nonce", "length": 4 },
+            { "name": "content-length", "length": 1 },
+        ],
+        "nonce": "0a1F",
+        "body": { "length": 3, "sha256": LETTERS, "trailers": [] },
+    });
+    assert_eq!(told, expected);
+    for nonce in ["secret", "0x12", &"a".repeat(65), ""] {
+        let told = self::told(gateway.address, "GET", "/towbar-probe", &[("towbar-probe-nonce", nonce)], None);
+        let empty = nonce.is_empty();
+        assert_eq!(told["nonce"].as_str(), empty.then_some(""), "{nonce}");
+        assert_eq!(told["body"]["sha256"], EMPTY, "{nonce}");
+    }
+}
+
+#[test]
+fn head_has_no_body_and_a_body_that_is_too_long_is_not_read() {
+    let folder = Folder::new();
+    let gateway = gateway(&folder, "probe: /towbar-probe");
+    let head = send(gateway.address, "HEAD", "/towbar-probe", &[], None);
+    assert_eq!((head.status, head.body.as_str(), head.header("towbar-probe")), (200, "", Some("1")));
+    let long = vec![b'x'; (2 << 20) + 1];
+    let answer = send(gateway.address, "POST", "/towbar-probe", &[], Some(&long));
+    assert_eq!((answer.status, &answer.json()["body"]), (413, &json!(null)));
+    let most = told(gateway.address, "POST", "/towbar-probe", &[], Some(&long[1..]));
+    assert_eq!(most["body"]["length"], 2 << 20);
+}
+
+#[test]
+fn it_is_there_only_where_it_is_configured() {
+    let folder = Folder::new();
+    let without = gateway(&folder, "");
+    for target in ["/towbar-probe", "/towbar-probe/trailers"] {
+        assert_eq!(send(without.address, "GET", target, &[], None).status, 404, "{target}");
+    }
+    let other = Folder::new();
+    let with = gateway(&other, "probe: /ops/probe");
+    for (target, status) in [
+        ("/ops/probe", 200),
+        ("/ops/probe/x", 200),
+        ("/ops/probes", 404),
+        ("/ops", 404),
+        ("/x/ops/probe", 404),
+        ("/ops%2Fprobe", 404),
+        ("/ops/x/../probe", 400),
+        ("/towbar-probe", 404),
+    ] {
+        assert_eq!(send(with.address, "GET", target, &[], None).status, status, "{target}");
+    }
+}
+
+#[test]
+fn a_path_that_is_none_or_a_routes_is_refused_at_the_start() {
+    let folder = Folder::new();
+    folder.write("shop.proto", folder::get_with("get: \"/v1/orders/{id}\""));
+    let form = "expected a path such as `/towbar-probe`, of letters, digits, `-`, `_` and `.`, found";
+    let clash = "is a path of shop.v1.Orders.Get too (`/v1/orders/{id}`): choose another";
+    for (path, problem) in [
+        ("towbar-probe", format!("towbar.yaml:4:8: probe: {form} `towbar-probe`")),
+        ("/", format!("towbar.yaml:4:8: probe: {form} `/`")),
+        ("/a/../b", format!("towbar.yaml:4:8: probe: {form} `/a/../b`")),
+        ("/v1/orders", format!("probe: `/v1/orders` {clash}")),
+        ("/v1/orders/probe", format!("probe: `/v1/orders/probe` {clash}")),
+        ("/v1", format!("probe: `/v1` {clash}")),
+    ] {
+        folder.write("towbar.yaml", config(&format!("probe: {path}")));
+        assert_eq!(folder.refusal(&["check", "--config", "towbar.yaml"]), [problem], "{path}");
+    }
+}
