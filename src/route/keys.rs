@@ -44,15 +44,16 @@ impl Route {
         body_is_whole: bool,
     ) -> Result<(), EncodeError> {
         let read = self.read_keys(request, texts(query), Keys::Query { body_is_whole });
-        read.map_err(|(key, problem)| EncodeError::Query { key, problem })
+        read.map(drop).map_err(|(key, problem)| EncodeError::Query { key, problem })
     }
 
-    pub(super) fn read_form(&self, request: &mut Request, form: &Query) -> Result<(), EncodeError> {
+    /// The fields that the form gives.
+    pub(super) fn read_form(&self, request: &mut Request, form: &Query) -> Result<Vec<FieldPath>, EncodeError> {
         let read = self.read_keys(request, texts(form), self.form_keys());
         read.map_err(|(key, problem)| EncodeError::Form { key, problem })
     }
 
-    pub(super) fn read_parts(&self, request: &mut Request, parts: &[Part<'_>]) -> Result<(), EncodeError> {
+    pub(super) fn read_parts(&self, request: &mut Request, parts: &[Part<'_>]) -> Result<Vec<FieldPath>, EncodeError> {
         let given = parts.iter().map(|part| (part.name, Given::Part(part)));
         let read = self.read_keys(request, given, self.form_keys());
         read.map_err(|(key, problem)| EncodeError::Form { key, problem })
@@ -72,13 +73,13 @@ impl Route {
         self.resolve_entry(key, Keys::Query { body_is_whole: false }).is_some()
     }
 
-    /// On an error also the key, as it may be shown.
+    /// The fields that are given, in order; on an error also the key, as it may be shown.
     fn read_keys<'g>(
         &self,
         request: &mut Request,
         pairs: impl Iterator<Item = (&'g str, Given<'g>)>,
         keys: Keys,
-    ) -> Result<(), (String, QueryProblem)> {
+    ) -> Result<Vec<FieldPath>, (String, QueryProblem)> {
         let mut given: Vec<FieldPath> = Vec::new();
         for (key, value) in pairs {
             self.read_key(request, key, value, keys, &mut given).map_err(|problem| {
@@ -87,7 +88,7 @@ impl Route {
                 (hidden.map_or_else(|| key.to_owned(), |(map, _)| format!("{map}[...]")), problem)
             })?;
         }
-        Ok(())
+        Ok(given)
     }
 
     fn read_key(
@@ -103,7 +104,9 @@ impl Route {
         let Some(path) = self.resolve(key, keys) else {
             if let Some((map, entry)) = self.resolve_entry(key, keys) {
                 self.check_owner(&map, keys)?;
-                return set_entry(request, &map, entry, value);
+                set_entry(request, &map, entry, value)?;
+                given.push(map);
+                return Ok(());
             }
             return match absent || self.unknown_keys.cover(key) {
                 true => Ok(()),

@@ -10,6 +10,7 @@ mod inverse;
 mod keys;
 mod leaves;
 mod limits;
+mod masks;
 mod names;
 mod near;
 mod parts;

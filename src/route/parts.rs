@@ -22,7 +22,8 @@ impl Route {
         let parts = parts.map_err(|error| EncodeError::FormText(FormError::Parts(error)))?;
         let mut request = self.request(captures)?;
         self.read_query(&mut request, query, !matches!(self.body, BodyRule::Field(_)))?;
-        self.read_parts(&mut request, &parts)?;
+        let given = self.read_parts(&mut request, &parts)?;
+        self.fill_mask_by_form(&mut request, &given)?;
         request.encode(None).map_err(EncodeError::from)
     }
 }

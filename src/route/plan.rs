@@ -151,21 +151,6 @@ impl Route {
         request.encode(body).map_err(EncodeError::from)
     }
 
-    /// Fills the mask with the members of the body, but for those that the path binds: they say which resource it is.
-    fn fill_mask(&self, request: &mut Request<'_>, mask: &FieldPath, body: Body<'_>) -> Result<(), EncodeError> {
-        let Some((resource, message)) = body.field.and_then(|field| Some((field, field.leaf().message()?))) else {
-            return Ok(());
-        };
-        let inside = |path: &FieldPath| path.to_string().strip_prefix(&format!("{resource}.")).map(str::to_owned);
-        let bound: Vec<String> = self.captured.iter().filter_map(inside).collect();
-        let paths = codec::field_mask(&message, body.text, self.limits.json_depth, &bound);
-        if paths.is_empty() {
-            return Ok(());
-        }
-        let filled = request.fill_message(mask, &paths);
-        filled.map_err(|problem| EncodeError::Query { key: mask.to_string(), problem: QueryProblem::Field(problem) })
-    }
-
     /// What path and query say, for a call of several messages that all say it.
     ///
     /// # Errors
@@ -219,7 +204,8 @@ impl Route {
         let pairs = pairs.map_err(EncodeError::FormText)?;
         let mut request = self.request(captures)?;
         self.read_query(&mut request, query, !matches!(self.body, BodyRule::Field(_)))?;
-        self.read_form(&mut request, &pairs)?;
+        let given = self.read_form(&mut request, &pairs)?;
+        self.fill_mask_by_form(&mut request, &given)?;
         request.encode(None).map_err(EncodeError::from)
     }
 

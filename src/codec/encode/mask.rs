@@ -17,8 +17,14 @@ pub fn field_mask(message: &Message, text: &[u8], depth: usize, besides: &[Strin
     if let Ok(mut scanner) = Scanner::new(text, depth) {
         let _ = found.members(&mut scanner, message.table(), "");
     }
+    mask_of(found.paths.iter().filter(|path| !besides.contains(path)))
+}
+
+/// A `google.protobuf.FieldMask` of these paths in wire format.
+#[must_use]
+pub fn mask_of<'p>(paths: impl Iterator<Item = &'p String>) -> Vec<u8> {
     let mut wire = Vec::new();
-    for path in found.paths.iter().filter(|path| !besides.contains(path)) {
+    for path in paths {
         wire::put_tag(&mut wire, PATHS, wire::LENGTH);
         wire::put_bytes(&mut wire, path.as_bytes());
     }

@@ -21,7 +21,7 @@ use fault::{Fault, Outcome};
 use request::{Bound, Leaf, Node, What, put_bound, put_node, sibling_problem};
 use seen::{Key, Keys, Open};
 
-pub use mask::field_mask;
+pub use mask::{field_mask, mask_of};
 pub use request::{Origin, Request, RequestError, Texts};
 pub use value::Value;
 

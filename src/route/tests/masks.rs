@@ -4,6 +4,7 @@ use http::Method;
 
 use super::super::{Defaults, Query, Routes, RpcOptions};
 use crate::codec;
+use crate::multipart::Boundary;
 use crate::schema::{FieldPath, schema_of};
 
 const PROTO: &str = r#"
@@ -26,14 +27,39 @@ service S {
 }
 "#;
 
-/// The request's `updateMask`; empty if it has none.
+/// What a body is written in.
+#[derive(Clone, Copy, Debug)]
+enum Written {
+    Json,
+    Form,
+    /// Parts `NAME=VALUE`, parted by `&` too.
+    Parts,
+}
+
+/// The request's `updateMask` of a JSON body; empty if it has none.
 fn mask(method: Method, target: &str, body: &str, options: &[RpcOptions], defaults: &Defaults) -> String {
+    written(method, target, (Written::Json, body), options, defaults)
+}
+
+fn written(method: Method, target: &str, body: (Written, &str), options: &[RpcOptions], defaults: &Defaults) -> String {
     let schema = schema_of(PROTO).unwrap();
     let routes = Routes::build(&schema, options, defaults).unwrap();
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let query = Query::parse(query).unwrap();
     let found = routes.find(&method, path, &query).unwrap();
-    let wire = found.route.encode(&found.captures, &query, Some(body.as_bytes())).unwrap();
+    let (written, body) = body;
+    let wire = match written {
+        Written::Json => found.route.encode(&found.captures, &query, Some(body.as_bytes())),
+        Written::Form => found.route.encode_form(&found.captures, &query, body.as_bytes()),
+        Written::Parts => {
+            let boundary = Boundary::of("multipart/form-data; boundary=b").unwrap();
+            let part =
+                |(name, value)| format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+            let parts: String = body.split('&').map(|pair| part(pair.split_once('=').unwrap())).collect();
+            found.route.encode_parts(&found.captures, &query, (&boundary, format!("{parts}--b--").as_bytes()))
+        }
+    };
+    let wire = wire.unwrap();
     let mask = FieldPath::resolve(&found.route.input, "update_mask").unwrap();
     let json = codec::reply_field(&mask, &wire, &codec::Print::default()).unwrap();
     let json = String::from_utf8(json).unwrap();
@@ -67,6 +93,31 @@ fn an_empty_mask_of_a_patch_has_the_members_of_its_body() {
         assert_eq!(mask(Method::PATCH, target, body, &[], &Defaults::default()), expected, "{target} {body}");
     }
     assert_eq!(mask(Method::PUT, "/v1/books/1", r#"{"title":"a"}"#, &[], &Defaults::default()), "");
+}
+
+#[test]
+fn an_empty_mask_has_the_fields_of_a_form_too() {
+    for (target, form, expected) in [
+        ("/v1/books/1", "title=a", "title"),
+        ("/v1/books/1", "title=&pages=0", "title,pageCount"),
+        ("/v1/books/1", "author.firstName=a&author.mentor.last_name=b", "author.firstName,author.mentor.lastName"),
+        // Once, however often it is given; and as a whole, as of JSON.
+        ("/v1/books/1", "labels[a]=1&labels[b]=2&title=x", "labels,title"),
+        ("/v1/books/1", "printed.seconds=1&printed.nanos=2", "printed"),
+        ("/v1/books/1", "printed=2026-01-01T00:00:00Z", "printed"),
+        ("/v1/books/1", "readBy.firstName=a", "readBy.firstName"),
+        ("/v1/books/1", "name=books/1&title=a", "title"),
+        ("/v1/books/1?update_mask=author", "title=a", "author"),
+        ("/v1/books/1?updateMask=", "title=a", "title"),
+    ] {
+        for kind in [Written::Form, Written::Parts] {
+            let found = written(Method::PATCH, target, (kind, form), &[], &Defaults::default());
+            assert_eq!(found, expected, "{kind:?} {target} {form}");
+            let kept = Defaults { keeps_empty_mask: true, ..Defaults::default() };
+            let found = written(Method::PATCH, target, (kind, form), &[], &kept);
+            assert_eq!(found, if target.ends_with("=author") { "author" } else { "" }, "{kind:?} {target} {form}");
+        }
+    }
 }
 
 #[test]
