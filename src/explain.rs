@@ -6,6 +6,7 @@ use http::{Method, StatusCode, Uri};
 
 use crate::codec::HttpBody;
 use crate::error::Refusal;
+use crate::media::{Media, Types};
 use crate::route::{self, Miss, Query, Route, Routes, Sourced, Why};
 
 /// A request without headers, but for the type of its body.
@@ -17,8 +18,8 @@ pub struct Request<'a> {
     pub target: &'a str,
     /// The body, if there is one; an empty one is none.
     pub body: Option<&'a [u8]>,
-    /// Whether the body is `application/x-www-form-urlencoded`, and not JSON.
-    pub is_form: bool,
+    /// Its type; without one it is JSON, where it is not taken as it is.
+    pub content_type: Option<&'a str>,
 }
 
 /// What is taken of a request.
@@ -26,8 +27,8 @@ pub struct Request<'a> {
 pub struct Limits<'a> {
     /// Largest body on a route, in bytes.
     pub body: &'a dyn Fn(&Route) -> usize,
-    /// Whether forms are taken.
-    pub forms: bool,
+    /// Which types of bodies are taken.
+    pub types: Types<'a>,
     /// What is taken of a query before its route is known.
     pub query: route::Limits,
 }
@@ -52,6 +53,8 @@ pub enum Outcome {
         message: Vec<u8>,
         /// Where its fields come from.
         sources: Vec<Sourced>,
+        /// Whether the body is a form.
+        is_form: bool,
     },
     /// OPTIONS: these methods are the answer, and there is no call.
     Options(Vec<String>),
@@ -120,19 +123,20 @@ fn message(
         if !route.takes_body() {
             return Err(Refusal::encode(&route.body_unexpected()));
         }
-        if request.is_form && !(limits.forms && route.takes_form()) {
-            let message = "expected Content-Type application/json, found `application/x-www-form-urlencoded`";
-            return Err(Refusal::unsupported(message));
-        }
     }
-    let message = match body {
-        data if route.is_raw_request => {
-            route.encode_raw(captures, query, &HttpBody { content_type: "", data: data.unwrap_or_default() })
-        }
-        Some(form) if request.is_form => route.encode_form(captures, query, form),
-        body => route.encode(captures, query, body),
+    let content_type = request.content_type.or((!route.is_raw_request).then_some("application/json"));
+    let media = body.map(|body| limits.types.media(route, content_type).map(|media| (body, media)));
+    let media = media.transpose().map_err(|error| Refusal::media(&error))?;
+    let message = match &media {
+        Some((form, Media::Form)) => route.encode_form(captures, query, form),
+        Some((body, Media::Parts(boundary))) => route.encode_parts(captures, query, (boundary, body)),
+        Some((json, Media::Json)) => route.encode(captures, query, Some(json)),
+        Some((data, Media::Raw(content_type))) => route.encode_raw(captures, query, &HttpBody { content_type, data }),
+        None if route.is_raw_request => route.encode_raw(captures, query, &HttpBody::default()),
+        None => route.encode(captures, query, None),
     };
+    let is_form = matches!(media, Some((_, Media::Form | Media::Parts(_))));
     let message = message.map_err(|error| Refusal::encode(&error))?;
     let sources = route.sources(query, body.is_some(), &message).map_err(|error| Refusal::undecodable(&error))?;
-    Ok(Outcome::Sent { message, sources })
+    Ok(Outcome::Sent { message, sources, is_form })
 }

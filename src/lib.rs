@@ -11,7 +11,7 @@
 //! route                                  method, path, query -> message
 //! tls  metadata                          parts
 //! upstream  listener  certs              the two ends; certificates as files
-//! telemetry  probe                       what is told of a call; what a request was when it arrived
+//! telemetry  probe  media                what is told of a call; a request as it arrived; what a body is written in
 //! error  reflection                      every refusal -> status and body; descriptors from a server
 //! stream                                 calls of several messages
 //! proxy  explain                         the handler; a request taken apart and not sent
@@ -37,6 +37,7 @@ pub mod error;
 pub mod explain;
 pub mod json;
 pub mod listener;
+pub mod media;
 pub mod metadata;
 pub mod metrics;
 pub mod multipart;

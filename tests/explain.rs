@@ -298,6 +298,53 @@ fn explain_knows_a_key_that_is_passed_over_from_one_of_a_map() {
     assert_eq!((code, said.split("\n\n").nth(1)), (Some(0), list.strip_suffix('\n')), "{said}");
 }
 
+#[test]
+fn explain_takes_a_form_in_parts() {
+    let folder = shop();
+    let part =
+        |name: &str, value: &str| format!("--b\r\nContent-Disposition: form-data; name={name}\r\n\r\n{value}\r\n");
+    folder.write("parts", part("year", "2030") + &part("number", "4711") + "--b--");
+    let explain = |target: &str, content_type: &str| {
+        explained(&folder, &[target, "--body", "parts", "--content-type", content_type])
+    };
+    let (code, said) = explain("POST /orders/7:pay", "multipart/form-data; boundary=b");
+    assert_eq!(code, Some(0), "{said}");
+    let sources = "card.number  form    (not shown)\ncard.year    form    2030\n";
+    assert!(said.contains(sources), "{said}");
+    for (target, content_type, refusal) in [
+        (
+            "POST /orders/7:pay",
+            "multipart/form-data",
+            "400 Bad Request\n{\"code\":3,\"message\":\"in Content-Type: expected a `boundary` of 1 to 70 letters, digits and \
+             `'()+_,-./:=?`, found none\"}\n",
+        ),
+        (
+            "POST /orders/7:pay",
+            "multipart/form-data; boundary=c",
+            "400 Bad Request\n{\"code\":3,\"message\":\"expected the body to begin with `--` and its boundary, found something else, \
+             in the form\"}\n",
+        ),
+        (
+            "PUT /orders/7",
+            "multipart/form-data; boundary=b",
+            "415 Unsupported Media Type\n{\"code\":3,\"message\":\"expected Content-Type application/json, found \
+             `multipart/form-data`\"}\n",
+        ),
+        (
+            "POST /orders/7:pay",
+            "text/plain",
+            "415 Unsupported Media Type\n{\"code\":3,\"message\":\"expected Content-Type application/json, found `text/plain`\"}\n",
+        ),
+    ] {
+        let (code, said) = explain(target, content_type);
+        assert_eq!(
+            (code, said.ends_with(&format!("\n\n{refusal}"))),
+            (Some(1), true),
+            "{target} {content_type}: {said}"
+        );
+    }
+}
+
 /// grpcurl reads the names of the proto file, and callers have others.
 #[test]
 fn the_grpcurl_line_has_the_names_of_the_proto_file() {

@@ -259,11 +259,12 @@ fn explained(routes: &Routes, line: &str) -> Result<(String, Vec<u8>), String> {
     let target = url.unwrap().strip_prefix(BASE).unwrap();
     // curl would take these for patterns, or for what no request line has.
     assert!(!target.contains(['{', '}', '[', ']', '#', ' ', '\\']) && target.is_ascii(), "{target}");
-    let limits = Limits { body: &|_| usize::MAX, forms: true, query: towbar::route::Limits::default() };
-    let request = towbar::explain::Request { method, target, body: body.map(str::as_bytes), is_form: false };
+    let types = towbar::media::Types { json: &[], forms: true };
+    let limits = Limits { body: &|_| usize::MAX, types, query: towbar::route::Limits::default() };
+    let request = towbar::explain::Request { method, target, body: body.map(str::as_bytes), content_type: None };
     let explained = explain(routes, limits, request);
     match explained.outcome {
-        Outcome::Sent { message, sources } => {
+        Outcome::Sent { message, sources, .. } => {
             assert!(
                 sources.iter().all(|sourced| !sourced.field.is_empty()) || target == "/time" || target == "/object"
             );

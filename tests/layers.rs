@@ -12,7 +12,7 @@ const ROWS: &[&[&str]] = &[
     &["route"],
     &["tls", "metadata"],
     &["upstream", "listener", "certs"],
-    &["telemetry", "probe"],
+    &["telemetry", "probe", "media"],
     &["error", "reflection"],
     &["stream"],
     &["proxy", "explain"],

@@ -12,6 +12,7 @@ use super::{Settings, shell};
 use crate::codec::{self, Print};
 use crate::error::{Form, Refusal};
 use crate::explain::{Explained, Limits, Outcome, Request, explain};
+use crate::media::Types;
 use crate::problem::Problem;
 use crate::route::{Difference, Route, Said, Source, Sourced, Why};
 use crate::schema::Schema;
@@ -27,9 +28,12 @@ pub(super) struct Asked {
     /// The file with the body; `-` reads it from standard input
     #[arg(long, value_name = "FILE")]
     body: Option<PathBuf>,
-    /// The body is a form (application/x-www-form-urlencoded) and not JSON
-    #[arg(long, requires = "body")]
+    /// The body is a form, of application/x-www-form-urlencoded
+    #[arg(long, requires = "body", conflicts_with = "content_type")]
     form: bool,
+    /// What the body is, such as 'multipart/form-data; boundary=b'; JSON if it is not said
+    #[arg(long, value_name = "TYPE", requires = "body")]
+    content_type: Option<String>,
     #[command(flatten)]
     settings: Settings,
 }
@@ -44,16 +48,19 @@ pub(super) fn print(asked: &Asked) -> Result<ExitCode, Vec<Problem>> {
     let proxy = &loaded.config.proxy;
     let said = |route: &Route| proxy.exceptions.get(&route.rpc);
     let body_limit = |route: &Route| said(route).and_then(|said| said.body_limit).unwrap_or(proxy.body_limit);
-    let limits = Limits { body: &body_limit, forms: proxy.forms, query: proxy.query };
-    let request = Request { method, target, body: body.as_deref(), is_form: asked.form };
+    let types = Types { json: &proxy.json_types, forms: proxy.forms };
+    let limits = Limits { body: &body_limit, types, query: proxy.query };
+    let form = asked.form.then_some("application/x-www-form-urlencoded");
+    let content_type = form.or(asked.content_type.as_deref());
+    let request = Request { method, target, body: body.as_deref(), content_type };
     let Explained { route, others, outcome } = explain(&loaded.routes, limits, request);
     if let Some(route) = route {
         println!("rule  {}", shown(route));
     }
     print_others(&others, route.is_some());
     match (outcome, route) {
-        (Outcome::Sent { message, sources }, Some(route)) => {
-            print_sources(&sources, asked.form);
+        (Outcome::Sent { message, sources, is_form }, Some(route)) => {
+            print_sources(&sources, is_form);
             // The route may name enums as only its callers do.
             let input = loaded.schema.message(route.input.name()).unwrap_or_else(|| route.input.clone());
             let json = |indent| {

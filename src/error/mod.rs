@@ -18,6 +18,7 @@ use tonic::Code;
 use crate::answer::{Body, Response};
 use crate::codec::{DecodeError, DecodeProblem};
 use crate::compress::GzipError;
+use crate::media::MediaError;
 use crate::protos::google::rpc;
 use crate::route::{EncodeError, Miss, Query, QueryError, Route};
 use crate::schema::Schema;
@@ -104,6 +105,15 @@ impl Refusal {
     pub fn unsupported(message: impl Into<String>) -> Self {
         let refusal = Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::InvalidArgument, message);
         Self { fault: Fault::Header, ..refusal }
+    }
+
+    /// 415 for a body of a type that is not taken; 400 for one that does not say how it is to be read.
+    #[must_use]
+    pub fn media(error: &MediaError) -> Self {
+        match error {
+            MediaError::Unsupported { .. } => Self::unsupported(error.to_string()),
+            MediaError::Parts(_) => Self::header(error.to_string()),
+        }
     }
 
     /// 400 for a request that is wrong as a whole.

@@ -37,6 +37,7 @@ use crate::answer::{Body, Response};
 use crate::codec::HttpBody;
 use crate::error::{self, Form, Refusal};
 use crate::listener::Malformed;
+use crate::media::Media;
 use crate::metadata::{Caller, Metadata};
 use crate::probe::Probe;
 use crate::route::{Found, Limits, Miss, Query, Route, Routes};
@@ -44,7 +45,6 @@ use crate::schema::Schema;
 use crate::upstream::{Reply, Terms, Upstream};
 use crate::{stream, telemetry};
 use deadline::Deadline;
-use request::Media;
 use settings::Settings;
 
 pub use crate::error::StatusHeaders;

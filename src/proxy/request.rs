@@ -9,25 +9,9 @@ use super::{Gateway, RequestBody};
 use crate::compress::{self, Bounds};
 use crate::error::Refusal;
 use crate::json::Series;
-use crate::multipart::Boundary;
+use crate::media::{Media, MediaError, Types, media_type};
 use crate::route::Route;
 use crate::stream::Reading;
-
-/// What a body is written in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Media {
-    Json,
-    Form,
-    /// A form in parts.
-    Parts(Boundary),
-    /// Anything, of this content type.
-    Raw(String),
-}
-
-const FORM: &str = "application/x-www-form-urlencoded";
-
-/// RFC 7578.
-const PARTS: &str = "multipart/form-data";
 
 impl Gateway {
     /// The body, if the request has one.
@@ -64,24 +48,11 @@ impl Gateway {
     }
 
     fn media(&self, route: &Route, headers: &HeaderMap) -> Result<Media, Refusal> {
-        let text = content_type(headers);
-        if route.is_raw_request {
-            return Ok(Media::Raw(text.unwrap_or_default().to_owned()));
-        }
-        let media_type = text.map(media_type);
-        if self.is_json(media_type.as_deref()) {
-            return Ok(Media::Json);
-        }
-        let form = media_type.as_deref().filter(|_| self.config.forms && route.takes_form());
-        match (form, text) {
-            (Some(FORM), _) => return Ok(Media::Form),
-            (Some(PARTS), Some(text)) => {
-                let boundary = Boundary::of(text).map_err(|error| Refusal::header(error.to_string()))?;
-                return Ok(Media::Parts(boundary));
-            }
-            _ => {}
-        }
-        Err(unsupported("application/json", media_type))
+        self.types().media(route, content_type(headers)).map_err(|error| Refusal::media(&error))
+    }
+
+    fn types(&self) -> Types<'_> {
+        Types { json: &self.config.json_types, forms: self.config.forms }
     }
 
     /// How a body of several messages is read.
@@ -112,17 +83,12 @@ impl Gateway {
             Some("application/x-ndjson" | "application/ndjson" | "application/jsonl") => {
                 Ok(Reading::Json(Series::Lines, limit))
             }
-            json if self.is_json(json) => Ok(Reading::Json(Series::Array, limit)),
-            _ => Err(unsupported("application/x-ndjson, or application/json with an array", media_type)),
+            json if self.types().is_json(json) => Ok(Reading::Json(Series::Array, limit)),
+            _ => {
+                let expected = "application/x-ndjson, or application/json with an array";
+                Err(Refusal::media(&MediaError::Unsupported { expected, found: media_type }))
+            }
         }
-    }
-
-    fn is_json(&self, media_type: Option<&str>) -> bool {
-        media_type.is_some_and(|media_type| {
-            media_type == "application/json"
-                || media_type.ends_with("+json")
-                || self.config.json_types.iter().any(|json| json == media_type)
-        })
     }
 
     /// The body without its `Content-Encoding`.
@@ -146,14 +112,4 @@ fn content_type(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(CONTENT_TYPE).iter();
     let (first, second) = (values.next(), values.next());
     first.and_then(|value| value.to_str().ok()).filter(|_| second.is_none())
-}
-
-/// It without its parameters.
-fn media_type(text: &str) -> String {
-    text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
-}
-
-fn unsupported(expected: &str, media_type: Option<String>) -> Refusal {
-    let found = media_type.map_or_else(|| "none".to_owned(), |media_type| format!("`{media_type}`"));
-    Refusal::unsupported(format!("expected Content-Type {expected}, found {found}"))
 }
