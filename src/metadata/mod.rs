@@ -9,7 +9,7 @@ mod outcome;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
-use http::header::{AUTHORIZATION, CONNECTION, HeaderMap, HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, CONNECTION, ETAG, HeaderMap, HeaderName, HeaderValue};
 
 pub use caller::{Caller, CallerNames};
 pub use outcome::Outcome;
@@ -37,6 +37,7 @@ pub struct Metadata {
     http_status: Option<HeaderName>,
     location: Option<HeaderName>,
     caller: CallerNames,
+    tells_etag: bool,
 }
 
 /// A header whose value gRPC cannot carry.
@@ -69,7 +70,14 @@ impl Metadata {
     #[must_use]
     pub fn new(config: Config) -> Self {
         let Config { request, reply, http_status, location, caller } = config;
-        Self { request: REQUEST.into_iter().chain(request).collect(), reply, http_status, location, caller }
+        let (request, tells_etag) = (REQUEST.into_iter().chain(request).collect(), reply.contains(&ETAG));
+        Self { request, reply, http_status, location, caller, tells_etag }
+    }
+
+    /// Whether `ETag` is one of the headers that callers see.
+    #[must_use]
+    pub fn tells_etag(&self) -> bool {
+        self.tells_etag
     }
 
     /// Whether the backend is told anything of who calls.

@@ -4,10 +4,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, VARY};
+use http::StatusCode;
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue, VARY};
 use http_body::Frame;
 use tokio::task::yield_now;
 
+use super::conditional::weaken;
 use crate::answer::{Body, Cut, Parts, Response};
 use crate::compress::{self, Choice, Gzip};
 
@@ -30,10 +32,12 @@ pub(super) fn mark(headers: &mut HeaderMap, is_gzip: bool) {
     }
 }
 
-/// Whether an answer may be compressed: a success whose body is text, and is not encoded already.
+/// Whether an answer may be compressed: a success whose body is text, is not encoded already, and is all of it: a part is counted in the
+/// bytes of the whole (RFC 9110, section 14.4).
 pub(super) fn is_fit(response: &Response) -> bool {
     let headers = response.headers();
-    response.status().is_success() && !headers.contains_key(CONTENT_ENCODING) && is_text(headers)
+    let is_whole = response.status() != StatusCode::PARTIAL_CONTENT && !headers.contains_key(CONTENT_RANGE);
+    response.status().is_success() && is_whole && !headers.contains_key(CONTENT_ENCODING) && is_text(headers)
 }
 
 fn is_text(headers: &HeaderMap) -> bool {
@@ -44,11 +48,8 @@ fn is_text(headers: &HeaderMap) -> bool {
         || ["application/json", "application/x-ndjson", "application/json-seq"].contains(&media_type.as_str())
 }
 
-/// The same answer with its body compressed, if that is worth it. A stream is, part by part: how long it will be is not known.
+/// An answer that [may be](is_fit) with its body compressed, if that is worth it. A stream is, part by part: how long it will be is not known.
 pub(super) async fn compressed(mut response: Response, choice: Choice) -> Response {
-    if !is_fit(&response) {
-        return response;
-    }
     let is_gzip = match (choice, response.body()) {
         (Choice::Identity, _) => false,
         (Choice::Gzip, Body::Whole(body)) => body.len() >= SMALLEST,
@@ -59,6 +60,9 @@ pub(super) async fn compressed(mut response: Response, choice: Choice) -> Respon
             Body::Whole(body) => Body::Whole(whole(&body).await),
             Body::Parts(parts) => Body::Parts(Box::pin(Compressed { parts, gzip: Some(Gzip::new()) })),
         };
+    }
+    if is_gzip {
+        weaken(response.headers_mut());
     }
     mark(response.headers_mut(), is_gzip);
     response

@@ -6,6 +6,7 @@
 //! Values move forward only. What is refused is refused before the backend hears of it.
 
 mod compression;
+mod conditional;
 mod deadline;
 mod limits;
 mod outcome;
@@ -206,10 +207,15 @@ fn guarded(mut response: Response) -> Response {
 /// RFC 9110, section 9.3.2: what GET would be answered, its length included, but for the body.
 fn without_body(mut response: Response) -> Response {
     let body = std::mem::take(response.body_mut());
-    if let Some(length) = body.size_hint().exact().filter(|_| response.status() != StatusCode::NO_CONTENT) {
+    if let Some(length) = body.size_hint().exact().filter(|_| !is_bare(response.status())) {
         response.headers_mut().insert(CONTENT_LENGTH, length.into());
     }
     response
+}
+
+/// RFC 9110, section 8.6: these have no length of their own.
+fn is_bare(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
 impl Gateway {
@@ -244,11 +250,25 @@ impl Gateway {
         let settings = &self.settings[found.route.index];
         let answered = self.call(found, &query, &head, body, started).await;
         match answered {
-            Ok(response) if settings.compression => {
-                Ok(compression::compressed(response, compression::choice(&head.headers)).await)
-            }
-            Ok(response) => Ok(response),
+            Ok(response) => Ok(self.shortened(&head, response, settings.compression).await),
             Err(refusal) => Err(refusal.in_form(settings.errors)),
+        }
+    }
+
+    /// The answer, made as short as the caller lets it be.
+    async fn shortened(&self, head: &Parts, response: Response, compresses: bool) -> Response {
+        let varies = compresses && compression::is_fit(&response);
+        let mut response = if self.metadata.tells_etag() { conditional::checked(head, response) } else { response };
+        if response.status() == StatusCode::NOT_MODIFIED {
+            // RFC 9110, section 15.4.5: what 200 would say to caches.
+            if varies {
+                compression::mark(response.headers_mut(), false);
+            }
+            return response;
+        }
+        match varies {
+            true => compression::compressed(response, compression::choice(&head.headers)).await,
+            false => response,
         }
     }
 

@@ -106,7 +106,20 @@ impl Replies {
     }
 
     pub async fn end(self, status: &'static str, message: &'static str) {
+        self.end_with(status, message, &[]).await;
+    }
+
+    /// The same with metadata in the trailers.
+    pub async fn end_with(
+        self,
+        status: &'static str,
+        message: &'static str,
+        metadata: &[(&'static str, &'static str)],
+    ) {
         let mut trailers = http::HeaderMap::new();
+        for (name, value) in metadata {
+            trailers.append(*name, value.parse().unwrap());
+        }
         trailers.insert("grpc-status", status.parse().unwrap());
         trailers.insert("grpc-message", message.parse().unwrap());
         let _ = self.0.send(Ok(Frame::trailers(trailers))).await;
