@@ -97,6 +97,7 @@ impl App {
         let (Some(listen), Some(tls), Some((schema, routes))) = (config.listen, tls, routed) else {
             return Err(problems);
         };
+        problems.extend(proxy::misplaced(&routes, &config.proxy.exceptions));
         if upstreams.is_empty() || !problems.is_empty() {
             return Err(problems);
         }

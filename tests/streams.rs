@@ -3,10 +3,15 @@
 
 mod support;
 
+use std::path::Path;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use support::talk::{Reader, Replies, Streamed, backend, gateway, note, send, shared, start};
+use towbar::app::App;
+use towbar::config::{self, Overrides};
+use towbar::upstream::Upstream;
+
+use support::talk::{Reader, Replies, Streamed, backend, gateway, note, schema, send, shared, start};
 
 const NDJSON: (&str, &str) = ("Accept", "application/x-ndjson");
 const SSE: (&str, &str) = ("Accept", "text/event-stream");
@@ -151,8 +156,8 @@ fn what_goes_wrong_midway_is_told() {
         });
         let config =
             format!("upstream: {{address: \"http://{}\", reply_limit: 1KiB}}\nschema: talk.proto", backend.address);
-        let overrides = towbar::config::Overrides { listen: Some("127.0.0.1:0".to_owned()), ..Default::default() };
-        let gateway = support::Gateway::with(&config, &overrides, Ok(support::talk::schema()), None);
+        let overrides = Overrides { listen: Some("127.0.0.1:0".to_owned()), ..Default::default() };
+        let gateway = support::Gateway::with(&config, &overrides, Ok(schema()), None);
         let Streamed { answer, is_whole } = send(&gateway, "GET", "/notes/t", &[NDJSON], None);
         assert_eq!(answer.body, format!("{{\"result\":{{\"text\":\"one\",\"number\":1}}}}\n{{\"error\":{status}}}\n"));
         assert!(is_whole);
@@ -340,4 +345,69 @@ fn a_compressed_stream_is_flushed_message_by_message() {
     let coded = [("Content-Type", "application/x-ndjson"), ("Content-Encoding", "gzip")];
     let refused = send(&gateway, "POST", "/notes/t", &coded, Some(b"x")).answer;
     assert_eq!(refused.status, 415);
+}
+
+#[test]
+fn a_stream_of_events_goes_on_behind_the_last_that_was_seen() {
+    // A backend that has three notes, and sends those behind the one that it is told.
+    let backend = backend(|_, mut requests, replies| async move {
+        requests.all().await;
+        let seen = requests.headers.get("x-after").map_or(0, |value| value.to_str().unwrap().parse().unwrap());
+        for (text, number) in [("one", 1), ("two", 2), ("three", 3)].into_iter().skip(seen) {
+            replies.send(&note(text, number)).await;
+        }
+        replies.end("0", "").await;
+    });
+    let resuming = gateway(&backend, "rpcs: {talk.Talk.Watch: {last_event_id: x-after}}");
+    let plain = gateway(&backend, "");
+    let event = |id: u8, text: &str| format!("id: {id}\ndata: {{\"text\":\"{text}\",\"number\":{id}}}\n\n");
+    let end = "event: end\ndata: {\"code\":0}\n\n";
+    let all = event(1, "one") + &event(2, "two") + &event(3, "three") + end;
+    let last = |id| ("Last-Event-ID", id);
+    for (gateway, headers, body) in [
+        (&resuming, &[SSE][..], all.clone()),
+        (&resuming, &[SSE, last("")], all.clone()),
+        (&resuming, &[SSE, last("0")], all.clone()),
+        (&resuming, &[SSE, last("1")], event(2, "two") + &event(3, "three") + end),
+        (&resuming, &[SSE, last("2"), ("X-After", "1")], event(3, "three") + end),
+        (&resuming, &[SSE, last("3")], end.to_owned()),
+        // Only Towbar says it, and only of events.
+        (&resuming, &[SSE, ("X-After", "1")], all.clone()),
+        (
+            &resuming,
+            &[ARRAY, last("2")],
+            r#"[{"text":"one","number":1},{"text":"two","number":2},{"text":"three","number":3}]"#.to_owned(),
+        ),
+        // A backend that is told nothing begins again, and its events are numbered so.
+        (&plain, &[SSE, last("2")], all.clone()),
+        (&plain, &[SSE, last("x")], all),
+    ] {
+        let Streamed { answer, .. } = send(gateway, "GET", "/notes/t", headers, None);
+        assert_eq!((answer.status, answer.body), (200, body), "{headers:?}");
+    }
+    for (headers, found) in [
+        (&[SSE, last("two")][..], "something else"),
+        (&[SSE, last("-1")], "something else"),
+        (&[SSE, last("1234567890123456")], "something else"),
+        (&[SSE, last("1"), last("1")], "two"),
+    ] {
+        let Streamed { answer, .. } = send(&resuming, "GET", "/notes/t", headers, None);
+        let message = format!(
+            "header last-event-id: expected the `id` of an event, a number of at most 15 digits, found {found}"
+        );
+        assert_eq!((answer.status, answer.refusal().1), (400, message), "{headers:?}");
+    }
+}
+
+#[test]
+fn what_has_no_events_cannot_go_on_behind_one() {
+    let text = "upstream: http://127.0.0.1:1\nschema: talk.proto\nrpcs:\n  talk.Talk.Ask: {last_event_id: x-after}\n  \
+                talk.Talk.Download: {last_event_id: x-after}\n  talk.Talk.Watch: {last_event_id: x-after}\n";
+    let (mut config, problems) = config::load_text(text, Path::new("towbar.yaml"), &Overrides::default());
+    assert_eq!(problems, []);
+    let upstream = Upstream::new(&config.upstream.take().unwrap()).ok();
+    let app = App::with_parts(config, Some(Ok(schema())), upstream, Vec::new());
+    let problems: Vec<_> = app.err().unwrap().iter().map(ToString::to_string).collect();
+    let message = "`last_event_id` is for replies that are a stream of events, and it has none";
+    assert_eq!(problems, [format!("talk.Talk.Ask: {message}"), format!("talk.Talk.Download: {message}")]);
 }

@@ -21,6 +21,7 @@ fn exceptions_of(rpc: &Value) -> Exceptions {
         errors: rpc.get("errors").and_then(|value| form(&value)),
         deadline: rpc.get("deadline").and_then(|value| value.duration().ok()),
         compression: rpc.get("compression").and_then(|value| value.truth().ok()),
+        last_event_id: rpc.get("last_event_id").and_then(|value| text_header(&value)),
         body_limit: rpc.get("body_limit").and_then(|value| value.size().ok()),
         reply_limit: rpc.get("reply_limit").and_then(|value| value.size().ok()),
     }

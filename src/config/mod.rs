@@ -89,6 +89,7 @@ const RPC_KEYS: &[&str] = &[
     "deadline",
     "idempotent",
     "compression",
+    "last_event_id",
     "body_limit",
     "reply_limit",
     "json_depth",

@@ -335,7 +335,7 @@ status_headers: {status: x-status}
 errors: problem
 rpcs:
   a.B.Put: {accept_body: true, errors: google, deadline: 2m, body_limit: 8MiB, reply_limit: 1GiB, compression: false, json_depth: 100, query_length: 1KiB}
-  a.B.Pay: {ignore_members: [fee, 'order.fee'], json: {enum_prefix: keep, int64: number}}
+  a.B.Pay: {last_event_id: X-After, ignore_members: [fee, 'order.fee'], json: {enum_prefix: keep, int64: number}}
 ",
     );
     let listen = config.listen.unwrap();
@@ -374,7 +374,9 @@ rpcs:
     assert_eq!(config.proxy.timeout_header.unwrap().as_str(), "x-timeout");
     assert_eq!(config.proxy.exceptions["a.B.Put"].deadline, Some(Duration::from_secs(120)));
     assert_eq!((config.proxy.errors, config.proxy.exceptions["a.B.Put"].errors), (Form::Problem, Some(Form::Google)));
-    assert_eq!(config.proxy.exceptions["a.B.Pay"], proxy::Exceptions::default());
+    let after = Some(HeaderName::from_static("x-after"));
+    let pay = proxy::Exceptions { last_event_id: after, ..proxy::Exceptions::default() };
+    assert_eq!(config.proxy.exceptions["a.B.Pay"], pay);
 
     let [put, pay] = &config.rpcs[..] else { panic!("expected two rpcs") };
     assert_eq!((put.rpc.as_str(), put.accept_body), ("a.B.Put", true));

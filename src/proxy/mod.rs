@@ -50,7 +50,7 @@ use settings::Settings;
 
 pub use crate::error::StatusHeaders;
 pub use limits::{HEADER_LIMIT, MOST_HEADERS};
-pub use settings::{ByRpc, Exceptions};
+pub use settings::{ByRpc, Exceptions, misplaced};
 
 /// Default of [`Config::body_limit`].
 pub const BODY_LIMIT: usize = 1 << 20;

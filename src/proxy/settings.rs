@@ -3,8 +3,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use http::HeaderName;
+
 use super::Config;
 use crate::error::{Form, Timer, Whose};
+use crate::problem::Problem;
 use crate::route::{Route, Routes};
 use crate::upstream::Upstream;
 
@@ -21,6 +24,8 @@ pub struct Exceptions {
     pub reply_limit: Option<usize>,
     /// See [`Config::compression`].
     pub compression: Option<bool>,
+    /// Metadata that tells the backend which event a caller has seen last, so that the stream goes on behind it.
+    pub last_event_id: Option<HeaderName>,
 }
 
 /// What holds on one route.
@@ -36,6 +41,8 @@ pub(super) struct Settings {
     pub(super) reply_limit: usize,
     /// Whether replies are compressed.
     pub(super) compression: bool,
+    /// See [`Exceptions::last_event_id`].
+    pub(super) last_event_id: Option<HeaderName>,
 }
 
 /// Those of all routes, in their order.
@@ -57,7 +64,22 @@ fn of_route(route: &Route, upstreams: &[Upstream], config: &Config) -> Settings 
         body_limit: said.body_limit.unwrap_or(config.body_limit),
         reply_limit: said.reply_limit.unwrap_or(upstream.reply_limit),
         compression: said.compression.unwrap_or(config.compression),
+        last_event_id: said.last_event_id,
     }
+}
+
+/// What single rpcs are told to do and cannot.
+#[must_use]
+pub fn misplaced(routes: &Routes, exceptions: &ByRpc) -> Vec<Problem> {
+    let has_events = |rpc: &str| {
+        let mut routes = routes.all().iter().filter(|route| route.rpc == rpc);
+        routes.all(|route| route.server_streams && !route.is_raw_reply)
+    };
+    let wrong = exceptions.iter().filter(|(rpc, said)| said.last_event_id.is_some() && !has_events(rpc));
+    let message = "`last_event_id` is for replies that are a stream of events, and it has none";
+    let mut problems: Vec<Problem> = wrong.map(|(rpc, _)| Problem::at(rpc, message)).collect();
+    problems.sort_by_key(ToString::to_string);
+    problems
 }
 
 /// Exceptions by `package.Service.Method`.

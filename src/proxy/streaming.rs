@@ -20,15 +20,23 @@ const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering")
 impl Gateway {
     pub(super) async fn stream<B: RequestBody>(&self, call: Call<'_>, body: B) -> Result<Response, Refusal> {
         let Call { head, route, started, .. } = call;
-        let format = self.format(call)?;
+        let told = self.told(call)?;
         let mut called = Called::new(head.method.clone(), route.clone(), started);
-        let mut exchange = self.open(call, body, &mut called).await?;
-        let first = self.first(&mut exchange, call, format).await;
+        let mut exchange = self.open(call, body, told, &mut called).await?;
+        let first = self.first(&mut exchange, call, told.format).await;
         let first = first.map_err(|failure| self.failed(failure, call, &mut called))?;
         if !route.server_streams {
             return self.only(call, exchange, first, called).await;
         }
-        Ok(self.streamed(call, exchange, first, format, called))
+        Ok(self.streamed(call, exchange, first, told, called))
+    }
+
+    /// How the answer is told.
+    fn told(&self, call: Call<'_>) -> Result<Told, Refusal> {
+        let format = self.format(call)?;
+        let resumes = format == Some(Format::Sse) && self.settings[call.route.index].last_event_id.is_some();
+        let after = if resumes { stream::last_event(&call.head.headers) } else { Ok(0) };
+        after.map(|after| Told { format, after }).map_err(|error| Refusal::header(error.to_string()))
     }
 
     /// The form of the answer; none where it is bytes as they are, or not a stream.
@@ -45,9 +53,18 @@ impl Gateway {
     }
 
     /// The call, its request sent or being sent.
-    async fn open<B: RequestBody>(&self, call: Call<'_>, body: B, called: &mut Called) -> Result<Exchange, Refusal> {
+    async fn open<B: RequestBody>(
+        &self,
+        call: Call<'_>,
+        body: B,
+        told: Told,
+        called: &mut Called,
+    ) -> Result<Exchange, Refusal> {
         let Call { head, query, route, captures, terms, .. } = call;
-        let metadata = self.metadata(head)?;
+        let mut metadata = self.metadata(head)?;
+        if let (Some(name), 1..) = (&self.settings[route.index].last_event_id, told.after) {
+            metadata.insert(name.clone(), told.after.into());
+        }
         if !route.client_streams {
             let (message, _) = self.message(call, body).await?;
             let opened = self.upstream(route).open(&route.rpc_path, metadata, terms).await;
@@ -108,20 +125,13 @@ impl Gateway {
         self.reply(call.route, call.query, &reply)
     }
 
-    fn streamed(
-        &self,
-        call: Call<'_>,
-        exchange: Exchange,
-        first: First,
-        format: Option<Format>,
-        called: Called,
-    ) -> Response {
+    fn streamed(&self, call: Call<'_>, exchange: Exchange, first: First, told: Told, called: Called) -> Response {
         let metadata = exchange.metadata().clone();
         let first = match first {
             First::Message(message) => Some(message),
             First::End | First::Pending => None,
         };
-        let content_type = match format {
+        let content_type = match told.format {
             Some(format) => HeaderValue::from_static(format.content_type()),
             None => {
                 let first = first.as_deref().unwrap_or_default();
@@ -132,7 +142,7 @@ impl Gateway {
         };
         let Call { route, query, deadline, .. } = call;
         let parts = (self.schema.clone(), route.clone(), query.system(), deadline.timer.clone());
-        let reply = stream::Reply::new(exchange, first, parts, format, called);
+        let reply = stream::Reply::new(exchange, first, parts, told.format, called).after(told.after);
         let reply = reply.kept_alive(self.config.streams.keep_alive);
         let mut response = Response::new(Body::Parts(Box::pin(reply)));
         let headers = response.headers_mut();
@@ -146,6 +156,15 @@ impl Gateway {
         called.ended(failure.call_error());
         failure.into_refusal(self.named(call, None))
     }
+}
+
+/// How an answer is told.
+#[derive(Debug, Clone, Copy)]
+struct Told {
+    /// None for bytes as they are, and for one message.
+    format: Option<Format>,
+    /// The number of the event that the caller has seen last; 0 for none.
+    after: u64,
 }
 
 /// How an answer begins.

@@ -5,7 +5,7 @@
 pub enum Format {
     /// A JSON object in each line: `{"result": MESSAGE}`, and at the end `{"status": {"code": 0}}` or `{"error": STATUS}`.
     Ndjson,
-    /// Server-sent events (HTML, section 9.2), numbered from 1; the last one is called `end` or `error` and has the status.
+    /// Server-sent events (HTML, section 9.2), numbered; the last one is called `end` or `error` and has the status.
     Sse,
     /// A JSON array, which is closed only if all went well.
     Array,
@@ -52,6 +52,14 @@ impl Frames {
             Some(Format::Sse) => Self::Sse { messages: 0 },
             Some(Format::Array) => Self::Array { begun: false },
             None => Self::Raw,
+        }
+    }
+
+    /// The same with events that are numbered from the one behind `last`.
+    pub(super) fn after(self, last: u64) -> Self {
+        match self {
+            Self::Sse { .. } => Self::Sse { messages: last },
+            other => other,
         }
     }
 

@@ -9,6 +9,7 @@ mod exchange;
 mod frames;
 mod reply;
 mod request;
+mod resume;
 
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ pub use exchange::{Exchange, Failure};
 pub use frames::Format;
 pub use reply::Reply;
 pub use request::{Reading, Sending};
+pub use resume::{LAST_EVENT_ID, NotAnEvent, last_event};
 
 /// Default of [`Config::deadline`].
 pub const DEADLINE: Duration = Duration::from_secs(60 * 60);

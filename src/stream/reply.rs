@@ -71,6 +71,12 @@ impl Reply {
         Self { exchange, schema, route, system, timer, frames, first, out, end, idle: None, called }
     }
 
+    /// The same with events that are numbered from the one behind `last`.
+    #[must_use]
+    pub fn after(self, last: u64) -> Self {
+        Self { frames: self.frames.after(last), ..self }
+    }
+
     /// The same with a comment whenever nothing has come for `after`, where the form has comments.
     #[must_use]
     pub fn kept_alive(mut self, after: Duration) -> Self {
