@@ -7,7 +7,7 @@ use super::plan::QueryProblem;
 use super::{BodyRule, EncodeError, Query, Route};
 use crate::codec::{Filling, Origin, Request, Value, filling};
 use crate::multipart::Part;
-use crate::schema::{Field, FieldPath, Shape};
+use crate::schema::{Field, FieldPath, Known, Shape};
 
 /// What keys may name.
 #[derive(Clone, Copy)]
@@ -133,7 +133,7 @@ impl Route {
         if path.leaf().table().shape == Shape::Map {
             return Err(QueryProblem::Map(path.to_string()));
         }
-        let value = value.value(path.leaf())?.ok_or(QueryProblem::Message)?;
+        let value = value.value(path.leaf())?.ok_or_else(|| no_text(path.leaf()))?;
         if self.captured.contains(path) {
             return match request.says(path, value).map_err(QueryProblem::Field)? {
                 true => Ok(()),
@@ -169,6 +169,16 @@ impl Route {
 /// Keys and values of a query, or of a form that is written as one.
 fn texts(pairs: &Query) -> impl Iterator<Item = (&str, Given<'_>)> {
     pairs.pairs().map(|(key, value)| (key, Given::Text(value)))
+}
+
+/// Why no single text can fill this field.
+fn no_text(field: &Field) -> QueryProblem {
+    let message = field.message().filter(|message| message.table().known != Known::No);
+    match message {
+        Some(message) => QueryProblem::NoForm(message.name().to_owned()),
+        None if field.is_repeated() => QueryProblem::List,
+        None => QueryProblem::Message,
+    }
 }
 
 fn set_entry(request: &mut Request, map: &FieldPath, key: &str, value: Given<'_>) -> Result<(), QueryProblem> {

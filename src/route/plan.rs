@@ -83,6 +83,12 @@ pub enum QueryProblem {
     /// A message, which no text can fill.
     #[error("expected a field that one text can fill, found a message: name a field in it")]
     Message,
+    /// A message whose form in JSON is no text.
+    #[error("expected a field that one text can fill, found a {0}: send it in a JSON body")]
+    NoForm(String),
+    /// A list of messages.
+    #[error("expected a field that one text can fill, found a list of messages: send it in a JSON body")]
+    List,
     /// A second value for a field that takes one.
     #[error("is given twice")]
     Twice,

@@ -36,7 +36,9 @@ message Kinds { google.protobuf.Timestamp when = 1; Size size = 2; optional int3
   map<int32, double> numbers = 9; map<bool, Size> flags = 10; map<string, google.protobuf.Timestamp> times = 11;
   map<string, Card> cards = 12; uint64 ulong = 13; double real = 14; google.protobuf.Duration took = 15;
   google.protobuf.FieldMask mask = 16; google.protobuf.Int64Value wrapped = 17; repeated Size sizes = 18;
-  google.protobuf.Any any = 19; map<string, int32> secrets = 20 [debug_redact = true]; }
+  google.protobuf.Any any = 19; map<string, int32> secrets = 20 [debug_redact = true];
+  google.protobuf.Value free = 21; google.protobuf.Struct open = 22; google.protobuf.ListValue row = 23;
+  repeated Card hand = 24; repeated google.protobuf.Struct opens = 25; }
 message List { repeated One all = 1; string offset = 2; }
 message Upload { string name = 1; google.api.HttpBody content = 2; }
 message Bundle { string name = 1; google.api.HttpBody content = 2; bytes digest = 3; repeated google.api.HttpBody more = 4;

@@ -87,9 +87,41 @@ fn every_type_is_read_as_in_json() {
             ("GET /v1?nothing=NULL_VALUE", "Get {}"),
             ("GET /v1?maybe=0", r#"Get {"maybe":0}"#),
             ("GET /v1?sizes=LARGE&sizes=NONE", r#"Get {"sizes":["LARGE","NONE"]}"#),
+            ("GET /v1?when.seconds=1", r#"Get {"when":"1970-01-01T00:00:01Z"}"#),
+        ],
+    );
+}
+
+/// http.proto: a leaf has a primitive type. No peer has a form of its own for these, and one that we made up nobody could know.
+#[test]
+fn what_no_text_says_is_refused_with_where_it_goes() {
+    let routes = routes(&rpc("Get", "Kinds", "Reply", r#"get: "/v1""#), &[]).unwrap();
+    for (query, found) in [
+        ("free=1", "a google.protobuf.Value: send it in a JSON body"),
+        ("open={}", "a google.protobuf.Struct: send it in a JSON body"),
+        ("row=[]", "a google.protobuf.ListValue: send it in a JSON body"),
+        ("any=1", "a google.protobuf.Any: send it in a JSON body"),
+        ("opens={}", "a google.protobuf.Struct: send it in a JSON body"),
+        ("hand=1", "a list of messages: send it in a JSON body"),
+    ] {
+        let (key, _) = query.split_once('=').unwrap();
+        let message = format!("at {key}: expected a field that one text can fill, found {found}, in the query");
+        check(&routes, &[(&format!("GET /v1?{query}"), &message)]);
+    }
+    check(
+        &routes,
+        &[
+            ("GET /v1?hand.number=1", "at hand.number: there is no such query key, in the query"),
             (
-                "GET /v1?any=1",
-                "at any: expected a field that one text can fill, found a message: name a field in it, in the query",
+                "GET /v1?open.fields[a]=1",
+                "at open.fields[a]: expected a map whose values one text can fill, found one of messages, in the query",
+            ),
+            // Field by field they are messages as others.
+            ("GET /v1?free.numberValue=1.5", r#"Get {"free":1.5}"#),
+            ("GET /v1?free.stringValue=", r#"Get {"free":""}"#),
+            (
+                "GET /v1?any.typeUrl=type.googleapis.com/t.Card&any.value=CgE3",
+                r#"Get {"any":{"@type":"type.googleapis.com/t.Card","number":"7"}}"#,
             ),
         ],
     );
