@@ -159,9 +159,22 @@ impl App {
         })
     }
 
-    /// Goes on with the sessions and the connections of `old` if TLS is what it was.
+    /// Goes on with the sessions and the connections of `old` if TLS is what it was, and with the count of the calls in flight
+    /// of each upstream.
     #[must_use]
-    pub fn in_place_of(self, old: &Self) -> Self {
+    pub fn in_place_of(mut self, old: &Self) -> Self {
+        // Nobody else has the gateway before it is served.
+        for (place, upstream) in
+            Arc::get_mut(&mut self.gateway).into_iter().flat_map(|it| it.upstreams.iter_mut().enumerate())
+        {
+            let before = match self.names.get(place) {
+                Some(name) => old.names.iter().position(|before| before == name),
+                None => Some(0).filter(|_| old.names.is_empty()),
+            };
+            if let Some(before) = before {
+                upstream.go_on_from(&old.gateway.upstreams[before]);
+            }
+        }
         match (&self.tls, &old.tls) {
             (Some(new), Some(old)) if new.fingerprint == old.fingerprint => Self { tls: Some(old.clone()), ..self },
             _ => self,

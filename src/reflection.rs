@@ -300,6 +300,7 @@ mod tests {
             proxy: None,
             deadline: crate::upstream::DEADLINE,
             reply_limit: 1,
+            limits: crate::upstream::Limits::default(),
         };
         let upstream = Upstream::new(&config).unwrap_or_else(|_| unreachable!("an address is enough"));
         for (files, expected) in [

@@ -17,7 +17,10 @@ pub fn called(method: &Method, route: &Route, error: Option<&CallError>, took: D
     let (rpc, ms) = (&route.rpc, took.as_millis());
     match error {
         None => tracing::debug!(%method, template, rpc, ms, "answered"),
-        Some(error @ CallError::Status { .. }) => tracing::debug!(%method, template, rpc, ms, %error, "refused"),
+        // Of calls that are too many the upstream tells the number.
+        Some(error @ (CallError::Status { .. } | CallError::Full { .. })) => {
+            tracing::debug!(%method, template, rpc, ms, %error, "refused")
+        }
         Some(error) => tracing::warn!(%method, template, rpc, ms, %error, "failed"),
     }
 }

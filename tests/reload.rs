@@ -240,6 +240,56 @@ fn a_call_in_flight_ends_with_what_it_began_with() {
     gateway.stop();
 }
 
+#[test]
+fn a_reload_gives_no_call_a_place_that_another_has() {
+    let gate = Arc::new(Semaphore::new(0));
+    let (waiting, opened) = (Arc::new(AtomicUsize::new(0)), gate.clone());
+    let count = waiting.clone();
+    let backend = Backend::start(
+        health(move |_| {
+            let (opened, count) = (opened.clone(), count.clone());
+            async move {
+                count.fetch_add(1, Ordering::SeqCst);
+                opened.acquire().await.unwrap().forget();
+                Ok::<_, Status>(Response::new(HealthCheckResponse { status: 1 }))
+            }
+        }),
+        None,
+    );
+    let folder = Folder::new();
+    folder.copy("proto", "proto");
+    let config = |in_flight: usize, more: &str| {
+        let limit = format!("limit: {{in_flight: {in_flight}, waiting: 0}}");
+        let upstream = format!("upstream: {{address: \"http://{}\", {limit}}}", backend.address);
+        format!("listen: 127.0.0.1:0\nschema: proto\n{upstream}\nreload: {{interval: 50ms}}\n{more}")
+    };
+    folder.write("towbar.yaml", config(1, ""));
+    let gateway = folder.start(&SERVE);
+    let mut stream = http::connect(gateway.address);
+    http::write(&mut stream, "GET", TARGET, &[], None);
+    wait_until("the call", || waiting.load(Ordering::SeqCst) == 1);
+    assert_eq!(status(&gateway, TARGET), 503);
+    folder.write("towbar.yaml", config(1, "expose: io.token.proto.bankapi.HealthCheckService\n"));
+    wait_until("the change", || status(&gateway, "/storage/none") == 404);
+    let_every_worker_take_over();
+    assert_eq!(status(&gateway, TARGET), 503, "the call from before the reload has the only place");
+    gate.add_permits(1);
+    assert_eq!(http::read(&mut stream).status, 200);
+    gate.add_permits(1);
+    assert_eq!(status(&gateway, TARGET), 200);
+
+    // Another limit is counted anew.
+    http::write(&mut stream, "GET", TARGET, &[], None);
+    wait_until("another call", || waiting.load(Ordering::SeqCst) == 3);
+    folder.write("towbar.yaml", config(2, ""));
+    wait_until("the change", || status(&gateway, "/storage/none") != 404);
+    let_every_worker_take_over();
+    gate.add_permits(2);
+    assert_eq!(http::read(&mut stream).status, 200);
+    wait_until("all is well", || status(&gateway, TARGET) == 200);
+    gateway.stop();
+}
+
 /// A bank that notes who calls.
 struct Bank {
     address: SocketAddr,

@@ -14,6 +14,7 @@ use towbar::config::Overrides;
 
 use support::http::{self, Answer};
 use support::raw::{CANCEL, Does, INTERNAL_ERROR, NO_ERROR, RawBank, Reply, frame_of};
+use support::talk::{self, note};
 use support::{Gateway, assert_refused, assert_reply};
 
 const LOST: &str =
@@ -24,7 +25,11 @@ const LATE: &str = r#"{"code":4,"message":"the backend did not answer within the
 const LARGE: &str = r#"{"code":8,"message":"the backend's reply is larger than the limit of 4194304 bytes"}"#;
 
 fn gateway(bank: &RawBank, more: &str) -> Gateway {
-    let upstream = format!("upstream:\n  address: http://{}\n  deadline: 400ms\n", bank.address);
+    gateway_within("400ms", bank, more)
+}
+
+fn gateway_within(deadline: &str, bank: &RawBank, more: &str) -> Gateway {
+    let upstream = format!("upstream:\n  address: http://{}\n  deadline: {deadline}\n", bank.address);
     Gateway::start(&format!("schema: proto\nstatus_headers: {{}}\n{upstream}{more}"), None)
 }
 
@@ -341,6 +346,116 @@ service Orders {
             http::send_json(gateway.address, method, target, r#"{"transferId":"t"}"#).status
         };
         assert_eq!((bank.count("t").seen, status == 200), (times, times == 2), "{method} {target} {options}");
+    }
+}
+
+/// Calls at one time, each with its answer and how long that took.
+fn at_once(gateway: &Gateway, ids: impl Iterator<Item = String>) -> Vec<(Answer, Duration)> {
+    std::thread::scope(|scope| {
+        let calls: Vec<_> = ids
+            .map(|id| {
+                scope.spawn(move || {
+                    let started = Instant::now();
+                    (pay(gateway, &id), started.elapsed())
+                })
+            })
+            .collect();
+        calls.into_iter().map(|call| call.join().unwrap()).collect()
+    })
+}
+
+#[test]
+fn beyond_the_limit_calls_wait_their_turn_and_beyond_that_they_are_refused() {
+    const FULL: &str =
+        r#"{"code":14,"message":"4 calls of the backend are in flight, as many as may be; the call was not sent"}"#;
+    let bank = RawBank::start(|id, _| if id.starts_with("hang") { Does::Hangs } else { Does::Answers });
+    let limit = "  limit: {in_flight: 4, waiting: 4, wait: 200ms}\n";
+    let gateway = gateway_within("2s", &bank, limit);
+    std::thread::scope(|scope| {
+        let gateway = &gateway;
+        let hanging: Vec<_> = (0..4).map(|index| scope.spawn(move || pay(gateway, &format!("hang-{index}")))).collect();
+        while bank.total().seen < 4 {
+            std::thread::yield_now();
+        }
+        // Four wait and are refused after their time; all others are at once.
+        let answers = at_once(gateway, (0..20).map(|index| format!("more-{index}")));
+        for (answer, _) in &answers {
+            assert_refused(answer, 503, FULL, "full");
+            assert_eq!(answer.header("retry-after"), Some("1"));
+        }
+        let waited = answers.iter().filter(|(_, took)| *took >= Duration::from_millis(200)).count();
+        assert!(waited >= 4, "{waited}");
+        for call in hanging {
+            assert_refused(&call.join().unwrap(), 504, &LATE.replace("400ms", "2s"), "in flight");
+        }
+    });
+    assert_eq!(bank.total().seen, 4, "what was refused was not sent");
+    // All is as before: four at a time, and four more in their turn.
+    for round in 0..5 {
+        let answers = at_once(&gateway, (0..8).map(|index| format!("after-{round}-{index}")));
+        assert!(answers.iter().all(|(answer, _)| answer.status == 200), "{answers:?}");
+    }
+}
+
+#[test]
+fn a_call_that_waits_is_sent_when_its_turn_comes_and_told_when_its_time_is_over() {
+    let bank = RawBank::start(|id, _| match id {
+        "hangs" => Does::Hangs,
+        _ => Does::Slow(Duration::from_millis(30)),
+    });
+    let gateway = gateway(&bank, "  limit: {in_flight: 1, wait: 10s}\n");
+    let answers = at_once(&gateway, (0..8).map(|index| format!("t-{index}")));
+    assert!(answers.iter().all(|(answer, _)| answer.status == 200), "{answers:?}");
+    std::thread::scope(|scope| {
+        let hanging = scope.spawn(|| pay(&gateway, "hangs"));
+        while bank.count("hangs").seen == 0 {
+            std::thread::yield_now();
+        }
+        let body = r#"{"transferId":"late"}"#;
+        let headers = [("Content-Type", "application/json"), ("grpc-timeout", "50m")];
+        let answer = http::send(gateway.address, "POST", "/transfers", &headers, Some(body.as_bytes()));
+        let message =
+            "the call waited for others to end, for the caller's timeout of 50ms (grpc-timeout); it was not sent";
+        assert_refused(&answer, 504, &format!(r#"{{"code":4,"message":"{message}"}}"#), "late");
+        hanging.join().unwrap();
+    });
+    assert_eq!(bank.count("late").seen, 0);
+    assert_reply(&pay(&gateway, "after"), &paid("after"), "after");
+}
+
+#[test]
+fn streams_have_a_limit_of_their_own_and_keep_their_places_until_they_end() {
+    let backend = talk::backend(|rpc, _, replies| async move {
+        replies.send(&note("one", 1)).await;
+        if rpc == "Ask" {
+            return replies.end("0", "").await;
+        }
+        // Until the caller goes away.
+        while replies.send(&note("more", 2)).await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    let limit = "limit: {streams: 1, waiting: 0}";
+    let config = format!("upstream: {{address: \"http://{}\", {limit}}}\nschema: talk.proto\n", backend.address);
+    let overrides = Overrides { listen: Some("127.0.0.1:0".to_owned()), ..Overrides::default() };
+    let gateway = Gateway::with(&config, &overrides, Ok(talk::schema()), None);
+    let watch = || talk::start(&gateway, "GET", "/notes/t", &[], None);
+    let mut first = watch();
+    for round in 0..3 {
+        assert_eq!((first.answer.status, first.chunk().is_some()), (200, true), "round {round}");
+        let second = http::get(gateway.address, "/notes/t");
+        let message = "1 calls of the backend are in flight, as many as may be; the call was not sent";
+        assert_eq!((second.status, second.refusal()), (503, (14, message.to_owned())), "round {round}");
+        assert_eq!(http::send_json(gateway.address, "POST", "/ask", "{}").status, 200, "round {round}");
+        drop(first);
+        let gone = Instant::now();
+        first = loop {
+            let next = watch();
+            if next.answer.status == 200 {
+                break next;
+            }
+            assert!(gone.elapsed() < Duration::from_secs(20), "round {round}");
+        };
     }
 }
 

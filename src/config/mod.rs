@@ -301,7 +301,8 @@ impl<'a> Source<'a> {
 
     /// An upstream, with keys of `more` that are read elsewhere.
     fn upstream_section(&self, value: Value, more: &[&str]) -> Read<upstream::Config> {
-        let section = value.section(&[&["address", "tls", "proxy", "deadline", "reply_limit"], more].concat())?;
+        let keys = ["address", "tls", "proxy", "deadline", "reply_limit", "limit"];
+        let section = value.section(&[&keys, more].concat())?;
         let address = match section.value("address") {
             Some(value) => value.parsed("an address", upstream_address),
             None => Err(value.wrong("`address` is missing")),
@@ -310,8 +311,9 @@ impl<'a> Source<'a> {
         let proxy = self.forward(section.value("proxy"), address.as_ref().ok());
         let deadline = or_default(section.value("deadline"), Value::duration, upstream::DEADLINE);
         let reply_limit = or_default(section.value("reply_limit"), Value::size, upstream::REPLY_LIMIT);
+        let limits = section.value("limit").map_or_else(upstream::Limits::default, |value| upstreams::limits(&value));
         let (address, tls, proxy) = (address?, tls?.unwrap_or_default(), proxy?);
-        Ok(upstream::Config { address, tls, proxy, deadline, reply_limit })
+        Ok(upstream::Config { address, tls, proxy, deadline, reply_limit, limits })
     }
 
     fn upstream_tls(&self, value: Value, address: &Read<upstream::Address>) -> Read<upstream::TlsFiles> {

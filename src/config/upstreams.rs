@@ -1,9 +1,9 @@
 //! Several upstreams, which rpcs each answers, which are served, and which servers are asked for their descriptors.
 
 use super::reader::{Noted, Read, Value};
-use super::{Source, upstream_address, value};
+use super::{Source, or_default, upstream_address, value};
 use crate::route::{Answering, Selector, Serving};
-use crate::upstream::{self, Login, ProxyConfig};
+use crate::upstream::{self, Limits, Login, ProxyConfig};
 
 /// One of several upstreams.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,7 +146,7 @@ impl<'a> Source<'a> {
     pub(super) fn plain_upstream(&self, address: upstream::Address) -> Read<upstream::Config> {
         let (tls, proxy) = (upstream::TlsFiles::default(), self.forward(None, Some(&address))?);
         let (deadline, reply_limit) = (upstream::DEADLINE, upstream::REPLY_LIMIT);
-        Ok(upstream::Config { address, tls, proxy, deadline, reply_limit })
+        Ok(upstream::Config { address, tls, proxy, deadline, reply_limit, limits: Limits::default() })
     }
 
     /// The proxy of an upstream: what its `proxy` says, or else the environment.
@@ -190,6 +190,21 @@ impl<'a> Source<'a> {
         let exposed = self.value("expose").map_or_else(Vec::new, selectors);
         let answering = |upstream: &Upstream| Answering { name: upstream.name.clone(), rpcs: upstream.rpcs.clone() };
         Serving { exposed, upstreams: upstreams.iter().filter(|_| is_whole).map(answering).collect() }
+    }
+}
+
+/// How many calls of an upstream may be under way.
+pub(super) fn limits(value: &Value) -> Limits {
+    const MOST: usize = 1_000_000;
+    let Ok(section) = value.section(&["in_flight", "streams", "waiting", "wait"]) else { return Limits::default() };
+    let number = |value: &Value| value.parsed("a number", |text| value::number(text, MOST));
+    let or_none = |value: &Value| value.parsed("a number", |text| value::number_or_none(text, MOST));
+    let base = Limits::default();
+    Limits {
+        in_flight: or_default(section.value("in_flight"), number, base.in_flight),
+        streams: or_default(section.value("streams"), number, base.streams),
+        waiting: or_default(section.value("waiting"), or_none, base.waiting),
+        wait: or_default(section.value("wait"), Value::duration, base.wait),
     }
 }
 

@@ -68,6 +68,12 @@ pub(super) fn number(text: &str, most: usize) -> Result<usize, String> {
     number.ok_or_else(|| format!("expected a number from 1 to {most}, found `{text}`"))
 }
 
+/// The same from 0.
+pub(super) fn number_or_none(text: &str, most: usize) -> Result<usize, String> {
+    let number = if text == "0" { Ok(0) } else { number(text, most) };
+    number.map_err(|_| format!("expected a number from 0 to {most}, found `{text}`"))
+}
+
 fn number_and_unit(text: &str) -> Option<(u64, &str)> {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(end);

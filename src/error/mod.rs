@@ -238,6 +238,16 @@ impl Refusal {
                     format!("there was no connection to the backend within {}; the call was not sent", asked.timer);
                 Self::new(StatusCode::GATEWAY_TIMEOUT, Code::DeadlineExceeded, message)
             }
+            CallError::Full { most } => {
+                let message =
+                    format!("{most} calls of the backend are in flight, as many as may be; the call was not sent");
+                let refusal = Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, message);
+                refusal.with_header(RETRY_AFTER, "1".to_owned())
+            }
+            CallError::Queued => {
+                let message = format!("the call waited for others to end, for {}; it was not sent", asked.timer);
+                Self::new(StatusCode::GATEWAY_TIMEOUT, Code::DeadlineExceeded, message)
+            }
             CallError::Unreachable { .. } => {
                 let message = "the backend cannot be reached; the call was not sent";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, message)

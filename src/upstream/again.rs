@@ -83,12 +83,14 @@ impl Upstream {
             }
             let failure = match self.send(request, frame.clone(), terms.reply_limit, is_out).await {
                 Ok(reply) => {
-                    self.budget.earn();
+                    self.shared.budget.earn();
                     return Ok(reply);
                 }
                 Err(failure) => failure,
             };
-            let Some(pause) = before.pause(&failure, terms, &self.budget) else { return Err(before.end(failure)) };
+            let Some(pause) = before.pause(&failure, terms, &self.shared.budget) else {
+                return Err(before.end(failure));
+            };
             before.note(failure);
             is_out.store(before.unknown.is_some(), Ordering::Relaxed);
             if !pause.is_zero() {

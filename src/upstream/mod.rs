@@ -10,6 +10,7 @@ mod budget;
 mod connect;
 mod environment;
 mod forward;
+mod limit;
 mod pool;
 mod reply;
 mod status;
@@ -38,6 +39,8 @@ use budget::Budget;
 use connect::{Refusal, Target};
 pub use environment::{Environment, VariableError};
 pub use forward::{Credentials, CredentialsError, Login, ProxyConfig, ProxyError};
+use limit::Limit;
+pub use limit::Limits;
 use pool::{Lease, Pool, STREAMS, UNARY};
 pub use stream::{Incoming, Outgoing, Stopped};
 pub use tunnel::{Offers, Proxy, Said, TunnelError};
@@ -64,6 +67,8 @@ pub struct Config {
     pub deadline: Duration,
     /// Largest reply message, in bytes.
     pub reply_limit: usize,
+    /// How many calls may be under way.
+    pub limits: Limits,
 }
 
 /// The files of [`Config::tls`].
@@ -94,8 +99,23 @@ pub struct Upstream {
     pub deadline: Duration,
     /// See [`Config::reply_limit`].
     pub reply_limit: usize,
-    /// One for all workers.
+    shared: Shared,
+}
+
+/// What all workers have in common.
+#[derive(Clone)]
+struct Shared {
+    limits: Limits,
+    unary: Limit,
+    streaming: Limit,
     budget: Arc<Budget>,
+}
+
+impl Shared {
+    fn new(limits: Limits) -> Self {
+        let (unary, streaming) = (Limit::new(limits.in_flight, limits), Limit::new(limits.streams, limits));
+        Self { limits, unary, streaming, budget: Arc::new(Budget::new()) }
+    }
 }
 
 /// How long one call may take, and how much its reply may have.
@@ -130,6 +150,12 @@ pub enum CallError {
     /// The backend says that it has not touched the call, each time it was sent.
     #[error("the backend refused the call before it looked at it: {cause}")]
     Untouched { cause: String },
+    /// As many calls are in flight as may be, and as many wait, or this one has waited long enough: nothing was sent.
+    #[error("{most} calls of the backend are in flight, as many as may be")]
+    Full { most: usize },
+    /// The deadline passed while others were in flight: nothing was sent.
+    #[error("the deadline passed while the call waited for others to end")]
+    Queued,
     /// The deadline passed before there was a connection: nothing was sent.
     #[error("the deadline passed before the call could be sent")]
     Unsent,
@@ -185,8 +211,8 @@ impl Upstream {
         let pool = Pool::new(target, UNARY);
         let streams = pool.another(STREAMS);
         let (address, deadline, reply_limit) = (config.address.clone(), config.deadline, config.reply_limit);
-        let budget = Arc::new(Budget::new());
-        Ok(Self { pool, streams, scheme, authority, address, proxy, deadline, reply_limit, budget })
+        let shared = Shared::new(config.limits);
+        Ok(Self { pool, streams, scheme, authority, address, proxy, deadline, reply_limit, shared })
     }
 
     /// The same backend with connections of its own, for the calls of one worker.
@@ -202,7 +228,14 @@ impl Upstream {
             proxy: proxy.clone(),
             deadline: self.deadline,
             reply_limit: self.reply_limit,
-            budget: self.budget.clone(),
+            shared: self.shared.clone(),
+        }
+    }
+
+    /// Goes on with the count of the calls of `old`, if that is the same backend and may have as many.
+    pub fn go_on_from(&mut self, old: &Self) {
+        if self.address == old.address && self.shared.limits == old.shared.limits {
+            self.shared = old.shared.clone();
         }
     }
 
@@ -226,6 +259,7 @@ impl Upstream {
         message: &[u8],
         terms: Terms,
     ) -> Result<Reply, CallError> {
+        let _place = self.shared.unary.enter(terms.deadline).await?;
         let is_out = AtomicBool::new(false);
         let exchange = self.exchange(path, metadata, frame(message), terms, &is_out);
         let in_time = tokio::time::timeout_at(terms.deadline, exchange).await;

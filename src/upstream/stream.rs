@@ -14,6 +14,7 @@ use http::HeaderMap;
 use http::uri::PathAndQuery;
 use tokio::time::{Sleep, sleep_until, timeout_at};
 
+use super::limit::Place;
 use super::pool::Lease;
 use super::reply::{check_head, declared_length, ended_with, protocol};
 use super::{CallError, PREFIX, Terms, Upstream, frame};
@@ -36,6 +37,7 @@ pub struct Incoming {
     limit: usize,
     deadline: Pin<Box<Sleep>>,
     lease: Lease,
+    _place: Place,
 }
 
 enum State {
@@ -62,6 +64,7 @@ impl Upstream {
         terms: Terms,
     ) -> Result<(Outgoing, Incoming), CallError> {
         let deadline = terms.deadline;
+        let place = self.shared.streaming.enter(deadline).await?;
         let leased = timeout_at(deadline, self.lease(&self.streams)).await;
         let (lease, mut connection) = leased.unwrap_or(Err(CallError::Unsent))?;
         let request = self.request(path, metadata, deadline);
@@ -75,6 +78,7 @@ impl Upstream {
             limit: terms.reply_limit,
             deadline: Box::pin(sleep_until(deadline)),
             lease,
+            _place: place,
         };
         Ok((Outgoing { stream }, incoming))
     }
