@@ -1,0 +1,85 @@
+//! What the documents name is there: tests, and the places that they link to.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(repository(path)).unwrap_or_default()
+}
+
+/// Whether this is a test of that file.
+fn is_test(text: &str, name: &str) -> bool {
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    // Behind the name stands nothing, or what a property is tried with.
+    let head = format!("fn {name}(");
+    let is_head = |line: &str| line.trim_start_matches("async ").starts_with(&head);
+    lines.windows(2).any(|pair| matches!(pair[0], "#[test]" | "#[tokio::test]") && is_head(pair[1]))
+}
+
+#[test]
+fn every_test_that_a_document_names_is_there() {
+    for (document, least) in [("docs/security.md", 30), ("docs/features.md", 60)] {
+        let text = read(document);
+        let words = text.split('`').skip(1).step_by(2).filter_map(|word| word.split_once("::"));
+        let mut count = 0;
+        for (file, test) in words.filter(|(_, test)| *test != "test") {
+            let path = if file.starts_with("src/") { format!("{file}.rs") } else { format!("tests/{file}.rs") };
+            assert!(is_test(&read(&path), test), "{document}: {file}::{test}");
+            count += 1;
+        }
+        assert!(count > least, "{document}: {count}: where are the tests?");
+    }
+}
+
+/// Each row of a table of features says what Towbar does and shows it.
+#[test]
+fn every_feature_has_a_test() {
+    let text = read("docs/features.md");
+    let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| |")).collect();
+    assert!(rows.len() > 50, "{}", rows.len());
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        let [feature, towbar, tests] = cells[..] else { panic!("{} cells: {row}", cells.len()) };
+        assert!(!feature.is_empty() && !towbar.is_empty() && tests.contains("::"), "{row}");
+    }
+}
+
+/// The fragment that a heading is reached by.
+fn fragment(heading: &str) -> String {
+    let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() }).collect()
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let mut documents = vec!["README.md".to_owned()];
+    for entry in fs::read_dir(repository("docs")).unwrap() {
+        documents.push(format!("docs/{}", entry.unwrap().file_name().into_string().unwrap()));
+    }
+    let mut count = 0;
+    for document in &documents {
+        let text = read(document);
+        let folder = Path::new(document).parent().unwrap();
+        for link in text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
+            if link.starts_with("http") {
+                continue;
+            }
+            let (path, place) = link.split_once('#').unwrap_or((link, ""));
+            let target = if path.is_empty() { document.clone() } else { folder.join(path).display().to_string() };
+            assert!(repository(&target).exists(), "{document}: {link}");
+            let headings = read(&target);
+            let is_there = headings
+                .lines()
+                .filter_map(|line| line.strip_prefix('#'))
+                .any(|heading| fragment(heading.trim_start_matches('#').trim()) == place);
+            assert!(place.is_empty() || is_there, "{document}: {link}");
+            count += 1;
+        }
+    }
+    assert!(count > 50, "{count}: where are the links?");
+}
