@@ -62,7 +62,8 @@ pub enum Does {
     GoesAwayAndAnswers,
     /// GOAWAY whose last stream is the call's, then the end.
     GoesAwayAfter,
-    /// GOAWAY that names no last stream yet (RFC 9113, section 6.8); answers this call and others that come; then the end.
+    /// GOAWAY that names no last stream yet (RFC 9113, section 6.8); answers this call and others that come; then one that does,
+    /// and the end.
     Drains,
     /// The end of the connection.
     Cuts,
@@ -217,11 +218,20 @@ enum Op {
 async fn serve(stream: TcpStream, state: Arc<State>) {
     stream.set_nodelay(true).unwrap();
     let (read, write) = stream.into_split();
-    let (out, ops) = unbounded_channel();
-    let mut connection = Connection { state, out, begun: HashMap::new(), highest: 0, last: None, slow: Arc::default() };
+    let ((out, ops), (told, events)) = (unbounded_channel(), unbounded_channel());
+    let mut connection = Connection {
+        state,
+        out,
+        told: told.clone(),
+        begun: HashMap::new(),
+        highest: 0,
+        last: None,
+        slow: Arc::default(),
+    };
     // An error is the gateway's end of the connection.
     tokio::select! {
-        _ = connection.read(read) => {}
+        _ = read_all(read, told) => {}
+        () = connection.follow(events) => {}
         _ = write_all(write, ops) => {}
     }
 }
@@ -242,9 +252,35 @@ async fn write_all(mut write: OwnedWriteHalf, mut ops: UnboundedReceiver<Op>) ->
     Ok(())
 }
 
+enum Event {
+    Frame {
+        kind: u8,
+        flags: u8,
+        id: u32,
+        payload: Vec<u8>,
+    },
+    /// It is time to go, if nothing is left to answer.
+    End,
+}
+
+async fn read_all(mut stream: OwnedReadHalf, told: UnboundedSender<Event>) -> std::io::Result<()> {
+    let mut preface = [0; 24];
+    stream.read_exact(&mut preface).await?;
+    assert_eq!(&preface[..], b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    loop {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).await?;
+        let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
+        stream.read_exact(&mut payload).await?;
+        let id = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+        let _ = told.send(Event::Frame { kind: head[3], flags: head[4], id, payload });
+    }
+}
+
 struct Connection {
     state: Arc<State>,
     out: UnboundedSender<Op>,
+    told: UnboundedSender<Event>,
     /// The bodies of requests that have not ended.
     begun: HashMap<u32, Vec<u8>>,
     /// The highest stream on which the bank acted.
@@ -256,24 +292,24 @@ struct Connection {
 }
 
 impl Connection {
-    async fn read(&mut self, mut stream: OwnedReadHalf) -> std::io::Result<()> {
-        let mut preface = [0; 24];
-        stream.read_exact(&mut preface).await?;
-        assert_eq!(&preface[..], b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    async fn follow(&mut self, mut events: UnboundedReceiver<Event>) {
         let streams = self.state.streams.map_or(Vec::new(), |most| [&[0, 3], &most.to_be_bytes()[..]].concat());
         self.send(&[frame(SETTINGS, 0, 0, &streams)]);
-        loop {
-            let mut head = [0; 9];
-            stream.read_exact(&mut head).await?;
-            let (kind, flags) = (head[3], head[4]);
-            let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
-            stream.read_exact(&mut payload).await?;
-            let id = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
-            match kind {
-                SETTINGS if flags & 1 == 0 => self.send(&[frame(SETTINGS, 1, 0, &[])]),
-                PING if flags & 1 == 0 => self.send(&[frame(PING, 1, 0, &payload)]),
-                DATA => self.data(id, flags, &payload),
-                _ => {}
+        while let Some(event) = events.recv().await {
+            match event {
+                Event::Frame { kind: SETTINGS, flags, .. } if flags & 1 == 0 => {
+                    self.send(&[frame(SETTINGS, 1, 0, &[])])
+                }
+                Event::Frame { kind: PING, flags, payload, .. } if flags & 1 == 0 => {
+                    self.send(&[frame(PING, 1, 0, &payload)]);
+                }
+                Event::Frame { kind: DATA, flags, id, payload } => self.data(id, flags, &payload),
+                Event::Frame { .. } => {}
+                Event::End if self.slow.load(Ordering::SeqCst) > 0 => self.end_later(),
+                Event::End => {
+                    self.name_last();
+                    let _ = self.out.send(Op::Cut);
+                }
             }
         }
     }
@@ -387,13 +423,10 @@ impl Connection {
 
     /// The end, once all is answered that came, and that was on its way.
     fn end_later(&self) {
-        let (out, slow) = (self.out.clone(), Arc::clone(&self.slow));
+        let told = self.told.clone();
         tokio::spawn(async move {
             tokio::time::sleep(GOING).await;
-            while slow.load(Ordering::SeqCst) > 0 {
-                tokio::time::sleep(GOING).await;
-            }
-            let _ = out.send(Op::Cut);
+            let _ = told.send(Event::End);
         });
     }
 
