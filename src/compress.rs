@@ -1,4 +1,8 @@
-//! gzip (RFC 1952): what a caller takes, bodies made small for it, and bodies of callers made whole again, within limits.
+//! gzip (RFC 1952): what a caller takes, bodies made small for it, and bodies of callers made whole again, within limits. And
+//! zstd (RFC 8878) made whole again, for messages of backends.
+//!
+//! Of the two libraries for zstd this is the one without C: bytes of others are read by code that cannot write past an end
+//! by mistake alone, and it looks at the size of a window before it makes room for it.
 //!
 //! Knows no HTTP but the words of `Accept-Encoding` (RFC 9110, section 12.5.3).
 
@@ -8,6 +12,7 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
+use ruzstd::decoding::StreamingDecoder;
 
 /// How a body is sent to a caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,8 +162,51 @@ pub fn gunzip(body: &[u8], bounds: Bounds) -> Result<Vec<u8>, GzipError> {
     if decoder.into_inner().is_empty() { Ok(whole) } else { Err(GzipError::Trailing) }
 }
 
+/// Why bytes are no zstd frame that is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ZstdError {
+    /// More bytes than may be.
+    #[error("expected at most {size} bytes when decompressed, found more")]
+    Size { size: usize },
+    /// Not a frame of zstd, damaged, cut short, or one that takes a larger window than may be.
+    #[error("expected a zstd frame as RFC 8878 has it, with a window of at most {window} bytes, found other bytes")]
+    Malformed { window: usize },
+    /// RFC 8878 lets frames follow one another; readers differ in what they make of them.
+    #[error("expected one zstd frame, found more behind it")]
+    Trailing,
+}
+
+/// RFC 8878, section 3.1.1.1.2: "it's recommended for decoders to support values of at least 8 MB", which RFC 9659 makes the most.
+const WINDOW: usize = 8 << 20;
+
+/// The at most `size` bytes that `frame` stands for.
+///
+/// # Errors
+/// It is not one whole frame, or becomes too large.
+pub fn unzstd(frame: &[u8], size: usize) -> Result<Vec<u8>, ZstdError> {
+    // A frame in one segment has a window of its own size.
+    let window = WINDOW.max(size);
+    let malformed = ZstdError::Malformed { window };
+    let mut decoder = StreamingDecoder::new_with_max_window_size(frame, window as u64)
+        .map_err(|_| ZstdError::Malformed { window })?;
+    let mut whole = Vec::new();
+    // One byte more than may be tells whether there is more.
+    (&mut decoder).take(size as u64 + 1).read_to_end(&mut whole).map_err(|_| malformed)?;
+    if whole.len() > size {
+        return Err(ZstdError::Size { size });
+    }
+    let (rest, decoder) = decoder.into_parts();
+    let written = decoder.get_checksum_from_data();
+    if written.is_some() && written != decoder.get_calculated_checksum() {
+        return Err(malformed);
+    }
+    if rest.is_empty() { Ok(whole) } else { Err(ZstdError::Trailing) }
+}
+
 #[cfg(test)]
 mod tests {
+    use ruzstd::encoding::{CompressionLevel, compress_to_vec};
+
     use super::*;
 
     fn gzip(text: &[u8]) -> Vec<u8> {
@@ -279,6 +327,57 @@ mod tests {
             (with(whole.len() - 1, 1), GzipError::Malformed),
         ] {
             assert_eq!(gunzip(&bytes, BOUNDS), Err(error), "{bytes:?}");
+        }
+    }
+
+    /// What `zstd` 1.5.4 makes of `{"a":1}`, with its checksum.
+    const ZSTD: &[u8] = &[
+        0x28, 0xb5, 0x2f, 0xfd, 0x04, 0x58, 0x39, 0x00, 0x00, 0x7b, 0x22, 0x61, 0x22, 0x3a, 0x31, 0x7d, 0x48, 0x8b,
+        0xfc, 0x32,
+    ];
+
+    /// A frame of `blocks` times 128 KiB of zeros, with a window of this exponent.
+    fn zeros(exponent: u8, blocks: usize) -> Vec<u8> {
+        // RFC 8878, section 3.1.1.2: a block of one byte, so many times.
+        let block = |is_last: bool| {
+            let head = (128_u32 << 10) << 3 | 1 << 1 | u32::from(is_last);
+            [&head.to_le_bytes()[..3], &[0]].concat()
+        };
+        let head = [&[0x28, 0xb5, 0x2f, 0xfd, 0, (exponent - 10) << 3][..], &[]].concat();
+        (0..blocks).fold(head, |frame, index| [frame, block(index + 1 == blocks)].concat())
+    }
+
+    #[test]
+    fn a_zstd_frame_becomes_what_it_was() {
+        let mixed: Vec<u8> = (0..200_000_u32).flat_map(|number| (number / 7).to_le_bytes()).collect();
+        for text in [&b""[..], b"a", b"{\"a\":1}", &mixed] {
+            let frame = compress_to_vec(text, CompressionLevel::Fastest);
+            assert!(unzstd(&frame, text.len()) == Ok(text.to_vec()), "{} bytes", text.len());
+        }
+        assert_eq!(unzstd(ZSTD, 7), Ok(b"{\"a\":1}".to_vec()));
+        assert_eq!(unzstd(&zeros(17, 3), 384 << 10).map(|whole| whole.len()), Ok(384 << 10));
+    }
+
+    #[test]
+    fn a_zstd_frame_that_is_wrong_or_becomes_too_large_is_refused() {
+        let malformed = ZstdError::Malformed { window: WINDOW };
+        for length in 0..ZSTD.len() {
+            assert_eq!(unzstd(&ZSTD[..length], 100), Err(malformed), "{length} bytes");
+        }
+        let mut damaged = ZSTD.to_vec();
+        *damaged.last_mut().unwrap() ^= 1;
+        for (frame, size, error) in [
+            (ZSTD.to_vec(), 6, ZstdError::Size { size: 6 }),
+            (zeros(17, 80_000), 4 << 20, ZstdError::Size { size: 4 << 20 }),
+            // 16 MiB, and as much as can be said.
+            (zeros(24, 1), 1 << 20, malformed),
+            (zeros(41, 1), 1 << 20, malformed),
+            (damaged, 100, malformed),
+            (b"no zstd at all".to_vec(), 100, malformed),
+            ([ZSTD, ZSTD].concat(), 100, ZstdError::Trailing),
+            ([ZSTD, b"\0"].concat(), 100, ZstdError::Trailing),
+        ] {
+            assert_eq!(unzstd(&frame, size), Err(error), "{} bytes", frame.len());
         }
     }
 }

@@ -301,6 +301,7 @@ mod tests {
             deadline: crate::upstream::DEADLINE,
             reply_limit: 1,
             limits: crate::upstream::Limits::default(),
+            compression: false,
         };
         let upstream = Upstream::new(&config).unwrap_or_else(|_| unreachable!("an address is enough"));
         for (files, expected) in [

@@ -59,6 +59,7 @@ const OWNERS: &[(&str, &[&str])] = &[
             "doctor",
         ],
     ),
+    ("ruzstd", &["compress"]),
     ("clap", &["cli"]),
     ("wide", &["block"]),
 ];

@@ -301,7 +301,7 @@ impl<'a> Source<'a> {
 
     /// An upstream, with keys of `more` that are read elsewhere.
     fn upstream_section(&self, value: Value, more: &[&str]) -> Read<upstream::Config> {
-        let keys = ["address", "tls", "proxy", "deadline", "reply_limit", "limit"];
+        let keys = ["address", "tls", "proxy", "deadline", "reply_limit", "compression", "limit"];
         let section = value.section(&[&keys, more].concat())?;
         let address = match section.value("address") {
             Some(value) => value.parsed("an address", upstream_address),
@@ -312,8 +312,9 @@ impl<'a> Source<'a> {
         let deadline = or_default(section.value("deadline"), Value::duration, upstream::DEADLINE);
         let reply_limit = or_default(section.value("reply_limit"), Value::size, upstream::REPLY_LIMIT);
         let limits = section.value("limit").map_or_else(upstream::Limits::default, |value| upstreams::limits(&value));
+        let compression = or_default(section.value("compression"), Value::truth, false);
         let (address, tls, proxy) = (address?, tls?.unwrap_or_default(), proxy?);
-        Ok(upstream::Config { address, tls, proxy, deadline, reply_limit, limits })
+        Ok(upstream::Config { address, tls, proxy, deadline, reply_limit, limits, compression })
     }
 
     fn upstream_tls(&self, value: Value, address: &Read<upstream::Address>) -> Read<upstream::TlsFiles> {

@@ -57,7 +57,7 @@ fn every_problem_of_a_wrong_file_is_told_with_its_place() {
                 "towbar.yaml:1:1: unknown key `lisen`; did you mean `listen`?",
                 "towbar.yaml:3:1: upstream: `address` is missing",
                 "towbar.yaml:4:3: unknown key `adress`; did you mean `address`?",
-                "towbar.yaml:5:3: unknown key `port`; known here: `address`, `tls`, `proxy`, `deadline`, `reply_limit`, `limit`",
+                "towbar.yaml:5:3: unknown key `port`; known here: `address`, `tls`, `proxy`, `deadline`, `reply_limit`, `compression`, `limit`",
             ],
         ),
         (
@@ -314,7 +314,7 @@ fn what_the_file_leaves_out_has_its_default() {
         assert_eq!((listen.address.as_str(), listen.tls.is_none()), ("127.0.0.1:8080", true), "{text}");
         let upstream = config.upstream.unwrap();
         assert_eq!((upstream.deadline, upstream.reply_limit), (Duration::from_secs(25), 4_194_304), "{text}");
-        assert_eq!(upstream.limits, upstream::Limits::default(), "{text}");
+        assert_eq!((upstream.limits, upstream.compression), (upstream::Limits::default(), false), "{text}");
         let upstream::TlsFiles { identity, ca, pins, server_name } = upstream.tls;
         assert!(identity.is_none() && ca.is_none() && pins.is_empty() && server_name.is_none(), "{text}");
         assert_eq!((config.proxy.body_limit, config.proxy.json_types), (1_048_576, Vec::new()), "{text}");
@@ -337,6 +337,7 @@ upstream:
   tls: {cert: u.pem, key: u.key, ca: ca.pem, server_name: core.bank}
   deadline: 500ms
   reply_limit: 8MiB
+  compression: true
   limit: {in_flight: 7, streams: 8, waiting: 0, wait: 20ms}
 requests: {body_limit: 2048, json_types: [application/x-protobuf, text/x-json], timeout_header: X-Timeout, header_limit: 16KiB, json_depth: 32, query_pairs: 64, query_length: 4KiB, gzip: true}
 replies: {compression: true}
@@ -364,7 +365,7 @@ rpcs:
     assert_eq!(upstream.tls.server_name.as_deref(), Some("core.bank"));
     assert_eq!((upstream.deadline, upstream.reply_limit), (Duration::from_millis(500), 8 << 20));
     let limits = upstream::Limits { in_flight: 7, streams: 8, waiting: 0, wait: Duration::from_millis(20) };
-    assert_eq!(upstream.limits, limits);
+    assert_eq!((upstream.limits, upstream.compression), (limits, true));
 
     assert_eq!(config.proxy.body_limit, 2048);
     assert_eq!(config.proxy.json_types, ["application/x-protobuf", "text/x-json"]);

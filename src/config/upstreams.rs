@@ -146,7 +146,8 @@ impl<'a> Source<'a> {
     pub(super) fn plain_upstream(&self, address: upstream::Address) -> Read<upstream::Config> {
         let (tls, proxy) = (upstream::TlsFiles::default(), self.forward(None, Some(&address))?);
         let (deadline, reply_limit) = (upstream::DEADLINE, upstream::REPLY_LIMIT);
-        Ok(upstream::Config { address, tls, proxy, deadline, reply_limit, limits: Limits::default() })
+        let (limits, compression) = (Limits::default(), false);
+        Ok(upstream::Config { address, tls, proxy, deadline, reply_limit, limits, compression })
     }
 
     /// The proxy of an upstream: what its `proxy` says, or else the environment.

@@ -8,6 +8,7 @@ mod address;
 mod again;
 mod budget;
 mod connect;
+mod encoding;
 mod environment;
 mod forward;
 mod limit;
@@ -69,6 +70,8 @@ pub struct Config {
     pub reply_limit: usize,
     /// How many calls may be under way.
     pub limits: Limits,
+    /// Whether the backend is told that replies may be compressed.
+    pub compression: bool,
 }
 
 /// The files of [`Config::tls`].
@@ -99,6 +102,8 @@ pub struct Upstream {
     pub deadline: Duration,
     /// See [`Config::reply_limit`].
     pub reply_limit: usize,
+    /// See [`Config::compression`].
+    compression: bool,
     shared: Shared,
 }
 
@@ -166,7 +171,7 @@ pub enum CallError {
     #[error("the backend's answer is no unary gRPC reply: {cause}")]
     Protocol { cause: String },
     /// The reply message is over the limit.
-    #[error("the reply has {length} bytes, more than the limit of {limit}")]
+    #[error("the reply has at least {length} bytes, more than the limit of {limit}")]
     TooLarge { length: usize, limit: usize },
     /// The backend answered with a status.
     #[error("the backend answered {:?}", status.code())]
@@ -211,8 +216,8 @@ impl Upstream {
         let pool = Pool::new(target, UNARY);
         let streams = pool.another(STREAMS);
         let (address, deadline, reply_limit) = (config.address.clone(), config.deadline, config.reply_limit);
-        let shared = Shared::new(config.limits);
-        Ok(Self { pool, streams, scheme, authority, address, proxy, deadline, reply_limit, shared })
+        let (compression, shared) = (config.compression, Shared::new(config.limits));
+        Ok(Self { pool, streams, scheme, authority, address, proxy, deadline, reply_limit, compression, shared })
     }
 
     /// The same backend with connections of its own, for the calls of one worker.
@@ -228,6 +233,7 @@ impl Upstream {
             proxy: proxy.clone(),
             deadline: self.deadline,
             reply_limit: self.reply_limit,
+            compression: self.compression,
             shared: self.shared.clone(),
         }
     }
@@ -315,6 +321,10 @@ impl Upstream {
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         headers.insert(USER_AGENT, HeaderValue::from_static(concat!("towbar/", env!("CARGO_PKG_VERSION"))));
+        if self.compression {
+            let accepted = HeaderValue::from_static(encoding::ACCEPTED);
+            headers.insert(HeaderName::from_static("grpc-accept-encoding"), accepted);
+        }
         let left = deadline.saturating_duration_since(Instant::now());
         headers.insert(HeaderName::from_static("grpc-timeout"), grpc_timeout(left));
         request

@@ -8,7 +8,7 @@ use h2::RecvStream;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 
-use super::{CallError, PREFIX, Reply, status};
+use super::{CallError, PREFIX, Reply, encoding, status};
 
 /// What has come of a reply's body.
 pub(super) struct Collecting {
@@ -79,19 +79,19 @@ impl Collecting {
     /// The reply, from all that has come.
     pub(super) fn end(self, mut metadata: HeaderMap, trailers: HeaderMap) -> Result<Reply, CallError> {
         ended_with(&mut metadata, &trailers)?;
-        Ok(Reply { message: self.only_message()?, metadata })
+        Ok(Reply { message: self.only_message(&metadata)?, metadata })
     }
 
-    fn only_message(self) -> Result<Bytes, CallError> {
+    fn only_message(self, head: &HeaderMap) -> Result<Bytes, CallError> {
+        let limit = self.limit;
         let body = match self.body {
             Body::Whole(bytes) => bytes,
             Body::Parts(bytes) => bytes.freeze(),
         };
         match declared_length(&body) {
             None => Err(protocol("it ended with status OK and without a message")),
-            Some(_) if body[0] != 0 => Err(protocol("its message is compressed, which was not asked for")),
             Some(length) if body.len() < PREFIX + length => Err(protocol("its message is cut short")),
-            Some(_) => Ok(body.slice(PREFIX..)),
+            Some(_) => encoding::message(body, head, limit),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use h2::client::ResponseFuture;
 use h2::{Reason, RecvStream, SendStream};
 use http::HeaderMap;
@@ -17,7 +17,7 @@ use tokio::time::{Sleep, sleep_until, timeout_at};
 use super::limit::Place;
 use super::pool::Lease;
 use super::reply::{check_head, declared_length, ended_with, protocol};
-use super::{CallError, PREFIX, Terms, Upstream, frame};
+use super::{CallError, PREFIX, Terms, Upstream, encoding, frame};
 
 /// The way to the backend.
 pub struct Outgoing {
@@ -177,8 +177,7 @@ impl Incoming {
             if self.data.len() < PREFIX + length {
                 return Ok(self.begin());
             }
-            self.data.advance(PREFIX);
-            return Ok(Some(self.data.split_to(length)));
+            return self.whole(PREFIX + length).map(Some);
         }
         while !self.data.is_empty() {
             let missing = match self.length_of(&self.begun)? {
@@ -192,12 +191,17 @@ impl Incoming {
         }
         match self.length_of(&self.begun)? {
             Some(length) if self.begun.len() == PREFIX + length => {
-                let mut message = std::mem::take(&mut self.begun).freeze();
-                message.advance(PREFIX);
-                Ok(Some(message))
+                let frame = std::mem::take(&mut self.begun).freeze();
+                encoding::message(frame, &self.metadata, self.limit).map(Some)
             }
             _ => Ok(None),
         }
+    }
+
+    /// The message of the frame of this length that what has come begins with.
+    fn whole(&mut self, length: usize) -> Result<Bytes, CallError> {
+        let frame = self.data.split_to(length);
+        encoding::message(frame, &self.metadata, self.limit)
     }
 
     /// Keeps what there is until the rest of it comes.
@@ -209,7 +213,6 @@ impl Incoming {
     /// The length of the message that begins these bytes, if they are enough to know it.
     fn length_of(&self, bytes: &[u8]) -> Result<Option<usize>, CallError> {
         match declared_length(bytes) {
-            Some(_) if bytes[0] != 0 => Err(protocol("its message is compressed, which was not asked for")),
             Some(length) if length > self.limit => Err(CallError::TooLarge { length, limit: self.limit }),
             length => Ok(length),
         }

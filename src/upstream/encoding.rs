@@ -1,0 +1,49 @@
+//! Messages that a backend compresses (PROTOCOL-HTTP2.md and compression.md of grpc/grpc).
+//!
+//! The head says with what (`grpc-encoding`), and a flag before each message whether it is. Both are made whole whether they were
+//! asked for or not, within the limit of a reply.
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+use super::reply::protocol;
+use super::{CallError, PREFIX};
+use crate::compress::{self, Bounds, GzipError, ZstdError};
+
+/// What a backend is told to be taken, where that is configured.
+pub(super) const ACCEPTED: &str = "gzip, zstd";
+
+/// The message of a frame that is whole: without its prefix, and as it was before it was compressed. `head` is the initial metadata.
+///
+/// # Errors
+/// It is compressed with something else, is damaged, or is larger than `limit` bytes.
+pub(super) fn message(mut frame: Bytes, head: &HeaderMap, limit: usize) -> Result<Bytes, CallError> {
+    let message = frame.split_off(PREFIX);
+    if frame[0] == 0 {
+        return Ok(message);
+    }
+    let too_large = || CallError::TooLarge { length: limit.saturating_add(1), limit };
+    let damaged = |error: &dyn std::fmt::Display| protocol(&format!("its message is compressed: {error}"));
+    let encoding = head.get("grpc-encoding").map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let whole = match (frame[0], encoding.as_deref()) {
+        (1, Some("gzip")) => {
+            // However much it grows, the limit is the reply's: from its own backend a bomb is no surprise, only too large.
+            compress::gunzip(&message, Bounds { size: limit, ratio: usize::MAX }).map_err(|error| match error {
+                GzipError::Size { .. } => too_large(),
+                error => damaged(&error),
+            })
+        }
+        (1, Some("zstd")) => compress::unzstd(&message, limit).map_err(|error| match error {
+            ZstdError::Size { .. } => too_large(),
+            error => damaged(&error),
+        }),
+        (1, Some("identity") | None) => {
+            Err(protocol("its message is compressed, and grpc-encoding does not say with what"))
+        }
+        (1, Some(other)) => {
+            Err(protocol(&format!("its message is compressed with {other:?}; expected one of {ACCEPTED}")))
+        }
+        (flag, _) => Err(protocol(&format!("the flag before its message is {flag}; expected 0 or 1"))),
+    };
+    whole.map(Bytes::from)
+}
