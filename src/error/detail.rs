@@ -67,6 +67,35 @@ fn of_schema(type_url: &str, name: &str, value: &[u8], schema: &Schema) -> Optio
 
 fn typed(type_url: &str, json: Value) -> Option<Value> {
     let Value::Object(members) = json else { return None };
+    // A field of that name would stand where the reader looks for the type.
+    if members.contains_key("@type") {
+        return None;
+    }
     let typed = [("@type".to_owned(), json!(type_url))];
     Some(Value::Object(typed.into_iter().chain(members).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::schema_of;
+
+    #[test]
+    fn a_detail_with_a_type_of_its_own_is_shown_as_bytes() {
+        let proto = r#"
+syntax = "proto3";
+package t;
+message Plain { string kind = 1; }
+message Typed { string kind = 1 [json_name = "@type"]; string note = 2; }
+"#;
+        let schema = schema_of(proto).unwrap();
+        for (name, value, shown) in [
+            ("t.Plain", &b"\x0a\x01a"[..], json!({ "@type": "x/t.Plain", "kind": "a" })),
+            ("t.Typed", b"\x12\x01b", json!({ "@type": "x/t.Typed", "note": "b" })),
+            ("t.Typed", b"\x0a\x01a", json!({ "@type": "x/t.Typed", "value": "CgFh" })),
+            ("t.Nobody", b"\x0a\x01a", json!({ "@type": "x/t.Nobody", "value": "CgFh" })),
+        ] {
+            assert_eq!(json(&format!("x/{name}"), value, &schema), Some(shown), "{name}");
+        }
+    }
 }
