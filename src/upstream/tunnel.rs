@@ -261,11 +261,9 @@ impl Head {
         self.fields.iter().filter(move |(field, _)| field == name).map(|(_, value)| value.as_str())
     }
 
-    /// RFC 9110, section 11.7.1: a scheme, and behind a space what belongs to it.
     fn offers(&self) -> Offers {
-        let scheme = |value: &str| shown(value.split([' ', ',']).next().unwrap_or_default());
         let name = if self.status == 407 { "proxy-authenticate" } else { "www-authenticate" };
-        Offers(self.values(name).map(scheme).filter(|scheme| !scheme.is_empty()).collect())
+        Offers(self.values(name).flat_map(schemes).map(shown).collect())
     }
 
     /// `Proxy-Status` is that of RFC 9209; Squid names its errors in a header of its own.
@@ -274,6 +272,18 @@ impl Head {
         let texts = std::iter::once(self.reason.as_str()).chain(named).map(shown);
         Said(texts.filter(|text| !text.is_empty()).collect())
     }
+}
+
+/// RFC 9110, section 11.6.1: challenges with commas between them, and commas between the parameters of each. A scheme is a
+/// word of its own; a parameter has `=`.
+fn schemes(value: &str) -> impl Iterator<Item = &str> {
+    let mut is_quoted = false;
+    let items = value.split(move |c: char| {
+        is_quoted ^= c == '"';
+        c == ',' && !is_quoted
+    });
+    let words = items.filter_map(|item| item.split_whitespace().next());
+    words.filter(|word| !word.contains('='))
 }
 
 /// A proxy's text, short and without what a log could take for something else.
@@ -417,12 +427,12 @@ mod tests {
             ),
             (
                 "ann:secret@",
-                b"HTTP/1.1 407 No\r\nProxy-Authenticate: Negotiate\r\nproxy-authenticate: basic realm=x\r\n\r\n",
+                b"HTTP/1.1 407 No\r\nproxy-authenticate: Negotiate, basic realm=\"a, b\", charset=x\r\n\r\n",
                 "407: the proxy refused our credentials (Negotiate, basic): check user and password; it says: No",
             ),
             (
                 "ann:secret@",
-                b"HTTP/1.1 407 No\r\nProxy-Authenticate: NTLM\r\nProxy-Authenticate: Digest qop=auth\r\n\r\n",
+                b"HTTP/1.1 407 No\r\nProxy-Authenticate: NTLM\r\nProxy-Authenticate: Digest qop=\"auth, basic\", a=b\r\n\r\n",
                 "407: the proxy asks for credentials (NTLM, Digest), of which only Basic is spoken here: have it take \
                  Basic, or let this host through without credentials; it says: No",
             ),
