@@ -9,8 +9,8 @@ mod masked;
 mod process;
 mod support;
 
-use std::io::Read as _;
-use std::net::{SocketAddr, TcpListener};
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 
 use axum::Router;
@@ -28,12 +28,25 @@ use towbar::tls::{self, Identity};
 
 use folder::Folder;
 use masked::{masked, sample};
-use process::Ended;
+use process::{Ended, Process};
 use support::{Backend, server_tls};
 
 const OF_TLS: [&str; 6] = ["tls", "alpn", "certificate", "pins", "trust", "mtls"];
-const STEPS: [&str; 12] =
-    ["files", "resolve", "connect", "tls", "alpn", "certificate", "pins", "trust", "mtls", "http2", "grpc", "trailers"];
+const STEPS: [&str; 13] = [
+    "files",
+    "proxy",
+    "resolve",
+    "connect",
+    "tls",
+    "alpn",
+    "certificate",
+    "pins",
+    "trust",
+    "mtls",
+    "http2",
+    "grpc",
+    "trailers",
+];
 const CERTIFICATE: &str = "certificate: CN=bank.test, issued by CN=the bank's, EC P-256, 1975-01-01 to 4096-01-01, names \
                            bank.test, 127.0.0.1, cert-sha256:HASH";
 const MUTUAL: &[&str] = &["--cert", "client.pem", "--key", "client.key", "--ca", "ca.pem"];
@@ -80,7 +93,7 @@ impl Desk {
         let start = lines.iter().position(|line| line.contains(&format!(" {first}"))).unwrap();
         assert_eq!(lines[start..], *expected, "{more:?}");
         for line in &lines[..start] {
-            assert!(line.starts_with("passed  ") || line.starts_with("skipped files"), "{more:?}: {line}");
+            assert!(line.starts_with("passed  ") || *line == "skipped proxy: none is set", "{more:?}: {line}");
         }
         let names: Vec<&str> = lines.iter().map(|line| line[8..].split(':').next().unwrap()).collect();
         assert_eq!(names, STEPS, "{more:?}: every step has its line");
@@ -129,8 +142,8 @@ fn a_bank_as_it_should_be_passes_every_step() {
     // The document's, line by line.
     let sample = sample(1);
     desk.assert(bank.address, MUTUAL, 0, &strs(&sample));
-    assert_eq!(sample[5..7], [format!("passed  {CERTIFICATE}"), "passed  pins: [spki-sha256:HASH]".to_owned()]);
-    assert_eq!(sample[9], SETTINGS);
+    assert_eq!(sample[6..8], [format!("passed  {CERTIFICATE}"), "passed  pins: [spki-sha256:HASH]".to_owned()]);
+    assert_eq!(sample[10], SETTINGS);
 }
 
 #[test]
@@ -154,8 +167,8 @@ fn with_tls_1_2_too() {
     let bank = Backend::start(bank(), Some(tls_1_2(&desk)));
     let tls = "passed  tls: TLSv1.2, TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384";
     let (code, lines) = desk.run(&format!("https://{}", bank.address), MUTUAL);
-    assert_eq!((code, lines[3].as_str()), (Some(0), tls));
-    assert_eq!(lines[8], "passed  mtls: CN=gateway.test was shown and accepted");
+    assert_eq!((code, lines[4].as_str()), (Some(0), tls));
+    assert_eq!(lines[9], "passed  mtls: CN=gateway.test was shown and accepted");
     // Here the handshake itself is refused, in TLS 1.3 what follows it.
     let expected = failed(
         "FAILED  mtls: the server does not go on without a certificate (alert CertificateRequired); it trusts CN=the \
@@ -221,7 +234,7 @@ fn what_is_wrong_with_certificates_is_said_with_what_to_change() {
     let open = Backend::start(health(1, Some("0")), Some(tls::server(identity(&desk), None, &[b"h2"]).unwrap()));
     let (code, lines) = desk.run(&format!("https://{}", open.address), MUTUAL);
     assert_eq!(code, Some(0));
-    assert_eq!(lines[8], "noted   mtls: the server asks for no certificate; CN=gateway.test was not shown");
+    assert_eq!(lines[9], "noted   mtls: the server asks for no certificate; CN=gateway.test was not shown");
 }
 
 fn identity(desk: &Desk) -> Identity {
@@ -246,7 +259,7 @@ fn the_line_with_the_pin_is_the_one_that_works_in_a_configuration() {
     let bank = Backend::start(health(1, Some("0")), Some(own(2020, 2120)));
     let url = format!("https://{}", bank.address);
     let (code, lines) = desk.run(&url, &[]);
-    let trust = &lines[7];
+    let trust = &lines[8];
     assert_eq!(code, Some(1));
     assert!(
         trust.starts_with(
@@ -290,9 +303,9 @@ fn what_does_not_speak_http2_is_told_by_what_it_speaks() {
     ] {
         let bank = Backend::start(bank(), Some(tls::server(identity(&desk), None, alpn).unwrap()));
         let (code, lines) = desk.run(&format!("https://{}", bank.address), &["--ca", "ca.pem"]);
-        assert_eq!((code, &lines[4]), (Some(1), &format!("FAILED  alpn: {found}; {OWNER}")));
-        assert_eq!(lines[7], "passed  trust: by ca.pem");
-        assert_eq!(lines[8..], skipped(&STEPS[8..], "`alpn` failed"));
+        assert_eq!((code, &lines[5]), (Some(1), &format!("FAILED  alpn: {found}; {OWNER}")));
+        assert_eq!(lines[8], "passed  trust: by ca.pem");
+        assert_eq!(lines[9..], skipped(&STEPS[9..], "`alpn` failed"));
     }
 }
 
@@ -324,8 +337,8 @@ fn ports_that_are_none_of_the_bank_are_told_apart() {
     // Names below `invalid` are never resolved (RFC 6761, section 6.4); the reason is the operating system's.
     let (code, lines) = desk.run("https://bank.invalid", &["--ca", "ca.pem"]);
     assert_eq!(code, Some(1));
-    assert!(lines[1].starts_with("FAILED  resolve: bank.invalid: "), "{}", lines[1]);
-    assert!(lines[1].ends_with("; correct the name, or ask who runs the DNS of this machine"), "{}", lines[1]);
+    assert!(lines[2].starts_with("FAILED  resolve: bank.invalid: "), "{}", lines[2]);
+    assert!(lines[2].ends_with("; correct the name, or ask who runs the DNS of this machine"), "{}", lines[2]);
 }
 
 #[test]
@@ -334,6 +347,7 @@ fn without_tls_its_steps_are_skipped() {
     let bank = Backend::start(health(1, Some("0")), None);
     let (code, lines) = desk.run(&format!("http://{}", bank.address), &[]);
     let mut expected = skipped(&["files"], "an `http://` backend needs none");
+    expected.push("skipped proxy: none is set".to_owned());
     expected.push("passed  resolve: 127.0.0.1 is 127.0.0.1".to_owned());
     expected.push("passed  connect: ADDRESS in N ms".to_owned());
     expected.extend(skipped(&OF_TLS, "an `http://` backend has no TLS"));
@@ -347,15 +361,15 @@ fn without_tls_its_steps_are_skipped() {
     let answering = std::thread::spawn(move || {
         for _ in 0..2 {
             let (mut stream, _) = old.accept().unwrap();
-            let _ = std::io::Write::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
-            let _ = stream.shutdown(std::net::Shutdown::Write);
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+            let _ = stream.shutdown(Shutdown::Write);
             let _ = stream.read_to_end(&mut Vec::new());
         }
     });
     let (code, lines) = desk.run(&format!("http://{address}"), &[]);
     let line = "FAILED  http2: the server answers `HTTP/1.1 400 Bad Request`; gRPC needs HTTP/2: have it switched on there, \
                 or name the port of gRPC";
-    assert_eq!((code, &lines[9..]), (Some(1), &failed(line)[..]));
+    assert_eq!((code, &lines[10..]), (Some(1), &failed(line)[..]));
     answering.join().unwrap();
 }
 
@@ -393,6 +407,74 @@ fn lost_trailers_and_other_answers_are_told_apart() {
     }
 }
 
+/// A proxy for one program: it opens tunnels, or refuses them with this answer.
+fn proxy(refusal: Option<&'static str>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut near = stream.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                near.read_exact(&mut byte).unwrap();
+                head.push(byte[0]);
+            }
+            if let Some(refusal) = refusal {
+                near.write_all(refusal.as_bytes()).unwrap();
+                continue;
+            }
+            let target = String::from_utf8(head).unwrap().split(' ').nth(1).unwrap().to_owned();
+            let far = TcpStream::connect(target).unwrap();
+            near.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").unwrap();
+            let ends = [(near.try_clone().unwrap(), far.try_clone().unwrap()), (far, near)];
+            for (mut from, mut to) in ends {
+                std::thread::spawn(move || {
+                    let _ = std::io::copy(&mut from, &mut to);
+                    let _ = to.shutdown(Shutdown::Write);
+                });
+            }
+        }
+    });
+    address
+}
+
+#[test]
+fn through_a_proxy_all_goes_through_it() {
+    let desk = Desk::new();
+    let bank = desk.mutual(health(1, Some("0")));
+    let through = format!("http://{}", proxy(None));
+    let (code, lines) = desk.run(&format!("https://{}", bank.address), &[MUTUAL, &["--proxy", &through]].concat());
+    assert_eq!(code, Some(0), "{lines:#?}");
+    let expected = [
+        "passed  files: client.pem, client.key, ca.pem",
+        "passed  proxy: ADDRESS opens a tunnel in N ms",
+        "skipped resolve: the proxy looks the name up",
+        "skipped connect: the proxy connects",
+        "passed  tls: TLSv1.3, TLS13_AES_256_GCM_SHA384",
+    ];
+    assert_eq!(lines[..5], expected);
+    assert_eq!(lines[12], "passed  trailers: grpc-status came behind the body");
+    // One that refuses, named by the environment; what is on this machine needs none.
+    let refusing = format!("http://ann:secret@{}", proxy(Some("HTTP/1.1 403 Forbidden\r\n\r\n")));
+    let run = |url: &str, more: &[&str]| {
+        let arguments = [&["doctor", "--ca", "ca.pem", "--backend", url][..], more].concat();
+        let mut command = desk.folder.command(&arguments);
+        Process::start(command.env("https_proxy", &refusing)).wait()
+    };
+    let Ended { code, stdout, stderr } = run("https://bank.test:1234", &[]);
+    let told: Vec<String> = stdout.lines().skip(1).map(masked).collect();
+    let line = "FAILED  proxy: ADDRESS (https_proxy): 403: the rules of the proxy do not allow bank.test:1234: have it allow \
+                CONNECT to this host and port; it says: Forbidden; or leave the proxy out for this host (`proxy: none`, or \
+                `no_proxy`)";
+    assert_eq!((code, told), (Some(1), failed(line)));
+    assert!(!(stdout + &stderr).contains("secret"));
+    for more in [&["--proxy", "none"][..], &[]] {
+        let Ended { stdout, .. } = run(&format!("https://{}", bank.address), more);
+        assert!(stdout.contains("\nskipped proxy: none is set\n"), "{stdout}");
+    }
+}
+
 #[test]
 fn several_upstreams_of_a_configuration_are_tried_one_by_one() {
     let desk = Desk::new();
@@ -425,6 +507,10 @@ fn wrong_usage_is_no_finding() {
         (&["--backend", "bank:1"][..], "--backend: expected http://HOST:PORT or https://HOST:PORT\n"),
         (&["--backend", "https://bank", "--pin", published], "--pin: the private key of this one is published"),
         (&["--backend", "http://bank", "--ca", "ca.pem"], "--backend: `http://` has no TLS; write `https://`"),
+        (
+            &["--backend", "https://bank", "--proxy", "socks5://p"],
+            "--proxy: expected an HTTP proxy, http://HOST:PORT, found",
+        ),
         (&["--config", "none.yaml"], "none.yaml: No such file or directory"),
         (&[], "error: the following required arguments were not provided"),
         (

@@ -12,7 +12,7 @@ use crate::doctor::{self, Backend, Public, Report, Step};
 use crate::probe::Probe;
 use crate::problem::Problem;
 use crate::tls::{IdentityFiles, Pin};
-use crate::upstream::{self, Address, TlsFiles};
+use crate::upstream::{self, Address, Environment, ProxyConfig, ProxyError, TlsFiles};
 
 /// Exit code when a step failed.
 const FAILED: u8 = 1;
@@ -46,6 +46,9 @@ pub(super) struct Asked {
     /// The name that the server's certificate must have, if it is not the host
     #[arg(long, value_name = "NAME")]
     server_name: Option<String>,
+    /// An HTTP proxy to go through, http://[USER:PASSWORD@]HOST:PORT, or `none`; by default the environment's
+    #[arg(long, value_name = "URL", conflicts_with = "config")]
+    proxy: Option<String>,
     /// Longest time for each step, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = clap::value_parser!(u64).range(1..=600))]
     timeout: u64,
@@ -92,20 +95,23 @@ fn public(asked: Asked) -> Result<Whom, Vec<Problem>> {
     let probe = asked.probe.path().to_owned();
     let found = doctor::public_url(asked.url.as_deref().unwrap_or_default());
     let (address, base) = found.map_err(|error| vec![Problem::at("--url", error)])?;
+    let proxy = proxy(asked.proxy.as_deref(), &address)?;
     let tls = files(asked, "--url", address.tls)?;
-    Ok(Whom::Public(Public { address, base, probe, tls, patience }))
+    Ok(Whom::Public(Public { address, base, probe, tls, proxy, patience }))
 }
 
 /// Whom to try, with names if there are several.
 fn backends(asked: Asked) -> Result<Vec<(Option<String>, Whom)>, Vec<Problem>> {
     let patience = Duration::from_secs(asked.timeout);
     if let Some(file) = &asked.config {
-        let (config, problems) = config::load(Some(file), &Overrides::default());
+        let (config, problems) =
+            config::load(Some(file), &Overrides { environment: environment(), ..Overrides::default() });
         if !problems.is_empty() {
             return Err(problems);
         }
         let of = |upstream: upstream::Config| {
-            Whom::Backend(Backend { address: upstream.address, tls: upstream.tls, patience })
+            let upstream::Config { address, tls, proxy, .. } = upstream;
+            Whom::Backend(Backend { address, tls, proxy, patience })
         };
         let only = config.upstream.map(|upstream| (None, of(upstream)));
         let several = config.upstreams.into_iter().map(|upstream| (Some(upstream.name), of(upstream.config)));
@@ -113,8 +119,25 @@ fn backends(asked: Asked) -> Result<Vec<(Option<String>, Whom)>, Vec<Problem>> {
     }
     let address = asked.backend.as_deref().unwrap_or_default().parse::<Address>();
     let address = address.map_err(|error| vec![Problem::at("--backend", error)])?;
+    let proxy = proxy(asked.proxy.as_deref(), &address)?;
     let tls = files(asked, "--backend", address.tls)?;
-    Ok(vec![(None, Whom::Backend(Backend { address, tls, patience }))])
+    Ok(vec![(None, Whom::Backend(Backend { address, tls, proxy, patience }))])
+}
+
+/// The proxy that the flag names, or else the environment.
+fn proxy(flag: Option<&str>, address: &Address) -> Result<Option<ProxyConfig>, Vec<Problem>> {
+    match flag {
+        Some("none") => Ok(None),
+        Some(text) => text.parse().map(Some).map_err(|error: ProxyError| vec![Problem::at("--proxy", error)]),
+        None => {
+            let named = environment().proxy_for(address);
+            named.map_err(|wrong| vec![Problem::at(wrong.variable, wrong.error)])
+        }
+    }
+}
+
+fn environment() -> Environment {
+    Environment::of(|variable| std::env::var_os(variable))
 }
 
 /// What TLS is made with, for `flag`.

@@ -1,6 +1,5 @@
 //! A bank, looked at as the gateway calls it.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use prost::Message as _;
@@ -8,10 +7,11 @@ use tokio_rustls::TlsConnector;
 use tonic::Code;
 
 use super::grpc::{Called, Http2, NoHttp2, Origin};
-use super::reach::{self, Broken, Ends, Server};
+use super::reach::{self, Broken, Ends};
+use super::way::{self, Server, Way};
 use super::{Report, Stop, listed, settings};
 use crate::tls::{self, Seen};
-use crate::upstream::{Address, TlsFiles};
+use crate::upstream::{Address, ProxyConfig, TlsFiles};
 
 /// A bank, and how it is called.
 #[derive(Debug, Clone)]
@@ -20,6 +20,8 @@ pub struct Backend {
     pub address: Address,
     /// With which files.
     pub tls: TlsFiles,
+    /// Through whom, if through somebody.
+    pub proxy: Option<ProxyConfig>,
     /// For the whole of each step.
     pub patience: Duration,
 }
@@ -27,6 +29,7 @@ pub struct Backend {
 /// In their order.
 const STEPS: &[&str] = &[
     "files",
+    "proxy",
     "resolve",
     "connect",
     "tls",
@@ -65,45 +68,43 @@ pub async fn backend(backend: &Backend, report: &mut Report<'_>) {
 }
 
 async fn tried(backend: &Backend, report: &mut Report<'_>) -> Result<(), Stop> {
-    let Backend { address, tls: files, patience } = backend;
-    let server = Server { host: address.host.clone(), port: address.port, patience: *patience };
+    let Backend { address, tls: files, proxy, patience } = backend;
+    let server = Server { host: address.host.clone(), port: address.port, proxy: proxy.clone(), patience: *patience };
     let origin = |scheme| Origin { scheme, authority: address.authority() };
     if !address.tls {
         report.skipped("files", "an `http://` backend needs none");
-        let addresses = reach::resolve(report, &server).await?;
-        let to = reach::connect(report, &server, &addresses).await?;
+        let way = way::find(report, &server).await?;
         for name in OF_TLS {
             report.skipped(name, "an `http://` backend has no TLS");
         }
-        let tcp = reach::open(to, *patience).await.map_err(|reason| lost(report, &reason))?;
+        let tcp = way.open(*patience).await.map_err(|reason| lost(report, &reason))?;
         let http2 = Http2::begin(tcp, *patience).await.map_err(|error| no_http2(report, &error));
         return calls(report, http2?, &origin("http")).await;
     }
     let ends = reach::files(report, &address.host, files)?;
-    let addresses = reach::resolve(report, &server).await?;
-    let to = reach::connect(report, &server, &addresses).await?;
-    let (seen, speaks) = look(report, to, &ends, *patience).await?;
+    let way = way::find(report, &server).await?;
+    let (seen, speaks) = look(report, &way, &ends, *patience).await?;
     reach::certificate(report, &seen, &ends)?;
     speaks?;
-    let http2 = connected(report, to, &ends, &seen, *patience).await?;
+    let http2 = connected(report, &way, &ends, &seen, *patience).await?;
     calls(report, http2, &origin("https")).await
 }
 
 /// TLS without us, and whether HTTP/2 can be had over it.
 async fn look(
     report: &mut Report<'_>,
-    to: SocketAddr,
+    way: &Way,
     ends: &Ends,
     patience: Duration,
 ) -> Result<(Seen, Result<(), Stop>), Stop> {
     const OWNER: &str = "gRPC needs HTTP/2: have it switched on there, or name the port of gRPC";
-    let (mut seen, mut ended) = one_look(to, ends, &[b"h2", b"http/1.1"], patience).await;
+    let (mut seen, mut ended) = reach::look(way, ends, &[b"h2", b"http/1.1"], patience).await;
     let is_unknown = matches!(
         ended,
         Err(Broken::Tls(rustls::Error::AlertReceived(rustls::AlertDescription::NoApplicationProtocol)))
     );
     if is_unknown {
-        (seen, ended) = one_look(to, ends, &[], patience).await;
+        (seen, ended) = reach::look(way, ends, &[], patience).await;
     }
     reach::handshake(report, &seen, &ended)?;
     let speaks = match seen.alpn.as_deref() {
@@ -121,17 +122,10 @@ async fn look(
     Ok((seen, speaks))
 }
 
-async fn one_look(to: SocketAddr, ends: &Ends, alpn: &[&[u8]], patience: Duration) -> (Seen, Result<(), Broken>) {
-    match reach::open(to, patience).await {
-        Ok(mut tcp) => reach::look(&mut tcp, ends, alpn, patience).await,
-        Err(reason) => (Seen::default(), Err(Broken::Io(std::io::Error::other(reason)))),
-    }
-}
-
 /// The connection that the gateway would make: with its certificate, and only to whom it trusts.
 async fn connected(
     report: &mut Report<'_>,
-    to: SocketAddr,
+    way: &Way,
     ends: &Ends,
     seen: &Seen,
     patience: Duration,
@@ -140,7 +134,7 @@ async fn connected(
         .identity()
         .and_then(|identity| tls::client(identity, &ends.servers, &[b"h2"]).map_err(|problem| vec![problem]));
     let config = config.map_err(|problems| report.failed("mtls", listed(problems), "look at `files`"))?;
-    let tcp = reach::open(to, patience).await.map_err(|reason| lost(report, &reason))?;
+    let tcp = way.open(patience).await.map_err(|reason| lost(report, &reason))?;
     let connecting = TlsConnector::from(config).connect(ends.name.clone(), tcp);
     let begun = match tokio::time::timeout(patience, connecting).await {
         Err(_) => Err(NoHttp2::Late),

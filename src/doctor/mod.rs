@@ -14,6 +14,7 @@ mod settings;
 mod site;
 mod tap;
 mod url;
+mod way;
 
 use std::fmt;
 

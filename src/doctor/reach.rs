@@ -1,29 +1,21 @@
-//! The way to a server, up to its certificate: files, addresses, TCP, TLS, whom it shows and whether that is trusted.
+//! A server up to its certificate: our files, TLS, whom it shows and whether that is trusted.
 
 use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use rustls::pki_types::ServerName;
 use rustls::{AlertDescription, CertificateError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::way::Way;
 use super::{Report, Stop, listed};
 use crate::certs::{self, Asked, Level, Shown, Usage};
 use crate::problem::Problem;
 use crate::tls::{self, Identity, Look, Seen, Servers, Trust};
 use crate::upstream::TlsFiles;
-
-/// A server, and how it is reached.
-pub(super) struct Server {
-    pub(super) host: String,
-    pub(super) port: u16,
-    /// For the whole of each step.
-    pub(super) patience: Duration,
-}
 
 /// What TLS is made with.
 pub(super) struct Ends {
@@ -100,81 +92,18 @@ fn servers(files: &TlsFiles) -> (Result<Servers, Vec<Problem>>, String) {
     }
 }
 
-/// The addresses of the name.
-pub(super) async fn resolve(report: &mut Report<'_>, server: &Server) -> Result<Vec<SocketAddr>, Stop> {
-    let Server { host, port, patience } = server;
-    let found = timeout(*patience, lookup_host((host.as_str(), *port))).await;
-    const ADVICE: &str = "correct the name, or ask who runs the DNS of this machine";
-    let addresses: Vec<SocketAddr> = match found {
-        Ok(Ok(found)) => found.collect(),
-        Ok(Err(error)) => return Err(report.failed("resolve", format!("{host}: {error}"), ADVICE)),
-        Err(_) => return Err(report.failed("resolve", format!("{host}: no answer in {patience:?}"), ADVICE)),
+/// A look at the server with these protocols offered, over a connection of its own.
+pub(super) async fn look(way: &Way, ends: &Ends, alpn: &[&[u8]], patience: Duration) -> (Seen, Result<(), Broken>) {
+    let broken = |reason: String| (Seen::default(), Err(Broken::Io(io::Error::other(reason))));
+    let mut tcp = match way.open(patience).await {
+        Ok(tcp) => tcp,
+        Err(reason) => return broken(reason),
     };
-    if addresses.is_empty() {
-        return Err(report.failed("resolve", format!("{host} has no address"), ADVICE));
-    }
-    report.passed("resolve", format!("{host} is {}", listed(addresses.iter().map(SocketAddr::ip))));
-    Ok(addresses)
-}
-
-/// The first address that takes a connection; all are tried.
-pub(super) async fn connect(
-    report: &mut Report<'_>,
-    server: &Server,
-    addresses: &[SocketAddr],
-) -> Result<SocketAddr, Stop> {
-    let (mut first, mut told, mut failed) = (None, Vec::new(), false);
-    for address in addresses {
-        let started = Instant::now();
-        match open(*address, server.patience).await {
-            Ok(_) => {
-                first = first.or(Some(*address));
-                told.push(format!("{address} in {} ms", started.elapsed().as_millis()));
-            }
-            Err(reason) => {
-                failed = true;
-                told.push(format!("{address}: {reason}"));
-            }
-        }
-    }
-    let told = told.join(", ");
-    let Some(address) = first else {
-        let advice = "start the server there, correct the port, or ask who runs the firewall in between";
-        return Err(report.failed("connect", told, advice));
-    };
-    if failed {
-        report.noted("connect", told)
-    } else {
-        report.passed("connect", told)
-    }
-    Ok(address)
-}
-
-/// A TCP connection, or why there is none.
-pub(super) async fn open(address: SocketAddr, patience: Duration) -> Result<TcpStream, String> {
-    match timeout(patience, TcpStream::connect(address)).await {
-        Ok(Ok(tcp)) => {
-            // A failure of one option of the socket is no finding.
-            let _ = tcp.set_nodelay(true);
-            Ok(tcp)
-        }
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err(format!("no answer in {patience:?}")),
-    }
-}
-
-/// A look at the server with these protocols offered.
-pub(super) async fn look(
-    tcp: &mut TcpStream,
-    ends: &Ends,
-    alpn: &[&[u8]],
-    patience: Duration,
-) -> (Seen, Result<(), Broken>) {
     let mut look = match Look::new(ends.name.clone(), &ends.servers, alpn) {
         Ok(look) => look,
-        Err(problem) => return (Seen::default(), Err(Broken::Io(io::Error::other(problem.to_string())))),
+        Err(problem) => return broken(problem.to_string()),
     };
-    let ended = timeout(patience, shake(tcp, &mut look)).await.unwrap_or(Err(Broken::Late));
+    let ended = timeout(patience, shake(&mut tcp, &mut look)).await.unwrap_or(Err(Broken::Late));
     (look.seen(), ended)
 }
 

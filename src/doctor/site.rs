@@ -1,6 +1,5 @@
 //! A public address, and requests to it in both versions of HTTP, each on a connection of its own.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +12,8 @@ use tokio_rustls::TlsConnector;
 
 use super::grpc::{Called, Connection, Http2, Origin};
 use super::http1;
-use super::reach::{self, Ends};
+use super::reach::Ends;
+use super::way::Way;
 use crate::probe::NONCE;
 use crate::tls;
 
@@ -45,7 +45,7 @@ pub(super) enum Content {
 
 /// Where requests go.
 pub(super) struct Site {
-    pub(super) to: SocketAddr,
+    pub(super) way: Way,
     /// `host`, with the port if it is not the scheme's.
     pub(super) authority: String,
     pub(super) tls: Option<Tls>,
@@ -142,7 +142,7 @@ impl Site {
     }
 
     pub(super) async fn send(&self, version: Version, ask: &Ask) -> Result<Called, String> {
-        let tcp = reach::open(self.to, self.patience).await?;
+        let tcp = self.way.open(self.patience).await?;
         let Some(Tls { ends, http1, http2 }) = &self.tls else { return self.over(tcp, version, ask).await };
         let config = if version == Version::Http1 { http1 } else { http2 };
         let connecting = TlsConnector::from(config.clone()).connect(ends.name.clone(), tcp);

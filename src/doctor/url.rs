@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use super::findings;
 use super::grpc::Http2;
-use super::reach::{self, Broken, Ends, Server};
+use super::reach::{self, Broken, Ends};
 use super::site::{Outcome, Site, Tls, Version};
+use super::way::{self, Server};
 use super::{Report, Stop, listed};
 use crate::tls::Seen;
-use crate::upstream::{Address, AddressError, TlsFiles};
+use crate::upstream::{Address, AddressError, ProxyConfig, TlsFiles};
 
 /// A public address.
 #[derive(Debug, Clone)]
@@ -21,6 +22,8 @@ pub struct Public {
     pub probe: String,
     /// What callers show, and whom they trust.
     pub tls: TlsFiles,
+    /// Through whom, if through somebody.
+    pub proxy: Option<ProxyConfig>,
     /// For the whole of each step.
     pub patience: Duration,
 }
@@ -28,6 +31,7 @@ pub struct Public {
 /// In their order.
 const STEPS: &[&str] = &[
     "files",
+    "proxy",
     "resolve",
     "connect",
     "tls",
@@ -84,7 +88,8 @@ pub async fn url(public: &Public, report: &mut Report<'_>) {
 
 async fn tried(public: &Public, report: &mut Report<'_>) -> Result<(), Stop> {
     let Public { address, patience, .. } = public;
-    let server = Server { host: address.host.clone(), port: address.port, patience: *patience };
+    let proxy = public.proxy.clone();
+    let server = Server { host: address.host.clone(), port: address.port, proxy, patience: *patience };
     let is_default = address.port == if address.tls { 443 } else { 80 };
     let authority = address.authority();
     let authority = match authority.rsplit_once(':') {
@@ -98,10 +103,9 @@ async fn tried(public: &Public, report: &mut Report<'_>) -> Result<(), Stop> {
             None
         }
     };
-    let addresses = reach::resolve(report, &server).await?;
-    let to = reach::connect(report, &server, &addresses).await?;
+    let way = way::find(report, &server).await?;
     let probe = format!("{}{}", public.base, public.probe);
-    let mut site = Site { to, authority, tls: None, probe, nonce: nonce(), patience: *patience };
+    let mut site = Site { way, authority, tls: None, probe, nonce: nonce(), patience: *patience };
     let (offered, seen) = match &ends {
         Some(ends) => secure(report, &site, ends).await?,
         None => (plain(report, &site).await, Seen::default()),
@@ -123,13 +127,13 @@ fn nonce() -> String {
 
 /// TLS, what can be spoken over it, and whether callers take the certificate.
 async fn secure(report: &mut Report<'_>, site: &Site, ends: &Ends) -> Result<(Offered, Seen), Stop> {
-    let (mut seen, mut ended) = one_look(site, ends, &[b"h2", b"http/1.1"]).await;
+    let (mut seen, mut ended) = reach::look(&site.way, ends, &[b"h2", b"http/1.1"], site.patience).await;
     if let Err(Broken::Tls(rustls::Error::AlertReceived(rustls::AlertDescription::NoApplicationProtocol))) = ended {
-        (seen, ended) = one_look(site, ends, &[]).await;
+        (seen, ended) = reach::look(&site.way, ends, &[], site.patience).await;
     }
     reach::handshake(report, &seen, &ended)?;
-    let (two, _) = one_look(site, ends, &[b"h2"]).await;
-    let (one, one_ended) = one_look(site, ends, &[b"http/1.1"]).await;
+    let (two, _) = reach::look(&site.way, ends, &[b"h2"], site.patience).await;
+    let (one, one_ended) = reach::look(&site.way, ends, &[b"http/1.1"], site.patience).await;
     let http2 = two.alpn.as_deref() == Some(b"h2");
     // Without ALPN HTTP/1.1 is spoken.
     let http1 = one.alpn.as_deref() == Some(b"http/1.1") || (one.alpn.is_none() && one_ended.is_ok());
@@ -143,17 +147,10 @@ async fn secure(report: &mut Report<'_>, site: &Site, ends: &Ends) -> Result<(Of
     Ok((Offered { http1, http2 }, seen))
 }
 
-async fn one_look(site: &Site, ends: &Ends, alpn: &[&[u8]]) -> (Seen, Result<(), Broken>) {
-    match reach::open(site.to, site.patience).await {
-        Ok(mut tcp) => reach::look(&mut tcp, ends, alpn, site.patience).await,
-        Err(reason) => (Seen::default(), Err(Broken::Io(std::io::Error::other(reason)))),
-    }
-}
-
 /// Without TLS nothing is offered: what is spoken is found out.
 async fn plain(report: &mut Report<'_>, site: &Site) -> Offered {
     report.skipped("tls", "`http://` has none");
-    let http2 = match reach::open(site.to, site.patience).await {
+    let http2 = match site.way.open(site.patience).await {
         Ok(tcp) => Http2::begin(tcp, site.patience.min(Duration::from_secs(3))).await.is_ok(),
         Err(_) => false,
     };

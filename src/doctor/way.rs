@@ -1,0 +1,114 @@
+//! The way to a server: its name, its addresses, or a proxy that knows both.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::timeout;
+
+use super::{Report, Stop, listed};
+use crate::upstream::{Proxy, ProxyConfig};
+
+/// A server, and how it is reached.
+pub(super) struct Server {
+    pub(super) host: String,
+    pub(super) port: u16,
+    /// Who connects there in our place.
+    pub(super) proxy: Option<ProxyConfig>,
+    /// For the whole of each step.
+    pub(super) patience: Duration,
+}
+
+/// A way that was found: every connection takes it.
+pub(super) enum Way {
+    Direct(SocketAddr),
+    Through { proxy: Proxy, host: String, port: u16 },
+}
+
+impl Way {
+    /// A TCP connection, or why there is none.
+    pub(super) async fn open(&self, patience: Duration) -> Result<TcpStream, String> {
+        match self {
+            Self::Direct(address) => open(*address, patience).await,
+            Self::Through { proxy, host, port } => {
+                let until = tokio::time::Instant::now() + patience;
+                proxy.open(host, *port, until).await.map_err(|error| error.to_string())
+            }
+        }
+    }
+}
+
+/// Finds it, with every address tried; a proxy looks names up itself.
+pub(super) async fn find(report: &mut Report<'_>, server: &Server) -> Result<Way, Stop> {
+    let Some(config) = &server.proxy else {
+        report.skipped("proxy", "none is set");
+        let addresses = resolve(report, server).await?;
+        return connect(report, server, &addresses).await.map(Way::Direct);
+    };
+    let proxy = Proxy::load(config).map_err(|problem| report.failed("proxy", problem, "correct the file"))?;
+    let (name, started) = (proxy.to_string(), Instant::now());
+    let way = Way::Through { proxy, host: server.host.clone(), port: server.port };
+    if let Err(reason) = way.open(server.patience).await {
+        let advice = "or leave the proxy out for this host (`proxy: none`, or `no_proxy`)";
+        return Err(report.failed("proxy", format!("{name}: {reason}"), advice));
+    }
+    report.passed("proxy", format!("{name} opens a tunnel in {} ms", started.elapsed().as_millis()));
+    report.skipped("resolve", "the proxy looks the name up");
+    report.skipped("connect", "the proxy connects");
+    Ok(way)
+}
+
+async fn resolve(report: &mut Report<'_>, server: &Server) -> Result<Vec<SocketAddr>, Stop> {
+    const ADVICE: &str = "correct the name, or ask who runs the DNS of this machine";
+    let Server { host, port, patience, .. } = server;
+    let addresses: Vec<SocketAddr> = match timeout(*patience, lookup_host((host.as_str(), *port))).await {
+        Ok(Ok(found)) => found.collect(),
+        Ok(Err(error)) => return Err(report.failed("resolve", format!("{host}: {error}"), ADVICE)),
+        Err(_) => return Err(report.failed("resolve", format!("{host}: no answer in {patience:?}"), ADVICE)),
+    };
+    if addresses.is_empty() {
+        return Err(report.failed("resolve", format!("{host} has no address"), ADVICE));
+    }
+    report.passed("resolve", format!("{host} is {}", listed(addresses.iter().map(SocketAddr::ip))));
+    Ok(addresses)
+}
+
+/// The first address that takes a connection; all are tried.
+async fn connect(report: &mut Report<'_>, server: &Server, addresses: &[SocketAddr]) -> Result<SocketAddr, Stop> {
+    let (mut first, mut told, mut failed) = (None, Vec::new(), false);
+    for address in addresses {
+        let started = Instant::now();
+        match open(*address, server.patience).await {
+            Ok(_) => {
+                first = first.or(Some(*address));
+                told.push(format!("{address} in {} ms", started.elapsed().as_millis()));
+            }
+            Err(reason) => {
+                failed = true;
+                told.push(format!("{address}: {reason}"));
+            }
+        }
+    }
+    let told = told.join(", ");
+    let Some(address) = first else {
+        let advice = "start the server there, correct the port, or ask who runs the firewall in between";
+        return Err(report.failed("connect", told, advice));
+    };
+    match failed {
+        true => report.noted("connect", told),
+        false => report.passed("connect", told),
+    }
+    Ok(address)
+}
+
+async fn open(address: SocketAddr, patience: Duration) -> Result<TcpStream, String> {
+    match timeout(patience, TcpStream::connect(address)).await {
+        Ok(Ok(tcp)) => {
+            // A failure of one option of the socket is no finding.
+            let _ = tcp.set_nodelay(true);
+            Ok(tcp)
+        }
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!("no answer in {patience:?}")),
+    }
+}
