@@ -1,8 +1,8 @@
 //! The gRPC backend as a client sees it: connection, TLS, deadline, framing.
 //!
 //! A path, metadata and a message in; a message with metadata or a [`CallError`] out; or several messages, one after the
-//! other. A call is sent again only if the
-//! backend says that it has not touched it; what may have become of it otherwise is told. Knows neither JSON nor routes.
+//! other. A call is sent again only if the backend says that it has not touched it, or its rpc is idempotent; what may have become
+//! of it otherwise is told. So many calls are in flight at one time, and no more. Knows neither JSON nor routes.
 
 mod address;
 mod again;
