@@ -394,7 +394,7 @@ rpcs:
 
     let [put, pay] = &config.rpcs[..] else { panic!("expected two rpcs") };
     assert_eq!((put.rpc.as_str(), put.accept_body), ("a.B.Put", true));
-    assert!(put.place.ends_with("towbar.yaml:17:3"), "{}", put.place);
+    assert!(put.place.ends_with("towbar.yaml:18:3"), "{}", put.place);
     assert_eq!((pay.rpc.as_str(), pay.accept_body), ("a.B.Pay", false));
     assert_eq!(pay.ignore_members, ["fee", "order.fee"]);
 
