@@ -24,6 +24,8 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use towbar::bank::SampleBank;
 use towbar::bank::certificates::Authority;
+use towbar::probe::Probe;
+use towbar::protos::DESCRIPTORS;
 use towbar::tls::{self, Identity};
 
 use folder::Folder;
@@ -159,6 +161,21 @@ fn the_sample_bank_has_neither_health_nor_reflection_and_is_well() {
             "skipped trailers: every answer was one without a body, whose status stands in its headers",
         ],
     );
+}
+
+#[test]
+fn without_health_reflection_is_asked() {
+    let desk = Desk::new();
+    let build = || tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(DESCRIPTORS);
+    let (v1, v1alpha) = (build().build_v1().unwrap(), build().build_v1alpha().unwrap());
+    for service in [SampleBank::new().routes().add_service(v1), SampleBank::new().routes().add_service(v1alpha)] {
+        let bank = desk.mutual(service.into_axum_router());
+        let expected = [
+            "passed  grpc: no grpc.health.v1.Health/Check; reflection answers Ok",
+            "passed  trailers: grpc-status came behind the body",
+        ];
+        desk.assert(bank.address, MUTUAL, 0, &expected);
+    }
 }
 
 #[test]
@@ -325,12 +342,17 @@ fn ports_that_are_none_of_the_bank_are_told_apart() {
             "FAILED  tls: what answers there is not TLS; write `http://`, or name the port of TLS",
         ),
         (
+            format!("http://{}", silent.1),
+            "FAILED  http2: no answer; gRPC needs HTTP/2: have it switched on there, or name the port of gRPC",
+        ),
+        (
             format!("https://{closed}"),
             "FAILED  connect: ADDRESS: Connection refused (os error 111); start the server there, correct the port, or ask \
              who runs the firewall in between",
         ),
     ] {
-        let (code, lines) = desk.run(&url, &["--ca", "ca.pem"]);
+        let files: &[&str] = if url.starts_with("https") { &["--ca", "ca.pem"] } else { &[] };
+        let (code, lines) = desk.run(&url, files);
         let start = lines.iter().position(|line| line.starts_with("FAILED")).unwrap();
         assert_eq!((code, &lines[start..]), (Some(1), &failed(line)[..]), "{url}");
     }
@@ -497,6 +519,29 @@ fn several_upstreams_of_a_configuration_are_tried_one_by_one() {
     let found: Vec<&str> = stdout.lines().filter(|line| line.contains(": https://")).collect();
     assert_eq!(found, heads);
     assert_eq!(stdout.lines().filter(|line| line.starts_with("FAILED")).count(), 1, "{stdout}");
+}
+
+#[test]
+fn where_only_http_2_is_offered_a_gateway_is_asked_all_over_it() {
+    let desk = Desk::new();
+    let answer = |request: axum::extract::Request| async move {
+        let probe: Probe = "/towbar-probe".parse().unwrap();
+        probe.answer(request).await.map(axum::body::Body::new)
+    };
+    let gateway =
+        Backend::start(Router::new().fallback(answer), Some(tls::server(identity(&desk), None, &[b"h2"]).unwrap()));
+    let url = format!("https://{}/", gateway.address);
+    let Ended { code, stdout, .. } = desk.folder.run(&["doctor", "--url", &url, "--ca", "ca.pem"]);
+    let told: Vec<&str> = stdout.lines().filter(|line| !line.starts_with("passed ")).collect();
+    let expected = [
+        "skipped proxy: none is set",
+        "skipped http1: not offered",
+        "noted   headers: a forged Client-Cert passes: nothing behind may believe it",
+        "skipped chunked: HTTP/2 has none",
+        "skipped trailers1: HTTP/1.1 does not reach the gateway",
+    ];
+    assert_eq!((code, told), (Some(0), expected.to_vec()), "{stdout}");
+    assert!(stdout.ends_with("passed  verdict: REST works over HTTP/2; native gRPC works\n"), "{stdout}");
 }
 
 #[test]

@@ -175,10 +175,29 @@ fn what_nginx_is_often_told_to_do_is_found() {
 fn haproxy_keeps_trailers_and_native_grpc_where_it_speaks_http_2_to_the_gateway() {
     let stage = Stage::new();
     // Its plain port takes HTTP/2 too.
-    let between = Between::haproxy(stage.plain.address, None, "");
+    let between = Between::haproxy(stage.plain.address, None, "", "");
     assert_found(&stage, between, false, 0, &[FORGED, HEADER_SIZE, GRPC_IS_HTTP1]);
-    let between = Between::haproxy(stage.secure.address, stage.pem(), "ssl verify none alpn h2");
+    let between = Between::haproxy(stage.secure.address, stage.pem(), "ssl verify none alpn h2", "");
     assert_found(&stage, between, true, 0, &[FORGED, HEADER_SIZE]);
+}
+
+#[test]
+fn a_path_before_all_others_may_be_taken_off_on_the_way() {
+    let stage = Stage::new();
+    let rule = r"http-request replace-path /bank/v1(/.*)? \1";
+    let Some(between) = Between::haproxy(stage.plain.address, None, "", rule) else { return };
+    let url = format!("http://{}/bank/v1/", between.address);
+    let Ended { code, stdout, .. } = stage.folder.run(&["doctor", "--url", &url]);
+    let told: Vec<&str> = stdout.lines().collect();
+    assert_eq!(code, Some(0), "{told:#?}");
+    for line in [
+        "passed  probe: /bank/v1/towbar-probe is answered",
+        "passed  slash: %2F stays as it is",
+        "passed  paths: //, dot segments, %7E, %3A and ; stay as they are",
+        "passed  verdict: REST works over HTTP/1.1 and HTTP/2; native gRPC does not",
+    ] {
+        assert!(told.contains(&line), "{line}\n{told:#?}");
+    }
 }
 
 #[test]

@@ -50,6 +50,7 @@ const REFLECTION: [&str; 2] = [
 ];
 /// `ServerReflectionRequest` with an empty `list_services`.
 const LIST_SERVICES: &[u8] = &[7 << 3 | 2, 0];
+const OWNER: &str = "gRPC needs HTTP/2: have it switched on there, or name the port of gRPC";
 const NO_TRAILERS: &str = "something in between drops them: pass TCP or TLS through there, or put Towbar beside the bank, \
                            behind it, and call that over REST, which needs none";
 
@@ -97,7 +98,6 @@ async fn look(
     ends: &Ends,
     patience: Duration,
 ) -> Result<(Seen, Result<(), Stop>), Stop> {
-    const OWNER: &str = "gRPC needs HTTP/2: have it switched on there, or name the port of gRPC";
     let (mut seen, mut ended) = reach::look(way, ends, &[b"h2", b"http/1.1"], patience).await;
     let is_unknown = matches!(
         ended,
@@ -166,7 +166,6 @@ fn lost(report: &mut Report<'_>, reason: &str) -> Stop {
 }
 
 fn no_http2(report: &mut Report<'_>, error: &NoHttp2) -> Stop {
-    const OWNER: &str = "gRPC needs HTTP/2: have it switched on there, or name the port of gRPC";
     report.failed("http2", error, OWNER)
 }
 

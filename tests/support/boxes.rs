@@ -56,8 +56,8 @@ impl Between {
         })
     }
 
-    /// HAProxy, with these options of its server and sections of its own.
-    pub fn haproxy(behind: SocketAddr, pem: Pem, server: &str) -> Option<Self> {
+    /// HAProxy, with these options of its server, and its rules.
+    pub fn haproxy(behind: SocketAddr, pem: Pem, server: &str, rule: &str) -> Option<Self> {
         let program = installed("haproxy", "apt-get install haproxy")?;
         let config = |Place { address, behind, folder }: &Place| {
             let tls = if pem.is_some() {
@@ -67,7 +67,7 @@ impl Between {
             };
             format!(
                 "defaults\n  mode http\n  timeout connect 5s\n  timeout client 20s\n  timeout server 20s\n\
-                 listen between\n  bind {address} {tls}\n  server behind {behind} {server}\n"
+                 listen between\n  bind {address} {tls}\n  server behind {behind} {server}\n  {rule}\n"
             )
         };
         Self::start(behind, pem, "haproxy.cfg", &config, |_, file| {
