@@ -151,7 +151,7 @@ async fn secure(report: &mut Report<'_>, site: &Site, ends: &Ends) -> Result<(Of
 async fn plain(report: &mut Report<'_>, site: &Site) -> Offered {
     report.skipped("tls", "`http://` has none");
     let http2 = match site.way.open(site.patience).await {
-        Ok(tcp) => Http2::begin(tcp, site.patience.min(Duration::from_secs(3))).await.is_ok(),
+        Ok(tcp) => Http2::begin(tcp, site.patience).await.is_ok(),
         Err(_) => false,
     };
     report.passed("versions", if http2 { "http/1.1, and h2 without TLS" } else { "http/1.1" });
