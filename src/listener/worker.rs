@@ -76,8 +76,10 @@ async fn serve<S: Answerer>(
     count: Arc<AtomicUsize>,
 ) {
     let draining = Draining::new();
-    let recipe = recipes.borrow_and_update().clone();
-    let current = Current::new(recipe());
+    // No recipe is kept once it was followed: it holds all that it serves.
+    let first = recipes.borrow_and_update().clone();
+    let current = Current::new(first());
+    drop(first);
     let connection = Connection { plain, current: current.clone() };
     let mut may_change = true;
     loop {
