@@ -294,15 +294,7 @@ mod tests {
 
     #[test]
     fn files_come_behind_their_imports_even_if_those_go_in_a_circle() {
-        let config = crate::upstream::Config {
-            address: "http://127.0.0.1:1".parse().unwrap(),
-            tls: crate::upstream::TlsFiles::default(),
-            proxy: None,
-            deadline: crate::upstream::DEADLINE,
-            reply_limit: 1,
-            limits: crate::upstream::Limits::default(),
-            compression: false,
-        };
+        let config = crate::upstream::Config::of("http://127.0.0.1:1".parse().unwrap());
         let upstream = Upstream::new(&config).unwrap_or_else(|_| unreachable!("an address is enough"));
         for (files, expected) in [
             (&[("a", &["b", "c"][..]), ("b", &["c"]), ("c", &[])][..], "c b a"),

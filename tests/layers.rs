@@ -38,6 +38,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("hyper", &["listener"]),
     ("hyper_util", &["listener"]),
     ("h2", &["upstream", "doctor"]),
+    ("hickory_resolver", &["upstream"]),
     ("tonic", &["upstream", "error", "reflection", "proxy", "explain", "bank", "doctor"]),
     ("axum", &["bank"]),
     ("tower_http", &["proxy"]),

@@ -207,8 +207,8 @@ fn tonics_reflection_is_read_over_mutual_tls_and_its_rpcs_are_called() {
         folder.write_identity("c.pem", "k.pem", &foreign.issue("gateway.test").unwrap());
         let refused = folder.refusal(&["check", "--config", "towbar.yaml"]);
         let expected = format!(
-            "reflection of https://{}: no answer: the backend cannot be reached: it refused the gateway's certificate: \
-             alert ",
+            "reflection of https://{0}: no answer: the backend cannot be reached: {0}: it refused the gateway's \
+             certificate: alert ",
             backend.address
         );
         assert!(refused.len() == 1 && refused[0].starts_with(&expected), "{version}: {refused:?}");

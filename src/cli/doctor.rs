@@ -109,19 +109,31 @@ fn backends(asked: Asked) -> Result<Vec<(Option<String>, Whom)>, Vec<Problem>> {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let of = |upstream: upstream::Config| {
-            let upstream::Config { address, tls, proxy, .. } = upstream;
-            Whom::Backend(Backend { address, tls, proxy, patience })
-        };
-        let only = config.upstream.map(|upstream| (None, of(upstream)));
-        let several = config.upstreams.into_iter().map(|upstream| (Some(upstream.name), of(upstream.config)));
-        return Ok(only.into_iter().chain(several).collect());
+        let only = config.upstream.map(|upstream| (None, upstream));
+        let several = config.upstreams.into_iter().map(|upstream| (Some(upstream.name), upstream.config));
+        return Ok(only.into_iter().chain(several).flat_map(|(name, config)| each(name, &config, patience)).collect());
     }
     let address = asked.backend.as_deref().unwrap_or_default().parse::<Address>();
     let address = address.map_err(|error| vec![Problem::at("--backend", error)])?;
     let proxy = proxy(asked.proxy.as_deref(), &address)?;
     let tls = files(asked, "--backend", address.tls)?;
     Ok(vec![(None, Whom::Backend(Backend { address, tls, proxy, patience }))])
+}
+
+/// Every address of an upstream, by itself if there are several.
+fn each(name: Option<String>, config: &upstream::Config, patience: Duration) -> Vec<(Option<String>, Whom)> {
+    let upstream::Config { address: addresses, tls, proxy, .. } = config;
+    let is_only = addresses.iter().count() == 1;
+    let named = |address: &Address| match &name {
+        _ if is_only => name.clone(),
+        Some(name) => Some(format!("{name} at {address}")),
+        None => Some(address.to_string()),
+    };
+    let backend = |address: &Address| {
+        let backend = Backend { address: address.clone(), tls: tls.clone(), proxy: proxy.clone(), patience };
+        (named(address), Whom::Backend(backend))
+    };
+    addresses.iter().map(backend).collect()
 }
 
 /// The proxy that the flag names, or else the environment.

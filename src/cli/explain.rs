@@ -175,7 +175,7 @@ fn grpcurl_flags(schema: &Schema, paths: &[PathBuf], upstream: Option<&upstream:
         }
     }
     match upstream {
-        Some(upstream) if upstream.address.tls => {
+        Some(upstream) if upstream.address.tls() => {
             let display = |path: &Path| path.display().to_string();
             if let Some(ca) = &upstream.tls.ca {
                 flag("-cacert", &display(ca));
@@ -202,6 +202,6 @@ fn root_of(path: &Path, file: &str) -> Option<PathBuf> {
 
 /// The backend and the rpc.
 fn call(upstream: Option<&upstream::Config>, route: &Route) -> String {
-    let address = upstream.map_or_else(|| "HOST:PORT".to_owned(), |upstream| upstream.address.authority());
+    let address = upstream.map_or_else(|| "HOST:PORT".to_owned(), |upstream| upstream.address.first().authority());
     format!("{} {}", shell::word(&address), shell::word(route.rpc_path.path().trim_start_matches('/')))
 }

@@ -8,6 +8,7 @@
 
 mod admin;
 mod caller;
+mod connections;
 mod exceptions;
 mod json;
 mod limits;
@@ -21,7 +22,6 @@ mod yaml;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 
 use http::HeaderName;
@@ -296,15 +296,15 @@ impl<'a> Source<'a> {
         if value.is_map() {
             return self.upstream_section(value, &[]);
         }
-        self.plain_upstream(value.parsed("an address", upstream_address)?)
+        self.plain_upstream(value.parsed("an address", connections::address)?)
     }
 
     /// An upstream, with keys of `more` that are read elsewhere.
     fn upstream_section(&self, value: Value, more: &[&str]) -> Read<upstream::Config> {
         let keys = ["address", "tls", "proxy", "deadline", "reply_limit", "compression", "limit"];
-        let section = value.section(&[&keys, more].concat())?;
+        let section = value.section(&[&keys, connections::KEYS, more].concat())?;
         let address = match section.value("address") {
-            Some(value) => value.parsed("an address", upstream_address),
+            Some(value) => connections::addresses(value),
             None => Err(value.wrong("`address` is missing")),
         };
         let tls = section.value("tls").map(|value| self.upstream_tls(value, &address)).transpose();
@@ -313,11 +313,12 @@ impl<'a> Source<'a> {
         let reply_limit = or_default(section.value("reply_limit"), Value::size, upstream::REPLY_LIMIT);
         let limits = section.value("limit").map_or_else(upstream::Limits::default, |value| upstreams::limits(&value));
         let compression = or_default(section.value("compression"), Value::truth, false);
-        let (address, tls, proxy) = (address?, tls?.unwrap_or_default(), proxy?);
-        Ok(upstream::Config { address, tls, proxy, deadline, reply_limit, limits, compression })
+        let (dns, connections) = (connections::dns(section), connections::connections(section));
+        let (address, dns, tls, proxy) = (address?, dns?, tls?.unwrap_or_default(), proxy?);
+        Ok(upstream::Config { address, dns, connections, tls, proxy, deadline, reply_limit, limits, compression })
     }
 
-    fn upstream_tls(&self, value: Value, address: &Read<upstream::Address>) -> Read<upstream::TlsFiles> {
+    fn upstream_tls(&self, value: Value, address: &Read<upstream::Addresses>) -> Read<upstream::TlsFiles> {
         let section = value.section(&["cert", "key", "ca", "pins", "server_name"])?;
         let identity = self.identity(section);
         let ca = self.path(section, "ca");
@@ -328,7 +329,7 @@ impl<'a> Source<'a> {
         }
         let server_name =
             section.value("server_name").map(|name| name.parsed("a host name", value::server_name)).transpose();
-        if let Ok(upstream::Address { tls: false, .. }) = address {
+        if address.as_ref().is_ok_and(|address| !address.tls()) {
             let advice = "an `http://` upstream has none; write `https://` or leave `tls` out";
             return Err(value.wrong(advice));
         }
@@ -542,10 +543,6 @@ fn listen_address(value: Value) -> Read<String> {
 
 fn plain_listener(address: String) -> listener::Config {
     listener::Config { address, tls: None }
-}
-
-fn upstream_address(text: &str) -> Result<upstream::Address, String> {
-    upstream::Address::from_str(text).map_err(|error| format!("`{text}`: {error}"))
 }
 
 /// The name of metadata, which the headers of Towbar's own do not have.

@@ -3,7 +3,7 @@
 //! Nothing stops at the first problem: whatever cannot be read is written into [`Problems`], and the reader goes on.
 //! [`Noted`] is made only there, so a function that answers `Err(Noted)` has said why. Knows no key by name.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -231,6 +231,19 @@ impl<'a> Value<'a> {
                 self.expected(&format!("{what} or a list of them"));
                 Vec::new()
             }
+        }
+    }
+
+    /// The same, where without one of them there is nothing.
+    pub(super) fn all<T: PartialEq>(&self, what: &str, read: impl Fn(Self) -> Read<T>) -> Read<Vec<T>> {
+        match &self.node.shape {
+            Shape::Text(_) => read(*self).map(|only| vec![only]),
+            Shape::List(items) if !items.is_empty() => {
+                let failed = Cell::new(None);
+                let list = self.each(|item| read(item).inspect_err(|noted| failed.set(Some(*noted))));
+                failed.get().map_or(Ok(list), Err)
+            }
+            _ => Err(self.expected(&format!("{what} or a list of them"))),
         }
     }
 

@@ -57,7 +57,7 @@ fn every_problem_of_a_wrong_file_is_told_with_its_place() {
                 "towbar.yaml:1:1: unknown key `lisen`; did you mean `listen`?",
                 "towbar.yaml:3:1: upstream: `address` is missing",
                 "towbar.yaml:4:3: unknown key `adress`; did you mean `address`?",
-                "towbar.yaml:5:3: unknown key `port`; known here: `address`, `tls`, `proxy`, `deadline`, `reply_limit`, `compression`, `limit`",
+                "towbar.yaml:5:3: unknown key `port`; known here: `address`, `tls`, `proxy`, `deadline`, `reply_limit`, `compression`, `limit`, `dns`, `connections`",
             ],
         ),
         (
@@ -68,6 +68,29 @@ fn every_problem_of_a_wrong_file_is_told_with_its_place() {
                 "towbar.yaml:2:75: wait: expected a duration with its unit, such as `500ms`, `25s` or `1m`, found `1`",
                 "towbar.yaml:2:78: unknown key `most`; known here: `in_flight`, `streams`, `waiting`, `wait`",
             ],
+        ),
+        (
+            "schema: p\nupstream:\n  address: [https://a, http://b]\n  dns: {min_ttl: 31s, servers: [8.8.8.8, bank:53, '[::1]:53']}\n  connections: {age: 2h, ttl: 1s}\n",
+            &[
+                "towbar.yaml:3:3: address: expected all with `https://` or all with `http://`, found `https://a:443` and `http://b:80`",
+                "towbar.yaml:4:3: dns: `min_ttl` is 31s, more than `max_ttl`, which is 30s",
+                "towbar.yaml:4:33: servers: expected an IP address and a port, such as `10.0.0.2:53`, found `8.8.8.8`",
+                "towbar.yaml:4:42: servers: expected an IP address and a port, such as `10.0.0.2:53`, found `bank:53`",
+                "towbar.yaml:5:22: age: expected more than nothing and at most an hour, found `2h`",
+                "towbar.yaml:5:26: unknown key `ttl`; known here: `connect_timeout`, `idle`, `age`, `ping_interval`, `ping_timeout`",
+            ],
+        ),
+        (
+            "schema: p\nupstream:\n  address: [http://a, http://a, grpc://b]\n  dns: 8.8.8.8\n",
+            &[
+                "towbar.yaml:3:23: address: `http://a` is listed twice",
+                "towbar.yaml:3:33: address: `grpc://b`: expected http://HOST:PORT or https://HOST:PORT",
+                "towbar.yaml:4:8: dns: expected a map, found `8.8.8.8`",
+            ],
+        ),
+        (
+            "schema: p\nupstream: {address: []}\n",
+            &["towbar.yaml:2:12: address: expected an address or a list of them, found an empty list"],
         ),
         (
             "upstream: {address: http://bank, deadline: 25, reply_limit: 4MB}\nschema: []\nlisten: 8080\n",
@@ -245,7 +268,7 @@ fn every_problem_of_a_wrong_file_is_told_with_its_place() {
 
 #[test]
 fn an_address_that_is_no_upstream_is_told_in_the_upstreams_words() {
-    let wrong = upstream::Address::from_str("ftp://bank").map(|_| ()).unwrap_err();
+    let wrong = "ftp://bank".parse::<upstream::Address>().map(|_| ()).unwrap_err();
     for (text, place) in
         [("upstream: ftp://bank", "1:11: upstream"), ("upstream: {address: ftp://bank}", "1:21: address")]
     {
@@ -357,8 +380,8 @@ rpcs:
     assert!(tls.client_ca.unwrap().ends_with("clients.pem"));
 
     let upstream = config.upstream.unwrap();
-    let upstream::Address { tls, host, port } = upstream.address;
-    assert_eq!((tls, host.as_str(), port), (true, "bank", 1234));
+    let upstream::Address { tls, host, port } = upstream.address.first();
+    assert_eq!((*tls, host.as_str(), *port), (true, "bank", 1234));
     let identity = upstream.tls.identity.unwrap();
     assert!(identity.cert.ends_with("u.pem") && identity.key.ends_with("u.key"));
     assert!(upstream.tls.ca.unwrap().ends_with("ca.pem"));
@@ -416,7 +439,7 @@ fn a_flag_replaces_its_whole_section_unread() {
     // A flag's path counts from where the command runs.
     assert_eq!(config.schema, [PathBuf::from("new.proto")]);
     let upstream = config.upstream.unwrap();
-    assert_eq!((upstream.address.host.as_str(), upstream.address.tls), ("new", false));
+    assert_eq!((upstream.address.first().host.as_str(), upstream.address.tls()), ("new", false));
     assert!(upstream.tls.identity.is_none());
     assert_eq!(config.proxy.body_limit, 7);
 }

@@ -1,9 +1,9 @@
 //! Several upstreams, which rpcs each answers, which are served, and which servers are asked for their descriptors.
 
 use super::reader::{Noted, Read, Value};
-use super::{Source, or_default, upstream_address, value};
+use super::{Source, connections, or_default, value};
 use crate::route::{Answering, Selector, Serving};
-use crate::upstream::{self, Limits, Login, ProxyConfig};
+use crate::upstream::{self, Addresses, Limits, Login, ProxyConfig};
 
 /// One of several upstreams.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,7 +91,7 @@ impl<'a> Source<'a> {
     /// The only upstream, unless there are several; `needed` unless its absence is no problem.
     pub(super) fn only_upstream(&self, needed: bool) -> Option<upstream::Config> {
         if let Some(flag) = &self.overrides.backend {
-            let address = upstream_address(flag).map_err(|message| self.problems.flag("--backend", message));
+            let address = connections::address(flag).map_err(|message| self.problems.flag("--backend", message));
             return self.plain_upstream(address.ok()?).ok();
         }
         match (self.value("upstream"), self.value("upstreams")) {
@@ -144,26 +144,34 @@ impl<'a> Source<'a> {
 
     /// An upstream of which nothing but the address is said.
     pub(super) fn plain_upstream(&self, address: upstream::Address) -> Read<upstream::Config> {
-        let (tls, proxy) = (upstream::TlsFiles::default(), self.forward(None, Some(&address))?);
-        let (deadline, reply_limit) = (upstream::DEADLINE, upstream::REPLY_LIMIT);
-        let (limits, compression) = (Limits::default(), false);
-        Ok(upstream::Config { address, tls, proxy, deadline, reply_limit, limits, compression })
+        let config = upstream::Config::of(address);
+        let proxy = self.forward(None, Some(&config.address))?;
+        Ok(upstream::Config { proxy, ..config })
     }
 
     /// The proxy of an upstream: what its `proxy` says, or else the environment.
-    pub(super) fn forward(
-        &self,
-        value: Option<Value>,
-        address: Option<&upstream::Address>,
-    ) -> Read<Option<ProxyConfig>> {
-        match (value, address) {
+    pub(super) fn forward(&self, value: Option<Value>, addresses: Option<&Addresses>) -> Read<Option<ProxyConfig>> {
+        match (value, addresses) {
             (Some(value), _) if value.is_map() => self.forward_section(value).map(Some),
             (Some(value), _) => value.parsed("a proxy or `none`", value::proxy),
-            (None, Some(address)) => {
-                let named = self.overrides.environment.proxy_for(address);
-                named.map_err(|wrong| self.problems.variable(wrong.variable, wrong.error.to_string()))
-            }
+            (None, Some(addresses)) => self.forward_of_environment(addresses),
             (None, None) => Ok(None),
+        }
+    }
+
+    /// One proxy for all addresses, or none for all.
+    fn forward_of_environment(&self, addresses: &Addresses) -> Read<Option<ProxyConfig>> {
+        let named = addresses.iter().map(|address| self.overrides.environment.proxy_for(address));
+        let named: Result<Vec<_>, _> = named.collect();
+        let named = named.map_err(|wrong| self.problems.variable(wrong.variable, wrong.error.to_string()))?;
+        match named.iter().flatten().find_map(|proxy| proxy.variable) {
+            Some(variable) if named.contains(&None) => Err(self.problems.variable(
+                variable,
+                format!(
+                    "it is for some of {addresses} and not for others: say `proxy` beside `address`, a proxy or `none`"
+                ),
+            )),
+            _ => Ok(named.into_iter().next().flatten()),
         }
     }
 

@@ -1,4 +1,4 @@
-//! The address of a backend: `http://host:port` or `https://host:port`.
+//! The addresses of a backend: `http://host:port` or `https://host:port`, one or several.
 
 use std::fmt;
 use std::str::FromStr;
@@ -83,6 +83,65 @@ impl FromStr for Address {
     }
 }
 
+/// Where a backend is: at least one address, all with TLS or none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addresses(Vec<Address>);
+
+/// Why several addresses are not those of one backend.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AddressesError {
+    /// There is none.
+    #[error("expected at least one address")]
+    Empty,
+    /// TLS with some of them only.
+    #[error("expected all with `https://` or all with `http://`, found `{first}` and `{other}`")]
+    Mixed { first: Address, other: Address },
+}
+
+impl Addresses {
+    /// These addresses.
+    ///
+    /// # Errors
+    /// There is none, or they have different schemes.
+    pub fn new(list: Vec<Address>) -> Result<Self, AddressesError> {
+        let first = list.first().ok_or(AddressesError::Empty)?;
+        match list.iter().find(|address| address.tls != first.tls) {
+            Some(other) => Err(AddressesError::Mixed { first: first.clone(), other: other.clone() }),
+            None => Ok(Self(list)),
+        }
+    }
+
+    /// The first one.
+    #[must_use]
+    pub fn first(&self) -> &Address {
+        &self.0[0]
+    }
+
+    /// Whether TLS is spoken.
+    #[must_use]
+    pub fn tls(&self) -> bool {
+        self.first().tls
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Address> {
+        self.0.iter()
+    }
+}
+
+impl From<Address> for Addresses {
+    fn from(address: Address) -> Self {
+        Self(vec![address])
+    }
+}
+
+impl fmt::Display for Addresses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let texts: Vec<String> = self.0.iter().map(Address::to_string).collect();
+        f.write_str(&texts.join(", "))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,6 +171,22 @@ mod tests {
             ("http://u:p@bank", "expected nothing behind host and port, found `@bank`"),
         ] {
             assert_eq!(text.parse::<Address>().unwrap_err().to_string(), message, "{text}");
+        }
+    }
+
+    #[test]
+    fn several_addresses_have_one_scheme() {
+        let several = |texts: &[&str]| Addresses::new(texts.iter().map(|text| text.parse().unwrap()).collect());
+        let both = several(&["https://a:1", "https://[::1]:2"]).unwrap();
+        assert_eq!((both.to_string().as_str(), both.tls()), ("https://a:1, https://[::1]:2", true));
+        for (texts, message) in [
+            (&[][..], "expected at least one address"),
+            (
+                &["https://a:1", "http://b:1"],
+                "expected all with `https://` or all with `http://`, found `https://a:1` and `http://b:1`",
+            ),
+        ] {
+            assert_eq!(several(texts).unwrap_err().to_string(), message);
         }
     }
 }

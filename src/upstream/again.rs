@@ -175,6 +175,6 @@ impl Lease {
     }
 
     fn refusal_told(&self) -> Option<String> {
-        self.refusal().alert().map(|alert| format!("it refused the gateway's certificate: alert {alert}"))
+        self.refusal().told()
     }
 }

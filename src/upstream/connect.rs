@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use http::uri::Authority;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -13,11 +14,9 @@ use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::resolve::Place;
 use super::tunnel::{Proxy, TunnelError};
 use crate::tls;
-
-/// Longest time for TCP, the proxy's tunnel and TLS together; the call's own deadline counts besides.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why there is no connection. Nothing of any call was sent. Cheap to clone: all calls that wait get it.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -32,24 +31,31 @@ pub(super) enum ConnectError {
     Alpn { address: String },
     #[error("{address}: HTTP/2: {source}")]
     Http2 { address: String, source: Arc<h2::Error> },
-    #[error("{address}: no connection within {} s", CONNECT_TIMEOUT.as_secs())]
-    Timeout { address: String },
-    #[error("the gateway is stopping")]
-    Stopped,
+    #[error("{address}: {cause}")]
+    Ended { address: String, cause: String },
+    #[error("{address}: no connection within {limit:?}")]
+    Timeout { address: String, limit: Duration },
+    #[error("unresolved: {cause}")]
+    Unresolved { cause: Arc<str> },
 }
 
-/// Where to connect, and with which TLS.
-#[derive(Clone)]
+/// One of the addresses in the configuration: where it is, how TLS is made with it, and how it is called.
 pub(super) struct Target {
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) tls: Option<(TlsConnector, ServerName<'static>)>,
     /// Who connects there in our place.
     pub(super) proxy: Option<Arc<Proxy>>,
-    pub(super) refusal: Refusal,
+    /// The `:authority` of its calls, unless it is that of the first address.
+    pub(super) other_authority: Option<Authority>,
 }
 
 impl Target {
+    /// Whom TCP connects to: a name or an IP address, and a port. A proxy looks up the backend's name itself.
+    pub(super) fn dialled(&self) -> (&str, u16) {
+        self.proxy.as_ref().map_or((&self.host, self.port), |proxy| (&proxy.host, proxy.port))
+    }
+
     /// `host:port`, for errors, and the proxy: it may be its fault, whatever it is.
     pub(super) fn address(&self) -> String {
         let through = self.proxy.as_ref().map_or_else(String::new, |proxy| format!(" through the proxy {proxy}"));
@@ -57,7 +63,7 @@ impl Target {
     }
 }
 
-/// What the backend said when it last refused our certificate.
+/// What the backend said when it refused our certificate on a connection.
 ///
 /// In TLS 1.3 the server judges the client's certificate after the client's handshake is over (RFC 8446, section
 /// 4.4.2.4), so a refusal arrives as an alert in place of the first byte of an answer. Until then the server has
@@ -66,8 +72,10 @@ impl Target {
 pub(super) struct Refusal(Arc<Mutex<Option<String>>>);
 
 impl Refusal {
-    pub(super) fn alert(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// For the log.
+    pub(super) fn told(&self) -> Option<String> {
+        let alert = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        Some(format!("it refused the gateway's certificate: alert {alert}"))
     }
 
     fn set(&self, alert: Option<String>) {
@@ -76,18 +84,12 @@ impl Refusal {
 }
 
 /// A connection that is ready for HTTP/2.
-pub(super) async fn connect(target: &Target) -> Result<Stream, ConnectError> {
-    let until = Instant::now() + CONNECT_TIMEOUT;
-    let connected = tokio::time::timeout_at(until, connect_patiently(target, until)).await;
-    connected.unwrap_or_else(|_| Err(ConnectError::Timeout { address: target.address() }))
-}
-
-async fn connect_patiently(target: &Target, until: Instant) -> Result<Stream, ConnectError> {
-    let address = || target.address();
+pub(super) async fn connect(place: &Place, refusal: &Refusal, until: Instant) -> Result<Stream, ConnectError> {
+    let (address, target) = (|| place.to_string(), &place.target);
     let tcp = match &target.proxy {
-        None => open(target).await?,
+        None => open(place).await?,
         Some(proxy) => {
-            let opened = proxy.open(&target.host, target.port, until).await;
+            let opened = proxy.open_at(place.address, &target.host, target.port, until).await;
             opened.map_err(|source| ConnectError::Tunnel { address: address(), source })?
         }
     };
@@ -97,15 +99,13 @@ async fn connect_patiently(target: &Target, until: Instant) -> Result<Stream, Co
     if tls.get_ref().1.alpn_protocol() != Some(b"h2") {
         return Err(ConnectError::Alpn { address: address() });
     }
-    // What a connection before this one was told says nothing of this one.
-    target.refusal.set(None);
-    Ok(Stream::Tls(Box::new(Tls { stream: tls, refusal: target.refusal.clone(), failed: None })))
+    Ok(Stream::Tls(Box::new(Tls { stream: tls, refusal: refusal.clone(), failed: None })))
 }
 
-async fn open(target: &Target) -> Result<TcpStream, ConnectError> {
-    let tcp = TcpStream::connect((target.host.as_str(), target.port)).await;
+async fn open(place: &Place) -> Result<TcpStream, ConnectError> {
+    let tcp = TcpStream::connect(place.address).await;
     let tcp = tcp.and_then(|tcp| tcp.set_nodelay(true).map(|()| tcp));
-    tcp.map_err(|source| ConnectError::Tcp { address: target.address(), source: Arc::new(source) })
+    tcp.map_err(|source| ConnectError::Tcp { address: place.to_string(), source: Arc::new(source) })
 }
 
 /// Why a handshake failed, without what the ways of an I/O error add.

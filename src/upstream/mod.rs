@@ -6,14 +6,18 @@
 
 mod address;
 mod again;
+mod balance;
 mod budget;
 mod connect;
+mod connection;
 mod encoding;
 mod environment;
 mod forward;
 mod limit;
+mod lookup;
 mod pool;
 mod reply;
+mod resolve;
 mod status;
 mod stream;
 mod tunnel;
@@ -34,15 +38,18 @@ use tokio::time::Instant;
 use crate::problem::Problem;
 use crate::tls::{self, Identity, IdentityFiles, Pin, Servers, Trust};
 
-pub use address::{Address, AddressError};
+pub use address::{Address, AddressError, Addresses, AddressesError};
 use again::Failure;
 use budget::Budget;
-use connect::{Refusal, Target};
+use connect::Target;
+pub use connection::Connections;
 pub use environment::{Environment, VariableError};
 pub use forward::{Credentials, CredentialsError, Login, ProxyConfig, ProxyError};
 use limit::Limit;
 pub use limit::Limits;
 use pool::{Lease, Pool, STREAMS, UNARY};
+use resolve::Directory;
+pub use resolve::Dns;
 pub use stream::{Incoming, Outgoing, Stopped};
 pub use tunnel::{Offers, Proxy, Said, TunnelError};
 
@@ -58,8 +65,12 @@ const CONNECTION_TRIES: usize = 2;
 /// Where the backend is and how it is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// Scheme, host and port.
-    pub address: Address,
+    /// Scheme, host and port, of one or several.
+    pub address: Addresses,
+    /// How their names are looked up.
+    pub dns: Dns,
+    /// How connections are made and how long they are kept.
+    pub connections: Connections,
     /// Files for `https`.
     pub tls: TlsFiles,
     /// Through which it is reached, if not directly.
@@ -72,6 +83,24 @@ pub struct Config {
     pub limits: Limits,
     /// Whether the backend is told that replies may be compressed.
     pub compression: bool,
+}
+
+impl Config {
+    /// A backend at this address, and the default of all else.
+    #[must_use]
+    pub fn of(address: Address) -> Self {
+        Self {
+            address: address.into(),
+            dns: Dns::default(),
+            connections: Connections::default(),
+            tls: TlsFiles::default(),
+            proxy: None,
+            deadline: DEADLINE,
+            reply_limit: REPLY_LIMIT,
+            limits: Limits::default(),
+            compression: false,
+        }
+    }
 }
 
 /// The files of [`Config::tls`].
@@ -95,7 +124,7 @@ pub struct Upstream {
     scheme: Scheme,
     authority: Authority,
     /// See [`Config::address`].
-    pub address: Address,
+    pub address: Addresses,
     /// See [`Config::proxy`].
     pub proxy: Option<Arc<Proxy>>,
     /// See [`Config::deadline`].
@@ -184,7 +213,7 @@ impl Upstream {
     /// # Errors
     /// Everything wrong with its files.
     pub fn new(config: &Config) -> Result<Self, Vec<Problem>> {
-        let tls = if config.address.tls { Some(client_config(&config.tls)?) } else { None };
+        let tls = if config.address.tls() { Some(client_config(&config.tls)?) } else { None };
         Self::with_tls(config, tls)
     }
 
@@ -193,40 +222,36 @@ impl Upstream {
     /// # Errors
     /// The server name is none, or the proxy's password cannot be read.
     pub fn with_tls(config: &Config, tls: Option<Arc<ClientConfig>>) -> Result<Self, Vec<Problem>> {
-        let Address { host, port, .. } = &config.address;
-        let tls = match tls {
-            None => None,
-            Some(tls) => {
-                let name = config.tls.server_name.as_ref().unwrap_or(host);
-                let name = ServerName::try_from(name.clone()).map_err(|_| {
-                    vec![Problem::at(
-                        "upstream.tls.server_name",
-                        format!("expected a DNS name or an IP address, found `{name}`"),
-                    )]
-                })?;
-                Some((tls.into(), name))
-            }
-        };
-        let authority = Authority::try_from(config.address.authority())
-            .map_err(|error| vec![Problem::at("upstream.address", error)])?;
-        let scheme = if tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
+        let name = config.tls.server_name.as_deref();
         let proxy = config.proxy.as_ref().map(Proxy::load).transpose().map_err(|problem| vec![problem])?.map(Arc::new);
-        let refusal = Refusal::default();
-        let target = Target { host: host.clone(), port: *port, tls, proxy: proxy.clone(), refusal };
-        let pool = Pool::new(target, UNARY);
+        let mut targets = Vec::new();
+        for address in config.address.iter() {
+            let target = target(address, tls.as_ref(), name)?;
+            targets.push(Target { proxy: proxy.clone(), ..target });
+        }
+        let authority = authority(config.address.first())?;
+        let scheme = if tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
+        for (target, address) in targets.iter_mut().zip(config.address.iter()).skip(1) {
+            target.other_authority = Some(self::authority(address)?);
+        }
+        let directory = Directory::new(targets, &config.dns, config.connections);
+        let pool = Pool::new(directory, UNARY);
         let streams = pool.another(STREAMS);
         let (address, deadline, reply_limit) = (config.address.clone(), config.deadline, config.reply_limit);
         let (compression, shared) = (config.compression, Shared::new(config.limits));
         Ok(Self { pool, streams, scheme, authority, address, proxy, deadline, reply_limit, compression, shared })
     }
 
-    /// The same backend with connections of its own, for the calls of one worker.
+    /// The same backend with connections of its own, for the calls of one worker. From now on its names are looked up.
     #[must_use]
     pub fn for_worker(&self) -> Self {
+        let directory = self.pool.directory();
+        directory.start();
         let Self { scheme, authority, address, proxy, .. } = self;
+        let pool = Pool::new(directory.clone(), UNARY);
         Self {
-            pool: self.pool.another(UNARY),
-            streams: self.pool.another(STREAMS),
+            streams: pool.another(STREAMS),
+            pool,
             scheme: scheme.clone(),
             authority: authority.clone(),
             address: address.clone(),
@@ -275,12 +300,13 @@ impl Upstream {
 
     async fn send(
         &self,
-        request: Request<()>,
+        mut request: Request<()>,
         frame: Bytes,
         reply_limit: usize,
         is_out: &AtomicBool,
     ) -> Result<Reply, Failure> {
         let (lease, mut connection) = self.lease(&self.pool).await?;
+        lease.name(&mut request);
         is_out.store(true, Ordering::Relaxed);
         let sent = connection.send_request(request, false);
         let (response, mut body) = sent.map_err(|error| Failure::Unsent(lease.unsent(&error)))?;
@@ -329,6 +355,25 @@ impl Upstream {
         headers.insert(HeaderName::from_static("grpc-timeout"), grpc_timeout(left));
         request
     }
+}
+
+fn authority(address: &Address) -> Result<Authority, Vec<Problem>> {
+    Authority::try_from(address.authority()).map_err(|error| vec![Problem::at("upstream.address", error)])
+}
+
+fn target(address: &Address, tls: Option<&Arc<ClientConfig>>, name: Option<&str>) -> Result<Target, Vec<Problem>> {
+    let Address { host, port, .. } = address;
+    // The dot that ends a name is that of DNS: no certificate has it.
+    let name = name.unwrap_or(host.strip_suffix('.').unwrap_or(host));
+    let named = |tls: &Arc<ClientConfig>| match ServerName::try_from(name.to_owned()) {
+        Ok(name) => Ok((tls.clone().into(), name)),
+        Err(_) => {
+            let message = format!("expected a DNS name or an IP address, found `{name}`");
+            Err(vec![Problem::at("upstream.tls.server_name", message)])
+        }
+    };
+    let tls = tls.map(named).transpose()?;
+    Ok(Target { host: host.clone(), port: *port, tls, proxy: None, other_authority: None })
 }
 
 fn client_config(files: &TlsFiles) -> Result<Arc<ClientConfig>, Vec<Problem>> {

@@ -1,27 +1,34 @@
 //! Connections to the backend: made when a call needs one, shared by calls, replaced when they end.
+//!
+//! A call never waits for a connection while another one takes it, be it to another address: what else is needed is made
+//! beside it. Only when there is none it waits, and asks another address as soon as one is slow.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use h2::client::{Connection, SendRequest};
-use h2::{Ping, PingPong};
-use tokio::sync::watch;
+use h2::client::SendRequest;
+use http::Request;
+use tokio::sync::{Notify, watch};
+use tokio::task::AbortHandle;
 
-use super::connect::{ConnectError, Refusal, Stream, Target, connect};
+use super::balance::{Attempt, Chosen, Endpoint, Endpoints};
+use super::connect::{ConnectError, Refusal, Target};
+use super::connection::{Connections, Live, Load, jittered, open, random};
+use super::resolve::{Directory, Place};
 
 /// What a pool's connections are for.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Use {
-    /// Most connections at one time; another is opened when those there are have as many calls as they may.
-    connections: usize,
+    /// Most connections to an address at one time; another is opened when those there are have as many calls as they may.
+    pub(super) connections: usize,
     /// Most calls on a connection, if the backend allows as many. A connection has more only if none can be opened.
-    calls: usize,
+    pub(super) calls: usize,
     /// Flow-control window of a call, in bytes.
-    window: u32,
+    pub(super) window: u32,
     /// That of a connection.
-    connection_window: u32,
+    pub(super) connection_window: u32,
 }
 
 /// Calls of one message: the windows hold a list without waiting, and are given back at once.
@@ -30,137 +37,246 @@ pub(super) const UNARY: Use = Use { connections: 4, calls: usize::MAX, window: 4
 /// connection's.
 pub(super) const STREAMS: Use = Use { connections: 16, calls: 64, window: 256 << 10, connection_window: 16 << 20 };
 
-/// Time between two PINGs that notice a dead peer.
-const PING_INTERVAL: Duration = Duration::from_secs(30);
-/// Longest time for the answer to one.
-const PING_TIMEOUT: Duration = Duration::from_secs(10);
-/// Largest DATA frame that the backend may send, in bytes: most replies come as one, and are not copied together then.
-const FRAME: u32 = 128 << 10;
-/// Largest header list that h2 reads, in bytes; [`super::reply`] has what a call may have. More than that, for h2 ends the
-/// connection, and with it all calls on it, when a list takes more frames than this and [`FRAME`] together say: 80 of 16 KiB, as
-/// servers send that ask for no larger ones, have room for a megabyte.
-const HEADER_LIST: u32 = 8 << 20;
+/// Time after which another address is asked besides (RFC 8305, section 5: Connection Attempt Delay).
+const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+
+/// A connection that lasts no longer is as good as none, even if the backend ends it well.
+const SHORTEST: Duration = Duration::from_secs(1);
 
 /// The connections of one worker. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Pool(Arc<Inner>);
 
-struct Inner {
-    target: Target,
+pub(super) struct Inner {
+    directory: Arc<Directory>,
     used: Use,
     state: Mutex<State>,
+    /// Told whenever an attempt to connect ends.
+    attempted: Notify,
 }
 
-#[derive(Default)]
 struct State {
-    live: Vec<Live>,
-    /// The attempt to connect that is under way. Whoever needs a connection waits for it.
-    attempt: Option<watch::Receiver<Attempt>>,
-}
-
-/// What became of an attempt to connect; `None` while it lasts.
-type Attempt = Option<Result<(), ConnectError>>;
-
-/// An open connection.
-struct Live {
-    send: SendRequest<Bytes>,
-    load: Arc<Load>,
-}
-
-#[derive(Default)]
-struct Load {
-    calls: AtomicUsize,
-    has_ended: AtomicBool,
+    /// Empty until the first call asks where the backend is.
+    endpoints: Endpoints,
+    /// Follows the addresses as they change.
+    following: Option<AbortHandle>,
 }
 
 /// A place for one call on a connection; given back when dropped.
 pub(super) struct Lease {
     send: SendRequest<Bytes>,
     load: Arc<Load>,
-    pool: Pool,
+    target: Arc<Target>,
 }
 
 impl Pool {
-    pub(super) fn new(target: Target, used: Use) -> Self {
-        Self(Arc::new(Inner { target, used, state: Mutex::default() }))
+    pub(super) fn new(directory: Arc<Directory>, used: Use) -> Self {
+        let state = State { endpoints: Endpoints::beginning_at(random()), following: None };
+        Self(Arc::new(Inner { directory, used, state: Mutex::new(state), attempted: Notify::new() }))
     }
 
-    /// Other connections to the same target.
+    /// Other connections to the same backend.
     pub(super) fn another(&self, used: Use) -> Self {
-        Self::new(Target { refusal: Refusal::default(), ..self.0.target.clone() }, used)
+        Self::new(self.0.directory.clone(), used)
+    }
+
+    /// The pool, if calls can still come.
+    pub(super) fn of(weak: &Weak<Inner>) -> Option<Self> {
+        weak.upgrade().map(Self)
+    }
+
+    pub(super) fn weak(&self) -> Weak<Inner> {
+        Arc::downgrade(&self.0)
+    }
+
+    pub(super) fn directory(&self) -> &Arc<Directory> {
+        &self.0.directory
+    }
+
+    pub(super) fn connections(&self) -> Connections {
+        self.0.directory.connections
+    }
+
+    pub(super) fn used(&self) -> &Use {
+        &self.0.used
     }
 
     /// A connection that takes a call now.
     pub(super) async fn lease(&self) -> Result<Lease, ConnectError> {
-        let used = &self.0.used;
-        loop {
-            let mut attempt = {
-                let mut state = self.state();
-                match state.least_loaded() {
-                    Some(place) if state.live[place].has_room(used) || state.live.len() >= used.connections => {
-                        return Ok(self.place(&state.live[place]));
-                    }
-                    _ => self.attempt(&mut state),
-                }
-            };
-            let done = attempt.wait_for(Option::is_some).await;
-            // The attempt's task is the sender, and sends before it ends, unless the runtime stops.
-            match done.as_deref() {
-                Ok(Some(Err(error))) => return self.any().ok_or_else(|| error.clone()),
-                Ok(_) => {}
-                Err(_) => return Err(ConnectError::Stopped),
-            }
+        let taken = self.take(&mut self.state());
+        match taken {
+            Some(lease) => Ok(lease),
+            None => self.lease_after_connecting().await,
         }
     }
 
-    /// A connection, be it as loaded as it may.
-    fn any(&self) -> Option<Lease> {
-        let mut state = self.state();
-        let place = state.least_loaded()?;
-        Some(self.place(&state.live[place]))
+    /// A place on a connection that is there. Whatever else is needed begins, and is not waited for.
+    fn take(&self, state: &mut State) -> Option<Lease> {
+        let (chosen, wanting) = state.endpoints.choose(&self.0.used);
+        let lease = chosen.map(|chosen| place(state, chosen))?;
+        if let Some(wanting) = wanting {
+            self.attempt(&mut state.endpoints.list[wanting]);
+        }
+        Some(lease)
     }
 
-    /// A place for one call on this connection.
-    fn place(&self, live: &Live) -> Lease {
-        live.load.calls.fetch_add(1, Ordering::Relaxed);
-        Lease { send: live.send.clone(), load: live.load.clone(), pool: self.clone() }
+    /// Waits for a connection, whichever address gives one first.
+    async fn lease_after_connecting(&self) -> Result<Lease, ConnectError> {
+        self.follow().await?;
+        let mut asked: Vec<(Place, watch::Receiver<Attempt>)> = Vec::new();
+        let mut is_slow = false;
+        loop {
+            let mut attempted = std::pin::pin!(self.0.attempted.notified());
+            attempted.as_mut().enable();
+            {
+                let mut state = self.state();
+                if let Some(lease) = self.take(&mut state) {
+                    return Ok(lease);
+                }
+                if is_slow && let Some(chosen) = state.endpoints.choose_any(&self.0.used) {
+                    return Ok(place(&mut state, chosen));
+                }
+                // One that others were faster to fill may be asked again.
+                asked.retain(|(_, attempt)| !matches!(*attempt.borrow(), Some(Ok(()))));
+                let is_waiting = asked.iter().any(|(_, attempt)| attempt.borrow().is_none());
+                if is_slow || !is_waiting {
+                    let was_asked = |place: &Place| asked.iter().any(|(asked, _)| asked == place);
+                    match state.endpoints.next_to_ask(was_asked) {
+                        Some(next) => {
+                            let endpoint = &mut state.endpoints.list[next];
+                            asked.push((endpoint.place.clone(), self.attempt(endpoint)));
+                        }
+                        None if is_waiting => {}
+                        None => return last_resort(&mut state, &asked),
+                    }
+                }
+            }
+            is_slow = tokio::time::timeout(ATTEMPT_DELAY, attempted).await.is_err();
+        }
+    }
+
+    /// Learns where the backend is, and from then on follows where it goes.
+    async fn follow(&self) -> Result<(), ConnectError> {
+        let mut known = self.0.directory.known();
+        {
+            let mut state = self.state();
+            if state.following.is_none() {
+                state.endpoints.put(&known.borrow().places);
+                let (weak, mut known) = (self.weak(), known.clone());
+                let following = tokio::spawn(async move {
+                    while known.changed().await.is_ok() {
+                        let Some(pool) = Self::of(&weak) else { return };
+                        pool.state().endpoints.put(&known.borrow_and_update().places);
+                    }
+                });
+                state.following = Some(following.abort_handle());
+            }
+        }
+        let told = known.wait_for(|known| !known.places.is_empty() || known.problem.is_some()).await;
+        let unresolved = |cause| Err(ConnectError::Unresolved { cause });
+        let Ok(told) = told else { return unresolved("the gateway is stopping".into()) };
+        match &told.problem {
+            Some(cause) if told.places.is_empty() => return unresolved(cause.clone()),
+            _ => self.state().endpoints.put(&told.places),
+        }
+        Ok(())
     }
 
     /// The attempt that is under way, or a new one. It goes on if the call that needed it is given up.
-    fn attempt(&self, state: &mut State) -> watch::Receiver<Attempt> {
-        if let Some(attempt) = &state.attempt {
+    fn attempt(&self, endpoint: &mut Endpoint) -> watch::Receiver<Attempt> {
+        if let Some(attempt) = &endpoint.attempt {
             return attempt.clone();
         }
         let (done, attempt) = watch::channel(None);
-        state.attempt = Some(attempt.clone());
-        let pool = self.clone();
+        endpoint.attempt = Some(attempt.clone());
+        let (pool, place) = (self.clone(), endpoint.place.clone());
         tokio::spawn(async move {
-            let opened = pool.open().await;
-            let mut state = pool.state();
-            state.attempt = None;
-            let opened = opened.map(|live| state.live.push(live));
-            drop(state);
-            done.send_replace(Some(opened));
+            let opened = open(&pool, &place).await;
+            let ended = pool.attempted(&place, opened);
+            done.send_replace(Some(ended));
+            pool.0.attempted.notify_waiters();
         });
         attempt
     }
 
-    async fn open(&self) -> Result<Live, ConnectError> {
-        let target = &self.0.target;
-        let stream = connect(target).await?;
-        let mut http2 = h2::client::Builder::new();
-        let Use { window, connection_window, .. } = self.0.used;
-        http2.initial_window_size(window).initial_connection_window_size(connection_window);
-        http2.max_header_list_size(HEADER_LIST);
-        let (send, connection) = http2
-            .enable_push(false)
-            .max_frame_size(FRAME)
-            .handshake(stream)
-            .await
-            .map_err(|source| ConnectError::Http2 { address: target.address(), source: Arc::new(source) })?;
-        let load = Arc::new(Load::default());
-        tokio::spawn(drive(connection, load.clone()));
-        Ok(Live { send, load })
+    fn attempted(&self, place: &Place, opened: Result<Live, ConnectError>) -> Result<(), ConnectError> {
+        let mut state = self.state();
+        // An address may be no longer the backend's.
+        let Some(endpoint) = state.endpoints.of(place) else { return opened.map(drop) };
+        endpoint.attempt = None;
+        match opened {
+            Ok(live) => {
+                endpoint.reached(live);
+                place.standing.tell_reached(place);
+                Ok(())
+            }
+            Err(error) => {
+                self.eject(endpoint, &error.to_string());
+                Err(error)
+            }
+        }
+    }
+
+    /// A connection has ended; `lost` says why, unless both sides ended it well.
+    pub(super) fn ended(&self, place: &Place, load: &Arc<Load>, lost: Option<String>, lasted: Duration) {
+        let mut state = self.state();
+        let Some(endpoint) = state.endpoints.of(place) else { return };
+        endpoint.remove(load);
+        if load.is_leaving.load(Ordering::Relaxed) {
+            return;
+        }
+        let short = (lasted < SHORTEST).then(|| "the connection was ended at once".to_owned());
+        endpoint.lasted(lasted);
+        if let Some(cause) = load.refusal.told().or(lost).or(short) {
+            self.eject(endpoint, &format!("{place}: {cause}"));
+        }
+    }
+
+    /// Gives the address no calls for a while, if others can have them.
+    fn eject(&self, endpoint: &mut Endpoint, cause: &str) {
+        endpoint.place.standing.tell_failing(cause);
+        let Some((time, failures)) = endpoint.eject() else { return };
+        let (weak, place) = (self.weak(), endpoint.place.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(jittered(time)).await;
+            if let Some(pool) = Self::of(&weak)
+                && let Some(endpoint) = pool.state().endpoints.of(&place)
+            {
+                endpoint.readmit(failures);
+            }
+        });
+    }
+
+    /// Takes a connection out of use, unless it has calls; false if it has.
+    pub(super) fn remove_idle(&self, place: &Place, load: &Arc<Load>) -> bool {
+        let mut state = self.state();
+        // Calls come only while this lock is held.
+        let is_idle = load.calls.load(Ordering::Relaxed) == 0 && !load.was_used.load(Ordering::Relaxed);
+        if is_idle {
+            leave(&mut state, place, load);
+        }
+        is_idle
+    }
+
+    /// Takes a connection out of use once there is another one in its place; false if there can be none.
+    pub(super) async fn replace(&self, place: &Place, load: &Arc<Load>) -> bool {
+        let mut attempt = {
+            let mut state = self.state();
+            let needed = state.endpoints.of(place).filter(|endpoint| endpoint.live.len() == 1);
+            let is_used = load.was_used.load(Ordering::Relaxed) || load.calls.load(Ordering::Relaxed) > 0;
+            match needed {
+                Some(endpoint) if is_used => self.attempt(endpoint),
+                _ => {
+                    leave(&mut state, place, load);
+                    return true;
+                }
+            }
+        };
+        let is_replaced = matches!(attempt.wait_for(Option::is_some).await.as_deref(), Ok(Some(Ok(()))));
+        if is_replaced {
+            leave(&mut self.state(), place, load);
+        }
+        is_replaced
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -168,22 +284,38 @@ impl Pool {
     }
 }
 
-impl State {
-    /// The place of the connection with the fewest calls.
-    fn least_loaded(&mut self) -> Option<usize> {
-        self.live.retain(|live| !live.load.has_ended.load(Ordering::Acquire));
-        (0..self.live.len()).min_by_key(|&place| self.live[place].calls())
+/// A place for one call on this connection.
+fn place(state: &mut State, chosen: Chosen) -> Lease {
+    let endpoint = &state.endpoints.list[chosen.endpoint];
+    let Live { send, load } = &endpoint.live[chosen.live];
+    load.calls.fetch_add(1, Ordering::Relaxed);
+    load.was_used.store(true, Ordering::Relaxed);
+    Lease { send: send.clone(), load: load.clone(), target: endpoint.place.target.clone() }
+}
+
+/// No address gives another connection: one that is there already, or what the last address said.
+fn last_resort(state: &mut State, asked: &[(Place, watch::Receiver<Attempt>)]) -> Result<Lease, ConnectError> {
+    if let Some(chosen) = state.endpoints.last_resort() {
+        return Ok(place(state, chosen));
+    }
+    let errors = asked.iter().rev().filter_map(|(_, attempt)| attempt.borrow().clone()?.err());
+    let gone = || ConnectError::Unresolved { cause: "no address".into() };
+    Err(errors.into_iter().next().unwrap_or_else(gone))
+}
+
+fn leave(state: &mut State, place: &Place, load: &Arc<Load>) {
+    load.is_leaving.store(true, Ordering::Relaxed);
+    if let Some(endpoint) = state.endpoints.of(place) {
+        endpoint.remove(load);
     }
 }
 
-impl Live {
-    fn calls(&self) -> usize {
-        self.load.calls.load(Ordering::Relaxed)
-    }
-
-    /// Whether it may have another call.
-    fn has_room(&self, used: &Use) -> bool {
-        self.calls() < self.send.current_max_send_streams().min(used.calls)
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(following) = &state.following {
+            following.abort();
+        }
     }
 }
 
@@ -196,9 +328,17 @@ impl Lease {
         self.send.clone().ready().await.inspect_err(|_| self.retire())
     }
 
-    /// What the backend said when it last refused our certificate on one of the pool's connections.
+    /// Calls the backend by the name of the address that the connection leads to.
+    pub(super) fn name(&self, request: &mut Request<()>) {
+        let Some(authority) = &self.target.other_authority else { return };
+        let mut uri = std::mem::take(request.uri_mut()).into_parts();
+        uri.authority = Some(authority.clone());
+        *request.uri_mut() = http::Uri::from_parts(uri).expect("only the authority of a URI that has one is another");
+    }
+
+    /// What the backend said when it refused our certificate on this connection.
     pub(super) fn refusal(&self) -> &Refusal {
-        &self.pool.0.target.refusal
+        &self.load.refusal
     }
 
     /// Takes the connection out of use; the calls on it go on.
@@ -210,33 +350,5 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.load.calls.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// Moves a connection's bytes until it ends, or until its peer is dead.
-async fn drive(mut connection: Connection<Stream, Bytes>, load: Arc<Load>) {
-    let pings = connection.ping_pong();
-    tokio::select! {
-        biased;
-        ended = connection => match ended {
-            Ok(()) => tracing::debug!("a connection to the backend ended"),
-            Err(error) => tracing::debug!(%error, "a connection to the backend broke"),
-        },
-        () = dead(pings) => tracing::warn!("the backend does not answer to PING: its connection is closed"),
-    }
-    load.has_ended.store(true, Ordering::Release);
-}
-
-/// Ready when the peer no longer answers.
-async fn dead(pings: Option<PingPong>) {
-    let Some(mut pings) = pings else { return std::future::pending().await };
-    loop {
-        tokio::time::sleep(PING_INTERVAL).await;
-        match tokio::time::timeout(PING_TIMEOUT, pings.ping(Ping::opaque())).await {
-            Ok(Ok(_)) => {}
-            // The connection itself tells what is wrong with it.
-            Ok(Err(_)) => return std::future::pending().await,
-            Err(_) => return,
-        }
     }
 }

@@ -67,7 +67,8 @@ impl Upstream {
         let place = self.shared.streaming.enter(deadline).await?;
         let leased = timeout_at(deadline, self.lease(&self.streams)).await;
         let (lease, mut connection) = leased.unwrap_or(Err(CallError::Unsent))?;
-        let request = self.request(path, metadata, deadline);
+        let mut request = self.request(path, metadata, deadline);
+        lease.name(&mut request);
         let sent = connection.send_request(request, false);
         let (response, stream) = sent.map_err(|error| lease.unsent(&error))?;
         let incoming = Incoming {

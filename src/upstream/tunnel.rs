@@ -9,7 +9,7 @@ use std::io;
 use std::sync::Arc;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, ToSocketAddrs};
 use tokio::time::{Instant, timeout_at};
 
 use super::address::authority;
@@ -104,7 +104,18 @@ impl Proxy {
     /// # Errors
     /// The proxy cannot be reached until `until`, or does not open a tunnel.
     pub async fn open(&self, host: &str, port: u16, until: Instant) -> Result<TcpStream, TunnelError> {
-        let connected = timeout_at(until, TcpStream::connect((self.host.as_str(), self.port))).await;
+        self.open_at((self.host.as_str(), self.port), host, port, until).await
+    }
+
+    /// The same where it is known where the proxy is.
+    pub(super) async fn open_at(
+        &self,
+        proxy: impl ToSocketAddrs,
+        host: &str,
+        port: u16,
+        until: Instant,
+    ) -> Result<TcpStream, TunnelError> {
+        let connected = timeout_at(until, TcpStream::connect(proxy)).await;
         let connected = connected.map_err(|_| TunnelError::ConnectTimeout)?;
         let tcp = connected.and_then(|tcp| tcp.set_nodelay(true).map(|()| tcp));
         let mut tcp = tcp.map_err(|error| TunnelError::Unreachable(Arc::new(error)))?;

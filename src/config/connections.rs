@@ -1,0 +1,53 @@
+//! Where an upstream is, in one place or several, how its names are looked up, and how its connections live.
+
+use std::net::SocketAddr;
+use std::str::FromStr;
+
+use super::or_default;
+use super::reader::{Read, Section, Value};
+use crate::upstream::{self, Addresses, Connections, Dns};
+
+/// The keys that are read here, beside those of every upstream.
+pub(super) const KEYS: &[&str] = &["dns", "connections"];
+
+/// The address, or several of them.
+pub(super) fn addresses(value: Value) -> Read<Addresses> {
+    let list = value.all("an address", |item| item.parsed("an address", address))?;
+    Addresses::new(list).map_err(|error| value.wrong(error.to_string()))
+}
+
+pub(super) fn address(text: &str) -> Result<upstream::Address, String> {
+    upstream::Address::from_str(text).map_err(|error| format!("`{text}`: {error}"))
+}
+
+pub(super) fn dns(section: Section) -> Read<Dns> {
+    let Some(dns) = section.value("dns") else { return Ok(Dns::default()) };
+    let keys = dns.section(&["min_ttl", "max_ttl", "servers"])?;
+    let default = Dns::default();
+    let min_ttl = or_default(keys.value("min_ttl"), Value::duration, default.min_ttl);
+    let max_ttl = or_default(keys.value("max_ttl"), Value::duration, default.max_ttl);
+    let servers = keys.value("servers").map(|servers| servers.all("a server", |item| item.parsed("a server", server)));
+    if min_ttl > max_ttl {
+        return Err(dns.wrong(format!("`min_ttl` is {min_ttl:?}, more than `max_ttl`, which is {max_ttl:?}")));
+    }
+    Ok(Dns { min_ttl, max_ttl, servers: servers.transpose()?.unwrap_or_default() })
+}
+
+fn server(text: &str) -> Result<SocketAddr, String> {
+    let expected = || format!("expected an IP address and a port, such as `10.0.0.2:53`, found `{text}`");
+    text.parse().ok().filter(|address: &SocketAddr| address.port() > 0).ok_or_else(expected)
+}
+
+pub(super) fn connections(section: Section) -> Connections {
+    let known = &["connect_timeout", "idle", "age", "ping_interval", "ping_timeout"];
+    let keys = section.value("connections").and_then(|value| value.section(known).ok());
+    let default = Connections::default();
+    let time = |key, default| or_default(keys.and_then(|keys| keys.value(key)), Value::duration, default);
+    Connections {
+        connect_timeout: time("connect_timeout", default.connect_timeout),
+        idle: time("idle", default.idle),
+        age: time("age", default.age),
+        ping_interval: time("ping_interval", default.ping_interval),
+        ping_timeout: time("ping_timeout", default.ping_timeout),
+    }
+}

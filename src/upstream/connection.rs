@@ -1,0 +1,272 @@
+//! One connection to the backend: shared by calls, kept alive, and taken out of use when it is dead, idle or old.
+
+use std::collections::hash_map::RandomState;
+use std::convert::Infallible;
+use std::future::pending;
+use std::hash::BuildHasher as _;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::client::{Connection, SendRequest};
+use h2::{Ping, PingPong};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::connect::{ConnectError, Refusal, Stream, connect};
+use super::pool::{Inner, Pool, Use};
+use super::resolve::Place;
+
+/// Largest DATA frame that the backend may send, in bytes: most replies come as one, and are not copied together then.
+const FRAME: u32 = 128 << 10;
+/// Largest header list that h2 reads, in bytes; [`super::reply`] has what a call may have. More than that, for h2 ends the
+/// connection, and with it all calls on it, when a list takes more frames than this and [`FRAME`] together say: 80 of 16 KiB, as
+/// servers send that ask for no larger ones, have room for a megabyte.
+const HEADER_LIST: u32 = 8 << 20;
+/// How often a connection is looked at within its idle time: it is closed at most a quarter of it late.
+const IDLE_LOOKS: u32 = 4;
+/// A tenth more or less, so that connections made together do not end together.
+const JITTER: f64 = 0.1;
+
+/// How connections are made and how long they are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Connections {
+    /// Longest time for TCP, the tunnel of a proxy, TLS and the beginning of HTTP/2; the call's own deadline counts besides.
+    pub connect_timeout: Duration,
+    /// A connection without calls is closed after this time, a tenth more or less.
+    pub idle: Duration,
+    /// A connection gets no new calls after this time, a tenth more or less, and is closed when its calls are done.
+    pub age: Duration,
+    /// Time between two PINGs that notice a dead peer.
+    pub ping_interval: Duration,
+    /// Longest time for the answer to one; then the connection is closed.
+    pub ping_timeout: Duration,
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(10),
+            idle: Duration::from_secs(10 * 60),
+            age: Duration::from_secs(30 * 60),
+            ping_interval: Duration::from_secs(30),
+            ping_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// An open connection. When it is dropped, the calls on it go on, and then it is closed.
+pub(super) struct Live {
+    pub(super) send: SendRequest<Bytes>,
+    pub(super) load: Arc<Load>,
+}
+
+/// What is known of a connection.
+#[derive(Default)]
+pub(super) struct Load {
+    pub(super) calls: AtomicUsize,
+    /// It takes no more calls.
+    pub(super) has_ended: AtomicBool,
+    /// It was given a call since this was last looked at: no clock is read for a call.
+    pub(super) was_used: AtomicBool,
+    /// It was taken out of use on purpose.
+    pub(super) is_leaving: AtomicBool,
+    pub(super) refusal: Refusal,
+}
+
+impl Live {
+    pub(super) fn calls(&self) -> usize {
+        self.load.calls.load(Ordering::Relaxed)
+    }
+
+    /// Whether it may have another call.
+    pub(super) fn has_room(&self, used: &Use) -> bool {
+        self.calls() < self.send.current_max_send_streams().min(used.calls)
+    }
+}
+
+/// Opens a connection, and looks after it until it ends.
+pub(super) async fn open(pool: &Pool, place: &Place) -> Result<Live, ConnectError> {
+    let limit = pool.connections().connect_timeout;
+    let until = Instant::now() + limit;
+    let opened = timeout_at(until, open_patiently(pool, place, until)).await;
+    opened.unwrap_or_else(|_| Err(ConnectError::Timeout { address: place.to_string(), limit }))
+}
+
+async fn open_patiently(pool: &Pool, place: &Place, until: Instant) -> Result<Live, ConnectError> {
+    let load = Arc::new(Load::default());
+    let stream = connect(place, &load.refusal, until).await?;
+    let (first, heard) = oneshot::channel();
+    let stream = Heard { stream, first: Some(first) };
+    let mut http2 = h2::client::Builder::new();
+    let Use { window, connection_window, .. } = pool.used();
+    http2.initial_window_size(*window).initial_connection_window_size(*connection_window);
+    http2.max_header_list_size(HEADER_LIST);
+    let (send, connection) = http2
+        .enable_push(false)
+        .max_frame_size(FRAME)
+        .handshake(stream)
+        .await
+        .map_err(|source| ConnectError::Http2 { address: place.to_string(), source: Arc::new(source) })?;
+    let (load_held, connections) = (load.clone(), pool.connections());
+    tokio::spawn(Held { pool: pool.weak(), place: place.clone(), load: load_held, connections }.drive(connection));
+    // Somebody who takes connections and closes them, or says nothing, would otherwise be given calls, whose outcome then
+    // nobody knows. RFC 9113, section 3.4: the server begins with its SETTINGS, without a call.
+    match heard.await {
+        Ok(()) => Ok(Live { send, load }),
+        Err(_) => {
+            let ended = || "it ended the connection before HTTP/2 began".to_owned();
+            Err(ConnectError::Ended { address: place.to_string(), cause: load.refusal.told().unwrap_or_else(ended) })
+        }
+    }
+}
+
+/// A connection that tells when the backend has said something.
+struct Heard {
+    stream: Stream,
+    first: Option<oneshot::Sender<()>>,
+}
+
+impl AsyncRead for Heard {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if buffer.filled().len() > before
+            && let Some(first) = self.first.take()
+        {
+            // Who waited may have given up.
+            let _ = first.send(());
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Heard {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// A connection as its own task has it: the pool may be gone before it.
+struct Held {
+    pool: Weak<Inner>,
+    place: Place,
+    load: Arc<Load>,
+    connections: Connections,
+}
+
+impl Held {
+    /// Moves the connection's bytes until it ends, or until its peer is dead.
+    async fn drive(self, mut connection: Connection<Heard, Bytes>) {
+        let opened = Instant::now();
+        let pings = connection.ping_pong();
+        let lost = tokio::select! {
+            biased;
+            ended = connection => ended.err().map(|error| error.to_string()),
+            () = dead(pings, self.connections) => Some("no answer to PING".to_owned()),
+            never = self.grow_old() => match never {},
+        };
+        self.load.has_ended.store(true, Ordering::Release);
+        match &lost {
+            None => tracing::debug!(address = %self.place, "a connection to the backend ended"),
+            Some(cause) => tracing::debug!(address = %self.place, cause, "a connection to the backend broke"),
+        }
+        if let Some(pool) = Pool::of(&self.pool) {
+            pool.ended(&self.place, &self.load, lost, opened.elapsed());
+        }
+    }
+
+    /// Takes the connection out of use when it is idle or old; the calls on it go on.
+    async fn grow_old(&self) -> Infallible {
+        let mut old = pin!(sleep(jittered(self.connections.age)));
+        let step = jittered(self.connections.idle) / IDLE_LOOKS;
+        let mut quiet_looks = 0;
+        loop {
+            tokio::select! {
+                () = &mut old => break,
+                () = sleep(step) => {
+                    let was_used = self.load.was_used.swap(false, Ordering::Relaxed);
+                    quiet_looks = if was_used { 0 } else { quiet_looks + 1 };
+                    let Some(pool) = Pool::of(&self.pool) else { return pending().await };
+                    if quiet_looks >= IDLE_LOOKS && pool.remove_idle(&self.place, &self.load) {
+                        return pending().await;
+                    }
+                }
+            }
+        }
+        // Another one first: no call waits for it. While there can be none, an old one is better.
+        while let Some(pool) = Pool::of(&self.pool)
+            && !pool.replace(&self.place, &self.load).await
+        {
+            drop(pool);
+            sleep(jittered(self.connections.age / 10)).await;
+        }
+        pending().await
+    }
+}
+
+/// Ready when the peer no longer answers.
+async fn dead(pings: Option<PingPong>, Connections { ping_interval, ping_timeout, .. }: Connections) {
+    let Some(mut pings) = pings else { return pending().await };
+    loop {
+        sleep(ping_interval).await;
+        match tokio::time::timeout(ping_timeout, pings.ping(Ping::opaque())).await {
+            Ok(Ok(_)) => {}
+            // The connection itself tells what is wrong with it.
+            Ok(Err(_)) => return pending().await,
+            Err(_) => return,
+        }
+    }
+}
+
+/// About this time.
+pub(super) fn jittered(time: Duration) -> Duration {
+    // From 0 to 1; 32 bits fit a float.
+    let fraction = f64::from(random()) / f64::from(u32::MAX);
+    time.mul_f64(1.0 + JITTER * (2.0 * fraction - 1.0))
+}
+
+/// A number that others do not have at the same time. No secret.
+pub(super) fn random() -> u32 {
+    // The standard library seeds each of these from the operating system.
+    let [.., a, b, c, d] = RandomState::new().hash_one(()).to_be_bytes();
+    u32::from_be_bytes([a, b, c, d])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_differ_by_a_tenth_at_most() {
+        let times: Vec<Duration> = (0..1000).map(|_| jittered(Duration::from_secs(10))).collect();
+        assert!(times.iter().all(|time| (9_000..=11_000).contains(&time.as_millis())), "{times:?}");
+        assert!(times.iter().any(|time| time.as_millis() < 9_500));
+        assert!(times.iter().any(|time| time.as_millis() > 10_500));
+    }
+}

@@ -1,0 +1,133 @@
+//! A name in, its addresses and how long they hold out: `/etc/hosts`, then DNS (RFC 1034, 1035).
+//!
+//! Nothing is kept from one look-up to the next, neither answers nor files: `/etc/hosts` and `/etc/resolv.conf` are read
+//! each time, so what changes there is noticed too.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig};
+use hickory_resolver::lookup::Lookup;
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::proto::op::{Query, ResponseCode};
+use hickory_resolver::proto::rr::{Name, RecordType};
+use hickory_resolver::{Hosts, TokioResolver};
+use tokio::time::timeout;
+
+/// Longest time for a look-up.
+const LIMIT: Duration = Duration::from_secs(5);
+/// Longest time for a server to answer, before it or another one is asked again.
+const SERVER_LIMIT: Duration = Duration::from_secs(2);
+/// Longest time for the addresses of one family, once those of the other are there: a server may answer for one alone.
+const OTHER_FAMILY: Duration = Duration::from_millis(500);
+
+/// Where a name is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    /// At least one.
+    pub(super) addresses: Vec<IpAddr>,
+    /// For how long it is known.
+    pub(super) ttl: Duration,
+}
+
+/// Looks a name up, at these servers or at those of the operating system.
+///
+/// # Errors
+/// Why there is no address, in words.
+pub(super) async fn look_up(name: &str, servers: &[SocketAddr]) -> Result<Found, String> {
+    let parsed = Name::from_utf8(name).map_err(|error| format!("no name of DNS: {error}"))?;
+    let hosts = Hosts::from_system().unwrap_or_default();
+    let listed = [RecordType::A, RecordType::AAAA].map(|kind| {
+        let mut query = Query::new();
+        query.set_name(parsed.clone()).set_query_type(kind);
+        hosts.lookup_static_host(&query)
+    });
+    if let Some(found) = found(listed.into_iter().flatten()) {
+        return Ok(found);
+    }
+    let resolver = resolver(servers).map_err(|error| format!("no resolver: {}", cause(&error)))?;
+    match timeout(LIMIT, both_families(&resolver, &parsed)).await {
+        Ok(found) => found,
+        Err(_) => Err(format!("no answer within {LIMIT:?}")),
+    }
+}
+
+fn resolver(servers: &[SocketAddr]) -> Result<TokioResolver, NetError> {
+    let mut builder = if servers.is_empty() {
+        TokioResolver::builder_tokio()?
+    } else {
+        let server = |server: &SocketAddr| {
+            let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut connection| {
+                connection.port = server.port();
+                connection
+            });
+            NameServerConfig::new(server.ip(), true, connections.into())
+        };
+        let config = ResolverConfig::from_parts(None, Vec::new(), servers.iter().map(server).collect());
+        TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+    };
+    let options = builder.options_mut();
+    options.cache_size = 0;
+    options.use_hosts_file = ResolveHosts::Never;
+    options.timeout = options.timeout.min(SERVER_LIMIT);
+    builder.build()
+}
+
+async fn both_families(resolver: &TokioResolver, name: &Name) -> Result<Found, String> {
+    let mut v4 = Box::pin(resolver.lookup(name.clone(), RecordType::A));
+    let mut v6 = Box::pin(resolver.lookup(name.clone(), RecordType::AAAA));
+    let (first, second) = tokio::select! {
+        first = &mut v4 => { let second = other(&first, v6).await; (first, second) }
+        first = &mut v6 => { let second = other(&first, v4).await; (first, second) }
+    };
+    let both = [first.as_ref().ok(), second.as_ref().and_then(|second| second.as_ref().ok())];
+    if let Some(found) = found(both.into_iter().flatten().cloned()) {
+        return Ok(found);
+    }
+    let errors = [first.err(), second.and_then(Result::err)];
+    // That there are no addresses of one family says less than what went wrong with the other.
+    let mut errors: Vec<String> = errors.iter().flatten().map(cause).collect();
+    errors.sort_by_key(|cause| cause == NO_ADDRESS);
+    Err(errors.into_iter().next().unwrap_or_else(|| NO_ADDRESS.to_owned()))
+}
+
+/// What the other family says: without addresses of the first, all depends on it.
+async fn other(
+    first: &Result<Lookup, NetError>,
+    second: impl Future<Output = Result<Lookup, NetError>>,
+) -> Option<Result<Lookup, NetError>> {
+    match first {
+        Ok(_) => timeout(OTHER_FAMILY, second).await.ok(),
+        Err(_) => Some(second.await),
+    }
+}
+
+fn found(lookups: impl Iterator<Item = Lookup>) -> Option<Found> {
+    let mut found = Found { addresses: Vec::new(), ttl: Duration::MAX };
+    for lookup in lookups {
+        for record in lookup.answers() {
+            // An address holds no longer than the names (CNAME) on the way to it.
+            found.ttl = found.ttl.min(Duration::from_secs(record.ttl.into()));
+            found.addresses.extend(record.data.ip_addr().filter(|address| !found.addresses.contains(address)));
+        }
+    }
+    (!found.addresses.is_empty()).then_some(found)
+}
+
+const NO_ADDRESS: &str = "the name has no address";
+
+fn cause(error: &NetError) -> String {
+    match error {
+        NetError::Dns(DnsError::NoRecordsFound(none)) if none.response_code == ResponseCode::NXDomain => {
+            "there is no such name (NXDOMAIN)".to_owned()
+        }
+        NetError::Dns(DnsError::NoRecordsFound(none)) if none.response_code == ResponseCode::NoError => {
+            NO_ADDRESS.to_owned()
+        }
+        NetError::Dns(DnsError::NoRecordsFound(none)) => format!("the server answers {}", none.response_code),
+        NetError::Dns(DnsError::ResponseCode(code)) => format!("the server answers {code}"),
+        NetError::Timeout => "the server does not answer".to_owned(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,244 @@
+//! Where a backend is now: the addresses of its names, looked up again when their time is over.
+//!
+//! One [`Directory`] for all workers. While look-ups succeed no address is used for longer than its TTL, within the
+//! configured bounds; when they fail, the last addresses stay, and the log says so once. Addresses that are IP addresses
+//! already need no look-up, and without names nothing runs.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+use super::connect::Target;
+use super::connection::Connections;
+use super::lookup::{Found, look_up};
+
+/// A name that cannot be looked up is asked for again this soon, if its longest TTL is no shorter.
+const LONGEST_RETRY: Duration = Duration::from_secs(5);
+
+/// How names are looked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dns {
+    /// A TTL below counts as this much.
+    pub min_ttl: Duration,
+    /// A TTL above counts as this much; so do the entries of `/etc/hosts`.
+    pub max_ttl: Duration,
+    /// Who is asked; without any, those of the operating system.
+    pub servers: Vec<SocketAddr>,
+}
+
+impl Default for Dns {
+    fn default() -> Self {
+        Self { min_ttl: Duration::from_secs(1), max_ttl: Duration::from_secs(30), servers: Vec::new() }
+    }
+}
+
+/// One of the socket addresses of a backend. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Place {
+    pub(super) target: Arc<Target>,
+    pub(super) address: SocketAddr,
+    pub(super) standing: Arc<Standing>,
+}
+
+/// What all workers know of a place.
+#[derive(Default)]
+pub(super) struct Standing {
+    /// That it fails has been told.
+    is_failing: AtomicBool,
+}
+
+/// What is known of where the backend is.
+#[derive(Clone, Default)]
+pub(super) struct Known {
+    pub(super) places: Arc<[Place]>,
+    /// Why the last look-up of a name failed.
+    pub(super) problem: Option<Arc<str>>,
+}
+
+/// Where one backend is, for all who call it. When it is dropped, nobody looks any more.
+pub(super) struct Directory {
+    pub(super) connections: Connections,
+    known: watch::Receiver<Known>,
+    /// What is not begun yet.
+    waiting: Mutex<Option<Vec<Following>>>,
+    /// Where it runs: the threads of calls have enough to do.
+    runtime: Option<Handle>,
+    tasks: Mutex<Vec<AbortHandle>>,
+}
+
+/// What of one address in the configuration is known, as all of them together are published.
+#[derive(Default)]
+struct Entry {
+    places: Vec<Place>,
+    problem: Option<Arc<str>>,
+}
+
+/// One name, looked up for ever.
+struct Following {
+    target: Arc<Target>,
+    /// Its place among the entries.
+    index: usize,
+    entries: Arc<Mutex<Vec<Entry>>>,
+    known: Arc<watch::Sender<Known>>,
+    dns: Dns,
+}
+
+impl Directory {
+    /// Asks nobody yet. Look-ups run where this is called, if that is within a runtime.
+    pub(super) fn new(targets: Vec<Target>, dns: &Dns, connections: Connections) -> Arc<Self> {
+        let targets: Vec<Arc<Target>> = targets.into_iter().map(Arc::new).collect();
+        let literal = |target: &Arc<Target>| {
+            let (host, port) = target.dialled();
+            let address: Option<IpAddr> = host.parse().ok();
+            address.map(|address| Place::new(target.clone(), SocketAddr::new(address, port)))
+        };
+        let entry = |target| Entry { places: literal(target).into_iter().collect(), problem: None };
+        let entries: Vec<Entry> = targets.iter().map(entry).collect();
+        let names: Vec<usize> = (0..entries.len()).filter(|&index| entries[index].places.is_empty()).collect();
+        let (sender, known) = watch::channel(together(&entries));
+        let (sender, entries) = (Arc::new(sender), Arc::new(Mutex::new(entries)));
+        let following = |index: usize| {
+            let (target, known) = (targets[index].clone(), sender.clone());
+            Following { target, index, entries: entries.clone(), known, dns: dns.clone() }
+        };
+        let waiting = Mutex::new(Some(names.into_iter().map(following).collect()));
+        let runtime = Handle::try_current().ok();
+        Arc::new(Self { connections, known, waiting, runtime, tasks: Mutex::default() })
+    }
+
+    /// What is known, now and later.
+    pub(super) fn known(&self) -> watch::Receiver<Known> {
+        self.start();
+        self.known.clone()
+    }
+
+    /// Begins to look up, unless it has begun.
+    pub(super) fn start(&self) {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+        waiting.into_iter().flatten().for_each(|following| self.run(following.run()));
+    }
+
+    /// Runs this until the directory is dropped.
+    fn run(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let Some(runtime) = self.runtime.clone().or_else(|| Handle::try_current().ok()) else { return };
+        let task = runtime.spawn(task).abort_handle();
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(task);
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let tasks = self.tasks.get_mut().unwrap_or_else(PoisonError::into_inner);
+        tasks.iter().for_each(AbortHandle::abort);
+    }
+}
+
+impl Following {
+    async fn run(self) {
+        let mut failures = 0;
+        loop {
+            let looked = look_up(self.target.dialled().0, &self.dns.servers).await;
+            let wait = match looked {
+                Ok(found) => {
+                    self.found(&found, failures > 0);
+                    failures = 0;
+                    found.ttl.clamp(self.dns.min_ttl, self.dns.max_ttl)
+                }
+                Err(cause) => {
+                    self.failed(&cause, failures == 0);
+                    failures += 1;
+                    let longer = self.dns.min_ttl.saturating_mul(1 << (failures - 1).min(16));
+                    longer.min(LONGEST_RETRY.min(self.dns.max_ttl))
+                }
+            };
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    fn found(&self, found: &Found, has_failed: bool) {
+        let (name, port) = self.target.dialled();
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = &mut entries[self.index];
+        let mut addresses: Vec<SocketAddr> =
+            found.addresses.iter().map(|address| SocketAddr::new(*address, port)).collect();
+        addresses.sort_unstable();
+        let is_new = !entry.places.iter().map(|place| place.address).eq(addresses.iter().copied());
+        if has_failed || is_new {
+            let listed: Vec<String> = found.addresses.iter().map(IpAddr::to_string).collect();
+            let again = if has_failed { "is resolved again" } else { "is resolved" };
+            tracing::info!("{name} {again}: {}", listed.join(", "));
+        }
+        if !is_new && entry.problem.is_none() {
+            return;
+        }
+        let known = |address: SocketAddr| entry.places.iter().find(|place| place.address == address).cloned();
+        let place = |address| known(address).unwrap_or_else(|| Place::new(self.target.clone(), address));
+        *entry = Entry { places: addresses.into_iter().map(place).collect(), problem: None };
+        self.known.send_replace(together(&entries));
+    }
+
+    fn failed(&self, cause: &str, is_first: bool) {
+        let name = self.target.dialled().0;
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = &mut entries[self.index];
+        if is_first {
+            let meanwhile = match entry.places.as_slice() {
+                [] => "it has no address to call",
+                _ => "its last addresses stay in use",
+            };
+            tracing::warn!("{name} cannot be resolved: {cause}; {meanwhile}");
+        }
+        entry.problem = Some(format!("{name}: {cause}").into());
+        // Who has addresses goes on with them, and need not be woken.
+        if entry.places.is_empty() {
+            self.known.send_replace(together(&entries));
+        }
+    }
+}
+
+fn together(entries: &[Entry]) -> Known {
+    let places = entries.iter().flat_map(|entry| entry.places.iter().cloned()).collect();
+    Known { places, problem: entries.iter().find_map(|entry| entry.problem.clone()) }
+}
+
+impl Place {
+    fn new(target: Arc<Target>, address: SocketAddr) -> Self {
+        Self { target, address, standing: Arc::default() }
+    }
+}
+
+impl PartialEq for Place {
+    fn eq(&self, other: &Self) -> bool {
+        self.address == other.address && Arc::ptr_eq(&self.target, &other.target)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = self.target.address();
+        let is_name = self.target.dialled().0.parse::<IpAddr>().is_err();
+        if is_name { write!(f, "{named} ({})", self.address) } else { f.write_str(&named) }
+    }
+}
+
+impl Standing {
+    /// Says why a place has no calls for now, once for all workers.
+    pub(super) fn tell_failing(&self, cause: &str) {
+        if !self.is_failing.swap(true, Ordering::Relaxed) {
+            tracing::warn!("an address of the backend fails: {cause}");
+        }
+    }
+
+    /// Says that it is reached again.
+    pub(super) fn tell_reached(&self, place: &Place) {
+        if self.is_failing.swap(false, Ordering::Relaxed) {
+            tracing::info!("an address of the backend is reached again: {place}");
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Where the bank is, by DNS: followed as it changes, kept as it was while nobody can say.
+#![allow(clippy::unwrap_used, dead_code, reason = "a test may panic, and uses a part of its support")]
+
+#[path = "support/bank.rs"]
+mod bank;
+#[path = "support/dns.rs"]
+mod dns;
+#[path = "support/folder.rs"]
+mod folder;
+#[path = "support/process.rs"]
+mod process;
+mod support;
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bank::{Bank, wait_until};
+use dns::{Dns, Says};
+use folder::Folder;
+use support::{Gateway, assert_refused, assert_reply, http};
+
+const TARGET: &str = "/health-check?bank_id=iron";
+const SERVING: &str = r#"{"status":"SERVING"}"#;
+const UNREACHABLE: &str = r#"{"code":14,"message":"the backend cannot be reached; the call was not sent"}"#;
+
+/// What is configured for a bank with this name at that port; `bounds` are more keys of `dns`.
+fn config(port: u16, dns: &Dns, bounds: &str) -> String {
+    format!(
+        "schema: proto\nstatus_headers: {{status: token-grpc-status, message: token-grpc-message}}\nupstream:\n  \
+         address: http://core.bank.test:{port}\n  dns: {{servers: ['{}'], {bounds}}}\n",
+        dns.address
+    )
+}
+
+fn call(gateway: &Gateway, case: &str) {
+    assert_reply(&http::get(gateway.address, TARGET), SERVING, case);
+}
+
+/// Both workers have learned what the server said last, and a moment more.
+fn let_it_be_known(dns: &Dns) {
+    wait_until("it was asked for", || dns.asked() > 0);
+    thread::sleep(Duration::from_millis(300));
+}
+
+#[test]
+fn calls_go_where_the_name_leads_when_its_time_is_over_and_calls_in_flight_end() {
+    let banks = Bank::several(&["127.0.0.1", "127.0.0.2"]);
+    let (old, new) = (&banks[0], &banks[1]);
+    let dns = Dns::start(Says::at(&["127.0.0.1"], 1));
+    let gateway = Gateway::start(&config(old.address.port(), &dns, ""), None);
+    (0..10).for_each(|round| call(&gateway, &format!("call {round}")));
+    assert_eq!((old.calls(), new.calls()), (10, 0));
+
+    old.delay(Duration::from_secs(3));
+    let address = gateway.address;
+    let in_flight = thread::spawn(move || http::get(address, TARGET));
+    wait_until("it is in flight", || old.calls() == 11);
+    dns.say(Says::at(&["127.0.0.2"], 1));
+    let_it_be_known(&dns);
+    (0..10).for_each(|round| call(&gateway, &format!("call {round}")));
+    assert_eq!((old.calls(), new.calls()), (11, 10));
+    assert_eq!(old.open(), 1, "the one with the call in flight");
+    assert_reply(&in_flight.join().unwrap(), SERVING, "in flight");
+    wait_until("the old connections are closed", || old.open() == 0);
+
+    // And back, and to both.
+    old.delay(Duration::ZERO);
+    dns.say(Says::at(&["127.0.0.1", "127.0.0.2"], 1));
+    let_it_be_known(&dns);
+    wait_until("both have calls", || {
+        call(&gateway, "to both");
+        old.calls() > 12 && new.calls() > 11
+    });
+}
+
+#[test]
+fn a_name_is_asked_for_again_when_its_ttl_is_over_within_its_bounds() {
+    let bank = Bank::start("127.0.0.1:0");
+    // TTL, bounds, and how many milliseconds after the first look-up the second one comes.
+    for (ttl, bounds, due) in [
+        (1, "", 1000),
+        (3600, "max_ttl: 400ms, min_ttl: 100ms", 400),
+        (0, "min_ttl: 600ms", 600),
+        (2, "min_ttl: 100ms", 2000),
+    ] {
+        let dns = Dns::start(Says::at(&["127.0.0.1"], ttl));
+        let gateway = Gateway::start(&config(bank.address.port(), &dns, bounds), None);
+        wait_until("the first look-up", || dns.asked() == 1);
+        let first = Instant::now();
+        call(&gateway, "the first call");
+        wait_until("the second look-up", || dns.asked() == 2);
+        let between = first.elapsed().as_millis();
+        // Not before, but for the time until the first was noticed; and how busy the machine may be.
+        assert!((due - 50..=due + 3000).contains(&between), "TTL {ttl}, {bounds}: {between} ms");
+    }
+}
+
+#[test]
+fn while_the_name_cannot_be_resolved_the_last_addresses_stay_and_the_log_says_so_once() {
+    let bank = Bank::start("127.0.0.1:0");
+    let dns = Dns::start(Says::at(&["127.0.0.1"], 0));
+    let folder = Folder::new();
+    folder.copy("proto", "proto");
+    let bounds = "min_ttl: 100ms, max_ttl: 200ms";
+    folder.write("towbar.yaml", format!("listen: 127.0.0.1:0\n{}", config(bank.address.port(), &dns, bounds)));
+    let gateway = folder.start(&["serve", "--config", "towbar.yaml"]);
+    let call = |case: &str| assert_reply(&http::get(gateway.address, TARGET), SERVING, case);
+    call("resolved");
+    for says in [Says::NoSuchName, Says::Fails, Says::At(Vec::new(), 1)] {
+        dns.say(says.clone());
+        wait_until("it was asked for thrice", || dns.asked() >= 3);
+        call(&format!("{says:?}"));
+        dns.say(Says::at(&["127.0.0.1"], 0));
+        wait_until("it was asked for again", || dns.asked() >= 2);
+        call("resolved again");
+    }
+    let ended = gateway.stop();
+    let told = ended.stderr.lines().filter_map(|line| line.split_once(" towbar::upstream::resolve: "));
+    let told: Vec<String> = told.map(|(_, message)| message.to_owned()).collect();
+    let kept = "its last addresses stay in use";
+    assert_eq!(
+        told,
+        [
+            "core.bank.test is resolved: 127.0.0.1".to_owned(),
+            format!("core.bank.test cannot be resolved: there is no such name (NXDOMAIN); {kept}"),
+            "core.bank.test is resolved again: 127.0.0.1".to_owned(),
+            format!("core.bank.test cannot be resolved: the server answers Server Failure; {kept}"),
+            "core.bank.test is resolved again: 127.0.0.1".to_owned(),
+            format!("core.bank.test cannot be resolved: the name has no address; {kept}"),
+            "core.bank.test is resolved again: 127.0.0.1".to_owned(),
+        ]
+    );
+}
+
+#[test]
+fn a_server_that_says_nothing_is_as_good_as_one_that_fails() {
+    let bank = Bank::start("127.0.0.1:0");
+    let dns = Dns::start(Says::at(&["127.0.0.1"], 0));
+    let gateway = Gateway::start(&config(bank.address.port(), &dns, "min_ttl: 100ms"), None);
+    call(&gateway, "resolved");
+    dns.say(Says::Nothing);
+    let_it_be_known(&dns);
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_secs(7) {
+        call(&gateway, "silence");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn before_the_name_is_resolved_for_the_first_time_calls_are_refused_or_wait() {
+    let bank = Bank::start("127.0.0.1:0");
+    for says in [Says::NoSuchName, Says::Fails] {
+        let dns = Dns::start(says.clone());
+        let gateway = Gateway::start(&config(bank.address.port(), &dns, "min_ttl: 100ms"), None);
+        for round in 0..3 {
+            assert_refused(&http::get(gateway.address, TARGET), 503, UNREACHABLE, &format!("{says:?}, call {round}"));
+        }
+        dns.say(Says::at(&["127.0.0.1"], 1));
+        wait_until("it works", || http::get(gateway.address, TARGET).status == 200);
+    }
+    // A server that says nothing yet: the call waits.
+    let dns = Dns::start(Says::Nothing);
+    let gateway = Gateway::start(&config(bank.address.port(), &dns, ""), None);
+    let address = gateway.address;
+    let waiting = thread::spawn(move || http::get(address, TARGET));
+    wait_until("it was asked for", || dns.asked() > 0);
+    dns.say(Says::at(&["127.0.0.1"], 1));
+    assert_reply(&waiting.join().unwrap(), SERVING, "after a while");
+}
+
+#[test]
+fn addresses_of_both_families_are_used_and_one_that_leads_nowhere_costs_no_call() {
+    let bank = Bank::start("127.0.0.1:0");
+    let dns = Dns::start(Says::at(&["127.0.0.1", "::1"], 1));
+    let gateway = Gateway::start(&config(bank.address.port(), &dns, ""), None);
+    (0..30).for_each(|round| call(&gateway, &format!("call {round}")));
+    assert_eq!(bank.calls(), 30);
+}
+
+#[test]
+fn a_server_that_is_silent_of_one_family_answers_for_the_other() {
+    let banks = Bank::several(&["127.0.0.1", "127.0.0.2"]);
+    let at = |address: &str| Says::SilentOfIpv6(vec![address.parse().unwrap()], 1);
+    let dns = Dns::start(at("127.0.0.1"));
+    let gateway = Gateway::start(&config(banks[0].address.port(), &dns, ""), None);
+    call(&gateway, "the first call");
+    dns.say(at("127.0.0.2"));
+    wait_until("the change is followed", || {
+        call(&gateway, "a later call");
+        banks[1].calls() > 0
+    });
+}
+
+#[test]
+fn what_the_machine_knows_itself_is_not_asked_for() {
+    let bank = Bank::start("127.0.0.1:0");
+    let dns = Dns::start(Says::NoSuchName);
+    let config = config(bank.address.port(), &dns, "max_ttl: 100ms, min_ttl: 50ms");
+    let gateway = Gateway::start(&support::replaced(config, "core.bank.test", "localhost"), None);
+    for round in 0..10 {
+        call(&gateway, &format!("call {round}"));
+        thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(dns.asked(), 0);
+}
+
+#[test]
+fn after_a_reload_only_the_new_configuration_is_asked_for() {
+    let bank = Bank::start("127.0.0.1:0");
+    let [old, new] = [(); 2].map(|()| Dns::start(Says::at(&["127.0.0.1"], 0)));
+    let folder = Folder::new();
+    folder.copy("proto", "proto");
+    let write = |dns: &Dns| {
+        let text = config(bank.address.port(), dns, "min_ttl: 100ms");
+        folder.write("towbar.yaml", format!("listen: 127.0.0.1:0\nreload: {{watch: false}}\n{text}"));
+    };
+    write(&old);
+    let gateway = folder.start(&["serve", "--config", "towbar.yaml"]);
+    wait_until("the first is asked, before any call", || old.asked() >= 2);
+    assert_reply(&http::get(gateway.address, TARGET), SERVING, "before");
+    write(&new);
+    gateway.process.signal("HUP");
+    wait_until("the second is asked", || new.asked() >= 2);
+    wait_until("the first is asked no more", || {
+        let before = old.asked();
+        thread::sleep(Duration::from_millis(500));
+        old.asked() == before
+    });
+    assert_reply(&http::get(gateway.address, TARGET), SERVING, "after");
+    assert_eq!(gateway.stop().code, Some(0));
+}
