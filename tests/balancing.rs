@@ -17,7 +17,7 @@ use std::time::Duration;
 use towbar::bank::SampleBank;
 use towbar::bank::certificates::Authority;
 
-use bank::{Bank, free_port, wait_until};
+use bank::{Bank, NO_HEALTH_SERVICE, free_port, wait_until};
 use support::{Backend, Gateway, assert_refused, assert_reply, client_tls, http, server_tls};
 
 const TARGET: &str = "/health-check?bank_id=iron";
@@ -257,4 +257,33 @@ fn an_old_connection_stays_while_there_can_be_no_other() {
         thread::sleep(Duration::from_millis(10));
     }
     assert_eq!(bank.opened(), 1);
+}
+
+#[test]
+fn an_address_that_is_not_well_has_no_calls_until_it_is() {
+    let banks = Bank::several(&THREE);
+    banks[2].say(NO_HEALTH_SERVICE);
+    let gateway = in_front_of(&banks, "  health: {interval: 50ms}\n");
+    load(gateway.address, 2, 15);
+    assert!(counts(&banks).iter().all(|&calls| calls > 0), "{:?}", counts(&banks));
+
+    for status in [2, 0, 3] {
+        banks[0].say(status);
+        let said = banks[0].checks();
+        wait_until("it has said so", || banks[0].checks() > said + 1);
+        let before = banks[0].calls();
+        load(gateway.address, 2, 15);
+        assert_eq!(banks[0].calls(), before, "status {status}");
+
+        banks[0].say(1);
+        wait_until("it has calls again", || {
+            call(gateway.address, "well again");
+            banks[0].calls() > before
+        });
+    }
+    // Where nobody is well, all are as good.
+    banks.iter().for_each(|bank| bank.say(2));
+    let said = banks[0].checks();
+    wait_until("they have said so", || banks[0].checks() > said + 2);
+    load(gateway.address, 2, 15);
 }

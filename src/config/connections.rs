@@ -5,10 +5,10 @@ use std::str::FromStr;
 
 use super::or_default;
 use super::reader::{Read, Section, Value};
-use crate::upstream::{self, Addresses, Connections, Dns};
+use crate::upstream::{self, Addresses, Connections, Dns, Health};
 
 /// The keys that are read here, beside those of every upstream.
-pub(super) const KEYS: &[&str] = &["dns", "connections"];
+pub(super) const KEYS: &[&str] = &["dns", "connections", "health"];
 
 /// The address, or several of them.
 pub(super) fn addresses(value: Value) -> Read<Addresses> {
@@ -50,4 +50,16 @@ pub(super) fn connections(section: Section) -> Connections {
         ping_interval: time("ping_interval", default.ping_interval),
         ping_timeout: time("ping_timeout", default.ping_timeout),
     }
+}
+
+/// Health is checked if the key is there, be it without anything below it.
+pub(super) fn health(section: Section) -> Read<Option<Health>> {
+    let Some(value) = section.value("health") else { return Ok(None) };
+    let keys = value.section(&["service", "interval", "timeout"])?;
+    let default = Health::default();
+    let service =
+        keys.value("service").map(|service| service.parsed("the name of a service", |text| Ok(text.to_owned())));
+    let interval = or_default(keys.value("interval"), Value::duration, default.interval);
+    let timeout = or_default(keys.value("timeout"), Value::duration, default.timeout);
+    Ok(Some(Health { service: service.transpose()?.unwrap_or_default(), interval, timeout }))
 }

@@ -314,8 +314,21 @@ impl<'a> Source<'a> {
         let limits = section.value("limit").map_or_else(upstream::Limits::default, |value| upstreams::limits(&value));
         let compression = or_default(section.value("compression"), Value::truth, false);
         let (dns, connections) = (connections::dns(section), connections::connections(section));
-        let (address, dns, tls, proxy) = (address?, dns?, tls?.unwrap_or_default(), proxy?);
-        Ok(upstream::Config { address, dns, connections, tls, proxy, deadline, reply_limit, limits, compression })
+        let health = connections::health(section);
+        let (address, dns, health) = (address?, dns?, health?);
+        let (tls, proxy) = (tls?.unwrap_or_default(), proxy?);
+        Ok(upstream::Config {
+            address,
+            dns,
+            connections,
+            health,
+            tls,
+            proxy,
+            deadline,
+            reply_limit,
+            limits,
+            compression,
+        })
     }
 
     fn upstream_tls(&self, value: Value, address: &Read<upstream::Addresses>) -> Read<upstream::TlsFiles> {

@@ -57,7 +57,7 @@ fn every_problem_of_a_wrong_file_is_told_with_its_place() {
                 "towbar.yaml:1:1: unknown key `lisen`; did you mean `listen`?",
                 "towbar.yaml:3:1: upstream: `address` is missing",
                 "towbar.yaml:4:3: unknown key `adress`; did you mean `address`?",
-                "towbar.yaml:5:3: unknown key `port`; known here: `address`, `tls`, `proxy`, `deadline`, `reply_limit`, `compression`, `limit`, `dns`, `connections`",
+                "towbar.yaml:5:3: unknown key `port`; known here: `address`, `tls`, `proxy`, `deadline`, `reply_limit`, `compression`, `limit`, `dns`, `connections`, `health`",
             ],
         ),
         (
@@ -81,11 +81,13 @@ fn every_problem_of_a_wrong_file_is_told_with_its_place() {
             ],
         ),
         (
-            "schema: p\nupstream:\n  address: [http://a, http://a, grpc://b]\n  dns: 8.8.8.8\n",
+            "schema: p\nupstream:\n  address: [http://a, http://a, grpc://b]\n  dns: 8.8.8.8\n  health: {service: '', interval: 5}\n",
             &[
                 "towbar.yaml:3:23: address: `http://a` is listed twice",
                 "towbar.yaml:3:33: address: `grpc://b`: expected http://HOST:PORT or https://HOST:PORT",
                 "towbar.yaml:4:8: dns: expected a map, found `8.8.8.8`",
+                "towbar.yaml:5:21: service: expected the name of a service, found empty text",
+                "towbar.yaml:5:35: interval: expected a duration with its unit, such as `500ms`, `25s` or `1m`, found `5`",
             ],
         ),
         (

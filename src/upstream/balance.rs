@@ -131,7 +131,7 @@ impl Endpoint {
 
     /// Whether it should have no calls while others can.
     fn is_avoided(&self) -> bool {
-        self.is_ejected
+        self.is_ejected || !self.place.standing.is_healthy()
     }
 
     /// The connection with the fewest calls, if it takes another one, or there can be none besides.

@@ -13,6 +13,7 @@ mod connection;
 mod encoding;
 mod environment;
 mod forward;
+mod health;
 mod limit;
 mod lookup;
 mod pool;
@@ -45,6 +46,7 @@ use connect::Target;
 pub use connection::Connections;
 pub use environment::{Environment, VariableError};
 pub use forward::{Credentials, CredentialsError, Login, ProxyConfig, ProxyError};
+pub use health::Health;
 use limit::Limit;
 pub use limit::Limits;
 use pool::{Lease, Pool, STREAMS, UNARY};
@@ -71,6 +73,8 @@ pub struct Config {
     pub dns: Dns,
     /// How connections are made and how long they are kept.
     pub connections: Connections,
+    /// How it is asked whether it is well, if it is.
+    pub health: Option<Health>,
     /// Files for `https`.
     pub tls: TlsFiles,
     /// Through which it is reached, if not directly.
@@ -93,6 +97,7 @@ impl Config {
             address: address.into(),
             dns: Dns::default(),
             connections: Connections::default(),
+            health: None,
             tls: TlsFiles::default(),
             proxy: None,
             deadline: DEADLINE,
@@ -127,6 +132,8 @@ pub struct Upstream {
     pub address: Addresses,
     /// See [`Config::proxy`].
     pub proxy: Option<Arc<Proxy>>,
+    /// See [`Config::health`].
+    health: Option<Health>,
     /// See [`Config::deadline`].
     pub deadline: Duration,
     /// See [`Config::reply_limit`].
@@ -238,17 +245,39 @@ impl Upstream {
         let pool = Pool::new(directory, UNARY);
         let streams = pool.another(STREAMS);
         let (address, deadline, reply_limit) = (config.address.clone(), config.deadline, config.reply_limit);
-        let (compression, shared) = (config.compression, Shared::new(config.limits));
-        Ok(Self { pool, streams, scheme, authority, address, proxy, deadline, reply_limit, compression, shared })
+        let (health, compression, shared) = (config.health.clone(), config.compression, Shared::new(config.limits));
+        Ok(Self {
+            pool,
+            streams,
+            scheme,
+            authority,
+            address,
+            proxy,
+            health,
+            deadline,
+            reply_limit,
+            compression,
+            shared,
+        })
     }
 
-    /// The same backend with connections of its own, for the calls of one worker. From now on its names are looked up.
+    /// The same backend with connections of its own, for the calls of one worker. From now on its names are looked up, and
+    /// its health is checked.
     #[must_use]
     pub fn for_worker(&self) -> Self {
         let directory = self.pool.directory();
-        directory.start();
-        let Self { scheme, authority, address, proxy, .. } = self;
-        let pool = Pool::new(directory.clone(), UNARY);
+        if directory.start()
+            && let Some(health) = &self.health
+        {
+            health::start(self, health);
+        }
+        self.at(directory.clone(), self.shared.clone())
+    }
+
+    /// The same backend at other places.
+    fn at(&self, directory: Arc<Directory>, shared: Shared) -> Self {
+        let Self { scheme, authority, address, proxy, health, .. } = self;
+        let pool = Pool::new(directory, UNARY);
         Self {
             streams: pool.another(STREAMS),
             pool,
@@ -256,10 +285,11 @@ impl Upstream {
             authority: authority.clone(),
             address: address.clone(),
             proxy: proxy.clone(),
+            health: health.clone(),
             deadline: self.deadline,
             reply_limit: self.reply_limit,
             compression: self.compression,
-            shared: self.shared.clone(),
+            shared,
         }
     }
 

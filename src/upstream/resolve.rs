@@ -49,6 +49,7 @@ pub(super) struct Place {
 /// What all workers know of a place.
 #[derive(Default)]
 pub(super) struct Standing {
+    is_unhealthy: AtomicBool,
     /// That it fails has been told.
     is_failing: AtomicBool,
 }
@@ -112,6 +113,13 @@ impl Directory {
         Arc::new(Self { connections, known, waiting, runtime, tasks: Mutex::default() })
     }
 
+    /// A backend at these places, which do not change.
+    pub(super) fn of(places: Arc<[Place]>, connections: Connections) -> Arc<Self> {
+        let (_, known) = watch::channel(Known { places, problem: None });
+        let (waiting, runtime) = (Mutex::new(None), None);
+        Arc::new(Self { connections, known, waiting, runtime, tasks: Mutex::default() })
+    }
+
     /// What is known, now and later.
     pub(super) fn known(&self) -> watch::Receiver<Known> {
         self.start();
@@ -119,13 +127,17 @@ impl Directory {
     }
 
     /// Begins to look up, unless it has begun.
-    pub(super) fn start(&self) {
+    ///
+    /// True if it begins now.
+    pub(super) fn start(&self) -> bool {
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let begins = waiting.is_some();
         waiting.into_iter().flatten().for_each(|following| self.run(following.run()));
+        begins
     }
 
     /// Runs this until the directory is dropped.
-    fn run(&self, task: impl Future<Output = ()> + Send + 'static) {
+    pub(super) fn run(&self, task: impl Future<Output = ()> + Send + 'static) {
         let Some(runtime) = self.runtime.clone().or_else(|| Handle::try_current().ok()) else { return };
         let task = runtime.spawn(task).abort_handle();
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(task);
@@ -228,6 +240,15 @@ impl fmt::Display for Place {
 }
 
 impl Standing {
+    pub(super) fn is_healthy(&self) -> bool {
+        !self.is_unhealthy.load(Ordering::Relaxed)
+    }
+
+    /// Notes what a health check says; true if that is news.
+    pub(super) fn set_healthy(&self, is_healthy: bool) -> bool {
+        self.is_unhealthy.swap(!is_healthy, Ordering::Relaxed) == is_healthy
+    }
+
     /// Says why a place has no calls for now, once for all workers.
     pub(super) fn tell_failing(&self, cause: &str) {
         if !self.is_failing.swap(true, Ordering::Relaxed) {

@@ -1,0 +1,142 @@
+//! Whether a place is well, by its own word: `grpc.health.v1.Health/Check`
+//! (<https://github.com/grpc/grpc/blob/master/doc/health-checking.md>).
+//!
+//! One check for all workers, over a connection of its own to each place. A place that says that it does not serve, or says
+//! nothing in time, gets no calls while others can have them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderMap;
+use http::uri::PathAndQuery;
+use prost::Message as _;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::Instant;
+use tonic::Code;
+
+use super::connection::jittered;
+use super::resolve::{Directory, Place};
+use super::{CallError, Limits, Shared, Terms, Upstream};
+
+const CHECK: &str = "/grpc.health.v1.Health/Check";
+/// Largest answer, in bytes: it has one number.
+const REPLY_LIMIT: usize = 1024;
+
+/// How a backend is asked whether it is well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// Whose health; without a name, that of the server as a whole.
+    pub service: String,
+    /// Time between two checks, a tenth more or less.
+    pub interval: Duration,
+    /// Longest time for an answer, and for the connection before.
+    pub timeout: Duration,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self { service: String::new(), interval: Duration::from_secs(5), timeout: Duration::from_secs(2) }
+    }
+}
+
+/// `HealthCheckRequest`.
+#[derive(prost::Message)]
+struct Request {
+    #[prost(string, tag = "1")]
+    service: String,
+}
+
+/// `HealthCheckResponse`; `SERVING` is 1.
+#[derive(prost::Message)]
+struct Response {
+    #[prost(int32, tag = "1")]
+    status: i32,
+}
+
+const SERVING: i32 = 1;
+
+/// What a check says.
+enum Said {
+    Well,
+    Unwell(String),
+    /// It has no health service.
+    Nothing,
+}
+
+/// Checks all places of a backend, and those that come, for as long as its directory is there.
+pub(super) fn start(upstream: &Upstream, health: &Health) {
+    let directory = upstream.pool.directory();
+    let (mut known, connections) = (directory.known(), directory.connections);
+    // What runs for the directory must not keep it.
+    // A check waits for no call of others, and counts as none of them.
+    let apart = || Shared::new(Limits::default());
+    let nowhere = upstream.at(Directory::of([].into(), connections), apart());
+    let health = Arc::new(health.clone());
+    directory.run(async move {
+        let mut checked: Vec<(Place, AbortHandle)> = Vec::new();
+        let mut checks = JoinSet::new();
+        loop {
+            let places = known.borrow_and_update().places.clone();
+            for (_, check) in checked.extract_if(.., |(place, _)| !places.contains(place)) {
+                check.abort();
+            }
+            for place in &*places {
+                if checked.iter().all(|(other, _)| other != place) {
+                    let there = nowhere.at(Directory::of([place.clone()].into(), connections), apart());
+                    let check = checks.spawn(check_for_ever(there, place.clone(), health.clone()));
+                    checked.push((place.clone(), check));
+                }
+            }
+            if known.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
+    });
+}
+
+async fn check_for_ever(there: Upstream, place: Place, health: Arc<Health>) {
+    let message = Request { service: health.service.clone() }.encode_to_vec();
+    let mut has_said_nothing = false;
+    loop {
+        let said = check(&there, &message, health.timeout).await;
+        let is_news = place.standing.set_healthy(!matches!(said, Said::Unwell(_)));
+        match said {
+            Said::Unwell(cause) if is_news => tracing::warn!("an address of the backend is not well: {place}: {cause}"),
+            Said::Well if is_news => tracing::info!("an address of the backend is well again: {place}"),
+            Said::Nothing if !has_said_nothing => {
+                has_said_nothing = true;
+                tracing::warn!(
+                    "{place} has no grpc.health.v1.Health: it counts as well; remove `health`, or add the service"
+                );
+            }
+            _ => {}
+        }
+        tokio::time::sleep(jittered(health.interval)).await;
+    }
+}
+
+async fn check(there: &Upstream, message: &[u8], limit: Duration) -> Said {
+    let terms = Terms { deadline: Instant::now() + limit, reply_limit: REPLY_LIMIT, may_repeat: false };
+    match there.call(&PathAndQuery::from_static(CHECK), HeaderMap::new(), message, terms).await {
+        Ok(reply) => match Response::decode(reply.message).map(|response| response.status) {
+            Ok(SERVING) => Said::Well,
+            Ok(status) => Said::Unwell(format!("its health is {}", name_of(status))),
+            Err(error) => Said::Unwell(format!("its answer to the health check is no HealthCheckResponse: {error}")),
+        },
+        Err(CallError::Status { status, .. }) if status.code() == Code::Unimplemented => Said::Nothing,
+        Err(CallError::Status { status, .. }) if status.code() == Code::NotFound => {
+            Said::Unwell("it does not know the health of this service".to_owned())
+        }
+        Err(error) => Said::Unwell(format!("health check: {error}")),
+    }
+}
+
+/// `ServingStatus`.
+fn name_of(status: i32) -> String {
+    match status {
+        0 => "UNKNOWN".to_owned(),
+        2 => "NOT_SERVING".to_owned(),
+        3 => "SERVICE_UNKNOWN".to_owned(),
+        other => other.to_string(),
+    }
+}
