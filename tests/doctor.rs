@@ -529,6 +529,21 @@ fn several_upstreams_of_a_configuration_are_tried_one_by_one() {
 }
 
 #[test]
+fn several_addresses_of_an_upstream_are_tried_one_by_one() {
+    let desk = Desk::new();
+    let (well, ill) = (desk.mutual(health(1, Some("0"))), desk.mutual(health(1, None)));
+    let (well, ill) = (format!("https://{}", well.address), format!("https://{}", ill.address));
+    let tls = "tls: {cert: client.pem, key: client.key, ca: ca.pem}";
+    let config = format!("schema: shop.proto\nupstream:\n  address: ['{well}', '{ill}']\n  {tls}\n");
+    desk.folder.write("towbar.yaml", config).write("shop.proto", folder::get_with("get: \"/v1/orders/{id}\""));
+    let Ended { code, stdout, stderr } = desk.folder.run(&["doctor", "--config", "towbar.yaml"]);
+    assert_eq!((code, stderr.as_str()), (Some(1), ""));
+    let found: Vec<&str> = stdout.lines().filter(|line| line.starts_with("https://")).collect();
+    assert_eq!(found, [well, ill]);
+    assert_eq!(stdout.lines().filter(|line| line.starts_with("FAILED")).count(), 1, "{stdout}");
+}
+
+#[test]
 fn where_only_http_2_is_offered_a_gateway_is_asked_all_over_it() {
     let desk = Desk::new();
     let answer = |request: axum::extract::Request| async move {

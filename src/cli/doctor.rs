@@ -70,8 +70,8 @@ pub(super) fn run(asked: Asked) -> ExitCode {
 async fn tried(all: &[(Option<String>, Whom)]) -> bool {
     let mut is_well = true;
     for (name, whom) in all {
-        if let (Some(name), Whom::Backend(backend)) = (name, whom) {
-            println!("{name}: {}", backend.address);
+        if let Some(name) = name {
+            println!("{name}");
         }
         let mut tell = |step: &Step| println!("{step}");
         let mut report = Report::new(&mut tell);
@@ -120,13 +120,13 @@ fn backends(asked: Asked) -> Result<Vec<(Option<String>, Whom)>, Vec<Problem>> {
     Ok(vec![(None, Whom::Backend(Backend { address, tls, proxy, patience }))])
 }
 
-/// Every address of an upstream, by itself if there are several.
+/// Every address of an upstream, by its name if there are others.
 fn each(name: Option<String>, config: &upstream::Config, patience: Duration) -> Vec<(Option<String>, Whom)> {
     let upstream::Config { address: addresses, tls, proxy, .. } = config;
     let is_only = addresses.iter().count() == 1;
     let named = |address: &Address| match &name {
-        _ if is_only => name.clone(),
-        Some(name) => Some(format!("{name} at {address}")),
+        Some(name) => Some(format!("{name}: {address}")),
+        None if is_only => None,
         None => Some(address.to_string()),
     };
     let backend = |address: &Address| {

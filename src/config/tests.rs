@@ -504,6 +504,31 @@ fn a_proxy_of_the_file_wins_over_the_environment() {
 }
 
 #[test]
+fn several_addresses_have_one_proxy_or_none() {
+    let variables = || environment(&[("https_proxy", "http://env:1"), ("no_proxy", "direct.test")]);
+    let of_env = r#"env:1 Some("https_proxy")"#;
+    for (addresses, more, expected) in [
+        ("https://a.test, https://b.test", "", Ok(of_env)),
+        ("https://a.direct.test, https://direct.test", "", Ok("-")),
+        ("https://a.test, https://direct.test", ", proxy: none", Ok("-")),
+        ("https://a.test, https://direct.test", ", proxy: 'http://file:1'", Ok("file:1 None")),
+        (
+            "https://a.test, https://direct.test",
+            "",
+            Err("https_proxy: it is for some of https://a.test:443, https://direct.test:443 and not for others: say \
+                 `proxy` beside `address`, a proxy or `none`"),
+        ),
+    ] {
+        let (config, problems) =
+            load_text(&format!("schema: p\nupstream: {{address: [{addresses}]{more}}}"), &variables());
+        match expected {
+            Ok(place) => assert_eq!((problems, proxy(&config).0.as_str()), (Vec::new(), place), "{addresses}"),
+            Err(problem) => assert_eq!(problems, [problem], "{addresses}"),
+        }
+    }
+}
+
+#[test]
 fn the_file_of_a_proxys_password_is_one_of_the_files() {
     let proxy_map = "{address: 'http://file:1', username: ann, password_file: secrets/proxy}";
     let config = config(&format!("schema: p\nupstream: {{address: https://bank.test, proxy: {proxy_map}}}"));
