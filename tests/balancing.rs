@@ -245,6 +245,27 @@ fn a_peer_that_does_not_answer_a_ping_is_dead_and_others_are_called() {
 }
 
 #[test]
+fn a_connection_that_was_quiet_and_leads_nowhere_gets_no_call() {
+    let banks = Bank::several(&THREE[..2]);
+    let (address, carries) = relay(&banks[0]);
+    let more = "  connections: {ping_interval: 100ms}\n";
+    let gateway = gateway(&[format!("http://{address}"), format!("http://{}", banks[1].address)], more);
+    // All by one connection of the caller, so that one worker has them all.
+    let mut caller = http::connect(gateway.address);
+    let mut call = || {
+        http::write(&mut caller, "GET", TARGET, &[], None);
+        http::read(&mut caller)
+    };
+    wait_until("both are called", || call().status == 200 && banks.iter().all(|bank| bank.calls() > 0));
+    thread::sleep(Duration::from_millis(500));
+    // As a firewall does that has forgotten the connection.
+    carries.store(false, Ordering::SeqCst);
+    for round in 0..10 {
+        assert_reply(&call(), SERVING, &format!("call {round}"));
+    }
+}
+
+#[test]
 fn an_old_connection_stays_while_there_can_be_no_other() {
     let bank = Bank::start("127.0.0.1:0");
     let (address, _) = relay(&bank);

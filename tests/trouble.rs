@@ -203,6 +203,25 @@ fn a_bank_that_takes_one_call_at_a_time_is_asked_one_after_the_other() {
 }
 
 #[test]
+fn a_connection_is_asked_whether_it_is_alive_only_when_somebody_needs_it() {
+    let bank = RawBank::start(|id, _| if id == "slow" { Does::Slow(Duration::from_secs(2)) } else { Does::Answers });
+    let gateway = gateway_within("5s", &bank, "  connections: {ping_interval: 50ms}\n");
+    // All by one connection of the caller, so that one worker has them all.
+    let mut caller = http::connect(gateway.address);
+    assert_reply(&pay_on(&mut caller, "first"), &paid("first"), "the first");
+    std::thread::sleep(Duration::from_millis(600));
+    // To servers of gRPC that would be abuse.
+    assert_eq!(bank.pings(), 0, "without a call");
+    assert_reply(&pay_on(&mut caller, "next"), &paid("next"), "the next");
+    assert_eq!(bank.pings(), 1, "before a call, after a while");
+    assert_reply(&pay_on(&mut caller, "slow"), &paid("slow"), "a slow one");
+    // After 50, 100, 200, 400 and 800 ms without anything else.
+    let pings = bank.pings() - 1;
+    assert!((1..=7).contains(&pings), "{pings} while one call waits");
+    assert_eq!(bank.connections(), 1);
+}
+
+#[test]
 fn a_bank_that_is_back_is_called_within_a_second() {
     let mut bank = RawBank::start(|_, _| Does::Answers);
     let gateway = gateway(&bank, "");

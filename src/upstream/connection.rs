@@ -15,8 +15,8 @@ use bytes::Bytes;
 use h2::client::{Connection, SendRequest};
 use h2::{Ping, PingPong};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::sync::{Notify, oneshot};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::connect::{ConnectError, Refusal, Stream, connect};
 use super::pool::{Inner, Pool, Use};
@@ -30,6 +30,10 @@ const FRAME: u32 = 128 << 10;
 const HEADER_LIST: u32 = 8 << 20;
 /// How often a connection is looked at within its idle time: it is closed at most a quarter of it late.
 const IDLE_LOOKS: u32 = 4;
+/// Longest time between two PINGs while a call waits: servers of gRPC take more than one in five minutes for abuse, by default.
+const LONGEST_PING_INTERVAL: Duration = Duration::from_secs(330);
+/// Longest time for a quiet connection to show that it still leads somewhere; then a call goes another way.
+const LONGEST_PROOF: Duration = Duration::from_secs(1);
 /// A tenth more or less, so that connections made together do not end together.
 const JITTER: f64 = 0.1;
 
@@ -42,7 +46,8 @@ pub struct Connections {
     pub idle: Duration,
     /// A connection gets no new calls after this time, a tenth more or less, and is closed when its calls are done.
     pub age: Duration,
-    /// Time between two PINGs that notice a dead peer.
+    /// A connection on which nothing comes for this time while calls wait is asked with a PING; one without calls is asked
+    /// before it has the next.
     pub ping_interval: Duration,
     /// Longest time for the answer to one; then the connection is closed.
     pub ping_timeout: Duration,
@@ -76,7 +81,31 @@ pub(super) struct Load {
     pub(super) was_used: AtomicBool,
     /// It was taken out of use on purpose.
     pub(super) is_leaving: AtomicBool,
+    /// Something came since this was last looked at.
+    was_heard: AtomicBool,
+    /// It was quiet for long: firewalls forget such connections, and a call would be lost.
+    is_doubtful: AtomicBool,
+    /// Somebody wants to know whether it still leads somewhere.
+    asked: Notify,
+    /// It does, or it has ended.
+    answered: Notify,
     pub(super) refusal: Refusal,
+}
+
+impl Load {
+    /// Whether a call may be given to the connection as it is.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.is_doubtful.load(Ordering::Relaxed)
+    }
+
+    /// Whether the peer answers, of a connection that is doubtful.
+    pub(super) async fn is_proved(&self) -> bool {
+        let mut answered = pin!(self.answered.notified());
+        answered.as_mut().enable();
+        self.asked.notify_one();
+        let _ = timeout(LONGEST_PROOF, answered).await;
+        !self.is_doubtful()
+    }
 }
 
 impl Live {
@@ -102,7 +131,7 @@ async fn open_patiently(pool: &Pool, place: &Place, until: Instant) -> Result<Li
     let load = Arc::new(Load::default());
     let stream = connect(place, &load.refusal, until).await?;
     let (first, heard) = oneshot::channel();
-    let stream = Heard { stream, first: Some(first) };
+    let stream = Heard { stream, first: Some(first), load: load.clone() };
     let mut http2 = h2::client::Builder::new();
     let Use { window, connection_window, .. } = pool.used();
     http2.initial_window_size(*window).initial_connection_window_size(*connection_window);
@@ -130,17 +159,19 @@ async fn open_patiently(pool: &Pool, place: &Place, until: Instant) -> Result<Li
 struct Heard {
     stream: Stream,
     first: Option<oneshot::Sender<()>>,
+    load: Arc<Load>,
 }
 
 impl AsyncRead for Heard {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        if buffer.filled().len() > before
-            && let Some(first) = self.first.take()
-        {
-            // Who waited may have given up.
-            let _ = first.send(());
+        if buffer.filled().len() > before {
+            self.load.was_heard.store(true, Ordering::Relaxed);
+            if let Some(first) = self.first.take() {
+                // Who waited may have given up.
+                let _ = first.send(());
+            }
         }
         read
     }
@@ -188,10 +219,11 @@ impl Held {
         let lost = tokio::select! {
             biased;
             ended = connection => ended.err().map(|error| error.to_string()),
-            () = dead(pings, self.connections) => Some("no answer to PING".to_owned()),
+            () = dead(pings, &self.load, self.connections) => Some("no answer to PING".to_owned()),
             never = self.grow_old() => match never {},
         };
         self.load.has_ended.store(true, Ordering::Release);
+        self.load.answered.notify_waiters();
         match &lost {
             None => tracing::debug!(address = %self.place, "a connection to the backend ended"),
             Some(cause) => tracing::debug!(address = %self.place, cause, "a connection to the backend broke"),
@@ -230,13 +262,39 @@ impl Held {
     }
 }
 
-/// Ready when the peer no longer answers.
-async fn dead(pings: Option<PingPong>, Connections { ping_interval, ping_timeout, .. }: Connections) {
+/// Ready when the peer no longer answers. It is asked only while somebody waits for it: to servers of gRPC, PINGs without
+/// calls are abuse, for which they end the connection and whatever is on it (gRFC A8).
+async fn dead(pings: Option<PingPong>, load: &Load, connections: Connections) {
     let Some(mut pings) = pings else { return pending().await };
+    let Connections { ping_interval, ping_timeout, .. } = connections;
+    let mut interval = ping_interval;
     loop {
-        sleep(ping_interval).await;
-        match tokio::time::timeout(ping_timeout, pings.ping(Ping::opaque())).await {
-            Ok(Ok(_)) => {}
+        let is_asked = tokio::select! {
+            () = load.asked.notified() => true,
+            () = sleep(interval) => false,
+        };
+        if is_asked && !load.is_doubtful() {
+            continue;
+        }
+        if !is_asked {
+            if load.was_heard.swap(false, Ordering::Relaxed) {
+                interval = ping_interval;
+                continue;
+            }
+            if load.calls.load(Ordering::Relaxed) == 0 {
+                load.is_doubtful.store(true, Ordering::Relaxed);
+                continue;
+            }
+        }
+        match timeout(ping_timeout, pings.ping(Ping::opaque())).await {
+            Ok(Ok(_)) => {
+                // The answer to it is no sign of what the calls wait for.
+                load.was_heard.store(false, Ordering::Relaxed);
+                load.is_doubtful.store(false, Ordering::Relaxed);
+                load.answered.notify_waiters();
+                interval =
+                    if is_asked { ping_interval } else { (interval * 2).min(LONGEST_PING_INTERVAL.max(ping_interval)) };
+            }
             // The connection itself tells what is wrong with it.
             Ok(Err(_)) => return pending().await,
             Err(_) => return,

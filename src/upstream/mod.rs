@@ -355,6 +355,10 @@ impl Upstream {
         loop {
             let lease = pool.lease().await;
             let lease = lease.map_err(|error| CallError::Unreachable { cause: error.to_string() })?;
+            // Each that is not is taken out of use, so this ends.
+            if !lease.is_alive().await {
+                continue;
+            }
             match lease.ready().await {
                 Ok(connection) => return Ok((lease, connection)),
                 Err(error) if tries == CONNECTION_TRIES => return Err(lease.unsent(&error)),

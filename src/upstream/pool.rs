@@ -328,6 +328,15 @@ impl Lease {
         self.send.clone().ready().await.inspect_err(|_| self.retire())
     }
 
+    /// Whether the connection may have a call: one that was quiet for long has to answer first. Else it is taken out of use.
+    pub(super) async fn is_alive(&self) -> bool {
+        let is_alive = !self.load.is_doubtful() || self.load.is_proved().await;
+        if !is_alive {
+            self.retire();
+        }
+        is_alive
+    }
+
     /// Calls the backend by the name of the address that the connection leads to.
     pub(super) fn name(&self, request: &mut Request<()>) {
         let Some(authority) = &self.target.other_authority else { return };

@@ -142,6 +142,8 @@ struct State {
     choose: Box<Choose>,
     counts: Mutex<HashMap<String, Count>>,
     connections: AtomicUsize,
+    /// How often the gateway asked whether it is there.
+    pings: AtomicUsize,
     /// Its SETTINGS_MAX_CONCURRENT_STREAMS, if it has one.
     streams: Option<u32>,
 }
@@ -155,7 +157,8 @@ impl RawBank {
     /// The same with SETTINGS_MAX_CONCURRENT_STREAMS.
     pub fn with_streams(streams: Option<u32>, choose: impl Fn(&str, usize) -> Does + Send + Sync + 'static) -> Self {
         let (choose, counts) = (Box::new(choose), Mutex::default());
-        let state = Arc::new(State { choose, counts, connections: AtomicUsize::new(0), streams });
+        let state =
+            Arc::new(State { choose, counts, connections: AtomicUsize::new(0), pings: AtomicUsize::new(0), streams });
         let mut bank = Self { address: ([127, 0, 0, 1], 0).into(), state, runtime: None };
         bank.restart();
         bank
@@ -198,6 +201,10 @@ impl RawBank {
 
     pub fn connections(&self) -> usize {
         self.state.connections.load(Ordering::SeqCst)
+    }
+
+    pub fn pings(&self) -> usize {
+        self.state.pings.load(Ordering::SeqCst)
     }
 }
 
@@ -301,6 +308,7 @@ impl Connection {
                     self.send(&[frame(SETTINGS, 1, 0, &[])])
                 }
                 Event::Frame { kind: PING, flags, payload, .. } if flags & 1 == 0 => {
+                    self.state.pings.fetch_add(1, Ordering::SeqCst);
                     self.send(&[frame(PING, 1, 0, &payload)]);
                 }
                 Event::Frame { kind: DATA, flags, id, payload } => self.data(id, flags, &payload),
