@@ -202,22 +202,24 @@ fn sighup_reads_all_anew_and_nothing_else_does_without_watch() {
     assert_eq!(log(gateway.stop()), expected);
 }
 
+/// A backend that keeps each call until there is a permit for it; how many it has had, and where permits go.
+fn holding() -> (Backend, Arc<AtomicUsize>, Arc<Semaphore>) {
+    let (had, gate) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
+    let (count, opened) = (had.clone(), gate.clone());
+    let service = health(move |_| {
+        let (count, opened) = (count.clone(), opened.clone());
+        async move {
+            count.fetch_add(1, Ordering::SeqCst);
+            opened.acquire().await.unwrap().forget();
+            Ok::<_, Status>(Response::new(HealthCheckResponse { status: 1 }))
+        }
+    });
+    (Backend::start(service, None), had, gate)
+}
+
 #[test]
 fn a_call_in_flight_ends_with_what_it_began_with() {
-    let gate = Arc::new(Semaphore::new(0));
-    let (waiting, opened) = (Arc::new(AtomicUsize::new(0)), gate.clone());
-    let count = waiting.clone();
-    let backend = Backend::start(
-        health(move |_| {
-            let (opened, count) = (opened.clone(), count.clone());
-            async move {
-                count.fetch_add(1, Ordering::SeqCst);
-                opened.acquire().await.unwrap().forget();
-                Ok::<_, Status>(Response::new(HealthCheckResponse { status: 1 }))
-            }
-        }),
-        None,
-    );
+    let (backend, waiting, gate) = holding();
     let folder = Folder::new();
     folder.copy("proto", "proto");
     let config =
@@ -242,20 +244,7 @@ fn a_call_in_flight_ends_with_what_it_began_with() {
 
 #[test]
 fn a_reload_gives_no_call_a_place_that_another_has() {
-    let gate = Arc::new(Semaphore::new(0));
-    let (waiting, opened) = (Arc::new(AtomicUsize::new(0)), gate.clone());
-    let count = waiting.clone();
-    let backend = Backend::start(
-        health(move |_| {
-            let (opened, count) = (opened.clone(), count.clone());
-            async move {
-                count.fetch_add(1, Ordering::SeqCst);
-                opened.acquire().await.unwrap().forget();
-                Ok::<_, Status>(Response::new(HealthCheckResponse { status: 1 }))
-            }
-        }),
-        None,
-    );
+    let (backend, waiting, gate) = holding();
     let folder = Folder::new();
     folder.copy("proto", "proto");
     let config = |in_flight: usize, more: &str| {
