@@ -213,6 +213,7 @@ fn is_true(reason: &Unsayable, input: &Message, json: &str) -> bool {
                 Field::EmptyKey { .. } => text.contains("\"\""),
                 Field::Pattern { .. } => text.starts_with('"'),
                 Field::NoText(NoText::Empty) => text.contains("{}"),
+                Field::NoText(NoText::Form(_)) => field.is_empty(),
                 Field::NoText(_) => value.is_some(),
                 Field::Lost => false,
             }
@@ -371,7 +372,21 @@ fn a_line_says_all_that_the_message_has() {
             r#"{"number":1}"#,
             "the request would be refused: at number: `value` is given too, and only one of the oneof `kind` can be, in the query".to_owned(),
         ),
-        ("GET /known", r#"{"object":{}}"#, "at object: is a google.protobuf.Struct, which no query key can say".to_owned()),
+        ("GET /known", r#"{"object":{}}"#, url("/known?object=%7B%7D")),
+        (
+            "GET /known",
+            r#"{"object":{"a":["b c",{"d":null}]},"value":"e","list":[1,true],"any":{"@type":"type.googleapis.com/cases.Node","name":"f"}}"#,
+            url("/known?object=%7B%22a%22:%5B%22b%20c%22,%7B%22d%22:null%7D%5D%7D&value=%22e%22&list=%5B1.0,true%5D\
+                 &any=%7B%22@type%22:%22type.googleapis.com/cases.Node%22,%22name%22:%22f%22%7D"),
+        ),
+        (
+            "GET /known",
+            r#"{"value":null,"values":[1,"a",null,{}],"anys":[{},{"@type":"type.googleapis.com/cases.Node"}]}"#,
+            url("/known?value=null&values=1.0&values=%22a%22&values=null&values=%7B%7D\
+                 &anys=%7B%7D&anys=%7B%22@type%22:%22type.googleapis.com/cases.Node%22%7D"),
+        ),
+        ("GET /known", r#"{"value":"a\u0000"}"#, url("/known?value=%22a%5Cu0000%22")),
+        ("GET /object", r#"{"a":1}"#, "at the message: is a google.protobuf.Struct, which no query key can say".to_owned()),
         ("GET /known", r#"{"mask":"name,child.someTags","duration":"-1.500s"}"#, url("/known?duration=-1.500s&mask=name,child.someTags")),
         ("PUT /names", r#"{"@id":"a"}"#, json("-X PUT ", r#"{"@id":"a"}"#, "/names")),
         ("GET /names", r#"{"@id":"a"}"#, url("/names?renamed=a")),

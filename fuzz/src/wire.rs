@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use towbar::codec::{self, Body, BodyError, DecodeError, DecodeProblem, FieldProblem, Ignored, Int64, Origin, Print};
-use towbar::codec::{Request, RequestError, takes_text};
+use towbar::codec::{Request, RequestError, Value, takes_json, takes_text};
 use towbar::json::JsonProblem;
 use towbar::route::{Defaults, Routes};
 use towbar::schema::{FieldPath, Message, Schema};
@@ -46,23 +46,26 @@ pub fn text_to_wire(data: &[u8]) {
     let Some((message, lines)) = typed(data) else { return };
     let Ok(lines) = std::str::from_utf8(lines) else { return };
     let mut request = Request::new(message);
-    let mut has_list = false;
+    let mut has_order = false;
     for (field, text) in lines.lines().filter_map(|line| line.split_once('=')) {
         let Ok(path) = FieldPath::resolve(message, field) else { continue };
-        if !takes_text(path.leaf()) {
-            continue;
-        }
-        has_list |= path.leaf().is_repeated();
-        if request.set(&path, text, Origin::Query).is_err() {
+        let value = match path.leaf() {
+            leaf if takes_text(leaf) => Value::Text(text),
+            leaf if takes_json(leaf) => Value::Json(text),
+            _ => continue,
+        };
+        // The fields of an Any are printed in an order of their own.
+        has_order |= path.leaf().is_repeated() || takes_json(path.leaf());
+        if request.set(&path, value, Origin::Query).is_err() {
             return;
         }
-        assert!(path.leaf().is_repeated() || request.says(&path, text) == Ok(true), "{field}={text}");
+        assert!(path.leaf().is_repeated() || request.says(&path, value) == Ok(true), "{field}={text}");
     }
     let wire = request.encode(None).expect("nothing can be wrong without a body");
     let Some(json) = readable(message, &wire, &Print::default()) else { return };
     let Some(again) = read_back(message, &json) else { return };
     assert_same(&wire, &again, &json);
-    if !has_list {
+    if !has_order {
         let both = encode(&request, &json).unwrap_or_else(|error| panic!("{error:?}: {}", shown(&json)));
         assert_same(&wire, &both, &json);
     }
@@ -93,6 +96,8 @@ fn use_message(message: &Message) {
         let Ok(path) = FieldPath::resolve(message, name) else { continue };
         if takes_text(path.leaf()) {
             let _ = Request::new(message).set(&path, "1", Origin::Path);
+        } else if takes_json(path.leaf()) {
+            let _ = Request::new(message).set(&path, Value::Json("{}"), Origin::Query);
         }
     }
 }

@@ -51,6 +51,9 @@ pub enum FieldProblem {
     /// No JSON at all.
     #[error("{0}")]
     Json(JsonProblem),
+    /// Something in a value that is given as JSON text; its field is named from that value on.
+    #[error("{} (line {}, column {} of the JSON text)", .0.problem, .0.place.line, .0.place.column)]
+    InText(Box<BodyError>),
 }
 
 /// What stood where something else was expected: its content, unless that is not to be shown.
@@ -74,7 +77,7 @@ impl fmt::Display for Found {
     }
 }
 
-/// A body that is no message of the wanted type.
+/// A body that is no message of the wanted type, or a value in it that is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BodyError {
     /// The field as the body spells it, `destinations[2].account`; empty for the body itself.
@@ -106,6 +109,18 @@ pub fn takes_text(field: &Field) -> bool {
         })
 }
 
+/// Whether one JSON text, of a query or a form, can fill this field or an element of it: it is a message whose form in JSON is
+/// neither a scalar nor an object of its fields.
+#[must_use]
+pub fn takes_json(field: &Field) -> bool {
+    let table = field.table();
+    table.shape != crate::schema::Shape::Map
+        && table.kind.message().is_some_and(|id| {
+            let known = field.tables().message(id).known;
+            matches!(known, Known::Any | Known::Struct | Known::Value | Known::ListValue)
+        })
+}
+
 /// Whether a single text can fill each value of this field, which is a map.
 #[must_use]
 pub fn takes_entries(field: &Field) -> bool {
@@ -127,6 +142,8 @@ fn takes_bytes(tables: &Tables, field: &FieldTable) -> bool {
 pub enum Filling {
     /// One text.
     Text,
+    /// One JSON text: it [takes that](takes_json).
+    Json,
     /// Bytes as they are, or one text that is their base64.
     Bytes,
     /// A [`HttpBody`].
@@ -143,6 +160,7 @@ pub fn filling(field: &Field) -> Option<Filling> {
     match value.table() {
         table if takes_bytes(value.tables(), table) => Some(Filling::Bytes),
         table if raw::is_kind_of_body(value.tables(), table.kind) => Some(Filling::HttpBody),
+        _ if takes_json(field) => Some(Filling::Json),
         _ => takes_text(value).then_some(Filling::Text),
     }
 }

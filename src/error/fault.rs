@@ -45,11 +45,6 @@ impl Violation {
 
 /// The kind of an error of ours.
 pub(super) fn of(error: &EncodeError) -> Fault {
-    let of_field = |problem: &FieldProblem| match problem {
-        FieldProblem::Required => Fault::Missing,
-        FieldProblem::Unknown { .. } => Fault::Unexpected,
-        _ => Fault::Invalid,
-    };
     match error {
         EncodeError::Path { problem: ValueProblem::Field(problem), .. } => of_field(problem),
         EncodeError::Path { .. } | EncodeError::Conflict { .. } => Fault::Invalid,
@@ -60,6 +55,15 @@ pub(super) fn of(error: &EncodeError) -> Fault {
         },
         EncodeError::Body(error) if !error.field.is_empty() => of_field(&error.problem),
         _ => Fault::Body,
+    }
+}
+
+fn of_field(problem: &FieldProblem) -> Fault {
+    match problem {
+        FieldProblem::Required => Fault::Missing,
+        FieldProblem::Unknown { .. } => Fault::Unexpected,
+        FieldProblem::InText(error) => of_field(&error.problem),
+        _ => Fault::Invalid,
     }
 }
 

@@ -327,8 +327,16 @@ impl<'a> Scanner<'a> {
     /// # Errors
     /// Something is.
     pub fn end(&mut self) -> Result<(), JsonError> {
+        self.end_of("the end of the body")
+    }
+
+    /// The same for a text that is no body; `expected` is what its end is called.
+    ///
+    /// # Errors
+    /// Something is left.
+    pub fn end_of(&mut self, expected: &'static str) -> Result<(), JsonError> {
         self.space();
-        if self.at == self.text.len() { Ok(()) } else { Err(self.unexpected("the end of the body")) }
+        if self.at == self.text.len() { Ok(()) } else { Err(self.unexpected(expected)) }
     }
 
     fn begin(&mut self, open: u8, expected: &'static str) -> Result<(), JsonError> {

@@ -74,6 +74,9 @@ pub enum TextProblem {
     /// It says that it is something else.
     #[error("expected a part without Content-Type, or of text/plain in UTF-8, found one of `{0}`")]
     Type(String),
+    /// The same where JSON is expected.
+    #[error("expected a part without Content-Type, or of application/json or text/plain in UTF-8, found one of `{0}`")]
+    JsonType(String),
     /// Its bytes.
     #[error("expected UTF-8, found other bytes")]
     NotUtf8,
@@ -221,14 +224,32 @@ impl<'a> Part<'a> {
     /// # Errors
     /// It is none, or says so.
     pub fn text(&self) -> Result<&'a str, TextProblem> {
-        if let Some(content_type) = self.content_type.filter(|content_type| !self.is_text(content_type)) {
-            return Err(TextProblem::Type(shown(content_type)));
+        match self.content_type.filter(|content_type| !self.is_of("text/plain", content_type)) {
+            Some(content_type) => Err(TextProblem::Type(shown(content_type))),
+            None => self.utf8(),
         }
+    }
+
+    /// The data as JSON text, whose grammar nobody has looked at.
+    ///
+    /// # Errors
+    /// It is no text, or says that it is something else.
+    pub fn json(&self) -> Result<&'a str, TextProblem> {
+        let is_json =
+            |content_type: &str| ["text/plain", "application/json"].iter().any(|word| self.is_of(word, content_type));
+        match self.content_type.filter(|content_type| !is_json(content_type)) {
+            Some(content_type) => Err(TextProblem::JsonType(shown(content_type))),
+            None => self.utf8(),
+        }
+    }
+
+    fn utf8(&self) -> Result<&'a str, TextProblem> {
         let text = std::str::from_utf8(self.data).map_err(|_| TextProblem::NotUtf8)?;
         if text.contains('\0') { Err(TextProblem::Nul) } else { Ok(text) }
     }
 
-    fn is_text(&self, content_type: &str) -> bool {
+    /// Whether a content type is this one, in UTF-8.
+    fn is_of(&self, word: &str, content_type: &str) -> bool {
         let Ok(value) = Value::parse(content_type) else { return false };
         let is_known = match value.parameter("charset") {
             None => true,
@@ -238,7 +259,7 @@ impl<'a> Part<'a> {
                 self.data.is_ascii() && ["us-ascii", "iso-8859-1"].iter().any(|same| charset.eq_ignore_ascii_case(same))
             }
         };
-        value.word.eq_ignore_ascii_case("text/plain") && is_known
+        value.word.eq_ignore_ascii_case(word) && is_known
     }
 }
 

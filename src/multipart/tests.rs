@@ -207,6 +207,23 @@ fn a_part_is_text_unless_it_says_otherwise() {
     }
 }
 
+#[test]
+fn a_part_that_is_json_may_say_so() {
+    let other = "expected a part without Content-Type, or of application/json or text/plain in UTF-8, found one of";
+    for (content_type, data, expected) in [
+        (None, "\"é\"".as_bytes(), Ok("\"é\"")),
+        (Some("text/plain"), b"{}", Ok("{}")),
+        (Some("Application/JSON; charset=utf-8"), b"{}", Ok("{}")),
+        (Some("application/json; charset=utf-16"), b"{}", Err(format!("{other} `application/json; charset=utf-16`"))),
+        (Some("image/png"), b"{}", Err(format!("{other} `image/png`"))),
+        (None, b"\xe9", Err("expected UTF-8, found other bytes".to_owned())),
+        (None, b"\"\0\"", Err("expected text, found a NUL character".to_owned())),
+    ] {
+        let text = Part { name: "a", content_type, data }.json().map_err(|problem| problem.to_string());
+        assert_eq!(text, expected, "{content_type:?} {data:?}");
+    }
+}
+
 proptest! {
     #[test]
     fn what_is_written_is_read_again(

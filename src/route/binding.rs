@@ -4,7 +4,7 @@ use http::Method;
 use http::uri::PathAndQuery;
 
 use super::{BodyRule, Defaults, Route, RpcOptions, Rules, UnknownKeys};
-use crate::codec::{Ignored, is_http_body, takes_text};
+use crate::codec::{Ignored, is_http_body, takes_json, takes_text};
 use crate::problem::Problem;
 use crate::schema::{FieldPath, Known, Message, Rpc, Rule, Schema};
 use crate::template::{Template, Variable};
@@ -242,7 +242,8 @@ fn decoded_by(rule: &Rule, variable: &Variable, template: &Template) -> Variable
 
 /// The field, if one text can fill it and nothing else of the template does.
 fn usable(path: FieldPath, name: &str, used: Use<'_>, others: &[FieldPath]) -> Result<FieldPath, String> {
-    if !takes_text(path.leaf()) {
+    let is_filled = takes_text(path.leaf()) || matches!(used, Use::Query(_)) && takes_json(path.leaf());
+    if !is_filled {
         return Err(format!("expected a field that one text can fill, found the message `{name}`"));
     }
     // http.proto: "The path variables must not refer to any repeated or mapped field".

@@ -37,8 +37,8 @@ pub struct Inverse {
 /// Why a rule cannot carry a message.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsayable {
-    /// A field of the message.
-    #[error("at {field}: {problem}")]
+    /// A field of the message; without a name the message itself.
+    #[error("at {}: {problem}", if .field.is_empty() { "the message" } else { .field })]
     Field { field: String, problem: FieldUnsayable },
     /// The request would be another's.
     #[error("the request would reach {rpc}, by {method} {path}")]

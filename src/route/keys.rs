@@ -30,6 +30,7 @@ impl<'a> Given<'a> {
     fn value(self, field: &Field) -> Result<Option<Value<'a>>, QueryProblem> {
         match (self, filling(field)) {
             (_, None) | (Self::Text(_), Some(Filling::HttpBody)) => Ok(None),
+            (Self::Text(text), Some(Filling::Json)) => Ok(Some(Value::Json(text))),
             (Self::Text(text), Some(_)) => Ok(Some(Value::Text(text))),
             (Self::Part(part), Some(filling)) => value_of(part, filling).map(Some),
         }
@@ -85,7 +86,8 @@ impl Route {
             self.read_key(request, key, value, keys, &mut given).map_err(|problem| {
                 // The keys of a map are values too, and not to be shown where those are not.
                 let hidden = self.resolve_entry(key, keys).filter(|(map, _)| map.is_redacted());
-                (hidden.map_or_else(|| key.to_owned(), |(map, _)| format!("{map}[...]")), problem)
+                let shown = hidden.map_or_else(|| key.to_owned(), |(map, _)| format!("{map}[...]"));
+                (problem.below(shown), problem)
             })?;
         }
         Ok(given)
@@ -131,7 +133,7 @@ impl Route {
         keys: Keys,
     ) -> Result<(), QueryProblem> {
         if path.leaf().table().shape == Shape::Map {
-            return Err(QueryProblem::Map(path.to_string()));
+            return Err(whole_of(path).unwrap_or_else(|| QueryProblem::Map(path.to_string())));
         }
         let value = value.value(path.leaf())?.ok_or_else(|| no_text(path.leaf()))?;
         if self.captured.contains(path) {
@@ -140,13 +142,17 @@ impl Route {
                 false => Err(QueryProblem::Path),
             };
         }
+        if self.captured.iter().any(|captured| captured.is_within(path)) {
+            return Err(QueryProblem::PathWithin);
+        }
         self.check_owner(path, keys)?;
         request.set(path, value, Origin::Query).map_err(QueryProblem::Field)
     }
 
     fn check_owner(&self, path: &FieldPath, keys: Keys) -> Result<(), QueryProblem> {
         let Keys::Query { body_is_whole } = keys else { return Ok(()) };
-        let is_bodys = body_is_whole || matches!(&self.body, BodyRule::Field(body) if path.is_within(body));
+        let is_bodys = |body: &FieldPath| path.is_within(body) || body.is_within(path);
+        let is_bodys = body_is_whole || matches!(&self.body, BodyRule::Field(body) if is_bodys(body));
         if is_bodys { Err(QueryProblem::Body) } else { Ok(()) }
     }
 
@@ -173,15 +179,18 @@ fn texts(pairs: &Query) -> impl Iterator<Item = (&str, Given<'_>)> {
 
 /// Why no single text can fill this field.
 fn no_text(field: &Field) -> QueryProblem {
-    let message = field.message().filter(|message| message.table().known != Known::No);
-    match message {
-        Some(message) => QueryProblem::NoForm(message.name().to_owned()),
-        None if field.is_repeated() => QueryProblem::List,
-        None => QueryProblem::Message,
-    }
+    if field.is_repeated() { QueryProblem::List } else { QueryProblem::Message }
+}
+
+/// The problem that a key goes into a message that is given as a whole, if it does.
+fn whole_of(path: &FieldPath) -> Option<QueryProblem> {
+    let (_, outer) = path.fields().split_last()?;
+    let outer_message = outer.last()?.message()?;
+    let whole = outer.iter().map(Field::name).collect::<Vec<_>>().join(".");
+    (outer_message.table().known == Known::Struct).then_some(QueryProblem::Struct(whole))
 }
 
 fn set_entry(request: &mut Request, map: &FieldPath, key: &str, value: Given<'_>) -> Result<(), QueryProblem> {
-    let value = value.value(map.leaf())?.ok_or(QueryProblem::Messages)?;
+    let value = value.value(map.leaf())?.ok_or_else(|| whole_of(map).unwrap_or(QueryProblem::Messages))?;
     request.set_entry(map, key, value, Origin::Query).map_err(QueryProblem::Field)
 }

@@ -2,7 +2,7 @@
 //!
 //! A message is taken apart by its canonical JSON, so that a text is what a path or a query would say.
 
-use crate::codec::{self, DecodeError, Print, takes_entries, takes_text};
+use crate::codec::{self, DecodeError, Print, takes_entries, takes_json, takes_text};
 use crate::json::{self, JsonError, Scanner};
 use crate::schema::{Field, Known, Message, Shape};
 
@@ -133,7 +133,8 @@ impl Walk {
                         break;
                     }
                     let place = place.at(&index.to_string());
-                    let place = if takes_text(field) { place } else { place.listed() };
+                    let is_said = takes_text(field) || takes_json(field);
+                    let place = if is_said { place } else { place.listed() };
                     self.single(field, scanner.skip()?, place)?;
                 }
                 Ok(())
@@ -152,8 +153,9 @@ impl Walk {
                     self.put(place, text, Err(NoText::Empty));
                 }
             }
-            Some(message) if !takes_text(field) => {
-                self.put(place, text, Err(NoText::Form(message.name().to_owned())));
+            Some(_) if takes_json(field) => {
+                let key = place.field.clone();
+                self.put(place, text, Ok((key, text.to_owned())));
             }
             _ => {
                 let key = place.field.clone();

@@ -35,6 +35,7 @@ pub(super) fn value_of<'a>(part: &Part<'a>, filling: Filling) -> Result<Value<'a
             Ok(Value::HttpBody(HttpBody { content_type: part.content_type.unwrap_or_default(), data: part.data }))
         }
         Filling::Bytes => Ok(Value::Bytes(part.data)),
+        Filling::Json => part.json().map(Value::Json).map_err(QueryProblem::Text),
         Filling::Text => part.text().map(Value::Text).map_err(QueryProblem::Text),
     }
 }

@@ -83,9 +83,9 @@ pub enum QueryProblem {
     /// A message, which no text can fill.
     #[error("expected a field that one text can fill, found a message: name a field in it")]
     Message,
-    /// A message whose form in JSON is no text.
-    #[error("expected a field that one text can fill, found a {0}: send it in a JSON body")]
-    NoForm(String),
+    /// A key in a `google.protobuf.Struct`, which is given as a whole.
+    #[error("expected the google.protobuf.Struct as a whole, in JSON, as in `{0}={{\"key\":1}}`, found a key in it")]
+    Struct(String),
     /// A list of messages.
     #[error("expected a field that one text can fill, found a list of messages: send it in a JSON body")]
     List,
@@ -95,6 +95,9 @@ pub enum QueryProblem {
     /// The path has another value for the field.
     #[error("the path gives the field another value")]
     Path,
+    /// The path has a field in this one.
+    #[error("the path gives a field in it")]
+    PathWithin,
     /// The body has the field.
     #[error("the field belongs to the body")]
     Body,
@@ -104,6 +107,17 @@ pub enum QueryProblem {
     /// The value.
     #[error(transparent)]
     Field(FieldProblem),
+}
+
+impl QueryProblem {
+    /// What is wrong, by this name: of the key, and where it is something in a JSON text, of the place in that.
+    pub(super) fn below(&self, key: String) -> String {
+        match self {
+            Self::Field(FieldProblem::InText(error)) if error.field.starts_with('[') => key + &error.field,
+            Self::Field(FieldProblem::InText(error)) if !error.field.is_empty() => format!("{key}.{}", error.field),
+            _ => key,
+        }
+    }
 }
 
 impl From<RequestError> for EncodeError {

@@ -3,6 +3,7 @@
 //! The way to a value is not kept while all is well; an error picks it up on its way out.
 
 mod fault;
+mod inline;
 mod known;
 mod mask;
 mod request;

@@ -3,7 +3,7 @@
 //! The texts stand in a tree of fields. A body is read along that tree: where it comes to a bound field it must say the
 //! same, and where an object ends, what the tree has and the object had not is written into it.
 
-use super::{Body, Value};
+use super::{Body, Value, inline};
 use crate::codec::scalar::{self, Write};
 use crate::codec::{BodyError, DEPTH_LIMIT, FieldProblem, wrong_key};
 use crate::json;
@@ -104,7 +104,7 @@ impl<'t> Request<'t> {
         Self { input, root: Node::default(), json_depth: json::DEPTH_LIMIT }
     }
 
-    /// With a JSON body that is nested no deeper than this.
+    /// With a JSON body, and JSON texts, that are nested no deeper than this.
     #[must_use]
     pub fn with_json_depth(self, json_depth: usize) -> Self {
         Self { json_depth, ..self }
@@ -120,7 +120,7 @@ impl<'t> Request<'t> {
         value: impl Into<Value<'v>>,
         origin: Origin,
     ) -> Result<(), FieldProblem> {
-        let wire = encode_value(path, &value.into())?;
+        let wire = encode_value(path, &value.into(), self.json_depth)?;
         let tables = self.input.tables();
         let leaf = path.leaf();
         let node = self.parent(path)?;
@@ -199,7 +199,7 @@ impl<'t> Request<'t> {
     /// # Errors
     /// The value is none of the field.
     pub fn says<'v>(&self, path: &FieldPath, value: impl Into<Value<'v>>) -> Result<bool, FieldProblem> {
-        let wire = encode_value(path, &value.into())?;
+        let wire = encode_value(path, &value.into(), self.json_depth)?;
         let (leaf, parents) = path.fields().split_last().expect("a path is not empty");
         let node = parents.iter().try_fold(&self.root, |node, field| match &node.find(field.index())?.what {
             What::Message(node) => Some(node),
@@ -310,12 +310,15 @@ pub(super) fn sibling_problem(table: &MessageTable, other: usize) -> FieldProble
     }
 }
 
-fn encode_value(path: &FieldPath, value: &Value<'_>) -> Result<Vec<u8>, FieldProblem> {
+fn encode_value(path: &FieldPath, value: &Value<'_>, json_depth: usize) -> Result<Vec<u8>, FieldProblem> {
     let leaf = path.leaf();
     let field = leaf.table();
     // The message of the first field is one, and the leaf may be one: a key of a query may be as long as it likes.
     if path.fields().len() + usize::from(field.kind.message().is_some()) > DEPTH_LIMIT {
         return Err(FieldProblem::Depth);
+    }
+    if let Value::Json(text) = value {
+        return inline::encode(path, text, json_depth);
     }
     let mut wire = Vec::new();
     value.put(&mut wire, leaf.tables(), path, (field, Write::of(field.shape)))?;

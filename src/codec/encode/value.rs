@@ -11,6 +11,8 @@ use super::request::put_message;
 pub enum Value<'a> {
     /// A text, read as ProtoJSON reads a string or a number.
     Text(&'a str),
+    /// The value of a field that [takes it](crate::codec::takes_json), in JSON.
+    Json(&'a str),
     /// The value of a field of `bytes`, or of a `google.protobuf.BytesValue`.
     Bytes(&'a [u8]),
     /// The value of a field of `google.api.HttpBody`.
@@ -34,7 +36,7 @@ impl Value<'_> {
     ) -> Result<(), FieldProblem> {
         let found = match self {
             Self::Text(text) if scalar::put_text(out, tables, field, write, text) => return Ok(()),
-            Self::Text(text) => return Err(wrong_text(path, field, text)),
+            Self::Text(text) | Self::Json(text) => return Err(wrong_text(path, field, text)),
             Self::Bytes(bytes) if takes_bytes(tables, field) => {
                 put_bytes(out, tables, (field, write), bytes);
                 return Ok(());

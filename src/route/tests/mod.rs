@@ -38,13 +38,17 @@ message Kinds { google.protobuf.Timestamp when = 1; Size size = 2; optional int3
   google.protobuf.FieldMask mask = 16; google.protobuf.Int64Value wrapped = 17; repeated Size sizes = 18;
   google.protobuf.Any any = 19; map<string, int32> secrets = 20 [debug_redact = true];
   google.protobuf.Value free = 21; google.protobuf.Struct open = 22; google.protobuf.ListValue row = 23;
-  repeated Card hand = 24; repeated google.protobuf.Struct opens = 25; }
+  repeated Card hand = 24; repeated google.protobuf.Struct opens = 25; repeated google.protobuf.Value frees = 26;
+  repeated google.protobuf.ListValue rows = 27; google.protobuf.Struct secret = 28 [debug_redact = true];
+  map<string, google.protobuf.Value> loose = 29; oneof one { google.protobuf.Value left = 30; string right = 31; }
+  Kinds again = 32; }
 message List { repeated One all = 1; string offset = 2; }
 message Upload { string name = 1; google.api.HttpBody content = 2; }
 message Bundle { string name = 1; google.api.HttpBody content = 2; bytes digest = 3; repeated google.api.HttpBody more = 4;
   repeated bytes chunks = 5; map<string, google.api.HttpBody> files = 6; map<string, bytes> sums = 7;
   google.protobuf.BytesValue wrapped = 8; oneof one { bytes left = 9; google.api.HttpBody right = 10; } Upload inner = 11;
-  Bundle again = 12; int32 count = 13; repeated string tags = 14; map<string, Card> cards = 15; }
+  Bundle again = 12; int32 count = 13; repeated string tags = 14; map<string, Card> cards = 15;
+  google.protobuf.Struct open = 16; repeated google.protobuf.Value frees = 17; }
 "#;
 
 fn routes(rpcs: &str, options: &[RpcOptions]) -> Result<Routes, String> {
@@ -388,6 +392,12 @@ fn what_cannot_be_routed_stops_the_start() {
             "t.S.A: \"v1\": column 1: expected `/`, found `v`\n\
           t.S.B: \"/v1/{nope}/{account.card}\": column 6: expected a field of `t.One`, found `nope`\n\
           t.S.B: \"/v1/{nope}/{account.card}\": column 13: expected a field that one text can fill, found the message `account.card`",
+        ),
+        (
+            rpc("A", "Kinds", "Reply", r#"get: "/v1/{open}?hand={hand}&cards={cards}&free={free}""#),
+            "t.S.A: \"/v1/{open}?hand={hand}&cards={cards}&free={free}\": column 6: expected a field that one text can fill, found the message `open`\n\
+          t.S.A: \"/v1/{open}?hand={hand}&cards={cards}&free={free}\": column 18: expected a field that one text can fill, found the message `hand`\n\
+          t.S.A: \"/v1/{open}?hand={hand}&cards={cards}&free={free}\": column 31: expected a field that one text can fill, found the message `cards`",
         ),
         (
             get("A", r#"get: "/v1/{tags}""#),

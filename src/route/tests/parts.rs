@@ -164,6 +164,27 @@ fn a_part_that_fills_no_field_is_refused() {
 }
 
 #[test]
+fn a_part_gives_json_where_the_field_has_that_form() {
+    let routes = bundles();
+    let json = |name: &'static str, text: &'static str| (name, Some("application/json"), text.as_bytes());
+    for (parts, expected) in [
+        (vec![json("open", r#"{"a":1}"#)], r#"{"name":"n","open":{"a":1.0}}"#),
+        (vec![text("open", r#"{"a":1}"#)], r#"{"name":"n","open":{"a":1.0}}"#),
+        (vec![json("frees", "1"), text("frees", "\"b\"")], r#"{"name":"n","frees":[1.0,"b"]}"#),
+        (
+            vec![json("open", r#"{"a":1e999}"#)],
+            "at open.a: expected a double, found 1e999 (line 1, column 6 of the JSON text), in the form",
+        ),
+        (
+            vec![png("open", b"{}")],
+            "at open: expected a part without Content-Type, or of application/json or text/plain in UTF-8, found one of `image/png`, in the form",
+        ),
+    ] {
+        assert_eq!(outcome(&routes, "/v1/n", &parts), expected, "{parts:?}");
+    }
+}
+
+#[test]
 fn a_part_may_nest_no_deeper_than_messages_may() {
     let routes = bundles();
     let deep = |levels: usize| format!("{}content", "again.".repeat(levels));

@@ -92,36 +92,161 @@ fn every_type_is_read_as_in_json() {
     );
 }
 
-/// http.proto: a leaf has a primitive type. No peer has a form of its own for these, and one that we made up nobody could know.
+/// The value of such a key is its ProtoJSON.
 #[test]
-fn what_no_text_says_is_refused_with_where_it_goes() {
-    let routes = routes(&rpc("Get", "Kinds", "Reply", r#"get: "/v1""#), &[]).unwrap();
-    for (query, found) in [
-        ("free=1", "a google.protobuf.Value: send it in a JSON body"),
-        ("open={}", "a google.protobuf.Struct: send it in a JSON body"),
-        ("row=[]", "a google.protobuf.ListValue: send it in a JSON body"),
-        ("any=1", "a google.protobuf.Any: send it in a JSON body"),
-        ("opens={}", "a google.protobuf.Struct: send it in a JSON body"),
-        ("hand=1", "a list of messages: send it in a JSON body"),
-    ] {
-        let (key, _) = query.split_once('=').unwrap();
-        let message = format!("at {key}: expected a field that one text can fill, found {found}, in the query");
-        check(&routes, &[(&format!("GET /v1?{query}"), &message)]);
-    }
+fn what_has_a_form_in_json_that_is_no_scalar_is_given_as_json() {
+    let rpcs = [
+        rpc("Get", "Kinds", "Reply", r#"get: "/v1""#),
+        rpc("Keyed", "Kinds", "Reply", r#"get: "/v1/keyed?filter={open}&all={frees}""#),
+        rpc("Part", "Kinds", "Reply", r#"post: "/v1/part" body: "open""#),
+        rpc("Deep", "Kinds", "Reply", r#"post: "/v1/deep" body: "open.fields""#),
+        rpc("Typed", "Kinds", "Reply", r#"get: "/v1/typed/{any.type_url}""#),
+        rpc("Form", "Kinds", "Reply", r#"post: "/v1/form" body: "*""#),
+    ];
     check(
-        &routes,
+        &routes(&rpcs.concat(), &[]).unwrap(),
         &[
-            ("GET /v1?hand.number=1", "at hand.number: there is no such query key, in the query"),
+            ("GET /v1?open=%7B%22a%22%3A1%7D", r#"Get {"open":{"a":1.0}}"#),
+            ("GET /v1?open=+%7B+%7D+", r#"Get {"open":{}}"#),
+            (r#"GET /v1?open={"a":{"b":[null,"c",true]}}"#, r#"Get {"open":{"a":{"b":[null,"c",true]}}}"#),
+            (r#"GET /v1?again.open={"a":1}"#, r#"Get {"again":{"open":{"a":1.0}}}"#),
+            ("GET /v1?free=1e3", r#"Get {"free":1000.0}"#),
+            ("GET /v1?free=null", r#"Get {"free":null}"#),
+            (r#"GET /v1?free="word""#, r#"Get {"free":"word"}"#),
+            (r#"GET /v1?free="%5Cu0000%5C"""#, r#"Get {"free":"\u0000\""}"#),
+            ("GET /v1?row=[1,[2],{}]", r#"Get {"row":[1.0,[2.0],{}]}"#),
             (
-                "GET /v1?open.fields[a]=1",
-                "at open.fields[a]: expected a map whose values one text can fill, found one of messages, in the query",
+                r#"GET /v1?any={"number":"7","@type":"type.googleapis.com/t.Card"}"#,
+                r#"Get {"any":{"@type":"type.googleapis.com/t.Card","number":"7"}}"#,
+            ),
+            ("GET /v1?any={}", r#"Get {"any":{}}"#),
+            // A list by repeating the key; a ListValue is one value.
+            (r#"GET /v1?opens={}&opens={"a":[]}"#, r#"Get {"opens":[{},{"a":[]}]}"#),
+            ("GET /v1?frees=1&frees=[2,3]&frees=null", r#"Get {"frees":[1.0,[2.0,3.0],null]}"#),
+            ("GET /v1?rows=[1]&rows=[]", r#"Get {"rows":[[1.0],[]]}"#),
+            (r#"GET /v1/keyed?filter={"a":1}&all="b"&all=2"#, r#"Keyed {"open":{"a":1.0},"frees":["b",2.0]}"#),
+            ("GET /v1/keyed?filter=&all=", "Keyed {}"),
+            (
+                r#"POST /v1/form <- form:open={"a":"b%26c"}&frees=1&frees=2"#,
+                r#"Form {"open":{"a":"b&c"},"frees":[1.0,2.0]}"#,
             ),
             // Field by field they are messages as others.
             ("GET /v1?free.numberValue=1.5", r#"Get {"free":1.5}"#),
             ("GET /v1?free.stringValue=", r#"Get {"free":""}"#),
+            (r#"GET /v1?free.structValue={"a":1}"#, r#"Get {"free":{"a":1.0}}"#),
             (
                 "GET /v1?any.typeUrl=type.googleapis.com/t.Card&any.value=CgE3",
                 r#"Get {"any":{"@type":"type.googleapis.com/t.Card","number":"7"}}"#,
+            ),
+            // Conflicts are those of other keys.
+            ("GET /v1?open={}&open={}", "at open: is given twice, in the query"),
+            ("GET /v1/keyed?filter={}&open={}", "at open: is given twice, in the query"),
+            ("GET /v1?free=1&free.numberValue=1", "at free.numberValue: is given twice, in the query"),
+            ("GET /v1?free.numberValue=1&free=1", "at free: is given twice, in the query"),
+            (
+                "GET /v1?left=1&right=a",
+                "at right: `left` is given too, and only one of the oneof `one` can be, in the query",
+            ),
+            ("POST /v1/part?open={} <- {}", "at open: the field belongs to the body, in the query"),
+            ("POST /v1/deep?open={} <- {}", "at open: the field belongs to the body, in the query"),
+            ("POST /v1/form?open={} <- {}", "at open: the field belongs to the body, in the query"),
+            ("GET /v1/typed/a?any={}", "at any: the path gives a field in it, in the query"),
+        ],
+    );
+}
+
+#[test]
+fn a_json_text_of_a_query_says_where_it_is_wrong() {
+    let routes = routes(&rpc("Get", "Kinds", "Reply", r#"get: "/v1""#), &[]).unwrap();
+    let deep = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+    for (query, message) in [
+        ("open=word", "at open: expected an object (google.protobuf.Struct), found \"word\""),
+        ("open=", "at open: expected an object (google.protobuf.Struct), found \"\""),
+        ("open=1", "at open: expected an object (google.protobuf.Struct), found 1 (line 1, column 1 of the JSON text)"),
+        // An object without it says that a field is not set; a query, by leaving it out.
+        (
+            "open=null",
+            "at open: expected an object (google.protobuf.Struct), found null (line 1, column 1 of the JSON text)",
+        ),
+        (
+            "row={}",
+            "at row: expected an array (google.protobuf.ListValue), found an object (line 1, column 1 of the JSON text)",
+        ),
+        ("free=word", "at free: expected JSON text (for a string, write \"word\" in quotes), found \"word\""),
+        (
+            "free=2026-01-31",
+            "at free: expected JSON text (for a string, write \"word\" in quotes), found \"2026-01-31\"",
+        ),
+        ("free=", "at free: expected JSON text (for a string, write \"word\" in quotes), found \"\""),
+        ("free", "at free: expected JSON text (for a string, write \"word\" in quotes), found \"\""),
+        ("frees=NaN", "at frees: expected JSON text (for a string, write \"word\" in quotes), found \"NaN\""),
+        ("free=1e999", "at free: expected a double, found 1e999 (line 1, column 1 of the JSON text)"),
+        ("free=\"a", "at free: expected `\"`, found the end (line 1, column 3 of the JSON text)"),
+        (
+            "open={\"a\":[1,{\"b\":1e999}]}",
+            "at open.a[1].b: expected a double, found 1e999 (line 1, column 14 of the JSON text)",
+        ),
+        ("row=[1,%0A1e999]", "at row[1]: expected a double, found 1e999 (line 2, column 1 of the JSON text)"),
+        (
+            "open={\"a\":1,\"%5Cu0061\":2}",
+            "at open: the member `a` is given twice (line 1, column 17 of the JSON text)",
+        ),
+        ("open={}%20{}", "at open: expected the end of the text, found `{` (line 1, column 4 of the JSON text)"),
+        ("open={a:1}", "at open: expected a member's name, found `a` (line 1, column 2 of the JSON text)"),
+        (
+            "any={\"number\":\"7\"}",
+            "at any: expected an object (google.protobuf.Any) with a string @type, found an object (line 1, column 1 of the JSON text)",
+        ),
+        (
+            "any={\"@type\":\"type.googleapis.com/t.Card\",\"numbers\":1}",
+            "at any.numbers: `t.Card` has no such field (line 1, column 49 of the JSON text)",
+        ),
+        // What must not be shown.
+        (
+            "secret=4711",
+            "at secret: expected an object (google.protobuf.Struct), found a number (line 1, column 1 of the JSON text)",
+        ),
+        ("secret=word", "at secret: expected an object (google.protobuf.Struct), found another text"),
+        (
+            "secret={\"4711\":1,\"4711\":2}",
+            "at secret: the member `...` is given twice (line 1, column 18 of the JSON text)",
+        ),
+        // What is no such value.
+        (
+            "open.fields[a]=1",
+            "at open.fields[a]: expected the google.protobuf.Struct as a whole, in JSON, as in `open={\"key\":1}`, found a key in it",
+        ),
+        (
+            "again.open.fields=1",
+            "at again.open.fields: expected the google.protobuf.Struct as a whole, in JSON, as in `again.open={\"key\":1}`, found a key in it",
+        ),
+        ("open.a=1", "at open.a: there is no such query key"),
+        (
+            "hand=1",
+            "at hand: expected a field that one text can fill, found a list of messages: send it in a JSON body",
+        ),
+        ("hand.number=1", "at hand.number: there is no such query key"),
+        ("again={}", "at again: expected a field that one text can fill, found a message: name a field in it"),
+        ("loose[a]=1", "at loose[a]: expected a map whose values one text can fill, found one of messages"),
+    ] {
+        check(&routes, &[(&format!("GET /v1?{query}"), &format!("{message}, in the query"))]);
+    }
+    // Each list in a Value is two messages.
+    let messages = "nested deeper than 100 messages (line 1, column 50 of the JSON text), in the query";
+    check(&routes, &[(&format!("GET /v1?free={}", deep(60)), &format!("at free{}: {messages}", "[0]".repeat(49)))]);
+}
+
+#[test]
+fn a_json_text_of_a_query_is_nested_as_deep_as_a_body_may_be() {
+    let limits = super::super::Limits { json_depth: 3, ..Default::default() };
+    let options = RpcOptions { rpc: "t.S.Get".to_owned(), limits: Some(limits), ..RpcOptions::default() };
+    check(
+        &routes(&rpc("Get", "Kinds", "Reply", r#"get: "/v1""#), &[options]).unwrap(),
+        &[
+            ("GET /v1?free=[[[]]]", r#"Get {"free":[[[]]]}"#),
+            (
+                "GET /v1?free=[[[[]]]]",
+                "at free[0][0][0]: nested deeper than 3 levels (line 1, column 4 of the JSON text), in the query",
             ),
         ],
     );
