@@ -67,6 +67,7 @@ impl App {
         let (wrong, mut warnings) = check_certificates(&certificates, SystemTime::now());
         problems.extend(wrong);
         warnings.extend(passwords(&config));
+        warnings.extend(unheard_proxies(&config));
         let schema = schema(&config, &upstreams).await;
         let app = Self::join(config, schema, upstreams, problems)?;
         Ok(Self { certificates, warnings, ..app })
@@ -102,7 +103,7 @@ impl App {
             return Err(problems);
         }
         let names = config.upstreams.into_iter().map(|upstream| upstream.name).collect();
-        let metadata = Metadata::new(config.metadata);
+        let metadata = Metadata::new(config.metadata).behind(listen.proxies.clone());
         let gateway = Arc::new(Gateway::new(schema, routes, upstreams, metadata, config.proxy));
         let (certificates, warnings, admin) = (Vec::new(), Vec::new(), config.admin);
         Ok(Self { listen, tls, gateway, names, certificates, warnings, admin })
@@ -329,6 +330,13 @@ fn passwords(config: &Config) -> Vec<String> {
     let proxies = config.upstream.iter().chain(several).filter_map(|upstream| upstream.proxy.as_ref());
     let warnings: BTreeSet<String> = proxies.filter_map(|proxy| proxy.warning()).collect();
     warnings.into_iter().collect()
+}
+
+/// A warning of proxies that nobody listens to.
+fn unheard_proxies(config: &Config) -> Option<String> {
+    let trusts = config.listen.as_ref().is_some_and(|listen| listen.proxies.is_some());
+    let text = "listen.trusted_proxies: nobody is told the address that they say: set `metadata.caller.address`";
+    (trusts && config.metadata.caller.address.is_none()).then(|| text.to_owned())
 }
 
 /// The rules of `towbar certs check`: errors, and warnings.

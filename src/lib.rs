@@ -4,7 +4,8 @@
 //! above its own (`tests/layers.rs` holds them in place):
 //!
 //! ```text
-//! problem  protos  block  template  answer  compress  multipart  metrics   bytes, text, counters, generated code
+//! problem  protos  block  template  answer  compress  multipart  metrics  forwarded
+//!                                        bytes, text, counters, generated code; addresses that proxies name
 //! json  wire                             the two notations
 //! schema                                 descriptors, compiled
 //! codec                                  JSON <-> wire
@@ -35,6 +36,7 @@ pub mod config;
 pub mod doctor;
 pub mod error;
 pub mod explain;
+pub mod forwarded;
 pub mod json;
 pub mod listener;
 pub mod media;

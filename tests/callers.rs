@@ -1,11 +1,15 @@
-//! What the backend is told of who calls, by the connection itself, and that no caller says it.
+//! What the backend is told of who calls: by the connection itself and by trusted proxies in front, and that no caller says it.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "support/nginx.rs"]
+mod nginx;
+#[path = "support/process.rs"]
+mod process;
 mod support;
 
 use std::fs;
 use std::io::Write as _;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -20,7 +24,8 @@ use towbar::bank::certificates::{Authority, Issued};
 use towbar::config::Overrides;
 use towbar::tls;
 
-use support::talk::{backend, note, schema, shared};
+use nginx::{KEPT_CONNECTIONS, Nginx};
+use support::talk::{Reader, backend, note, schema, shared};
 use support::{Backend, Gateway, http};
 
 const NAMES: &str = "metadata:\n  request: [x-consent-id]\n  caller: {address: x-address, certificate_sha256: x-sha256, \
@@ -75,13 +80,18 @@ fn client(servers: &Authority, own: Option<&Issued>) -> Arc<ClientConfig> {
 
 /// How the handshake went.
 fn call(to: SocketAddr, client: &Arc<ClientConfig>) -> HandshakeKind {
+    call_with(to, client, "")
+}
+
+/// The same with more lines in the head.
+fn call_with(to: SocketAddr, client: &Arc<ClientConfig>, more: &str) -> HandshakeKind {
     let name = ServerName::try_from("127.0.0.1").unwrap();
     let connection = ClientConnection::new(client.clone(), name).unwrap();
     let mut stream = StreamOwned::new(connection, http::connect(to));
     let lies: String = LIES.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     // On one connection more than once.
     for _ in 0..2 {
-        stream.write_all(format!("POST /ask HTTP/1.1\r\nHost: gateway.test\r\nContent-Type: application/json\r\nContent-Length: 2\r\n{lies}\r\n{{}}").as_bytes()).unwrap();
+        stream.write_all(format!("POST /ask HTTP/1.1\r\nHost: gateway.test\r\nContent-Type: application/json\r\nContent-Length: 2\r\n{lies}{more}\r\n{{}}").as_bytes()).unwrap();
         assert_eq!(http::read(&mut stream).status, 200);
     }
     stream.conn.handshake_kind().unwrap()
@@ -131,4 +141,138 @@ fn nothing_is_told_unless_it_is_configured() {
     let gateway = gateway(&folder, &backend, &servers, &callers, "");
     call(gateway.address, &client(&servers, Some(&callers.issue("acme.test").unwrap())));
     assert_eq!(*told.lock().unwrap(), Vec::<String>::new());
+}
+
+/// A plain gateway with more keys of `listen`, that tells the address of its callers.
+fn gateway_behind(backend: &Backend, listen: &str) -> Gateway {
+    let config = format!(
+        "upstream: http://{}\nschema: talk.proto\nlisten: {{address: 127.0.0.1:0, {listen}}}\n{NAMES}",
+        backend.address
+    );
+    Gateway::with(&config, &Overrides::default(), Ok(schema()), None)
+}
+
+/// A connection from this address.
+fn connect_from(from: &str, to: SocketAddr) -> TcpStream {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+    let stream = runtime.block_on(async {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::new(from.parse().unwrap(), 0)).unwrap();
+        socket.connect(to).await.unwrap().into_std().unwrap()
+    });
+    stream.set_nonblocking(false).unwrap();
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+    stream
+}
+
+/// Calls from this address with these headers.
+fn call_from(from: &str, to: SocketAddr, headers: &[(&str, &str)]) {
+    let mut stream = connect_from(from, to);
+    http::write(&mut stream, "GET", "/files/a", headers, None);
+    assert_eq!(Reader::new(stream).whole().answer.status, 200);
+}
+
+/// Beside the one that is trusted, 127.0.0.1.
+const CALLER: &str = "127.0.0.5";
+
+#[test]
+fn the_address_is_what_a_trusted_proxy_says_and_nobody_else() {
+    let (backend, told) = noting();
+    let (x_forwarded_for, forwarded) = ("X-Forwarded-For", "Forwarded");
+    let proxy = "127.0.0.1";
+    for (listen, from, headers, address) in [
+        ("trusted_proxies: 127.0.0.1", proxy, &[(x_forwarded_for, "6.6.6.6, 203.0.113.5")][..], "203.0.113.5"),
+        (
+            "trusted_proxies: 127.0.0.1",
+            proxy,
+            &[(x_forwarded_for, "6.6.6.6"), (x_forwarded_for, "[2001:db8::1]:80")],
+            "2001:db8::1",
+        ),
+        ("trusted_proxies: 127.0.0.1", proxy, &[(x_forwarded_for, "203.0.113.5, unknown")], proxy),
+        ("trusted_proxies: 127.0.0.1", proxy, &[(forwarded, "for=6.6.6.6"), ("X-Real-IP", "6.6.6.6")], proxy),
+        ("trusted_proxies: 127.0.0.1", proxy, &[], proxy),
+        ("trusted_proxies: 127.0.0.1", CALLER, &[(x_forwarded_for, "6.6.6.6")], CALLER),
+        ("trusted_proxies: 127.0.0.1", CALLER, &[(x_forwarded_for, "127.0.0.1")], CALLER),
+        (
+            "trusted_proxies: [10.0.0.0/8, 127.0.0.0/29]",
+            CALLER,
+            &[(x_forwarded_for, "6.6.6.6, 127.0.0.8, 10.1.2.3")],
+            "127.0.0.8",
+        ),
+        (
+            "trusted_proxies: '::ffff:127.0.0.1', forwarded: forwarded",
+            proxy,
+            &[(forwarded, "for=6.6.6.6, for=\"203.0.113.5:80\"")],
+            "203.0.113.5",
+        ),
+        ("trusted_proxies: 127.0.0.1, forwarded: forwarded", proxy, &[(x_forwarded_for, "6.6.6.6")], proxy),
+    ] {
+        let gateway = gateway_behind(&backend, listen);
+        call_from(from, gateway.address, headers);
+        assert_eq!(*told.lock().unwrap(), [format!("x-address: {address}")], "{listen} {from} {headers:?}");
+        // The same connection with another word, and with none.
+        let mut stream = connect_from(from, gateway.address);
+        for (headers, address) in [(headers, address), (&[], from), (headers, address)] {
+            http::write(&mut stream, "GET", "/files/a", headers, None);
+            assert_eq!(http::read(&mut stream).status, 200);
+            assert_eq!(*told.lock().unwrap(), [format!("x-address: {address}")], "{listen} {from} {headers:?}");
+        }
+    }
+}
+
+#[test]
+fn through_nginx_a_forged_address_is_not_believed() {
+    let (backend, told) = noting();
+    let appends = format!("{KEPT_CONNECTIONS} proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;");
+    let header = "X-Forwarded-For";
+    let gateway = gateway_behind(&backend, "trusted_proxies: 127.0.0.1");
+    let Some(inner) = Nginx::start("", &appends, gateway.address) else { return };
+    let Some(outer) = Nginx::start("", &appends, inner.address) else { return };
+    for headers in [
+        &[][..],
+        &[(header, "6.6.6.6")],
+        &[(header, "127.0.0.1")],
+        &[(header, "")],
+        &[(header, "6.6.6.6,")],
+        &[(header, "6.6.6.6"), (header, "127.0.0.1, 127.0.0.1")],
+        &[("Connection", "x-forwarded-for"), (header, "6.6.6.6")],
+        &[("Forwarded", "for=6.6.6.6"), ("X-Real-IP", "6.6.6.6")],
+    ] {
+        for nginx in [&inner, &outer] {
+            call_from(CALLER, nginx.address, headers);
+            assert_eq!(*told.lock().unwrap(), [format!("x-address: {CALLER}")], "{headers:?}");
+        }
+    }
+
+    let appends =
+        format!("{KEPT_CONNECTIONS} proxy_set_header Forwarded '$http_forwarded, for=\"$remote_addr:$remote_port\"';");
+    let gateway = gateway_behind(&backend, "trusted_proxies: 127.0.0.1, forwarded: forwarded");
+    let Some(inner) = Nginx::start("", &appends, gateway.address) else { return };
+    let Some(outer) = Nginx::start("", &appends, inner.address) else { return };
+    for forged in ["for=6.6.6.6", "for=127.0.0.1", "for=6.6.6.6;by=\"", "for=6.6.6.6;by=\"\\", "\"", "", ","] {
+        for nginx in [&inner, &outer] {
+            call_from(CALLER, nginx.address, &[("Forwarded", forged), (header, "6.6.6.6")]);
+            assert_eq!(*told.lock().unwrap(), [format!("x-address: {CALLER}")], "{forged}");
+        }
+    }
+}
+
+#[test]
+fn a_proxy_says_no_certificate_but_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let (servers, callers) = (Authority::new("servers").unwrap(), Authority::new("callers").unwrap());
+    let (backend, told) = noting();
+    let gateway = gateway(&folder, &backend, &servers, &callers, &format!("  trusted_proxies: 127.0.0.1\n{NAMES}"));
+    let issued = callers.issue("proxy.test").unwrap();
+    let der = CertificateDer::from_pem_slice(issued.certificate_pem().as_bytes()).unwrap();
+    let sha256: String = tls::sha256(&der).iter().map(|byte| format!("{byte:02x}")).collect();
+    let says = "X-Forwarded-For: 203.0.113.5\r\nClient-Cert: :AA==:\r\nX-Forwarded-Client-Cert: Hash=00\r\n";
+    call_with(gateway.address, &client(&servers, Some(&issued)), says);
+    let known = [
+        "x-address: 203.0.113.5".to_owned(),
+        format!("x-sha256: {sha256}"),
+        format!("x-cert-bin: {}", STANDARD.encode(&der)),
+        "x-consent-id: c-1".to_owned(),
+    ];
+    assert_eq!(*told.lock().unwrap(), known);
 }

@@ -110,6 +110,24 @@ fn check_says_that_all_is_well_or_everything_that_is_not() {
     folder.write("again.yaml", format!("schema: proto\nupstream: {NOBODY}\nrpcs: {{{rpc}: {{idempotent: true}}}}\n"));
     let printed = printed(folder.run(&["check", "--config", "again.yaml"]));
     assert_eq!(printed, format!("idempotent, and sent again when they may be lost: {rpc}\nall is well\n"));
+    for (told, warning) in [
+        (
+            "certificate: x-cert",
+            "warning: listen.trusted_proxies: nobody is told the address that they say: set `metadata.caller.address`\n",
+        ),
+        ("address: x-address", ""),
+    ] {
+        let proxied = format!(
+            "schema: proto\nupstream: {NOBODY}\nlisten: {{trusted_proxies: 10.0.0.1}}\nmetadata: {{caller: {{{told}}}}}\n"
+        );
+        folder.write("proxied.yaml", proxied);
+        let ended = folder.run(&["check", "--config", "proxied.yaml"]);
+        assert_eq!(
+            (ended.code, ended.stdout.as_str(), ended.stderr.as_str()),
+            (Some(0), "all is well\n", warning),
+            "{told}"
+        );
+    }
 }
 
 #[test]

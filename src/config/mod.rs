@@ -16,6 +16,7 @@ mod reader;
 mod service;
 #[cfg(test)]
 mod tests;
+mod trusted;
 mod upstreams;
 mod value;
 mod yaml;
@@ -268,10 +269,11 @@ impl<'a> Source<'a> {
     }
 
     fn listen_section(&self, value: Value) -> Read<listener::Config> {
-        let section = value.section(&["address", "tls"])?;
+        let section = value.section(&[&["address", "tls"], trusted::KEYS].concat())?;
         let address = section.value("address").map_or(Ok(LISTEN.to_owned()), listen_address);
         let tls = section.value("tls").map(|value| self.listen_tls(value)).transpose();
-        Ok(listener::Config { address: address?, tls: tls? })
+        let proxies = trusted::proxies(section);
+        Ok(listener::Config { address: address?, tls: tls?, proxies: proxies? })
     }
 
     fn listen_tls(&self, value: Value) -> Read<listener::TlsFiles> {
@@ -555,7 +557,7 @@ fn listen_address(value: Value) -> Read<String> {
 }
 
 fn plain_listener(address: String) -> listener::Config {
-    listener::Config { address, tls: None }
+    listener::Config { address, tls: None, proxies: None }
 }
 
 /// The name of metadata, which the headers of Towbar's own do not have.

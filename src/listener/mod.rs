@@ -30,6 +30,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tower_service::Service;
 
+use crate::forwarded::Proxies;
 use crate::tls::{Client, IdentityFiles};
 
 use drain::{Draining, Watcher};
@@ -47,6 +48,8 @@ pub struct Config {
     pub address: String,
     /// Files for TLS; without them the connection is plain.
     pub tls: Option<TlsFiles>,
+    /// The proxies in front that say where callers are.
+    pub proxies: Option<Proxies>,
 }
 
 /// The files of [`Config::tls`], and who comes in.

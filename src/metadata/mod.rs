@@ -14,6 +14,9 @@ use http::header::{AUTHORIZATION, CONNECTION, ETAG, HeaderMap, HeaderName, Heade
 pub use caller::{Caller, CallerNames};
 pub use outcome::Outcome;
 
+use crate::forwarded::Proxies;
+use caller::Said;
+
 /// What a configuration adds to the built-in lists.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Config {
@@ -37,6 +40,7 @@ pub struct Metadata {
     http_status: Option<HeaderName>,
     location: Option<HeaderName>,
     caller: CallerNames,
+    proxies: Option<Proxies>,
     tells_etag: bool,
 }
 
@@ -71,7 +75,13 @@ impl Metadata {
     pub fn new(config: Config) -> Self {
         let Config { request, reply, http_status, location, caller } = config;
         let (request, tells_etag) = (REQUEST.into_iter().chain(request).collect(), reply.contains(&ETAG));
-        Self { request, reply, http_status, location, caller, tells_etag }
+        Self { request, reply, http_status, location, caller, proxies: None, tells_etag }
+    }
+
+    /// The same where the caller's address is what these proxies say it is.
+    #[must_use]
+    pub fn behind(self, proxies: Option<Proxies>) -> Self {
+        Self { proxies, ..self }
     }
 
     /// Whether `ETag` is one of the headers that callers see.
@@ -101,7 +111,7 @@ impl Metadata {
             }
         }
         if let Some(caller) = caller {
-            self.caller.tell(caller, &mut metadata);
+            self.caller.tell(caller, Said { headers, proxies: self.proxies.as_ref() }, &mut metadata);
         }
         Ok(metadata)
     }

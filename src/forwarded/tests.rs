@@ -1,0 +1,279 @@
+use http::HeaderValue;
+use proptest::prelude::*;
+
+use super::*;
+
+fn proxies(list: List) -> Proxies {
+    let trusted = ["10.0.0.0/8", "192.0.2.7", "2001:db8:1::/48"];
+    Proxies { trusted: trusted.iter().map(|text| text.parse().unwrap()).collect(), list }
+}
+
+fn address(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn headers<V: AsRef<[u8]>>(list: List, lines: &[V]) -> HeaderMap {
+    lines.iter().map(|line| (list.header(), HeaderValue::from_bytes(line.as_ref()).unwrap())).collect()
+}
+
+#[test]
+fn a_block_has_the_addresses_that_begin_like_it() {
+    for (network, inside, outside) in [
+        (
+            "10.0.0.0/8",
+            &["10.0.0.0", "10.255.255.255", "::ffff:10.1.2.3"][..],
+            &["9.255.255.255", "11.0.0.0", "::a00:1"][..],
+        ),
+        ("192.0.2.7", &["192.0.2.7", "::ffff:192.0.2.7"], &["192.0.2.6", "192.0.2.8", "::c000:207"]),
+        ("192.0.2.7/32", &["192.0.2.7"], &["192.0.2.6"]),
+        ("128.0.0.0/1", &["128.0.0.0", "255.255.255.255"], &["127.255.255.255", "::", "8000::"]),
+        ("192.0.2.128/25", &["192.0.2.128", "192.0.2.255"], &["192.0.2.127", "192.0.3.128"]),
+        ("2001:db8::/32", &["2001:db8::", "2001:db8:ffff::1"], &["2001:db7:ffff::", "2001:db9::", "32.1.13.184"]),
+        ("2001:db8::1", &["2001:db8::1"], &["2001:db8::", "2001:db8::2"]),
+        ("8000::/1", &["8000::", "ffff::"], &["7fff::", "128.0.0.1"]),
+        // IPv4 in the form of IPv6 is IPv4, in a block too.
+        ("::ffff:192.0.2.7", &["192.0.2.7", "::ffff:192.0.2.7"], &["192.0.2.8", "::ffff:192.0.2.8"]),
+        ("::ffff:10.0.0.0/104", &["10.1.2.3", "::ffff:10.1.2.3"], &["11.0.0.0"]),
+        // A block that begins before it has none of it.
+        ("::/64", &["::1", "::a00:1"], &["10.0.0.1", "::ffff:10.0.0.1"]),
+    ] {
+        let proxies = Proxies { trusted: vec![network.parse().unwrap()], list: List::default() };
+        for text in inside {
+            assert!(proxies.trusts(address(text)), "{network}: {text}");
+        }
+        for text in outside {
+            assert!(!proxies.trusts(address(text)), "{network}: {text}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_block_is_told_with_what_was_meant() {
+    let other = |text: &str| {
+        format!("expected an IP address, or a block of them such as `10.0.0.0/8` or `2001:db8::/32`, found `{text}`")
+    };
+    for text in [
+        "",
+        "/",
+        "/8",
+        "proxy",
+        "10.0.0",
+        "10.0.0.01",
+        "10.0.0.1:80",
+        "[::1]",
+        "::g/64",
+        "10.0.0.0-10.0.0.9",
+        "fe80::1%eth0",
+    ] {
+        assert_eq!(text.parse::<Network>().unwrap_err().to_string(), other(text), "{text}");
+    }
+    for (text, message) in [
+        ("10.0.0.0/33", "expected a prefix from 1 to 32, found `33`"),
+        ("10.0.0.0/", "expected a prefix from 1 to 32, found ``"),
+        ("10.0.0.0/-1", "expected a prefix from 1 to 32, found `-1`"),
+        ("10.0.0.0/+8", "expected a prefix from 1 to 32, found `+8`"),
+        ("10.0.0.0/08", "expected a prefix from 1 to 32, found `08`"),
+        ("10.0.0.0/8/8", "expected a prefix from 1 to 32, found `8/8`"),
+        ("10.0.0.0/255.0.0.0", "expected a prefix from 1 to 32, found `255.0.0.0`"),
+        ("2001:db8::/129", "expected a prefix from 1 to 128, found `129`"),
+        ("0.0.0.0/0", "`0.0.0.0/0` is everybody: any caller could say that it is another"),
+        ("10.0.0.0/0", "`10.0.0.0/0` is everybody: any caller could say that it is another"),
+        ("::/0", "`::/0` is everybody: any caller could say that it is another"),
+        ("::ffff:0.0.0.0/96", "`::ffff:0.0.0.0/96` is everybody: any caller could say that it is another"),
+        (
+            "10.0.0.1/8",
+            "`10.0.0.1/8` has bits behind its prefix: write `10.0.0.0/8` for the block, or `10.0.0.1` for the address",
+        ),
+        (
+            "2001:db8::1/32",
+            "`2001:db8::1/32` has bits behind its prefix: write `2001:db8::/32` for the block, or `2001:db8::1` for the address",
+        ),
+    ] {
+        assert_eq!(text.parse::<Network>().unwrap_err().to_string(), message, "{text}");
+    }
+}
+
+#[test]
+fn the_caller_is_the_right_most_address_that_is_not_trusted() {
+    for (connection, lines, caller) in [
+        // Nobody is in front, or says nothing.
+        ("10.0.0.1", &[][..], "10.0.0.1"),
+        ("10.0.0.1", &[""], "10.0.0.1"),
+        // Whoever is not trusted is the caller, whatever it says.
+        ("198.51.100.1", &["203.0.113.5"], "198.51.100.1"),
+        ("198.51.100.1", &["10.0.0.2"], "198.51.100.1"),
+        ("2001:db8:2::1", &["203.0.113.5"], "2001:db8:2::1"),
+        ("10.0.0.1", &["203.0.113.5"], "203.0.113.5"),
+        ("::ffff:10.0.0.1", &["203.0.113.5"], "203.0.113.5"),
+        ("2001:db8:1::1", &["203.0.113.5"], "203.0.113.5"),
+        ("10.0.0.1", &["6.6.6.6, 203.0.113.5"], "203.0.113.5"),
+        ("10.0.0.1", &["6.6.6.6,203.0.113.5 ,10.0.0.2,\t192.0.2.7"], "203.0.113.5"),
+        ("10.0.0.1", &["10.9.9.9, 203.0.113.5, 10.0.0.2"], "203.0.113.5"),
+        // All of them are ours.
+        ("10.0.0.1", &["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
+        ("10.0.0.1", &["::ffff:10.0.0.3"], "10.0.0.3"),
+        // Lines are joined in their order.
+        ("10.0.0.1", &["6.6.6.6", "203.0.113.5", "10.0.0.2"], "203.0.113.5"),
+        ("10.0.0.1", &["6.6.6.6, 10.0.0.2", "203.0.113.5"], "203.0.113.5"),
+        // What is no address ends the walk at the proxy that was given it.
+        ("10.0.0.1", &["203.0.113.5, unknown"], "10.0.0.1"),
+        ("10.0.0.1", &["203.0.113.5, unknown, 10.0.0.2"], "10.0.0.2"),
+        ("10.0.0.1", &["203.0.113.5, _hidden, 10.0.0.2"], "10.0.0.2"),
+        ("10.0.0.1", &["203.0.113.5, , 10.0.0.2"], "10.0.0.2"),
+        ("10.0.0.1", &["203.0.113.5,"], "10.0.0.1"),
+        ("10.0.0.1", &["203.0.113.5", "", "10.0.0.2"], "10.0.0.2"),
+        ("10.0.0.1", &["203.0.113.5, 10.0.0.2 10.0.0.3"], "10.0.0.1"),
+        ("10.0.0.1", &["203.0.113.5, 10.0.0.256"], "10.0.0.1"),
+        ("10.0.0.1", &["203.0.113.5, 010.0.0.2"], "10.0.0.1"),
+        ("10.0.0.1", &["203.0.113.5, \"10.0.0.2\""], "10.0.0.1"),
+        ("10.0.0.1", &["203.0.113.5, \u{e9}"], "10.0.0.1"),
+        ("10.0.0.1", &["for=203.0.113.5"], "10.0.0.1"),
+        // Forms of addresses.
+        ("10.0.0.1", &["203.0.113.5:80"], "203.0.113.5"),
+        ("10.0.0.1", &["203.0.113.5, 10.0.0.2:4711"], "203.0.113.5"),
+        ("10.0.0.1", &["2001:DB8:2::1"], "2001:db8:2::1"),
+        ("10.0.0.1", &["[2001:db8:2::1]"], "2001:db8:2::1"),
+        ("10.0.0.1", &["[2001:db8:2::1]:4711, [2001:db8:1::2]:_x"], "2001:db8:2::1"),
+        ("10.0.0.1", &["203.0.113.5:"], "10.0.0.1"),
+        ("10.0.0.1", &["203.0.113.5:http"], "10.0.0.1"),
+        ("10.0.0.1", &["203.0.113.5:123456"], "10.0.0.1"),
+        ("10.0.0.1", &["203.0.113.5:-1"], "10.0.0.1"),
+        ("10.0.0.1", &["[203.0.113.5]"], "10.0.0.1"),
+        ("10.0.0.1", &["[2001:db8:2::1"], "10.0.0.1"),
+        ("10.0.0.1", &["[2001:db8:2::1]4711"], "10.0.0.1"),
+        ("10.0.0.1", &["2001:db8:2::1%eth0"], "10.0.0.1"),
+    ] {
+        let list = List::XForwardedFor;
+        let mut headers = headers(list, lines);
+        headers.insert(FORWARDED, HeaderValue::from_static("for=7.7.7.7"));
+        assert_eq!(proxies(list).caller(address(connection), &headers), address(caller), "{connection} {lines:?}");
+    }
+}
+
+#[test]
+fn forwarded_is_read_as_rfc_7239_has_it() {
+    for (lines, caller) in [
+        (&[][..], "10.0.0.1"),
+        (&["for=203.0.113.5"], "203.0.113.5"),
+        (&["For=203.0.113.5;proto=https;by=10.0.0.1"], "203.0.113.5"),
+        (&["proto=https; for=203.0.113.5 ;by=10.0.0.1"], "203.0.113.5"),
+        (&["for=\"203.0.113.5:4711\""], "203.0.113.5"),
+        (&["for=\"203.0.113.5:_port\""], "203.0.113.5"),
+        (&["for=\"[2001:db8:2::1]\""], "2001:db8:2::1"),
+        (&["For=\"[2001:db8:2::1]:4711\""], "2001:db8:2::1"),
+        (&["for=6.6.6.6, for=203.0.113.5,for=10.0.0.2"], "203.0.113.5"),
+        (&["for=6.6.6.6", "for=203.0.113.5", "for=10.0.0.2"], "203.0.113.5"),
+        (&["for=203.0.113.5, for=\"[2001:db8:1::7]:80\";by=_me;;ext=\"a,for=6.6.6.6;\\\"b\\\\\";"], "203.0.113.5"),
+        // Quotes that a caller opens are its own.
+        (&["for=6.6.6.6;x=\", for=203.0.113.5"], "203.0.113.5"),
+        (&["for=6.6.6.6;x=\", for=\"203.0.113.5:80\""], "203.0.113.5"),
+        (&["for=6.6.6.6;x=\"\\, for=203.0.113.5, for=\"[2001:db8:1::7]\""], "203.0.113.5"),
+        (&["\"", "for=203.0.113.5"], "203.0.113.5"),
+        // What is no address, in no right form, or not there.
+        (&["for=203.0.113.5, for=unknown"], "10.0.0.1"),
+        (&["for=203.0.113.5, for=_hidden, for=10.0.0.2"], "10.0.0.2"),
+        (&["for=203.0.113.5, for=\"_hidden:80\", for=10.0.0.2"], "10.0.0.2"),
+        (&["for=203.0.113.5, by=10.0.0.1"], "10.0.0.1"),
+        (&["for=203.0.113.5,"], "10.0.0.1"),
+        (&["for=203.0.113.5, ;"], "10.0.0.1"),
+        (&["203.0.113.5"], "10.0.0.1"),
+        (&["for"], "10.0.0.1"),
+        (&["for="], "10.0.0.1"),
+        (&["for=\"\""], "10.0.0.1"),
+        (&["for =203.0.113.5"], "10.0.0.1"),
+        (&["for= 203.0.113.5"], "10.0.0.1"),
+        (&["for=\"203.0.113.5"], "10.0.0.1"),
+        (&["for=203.0.113.5\""], "10.0.0.1"),
+        (&["for=\"203.0.113.5\"x"], "10.0.0.1"),
+        (&["for=\"\\203.0.113.5\""], "10.0.0.1"),
+        (&["for='203.0.113.5'"], "10.0.0.1"),
+        (&["for=203.0.113.5;for=203.0.113.5"], "10.0.0.1"),
+        (&["for=203.0.113.5 proto=https"], "10.0.0.1"),
+        (&["for=203.0.113.5;proto"], "10.0.0.1"),
+        // Section 6: in brackets and quotes, or it is not one.
+        (&["for=\"2001:db8:2::1\""], "10.0.0.1"),
+        (&["for=[2001:db8:2::1]"], "10.0.0.1"),
+        (&["for=203.0.113.5:80"], "10.0.0.1"),
+        (&["for=\"[203.0.113.5]\""], "10.0.0.1"),
+    ] {
+        let list = List::Forwarded;
+        let mut headers = headers(list, lines);
+        headers.insert(X_FORWARDED_FOR, HeaderValue::from_static("7.7.7.7"));
+        assert_eq!(proxies(list).caller(address("10.0.0.1"), &headers), address(caller), "{lines:?}");
+    }
+}
+
+/// What a proxy may have written: an entry, and its address if it is one.
+fn entry(list: List) -> impl Strategy<Value = (String, Option<IpAddr>)> {
+    let addresses =
+        ["10.0.0.2", "10.1.1.1", "192.0.2.7", "2001:db8:1::2", "203.0.113.5", "198.51.100.9", "2001:db8:2::1"];
+    let no_address = ["unknown", "_hidden"].map(|text| (text.to_owned(), None));
+    let addresses = addresses.map(|text| {
+        let bracketed = if text.contains(':') { format!("[{text}]") } else { text.to_owned() };
+        (bracketed, Some(address(text)))
+    });
+    let node =
+        prop_oneof![4 => proptest::sample::select(addresses.to_vec()), 1 => proptest::sample::select(no_address.to_vec())]
+            .boxed();
+    let written = ("(:[0-9]{1,5})?", "(;by=\"a,b\\\\\"\")?", "[ \t]{0,2}");
+    (node, written).prop_map(move |((node, address), (port, more, space))| {
+        let node = if address.is_some() { format!("{node}{port}") } else { node };
+        let text = match list {
+            List::XForwardedFor => format!("{space}{node}{space}"),
+            List::Forwarded => format!("{space}for=\"{node}\"{more}{space}"),
+        };
+        (text, address)
+    })
+}
+
+/// The rule, once more: over a list of addresses from the right, and nothing else.
+fn rightmost(proxies: &Proxies, connection: IpAddr, entries: &[Option<IpAddr>]) -> IpAddr {
+    let mut certain = connection;
+    for entry in entries.iter().rev() {
+        match entry {
+            Some(address) if proxies.trusts(certain) => certain = *address,
+            _ => break,
+        }
+    }
+    certain
+}
+
+fn any_list() -> impl Strategy<Value = List> {
+    proptest::sample::select(&[List::XForwardedFor, List::Forwarded][..])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever the caller has sent, on lines of its own or on the one that the proxies write on, and with quotes, backslashes and
+    /// trusted addresses in it: what the proxies have written behind the first address that is not trusted decides.
+    #[test]
+    fn nothing_left_of_an_address_that_is_not_trusted_counts(
+        (list, entries) in any_list().prop_flat_map(|list| (Just(list), proptest::collection::vec(entry(list), 1..6))),
+        forged in proptest::collection::vec("[ -~\t]{0,3}|(for=|\"|\\\\|,|;|10\\.0\\.0\\.9|6\\.6\\.6\\.6|\\[2001:db8:1::9\\]){0,12}", 0..3),
+        same_line in any::<bool>(),
+        breaks in proptest::collection::vec(any::<bool>(), 6),
+    ) {
+        let proxies = proxies(list);
+        let connection = address("10.0.0.1");
+        let addresses: Vec<_> = entries.iter().map(|(_, address)| *address).collect();
+        let caller = rightmost(&proxies, connection, &addresses);
+        // All entries were read if the caller is the left-most one and trusted: then what is left of it is one more entry.
+        prop_assume!(!proxies.trusts(caller) || addresses.contains(&None));
+        let mut lines = forged;
+        for (index, (text, _)) in entries.iter().enumerate() {
+            let joins = if index == 0 { same_line } else { breaks[index] };
+            match lines.last_mut().filter(|_| joins) {
+                Some(line) => *line = format!("{line},{text}"),
+                None => lines.push(text.clone()),
+            }
+        }
+        prop_assert_eq!(proxies.caller(connection, &headers(list, &lines)), caller, "{:?}", lines);
+    }
+
+    #[test]
+    fn an_untrusted_connection_is_the_caller_whatever_it_sends(list in any_list(), lines in proptest::collection::vec("[ -~]{0,40}", 0..4)) {
+        let connection = address("198.51.100.1");
+        prop_assert_eq!(proxies(list).caller(connection, &headers(list, &lines)), connection);
+    }
+}
