@@ -5,12 +5,14 @@ mod support;
 
 use std::io::Write as _;
 use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use axum::Router;
 use tonic::{Response, Status};
 use towbar::protos::io::token::proto::bankapi::HealthCheckResponse;
 
 use support::http::{connect, read};
+use support::talk;
 use support::{Stage, assert_refused, assert_reply, health, replaced};
 
 const TARGET: &str = "/health-check?bank_id=iron";
@@ -127,6 +129,34 @@ fn the_bank_is_told_the_shortest_time() {
         let timeout = timeouts.recv().unwrap();
         let milliseconds: u32 = timeout.strip_suffix('m').unwrap().parse().unwrap();
         assert!((most - 4_000..=most).contains(&milliseconds), "{headers:?}: {timeout}");
+    }
+}
+
+/// The time of a call begins with its request; what the body takes of it the bank does not have.
+#[test]
+fn the_bank_is_told_what_is_left_of_the_time() {
+    const LATE: Duration = Duration::from_millis(700);
+    let (told, timeouts) = channel();
+    let backend = talk::backend(move |_, mut requests, replies| {
+        told.send(requests.headers["grpc-timeout"].to_str().unwrap().to_owned()).unwrap();
+        async move {
+            let _ = requests.all().await;
+            replies.send(&talk::note("got", 0)).await;
+            replies.end("0", "").await;
+        }
+    });
+    let gateway = talk::gateway(&backend, "rpcs: {talk.Talk.Ask: {deadline: 20s}}");
+    for (header, most) in [("", 20_000), ("grpc-timeout: 10S\r\n", 10_000), ("grpc-timeout: 99999999H\r\n", 20_000)] {
+        let mut stream = connect(gateway.address);
+        let head = "POST /ask HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n";
+        stream.write_all(format!("{head}{header}\r\n{{").as_bytes()).unwrap();
+        std::thread::sleep(LATE);
+        stream.write_all(b"}").unwrap();
+        assert_eq!(read(&mut stream).status, 200, "{header}");
+        let timeout = timeouts.recv().unwrap();
+        let milliseconds: u32 = timeout.strip_suffix('m').unwrap().parse().unwrap();
+        // The gateway may read the head a little later than it was written.
+        assert!((most - 4_000..=most - 600).contains(&milliseconds), "{header}: {timeout}");
     }
 }
 
