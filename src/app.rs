@@ -151,12 +151,12 @@ impl App {
     #[must_use]
     pub fn recipe(&self) -> Recipe<Door> {
         let (tls, gateway) = (self.tls.as_ref().map(|tls| tls.config.clone()), self.gateway.clone());
-        Arc::new(move || Served {
+        Arc::new(move |drain| Served {
             tls: tls.clone(),
             malformed: Some(proxy::malformed(&gateway.config)),
             header_limit: gateway.config.header_limit,
             tells_caller: gateway.metadata.tells_caller(),
-            service: proxy::service(gateway.for_worker()),
+            service: proxy::service(gateway.for_worker(drain)),
         })
     }
 

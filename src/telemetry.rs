@@ -63,3 +63,39 @@ impl Drop for Called {
         }
     }
 }
+
+/// A call of one message that goes on though its caller has gone away. No answer tells what became of it, so the log does.
+#[derive(Debug)]
+pub struct Unawaited {
+    method: Method,
+    route: Arc<Route>,
+    started: Instant,
+    is_told: bool,
+}
+
+impl Unawaited {
+    /// Of a request that came at `started`.
+    #[must_use]
+    pub fn new(method: Method, route: Arc<Route>, started: Instant) -> Self {
+        Self { method, route, started, is_told: false }
+    }
+
+    /// Tells the end: its gRPC code, and the error if that is not what the backend answered.
+    pub fn ended(mut self, code: i32, error: Option<&str>) {
+        self.is_told = true;
+        let (method, rpc, ms) = (&self.method, &self.route.rpc, self.started.elapsed().as_millis());
+        match error {
+            None => tracing::info!(%method, rpc, code, ms, "the caller had gone away: answered"),
+            Some(error) => tracing::warn!(%method, rpc, code, ms, error, "the caller had gone away: failed"),
+        }
+    }
+}
+
+impl Drop for Unawaited {
+    fn drop(&mut self) {
+        if !self.is_told {
+            let (method, rpc, ms) = (&self.method, &self.route.rpc, self.started.elapsed().as_millis());
+            tracing::warn!(%method, rpc, ms, "given up when the gateway stopped: the outcome of the call is unknown");
+        }
+    }
+}

@@ -5,7 +5,7 @@ use http::HeaderName;
 use super::reader::Value;
 use super::{Source, value};
 use crate::error::Form;
-use crate::proxy::{ByRpc, Exceptions};
+use crate::proxy::{ByRpc, CallerGone, Exceptions};
 
 impl Source<'_> {
     /// Names and keys that are wrong are told where the routes' own options are read.
@@ -21,6 +21,7 @@ fn exceptions_of(rpc: &Value) -> Exceptions {
         errors: rpc.get("errors").and_then(|value| form(&value)),
         deadline: rpc.get("deadline").and_then(|value| value.duration().ok()),
         compression: rpc.get("compression").and_then(|value| value.truth().ok()),
+        caller_gone: rpc.get("caller_gone").and_then(|value| caller_gone(&value)),
         last_event_id: rpc.get("last_event_id").and_then(|value| text_header(&value)),
         body_limit: rpc.get("body_limit").and_then(|value| value.size().ok()),
         reply_limit: rpc.get("reply_limit").and_then(|value| value.size().ok()),
@@ -30,6 +31,11 @@ fn exceptions_of(rpc: &Value) -> Exceptions {
 /// The form of errors.
 pub(super) fn form(value: &Value) -> Option<Form> {
     value.parsed("the form of errors", value::form).ok()
+}
+
+/// What becomes of a call whose caller goes away.
+pub(super) fn caller_gone(value: &Value) -> Option<CallerGone> {
+    value.parsed("`cancel` or `finish`", value::caller_gone).ok()
 }
 
 /// A header of the caller's that is text.

@@ -76,6 +76,7 @@ const REQUEST_KEYS: &[&str] = &[
     "ignore_query",
     "fill_update_mask",
     "timeout_header",
+    "caller_gone",
     "gzip",
     "gzip_ratio",
 ];
@@ -90,6 +91,7 @@ const RPC_KEYS: &[&str] = &[
     "deadline",
     "idempotent",
     "compression",
+    "caller_gone",
     "last_event_id",
     "body_limit",
     "reply_limit",
@@ -416,6 +418,7 @@ impl<'a> Source<'a> {
             gzip: or_default(value("gzip"), Value::truth, false).then_some(ratio),
             compression,
             timeout_header: value("timeout_header").and_then(|value| exceptions::text_header(&value)),
+            caller_gone: value("caller_gone").and_then(|value| exceptions::caller_gone(&value)).unwrap_or_default(),
             errors: self.value("errors").and_then(|value| exceptions::form(&value)).unwrap_or_default(),
             status_headers,
             exceptions: self.exceptions(),

@@ -10,6 +10,7 @@ use std::time::Duration;
 use http::HeaderName;
 
 use crate::error::Form;
+use crate::proxy::CallerGone;
 use crate::upstream::{CredentialsError, Login, ProxyConfig, ProxyError};
 
 const LONGEST: Duration = Duration::from_secs(60 * 60);
@@ -262,6 +263,15 @@ pub(super) fn is_optional(text: &str) -> Result<bool, String> {
         "required" => Ok(false),
         "optional" => Ok(true),
         _ => Err(format!("expected `required` or `optional`, found `{text}`")),
+    }
+}
+
+/// What becomes of a call whose caller goes away.
+pub(super) fn caller_gone(text: &str) -> Result<CallerGone, String> {
+    match text {
+        "cancel" => Ok(CallerGone::Cancel),
+        "finish" => Ok(CallerGone::Finish),
+        _ => Err(format!("expected `cancel` or `finish`, found `{text}`")),
     }
 }
 

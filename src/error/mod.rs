@@ -354,6 +354,12 @@ impl Refusal {
         self.http
     }
 
+    /// The gRPC code.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
     /// `google.rpc.Status` in JSON, whatever the form of the route: for the end of a stream that has begun.
     #[must_use]
     pub fn to_status_json(&self) -> String {

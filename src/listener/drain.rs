@@ -15,6 +15,31 @@ pub(super) struct Draining(watch::Sender<bool>);
 /// A connection's part in it, from its acceptance to its end.
 pub(super) struct Watcher(watch::Receiver<bool>);
 
+/// How a service has a listener that stops wait for what outlasts its connection. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Drain(watch::Sender<bool>);
+
+/// While it is there, a listener that stops waits, as it does for the calls in flight, and no longer.
+#[derive(Debug)]
+pub struct Hold {
+    _waited_for: watch::Receiver<bool>,
+}
+
+impl Drain {
+    /// Has the listener wait from now on.
+    #[must_use]
+    pub fn hold(&self) -> Hold {
+        Hold { _waited_for: self.0.subscribe() }
+    }
+}
+
+impl Default for Drain {
+    /// Of no listener: nobody waits.
+    fn default() -> Self {
+        Self(watch::Sender::new(false))
+    }
+}
+
 impl Draining {
     pub(super) fn new() -> Self {
         Self(watch::Sender::new(false))
@@ -22,6 +47,10 @@ impl Draining {
 
     pub(super) fn watcher(&self) -> Watcher {
         Watcher(self.0.subscribe())
+    }
+
+    pub(super) fn drain(&self) -> Drain {
+        Drain(self.0.clone())
     }
 
     /// Finishes the calls in flight.

@@ -33,6 +33,7 @@ use tower_service::Service;
 use crate::forwarded::Proxies;
 use crate::tls::{Client, IdentityFiles};
 
+pub use drain::{Drain, Hold};
 use drain::{Draining, Watcher};
 use malformed::Answering;
 pub use malformed::Malformed;

@@ -11,7 +11,7 @@ use rustls::ServerConfig;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
-use super::Malformed;
+use super::{Drain, Malformed};
 
 /// What the connections of one worker are served with.
 pub struct Served<S> {
@@ -28,8 +28,8 @@ pub struct Served<S> {
     pub service: S,
 }
 
-/// Makes what one worker serves with. Every worker calls it for itself.
-pub type Recipe<S> = Arc<dyn Fn() -> Served<S> + Send + Sync>;
+/// Makes what one worker serves with. Every worker calls it for itself, with the drain at its own end.
+pub type Recipe<S> = Arc<dyn Fn(&Drain) -> Served<S> + Send + Sync>;
 
 /// The recipe that all workers follow, and their way to learn of a new one.
 pub struct Handover<S>(watch::Sender<Recipe<S>>);

@@ -76,9 +76,10 @@ async fn serve<S: Answerer>(
     count: Arc<AtomicUsize>,
 ) {
     let draining = Draining::new();
+    let drain = draining.drain();
     // No recipe is kept once it was followed: it holds all that it serves.
     let first = recipes.borrow_and_update().clone();
-    let current = Current::new(first());
+    let current = Current::new(first(&drain));
     drop(first);
     let connection = Connection { plain, current: current.clone() };
     let mut may_change = true;
@@ -88,7 +89,7 @@ async fn serve<S: Answerer>(
             changed = recipes.changed(), if may_change => {
                 may_change = changed.is_ok();
                 let recipe = recipes.borrow_and_update().clone();
-                current.exchange(recipe());
+                current.exchange(recipe(&drain));
                 continue;
             }
         };

@@ -8,6 +8,7 @@
 mod compression;
 mod conditional;
 mod deadline;
+mod lasting;
 mod limits;
 mod outcome;
 mod request;
@@ -37,7 +38,7 @@ use tower_service::Service;
 use crate::answer::{Body, Response};
 use crate::codec::HttpBody;
 use crate::error::{self, Form, Refusal};
-use crate::listener::Malformed;
+use crate::listener::{Drain, Malformed};
 use crate::media::Media;
 use crate::metadata::{Caller, Metadata};
 use crate::probe::Probe;
@@ -46,6 +47,7 @@ use crate::schema::Schema;
 use crate::upstream::{Reply, Terms, Upstream};
 use crate::{stream, telemetry};
 use deadline::Deadline;
+pub use lasting::CallerGone;
 use settings::Settings;
 
 pub use crate::error::StatusHeaders;
@@ -83,6 +85,8 @@ pub struct Config {
     pub compression: bool,
     /// The header in which callers say how long a call may take, besides `grpc-timeout`.
     pub timeout_header: Option<HeaderName>,
+    /// What becomes of a call whose caller goes away.
+    pub caller_gone: CallerGone,
     /// The form of errors; also of those whose route is not known.
     pub errors: Form,
     /// Headers that repeat the gRPC status.
@@ -107,6 +111,8 @@ pub struct Gateway {
     pub config: Arc<Config>,
     /// What holds on each route, in their order.
     settings: Arc<[Settings]>,
+    /// Waits for what its callers do not.
+    drain: Drain,
 }
 
 /// A request's body as a connection gives it.
@@ -224,20 +230,24 @@ impl Gateway {
     pub fn new(schema: Schema, routes: Routes, upstreams: Vec<Upstream>, metadata: Metadata, config: Config) -> Self {
         let settings = settings::of_routes(&routes, &upstreams, &config).into();
         let (schema, routes, metadata) = (Arc::new(schema), Arc::new(routes), Arc::new(metadata));
-        Self { schema, routes, upstreams, metadata, config: Arc::new(config), settings }
+        Self { schema, routes, upstreams, metadata, config: Arc::new(config), settings, drain: Drain::default() }
     }
 
-    /// The same with connections to the backend of its own.
+    /// The same with connections to the backend of its own, and waited for by `drain`.
     #[must_use]
-    pub fn for_worker(&self) -> Self {
-        let Self { schema, routes, upstreams, metadata, config, settings } = self;
+    pub fn for_worker(&self, drain: &Drain) -> Self {
+        let Self { schema, routes, upstreams, metadata, config, settings, .. } = self;
         let (schema, routes, settings) = (schema.clone(), routes.clone(), settings.clone());
         let upstreams = upstreams.iter().map(Upstream::for_worker).collect();
         let (metadata, config) = (metadata.clone(), config.clone());
-        Self { schema, routes, upstreams, metadata, config, settings }
+        Self { schema, routes, upstreams, metadata, config, settings, drain: drain.clone() }
     }
 
-    async fn answer<B: RequestBody>(&self, request: Request<B>, started: Instant) -> Result<Response, Refusal> {
+    async fn answer<B: RequestBody>(
+        self: &Arc<Self>,
+        request: Request<B>,
+        started: Instant,
+    ) -> Result<Response, Refusal> {
         let (head, body) = request.into_parts();
         limits::check_headers(&head.headers, self.config.header_limit)?;
         let raw_query = head.uri.query().unwrap_or_default();
@@ -273,7 +283,7 @@ impl Gateway {
     }
 
     async fn call<B: RequestBody>(
-        &self,
+        self: &Arc<Self>,
         found: Found<'_>,
         query: &Query,
         head: &Parts,
@@ -304,11 +314,14 @@ impl Gateway {
         error::Asked { schema: &self.schema, route, query, json, timer: &deadline.timer }
     }
 
-    async fn unary<B: RequestBody>(&self, call: Call<'_>, body: B) -> Result<Response, Refusal> {
+    async fn unary<B: RequestBody>(self: &Arc<Self>, call: Call<'_>, body: B) -> Result<Response, Refusal> {
         let Call { head, query, route, started, terms, .. } = call;
         let (message, json) = self.message(call, body).await?;
         let metadata = self.metadata(head)?;
-        let called = self.upstream(route).call(&route.rpc_path, metadata, &message, terms).await;
+        let called = match self.settings[route.index].caller_gone {
+            CallerGone::Cancel => self.upstream(route).call(&route.rpc_path, metadata, &message, terms).await,
+            CallerGone::Finish => self.lasting(call, metadata, message).await,
+        };
         telemetry::called(&head.method, route, called.as_ref().err(), started.elapsed());
         let reply = called.map_err(|error| Refusal::call(error, self.named(call, json.as_deref())))?;
         self.reply(route, query, &reply)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-use super::Config;
+use super::{CallerGone, Config};
 use crate::error::{Form, Timer, Whose};
 use crate::problem::Problem;
 use crate::route::{Route, Routes};
@@ -24,6 +24,8 @@ pub struct Exceptions {
     pub reply_limit: Option<usize>,
     /// See [`Config::compression`].
     pub compression: Option<bool>,
+    /// See [`Config::caller_gone`].
+    pub caller_gone: Option<CallerGone>,
     /// Metadata that tells the backend which event a caller has seen last, so that the stream goes on behind it.
     pub last_event_id: Option<HeaderName>,
 }
@@ -41,6 +43,8 @@ pub(super) struct Settings {
     pub(super) reply_limit: usize,
     /// Whether replies are compressed.
     pub(super) compression: bool,
+    /// What becomes of a call of one message each way whose caller goes away.
+    pub(super) caller_gone: CallerGone,
     /// See [`Exceptions::last_event_id`].
     pub(super) last_event_id: Option<HeaderName>,
 }
@@ -64,6 +68,7 @@ fn of_route(route: &Route, upstreams: &[Upstream], config: &Config) -> Settings 
         body_limit: said.body_limit.unwrap_or(config.body_limit),
         reply_limit: said.reply_limit.unwrap_or(upstream.reply_limit),
         compression: said.compression.unwrap_or(config.compression),
+        caller_gone: said.caller_gone.unwrap_or(config.caller_gone),
         last_event_id: said.last_event_id,
     }
 }
@@ -71,13 +76,20 @@ fn of_route(route: &Route, upstreams: &[Upstream], config: &Config) -> Settings 
 /// What single rpcs are told to do and cannot.
 #[must_use]
 pub fn misplaced(routes: &Routes, exceptions: &ByRpc) -> Vec<Problem> {
-    let has_events = |rpc: &str| {
-        let mut routes = routes.all().iter().filter(|route| route.rpc == rpc);
-        routes.all(|route| route.server_streams && !route.is_raw_reply)
-    };
-    let wrong = exceptions.iter().filter(|(rpc, said)| said.last_event_id.is_some() && !has_events(rpc));
-    let message = "`last_event_id` is for replies that are a stream of events, and it has none";
-    let mut problems: Vec<Problem> = wrong.map(|(rpc, _)| Problem::at(rpc, message)).collect();
+    let is_any = |rpc: &str, is: fn(&Route) -> bool| routes.all().iter().any(|route| route.rpc == rpc && is(route));
+    let has_no_events = |route: &Route| !route.server_streams || route.is_raw_reply;
+    let streams = |route: &Route| route.client_streams || route.server_streams;
+    let mut problems = Vec::new();
+    for (rpc, said) in exceptions {
+        if said.last_event_id.is_some() && is_any(rpc, has_no_events) {
+            let message = "`last_event_id` is for replies that are a stream of events, and it has none";
+            problems.push(Problem::at(rpc, message));
+        }
+        if said.caller_gone == Some(CallerGone::Finish) && is_any(rpc, streams) {
+            let message = "`caller_gone: finish` is for calls of one message each way, and it streams: such a call ends with its caller";
+            problems.push(Problem::at(rpc, message));
+        }
+    }
     problems.sort_by_key(ToString::to_string);
     problems
 }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -44,6 +44,8 @@ pub enum Does {
     Answers,
     /// The same, after some time.
     Slow(Duration),
+    /// This, after some time.
+    Later(Duration, Box<Self>),
     /// Never answers.
     Hangs,
     /// Answers like this.
@@ -75,7 +77,10 @@ pub enum Does {
 
 impl Does {
     fn acts(&self) -> bool {
-        !matches!(self, Self::Refuses | Self::GoesAwayBefore)
+        match self {
+            Self::Later(_, does) => does.acts(),
+            does => !matches!(does, Self::Refuses | Self::GoesAwayBefore),
+        }
     }
 }
 
@@ -144,6 +149,8 @@ struct State {
     connections: AtomicUsize,
     /// How often the gateway asked whether it is there.
     pings: AtomicUsize,
+    /// When the gateway gave calls up, by RST_STREAM.
+    resets: Mutex<Vec<Instant>>,
     /// Its SETTINGS_MAX_CONCURRENT_STREAMS, if it has one.
     streams: Option<u32>,
 }
@@ -157,8 +164,8 @@ impl RawBank {
     /// The same with SETTINGS_MAX_CONCURRENT_STREAMS.
     pub fn with_streams(streams: Option<u32>, choose: impl Fn(&str, usize) -> Does + Send + Sync + 'static) -> Self {
         let (choose, counts) = (Box::new(choose), Mutex::default());
-        let state =
-            Arc::new(State { choose, counts, connections: AtomicUsize::new(0), pings: AtomicUsize::new(0), streams });
+        let (connections, pings, resets) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::default());
+        let state = Arc::new(State { choose, counts, connections, pings, resets, streams });
         let mut bank = Self { address: ([127, 0, 0, 1], 0).into(), state, runtime: None };
         bank.restart();
         bank
@@ -205,6 +212,11 @@ impl RawBank {
 
     pub fn pings(&self) -> usize {
         self.state.pings.load(Ordering::SeqCst)
+    }
+
+    /// When the gateway gave calls up.
+    pub fn resets(&self) -> Vec<Instant> {
+        self.state.resets.lock().unwrap().clone()
     }
 }
 
@@ -266,6 +278,12 @@ enum Event {
         id: u32,
         payload: Vec<u8>,
     },
+    /// It is time to do this with a call.
+    Act {
+        id: u32,
+        transfer: String,
+        does: Box<Does>,
+    },
     /// It is time to go, if nothing is left to answer.
     End,
 }
@@ -311,8 +329,10 @@ impl Connection {
                     self.state.pings.fetch_add(1, Ordering::SeqCst);
                     self.send(&[frame(PING, 1, 0, &payload)]);
                 }
+                Event::Frame { kind: RST_STREAM, .. } => self.state.resets.lock().unwrap().push(Instant::now()),
                 Event::Frame { kind: DATA, flags, id, payload } => self.data(id, flags, &payload),
                 Event::Frame { .. } => {}
+                Event::Act { id, transfer, does } => self.act(id, &transfer, *does),
                 Event::End if self.slow.load(Ordering::SeqCst) > 0 => self.end_later(),
                 Event::End => {
                     self.name_last();
@@ -370,6 +390,13 @@ impl Connection {
             Does::Answers => self.send(&[answer(id, &reply)]),
             Does::Replies(reply) => self.send(&[answer(id, &reply)]),
             Does::Slow(time) => self.answer_later(time, answer(id, &reply)),
+            Does::Later(time, does) => {
+                let (told, transfer) = (self.told.clone(), transfer.to_owned());
+                tokio::spawn(async move {
+                    tokio::time::sleep(time).await;
+                    let _ = told.send(Event::Act { id, transfer, does });
+                });
+            }
             Does::Hangs => {}
             Does::Half => self.send(&[half, reset(INTERNAL_ERROR)]),
             Does::HalfAndCuts => {

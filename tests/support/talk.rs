@@ -125,6 +125,11 @@ impl Replies {
         let _ = self.0.send(Ok(Frame::trailers(trailers))).await;
     }
 
+    /// Waits until the call is given up.
+    pub async fn given_up(&self) {
+        self.0.closed().await;
+    }
+
     pub async fn cut(self) {
         let _ = self.0.send(Err(io::Error::other("cut"))).await;
     }
