@@ -3,17 +3,15 @@
 
 mod support;
 
-use std::collections::BTreeMap;
-use std::io::Read as _;
-use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use towbar::config::Overrides;
 
 use support::http::{self, Answer};
-use support::raw::{CANCEL, Does, INTERNAL_ERROR, NO_ERROR, RawBank, Reply, frame_of};
+use support::pay::{four_gibibytes, gateway, gateway_within, in_parallel, long_message, paid, pay, pay_on};
+use support::raw::{CANCEL, Does, INTERNAL_ERROR, RawBank, Reply};
 use support::talk::{self, note};
 use support::{Gateway, assert_refused, assert_reply};
 
@@ -23,33 +21,6 @@ const UNREADABLE: &str =
     r#"{"code":13,"message":"the backend's answer cannot be read; the outcome of the call is unknown"}"#;
 const LATE: &str = r#"{"code":4,"message":"the backend did not answer within the gateway's deadline of 400ms; the outcome of the call is unknown"}"#;
 const LARGE: &str = r#"{"code":8,"message":"the backend's reply is larger than the limit of 4194304 bytes"}"#;
-
-fn gateway(bank: &RawBank, more: &str) -> Gateway {
-    gateway_within("400ms", bank, more)
-}
-
-fn gateway_within(deadline: &str, bank: &RawBank, more: &str) -> Gateway {
-    let upstream = format!("upstream:\n  address: http://{}\n  deadline: {deadline}\n", bank.address);
-    Gateway::start(&format!("schema: proto\nstatus_headers: {{}}\n{upstream}{more}"), None)
-}
-
-fn pay(gateway: &Gateway, id: &str) -> Answer {
-    http::send_json(gateway.address, "POST", "/transfers", &format!(r#"{{"transferId":"{id}"}}"#))
-}
-
-fn paid(id: &str) -> String {
-    format!(r#"{{"transactionId":"{id}"}}"#)
-}
-
-/// A `grpc-message` of more than a megabyte.
-fn long_message() -> Does {
-    Reply::status("9", &"x".repeat(1_100_000))
-}
-
-/// What the head of a large reply says, without the reply.
-fn four_gibibytes() -> Does {
-    Reply::encoded("", vec![0, 0xff, 0xff, 0xff, 0xff, 0x0a])
-}
 
 #[test]
 fn whatever_the_bank_does_the_caller_gets_one_answer_and_the_next_call_is_served() {
@@ -64,6 +35,9 @@ fn whatever_the_bank_does_the_caller_gets_one_answer_and_the_next_call_is_served
         ("RST_STREAM, CANCEL", Does::Resets(CANCEL), 502, LOST),
         ("the end of the connection", Does::Cuts, 502, LOST),
         ("a TCP reset", Does::Kills, 502, LOST),
+        ("the end without close_notify", Does::CutsBare, 502, LOST),
+        ("half a TLS record, then the end", Does::CutsWithin, 502, LOST),
+        ("a fatal TLS alert", Does::Alerts, 502, LOST),
         ("bytes that are no HTTP/2", Does::Babbles, 502, LOST),
         ("GOAWAY, the call is its last, and the end", Does::GoesAwayAfter, 502, LOST),
         ("GOAWAY, the call is its last, and an answer", Does::GoesAwayAndAnswers, 200, ""),
@@ -74,9 +48,14 @@ fn whatever_the_bank_does_the_caller_gets_one_answer_and_the_next_call_is_served
         ("a message of a megabyte in the status", long_message(), 400, &cut_message),
         ("a message of 4 GiB is announced", four_gibibytes(), 502, LARGE),
     ];
-    for (case, does, status, body) in cases {
-        let bank = RawBank::start(move |id, _| if id == "t" { does.clone() } else { Does::Answers });
+    let start = |does: Does| move |id: &str, _| if id == "t" { does.clone() } else { Does::Answers };
+    let twice = cases.into_iter().flat_map(|case| [(false, case.clone()), (true, case)]);
+    for (over_tls, (case, does, status, body)) in twice {
+        let case = &format!("{case}, over TLS: {over_tls}");
+        let bank = if over_tls { RawBank::over_tls(start(does)) } else { RawBank::start(start(does)) };
         let gateway = gateway(&bank, "");
+        // A connection that has answered before.
+        assert_reply(&pay(&gateway, "first"), &paid("first"), case);
         let answer = pay(&gateway, "t");
         match status {
             200 => assert_reply(&answer, &paid("t"), case),
@@ -154,40 +133,6 @@ fn a_bank_that_drains_costs_no_call_an_error() {
     assert_eq!(failed, Vec::<String>::new());
     assert_eq!(bank.total().acted, 800);
     assert!(bank.connections() > 16, "{}", bank.connections());
-}
-
-/// Calls `act` for each of `threads * calls` transfers, over as many connections as there are threads.
-fn in_parallel(
-    to: SocketAddr,
-    threads: usize,
-    calls: usize,
-    act: impl Fn(&mut std::net::TcpStream, &str) -> Option<String> + Sync,
-) -> Vec<String> {
-    let act = &act;
-    std::thread::scope(|scope| {
-        let each: Vec<_> = (0..threads)
-            .map(|thread| {
-                scope.spawn(move || {
-                    let mut stream = http::connect(to);
-                    let told: Vec<String> =
-                        (0..calls).filter_map(|call| act(&mut stream, &format!("t-{thread}-{call}"))).collect();
-                    // One answer to each request, and nothing behind the last.
-                    stream.shutdown(Shutdown::Write).unwrap();
-                    let mut rest = Vec::new();
-                    stream.read_to_end(&mut rest).unwrap();
-                    assert_eq!(rest, Vec::<u8>::new());
-                    told
-                })
-            })
-            .collect();
-        each.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
-    })
-}
-
-fn pay_on(stream: &mut std::net::TcpStream, id: &str) -> Answer {
-    let body = format!(r#"{{"transferId":"{id}"}}"#);
-    http::write(stream, "POST", "/transfers", &[("Content-Type", "application/json")], Some(body.as_bytes()));
-    http::read(stream)
 }
 
 #[test]
@@ -475,133 +420,5 @@ fn streams_have_a_limit_of_their_own_and_keep_their_places_until_they_end() {
             }
             assert!(gone.elapsed() < Duration::from_secs(20), "round {round}");
         };
-    }
-}
-
-/// What the bank does with a call, by a number: most calls are faults. Those that end the connection, and with it what else
-/// is on it, are rarer.
-fn fault(number: usize) -> Does {
-    match number % 400 {
-        0 => Does::HalfAndCuts,
-        1 => Does::GoesAwayAfter,
-        2 => Does::Cuts,
-        3 => Does::Kills,
-        4 => Does::Babbles,
-        5 | 6 => Does::GoesAwayBefore,
-        7 | 8 => Does::GoesAwayAndAnswers,
-        9 | 10 => Does::Drains,
-        11..15 => Does::Hangs,
-        15..17 => long_message(),
-        17..60 => Does::Half,
-        60..90 => Does::Resets(INTERNAL_ERROR),
-        90..110 => Does::Resets(CANCEL),
-        110..130 => Does::Resets(NO_ERROR),
-        130..160 => Does::Refuses,
-        160..180 => Reply::without_status(),
-        180..200 => Reply::head_only(),
-        200..220 => Reply::status("99", "odd"),
-        220..240 => four_gibibytes(),
-        240..260 => Reply::encoded("gzip", frame_of(1, b"no gzip")),
-        260..280 => Reply::encoded("snappy", frame_of(1, b"no snappy")),
-        280..300 => Reply::encoded("identity", frame_of(1, b"\x0a\x01a")),
-        300..320 => Reply::status("14", "later"),
-        320..340 => Reply::status("8", "too many"),
-        _ => Does::Slow(Duration::from_millis(3)),
-    }
-}
-
-/// A number that looks random, and is the same for the same seed and text.
-fn number(seed: u64, text: &str) -> usize {
-    let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    let hash = text.bytes().fold(seed ^ 0xcbf2_9ce4_8422_2325, mix);
-    (hash ^ hash >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9) as usize >> 7
-}
-
-/// Why an answer is none that a call may get, if so.
-fn wrong(answer: &Answer, id: &str, acted: usize) -> Option<String> {
-    let told = |what: &str| Some(format!("{id}: {what}, acted {acted} times: {answer:?}"));
-    let length = answer.header("content-length") == Some(answer.body.len().to_string().as_str());
-    if !length || answer.header("content-type") != Some("application/json") || !answer.json().is_object() {
-        return told("no whole JSON");
-    }
-    if acted > 1 {
-        return told("made twice");
-    }
-    if answer.status == 200 {
-        return if acted == 1 && answer.body == paid(id) { None } else { told("no such success") };
-    }
-    let (code, message) = answer.refusal();
-    let unsent = message.contains("not sent") || message.contains("nothing was done");
-    let unknown = message.contains("unknown");
-    let expected = match (answer.status, code) {
-        (502, 2 | 13) => unknown,
-        (502, 8) => message.contains("larger than the limit"),
-        (503, 14) => unsent || message == "later",
-        (504, 4) => unsent || unknown,
-        (500, 2) => message == "odd",
-        (429, 8) => message == "too many",
-        (400, 9) => message.starts_with("xxx"),
-        _ => false,
-    };
-    if !expected {
-        return told("no such refusal");
-    }
-    if unsent && acted > 0 {
-        return told("it was sent");
-    }
-    if answer.status != 503 && answer.header("retry-after").is_some() {
-        return told("nobody knows whether to try again");
-    }
-    None
-}
-
-#[test]
-fn ten_thousand_faults_make_no_payment_twice_and_leave_no_call_without_its_answer() {
-    const CALLERS: usize = 24;
-    const CALLS: usize = 600;
-    let seed = std::env::var("TOWBAR_SEED").ok().and_then(|seed| seed.parse().ok());
-    let clock = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos() as u64;
-    let seed: u64 = seed.unwrap_or_else(clock);
-    eprintln!("TOWBAR_SEED={seed}");
-    let faults = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&faults);
-    let mut bank = RawBank::start(move |id, seen| {
-        // What was refused comes again, and meets something else.
-        let does = fault(number(seed, &format!("{id}/{seen}")));
-        counted.fetch_add(usize::from(!matches!(does, Does::Slow(_))), Ordering::SeqCst);
-        does
-    });
-    let gateway = gateway(&bank, "");
-    let (answers, over) = (std::sync::Mutex::new(Vec::new()), AtomicBool::new(false));
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            in_parallel(gateway.address, CALLERS, CALLS, |stream, id| {
-                let answer = pay_on(stream, id);
-                answers.lock().unwrap().push((id.to_owned(), answer));
-                None
-            });
-            over.store(true, Ordering::SeqCst);
-        });
-        // The whole bank dies now and then, too.
-        while !over.load(Ordering::SeqCst) {
-            std::thread::sleep(Duration::from_millis(1000));
-            bank.restart();
-        }
-    });
-    let (answers, faults) = (answers.into_inner().unwrap(), faults.load(Ordering::SeqCst));
-    assert_eq!(answers.len(), CALLERS * CALLS);
-    let wrong: Vec<String> =
-        answers.iter().filter_map(|(id, answer)| wrong(answer, id, bank.count(id).acted)).take(10).collect();
-    assert!(wrong.is_empty(), "TOWBAR_SEED={seed}\n{}", wrong.join("\n"));
-    let mut by_status = BTreeMap::<u16, usize>::new();
-    answers.iter().for_each(|(_, answer)| *by_status.entry(answer.status).or_default() += 1);
-    eprintln!("{faults} faults: {by_status:?}, {:?}, {} connections", bank.total(), bank.connections());
-    assert!(faults >= 10_000, "TOWBAR_SEED={seed}: {faults}, {by_status:?}");
-    // Calls work again.
-    let back = Instant::now();
-    let mut call = 0;
-    while pay(&gateway, &format!("after-{call}")).status != 200 {
-        call += 1;
-        assert!(back.elapsed() < Duration::from_secs(10), "TOWBAR_SEED={seed}");
     }
 }

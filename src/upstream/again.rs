@@ -162,19 +162,11 @@ impl Lease {
 
     /// The connection ended before the call was sent.
     pub(super) fn unsent(&self, error: &h2::Error) -> CallError {
-        let cause = || format!("the connection ended before the call was sent: {error}");
-        CallError::Unreachable { cause: self.refusal_told().unwrap_or_else(cause) }
+        CallError::Unreachable { cause: format!("the connection ended before the call was sent: {error}") }
     }
 
     /// The connection or the stream broke when the call may have been sent.
     pub(super) fn broken(&self, error: &h2::Error) -> CallError {
-        match self.refusal_told() {
-            Some(cause) => CallError::Unreachable { cause },
-            None => CallError::Lost { cause: error.to_string() },
-        }
-    }
-
-    fn refusal_told(&self) -> Option<String> {
-        self.refusal().told()
+        CallError::Lost { cause: error.to_string() }
     }
 }

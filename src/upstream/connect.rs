@@ -66,8 +66,8 @@ impl Target {
 /// What the backend said when it refused our certificate on a connection.
 ///
 /// In TLS 1.3 the server judges the client's certificate after the client's handshake is over (RFC 8446, section
-/// 4.4.2.4), so a refusal arrives as an alert in place of the first byte of an answer. Until then the server has
-/// processed nothing that we sent.
+/// 4.4.2.4), so a refusal arrives as an alert in place of its first byte. An alert behind that is the end of a connection
+/// like any other: the server may have acted on what it was sent.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Refusal(Arc<Mutex<Option<String>>>);
 
@@ -78,8 +78,8 @@ impl Refusal {
         Some(format!("it refused the gateway's certificate: alert {alert}"))
     }
 
-    fn set(&self, alert: Option<String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = alert;
+    fn set(&self, alert: String) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(alert);
     }
 }
 
@@ -99,7 +99,7 @@ pub(super) async fn connect(place: &Place, refusal: &Refusal, until: Instant) ->
     if tls.get_ref().1.alpn_protocol() != Some(b"h2") {
         return Err(ConnectError::Alpn { address: address() });
     }
-    Ok(Stream::Tls(Box::new(Tls { stream: tls, refusal: refusal.clone(), failed: None })))
+    Ok(Stream::Tls(Box::new(Tls { stream: tls, refusal: refusal.clone(), was_heard: false, failed: None })))
 }
 
 async fn open(place: &Place) -> Result<TcpStream, ConnectError> {
@@ -124,6 +124,8 @@ pub(super) enum Stream {
 pub(super) struct Tls {
     stream: TlsStream<TcpStream>,
     refusal: Refusal,
+    /// The backend has said something.
+    was_heard: bool,
     /// The backend has closed the connection, and what it said before is not read to its end yet.
     failed: Option<io::Error>,
 }
@@ -132,9 +134,11 @@ impl Tls {
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
         match &read {
-            Poll::Ready(Ok(())) => self.refusal.set(None),
-            Poll::Ready(Err(error)) => self.refusal.set(alert(error)),
-            Poll::Pending => {}
+            Poll::Ready(Ok(())) => self.was_heard = true,
+            Poll::Ready(Err(error)) if !self.was_heard => {
+                alert(error).into_iter().for_each(|alert| self.refusal.set(alert))
+            }
+            Poll::Ready(Err(_)) | Poll::Pending => {}
         }
         read
     }

@@ -14,7 +14,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
 use super::balance::{Attempt, Chosen, Endpoint, Endpoints};
-use super::connect::{ConnectError, Refusal, Target};
+use super::connect::{ConnectError, Target};
 use super::connection::{Connections, Live, Load, jittered, open, random};
 use super::resolve::{Directory, Place};
 
@@ -343,11 +343,6 @@ impl Lease {
         let mut uri = std::mem::take(request.uri_mut()).into_parts();
         uri.authority = Some(authority.clone());
         *request.uri_mut() = http::Uri::from_parts(uri).expect("only the authority of a URI that has one is another");
-    }
-
-    /// What the backend said when it refused our certificate on this connection.
-    pub(super) fn refusal(&self) -> &Refusal {
-        &self.load.refusal
     }
 
     /// Takes the connection out of use; the calls on it go on.

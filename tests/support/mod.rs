@@ -1,9 +1,12 @@
 //! What the integration tests stand on: a real gateway in front of a real backend, and a client of HTTP/1.1.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test file has it as a module and uses a part")]
 
+pub mod dice;
 pub mod http;
+pub mod pay;
 pub mod raw;
 pub mod talk;
+pub mod wire;
 
 use std::io;
 use std::net::SocketAddr;

@@ -8,19 +8,24 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use rustls::ClientConfig;
+use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio_rustls::TlsAcceptor;
+use towbar::bank::certificates::Authority;
+
+use super::wire::{End, Wire};
+use super::{client_tls, server_tls};
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const PING: u8 = 6;
-const GOAWAY: u8 = 7;
-const WINDOW_UPDATE: u8 = 8;
+pub const SETTINGS: u8 = 4;
+pub const PING: u8 = 6;
+pub const GOAWAY: u8 = 7;
+pub const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
 
 const END_STREAM: u8 = 1;
@@ -46,6 +51,10 @@ pub enum Does {
     Slow(Duration),
     /// This, after some time.
     Later(Duration, Box<Self>),
+    /// The same so many times, with such a pause before each.
+    Trickles(usize, Duration),
+    /// Sends these frames and goes on.
+    Sends(Vec<u8>, Box<Self>),
     /// Never answers.
     Hangs,
     /// Answers like this.
@@ -69,7 +78,13 @@ pub enum Does {
     Drains,
     /// The end of the connection.
     Cuts,
-    /// The same, by a TCP reset.
+    /// The same, over TLS without close_notify.
+    CutsBare,
+    /// The answer, cut within its TLS record (without TLS: within a frame), and the end of the connection.
+    CutsWithin,
+    /// A fatal TLS alert (without TLS: nothing), and the end of the connection.
+    Alerts,
+    /// The end of the connection, by a TCP reset.
     Kills,
     /// Bytes that are no HTTP/2.
     Babbles,
@@ -79,6 +94,7 @@ impl Does {
     fn acts(&self) -> bool {
         match self {
             Self::Later(_, does) => does.acts(),
+            Self::Sends(_, does) => does.acts(),
             does => !matches!(does, Self::Refuses | Self::GoesAwayBefore),
         }
     }
@@ -139,6 +155,8 @@ type Choose = dyn Fn(&str, usize) -> Does + Send + Sync;
 /// A bank whose calls each have a transfer's id as their first field.
 pub struct RawBank {
     pub address: SocketAddr,
+    /// What a gateway needs to call it, if it is called over TLS.
+    pub client: Option<Arc<ClientConfig>>,
     state: Arc<State>,
     runtime: Option<Runtime>,
 }
@@ -153,22 +171,49 @@ struct State {
     resets: Mutex<Vec<Instant>>,
     /// Its SETTINGS_MAX_CONCURRENT_STREAMS, if it has one.
     streams: Option<u32>,
+    tls: Option<TlsAcceptor>,
 }
 
 impl RawBank {
     /// What it does with a call, `choose` says: of the transfer's id, and how often the bank has seen it before.
     pub fn start(choose: impl Fn(&str, usize) -> Does + Send + Sync + 'static) -> Self {
-        Self::with_streams(None, choose)
+        Self::with(None, None, choose)
+    }
+
+    /// The same over mutual TLS.
+    pub fn over_tls(choose: impl Fn(&str, usize) -> Does + Send + Sync + 'static) -> Self {
+        let authority = Authority::new("the bank's").unwrap();
+        let client = Some(client_tls(Some(&authority), &authority));
+        let mut bank = Self::with(None, Some(server_tls(&authority, &authority).into()), choose);
+        bank.client = client;
+        bank
     }
 
     /// The same with SETTINGS_MAX_CONCURRENT_STREAMS.
     pub fn with_streams(streams: Option<u32>, choose: impl Fn(&str, usize) -> Does + Send + Sync + 'static) -> Self {
+        Self::with(streams, None, choose)
+    }
+
+    fn with(
+        streams: Option<u32>,
+        tls: Option<TlsAcceptor>,
+        choose: impl Fn(&str, usize) -> Does + Send + Sync + 'static,
+    ) -> Self {
         let (choose, counts) = (Box::new(choose), Mutex::default());
         let (connections, pings, resets) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::default());
-        let state = Arc::new(State { choose, counts, connections, pings, resets, streams });
-        let mut bank = Self { address: ([127, 0, 0, 1], 0).into(), state, runtime: None };
+        let state = Arc::new(State { choose, counts, connections, pings, resets, streams, tls });
+        let mut bank = Self { address: ([127, 0, 0, 1], 0).into(), client: None, state, runtime: None };
         bank.restart();
         bank
+    }
+
+    pub fn url(&self) -> String {
+        self.url_at(self.address)
+    }
+
+    /// The same for who calls it somewhere else.
+    pub fn url_at(&self, address: SocketAddr) -> String {
+        format!("{}://{address}", if self.client.is_some() { "https" } else { "http" })
     }
 
     /// Ends every connection, and takes no new ones.
@@ -228,15 +273,19 @@ impl Drop for RawBank {
 
 enum Op {
     Write(Vec<u8>),
-    /// All that was written before, then FIN.
-    Cut,
-    /// RST.
-    Kill,
+    /// All that was written before, then the end.
+    End(End),
 }
 
 async fn serve(stream: TcpStream, state: Arc<State>) {
     stream.set_nodelay(true).unwrap();
-    let (read, write) = stream.into_split();
+    let wire = match &state.tls {
+        None => Wire::plain(stream),
+        Some(tls) => match tls.accept(stream).await {
+            Ok(stream) => Wire::tls(stream),
+            Err(_) => return,
+        },
+    };
     let ((out, ops), (told, events)) = (unbounded_channel(), unbounded_channel());
     let mut connection = Connection {
         state,
@@ -249,23 +298,23 @@ async fn serve(stream: TcpStream, state: Arc<State>) {
     };
     // An error is the gateway's end of the connection.
     tokio::select! {
-        _ = read_all(read, told) => {}
+        _ = read_all(wire.clone(), told) => {}
         () = connection.follow(events) => {}
-        _ = write_all(write, ops) => {}
+        _ = write_all(wire, ops) => {}
     }
 }
 
-async fn write_all(mut write: OwnedWriteHalf, mut ops: UnboundedReceiver<Op>) -> std::io::Result<()> {
+async fn write_all(mut wire: Wire, mut ops: UnboundedReceiver<Op>) -> std::io::Result<()> {
     while let Some(op) = ops.recv().await {
         match op {
-            Op::Write(bytes) => write.write_all(&bytes).await?,
-            Op::Cut => {
-                write.shutdown().await?;
+            Op::Write(bytes) => wire.send(&bytes).await?,
+            Op::End(End::Reset) => return wire.end(End::Reset).await,
+            Op::End(end) => {
+                wire.end(end).await?;
                 // With bytes unread, to close would be to reset, and what was sent last might be lost with it.
                 tokio::time::sleep(GOING * 4).await;
                 return Ok(());
             }
-            Op::Kill => return write.as_ref().set_zero_linger(),
         }
     }
     Ok(())
@@ -288,7 +337,7 @@ enum Event {
     End,
 }
 
-async fn read_all(mut stream: OwnedReadHalf, told: UnboundedSender<Event>) -> std::io::Result<()> {
+async fn read_all(mut stream: Wire, told: UnboundedSender<Event>) -> std::io::Result<()> {
     let mut preface = [0; 24];
     stream.read_exact(&mut preface).await?;
     assert_eq!(&preface[..], b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
@@ -336,7 +385,7 @@ impl Connection {
                 Event::End if self.slow.load(Ordering::SeqCst) > 0 => self.end_later(),
                 Event::End => {
                     self.name_last();
-                    let _ = self.out.send(Op::Cut);
+                    let _ = self.out.send(Op::End(End::Well));
                 }
             }
         }
@@ -389,7 +438,7 @@ impl Connection {
         match does {
             Does::Answers => self.send(&[answer(id, &reply)]),
             Does::Replies(reply) => self.send(&[answer(id, &reply)]),
-            Does::Slow(time) => self.answer_later(time, answer(id, &reply)),
+            Does::Slow(time) => self.send_later(time, vec![answer(id, &reply)]),
             Does::Later(time, does) => {
                 let (told, transfer) = (self.told.clone(), transfer.to_owned());
                 tokio::spawn(async move {
@@ -397,18 +446,28 @@ impl Connection {
                     let _ = told.send(Event::Act { id, transfer, does });
                 });
             }
+            Does::Trickles(times, pause) => {
+                let message = frame(DATA, 0, id, &reply.data);
+                let ok = block(id, END_STREAM, &fields(&[("grpc-status", "0".to_owned())]));
+                self.send(&[headers(id, 0, &[])]);
+                self.send_later(pause, [vec![message; times], vec![ok]].concat());
+            }
+            Does::Sends(frames, does) => {
+                self.send(&[frames]);
+                self.act(id, transfer, *does);
+            }
             Does::Hangs => {}
             Does::Half => self.send(&[half, reset(INTERNAL_ERROR)]),
             Does::HalfAndCuts => {
                 self.send(&[half]);
-                self.end(Op::Cut);
+                self.end(End::Well);
             }
             Does::Resets(code) => self.send(&[reset(code)]),
             Does::Refuses => self.send(&[reset(REFUSED_STREAM)]),
             Does::GoesAwayBefore => self.go_away(),
             Does::GoesAwayAfter => {
                 self.name_last();
-                self.end(Op::Cut);
+                self.end(End::Well);
             }
             Does::GoesAwayAndAnswers => {
                 self.go_away();
@@ -419,8 +478,11 @@ impl Connection {
                 self.send(&[answer(id, &reply)]);
                 self.end_later();
             }
-            Does::Cuts => self.end(Op::Cut),
-            Does::Kills => self.end(Op::Kill),
+            Does::Cuts => self.end(End::Well),
+            Does::CutsBare => self.end(End::Bare),
+            Does::CutsWithin => self.end(End::Half(answer(id, &reply))),
+            Does::Alerts => self.end(End::Alert),
+            Does::Kills => self.end(End::Reset),
             Does::Babbles => {
                 self.send(&[b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n".to_vec()]);
             }
@@ -440,18 +502,21 @@ impl Connection {
     }
 
     /// The end, at once; what comes besides is not acted on.
-    fn end(&mut self, op: Op) {
+    fn end(&mut self, end: End) {
         self.last = Some(0);
         self.begun.clear();
-        let _ = self.out.send(op);
+        let _ = self.out.send(Op::End(end));
     }
 
-    fn answer_later(&self, time: Duration, answer: Vec<u8>) {
+    /// Sends these parts, with such a pause before each.
+    fn send_later(&self, time: Duration, parts: Vec<Vec<u8>>) {
         let (out, slow) = (self.out.clone(), Arc::clone(&self.slow));
         slow.fetch_add(1, Ordering::SeqCst);
         tokio::spawn(async move {
-            tokio::time::sleep(time).await;
-            let _ = out.send(Op::Write(answer));
+            for part in parts {
+                tokio::time::sleep(time).await;
+                let _ = out.send(Op::Write(part));
+            }
             slow.fetch_sub(1, Ordering::SeqCst);
         });
     }
@@ -524,7 +589,8 @@ fn integer(value: usize) -> Vec<u8> {
     bytes
 }
 
-fn frame(kind: u8, flags: u8, id: u32, payload: &[u8]) -> Vec<u8> {
+/// A frame of HTTP/2 (RFC 9113, section 4.1).
+pub fn frame(kind: u8, flags: u8, id: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     let mut frame = vec![length[1], length[2], length[3], kind, flags];
     frame.extend_from_slice(&id.to_be_bytes());
