@@ -28,6 +28,11 @@ impl Dice {
         Self(number(seed, name) as u64)
     }
 
+    /// Others for each number.
+    pub fn for_each(&self, number: u64) -> Self {
+        Self(self.0 ^ number.wrapping_mul(0xd134_2543_de82_ef95))
+    }
+
     /// A number below this one; zero below zero.
     pub fn below(&mut self, end: u64) -> u64 {
         // SplitMix64.

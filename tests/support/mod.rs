@@ -3,6 +3,7 @@
 
 pub mod dice;
 pub mod http;
+pub mod link;
 pub mod pay;
 pub mod raw;
 pub mod talk;
