@@ -8,7 +8,7 @@ mod fault;
 mod form;
 mod timer;
 
-use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, StatusCode};
 use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 use prost::Message as _;
@@ -190,6 +190,16 @@ impl Refusal {
     pub fn headers_too_large(most: usize, limit: usize) -> Self {
         let message = format!("expected at most {most} headers, of at most {limit} bytes in all, found more");
         Self::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, Code::ResourceExhausted, message)
+    }
+
+    /// 416 for a part of a body of so many bytes that has none of them.
+    ///
+    /// RFC 9110, section 14.4: `Content-Range` says how many there are.
+    #[must_use]
+    pub fn range(length: usize) -> Self {
+        let message = format!("header range: expected some of the {length} bytes that there are, found none of them");
+        let refusal = Self::new(StatusCode::RANGE_NOT_SATISFIABLE, Code::OutOfRange, message);
+        Self { fault: Fault::Header, ..refusal }.with_header(CONTENT_RANGE, format!("bytes */{length}"))
     }
 
     /// 413 for a body over its limit.

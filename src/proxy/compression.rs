@@ -5,7 +5,9 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::StatusCode;
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue, VARY};
+use http::header::{
+    ACCEPT_ENCODING, ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue, VARY,
+};
 use http_body::Frame;
 use tokio::task::yield_now;
 
@@ -63,6 +65,8 @@ pub(super) async fn compressed(mut response: Response, choice: Choice) -> Respon
     }
     if is_gzip {
         weaken(response.headers_mut());
+        // Parts are counted in the bytes of the whole, and the caller has others.
+        response.headers_mut().remove(ACCEPT_RANGES);
     }
     mark(response.headers_mut(), is_gzip);
     response

@@ -1,6 +1,7 @@
-//! `If-None-Match` (RFC 9110, section 13.1.2): an answer that the caller has is not sent again.
+//! `If-None-Match` (RFC 9110, section 13.1.2): an answer that the caller has is not sent again. And `If-Range` (section 13.1.5): what it has a
+//! part of is sent whole if it is another by now.
 
-use http::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH};
+use http::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, IF_RANGE};
 use http::request::Parts;
 use http::{Method, StatusCode};
 
@@ -28,9 +29,27 @@ pub(super) fn weaken(headers: &mut HeaderMap) {
     }
 }
 
-fn has(request: &HeaderMap, answer: &HeaderMap) -> bool {
+/// Whether a part of this answer is of what the caller has: `If-Range` names its strong tag, or is not there. Of a date only the
+/// backend knows whether it is strong (section 8.8.2.2), so that is never enough.
+pub(super) fn allows_part(request: &HeaderMap, answer: &HeaderMap) -> bool {
+    let mut values = request.get_all(IF_RANGE).iter();
+    let is_strong = |tag: &HeaderValue| tag.as_bytes().starts_with(b"\"");
+    match (values.next(), values.next()) {
+        (None, _) => true,
+        (Some(known), None) => tag(answer).is_some_and(|tag| tag == known && is_strong(tag)),
+        _ => false,
+    }
+}
+
+/// The tag of an answer, if it has one and no more.
+fn tag(answer: &HeaderMap) -> Option<&HeaderValue> {
     let mut tags = answer.get_all(ETAG).iter();
-    let (Some(tag), None) = (tags.next().and_then(|tag| opaque(tag.as_bytes())), tags.next()) else { return false };
+    let (tag, None) = (tags.next()?, tags.next()) else { return None };
+    opaque(tag.as_bytes()).map(|_| tag)
+}
+
+fn has(request: &HeaderMap, answer: &HeaderMap) -> bool {
+    let Some(tag) = tag(answer).and_then(|tag| opaque(tag.as_bytes())) else { return false };
     request.get_all(IF_NONE_MATCH).iter().any(|list| list.as_bytes() == b"*" || names(list.as_bytes(), tag))
 }
 
@@ -87,6 +106,38 @@ mod tests {
         ] {
             let one = |name, text: &str| HeaderMap::from_iter([(name, HeaderValue::from_str(text).unwrap())]);
             assert_eq!(has(&one(IF_NONE_MATCH, list), &one(ETAG, tag)), found, "{list} {tag}");
+        }
+    }
+
+    #[test]
+    fn a_part_goes_to_whoever_names_the_strong_tag() {
+        for (known, tags, allows) in [
+            (&[][..], &[][..], true),
+            (&[], &["W/\"a\""], true),
+            (&["\"a\""], &["\"a\""], true),
+            (&["\"a\""], &["\"b\""], false),
+            (&["\"a\""], &["W/\"a\""], false),
+            (&["W/\"a\""], &["\"a\""], false),
+            (&["W/\"a\""], &["W/\"a\""], false),
+            (&["\"a\""], &[], false),
+            (&["\"a\""], &["\"a\"", "\"a\""], false),
+            (&["\"a\"", "\"a\""], &["\"a\""], false),
+            // One tag, and no list of them.
+            (&["*"], &["\"a\""], false),
+            (&["\"a\", \"b\""], &["\"a\""], false),
+            (&["\"a\", \"b\""], &["\"a\", \"b\""], false),
+            (&["a"], &["a"], false),
+            (&["\"a"], &["\"a"], false),
+            (&["Sat, 01 Jan 2050 00:00:00 GMT"], &["\"a\""], false),
+        ] {
+            let all = |name: http::HeaderName, texts: &[&'static str]| {
+                let mut headers = HeaderMap::new();
+                for text in texts {
+                    headers.append(&name, HeaderValue::from_static(text));
+                }
+                headers
+            };
+            assert_eq!(allows_part(&all(IF_RANGE, known), &all(ETAG, tags)), allows, "{known:?} {tags:?}");
         }
     }
 }

@@ -11,6 +11,7 @@ mod deadline;
 mod lasting;
 mod limits;
 mod outcome;
+mod ranges;
 mod request;
 mod settings;
 mod streaming;
@@ -37,6 +38,7 @@ use tower_service::Service;
 
 use crate::answer::{Body, Response};
 use crate::codec::HttpBody;
+use crate::compress::Choice;
 use crate::error::{self, Form, Refusal};
 use crate::listener::{Drain, Malformed};
 use crate::media::Media;
@@ -257,29 +259,32 @@ impl Gateway {
             Err(Miss::Method { allowed }) if head.method == Method::OPTIONS => return Ok(Refusal::options(&allowed)),
             Err(miss) => return Err(Refusal::miss(miss)),
         };
-        let settings = &self.settings[found.route.index];
-        let answered = self.call(found, &query, &head, body, started).await;
-        match answered {
-            Ok(response) => Ok(self.shortened(&head, response, settings.compression).await),
-            Err(refusal) => Err(refusal.in_form(settings.errors)),
-        }
+        let route = found.route;
+        let answered = match self.call(found, &query, &head, body, started).await {
+            Ok(response) => self.shortened(&head, route, response).await,
+            Err(refusal) => Err(refusal),
+        };
+        answered.map_err(|refusal| refusal.in_form(self.settings[route.index].errors))
     }
 
     /// The answer, made as short as the caller lets it be.
-    async fn shortened(&self, head: &Parts, response: Response, compresses: bool) -> Response {
-        let varies = compresses && compression::is_fit(&response);
+    async fn shortened(&self, head: &Parts, route: &Route, response: Response) -> Result<Response, Refusal> {
+        let varies = self.settings[route.index].compression && compression::is_fit(&response);
+        let choice = || compression::choice(&head.headers);
+        // RFC 9110, section 13.2.2: first what the caller has, then the part that it wants.
         let mut response = if self.metadata.tells_etag() { conditional::checked(head, response) } else { response };
-        if response.status() == StatusCode::NOT_MODIFIED {
-            // RFC 9110, section 15.4.5: what 200 would say to caches.
-            if varies {
+        if route.is_raw_reply {
+            response = ranges::part(head, response, || !varies || choice() != Choice::GzipOnly)?;
+        }
+        match response.status() {
+            _ if !varies => {}
+            // RFC 9110, sections 15.3.7 and 15.4.5: what 200 would say to caches.
+            StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED => {
                 compression::mark(response.headers_mut(), false);
             }
-            return response;
+            _ => response = compression::compressed(response, choice()).await,
         }
-        match varies {
-            true => compression::compressed(response, compression::choice(&head.headers)).await,
-            false => response,
-        }
+        Ok(response)
     }
 
     async fn call<B: RequestBody>(
