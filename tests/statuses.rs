@@ -9,7 +9,8 @@ use tonic::{Code, Status};
 use towbar::protos::google::rpc;
 use towbar::protos::io::token::proto::common::money::Money;
 
-use support::{Stage, assert_complete, assert_refused, health};
+use support::talk;
+use support::{Backend, Gateway, Stage, assert_complete, assert_refused, health};
 
 /// A backend that answers with the status of its `bank_id`.
 fn refusing(statuses: Vec<(&'static str, Status)>) -> Router {
@@ -300,4 +301,200 @@ fn status_headers_have_the_configured_names_or_are_not_sent() {
     let answer = stage.get("/health-check?bank_id=case");
     assert_eq!((answer.status, answer.body.as_str()), (404, r#"{"code":5,"message":"gone"}"#));
     assert!(!format!("{:?}", answer.headers).contains("grpc"), "{answer:?}");
+}
+
+/// Both without TLS: there are many of them.
+fn gateway(backend: &Backend, more: &str) -> Gateway {
+    Gateway::start(&format!("schema: proto\nupstream: http://{}\n{more}", backend.address), None)
+}
+
+#[test]
+fn a_code_has_the_status_that_the_configuration_gives_it_in_every_form() {
+    let statuses = CODES.iter().map(|&(number, code, _)| (number, Status::new(code, "why"))).collect();
+    let backend = Backend::start(refusing(statuses), None);
+    // Number and name; HTTP status and its phrase; words of the bank standards.
+    for (number, name, http, title, obie, berlin) in [
+        ("5", "NOT_FOUND", 410, "Gone", "UK.OBIE.Resource.NotFound", "FORMAT_ERROR"),
+        ("9", "FAILED_PRECONDITION", 422, "Unprocessable Entity", "UK.OBIE.UnexpectedError", "FORMAT_ERROR"),
+        ("10", "ABORTED", 400, "Bad Request", "UK.OBIE.UnexpectedError", "FORMAT_ERROR"),
+        // Statuses that no standard has a phrase for.
+        ("11", "OUT_OF_RANGE", 499, "Client Closed Request", "UK.OBIE.Field.Invalid", "INTERNAL_SERVER_ERROR"),
+        ("12", "UNIMPLEMENTED", 498, "Client Error", "UK.OBIE.UnexpectedError", "FORMAT_ERROR"),
+        ("13", "INTERNAL", 599, "Server Error", "UK.OBIE.UnexpectedError", "INTERNAL_SERVER_ERROR"),
+        // What is not in the table is as ever.
+        ("6", "ALREADY_EXISTS", 409, "Conflict", "UK.OBIE.Rules.ResourceAlreadyExists", "STATUS_INVALID"),
+    ] {
+        let bare_title = title.replace(' ', "");
+        for (form, body) in [
+            ("status", format!(r#"{{"code":{number},"message":"why"}}"#)),
+            ("google", format!(r#"{{"error":{{"code":{http},"message":"why","status":"{name}"}}}}"#)),
+            (
+                "problem",
+                format!(r#"{{"type":"about:blank","title":"{title}","status":{http},"detail":"why","code":"{name}"}}"#),
+            ),
+            (
+                "open_banking_uk",
+                format!(
+                    r#"{{"Code":"{http} {bare_title}","Message":"why","Errors":[{{"ErrorCode":"{obie}","Message":"why"}}]}}"#
+                ),
+            ),
+            ("berlin_group", format!(r#"{{"tppMessages":[{{"category":"ERROR","code":"{berlin}","text":"why"}}]}}"#)),
+        ] {
+            let table = "{NOT_FOUND: 410, FAILED_PRECONDITION: 422, ABORTED: 400, OUT_OF_RANGE: 499, UNIMPLEMENTED: 498, INTERNAL: 599}";
+            let config = format!("errors: {{form: {form}, statuses: {table}}}\nstatus_headers: {{}}\n");
+            let gateway = gateway(&backend, &config);
+            let answer = support::http::get(gateway.address, &format!("/health-check?bank_id={number}"));
+            assert_eq!((answer.status, answer.body.as_str()), (http, body.as_str()), "{name} {form}");
+            assert_eq!(answer.header("token-grpc-status"), Some(number), "{name} {form}");
+        }
+    }
+}
+
+#[test]
+fn the_table_of_one_rpc_stands_over_that_of_all() {
+    let answering = |code: &'static str| {
+        let headers = [("content-type", "application/grpc"), ("grpc-status", code)];
+        Backend::start(Router::new().fallback(move || async move { (headers, "") }), None)
+    };
+    let rpc = "rpcs:\n  io.token.proto.bankapi.HealthCheckService.HealthCheck:\n    errors: ";
+    let all = "errors:\n  statuses:\n    NOT_FOUND: 410\n    ALREADY_EXISTS: 422\n";
+    let own = "{statuses: {NOT_FOUND: 404, ABORTED: 423}}";
+    for (code, all, own, of_rpc, of_others) in [
+        ("5", all, own, 404, 410),
+        ("6", all, own, 422, 422),
+        ("10", all, own, 423, 409),
+        ("8", all, own, 429, 429),
+        // A form alone says nothing of statuses, nor does a table of forms.
+        ("5", all, "problem", 410, 410),
+        ("5", all, "{form: problem}", 410, 410),
+        ("5", "errors: problem\n", "{statuses: {NOT_FOUND: 410}}", 410, 404),
+        ("5", "", "{statuses: {}}", 404, 404),
+        // A code that there is not is UNKNOWN.
+        ("99", "errors: {statuses: {UNKNOWN: 502}}\n", own, 502, 502),
+    ] {
+        let backend = answering(code);
+        let gateway = gateway(&backend, &format!("{all}{rpc}{own}\n"));
+        for (target, status) in [("/health-check?bank_id=a", of_rpc), ("/storage/a", of_others)] {
+            let answer = support::http::get(gateway.address, target);
+            assert_eq!(answer.status, status, "{code} {all}{own} {target}: {}", answer.body);
+            let is_problem = answer.header("content-type") == Some("application/problem+json");
+            let form = if target == "/storage/a" { all } else { own };
+            assert_eq!(is_problem, form.contains("problem") || all.contains("problem"), "{form}");
+        }
+    }
+}
+
+#[test]
+fn what_towbar_refuses_by_itself_has_the_status_that_says_why() {
+    let names = "CANCELLED UNKNOWN INVALID_ARGUMENT DEADLINE_EXCEEDED NOT_FOUND ALREADY_EXISTS PERMISSION_DENIED RESOURCE_EXHAUSTED \
+                 FAILED_PRECONDITION ABORTED OUT_OF_RANGE UNIMPLEMENTED INTERNAL UNAVAILABLE DATA_LOSS UNAUTHENTICATED";
+    let table: String = names.split_whitespace().map(|name| format!("    {name}: 418\n")).collect();
+    let table = format!("errors:\n  statuses:\n{table}");
+    // A backend that never answers, one whose answers have no grpc-status, one that refuses, and none.
+    let silent = Backend::start(Router::new().fallback(|| async { std::future::pending::<()>().await }), None);
+    let wordless = Router::new().fallback(|| async { ([("content-type", "application/grpc")], "") });
+    let wordless = Backend::start(wordless, None);
+    let refused = refusing(vec![("late", Status::deadline_exceeded(""))]);
+    let refused = Backend::start(refused, None);
+    let nobody = format!(
+        "http://127.0.0.1:{}",
+        std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    );
+    let at = |backend: &Backend| format!("http://{}", backend.address);
+    let json = ("Content-Type", "application/json");
+    for (upstream, method, target, header, body, status, code) in [
+        (at(&refused), "GET", "/health-check?bank_id=late", json, None, 418, 4),
+        (at(&refused), "GET", "/health-check?bank_id=other", json, None, 418, 13),
+        (at(&silent), "GET", "/health-check?bank_id=a", json, None, 504, 4),
+        (at(&wordless), "GET", "/health-check?bank_id=a", json, None, 502, 13),
+        (nobody, "GET", "/health-check?bank_id=a", json, None, 503, 14),
+        (at(&refused), "GET", "/nothing", json, None, 404, 5),
+        (at(&refused), "DELETE", "/health-check", json, None, 405, 12),
+        (at(&refused), "GET", "/health-check?bank=a", json, None, 400, 3),
+        (at(&refused), "POST", "/transfers", json, Some(&b"{"[..]), 400, 3),
+        (at(&refused), "POST", "/transfers", json, Some(b"{\"transfer_id\": \"too long for it\"}"), 413, 8),
+        (at(&refused), "POST", "/transfers", ("Content-Type", "text/html"), Some(b"{}"), 415, 3),
+    ] {
+        let more = "requests: {body_limit: 16}\n";
+        let config = format!("schema: proto\nupstream: {{address: {upstream}, deadline: 700ms}}\n{table}{more}");
+        let gateway = Gateway::start(&config, None);
+        let answer = support::http::send(gateway.address, method, target, &[header], body);
+        assert_eq!((answer.status, answer.refusal().0), (status, code), "{method} {target}: {}", answer.body);
+    }
+}
+
+#[test]
+fn a_stream_that_fails_before_it_begins_has_the_status_too_and_retry_after_stays() {
+    // A `google.rpc.Status` with a `RetryInfo` of three seconds.
+    const DETAILS: &str = "CAgSCXNsb3cgZG93bho0Cih0eXBlLmdvb2dsZWFwaXMuY29tL2dvb2dsZS5ycGMuUmV0cnlJbmZvEggKBggDEAAQAA";
+    let backend = talk::backend(|_, mut requests, replies| async move {
+        if requests.next().await.unwrap().ends_with(b"half") {
+            replies.send(&talk::note("one", 1)).await;
+        }
+        replies.end_with("8", "slow down", &[("grpc-status-details-bin", DETAILS)]).await;
+    });
+    let gateway = talk::gateway(&backend, "errors: {form: google, statuses: {RESOURCE_EXHAUSTED: 503}}\n");
+    let details = r#""details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"3s"}]"#;
+    let refused =
+        format!(r#"{{"error":{{"code":503,"message":"slow down","status":"RESOURCE_EXHAUSTED",{details}}}}}"#);
+    // What a stream tells of its end has the gRPC code, in every form.
+    let told = format!(
+        "{{\"result\":{{\"text\":\"one\",\"number\":1}}}}\n{{\"error\":{{\"code\":8,\"message\":\"slow down\",{details}}}}}\n"
+    );
+    for (target, status, retry_after, body) in
+        [("/notes/none", 503, Some("3"), refused), ("/notes/half", 200, None, told)]
+    {
+        let answer = talk::send(&gateway, "GET", target, &[], None).answer;
+        let found = (answer.status, answer.header("retry-after"), &answer.body);
+        assert_eq!(found, (status, retry_after, &body), "{target}");
+    }
+}
+
+#[test]
+fn a_table_that_is_wrong_stops_the_start_with_every_mistake() {
+    let text = "\
+schema: a.proto
+upstream: http://127.0.0.1:1
+errors:
+  form: json
+  statuses:
+    OK: 200
+    not_found: 410
+    ABORTED: 399
+    ABORTED: 423
+    INTERNAL: 600
+    DATA_LOSS: teapot
+    CANCELLED: [400]
+    9: 422
+  status: {}
+rpcs:
+  a.B.C: {errors: {statuses: [410], forms: google}}
+  a.B.D: {errors: {statuses: {UNKNOWN: '0500', UNAVAILABLE: 4e2, UNIMPLEMENTED: 405 }}}
+";
+    let file = std::path::Path::new("t.yaml");
+    let (_, problems) = towbar::config::load_text(text, file, &towbar::config::Overrides::default());
+    let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    let known = "known here: `CANCELLED`, `UNKNOWN`, `INVALID_ARGUMENT`, `DEADLINE_EXCEEDED`, `NOT_FOUND`, `ALREADY_EXISTS`, \
+                 `PERMISSION_DENIED`, `RESOURCE_EXHAUSTED`, `FAILED_PRECONDITION`, `ABORTED`, `OUT_OF_RANGE`, `UNIMPLEMENTED`, \
+                 `INTERNAL`, `UNAVAILABLE`, `DATA_LOSS`, `UNAUTHENTICATED`";
+    let forms = "`status`, `google`, `problem`, `open_banking_uk` or `berlin_group`";
+    assert_eq!(
+        problems,
+        [
+            &format!("t.yaml:4:9: form: expected {forms}, found `json`"),
+            &format!("t.yaml:6:5: unknown key `OK`; {known}"),
+            "t.yaml:7:5: unknown key `not_found`; did you mean `NOT_FOUND`?",
+            "t.yaml:8:14: ABORTED: expected an HTTP status from 400 to 599, found `399`",
+            "t.yaml:9:5: key `ABORTED` is given twice, first on line 8",
+            "t.yaml:10:15: INTERNAL: expected an HTTP status from 400 to 599, found `600`",
+            "t.yaml:11:16: DATA_LOSS: expected an HTTP status from 400 to 599, found `teapot`",
+            "t.yaml:12:5: CANCELLED: expected an HTTP status, found a list",
+            &format!("t.yaml:13:5: unknown key `9`; {known}"),
+            "t.yaml:14:3: unknown key `status`; did you mean `statuses`?",
+            "t.yaml:16:20: statuses: expected a map, found a list",
+            "t.yaml:16:37: unknown key `forms`; did you mean `form`?",
+            "t.yaml:17:40: UNKNOWN: expected an HTTP status from 400 to 599, found `0500`",
+            "t.yaml:17:61: UNAVAILABLE: expected an HTTP status from 400 to 599, found `4e2`",
+        ]
+    );
 }

@@ -2,9 +2,9 @@
 
 use http::HeaderName;
 
+use super::errors::{self, Errors};
 use super::reader::Value;
 use super::{Source, value};
-use crate::error::Form;
 use crate::proxy::{ByRpc, CallerGone, Exceptions};
 
 impl Source<'_> {
@@ -17,8 +17,10 @@ impl Source<'_> {
 }
 
 fn exceptions_of(rpc: &Value) -> Exceptions {
+    let Errors { form, statuses } = rpc.get("errors").map_or_else(Errors::default, |value| errors::errors(&value));
     Exceptions {
-        errors: rpc.get("errors").and_then(|value| form(&value)),
+        errors: form,
+        statuses,
         deadline: rpc.get("deadline").and_then(|value| value.duration().ok()),
         compression: rpc.get("compression").and_then(|value| value.truth().ok()),
         caller_gone: rpc.get("caller_gone").and_then(|value| caller_gone(&value)),
@@ -26,11 +28,6 @@ fn exceptions_of(rpc: &Value) -> Exceptions {
         body_limit: rpc.get("body_limit").and_then(|value| value.size().ok()),
         reply_limit: rpc.get("reply_limit").and_then(|value| value.size().ok()),
     }
-}
-
-/// The form of errors.
-pub(super) fn form(value: &Value) -> Option<Form> {
-    value.parsed("the form of errors", value::form).ok()
 }
 
 /// What becomes of a call whose caller goes away.

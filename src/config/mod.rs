@@ -9,6 +9,7 @@
 mod admin;
 mod caller;
 mod connections;
+mod errors;
 mod exceptions;
 mod json;
 mod limits;
@@ -34,6 +35,7 @@ use crate::route::{self, Limits, RpcOptions, UnknownKeys};
 use crate::stream::Format;
 use crate::tls::{Client, IdentityFiles, Pin, PinError};
 use crate::{listener, metadata, proxy, stream, upstream};
+use errors::Errors;
 use json::Json;
 use reader::{Noted, Problems, Read, Section, Value};
 pub use upstreams::{Reflection, Upstream};
@@ -408,6 +410,7 @@ impl<'a> Source<'a> {
         let replies = self.section("replies", &["compression"]);
         let compression = or_default(replies.and_then(|section| section.value("compression")), Value::truth, false);
         let json_type = |item: Value| item.parsed("a media type", value::media_type);
+        let errors = self.value("errors").map_or_else(Errors::default, |value| errors::errors(&value));
         proxy::Config {
             body_limit: or_default(value("body_limit"), Value::size, proxy::BODY_LIMIT),
             header_limit: self.header_limit(),
@@ -419,7 +422,8 @@ impl<'a> Source<'a> {
             compression,
             timeout_header: value("timeout_header").and_then(|value| exceptions::text_header(&value)),
             caller_gone: value("caller_gone").and_then(|value| exceptions::caller_gone(&value)).unwrap_or_default(),
-            errors: self.value("errors").and_then(|value| exceptions::form(&value)).unwrap_or_default(),
+            errors: errors.form.unwrap_or_default(),
+            statuses: errors.statuses,
             status_headers,
             exceptions: self.exceptions(),
             probe: self.probe(),

@@ -299,7 +299,7 @@ fn unknown_key(key: &str, known: &[&str]) -> String {
 
 /// The known key that `key` was most likely meant to be: a third of it may differ.
 fn nearest<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {
-    let distances = known.iter().map(|name| (distance(&key.to_lowercase(), name), *name));
+    let distances = known.iter().map(|name| (distance(&key.to_lowercase(), &name.to_lowercase()), *name));
     let (distance, name) = distances.min_by_key(|(distance, _)| *distance)?;
     let allowed = (key.chars().count().max(name.len()) / 3).max(1);
     (distance <= allowed).then_some(name)
@@ -332,6 +332,7 @@ mod tests {
             ("client-ca", &["cert", "key", "client_ca"], Some("client_ca")),
             ("clientCA", &["cert", "key", "client_ca"], Some("client_ca")),
             ("Schema", &["listen", "schema"], Some("schema")),
+            ("not_found", &["ABORTED", "NOT_FOUND"], Some("NOT_FOUND")),
             ("bodylimit", &["body_limit", "json_types"], Some("body_limit")),
             ("ke", &["cert", "key"], Some("key")),
             ("port", &["address", "tls"], None),

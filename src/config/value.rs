@@ -7,7 +7,7 @@ use crate::stream::Format;
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
-use http::HeaderName;
+use http::{HeaderName, StatusCode};
 
 use crate::error::Form;
 use crate::proxy::CallerGone;
@@ -255,6 +255,12 @@ pub(super) fn stream_format(text: &str) -> Result<Format, String> {
 pub(super) fn form(text: &str) -> Result<Form, String> {
     let forms = "`status`, `google`, `problem`, `open_banking_uk` or `berlin_group`";
     Form::named(text).ok_or_else(|| format!("expected {forms}, found `{text}`"))
+}
+
+/// The HTTP status of an error.
+pub(super) fn error_status(text: &str) -> Result<StatusCode, String> {
+    let status = text.parse().ok().filter(|status: &StatusCode| status.is_client_error() || status.is_server_error());
+    status.ok_or_else(|| format!("expected an HTTP status from 400 to 599, found `{text}`"))
 }
 
 /// Whether callers may have no certificate.

@@ -4,8 +4,8 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 use tonic::Code;
 
-use super::Refusal;
 use super::fault::{Fault, Violation};
+use super::{Refusal, code_name};
 
 /// The form of an error's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -196,8 +196,12 @@ fn cut(text: &str, most: usize) -> String {
 }
 
 fn phrase(status: StatusCode) -> &'static str {
-    // The one status of google/rpc/code.proto that has no phrase in a standard.
-    status.canonical_reason().unwrap_or("Client Closed Request")
+    // Without a phrase in a standard are one status of google/rpc/code.proto, and some that the configuration may have.
+    status.canonical_reason().unwrap_or(match status.as_u16() {
+        499 => "Client Closed Request",
+        ..499 => "Client Error",
+        500.. => "Server Error",
+    })
 }
 
 fn is_of(detail: &Value, name: &str) -> bool {
@@ -224,27 +228,4 @@ fn is_uuid(text: &str) -> bool {
             true => byte == b'-',
             false => byte.is_ascii_hexdigit(),
         })
-}
-
-/// The name in google/rpc/code.proto.
-fn code_name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
-    }
 }

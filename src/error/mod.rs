@@ -1,11 +1,12 @@
 //! Every refusal as the caller sees it: an HTTP status and a body in one of several forms.
 //!
-//! One table from gRPC codes to HTTP statuses (google/rpc/code.proto, "HTTP Mapping"), one place that says which details
-//! leave and which do not, one that says how a body looks. Nothing here names an address, a file or our code.
+//! One table from gRPC codes to HTTP statuses (google/rpc/code.proto, "HTTP Mapping", or the operator's own), one place that
+//! says which details leave and which do not, one that says how a body looks. Nothing here names an address, a file or our code.
 
 mod detail;
 mod fault;
 mod form;
+mod statuses;
 mod timer;
 
 use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
@@ -26,6 +27,7 @@ use crate::upstream::CallError;
 use fault::{Fault, Violation};
 
 pub use form::Form;
+pub use statuses::{ERRORS, Statuses, code_name, http_status};
 pub use timer::{Timer, Whose};
 
 /// Reply headers that repeat the gRPC status, for clients that look there.
@@ -68,6 +70,8 @@ pub struct Refusal {
     fault: Fault,
     /// The form of its route; none where no route is known.
     form: Option<Form>,
+    /// Whether the status is the backend's, and not one that Towbar gives a call.
+    is_backends: bool,
     /// Headers of ours.
     headers: Box<HeaderMap>,
     /// Metadata of the backend, of which a part may become headers.
@@ -85,6 +89,7 @@ impl Refusal {
             violations: Vec::new(),
             fault: Fault::Other,
             form: None,
+            is_backends: false,
             headers: Box::default(),
             metadata: Box::default(),
         }
@@ -94,6 +99,14 @@ impl Refusal {
     #[must_use]
     pub fn in_form(self, form: Form) -> Self {
         Self { form: Some(form), ..self }
+    }
+
+    /// The same with the HTTP status that its code has in this table, if it is the backend that refuses. What Towbar refuses has a status for a
+    /// reason of its own, such as whether the call was made.
+    #[must_use]
+    pub fn in_table(self, statuses: &Statuses) -> Self {
+        let http = if self.is_backends { statuses.of(self.code) } else { self.http };
+        Self { http, ..self }
     }
 
     /// 400 for a header that is wrong.
@@ -334,6 +347,7 @@ impl Refusal {
             violations: details.iter().flat_map(fault::violations).collect(),
             details: details.iter().filter_map(|any| detail::json(&any.type_url, &any.value, asked.schema)).collect(),
             metadata: Box::new(metadata),
+            is_backends: true,
             ..Self::new(http_status(status.code()), status.code(), message_of(status))
         };
         match retry {
@@ -420,24 +434,4 @@ pub fn status_headers(headers: &mut HeaderMap, names: &StatusHeaders, code: Code
     if let Some(message) = HeaderValue::try_from(message).ok().filter(|message| !message.is_empty()) {
         headers.insert(names.message.clone(), message);
     }
-}
-
-/// google/rpc/code.proto, "HTTP Mapping".
-#[must_use]
-pub fn http_status(code: Code) -> StatusCode {
-    let status = match code {
-        Code::Ok => 200,
-        Code::Cancelled => 499,
-        Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange => 400,
-        Code::Unauthenticated => 401,
-        Code::PermissionDenied => 403,
-        Code::NotFound => 404,
-        Code::AlreadyExists | Code::Aborted => 409,
-        Code::ResourceExhausted => 429,
-        Code::Unknown | Code::Internal | Code::DataLoss => 500,
-        Code::Unimplemented => 501,
-        Code::Unavailable => 503,
-        Code::DeadlineExceeded => 504,
-    };
-    StatusCode::from_u16(status).expect("each of them is a status code")
 }

@@ -39,7 +39,7 @@ use tower_service::Service;
 use crate::answer::{Body, Response};
 use crate::codec::HttpBody;
 use crate::compress::Choice;
-use crate::error::{self, Form, Refusal};
+use crate::error::{self, Form, Refusal, Statuses};
 use crate::listener::{Drain, Malformed};
 use crate::media::Media;
 use crate::metadata::{Caller, Metadata};
@@ -91,6 +91,8 @@ pub struct Config {
     pub caller_gone: CallerGone,
     /// The form of errors; also of those whose route is not known.
     pub errors: Form,
+    /// The HTTP statuses of what the backend refuses.
+    pub statuses: Statuses,
     /// Headers that repeat the gRPC status.
     pub status_headers: Option<StatusHeaders>,
     /// What is otherwise for single rpcs.
@@ -264,7 +266,8 @@ impl Gateway {
             Ok(response) => self.shortened(&head, route, response).await,
             Err(refusal) => Err(refusal),
         };
-        answered.map_err(|refusal| refusal.in_form(self.settings[route.index].errors))
+        let Settings { errors, statuses, .. } = &self.settings[route.index];
+        answered.map_err(|refusal| refusal.in_form(*errors).in_table(statuses))
     }
 
     /// The answer, made as short as the caller lets it be.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::HeaderName;
 
 use super::{CallerGone, Config};
-use crate::error::{Form, Timer, Whose};
+use crate::error::{Form, Statuses, Timer, Whose};
 use crate::problem::Problem;
 use crate::route::{Route, Routes};
 use crate::upstream::Upstream;
@@ -16,6 +16,8 @@ use crate::upstream::Upstream;
 pub struct Exceptions {
     /// See [`Config::errors`].
     pub errors: Option<Form>,
+    /// See [`Config::statuses`]: those that are otherwise.
+    pub statuses: Statuses,
     /// See [`crate::upstream::Config::deadline`] and [`crate::stream::Config::deadline`], in whose place it stands.
     pub deadline: Option<Duration>,
     /// See [`Config::body_limit`].
@@ -35,6 +37,8 @@ pub struct Exceptions {
 pub(super) struct Settings {
     /// The form of errors.
     pub(super) errors: Form,
+    /// The HTTP status of each gRPC code.
+    pub(super) statuses: Statuses,
     /// The longest time of a call.
     pub(super) deadline: Timer,
     /// The largest body of a request, in bytes.
@@ -61,6 +65,7 @@ fn of_route(route: &Route, upstreams: &[Upstream], config: &Config) -> Settings 
     let length = if streams { config.streams.deadline } else { upstream.deadline };
     Settings {
         errors: said.errors.unwrap_or(config.errors),
+        statuses: config.statuses.but_for(&said.statuses),
         deadline: match said.deadline {
             Some(length) => Timer { whose: Whose::Route, length },
             None => Timer { whose: Whose::Gateway, length },
