@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::fault::Outcome;
-use super::{Context, Encoder};
+use super::fault::{Fault, Outcome};
+use super::request::{Bound, Leaf, RequestError, What};
+use super::{Context, Encoder, leaf_of};
 use crate::codec::number;
 use crate::codec::scalar::{self, Write};
 use crate::codec::{FieldProblem, Found};
@@ -20,6 +21,21 @@ const STRUCT: u32 = 5;
 const LIST: u32 = 6;
 
 impl Encoder<'_> {
+    /// The inside of a message with a form of its own, in which texts may be bound: it must say the same.
+    pub(super) fn known_around(&mut self, id: MessageId, known: Known, context: Context<'_>) -> Outcome<()> {
+        let start = self.out.len();
+        self.known(id, known, context.in_list())?;
+        let Some(node) = context.node else { return Ok(()) };
+        for bound in &node.fields {
+            let field = &self.tables.message(id).fields[bound.index];
+            let is_same = |leaf: &Leaf| of_number(field.number, &self.out[start..]) == leaf.wire;
+            if !What::as_leaf(bound).is_some_and(is_same) {
+                return Err(differs(bound));
+            }
+        }
+        Ok(())
+    }
+
     /// The inside of a message with a form of its own.
     pub(super) fn known(&mut self, id: MessageId, known: Known, context: Context<'_>) -> Outcome<()> {
         match known {
@@ -224,4 +240,28 @@ impl Encoder<'_> {
         self.depth -= 1;
         Ok(())
     }
+}
+
+/// The error that the body says something else than a bound text.
+fn differs(bound: &Bound) -> Fault {
+    let leaf = leaf_of(bound);
+    Fault::new(RequestError::Conflict { field: leaf.path.to_string(), origin: leaf.origin })
+}
+
+/// The values of one field in a message of ours, tags included.
+fn of_number(number: u32, mut wire: &[u8]) -> Vec<u8> {
+    let mut values = Vec::new();
+    while !wire.is_empty() {
+        let mut reader = wire::Reader::new(wire);
+        let Ok((found, wire_type)) = reader.tag() else { break };
+        if reader.skip(found, wire_type).is_err() {
+            break;
+        }
+        let (value, rest) = wire.split_at(wire.len() - reader.rest().len());
+        if found == number {
+            values.extend_from_slice(value);
+        }
+        wire = rest;
+    }
+    values
 }

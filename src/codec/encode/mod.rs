@@ -136,7 +136,7 @@ impl<'a> Encoder<'a> {
     fn whole(&mut self, id: MessageId, context: Context<'_>) -> Outcome<()> {
         match self.tables.message(id).known {
             Known::No => self.message(id, context),
-            known => self.known(id, known, context),
+            known => self.known_around(id, known, context),
         }
     }
 
@@ -544,12 +544,17 @@ impl<'a> Encoder<'a> {
 
 /// The error that a bound field is given beside `other`, a member of the same oneof.
 fn beside(bound: &Bound, table: &MessageTable, other: usize) -> Fault {
-    let leaf = match &bound.what {
-        What::Leaf(leaf) => leaf,
-        What::Message(node) => node.first_leaf().expect("a node is made for a leaf in it"),
-    };
+    let leaf = leaf_of(bound);
     let (field, origin, problem) = (leaf.path.to_string(), leaf.origin, sibling_problem(table, other));
     Fault::new(RequestError::Bound { field, origin, problem })
+}
+
+/// The bound text, or the first in it.
+fn leaf_of(bound: &Bound) -> &Leaf {
+    match &bound.what {
+        What::Leaf(leaf) => leaf,
+        What::Message(node) => node.first_leaf().expect("a node is made for a leaf in it"),
+    }
 }
 
 impl What {

@@ -57,6 +57,37 @@ fn a_body_is_the_value_of_any_field() {
     );
 }
 
+/// A message whose JSON is no object of its fields, of which the path binds one.
+#[test]
+fn a_body_says_what_the_path_says_in_a_message_with_a_form_of_its_own() {
+    let rpcs = [
+        rpc("Time", "Kinds", "Reply", r#"post: "/v1/time/{when.seconds}" body: "*""#),
+        rpc("Value", "Kinds", "Reply", r#"post: "/v1/value/{free.number_value}" body: "free""#),
+        rpc("Typed", "Kinds", "Reply", r#"post: "/v1/typed/{any.type_url=**}" body: "*""#),
+        rpc("Whole", "google.protobuf.Duration", "Reply", r#"post: "/v1/whole/{seconds}" body: "*""#),
+    ];
+    let differ = |field: &str| format!("at {field}: the path and the body give it different values");
+    let card = r#"{"any":{"@type":"x/t.Card","number":"7"}}"#;
+    check(
+        &routes(&rpcs.concat(), &[]).unwrap(),
+        &[
+            (r#"POST /v1/time/1 <- {}"#, r#"Time {"when":"1970-01-01T00:00:01Z"}"#),
+            (r#"POST /v1/time/1 <- {"when":null}"#, r#"Time {"when":"1970-01-01T00:00:01Z"}"#),
+            (r#"POST /v1/time/1 <- {"when":"1970-01-01T00:00:01.5Z"}"#, r#"Time {"when":"1970-01-01T00:00:01.500Z"}"#),
+            (r#"POST /v1/time/0 <- {"when":"1970-01-01T00:00:00Z"}"#, r#"Time {"when":"1970-01-01T00:00:00Z"}"#),
+            (r#"POST /v1/time/1 <- {"when":"1970-01-01T00:00:02Z"}"#, &differ("when.seconds")),
+            (r#"POST /v1/time/1 <- {"when":"1970-01-01T00:00:00Z"}"#, &differ("when.seconds")),
+            ("POST /v1/value/7 <- 7", r#"Value {"free":7.0}"#),
+            ("POST /v1/value/7 <- 8", &differ("free.number_value")),
+            ("POST /v1/value/7 <- {}", &differ("free.number_value")),
+            (&format!("POST /v1/typed/x/t.Card <- {card}"), &format!("Typed {card}")),
+            (&format!("POST /v1/typed/x/t.Account <- {card}"), &differ("any.type_url")),
+            (r#"POST /v1/whole/1 <- "1.5s""#, "Whole \"1.500s\""),
+            (r#"POST /v1/whole/1 <- "2s""#, &differ("seconds")),
+        ],
+    );
+}
+
 #[test]
 fn a_response_body_is_the_value_of_one_field() {
     let all = r#"{"all":[{"id":"a","account":{"card":{"number":"1"}},"tags":["x"],"limit":3}],"offset":"o"}"#;
