@@ -7,21 +7,35 @@ use std::time::Duration;
 
 use http::Method;
 use tokio::time::Instant;
+use tracing::field::display;
 
+use crate::metadata::TraceId;
 use crate::route::Route;
 use crate::upstream::CallError;
 
+/// Which call it is that is told.
+#[derive(Debug, Clone, Copy)]
+pub struct Which<'a> {
+    /// Of the request.
+    pub method: &'a Method,
+    /// Where it went.
+    pub route: &'a Route,
+    /// The trace that the backend is told that it belongs to.
+    pub trace: Option<TraceId>,
+}
+
 /// Tells the end of a call of one message.
-pub fn called(method: &Method, route: &Route, error: Option<&CallError>, took: Duration) {
+pub fn called(which: Which<'_>, error: Option<&CallError>, took: Duration) {
+    let Which { method, route, trace } = which;
     let template = route.template.split('?').next().unwrap_or_default();
-    let (rpc, ms) = (&route.rpc, took.as_millis());
+    let (rpc, ms, trace_id) = (&route.rpc, took.as_millis(), trace.map(display));
     match error {
-        None => tracing::debug!(%method, template, rpc, ms, "answered"),
+        None => tracing::debug!(%method, template, rpc, ms, trace_id, "answered"),
         // Of calls that are too many the upstream tells the number.
         Some(error @ (CallError::Status { .. } | CallError::Full { .. })) => {
-            tracing::debug!(%method, template, rpc, ms, %error, "refused")
+            tracing::debug!(%method, template, rpc, ms, trace_id, %error, "refused")
         }
-        Some(error) => tracing::warn!(%method, template, rpc, ms, %error, "failed"),
+        Some(error) => tracing::warn!(%method, template, rpc, ms, trace_id, %error, "failed"),
     }
 }
 
@@ -30,6 +44,7 @@ pub fn called(method: &Method, route: &Route, error: Option<&CallError>, took: D
 pub struct Called {
     method: Method,
     route: Arc<Route>,
+    trace: Option<TraceId>,
     started: Instant,
     messages: u64,
     is_told: bool,
@@ -39,7 +54,12 @@ impl Called {
     /// Begins with the request.
     #[must_use]
     pub fn new(method: Method, route: Arc<Route>, started: Instant) -> Self {
-        Self { method, route, started, messages: 0, is_told: false }
+        Self { method, route, trace: None, started, messages: 0, is_told: false }
+    }
+
+    /// Notes the trace that the backend is told.
+    pub fn belongs_to(&mut self, trace: Option<TraceId>) {
+        self.trace = trace;
     }
 
     /// Notes a message of the backend.
@@ -51,15 +71,15 @@ impl Called {
     pub fn ended(&mut self, error: Option<&CallError>) {
         self.is_told = true;
         tracing::debug!(rpc = self.route.rpc, messages = self.messages, "a stream ended");
-        called(&self.method, &self.route, error, self.started.elapsed());
+        called(Which { method: &self.method, route: &self.route, trace: self.trace }, error, self.started.elapsed());
     }
 }
 
 impl Drop for Called {
     fn drop(&mut self) {
         if !self.is_told {
-            let (rpc, ms) = (&self.route.rpc, self.started.elapsed().as_millis());
-            tracing::debug!(method = %self.method, rpc, ms, messages = self.messages, "given up by the caller");
+            let (rpc, ms, trace_id) = (&self.route.rpc, self.started.elapsed().as_millis(), self.trace.map(display));
+            tracing::debug!(method = %self.method, rpc, ms, trace_id, messages = self.messages, "given up by the caller");
         }
     }
 }

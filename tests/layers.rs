@@ -33,7 +33,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("tokio_rustls", &["upstream", "listener", "doctor"]),
     ("rcgen", &["bank", "certs"]),
     ("x509_parser", &["tls", "certs"]),
-    ("aws_lc_rs", &["tls", "certs", "reload", "probe", "doctor"]),
+    ("aws_lc_rs", &["metadata", "tls", "certs", "reload", "probe", "doctor"]),
     ("arc_swap", &["listener"]),
     ("hyper", &["listener"]),
     ("hyper_util", &["listener"]),

@@ -1,8 +1,11 @@
 //! Which headers reach the bank, and which of the bank's metadata reach the caller.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "support/process.rs"]
+mod process;
 mod support;
 
+use std::fs;
 use std::sync::mpsc::{Receiver, channel};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -10,6 +13,7 @@ use tonic::metadata::{KeyAndValueRef, MetadataMap};
 use tonic::{Response, Status};
 use towbar::protos::io::token::proto::bankapi::HealthCheckResponse;
 
+use support::talk::{PROTO, backend, note, shared};
 use support::{Stage, assert_refused, assert_reply, health};
 
 const TARGET: &str = "/health-check?bank_id=iron";
@@ -289,4 +293,117 @@ fn without_the_switch_and_for_a_failure_the_status_is_that_of_the_code() {
     let answer = Stage::altered(bank(), |config| format!("{config}\nmetadata:\n{SWITCHES}")).get(TARGET);
     assert_refused(&answer, 404, r#"{"code":5,"message":"gone"}"#, "a failure");
     assert_eq!(answer.header("location"), None);
+}
+
+const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+#[test]
+fn a_trace_context_passes_as_it_comes() {
+    for keys in ["", "\nmetadata:\n  trace_context: pass\n"] {
+        let (stage, calls) = recording(|config| config + keys);
+        for headers in [
+            &[][..],
+            &[("traceparent", PARENT), ("tracestate", "a=1")],
+            &[("traceparent", "none"), ("tracestate", "a=1")],
+            &[("tracestate", "a=1")],
+        ] {
+            assert_reply(&stage.send("GET", TARGET, headers, None), "{}", &format!("{headers:?}"));
+            let reached: Vec<_> = headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+            assert_eq!(texts(&calls.recv().unwrap()), reached);
+        }
+    }
+}
+
+#[test]
+fn a_trace_is_made_where_the_caller_names_none() {
+    let (stage, calls) = recording(|config| config + "\nmetadata:\n  request: [x-a]\n  trace_context: create\n");
+    let state = ("tracestate", "a=1");
+    for (headers, reached) in [
+        (&[("traceparent", PARENT), state][..], &[PARENT, "a=1"][..]),
+        (&[("traceparent", PARENT)], &[PARENT]),
+        (
+            &[
+                ("traceparent", "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-0b-new"),
+                state,
+                ("tracestate", "b=2"),
+            ],
+            &[PARENT, "a=1", "b=2"],
+        ),
+    ] {
+        assert_reply(&stage.send("GET", TARGET, headers, None), "{}", &format!("{headers:?}"));
+        let metadata = calls.recv().unwrap();
+        let values = ["traceparent", "tracestate"].iter().flat_map(|name| metadata.get_all(*name));
+        assert_eq!(values.collect::<Vec<_>>(), reached, "{headers:?}");
+    }
+    let mut known = Vec::new();
+    for headers in [
+        &[][..],
+        &[],
+        &[state],
+        &[("traceparent", "none"), state],
+        &[("traceparent", "café"), state],
+        &[("traceparent", "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01"), state],
+        &[("traceparent", "00-00000000000000000000000000000000-00f067aa0ba902b7-01"), state],
+        &[("traceparent", "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"), state],
+        &[("traceparent", PARENT), ("traceparent", PARENT), state],
+        &[("Connection", "traceparent"), ("traceparent", PARENT), state],
+    ] {
+        assert_reply(&stage.send("GET", TARGET, headers, None), "{}", &format!("{headers:?}"));
+        let reached = texts(&calls.recv().unwrap());
+        let [parent] = &reached[..] else { panic!("{headers:?}: {reached:?}") };
+        let parts: Vec<&str> = parent.strip_prefix("traceparent: ").unwrap().split('-').collect();
+        let ["00", trace, parent, "00"] = parts[..] else { panic!("{headers:?}: {parent}") };
+        let is_id = |id: &str, length| {
+            id.len() == length
+                && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+                && !PARENT.contains(id)
+        };
+        assert!(is_id(trace, 32) && is_id(parent, 16), "{headers:?}: {reached:?}");
+        assert!(!known.contains(&trace.to_owned()) && !known.contains(&parent.to_owned()), "{reached:?}");
+        known.extend([trace.to_owned(), parent.to_owned()]);
+    }
+    // What is listed is refused where gRPC cannot carry it, as it is without.
+    let message = "header tracestate: expected printable ASCII, found other bytes";
+    let body = serde_json::json!({ "code": 3, "message": message }).to_string();
+    let headers = [("traceparent", PARENT), ("tracestate", "café")];
+    assert_refused(&stage.send("GET", TARGET, &headers, None), 400, &body, message);
+}
+
+#[test]
+fn the_log_says_the_trace_of_a_call() {
+    let (got, told) = shared::<Vec<String>>();
+    let backend = backend(move |_, requests, replies| {
+        let parent = requests.headers.get("traceparent").map(|value| value.to_str().unwrap().to_owned());
+        got.lock().unwrap().push(parent.unwrap_or_default());
+        async move {
+            replies.send(&note("got", 0)).await;
+            replies.end("0", "").await;
+        }
+    });
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("talk.proto"), PROTO).unwrap();
+    let file = folder.path().join("towbar.yaml");
+    for (keys, invented) in [("", false), ("metadata: {trace_context: create}\n", true)] {
+        let listen = "listen: 127.0.0.1:0\n";
+        fs::write(&file, format!("schema: talk.proto\nupstream: http://{}\n{listen}{keys}", backend.address)).unwrap();
+        let mut command = process::towbar(&["serve", "--config", file.to_str().unwrap()]);
+        let gateway = process::Gateway::of(command.env("TOWBAR_LOG", "towbar=debug"));
+        for target in ["/files/a", "/notes/a"] {
+            for headers in [&[("traceparent", PARENT)][..], &[("traceparent", "00-secret")], &[]] {
+                let mut stream = support::http::connect(gateway.address);
+                support::http::write(&mut stream, "GET", target, headers, None);
+                assert_eq!(support::talk::Reader::new(stream).whole().answer.status, 200);
+            }
+        }
+        let log = gateway.stop().stderr;
+        let lines: Vec<&str> = log.lines().filter(|line| line.contains(" answered ")).collect();
+        let told = std::mem::take(&mut *told.lock().unwrap());
+        assert_eq!((lines.len(), told.len()), (6, 6), "{log}");
+        for (index, (line, parent)) in lines.iter().zip(&told).enumerate() {
+            let id = line.split_once(" trace_id=").map(|(_, id)| id);
+            let is_told = invented || index % 3 == 0;
+            assert_eq!(id, is_told.then(|| &parent[3..35]), "{line} {parent}");
+        }
+        assert!(!log.contains("secret"), "{log}");
+    }
 }

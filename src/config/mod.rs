@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-use crate::metadata::CallerNames;
+use crate::metadata::{CallerNames, TraceContext};
 use crate::probe::{Probe, ProbeError};
 use crate::problem::Problem;
 use crate::route::{self, Limits, RpcOptions, UnknownKeys};
@@ -82,6 +82,7 @@ const REQUEST_KEYS: &[&str] = &[
     "gzip",
     "gzip_ratio",
 ];
+const METADATA_KEYS: &[&str] = &["request", "reply", "http_status", "location", "caller", "trace_context"];
 const RPC_KEYS: &[&str] = &[
     "accept_body",
     "ignore_members",
@@ -386,7 +387,7 @@ impl<'a> Source<'a> {
     }
 
     fn metadata(&self, status_headers: Option<&proxy::StatusHeaders>) -> metadata::Config {
-        let section = self.section("metadata", &["request", "reply", "http_status", "location", "caller"]);
+        let section = self.section("metadata", METADATA_KEYS);
         let value = |key| section.and_then(|section| section.value(key));
         let names = |key| {
             let name = |item: Value| own(item, item.metadata_name()?, status_headers);
@@ -399,7 +400,8 @@ impl<'a> Source<'a> {
         let (request, reply) = (names("request"), names("reply"));
         let (http_status, location) = (name("http_status"), name("location"));
         let caller = value("caller").map_or_else(CallerNames::default, |value| caller::names(&value, &request));
-        metadata::Config { request, reply, http_status, location, caller }
+        let trace_context = or_default(value("trace_context"), trace_context, TraceContext::Pass);
+        metadata::Config { request, reply, http_status, location, caller, trace_context }
     }
 
     fn proxy(&self, status_headers: Option<proxy::StatusHeaders>, query: Limits) -> proxy::Config {
@@ -557,6 +559,10 @@ fn pin(text: &str) -> Result<Pin, String> {
         );
     }
     Ok(pin)
+}
+
+fn trace_context(value: &Value) -> Read<TraceContext> {
+    value.parsed("`pass` or `create`", value::trace_context)
 }
 
 fn listen_address(value: Value) -> Read<String> {

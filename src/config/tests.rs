@@ -186,12 +186,13 @@ fn every_problem_of_a_wrong_file_is_told_with_its_place() {
         ),
         (
             &format!(
-                "{rest}metadata: {{caller: {{address: x-a-bin, certificate_sha256: x-c, certificate: X-C, subject: x-s}}}}\n"
+                "{rest}metadata: {{caller: {{address: x-a-bin, certificate_sha256: x-c, certificate: X-C, subject: x-s}}, trace_context: true}}\n"
             ),
             &[
                 "towbar.yaml:3:30: address: `x-a-bin` would be binary (`-bin`), and what it has is text",
                 "towbar.yaml:3:77: certificate: `x-c` is the name of something else here already",
                 "towbar.yaml:3:82: unknown key `subject`; known here: `address`, `certificate_sha256`, `certificate`",
+                "towbar.yaml:3:112: trace_context: expected `pass` or `create`, found `true`",
             ],
         ),
         (
@@ -367,7 +368,7 @@ upstream:
 requests: {body_limit: 2048, json_types: [application/x-protobuf, text/x-json], timeout_header: X-Timeout, header_limit: 16KiB, json_depth: 32, query_pairs: 64, query_length: 4KiB, gzip: true}
 replies: {compression: true}
 json: {int64: safe_number, enum_prefix: strip}
-metadata: {request: [X-Consent-Id, x-trace-bin], reply: [x-ratelimit-remaining], caller: {address: X-Address, certificate: x-cert-bin}, http_status: X-Http-Code, location: x-location}
+metadata: {request: [X-Consent-Id, x-trace-bin], reply: [x-ratelimit-remaining], caller: {address: X-Address, certificate: x-cert-bin}, http_status: X-Http-Code, location: x-location, trace_context: create}
 status_headers: {status: x-status}
 errors: problem
 rpcs:
@@ -401,7 +402,10 @@ rpcs:
     assert_eq!(names(&[status, location]), ["x-http-code", "x-location"]);
     assert_eq!(names(&config.metadata.reply), ["x-ratelimit-remaining"]);
     let caller: Vec<_> = config.metadata.caller.all().cloned().collect();
-    assert_eq!(names(&caller), ["x-address", "x-cert-bin"]);
+    assert_eq!(
+        (names(&caller), config.metadata.trace_context),
+        (vec!["x-address", "x-cert-bin"], TraceContext::Create)
+    );
 
     let all = Limits { json_depth: 32, query_pairs: 64, query_length: 4096 };
     assert_eq!((config.proxy.header_limit, config.proxy.query, config.routes.limits), (16 << 10, all, all));

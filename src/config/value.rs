@@ -10,6 +10,7 @@ use std::time::Duration;
 use http::{HeaderName, StatusCode};
 
 use crate::error::Form;
+use crate::metadata::TraceContext;
 use crate::proxy::CallerGone;
 use crate::upstream::{CredentialsError, Login, ProxyConfig, ProxyError};
 
@@ -238,6 +239,15 @@ pub(super) fn keeps_annotations(text: &str) -> Result<bool, String> {
         "keep" => Ok(true),
         "replace" => Ok(false),
         _ => Err(format!("expected `replace` or `keep`, found `{text}`")),
+    }
+}
+
+/// What becomes of a caller's trace context.
+pub(super) fn trace_context(text: &str) -> Result<TraceContext, String> {
+    match text {
+        "pass" => Ok(TraceContext::Pass),
+        "create" => Ok(TraceContext::Create),
+        _ => Err(format!("expected `pass` or `create`, found `{text}`")),
     }
 }
 

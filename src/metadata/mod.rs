@@ -6,6 +6,7 @@
 
 mod caller;
 mod outcome;
+mod trace;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
@@ -13,9 +14,11 @@ use http::header::{AUTHORIZATION, CONNECTION, ETAG, HeaderMap, HeaderName, Heade
 
 pub use caller::{Caller, CallerNames};
 pub use outcome::Outcome;
+pub use trace::{TraceContext, TraceId};
 
 use crate::forwarded::Proxies;
 use caller::Said;
+use trace::{TRACEPARENT, TRACESTATE};
 
 /// What a configuration adds to the built-in lists.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -30,6 +33,8 @@ pub struct Config {
     pub location: Option<HeaderName>,
     /// Under which names the backend is told who calls; none of them is among `request`.
     pub caller: CallerNames,
+    /// What becomes of a caller's trace context.
+    pub trace_context: TraceContext,
 }
 
 /// Both lists, complete.
@@ -41,6 +46,8 @@ pub struct Metadata {
     location: Option<HeaderName>,
     caller: CallerNames,
     proxies: Option<Proxies>,
+    /// Trace context is none of `request` then.
+    creates_trace: bool,
     tells_etag: bool,
 }
 
@@ -62,20 +69,17 @@ pub enum NotMetadata {
 }
 
 /// What always goes to the backend: who calls, and what a call belongs to (W3C Trace Context).
-pub const REQUEST: [HeaderName; 4] = [
-    AUTHORIZATION,
-    HeaderName::from_static("x-request-id"),
-    HeaderName::from_static("traceparent"),
-    HeaderName::from_static("tracestate"),
-];
+pub const REQUEST: [HeaderName; 4] = [AUTHORIZATION, HeaderName::from_static("x-request-id"), TRACEPARENT, TRACESTATE];
 
 impl Metadata {
     /// The built-in lists with those of the configuration.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        let Config { request, reply, http_status, location, caller } = config;
-        let (request, tells_etag) = (REQUEST.into_iter().chain(request).collect(), reply.contains(&ETAG));
-        Self { request, reply, http_status, location, caller, proxies: None, tells_etag }
+        let Config { request, reply, http_status, location, caller, trace_context } = config;
+        let (creates_trace, tells_etag) = (trace_context == TraceContext::Create, reply.contains(&ETAG));
+        let is_carried = |name: &HeaderName| !creates_trace || ![TRACEPARENT, TRACESTATE].contains(name);
+        let request = REQUEST.into_iter().chain(request).filter(is_carried).collect();
+        Self { request, reply, http_status, location, caller, proxies: None, creates_trace, tells_etag }
     }
 
     /// The same where the caller's address is what these proxies say it is.
@@ -109,6 +113,9 @@ impl Metadata {
                 check(name, value)?;
                 metadata.append(name.clone(), value.clone());
             }
+        }
+        if self.creates_trace {
+            trace::carry(headers, &mut metadata)?;
         }
         if let Some(caller) = caller {
             self.caller.tell(caller, Said { headers, proxies: self.proxies.as_ref() }, &mut metadata);

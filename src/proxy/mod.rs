@@ -42,12 +42,13 @@ use crate::compress::Choice;
 use crate::error::{self, Form, Refusal, Statuses};
 use crate::listener::{Drain, Malformed};
 use crate::media::Media;
-use crate::metadata::{Caller, Metadata};
+use crate::metadata::{Caller, Metadata, TraceId};
 use crate::probe::Probe;
 use crate::route::{Found, Limits, Miss, Query, Route, Routes};
 use crate::schema::Schema;
+use crate::stream;
+use crate::telemetry::{self, Which};
 use crate::upstream::{Reply, Terms, Upstream};
-use crate::{stream, telemetry};
 use deadline::Deadline;
 pub use lasting::CallerGone;
 use settings::Settings;
@@ -326,11 +327,12 @@ impl Gateway {
         let Call { head, query, route, started, terms, .. } = call;
         let (message, json) = self.message(call, body).await?;
         let metadata = self.metadata(head)?;
+        let which = Which { method: &head.method, route, trace: TraceId::of(&metadata) };
         let called = match self.settings[route.index].caller_gone {
             CallerGone::Cancel => self.upstream(route).call(&route.rpc_path, metadata, &message, terms).await,
             CallerGone::Finish => self.lasting(call, metadata, message).await,
         };
-        telemetry::called(&head.method, route, called.as_ref().err(), started.elapsed());
+        telemetry::called(which, called.as_ref().err(), started.elapsed());
         let reply = called.map_err(|error| Refusal::call(error, self.named(call, json.as_deref())))?;
         self.reply(route, query, &reply)
     }

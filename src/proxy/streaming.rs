@@ -10,6 +10,7 @@ use tonic::Code;
 use super::{Call, Gateway, RequestBody, content_type};
 use crate::answer::{Body, Response};
 use crate::error::Refusal;
+use crate::metadata::TraceId;
 use crate::stream::{self, Exchange, Failure, Format};
 use crate::telemetry::Called;
 use crate::upstream::{self, CallError};
@@ -62,6 +63,7 @@ impl Gateway {
     ) -> Result<Exchange, Refusal> {
         let Call { head, query, route, captures, terms, .. } = call;
         let mut metadata = self.metadata(head)?;
+        called.belongs_to(TraceId::of(&metadata));
         if let (Some(name), 1..) = (&self.settings[route.index].last_event_id, told.after) {
             metadata.insert(name.clone(), told.after.into());
         }

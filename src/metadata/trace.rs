@@ -1,0 +1,247 @@
+//! Which trace a call belongs to: `traceparent` and `tracestate` of W3C Trace Context, Level 1.
+
+use std::fmt;
+
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+
+use super::{NotMetadata, check, is_hop_by_hop};
+
+pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+pub(super) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+
+/// What becomes of a caller's trace context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TraceContext {
+    /// It passes as it comes.
+    #[default]
+    Pass,
+    /// A valid one passes; in place of any other, and of none, goes a new one.
+    Create,
+}
+
+/// The id of a trace: 32 lower-case hexadecimal digits, not all of them 0.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct TraceId([u8; 32]);
+
+impl TraceId {
+    /// That of the one `traceparent`, if that is valid.
+    #[must_use]
+    pub fn of(metadata: &HeaderMap) -> Option<Self> {
+        let parent = Parent::parse(only(metadata, &TRACEPARENT)?.as_bytes())?;
+        parent.fields[3..35].try_into().ok().map(Self)
+    }
+}
+
+impl fmt::Display for TraceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(std::str::from_utf8(&self.0).unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for TraceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Adds to `metadata` the trace context of these headers, or a new one (section 4, "Processing Model").
+///
+/// # Errors
+/// A `tracestate` that gRPC cannot carry.
+pub(super) fn carry(headers: &HeaderMap, metadata: &mut HeaderMap) -> Result<(), NotMetadata> {
+    let parent = only(headers, &TRACEPARENT).filter(|_| !is_hop_by_hop(headers, &TRACEPARENT));
+    let Some(parent) = parent.and_then(kept) else {
+        // The state goes with the parent that it belongs to.
+        metadata.extend(created().map(|parent| (TRACEPARENT, parent)));
+        return Ok(());
+    };
+    metadata.insert(TRACEPARENT, parent);
+    if !is_hop_by_hop(headers, &TRACESTATE) {
+        for state in headers.get_all(TRACESTATE) {
+            check(&TRACESTATE, state)?;
+            metadata.append(TRACESTATE, state.clone());
+        }
+    }
+    Ok(())
+}
+
+/// Section 3.2: of this header there is one.
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
+    let mut values = headers.get_all(name).iter();
+    values.next().filter(|_| values.next().is_none())
+}
+
+/// A parent that goes on; nothing of one that is not valid.
+fn kept(value: &HeaderValue) -> Option<HeaderValue> {
+    let parent = Parent::parse(value.as_bytes())?;
+    if parent.is_known() {
+        return Some(value.clone());
+    }
+    // Of a version to come the ids and the one flag that is known go on, as the version that is.
+    let ids = std::str::from_utf8(&parent.fields[2..53]).ok()?;
+    HeaderValue::from_str(&format!("00{ids}0{}", u8::from(parent.is_sampled()))).ok()
+}
+
+/// A new trace, whose parent is no span that anybody has recorded. So it is not marked as sampled (section 3.2.2.5): whoever makes
+/// the first span of it decides. Nothing where the system has no random bytes.
+fn created() -> Option<HeaderValue> {
+    let mut bytes = [0; 24];
+    aws_lc_rs::rand::fill(&mut bytes).ok()?;
+    let (trace, parent) = bytes.split_first_chunk::<16>()?;
+    // Section 3.2.2: neither may be 0.
+    let trace = u128::from_ne_bytes(*trace).max(1);
+    let parent = u64::from_ne_bytes(parent.try_into().ok()?).max(1);
+    HeaderValue::from_str(&format!("00-{trace:032x}-{parent:016x}-00")).ok()
+}
+
+/// A `traceparent` that is valid.
+struct Parent<'a> {
+    /// `version "-" trace-id "-" parent-id "-" trace-flags`.
+    fields: &'a [u8; 55],
+}
+
+impl<'a> Parent<'a> {
+    /// Section 3.2.2, and for versions to come 3.2.4: they begin with the same fields, and a dash behind those.
+    fn parse(value: &'a [u8]) -> Option<Self> {
+        let (fields, rest) = value.split_first_chunk::<55>()?;
+        let is_right = |(at, byte): (usize, &u8)| match at {
+            2 | 35 | 52 => *byte == b'-',
+            _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+        };
+        let has_id = |id: &[u8]| id.iter().any(|byte| *byte != b'0');
+        let parent = Self { fields };
+        let ends = if parent.is_known() { rest.is_empty() } else { rest.is_empty() || rest.starts_with(b"-") };
+        let is_valid = fields.iter().enumerate().all(is_right) && has_id(&fields[3..35]) && has_id(&fields[36..52]);
+        (is_valid && ends && !fields.starts_with(b"ff")).then_some(parent)
+    }
+
+    /// Whether it has the version that this knows.
+    fn is_known(&self) -> bool {
+        self.fields.starts_with(b"00")
+    }
+
+    /// The lowest bit of the flags.
+    fn is_sampled(&self) -> bool {
+        char::from(self.fields[54]).to_digit(16).is_some_and(|flags| flags & 1 == 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+    const VALID: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+    fn carried(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let headers =
+            pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        let mut metadata = HeaderMap::new();
+        carry(&headers.collect(), &mut metadata).unwrap();
+        metadata
+    }
+
+    #[test]
+    fn a_valid_parent_goes_on_and_one_of_a_later_version_as_this_one() {
+        for (sent, goes_on) in [
+            (VALID, VALID),
+            (
+                "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00",
+                "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00",
+            ),
+            // A flag of Level 2.
+            (
+                "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-03",
+                "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-03",
+            ),
+            (
+                "00-00000000000000000000000000000001-0000000000000001-ff",
+                "00-00000000000000000000000000000001-0000000000000001-ff",
+            ),
+            ("01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", VALID),
+            ("cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-ff-more", VALID),
+            ("fe-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-", VALID),
+            (
+                "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-fe-1-01",
+                "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00",
+            ),
+        ] {
+            let metadata = carried(&[("traceparent", sent), ("tracestate", "a=1"), ("tracestate", "b=2")]);
+            assert_eq!(metadata[TRACEPARENT], goes_on, "{sent}");
+            assert_eq!(metadata.get_all(TRACESTATE).iter().collect::<Vec<_>>(), ["a=1", "b=2"], "{sent}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_parent_is_dropped_with_its_state_and_replaced() {
+        for sent in [
+            "",
+            "00",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-0",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00F067AA0BA902B7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-0A",
+            "00-4bf92f3577b34da6a3ce929d0e0e473g-00f067aa0ba902b7-01",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+            "00_4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "0-4bf92f3577b34da6a3ce929d0e0e47361-00f067aa0ba902b7-01",
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01.more",
+            "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-012",
+            "cc-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "\u{e9}",
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(TRACEPARENT, HeaderValue::from_bytes(sent.as_bytes()).unwrap());
+            headers.insert(TRACESTATE, HeaderValue::from_static("a=1"));
+            let mut metadata = HeaderMap::new();
+            carry(&headers, &mut metadata).unwrap();
+            assert_new(&metadata, sent);
+        }
+    }
+
+    #[test]
+    fn without_one_parent_there_is_a_new_one() {
+        for pairs in [
+            &[][..],
+            &[("tracestate", "a=1")],
+            &[("traceparent", VALID), ("traceparent", VALID)],
+            &[("connection", "traceparent"), ("traceparent", VALID), ("tracestate", "a=1")],
+        ] {
+            assert_new(&carried(pairs), &format!("{pairs:?}"));
+        }
+        let metadata = carried(&[("connection", "tracestate"), ("traceparent", VALID), ("tracestate", "a=1")]);
+        assert_eq!((&metadata[TRACEPARENT], metadata.len()), (&HeaderValue::from_static(VALID), 1));
+    }
+
+    /// Each is another, valid and not sampled, and nothing else is there.
+    fn assert_new(metadata: &HeaderMap, input: &str) {
+        let first = metadata[TRACEPARENT].to_str().unwrap();
+        let second = created().unwrap();
+        assert_eq!((metadata.len(), first.len()), (1, 55), "{input}");
+        for parent in [first, second.to_str().unwrap()] {
+            assert!(Parent::parse(parent.as_bytes()).is_some(), "{input}: {parent}");
+            assert!(parent.starts_with("00-") && parent.ends_with("-00"), "{input}: {parent}");
+        }
+        assert_ne!(first[3..35], second.to_str().unwrap()[3..35], "{input}");
+        assert_ne!(first[36..52], second.to_str().unwrap()[36..52], "{input}");
+    }
+
+    #[test]
+    fn the_id_of_a_trace_is_that_of_its_only_valid_parent() {
+        for (parents, id) in [
+            (&[VALID][..], Some(TRACE)),
+            (&["cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more"], Some(TRACE)),
+            (&[], None),
+            (&["secret"], None),
+            (&[VALID, VALID], None),
+        ] {
+            let metadata = parents.iter().map(|parent| (TRACEPARENT, HeaderValue::from_static(parent))).collect();
+            assert_eq!(TraceId::of(&metadata).map(|id| id.to_string()).as_deref(), id, "{parents:?}");
+        }
+    }
+}
