@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use h2::StreamId;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
@@ -56,6 +57,42 @@ impl From<Failure> for CallError {
     }
 }
 
+/// How far a call has come, for when its deadline passes.
+#[derive(Default)]
+pub(super) struct Progress {
+    /// The backend may have it.
+    is_out: AtomicBool,
+    /// It waits on a connection that takes no more calls.
+    is_waiting: AtomicBool,
+}
+
+impl Progress {
+    pub(super) fn wait(&self) {
+        self.is_waiting.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn go_out(&self) {
+        self.is_out.store(true, Ordering::Relaxed);
+    }
+
+    /// What is told at the deadline.
+    pub(super) fn late(&self) -> CallError {
+        if self.is_out.load(Ordering::Relaxed) {
+            CallError::Deadline
+        } else if self.is_waiting.load(Ordering::Relaxed) {
+            CallError::Queued
+        } else {
+            CallError::Unsent
+        }
+    }
+
+    /// It is to be sent again; whether the backend may have had it before is known.
+    fn begin_again(&self, may_be_out: bool) {
+        self.is_out.store(may_be_out, Ordering::Relaxed);
+        self.is_waiting.store(false, Ordering::Relaxed);
+    }
+}
+
 /// What became of the same call before.
 #[derive(Default)]
 struct Before {
@@ -66,14 +103,14 @@ struct Before {
 }
 
 impl Upstream {
-    /// Sends the call, and again where it may be. `is_out` tells whether the backend may have it.
+    /// Sends the call, and again where it may be.
     pub(super) async fn exchange(
         &self,
         path: &PathAndQuery,
         metadata: HeaderMap,
         frame: Bytes,
         terms: Terms,
-        is_out: &AtomicBool,
+        progress: &Progress,
     ) -> Result<Reply, CallError> {
         let mut before = Before::default();
         loop {
@@ -81,7 +118,7 @@ impl Upstream {
             if before.unknown.is_some() {
                 request.headers_mut().insert(ATTEMPTS, HeaderValue::from(before.times));
             }
-            let failure = match self.send(request, frame.clone(), terms.reply_limit, is_out).await {
+            let failure = match self.send(request, frame.clone(), terms.reply_limit, progress).await {
                 Ok(reply) => {
                     self.shared.budget.earn();
                     return Ok(reply);
@@ -92,7 +129,7 @@ impl Upstream {
                 return Err(before.end(failure));
             };
             before.note(failure);
-            is_out.store(before.unknown.is_some(), Ordering::Relaxed);
+            progress.begin_again(before.unknown.is_some());
             if !pause.is_zero() {
                 tokio::time::sleep(pause).await;
             }
@@ -147,12 +184,17 @@ fn pushback(metadata: &HeaderMap, ours: Duration) -> Option<Duration> {
 
 impl Lease {
     /// The connection or the stream broke before an answer.
-    pub(super) fn failed(&self, error: &h2::Error) -> Failure {
+    pub(super) fn failed(&self, error: &h2::Error, stream: StreamId) -> Failure {
         // RFC 9113, section 8.7: after REFUSED_STREAM, and on streams above the last one that a GOAWAY names, no
         // processing has occurred. h2 gives a GOAWAY as the error of those streams only; on those below, calls go on.
         if error.is_remote() && error.is_go_away() {
             self.retire();
             return Failure::Gone { cause: error.to_string() };
+        }
+        // It waited for its turn on a connection that is over.
+        if stream.as_u32() > self.begun() {
+            self.retire();
+            return Failure::Unsent(self.unsent(error));
         }
         if error.is_remote() && error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM) {
             return Failure::Refused { cause: error.to_string() };

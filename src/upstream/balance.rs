@@ -47,6 +47,8 @@ pub(super) struct Endpoints {
 pub(super) struct Chosen {
     pub(super) endpoint: usize,
     pub(super) live: usize,
+    /// It has as many calls as it takes.
+    pub(super) is_crowded: bool,
 }
 
 impl Endpoints {
@@ -58,7 +60,8 @@ impl Endpoints {
     /// The connection for a call, if one takes it without waiting; and an address that should have a connection more.
     pub(super) fn choose(&mut self, used: &Use) -> (Option<Chosen>, Option<usize>) {
         if let [only] = self.list.as_mut_slice() {
-            return (only.taking(used).map(|live| Chosen { endpoint: 0, live }), None);
+            let taking = only.taking(used);
+            return (taking.map(|(live, is_crowded)| Chosen { endpoint: 0, live, is_crowded }), None);
         }
         self.choose_of_several(used, false)
     }
@@ -79,15 +82,15 @@ impl Endpoints {
             if !is_any && this.is_avoided() {
                 continue;
             }
-            let Some(live) = this.taking(used) else {
+            let Some((live, is_crowded)) = this.taking(used) else {
                 if this.attempt.is_none() && !this.is_avoided() {
                     wanting = wanting.or(Some(endpoint));
                 }
                 continue;
             };
-            let rank = (!this.live[live].has_room(used), this.calls());
+            let rank = (is_crowded, this.calls());
             if best.is_none_or(|(least, _)| rank < least) {
-                best = Some((rank, Chosen { endpoint, live }));
+                best = Some((rank, Chosen { endpoint, live, is_crowded }));
             }
         }
         (best.map(|(_, chosen)| chosen), wanting)
@@ -97,7 +100,7 @@ impl Endpoints {
     pub(super) fn last_resort(&mut self) -> Option<Chosen> {
         let candidates = self.list.iter_mut().enumerate();
         let live = candidates.filter_map(|(endpoint, this)| Some((this.least_loaded()?, this.calls(), endpoint)));
-        live.min_by_key(|(_, calls, _)| *calls).map(|(live, _, endpoint)| Chosen { endpoint, live })
+        live.min_by_key(|(_, calls, _)| *calls).map(|(live, _, endpoint)| Chosen { endpoint, live, is_crowded: true })
     }
 
     /// The address to connect to next for a call that no connection takes; not one of those asked already. First those
@@ -134,10 +137,12 @@ impl Endpoint {
         self.is_ejected || !self.place.standing.is_healthy()
     }
 
-    /// The connection with the fewest calls, if it takes another one, or there can be none besides.
-    fn taking(&mut self, used: &Use) -> Option<usize> {
+    /// The connection with the fewest calls, if it takes another one, or there can be none besides; and whether it has as
+    /// many as it takes.
+    fn taking(&mut self, used: &Use) -> Option<(usize, bool)> {
         let live = self.least_loaded()?;
-        (self.live[live].has_room(used) || self.live.len() >= used.connections).then_some(live)
+        let is_crowded = !self.live[live].has_room(used);
+        (!is_crowded || self.live.len() >= used.connections).then_some((live, is_crowded))
     }
 
     fn least_loaded(&mut self) -> Option<usize> {

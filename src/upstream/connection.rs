@@ -6,7 +6,7 @@ use std::future::pending;
 use std::hash::BuildHasher as _;
 use std::io;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -18,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use super::begun::Frames;
 use super::connect::{ConnectError, Refusal, Stream, connect};
 use super::pool::{Inner, Pool, Use};
 use super::resolve::Place;
@@ -85,6 +86,8 @@ pub(super) struct Load {
     was_heard: AtomicBool,
     /// It was quiet for long: firewalls forget such connections, and a call would be lost.
     is_doubtful: AtomicBool,
+    /// The highest stream that the backend may know of.
+    pub(super) begun: AtomicU32,
     /// Somebody wants to know whether it still leads somewhere.
     asked: Notify,
     /// It does, or it has ended.
@@ -131,7 +134,7 @@ async fn open_patiently(pool: &Pool, place: &Place, until: Instant) -> Result<Li
     let load = Arc::new(Load::default());
     let stream = connect(place, &load.refusal, until).await?;
     let (first, heard) = oneshot::channel();
-    let stream = Heard { stream, first: Some(first), load: load.clone() };
+    let stream = Heard { stream, first: Some(first), written: Frames::new(), load: load.clone() };
     let mut http2 = h2::client::Builder::new();
     let Use { window, connection_window, .. } = pool.used();
     http2.initial_window_size(*window).initial_connection_window_size(*connection_window);
@@ -155,11 +158,31 @@ async fn open_patiently(pool: &Pool, place: &Place, until: Instant) -> Result<Li
     }
 }
 
-/// A connection that tells when the backend has said something.
+/// A connection that tells when the backend has said something, and which calls have begun.
 struct Heard {
     stream: Stream,
     first: Option<oneshot::Sender<()>>,
+    written: Frames,
     load: Arc<Load>,
+}
+
+impl Heard {
+    /// Writes, and notes what has begun. What fails may be out too: TLS may have sent a part of it.
+    fn write(
+        &mut self,
+        slices: &[io::IoSlice<'_>],
+        write: impl FnOnce(Pin<&mut Stream>) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        let begun = self.written.begun_in(slices);
+        if begun > self.load.begun.load(Ordering::Relaxed) {
+            self.load.begun.store(begun, Ordering::Relaxed);
+        }
+        let written = write(Pin::new(&mut self.stream));
+        if let Poll::Ready(Ok(count)) = &written {
+            self.written.advance(slices, *count);
+        }
+        written
+    }
 }
 
 impl AsyncRead for Heard {
@@ -179,7 +202,7 @@ impl AsyncRead for Heard {
 
 impl AsyncWrite for Heard {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        self.write(&[io::IoSlice::new(bytes)], |stream| stream.poll_write(cx, bytes))
     }
 
     fn poll_write_vectored(
@@ -187,7 +210,7 @@ impl AsyncWrite for Heard {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+        self.write(slices, |stream| stream.poll_write_vectored(cx, slices))
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -7,6 +7,7 @@
 mod address;
 mod again;
 mod balance;
+mod begun;
 mod budget;
 mod connect;
 mod connection;
@@ -23,8 +24,8 @@ mod status;
 mod stream;
 mod tunnel;
 
+use std::future::poll_fn;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
@@ -40,7 +41,7 @@ use crate::problem::Problem;
 use crate::tls::{self, Identity, IdentityFiles, Pin, Servers, Trust};
 
 pub use address::{Address, AddressError, Addresses, AddressesError};
-use again::Failure;
+use again::{Failure, Progress};
 use budget::Budget;
 use connect::Target;
 pub use connection::Connections;
@@ -194,7 +195,7 @@ pub enum CallError {
     /// As many calls are in flight as may be, and as many wait, or this one has waited long enough: nothing was sent.
     #[error("{most} calls of the backend are in flight, as many as may be")]
     Full { most: usize },
-    /// The deadline passed while others were in flight: nothing was sent.
+    /// The deadline passed while as many others were in flight as may be, or as the backend takes: nothing was sent.
     #[error("the deadline passed while the call waited for others to end")]
     Queued,
     /// The deadline passed before there was a connection: nothing was sent.
@@ -321,11 +322,10 @@ impl Upstream {
         terms: Terms,
     ) -> Result<Reply, CallError> {
         let _place = self.shared.unary.enter(terms.deadline).await?;
-        let is_out = AtomicBool::new(false);
-        let exchange = self.exchange(path, metadata, frame(message), terms, &is_out);
+        let progress = Progress::default();
+        let exchange = self.exchange(path, metadata, frame(message), terms, &progress);
         let in_time = tokio::time::timeout_at(terms.deadline, exchange).await;
-        let late = || if is_out.load(Ordering::Relaxed) { CallError::Deadline } else { CallError::Unsent };
-        in_time.unwrap_or_else(|_| Err(late()))
+        in_time.unwrap_or_else(|_| Err(progress.late()))
     }
 
     async fn send(
@@ -333,15 +333,21 @@ impl Upstream {
         mut request: Request<()>,
         frame: Bytes,
         reply_limit: usize,
-        is_out: &AtomicBool,
+        progress: &Progress,
     ) -> Result<Reply, Failure> {
         let (lease, mut connection) = self.lease(&self.pool).await?;
         lease.name(&mut request);
-        is_out.store(true, Ordering::Relaxed);
         let sent = connection.send_request(request, false);
-        let (response, mut body) = sent.map_err(|error| Failure::Unsent(lease.unsent(&error)))?;
-        body.send_data(frame, true).map_err(|error| lease.failed(&error))?;
-        let (head, body) = response.await.map_err(|error| lease.failed(&error))?.into_parts();
+        let (response, mut stream) = sent.map_err(|error| Failure::Unsent(lease.unsent(&error)))?;
+        stream.send_data(frame, true).map_err(|error| lease.failed(&error, stream.stream_id()))?;
+        if lease.is_crowded {
+            progress.wait();
+            // An error is that of the response, too.
+            let _ = poll_fn(|cx| connection.poll_ready(cx)).await;
+        }
+        progress.go_out();
+        let head = response.await.map_err(|error| lease.failed(&error, stream.stream_id()))?;
+        let (head, body) = head.into_parts();
         reply::check_head(&head)?;
         let mut collecting = reply::Collecting::new(reply_limit);
         let trailers = collecting.read(body).await?.map_err(|error| lease.broken(&error))?;

@@ -67,6 +67,8 @@ pub(super) struct Lease {
     send: SendRequest<Bytes>,
     load: Arc<Load>,
     target: Arc<Target>,
+    /// The connection had as many calls as it takes: this one may wait on it.
+    pub(super) is_crowded: bool,
 }
 
 impl Pool {
@@ -290,7 +292,8 @@ fn place(state: &mut State, chosen: Chosen) -> Lease {
     let Live { send, load } = &endpoint.live[chosen.live];
     load.calls.fetch_add(1, Ordering::Relaxed);
     load.was_used.store(true, Ordering::Relaxed);
-    Lease { send: send.clone(), load: load.clone(), target: endpoint.place.target.clone() }
+    let (send, load, target) = (send.clone(), load.clone(), endpoint.place.target.clone());
+    Lease { send, load, target, is_crowded: chosen.is_crowded }
 }
 
 /// No address gives another connection: one that is there already, or what the last address said.
@@ -343,6 +346,11 @@ impl Lease {
         let mut uri = std::mem::take(request.uri_mut()).into_parts();
         uri.authority = Some(authority.clone());
         *request.uri_mut() = http::Uri::from_parts(uri).expect("only the authority of a URI that has one is another");
+    }
+
+    /// The highest stream of the connection that the backend may know of.
+    pub(super) fn begun(&self) -> u32 {
+        self.load.begun.load(Ordering::Relaxed)
     }
 
     /// Takes the connection out of use; the calls on it go on.

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
 use h2::client::ResponseFuture;
-use h2::{Reason, RecvStream, SendStream};
+use h2::{Reason, RecvStream, SendStream, StreamId};
 use http::HeaderMap;
 use http::uri::PathAndQuery;
 use tokio::time::{Sleep, sleep_until, timeout_at};
@@ -147,8 +147,8 @@ impl Incoming {
             }
             match &mut self.state {
                 State::Head(response) => {
-                    let response = ready!(Pin::new(response).poll(cx));
-                    let (head, body) = response.map_err(|error| self.failed(&error))?.into_parts();
+                    let (polled, stream) = (ready!(Pin::new(&mut *response).poll(cx)), response.stream_id());
+                    let (head, body) = polled.map_err(|error| self.failed(&error, stream))?.into_parts();
                     check_head(&head)?;
                     self.metadata = head.headers;
                     self.state = State::Body(body);
@@ -232,7 +232,7 @@ impl Incoming {
     }
 
     /// The connection or the stream broke before an answer.
-    fn failed(&self, error: &h2::Error) -> CallError {
-        self.lease.failed(error).into()
+    fn failed(&self, error: &h2::Error, stream: StreamId) -> CallError {
+        self.lease.failed(error, stream).into()
     }
 }

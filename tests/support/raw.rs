@@ -53,8 +53,10 @@ pub enum Does {
     Later(Duration, Box<Self>),
     /// The same so many times, with such a pause before each.
     Trickles(usize, Duration),
-    /// Sends these frames and goes on.
-    Sends(Vec<u8>, Box<Self>),
+    /// Sends these frames, which may be of the call's stream, and goes on.
+    Sends(fn(u32) -> Vec<u8>, Box<Self>),
+    /// Goes on, and sends these frames after some time.
+    SendsLater(Duration, fn(u32) -> Vec<u8>, Box<Self>),
     /// Never answers.
     Hangs,
     /// Answers like this.
@@ -93,8 +95,7 @@ pub enum Does {
 impl Does {
     fn acts(&self) -> bool {
         match self {
-            Self::Later(_, does) => does.acts(),
-            Self::Sends(_, does) => does.acts(),
+            Self::Later(_, does) | Self::Sends(_, does) | Self::SendsLater(_, _, does) => does.acts(),
             does => !matches!(does, Self::Refuses | Self::GoesAwayBefore),
         }
     }
@@ -453,7 +454,11 @@ impl Connection {
                 self.send_later(pause, [vec![message; times], vec![ok]].concat());
             }
             Does::Sends(frames, does) => {
-                self.send(&[frames]);
+                self.send(&[frames(id)]);
+                self.act(id, transfer, *does);
+            }
+            Does::SendsLater(time, frames, does) => {
+                self.send_later(time, vec![frames(id)]);
                 self.act(id, transfer, *does);
             }
             Does::Hangs => {}
