@@ -67,6 +67,13 @@ impl Called {
         self.messages += 1;
     }
 
+    /// Tells that a part of it was enough.
+    pub fn left(&mut self) {
+        self.is_told = true;
+        let (rpc, ms) = (&self.route.rpc, self.started.elapsed().as_millis());
+        tracing::debug!(method = %self.method, rpc, ms, messages = self.messages, "a part of a stream was answered");
+    }
+
     /// Tells the end.
     pub fn ended(&mut self, error: Option<&CallError>) {
         self.is_told = true;

@@ -35,6 +35,14 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
+/// The same, in seconds that are whole.
+pub(super) fn whole_seconds(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        whole if whole.subsec_nanos() == 0 => Ok(whole),
+        _ => Err(format!("expected whole seconds, such as `30s`, found `{text}`")),
+    }
+}
+
 /// `1048576`, `512KiB`, `1MiB`, `1GiB`: more than nothing, at most 1 GiB.
 pub(super) fn size(text: &str) -> Result<usize, String> {
     let parsed = number_and_unit(text).and_then(|(number, unit)| {

@@ -10,6 +10,7 @@ mod conditional;
 mod deadline;
 mod lasting;
 mod limits;
+mod long_poll;
 mod outcome;
 mod ranges;
 mod request;

@@ -24,6 +24,9 @@ impl Gateway {
         let told = self.told(call)?;
         let mut called = Called::new(head.method.clone(), route.clone(), started);
         let mut exchange = self.open(call, body, told, &mut called).await?;
+        if let Some(wait) = told.wait {
+            return self.polled(call, exchange, (told, wait), called).await;
+        }
         let first = self.first(&mut exchange, call, told.format).await;
         let first = first.map_err(|failure| self.failed(failure, call, &mut called))?;
         if !route.server_streams {
@@ -35,9 +38,11 @@ impl Gateway {
     /// How the answer is told.
     fn told(&self, call: Call<'_>) -> Result<Told, Refusal> {
         let format = self.format(call)?;
-        let resumes = format == Some(Format::Sse) && self.settings[call.route.index].last_event_id.is_some();
+        let wait = self.wait(call, format);
+        let is_numbered = format == Some(Format::Sse) || wait.is_some();
+        let resumes = is_numbered && self.settings[call.route.index].last_event_id.is_some();
         let after = if resumes { stream::last_event(&call.head.headers) } else { Ok(0) };
-        after.map(|after| Told { format, after }).map_err(|error| Refusal::header(error.to_string()))
+        after.map(|after| Told { format, after, wait }).map_err(|error| Refusal::header(error.to_string()))
     }
 
     /// The form of the answer; none where it is bytes as they are, or not a stream.
@@ -154,7 +159,7 @@ impl Gateway {
         response
     }
 
-    fn failed(&self, failure: Failure, call: Call<'_>, called: &mut Called) -> Refusal {
+    pub(super) fn failed(&self, failure: Failure, call: Call<'_>, called: &mut Called) -> Refusal {
         called.ended(failure.call_error());
         failure.into_refusal(self.named(call, None))
     }
@@ -162,11 +167,13 @@ impl Gateway {
 
 /// How an answer is told.
 #[derive(Debug, Clone, Copy)]
-struct Told {
+pub(super) struct Told {
     /// None for bytes as they are, and for one message.
     format: Option<Format>,
     /// The number of the event that the caller has seen last; 0 for none.
-    after: u64,
+    pub(super) after: u64,
+    /// The seconds after which it is told at the latest, if not as it comes.
+    wait: Option<u64>,
 }
 
 /// How an answer begins.

@@ -5,8 +5,10 @@
 //! stream from a cut one.
 
 mod accept;
+mod batch;
 mod exchange;
 mod frames;
+mod prefer;
 mod reply;
 mod request;
 mod resume;
@@ -14,8 +16,10 @@ mod resume;
 use std::time::Duration;
 
 pub use accept::chosen;
+pub use batch::{Batch, BatchEnd};
 pub use exchange::{Exchange, Failure};
 pub use frames::Format;
+pub use prefer::wait;
 pub use reply::Reply;
 pub use request::{Reading, Sending};
 pub use resume::{LAST_EVENT_ID, NotAnEvent, last_event};
@@ -35,10 +39,12 @@ pub struct Config {
     pub deadline: Duration,
     /// Time without a message after which a stream of events gets a comment.
     pub keep_alive: Duration,
+    /// Longest time that callers wait who ask for the next messages as an array, in whole seconds. None: nobody does.
+    pub long_poll: Option<Duration>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { format: Format::Ndjson, deadline: DEADLINE, keep_alive: KEEP_ALIVE }
+        Self { format: Format::Ndjson, deadline: DEADLINE, keep_alive: KEEP_ALIVE, long_poll: None }
     }
 }
