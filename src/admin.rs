@@ -1,4 +1,5 @@
-//! A port for those who run the gateway: its metrics. Not for callers, and off unless it is configured.
+//! A port for those who run the gateway: its metrics, and whether it lives and is ready. Not for callers, and off unless it is
+//! configured.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -11,7 +12,7 @@ use http::{Method, Request, StatusCode};
 use tower_service::Service;
 
 use crate::answer::{Body, Response};
-use crate::listener::{Listener, Plain};
+use crate::listener::{Listener, Phase, Plain, Stop};
 use crate::metrics::{MEDIA_TYPE, Metrics};
 use crate::problem::Problem;
 
@@ -37,13 +38,16 @@ impl Admin {
     }
 
     /// Serves until it is dropped.
-    pub async fn serve(self, metrics: Arc<Metrics>) {
-        self.listener.serve(Pages(metrics), std::future::pending()).await;
+    pub async fn serve(self, metrics: Arc<Metrics>, stop: Stop) {
+        self.listener.serve(Pages { metrics, stop }, std::future::pending()).await;
     }
 }
 
 #[derive(Clone)]
-struct Pages(Arc<Metrics>);
+struct Pages {
+    metrics: Arc<Metrics>,
+    stop: Stop,
+}
 
 impl<B> Service<Request<B>> for Pages {
     type Response = Response;
@@ -55,17 +59,36 @@ impl<B> Service<Request<B>> for Pages {
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let mut response = match (request.uri().path(), request.method()) {
-            ("/metrics", &Method::GET) => page(StatusCode::OK, MEDIA_TYPE, self.0.text()),
-            ("/metrics", _) => {
-                let mut refused = page(StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET is answered here\n".to_owned());
-                refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
+        let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+        let mut response = match request.uri().path() {
+            "/metrics" | "/live" | "/ready" if !is_read => {
+                let text = "only GET and HEAD are answered here\n".to_owned();
+                let mut refused = page(StatusCode::METHOD_NOT_ALLOWED, TEXT, text);
+                refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
                 refused
             }
-            _ => page(StatusCode::NOT_FOUND, TEXT, "the page of this port is /metrics\n".to_owned()),
+            "/metrics" => page(StatusCode::OK, MEDIA_TYPE, self.metrics.text()),
+            "/live" => page(StatusCode::OK, TEXT, "live\n".to_owned()),
+            "/ready" => self.readiness(),
+            _ => {
+                page(StatusCode::NOT_FOUND, TEXT, "the pages of this port are /live, /ready and /metrics\n".to_owned())
+            }
         };
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         ready(Ok(response))
+    }
+}
+
+impl Pages {
+    /// Whether calls are to be sent here. A backend that is down does not count: the answer that says so comes from here, and no
+    /// other gateway has a better one.
+    fn readiness(&self) -> Response {
+        match self.stop.phase() {
+            Phase::Serving => page(StatusCode::OK, TEXT, "ready\n".to_owned()),
+            Phase::Notice | Phase::Draining | Phase::Over => {
+                page(StatusCode::SERVICE_UNAVAILABLE, TEXT, "not ready: stopping, as a signal asked\n".to_owned())
+            }
+        }
     }
 }
 

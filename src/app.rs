@@ -11,7 +11,7 @@ use rustls::ServerConfig;
 
 use crate::certs::{self, Asked, Finding, Level, Usage};
 use crate::config::Config;
-use crate::listener::{self, Listener, Plain, Recipe, Served};
+use crate::listener::{self, Drain, Listener, Plain, Recipe, Served, Stop};
 use crate::metadata::Metadata;
 use crate::problem::Problem;
 use crate::proxy::{self, Door, Gateway};
@@ -151,13 +151,19 @@ impl App {
     #[must_use]
     pub fn recipe(&self) -> Recipe<Door> {
         let (tls, gateway) = (self.tls.as_ref().map(|tls| tls.config.clone()), self.gateway.clone());
-        Arc::new(move |drain| Served {
+        Arc::new(move |holder| Served {
             tls: tls.clone(),
             malformed: Some(proxy::malformed(&gateway.config)),
             header_limit: gateway.config.header_limit,
             tells_caller: gateway.metadata.tells_caller(),
-            service: proxy::service(gateway.for_worker(drain)),
+            service: proxy::service(gateway.for_worker(holder)),
         })
+    }
+
+    /// How it ends.
+    #[must_use]
+    pub fn drain(&self) -> Drain {
+        self.listen.drain
     }
 
     /// Goes on with the sessions and the connections of `old` if TLS is what it was, and with the count of the calls in flight
@@ -232,7 +238,7 @@ impl App {
         let backends: Vec<String> = gateway.upstreams.iter().map(Upstream::place).collect();
         let (noun, backends) = (if routes == 1 { "route" } else { "routes" }, backends.join(", "));
         let summary = format!("listening on {scheme}://{address}{asks}\nserving {routes} {noun}, calling {backends}");
-        let handover = Arc::new(Handover::new(self.recipe()));
+        let handover = Arc::new(Handover::new(self.recipe(), self.drain()));
         Ok(Bound { listener, handover, summary, address })
     }
 }
@@ -244,11 +250,11 @@ impl Bound {
         self.handover.clone()
     }
 
-    /// Serves until `stop`, then finishes the calls in flight.
+    /// Serves until the `stop`, then finishes the calls in flight.
     ///
     /// # Errors
     /// The operating system cannot start the threads.
-    pub async fn serve(self, stop: impl Future<Output = ()>) -> Result<(), Problem> {
+    pub async fn serve(self, stop: &Stop) -> Result<(), Problem> {
         let served = self.listener.serve_on_all_cores(&self.handover, stop).await;
         served.map_err(|error| Problem::new(format!("cannot start a thread: {error}")))
     }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use super::{Outcome, serve};
 use crate::app::App;
@@ -21,14 +22,14 @@ const CONFIG: &str = include_str!("../../config/towbar.yaml");
 pub(super) fn run(listen: &str) -> Outcome {
     serve::log_to_stderr();
     serve::runtime()?.block_on(async {
-        let stop = serve::stop_signal()?;
+        let stop = serve::stop_by_signals()?;
         let authority = Authority::new("towbar demo").map_err(|error| vec![Problem::new(error)])?;
         let bank = start_bank(&authority).await.map_err(|problem| vec![problem])?;
         let bound = gateway(listen, &authority, bank)?.bind().await.map_err(|problem| vec![problem])?;
         println!("a sample bank on https://{bank}, client certificate required");
         println!("{}", bound.summary);
         println!("{}", curl_lines(bound.address));
-        bound.serve(stop).await.map_err(|problem| vec![problem])
+        bound.serve(&stop).await.map_err(|problem| vec![problem])
     })
 }
 
@@ -48,6 +49,10 @@ fn gateway(listen: &str, authority: &Authority, bank: SocketAddr) -> Result<App,
     let overrides =
         Overrides { listen: Some(listen.to_owned()), backend: Some(format!("https://{bank}")), ..Overrides::default() };
     let (mut config, problems) = config::load_text(CONFIG, Path::new("config/towbar.yaml"), &overrides);
+    if let Some(listen) = &mut config.listen {
+        // Nobody balances calls between demos.
+        listen.drain.notice = Duration::ZERO;
+    }
     let upstream = config.upstream.take().map(|upstream| connect(upstream, authority)).transpose()?;
     let schema = Schema::decode("the sample bank's API", DESCRIPTORS);
     App::with_parts(config, Some(schema), upstream, problems)

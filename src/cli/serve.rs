@@ -10,6 +10,7 @@ use tracing_subscriber::EnvFilter;
 use super::{Outcome, Settings};
 use crate::admin::Admin;
 use crate::app::{App, Bound};
+use crate::listener::{Phase, Stop};
 use crate::metrics::Metrics;
 use crate::problem::Problem;
 use crate::reload::{Reloading, Source, Start};
@@ -17,7 +18,7 @@ use crate::reload::{Reloading, Source, Start};
 pub(super) fn serve(settings: &Settings) -> Outcome {
     log_to_stderr();
     runtime()?.block_on(async {
-        let (stop, asked) = (stop_signal()?, reload_signal()?);
+        let (stop, asked) = (stop_by_signals()?, reload_signal()?);
         let source = source(settings);
         let Start { app, watched } = source.start().await;
         let live = app?;
@@ -29,10 +30,10 @@ pub(super) fn serve(settings: &Settings) -> Outcome {
         let reloading = Reloading::new(source, live, watched, bound.handover(), metrics.clone());
         if let Some(admin) = admin {
             println!("metrics on http://{}/metrics", admin.address);
-            tokio::spawn(admin.serve(metrics));
+            tokio::spawn(admin.serve(metrics, stop.clone()));
         }
         tokio::select! {
-            served = bound.serve(stop) => served.map_err(|problem| vec![problem]),
+            served = bound.serve(&stop) => served.map_err(|problem| vec![problem]),
             () = reloading.run(asked) => Ok(()),
         }
     })
@@ -78,18 +79,25 @@ fn reload_signal() -> Result<mpsc::Receiver<()>, Vec<Problem>> {
     Ok(asked)
 }
 
-/// Ready at SIGTERM or SIGINT. They are caught from here on: whoever has read what is served may stop it.
-pub(super) fn stop_signal() -> Result<impl Future<Output = ()>, Vec<Problem>> {
+/// A stop that begins with SIGTERM, or with SIGINT and then without a notice, as nobody at a terminal wants to wait; each signal
+/// more takes it one phase on. They are caught from here on: whoever has read what is served may stop it.
+pub(super) fn stop_by_signals() -> Result<Stop, Vec<Problem>> {
     let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
     let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
         return Err(vec![Problem::new("cannot listen for SIGTERM and SIGINT")]);
     };
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+    let stop = Stop::default();
+    let stopping = stop.clone();
+    tokio::spawn(async move {
+        loop {
+            let least = tokio::select! {
+                _ = terminate.recv() => Phase::Notice,
+                _ = interrupt.recv() => Phase::Draining,
+            };
+            stopping.raise(stopping.phase().next().max(least));
         }
-    })
+    });
+    Ok(stop)
 }
 
 /// For what is not a call: calls have threads of their own.

@@ -9,6 +9,7 @@
 mod admin;
 mod caller;
 mod connections;
+mod drain;
 mod errors;
 mod exceptions;
 mod json;
@@ -274,11 +275,11 @@ impl<'a> Source<'a> {
     }
 
     fn listen_section(&self, value: Value) -> Read<listener::Config> {
-        let section = value.section(&[&["address", "tls"], trusted::KEYS].concat())?;
+        let section = value.section(&[&["address", "tls", "drain"], trusted::KEYS].concat())?;
         let address = section.value("address").map_or(Ok(LISTEN.to_owned()), listen_address);
         let tls = section.value("tls").map(|value| self.listen_tls(value)).transpose();
-        let proxies = trusted::proxies(section);
-        Ok(listener::Config { address: address?, tls: tls?, proxies: proxies? })
+        let (proxies, drain) = (trusted::proxies(section), drain::drain(section));
+        Ok(listener::Config { address: address?, tls: tls?, proxies: proxies?, drain })
     }
 
     fn listen_tls(&self, value: Value) -> Read<listener::TlsFiles> {
@@ -571,7 +572,7 @@ fn listen_address(value: Value) -> Read<String> {
 }
 
 fn plain_listener(address: String) -> listener::Config {
-    listener::Config { address, tls: None, proxies: None }
+    listener::Config { address, tls: None, proxies: None, drain: listener::Drain::default() }
 }
 
 /// The name of metadata, which the headers of Towbar's own do not have.

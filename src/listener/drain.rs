@@ -1,31 +1,47 @@
 //! The end of connections: when the listener stops, and when a connection's time is over.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::sync::{Notify, watch};
 
-/// Longest time for the calls in flight when the listener stops.
-const TIMEOUT: Duration = Duration::from_secs(30);
+use super::stop::{Phase, reached};
+
+/// Time for the first call of a connection of HTTP/1.1 that has had none when the port is closed: who made it is about to send one.
+const FIRST_CALL: Duration = Duration::from_secs(1);
+/// Time for calls that have arrived by then on connections that were idle, to be read before they close.
+const LAST_LOOK: Duration = Duration::from_millis(10);
 
 /// The connections that shall end together.
-pub(super) struct Draining(watch::Sender<bool>);
+pub(super) struct Draining(watch::Sender<Phase>);
 
-/// A connection's part in it, from its acceptance to its end.
-pub(super) struct Watcher(watch::Receiver<bool>);
+/// A part in it, such as a connection's from its acceptance to its end. Whoever has one is waited for: what takes a connection
+/// over from HTTP keeps a clone.
+#[derive(Clone)]
+pub(super) struct Watcher(watch::Receiver<Phase>);
+
+/// What the calls of a connection tell who drives it.
+#[derive(Default)]
+pub(super) struct Told {
+    /// HTTP/2: it is to take no more of them.
+    pub(super) retired: Notify,
+    /// There was one.
+    pub(super) is_used: AtomicBool,
+}
 
 /// How a service has a listener that stops wait for what outlasts its connection. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Drain(watch::Sender<bool>);
+pub struct Holder(watch::Sender<Phase>);
 
 /// While it is there, a listener that stops waits, as it does for the calls in flight, and no longer.
 #[derive(Debug)]
 pub struct Hold {
-    _waited_for: watch::Receiver<bool>,
+    _waited_for: watch::Receiver<Phase>,
 }
 
-impl Drain {
+impl Holder {
     /// Has the listener wait from now on.
     #[must_use]
     pub fn hold(&self) -> Hold {
@@ -33,47 +49,65 @@ impl Drain {
     }
 }
 
-impl Default for Drain {
+impl Default for Holder {
     /// Of no listener: nobody waits.
     fn default() -> Self {
-        Self(watch::Sender::new(false))
+        Self(watch::Sender::new(Phase::Serving))
     }
 }
 
 impl Draining {
     pub(super) fn new() -> Self {
-        Self(watch::Sender::new(false))
+        Self(watch::Sender::new(Phase::Serving))
     }
 
     pub(super) fn watcher(&self) -> Watcher {
         Watcher(self.0.subscribe())
     }
 
-    pub(super) fn drain(&self) -> Drain {
-        Drain(self.0.clone())
+    pub(super) fn holder(&self) -> Holder {
+        Holder(self.0.clone())
     }
 
-    /// Finishes the calls in flight.
-    pub(super) async fn finish(self) {
-        self.0.send_replace(true);
-        if tokio::time::timeout(TIMEOUT, self.0.closed()).await.is_err() {
-            tracing::warn!("calls were still in flight {} s after the stop", TIMEOUT.as_secs());
+    /// Calls are answered, and shall be sent elsewhere from now on.
+    pub(super) fn give_notice(&self) {
+        self.0.send_replace(Phase::Notice);
+    }
+
+    /// Finishes the calls in flight, until `over`. Gives how many connections are then left.
+    pub(super) async fn finish(self, over: impl Future<Output = ()>) -> usize {
+        self.0.send_replace(Phase::Draining);
+        tokio::select! {
+            () = self.0.closed() => 0,
+            () = over => self.0.receiver_count(),
         }
     }
 }
 
 impl Watcher {
-    /// Drives a connection to its end. Once all stop, or this one is `retired`, it takes no more calls, and ends after those
-    /// in flight.
+    /// Drives a connection to its end. Once all stop, or this one is retired, it takes no more calls, and ends after those in
+    /// flight.
     pub(super) async fn drive<C: GracefulConnection>(
         mut self,
         mut connection: Pin<Box<C>>,
-        retired: &Notify,
+        http2: bool,
+        told: &Told,
     ) -> C::Output {
+        // HTTP/2 is told at once: GOAWAY names no last stream yet, so that calls on their way are taken (RFC 9113, section 6.8).
+        // A connection that is made later is told with its first call, or it would have been made for nothing. HTTP/1.1 has only
+        // the head of an answer to be told with: without one it stays, as a call may be on its way.
+        let is_told_at_notice = http2 && *self.0.borrow() == Phase::Serving;
+        let phase = if is_told_at_notice { Phase::Notice } else { Phase::Draining };
         tokio::select! {
             ended = &mut connection => return ended,
-            () = retired.notified() => {}
-            _ = self.0.wait_for(|stopping| *stopping) => {}
+            () = told.retired.notified() => {}
+            () = reached(&mut self.0, phase) => {}
+        }
+        if !http2 {
+            let time = if told.is_used.load(Ordering::Relaxed) { LAST_LOOK } else { FIRST_CALL };
+            if let Ok(ended) = tokio::time::timeout(time, &mut connection).await {
+                return ended;
+            }
         }
         connection.as_mut().graceful_shutdown();
         connection.await

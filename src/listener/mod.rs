@@ -7,6 +7,7 @@ mod drain;
 mod malformed;
 mod other;
 mod served;
+mod stop;
 mod worker;
 
 use std::convert::Infallible;
@@ -14,10 +15,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use http::HeaderValue;
 use http::header::CONNECTION;
+use http::{HeaderValue, StatusCode};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::service::{Service as _, service_fn};
@@ -25,7 +27,6 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tower_service::Service;
@@ -33,13 +34,14 @@ use tower_service::Service;
 use crate::forwarded::Proxies;
 use crate::tls::{Client, IdentityFiles};
 
-pub use drain::{Drain, Hold};
-use drain::{Draining, Watcher};
+use drain::{Draining, Told, Watcher};
+pub use drain::{Hold, Holder};
 use malformed::Answering;
 pub use malformed::Malformed;
 use other::Other;
 use served::Current;
 pub use served::{Handover, Recipe, Served};
+pub use stop::{Drain, Phase, Stop};
 use worker::Workers;
 
 /// Where callers come in.
@@ -51,6 +53,8 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// The proxies in front that say where callers are.
     pub proxies: Option<Proxies>,
+    /// How it ends.
+    pub drain: Drain,
 }
 
 /// The files of [`Config::tls`], and who comes in.
@@ -109,6 +113,10 @@ pub struct Listener {
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest time for a request's head, and for an idle connection to wait for the next.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest time for the calls in flight when a listener stops that serves on the runtime of its caller.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// How many connections may wait at once to be accepted, and a few more.
+const BACKLOG: usize = 4096;
 
 /// What the headers of a request may have, in bytes, where nothing is said of it.
 const HEADER_LIMIT: usize = 32 << 10;
@@ -141,33 +149,55 @@ impl Listener {
         let current = Current::new(served);
         let connection = Connection { plain, current };
         accept(tcp, stop, |stream| drop(tokio::spawn(connection.clone().serve(stream, draining.watcher())))).await;
-        draining.finish().await;
+        draining.finish(tokio::time::sleep(TIMEOUT)).await;
     }
 
-    /// Serves on a thread for each core until `stop` is ready, then finishes the calls in flight. Each thread follows the
-    /// recipe of the `handover`, and each connection has one thread.
+    /// Serves on a thread for each core until the `stop`, then finishes the calls in flight, in the time that the `handover`
+    /// has for both. Each thread follows its recipe, and each connection has one thread.
     ///
     /// # Errors
     /// The operating system's, when a thread cannot be started.
-    pub async fn serve_on_all_cores<S: Answerer>(
-        self,
-        handover: &Handover<S>,
-        stop: impl Future<Output = ()>,
-    ) -> io::Result<()> {
-        let workers = Workers::start(self.plain, handover)?;
-        accept(self.tcp, stop, |stream| workers.give(stream)).await;
-        workers.finish().await;
+    pub async fn serve_on_all_cores<S: Answerer>(self, handover: &Handover<S>, stop: &Stop) -> io::Result<()> {
+        let workers = Workers::start(self.plain, handover, stop)?;
+        accept(self.tcp, notice(handover, stop), |stream| workers.give(stream)).await;
+        let timeout = handover.drain().timeout;
+        tracing::info!("stopping: no connection is accepted any more; calls in flight have {timeout:?}");
+        stop.raise(Phase::Draining);
+        let finished = workers.finish();
+        tokio::pin!(finished);
+        let cut = match tokio::time::timeout(timeout, &mut finished).await {
+            Ok(cut) => cut,
+            Err(_) => {
+                stop.raise(Phase::Over);
+                finished.await
+            }
+        };
+        if cut > 0 {
+            let connections = if cut == 1 { "1 connection".to_owned() } else { format!("{cut} connections") };
+            tracing::warn!("stopped: cut {connections} with calls in flight");
+        }
         Ok(())
     }
 }
 
-/// Accepts connections until `stop` is ready.
+/// Waits until the port is to be closed.
+async fn notice<S>(handover: &Handover<S>, stop: &Stop) {
+    stop.reached(Phase::Notice).await;
+    let notice = handover.drain().notice;
+    if stop.phase() == Phase::Notice && !notice.is_zero() {
+        tracing::info!("stopping: not ready; connections are accepted for another {notice:?}, and take one call each");
+        // It may be cut short.
+        let _ = tokio::time::timeout(notice, stop.reached(Phase::Draining)).await;
+    }
+}
+
+/// Accepts connections until `stop` is ready, and then those that wait: to close the port is to reset them.
 async fn accept(tcp: TcpListener, stop: impl Future<Output = ()>, mut give: impl FnMut(TcpStream)) {
     tokio::pin!(stop);
     loop {
         let accepted = tokio::select! {
             accepted = tcp.accept() => accepted,
-            () = &mut stop => return,
+            () = &mut stop => break,
         };
         match accepted {
             Ok((stream, _)) => give(stream),
@@ -177,6 +207,16 @@ async fn accept(tcp: TcpListener, stop: impl Future<Output = ()>, mut give: impl
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }
+    }
+    if let Ok(tcp) = tcp.into_std() {
+        let waiting = std::iter::from_fn(|| tcp.accept().ok()).take(BACKLOG);
+        waiting.for_each(|(stream, _)| {
+            if stream.set_nonblocking(true).is_ok()
+                && let Ok(stream) = TcpStream::from_std(stream)
+            {
+                give(stream);
+            }
+        });
     }
 }
 
@@ -216,20 +256,24 @@ impl<S: Answerer> Connection<S> {
             let current = self.current.load();
             (current.malformed.clone(), current.header_limit + ROOM)
         };
-        let retired = Arc::new(Notify::new());
+        let told = Arc::new(Told::default());
         let service = service_fn(|mut request: Request<Incoming>| {
             let current = self.current.load();
             let is_old = !current.speaks(tls.as_ref());
-            if is_old && http2 {
-                retired.notify_one();
+            told.is_used.store(true, Ordering::Relaxed);
+            if http2 && (is_old || self.current.is_stopping()) {
+                told.retired.notify_one();
             }
             if current.tells_caller {
                 request.extensions_mut().insert(other.caller());
             }
             let answer = current.service.call(request);
+            // A stop may begin before the answer does.
+            let current = self.current.clone();
             async move {
                 let mut response = answer.await?;
-                if is_old && !http2 {
+                let is_last = !http2 && (is_old || current.is_stopping());
+                if is_last && response.status() != StatusCode::SWITCHING_PROTOCOLS {
                     // The caller is told with an answer, so it sends nothing into a closed connection.
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
@@ -243,17 +287,19 @@ impl<S: Answerer> Connection<S> {
                 .max_concurrent_streams(250)
                 .max_header_list_size(u32::try_from(head_limit).unwrap_or(u32::MAX));
             builder.keep_alive_interval(Duration::from_secs(30)).keep_alive_timeout(Duration::from_secs(10));
-            draining.drive(Box::pin(builder.serve_connection(TokioIo::new(stream), service)), &retired).await
+            draining.drive(Box::pin(builder.serve_connection(TokioIo::new(stream), service)), http2, &told).await
         } else {
             let mut builder = hyper::server::conn::http1::Builder::new();
             builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(head_limit);
             match malformed {
                 Some(malformed) => {
                     let stream = TokioIo::new(Answering::new(stream, malformed));
-                    draining.drive(Box::pin(builder.serve_connection(stream, service)), &retired).await
+                    draining.drive(Box::pin(builder.serve_connection(stream, service)), http2, &told).await
                 }
                 None => {
-                    draining.drive(Box::pin(builder.serve_connection(TokioIo::new(stream), service)), &retired).await
+                    draining
+                        .drive(Box::pin(builder.serve_connection(TokioIo::new(stream), service)), http2, &told)
+                        .await
                 }
             }
         };

@@ -3,7 +3,8 @@
 //! Each worker makes its own from the [`Recipe`] of the day and asks for it once a handshake and once a request, without a
 //! lock. Whatever began with the old one ends with it: what is in flight holds the service that it was given.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
 use hyper_util::service::TowerToHyperService;
@@ -11,7 +12,7 @@ use rustls::ServerConfig;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
-use super::{Drain, Malformed};
+use super::{Drain, Holder, Malformed};
 
 /// What the connections of one worker are served with.
 pub struct Served<S> {
@@ -28,31 +29,44 @@ pub struct Served<S> {
     pub service: S,
 }
 
-/// Makes what one worker serves with. Every worker calls it for itself, with the drain at its own end.
-pub type Recipe<S> = Arc<dyn Fn(&Drain) -> Served<S> + Send + Sync>;
+/// Makes what one worker serves with. Every worker calls it for itself, with the holder of its own end.
+pub type Recipe<S> = Arc<dyn Fn(&Holder) -> Served<S> + Send + Sync>;
 
-/// The recipe that all workers follow, and their way to learn of a new one.
-pub struct Handover<S>(watch::Sender<Recipe<S>>);
+/// The recipe that all workers follow, and their way to learn of a new one; and how they end.
+pub struct Handover<S> {
+    recipes: watch::Sender<Recipe<S>>,
+    drain: Mutex<Drain>,
+}
 
 impl<S> Handover<S> {
-    /// Starts with this one.
+    /// Starts with these.
     #[must_use]
-    pub fn new(recipe: Recipe<S>) -> Self {
-        Self(watch::Sender::new(recipe))
+    pub fn new(recipe: Recipe<S>, drain: Drain) -> Self {
+        Self { recipes: watch::Sender::new(recipe), drain: Mutex::new(drain) }
     }
 
-    /// Lets every worker follow another one from now on.
-    pub fn put(&self, recipe: Recipe<S>) {
-        self.0.send_replace(recipe);
+    /// Lets every worker follow others from now on.
+    pub fn put(&self, recipe: Recipe<S>, drain: Drain) {
+        *self.drain.lock().unwrap_or_else(PoisonError::into_inner) = drain;
+        self.recipes.send_replace(recipe);
     }
 
     pub(super) fn recipes(&self) -> watch::Receiver<Recipe<S>> {
-        self.0.subscribe()
+        self.recipes.subscribe()
+    }
+
+    pub(super) fn drain(&self) -> Drain {
+        *self.drain.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// What is served with now. Cheap to clone; all clones are exchanged together.
-pub(super) struct Current<S>(Arc<ArcSwap<Ready<S>>>);
+pub(super) struct Current<S>(Arc<Live<S>>);
+
+struct Live<S> {
+    ready: ArcSwap<Ready<S>>,
+    is_stopping: AtomicBool,
+}
 
 impl<S> Clone for Current<S> {
     fn clone(&self) -> Self {
@@ -70,15 +84,25 @@ pub(super) struct Ready<S> {
 
 impl<S> Current<S> {
     pub(super) fn new(served: Served<S>) -> Self {
-        Self(Arc::new(ArcSwap::from_pointee(Ready::from(served))))
+        let ready = ArcSwap::from_pointee(Ready::from(served));
+        Self(Arc::new(Live { ready, is_stopping: AtomicBool::new(false) }))
     }
 
     pub(super) fn exchange(&self, served: Served<S>) {
-        self.0.store(Arc::new(Ready::from(served)));
+        self.0.ready.store(Arc::new(Ready::from(served)));
     }
 
     pub(super) fn load(&self) -> Guard<Arc<Ready<S>>> {
-        self.0.load()
+        self.0.ready.load()
+    }
+
+    /// From now on the next answer on every connection is its last.
+    pub(super) fn stop(&self) {
+        self.0.is_stopping.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.0.is_stopping.load(Ordering::Relaxed)
     }
 }
 

@@ -11,23 +11,26 @@ use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::served::{Current, Handover, Recipe};
-use super::{Answerer, Connection, Draining, Plain};
+use super::stop::reached;
+use super::{Answerer, Connection, Draining, Phase, Plain, Stop};
 
-/// The threads. When they are dropped, they finish the calls in flight and end.
+/// The threads. When they are dropped, they finish the calls in flight and end, when the stop is over at the latest.
 pub(super) struct Workers(Vec<Worker>);
 
 struct Worker {
     streams: mpsc::UnboundedSender<std::net::TcpStream>,
     /// How many connections it has.
     connections: Arc<AtomicUsize>,
-    ended: oneshot::Receiver<()>,
+    /// How many connections were left.
+    ended: oneshot::Receiver<usize>,
 }
 
 impl Workers {
     /// As many as this process may use cores, each with a service of its own.
-    pub(super) fn start<S: Answerer>(plain: Plain, handover: &Handover<S>) -> io::Result<Self> {
+    pub(super) fn start<S: Answerer>(plain: Plain, handover: &Handover<S>, stop: &Stop) -> io::Result<Self> {
         let count = std::thread::available_parallelism().map_or(1, usize::from);
-        (0..count).map(|index| Worker::start(index, plain, handover.recipes())).collect::<io::Result<_>>().map(Self)
+        let start = |index| Worker::start(index, plain, handover.recipes(), stop.phases());
+        (0..count).map(start).collect::<io::Result<_>>().map(Self)
     }
 
     /// Gives a connection to the worker that has the fewest.
@@ -45,25 +48,31 @@ impl Workers {
         }
     }
 
-    /// Waits until the calls in flight are finished.
-    pub(super) async fn finish(self) {
+    /// Waits until the calls in flight are finished, or the stop is over. Gives how many connections are then left.
+    pub(super) async fn finish(self) -> usize {
         let ending: Vec<_> = self.0.into_iter().map(|worker| worker.ended).collect();
+        let mut left = 0;
         for ended in ending {
-            let _ = ended.await;
+            left += ended.await.unwrap_or_default();
         }
+        left
     }
 }
 
 impl Worker {
-    fn start<S: Answerer>(index: usize, plain: Plain, recipes: watch::Receiver<Recipe<S>>) -> io::Result<Self> {
+    fn start<S: Answerer>(
+        index: usize,
+        plain: Plain,
+        recipes: watch::Receiver<Recipe<S>>,
+        phases: watch::Receiver<Phase>,
+    ) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (streams, received) = mpsc::unbounded_channel();
         let (end, ended) = oneshot::channel();
         let connections = Arc::new(AtomicUsize::new(0));
         let count = connections.clone();
         std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-            runtime.block_on(serve(plain, recipes, received, count));
-            let _ = end.send(());
+            let _ = end.send(runtime.block_on(serve(plain, (recipes, phases), received, count)));
         })?;
         Ok(Self { streams, connections, ended })
     }
@@ -71,15 +80,15 @@ impl Worker {
 
 async fn serve<S: Answerer>(
     plain: Plain,
-    mut recipes: watch::Receiver<Recipe<S>>,
+    (mut recipes, mut phases): (watch::Receiver<Recipe<S>>, watch::Receiver<Phase>),
     mut received: mpsc::UnboundedReceiver<std::net::TcpStream>,
     count: Arc<AtomicUsize>,
-) {
+) -> usize {
     let draining = Draining::new();
-    let drain = draining.drain();
+    let holder = draining.holder();
     // No recipe is kept once it was followed: it holds all that it serves.
     let first = recipes.borrow_and_update().clone();
-    let current = Current::new(first(&drain));
+    let current = Current::new(first(&holder));
     drop(first);
     let connection = Connection { plain, current: current.clone() };
     let mut may_change = true;
@@ -89,7 +98,12 @@ async fn serve<S: Answerer>(
             changed = recipes.changed(), if may_change => {
                 may_change = changed.is_ok();
                 let recipe = recipes.borrow_and_update().clone();
-                current.exchange(recipe(&drain));
+                current.exchange(recipe(&holder));
+                continue;
+            }
+            () = reached(&mut phases, Phase::Notice), if !current.is_stopping() => {
+                current.stop();
+                draining.give_notice();
                 continue;
             }
         };
@@ -108,7 +122,8 @@ async fn serve<S: Answerer>(
             drop(place);
         });
     }
-    draining.finish().await;
+    current.stop();
+    draining.finish(reached(&mut phases, Phase::Over)).await
 }
 
 /// A connection's place among those of its worker.

@@ -59,7 +59,7 @@ impl Gateway {
             method: head.method.clone(),
             timer: deadline.timer.clone(),
             started,
-            hold: self.drain.hold(),
+            hold: self.holder.hold(),
         }))
     }
 }

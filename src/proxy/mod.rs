@@ -41,7 +41,7 @@ use crate::answer::{Body, Response};
 use crate::codec::HttpBody;
 use crate::compress::Choice;
 use crate::error::{self, Form, Refusal, Statuses};
-use crate::listener::{Drain, Malformed};
+use crate::listener::{Holder, Malformed};
 use crate::media::Media;
 use crate::metadata::{Caller, Metadata, TraceId};
 use crate::probe::Probe;
@@ -118,7 +118,7 @@ pub struct Gateway {
     /// What holds on each route, in their order.
     settings: Arc<[Settings]>,
     /// Waits for what its callers do not.
-    drain: Drain,
+    holder: Holder,
 }
 
 /// A request's body as a connection gives it.
@@ -236,17 +236,17 @@ impl Gateway {
     pub fn new(schema: Schema, routes: Routes, upstreams: Vec<Upstream>, metadata: Metadata, config: Config) -> Self {
         let settings = settings::of_routes(&routes, &upstreams, &config).into();
         let (schema, routes, metadata) = (Arc::new(schema), Arc::new(routes), Arc::new(metadata));
-        Self { schema, routes, upstreams, metadata, config: Arc::new(config), settings, drain: Drain::default() }
+        Self { schema, routes, upstreams, metadata, config: Arc::new(config), settings, holder: Holder::default() }
     }
 
     /// The same with connections to the backend of its own, and waited for by `drain`.
     #[must_use]
-    pub fn for_worker(&self, drain: &Drain) -> Self {
+    pub fn for_worker(&self, holder: &Holder) -> Self {
         let Self { schema, routes, upstreams, metadata, config, settings, .. } = self;
         let (schema, routes, settings) = (schema.clone(), routes.clone(), settings.clone());
         let upstreams = upstreams.iter().map(Upstream::for_worker).collect();
         let (metadata, config) = (metadata.clone(), config.clone());
-        Self { schema, routes, upstreams, metadata, config, settings, drain: drain.clone() }
+        Self { schema, routes, upstreams, metadata, config, settings, holder: holder.clone() }
     }
 
     async fn answer<B: RequestBody>(

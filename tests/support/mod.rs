@@ -27,7 +27,7 @@ use towbar::app::App;
 use towbar::bank::SampleBank;
 use towbar::bank::certificates::Authority;
 use towbar::config::{self, Overrides};
-use towbar::listener::{Listener, Plain};
+use towbar::listener::{Listener, Phase, Plain, Stop};
 use towbar::problem::Problem;
 use towbar::protos::DESCRIPTORS;
 use towbar::protos::io::token::proto::bankapi::{
@@ -123,7 +123,7 @@ impl Backend {
 /// The gateway on a free port, in a runtime of its own.
 pub struct Gateway {
     pub address: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
+    stop: Stop,
     stopped: Option<oneshot::Receiver<()>>,
     runtime: Runtime,
 }
@@ -145,7 +145,7 @@ impl Gateway {
         let (mut config, problems) = config::load_text(config, Path::new("config/towbar.yaml"), overrides);
         assert_eq!(texts(&problems), Vec::<String>::new());
         let upstream = config.upstream.take().unwrap();
-        let (stop, stopping) = oneshot::channel::<()>();
+        let stop = Stop::default();
         let (done, stopped) = oneshot::channel();
         let runtime = runtime();
         let bound = runtime.block_on(async {
@@ -154,16 +154,17 @@ impl Gateway {
             right(app.bind().await.map_err(|problem| vec![problem]))
         });
         let address = bound.address;
+        let stopping = stop.clone();
         runtime.spawn(async move {
-            right(bound.serve(async { drop(stopping.await) }).await.map_err(|problem| vec![problem]));
+            right(bound.serve(&stopping).await.map_err(|problem| vec![problem]));
             let _ = done.send(());
         });
-        Self { address, stop: Some(stop), stopped: Some(stopped), runtime }
+        Self { address, stop, stopped: Some(stopped), runtime }
     }
 
-    /// Tells it to stop, as SIGTERM does.
+    /// Tells it to stop, as SIGINT does: without a notice.
     pub fn stop(&mut self) {
-        drop(self.stop.take());
+        self.stop.raise(Phase::Draining);
     }
 
     /// Waits until it has stopped.

@@ -180,9 +180,9 @@ impl Gateway {
         Self { process, address }
     }
 
-    /// Stops it as a service manager does.
+    /// Stops it as somebody at a terminal does: without a notice.
     pub fn stop(self) -> Ended {
-        self.process.signal("TERM");
+        self.process.signal("INT");
         self.process.wait()
     }
 }
