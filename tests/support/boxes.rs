@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "a test may panic, and uses a part of its support")]
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -25,13 +25,15 @@ pub struct Place<'a> {
     pub folder: &'a Path,
 }
 
+/// What is behind a box whose configuration says so itself.
+const NOBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
 /// Certificate and key of the box, PEM in one text, if it speaks TLS.
 pub type Pem<'a> = Option<&'a str>;
 
 impl Between {
     /// nginx, with what stands in its `location /`.
     pub fn nginx(behind: SocketAddr, pem: Pem, location: &str) -> Option<Self> {
-        let program = installed("nginx", "apt-get install nginx-light")?;
         let listen = if pem.is_some() { "ssl http2" } else { "" };
         let tls = if pem.is_some() {
             "ssl_protocols TLSv1.2 TLSv1.3; ssl_certificate own.pem; ssl_certificate_key own.pem;"
@@ -49,7 +51,17 @@ impl Between {
                  http {{ access_log off; {temporary}\n  server {{ listen {address} {listen}; {tls}\n    location / {{ {location} }} }} }}\n"
             )
         };
-        Self::start(behind, pem, "nginx.conf", &config, |folder, file| {
+        Self::run_nginx(behind, pem, &config)
+    }
+
+    /// nginx with a whole configuration.
+    pub fn nginx_with(config: &dyn Fn(&Place) -> String) -> Option<Self> {
+        Self::run_nginx(NOBODY, None, config)
+    }
+
+    fn run_nginx(behind: SocketAddr, pem: Pem, config: &dyn Fn(&Place) -> String) -> Option<Self> {
+        let program = installed("nginx", "apt-get install nginx-light")?;
+        Self::start(behind, pem, "nginx.conf", config, |folder, file| {
             let mut command = Command::new(&program);
             command.args(["-e", "stderr", "-p"]).arg(folder).arg("-c").arg(file);
             command
@@ -58,7 +70,6 @@ impl Between {
 
     /// HAProxy, with these options of its server, and its rules.
     pub fn haproxy(behind: SocketAddr, pem: Pem, server: &str, rule: &str) -> Option<Self> {
-        let program = installed("haproxy", "apt-get install haproxy")?;
         let config = |Place { address, behind, folder }: &Place| {
             let tls = if pem.is_some() {
                 format!("ssl crt {}/own.pem alpn h2,http/1.1", folder.display())
@@ -70,7 +81,17 @@ impl Between {
                  listen between\n  bind {address} {tls}\n  server behind {behind} {server}\n  {rule}\n"
             )
         };
-        Self::start(behind, pem, "haproxy.cfg", &config, |_, file| {
+        Self::run_haproxy(behind, pem, &config)
+    }
+
+    /// HAProxy with a whole configuration.
+    pub fn haproxy_with(config: &dyn Fn(&Place) -> String) -> Option<Self> {
+        Self::run_haproxy(NOBODY, None, config)
+    }
+
+    fn run_haproxy(behind: SocketAddr, pem: Pem, config: &dyn Fn(&Place) -> String) -> Option<Self> {
+        let program = installed("haproxy", "apt-get install haproxy")?;
+        Self::start(behind, pem, "haproxy.cfg", config, |_, file| {
             let mut command = Command::new(&program);
             command.arg("-db").arg("-f").arg(file);
             command
@@ -79,7 +100,6 @@ impl Between {
 
     /// Squid as an accelerator, with these options of its peer.
     pub fn squid(behind: SocketAddr, peer: &str) -> Option<Self> {
-        let program = installed("squid", "apt-get install squid")?;
         let config = |Place { address, behind, folder }: &Place| {
             let folder = folder.display();
             format!(
@@ -92,7 +112,17 @@ impl Between {
                 behind.port()
             )
         };
-        Self::start(behind, None, "squid.conf", &config, |_, file| {
+        Self::run_squid(behind, &config)
+    }
+
+    /// Squid with a whole configuration.
+    pub fn squid_with(config: &dyn Fn(&Place) -> String) -> Option<Self> {
+        Self::run_squid(NOBODY, config)
+    }
+
+    fn run_squid(behind: SocketAddr, config: &dyn Fn(&Place) -> String) -> Option<Self> {
+        let program = installed("squid", "apt-get install squid")?;
+        Self::start(behind, None, "squid.conf", config, |_, file| {
             let mut command = Command::new(&program);
             command.arg("-N").arg("-f").arg(file);
             command
@@ -101,9 +131,17 @@ impl Between {
 
     /// Envoy with its defaults; with a certificate it speaks TLS to both sides and HTTP/2 to the gateway.
     pub fn envoy(behind: SocketAddr, pem: Pem) -> Option<Self> {
+        Self::run_envoy(behind, pem, &|place: &Place| envoy_config(place, pem.is_some()))
+    }
+
+    /// Envoy with a whole configuration.
+    pub fn envoy_with(config: &dyn Fn(&Place) -> String) -> Option<Self> {
+        Self::run_envoy(NOBODY, None, config)
+    }
+
+    fn run_envoy(behind: SocketAddr, pem: Pem, config: &dyn Fn(&Place) -> String) -> Option<Self> {
         let program = envoy()?;
-        let config = |place: &Place| envoy_config(place, pem.is_some());
-        Self::start(behind, pem, "envoy.yaml", &config, |_, file| {
+        Self::start(behind, pem, "envoy.yaml", config, |_, file| {
             let mut command = Command::new(&program);
             command.args(["--disable-hot-restart", "--concurrency", "1", "-l", "error", "-c"]).arg(file);
             command
