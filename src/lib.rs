@@ -15,6 +15,7 @@
 //! telemetry  probe  media                what is told of a call; a request as it arrived; what a body is written in
 //! error  reflection                      every refusal -> status and body; descriptors from a server
 //! stream                                 calls of several messages
+//! websocket                              such calls over WebSockets
 //! proxy  explain                         the handler; a request taken apart and not sent
 //! config                                 the file
 //! app  bank                              all joined; the sample bank
@@ -56,4 +57,5 @@ pub mod telemetry;
 pub mod template;
 pub mod tls;
 pub mod upstream;
+pub mod websocket;
 pub mod wire;

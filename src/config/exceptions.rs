@@ -6,6 +6,7 @@ use super::errors::{self, Errors};
 use super::reader::Value;
 use super::{Source, value};
 use crate::proxy::{ByRpc, CallerGone, Exceptions};
+use crate::websocket::{NoOrigin, Origins};
 
 impl Source<'_> {
     /// Names and keys that are wrong are told where the routes' own options are read.
@@ -25,6 +26,7 @@ fn exceptions_of(rpc: &Value) -> Exceptions {
         compression: rpc.get("compression").and_then(|value| value.truth().ok()),
         caller_gone: rpc.get("caller_gone").and_then(|value| caller_gone(&value)),
         last_event_id: rpc.get("last_event_id").and_then(|value| text_header(&value)),
+        websocket: rpc.get("websocket").and_then(|value| origins(&value)),
         body_limit: rpc.get("body_limit").and_then(|value| value.size().ok()),
         reply_limit: rpc.get("reply_limit").and_then(|value| value.size().ok()),
     }
@@ -33,6 +35,14 @@ fn exceptions_of(rpc: &Value) -> Exceptions {
 /// What becomes of a call whose caller goes away.
 pub(super) fn caller_gone(value: &Value) -> Option<CallerGone> {
     value.parsed("`cancel` or `finish`", value::caller_gone).ok()
+}
+
+/// The pages that may open a WebSocket.
+fn origins(value: &Value) -> Option<Origins> {
+    let origin =
+        |item: Value| item.parsed("an origin", |text| text.parse().map_err(|error: NoOrigin| error.to_string()));
+    let section = value.section(&["origins"]).ok()?;
+    Some(section.value("origins").map_or_else(Vec::new, |value| value.each(origin)).into_iter().collect())
 }
 
 /// A header of the caller's that is text.

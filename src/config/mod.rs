@@ -97,6 +97,7 @@ const RPC_KEYS: &[&str] = &[
     "compression",
     "caller_gone",
     "last_event_id",
+    "websocket",
     "body_limit",
     "reply_limit",
     "json_depth",
@@ -518,6 +519,8 @@ impl<'a> Source<'a> {
             strips_enums: Some(json.strips_enums),
             limits: Some(limits::of_rpc(&value, limits)),
             idempotent: section.value("idempotent").and_then(|value| value.truth().ok()),
+            // What stands in it is read with the exceptions.
+            websocket: section.value("websocket").is_some(),
         })
     }
 

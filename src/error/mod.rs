@@ -356,7 +356,9 @@ impl Refusal {
         }
     }
 
-    fn with_header(mut self, name: HeaderName, value: String) -> Self {
+    /// The same with a header of ours.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: String) -> Self {
         if let Ok(value) = HeaderValue::try_from(value) {
             self.headers.insert(name, value);
         }

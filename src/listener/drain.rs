@@ -88,8 +88,8 @@ impl Watcher {
     /// Drives a connection to its end. Once all stop, or this one is retired, it takes no more calls, and ends after those in
     /// flight.
     pub(super) async fn drive<C: GracefulConnection>(
-        mut self,
-        mut connection: Pin<Box<C>>,
+        &mut self,
+        mut connection: Pin<&mut C>,
         http2: bool,
         told: &Told,
     ) -> C::Output {

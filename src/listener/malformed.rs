@@ -29,6 +29,10 @@ impl<S: AsyncWrite + Unpin> Answering<S> {
         Self { stream, malformed, pending: Vec::new(), written: 0 }
     }
 
+    pub(super) fn into_inner(self) -> S {
+        self.stream
+    }
+
     fn poll_pending(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.written < self.pending.len() {
             let rest = &self.pending[self.written..];

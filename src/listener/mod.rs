@@ -8,12 +8,14 @@ mod malformed;
 mod other;
 mod served;
 mod stop;
+mod upgrade;
 mod worker;
 
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -22,6 +24,7 @@ use http::header::CONNECTION;
 use http::{HeaderValue, StatusCode};
 use hyper::Request;
 use hyper::body::Incoming;
+use hyper::server::conn::http1::Parts;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::ServerConfig;
@@ -42,6 +45,8 @@ use other::Other;
 use served::Current;
 pub use served::{Handover, Recipe, Served};
 pub use stop::{Drain, Phase, Stop};
+use upgrade::Asked;
+pub use upgrade::{Duplex, Switched, Upgrade};
 use worker::Workers;
 
 /// Where callers come in.
@@ -250,15 +255,16 @@ impl<S: Answerer> Connection<S> {
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         http2: bool,
         (tls, other): (Option<Arc<ServerConfig>>, Other),
-        draining: Watcher,
+        mut draining: Watcher,
     ) {
         let (malformed, head_limit) = {
             let current = self.current.load();
             (current.malformed.clone(), current.header_limit + ROOM)
         };
-        let told = Arc::new(Told::default());
+        let (told, asked) = (Told::default(), Asked::default());
         let service = service_fn(|mut request: Request<Incoming>| {
             let current = self.current.load();
+            asked.note(&mut request);
             let is_old = !current.speaks(tls.as_ref());
             told.is_used.store(true, Ordering::Relaxed);
             if http2 && (is_old || self.current.is_stopping()) {
@@ -287,21 +293,33 @@ impl<S: Answerer> Connection<S> {
                 .max_concurrent_streams(250)
                 .max_header_list_size(u32::try_from(head_limit).unwrap_or(u32::MAX));
             builder.keep_alive_interval(Duration::from_secs(30)).keep_alive_timeout(Duration::from_secs(10));
-            draining.drive(Box::pin(builder.serve_connection(TokioIo::new(stream), service)), http2, &told).await
+            let mut connection = Box::pin(builder.serve_connection(TokioIo::new(stream), service));
+            draining.drive(connection.as_mut(), true, &told).await
         } else {
             let mut builder = hyper::server::conn::http1::Builder::new();
             builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(head_limit);
-            match malformed {
+            let (ended, left) = match malformed {
                 Some(malformed) => {
                     let stream = TokioIo::new(Answering::new(stream, malformed));
-                    draining.drive(Box::pin(builder.serve_connection(stream, service)), http2, &told).await
+                    let mut connection = Box::pin(builder.serve_connection(stream, service));
+                    let ended = draining.drive(connection.as_mut(), false, &told).await;
+                    let Parts { io, read_buf, .. } = Pin::into_inner(connection).into_parts();
+                    (ended, (io.into_inner().into_inner(), read_buf))
                 }
                 None => {
-                    draining
-                        .drive(Box::pin(builder.serve_connection(TokioIo::new(stream), service)), http2, &told)
-                        .await
+                    let mut connection = Box::pin(builder.serve_connection(TokioIo::new(stream), service));
+                    let ended = draining.drive(connection.as_mut(), false, &told).await;
+                    let Parts { io, read_buf, .. } = Pin::into_inner(connection).into_parts();
+                    (ended, (io.into_inner(), read_buf))
                 }
+            };
+            if ended.is_ok()
+                && let Some(next) = asked.next()
+            {
+                let (stream, begun) = left;
+                next(Switched { stream: Box::new(stream), begun }).await;
             }
+            ended
         };
         if let Err(error) = ended {
             tracing::debug!(%error, "a connection ended");

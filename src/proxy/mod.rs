@@ -18,6 +18,7 @@ mod settings;
 mod streaming;
 #[cfg(test)]
 mod tests;
+mod websocket;
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -41,7 +42,7 @@ use crate::answer::{Body, Response};
 use crate::codec::HttpBody;
 use crate::compress::Choice;
 use crate::error::{self, Form, Refusal, Statuses};
-use crate::listener::{Holder, Malformed};
+use crate::listener::{Holder, Malformed, Upgrade};
 use crate::media::Media;
 use crate::metadata::{Caller, Metadata, TraceId};
 use crate::probe::Probe;
@@ -50,6 +51,7 @@ use crate::schema::Schema;
 use crate::stream;
 use crate::telemetry::{self, Which};
 use crate::upstream::{Reply, Terms, Upstream};
+use crate::websocket::is_handshake;
 use deadline::Deadline;
 pub use lasting::CallerGone;
 use settings::Settings;
@@ -258,18 +260,33 @@ impl Gateway {
         limits::check_headers(&head.headers, self.config.header_limit)?;
         let raw_query = head.uri.query().unwrap_or_default();
         let query = Query::within(raw_query, &self.config.query).map_err(|error| Refusal::query(&error))?;
-        let found = match self.routes.find(&head.method, head.uri.path(), &query) {
+        let (found, upgrade) = match self.found(&head, &query) {
             Ok(found) => found,
             Err(Miss::Method { allowed }) if head.method == Method::OPTIONS => return Ok(Refusal::options(&allowed)),
             Err(miss) => return Err(Refusal::miss(miss)),
         };
         let route = found.route;
-        let answered = match self.call(found, &query, &head, body, started).await {
-            Ok(response) => self.shortened(&head, route, response).await,
-            Err(refusal) => Err(refusal),
+        let answered = match self.call(found, &query, &head, body, (started, upgrade)).await {
+            Ok(response) if upgrade.is_none() => self.shortened(&head, route, response).await,
+            answered => answered,
         };
         let Settings { errors, statuses, .. } = &self.settings[route.index];
         answered.map_err(|refusal| refusal.in_form(*errors).in_table(statuses))
+    }
+
+    /// The route of a request, and the way of its connection to another protocol where the request asks for that and the route
+    /// has it. Elsewhere it is answered as if it did not ask (RFC 9110, section 7.8).
+    fn found<'a>(&'a self, head: &'a Parts, query: &Query) -> Result<(Found<'a>, Option<&'a Upgrade>), Miss> {
+        let path = head.uri.path();
+        // Requests that ask for nothing have no extensions, or not this one.
+        if let Some(upgrade) = head.extensions.get::<Upgrade>().filter(|_| is_handshake(head)) {
+            match self.routes.find_websocket(path, query) {
+                Ok(found) => return Ok((found, Some(upgrade))),
+                Err(miss @ Miss::Keys(_)) => return Err(miss),
+                Err(_) => {}
+            }
+        }
+        self.routes.find(&head.method, path, query).map(|found| (found, None))
     }
 
     /// The answer, made as short as the caller lets it be.
@@ -298,7 +315,7 @@ impl Gateway {
         query: &Query,
         head: &Parts,
         body: B,
-        started: Instant,
+        (started, upgrade): (Instant, Option<&Upgrade>),
     ) -> Result<Response, Refusal> {
         let Found { route, captures } = found;
         let settings = &self.settings[route.index];
@@ -307,7 +324,10 @@ impl Gateway {
         let (deadline_at, reply_limit, may_repeat) = (deadline.at, settings.reply_limit, route.may_repeat);
         let terms = Terms { deadline: deadline_at, reply_limit, may_repeat };
         let call = Call { head, query, route, captures: &captures, started, deadline: &deadline, terms };
-        if route.client_streams || route.server_streams {
+        if let Some(upgrade) = upgrade {
+            // Boxed, or every request would have the memory of a handshake.
+            Box::pin(self.websocket(call, body, upgrade)).await
+        } else if route.client_streams || route.server_streams {
             self.stream(call, body).await
         } else {
             self.unary(call, body).await

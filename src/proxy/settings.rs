@@ -10,6 +10,7 @@ use crate::error::{Form, Statuses, Timer, Whose};
 use crate::problem::Problem;
 use crate::route::{Route, Routes};
 use crate::upstream::Upstream;
+use crate::websocket::Origins;
 
 /// What a configuration says of one rpc, where it is not as for all.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -30,6 +31,8 @@ pub struct Exceptions {
     pub caller_gone: Option<CallerGone>,
     /// Metadata that tells the backend which event a caller has seen last, so that the stream goes on behind it.
     pub last_event_id: Option<HeaderName>,
+    /// The pages that may open a WebSocket for it; without it, nobody may.
+    pub websocket: Option<Origins>,
 }
 
 /// What holds on one route.
@@ -51,6 +54,8 @@ pub(super) struct Settings {
     pub(super) caller_gone: CallerGone,
     /// See [`Exceptions::last_event_id`].
     pub(super) last_event_id: Option<HeaderName>,
+    /// See [`Exceptions::websocket`].
+    pub(super) websocket: Origins,
 }
 
 /// Those of all routes, in their order.
@@ -75,6 +80,7 @@ fn of_route(route: &Route, upstreams: &[Upstream], config: &Config) -> Settings 
         compression: said.compression.unwrap_or(config.compression),
         caller_gone: said.caller_gone.unwrap_or(config.caller_gone),
         last_event_id: said.last_event_id,
+        websocket: said.websocket.unwrap_or_default(),
     }
 }
 

@@ -76,6 +76,7 @@ pub(super) fn route(
         declared: template.query.iter().map(|key| key.key.clone()).zip(declared).collect(),
         others: Vec::new(),
         may_repeat: !streams(rpc) && options.and_then(|options| options.idempotent).unwrap_or(rpc.is_idempotent),
+        websocket: options.is_some_and(|options| options.websocket),
         print: options.and_then(|options| options.print).unwrap_or(defaults.print),
         limits: options.and_then(|options| options.limits).unwrap_or(defaults.limits),
         unknown_keys: options
@@ -195,6 +196,9 @@ impl Binder<'_> {
         }
         if options.idempotent == Some(true) && streams(self.rpc) {
             self.problems.push(format!("{}: idempotent: the rpc streams, and such calls are sent once", options.place));
+        }
+        if options.websocket && !streams(self.rpc) {
+            self.problems.push(format!("{}: websocket: the rpc does not stream, and needs none", options.place));
         }
         if let Some(UnknownKeys::Listed(keys)) = &options.unknown_keys {
             let known = keys.iter().filter(|key| FieldPath::resolve(&self.rpc.input, key).is_ok());

@@ -52,20 +52,34 @@ fn telling(candidates: &[&Arc<Route>], keys: &[&str]) -> Vec<String> {
 /// With the keys that two routes B and C both declare, and with no further key, both are left. So a list A must be left
 /// too, which is so when A declares all that B and C have in common; and there must be no second list.
 pub(super) fn clash(group: &[usize], routes: &[Route]) -> Option<Problem> {
+    let (one, other) = alike(group, routes)?;
+    Some(told(one, other, &one.method))
+}
+
+/// The same of routes that WebSockets share: their paths are enough, whatever the methods of their rules.
+pub(super) fn websocket_clash(group: &[usize], routes: &[Route]) -> Option<Problem> {
+    // What every request could mean is told already.
+    let (one, other) = alike(group, routes).filter(|(one, other)| one.method != other.method)?;
+    Some(told(one, other, "a WebSocket"))
+}
+
+fn told(one: &Route, other: &Route, what: &str) -> Problem {
+    let message = format!(
+        "{:?}: {what} at this path is the rule {:?} of {} too, and no query key could tell them apart",
+        one.template, other.template, other.rpc
+    );
+    Problem::at(&one.rpc, message)
+}
+
+/// Two routes of the group that some request could mean.
+fn alike<'a>(group: &[usize], routes: &'a [Route]) -> Option<(&'a Route, &'a Route)> {
     let group: Vec<&Route> = group.iter().map(|&index| &routes[index]).collect();
     let (lists, others): (Vec<&Route>, Vec<&Route>) = group.iter().partition(|route| route.output.is_list());
-    let pair = match (lists.as_slice(), others.as_slice()) {
+    match (lists.as_slice(), others.as_slice()) {
         ([first, second, ..], _) => Some((*first, *second)),
         ([list], others) => first_pair(others, |b, c| !declares_common(list, b, c)),
         ([], others) => first_pair(others, |_, _| true),
-    };
-    let (one, other) = pair?;
-    let (written, method) = (&one.template, &one.method);
-    let message = format!(
-        "{written:?}: {method} at this path is the rule {:?} of {} too, and no query key could tell them apart",
-        other.template, other.rpc
-    );
-    Some(Problem::at(&one.rpc, message))
+    }
 }
 
 fn first_pair<'a>(routes: &[&'a Route], wrong: impl Fn(&Route, &Route) -> bool) -> Option<(&'a Route, &'a Route)> {

@@ -73,6 +73,8 @@ pub struct RpcOptions {
     pub limits: Option<Limits>,
     /// Whether the backend may have a call more than once, if not as the descriptors say.
     pub idempotent: Option<bool>,
+    /// Whether a WebSocket may be opened for it.
+    pub websocket: bool,
 }
 
 /// What holds for every rpc, where its own options are silent.
@@ -123,6 +125,8 @@ impl UnknownKeys {
 pub struct Routes {
     routes: Vec<Arc<Route>>,
     trie: trie::Trie,
+    /// Those that WebSockets find, whatever the methods of their rules.
+    websockets: trie::Trie,
 }
 
 /// One rule, resolved against its rpc.
@@ -161,6 +165,8 @@ pub struct Route {
     /// Whether the backend may have a call more than once: it is of one message each way, and the descriptors or the
     /// configuration say so.
     pub may_repeat: bool,
+    /// Whether a WebSocket may be opened for it.
+    pub websocket: bool,
     /// How the reply looks.
     pub print: Print,
     /// How much a request may have.
@@ -265,9 +271,12 @@ impl Routes {
         routes.iter_mut().enumerate().for_each(|(index, route)| route.index = index);
         let trie = trie::Trie::new(routes.iter().zip(&templates));
         problems.extend(trie.groups().filter_map(|group| choice::clash(group, &routes)));
+        let open = routes.iter().zip(&templates).filter(|(route, _)| route.websocket);
+        let websockets = trie::Trie::of(open.map(|(route, template)| (route.index, "*", template)));
+        problems.extend(websockets.groups().filter_map(|group| choice::websocket_clash(group, &routes)));
         trie.groups().for_each(|group| choice::note_others(group, &mut routes));
         let routes = routes.into_iter().map(Arc::new).collect();
-        if problems.is_empty() { Ok(Self { routes, trie }) } else { Err(problems) }
+        if problems.is_empty() { Ok(Self { routes, trie, websockets }) } else { Err(problems) }
     }
 
     /// All routes, in the order of the descriptors.
@@ -284,7 +293,18 @@ impl Routes {
     /// # Errors
     /// No route takes it, and why.
     pub fn find<'a>(&'a self, method: &Method, path: &'a str, query: &Query) -> Result<Found<'a>, Miss> {
-        let hit = self.trie.find(method, path)?;
+        self.chosen(self.trie.find(method, path)?, query)
+    }
+
+    /// The route for a WebSocket: one for which such a thing may be opened, by its path, whatever the method of its rule.
+    ///
+    /// # Errors
+    /// No such route takes it, and why.
+    pub fn find_websocket<'a>(&'a self, path: &'a str, query: &Query) -> Result<Found<'a>, Miss> {
+        self.chosen(self.websockets.find(&Method::GET, path)?, query)
+    }
+
+    fn chosen<'a>(&'a self, hit: trie::Hit<'a>, query: &Query) -> Result<Found<'a>, Miss> {
         let route = match hit.routes {
             [only] => &self.routes[*only],
             several => {

@@ -59,14 +59,20 @@ impl<'a> Hit<'a> {
 impl Trie {
     /// Routes are known by their index from here on.
     pub(super) fn new<'a>(routes: impl Iterator<Item = (&'a Route, &'a Template)>) -> Self {
+        Self::of(routes.enumerate().map(|(index, (route, template))| (index, route.method.as_str(), template)))
+    }
+
+    /// The same of indices, each with the method, `*` for any, and the template by which it is found.
+    pub(super) fn of<'a>(rules: impl Iterator<Item = (usize, &'a str, &'a Template)>) -> Self {
         let mut trie = Self { nodes: vec![Node::default()] };
-        for (index, (route, template)) in routes.enumerate() {
+        for (index, method, template) in rules {
             let node = template.segments.iter().fold(0, |node, segment| trie.child(node, segment));
             let leaves = &mut trie.nodes[node].leaves;
-            match leaves.iter_mut().find(|leaf| leaf.verb == template.verb && leaf.method == route.method) {
+            match leaves.iter_mut().find(|leaf| leaf.verb == template.verb && leaf.method == method) {
                 Some(leaf) => leaf.routes.push(index),
                 None => {
-                    leaves.push(Leaf { verb: template.verb.clone(), method: route.method.clone(), routes: vec![index] })
+                    let (verb, method) = (template.verb.clone(), method.to_owned());
+                    leaves.push(Leaf { verb, method, routes: vec![index] });
                 }
             }
         }

@@ -39,13 +39,17 @@ pub struct Refused {
 }
 
 impl Refused {
+    pub(super) fn new(refusal: Box<Refusal>, outgoing: Outgoing) -> Self {
+        Self { refusal, _outgoing: outgoing }
+    }
+
     pub(super) fn take_refusal(&mut self) -> Box<Refusal> {
         std::mem::replace(&mut self.refusal, Box::new(Refusal::internal()))
     }
 }
 
 /// Why nothing more is sent.
-enum End {
+pub(super) enum End {
     /// The backend reads no further.
     Stopped,
     Refused(Box<Refusal>),
@@ -78,29 +82,34 @@ impl Reading {
             Self::Json(series, limit) => messages.send_series(body, Splitter::new(series, limit)).await,
             Self::Raw(content_type) => messages.send_pieces(body, &content_type).await,
         };
-        match sent {
-            Ok(()) => {
-                messages.outgoing.finish();
-                Ok(())
-            }
-            Err(End::Stopped) => Ok(()),
-            Err(End::Refused(refusal)) => {
-                let refusal = Box::new(messages.placed(*refusal));
-                Err(Refused { refusal, _outgoing: messages.outgoing })
-            }
-        }
+        messages.ended(sent)
     }
 }
 
 /// The messages of one call.
-struct Messages {
-    route: Arc<Route>,
-    texts: Texts,
-    outgoing: Outgoing,
-    sent: usize,
+pub(super) struct Messages {
+    pub(super) route: Arc<Route>,
+    pub(super) texts: Texts,
+    pub(super) outgoing: Outgoing,
+    pub(super) sent: usize,
 }
 
 impl Messages {
+    /// Tells the backend, or the caller, how it ended.
+    pub(super) fn ended(self, sent: Result<(), End>) -> Result<(), Refused> {
+        match sent {
+            Ok(()) => {
+                self.outgoing.finish();
+                Ok(())
+            }
+            Err(End::Stopped) => Ok(()),
+            Err(End::Refused(refusal)) => {
+                let refusal = Box::new(self.placed(*refusal));
+                Err(Refused::new(refusal, self.outgoing))
+            }
+        }
+    }
+
     async fn send_series(
         &mut self,
         mut body: impl Body<Data = Bytes> + Unpin,
@@ -118,7 +127,7 @@ impl Messages {
         }
     }
 
-    async fn send(&mut self, text: Option<&[u8]>) -> Result<(), End> {
+    pub(super) async fn send(&mut self, text: Option<&[u8]>) -> Result<(), End> {
         let message = self.route.encode_one(&self.texts, text).map_err(|error| Refusal::encode(&error))?;
         self.outgoing.send(&message).await?;
         self.sent += 1;
@@ -128,10 +137,19 @@ impl Messages {
     /// An upload without a byte is one message too: it has a content type.
     async fn send_pieces(&mut self, mut body: impl Body<Data = Bytes> + Unpin, content_type: &str) -> Result<(), End> {
         while let Some(data) = next(&mut body).await? {
-            for piece in data.chunks(PIECE) {
-                self.send_piece(piece, content_type).await?;
-            }
+            self.send_bytes(&data, content_type).await?;
         }
+        self.end_pieces(content_type).await
+    }
+
+    pub(super) async fn send_bytes(&mut self, data: &[u8], content_type: &str) -> Result<(), End> {
+        for piece in data.chunks(PIECE) {
+            self.send_piece(piece, content_type).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn end_pieces(&mut self, content_type: &str) -> Result<(), End> {
         if self.sent == 0 { self.send_piece(&[], content_type).await } else { Ok(()) }
     }
 

@@ -6,6 +6,7 @@ pub mod http;
 pub mod link;
 pub mod pay;
 pub mod raw;
+pub mod socket;
 pub mod talk;
 pub mod wire;
 
