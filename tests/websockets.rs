@@ -1,16 +1,20 @@
-//! Calls over WebSockets: both ways at once over HTTP/1.1, how they end, and who may open one.
+//! Calls over WebSockets: both ways at once over HTTP/1.1, one way, bytes, and what is told when something is wrong.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
 
-use support::socket::{ACCEPT, Got, OK, Socket, closed, open, text};
-use support::talk::{backend, gateway};
+use std::io::Write as _;
+use std::net::TcpStream;
+
+use support::socket::{ACCEPT, Got, OK, Socket, closed, frame, open, text};
+use support::talk::{backend, collecting, gateway, note};
 use support::{Backend, Gateway};
 
 /// All rpcs that stream take WebSockets, but for one that has the path of another.
-const OPEN: &str = "rpcs: {talk.Talk.Chat: {websocket: {}}, \
-                    talk.Talk.Texts: {websocket: {}}, talk.Talk.Collect: {websocket: {}}, talk.Talk.Add: {websocket: {}}, \
-                    talk.Talk.Upload: {websocket: {}}, talk.Talk.Download: {websocket: {}}, talk.Talk.Post: {websocket: {}}}";
+const OPEN: &str = "rpcs: {talk.Talk.Chat: {websocket: {}}, talk.Talk.Texts: {websocket: {}}, \
+                    talk.Talk.Collect: {websocket: {}}, talk.Talk.Add: {websocket: {}}, talk.Talk.Upload: {websocket: {}}, \
+                    talk.Talk.Download: {websocket: {}}, talk.Talk.Post: {websocket: {}}}";
+const WATCH: &str = "rpcs: {talk.Talk.Watch: {websocket: {}}}";
 
 fn opened(gateway: &Gateway, target: &str) -> Socket {
     open(gateway.address, target, &[]).unwrap_or_else(|answer| panic!("{answer:?}"))
@@ -24,6 +28,10 @@ fn echoing() -> Backend {
         }
         replies.end("0", "").await;
     })
+}
+
+fn error(code: u8, message: &str) -> Got {
+    Got::Text(format!("{{\"error\":{{\"code\":{code},\"message\":{}}}}}", serde_json::Value::from(message)))
 }
 
 #[test]
@@ -51,4 +59,362 @@ fn both_ways_are_open_at_once() {
     assert_eq!(socket.rest(), [text(OK), closed(1000, "OK")]);
     // The gateway closes the connection when both have said so.
     assert_eq!(socket.next(), Got::Closed(None));
+}
+
+#[test]
+fn what_path_and_query_say_is_enough_where_a_rule_has_no_body() {
+    let backend = backend(|rpc, mut requests, replies| async move {
+        let all = requests.all().await;
+        assert_eq!((rpc.as_str(), all.as_slice()), ("Watch", &[b"\x0a\x01t\x18\x07".to_vec()][..]));
+        replies.send(&note("one", 1)).await;
+        replies.send(&note("two", 2)).await;
+        replies.end("0", "").await;
+    });
+    let gateway = gateway(&backend, WATCH);
+    for says_so in [false, true] {
+        let mut socket = opened(&gateway, "/notes/t?number=7");
+        if says_so {
+            socket.send("");
+        }
+        let one = text(r#"{"result":{"text":"one","number":1}}"#);
+        let two = text(r#"{"result":{"text":"two","number":2}}"#);
+        assert_eq!(socket.rest(), [one, two, text(OK), closed(1000, "OK")]);
+    }
+}
+
+#[test]
+fn of_a_call_with_one_request_the_first_frame_is_the_message() {
+    let backend = backend(|_, mut requests, replies| async move {
+        let all = requests.all().await;
+        assert_eq!(all, [b"\x0a\x01t".to_vec()]);
+        replies.send(&note("one", 1)).await;
+        replies.end("0", "").await;
+    });
+    let gateway = gateway(&backend, OPEN);
+    let mut socket = opened(&gateway, "/texts");
+    socket.send("{\"topic\":\"t\"}");
+    // The value of `response_body`.
+    assert_eq!(socket.rest(), [text(r#"{"result":"one"}"#), text(OK), closed(1000, "OK")]);
+    for (sent, message) in [
+        ("", "expected a JSON body, found none: send {} to leave every field unset"),
+        ("{\"topic\":1}", "at topic: expected a string, found 1 (line 1, column 10)"),
+    ] {
+        let mut socket = opened(&gateway, "/texts");
+        socket.send(sent);
+        let all = socket.rest();
+        let [Got::Text(told), end] = all.as_slice() else { panic!("{all:?}") };
+        assert!(told.starts_with(&format!("{{\"error\":{{\"code\":3,\"message\":\"{message}\"")), "{told}");
+        assert_eq!(*end, closed(4003, "INVALID_ARGUMENT"));
+    }
+}
+
+#[test]
+fn an_rpc_that_answers_one_message_answers_it_at_the_end() {
+    let (backend, seen) = collecting(|count| note("got", count as u8));
+    let gateway = gateway(&backend, OPEN);
+    let on_t = |text: &str, number| [note(text, number).as_slice(), b"\x0a\x01t"].concat();
+    for (target, frames, messages) in [
+        (
+            "/notes/t",
+            &["{\"text\":\"one\",\"number\":1}", " {\"text\":\"two\",\n\"number\":2}\n"][..],
+            vec![on_t("one", 1), on_t("two", 2)],
+        ),
+        ("/notes/t", &[], vec![]),
+        ("/texts/t", &["\"one\"", "\"two\""], vec![b"\x0a\x01t\x12\x03one".to_vec(), b"\x0a\x01t\x12\x03two".to_vec()]),
+        ("/texts/t?number=5", &["\"one\""], vec![b"\x0a\x01t\x18\x05\x12\x03one".to_vec()]),
+    ] {
+        let mut socket = opened(&gateway, target);
+        frames.iter().for_each(|frame| socket.send(frame));
+        socket.send("");
+        let expected = match messages.len() {
+            0 => r#"{"result":{"text":"got"}}"#.to_owned(),
+            count => format!(r#"{{"result":{{"text":"got","number":{count}}}}}"#),
+        };
+        assert_eq!(socket.rest(), [text(&expected), text(OK), closed(1000, "OK")], "{target} {frames:?}");
+        assert_eq!(*seen.lock().unwrap(), messages, "{target} {frames:?}");
+    }
+}
+
+#[test]
+fn bytes_are_binary_frames() {
+    let (uploads, seen) = collecting(|count| note("got", count as u8));
+    let gateway_of_uploads = gateway(&uploads, OPEN);
+    // A `talk.Piece`: its content of a content type, and its name.
+    let piece = |content_type: &str, data: &[u8]| {
+        let field = |number: u8, bytes: &[u8]| match bytes.len() {
+            0 => vec![],
+            length => [&[number << 3 | 2, u8::try_from(length).unwrap()][..], bytes].concat(),
+        };
+        let content = [field(1, content_type.as_bytes()), field(2, data)].concat();
+        [vec![0x0a, 1, b'n', 0x12, u8::try_from(content.len()).unwrap()], content].concat()
+    };
+    for (headers, frames, messages) in [
+        (&[][..], &[&b"\x00\xff"[..], b"", b"two"][..], vec![piece("", b"\x00\xff"), piece("", b"two")]),
+        (&[("Content-Type", "image/png")], &[b"one"], vec![piece("image/png", b"one")]),
+        (&[("Content-Type", "image/png")], &[], vec![piece("image/png", b"")]),
+    ] {
+        let mut socket = open(gateway_of_uploads.address, "/files/n", headers).ok().unwrap();
+        frames.iter().for_each(|frame| socket.send_bytes(frame));
+        socket.send("");
+        let result = format!(r#"{{"result":{{"text":"got","number":{}}}}}"#, messages.len());
+        assert_eq!(socket.rest(), [text(&result), text(OK), closed(1000, "OK")], "{frames:?}");
+        let mut seen = seen.lock().unwrap().clone();
+        seen.iter_mut().for_each(|message| message.sort_unstable());
+        let mut messages = messages;
+        messages.iter_mut().for_each(|message| message.sort_unstable());
+        assert_eq!(seen, messages, "{frames:?}");
+    }
+
+    let downloads = backend(|_, _, replies| async move {
+        replies.send(b"\x0a\x01x\x12\x03\x00\xffa").await;
+        replies.send(b"\x12\x02bc").await;
+        replies.end("14", "gone").await;
+    });
+    let gateway = gateway(&downloads, OPEN);
+    let binary = |bytes: &[u8]| Got::Binary(bytes.to_vec());
+    let frames = [binary(b"\x00\xffa"), binary(b"bc"), error(14, "gone"), closed(4014, "UNAVAILABLE")];
+    assert_eq!(opened(&gateway, "/downloads/t").rest(), frames);
+}
+
+/// One of several backends in a table of them.
+#[derive(Clone, Copy, Debug)]
+enum Does {
+    Refuses,
+    Fails,
+    Cuts,
+    EndsWithoutStatus,
+    SendsRubbish,
+    SendsTooMuch,
+}
+
+#[test]
+fn what_the_backend_ends_with_is_the_last_frame_and_the_close_code() {
+    let lost = "the connection to the backend was lost during the call; its outcome is unknown";
+    let unreadable = "the backend's answer cannot be read; the outcome of the call is unknown";
+    let undecodable = "a message of the backend cannot be read; the outcome of the call is unknown";
+    for (does, code, message, name) in [
+        (Does::Refuses, 5, "no such topic", "NOT_FOUND"),
+        (Does::Fails, 9, "the account is closed!", "FAILED_PRECONDITION"),
+        (Does::Cuts, 2, lost, "UNKNOWN"),
+        (Does::EndsWithoutStatus, 13, unreadable, "INTERNAL"),
+        (Does::SendsRubbish, 13, undecodable, "INTERNAL"),
+        (Does::SendsTooMuch, 8, "the backend's reply is larger than the limit of 1024 bytes", "RESOURCE_EXHAUSTED"),
+    ] {
+        let backend = backend(move |_, _, replies| async move {
+            if matches!(does, Does::Refuses) {
+                return replies.end("5", "no such topic").await;
+            }
+            replies.send(&note("one", 1)).await;
+            match does {
+                Does::Fails => return replies.end("9", "the account is closed%21").await,
+                Does::Cuts => return replies.cut().await,
+                Does::EndsWithoutStatus => return,
+                Does::SendsRubbish => drop(replies.send(&[0x12, 0x05, 0xff]).await),
+                Does::SendsTooMuch => drop(replies.raw(vec![0, 0, 0, 4, 1]).await),
+                Does::Refuses => {}
+            }
+            replies.end("0", "").await;
+        });
+        let limited = "rpcs: {talk.Talk.Watch: {websocket: {}, reply_limit: 1KiB}}";
+        let gateway = gateway(&backend, limited);
+        let all = opened(&gateway, "/notes/t").rest();
+        let mut expected = vec![text(r#"{"result":{"text":"one","number":1}}"#)];
+        expected.retain(|_| !matches!(does, Does::Refuses));
+        expected.extend([error(code, message), closed(4000 + u16::from(code), name)]);
+        assert_eq!(all, expected, "{does:?}");
+    }
+}
+
+#[test]
+fn an_rpc_that_answers_one_message_answers_neither_none_nor_two() {
+    for (count, status) in [(0, "0"), (2, "0"), (1, "14")] {
+        let backend = backend(move |_, mut requests, replies| async move {
+            requests.all().await;
+            for _ in 0..count {
+                replies.send(&note("one", 1)).await;
+            }
+            replies.end(status, "gone").await;
+        });
+        let gateway = gateway(&backend, OPEN);
+        let mut socket = opened(&gateway, "/notes/t");
+        socket.send("");
+        let expected = match status {
+            "14" => [error(14, "gone"), closed(4014, "UNAVAILABLE")],
+            _ => {
+                let message = "the backend's answer cannot be read; the outcome of the call is unknown";
+                [error(13, message), closed(4013, "INTERNAL")]
+            }
+        };
+        assert_eq!(socket.rest(), expected, "{count} {status}");
+    }
+}
+
+/// Frames as they stand on the wire.
+fn write(socket: &mut Socket, bytes: &[u8]) {
+    let stream: &mut TcpStream = socket.frames.get_mut();
+    stream.write_all(bytes).unwrap();
+}
+
+const TEXT: u8 = 0x81;
+const BINARY: u8 = 0x82;
+const TEXT_BEGINS: u8 = 0x01;
+const MIDDLE: u8 = 0x00;
+const LAST: u8 = 0x80;
+const PING: u8 = 0x89;
+
+#[test]
+fn what_is_wrong_in_the_request_ends_the_call() {
+    let backend = backend(|_, mut requests, replies| async move {
+        requests.all().await;
+        std::future::pending::<()>().await;
+        drop(replies);
+    });
+    let config = format!("requests: {{body_limit: 64}}\n{OPEN}");
+    let gateway = gateway(&backend, &config);
+    let unknown = "; the call was given up after the messages before it, and its outcome is unknown";
+    let large = "in message 1: expected messages of at most 64 bytes, found a larger one";
+    let no_frames = "in message 1: expected frames of RFC 6455, found something else";
+    let long = format!("{{\"text\":\"{}\"}}", "x".repeat(80));
+    // Only the beginning of a frame of 16 EiB.
+    let huge = [&[TEXT, 0xff][..], &u64::MAX.to_be_bytes(), &[0; 4]].concat();
+    for (target, bytes, message, code) in [
+        (
+            "/notes/t",
+            frame(TEXT, b"{"),
+            "in message 1: at the body: expected a member's name, found the end (line 1, column 2)".to_owned(),
+            4003,
+        ),
+        (
+            "/notes/t",
+            [frame(TEXT, b"{}"), frame(TEXT, b"{\"number\":\"x\"}")].concat(),
+            format!("in message 2: at number: expected an int32, found \"x\" (line 1, column 11){unknown}"),
+            4003,
+        ),
+        (
+            "/notes/t",
+            frame(TEXT, b"{\"topic\":\"other\"}"),
+            "in message 1: at topic: the path and the body give it different values".to_owned(),
+            4003,
+        ),
+        (
+            "/notes/t",
+            [frame(TEXT, b"{}"), frame(BINARY, b"{}")].concat(),
+            format!("in message 2: expected text frames with JSON, found a binary one{unknown}"),
+            4003,
+        ),
+        (
+            "/files/n",
+            frame(TEXT, b"{}"),
+            "in message 1: expected binary frames, and an empty text frame at the end, found text".to_owned(),
+            4003,
+        ),
+        (
+            "/notes/t",
+            [frame(TEXT, b""), frame(TEXT, b"{}")].concat(),
+            "expected no more messages, found one".to_owned(),
+            4003,
+        ),
+        (
+            "/texts",
+            [frame(TEXT, b"{}"), frame(TEXT, b"{}")].concat(),
+            "expected no more messages, found one".to_owned(),
+            4003,
+        ),
+        ("/downloads/t", frame(TEXT, b"{}"), "expected no more messages, found one".to_owned(), 4003),
+        ("/notes/t", frame(TEXT, long.as_bytes()), large.to_owned(), 1009),
+        ("/files/n", frame(BINARY, &[0; 65]), large.to_owned(), 1009),
+        (
+            "/notes/t",
+            [frame(TEXT_BEGINS, &[b' '; 40]), frame(MIDDLE, &[b' '; 20]), frame(LAST, &[b' '; 5])].concat(),
+            large.to_owned(),
+            1009,
+        ),
+        ("/notes/t", huge, large.to_owned(), 1009),
+        (
+            "/texts",
+            frame(TEXT, &[b' '; 65]),
+            "expected messages of at most 64 bytes, found a larger one".to_owned(),
+            1009,
+        ),
+        (
+            "/notes/t",
+            frame(TEXT, b"{\"text\":\"\xff\"}"),
+            "in message 1: expected text in UTF-8, found other bytes".to_owned(),
+            1007,
+        ),
+        (
+            "/notes/t",
+            [frame(TEXT_BEGINS, b"\"\xc3"), frame(LAST, b"\"")].concat(),
+            "in message 1: expected text in UTF-8, found other bytes".to_owned(),
+            1007,
+        ),
+        // Not masked; with a bit of an extension; of an unknown kind; a piece of nothing; a message within another.
+        ("/notes/t", [&[TEXT, 2][..], b"{}"].concat(), no_frames.to_owned(), 1002),
+        ("/notes/t", frame(TEXT | 0x40, b"{}"), no_frames.to_owned(), 1002),
+        ("/notes/t", frame(0x83, b"{}"), no_frames.to_owned(), 1002),
+        ("/notes/t", frame(LAST, b"{}"), no_frames.to_owned(), 1002),
+        ("/notes/t", [frame(TEXT_BEGINS, b"{"), frame(TEXT, b"{}")].concat(), no_frames.to_owned(), 1002),
+        ("/notes/t", frame(PING | 0x10, &[0; 100]), no_frames.to_owned(), 1002),
+        ("/notes/t", frame(0x09, b""), no_frames.to_owned(), 1002),
+        ("/downloads/t", frame(0x83, b""), "expected frames of RFC 6455, found something else".to_owned(), 1002),
+    ] {
+        let mut socket = opened(&gateway, target);
+        // Control frames may be longer than messages here.
+        write(&mut socket, &[frame(PING, &[0; 125]), bytes].concat());
+        let all = socket.rest();
+        let [Got::Text(told), end] = all.as_slice() else { panic!("{all:?}") };
+        let json: serde_json::Value = serde_json::from_str(told).unwrap();
+        assert_eq!((json["error"]["code"].as_i64(), json["error"]["message"].as_str()), (Some(3), Some(&*message)));
+        assert_eq!(*end, closed(code, "INVALID_ARGUMENT"), "{message}");
+    }
+}
+
+#[test]
+fn a_message_may_come_in_several_frames_with_others_between() {
+    let backend = echoing();
+    let gateway = gateway(&backend, OPEN);
+    let mut socket = opened(&gateway, "/chat");
+    let bytes = [
+        frame(TEXT_BEGINS, b"{\"text\":\"\xc3"),
+        frame(PING, b"one"),
+        frame(MIDDLE, b"\xa9\",\"num"),
+        frame(0x8a, b"a pong that nobody asked for"),
+        frame(MIDDLE, b""),
+        frame(LAST, b"ber\":1}"),
+        frame(TEXT, b""),
+    ];
+    // Byte by byte.
+    for byte in bytes.concat() {
+        write(&mut socket, &[byte]);
+    }
+    use tokio_tungstenite::tungstenite::protocol::Message;
+    assert_eq!(socket.frames.read().unwrap(), Message::Pong("one".into()));
+    let result = text("{\"result\":{\"text\":\"\u{e9}\",\"number\":1}}");
+    assert_eq!(socket.rest(), [result, text(OK), closed(1000, "OK")]);
+}
+
+#[test]
+fn frames_that_come_with_the_handshake_are_read() {
+    let backend = echoing();
+    let gateway = gateway(&backend, OPEN);
+    let mut stream = support::http::connect(gateway.address);
+    let head: String = support::socket::ASKING.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let head = format!("GET /chat HTTP/1.1\r\nHost: gateway.test\r\n{head}\r\n");
+    stream.write_all(&[head.as_bytes(), &frame(TEXT, b"{\"number\":1}"), &frame(TEXT, b"")].concat()).unwrap();
+    let mut socket = support::socket::over(stream).ok().unwrap();
+    assert_eq!(socket.rest(), [text(r#"{"result":{"number":1}}"#), text(OK), closed(1000, "OK")]);
+}
+
+#[test]
+fn a_backend_that_has_said_all_needs_no_more_messages() {
+    let backend = backend(|_, mut requests, replies| async move {
+        requests.next().await;
+        replies.send(&note("enough", 1)).await;
+        replies.end("0", "").await;
+    });
+    let gateway = gateway(&backend, OPEN);
+    let mut socket = opened(&gateway, "/chat");
+    socket.send("{}");
+    let enough = text(r#"{"result":{"text":"enough","number":1}}"#);
+    assert_eq!(socket.rest(), [enough, text(OK), closed(1000, "OK")]);
 }

@@ -18,6 +18,8 @@ use crate::listener::{Duplex, Switched};
 const TOGETHER: usize = 32 << 10;
 /// How much is read at a time, in bytes: each connection has so much memory for it.
 const READ: usize = 8 << 10;
+/// RFC 6455, section 5.5: a ping or a close may have so many bytes, whatever messages may have.
+const LONGEST_CONTROL: usize = 125;
 /// So many pings are answered to one that does not take the answers. Then nothing more is read of it until it does.
 const MOST_PINGS: usize = 8;
 
@@ -53,7 +55,7 @@ impl Socket {
     pub(super) async fn new(Switched { stream, begun }: Switched, limit: usize) -> Self {
         let config = WebSocketConfig::default()
             .max_message_size(Some(limit))
-            .max_frame_size(Some(limit))
+            .max_frame_size(Some(limit.max(LONGEST_CONTROL)))
             .read_buffer_size(READ)
             .write_buffer_size(TOGETHER);
         let stream = Watched { stream, sign: Instant::now(), was_blocked: false };
