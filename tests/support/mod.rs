@@ -168,6 +168,11 @@ impl Gateway {
         self.stop.raise(Phase::Draining);
     }
 
+    /// Whether it has.
+    pub fn has_stopped(&mut self) -> bool {
+        self.stopped.as_mut().unwrap().try_recv().is_ok()
+    }
+
     /// Waits until it has stopped.
     pub fn join(mut self) {
         self.stop();

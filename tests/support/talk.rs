@@ -11,7 +11,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use http_body::Frame;
+use http_body::{Body as _, Frame};
 use http_body_util::BodyExt as _;
 use tokio::sync::mpsc;
 use towbar::config::Overrides;
@@ -79,6 +79,15 @@ impl Requests {
             let data = self.body.frame().await?.ok()?.into_data().ok()?;
             self.bytes.extend_from_slice(&data);
         }
+    }
+
+    /// How many there are, where the request comes to its end.
+    pub async fn whole(mut self) -> Option<usize> {
+        let mut count = 0;
+        while self.next().await.is_some() {
+            count += 1;
+        }
+        self.body.is_end_stream().then_some(count)
     }
 
     /// All of them that are left.
