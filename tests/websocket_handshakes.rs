@@ -1,0 +1,329 @@
+//! Handshakes of WebSockets: who may open one, what is refused before the protocol changes, and what is no handshake.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConnection, StreamOwned};
+use towbar::app::App;
+use towbar::bank::certificates::{Authority, Issued};
+use towbar::config::{self, Overrides};
+use towbar::upstream::Upstream;
+
+use support::socket::{ASKING, Got, KEY, OK, Socket, closed, open, over, text};
+use support::talk::{backend, gateway, gateway_of, note, schema, schema_of, send, shared};
+use support::{Backend, Gateway, http};
+
+const WATCH: &str = "rpcs: {talk.Talk.Watch: {websocket: {}}}";
+
+/// Answers one message.
+fn answering() -> Backend {
+    backend(|_, _, replies| async move {
+        replies.send(&note("one", 1)).await;
+        replies.end("0", "").await;
+    })
+}
+
+fn whole() -> [Got; 3] {
+    [text(r#"{"result":{"text":"one","number":1}}"#), text(OK), closed(1000, "OK")]
+}
+
+#[test]
+fn only_pages_of_listed_origins_open_one() {
+    let backend = answering();
+    let listed = "rpcs: {talk.Talk.Watch: {websocket: {origins: [https://app.bank.example, \"HTTP://LocalHost:80\"]}}}";
+    let (listed, unlisted) = (gateway(&backend, listed), gateway(&backend, WATCH));
+    let refused = r#"{"code":7,"message":"no WebSocket may be opened by pages of this origin"}"#;
+    for (gateway, origins, is_open) in [
+        (&listed, &["https://app.bank.example"][..], true),
+        (&listed, &["http://localhost"], true),
+        (&listed, &[], true),
+        (&listed, &["https://app.bank.example:8443"], false),
+        (&listed, &["http://app.bank.example"], false),
+        (&listed, &["https://evil.example"], false),
+        (&listed, &["https://app.bank.example.evil.example"], false),
+        (&listed, &["https://app.bank.example", "https://evil.example"], false),
+        (&listed, &["null"], false),
+        (&listed, &[""], false),
+        (&listed, &["*"], false),
+        (&unlisted, &["https://app.bank.example"], false),
+        (&unlisted, &["http://gateway.test"], false),
+        (&unlisted, &["null"], false),
+        (&unlisted, &[], true),
+    ] {
+        let headers: Vec<_> = origins.iter().map(|origin| ("Origin", *origin)).collect();
+        match open(gateway.address, "/notes/t", &headers) {
+            Ok(mut socket) => {
+                assert!(is_open, "{origins:?}");
+                assert_eq!(socket.rest(), whole(), "{origins:?}");
+            }
+            Err(answer) => {
+                assert!(!is_open, "{origins:?}: {answer:?}");
+                assert_eq!((answer.status, answer.body.as_str()), (403, refused), "{origins:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_handshake_is_an_ordinary_answer() {
+    let backend = answering();
+    let gateway = gateway(&backend, WATCH);
+    let version = "expected Sec-WebSocket-Version 13, found another, or none";
+    let key = "header sec-websocket-key: expected 16 bytes in Base64, once, found something else";
+    let of = |key: &'static str, version: &'static str| {
+        [
+            ("Upgrade", "websocket"),
+            ("Connection", "Upgrade"),
+            ("Sec-WebSocket-Key", key),
+            ("Sec-WebSocket-Version", version),
+        ]
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .collect::<Vec<_>>()
+    };
+    for (target, headers, status, message) in [
+        ("/notes/t", of(KEY, ""), 426, version),
+        ("/notes/t", of(KEY, "8"), 426, version),
+        ("/notes/t", of(KEY, "13, 8"), 426, version),
+        ("/notes/t", [of(KEY, "13"), vec![("Sec-WebSocket-Version", "8")]].concat(), 426, version),
+        ("/notes/t", of("", "13"), 400, key),
+        ("/notes/t", of("dGhlIHNhbXBsZQ==", "13"), 400, key),
+        ("/notes/t", of("not Base64, not at all!!", "13"), 400, key),
+        ("/notes/t", [of(KEY, "13"), vec![("Sec-WebSocket-Key", KEY)]].concat(), 400, key),
+        ("/notes/t?number=x", ASKING.to_vec(), 400, "at number: expected an int32, found \"x\", in the query"),
+        ("/notes/t?nope=1", ASKING.to_vec(), 400, "at nope: there is no such query key, in the query"),
+        ("/notes/%ff", ASKING.to_vec(), 400, "at topic: expected UTF-8, found other bytes, in the path"),
+        (
+            "/notes/t",
+            [&ASKING[..], &[("grpc-timeout", "soon")]].concat(),
+            400,
+            "header grpc-timeout: expected 1 to 8 digits and a unit (H, M, S, m, u or n), more than nothing, found \"soon\"",
+        ),
+        ("/no/such/path", ASKING.to_vec(), 404, "no call has this path"),
+    ] {
+        let answer = send(&gateway, "GET", target, &headers, None).answer;
+        assert_eq!((answer.status, answer.refusal().1.as_str()), (status, message), "{target} {headers:?}");
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+        assert_eq!(answer.header("sec-websocket-version"), (status == 426).then_some("13"), "{headers:?}");
+    }
+    let body = send(&gateway, "GET", "/notes/t", &ASKING, Some(b"{}")).answer;
+    assert_eq!(
+        (body.status, body.refusal().1.as_str()),
+        (400, "expected a handshake without a body, found one with a body")
+    );
+    // Errors have the form of the rpc.
+    let problems = gateway_in_form(&backend);
+    let answer = send(&problems, "GET", "/notes/t", &of(KEY, "8"), None).answer;
+    assert_eq!((answer.status, answer.header("content-type")), (426, Some("application/problem+json")));
+}
+
+fn gateway_in_form(backend: &Backend) -> Gateway {
+    gateway(backend, "rpcs: {talk.Talk.Watch: {websocket: {}, errors: problem}}")
+}
+
+#[test]
+fn a_backend_that_cannot_take_the_call_is_told_by_a_status() {
+    let gone = answering();
+    let unreachable = gateway(&gone, WATCH);
+    drop(gone);
+    let answer = open(unreachable.address, "/notes/t", &[]).err().unwrap();
+    assert_eq!((answer.status, answer.refusal().0), (503, 14));
+
+    let busy = backend(|_, _, replies| async move {
+        replies.send(&note("one", 1)).await;
+        std::future::pending::<()>().await;
+    });
+    let config = format!(
+        "upstream: {{address: \"http://{}\", limit: {{streams: 1, waiting: 0}}}}\nschema: talk.proto\n{WATCH}",
+        busy.address
+    );
+    let overrides = Overrides { listen: Some("127.0.0.1:0".to_owned()), ..Overrides::default() };
+    let limited = Gateway::with(&config, &overrides, Ok(schema()), None);
+    let mut first = open(limited.address, "/notes/t", &[]).ok().unwrap();
+    first.next();
+    let answer = open(limited.address, "/notes/t", &[]).err().unwrap();
+    let full = "1 calls of the backend are in flight, as many as may be; the call was not sent";
+    assert_eq!((answer.status, answer.refusal().1.as_str()), (503, full));
+    assert_eq!(answer.header("retry-after"), Some("1"));
+}
+
+#[test]
+fn what_asks_for_no_websocket_or_of_another_rpc_is_answered_as_if_it_did_not_ask() {
+    let backend = answering();
+    let gateway = gateway(&backend, "rpcs: {talk.Talk.Chat: {websocket: {}}}");
+    let lines = "{\"result\":{\"text\":\"one\",\"number\":1}}\n{\"status\":{\"code\":0}}\n";
+    // An rpc without the switch, a call of one message, and a wrong method.
+    assert_eq!(send(&gateway, "GET", "/notes/t", &ASKING, None).answer.body, lines);
+    assert_eq!(send(&gateway, "GET", "/files/a", &ASKING, None).answer.status, 200);
+    let other = send(&gateway, "GET", "/ask", &ASKING, None).answer;
+    assert_eq!((other.status, other.header("allow")), (405, Some("OPTIONS, POST")));
+    // No handshake.
+    for (method, headers) in [
+        ("GET", &[][..]),
+        ("GET", &[("Upgrade", "h2c"), ("Connection", "Upgrade")]),
+        ("GET", &[("Upgrade", "websocket"), ("Connection", "keep-alive")]),
+        ("HEAD", &ASKING),
+    ] {
+        let mut stream = http::connect(gateway.address);
+        http::write(&mut stream, method, "/chat", headers, None);
+        let answer = http::read_for(&mut stream, method);
+        assert_eq!((answer.status, answer.header("allow")), (405, Some("OPTIONS, POST")), "{method} {headers:?}");
+    }
+    let posted = [&ASKING[..], &[("Content-Type", "application/x-ndjson")]].concat();
+    assert_eq!(send(&gateway, "POST", "/chat", &posted, Some(b"")).answer.body, lines);
+    let mut http_1_0 = http::connect(gateway.address);
+    let head: String = ASKING.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    std::io::Write::write_all(&mut http_1_0, format!("GET /chat HTTP/1.0\r\n{head}\r\n").as_bytes()).unwrap();
+    assert_eq!(http::read(&mut http_1_0).status, 405);
+    // The connection goes on as one of HTTP.
+    let mut kept = http::connect(gateway.address);
+    for _ in 0..2 {
+        http::write(&mut kept, "GET", "/ask", &ASKING, None);
+        assert_eq!(http::read(&mut kept).status, 405);
+    }
+    http::write(&mut kept, "GET", "/chat", &ASKING, None);
+    let mut socket = over(kept).ok().unwrap();
+    assert_eq!(socket.rest(), whole());
+}
+
+#[test]
+fn query_keys_tell_apart_rpcs_that_share_a_path() {
+    let proto = r#"
+syntax = "proto3";
+package talk;
+import "google/api/annotations.proto";
+message Note { string topic = 1; string text = 2; int32 number = 3; }
+message Notes { repeated Note notes = 1; }
+service Talk {
+  rpc ByTopic(Note) returns (stream Notes) { option (google.api.http) = { get: "/notes?topic={topic}" }; }
+  rpc ByText(Note) returns (stream Note) { option (google.api.http) = { post: "/notes?text={text}" }; }
+}
+"#;
+    let (got, seen) = shared::<Vec<String>>();
+    let backend = backend(move |rpc, _, replies| {
+        got.lock().unwrap().push(rpc);
+        async move { replies.end("0", "").await }
+    });
+    let both = "rpcs: {talk.Talk.ByTopic: {websocket: {}}, talk.Talk.ByText: {websocket: {}}}";
+    let gateway = gateway_of(schema_of(proto), &backend, both);
+    for target in ["/notes?topic=a", "/notes?text=a", "/notes"] {
+        open(gateway.address, target, &[]).ok().unwrap().rest();
+    }
+    assert_eq!(*seen.lock().unwrap(), ["ByTopic", "ByText", "ByTopic"]);
+    let answer = open(gateway.address, "/notes?text=a&topic=b", &[]).err().unwrap();
+    let message = "the query keys `text`, `topic` do not go together: no call takes all of them";
+    assert_eq!((answer.status, answer.refusal().1.as_str()), (400, message));
+}
+
+fn problems_of(rpcs: &str) -> Vec<String> {
+    let text = format!("upstream: http://127.0.0.1:1\nschema: talk.proto\nrpcs:\n{rpcs}");
+    let (mut config, problems) = config::load_text(&text, Path::new("towbar.yaml"), &Overrides::default());
+    if !problems.is_empty() {
+        return problems.iter().map(ToString::to_string).collect();
+    }
+    let upstream = Upstream::new(&config.upstream.take().unwrap()).ok();
+    let app = App::with_parts(config, Some(Ok(schema())), upstream, Vec::new());
+    app.err().unwrap().iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn what_cannot_be_opened_stops_the_start() {
+    for (rpcs, expected) in [
+        (
+            "  talk.Talk.Ask: {websocket: {}}\n",
+            "talk.Talk.Ask: \"/ask\": towbar.yaml:4:3: websocket: the rpc does not stream, and needs none",
+        ),
+        (
+            "  talk.Talk.Watch: {websocket: {}}\n  talk.Talk.Collect: {websocket:}\n",
+            "talk.Talk.Watch: \"/notes/{topic}\": a WebSocket at this path is the rule \"/notes/{topic}\" of \
+             talk.Talk.Collect too, and no query key could tell them apart",
+        ),
+        ("  talk.Talk.Watch: {websocket: true}\n", "towbar.yaml:4:32: websocket: expected a map, found `true`"),
+        (
+            "  talk.Talk.Watch: {websocket: {origin: []}}\n",
+            "towbar.yaml:4:33: unknown key `origin`; did you mean `origins`?",
+        ),
+        (
+            "  talk.Talk.Watch: {websocket: {origins: [\"*\"]}}\n",
+            "towbar.yaml:4:43: origins: expected scheme, host and port of pages, such as `https://app.bank.example`, found `*`",
+        ),
+        (
+            "  talk.Talk.Watch: {websocket: {origins: [\"https://a.example/\"]}}\n",
+            "towbar.yaml:4:43: origins: expected scheme, host and port of pages, such as `https://app.bank.example`, \
+             found `https://a.example/`",
+        ),
+        (
+            "  talk.Talk.Watch: {websocket: {origins: [\"https://a.example\", \"https://A.example:443\"]}}\n",
+            "towbar.yaml:4:64: origins: `https://A.example:443` is listed twice",
+        ),
+    ] {
+        assert_eq!(problems_of(rpcs), [expected], "{rpcs}");
+    }
+}
+
+#[test]
+fn over_mutual_tls_the_backend_is_told_who_opened_it() {
+    let (servers, callers) = (Authority::new("servers").unwrap(), Authority::new("callers").unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let own = servers.issue("gateway.test").unwrap();
+    std::fs::write(path("c.pem"), own.certificate_pem()).unwrap();
+    std::fs::write(path("k.pem"), own.key_pem()).unwrap();
+    std::fs::write(path("callers.pem"), callers.pem()).unwrap();
+    let told: Arc<Mutex<Vec<String>>> = Arc::default();
+    let got = told.clone();
+    let backend = backend(move |_, mut requests, replies| {
+        let header = |name: &str| requests.headers.get(name).map_or("", |value| value.to_str().unwrap()).to_owned();
+        *got.lock().unwrap() = ["x-sha256", "x-consent-id"].map(header).to_vec();
+        async move {
+            while let Some(message) = requests.next().await {
+                replies.send(&message).await;
+            }
+            replies.end("0", "").await;
+        }
+    });
+    let config = format!(
+        "upstream: http://{}\nschema: talk.proto\nlisten: {{address: \"127.0.0.1:0\", tls: {{cert: {}, key: {}, client_ca: {}}}}}\n\
+         metadata: {{request: [x-consent-id], caller: {{certificate_sha256: x-sha256}}}}\n\
+         rpcs: {{talk.Talk.Chat: {{websocket: {{}}}}}}",
+        backend.address,
+        path("c.pem"),
+        path("k.pem"),
+        path("callers.pem"),
+    );
+    let gateway = Gateway::with(&config, &Overrides::default(), Ok(schema()), None);
+    let issued = callers.issue("acme.test").unwrap();
+    let mut socket = over_tls(&gateway, &servers, &issued);
+    for number in 1..=3 {
+        socket.send(&format!("{{\"number\":{number}}}"));
+        assert_eq!(socket.next(), text(&format!("{{\"result\":{{\"number\":{number}}}}}")));
+    }
+    // Larger than one record of TLS, and than what is read at a time.
+    let large = "x".repeat(100 << 10);
+    socket.send(&format!("{{\"text\":\"{large}\"}}"));
+    assert_eq!(socket.next(), text(&format!("{{\"result\":{{\"text\":\"{large}\"}}}}")));
+    socket.send("");
+    assert_eq!(socket.rest(), [text(OK), closed(1000, "OK")]);
+    let told = told.lock().unwrap().clone();
+    assert_eq!((told[0].len(), told[1].as_str()), (64, "c-1"));
+}
+
+fn over_tls(
+    gateway: &Gateway,
+    servers: &Authority,
+    own: &Issued,
+) -> Socket<StreamOwned<ClientConnection, std::net::TcpStream>> {
+    let trust = towbar::tls::Servers::Trusted(servers.trust().unwrap());
+    let client = towbar::tls::client(Some(own.identity()), &trust, &[b"http/1.1"]).unwrap();
+    let name = ServerName::try_from("gateway.test").unwrap();
+    let connection = ClientConnection::new(client, name).unwrap();
+    let mut stream = StreamOwned::new(connection, http::connect(gateway.address));
+    let head: String = ASKING.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let head = format!("GET /chat HTTP/1.1\r\nHost: gateway.test\r\nX-Consent-Id: c-1\r\n{head}\r\n");
+    std::io::Write::write_all(&mut stream, head.as_bytes()).unwrap();
+    over(stream).ok().unwrap()
+}
