@@ -108,6 +108,7 @@ fn one_range_of_bytes_is_answered_with_that_part() {
         ("Bytes=0-0", part("bytes 0-0/10", "0")),
         // Passed over: several, other units, and what is no range.
         ("bytes=0-1,4-5", WHOLE),
+        ("bytes=0-,0-,0-,0-,0-,0-", WHOLE),
         ("bytes=3-2", WHOLE),
         ("bytes=x-", WHOLE),
         ("bytes=", WHOLE),
