@@ -138,9 +138,28 @@ impl App {
         self.names.iter().enumerate().map(line).collect()
     }
 
-    /// A line with the rpcs that are sent again when they may be lost, if there are any.
+    /// What is otherwise for single rpcs and ought to be known: a line each.
     #[must_use]
-    pub fn repeated(&self) -> Option<String> {
+    pub fn notes(&self) -> Vec<String> {
+        self.repeated().into_iter().chain(self.websockets()).collect()
+    }
+
+    /// The rpcs for which WebSockets may be opened, and the pages that may.
+    fn websockets(&self) -> Option<String> {
+        let routes = self.gateway.routes.all().iter().filter(|route| route.websocket);
+        let rpcs: BTreeSet<&str> = routes.map(|route| route.rpc.as_str()).collect();
+        let shown = |rpc: &&str| {
+            let said = self.gateway.config.exceptions.get(*rpc).and_then(|said| said.websocket.as_ref());
+            let origins: Vec<&str> = said.into_iter().flat_map(|origins| origins.texts()).collect();
+            let origins = if origins.is_empty() { "no pages".to_owned() } else { origins.join(" ") };
+            format!("{rpc} ({origins})")
+        };
+        let rpcs: Vec<String> = rpcs.iter().map(shown).collect();
+        (!rpcs.is_empty()).then(|| format!("WebSockets, with the pages that may open them: {}", rpcs.join(", ")))
+    }
+
+    /// The rpcs that are sent again when they may be lost.
+    fn repeated(&self) -> Option<String> {
         let repeated = self.gateway.routes.all().iter().filter(|route| route.may_repeat);
         let rpcs: BTreeSet<&str> = repeated.map(|route| route.rpc.as_str()).collect();
         let rpcs: Vec<&str> = rpcs.into_iter().collect();

@@ -11,8 +11,9 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use nginx::{KEPT_CONNECTIONS, Nginx};
+use nginx::{KEPT_CONNECTIONS, Nginx, UPGRADES};
 use support::http;
+use support::socket::{OK, closed, open, text};
 use support::talk::{Reader, backend, gateway, note};
 
 #[test]
@@ -69,4 +70,32 @@ fn through_nginx_a_stream_comes_as_it_is_sent_and_tells_its_end() {
         let (bytes, whole) = reader.bytes();
         assert_eq!((String::from_utf8(bytes).unwrap(), whole), (rest, is_whole), "{accept} {topic}");
     }
+}
+
+#[test]
+fn through_nginx_a_websocket_is_open_both_ways_if_nginx_is_told_to() {
+    let backend = backend(|_, mut requests, replies| async move {
+        while let Some(message) = requests.next().await {
+            replies.send(&message).await;
+        }
+        replies.end("0", "").await;
+    });
+    let page = "https://app.bank.example";
+    let websocket = format!("rpcs: {{talk.Talk.Chat: {{websocket: {{origins: [\"{page}\"]}}}}}}");
+    let gateway = gateway(&backend, &websocket);
+    let Some(nginx) = Nginx::start("", UPGRADES, gateway.address) else { return };
+    let mut socket = open(nginx.address, "/chat", &[("Origin", page)]).ok().unwrap();
+    for number in 1..=20 {
+        socket.send(&format!("{{\"number\":{number}}}"));
+        assert_eq!(socket.next(), text(&format!("{{\"result\":{{\"number\":{number}}}}}")));
+    }
+    socket.send("");
+    assert_eq!(socket.rest(), [text(OK), closed(1000, "OK")]);
+    let refused = open(nginx.address, "/chat", &[("Origin", "https://evil.example")]).err().unwrap();
+    assert_eq!((refused.status, refused.refusal().0), (403, 7));
+
+    // One that is told nothing asks for nothing.
+    let Some(nginx) = Nginx::start("", KEPT_CONNECTIONS, gateway.address) else { return };
+    let refused = open(nginx.address, "/chat", &[]).err().unwrap();
+    assert_eq!((refused.status, refused.header("allow")), (405, Some("OPTIONS, POST")));
 }

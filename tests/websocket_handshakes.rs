@@ -266,6 +266,19 @@ fn what_cannot_be_opened_stops_the_start() {
 }
 
 #[test]
+fn it_is_told_for_which_rpcs_they_may_be_opened_and_by_whom() {
+    let text = "upstream: http://127.0.0.1:1\nschema: talk.proto\nrpcs:\n  talk.Talk.Watch: {websocket:}\n  talk.Talk.Chat: \
+                {websocket: {origins: [\"https://app.bank.example:443\", \"http://localhost:3000\"]}}\n";
+    let (mut config, problems) = config::load_text(text, Path::new("towbar.yaml"), &Overrides::default());
+    assert_eq!(problems, []);
+    let upstream = Upstream::new(&config.upstream.take().unwrap()).ok();
+    let app = App::with_parts(config, Some(Ok(schema())), upstream, Vec::new()).ok().unwrap();
+    let line = "WebSockets, with the pages that may open them: talk.Talk.Chat (https://app.bank.example \
+                http://localhost:3000), talk.Talk.Watch (no pages)";
+    assert_eq!(app.notes(), [line]);
+}
+
+#[test]
 fn over_mutual_tls_the_backend_is_told_who_opened_it() {
     let (servers, callers) = (Authority::new("servers").unwrap(), Authority::new("callers").unwrap());
     let folder = tempfile::tempdir().unwrap();

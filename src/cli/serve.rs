@@ -23,7 +23,7 @@ pub(super) fn serve(settings: &Settings) -> Outcome {
         let Start { app, watched } = source.start().await;
         let live = app?;
         live.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
-        live.repeated().iter().for_each(|line| tracing::info!("{line}"));
+        live.notes().iter().for_each(|line| tracing::info!("{line}"));
         let (bound, admin) = bind(&live).await?;
         println!("{}", bound.summary);
         let metrics = Arc::new(Metrics::new());
@@ -55,7 +55,7 @@ async fn bind(app: &App) -> Result<(Bound, Option<Admin>), Vec<Problem>> {
 pub(super) fn check(settings: &Settings) -> Outcome {
     let app = runtime()?.block_on(source(settings).start()).app?;
     app.warnings().iter().for_each(|warning| eprintln!("warning: {warning}"));
-    app.upstreams().iter().chain(&app.repeated()).for_each(|line| println!("{line}"));
+    app.upstreams().iter().chain(&app.notes()).for_each(|line| println!("{line}"));
     println!("all is well");
     Ok(())
 }

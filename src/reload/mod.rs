@@ -156,7 +156,7 @@ impl Reloading {
             Ok(app) => {
                 let app = app.in_place_of(&self.live);
                 app.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
-                app.repeated().iter().for_each(|line| tracing::info!("{line}"));
+                app.notes().iter().for_each(|line| tracing::info!("{line}"));
                 self.handover.put(app.recipe(), app.drain());
                 self.metrics.reloaded(true);
                 tell(&self.live, &app);

@@ -22,6 +22,10 @@ pub struct Nginx {
 pub const EACH_ITS_CONNECTION: &str = "proxy_http_version 1.1;";
 pub const KEPT_CONNECTIONS: &str = "proxy_http_version 1.1; proxy_set_header Connection '';";
 
+/// The same, and WebSockets are let through.
+pub const UPGRADES: &str =
+    "proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $http_connection;";
+
 impl Nginx {
     /// Starts one in front of `backend`, or gives nothing where nginx is not installed. `listen` are options of its
     /// port.
