@@ -320,16 +320,18 @@ async fn close(mut socket: Socket, end: End, mut is_deaf: bool, latest: Instant)
         }
     }
     let (from, latest) = (Instant::now(), latest.max(Instant::now() + PATIENCE));
+    let mut told = None;
     loop {
-        let until = latest.min(socket.sign().max(from) + PATIENCE);
+        // Until all is out, each sign of the caller is one that it takes it. Then it has so long to say that it has.
+        let until = latest.min(told.unwrap_or(socket.sign().max(from)) + PATIENCE);
         match timeout_at(until, poll_fn(|cx| socket.poll(cx, !is_deaf))).await {
             Ok(Event::Sent) if is_deaf => break,
-            Ok(Event::Message(_) | Event::Sent) => {}
+            Ok(Event::Sent) => told = told.or(Some(Instant::now())),
+            Ok(Event::Message(_)) if Instant::now() < until => {}
             Ok(Event::Broken(_)) => is_deaf = true,
             Ok(Event::Gone) => break,
-            // Signs may have come in the meantime.
-            Err(_) if socket.sign().max(from) + PATIENCE > Instant::now() && latest > Instant::now() => {}
-            Err(_) => return,
+            Err(_) if told.is_none() && socket.sign().max(from) + PATIENCE > until && until < latest => {}
+            Ok(Event::Message(_)) | Err(_) => return,
         }
     }
     socket.shutdown(is_deaf, PATIENCE).await;
