@@ -47,7 +47,8 @@ fn texts(metadata: &MetadataMap) -> Vec<String> {
 
 #[test]
 fn listed_headers_reach_the_bank_and_no_others() {
-    let (stage, calls) = recording(|config| config + "\nmetadata:\n  request: [x-consent-id, X-Fapi-Auth-Date]\n");
+    let (stage, calls) =
+        recording(|config| config + "\nmetadata:\n  request: [x-consent-id, X-Fapi-Auth-Date, Authorization]\n");
     for (headers, reached) in [
         (vec![], vec![]),
         (

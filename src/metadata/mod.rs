@@ -78,7 +78,9 @@ impl Metadata {
         let Config { request, reply, http_status, location, caller, trace_context } = config;
         let (creates_trace, tells_etag) = (trace_context == TraceContext::Create, reply.contains(&ETAG));
         let is_carried = |name: &HeaderName| !creates_trace || ![TRACEPARENT, TRACESTATE].contains(name);
-        let request = REQUEST.into_iter().chain(request).filter(is_carried).collect();
+        // One that is listed and built in is still one.
+        let listed = request.into_iter().filter(|name| !REQUEST.contains(name));
+        let request = REQUEST.into_iter().chain(listed).filter(is_carried).collect();
         Self { request, reply, http_status, location, caller, proxies: None, creates_trace, tells_etag }
     }
 
