@@ -341,6 +341,45 @@ fn a_gateway_that_stops_waits_for_calls_whose_callers_go_meanwhile() {
     }
 }
 
+/// Among others that are cancelled with it.
+#[test]
+fn a_gateway_that_stops_waits_for_every_call_of_a_connection_that_ends() {
+    const CANCELLED: usize = 150;
+    const FINISHED: usize = 20;
+    let bank = RawBank::start(|id, _| match id.starts_with('b') {
+        true => Does::Hangs,
+        false => Does::Slow(Duration::from_secs(3)),
+    });
+    let stage = Stage::start(&bank, true, "", &format!("rpcs: {{{TRANSFER}: {{caller_gone: finish}}}}\n"));
+    let (connection, _streams) = stage.runtime.block_on(async {
+        let tcp = tokio::net::TcpStream::connect(stage.address()).await.unwrap();
+        let (send, connection) = h2::client::handshake(stage.secure(tcp, b"h2").await).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let mut streams = Vec::new();
+        for call in 0..CANCELLED + FINISHED {
+            let mut send = send.clone().ready().await.unwrap();
+            if call < CANCELLED {
+                let request = ::http::Request::get(format!("https://gateway.test/health-check?bank_id=b{call}"));
+                streams.push(send.send_request(request.body(()).unwrap(), true).unwrap());
+                continue;
+            }
+            let request = ::http::Request::post("https://gateway.test/transfers");
+            let request = request.header("content-type", "application/json").body(()).unwrap();
+            let (answer, mut stream) = send.send_request(request, false).unwrap();
+            stream.send_data(format!(r#"{{"transferId":"t{call}"}}"#).into(), true).unwrap();
+            streams.push((answer, stream));
+        }
+        (connection, streams)
+    });
+    wait_until("all have come", || bank.total().seen == CANCELLED + FINISHED);
+    stage.gateway.process.signal("TERM");
+    wait_until("it takes no connections", || TcpStream::connect(stage.address()).is_err());
+    connection.abort();
+    let ended = stage.gateway.process.wait();
+    assert_eq!((ended.code, told(&ended.stderr)), (Some(0), vec![answered(0); FINISHED]));
+    assert_eq!(bank.resets().len(), CANCELLED);
+}
+
 /// What comes behind a request is not read before its answer, so that the end is not seen either.
 #[test]
 fn a_caller_that_has_sent_its_next_request_too_is_not_seen_to_go() {

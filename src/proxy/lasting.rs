@@ -42,7 +42,8 @@ struct Calling {
     method: Method,
     timer: Timer,
     started: Instant,
-    /// From the beginning: over HTTP/2 the connection may have ended, and be waited for no longer, when its calls learn of it.
+    /// From the beginning: over HTTP/2 a connection ends before its calls learn of it, and who waits for connections only may be
+    /// gone by then.
     hold: Hold,
 }
 
