@@ -36,6 +36,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("x509_parser", &["tls", "certs"]),
     ("aws_lc_rs", &["metadata", "tls", "certs", "reload", "probe", "doctor", "websocket"]),
     ("arc_swap", &["listener"]),
+    ("socket2", &["listener"]),
     ("hyper", &["listener"]),
     ("hyper_util", &["listener"]),
     ("h2", &["upstream", "doctor"]),

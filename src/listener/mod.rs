@@ -6,6 +6,7 @@
 mod drain;
 mod malformed;
 mod other;
+mod port;
 mod served;
 mod stop;
 mod upgrade;
@@ -120,8 +121,9 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest time for the calls in flight when a listener stops that serves on the runtime of its caller.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// How many connections may wait at once to be accepted, and a few more.
-const BACKLOG: usize = 4096;
+/// The end of a notice, in which no connection begins any more, and those that have begun are made: more than a round trip takes from
+/// any box that stands near.
+const HANDSHAKES: Duration = Duration::from_millis(100);
 
 /// What the headers of a request may have, in bytes, where nothing is said of it.
 const HEADER_LIMIT: usize = 32 << 10;
@@ -153,7 +155,9 @@ impl Listener {
         let served = Served { tls, malformed: None, header_limit: HEADER_LIMIT, tells_caller: false, service };
         let current = Current::new(served);
         let connection = Connection { plain, current };
-        accept(tcp, stop, |stream| drop(tokio::spawn(connection.clone().serve(stream, draining.watcher())))).await;
+        let give = |stream| drop(tokio::spawn(connection.clone().serve(stream, draining.watcher())));
+        port::accept(&tcp, stop, give).await;
+        port::close(tcp, give);
         draining.finish(tokio::time::sleep(TIMEOUT)).await;
     }
 
@@ -164,7 +168,21 @@ impl Listener {
     /// The operating system's, when a thread cannot be started.
     pub async fn serve_on_all_cores<S: Answerer>(self, handover: &Handover<S>, stop: &Stop) -> io::Result<()> {
         let workers = Workers::start(self.plain, handover, stop)?;
-        accept(self.tcp, notice(handover, stop), |stream| workers.give(stream)).await;
+        let give = |stream| workers.give(stream);
+        port::accept(&self.tcp, stop.reached(Phase::Notice), give).await;
+        let notice = handover.drain().notice;
+        if stop.phase() == Phase::Notice && !notice.is_zero() {
+            tracing::info!(
+                "stopping: not ready; connections are accepted for another {notice:?}, and take one call each"
+            );
+            let last = HANDSHAKES.min(notice);
+            port::accept(&self.tcp, stop.reached_within(Phase::Draining, notice - last), give).await;
+            if stop.phase() == Phase::Notice {
+                port::begin_no_more(&self.tcp);
+                port::accept(&self.tcp, stop.reached_within(Phase::Draining, last), give).await;
+            }
+        }
+        port::close(self.tcp, give);
         let timeout = handover.drain().timeout;
         tracing::info!("stopping: no connection is accepted any more; calls in flight have {timeout:?}");
         stop.raise(Phase::Draining);
@@ -182,46 +200,6 @@ impl Listener {
             tracing::warn!("stopped: cut {connections} with calls in flight");
         }
         Ok(())
-    }
-}
-
-/// Waits until the port is to be closed.
-async fn notice<S>(handover: &Handover<S>, stop: &Stop) {
-    stop.reached(Phase::Notice).await;
-    let notice = handover.drain().notice;
-    if stop.phase() == Phase::Notice && !notice.is_zero() {
-        tracing::info!("stopping: not ready; connections are accepted for another {notice:?}, and take one call each");
-        // It may be cut short.
-        let _ = tokio::time::timeout(notice, stop.reached(Phase::Draining)).await;
-    }
-}
-
-/// Accepts connections until `stop` is ready, and then those that wait: to close the port is to reset them.
-async fn accept(tcp: TcpListener, stop: impl Future<Output = ()>, mut give: impl FnMut(TcpStream)) {
-    tokio::pin!(stop);
-    loop {
-        let accepted = tokio::select! {
-            accepted = tcp.accept() => accepted,
-            () = &mut stop => break,
-        };
-        match accepted {
-            Ok((stream, _)) => give(stream),
-            // Out of file descriptors, mostly: some connection has to end first.
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        }
-    }
-    if let Ok(tcp) = tcp.into_std() {
-        let waiting = std::iter::from_fn(|| tcp.accept().ok()).take(BACKLOG);
-        waiting.for_each(|(stream, _)| {
-            if stream.set_nonblocking(true).is_ok()
-                && let Ok(stream) = TcpStream::from_std(stream)
-            {
-                give(stream);
-            }
-        });
     }
 }
 

@@ -78,6 +78,11 @@ impl Stop {
         reached(&mut self.phases(), phase).await;
     }
 
+    /// The same, until a time has gone by.
+    pub(super) async fn reached_within(&self, phase: Phase, time: Duration) {
+        let _ = tokio::time::timeout(time, self.reached(phase)).await;
+    }
+
     pub(super) fn phases(&self) -> watch::Receiver<Phase> {
         self.0.subscribe()
     }

@@ -1,0 +1,96 @@
+//! The port: how connections are accepted, and how it is closed so that none is lost.
+//!
+//! To close a port is to reset every connection that waits to be accepted, and every one whose handshake is half made. Whoever made it
+//! may have sent a call on it already, and cannot know that nobody has read it.
+
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+
+/// How many connections may wait at once to be accepted, and a few more.
+const BACKLOG: usize = 4096;
+
+/// Accepts connections until `stop` is ready.
+pub(super) async fn accept(tcp: &TcpListener, stop: impl Future<Output = ()>, give: impl Fn(TcpStream)) {
+    tokio::pin!(stop);
+    loop {
+        let accepted = tokio::select! {
+            accepted = tcp.accept() => accepted,
+            () = &mut stop => return,
+        };
+        match accepted {
+            Ok((stream, _)) => give(stream),
+            // Out of file descriptors, mostly: some connection has to end first.
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+/// Lets no connection begin any more, while those that have begun are made. Who asks for one meanwhile asks again a second later, as
+/// after a lost packet (RFC 6298, section 2). False where the system has no such thing.
+pub(super) fn begin_no_more(tcp: &TcpListener) -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        use socket2::{SockFilter, SockRef};
+        // A program for the kernel's packet filter, which has the segment from the TCP header on: byte 13 has the flags (RFC
+        // 9293, section 3.1). SYN without ACK begins a connection, and is dropped; all else passes.
+        let program = [
+            SockFilter::new(0x30, 0, 0, 13),       // load the byte
+            SockFilter::new(0x54, 0, 0, 0x12),     // keep SYN and ACK
+            SockFilter::new(0x15, 0, 1, 0x02),     // SYN alone?
+            SockFilter::new(0x06, 0, 0, 0),        // drop
+            SockFilter::new(0x06, 0, 0, u32::MAX), // pass, whole
+        ];
+        SockRef::from(tcp).attach_filter(&program).is_ok()
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = tcp;
+        false
+    }
+}
+
+/// Closes the port, once the connections are accepted that wait.
+pub(super) fn close(tcp: TcpListener, give: impl Fn(TcpStream)) {
+    let Ok(tcp) = tcp.into_std() else { return };
+    let waiting = std::iter::from_fn(|| tcp.accept().ok()).take(BACKLOG);
+    waiting.for_each(|(stream, _)| {
+        if stream.set_nonblocking(true).is_ok()
+            && let Ok(stream) = TcpStream::from_std(stream)
+        {
+            give(stream);
+        }
+    });
+}
+
+#[cfg(all(test, target_os = "linux"))]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use std::cell::Cell;
+    use std::io::ErrorKind;
+    use std::net;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn connections_that_have_begun_are_made_and_no_others() {
+        let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = tcp.local_addr().unwrap();
+        let waiting = net::TcpStream::connect(address).unwrap();
+        assert!(begin_no_more(&tcp));
+        let later = net::TcpStream::connect_timeout(&address, Duration::from_millis(100));
+        assert_eq!(later.unwrap_err().kind(), ErrorKind::TimedOut);
+        let taken = Cell::new(Vec::new());
+        close(tcp, |stream| {
+            let mut all = taken.take();
+            all.push(stream.peer_addr().unwrap());
+            taken.set(all);
+        });
+        assert_eq!(taken.take(), [waiting.local_addr().unwrap()]);
+        let refused = net::TcpStream::connect(address);
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::ConnectionRefused);
+    }
+}
