@@ -61,14 +61,30 @@ impl App {
     ///
     /// # Errors
     /// Everything wrong, in one list.
-    pub async fn new(config: Config, mut problems: Vec<Problem>) -> Result<Self, Vec<Problem>> {
+    pub async fn new(config: Config, problems: Vec<Problem>) -> Result<Self, Vec<Problem>> {
+        Self::with_schema(config, problems, None).await
+    }
+
+    /// The same with descriptors that were read before and have not changed, if there are any: to compile them takes longer
+    /// than all else.
+    ///
+    /// # Errors
+    /// Everything wrong, in one list.
+    pub async fn with_schema(
+        config: Config,
+        mut problems: Vec<Problem>,
+        known: Option<Schema>,
+    ) -> Result<Self, Vec<Problem>> {
         let upstreams = upstreams(&config, &mut problems);
         let certificates = certificates(&config);
         let (wrong, mut warnings) = check_certificates(&certificates, SystemTime::now());
         problems.extend(wrong);
         warnings.extend(passwords(&config));
         warnings.extend(unheard_proxies(&config));
-        let schema = schema(&config, &upstreams).await;
+        let schema = match known {
+            Some(known) => Some(Ok(known)),
+            None => schema(&config, &upstreams).await,
+        };
         let app = Self::join(config, schema, upstreams, problems)?;
         Ok(Self { certificates, warnings, ..app })
     }
@@ -235,6 +251,12 @@ impl App {
     #[must_use]
     pub fn proto_files(&self) -> &[PathBuf] {
         self.gateway.schema.files()
+    }
+
+    /// What was compiled from the descriptors.
+    #[must_use]
+    pub fn schema(&self) -> &Schema {
+        &self.gateway.schema
     }
 
     /// Takes the port.

@@ -11,27 +11,22 @@ use std::fs;
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use axum::Router;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::service::TowerToHyperService;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, HandshakeKind, StreamOwned};
-use tokio::net::TcpListener;
-use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 use tonic::{Response, Status};
 use towbar::bank::certificates::Authority;
 use towbar::protos::io::token::proto::bankapi::HealthCheckResponse;
 use towbar::tls;
-use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use folder::{Folder, NOBODY, get_with};
 use process::{Ended, Gateway};
-use support::{Backend, health, http, server_tls};
+use support::noting::{Bank, common_name};
+use support::{Backend, health, http};
 
 const TARGET: &str = "/health-check?bank_id=iron";
 /// Longest wait for what must happen.
@@ -146,6 +141,21 @@ fn what_is_broken_changes_nothing_and_is_told() {
     ] {
         assert!(log.iter().any(|told| told == line), "{line}: {log:#?}");
     }
+}
+
+#[test]
+fn what_was_refused_with_something_else_is_taken_over_when_that_is_mended() {
+    let folder = shop("reload: {interval: 100ms}\n");
+    let gateway = folder.start(&SERVE);
+    let whole = fs::read_to_string(folder.path("towbar.yaml")).unwrap();
+    folder.write("towbar.yaml", whole.clone() + "uptsream: 1\n");
+    folder.write("shop/orders.proto", get_with(r#"get: "/v2/{id}""#));
+    std::thread::sleep(Duration::from_millis(800));
+    assert_eq!((status(&gateway, "/v1/7"), status(&gateway, "/v2/7")), (503, 404));
+    folder.write("towbar.yaml", whole);
+    wait_until("the new route", || status(&gateway, "/v2/7") == 503);
+    wait_until("no old route", || status(&gateway, "/v1/7") == 404);
+    gateway.stop();
 }
 
 #[test]
@@ -279,63 +289,6 @@ fn a_reload_gives_no_call_a_place_that_another_has() {
     gateway.stop();
 }
 
-/// A bank that notes who calls.
-struct Bank {
-    address: SocketAddr,
-    callers: Arc<Mutex<Vec<Caller>>>,
-    _runtime: Runtime,
-}
-
-/// A connection to the bank.
-#[derive(Clone)]
-struct Caller {
-    name: String,
-    is_open: Arc<AtomicBool>,
-}
-
-impl Bank {
-    fn start(authority: &Authority) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
-        let address = listener.local_addr().unwrap();
-        let callers = Arc::new(Mutex::new(Vec::new()));
-        let acceptor = tokio_rustls::TlsAcceptor::from(server_tls(authority, authority));
-        let answer = |_| async { Ok::<_, Status>(Response::new(HealthCheckResponse { status: 1 })) };
-        runtime.spawn(accept(listener, acceptor, health(answer), callers.clone()));
-        Self { address, callers, _runtime: runtime }
-    }
-
-    fn callers(&self) -> Vec<Caller> {
-        self.callers.lock().unwrap().clone()
-    }
-}
-
-async fn accept(
-    listener: TcpListener,
-    acceptor: tokio_rustls::TlsAcceptor,
-    service: Router,
-    callers: Arc<Mutex<Vec<Caller>>>,
-) {
-    loop {
-        let (stream, _) = listener.accept().await.unwrap();
-        let (acceptor, service, callers) = (acceptor.clone(), service.clone(), callers.clone());
-        tokio::spawn(async move {
-            let Ok(stream) = acceptor.accept(stream).await else { return };
-            let name = common_name(&stream.get_ref().1.peer_certificates().unwrap()[0]);
-            let is_open = Arc::new(AtomicBool::new(true));
-            callers.lock().unwrap().push(Caller { name, is_open: is_open.clone() });
-            let http2 = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-            let _ = http2.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).await;
-            is_open.store(false, Ordering::SeqCst);
-        });
-    }
-}
-
-fn common_name(certificate: &[u8]) -> String {
-    let (_, certificate) = X509Certificate::from_der(certificate).unwrap();
-    certificate.subject().iter_common_name().next().unwrap().as_str().unwrap().to_owned()
-}
-
 /// The certificates as Kubernetes mounts them: `tls/cert.pem` is a link into `tls/..data`, which is a link to a folder.
 struct Mounted<'a> {
     folder: &'a Folder,
@@ -345,17 +298,23 @@ struct Mounted<'a> {
 impl Mounted<'_> {
     /// New files beside the old ones, and then one rename.
     fn swap(&self, name: &str) {
+        self.swap_with(name, &self.authority.pem());
+    }
+
+    /// The same with the authorities of callers.
+    fn swap_with(&self, name: &str, clients: &str) {
         let issued = self.authority.issue(name).unwrap();
         let data = format!("tls/..{name}");
         self.folder.write_identity(&format!("{data}/cert.pem"), &format!("{data}/key.pem"), &issued);
         self.folder.write(&format!("{data}/ca.pem"), self.authority.pem());
+        self.folder.write(&format!("{data}/clients.pem"), clients);
         self.point_to(&format!("..{name}"));
     }
 
     fn point_to(&self, folder: &str) {
         symlink(folder, self.folder.path("tls/..next")).unwrap();
         fs::rename(self.folder.path("tls/..next"), self.folder.path("tls/..data")).unwrap();
-        for file in ["cert.pem", "key.pem", "ca.pem"] {
+        for file in ["cert.pem", "key.pem", "ca.pem", "clients.pem"] {
             let link = self.folder.path(&format!("tls/{file}"));
             if !link.is_symlink() {
                 symlink(Path::new("..data").join(file), link).unwrap();
@@ -407,57 +366,96 @@ fn meet(caller: &Arc<ClientConfig>, to: SocketAddr) -> (String, HandshakeKind) {
     (common_name(&stream.conn.peer_certificates().unwrap()[0]), stream.conn.handshake_kind().unwrap())
 }
 
+/// How often certificates are swapped, every two seconds: for a minute where there is time for it.
+fn swaps() -> usize {
+    if std::env::var("TOWBAR_LONG_TESTS").as_deref() == Ok("1") { 30 } else { 3 }
+}
+
+/// Whether a caller's handshake comes to nothing.
+fn is_refused(caller: &Arc<ClientConfig>, to: SocketAddr) -> bool {
+    use std::io::{Read as _, Write as _};
+    let mut stream = connect(caller, to);
+    let _ = stream.write_all(b"GET / HTTP/1.1\r\nHost: gateway.test\r\n\r\n");
+    stream.read(&mut [0; 64]).is_err()
+}
+
+/// Median and maximum.
+fn told(mut times: Vec<Duration>) -> String {
+    times.sort_unstable();
+    let milliseconds = |time: Option<&Duration>| time.map_or(0, Duration::as_millis);
+    format!("median {} ms, maximum {} ms", milliseconds(times.get(times.len() / 2)), milliseconds(times.last()))
+}
+
+/// The gateway's certificate, to callers and to the bank, and the authorities of callers: all of them at a time, and at any
+/// time two authorities are trusted, the one that goes and the one that comes.
 #[test]
 fn certificates_are_swapped_on_both_sides_under_load_and_no_request_fails() {
+    let swaps = swaps();
     let authority = Authority::new("the stage").unwrap();
+    let clients: Vec<Authority> =
+        (0..swaps + 2).map(|number| Authority::new(&format!("clients-{number}")).unwrap()).collect();
+    let trusted = |number: usize| clients[number].pem() + &clients[number + 1].pem();
     let bank = Bank::start(&authority);
-    let folder = deployment(&bank, "");
+    let folder = deployment(&bank, ", client_ca: tls/clients.pem");
     let mounted = Mounted { folder: &folder, authority: &authority };
-    mounted.swap("first");
+    mounted.swap_with("0", &trusted(0));
     let gateway = folder.start(&SERVE);
     let to = gateway.address;
-    let is_over = AtomicBool::new(false);
-    let answered = AtomicUsize::new(0);
+    let (is_over, answered, current) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
+    let (mut to_callers, mut to_bank) = (Vec::new(), Vec::new());
     std::thread::scope(|scope| {
         // One that keeps its connection, and one that makes a new one for each request.
         for keeps in [true, false] {
-            let (is_over, answered, authority) = (&is_over, &answered, &authority);
+            let (is_over, answered, authority, clients, current) =
+                (&is_over, &answered, &authority, &clients, &current);
             scope.spawn(move || {
-                let caller = caller(authority, None);
-                let mut kept = connect(&caller, to);
+                let mut number = 0;
+                let mut own = caller(authority, Some(&clients[1]));
+                let mut kept = connect(&own, to);
                 while !is_over.load(Ordering::SeqCst) {
                     let (status, goes_on) = ask(&mut kept);
                     assert_eq!(status, 200, "keeps its connection: {keeps}");
+                    let newest = current.load(Ordering::SeqCst);
+                    if newest != number {
+                        number = newest;
+                        own = caller(authority, Some(&clients[number + 1]));
+                    }
                     if !keeps || !goes_on {
-                        kept = connect(&caller, to);
+                        kept = connect(&own, to);
                     }
                     answered.fetch_add(1, Ordering::SeqCst);
                     std::thread::sleep(Duration::from_millis(5));
                 }
             });
         }
-        for name in ["second", "third", "fourth"] {
+        for number in 1..=swaps {
             let next = Instant::now() + Duration::from_secs(2);
-            mounted.swap(name);
-            let new = caller(&authority, None);
-            wait_until(name, || meet(&new, to).0 == name);
+            let (name, name_of) = (number.to_string(), |caller: &support::noting::Caller| caller.name.clone());
+            let new = caller(&authority, Some(&clients[number]));
+            let swapped = Instant::now();
+            mounted.swap_with(&name, &trusted(number));
+            wait_until(&name, || meet(&new, to).0 == name);
+            to_callers.push(swapped.elapsed());
+            wait_until(&name, || bank.callers().last().map(name_of).as_ref() == Some(&name));
+            to_bank.push(swapped.elapsed());
             // What the bank has from now on has the new name, and the old connections go.
-            wait_until(name, || {
+            wait_until(&name, || {
                 let callers = bank.callers();
                 let open: Vec<_> = callers.iter().filter(|caller| caller.is_open.load(Ordering::SeqCst)).collect();
                 !open.is_empty() && open.iter().all(|caller| caller.name == name)
             });
+            let_every_worker_take_over();
+            assert!(is_refused(&caller(&authority, Some(&clients[number - 1])), to), "clients-{} are gone", number - 1);
+            current.store(number, Ordering::SeqCst);
             std::thread::sleep(next.saturating_duration_since(Instant::now()));
         }
         is_over.store(true, Ordering::SeqCst);
     });
-    assert!(answered.load(Ordering::SeqCst) > 100);
-    let names: Vec<String> = bank.callers().into_iter().map(|caller| caller.name).collect();
-    let in_order = |pair: &[String]| {
-        let place = |name: &String| ["first", "second", "third", "fourth"].iter().position(|known| known == name);
-        place(&pair[0]) <= place(&pair[1])
-    };
-    assert!(names.windows(2).all(in_order), "an old identity came back: {names:?}");
+    let answered = answered.load(Ordering::SeqCst);
+    eprintln!("{swaps} swaps, {answered} requests; to callers: {}; to the bank: {}", told(to_callers), told(to_bank));
+    assert!(answered > 30 * swaps, "{answered}");
+    let names: Vec<usize> = bank.callers().into_iter().map(|caller| caller.name.parse().unwrap()).collect();
+    assert!(names.is_sorted(), "an old identity came back: {names:?}");
     gateway.stop();
 }
 
@@ -523,15 +521,9 @@ fn a_session_of_one_identity_is_not_resumed_with_another() {
     let mut old = connect(&other, gateway.address);
     assert_eq!(ask(&mut old), (200, true));
     folder.write("clients.pem", ours.pem());
-    let is_refused = || {
-        use std::io::{Read as _, Write as _};
-        let mut stream = connect(&other, gateway.address);
-        let _ = stream.write_all(b"GET / HTTP/1.1\r\nHost: gateway.test\r\n\r\n");
-        stream.read(&mut [0; 64]).is_err()
-    };
-    wait_until("the refusal", is_refused);
+    wait_until("the refusal", || is_refused(&other, gateway.address));
     let_every_worker_take_over();
-    assert!(is_refused());
+    assert!(is_refused(&other, gateway.address));
     assert_eq!(again(&one).0, "second");
     assert_eq!(ask(&mut old), (200, false));
 

@@ -61,6 +61,12 @@ impl Files {
         paths
     }
 
+    /// Whether each of these is among the others and holds the same.
+    pub(super) fn are_all_in(&self, others: &Self) -> bool {
+        let content = |path| others.0.get(path).map(|seen: &Seen| &seen.content);
+        self.0.iter().all(|(path, seen)| content(path) == Some(&seen.content))
+    }
+
     /// These, and those of `more` that are not among them.
     pub(super) fn and(mut self, more: Self) -> Self {
         for (path, seen) in more.0 {

@@ -21,6 +21,7 @@ use crate::config::{self, Overrides};
 use crate::metrics::Metrics;
 use crate::problem::Problem;
 use crate::route::{BodyRule, Route};
+use crate::schema::Schema;
 use files::Files;
 
 /// Time for who writes several files to write the next one, before they are read.
@@ -53,6 +54,18 @@ pub struct Watched {
     config: config::Reload,
     paths: Vec<PathBuf>,
     files: Files,
+    /// Where all descriptors come from; none where a server is asked for some.
+    descriptors: Option<Vec<PathBuf>>,
+}
+
+/// The descriptors of what is served.
+#[derive(Clone)]
+struct Known {
+    schema: Schema,
+    /// Where they come from.
+    descriptors: Vec<PathBuf>,
+    /// What was in the files then.
+    files: Files,
 }
 
 /// What is served, and how to serve something else.
@@ -60,6 +73,8 @@ pub struct Reloading {
     source: Source,
     handover: Arc<Handover>,
     live: App,
+    /// Not of what was refused since.
+    known: Option<Known>,
     watched: Watched,
     metrics: Arc<Metrics>,
 }
@@ -67,19 +82,26 @@ pub struct Reloading {
 impl Source {
     /// Reads everything, and joins it.
     pub async fn start(&self) -> Start {
+        self.start_with(None).await
+    }
+
+    /// The same; descriptors that have not changed are not compiled again.
+    async fn start_with(&self, known: Option<Known>) -> Start {
         // The files are looked at before they are read: what changes in between is seen as a change afterwards.
         let (first, _) = config::load(self.file.as_deref(), &self.overrides);
         let before = Files::look(&self.paths(&first), &Files::default());
         let (config, problems) = config::load(self.file.as_deref(), &self.overrides);
         let (mut paths, reload) = (self.paths(&config), config.reload);
-        let app = App::new(config, problems).await;
+        let descriptors = config.reflection.is_empty().then(|| config.schema.clone());
+        let known = known.filter(|known| descriptors.as_ref() == Some(&known.descriptors) && known.is_current());
+        let app = App::with_schema(config, problems, known.map(|known| known.schema)).await;
         if let Ok(app) = &app {
             let imported = app.proto_files().iter().filter(|file| !paths.iter().any(|path| file.starts_with(path)));
             let imported: Vec<PathBuf> = imported.cloned().collect();
             paths.extend(imported);
         }
         let files = before.and(Files::look(&paths, &Files::default()));
-        Start { app, watched: Watched { config: reload, paths, files } }
+        Start { app, watched: Watched { config: reload, paths, files, descriptors } }
     }
 
     fn paths(&self, config: &config::Config) -> Vec<PathBuf> {
@@ -87,11 +109,25 @@ impl Source {
     }
 }
 
+impl Known {
+    fn of(app: &App, watched: &Watched) -> Option<Self> {
+        let descriptors = watched.descriptors.clone()?;
+        Some(Self { schema: app.schema().clone(), descriptors, files: watched.files.clone() })
+    }
+
+    /// Whether the files hold what they held, and there are no others.
+    fn is_current(&self) -> bool {
+        let paths: Vec<PathBuf> = self.descriptors.iter().chain(self.schema.files()).cloned().collect();
+        Files::look(&paths, &self.files).are_all_in(&self.files)
+    }
+}
+
 impl Reloading {
     /// Follows the changes since `start`, which is served through `handover`.
     #[must_use]
     pub fn new(source: Source, live: App, watched: Watched, handover: Arc<Handover>, metrics: Arc<Metrics>) -> Self {
-        Self { source, handover, live, watched, metrics }
+        let known = Known::of(&live, &watched);
+        Self { source, handover, live, known, watched, metrics }
     }
 
     /// Reads everything anew whenever something comes through `asked`, and when a file changes. Never ends.
@@ -150,13 +186,16 @@ impl Reloading {
     async fn reload(&mut self) {
         // Not on this thread, which accepts connections, nor on the workers': schemas take their time.
         let (source, runtime) = (self.source.clone(), Handle::current());
-        let Ok(start) = spawn_blocking(move || runtime.block_on(source.start())).await else { return };
+        let known = self.known.clone();
+        let start = spawn_blocking(move || runtime.block_on(source.start_with(known))).await;
+        let Ok(start) = start else { return };
         let Start { app, mut watched } = start;
         match app {
             Ok(app) => {
                 let app = app.in_place_of(&self.live);
                 app.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
                 app.notes().iter().for_each(|line| tracing::info!("{line}"));
+                self.known = Known::of(&app, &watched);
                 self.handover.put(app.recipe(), app.drain());
                 self.metrics.reloaded(true);
                 tell(&self.live, &app);
@@ -211,4 +250,65 @@ fn lines(app: &App) -> BTreeSet<String> {
         format!("{} {} -> {}{upstream}{body}", route.method, route.template, route.rpc)
     };
     app.routes().all().iter().map(|route| line(route)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    const PROTO: &str = r#"
+syntax = "proto3";
+package shop;
+import "google/api/annotations.proto";
+import "more.proto";
+message Order { string id = 1; }
+service Orders { rpc Get(Order) returns (Order) { option (google.api.http) = { get: "/v1/{id}" }; } }
+"#;
+    const MORE: &str = "syntax = \"proto3\";\npackage shop;\nmessage Item { string id = 1; }\n";
+    const CONFIG: &str = "listen: 127.0.0.1:0\nschema: api/shop.proto\nupstream: http://127.0.0.1:9\n";
+
+    /// What `act` changes, and whether the descriptors are compiled anew for it.
+    #[tokio::test]
+    async fn descriptors_are_compiled_again_only_if_they_have_changed() {
+        type Act = fn(&Path);
+        let cases: [(&str, Act, bool); 6] = [
+            ("nothing", |_| {}, false),
+            (
+                "the configuration",
+                |root| fs::write(root.join("t.yaml"), format!("{CONFIG}expose: shop.Orders\n")).unwrap(),
+                false,
+            ),
+            ("the same text anew", |root| fs::write(root.join("api/shop.proto"), PROTO).unwrap(), false),
+            (
+                "a file of the schema",
+                |root| fs::write(root.join("api/shop.proto"), PROTO.replace("v1", "v2")).unwrap(),
+                true,
+            ),
+            ("what it imports", |root| fs::write(root.join("api/more.proto"), MORE.replace("id", "it")).unwrap(), true),
+            (
+                "which files it has",
+                |root| fs::write(root.join("t.yaml"), CONFIG.replace("/shop.proto", "")).unwrap(),
+                true,
+            ),
+        ];
+        for (case, act, expected) in cases {
+            let folder = tempfile::tempdir().unwrap();
+            let root = folder.path();
+            fs::create_dir(root.join("api")).unwrap();
+            for (name, text) in [("t.yaml", CONFIG), ("api/shop.proto", PROTO), ("api/more.proto", MORE)] {
+                fs::write(root.join(name), text).unwrap();
+            }
+            let source = Source { file: Some(root.join("t.yaml")), overrides: Overrides::default() };
+            let first = source.start().await;
+            let before = first.app.unwrap_or_else(|problems| panic!("{problems:?}"));
+            let known = Known::of(&before, &first.watched);
+            act(root);
+            let after = source.start_with(known).await.app.unwrap_or_else(|problems| panic!("{problems:?}"));
+            let tables = |app: &App| std::ptr::from_ref(app.schema().message("shop.Order").unwrap().tables());
+            assert_eq!(tables(&before) != tables(&after), expected, "{case}");
+        }
+    }
 }

@@ -4,6 +4,7 @@
 pub mod dice;
 pub mod http;
 pub mod link;
+pub mod noting;
 pub mod pay;
 pub mod raw;
 pub mod socket;
