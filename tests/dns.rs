@@ -11,6 +11,7 @@ mod folder;
 mod process;
 mod support;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -130,6 +131,87 @@ fn while_the_name_cannot_be_resolved_the_last_addresses_stay_and_the_log_says_so
             "core.bank.test is resolved again: 127.0.0.1".to_owned(),
         ]
     );
+}
+
+/// What is said between two addresses, and for how long.
+type Between = (Option<Says>, u64);
+
+/// So many changes of the address under steady calls, of which none fails: for each how long it took beyond the TTL until the
+/// new address had a call.
+fn changes(case: &str, ttl: u32, (between, milliseconds): Between) -> Vec<Duration> {
+    let many = std::env::var("TOWBAR_LONG_TESTS").as_deref() == Ok("1");
+    let banks = Bank::several(&["127.0.0.1", "127.0.0.2"]);
+    let at = |round: usize| Says::at(&[["127.0.0.1", "127.0.0.2"][round % 2]], ttl);
+    let dns = Dns::start(at(0));
+    let gateway = Gateway::start(&config(banks[0].address.port(), &dns, ""), None);
+    call(&gateway, "resolved for the first time");
+    let is_over = AtomicBool::new(false);
+    let mut times = Vec::new();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut caller = http::connect(gateway.address);
+            while !is_over.load(Ordering::SeqCst) {
+                http::write(&mut caller, "GET", TARGET, &[], None);
+                assert_reply(&http::read(&mut caller), SERVING, case);
+                thread::sleep(Duration::from_millis(20));
+            }
+        });
+        for round in 1..=if many { 20 } else { 2 } {
+            let (old, new) = (&banks[(round + 1) % 2], &banks[round % 2]);
+            if let Some(says) = &between {
+                dns.say(says.clone());
+                wait_until("the failure is noticed", || dns.asked() > 0);
+                thread::sleep(Duration::from_millis(milliseconds));
+                let before = old.calls();
+                wait_until("the last address stays in use", || old.calls() > before);
+            }
+            let before = new.calls();
+            dns.say(at(round));
+            let changed = Instant::now();
+            wait_until(case, || new.calls() > before);
+            times.push(changed.elapsed().saturating_sub(Duration::from_secs(ttl.clamp(1, 30).into())));
+            wait_until("the old connections are closed", || old.open() == 0);
+            // At another moment of the TTL each time.
+            thread::sleep(Duration::from_millis(137 * round as u64 % 1000));
+        }
+        is_over.store(true, Ordering::SeqCst);
+    });
+    times
+}
+
+#[test]
+fn a_change_is_followed_within_the_ttl_and_nothing_that_fails_in_between_costs_a_call() {
+    let cases: [(&str, u32, Between); 8] = [
+        ("TTL 0", 0, (None, 0)),
+        ("TTL 1 s", 1, (None, 0)),
+        ("TTL 2 s", 2, (None, 0)),
+        ("NXDOMAIN", 1, (Some(Says::NoSuchName), 1500)),
+        ("an empty answer", 1, (Some(Says::At(Vec::new(), 1)), 1500)),
+        ("SERVFAIL", 1, (Some(Says::Fails), 1500)),
+        ("SERVFAIL for long", 1, (Some(Says::Fails), 4000)),
+        ("silence", 1, (Some(Says::Nothing), 1500)),
+    ];
+    thread::scope(|scope| {
+        let running = cases.map(|(case, ttl, between)| (case, scope.spawn(move || changes(case, ttl, between))));
+        for (case, times) in running {
+            let mut times: Vec<u128> = times.join().unwrap().iter().map(Duration::as_millis).collect();
+            times.sort_unstable();
+            let (median, most) = (times[times.len() / 2], times[times.len() - 1]);
+            eprintln!("{case}: {} changes, beyond the TTL: median {median} ms, maximum {most} ms", times.len());
+        }
+    });
+}
+
+#[test]
+fn a_name_that_cannot_be_resolved_is_asked_for_no_less_often_than_before() {
+    let bank = Bank::start("127.0.0.1:0");
+    let dns = Dns::start(Says::at(&["127.0.0.1"], 0));
+    let gateway = Gateway::start(&config(bank.address.port(), &dns, "min_ttl: 50ms"), None);
+    call(&gateway, "resolved");
+    dns.say(Says::NoSuchName);
+    // Twice as late each time, and 5 s at most, would be half a minute.
+    wait_until("it was asked for often", || dns.asked() >= 12);
+    call(&gateway, "the last address stays in use");
 }
 
 #[test]

@@ -18,7 +18,7 @@ use super::connect::Target;
 use super::connection::Connections;
 use super::lookup::{Found, look_up};
 
-/// A name that cannot be looked up is asked for again this soon, if its longest TTL is no shorter.
+/// A name that cannot be looked up is asked for again this soon, if its last TTL and the longest one are no shorter.
 const LONGEST_RETRY: Duration = Duration::from_secs(5);
 
 /// How names are looked up.
@@ -154,19 +154,23 @@ impl Drop for Directory {
 impl Following {
     async fn run(self) {
         let mut failures = 0;
+        let mut longest = LONGEST_RETRY.min(self.dns.max_ttl);
         loop {
             let looked = look_up(self.target.dialled().0, &self.dns.servers).await;
             let wait = match looked {
                 Ok(found) => {
                     self.found(&found, failures > 0);
                     failures = 0;
-                    found.ttl.clamp(self.dns.min_ttl, self.dns.max_ttl)
+                    let ttl = found.ttl.clamp(self.dns.min_ttl, self.dns.max_ttl);
+                    // When it can be looked up again, what has changed is to be known as soon as ever.
+                    longest = ttl.min(LONGEST_RETRY);
+                    ttl
                 }
                 Err(cause) => {
                     self.failed(&cause, failures == 0);
                     failures += 1;
                     let longer = self.dns.min_ttl.saturating_mul(1 << (failures - 1).min(16));
-                    longer.min(LONGEST_RETRY.min(self.dns.max_ttl))
+                    longer.min(longest)
                 }
             };
             tokio::time::sleep(wait).await;
