@@ -1,4 +1,4 @@
-//! What `json` says beyond ProtoJSON: enums without their prefix, and 64-bit integers as numbers.
+//! What `json` says beyond ProtoJSON: enums without their prefix, 64-bit integers as numbers, and names in any case.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
@@ -96,6 +96,65 @@ fn enums_are_named_without_their_prefix_and_read_both_ways() {
         let headers: &[(&str, &str)] = if body.is_some() { &[("Content-Type", "application/json")] } else { &[] };
         let got = http::send(gateway.address, method, target, headers, body.map(str::as_bytes));
         assert_eq!((got.status, got.refusal().1.as_str()), (400, message), "{method} {target}");
+    }
+}
+
+#[test]
+fn names_are_read_in_any_case_only_where_that_is_switched_on() {
+    let backend = backend(|_, mut requests, replies| async move {
+        let order = requests.next().await.unwrap();
+        replies.send(&order).await;
+        replies.end("0", "").await;
+    });
+    let both = "case_insensitive_enum_parsing: true, case_insensitive_field_parsing: true";
+    let config = format!("json: {{enum_prefix: strip}}\nrpcs: {{shop.v1.Orders.Echo: {{json: {{{both}}}}}}}");
+    let gateway = gateway_of(schema_of(PROTO), &backend, &config);
+    let is_unknown = r#"at STATUS: `shop.v1.Order` has no such field (line 1, column 11)"#;
+    for (method, target, body, status, answer) in [
+        (
+            "GET",
+            "/orders/7?STATUS=open&Parts[a]=Order_Status_Paid",
+            None,
+            200,
+            r#"{"id":"7","status":"OPEN","parts":{"a":"PAID"}}"#,
+        ),
+        (
+            "POST",
+            "/orders/paid/7",
+            Some(r#"{"PAST":["open"],"Amount":5}"#),
+            200,
+            r#"{"id":"7","status":"PAID","past":["OPEN"],"amount":"5"}"#,
+        ),
+        ("POST", "/orders/paid/7", Some(r#"{"STATUS":"Paid"}"#), 200, r#"{"id":"7","status":"PAID"}"#),
+        (
+            "POST",
+            "/orders/paid/7",
+            Some(r#"{"STATUS":"open"}"#),
+            400,
+            "at status: the path and the body give it different values",
+        ),
+        (
+            "POST",
+            "/orders/paid/7",
+            Some(r#"{"amount":1,"AMOUNT":1}"#),
+            400,
+            "at AMOUNT: is given twice (line 1, column 22)",
+        ),
+        ("GET", "/ORDERS/7", None, 404, "no call has this path"),
+        // The other rpc.
+        ("POST", "/whole", Some(r#"{"STATUS":"OPEN"}"#), 400, is_unknown),
+        (
+            "POST",
+            "/whole",
+            Some(r#"{"status":"open"}"#),
+            400,
+            r#"at status: expected a value of shop.v1.OrderStatus, found "open" (line 1, column 11)"#,
+        ),
+    ] {
+        let headers: &[(&str, &str)] = if body.is_some() { &[("Content-Type", "application/json")] } else { &[] };
+        let got = http::send(gateway.address, method, target, headers, body.map(str::as_bytes));
+        let told = if status == 200 { got.body.clone() } else { got.refusal().1 };
+        assert_eq!((got.status, told.as_str()), (status, answer), "{method} {target} {body:?}");
     }
 }
 

@@ -1,9 +1,10 @@
-//! What `json` says of replies, for all rpcs or for one.
+//! What `json` says of replies, and of names in requests, for all rpcs or for one.
 
 use super::reader::{Section, Value};
 use super::{Source, or_default};
 use crate::codec::{Int64, Print};
 use crate::proxy;
+use crate::schema::AnyCase;
 
 /// The keys of `json`.
 pub(super) const KEYS: &[&str] = &[
@@ -14,20 +15,25 @@ pub(super) const KEYS: &[&str] = &[
     "int64",
     "indent",
     "limit",
+    "case_insensitive_enum_parsing",
+    "case_insensitive_field_parsing",
 ];
 
-/// How messages look in JSON.
+/// How messages look in JSON, and how the names in it are read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Json {
     pub(super) print: Print,
     /// Whether enums are named without their prefix.
     pub(super) strips_enums: bool,
+    /// Which names of a request are read in any case.
+    pub(super) any_case: AnyCase,
 }
 
 impl Source<'_> {
     /// For all rpcs.
     pub(super) fn json(&self) -> Json {
-        let base = Json { print: Print { limit: proxy::JSON_LIMIT, ..Print::default() }, strips_enums: false };
+        let print = Print { limit: proxy::JSON_LIMIT, ..Print::default() };
+        let base = Json { print, strips_enums: false, any_case: AnyCase::default() };
         base.with(self.section("json", KEYS))
     }
 }
@@ -37,7 +43,7 @@ impl Json {
     pub(super) fn with(self, section: Option<Section>) -> Self {
         let value = |key| section.and_then(|section| section.value(key));
         let truth = |key, base| or_default(value(key), Value::truth, base);
-        let Self { print, strips_enums } = self;
+        let Self { print, strips_enums, any_case } = self;
         Self {
             print: Print {
                 defaults: truth("always_print_fields_with_no_presence", print.defaults),
@@ -52,6 +58,10 @@ impl Json {
                 |value| value.parsed("`keep` or `strip`", is_strip),
                 strips_enums,
             ),
+            any_case: AnyCase {
+                fields: truth("case_insensitive_field_parsing", any_case.fields),
+                enums: truth("case_insensitive_enum_parsing", any_case.enums),
+            },
         }
     }
 }

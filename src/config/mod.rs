@@ -240,6 +240,7 @@ impl<'a> Source<'a> {
             routes: route::Defaults {
                 print: json.print,
                 strips_enums: json.strips_enums,
+                any_case: json.any_case,
                 unknown_keys: self.unknown_keys(),
                 keeps_empty_mask: self.keeps_empty_mask(),
                 limits,
@@ -517,6 +518,7 @@ impl<'a> Source<'a> {
             keeps_empty_mask: fills.map(|fills| !fills),
             print: Some(json.print),
             strips_enums: Some(json.strips_enums),
+            any_case: Some(json.any_case),
             limits: Some(limits::of_rpc(&value, limits)),
             idempotent: section.value("idempotent").and_then(|value| value.truth().ok()),
             // What stands in it is read with the exceptions.

@@ -4,6 +4,7 @@ use std::time::Duration;
 use super::*;
 use crate::codec::Int64;
 use crate::error::Form;
+use crate::schema::AnyCase;
 
 /// What `load` makes of this text, as a file `towbar.yaml` in a folder of its own, whose path is left out.
 fn load_text(text: &str, overrides: &Overrides) -> (Config, Vec<String>) {
@@ -224,7 +225,7 @@ fn every_problem_of_a_wrong_file_is_told_with_its_place() {
             &[
                 "towbar.yaml:3:15: int64: expected `string`, `safe_number` or `number`, found `text`",
                 "towbar.yaml:3:34: enum_prefix: expected `keep` or `strip`, found `true`",
-                "towbar.yaml:3:40: unknown key `case`; known here: `always_print_fields_with_no_presence`, `always_print_enums_as_ints`, `preserve_proto_field_names`, `enum_prefix`, `int64`, `indent`, `limit`",
+                "towbar.yaml:3:40: unknown key `case`; known here: `always_print_fields_with_no_presence`, `always_print_enums_as_ints`, `preserve_proto_field_names`, `enum_prefix`, `int64`, `indent`, `limit`, `case_insensitive_enum_parsing`, `case_insensitive_field_parsing`",
                 "towbar.yaml:4:21: int64: expected a form of integers, found an empty list",
             ],
         ),
@@ -367,13 +368,13 @@ upstream:
   limit: {in_flight: 7, streams: 8, waiting: 0, wait: 20ms}
 requests: {body_limit: 2048, json_types: [application/x-protobuf, text/x-json], timeout_header: X-Timeout, header_limit: 16KiB, json_depth: 32, query_pairs: 64, query_length: 4KiB, gzip: true}
 replies: {compression: true}
-json: {int64: safe_number, enum_prefix: strip}
+json: {int64: safe_number, enum_prefix: strip, case_insensitive_enum_parsing: true}
 metadata: {request: [X-Consent-Id, x-trace-bin], reply: [x-ratelimit-remaining], caller: {address: X-Address, certificate: x-cert-bin}, http_status: X-Http-Code, location: x-location, trace_context: create}
 status_headers: {status: x-status}
 errors: problem
 rpcs:
   a.B.Put: {accept_body: true, errors: google, deadline: 2m, body_limit: 8MiB, reply_limit: 1GiB, compression: false, json_depth: 100, query_length: 1KiB}
-  a.B.Pay: {last_event_id: X-After, ignore_members: [fee, 'order.fee'], json: {enum_prefix: keep, int64: number}}
+  a.B.Pay: {last_event_id: X-After, ignore_members: [fee, 'order.fee'], json: {enum_prefix: keep, int64: number, case_insensitive_field_parsing: true}}
 ",
     );
     let listen = config.listen.unwrap();
@@ -430,6 +431,8 @@ rpcs:
     assert_eq!((config.routes.print.int64, config.routes.strips_enums), (Int64::SafeNumber, true));
     assert_eq!((put.print.unwrap().int64, put.strips_enums), (Int64::SafeNumber, Some(true)));
     assert_eq!((pay.print.unwrap().int64, pay.strips_enums), (Int64::Number, Some(false)));
+    let (enums, both) = (AnyCase { fields: false, enums: true }, AnyCase { fields: true, enums: true });
+    assert_eq!((config.routes.any_case, put.any_case, pay.any_case), (enums, Some(enums), Some(both)));
 }
 
 #[test]

@@ -45,6 +45,11 @@ pub(super) fn route(
     let response_body = binder.response_body();
     let is_raw_request = binder.is_raw_request(&body, &captured);
     binder.options(options, &body);
+    let any_case = options.and_then(|options| options.any_case).unwrap_or(defaults.any_case).fields;
+    let declared: Vec<_> = template.query.iter().map(|key| key.key.clone()).zip(declared).collect();
+    if any_case {
+        binder.keys_in_any_case(&declared);
+    }
     if !binder.problems.is_empty() {
         let placed = |message| problem(message);
         return Err(binder.problems.into_iter().map(placed).collect());
@@ -73,7 +78,7 @@ pub(super) fn route(
         length: template.segments.len(),
         wildcard: template.wildcard(),
         captured,
-        declared: template.query.iter().map(|key| key.key.clone()).zip(declared).collect(),
+        declared,
         others: Vec::new(),
         may_repeat: !streams(rpc) && options.and_then(|options| options.idempotent).unwrap_or(rpc.is_idempotent),
         websocket: options.is_some_and(|options| options.websocket),
@@ -83,6 +88,7 @@ pub(super) fn route(
             .and_then(|options| options.unknown_keys.as_ref())
             .unwrap_or(&defaults.unknown_keys)
             .clone(),
+        any_case,
         ignored: match options {
             Some(options) if options.ignore_unknown => Ignored::all(),
             Some(options) => Ignored::new(&options.ignore_members),
@@ -122,7 +128,7 @@ impl Binder<'_> {
     fn fields<'t>(&mut self, names: impl Iterator<Item = (&'t str, usize)>, used: Use<'_>) -> Vec<FieldPath> {
         let mut paths: Vec<FieldPath> = Vec::new();
         for (name, column) in names {
-            let found = FieldPath::resolve(&self.rpc.input, name).map_err(|error| error.to_string());
+            let found = FieldPath::resolve_exactly(&self.rpc.input, name).map_err(|error| error.to_string());
             match found.and_then(|path| usable(path, name, used, &paths)) {
                 Ok(path) => paths.push(path),
                 Err(problem) => self.problems.push(format!("column {column}: {problem}")),
@@ -135,7 +141,7 @@ impl Binder<'_> {
         let rule = match self.rule.body.as_str() {
             "" => return BodyRule::None,
             "*" => BodyRule::Whole,
-            name => match FieldPath::resolve(&self.rpc.input, name) {
+            name => match FieldPath::resolve_exactly(&self.rpc.input, name) {
                 Ok(path) => BodyRule::Field(path),
                 Err(error) => {
                     self.problems.push(format!("body {name:?}: {error}"));
@@ -165,7 +171,7 @@ impl Binder<'_> {
     /// The field that the reply's body is the value of.
     fn response_body(&mut self) -> Option<FieldPath> {
         let name = self.rule.response_body.as_str();
-        let path = FieldPath::resolve(&self.rpc.output, Some(name).filter(|name| !name.is_empty())?);
+        let path = FieldPath::resolve_exactly(&self.rpc.output, Some(name).filter(|name| !name.is_empty())?);
         path.map_err(|error| self.problems.push(format!("response_body {name:?}: {error}"))).ok()
     }
 
@@ -184,6 +190,18 @@ impl Binder<'_> {
             ));
         }
         is_raw
+    }
+
+    /// A key of the template may be read in any case if it could be nothing else then, another key or a field.
+    fn keys_in_any_case(&mut self, declared: &[(String, FieldPath)]) {
+        for (index, (key, path)) in declared.iter().enumerate() {
+            let other = declared[..index].iter().find(|(other, _)| other.eq_ignore_ascii_case(key));
+            let field = FieldPath::resolve(&self.rpc.input, key).ok().filter(|field| field != path);
+            let other = other.map(|(other, _)| format!("key `{other}`"));
+            let Some(other) = other.or_else(|| field.map(|field| format!("field `{field}`"))) else { continue };
+            let advice = "set `json.case_insensitive_field_parsing: false` for this rpc, or for all";
+            self.problems.push(format!("in another case the query key `{key}` could be the {other} too: {advice}"));
+        }
     }
 
     fn options(&mut self, options: Option<&RpcOptions>, body: &BodyRule) {
@@ -229,7 +247,7 @@ fn is_raw(message: &Message, field: Option<&FieldPath>) -> bool {
 fn mask(rpc: &Rpc, rule: &Rule, body: &BodyRule, captured: &[FieldPath]) -> Option<FieldPath> {
     let BodyRule::Field(resource) = body else { return None };
     let is_resource = !resource.leaf().is_repeated() && resource.leaf().message().is_some();
-    let path = FieldPath::resolve(&rpc.input, "update_mask").ok().filter(|_| is_resource)?;
+    let path = FieldPath::resolve_exactly(&rpc.input, "update_mask").ok().filter(|_| is_resource)?;
     let is_mask = path.leaf().message().is_some_and(|message| message.table().known == Known::FieldMask);
     let is_free = is_mask && !path.leaf().is_repeated() && !path.is_within(resource) && !captured.contains(&path);
     (rule.pattern.method == "PATCH" && is_free).then_some(path)

@@ -52,6 +52,9 @@ fn telling(candidates: &[&Arc<Route>], keys: &[&str]) -> Vec<String> {
 /// With the keys that two routes B and C both declare, and with no further key, both are left. So a list A must be left
 /// too, which is so when A declares all that B and C have in common; and there must be no second list.
 pub(super) fn clash(group: &[usize], routes: &[Route]) -> Option<Problem> {
+    if let Some((one, other)) = read_differently(group, routes) {
+        return Some(told_case(one, other, "method and path"));
+    }
     let (one, other) = alike(group, routes)?;
     Some(told(one, other, &one.method))
 }
@@ -59,7 +62,11 @@ pub(super) fn clash(group: &[usize], routes: &[Route]) -> Option<Problem> {
 /// The same of routes that WebSockets share: their paths are enough, whatever the methods of their rules.
 pub(super) fn websocket_clash(group: &[usize], routes: &[Route]) -> Option<Problem> {
     // What every request could mean is told already.
-    let (one, other) = alike(group, routes).filter(|(one, other)| one.method != other.method)?;
+    let is_new = |(one, other): &(&Route, &Route)| one.method != other.method;
+    if let Some((one, other)) = read_differently(group, routes).filter(is_new) {
+        return Some(told_case(one, other, "a path for WebSockets"));
+    }
+    let (one, other) = alike(group, routes).filter(is_new)?;
     Some(told(one, other, "a WebSocket"))
 }
 
@@ -69,6 +76,20 @@ fn told(one: &Route, other: &Route, what: &str) -> Problem {
         one.template, other.template, other.rpc
     );
     Problem::at(&one.rpc, message)
+}
+
+fn told_case(one: &Route, other: &Route, what: &str) -> Problem {
+    let message = format!(
+        "{:?}: `json.case_insensitive_field_parsing` must be the same as for {}, which has {what} of it too",
+        one.template, other.rpc
+    );
+    Problem::at(&one.rpc, message)
+}
+
+/// Two routes of the group that read the names of keys in different ways: which of them a request means would hang on that.
+fn read_differently<'a>(group: &[usize], routes: &'a [Route]) -> Option<(&'a Route, &'a Route)> {
+    let group: Vec<&Route> = group.iter().map(|&index| &routes[index]).collect();
+    first_pair(&group, |b, c| b.any_case != c.any_case)
 }
 
 /// Two routes of the group that some request could mean.
@@ -88,8 +109,13 @@ fn first_pair<'a>(routes: &[&'a Route], wrong: impl Fn(&Route, &Route) -> bool) 
 }
 
 fn declares_common(list: &Route, b: &Route, c: &Route) -> bool {
-    let (list, c) = (key_names(list), key_names(c));
-    key_names(b).iter().filter(|name| c.contains(name)).all(|name| list.contains(name))
+    // Those of a group are alike in this.
+    let names = |route: &Route| -> Vec<String> {
+        let names = key_names(route).into_iter();
+        if route.any_case { names.map(|name| name.to_ascii_lowercase()).collect() } else { names.collect() }
+    };
+    let (list, c) = (names(list), names(c));
+    names(b).iter().filter(|name| c.contains(name)).all(|name| list.contains(name))
 }
 
 /// How a request may name what the template declares: by its key, or by its field in either spelling. The request

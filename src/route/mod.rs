@@ -12,6 +12,7 @@ mod leaves;
 mod limits;
 mod masks;
 mod names;
+mod naming;
 mod near;
 mod parts;
 mod plan;
@@ -19,7 +20,6 @@ mod query;
 mod rules;
 mod serving;
 mod sources;
-mod stripped;
 mod system;
 #[cfg(test)]
 mod tests;
@@ -33,7 +33,7 @@ use http::uri::PathAndQuery;
 
 use crate::codec::{Ignored, Print};
 use crate::problem::Problem;
-use crate::schema::{FieldPath, Message, Schema};
+use crate::schema::{AnyCase, FieldPath, Message, Schema};
 use crate::template::{Template, Variable};
 
 pub use choice::KeysApart;
@@ -65,6 +65,8 @@ pub struct RpcOptions {
     pub print: Option<Print>,
     /// Whether values of enums are named without the enum's prefix, if not as for others.
     pub strips_enums: Option<bool>,
+    /// Which names are read in any case, if not those of others.
+    pub any_case: Option<AnyCase>,
     /// Which unknown query keys are passed over, if not as for others.
     pub unknown_keys: Option<UnknownKeys>,
     /// Whether an empty `update_mask` stays empty, if not as for others.
@@ -84,6 +86,8 @@ pub struct Defaults {
     pub print: Print,
     /// Whether values of enums are named without the enum's prefix, [`Schema::without_enum_prefixes`].
     pub strips_enums: bool,
+    /// Which names of a request are read in any case.
+    pub any_case: AnyCase,
     /// Which unknown query keys are passed over.
     pub unknown_keys: UnknownKeys,
     /// Whether an empty `update_mask` of a PATCH stays empty; otherwise it is filled with the members of the body.
@@ -186,6 +190,8 @@ pub struct Route {
     mask: Option<FieldPath>,
     ignored: Ignored,
     unknown_keys: UnknownKeys,
+    /// Whether query keys are read in any case.
+    any_case: bool,
 }
 
 /// The `body` of a rule.
@@ -245,8 +251,8 @@ impl Routes {
         let selectors_are_right = idle.is_empty();
         problems.extend(idle);
         let mut routes = Vec::new();
-        let stripped = stripped::Stripped::new(schema, options, defaults);
-        problems.extend(stripped.problems());
+        let renamed = naming::Renamed::new(schema, options, defaults);
+        problems.extend(renamed.problems());
         for rpc in schema.rpcs().iter().filter(|rpc| defaults.serving.exposes(&rpc.name)) {
             let rules = defaults.rules.of(rpc).map_err(|error| problems.push(Problem::at(&rpc.name, error)));
             let rules = rules.unwrap_or_default();
@@ -257,7 +263,7 @@ impl Routes {
             });
             for rule in &rules {
                 let options = options.iter().find(|options| options.rpc == rpc.name);
-                match binding::route(stripped.of(rpc), rule, options, defaults) {
+                match binding::route(renamed.of(rpc), rule, options, defaults) {
                     Ok((route, template)) => routes.push((Route { upstream, ..route }, template)),
                     Err(wrong) => problems.extend(wrong),
                 }
@@ -330,16 +336,29 @@ impl Route {
 
     /// The field that a query key names, if it names one: a key of the template, or the dotted name of a field.
     fn resolve_key(&self, key: &str) -> Option<FieldPath> {
-        match self.declared.iter().find(|(declared, _)| declared == key) {
-            Some((_, path)) => Some(path.clone()),
-            None => FieldPath::resolve(&self.input, key).ok(),
+        if let Some((_, path)) = self.declared.iter().find(|(declared, _)| declared == key) {
+            return Some(path.clone());
         }
+        if let Ok(path) = FieldPath::resolve(&self.input, key) {
+            return Some(path);
+        }
+        let (_, path) = self.declared.iter().find(|(declared, _)| self.is_same_key(declared, key))?;
+        Some(path.clone())
+    }
+
+    fn is_same_key(&self, one: &str, other: &str) -> bool {
+        one == other || self.any_case && one.eq_ignore_ascii_case(other)
+    }
+
+    /// Whether a route of the same method and path declares this query key.
+    fn is_others(&self, key: &str) -> bool {
+        self.others.iter().any(|other| self.is_same_key(other, key))
     }
 
     /// Whether a key with an empty value means nothing here: a client that expands a whole template, or those of all
     /// rpcs at a path, sends empty values for what it does not use.
     fn may_be_empty(&self, key: &str) -> bool {
-        self.resolve_key(key).is_some_and(|path| self.declares(&path)) || self.others.iter().any(|other| other == key)
+        self.resolve_key(key).is_some_and(|path| self.declares(&path)) || self.is_others(key)
     }
 
     fn declares(&self, path: &FieldPath) -> bool {

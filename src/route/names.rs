@@ -108,11 +108,11 @@ fn spelled(steps: &[Step<'_>], body: Option<&[u8]>) -> String {
 
 /// The name of the member that is this field, and the scanner before its value.
 fn member<'a>(mut scanner: Scanner<'a>, field: &Field) -> Option<(String, Scanner<'a>)> {
-    let names = [field.name(), &*field.table().json_name];
+    let message = field.tables().message(field.owner());
     scanner.begin_object().ok()?;
     let mut first = true;
     while let Some(name) = scanner.member(&mut first).ok()? {
-        if names.contains(&&*name) {
+        if message.by_name(&name) == Some(field.index()) {
             return Some((name.into_owned(), scanner));
         }
         scanner.skip().ok()?;

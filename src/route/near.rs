@@ -108,7 +108,7 @@ impl Routes {
         let key = query
             .pairs()
             .filter(|(_, value)| !value.is_empty())
-            .find(|(key, _)| route.others.iter().any(|other| other == key) && !declares(route, key));
+            .find(|(key, _)| route.is_others(key) && !declares(route, key));
         key.map_or(Why::List, |(key, _)| Why::Key(key.to_owned()))
     }
 }

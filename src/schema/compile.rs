@@ -111,6 +111,7 @@ impl<'a> Compiler<'a> {
             name: full_name.into(),
             by_number: by_number.into(),
             by_name: declared.values.iter().map(|value| (value.name.as_str().into(), value.number)).collect(),
+            any_case: HashMap::default(),
         });
     }
 
@@ -190,6 +191,7 @@ impl<'a> Compiler<'a> {
             message_set: declared.options.message_set_wire_format,
             dense: dense(&fields),
             by_name: by_name(&fields),
+            any_case: HashMap::default(),
             fields: fields.into(),
         })
     }

@@ -4,6 +4,7 @@
 //! once into flat [`Tables`] that the codec runs on; a [`Message`] or a [`Field`] is a place in them. Knows no URLs, no
 //! JSON text but the names of fields, no sockets.
 
+mod case;
 mod check;
 mod compile;
 mod descriptor;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 
 use crate::problem::Problem;
 
+pub use case::{Alike, AnyCase, Named};
 pub use path::{FieldPath, PathError};
 pub use prefix::{KeepsPrefix, PrefixProblem};
 pub use rule::{Pattern, Rule, RuleError};
@@ -132,6 +134,16 @@ impl Schema {
         Ok(Self { tables, rpcs, files: Vec::new() })
     }
 
+    /// The same messages and rpcs with these tables, which have them in the same places.
+    fn with_tables(&self, tables: Arc<Tables>) -> Self {
+        let mut schema = self.clone();
+        for rpc in &mut schema.rpcs {
+            rpc.input.tables = Arc::clone(&tables);
+            rpc.output.tables = Arc::clone(&tables);
+        }
+        Self { tables, ..schema }
+    }
+
     /// All rpcs, in the order of the descriptors.
     #[must_use]
     pub fn rpcs(&self) -> &[Rpc] {
@@ -176,10 +188,16 @@ impl Message {
         self.tables.message(self.id)
     }
 
-    /// The field of this name, as the proto file or as JSON spells it.
+    /// The field of this name, as the proto file or as JSON spells it; in any case, where that is read.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<Field> {
         let index = self.table().by_name(name)?;
+        Some(Field { tables: Arc::clone(&self.tables), message: self.id, index })
+    }
+
+    /// The field of exactly this name, where others read names in any case.
+    fn exact_field(&self, name: &str) -> Option<Field> {
+        let index = self.table().by_exact_name(name)?;
         Some(Field { tables: Arc::clone(&self.tables), message: self.id, index })
     }
 

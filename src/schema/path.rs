@@ -25,6 +25,22 @@ impl FieldPath {
     /// # Errors
     /// The first name that leads nowhere.
     pub fn resolve(message: &Message, dotted: &str) -> Result<Self, PathError> {
+        Self::resolve_by(message, dotted, Message::field)
+    }
+
+    /// The same for a name of the operator's, which counts as it is written even where callers' names are read in any case.
+    ///
+    /// # Errors
+    /// The first name that leads nowhere.
+    pub fn resolve_exactly(message: &Message, dotted: &str) -> Result<Self, PathError> {
+        Self::resolve_by(message, dotted, Message::exact_field)
+    }
+
+    fn resolve_by(
+        message: &Message,
+        dotted: &str,
+        field: impl Fn(&Message, &str) -> Option<Field>,
+    ) -> Result<Self, PathError> {
         let mut fields: Vec<Field> = Vec::new();
         let mut here = message.clone();
         for name in dotted.split('.') {
@@ -34,8 +50,7 @@ impl FieldPath {
                     .filter(|_| !last.is_repeated())
                     .ok_or_else(|| PathError::NotMessage { name: last.name().to_owned() })?;
             }
-            let field = here
-                .field(name)
+            let field = field(&here, name)
                 .ok_or_else(|| PathError::Unknown { message: here.name().to_owned(), name: name.to_owned() })?;
             fields.push(field);
         }

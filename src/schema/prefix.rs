@@ -48,13 +48,7 @@ impl Schema {
                 table.by_name.insert(short, number);
             }
         }
-        let tables = Arc::new(tables);
-        let mut schema = self.clone();
-        for rpc in &mut schema.rpcs {
-            rpc.input.tables = Arc::clone(&tables);
-            rpc.output.tables = Arc::clone(&tables);
-        }
-        Self { tables, ..schema }
+        self.with_tables(Arc::new(tables))
     }
 }
 

@@ -41,6 +41,8 @@ pub struct MessageTable {
     pub(super) dense: Box<[u16]>,
     /// Every spelling of every field.
     pub(super) by_name: HashMap<Box<str>, u16, BuildHasherDefault<NameHasher>>,
+    /// The same in lower case, where names are read in any case; else empty.
+    pub(super) any_case: HashMap<Box<str>, u16, BuildHasherDefault<NameHasher>>,
 }
 
 /// Messages that ProtoJSON writes in a form of their own.
@@ -158,6 +160,8 @@ pub struct EnumTable {
     /// By number; of names for one number the first. The name stands in quotes.
     pub(super) by_number: Box<[(i32, Padded)]>,
     pub(super) by_name: HashMap<Box<str>, i32, BuildHasherDefault<NameHasher>>,
+    /// The same in lower case, where names are read in any case; else empty.
+    pub(super) any_case: HashMap<Box<str>, i32, BuildHasherDefault<NameHasher>>,
 }
 
 impl Tables {
@@ -193,9 +197,15 @@ impl MessageTable {
         }
     }
 
-    /// The index of the field of this name, as the proto file or as JSON spells it.
+    /// The index of the field of this name, as the proto file or as JSON spells it; in any case, where that is read.
     #[must_use]
     pub fn by_name(&self, name: &str) -> Option<usize> {
+        let index = self.by_name.get(name).copied().or_else(|| in_any_case(&self.any_case, name));
+        index.map(usize::from)
+    }
+
+    /// The index of the field of exactly this name.
+    pub(super) fn by_exact_name(&self, name: &str) -> Option<usize> {
         self.by_name.get(name).map(|&index| usize::from(index))
     }
 }
@@ -261,6 +271,15 @@ impl Kind {
         }
     }
 
+    /// The enum type.
+    #[must_use]
+    pub fn enumeration(self) -> Option<EnumId> {
+        match self {
+            Self::Enum(id) => Some(id),
+            _ => None,
+        }
+    }
+
     /// The wire type of one value.
     #[must_use]
     pub fn wire_type(self) -> u8 {
@@ -276,10 +295,10 @@ impl Kind {
 }
 
 impl EnumTable {
-    /// The number of a name.
+    /// The number of a name; in any case, where that is read.
     #[must_use]
     pub fn number(&self, name: &str) -> Option<i32> {
-        self.by_name.get(name).copied()
+        self.by_name.get(name).copied().or_else(|| in_any_case(&self.any_case, name))
     }
 
     /// The name of a number, in quotes.
@@ -296,6 +315,12 @@ impl EnumTable {
             }
         }
     }
+}
+
+/// What a name is that is none as it stands. Only what would be refused comes here, or is written so.
+#[cold]
+fn in_any_case<T: Copy>(names: &HashMap<Box<str>, T, BuildHasherDefault<NameHasher>>, name: &str) -> Option<T> {
+    if names.is_empty() { None } else { names.get(name.to_ascii_lowercase().as_str()).copied() }
 }
 
 /// Hashes names: eight bytes at a time. The names in the tables are the operator's, so nobody can make them collide.

@@ -1,5 +1,6 @@
 //! Which rpc a request reaches, what its message is, and what is refused; at start and by request.
 
+mod any_case;
 mod bodies;
 mod forms;
 mod masks;

@@ -1,0 +1,91 @@
+//! Which rpcs name fields and enums otherwise than the descriptors do, and whether they can: values without the enum's prefix, and
+//! names that are read in any case.
+
+use super::{Defaults, RpcOptions};
+use crate::problem::Problem;
+use crate::schema::{AnyCase, Named, Rpc, Schema};
+
+/// How an rpc names things.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Naming {
+    strips_enums: bool,
+    any_case: AnyCase,
+}
+
+impl Naming {
+    fn of(rpc: &Rpc, options: &[RpcOptions], defaults: &Defaults) -> Self {
+        let own = options.iter().find(|options| options.rpc == rpc.name);
+        Self {
+            strips_enums: own.and_then(|own| own.strips_enums).unwrap_or(defaults.strips_enums),
+            any_case: own.and_then(|own| own.any_case).unwrap_or(defaults.any_case),
+        }
+    }
+
+    fn is_plain(self) -> bool {
+        !self.strips_enums && self.any_case.is_none()
+    }
+
+    fn applied_to(self, schema: &Schema) -> Schema {
+        let schema = if self.strips_enums { schema.without_enum_prefixes() } else { schema.clone() };
+        if self.any_case.is_none() { schema } else { schema.in_any_case(self.any_case) }
+    }
+}
+
+/// The rpcs that are served with other names.
+pub(super) struct Renamed {
+    rpcs: Vec<(Rpc, Naming)>,
+}
+
+impl Renamed {
+    /// Without any, nothing is made for them.
+    pub(super) fn new(schema: &Schema, options: &[RpcOptions], defaults: &Defaults) -> Self {
+        let is_served = |rpc: &Rpc| {
+            defaults.serving.exposes(&rpc.name) && defaults.rules.of(rpc).is_ok_and(|rules| !rules.is_empty())
+        };
+        let mut schemas: Vec<(Naming, Schema)> = Vec::new();
+        let mut rpcs = Vec::new();
+        for (index, rpc) in schema.rpcs().iter().enumerate() {
+            let naming = Naming::of(rpc, options, defaults);
+            if naming.is_plain() || !is_served(rpc) {
+                continue;
+            }
+            if !schemas.iter().any(|(made, _)| *made == naming) {
+                schemas.push((naming, naming.applied_to(schema)));
+            }
+            let made = schemas.iter().find(|(made, _)| *made == naming);
+            rpcs.extend(made.map(|(_, schema)| (schema.rpcs()[index].clone(), naming)));
+        }
+        Self { rpcs }
+    }
+
+    /// The rpc with the names that it has on its routes.
+    pub(super) fn of<'a>(&'a self, rpc: &'a Rpc) -> &'a Rpc {
+        self.rpcs.iter().map(|(renamed, _)| renamed).find(|renamed| renamed.name == rpc.name).unwrap_or(rpc)
+    }
+
+    /// What cannot be named so, each with the first rpc that has it.
+    pub(super) fn problems(&self) -> Vec<Problem> {
+        let mut told: Vec<String> = Vec::new();
+        let mut problems = Vec::new();
+        for (rpc, naming) in &self.rpcs {
+            let both = [&rpc.input, &rpc.output].into_iter().filter(|_| naming.strips_enums);
+            let kept = both.flat_map(|message| message.kept_prefixes());
+            let kept = kept.map(|kept| (kept.to_string(), "set `json.enum_prefix: keep`"));
+            let alike = rpc.input.alike(naming.any_case).into_iter().map(|alike| {
+                let advice = match alike.what {
+                    Named::Field => "set `json.case_insensitive_field_parsing: false`",
+                    Named::Value => "set `json.case_insensitive_enum_parsing: false`",
+                };
+                (alike.to_string(), advice)
+            });
+            for (problem, advice) in kept.chain(alike) {
+                if !told.contains(&problem) {
+                    let message = format!("{problem}: {advice} for the rpcs that have it, or for all");
+                    problems.push(Problem::at(&rpc.name, message));
+                    told.push(problem);
+                }
+            }
+        }
+        problems
+    }
+}

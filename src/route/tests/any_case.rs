@@ -1,0 +1,220 @@
+//! Names in any case, where that is switched on.
+
+use super::{Defaults, MESSAGES, Routes, RpcOptions, check, rpc, schema_of};
+use crate::schema::AnyCase;
+
+const FIELDS: AnyCase = AnyCase { fields: true, enums: false };
+const ENUMS: AnyCase = AnyCase { fields: false, enums: true };
+const BOTH: AnyCase = AnyCase { fields: true, enums: true };
+
+fn routes(rpcs: &str, any_case: AnyCase, options: &[RpcOptions]) -> Result<Routes, String> {
+    let more = "message Alike { string id = 1; string two = 2 [json_name = \"ID\"]; } message Hidden { Alike deep = 1; string page_token = 2; string Page = 3; }
+        enum Twin { ONE = 0; one = 1; } message Twins { map<string, Twin> twins = 1; google.protobuf.Any any = 2; }";
+    let schema = schema_of(&format!("{MESSAGES} {more} service S {{ {rpcs} }}")).unwrap();
+    let built = Routes::build(&schema, options, &Defaults { any_case, ..Defaults::default() });
+    built.map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+}
+
+#[test]
+fn names_of_fields_are_read_in_any_case_in_queries_forms_and_bodies() {
+    let rpcs = [
+        rpc("Get", "One", "Reply", r#"get: "/v1/{id}?q={from}""#),
+        rpc("Post", "One", "Reply", r#"post: "/v1/{id}" body: "*""#),
+        rpc("Kinds", "Kinds", "Reply", r#"get: "/v2" additional_bindings { post: "/v2" body: "*" }"#),
+    ];
+    check(
+        &routes(&rpcs.concat(), FIELDS, &[]).unwrap(),
+        &[
+            ("GET /v1/a?LIMIT=1&Long_Name=b&q=c", r#"Get {"id":"a","limit":1,"from":"c","longName":"b"}"#),
+            (
+                "GET /v1/a?LONGNAME=b&Account.Labels[Key]=c",
+                r#"Get {"id":"a","account":{"labels":{"Key":"c"}},"longName":"b"}"#,
+            ),
+            ("GET /v1/a?Tags=b&tags=c&TAGS=d", r#"Get {"id":"a","tags":["b","c","d"]}"#),
+            // A key of the template too, whose empty value is none.
+            ("GET /v1/a?Q=b", r#"Get {"id":"a","from":"b"}"#),
+            ("GET /v1/a?Q=&FROM=", "at FROM: is given twice, in the query"),
+            ("GET /v1/a?Q=", r#"Get {"id":"a"}"#),
+            (
+                r#"POST /v1/a <- {"LIMIT":1,"Account":{"IBAN":"b"},"long_Name":"c"}"#,
+                r#"Post {"id":"a","account":{"iban":"b"},"limit":1,"longName":"c"}"#,
+            ),
+            (
+                r#"POST /v1/a <- form:LIMIT=1&account.Card.NUMBER=2"#,
+                r#"Post {"id":"a","account":{"card":{"number":"2"}},"limit":1}"#,
+            ),
+            (
+                r#"POST /v2 <- {"ANY":{"@type":"type.googleapis.com/t.Card","NUMBER":"7"}}"#,
+                r#"Kinds {"any":{"@type":"type.googleapis.com/t.Card","number":"7"}}"#,
+            ),
+            // Two spellings are one field.
+            ("GET /v1/a?limit=1&LIMIT=2", "at LIMIT: is given twice, in the query"),
+            (r#"POST /v1/a <- {"limit":1,"Limit":1}"#, "at Limit: is given twice (line 1, column 20)"),
+            (r#"POST /v1/a <- {"ID":"b"}"#, "at id: the path and the body give it different values"),
+            (r#"POST /v1/a <- {"Id":"a"}"#, r#"Post {"id":"a"}"#),
+            ("GET /v1/a?ID=b", "at ID: the path gives the field another value, in the query"),
+            (
+                r#"POST /v1/a <- {"account":{"Iban":"b","CARD":{}}}"#,
+                "at account.CARD: `iban` is given too, and only one of the oneof `kind` can be (line 1, column 31)",
+            ),
+            // Everything else counts as it is written.
+            ("GET /v1/a?LIMITS=1", "at LIMITS: there is no such query key, in the query"),
+            (
+                r#"POST /v1/a <- {"L\u0130M\u0130T":1}"#,
+                "at L\u{130}M\u{130}T: `t.One` has no such field (line 1, column 20)",
+            ),
+            ("GET /V1/a", "no such path"),
+            ("GET /v2?SIZE=large", "at SIZE: expected a value of t.Size, found \"large\", in the query"),
+            (
+                "GET /v1/a?$ALT=json",
+                "at $ALT: there is no such system parameter; `$alt` and `$prettyPrint` are, in the query",
+            ),
+            (
+                r#"POST /v2 <- {"any":{"@TYPE":"type.googleapis.com/t.Card"}}"#,
+                "at any: expected an object (google.protobuf.Any) with a string @type, found an object (line 1, column 8)",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn names_of_enums_are_read_in_any_case_wherever_they_stand() {
+    let rpcs = [
+        rpc("Get", "Kinds", "Reply", r#"get: "/v1/{size}""#),
+        rpc("Post", "Kinds", "Reply", r#"post: "/v1" body: "*""#),
+    ];
+    check(
+        &routes(&rpcs.concat(), ENUMS, &[]).unwrap(),
+        &[
+            (
+                "GET /v1/Large?sizes=large&sizes=LARGE&sizes=1&flags[true]=lArGe",
+                r#"Get {"size":"LARGE","flags":{"true":"LARGE"},"sizes":["LARGE","LARGE","LARGE"]}"#,
+            ),
+            ("GET /v1/none?nothing=null_value", "Get {}"),
+            (
+                r#"POST /v1 <- {"size":"large","sizes":["None"],"flags":{"false":"large"}}"#,
+                r#"Post {"size":"LARGE","flags":{"false":"LARGE"},"sizes":["NONE"]}"#,
+            ),
+            ("GET /v1/larger", "at size: expected a value of t.Size, found \"larger\", in the path"),
+            (
+                r#"POST /v1 <- {"size":"larger"}"#,
+                "at size: expected a value of t.Size, found \"larger\" (line 1, column 9)",
+            ),
+            (r#"POST /v1 <- {"SIZE":"LARGE"}"#, "at SIZE: `t.Kinds` has no such field (line 1, column 9)"),
+            (
+                "GET /v1/NONE?flags[TRUE]=LARGE",
+                "at flags[TRUE]: expected a key that is true or false, found \"TRUE\", in the query",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn one_rpc_reads_names_in_any_case_and_another_does_not() {
+    let rpcs = ["A", "B"].map(|name| rpc(name, "Kinds", "Reply", &format!(r#"get: "/v1/{name}""#))).concat();
+    let one = |any_case| RpcOptions { rpc: "t.S.B".to_owned(), any_case: Some(any_case), ..RpcOptions::default() };
+    let refused = "there is no such query key, in the query";
+    for (all, own, answers) in [
+        (AnyCase::default(), BOTH, [&format!("at LONG: {refused}"), r#"B {"size":"LARGE","long":"1"}"#]),
+        (BOTH, AnyCase::default(), [r#"A {"size":"LARGE","long":"1"}"#, &format!("at LONG: {refused}")]),
+    ] {
+        let routes = routes(&rpcs, all, &[one(own)]).unwrap();
+        check(&routes, &[("GET /v1/A?LONG=1&size=large", answers[0]), ("GET /v1/B?LONG=1&size=large", answers[1])]);
+    }
+}
+
+#[test]
+fn names_that_case_alone_tells_apart_stop_the_start_where_they_are_read_in_any() {
+    let advice =
+        |key: &str| format!("set `json.case_insensitive_{key}_parsing: false` for the rpcs that have it, or for all");
+    let fields =
+        format!("t.S.A: t.Alike: `ID` and `id` are two fields, and case alone tells them apart: {}", advice("field"));
+    let values =
+        format!("t.S.B: t.Twin: `ONE` and `one` are two values, and case alone tells them apart: {}", advice("enum"));
+    let rpcs = rpc("A", "Hidden", "Reply", r#"get: "/v1/a""#) + &rpc("B", "Twins", "Alike", r#"get: "/v1/b""#);
+    for (any_case, problems) in [
+        (FIELDS, Some(fields.clone())),
+        (ENUMS, Some(values.clone())),
+        (BOTH, Some(format!("{fields}\n{values}"))),
+        (AnyCase::default(), None),
+    ] {
+        assert_eq!(routes(&rpcs, any_case, &[]).err(), problems, "{any_case:?}");
+    }
+    let one = |rpc: &str, any_case| RpcOptions {
+        rpc: format!("t.S.{rpc}"),
+        any_case: Some(any_case),
+        ..RpcOptions::default()
+    };
+    assert_eq!(routes(&rpcs, BOTH, &[one("A", ENUMS), one("B", FIELDS)]).err(), None);
+    let own = "set `json.case_insensitive_field_parsing: false` for this rpc, or for all";
+    for (rpcs, problem) in [
+        // The template and `body` are the operator's, and count as they are written.
+        (rpc("A", "One", "Reply", r#"get: "/v1/{ID}""#), "t.S.A: \"/v1/{ID}\": column 6: expected a field of `t.One`, found `ID`".to_owned()),
+        (rpc("A", "One", "Reply", r#"post: "/v1" body: "Account""#), "t.S.A: \"/v1\": body \"Account\": expected a field of `t.One`, found `Account`".to_owned()),
+        (
+            rpc("A", "One", "Reply", r#"get: "/v1?LIMIT={from}""#),
+            format!("t.S.A: \"/v1?LIMIT={{from}}\": in another case the query key `LIMIT` could be the field `limit` too: {own}"),
+        ),
+        (
+            rpc("A", "One", "Reply", r#"get: "/v1?limit={from}""#),
+            format!("t.S.A: \"/v1?limit={{from}}\": in another case the query key `limit` could be the field `limit` too: {own}"),
+        ),
+        (
+            rpc("A", "One", "Reply", r#"get: "/v1?q={from}&Q={name}""#),
+            format!("t.S.A: \"/v1?q={{from}}&Q={{name}}\": in another case the query key `Q` could be the key `q` too: {own}"),
+        ),
+        (
+            rpc("A", "One", "Reply", r#"get: "/v1?q={from}""#) + &rpc("B", "Many", "List", r#"get: "/v1?q={from}&limit={limit}""#),
+            "t.S.A: \"/v1?q={from}\": `json.case_insensitive_field_parsing` must be the same as for t.S.B, which has method and path of it too".to_owned(),
+        ),
+    ] {
+        let exact = one("B", AnyCase::default());
+        let options = if rpcs.contains("rpc B") { vec![exact] } else { Vec::new() };
+        assert_eq!(routes(&rpcs, FIELDS, &options).err(), Some(problem));
+    }
+    // In an Any there may be any message; a name that could be two is none.
+    check(
+        &routes(&rpc("B", "Twins", "Alike", r#"post: "/v1" body: "any""#), FIELDS, &[]).unwrap(),
+        &[
+            (r#"POST /v1 <- {"@type":"x/t.Alike","ID":"a"}"#, r#"B {"any":{"@type":"x/t.Alike","ID":"a"}}"#),
+            (r#"POST /v1 <- {"@type":"x/t.Alike","Id":"a"}"#, "at Id: `t.Alike` has no such field (line 1, column 27)"),
+        ],
+    );
+}
+
+#[test]
+fn keys_in_any_case_tell_rpcs_of_one_path_apart() {
+    let rpcs = rpc("One", "One", "Reply", r#"get: "/v1?id={id}""#)
+        + &rpc("Many", "Many", "List", r#"get: "/v1?Offset={offset}""#);
+    check(
+        &routes(&rpcs, FIELDS, &[]).unwrap(),
+        &[
+            ("GET /v1?ID=a", r#"One {"id":"a"}"#),
+            ("GET /v1?OFFSET=a", r#"Many {"offset":"a"}"#),
+            ("GET /v1?ID=a&OFFSET=", r#"One {"id":"a"}"#),
+            ("GET /v1?ID=a&OFFSET=b", "the query keys `ID`, `OFFSET` do not go together: no call takes all of them"),
+        ],
+    );
+    // Without the list, both would take a key that is the same in lower case.
+    let rpcs =
+        rpc("A", "One", "Reply", r#"get: "/v1?q={id}""#) + &rpc("B", "Many", "Reply", r#"get: "/v1?Q={offset}""#);
+    assert!(routes(&rpcs, FIELDS, &[]).is_err());
+}
+
+#[test]
+fn an_update_mask_has_the_names_of_the_proto_file() {
+    let one = r#"message Put { One one = 1; google.protobuf.FieldMask update_mask = 2; }"#;
+    let rule = rpc("Put", "Put", "Reply", r#"patch: "/v1/{one.id}" body: "one""#);
+    let schema = schema_of(&format!("{MESSAGES} {one} service S {{ {rule} }}")).unwrap();
+    let routes = Routes::build(&schema, &[], &Defaults { any_case: FIELDS, ..Defaults::default() }).unwrap();
+    check(
+        &routes,
+        &[
+            (
+                r#"PATCH /v1/a <- {"LONG_NAME":"b","Account":{"IBAN":"c"}}"#,
+                r#"Put {"one":{"id":"a","account":{"iban":"c"},"longName":"b"},"updateMask":"longName,account.iban"}"#,
+            ),
+            (r#"PATCH /v1/a <- form:LONGNAME=b"#, r#"Put {"one":{"id":"a","longName":"b"},"updateMask":"longName"}"#),
+        ],
+    );
+}

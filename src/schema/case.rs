@@ -1,0 +1,225 @@
+//! Names in any case: the names of fields, and of the values of enums, that differ from what was given by ASCII case alone.
+//!
+//! Exact names go first, by the tables that they always have; what finds nothing there is looked for in a second table, which only
+//! those have that ask for it. A name that could be two is in none of them.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use super::table::{EnumTable, MessageId, MessageTable, Tables};
+use super::{Message, Schema};
+
+/// What is read in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct AnyCase {
+    /// The names of fields.
+    pub fields: bool,
+    /// The names of the values of enums.
+    pub enums: bool,
+}
+
+impl AnyCase {
+    /// Whether nothing is.
+    #[must_use]
+    pub fn is_none(self) -> bool {
+        self == Self::default()
+    }
+}
+
+/// Two names that only their case tells apart.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{owner}: `{one}` and `{other}` are two {what}, and case alone tells them apart")]
+pub struct Alike {
+    /// `package.Message` or `package.Enum`.
+    pub owner: String,
+    /// The one that sorts first.
+    pub one: String,
+    /// The other.
+    pub other: String,
+    /// What they are.
+    pub what: Named,
+}
+
+/// What has a name that may be read in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Named {
+    /// A field of a message.
+    Field,
+    /// A value of an enum.
+    Value,
+}
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Field => "fields",
+            Self::Value => "values",
+        })
+    }
+}
+
+impl Schema {
+    /// The same with messages and enums that read these names in any case too.
+    #[must_use]
+    pub fn in_any_case(&self, any: AnyCase) -> Self {
+        let mut tables = Tables::clone(&self.tables);
+        if any.fields {
+            for table in &mut tables.messages {
+                table.any_case = unmistakable(&table.by_name);
+            }
+        }
+        if any.enums {
+            for table in &mut tables.enums {
+                table.any_case = unmistakable(&table.by_name);
+            }
+        }
+        self.with_tables(Arc::new(tables))
+    }
+}
+
+impl Message {
+    /// The names in this message, and in those that it is made of, that cannot be read in any case, each pair once.
+    #[must_use]
+    pub fn alike(&self, any: AnyCase) -> Vec<Alike> {
+        let (mut alike, mut enums) = (Vec::new(), HashSet::new());
+        for id in self.messages_in() {
+            let message = self.tables.message(id);
+            if any.fields {
+                alike.extend(fields_alike(message));
+            }
+            for id in message.fields.iter().filter_map(|field| field.kind.enumeration()) {
+                if any.enums && enums.insert(id) {
+                    alike.extend(values_alike(self.tables.enumeration(id)));
+                }
+            }
+        }
+        alike
+    }
+
+    /// Itself and the messages in it, however deep, each once.
+    fn messages_in(&self) -> Vec<MessageId> {
+        let (mut found, mut seen, mut open) = (Vec::new(), HashSet::from([self.id]), vec![self.id]);
+        while let Some(id) = open.pop() {
+            found.push(id);
+            let fields = &self.tables.message(id).fields;
+            open.extend(fields.iter().filter_map(|field| field.kind.message()).filter(|id| seen.insert(*id)));
+        }
+        found
+    }
+}
+
+fn fields_alike(table: &MessageTable) -> Option<Alike> {
+    let (one, other) = first_alike(&table.by_name)?;
+    Some(Alike { owner: table.name.to_string(), one, other, what: Named::Field })
+}
+
+fn values_alike(table: &EnumTable) -> Option<Alike> {
+    let (one, other) = first_alike(&table.by_name)?;
+    Some(Alike { owner: table.name.to_string(), one, other, what: Named::Value })
+}
+
+/// What each name in lower case is, where that is one thing.
+fn unmistakable<T: Copy + PartialEq, S: BuildHasher + Default>(
+    names: &HashMap<Box<str>, T, S>,
+) -> HashMap<Box<str>, T, S> {
+    let clear = by_lower_case(names).into_iter().filter(|(_, named)| named.iter().all(|(_, is)| *is == named[0].1));
+    clear.map(|(name, named)| (name.into(), named[0].1)).collect()
+}
+
+/// The first two names of different things that are one in lower case.
+fn first_alike<T: Copy + PartialEq, S>(names: &HashMap<Box<str>, T, S>) -> Option<(String, String)> {
+    by_lower_case(names).into_values().find_map(|named| {
+        let (first, is) = named[0];
+        let (other, _) = named.iter().find(|(_, other)| *other != is)?;
+        Some((first.to_owned(), (*other).to_owned()))
+    })
+}
+
+/// The names that are one in lower case, in order; never none.
+fn by_lower_case<T: Copy, S>(names: &HashMap<Box<str>, T, S>) -> BTreeMap<String, Vec<(&str, T)>> {
+    let mut sorted: Vec<(&str, T)> = names.iter().map(|(name, is)| (&**name, *is)).collect();
+    sorted.sort_by_key(|(name, _)| *name);
+    let mut lower: BTreeMap<String, Vec<(&str, T)>> = BTreeMap::new();
+    for (name, is) in sorted {
+        lower.entry(name.to_ascii_lowercase()).or_default().push((name, is));
+    }
+    lower
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::schema_of;
+
+    const BOTH: AnyCase = AnyCase { fields: true, enums: true };
+
+    #[test]
+    fn names_that_case_alone_tells_apart_are_told() {
+        for (fields, values, problem) in [
+            ("string id = 1; string long_name = 2;", "A = 0; B = 1;", None),
+            (
+                "string id = 1; string two = 2 [json_name = \"ID\"];",
+                "A = 0;",
+                Some("t.N: `ID` and `id` are two fields, and case alone tells them apart"),
+            ),
+            // One in the proto file, the other in JSON.
+            (
+                "string longname = 1; string two = 2 [json_name = \"longName\"];",
+                "A = 0;",
+                Some("t.N: `longName` and `longname` are two fields, and case alone tells them apart"),
+            ),
+            // Two spellings of one field.
+            ("string x = 1 [json_name = \"X\"];", "A = 0;", None),
+            (
+                "string id = 1;",
+                "A = 0; a = 1;",
+                Some("t.E: `A` and `a` are two values, and case alone tells them apart"),
+            ),
+            ("string id = 1;", "option allow_alias = true; A = 0; a = 0;", None),
+        ] {
+            let proto = format!(
+                "syntax = \"proto3\"; package t; enum E {{ {values} }} message N {{ {fields} repeated E es = 90; }} \
+                 message M {{ map<string, N> ns = 1; M again = 2; }}"
+            );
+            let message = schema_of(&proto).unwrap().message("t.M").unwrap();
+            let alike: Vec<_> = message.alike(BOTH).iter().map(ToString::to_string).collect();
+            assert_eq!(alike, problem.map(str::to_owned).into_iter().collect::<Vec<_>>(), "{fields} {values}");
+            assert_eq!(message.alike(AnyCase::default()), [], "{fields} {values}");
+        }
+    }
+
+    #[test]
+    fn an_exact_name_goes_first_and_one_that_could_be_two_is_none() {
+        let proto = "syntax = \"proto3\"; package t; enum E { A = 0; a = 1; LONG = 2; } \
+                     message M { string id = 1; string two = 2 [json_name = \"ID\"]; string long_name = 3; E e = 4; }";
+        let schema = schema_of(proto).unwrap();
+        let any = schema.in_any_case(BOTH);
+        for (name, exactly, in_any_case) in [
+            ("id", Some(0), Some(0)),
+            ("ID", Some(1), Some(1)),
+            ("Id", None, None),
+            ("long_name", Some(2), Some(2)),
+            ("LONG_NAME", None, Some(2)),
+            ("LONGNAME", None, Some(2)),
+            ("Long-Name", None, None),
+            ("", None, None),
+            // ASCII alone: U+0130 is an `i` to others in lower case.
+            ("\u{130}d", None, None),
+        ] {
+            assert_eq!(schema.message("t.M").unwrap().table().by_name(name), exactly, "{name}");
+            assert_eq!(any.message("t.M").unwrap().table().by_name(name), in_any_case, "{name}");
+        }
+        let number = |schema: &Schema, name: &str| {
+            let message = schema.message("t.M").unwrap();
+            let id = message.field("e").unwrap().table().kind.enumeration().unwrap();
+            message.tables().enumeration(id).number(name)
+        };
+        for (name, exactly, in_any_case) in
+            [("A", Some(0), Some(0)), ("a", Some(1), Some(1)), ("long", None, Some(2)), ("LONG", Some(2), Some(2))]
+        {
+            assert_eq!((number(&schema, name), number(&any, name)), (exactly, in_any_case), "{name}");
+        }
+    }
+}
