@@ -12,8 +12,7 @@ mod folder;
 mod load;
 #[path = "support/process.rs"]
 mod process;
-#[path = "support/raw.rs"]
-mod raw;
+mod support;
 
 use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
@@ -25,7 +24,7 @@ use boxes::{Between, Place};
 use folder::Folder;
 use load::{Load, Outcome};
 use process::Gateway;
-use raw::{Does, RawBank};
+use support::raw::{Does, RawBank};
 
 const DOCUMENT: &str = include_str!("../docs/draining.md");
 /// Where the gateways of the document are, the second with the last number one higher.

@@ -3,12 +3,9 @@
 
 #[path = "support/folder.rs"]
 mod folder;
-#[path = "support/http.rs"]
-mod http;
 #[path = "support/process.rs"]
 mod process;
-#[path = "support/raw.rs"]
-mod raw;
+mod support;
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -19,9 +16,9 @@ use towbar::bank::certificates::Authority;
 use towbar::tls;
 
 use folder::Folder;
-use http::Answer;
 use process::{Ended, Gateway};
-use raw::{Does, RawBank};
+use support::http::{self, Answer};
+use support::raw::{Does, RawBank};
 
 /// Longest wait for what must happen.
 const PATIENCE: Duration = Duration::from_secs(20);
