@@ -1,6 +1,6 @@
 //! Names in any case, where that is switched on.
 
-use super::{Defaults, MESSAGES, Routes, RpcOptions, check, rpc, schema_of};
+use super::{Defaults, MESSAGES, Query, Routes, RpcOptions, UnknownKeys, check, rpc, schema_of};
 use crate::schema::AnyCase;
 
 const FIELDS: AnyCase = AnyCase { fields: true, enums: false };
@@ -172,6 +172,18 @@ fn names_that_case_alone_tells_apart_stop_the_start_where_they_are_read_in_any()
         let options = if rpcs.contains("rpc B") { vec![exact] } else { Vec::new() };
         assert_eq!(routes(&rpcs, FIELDS, &options).err(), Some(problem));
     }
+    let options = RpcOptions {
+        rpc: "t.S.A".to_owned(),
+        place: "towbar.yaml:3:5".to_owned(),
+        ignore_members: vec!["LIMIT".to_owned(), "Other.Colour".to_owned()],
+        unknown_keys: Some(UnknownKeys::Listed(vec!["Account.IBAN".to_owned(), "UTM".to_owned()])),
+        ..RpcOptions::default()
+    };
+    assert_eq!(
+        routes(&rpc("A", "One", "Reply", r#"post: "/v1" body: "*""#), FIELDS, &[options]).err().unwrap(),
+        "t.S.A: \"/v1\": towbar.yaml:3:5: ignore_query: the message has a field `Account.IBAN`\n\
+         t.S.A: \"/v1\": towbar.yaml:3:5: ignore_members: the message has a field `LIMIT`"
+    );
     // In an Any there may be any message; a name that could be two is none.
     check(
         &routes(&rpc("B", "Twins", "Alike", r#"post: "/v1" body: "any""#), FIELDS, &[]).unwrap(),
@@ -217,4 +229,19 @@ fn an_update_mask_has_the_names_of_the_proto_file() {
             (r#"PATCH /v1/a <- form:LONGNAME=b"#, r#"Put {"one":{"id":"a","longName":"b"},"updateMask":"longName"}"#),
         ],
     );
+}
+
+#[test]
+fn a_field_that_a_backend_names_has_the_case_that_the_caller_gave_it() {
+    let rpcs = rpc("A", "One", "Reply", r#"post: "/v1" body: "*" additional_bindings { get: "/v1" }"#);
+    let routes = routes(&rpcs, FIELDS, &[]).unwrap();
+    for (rule, query, body, field, name) in [
+        (0, "", Some(r#"{"LONG_Name":"a"}"#), "long_name", "LONG_Name"),
+        (0, "", Some(r#"{"Account":{"IBAN":"a"}}"#), "account.iban", "Account.IBAN"),
+        (0, "", Some(r#"{"Account":{"IBAN":"a"}}"#), "account.labels", "Account.labels"),
+        (1, "Long_Name=a", None, "long_name", "Long_Name"),
+    ] {
+        let given = routes.all()[rule].callers_name(field, &Query::parse(query).unwrap(), body.map(str::as_bytes));
+        assert_eq!(given.as_deref(), Some(name), "{query} {body:?}");
+    }
 }
