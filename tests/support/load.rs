@@ -35,7 +35,7 @@ impl Outcome {
     }
 }
 
-/// Callers at work.
+/// Callers at work, until it is dropped.
 pub struct Load {
     is_over: Arc<AtomicBool>,
     outcomes: Arc<Mutex<Vec<Outcome>>>,
@@ -109,10 +109,16 @@ impl Load {
     }
 
     /// Every outcome, once the last call is over.
-    pub fn stop(self) -> Vec<Outcome> {
+    pub fn stop(mut self) -> Vec<Outcome> {
         self.is_over.store(true, Ordering::SeqCst);
-        self.callers.into_iter().for_each(|caller| caller.join().unwrap());
-        Arc::into_inner(self.outcomes).unwrap().into_inner().unwrap()
+        std::mem::take(&mut self.callers).into_iter().for_each(|caller| caller.join().unwrap());
+        std::mem::take(&mut *self.outcomes.lock().unwrap())
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::SeqCst);
     }
 }
 
