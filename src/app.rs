@@ -11,7 +11,8 @@ use rustls::ServerConfig;
 
 use crate::certs::{self, Asked, Finding, Level, Usage};
 use crate::config::Config;
-use crate::listener::{self, Drain, Listener, Plain, Recipe, Served, Stop};
+use crate::listener::{self, Bounds, Drain, Listener, Plain, Recipe, Served, Stop};
+use crate::memory::{self, Budget, Share};
 use crate::metadata::Metadata;
 use crate::problem::Problem;
 use crate::proxy::{self, Door, Gateway};
@@ -21,6 +22,9 @@ use crate::schema::{Schema, Source};
 use crate::template::Template;
 use crate::tls::{self, Clients, Identity, IdentityFiles, Trust};
 use crate::upstream::Upstream;
+
+/// So many files are for other things than connections of callers, or an eighth of all: connections to backends, most of all.
+const OWN_FILES: usize = 64;
 
 /// What is served, and how it is handed over to something else.
 pub type Handover = listener::Handover<Door>;
@@ -37,6 +41,8 @@ pub struct App {
     warnings: Vec<String>,
     /// Where those who run it look.
     admin: Option<String>,
+    /// What the process may have, if that is configured.
+    memory: Option<usize>,
 }
 
 /// How TLS is made with callers, and what it is made of.
@@ -50,6 +56,7 @@ struct ServerTls {
 pub struct Bound {
     listener: Listener,
     handover: Arc<Handover>,
+    bounds: Bounds,
     /// What is served where: one line for the listener, one for the routes.
     pub summary: String,
     /// The port's address.
@@ -121,8 +128,8 @@ impl App {
         let names = config.upstreams.into_iter().map(|upstream| upstream.name).collect();
         let metadata = Metadata::new(config.metadata).behind(listen.proxies.clone());
         let gateway = Arc::new(Gateway::new(schema, routes, upstreams, metadata, config.proxy));
-        let (certificates, warnings, admin) = (Vec::new(), Vec::new(), config.admin);
-        Ok(Self { listen, tls, gateway, names, certificates, warnings, admin })
+        let (certificates, warnings, admin, memory) = (Vec::new(), Vec::new(), config.admin, config.memory);
+        Ok(Self { listen, tls, gateway, names, certificates, warnings, admin, memory })
     }
 
     /// What is to be looked at soon, though it does not keep anything from starting.
@@ -186,12 +193,12 @@ impl App {
     #[must_use]
     pub fn recipe(&self) -> Recipe<Door> {
         let (tls, gateway) = (self.tls.as_ref().map(|tls| tls.config.clone()), self.gateway.clone());
-        Arc::new(move |holder| Served {
+        Arc::new(move |memory, holder| Served {
             tls: tls.clone(),
             malformed: Some(proxy::malformed(&gateway.config)),
             header_limit: gateway.config.header_limit,
             tells_caller: gateway.metadata.tells_caller(),
-            service: proxy::service(gateway.for_worker(holder)),
+            service: proxy::service(gateway.for_worker(memory, holder)),
         })
     }
 
@@ -247,6 +254,12 @@ impl App {
         self.admin.as_deref()
     }
 
+    /// What the process and its connections may have, as configured: `memory`, `listen.connections`.
+    #[must_use]
+    pub fn bounds_configured(&self) -> [Option<usize>; 2] {
+        [self.memory, self.listen.connections]
+    }
+
     /// The `.proto` files that were read, those that others import among them.
     #[must_use]
     pub fn proto_files(&self) -> &[PathBuf] {
@@ -257,6 +270,13 @@ impl App {
     #[must_use]
     pub fn schema(&self) -> &Schema {
         &self.gateway.schema
+    }
+
+    /// What connections may have, and all that comes on them: of the memory of the process, and of its files.
+    fn bounds(&self) -> Bounds {
+        let by_files = memory::file_limit().map_or(usize::MAX, |files| files.saturating_sub(OWN_FILES.max(files / 8)));
+        let connections = self.listen.connections.unwrap_or(usize::MAX).min(by_files.max(1));
+        Bounds { connections, memory: Budget::of_process(self.memory.unwrap_or_else(memory::limit)) }
     }
 
     /// Takes the port.
@@ -280,7 +300,7 @@ impl App {
         let (noun, backends) = (if routes == 1 { "route" } else { "routes" }, backends.join(", "));
         let summary = format!("listening on {scheme}://{address}{asks}\nserving {routes} {noun}, calling {backends}");
         let handover = Arc::new(Handover::new(self.recipe(), self.drain()));
-        Ok(Bound { listener, handover, summary, address })
+        Ok(Bound { listener, handover, bounds: self.bounds(), summary, address })
     }
 }
 
@@ -296,7 +316,7 @@ impl Bound {
     /// # Errors
     /// The operating system cannot start the threads.
     pub async fn serve(self, stop: &Stop) -> Result<(), Problem> {
-        let served = self.listener.serve_on_all_cores(&self.handover, stop).await;
+        let served = self.listener.serve_on_all_cores(&self.handover, &self.bounds, stop).await;
         served.map_err(|error| Problem::new(format!("cannot start a thread: {error}")))
     }
 }
@@ -337,7 +357,7 @@ async fn schema(config: &Config, upstreams: &[Option<Upstream>]) -> Option<Resul
         let upstream = upstreams.get(place)?.as_ref()?;
         let name = format!("reflection of {}", upstream.address);
         // With connections of its own, which end when all is asked.
-        match reflection::descriptor_set(&upstream.for_worker(), &name, wanted).await {
+        match reflection::descriptor_set(&upstream.for_worker(&Share::unbounded()), &name, wanted).await {
             Ok(set) => sources.push(Source::Set { name, set }),
             Err(problem) => problems.push(problem),
         }

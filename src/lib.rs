@@ -4,7 +4,7 @@
 //! above its own (`tests/layers.rs` holds them in place):
 //!
 //! ```text
-//! problem  protos  block  template  answer  compress  multipart  metrics  forwarded
+//! problem  protos  block  template  answer  compress  multipart  metrics  forwarded  memory
 //!                                        bytes, text, counters, generated code; addresses that proxies name
 //! json  wire                             the two notations
 //! schema                                 descriptors, compiled
@@ -41,6 +41,7 @@ pub mod forwarded;
 pub mod json;
 pub mod listener;
 pub mod media;
+pub mod memory;
 pub mod metadata;
 pub mod metrics;
 pub mod multipart;

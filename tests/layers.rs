@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 const ROWS: &[&[&str]] = &[
-    &["problem", "protos", "block", "template", "answer", "compress", "multipart", "metrics", "forwarded"],
+    &["problem", "protos", "block", "template", "answer", "compress", "multipart", "metrics", "forwarded", "memory"],
     &["json", "wire"],
     &["schema"],
     &["codec"],

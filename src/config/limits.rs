@@ -9,8 +9,15 @@ use crate::route::Limits;
 const DEEPEST: usize = 100;
 /// One for every other byte of the longest query.
 const MOST_PAIRS: usize = 32 << 10;
+/// More than a process can have files on any system that there is.
+const MOST_CONNECTIONS: usize = 10_000_000;
 
 impl Source<'_> {
+    /// The memory of the process.
+    pub(super) fn memory(&self) -> Option<usize> {
+        self.value("memory")?.parsed("a size", value::memory).ok()
+    }
+
     /// Those of all rpcs.
     pub(super) fn limits(&self) -> Limits {
         let base = Limits::default();
@@ -23,6 +30,11 @@ impl Source<'_> {
         let size = |value: Value| value.parsed("a size", |text| value::size_to(text, 1 << 20, "1MiB"));
         limit.and_then(|value| size(value).ok()).unwrap_or(HEADER_LIMIT)
     }
+}
+
+/// The most connections of callers.
+pub(super) fn connections(value: Value) -> Read<usize> {
+    value.parsed("a number", |text| value::number(text, MOST_CONNECTIONS))
 }
 
 /// Those of one rpc. What is read before the rpc is known cannot be more than for all.

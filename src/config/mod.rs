@@ -67,6 +67,7 @@ const KEYS: &[&str] = &[
     "reload",
     "admin",
     "probe",
+    "memory",
 ];
 const REQUEST_KEYS: &[&str] = &[
     "body_limit",
@@ -126,6 +127,8 @@ pub struct Config {
     pub reload: Reload,
     /// `host:port` where those who run it look, if there is one.
     pub admin: Option<String>,
+    /// How much memory the process may have, in bytes, if it is said.
+    pub memory: Option<usize>,
     /// Whether the schema has these rpcs is found out later, and told with their `place`.
     pub rpcs: Vec<RpcOptions>,
 }
@@ -252,6 +255,7 @@ impl<'a> Source<'a> {
             rule_files,
             reload: self.reload(),
             admin: self.admin(),
+            memory: self.memory(),
         }
     }
 
@@ -277,11 +281,12 @@ impl<'a> Source<'a> {
     }
 
     fn listen_section(&self, value: Value) -> Read<listener::Config> {
-        let section = value.section(&[&["address", "tls", "drain"], trusted::KEYS].concat())?;
+        let section = value.section(&[&["address", "tls", "drain", "connections"], trusted::KEYS].concat())?;
         let address = section.value("address").map_or(Ok(LISTEN.to_owned()), listen_address);
         let tls = section.value("tls").map(|value| self.listen_tls(value)).transpose();
+        let connections = section.value("connections").map(limits::connections).transpose();
         let (proxies, drain) = (trusted::proxies(section), drain::drain(section));
-        Ok(listener::Config { address: address?, tls: tls?, proxies: proxies?, drain })
+        Ok(listener::Config { address: address?, tls: tls?, proxies: proxies?, drain, connections: connections? })
     }
 
     fn listen_tls(&self, value: Value) -> Read<listener::TlsFiles> {
@@ -577,7 +582,8 @@ fn listen_address(value: Value) -> Read<String> {
 }
 
 fn plain_listener(address: String) -> listener::Config {
-    listener::Config { address, tls: None, proxies: None, drain: listener::Drain::default() }
+    let drain = listener::Drain::default();
+    listener::Config { address, tls: None, proxies: None, drain, connections: None }
 }
 
 /// The name of metadata, which the headers of Towbar's own do not have.

@@ -45,6 +45,23 @@ pub(super) fn whole_seconds(text: &str) -> Result<Duration, String> {
 
 /// `1048576`, `512KiB`, `1MiB`, `1GiB`: more than nothing, at most 1 GiB.
 pub(super) fn size(text: &str) -> Result<usize, String> {
+    let size = bytes(text)?;
+    if size == 0 || size > LARGEST {
+        return Err(format!("expected more than nothing and at most `1GiB`, found `{text}`"));
+    }
+    Ok(size)
+}
+
+/// The memory of a process: enough to live, and no more than there is.
+pub(super) fn memory(text: &str) -> Result<usize, String> {
+    let size = bytes(text)?;
+    if !(64 << 20..=1 << 40).contains(&size) {
+        return Err(format!("expected `64MiB` to `1024GiB`, found `{text}`"));
+    }
+    Ok(size)
+}
+
+fn bytes(text: &str) -> Result<usize, String> {
     let parsed = number_and_unit(text).and_then(|(number, unit)| {
         let number = usize::try_from(number).ok()?;
         match unit {
@@ -55,13 +72,7 @@ pub(super) fn size(text: &str) -> Result<usize, String> {
             _ => None,
         }
     });
-    let Some(size) = parsed else {
-        return Err(format!("expected a size such as `1MiB`, `512KiB` or `1048576`, found `{text}`"));
-    };
-    if size == 0 || size > LARGEST {
-        return Err(format!("expected more than nothing and at most `1GiB`, found `{text}`"));
-    }
-    Ok(size)
+    parsed.ok_or_else(|| format!("expected a size such as `1MiB`, `512KiB` or `1048576`, found `{text}`"))
 }
 
 /// A size up to `most` bytes, which has the name `shown`.

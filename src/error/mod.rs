@@ -287,11 +287,39 @@ impl Refusal {
                 Code::Internal,
                 "the backend's answer cannot be read; the outcome of the call is unknown",
             ),
+            CallError::NoMemory { .. } => {
+                let message =
+                    "the gateway has no memory left for the backend's reply; the outcome of the call is unknown";
+                Self::bad_gateway(Code::ResourceExhausted, message)
+            }
+            CallError::NoRoom => Self::no_memory(),
             CallError::TooLarge { limit, .. } => {
                 let message = format!("the backend's reply is larger than the limit of {limit} bytes");
                 Self::bad_gateway(Code::ResourceExhausted, message)
             }
         }
+    }
+
+    /// No memory for a request: nothing was sent.
+    #[must_use]
+    pub fn no_memory() -> Self {
+        let message = "the gateway has no memory left for the request; the call was not sent";
+        let refusal = Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, message);
+        refusal.with_header(RETRY_AFTER, "1".to_owned())
+    }
+
+    /// No memory for a message of a request that has several.
+    #[must_use]
+    pub fn no_memory_for_message() -> Self {
+        let message = "the gateway has no memory left for it";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::ResourceExhausted, message)
+    }
+
+    /// No memory for the JSON of a reply.
+    #[must_use]
+    pub fn no_memory_for_reply() -> Self {
+        let message = "the gateway has no memory left for the reply's JSON; the call itself has succeeded";
+        Self::bad_gateway(Code::ResourceExhausted, message)
     }
 
     /// A body that did not arrive.

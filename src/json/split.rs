@@ -79,6 +79,12 @@ impl Splitter {
         Self { series, state, bytes: Vec::new(), start: 0, seen: 0, limit }
     }
 
+    /// How many bytes it holds.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Takes the next bytes of the body.
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.drain(..self.start);

@@ -3,9 +3,11 @@
 //! Over TLS the caller chooses HTTP/1.1 or HTTP/2 by ALPN; a plain connection speaks HTTP/1.1. What the service does
 //! with a request is not known here.
 
+mod admission;
 mod drain;
 mod malformed;
 mod other;
+mod patience;
 mod port;
 mod served;
 mod stop;
@@ -36,13 +38,17 @@ use tokio_rustls::server::TlsStream;
 use tower_service::Service;
 
 use crate::forwarded::Proxies;
+use crate::memory::Share;
 use crate::tls::{Client, IdentityFiles};
 
+pub use admission::Bounds;
+use admission::{Admission, Admissions};
 use drain::{Draining, Told, Watcher};
 pub use drain::{Hold, Holder};
 use malformed::Answering;
 pub use malformed::Malformed;
 use other::Other;
+use patience::{Held, Patient, Progress};
 use served::Current;
 pub use served::{Handover, Recipe, Served};
 pub use stop::{Drain, Phase, Stop};
@@ -61,6 +67,8 @@ pub struct Config {
     pub proxies: Option<Proxies>,
     /// How it ends.
     pub drain: Drain,
+    /// Most connections at one time; without it as many as files and memory allow.
+    pub connections: Option<usize>,
 }
 
 /// The files of [`Config::tls`], and who comes in.
@@ -94,7 +102,7 @@ pub trait Answerer:
     + 'static
 {
     /// The body of its answers.
-    type Body: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static;
+    type Body: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static;
 }
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -103,7 +111,7 @@ impl<S, B> Answerer for S
 where
     S: Service<Request<Incoming>, Response = http::Response<B>, Error = Infallible, Future: Send>,
     S: Clone + Send + Sync + 'static,
-    B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+    B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
     type Body = B;
 }
@@ -124,6 +132,14 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// The end of a notice, in which no connection begins any more, and those that have begun are made: more than a round trip takes from
 /// any box that stands near.
 const HANDSHAKES: Duration = Duration::from_millis(100);
+
+/// Most requests on a connection of HTTP/2 at one time: RFC 9113, section 6.5.2, "no smaller than 100".
+const STREAMS: u32 = 100;
+/// What one of them, and all of them together, may send of their bodies before they are read, in bytes.
+const STREAM_WINDOW: u32 = 256 << 10;
+const CONNECTION_WINDOW: u32 = 512 << 10;
+/// After so many faults of a caller that each end a request, the connection ends ("made you reset", CVE-2025-8671).
+const RESETS: usize = 100;
 
 /// What the headers of a request may have, in bytes, where nothing is said of it.
 const HEADER_LIMIT: usize = 32 << 10;
@@ -154,35 +170,42 @@ impl Listener {
         let Self { tcp, tls, plain } = self;
         let served = Served { tls, malformed: None, header_limit: HEADER_LIMIT, tells_caller: false, service };
         let current = Current::new(served);
-        let connection = Connection { plain, current };
-        let give = |stream| drop(tokio::spawn(connection.clone().serve(stream, draining.watcher())));
-        port::accept(&tcp, stop, give).await;
-        port::close(tcp, give);
+        let connection = Connection { plain, current, memory: Share::unbounded() };
+        let mut admissions = Admissions::unbounded();
+        let give = |stream, _| drop(tokio::spawn(connection.clone().serve(stream, draining.watcher())));
+        port::accept(&tcp, stop, &mut admissions, give).await;
+        port::close(tcp, &mut admissions, give);
         draining.finish(tokio::time::sleep(TIMEOUT)).await;
     }
 
     /// Serves on a thread for each core until the `stop`, then finishes the calls in flight, in the time that the `handover`
-    /// has for both. Each thread follows its recipe, and each connection has one thread.
+    /// has for both. Each thread follows its recipe, and each connection has one thread. All of them keep within the `bounds`.
     ///
     /// # Errors
     /// The operating system's, when a thread cannot be started.
-    pub async fn serve_on_all_cores<S: Answerer>(self, handover: &Handover<S>, stop: &Stop) -> io::Result<()> {
-        let workers = Workers::start(self.plain, handover, stop)?;
-        let give = |stream| workers.give(stream);
-        port::accept(&self.tcp, stop.reached(Phase::Notice), give).await;
+    pub async fn serve_on_all_cores<S: Answerer>(
+        self,
+        handover: &Handover<S>,
+        bounds: &Bounds,
+        stop: &Stop,
+    ) -> io::Result<()> {
+        let workers = Workers::start(self.plain, handover, stop, &bounds.memory)?;
+        let mut admissions = Admissions::within(bounds);
+        let give = |stream, admission| workers.give(stream, admission);
+        port::accept(&self.tcp, stop.reached(Phase::Notice), &mut admissions, give).await;
         let notice = handover.drain().notice;
         if stop.phase() == Phase::Notice && !notice.is_zero() {
             tracing::info!(
                 "stopping: not ready; connections are accepted for another {notice:?}, and take one call each"
             );
             let last = HANDSHAKES.min(notice);
-            port::accept(&self.tcp, stop.reached_within(Phase::Draining, notice - last), give).await;
+            port::accept(&self.tcp, stop.reached_within(Phase::Draining, notice - last), &mut admissions, give).await;
             if stop.phase() == Phase::Notice {
                 port::begin_no_more(&self.tcp);
-                port::accept(&self.tcp, stop.reached_within(Phase::Draining, last), give).await;
+                port::accept(&self.tcp, stop.reached_within(Phase::Draining, last), &mut admissions, give).await;
             }
         }
-        port::close(self.tcp, give);
+        port::close(self.tcp, &mut admissions, give);
         let timeout = handover.drain().timeout;
         tracing::info!("stopping: no connection is accepted any more; calls in flight have {timeout:?}");
         stop.raise(Phase::Draining);
@@ -207,6 +230,7 @@ impl Listener {
 struct Connection<S> {
     plain: Plain,
     current: Current<S>,
+    memory: Share,
 }
 
 impl<S: Answerer> Connection<S> {
@@ -240,7 +264,10 @@ impl<S: Answerer> Connection<S> {
             (current.malformed.clone(), current.header_limit + ROOM)
         };
         let (told, asked) = (Told::default(), Asked::default());
+        let progress = Arc::new(Progress::default());
+        let stream = Patient::new(stream, progress.clone(), self.memory.clone(), head_limit);
         let service = service_fn(|mut request: Request<Incoming>| {
+            let call = Progress::begin(&progress);
             let current = self.current.load();
             asked.note(&mut request);
             let is_old = !current.speaks(tls.as_ref());
@@ -261,18 +288,24 @@ impl<S: Answerer> Connection<S> {
                     // The caller is told with an answer, so it sends nothing into a closed connection.
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
-                Ok::<_, Infallible>(response)
+                Ok::<_, Infallible>(response.map(|body| Held::new(body, call)))
             }
         });
         let ended = if http2 {
             let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
             builder
                 .timer(TokioTimer::new())
-                .max_concurrent_streams(250)
+                .max_concurrent_streams(STREAMS)
+                .initial_stream_window_size(STREAM_WINDOW)
+                .initial_connection_window_size(CONNECTION_WINDOW)
+                .max_local_error_reset_streams(RESETS)
                 .max_header_list_size(u32::try_from(head_limit).unwrap_or(u32::MAX));
             builder.keep_alive_interval(Duration::from_secs(30)).keep_alive_timeout(Duration::from_secs(10));
             let mut connection = Box::pin(builder.serve_connection(TokioIo::new(stream), service));
-            draining.drive(connection.as_mut(), true, &told).await
+            tokio::select! {
+                ended = draining.drive(connection.as_mut(), true, &told) => ended,
+                () = progress.idle(&told.retired) => return tracing::debug!("a connection without requests did not end"),
+            }
         } else {
             let mut builder = hyper::server::conn::http1::Builder::new();
             builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(head_limit);

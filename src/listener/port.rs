@@ -7,19 +7,30 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 
+use super::admission::{Admission, Admissions};
+
 /// How many connections may wait at once to be accepted, and a few more.
 const BACKLOG: usize = 4096;
 
-/// Accepts connections until `stop` is ready.
-pub(super) async fn accept(tcp: &TcpListener, stop: impl Future<Output = ()>, give: impl Fn(TcpStream)) {
+/// Accepts connections for which there is a place, until `stop` is ready.
+pub(super) async fn accept(
+    tcp: &TcpListener,
+    stop: impl Future<Output = ()>,
+    admissions: &mut Admissions,
+    give: impl Fn(TcpStream, Admission),
+) {
     tokio::pin!(stop);
     loop {
+        let next = async {
+            let place = admissions.next().await;
+            tcp.accept().await.map(|(stream, _)| (stream, place))
+        };
         let accepted = tokio::select! {
-            accepted = tcp.accept() => accepted,
+            accepted = next => accepted,
             () = &mut stop => return,
         };
         match accepted {
-            Ok((stream, _)) => give(stream),
+            Ok((stream, place)) => give(stream, place),
             // Out of file descriptors, mostly: some connection has to end first.
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
@@ -53,15 +64,16 @@ pub(super) fn begin_no_more(tcp: &TcpListener) -> bool {
     }
 }
 
-/// Closes the port, once the connections are accepted that wait.
-pub(super) fn close(tcp: TcpListener, give: impl Fn(TcpStream)) {
+/// Closes the port, once the connections are accepted that wait, and for which there is a place.
+pub(super) fn close(tcp: TcpListener, admissions: &mut Admissions, give: impl Fn(TcpStream, Admission)) {
     let Ok(tcp) = tcp.into_std() else { return };
-    let waiting = std::iter::from_fn(|| tcp.accept().ok()).take(BACKLOG);
-    waiting.for_each(|(stream, _)| {
+    let next = || admissions.now().and_then(|place| Some((tcp.accept().ok()?.0, place)));
+    let waiting = std::iter::from_fn(next).take(BACKLOG);
+    waiting.for_each(|(stream, place)| {
         if stream.set_nonblocking(true).is_ok()
             && let Ok(stream) = TcpStream::from_std(stream)
         {
-            give(stream);
+            give(stream, place);
         }
     });
 }
@@ -84,7 +96,7 @@ mod tests {
         let later = net::TcpStream::connect_timeout(&address, Duration::from_millis(100));
         assert_eq!(later.unwrap_err().kind(), ErrorKind::TimedOut);
         let taken = Cell::new(Vec::new());
-        close(tcp, |stream| {
+        close(tcp, &mut Admissions::unbounded(), |stream, _| {
             let mut all = taken.take();
             all.push(stream.peer_addr().unwrap());
             taken.set(all);

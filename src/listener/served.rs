@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use super::{Drain, Holder, Malformed};
+use crate::memory::Share;
 
 /// What the connections of one worker are served with.
 pub struct Served<S> {
@@ -29,8 +30,9 @@ pub struct Served<S> {
     pub service: S,
 }
 
-/// Makes what one worker serves with. Every worker calls it for itself, with the holder of its own end.
-pub type Recipe<S> = Arc<dyn Fn(&Holder) -> Served<S> + Send + Sync>;
+/// Makes what one worker serves with, of its share of the memory and with the holder of its own end. Every worker calls it for
+/// itself.
+pub type Recipe<S> = Arc<dyn Fn(&Share, &Holder) -> Served<S> + Send + Sync>;
 
 /// The recipe that all workers follow, and their way to learn of a new one; and how they end.
 pub struct Handover<S> {

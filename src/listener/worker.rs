@@ -12,13 +12,20 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::served::{Current, Handover, Recipe};
 use super::stop::reached;
-use super::{Answerer, Connection, Draining, Phase, Plain, Stop};
+use super::{Admission, Answerer, Connection, Draining, Phase, Plain, Stop};
+use crate::memory::{Budget, Share};
 
 /// The threads. When they are dropped, they finish the calls in flight and end, when the stop is over at the latest.
 pub(super) struct Workers(Vec<Worker>);
 
+/// A connection, and its place among all.
+type Given = (std::net::TcpStream, Admission);
+
+/// What reaches a worker while it serves: recipes, and how far a stop has come.
+type News<S> = (watch::Receiver<Recipe<S>>, watch::Receiver<Phase>);
+
 struct Worker {
-    streams: mpsc::UnboundedSender<std::net::TcpStream>,
+    streams: mpsc::UnboundedSender<Given>,
     /// How many connections it has.
     connections: Arc<AtomicUsize>,
     /// How many connections were left.
@@ -26,15 +33,20 @@ struct Worker {
 }
 
 impl Workers {
-    /// As many as this process may use cores, each with a service of its own.
-    pub(super) fn start<S: Answerer>(plain: Plain, handover: &Handover<S>, stop: &Stop) -> io::Result<Self> {
+    /// As many as this process may use cores, each with a service and a share of the memory of its own.
+    pub(super) fn start<S: Answerer>(
+        plain: Plain,
+        handover: &Handover<S>,
+        stop: &Stop,
+        memory: &Budget,
+    ) -> io::Result<Self> {
         let count = std::thread::available_parallelism().map_or(1, usize::from);
-        let start = |index| Worker::start(index, plain, handover.recipes(), stop.phases());
+        let start = |index| Worker::start(index, plain, (handover.recipes(), stop.phases()), memory.share());
         (0..count).map(start).collect::<io::Result<_>>().map(Self)
     }
 
     /// Gives a connection to the worker that has the fewest.
-    pub(super) fn give(&self, stream: TcpStream) {
+    pub(super) fn give(&self, stream: TcpStream, place: Admission) {
         let Some(worker) = self.0.iter().min_by_key(|worker| worker.connections.load(Ordering::Relaxed)) else {
             return;
         };
@@ -42,7 +54,7 @@ impl Workers {
             Ok(stream) => {
                 worker.connections.fetch_add(1, Ordering::Relaxed);
                 // A worker ends after its sender only.
-                let _ = worker.streams.send(stream);
+                let _ = worker.streams.send((stream, place));
             }
             Err(error) => tracing::warn!(%error, "cannot hand a connection to its worker"),
         }
@@ -60,19 +72,14 @@ impl Workers {
 }
 
 impl Worker {
-    fn start<S: Answerer>(
-        index: usize,
-        plain: Plain,
-        recipes: watch::Receiver<Recipe<S>>,
-        phases: watch::Receiver<Phase>,
-    ) -> io::Result<Self> {
+    fn start<S: Answerer>(index: usize, plain: Plain, news: News<S>, memory: Share) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (streams, received) = mpsc::unbounded_channel();
         let (end, ended) = oneshot::channel();
         let connections = Arc::new(AtomicUsize::new(0));
         let count = connections.clone();
         std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-            let _ = end.send(runtime.block_on(serve(plain, (recipes, phases), received, count)));
+            let _ = end.send(runtime.block_on(serve(plain, news, received, count, memory)));
         })?;
         Ok(Self { streams, connections, ended })
     }
@@ -80,17 +87,18 @@ impl Worker {
 
 async fn serve<S: Answerer>(
     plain: Plain,
-    (mut recipes, mut phases): (watch::Receiver<Recipe<S>>, watch::Receiver<Phase>),
-    mut received: mpsc::UnboundedReceiver<std::net::TcpStream>,
+    (mut recipes, mut phases): News<S>,
+    mut received: mpsc::UnboundedReceiver<Given>,
     count: Arc<AtomicUsize>,
+    memory: Share,
 ) -> usize {
     let draining = Draining::new();
     let holder = draining.holder();
     // No recipe is kept once it was followed: it holds all that it serves.
     let first = recipes.borrow_and_update().clone();
-    let current = Current::new(first(&holder));
+    let current = Current::new(first(&memory, &holder));
     drop(first);
-    let connection = Connection { plain, current: current.clone() };
+    let connection = Connection { plain, current: current.clone(), memory: memory.clone() };
     let mut may_change = true;
     loop {
         let stream = tokio::select! {
@@ -98,7 +106,7 @@ async fn serve<S: Answerer>(
             changed = recipes.changed(), if may_change => {
                 may_change = changed.is_ok();
                 let recipe = recipes.borrow_and_update().clone();
-                current.exchange(recipe(&holder));
+                current.exchange(recipe(&memory, &holder));
                 continue;
             }
             () = reached(&mut phases, Phase::Notice), if !current.is_stopping() => {
@@ -107,7 +115,7 @@ async fn serve<S: Answerer>(
                 continue;
             }
         };
-        let Some(stream) = stream else { break };
+        let Some((stream, admission)) = stream else { break };
         let place = Place(count.clone());
         let stream = match TcpStream::from_std(stream) {
             Ok(stream) => stream,
@@ -119,7 +127,7 @@ async fn serve<S: Answerer>(
         let served = connection.clone().serve(stream, draining.watcher());
         tokio::spawn(async move {
             served.await;
-            drop(place);
+            drop((place, admission));
         });
     }
     current.stop();

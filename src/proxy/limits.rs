@@ -10,15 +10,16 @@ pub const HEADER_LIMIT: usize = 32 << 10;
 /// Most headers; over HTTP/1.1 hyper reads no more.
 pub const MOST_HEADERS: usize = 100;
 
-/// Checks the size of all headers.
+/// Checks the size of all headers, and gives it.
 ///
 /// # Errors
 /// 431.
-pub(super) fn check_headers(headers: &HeaderMap, limit: usize) -> Result<(), Refusal> {
-    if headers.len() > MOST_HEADERS || size(headers) > limit {
+pub(super) fn check_headers(headers: &HeaderMap, limit: usize) -> Result<usize, Refusal> {
+    let size = size(headers);
+    if headers.len() > MOST_HEADERS || size > limit {
         return Err(Refusal::headers_too_large(MOST_HEADERS, limit));
     }
-    Ok(())
+    Ok(size)
 }
 
 /// As lines of HTTP/1.1, each with its `: ` and its end.

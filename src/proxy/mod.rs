@@ -5,6 +5,7 @@
 //! ```
 //! Values move forward only. What is refused is refused before the backend hears of it.
 
+mod budget;
 mod compression;
 mod conditional;
 mod deadline;
@@ -44,6 +45,7 @@ use crate::compress::Choice;
 use crate::error::{self, Form, Refusal, Statuses};
 use crate::listener::{Holder, Malformed, Upgrade};
 use crate::media::Media;
+use crate::memory::{self, Charge, Share, Use};
 use crate::metadata::{Caller, Metadata, TraceId};
 use crate::probe::Probe;
 use crate::route::{Found, Limits, Miss, Query, Route, Routes};
@@ -52,6 +54,7 @@ use crate::stream;
 use crate::telemetry::{self, Which};
 use crate::upstream::{Reply, Terms, Upstream};
 use crate::websocket::is_handshake;
+use budget::charged;
 use deadline::Deadline;
 pub use lasting::CallerGone;
 use settings::Settings;
@@ -119,6 +122,8 @@ pub struct Gateway {
     pub config: Arc<Config>,
     /// What holds on each route, in their order.
     settings: Arc<[Settings]>,
+    /// What bodies may have.
+    memory: Share,
     /// Waits for what its callers do not.
     holder: Holder,
 }
@@ -140,6 +145,7 @@ struct Call<'a> {
     started: Instant,
     deadline: &'a Deadline,
     terms: Terms,
+    memory: &'a Charge,
 }
 
 /// The service that answers every request.
@@ -197,7 +203,10 @@ async fn handle<B: RequestBody>(gateway: &Arc<Gateway>, request: Request<B>) -> 
         let response = probe.answer(request).await;
         return guarded(if is_head { without_body(response) } else { response });
     }
-    let response = match gateway.answer(request, started).await {
+    let Some(memory) = gateway.memory.take(memory::CALL, Use::Call) else {
+        return guarded(Refusal::no_memory().into_response(gateway.config.errors, names));
+    };
+    let response = match gateway.answer(request, started, &memory).await {
         Ok(response) => response,
         Err(refusal) => {
             let metadata = refusal.metadata.clone();
@@ -206,7 +215,7 @@ async fn handle<B: RequestBody>(gateway: &Arc<Gateway>, request: Request<B>) -> 
             response
         }
     };
-    guarded(if is_head { without_body(response) } else { response })
+    charged(guarded(if is_head { without_body(response) } else { response }), memory)
 }
 
 /// What every answer says to those that pass it on or show it.
@@ -238,26 +247,30 @@ impl Gateway {
     pub fn new(schema: Schema, routes: Routes, upstreams: Vec<Upstream>, metadata: Metadata, config: Config) -> Self {
         let settings = settings::of_routes(&routes, &upstreams, &config).into();
         let (schema, routes, metadata) = (Arc::new(schema), Arc::new(routes), Arc::new(metadata));
-        Self { schema, routes, upstreams, metadata, config: Arc::new(config), settings, holder: Holder::default() }
+        let (memory, holder) = (Share::unbounded(), Holder::default());
+        Self { schema, routes, upstreams, metadata, config: Arc::new(config), settings, memory, holder }
     }
 
-    /// The same with connections to the backend of its own, and waited for by `drain`.
+    /// The same with connections to the backend of its own, a share of the memory, and waited for by the `holder`.
     #[must_use]
-    pub fn for_worker(&self, holder: &Holder) -> Self {
+    pub fn for_worker(&self, memory: &Share, holder: &Holder) -> Self {
         let Self { schema, routes, upstreams, metadata, config, settings, .. } = self;
         let (schema, routes, settings) = (schema.clone(), routes.clone(), settings.clone());
-        let upstreams = upstreams.iter().map(Upstream::for_worker).collect();
+        let upstreams = upstreams.iter().map(|upstream| upstream.for_worker(memory)).collect();
         let (metadata, config) = (metadata.clone(), config.clone());
-        Self { schema, routes, upstreams, metadata, config, settings, holder: holder.clone() }
+        let (memory, holder) = (memory.clone(), holder.clone());
+        Self { schema, routes, upstreams, metadata, config, settings, memory, holder }
     }
 
     async fn answer<B: RequestBody>(
         self: &Arc<Self>,
         request: Request<B>,
         started: Instant,
+        memory: &Charge,
     ) -> Result<Response, Refusal> {
         let (head, body) = request.into_parts();
-        limits::check_headers(&head.headers, self.config.header_limit)?;
+        let size = limits::check_headers(&head.headers, self.config.header_limit)?;
+        budget::head(memory, size)?;
         let raw_query = head.uri.query().unwrap_or_default();
         let query = Query::within(raw_query, &self.config.query).map_err(|error| Refusal::query(&error))?;
         let (found, upgrade) = match self.found(&head, &query) {
@@ -266,7 +279,7 @@ impl Gateway {
             Err(miss) => return Err(Refusal::miss(miss)),
         };
         let route = found.route;
-        let answered = match self.call(found, &query, &head, body, (started, upgrade)).await {
+        let answered = match self.call(found, &query, (&head, body), (started, upgrade), memory).await {
             Ok(response) if upgrade.is_none() => self.shortened(&head, route, response).await,
             answered => answered,
         };
@@ -313,9 +326,9 @@ impl Gateway {
         self: &Arc<Self>,
         found: Found<'_>,
         query: &Query,
-        head: &Parts,
-        body: B,
+        (head, body): (&Parts, B),
         (started, upgrade): (Instant, Option<&Upgrade>),
+        memory: &Charge,
     ) -> Result<Response, Refusal> {
         let Found { route, captures } = found;
         let settings = &self.settings[route.index];
@@ -323,7 +336,7 @@ impl Gateway {
         let deadline = Deadline::of(&head.headers, self.config.timeout_header.as_ref(), &settings.deadline, started)?;
         let (deadline_at, reply_limit, may_repeat) = (deadline.at, settings.reply_limit, route.may_repeat);
         let terms = Terms { deadline: deadline_at, reply_limit, may_repeat };
-        let call = Call { head, query, route, captures: &captures, started, deadline: &deadline, terms };
+        let call = Call { head, query, route, captures: &captures, started, deadline: &deadline, terms, memory };
         if let Some(upgrade) = upgrade {
             // Boxed, or every request would have the memory of a handshake.
             Box::pin(self.websocket(call, body, upgrade)).await
@@ -345,23 +358,24 @@ impl Gateway {
     }
 
     async fn unary<B: RequestBody>(self: &Arc<Self>, call: Call<'_>, body: B) -> Result<Response, Refusal> {
-        let Call { head, query, route, started, terms, .. } = call;
-        let (message, json) = self.message(call, body).await?;
+        let Call { head, route, started, terms, .. } = call;
+        let (mut message, json) = self.message(call, body).await?;
         let metadata = self.metadata(head)?;
         let which = Which { method: &head.method, route, trace: TraceId::of(&metadata) };
         let called = match self.settings[route.index].caller_gone {
             CallerGone::Cancel => self.upstream(route).call(&route.rpc_path, metadata, &message, terms).await,
-            CallerGone::Finish => self.lasting(call, metadata, message).await,
+            CallerGone::Finish => self.lasting(call, metadata, std::mem::take(&mut message)).await,
         };
         telemetry::called(which, called.as_ref().err(), started.elapsed());
         let reply = called.map_err(|error| Refusal::call(error, self.named(call, json.as_deref())))?;
-        self.reply(route, query, &reply)
+        drop((message, json));
+        self.reply(call, &reply)
     }
 
     /// The request message of a call that has one, and the JSON in it.
     async fn message<B: RequestBody>(&self, call: Call<'_>, body: B) -> Result<(Vec<u8>, Option<Bytes>), Refusal> {
-        let Call { head, query, route, captures, deadline, .. } = call;
-        let body = self.read_body(route, &head.headers, body, deadline).await?;
+        let Call { head, query, route, captures, deadline, memory, .. } = call;
+        let body = self.read_body(route, &head.headers, body, (deadline, memory)).await?;
         let message = match &body {
             Some((form, Media::Form)) => route.encode_form(captures, query, form),
             Some((body, Media::Parts(boundary))) => route.encode_parts(captures, query, (boundary, body)),
@@ -373,6 +387,7 @@ impl Gateway {
             None => route.encode(captures, query, None),
         };
         let message = message.map_err(|error| Refusal::encode(&error))?;
+        budget::message(memory, message.len())?;
         let json = body.and_then(|(json, media)| (media == Media::Json).then_some(json));
         Ok((message, json))
     }
@@ -383,13 +398,15 @@ impl Gateway {
     }
 
     /// The answer to a call of one message.
-    fn reply(&self, route: &Route, query: &Query, reply: &Reply) -> Result<Response, Refusal> {
+    fn reply(&self, call: Call<'_>, reply: &Reply) -> Result<Response, Refusal> {
+        let Call { route, query, memory, .. } = call;
         let made = if route.is_raw_reply {
             route
                 .raw_reply(&reply.message, |body| (content_type(body.content_type), part_of(&reply.message, body.data)))
         } else {
+            budget::before_json(memory, reply.message.len(), route.print.limit)?;
             let json = route.decode(&reply.message, query.system());
-            json.map(|json| (HeaderValue::from_static("application/json"), json.into()))
+            json.map(|json| (HeaderValue::from_static("application/json"), budget::fitted(json).into()))
         };
         let (content_type, body) = made.map_err(|error| {
             tracing::error!(rpc = route.rpc, %error, "the backend's reply cannot be decoded");

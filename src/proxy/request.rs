@@ -1,15 +1,16 @@
 //! The body of a request: of a type that is taken, under its limit, in time.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::BodyExt as _;
 
 use super::deadline::Deadline;
-use super::{Gateway, RequestBody};
+use super::{Gateway, RequestBody, budget};
 use crate::compress::{self, Bounds};
 use crate::error::Refusal;
 use crate::json::Series;
 use crate::media::{Media, MediaError, Types, media_type};
+use crate::memory::Charge;
 use crate::route::Route;
 use crate::stream::Reading;
 
@@ -20,7 +21,7 @@ impl Gateway {
         route: &Route,
         headers: &HeaderMap,
         body: B,
-        deadline: &Deadline,
+        (deadline, memory): (&Deadline, &Charge),
     ) -> Result<Option<(Bytes, Media)>, Refusal> {
         if body.is_end_stream() {
             return Ok(None);
@@ -30,13 +31,8 @@ impl Gateway {
         if declared.is_some_and(|length| length > limit as u64) {
             return Err(Refusal::body_too_large(limit));
         }
-        let read = tokio::time::timeout_at(deadline.at, Limited::new(body, limit).collect()).await;
-        let read = read.map_err(|_| Refusal::body_late(&deadline.timer))?;
-        let bytes = read.map_err(|error| match error.downcast_ref::<LengthLimitError>() {
-            Some(_) => Refusal::body_too_large(limit),
-            None => Refusal::bad_request("the body broke off"),
-        })?;
-        let bytes = bytes.to_bytes();
+        let read = tokio::time::timeout_at(deadline.at, collected(body, limit, memory)).await;
+        let bytes = read.map_err(|_| Refusal::body_late(&deadline.timer))??;
         if bytes.is_empty() {
             return Ok(None);
         }
@@ -44,7 +40,10 @@ impl Gateway {
             return Err(Refusal::encode(&route.body_unexpected()));
         }
         let media = self.media(route, headers)?;
-        Ok(Some((self.decoded(headers, bytes, limit)?, media)))
+        let before = bytes.len();
+        let bytes = self.decoded(headers, bytes, limit)?;
+        budget::body(memory, before, bytes.len())?;
+        Ok(Some((bytes, media)))
     }
 
     fn media(&self, route: &Route, headers: &HeaderMap) -> Result<Media, Refusal> {
@@ -104,6 +103,54 @@ impl Gateway {
             }
             (_, _, gzip) => Err(Refusal::coding(gzip.is_some())),
         }
+    }
+}
+
+/// All of a body. What came in one piece is not copied; of many, none is kept beside what is made of them.
+async fn collected<B: RequestBody>(mut body: B, limit: usize, memory: &Charge) -> Result<Bytes, Refusal> {
+    let mut whole = Whole::One(Bytes::new());
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Refusal::bad_request("the body broke off"))?;
+        // Trailers of a request mean nothing here.
+        let Ok(data) = frame.into_data() else { continue };
+        if whole.len() + data.len() > limit {
+            return Err(Refusal::body_too_large(limit));
+        }
+        whole.add(data, memory)?;
+    }
+    Ok(match whole {
+        Whole::One(bytes) => bytes,
+        Whole::Many(bytes) => bytes.freeze(),
+    })
+}
+
+/// What has come of a body.
+enum Whole {
+    One(Bytes),
+    Many(BytesMut),
+}
+
+impl Whole {
+    fn len(&self) -> usize {
+        match self {
+            Self::One(bytes) => bytes.len(),
+            Self::Many(bytes) => bytes.len(),
+        }
+    }
+
+    fn add(&mut self, data: Bytes, memory: &Charge) -> Result<(), Refusal> {
+        budget::body(memory, self.len(), self.len() + data.len())?;
+        match self {
+            Self::One(first) if first.is_empty() => *self = Self::One(data),
+            Self::One(first) => {
+                let mut many = BytesMut::with_capacity(2 * (first.len() + data.len()));
+                many.extend_from_slice(first);
+                many.extend_from_slice(&data);
+                *self = Self::Many(many);
+            }
+            Self::Many(many) => many.extend_from_slice(&data),
+        }
+        Ok(())
     }
 }
 

@@ -128,8 +128,8 @@ impl Gateway {
         let message = message.map_err(|failure| self.failed(failure, call, &mut called))?;
         called.count();
         called.ended(None);
-        let reply = upstream::Reply { message, metadata: exchange.metadata().clone() };
-        self.reply(call.route, call.query, &reply)
+        let reply = upstream::Reply { message, metadata: exchange.metadata().clone(), memory: None };
+        self.reply(call, &reply)
     }
 
     fn streamed(&self, call: Call<'_>, exchange: Exchange, first: First, told: Told, called: Called) -> Response {

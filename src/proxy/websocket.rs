@@ -19,7 +19,7 @@ impl Gateway {
         body: B,
         upgrade: &Upgrade,
     ) -> Result<Response, Refusal> {
-        let Call { head, query, route, captures, started, deadline, terms } = call;
+        let Call { head, query, route, captures, started, deadline, terms, .. } = call;
         let settings = &self.settings[route.index];
         let response = websocket::agreed(&head.headers, &settings.websocket)?;
         if !body.is_end_stream() {

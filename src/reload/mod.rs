@@ -233,6 +233,11 @@ fn tell(old: &App, new: &App) {
         let wanted = new.admin_address().unwrap_or("nowhere");
         tracing::warn!("admin.address is {wanted} now, which takes a restart: still listening {held}");
     }
+    if old.bounds_configured() != new.bounds_configured() {
+        tracing::warn!(
+            "`memory` or `listen.connections` has changed, which takes a restart: still within those of the start"
+        );
+    }
     let (routes, noun) = (new.routes().all().len(), if new.routes().all().len() == 1 { "route" } else { "routes" });
     tracing::info!("reloaded: serving {routes} {noun}");
 }

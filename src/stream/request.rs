@@ -117,6 +117,9 @@ impl Messages {
     ) -> Result<(), End> {
         while let Some(data) = next(&mut body).await? {
             splitter.push(&data);
+            if !self.outgoing.holds(splitter.held()) {
+                return Err(Refusal::no_memory_for_message().into());
+            }
             while let Some(text) = splitter.next_text().map_err(|error| Refusal::bad_request(error.to_string()))? {
                 self.send(Some(text)).await?;
             }

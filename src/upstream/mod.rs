@@ -37,6 +37,7 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::time::Instant;
 
+use crate::memory::{Charge, Share};
 use crate::problem::Problem;
 use crate::tls::{self, Identity, IdentityFiles, Pin, Servers, Trust};
 
@@ -142,6 +143,8 @@ pub struct Upstream {
     /// See [`Config::compression`].
     compression: bool,
     shared: Shared,
+    /// What replies may have.
+    memory: Share,
 }
 
 /// What all workers have in common.
@@ -178,6 +181,8 @@ pub struct Reply {
     pub message: Bytes,
     /// Initial metadata and trailers.
     pub metadata: HeaderMap,
+    /// What the message has, where it is no small one.
+    pub memory: Option<Charge>,
 }
 
 /// Why a call gave no message. The texts of causes are for the log: they may hold addresses.
@@ -210,6 +215,12 @@ pub enum CallError {
     /// The reply message is over the limit.
     #[error("the reply has at least {length} bytes, more than the limit of {limit}")]
     TooLarge { length: usize, limit: usize },
+    /// There is no memory for the reply.
+    #[error("there is no memory left for a reply of {length} bytes (`memory`)")]
+    NoMemory { length: usize },
+    /// There is no memory for a call of several messages: nothing was sent.
+    #[error("there is no memory left for another stream (`memory`)")]
+    NoRoom,
     /// The backend answered with a status.
     #[error("the backend answered {:?}", status.code())]
     Status { status: Box<tonic::Status>, metadata: HeaderMap },
@@ -259,20 +270,21 @@ impl Upstream {
             reply_limit,
             compression,
             shared,
+            memory: Share::unbounded(),
         })
     }
 
-    /// The same backend with connections of its own, for the calls of one worker. From now on its names are looked up, and
-    /// its health is checked.
+    /// The same backend with connections of its own, for the calls of one worker, and its share of the memory. From now on its
+    /// names are looked up, and its health is checked.
     #[must_use]
-    pub fn for_worker(&self) -> Self {
+    pub fn for_worker(&self, memory: &Share) -> Self {
         let directory = self.pool.directory();
         if directory.start()
             && let Some(health) = &self.health
         {
             health::start(self, health);
         }
-        self.at(directory.clone(), self.shared.clone())
+        Self { memory: memory.clone(), ..self.at(directory.clone(), self.shared.clone()) }
     }
 
     /// The same backend at other places.
@@ -291,6 +303,7 @@ impl Upstream {
             reply_limit: self.reply_limit,
             compression: self.compression,
             shared,
+            memory: Share::unbounded(),
         }
     }
 
@@ -349,7 +362,7 @@ impl Upstream {
         let head = response.await.map_err(|error| lease.failed(&error, stream.stream_id()))?;
         let (head, body) = head.into_parts();
         reply::check_head(&head)?;
-        let mut collecting = reply::Collecting::new(reply_limit);
+        let mut collecting = reply::Collecting::new(reply_limit, &self.memory);
         let trailers = collecting.read(body).await?.map_err(|error| lease.broken(&error))?;
         Ok(collecting.end(head.headers, trailers)?)
     }

@@ -9,12 +9,15 @@ use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 
 use super::{CallError, PREFIX, Reply, encoding, status};
+use crate::memory::{Charge, SMALL, Share, Use};
 
 /// What has come of a reply's body.
-pub(super) struct Collecting {
+pub(super) struct Collecting<'a> {
     body: Body,
     /// Largest message.
     limit: usize,
+    share: &'a Share,
+    memory: Option<Charge>,
 }
 
 enum Body {
@@ -23,9 +26,9 @@ enum Body {
     Parts(BytesMut),
 }
 
-impl Collecting {
-    pub(super) fn new(limit: usize) -> Self {
-        Self { body: Body::Whole(Bytes::new()), limit }
+impl<'a> Collecting<'a> {
+    pub(super) fn new(limit: usize, share: &'a Share) -> Self {
+        Self { body: Body::Whole(Bytes::new()), limit, share, memory: None }
     }
 
     /// Reads to the end; the outer error is that of the body, the inner one the stream's.
@@ -55,9 +58,33 @@ impl Collecting {
                 parts.extend_from_slice(&data);
                 self.body = Body::Parts(parts);
             }
-            Body::Parts(parts) => parts.extend_from_slice(&data),
+            Body::Parts(parts) => {
+                // The first frame may have ended within the prefix.
+                let length = declared_length(parts).unwrap_or(0).min(self.limit);
+                parts.reserve((PREFIX + length).saturating_sub(parts.len()).max(data.len()));
+                parts.extend_from_slice(&data);
+            }
         }
-        self.check_length()
+        self.check_length()?;
+        self.take_memory()
+    }
+
+    /// For a message that is no small one, as soon as its length is known, and before the most of it is gathered.
+    fn take_memory(&mut self) -> Result<(), CallError> {
+        let body = self.bytes();
+        let length = declared_length(body).unwrap_or(0).max(body.len());
+        let has = self.memory.as_ref().map_or(SMALL, Charge::bytes);
+        if length <= has {
+            return Ok(());
+        }
+        let taken = match &self.memory {
+            Some(memory) => memory.grow(length - has, Use::Reply),
+            None => {
+                self.memory = self.share.take(length, Use::Reply);
+                self.memory.is_some()
+            }
+        };
+        if taken { Ok(()) } else { Err(CallError::NoMemory { length }) }
     }
 
     fn bytes(&self) -> &[u8] {
@@ -77,9 +104,16 @@ impl Collecting {
     }
 
     /// The reply, from all that has come.
-    pub(super) fn end(self, mut metadata: HeaderMap, trailers: HeaderMap) -> Result<Reply, CallError> {
+    pub(super) fn end(mut self, mut metadata: HeaderMap, trailers: HeaderMap) -> Result<Reply, CallError> {
         ended_with(&mut metadata, &trailers)?;
-        Ok(Reply { message: self.only_message(&metadata)?, metadata })
+        let (share, mut memory, came) = (self.share, self.memory.take(), self.bytes().len());
+        let message = self.only_message(&metadata)?;
+        // What was compressed has become longer.
+        let length = message.len();
+        if length > came.max(SMALL) {
+            memory = Some(share.take(length, Use::Reply).ok_or(CallError::NoMemory { length })?);
+        }
+        Ok(Reply { message, metadata, memory })
     }
 
     fn only_message(self, head: &HeaderMap) -> Result<Bytes, CallError> {

@@ -18,10 +18,12 @@ use super::limit::Place;
 use super::pool::Lease;
 use super::reply::{check_head, declared_length, ended_with, protocol};
 use super::{CallError, PREFIX, Terms, Upstream, encoding, frame};
+use crate::memory::{Charge, SMALL, Use};
 
 /// The way to the backend.
 pub struct Outgoing {
     stream: SendStream<Bytes>,
+    memory: Charge,
 }
 
 /// The way from the backend. When it is dropped before its end, the backend learns that nobody listens any more.
@@ -38,7 +40,13 @@ pub struct Incoming {
     deadline: Pin<Box<Sleep>>,
     lease: Lease,
     _place: Place,
+    memory: Charge,
 }
+
+/// The memory of a call of several messages, in bytes: what has come and is not read, and the messages under way.
+const STREAM: usize = 320 << 10;
+/// A message, and what is made of it, together have so many times its length.
+const MADE: usize = 4;
 
 enum State {
     Head(ResponseFuture),
@@ -65,6 +73,8 @@ impl Upstream {
     ) -> Result<(Outgoing, Incoming), CallError> {
         let deadline = terms.deadline;
         let place = self.shared.streaming.enter(deadline).await?;
+        let memory = self.memory.take(STREAM, Use::Request).ok_or(CallError::NoRoom)?;
+        let sending = self.memory.take(0, Use::Request).ok_or(CallError::NoRoom)?;
         let leased = timeout_at(deadline, self.lease(&self.streams)).await;
         let (lease, mut connection) = leased.unwrap_or(Err(CallError::Unsent))?;
         let mut request = self.request(path, metadata, deadline);
@@ -80,12 +90,22 @@ impl Upstream {
             deadline: Box::pin(sleep_until(deadline)),
             lease,
             _place: place,
+            memory,
         };
-        Ok((Outgoing { stream }, incoming))
+        Ok((Outgoing { stream, memory: sending }, incoming))
     }
 }
 
 impl Outgoing {
+    /// Whether there is memory for a message of which so many bytes have come, and for what is made of it.
+    #[must_use]
+    pub fn holds(&self, bytes: usize) -> bool {
+        let wanted = MADE * bytes.saturating_sub(SMALL);
+        let more = wanted.saturating_sub(self.memory.bytes());
+        self.memory.shrink_to(wanted);
+        more == 0 || self.memory.grow(more, Use::Request)
+    }
+
     /// Sends one message, as soon as the backend has room for it.
     ///
     /// # Errors
@@ -174,7 +194,9 @@ impl Incoming {
     /// The next message, if all of it has come.
     fn message(&mut self) -> Result<Option<Bytes>, CallError> {
         if self.begun.is_empty() {
+            self.memory.shrink_to(STREAM);
             let Some(length) = self.length_of(&self.data)? else { return Ok(self.begin()) };
+            self.take_memory(length)?;
             if self.data.len() < PREFIX + length {
                 return Ok(self.begin());
             }
@@ -183,7 +205,10 @@ impl Incoming {
         while !self.data.is_empty() {
             let missing = match self.length_of(&self.begun)? {
                 None => PREFIX - self.begun.len(),
-                Some(length) => PREFIX + length - self.begun.len(),
+                Some(length) => {
+                    self.take_memory(length)?;
+                    PREFIX + length - self.begun.len()
+                }
             };
             if missing == 0 {
                 break;
@@ -217,6 +242,16 @@ impl Incoming {
             Some(length) if length > self.limit => Err(CallError::TooLarge { length, limit: self.limit }),
             length => Ok(length),
         }
+    }
+
+    /// For a message that is longer than the window of its stream, and what is made of it, until the next one.
+    fn take_memory(&self, length: usize) -> Result<(), CallError> {
+        let wanted = MADE * length;
+        let has = self.memory.bytes() - STREAM;
+        if wanted <= STREAM || wanted <= has || self.memory.grow(wanted - has, Use::Reply) {
+            return Ok(());
+        }
+        Err(CallError::NoMemory { length })
     }
 
     fn take_trailers(&mut self) {

@@ -109,15 +109,29 @@ impl Process {
         }
     }
 
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal by its name, such as `TERM`.
     pub fn signal(&self, name: &str) {
-        let id = self.child.id().to_string();
+        let id = self.id().to_string();
         let status = Command::new("sh").args(["-c", "kill -s \"$0\" \"$1\"", name, &id]).status().unwrap();
         assert!(status.success(), "kill -s {name}: {status}");
     }
 
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
+    }
+
+    /// The last lines that it said, if it has ended before it should.
+    pub fn ended(&mut self) -> Option<String> {
+        if self.is_running() {
+            return None;
+        }
+        let text = self.collect_stderr();
+        let lines: Vec<&str> = text.lines().collect();
+        Some(lines[lines.len().saturating_sub(20)..].join("\n"))
     }
 
     /// Waits for the end, which must come by itself.

@@ -1,0 +1,258 @@
+//! How much memory connections and bodies may have, all together.
+//!
+//! Whatever a caller or a backend can make large is counted before it is kept, and given back when it is gone. What there is no
+//! memory for is refused, so the process lives. Most of it is counted by each worker for itself.
+
+mod process;
+#[cfg(test)]
+mod tests;
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+pub use process::{file_limit, limit};
+
+/// Of the memory that the process may have this part is given out. The rest is for what does not grow, for what is made and
+/// dropped within one conversion, and for what the allocator keeps: where a message of the backend was, there is a hole when its
+/// JSON takes its place.
+const PART: usize = 4;
+
+/// A worker takes and gives back so many bytes at one time: what its calls need next is mostly at hand.
+const CHUNK: usize = 256 << 10;
+
+/// The memory of everything small that one call has: its task, its headers, bodies of a few KiB.
+pub const CALL: usize = 16 << 10;
+
+/// As much of a body, or of a message, is part of [`CALL`].
+pub const SMALL: usize = 4 << 10;
+
+/// What memory is for. The further a call has come, the more of it may be used, so that those that have begun can end, and that
+/// large bodies leave some for small ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// A connection.
+    Connection,
+    /// What a request has beyond [`CALL`].
+    Request,
+    /// A new call.
+    Call,
+    /// A message of the backend.
+    Reply,
+    /// What the caller gets.
+    Answer,
+}
+
+impl Use {
+    /// Eighths of the whole that may be in use after it.
+    fn eighths(self) -> usize {
+        match self {
+            Self::Connection | Self::Request => 4,
+            Self::Call | Self::Reply => 5,
+            Self::Answer => 8,
+        }
+    }
+}
+
+/// All that is given out. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Budget(Arc<Whole>);
+
+#[derive(Debug)]
+struct Whole {
+    size: usize,
+    used: AtomicUsize,
+    told: Told,
+}
+
+/// When it was last told that there is none left, and how often that was so since.
+#[derive(Debug)]
+struct Told {
+    began: Instant,
+    /// In milliseconds since it began.
+    next: AtomicU64,
+    refused: AtomicUsize,
+}
+
+/// Time between two lines of the log.
+const TELL: Duration = Duration::from_secs(1);
+
+/// The part of one worker. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Share(Arc<Own>);
+
+#[derive(Debug)]
+struct Own {
+    whole: Arc<Whole>,
+    /// Taken from the whole, and not in use.
+    spare: AtomicUsize,
+}
+
+/// Memory that something has. Given back when it is dropped.
+#[derive(Debug)]
+pub struct Charge {
+    share: Share,
+    bytes: AtomicUsize,
+}
+
+impl Budget {
+    /// For a process that may have `memory` bytes in all.
+    #[must_use]
+    pub fn of_process(memory: usize) -> Self {
+        Self::new(memory / PART)
+    }
+
+    /// Of so many bytes.
+    #[must_use]
+    pub fn new(size: usize) -> Self {
+        let told = Told { began: Instant::now(), next: AtomicU64::new(0), refused: AtomicUsize::new(0) };
+        Self(Arc::new(Whole { size, used: AtomicUsize::new(0), told }))
+    }
+
+    /// A share for one worker.
+    #[must_use]
+    pub fn share(&self) -> Share {
+        Share(Arc::new(Own { whole: self.0.clone(), spare: AtomicUsize::new(0) }))
+    }
+
+    /// Its size in bytes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.0.size
+    }
+
+    /// How many bytes are in use, or at hand of a worker.
+    #[must_use]
+    pub fn used(&self) -> usize {
+        self.0.used.load(Ordering::Relaxed)
+    }
+}
+
+impl Whole {
+    fn take(&self, bytes: usize, purpose: Use) -> bool {
+        let most = self.size / 8 * purpose.eighths();
+        let add = |used: usize| used.checked_add(bytes).filter(|used| *used <= most);
+        self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_ok()
+    }
+
+    /// A line for each refusal would be work where there is too much.
+    fn refuse(&self) {
+        let Told { began, next, refused } = &self.told;
+        refused.fetch_add(1, Ordering::Relaxed);
+        let now = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let interval = u64::try_from(TELL.as_millis()).unwrap_or(u64::MAX);
+        let due = |next: u64| (next <= now).then(|| now.saturating_add(interval));
+        if next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, due).is_ok() {
+            let (count, size) = (refused.swap(0, Ordering::Relaxed), self.size);
+            tracing::warn!(
+                "of the {size} bytes for connections and bodies (`memory`) too few are left: {count} refused"
+            );
+        }
+    }
+}
+
+impl Share {
+    /// One of its own, for what needs no bounds.
+    #[must_use]
+    pub fn unbounded() -> Self {
+        static ALL: OnceLock<Budget> = OnceLock::new();
+        ALL.get_or_init(|| Budget::new(usize::MAX)).share()
+    }
+
+    /// So many bytes, if there are as many.
+    #[must_use]
+    pub fn take(&self, bytes: usize, purpose: Use) -> Option<Charge> {
+        self.has(bytes, purpose).then(|| Charge { share: self.clone(), bytes: AtomicUsize::new(bytes) })
+    }
+
+    fn has(&self, bytes: usize, purpose: Use) -> bool {
+        let Own { whole, spare } = &*self.0;
+        let use_up = |spare: usize| spare.checked_sub(bytes);
+        if spare.fetch_update(Ordering::Relaxed, Ordering::Relaxed, use_up).is_ok() {
+            return true;
+        }
+        if bytes < CHUNK && whole.take(bytes + CHUNK, purpose) {
+            spare.fetch_add(CHUNK, Ordering::Relaxed);
+            return true;
+        }
+        if whole.take(bytes, purpose) {
+            return true;
+        }
+        whole.refuse();
+        false
+    }
+
+    fn give(&self, bytes: usize) {
+        let Own { whole, spare } = &*self.0;
+        let have = spare.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if have <= 2 * CHUNK {
+            return;
+        }
+        // Others may have used some of it up meanwhile; then less goes back.
+        let mut back = 0;
+        let keep = |spare: usize| {
+            back = spare.saturating_sub(CHUNK);
+            Some(spare - back)
+        };
+        if spare.fetch_update(Ordering::Relaxed, Ordering::Relaxed, keep).is_ok() {
+            whole.used.fetch_sub(back, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        self.whole.used.fetch_sub(*self.spare.get_mut(), Ordering::Relaxed);
+    }
+}
+
+impl Charge {
+    /// Takes so many bytes more; false if there are not as many.
+    #[must_use]
+    pub fn grow(&self, bytes: usize, purpose: Use) -> bool {
+        let has = self.share.has(bytes, purpose);
+        if has {
+            self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        }
+        has
+    }
+
+    /// Gives back what is more than `bytes`.
+    pub fn shrink_to(&self, bytes: usize) {
+        let before = self.bytes.fetch_min(bytes, Ordering::Relaxed);
+        if before > bytes {
+            self.share.give(before - bytes);
+        }
+    }
+
+    /// How many bytes it is.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// These bytes, and with the last of them this charge is given back.
+    #[must_use]
+    pub fn carry(self, bytes: Bytes) -> Bytes {
+        Bytes::from_owner(Carried { bytes, _charge: self })
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.share.give(*self.bytes.get_mut());
+    }
+}
+
+struct Carried {
+    bytes: Bytes,
+    _charge: Charge,
+}
+
+impl AsRef<[u8]> for Carried {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}

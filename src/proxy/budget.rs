@@ -1,0 +1,106 @@
+//! The memory of one call: what each of its steps takes before it begins, and what the caller is told where there is none.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+
+use crate::answer::{Body, Cut, Parts, Response};
+use crate::error::Refusal;
+use crate::memory::{CALL, Charge, SMALL, Use};
+
+/// While a body is read or a message is sent, the allocator keeps up to twice its bytes.
+const TIMES: usize = 2;
+/// A message becomes at most about so many times as long in JSON; what it really became is known only then.
+const JSON_TIMES: usize = 16;
+
+/// From here on copying costs less than what is lost without.
+const LARGE: usize = 512 << 10;
+
+/// Takes what lies between these two sizes of something that grows; of what is small, nothing.
+fn grow(memory: &Charge, before: usize, after: usize, purpose: Use) -> bool {
+    let bytes = after.saturating_sub(before.max(SMALL));
+    bytes == 0 || memory.grow(TIMES * bytes, purpose)
+}
+
+/// For headers of this size.
+///
+/// # Errors
+/// 503.
+pub(super) fn head(memory: &Charge, size: usize) -> Result<(), Refusal> {
+    grow(memory, 0, size, Use::Request).then_some(()).ok_or_else(Refusal::no_memory)
+}
+
+/// For a body that grows.
+///
+/// # Errors
+/// 503.
+pub(super) fn body(memory: &Charge, before: usize, after: usize) -> Result<(), Refusal> {
+    grow(memory, before, after, Use::Request).then_some(()).ok_or_else(Refusal::no_memory)
+}
+
+/// For the message that is made of it, which is there a second time while it is sent.
+///
+/// # Errors
+/// 503.
+pub(super) fn message(memory: &Charge, length: usize) -> Result<(), Refusal> {
+    grow(memory, 0, length, Use::Request).then_some(()).ok_or_else(Refusal::no_memory)
+}
+
+/// For the JSON of a reply of this length, of at most `limit` bytes; the request is gone.
+///
+/// # Errors
+/// 502: the call has succeeded.
+pub(super) fn before_json(memory: &Charge, length: usize, limit: usize) -> Result<(), Refusal> {
+    memory.shrink_to(CALL);
+    let most = length.saturating_mul(JSON_TIMES).min(limit.max(length));
+    if most <= SMALL || memory.grow(most, Use::Answer) { Ok(()) } else { Err(Refusal::no_memory_for_reply()) }
+}
+
+/// What was made, without the room that it was given to grow: a slow reader would hold that too.
+pub(super) fn fitted(mut made: Vec<u8>) -> Vec<u8> {
+    match made.capacity() - made.len() {
+        // Allocators leave a hole where they cut something off, too small for the next of its kind; a copy leaves room for that.
+        LARGE.. => made.as_slice().to_vec(),
+        CALL.. => {
+            made.shrink_to_fit();
+            made
+        }
+        _ => made,
+    }
+}
+
+/// The answer with what it still has: its body, until the last byte of it is on its way.
+pub(super) fn charged(response: Response, memory: Charge) -> Response {
+    response.map(|body| match body {
+        Body::Whole(bytes) if bytes.is_empty() => Body::Whole(bytes),
+        Body::Whole(bytes) => {
+            memory.shrink_to(CALL + bytes.len());
+            Body::Whole(memory.carry(bytes))
+        }
+        Body::Parts(parts) => Body::Parts(Box::pin(Charged { parts, _memory: memory })),
+    })
+}
+
+struct Charged {
+    parts: Parts,
+    _memory: Charge,
+}
+
+impl HttpBody for Charged {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        self.parts.as_mut().poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.parts.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.parts.size_hint()
+    }
+}
