@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::StatusCode;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tokio_tungstenite::tungstenite::Error;
@@ -118,7 +119,7 @@ impl Talk {
             let Self { opened: Opened { exchange, .. }, request, .. } = self;
             let end = tokio::select! {
                 biased;
-                () = &mut late => self.failed(Failure::Call(CallError::Deadline)),
+                () = &mut late => self.late(),
                 message = exchange.message(), if socket.has_room() => self.reply(socket, message),
                 event = poll_fn(|cx| socket.poll(cx, reads)) => self.event(event),
                 is_open = room(request), if !reads => {
@@ -146,6 +147,15 @@ impl Talk {
                 return end;
             }
         }
+    }
+
+    fn late(&mut self) -> Option<End> {
+        // Of a call with one message the backend can do nothing before it has that.
+        if matches!(self.request, Request::Open(_)) && !self.opened.route.client_streams {
+            let message = format!("no message arrived within {}", self.opened.timer);
+            return self.refused(Refusal::new(StatusCode::REQUEST_TIMEOUT, Code::DeadlineExceeded, message));
+        }
+        self.failed(Failure::Call(CallError::Deadline))
     }
 
     /// Whether there is a place for another message of the caller.
