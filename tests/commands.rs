@@ -318,7 +318,8 @@ fn wait_until_refused(address: SocketAddr) {
 fn a_signal_stops_it_after_the_calls_in_flight() {
     let folder = deployment();
     let runtime = Runtime::new().unwrap();
-    for signal in ["TERM", "INT"] {
+    // The second SIGTERM cuts the notice short, which is told.
+    for (signals, told) in [(&["TERM", "TERM"][..], 1), (&["INT"], 0)] {
         let (slow, bank) = Slow::start(&runtime);
         let backend = format!("http://{bank}");
         let mut gateway =
@@ -334,16 +335,16 @@ fn a_signal_stops_it_after_the_calls_in_flight() {
             asked.await.expect("the bank is asked").unwrap().forget();
         });
 
-        gateway.process.signal(signal);
+        signals.iter().for_each(|signal| gateway.process.signal(signal));
         wait_until_refused(address);
-        assert!(gateway.process.is_running() && !call.is_finished(), "{signal}: it waits for the call");
+        assert!(gateway.process.is_running() && !call.is_finished(), "{signals:?}: it waits for the call");
         slow.may_answer.add_permits(1);
         let answer = call.join().unwrap();
-        assert_eq!((answer.status, answer.body.as_str()), (200, r#"{"status":"SERVING"}"#), "{signal}");
-        assert_eq!(
-            printed(gateway.process.wait()),
-            format!("listening on http://{address}\nserving 18 routes, calling {backend}\n")
-        );
+        assert_eq!((answer.status, answer.body.as_str()), (200, r#"{"status":"SERVING"}"#), "{signals:?}");
+        let Ended { code, stdout, stderr } = gateway.process.wait();
+        assert_eq!((code, stderr.lines().count()), (Some(0), told), "{signals:?}: {stderr}");
+        assert!(stderr.lines().all(|line| line.contains(" stopping: connections are accepted for ")), "{stderr}");
+        assert_eq!(stdout, format!("listening on http://{address}\nserving 18 routes, calling {backend}\n"));
     }
 }
 

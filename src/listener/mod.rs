@@ -193,11 +193,9 @@ impl Listener {
         let mut admissions = Admissions::within(bounds);
         let give = |stream, admission| workers.give(stream, admission);
         port::accept(&self.tcp, stop.reached(Phase::Notice), &mut admissions, give).await;
-        let notice = handover.drain().notice;
+        let Drain { notice, timeout } = handover.drain();
         if stop.phase() == Phase::Notice && !notice.is_zero() {
-            tracing::info!(
-                "stopping: not ready; connections are accepted for another {notice:?}, and take one call each"
-            );
+            tracing::info!("stopping: connections are accepted for {notice:?}, then calls in flight have {timeout:?}");
             let last = HANDSHAKES.min(notice);
             port::accept(&self.tcp, stop.reached_within(Phase::Draining, notice - last), &mut admissions, give).await;
             if stop.phase() == Phase::Notice {
@@ -206,8 +204,6 @@ impl Listener {
             }
         }
         port::close(self.tcp, &mut admissions, give);
-        let timeout = handover.drain().timeout;
-        tracing::info!("stopping: no connection is accepted any more; calls in flight have {timeout:?}");
         stop.raise(Phase::Draining);
         let finished = workers.finish();
         tokio::pin!(finished);
