@@ -1,7 +1,8 @@
 //! `admin`: where those who run the gateway look.
 
+use super::Source;
+use super::listen::listen_address;
 use super::reader::{Read, Value};
-use super::{Source, listen_address};
 
 impl Source<'_> {
     /// `host:port`; without it there is no such port.

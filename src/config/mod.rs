@@ -14,6 +14,7 @@ mod errors;
 mod exceptions;
 mod json;
 mod limits;
+mod listen;
 mod reader;
 mod service;
 #[cfg(test)]
@@ -34,7 +35,7 @@ use crate::probe::{Probe, ProbeError};
 use crate::problem::Problem;
 use crate::route::{self, Limits, RpcOptions, UnknownKeys};
 use crate::stream::Format;
-use crate::tls::{Client, IdentityFiles, Pin, PinError};
+use crate::tls::{IdentityFiles, Pin, PinError};
 use crate::{listener, metadata, proxy, stream, upstream};
 use errors::Errors;
 use json::Json;
@@ -42,8 +43,6 @@ use reader::{Noted, Problems, Read, Section, Value};
 pub use upstreams::{Reflection, Upstream};
 use yaml::{Node, Spot};
 
-/// Without a `listen`, this machine alone can call.
-const LISTEN: &str = "127.0.0.1:8080";
 /// Together with the reading, new certificates are served within a second.
 const RELOAD_INTERVAL: Duration = Duration::from_millis(500);
 const STATUS_HEADER: HeaderName = HeaderName::from_static("token-grpc-status");
@@ -266,45 +265,6 @@ impl<'a> Source<'a> {
     /// The section of that key; one with no such key, or none that can be read, has no keys either.
     fn section(&self, key: &str, known: &[&str]) -> Option<Section<'a>> {
         self.value(key)?.section(known).ok()
-    }
-
-    fn listen(&self) -> Read<listener::Config> {
-        if let Some(flag) = &self.overrides.listen {
-            let address = value::listen_address(flag).map_err(|message| self.problems.flag("--listen", message))?;
-            return Ok(plain_listener(address));
-        }
-        match self.value("listen") {
-            Some(value) if value.is_map() => self.listen_section(value),
-            Some(value) => listen_address(value).map(plain_listener),
-            None => self.top.map(|_| plain_listener(LISTEN.to_owned())),
-        }
-    }
-
-    fn listen_section(&self, value: Value) -> Read<listener::Config> {
-        let section = value.section(&[&["address", "tls", "drain", "connections"], trusted::KEYS].concat())?;
-        let address = section.value("address").map_or(Ok(LISTEN.to_owned()), listen_address);
-        let tls = section.value("tls").map(|value| self.listen_tls(value)).transpose();
-        let connections = section.value("connections").map(limits::connections).transpose();
-        let (proxies, drain) = (trusted::proxies(section), drain::drain(section));
-        Ok(listener::Config { address: address?, tls: tls?, proxies: proxies?, drain, connections: connections? })
-    }
-
-    fn listen_tls(&self, value: Value) -> Read<listener::TlsFiles> {
-        let section = value.section(&["cert", "key", "client_ca", "clients", "client_auth"])?;
-        let identity = self.identity(section);
-        let client_ca = self.path(section, "client_ca");
-        let clients = section.value("clients").map_or(Ok(Vec::new()), clients);
-        let is_optional = |value: Value| value.parsed("`required` or `optional`", value::is_optional);
-        let optional = section.value("client_auth").map(is_optional).transpose();
-        if let Some(auth) = section.value("client_auth")
-            && section.value("client_ca").is_none()
-            && section.value("clients").is_none()
-        {
-            return Err(auth.wrong("nobody is known by a certificate: set `client_ca` or `clients`, or leave it out"));
-        }
-        let identity = identity?.ok_or_else(|| value.wrong("`cert` and `key` are missing"))?;
-        let (client_ca, clients, client_optional) = (client_ca?, clients?, optional?.unwrap_or(false));
-        Ok(listener::TlsFiles { identity, client_ca, clients, client_optional })
     }
 
     fn upstream(&self, value: Value) -> Read<upstream::Config> {
@@ -546,22 +506,6 @@ fn unknown_keys(value: &Value) -> UnknownKeys {
     UnknownKeys::Listed(value.each(|item| item.parsed("a query key", value::query_key)))
 }
 
-/// Callers by names of the operator's own, each with its pins, which are no other's.
-fn clients(value: Value) -> Read<Vec<Client>> {
-    let mut clients: Vec<Client> = Vec::new();
-    for (_, named) in value.named()? {
-        let pins = named.one_or_more("pins", |item| {
-            let read = item.parsed("a pin", pin)?;
-            match clients.iter().find(|client| client.pins.contains(&read)) {
-                Some(other) => Err(item.wrong(format!("this pin is that of `{}` already", other.name))),
-                None => Ok(read),
-            }
-        });
-        clients.push(Client { name: named.name().to_owned(), pins });
-    }
-    if clients.is_empty() { Err(value.wrong("expected clients by their names, found none")) } else { Ok(clients) }
-}
-
 /// A pin of a key that is not everybody's.
 fn pin(text: &str) -> Result<Pin, String> {
     let pin: Pin = text.parse().map_err(|error: PinError| error.to_string())?;
@@ -575,15 +519,6 @@ fn pin(text: &str) -> Result<Pin, String> {
 
 fn trace_context(value: &Value) -> Read<TraceContext> {
     value.parsed("`pass` or `create`", value::trace_context)
-}
-
-fn listen_address(value: Value) -> Read<String> {
-    value.parsed("`host:port`", value::listen_address)
-}
-
-fn plain_listener(address: String) -> listener::Config {
-    let drain = listener::Drain::default();
-    listener::Config { address, tls: None, proxies: None, drain, connections: None }
 }
 
 /// The name of metadata, which the headers of Towbar's own do not have.
