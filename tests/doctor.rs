@@ -52,7 +52,7 @@ const STEPS: [&str; 13] = [
 const CERTIFICATE: &str = "certificate: CN=bank.test, issued by CN=the bank's, EC P-256, 1975-01-01 to 4096-01-01, names \
                            bank.test, 127.0.0.1, cert-sha256:HASH";
 const MUTUAL: &[&str] = &["--cert", "client.pem", "--key", "client.key", "--ca", "ca.pem"];
-const SETTINGS: &str = "passed  http2: max_concurrent_streams 250, initial_window_size 1048576, max_frame_size 16384, \
+const SETTINGS: &str = "passed  http2: max_concurrent_streams 100, initial_window_size 262144, max_frame_size 16384, \
                         max_header_list_size 106496";
 const NO_TRAILERS: &str = "something in between drops them: pass TCP or TLS through there, or put Towbar beside the bank, \
                            behind it, and call that over REST, which needs none";
