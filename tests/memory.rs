@@ -407,9 +407,7 @@ impl Outcomes {
     fn assert_served(&self) {
         let all: usize = self.statuses.values().sum();
         let of = |status| self.statuses.get(&status).copied().unwrap_or_default();
-        // A bank ends a connection on which too many calls are given up too fast (here one of hyper), and takes the calls of others
-        // along: 502, outcome unknown.
-        assert_eq!(all, of(200) + of(502) + of(503), "{}", self.told());
+        assert_eq!(all, of(200) + of(503), "{}", self.told());
         assert!(of(200) > 0, "{}", self.told());
     }
 }

@@ -358,17 +358,14 @@ impl Gateway {
     }
 
     async fn unary<B: RequestBody>(self: &Arc<Self>, call: Call<'_>, body: B) -> Result<Response, Refusal> {
-        let Call { head, route, started, terms, .. } = call;
-        let (mut message, json) = self.message(call, body).await?;
+        let Call { head, route, started, .. } = call;
+        let (message, json) = self.message(call, body).await?;
         let metadata = self.metadata(head)?;
         let which = Which { method: &head.method, route, trace: TraceId::of(&metadata) };
-        let called = match self.settings[route.index].caller_gone {
-            CallerGone::Cancel => self.upstream(route).call(&route.rpc_path, metadata, &message, terms).await,
-            CallerGone::Finish => self.lasting(call, metadata, std::mem::take(&mut message)).await,
-        };
+        let called = self.lasting(call, metadata, message).await;
         telemetry::called(which, called.as_ref().err(), started.elapsed());
         let reply = called.map_err(|error| Refusal::call(error, self.named(call, json.as_deref())))?;
-        drop((message, json));
+        drop(json);
         self.reply(call, &reply)
     }
 

@@ -19,6 +19,7 @@ mod limit;
 mod lookup;
 mod pool;
 mod reply;
+mod resets;
 mod resolve;
 mod status;
 mod stream;
@@ -52,6 +53,7 @@ pub use health::Health;
 use limit::Limit;
 pub use limit::Limits;
 use pool::{Lease, Pool, STREAMS, UNARY};
+use resets::Resets;
 use resolve::Directory;
 pub use resolve::Dns;
 pub use stream::{Incoming, Outgoing, Stopped};
@@ -145,6 +147,8 @@ pub struct Upstream {
     shared: Shared,
     /// What replies may have.
     memory: Share,
+    /// See [`Upstream::may_reset`].
+    resets: Resets,
 }
 
 /// What all workers have in common.
@@ -271,6 +275,7 @@ impl Upstream {
             compression,
             shared,
             memory: Share::unbounded(),
+            resets: Resets::new(),
         })
     }
 
@@ -304,6 +309,7 @@ impl Upstream {
             compression: self.compression,
             shared,
             memory: Share::unbounded(),
+            resets: Resets::new(),
         }
     }
 
@@ -319,6 +325,18 @@ impl Upstream {
     pub fn place(&self) -> String {
         let through = self.proxy.as_ref().map_or_else(String::new, |proxy| format!(" through the proxy {proxy}"));
         format!("{}{through}", self.address)
+    }
+
+    /// Whether the stream of one more call may be reset now, as the backend sees it: too many at one time, and its server ends the
+    /// connection, with the calls of others.
+    #[must_use]
+    pub fn may_reset(&self) -> bool {
+        self.resets.take()
+    }
+
+    /// Waits until that is so.
+    pub async fn reset_turn(&self) {
+        self.resets.taken().await;
     }
 
     /// Calls `path` with one message and waits for one message until the deadline, which the backend is told.

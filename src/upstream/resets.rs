@@ -1,0 +1,67 @@
+//! How often calls may be given up at the backend: a stream that is reset costs the server work that nobody has ordered, and servers
+//! end connections on which that happens too often ("rapid reset", CVE-2023-44487), with the calls of everybody on them.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+/// So many at one time: half of what the strictest servers take unread (20, those on hyper).
+const AT_ONCE: u32 = 10;
+/// And then one in so long: some 160 in 30 s, where Netty's servers end a connection at 200.
+const EVERY: Duration = Duration::from_millis(200);
+
+/// The resets that one worker may send to one backend.
+pub(super) struct Resets(Mutex<Tokens>);
+
+struct Tokens {
+    left: u32,
+    /// When the last of them came back.
+    since: Instant,
+}
+
+impl Resets {
+    pub(super) fn new() -> Self {
+        Self(Mutex::new(Tokens { left: AT_ONCE, since: Instant::now() }))
+    }
+
+    /// Takes one, if there is one.
+    pub(super) fn take(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now())
+    }
+
+    /// Takes one, once there is one.
+    pub(super) async fn taken(&self) {
+        while !self.take() {
+            sleep(EVERY).await;
+        }
+    }
+}
+
+impl Tokens {
+    fn take(&mut self, now: Instant) -> bool {
+        let back = u32::try_from((now - self.since).as_millis() / EVERY.as_millis()).unwrap_or(u32::MAX);
+        if back >= AT_ONCE - self.left {
+            (self.left, self.since) = (AT_ONCE, now);
+        } else {
+            self.left += back;
+            self.since += EVERY * back;
+        }
+        let has = self.left > 0;
+        self.left -= u32::from(has);
+        has
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn some_at_once_and_then_one_in_so_long() {
+        let began = Instant::now();
+        let mut tokens = Tokens { left: AT_ONCE, since: began };
+        let mut taken = |ms: u64| (0..100).filter(|_| tokens.take(began + Duration::from_millis(ms))).count();
+        assert_eq!([0, 199, 200, 399, 1_000, 60_000, 60_199].map(&mut taken), [10, 0, 1, 0, 4, 10, 0]);
+    }
+}
