@@ -341,7 +341,8 @@ impl Gateway {
             // Boxed, or every request would have the memory of a handshake.
             Box::pin(self.websocket(call, body, upgrade)).await
         } else if route.client_streams || route.server_streams {
-            self.stream(call, body).await
+            // The same, of a stream's.
+            Box::pin(self.stream(call, body)).await
         } else {
             self.unary(call, body).await
         }
