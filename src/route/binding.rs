@@ -6,7 +6,7 @@ use http::uri::PathAndQuery;
 use super::{BodyRule, Defaults, Route, RpcOptions, Rules, UnknownKeys};
 use crate::codec::{Ignored, is_http_body, takes_json, takes_text};
 use crate::problem::Problem;
-use crate::schema::{FieldPath, Known, Message, Rpc, Rule, Schema};
+use crate::schema::{FieldPath, Known, Message, Paths, Rpc, Rule, Schema};
 use crate::template::{Template, Variable};
 
 /// The problems of options for rpcs that are not there, or that nobody can call.
@@ -65,6 +65,7 @@ pub(super) fn route(
         method: rule.pattern.method.clone(),
         template: written.clone(),
         input: rpc.input.clone(),
+        paths: Paths::from(&rpc.input),
         output: rpc.output.clone(),
         body,
         client_streams: rpc.client_streams,

@@ -33,7 +33,7 @@ use http::uri::PathAndQuery;
 
 use crate::codec::{Ignored, Print};
 use crate::problem::Problem;
-use crate::schema::{AnyCase, FieldPath, Message, Schema};
+use crate::schema::{AnyCase, FieldPath, Message, Paths, Schema};
 use crate::template::{Template, Variable};
 
 pub use choice::KeysApart;
@@ -182,6 +182,8 @@ pub struct Route {
     wildcard: Option<usize>,
     /// The fields of `variables`, in the same order.
     captured: Vec<FieldPath>,
+    /// From `input`.
+    paths: Paths,
     /// The query keys that the template declares.
     declared: Vec<(String, FieldPath)>,
     /// The query keys that other routes of the same method and path declare.
@@ -339,7 +341,7 @@ impl Route {
         if let Some((_, path)) = self.declared.iter().find(|(declared, _)| declared == key) {
             return Some(path.clone());
         }
-        if let Ok(path) = FieldPath::resolve(&self.input, key) {
+        if let Ok(path) = self.paths.resolve(key) {
             return Some(path);
         }
         let (_, path) = self.declared.iter().find(|(declared, _)| self.is_same_key(declared, key))?;

@@ -7,8 +7,18 @@ use super::{Limits, Route};
 /// The pairs of a query string, decoded, in order; system parameters stand beside them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Query {
-    pairs: Vec<(String, String)>,
+    /// All keys and values, one after the other.
+    text: String,
+    pairs: Vec<Pair>,
     system: System,
+}
+
+/// Where a pair stands in the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Pair {
+    key: usize,
+    value: usize,
+    end: usize,
 }
 
 /// Why a query string cannot be taken apart.
@@ -80,23 +90,27 @@ impl Query {
 
     fn read(raw: &str, has_system: bool, limits: &Limits) -> Result<Self, QueryError> {
         let limit = limits.query_pairs;
-        if pairs_in(raw).nth(limit).is_some() {
+        if has_more_pairs(raw, limit) {
             return Err(QueryError::TooMany { limit });
         }
-        let mut query = Self::default();
+        let mut query = Self { text: String::with_capacity(raw.len()), ..Self::default() };
         for (index, pair) in pairs_in(raw).enumerate() {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             if key.is_empty() {
                 return Err(QueryError::NoKey { number: index + 1 });
             }
-            let decode =
-                |raw| text::decode(raw, Keep::Plus).map_err(|problem| QueryError::Text { number: index + 1, problem });
-            let (key, value) = (decode(key)?, decode(value)?);
+            let wrong = |problem| QueryError::Text { number: index + 1, problem };
+            let begin = query.text.len();
+            text::decode_into(&mut query.text, key, Keep::Plus).map_err(wrong)?;
+            let middle = query.text.len();
+            text::decode_into(&mut query.text, value, Keep::Plus).map_err(wrong)?;
+            let (key, value) = query.text[begin..].split_at(middle - begin);
             if has_system && key.starts_with('$') {
-                let read = query.system.read(&key, &value);
-                read.map_err(|problem| QueryError::System { key, problem })?;
+                let read = query.system.read(key, value);
+                read.map_err(|problem| QueryError::System { key: key.to_owned(), problem })?;
+                query.text.truncate(begin);
             } else {
-                query.pairs.push((key, value));
+                query.pairs.push(Pair { key: begin, value: middle, end: query.text.len() });
             }
         }
         Ok(query)
@@ -110,7 +124,7 @@ impl Query {
 
     /// Keys and values, in order.
     pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.pairs.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+        self.pairs.iter().map(|pair| (&self.text[pair.key..pair.value], &self.text[pair.value..pair.end]))
     }
 }
 
@@ -124,11 +138,13 @@ impl Route {
         if raw.len() > query_length {
             return Err(QueryError::TooLong { limit: query_length });
         }
-        match pairs_in(raw).nth(query_pairs) {
-            Some(_) => Err(QueryError::TooMany { limit: query_pairs }),
-            None => Ok(()),
-        }
+        if has_more_pairs(raw, query_pairs) { Err(QueryError::TooMany { limit: query_pairs }) } else { Ok(()) }
     }
+}
+
+fn has_more_pairs(raw: &str, limit: usize) -> bool {
+    // The shortest pairs have one byte, and one between them.
+    raw.len().div_ceil(2) > limit && pairs_in(raw).nth(limit).is_some()
 }
 
 fn pairs_in(raw: &str) -> impl Iterator<Item = &str> {

@@ -25,6 +25,16 @@ pub(super) enum Keep {
     Plus,
 }
 
+/// Adds `raw` with its escapes undone. Most texts have none.
+pub(super) fn decode_into(decoded: &mut String, raw: &str, keep: Keep) -> Result<(), TextError> {
+    if raw.bytes().any(|byte| byte == b'%' || byte == b'+') {
+        decoded.push_str(&decode(raw, keep)?);
+    } else {
+        decoded.push_str(raw);
+    }
+    Ok(())
+}
+
 /// `raw` with its escapes undone.
 pub(super) fn decode(raw: &str, keep: Keep) -> Result<String, TextError> {
     let mut decoded = Vec::with_capacity(raw.len());

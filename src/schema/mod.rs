@@ -23,7 +23,7 @@ use std::sync::Arc;
 use crate::problem::Problem;
 
 pub use case::{Alike, AnyCase, Named};
-pub use path::{FieldPath, PathError};
+pub use path::{FieldPath, PathError, Paths};
 pub use prefix::{KeepsPrefix, PrefixProblem};
 pub use rule::{Pattern, Rule, RuleError};
 pub use table::{EnumId, EnumTable, FieldTable, Kind, Known, MessageId, MessageTable, Shape, Tables};
@@ -193,6 +193,11 @@ impl Message {
     pub fn field(&self, name: &str) -> Option<Field> {
         let index = self.table().by_name(name)?;
         Some(Field { tables: Arc::clone(&self.tables), message: self.id, index })
+    }
+
+    fn fields(&self) -> impl Iterator<Item = Field> {
+        let field = |index| Field { tables: Arc::clone(&self.tables), message: self.id, index };
+        (0..self.table().fields.len()).map(field)
     }
 
     /// The field of exactly this name, where others read names in any case.

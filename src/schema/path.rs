@@ -1,12 +1,14 @@
 //! Dotted field paths, resolved once.
 
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use std::sync::Arc;
 
 use super::{Field, Message};
 
-/// A path from a message to a field in it; every field but the last is a singular message. Never empty.
+/// A path from a message to a field in it; every field but the last is a singular message. Never empty. Cheap to clone.
 #[derive(Clone, PartialEq, Eq)]
-pub struct FieldPath(Vec<Field>);
+pub struct FieldPath(Arc<[Field]>);
 
 /// Why a dotted name is no path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -17,6 +19,53 @@ pub enum PathError {
     /// A step through a list, a map or a scalar.
     #[error("expected a single message before the dot, found `{name}`")]
     NotMessage { name: String },
+}
+
+/// The paths from one message. Those that are short, as most that callers name, are at hand.
+#[derive(Debug, Clone)]
+pub struct Paths {
+    message: Message,
+    at_hand: HashMap<Box<str>, FieldPath>,
+}
+
+/// So many fields have their paths at hand, those of the message itself before those within them: messages may hold each other.
+const AT_HAND: usize = 64;
+
+impl Paths {
+    /// Those from this message.
+    #[must_use]
+    pub fn from(message: &Message) -> Self {
+        let mut at_hand = HashMap::new();
+        let mut messages = VecDeque::from([(message.clone(), [String::new(), String::new()])]);
+        let mut left = AT_HAND;
+        while let Some((inner, before)) = messages.pop_front() {
+            for field in inner.fields().take(left) {
+                left -= 1;
+                let [name, json_name] = &before;
+                let names = [format!("{name}{}", field.name()), format!("{json_name}{}", field.table().json_name)];
+                for name in &names {
+                    if let Ok(path) = FieldPath::resolve(message, name) {
+                        at_hand.insert(name.as_str().into(), path);
+                    }
+                }
+                if let Some(inner) = field.message().filter(|_| !field.is_repeated()) {
+                    messages.push_back((inner, names.map(|name| name + ".")));
+                }
+            }
+        }
+        Self { message: message.clone(), at_hand }
+    }
+
+    /// [`FieldPath::resolve`]
+    ///
+    /// # Errors
+    /// The first name that leads nowhere.
+    pub fn resolve(&self, dotted: &str) -> Result<FieldPath, PathError> {
+        match self.at_hand.get(dotted) {
+            Some(path) => Ok(path.clone()),
+            None => FieldPath::resolve(&self.message, dotted),
+        }
+    }
 }
 
 impl FieldPath {
@@ -54,7 +103,7 @@ impl FieldPath {
                 .ok_or_else(|| PathError::Unknown { message: here.name().to_owned(), name: name.to_owned() })?;
             fields.push(field);
         }
-        Ok(Self(fields))
+        Ok(Self(fields.into()))
     }
 
     /// The field that the path leads to.
@@ -84,7 +133,7 @@ impl FieldPath {
     /// Whether only one of the two can be given: where they part, they are members of one oneof.
     #[must_use]
     pub fn excludes(&self, other: &Self) -> bool {
-        let parting = self.0.iter().zip(&other.0).find(|(here, there)| here != there);
+        let parting = self.0.iter().zip(other.0.iter()).find(|(here, there)| here != there);
         parting.is_some_and(|(here, there)| here.table().oneof.is_some() && here.table().oneof == there.table().oneof)
     }
 

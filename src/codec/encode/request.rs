@@ -42,6 +42,9 @@ pub enum RequestError {
     },
 }
 
+/// Texts are mostly short, and make messages of this size at most, in bytes.
+const ROOM: usize = 128;
+
 /// A request message in the making.
 #[derive(Debug)]
 pub struct Request<'t> {
@@ -244,7 +247,7 @@ fn encode(input: &Message, root: &Node, body: Option<Body<'_>>, json_depth: usiz
     match body {
         Some(body) => super::encode(input, root, body, json_depth),
         None => {
-            let mut out = Vec::new();
+            let mut out = Vec::with_capacity(ROOM);
             put_node(&mut out, input.tables(), input.id(), root);
             Ok(out)
         }
@@ -257,7 +260,10 @@ impl Node {
     }
 
     fn child(&mut self, table: &MessageTable, index: usize) -> Result<&mut Self, FieldProblem> {
-        let place = self.place(table, index, || What::Message(Self::default()))?;
+        let place = match self.place(index) {
+            Some(place) => place,
+            None => self.put(table, index, What::Message(Self::default()))?,
+        };
         match &mut self.fields[place].what {
             What::Message(node) => Ok(node),
             What::Leaf(_) => Err(FieldProblem::Twice),
@@ -265,29 +271,30 @@ impl Node {
     }
 
     fn bind(&mut self, table: &MessageTable, index: usize, leaf: Leaf) -> Result<(), FieldProblem> {
-        let known = self.fields.len();
-        let place = self.place(table, index, || What::Leaf(leaf.clone()))?;
-        match &mut self.fields[place].what {
-            _ if place == known => Ok(()),
-            What::Leaf(list) if table.fields[index].is_repeated() => {
-                list.wire.extend_from_slice(&leaf.wire);
-                Ok(())
-            }
-            _ => Err(FieldProblem::Twice),
+        match self.place(index) {
+            None => self.put(table, index, What::Leaf(leaf)).map(drop),
+            Some(place) => match &mut self.fields[place].what {
+                What::Leaf(list) if table.fields[index].is_repeated() => {
+                    list.wire.extend_from_slice(&leaf.wire);
+                    Ok(())
+                }
+                _ => Err(FieldProblem::Twice),
+            },
         }
     }
 
-    /// Where the field stands, put there if it did not and if its oneof allows it.
-    fn place(&mut self, table: &MessageTable, index: usize, new: impl FnOnce() -> What) -> Result<usize, FieldProblem> {
-        if let Some(place) = self.fields.iter().position(|bound| bound.index == index) {
-            return Ok(place);
-        }
+    fn place(&self, index: usize) -> Option<usize> {
+        self.fields.iter().position(|bound| bound.index == index)
+    }
+
+    /// Puts in a field that is not there, if its oneof allows it; gives its place.
+    fn put(&mut self, table: &MessageTable, index: usize, what: What) -> Result<usize, FieldProblem> {
         let oneof = table.fields[index].oneof;
         let sibling = self.fields.iter().find(|bound| oneof.is_some() && table.fields[bound.index].oneof == oneof);
         if let Some(sibling) = sibling {
             return Err(sibling_problem(table, sibling.index));
         }
-        self.fields.push(Bound { index, what: new() });
+        self.fields.push(Bound { index, what });
         Ok(self.fields.len() - 1)
     }
 
