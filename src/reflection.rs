@@ -171,7 +171,7 @@ impl<'a> Reflected<'a> {
     async fn ask(&self, question: Question) -> Result<Answer, ReflectionError> {
         let request = Request { question: Some(question) }.encode_to_vec();
         let terms = Terms { deadline: self.deadline, reply_limit: self.upstream.reply_limit, may_repeat: true };
-        let called = self.upstream.call(&self.path, HeaderMap::new(), &request, terms).await;
+        let called = self.upstream.call(&self.path, &HeaderMap::new(), &request, terms).await;
         let reply = called.map_err(|error| match error {
             CallError::Status { status, .. }
                 if matches!(status.code(), Code::PermissionDenied | Code::Unauthenticated) =>

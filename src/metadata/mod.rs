@@ -109,8 +109,9 @@ impl Metadata {
     /// # Errors
     /// A listed header has a value that gRPC cannot carry.
     pub fn for_backend(&self, headers: &HeaderMap, caller: Option<&Caller>) -> Result<HeaderMap, NotMetadata> {
-        let mut metadata = HeaderMap::with_capacity(self.request.len());
-        for name in self.request.iter().filter(|name| !is_hop_by_hop(headers, name)) {
+        let mut metadata = HeaderMap::new();
+        let may_be_hop_by_hop = headers.contains_key(CONNECTION);
+        for name in self.request.iter().filter(|name| !may_be_hop_by_hop || !is_hop_by_hop(headers, name)) {
             for value in headers.get_all(name) {
                 check(name, value)?;
                 metadata.append(name.clone(), value.clone());

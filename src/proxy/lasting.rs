@@ -1,9 +1,8 @@
-//! Calls that go on though their caller has gone away: to their end where the configuration says so, and otherwise until the backend
-//! can be told that nobody waits.
+//! Calls that go on to their end though their caller has gone away.
 //!
-//! Until the caller goes, a call is a part of its request. Then it is dropped, which resets its stream at the backend, or becomes a
-//! task of its own, as it is: its deadline, its place among the calls in flight and its stream at the backend are those that it had.
-//! Its reply is read, within the limit of replies, and dropped; what became of a call that shall finish stands in the log.
+//! Until the caller goes, a call is a part of its request. Then it becomes a task of its own, as it is: its deadline, its place among
+//! the calls in flight and its stream at the backend are those that it had. Its reply is read, within the limit of replies, and
+//! dropped; what became of it stands in the log.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -33,18 +32,13 @@ pub enum CallerGone {
 
 type Called = Result<Reply, CallError>;
 
-/// A call that goes on, or is given up, when it is dropped before its end.
+/// A call that goes on when it is dropped before its end.
 pub(super) struct Lasting(Option<Calling>);
 
 struct Calling {
     call: Pin<Box<dyn Future<Output = Called> + Send>>,
     gateway: Arc<Gateway>,
     route: Arc<Route>,
-    /// Of a call that shall finish.
-    finish: Option<Finish>,
-}
-
-struct Finish {
     method: Method,
     timer: Timer,
     started: Instant,
@@ -53,18 +47,20 @@ struct Finish {
 }
 
 impl Gateway {
-    /// The call of this message. Its future is boxed, once a call, since only so it can go on where its request has ended.
-    pub(super) fn lasting(self: &Arc<Self>, call: Call<'_>, metadata: HeaderMap, message: Vec<u8>) -> Lasting {
-        let Call { head, route, terms, started, deadline, .. } = call;
-        let finish = (self.settings[route.index].caller_gone == CallerGone::Finish).then(|| Finish {
+    /// The call of this message. Its future is boxed, since only so it can go on where its request has ended.
+    pub(super) fn lasting(self: &Arc<Self>, call: &Call<'_>, metadata: HeaderMap, message: Vec<u8>) -> Lasting {
+        let Call { head, route, terms, started, deadline, .. } = *call;
+        let (gateway, called) = (self.clone(), route.clone());
+        let call = async move { gateway.upstream(&called).call(&called.rpc_path, &metadata, &message, terms).await };
+        Lasting(Some(Calling {
+            call: Box::pin(call),
+            gateway: self.clone(),
+            route: route.clone(),
             method: head.method.clone(),
             timer: deadline.timer.clone(),
             started,
             hold: self.holder.hold(),
-        });
-        let (gateway, called) = (self.clone(), route.clone());
-        let call = async move { gateway.upstream(&called).call(&called.rpc_path, metadata, &message, terms).await };
-        Lasting(Some(Calling { call: Box::pin(call), gateway: self.clone(), route: route.clone(), finish }))
+        }))
     }
 }
 
@@ -84,47 +80,29 @@ impl Future for Lasting {
 
 impl Drop for Lasting {
     fn drop(&mut self) {
-        let Some(mut calling) = self.0.take() else { return };
-        let finish = calling.finish.take();
-        if finish.is_none() && calling.gateway.upstream(&calling.route).may_reset() {
-            return;
-        }
-        let finish = finish.map(|finish| {
-            let unawaited = Unawaited::new(finish.method.clone(), calling.route.clone(), finish.started);
-            (finish, unawaited)
-        });
+        let Some(calling) = self.0.take() else { return };
+        let unawaited = Unawaited::new(calling.method.clone(), calling.route.clone(), calling.started);
         // Without a runtime the gateway is at its end, which is told when what is unawaited is dropped.
-        let Ok(runtime) = Handle::try_current() else { return };
-        match finish {
-            Some((finish, unawaited)) => drop(runtime.spawn(calling.go_on(finish, unawaited))),
-            None => drop(runtime.spawn(calling.end())),
+        if let Ok(runtime) = Handle::try_current() {
+            drop(runtime.spawn(calling.go_on(unawaited)));
         }
     }
 }
 
 impl Calling {
-    async fn go_on(self, finish: Finish, unawaited: Unawaited) {
-        let Self { call, gateway, route, .. } = self;
+    async fn go_on(self, unawaited: Unawaited) {
+        let Self { call, gateway, route, timer, hold, .. } = self;
         match call.await {
             Ok(_) => unawaited.ended(Code::Ok.into(), None),
             Err(error) => {
                 let is_answer = matches!(error, CallError::Status { .. });
                 let text = error.to_string();
                 let (schema, query) = (&gateway.schema, &Query::default());
-                let asked = Asked { schema, route: &route, query, json: None, timer: &finish.timer };
+                let asked = Asked { schema, route: &route, query, json: None, timer: &timer };
                 let code = Refusal::call(error, asked).code().into();
                 unawaited.ended(code, (!is_answer).then_some(&text));
             }
         }
-        drop(finish.hold);
-    }
-
-    /// Ends by itself, or once its stream may be reset.
-    async fn end(self) {
-        let Self { call, gateway, route, .. } = self;
-        tokio::select! {
-            _ = call => {}
-            () = gateway.upstream(&route).reset_turn() => {}
-        }
+        drop(hold);
     }
 }

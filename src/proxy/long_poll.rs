@@ -19,7 +19,7 @@ const STREAM_STATUS: HeaderName = HeaderName::from_static("stream-status");
 
 impl Gateway {
     /// The seconds that a caller waits for the next messages, if that is what it asks for.
-    pub(super) fn wait(&self, call: Call<'_>, format: Option<Format>) -> Option<u64> {
+    pub(super) fn wait(&self, call: &Call<'_>, format: Option<Format>) -> Option<u64> {
         let most = self.config.streams.long_poll?;
         let may_poll = format == Some(Format::Array) && !call.route.client_streams;
         let wanted = may_poll.then(|| stream::wait(&call.head.headers)).flatten()?;
@@ -29,12 +29,12 @@ impl Gateway {
     /// What has come when the time is over, or as soon as something has.
     pub(super) async fn polled(
         &self,
-        call: Call<'_>,
+        call: &Call<'_>,
         mut exchange: Exchange,
         (told, wait): (Told, u64),
         mut called: Called,
     ) -> Result<Response, Refusal> {
-        let Call { query, route, started, .. } = call;
+        let Call { query, route, started, .. } = *call;
         let until = started + Duration::from_secs(wait);
         let Batch { json, messages, end } = Batch::collect(&mut exchange, until, route, query.system()).await;
         (0..messages).for_each(|_| called.count());

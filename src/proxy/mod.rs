@@ -172,8 +172,14 @@ impl<B: RequestBody> Service<Request<B>> for Front {
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let gateway = Arc::clone(&self.0);
-        Box::pin(async move { Ok(handle(&gateway, request).await) })
+        let (gateway, started) = (Arc::clone(&self.0), Instant::now());
+        if let Some(probe) = gateway.config.probe.clone().filter(|probe| probe.takes(request.uri().path())) {
+            return Box::pin(async move { Ok(probed(&probe, request).await) });
+        }
+        // A block, and the body lent: what an async function is given has its place twice in the future of each that hands it on.
+        let (head, body) = request.into_parts();
+        let mut body = Some(body);
+        Box::pin(async move { Ok(gateway.handle(&head, &mut body, started).await) })
     }
 }
 
@@ -195,27 +201,10 @@ impl ResponseForPanic for Panicked {
     }
 }
 
-async fn handle<B: RequestBody>(gateway: &Arc<Gateway>, request: Request<B>) -> Response {
-    let started = Instant::now();
-    let names = gateway.config.status_headers.as_ref();
+async fn probed<B: RequestBody>(probe: &Probe, request: Request<B>) -> Response {
     let is_head = request.method() == Method::HEAD;
-    if let Some(probe) = gateway.config.probe.as_ref().filter(|probe| probe.takes(request.uri().path())) {
-        let response = probe.answer(request).await;
-        return guarded(if is_head { without_body(response) } else { response });
-    }
-    let Some(memory) = gateway.memory.take(memory::CALL, Use::Call) else {
-        return guarded(Refusal::no_memory().into_response(gateway.config.errors, names));
-    };
-    let response = match gateway.answer(request, started, &memory).await {
-        Ok(response) => response,
-        Err(refusal) => {
-            let metadata = refusal.metadata.clone();
-            let mut response = refusal.into_response(gateway.config.errors, names);
-            gateway.reply_headers(response.headers_mut(), &metadata);
-            response
-        }
-    };
-    charged(guarded(if is_head { without_body(response) } else { response }), memory)
+    let response = probe.answer(request).await;
+    guarded(if is_head { without_body(response) } else { response })
 }
 
 /// What every answer says to those that pass it on or show it.
@@ -262,26 +251,53 @@ impl Gateway {
         Self { schema, routes, upstreams, metadata, config, settings, memory, holder }
     }
 
+    async fn handle<B: RequestBody>(
+        self: &Arc<Self>,
+        head: &Parts,
+        body: &mut Option<B>,
+        started: Instant,
+    ) -> Response {
+        let names = self.config.status_headers.as_ref();
+        let Some(memory) = self.memory.take(memory::CALL, Use::Call) else {
+            return guarded(Refusal::no_memory().into_response(self.config.errors, names));
+        };
+        let response = match self.answer(head, body, started, &memory).await {
+            Ok(response) => response,
+            Err(refusal) => {
+                let metadata = refusal.metadata.clone();
+                let mut response = refusal.into_response(self.config.errors, names);
+                self.reply_headers(response.headers_mut(), &metadata);
+                response
+            }
+        };
+        charged(guarded(if head.method == Method::HEAD { without_body(response) } else { response }), memory)
+    }
+
     async fn answer<B: RequestBody>(
         self: &Arc<Self>,
-        request: Request<B>,
+        head: &Parts,
+        body: &mut Option<B>,
         started: Instant,
         memory: &Charge,
     ) -> Result<Response, Refusal> {
-        let (head, body) = request.into_parts();
         let size = limits::check_headers(&head.headers, self.config.header_limit)?;
         budget::head(memory, size)?;
         let raw_query = head.uri.query().unwrap_or_default();
         let query = Query::within(raw_query, &self.config.query).map_err(|error| Refusal::query(&error))?;
-        let (found, upgrade) = match self.found(&head, &query) {
+        let (found, upgrade) = match self.found(head, &query) {
             Ok(found) => found,
             Err(Miss::Method { allowed }) if head.method == Method::OPTIONS => return Ok(Refusal::options(&allowed)),
             Err(miss) => return Err(Refusal::miss(miss)),
         };
         let route = found.route;
-        let answered = match self.call(found, &query, (&head, body), (started, upgrade), memory).await {
-            Ok(response) if upgrade.is_none() => self.shortened(&head, route, response).await,
-            answered => answered,
+        let answered = match self.call(found, &query, (head, body), (started, upgrade), memory).await {
+            Ok(response) if upgrade.is_none() => self.shortened(head, route, response),
+            answered => answered.map(|response| (response, None)),
+        };
+        let answered = match answered {
+            // Boxed, or every request would have the memory for it.
+            Ok((response, Some(choice))) => Ok(Box::pin(compression::compressed(response, choice)).await),
+            answered => answered.map(|(response, _)| response),
         };
         let Settings { errors, statuses, .. } = &self.settings[route.index];
         answered.map_err(|refusal| refusal.in_form(*errors).in_table(statuses))
@@ -302,8 +318,13 @@ impl Gateway {
         self.routes.find(&head.method, path, query).map(|found| (found, None))
     }
 
-    /// The answer, made as short as the caller lets it be.
-    async fn shortened(&self, head: &Parts, route: &Route, response: Response) -> Result<Response, Refusal> {
+    /// The answer, made as short as what the caller has lets it be, and how it is to be compressed.
+    fn shortened(
+        &self,
+        head: &Parts,
+        route: &Route,
+        response: Response,
+    ) -> Result<(Response, Option<Choice>), Refusal> {
         let varies = self.settings[route.index].compression && compression::is_fit(&response);
         let choice = || compression::choice(&head.headers);
         // RFC 9110, section 13.2.2: first what the caller has, then the part that it wants.
@@ -317,16 +338,16 @@ impl Gateway {
             StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED => {
                 compression::mark(response.headers_mut(), false);
             }
-            _ => response = compression::compressed(response, choice()).await,
+            _ => return Ok((response, Some(choice()))),
         }
-        Ok(response)
+        Ok((response, None))
     }
 
     async fn call<B: RequestBody>(
         self: &Arc<Self>,
         found: Found<'_>,
         query: &Query,
-        (head, body): (&Parts, B),
+        (head, body): (&Parts, &mut Option<B>),
         (started, upgrade): (Instant, Option<&Upgrade>),
         memory: &Charge,
     ) -> Result<Response, Refusal> {
@@ -336,10 +357,11 @@ impl Gateway {
         let deadline = Deadline::of(&head.headers, self.config.timeout_header.as_ref(), &settings.deadline, started)?;
         let (deadline_at, reply_limit, may_repeat) = (deadline.at, settings.reply_limit, route.may_repeat);
         let terms = Terms { deadline: deadline_at, reply_limit, may_repeat };
-        let call = Call { head, query, route, captures: &captures, started, deadline: &deadline, terms, memory };
+        let call = &Call { head, query, route, captures: &captures, started, deadline: &deadline, terms, memory };
         if let Some(upgrade) = upgrade {
             // Boxed, or every request would have the memory of a handshake.
-            Box::pin(self.websocket(call, body, upgrade)).await
+            let has_body = body.as_ref().is_some_and(|body| !body.is_end_stream());
+            Box::pin(self.websocket(call, has_body, upgrade)).await
         } else if route.client_streams || route.server_streams {
             // The same, of a stream's.
             Box::pin(self.stream(call, body)).await
@@ -353,17 +375,24 @@ impl Gateway {
     }
 
     /// What the caller asked with, for errors.
-    fn named<'a>(&'a self, call: Call<'a>, json: Option<&'a [u8]>) -> error::Asked<'a> {
-        let Call { route, query, deadline, .. } = call;
+    fn named<'a>(&'a self, call: &Call<'a>, json: Option<&'a [u8]>) -> error::Asked<'a> {
+        let Call { route, query, deadline, .. } = *call;
         error::Asked { schema: &self.schema, route, query, json, timer: &deadline.timer }
     }
 
-    async fn unary<B: RequestBody>(self: &Arc<Self>, call: Call<'_>, body: B) -> Result<Response, Refusal> {
-        let Call { head, route, started, .. } = call;
+    async fn unary<B: RequestBody>(
+        self: &Arc<Self>,
+        call: &Call<'_>,
+        body: &mut Option<B>,
+    ) -> Result<Response, Refusal> {
+        let Call { head, route, started, .. } = *call;
         let (message, json) = self.message(call, body).await?;
         let metadata = self.metadata(head)?;
         let which = Which { method: &head.method, route, trace: TraceId::of(&metadata) };
-        let called = self.lasting(call, metadata, message).await;
+        let called = match self.settings[route.index].caller_gone {
+            CallerGone::Cancel => self.upstream(route).call(&route.rpc_path, &metadata, &message, call.terms).await,
+            CallerGone::Finish => self.lasting(call, metadata, message).await,
+        };
         telemetry::called(which, called.as_ref().err(), started.elapsed());
         let reply = called.map_err(|error| Refusal::call(error, self.named(call, json.as_deref())))?;
         drop(json);
@@ -371,8 +400,12 @@ impl Gateway {
     }
 
     /// The request message of a call that has one, and the JSON in it.
-    async fn message<B: RequestBody>(&self, call: Call<'_>, body: B) -> Result<(Vec<u8>, Option<Bytes>), Refusal> {
-        let Call { head, query, route, captures, deadline, memory, .. } = call;
+    async fn message<B: RequestBody>(
+        &self,
+        call: &Call<'_>,
+        body: &mut Option<B>,
+    ) -> Result<(Vec<u8>, Option<Bytes>), Refusal> {
+        let Call { head, query, route, captures, deadline, memory, .. } = *call;
         let body = self.read_body(route, &head.headers, body, (deadline, memory)).await?;
         let message = match &body {
             Some((form, Media::Form)) => route.encode_form(captures, query, form),
@@ -396,8 +429,8 @@ impl Gateway {
     }
 
     /// The answer to a call of one message.
-    fn reply(&self, call: Call<'_>, reply: &Reply) -> Result<Response, Refusal> {
-        let Call { route, query, memory, .. } = call;
+    fn reply(&self, call: &Call<'_>, reply: &Reply) -> Result<Response, Refusal> {
+        let Call { route, query, memory, .. } = *call;
         let made = if route.is_raw_reply {
             route
                 .raw_reply(&reply.message, |body| (content_type(body.content_type), part_of(&reply.message, body.data)))

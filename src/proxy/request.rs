@@ -20,12 +20,10 @@ impl Gateway {
         &self,
         route: &Route,
         headers: &HeaderMap,
-        body: B,
+        body: &mut Option<B>,
         (deadline, memory): (&Deadline, &Charge),
     ) -> Result<Option<(Bytes, Media)>, Refusal> {
-        if body.is_end_stream() {
-            return Ok(None);
-        }
+        let Some(body) = body.as_mut().filter(|body| !body.is_end_stream()) else { return Ok(None) };
         let limit = self.settings[route.index].body_limit;
         let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
         if declared.is_some_and(|length| length > limit as u64) {
@@ -107,7 +105,7 @@ impl Gateway {
 }
 
 /// All of a body. What came in one piece is not copied; of many, none is kept beside what is made of them.
-async fn collected<B: RequestBody>(mut body: B, limit: usize, memory: &Charge) -> Result<Bytes, Refusal> {
+async fn collected<B: RequestBody>(body: &mut B, limit: usize, memory: &Charge) -> Result<Bytes, Refusal> {
     let mut whole = Whole::One(Bytes::new());
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Refusal::bad_request("the body broke off"))?;

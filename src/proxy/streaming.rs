@@ -19,8 +19,12 @@ use crate::upstream::{self, CallError};
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 impl Gateway {
-    pub(super) async fn stream<B: RequestBody>(&self, call: Call<'_>, body: B) -> Result<Response, Refusal> {
-        let Call { head, route, started, .. } = call;
+    pub(super) async fn stream<B: RequestBody>(
+        &self,
+        call: &Call<'_>,
+        body: &mut Option<B>,
+    ) -> Result<Response, Refusal> {
+        let Call { head, route, started, .. } = *call;
         let told = self.told(call)?;
         let mut called = Called::new(head.method.clone(), route.clone(), started);
         let mut exchange = self.open(call, body, told, &mut called).await?;
@@ -36,7 +40,7 @@ impl Gateway {
     }
 
     /// How the answer is told.
-    fn told(&self, call: Call<'_>) -> Result<Told, Refusal> {
+    fn told(&self, call: &Call<'_>) -> Result<Told, Refusal> {
         let format = self.format(call)?;
         let wait = self.wait(call, format);
         let is_numbered = format == Some(Format::Sse) || wait.is_some();
@@ -46,7 +50,7 @@ impl Gateway {
     }
 
     /// The form of the answer; none where it is bytes as they are, or not a stream.
-    fn format(&self, call: Call<'_>) -> Result<Option<Format>, Refusal> {
+    fn format(&self, call: &Call<'_>) -> Result<Option<Format>, Refusal> {
         if !call.route.server_streams || call.route.is_raw_reply {
             return Ok(None);
         }
@@ -61,12 +65,12 @@ impl Gateway {
     /// The call, its request sent or being sent.
     async fn open<B: RequestBody>(
         &self,
-        call: Call<'_>,
-        body: B,
+        call: &Call<'_>,
+        body: &mut Option<B>,
         told: Told,
         called: &mut Called,
     ) -> Result<Exchange, Refusal> {
-        let Call { head, query, route, captures, terms, .. } = call;
+        let Call { head, query, route, captures, terms, .. } = *call;
         let mut metadata = self.metadata(head)?;
         called.belongs_to(TraceId::of(&metadata));
         if let (Some(name), 1..) = (&self.settings[route.index].last_event_id, told.after) {
@@ -82,6 +86,7 @@ impl Gateway {
             }
             return Ok(Exchange::sent(incoming));
         }
+        let Some(body) = body.take() else { return Err(Refusal::internal()) };
         let reading = self.reading(route, &head.headers, &body)?;
         let texts = route.prepare(captures, query).map_err(|error| Refusal::encode(&error))?;
         let opened = self.upstream(route).open(&route.rpc_path, metadata, terms).await;
@@ -91,7 +96,7 @@ impl Gateway {
 
     /// The first message: before it, a failure is an ordinary answer. Events do not wait for it for long, since they can
     /// tell a failure later as well, and show until then that the stream lives.
-    async fn first(&self, exchange: &mut Exchange, call: Call<'_>, format: Option<Format>) -> Result<First, Failure> {
+    async fn first(&self, exchange: &mut Exchange, call: &Call<'_>, format: Option<Format>) -> Result<First, Failure> {
         let first = if format == Some(Format::Sse) {
             match timeout(self.config.streams.keep_alive, exchange.message()).await {
                 Ok(first) => First::of(first?),
@@ -110,7 +115,7 @@ impl Gateway {
     /// The answer to a call that ends with one message of the backend.
     async fn only(
         &self,
-        call: Call<'_>,
+        call: &Call<'_>,
         mut exchange: Exchange,
         first: First,
         mut called: Called,
@@ -132,7 +137,7 @@ impl Gateway {
         self.reply(call, &reply)
     }
 
-    fn streamed(&self, call: Call<'_>, exchange: Exchange, first: First, told: Told, called: Called) -> Response {
+    fn streamed(&self, call: &Call<'_>, exchange: Exchange, first: First, told: Told, called: Called) -> Response {
         let metadata = exchange.metadata().clone();
         let first = match first {
             First::Message(message) => Some(message),
@@ -147,7 +152,7 @@ impl Gateway {
                 named.unwrap_or(HeaderValue::from_static("application/octet-stream"))
             }
         };
-        let Call { route, query, deadline, .. } = call;
+        let Call { route, query, deadline, .. } = *call;
         let parts = (self.schema.clone(), route.clone(), query.system(), deadline.timer.clone());
         let reply = stream::Reply::new(exchange, first, parts, told.format, called).after(told.after);
         let reply = reply.kept_alive(self.config.streams.keep_alive);
@@ -159,7 +164,7 @@ impl Gateway {
         response
     }
 
-    pub(super) fn failed(&self, failure: Failure, call: Call<'_>, called: &mut Called) -> Refusal {
+    pub(super) fn failed(&self, failure: Failure, call: &Call<'_>, called: &mut Called) -> Refusal {
         called.ended(failure.call_error());
         failure.into_refusal(self.named(call, None))
     }

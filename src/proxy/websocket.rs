@@ -3,7 +3,7 @@
 use http::header::CONTENT_TYPE;
 use tokio::time::timeout_at;
 
-use super::{Call, Gateway, RequestBody};
+use super::{Call, Gateway};
 use crate::answer::Response;
 use crate::error::Refusal;
 use crate::listener::Upgrade;
@@ -13,16 +13,16 @@ use crate::websocket::{self, Opened};
 
 impl Gateway {
     /// The answer that agrees to a WebSocket for the call, which is open then.
-    pub(super) async fn websocket<B: RequestBody>(
+    pub(super) async fn websocket(
         &self,
-        call: Call<'_>,
-        body: B,
+        call: &Call<'_>,
+        has_body: bool,
         upgrade: &Upgrade,
     ) -> Result<Response, Refusal> {
-        let Call { head, query, route, captures, started, deadline, terms, .. } = call;
+        let Call { head, query, route, captures, started, deadline, terms, .. } = *call;
         let settings = &self.settings[route.index];
         let response = websocket::agreed(&head.headers, &settings.websocket)?;
-        if !body.is_end_stream() {
+        if has_body {
             return Err(Refusal::bad_request("expected a handshake without a body, found one with a body"));
         }
         let metadata = self.metadata(head)?;

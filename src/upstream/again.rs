@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use tonic::Code;
 
 use super::budget::Budget;
+use super::limit::Place;
 use super::pool::Lease;
 use super::{CallError, Reply, Terms, Upstream};
 
@@ -99,26 +100,30 @@ struct Before {
     /// How often it was sent.
     times: u32,
     /// How the first of those ended on which the backend may have acted.
-    unknown: Option<CallError>,
+    unknown: Option<Box<CallError>>,
 }
 
 impl Upstream {
     /// Sends the call, and again where it may be.
     pub(super) async fn exchange(
         &self,
-        path: &PathAndQuery,
-        metadata: HeaderMap,
+        (path, metadata): (&PathAndQuery, &HeaderMap),
         frame: Bytes,
         terms: Terms,
+        place: &mut Option<Place>,
         progress: &Progress,
     ) -> Result<Reply, CallError> {
         let mut before = Before::default();
         loop {
-            let mut request = self.request(path, metadata.clone(), terms.deadline);
-            if before.unknown.is_some() {
-                request.headers_mut().insert(ATTEMPTS, HeaderValue::from(before.times));
-            }
-            let failure = match self.send(request, frame.clone(), terms.reply_limit, progress).await {
+            // Made only once there is a connection, so that the call has no memory for it while it waits.
+            let request = || {
+                let mut request = self.request(path, metadata.clone(), terms.deadline);
+                if before.unknown.is_some() {
+                    request.headers_mut().insert(ATTEMPTS, HeaderValue::from(before.times));
+                }
+                request
+            };
+            let failure = match self.send(request, frame.clone(), terms, place, progress).await {
                 Ok(reply) => {
                     self.shared.budget.earn();
                     return Ok(reply);
@@ -163,14 +168,14 @@ impl Before {
     fn note(&mut self, failure: Failure) {
         self.times += 1;
         if let Failure::Call(error) = failure {
-            self.unknown.get_or_insert(error);
+            self.unknown.get_or_insert_with(|| Box::new(error));
         }
     }
 
     /// What is told of the call. That the last time nothing was sent says nothing of the times before.
     fn end(self, failure: Failure) -> CallError {
         match (self.unknown, CallError::from(failure)) {
-            (Some(unknown), CallError::Unreachable { .. } | CallError::Untouched { .. }) => unknown,
+            (Some(unknown), CallError::Unreachable { .. } | CallError::Untouched { .. }) => *unknown,
             (_, error) => error,
         }
     }

@@ -21,16 +21,15 @@ mod pool;
 mod reply;
 mod resets;
 mod resolve;
+mod sent;
 mod status;
 mod stream;
 mod tunnel;
 
-use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
-use h2::client::SendRequest;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, TE, USER_AGENT};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderName, Request};
@@ -50,12 +49,13 @@ pub use connection::Connections;
 pub use environment::{Environment, VariableError};
 pub use forward::{Credentials, CredentialsError, Login, ProxyConfig, ProxyError};
 pub use health::Health;
-use limit::Limit;
 pub use limit::Limits;
+use limit::{Limit, Place};
 use pool::{Lease, Pool, STREAMS, UNARY};
 use resets::Resets;
 use resolve::Directory;
 pub use resolve::Dns;
+use sent::Sent;
 pub use stream::{Incoming, Outgoing, Stopped};
 pub use tunnel::{Offers, Proxy, Said, TunnelError};
 
@@ -147,8 +147,8 @@ pub struct Upstream {
     shared: Shared,
     /// What replies may have.
     memory: Share,
-    /// See [`Upstream::may_reset`].
-    resets: Resets,
+    /// For calls that are given up.
+    resets: Arc<Resets>,
 }
 
 /// What all workers have in common.
@@ -275,7 +275,7 @@ impl Upstream {
             compression,
             shared,
             memory: Share::unbounded(),
-            resets: Resets::new(),
+            resets: Arc::new(Resets::new()),
         })
     }
 
@@ -309,7 +309,7 @@ impl Upstream {
             compression: self.compression,
             shared,
             memory: Share::unbounded(),
-            resets: Resets::new(),
+            resets: Arc::new(Resets::new()),
         }
     }
 
@@ -327,77 +327,56 @@ impl Upstream {
         format!("{}{through}", self.address)
     }
 
-    /// Whether the stream of one more call may be reset now, as the backend sees it: too many at one time, and its server ends the
-    /// connection, with the calls of others.
-    #[must_use]
-    pub fn may_reset(&self) -> bool {
-        self.resets.take()
-    }
-
-    /// Waits until that is so.
-    pub async fn reset_turn(&self) {
-        self.resets.taken().await;
-    }
-
     /// Calls `path` with one message and waits for one message until the deadline, which the backend is told.
     ///
-    /// Dropping the future resets the stream, so the backend learns that nobody waits any more.
+    /// Dropping the future resets the stream, so the backend learns that nobody waits any more: at once, or after a while if there are
+    /// many of them.
     ///
     /// # Errors
     /// See [`CallError`].
     pub async fn call(
         &self,
         path: &PathAndQuery,
-        metadata: HeaderMap,
+        metadata: &HeaderMap,
         message: &[u8],
         terms: Terms,
     ) -> Result<Reply, CallError> {
-        let _place = self.shared.unary.enter(terms.deadline).await?;
+        let mut place = Some(self.shared.unary.enter(terms.deadline).await?);
         let progress = Progress::default();
-        let exchange = self.exchange(path, metadata, frame(message), terms, &progress);
+        let exchange = self.exchange((path, metadata), frame(message), terms, &mut place, &progress);
         let in_time = tokio::time::timeout_at(terms.deadline, exchange).await;
         in_time.unwrap_or_else(|_| Err(progress.late()))
     }
 
+    /// Sends what `request` makes once there is a connection for it.
     async fn send(
         &self,
-        mut request: Request<()>,
+        request: impl FnOnce() -> Request<()>,
         frame: Bytes,
-        reply_limit: usize,
+        terms: Terms,
+        place: &mut Option<Place>,
         progress: &Progress,
     ) -> Result<Reply, Failure> {
-        let (lease, mut connection) = self.lease(&self.pool).await?;
-        lease.name(&mut request);
-        let sent = connection.send_request(request, false);
-        let (response, mut stream) = sent.map_err(|error| Failure::Unsent(lease.unsent(&error)))?;
+        let mut lease = self.lease(&self.pool).await?;
+        let (response, mut stream) = lease.begin(request()).map_err(|error| Failure::Unsent(lease.unsent(&error)))?;
         stream.send_data(frame, true).map_err(|error| lease.failed(&error, stream.stream_id()))?;
-        if lease.is_crowded {
-            progress.wait();
-            // An error is that of the response, too.
-            let _ = poll_fn(|cx| connection.poll_ready(cx)).await;
-        }
-        progress.go_out();
-        let head = response.await.map_err(|error| lease.failed(&error, stream.stream_id()))?;
-        let (head, body) = head.into_parts();
-        reply::check_head(&head)?;
-        let mut collecting = reply::Collecting::new(reply_limit, &self.memory);
-        let trailers = collecting.read(body).await?.map_err(|error| lease.broken(&error))?;
-        Ok(collecting.end(head.headers, trailers)?)
+        let mut sent = Sent::new((lease, response), place, &self.resets, terms.deadline);
+        sent.reply(terms.reply_limit, &self.memory, progress).await
     }
 
     /// A connection that takes a call.
-    async fn lease(&self, pool: &Pool) -> Result<(Lease, SendRequest<Bytes>), CallError> {
+    async fn lease(&self, pool: &Pool) -> Result<Lease, CallError> {
         // A connection may have ended unnoticed. Nothing is sent before one is ready, so another can be tried.
         let mut tries = 0;
         loop {
             let lease = pool.lease().await;
-            let lease = lease.map_err(|error| CallError::Unreachable { cause: error.to_string() })?;
+            let mut lease = lease.map_err(|error| CallError::Unreachable { cause: error.to_string() })?;
             // Each that is not is taken out of use, so this ends.
-            if !lease.is_alive().await {
+            if lease.is_doubtful() && !Box::pin(lease.is_proved()).await {
                 continue;
             }
             match lease.ready().await {
-                Ok(connection) => return Ok((lease, connection)),
+                Ok(()) => return Ok(lease),
                 Err(error) if tries == CONNECTION_TRIES => return Err(lease.unsent(&error)),
                 Err(_) => tries += 1,
             }
@@ -476,8 +455,17 @@ fn frame(message: &[u8]) -> Bytes {
 /// gRPC over HTTP/2: `TimeoutValue` has at most 8 digits; 99999999 ms are more than a day.
 fn grpc_timeout(left: Duration) -> HeaderValue {
     // Rounded up: the backend's timer should not be over before ours, whose end is told as what it is.
-    let milliseconds = left.as_micros().div_ceil(1000).clamp(1, 99_999_999);
-    HeaderValue::from_str(&format!("{milliseconds}m")).expect("digits and a letter are a header value")
+    let begun = u64::from(left.subsec_nanos().div_ceil(1_000_000));
+    let mut milliseconds = left.as_secs().saturating_mul(1000).saturating_add(begun).clamp(1, 99_999_999);
+    // Once a call: digit by digit, with nothing to be allocated but the value.
+    let mut text = *b"00000000m";
+    let mut first = text.len() - 1;
+    while milliseconds > 0 {
+        first -= 1;
+        text[first] += (milliseconds % 10) as u8;
+        milliseconds /= 10;
+    }
+    HeaderValue::from_bytes(&text[first..]).expect("digits and a letter are a header value")
 }
 
 #[cfg(test)]

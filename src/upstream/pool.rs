@@ -3,12 +3,14 @@
 //! A call never waits for a connection while another one takes it, be it to another address: what else is needed is made
 //! beside it. Only when there is none it waits, and asks another address as soon as one is slow.
 
+use std::future::poll_fn;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use h2::client::SendRequest;
+use h2::SendStream;
+use h2::client::{ResponseFuture, SendRequest};
 use http::Request;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
@@ -108,7 +110,8 @@ impl Pool {
         let taken = self.take(&mut self.state());
         match taken {
             Some(lease) => Ok(lease),
-            None => self.lease_after_connecting().await,
+            // Boxed, or every call would have the memory for it.
+            None => Box::pin(self.lease_after_connecting()).await,
         }
     }
 
@@ -323,25 +326,45 @@ impl Drop for Inner {
 }
 
 impl Lease {
-    /// The connection, ready to send a request.
+    /// Waits until the connection can take a request.
     ///
     /// # Errors
     /// It has ended, or the backend takes no more calls on it. Nothing was sent.
-    pub(super) async fn ready(&self) -> Result<SendRequest<Bytes>, h2::Error> {
-        self.send.clone().ready().await.inspect_err(|_| self.retire())
+    pub(super) async fn ready(&mut self) -> Result<(), h2::Error> {
+        poll_fn(|cx| self.send.poll_ready(cx)).await.inspect_err(|_| self.retire())
     }
 
-    /// Whether the connection may have a call: one that was quiet for long has to answer first. Else it is taken out of use.
-    pub(super) async fn is_alive(&self) -> bool {
-        let is_alive = !self.load.is_doubtful() || self.load.is_proved().await;
-        if !is_alive {
+    /// Begins a call on the connection, which is ready.
+    ///
+    /// # Errors
+    /// It has ended. Nothing was sent.
+    pub(super) fn begin(&mut self, mut request: Request<()>) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
+        self.name(&mut request);
+        self.send.send_request(request, false)
+    }
+
+    /// Waits until the call that was begun has its turn on the connection, or is over.
+    pub(super) async fn turn(&mut self) {
+        // An error is that of the response, too.
+        let _ = poll_fn(|cx| self.send.poll_ready(cx)).await;
+    }
+
+    /// Whether the connection was quiet for long.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.load.is_doubtful()
+    }
+
+    /// Whether such a connection still leads somewhere. Else it is taken out of use.
+    pub(super) async fn is_proved(&self) -> bool {
+        let is_proved = self.load.is_proved().await;
+        if !is_proved {
             self.retire();
         }
-        is_alive
+        is_proved
     }
 
     /// Calls the backend by the name of the address that the connection leads to.
-    pub(super) fn name(&self, request: &mut Request<()>) {
+    fn name(&self, request: &mut Request<()>) {
         let Some(authority) = &self.target.other_authority else { return };
         let mut uri = std::mem::take(request.uri_mut()).into_parts();
         uri.authority = Some(authority.clone());

@@ -5,8 +5,9 @@
 
 use bytes::{Bytes, BytesMut};
 use h2::RecvStream;
-use http::HeaderMap;
 use http::header::CONTENT_TYPE;
+use http::{HeaderMap, StatusCode};
+use tonic::Code;
 
 use super::{CallError, PREFIX, Reply, encoding, status};
 use crate::memory::{Charge, SMALL, Share, Use};
@@ -32,7 +33,7 @@ impl<'a> Collecting<'a> {
     }
 
     /// Reads to the end; the outer error is that of the body, the inner one the stream's.
-    pub(super) async fn read(&mut self, mut stream: RecvStream) -> Result<Result<HeaderMap, h2::Error>, CallError> {
+    pub(super) async fn read(&mut self, stream: &mut RecvStream) -> Result<Result<HeaderMap, h2::Error>, CallError> {
         while let Some(data) = stream.data().await {
             let data = match data {
                 Ok(data) => data,
@@ -139,29 +140,28 @@ const HEADERS: usize = 64 << 10;
 /// The call did not end with status OK.
 pub(super) fn ended_with(metadata: &mut HeaderMap, trailers: &HeaderMap) -> Result<(), CallError> {
     check_size(trailers)?;
-    let status = match status::read(trailers) {
-        None if trailers.is_empty() => status::read(metadata),
-        status => status,
+    let last = if trailers.is_empty() { &*metadata } else { trailers };
+    let failed = match status::code(last) {
+        None => return Err(protocol("it ended without grpc-status")),
+        Some(Code::Ok) => None,
+        Some(_) => status::read(last),
     };
     // `extend` would put a name of the trailers in the place of the head's.
     for (name, value) in trailers {
         metadata.append(name, value.clone());
     }
-    match status {
-        None => Err(protocol("it ended without grpc-status")),
-        Some(status) if status.code() != tonic::Code::Ok => {
-            Err(CallError::Status { status: Box::new(status), metadata: std::mem::take(metadata) })
-        }
-        Some(_) => Ok(()),
+    match failed {
+        None => Ok(()),
+        Some(status) => Err(CallError::Status { status: Box::new(status), metadata: std::mem::take(metadata) }),
     }
 }
 
-pub(super) fn check_head(head: &http::response::Parts) -> Result<(), CallError> {
-    check_size(&head.headers)?;
-    let grpc = head.headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
-    match head.status {
-        http::StatusCode::OK if grpc => Ok(()),
-        http::StatusCode::OK => Err(protocol("its content-type is not application/grpc")),
+pub(super) fn check_head(status: StatusCode, headers: &HeaderMap) -> Result<(), CallError> {
+    check_size(headers)?;
+    let grpc = headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
+    match status {
+        StatusCode::OK if grpc => Ok(()),
+        StatusCode::OK => Err(protocol("its content-type is not application/grpc")),
         status => Err(protocol(&format!("its HTTP status is {status}"))),
     }
 }

@@ -6,7 +6,7 @@
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use percent_encoding::percent_decode;
 use tonic::{Code, Status};
 
@@ -20,9 +20,16 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+
+/// The code of the status in these headers, if there is one.
+pub(super) fn code(headers: &HeaderMap) -> Option<Code> {
+    headers.get(&GRPC_STATUS).map(|code| Code::from_bytes(code.as_bytes()))
+}
+
 /// The status in these headers, if there is one. Details that are no base64 are left out.
 pub(super) fn read(headers: &HeaderMap) -> Option<Status> {
-    let code = Code::from_bytes(headers.get("grpc-status")?.as_bytes());
+    let code = code(headers)?;
     let message = headers.get("grpc-message").map_or_else(String::new, |message| message_of(message.as_bytes()));
     let details = headers.get("grpc-status-details-bin").and_then(|details| BASE64.decode(details).ok());
     Some(Status::with_details(code, message, details.unwrap_or_default().into()))

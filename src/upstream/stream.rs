@@ -76,11 +76,9 @@ impl Upstream {
         let memory = self.memory.take(STREAM, Use::Request).ok_or(CallError::NoRoom)?;
         let sending = self.memory.take(0, Use::Request).ok_or(CallError::NoRoom)?;
         let leased = timeout_at(deadline, self.lease(&self.streams)).await;
-        let (lease, mut connection) = leased.unwrap_or(Err(CallError::Unsent))?;
-        let mut request = self.request(path, metadata, deadline);
-        lease.name(&mut request);
-        let sent = connection.send_request(request, false);
-        let (response, stream) = sent.map_err(|error| lease.unsent(&error))?;
+        let mut lease = leased.unwrap_or(Err(CallError::Unsent))?;
+        let begun = lease.begin(self.request(path, metadata, deadline));
+        let (response, stream) = begun.map_err(|error| lease.unsent(&error))?;
         let incoming = Incoming {
             state: State::Head(response),
             data: Bytes::new(),
@@ -169,7 +167,7 @@ impl Incoming {
                 State::Head(response) => {
                     let (polled, stream) = (ready!(Pin::new(&mut *response).poll(cx)), response.stream_id());
                     let (head, body) = polled.map_err(|error| self.failed(&error, stream))?.into_parts();
-                    check_head(&head)?;
+                    check_head(head.status, &head.headers)?;
                     self.metadata = head.headers;
                     self.state = State::Body(body);
                 }

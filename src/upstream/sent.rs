@@ -1,0 +1,109 @@
+//! A call that is out: what it has of its connection until the reply has come, or until it is given up.
+//!
+//! A call whose caller goes away is dropped wherever it stands. Its stream is reset then, so the backend learns that nobody waits any
+//! more; but after too many resets servers end the connection, with the calls of others. What would be one too many goes on until it
+//! ends by itself or has its [turn](Resets), in its place among the calls in flight.
+
+use std::sync::Arc;
+
+use h2::RecvStream;
+use h2::client::ResponseFuture;
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+
+use super::Reply;
+use super::again::{Failure, Progress};
+use super::limit::Place;
+use super::pool::Lease;
+use super::reply::{Collecting, check_head};
+use super::resets::Resets;
+use crate::memory::Share;
+
+/// A call of one message that is out.
+pub(super) struct Sent<'a> {
+    /// Until it is over.
+    held: Option<Held>,
+    place: &'a mut Option<Place>,
+    resets: &'a Arc<Resets>,
+    deadline: Instant,
+}
+
+struct Held {
+    response: ResponseFuture,
+    body: Option<RecvStream>,
+    lease: Lease,
+}
+
+impl<'a> Sent<'a> {
+    pub(super) fn new(
+        (lease, response): (Lease, ResponseFuture),
+        place: &'a mut Option<Place>,
+        resets: &'a Arc<Resets>,
+        deadline: Instant,
+    ) -> Self {
+        Self { held: Some(Held { response, body: None, lease }), place, resets, deadline }
+    }
+
+    /// Waits for the reply, of a message of at most `limit` bytes, and notes how far the call has come.
+    pub(super) async fn reply(&mut self, limit: usize, memory: &Share, progress: &Progress) -> Result<Reply, Failure> {
+        let held = self.held.as_mut().expect("it is over only once there is a reply");
+        if held.lease.is_crowded {
+            progress.wait();
+            held.lease.turn().await;
+        }
+        progress.go_out();
+        let replied = held.reply(limit, memory).await;
+        self.held = None;
+        replied
+    }
+}
+
+impl Held {
+    async fn reply(&mut self, limit: usize, memory: &Share) -> Result<Reply, Failure> {
+        let Self { response, body, lease } = self;
+        let stream = response.stream_id();
+        let mut answer = response.await.map_err(|error| lease.failed(&error, stream))?;
+        check_head(answer.status(), answer.headers())?;
+        let metadata = std::mem::take(answer.headers_mut());
+        let mut collecting = Collecting::new(limit, memory);
+        let trailers = collecting.read(body.insert(answer.into_body())).await?.map_err(|error| lease.broken(&error))?;
+        Ok(collecting.end(metadata, trailers)?)
+    }
+
+    /// Ready when the backend has ended the call.
+    async fn ended(&mut self) {
+        let Self { response, body, .. } = self;
+        let body = match body {
+            Some(body) => body,
+            None => match response.await {
+                Ok(answer) => body.insert(answer.into_body()),
+                Err(_) => return,
+            },
+        };
+        while let Some(Ok(data)) = body.data().await {
+            // What fails here ends the body.
+            let _ = body.flow_control().release_capacity(data.len());
+        }
+    }
+}
+
+impl Drop for Sent<'_> {
+    fn drop(&mut self) {
+        let Some(mut held) = self.held.take() else { return };
+        // At the deadline the backend ends it itself.
+        let is_late = Instant::now() >= self.deadline;
+        if is_late || self.resets.take() {
+            return;
+        }
+        // Without a runtime the gateway is at its end, and all its connections with it.
+        let Ok(runtime) = Handle::try_current() else { return };
+        let (place, resets) = (self.place.take(), self.resets.clone());
+        drop(runtime.spawn(async move {
+            tokio::select! {
+                () = held.ended() => {}
+                () = resets.taken() => {}
+            }
+            drop(place);
+        }));
+    }
+}
