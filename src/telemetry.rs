@@ -3,7 +3,6 @@
 //! The template, never the path or the query, which hold account numbers and tokens.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::Method;
 use tokio::time::Instant;
@@ -24,18 +23,19 @@ pub struct Which<'a> {
     pub trace: Option<TraceId>,
 }
 
-/// Tells the end of a call of one message.
-pub fn called(which: Which<'_>, error: Option<&CallError>, took: Duration) {
+/// Tells the end of a call of one message that began then.
+pub fn called(which: Which<'_>, error: Option<&CallError>, started: Instant) {
     let Which { method, route, trace } = which;
-    let template = route.template.split('?').next().unwrap_or_default();
-    let (rpc, ms, trace_id) = (&route.rpc, took.as_millis(), trace.map(display));
+    let (rpc, trace_id) = (&route.rpc, trace.map(display));
+    // Asked only where a line is written.
+    let (template, ms) = (|| route.path(), || started.elapsed().as_millis());
     match error {
-        None => tracing::debug!(%method, template, rpc, ms, trace_id, "answered"),
+        None => tracing::debug!(%method, template = template(), rpc, ms = ms(), trace_id, "answered"),
         // Of calls that are too many the upstream tells the number.
         Some(error @ (CallError::Status { .. } | CallError::Full { .. })) => {
-            tracing::debug!(%method, template, rpc, ms, trace_id, %error, "refused")
+            tracing::debug!(%method, template = template(), rpc, ms = ms(), trace_id, %error, "refused")
         }
-        Some(error) => tracing::warn!(%method, template, rpc, ms, trace_id, %error, "failed"),
+        Some(error) => tracing::warn!(%method, template = template(), rpc, ms = ms(), trace_id, %error, "failed"),
     }
 }
 
@@ -78,7 +78,7 @@ impl Called {
     pub fn ended(&mut self, error: Option<&CallError>) {
         self.is_told = true;
         tracing::debug!(rpc = self.route.rpc, messages = self.messages, "a stream ended");
-        called(Which { method: &self.method, route: &self.route, trace: self.trace }, error, self.started.elapsed());
+        called(Which { method: &self.method, route: &self.route, trace: self.trace }, error, self.started);
     }
 }
 

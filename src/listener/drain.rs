@@ -100,7 +100,7 @@ impl Watcher {
         let phase = if is_told_at_notice { Phase::Notice } else { Phase::Draining };
         tokio::select! {
             ended = &mut connection => return ended,
-            () = told.retired.notified() => {}
+            () = told.retired.notified(), if http2 => {}
             () = reached(&mut self.0, phase) => {}
         }
         if !http2 {

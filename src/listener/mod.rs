@@ -28,7 +28,7 @@ use http::{HeaderValue, StatusCode};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1::Parts;
-use hyper::service::{Service as _, service_fn};
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -93,7 +93,7 @@ pub enum Plain {
     Http2,
 }
 
-/// What answers the requests of connections.
+/// What answers the requests of connections. It is ready at any time: it is not asked whether it is.
 pub trait Answerer:
     Service<Request<Incoming>, Response = http::Response<Self::Body>, Error = Infallible, Future: Send>
     + Clone
@@ -274,7 +274,7 @@ impl<S: Answerer> Connection<S> {
             if current.tells_caller {
                 request.extensions_mut().insert(other.caller());
             }
-            let answer = current.service.call(request);
+            let answer = current.service.clone().call(request);
             // A stop may begin before the answer does.
             let current = self.current.clone();
             async move {

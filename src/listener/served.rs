@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
-use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
@@ -81,7 +80,7 @@ pub(super) struct Ready<S> {
     pub(super) malformed: Option<Malformed>,
     pub(super) header_limit: usize,
     pub(super) tells_caller: bool,
-    pub(super) service: TowerToHyperService<S>,
+    pub(super) service: S,
 }
 
 impl<S> Current<S> {
@@ -122,7 +121,7 @@ impl<S> Ready<S> {
 impl<S> From<Served<S>> for Ready<S> {
     fn from(served: Served<S>) -> Self {
         let Served { tls, malformed, header_limit, tells_caller, service } = served;
-        let (tls, service) = (tls.map(TlsAcceptor::from), TowerToHyperService::new(service));
+        let tls = tls.map(TlsAcceptor::from);
         Self { tls, malformed, header_limit, tells_caller, service }
     }
 }

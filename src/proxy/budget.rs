@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::Version;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use crate::answer::{Body, Cut, Parts, Response};
@@ -72,9 +73,11 @@ pub(super) fn fitted(mut made: Vec<u8>) -> Vec<u8> {
 }
 
 /// The answer with what it still has: its body, until the last byte of it is on its way.
-pub(super) fn charged(response: Response, memory: Charge) -> Response {
+pub(super) fn charged(response: Response, memory: Charge, version: Version) -> Response {
+    // Before HTTP/2 a connection has one answer at a time, and the memory for a small one.
+    let small = if version < Version::HTTP_2 { SMALL } else { 0 };
     response.map(|body| match body {
-        Body::Whole(bytes) if bytes.is_empty() => Body::Whole(bytes),
+        Body::Whole(bytes) if bytes.len() <= small => Body::Whole(bytes),
         Body::Whole(bytes) => {
             memory.shrink_to(CALL + bytes.len());
             Body::Whole(memory.carry(bytes))

@@ -270,7 +270,8 @@ impl Gateway {
                 response
             }
         };
-        charged(guarded(if head.method == Method::HEAD { without_body(response) } else { response }), memory)
+        let response = guarded(if head.method == Method::HEAD { without_body(response) } else { response });
+        charged(response, memory, head.version)
     }
 
     async fn answer<B: RequestBody>(
@@ -393,7 +394,7 @@ impl Gateway {
             CallerGone::Cancel => self.upstream(route).call(&route.rpc_path, &metadata, &message, call.terms).await,
             CallerGone::Finish => self.lasting(call, metadata, message).await,
         };
-        telemetry::called(which, called.as_ref().err(), started.elapsed());
+        telemetry::called(which, called.as_ref().err(), started);
         let reply = called.map_err(|error| Refusal::call(error, self.named(call, json.as_deref())))?;
         drop(json);
         self.reply(call, &reply)

@@ -357,11 +357,23 @@ impl Upstream {
         place: &mut Option<Place>,
         progress: &Progress,
     ) -> Result<Reply, Failure> {
-        let mut lease = self.lease(&self.pool).await?;
-        let (response, mut stream) = lease.begin(request()).map_err(|error| Failure::Unsent(lease.unsent(&error)))?;
-        stream.send_data(frame, true).map_err(|error| lease.failed(&error, stream.stream_id()))?;
-        let mut sent = Sent::new((lease, response), place, &self.resets, terms.deadline);
+        let lease = self.lease(&self.pool).await?;
+        let mut sent = self.put(lease, request(), frame, (place, terms.deadline))?;
         sent.reply(terms.reply_limit, &self.memory, progress).await
+    }
+
+    /// Hands a call to its connection.
+    fn put<'a>(
+        &'a self,
+        mut lease: Lease,
+        request: Request<()>,
+        frame: Bytes,
+        (place, deadline): (&'a mut Option<Place>, Instant),
+    ) -> Result<Sent<'a>, Failure> {
+        let begun = lease.begin(request);
+        let (response, mut stream) = begun.map_err(|error| Failure::Unsent(lease.unsent(&error)))?;
+        stream.send_data(frame, true).map_err(|error| lease.failed(&error, stream.stream_id()))?;
+        Ok(Sent::new((lease, response), place, &self.resets, deadline))
     }
 
     /// A connection that takes a call.

@@ -62,11 +62,14 @@ impl Held {
     async fn reply(&mut self, limit: usize, memory: &Share) -> Result<Reply, Failure> {
         let Self { response, body, lease } = self;
         let stream = response.stream_id();
-        let mut answer = response.await.map_err(|error| lease.failed(&error, stream))?;
-        check_head(answer.status(), answer.headers())?;
-        let metadata = std::mem::take(answer.headers_mut());
+        // What has its own scope takes no place in the future behind it.
+        let (metadata, body) = {
+            let (head, incoming) = response.await.map_err(|error| lease.failed(&error, stream))?.into_parts();
+            check_head(head.status, &head.headers)?;
+            (head.headers, body.insert(incoming))
+        };
         let mut collecting = Collecting::new(limit, memory);
-        let trailers = collecting.read(body.insert(answer.into_body())).await?.map_err(|error| lease.broken(&error))?;
+        let trailers = collecting.read(body).await?.map_err(|error| lease.broken(&error))?;
         Ok(collecting.end(metadata, trailers)?)
     }
 

@@ -53,9 +53,8 @@ mod tests {
     use super::*;
 
     fn read_of(pairs: &[(&'static str, &[u8])]) -> Option<Status> {
-        let pairs = pairs
-            .iter()
-            .map(|(name, value)| (http::HeaderName::from_static(name), HeaderValue::from_bytes(value).unwrap()));
+        let pairs =
+            pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_bytes(value).unwrap()));
         read(&pairs.collect())
     }
 
