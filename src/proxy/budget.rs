@@ -59,9 +59,14 @@ pub(super) fn before_json(memory: &Charge, length: usize, limit: usize) -> Resul
     if most <= SMALL || memory.grow(most, Use::Answer) { Ok(()) } else { Err(Refusal::no_memory_for_reply()) }
 }
 
-/// What was made, without the room that it was given to grow: a slow reader would hold that too.
+/// Up to this part of an answer may be room that it was given to grow, and is not cut off: the allocator gives a long text back to the
+/// system, and asks for the next one again, if it has become shorter.
+const ROOM: usize = 4;
+
+/// What was made, without most of the room that it was given to grow: a slow reader would hold that too.
 pub(super) fn fitted(mut made: Vec<u8>) -> Vec<u8> {
     match made.capacity() - made.len() {
+        room if room <= made.len() / ROOM => made,
         // Allocators leave a hole where they cut something off, too small for the next of its kind; a copy leaves room for that.
         LARGE.. => made.as_slice().to_vec(),
         CALL.. => {
@@ -79,7 +84,7 @@ pub(super) fn charged(response: Response, memory: Charge, version: Version) -> R
     response.map(|body| match body {
         Body::Whole(bytes) if bytes.len() <= small => Body::Whole(bytes),
         Body::Whole(bytes) => {
-            memory.shrink_to(CALL + bytes.len());
+            memory.shrink_to(CALL + bytes.len() + bytes.len() / ROOM);
             Body::Whole(memory.carry(bytes))
         }
         Body::Parts(parts) => Body::Parts(Box::pin(Charged { parts, _memory: memory })),

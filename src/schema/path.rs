@@ -160,3 +160,37 @@ impl fmt::Display for FieldPath {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::schema_of;
+
+    #[test]
+    fn paths_are_those_that_their_names_resolve_to_at_hand_or_not() {
+        let wide: String = (100..200).map(|number| format!("string f{number} = {number};")).collect();
+        let proto = format!(
+            "syntax = \"proto3\"; package t; message Node {{ string a_name = 1; Node a_node = 2; repeated Node nodes = 3; map<string, Node> map = 4; {wide} }}
+             message Tree {{ Leaf leaf = 1; Tree tree = 2; }} message Leaf {{ int32 size_of = 1; }}"
+        );
+        let schema = schema_of(&proto).unwrap();
+        for (message, names) in [
+            ("t.Node", &["a_name", "aName", "a_node.aNode.a_name", "nodes", "map", "f199", "a_node.f199"][..]),
+            ("t.Tree", &["leaf.size_of", "leaf.sizeOf", "tree.tree.tree.tree.leaf.sizeOf"]),
+        ] {
+            let message = schema.message(message).unwrap();
+            let paths = Paths::from(&message);
+            for name in names {
+                assert_eq!(paths.resolve(name), FieldPath::resolve(&message, name), "{name}");
+            }
+            let names = paths.at_hand.iter();
+            names.for_each(|(name, path)| assert_eq!(Ok(path), FieldPath::resolve(&message, name).as_ref(), "{name}"));
+            // Each has one name or two.
+            assert!((AT_HAND..=2 * AT_HAND).contains(&paths.at_hand.len()), "{}", paths.at_hand.len());
+            for none in ["", "a", "A_NAME", "nodes.a_name", "map.key", "a_name.x", "leaf.", ".leaf"] {
+                assert_eq!(paths.resolve(none), FieldPath::resolve(&message, none), "{none}");
+                assert!(paths.resolve(none).is_err(), "{none}");
+            }
+        }
+    }
+}
