@@ -96,24 +96,26 @@ impl Drop for Called {
 pub struct Unawaited {
     method: Method,
     route: Arc<Route>,
+    trace: Option<TraceId>,
     started: Instant,
     is_told: bool,
 }
 
 impl Unawaited {
-    /// Of a request that came at `started`.
+    /// Of a request that came at `started`, whose call belongs to this trace.
     #[must_use]
-    pub fn new(method: Method, route: Arc<Route>, started: Instant) -> Self {
-        Self { method, route, started, is_told: false }
+    pub fn new(method: Method, route: Arc<Route>, trace: Option<TraceId>, started: Instant) -> Self {
+        Self { method, route, trace, started, is_told: false }
     }
 
     /// Tells the end: its gRPC code, and the error if that is not what the backend answered.
     pub fn ended(mut self, code: i32, error: Option<&str>) {
         self.is_told = true;
         let (method, rpc, ms) = (&self.method, &self.route.rpc, self.started.elapsed().as_millis());
+        let trace_id = self.trace.map(display);
         match error {
-            None => tracing::info!(%method, rpc, code, ms, "the caller had gone away: answered"),
-            Some(error) => tracing::warn!(%method, rpc, code, ms, error, "the caller had gone away: failed"),
+            None => tracing::info!(%method, rpc, code, ms, trace_id, "the caller had gone away: answered"),
+            Some(error) => tracing::warn!(%method, rpc, code, ms, trace_id, error, "the caller had gone away: failed"),
         }
     }
 }
@@ -122,7 +124,8 @@ impl Drop for Unawaited {
     fn drop(&mut self) {
         if !self.is_told {
             let (method, rpc, ms) = (&self.method, &self.route.rpc, self.started.elapsed().as_millis());
-            tracing::warn!(%method, rpc, ms, "given up when the gateway stopped: the outcome of the call is unknown");
+            let trace_id = self.trace.map(display);
+            tracing::warn!(%method, rpc, ms, trace_id, "given up when the gateway stopped: the outcome of the call is unknown");
         }
     }
 }

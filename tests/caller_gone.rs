@@ -269,6 +269,19 @@ fn a_call_that_shall_finish_does_so_without_its_caller_and_the_log_tells_how() {
     }
 }
 
+#[test]
+fn the_log_tells_the_trace_of_a_call_that_was_finished_without_its_caller() {
+    let bank = RawBank::start(|_, _| Does::Slow(Duration::from_millis(300)));
+    let stage = Stage::start(&bank, false, "", &format!("{FINISH}metadata: {{trace_context: create}}\n"));
+    let way = (Speaks::Http1, Goes::Fin);
+    let caller = stage.call(&bank, way, "traced");
+    stage.leave(caller, way.1);
+    let [line] = &stage.told()[..] else { panic!("one call has one line") };
+    let (line, id) = line.split_once(" trace_id=").unwrap();
+    assert_eq!(line, answered(0));
+    assert!(id.len() == 32 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')), "{id}");
+}
+
 /// Each way to end, one call at a time: nothing else has its place until then.
 #[test]
 fn a_call_without_its_caller_keeps_its_place_and_its_limits_to_its_end() {

@@ -16,6 +16,7 @@ use tonic::Code;
 use super::{Call, Gateway};
 use crate::error::{Asked, Refusal, Timer};
 use crate::listener::Hold;
+use crate::metadata::TraceId;
 use crate::route::{Query, Route};
 use crate::telemetry::Unawaited;
 use crate::upstream::{CallError, Reply};
@@ -40,6 +41,7 @@ struct Calling {
     gateway: Arc<Gateway>,
     route: Arc<Route>,
     method: Method,
+    trace: Option<TraceId>,
     timer: Timer,
     started: Instant,
     /// From the beginning: over HTTP/2 the connection may have ended, and be waited for no longer, when its calls learn of it.
@@ -50,13 +52,14 @@ impl Gateway {
     /// The call of this message. Its future is boxed, since only so it can go on where its request has ended.
     pub(super) fn lasting(self: &Arc<Self>, call: &Call<'_>, metadata: HeaderMap, message: Vec<u8>) -> Lasting {
         let Call { head, route, terms, started, deadline, .. } = *call;
-        let (gateway, called) = (self.clone(), route.clone());
+        let (gateway, called, trace) = (self.clone(), route.clone(), TraceId::of(&metadata));
         let call = async move { gateway.upstream(&called).call(&called.rpc_path, &metadata, &message, terms).await };
         Lasting(Some(Calling {
             call: Box::pin(call),
             gateway: self.clone(),
             route: route.clone(),
             method: head.method.clone(),
+            trace,
             timer: deadline.timer.clone(),
             started,
             hold: self.holder.hold(),
@@ -81,7 +84,7 @@ impl Future for Lasting {
 impl Drop for Lasting {
     fn drop(&mut self) {
         let Some(calling) = self.0.take() else { return };
-        let unawaited = Unawaited::new(calling.method.clone(), calling.route.clone(), calling.started);
+        let unawaited = Unawaited::new(calling.method.clone(), calling.route.clone(), calling.trace, calling.started);
         // Without a runtime the gateway is at its end, which is told when what is unawaited is dropped.
         if let Ok(runtime) = Handle::try_current() {
             drop(runtime.spawn(calling.go_on(unawaited)));
