@@ -173,7 +173,8 @@ impl<B: RequestBody> Service<Request<B>> for Front {
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (gateway, started) = (Arc::clone(&self.0), Instant::now());
-        if let Some(probe) = gateway.config.probe.clone().filter(|probe| probe.takes(request.uri().path())) {
+        if let Some(probe) = gateway.config.probe.as_ref().filter(|probe| probe.takes(request.uri().path())) {
+            let probe = probe.clone();
             return Box::pin(async move { Ok(probed(&probe, request).await) });
         }
         // A block, and the body lent: what an async function is given has its place twice in the future of each that hands it on.

@@ -170,8 +170,8 @@ mod tests {
     fn paths_are_those_that_their_names_resolve_to_at_hand_or_not() {
         let wide: String = (100..200).map(|number| format!("string f{number} = {number};")).collect();
         let proto = format!(
-            "syntax = \"proto3\"; package t; message Node {{ string a_name = 1; Node a_node = 2; repeated Node nodes = 3; map<string, Node> map = 4; {wide} }}
-             message Tree {{ Leaf leaf = 1; Tree tree = 2; }} message Leaf {{ int32 size_of = 1; }}"
+            "syntax = \"proto3\"; package t; message Leaf {{ int32 size_of = 1; }} message Tree {{ Leaf leaf = 1; Tree tree = 2; }} \
+             message Node {{ string a_name = 1; Node a_node = 2; repeated Node nodes = 3; map<string, Node> map = 4; {wide} }}"
         );
         let schema = schema_of(&proto).unwrap();
         for (message, names) in [
