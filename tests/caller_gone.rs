@@ -251,6 +251,25 @@ fn callers_that_go_all_at_once_are_told_to_the_bank_one_after_the_other() {
 }
 
 #[test]
+fn calls_that_wait_to_be_given_up_keep_no_place_beyond_their_deadline() {
+    let bank = RawBank::start(|id, _| if id == "other" { Does::Answers } else { Does::Hangs });
+    let workers = std::thread::available_parallelism().unwrap().get();
+    // The turn of half of them would come later: ten go at once, and five in a second.
+    let all = 40 * workers;
+    let more = format!("rpcs: {{{TRANSFER}: {{deadline: 2s}}}}\n");
+    let stage = Stage::start(&bank, false, &format!("in_flight: {all}, waiting: 0"), &more);
+    let way = (Speaks::Http1, Goes::Fin);
+    let callers: Vec<Caller> = (0..all).map(|index| stage.call(&bank, way, &format!("t{index}"))).collect();
+    let gone = Instant::now();
+    for caller in callers {
+        stage.leave(caller, way.1);
+    }
+    wait_until("all are cancelled", || bank.resets().len() == all);
+    let late = bank.resets().iter().filter(|at| **at > gone + Duration::from_secs(4)).count();
+    assert_eq!((late, pay(stage.address(), "other")), (0, 200));
+}
+
+#[test]
 fn a_call_that_shall_finish_does_so_without_its_caller_and_the_log_tells_how() {
     let this = format!("rpcs: {{{TRANSFER}: {{caller_gone: finish}}}}\n");
     for (ways, more) in [(PLAIN, FINISH), (SECURE, this.as_str())] {

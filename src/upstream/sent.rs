@@ -2,14 +2,14 @@
 //!
 //! A call whose caller goes away is dropped wherever it stands. Its stream is reset then, so the backend learns that nobody waits any
 //! more; but after too many resets servers end the connection, with the calls of others. What would be one too many goes on until it
-//! ends by itself or has its [turn](Resets), in its place among the calls in flight.
+//! ends by itself, has its [turn](Resets) or is late, in its place among the calls in flight.
 
 use std::sync::Arc;
 
 use h2::RecvStream;
 use h2::client::ResponseFuture;
 use tokio::runtime::Handle;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use super::Reply;
 use super::again::{Failure, Progress};
@@ -93,9 +93,9 @@ impl Held {
 impl Drop for Sent<'_> {
     fn drop(&mut self) {
         let Some(mut held) = self.held.take() else { return };
-        // At the deadline the backend ends it itself.
-        let is_late = Instant::now() >= self.deadline;
-        if is_late || self.resets.take() {
+        // At its deadline the backend ends it itself, and nothing holds a place for longer.
+        let deadline = self.deadline;
+        if Instant::now() >= deadline || self.resets.take() {
             return;
         }
         // Without a runtime the gateway is at its end, and all its connections with it.
@@ -105,6 +105,7 @@ impl Drop for Sent<'_> {
             tokio::select! {
                 () = held.ended() => {}
                 () = resets.taken() => {}
+                () = sleep_until(deadline) => {}
             }
             drop(place);
         }));
