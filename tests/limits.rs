@@ -216,6 +216,24 @@ fn headers_have_so_many_bytes_and_no_more() {
 }
 
 #[test]
+fn an_rpc_may_take_fewer_bytes_of_headers() {
+    let stage = sample("  header_limit: 4KiB\n", "    header_limit: 1KiB\n");
+    let message = "expected at most 100 headers, of at most 1024 bytes in all, found more";
+    for (target, bytes, refused) in [
+        (TARGET, 1 << 10, None),
+        (TARGET, (1 << 10) + 1, Some((431, 8, message))),
+        (TARGET, 4 << 10, Some((431, 8, message))),
+    ] {
+        let answer = stage.send("GET", target, &[("X-Pad", &padded(bytes))], None);
+        assert_limit(&answer, refused, &format!("{bytes} bytes"));
+    }
+    // Of others it is that of all.
+    for (bytes, status) in [(4 << 10, 404), ((4 << 10) + 1, 431)] {
+        assert_eq!(stage.send("GET", "/nothing", &[("X-Pad", &padded(bytes))], None).status, status, "{bytes} bytes");
+    }
+}
+
+#[test]
 fn over_http2_headers_have_as_many_bytes() {
     let overrides = Overrides::default();
     let text = "schema: proto\nupstream: http://127.0.0.1:1\n";

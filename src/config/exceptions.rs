@@ -4,20 +4,21 @@ use http::HeaderName;
 
 use super::errors::{self, Errors};
 use super::reader::Value;
-use super::{Source, value};
+use super::{Source, limits, value};
 use crate::proxy::{ByRpc, CallerGone, Exceptions};
 use crate::websocket::{NoOrigin, Origins};
 
 impl Source<'_> {
     /// Names and keys that are wrong are told where the routes' own options are read.
-    pub(super) fn exceptions(&self) -> ByRpc {
+    /// `headers` is the limit of those for all rpcs.
+    pub(super) fn exceptions(&self, headers: usize) -> ByRpc {
         let sections = self.value("rpcs").filter(Value::is_map).and_then(|value| value.named().ok());
         let exceptions = sections.into_iter().flatten().filter(|(_, value)| value.is_map());
-        exceptions.map(|(_, value)| (value.name().to_owned(), exceptions_of(&value))).collect()
+        exceptions.map(|(_, value)| (value.name().to_owned(), exceptions_of(&value, headers))).collect()
     }
 }
 
-fn exceptions_of(rpc: &Value) -> Exceptions {
+fn exceptions_of(rpc: &Value, headers: usize) -> Exceptions {
     let Errors { form, statuses } = rpc.get("errors").map_or_else(Errors::default, |value| errors::errors(&value));
     Exceptions {
         errors: form,
@@ -27,6 +28,7 @@ fn exceptions_of(rpc: &Value) -> Exceptions {
         caller_gone: rpc.get("caller_gone").and_then(|value| caller_gone(&value)),
         last_event_id: rpc.get("last_event_id").and_then(|value| text_header(&value)),
         websocket: rpc.get("websocket").and_then(|value| origins(&value)),
+        header_limit: limits::headers_of_rpc(rpc, headers),
         body_limit: rpc.get("body_limit").and_then(|value| value.size().ok()),
         reply_limit: rpc.get("reply_limit").and_then(|value| value.size().ok()),
     }

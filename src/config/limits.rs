@@ -26,10 +26,12 @@ impl Source<'_> {
 
     /// The largest size of all headers.
     pub(super) fn header_limit(&self) -> usize {
-        let limit = self.value("requests").and_then(|section| section.get("header_limit"));
-        let size = |value: Value| value.parsed("a size", |text| value::size_to(text, 1 << 20, "1MiB"));
-        limit.and_then(|value| size(value).ok()).unwrap_or(HEADER_LIMIT)
+        self.value("requests").and_then(|section| headers(&section)).unwrap_or(HEADER_LIMIT)
     }
+}
+
+fn headers(section: &Value) -> Option<usize> {
+    section.get("header_limit")?.parsed("a size", |text| value::size_to(text, 1 << 20, "1MiB")).ok()
 }
 
 /// The most connections of callers.
@@ -47,6 +49,17 @@ pub(super) fn of_rpc(section: &Value, all: Limits) -> Limits {
     told("query_pairs", limits.query_pairs, all.query_pairs);
     told("query_length", limits.query_length, all.query_length);
     limits
+}
+
+/// The largest size of all headers for one rpc. They too are read before the rpc is known.
+pub(super) fn headers_of_rpc(section: &Value, all: usize) -> Option<usize> {
+    let limit = headers(section)?;
+    if limit > all
+        && let Some(value) = section.get("header_limit")
+    {
+        value.wrong(format!("expected at most the {all} of `requests.header_limit`, found {limit}"));
+    }
+    Some(limit)
 }
 
 fn read(section: &Value, base: Limits) -> Limits {

@@ -98,6 +98,7 @@ const RPC_KEYS: &[&str] = &[
     "caller_gone",
     "last_event_id",
     "websocket",
+    "header_limit",
     "body_limit",
     "reply_limit",
     "json_depth",
@@ -373,6 +374,7 @@ impl<'a> Source<'a> {
     }
 
     fn proxy(&self, status_headers: Option<proxy::StatusHeaders>, query: Limits) -> proxy::Config {
+        let header_limit = self.header_limit();
         let section = self.section("requests", REQUEST_KEYS);
         let value = |key| section.and_then(|section| section.value(key));
         let times = |value: &Value| value.parsed("a number", |text| value::number(text, 2000));
@@ -383,7 +385,7 @@ impl<'a> Source<'a> {
         let errors = self.value("errors").map_or_else(Errors::default, |value| errors::errors(&value));
         proxy::Config {
             body_limit: or_default(value("body_limit"), Value::size, proxy::BODY_LIMIT),
-            header_limit: self.header_limit(),
+            header_limit,
             query,
             json_types: value("json_types").map_or(Vec::new(), |value| value.each(json_type)),
             forms: or_default(value("forms"), Value::truth, true),
@@ -395,7 +397,7 @@ impl<'a> Source<'a> {
             errors: errors.form.unwrap_or_default(),
             statuses: errors.statuses,
             status_headers,
-            exceptions: self.exceptions(),
+            exceptions: self.exceptions(header_limit),
             probe: self.probe(),
         }
     }

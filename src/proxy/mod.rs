@@ -355,6 +355,9 @@ impl Gateway {
     ) -> Result<Response, Refusal> {
         let Found { route, captures } = found;
         let settings = &self.settings[route.index];
+        if settings.header_limit < self.config.header_limit {
+            limits::check_headers(&head.headers, settings.header_limit)?;
+        }
         route.check_query(head.uri.query().unwrap_or_default()).map_err(|error| Refusal::query(&error))?;
         let deadline = Deadline::of(&head.headers, self.config.timeout_header.as_ref(), &settings.deadline, started)?;
         let (deadline_at, reply_limit, may_repeat) = (deadline.at, settings.reply_limit, route.may_repeat);

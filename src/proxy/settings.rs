@@ -21,6 +21,8 @@ pub struct Exceptions {
     pub statuses: Statuses,
     /// See [`crate::upstream::Config::deadline`] and [`crate::stream::Config::deadline`], in whose place it stands.
     pub deadline: Option<Duration>,
+    /// See [`Config::header_limit`]; no more than there.
+    pub header_limit: Option<usize>,
     /// See [`Config::body_limit`].
     pub body_limit: Option<usize>,
     /// See [`crate::upstream::Config::reply_limit`].
@@ -44,6 +46,8 @@ pub(super) struct Settings {
     pub(super) statuses: Statuses,
     /// The longest time of a call.
     pub(super) deadline: Timer,
+    /// The largest size of all headers of a request, in bytes, as lines of HTTP/1.1.
+    pub(super) header_limit: usize,
     /// The largest body of a request, in bytes.
     pub(super) body_limit: usize,
     /// The largest message of a reply, in bytes.
@@ -75,6 +79,7 @@ fn of_route(route: &Route, upstreams: &[Upstream], config: &Config) -> Settings 
             Some(length) => Timer { whose: Whose::Route, length },
             None => Timer { whose: Whose::Gateway, length },
         },
+        header_limit: said.header_limit.unwrap_or(config.header_limit),
         body_limit: said.body_limit.unwrap_or(config.body_limit),
         reply_limit: said.reply_limit.unwrap_or(upstream.reply_limit),
         compression: said.compression.unwrap_or(config.compression),

@@ -233,7 +233,7 @@ fn every_problem_of_a_wrong_file_is_told_with_its_place() {
         ),
         (
             &format!(
-                "{rest}requests:\n  json_depth: 101\n  query_pairs: 0\n  query_length: 65KiB\n  header_limit: 2MiB\n  gzip_ratio: 0\nreplies: {{compression: gzip}}\nrpcs:\n  a.B:\n    query_pairs: 513\n    query_length: 64KiB\n    json_depth: +1\n    body_limit: 0\n"
+                "{rest}requests:\n  json_depth: 101\n  query_pairs: 0\n  query_length: 65KiB\n  header_limit: 2MiB\n  gzip_ratio: 0\nreplies: {{compression: gzip}}\nrpcs:\n  a.B:\n    query_pairs: 513\n    query_length: 64KiB\n    json_depth: +1\n    body_limit: 0\n    header_limit: 33KiB\n"
             ),
             &[
                 "towbar.yaml:4:15: json_depth: expected a number from 1 to 100, found `101`",
@@ -246,6 +246,7 @@ fn every_problem_of_a_wrong_file_is_told_with_its_place() {
                 "towbar.yaml:13:19: query_length: expected at most the 16384 of `requests.query_length`, found 65536",
                 "towbar.yaml:14:17: json_depth: expected a number from 1 to 100, found `+1`",
                 "towbar.yaml:15:17: body_limit: expected more than nothing and at most `1GiB`, found `0`",
+                "towbar.yaml:16:19: header_limit: expected at most the 32768 of `requests.header_limit`, found 33792",
             ],
         ),
         (
