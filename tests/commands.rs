@@ -9,8 +9,9 @@ mod http;
 mod process;
 
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -356,5 +357,35 @@ fn a_signal_right_after_the_summary_stops_it_too() {
         let gateway =
             folder.start(&["serve", "--proto", "orders.proto", "--backend", NOBODY, "--listen", "127.0.0.1:0"]);
         printed(gateway.stop());
+    }
+}
+
+/// The disk of the log is full, or what reads it has stopped: calls go on.
+#[test]
+fn a_log_that_nobody_takes_holds_up_no_call() {
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    for (name, stderr) in [("a pipe that nobody reads", Stdio::piped()), ("a full disk", full.into())] {
+        let mut command = process::towbar(&["demo", "--listen", "127.0.0.1:0"]);
+        command.env("TOWBAR_LOG", "trace").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
+        let mut child = Killed(command.spawn().unwrap());
+        let mut lines = BufReader::new(child.0.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let place = lines.find_map(|line| Some(line.strip_prefix("listening on ")?.to_owned()));
+        let address = place.unwrap().split("://").nth(1).unwrap().split(',').next().unwrap().parse().unwrap();
+        let mut stream = http::connect(address);
+        for number in 0..200 {
+            http::write(&mut stream, "GET", "/health-check?bank_id=iron", &[], None);
+            assert_eq!(http::read(&mut stream).status, 200, "{name}: call {number}");
+        }
+        assert!(child.0.try_wait().unwrap().is_none(), "{name}: it has ended");
+    }
+}
+
+/// A process that ends with its test.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }

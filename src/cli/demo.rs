@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Outcome, serve};
+use super::{Outcome, log, serve};
 use crate::app::App;
 use crate::bank::SampleBank;
 use crate::bank::certificates::Authority;
@@ -20,7 +20,7 @@ use crate::upstream::{self, Upstream};
 const CONFIG: &str = include_str!("../../config/towbar.yaml");
 
 pub(super) fn run(listen: &str) -> Outcome {
-    serve::log_to_stderr();
+    let _log = log::to_stderr();
     serve::runtime()?.block_on(async {
         let stop = serve::stop_by_signals()?;
         let authority = Authority::new("towbar demo").map_err(|error| vec![Problem::new(error)])?;

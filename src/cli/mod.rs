@@ -6,6 +6,7 @@ mod demo;
 mod doctor;
 mod explain;
 mod loaded;
+mod log;
 mod routes;
 mod serve;
 mod shell;

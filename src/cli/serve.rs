@@ -1,13 +1,11 @@
 //! `towbar serve` and `towbar check`: the same start, with and without serving.
 
-use std::io::IsTerminal as _;
 use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
-use tracing_subscriber::EnvFilter;
 
-use super::{Outcome, Settings};
+use super::{Outcome, Settings, log};
 use crate::admin::Admin;
 use crate::app::{App, Bound};
 use crate::listener::{Phase, Stop};
@@ -16,8 +14,9 @@ use crate::problem::Problem;
 use crate::reload::{Reloading, Source, Start};
 
 pub(super) fn serve(settings: &Settings) -> Outcome {
-    log_to_stderr();
+    let log = log::to_stderr();
     runtime()?.block_on(async {
+        tokio::spawn(log::tell_what_is_lost(log.lost()));
         let (stop, asked) = (stop_by_signals()?, reload_signal()?);
         let source = source(settings);
         let Start { app, watched } = source.start().await;
@@ -103,14 +102,4 @@ pub(super) fn stop_by_signals() -> Result<Stop, Vec<Problem>> {
 /// For what is not a call: calls have threads of their own.
 pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Vec<Problem>> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| vec![Problem::new(error)])
-}
-
-/// Log lines go to standard error; `TOWBAR_LOG` chooses how many (`info` by default, `towbar=debug` for every call).
-pub(super) fn log_to_stderr() {
-    let filter = EnvFilter::try_from_env("TOWBAR_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
 }
