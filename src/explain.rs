@@ -2,10 +2,11 @@
 //!
 //! The stages are those of [`crate::proxy`], in its order, up to the call.
 
-use http::{Method, StatusCode, Uri};
+use http::{Method, Uri};
 
 use crate::codec::HttpBody;
 use crate::error::Refusal;
+use crate::listener::Violation;
 use crate::media::{Media, Types};
 use crate::route::{self, Miss, Query, Route, Routes, Sourced, Why};
 
@@ -97,12 +98,16 @@ pub fn explain<'r>(routes: &'r Routes, limits: Limits<'_>, request: Request<'_>)
 }
 
 fn parse(request: Request<'_>, limits: &route::Limits) -> Result<(Method, Uri, Query), Refusal> {
-    let malformed = || Refusal::malformed(StatusCode::BAD_REQUEST, 0, 0);
-    if request.target.len() > usize::from(u16::MAX) - 1 {
-        return Err(Refusal::malformed(StatusCode::URI_TOO_LONG, 0, 0));
+    let target = usize::from(u16::MAX) - 1;
+    if request.target.len() > target {
+        return Err(Refusal::malformed(Violation::TargetTooLong { limit: target }));
     }
-    let method = Method::from_bytes(request.method.as_bytes()).map_err(|_| malformed())?;
-    let uri = Uri::try_from(request.target).map_err(|_| malformed())?;
+    let method = Method::from_bytes(request.method.as_bytes());
+    let method = method.map_err(|_| Refusal::malformed(Violation::RequestLine))?;
+    if request.target.contains('#') {
+        return Err(Refusal::malformed(Violation::Fragment));
+    }
+    let uri = Uri::try_from(request.target).map_err(|_| Refusal::malformed(Violation::TargetCharacter))?;
     let query = Query::within(uri.query().unwrap_or_default(), limits).map_err(|error| Refusal::query(&error))?;
     Ok((method, uri, query))
 }

@@ -293,28 +293,32 @@ fn what_two_readers_could_take_apart_differently_is_one_request_or_none() {
         (answer.status, heard, !rest.is_empty())
     };
     let (one, next) = (b"\x0a\x011".to_vec(), b"\x0a\x04next".to_vec());
-    assert_eq!(ask("Content-Length: 2\r\n", "{}"), (200, vec![one.clone(), next], true), "nothing odd: two requests");
+    assert_eq!(ask("Content-Length: 2\r\n", "{}"), (200, vec![one, next], true), "nothing odd: two requests");
     let chunks = "2\r\n{}\r\n0\r\n\r\n";
     for (fault, head, body, status) in [
         ("two lengths", "Content-Length: 2\r\nContent-Length: 40\r\n", "{}", 400),
         ("a length with a sign", "Content-Length: +2\r\n", "{}", 400),
         ("a length that is a list", "Content-Length: 2, 2\r\n", "{}", 400),
-        // RFC 9112, section 6.1: the chunks count, and the connection ends.
-        ("a length and chunks", "Content-Length: 12\r\nTransfer-Encoding: chunked\r\n", chunks, 200),
-        ("chunks and a length", "Transfer-Encoding: chunked\r\nContent-Length: 12\r\n", chunks, 200),
+        ("a length and chunks", "Content-Length: 12\r\nTransfer-Encoding: chunked\r\n", chunks, 400),
+        ("chunks and a length", "Transfer-Encoding: chunked\r\nContent-Length: 12\r\n", chunks, 400),
         ("another coding behind the chunks", "Transfer-Encoding: chunked, identity\r\n", chunks, 400),
-        ("a coding that nobody knows", "Transfer-Encoding: xchunked\r\n", chunks, 400),
+        ("a coding that nobody knows", "Transfer-Encoding: xchunked\r\n", chunks, 501),
         ("a space before the colon", "Content-Length : 2\r\n", "{}", 400),
         ("a folded line", "X: a\r\n Content-Length: 2\r\n", "", 400),
         ("a size that is no hexadecimal number", "Transfer-Encoding: chunked\r\n", "0x2\r\n{}\r\n0\r\n\r\n", 400),
         ("a size beyond 64 bits", "Transfer-Encoding: chunked\r\n", "10000000000000002\r\n{}\r\n0\r\n\r\n", 400),
         ("a chunk longer than its size", "Transfer-Encoding: chunked\r\n", "2\r\n{}X\r\n0\r\n\r\n", 400),
     ] {
-        let reached = if status == 200 { vec![one.clone()] } else { Vec::new() };
-        assert_eq!(ask(head, body), (status, reached, false), "{fault}");
+        assert_eq!(ask(head, body), (status, Vec::new(), false), "{fault}");
     }
     // The path of the call is the gateway's own, whatever the target looks like.
-    for (target, status) in [("accounts/1", 400), ("http:/accounts/1", 400), ("*", 404), ("http://x/accounts/1", 200)] {
+    for (target, status) in [
+        ("accounts/1", 400),
+        ("http:/accounts/1", 400),
+        ("*", 400),
+        ("http://x/accounts/1", 400),
+        ("http://gateway.test/accounts/1", 200),
+    ] {
         let answer = send(gateway.address, "GET", target, &[], None);
         assert_eq!(answer.status, status, "{target}");
     }

@@ -184,6 +184,46 @@ fn a_download_comes_piece_by_piece_and_breaks_off_when_the_backend_does() {
     assert_eq!((none.status, none.refusal()), (404, (5, "no such file".to_owned())));
 }
 
+/// What an HTTP/1.0 caller, such as nginx by default, gets of a download: all bytes up to the end of the connection.
+fn download_http10(to: std::net::SocketAddr, topic: &str) -> (Vec<u8>, std::io::Result<usize>) {
+    use std::io::{Read as _, Write as _};
+    let mut stream = http::connect(to);
+    write!(stream, "GET /downloads/{topic} HTTP/1.0\r\n\r\n").unwrap();
+    let head = http::head(&mut stream);
+    assert_eq!(head.status, 200, "{head:?}");
+    let mut body = Vec::new();
+    let ended = stream.read_to_end(&mut body);
+    (body, ended)
+}
+
+#[test]
+fn over_http_1_0_each_piece_is_a_piece_whatever_it_looks_like_and_what_breaks_off_is_seen_to() {
+    const PIECES: [&str; 4] = [
+        "AAAA\n",
+        "HTTP/1.1 404 x\r\ncontent-length: 0\r\n\r\n",
+        "HTTP/1.0 400 x\r\ncontent-length: 0\r\n\r\n",
+        "BBBB\n",
+    ];
+    let backend = backend(|_, mut requests, replies| async move {
+        let request = requests.next().await.unwrap();
+        for piece in PIECES {
+            replies.send(&http_body("text/plain", piece.as_bytes())).await;
+            // Each is written by itself.
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        let status = if request.ends_with(b"half") { "14" } else { "0" };
+        replies.end(status, "the disk is gone").await;
+    });
+    let gateway = gateway(&backend, "");
+    let whole = PIECES.concat();
+    let (body, ended) = download_http10(gateway.address, "all");
+    assert_eq!((String::from_utf8(body).unwrap(), ended.unwrap()), (whole.clone(), whole.len()));
+    let (_, ended) = download_http10(gateway.address, "half");
+    assert_eq!(ended.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+    let mut reader = start(&gateway, "GET", "/downloads/all", &[], None);
+    assert_eq!(reader.bytes(), (whole.clone().into_bytes(), true));
+}
+
 #[test]
 fn a_whole_message_may_be_a_body_both_ways() {
     let backend = backend(|_, mut requests, replies| async move {

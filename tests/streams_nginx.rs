@@ -99,3 +99,29 @@ fn through_nginx_a_websocket_is_open_both_ways_if_nginx_is_told_to() {
     let refused = open(nginx.address, "/chat", &[]).err().unwrap();
     assert_eq!((refused.status, refused.header("allow")), (405, Some("OPTIONS, POST")));
 }
+
+/// nginx asks with HTTP/1.0 unless it is told otherwise: an answer without a length ends with its connection.
+#[test]
+fn through_nginx_as_it_comes_a_download_that_breaks_off_is_seen_to() {
+    let backend = backend(|_, mut requests, replies| async move {
+        let request = requests.next().await.unwrap();
+        for piece in [&b"AAAA\n"[..], b"HTTP/1.1 404 x\r\ncontent-length: 0\r\n\r\n", b"BBBB\n"] {
+            // A `google.api.HttpBody` with its data alone.
+            replies.send(&[&[0x12, u8::try_from(piece.len()).unwrap()][..], piece].concat()).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        replies.end(if request.ends_with(b"half") { "14" } else { "0" }, "gone").await;
+    });
+    let gateway = gateway(&backend, "");
+    let Some(nginx) = Nginx::start("", "", gateway.address) else { return };
+    for (topic, is_whole) in [("all", true), ("half", false)] {
+        let mut stream = http::connect(nginx.address);
+        http::write(&mut stream, "GET", &format!("/downloads/{topic}"), &[], None);
+        let (bytes, whole) = Reader::new(stream).bytes();
+        assert_eq!(whole, is_whole, "{topic}");
+        if is_whole {
+            let text = "AAAA\nHTTP/1.1 404 x\r\ncontent-length: 0\r\n\r\nBBBB\n";
+            assert_eq!(String::from_utf8(bytes).unwrap(), text);
+        }
+    }
+}

@@ -3,11 +3,13 @@
 //! The targets give them random bytes; `tests/fuzz_faults.rs` of the main package gives them every file of `corpus/` and
 //! every case of `tests/cases/`.
 
+mod http;
 mod series;
 mod text;
 mod unique;
 mod wire;
 
+pub use http::{frames, head};
 pub use series::split;
 pub use text::{config, multipart, query, template};
 pub use wire::{byte_of, options_of};
@@ -17,7 +19,7 @@ pub use wire::{descriptor_set, json_to_wire, text_to_wire, wire_to_json};
 pub type Check = fn(&[u8]);
 
 /// Every target by its name, which is that of its folder in `corpus/` too.
-pub const TARGETS: [(&str, Check); 9] = [
+pub const TARGETS: [(&str, Check); 11] = [
     ("json_to_wire", json_to_wire),
     ("wire_to_json", wire_to_json),
     ("text_to_wire", text_to_wire),
@@ -27,4 +29,6 @@ pub const TARGETS: [(&str, Check); 9] = [
     ("multipart", multipart),
     ("descriptor_set", descriptor_set),
     ("config", config),
+    ("head", head),
+    ("frames", frames),
 ];

@@ -19,6 +19,7 @@ use tonic::Code;
 use crate::answer::{Body, Response};
 use crate::codec::{DecodeError, DecodeProblem};
 use crate::compress::GzipError;
+use crate::listener;
 use crate::media::MediaError;
 use crate::protos::google::rpc;
 use crate::route::{EncodeError, Miss, Query, QueryError, Route};
@@ -38,9 +39,6 @@ pub struct StatusHeaders {
     /// Has the message, percent-encoded as gRPC over HTTP/2 encodes `grpc-message`.
     pub message: HeaderName,
 }
-
-/// The longest request target that hyper reads, in bytes.
-const LONGEST_TARGET: usize = 65_534;
 
 /// The request that a call was made for, in which the caller finds what a backend names.
 #[derive(Clone, Copy)]
@@ -185,24 +183,30 @@ impl Refusal {
         Self { fault, ..Self::bad_request(error.to_string()).with_violations(violation) }
     }
 
-    /// A head that is no HTTP/1.1, or too large a one.
+    /// A request that breaks a rule of HTTP/1.1.
     #[must_use]
-    pub fn malformed(http: StatusCode, most_headers: usize, header_limit: usize) -> Self {
-        match http {
-            StatusCode::URI_TOO_LONG => {
-                let message = format!("expected a request target of at most {LONGEST_TARGET} bytes, found more");
-                Self::new(http, Code::ResourceExhausted, message)
-            }
-            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Self::headers_too_large(most_headers, header_limit),
-            _ => Self::new(http, Code::InvalidArgument, "the request is not HTTP/1.1 as RFC 9112 has it"),
+    pub fn malformed(violation: listener::Violation) -> Self {
+        let code = match violation.status() {
+            StatusCode::URI_TOO_LONG | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Code::ResourceExhausted,
+            StatusCode::NOT_IMPLEMENTED | StatusCode::HTTP_VERSION_NOT_SUPPORTED => Code::Unimplemented,
+            _ => Code::InvalidArgument,
+        };
+        Self::new(violation.status(), code, violation.to_string())
+    }
+
+    /// 400 for a body that ended with this error.
+    #[must_use]
+    pub fn body_broke_off(error: &(dyn std::error::Error + 'static)) -> Self {
+        match listener::Violation::within(error) {
+            Some(violation) => Self::malformed(violation),
+            None => Self::bad_request("the body broke off"),
         }
     }
 
     /// 431 for a head with more headers, or more bytes of them.
     #[must_use]
     pub fn headers_too_large(most: usize, limit: usize) -> Self {
-        let message = format!("expected at most {most} headers, of at most {limit} bytes in all, found more");
-        Self::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, Code::ResourceExhausted, message)
+        Self::malformed(listener::Violation::HeadTooLarge { fields: most, bytes: limit })
     }
 
     /// 416 for a part of a body of so many bytes that has none of them.

@@ -5,13 +5,15 @@
 
 mod admission;
 mod drain;
-mod malformed;
+pub mod http1;
 mod other;
+mod own;
 mod patience;
 mod port;
 mod served;
 mod stop;
 mod upgrade;
+mod violation;
 mod worker;
 
 use std::convert::Infallible;
@@ -23,6 +25,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::CONNECTION;
 use http::{HeaderValue, StatusCode};
 use hyper::Request;
@@ -31,7 +34,7 @@ use hyper::server::conn::http1::Parts;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::ServerConfig;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -45,15 +48,17 @@ pub use admission::Bounds;
 use admission::{Admission, Admissions};
 use drain::{Draining, Told, Watcher};
 pub use drain::{Hold, Holder};
-use malformed::Answering;
-pub use malformed::Malformed;
+use http1::{Limits, Strict, Verdict};
 use other::Other;
+pub use own::Malformed;
+use own::{Answer, refusal};
 use patience::{Held, Patient, Progress};
 use served::Current;
 pub use served::{Handover, Recipe, Served};
 pub use stop::{Drain, Phase, Stop};
-use upgrade::Asked;
+use upgrade::{Asked, Next};
 pub use upgrade::{Duplex, Switched, Upgrade};
+pub use violation::Violation;
 use worker::Workers;
 
 /// Where callers come in.
@@ -102,7 +107,7 @@ pub trait Answerer:
     + 'static
 {
     /// The body of its answers.
-    type Body: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static;
+    type Body: http_body::Body<Data: From<Bytes> + Send, Error: Into<BoxError>> + Send + Unpin + 'static;
 }
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -111,7 +116,7 @@ impl<S, B> Answerer for S
 where
     S: Service<Request<Incoming>, Response = http::Response<B>, Error = Infallible, Future: Send>,
     S: Clone + Send + Sync + 'static,
-    B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static,
+    B: http_body::Body<Data: From<Bytes> + Send, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
     type Body = B;
 }
@@ -138,8 +143,17 @@ const STREAMS: u32 = 100;
 /// What one of them, and all of them together, may send of their bodies before they are read, in bytes.
 const STREAM_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 512 << 10;
+
 /// After so many faults of a caller that each end a request, the connection ends ("made you reset", CVE-2025-8671).
 const RESETS: usize = 100;
+
+/// Most headers of a request; hyper reads no more.
+const FIELDS: usize = 100;
+/// The longest request target, in bytes; `http::Uri` holds no longer one.
+const TARGET: usize = 65_534;
+/// Time for a caller who sends on though it has its answer, and how many bytes of that are read.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 1 << 20;
 
 /// What the headers of a request may have, in bytes, where nothing is said of it.
 const HEADER_LIMIT: usize = 32 << 10;
@@ -250,20 +264,22 @@ impl<S: Answerer> Connection<S> {
 
     async fn speak(
         self,
-        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        stream: impl Transport,
         http2: bool,
         (tls, other): (Option<Arc<ServerConfig>>, Other),
         mut draining: Watcher,
     ) {
-        let (malformed, head_limit) = {
-            let current = self.current.load();
-            (current.malformed.clone(), current.header_limit + ROOM)
+        let limits = {
+            let header_limit = self.current.load().header_limit;
+            Limits { bytes: header_limit + ROOM, fields: FIELDS, target: TARGET, told: header_limit }
         };
-        let (told, asked) = (Told::default(), Asked::default());
+        let head_limit = limits.bytes;
+        let (told, asked, verdict) = (Told::default(), Asked::default(), Arc::new(Verdict::default()));
         let progress = Arc::new(Progress::default());
         let stream = Patient::new(stream, progress.clone(), self.memory.clone(), head_limit);
         let service = service_fn(|mut request: Request<Incoming>| {
             let call = Progress::begin(&progress);
+            let number = progress.requests();
             let current = self.current.load();
             asked.note(&mut request);
             let is_old = !current.speaks(tls.as_ref());
@@ -274,17 +290,25 @@ impl<S: Answerer> Connection<S> {
             if current.tells_caller {
                 request.extensions_mut().insert(other.caller());
             }
-            let answer = current.service.clone().call(request);
+            let answer = match verdict.of(number) {
+                None => Ok(current.service.clone().call(request)),
+                Some(violation) => Err(refusal(current.malformed.as_ref(), violation)),
+            };
             // A stop may begin before the answer does.
-            let current = self.current.clone();
+            let (current, verdict) = (self.current.clone(), verdict.clone());
             async move {
-                let mut response = answer.await?;
-                let is_last = !http2 && (is_old || current.is_stopping());
-                if is_last && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+                let (mut response, is_refused) = match answer {
+                    Ok(answer) => (answer.await?.map(|body| Answer::Service(Held::new(body, call))), false),
+                    Err(refusal) => (refusal, true),
+                };
+                let is_last = !http2 && (is_old || is_refused || current.is_stopping() || verdict.is_broken());
+                let leaves = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+                verdict.answered(number, leaves);
+                if is_last && !leaves {
                     // The caller is told with an answer, so it sends nothing into a closed connection.
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
-                Ok::<_, Infallible>(response.map(|body| Held::new(body, call)))
+                Ok::<_, Infallible>(response)
             }
         });
         let ended = if http2 {
@@ -297,40 +321,78 @@ impl<S: Answerer> Connection<S> {
                 .max_local_error_reset_streams(RESETS)
                 .max_header_list_size(u32::try_from(head_limit).unwrap_or(u32::MAX));
             builder.keep_alive_interval(Duration::from_secs(30)).keep_alive_timeout(Duration::from_secs(10));
-            let mut connection = Box::pin(builder.serve_connection(TokioIo::new(stream), service));
+            let mut connection =
+                Box::pin(builder.serve_connection(TokioIo::new(stream), service));
             tokio::select! {
                 ended = draining.drive(connection.as_mut(), true, &told) => ended,
                 () = progress.idle(&told.retired) => return tracing::debug!("a connection without requests did not end"),
             }
         } else {
             let mut builder = hyper::server::conn::http1::Builder::new();
-            builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(head_limit);
-            let (ended, left) = match malformed {
-                Some(malformed) => {
-                    let stream = TokioIo::new(Answering::new(stream, malformed));
-                    let mut connection = Box::pin(builder.serve_connection(stream, service));
-                    let ended = draining.drive(connection.as_mut(), false, &told).await;
-                    let Parts { io, read_buf, .. } = Pin::into_inner(connection).into_parts();
-                    (ended, (io.into_inner().into_inner(), read_buf))
-                }
-                None => {
-                    let mut connection = Box::pin(builder.serve_connection(TokioIo::new(stream), service));
-                    let ended = draining.drive(connection.as_mut(), false, &told).await;
-                    let Parts { io, read_buf, .. } = Pin::into_inner(connection).into_parts();
-                    (ended, (io.into_inner(), read_buf))
-                }
-            };
-            if ended.is_ok()
-                && let Some(next) = asked.next()
-            {
-                let (stream, begun) = left;
-                next(Switched { stream: Box::new(stream), begun }).await;
-            }
+            // Whatever is too large for it is refused before it comes here.
+            builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(2 * head_limit);
+            let stream = TokioIo::new(Strict::new(stream, limits, verdict.clone()));
+            let mut connection = Box::pin(builder.serve_connection(stream, service));
+            let ended = draining.drive(connection.as_mut(), false, &told).await;
+            let Parts { io, read_buf, .. } = Pin::into_inner(connection).into_parts();
+            Box::pin(leave(io.into_inner(), read_buf, &ended, asked.next())).await;
             ended
         };
         if let Err(error) = ended {
             tracing::debug!(%error, "a connection ended");
         }
+    }
+}
+
+/// The end of a connection of HTTP/1.1: another protocol, or what the caller is to see of it.
+async fn leave<S: Transport>(stream: Strict<Patient<S>>, read: Bytes, ended: &hyper::Result<()>, next: Option<Next>) {
+    let is_unfinished = stream.is_unfinished();
+    let (mut stream, held) = stream.into_parts();
+    match (ended, next) {
+        (Ok(()), Some(next)) => {
+            let begun = if held.is_empty() { read } else { [read, held].concat().into() };
+            next(Switched { stream: Box::new(stream), begun }).await;
+        }
+        // An answer without a length is whole where its connection ends, unless that is seen to break (RFC 9112, section 8).
+        (Err(error), _) if error.is_user() => stream.get_ref().reset_on_close(),
+        // What is still being sent would have the connection reset, and so the answer lost.
+        (Ok(()), None) if is_unfinished => linger(&mut stream).await,
+        _ => {}
+    }
+}
+
+/// Reads, for a moment and up to a bound, what a caller still sends who has an answer already (RFC 9112, section 9.6).
+async fn linger(stream: &mut (impl AsyncRead + Unpin)) {
+    let reading = async {
+        let (mut buffer, mut left) = ([0; 4 << 10], LINGER_BYTES);
+        while let Ok(read @ 1..) = stream.read(&mut buffer).await {
+            left = left.saturating_sub(read);
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(LINGER, reading).await;
+}
+
+/// What carries a connection.
+trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// Has the caller see a broken connection in place of an ended one.
+    fn reset_on_close(&self);
+}
+
+impl Transport for TcpStream {
+    fn reset_on_close(&self) {
+        // Where it cannot be set, the connection ends as it would have.
+        let _ = self.set_zero_linger();
+    }
+}
+
+/// TLS tells a broken connection by itself: the end without close_notify. What lies below is reset all the same, for those who do
+/// not look.
+impl Transport for Box<TlsStream<TcpStream>> {
+    fn reset_on_close(&self) {
+        self.get_ref().0.reset_on_close();
     }
 }
 

@@ -43,6 +43,11 @@ impl Progress {
         InFlight(this.clone())
     }
 
+    /// How many requests have come.
+    pub(super) fn requests(&self) -> usize {
+        self.requests.load(Ordering::Relaxed)
+    }
+
     /// Asks the connection to end (`retired`) once nothing was asked for long, and is ready if that was of no use.
     pub(super) async fn idle(&self, retired: &Notify) {
         let mut before = self.requests.load(Ordering::Relaxed);
@@ -113,6 +118,11 @@ pub(super) struct Patient<S> {
 impl<S> Patient<S> {
     pub(super) fn new(stream: S, progress: Arc<Progress>, memory: Share, head_limit: usize) -> Self {
         Self { stream, progress, stalled: None, longest_stall: STALL, memory, head_limit, head: (0, 0, None) }
+    }
+
+    /// What it is patient with.
+    pub(super) fn get_ref(&self) -> &S {
+        &self.stream
     }
 
     fn poll_stalled<T>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 #[derive(Clone, Default)]
 pub struct Upgrade(Arc<Mutex<Option<Next>>>);
 
-type Next = Box<dyn FnOnce(Switched) -> Task + Send>;
+pub(super) type Next = Box<dyn FnOnce(Switched) -> Task + Send>;
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A connection behind `101 Switching Protocols`.

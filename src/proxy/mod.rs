@@ -184,10 +184,14 @@ impl<B: RequestBody> Service<Request<B>> for Front {
     }
 }
 
-/// The answers to what is no HTTP/1.1, for the listener: the service is not asked for them.
+/// The answers to requests that break a rule of HTTP/1.1, for the listener: the service is not asked for them.
 pub fn malformed(config: &Config) -> Malformed {
-    let (form, names, limit) = (config.errors, config.status_headers.clone(), config.header_limit);
-    Arc::new(move |status| Refusal::malformed(status, MOST_HEADERS, limit).into_text(form, names.as_ref()))
+    let (form, names) = (config.errors, config.status_headers.clone());
+    Arc::new(move |violation| {
+        let mut response = Refusal::malformed(violation).into_text(form, names.as_ref());
+        guard(response.headers_mut());
+        response
+    })
 }
 
 /// The answer after a fault of ours. The panic's text is in the log, where the panic hook put it.
@@ -210,11 +214,14 @@ async fn probed<B: RequestBody>(probe: &Probe, request: Request<B>) -> Response 
 
 /// What every answer says to those that pass it on or show it.
 fn guarded(mut response: Response) -> Response {
-    let headers = response.headers_mut();
+    guard(response.headers_mut());
+    response
+}
+
+fn guard(headers: &mut HeaderMap) {
     // RFC 9111, section 5.2.2.5: what a bank answers is nobody else's to keep, unless it says so itself.
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
 }
 
 /// RFC 9110, section 9.3.2: what GET would be answered, its length included, but for the body.

@@ -108,7 +108,7 @@ impl Gateway {
 async fn collected<B: RequestBody>(body: &mut B, limit: usize, memory: &Charge) -> Result<Bytes, Refusal> {
     let mut whole = Whole::One(Bytes::new());
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Refusal::bad_request("the body broke off"))?;
+        let frame = frame.map_err(|error| Refusal::body_broke_off(&*error.into()))?;
         // Trailers of a request mean nothing here.
         let Ok(data) = frame.into_data() else { continue };
         if whole.len() + data.len() > limit {

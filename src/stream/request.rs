@@ -15,6 +15,8 @@ use crate::upstream::{Outgoing, Stopped};
 /// Largest piece of an upload that is one message, in bytes: well below what gRPC servers take by default (4 MiB).
 const PIECE: usize = 256 << 10;
 
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
 /// How a body is read.
 #[derive(Debug)]
 pub enum Reading {
@@ -74,7 +76,7 @@ impl Reading {
     /// The body is wrong. What was sent of it was sent.
     pub async fn send<B>(self, body: B, route: Arc<Route>, texts: Texts, outgoing: Outgoing) -> Result<(), Refused>
     where
-        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
     {
         let mut messages = Messages { route, texts, outgoing, sent: 0 };
         let sent = match self {
@@ -112,7 +114,7 @@ impl Messages {
 
     async fn send_series(
         &mut self,
-        mut body: impl Body<Data = Bytes> + Unpin,
+        mut body: impl Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
         mut splitter: Splitter,
     ) -> Result<(), End> {
         while let Some(data) = next(&mut body).await? {
@@ -138,7 +140,11 @@ impl Messages {
     }
 
     /// An upload without a byte is one message too: it has a content type.
-    async fn send_pieces(&mut self, mut body: impl Body<Data = Bytes> + Unpin, content_type: &str) -> Result<(), End> {
+    async fn send_pieces(
+        &mut self,
+        mut body: impl Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
+        content_type: &str,
+    ) -> Result<(), End> {
         while let Some(data) = next(&mut body).await? {
             self.send_bytes(&data, content_type).await?;
         }
@@ -177,10 +183,13 @@ impl Messages {
 }
 
 /// The next bytes of a body.
-async fn next(body: &mut (impl Body<Data = Bytes> + Unpin)) -> Result<Option<Bytes>, End> {
+async fn next(body: &mut (impl Body<Data = Bytes, Error: Into<BoxError>> + Unpin)) -> Result<Option<Bytes>, End> {
     loop {
         let Some(frame) = body.frame().await else { return Ok(None) };
-        let frame = frame.map_err(|_| Refusal::bad_request("the body broke off"))?;
+        let frame = frame.map_err(|error| {
+            let error: BoxError = error.into();
+            Refusal::body_broke_off(&*error)
+        })?;
         // Trailers of a request mean nothing here.
         if let Ok(data) = frame.into_data()
             && !data.is_empty()

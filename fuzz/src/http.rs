@@ -1,0 +1,105 @@
+//! The bytes of HTTP, below any request.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use towbar::bank::SampleBank;
+use towbar::listener::http1::{ChunkReader, Framing, HeadReader, Limits};
+use towbar::listener::{Listener, Plain};
+
+const LIMITS: Limits = Limits { bytes: 4096, fields: 100, target: 2048, told: 4096 };
+
+/// A head is read alike whole and byte by byte, and what is accepted is read alike by hyper's parser.
+pub fn head(data: &[u8]) {
+    let whole = HeadReader::new(LIMITS).read(data);
+    let mut reader = HeadReader::new(LIMITS);
+    let piecewise = (0..=data.len()).map(|length| reader.read(&data[..length])).find(|read| !matches!(read, Ok(None)));
+    assert_eq!(piecewise.unwrap_or(Ok(None)), whole);
+    let Ok(Some(head)) = whole else { return };
+    let bytes = &data[..head.length];
+    let mut fields = [httparse::EMPTY_HEADER; 100];
+    let mut request = httparse::Request::new(&mut fields);
+    assert_eq!(request.parse(bytes), Ok(httparse::Status::Complete(head.length)));
+    assert_eq!(
+        bytes.iter().filter(|byte| **byte == b'\n').count(),
+        bytes.windows(2).filter(|pair| pair == b"\r\n").count()
+    );
+    let target = request.path.expect("it is complete");
+    target.parse::<http::Uri>().unwrap_or_else(|error| panic!("{target}: {error}"));
+    let values = |name: &str| request.headers.iter().filter(|field| field.name.eq_ignore_ascii_case(name)).count();
+    assert!(values("host") <= 1);
+    let (lengths, codings) = (values("content-length"), values("transfer-encoding"));
+    match head.framing {
+        Framing::Chunked => assert_eq!((lengths, codings), (0, 1)),
+        Framing::Length(0) => assert!(lengths <= 1 && codings == 0),
+        Framing::Length(_) => assert_eq!((lengths, codings), (1, 0)),
+    }
+    chunks(&data[head.length..]);
+}
+
+/// A chunked body is read alike whole and byte by byte.
+fn chunks(data: &[u8]) {
+    let (mut whole, mut piecewise) = (ChunkReader::default(), ChunkReader::default());
+    let read = whole.read(data);
+    let mut own = 0;
+    let single = data.iter().try_for_each(|byte| {
+        own += piecewise.read(&[*byte])?;
+        Ok(())
+    });
+    assert_eq!(single.map(|()| own), read);
+    assert_eq!(piecewise, whole);
+}
+
+/// Whatever frames come, the next caller is served.
+pub fn frames(data: &[u8]) {
+    static SERVICE: OnceLock<SocketAddr> = OnceLock::new();
+    let address = *SERVICE.get_or_init(serve);
+    exchange(address, data);
+    let head = [0x82, 0x86, 0x84, 0x41, 1, b'a'];
+    let request = [&[0, 0, 6, 1, 5, 0, 0, 0, 1][..], &head].concat();
+    let answer = exchange(address, &[request, goaway()].concat());
+    let mut rest = answer.as_slice();
+    let mut kinds = Vec::new();
+    while let [_, b, c, kind, _, _, _, _, _, behind @ ..] = rest {
+        kinds.push(*kind);
+        rest = behind.get(usize::from(*b) << 8 | usize::from(*c)..).unwrap_or_default();
+    }
+    assert!(kinds.contains(&1), "no HEADERS in {kinds:?}");
+}
+
+fn goaway() -> Vec<u8> {
+    vec![0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+}
+
+/// What comes back for these frames, behind the beginning of every connection.
+fn exchange(address: SocketAddr, frames: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(address).expect("the service accepts");
+    stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a time to wait");
+    let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    // It may end before all is sent.
+    let _ = stream.write_all(&[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &settings[..], frames].concat());
+    let _ = stream.shutdown(Shutdown::Write);
+    let mut answer = Vec::new();
+    match stream.read_to_end(&mut answer) {
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+            panic!("the connection did not end after {frames:?}")
+        }
+        _ => answer,
+    }
+}
+
+/// A service on a thread of its own, for as long as the process lives.
+fn serve() -> SocketAddr {
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async move {
+            let listener = Listener::bind("127.0.0.1:0", None, Plain::Http2).await.expect("a port");
+            tell.send(listener.address().expect("an address")).expect("who waits for it");
+            listener.serve(SampleBank::new().routes().into_axum_router(), std::future::pending()).await;
+        });
+    });
+    told.recv().expect("the service starts")
+}

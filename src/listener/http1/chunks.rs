@@ -1,0 +1,170 @@
+//! The framing of a chunked body, byte by byte as it comes: RFC 9112, section 7.1.
+
+use super::super::Violation;
+use super::head::is_token;
+
+/// Reads one body. It keeps nothing of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChunkReader {
+    place: Place,
+    /// Bytes of the trailers.
+    trailers: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// In the size of a chunk, which has so many digits.
+    Size {
+        size: u64,
+        digits: u8,
+    },
+    /// Behind it, up to the end of the line.
+    Extension {
+        size: u64,
+    },
+    SizeEnd {
+        size: u64,
+    },
+    /// So many bytes of the chunk are still to come.
+    Data {
+        left: u64,
+    },
+    DataCarriageReturn,
+    DataLineFeed,
+    /// At the beginning of a line behind the last chunk.
+    Trailer,
+    TrailerName,
+    TrailerValue,
+    TrailerEnd,
+    LastLineFeed,
+    End,
+}
+
+/// Most digits of a size: those of 64 bits.
+const DIGITS: u8 = 16;
+/// Most bytes of all trailers.
+const TRAILERS: usize = 8 << 10;
+
+impl Default for ChunkReader {
+    fn default() -> Self {
+        Self { place: FIRST, trailers: 0 }
+    }
+}
+
+const FIRST: Place = Place::Size { size: 0, digits: 0 };
+
+impl ChunkReader {
+    /// Reads what has come next, to the end of the body at most. Gives how many of the bytes are its own.
+    ///
+    /// # Errors
+    /// The first rule that is broken.
+    pub fn read(&mut self, bytes: &[u8]) -> Result<usize, Violation> {
+        let mut at = 0;
+        while at < bytes.len() && self.place != Place::End {
+            if let Place::Data { left } = self.place {
+                let here = left.min((bytes.len() - at) as u64);
+                self.place = if here == left { Place::DataCarriageReturn } else { Place::Data { left: left - here } };
+                at += usize::try_from(here).unwrap_or(usize::MAX);
+                continue;
+            }
+            self.place = self.next(bytes[at])?;
+            at += 1;
+        }
+        Ok(at)
+    }
+
+    /// Whether all of it has come.
+    #[must_use]
+    pub fn is_at_end(&self) -> bool {
+        self.place == Place::End
+    }
+
+    fn next(&mut self, byte: u8) -> Result<Place, Violation> {
+        if matches!(self.place, Place::Trailer | Place::TrailerName | Place::TrailerValue | Place::TrailerEnd) {
+            self.trailers += 1;
+            if self.trailers > TRAILERS {
+                return Err(Violation::Trailer);
+            }
+        }
+        match (self.place, byte) {
+            (Place::Size { size, digits }, byte) if byte.is_ascii_hexdigit() && digits < DIGITS => {
+                let digit = char::from(byte).to_digit(16).map_or(0, u64::from);
+                Ok(Place::Size { size: size << 4 | digit, digits: digits + 1 })
+            }
+            (Place::Size { size, digits: 1.. }, b';') => Ok(Place::Extension { size }),
+            (Place::Size { size, digits: 1.. } | Place::Extension { size }, b'\r') => Ok(Place::SizeEnd { size }),
+            (Place::Extension { size }, b'\t' | b' '..=b'~' | 0x80..) => Ok(Place::Extension { size }),
+            (Place::SizeEnd { size: 0 }, b'\n') => Ok(Place::Trailer),
+            (Place::SizeEnd { size: left }, b'\n') => Ok(Place::Data { left }),
+            (Place::Size { .. } | Place::Extension { .. } | Place::SizeEnd { .. }, _) => Err(Violation::ChunkSize),
+            (Place::DataCarriageReturn, b'\r') => Ok(Place::DataLineFeed),
+            (Place::DataLineFeed, b'\n') => Ok(FIRST),
+            (Place::Data { .. } | Place::DataCarriageReturn | Place::DataLineFeed, _) => Err(Violation::ChunkEnd),
+            (Place::Trailer, b'\r') => Ok(Place::LastLineFeed),
+            (Place::Trailer | Place::TrailerName, byte) if is_token(byte) => Ok(Place::TrailerName),
+            (Place::TrailerName, b':') => Ok(Place::TrailerValue),
+            (Place::TrailerValue, b'\r') => Ok(Place::TrailerEnd),
+            (Place::TrailerValue, b'\t' | b' '..=b'~' | 0x80..) => Ok(Place::TrailerValue),
+            (Place::TrailerEnd, b'\n') => Ok(Place::Trailer),
+            (Place::LastLineFeed, b'\n') | (Place::End, _) => Ok(Place::End),
+            (
+                Place::Trailer | Place::TrailerName | Place::TrailerValue | Place::TrailerEnd | Place::LastLineFeed,
+                _,
+            ) => Err(Violation::Trailer),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many bytes of a text are of the body, if it is one.
+    fn read_whole(text: &str) -> Result<Option<usize>, Violation> {
+        let mut reader = ChunkReader::default();
+        reader.read(text.as_bytes()).map(|length| reader.is_at_end().then_some(length))
+    }
+
+    #[test]
+    fn a_chunked_body_ends_where_everybody_sees_its_end() {
+        for (text, end) in [
+            ("0\r\n\r\n", Ok(Some(5))),
+            ("0\r\n\r\nGET / HTTP/1.1\r\n", Ok(Some(5))),
+            ("5\r\nhello\r\n0\r\n\r\n", Ok(Some(15))),
+            ("A\r\n0123456789\r\n00\r\n\r\n", Ok(Some(21))),
+            ("5;a=b;c=\"d e\"\r\nhello\r\n0;x\r\n\r\n", Ok(Some(29))),
+            ("0\r\nChecksum: abc\r\nother:\r\n\r\n", Ok(Some(28))),
+            ("5\r\nhel", Ok(None)),
+            ("ffffffffffffffff\r\n", Ok(None)),
+            ("", Ok(None)),
+            ("\r\n", Err(Violation::ChunkSize)),
+            ("0\n\n", Err(Violation::ChunkSize)),
+            ("5\nhello\r\n", Err(Violation::ChunkSize)),
+            ("5 \r\nhello\r\n", Err(Violation::ChunkSize)),
+            (" 5\r\nhello\r\n", Err(Violation::ChunkSize)),
+            ("0x5\r\nhello\r\n", Err(Violation::ChunkSize)),
+            ("0_2\r\nhi\r\n", Err(Violation::ChunkSize)),
+            ("-1\r\n", Err(Violation::ChunkSize)),
+            ("5;a\nb\r\nhello\r\n", Err(Violation::ChunkSize)),
+            ("5\rhello\r\n", Err(Violation::ChunkSize)),
+            ("00000000000000005\r\nhello\r\n", Err(Violation::ChunkSize)),
+            ("5\r\nhello0\r\n\r\n", Err(Violation::ChunkEnd)),
+            ("5\r\nhello\n0\r\n\r\n", Err(Violation::ChunkEnd)),
+            ("5\r\nhello!\r\n0\r\n\r\n", Err(Violation::ChunkEnd)),
+            ("0\r\n\nGET / HTTP/1.1\r\n", Err(Violation::Trailer)),
+            ("0\r\nX: y\n\r\nGET / HTTP/1.1\r\n", Err(Violation::Trailer)),
+            ("0\r\nX: y\r\n\nGET / HTTP/1.1\r\n", Err(Violation::Trailer)),
+            ("0\r\n X: y\r\n\r\n", Err(Violation::Trailer)),
+            ("0\r\nX : y\r\n\r\n", Err(Violation::Trailer)),
+            ("0\r\n: y\r\n\r\n", Err(Violation::Trailer)),
+            ("0\r\n\rX", Err(Violation::Trailer)),
+        ] {
+            assert_eq!(read_whole(text), end, "{text:?}");
+            let mut reader = ChunkReader::default();
+            let single = text.bytes().try_for_each(|byte| reader.read(&[byte]).map(drop));
+            assert_eq!(single.map(|()| reader.is_at_end()), end.map(|end| end.is_some()), "byte by byte: {text:?}");
+        }
+        let long = format!("0\r\n{}", "a: b\r\n".repeat(2000));
+        assert_eq!(read_whole(&long), Err(Violation::Trailer));
+    }
+}
