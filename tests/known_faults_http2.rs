@@ -19,15 +19,19 @@ const PATH: &str = "/health-check?bank_id=iron";
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
+const PRIORITY: u8 = 2;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
+const PING: u8 = 6;
 const GOAWAY: u8 = 7;
+const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
 
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
 const PROTOCOL_ERROR: u32 = 1;
+const FLOW_CONTROL_ERROR: u32 = 3;
 const CANCEL: u32 = 8;
 const ENHANCE_YOUR_CALM: u32 = 11;
 
@@ -122,6 +126,11 @@ impl Http2 {
         })
     }
 
+    /// The next frame that is no SETTINGS and no window.
+    fn next_but_settings(&mut self) -> Option<Frame> {
+        std::iter::from_fn(|| self.next()).find(|frame| !matches!(frame.kind, SETTINGS | WINDOW_UPDATE))
+    }
+
     /// The body of the one answer that comes.
     fn body(&mut self) -> String {
         let mut body = Vec::new();
@@ -194,9 +203,10 @@ fn a_malformed_request_ends_and_reaches_nobody() {
         ("a length was that of the next request", RST_STREAM, head("GET", PATH, &[("content-length", "40")])),
         ("chunks were read behind", RST_STREAM, head("GET", PATH, &[("transfer-encoding", "chunked")])),
         ("a header of one hop went on", RST_STREAM, head("GET", PATH, &[("connection", "authorization")])),
-        ("a name in upper case was another", GOAWAY, head("GET", PATH, &[("X-Request-Id", "a")])),
-        ("a line break was one", GOAWAY, head("GET", PATH, &[("x", "a\r\nb: c")])),
-        ("a NUL ended a value early", GOAWAY, head("GET", PATH, &[("x", "a\0b")])),
+        ("a name in upper case was another", RST_STREAM, head("GET", PATH, &[("X-Request-Id", "a")])),
+        ("a line break was one", RST_STREAM, head("GET", PATH, &[("x", "a\r\nb: c")])),
+        ("a NUL ended a value early", RST_STREAM, head("GET", PATH, &[("x", "a\0b")])),
+        ("a fragment was cut off", RST_STREAM, head("GET", "/health-check?bank_id=iron#a", &[])),
         ("a line break in the path was one", RST_STREAM, head("GET", "/health-check HTTP/1.1\r\nHost: x", &[])),
     ] {
         let mut connection = served.connect();
@@ -245,4 +255,143 @@ fn calls_that_are_given_up_at_once_end_the_connection() {
     let hundred = |from: u32| (from..from + 100).flat_map(call).collect::<Vec<_>>();
     assert!((0..1000).any(|number| !connection.send(&hundred(100 * number))), "100000 calls were taken");
     served.assert_serves("after them");
+}
+
+/// Frames that cost their sender nothing kept a worker busy, and one kind of them wrote the log full.
+#[test]
+fn frames_without_a_call_end_the_connection() {
+    let served = Served::start();
+    let window = 1_u32.to_be_bytes();
+    for (fault, one) in [
+        ("a PING that nobody asked for is answered", frame(PING, 1, 0, &[7; 8])),
+        ("a PING", frame(PING, 0, 0, &[7; 8])),
+        ("SETTINGS", frame(SETTINGS, 0, 0, &[])),
+        ("PRIORITY", frame(PRIORITY, 0, 3, &[0, 0, 0, 0, 9])),
+        ("a window", frame(WINDOW_UPDATE, 0, 0, &window)),
+        ("a frame that nobody knows", frame(0xee, 0, 0, b"x")),
+    ] {
+        let mut connection = served.connect();
+        // No more than are read together, so that the reason is not lost with those behind it.
+        connection.send(&one.repeat(990));
+        let mut sent = 990;
+        let reason = loop {
+            connection.send(&[one.repeat(10), frame(PING, 0, 0, &[9; 8])].concat());
+            sent += 11;
+            assert!(sent < 50_000, "{fault}: {sent} frames were taken");
+            let mut answers = std::iter::from_fn(|| connection.next());
+            match answers.find(|frame| frame.kind == GOAWAY || (frame.kind == PING && frame.payload == [9; 8])) {
+                Some(answer) if answer.kind == GOAWAY => break answer.payload,
+                Some(_) => {}
+                None => panic!("{fault}: no reason after {sent} frames"),
+            }
+        };
+        assert_eq!(reason[4..8], ENHANCE_YOUR_CALM.to_be_bytes(), "{fault}");
+    }
+    served.assert_serves("after them");
+}
+
+/// A connection that calls may have as many of them as the calls need, and more.
+#[test]
+fn frames_beside_calls_do_not() {
+    let served = Served::start();
+    let mut connection = served.connect();
+    for number in 0..300 {
+        let stream = 2 * number + 1;
+        let window = frame(WINDOW_UPDATE, 0, 0, &1_u32.to_be_bytes());
+        let call = frame(HEADERS, END_STREAM | END_HEADERS, stream, &head("GET", PATH, &[]));
+        connection.send(&[frame(PRIORITY, 0, stream, &[0, 0, 0, 0, 9]), window.repeat(8), call].concat());
+        assert_eq!(connection.body(), "{}", "{number}");
+    }
+}
+
+/// Behind a proxy the streams of a connection are of many callers: one of them ended the calls of all.
+#[test]
+fn a_fault_of_one_stream_leaves_the_others() {
+    let served = Served::start();
+    let open = |stream, head: &[u8]| frame(HEADERS, END_HEADERS, stream, head);
+    let get = head("GET", PATH, &[]);
+    // GET, https and a path and an authority that go into the table, and are named from there.
+    let kept = [&[0x82, 0x87, 0x44][..], &text(PATH), &[0x41], &text("gateway.test")].concat();
+    let compressed = [0x82, 0x87, 0xbf, 0xbe];
+    let window = |stream, bytes: u32| frame(WINDOW_UPDATE, 0, stream, &bytes.to_be_bytes());
+    for (fault, frames, code) in [
+        ("a window of nothing", [open(3, &get), window(3, 0)].concat(), PROTOCOL_ERROR),
+        (
+            "a window of nothing, with the bit that means nothing",
+            [open(3, &get), window(3, 1 << 31)].concat(),
+            PROTOCOL_ERROR,
+        ),
+        ("a window too large", [open(3, &get), window(3, 0x7fff_ffff)].concat(), FLOW_CONTROL_ERROR),
+        ("a header of one hop", open(3, &head("GET", PATH, &[("connection", "close")])), PROTOCOL_ERROR),
+        ("a name in upper case", open(3, &head("GET", PATH, &[("X-Request-Id", "a")])), PROTOCOL_ERROR),
+        ("a line break", open(3, &head("GET", PATH, &[("x", "a\r\nb: c")])), PROTOCOL_ERROR),
+        ("a fragment", open(3, &head("GET", "/health-check#a", &[])), PROTOCOL_ERROR),
+        ("no path", open(3, &head("GET", "", &[])), PROTOCOL_ERROR),
+        (
+            "a length that is not kept",
+            [open(3, &head("GET", PATH, &[("content-length", "1")])), frame(DATA, END_STREAM, 3, b"ab")].concat(),
+            PROTOCOL_ERROR,
+        ),
+        (
+            "a stream that depends on itself",
+            [open(3, &get), frame(PRIORITY, 0, 3, &[0, 0, 0, 3, 9])].concat(),
+            PROTOCOL_ERROR,
+        ),
+    ] {
+        for is_split in [false, true] {
+            let mut connection = served.connect();
+            let before = served.calls.load(Ordering::SeqCst);
+            connection.send(&open(1, &kept));
+            let pieces = if is_split { 1 } else { frames.len() };
+            for piece in frames.chunks(pieces) {
+                connection.send(piece);
+            }
+            assert_eq!(connection.refused(), (RST_STREAM, code), "{fault}");
+            connection.send(&frame(DATA, END_STREAM, 1, &[]));
+            assert_eq!(connection.body(), "{}", "{fault}");
+            // What is compressed is read as before.
+            connection.send(&frame(HEADERS, END_STREAM | END_HEADERS, 5, &compressed));
+            assert_eq!(connection.body(), "{}", "{fault}");
+            assert_eq!(served.calls.load(Ordering::SeqCst), before + 2, "{fault}");
+        }
+    }
+}
+
+/// A hundred faults in the life of a connection ended it, with the calls of others.
+#[test]
+fn faults_among_many_calls_do_not_end_the_connection_and_faults_alone_do() {
+    let served = Served::start();
+    let fault = |stream| frame(HEADERS, END_STREAM | END_HEADERS, stream, &head("GET", "", &[]));
+    let call = |stream| frame(HEADERS, END_STREAM | END_HEADERS, stream, &head("GET", PATH, &[]));
+    let mut connection = served.connect();
+    for number in 0..300 {
+        let stream = 6 * number + 1;
+        connection.send(&fault(stream));
+        assert_eq!(connection.refused(), (RST_STREAM, PROTOCOL_ERROR), "{number}");
+        for stream in [stream + 2, stream + 4] {
+            connection.send(&call(stream));
+            assert_eq!(connection.body(), "{}", "{number}");
+        }
+    }
+    let mut connection = served.connect();
+    let ended = (0..2000).position(|number| {
+        connection.send(&fault(2 * number + 1));
+        connection.next_but_settings().is_none_or(|frame| frame.kind == GOAWAY)
+    });
+    assert!(ended.is_some_and(|faults| faults >= 99), "{ended:?}");
+}
+
+/// What HTTP/1.1 refuses about a host and an expectation.
+#[test]
+fn a_request_that_names_two_hosts_or_expects_something_is_refused() {
+    let served = Served::start();
+    for (headers, message) in [
+        (("host", "other.test"), "header Host names another host than the request target"),
+        (("expect", "y"), r#"header Expect: only \"100-continue\" is supported"#),
+    ] {
+        let mut connection = served.connect();
+        connection.send(&frame(HEADERS, END_STREAM | END_HEADERS, 1, &head("GET", PATH, &[headers])));
+        assert_eq!(connection.body(), format!(r#"{{"code":3,"message":"{message}"}}"#), "{headers:?}");
+    }
+    assert_eq!(served.calls.load(Ordering::SeqCst), 0);
 }

@@ -6,6 +6,7 @@
 mod admission;
 mod drain;
 pub mod http1;
+mod http2;
 mod other;
 mod own;
 mod patience;
@@ -49,6 +50,7 @@ use admission::{Admission, Admissions};
 use drain::{Draining, Told, Watcher};
 pub use drain::{Hold, Holder};
 use http1::{Limits, Strict, Verdict};
+use http2::Metered;
 use other::Other;
 pub use own::Malformed;
 use own::{Answer, refusal};
@@ -143,9 +145,6 @@ const STREAMS: u32 = 100;
 /// What one of them, and all of them together, may send of their bodies before they are read, in bytes.
 const STREAM_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 512 << 10;
-
-/// After so many faults of a caller that each end a request, the connection ends ("made you reset", CVE-2025-8671).
-const RESETS: usize = 100;
 
 /// Most headers of a request; hyper reads no more.
 const FIELDS: usize = 100;
@@ -290,7 +289,8 @@ impl<S: Answerer> Connection<S> {
             if current.tells_caller {
                 request.extensions_mut().insert(other.caller());
             }
-            let answer = match verdict.of(number) {
+            let violation = if http2 { http2::violation(&request) } else { verdict.of(number) };
+            let answer = match violation {
                 None => Ok(current.service.clone().call(request)),
                 Some(violation) => Err(refusal(current.malformed.as_ref(), violation)),
             };
@@ -318,11 +318,12 @@ impl<S: Answerer> Connection<S> {
                 .max_concurrent_streams(STREAMS)
                 .initial_stream_window_size(STREAM_WINDOW)
                 .initial_connection_window_size(CONNECTION_WINDOW)
-                .max_local_error_reset_streams(RESETS)
+                // They are counted against calls that are none: `Metered`.
+                .max_local_error_reset_streams(None)
                 .max_header_list_size(u32::try_from(head_limit).unwrap_or(u32::MAX));
             builder.keep_alive_interval(Duration::from_secs(30)).keep_alive_timeout(Duration::from_secs(10));
             let mut connection =
-                Box::pin(builder.serve_connection(TokioIo::new(stream), service));
+                Box::pin(builder.serve_connection(TokioIo::new(Metered::new(stream, head_limit)), service));
             tokio::select! {
                 ended = draining.drive(connection.as_mut(), true, &told) => ended,
                 () = progress.idle(&told.retired) => return tracing::debug!("a connection without requests did not end"),
