@@ -23,7 +23,7 @@ mod messages;
 
 use messages::Sample;
 
-criterion_group!(benches, bank, corpus, body_and_query, depth, length, kind, string_length, escapes, alphabet);
+criterion_group!(benches, bank, corpus, body_and_query, depth, length, kind, numbers, string_length, escapes, alphabet);
 criterion_main!(benches);
 
 /// The replies and the request that a bank's gateway sees most.
@@ -147,6 +147,25 @@ fn kind(criterion: &mut Criterion) {
         ),
     ];
     vary(criterion, "kind", "cases.Lists", kinds.map(|(name, list)| (name.to_owned(), json!({ name: list }))));
+}
+
+/// 1000 doubles as a caller can write them: the last lie between two doubles, and all their digits count.
+fn numbers(criterion: &mut Criterion) {
+    let schema = cases::schema();
+    let message = schema.message("cases.Lists").unwrap();
+    let mut group = group(criterion, "numbers", Duration::from_millis(400));
+    for (name, number) in [
+        ("short", "12.5"),
+        ("17-digits", "1.2345678901234567e-300"),
+        ("30-digits", "1.23456789012345678901234567890"),
+        ("between", "17976931348623158079e289"),
+    ] {
+        let json = format!("{{\"doubles\":[{}]}}", vec![number; 1000].join(","));
+        group.throughput(Throughput::Bytes(json.len() as u64));
+        group.bench_function(BenchmarkId::new("to-wire/towbar", name), |bencher| {
+            bencher.iter(|| messages::to_wire(&message, black_box(json.as_bytes())));
+        });
+    }
 }
 
 fn string_length(criterion: &mut Criterion) {

@@ -7,6 +7,7 @@
 
 mod decode;
 mod encode;
+mod float;
 mod indent;
 mod number;
 mod raw;

@@ -1,5 +1,7 @@
 //! Numbers as JSON writes them, and as fields hold them.
 
+use super::float;
+
 /// A whole number; ProtoJSON takes `1e3` and `1.0` too, as long as nothing is lost. Every value of every integer field
 /// is in the range.
 pub(super) fn integer(text: &str) -> Option<i128> {
@@ -49,7 +51,7 @@ fn other_form(text: &str) -> Option<i128> {
 pub(super) fn double(text: &str) -> Option<f64> {
     match special(text) {
         Some(value) => Some(value),
-        None if is_signed_json_number(text) => text.parse().ok().filter(|value: &f64| value.is_finite()),
+        None if is_signed_json_number(text) => float::parse(text).filter(|value: &f64| value.is_finite()),
         None => None,
     }
 }
@@ -58,7 +60,7 @@ pub(super) fn double(text: &str) -> Option<f64> {
 pub(super) fn float(text: &str) -> Option<f32> {
     match special(text) {
         Some(value) => Some(value as f32),
-        None if is_signed_json_number(text) => text.parse().ok().filter(|value: &f32| value.is_finite()),
+        None if is_signed_json_number(text) => float::parse(text).filter(|value: &f32| value.is_finite()),
         None => None,
     }
 }
