@@ -4,7 +4,7 @@
 //! above its own (`tests/layers.rs` holds them in place):
 //!
 //! ```text
-//! problem  protos  block  template  answer  compress  multipart  metrics  forwarded  memory
+//! problem  protos  block  template  answer  compress  multipart  metrics  forwarded  memory  quote
 //!                                        bytes, text, counters, generated code; addresses that proxies name
 //! json  wire                             the two notations
 //! schema                                 descriptors, compiled
@@ -49,6 +49,7 @@ pub mod probe;
 pub mod problem;
 pub mod protos;
 pub mod proxy;
+pub mod quote;
 pub mod reflection;
 pub mod reload;
 pub mod route;

@@ -5,7 +5,19 @@ use std::fs;
 use std::path::Path;
 
 const ROWS: &[&[&str]] = &[
-    &["problem", "protos", "block", "template", "answer", "compress", "multipart", "metrics", "forwarded", "memory"],
+    &[
+        "problem",
+        "protos",
+        "block",
+        "template",
+        "answer",
+        "compress",
+        "multipart",
+        "metrics",
+        "forwarded",
+        "memory",
+        "quote",
+    ],
     &["json", "wire"],
     &["schema"],
     &["codec"],

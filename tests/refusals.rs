@@ -549,3 +549,39 @@ fn a_redacted_value_is_in_no_answer() {
         assert!(!format!("{answer:?}").contains("4711174"), "{method} {target} {body}: {answer:?}");
     }
 }
+
+/// What nobody knows stands in an answer once, and no more than 200 bytes of it.
+#[test]
+fn what_a_caller_has_sent_is_quoted_once_and_not_without_bound() {
+    let stage = Stage::sample();
+    let long = "é".repeat(3000);
+    let escaped = "%C3%A9".repeat(1000);
+    let json = [("Content-Type", "application/json")];
+    let form = [("Content-Type", "application/x-www-form-urlencoded")];
+    for (what, method, target, headers, body) in [
+        ("a member", "POST", "/transfers".to_owned(), &json[..], format!("{{\"{long}\":1}}")),
+        ("a member in another", "POST", "/transfers".to_owned(), &json, format!("{{\"source\":{{\"{long}\":1}}}}")),
+        (
+            "a member twice",
+            "POST",
+            "/transfers".to_owned(),
+            &json,
+            format!("{{\"feeResponsibility\":{{\"{long}\":1,\"{long}\":1}}}}"),
+        ),
+        ("a query key", "GET", format!("/accounts/balance?{escaped}=1"), &[], String::new()),
+        ("a value", "GET", format!("/accounts/transactions?limit={escaped}"), &[], String::new()),
+        ("a system parameter", "GET", format!("/accounts/balance?${escaped}=1"), &[], String::new()),
+        ("its value", "GET", format!("/accounts/balance?$alt={escaped}"), &[], String::new()),
+        ("a field of a form", "POST", "/transfers".to_owned(), &form, format!("{escaped}=1")),
+    ] {
+        let body = (!body.is_empty()).then_some(body.as_bytes());
+        let answer = http::send(stage.gateway.address, method, &target, headers, body);
+        assert_eq!(answer.status, 400, "{what}: {}", answer.body);
+        let quoted = answer.body.matches('é').count();
+        assert!((1..=100).contains(&quoted), "{what}: {quoted} of its characters in {}", answer.body);
+        // Of a value as much stands in the details again.
+        let pieces = answer.body.split(|character| character != 'é').filter(|piece| !piece.is_empty()).count();
+        assert_eq!(pieces, if what.ends_with("value") { 2 } else { 1 }, "{what}: {}", answer.body);
+        assert!(answer.body.contains("..."), "{what}: {}", answer.body);
+    }
+}

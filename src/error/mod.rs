@@ -22,6 +22,7 @@ use crate::compress::GzipError;
 use crate::listener;
 use crate::media::MediaError;
 use crate::protos::google::rpc;
+use crate::quote::MOST_TWICE;
 use crate::route::{EncodeError, Miss, Query, QueryError, Route};
 use crate::schema::Schema;
 use crate::upstream::CallError;
@@ -169,7 +170,9 @@ impl Refusal {
             return Self::new(StatusCode::URI_TOO_LONG, Code::ResourceExhausted, error.to_string());
         }
         let violation = match error {
-            QueryError::System { key, problem } => Some(Violation::new(key, problem, Fault::Invalid)),
+            QueryError::System { key, problem } if key.len() <= MOST_TWICE => {
+                Some(Violation::new(key, problem, Fault::Invalid))
+            }
             _ => None,
         };
         Self::bad_request(error.to_string()).with_violations(violation)

@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use crate::block::{Padded, Piece};
+use crate::quote;
 pub use split::{Series, SplitError, Splitter};
 use string::special;
 pub use string::{put_plain_member, put_plain_string, put_string};
@@ -61,6 +62,14 @@ pub enum JsonProblem {
     /// RFC 8259, section 4, leaves a second member of one name open; this refuses it.
     #[error("the member `{name}` is given twice")]
     Twice { name: String },
+}
+
+impl JsonProblem {
+    /// A second member of this name.
+    #[must_use]
+    pub fn twice(name: &str) -> Self {
+        Self::Twice { name: quote::beginning(name, quote::MOST).into_owned() }
+    }
 }
 
 /// What kind of value comes next.
@@ -303,7 +312,7 @@ impl<'a> Scanner<'a> {
                 self.begin_object()?;
                 while let Some(name) = self.member(&mut first)? {
                     if let Some(name) = names.replace(name) {
-                        return Err(self.error(JsonProblem::Twice { name: name.into_owned() }));
+                        return Err(self.error(JsonProblem::twice(&name)));
                     }
                     self.skip()?;
                 }

@@ -44,7 +44,13 @@ pub(super) fn choose<'a>(candidates: Vec<&'a Arc<Route>>, query: &Query) -> Resu
 /// Those of `keys` that not every candidate declares: the others part nobody.
 fn telling(candidates: &[&Arc<Route>], keys: &[&str]) -> Vec<String> {
     let common = |key: &str| candidates.iter().all(|route| route.resolve_key(key).is_some_and(|p| route.declares(&p)));
-    keys.iter().filter(|key| !common(key)).map(|&key| key.to_owned()).collect()
+    let mut told: Vec<String> = Vec::new();
+    for key in keys.iter().filter(|key| !common(key)) {
+        if !told.iter().any(|known| known == key) {
+            told.push((*key).to_owned());
+        }
+    }
+    told
 }
 
 /// The problem with routes that share method and path, if some request could mean two of them.

@@ -7,6 +7,7 @@ use super::plan::QueryProblem;
 use super::{BodyRule, EncodeError, Query, Route};
 use crate::codec::{Filling, Origin, Request, Value, filling};
 use crate::multipart::Part;
+use crate::quote;
 use crate::schema::{Field, FieldPath, Known, Shape};
 
 /// What keys may name.
@@ -86,7 +87,8 @@ impl Route {
             self.read_key(request, key, value, keys, &mut given).map_err(|problem| {
                 // The keys of a map are values too, and not to be shown where those are not.
                 let hidden = self.resolve_entry(key, keys).filter(|(map, _)| map.is_redacted());
-                let shown = hidden.map_or_else(|| key.to_owned(), |(map, _)| format!("{map}[...]"));
+                let quoted = || quote::beginning(key, quote::MOST).into_owned();
+                let shown = hidden.map_or_else(quoted, |(map, _)| format!("{map}[...]"));
                 (problem.below(shown), problem)
             })?;
         }

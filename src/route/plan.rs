@@ -9,6 +9,7 @@ use crate::codec::{
     self, Body, BodyError, DecodeError, FieldProblem, HttpBody, Origin, Print, Request, RequestError, Texts, Value,
 };
 use crate::multipart::{MultipartError, TextProblem};
+use crate::quote::MOST_TWICE;
 use crate::schema::{FieldPath, Known, Message};
 
 /// Why a request cannot become a message.
@@ -137,12 +138,22 @@ impl From<RequestError> for EncodeError {
 }
 
 impl EncodeError {
-    /// The field that is wrong, as the request spells it, and what is wrong with it. No field: the request as a whole.
+    /// The field that is wrong, as the request spells it, and what is wrong with it. No field: the request as a whole, or a long name
+    /// that no field has; the text of the error has that.
     #[must_use]
     pub fn violation(&self) -> Option<(&str, String)> {
         match self {
             Self::Path { field, problem } => Some((field, problem.to_string())),
+            Self::Query { key, problem: QueryProblem::Unknown }
+            | Self::Form { key, problem: QueryProblem::NoField }
+                if key.len() > MOST_TWICE =>
+            {
+                None
+            }
             Self::Query { key, problem } | Self::Form { key, problem } => Some((key, problem.to_string())),
+            Self::Body(BodyError { field, problem: FieldProblem::Unknown { .. }, .. }) if field.len() > MOST_TWICE => {
+                None
+            }
             Self::Body(error) if !error.field.is_empty() => Some((&error.field, error.problem.to_string())),
             Self::Conflict { field } => Some((field, "the path and the body give it different values".to_owned())),
             Self::Body(_) | Self::FormText(_) | Self::BodyUnexpected { .. } | Self::BodyMissing => None,

@@ -3,6 +3,7 @@
 use super::system::{System, SystemProblem};
 use super::text::{self, Keep, TextError};
 use super::{Limits, Route};
+use crate::quote;
 
 /// The pairs of a query string, decoded, in order; system parameters stand beside them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -107,7 +108,8 @@ impl Query {
             let (key, value) = query.text[begin..].split_at(middle - begin);
             if has_system && key.starts_with('$') {
                 let read = query.system.read(key, value);
-                read.map_err(|problem| QueryError::System { key: key.to_owned(), problem })?;
+                let quoted = || quote::beginning(key, quote::MOST_TWICE).into_owned();
+                read.map_err(|problem| QueryError::System { key: quoted(), problem })?;
                 query.text.truncate(begin);
             } else {
                 query.pairs.push(Pair { key: begin, value: middle, end: query.text.len() });

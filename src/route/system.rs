@@ -3,6 +3,7 @@
 //! Clients made for Google's own REST front send them. No field's name starts with `$`, so no key is ever both.
 
 use crate::codec::Print;
+use crate::quote;
 
 /// What the system parameters of one query say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -30,7 +31,10 @@ pub enum SystemProblem {
 impl System {
     /// Takes one parameter.
     pub(super) fn read(&mut self, key: &str, value: &str) -> Result<(), SystemProblem> {
-        let wrong = |expected| SystemProblem::Value { expected, found: value.to_owned() };
+        let wrong = |expected| SystemProblem::Value {
+            expected,
+            found: quote::beginning(value, quote::MOST_TWICE).into_owned(),
+        };
         let (place, said) = match (key, value) {
             ("$alt", "json") => (&mut self.enums_as_ints, false),
             ("$alt", "json;enum-encoding=int") => (&mut self.enums_as_ints, true),

@@ -3,6 +3,7 @@
 use super::request::RequestError;
 use crate::codec::{BodyError, FieldProblem};
 use crate::json::{JsonProblem, Place};
+use crate::quote::{self, MOST_TWICE, beginning, ending};
 use crate::schema::FieldTable;
 
 pub(super) type Outcome<T> = Result<T, Fault>;
@@ -48,12 +49,12 @@ impl Fault {
     }
 
     pub(super) fn member(mut self, name: &str) -> Self {
-        self.0.steps.push(Step::Member(name.to_owned()));
+        self.0.steps.push(Step::Member(beginning(name, MOST_TWICE).into_owned()));
         self
     }
 
     pub(super) fn key(mut self, name: &str) -> Self {
-        self.0.steps.push(Step::Key(name.to_owned()));
+        self.0.steps.push(Step::Key(beginning(name, MOST_TWICE).into_owned()));
         self
     }
 
@@ -81,7 +82,7 @@ impl Fault {
     pub(super) fn into_error(self) -> RequestError {
         let Inner { steps, mut error } = *self.0;
         if let RequestError::Body(error) = &mut error {
-            error.field = written(&steps);
+            error.field = ending(&written(&steps), quote::MOST).into_owned();
         }
         error
     }

@@ -168,7 +168,7 @@ impl Encoder<'_> {
         let mut first = true;
         while let Some(name) = self.scanner.member(&mut first)? {
             if !names.insert(name.clone()) {
-                return Err(self.error(FieldProblem::Json(JsonProblem::Twice { name: name.into_owned() })));
+                return Err(self.error(FieldProblem::Json(JsonProblem::twice(&name))));
             }
             let entry = |this: &mut Self| {
                 wire::put_tag(&mut this.out, 1, LENGTH);

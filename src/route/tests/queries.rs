@@ -303,7 +303,7 @@ fn a_key_goes_no_deeper_than_readers_of_messages_do() {
         // As many as a request target of 64 KiB has room for.
         for levels in [levels + 1, 2_000] {
             let field = format!("{}{leaf}", "child.".repeat(levels));
-            let message = format!("at {field}: nested deeper than 100 messages, in the query");
+            let message = format!("at {}...: nested deeper than 100 messages, in the query", &field[..200]);
             assert_eq!(ask(levels, leaf), message, "{leaf} {levels}");
         }
     }
