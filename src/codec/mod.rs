@@ -22,7 +22,7 @@ use crate::json::{JsonProblem, Place};
 use crate::schema::{EnumTable, Field, FieldPath, FieldTable, Kind, Known, MessageTable, Tables};
 
 pub use decode::{DecodeError, DecodeProblem, Int64, Print, reply, reply_field};
-pub use encode::{Body, Ignored, Origin, Request, RequestError, Texts, Value, field_mask, mask_of};
+pub use encode::{Body, Ignored, Mask, MaskTooLong, Origin, Request, RequestError, Texts, Value, add_members, longest};
 pub use raw::{HttpBody, http_body, is_http_body};
 
 /// How deep messages may be nested in wire format, the outermost counted; other readers go as deep and no deeper.

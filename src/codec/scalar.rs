@@ -185,16 +185,14 @@ pub(super) fn put_known_text(out: &mut Vec<u8>, tables: &Tables, id: MessageId, 
     match table.known {
         Known::Timestamp => time::timestamp(text).map(|span| put_span(out, span)).is_some(),
         Known::Duration => time::duration(text).map(|span| put_span(out, span)).is_some(),
-        Known::FieldMask => match time::mask_paths(text) {
-            Some(paths) => {
-                for path in &paths {
-                    wire::put_tag(out, 1, wire::LENGTH);
-                    wire::put_bytes(out, path.as_bytes());
-                }
-                true
-            }
-            None => false,
-        },
+        // One by one, or a mask of short paths would take many times its text for a moment.
+        Known::FieldMask => time::mask_paths(text).all(|path| {
+            wire::put_tag(out, 1, wire::LENGTH);
+            let start = wire::open(out);
+            let read = time::put_snake(out, path);
+            wire::close(out, start);
+            read
+        }),
         Known::Wrapper => match table.fields.first() {
             Some(field) => put_text(out, tables, field, Write::UnlessDefault, text),
             None => false,

@@ -89,12 +89,9 @@ pub(super) fn put_duration(out: &mut Vec<u8>, span: Span) -> bool {
     true
 }
 
-/// field_mask.proto: the paths, each in lowerCamelCase; `None` if one is not.
-pub(super) fn mask_paths(text: &str) -> Option<Vec<String>> {
-    if text.is_empty() {
-        return Some(Vec::new());
-    }
-    text.split(',').map(snake).collect()
+/// field_mask.proto: the paths of a mask's text, each in lowerCamelCase.
+pub(super) fn mask_paths(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').filter(move |_| !text.is_empty())
 }
 
 /// One path in lowerCamelCase; `None` if the way back would not lead to it.
@@ -111,16 +108,16 @@ pub(super) fn camel(path: &str) -> Option<String> {
     (!camel.is_empty()).then_some(camel)
 }
 
-fn snake(path: &str) -> Option<String> {
-    let mut snake = String::with_capacity(path.len() + 4);
-    for c in path.chars() {
-        match c {
-            'A'..='Z' => snake.extend(['_', c.to_ascii_lowercase()]),
-            'a'..='z' | '0'..='9' | '.' => snake.push(c),
-            _ => return None,
+/// Writes a path in lowerCamelCase as the proto file has it; false if it is none.
+pub(super) fn put_snake(out: &mut Vec<u8>, path: &str) -> bool {
+    for byte in path.bytes() {
+        match byte {
+            b'A'..=b'Z' => out.extend([b'_', byte.to_ascii_lowercase()]),
+            b'a'..=b'z' | b'0'..=b'9' | b'.' => out.push(byte),
+            _ => return false,
         }
     }
-    (!snake.is_empty()).then_some(snake)
+    !path.is_empty()
 }
 
 /// 3, 6 or 9 digits, or none.
@@ -287,6 +284,13 @@ mod tests {
 
     #[test]
     fn a_path_of_a_mask_comes_back_or_is_refused() {
+        let snakes = |text: &str| -> Option<Vec<String>> {
+            let snake = |path: &str| {
+                let mut out = Vec::new();
+                put_snake(&mut out, path).then(|| String::from_utf8(out).unwrap())
+            };
+            mask_paths(text).map(snake).collect()
+        };
         for (path, camelled) in [
             ("a", Some("a")),
             ("foo_bar.baz_qux", Some("fooBar.bazQux")),
@@ -302,11 +306,12 @@ mod tests {
         ] {
             assert_eq!(camel(path).as_deref(), camelled, "{path}");
             if let Some(camelled) = camelled {
-                assert_eq!(mask_paths(camelled), Some(vec![path.to_owned()]), "{path}");
+                assert_eq!(snakes(camelled), Some(vec![path.to_owned()]), "{path}");
             }
         }
+        assert_eq!(snakes(""), Some(Vec::new()));
         for text in ["foo_bar", "a,,b", ",", "a b"] {
-            assert_eq!(mask_paths(text), None, "{text}");
+            assert_eq!(snakes(text), None, "{text}");
         }
     }
 }

@@ -2,8 +2,20 @@
 
 use super::plan::QueryProblem;
 use super::{BodyRule, EncodeError, Route};
-use crate::codec::{self, Body, Request};
-use crate::schema::{FieldPath, Known};
+use crate::codec::{self, Body, Mask, MaskTooLong, Request};
+use crate::schema::{Field, FieldPath, Known};
+
+/// However short the body, a mask may have so many bytes: four hundred paths of forty.
+const MASK_FREE: usize = 16 << 10;
+
+/// Beyond them it has at most so many times the bytes of the body. With what the body itself becomes, at most ten times its bytes, it is
+/// sixteen times as much at most.
+const MASK_TIMES: usize = 4;
+
+/// The longest mask that is made of a body.
+pub(super) fn longest_mask(body: usize) -> usize {
+    MASK_FREE.max(MASK_TIMES.saturating_mul(body))
+}
 
 impl Route {
     /// Fills the mask with the members of the body, but for those that the path binds: they say which resource it is.
@@ -16,30 +28,50 @@ impl Route {
         let Some((resource, message)) = body.field.and_then(|field| Some((field, field.leaf().message()?))) else {
             return Ok(());
         };
-        let bound: Vec<String> = self.captured.iter().filter_map(|path| within(path, resource)).collect();
-        fill(request, mask, &codec::field_mask(&message, body.text, self.limits.json_depth, &bound))
+        fill(request, mask, body.text.len(), |paths| {
+            let bound: Vec<String> = self.captured.iter().filter_map(|path| within(path, resource)).collect();
+            codec::add_members(paths, &message, (body.text, self.limits.json_depth), &bound)
+        })
     }
 
-    /// The same for a form that has given these fields.
-    pub(super) fn fill_mask_by_form(&self, request: &mut Request<'_>, given: &[FieldPath]) -> Result<(), EncodeError> {
+    /// The same for a form, of so many bytes, that has given these fields.
+    pub(super) fn fill_mask_by_form(
+        &self,
+        request: &mut Request<'_>,
+        given: &[FieldPath],
+        form: usize,
+    ) -> Result<(), EncodeError> {
         let (Some(mask), BodyRule::Field(resource)) = (&self.mask, &self.body) else { return Ok(()) };
-        let mut paths: Vec<String> = Vec::new();
-        for path in given.iter().filter(|path| !self.captured.contains(path)) {
-            let path = whole(path, resource.fields().len());
-            if !paths.contains(&path) {
-                paths.push(path);
+        fill(request, mask, form, |paths| {
+            let mut told: Vec<&[Field]> = Vec::new();
+            for path in given.iter().filter(|path| !self.captured.contains(path)) {
+                let path = whole(path, resource.fields().len());
+                if !told.contains(&path) {
+                    told.push(path);
+                    paths.push(&path.iter().map(Field::name).collect::<Vec<_>>().join("."))?;
+                }
             }
-        }
-        fill(request, mask, &codec::mask_of(paths.iter()))
+            Ok(())
+        })
     }
 }
 
-fn fill(request: &mut Request<'_>, mask: &FieldPath, paths: &[u8]) -> Result<(), EncodeError> {
-    if paths.is_empty() {
+/// Fills the mask of a body of so many bytes with what `put` puts in, unless the caller has filled it.
+fn fill(
+    request: &mut Request<'_>,
+    mask: &FieldPath,
+    body: usize,
+    put: impl FnOnce(&mut Mask) -> Result<(), MaskTooLong>,
+) -> Result<(), EncodeError> {
+    let wrong = |problem| EncodeError::Query { key: mask.to_string(), problem: QueryProblem::Field(problem) };
+    if !request.lacks_message(mask).map_err(wrong)? {
         return Ok(());
     }
-    let filled = request.fill_message(mask, paths);
-    filled.map_err(|problem| EncodeError::Query { key: mask.to_string(), problem: QueryProblem::Field(problem) })
+    let limit = longest_mask(body);
+    let mut paths = Mask::of_at_most(limit);
+    put(&mut paths).map_err(|MaskTooLong| EncodeError::MaskTooLong { mask: mask.to_string(), limit })?;
+    let paths = paths.into_wire();
+    if paths.is_empty() { Ok(()) } else { request.set_message(mask, paths).map_err(wrong) }
 }
 
 /// The way to a field in the resource.
@@ -47,14 +79,12 @@ fn within(path: &FieldPath, resource: &FieldPath) -> Option<String> {
     path.to_string().strip_prefix(&format!("{resource}.")).map(str::to_owned)
 }
 
-/// The names behind the first so many, as far as a mask goes: up to a list, a map or a well-known type.
-fn whole(path: &FieldPath, from: usize) -> String {
-    let mut names = Vec::new();
-    for field in path.fields().iter().skip(from) {
-        names.push(field.name());
-        if field.is_repeated() || field.message().is_some_and(|message| message.table().known != Known::No) {
-            break;
-        }
-    }
-    names.join(".")
+/// What is behind the first so many fields, as far as a mask goes: up to a list, a map or a well-known type.
+fn whole(path: &FieldPath, from: usize) -> &[Field] {
+    let fields = &path.fields()[from..];
+    let is_last = |field: &Field| {
+        field.is_repeated() || field.message().is_some_and(|message| message.table().known != Known::No)
+    };
+    let end = fields.iter().position(is_last).map_or(fields.len(), |last| last + 1);
+    &fields[..end]
 }

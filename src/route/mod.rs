@@ -19,6 +19,7 @@ mod plan;
 mod query;
 mod rules;
 mod serving;
+mod sizes;
 mod sources;
 mod system;
 #[cfg(test)]

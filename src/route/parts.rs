@@ -23,7 +23,7 @@ impl Route {
         let mut request = self.request(captures)?;
         self.read_query(&mut request, query, !matches!(self.body, BodyRule::Field(_)))?;
         let given = self.read_parts(&mut request, &parts)?;
-        self.fill_mask_by_form(&mut request, &given)?;
+        self.fill_mask_by_form(&mut request, &given, body.len())?;
         request.encode(None).map_err(EncodeError::from)
     }
 }

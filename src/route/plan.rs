@@ -33,6 +33,12 @@ pub enum EncodeError {
     /// The body gives another value to a field that the path binds.
     #[error("at {field}: the path and the body give it different values")]
     Conflict { field: String },
+    /// The body names so many fields that the mask made of them would be too long.
+    #[error(
+        "at {mask}: the fields that the body gives would make a mask of more than {limit} bytes; send a shorter one in the query, as in \
+         `?{mask}=title,author`, in which the name of a message stands for all that is in it"
+    )]
+    MaskTooLong { mask: String, limit: usize },
     /// A body where the rule takes none.
     #[error("expected no body, found one: {method} {path} takes none")]
     BodyUnexpected { method: String, path: String },
@@ -156,6 +162,7 @@ impl EncodeError {
             }
             Self::Body(error) if !error.field.is_empty() => Some((&error.field, error.problem.to_string())),
             Self::Conflict { field } => Some((field, "the path and the body give it different values".to_owned())),
+            Self::MaskTooLong { mask, limit } => Some((mask, format!("would be longer than {limit} bytes"))),
             Self::Body(_) | Self::FormText(_) | Self::BodyUnexpected { .. } | Self::BodyMissing => None,
         }
     }
@@ -236,7 +243,7 @@ impl Route {
         let mut request = self.request(captures)?;
         self.read_query(&mut request, query, !matches!(self.body, BodyRule::Field(_)))?;
         let given = self.read_form(&mut request, &pairs)?;
-        self.fill_mask_by_form(&mut request, &given)?;
+        self.fill_mask_by_form(&mut request, &given, form.len())?;
         request.encode(None).map_err(EncodeError::from)
     }
 

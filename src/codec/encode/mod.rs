@@ -8,6 +8,7 @@ mod known;
 mod mask;
 mod request;
 mod seen;
+mod size;
 mod value;
 
 use std::borrow::Cow;
@@ -22,8 +23,9 @@ use fault::{Fault, Outcome};
 use request::{Bound, Leaf, Node, What, put_bound, put_node, sibling_problem};
 use seen::{Key, Keys, Open};
 
-pub use mask::{field_mask, mask_of};
+pub use mask::{Mask, MaskTooLong, add_members};
 pub use request::{Origin, Request, RequestError, Texts};
+pub use size::longest;
 pub use value::Value;
 
 /// A body, and what is known of it before it is read.

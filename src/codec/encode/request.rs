@@ -167,24 +167,27 @@ impl<'t> Request<'t> {
         node.bind(tables.message(leaf.owner()), leaf.index(), Leaf { wire, origin, path: path.clone() })
     }
 
-    /// Binds the field, a message, to this value in wire format, unless it is bound to something already. A text that leaves
-    /// it empty is nothing.
+    /// Whether the field, a message, is bound to nothing. A text that leaves it empty is nothing.
     ///
     /// # Errors
-    /// A sibling in its oneof is bound.
-    pub fn fill_message(&mut self, path: &FieldPath, value: &[u8]) -> Result<(), FieldProblem> {
+    /// A sibling in a oneof on the way is bound.
+    pub fn lacks_message(&mut self, path: &FieldPath) -> Result<bool, FieldProblem> {
         let mut empty = Vec::new();
         put_message(&mut empty, path.leaf().table(), |_, _| ());
         let index = path.leaf().index();
         let node = self.parent(path)?;
         node.fields
             .retain(|bound| bound.index != index || !matches!(&bound.what, What::Leaf(leaf) if leaf.wire == empty));
-        if node.find(index).is_some() {
-            return Ok(());
-        }
+        Ok(node.find(index).is_none())
+    }
+
+    /// Binds the field, a message that it [lacks](Self::lacks_message), to this value in wire format.
+    ///
+    /// # Errors
+    /// A sibling in its oneof is bound.
+    pub fn set_message(&mut self, path: &FieldPath, value: Vec<u8>) -> Result<(), FieldProblem> {
         let (tables, leaf) = (self.input.tables(), path.leaf());
-        let mut wire = Vec::with_capacity(value.len() + 16);
-        put_message(&mut wire, leaf.table(), |out, _| out.extend_from_slice(value));
+        let wire = around_message(leaf.table(), value);
         let node = self.parent(path)?;
         let filled = Leaf { wire, origin: Origin::Query, path: path.clone() };
         node.bind(tables.message(leaf.owner()), leaf.index(), filled)
@@ -376,4 +379,19 @@ pub(super) fn put_message<T>(
     wire::close(out, start);
     field.put_end(out);
     result
+}
+
+/// A message field whose inside is this, without a copy of it.
+fn around_message(field: &FieldTable, mut inside: Vec<u8>) -> Vec<u8> {
+    let mut before = Vec::new();
+    field.tag.put(&mut before);
+    if matches!(field.kind, crate::schema::Kind::Group(_)) {
+        inside.splice(0..0, before);
+        wire::put_tag(&mut inside, field.number, wire::END_GROUP);
+    } else {
+        wire::put_varint(&mut before, inside.len() as u64);
+        inside.splice(0..0, before);
+        field.put_end(&mut inside);
+    }
+    inside
 }

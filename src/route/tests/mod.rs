@@ -6,6 +6,7 @@ mod forms;
 mod masks;
 mod parts;
 mod queries;
+mod sizes;
 
 use http::Method;
 use proptest::prelude::*;

@@ -1,0 +1,319 @@
+//! How long a message becomes: at most sixteen times what it is made of, or 16 KiB, and never longer than was said before.
+
+use http::Method;
+use proptest::prelude::*;
+
+use super::super::{Defaults, EncodeError, Query, Route, Routes};
+use crate::multipart::Boundary;
+use crate::schema::schema_of;
+
+/// What the documentation promises.
+const TIMES: usize = 16;
+const FREE: usize = 16 << 10;
+
+/// Decisions of proptest; when they are used up, the answer is always 0.
+struct Choices(std::vec::IntoIter<u32>);
+
+impl Choices {
+    fn below(&mut self, end: usize) -> usize {
+        self.0.next().unwrap_or(0) as usize % end
+    }
+}
+
+/// A field of a generated message.
+struct Field {
+    /// What callers write.
+    key: String,
+    kind: usize,
+    shape: usize,
+    /// The message that it holds, where it does.
+    to: usize,
+}
+
+/// Types, the shortest texts of their values in JSON that take the most room in a message, and whether a text fills them.
+const KINDS: [(&str, &[&str], bool); 20] = [
+    ("M", &["{}"], false),
+    ("M", &["{}"], false),
+    ("double", &["1", "0", "-1e9", "\"NaN\""], true),
+    ("float", &["1", "-2.5"], true),
+    ("int32", &["-1", "1"], true),
+    ("int64", &["-1", "\"9\""], true),
+    ("sint64", &["-1", "1e3"], true),
+    ("fixed64", &["1", "0"], true),
+    ("bool", &["true", "false"], true),
+    ("string", &["\"\"", "\"a\"", "\"é\\n\""], true),
+    ("bytes", &["\"\"", "\"AQ\""], true),
+    ("E", &["-1", "1", "\"A\""], true),
+    ("google.protobuf.Timestamp", &["\"1970-01-01T00:00:00Z\"", "\"0001-01-01T00:00:00.1Z\""], true),
+    ("google.protobuf.Duration", &["\"0s\"", "\"-1.1s\""], true),
+    ("google.protobuf.FieldMask", &["\"\"", "\"a,b,c,d\"", "\"ABCDEFGH\""], true),
+    ("google.protobuf.DoubleValue", &["1", "0"], true),
+    ("google.protobuf.Int32Value", &["-1", "0"], true),
+    ("google.protobuf.Value", &["1", "null", "[1,1,[],{}]", "{\"\":1}", "[[[[[[]]]]]]", "\"\""], false),
+    ("google.protobuf.Struct", &["{}", "{\"\":1,\"a\":{\"\":{}}}"], false),
+    ("google.protobuf.ListValue", &["[]", "[1,1,1,1]", "[[],[[]]]"], false),
+];
+const SINGLE: usize = 0;
+/// A list, packed unless it is the second.
+const UNPACKED: usize = 2;
+const MAP: usize = 3;
+/// Of `string`, `bool` and `sint32`, keys of this many entries.
+const KEYS: [(&str, usize); 3] = [("string", 40), ("bool", 2), ("sint32", 40)];
+
+/// Messages that hold one another and themselves, of fields with names and numbers of any length.
+fn messages(choices: &mut Choices) -> (String, Vec<Vec<Field>>) {
+    let count = 1 + choices.below(3);
+    let mut proto = String::new();
+    let mut messages = Vec::new();
+    for message in 0..count {
+        proto += &format!("message M{message} {{\n");
+        let mut fields = Vec::new();
+        for index in 0..2 + choices.below(6) {
+            let (kind, shape, to) = (choices.below(KINDS.len()), choices.below(4), choices.below(count));
+            let name = format!("f{index}{}", "x".repeat([0, 3, 40, 200][choices.below(4)]));
+            let number = [1 + index, 2_000 + index, 536_870_900 + index][choices.below(3)];
+            let (mut kind_name, is_short) = (KINDS[kind].0.to_owned(), choices.below(2) == 1);
+            if kind_name == "M" {
+                kind_name += &to.to_string();
+            }
+            let key = if is_short { format!("k{index}") } else { name.clone() };
+            let is_number = (2..9).contains(&kind) || KINDS[kind].0 == "E";
+            let mut options = vec![format!("json_name = \"{key}\"")];
+            let before = match shape {
+                SINGLE => ["", "optional "][choices.below(2)].to_owned() + &kind_name,
+                MAP => format!("map<{}, {kind_name}>", KEYS[index % 3].0),
+                _ => {
+                    if shape == UNPACKED && is_number {
+                        options.push("packed = false".to_owned());
+                    }
+                    format!("repeated {kind_name}")
+                }
+            };
+            proto += &format!("  {before} {name} = {number} [{}];\n", options.join(", "));
+            fields.push(Field { key, kind, shape, to });
+        }
+        proto += "}\n";
+        messages.push(fields);
+    }
+    (proto, messages)
+}
+
+/// How often a value stands in a list or map: what is long stands there once, or there would be no end of it.
+fn times(value: &str) -> usize {
+    1 + 1_000 / (value.len() + 1)
+}
+
+/// A message of JSON, as long as there are choices.
+fn object(choices: &mut Choices, messages: &[Vec<Field>], message: usize, depth: usize) -> String {
+    let mut members = Vec::new();
+    for (index, field) in messages[message].iter().enumerate() {
+        // The more there are, the deeper it may go.
+        if choices.below(3) == 0 {
+            continue;
+        }
+        let mut value = || match KINDS[field.kind] {
+            ("M", ..) if depth < 12 => object(choices, messages, field.to, depth + 1),
+            (_, values, _) => values[choices.below(values.len())].to_owned(),
+        };
+        let value = match field.shape {
+            SINGLE => value(),
+            MAP => {
+                let (kind, most) = KEYS[index % 3];
+                let key = |entry: usize| {
+                    if kind == "bool" { ["true", "false"][entry].to_owned() } else { entry.to_string() }
+                };
+                let value = value();
+                let entry = |entry: usize| format!("\"{}\":{value}", key(entry));
+                format!("{{{}}}", (0..most.min(times(&value))).map(entry).collect::<Vec<_>>().join(","))
+            }
+            _ => {
+                let value = value();
+                format!("[{}]", vec![&*value; times(&value)].join(","))
+            }
+        };
+        members.push(format!("\"{}\":{value}", field.key));
+    }
+    format!("{{{}}}", members.join(","))
+}
+
+/// Keys of a form, dotted, and texts.
+fn pairs(choices: &mut Choices, messages: &[Vec<Field>]) -> Vec<(String, String)> {
+    let mut pairs: Vec<(String, String)> = Vec::new();
+    for _ in 0..choices.below(60) {
+        let (mut message, mut key) = (0, String::new());
+        for _ in 0..30 {
+            let field = &messages[message][choices.below(messages[message].len())];
+            key += &field.key;
+            if KINDS[field.kind].2 && field.shape != MAP {
+                let values = KINDS[field.kind].1;
+                let text = values[choices.below(values.len())].trim_matches('"').replace("\\n", "-");
+                // What takes one value takes it once.
+                if field.shape != SINGLE || pairs.iter().all(|(known, _)| *known != key) {
+                    pairs.push((key, text));
+                }
+                break;
+            }
+            if KINDS[field.kind].0 != "M" || field.shape != SINGLE {
+                break;
+            }
+            (message, key) = (field.to, key + ".");
+        }
+    }
+    pairs
+}
+
+fn routes_of(messages: &str) -> Routes {
+    let proto = format!(
+        "syntax = \"proto3\"; package t;
+        import \"google/api/annotations.proto\"; import \"google/protobuf/field_mask.proto\";
+        import \"google/protobuf/timestamp.proto\"; import \"google/protobuf/duration.proto\";
+        import \"google/protobuf/struct.proto\"; import \"google/protobuf/wrappers.proto\";
+        enum E {{ NONE = 0; A = 1; }}
+        message Update {{ M0 m = 1; google.protobuf.FieldMask update_mask = 2; }}
+        service S {{
+          rpc Patch(Update) returns (E0) {{ option (google.api.http) = {{ patch: \"/m\" body: \"m\" }}; }}
+          rpc Post(M0) returns (E0) {{ option (google.api.http) = {{ post: \"/m\" body: \"*\" }}; }}
+          rpc Get(M0) returns (E0) {{ option (google.api.http) = {{ get: \"/m\" }}; }}
+        }}
+        message E0 {{}}
+        {messages}"
+    );
+    Routes::build(
+        &schema_of(&proto).unwrap_or_else(|problems| panic!("{problems:?}\n{proto}")),
+        &[],
+        &Defaults::default(),
+    )
+    .unwrap()
+}
+
+fn with_route<T>(routes: &Routes, method: &str, then: impl FnOnce(&Route) -> T) -> T {
+    let method = Method::from_bytes(method.as_bytes()).unwrap();
+    then(routes.find(&method, "/m", &Query::default()).unwrap().route)
+}
+
+/// The message is within its bounds, or it is refused because its mask is not.
+fn check(made: Result<Vec<u8>, EncodeError>, sent: usize, most: usize, input: &str) -> Result<(), TestCaseError> {
+    match made {
+        Ok(wire) => {
+            prop_assert!(wire.len() <= FREE.max(TIMES * sent), "{} bytes of {sent}: {input}", wire.len());
+            prop_assert!(wire.len() <= most, "{} bytes, and {most} were said: {input}", wire.len());
+        }
+        Err(EncodeError::MaskTooLong { limit, .. }) => {
+            prop_assert!(limit >= FREE && limit >= 4 * sent, "{limit} {sent}")
+        }
+        Err(error) => prop_assert!(false, "{error}: {input}"),
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_message_has_at_most_sixteen_times_the_bytes_that_it_is_made_of(
+        schema in proptest::collection::vec(any::<u32>(), 0..120), values in proptest::collection::vec(any::<u32>(), 0..1000),
+    ) {
+        let (proto, messages) = messages(&mut Choices(schema.into_iter()));
+        let routes = routes_of(&proto);
+        let mut choices = Choices(values.into_iter());
+        let pairs = pairs(&mut choices, &messages);
+        let json = object(&mut choices, &messages, 0, 0);
+        let (none, text) = (Query::default(), json.as_bytes());
+        let joined: Vec<_> = pairs.iter().map(|(key, text)| format!("{key}={}", text.replace('é', "%C3%A9"))).collect();
+        let form = joined.join("&");
+        let part = |(key, text): &(String, String)| {
+            format!("--b\r\nContent-Disposition: form-data; name=\"{key}\"\r\n\r\n{text}\r\n")
+        };
+        let parts = pairs.iter().map(part).collect::<String>() + "--b--";
+        let boundary = Boundary::of("multipart/form-data; boundary=b").unwrap();
+        for method in ["PATCH", "POST"] {
+            with_route(&routes, method, |route| {
+                check(route.encode(&[], &none, Some(text)), text.len(), route.longest_of_json(text), &json)?;
+                // A message of a WebSocket, or of a stream.
+                let texts = route.prepare(&[], &none).unwrap();
+                check(route.encode_one(&texts, Some(text)), text.len(), route.longest_of_json(text), &json)?;
+                let made = route.encode_form(&[], &none, form.as_bytes());
+                check(made, form.len(), route.longest_of_form(form.as_bytes()), &form)?;
+                let made = route.encode_parts(&[], &none, (&boundary, parts.as_bytes()));
+                check(made, parts.len(), route.longest_of_form(parts.as_bytes()), &parts)
+            })?;
+        }
+        with_route(&routes, "GET", |route| {
+            let query = Query::form(&form, &route.limits).unwrap();
+            check(route.encode(&[], &query, None), form.len(), usize::MAX, &form)
+        })?;
+    }
+}
+
+/// Messages that hold themselves, with a long name in the file and a short one in JSON.
+const TREE: &str =
+    "message M0 { M0 left_hand_side_of_the_tree_that_holds_itself = 1 [json_name = \"l\"]; M0 r = 2; int32 n = 3;
+    google.protobuf.FieldMask mask = 4; repeated google.protobuf.Value values = 5; google.protobuf.Value value = 6; }";
+
+/// So many levels of one member, then a bush with two members a level.
+fn bush(stem: usize, levels: usize) -> String {
+    let bush = (0..levels).fold("{\"n\":1}".to_owned(), |inner, _| format!("{{\"l\":{inner},\"r\":{inner}}}"));
+    format!("{}{bush}{}", "{\"l\":".repeat(stem), "}".repeat(stem))
+}
+
+#[test]
+fn a_mask_that_would_be_too_long_is_refused_while_it_is_made() {
+    let routes = routes_of(TREE);
+    with_route(&routes, "PATCH", |route| {
+        let body = bush(45, 14);
+        let mut refused = None;
+        let encode = || refused = Some(route.encode(&[], &Query::default(), Some(body.as_bytes())));
+        let most = allocation_counter::measure(encode).bytes_max;
+        let limit = 4 * body.len();
+        let error = refused.unwrap().unwrap_err();
+        assert_eq!(error, EncodeError::MaskTooLong { mask: "update_mask".to_owned(), limit });
+        let text = format!(
+            "at update_mask: the fields that the body gives would make a mask of more than {limit} bytes; send a shorter one in the \
+             query, as in `?update_mask=title,author`, in which the name of a message stands for all that is in it"
+        );
+        assert_eq!(error.to_string(), text);
+        assert!(most <= (TIMES * body.len()) as u64, "{most} bytes for {}", body.len());
+        // The caller's own is taken, and no other is made.
+        let query = Query::parse("update_mask=l").unwrap();
+        let wire = route.encode(&[], &query, Some(body.as_bytes())).unwrap();
+        assert!(wire.len() < body.len(), "{} {}", wire.len(), body.len());
+    });
+    // Few fields, whatever their names, are not too many.
+    with_route(&routes, "PATCH", |route| {
+        let body = bush(50, 2);
+        let wire = route.encode(&[], &Query::default(), Some(body.as_bytes())).unwrap();
+        assert!(wire.len() > TIMES * body.len() && wire.len() < FREE, "{} {}", wire.len(), body.len());
+    });
+}
+
+#[test]
+fn what_is_kept_while_a_message_is_made_has_a_bound_that_is_known_before() {
+    let routes = routes_of(TREE);
+    let ways: Vec<String> =
+        (0..512_u32).map(|way| (0..9).map(|bit| ["l.", "r."][(way >> bit & 1) as usize]).collect()).collect();
+    let form: Vec<String> = ways.iter().map(|way| format!("{way}{}n=1", "l.".repeat(80))).collect();
+    let form = form.join("&");
+    let masks = format!("{{\"mask\":\"{}a\"}}", "a,".repeat(100_000));
+    let values = format!("{{\"values\":[{}1]}}", "1,".repeat(100_000));
+    let members: Vec<_> = (0..50_000).map(|member| format!("\"{member}\":1")).collect();
+    let members = format!("{{\"value\":{{{}}}}}", members.join(","));
+    for method in ["PATCH", "POST"] {
+        with_route(&routes, method, |route| {
+            for json in [&masks, &values, &members] {
+                let encode = || drop(route.encode(&[], &Query::default(), Some(json.as_bytes())).unwrap());
+                let (most, said) =
+                    (allocation_counter::measure(encode).bytes_max, route.longest_of_json(json.as_bytes()));
+                let start = &json[..20];
+                assert!(most <= (TIMES * json.len()) as u64, "{method} {start}: {most} bytes for {}", json.len());
+                assert!(
+                    said >= most as usize / 3 && said <= 20 * json.len() + FREE,
+                    "{method} {start}: {said} bytes said for {}",
+                    json.len()
+                );
+            }
+            let encode = || drop(route.encode_form(&[], &Query::default(), form.as_bytes()));
+            let (most, said) = (allocation_counter::measure(encode).bytes_max, route.longest_of_form(form.as_bytes()));
+            assert!(most <= said as u64, "{method}: {most} bytes for a form of {}, and {said} were said", form.len());
+        });
+    }
+}
