@@ -117,6 +117,12 @@ pub struct Bounds {
 impl Bounds {
     /// Up to so many bytes a body may become from however few.
     pub const FREE: usize = 64 << 10;
+
+    /// How much a body of so many bytes may become.
+    #[must_use]
+    pub fn most(self, length: usize) -> usize {
+        self.size.min(self.ratio.saturating_mul(length).max(Self::FREE))
+    }
 }
 
 /// Why bytes are no gzip body that is taken.
@@ -144,7 +150,7 @@ pub enum GzipError {
 /// # Errors
 /// It is not one whole gzip member, or becomes too large.
 pub fn gunzip(body: &[u8], bounds: Bounds) -> Result<Vec<u8>, GzipError> {
-    let most = bounds.size.min(bounds.ratio.saturating_mul(body.len()).max(Bounds::FREE));
+    let most = bounds.most(body.len());
     let mut decoder = GzDecoder::new(body);
     let mut whole = Vec::new();
     // One byte more than may be tells whether there is more.

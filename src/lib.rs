@@ -4,8 +4,8 @@
 //! above its own (`tests/layers.rs` holds them in place):
 //!
 //! ```text
-//! problem  protos  block  template  answer  compress  multipart  metrics  forwarded  memory  quote
-//!                                        bytes, text, counters, generated code; addresses that proxies name
+//! problem  protos  block  template  answer  compress  multipart  metrics  forwarded  memory  offload  quote
+//!                                        bytes, text, counters, generated code; addresses that proxies name; long work
 //! json  wire                             the two notations
 //! schema                                 descriptors, compiled
 //! codec                                  JSON <-> wire
@@ -45,6 +45,7 @@ pub mod memory;
 pub mod metadata;
 pub mod metrics;
 pub mod multipart;
+pub mod offload;
 pub mod probe;
 pub mod problem;
 pub mod protos;

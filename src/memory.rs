@@ -227,6 +227,18 @@ impl Charge {
         }
     }
 
+    /// A charge of its own for what is more than `bytes`: something uses it that can outlive this one.
+    #[must_use]
+    pub fn part(&self, bytes: usize) -> Self {
+        let before = self.bytes.fetch_min(bytes, Ordering::Relaxed);
+        Self { share: self.share.clone(), bytes: AtomicUsize::new(before.saturating_sub(bytes)) }
+    }
+
+    /// Takes a [part](Self::part) back.
+    pub fn join(&self, part: Self) {
+        self.bytes.fetch_add(part.bytes.swap(0, Ordering::Relaxed), Ordering::Relaxed);
+    }
+
     /// How many bytes it is.
     #[must_use]
     pub fn bytes(&self) -> usize {

@@ -4,7 +4,9 @@
 mod support;
 
 use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use towbar::bank::SampleBank;
 use towbar::bank::certificates::Authority;
@@ -270,6 +272,70 @@ fn a_body_takes_a_bounded_number_of_times_its_size() {
         let most = allocation_counter::measure(|| drop(Request::new(&message).encode(Some(body)).unwrap())).bytes_max;
         assert!(most <= TIMES * body.text.len() as u64, "{elements}: {most} bytes for {}", body.text.len());
     }
+}
+
+/// A fault held up all callers of a thread while it converted what one of them had sent, or was sent.
+#[test]
+fn while_a_long_body_is_converted_calls_of_others_are_answered() {
+    let doubles = 3_000_000;
+    let reply = {
+        // `rates`, packed.
+        let mut wire = vec![9 << 3 | 2];
+        prost::encoding::encode_varint(8 * doubles as u64, &mut wire);
+        (0..doubles).for_each(|_| wire.extend_from_slice(&0.1_f64.to_le_bytes()));
+        wire
+    };
+    let backend = backend(move |rpc, mut requests, replies| {
+        let reply = reply.clone();
+        async move {
+            let message = requests.next().await.unwrap();
+            let is_long = rpc == "Get" && message.ends_with(b"long");
+            replies.send(if is_long { &reply } else { b"" }).await;
+            replies.end("0", "").await;
+        }
+    });
+    let config = format!(
+        "upstream: {{address: \"http://{}\", reply_limit: 64MiB, deadline: 60s}}\nschema: faults.proto\nrequests: {{body_limit: 64MiB}}\n\
+         json: {{limit: 256MiB}}\n",
+        backend.address
+    );
+    let overrides = Overrides { listen: Some("127.0.0.1:0".to_owned()), ..Overrides::default() };
+    let gateway = Gateway::with(&config, &overrides, Ok(schema()), None);
+    let body = format!("{{\"rates\":[{}0]}}", "17976931348623158079e289,".repeat(doubles / 10));
+    for (what, method, target, body) in
+        [("a body", "PUT", "/accounts/1", Some(body.as_bytes())), ("a reply", "GET", "/accounts/long", None)]
+    {
+        let (long, longest) = beside(&gateway, |stream| {
+            http::write(stream, method, target, &[JSON], body);
+            let since = Instant::now();
+            assert_eq!(http::head(stream).status, 200, "{what}");
+            since.elapsed()
+        });
+        assert!(longest < long / 2, "{what} took {long:?}, and of the calls beside it one took {longest:?}");
+    }
+}
+
+/// How long this took, and the longest of the calls that were made meanwhile: on several connections, so that some have the same thread.
+fn beside(gateway: &Gateway, long: impl FnOnce(&mut TcpStream) -> Duration + Send) -> (Duration, Duration) {
+    let mut streams: Vec<TcpStream> = (0..7).map(|_| http::connect(gateway.address)).collect();
+    let small = |stream: &mut TcpStream| {
+        let since = Instant::now();
+        http::write(stream, "GET", "/accounts/1", &[], None);
+        assert_eq!(http::read(stream).status, 200);
+        since.elapsed()
+    };
+    for stream in &mut streams {
+        small(stream);
+    }
+    let mut first = streams.remove(0);
+    std::thread::scope(|scope| {
+        let long = scope.spawn(move || long(&mut first));
+        let mut longest = Duration::ZERO;
+        while !long.is_finished() {
+            longest = streams.iter_mut().map(small).fold(longest, Duration::max);
+        }
+        (long.join().unwrap(), longest)
+    })
 }
 
 /// A fault read one request where the box before it read two, or the other way round.

@@ -68,6 +68,33 @@ fn a_stream_is_told_in_the_form_that_the_caller_accepts() {
     assert_eq!((head.status, head.header("content-type")), (200, Some("application/x-ndjson")));
 }
 
+/// They are converted beside the thread that serves.
+#[test]
+fn long_messages_of_a_stream_stand_whole_and_in_their_place() {
+    let long = "a".repeat(300_000);
+    let backend = backend({
+        let long = long.clone();
+        move |_, _, replies| {
+            let long = long.clone();
+            async move {
+                for (text, number) in [("one", 1), (&*long, 2), (&*long, 3), ("two", 4), (&*long, 5)] {
+                    replies.send(&note(text, number)).await;
+                }
+                replies.end("0", "").await;
+            }
+        }
+    });
+    let gateway = gateway(&backend, "");
+    let note = |text: &str, number: u8| format!("{{\"text\":\"{text}\",\"number\":{number}}}");
+    let notes = [note("one", 1), note(&long, 2), note(&long, 3), note("two", 4), note(&long, 5)];
+    let lines =
+        notes.iter().map(|note| format!("{{\"result\":{note}}}\n")).collect::<String>() + "{\"status\":{\"code\":0}}\n";
+    for (accept, body) in [(NDJSON, lines), (ARRAY, format!("[{}]", notes.join(",")))] {
+        let Streamed { answer, is_whole } = send(&gateway, "GET", "/notes/t", &[accept], None);
+        assert!(is_whole && answer.body == body, "{accept:?}: {} bytes, not {}", answer.body.len(), body.len());
+    }
+}
+
 #[test]
 fn a_stream_that_fails_is_never_taken_for_a_whole_one() {
     let backend = backend(|_, _, replies| async move {

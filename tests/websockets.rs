@@ -61,6 +61,30 @@ fn both_ways_are_open_at_once() {
     assert_eq!(socket.next(), Got::Closed(None));
 }
 
+/// They are converted beside the thread that serves, in both directions.
+#[test]
+fn long_messages_come_whole_and_in_their_order() {
+    let backend = echoing();
+    let gateway = gateway(&backend, OPEN);
+    let mut socket = opened(&gateway, "/chat");
+    let long = "a".repeat(300_000);
+    for (number, note) in [&*long, "short", &long].into_iter().enumerate() {
+        let json = format!("{{\"text\":\"{note}\",\"number\":{}}}", number + 1);
+        socket.send(&json);
+        assert_eq!(socket.next(), text(&format!("{{\"result\":{json}}}")), "{number}");
+    }
+    socket.send("");
+    assert_eq!(socket.rest(), [text(OK), closed(1000, "OK")]);
+    // And the only one of a call that has one.
+    let mut socket = opened(&gateway, "/notes/t");
+    socket.send(&format!("{{\"text\":\"{long}\"}}"));
+    socket.send("");
+    let all = socket.rest();
+    let [Got::Text(told), Got::Text(ok), end] = all.as_slice() else { panic!("{} frames", all.len()) };
+    assert!(told.contains(&long), "{}", told.len());
+    assert_eq!((ok.as_str(), end), (OK, &closed(1000, "OK")));
+}
+
 #[test]
 fn what_path_and_query_say_is_enough_where_a_rule_has_no_body() {
     let backend = backend(|rpc, mut requests, replies| async move {

@@ -48,6 +48,22 @@ fn a_charge_is_held_as_long_as_its_bytes() {
 }
 
 #[test]
+fn a_part_of_a_charge_outlives_it_or_comes_back() {
+    let budget = Budget::new(64 * MIB);
+    let charge = budget.share().take(10 * MIB, Use::Answer).unwrap();
+    let part = charge.part(4 * MIB);
+    assert_eq!((charge.bytes(), part.bytes()), (4 * MIB, 6 * MIB));
+    charge.join(part);
+    assert_eq!(charge.bytes(), 10 * MIB);
+    assert_eq!(charge.part(20 * MIB).bytes(), 0);
+    let part = charge.part(MIB);
+    drop(charge);
+    assert!(budget.used() >= 9 * MIB, "{}", budget.used());
+    drop(part);
+    assert_eq!(budget.used(), 0);
+}
+
+#[test]
 fn small_calls_of_a_worker_ask_the_whole_once() {
     let budget = Budget::new(64 * MIB);
     let share = budget.share();

@@ -41,6 +41,14 @@ pub(super) fn body(memory: &Charge, before: usize, after: usize) -> Result<(), R
     grow(memory, before, after, Use::Request).then_some(()).ok_or_else(Refusal::no_memory)
 }
 
+/// For what is made of a body, of at most so many bytes, until it is made: what it then is the [message](message) has.
+///
+/// # Errors
+/// 503.
+pub(super) fn making(memory: &Charge, most: usize) -> Result<(), Refusal> {
+    memory.grow(most.saturating_sub(SMALL), Use::Request).then_some(()).ok_or_else(Refusal::no_memory)
+}
+
 /// For the message that is made of it, which is there a second time while it is sent.
 ///
 /// # Errors

@@ -8,6 +8,7 @@
 mod budget;
 mod compression;
 mod conditional;
+mod convert;
 mod deadline;
 mod lasting;
 mod limits;
@@ -40,11 +41,9 @@ use tower_layer::Layer as _;
 use tower_service::Service;
 
 use crate::answer::{Body, Response};
-use crate::codec::HttpBody;
 use crate::compress::Choice;
 use crate::error::{self, Form, Refusal, Statuses};
 use crate::listener::{Holder, Malformed, Upgrade};
-use crate::media::Media;
 use crate::memory::{self, Charge, Share, Use};
 use crate::metadata::{Caller, Metadata, TraceId};
 use crate::probe::Probe;
@@ -52,7 +51,7 @@ use crate::route::{Found, Limits, Miss, Query, Route, Routes};
 use crate::schema::Schema;
 use crate::stream;
 use crate::telemetry::{self, Which};
-use crate::upstream::{Reply, Terms, Upstream};
+use crate::upstream::{Terms, Upstream};
 use crate::websocket::is_handshake;
 use budget::charged;
 use deadline::Deadline;
@@ -408,54 +407,12 @@ impl Gateway {
         telemetry::called(which, called.as_ref().err(), started);
         let reply = called.map_err(|error| Refusal::call(error, self.named(call, json.as_deref())))?;
         drop(json);
-        self.reply(call, &reply)
-    }
-
-    /// The request message of a call that has one, and the JSON in it.
-    async fn message<B: RequestBody>(
-        &self,
-        call: &Call<'_>,
-        body: &mut Option<B>,
-    ) -> Result<(Vec<u8>, Option<Bytes>), Refusal> {
-        let Call { head, query, route, captures, deadline, memory, .. } = *call;
-        let body = self.read_body(route, &head.headers, body, (deadline, memory)).await?;
-        let message = match &body {
-            Some((form, Media::Form)) => route.encode_form(captures, query, form),
-            Some((body, Media::Parts(boundary))) => route.encode_parts(captures, query, (boundary, body)),
-            Some((json, Media::Json)) => route.encode(captures, query, Some(json)),
-            Some((data, Media::Raw(content_type))) => {
-                route.encode_raw(captures, query, &HttpBody { content_type, data })
-            }
-            None if route.is_raw_request => route.encode_raw(captures, query, &HttpBody::default()),
-            None => route.encode(captures, query, None),
-        };
-        let message = message.map_err(|error| Refusal::encode(&error))?;
-        budget::message(memory, message.len())?;
-        let json = body.and_then(|(json, media)| (media == Media::Json).then_some(json));
-        Ok((message, json))
+        self.reply(call, reply).await
     }
 
     fn metadata(&self, head: &Parts) -> Result<HeaderMap, Refusal> {
         let caller = head.extensions.get::<Arc<Caller>>().map(|caller| &**caller);
         self.metadata.for_backend(&head.headers, caller).map_err(|error| Refusal::header(error.to_string()))
-    }
-
-    /// The answer to a call of one message.
-    fn reply(&self, call: &Call<'_>, reply: &Reply) -> Result<Response, Refusal> {
-        let Call { route, query, memory, .. } = *call;
-        let made = if route.is_raw_reply {
-            route
-                .raw_reply(&reply.message, |body| (content_type(body.content_type), part_of(&reply.message, body.data)))
-        } else {
-            budget::before_json(memory, reply.message.len(), route.print.limit)?;
-            let json = route.decode(&reply.message, query.system());
-            json.map(|json| (HeaderValue::from_static("application/json"), budget::fitted(json).into()))
-        };
-        let (content_type, body) = made.map_err(|error| {
-            tracing::error!(rpc = route.rpc, %error, "the backend's reply cannot be decoded");
-            Refusal::undecodable(&error)
-        })?;
-        Ok(self.success(route, content_type, body, &reply.metadata))
     }
 
     fn success(&self, route: &Route, content_type: HeaderValue, body: Bytes, metadata: &HeaderMap) -> Response {
@@ -478,22 +435,5 @@ impl Gateway {
                 false => drop(headers.append(name, value.clone())),
             }
         }
-    }
-}
-
-/// The content type of a reply that passes as it is; what is none, or no header, is bytes of an unknown type.
-fn content_type(text: &str) -> HeaderValue {
-    let unknown = HeaderValue::from_static("application/octet-stream");
-    HeaderValue::from_str(text).ok().filter(|value| !value.is_empty()).unwrap_or(unknown)
-}
-
-/// `part` of `whole` without a copy, where it is one.
-fn part_of(whole: &Bytes, part: &[u8]) -> Bytes {
-    let within = whole.as_ptr_range();
-    let range = part.as_ptr_range();
-    if within.start <= range.start && range.end <= within.end {
-        whole.slice_ref(part)
-    } else {
-        Bytes::copy_from_slice(part)
     }
 }

@@ -10,7 +10,8 @@ use crate::compress::{self, Bounds};
 use crate::error::Refusal;
 use crate::json::Series;
 use crate::media::{Media, MediaError, Types, media_type};
-use crate::memory::Charge;
+use crate::memory::{CALL, Charge};
+use crate::offload::{self, LONG};
 use crate::route::Route;
 use crate::stream::Reading;
 
@@ -38,9 +39,7 @@ impl Gateway {
             return Err(Refusal::encode(&route.body_unexpected()));
         }
         let media = self.media(route, headers)?;
-        let before = bytes.len();
-        let bytes = self.decoded(headers, bytes, limit)?;
-        budget::body(memory, before, bytes.len())?;
+        let bytes = self.decoded(headers, bytes, limit, memory).await?;
         Ok(Some((bytes, media)))
     }
 
@@ -89,19 +88,39 @@ impl Gateway {
     }
 
     /// The body without its `Content-Encoding`.
-    fn decoded(&self, headers: &HeaderMap, body: Bytes, limit: usize) -> Result<Bytes, Refusal> {
+    async fn decoded(&self, headers: &HeaderMap, body: Bytes, limit: usize, memory: &Charge) -> Result<Bytes, Refusal> {
         let mut codings = headers.get_all(CONTENT_ENCODING).iter().map(HeaderValue::as_bytes);
         let is = |coding: &[u8], name: &str| coding.eq_ignore_ascii_case(name.as_bytes());
         match (codings.next(), codings.next(), self.config.gzip) {
             (None, ..) => Ok(body),
             (Some(coding), None, _) if is(coding, "identity") => Ok(body),
             (Some(coding), None, Some(ratio)) if is(coding, "gzip") || is(coding, "x-gzip") => {
-                let whole = compress::gunzip(&body, Bounds { size: limit, ratio });
-                whole.map(Bytes::from).map_err(|error| Refusal::gzip(&error))
+                // Boxed, or every request would have the memory for it.
+                Box::pin(unzipped(body, Bounds { size: limit, ratio }, memory)).await
             }
             (_, _, gzip) => Err(Refusal::coding(gzip.is_some())),
         }
     }
+}
+
+/// What a gzip body stands for. How much that is shows only then, so there has to be memory for the most that it may be.
+async fn unzipped(body: Bytes, bounds: Bounds, memory: &Charge) -> Result<Bytes, Refusal> {
+    let (before, length, most) = (memory.bytes(), body.len(), bounds.most(body.len()));
+    let place = if most < LONG { None } else { Some(offload::place().await) };
+    budget::body(memory, length, most)?;
+    let whole = match place {
+        None => compress::gunzip(&body, bounds),
+        Some(place) => {
+            let held = memory.part(CALL);
+            let (whole, held) = place.run(move || (compress::gunzip(&body, bounds), held)).await;
+            memory.join(held);
+            whole
+        }
+    };
+    memory.shrink_to(before);
+    let whole = whole.map(Bytes::from).map_err(|error| Refusal::gzip(&error))?;
+    budget::body(memory, length, whole.len())?;
+    Ok(whole)
 }
 
 /// All of a body. What came in one piece is not copied; of many, none is kept beside what is made of them.

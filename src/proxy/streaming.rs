@@ -7,7 +7,8 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use tokio::time::{timeout, timeout_at};
 use tonic::Code;
 
-use super::{Call, Gateway, RequestBody, content_type};
+use super::convert::content_type;
+use super::{Call, Gateway, RequestBody};
 use crate::answer::{Body, Response};
 use crate::error::Refusal;
 use crate::metadata::TraceId;
@@ -134,7 +135,7 @@ impl Gateway {
         called.count();
         called.ended(None);
         let reply = upstream::Reply { message, metadata: exchange.metadata().clone(), memory: None };
-        self.reply(call, &reply)
+        self.reply(call, reply).await
     }
 
     fn streamed(&self, call: &Call<'_>, exchange: Exchange, first: First, told: Told, called: Called) -> Response {

@@ -1,6 +1,7 @@
 //! A part of a stream as one array: what has come when somebody asks for it.
 
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -8,6 +9,8 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, timeout_at};
 
 use super::{Exchange, Failure};
+use crate::codec::DecodeError;
+use crate::offload::LONG;
 use crate::route::{Route, System};
 
 /// After so many bytes others have their turn.
@@ -39,14 +42,20 @@ type Next = Result<Option<Bytes>, Failure>;
 
 impl Batch {
     /// The first message, if it comes in time, and those that are there with it, as many as the limit of the route's JSON takes.
-    pub async fn collect(exchange: &mut Exchange, until: Instant, route: &Route, system: System) -> Self {
+    pub async fn collect(exchange: &mut Exchange, until: Instant, route: &Arc<Route>, system: System) -> Self {
         let mut batch = Self { json: b"[".to_vec(), messages: 0, end: BatchEnd::Open };
         let mut next = timeout_at(until, exchange.message()).await.ok();
         let mut turn = TURN;
         while let Some(came) = next.take() {
             match came {
                 Ok(Some(message)) => {
-                    if !batch.put(&message, route, system) {
+                    let line = if message.len() < LONG {
+                        route.decode_line(&message, system)
+                    } else {
+                        let converted = exchange.convert(message, route.clone(), system).await;
+                        exchange.converted(converted)
+                    };
+                    if !batch.put(line, route) {
                         break;
                     }
                 }
@@ -67,8 +76,8 @@ impl Batch {
     }
 
     /// Adds a message; false if there is no room for it.
-    fn put(&mut self, message: &[u8], route: &Route, system: System) -> bool {
-        let line = match route.decode_line(message, system) {
+    fn put(&mut self, line: Result<Vec<u8>, DecodeError>, route: &Route) -> bool {
+        let line = match line {
             Ok(line) => line,
             Err(error) => {
                 tracing::error!(rpc = route.rpc, %error, "a message of the backend cannot be decoded");

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -9,7 +10,11 @@ use http::HeaderMap;
 use tokio::task::JoinHandle;
 
 use super::request::{Refused, Sending};
+use crate::codec::DecodeError;
 use crate::error::{Asked, Refusal};
+use crate::memory::Charge;
+use crate::offload;
+use crate::route::{Route, System};
 use crate::upstream::{CallError, Incoming};
 
 /// A call of several messages. Dropping it gives the call up, and the backend learns of it.
@@ -21,6 +26,12 @@ pub struct Exchange {
     /// given up as a whole.
     refused: Option<Refused>,
 }
+
+/// The JSON of a message, and the memory that the message has.
+pub type Converted = (Result<Vec<u8>, DecodeError>, Charge);
+
+/// A long message on its way to JSON. Dropping it leaves that to end by itself.
+pub type Converting = Pin<Box<dyn Future<Output = Converted> + Send>>;
 
 /// Why a call of several messages did not end well.
 pub enum Failure {
@@ -84,6 +95,22 @@ impl Exchange {
     /// A message of the caller's is wrong.
     pub async fn request_ended(&mut self) -> Result<(), Failure> {
         poll_fn(|cx| self.poll_sent(cx)).await
+    }
+
+    /// The JSON of its last message, made beside the worker. Until [then](Self::converted) no other is asked for.
+    #[must_use]
+    pub fn convert(&self, message: Bytes, route: Arc<Route>, system: System) -> Converting {
+        let lent = self.incoming.lend();
+        Box::pin(offload::run(move || (route.decode_line(&message, system), lent)))
+    }
+
+    /// What a conversion has given.
+    ///
+    /// # Errors
+    /// The message is none of its type.
+    pub fn converted(&self, (json, lent): Converted) -> Result<Vec<u8>, DecodeError> {
+        self.incoming.take_back(lent);
+        json
     }
 
     /// Initial metadata, once there is a message.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::request::{End, Messages, Refused};
+use super::request::{End, Messages, Refused, large};
 use crate::codec::{HttpBody, Texts};
 use crate::error::Refusal;
+use crate::memory::SMALL;
 use crate::route::{Query, Route};
 use crate::upstream::Outgoing;
 
@@ -62,7 +63,7 @@ impl Inbox {
     async fn send_all(mut self, known: Known, outgoing: Outgoing) -> Result<(), Refused> {
         let Known { route, texts, content_type, .. } = known;
         let is_raw = route.is_raw_request;
-        let mut messages = Messages { route, texts, outgoing, sent: 0 };
+        let mut messages = Messages { route, texts: Arc::new(texts), outgoing, sent: 0 };
         let sent = loop {
             let sent = match self.next().await {
                 Ok(Some(data)) if is_raw => messages.send_bytes(&data, &content_type).await,
@@ -85,6 +86,17 @@ impl Inbox {
             Ok(data) if route.is_raw_request => {
                 let data = data.as_deref().unwrap_or_default();
                 route.encode_raw(&captures, query, &HttpBody { content_type, data })
+            }
+            Ok(Some(text)) if text.len() > SMALL => {
+                let (captures, query) = (known.captures.clone(), query.clone());
+                let encode = move |route: &Route, text: &[u8]| {
+                    let captures: Vec<&str> = captures.iter().map(String::as_str).collect();
+                    route.encode(&captures, &query, Some(text))
+                };
+                match large(&mut outgoing, route, &text, encode).await {
+                    Ok(message) => Ok(message),
+                    Err(refusal) => return Err(Refused::new(Box::new(refusal), outgoing)),
+                }
             }
             Ok(text) => route.encode(&captures, query, text.as_deref()),
             Err(refusal) => return Err(Refused::new(refusal, outgoing)),

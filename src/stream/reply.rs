@@ -12,9 +12,11 @@ use http_body::{Body, Frame};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::frames::Frames;
-use super::{Exchange, Failure, Format};
+use super::{Converting, Exchange, Failure, Format};
 use crate::answer::Cut;
+use crate::codec::DecodeError;
 use crate::error::{Asked, Refusal, Timer};
+use crate::offload::LONG;
 use crate::route::{Query, Route, System};
 use crate::schema::Schema;
 use crate::telemetry::Called;
@@ -32,6 +34,8 @@ pub struct Reply {
     frames: Frames,
     /// The message that was waited for before the answer began.
     first: Option<Bytes>,
+    /// A long message whose JSON is being made.
+    converting: Option<Converting>,
     out: Vec<u8>,
     end: End,
     idle: Option<Idle>,
@@ -68,7 +72,8 @@ impl Reply {
     ) -> Self {
         let frames = Frames::new(format);
         let (out, end) = (Vec::new(), End::Open);
-        Self { exchange, schema, route, system, timer, frames, first, out, end, idle: None, called }
+        let (converting, idle) = (None, None);
+        Self { exchange, schema, route, system, timer, frames, first, converting, out, end, idle, called }
     }
 
     /// The same with events that are numbered from the one behind `last`.
@@ -84,14 +89,24 @@ impl Reply {
         self
     }
 
-    fn put(&mut self, message: &[u8]) {
-        let put = if self.route.is_raw_reply {
-            self.route.raw_reply(message, |body| self.frames.put_message(&mut self.out, body.data))
-        } else {
-            let json = self.route.decode_line(message, self.system);
-            json.map(|json| self.frames.put_message(&mut self.out, &json))
-        };
+    fn put(&mut self, message: Bytes) {
         self.called.count();
+        if self.route.is_raw_reply {
+            let put = self.route.raw_reply(&message, |body| self.frames.put_message(&mut self.out, body.data));
+            self.check(put);
+        } else if message.len() < LONG {
+            self.put_json(self.route.decode_line(&message, self.system));
+        } else {
+            self.converting = Some(self.exchange.convert(message, self.route.clone(), self.system));
+        }
+    }
+
+    fn put_json(&mut self, json: Result<Vec<u8>, DecodeError>) {
+        let put = json.map(|json| self.frames.put_message(&mut self.out, &json));
+        self.check(put);
+    }
+
+    fn check(&mut self, put: Result<(), DecodeError>) {
         if let Err(error) = put {
             tracing::error!(rpc = self.route.rpc, %error, "a message of the backend cannot be decoded");
             self.fail(&Refusal::undecodable_message());
@@ -105,7 +120,7 @@ impl Reply {
 
     fn take(&mut self, message: Result<Option<Bytes>, Failure>) {
         match message {
-            Ok(Some(message)) => self.put(&message),
+            Ok(Some(message)) => self.put(message),
             Ok(None) => {
                 self.frames.put_end(&mut self.out);
                 self.end = End::Whole;
@@ -141,9 +156,21 @@ impl Body for Reply {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         let this = &mut *self;
         if let Some(first) = this.first.take() {
-            this.put(&first);
+            this.put(first);
         }
         while this.end == End::Open && this.out.len() < TOGETHER {
+            if let Some(converting) = &mut this.converting {
+                match converting.as_mut().poll(cx) {
+                    Poll::Ready(converted) => {
+                        this.converting = None;
+                        let json = this.exchange.converted(converted);
+                        this.put_json(json);
+                        continue;
+                    }
+                    Poll::Pending if this.out.is_empty() && this.poll_idle(cx).is_pending() => return Poll::Pending,
+                    Poll::Pending => break,
+                }
+            }
             match this.exchange.poll_message(cx) {
                 Poll::Ready(message) => this.take(message),
                 Poll::Pending if this.out.is_empty() && this.poll_idle(cx).is_pending() => return Poll::Pending,

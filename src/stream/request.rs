@@ -9,7 +9,9 @@ use http_body_util::BodyExt as _;
 use crate::codec::{HttpBody, Texts};
 use crate::error::Refusal;
 use crate::json::{Series, Splitter};
-use crate::route::Route;
+use crate::memory::SMALL;
+use crate::offload::{self, LONG};
+use crate::route::{EncodeError, Route};
 use crate::upstream::{Outgoing, Stopped};
 
 /// Largest piece of an upload that is one message, in bytes: well below what gRPC servers take by default (4 MiB).
@@ -78,7 +80,7 @@ impl Reading {
     where
         B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
     {
-        let mut messages = Messages { route, texts, outgoing, sent: 0 };
+        let mut messages = Messages { route, texts: Arc::new(texts), outgoing, sent: 0 };
         let sent = match self {
             Self::Nothing => messages.send(None).await,
             Self::Json(series, limit) => messages.send_series(body, Splitter::new(series, limit)).await,
@@ -91,7 +93,7 @@ impl Reading {
 /// The messages of one call.
 pub(super) struct Messages {
     pub(super) route: Arc<Route>,
-    pub(super) texts: Texts,
+    pub(super) texts: Arc<Texts>,
     pub(super) outgoing: Outgoing,
     pub(super) sent: usize,
 }
@@ -133,7 +135,14 @@ impl Messages {
     }
 
     pub(super) async fn send(&mut self, text: Option<&[u8]>) -> Result<(), End> {
-        let message = self.route.encode_one(&self.texts, text).map_err(|error| Refusal::encode(&error))?;
+        let message = match text {
+            Some(text) if text.len() > SMALL => {
+                let texts = self.texts.clone();
+                let encode = move |route: &Route, text: &[u8]| route.encode_one(&texts, Some(text));
+                large(&mut self.outgoing, &self.route, text, encode).await?
+            }
+            _ => self.route.encode_one(&self.texts, text).map_err(|error| Refusal::encode(&error))?,
+        };
         self.outgoing.send(&message).await?;
         self.sent += 1;
         Ok(())
@@ -180,6 +189,28 @@ impl Messages {
             ),
         }
     }
+}
+
+/// The message of a text that is not small; the memory for it is taken before it is made. If it is long, it is made beside the worker.
+pub(super) async fn large(
+    outgoing: &mut Outgoing,
+    route: &Arc<Route>,
+    text: &[u8],
+    encode: impl FnOnce(&Route, &[u8]) -> Result<Vec<u8>, EncodeError> + Send + 'static,
+) -> Result<Vec<u8>, Refusal> {
+    let place = if text.len() < LONG { None } else { Some(offload::place().await) };
+    if !outgoing.holds_made(text.len(), route.longest_of_json(text)) {
+        return Err(Refusal::no_memory_for_message());
+    }
+    let message = if let Some(place) = place {
+        let (route, text, lent) = (route.clone(), text.to_vec(), outgoing.lend());
+        let (message, lent) = place.run(move || (encode(&route, &text), lent)).await;
+        outgoing.take_back(lent);
+        message
+    } else {
+        encode(route, text)
+    };
+    message.map_err(|error| Refusal::encode(&error))
 }
 
 /// The next bytes of a body.

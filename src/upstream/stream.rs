@@ -98,10 +98,27 @@ impl Outgoing {
     /// Whether there is memory for a message of which so many bytes have come, and for what is made of it.
     #[must_use]
     pub fn holds(&self, bytes: usize) -> bool {
-        let wanted = MADE * bytes.saturating_sub(SMALL);
+        self.holds_made(bytes, 0)
+    }
+
+    /// The same where what is made of it may have as many as `made` bytes.
+    #[must_use]
+    pub fn holds_made(&self, bytes: usize, made: usize) -> bool {
+        let wanted = (MADE * bytes).max(bytes + made).saturating_sub(MADE * SMALL);
         let more = wanted.saturating_sub(self.memory.bytes());
         self.memory.shrink_to(wanted);
         more == 0 || self.memory.grow(more, Use::Request)
+    }
+
+    /// The memory that it holds, for a conversion that may outlive it.
+    #[must_use]
+    pub fn lend(&self) -> Charge {
+        self.memory.part(0)
+    }
+
+    /// Takes back what was [lent](Self::lend).
+    pub fn take_back(&self, lent: Charge) {
+        self.memory.join(lent);
     }
 
     /// Sends one message, as soon as the backend has room for it.
@@ -187,6 +204,17 @@ impl Incoming {
                 State::Ended => return Poll::Ready(Ok(None)),
             }
         }
+    }
+
+    /// The memory of the last message, for its conversion, which may outlive the call. Nothing is read until it is taken back.
+    #[must_use]
+    pub fn lend(&self) -> Charge {
+        self.memory.part(STREAM)
+    }
+
+    /// Takes back what was [lent](Self::lend).
+    pub fn take_back(&self, lent: Charge) {
+        self.memory.join(lent);
     }
 
     /// The next message, if all of it has come.

@@ -17,12 +17,14 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message};
 use tonic::Code;
 
 use super::socket::{Event, Socket};
+use crate::codec::DecodeError;
 use crate::error::{Asked, Refusal, Timer, code_name};
 use crate::json::SplitError;
 use crate::listener::Switched;
+use crate::offload::LONG;
 use crate::route::{Query, Route};
 use crate::schema::Schema;
-use crate::stream::{Exchange, Failure, Item};
+use crate::stream::{Converted, Converting, Exchange, Failure, Item};
 use crate::telemetry::Called;
 use crate::upstream::CallError;
 
@@ -96,6 +98,10 @@ struct Talk {
     request: Request,
     /// The message of a backend that has one, until it is known that it is the only one.
     held: Option<Bytes>,
+    /// A long message of the backend whose JSON is being made.
+    converting: Option<Converting>,
+    /// Whether all has come behind the message that is converted.
+    is_last: bool,
     /// Why nothing can be read any more.
     fault: Option<CloseCode>,
     is_deaf: bool,
@@ -104,7 +110,8 @@ struct Talk {
 impl Talk {
     fn new(mut opened: Opened) -> Self {
         let request = opened.messages.take().map_or(Request::Ended, Request::Open);
-        Self { opened, request, held: None, fault: None, is_deaf: false }
+        let (held, converting, fault) = (None, None, None);
+        Self { opened, request, held, converting, is_last: false, fault, is_deaf: false }
     }
 
     async fn run(&mut self, socket: &mut Socket) -> End {
@@ -116,11 +123,12 @@ impl Talk {
         let (mut since, mut is_asked) = (Instant::now(), false);
         loop {
             let reads = self.reads();
-            let Self { opened: Opened { exchange, .. }, request, .. } = self;
+            let Self { opened: Opened { exchange, .. }, request, converting, .. } = self;
             let end = tokio::select! {
                 biased;
                 () = &mut late => self.late(),
-                message = exchange.message(), if socket.has_room() => self.reply(socket, message),
+                converted = done(converting), if converting.is_some() => self.converted(socket, converted),
+                message = exchange.message(), if socket.has_room() && converting.is_none() => self.reply(socket, message),
                 event = poll_fn(|cx| socket.poll(cx, reads)) => self.event(event),
                 is_open = room(request), if !reads => {
                     if !is_open {
@@ -247,7 +255,7 @@ impl Talk {
     fn reply(&mut self, socket: &mut Socket, message: Result<Option<Bytes>, Failure>) -> Option<End> {
         let is_stream = self.opened.route.server_streams;
         match message {
-            Ok(Some(message)) if is_stream => self.put(socket, &message),
+            Ok(Some(message)) if is_stream => self.put(socket, message),
             Ok(Some(_)) if self.held.is_some() => self.failed(protocol("it holds more than one message")),
             Ok(Some(message)) => {
                 self.held = Some(message);
@@ -255,25 +263,42 @@ impl Talk {
             }
             Ok(None) => match self.held.take() {
                 None if !is_stream => self.failed(protocol("it ended with status OK and without a message")),
-                held => held.and_then(|message| self.put(socket, &message)).or_else(|| self.went_well()),
+                None => self.went_well(),
+                Some(message) => {
+                    self.is_last = true;
+                    self.put(socket, message)
+                }
             },
             Err(failure) => self.failed(failure),
         }
     }
 
-    fn put(&mut self, socket: &mut Socket, message: &[u8]) -> Option<End> {
-        let Opened { route, query, called, .. } = &mut self.opened;
+    fn put(&mut self, socket: &mut Socket, message: Bytes) -> Option<End> {
+        let Opened { route, query, called, exchange, .. } = &mut self.opened;
         called.count();
         let frame = if route.is_raw_reply {
-            route.raw_reply(message, |body| Some(Message::Binary(Bytes::copy_from_slice(body.data))))
+            route.raw_reply(&message, |body| Some(Message::Binary(Bytes::copy_from_slice(body.data))))
+        } else if message.len() < LONG {
+            route.decode_line(&message, query.system()).map(result)
         } else {
-            let json = route.decode_line(message, query.system());
-            json.map(|json| String::from_utf8([&b"{\"result\":"[..], &json, b"}"].concat()).ok().map(Message::from))
+            self.converting = Some(exchange.convert(message, route.clone(), query.system()));
+            return None;
         };
+        self.put_frame(socket, frame)
+    }
+
+    fn converted(&mut self, socket: &mut Socket, converted: Converted) -> Option<End> {
+        self.converting = None;
+        let json = self.opened.exchange.converted(converted);
+        self.put_frame(socket, json.map(result))
+    }
+
+    fn put_frame(&mut self, socket: &mut Socket, frame: Result<Option<Message>, DecodeError>) -> Option<End> {
+        let route = &self.opened.route;
         match frame {
             Ok(Some(frame)) => {
                 socket.put(frame);
-                None
+                if self.is_last { self.went_well() } else { None }
             }
             Ok(None) => self.refused(Refusal::internal()),
             Err(error) => {
@@ -298,6 +323,19 @@ impl Talk {
     /// The end by what the caller or the gateway itself did wrong.
     fn refused(&mut self, refusal: Refusal) -> Option<End> {
         self.failed(Failure::Request(Box::new(refusal)))
+    }
+}
+
+/// A frame with a message in JSON.
+fn result(json: Vec<u8>) -> Option<Message> {
+    String::from_utf8([&b"{\"result\":"[..], &json, b"}"].concat()).ok().map(Message::from)
+}
+
+/// What a conversion gives, if there is one.
+async fn done(converting: &mut Option<Converting>) -> Converted {
+    match converting {
+        Some(converting) => converting.await,
+        None => std::future::pending().await,
     }
 }
 

@@ -50,7 +50,8 @@ service Talk {
 
 /// A `talk.Note` without topic.
 pub fn note(text: &str, number: u8) -> Vec<u8> {
-    let mut wire = vec![0x12, u8::try_from(text.len()).unwrap()];
+    let mut wire = vec![0x12];
+    prost::encoding::encode_varint(text.len() as u64, &mut wire);
     wire.extend_from_slice(text.as_bytes());
     wire.extend_from_slice(&[0x18, number]);
     wire

@@ -1,0 +1,168 @@
+//! Runs long conversions on threads beside the workers, a few at one time.
+//!
+//! A worker serves all its connections by turns, so a conversion of some ten milliseconds is that long a pause for each of them. What
+//! is longer than [`LONG`] runs on a thread of its runtime's pool instead. As many run at one time as the process has cores, those of
+//! all workers counted; the others wait in the order of their arrival, so that callers with large bodies share what they get.
+//!
+//! What is given to a thread ends there, even if nobody waits for it any more: all that it uses, its charge for memory too, has to
+//! belong to it.
+
+use std::panic::resume_unwind;
+use std::sync::{Arc, LazyLock};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::spawn_blocking;
+
+/// From so many bytes on, read or made, a conversion takes about a millisecond.
+pub const LONG: usize = 128 << 10;
+
+static PLACES: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    Arc::new(Semaphore::new(cores))
+});
+
+/// A place for work, among those of all workers.
+pub struct Place {
+    /// Given back when the work is done.
+    _permit: OwnedSemaphorePermit,
+}
+
+/// A place, as soon as there is one: what the work needs is best taken then, and not while others are before it.
+///
+/// # Panics
+/// Never.
+pub async fn place() -> Place {
+    let permit = PLACES.clone().acquire_owned().await;
+    Place { _permit: permit.expect("the places are never closed") }
+}
+
+/// What `work` gives, which runs beside the worker when there is a [`place`] for it.
+///
+/// # Panics
+/// `work` does.
+pub async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    place().await.run(work).await
+}
+
+impl Place {
+    /// What `work` gives, which runs beside the worker.
+    ///
+    /// # Panics
+    /// `work` does.
+    pub async fn run<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        let ran = spawn_blocking(move || {
+            let done = work();
+            drop(self);
+            done
+        });
+        match ran.await {
+            Ok(done) => done,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                // The runtime has ended, and with it whoever asks.
+                Err(_) => std::future::pending().await,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc;
+
+    use tokio::runtime::Builder;
+    use tokio::task::{JoinSet, yield_now};
+
+    use super::*;
+
+    fn cores() -> usize {
+        std::thread::available_parallelism().map_or(1, usize::from)
+    }
+
+    /// Each piece of work waits for a task of the same thread: if it held the thread, neither would end.
+    #[test]
+    fn a_worker_goes_on_while_long_work_is_done() {
+        Builder::new_current_thread().build().unwrap().block_on(async {
+            let (go, waits) = mpsc::channel();
+            let mut tasks = JoinSet::new();
+            tasks.spawn(async move { assert_eq!(run(move || waits.recv().unwrap()).await, 7) });
+            tasks.spawn(async move {
+                yield_now().await;
+                go.send(7).unwrap();
+            });
+            while let Some(done) = tasks.join_next().await {
+                done.unwrap();
+            }
+        });
+    }
+
+    #[test]
+    fn as_much_work_is_done_at_one_time_as_there_are_cores() {
+        Builder::new_current_thread().build().unwrap().block_on(async {
+            let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+            let mut tasks = JoinSet::new();
+            for _ in 0..4 * cores() {
+                let (running, most) = (running.clone(), most.clone());
+                tasks.spawn(run(move || {
+                    most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    std::thread::sleep(std::time::Duration::from_millis(5));
+                    running.fetch_sub(1, Ordering::SeqCst);
+                }));
+            }
+            while let Some(done) = tasks.join_next().await {
+                done.unwrap();
+            }
+            assert!((1..=cores()).contains(&most.load(Ordering::SeqCst)), "{most:?}");
+        });
+    }
+
+    /// What the work uses belongs to it, whoever has gone; work that has not begun is dropped with whoever waits for it.
+    #[test]
+    fn work_whose_caller_has_gone_keeps_what_it_uses_until_it_ends() {
+        Builder::new_current_thread().build().unwrap().block_on(async {
+            let used = Arc::new(());
+            let mut ends = Vec::new();
+            let mut begun = Vec::new();
+            for _ in 0..cores() {
+                let (end, ended) = mpsc::channel::<()>();
+                let (begins, has_begun) = tokio::sync::oneshot::channel();
+                let used = used.clone();
+                let work = tokio::spawn(run(move || {
+                    let _ = begins.send(());
+                    let _ = ended.recv();
+                    drop(used);
+                }));
+                has_begun.await.unwrap();
+                ends.push(end);
+                begun.push(work);
+            }
+            let waiting = tokio::spawn({
+                let used = used.clone();
+                run(move || drop(used))
+            });
+            yield_now().await;
+            assert_eq!(Arc::strong_count(&used), cores() + 2);
+            for task in begun.iter().chain([&waiting]) {
+                task.abort();
+            }
+            assert!(waiting.await.unwrap_err().is_cancelled());
+            for work in begun {
+                assert!(work.await.unwrap_err().is_cancelled());
+            }
+            assert_eq!(Arc::strong_count(&used), cores() + 1);
+            drop(ends);
+            while Arc::strong_count(&used) > 1 {
+                yield_now().await;
+            }
+            // Their places are free again.
+            assert_eq!(run(|| 1).await, 1);
+        });
+    }
+
+    #[test]
+    #[should_panic(expected = "in the work")]
+    fn a_panic_of_the_work_is_one_of_its_caller() {
+        Builder::new_current_thread().build().unwrap().block_on(run(|| panic!("in the work")));
+    }
+}
