@@ -4,12 +4,14 @@
 //! every case of `tests/cases/`.
 
 mod http;
+mod mask;
 mod series;
 mod text;
 mod unique;
 mod wire;
 
 pub use http::{frames, head};
+pub use mask::update_mask;
 pub use series::split;
 pub use text::{config, multipart, query, template};
 pub use wire::{byte_of, options_of};
@@ -19,7 +21,7 @@ pub use wire::{descriptor_set, json_to_wire, text_to_wire, wire_to_json};
 pub type Check = fn(&[u8]);
 
 /// Every target by its name, which is that of its folder in `corpus/` too.
-pub const TARGETS: [(&str, Check); 11] = [
+pub const TARGETS: [(&str, Check); 12] = [
     ("json_to_wire", json_to_wire),
     ("wire_to_json", wire_to_json),
     ("text_to_wire", text_to_wire),
@@ -31,4 +33,5 @@ pub const TARGETS: [(&str, Check); 11] = [
     ("config", config),
     ("head", head),
     ("frames", frames),
+    ("update_mask", update_mask),
 ];

@@ -1,0 +1,89 @@
+//! The `update_mask` that is made of a body.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use ::http::Method;
+use towbar::multipart::Boundary;
+use towbar::route::{Defaults, EncodeError, Query, Routes};
+use towbar::schema::{FieldPath, Schema};
+use towbar::wire::{self, Reader};
+
+/// What a message may have, as docs/security.md promises: so many times its body, or so many bytes.
+const TIMES: usize = 16;
+const FREE: usize = 16 << 10;
+
+/// The first byte says what the rest is: `0` JSON, `1` a form, any other a form in parts with the boundary `b`.
+///
+/// Each path names a field of the resource, once, and none that the path of the request binds; the message is no longer than is
+/// promised; and a mask of the caller's own stays as it is.
+pub fn update_mask(data: &[u8]) {
+    let Some((kind, body)) = data.split_first() else { return };
+    for (query, own) in [("", None), ("update_mask=title,pageCount", Some(["title", "page_count"]))] {
+        let query = Query::parse(query).expect("it is a query");
+        let found = routes().find(&Method::PATCH, "/books/1", &query).expect("there is the route");
+        let (route, captures) = (found.route, &found.captures);
+        let made = match kind {
+            b'0' => route.encode(captures, &query, Some(body)),
+            b'1' => route.encode_form(captures, &query, body),
+            _ => {
+                let boundary = Boundary::of("multipart/form-data; boundary=b").expect("it has one");
+                route.encode_parts(captures, &query, (&boundary, body))
+            }
+        };
+        let message = match made {
+            Ok(message) => message,
+            Err(EncodeError::MaskTooLong { limit, .. }) => {
+                assert!(own.is_none() && limit >= FREE && limit >= 4 * body.len(), "{limit} for {}", body.len());
+                continue;
+            }
+            Err(_) => continue,
+        };
+        assert!(message.len() <= FREE.max(TIMES * body.len()) + 64, "{} bytes of {}", message.len(), body.len());
+        let paths = paths(&message);
+        if let Some(own) = own {
+            assert_eq!(paths, own);
+        }
+        let book = FieldPath::resolve(&route.input, "book").expect("there is the field").leaf().message();
+        let book = book.expect("it is a message");
+        let mut known = HashSet::new();
+        for path in &paths {
+            assert!(FieldPath::resolve_exactly(&book, path).is_ok(), "{path} is no field");
+            assert!(path != "name", "the path binds it");
+            assert!(known.insert(path), "{path} twice");
+        }
+    }
+}
+
+fn routes() -> &'static Routes {
+    static ROUTES: OnceLock<Routes> = OnceLock::new();
+    ROUTES.get_or_init(|| {
+        // From the main package's folder or from this one's.
+        let folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+        let mut files =
+            folders.flat_map(|folder| ["src/mask.proto", "fuzz/src/mask.proto"].map(|file| folder.join(file)));
+        let file = files.find(|file| file.is_file()).expect("it stands beside this file");
+        let schema = Schema::load(&[file]).expect("it is sound");
+        Routes::build(&schema, &[], &Defaults::default()).expect("its rule is sound")
+    })
+}
+
+/// The paths of the message's mask.
+fn paths(message: &[u8]) -> Vec<String> {
+    let (mut paths, mut reader) = (Vec::new(), Reader::new(message));
+    while !reader.is_empty() {
+        let (number, wire_type) = reader.tag().expect("the codec wrote it");
+        if (number, wire_type) != (2, wire::LENGTH) {
+            reader.skip(number, wire_type).expect("the codec wrote it");
+            continue;
+        }
+        let mut mask = Reader::new(reader.bytes().expect("the codec wrote it"));
+        while !mask.is_empty() {
+            assert_eq!(mask.tag(), Ok((1, wire::LENGTH)));
+            let path = mask.bytes().expect("the codec wrote it");
+            paths.push(String::from_utf8(path.to_vec()).expect("the codec wrote it"));
+        }
+    }
+    paths
+}
