@@ -1,6 +1,8 @@
 //! The forms of errors, and what of a backend's status reaches the caller in each of them.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "support/process.rs"]
+mod process;
 mod support;
 
 use std::io::Write as _;
@@ -65,7 +67,7 @@ fn request_id(id: &str) -> pbjson_types::Any {
 }
 
 fn stage_of(service: Router, form: &str) -> Stage {
-    Stage::altered(service, |config| format!("{config}\nerrors: {form}\n"))
+    Stage::altered(service, |config| replaced(config, "\nerrors:\n", &format!("\nerrors:\n  form: {form}\n")))
 }
 
 fn sample(form: &str) -> Stage {
@@ -321,7 +323,7 @@ fn what_the_bank_standards_limit_is_cut_and_what_they_want_is_there() {
 fn a_route_may_have_a_form_of_its_own() {
     let stage = Stage::altered(SampleBank::new().routes().into_axum_router(), |config| {
         let rpcs = "rpcs:\n  io.token.proto.bankapi.HealthCheckService.HealthCheck:\n    errors: berlin_group\n";
-        replaced(config, "rpcs:\n", rpcs) + "errors: problem\n"
+        replaced(replaced(config, "rpcs:\n", rpcs), "\nerrors:\n", "\nerrors:\n  form: problem\n")
     });
     let text = "bank_id: expected the id of a bank";
     let answer = stage.get("/health-check");
@@ -538,4 +540,193 @@ fn details_that_are_no_base64_are_left_out() {
     ];
     let answer = Stage::of(trailers_only(&headers)).get("/health-check?bank_id=a");
     support::assert_refused(&answer, 404, r#"{"code":5,"message":"gone"}"#, "not base64");
+}
+
+const CANARY: &str = "CANARY: connection to core-7.internal:5432 failed";
+const FORMS: [&str; 5] = ["status", "google", "problem", "open_banking_uk", "berlin_group"];
+
+#[test]
+fn the_messages_of_internal_unknown_and_data_loss_stay_inside_where_that_is_configured() {
+    for (code, name) in [
+        (1, "CANCELLED"),
+        (2, "UNKNOWN"),
+        (3, "INVALID_ARGUMENT"),
+        (4, "DEADLINE_EXCEEDED"),
+        (5, "NOT_FOUND"),
+        (6, "ALREADY_EXISTS"),
+        (7, "PERMISSION_DENIED"),
+        (8, "RESOURCE_EXHAUSTED"),
+        (9, "FAILED_PRECONDITION"),
+        (10, "ABORTED"),
+        (11, "OUT_OF_RANGE"),
+        (12, "UNIMPLEMENTED"),
+        (13, "INTERNAL"),
+        (14, "UNAVAILABLE"),
+        (15, "DATA_LOSS"),
+        (16, "UNAUTHENTICATED"),
+        // A code that gRPC does not have.
+        (99, "UNKNOWN"),
+    ] {
+        let is_internal = matches!(name, "INTERNAL" | "UNKNOWN" | "DATA_LOSS");
+        let backend = support::Backend::start(refusing(code, CANARY, Vec::new()), None);
+        // What is not hidden passes through the forms as any other text does.
+        let forms = if is_internal { &FORMS[..] } else { &FORMS[..1] };
+        for (form, hides) in forms.iter().map(|form| (form, true)).chain([(&"status", false)]) {
+            let errors = format!("errors: {{form: {form}, hide_internal_messages: {hides}}}");
+            let upstream = format!("http://{}", backend.address);
+            let config = format!("schema: proto\nupstream: {upstream}\n{errors}\nstatus_headers: {{}}\n");
+            let gateway = support::Gateway::start(&config, None);
+            let answer = support::http::get(gateway.address, "/health-check?bank_id=a");
+            let case = format!("{name}, {errors}: {answer:?}");
+            let is_hidden = is_internal && hides;
+            assert_eq!(answer.body.contains(CANARY), !is_hidden, "{case}");
+            assert_eq!(format!("{answer:?}").contains("CANARY"), !is_hidden, "{case}");
+            if is_hidden {
+                let neutral = format!("the backend answered {name}");
+                assert!(answer.body.contains(&neutral), "{case}");
+                assert_eq!(answer.header("token-grpc-message"), Some(neutral.as_str()), "{case}");
+            }
+        }
+    }
+}
+
+#[test]
+fn one_rpc_may_show_what_the_others_hide_and_hide_what_they_show() {
+    let details = || vec![pbjson_types::Any { type_url: "bank.test/bank.Secret".to_owned(), value: Bytes::from("s") }];
+    let backend = support::Backend::start(refusing(13, CANARY, details()), None);
+    let rpc = "rpcs: {io.token.proto.bankapi.HealthCheckService.HealthCheck: {errors: ";
+    let shown = format!(r#"{{"code":13,"message":"{CANARY}"}}"#);
+    let hidden = r#"{"code":13,"message":"the backend answered INTERNAL"}"#;
+    let whole =
+        format!(r#"{{"code":13,"message":"{CANARY}","details":[{{"@type":"bank.test/bank.Secret","value":"cw=="}}]}}"#);
+    for (all, one, expected) in [
+        ("", "", shown.as_str()),
+        ("{hide_internal_messages: true}", "", hidden),
+        ("{hide_internal_messages: true}", "{hide_internal_messages: false}", &shown),
+        ("", "{hide_internal_messages: true}", hidden),
+        ("{show_unknown_details: true}", "", &whole),
+        ("", "{show_unknown_details: true}", &whole),
+        ("{show_unknown_details: true}", "{show_unknown_details: false}", &shown),
+        (
+            "{show_unknown_details: true, hide_internal_messages: true}",
+            "status",
+            &whole.replace(CANARY, "the backend answered INTERNAL"),
+        ),
+    ] {
+        let all_errors = if all.is_empty() { String::new() } else { format!("errors: {all}\n") };
+        let one_errors = if one.is_empty() { String::new() } else { format!("{rpc}{one}}}}}\n") };
+        let config = format!("schema: proto\nupstream: http://{}\n{all_errors}{one_errors}", backend.address);
+        let gateway = support::Gateway::start(&config, None);
+        let answer = support::http::get(gateway.address, "/health-check?bank_id=a");
+        assert_eq!(answer.body, expected, "{config}");
+    }
+}
+
+#[test]
+fn the_log_says_that_a_message_was_hidden_and_has_it_at_debug_only() {
+    let backend = support::Backend::start(refusing(13, CANARY, Vec::new()), None);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("towbar.yaml");
+    let proto = concat!(env!("CARGO_MANIFEST_DIR"), "/proto");
+    let errors = "errors: {hide_internal_messages: true}";
+    let text = format!("listen: 127.0.0.1:0\nschema: {proto}\nupstream: http://{}\n{errors}\n", backend.address);
+    std::fs::write(&file, text).unwrap();
+    for (level, is_there) in [(None, false), (Some("towbar=debug"), true)] {
+        let mut command = process::towbar(&["serve", "--config", file.to_str().unwrap()]);
+        if let Some(level) = level {
+            command.env("TOWBAR_LOG", level);
+        }
+        let gateway = process::Gateway::of(&mut command);
+        assert_eq!(support::http::get(gateway.address, "/health-check?bank_id=a").status, 500);
+        let log = gateway.stop().stderr;
+        let line = "the message of the backend's status is hidden from the caller \
+                    rpc=\"io.token.proto.bankapi.HealthCheckService.HealthCheck\" code=\"INTERNAL\"";
+        assert_eq!(log.matches(line).count(), 1, "{log}");
+        assert_eq!(log.contains("CANARY"), is_there, "{level:?}: {log}");
+    }
+}
+
+/// Rpcs of one message each way and of several, and details with secrets.
+const SECRETS: &str = r#"
+syntax = "proto3";
+package talk;
+import "google/api/annotations.proto";
+import "google/protobuf/any.proto";
+message Note { string topic = 1; string text = 2; int32 number = 3; }
+message Card { string number = 1 [debug_redact = true]; string holder = 2; google.protobuf.Any more = 3; }
+service Talk {
+  rpc Ask(Note) returns (Note) { option (google.api.http) = { post: "/ask" body: "*" }; }
+  rpc Watch(Note) returns (stream Note) { option (google.api.http) = { get: "/notes/{topic}" }; }
+}
+"#;
+
+/// A status of INTERNAL with details that hold canaries.
+fn canaries() -> &'static str {
+    let card = b"\x0a\x06CANARY\x12\x03Zoe";
+    let with = |name: &str, value: &[u8]| pbjson_types::Any {
+        type_url: format!("type.googleapis.com/{name}"),
+        value: Bytes::copy_from_slice(value),
+    };
+    let debug = any("google.rpc.DebugInfo", &rpc::DebugInfo { detail: "CANARY".to_owned(), ..Default::default() });
+    let unknown = with("bank.internal.Trouble", b"CANARY");
+    let nested =
+        [&b"\x12\x03Zoe\x1a"[..], &[u8::try_from(unknown.encoded_len()).unwrap()], &unknown.encode_to_vec()].concat();
+    let details = vec![
+        with("talk.Card", card),
+        debug,
+        unknown,
+        with("talk.Card", &nested),
+        with("talk.Card", b"\x0a\x20CANARY, cut short"),
+        with("talk.Card", b"\x7a\x06CANARY\x12\x03Zoe"),
+        request_id("r-1"),
+    ];
+    let status = rpc::Status { code: 13, message: "CANARY".to_owned(), details };
+    Box::leak(STANDARD_NO_PAD.encode(status.encode_to_vec()).into_boxed_str())
+}
+
+#[test]
+fn no_secret_of_a_status_leaves_by_any_way() {
+    use support::{socket, talk};
+    let details = canaries();
+    let backend = talk::backend(move |_, mut requests, replies| async move {
+        if requests.next().await.unwrap().ends_with(b"half") {
+            replies.send(&talk::note("one", 1)).await;
+        }
+        replies.end_with("13", "CANARY in bank.rs", &[("grpc-status-details-bin", details)]).await;
+    });
+    let card = r#"{"@type":"type.googleapis.com/talk.Card","holder":"Zoe"}"#;
+    let id = r#"{"@type":"type.googleapis.com/google.rpc.RequestInfo","requestId":"r-1"}"#;
+    let status = format!(r#"{{"code":13,"message":"the backend answered INTERNAL","details":[{card},{card},{id}]}}"#);
+    let config = "errors: {hide_internal_messages: true}\nstatus_headers: {}\nstreams: {long_poll: 2s}\n\
+                  rpcs: {talk.Talk.Watch: {websocket: {}}}\n";
+    let gateway = talk::gateway_of(talk::schema_of(SECRETS), &backend, config);
+    let one = r#"{"text":"one","number":1}"#;
+    let (json, array) = (("Content-Type", "application/json"), ("Accept", "application/json"));
+    for (method, target, headers, request, http, body) in [
+        ("POST", "/ask", &[json][..], Some(&b"{}"[..]), 500, status.clone()),
+        ("GET", "/notes/none", &[], None, 500, status.clone()),
+        ("GET", "/notes/none", &[array, ("Prefer", "wait=2")], None, 500, status.clone()),
+        ("GET", "/notes/half", &[], None, 200, format!("{{\"result\":{one}}}\n{{\"error\":{status}}}\n")),
+        (
+            "GET",
+            "/notes/half",
+            &[("Accept", "text/event-stream")],
+            None,
+            200,
+            format!("id: 1\ndata: {one}\n\nevent: error\ndata: {status}\n\n"),
+        ),
+        // An array cannot say how it failed.
+        ("GET", "/notes/half", &[array], None, 200, format!("[{one}")),
+    ] {
+        let answer = talk::send(&gateway, method, target, headers, request).answer;
+        assert_eq!((answer.status, &answer.body), (http, &body), "{method} {target} {headers:?}");
+        assert!(!format!("{answer:?}").contains("CANARY"), "{answer:?}");
+    }
+    for (target, frames) in
+        [("/notes/none", vec![]), ("/notes/half", vec![socket::text(&format!("{{\"result\":{one}}}"))])]
+    {
+        let mut socket = socket::open(gateway.address, target, &[]).unwrap_or_else(|answer| panic!("{answer:?}"));
+        let end = [socket::text(&format!("{{\"error\":{status}}}")), socket::closed(4013, "INTERNAL")];
+        assert_eq!(socket.rest(), [frames, end.to_vec()].concat(), "{target}");
+    }
 }

@@ -106,7 +106,7 @@ fn an_answer_that_is_no_unary_reply_is_a_bad_gateway() {
             "a status that is none",
             || grpc(Vec::new(), Some(&[("grpc-status", "99"), ("grpc-message", "odd")])),
             500,
-            r#"{"code":2,"message":"odd"}"#,
+            r#"{"code":2,"message":"the backend answered UNKNOWN"}"#,
         ),
         (
             "a status after a message",

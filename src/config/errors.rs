@@ -1,4 +1,4 @@
-//! `errors`, for all rpcs or for one: how they look, and which HTTP status a gRPC code has.
+//! `errors`, for all rpcs or for one: how they look, which HTTP status a gRPC code has, and what of a status callers see.
 
 use super::reader::Value;
 use super::value;
@@ -9,17 +9,24 @@ use crate::error::{ERRORS, Form, Statuses, code_name};
 pub(super) struct Errors {
     pub(super) form: Option<Form>,
     pub(super) statuses: Statuses,
+    pub(super) hides_internal_messages: Option<bool>,
+    pub(super) shows_unknown_details: Option<bool>,
 }
+
+const KEYS: &[&str] = &["form", "statuses", "hide_internal_messages", "show_unknown_details"];
 
 /// A form alone, or a map.
 pub(super) fn errors(value: &Value) -> Errors {
     if !value.is_map() {
         return Errors { form: form(value), ..Errors::default() };
     }
-    let Ok(section) = value.section(&["form", "statuses"]) else { return Errors::default() };
+    let Ok(section) = value.section(KEYS) else { return Errors::default() };
+    let truth = |key| section.value(key).and_then(|value| value.truth().ok());
     Errors {
         form: section.value("form").and_then(|value| form(&value)),
         statuses: section.value("statuses").map_or_else(Statuses::default, |value| statuses(&value)),
+        hides_internal_messages: truth("hide_internal_messages"),
+        shows_unknown_details: truth("show_unknown_details"),
     }
 }
 

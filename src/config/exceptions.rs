@@ -19,10 +19,13 @@ impl Source<'_> {
 }
 
 fn exceptions_of(rpc: &Value, headers: usize) -> Exceptions {
-    let Errors { form, statuses } = rpc.get("errors").map_or_else(Errors::default, |value| errors::errors(&value));
+    let errors = rpc.get("errors").map_or_else(Errors::default, |value| errors::errors(&value));
+    let Errors { form, statuses, hides_internal_messages, shows_unknown_details } = errors;
     Exceptions {
         errors: form,
         statuses,
+        hides_internal_messages,
+        shows_unknown_details,
         deadline: rpc.get("deadline").and_then(|value| value.duration().ok()),
         compression: rpc.get("compression").and_then(|value| value.truth().ok()),
         caller_gone: rpc.get("caller_gone").and_then(|value| caller_gone(&value)),

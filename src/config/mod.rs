@@ -30,6 +30,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 
+use crate::error::Exposure;
 use crate::metadata::{CallerNames, TraceContext};
 use crate::probe::{Probe, ProbeError};
 use crate::problem::Problem;
@@ -396,6 +397,10 @@ impl<'a> Source<'a> {
             caller_gone: value("caller_gone").and_then(|value| exceptions::caller_gone(&value)).unwrap_or_default(),
             errors: errors.form.unwrap_or_default(),
             statuses: errors.statuses,
+            exposure: Exposure {
+                hides_internal_messages: errors.hides_internal_messages.unwrap_or_default(),
+                shows_unknown_details: errors.shows_unknown_details.unwrap_or_default(),
+            },
             status_headers,
             exceptions: self.exceptions(header_limit),
             probe: self.probe(),

@@ -5,23 +5,49 @@ use base64::engine::general_purpose::STANDARD;
 use prost::Message as _;
 use serde_json::{Value, json};
 
+use super::visible::{Hidden, visible};
 use crate::codec;
 use crate::protos::google::rpc;
-use crate::schema::Schema;
+use crate::schema::{Message, Schema};
+
+/// The types of google/rpc/error_details.proto that are for callers.
+const OF_GOOGLE: [&str; 9] = [
+    "google.rpc.BadRequest",
+    "google.rpc.ErrorInfo",
+    "google.rpc.Help",
+    "google.rpc.LocalizedMessage",
+    "google.rpc.PreconditionFailure",
+    "google.rpc.QuotaFailure",
+    "google.rpc.RequestInfo",
+    "google.rpc.ResourceInfo",
+    "google.rpc.RetryInfo",
+];
 
 /// For the developers of the backend only.
 const DEBUG_INFO: &str = "google.rpc.DebugInfo";
 
 /// One detail in JSON; `None` for what must not leave.
-pub(super) fn json(type_url: &str, value: &[u8], schema: &Schema) -> Option<Value> {
+///
+/// A type that neither Towbar nor the descriptors know leaves only where `shows_unknown` says so: nobody can tell what is in
+/// it. Fields that are marked as secret never leave.
+pub(super) fn json(type_url: &str, value: &[u8], schema: &Schema, shows_unknown: bool) -> Option<Value> {
     let name = type_url.rsplit('/').next().unwrap_or_default();
     // A detail may carry others, each an Any whose type stands in the bytes as text.
     let carries = || value.windows(DEBUG_INFO.len()).any(|window| window == DEBUG_INFO.as_bytes());
     if name == DEBUG_INFO || carries() {
         return None;
     }
-    let shown = known(name, value).or_else(|| of_schema(type_url, name, value, schema));
-    Some(shown.unwrap_or_else(|| json!({ "@type": type_url, "value": STANDARD.encode(value) })))
+    if OF_GOOGLE.contains(&name) {
+        return known(name, value);
+    }
+    let as_bytes = |bytes: &[u8]| Some(json!({ "@type": type_url, "value": STANDARD.encode(bytes) }));
+    let Some(message) = schema.message(name) else {
+        return if shows_unknown { as_bytes(value) } else { None };
+    };
+    match visible(&message, value, shows_unknown) {
+        Ok(shown) => of_schema(type_url, &message, &shown).or_else(|| as_bytes(&shown)),
+        Err(Hidden::Malformed | Hidden::UnknownType) => None,
+    }
 }
 
 /// The time after which a `google.rpc.RetryInfo` lets the caller try again, in whole seconds, rounded up.
@@ -55,11 +81,11 @@ pub(super) fn known(name: &str, value: &[u8]) -> Option<Value> {
 }
 
 /// A detail of a type that the descriptors have.
-fn of_schema(type_url: &str, name: &str, value: &[u8], schema: &Schema) -> Option<Value> {
-    let json = codec::reply(&schema.message(name)?, value, &codec::Print::default()).ok()?;
+fn of_schema(type_url: &str, message: &Message, value: &[u8]) -> Option<Value> {
+    let json = codec::reply(message, value, &codec::Print::default()).ok()?;
     let json = serde_json::from_slice(&json).ok()?;
     // google/protobuf/any.proto: a type with a JSON form of its own stands in a member `value`.
-    if name.starts_with("google.protobuf.") {
+    if message.name().starts_with("google.protobuf.") {
         return Some(json!({ "@type": type_url, "value": json }));
     }
     typed(type_url, json)
@@ -80,22 +106,31 @@ mod tests {
     use super::*;
     use crate::schema::schema_of;
 
-    #[test]
-    fn a_detail_with_a_type_of_its_own_is_shown_as_bytes() {
-        let proto = r#"
+    const PROTO: &str = r#"
 syntax = "proto3";
 package t;
-message Plain { string kind = 1; }
-message Typed { string kind = 1 [json_name = "@type"]; string note = 2; }
+message Plain { string kind = 1; string pin = 2 [debug_redact = true]; }
+message Typed { string kind = 1 [json_name = "@type"]; string note = 2; string pin = 3 [debug_redact = true]; }
 "#;
-        let schema = schema_of(proto).unwrap();
-        for (name, value, shown) in [
-            ("t.Plain", &b"\x0a\x01a"[..], json!({ "@type": "x/t.Plain", "kind": "a" })),
-            ("t.Typed", b"\x12\x01b", json!({ "@type": "x/t.Typed", "note": "b" })),
-            ("t.Typed", b"\x0a\x01a", json!({ "@type": "x/t.Typed", "value": "CgFh" })),
-            ("t.Nobody", b"\x0a\x01a", json!({ "@type": "x/t.Nobody", "value": "CgFh" })),
+
+    #[test]
+    fn a_detail_is_shown_by_what_is_known_of_its_type() {
+        let schema = schema_of(PROTO).unwrap();
+        let unknown = json!({ "@type": "x/t.Nobody", "value": "CgFh" });
+        // By default, and where unknown types are shown.
+        for (name, value, shown, relaxed) in [
+            ("t.Plain", &b"\x0a\x01a\x12\x06CANARY"[..], Some(json!({ "@type": "x/t.Plain", "kind": "a" })), None),
+            ("t.Typed", b"\x12\x01b", Some(json!({ "@type": "x/t.Typed", "note": "b" })), None),
+            // With a type of its own it is shown as bytes, without what is secret in it.
+            ("t.Typed", b"\x0a\x01a\x1a\x06CANARY", Some(json!({ "@type": "x/t.Typed", "value": "CgFh" })), None),
+            ("t.Plain", b"\x0a\x05CANARY", None, None),
+            ("t.Nobody", b"\x0a\x01a", None, Some(unknown)),
+            ("google.rpc.ErrorInfo", b"\x0a\xff", None, None),
+            ("google.rpc.DebugInfo", b"\x12\x06CANARY", None, None),
         ] {
-            assert_eq!(json(&format!("x/{name}"), value, &schema), Some(shown), "{name}");
+            let url = format!("x/{name}");
+            assert_eq!(json(&url, value, &schema, false), shown, "{name}");
+            assert_eq!(json(&url, value, &schema, true), relaxed.or(shown), "{name}, relaxed");
         }
     }
 }

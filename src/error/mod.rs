@@ -8,6 +8,7 @@ mod fault;
 mod form;
 mod statuses;
 mod timer;
+mod visible;
 
 use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, StatusCode};
@@ -41,6 +42,15 @@ pub struct StatusHeaders {
     pub message: HeaderName,
 }
 
+/// What of a backend's status callers get to see. The default is that of the configuration's keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Exposure {
+    /// Whether a neutral text stands in the place of the messages of INTERNAL, UNKNOWN and DATA_LOSS.
+    pub hides_internal_messages: bool,
+    /// Whether details of a type that nobody here knows are shown, as bytes.
+    pub shows_unknown_details: bool,
+}
+
 /// The request that a call was made for, in which the caller finds what a backend names.
 #[derive(Clone, Copy)]
 pub struct Asked<'a> {
@@ -54,6 +64,8 @@ pub struct Asked<'a> {
     pub json: Option<&'a [u8]>,
     /// How long it may take.
     pub timer: &'a Timer,
+    /// What is told of its status.
+    pub exposure: Exposure,
 }
 
 /// An answer that is not the reply.
@@ -378,12 +390,16 @@ impl Refusal {
         let mut details = rpc::Status::decode(status.details()).map_or(Vec::new(), |status| status.details);
         details.iter_mut().for_each(|any| fault::name_for_caller(any, asked));
         let retry = details.iter().find_map(detail::retry_delay);
+        let shows_unknown = asked.exposure.shows_unknown_details;
         let refusal = Self {
             violations: details.iter().flat_map(fault::violations).collect(),
-            details: details.iter().filter_map(|any| detail::json(&any.type_url, &any.value, asked.schema)).collect(),
+            details: details
+                .iter()
+                .filter_map(|any| detail::json(&any.type_url, &any.value, asked.schema, shows_unknown))
+                .collect(),
             metadata: Box::new(metadata),
             is_backends: true,
-            ..Self::new(http_status(status.code()), status.code(), message_of(status))
+            ..Self::new(http_status(status.code()), status.code(), message_of(status, asked))
         };
         match retry {
             Some(seconds) => refusal.with_header(RETRY_AFTER, seconds.to_string()),
@@ -450,9 +466,20 @@ impl Refusal {
     }
 }
 
-/// A 504 says whose time was over, this one too.
-fn message_of(status: &tonic::Status) -> String {
+/// The backend's text, where callers may see it. A 504 says whose time was over, this one too.
+fn message_of(status: &tonic::Status, asked: Asked<'_>) -> String {
     match (status.code(), status.message()) {
+        (code @ (Code::Internal | Code::Unknown | Code::DataLoss), message)
+            if asked.exposure.hides_internal_messages =>
+        {
+            let (rpc, name) = (&asked.route.rpc, code_name(code));
+            if !message.is_empty() {
+                // The text may hold what callers must not see, and logs are read by more people than the backend's own.
+                tracing::info!(rpc, code = name, "the message of the backend's status is hidden from the caller");
+                tracing::debug!(rpc, code = name, message, "the message that is hidden");
+            }
+            format!("the backend answered {name}")
+        }
         (Code::DeadlineExceeded, "") => "the backend answered DEADLINE_EXCEEDED".to_owned(),
         (Code::DeadlineExceeded, message) => format!("the backend answered DEADLINE_EXCEEDED: {message}"),
         (_, message) => message.to_owned(),

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tonic::Code;
 
 use super::{Call, Gateway};
-use crate::error::{Asked, Refusal, Timer};
+use crate::error::{Asked, Exposure, Refusal, Timer};
 use crate::listener::Hold;
 use crate::metadata::TraceId;
 use crate::route::{Query, Route};
@@ -101,7 +101,9 @@ impl Calling {
                 let is_answer = matches!(error, CallError::Status { .. });
                 let text = error.to_string();
                 let (schema, query) = (&gateway.schema, &Query::default());
-                let asked = Asked { schema, route: &route, query, json: None, timer: &timer };
+                // Nobody is told but the log, and that only the code.
+                let exposure = Exposure::default();
+                let asked = Asked { schema, route: &route, query, json: None, timer: &timer, exposure };
                 let code = Refusal::call(error, asked).code().into();
                 unawaited.ended(code, (!is_answer).then_some(&text));
             }

@@ -42,7 +42,7 @@ use tower_service::Service;
 
 use crate::answer::{Body, Response};
 use crate::compress::Choice;
-use crate::error::{self, Form, Refusal, Statuses};
+use crate::error::{self, Exposure, Form, Refusal, Statuses};
 use crate::listener::{Holder, Malformed, Upgrade};
 use crate::memory::{self, Charge, Share, Use};
 use crate::metadata::{Caller, Metadata, TraceId};
@@ -99,6 +99,8 @@ pub struct Config {
     pub errors: Form,
     /// The HTTP statuses of what the backend refuses.
     pub statuses: Statuses,
+    /// What callers get to see of it.
+    pub exposure: Exposure,
     /// Headers that repeat the gRPC status.
     pub status_headers: Option<StatusHeaders>,
     /// What is otherwise for single rpcs.
@@ -388,7 +390,8 @@ impl Gateway {
     /// What the caller asked with, for errors.
     fn named<'a>(&'a self, call: &Call<'a>, json: Option<&'a [u8]>) -> error::Asked<'a> {
         let Call { route, query, deadline, .. } = *call;
-        error::Asked { schema: &self.schema, route, query, json, timer: &deadline.timer }
+        let exposure = self.settings[route.index].exposure;
+        error::Asked { schema: &self.schema, route, query, json, timer: &deadline.timer, exposure }
     }
 
     async fn unary<B: RequestBody>(

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::HeaderName;
 
 use super::{CallerGone, Config};
-use crate::error::{Form, Statuses, Timer, Whose};
+use crate::error::{Exposure, Form, Statuses, Timer, Whose};
 use crate::problem::Problem;
 use crate::route::{Route, Routes};
 use crate::upstream::Upstream;
@@ -19,6 +19,10 @@ pub struct Exceptions {
     pub errors: Option<Form>,
     /// See [`Config::statuses`]: those that are otherwise.
     pub statuses: Statuses,
+    /// See [`Exposure::hides_internal_messages`].
+    pub hides_internal_messages: Option<bool>,
+    /// See [`Exposure::shows_unknown_details`].
+    pub shows_unknown_details: Option<bool>,
     /// See [`crate::upstream::Config::deadline`] and [`crate::stream::Config::deadline`], in whose place it stands.
     pub deadline: Option<Duration>,
     /// See [`Config::header_limit`]; no more than there.
@@ -44,6 +48,8 @@ pub(super) struct Settings {
     pub(super) errors: Form,
     /// The HTTP status of each gRPC code.
     pub(super) statuses: Statuses,
+    /// What callers get to see of the backend's status.
+    pub(super) exposure: Exposure,
     /// The longest time of a call.
     pub(super) deadline: Timer,
     /// The largest size of all headers of a request, in bytes, as lines of HTTP/1.1.
@@ -75,6 +81,10 @@ fn of_route(route: &Route, upstreams: &[Upstream], config: &Config) -> Settings 
     Settings {
         errors: said.errors.unwrap_or(config.errors),
         statuses: config.statuses.but_for(&said.statuses),
+        exposure: Exposure {
+            hides_internal_messages: said.hides_internal_messages.unwrap_or(config.exposure.hides_internal_messages),
+            shows_unknown_details: said.shows_unknown_details.unwrap_or(config.exposure.shows_unknown_details),
+        },
         deadline: match said.deadline {
             Some(length) => Timer { whose: Whose::Route, length },
             None => Timer { whose: Whose::Gateway, length },

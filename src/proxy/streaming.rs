@@ -156,7 +156,7 @@ impl Gateway {
         let Call { route, query, deadline, .. } = *call;
         let parts = (self.schema.clone(), route.clone(), query.system(), deadline.timer.clone());
         let reply = stream::Reply::new(exchange, first, parts, told.format, called).after(told.after);
-        let reply = reply.kept_alive(self.config.streams.keep_alive);
+        let reply = reply.kept_alive(self.config.streams.keep_alive).exposing(self.settings[route.index].exposure);
         let mut response = Response::new(Body::Parts(Box::pin(reply)));
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, content_type);

@@ -18,6 +18,7 @@ async fn a_fault_of_ours_is_answered_in_the_form_of_the_configuration() {
         caller_gone: CallerGone::Cancel,
         errors: Form::Google,
         statuses: Statuses::default(),
+        exposure: Exposure::default(),
         status_headers: Some(StatusHeaders { status: name("x-status"), message: name("x-message") }),
         probe: None,
         exceptions: ByRpc::new(),

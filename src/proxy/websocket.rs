@@ -62,6 +62,7 @@ impl Gateway {
             query: query.clone(),
             deadline: deadline.at,
             timer: deadline.timer.clone(),
+            exposure: settings.exposure,
             keep_alive: self.config.streams.keep_alive,
             limit: settings.body_limit,
             called,

@@ -15,7 +15,7 @@ use super::frames::Frames;
 use super::{Converting, Exchange, Failure, Format};
 use crate::answer::Cut;
 use crate::codec::DecodeError;
-use crate::error::{Asked, Refusal, Timer};
+use crate::error::{Asked, Exposure, Refusal, Timer};
 use crate::offload::LONG;
 use crate::route::{Query, Route, System};
 use crate::schema::Schema;
@@ -31,6 +31,7 @@ pub struct Reply {
     route: Arc<Route>,
     system: System,
     timer: Timer,
+    exposure: Exposure,
     frames: Frames,
     /// The message that was waited for before the answer began.
     first: Option<Bytes>,
@@ -72,14 +73,20 @@ impl Reply {
     ) -> Self {
         let frames = Frames::new(format);
         let (out, end) = (Vec::new(), End::Open);
-        let (converting, idle) = (None, None);
-        Self { exchange, schema, route, system, timer, frames, first, converting, out, end, idle, called }
+        let (exposure, converting, idle) = (Exposure::default(), None, None);
+        Self { exchange, schema, route, system, timer, exposure, frames, first, converting, out, end, idle, called }
     }
 
     /// The same with events that are numbered from the one behind `last`.
     #[must_use]
     pub fn after(self, last: u64) -> Self {
         Self { frames: self.frames.after(last), ..self }
+    }
+
+    /// The same that tells so much of the backend's status.
+    #[must_use]
+    pub fn exposing(self, exposure: Exposure) -> Self {
+        Self { exposure, ..self }
     }
 
     /// The same with a comment whenever nothing has come for `after`, where the form has comments.
@@ -130,7 +137,8 @@ impl Reply {
                 self.called.ended(failure.call_error());
                 // The answer has begun: what the caller asked with is gone.
                 let (schema, route, query) = (&self.schema, &self.route, &Query::default());
-                let asked = Asked { schema, route, query, json: None, timer: &self.timer };
+                let exposure = self.exposure;
+                let asked = Asked { schema, route, query, json: None, timer: &self.timer, exposure };
                 self.fail(&failure.into_refusal(asked));
             }
         }

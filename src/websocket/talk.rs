@@ -18,7 +18,7 @@ use tonic::Code;
 
 use super::socket::{Event, Socket};
 use crate::codec::DecodeError;
-use crate::error::{Asked, Refusal, Timer, code_name};
+use crate::error::{Asked, Exposure, Refusal, Timer, code_name};
 use crate::json::SplitError;
 use crate::listener::Switched;
 use crate::offload::LONG;
@@ -53,6 +53,8 @@ pub struct Opened {
     pub deadline: Instant,
     /// Where that comes from.
     pub timer: Timer,
+    /// What is told of the backend's status.
+    pub exposure: Exposure,
     /// Time without a sign of the caller after which it is asked for one, and for which the answer is waited.
     pub keep_alive: Duration,
     /// Largest message of the caller, in bytes.
@@ -314,10 +316,11 @@ impl Talk {
     }
 
     fn failed(&mut self, failure: Failure) -> Option<End> {
-        let Opened { schema, route, query, timer, called, .. } = &mut self.opened;
+        let Opened { schema, route, query, timer, exposure, called, .. } = &mut self.opened;
         called.ended(failure.call_error());
         let fault = self.fault.filter(|_| matches!(failure, Failure::Request(_)));
-        Some(told(&failure.into_refusal(Asked { schema, route, query, json: None, timer }), fault))
+        let asked = Asked { schema, route, query, json: None, timer, exposure: *exposure };
+        Some(told(&failure.into_refusal(asked), fault))
     }
 
     /// The end by what the caller or the gateway itself did wrong.
