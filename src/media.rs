@@ -36,6 +36,12 @@ pub enum MediaError {
         /// The type, without parameters.
         found: Option<String>,
     },
+    /// It is not in UTF-8, or nobody can tell.
+    #[error("expected Content-Type with charset=utf-8, or without charset, found {found}")]
+    Charset {
+        /// What it says.
+        found: String,
+    },
     /// It is a form in parts and does not say what stands between them.
     #[error(transparent)]
     Parts(MultipartError),
@@ -55,12 +61,15 @@ impl Types<'_> {
         }
         let media_type = content_type.map(media_type);
         if self.is_json(media_type.as_deref()) {
-            return Ok(Media::Json);
+            return check_charset(content_type).map(|()| Media::Json);
         }
         let form = media_type.as_deref().filter(|_| self.forms && route.takes_form());
         match (form, content_type) {
-            (Some(FORM), _) => Ok(Media::Form),
-            (Some(PARTS), Some(text)) => Boundary::of(text).map(Media::Parts).map_err(MediaError::Parts),
+            (Some(FORM), _) => check_charset(content_type).map(|()| Media::Form),
+            (Some(PARTS), Some(text)) => {
+                let boundary = Boundary::of(text).map_err(MediaError::Parts)?;
+                check_charset(content_type).map(|()| Media::Parts(boundary))
+            }
             _ => Err(MediaError::Unsupported { expected: "application/json", found: media_type }),
         }
     }
@@ -70,7 +79,7 @@ impl Types<'_> {
     pub fn is_json(self, media_type: Option<&str>) -> bool {
         media_type.is_some_and(|media_type| {
             media_type == "application/json"
-                || media_type.ends_with("+json")
+                || (media_type.ends_with("+json") && !media_type.contains(','))
                 || self.json.iter().any(|json| json == media_type)
         })
     }
@@ -80,4 +89,101 @@ impl Types<'_> {
 #[must_use]
 pub fn media_type(content_type: &str) -> String {
     content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// Whether what has this content type is read as what it is: all text here is UTF-8 (RFC 8259, section 8.1), of which US-ASCII is a
+/// part. Another character set would give other characters than a box in front has read.
+///
+/// # Errors
+/// It names another one, or two.
+pub fn check_charset(content_type: Option<&str>) -> Result<(), MediaError> {
+    // Most content types have no parameter.
+    let Some((_, parameters)) = content_type.and_then(|text| text.split_once(';')) else { return Ok(()) };
+    let mut charsets = Parameters(parameters).filter(|(name, _)| name.eq_ignore_ascii_case("charset"));
+    match (charsets.next(), charsets.next()) {
+        (None, _) => Ok(()),
+        (Some(_), Some(_)) => Err(MediaError::Charset { found: "two".to_owned() }),
+        (Some((_, charset)), None) => {
+            let is = |known: &&str| charset.eq_ignore_ascii_case(known);
+            // The second is what many callers write for the first.
+            match ["utf-8", "utf8", "us-ascii"].iter().any(is) {
+                true => Ok(()),
+                false => Err(MediaError::Charset { found: format!("`{}`", shown(charset)) }),
+            }
+        }
+    }
+}
+
+/// Names and values, without quotes: `;` in quotes separates nothing.
+struct Parameters<'a>(&'a str);
+
+impl<'a> Iterator for Parameters<'a> {
+    type Item = (&'a str, &'a str);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let (mut is_quoted, mut is_escaped) = (false, false);
+        let end = self.0.bytes().position(|byte| {
+            match byte {
+                _ if is_escaped => is_escaped = false,
+                b'\\' => is_escaped = is_quoted,
+                b'"' => is_quoted = !is_quoted,
+                b';' => return !is_quoted,
+                _ => {}
+            }
+            false
+        });
+        let (parameter, rest) = self.0.split_at(end.unwrap_or(self.0.len()));
+        self.0 = rest.strip_prefix(';').unwrap_or(rest);
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        let value = value.trim();
+        let unquoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
+        Some((name.trim(), unquoted))
+    }
+}
+
+/// `text`, cut if long.
+fn shown(text: &str) -> &str {
+    const LONGEST: usize = 40;
+    &text[..text.floor_char_boundary(LONGEST)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_utf_8_and_what_is_a_part_of_it_is_read() {
+        let found = |found: &str| Err(MediaError::Charset { found: found.to_owned() });
+        for (content_type, expected) in [
+            ("application/json", Ok(())),
+            ("application/json;", Ok(())),
+            ("application/json; charset=utf-8", Ok(())),
+            ("application/json;CHARSET=UTF-8", Ok(())),
+            ("application/json; charset=\"Utf-8\"", Ok(())),
+            ("application/json; charset=utf8", Ok(())),
+            ("application/json; charset=us-ascii", Ok(())),
+            ("application/json; v=\"a;charset=utf-16\"", Ok(())),
+            ("application/json; v=\"a\\\";charset=utf-16\"", Ok(())),
+            ("application/json; charset=utf-16", found("`utf-16`")),
+            ("application/json; charset=\"UTF-16LE\"", found("`UTF-16LE`")),
+            ("application/json ; v=1 ; Charset = utf-7 ", found("`utf-7`")),
+            ("application/json; charset=iso-8859-1", found("`iso-8859-1`")),
+            ("application/json; charset", found("``")),
+            ("application/json; charset=", found("``")),
+            ("application/json; charset=utf-8, text/plain", found("`utf-8, text/plain`")),
+            ("application/json; charset='utf-8'", found("`'utf-8'`")),
+            ("application/json; charset=utf-8; charset=utf-8", found("two")),
+            ("application/json; charset=utf-8; v=1; CHARSET=utf-16", found("two")),
+            (
+                "application/json; charset=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+                found("`aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa`"),
+            ),
+        ] {
+            assert_eq!(check_charset(Some(content_type)), expected, "{content_type}");
+        }
+        assert_eq!(check_charset(None), Ok(()));
+    }
 }

@@ -90,23 +90,128 @@ fn listed_headers_reach_the_bank_and_no_others() {
         ),
         // RFC 9110, section 7.6.1: what `Connection` names is for this hop alone.
         (
-            vec![("Connection", "close, Authorization"), ("Authorization", "Bearer token"), ("X-Request-Id", "r-2")],
-            vec!["x-request-id: r-2"],
+            vec![("Connection", "close, X-Request-Id"), ("Authorization", "Bearer token"), ("X-Request-Id", "r-2")],
+            vec!["authorization: Bearer token"],
         ),
         (
             vec![
-                ("Connection", "X-REQUEST-ID"),
-                ("Connection", "authorization"),
+                ("Connection", "keep-alive"),
+                ("Connection", "X-CONSENT, x-request-id"),
                 ("Authorization", "b"),
                 ("X-Request-Id", "r"),
             ],
-            vec![],
+            vec!["authorization: b"],
         ),
         (vec![("X-Request-Id", "r-3"), ("X-Request-Id", "r-4")], vec!["x-request-id: r-3", "x-request-id: r-4"]),
     ] {
         let input = format!("{headers:?}");
         assert_reply(&stage.send("GET", TARGET, &headers, None), "{}", &input);
         assert_eq!(texts(&calls.recv().unwrap()), reached, "{input}");
+    }
+}
+
+#[test]
+fn what_two_readers_could_take_for_two_callers_is_refused_and_nobody_is_called() {
+    let (stage, calls) = recording(|config| config);
+    let twice = |name: &str| format!("header {name}: is given twice");
+    let for_all = |name: &str| format!("header connection: names {name}, which is not meant for one hop only");
+    for (headers, message) in [
+        (vec![("Authorization", "Bearer a"), ("Authorization", "Bearer b")], twice("authorization")),
+        (
+            vec![("Authorization", "Bearer a"), ("X-Between", "1"), ("authorization", "Bearer a")],
+            twice("authorization"),
+        ),
+        (vec![("Authorization", ""), ("Authorization", "Bearer a")], twice("authorization")),
+        (
+            vec![("Authorization", "Bearer a, Bearer b")],
+            "header authorization: expected one set of credentials, found several".to_owned(),
+        ),
+        (
+            vec![("Authorization", "Digest username=\"a\", Bearer b")],
+            "header authorization: expected one set of credentials, found several".to_owned(),
+        ),
+        (
+            vec![("Proxy-Authorization", "Basic YQ=="), ("Proxy-Authorization", "Basic Yg==")],
+            twice("proxy-authorization"),
+        ),
+        (vec![("DPoP", "a.b.c"), ("DPoP", "d.e.f")], twice("dpop")),
+        (vec![("DPoP", "a.b.c, d.e.f")], "header dpop: expected one proof, found several".to_owned()),
+        (vec![("Client-Cert", ":AA==:"), ("Client-Cert", ":AQ==:")], twice("client-cert")),
+        (vec![("Idempotency-Key", "\"a\""), ("Idempotency-Key", "\"b\"")], twice("idempotency-key")),
+        (vec![("x-idempotency-key", "a"), ("x-idempotency-key", "b")], twice("x-idempotency-key")),
+        (vec![("x-jws-signature", "a..b"), ("x-jws-signature", "c..d")], twice("x-jws-signature")),
+        (vec![("x-fapi-interaction-id", "a"), ("x-fapi-interaction-id", "b")], twice("x-fapi-interaction-id")),
+        (vec![("Consent-ID", "a"), ("Consent-ID", "b")], twice("consent-id")),
+        (vec![("PSU-ID", "a"), ("PSU-ID", "b")], twice("psu-id")),
+        (vec![("Grpc-Timeout", "1S"), ("Grpc-Timeout", "2S")], twice("grpc-timeout")),
+        (vec![("Content-Type", "application/json"), ("Content-Type", "text/plain")], twice("content-type")),
+        (vec![("Connection", "close, Authorization"), ("Authorization", "Bearer a")], for_all("authorization")),
+        (vec![("Connection", "keep-alive"), ("Connection", "AUTHORIZATION")], for_all("authorization")),
+        (vec![("Connection", "content-type")], for_all("content-type")),
+        (vec![("Connection", "Content-Length")], for_all("content-length")),
+        (vec![("Connection", "x-forwarded-for")], for_all("x-forwarded-for")),
+        (vec![("Connection", "host")], for_all("host")),
+        (
+            vec![("Connection", "close; Authorization")],
+            "header connection: expected names of headers, found something else".to_owned(),
+        ),
+    ] {
+        let body = serde_json::json!({ "code": 3, "message": message }).to_string();
+        let input = format!("{headers:?}");
+        assert_refused(&stage.send("GET", TARGET, &headers, None), 400, &body, &input);
+    }
+    assert_reply(&stage.send("GET", TARGET, &[("X-Request-Id", "the only call")], None), "{}", "the only call");
+    assert_eq!(texts(&calls.recv().unwrap()), ["x-request-id: the only call"]);
+    assert!(calls.try_recv().is_err(), "nobody else has called");
+}
+
+#[test]
+fn headers_that_may_come_twice_reach_the_bank_twice_and_two_traces_are_none() {
+    let (stage, calls) =
+        recording(|config| config + "\nmetadata:\n  request: [x-tag, cookie, signature, x-forwarded-for]\n");
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    for (headers, reached) in [
+        (vec![("X-Tag", "a"), ("X-Tag", "b")], vec!["x-tag: a", "x-tag: b"]),
+        // HTTP/2 lets a caller part its cookies (RFC 9113, section 8.2.3), and signatures are a dictionary (RFC 9421).
+        (vec![("Cookie", "a=1"), ("Cookie", "b=2")], vec!["cookie: a=1", "cookie: b=2"]),
+        (
+            vec![("Signature", "a=:AA==:"), ("Signature", "b=:AA==:")],
+            vec!["signature: a=:AA==:", "signature: b=:AA==:"],
+        ),
+        (
+            vec![("X-Forwarded-For", "192.0.2.1"), ("X-Forwarded-For", "192.0.2.2")],
+            vec!["x-forwarded-for: 192.0.2.1", "x-forwarded-for: 192.0.2.2"],
+        ),
+        // W3C Trace Context: a trace with two parents begins anew.
+        (
+            vec![("Traceparent", parent), ("Traceparent", parent), ("Tracestate", "a=1"), ("X-Tag", "a")],
+            vec!["x-tag: a"],
+        ),
+        (vec![("Connection", "traceparent"), ("Traceparent", parent), ("X-Tag", "a")], vec!["x-tag: a"]),
+        (
+            vec![("Authorization", "Digest username=\"a, b\", realm=\"c\"")],
+            vec!["authorization: Digest username=\"a, b\", realm=\"c\""],
+        ),
+    ] {
+        let input = format!("{headers:?}");
+        assert_reply(&stage.send("GET", TARGET, &headers, None), "{}", &input);
+        assert_eq!(texts(&calls.recv().unwrap()), reached, "{input}");
+    }
+}
+
+#[test]
+fn a_timeout_that_connection_names_is_none() {
+    let (stage, calls) = recording(|config| {
+        support::replaced(config, "requests:\n", "requests:\n  timeout_header: x-request-timeout\n")
+    });
+    for headers in [
+        [("Connection", "grpc-timeout"), ("Grpc-Timeout", "1n")],
+        [("Connection", "close, X-Request-Timeout"), ("X-Request-Timeout", "0.000000001")],
+        [("Connection", "Grpc-Timeout, keep-alive"), ("Grpc-Timeout", "not a time")],
+    ] {
+        assert_reply(&stage.send("GET", TARGET, &headers, None), "{}", &format!("{headers:?}"));
+        let timeout = calls.recv().unwrap().get("grpc-timeout").unwrap().to_str().unwrap().to_owned();
+        assert!(timeout.len() >= "9999m".len(), "25 s are configured: {timeout}");
     }
 }
 

@@ -378,7 +378,10 @@ fn a_body_is_json_by_its_content_type_or_refused() {
         assert_refused(&put(&headers), 415, &body, found);
     }
     let two = [("Content-Type", "application/json"), ("Content-Type", "application/json")];
-    assert_eq!(put(&two).status, 415);
+    assert_refused(&put(&two), 400, &plain(3, "header content-type: is given twice"), "two");
+    let joined = "text/plain, application/vnd.bank+json";
+    let body = plain(3, &format!("expected Content-Type application/json, found `{joined}`"));
+    assert_refused(&put(&[("Content-Type", joined)]), 415, &body, joined);
     let zipped = [("Content-Type", "application/json"), ("Content-Encoding", "gzip")];
     let body = plain(3, "expected a body without Content-Encoding, found one with it");
     assert_refused(&put(&zipped), 415, &body, "gzip");
@@ -393,6 +396,38 @@ fn a_body_is_json_by_its_content_type_or_refused() {
         "application/x-protobuf; messageType=x",
     ] {
         assert_eq!(put(&[("Content-Type", content_type)]).status, 200, "{content_type}");
+    }
+}
+
+#[test]
+fn text_is_utf_8_or_refused() {
+    let stage = Stage::sample();
+    let utf16: Vec<u8> = r#"{"value":"AA=="}"#.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let json: &[u8] = br#"{"value":"AA=="}"#;
+    for (content_type, body, found) in [
+        ("application/json; charset=utf-16", &utf16[..], "`utf-16`"),
+        ("application/json; charset=utf-16", json, "`utf-16`"),
+        ("application/vnd.bank+json;charset=\"UTF-16LE\"", json, "`UTF-16LE`"),
+        ("application/x-protobuf; charset=utf-7", json, "`utf-7`"),
+        ("application/json; charset=iso-8859-1", json, "`iso-8859-1`"),
+        ("application/json; charset=utf-8; Charset=utf-16", json, "two"),
+        ("application/json; charset=utf-8; charset=utf-8", json, "two"),
+        ("application/json; charset", json, "``"),
+        ("application/x-www-form-urlencoded; charset=utf-16", b"value=AA%3D%3D", "`utf-16`"),
+        ("multipart/form-data; boundary=b; charset=utf-16", b"--b--", "`utf-16`"),
+    ] {
+        let answer = stage.send("PUT", "/storage/k", &[("Content-Type", content_type)], Some(body));
+        let message = format!("expected Content-Type with charset=utf-8, or without charset, found {found}");
+        assert_refused(&answer, 415, &plain(3, &message), content_type);
+    }
+    for content_type in
+        ["application/json; charset=US-ASCII", "application/json; charset=\"utf-8\"", "application/json;charset=utf8"]
+    {
+        assert_eq!(
+            stage.send("PUT", "/storage/k", &[("Content-Type", content_type)], Some(json)).status,
+            200,
+            "{content_type}"
+        );
     }
 }
 

@@ -112,6 +112,13 @@ fn a_wrong_message_is_told_with_its_number_and_ends_the_call() {
         let Streamed { answer, .. } = send(&gateway, "POST", "/notes/t", headers, Some(b"{}"));
         assert_eq!((answer.status, answer.refusal().1.as_str()), (415, message));
     }
+    for (content_type, found) in
+        [("application/x-ndjson; charset=utf-16", "`utf-16`"), ("application/json; charset=utf-8; charset=x", "two")]
+    {
+        let answer = send(&gateway, "POST", "/notes/t", &[("Content-Type", content_type)], Some(b"[]")).answer;
+        let message = format!("expected Content-Type with charset=utf-8, or without charset, found {found}");
+        assert_eq!((answer.status, answer.refusal().1), (415, message));
+    }
     let query = send(&gateway, "POST", "/notes/t?nope=1", &[LINES], Some(b"{}")).answer;
     assert_eq!((query.status, query.refusal().1.as_str()), (400, "at nope: there is no such query key, in the query"));
 }

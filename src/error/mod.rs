@@ -135,7 +135,7 @@ impl Refusal {
     #[must_use]
     pub fn media(error: &MediaError) -> Self {
         match error {
-            MediaError::Unsupported { .. } => Self::unsupported(error.to_string()),
+            MediaError::Unsupported { .. } | MediaError::Charset { .. } => Self::unsupported(error.to_string()),
             MediaError::Parts(_) => Self::header(error.to_string()),
         }
     }

@@ -10,7 +10,7 @@ mod trace;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
-use http::header::{AUTHORIZATION, CONNECTION, ETAG, HeaderMap, HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, ETAG, HeaderMap, HeaderName, HeaderValue};
 
 pub use caller::{Caller, CallerNames};
 pub use outcome::Outcome;
@@ -104,14 +104,15 @@ impl Metadata {
 
     /// The metadata for the backend; of the caller, what it is told.
     ///
-    /// RFC 9110, section 7.6.1: a header that `Connection` names is meant for this hop alone.
+    /// W3C Trace Context, section 3.2: of `traceparent` there is one. Where there are two, the trace begins anew at the backend.
     ///
     /// # Errors
     /// A listed header has a value that gRPC cannot carry.
     pub fn for_backend(&self, headers: &HeaderMap, caller: Option<&Caller>) -> Result<HeaderMap, NotMetadata> {
         let mut metadata = HeaderMap::new();
-        let may_be_hop_by_hop = headers.contains_key(CONNECTION);
-        for name in self.request.iter().filter(|name| !may_be_hop_by_hop || !is_hop_by_hop(headers, name)) {
+        let has_two_parents = headers.len() > headers.keys_len() && has_two(headers, &TRACEPARENT);
+        let is_dropped = |name: &HeaderName| has_two_parents && [TRACEPARENT, TRACESTATE].contains(name);
+        for name in self.request.iter().filter(|name| !is_dropped(name)) {
             for value in headers.get_all(name) {
                 check(name, value)?;
                 metadata.append(name.clone(), value.clone());
@@ -152,11 +153,8 @@ fn is_ascii(value: &HeaderValue) -> bool {
     value.as_bytes().iter().all(|byte| (0x20..=0x7e).contains(byte))
 }
 
-fn is_hop_by_hop(headers: &HeaderMap, name: &HeaderName) -> bool {
-    let named = |value: &HeaderValue| {
-        value.to_str().is_ok_and(|list| list.split(',').any(|item| item.trim().eq_ignore_ascii_case(name.as_str())))
-    };
-    headers.get_all(CONNECTION).iter().any(named)
+fn has_two(headers: &HeaderMap, name: &HeaderName) -> bool {
+    headers.get_all(name).iter().nth(1).is_some()
 }
 
 #[cfg(test)]
@@ -184,10 +182,20 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_connection_names_goes_no_further() {
+    fn two_parents_of_a_trace_are_none() {
         let metadata = Metadata::new(Config::default());
-        let sent = headers(&[("connection", "close, Authorization"), ("authorization", "Bearer a")]);
-        assert_eq!(metadata.for_backend(&sent, None).unwrap(), HeaderMap::new());
+        let mut sent = headers(&[("traceparent", "00-a"), ("tracestate", "x=1"), ("x-request-id", "r-1")]);
+        assert_eq!(metadata.for_backend(&sent, None).unwrap(), sent);
+        sent.append("x-request-id", HeaderValue::from_static("r-2"));
+        assert_eq!(metadata.for_backend(&sent, None).unwrap(), sent, "others may come twice");
+        let others = {
+            let mut others = sent.clone();
+            others.remove("traceparent");
+            others.remove("tracestate");
+            others
+        };
+        sent.append("traceparent", HeaderValue::from_static("00-b"));
+        assert_eq!(metadata.for_backend(&sent, None).unwrap(), others);
     }
 
     #[test]

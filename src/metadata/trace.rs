@@ -4,7 +4,7 @@ use std::fmt;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{NotMetadata, check, is_hop_by_hop};
+use super::{NotMetadata, check};
 
 pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 pub(super) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
@@ -49,18 +49,15 @@ impl fmt::Debug for TraceId {
 /// # Errors
 /// A `tracestate` that gRPC cannot carry.
 pub(super) fn carry(headers: &HeaderMap, metadata: &mut HeaderMap) -> Result<(), NotMetadata> {
-    let parent = only(headers, &TRACEPARENT).filter(|_| !is_hop_by_hop(headers, &TRACEPARENT));
-    let Some(parent) = parent.and_then(kept) else {
+    let Some(parent) = only(headers, &TRACEPARENT).and_then(kept) else {
         // The state goes with the parent that it belongs to.
         metadata.extend(created().map(|parent| (TRACEPARENT, parent)));
         return Ok(());
     };
     metadata.insert(TRACEPARENT, parent);
-    if !is_hop_by_hop(headers, &TRACESTATE) {
-        for state in headers.get_all(TRACESTATE) {
-            check(&TRACESTATE, state)?;
-            metadata.append(TRACESTATE, state.clone());
-        }
+    for state in headers.get_all(TRACESTATE) {
+        check(&TRACESTATE, state)?;
+        metadata.append(TRACESTATE, state.clone());
     }
     Ok(())
 }
@@ -209,13 +206,10 @@ mod tests {
         for pairs in [
             &[][..],
             &[("tracestate", "a=1")],
-            &[("traceparent", VALID), ("traceparent", VALID)],
-            &[("connection", "traceparent"), ("traceparent", VALID), ("tracestate", "a=1")],
+            &[("traceparent", VALID), ("traceparent", VALID), ("tracestate", "a=1")],
         ] {
             assert_new(&carried(pairs), &format!("{pairs:?}"));
         }
-        let metadata = carried(&[("connection", "tracestate"), ("traceparent", VALID), ("tracestate", "a=1")]);
-        assert_eq!((&metadata[TRACEPARENT], metadata.len()), (&HeaderValue::from_static(VALID), 1));
     }
 
     /// Each is another, valid and not sampled, and nothing else is there.

@@ -10,6 +10,7 @@ mod compression;
 mod conditional;
 mod convert;
 mod deadline;
+mod head;
 mod lasting;
 mod limits;
 mod long_poll;
@@ -179,9 +180,9 @@ impl<B: RequestBody> Service<Request<B>> for Front {
             return Box::pin(async move { Ok(probed(&probe, request).await) });
         }
         // A block, and the body lent: what an async function is given has its place twice in the future of each that hands it on.
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
         let mut body = Some(body);
-        Box::pin(async move { Ok(gateway.handle(&head, &mut body, started).await) })
+        Box::pin(async move { Ok(gateway.handle(&mut head, &mut body, started).await) })
     }
 }
 
@@ -262,7 +263,7 @@ impl Gateway {
 
     async fn handle<B: RequestBody>(
         self: &Arc<Self>,
-        head: &Parts,
+        head: &mut Parts,
         body: &mut Option<B>,
         started: Instant,
     ) -> Response {
@@ -270,7 +271,13 @@ impl Gateway {
         let Some(memory) = self.memory.take(memory::CALL, Use::Call) else {
             return guarded(Refusal::no_memory().into_response(self.config.errors, names));
         };
-        let response = match self.answer(head, body, started, &memory).await {
+        let checked = head::check(&mut head.headers);
+        let head = &*head;
+        let answered = match checked {
+            Ok(()) => self.answer(head, body, started, &memory).await,
+            Err(refusal) => Err(refusal),
+        };
+        let response = match answered {
             Ok(response) => response,
             Err(refusal) => {
                 let metadata = refusal.metadata.clone();

@@ -9,7 +9,7 @@ use super::{Gateway, RequestBody, budget};
 use crate::compress::{self, Bounds};
 use crate::error::Refusal;
 use crate::json::Series;
-use crate::media::{Media, MediaError, Types, media_type};
+use crate::media::{Media, MediaError, Types, check_charset, media_type};
 use crate::memory::{CALL, Charge};
 use crate::offload::{self, LONG};
 use crate::route::Route;
@@ -73,13 +73,13 @@ impl Gateway {
             return Ok(Reading::Raw(text.unwrap_or_default().to_owned()));
         }
         let (media_type, limit) = (text.map(media_type), self.settings[route.index].body_limit);
+        let of =
+            |series| check_charset(text).map(|()| Reading::Json(series, limit)).map_err(|error| Refusal::media(&error));
         match media_type.as_deref() {
             // Nothing is sent: the type of nothing does not matter.
             None if body.is_end_stream() => Ok(Reading::Json(Series::Lines, limit)),
-            Some("application/x-ndjson" | "application/ndjson" | "application/jsonl") => {
-                Ok(Reading::Json(Series::Lines, limit))
-            }
-            json if self.types().is_json(json) => Ok(Reading::Json(Series::Array, limit)),
+            Some("application/x-ndjson" | "application/ndjson" | "application/jsonl") => of(Series::Lines),
+            json if self.types().is_json(json) => of(Series::Array),
             _ => {
                 let expected = "application/x-ndjson, or application/json with an array";
                 Err(Refusal::media(&MediaError::Unsupported { expected, found: media_type }))
