@@ -46,6 +46,7 @@ pub mod metadata;
 pub mod metrics;
 pub mod multipart;
 pub mod offload;
+pub mod pace;
 pub mod probe;
 pub mod problem;
 pub mod protos;

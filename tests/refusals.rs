@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 
 use towbar::bank::SampleBank;
 
@@ -428,6 +428,63 @@ fn text_is_utf_8_or_refused() {
             200,
             "{content_type}"
         );
+    }
+}
+
+#[test]
+fn an_early_answer_says_whether_the_connection_goes_on_and_that_is_true() {
+    let stage = sample_altered(|config| support::replaced(config, "requests:\n", "requests:\n  body_limit: 64\n"));
+    let many = "x".repeat(100);
+    let json = "Content-Type: application/json\r\n";
+    let whole = "2\r\n{}\r\n0\r\n\r\n";
+    let chunk = format!("64\r\n{many}\r\n");
+    // What is sent; the status, and whether the connection goes on.
+    for (method, target, headers, sent, status, goes_on) in [
+        ("GET", "/nothing", "", "", 404, true),
+        ("POST", "/transfers", &format!("{json}Content-Length: 1\r\n"), "{", 400, true),
+        ("POST", "/transfers", "Content-Type: text/html\r\nContent-Length: 2\r\n", "{}", 415, true),
+        // The body is there: it is read, and the connection goes on.
+        ("POST", "/nothing", "Content-Length: 2\r\n", "{}", 404, true),
+        ("POST", "/nothing", "Transfer-Encoding: chunked\r\n", whole, 404, true),
+        ("PUT", "/transfers", "Content-Length: 2\r\n", "{}", 405, true),
+        ("POST", "/transfers", &format!("{json}Content-Length: 100\r\n"), &many, 413, true),
+        // It is not, or not all of it.
+        ("POST", "/nothing", "Content-Length: 2\r\n", "", 404, false),
+        ("POST", "/nothing", "Content-Length: 200\r\n", &many, 404, false),
+        ("POST", "/nothing", "Content-Length: 1000000000\r\n", &many, 404, false),
+        ("POST", "/nothing", "Transfer-Encoding: chunked\r\n", &chunk, 404, false),
+        ("PUT", "/transfers", "Content-Length: 2\r\n", "{", 405, false),
+        ("POST", "/transfers?=a", &format!("{json}Content-Length: 20\r\n"), "", 400, false),
+        ("POST", "/transfers", &format!("{json}Content-Length: 100\r\n"), "", 413, false),
+        ("POST", "/transfers", &format!("{json}Transfer-Encoding: chunked\r\n"), &chunk, 413, false),
+        (
+            "POST",
+            "/transfers",
+            &format!("{json}Content-Length: 20\r\nAuthorization: a\r\nAuthorization: b\r\n"),
+            "",
+            400,
+            false,
+        ),
+        // Whoever asks first is answered, and not told to go on.
+        ("POST", "/transfers", &format!("{json}Content-Length: 100\r\nExpect: 100-continue\r\n"), "", 413, false),
+        ("POST", "/nothing", "Content-Length: 2\r\nExpect: 100-continue\r\n", "", 404, false),
+    ] {
+        let case = format!("{method} {target} {headers}{sent}");
+        let mut stream = http::connect(stage.address());
+        stream.write_all(format!("{method} {target} HTTP/1.1\r\nHost: a\r\n{headers}\r\n{sent}").as_bytes()).unwrap();
+        let answer = http::read(&mut stream);
+        assert_eq!((answer.status, answer.header("connection")), (status, (!goes_on).then_some("close")), "{case}");
+        if goes_on {
+            http::write(&mut stream, "GET", "/health-check?bank_id=iron", &[], None);
+            assert_eq!(http::read(&mut stream).status, 200, "{case}");
+        } else {
+            // The end, or a reset where something was not read.
+            let end = std::io::Read::read(&mut stream, &mut [0]);
+            assert!(
+                matches!(end, Ok(0)) || end.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset),
+                "{case}"
+            );
+        }
     }
 }
 

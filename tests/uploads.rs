@@ -249,6 +249,10 @@ struct Http2 {
 
 impl Http2 {
     fn to(backend: &Backend) -> Self {
+        Self::with(backend, "")
+    }
+
+    fn with(backend: &Backend, more: &str) -> Self {
         let authority = Authority::new("callers").unwrap();
         let own = authority.issue("gateway.test").unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -256,7 +260,7 @@ impl Http2 {
         std::fs::write(&cert, own.certificate_pem()).unwrap();
         std::fs::write(&key, own.key_pem()).unwrap();
         let config = format!(
-            "listen: {{address: \"127.0.0.1:0\", tls: {{cert: {}, key: {}}}}}\nupstream: http://{}\nschema: talk.proto",
+            "listen: {{address: \"127.0.0.1:0\", tls: {{cert: {}, key: {}}}}}\nupstream: http://{}\nschema: talk.proto\n{more}",
             cert.display(),
             key.display(),
             backend.address
@@ -307,5 +311,143 @@ fn over_http_2_both_ways_are_open_at_once() {
         );
         let end = answer.body_mut().data().await;
         assert!(end.is_none_or(|end| end.unwrap().is_empty()) && answer.body().is_end_stream());
+    });
+}
+
+/// Bodies have to come at 1000 bytes a second.
+const PACED: &str = "requests: {min_rate: 1000, min_rate_over: 1s}";
+const SLOW: &str = "expected a body of at least 1000 bytes a second, and less came for 1s";
+
+/// Tells whether each request has come to its end.
+fn telling() -> (Backend, std::sync::mpsc::Receiver<bool>) {
+    let (told, ends) = std::sync::mpsc::channel();
+    let told = Arc::new(Mutex::new(told));
+    let backend = backend(move |_, requests, replies| {
+        let told = told.clone();
+        async move {
+            let is_whole = requests.whole().await.is_some();
+            told.lock().unwrap().send(is_whole).unwrap();
+            replies.send(&note("got", 0)).await;
+            replies.end("0", "").await;
+        }
+    });
+    (backend, ends)
+}
+
+#[test]
+fn a_body_that_comes_too_slowly_is_given_up_and_so_is_its_call() {
+    let (backend, ends) = telling();
+    let gateway = gateway(&backend, PACED);
+    let unknown = "; the call was given up after the messages before it, and its outcome is unknown";
+    // What is sent at once, then a byte now and then; what the caller is told, and whether the backend was called.
+    for (target, content_type, sent, message, is_called) in [
+        ("/ask", "application/json", "{\"text\":\"", SLOW.to_owned(), false),
+        ("/ask", "application/json", "", SLOW.to_owned(), false),
+        ("/notes/t", "application/x-ndjson", "", format!("in message 1: {SLOW}"), true),
+        ("/notes/t", "application/x-ndjson", "{}\n{\"text\":\"", format!("in message 2: {SLOW}{unknown}"), true),
+        ("/notes/t", "application/json", "[{},", format!("in message 2: {SLOW}{unknown}"), true),
+        ("/files/f", "image/png", "abc", format!("in message 2: {SLOW}{unknown}"), true),
+        // Over HTTP/1.1 nobody waits for an answer before all is sent.
+        ("/chat", "application/x-ndjson", "{}\n", format!("in message 2: {SLOW}{unknown}"), true),
+    ] {
+        let mut stream = begin(&gateway, target, content_type);
+        if !sent.is_empty() {
+            chunk(&mut stream, sent.as_bytes());
+        }
+        let mut slow = stream.try_clone().unwrap();
+        let dripping = std::thread::spawn(move || {
+            while slow.write_all(b"1\r\n \r\n").is_ok() {
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        });
+        let mut reader = Reader::new(stream);
+        let body = String::from_utf8(reader.chunk().unwrap()).unwrap();
+        let answer = http::Answer { body, ..reader.answer.clone() };
+        let case = format!("{target} {sent}");
+        let (code, mut told) = answer.refusal();
+        // How many of the bytes in between were messages is a matter of time.
+        if target == "/files/f" {
+            let number = told.split([' ', ':']).nth(2).unwrap().to_owned();
+            told = told.replacen(&format!("message {number}"), "message 2", 1);
+        }
+        assert_eq!((answer.status, code, told), (408, 4, message), "{case}");
+        assert_eq!(answer.header("connection"), Some("close"), "{case}");
+        let _ = reader.stream.shutdown(std::net::Shutdown::Both);
+        dripping.join().unwrap();
+        if is_called {
+            assert!(!ends.recv_timeout(Duration::from_secs(20)).unwrap(), "{case}: the call was given up");
+        }
+    }
+}
+
+#[test]
+fn a_body_that_is_fast_enough_or_waits_for_the_backend_is_taken() {
+    // A backend that reads nothing for three windows.
+    let late = backend(|_, mut requests, replies| async move {
+        requests.next().await;
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let bytes: usize = requests.all().await.iter().map(Vec::len).sum();
+        assert!(bytes > 4_000_000, "{bytes}");
+        replies.send(&note("got", 0)).await;
+        replies.end("0", "").await;
+    });
+    let (backend, ends) = telling();
+    let waiting = gateway(&late, PACED);
+    let mut stream = begin(&waiting, "/files/f", "image/png");
+    for _ in 0..80 {
+        chunk(&mut stream, &[b'x'; 64 << 10]);
+    }
+    chunk(&mut stream, b"");
+    assert_eq!(Reader::new(stream).whole().answer.body, "{\"text\":\"got\"}");
+    // Ten times as fast as it has to be, for three windows; and without a rate, slow.
+    let paced = gateway(&backend, PACED);
+    let free = gateway(&backend, "requests: {min_rate: off, min_rate_over: 1s}");
+    for (gateway, piece) in [(&paced, 1000), (&free, 10)] {
+        for (target, content_type) in [("/ask", "application/json"), ("/notes/t", "application/x-ndjson")] {
+            let mut stream = begin(gateway, target, content_type);
+            chunk(&mut stream, b"{\"text\":\"");
+            for _ in 0..30 {
+                chunk(&mut stream, "x".repeat(piece).as_bytes());
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            chunk(&mut stream, b"\"}\n");
+            chunk(&mut stream, b"");
+            assert_eq!(Reader::new(stream).whole().answer.body, "{\"text\":\"got\"}", "{target}, {piece}");
+            assert!(ends.recv_timeout(Duration::from_secs(20)).unwrap(), "{target}, {piece}");
+        }
+    }
+}
+
+#[test]
+fn over_http_2_a_slow_upload_is_given_up_and_a_conversation_may_be_silent() {
+    let backend = echoing();
+    let Http2 { _gateway, runtime, send } = Http2::with(&backend, PACED);
+    let request = |path: &str| {
+        let request = ::http::Request::post(format!("https://gateway.test{path}"));
+        request.header("content-type", "application/x-ndjson").body(()).unwrap()
+    };
+    runtime.block_on(async {
+        let mut send = send.ready().await.unwrap();
+        // Silence between messages means nothing where both ways are open.
+        let (response, mut body) = send.send_request(request("/chat"), false).unwrap();
+        body.send_data(Bytes::from_static(b"{\"number\":1}\n"), false).unwrap();
+        let mut chat = response.await.unwrap();
+        assert_eq!(chat.body_mut().data().await.unwrap().unwrap(), "{\"result\":{\"number\":1}}\n");
+        // An upload beside it is given up, and only that.
+        let (response, mut upload) = send.send_request(request("/notes/t"), false).unwrap();
+        upload.send_data(Bytes::from_static(b"{}\n"), false).unwrap();
+        let mut slow = response.await.unwrap();
+        assert_eq!(slow.status(), 408);
+        let told = slow.body_mut().data().await.unwrap().unwrap();
+        assert!(std::str::from_utf8(&told).unwrap().contains(SLOW), "{told:?}");
+        assert!(!slow.headers().contains_key("connection"));
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        body.send_data(Bytes::from_static(b"{\"number\":2}\n"), false).unwrap();
+        assert_eq!(chat.body_mut().data().await.unwrap().unwrap(), "{\"result\":{\"number\":2}}\n");
+        // Within a message there is no silence.
+        body.send_data(Bytes::from_static(b"{\"number\":"), false).unwrap();
+        let error = chat.body_mut().data().await.unwrap().unwrap();
+        let error = std::str::from_utf8(&error).unwrap();
+        assert!(error.starts_with("{\"error\":") && error.contains(SLOW), "{error}");
     });
 }

@@ -2,6 +2,7 @@
 
 use super::reader::{Read, Value};
 use super::{Source, value};
+use crate::pace::Rate;
 use crate::proxy::HEADER_LIMIT;
 use crate::route::Limits;
 
@@ -32,6 +33,17 @@ impl Source<'_> {
 
 fn headers(section: &Value) -> Option<usize> {
     section.get("header_limit")?.parsed("a size", |text| value::size_to(text, 1 << 20, "1MiB")).ok()
+}
+
+/// The rate at which bodies have to come.
+pub(super) fn rate(bytes: Option<Value>, over: Option<Value>) -> Option<Rate> {
+    let over = over.map_or(Ok(Rate::DEFAULT.over), |value| value.duration());
+    let bytes =
+        bytes.map_or(Ok(Some(Rate::DEFAULT.bytes)), |value| value.parsed("a size or `off`", value::size_or_off));
+    match (bytes, over) {
+        (Ok(Some(bytes)), Ok(over)) => Some(Rate { bytes, over }),
+        _ => None,
+    }
 }
 
 /// The most connections of callers.

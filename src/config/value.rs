@@ -52,6 +52,11 @@ pub(super) fn size(text: &str) -> Result<usize, String> {
     Ok(size)
 }
 
+/// The same, or nothing of the kind.
+pub(super) fn size_or_off(text: &str) -> Result<Option<usize>, String> {
+    if text == "off" { Ok(None) } else { size(text).map(Some) }
+}
+
 /// The memory of a process: enough to live, and no more than there is.
 pub(super) fn memory(text: &str) -> Result<usize, String> {
     let size = bytes(text)?;

@@ -22,6 +22,7 @@ use crate::codec::{DecodeError, DecodeProblem};
 use crate::compress::GzipError;
 use crate::listener;
 use crate::media::MediaError;
+use crate::pace::Rate;
 use crate::protos::google::rpc;
 use crate::quote::MOST_TWICE;
 use crate::route::{EncodeError, Miss, Query, QueryError, Route};
@@ -345,6 +346,14 @@ impl Refusal {
     #[must_use]
     pub fn body_late(timer: &Timer) -> Self {
         let message = format!("the body did not arrive within {timer}");
+        Self::new(StatusCode::REQUEST_TIMEOUT, Code::DeadlineExceeded, message)
+    }
+
+    /// A body that comes too slowly.
+    #[must_use]
+    pub fn body_slow(rate: Rate) -> Self {
+        let Rate { bytes, over } = rate;
+        let message = format!("expected a body of at least {bytes} bytes a second, and less came for {over:?}");
         Self::new(StatusCode::REQUEST_TIMEOUT, Code::DeadlineExceeded, message)
     }
 

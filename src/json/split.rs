@@ -85,6 +85,17 @@ impl Splitter {
         self.bytes.len()
     }
 
+    /// Whether no text has begun that has not come to its end.
+    #[must_use]
+    pub fn is_between(&self) -> bool {
+        match (self.series, self.state) {
+            (Series::Lines, state) => !matches!(state, State::Text { .. }),
+            // An element that is whole may stand there before its comma comes.
+            (Series::Array, State::Text { open, string, .. }) => open == 0 && !string,
+            (Series::Array, _) => true,
+        }
+    }
+
     /// Takes the next bytes of the body.
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.drain(..self.start);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::HeaderValue;
 
-use super::{Call, Gateway, RequestBody, budget};
+use super::{Call, Gateway, Inbound, RequestBody, budget};
 use crate::answer::Response;
 use crate::codec::{DecodeError, HttpBody};
 use crate::error::Refusal;
@@ -25,7 +25,7 @@ impl Gateway {
     pub(super) async fn message<B: RequestBody>(
         &self,
         call: &Call<'_>,
-        body: &mut Option<B>,
+        body: &mut Inbound<B>,
     ) -> Result<(Vec<u8>, Option<Bytes>), Refusal> {
         let Call { head, query, route, captures, deadline, memory, .. } = *call;
         let body = self.read_body(route, &head.headers, body, (deadline, memory)).await?;

@@ -11,6 +11,7 @@ mod conditional;
 mod convert;
 mod deadline;
 mod head;
+mod inbound;
 mod lasting;
 mod limits;
 mod long_poll;
@@ -47,6 +48,7 @@ use crate::error::{self, Exposure, Form, Refusal, Statuses};
 use crate::listener::{Holder, Malformed, Upgrade};
 use crate::memory::{self, Charge, Share, Use};
 use crate::metadata::{Caller, Metadata, TraceId};
+use crate::pace::Rate;
 use crate::probe::Probe;
 use crate::route::{Found, Limits, Miss, Query, Route, Routes};
 use crate::schema::Schema;
@@ -56,6 +58,7 @@ use crate::upstream::{Terms, Upstream};
 use crate::websocket::is_handshake;
 use budget::charged;
 use deadline::Deadline;
+use inbound::Inbound;
 pub use lasting::CallerGone;
 use settings::Settings;
 
@@ -92,6 +95,8 @@ pub struct Config {
     pub gzip: Option<usize>,
     /// Whether replies are compressed for callers that take gzip.
     pub compression: bool,
+    /// The rate at which bodies have to come, if at any.
+    pub least_rate: Option<Rate>,
     /// The header in which callers say how long a call may take, besides `grpc-timeout`.
     pub timeout_header: Option<HeaderName>,
     /// What becomes of a call whose caller goes away.
@@ -181,7 +186,7 @@ impl<B: RequestBody> Service<Request<B>> for Front {
         }
         // A block, and the body lent: what an async function is given has its place twice in the future of each that hands it on.
         let (mut head, body) = request.into_parts();
-        let mut body = Some(body);
+        let mut body = Inbound::new(body);
         Box::pin(async move { Ok(gateway.handle(&mut head, &mut body, started).await) })
     }
 }
@@ -209,9 +214,11 @@ impl ResponseForPanic for Panicked {
 }
 
 async fn probed<B: RequestBody>(probe: &Probe, request: Request<B>) -> Response {
-    let is_head = request.method() == Method::HEAD;
-    let response = probe.answer(request).await;
-    guarded(if is_head { without_body(response) } else { response })
+    let (head, body) = request.into_parts();
+    let mut body = Inbound::new(body);
+    let response = probe.answer(Request::from_parts(head.clone(), body.take())).await;
+    let response = guarded(if head.method == Method::HEAD { without_body(response) } else { response });
+    body.closing(response, &head).await
 }
 
 /// What every answer says to those that pass it on or show it.
@@ -264,36 +271,37 @@ impl Gateway {
     async fn handle<B: RequestBody>(
         self: &Arc<Self>,
         head: &mut Parts,
-        body: &mut Option<B>,
+        body: &mut Inbound<B>,
         started: Instant,
     ) -> Response {
-        let names = self.config.status_headers.as_ref();
-        let Some(memory) = self.memory.take(memory::CALL, Use::Call) else {
-            return guarded(Refusal::no_memory().into_response(self.config.errors, names));
-        };
         let checked = head::check(&mut head.headers);
         let head = &*head;
-        let answered = match checked {
-            Ok(()) => self.answer(head, body, started, &memory).await,
-            Err(refusal) => Err(refusal),
-        };
-        let response = match answered {
-            Ok(response) => response,
-            Err(refusal) => {
-                let metadata = refusal.metadata.clone();
-                let mut response = refusal.into_response(self.config.errors, names);
-                self.reply_headers(response.headers_mut(), &metadata);
-                response
+        let response = match self.memory.take(memory::CALL, Use::Call) {
+            Some(memory) => {
+                let answered = match checked {
+                    Ok(()) => self.answer(head, body, started, &memory).await,
+                    Err(refusal) => Err(refusal),
+                };
+                let response = answered.unwrap_or_else(|refusal| self.refused(refusal));
+                let response = guarded(if head.method == Method::HEAD { without_body(response) } else { response });
+                charged(response, memory, head.version)
             }
+            None => guarded(self.refused(Refusal::no_memory())),
         };
-        let response = guarded(if head.method == Method::HEAD { without_body(response) } else { response });
-        charged(response, memory, head.version)
+        body.closing(response, head).await
+    }
+
+    fn refused(&self, refusal: Refusal) -> Response {
+        let metadata = refusal.metadata.clone();
+        let mut response = refusal.into_response(self.config.errors, self.config.status_headers.as_ref());
+        self.reply_headers(response.headers_mut(), &metadata);
+        response
     }
 
     async fn answer<B: RequestBody>(
         self: &Arc<Self>,
         head: &Parts,
-        body: &mut Option<B>,
+        body: &mut Inbound<B>,
         started: Instant,
         memory: &Charge,
     ) -> Result<Response, Refusal> {
@@ -364,7 +372,7 @@ impl Gateway {
         self: &Arc<Self>,
         found: Found<'_>,
         query: &Query,
-        (head, body): (&Parts, &mut Option<B>),
+        (head, body): (&Parts, &mut Inbound<B>),
         (started, upgrade): (Instant, Option<&Upgrade>),
         memory: &Charge,
     ) -> Result<Response, Refusal> {
@@ -380,7 +388,7 @@ impl Gateway {
         let call = &Call { head, query, route, captures: &captures, started, deadline: &deadline, terms, memory };
         if let Some(upgrade) = upgrade {
             // Boxed, or every request would have the memory of a handshake.
-            let has_body = body.as_ref().is_some_and(|body| !body.is_end_stream());
+            let has_body = !body.is_read();
             Box::pin(self.websocket(call, has_body, upgrade)).await
         } else if route.client_streams || route.server_streams {
             // The same, of a stream's.
@@ -404,7 +412,7 @@ impl Gateway {
     async fn unary<B: RequestBody>(
         self: &Arc<Self>,
         call: &Call<'_>,
-        body: &mut Option<B>,
+        body: &mut Inbound<B>,
     ) -> Result<Response, Refusal> {
         let Call { head, route, started, .. } = *call;
         let (message, json) = self.message(call, body).await?;

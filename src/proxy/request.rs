@@ -2,9 +2,9 @@
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
-use http_body_util::BodyExt as _;
 
 use super::deadline::Deadline;
+use super::inbound::Inbound;
 use super::{Gateway, RequestBody, budget};
 use crate::compress::{self, Bounds};
 use crate::error::Refusal;
@@ -12,6 +12,7 @@ use crate::json::Series;
 use crate::media::{Media, MediaError, Types, check_charset, media_type};
 use crate::memory::{CALL, Charge};
 use crate::offload::{self, LONG};
+use crate::pace::{Late, Pace};
 use crate::route::Route;
 use crate::stream::Reading;
 
@@ -21,17 +22,18 @@ impl Gateway {
         &self,
         route: &Route,
         headers: &HeaderMap,
-        body: &mut Option<B>,
+        body: &mut Inbound<B>,
         (deadline, memory): (&Deadline, &Charge),
     ) -> Result<Option<(Bytes, Media)>, Refusal> {
-        let Some(body) = body.as_mut().filter(|body| !body.is_end_stream()) else { return Ok(None) };
+        let Some(rest) = body.body() else { return Ok(None) };
         let limit = self.settings[route.index].body_limit;
         let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
         if declared.is_some_and(|length| length > limit as u64) {
             return Err(Refusal::body_too_large(limit));
         }
-        let read = tokio::time::timeout_at(deadline.at, collected(body, limit, memory)).await;
-        let bytes = read.map_err(|_| Refusal::body_late(&deadline.timer))??;
+        let pace = Pace::new(self.config.least_rate);
+        let bytes = collected(rest, limit, memory, (pace, deadline)).await?;
+        body.ended();
         if bytes.is_empty() {
             return Ok(None);
         }
@@ -52,14 +54,9 @@ impl Gateway {
     }
 
     /// How a body of several messages is read.
-    pub(super) fn reading<B: RequestBody>(
-        &self,
-        route: &Route,
-        headers: &HeaderMap,
-        body: &B,
-    ) -> Result<Reading, Refusal> {
+    pub(super) fn reading(&self, route: &Route, headers: &HeaderMap, is_empty: bool) -> Result<Reading, Refusal> {
         if !route.takes_body() {
-            return match body.is_end_stream() {
+            return match is_empty {
                 true => Ok(Reading::Nothing),
                 false => Err(Refusal::encode(&route.body_unexpected())),
             };
@@ -77,7 +74,7 @@ impl Gateway {
             |series| check_charset(text).map(|()| Reading::Json(series, limit)).map_err(|error| Refusal::media(&error));
         match media_type.as_deref() {
             // Nothing is sent: the type of nothing does not matter.
-            None if body.is_end_stream() => Ok(Reading::Json(Series::Lines, limit)),
+            None if is_empty => Ok(Reading::Json(Series::Lines, limit)),
             Some("application/x-ndjson" | "application/ndjson" | "application/jsonl") => of(Series::Lines),
             json if self.types().is_json(json) => of(Series::Array),
             _ => {
@@ -124,9 +121,20 @@ async fn unzipped(body: Bytes, bounds: Bounds, memory: &Charge) -> Result<Bytes,
 }
 
 /// All of a body. What came in one piece is not copied; of many, none is kept beside what is made of them.
-async fn collected<B: RequestBody>(body: &mut B, limit: usize, memory: &Charge) -> Result<Bytes, Refusal> {
+async fn collected<B: RequestBody>(
+    body: &mut B,
+    limit: usize,
+    memory: &Charge,
+    (mut pace, deadline): (Pace, &Deadline),
+) -> Result<Bytes, Refusal> {
     let mut whole = Whole::One(Bytes::new());
-    while let Some(frame) = body.frame().await {
+    loop {
+        let frame = match pace.frame(body, Some(deadline.at)).await {
+            Ok(Some(frame)) => frame,
+            Ok(None) => break,
+            Err(Late::Deadline) => return Err(Refusal::body_late(&deadline.timer)),
+            Err(Late::Slow(rate)) => return Err(Refusal::body_slow(rate)),
+        };
         let frame = frame.map_err(|error| Refusal::body_broke_off(&*error.into()))?;
         // Trailers of a request mean nothing here.
         let Ok(data) = frame.into_data() else { continue };

@@ -8,10 +8,11 @@ use tokio::time::{timeout, timeout_at};
 use tonic::Code;
 
 use super::convert::content_type;
-use super::{Call, Gateway, RequestBody};
+use super::{Call, Gateway, Inbound, RequestBody};
 use crate::answer::{Body, Response};
 use crate::error::Refusal;
 use crate::metadata::TraceId;
+use crate::pace::Pace;
 use crate::stream::{self, Exchange, Failure, Format};
 use crate::telemetry::Called;
 use crate::upstream::{self, CallError};
@@ -23,7 +24,7 @@ impl Gateway {
     pub(super) async fn stream<B: RequestBody>(
         &self,
         call: &Call<'_>,
-        body: &mut Option<B>,
+        body: &mut Inbound<B>,
     ) -> Result<Response, Refusal> {
         let Call { head, route, started, .. } = *call;
         let told = self.told(call)?;
@@ -67,7 +68,7 @@ impl Gateway {
     async fn open<B: RequestBody>(
         &self,
         call: &Call<'_>,
-        body: &mut Option<B>,
+        body: &mut Inbound<B>,
         told: Told,
         called: &mut Called,
     ) -> Result<Exchange, Refusal> {
@@ -87,12 +88,14 @@ impl Gateway {
             }
             return Ok(Exchange::sent(incoming));
         }
-        let Some(body) = body.take() else { return Err(Refusal::internal()) };
-        let reading = self.reading(route, &head.headers, &body)?;
+        let reading = self.reading(route, &head.headers, body.is_read())?;
         let texts = route.prepare(captures, query).map_err(|error| Refusal::encode(&error))?;
         let opened = self.upstream(route).open(&route.rpc_path, metadata, terms).await;
         let (outgoing, incoming) = opened.map_err(|error| self.failed(Failure::Call(error), call, called))?;
-        Ok(Exchange::sending(incoming, reading.send(body, route.clone(), texts, outgoing)))
+        // Over HTTP/1.1 one way comes after the other: nothing is answered for which a caller could wait.
+        let is_conversation = route.server_streams && head.version >= Version::HTTP_2;
+        let upload = stream::Upload { body: body.take(), pace: Pace::new(self.config.least_rate), is_conversation };
+        Ok(Exchange::sending(incoming, reading.send(upload, route.clone(), texts, outgoing)))
     }
 
     /// The first message: before it, a failure is an ordinary answer. Events do not wait for it for long, since they can

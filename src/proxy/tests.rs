@@ -14,6 +14,7 @@ async fn a_fault_of_ours_is_answered_in_the_form_of_the_configuration() {
         streams: stream::Config::default(),
         gzip: None,
         compression: false,
+        least_rate: None,
         timeout_header: None,
         caller_gone: CallerGone::Cancel,
         errors: Form::Google,

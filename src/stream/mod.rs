@@ -23,7 +23,7 @@ pub use frames::Format;
 pub use inbox::{Inbox, Item, Known, inbox};
 pub use prefer::wait;
 pub use reply::Reply;
-pub use request::{Reading, Sending};
+pub use request::{Reading, Sending, Upload};
 pub use resume::{LAST_EVENT_ID, NotAnEvent, last_event};
 
 /// Default of [`Config::deadline`].

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body::Body;
-use http_body_util::BodyExt as _;
 
 use crate::codec::{HttpBody, Texts};
 use crate::error::Refusal;
 use crate::json::{Series, Splitter};
 use crate::memory::SMALL;
 use crate::offload::{self, LONG};
+use crate::pace::{Late, Pace};
 use crate::route::{EncodeError, Route};
 use crate::upstream::{Outgoing, Stopped};
 
@@ -76,15 +76,21 @@ impl Reading {
     ///
     /// # Errors
     /// The body is wrong. What was sent of it was sent.
-    pub async fn send<B>(self, body: B, route: Arc<Route>, texts: Texts, outgoing: Outgoing) -> Result<(), Refused>
+    pub async fn send<B>(
+        self,
+        upload: Upload<B>,
+        route: Arc<Route>,
+        texts: Texts,
+        outgoing: Outgoing,
+    ) -> Result<(), Refused>
     where
         B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
     {
         let mut messages = Messages { route, texts: Arc::new(texts), outgoing, sent: 0 };
         let sent = match self {
             Self::Nothing => messages.send(None).await,
-            Self::Json(series, limit) => messages.send_series(body, Splitter::new(series, limit)).await,
-            Self::Raw(content_type) => messages.send_pieces(body, &content_type).await,
+            Self::Json(series, limit) => messages.send_series(upload, Splitter::new(series, limit)).await,
+            Self::Raw(content_type) => messages.send_pieces(upload, &content_type).await,
         };
         messages.ended(sent)
     }
@@ -116,10 +122,10 @@ impl Messages {
 
     async fn send_series(
         &mut self,
-        mut body: impl Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
+        mut upload: Upload<impl Body<Data = Bytes, Error: Into<BoxError>> + Unpin>,
         mut splitter: Splitter,
     ) -> Result<(), End> {
-        while let Some(data) = next(&mut body).await? {
+        while let Some(data) = upload.next(splitter.is_between()).await? {
             splitter.push(&data);
             if !self.outgoing.holds(splitter.held()) {
                 return Err(Refusal::no_memory_for_message().into());
@@ -151,10 +157,11 @@ impl Messages {
     /// An upload without a byte is one message too: it has a content type.
     async fn send_pieces(
         &mut self,
-        mut body: impl Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
+        mut upload: Upload<impl Body<Data = Bytes, Error: Into<BoxError>> + Unpin>,
         content_type: &str,
     ) -> Result<(), End> {
-        while let Some(data) = next(&mut body).await? {
+        // Every piece is a message of its own.
+        while let Some(data) = upload.next(true).await? {
             self.send_bytes(&data, content_type).await?;
         }
         self.end_pieces(content_type).await
@@ -213,19 +220,44 @@ pub(super) async fn large(
     message.map_err(|error| Refusal::encode(&error))
 }
 
-/// The next bytes of a body.
-async fn next(body: &mut (impl Body<Data = Bytes, Error: Into<BoxError>> + Unpin)) -> Result<Option<Bytes>, End> {
-    loop {
-        let Some(frame) = body.frame().await else { return Ok(None) };
-        let frame = frame.map_err(|error| {
-            let error: BoxError = error.into();
-            Refusal::body_broke_off(&*error)
-        })?;
-        // Trailers of a request mean nothing here.
-        if let Ok(data) = frame.into_data()
-            && !data.is_empty()
-        {
-            return Ok(Some(data));
+/// A body as it comes.
+#[derive(Debug)]
+pub struct Upload<B> {
+    /// The body.
+    pub body: B,
+    /// How fast it has to come.
+    pub pace: Pace,
+    /// Whether the caller may wait for answers before it says more.
+    pub is_conversation: bool,
+}
+
+impl<B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin> Upload<B> {
+    /// The next bytes. They have to come at their rate, but for those of a conversation `between` two messages.
+    async fn next(&mut self, between: bool) -> Result<Option<Bytes>, End> {
+        loop {
+            let frame = match self.is_conversation && between {
+                true => self.pace.unhurried(&mut self.body).await,
+                false => self.pace.frame(&mut self.body, None).await.map_err(refusal_of)?,
+            };
+            let Some(frame) = frame else { return Ok(None) };
+            let frame = frame.map_err(|error| {
+                let error: BoxError = error.into();
+                Refusal::body_broke_off(&*error)
+            })?;
+            // Trailers of a request mean nothing here.
+            if let Ok(data) = frame.into_data()
+                && !data.is_empty()
+            {
+                return Ok(Some(data));
+            }
         }
+    }
+}
+
+fn refusal_of(late: Late) -> Refusal {
+    match late {
+        Late::Slow(rate) => Refusal::body_slow(rate),
+        // Of a stream the whole call has one, which ends it elsewhere.
+        Late::Deadline => Refusal::internal(),
     }
 }
