@@ -1,6 +1,8 @@
-//! All attacks at once, and the process has 256 MiB: it lives, and serves those who mean well.
+//! All attacks at once, and some of them alone, and the process has 256 MiB: it lives, and serves those who mean well.
 //!
-//! `TOWBAR_ATTACK=NAME` runs one of them alone, `TOWBAR_ATTACK=list` prints their names.
+//! `TOWBAR_ATTACK=NAME` runs one of them alone, `TOWBAR_ATTACK=list` prints their names; `NAME,NAME` are several, and `-NAME,-NAME` all but
+//! these. With `TOWBAR_LONG_TESTS` those that are run alone
+//! go on for longer. `TOWBAR_PROGRAM` is attacked in place of the program that was built.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
@@ -28,12 +30,14 @@ use axum::body::Body;
 use axum::response::IntoResponse as _;
 use bytes::Bytes;
 use http_body::Frame;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rustls::pki_types::PrivatePkcs8KeyDer;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::runtime::Runtime;
 use tokio::time::{sleep, timeout};
 use towbar::compress::Gzip;
 use towbar::config::Overrides;
-use towbar::tls::{self, Servers};
+use towbar::tls::{self, Identity, Servers};
 
 use attacks::Target;
 use folder::{Folder, authority};
@@ -46,6 +50,15 @@ const MEMORY: usize = 256 << 20;
 const FILES: usize = 3000;
 /// How long all of them go on.
 const TIME: Duration = Duration::from_secs(15);
+/// The same of one that is run alone.
+const ALONE: Duration = Duration::from_millis(1500);
+const ALONE_LONG: Duration = Duration::from_secs(8);
+/// Longest time for a call on a new connection: others may have to lose theirs first, and a debug build takes its time.
+const ANEW: Duration = Duration::from_secs(20);
+/// What the log has in any case, of a start and a stop.
+const QUIET: usize = 4 << 10;
+/// Most calls of a slow bank: of the 1000 that it may have, one caller leaves an eighth for others.
+const SLOW: usize = 875;
 /// Longest time after them until somebody new is served: what was read before its caller went away is still converted, which takes
 /// a debug build its time.
 const RECOVERY: Duration = Duration::from_secs(20);
@@ -54,6 +67,7 @@ const PROTO: &str = r#"
 syntax = "proto3";
 package memory;
 import "google/api/annotations.proto";
+import "google/protobuf/field_mask.proto";
 message Ask { string text = 1; repeated string notes = 2; Bomb child = 3; }
 message Note { string text = 1; repeated bool flags = 2; }
 message Bomb {
@@ -64,12 +78,23 @@ message Bomb {
   map<string, Bomb> children = 5;
   repeated string notes = 6;
 }
+message Deep {
+  Deep a_field_with_a_long_name_so_that_the_path_of_each_leaf_below_it_is_long = 1;
+  Deep left = 2;
+  Deep right = 3;
+  int32 leaf = 4;
+}
+message Patch { Deep deep = 1; google.protobuf.FieldMask update_mask = 2; }
 service Bank {
   rpc Balance(Ask) returns (Note) { option (google.api.http) = { get: "/balance/{text}" }; }
   rpc Put(Bomb) returns (Note) { option (google.api.http) = { post: "/put" body: "*" }; }
   rpc Query(Ask) returns (Note) { option (google.api.http) = { get: "/query" }; }
   rpc Large(Ask) returns (Note) { option (google.api.http) = { get: "/large" }; }
   rpc Watch(Ask) returns (stream Note) { option (google.api.http) = { get: "/watch" }; }
+  rpc Medium(Ask) returns (Note) { option (google.api.http) = { get: "/medium" }; }
+  rpc Slow(Ask) returns (Note) { option (google.api.http) = { get: "/slow" }; }
+  rpc Update(Patch) returns (Note) { option (google.api.http) = { patch: "/deep" body: "deep" }; }
+  rpc Streams(Ask) returns (stream Note) { option (google.api.http) = { get: "/streams/{text}" }; }
   rpc Hostile(Ask) returns (Note) { option (google.api.http) = { get: "/hostile/{text}" }; }
 }
 "#;
@@ -82,13 +107,40 @@ fn all_attacks_at_once_leave_the_process_within_its_memory_and_the_others_served
         attacks::all().iter().for_each(|kind| println!("{}", kind.name));
         return;
     }
-    let mut stage = Stage::start(&prlimit.to_string_lossy());
+    let mut kinds = attacks::all();
+    kinds.retain(|kind| chosen.as_deref().is_none_or(|names| is_among(kind.name, names)));
+    let time = if chosen.is_some() { TIME / 2 } else { TIME };
+    attacked(&prlimit.to_string_lossy(), kinds, time, "all");
+}
+
+/// One after the other, each against a process of its own.
+#[test]
+fn under_each_attack_that_once_did_harm_all_calls_of_others_succeed_and_neither_memory_nor_log_grows() {
+    let Some(prlimit) = installed("prlimit", "apt-get install util-linux") else { return };
+    let chosen = std::env::var("TOWBAR_ATTACK").ok();
+    let is_long = std::env::var_os("TOWBAR_LONG_TESTS").is_some();
+    for kind in attacks::alone() {
+        if chosen.as_deref().is_none_or(|names| is_among(kind.name, names)) {
+            let name = kind.name;
+            attacked(&prlimit.to_string_lossy(), vec![kind], if is_long { ALONE_LONG } else { ALONE }, name);
+        }
+    }
+}
+
+fn is_among(name: &str, names: &str) -> bool {
+    let mut names = names.split(',');
+    if names.clone().all(|name| name.starts_with('-')) {
+        return !names.any(|other| other.strip_prefix('-') == Some(name));
+    }
+    names.any(|other| other == name)
+}
+
+/// Runs these attacks, and looks after the process and those who mean well.
+fn attacked(prlimit: &str, kinds: Vec<attacks::Kind>, time: Duration, name: &str) {
+    let mut stage = Stage::start(prlimit);
     let idle = stage.now();
     let caller = stage.caller();
     let (attackers, watch) = (runtime(2), Watch::start(stage.gateway.process.id()));
-    let time = if chosen.is_some() { TIME / 2 } else { TIME };
-    let mut kinds = attacks::all();
-    kinds.retain(|kind| chosen.as_deref().is_none_or(|name| name == kind.name));
     // In turns, so that the many do not keep the few from coming in.
     for index in 0..kinds.iter().map(|kind| kind.count).max().unwrap_or_default() {
         for kind in kinds.iter().filter(|kind| index < kind.count) {
@@ -96,26 +148,31 @@ fn all_attacks_at_once_leave_the_process_within_its_memory_and_the_others_served
         }
     }
     std::thread::sleep(time);
+    caller.wait_for_new();
     let under_attack = stage.now();
     attackers.shutdown_background();
     let ended = Instant::now();
     let recovered = stage.first_served(ended);
     let (outcomes, peak) = (caller.stop(), watch.stop());
     let after = stage.settled(&idle);
+    let sent = stage.target.sent.load(Ordering::Relaxed);
+    let most = stage.slow.load(Ordering::Relaxed);
     println!(
-        "idle {idle:?}\nunder attack {under_attack:?}\npeak {peak:?}\nafter {after:?}\nserved after {recovered:?}"
+        "{name}: sent {sent}, most calls at the slow bank {most}\nidle {idle:?}\nunder attack {under_attack:?}\npeak {peak:?}\nafter {after:?}\nserved after {recovered:?}"
     );
     println!("{}", outcomes.told());
     let log = stage.stop();
     if std::env::var("TOWBAR_SHOW_LOG").is_ok() {
         log.lines().take(40).for_each(|line| println!("{line}"));
     }
-    assert!(!log.contains("panicked"), "{log}");
-    assert!(peak.resident < MEMORY, "{peak:?}");
-    assert!(after.resident <= peak.resident + (4 << 20), "{after:?}");
-    assert!(after.files <= idle.files + 20, "{after:?}");
-    assert!(recovered < RECOVERY, "{recovered:?}");
-    outcomes.assert_served();
+    assert!(!log.contains("panicked"), "{name}: {log}");
+    assert!(peak.resident < MEMORY, "{name}: {peak:?}");
+    assert!(after.resident <= peak.resident + (4 << 20), "{name}: {after:?}");
+    assert!(after.files <= idle.files + 20, "{name}: {after:?}");
+    assert!(recovered < RECOVERY, "{name}: {recovered:?}");
+    assert!(log.len() <= 2 * sent + QUIET, "{name}: {} bytes of log for {sent} that came", log.len());
+    assert!(most <= SLOW, "{name}: {most} calls at the slow bank");
+    outcomes.assert_served(name);
 }
 
 /// 64 MiB for the process are 16 for connections and bodies.
@@ -244,6 +301,8 @@ impl Watch {
 struct Stage {
     gateway: Gateway,
     target: Target,
+    /// The most calls that the slow bank had at one time.
+    slow: Arc<AtomicUsize>,
     _bank: Backend,
     _folder: Folder,
 }
@@ -251,7 +310,8 @@ struct Stage {
 impl Stage {
     fn start(prlimit: &str) -> Self {
         let authority = authority("the stage");
-        let bank = Backend::start(bank(), Some(server_tls(&authority, &authority)));
+        let slow = Arc::new(AtomicUsize::new(0));
+        let bank = Backend::start(bank(slow.clone()), Some(server_tls(&authority, &authority)));
         let folder = Folder::new();
         folder.write("bank.proto", PROTO).write("ca.pem", authority.pem());
         folder.write_identity("cert.pem", "key.pem", &authority.issue("gateway.test").unwrap());
@@ -259,7 +319,8 @@ impl Stage {
         folder.write(
             "towbar.yaml",
             format!(
-                "listen: {{address: \"127.0.0.1:0\", {tls}}}}}\nschema: bank.proto\n\
+                "listen: {{address: \"127.0.0.1:0\", {tls}, client_ca: ca.pem, client_auth: optional}}}}\nschema: bank.proto\n\
+                 rpcs: {{memory.Bank.Watch: {{websocket: {{}}}}}}\n\
                  upstream: {{address: \"https://{}\", compression: true, {tls}, ca: ca.pem}}}}\n\
                  requests: {{gzip: true}}\n",
                 bank.address
@@ -280,13 +341,16 @@ impl Stage {
         let gateway = Gateway::of(&mut command);
         let servers = Servers::Trusted(authority.trust().unwrap());
         let client = |protocol: &[u8]| tls::client(None, &servers, &[protocol]).unwrap();
+        let chain = tls::client(Some(chain(40)), &servers, &[b"http/1.1"]).unwrap();
         let mut gzip = Gzip::new();
         gzip.add(b"{\"notes\":[\"");
         gzip.add(&vec![b'a'; (1 << 20) - 64]);
         gzip.add(b"\"]}");
         let gzip = Arc::new(gzip.finish().to_vec());
-        let target = Target { address: gateway.address, http1: client(b"http/1.1"), http2: client(b"h2"), gzip };
-        Self { gateway, target, _bank: bank, _folder: folder }
+        let (http1, http2) = (client(b"http/1.1"), client(b"h2"));
+        let (address, from) = (gateway.address, [127, 0, 0, 1]);
+        let target = Target { address, from, http1, http2, chain, gzip, sent: Arc::default() };
+        Self { gateway, target, slow, _bank: bank, _folder: folder }
     }
 
     fn now(&mut self) -> Usage {
@@ -325,7 +389,8 @@ impl Stage {
     }
 
     fn caller(&self) -> Caller {
-        Caller::start(self.target.clone())
+        // Another than the attackers are, and what it sends is none of theirs.
+        Caller::start(Target { sent: Arc::default(), from: [127, 0, 0, 2], ..self.target.clone() })
     }
 
     fn stop(self) -> String {
@@ -335,7 +400,7 @@ impl Stage {
     }
 }
 
-/// Somebody who keeps a connection, and asks for a balance now and then.
+/// Somebody who asks for a balance now and then, on a connection that is kept, and on a new one each time.
 struct Caller {
     runtime: Runtime,
     stopped: Arc<AtomicBool>,
@@ -348,6 +413,8 @@ struct Outcomes {
     statuses: BTreeMap<u16, usize>,
     times: Vec<Duration>,
     connections: usize,
+    /// How many of the calls were on a new connection.
+    anew: usize,
 }
 
 impl Caller {
@@ -357,6 +424,7 @@ impl Caller {
         let (stop, noted) = (stopped.clone(), outcomes.clone());
         let begun = Arc::new(AtomicUsize::new(0));
         let first = begun.clone();
+        runtime.spawn(Self::come_anew(target.clone(), stopped.clone(), outcomes.clone()));
         runtime.spawn(async move {
             while !stop.load(Ordering::Relaxed) {
                 let mut stream = target.connect(&target.http1).await;
@@ -384,6 +452,33 @@ impl Caller {
         Self { runtime, stopped, outcomes }
     }
 
+    async fn come_anew(target: Target, stopped: Arc<AtomicBool>, outcomes: Arc<Mutex<Outcomes>>) {
+        while !stopped.load(Ordering::Relaxed) {
+            let start = Instant::now();
+            let called = timeout(ANEW, async {
+                let mut stream = target.connect(&target.http1).await;
+                ask(&mut stream).await
+            });
+            let status = called.await.ok().and_then(Result::ok).unwrap_or_default();
+            if status != 0 || !stopped.load(Ordering::Relaxed) {
+                let mut noted = outcomes.lock().unwrap();
+                *noted.statuses.entry(status).or_default() += 1;
+                noted.times.push(start.elapsed());
+                noted.anew += 1;
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Waits for a call on a new connection that ends from now on.
+    fn wait_for_new(&self) {
+        let anew = || self.outcomes.lock().unwrap().anew;
+        let (before, end) = (anew(), Instant::now() + 2 * ANEW);
+        while anew() == before && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     fn stop(self) -> Outcomes {
         self.stopped.store(true, Ordering::Relaxed);
         self.runtime.shutdown_timeout(Duration::from_secs(1));
@@ -399,21 +494,21 @@ impl Outcomes {
         let at = |part: usize| times.get((times.len() * part / 1000).min(times.len().saturating_sub(1)));
         let (half, most, longest) = (at(500), at(990), times.last());
         format!(
-            "statuses {:?}, p50 {half:?}, p99 {most:?}, longest {longest:?}, connections {}",
-            self.statuses, self.connections
+            "statuses {:?}, p50 {half:?}, p99 {most:?}, longest {longest:?}, connections {}, anew {}",
+            self.statuses, self.connections, self.anew
         )
     }
 
-    fn assert_served(&self) {
+    fn assert_served(&self, name: &str) {
         let all: usize = self.statuses.values().sum();
-        let of = |status| self.statuses.get(&status).copied().unwrap_or_default();
-        assert_eq!(all, of(200) + of(503), "{}", self.told());
-        assert!(of(200) > 0, "{}", self.told());
+        let served = self.statuses.get(&200).copied().unwrap_or_default();
+        assert_eq!(all, served, "{name}: {}", self.told());
+        assert!(served > 0, "{name}: {}", self.told());
     }
 }
 
 /// The status of the answer.
-async fn ask(stream: &mut tokio_rustls::client::TlsStream<tokio::net::TcpStream>) -> std::io::Result<u16> {
+async fn ask(stream: &mut attacks::Tls) -> std::io::Result<u16> {
     stream.write_all(b"GET /balance/a HTTP/1.1\r\nHost: x\r\n\r\n").await?;
     stream.flush().await?;
     let mut answer = Vec::new();
@@ -437,7 +532,7 @@ fn runtime(threads: usize) -> Runtime {
 }
 
 /// A bank that is well with balances, and as ill as it is asked to be with the rest.
-fn bank() -> Router {
+fn bank(slow: Arc<AtomicUsize>) -> Router {
     // Nearly 4 MiB of text; and 2.5 MiB that become 15 MiB of JSON.
     let text = message(1, &vec![b'a'; (4 << 20) - 16]);
     let flags = message(2, &vec![0; 5 << 19]);
@@ -451,10 +546,13 @@ fn bank() -> Router {
     let balance = framed(0, &message(1, &[b'a'; 200]));
     let news = framed(0, &message(1, &vec![b'a'; 64 << 10]));
     let long = "a".repeat(1_000_000);
+    let medium = framed(0, &message(1, &vec![b'a'; 700_000]));
+    let in_flight = Arc::new(AtomicUsize::new(0));
     Router::new().fallback(move |request: axum::extract::Request| {
         let rpc = request.uri().path().rsplit('/').next().unwrap().to_owned();
         let ok = |data: &Bytes| Said { data: VecDeque::from([data.clone()]), ..Said::default() };
         let (balance, large, news, long) = (balance.clone(), text.clone(), news.clone(), long.clone());
+        let (medium, slow, in_flight) = (medium.clone(), slow.clone(), in_flight.clone());
         let replies = [
             ok(&Bytes::from_static(&[0, 0xff, 0xff, 0xff, 0xff, 1])),
             ok(&bomb),
@@ -472,7 +570,29 @@ fn bank() -> Router {
             let said = match rpc.as_str() {
                 "Large" => ok(&large),
                 "Watch" => Said { data: VecDeque::from([news]), repeats: true, ..Said::default() },
-                "Hostile" => {
+                "Medium" => ok(&medium),
+                "Slow" => {
+                    let in_flight = InFlight::new(in_flight);
+                    slow.fetch_max(in_flight.0.load(Ordering::Relaxed), Ordering::Relaxed);
+                    sleep(Duration::from_secs(20)).await;
+                    ok(&balance)
+                }
+                "Hostile" if body.ends_with(b"drip") => Said {
+                    data: large.chunks(1).map(Bytes::copy_from_slice).take(2000).collect(),
+                    drips: true,
+                    ..Said::default()
+                },
+                "Hostile" if body.ends_with(b"headers") => {
+                    let mut response = Body::new(Said::default()).into_response();
+                    let headers = response.headers_mut();
+                    headers.insert("content-type", "application/grpc".parse().unwrap());
+                    for number in 0..300 {
+                        let name: axum::http::HeaderName = format!("x-{number}").parse().unwrap();
+                        headers.insert(name, "a".repeat(40).parse().unwrap());
+                    }
+                    return response;
+                }
+                "Hostile" | "Streams" => {
                     let kinds = ["huge", "bomb", "large", "message", "unknown", "cut"];
                     let asked = kinds.iter().position(|kind| body.ends_with(kind.as_bytes())).unwrap_or_default();
                     replies.into_iter().nth(asked).unwrap()
@@ -500,11 +620,55 @@ fn framed(flag: u8, message: &[u8]) -> Bytes {
     [&[flag], &length[..], message].concat().into()
 }
 
+/// A call that the bank has not answered yet.
+struct InFlight(Arc<AtomicUsize>);
+
+impl InFlight {
+    fn new(count: Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// An identity behind so many intermediates that all have one name.
+fn chain(length: usize) -> Identity {
+    let new = |key: &KeyPair, issuer: Option<&CertifiedIssuer<'_, KeyPair>>| {
+        let mut params = CertificateParams::new(vec![]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, "the same name");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::from_pem(&key.serialize_pem()).unwrap();
+        match issuer {
+            Some(issuer) => CertifiedIssuer::signed_by(params, key, issuer).unwrap(),
+            None => CertifiedIssuer::self_signed(params, key).unwrap(),
+        }
+    };
+    let mut issuers = vec![new(&KeyPair::generate().unwrap(), None)];
+    for _ in 1..length {
+        let next = new(&KeyPair::generate().unwrap(), issuers.last());
+        issuers.push(next);
+    }
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec!["caller".to_owned()]).unwrap();
+    let leaf = params.signed_by(&key, issuers.last().unwrap()).unwrap();
+    let chain =
+        std::iter::once(leaf.der().clone()).chain(issuers.iter().rev().map(|issuer| issuer.der().clone())).collect();
+    Identity::new("caller", chain, PrivatePkcs8KeyDer::from(key.serialize_der()).into())
+}
+
 /// What the bank says: data, over and over or once, and a status.
 #[derive(Default)]
 struct Said {
     data: VecDeque<Bytes>,
     repeats: bool,
+    /// Piece by piece, with a pause before each.
+    drips: bool,
+    pause: Option<Pin<Box<tokio::time::Sleep>>>,
     message: Option<String>,
     is_over: bool,
 }
@@ -513,9 +677,14 @@ impl http_body::Body for Said {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         if self.is_over {
             return Poll::Ready(None);
+        }
+        if self.drips {
+            let pause = self.pause.get_or_insert_with(|| Box::pin(sleep(Duration::from_millis(10))));
+            std::task::ready!(pause.as_mut().poll(cx));
+            self.pause = None;
         }
         let data = if self.repeats { self.data.front().cloned() } else { self.data.pop_front() };
         if let Some(data) = data {

@@ -2,15 +2,17 @@
 //! that holds out is not judged by how fast the machine is.
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "a test may panic, and uses a part of its support")]
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustls::ClientConfig;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -19,10 +21,16 @@ use tokio_rustls::client::TlsStream;
 #[derive(Clone)]
 pub struct Target {
     pub address: SocketAddr,
+    /// From which address of this machine.
+    pub from: [u8; 4],
     pub http1: Arc<ClientConfig>,
     pub http2: Arc<ClientConfig>,
+    /// One who shows a chain of 40 intermediates that have one name.
+    pub chain: Arc<ClientConfig>,
     /// A body of JSON that becomes 1 MiB when it is decompressed.
     pub gzip: Arc<Vec<u8>>,
+    /// How many bytes the attackers have sent.
+    pub sent: Arc<AtomicUsize>,
 }
 
 type Attack = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -40,11 +48,25 @@ macro_rules! kinds {
     };
 }
 
+#[path = "attacks/front.rs"]
+mod front;
 #[path = "attacks/http2.rs"]
 mod http2;
 
-/// All of them, in their order.
+/// All of them.
 pub fn all() -> Vec<Kind> {
+    let mut kinds = basic();
+    kinds.extend(front::all());
+    kinds
+}
+
+/// Those that each have a run of their own.
+pub fn alone() -> Vec<Kind> {
+    front::all()
+}
+
+/// in their order.
+fn basic() -> Vec<Kind> {
     let mut kinds = Vec::from(kinds![
         1000 slow_heads,
         200 slow_bodies,
@@ -68,14 +90,44 @@ const STEP: Duration = Duration::from_millis(100);
 /// Longest wait for a connection, or for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-type Tls = TlsStream<TcpStream>;
+pub type Tls = TlsStream<Counted>;
+
+/// A connection that counts what is sent.
+pub struct Counted {
+    stream: TcpStream,
+    sent: Arc<AtomicUsize>,
+}
+
+impl AsyncRead for Counted {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Counted {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        if let Poll::Ready(Ok(count)) = written {
+            self.sent.fetch_add(count, Ordering::Relaxed);
+        }
+        written
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
 
 impl Target {
     /// A connection, once there is one.
     pub async fn connect(&self, tls: &Arc<ClientConfig>) -> Tls {
         loop {
             let connected = timeout(PATIENCE, async {
-                let stream = TcpStream::connect(self.address).await.ok()?;
+                let stream = self.tcp().await;
                 let name = "gateway.test".try_into().unwrap();
                 TlsConnector::from(tls.clone()).connect(name, stream).await.ok()
             });
@@ -86,10 +138,22 @@ impl Target {
         }
     }
 
-    async fn tcp(&self) -> TcpStream {
+    /// One try.
+    async fn try_connect(&self, tls: &Arc<ClientConfig>) -> Option<Tls> {
+        let stream = self.tcp().await;
+        let mut stream =
+            TlsConnector::from(tls.clone()).connect("gateway.test".try_into().unwrap(), stream).await.ok()?;
+        // Over TLS 1.3 the other end looks at the chain afterwards.
+        let _ = stream.read(&mut [0; 64]).await;
+        Some(stream)
+    }
+
+    async fn tcp(&self) -> Counted {
         loop {
-            match timeout(PATIENCE, TcpStream::connect(self.address)).await {
-                Ok(Ok(stream)) => return stream,
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.bind((self.from, 0).into()).unwrap();
+            match timeout(PATIENCE, socket.connect(self.address)).await {
+                Ok(Ok(stream)) => return Counted { stream, sent: self.sent.clone() },
                 _ => sleep(STEP).await,
             }
         }
@@ -275,7 +339,7 @@ async fn post(target: &Target, path: &str, headers: &str, body: &[u8]) {
         stream.write_all(body).await?;
         let mut buffer = vec![0; 16 << 10];
         while stream.read(&mut buffer).await? > 0 {}
-        std::io::Result::Ok(())
+        io::Result::Ok(())
     });
     let _ = sent.await;
 }

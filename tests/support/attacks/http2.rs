@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{sleep, timeout};
 
 use super::{Kind, PATIENCE, STEP, Target, Tls};
@@ -12,8 +12,8 @@ const HEADERS: u8 = 1;
 const PRIORITY: u8 = 2;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
-const PING: u8 = 6;
-const WINDOW_UPDATE: u8 = 8;
+pub(super) const PING: u8 = 6;
+pub(super) const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
 
 const END_STREAM: u8 = 1;
@@ -38,7 +38,21 @@ pub(super) fn all() -> Vec<Kind> {
     ])
 }
 
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+/// The kind, the flags and the payload of the next frame that comes.
+pub(super) async fn read_frame(read: &mut (impl AsyncRead + Unpin)) -> Option<(u8, u8, Vec<u8>)> {
+    let mut head = [0; 9];
+    read.read_exact(&mut head).await.ok()?;
+    let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
+    read.read_exact(&mut payload).await.ok()?;
+    Some((head[3], head[4], payload))
+}
+
+/// RST_STREAM with CANCEL.
+pub(super) fn reset(stream: u32) -> Vec<u8> {
+    frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes())
+}
+
+pub(super) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
@@ -65,16 +79,16 @@ fn head(method: &str, path: &str, more: &[(&str, &str)]) -> Vec<u8> {
     pseudo.iter().chain(more).flat_map(|(name, value)| header(name, value)).collect()
 }
 
-fn get(stream: u32, path: &str) -> Vec<u8> {
+pub(super) fn get(stream: u32, path: &str) -> Vec<u8> {
     frame(HEADERS, END_STREAM | END_HEADERS, stream, &head("GET", path, &[]))
 }
 
 /// The numbers of streams, each once.
-fn streams() -> impl Iterator<Item = u32> {
+pub(super) fn streams() -> impl Iterator<Item = u32> {
     (0..).map(|number| 2 * number + 1)
 }
 
-async fn begin(target: &Target, settings: &[u8]) -> Tls {
+pub(super) async fn begin(target: &Target, settings: &[u8]) -> Tls {
     let mut stream = target.connect(&target.http2).await;
     let preface = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &frame(SETTINGS, 0, 0, settings)[..]].concat();
     let _ = stream.write_all(&preface).await;
@@ -82,7 +96,7 @@ async fn begin(target: &Target, settings: &[u8]) -> Tls {
 }
 
 /// Sends what `make` gives, and reads what comes, until the gateway ends the connection.
-async fn flood(target: &Target, settings: &[u8], mut make: impl FnMut(u32) -> Vec<u8>) {
+pub(super) async fn flood(target: &Target, settings: &[u8], mut make: impl FnMut(u32) -> Vec<u8>) {
     let (mut read, mut write) = tokio::io::split(begin(target, settings).await);
     let reading = async {
         let mut buffer = vec![0; 16 << 10];
@@ -109,7 +123,7 @@ async fn flood(target: &Target, settings: &[u8], mut make: impl FnMut(u32) -> Ve
 ///
 async fn rapid_resets(target: Target, _: usize) {
     loop {
-        let call = |stream| [get(stream, "/balance/a"), frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes())].concat();
+        let call = |stream| [get(stream, "/balance/a"), reset(stream)].concat();
         flood(&target, &[], call).await;
     }
 }
@@ -164,7 +178,7 @@ async fn window_updates(target: Target, _: usize) {
 }
 
 /// SETTINGS_INITIAL_WINDOW_SIZE.
-fn window(bytes: u32) -> Vec<u8> {
+pub(super) fn window(bytes: u32) -> Vec<u8> {
     [&[0, 4][..], &bytes.to_be_bytes()].concat()
 }
 
