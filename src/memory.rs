@@ -3,9 +3,11 @@
 //! Whatever a caller or a backend can make large is counted before it is kept, and given back when it is gone. What there is no
 //! memory for is refused, so the process lives. Most of it is counted by each worker for itself.
 
+mod account;
 mod process;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -13,7 +15,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use account::Callers;
+pub use account::{Account, CallerId, Tie};
 pub use process::{file_limit, limit};
+pub use waiting::Waiting;
+use waiting::Waits;
 
 /// Of the memory that the process may have this part is given out. The rest is for what does not grow, for what is made and
 /// dropped within one conversion, and for what the allocator keeps: where a message of the backend was, there is a hole when its
@@ -46,11 +52,13 @@ pub enum Use {
 }
 
 impl Use {
-    /// Eighths of the whole that may be in use after it.
-    fn eighths(self) -> usize {
+    /// Eighths of the whole that may be in use after so many bytes of it. The last eighth is for small answers: their calls are made
+    /// already.
+    fn eighths(self, bytes: usize) -> usize {
         match self {
             Self::Connection | Self::Request => 4,
             Self::Call | Self::Reply => 5,
+            Self::Answer if bytes > CHUNK => 7,
             Self::Answer => 8,
         }
     }
@@ -65,15 +73,21 @@ struct Whole {
     size: usize,
     used: AtomicUsize,
     told: Told,
+    /// What can be ended for the sake of others.
+    waits: Waits,
+    ended: Told,
+    /// How many requests wait until there is memory for them.
+    queued: AtomicUsize,
+    callers: Arc<Callers>,
 }
 
-/// When it was last told that there is none left, and how often that was so since.
+/// When something was last told, and how often it was so since.
 #[derive(Debug)]
 struct Told {
     began: Instant,
     /// In milliseconds since it began.
     next: AtomicU64,
-    refused: AtomicUsize,
+    count: AtomicUsize,
 }
 
 /// Time between two lines of the log.
@@ -95,7 +109,12 @@ struct Own {
 pub struct Charge {
     share: Share,
     bytes: AtomicUsize,
+    /// That of the connection that has it, where that is known.
+    account: Option<Arc<Account>>,
 }
+
+/// A request that waits until there is memory for it.
+pub struct Queued(Arc<Whole>);
 
 impl Budget {
     /// For a process that may have `memory` bytes in all.
@@ -107,8 +126,9 @@ impl Budget {
     /// Of so many bytes.
     #[must_use]
     pub fn new(size: usize) -> Self {
-        let told = Told { began: Instant::now(), next: AtomicU64::new(0), refused: AtomicUsize::new(0) };
-        Self(Arc::new(Whole { size, used: AtomicUsize::new(0), told }))
+        let (used, queued, callers) = (AtomicUsize::new(0), AtomicUsize::new(0), Arc::default());
+        let (told, ended, waits) = (Told::new(), Told::new(), Waits::default());
+        Self(Arc::new(Whole { size, used, told, waits, ended, queued, callers }))
     }
 
     /// A share for one worker.
@@ -132,24 +152,50 @@ impl Budget {
 
 impl Whole {
     fn take(&self, bytes: usize, purpose: Use) -> bool {
-        let most = self.size / 8 * purpose.eighths();
+        let most = self.size / 8 * purpose.eighths(bytes);
         let add = |used: usize| used.checked_add(bytes).filter(|used| *used <= most);
         self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_ok()
     }
 
-    /// A line for each refusal would be work where there is too much.
     fn refuse(&self) {
-        let Told { began, next, refused } = &self.told;
-        refused.fetch_add(1, Ordering::Relaxed);
-        let now = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let interval = u64::try_from(TELL.as_millis()).unwrap_or(u64::MAX);
-        let due = |next: u64| (next <= now).then(|| now.saturating_add(interval));
-        if next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, due).is_ok() {
-            let (count, size) = (refused.swap(0, Ordering::Relaxed), self.size);
+        if let Some(count) = self.told.due(1) {
+            let size = self.size;
             tracing::warn!(
                 "of the {size} bytes for connections and bodies (`memory`) too few are left: {count} refused"
             );
         }
+    }
+
+    /// Ends answers that nobody takes until there will be so many bytes for this purpose, and some more.
+    fn make_room(self: &Arc<Self>, bytes: usize, purpose: Use) {
+        let most = self.size / 8 * purpose.eighths(bytes);
+        let wanted = self.used.load(Ordering::Relaxed).saturating_add(bytes + CHUNK);
+        if wanted <= most {
+            return;
+        }
+        let ended = self.waits.end(wanted - most + self.size / 16);
+        if ended > 0
+            && let Some(count) = self.ended.due(ended)
+        {
+            tracing::warn!("memory is short (`memory`): ended {count} answers that their callers do not take");
+        }
+    }
+}
+
+impl Told {
+    fn new() -> Self {
+        Self { began: Instant::now(), next: AtomicU64::new(0), count: AtomicUsize::new(0) }
+    }
+
+    /// Notes so many; gives all of them when it is time to tell it. A line for each would be work where there is too much.
+    fn due(&self, more: usize) -> Option<usize> {
+        let Self { began, next, count } = self;
+        count.fetch_add(more, Ordering::Relaxed);
+        let now = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let interval = u64::try_from(TELL.as_millis()).unwrap_or(u64::MAX);
+        let due = |next: u64| (next <= now).then(|| now.saturating_add(interval));
+        let is_due = next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, due).is_ok();
+        is_due.then(|| count.swap(0, Ordering::Relaxed))
     }
 }
 
@@ -161,10 +207,67 @@ impl Share {
         ALL.get_or_init(|| Budget::new(usize::MAX)).share()
     }
 
+    /// An account for a connection of this caller that may have so many calls in flight.
+    #[must_use]
+    pub fn account(&self, caller: Option<CallerId>, most_calls: usize) -> Arc<Account> {
+        let Whole { size, callers, .. } = &*self.0.whole;
+        Arc::new(Account::new(callers.clone(), caller, *size, most_calls))
+    }
+
     /// So many bytes, if there are as many.
     #[must_use]
     pub fn take(&self, bytes: usize, purpose: Use) -> Option<Charge> {
-        self.has(bytes, purpose).then(|| Charge { share: self.clone(), bytes: AtomicUsize::new(bytes) })
+        self.take_for(None, bytes, purpose)
+    }
+
+    /// The same for something of this connection.
+    #[must_use]
+    pub fn take_for(&self, account: Option<&Arc<Account>>, bytes: usize, purpose: Use) -> Option<Charge> {
+        let has = self.has(bytes, purpose);
+        if !has {
+            self.short(bytes, purpose);
+        }
+        has.then(|| self.charge(account, bytes))
+    }
+
+    /// The same for a request that waits for it, and is not refused yet.
+    #[must_use]
+    pub fn take_queued(&self, account: Option<&Arc<Account>>, bytes: usize, purpose: Use) -> Option<Charge> {
+        if self.has(bytes, purpose) {
+            return Some(self.charge(account, bytes));
+        }
+        self.0.whole.make_room(bytes, purpose);
+        None
+    }
+
+    /// A place for a request that waits for memory. All that wait may have an eighth of it, as if each were a call.
+    #[must_use]
+    pub fn queue(&self) -> Option<Queued> {
+        let whole = &self.0.whole;
+        let most = whole.size / 8 / CALL;
+        let add = |queued: usize| (queued < most).then_some(queued + 1);
+        let added = whole.queued.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+        added.is_ok().then(|| Queued(whole.clone()))
+    }
+
+    /// Notes an answer of so many bytes that waits for its caller, and can be ended for the sake of others.
+    #[must_use]
+    pub fn waiting(&self, bytes: usize) -> Waiting {
+        Waiting::new(self.0.whole.clone(), bytes)
+    }
+
+    fn charge(&self, account: Option<&Arc<Account>>, bytes: usize) -> Charge {
+        if let Some(account) = account {
+            account.add(bytes);
+        }
+        Charge { share: self.clone(), bytes: AtomicUsize::new(bytes), account: account.cloned() }
+    }
+
+    /// There is too little, which is told, and changed where it can be.
+    #[cold]
+    fn short(&self, bytes: usize, purpose: Use) {
+        self.0.whole.make_room(bytes, purpose);
+        self.0.whole.refuse();
     }
 
     fn has(&self, bytes: usize, purpose: Use) -> bool {
@@ -177,11 +280,7 @@ impl Share {
             spare.fetch_add(CHUNK, Ordering::Relaxed);
             return true;
         }
-        if whole.take(bytes, purpose) {
-            return true;
-        }
-        whole.refuse();
-        false
+        whole.take(bytes, purpose)
     }
 
     fn give(&self, bytes: usize) {
@@ -215,6 +314,11 @@ impl Charge {
         let has = self.share.has(bytes, purpose);
         if has {
             self.bytes.fetch_add(bytes, Ordering::Relaxed);
+            if let Some(account) = &self.account {
+                account.add(bytes);
+            }
+        } else {
+            self.share.short(bytes, purpose);
         }
         has
     }
@@ -223,7 +327,20 @@ impl Charge {
     pub fn shrink_to(&self, bytes: usize) {
         let before = self.bytes.fetch_min(bytes, Ordering::Relaxed);
         if before > bytes {
-            self.share.give(before - bytes);
+            self.give(before - bytes);
+        }
+    }
+
+    /// That of the connection that has it.
+    #[must_use]
+    pub fn account(&self) -> Option<&Arc<Account>> {
+        self.account.as_ref()
+    }
+
+    fn give(&self, bytes: usize) {
+        self.share.give(bytes);
+        if let Some(account) = &self.account {
+            account.give(bytes);
         }
     }
 
@@ -254,7 +371,13 @@ impl Charge {
 
 impl Drop for Charge {
     fn drop(&mut self) {
-        self.share.give(*self.bytes.get_mut());
+        self.give(self.bytes());
+    }
+}
+
+impl Drop for Queued {
+    fn drop(&mut self) {
+        self.0.queued.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

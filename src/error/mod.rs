@@ -284,8 +284,7 @@ impl Refusal {
             CallError::Full { most } => {
                 let message =
                     format!("{most} calls of the backend are in flight, as many as may be; the call was not sent");
-                let refusal = Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, message);
-                refusal.with_header(RETRY_AFTER, "1".to_owned())
+                Self::too_many_calls(message)
             }
             CallError::Queued => {
                 let message = format!("the call waited for others to end, for {}; it was not sent", asked.timer);
@@ -324,6 +323,19 @@ impl Refusal {
     #[must_use]
     pub fn no_memory() -> Self {
         let message = "the gateway has no memory left for the request; the call was not sent";
+        let refusal = Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, message);
+        refusal.with_header(RETRY_AFTER, "1".to_owned())
+    }
+
+    /// The connection holds answers that its caller does not take: nothing was sent.
+    #[must_use]
+    pub fn untaken_answers() -> Self {
+        let message = "answers on this connection that were not read hold as much memory as one connection may have; the call was \
+                       not sent";
+        Self::too_many_calls(message)
+    }
+
+    fn too_many_calls(message: impl Into<String>) -> Self {
         let refusal = Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, message);
         refusal.with_header(RETRY_AFTER, "1".to_owned())
     }

@@ -9,10 +9,12 @@ pub mod http1;
 mod http2;
 mod other;
 mod own;
+mod pace;
 mod patience;
 mod port;
 mod served;
 mod stop;
+mod streams;
 mod upgrade;
 mod violation;
 mod worker;
@@ -33,7 +35,7 @@ use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1::Parts;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -42,7 +44,7 @@ use tokio_rustls::server::TlsStream;
 use tower_service::Service;
 
 use crate::forwarded::Proxies;
-use crate::memory::Share;
+use crate::memory::{Account, Share};
 use crate::tls::{Client, IdentityFiles};
 
 pub use admission::Bounds;
@@ -54,10 +56,11 @@ use http2::Metered;
 use other::Other;
 pub use own::Malformed;
 use own::{Answer, refusal};
-use patience::{Held, Patient, Progress};
+use patience::{Patient, Progress};
 use served::Current;
 pub use served::{Handover, Recipe, Served};
 pub use stop::{Drain, Phase, Stop};
+use streams::{Held, Streams};
 use upgrade::{Asked, Next};
 pub use upgrade::{Duplex, Switched, Upgrade};
 pub use violation::Violation;
@@ -274,8 +277,9 @@ impl<S: Answerer> Connection<S> {
         };
         let head_limit = limits.bytes;
         let (told, asked, verdict) = (Told::default(), Asked::default(), Arc::new(Verdict::default()));
-        let progress = Arc::new(Progress::default());
-        let stream = Patient::new(stream, progress.clone(), self.memory.clone(), head_limit);
+        let account = self.memory.account(other.id(), STREAMS as usize);
+        let (progress, streams) = (Arc::new(Progress::default()), Streams::new(&self.memory, &account));
+        let stream = Patient::new(stream, progress.clone(), (self.memory.clone(), account.clone()), head_limit);
         let service = service_fn(|mut request: Request<Incoming>| {
             let call = Progress::begin(&progress);
             let number = progress.requests();
@@ -291,14 +295,15 @@ impl<S: Answerer> Connection<S> {
             }
             let violation = if http2 { http2::violation(&request) } else { verdict.of(number) };
             let answer = match violation {
-                None => Ok(current.service.clone().call(request)),
+                None => Ok(Account::hand_on(&account, || current.service.clone().call(request))),
                 Some(violation) => Err(refusal(current.malformed.as_ref(), violation)),
             };
+            let taking = http2.then(|| streams.begin());
             // A stop may begin before the answer does.
             let (current, verdict) = (self.current.clone(), verdict.clone());
             async move {
                 let (mut response, is_refused) = match answer {
-                    Ok(answer) => (answer.await?.map(|body| Answer::Service(Held::new(body, call))), false),
+                    Ok(answer) => (answer.await?.map(Answer::Service), false),
                     Err(refusal) => (refusal, true),
                 };
                 let is_last = !http2 && (is_old || is_refused || current.is_stopping() || verdict.is_broken());
@@ -308,11 +313,11 @@ impl<S: Answerer> Connection<S> {
                     // The caller is told with an answer, so it sends nothing into a closed connection.
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
-                Ok::<_, Infallible>(response)
+                Ok::<_, Infallible>(response.map(|body| Held::new(body, call, taking)))
             }
         });
         let ended = if http2 {
-            let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            let mut builder = hyper::server::conn::http2::Builder::new(streams.clone());
             builder
                 .timer(TokioTimer::new())
                 .max_concurrent_streams(STREAMS)

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use rustls::pki_types::CertificateDer;
 
+use crate::memory::CallerId;
 use crate::metadata::Caller;
 use crate::tls;
 
@@ -24,6 +25,12 @@ impl Other {
     /// With these certificates, its own first.
     pub(super) fn showing(self, chain: Option<&[CertificateDer<'static>]>) -> Self {
         Self { certificate: chain.and_then(<[_]>::first).cloned(), ..self }
+    }
+
+    /// By what it is told apart from others.
+    pub(super) fn id(&self) -> Option<CallerId> {
+        let certificate = self.certificate.as_deref().map(|der| CallerId::Certificate(tls::sha256(der)));
+        certificate.or_else(|| self.address.map(CallerId::of))
     }
 
     pub(super) fn caller(&self) -> Arc<Caller> {

@@ -5,18 +5,16 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
-use tokio::time::{Sleep, sleep};
+use tokio::time::sleep;
 
-use crate::memory::{Charge, Share, Use};
+use super::pace::{Pace, Slow, Taken};
+use crate::memory::{Account, Charge, Share, Use};
 
-/// Longest time in which a caller takes nothing of what is to be written.
-const STALL: Duration = Duration::from_secs(30);
 /// Longest time without a request on a connection of HTTP/2; over HTTP/1.1 hyper looks after it.
 const IDLE: Duration = Duration::from_secs(60);
 /// Time for a caller who has nothing to ask to end the connection itself.
@@ -72,43 +70,18 @@ impl Drop for InFlight {
     }
 }
 
-/// The body of an answer, which is in flight as long as it is there.
-pub(super) struct Held<B> {
-    body: B,
-    _call: InFlight,
-}
-
-impl<B> Held<B> {
-    pub(super) fn new(body: B, call: InFlight) -> Self {
-        Self { body, _call: call }
-    }
-}
-
-impl<B: Body + Unpin> Body for Held<B> {
-    type Data = B::Data;
-    type Error = B::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
 /// A connection that does not wait for ever, and holds no head for which there is no memory.
 pub(super) struct Patient<S> {
     stream: S,
     progress: Arc<Progress>,
-    /// Runs while the caller takes nothing. Where it takes all at once, as most do, no clock is asked.
-    stalled: Option<Pin<Box<Sleep>>>,
-    longest_stall: Duration,
+    /// Since the caller did not take all. Where it takes all at once, as most do, no clock is asked.
+    pace: Option<Pace>,
+    /// How many bytes it took since then.
+    taken: usize,
+    /// Whether all is written, and not yet on its way.
+    flushes: bool,
     memory: Share,
+    account: Arc<Account>,
     /// The largest head, in bytes.
     head_limit: usize,
     /// How many requests had come when a head began, how many bytes of it have, and what is taken for it.
@@ -116,8 +89,13 @@ pub(super) struct Patient<S> {
 }
 
 impl<S> Patient<S> {
-    pub(super) fn new(stream: S, progress: Arc<Progress>, memory: Share, head_limit: usize) -> Self {
-        Self { stream, progress, stalled: None, longest_stall: STALL, memory, head_limit, head: (0, 0, None) }
+    pub(super) fn new(
+        stream: S,
+        progress: Arc<Progress>,
+        (memory, account): (Share, Arc<Account>),
+        head_limit: usize,
+    ) -> Self {
+        Self { stream, progress, pace: None, taken: 0, flushes: false, memory, account, head_limit, head: (0, 0, None) }
     }
 
     /// What it is patient with.
@@ -125,20 +103,57 @@ impl<S> Patient<S> {
         &self.stream
     }
 
-    fn poll_stalled<T>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if polled.is_ready() {
-            self.stalled = None;
-            return polled;
-        }
-        let longest = self.longest_stall;
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(longest)));
-        match stalled.as_mut().poll(cx) {
-            Poll::Ready(()) => {
-                let message = format!("the caller took nothing of an answer for {longest:?}");
-                Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, message)))
+    /// Notes what became of so many bytes that were to be written.
+    fn wrote(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: usize,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        match written {
+            Poll::Ready(Ok(taken)) if self.pace.is_some() => {
+                self.taken = self.taken.wrapping_add(taken);
+                if taken == bytes {
+                    self.pace = None;
+                }
+                written
             }
-            Poll::Pending => Poll::Pending,
+            Poll::Ready(_) => written,
+            Poll::Pending => {
+                self.flushes = false;
+                self.poll_pace(cx)
+            }
         }
+    }
+
+    fn poll_pace<T>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        let Self { pace, taken, memory, account, .. } = self;
+        // All that the connection has is free when it ends.
+        let taken = Taken { bytes: *taken, waits: true, held: account.held(), memory, account: None };
+        let slow = ready!(pace.get_or_insert_with(|| Pace::new(taken.bytes)).poll(cx, taken));
+        Poll::Ready(Err(match slow {
+            Slow::Stalled(time) => {
+                let message = format!("the caller took next to nothing of an answer for {time:?}");
+                io::Error::new(io::ErrorKind::TimedOut, message)
+            }
+            Slow::Memory => {
+                let message = "the caller did not take an answer, and its memory is needed (`memory`)";
+                io::Error::new(io::ErrorKind::OutOfMemory, message)
+            }
+        }))
+    }
+
+    /// Notes what became of a flush, or of the end.
+    fn flushed(&mut self, cx: &mut Context<'_>, flushed: Poll<io::Result<()>>) -> Poll<io::Result<()>> {
+        if flushed.is_pending() {
+            self.flushes = true;
+            return self.poll_pace(cx);
+        }
+        // A flush that has nothing to do says nothing of what waits to be written.
+        if self.flushes {
+            (self.flushes, self.pace) = (false, None);
+        }
+        flushed
     }
 
     /// What comes while nothing is in flight is a head.
@@ -177,7 +192,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.poll_stalled(cx, written)
+        self.wrote(cx, bytes.len(), written)
     }
 
     fn poll_write_vectored(
@@ -186,7 +201,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
-        self.poll_stalled(cx, written)
+        let bytes = slices.iter().map(|slice| slice.len()).sum();
+        self.wrote(cx, bytes, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -195,16 +211,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
-        // A flush that has nothing to do says nothing of what waits to be written.
-        match flushed {
-            Poll::Ready(_) if self.stalled.is_some() => flushed,
-            _ => self.poll_stalled(cx, flushed),
-        }
+        self.flushed(cx, flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let shut = Pin::new(&mut self.stream).poll_shutdown(cx);
-        self.poll_stalled(cx, shut)
+        self.flushed(cx, shut)
     }
 }
 
@@ -223,22 +235,75 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_who_takes_nothing_is_waited_for_so_long_and_one_who_takes_a_little_for_longer() {
+    fn a_caller_who_takes_nothing_is_waited_for_so_long_and_one_who_takes_enough_for_longer() {
+        run(async {
+            const READ: usize = 16 << 10;
+            let (stream, mut caller) = duplex(READ);
+            let mut patient = patient(stream, &Share::unbounded());
+            // Each second of these is 50 ms.
+            let reading = tokio::spawn(async move {
+                for _ in 0..40 {
+                    sleep(Duration::from_millis(50)).await;
+                    caller.read_exact(&mut vec![0; READ]).await?;
+                }
+                io::Result::Ok(caller)
+            });
+            let error = patient.write_all(&vec![0; 1 << 20]).await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+            assert_eq!(error.to_string(), "the caller took next to nothing of an answer for 1.5s");
+            drop(patient);
+            // It was waited for while it took something.
+            reading.await.unwrap().unwrap();
+        });
+    }
+
+    #[test]
+    fn a_caller_who_takes_a_byte_now_and_then_takes_too_little() {
         run(async {
             let (stream, mut caller) = duplex(64);
-            let mut patient = Patient::new(stream, Arc::default(), Share::unbounded(), HEAD);
-            patient.longest_stall = Duration::from_millis(200);
-            let reading = async {
-                for _ in 0..10 {
-                    sleep(Duration::from_millis(50)).await;
-                    caller.read_exact(&mut [0; 64]).await.unwrap();
+            let mut patient = patient(stream, &Share::unbounded());
+            let reading = tokio::spawn(async move {
+                while caller.read_exact(&mut [0; 1]).await.is_ok() {
+                    sleep(Duration::from_millis(20)).await;
                 }
-            };
-            let (written, ()) = tokio::join!(patient.write_all(&[0; 1000]), reading);
-            let error = written.unwrap_err();
+            });
+            let error = patient.write_all(&[0; 100_000]).await.unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-            assert_eq!(error.to_string(), "the caller took nothing of an answer for 200ms");
+            drop(patient);
+            reading.await.unwrap();
         });
+    }
+
+    #[test]
+    fn where_memory_is_short_the_one_who_holds_the_most_and_takes_nothing_is_ended_at_once() {
+        run(async {
+            let share = Budget::new(64 << 20).share();
+            let (one, _caller) = duplex(64);
+            let (other, _other_caller) = duplex(64);
+            let (mut small, mut large) = (patient(one, &share), patient(other, &share));
+            let few = share.take_for(Some(&small.account), 4 << 20, Use::Answer).unwrap();
+            let many = share.take_for(Some(&large.account), 30 << 20, Use::Answer).unwrap();
+            let mut ended = tokio::spawn(async move {
+                let error = large.write_all(&[0; 100]).await.unwrap_err();
+                drop(many);
+                error.to_string()
+            });
+            let waiting = tokio::spawn(async move { small.write_all(&[0; 100]).await.map(|()| drop(few)) });
+            // So long that both are known to wait, and not so long that they have waited too long.
+            sleep(Duration::from_millis(200)).await;
+            assert!(!ended.is_finished());
+            assert!(share.take(16 << 20, Use::Call).is_none());
+            assert_eq!(
+                (&mut ended).await.unwrap(),
+                "the caller did not take an answer, and its memory is needed (`memory`)"
+            );
+            assert!(share.take(16 << 20, Use::Call).is_some());
+            assert!(!waiting.is_finished());
+        });
+    }
+
+    fn patient<S>(stream: S, share: &Share) -> Patient<S> {
+        Patient::new(stream, Arc::default(), (share.clone(), share.account(None, 1)), HEAD)
     }
 
     #[test]
@@ -249,7 +314,7 @@ mod tests {
             let mut ends = Vec::new();
             for _ in 0..2 {
                 let (stream, mut caller) = duplex(FREE + 1);
-                let mut patient = Patient::new(stream, Arc::default(), memory.clone(), HEAD);
+                let mut patient = patient(stream, &memory);
                 caller.write_all(&[b'a'; FREE + 1]).await.unwrap();
                 let read = patient.read_exact(&mut [0; FREE + 1]).await;
                 ends.push(read.map_err(|error| error.to_string()));

@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::task::{Context, Waker};
+
 use super::*;
 
 const MIB: usize = 1 << 20;
@@ -8,7 +10,7 @@ const MIB: usize = 1 << 20;
 fn memory_is_given_out_up_to_its_part_and_comes_back() {
     let budget = Budget::new(64 * MIB);
     for (purpose, most) in
-        [(Use::Connection, 32), (Use::Request, 32), (Use::Call, 40), (Use::Reply, 40), (Use::Answer, 64)]
+        [(Use::Connection, 32), (Use::Request, 32), (Use::Call, 40), (Use::Reply, 40), (Use::Answer, 56)]
     {
         let share = budget.share();
         let taken: Vec<Charge> = std::iter::from_fn(|| share.take(MIB, purpose)).collect();
@@ -32,6 +34,87 @@ fn those_that_have_begun_can_end() {
     assert_eq!(call.bytes(), CALL + MIB);
     call.shrink_to(CALL + 2 * MIB);
     assert_eq!(call.bytes(), CALL + MIB);
+}
+
+#[test]
+fn the_last_part_is_for_small_answers() {
+    let share = Budget::new(64 * MIB).share();
+    let _large: Vec<Charge> = std::iter::from_fn(|| share.take(MIB, Use::Answer)).collect();
+    assert!(share.take(CHUNK + 1, Use::Answer).is_none());
+    assert!(share.take(SMALL, Use::Answer).is_some());
+}
+
+#[test]
+fn the_largest_answers_that_wait_are_ended_where_memory_is_needed_and_no_more_of_them_than_that() {
+    let budget = Budget::new(64 * MIB);
+    let share = budget.share();
+    let held: Vec<Charge> = (0..4).map(|_| share.take(10 * MIB, Use::Answer).unwrap()).collect();
+    let waits = [3, 20, 5].map(|size| (size, share.waiting(size * MIB)));
+    let context = Context::from_waker(Waker::noop());
+    let ended = || {
+        let ended = waits.iter().filter(|(size, wait)| wait.must_end(&context, size * MIB));
+        ended.map(|(size, _)| *size).collect::<Vec<_>>()
+    };
+    assert!(ended().is_empty());
+    // There are 40 of them, of 64 in use.
+    assert!(share.take_queued(None, MIB, Use::Call).is_none());
+    assert_eq!(ended(), [20]);
+    // What is ended is on its way.
+    assert!(share.take_queued(None, MIB, Use::Call).is_none());
+    assert_eq!(ended(), [20]);
+    assert!(share.take_queued(None, 30 * MIB, Use::Call).is_none());
+    assert_eq!(ended(), [3, 20, 5]);
+    drop(held);
+    assert!(share.take_queued(None, MIB, Use::Call).is_some());
+}
+
+#[test]
+fn a_connection_has_so_many_calls_and_a_caller_no_more_than_its_part_beside_others() {
+    let share = Budget::new(64 * MIB).share();
+    let caller = |last| Some(CallerId::of([192, 0, 2, last].into()));
+    let (one, again) = (share.account(caller(1), 2), share.account(caller(1), 2));
+    let first = Tie::of(Some(&one)).unwrap();
+    let second = Tie::of(Some(&one)).unwrap();
+    assert_eq!(Tie::of(Some(&one)).unwrap_err(), 2);
+    let third = Tie::of(Some(&again)).unwrap();
+    // Alone it may have them all.
+    assert!(!third.is_beyond(2));
+    let other = share.account(caller(2), 2);
+    assert!(third.is_beyond(2) && !third.is_beyond(3));
+    assert!(!Tie::of(Some(&other)).unwrap().is_beyond(2));
+    drop(first);
+    assert!(!third.is_beyond(2));
+    drop(other);
+    drop((second, third));
+    assert!(Tie::of(Some(&one)).is_ok());
+    assert!(Tie::of(None).is_ok());
+}
+
+#[test]
+fn addresses_of_one_network_are_one_caller() {
+    let id = |address: &str| CallerId::of(address.parse().unwrap());
+    for (one, other, same) in [
+        ("192.0.2.1", "192.0.2.2", false),
+        ("192.0.2.1", "::ffff:192.0.2.1", true),
+        ("2001:db8::1", "2001:db8::ffff:0:0:2", true),
+        ("2001:db8::1", "2001:db8:0:1::1", false),
+    ] {
+        assert_eq!(id(one) == id(other), same, "{one} {other}");
+    }
+}
+
+#[test]
+fn what_a_connection_holds_is_counted_with_what_its_calls_have() {
+    let share = Budget::new(64 * MIB).share();
+    let account = share.account(None, 100);
+    let charge = share.take_for(Some(&account), CALL, Use::Call).unwrap();
+    assert!(charge.grow(9 * MIB, Use::Answer) && account.is_over());
+    charge.shrink_to(MIB);
+    assert_eq!((account.held(), account.is_over()), (MIB, false));
+    let bytes = charge.carry(Bytes::from_static(b"{}"));
+    assert_eq!(account.held(), MIB);
+    drop(bytes);
+    assert_eq!(account.held(), 0);
 }
 
 #[test]

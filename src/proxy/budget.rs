@@ -1,15 +1,18 @@
 //! The memory of one call: what each of its steps takes before it begins, and what the caller is told where there is none.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Version;
 use http_body::{Body as HttpBody, Frame, SizeHint};
+use tokio::time::{Instant, sleep};
 
 use crate::answer::{Body, Cut, Parts, Response};
 use crate::error::Refusal;
-use crate::memory::{CALL, Charge, SMALL, Use};
+use crate::memory::{Account, CALL, Charge, SMALL, Share, Use};
 
 /// While a body is read or a message is sent, the allocator keeps up to twice its bytes.
 const TIMES: usize = 2;
@@ -18,6 +21,37 @@ const JSON_TIMES: usize = 16;
 
 /// From here on copying costs less than what is lost without.
 const LARGE: usize = 512 << 10;
+
+/// Longest time that a request waits for memory, while answers are ended that nobody takes.
+const WAIT: Duration = Duration::from_secs(3);
+/// Time between two looks whether there is some.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// For a new call: what small ones have in all.
+pub(super) fn call(memory: &Share, account: Option<&Arc<Account>>) -> Option<Charge> {
+    if account.is_some_and(|account| account.is_over()) { None } else { memory.take_queued(account, CALL, Use::Call) }
+}
+
+/// The same, once there is memory for it.
+///
+/// # Errors
+/// 503.
+pub(super) async fn room(memory: &Share, account: Option<&Arc<Account>>) -> Result<Charge, Refusal> {
+    if account.is_some_and(|account| account.is_over()) {
+        return Err(Refusal::untaken_answers());
+    }
+    let Some(_queued) = memory.queue() else {
+        return memory.take_for(account, CALL, Use::Call).ok_or_else(Refusal::no_memory);
+    };
+    let end = Instant::now() + WAIT;
+    while Instant::now() < end {
+        sleep(PAUSE).await;
+        if let Some(charge) = memory.take_queued(account, CALL, Use::Call) {
+            return Ok(charge);
+        }
+    }
+    memory.take_for(account, CALL, Use::Call).ok_or_else(Refusal::no_memory)
+}
 
 /// Takes what lies between these two sizes of something that grows; of what is small, nothing.
 fn grow(memory: &Charge, before: usize, after: usize, purpose: Use) -> bool {

@@ -46,7 +46,7 @@ use crate::answer::{Body, Response};
 use crate::compress::Choice;
 use crate::error::{self, Exposure, Form, Refusal, Statuses};
 use crate::listener::{Holder, Malformed, Upgrade};
-use crate::memory::{self, Charge, Share, Use};
+use crate::memory::{Account, Charge, Share};
 use crate::metadata::{Caller, Metadata, TraceId};
 use crate::pace::Rate;
 use crate::probe::Probe;
@@ -179,7 +179,7 @@ impl<B: RequestBody> Service<Request<B>> for Front {
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (gateway, started) = (Arc::clone(&self.0), Instant::now());
+        let (gateway, started, account) = (Arc::clone(&self.0), Instant::now(), Account::current());
         if let Some(probe) = gateway.config.probe.as_ref().filter(|probe| probe.takes(request.uri().path())) {
             let probe = probe.clone();
             return Box::pin(async move { Ok(probed(&probe, request).await) });
@@ -187,7 +187,7 @@ impl<B: RequestBody> Service<Request<B>> for Front {
         // A block, and the body lent: what an async function is given has its place twice in the future of each that hands it on.
         let (mut head, body) = request.into_parts();
         let mut body = Inbound::new(body);
-        Box::pin(async move { Ok(gateway.handle(&mut head, &mut body, started).await) })
+        Box::pin(async move { Ok(gateway.handle(&mut head, &mut body, (started, account)).await) })
     }
 }
 
@@ -272,12 +272,17 @@ impl Gateway {
         self: &Arc<Self>,
         head: &mut Parts,
         body: &mut Inbound<B>,
-        started: Instant,
+        (started, account): (Instant, Option<Arc<Account>>),
     ) -> Response {
         let checked = head::check(&mut head.headers);
         let head = &*head;
-        let response = match self.memory.take(memory::CALL, Use::Call) {
-            Some(memory) => {
+        let memory = match budget::call(&self.memory, account.as_ref()) {
+            Some(memory) => Ok(memory),
+            // Boxed, or every request would have the memory for it.
+            None => Box::pin(budget::room(&self.memory, account.as_ref())).await,
+        };
+        let response = match memory {
+            Ok(memory) => {
                 let answered = match checked {
                     Ok(()) => self.answer(head, body, started, &memory).await,
                     Err(refusal) => Err(refusal),
@@ -286,7 +291,7 @@ impl Gateway {
                 let response = guarded(if head.method == Method::HEAD { without_body(response) } else { response });
                 charged(response, memory, head.version)
             }
-            None => guarded(self.refused(Refusal::no_memory())),
+            Err(refusal) => guarded(self.refused(refusal)),
         };
         body.closing(response, head).await
     }

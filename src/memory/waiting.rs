@@ -1,0 +1,106 @@
+//! Answers that hold memory and wait for callers who do not take them. Where memory is short they are ended, the largest first.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Waker};
+
+use super::Whole;
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(super) struct Waits {
+    all: Mutex<All>,
+}
+
+#[derive(Debug, Default)]
+struct All {
+    next: u64,
+    waits: BTreeMap<u64, Arc<Wait>>,
+}
+
+#[derive(Debug)]
+struct Wait {
+    bytes: AtomicUsize,
+    is_ended: AtomicBool,
+    waker: Mutex<Option<Waker>>,
+}
+
+/// An answer that waits, and that is ended where its memory is needed. It waits no more when this is dropped.
+#[derive(Debug)]
+pub struct Waiting {
+    number: u64,
+    wait: Arc<Wait>,
+    whole: Arc<Whole>,
+}
+
+impl Waits {
+    /// Ends the largest until there are so many bytes; gives how many were ended.
+    pub(super) fn end(&self, bytes: usize) -> usize {
+        let all = self.all();
+        let is_ended = |wait: &&Arc<Wait>| wait.is_ended.load(Ordering::Relaxed);
+        let size = |wait: &Arc<Wait>| wait.bytes.load(Ordering::Relaxed);
+        // Some are on their way already.
+        let coming: usize = all.waits.values().filter(is_ended).map(size).sum();
+        let mut missing = bytes.saturating_sub(coming);
+        if missing == 0 {
+            return 0;
+        }
+        let others = all.waits.values().filter(|wait| !is_ended(wait));
+        let mut others: Vec<_> = others.map(|wait| (size(wait), wait)).collect();
+        others.sort_unstable_by_key(|(size, _)| Reverse(*size));
+        let mut wakers = Vec::new();
+        for (size, wait) in others {
+            if missing == 0 {
+                break;
+            }
+            wait.is_ended.store(true, Ordering::Relaxed);
+            wakers.push(wait.waker.lock().unwrap_or_else(PoisonError::into_inner).take());
+            missing = missing.saturating_sub(size);
+        }
+        // Nothing that wakes may find this locked.
+        drop(all);
+        let ended = wakers.len();
+        wakers.into_iter().flatten().for_each(Waker::wake);
+        ended
+    }
+
+    fn all(&self) -> MutexGuard<'_, All> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    pub(super) fn new(whole: Arc<Whole>, bytes: usize) -> Self {
+        let (bytes, is_ended, waker) = (AtomicUsize::new(bytes), AtomicBool::new(false), Mutex::new(None));
+        let wait = Arc::new(Wait { bytes, is_ended, waker });
+        let number = {
+            let mut all = whole.waits.all();
+            let number = all.next;
+            all.next += 1;
+            all.waits.insert(number, wait.clone());
+            number
+        };
+        Self { number, wait, whole }
+    }
+
+    /// Notes how many bytes it holds now, and says whether it has to end. Until then the task is woken when it has to.
+    pub fn must_end(&self, cx: &Context<'_>, bytes: usize) -> bool {
+        self.wait.bytes.store(bytes, Ordering::Relaxed);
+        {
+            let mut waker = self.wait.waker.lock().unwrap_or_else(PoisonError::into_inner);
+            match &mut *waker {
+                Some(waker) => waker.clone_from(cx.waker()),
+                none => *none = Some(cx.waker().clone()),
+            }
+        }
+        self.wait.is_ended.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.whole.waits.all().waits.remove(&self.number);
+    }
+}
