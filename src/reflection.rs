@@ -170,7 +170,8 @@ impl<'a> Reflected<'a> {
 
     async fn ask(&self, question: Question) -> Result<Answer, ReflectionError> {
         let request = Request { question: Some(question) }.encode_to_vec();
-        let terms = Terms { deadline: self.deadline, reply_limit: self.upstream.reply_limit, may_repeat: true };
+        let reply_limit = self.upstream.reply_limit;
+        let terms = Terms { deadline: self.deadline, reply_limit, may_repeat: true, account: None };
         let called = self.upstream.call(&self.path, &HeaderMap::new(), &request, terms).await;
         let reply = called.map_err(|error| match error {
             CallError::Status { status, .. }

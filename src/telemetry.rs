@@ -32,7 +32,7 @@ pub fn called(which: Which<'_>, error: Option<&CallError>, started: Instant) {
     match error {
         None => tracing::debug!(%method, template = template(), rpc, ms = ms(), trace_id, "answered"),
         // Of calls that are too many the upstream tells the number.
-        Some(error @ (CallError::Status { .. } | CallError::Full { .. })) => {
+        Some(error) if matches!(error, CallError::Status { .. }) || error.is_too_many() => {
             tracing::debug!(%method, template = template(), rpc, ms = ms(), trace_id, %error, "refused")
         }
         Some(error) => tracing::warn!(%method, template = template(), rpc, ms = ms(), trace_id, %error, "failed"),

@@ -269,6 +269,59 @@ fn calls_that_wait_to_be_given_up_keep_no_place_beyond_their_deadline() {
     assert_eq!((late, pay(stage.address(), "other")), (0, 200));
 }
 
+/// The places of a connection of HTTP/2 are those of its streams, and a call that is given up keeps its place until the bank is done.
+#[test]
+fn calls_that_are_given_up_count_for_their_connection_until_they_are_over_at_the_bank() {
+    const STREAMS: usize = 100;
+    for more in ["", FINISH] {
+        let bank = RawBank::start(|id, _| if id.starts_with('t') { Does::Hangs } else { Does::Answers });
+        let stage = Stage::start(&bank, true, "", more);
+        let (statuses, body) = stage.runtime.block_on(async {
+            let tcp = tokio::net::TcpStream::connect(stage.address()).await.unwrap();
+            let (mut send, connection) = h2::client::handshake(stage.secure(tcp, b"h2").await).await.unwrap();
+            let connection = tokio::spawn(connection);
+            let mut call = async |id: String| {
+                let request = ::http::Request::post("https://gateway.test/transfers");
+                let request = request.header("content-type", "application/json").body(()).unwrap();
+                send = send.clone().ready().await.unwrap();
+                let (response, mut stream) = send.send_request(request, false).unwrap();
+                stream.send_data(format!(r#"{{"transferId":"{id}"}}"#).into(), true).unwrap();
+                (response, stream)
+            };
+            let mut statuses = Vec::new();
+            for index in 0..2 * STREAMS {
+                let id = format!("t{index}");
+                let (response, mut stream) = call(id.clone()).await;
+                let is_seen = async {
+                    while bank.count(&id).seen == 0 {
+                        tokio::time::sleep(Duration::from_millis(1)).await;
+                    }
+                };
+                tokio::select! {
+                    () = is_seen => stream.send_reset(h2::Reason::CANCEL),
+                    answer = response => statuses.push(answer.unwrap().status().as_u16()),
+                }
+            }
+            let (response, _stream) = call("one more".to_owned()).await;
+            let mut answer = response.await.unwrap();
+            let body = answer.body_mut().data().await.unwrap().unwrap();
+            connection.abort();
+            (statuses, String::from_utf8_lossy(&body).into_owned())
+        });
+        let at_bank = (0..2 * STREAMS).filter(|index| bank.count(&format!("t{index}")).seen == 1).count();
+        let open = at_bank - bank.resets().len();
+        assert!((STREAMS - 30..=STREAMS).contains(&open), "{open} are open at the bank, {at_bank} were sent");
+        assert_eq!(statuses, vec![503; 2 * STREAMS - at_bank], "{more}");
+        let message =
+            "100 calls of this connection are in flight at the backend, as many as it may have; the call was not sent";
+        assert!(body.contains(message), "{body}");
+        // Others have places.
+        let caller = stage.call(&bank, (Speaks::Http2, Goes::Stream), "other");
+        wait_until("the call of another", || bank.count("other") == ONCE);
+        stage.leave(caller, Goes::Fin);
+    }
+}
+
 #[test]
 fn a_call_that_shall_finish_does_so_without_its_caller_and_the_log_tells_how() {
     let this = format!("rpcs: {{{TRANSFER}: {{caller_gone: finish}}}}\n");

@@ -286,6 +286,13 @@ impl Refusal {
                     format!("{most} calls of the backend are in flight, as many as may be; the call was not sent");
                 Self::too_many_calls(message)
             }
+            CallError::Connection { most } => Self::too_many_calls(format!(
+                "{most} calls of this connection are in flight at the backend, as many as it may have; the call was not sent"
+            )),
+            CallError::Crowded { most } => Self::too_many_calls(format!(
+                "nearly all of the {most} calls that the backend may have in flight are under way, and this caller has its part of \
+                 them; the call was not sent"
+            )),
             CallError::Queued => {
                 let message = format!("the call waited for others to end, for {}; it was not sent", asked.timer);
                 Self::new(StatusCode::GATEWAY_TIMEOUT, Code::DeadlineExceeded, message)

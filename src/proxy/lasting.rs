@@ -19,7 +19,7 @@ use crate::listener::Hold;
 use crate::metadata::TraceId;
 use crate::route::{Query, Route};
 use crate::telemetry::Unawaited;
-use crate::upstream::{CallError, Reply};
+use crate::upstream::{CallError, Reply, Terms};
 
 /// What becomes of a call of one message each way, its request read, whose caller goes away before the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -53,7 +53,12 @@ impl Gateway {
     pub(super) fn lasting(self: &Arc<Self>, call: &Call<'_>, metadata: HeaderMap, message: Vec<u8>) -> Lasting {
         let Call { head, route, terms, started, deadline, .. } = *call;
         let (gateway, called, trace) = (self.clone(), route.clone(), TraceId::of(&metadata));
-        let call = async move { gateway.upstream(&called).call(&called.rpc_path, &metadata, &message, terms).await };
+        let Terms { deadline: at, reply_limit, may_repeat, account } = terms;
+        let account = account.cloned();
+        let call = async move {
+            let terms = Terms { deadline: at, reply_limit, may_repeat, account: account.as_ref() };
+            gateway.upstream(&called).call(&called.rpc_path, &metadata, &message, terms).await
+        };
         Lasting(Some(Calling {
             call: Box::pin(call),
             gateway: self.clone(),

@@ -151,7 +151,7 @@ struct Call<'a> {
     captures: &'a [&'a str],
     started: Instant,
     deadline: &'a Deadline,
-    terms: Terms,
+    terms: Terms<'a>,
     memory: &'a Charge,
 }
 
@@ -389,7 +389,7 @@ impl Gateway {
         route.check_query(head.uri.query().unwrap_or_default()).map_err(|error| Refusal::query(&error))?;
         let deadline = Deadline::of(&head.headers, self.config.timeout_header.as_ref(), &settings.deadline, started)?;
         let (deadline_at, reply_limit, may_repeat) = (deadline.at, settings.reply_limit, route.may_repeat);
-        let terms = Terms { deadline: deadline_at, reply_limit, may_repeat };
+        let terms = Terms { deadline: deadline_at, reply_limit, may_repeat, account: memory.account() };
         let call = &Call { head, query, route, captures: &captures, started, deadline: &deadline, terms, memory };
         if let Some(upgrade) = upgrade {
             // Boxed, or every request would have the memory of a handshake.

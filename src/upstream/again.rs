@@ -109,7 +109,7 @@ impl Upstream {
         &self,
         (path, metadata): (&PathAndQuery, &HeaderMap),
         frame: Bytes,
-        terms: Terms,
+        terms: Terms<'_>,
         place: &mut Option<Place>,
         progress: &Progress,
     ) -> Result<Reply, CallError> {
@@ -144,7 +144,7 @@ impl Upstream {
 
 impl Before {
     /// How long to wait until the call may be sent again; none if it may not.
-    fn pause(&self, failure: &Failure, terms: Terms, budget: &Budget) -> Option<Duration> {
+    fn pause(&self, failure: &Failure, terms: Terms<'_>, budget: &Budget) -> Option<Duration> {
         let pause = PAUSE * (self.times + 1);
         let pause = match failure {
             // It costs the backend nothing that one connection takes the place of another.

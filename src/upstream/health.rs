@@ -116,7 +116,7 @@ async fn check_for_ever(there: Upstream, place: Place, health: Arc<Health>) {
 }
 
 async fn check(there: &Upstream, message: &[u8], limit: Duration) -> Said {
-    let terms = Terms { deadline: Instant::now() + limit, reply_limit: REPLY_LIMIT, may_repeat: false };
+    let terms = Terms { deadline: Instant::now() + limit, reply_limit: REPLY_LIMIT, may_repeat: false, account: None };
     match there.call(&PathAndQuery::from_static(CHECK), &HeaderMap::new(), message, terms).await {
         Ok(reply) => match Response::decode(reply.message).map(|response| response.status) {
             Ok(SERVING) => Said::Well,

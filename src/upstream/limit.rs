@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use super::CallError;
+use crate::memory::Tie;
 
 /// How many calls of one backend may be under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +56,7 @@ const ONE: usize = 2;
 #[derive(Debug, Default)]
 struct Queue {
     next: u64,
-    waiting: VecDeque<(u64, oneshot::Sender<Place>)>,
+    waiting: VecDeque<(u64, oneshot::Sender<Granted>)>,
     /// How many calls were refused since that was last told, and when that was.
     refused: usize,
     told: Option<Instant>,
@@ -73,9 +74,19 @@ impl Queue {
     }
 }
 
-/// A call's place among those in flight; given on, or back, when dropped.
+/// A call's place among those in flight, and among those of its connection and its caller; given on, or back, when dropped.
 #[derive(Debug)]
-pub(super) struct Place(Limit);
+pub(super) struct Place {
+    limit: Limit,
+    _tie: Tie,
+}
+
+/// While there are several callers, one that has this part of all places gets none of the last ones, which are as many.
+const PART: usize = 8;
+
+/// A place that was given on, and is again if nobody takes it.
+#[derive(Debug)]
+struct Granted(Option<Limit>);
 
 /// A call's place in the queue, left when dropped.
 struct Waiting<'a> {
@@ -92,22 +103,28 @@ impl Limit {
     ///
     /// # Errors
     /// There is none, or none in time.
-    pub(super) async fn enter(&self, deadline: Instant) -> Result<Place, CallError> {
-        if self.add_one() {
-            return Ok(Place(self.clone()));
+    pub(super) async fn enter(&self, deadline: Instant, tie: Tie) -> Result<Place, CallError> {
+        let Inner { most, state, .. } = &*self.0;
+        let last = most / PART;
+        if last > 0 && state.load(Ordering::Relaxed) / ONE >= most - last && tie.is_beyond(last) {
+            self.queue().refuse(*most);
+            return Err(CallError::Crowded { most: *most });
         }
-        self.queued(deadline).await
+        if !self.add_one() {
+            self.queued(deadline).await?.take();
+        }
+        Ok(Place { limit: self.clone(), _tie: tie })
     }
 
     /// The same, in the queue.
-    async fn queued(&self, deadline: Instant) -> Result<Place, CallError> {
+    async fn queued(&self, deadline: Instant) -> Result<Granted, CallError> {
         let Inner { most, waiting, wait, .. } = *self.0;
         let full = || CallError::Full { most };
         let (ticket, granted) = {
             let mut queue = self.queue();
             // One may have ended since.
             if !self.must_wait() {
-                return Ok(Place(self.clone()));
+                return Ok(Granted(Some(self.clone())));
             }
             if queue.waiting.len() >= waiting {
                 self.note_empty(&queue);
@@ -158,6 +175,12 @@ impl Limit {
         self.0.state.fetch_update(Ordering::AcqRel, Ordering::Relaxed, give).is_ok()
     }
 
+    fn leave(&self) {
+        if !self.take_back() {
+            self.give_on();
+        }
+    }
+
     /// Gives a place to the first that still waits.
     fn give_on(&self) {
         let mut queue = self.queue();
@@ -169,7 +192,7 @@ impl Limit {
         self.note_empty(&queue);
         drop(queue);
         // Whoever goes away just now drops it, which gives it on again.
-        drop(grant.send(Place(self.clone())));
+        drop(grant.send(Granted(Some(self.clone()))));
     }
 
     /// With the queue's lock: whether somebody waits.
@@ -184,11 +207,24 @@ impl Limit {
     }
 }
 
+impl Granted {
+    /// It is somebody's now.
+    fn take(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Granted {
+    fn drop(&mut self) {
+        if let Some(limit) = &self.0 {
+            limit.leave();
+        }
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
-        if !self.0.take_back() {
-            self.0.give_on();
-        }
+        self.limit.leave();
     }
 }
 
@@ -206,6 +242,7 @@ impl Drop for Waiting<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::{Account, Budget, CallerId};
 
     fn limit(most: usize, waiting: usize, wait: Duration) -> Limit {
         Limit::new(most, Limits { waiting, wait, ..Limits::default() })
@@ -222,12 +259,15 @@ mod tests {
     #[tokio::test]
     async fn who_comes_first_is_first() {
         let limit = limit(2, 10, Duration::from_secs(60));
-        let mut places = vec![limit.enter(later()).await.unwrap(), limit.enter(later()).await.unwrap()];
+        let mut places = vec![
+            limit.enter(later(), Tie::default()).await.unwrap(),
+            limit.enter(later(), Tie::default()).await.unwrap(),
+        ];
         let (told, mut order) = tokio::sync::mpsc::unbounded_channel();
         for index in 0..5 {
             let (limit, told) = (limit.clone(), told.clone());
             tokio::spawn(async move {
-                let place = limit.enter(later()).await.unwrap();
+                let place = limit.enter(later(), Tie::default()).await.unwrap();
                 told.send(index).unwrap();
                 drop(place);
             });
@@ -245,20 +285,46 @@ mod tests {
     #[tokio::test]
     async fn beyond_the_queue_a_call_is_refused_at_once_and_in_it_after_a_time() {
         let limit = limit(1, 1, Duration::from_millis(50));
-        let place = limit.enter(later()).await.unwrap();
+        let place = limit.enter(later(), Tie::default()).await.unwrap();
         let waiting = tokio::spawn({
             let limit = limit.clone();
-            async move { limit.enter(later()).await.map(drop) }
+            async move { limit.enter(later(), Tie::default()).await.map(drop) }
         });
         tokio::task::yield_now().await;
-        let refused = tokio::time::timeout(Duration::ZERO, limit.enter(later())).await.unwrap();
+        let refused = tokio::time::timeout(Duration::ZERO, limit.enter(later(), Tie::default())).await.unwrap();
         assert!(matches!(refused, Err(CallError::Full { most: 1 })));
         assert!(matches!(waiting.await.unwrap(), Err(CallError::Full { most: 1 })));
         let soon = Instant::now() + Duration::from_millis(5);
-        assert!(matches!(limit.enter(soon).await, Err(CallError::Queued)));
+        assert!(matches!(limit.enter(soon, Tie::default()).await, Err(CallError::Queued)));
         drop(place);
         assert!(is_idle(&limit));
-        drop(limit.enter(later()).await.unwrap());
+        drop(limit.enter(later(), Tie::default()).await.unwrap());
+        assert!(is_idle(&limit));
+    }
+
+    #[tokio::test]
+    async fn the_last_places_are_not_for_a_caller_that_has_many_while_there_are_others() {
+        let share = Budget::new(1 << 20).share();
+        let account = |last| share.account(Some(CallerId::of([192, 0, 2, last].into())), 100);
+        let (one, other) = (account(1), account(2));
+        let limit = limit(16, 1, Duration::from_millis(50));
+        let tie = |account: &Arc<Account>| Tie::of(Some(account)).unwrap();
+        let mut places = Vec::new();
+        for _ in 0..14 {
+            places.push(limit.enter(later(), tie(&one)).await.unwrap());
+        }
+        assert!(matches!(limit.enter(later(), tie(&one)).await, Err(CallError::Crowded { most: 16 })));
+        for _ in 0..2 {
+            places.push(limit.enter(later(), tie(&other)).await.unwrap());
+        }
+        assert!(matches!(limit.enter(later(), Tie::default()).await, Err(CallError::Full { most: 16 })));
+        places.clear();
+        // Alone it may have them all.
+        drop(other);
+        for _ in 0..16 {
+            places.push(limit.enter(later(), tie(&one)).await.unwrap());
+        }
+        drop(places);
         assert!(is_idle(&limit));
     }
 
@@ -289,7 +355,7 @@ mod tests {
                     let (limit, inside) = (limit.clone(), inside.clone());
                     tokio::spawn(async move {
                         let act = async {
-                            let Ok(_place) = limit.enter(later()).await else { return };
+                            let Ok(_place) = limit.enter(later(), Tie::default()).await else { return };
                             let inside = Inside::new(inside);
                             assert!(inside.0.load(Ordering::SeqCst) <= MOST);
                             tokio::task::yield_now().await;

@@ -37,7 +37,7 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::time::Instant;
 
-use crate::memory::{Charge, Share};
+use crate::memory::{Account, Charge, Share, Tie};
 use crate::problem::Problem;
 use crate::tls::{self, Identity, IdentityFiles, Pin, Servers, Trust};
 
@@ -167,15 +167,17 @@ impl Shared {
     }
 }
 
-/// How long one call may take, and how much its reply may have.
+/// How long one call may take, how much its reply may have, and for whom it is.
 #[derive(Debug, Clone, Copy)]
-pub struct Terms {
+pub struct Terms<'a> {
     /// When it must be over.
     pub deadline: Instant,
     /// Largest reply message, in bytes.
     pub reply_limit: usize,
     /// Whether the backend may act on it more than once: then it is sent again when it may be lost.
     pub may_repeat: bool,
+    /// That of the caller's connection; without it the call is the gateway's own.
+    pub account: Option<&'a Arc<Account>>,
 }
 
 /// A successful reply.
@@ -204,6 +206,14 @@ pub enum CallError {
     /// As many calls are in flight as may be, and as many wait, or this one has waited long enough: nothing was sent.
     #[error("{most} calls of the backend are in flight, as many as may be")]
     Full { most: usize },
+    /// As many calls of the connection are in flight as it may have: nothing was sent.
+    #[error("{most} calls of this connection are in flight at the backend, as many as it may have")]
+    Connection { most: usize },
+    /// The last of so many places are for other callers: nothing was sent.
+    #[error(
+        "nearly {most} calls of the backend are in flight, and the last places are not for the caller that has most of them"
+    )]
+    Crowded { most: usize },
     /// The deadline passed while as many others were in flight as may be, or as the backend takes: nothing was sent.
     #[error("the deadline passed while the call waited for others to end")]
     Queued,
@@ -339,9 +349,10 @@ impl Upstream {
         path: &PathAndQuery,
         metadata: &HeaderMap,
         message: &[u8],
-        terms: Terms,
+        terms: Terms<'_>,
     ) -> Result<Reply, CallError> {
-        let mut place = Some(self.shared.unary.enter(terms.deadline).await?);
+        let tie = terms.tie()?;
+        let mut place = Some(self.shared.unary.enter(terms.deadline, tie).await?);
         let progress = Progress::default();
         let exchange = self.exchange((path, metadata), frame(message), terms, &mut place, &progress);
         let in_time = tokio::time::timeout_at(terms.deadline, exchange).await;
@@ -353,7 +364,7 @@ impl Upstream {
         &self,
         request: impl FnOnce() -> Request<()>,
         frame: Bytes,
-        terms: Terms,
+        terms: Terms<'_>,
         place: &mut Option<Place>,
         progress: &Progress,
     ) -> Result<Reply, Failure> {
@@ -416,6 +427,21 @@ impl Upstream {
         let left = deadline.saturating_duration_since(Instant::now());
         headers.insert(HeaderName::from_static("grpc-timeout"), grpc_timeout(left));
         request
+    }
+}
+
+impl CallError {
+    /// Whether there were too many calls already.
+    #[must_use]
+    pub fn is_too_many(&self) -> bool {
+        matches!(self, Self::Full { .. } | Self::Connection { .. } | Self::Crowded { .. })
+    }
+}
+
+impl Terms<'_> {
+    /// The call, counted for its connection and its caller until it is over at the backend.
+    fn tie(&self) -> Result<Tie, CallError> {
+        Tie::of(self.account).map_err(|most| CallError::Connection { most })
     }
 }
 

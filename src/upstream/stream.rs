@@ -69,11 +69,11 @@ impl Upstream {
         &self,
         path: &PathAndQuery,
         metadata: HeaderMap,
-        terms: Terms,
+        terms: Terms<'_>,
     ) -> Result<(Outgoing, Incoming), CallError> {
         let deadline = terms.deadline;
-        let place = self.shared.streaming.enter(deadline).await?;
-        let memory = self.memory.take(STREAM, Use::Request).ok_or(CallError::NoRoom)?;
+        let place = self.shared.streaming.enter(deadline, terms.tie()?).await?;
+        let memory = self.memory.take_for(terms.account, STREAM, Use::Request).ok_or(CallError::NoRoom)?;
         let sending = self.memory.take(0, Use::Request).ok_or(CallError::NoRoom)?;
         let leased = timeout_at(deadline, self.lease(&self.streams)).await;
         let mut lease = leased.unwrap_or(Err(CallError::Unsent))?;
