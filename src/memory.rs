@@ -348,7 +348,8 @@ impl Charge {
     #[must_use]
     pub fn part(&self, bytes: usize) -> Self {
         let before = self.bytes.fetch_min(bytes, Ordering::Relaxed);
-        Self { share: self.share.clone(), bytes: AtomicUsize::new(before.saturating_sub(bytes)) }
+        let bytes = AtomicUsize::new(before.saturating_sub(bytes));
+        Self { share: self.share.clone(), bytes, account: self.account.clone() }
     }
 
     /// Takes a [part](Self::part) back.
