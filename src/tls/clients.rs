@@ -9,7 +9,8 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, SignatureScheme};
 
-use super::pin::{self, Pin};
+use super::pin::Pin;
+use super::presented::Presented;
 use super::{Trust, provider};
 use crate::problem::Problem;
 
@@ -75,10 +76,11 @@ impl ClientCertVerifier for Verifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, rustls::Error> {
-        pin::refuse_published(certificate)?;
+        let presented = Presented::within_bounds(certificate, intermediates)?;
+        presented.refuse_published()?;
         for client in &self.pinned {
-            if pin::fits_one(&client.pins, certificate)? {
-                pin::verify_dates(certificate, now)?;
+            if presented.fits_one(&client.pins) {
+                presented.verify_dates(now)?;
                 tracing::debug!(client = client.name, "a caller shows a pinned certificate");
                 return Ok(ClientCertVerified::assertion());
             }

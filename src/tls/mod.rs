@@ -7,6 +7,7 @@ mod clients;
 mod look;
 mod order;
 mod pin;
+mod presented;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,6 +26,7 @@ pub use clients::{Client, Clients};
 pub use look::{Look, Seen};
 use pin::{Check, Verifier};
 pub use pin::{PUBLISHED_KEY, Pin, PinError, explain, sha256};
+pub use presented::{LONGEST_CERTIFICATE, MOST_CERTIFICATES, MOST_OF_ONE_SUBJECT};
 
 /// Where an end's certificate chain and private key are.
 #[derive(Debug, Clone, PartialEq, Eq)]

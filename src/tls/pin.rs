@@ -16,7 +16,8 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, OtherError, SignatureScheme};
-use x509_parser::prelude::{FromDer as _, X509Certificate};
+
+use super::presented::Presented;
 
 /// A SHA-256 that a certificate, or its public key, must have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +79,7 @@ impl Pin {
         Self { of: Of::Certificate, digest: sha256(der) }
     }
 
-    fn fits(&self, certificate: &[u8], key: &[u8]) -> bool {
+    pub(super) fn fits(&self, certificate: &[u8], key: &[u8]) -> bool {
         self.digest == sha256(if self.of == Of::Certificate { certificate } else { key })
     }
 }
@@ -123,12 +124,13 @@ impl ServerCertVerifier for Verifier {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        refuse_published(certificate)?;
+        let presented = Presented::within_bounds(certificate, intermediates)?;
+        presented.refuse_published()?;
         match &self.certificate {
-            Check::Pinned(pins) => verify_pinned(pins, certificate, now),
+            Check::Pinned(pins) => verify_pinned(pins, &presented, certificate, now),
             Check::Standard(standard) => standard
                 .verify_server_cert(certificate, intermediates, name, ocsp, now)
-                .map_err(|error| with_advice(error, certificate)),
+                .map_err(|error| with_advice(error, &presented, certificate)),
         }
     }
 
@@ -157,47 +159,19 @@ impl ServerCertVerifier for Verifier {
 
 fn verify_pinned(
     pins: &[Pin],
-    certificate: &CertificateDer<'_>,
+    presented: &Presented<'_>,
+    certificate: &[u8],
     now: UnixTime,
 ) -> Result<ServerCertVerified, rustls::Error> {
-    if !fits_one(pins, certificate)? {
+    if !presented.fits_one(pins) {
         let found = Pin::certificate(certificate);
         return Err(other(format!("the server's certificate fits none of the pins; it is {found}")));
     }
-    verify_dates(certificate, now).map(|()| ServerCertVerified::assertion())
+    presented.verify_dates(now).map(|()| ServerCertVerified::assertion())
 }
 
-/// Whether the certificate, or its key, is one of these.
-pub(super) fn fits_one(pins: &[Pin], certificate: &[u8]) -> Result<bool, rustls::Error> {
-    let (_, parsed) = X509Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding)?;
-    Ok(pins.iter().any(|pin| pin.fits(certificate, parsed.tbs_certificate.subject_pki.raw)))
-}
-
-/// Of a pinned certificate too the dates count.
-pub(super) fn verify_dates(certificate: &[u8], now: UnixTime) -> Result<(), rustls::Error> {
-    let (_, parsed) = X509Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding)?;
-    let validity = parsed.validity();
-    let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-    if now < validity.not_before.timestamp() {
-        return Err(CertificateError::NotValidYet.into());
-    }
-    if now > validity.not_after.timestamp() {
-        return Err(CertificateError::Expired.into());
-    }
-    Ok(())
-}
-
-/// Whoever has the published key may be anybody.
-pub(super) fn refuse_published(certificate: &[u8]) -> Result<(), rustls::Error> {
-    let (_, parsed) = X509Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding)?;
-    if sha256(parsed.tbs_certificate.subject_pki.raw) == PUBLISHED_KEY {
-        return Err(other("the private key of this certificate is published with the sample bank".to_owned()));
-    }
-    Ok(())
-}
-
-fn with_advice(error: rustls::Error, certificate: &[u8]) -> rustls::Error {
-    match peculiarities(certificate) {
+fn with_advice(error: rustls::Error, presented: &Presented<'_>, certificate: &[u8]) -> rustls::Error {
+    match presented.peculiarities() {
         Some(found) => {
             let (error, pin) = (explain(&error), Pin::certificate(certificate));
             other(format!(
@@ -206,18 +180,6 @@ fn with_advice(error: rustls::Error, certificate: &[u8]) -> rustls::Error {
         }
         None => error,
     }
-}
-
-/// What standard verifiers do not take in a server's certificate.
-fn peculiarities(certificate: &[u8]) -> Option<String> {
-    let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
-    let found = [
-        (parsed.subject() == parsed.issuer(), "is self-signed"),
-        (parsed.is_ca(), "is marked as an authority's (CA:TRUE)"),
-        (!matches!(parsed.subject_alternative_name(), Ok(Some(_))), "names no host (no subjectAltName)"),
-    ];
-    let found: Vec<&str> = found.into_iter().filter_map(|(is_so, text)| is_so.then_some(text)).collect();
-    (!found.is_empty()).then(|| found.join(", "))
 }
 
 /// What is wrong, in words: rustls shows reasons that are not its own as nested values.
@@ -229,7 +191,8 @@ pub fn explain(error: &rustls::Error) -> String {
     }
 }
 
-fn other(text: String) -> rustls::Error {
+/// A reason of ours.
+pub(super) fn other(text: String) -> rustls::Error {
     #[derive(Debug, thiserror::Error)]
     #[error("{0}")]
     struct Explained(String);

@@ -1,0 +1,145 @@
+//! A chain of certificates as a peer shows it, within bounds that hold before any of its signatures is verified.
+//!
+//! To find a way from a certificate to an authority, a verifier tries every certificate whose subject is the issuer that it looks
+//! for. A peer that shows many of one name has it verify up to 100 signatures, and nobody knows yet who that peer is.
+
+use rustls::CertificateError;
+use rustls::pki_types::{CertificateDer, UnixTime};
+use x509_parser::prelude::{FromDer as _, X509Certificate};
+
+use super::pin::{self, PUBLISHED_KEY, Pin, sha256};
+
+/// Most certificates that a peer may show, its own included.
+pub const MOST_CERTIFICATES: usize = 8;
+/// Most of them, beside its own, that may have one subject: an authority whose key is changed, or that two others have certified.
+pub const MOST_OF_ONE_SUBJECT: usize = 2;
+/// Longest certificate, in bytes of DER.
+pub const LONGEST_CERTIFICATE: usize = 16 << 10;
+
+/// The certificate of a peer, shown with others that are within the bounds.
+pub(super) struct Presented<'a> {
+    der: &'a [u8],
+    parsed: X509Certificate<'a>,
+}
+
+impl<'a> Presented<'a> {
+    /// # Errors
+    /// Which bound is exceeded, or that one of them is no certificate.
+    pub(super) fn within_bounds(
+        certificate: &'a CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+    ) -> Result<Self, rustls::Error> {
+        let count = 1 + intermediates.len();
+        if count > MOST_CERTIFICATES {
+            let message = format!("the peer shows {count} certificates; at most {MOST_CERTIFICATES} are accepted");
+            return Err(pin::other(message));
+        }
+        let mut all = std::iter::once(certificate).chain(intermediates);
+        if let Some(length) = all.find_map(|one| Some(one.len()).filter(|length| *length > LONGEST_CERTIFICATE)) {
+            let message = format!(
+                "the peer shows a certificate of {length} bytes; at most {LONGEST_CERTIFICATE} bytes are accepted"
+            );
+            return Err(pin::other(message));
+        }
+        let parsed = parse(certificate)?;
+        let others: Vec<X509Certificate<'_>> = intermediates.iter().map(|one| parse(one)).collect::<Result<_, _>>()?;
+        let of_one_subject = |one: &X509Certificate<'_>| {
+            others.iter().filter(|other| other.subject().as_raw() == one.subject().as_raw()).count()
+        };
+        if others.iter().any(|one| of_one_subject(one) > MOST_OF_ONE_SUBJECT) {
+            let message = format!(
+                "the peer shows more than {MOST_OF_ONE_SUBJECT} certificates of authorities with the same subject"
+            );
+            return Err(pin::other(message));
+        }
+        Ok(Self { der: certificate, parsed })
+    }
+
+    /// Whether it, or its key, is one of these.
+    pub(super) fn fits_one(&self, pins: &[Pin]) -> bool {
+        pins.iter().any(|pin| pin.fits(self.der, self.parsed.tbs_certificate.subject_pki.raw))
+    }
+
+    /// Of a pinned certificate too the dates count.
+    pub(super) fn verify_dates(&self, now: UnixTime) -> Result<(), rustls::Error> {
+        let validity = self.parsed.validity();
+        let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+        if now < validity.not_before.timestamp() {
+            return Err(CertificateError::NotValidYet.into());
+        }
+        if now > validity.not_after.timestamp() {
+            return Err(CertificateError::Expired.into());
+        }
+        Ok(())
+    }
+
+    /// Whoever has the published key may be anybody.
+    pub(super) fn refuse_published(&self) -> Result<(), rustls::Error> {
+        if sha256(self.parsed.tbs_certificate.subject_pki.raw) == PUBLISHED_KEY {
+            return Err(pin::other("the private key of this certificate is published with the sample bank".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// What standard verifiers do not take in a server's certificate.
+    pub(super) fn peculiarities(&self) -> Option<String> {
+        let found = [
+            (self.parsed.subject() == self.parsed.issuer(), "is self-signed"),
+            (self.parsed.is_ca(), "is marked as an authority's (CA:TRUE)"),
+            (!matches!(self.parsed.subject_alternative_name(), Ok(Some(_))), "names no host (no subjectAltName)"),
+        ];
+        let found: Vec<&str> = found.into_iter().filter_map(|(is_so, text)| is_so.then_some(text)).collect();
+        (!found.is_empty()).then(|| found.join(", "))
+    }
+}
+
+fn parse<'a>(der: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, rustls::Error> {
+    let (rest, parsed) = X509Certificate::from_der(der).map_err(|_| CertificateError::BadEncoding)?;
+    if rest.is_empty() { Ok(parsed) } else { Err(CertificateError::BadEncoding.into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+
+    use super::*;
+    use crate::tls::pin::explain;
+
+    fn issued(subject: &str, names: usize) -> CertificateDer<'static> {
+        let names: Vec<String> = (0..names).map(|number| format!("name-{number:06}.example.com")).collect();
+        let mut params = CertificateParams::new(names).unwrap();
+        params.distinguished_name.push(DnType::CommonName, subject);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap().der().clone()
+    }
+
+    #[test]
+    fn what_exceeds_a_bound_is_refused_and_named() {
+        let others = |subjects: &[&str]| subjects.iter().map(|subject| issued(subject, 0)).collect::<Vec<_>>();
+        let (own, long) = (issued("own", 0), issued("long", 700));
+        let subject = "the peer shows more than 2 certificates of authorities with the same subject";
+        let length = format!("the peer shows a certificate of {} bytes; at most 16384 bytes are accepted", long.len());
+        let garbage = CertificateDer::from(vec![0x30, 3, 2, 1, 5]);
+        let behind = CertificateDer::from([own.as_ref(), &[0]].concat());
+        let unreadable = "invalid peer certificate: BadEncoding";
+        for (case, own, others, expected) in [
+            ("alone", &own, others(&[]), None),
+            ("eight", &own, others(&["a", "a", "b", "b", "c", "c", "own"]), None),
+            (
+                "nine",
+                &own,
+                others(&["a", "b", "c", "d", "e", "f", "g", "h"]),
+                Some("the peer shows 9 certificates; at most 8 are accepted"),
+            ),
+            ("three of one subject", &own, others(&["a", "b", "a", "a"]), Some(subject)),
+            ("a long one", &long, others(&[]), Some(&*length)),
+            ("a long one behind", &own, vec![long.clone()], Some(&*length)),
+            ("no certificate", &garbage, others(&[]), Some(unreadable)),
+            ("no certificate behind", &own, vec![garbage.clone()], Some(unreadable)),
+            ("more than a certificate", &behind, others(&[]), Some(unreadable)),
+        ] {
+            let refused = Presented::within_bounds(own, &others).err().map(|error| explain(&error));
+            assert_eq!(refused.as_deref(), expected, "{case}");
+        }
+    }
+}
