@@ -7,8 +7,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use rustls::ServerConfig;
-
 use crate::certs::{self, Asked, Finding, Level, Usage};
 use crate::config::Config;
 use crate::listener::{self, Bounds, Drain, Listener, Plain, Recipe, Served, Stop};
@@ -48,7 +46,7 @@ pub struct App {
 /// How TLS is made with callers, and what it is made of.
 #[derive(Clone)]
 struct ServerTls {
-    config: Arc<ServerConfig>,
+    server: tls::Server,
     fingerprint: [u8; 32],
 }
 
@@ -192,7 +190,7 @@ impl App {
     /// How each worker makes what it serves with: connections to the upstreams of its own, all else shared.
     #[must_use]
     pub fn recipe(&self) -> Recipe<Door> {
-        let (tls, gateway) = (self.tls.as_ref().map(|tls| tls.config.clone()), self.gateway.clone());
+        let (tls, gateway) = (self.tls.as_ref().map(|tls| tls.server.clone()), self.gateway.clone());
         Arc::new(move |memory, holder| Served {
             tls: tls.clone(),
             malformed: Some(proxy::malformed(&gateway.config)),
@@ -446,8 +444,8 @@ fn server_tls(listen: &listener::Config) -> Result<Option<ServerTls>, Vec<Proble
             let clients = Clients { optional: files.client_optional, trust, pinned: files.clients.clone() };
             let clients = Some(clients).filter(|clients| clients.trust.is_some() || !clients.pinned.is_empty());
             let fingerprint = tls::fingerprint(&identity, clients.as_ref());
-            let config = tls::server_for(identity, clients.as_ref(), &[b"h2", b"http/1.1"]);
-            config.map(|config| Some(ServerTls { config, fingerprint })).map_err(|problem| vec![problem])
+            let server = tls::Server::new(identity, clients.as_ref(), &[b"h2", b"http/1.1"]);
+            server.map(|server| Some(ServerTls { server, fingerprint })).map_err(|problem| vec![problem])
         }
         (identity, trust) => {
             Err(identity.err().into_iter().flatten().chain(trust.err().into_iter().flatten()).collect())

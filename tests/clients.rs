@@ -9,16 +9,21 @@ mod http;
 mod process;
 
 use std::io::{Read as _, Write as _};
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
 
-use rcgen::{CertificateParams, DnType, KeyPair, date_time_ymd};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
+use rustls::client::ResolvesClientCert;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
+use rustls::{
+    ClientConfig, ClientConnection, HandshakeKind, RootCertStore, SignatureScheme, StreamOwned,
+    SupportedProtocolVersion,
+};
 use towbar::bank::certificates::Authority;
 
 use folder::{Folder, NOBODY, get_with};
@@ -89,13 +94,19 @@ fn is_in(
     answer.starts_with("HTTP/1.1 404 ")
 }
 
-/// A gateway with these lines under `listen.tls`.
-fn gateway(servers: &Authority, lines: &str) -> (Folder, Gateway) {
+/// What a gateway needs with these lines under `listen.tls`.
+fn folder_with(servers: &Authority, lines: &str) -> Folder {
     let folder = Folder::new();
     folder.write("shop/orders.proto", get_with(r#"get: "/v1/{id}""#));
     folder.write_identity("c.pem", "k.pem", &servers.issue("gateway.test").unwrap());
-    folder.write("clients.pem", servers.pem());
     folder.write("towbar.yaml", config(lines));
+    folder
+}
+
+/// A gateway with these lines under `listen.tls`.
+fn gateway(servers: &Authority, lines: &str) -> (Folder, Gateway) {
+    let folder = folder_with(servers, lines);
+    folder.write("clients.pem", servers.pem());
     let gateway = folder.start(&["serve", "--config", "towbar.yaml"]);
     (folder, gateway)
 }
@@ -186,4 +197,235 @@ fn wrong_clients_are_told_with_their_place() {
         folder.write("towbar.yaml", config(&lines));
         assert_eq!(folder.refusal(&["check", "--config", "towbar.yaml"]), expected, "{lines}");
     }
+}
+
+/// An authority of callers that says how long its certificates last.
+struct Ca(CertifiedIssuer<'static, KeyPair>);
+
+impl Ca {
+    fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(DnType::CommonName, "callers");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    /// What a caller shows, until then.
+    fn issue(&self, until: SystemTime) -> CertifiedKey {
+        let key = KeyPair::generate().unwrap();
+        let certificate = lasting(until).signed_by(&key, &self.0).unwrap();
+        shown(certificate.der().clone(), &key.serialize_der())
+    }
+}
+
+/// What a certificate says that lasts until then.
+fn lasting(until: SystemTime) -> CertificateParams {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name.push(DnType::CommonName, "a caller");
+    params.not_before = date_time_ymd(2020, 1, 1);
+    params.not_after = date_time_ymd(1970, 1, 1) + until.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    params
+}
+
+/// A certificate of a caller's own that lasts until then, and its pin.
+fn own(until: SystemTime) -> (CertifiedKey, String) {
+    let key = KeyPair::generate().unwrap();
+    let certificate = lasting(until).self_signed(&key).unwrap().der().clone();
+    let pin = format!("cert-sha256:{}", hex(&certificate));
+    (shown(certificate, &key.serialize_der()), pin)
+}
+
+/// A caller that comes back with the sessions it was given, and may have another certificate by then.
+struct Returning {
+    config: Arc<ClientConfig>,
+    shows: Arc<Shows>,
+}
+
+#[derive(Debug)]
+struct Shows(Mutex<Arc<CertifiedKey>>);
+
+impl ResolvesClientCert for Shows {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        Some(self.0.lock().unwrap().clone())
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
+}
+
+impl Returning {
+    fn new(servers: &Authority, shown: CertifiedKey, version: &'static SupportedProtocolVersion) -> Self {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(servers.pem().as_bytes()).unwrap()).unwrap();
+        let shows = Arc::new(Shows(Mutex::new(Arc::new(shown))));
+        let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_client_cert_resolver(shows.clone());
+        Self { config: Arc::new(config), shows }
+    }
+
+    fn connect(&self, to: SocketAddr) -> StreamOwned<ClientConnection, TcpStream> {
+        let connection =
+            ClientConnection::new(self.config.clone(), ServerName::try_from("127.0.0.1").unwrap()).unwrap();
+        StreamOwned::new(connection, http::connect(to))
+    }
+
+    /// Comes on a new connection: how its handshake was made if it is answered, `None` if it is refused.
+    fn come(&self, to: SocketAddr) -> Option<HandshakeKind> {
+        let mut stream = self.connect(to);
+        let answer = ask(&mut stream, "close");
+        (status(&answer) == Some(404)).then(|| stream.conn.handshake_kind().unwrap())
+    }
+}
+
+/// Sends a request and gives all of what comes back.
+fn ask(stream: &mut StreamOwned<ClientConnection, TcpStream>, connection: &str) -> String {
+    let head = format!("GET /none HTTP/1.1\r\nHost: gateway.test\r\nConnection: {connection}\r\n\r\n");
+    let _ = stream.write_all(head.as_bytes());
+    let mut answer = Vec::new();
+    if connection == "close" {
+        let _ = stream.read_to_end(&mut answer);
+    } else {
+        let mut piece = [0; 4096];
+        while !answer.ends_with(b"}") {
+            match stream.read(&mut piece) {
+                Ok(0) | Err(_) => break,
+                Ok(read) => answer.extend_from_slice(&piece[..read]),
+            }
+        }
+    }
+    String::from_utf8(answer).unwrap()
+}
+
+fn status(answer: &str) -> Option<u16> {
+    answer.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()
+}
+
+const FULL: Option<HandshakeKind> = Some(HandshakeKind::Full);
+const RESUMED: Option<HandshakeKind> = Some(HandshakeKind::Resumed);
+
+fn in_seconds(seconds: u64) -> SystemTime {
+    SystemTime::now() + Duration::from_secs(seconds)
+}
+
+/// Waits until this time is over, and what ends with it.
+fn wait_until_over(time: SystemTime) {
+    while SystemTime::now() < time + Duration::from_secs(2) {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_session_ends_with_its_certificate_however_often_it_was_resumed() {
+    let (servers, ca) = (Authority::new("servers").unwrap(), Ca::new());
+    let end = in_seconds(8);
+    let (pinned, pin) = own(end);
+    let (renewed, renewed_pin) = own(in_seconds(1 << 20));
+    let clients = format!("    client_ca: callers.pem\n    clients:\n      acme: [{pin}, {renewed_pin}]\n");
+    let (_folder, gateway) = gateway_for(&servers, &ca, &clients);
+    let to = gateway.address;
+    let callers: Vec<(String, Returning)> = [&TLS12, &TLS13]
+        .into_iter()
+        .flat_map(|version| {
+            [("pin", pinned.clone()), ("authority", ca.issue(end))]
+                .map(|(known_by, shown)| (format!("{known_by}, {version:?}"), Returning::new(&servers, shown, version)))
+        })
+        .collect();
+    for (case, caller) in &callers {
+        let came: Vec<_> = (0..4).map(|_| caller.come(to)).collect();
+        assert_eq!(came, [FULL, RESUMED, RESUMED, RESUMED], "{case}");
+    }
+    assert!(SystemTime::now() < end, "the machine is too slow for this test");
+    wait_until_over(end);
+    for (case, caller) in &callers {
+        assert_eq!(caller.come(to), None, "{case}: over");
+        // A new certificate is asked for, and not an old session's.
+        *caller.shows.0.lock().unwrap() = Arc::new(renewed.clone());
+        assert_eq!([caller.come(to), caller.come(to)], [FULL, RESUMED], "{case}: renewed");
+    }
+}
+
+#[test]
+fn a_connection_that_is_open_when_its_certificate_ends_takes_no_more_requests() {
+    let (servers, ca) = (Authority::new("servers").unwrap(), Ca::new());
+    let end = in_seconds(6);
+    let (_folder, gateway) = gateway_for(&servers, &ca, "    client_ca: callers.pem\n");
+    for version in [&TLS12, &TLS13] {
+        let shorter = Returning::new(&servers, ca.issue(end), version);
+        let longer = Returning::new(&servers, ca.issue(in_seconds(1 << 20)), version);
+        let mut open = [shorter.connect(gateway.address), longer.connect(gateway.address)];
+        let mut ask_all = || open.each_mut().map(|stream| status(&ask(stream, "keep-alive")));
+        if SystemTime::now() < end {
+            assert_eq!(ask_all(), [Some(404), Some(404)], "{version:?}");
+        }
+        wait_until_over(end);
+        assert_eq!(ask_all(), [None, Some(404)], "{version:?}");
+    }
+}
+
+#[test]
+fn another_configuration_of_callers_ends_sessions_and_connections_that_it_does_not_accept() {
+    let (servers, ca, other_ca) = (Authority::new("servers").unwrap(), Ca::new(), Ca::new());
+    let later = in_seconds(1 << 20);
+    let (acme, acme_pin) = own(later);
+    let (initech, initech_pin) = own(later);
+    let lines = |pins: &[&str]| {
+        format!(
+            "    client_ca: callers.pem\n    clients: {{pinned: [{}]}}\nreload: {{interval: 100ms}}\n",
+            pins.join(", ")
+        )
+    };
+    for version in [&TLS12, &TLS13] {
+        let (folder, gateway) = gateway_for(&servers, &ca, &lines(&[&acme_pin, &initech_pin]));
+        let to = gateway.address;
+        let [acme, initech, ours] =
+            [acme.clone(), initech.clone(), ca.issue(later)].map(|shown| Returning::new(&servers, shown, version));
+        let all = [&acme, &initech, &ours];
+        let mut open = all.map(|caller| caller.connect(to));
+        let mut ask_all = || open.each_mut().map(|stream| ask(stream, "keep-alive"));
+        assert_eq!(ask_all().map(|answer| status(&answer)), [Some(404); 3], "{version:?}");
+        assert_eq!(all.map(|caller| [caller.come(to), caller.come(to)]), [[RESUMED; 2]; 3], "{version:?}");
+        // One pin is taken out.
+        folder.write("towbar.yaml", config(&lines(&[&acme_pin])));
+        let end = Instant::now() + Duration::from_secs(20);
+        while initech.come(to).is_some() {
+            assert!(Instant::now() < end, "{version:?}: its pin still counts");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        // No session of the old configuration is one of the new.
+        assert_eq!(
+            [&acme, &ours].map(|caller| [caller.come(to), caller.come(to)]),
+            [[FULL, RESUMED]; 2],
+            "{version:?}"
+        );
+        let answers = ask_all();
+        assert_eq!(answers.each_ref().map(|answer| status(answer)), [Some(404), Some(421), Some(404)], "{version:?}");
+        let [_, refused, _] = answers;
+        let body = r#"{"code":16,"message":"the client certificate of this connection is not accepted any more; send the request again over a new connection, with a certificate that is"}"#;
+        assert!(refused.contains("connection: close\r\n") && refused.ends_with(body), "{refused}");
+        // Another authority takes the place of the first.
+        folder.write("callers.pem", other_ca.pem());
+        let end = Instant::now() + Duration::from_secs(20);
+        while ours.come(to).is_some() {
+            assert!(Instant::now() < end, "{version:?}: its authority still counts");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let theirs = Returning::new(&servers, other_ca.issue(later), version);
+        assert_eq!([theirs.come(to), theirs.come(to)], [FULL, RESUMED], "{version:?}");
+    }
+}
+
+/// A gateway with these lines under `listen.tls`, and the authority as `callers.pem`.
+fn gateway_for(servers: &Authority, ca: &Ca, lines: &str) -> (Folder, Gateway) {
+    let folder = folder_with(servers, lines);
+    folder.write("callers.pem", ca.pem());
+    let gateway = folder.start(&["serve", "--config", "towbar.yaml"]);
+    (folder, gateway)
 }

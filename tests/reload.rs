@@ -416,11 +416,13 @@ fn certificates_are_swapped_on_both_sides_under_load_and_no_request_fails() {
                     let (status, goes_on) = ask(&mut kept);
                     assert_eq!(status, 200, "keeps its connection: {keeps}");
                     let newest = current.load(Ordering::SeqCst);
-                    if newest != number {
+                    let is_renewed = newest != number;
+                    if is_renewed {
                         number = newest;
                         own = caller(authority, Some(&clients[number + 1]));
                     }
-                    if !keeps || !goes_on {
+                    // With a connection of the authority that goes next it would be refused when that is gone.
+                    if !keeps || !goes_on || is_renewed {
                         kept = connect(&own, to);
                     }
                     answered.fetch_add(1, Ordering::SeqCst);
@@ -516,7 +518,7 @@ fn a_session_of_one_identity_is_not_resumed_with_another() {
     assert_eq!(again(&one), ("second".to_owned(), HandshakeKind::Full));
     assert_eq!(again(&one), ("second".to_owned(), HandshakeKind::Resumed));
 
-    // Whoever is not trusted any more does not come in with an old ticket either, and has one last answer on an old connection.
+    // Whoever is not trusted any more does not come in with an old ticket either, and is refused on an old connection.
     assert_eq!(again(&other).0, "second");
     let mut old = connect(&other, gateway.address);
     assert_eq!(ask(&mut old), (200, true));
@@ -525,7 +527,7 @@ fn a_session_of_one_identity_is_not_resumed_with_another() {
     let_every_worker_take_over();
     assert!(is_refused(&other, gateway.address));
     assert_eq!(again(&one).0, "second");
-    assert_eq!(ask(&mut old), (200, false));
+    assert_eq!(ask(&mut old), (421, false));
 
     // A reload that changes nothing of TLS leaves connections and sessions as they are.
     let mut kept = connect(&one, gateway.address);
@@ -580,4 +582,54 @@ fn a_connection_of_http2_that_was_made_with_the_old_certificate_ends_after_its_n
         tokio::time::timeout(PATIENCE, ended).await.unwrap().unwrap().unwrap();
         drop(send);
     });
+}
+
+/// What it asks was not forwarded, and it is told that it may ask again over another connection.
+#[test]
+fn over_http2_too_a_caller_that_is_not_trusted_any_more_is_refused_on_an_old_connection() {
+    let authority = Authority::new("the stage").unwrap();
+    let (ours, theirs) = (Authority::new("ours").unwrap(), Authority::new("theirs").unwrap());
+    let bank = Bank::start(&authority);
+    let folder = deployment(&bank, ", client_ca: clients.pem");
+    Mounted { folder: &folder, authority: &authority }.swap("first");
+    folder.write("clients.pem", ours.pem() + &theirs.pem());
+    let gateway = folder.start(&SERVE);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let ask_twice = async |own: &Authority, between: &dyn Fn()| {
+        let identity = own.issue("caller.test").unwrap().identity();
+        let trust = tls::Servers::Trusted(authority.trust().unwrap());
+        let config = tls::client(Some(identity), &trust, &[b"h2"]).unwrap();
+        let tcp = tokio::net::TcpStream::connect(gateway.address).await.unwrap();
+        let name = ServerName::try_from("127.0.0.1").unwrap();
+        let stream = tokio_rustls::TlsConnector::from(config).connect(name, tcp).await.unwrap();
+        let (send, connection) = h2::client::handshake(stream).await.unwrap();
+        let ended = tokio::spawn(connection);
+        let mut statuses = Vec::new();
+        for turn in 0..2 {
+            let request = ::http::Request::get(format!("https://gateway.test{TARGET}")).body(()).unwrap();
+            let (response, _) = send.clone().ready().await.unwrap().send_request(request, true).unwrap();
+            statuses.push(response.await.unwrap().status().as_u16());
+            if turn == 0 {
+                between();
+            }
+        }
+        // Its handle is still there: the gateway ends it, whether or not it hears the last that is said to it.
+        let _ = tokio::time::timeout(PATIENCE, ended).await.unwrap().unwrap();
+        drop(send);
+        statuses
+    };
+    let other = caller(&authority, Some(&theirs));
+    let lock_out = || {
+        folder.write("clients.pem", ours.pem());
+        wait_until("the refusal", || is_refused(&other, gateway.address));
+        let_every_worker_take_over();
+    };
+    assert_eq!(runtime.block_on(ask_twice(&theirs, &lock_out)), [200, 421]);
+    let let_in = || {
+        folder.write("clients.pem", ours.pem() + &theirs.pem());
+        wait_until("theirs", || !is_refused(&caller(&authority, Some(&theirs)), gateway.address));
+        let_every_worker_take_over();
+    };
+    assert_eq!(runtime.block_on(ask_twice(&ours, &let_in)), [200, 200]);
+    gateway.stop();
 }

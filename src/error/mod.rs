@@ -205,6 +205,7 @@ impl Refusal {
         let code = match violation.status() {
             StatusCode::URI_TOO_LONG | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Code::ResourceExhausted,
             StatusCode::NOT_IMPLEMENTED | StatusCode::HTTP_VERSION_NOT_SUPPORTED => Code::Unimplemented,
+            StatusCode::MISDIRECTED_REQUEST => Code::Unauthenticated,
             _ => Code::InvalidArgument,
         };
         Self::new(violation.status(), code, violation.to_string())

@@ -25,8 +25,10 @@ pub(super) struct Watcher(watch::Receiver<Phase>);
 /// What the calls of a connection tell who drives it.
 #[derive(Default)]
 pub(super) struct Told {
-    /// HTTP/2: it is to take no more of them.
+    /// It is to take no more of them.
     pub(super) retired: Notify,
+    /// Those that come all the same are refused.
+    pub(super) is_over: AtomicBool,
     /// There was one.
     pub(super) is_used: AtomicBool,
 }
@@ -100,7 +102,7 @@ impl Watcher {
         let phase = if is_told_at_notice { Phase::Notice } else { Phase::Draining };
         tokio::select! {
             ended = &mut connection => return ended,
-            () = told.retired.notified(), if http2 => {}
+            () = told.retired.notified() => {}
             () = reached(&mut self.0, phase) => {}
         }
         if !http2 {

@@ -45,11 +45,11 @@ use tower_service::Service;
 
 use crate::forwarded::Proxies;
 use crate::memory::{Account, Share};
-use crate::tls::{Client, IdentityFiles};
+use crate::tls::{Client, IdentityFiles, Server};
 
 pub use admission::Bounds;
 use admission::{Admission, Admissions};
-use drain::{Draining, Told, Watcher};
+use drain::{Draining, Watcher};
 pub use drain::{Hold, Holder};
 use http1::{Limits, Strict, Verdict};
 use http2::Metered;
@@ -129,7 +129,7 @@ where
 /// A bound listener.
 pub struct Listener {
     tcp: TcpListener,
-    tls: Option<Arc<ServerConfig>>,
+    tls: Option<Server>,
     plain: Plain,
 }
 
@@ -169,7 +169,7 @@ impl Listener {
     /// # Errors
     /// The operating system's.
     pub async fn bind(address: &str, tls: Option<Arc<ServerConfig>>, plain: Plain) -> io::Result<Self> {
-        Ok(Self { tcp: TcpListener::bind(address).await?, tls, plain })
+        Ok(Self { tcp: TcpListener::bind(address).await?, tls: tls.map(Server::from), plain })
     }
 
     /// The address that was bound.
@@ -252,31 +252,34 @@ impl<S: Answerer> Connection<S> {
         // A failure of one option of the socket is no reason to refuse the caller.
         let _ = stream.set_nodelay(true);
         let address = stream.peer_addr().ok().map(|address| address.ip());
-        let Some(acceptor) = self.current.load().tls.clone() else {
-            let http2 = self.plain == Plain::Http2;
-            return Box::pin(self.speak(stream, http2, (None, Other::at(address)), draining)).await;
+        let Some(server) = self.current.load().tls.clone() else {
+            let (http2, other) = (self.plain == Plain::Http2, Other::at(address));
+            return Box::pin(self.speak(stream, http2, &other, draining)).await;
         };
-        if let Some(stream) = Box::pin(handshake(&acceptor, stream)).await {
+        let making = server.handshake();
+        if let Some(stream) = Box::pin(handshake(making.config(), stream)).await {
             let connection = stream.get_ref().1;
+            making.done(connection);
             let http2 = connection.alpn_protocol() == Some(b"h2");
-            let other = Other::at(address).showing(connection.peer_certificates());
-            Box::pin(self.speak(stream, http2, (Some(acceptor.config().clone()), other), draining)).await;
+            let other = Other::at(address).showing(connection.peer_certificates(), server);
+            let speaking = Box::pin(self.speak(stream, http2, &other, draining));
+            match other.watch().map(Box::pin) {
+                None => speaking.await,
+                Some(watching) => tokio::select! {
+                    () = speaking => {}
+                    () = watching => {}
+                },
+            }
         }
     }
 
-    async fn speak(
-        self,
-        stream: impl Transport,
-        http2: bool,
-        (tls, other): (Option<Arc<ServerConfig>>, Other),
-        mut draining: Watcher,
-    ) {
+    async fn speak(self, stream: impl Transport, http2: bool, other: &Other, mut draining: Watcher) {
         let limits = {
             let header_limit = self.current.load().header_limit;
             Limits { bytes: header_limit + ROOM, fields: FIELDS, target: TARGET, told: header_limit }
         };
         let head_limit = limits.bytes;
-        let (told, asked, verdict) = (Told::default(), Asked::default(), Arc::new(Verdict::default()));
+        let (told, asked, verdict) = (&other.told, Asked::default(), Arc::new(Verdict::default()));
         let account = self.memory.account(other.id(), STREAMS as usize);
         let (progress, streams) = (Arc::new(Progress::default()), Streams::new(&self.memory, &account));
         let stream = Patient::new(stream, progress.clone(), (self.memory.clone(), account.clone()), head_limit);
@@ -285,7 +288,9 @@ impl<S: Answerer> Connection<S> {
             let number = progress.requests();
             let current = self.current.load();
             asked.note(&mut request);
-            let is_old = !current.speaks(tls.as_ref());
+            let is_old = !current.speaks(other.server());
+            let is_over = told.is_over.load(Ordering::Relaxed);
+            let is_refused = is_over || (is_old && !other.is_accepted_by(current.tls.as_ref()));
             told.is_used.store(true, Ordering::Relaxed);
             if http2 && (is_old || self.current.is_stopping()) {
                 told.retired.notify_one();
@@ -293,7 +298,11 @@ impl<S: Answerer> Connection<S> {
             if current.tells_caller {
                 request.extensions_mut().insert(other.caller());
             }
-            let violation = if http2 { http2::violation(&request) } else { verdict.of(number) };
+            let violation = match is_refused {
+                true => Some(Violation::Certificate),
+                false if http2 => http2::violation(&request),
+                false => verdict.of(number),
+            };
             let answer = match violation {
                 None => Ok(Account::hand_on(&account, || current.service.clone().call(request))),
                 Some(violation) => Err(refusal(current.malformed.as_ref(), violation)),
@@ -330,7 +339,7 @@ impl<S: Answerer> Connection<S> {
             let mut connection =
                 Box::pin(builder.serve_connection(TokioIo::new(Metered::new(stream, head_limit)), service));
             tokio::select! {
-                ended = draining.drive(connection.as_mut(), true, &told) => ended,
+                ended = draining.drive(connection.as_mut(), true, told) => ended,
                 () = progress.idle(&told.retired) => return tracing::debug!("a connection without requests did not end"),
             }
         } else {
@@ -339,7 +348,7 @@ impl<S: Answerer> Connection<S> {
             builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(2 * head_limit);
             let stream = TokioIo::new(Strict::new(stream, limits, verdict.clone()));
             let mut connection = Box::pin(builder.serve_connection(stream, service));
-            let ended = draining.drive(connection.as_mut(), false, &told).await;
+            let ended = draining.drive(connection.as_mut(), false, told).await;
             let Parts { io, read_buf, .. } = Pin::into_inner(connection).into_parts();
             Box::pin(leave(io.into_inner(), read_buf, &ended, asked.next())).await;
             ended
@@ -403,8 +412,8 @@ impl Transport for Box<TlsStream<TcpStream>> {
 }
 
 /// TLS as the caller chooses it, if that comes about in time.
-async fn handshake(acceptor: &TlsAcceptor, stream: TcpStream) -> Option<Box<TlsStream<TcpStream>>> {
-    match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
+async fn handshake(config: Arc<ServerConfig>, stream: TcpStream) -> Option<Box<TlsStream<TcpStream>>> {
+    match tokio::time::timeout(HANDSHAKE_TIMEOUT, TlsAcceptor::from(config).accept(stream)).await {
         Ok(Ok(stream)) => return Some(Box::new(stream)),
         Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
         Err(_) => tracing::debug!("a TLS handshake took too long"),

@@ -7,17 +7,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
-use rustls::ServerConfig;
 use tokio::sync::watch;
-use tokio_rustls::TlsAcceptor;
 
 use super::{Drain, Holder, Malformed};
 use crate::memory::Share;
+use crate::tls;
 
 /// What the connections of one worker are served with.
 pub struct Served<S> {
     /// For handshakes; without it connections are plain.
-    pub tls: Option<Arc<ServerConfig>>,
+    pub tls: Option<tls::Server>,
     /// The answers to malformed HTTP/1.1.
     pub malformed: Option<Malformed>,
     /// Every head whose headers have this many bytes, as HTTP/1.1 writes them, is read. How much more is read is for the
@@ -76,7 +75,7 @@ impl<S> Clone for Current<S> {
 }
 
 pub(super) struct Ready<S> {
-    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) tls: Option<tls::Server>,
     pub(super) malformed: Option<Malformed>,
     pub(super) header_limit: usize,
     pub(super) tells_caller: bool,
@@ -109,9 +108,9 @@ impl<S> Current<S> {
 
 impl<S> Ready<S> {
     /// Whether a connection that was made like this would be made like this again.
-    pub(super) fn speaks(&self, tls: Option<&Arc<ServerConfig>>) -> bool {
+    pub(super) fn speaks(&self, tls: Option<&tls::Server>) -> bool {
         match (&self.tls, tls) {
-            (Some(acceptor), Some(tls)) => Arc::ptr_eq(acceptor.config(), tls),
+            (Some(server), Some(tls)) => server.is(tls),
             (None, None) => true,
             _ => false,
         }
@@ -121,7 +120,6 @@ impl<S> Ready<S> {
 impl<S> From<Served<S>> for Ready<S> {
     fn from(served: Served<S>) -> Self {
         let Served { tls, malformed, header_limit, tells_caller, service } = served;
-        let tls = tls.map(TlsAcceptor::from);
         Self { tls, malformed, header_limit, tells_caller, service }
     }
 }

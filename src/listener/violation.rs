@@ -9,6 +9,12 @@ use http::StatusCode;
 /// nothing of the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
+    /// RFC 9110, section 15.5.20: the request may be sent again over another connection.
+    #[error(
+        "the client certificate of this connection is not accepted any more; send the request again over a new connection, with a \
+         certificate that is"
+    )]
+    Certificate,
     /// RFC 9112, section 3.
     #[error(
         "the request line is malformed: expected a method, a request target and HTTP/1.1, with one space between them"
@@ -102,6 +108,7 @@ impl Violation {
     #[must_use]
     pub fn status(self) -> StatusCode {
         match self {
+            Self::Certificate => StatusCode::MISDIRECTED_REQUEST,
             Self::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
             Self::TargetTooLong { .. } => StatusCode::URI_TOO_LONG,
             Self::HeadTooLarge { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,

@@ -8,6 +8,8 @@ mod look;
 mod order;
 mod pin;
 mod presented;
+mod server;
+mod sessions;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,6 +29,7 @@ pub use look::{Look, Seen};
 use pin::{Check, Verifier};
 pub use pin::{PUBLISHED_KEY, Pin, PinError, explain, sha256};
 pub use presented::{LONGEST_CERTIFICATE, MOST_CERTIFICATES, MOST_OF_ONE_SUBJECT};
+pub use server::{Handshake, Server};
 
 /// Where an end's certificate chain and private key are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,30 +117,14 @@ impl Trust {
     }
 }
 
-/// The configuration of a server. With `clients`, it asks for a certificate and refuses who has none that they trust.
+/// The configuration of a server. With `clients`, it asks for a certificate and refuses who has none that they trust, and resumes
+/// no session.
 ///
 /// # Errors
 /// Certificate and key do not fit, or `clients` is no trust at all.
 pub fn server(identity: Identity, clients: Option<&Trust>, alpn: &[&[u8]]) -> Result<Arc<ServerConfig>, Problem> {
     let clients = clients.map(|trust| Clients { trust: Some(trust.clone()), ..Clients::default() });
-    server_for(identity, clients.as_ref(), alpn)
-}
-
-/// The configuration of a server that lets `clients` in, or everybody.
-///
-/// # Errors
-/// Certificate and key do not fit, or there is nobody to trust.
-pub fn server_for(identity: Identity, clients: Option<&Clients>, alpn: &[&[u8]]) -> Result<Arc<ServerConfig>, Problem> {
-    let builder = ServerConfig::builder_with_provider(provider()).with_protocol_versions(VERSIONS);
-    let builder = builder.map_err(Problem::new)?;
-    let builder = match clients {
-        None => builder.with_no_client_auth(),
-        Some(clients) => builder.with_client_cert_verifier(clients.verifier()?),
-    };
-    let Identity { chain, key, name } = identity;
-    let mut config = builder.with_single_cert(chain, key).map_err(|error| identity_problem(&name, &error))?;
-    config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
-    Ok(Arc::new(config))
+    Server::new(identity, clients.as_ref(), alpn).map(|server| server.config())
 }
 
 /// What a server's configuration is made of, as one SHA-256: two that have the same do the same.

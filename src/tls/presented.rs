@@ -3,6 +3,8 @@
 //! To find a way from a certificate to an authority, a verifier tries every certificate whose subject is the issuer that it looks
 //! for. A peer that shows many of one name has it verify up to 100 signatures, and nobody knows yet who that peer is.
 
+use std::time::Duration;
+
 use rustls::CertificateError;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
@@ -91,6 +93,17 @@ impl<'a> Presented<'a> {
         let found: Vec<&str> = found.into_iter().filter_map(|(is_so, text)| is_so.then_some(text)).collect();
         (!found.is_empty()).then(|| found.join(", "))
     }
+}
+
+/// The first time after `now` at which one of these certificates is not valid any more.
+pub(super) fn next_end(chain: &[CertificateDer<'_>], now: UnixTime) -> Option<UnixTime> {
+    let end = |one: &CertificateDer<'_>| {
+        // RFC 5280, section 4.1.2.5: the time of notAfter is still within.
+        let last = u64::try_from(parse(one).ok()?.validity().not_after.timestamp()).ok()?;
+        Some(last.saturating_add(1)).filter(|end| *end > now.as_secs())
+    };
+    let end = chain.iter().filter_map(end).min()?;
+    Some(UnixTime::since_unix_epoch(Duration::from_secs(end)))
 }
 
 fn parse<'a>(der: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, rustls::Error> {

@@ -1,0 +1,119 @@
+//! TLS as a server makes it: a configuration for each connection, and whether a caller would still be let in.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::server::{NoServerSessionStorage, ServerConnection};
+
+use super::presented;
+use super::sessions::{OfConnection, Sessions};
+use super::{Clients, Identity, VERSIONS, identity_problem, provider};
+use crate::problem::Problem;
+
+/// What TLS is made with. Cheap to clone: the clones are one server, and a session of one is a session of all.
+#[derive(Clone)]
+pub struct Server {
+    config: Arc<ServerConfig>,
+    /// `None` where no caller is asked for a certificate.
+    sessions: Option<Arc<Sessions>>,
+}
+
+/// What one connection is made with.
+pub struct Handshake {
+    config: Arc<ServerConfig>,
+    sessions: Option<Arc<OfConnection>>,
+}
+
+impl Server {
+    /// A server that lets `clients` in, or everybody.
+    ///
+    /// # Errors
+    /// Certificate and key do not fit, or there is nobody to trust.
+    pub fn new(identity: Identity, clients: Option<&Clients>, alpn: &[&[u8]]) -> Result<Self, Problem> {
+        let builder = ServerConfig::builder_with_provider(provider()).with_protocol_versions(VERSIONS);
+        let builder = builder.map_err(Problem::new)?;
+        let verifier = clients.map(Clients::verifier).transpose()?;
+        let builder = match &verifier {
+            None => builder.with_no_client_auth(),
+            Some(verifier) => builder.with_client_cert_verifier(verifier.clone()),
+        };
+        let Identity { chain, key, name } = identity;
+        let mut config = builder.with_single_cert(chain, key).map_err(|error| identity_problem(&name, &error))?;
+        config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
+        let sessions = verifier.map(|verifier| Arc::new(Sessions::new(verifier, config.time_provider.clone())));
+        if sessions.is_some() {
+            // Whoever takes the configuration as it is resumes nothing.
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+        }
+        Ok(Self { config: Arc::new(config), sessions })
+    }
+
+    /// Begins a connection.
+    #[must_use]
+    pub fn handshake(&self) -> Handshake {
+        let Some(sessions) = &self.sessions else { return Handshake { config: self.config.clone(), sessions: None } };
+        let sessions = Arc::new(OfConnection::new(sessions.clone()));
+        let mut config = ServerConfig::clone(&self.config);
+        config.session_storage = sessions.clone();
+        Handshake { config: Arc::new(config), sessions: Some(sessions) }
+    }
+
+    /// Whether a caller that showed these certificates, its own first, would be let in now.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn verify(&self, chain: Option<&[CertificateDer<'_>]>) -> Result<(), rustls::Error> {
+        self.sessions.as_ref().map_or(Ok(()), |sessions| sessions.verify(chain))
+    }
+
+    /// When the next of these certificates is not valid any more; `None` if all that will be so are so already.
+    #[must_use]
+    pub fn next_end(&self, chain: &[CertificateDer<'_>]) -> Option<UnixTime> {
+        let now = self.sessions.as_ref()?.now().ok()?;
+        presented::next_end(chain, now)
+    }
+
+    /// How long until then; `None` if it has come.
+    #[must_use]
+    pub fn time_until(&self, end: UnixTime) -> Option<Duration> {
+        let now = self.sessions.as_ref()?.now().ok()?;
+        let seconds = end.as_secs().checked_sub(now.as_secs()).filter(|seconds| *seconds > 0)?;
+        Some(Duration::from_secs(seconds))
+    }
+
+    /// Whether both are one, or clones of one.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.config, &other.config)
+    }
+
+    /// The configuration alone, with which no session of a caller is resumed who was asked for a certificate.
+    #[must_use]
+    pub fn config(&self) -> Arc<ServerConfig> {
+        self.config.clone()
+    }
+}
+
+/// A server that looks at a certificate when it is shown, and never again.
+impl From<Arc<ServerConfig>> for Server {
+    fn from(config: Arc<ServerConfig>) -> Self {
+        Self { config, sessions: None }
+    }
+}
+
+impl Handshake {
+    /// What it is made with.
+    #[must_use]
+    pub fn config(&self) -> Arc<ServerConfig> {
+        self.config.clone()
+    }
+
+    /// Says that it is over, so that the caller can come back with less.
+    pub fn done(self, connection: &ServerConnection) {
+        if let Some(sessions) = self.sessions {
+            sessions.keep(connection);
+        }
+    }
+}
