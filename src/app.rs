@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::listener::{self, Bounds, Drain, Listener, Plain, Recipe, Served, Stop};
 use crate::memory::{self, Budget, Share};
 use crate::metadata::Metadata;
+use crate::metrics::{FailedHandshakes, Metrics};
 use crate::problem::Problem;
 use crate::proxy::{self, Door, Gateway};
 use crate::reflection;
@@ -252,10 +253,10 @@ impl App {
         self.admin.as_deref()
     }
 
-    /// What the process and its connections may have, as configured: `memory`, `listen.connections`.
+    /// What the process and its connections may have, as configured: `memory`, `listen.connections`, `listen.handshakes`.
     #[must_use]
-    pub fn bounds_configured(&self) -> [Option<usize>; 2] {
-        [self.memory, self.listen.connections]
+    pub fn bounds_configured(&self) -> [Option<usize>; 3] {
+        [self.memory, self.listen.connections, Some(self.listen.handshakes)]
     }
 
     /// The `.proto` files that were read, those that others import among them.
@@ -274,7 +275,9 @@ impl App {
     fn bounds(&self) -> Bounds {
         let by_files = memory::file_limit().map_or(usize::MAX, |files| files.saturating_sub(OWN_FILES.max(files / 8)));
         let connections = self.listen.connections.unwrap_or(usize::MAX).min(by_files.max(1));
-        Bounds { connections, memory: Budget::of_process(self.memory.unwrap_or_else(memory::limit)) }
+        let memory = Budget::of_process(self.memory.unwrap_or_else(memory::limit));
+        let failed_handshakes = FailedHandshakes::default();
+        Bounds { connections, handshakes: self.listen.handshakes, failed_handshakes, memory }
     }
 
     /// Takes the port.
@@ -307,6 +310,13 @@ impl Bound {
     #[must_use]
     pub fn handover(&self) -> Arc<Handover> {
         self.handover.clone()
+    }
+
+    /// The same, counted there.
+    #[must_use]
+    pub fn counted_by(mut self, metrics: &Metrics) -> Self {
+        self.bounds.failed_handshakes = metrics.failed_handshakes();
+        self
     }
 
     /// Serves until the `stop`, then finishes the calls in flight.

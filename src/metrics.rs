@@ -18,6 +18,48 @@ pub struct Metrics {
     reloads: Family<[(&'static str, &'static str); 1], Counter>,
     is_current: Gauge,
     taken_over: Gauge<f64, AtomicU64>,
+    failed_handshakes: FailedHandshakes,
+}
+
+/// TLS handshakes of callers that failed. Cheap to clone: the clones are one.
+#[derive(Debug, Clone, Default)]
+pub struct FailedHandshakes(Family<[(&'static str, &'static str); 1], Counter>);
+
+/// Why a handshake failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HandshakeFault {
+    /// It took too long.
+    TimedOut,
+    /// The caller ended the connection.
+    Closed,
+    /// The caller shows no certificate, or one that is not accepted.
+    Certificate,
+    /// The caller refused with an alert: mostly, it does not accept our certificate.
+    Refused,
+    /// The caller does not speak TLS 1.2 or 1.3, or not as the standards have it.
+    Protocol,
+}
+
+impl FailedHandshakes {
+    /// Counts one more.
+    pub fn count(&self, fault: HandshakeFault) {
+        self.0.get_or_create(&[fault.label()]).inc();
+    }
+}
+
+impl HandshakeFault {
+    const ALL: [Self; 5] = [Self::TimedOut, Self::Closed, Self::Certificate, Self::Refused, Self::Protocol];
+
+    fn label(self) -> (&'static str, &'static str) {
+        let reason = match self {
+            Self::TimedOut => "timeout",
+            Self::Closed => "closed",
+            Self::Certificate => "certificate",
+            Self::Refused => "refused_by_caller",
+            Self::Protocol => "protocol",
+        };
+        ("reason", reason)
+    }
 }
 
 impl Metrics {
@@ -31,10 +73,16 @@ impl Metrics {
         registry.register("reload_is_current", help, is_current.clone());
         let help = "When what is served was taken over, as seconds since 1970";
         registry.register_with_unit("taken_over_timestamp", help, Unit::Seconds, taken_over.clone());
-        let metrics = Self { registry, reloads, is_current, taken_over };
+        let failed_handshakes = FailedHandshakes::default();
+        let help = "TLS handshakes of callers that failed, by the reason";
+        registry.register("failed_handshakes", help, failed_handshakes.0.clone());
+        let metrics = Self { registry, reloads, is_current, taken_over, failed_handshakes };
         // A counter that is not there until it counts cannot be alerted on.
         for result in [DONE, REFUSED] {
             drop(metrics.reloads.get_or_create(&[result]));
+        }
+        for fault in HandshakeFault::ALL {
+            drop(metrics.failed_handshakes.0.get_or_create(&[fault.label()]));
         }
         metrics.takes_over();
         metrics
@@ -48,6 +96,12 @@ impl Metrics {
         } else {
             self.is_current.set(0);
         }
+    }
+
+    /// Where TLS handshakes of callers that fail are counted.
+    #[must_use]
+    pub fn failed_handshakes(&self) -> FailedHandshakes {
+        self.failed_handshakes.clone()
     }
 
     fn takes_over(&self) {

@@ -429,3 +429,71 @@ fn gateway_for(servers: &Authority, ca: &Ca, lines: &str) -> (Folder, Gateway) {
     let gateway = folder.start(&["serve", "--config", "towbar.yaml"]);
     (folder, gateway)
 }
+
+#[test]
+fn a_chain_that_costs_many_signatures_is_refused_before_the_first_and_told_once_a_second() {
+    let (servers, ca) = (Authority::new("servers").unwrap(), Ca::new());
+    let (_folder, mut gateway) = gateway_for(&servers, &ca, "    client_ca: callers.pem\nadmin: 127.0.0.1:0\n");
+    let admin = gateway.process.read_until("metrics on http://");
+    let admin: SocketAddr = admin.strip_suffix("/metrics").unwrap().parse().unwrap();
+    // Each could be the issuer of each other: their names are one, and that of the authority.
+    let cross = |name: &str| {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+    };
+    let shows = |chain: Vec<CertifiedIssuer<'static, KeyPair>>| {
+        let key = KeyPair::generate().unwrap();
+        let own = lasting(in_seconds(1 << 20)).signed_by(&key, &chain[0]).unwrap();
+        let mut shown = shown(own.der().clone(), &key.serialize_der());
+        shown.cert.extend(chain.iter().map(|one| one.der().clone()));
+        shown
+    };
+    for (chain, expected) in [
+        (vec!["callers"; 40], "the peer shows 41 certificates; at most 8 are accepted"),
+        (vec!["a", "b", "c", "d", "e", "f", "g", "h"], "the peer shows 9 certificates; at most 8 are accepted"),
+        (vec!["callers"; 3], "the peer shows more than 2 certificates of authorities with the same subject"),
+        (vec!["callers"; 2], "invalid peer certificate: BadSignature"),
+    ] {
+        let shown = shows(chain.iter().map(|name| cross(name)).collect());
+        for version in [&TLS12, &TLS13] {
+            // More than a line a second is not told.
+            std::thread::sleep(Duration::from_millis(1100));
+            assert!(!is_in(gateway.address, &servers, Some(shown.clone()), version), "{expected}");
+            assert!(!is_in(gateway.address, &servers, Some(shown.clone()), version), "{expected}");
+        }
+    }
+    // A port that is only looked at is nobody's fault; one on which a handshake breaks off is.
+    std::thread::sleep(Duration::from_millis(1100));
+    drop(http::connect(gateway.address));
+    http::connect(gateway.address).write_all(&[22, 3, 1]).unwrap();
+    let failed = |reason: &str| {
+        let text = http::get(admin, "/metrics").body;
+        let name = format!("towbar_failed_handshakes_total{{reason=\"{reason}\"}} ");
+        text.lines().find_map(|line| line.strip_prefix(&name)).unwrap().to_owned()
+    };
+    let end = Instant::now() + Duration::from_secs(20);
+    while failed("closed") == "0" {
+        assert!(Instant::now() < end, "{}", http::get(admin, "/metrics").body);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let counts = ["certificate", "closed", "protocol", "timeout", "refused_by_caller"].map(failed);
+    assert_eq!(counts, ["16", "1", "0", "0", "0"]);
+    let stderr = gateway.stop().stderr;
+    let told: Vec<&str> = stderr
+        .lines()
+        .filter_map(|line| line.split_once("a TLS handshake with 127.0.0.1 failed: "))
+        .map(|(_, text)| text)
+        .collect();
+    for (count, expected) in [
+        (2, "the peer shows 41 certificates; at most 8 are accepted"),
+        (2, "the peer shows 9 certificates; at most 8 are accepted"),
+        (2, "the peer shows more than 2 certificates of authorities with the same subject"),
+        (2, "invalid peer certificate: BadSignature"),
+        (1, "tls handshake eof"),
+    ] {
+        assert_eq!(told.iter().filter(|text| text.starts_with(expected)).count(), count, "{expected}: {stderr}");
+    }
+    assert_eq!(told.iter().filter(|text| text.ends_with("; 1 more since the last line")).count(), 8, "{stderr}");
+}

@@ -276,7 +276,11 @@ fn with_client_ca_a_caller_needs_a_certificate_that_it_trusts() {
     assert_eq!((answer.status, answer.body.as_str()), (200, EUROS));
     let address = gateway.address;
     let first = format!("listening on https://{address}, client certificate required");
-    assert_eq!(printed(gateway.stop()).lines().next(), Some(first.as_str()));
+    let Ended { code, stdout, stderr } = gateway.stop();
+    assert_eq!((code, stdout.lines().next()), (Some(0), Some(first.as_str())));
+    let told = stderr.lines().next().and_then(|line| line.split_once("INFO towbar::listener::handshakes: "));
+    let expected = "a TLS handshake with 127.0.0.1 failed: peer sent no certificates";
+    assert_eq!(told.map(|(_, text)| text), Some(expected), "{stderr}");
 }
 
 /// A health check that says when it was asked, and answers when it may.

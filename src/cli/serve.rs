@@ -26,6 +26,7 @@ pub(super) fn serve(settings: &Settings) -> Outcome {
         let (bound, admin) = bind(&live).await?;
         println!("{}", bound.summary);
         let metrics = Arc::new(Metrics::new());
+        let bound = bound.counted_by(&metrics);
         let reloading = Reloading::new(source, live, watched, bound.handover(), metrics.clone());
         if let Some(admin) = admin {
             println!("metrics on http://{}/metrics", admin.address);

@@ -1,8 +1,8 @@
 //! `listen`: where callers come in.
 
 use super::reader::{Read, Value};
-use super::{Source, drain, limits, pin, trusted, value};
-use crate::listener;
+use super::{Source, drain, limits, or_default, pin, trusted, value};
+use crate::listener::{self, HANDSHAKES_OF_ONE_ADDRESS};
 use crate::tls::Client;
 
 /// Without a `listen`, this machine alone can call.
@@ -22,12 +22,16 @@ impl Source<'_> {
     }
 
     fn listen_section(&self, value: Value) -> Read<listener::Config> {
-        let section = value.section(&[&["address", "tls", "drain", "connections"], trusted::KEYS].concat())?;
+        let section =
+            value.section(&[&["address", "tls", "drain", "connections", "handshakes"], trusted::KEYS].concat())?;
         let address = section.value("address").map_or(Ok(LISTEN.to_owned()), listen_address);
         let tls = section.value("tls").map(|value| self.listen_tls(value)).transpose();
         let connections = section.value("connections").map(limits::connections).transpose();
+        let handshakes =
+            or_default(section.value("handshakes"), |value| limits::connections(*value), HANDSHAKES_OF_ONE_ADDRESS);
         let (proxies, drain) = (trusted::proxies(section), drain::drain(section));
-        Ok(listener::Config { address: address?, tls: tls?, proxies: proxies?, drain, connections: connections? })
+        let (address, tls, proxies, connections) = (address?, tls?, proxies?, connections?);
+        Ok(listener::Config { address, tls, proxies, drain, connections, handshakes })
     }
 
     fn listen_tls(&self, value: Value) -> Read<listener::TlsFiles> {
@@ -71,5 +75,6 @@ pub(super) fn listen_address(value: Value) -> Read<String> {
 
 fn plain_listener(address: String) -> listener::Config {
     let drain = listener::Drain::default();
-    listener::Config { address, tls: None, proxies: None, drain, connections: None }
+    let handshakes = HANDSHAKES_OF_ONE_ADDRESS;
+    listener::Config { address, tls: None, proxies: None, drain, connections: None, handshakes }
 }

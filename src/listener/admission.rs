@@ -7,12 +7,17 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::memory::{Budget, Charge, Share, Use};
+use crate::metrics::FailedHandshakes;
 
 /// What all connections together may have.
 #[derive(Debug, Clone)]
 pub struct Bounds {
     /// Most connections at one time.
     pub connections: usize,
+    /// Most TLS handshakes of one address at one time.
+    pub handshakes: usize,
+    /// Where those that fail are counted.
+    pub failed_handshakes: FailedHandshakes,
     /// The memory of connections, and of all that comes on them.
     pub memory: Budget,
 }

@@ -5,6 +5,7 @@
 
 mod admission;
 mod drain;
+mod handshakes;
 pub mod http1;
 mod http2;
 mod other;
@@ -14,6 +15,7 @@ mod patience;
 mod port;
 mod served;
 mod stop;
+mod turns;
 mod streams;
 mod upgrade;
 mod violation;
@@ -21,7 +23,7 @@ mod worker;
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -51,6 +53,8 @@ pub use admission::Bounds;
 use admission::{Admission, Admissions};
 use drain::{Draining, Watcher};
 pub use drain::{Hold, Holder};
+pub use handshakes::HANDSHAKES_OF_ONE_ADDRESS;
+use handshakes::{Failure, Handshakes};
 use http1::{Limits, Strict, Verdict};
 use http2::Metered;
 use other::Other;
@@ -61,6 +65,7 @@ use served::Current;
 pub use served::{Handover, Recipe, Served};
 pub use stop::{Drain, Phase, Stop};
 use streams::{Held, Streams};
+use turns::Turns;
 use upgrade::{Asked, Next};
 pub use upgrade::{Duplex, Switched, Upgrade};
 pub use violation::Violation;
@@ -79,6 +84,8 @@ pub struct Config {
     pub drain: Drain,
     /// Most connections at one time; without it as many as files and memory allow.
     pub connections: Option<usize>,
+    /// Most TLS handshakes of one address at one time.
+    pub handshakes: usize,
 }
 
 /// The files of [`Config::tls`], and who comes in.
@@ -186,7 +193,8 @@ impl Listener {
         let Self { tcp, tls, plain } = self;
         let served = Served { tls, malformed: None, header_limit: HEADER_LIMIT, tells_caller: false, service };
         let current = Current::new(served);
-        let connection = Connection { plain, current, memory: Share::unbounded() };
+        let handshakes = Handshakes::unbounded();
+        let connection = Connection { plain, current, memory: Share::unbounded(), handshakes, turns: None };
         let mut admissions = Admissions::unbounded();
         let give = |stream, _| drop(tokio::spawn(connection.clone().serve(stream, draining.watcher())));
         port::accept(&tcp, stop, &mut admissions, give).await;
@@ -205,7 +213,7 @@ impl Listener {
         bounds: &Bounds,
         stop: &Stop,
     ) -> io::Result<()> {
-        let workers = Workers::start(self.plain, handover, stop, &bounds.memory)?;
+        let workers = Workers::start(self.plain, handover, stop, bounds)?;
         let mut admissions = Admissions::within(bounds);
         let give = |stream, admission| workers.give(stream, admission);
         port::accept(&self.tcp, stop.reached(Phase::Notice), &mut admissions, give).await;
@@ -243,6 +251,9 @@ struct Connection<S> {
     plain: Plain,
     current: Current<S>,
     memory: Share,
+    handshakes: Handshakes,
+    /// The time that handshakes have, if there is a bound.
+    turns: Option<Turns>,
 }
 
 impl<S: Answerer> Connection<S> {
@@ -257,7 +268,7 @@ impl<S: Answerer> Connection<S> {
             return Box::pin(self.speak(stream, http2, &other, draining)).await;
         };
         let making = server.handshake();
-        if let Some(stream) = Box::pin(handshake(making.config(), stream)).await {
+        if let Some(stream) = Box::pin(self.handshake(making.config(), stream, address)).await {
             let connection = stream.get_ref().1;
             making.done(connection);
             let http2 = connection.alpn_protocol() == Some(b"h2");
@@ -271,6 +282,35 @@ impl<S: Answerer> Connection<S> {
                 },
             }
         }
+    }
+
+    /// TLS as the caller chooses it, if that comes about in time.
+    async fn handshake(
+        &self,
+        config: Arc<ServerConfig>,
+        stream: TcpStream,
+        address: Option<IpAddr>,
+    ) -> Option<Box<TlsStream<TcpStream>>> {
+        let made = async {
+            // Who has said nothing takes nobody's place.
+            match stream.peek(&mut [0]).await {
+                Ok(0) => return Err(Failure::Silent),
+                Ok(_) => {}
+                Err(error) => return Err(Failure::Io(error)),
+            }
+            let _place = match address {
+                Some(address) => Some(self.handshakes.place(address).await),
+                None => None,
+            };
+            let accepted = TlsAcceptor::from(config).accept(stream);
+            let accepted = match &self.turns {
+                Some(turns) => turns.keep(accepted).await,
+                None => accepted.await,
+            };
+            accepted.map(Box::new).map_err(Failure::Io)
+        };
+        let made = tokio::time::timeout(HANDSHAKE_TIMEOUT, made).await.unwrap_or(Err(Failure::TimedOut));
+        made.map_err(|failure| self.handshakes.failed(address, &failure)).ok()
     }
 
     async fn speak(self, stream: impl Transport, http2: bool, other: &Other, mut draining: Watcher) {
@@ -409,14 +449,4 @@ impl Transport for Box<TlsStream<TcpStream>> {
     fn reset_on_close(&self) {
         self.get_ref().0.reset_on_close();
     }
-}
-
-/// TLS as the caller chooses it, if that comes about in time.
-async fn handshake(config: Arc<ServerConfig>, stream: TcpStream) -> Option<Box<TlsStream<TcpStream>>> {
-    match tokio::time::timeout(HANDSHAKE_TIMEOUT, TlsAcceptor::from(config).accept(stream)).await {
-        Ok(Ok(stream)) => return Some(Box::new(stream)),
-        Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
-        Err(_) => tracing::debug!("a TLS handshake took too long"),
-    }
-    None
 }

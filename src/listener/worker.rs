@@ -12,8 +12,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::served::{Current, Handover, Recipe};
 use super::stop::reached;
-use super::{Admission, Answerer, Connection, Draining, Phase, Plain, Stop};
-use crate::memory::{Budget, Share};
+use super::{Admission, Answerer, Bounds, Connection, Draining, Handshakes, Phase, Plain, Stop, Turns};
+use crate::memory::Share;
 
 /// The threads. When they are dropped, they finish the calls in flight and end, when the stop is over at the latest.
 pub(super) struct Workers(Vec<Worker>);
@@ -23,6 +23,12 @@ type Given = (std::net::TcpStream, Admission);
 
 /// What reaches a worker while it serves: recipes, and how far a stop has come.
 type News<S> = (watch::Receiver<Recipe<S>>, watch::Receiver<Phase>);
+
+/// What a worker keeps within.
+struct Own {
+    memory: Share,
+    handshakes: Handshakes,
+}
 
 struct Worker {
     streams: mpsc::UnboundedSender<Given>,
@@ -38,10 +44,12 @@ impl Workers {
         plain: Plain,
         handover: &Handover<S>,
         stop: &Stop,
-        memory: &Budget,
+        bounds: &Bounds,
     ) -> io::Result<Self> {
         let count = std::thread::available_parallelism().map_or(1, usize::from);
-        let start = |index| Worker::start(index, plain, (handover.recipes(), stop.phases()), memory.share());
+        let handshakes = Handshakes::new(bounds.handshakes, bounds.failed_handshakes.clone());
+        let own = || Own { memory: bounds.memory.share(), handshakes: handshakes.clone() };
+        let start = |index| Worker::start(index, plain, (handover.recipes(), stop.phases()), own());
         (0..count).map(start).collect::<io::Result<_>>().map(Self)
     }
 
@@ -72,14 +80,14 @@ impl Workers {
 }
 
 impl Worker {
-    fn start<S: Answerer>(index: usize, plain: Plain, news: News<S>, memory: Share) -> io::Result<Self> {
+    fn start<S: Answerer>(index: usize, plain: Plain, news: News<S>, own: Own) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (streams, received) = mpsc::unbounded_channel();
         let (end, ended) = oneshot::channel();
         let connections = Arc::new(AtomicUsize::new(0));
         let count = connections.clone();
         std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-            let _ = end.send(runtime.block_on(serve(plain, news, received, count, memory)));
+            let _ = end.send(runtime.block_on(serve(plain, news, received, count, own)));
         })?;
         Ok(Self { streams, connections, ended })
     }
@@ -90,7 +98,7 @@ async fn serve<S: Answerer>(
     (mut recipes, mut phases): News<S>,
     mut received: mpsc::UnboundedReceiver<Given>,
     count: Arc<AtomicUsize>,
-    memory: Share,
+    Own { memory, handshakes }: Own,
 ) -> usize {
     let draining = Draining::new();
     let holder = draining.holder();
@@ -98,7 +106,8 @@ async fn serve<S: Answerer>(
     let first = recipes.borrow_and_update().clone();
     let current = Current::new(first(&memory, &holder));
     drop(first);
-    let connection = Connection { plain, current: current.clone(), memory: memory.clone() };
+    let turns = Some(Turns::new());
+    let connection = Connection { plain, current: current.clone(), memory: memory.clone(), handshakes, turns };
     let mut may_change = true;
     loop {
         let stream = tokio::select! {

@@ -235,7 +235,8 @@ fn tell(old: &App, new: &App) {
     }
     if old.bounds_configured() != new.bounds_configured() {
         tracing::warn!(
-            "`memory` or `listen.connections` has changed, which takes a restart: still within those of the start"
+            "`memory`, `listen.connections` or `listen.handshakes` has changed, which takes a restart: still within those \
+             of the start"
         );
     }
     let (routes, noun) = (new.routes().all().len(), if new.routes().all().len() == 1 { "route" } else { "routes" });

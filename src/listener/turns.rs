@@ -1,0 +1,129 @@
+//! The time of a worker that TLS handshakes may use.
+//!
+//! A handshake costs a worker as much as many requests, and whoever makes one has proven nothing yet. Handshakes together have a
+//! part of a worker's time; when it is used up they wait, one behind the other, and the connections that are open go on.
+
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::ready;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep};
+
+/// One part of so many of a worker's time is for handshakes.
+const PART: u32 = 2;
+/// So much of it they may use at once.
+const AT_ONCE: Duration = Duration::from_millis(10);
+
+/// The time of one worker. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Turns(Arc<Own>);
+
+struct Own {
+    /// One step of one handshake at a time, in the order in which they came.
+    turns: Arc<Semaphore>,
+    account: Mutex<Account>,
+}
+
+struct Account {
+    /// Used, and not made up for by time that has passed.
+    used: Duration,
+    at: Instant,
+}
+
+type Turn = OwnedSemaphorePermit;
+
+impl Turns {
+    pub(super) fn new() -> Self {
+        let account = Account { used: Duration::ZERO, at: Instant::now() };
+        Self(Arc::new(Own { turns: Arc::new(Semaphore::new(1)), account: Mutex::new(account) }))
+    }
+
+    /// Does all steps of a handshake when there is time for them.
+    pub(super) async fn keep<F: Future>(&self, handshake: F) -> F::Output {
+        let mut handshake = pin!(handshake);
+        let mut waiting: Option<Pin<Box<dyn Future<Output = Turn> + Send>>> = None;
+        poll_fn(|cx| {
+            let now = if waiting.is_none() { self.turn_now() } else { None };
+            let turn = match now {
+                Some(turn) => turn,
+                None => ready!(waiting.get_or_insert_with(|| Box::pin(self.clone().turn())).as_mut().poll(cx)),
+            };
+            waiting = None;
+            let began = Instant::now();
+            let polled = handshake.as_mut().poll(cx);
+            self.use_up(began.elapsed());
+            drop(turn);
+            polled
+        })
+        .await
+    }
+
+    fn turn_now(&self) -> Option<Turn> {
+        let turn = self.0.turns.clone().try_acquire_owned().ok()?;
+        self.wait().is_none().then_some(turn)
+    }
+
+    async fn turn(self) -> Turn {
+        let turn = self.0.turns.clone().acquire_owned().await.expect("the semaphore is never closed");
+        while let Some(time) = self.wait() {
+            sleep(time).await;
+        }
+        turn
+    }
+
+    /// How long until there is time for the next step.
+    fn wait(&self) -> Option<Duration> {
+        let account = &mut *self.0.account.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        account.used = account.used.saturating_sub((now - account.at) / PART);
+        account.at = now;
+        let over = account.used.checked_sub(AT_ONCE)?;
+        Some(over * PART).filter(|time| !time.is_zero())
+    }
+
+    fn use_up(&self, time: Duration) {
+        self.0.account.lock().unwrap_or_else(PoisonError::into_inner).used += time;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn handshakes_have_half_of_the_time_and_what_else_there_is_goes_on() {
+        const STEP: Duration = Duration::from_millis(5);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (turns, busy) = (Turns::new(), Arc::new(AtomicU32::new(0)));
+            let began = Instant::now();
+            // Each would use the thread for as long as it is there.
+            let handshakes: Vec<_> = (0..8)
+                .map(|_| {
+                    let (turns, busy) = (turns.clone(), busy.clone());
+                    tokio::spawn(async move {
+                        turns.keep(poll_fn(|cx| {
+                            std::thread::sleep(STEP);
+                            busy.fetch_add(1, Ordering::Relaxed);
+                            cx.waker().wake_by_ref();
+                            std::task::Poll::<()>::Pending
+                        }))
+                        .await;
+                    })
+                })
+                .collect();
+            while began.elapsed() < Duration::from_millis(500) {
+                sleep(Duration::from_millis(1)).await;
+            }
+            let (passed, used) = (began.elapsed(), STEP * busy.load(Ordering::Relaxed));
+            assert!(used >= STEP, "none had a turn");
+            assert!(used <= passed / PART + AT_ONCE + 2 * STEP, "{used:?} of {passed:?}");
+            handshakes.iter().for_each(tokio::task::JoinHandle::abort);
+        });
+    }
+}
