@@ -18,9 +18,10 @@ use crate::proxy::{self, Door, Gateway};
 use crate::reflection;
 use crate::route::{Route, Routes};
 use crate::schema::{Schema, Source};
+use crate::secret::Permissions;
 use crate::template::Template;
 use crate::tls::{self, Clients, Identity, IdentityFiles, Trust};
-use crate::upstream::Upstream;
+use crate::upstream::{ProxyConfig, Upstream};
 
 /// So many files are for other things than connections of callers, or an eighth of all: connections to backends, most of all.
 const OWN_FILES: usize = 64;
@@ -85,7 +86,10 @@ impl App {
         let certificates = certificates(&config);
         let (wrong, mut warnings) = check_certificates(&certificates, SystemTime::now());
         problems.extend(wrong);
-        warnings.extend(passwords(&config));
+        match (passwords(&config), config.secret_files) {
+            (exposed, Permissions::Strict) => problems.extend(exposed),
+            (exposed, Permissions::Any) => warnings.extend(exposed.iter().map(Problem::to_string)),
+        }
         warnings.extend(unheard_proxies(&config));
         let schema = match known {
             Some(known) => Some(Ok(known)),
@@ -386,6 +390,7 @@ fn certificates(config: &Config) -> Vec<Asked> {
     let identity = |usage, files: &IdentityFiles| {
         Identity::load(files).ok().map(|_| (usage, vec![files.cert.clone(), files.key.clone()]))
     };
+    let permissions = config.secret_files;
     let bundle = |file: &PathBuf| Trust::load(file).ok().map(|_| (Usage::Trust, vec![file.clone()]));
     let mut asked = Vec::new();
     if let Some(tls) = config.listen.as_ref().and_then(|listen| listen.tls.as_ref()) {
@@ -396,15 +401,18 @@ fn certificates(config: &Config) -> Vec<Asked> {
         asked.extend(upstream.tls.identity.as_ref().and_then(|files| identity(Usage::Client, files)));
         asked.extend(upstream.tls.ca.as_ref().and_then(bundle));
     }
-    asked.into_iter().map(|(usage, files)| Asked { files, usage: Some(usage), ..Asked::default() }).collect()
+    let asked_of = |(usage, files)| Asked { files, usage: Some(usage), permissions, ..Asked::default() };
+    asked.into_iter().map(asked_of).collect()
 }
 
-/// The warnings of the proxies' passwords, each once.
-fn passwords(config: &Config) -> Vec<String> {
+/// The proxies' passwords that others may read, each once.
+fn passwords(config: &Config) -> Vec<Problem> {
     let several = config.upstreams.iter().map(|upstream| &upstream.config);
     let proxies = config.upstream.iter().chain(several).filter_map(|upstream| upstream.proxy.as_ref());
-    let warnings: BTreeSet<String> = proxies.filter_map(|proxy| proxy.warning()).collect();
-    warnings.into_iter().collect()
+    let exposed = |proxy: &ProxyConfig| Some(Problem::at(proxy.password_file()?.display(), proxy.exposed()?));
+    let mut all: Vec<Problem> = proxies.filter_map(exposed).collect();
+    all.dedup();
+    all
 }
 
 /// A warning of proxies that nobody listens to.

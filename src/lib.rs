@@ -56,6 +56,7 @@ pub mod reflection;
 pub mod reload;
 pub mod route;
 pub mod schema;
+pub mod secret;
 pub mod stream;
 pub mod telemetry;
 pub mod template;

@@ -22,6 +22,7 @@ use rustls::{ClientConnection, ServerConnection};
 use towbar::app::App;
 use towbar::certs::{self, Asked, Profile, Usage};
 use towbar::config::{self, Overrides};
+use towbar::secret::Permissions;
 use towbar::tls::{self, Identity, IdentityFiles, Servers, Trust};
 
 use folder::Folder;
@@ -259,7 +260,8 @@ fn a_chain_is_shown_in_its_order() {
         let folder = Folder::new();
         let text: String = file.iter().map(|pem| pem.as_str()).collect();
         folder.write("c.pem", text).write_key("k.pem", &key);
-        let files = IdentityFiles { cert: folder.path("c.pem"), key: folder.path("k.pem") };
+        let files =
+            IdentityFiles { cert: folder.path("c.pem"), key: folder.path("k.pem"), permissions: Permissions::Strict };
         let identity = Identity::load(&files).unwrap_or_else(|problems| panic!("{problems:?}"));
         let expected: Vec<_> = shown.into_iter().map(der).collect();
         assert_eq!(shown_by(identity, der(&root)), expected);
@@ -472,9 +474,9 @@ all is well
     fs::set_permissions(folder.path("thales/key.pem"), fs::Permissions::from_mode(0o644)).unwrap();
     let checked = folder.run(&[&check[..], &["another"]].concat());
     let findings = "
-warning: thales/key.pem: others than its owner may read this private key: `chmod 600` it
+error: thales/key.pem: others can read this file (mode 0644): run `chmod 600 thales/key.pem`, or set `secret_files: any`
 error: thales/cert.pem: expected the common name `another`, found `D1 issuer/42`
-1 error, 1 warning
+2 errors, 0 warnings
 ";
     assert!(checked.code == Some(2) && checked.stdout.ends_with(findings), "{}", checked.stdout);
 
@@ -502,23 +504,38 @@ fn the_start_asks_the_same_questions() {
         (self_signed(params, &key), key.serialize_pem())
     };
     let (certificate, key) = over(date_time_ymd(2021, 1, 1));
-    folder.write("c.pem", certificate).write("k.pem", key);
-    folder.write(
-        "towbar.yaml",
-        "listen: {address: '127.0.0.1:0', tls: {cert: c.pem, key: k.pem}}\nschema: proto\nupstream: http://127.0.0.1:1\n",
-    );
+    folder.write("c.pem", certificate).write_key("k.pem", key);
+    let config = "listen: {address: '127.0.0.1:0', tls: {cert: c.pem, key: k.pem}}\nschema: proto\nupstream: http://127.0.0.1:1\n";
+    folder.write("towbar.yaml", config);
     assert_eq!(
         folder.refusal(&["check", "--config", "towbar.yaml"]),
         ["c.pem: is not valid any more since 2021-01-01"]
     );
     let (certificate, key) = over(date_time_ymd(2999, 1, 1));
-    folder.write("c.pem", certificate).write("k.pem", key);
-    let checked = folder.run(&["check", "--config", "towbar.yaml"]);
-    assert_eq!((checked.code, checked.stdout.as_str()), (Some(0), "all is well\n"));
-    let warnings: Vec<&str> = checked.stderr.lines().collect();
-    assert_eq!(warnings[0], "warning: k.pem: others than its owner may read this private key: `chmod 600` it");
+    folder.write("c.pem", certificate).write_key("k.pem", key);
     let pinned = "warning: c.pem: is self-signed: only callers that pin it take it, by spki-sha256:";
-    assert!(warnings.len() == 2 && warnings[1].starts_with(pinned), "{warnings:?}");
+    let exposed = "k.pem: others can read this file (mode 0644): run `chmod 600 k.pem`, or set `secret_files: any`";
+    for (mode, more, expected) in
+        [(0o600, "", Ok(None)), (0o644, "", Err(exposed)), (0o644, "secret_files: any\n", Ok(Some(exposed)))]
+    {
+        fs::set_permissions(folder.path("k.pem"), fs::Permissions::from_mode(mode)).unwrap();
+        folder.write("towbar.yaml", format!("{config}{more}"));
+        match expected {
+            Err(refused) => {
+                for command in ["check", "serve"] {
+                    assert_eq!(folder.refusal(&[command, "--config", "towbar.yaml"]), [refused], "{command}");
+                }
+            }
+            Ok(warned) => {
+                let checked = folder.run(&["check", "--config", "towbar.yaml"]);
+                assert_eq!((checked.code, checked.stdout.as_str()), (Some(0), "all is well\n"), "{}", checked.stderr);
+                let mut warnings: Vec<&str> = checked.stderr.lines().collect();
+                assert!(warnings.pop().is_some_and(|last| last.starts_with(pinned)), "{warnings:?}");
+                let warned: Vec<String> = warned.iter().map(|text| format!("warning: {text}")).collect();
+                assert_eq!(warnings, warned, "{mode:o} {more}");
+            }
+        }
+    }
 }
 
 /// Whoever serves for months is told in time, and of the end.

@@ -18,6 +18,7 @@ const ROWS: &[&[&str]] = &[
         "memory",
         "offload",
         "quote",
+        "secret",
     ],
     &["json", "wire"],
     &["schema"],

@@ -280,10 +280,13 @@ fn reflection_goes_through_the_proxy_too() {
         assert_eq!((ended.code, ended.stderr.contains(PASSWORD)), (Some(0), false), "{program:?}");
         let checked = folder.run(&["check", "--config", "towbar.yaml"]);
         assert_eq!((checked.stdout, checked.stderr), (format!("calling {place}\nall is well\n"), String::new()));
-        fs::set_permissions(folder.path("password"), fs::Permissions::from_mode(0o640)).unwrap();
+        fs::set_permissions(folder.path("password"), fs::Permissions::from_mode(0o644)).unwrap();
+        let exposed =
+            "password: others can read this file (mode 0644): run `chmod 600 password`, or set `secret_files: any`";
+        assert_eq!(folder.refusal(&["check", "--config", "towbar.yaml"]), [exposed]);
+        folder.write("towbar.yaml", fs::read_to_string(folder.path("towbar.yaml")).unwrap() + "secret_files: any\n");
         let checked = folder.run(&["check", "--config", "towbar.yaml"]);
-        let warning = "warning: password: others than its owner may read this password: `chmod 600` it\n";
-        assert_eq!((checked.code, checked.stderr.as_str()), (Some(0), warning));
+        assert_eq!((checked.code, checked.stderr), (Some(0), format!("warning: {exposed}\n")));
     }
 }
 

@@ -473,7 +473,7 @@ fn a_broken_certificate_changes_nothing() {
     assert_eq!(meet(&caller, gateway.address).0, "first");
     // The certificate is new and whole, its key is another's: both ends are as they were.
     folder.write_identity("tls/..broken/cert.pem", "tls/..broken/old.pem", &authority.issue("broken").unwrap());
-    folder.write("tls/..broken/key.pem", authority.issue("other").unwrap().key_pem());
+    folder.write_key("tls/..broken/key.pem", authority.issue("other").unwrap().key_pem());
     folder.write("tls/..broken/ca.pem", authority.pem());
     mounted.point_to("..broken");
     std::thread::sleep(Duration::from_millis(1500));

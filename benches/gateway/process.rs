@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -64,6 +65,7 @@ impl Deployment {
         let issued = authority.issue("gateway.test").unwrap();
         fs::write(at("cert.pem"), issued.certificate_pem()).unwrap();
         fs::write(at("key.pem"), issued.key_pem()).unwrap();
+        fs::set_permissions(at("key.pem"), fs::Permissions::from_mode(0o600)).unwrap();
         fs::write(at("ca.pem"), authority.pem()).unwrap();
         Self { folder, authority }
     }

@@ -4,6 +4,7 @@ use super::chain::Chain;
 use super::facts::{Certificate, Hash, Key, Usages, hex};
 use super::read::{Form, Material};
 use super::{Asked, Finding, Level, Profile, Usage};
+use crate::secret::Permissions;
 use crate::tls::PUBLISHED_KEY;
 
 const DAY: i64 = 24 * 60 * 60;
@@ -79,8 +80,12 @@ impl Checking<'_> {
 
     fn keys(&mut self, material: &Material) {
         for key in &material.keys {
-            if key.is_open {
-                self.warn(&key.place, "others than its owner may read this private key: `chmod 600` it");
+            if let Some(exposed) = &key.exposed {
+                let level = match self.asked.permissions {
+                    Permissions::Strict => Level::Error,
+                    Permissions::Any => Level::Warning,
+                };
+                self.find(level, &key.place, exposed.to_string());
             }
             let is_known = key.key_info.is_some();
             if is_known && !material.certificates.is_empty() && !material.certificates.iter().any(|one| key.is_of(one))

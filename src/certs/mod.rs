@@ -15,6 +15,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::secret::Permissions;
+
 pub use check::sample_key_is;
 pub use make::{KeyType, Made, MakeError, Wanted, make};
 pub use shown::Shown;
@@ -50,6 +52,8 @@ pub struct Asked {
     pub profile: Option<Profile>,
     /// The common name that the certificate must have.
     pub name: Option<String>,
+    /// Who may read the files of keys.
+    pub permissions: Permissions,
 }
 
 /// How bad it is.

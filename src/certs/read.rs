@@ -1,7 +1,6 @@
 //! PEM files: their certificates and private keys, whatever else is in them.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
@@ -10,6 +9,7 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, P
 
 use super::facts::Certificate;
 use super::{Finding, Level};
+use crate::secret::{self, Exposed};
 
 /// What some files hold.
 #[derive(Default)]
@@ -24,8 +24,8 @@ pub(super) struct Key {
     pub(super) form: Form,
     /// SubjectPublicKeyInfo of its public half, DER.
     pub(super) key_info: Option<Vec<u8>>,
-    /// Whether others than its owner may read the file.
-    pub(super) is_open: bool,
+    /// If others may read its file.
+    pub(super) exposed: Option<Exposed>,
 }
 
 /// How a key is written.
@@ -69,7 +69,7 @@ fn read_file(file: &Path, material: &mut Material) -> Result<(), String> {
     let sections: Result<Vec<(SectionKind, Vec<u8>)>, _> = <(SectionKind, Vec<u8>)>::pem_slice_iter(&text).collect();
     let sections = sections.map_err(|error| format!("expected PEM, found {error}"))?;
     let count = sections.iter().filter(|(kind, _)| *kind == SectionKind::Certificate).count();
-    let is_open = fs::metadata(file).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0);
+    let exposed = secret::exposed(file);
     let (mut number, before) = (0, material.keys.len());
     for (kind, der) in sections {
         let place = file.display().to_string();
@@ -92,7 +92,7 @@ fn read_file(file: &Path, material: &mut Material) -> Result<(), String> {
                 .to_owned()
         })?;
         let key_info = key.public_key().map(|info| info.as_ref().to_vec());
-        material.keys.push(Key { place, form, key_info, is_open });
+        material.keys.push(Key { place, form, key_info, exposed: exposed.clone() });
     }
     let is_encrypted = text.windows(ENCRYPTED.len()).any(|window| window == ENCRYPTED);
     if is_encrypted && material.keys.len() == before {

@@ -91,7 +91,13 @@ pub(super) fn new(wanted: &Wanted, out: &Path) -> Outcome {
     }
     write(&key, &made.key, 0o600)?;
     write(&cert, &made.certificate, 0o644)?;
-    let asked = Asked { files: vec![cert, key], usage: None, profile: wanted.profile, name: Some(wanted.name.clone()) };
+    let asked = Asked {
+        files: vec![cert, key],
+        usage: None,
+        profile: wanted.profile,
+        name: Some(wanted.name.clone()),
+        ..Asked::default()
+    };
     print(&certs::check(&asked, SystemTime::now()));
     Ok(())
 }

@@ -11,6 +11,7 @@ use crate::config::{self, Overrides};
 use crate::doctor::{self, Backend, Public, Report, Step};
 use crate::probe::Probe;
 use crate::problem::Problem;
+use crate::secret::Permissions;
 use crate::tls::{IdentityFiles, Pin};
 use crate::upstream::{self, Address, Environment, ProxyConfig, ProxyError, TlsFiles};
 
@@ -158,7 +159,8 @@ fn files(asked: Asked, flag: &str, is_tls: bool) -> Result<TlsFiles, Vec<Problem
         let message = "the private key of this one is published with the sample bank: whoever has it may be anybody";
         return Err(vec![Problem::at("--pin", message)]);
     }
-    let identity = asked.cert.zip(asked.key).map(|(cert, key)| IdentityFiles { cert, key });
+    let identity =
+        asked.cert.zip(asked.key).map(|(cert, key)| IdentityFiles { cert, key, permissions: Permissions::Strict });
     let tls = TlsFiles { identity, ca: asked.ca, pins: asked.pin, server_name: asked.server_name };
     if !is_tls && tls != TlsFiles::default() {
         let message = "`http://` has no TLS; write `https://` or leave the files out";

@@ -110,7 +110,7 @@ pub fn run() -> ExitCode {
         Command::Curl(asked) => curl::print(&asked),
         Command::Certs(certs::Certs::Check { files, profile, usage, name }) => {
             let (profile, usage) = (profile.map(Into::into), usage.map(Into::into));
-            return certs::check(&Asked { files, usage, profile, name });
+            return certs::check(&Asked { files, usage, profile, name, ..Asked::default() });
         }
         Command::Certs(certs::Certs::New { name, profile, key, days, out }) => {
             done(certs::new(&Wanted { name, profile: profile.map(Into::into), key: key.into(), days }, &out))

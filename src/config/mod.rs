@@ -35,6 +35,7 @@ use crate::metadata::{CallerNames, TraceContext};
 use crate::probe::{Probe, ProbeError};
 use crate::problem::Problem;
 use crate::route::{self, Limits, RpcOptions, UnknownKeys};
+use crate::secret::Permissions;
 use crate::stream::Format;
 use crate::tls::{IdentityFiles, Pin, PinError};
 use crate::{listener, metadata, proxy, stream, upstream};
@@ -68,6 +69,7 @@ const KEYS: &[&str] = &[
     "admin",
     "probe",
     "memory",
+    "secret_files",
 ];
 const REQUEST_KEYS: &[&str] = &[
     "body_limit",
@@ -132,6 +134,8 @@ pub struct Config {
     pub admin: Option<String>,
     /// How much memory the process may have, in bytes, if it is said.
     pub memory: Option<usize>,
+    /// Who may read files with secrets.
+    pub secret_files: Permissions,
     /// Whether the schema has these rpcs is found out later, and told with their `place`.
     pub rpcs: Vec<RpcOptions>,
 }
@@ -259,6 +263,7 @@ impl<'a> Source<'a> {
             reload: self.reload(),
             admin: self.admin(),
             memory: self.memory(),
+            secret_files: self.secret_files(),
         }
     }
 
@@ -333,12 +338,19 @@ impl<'a> Source<'a> {
         match (section.value("cert"), section.value("key")) {
             (Some(cert), Some(key)) => {
                 let (cert, key) = (cert.path(self.folder), key.path(self.folder));
-                Ok(Some(IdentityFiles { cert: cert?, key: key? }))
+                let permissions = self.secret_files();
+                Ok(Some(IdentityFiles { cert: cert?, key: key?, permissions }))
             }
             (Some(cert), None) => Err(cert.wrong("its `key` is missing")),
             (None, Some(key)) => Err(key.wrong("its `cert` is missing")),
             (None, None) => Ok(None),
         }
+    }
+
+    /// Who may read files with secrets.
+    fn secret_files(&self) -> Permissions {
+        let read = |value: &Value| value.parsed("`strict` or `any`", value::permissions);
+        or_default(self.value("secret_files"), read, Permissions::default())
     }
 
     fn path(&self, section: Section, key: &str) -> Read<Option<PathBuf>> {

@@ -12,6 +12,7 @@ use http::{HeaderName, StatusCode};
 use crate::error::Form;
 use crate::metadata::TraceContext;
 use crate::proxy::CallerGone;
+use crate::secret::Permissions;
 use crate::upstream::{CredentialsError, Login, ProxyConfig, ProxyError};
 
 const LONGEST: Duration = Duration::from_secs(60 * 60);
@@ -303,6 +304,15 @@ pub(super) fn is_optional(text: &str) -> Result<bool, String> {
         "required" => Ok(false),
         "optional" => Ok(true),
         _ => Err(format!("expected `required` or `optional`, found `{text}`")),
+    }
+}
+
+/// Who may read files with secrets.
+pub(super) fn permissions(text: &str) -> Result<Permissions, String> {
+    match text {
+        "strict" => Ok(Permissions::Strict),
+        "any" => Ok(Permissions::Any),
+        _ => Err(format!("expected `strict` or `any`, found `{text}`")),
     }
 }
 

@@ -57,11 +57,12 @@ pub(super) fn files(report: &mut Report<'_>, host: &str, files: &TlsFiles) -> Re
         wrong.push(format!("expected a DNS name or an IP address as the server's name, found `{name}`"));
     });
     let own: Vec<PathBuf> = files.identity.iter().flat_map(|files| [files.cert.clone(), files.key.clone()]).collect();
+    let permissions = files.identity.as_ref().map(|identity| identity.permissions).unwrap_or_default();
     let mut warnings = Vec::new();
     if wrong.is_empty() {
         let asked = [(Usage::Client, own.clone()), (Usage::Trust, files.ca.iter().cloned().collect())];
         for (usage, files) in asked.into_iter().filter(|(_, files)| !files.is_empty()) {
-            let asked = Asked { files, usage: Some(usage), ..Asked::default() };
+            let asked = Asked { files, usage: Some(usage), permissions, ..Asked::default() };
             for finding in certs::check(&asked, SystemTime::now()).findings {
                 let text = format!("{}: {}", finding.place, finding.message);
                 match finding.level {

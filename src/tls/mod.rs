@@ -23,6 +23,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, InconsistentKeys, RootCertStore, ServerConfig, SupportedProtocolVersion};
 
 use crate::problem::Problem;
+use crate::secret::Permissions;
 
 pub use clients::{Client, Clients};
 pub use look::{Look, Seen};
@@ -38,6 +39,8 @@ pub struct IdentityFiles {
     pub cert: PathBuf,
     /// PEM: PKCS#8, SEC1 or PKCS#1.
     pub key: PathBuf,
+    /// Who may read the key's file.
+    pub permissions: Permissions,
 }
 
 /// A certificate chain with its private key. Has no `Debug`: a key is not printed.

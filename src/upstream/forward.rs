@@ -6,7 +6,6 @@
 use std::fmt;
 use std::fs;
 use std::net::Ipv6Addr;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -17,6 +16,7 @@ use percent_encoding::percent_decode_str;
 use super::address::authority;
 use super::tunnel::Proxy;
 use crate::problem::Problem;
+use crate::secret::{self, Exposed};
 
 /// An HTTP proxy through which an upstream is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,12 +153,10 @@ impl ProxyConfig {
         }
     }
 
-    /// What is to be looked at, though it does not keep anything from starting.
+    /// Whether others may read the password.
     #[must_use]
-    pub fn warning(&self) -> Option<String> {
-        let file = self.password_file()?;
-        let is_open = fs::metadata(file).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0);
-        is_open.then(|| format!("{}: others than its owner may read this password: `chmod 600` it", file.display()))
+    pub fn exposed(&self) -> Option<Exposed> {
+        secret::exposed(self.password_file()?)
     }
 }
 
