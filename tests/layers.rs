@@ -51,6 +51,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("aws_lc_rs", &["metadata", "tls", "certs", "reload", "probe", "doctor", "websocket"]),
     ("arc_swap", &["listener"]),
     ("socket2", &["listener"]),
+    ("rustix", &["cli"]),
     ("hyper", &["listener"]),
     ("hyper_util", &["listener"]),
     ("h2", &["upstream", "doctor"]),

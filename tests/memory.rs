@@ -333,7 +333,8 @@ impl Stage {
         let mut command = Command::new(prlimit);
         command.arg(format!("--data={MEMORY}")).arg(format!("--nofile={FILES}"));
         let program = std::env::var_os("TOWBAR_PROGRAM").unwrap_or(inner.get_program().to_owned());
-        command.arg(program).args(["serve", "--config"]).arg(folder.path("towbar.yaml"));
+        // Without it only root counts the files that the process has open.
+        command.arg(program).args(["serve", "--core-dumps", "--config"]).arg(folder.path("towbar.yaml"));
         for (name, value) in inner.get_envs() {
             assert_eq!(value, None, "{name:?}");
             command.env_remove(name);

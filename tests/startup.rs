@@ -10,9 +10,15 @@ mod http;
 #[path = "support/process.rs"]
 mod process;
 
+use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::Command;
 
 use folder::{Folder, NOBODY, authority, get_with};
+use process::Gateway;
 
 const GET: &str = r#"get: "/v1/{id}""#;
 
@@ -288,4 +294,40 @@ upstream: {address: 'https://127.0.0.1:1', tls: {cert: tls/two.pem, key: tls/two
     let mut command = folder.command(&["routes", "--config", file, "--proto", "items.proto"]);
     let ended = process::Process::start(command.current_dir(&elsewhere)).wait();
     assert!(ended.stdout.contains("/elsewhere"), "{ended:?}");
+}
+
+/// The demo makes its keys itself, so it needs no file that only root may read.
+#[test]
+fn no_core_dump_of_a_process_with_keys_is_written() {
+    const ROOT: u32 = 0;
+    const NOBODY: u32 = 65534;
+    let folder = Folder::new();
+    let program = folder.path("towbar");
+    let built = Path::new(env!("CARGO_BIN_EXE_towbar"));
+    fs::hard_link(built, &program).or_else(|_| fs::copy(built, &program).map(drop)).unwrap();
+    fs::set_permissions(program.parent().unwrap(), fs::Permissions::from_mode(0o755)).unwrap();
+    let own = fs::metadata("/proc/self").unwrap().uid();
+    for (flags, is_dumped) in [(&[][..], false), (&["--core-dumps"], true)] {
+        let mut command = Command::new("sh");
+        // Whatever the limit is here, there is one that could be lowered.
+        command.args(["-c", "ulimit -S -c $(ulimit -H -c) && exec \"$0\" \"$@\""]).arg(&program);
+        command.args(["demo", "--listen", "127.0.0.1:0"]).args(flags);
+        if own == ROOT {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        let gateway = Gateway::of(&mut command);
+        let of = |file: &str| format!("/proc/{}/{file}", gateway.process.id());
+        let limits = fs::read_to_string(of("limits")).unwrap();
+        let limit = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).unwrap();
+        let limits: Vec<&str> = limit.split_whitespace().take(2).collect();
+        let own_limits = fs::read_to_string("/proc/self/limits").unwrap();
+        let hard = own_limits.lines().find_map(|line| line.strip_prefix("Max core file size")).unwrap();
+        let hard = hard.split_whitespace().nth(1).unwrap();
+        assert_eq!(limits, if is_dumped { [hard; 2] } else { ["0"; 2] }, "{flags:?}");
+        // proc(5): the files of a process that is not dumpable belong to root.
+        let owner = fs::metadata(of("mem")).unwrap().uid();
+        let user = if own == ROOT { NOBODY } else { own };
+        assert_eq!(owner, if is_dumped { user } else { ROOT }, "{flags:?}");
+        assert_eq!(gateway.stop().code, Some(0), "{flags:?}");
+    }
 }

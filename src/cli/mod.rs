@@ -4,6 +4,7 @@ mod certs;
 mod curl;
 mod demo;
 mod doctor;
+mod dumps;
 mod explain;
 mod loaded;
 mod log;
@@ -25,6 +26,9 @@ use crate::upstream::Environment;
 #[derive(Debug, Parser)]
 #[command(name = "towbar", version, about)]
 struct Cli {
+    /// Let the process be dumped and debugged: what is in its memory, keys and tokens too, can then be read
+    #[arg(long, global = true)]
+    core_dumps: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -102,7 +106,12 @@ const REFUSED: u8 = 2;
 #[must_use]
 pub fn run() -> ExitCode {
     let done = |outcome: Outcome| outcome.map(|()| ExitCode::SUCCESS);
-    let outcome = match Cli::parse().command {
+    let Cli { core_dumps, command } = Cli::parse();
+    if !core_dumps && let Err(problem) = dumps::forbid() {
+        tell(vec![problem]);
+        return ExitCode::from(REFUSED);
+    }
+    let outcome = match command {
         Command::Serve(settings) => done(serve::serve(&settings)),
         Command::Check(settings) => done(serve::check(&settings)),
         Command::Routes(settings) => done(routes::print(&settings)),
