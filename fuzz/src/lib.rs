@@ -3,6 +3,7 @@
 //! The targets give them random bytes; `tests/fuzz_faults.rs` of the main package gives them every file of `corpus/` and
 //! every case of `tests/cases/`.
 
+mod certificates;
 mod http;
 mod mask;
 mod series;
@@ -10,6 +11,7 @@ mod text;
 mod unique;
 mod wire;
 
+pub use certificates::certificates;
 pub use http::{frames, head};
 pub use mask::update_mask;
 pub use series::split;
@@ -21,7 +23,7 @@ pub use wire::{descriptor_set, json_to_wire, text_to_wire, wire_to_json};
 pub type Check = fn(&[u8]);
 
 /// Every target by its name, which is that of its folder in `corpus/` too.
-pub const TARGETS: [(&str, Check); 12] = [
+pub const TARGETS: [(&str, Check); 13] = [
     ("json_to_wire", json_to_wire),
     ("wire_to_json", wire_to_json),
     ("text_to_wire", text_to_wire),
@@ -34,4 +36,5 @@ pub const TARGETS: [(&str, Check); 12] = [
     ("head", head),
     ("frames", frames),
     ("update_mask", update_mask),
+    ("certificates", certificates),
 ];
