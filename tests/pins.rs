@@ -101,6 +101,24 @@ fn a_refused_certificate_is_told_with_the_line_to_write() {
     }
 }
 
+#[test]
+fn a_bank_that_shows_a_chain_that_costs_many_signatures_is_refused_before_the_first() {
+    let own = Own::of_years(2020, 2999);
+    let trust = || tls::Trust::new(vec![own.certificate.clone()]).unwrap();
+    for (others, expected) in [
+        (7, "the peer shows more than 2 certificates of authorities with the same subject"),
+        (40, "the peer shows 41 certificates; at most 8 are accepted"),
+    ] {
+        let chain = std::iter::once(own.certificate.clone());
+        let chain = chain.chain((0..others).map(|_| Own::of_years(2020, 2999).certificate)).collect();
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(own.key.serialize_der()));
+        let server = tls::server(Identity::new("own", chain, key), None, &[b"h2"]).unwrap();
+        for servers in [Servers::Trusted(trust()), pinned(&[&own.pins()[0]])] {
+            assert_eq!(handshake(server.clone(), &servers).as_deref(), Some(expected));
+        }
+    }
+}
+
 /// Whoever has the certificate of another has not its key.
 #[test]
 fn a_pin_does_not_spare_the_proof_of_the_key() {
@@ -135,10 +153,15 @@ fn handshake(server: Arc<ServerConfig>, servers: &Servers) -> Option<String> {
         server.read_tls(&mut bytes.as_slice()).unwrap();
         server.process_new_packets().unwrap();
         bytes.clear();
-        server.write_tls(&mut bytes).unwrap();
-        client.read_tls(&mut bytes.as_slice()).unwrap();
-        if let Err(error) = client.process_new_packets() {
-            return Some(tls::explain(&error));
+        while server.wants_write() {
+            server.write_tls(&mut bytes).unwrap();
+        }
+        let mut rest = bytes.as_slice();
+        while !rest.is_empty() {
+            client.read_tls(&mut rest).unwrap();
+            if let Err(error) = client.process_new_packets() {
+                return Some(tls::explain(&error));
+            }
         }
         if !client.is_handshaking() && !server.is_handshaking() {
             return None;
