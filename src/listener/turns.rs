@@ -107,13 +107,14 @@ mod tests {
                 .map(|_| {
                     let (turns, busy) = (turns.clone(), busy.clone());
                     tokio::spawn(async move {
-                        turns.keep(poll_fn(|cx| {
-                            std::thread::sleep(STEP);
-                            busy.fetch_add(1, Ordering::Relaxed);
-                            cx.waker().wake_by_ref();
-                            std::task::Poll::<()>::Pending
-                        }))
-                        .await;
+                        turns
+                            .keep(poll_fn(|cx| {
+                                std::thread::sleep(STEP);
+                                busy.fetch_add(1, Ordering::Relaxed);
+                                cx.waker().wake_by_ref();
+                                std::task::Poll::<()>::Pending
+                            }))
+                            .await;
                     })
                 })
                 .collect();
