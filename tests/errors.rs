@@ -343,14 +343,9 @@ fn a_route_may_have_a_form_of_its_own() {
     assert_error(&stage.get("/health-check?=a"), "problem", 400, &body);
     let mut stream = connect(stage.address());
     stream.write_all(b"GET / HTTP/1.1\r\nHost : x\r\n\r\n").unwrap();
-    let body = problem("Bad Request", 400, "the request is not HTTP/1.1 as RFC 9112 has it", "INVALID_ARGUMENT");
-    assert_error_without_cache(&read(&mut stream), &body);
-}
-
-/// An answer of the listener.
-fn assert_error_without_cache(answer: &Answer, body: &str) {
-    assert_eq!((answer.status, answer.body.as_str()), (400, body));
-    assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+    let message = "a header line is malformed: expected a name, a colon directly after it, and a value";
+    let body = problem("Bad Request", 400, message, "INVALID_ARGUMENT");
+    assert_error(&read(&mut stream), "problem", 400, &body);
 }
 
 #[test]

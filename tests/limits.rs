@@ -184,7 +184,9 @@ fn padded(bytes: usize) -> String {
 
 #[test]
 fn headers_have_so_many_bytes_and_no_more() {
-    let message = |limit: usize| format!("expected at most 100 headers, of at most {limit} bytes in all, found more");
+    let message = |limit: usize| {
+        format!("the request head is too large: at most 100 headers, of at most {limit} bytes in all, are accepted")
+    };
     for (requests, limit) in [("", 32 << 10), ("  header_limit: 1KiB\n", 1 << 10), ("  header_limit: 1MiB\n", 1 << 20)]
     {
         let stage = sample(requests, "");
@@ -218,7 +220,7 @@ fn headers_have_so_many_bytes_and_no_more() {
 #[test]
 fn an_rpc_may_take_fewer_bytes_of_headers() {
     let stage = sample("  header_limit: 4KiB\n", "    header_limit: 1KiB\n");
-    let message = "expected at most 100 headers, of at most 1024 bytes in all, found more";
+    let message = "the request head is too large: at most 100 headers, of at most 1024 bytes in all, are accepted";
     for (target, bytes, refused) in [
         (TARGET, 1 << 10, None),
         (TARGET, (1 << 10) + 1, Some((431, 8, message))),
@@ -270,7 +272,8 @@ fn over_http2_headers_have_as_many_bytes() {
             let input = format!("{} headers of {} bytes", headers.len(), headers[0].1.len());
             assert_eq!(head.status, status, "{input}");
             if status == 431 {
-                let message = "expected at most 100 headers, of at most 32768 bytes in all, found more";
+                let message =
+                    "the request head is too large: at most 100 headers, of at most 32768 bytes in all, are accepted";
                 assert_eq!(body.data().await.unwrap().unwrap(), refusal(8, message), "{input}");
             }
         }
@@ -300,7 +303,7 @@ fn there_are_so_many_headers_and_no_more() {
     let headers = |count| vec![("A", "b"); count];
     // The host is one.
     assert_limit(&stage.send("GET", TARGET, &headers(99), None), None, "100 headers");
-    let message = "expected at most 100 headers, of at most 32768 bytes in all, found more";
+    let message = "the request head is too large: at most 100 headers, of at most 32768 bytes in all, are accepted";
     let answer = stage.send("GET", TARGET, &headers(100), None);
     assert_eq!((answer.status, answer.body), (431, refusal(8, message)));
 }
@@ -311,6 +314,6 @@ fn a_target_has_so_many_bytes_and_no_more() {
     let target = |bytes: usize| format!("/{}", "a".repeat(bytes - 1));
     assert_refused(&stage.get(&target(65_534)), 404, &refusal(5, "no call has this path"), "65534");
     let answer = stage.get(&target(65_535));
-    let message = "expected a request target of at most 65534 bytes, found more";
+    let message = "the request target is longer than 65534 bytes";
     assert_eq!((answer.status, answer.body), (414, refusal(8, message)));
 }

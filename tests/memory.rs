@@ -21,7 +21,7 @@ use std::net::TcpStream;
 use std::pin::Pin;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -137,6 +137,10 @@ fn is_among(name: &str, names: &str) -> bool {
 
 /// Runs these attacks, and looks after the process and those who mean well.
 fn attacked(prlimit: &str, kinds: Vec<attacks::Kind>, time: Duration, name: &str) {
+    // Two at one time would be another attack.
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_all = kinds.len() > 1;
     let mut stage = Stage::start(prlimit);
     let idle = stage.now();
     let caller = stage.caller();
@@ -172,7 +176,7 @@ fn attacked(prlimit: &str, kinds: Vec<attacks::Kind>, time: Duration, name: &str
     assert!(recovered < RECOVERY, "{name}: {recovered:?}");
     assert!(log.len() <= 2 * sent + QUIET, "{name}: {} bytes of log for {sent} that came", log.len());
     assert!(most <= SLOW, "{name}: {most} calls at the slow bank");
-    outcomes.assert_served(name);
+    outcomes.assert_served(name, is_all);
 }
 
 /// 64 MiB for the process are 16 for connections and bodies.
@@ -500,11 +504,12 @@ impl Outcomes {
         )
     }
 
-    fn assert_served(&self, name: &str) {
+    /// All of them, or, where memory may be short, at least told that it is.
+    fn assert_served(&self, name: &str, may_be_short: bool) {
         let all: usize = self.statuses.values().sum();
-        let served = self.statuses.get(&200).copied().unwrap_or_default();
-        assert_eq!(all, served, "{name}: {}", self.told());
-        assert!(served > 0, "{name}: {}", self.told());
+        let of = |status| self.statuses.get(&status).copied().unwrap_or_default();
+        assert_eq!(all, of(200) + if may_be_short { of(503) } else { 0 }, "{name}: {}", self.told());
+        assert!(of(200) > 0, "{name}: {}", self.told());
     }
 }
 

@@ -212,12 +212,12 @@ impl<S> Strict<S> {
 }
 
 impl<S: AsyncRead + Unpin> Strict<S> {
-    /// Reads into the buffer, and keeps in it only what may be handed on.
-    fn poll_direct(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    /// Reads into the buffer, and keeps in it only what may be handed on. Gives whether anything came.
+    fn poll_direct(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<bool>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
         if buffer.filled().len() == before {
-            return Poll::Ready(Ok(()));
+            return Poll::Ready(Ok(false));
         }
         let read = &buffer.filled()[before..];
         let good = self.check(read);
@@ -227,7 +227,7 @@ impl<S: AsyncRead + Unpin> Strict<S> {
             buffer.set_filled(before + good);
             self.put_in_place();
         }
-        Poll::Ready(Ok(()))
+        Poll::Ready(Ok(true))
     }
 
     /// Reads behind what is held. Gives whether anything came.
@@ -271,16 +271,15 @@ impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
                 }
                 _ => {}
             }
-            if this.held.is_empty() {
-                let read = buffer.filled().len();
-                ready!(this.poll_direct(cx, buffer))?;
-                if buffer.filled().len() == read && this.held.is_empty() {
-                    // The end of the connection.
-                    break;
-                }
-            } else if ready!(this.poll_more(cx))? {
-                this.check_held();
+            let has_more = if this.held.is_empty() {
+                ready!(this.poll_direct(cx, buffer))?
             } else {
+                let has_more = ready!(this.poll_more(cx))?;
+                this.check_held();
+                has_more
+            };
+            if !has_more {
+                // The end of the connection.
                 break;
             }
         }
