@@ -143,7 +143,7 @@ fn attacked(prlimit: &str, kinds: Vec<attacks::Kind>, time: Duration, name: &str
     let is_all = kinds.len() > 1;
     let mut stage = Stage::start(prlimit);
     let idle = stage.now();
-    let caller = stage.caller();
+    let caller = stage.caller(!is_all);
     let (attackers, watch) = (runtime(2), Watch::start(stage.gateway.process.id()));
     // In turns, so that the many do not keep the few from coming in.
     for index in 0..kinds.iter().map(|kind| kind.count).max().unwrap_or_default() {
@@ -152,7 +152,9 @@ fn attacked(prlimit: &str, kinds: Vec<attacks::Kind>, time: Duration, name: &str
         }
     }
     std::thread::sleep(time);
-    caller.wait_for_new();
+    if !is_all {
+        caller.wait_for_new();
+    }
     let under_attack = stage.now();
     attackers.shutdown_background();
     let ended = Instant::now();
@@ -393,9 +395,9 @@ impl Stage {
         start.elapsed()
     }
 
-    fn caller(&self) -> Caller {
+    fn caller(&self, comes_anew: bool) -> Caller {
         // Another than the attackers are, and what it sends is none of theirs.
-        Caller::start(Target { sent: Arc::default(), from: [127, 0, 0, 2], ..self.target.clone() })
+        Caller::start(Target { sent: Arc::default(), from: [127, 0, 0, 2], ..self.target.clone() }, comes_anew)
     }
 
     fn stop(self) -> String {
@@ -423,13 +425,16 @@ struct Outcomes {
 }
 
 impl Caller {
-    fn start(target: Target) -> Self {
+    /// Where others have all places for connections, nobody new comes in.
+    fn start(target: Target, comes_anew: bool) -> Self {
         let runtime = runtime(1);
         let (stopped, outcomes) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Outcomes::default())));
         let (stop, noted) = (stopped.clone(), outcomes.clone());
         let begun = Arc::new(AtomicUsize::new(0));
         let first = begun.clone();
-        runtime.spawn(Self::come_anew(target.clone(), stopped.clone(), outcomes.clone()));
+        if comes_anew {
+            runtime.spawn(Self::come_anew(target.clone(), stopped.clone(), outcomes.clone()));
+        }
         runtime.spawn(async move {
             while !stop.load(Ordering::Relaxed) {
                 let mut stream = target.connect(&target.http1).await;
