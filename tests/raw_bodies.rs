@@ -221,7 +221,7 @@ fn over_http_1_0_each_piece_is_a_piece_whatever_it_looks_like_and_what_breaks_of
     let (_, ended) = download_http10(gateway.address, "half");
     assert_eq!(ended.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
     let mut reader = start(&gateway, "GET", "/downloads/all", &[], None);
-    assert_eq!(reader.bytes(), (whole.clone().into_bytes(), true));
+    assert_eq!(reader.bytes(), (whole.into_bytes(), true));
 }
 
 #[test]

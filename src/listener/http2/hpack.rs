@@ -314,7 +314,7 @@ mod tests {
             [&[0x40, name.len() as u8], name.as_bytes(), &[value.len() as u8], value.as_bytes()].concat()
         };
         let (a, b) = (field("a", &"x".repeat(60)), field("b", "y"));
-        assert!(read(&mut decoder, &[a.clone(), b.clone()].concat()).is_ok());
+        assert!(read(&mut decoder, &[a.clone(), b].concat()).is_ok());
         assert_eq!(read(&mut decoder, &[0xbe]), Ok(vec!["b: y".to_owned()]));
         // Room for one of them, and then for none.
         assert_eq!(read(&mut decoder, &[0x3f, 0x21, 0xbe]), Ok(vec!["b: y".to_owned()]));
