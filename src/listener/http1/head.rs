@@ -97,9 +97,6 @@ impl HeadReader {
                 return Err(self.too_large());
             }
             let Some(line) = bytes[start..end].strip_suffix(b"\r") else { return Err(Violation::BareLineFeed) };
-            if has_control(line) {
-                return Err(Violation::ControlCharacter);
-            }
             match (&self.request, line) {
                 // RFC 9112, section 2.2: "ignore at least one empty line (CRLF) received prior to the request-line".
                 (None, []) if !self.skipped => self.skipped = true,
@@ -163,33 +160,43 @@ impl HeadReader {
 const LONGEST_METHOD: usize = 32;
 
 fn request_line(line: &[u8], start: usize, limits: &Limits) -> Result<Request, Violation> {
-    let mut parts = line.split(|&byte| byte == b' ');
-    let (Some(method), Some(target), Some(version), None) = (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return Err(Violation::RequestLine);
-    };
-    if method.is_empty() || method.len() > LONGEST_METHOD || !method.iter().all(|&byte| is_token(byte)) {
-        return Err(Violation::RequestLine);
+    let parts = memchr(b' ', line).and_then(|at| {
+        let (method, rest) = (&line[..at], &line[at + 1..]);
+        memchr(b' ', rest).map(|at| (method, &rest[..at], &rest[at + 1..]))
+    });
+    let Some((method, target, version)) = parts else { return Err(unreadable(line)) };
+    if method.is_empty()
+        || target.is_empty()
+        || method.len() > LONGEST_METHOD
+        || !method.iter().all(|&byte| is_token(byte))
+    {
+        return Err(unreadable(line));
     }
     let is_1_1 = match version {
         b"HTTP/1.1" => true,
         b"HTTP/1.0" => false,
         [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => return Err(Violation::Version),
-        _ => return Err(Violation::RequestLine),
+        _ => return Err(unreadable(line)),
     };
     if target.len() > limits.target {
         return Err(Violation::TargetTooLong { limit: limits.target });
     }
-    if target.contains(&b'#') {
-        return Err(Violation::Fragment);
-    }
-    if !target.iter().all(|&byte| is_in_target(byte)) {
-        return Err(Violation::TargetCharacter);
+    if !is_target(target) {
+        return Err(match target.contains(&b'#') {
+            _ if has_control(target) => Violation::ControlCharacter,
+            true => Violation::Fragment,
+            false => Violation::TargetCharacter,
+        });
     }
     let is_connect = method == b"CONNECT";
     let place = start + method.len() + 1;
     let authority = authority(target, is_connect, method == b"OPTIONS")?;
     Ok(Request { is_1_1, is_connect, authority: authority.map(|(from, to)| (place + from, place + to)) })
+}
+
+/// What is wrong with a line that is no request line.
+fn unreadable(line: &[u8]) -> Violation {
+    if has_control(line) { Violation::ControlCharacter } else { Violation::RequestLine }
 }
 
 /// Where in a target its authority stands, if it has one: RFC 9112, section 3.2.
@@ -218,7 +225,12 @@ impl Fields {
             return Err(Violation::Folding);
         }
         let colon = line.iter().position(|&byte| !is_token(byte)).filter(|&at| at > 0 && line[at] == b':');
-        let Some(colon) = colon else { return Err(Violation::Field) };
+        let Some(colon) = colon else {
+            return Err(if has_control(line) { Violation::ControlCharacter } else { Violation::Field });
+        };
+        if has_control(&line[colon + 1..]) {
+            return Err(Violation::ControlCharacter);
+        }
         let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
         match name.len() {
             4 if name.eq_ignore_ascii_case(b"host") => {
@@ -308,20 +320,21 @@ const TOKEN: [bool; 256] = {
     table
 };
 
-/// What the URI of a request is read from: RFC 3986, and `"`, `{`, `|` and `}`, which callers do not encode in JSON.
-pub(in crate::listener) fn is_in_target(byte: u8) -> bool {
-    TARGET[usize::from(byte)]
+/// Whether a URI is read from it: RFC 3986, and `"`, `{`, `|` and `}`, which callers do not encode in JSON.
+pub(in crate::listener) fn is_target(text: &[u8]) -> bool {
+    // Without a branch for each byte, so that many are looked at in one step; so below.
+    let is_wrong = |byte: u8| {
+        (byte <= b' ')
+            | (byte >= 0x7f)
+            | (byte == b'#')
+            | (byte == b'<')
+            | (byte == b'>')
+            | (byte == b'\\')
+            | (byte == b'^')
+            | (byte == b'`')
+    };
+    text.iter().fold(0, |found, &byte| found | u8::from(is_wrong(byte))) == 0
 }
-
-const TARGET: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0_u8;
-    while byte < 0x80 {
-        table[byte as usize] = byte.is_ascii_graphic() && !is_one_of(byte, b"#<>\\^`");
-        byte += 1;
-    }
-    table
-};
 
 const fn is_one_of(byte: u8, bytes: &[u8]) -> bool {
     let mut index = 0;
@@ -335,9 +348,9 @@ const fn is_one_of(byte: u8, bytes: &[u8]) -> bool {
 }
 
 /// Every control character but the tab.
-fn has_control(line: &[u8]) -> bool {
-    // Without a branch for each byte, so that many are looked at in one step.
-    line.iter().fold(false, |found, &byte| found | ((byte < b' ') & (byte != b'\t')) | (byte == 0x7f))
+fn has_control(text: &[u8]) -> bool {
+    let is_control = |byte: u8| ((byte < b' ') & (byte != b'\t')) | (byte == 0x7f);
+    text.iter().fold(0, |found, &byte| found | u8::from(is_control(byte))) != 0
 }
 
 #[cfg(test)]

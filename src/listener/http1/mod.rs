@@ -11,5 +11,5 @@ mod strict;
 
 pub use chunks::ChunkReader;
 pub use head::{Framing, Head, HeadReader, Limits};
-pub(super) use head::{is_authority, is_in_target, is_token};
+pub(super) use head::{is_authority, is_target, is_token};
 pub(super) use strict::{Strict, Verdict};

@@ -1,6 +1,6 @@
 //! The heads of requests: HEADERS with the CONTINUATION behind it, whole.
 
-use super::super::http1::{is_in_target, is_token};
+use super::super::http1::{is_target, is_token};
 use super::frames::{CONTINUATION, END_HEADERS, Frame, HEAD, HEADERS};
 use super::hpack::{self, Decoder};
 
@@ -104,7 +104,7 @@ fn framed(before: &[u8], block: &[u8]) -> Vec<u8> {
 /// RFC 9113, section 8.2.1, and for the path what HTTP/1.1 has of targets: a fragment would be cut off.
 fn is_well_formed(name: &[u8], value: &[u8]) -> bool {
     match name {
-        b":path" => value.iter().all(|&byte| is_in_target(byte)),
+        b":path" => is_target(value),
         b":method" | b":scheme" | b":authority" => value.iter().all(u8::is_ascii_graphic),
         [b':', ..] => false,
         [] => false,
