@@ -1,4 +1,4 @@
-//! What a caller has sent, as errors quote it: so much of it, and no more.
+//! What a caller has sent, as errors quote it: at most 200 bytes.
 
 use std::borrow::Cow;
 

@@ -65,7 +65,7 @@ pub struct Asked<'a> {
     pub json: Option<&'a [u8]>,
     /// How long it may take.
     pub timer: &'a Timer,
-    /// What is told of its status.
+    /// What callers are told about its status.
     pub exposure: Exposure,
 }
 

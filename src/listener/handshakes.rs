@@ -1,4 +1,4 @@
-//! TLS handshakes: how many are made at one time for one address, and what is told of those that fail.
+//! TLS handshakes: how many are made at one time for one address, and how failed ones are reported.
 
 use std::collections::HashMap;
 use std::fmt;

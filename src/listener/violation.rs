@@ -26,7 +26,7 @@ pub enum Violation {
     /// RFC 3986, appendix A.
     #[error("the request target contains a character that is not allowed in a URI: percent-encode it")]
     TargetCharacter,
-    /// RFC 9112, section 3.2: none of its forms has one.
+    /// RFC 9112, section 3.2: no form of a request target has a fragment.
     #[error("the request target contains a fragment (\"#...\"): leave it out, or write %23 for the character #")]
     Fragment,
     /// RFC 9112, section 3.2.

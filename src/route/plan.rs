@@ -291,7 +291,7 @@ impl Route {
     /// The same in one line, whatever the configuration says: a message of a stream.
     ///
     /// # Errors
-    /// The message is none of its type.
+    /// The bytes are not a message of its type.
     pub fn decode_line(&self, message: &[u8], system: System) -> Result<Vec<u8>, DecodeError> {
         self.printed(message, Print { indent: false, ..system.applied_to(self.print) })
     }

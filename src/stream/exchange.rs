@@ -107,7 +107,7 @@ impl Exchange {
     /// What a conversion has given.
     ///
     /// # Errors
-    /// The message is none of its type.
+    /// The bytes are not a message of its type.
     pub fn converted(&self, (json, lent): Converted) -> Result<Vec<u8>, DecodeError> {
         self.incoming.take_back(lent);
         json

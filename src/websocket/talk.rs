@@ -53,7 +53,7 @@ pub struct Opened {
     pub deadline: Instant,
     /// Where that comes from.
     pub timer: Timer,
-    /// What is told of the backend's status.
+    /// What callers are told about the backend's status.
     pub exposure: Exposure,
     /// Time without a sign of the caller after which it is asked for one, and for which the answer is waited.
     pub keep_alive: Duration,
