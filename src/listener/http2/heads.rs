@@ -61,6 +61,14 @@ impl Heads {
     }
 }
 
+impl Heads {
+    /// Reads the frames of a head that hyper does not get. False if the compression is broken.
+    pub(super) fn leave_out(&mut self, frames: &[u8]) -> bool {
+        self.rewrites = true;
+        block(frames).is_some_and(|block| self.decoder.read(&block, |_, _| {}).is_ok())
+    }
+}
+
 /// The block of a head without what stands around it; none if there is no telling where it is, which hyper finds too.
 fn block(frames: &[u8]) -> Option<Vec<u8>> {
     let mut block = Vec::new();

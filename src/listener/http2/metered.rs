@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::frames::{
-    CONTINUATION, DATA, END_HEADERS, END_STREAM, Frame, Frames, HEAD, HEADERS, PREFACE, RST_STREAM, WINDOW_UPDATE,
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, Frame, Frames, HEAD, HEADERS, PREFACE, PRIORITY, RST_STREAM,
+    WINDOW_UPDATE,
 };
 use super::heads::{Heads, Passes};
 
@@ -18,6 +19,10 @@ pub(in crate::listener) struct Metered<S> {
     /// Most bytes of a head.
     head_limit: usize,
     heads: Heads,
+    /// The streams that the caller has ended and that are not answered to their end.
+    ended: Vec<u32>,
+    /// The last stream that the caller has begun.
+    last: u32,
     /// So many bytes of what was looked at are still to come.
     left: usize,
     /// What has come of a frame, or of a head, that is looked at as a whole.
@@ -64,6 +69,8 @@ const PER_FRAME: Duration = Duration::from_millis(100);
 const FAULT: u32 = PER_CALL + 10;
 
 const PROTOCOL_ERROR: u32 = 1;
+const STREAM_CLOSED: u32 = 5;
+const FRAME_SIZE_ERROR: u32 = 6;
 const ENHANCE_YOUR_CALM: u32 = 11;
 /// Codes of RST_STREAM that tell no fault of the caller: NO_ERROR, INTERNAL_ERROR, CANCEL.
 const BLAMELESS: [u32; 3] = [0, 2, 8];
@@ -125,6 +132,8 @@ impl<S> Metered<S> {
             stream,
             head_limit,
             heads: Heads::default(),
+            ended: Vec::new(),
+            last: 0,
             left: PREFACE,
             held: Vec::new(),
             counted: 0,
@@ -146,24 +155,66 @@ impl<S> Metered<S> {
         match frame {
             Frame { kind: HEADERS, .. } => self.head(bytes, &frame),
             Frame { kind: WINDOW_UPDATE, length: 4, number: None, .. } => Step::Wait,
-            // RFC 9113, section 6.9: this is an error of the stream. For hyper it would be one of the connection.
+            // These are errors of the stream. For hyper they would be errors of the connection.
+            // RFC 9113, section 6.9.
             Frame { kind: WINDOW_UPDATE, length: 4, stream: stream @ 1.., number: Some(window), .. }
                 if window & 0x7fff_ffff == 0 =>
             {
-                if !self.budget.take(FAULT) {
-                    return Step::End;
-                }
-                // To hyper the caller has given the stream up; the caller hears what was wrong.
-                let reset = reset(stream, PROTOCOL_ERROR);
-                self.own.extend_from_slice(&reset);
-                Step::Replace(reset.len(), reset.to_vec())
+                self.end_stream(stream, PROTOCOL_ERROR, HEAD + frame.length)
+            }
+            // Section 5.1, "half-closed (remote)", and section 6.3.
+            Frame { kind: DATA, stream, length: ..=LARGEST, .. } if self.ended.contains(&stream) => {
+                self.wrong(bytes, &frame, STREAM_CLOSED)
+            }
+            Frame { kind: PRIORITY, stream: 1.., length: ..5 | 6..=LARGEST, .. } => {
+                self.wrong(bytes, &frame, FRAME_SIZE_ERROR)
             }
             frame if self.budget.read(&frame) => {
+                match frame.kind {
+                    DATA if frame.flags & END_STREAM != 0 => self.note_end(frame.stream),
+                    RST_STREAM => self.ended.retain(|ended| *ended != frame.stream),
+                    _ => {}
+                }
                 self.left = HEAD + frame.length;
                 self.step(bytes)
             }
             _ => Step::End,
         }
+    }
+
+    /// The caller has ended a stream. One that was answered before that stays noted until others take its place.
+    fn note_end(&mut self, stream: u32) {
+        if self.ended.len() == MOST_ENDED {
+            self.ended.remove(0);
+        }
+        self.ended.push(stream);
+    }
+
+    /// A frame that ends its stream, once all of it has come. Where there is no stream yet, it is left out.
+    fn wrong(&mut self, bytes: &[u8], frame: &Frame, code: u32) -> Step {
+        let length = HEAD + frame.length;
+        if bytes.len() < length {
+            return Step::Wait;
+        }
+        if frame.stream > self.last {
+            return if self.budget.take(1) { Step::Replace(length, Vec::new()) } else { Step::End };
+        }
+        if frame.kind == DATA && frame.length > 0 {
+            // hyper does not hear of these bytes, and the connection has a window for them.
+            self.own.extend_from_slice(&with_number(WINDOW_UPDATE, 0, u32::try_from(frame.length).unwrap_or_default()));
+        }
+        self.end_stream(frame.stream, code, length)
+    }
+
+    /// In place of so many bytes: to hyper the caller has given the stream up; the caller hears what was wrong.
+    fn end_stream(&mut self, stream: u32, code: u32, length: usize) -> Step {
+        if !self.budget.take(FAULT) {
+            return Step::End;
+        }
+        self.ended.retain(|ended| *ended != stream);
+        let reset = with_number(RST_STREAM, stream, code);
+        self.own.extend_from_slice(&reset);
+        Step::Replace(length, reset.to_vec())
     }
 
     /// Looks at a head, once it is complete.
@@ -187,6 +238,17 @@ impl<S> Metered<S> {
             }
             self.counted = end;
             if frame.flags & END_HEADERS != 0 {
+                if self.ended.contains(&first.stream) {
+                    self.counted = 0;
+                    return match self.heads.leave_out(&bytes[..end]) {
+                        true => self.end_stream(first.stream, STREAM_CLOSED, end),
+                        false => Step::End,
+                    };
+                }
+                self.last = self.last.max(first.stream);
+                if first.flags & END_STREAM != 0 {
+                    self.note_end(first.stream);
+                }
                 return match self.heads.read(&bytes[..end], self.head_limit) {
                     Passes::AsItIs => self.pass_on(end),
                     Passes::As(frames) => {
@@ -251,14 +313,17 @@ impl<S> Metered<S> {
     }
 }
 
+/// More streams than a connection has open at one time.
+const MOST_ENDED: usize = 256;
 /// The longest frame that is taken: RFC 9113, section 4.2, "the initial value".
 const LARGEST: usize = 16 << 10;
 /// So much is read at a time behind what is held.
 const PIECE: usize = 4 << 10;
 
-fn reset(stream: u32, code: u32) -> [u8; HEAD + 4] {
-    let ([a, b, c, d], [e, f, g, h]) = (stream.to_be_bytes(), code.to_be_bytes());
-    [0, 0, 4, RST_STREAM, 0, a, b, c, d, e, f, g, h]
+/// A frame that is a number: RST_STREAM or WINDOW_UPDATE.
+fn with_number(kind: u8, stream: u32, number: u32) -> [u8; HEAD + 4] {
+    let ([a, b, c, d], [e, f, g, h]) = (stream.to_be_bytes(), number.to_be_bytes());
+    [0, 0, 4, kind, 0, a, b, c, d, e, f, g, h]
 }
 
 /// GOAWAY. Which calls were taken is not known here, so none is said to be safe to send again.
@@ -294,8 +359,14 @@ impl<S: AsyncWrite + Unpin> Metered<S> {
     fn note(&mut self, mut bytes: &[u8]) -> bool {
         while !bytes.is_empty() {
             let (taken, frame) = self.written.next(bytes);
-            if frame.is_some_and(|frame| !self.budget.written(&frame)) {
-                return false;
+            if let Some(frame) = frame {
+                let is_end = matches!(frame.kind, DATA | HEADERS) && frame.flags & END_STREAM != 0;
+                if is_end || frame.kind == RST_STREAM {
+                    self.ended.retain(|ended| *ended != frame.stream);
+                }
+                if !self.budget.written(&frame) {
+                    return false;
+                }
             }
             bytes = &bytes[taken..];
         }
@@ -392,5 +463,80 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Metered<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+
+    use super::super::hpack;
+    use super::*;
+
+    fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+        [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+    }
+
+    fn head(stream: u32, flags: u8) -> Vec<u8> {
+        let mut block = Vec::new();
+        hpack::put(&mut block, b":method", b"GET");
+        frame(HEADERS, END_HEADERS | flags, stream, &block)
+    }
+
+    #[test]
+    fn what_is_wrong_with_one_stream_ends_that_stream() {
+        let run = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let (get, post, part) = (head(1, END_STREAM), head(1, 0), frame(DATA, 0, 1, b"abc"));
+        let (reset, window) =
+            (|code| with_number(RST_STREAM, 1, code).to_vec(), with_number(WINDOW_UPDATE, 0, 3).to_vec());
+        for (fault, frames, passed, told) in [
+            ("none", [post.clone(), part.clone()].concat(), [post.clone(), part.clone()].concat(), Vec::new()),
+            (
+                "bytes behind the end",
+                [get.clone(), part.clone()].concat(),
+                [get.clone(), reset(5)].concat(),
+                [window.clone(), reset(5)].concat(),
+            ),
+            (
+                "bytes behind the end, after others",
+                [post.clone(), frame(DATA, END_STREAM, 1, b""), part.clone()].concat(),
+                [post.clone(), frame(DATA, END_STREAM, 1, b""), reset(5)].concat(),
+                [window, reset(5)].concat(),
+            ),
+            ("a head behind the end", [get.clone(), get.clone()].concat(), [get.clone(), reset(5)].concat(), reset(5)),
+            (
+                "a short priority",
+                [post.clone(), frame(PRIORITY, 0, 1, b"abcd")].concat(),
+                [post, reset(6)].concat(),
+                reset(6),
+            ),
+            ("a long priority of no stream", frame(PRIORITY, 0, 7, b"abcdef"), Vec::new(), Vec::new()),
+        ] {
+            for size in [1, 5, frames.len()] {
+                run.block_on(async {
+                    let (ours, mut caller) = duplex(1 << 16);
+                    let mut metered = Metered::new(ours, 1 << 16);
+                    let preface = [b'p'; PREFACE];
+                    let (mut got, mut heard) = (Vec::new(), Vec::new());
+                    for piece in [&preface[..], &frames].concat().chunks(size) {
+                        caller.write_all(piece).await.unwrap();
+                        let mut buffer = [0; 1024];
+                        let reading = std::pin::pin!(metered.read(&mut buffer));
+                        tokio::select! {
+                            biased;
+                            read = reading => got.extend_from_slice(&buffer[..read.unwrap()]),
+                            () = tokio::task::yield_now() => {}
+                        }
+                    }
+                    caller.shutdown().await.unwrap();
+                    metered.read_to_end(&mut got).await.unwrap();
+                    drop(metered);
+                    caller.read_to_end(&mut heard).await.unwrap();
+                    assert_eq!((&got[PREFACE..], &heard), (&passed[..], &told), "{fault}, {size} bytes at a time");
+                });
+            }
+        }
     }
 }
