@@ -50,13 +50,18 @@ impl Batch {
             match came {
                 Ok(Some(message)) => {
                     let line = if message.len() < LONG {
-                        route.decode_line(&message, system)
+                        Ok(route.decode_line(&message, system))
                     } else {
                         let converted = exchange.convert(message, route.clone(), system).await;
                         exchange.converted(converted)
                     };
-                    if !batch.put(line, route) {
-                        break;
+                    match line {
+                        Ok(line) => {
+                            if !batch.put(line, route) {
+                                break;
+                            }
+                        }
+                        Err(failure) => batch.end = BatchEnd::Failed(failure),
                     }
                 }
                 Ok(None) => batch.end = BatchEnd::Whole,

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use super::request::{Refused, Sending};
 use crate::codec::DecodeError;
 use crate::error::{Asked, Refusal};
-use crate::memory::Charge;
+use crate::memory::{Charge, Use};
 use crate::offload;
 use crate::route::{Route, System};
 use crate::upstream::{CallError, Incoming};
@@ -27,8 +27,13 @@ pub struct Exchange {
     refused: Option<Refused>,
 }
 
-/// The JSON of a message, and the memory that the message has.
-pub type Converted = (Result<Vec<u8>, DecodeError>, Charge);
+/// The JSON of a message, unless there is no memory for it, and the memory that both have.
+pub type Converted = (Result<Result<Vec<u8>, DecodeError>, CallError>, Charge);
+
+/// A message becomes at most about so many times as long in JSON,
+const JSON_TIMES: usize = 16;
+/// which is there twice: while its room grows, and when it is put into its frame.
+const COPIES: usize = 2;
 
 /// A long message on its way to JSON. Dropping it leaves that to end by itself.
 pub type Converting = Pin<Box<dyn Future<Output = Converted> + Send>>;
@@ -101,16 +106,30 @@ impl Exchange {
     #[must_use]
     pub fn convert(&self, message: Bytes, route: Arc<Route>, system: System) -> Converting {
         let lent = self.incoming.lend();
-        Box::pin(offload::run(move || (route.decode_line(&message, system), lent)))
+        Box::pin(async move {
+            let place = offload::place().await;
+            let (before, length) = (lent.bytes(), message.len());
+            let most = length.saturating_mul(JSON_TIMES).min(route.print.limit.max(length));
+            if !lent.grow(COPIES * most, Use::Answer) {
+                return (Err(CallError::NoMemory { length }), lent);
+            }
+            let work = move || {
+                let json = route.decode_line(&message, system);
+                let made = json.as_ref().map_or(0, Vec::len);
+                lent.shrink_to(before + COPIES * made);
+                (Ok(json), lent)
+            };
+            place.run(work).await
+        })
     }
 
     /// What a conversion has given.
     ///
     /// # Errors
-    /// The bytes are not a message of its type.
-    pub fn converted(&self, (json, lent): Converted) -> Result<Vec<u8>, DecodeError> {
+    /// There was no memory for it. The bytes may also be no message of its type.
+    pub fn converted(&self, (json, lent): Converted) -> Result<Result<Vec<u8>, DecodeError>, Failure> {
         self.incoming.take_back(lent);
-        json
+        json.map_err(Failure::Call)
     }
 
     /// Initial metadata, once there is a message.

@@ -171,8 +171,10 @@ impl Body for Reply {
                 match converting.as_mut().poll(cx) {
                     Poll::Ready(converted) => {
                         this.converting = None;
-                        let json = this.exchange.converted(converted);
-                        this.put_json(json);
+                        match this.exchange.converted(converted) {
+                            Ok(json) => this.put_json(json),
+                            Err(failure) => this.take(Err(failure)),
+                        }
                         continue;
                     }
                     Poll::Pending if this.out.is_empty() && this.poll_idle(cx).is_pending() => return Poll::Pending,

@@ -244,7 +244,7 @@ impl Incoming {
         match self.length_of(&self.begun)? {
             Some(length) if self.begun.len() == PREFIX + length => {
                 let frame = std::mem::take(&mut self.begun).freeze();
-                encoding::message(frame, &self.metadata, self.limit).map(Some)
+                self.unpacked(frame).map(Some)
             }
             _ => Ok(None),
         }
@@ -253,7 +253,14 @@ impl Incoming {
     /// The message of the frame of this length that what has come begins with.
     fn whole(&mut self, length: usize) -> Result<Bytes, CallError> {
         let frame = self.data.split_to(length);
-        encoding::message(frame, &self.metadata, self.limit)
+        self.unpacked(frame)
+    }
+
+    /// The message of a frame. How long a compressed one is shows only now, and so what its JSON may have.
+    fn unpacked(&self, frame: Bytes) -> Result<Bytes, CallError> {
+        let message = encoding::message(frame, &self.metadata, self.limit)?;
+        self.take_memory(message.len())?;
+        Ok(message)
     }
 
     /// Keeps what there is until the rest of it comes.

@@ -291,8 +291,10 @@ impl Talk {
 
     fn converted(&mut self, socket: &mut Socket, converted: Converted) -> Option<End> {
         self.converting = None;
-        let json = self.opened.exchange.converted(converted);
-        self.put_frame(socket, json.map(result))
+        match self.opened.exchange.converted(converted) {
+            Ok(json) => self.put_frame(socket, json.map(result)),
+            Err(failure) => self.reply(socket, Err(failure)),
+        }
     }
 
     fn put_frame(&mut self, socket: &mut Socket, frame: Result<Option<Message>, DecodeError>) -> Option<End> {
