@@ -501,11 +501,11 @@ mod tests {
             ),
             (
                 "bytes behind the end, after others",
-                [post.clone(), frame(DATA, END_STREAM, 1, b""), part.clone()].concat(),
+                [post.clone(), frame(DATA, END_STREAM, 1, b""), part].concat(),
                 [post.clone(), frame(DATA, END_STREAM, 1, b""), reset(5)].concat(),
                 [window, reset(5)].concat(),
             ),
-            ("a head behind the end", [get.clone(), get.clone()].concat(), [get.clone(), reset(5)].concat(), reset(5)),
+            ("a head behind the end", [get.clone(), get.clone()].concat(), [get, reset(5)].concat(), reset(5)),
             (
                 "a short priority",
                 [post.clone(), frame(PRIORITY, 0, 1, b"abcd")].concat(),
