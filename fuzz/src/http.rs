@@ -52,42 +52,38 @@ fn chunks(data: &[u8]) {
     assert_eq!(piecewise, whole);
 }
 
-/// Whatever frames come, the next caller is served.
+/// Whatever frames come, the connection ends with its caller's end, and the next caller is served.
 pub fn frames(data: &[u8]) {
     static SERVICE: OnceLock<SocketAddr> = OnceLock::new();
     let address = *SERVICE.get_or_init(serve);
-    exchange(address, data);
-    let head = [0x82, 0x86, 0x84, 0x41, 1, b'a'];
-    let request = [&[0, 0, 6, 1, 5, 0, 0, 0, 1][..], &head].concat();
-    let answer = exchange(address, &[request, goaway()].concat());
-    let mut rest = answer.as_slice();
-    let mut kinds = Vec::new();
-    while let [_, b, c, kind, _, _, _, _, _, behind @ ..] = rest {
-        kinds.push(*kind);
-        rest = behind.get(usize::from(*b) << 8 | usize::from(*c)..).unwrap_or_default();
+    let mut stream = begin(address, data);
+    let _ = stream.shutdown(Shutdown::Write);
+    if let Err(error) = stream.read_to_end(&mut Vec::new()) {
+        let waits = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+        assert!(!waits, "the connection did not end after {data:?}");
     }
-    assert!(kinds.contains(&1), "no HEADERS in {kinds:?}");
+    let block = [0x82, 0x86, 0x84, 0x41, 1, b'a'];
+    let mut stream = begin(address, &[&[0, 0, 6, 1, 5, 0, 0, 0, 1][..], &block].concat());
+    // The next frame, until it is a head.
+    loop {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).expect("an answer comes");
+        if head[3] == 1 {
+            return;
+        }
+        let length = usize::from(head[1]) << 8 | usize::from(head[2]);
+        stream.read_exact(&mut vec![0; length]).expect("a frame is whole");
+    }
 }
 
-fn goaway() -> Vec<u8> {
-    vec![0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
-}
-
-/// What comes back for these frames, behind the beginning of every connection.
-fn exchange(address: SocketAddr, frames: &[u8]) -> Vec<u8> {
+/// A connection on which these frames are sent behind the beginning.
+fn begin(address: SocketAddr, frames: &[u8]) -> TcpStream {
     let mut stream = TcpStream::connect(address).expect("the service accepts");
     stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a time to wait");
     let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
     // It may end before all is sent.
     let _ = stream.write_all(&[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &settings[..], frames].concat());
-    let _ = stream.shutdown(Shutdown::Write);
-    let mut answer = Vec::new();
-    match stream.read_to_end(&mut answer) {
-        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-            panic!("the connection did not end after {frames:?}")
-        }
-        _ => answer,
-    }
+    stream
 }
 
 /// A service on a thread of its own, for as long as the process lives.

@@ -320,12 +320,13 @@ const TOKEN: [bool; 256] = {
     table
 };
 
-/// Whether a URI is read from it: RFC 3986, and `"`, `{`, `|` and `}`, which callers do not encode in JSON.
+/// Whether a URI is read from it: RFC 3986, and `{`, `|` and `}`, which many callers do not encode.
 pub(in crate::listener) fn is_target(text: &[u8]) -> bool {
     // Without a branch for each byte, so that many are looked at in one step; so below.
     let is_wrong = |byte: u8| {
         (byte <= b' ')
             | (byte >= 0x7f)
+            | (byte == b'"')
             | (byte == b'#')
             | (byte == b'<')
             | (byte == b'>')
@@ -369,7 +370,7 @@ mod tests {
         for (text, framing, asks_upgrade) in [
             ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", none, false),
             ("\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", none, false),
-            ("GET /a%20b?c={\"d\":1|2} HTTP/1.1\r\nHOST:\ta.b-c_d.test:8443 \r\n\r\n", none, false),
+            ("GET /a%20b?c={d:1|2} HTTP/1.1\r\nHOST:\ta.b-c_d.test:8443 \r\n\r\n", none, false),
             ("GET / HTTP/1.1\r\nhost: [2001:db8::1]:80\r\n\r\n", none, false),
             ("GET http://A.test/b HTTP/1.1\r\nHost: a.test\r\n\r\n", none, false),
             ("GET HTTPS://a.test:1?b HTTP/1.1\r\nHost: a.test:1\r\n\r\n", none, false),
@@ -418,6 +419,7 @@ mod tests {
             (target("/a#b"), Violation::Fragment),
             (target("/a\\b"), Violation::TargetCharacter),
             (target("/a<b"), Violation::TargetCharacter),
+            (target("/a?b=\"c\""), Violation::TargetCharacter),
             (target("/\u{e9}"), Violation::TargetCharacter),
             (target("a"), Violation::TargetForm),
             (target("*"), Violation::TargetForm),

@@ -136,13 +136,8 @@ mod tests {
         [&length[1..], &[HEADERS, flags | END_HEADERS], &7_u32.to_be_bytes(), &payload].concat()
     }
 
-    const GOOD: [(&str, &str); 5] = [
-        (":method", "GET"),
-        (":scheme", "https"),
-        (":path", "/a?b={\"c\"}"),
-        (":authority", "a.test"),
-        ("x", "a\t\u{e9}"),
-    ];
+    const GOOD: [(&str, &str); 5] =
+        [(":method", "GET"), (":scheme", "https"), (":path", "/a?b={c}"), (":authority", "a.test"), ("x", "a\t\u{e9}")];
 
     #[test]
     fn a_head_that_no_request_may_have_goes_on_as_one_that_is_refused_alone() {
