@@ -21,7 +21,7 @@ impl Route {
         codec::longest(text) + self.longest_mask(text.len())
     }
 
-    /// The same of a form, or of a form in parts: of its values, the mask, and what they are kept in until the message is made.
+    /// The same bound for a form: its values, its mask, and the memory that holds them until the message is made.
     #[must_use]
     pub fn longest_of_form(&self, form: &[u8]) -> usize {
         let (mut steps, mut values, mut pairs) = (0, 0, 1);

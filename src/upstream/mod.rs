@@ -167,7 +167,7 @@ impl Shared {
     }
 }
 
-/// How long one call may take, how much its reply may have, and for whom it is.
+/// The deadline of a call, the size limit of its reply, and the caller that it counts for.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms<'a> {
     /// When it must be over.
