@@ -27,6 +27,8 @@ pub(super) struct Watcher(watch::Receiver<Phase>);
 pub(super) struct Told {
     /// It is to take no more of them.
     pub(super) retired: Notify,
+    /// That may be so before all stop, over HTTP/1.1 too.
+    pub(super) may_end_early: bool,
     /// Those that come all the same are refused.
     pub(super) is_over: AtomicBool,
     /// There was one.
@@ -101,8 +103,10 @@ impl Watcher {
         let is_told_at_notice = http2 && *self.0.borrow() == Phase::Serving;
         let phase = if is_told_at_notice { Phase::Notice } else { Phase::Draining };
         tokio::select! {
+            // In this order: most of what wakes it is for the connection.
+            biased;
             ended = &mut connection => return ended,
-            () = told.retired.notified() => {}
+            () = told.retired.notified(), if http2 || told.may_end_early => {}
             () = reached(&mut self.0, phase) => {}
         }
         if !http2 {

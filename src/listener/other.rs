@@ -36,7 +36,8 @@ impl Other {
     /// With these certificates, its own first.
     pub(super) fn showing(self, chain: Option<&[CertificateDer<'static>]>, server: Server) -> Self {
         let chain = chain.filter(|chain| !chain.is_empty()).map(<[_]>::to_vec);
-        Self { chain, server: Some(server), ..self }
+        let may_end_early = chain.as_ref().is_some_and(|chain| server.next_end(chain).is_some());
+        Self { chain, server: Some(server), told: Told { may_end_early, ..self.told }, ..self }
     }
 
     /// How TLS was made with it.

@@ -40,30 +40,43 @@ impl Gateway {
         Ok((message, json))
     }
 
-    /// The answer to a call of one message.
-    pub(super) async fn reply(&self, call: &Call<'_>, reply: Reply) -> Result<Response, Refusal> {
+    /// The answer to a call of one message that is not [long](is_long).
+    pub(super) fn reply(&self, call: &Call<'_>, reply: &Reply) -> Result<Response, Refusal> {
         let Call { route, query, memory, .. } = *call;
         let made = if route.is_raw_reply {
             route
                 .raw_reply(&reply.message, |body| (content_type(body.content_type), part_of(&reply.message, body.data)))
         } else {
-            let times = if route.print.defaults { DEFAULTS_TIMES } else { 1 };
-            let system = query.system();
-            let json = if reply.message.len() < LONG / times {
-                budget::before_json(memory, reply.message.len(), route.print.limit)?;
-                route.decode(&reply.message, system)
-            } else {
-                // Boxed, or every request would have the memory for it.
-                Box::pin(long_json(route, (reply.message, reply.memory), system, memory)).await?
-            };
-            json.map(|json| (HeaderValue::from_static("application/json"), budget::fitted(json).into()))
+            budget::before_json(memory, reply.message.len(), route.print.limit)?;
+            route.decode(&reply.message, query.system()).map(json_body)
         };
-        let (content_type, body) = made.map_err(|error| {
-            tracing::error!(rpc = route.rpc, %error, "the backend's reply cannot be decoded");
-            Refusal::undecodable(&error)
-        })?;
+        let (content_type, body) = made.map_err(|error| undecodable(route, &error))?;
         Ok(self.success(route, content_type, body, &reply.metadata))
     }
+
+    /// The same for one that is, made beside the worker.
+    pub(super) async fn long_reply(&self, call: &Call<'_>, reply: Reply) -> Result<Response, Refusal> {
+        let Call { route, query, memory, .. } = *call;
+        let Reply { message, memory: held, metadata, .. } = reply;
+        let json = long_json(route, (message, held), query.system(), memory).await?;
+        let (content_type, body) = json.map(json_body).map_err(|error| undecodable(route, &error))?;
+        Ok(self.success(route, content_type, body, &metadata))
+    }
+}
+
+/// Whether a reply takes so long to print that others would wait for it.
+pub(super) fn is_long(route: &Route, reply: &Reply) -> bool {
+    let times = if route.print.defaults { DEFAULTS_TIMES } else { 1 };
+    !route.is_raw_reply && reply.message.len() >= LONG / times
+}
+
+fn json_body(json: Vec<u8>) -> (HeaderValue, Bytes) {
+    (HeaderValue::from_static("application/json"), budget::fitted(json).into())
+}
+
+fn undecodable(route: &Route, error: &DecodeError) -> Refusal {
+    tracing::error!(rpc = route.rpc, %error, "the backend's reply cannot be decoded");
+    Refusal::undecodable(error)
 }
 
 /// The JSON of a long reply, made beside the worker.

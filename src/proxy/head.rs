@@ -61,13 +61,26 @@ const END_TO_END: [HeaderName; 14] = [
 /// What belongs to this hop and is read here.
 const OF_THIS_HOP: [&str; 6] = ["close", "keep-alive", "upgrade", "connection", "transfer-encoding", "te"];
 
-/// Takes away the headers that `Connection` names, and refuses what can be read in two ways. A request without `Connection` or with
-/// an ordinary one, and without any header twice, costs three look-ups.
+/// Takes away the headers that `Connection` names, and refuses what can be read in two ways. Most requests cost one pass over their
+/// headers, which takes less time than looking for each of these.
 ///
 /// # Errors
 /// 400 with the header's name, and never its value.
 pub(super) fn check(headers: &mut HeaderMap) -> Result<(), Refusal> {
-    if headers.contains_key(CONNECTION) {
+    let (mut has_connection, mut joined) = (false, None);
+    for (name, value) in &*headers {
+        match name.as_str().len() {
+            10 if name == CONNECTION => has_connection = true,
+            13 if name == AUTHORIZATION && are_joined(value.as_bytes()) => {
+                joined = Some("header authorization: expected one set of credentials, found several");
+            }
+            4 if name == DPOP && value.as_bytes().contains(&b',') => {
+                joined = Some("header dpop: expected one proof, found several");
+            }
+            _ => {}
+        }
+    }
+    if has_connection {
         take_away(headers)?;
     }
     if headers.len() > headers.keys_len() {
@@ -77,13 +90,7 @@ pub(super) fn check(headers: &mut HeaderMap) -> Result<(), Refusal> {
             }
         }
     }
-    if headers.get(AUTHORIZATION).is_some_and(|value| are_joined(value.as_bytes())) {
-        return Err(Refusal::header("header authorization: expected one set of credentials, found several"));
-    }
-    if headers.get(DPOP).is_some_and(|value| value.as_bytes().contains(&b',')) {
-        return Err(Refusal::header("header dpop: expected one proof, found several"));
-    }
-    Ok(())
+    joined.map_or(Ok(()), |message| Err(Refusal::header(message)))
 }
 
 /// RFC 9110, section 7.6.1: a header that `Connection` names is meant for this hop alone, which here has no use for it.

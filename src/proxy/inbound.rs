@@ -75,7 +75,7 @@ impl<B: RequestBody> Inbound<B> {
     /// RFC 9112, section 9.3: a server that does not read a body to its end has to close, and section 9.6: it should say so. What
     /// is left of a small body and has arrived is read instead, as most callers of a wrong path have sent it with the head.
     pub(super) async fn closing(&mut self, mut response: Response, head: &Parts) -> Response {
-        if self.is_read() || head.version >= Version::HTTP_2 || response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        if !self.is_left(&response, head) {
             return response;
         }
         // Whoever waits for 100 would be told to go on.
@@ -83,6 +83,11 @@ impl<B: RequestBody> Inbound<B> {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
+    }
+
+    /// Whether something is there to be read, in the way of the next request.
+    pub(super) fn is_left(&self, response: &Response, head: &Parts) -> bool {
+        !self.is_read() && head.version < Version::HTTP_2 && response.status() != StatusCode::SWITCHING_PROTOCOLS
     }
 
     /// Reads what is left, if that is little and has come.

@@ -274,26 +274,24 @@ impl Gateway {
         body: &mut Inbound<B>,
         (started, account): (Instant, Option<Arc<Account>>),
     ) -> Response {
-        let checked = head::check(&mut head.headers);
+        // Boxed, as below, or every request would have the memory for it.
+        let faulty = head::check(&mut head.headers).err().map(Box::new);
         let head = &*head;
         let memory = match budget::call(&self.memory, account.as_ref()) {
-            Some(memory) => Ok(memory),
-            // Boxed, or every request would have the memory for it.
-            None => Box::pin(budget::room(&self.memory, account.as_ref())).await,
+            Some(memory) => memory,
+            None => match Box::pin(budget::room(&self.memory, account.as_ref())).await {
+                Ok(memory) => memory,
+                Err(refusal) => return Box::pin(body.closing(guarded(self.refused(refusal)), head)).await,
+            },
         };
-        let response = match memory {
-            Ok(memory) => {
-                let answered = match checked {
-                    Ok(()) => self.answer(head, body, started, &memory).await,
-                    Err(refusal) => Err(refusal),
-                };
-                let response = answered.unwrap_or_else(|refusal| self.refused(refusal));
-                let response = guarded(if head.method == Method::HEAD { without_body(response) } else { response });
-                charged(response, memory, head.version)
-            }
-            Err(refusal) => guarded(self.refused(refusal)),
+        let answered = match faulty {
+            None => self.answer(head, body, started, &memory).await,
+            Some(refusal) => Err(*refusal),
         };
-        body.closing(response, head).await
+        let response = answered.unwrap_or_else(|refusal| self.refused(refusal));
+        let response = guarded(if head.method == Method::HEAD { without_body(response) } else { response });
+        let response = charged(response, memory, head.version);
+        if body.is_left(&response, head) { Box::pin(body.closing(response, head)).await } else { response }
     }
 
     fn refused(&self, refusal: Refusal) -> Response {
@@ -430,7 +428,12 @@ impl Gateway {
         telemetry::called(which, called.as_ref().err(), started);
         let reply = called.map_err(|error| Refusal::call(error, self.named(call, json.as_deref())))?;
         drop(json);
-        self.reply(call, reply).await
+        // Boxed, or every request would have the memory for it.
+        if convert::is_long(route, &reply) {
+            Box::pin(self.long_reply(call, reply)).await
+        } else {
+            self.reply(call, &reply)
+        }
     }
 
     fn metadata(&self, head: &Parts) -> Result<HeaderMap, Refusal> {

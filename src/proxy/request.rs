@@ -41,7 +41,11 @@ impl Gateway {
             return Err(Refusal::encode(&route.body_unexpected()));
         }
         let media = self.media(route, headers)?;
-        let bytes = self.decoded(headers, bytes, limit, memory).await?;
+        let bytes = match self.ratio(headers)? {
+            None => bytes,
+            // Boxed, or every request would have the memory for it.
+            Some(ratio) => Box::pin(unzipped(bytes, Bounds { size: limit, ratio }, memory)).await?,
+        };
         Ok(Some((bytes, media)))
     }
 
@@ -84,17 +88,14 @@ impl Gateway {
         }
     }
 
-    /// The body without its `Content-Encoding`.
-    async fn decoded(&self, headers: &HeaderMap, body: Bytes, limit: usize, memory: &Charge) -> Result<Bytes, Refusal> {
+    /// Most times its length that a body may be unpacked to, if it is packed.
+    fn ratio(&self, headers: &HeaderMap) -> Result<Option<usize>, Refusal> {
         let mut codings = headers.get_all(CONTENT_ENCODING).iter().map(HeaderValue::as_bytes);
         let is = |coding: &[u8], name: &str| coding.eq_ignore_ascii_case(name.as_bytes());
         match (codings.next(), codings.next(), self.config.gzip) {
-            (None, ..) => Ok(body),
-            (Some(coding), None, _) if is(coding, "identity") => Ok(body),
-            (Some(coding), None, Some(ratio)) if is(coding, "gzip") || is(coding, "x-gzip") => {
-                // Boxed, or every request would have the memory for it.
-                Box::pin(unzipped(body, Bounds { size: limit, ratio }, memory)).await
-            }
+            (None, ..) => Ok(None),
+            (Some(coding), None, _) if is(coding, "identity") => Ok(None),
+            (Some(coding), None, Some(ratio)) if is(coding, "gzip") || is(coding, "x-gzip") => Ok(Some(ratio)),
             (_, _, gzip) => Err(Refusal::coding(gzip.is_some())),
         }
     }

@@ -7,7 +7,7 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use tokio::time::{timeout, timeout_at};
 use tonic::Code;
 
-use super::convert::content_type;
+use super::convert::{content_type, is_long};
 use super::{Call, Gateway, Inbound, RequestBody};
 use crate::answer::{Body, Response};
 use crate::error::Refusal;
@@ -138,7 +138,7 @@ impl Gateway {
         called.count();
         called.ended(None);
         let reply = upstream::Reply { message, metadata: exchange.metadata().clone(), memory: None };
-        self.reply(call, reply).await
+        if is_long(call.route, &reply) { self.long_reply(call, reply).await } else { self.reply(call, &reply) }
     }
 
     fn streamed(&self, call: &Call<'_>, exchange: Exchange, first: First, told: Told, called: Called) -> Response {

@@ -293,8 +293,10 @@ pub(in crate::listener) fn is_authority(text: &[u8]) -> bool {
         }
         _ => {
             let end = text.iter().position(|&byte| byte == b':').unwrap_or(text.len());
-            let is_in_name = |&byte: &u8| matches!(byte, b'-' | b'.' | b'_' | b'~') || byte.is_ascii_alphanumeric();
-            (end > 0 && text[..end].iter().all(is_in_name), &text[end..])
+            (
+                end > 0 && text[..end].iter().fold(true, |so_far, &byte| so_far & IN_NAME[usize::from(byte)]),
+                &text[end..],
+            )
         }
     };
     is_host
@@ -310,15 +312,19 @@ pub(in crate::listener) fn is_token(byte: u8) -> bool {
     TOKEN[usize::from(byte)]
 }
 
-const TOKEN: [bool; 256] = {
+const TOKEN: [bool; 256] = alphanumeric_and(b"!#$%&'*+-.^_`|~");
+/// What a host's name is made of.
+const IN_NAME: [bool; 256] = alphanumeric_and(b"-._~");
+
+const fn alphanumeric_and(others: &[u8]) -> [bool; 256] {
     let mut table = [false; 256];
     let mut byte = 0_u8;
     while byte < 0x80 {
-        table[byte as usize] = byte.is_ascii_alphanumeric() || is_one_of(byte, b"!#$%&'*+-.^_`|~");
+        table[byte as usize] = byte.is_ascii_alphanumeric() || is_one_of(byte, others);
         byte += 1;
     }
     table
-};
+}
 
 /// Whether a URI is read from it: RFC 3986, and `{`, `|` and `}`, which many callers do not encode.
 pub(in crate::listener) fn is_target(text: &[u8]) -> bool {
