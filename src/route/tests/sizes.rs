@@ -31,7 +31,9 @@ struct Field {
 }
 
 /// Types, the shortest texts of their values in JSON that take the most room in a message, and whether a text fills them.
-const KINDS: [(&str, &[&str], bool); 20] = [
+const KINDS: [(&str, &[&str], bool); 21] = [
+    // Only proto2 has the notation; a field of editions that is delimited is the same to the compiled schema.
+    (GROUP, &["{}", "{\"n\":[-1,1]}"], false),
     ("M", &["{}"], false),
     ("M", &["{}"], false),
     ("double", &["1", "0", "-1e9", "\"NaN\""], true),
@@ -53,6 +55,7 @@ const KINDS: [(&str, &[&str], bool); 20] = [
     ("google.protobuf.Struct", &["{}", "{\"\":1,\"a\":{\"\":{}}}"], false),
     ("google.protobuf.ListValue", &["[]", "[1,1,1,1]", "[[],[[]]]"], false),
 ];
+const GROUP: &str = "group";
 const SINGLE: usize = 0;
 /// A list, packed unless it is the second.
 const UNPACKED: usize = 2;
@@ -61,41 +64,62 @@ const MAP: usize = 3;
 const KEYS: [(&str, usize); 3] = [("string", 40), ("bool", 2), ("sint32", 40)];
 
 /// Messages that hold one another and themselves, of fields with names and numbers of any length.
-fn messages(choices: &mut Choices) -> (String, Vec<Vec<Field>>) {
-    let count = 1 + choices.below(3);
-    let mut proto = String::new();
-    let mut messages = Vec::new();
-    for message in 0..count {
-        proto += &format!("message M{message} {{\n");
-        let mut fields = Vec::new();
-        for index in 0..2 + choices.below(6) {
-            let (kind, shape, to) = (choices.below(KINDS.len()), choices.below(4), choices.below(count));
-            let name = format!("f{index}{}", "x".repeat([0, 3, 40, 200][choices.below(4)]));
-            let number = [1 + index, 2_000 + index, 536_870_900 + index][choices.below(3)];
-            let (mut kind_name, is_short) = (KINDS[kind].0.to_owned(), choices.below(2) == 1);
-            if kind_name == "M" {
-                kind_name += &to.to_string();
-            }
-            let key = if is_short { format!("k{index}") } else { name.clone() };
-            let is_number = (2..9).contains(&kind) || KINDS[kind].0 == "E";
-            let mut options = vec![format!("json_name = \"{key}\"")];
-            let before = match shape {
-                SINGLE => ["", "optional "][choices.below(2)].to_owned() + &kind_name,
-                MAP => format!("map<{}, {kind_name}>", KEYS[index % 3].0),
-                _ => {
-                    if shape == UNPACKED && is_number {
-                        options.push("packed = false".to_owned());
-                    }
-                    format!("repeated {kind_name}")
-                }
-            };
-            proto += &format!("  {before} {name} = {number} [{}];\n", options.join(", "));
-            fields.push(Field { key, kind, shape, to });
+struct Schema {
+    is_proto2: bool,
+    proto: String,
+    messages: Vec<Vec<Field>>,
+}
+
+impl Schema {
+    fn of(choices: &mut Choices) -> Self {
+        let (is_proto2, count) = (choices.below(2) == 1, 1 + choices.below(3));
+        let mut schema = Self { is_proto2, proto: String::new(), messages: Vec::new() };
+        for message in 0..count {
+            schema.proto += &format!("message M{message} {{\n");
+            let fields = (0..2 + choices.below(6)).map(|index| schema.field(choices, index, count)).collect();
+            schema.proto += "}\n";
+            schema.messages.push(fields);
         }
-        proto += "}\n";
-        messages.push(fields);
+        schema
     }
-    (proto, messages)
+
+    fn field(&mut self, choices: &mut Choices, index: usize, count: usize) -> Field {
+        let (mut kind, mut shape, to) = (choices.below(KINDS.len()), choices.below(4), choices.below(count));
+        let name = format!("f{index}{}", "x".repeat([0, 3, 40, 200][choices.below(4)]));
+        let number = [1 + index, 2_000 + index, 536_870_900 + index][choices.below(3)];
+        if KINDS[kind].0 == GROUP {
+            kind += usize::from(!self.is_proto2);
+            shape = if shape == MAP { SINGLE } else { shape };
+        }
+        let kind_name = if KINDS[kind].0 == "M" { format!("M{to}") } else { KINDS[kind].0.to_owned() };
+        let key = if choices.below(2) == 1 { format!("k{index}") } else { name.clone() };
+        let mut options = vec![format!("json_name = \"{key}\"")];
+        let before = match shape {
+            SINGLE => {
+                let has_label = choices.below(2) == 1 || self.is_proto2;
+                format!("{}{kind_name}", if has_label { "optional " } else { "" })
+            }
+            MAP => format!("map<{}, {kind_name}>", KEYS[index % 3].0),
+            _ => {
+                if ["double", "float", "bool", "E"].contains(&&*kind_name)
+                    || kind_name.contains("int")
+                    || kind_name.contains("fixed")
+                {
+                    options.push(format!("packed = {}", shape != UNPACKED));
+                }
+                format!("repeated {kind_name}")
+            }
+        };
+        // Of the same group there may be no two in a file, and its field has its name in lower case.
+        let (name, body) = if kind_name == GROUP {
+            let within = format!(" {{ optional M{to} m = 1; repeated int32 n = 2; }}");
+            (name.replacen('f', &format!("F{}_", self.messages.len()), 1), within)
+        } else {
+            (name, ";".to_owned())
+        };
+        self.proto += &format!("  {before} {name} = {number} [{}]{body}\n", options.join(", "));
+        Field { key, kind, shape, to }
+    }
 }
 
 /// How often a value stands in a list or map: what is long stands there once, or there would be no end of it.
@@ -113,6 +137,9 @@ fn object(choices: &mut Choices, messages: &[Vec<Field>], message: usize, depth:
         }
         let mut value = || match KINDS[field.kind] {
             ("M", ..) if depth < 12 => object(choices, messages, field.to, depth + 1),
+            (GROUP, ..) if depth < 12 && choices.below(2) == 0 => {
+                format!("{{\"m\":{}}}", object(choices, messages, field.to, depth + 1))
+            }
             (_, values, _) => values[choices.below(values.len())].to_owned(),
         };
         let value = match field.shape {
@@ -162,14 +189,14 @@ fn pairs(choices: &mut Choices, messages: &[Vec<Field>]) -> Vec<(String, String)
     pairs
 }
 
-fn routes_of(messages: &str) -> Routes {
+fn routes_of(syntax: &str, messages: &str) -> Routes {
     let proto = format!(
-        "syntax = \"proto3\"; package t;
+        "syntax = \"{syntax}\"; package t;
         import \"google/api/annotations.proto\"; import \"google/protobuf/field_mask.proto\";
         import \"google/protobuf/timestamp.proto\"; import \"google/protobuf/duration.proto\";
         import \"google/protobuf/struct.proto\"; import \"google/protobuf/wrappers.proto\";
-        enum E {{ NONE = 0; A = 1; }}
-        message Update {{ M0 m = 1; google.protobuf.FieldMask update_mask = 2; }}
+        enum E {{ NONE = 0; A = 1; BELOW = -1; }}
+        message Update {{ optional M0 m = 1; optional google.protobuf.FieldMask update_mask = 2; }}
         service S {{
           rpc Patch(Update) returns (E0) {{ option (google.api.http) = {{ patch: \"/m\" body: \"m\" }}; }}
           rpc Post(M0) returns (E0) {{ option (google.api.http) = {{ post: \"/m\" body: \"*\" }}; }}
@@ -213,8 +240,8 @@ proptest! {
     fn a_message_has_at_most_sixteen_times_the_bytes_that_it_is_made_of(
         schema in proptest::collection::vec(any::<u32>(), 0..120), values in proptest::collection::vec(any::<u32>(), 0..1000),
     ) {
-        let (proto, messages) = messages(&mut Choices(schema.into_iter()));
-        let routes = routes_of(&proto);
+        let Schema { is_proto2, proto, messages } = Schema::of(&mut Choices(schema.into_iter()));
+        let routes = routes_of(if is_proto2 { "proto2" } else { "proto3" }, &proto);
         let mut choices = Choices(values.into_iter());
         let pairs = pairs(&mut choices, &messages);
         let json = object(&mut choices, &messages, 0, 0);
@@ -258,7 +285,7 @@ fn bush(stem: usize, levels: usize) -> String {
 
 #[test]
 fn a_mask_that_would_be_too_long_is_refused_while_it_is_made() {
-    let routes = routes_of(TREE);
+    let routes = routes_of("proto3", TREE);
     with_route(&routes, "PATCH", |route| {
         let body = bush(45, 14);
         let mut refused = None;
@@ -288,7 +315,7 @@ fn a_mask_that_would_be_too_long_is_refused_while_it_is_made() {
 
 #[test]
 fn what_is_kept_while_a_message_is_made_has_a_bound_that_is_known_before() {
-    let routes = routes_of(TREE);
+    let routes = routes_of("proto3", TREE);
     let ways: Vec<String> =
         (0..512_u32).map(|way| (0..9).map(|bit| ["l.", "r."][(way >> bit & 1) as usize]).collect()).collect();
     let form: Vec<String> = ways.iter().map(|way| format!("{way}{}n=1", "l.".repeat(80))).collect();
