@@ -62,6 +62,9 @@ const SLOW: usize = 875;
 /// Longest time after them until somebody new is served: what was read before its caller went away is still converted, which takes
 /// a debug build its time.
 const RECOVERY: Duration = Duration::from_secs(20);
+/// Longest time until all that was theirs is gone. Beyond some resets a second the reply to a call that was given up is read to its
+/// end, as its connection to the bank has the calls of others; a debug build on a busy machine takes up to 18 seconds for all of them.
+const SETTLING: Duration = Duration::from_secs(60);
 
 const PROTO: &str = r#"
 syntax = "proto3";
@@ -303,6 +306,16 @@ impl Watch {
     }
 }
 
+/// The process's connections as the kernel tells them: this side, the other, and the state (proc(5), `/proc/net/tcp`).
+fn connections(id: u32) -> String {
+    let files = fs::read_dir(format!("/proc/{id}/fd")).unwrap().flatten();
+    let files: Vec<_> = files.filter_map(|file| Some(fs::read_link(file.path()).ok()?.display().to_string())).collect();
+    let table = fs::read_to_string(format!("/proc/{id}/net/tcp")).unwrap();
+    let of_process =
+        |line: &&str| line.split_whitespace().nth(9).is_some_and(|inode| files.contains(&format!("socket:[{inode}]")));
+    table.lines().filter(of_process).fold(String::new(), |told, line| told + line + "\n")
+}
+
 /// A gateway of little memory between TLS and mutual TLS.
 struct Stage {
     gateway: Gateway,
@@ -368,10 +381,14 @@ impl Stage {
 
     /// The same, once connections have ended.
     fn settled(&mut self, idle: &Usage) -> Usage {
-        let end = Instant::now() + Duration::from_secs(10);
+        let end = Instant::now() + SETTLING;
         loop {
             let now = self.now();
-            if now.files <= idle.files + 20 || Instant::now() > end {
+            if now.files <= idle.files + 20 {
+                return now;
+            }
+            if Instant::now() > end {
+                print!("{}", connections(self.gateway.process.id()));
                 return now;
             }
             std::thread::sleep(Duration::from_millis(50));
