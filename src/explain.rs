@@ -4,10 +4,9 @@
 
 use http::{Method, Uri};
 
-use crate::codec::HttpBody;
 use crate::error::Refusal;
 use crate::listener::Violation;
-use crate::media::{Media, Types};
+use crate::media::{self, Media, Types};
 use crate::route::{self, Miss, Query, Route, Routes, Sourced, Why};
 
 /// A request without headers, but for the type of its body.
@@ -132,14 +131,7 @@ fn message(
     let content_type = request.content_type.or((!route.is_raw_request).then_some("application/json"));
     let media = body.map(|body| limits.types.media(route, content_type).map(|media| (body, media)));
     let media = media.transpose().map_err(|error| Refusal::media(&error))?;
-    let message = match &media {
-        Some((form, Media::Form)) => route.encode_form(captures, query, form),
-        Some((body, Media::Parts(boundary))) => route.encode_parts(captures, query, (boundary, body)),
-        Some((json, Media::Json)) => route.encode(captures, query, Some(json)),
-        Some((data, Media::Raw(content_type))) => route.encode_raw(captures, query, &HttpBody { content_type, data }),
-        None if route.is_raw_request => route.encode_raw(captures, query, &HttpBody::default()),
-        None => route.encode(captures, query, None),
-    };
+    let message = media::message(route, captures, query, media.as_ref().map(|(body, media)| (*body, media)));
     let is_form = matches!(media, Some((_, Media::Form | Media::Parts(_))));
     let message = message.map_err(|error| Refusal::encode(&error))?;
     let sources = route.sources(query, body.is_some(), &message).map_err(|error| Refusal::undecodable(&error))?;

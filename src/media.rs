@@ -1,7 +1,8 @@
 //! What the `Content-Type` of a request says of its body, and whether the body is taken.
 
+use crate::codec::HttpBody;
 use crate::multipart::{Boundary, MultipartError};
-use crate::route::Route;
+use crate::route::{EncodeError, Query, Route};
 
 /// What a body is written in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +15,26 @@ pub enum Media {
     Parts(Boundary),
     /// Anything, of this content type.
     Raw(String),
+}
+
+/// The request message of a body and what it is written in, or of a request without one.
+///
+/// # Errors
+/// What the caller has to change.
+pub fn message(
+    route: &Route,
+    captures: &[&str],
+    query: &Query,
+    body: Option<(&[u8], &Media)>,
+) -> Result<Vec<u8>, EncodeError> {
+    match body {
+        Some((form, Media::Form)) => route.encode_form(captures, query, form),
+        Some((body, Media::Parts(boundary))) => route.encode_parts(captures, query, (boundary, body)),
+        Some((json, Media::Json)) => route.encode(captures, query, Some(json)),
+        Some((data, Media::Raw(content_type))) => route.encode_raw(captures, query, &HttpBody { content_type, data }),
+        None if route.is_raw_request => route.encode_raw(captures, query, &HttpBody::default()),
+        None => route.encode(captures, query, None),
+    }
 }
 
 /// Which types are taken.

@@ -7,9 +7,9 @@ use http::HeaderValue;
 
 use super::{Call, Gateway, Inbound, RequestBody, budget};
 use crate::answer::Response;
-use crate::codec::{DecodeError, HttpBody};
+use crate::codec::DecodeError;
 use crate::error::Refusal;
-use crate::media::Media;
+use crate::media::{self, Media};
 use crate::memory::{CALL, Charge, SMALL};
 use crate::offload::{self, LONG};
 use crate::route::{EncodeError, Query, Route, System};
@@ -32,7 +32,7 @@ impl Gateway {
         let message = match &body {
             // Boxed, or every request would have the memory for it.
             Some((bytes, media)) if bytes.len() > SMALL => Box::pin(large(call, bytes, media)).await?,
-            _ => encoded(route, captures, query, body.as_ref()),
+            _ => media::message(route, captures, query, body.as_ref().map(|(bytes, media)| (&**bytes, media))),
         };
         let message = message.map_err(|error| Refusal::encode(&error))?;
         budget::message(memory, message.len())?;
@@ -117,27 +117,16 @@ async fn large(call: &Call<'_>, bytes: &Bytes, media: &Media) -> Result<Encoded,
         let (message, held) = place
             .run(move || {
                 let captures: Vec<&str> = captures.iter().map(String::as_str).collect();
-                (encoded(&route, &captures, &query, Some(&body)), held)
+                (media::message(&route, &captures, &query, Some((&body.0, &body.1))), held)
             })
             .await;
         memory.join(held);
         message
     } else {
-        encoded(route, captures, query, Some(&body))
+        media::message(route, captures, query, Some((bytes, media)))
     };
     memory.shrink_to(before);
     Ok(message)
-}
-
-fn encoded(route: &Route, captures: &[&str], query: &Query, body: Option<&(Bytes, Media)>) -> Encoded {
-    match body {
-        Some((form, Media::Form)) => route.encode_form(captures, query, form),
-        Some((body, Media::Parts(boundary))) => route.encode_parts(captures, query, (boundary, body)),
-        Some((json, Media::Json)) => route.encode(captures, query, Some(json)),
-        Some((data, Media::Raw(content_type))) => route.encode_raw(captures, query, &HttpBody { content_type, data }),
-        None if route.is_raw_request => route.encode_raw(captures, query, &HttpBody::default()),
-        None => route.encode(captures, query, None),
-    }
 }
 
 /// The content type of a reply that passes as it is; what is none, or no header, is bytes of an unknown type.

@@ -277,7 +277,7 @@ async fn json_bombs(target: Target, index: usize) {
     ];
     let body = &bodies[index % bodies.len()];
     loop {
-        post(&target, "/put", "", body.as_bytes()).await;
+        request(&target, ("POST", "/put"), "", body.as_bytes()).await;
         sleep(STEP).await;
     }
 }
@@ -285,7 +285,7 @@ async fn json_bombs(target: Target, index: usize) {
 /// R-19.
 async fn gzip_bombs(target: Target, _: usize) {
     loop {
-        post(&target, "/put", "Content-Encoding: gzip\r\n", &target.gzip).await;
+        request(&target, ("POST", "/put"), "Content-Encoding: gzip\r\n", &target.gzip).await;
         sleep(STEP).await;
     }
 }
@@ -315,6 +315,11 @@ async fn long_queries(target: Target, index: usize) {
 async fn hostile_replies(target: Target, index: usize) {
     let kinds = ["huge", "bomb", "large", "message", "unknown", "cut"];
     let head = format!("GET /hostile/{} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", kinds[index % kinds.len()]);
+    ask_on_and_on(target, &head).await;
+}
+
+/// Asks, and takes the answer, again and again.
+async fn ask_on_and_on(target: Target, head: &str) {
     loop {
         let mut stream = target.connect(&target.http1).await;
         let _ = stream.write_all(head.as_bytes()).await;
@@ -324,12 +329,12 @@ async fn hostile_replies(target: Target, index: usize) {
     }
 }
 
-async fn post(target: &Target, path: &str, headers: &str, body: &[u8]) {
+async fn request(target: &Target, (method, path): (&str, &str), headers: &str, body: &[u8]) {
     let mut head = Vec::new();
     let length = body.len();
     write!(
         head,
-        "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{headers}Content-Length: {length}\r\n\
+        "{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{headers}Content-Length: {length}\r\n\
          Connection: close\r\n\r\n"
     )
     .unwrap();

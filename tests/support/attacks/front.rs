@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{sleep, timeout};
 
 use super::http2::{self, get, reset};
-use super::{Kind, PATIENCE, STEP, Target, Tls, post};
+use super::{Kind, PATIENCE, STEP, Target, Tls, ask_on_and_on, request};
 
 pub(super) fn all() -> Vec<Kind> {
     Vec::from(kinds![
@@ -36,7 +36,7 @@ async fn mask_bombs(target: Target, _: usize) {
     }
     let body = format!("{{{}{bush}{}}}", name.repeat(45), "}".repeat(45));
     loop {
-        request(&target, "PATCH", "/deep", body.as_bytes()).await;
+        request(&target, ("PATCH", "/deep"), "", body.as_bytes()).await;
         sleep(STEP).await;
     }
 }
@@ -152,7 +152,7 @@ async fn slow_doubles(target: Target, _: usize) {
     body.pop();
     body += "]}";
     loop {
-        post(&target, "/put", "", body.as_bytes()).await;
+        request(&target, ("POST", "/put"), "", body.as_bytes()).await;
         sleep(STEP).await;
     }
 }
@@ -229,31 +229,4 @@ async fn dripping_replies(target: Target, index: usize) {
     let kinds = ["drip", "headers"];
     let head = format!("GET /hostile/{} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", kinds[index % kinds.len()]);
     ask_on_and_on(target, &head).await;
-}
-
-async fn ask_on_and_on(target: Target, head: &str) {
-    loop {
-        let mut stream = target.connect(&target.http1).await;
-        let _ = stream.write_all(head.as_bytes()).await;
-        let mut buffer = vec![0; 16 << 10];
-        while let Ok(Ok(1..)) = timeout(PATIENCE, stream.read(&mut buffer)).await {}
-        sleep(STEP).await;
-    }
-}
-
-async fn request(target: &Target, method: &str, path: &str, body: &[u8]) {
-    let length = body.len();
-    let head = format!(
-        "{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\
-         Connection: close\r\n\r\n"
-    );
-    let mut stream = target.connect(&target.http1).await;
-    let sent = timeout(PATIENCE, async {
-        stream.write_all(head.as_bytes()).await?;
-        stream.write_all(body).await?;
-        let mut buffer = vec![0; 16 << 10];
-        while stream.read(&mut buffer).await? > 0 {}
-        std::io::Result::Ok(())
-    });
-    let _ = sent.await;
 }
