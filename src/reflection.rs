@@ -208,7 +208,7 @@ fn is_unimplemented(error: &ReflectionError) -> bool {
     match error {
         CallError::Status { status, .. } => status.code() == Code::Unimplemented,
         // What is no gRPC server for this path may answer so.
-        CallError::Protocol { cause } => cause.contains("404"),
+        CallError::NoStatus { http, .. } => *http == http::StatusCode::NOT_FOUND,
         _ => false,
     }
 }

@@ -15,6 +15,8 @@ use support::{Stage, assert_refused, assert_reply, unfinished};
 const TARGET: &str = "/health-check?bank_id=iron";
 const UNREADABLE: &str =
     r#"{"code":13,"message":"the backend's answer cannot be read; the outcome of the call is unknown"}"#;
+const WITHOUT_STATUS: &str =
+    r#"{"code":2,"message":"the backend's answer cannot be read; the outcome of the call is unknown"}"#;
 const UNDECODABLE: &str =
     r#"{"code":13,"message":"the backend's reply cannot be read; the call itself has succeeded"}"#;
 
@@ -68,8 +70,8 @@ fn an_answer_that_is_no_unary_reply_is_a_bad_gateway() {
         ("a reply", || grpc(frame(SERVING), Some(OK)), 200, r#"{"status":"SERVING"}"#),
         ("an empty message", || grpc(frame(&[]), Some(OK)), 200, "{}"),
         ("a field of a later version", || grpc(frame(&[8, 1, 0x7a, 1, 1]), Some(OK)), 200, r#"{"status":"SERVING"}"#),
-        ("no trailers", || grpc(frame(SERVING), None), 502, UNREADABLE),
-        ("trailers without a status", || grpc(frame(SERVING), Some(&[("x", "y")])), 502, UNREADABLE),
+        ("no trailers", || grpc(frame(SERVING), None), 502, WITHOUT_STATUS),
+        ("trailers without a status", || grpc(frame(SERVING), Some(&[("x", "y")])), 502, WITHOUT_STATUS),
         ("OK without a message", || grpc(Vec::new(), Some(OK)), 502, UNREADABLE),
         (
             "OK in the head, without a message",
@@ -87,20 +89,20 @@ fn an_answer_that_is_no_unary_reply_is_a_bad_gateway() {
             "a page of HTML",
             || answer(200, &[("content-type", "text/html")], b"<h1>canary 10.1.2.3</h1>".to_vec(), None),
             502,
-            UNREADABLE,
+            WITHOUT_STATUS,
         ),
         ("no content type", || answer(200, &[], frame(SERVING), Some(OK)), 502, UNREADABLE),
         (
             "a page that says 404",
             || answer(404, &[("content-type", "text/html")], b"canary".to_vec(), None),
-            502,
-            UNREADABLE,
+            501,
+            r#"{"code":12,"message":"the backend, or a proxy before it, answered HTTP 404 without a gRPC status; the outcome of the call is unknown"}"#,
         ),
         (
             "a redirection",
             || answer(302, &[("location", "https://canary.internal/")], Vec::new(), None),
             502,
-            UNREADABLE,
+            r#"{"code":2,"message":"the backend, or a proxy before it, answered HTTP 302 without a gRPC status; the outcome of the call is unknown"}"#,
         ),
         (
             "a status that is none",
@@ -165,5 +167,115 @@ fn an_answer_that_breaks_off_leaves_the_outcome_open() {
         [(&[][..], "at once"), (&[0, 0, 0], "in a prefix"), (&[0, 0, 0, 0, 2, 8, 1], "before its status")]
     {
         assert_refused(&Stage::of(backend(|| unfinished(bytes, true))).get(TARGET), 502, refusal, case);
+    }
+}
+
+const HTML: (&str, &str) = ("content-type", "text/html");
+const NOT_FOUND: [(&str, &str); 2] = [("grpc-status", "5"), ("grpc-message", "no such bank")];
+
+/// http-grpc-status-mapping.md of grpc/grpc: the mapping is for answers without grpc-status only.
+#[test]
+fn a_given_status_counts_whatever_the_head_says_besides() {
+    let heads = [200, 204, 301, 401, 404, 429, 500, 503].map(|status| [(status, false), (status, true)]).concat();
+    for (http, is_html) in heads {
+        let head = move || if is_html { vec![HTML] } else { Vec::new() };
+        let cases: [(&str, Box<dyn Fn() -> Response<Body> + Send + Sync>); 3] = [
+            ("in the head", Box::new(move || answer(http, &[head(), NOT_FOUND.to_vec()].concat(), Vec::new(), None))),
+            ("in trailers", Box::new(move || answer(http, &head(), Vec::new(), Some(&NOT_FOUND)))),
+            ("behind a page", Box::new(move || answer(http, &head(), b"<h1>canary</h1>".to_vec(), Some(&NOT_FOUND)))),
+        ];
+        for (place, response) in cases {
+            // A 204 has no body.
+            if http == 204 && place == "behind a page" {
+                continue;
+            }
+            let (case, response) = (format!("{http}, HTML: {is_html}, {place}"), std::sync::Arc::new(response));
+            let stage = Stage::of(backend(move || response()));
+            assert_refused(&stage.get(TARGET), 404, r#"{"code":5,"message":"no such bank"}"#, &case);
+        }
+    }
+    // It says that the call went well, and there is no reply.
+    for http in [200, 204, 401] {
+        let stage = Stage::of(backend(move || answer(http, OK, Vec::new(), None)));
+        assert_refused(&stage.get(TARGET), 502, UNREADABLE, &format!("OK with {http}"));
+    }
+}
+
+/// Below the status of HTTP, the code of the mapping and that of the answer.
+#[test]
+fn without_a_status_the_code_is_that_of_the_http_status_and_the_outcome_is_unknown() {
+    for (http, code, status) in [
+        (204, 2, 502),
+        (400, 13, 502),
+        (401, 16, 401),
+        (403, 7, 403),
+        (404, 12, 501),
+        (408, 2, 502),
+        (429, 14, 502),
+        (431, 2, 502),
+        (500, 2, 502),
+        (502, 14, 502),
+        (503, 14, 502),
+        (504, 14, 502),
+    ] {
+        for (head, body) in [(&[HTML][..], "<h1>canary</h1>"), (&[("content-type", "application/grpc")], "")] {
+            let body = if http == 204 { "" } else { body };
+            let stage = Stage::of(backend(move || answer(http, head, body.into(), None)));
+            let refusal = stage.get(TARGET);
+            let message = format!(
+                "the backend, or a proxy before it, answered HTTP {http} without a gRPC status; the outcome of the call is unknown"
+            );
+            let expected = serde_json::json!({ "code": code, "message": message });
+            assert_refused(&refusal, status, &expected.to_string(), &format!("{http} {head:?}"));
+            assert_eq!(refusal.header("retry-after"), None, "{http}");
+        }
+    }
+    // A page that does not end is not waited for.
+    let endless = || answer(503, &[HTML], vec![b'a'; 1 << 20], Some(&NOT_FOUND));
+    assert_eq!(Stage::of(backend(endless)).get(TARGET).refusal().0, 14);
+}
+
+/// That a box between answers UNAVAILABLE's status is no proof that the bank has not acted.
+#[test]
+fn a_503_of_a_box_between_repeats_idempotent_calls_only() {
+    for (http, is_idempotent, times) in [
+        (503, false, 1),
+        (429, false, 1),
+        (503, true, 3),
+        (502, true, 3),
+        (429, true, 3),
+        (401, true, 1),
+        (500, true, 1),
+    ] {
+        let calls = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let counted = calls.clone();
+        let service = backend(move || {
+            counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            answer(http, &[HTML], b"busy".to_vec(), None)
+        });
+        let rpc = "io.token.proto.bankapi.HealthCheckService.HealthCheck";
+        let rpcs = format!("\nrpcs:\n  {rpc}: {{idempotent: {is_idempotent}}}\n");
+        let stage = Stage::altered(service, |config| support::replaced(config, "\nrpcs:\n", &rpcs));
+        assert_ne!(stage.get(TARGET).status, 200);
+        let calls = calls.load(std::sync::atomic::Ordering::SeqCst);
+        assert_eq!(calls, times, "{http}, idempotent: {is_idempotent}");
+    }
+}
+
+#[test]
+fn a_stream_ends_with_the_status_of_an_answer_that_is_not_grpc() {
+    let unavailable = r#"{"code":14,"message":"the backend, or a proxy before it, answered HTTP 503 without a gRPC status; the outcome of the call is unknown"}"#;
+    type Case = (fn() -> Response<Body>, u16, &'static str);
+    let cases: [Case; 4] = [
+        (|| answer(429, &NOT_FOUND, Vec::new(), None), 404, r#"{"code":5,"message":"no such bank"}"#),
+        (|| answer(503, &[HTML], b"busy".to_vec(), Some(&NOT_FOUND)), 404, r#"{"code":5,"message":"no such bank"}"#),
+        (|| answer(503, &[HTML], b"busy".to_vec(), None), 502, unavailable),
+        (|| answer(204, OK, Vec::new(), None), 200, "{\"status\":{\"code\":0}}\n"),
+    ];
+    for (response, status, body) in cases {
+        let backend = support::Backend::start(backend(response), None);
+        let gateway = support::talk::gateway(&backend, "");
+        let answer = support::talk::send(&gateway, "GET", "/notes/t", &[], None).answer;
+        assert_eq!((answer.status, answer.body.as_str()), (status, body));
     }
 }

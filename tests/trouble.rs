@@ -17,8 +17,8 @@ use support::{Gateway, assert_refused, assert_reply};
 
 const LOST: &str =
     r#"{"code":2,"message":"the connection to the backend was lost during the call; its outcome is unknown"}"#;
-const UNREADABLE: &str =
-    r#"{"code":13,"message":"the backend's answer cannot be read; the outcome of the call is unknown"}"#;
+const WITHOUT_STATUS: &str =
+    r#"{"code":2,"message":"the backend's answer cannot be read; the outcome of the call is unknown"}"#;
 const LATE: &str = r#"{"code":4,"message":"the backend did not answer within the gateway's deadline of 400ms; the outcome of the call is unknown"}"#;
 const LARGE: &str = r#"{"code":8,"message":"the backend's reply is larger than the limit of 4194304 bytes"}"#;
 
@@ -42,8 +42,8 @@ fn whatever_the_bank_does_the_caller_gets_one_answer_and_the_next_call_is_served
         ("GOAWAY, the call is its last, and the end", Does::GoesAwayAfter, 502, LOST),
         ("GOAWAY, the call is its last, and an answer", Does::GoesAwayAndAnswers, 200, ""),
         ("GOAWAY that names no stream", Does::Drains, 200, ""),
-        ("trailers without a status", Reply::without_status(), 502, UNREADABLE),
-        ("a head and nothing else", Reply::head_only(), 502, UNREADABLE),
+        ("trailers without a status", Reply::without_status(), 502, WITHOUT_STATUS),
+        ("a head and nothing else", Reply::head_only(), 502, WITHOUT_STATUS),
         ("a status that is none", Reply::status("99", "odd"), 500, r#"{"code":2,"message":"odd"}"#),
         ("a message of a megabyte in the status", long_message(), 400, &cut_message),
         ("a message of 4 GiB is announced", four_gibibytes(), 502, LARGE),
@@ -208,7 +208,7 @@ fn an_idempotent_call_that_may_be_lost_is_sent_again_and_no_other_is() {
         ("lost, then refused", |seen| if seen == 0 { Does::Half } else { Does::Refuses }, 3, 502, LOST),
         ("UNAVAILABLE always", |_| Reply::status("14", "later"), 3, 503, later),
         ("another status", |_| Reply::status("2", "odd"), 1, 500, odd),
-        ("no gRPC", |_| Reply::without_status(), 1, 502, UNREADABLE),
+        ("no gRPC", |_| Reply::without_status(), 1, 502, WITHOUT_STATUS),
         ("hangs", |_| Does::Hangs, 1, 504, LATE),
         ("lost, then hangs", |seen| if seen == 0 { Does::Half } else { Does::Hangs }, 2, 504, LATE),
     ];

@@ -220,7 +220,7 @@ fn what_the_backend_ends_with_is_the_last_frame_and_the_close_code() {
         (Does::Refuses, 5, "no such topic", "NOT_FOUND"),
         (Does::Fails, 9, "the account is closed!", "FAILED_PRECONDITION"),
         (Does::Cuts, 2, lost, "UNKNOWN"),
-        (Does::EndsWithoutStatus, 13, unreadable, "INTERNAL"),
+        (Does::EndsWithoutStatus, 2, unreadable, "UNKNOWN"),
         (Does::SendsRubbish, 13, undecodable, "INTERNAL"),
         (Does::SendsTooMuch, 8, "the backend's reply is larger than the limit of 1024 bytes", "RESOURCE_EXHAUSTED"),
     ] {

@@ -314,6 +314,7 @@ impl Refusal {
                 Code::Internal,
                 "the backend's answer cannot be read; the outcome of the call is unknown",
             ),
+            CallError::NoStatus { http, .. } => Self::no_status(http),
             CallError::NoMemory { .. } => {
                 let message =
                     "the gateway has no memory left for the backend's reply; the outcome of the call is unknown";
@@ -325,6 +326,24 @@ impl Refusal {
                 Self::bad_gateway(Code::ResourceExhausted, message)
             }
         }
+    }
+
+    /// An answer without a gRPC status. Its code is that of gRPC's mapping; its HTTP status is 502 where 503 or 504 would say more of the call
+    /// than is known.
+    fn no_status(answered: StatusCode) -> Self {
+        let code = CallError::code_of_http(answered);
+        let http = match code {
+            Code::Unauthenticated | Code::PermissionDenied | Code::Unimplemented => http_status(code),
+            _ => StatusCode::BAD_GATEWAY,
+        };
+        let message = match answered {
+            StatusCode::OK => "the backend's answer cannot be read; the outcome of the call is unknown".to_owned(),
+            _ => format!(
+                "the backend, or a proxy before it, answered HTTP {} without a gRPC status; the outcome of the call is unknown",
+                answered.as_u16()
+            ),
+        };
+        Self::new(http, code, message)
     }
 
     /// No memory for a request: nothing was sent.

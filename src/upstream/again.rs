@@ -17,6 +17,7 @@ use tonic::Code;
 use super::budget::Budget;
 use super::limit::Place;
 use super::pool::Lease;
+use super::status::code_of_http;
 use super::{CallError, Reply, Terms, Upstream};
 
 /// How often a call is sent again.
@@ -158,6 +159,12 @@ impl Before {
                     return None;
                 }
                 if terms.may_repeat { pushback(metadata, pause)? } else { return None }
+            }
+            // Some box on the way says that the backend cannot be reached: that the call has not reached it is not said.
+            Failure::Call(CallError::NoStatus { http, .. })
+                if terms.may_repeat && code_of_http(*http) == Code::Unavailable =>
+            {
+                pause
             }
             Failure::Call(_) => return None,
         };

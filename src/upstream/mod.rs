@@ -226,6 +226,10 @@ pub enum CallError {
     /// The answer is not gRPC, or not a single message.
     #[error("the backend's answer is no unary gRPC reply: {cause}")]
     Protocol { cause: String },
+    /// The answer has no status of gRPC, as that of a proxy between may have none. Whether the backend acted is unknown, whatever its HTTP
+    /// status says.
+    #[error("the backend's answer has no gRPC status: {cause}")]
+    NoStatus { http: http::StatusCode, cause: String },
     /// The reply message is over the limit.
     #[error("the reply has at least {length} bytes, more than the limit of {limit}")]
     TooLarge { length: usize, limit: usize },
@@ -435,6 +439,12 @@ impl CallError {
     #[must_use]
     pub fn is_too_many(&self) -> bool {
         matches!(self, Self::Full { .. } | Self::Connection { .. } | Self::Crowded { .. })
+    }
+
+    /// The code of an answer with this HTTP status and no status of gRPC.
+    #[must_use]
+    pub fn code_of_http(status: http::StatusCode) -> tonic::Code {
+        status::code_of_http(status)
     }
 }
 

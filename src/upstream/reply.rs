@@ -3,6 +3,9 @@
 //! gRPC over HTTP/2 (PROTOCOL-HTTP2.md of grpc/grpc): `Response -> (Response-Headers *Length-Prefixed-Message Trailers) /
 //! Trailers-Only`.
 
+use std::future::poll_fn;
+use std::task::{Context, Poll, ready};
+
 use bytes::{Bytes, BytesMut};
 use h2::RecvStream;
 use http::header::CONTENT_TYPE;
@@ -124,7 +127,7 @@ impl<'a> Collecting<'a> {
             Body::Parts(bytes) => bytes.freeze(),
         };
         match declared_length(&body) {
-            None => Err(protocol("it ended with status OK and without a message")),
+            None => Err(no_message()),
             Some(length) if body.len() < PREFIX + length => Err(protocol("its message is cut short")),
             Some(_) => encoding::message(body, head, limit),
         }
@@ -140,9 +143,9 @@ const HEADERS: usize = 64 << 10;
 /// The call did not end with status OK.
 pub(super) fn ended_with(metadata: &mut HeaderMap, trailers: &HeaderMap) -> Result<(), CallError> {
     check_size(trailers)?;
-    let last = if trailers.is_empty() { &*metadata } else { trailers };
+    let last = if status::code(trailers).is_some() { trailers } else { &*metadata };
     let failed = match status::code(last) {
-        None => return Err(protocol("it ended without grpc-status")),
+        None => return Err(no_status(StatusCode::OK, "it ended without grpc-status".to_owned())),
         Some(Code::Ok) => None,
         Some(_) => status::read(last),
     };
@@ -156,14 +159,81 @@ pub(super) fn ended_with(metadata: &mut HeaderMap, trailers: &HeaderMap) -> Resu
     }
 }
 
-pub(super) fn check_head(status: StatusCode, headers: &HeaderMap) -> Result<(), CallError> {
+/// Whether a head is that of a gRPC response; otherwise what is known of the answer so far.
+///
+/// # Errors
+/// It has too many headers.
+pub(super) fn check_head(status: StatusCode, headers: &HeaderMap) -> Result<Option<Foreign>, CallError> {
     check_size(headers)?;
-    let grpc = headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
-    match status {
-        StatusCode::OK if grpc => Ok(()),
-        StatusCode::OK => Err(protocol("its content-type is not application/grpc")),
-        status => Err(protocol(&format!("its HTTP status is {status}"))),
+    let is_grpc = headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
+    if status == StatusCode::OK && is_grpc {
+        return Ok(None);
     }
+    Ok(Some(Foreign { http: status, left: FOREIGN, is_empty: true, has_ended: false }))
+}
+
+/// An answer whose head is not that of a gRPC response. The status of the call may stand in it all the same, in the head or behind the
+/// body, and counts then. Otherwise the HTTP status says what it can (http-grpc-status-mapping.md of grpc/grpc).
+pub(super) struct Foreign {
+    http: StatusCode,
+    /// How much more of the body is passed over.
+    left: usize,
+    is_empty: bool,
+    /// The body; its trailers may follow.
+    has_ended: bool,
+}
+
+/// Most of a body that is passed over on the way to its trailers, in bytes.
+const FOREIGN: usize = 64 << 10;
+
+impl Foreign {
+    /// What a call has come to that wants one message: never to that.
+    pub(super) async fn error(mut self, body: &mut RecvStream, mut metadata: HeaderMap) -> CallError {
+        poll_fn(|cx| self.poll_end(body, &mut metadata, cx)).await.err().unwrap_or_else(no_message)
+    }
+
+    /// Reads `body` to its end and says how the call ended, adding the trailers to the `metadata`; `Ok` for status OK and no body.
+    ///
+    /// # Errors
+    /// All that is not a status OK without a body.
+    pub(super) fn poll_end(
+        &mut self,
+        body: &mut RecvStream,
+        metadata: &mut HeaderMap,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), CallError>> {
+        while !self.has_ended {
+            match ready!(body.poll_data(cx)) {
+                Some(Ok(data)) if data.len() <= self.left => {
+                    self.left -= data.len();
+                    self.is_empty &= data.is_empty();
+                    // What fails here ends the body.
+                    let _ = body.flow_control().release_capacity(data.len());
+                }
+                Some(Ok(_) | Err(_)) => return Poll::Ready(self.end(metadata, HeaderMap::new())),
+                None => self.has_ended = true,
+            }
+        }
+        let trailers = ready!(body.poll_trailers(cx)).ok().flatten();
+        Poll::Ready(self.end(metadata, trailers.unwrap_or_default()))
+    }
+
+    fn end(&self, metadata: &mut HeaderMap, trailers: HeaderMap) -> Result<(), CallError> {
+        match ended_with(metadata, &trailers) {
+            Err(CallError::NoStatus { .. }) if self.http != StatusCode::OK => {
+                Err(no_status(self.http, format!("its HTTP status is {}", self.http)))
+            }
+            Err(CallError::NoStatus { http, .. }) => {
+                Err(no_status(http, "its content-type is not application/grpc".to_owned()))
+            }
+            Ok(()) if !self.is_empty => Err(protocol("its head is not that of a gRPC response, and it has a body")),
+            ended => ended,
+        }
+    }
+}
+
+fn no_status(http: StatusCode, cause: String) -> CallError {
+    CallError::NoStatus { http, cause }
 }
 
 /// The message of a status may be longer, and is cut: what the status says besides goes on.
@@ -177,6 +247,11 @@ fn check_size(headers: &HeaderMap) -> Result<(), CallError> {
 pub(super) fn declared_length(body: &[u8]) -> Option<usize> {
     let length = body.get(1..PREFIX)?;
     Some(length.iter().fold(0, |length, &byte| length << 8 | usize::from(byte)))
+}
+
+/// What is wrong with a unary call that ends well and has no reply.
+fn no_message() -> CallError {
+    protocol("it ended with status OK and without a message")
 }
 
 pub(super) fn protocol(cause: &str) -> CallError {

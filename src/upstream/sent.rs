@@ -65,8 +65,12 @@ impl Held {
         // What has its own scope takes no place in the future behind it.
         let (metadata, body) = {
             let (head, incoming) = response.await.map_err(|error| lease.failed(&error, stream))?.into_parts();
-            check_head(head.status, &head.headers)?;
-            (head.headers, body.insert(incoming))
+            let (foreign, body) = (check_head(head.status, &head.headers)?, body.insert(incoming));
+            if let Some(foreign) = foreign {
+                // Boxed, or every call would have the memory for it.
+                return Err(Box::pin(foreign.error(body, head.headers)).await.into());
+            }
+            (head.headers, body)
         };
         let mut collecting = Collecting::new(limit, memory);
         let trailers = collecting.read(body).await?.map_err(|error| lease.broken(&error))?;

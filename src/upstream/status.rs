@@ -6,7 +6,7 @@
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, StatusCode};
 use percent_encoding::percent_decode;
 use tonic::{Code, Status};
 
@@ -25,6 +25,18 @@ const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 /// The code of the status in these headers, if there is one.
 pub(super) fn code(headers: &HeaderMap) -> Option<Code> {
     headers.get(&GRPC_STATUS).map(|code| Code::from_bytes(code.as_bytes()))
+}
+
+/// The code of an answer without a status of gRPC (http-grpc-status-mapping.md of grpc/grpc).
+pub(super) fn code_of_http(status: StatusCode) -> Code {
+    match status.as_u16() {
+        400 => Code::Internal,
+        401 => Code::Unauthenticated,
+        403 => Code::PermissionDenied,
+        404 => Code::Unimplemented,
+        429 | 502 | 503 | 504 => Code::Unavailable,
+        _ => Code::Unknown,
+    }
 }
 
 /// The status in these headers, if there is one. Details that are no base64 are left out.

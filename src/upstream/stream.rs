@@ -16,7 +16,7 @@ use tokio::time::{Sleep, sleep_until, timeout_at};
 
 use super::limit::Place;
 use super::pool::Lease;
-use super::reply::{check_head, declared_length, ended_with, protocol};
+use super::reply::{Foreign, check_head, declared_length, ended_with, protocol};
 use super::{CallError, PREFIX, Terms, Upstream, encoding, frame};
 use crate::memory::{Charge, SMALL, Use};
 
@@ -52,6 +52,8 @@ enum State {
     Head(ResponseFuture),
     Body(RecvStream),
     Trailers(RecvStream),
+    /// The answer does not begin as one of gRPC.
+    Foreign(Foreign, RecvStream),
     Ended,
 }
 
@@ -184,9 +186,12 @@ impl Incoming {
                 State::Head(response) => {
                     let (polled, stream) = (ready!(Pin::new(&mut *response).poll(cx)), response.stream_id());
                     let (head, body) = polled.map_err(|error| self.failed(&error, stream))?.into_parts();
-                    check_head(head.status, &head.headers)?;
+                    let foreign = check_head(head.status, &head.headers)?;
                     self.metadata = head.headers;
-                    self.state = State::Body(body);
+                    self.state = match foreign {
+                        None => State::Body(body),
+                        Some(foreign) => State::Foreign(foreign, body),
+                    };
                 }
                 State::Body(body) => match ready!(body.poll_data(cx)) {
                     Some(data) => {
@@ -200,6 +205,11 @@ impl Incoming {
                     let trailers = ready!(body.poll_trailers(cx));
                     let trailers = trailers.map_err(|error| self.lease.broken(&error))?;
                     return Poll::Ready(self.end(trailers.unwrap_or_default()).map(|()| None));
+                }
+                State::Foreign(foreign, body) => {
+                    let ended = ready!(foreign.poll_end(body, &mut self.metadata, cx));
+                    self.state = State::Ended;
+                    return Poll::Ready(ended.map(|()| None));
                 }
                 State::Ended => return Poll::Ready(Ok(None)),
             }
