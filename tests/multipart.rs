@@ -97,7 +97,7 @@ fn a_form_in_parts_that_is_wrong_is_refused() {
             PARTS.1,
             "--b--",
             415,
-            "expected Content-Type application/x-ndjson, or application/json with an array, found \
+            "expected Content-Type application/json or application/x-ndjson, found \
              `multipart/form-data`"
                 .to_owned(),
         ),
@@ -106,7 +106,7 @@ fn a_form_in_parts_that_is_wrong_is_refused() {
             PARTS.1,
             "--b--",
             415,
-            "expected Content-Type application/x-ndjson, or application/json with an array, found \
+            "expected Content-Type application/json or application/x-ndjson, found \
              `multipart/form-data`"
                 .to_owned(),
         ),

@@ -26,11 +26,11 @@ fn on_t(text: &str, number: u8) -> Vec<u8> {
 }
 
 #[test]
-fn lines_and_arrays_are_messages() {
+fn lines_arrays_and_concatenated_objects_are_messages() {
     let (backend, seen) = collecting(|count| note("got", count as u8));
     let gateway = gateway(&backend, "");
     let two = vec![on_t("one", 1), on_t("two", 2)];
-    let none = Vec::<Vec<u8>>::new();
+    let (one, none) = (vec![on_t("one", 1)], Vec::<Vec<u8>>::new());
     for (headers, body, messages) in [
         (&[LINES][..], &b"{\"text\":\"one\",\"number\":1}\n{\"text\":\"two\",\"number\":2}\n"[..], &two),
         (&[LINES], b"\n{\"text\":\"one\",\"number\":1}\r\n\r\n{\"text\":\"two\",\"number\":2}", &two),
@@ -42,6 +42,9 @@ fn lines_and_arrays_are_messages() {
         (&[JSON], b"[{\"text\":\"one\",\"number\":1},{\"text\":\"two\",\"number\":2}]", &two),
         (&[JSON], b" [ {\"text\":\"one\",\n\"number\":1,\"topic\":\"t\"} , {\"text\":\"two\",\"number\":2} ] \n", &two),
         (&[("Content-Type", "application/vnd.bank+json")], b"[]", &none),
+        (&[JSON], b"{\"text\":\"one\",\"number\":1}", &one),
+        (&[JSON], b"\n{\"text\":\"one\",\"number\":1}{\"text\":\"two\",\"number\":2}", &two),
+        (&[JSON], b"{\"text\":\"one\",\n\"number\":1}\r\n\r\n {\"text\":\"two\",\"number\":2}\n", &two),
         (&[LINES], b"", &none),
         (&[], b"", &none),
     ] {
@@ -58,6 +61,9 @@ fn lines_and_arrays_are_messages() {
     let Streamed { answer, .. } = send(&gateway, "POST", "/texts/t", &[JSON], Some(b"[\"one\", \"two\"]"));
     assert_eq!(answer.body, r#"{"text":"got","number":2}"#);
     assert_eq!(*seen.lock().unwrap(), [b"\x0a\x01t\x12\x03one".to_vec(), b"\x0a\x01t\x12\x03two".to_vec()]);
+    let Streamed { answer, .. } = send(&gateway, "POST", "/texts/t", &[JSON], Some(b"\"one\" null\"two\""));
+    assert_eq!(answer.body, r#"{"text":"got","number":3}"#);
+    assert_eq!(seen.lock().unwrap()[1..], [b"\x0a\x01t".to_vec(), b"\x0a\x01t\x12\x03two".to_vec()]);
 }
 
 #[test]
@@ -66,7 +72,31 @@ fn a_wrong_message_is_told_with_its_number_and_ends_the_call() {
     let gateway = gateway(&backend, "requests: {body_limit: 64}");
     let unknown = "; the call was given up after the messages before it, and its outcome is unknown";
     for (headers, body, message) in [
-        (JSON, "{}".to_owned(), "in message 1: expected an array, found `{`".to_owned()),
+        (JSON, " ".to_owned(), "in message 1: expected a message or an array of messages, found nothing".to_owned()),
+        (
+            JSON,
+            "{},{}".to_owned(),
+            format!(
+                "in message 2: expected another message or the end of the body, found `,`; write messages one after the other, or an array of them{unknown}"
+            ),
+        ),
+        (
+            JSON,
+            "{}[{}]".to_owned(),
+            format!(
+                "in message 2: at the body: expected an object (talk.Note), found an array (line 1, column 1){unknown}"
+            ),
+        ),
+        (
+            JSON,
+            "{} {\"text\":".to_owned(),
+            format!("in message 2: expected the end of a message, found the end of the body{unknown}"),
+        ),
+        (
+            JSON,
+            format!("{{\"text\":\"{}\"}}", "x".repeat(80)),
+            "in message 1: expected messages of at most 64 bytes, found a larger one".to_owned(),
+        ),
         (
             LINES,
             "{\"text\":1}".to_owned(),
@@ -105,9 +135,9 @@ fn a_wrong_message_is_told_with_its_number_and_ends_the_call() {
     for (headers, message) in [
         (
             &[("Content-Type", "text/plain")][..],
-            "expected Content-Type application/x-ndjson, or application/json with an array, found `text/plain`",
+            "expected Content-Type application/json or application/x-ndjson, found `text/plain`",
         ),
-        (&[], "expected Content-Type application/x-ndjson, or application/json with an array, found none"),
+        (&[], "expected Content-Type application/json or application/x-ndjson, found none"),
     ] {
         let Streamed { answer, .. } = send(&gateway, "POST", "/notes/t", headers, Some(b"{}"));
         assert_eq!((answer.status, answer.refusal().1.as_str()), (415, message));
@@ -151,16 +181,19 @@ fn messages_are_sent_as_they_come() {
         }
     });
     let gateway = gateway(&backend, "");
-    let mut stream = begin(&gateway, "/notes/t", "application/x-ndjson");
-    for text in ["one", "two", "six"] {
-        // A line that comes in three pieces.
-        chunk(&mut stream, b"{\"text\":");
-        chunk(&mut stream, format!("\"{text}\",\"number\":1}}").as_bytes());
-        chunk(&mut stream, b"\n");
-        assert_eq!(coming.recv_timeout(Duration::from_secs(20)).unwrap(), on_t(text, 1));
+    // An object ends with its brace: nothing has to come behind it.
+    for (content_type, end) in [("application/x-ndjson", "}\n"), ("application/json", "}")] {
+        let mut stream = begin(&gateway, "/notes/t", content_type);
+        for text in ["one", "two", "six"] {
+            // A message that comes in three pieces.
+            chunk(&mut stream, b"{\"text\":");
+            chunk(&mut stream, format!("\"{text}\",\"number\":1").as_bytes());
+            chunk(&mut stream, end.as_bytes());
+            assert_eq!(coming.recv_timeout(Duration::from_secs(20)).unwrap(), on_t(text, 1));
+        }
+        chunk(&mut stream, b"");
+        assert_eq!(Reader::new(stream).whole().answer.body, "{\"text\":\"all\"}");
     }
-    chunk(&mut stream, b"");
-    assert_eq!(Reader::new(stream).whole().answer.body, "{\"text\":\"all\"}");
 }
 
 #[test]
@@ -282,15 +315,31 @@ impl Http2 {
     }
 }
 
+/// As `curl -N .../v3/watch -d '{"create_request":{}}'` does.
+#[test]
+fn one_object_in_json_begins_a_call_both_ways() {
+    let backend = echoing();
+    let gateway = gateway(&backend, "");
+    let Streamed { answer, is_whole } = send(&gateway, "POST", "/chat", &[JSON], Some(b"{\"number\":1}"));
+    assert_eq!((answer.status, is_whole), (200, true));
+    assert_eq!(answer.body, "{\"result\":{\"number\":1}}\n{\"status\":{\"code\":0}}\n");
+}
+
 #[test]
 fn over_http_2_both_ways_are_open_at_once() {
     let backend = echoing();
-    let Http2 { _gateway, runtime, send } = Http2::to(&backend);
+    for (content_type, end) in [("application/x-ndjson", "\n"), ("application/json", "")] {
+        talk_both_ways(&backend, content_type, end);
+    }
+}
+
+fn talk_both_ways(backend: &Backend, content_type: &str, end: &str) {
+    let Http2 { _gateway, runtime, send } = Http2::to(backend);
     runtime.block_on(async {
         let mut send = send.ready().await.unwrap();
-        let request = ::http::Request::post("https://gateway.test/chat").header("content-type", "application/x-ndjson");
+        let request = ::http::Request::post("https://gateway.test/chat").header("content-type", content_type);
         let (response, mut body) = send.send_request(request.body(()).unwrap(), false).unwrap();
-        body.send_data(Bytes::from_static(b"{\"number\":1}\n"), false).unwrap();
+        body.send_data(format!("{{\"number\":1}}{end}").into(), false).unwrap();
         let mut answer = response.await.unwrap();
         assert_eq!(answer.status(), 200);
         for number in 1..=20 {
@@ -298,11 +347,11 @@ fn over_http_2_both_ways_are_open_at_once() {
             let _ = answer.body_mut().flow_control().release_capacity(line.len());
             assert_eq!(line, format!("{{\"result\":{{\"number\":{number}}}}}\n"));
             let next = number + 1;
-            body.send_data(format!("{{\"number\":{next}}}\n").into(), false).unwrap();
+            body.send_data(format!("{{\"number\":{next}}}{end}").into(), false).unwrap();
         }
         answer.body_mut().data().await.unwrap().unwrap();
         // A wrong message ends the stream, and the answer says so.
-        body.send_data(Bytes::from_static(b"{\"number\":\"many\"}\n"), false).unwrap();
+        body.send_data(format!("{{\"number\":\"many\"}}{end}").into(), false).unwrap();
         let error = answer.body_mut().data().await.unwrap().unwrap();
         let error = std::str::from_utf8(&error).unwrap();
         assert!(

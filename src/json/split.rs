@@ -1,4 +1,4 @@
-//! Several JSON texts in one body, taken apart as they come: lines (NDJSON), or the elements of an array.
+//! Several JSON texts in one body, taken apart as they come: lines (NDJSON), the elements of an array, or texts one after the other.
 //!
 //! Only where a text ends is found out here; whoever reads it checks it. So what is no JSON ends somewhere too, and the
 //! reader of the text says what is wrong with it.
@@ -8,8 +8,8 @@
 pub enum Series {
     /// One in each line; lines of white space alone hold none.
     Lines,
-    /// The elements of one array.
-    Array,
+    /// The elements of one array; or, in a body that begins otherwise, texts one after the other, with white space between them or none.
+    Json,
 }
 
 /// Takes a body apart.
@@ -28,19 +28,51 @@ pub struct Splitter {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Before the array.
+    /// Where a line begins.
+    Line,
+    /// In a line with a text.
+    InLine,
+    /// Before all texts.
     Start,
     /// Behind `[`.
     First,
-    /// Behind a comma, or where a line begins.
+    /// Behind a comma.
     Next,
-    /// In a text: how many brackets are open, whether in a string, and whether behind its backslash.
-    Text { open: usize, string: bool, escape: bool },
+    /// In an element.
+    Element(Text),
     /// Behind the array.
     End,
+    /// Between texts that stand one after the other.
+    Between,
+    /// In such an object, array or string, which says itself where it ends.
+    Bracketed(Text),
+    /// In such a number or word, which ends where something else begins.
+    Bare,
 }
 
-const TEXT: State = State::Text { open: 0, string: false, escape: false };
+/// A place in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Text {
+    /// How many brackets are open.
+    open: usize,
+    /// In a string.
+    string: bool,
+    /// Behind a backslash in it.
+    escape: bool,
+}
+
+/// What the next byte is to the text that is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// A part of it, or of what stands between texts.
+    Within,
+    /// Its last byte.
+    Last,
+    /// It stands between it and the next.
+    Behind,
+    /// It belongs to the next already.
+    Next,
+}
 
 /// What is wrong with the series.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -51,12 +83,9 @@ pub enum SplitError {
         /// That limit.
         limit: usize,
     },
-    /// The body is no array.
-    #[error("expected an array, found {found}")]
-    NoArray {
-        /// What begins it.
-        found: String,
-    },
+    /// The body holds nothing.
+    #[error("expected a message or an array of messages, found nothing")]
+    Nothing,
     /// A comma with nothing behind it.
     #[error("expected another element behind the comma, found `]`")]
     NoElement,
@@ -69,13 +98,21 @@ pub enum SplitError {
     /// The body ends within the array.
     #[error("expected `]`, found the end of the body")]
     Unclosed,
+    /// A comma between texts that are no elements.
+    #[error(
+        "expected another message or the end of the body, found `,`; write messages one after the other, or an array of them"
+    )]
+    Comma,
+    /// The body ends within a text.
+    #[error("expected the end of a message, found the end of the body")]
+    Unfinished,
 }
 
 impl Splitter {
     /// For a body of such a series. No text may have more than `limit` bytes.
     #[must_use]
     pub fn new(series: Series, limit: usize) -> Self {
-        let state = if series == Series::Array { State::Start } else { State::Next };
+        let state = if series == Series::Json { State::Start } else { State::Line };
         Self { series, state, bytes: Vec::new(), start: 0, seen: 0, limit }
     }
 
@@ -88,11 +125,11 @@ impl Splitter {
     /// Whether no text has begun that has not come to its end.
     #[must_use]
     pub fn is_between(&self) -> bool {
-        match (self.series, self.state) {
-            (Series::Lines, state) => !matches!(state, State::Text { .. }),
+        match self.state {
+            State::InLine | State::Bracketed(_) => false,
             // An element that is whole may stand there before its comma comes.
-            (Series::Array, State::Text { open, string, .. }) => open == 0 && !string,
-            (Series::Array, _) => true,
+            State::Element(Text { open, string, .. }) => open == 0 && !string,
+            _ => true,
         }
     }
 
@@ -104,28 +141,30 @@ impl Splitter {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// The next text, if all of it has come. Each byte is looked at once.
+    /// The next text, if all of it has come. Each byte is looked at once, or twice where it ends a text by beginning another.
     ///
     /// # Errors
     /// What is wrong with the series; nothing more can be had of it.
     pub fn next_text(&mut self) -> Result<Option<&[u8]>, SplitError> {
         while let Some(&byte) = self.bytes.get(self.seen) {
-            let is_over = match self.series {
-                Series::Lines => self.is_over_in_lines(byte),
-                Series::Array => self.is_over_in_array(byte)?,
+            let step = match self.series {
+                Series::Lines => self.step_in_lines(byte),
+                Series::Json => self.step_in_json(byte)?,
             };
-            self.seen += 1;
-            if is_over {
-                let text = self.start..self.seen - 1;
+            self.seen += usize::from(step != Step::Next);
+            let end = self.seen - usize::from(step == Step::Behind);
+            match self.state {
+                State::InLine | State::Element(_) | State::Bracketed(_) | State::Bare => {}
+                _ if step == Step::Within => self.start = self.seen,
+                _ => {}
+            }
+            if end - self.start > self.limit {
+                return Err(SplitError::TooLarge { limit: self.limit });
+            }
+            if step != Step::Within {
+                let text = self.start..end;
                 self.start = self.seen;
                 return Ok(Some(&self.bytes[text]));
-            }
-            match self.state {
-                State::Text { .. } if self.seen - self.start > self.limit => {
-                    return Err(SplitError::TooLarge { limit: self.limit });
-                }
-                State::Text { .. } => {}
-                _ => self.start = self.seen,
             }
         }
         Ok(None)
@@ -134,72 +173,94 @@ impl Splitter {
     /// The last text, when the body has ended.
     ///
     /// # Errors
-    /// The array is not closed.
+    /// The array or the text is not closed, or there is neither.
     pub fn end(self) -> Result<Option<Vec<u8>>, SplitError> {
-        match (self.series, self.state) {
-            (Series::Lines, State::Text { .. }) => Ok(Some(self.bytes[self.start..].to_vec())),
-            (Series::Lines, _) | (_, State::End) => Ok(None),
-            (Series::Array, State::Start) => Err(SplitError::NoArray { found: "nothing".to_owned() }),
-            (Series::Array, _) => Err(SplitError::Unclosed),
+        match self.state {
+            State::InLine | State::Bare => Ok(Some(self.bytes[self.start..].to_vec())),
+            State::Line | State::Between | State::End => Ok(None),
+            State::Start => Err(SplitError::Nothing),
+            State::First | State::Next | State::Element(_) => Err(SplitError::Unclosed),
+            State::Bracketed(_) => Err(SplitError::Unfinished),
         }
     }
 
-    /// Whether this byte ends a text. RFC 8259, section 7: no line break stands in a JSON string as it is.
-    fn is_over_in_lines(&mut self, byte: u8) -> bool {
+    /// RFC 8259, section 7: no line break stands in a JSON string as it is.
+    fn step_in_lines(&mut self, byte: u8) -> Step {
         match (self.state, byte) {
-            (State::Text { .. }, b'\n') => {
-                self.state = State::Next;
-                true
+            (State::InLine, b'\n') => {
+                self.state = State::Line;
+                return Step::Behind;
             }
-            (State::Text { .. }, _) => false,
-            (_, byte) => {
-                self.state = if is_space(byte) { State::Next } else { TEXT };
-                false
-            }
+            (State::Line, byte) if !is_space(byte) => self.state = State::InLine,
+            _ => {}
         }
+        Step::Within
     }
 
-    fn is_over_in_array(&mut self, byte: u8) -> Result<bool, SplitError> {
-        self.state = match (self.state, byte) {
-            (State::Text { open: 0, string: false, .. }, b',') => {
-                self.state = State::Next;
-                return Ok(true);
-            }
-            (State::Text { open: 0, string: false, .. }, b']') => {
-                self.state = State::End;
-                return Ok(true);
-            }
-            (State::Text { open, string, escape }, byte) => in_text(open, string, escape, byte),
-            (state, byte) if is_space(byte) => state,
-            (State::Start, b'[') => State::First,
-            (State::Start, _) => return Err(SplitError::NoArray { found: shown(byte) }),
-            (State::First, b']') => State::End,
-            (State::Next, b']') => return Err(SplitError::NoElement),
-            (State::First | State::Next, byte) => match in_text(0, false, false, byte) {
-                // A comma where an element should begin is one of nothing: its reader says so.
-                State::Text { .. } if byte == b',' => {
-                    self.state = State::Next;
-                    return Ok(true);
-                }
-                state => state,
-            },
-            (State::End, byte) => return Err(SplitError::Trailing { found: shown(byte) }),
+    fn step_in_json(&mut self, byte: u8) -> Result<Step, SplitError> {
+        let (state, step) = match (self.state, byte) {
+            (State::Start, b'[') => (State::First, Step::Within),
+            (State::Start | State::Between | State::Bracketed(_) | State::Bare, _) => self.step_in_texts(byte)?,
+            _ => self.step_in_array(byte)?,
         };
-        Ok(false)
+        self.state = state;
+        Ok(step)
+    }
+
+    fn step_in_array(&self, byte: u8) -> Result<(State, Step), SplitError> {
+        Ok(match (self.state, byte) {
+            (State::Element(text), b',') if text.is_over() => (State::Next, Step::Behind),
+            (State::Element(text), b']') if text.is_over() => (State::End, Step::Behind),
+            (State::Element(text), byte) => (State::Element(text.behind(byte)), Step::Within),
+            (state, byte) if is_space(byte) => (state, Step::Within),
+            (State::First, b']') => (State::End, Step::Within),
+            (State::Next, b']') => return Err(SplitError::NoElement),
+            (State::End, byte) => return Err(SplitError::Trailing { found: shown(byte) }),
+            // A comma where an element should begin is one of nothing: its reader says so.
+            (_, b',') => (State::Next, Step::Behind),
+            (_, byte) => (State::Element(Text::BEGUN.behind(byte)), Step::Within),
+        })
+    }
+
+    fn step_in_texts(&self, byte: u8) -> Result<(State, Step), SplitError> {
+        let is_bracket = matches!(byte, b'{' | b'[' | b'"');
+        Ok(match self.state {
+            State::Bracketed(text) => match text.behind(byte) {
+                text if text.is_over() => (State::Between, Step::Last),
+                text => (State::Bracketed(text), Step::Within),
+            },
+            State::Bare if is_space(byte) => (State::Between, Step::Behind),
+            State::Bare if is_bracket || byte == b',' => (State::Between, Step::Next),
+            State::Bare => (State::Bare, Step::Within),
+            state if is_space(byte) => (state, Step::Within),
+            State::Between if byte == b',' => return Err(SplitError::Comma),
+            _ if is_bracket => (State::Bracketed(Text::BEGUN.behind(byte)), Step::Within),
+            _ => (State::Bare, Step::Within),
+        })
     }
 }
 
-/// Behind one more byte of a text.
-fn in_text(open: usize, string: bool, escape: bool, byte: u8) -> State {
-    let (open, string, escape) = match byte {
-        _ if escape => (open, string, false),
-        b'"' => (open, !string, false),
-        b'\\' => (open, string, string),
-        b'{' | b'[' if !string => (open + 1, false, false),
-        b'}' | b']' if !string => (open.saturating_sub(1), false, false),
-        _ => (open, string, false),
-    };
-    State::Text { open, string, escape }
+impl Text {
+    const BEGUN: Self = Self { open: 0, string: false, escape: false };
+
+    /// Whether it may end here.
+    fn is_over(self) -> bool {
+        self.open == 0 && !self.string
+    }
+
+    /// Behind one more byte.
+    fn behind(self, byte: u8) -> Self {
+        let Self { open, string, escape } = self;
+        let (open, string, escape) = match byte {
+            _ if escape => (open, string, false),
+            b'"' => (open, !string, false),
+            b'\\' => (open, string, string),
+            b'{' | b'[' if !string => (open + 1, false, false),
+            b'}' | b']' if !string => (open.saturating_sub(1), false, false),
+            _ => (open, string, false),
+        };
+        Self { open, string, escape }
+    }
 }
 
 fn is_space(byte: u8) -> bool {
@@ -266,7 +327,7 @@ mod tests {
     #[test]
     fn an_array_holds_elements() {
         check(
-            Series::Array,
+            Series::Json,
             &[
                 ("[]", &[], None),
                 (" [ ] \n", &[], None),
@@ -277,14 +338,44 @@ mod tests {
                 ("[1,]", &["1"], Some("expected another element behind the comma, found `]`")),
                 ("[1", &[], Some("expected `]`, found the end of the body")),
                 ("[1,", &["1"], Some("expected `]`, found the end of the body")),
-                ("", &[], Some("expected an array, found nothing")),
-                ("{}", &[], Some("expected an array, found `{`")),
                 ("[1]2", &["1"], Some("expected nothing behind the array, found `2`")),
                 ("[1] \u{e9}", &["1"], Some("expected nothing behind the array, found another byte")),
                 ("[1 2]", &["1 2"], None),
                 ("[}]", &["}"], None),
                 ("[\"1234567890\",1]", &["\"1234567890\"", "1"], None),
                 ("[\"12345678901\"]", &[], Some("expected messages of at most 12 bytes, found a larger one")),
+            ],
+        );
+    }
+
+    #[test]
+    fn texts_may_stand_one_after_the_other() {
+        let comma = "expected another message or the end of the body, found `,`; write messages one after the other, or an array of them";
+        check(
+            Series::Json,
+            &[
+                ("", &[], Some("expected a message or an array of messages, found nothing")),
+                (" \r\n", &[], Some("expected a message or an array of messages, found nothing")),
+                ("{}", &["{}"], None),
+                (" {} \n", &["{}"], None),
+                ("{}{}", &["{}", "{}"], None),
+                ("{}\n{\"a\":1}\r\n\r\n{}", &["{}", "{\"a\":1}", "{}"], None),
+                ("{\"}\\\"\":[]}{}", &["{\"}\\\"\":[]}", "{}"], None),
+                ("{}[{}]", &["{}", "[{}]"], None),
+                ("\"a\"\"b\"", &["\"a\"", "\"b\""], None),
+                ("1 2\n3", &["1", "2", "3"], None),
+                ("true{}null\"a\"1[]", &["true", "{}", "null", "\"a\"", "1", "[]"], None),
+                ("{},{}", &["{}"], Some(comma)),
+                ("1,2", &["1"], Some(comma)),
+                (",{}", &[",", "{}"], None),
+                ("}{}", &["}", "{}"], None),
+                ("{]{}", &["{]", "{}"], None),
+                ("{}]", &["{}", "]"], None),
+                ("{} {", &["{}"], Some("expected the end of a message, found the end of the body")),
+                ("\"a", &[], Some("expected the end of a message, found the end of the body")),
+                ("{\"a\":12345}", &[], Some("expected messages of at most 12 bytes, found a larger one")),
+                ("{\"a\":1234}12", &["{\"a\":1234}", "12"], None),
+                ("1234567890123", &[], Some("expected messages of at most 12 bytes, found a larger one")),
             ],
         );
     }

@@ -80,9 +80,9 @@ impl Gateway {
             // Nothing is sent: the type of nothing does not matter.
             None if is_empty => Ok(Reading::Json(Series::Lines, limit)),
             Some("application/x-ndjson" | "application/ndjson" | "application/jsonl") => of(Series::Lines),
-            json if self.types().is_json(json) => of(Series::Array),
+            json if self.types().is_json(json) => of(Series::Json),
             _ => {
-                let expected = "application/x-ndjson, or application/json with an array";
+                let expected = "application/json or application/x-ndjson";
                 Err(Refusal::media(&MediaError::Unsupported { expected, found: media_type }))
             }
         }
