@@ -60,6 +60,16 @@ fn a_stream_is_told_in_the_form_that_the_caller_accepts() {
         let Streamed { answer, .. } = send(&gateway, "GET", "/notes/t", &[("Accept", "*/*")], None);
         assert_eq!((answer.header("content-type"), answer.body.as_str()), (Some(content_type), body), "{format}");
     }
+    // What libraries send for any answer asks for no form.
+    for accept in ["application/json, text/plain, */*", "application/json, */*;q=1.0"] {
+        for (format, content_type) in [("sse", "text/event-stream"), ("array", "application/json")] {
+            let gateway = gateway(&backend, &format!("streams: {{format: {format}}}"));
+            let Streamed { answer, .. } = send(&gateway, "GET", "/notes/t", &[("Accept", accept)], None);
+            assert_eq!(answer.header("content-type"), Some(content_type), "{accept} {format}");
+        }
+        let Streamed { answer, .. } = send(&default, "GET", "/notes/t", &[("Accept", accept)], None);
+        assert_eq!((answer.header("content-type"), answer.body.as_str()), (Some("application/x-ndjson"), lines));
+    }
     let Streamed { answer, .. } = send(&default, "GET", "/notes/t", &[("Accept", "text/html")], None);
     let message =
         "expected an Accept header that takes one of application/x-ndjson, text/event-stream, application/json";
@@ -259,6 +269,35 @@ fn a_stream_has_a_deadline_of_its_own() {
     let late = r#"{"code":4,"message":"the backend did not answer within the gateway's deadline of 300ms; the outcome of the call is unknown"}"#;
     let Streamed { answer, .. } = send(&gateway, "GET", "/notes/t", &[NDJSON], None);
     assert_eq!(answer.body.lines().last(), Some(format!("{{\"error\":{late}}}").as_str()));
+}
+
+#[test]
+fn the_closing_line_is_left_out_where_that_is_configured() {
+    let backend = backend(|rpc, _, replies| async move {
+        two_notes(&replies).await;
+        replies.end(if rpc == "Watch" { "0" } else { "14" }, "later").await;
+    });
+    let json = ("Content-Type", "application/json");
+    let (notes, closing) = (
+        "{\"result\":{\"text\":\"one\",\"number\":1}}\n{\"result\":{\"text\":\"two\",\"number\":2}}\n",
+        "{\"status\":{\"code\":0}}\n",
+    );
+    for (config, end) in [
+        ("", closing),
+        ("streams: {closing_line: true}", closing),
+        ("streams: {closing_line: false}", ""),
+        ("rpcs: {talk.Talk.Watch: {closing_line: false}}", ""),
+        ("streams: {closing_line: false}\nrpcs: {talk.Talk.Watch: {closing_line: true}}", closing),
+    ] {
+        let gateway = gateway(&backend, config);
+        let Streamed { answer, is_whole } = send(&gateway, "GET", "/notes/t", &[NDJSON], None);
+        assert_eq!((answer.body, is_whole), (format!("{notes}{end}"), true), "{config}");
+        // How a call fails is told all the same, and the other forms stay as they are.
+        let Streamed { answer, .. } = send(&gateway, "POST", "/texts", &[json, NDJSON], Some(b"{}"));
+        assert!(answer.body.ends_with("{\"error\":{\"code\":14,\"message\":\"later\"}}\n"), "{config}: {answer:?}");
+        let Streamed { answer, .. } = send(&gateway, "GET", "/notes/t", &[SSE], None);
+        assert!(answer.body.ends_with("event: end\ndata: {\"code\":0}\n\n"), "{config}: {answer:?}");
+    }
 }
 
 #[test]

@@ -29,6 +29,7 @@ fn exceptions_of(rpc: &Value, headers: usize) -> Exceptions {
         deadline: rpc.get("deadline").and_then(|value| value.duration().ok()),
         compression: rpc.get("compression").and_then(|value| value.truth().ok()),
         caller_gone: rpc.get("caller_gone").and_then(|value| caller_gone(&value)),
+        closing_line: rpc.get("closing_line").and_then(|value| value.truth().ok()),
         last_event_id: rpc.get("last_event_id").and_then(|value| text_header(&value)),
         websocket: rpc.get("websocket").and_then(|value| origins(&value)),
         header_limit: limits::headers_of_rpc(rpc, headers),

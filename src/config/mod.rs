@@ -101,6 +101,7 @@ const RPC_KEYS: &[&str] = &[
     "idempotent",
     "compression",
     "caller_gone",
+    "closing_line",
     "last_event_id",
     "websocket",
     "header_limit",
@@ -423,11 +424,12 @@ impl<'a> Source<'a> {
     }
 
     fn streams(&self) -> stream::Config {
-        let section = self.section("streams", &["format", "deadline", "keep_alive", "long_poll"]);
+        let section = self.section("streams", &["format", "closing_line", "deadline", "keep_alive", "long_poll"]);
         let value = |key| section.and_then(|section| section.value(key));
         let format = |value: &Value| value.parsed("a form of streams", value::stream_format);
         stream::Config {
             format: or_default(value("format"), format, Format::Ndjson),
+            closing_line: or_default(value("closing_line"), Value::truth, true),
             deadline: or_default(value("deadline"), Value::duration, stream::DEADLINE),
             keep_alive: or_default(value("keep_alive"), Value::duration, stream::KEEP_ALIVE),
             long_poll: value("long_poll").and_then(|value| value.parsed("a duration", value::whole_seconds).ok()),

@@ -18,6 +18,12 @@ const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-appli
 const STREAM_STATUS: HeaderName = HeaderName::from_static("stream-status");
 
 impl Gateway {
+    /// Whether a caller asks for the next messages, if it takes an array.
+    pub(super) fn polls(&self, call: &Call<'_>) -> bool {
+        let may_poll = self.config.streams.long_poll.is_some() && !call.route.client_streams;
+        may_poll && stream::wait(&call.head.headers).is_some()
+    }
+
     /// The seconds that a caller waits for the next messages, if that is what it asks for.
     pub(super) fn wait(&self, call: &Call<'_>, format: Option<Format>) -> Option<u64> {
         let most = self.config.streams.long_poll?;

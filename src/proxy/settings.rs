@@ -35,6 +35,8 @@ pub struct Exceptions {
     pub compression: Option<bool>,
     /// See [`Config::caller_gone`].
     pub caller_gone: Option<CallerGone>,
+    /// See [`crate::stream::Config::closing_line`].
+    pub closing_line: Option<bool>,
     /// Metadata that tells the backend which event a caller has seen last, so that the stream goes on behind it.
     pub last_event_id: Option<HeaderName>,
     /// The pages that may open a WebSocket for it; without it, nobody may.
@@ -62,6 +64,8 @@ pub(super) struct Settings {
     pub(super) compression: bool,
     /// What becomes of a call of one message each way whose caller goes away.
     pub(super) caller_gone: CallerGone,
+    /// Whether lines end with one that says that all went well.
+    pub(super) closing_line: bool,
     /// See [`Exceptions::last_event_id`].
     pub(super) last_event_id: Option<HeaderName>,
     /// See [`Exceptions::websocket`].
@@ -94,6 +98,7 @@ fn of_route(route: &Route, upstreams: &[Upstream], config: &Config) -> Settings 
         reply_limit: said.reply_limit.unwrap_or(upstream.reply_limit),
         compression: said.compression.unwrap_or(config.compression),
         caller_gone: said.caller_gone.unwrap_or(config.caller_gone),
+        closing_line: said.closing_line.unwrap_or(config.streams.closing_line),
         last_event_id: said.last_event_id,
         websocket: said.websocket.unwrap_or_default(),
     }
@@ -107,6 +112,10 @@ pub fn misplaced(routes: &Routes, exceptions: &ByRpc) -> Vec<Problem> {
     let streams = |route: &Route| route.client_streams || route.server_streams;
     let mut problems = Vec::new();
     for (rpc, said) in exceptions {
+        if said.closing_line.is_some() && is_any(rpc, has_no_events) {
+            let message = "`closing_line` is for replies that are a stream of messages, and its reply is not";
+            problems.push(Problem::at(rpc, message));
+        }
         if said.last_event_id.is_some() && is_any(rpc, has_no_events) {
             let message = "`last_event_id` is for replies that are a stream of events, and it has none";
             problems.push(Problem::at(rpc, message));

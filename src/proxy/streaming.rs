@@ -13,7 +13,7 @@ use crate::answer::{Body, Response};
 use crate::error::Refusal;
 use crate::metadata::TraceId;
 use crate::pace::Pace;
-use crate::stream::{self, Exchange, Failure, Format};
+use crate::stream::{self, Asking, Exchange, Failure, Format};
 use crate::telemetry::Called;
 use crate::upstream::{self, CallError};
 
@@ -56,7 +56,8 @@ impl Gateway {
         if !call.route.server_streams || call.route.is_raw_reply {
             return Ok(None);
         }
-        let chosen = stream::chosen(&call.head.headers, self.config.streams.format);
+        let asking = if self.polls(call) { Asking::Poll } else { Asking::Stream };
+        let chosen = stream::chosen(&call.head.headers, self.config.streams.format, asking);
         chosen.map(Some).ok_or_else(|| {
             let types = Format::ALL.map(Format::content_type).join(", ");
             let message = format!("expected an Accept header that takes one of {types}");
@@ -159,7 +160,9 @@ impl Gateway {
         let Call { route, query, deadline, .. } = *call;
         let parts = (self.schema.clone(), route.clone(), query.system(), deadline.timer.clone());
         let reply = stream::Reply::new(exchange, first, parts, told.format, called).after(told.after);
-        let reply = reply.kept_alive(self.config.streams.keep_alive).exposing(self.settings[route.index].exposure);
+        let settings = &self.settings[route.index];
+        let reply = reply.kept_alive(self.config.streams.keep_alive).exposing(settings.exposure);
+        let reply = reply.closing(settings.closing_line);
         let mut response = Response::new(Body::Parts(Box::pin(reply)));
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, content_type);

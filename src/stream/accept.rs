@@ -15,18 +15,32 @@ struct Range<'a> {
     quality: u16,
 }
 
+/// What a caller asks for besides `Accept`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asking {
+    /// A stream.
+    Stream,
+    /// A part of one, as an array.
+    Poll,
+}
+
 /// The form that `headers` ask for: the most wanted, `default` among equals, then the one named first. None if they accept
 /// none of them.
+///
+/// Libraries send `application/json` with `*/*` for any answer, so beside `*/*`, wanted as much, it does not count as naming the array,
+/// unless the caller is `asking` for one in another way.
 #[must_use]
-pub fn chosen(headers: &HeaderMap, default: Format) -> Option<Format> {
+pub fn chosen(headers: &HeaderMap, default: Format, asking: Asking) -> Option<Format> {
     let values: Vec<&str> = headers.get_all(ACCEPT).iter().map(|value| value.to_str().unwrap_or_default()).collect();
     if values.is_empty() {
         return Some(default);
     }
     let ranges: Vec<Range<'_>> = values.iter().flat_map(|value| value.split(',')).filter_map(range).collect();
+    let any = ranges.iter().filter(|range| range.kind == "*").map(|range| range.quality).max().unwrap_or(0);
     let wanted = Format::ALL.into_iter().rev().filter_map(|format| {
         let (place, precision, quality) = best(&ranges, format)?;
-        let by_name = precision == 2;
+        let is_any = format == Format::Array && asking == Asking::Stream && any >= quality;
+        let by_name = precision == 2 && !is_any;
         (quality > 0).then_some((format, (quality, by_name, !by_name && format == default, Reverse(place))))
     });
     wanted.max_by_key(|(_, key)| *key).map(|(format, _)| format)
@@ -86,7 +100,16 @@ mod tests {
             (&["application/json, text/event-stream"], Ndjson, Some(Array)),
             (&["text/event-stream", "application/json"], Ndjson, Some(Sse)),
             (&["application/json;q=0.5, text/event-stream;q=0.9"], Ndjson, Some(Sse)),
-            (&["application/json, */*"], Ndjson, Some(Array)),
+            (&["application/json, */*"], Ndjson, Some(Ndjson)),
+            (&["application/json, */*"], Array, Some(Array)),
+            (&["application/json, text/plain, */*"], Ndjson, Some(Ndjson)),
+            (&["application/json, text/plain, */*"], Sse, Some(Sse)),
+            (&["*/*", "application/json"], Sse, Some(Sse)),
+            (&["application/json, */*;q=0.9"], Ndjson, Some(Array)),
+            (&["application/json;q=0.9, */*;q=0.8"], Ndjson, Some(Array)),
+            (&["application/json, text/event-stream, */*"], Ndjson, Some(Sse)),
+            (&["application/json, application/*"], Ndjson, Some(Array)),
+            (&["application/x-ndjson, */*"], Sse, Some(Ndjson)),
             (&["application/json;q=0.1, */*"], Ndjson, Some(Ndjson)),
             (&["application/*"], Sse, Some(Ndjson)),
             (&["application/*"], Array, Some(Array)),
@@ -98,7 +121,9 @@ mod tests {
             (&["application/json;q=much"], Ndjson, None),
         ] {
             let headers = accept.iter().map(|value| (ACCEPT, HeaderValue::from_static(value))).collect();
-            assert_eq!(chosen(&headers, default), expected, "{accept:?} {default:?}");
+            assert_eq!(chosen(&headers, default, Asking::Stream), expected, "{accept:?} {default:?}");
         }
+        let any = [(ACCEPT, HeaderValue::from_static("application/json, text/plain, */*"))].into_iter().collect();
+        assert_eq!(chosen(&any, Ndjson, Asking::Poll), Some(Array));
     }
 }

@@ -3,7 +3,7 @@
 /// A form of a stream that a caller can ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// A JSON object in each line: `{"result": MESSAGE}`, and at the end `{"status": {"code": 0}}` or `{"error": STATUS}`.
+    /// A JSON object in each line: `{"result": MESSAGE}`, and at the end the closing line `{"status": {"code": 0}}`, or `{"error": STATUS}`.
     Ndjson,
     /// Server-sent events (HTML, section 9.2), numbered; the last one is called `end` or `error` and has the status.
     Sse,
@@ -38,7 +38,7 @@ impl Format {
 /// Writes a stream in one of its forms.
 #[derive(Debug)]
 pub(super) enum Frames {
-    Ndjson,
+    Ndjson { closes: bool },
     Sse { messages: u64 },
     Array { begun: bool },
     Raw,
@@ -48,10 +48,18 @@ impl Frames {
     /// Of this format; bytes as they are without one.
     pub(super) fn new(format: Option<Format>) -> Self {
         match format {
-            Some(Format::Ndjson) => Self::Ndjson,
+            Some(Format::Ndjson) => Self::Ndjson { closes: true },
             Some(Format::Sse) => Self::Sse { messages: 0 },
             Some(Format::Array) => Self::Array { begun: false },
             None => Self::Raw,
+        }
+    }
+
+    /// The same, with lines that have no closing line where all went well.
+    pub(super) fn without_closing_line(self) -> Self {
+        match self {
+            Self::Ndjson { .. } => Self::Ndjson { closes: false },
+            other => other,
         }
     }
 
@@ -66,7 +74,7 @@ impl Frames {
     /// Writes one message.
     pub(super) fn put_message(&mut self, out: &mut Vec<u8>, message: &[u8]) {
         match self {
-            Self::Ndjson => put(out, &[b"{\"result\":", message, b"}\n"]),
+            Self::Ndjson { .. } => put(out, &[b"{\"result\":", message, b"}\n"]),
             Self::Sse { messages } => {
                 *messages += 1;
                 let id = messages.to_string();
@@ -84,11 +92,11 @@ impl Frames {
     /// Writes that all went well.
     pub(super) fn put_end(&mut self, out: &mut Vec<u8>) {
         match self {
-            Self::Ndjson => put(out, &[b"{\"status\":{\"code\":0}}\n"]),
+            Self::Ndjson { closes: true } => put(out, &[b"{\"status\":{\"code\":0}}\n"]),
             Self::Sse { .. } => put(out, &[b"event: end\ndata: {\"code\":0}\n\n"]),
             Self::Array { begun: true } => put(out, &[b"]"]),
             Self::Array { begun: false } => put(out, &[b"[]"]),
-            Self::Raw => {}
+            Self::Ndjson { closes: false } | Self::Raw => {}
         }
     }
 
@@ -96,7 +104,7 @@ impl Frames {
     /// end as if it were whole.
     pub(super) fn put_error(&mut self, out: &mut Vec<u8>, status: &str) -> bool {
         match self {
-            Self::Ndjson => put(out, &[b"{\"error\":", status.as_bytes(), b"}\n"]),
+            Self::Ndjson { .. } => put(out, &[b"{\"error\":", status.as_bytes(), b"}\n"]),
             Self::Sse { .. } => put(out, &[b"event: error\ndata: ", status.as_bytes(), b"\n\n"]),
             Self::Array { .. } | Self::Raw => return false,
         }

@@ -16,7 +16,7 @@ mod resume;
 
 use std::time::Duration;
 
-pub use accept::chosen;
+pub use accept::{Asking, chosen};
 pub use batch::{Batch, BatchEnd};
 pub use exchange::{Converted, Converting, Exchange, Failure};
 pub use frames::Format;
@@ -37,6 +37,8 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
 pub struct Config {
     /// For callers that do not say which they want.
     pub format: Format,
+    /// Whether lines that all went well with end with one that says so.
+    pub closing_line: bool,
     /// Longest time for a call of several messages.
     pub deadline: Duration,
     /// Time without a message after which a stream of events gets a comment.
@@ -47,6 +49,6 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { format: Format::Ndjson, deadline: DEADLINE, keep_alive: KEEP_ALIVE, long_poll: None }
+        Self { format: Format::Ndjson, closing_line: true, deadline: DEADLINE, keep_alive: KEEP_ALIVE, long_poll: None }
     }
 }

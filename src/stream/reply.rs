@@ -83,6 +83,12 @@ impl Reply {
         Self { frames: self.frames.after(last), ..self }
     }
 
+    /// The same, with lines that have a closing line where all went well, or not.
+    #[must_use]
+    pub fn closing(self, closes: bool) -> Self {
+        if closes { self } else { Self { frames: self.frames.without_closing_line(), ..self } }
+    }
+
     /// The same that tells so much of the backend's status.
     #[must_use]
     pub fn exposing(self, exposure: Exposure) -> Self {
