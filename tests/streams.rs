@@ -11,7 +11,7 @@ use towbar::app::App;
 use towbar::config::{self, Overrides};
 use towbar::upstream::Upstream;
 
-use support::talk::{Reader, Replies, Streamed, backend, gateway, note, schema, send, shared, start};
+use support::talk::{Reader, Replies, Streamed, backend, gateway, hasty_gateway, note, schema, send, shared, start};
 
 const NDJSON: (&str, &str) = ("Accept", "application/x-ndjson");
 const SSE: (&str, &str) = ("Accept", "text/event-stream");
@@ -266,9 +266,92 @@ fn a_stream_has_a_deadline_of_its_own() {
         std::future::pending::<()>().await;
     });
     let gateway = gateway(&backend, "streams: {deadline: 300ms}");
-    let late = r#"{"code":4,"message":"the backend did not answer within the gateway's deadline of 300ms; the outcome of the call is unknown"}"#;
+    let late = r#"{"code":4,"message":"the stream did not end within the gateway's deadline of 300ms; 1 message had come, and the outcome of the call is unknown"}"#;
     let Streamed { answer, .. } = send(&gateway, "GET", "/notes/t", &[NDJSON], None);
     assert_eq!(answer.body.lines().last(), Some(format!("{{\"error\":{late}}}").as_str()));
+    let late = late.replace("gateway's deadline of 300ms", "caller's timeout of 200ms (grpc-timeout)");
+    let Streamed { answer, .. } = send(&gateway, "GET", "/notes/t", &[NDJSON, ("Grpc-Timeout", "200m")], None);
+    assert_eq!(answer.body.lines().last(), Some(format!("{{\"error\":{late}}}").as_str()));
+}
+
+#[test]
+fn a_stream_that_sends_nothing_until_its_deadline_has_not_answered() {
+    let backend = backend(|_, _, replies| async move { replies.given_up().await });
+    let gateway = gateway(&backend, "streams: {deadline: 300ms}");
+    let Streamed { answer, .. } = send(&gateway, "GET", "/notes/t", &[NDJSON], None);
+    let late = "the backend did not answer within the gateway's deadline of 300ms; the outcome of the call is unknown";
+    assert_eq!((answer.status, answer.refusal()), (504, (4, late.to_owned())));
+}
+
+/// PROTOCOL-HTTP2.md of grpc/grpc: `TimeoutValue` has 8 digits at most.
+#[test]
+fn a_stream_may_last_for_days_or_without_an_end() {
+    let (told, timeouts) = channel();
+    let told = std::sync::Arc::new(std::sync::Mutex::new(told));
+    let backend = backend(move |_, requests, replies| {
+        let timeout = requests.headers.get("grpc-timeout").map(|value| value.to_str().unwrap().to_owned());
+        told.lock().unwrap().send(timeout).unwrap();
+        async move {
+            replies.send(&note("one", 1)).await;
+            replies.end("0", "").await;
+        }
+    });
+    for (config, timeout) in [
+        ("streams: {deadline: 7d}", Some("604800S")),
+        ("streams: {deadline: 365d}", Some("31536000S")),
+        ("streams: {deadline: none}", None),
+        ("rpcs: {talk.Talk.Watch: {deadline: 2d}}", Some("172800S")),
+        ("streams: {deadline: 1m}\nrpcs: {talk.Talk.Watch: {deadline: none}}", None),
+    ] {
+        let gateway = gateway(&backend, config);
+        assert_eq!(send(&gateway, "GET", "/notes/t", &[NDJSON], None).answer.body.lines().count(), 2, "{config}");
+        assert_eq!(timeouts.recv_timeout(Duration::from_secs(20)).unwrap().as_deref(), timeout, "{config}");
+        // A caller may ask for less.
+        let less = send(&gateway, "GET", "/notes/t", &[NDJSON, ("Grpc-Timeout", "50S")], None).answer;
+        assert_eq!(less.body.lines().count(), 2, "{config}");
+        let timeout = timeouts.recv_timeout(Duration::from_secs(20)).unwrap().unwrap();
+        assert!(timeout == "50000m" || timeout.starts_with("49"), "{config}: {timeout}");
+    }
+}
+
+/// The gateway ends its streams when the time for calls in flight is over, before it cuts what is left.
+#[test]
+fn a_stream_that_outlasts_the_drain_timeout_ends_with_the_reason() {
+    let (told, came) = channel();
+    let backend = backend(move |_, mut requests, replies| {
+        let told = told.clone();
+        async move {
+            match requests.all().await.concat().ends_with(b"\x01t") {
+                true => drop(replies.send(&note("one", 1)).await),
+                false => told.send(()).unwrap(),
+            }
+            replies.given_up().await;
+        }
+    });
+    let status =
+        r#"{"code":14,"message":"the gateway is shutting down and has ended the call; its outcome is unknown"}"#;
+    for (accept, body, is_whole) in [
+        (NDJSON, format!("{{\"result\":{{\"text\":\"one\",\"number\":1}}}}\n{{\"error\":{status}}}\n"), true),
+        (SSE, format!("id: 1\ndata: {{\"text\":\"one\",\"number\":1}}\n\nevent: error\ndata: {status}\n\n"), true),
+        (ARRAY, "[{\"text\":\"one\",\"number\":1}".to_owned(), false),
+    ] {
+        let mut gateway = hasty_gateway(&backend, "");
+        let mut reader = start(&gateway, "GET", "/notes/t", &[accept], None);
+        let first = reader.chunk().unwrap();
+        gateway.stop();
+        let (rest, ended) = reader.bytes();
+        assert_eq!((String::from_utf8([first, rest].concat()).unwrap(), ended), (body, is_whole), "{accept:?}");
+        gateway.join();
+    }
+    // Before its first message it is an ordinary answer.
+    let mut gateway = hasty_gateway(&backend, "");
+    let mut stream = support::http::connect(gateway.address);
+    support::http::write(&mut stream, "GET", "/notes/silence", &[NDJSON], None);
+    came.recv_timeout(Duration::from_secs(20)).unwrap();
+    gateway.stop();
+    let answer = Reader::new(stream).whole().answer;
+    assert_eq!((answer.status, answer.body.as_str()), (502, status));
+    gateway.join();
 }
 
 #[test]
@@ -298,6 +381,26 @@ fn the_closing_line_is_left_out_where_that_is_configured() {
         let Streamed { answer, .. } = send(&gateway, "GET", "/notes/t", &[SSE], None);
         assert!(answer.body.ends_with("event: end\ndata: {\"code\":0}\n\n"), "{config}: {answer:?}");
     }
+}
+
+#[test]
+fn keys_of_streams_are_refused_where_they_mean_nothing() {
+    let text = "upstream: http://127.0.0.1:1\nschema: talk.proto\nrpcs:\n  talk.Talk.Ask: {closing_line: false, deadline: 2d}\n  \
+                talk.Talk.Put: {deadline: none}\n  talk.Talk.Download: {closing_line: false}\n  talk.Talk.Chat: {deadline: none, closing_line: false}\n";
+    let (mut config, problems) = config::load_text(text, Path::new("towbar.yaml"), &Overrides::default());
+    assert_eq!(problems, []);
+    let upstream = Upstream::new(&config.upstream.take().unwrap()).ok();
+    let app = App::with_parts(config, Some(Ok(schema())), upstream, Vec::new());
+    let problems: Vec<_> = app.err().unwrap().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        problems,
+        [
+            "talk.Talk.Ask: `closing_line` is for replies that are a stream of messages, and its reply is not",
+            "talk.Talk.Ask: `deadline` is more than an hour; only rpcs that stream may have that long",
+            "talk.Talk.Download: `closing_line` is for replies that are a stream of messages, and its reply is not",
+            "talk.Talk.Put: `deadline` is more than an hour; only rpcs that stream may have that long",
+        ]
+    );
 }
 
 #[test]

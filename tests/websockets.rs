@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::net::TcpStream;
 
 use support::socket::{ACCEPT, Got, OK, Socket, closed, frame, open, text};
-use support::talk::{backend, collecting, gateway, note};
+use support::talk::{backend, collecting, gateway, hasty_gateway, note};
 use support::{Backend, Gateway};
 
 /// All rpcs that stream take WebSockets, but for one that has the path of another.
@@ -271,6 +271,34 @@ fn an_rpc_that_answers_one_message_answers_neither_none_nor_two() {
         };
         assert_eq!(socket.rest(), expected, "{count} {status}");
     }
+}
+
+#[test]
+fn a_websocket_that_outlasts_the_drain_timeout_ends_with_the_reason() {
+    let backend = backend(|_, _, replies| async move {
+        replies.send(&note("one", 1)).await;
+        replies.given_up().await;
+    });
+    let mut gateway = hasty_gateway(&backend, WATCH);
+    let mut socket = opened(&gateway, "/notes/t");
+    assert_eq!(socket.next(), text(r#"{"result":{"text":"one","number":1}}"#));
+    gateway.stop();
+    let message = "the gateway is shutting down and has ended the call; its outcome is unknown";
+    assert_eq!(socket.rest(), [error(14, message), closed(4014, "UNAVAILABLE")]);
+    gateway.join();
+}
+
+#[test]
+fn a_deadline_after_messages_says_that_they_came() {
+    let backend = backend(|_, _, replies| async move {
+        replies.send(&note("one", 1)).await;
+        replies.send(&note("two", 2)).await;
+        replies.given_up().await;
+    });
+    let gateway = gateway(&backend, "streams: {deadline: 500ms}\nrpcs: {talk.Talk.Watch: {websocket: {}}}");
+    let message = "the stream did not end within the gateway's deadline of 500ms; 2 messages had come, and the outcome of the call is unknown";
+    let rest = opened(&gateway, "/notes/t").rest();
+    assert_eq!(rest[2..], [error(4, message), closed(4004, "DEADLINE_EXCEEDED")]);
 }
 
 /// Frames as they stand on the wire.

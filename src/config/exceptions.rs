@@ -26,7 +26,7 @@ fn exceptions_of(rpc: &Value, headers: usize) -> Exceptions {
         statuses,
         hides_internal_messages,
         shows_unknown_details,
-        deadline: rpc.get("deadline").and_then(|value| value.duration().ok()),
+        deadline: rpc.get("deadline").and_then(|value| value.deadline().ok()),
         compression: rpc.get("compression").and_then(|value| value.truth().ok()),
         caller_gone: rpc.get("caller_gone").and_then(|value| caller_gone(&value)),
         closing_line: rpc.get("closing_line").and_then(|value| value.truth().ok()),

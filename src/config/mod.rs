@@ -430,7 +430,7 @@ impl<'a> Source<'a> {
         stream::Config {
             format: or_default(value("format"), format, Format::Ndjson),
             closing_line: or_default(value("closing_line"), Value::truth, true),
-            deadline: or_default(value("deadline"), Value::duration, stream::DEADLINE),
+            deadline: or_default(value("deadline"), Value::deadline, stream::DEADLINE),
             keep_alive: or_default(value("keep_alive"), Value::duration, stream::KEEP_ALIVE),
             long_poll: value("long_poll").and_then(|value| value.parsed("a duration", value::whole_seconds).ok()),
         }

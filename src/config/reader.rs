@@ -272,6 +272,10 @@ impl<'a> Value<'a> {
         self.parsed("a duration", value::duration)
     }
 
+    pub(super) fn deadline(&self) -> Read<Duration> {
+        self.parsed("a duration", value::deadline)
+    }
+
     pub(super) fn size(&self) -> Read<usize> {
         self.parsed("a size", value::size)
     }

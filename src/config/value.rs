@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use http::{HeaderName, StatusCode};
 
-use crate::error::Form;
+use crate::error::{ENDLESS, Form};
 use crate::metadata::TraceContext;
 use crate::proxy::CallerGone;
 use crate::secret::Permissions;
@@ -36,7 +36,26 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
-/// The same, in seconds that are whole.
+/// The same for a call, which may last for days: up to a year, or `none` for one without an end. Of rpcs that do not stream it is checked
+/// [elsewhere](crate::proxy::misplaced) that it is no more than an hour.
+pub(super) fn deadline(text: &str) -> Result<Duration, String> {
+    const MOST_DAYS: u64 = 365;
+    if text == "none" {
+        return Ok(ENDLESS);
+    }
+    let seconds = number_and_unit(text).and_then(|(number, unit)| match unit {
+        "h" => number.checked_mul(60 * 60),
+        "d" => number.checked_mul(24 * 60 * 60),
+        _ => None,
+    });
+    let Some(seconds) = seconds else { return duration(text) };
+    if seconds == 0 || seconds > MOST_DAYS * 24 * 60 * 60 {
+        return Err(format!("expected more than nothing and at most 365 days, or `none`, found `{text}`"));
+    }
+    Ok(Duration::from_secs(seconds))
+}
+
+/// The same as a duration, in seconds that are whole.
 pub(super) fn whole_seconds(text: &str) -> Result<Duration, String> {
     match duration(text)? {
         whole if whole.subsec_nanos() == 0 => Ok(whole),
@@ -381,6 +400,23 @@ pub(super) fn rpc_name(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn calls_may_last_for_days_or_without_an_end() {
+        const DAY: u64 = 24 * 60 * 60;
+        for (text, seconds) in [("30m", 1800), ("1h", 3600), ("36h", 36 * 3600), ("1d", DAY), ("365d", 365 * DAY)] {
+            assert_eq!(deadline(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        assert_eq!(deadline("none"), Ok(ENDLESS));
+        for text in ["0d", "0h", "366d", "8761h"] {
+            let message = format!("expected more than nothing and at most 365 days, or `none`, found `{text}`");
+            assert_eq!(deadline(text), Err(message), "{text}");
+        }
+        for text in ["1w", "d", "99999999999999999999d", "None", "off"] {
+            let message = format!("expected a duration with its unit, such as `500ms`, `25s` or `1m`, found `{text}`");
+            assert_eq!(deadline(text), Err(message), "{text}");
+        }
+    }
 
     #[test]
     fn durations_have_a_unit_and_an_end() {

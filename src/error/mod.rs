@@ -32,7 +32,7 @@ use fault::{Fault, Violation};
 
 pub use form::Form;
 pub use statuses::{ERRORS, Statuses, code_name, http_status};
-pub use timer::{Timer, Whose};
+pub use timer::{ENDLESS, Timer, Whose};
 
 /// Reply headers that repeat the gRPC status, for clients that look there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -277,6 +277,18 @@ impl Refusal {
                     format!("the backend did not answer within {}; the outcome of the call is unknown", asked.timer);
                 Self::new(StatusCode::GATEWAY_TIMEOUT, Code::DeadlineExceeded, message)
             }
+            CallError::DeadlineAfter { messages } => {
+                let came = if messages == 1 { "1 message".to_owned() } else { format!("{messages} messages") };
+                let message = format!(
+                    "the stream did not end within {}; {came} had come, and the outcome of the call is unknown",
+                    asked.timer
+                );
+                Self::new(StatusCode::GATEWAY_TIMEOUT, Code::DeadlineExceeded, message)
+            }
+            CallError::Stopped => Self::bad_gateway(
+                Code::Unavailable,
+                "the gateway is shutting down and has ended the call; its outcome is unknown",
+            ),
             CallError::Unsent => {
                 let message =
                     format!("there was no connection to the backend within {}; the call was not sent", asked.timer);

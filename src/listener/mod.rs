@@ -52,7 +52,7 @@ use crate::tls::{Client, IdentityFiles, Server};
 pub use admission::Bounds;
 use admission::{Admission, Admissions};
 use drain::{Draining, Watcher};
-pub use drain::{Hold, Holder};
+pub use drain::{Ending, Hold, Holder};
 pub use handshakes::HANDSHAKES_OF_ONE_ADDRESS;
 use handshakes::{Failure, Handshakes};
 use http1::{Limits, Strict, Verdict};

@@ -12,6 +12,9 @@ use crate::route::{Route, Routes};
 use crate::upstream::Upstream;
 use crate::websocket::Origins;
 
+/// The longest deadline of a call of one message each way.
+const LONGEST: Duration = Duration::from_secs(60 * 60);
+
 /// What a configuration says of one rpc, where it is not as for all.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Exceptions {
@@ -110,10 +113,15 @@ pub fn misplaced(routes: &Routes, exceptions: &ByRpc) -> Vec<Problem> {
     let is_any = |rpc: &str, is: fn(&Route) -> bool| routes.all().iter().any(|route| route.rpc == rpc && is(route));
     let has_no_events = |route: &Route| !route.server_streams || route.is_raw_reply;
     let streams = |route: &Route| route.client_streams || route.server_streams;
+    let is_unary = |route: &Route| !route.client_streams && !route.server_streams;
     let mut problems = Vec::new();
     for (rpc, said) in exceptions {
         if said.closing_line.is_some() && is_any(rpc, has_no_events) {
             let message = "`closing_line` is for replies that are a stream of messages, and its reply is not";
+            problems.push(Problem::at(rpc, message));
+        }
+        if said.deadline.is_some_and(|deadline| deadline > LONGEST) && is_any(rpc, is_unary) {
+            let message = "`deadline` is more than an hour; only rpcs that stream may have that long";
             problems.push(Problem::at(rpc, message));
         }
         if said.last_event_id.is_some() && is_any(rpc, has_no_events) {

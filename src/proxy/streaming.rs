@@ -13,7 +13,7 @@ use crate::answer::{Body, Response};
 use crate::error::Refusal;
 use crate::metadata::TraceId;
 use crate::pace::Pace;
-use crate::stream::{self, Asking, Exchange, Failure, Format};
+use crate::stream::{self, Asking, Exchange, Failure, Format, Stopping};
 use crate::telemetry::Called;
 use crate::upstream::{self, CallError};
 
@@ -87,7 +87,7 @@ impl Gateway {
             if let Ok(Ok(())) = timeout_at(terms.deadline, outgoing.send(&message)).await {
                 outgoing.finish();
             }
-            return Ok(Exchange::sent(incoming));
+            return Ok(Exchange::sent(incoming, self.ended_with_gateway()));
         }
         let reading = self.reading(route, &head.headers, body.is_read())?;
         let texts = route.prepare(captures, query).map_err(|error| Refusal::encode(&error))?;
@@ -96,7 +96,13 @@ impl Gateway {
         // Over HTTP/1.1 one way comes after the other: nothing is answered for which a caller could wait.
         let is_conversation = route.server_streams && head.version >= Version::HTTP_2;
         let upload = stream::Upload { body: body.take(), pace: Pace::new(self.config.least_rate), is_conversation };
-        Ok(Exchange::sending(incoming, reading.send(upload, route.clone(), texts, outgoing)))
+        Ok(Exchange::sending(incoming, self.ended_with_gateway(), reading.send(upload, route.clone(), texts, outgoing)))
+    }
+
+    /// Ready when the gateway stops and the time for calls in flight is over.
+    pub(super) fn ended_with_gateway(&self) -> Stopping {
+        let ending = self.holder.ending();
+        Box::pin(async move { ending.reached().await })
     }
 
     /// The first message: before it, a failure is an ordinary answer. Events do not wait for it for long, since they can

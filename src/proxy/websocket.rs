@@ -39,7 +39,7 @@ impl Gateway {
                 if let Ok(Ok(())) = timeout_at(terms.deadline, outgoing.send(&message)).await {
                     outgoing.finish();
                 }
-                (Exchange::sent(incoming), None)
+                (Exchange::sent(incoming, self.ended_with_gateway()), None)
             }
             None => {
                 let (messages, inbox) = inbox();
@@ -51,7 +51,7 @@ impl Gateway {
                     texts,
                     content_type: content_type.unwrap_or_default().to_owned(),
                 };
-                (Exchange::sending(incoming, inbox.send(known, outgoing)), Some(messages))
+                (Exchange::sending(incoming, self.ended_with_gateway(), inbox.send(known, outgoing)), Some(messages))
             }
         };
         let opened = Opened {
@@ -66,6 +66,7 @@ impl Gateway {
             keep_alive: self.config.streams.keep_alive,
             limit: settings.body_limit,
             called,
+            ending: self.holder.ending(),
         };
         upgrade.then(|switched| websocket::talk(opened, switched));
         Ok(response)

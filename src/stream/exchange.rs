@@ -20,12 +20,16 @@ use crate::upstream::{CallError, Incoming};
 /// A call of several messages. Dropping it gives the call up, and the backend learns of it.
 pub struct Exchange {
     incoming: Incoming,
+    stopping: Stopping,
     /// Sends what the caller sends, while there may be more.
     sending: Option<JoinHandle<Result<(), Refused>>>,
     /// What was read of the request when it turned out to be wrong: its way to the backend stays open until the call is
     /// given up as a whole.
     refused: Option<Refused>,
 }
+
+/// Ready when the gateway ends its calls.
+pub type Stopping = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The JSON of a message, unless there is no memory for it, and the memory that both have.
 pub type Converted = (Result<Result<Vec<u8>, DecodeError>, CallError>, Charge);
@@ -69,19 +73,22 @@ impl Failure {
 impl Exchange {
     /// A call whose one request message is sent.
     #[must_use]
-    pub fn sent(incoming: Incoming) -> Self {
-        Self { incoming, sending: None, refused: None }
+    pub fn sent(incoming: Incoming, stopping: Stopping) -> Self {
+        Self { incoming, stopping, sending: None, refused: None }
     }
 
     /// A call whose request is still read and sent.
-    pub fn sending(incoming: Incoming, sending: impl Sending) -> Self {
-        Self { incoming, sending: Some(tokio::spawn(sending)), refused: None }
+    pub fn sending(incoming: Incoming, stopping: Stopping, sending: impl Sending) -> Self {
+        Self { incoming, stopping, sending: Some(tokio::spawn(sending)), refused: None }
     }
 
     /// The next message of the backend; `None` when the call has ended well.
     pub fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Failure>> {
         if let Poll::Ready(Err(failure)) = self.poll_sent(cx) {
             return Poll::Ready(Err(failure));
+        }
+        if let Poll::Ready(stopped) = self.poll_stopped(cx) {
+            return Poll::Ready(Err(stopped));
         }
         self.incoming.poll_message(cx).map_err(Failure::Call)
     }
@@ -97,9 +104,19 @@ impl Exchange {
     /// Waits until the request has been read to its end, or the backend reads no further.
     ///
     /// # Errors
-    /// A message of the caller's is wrong.
+    /// A message of the caller's is wrong, or the gateway stops.
     pub async fn request_ended(&mut self) -> Result<(), Failure> {
-        poll_fn(|cx| self.poll_sent(cx)).await
+        poll_fn(|cx| match self.poll_sent(cx) {
+            Poll::Pending => self.poll_stopped(cx).map(Err),
+            sent @ Poll::Ready(_) => sent,
+        })
+        .await
+    }
+
+    /// What its deadline ends it with.
+    #[must_use]
+    pub fn late(&self) -> Failure {
+        Failure::Call(self.incoming.late())
     }
 
     /// The JSON of its last message, made beside the worker. Until [then](Self::converted) no other is asked for.
@@ -136,6 +153,14 @@ impl Exchange {
     #[must_use]
     pub fn metadata(&self) -> &HeaderMap {
         self.incoming.metadata()
+    }
+
+    fn poll_stopped(&mut self, cx: &mut Context<'_>) -> Poll<Failure> {
+        self.stopping.as_mut().poll(cx).map(|()| {
+            // There is nothing behind it.
+            self.stopping = Box::pin(std::future::pending());
+            Failure::Call(CallError::Stopped)
+        })
     }
 
     fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 pub use accept::{Asking, chosen};
 pub use batch::{Batch, BatchEnd};
-pub use exchange::{Converted, Converting, Exchange, Failure};
+pub use exchange::{Converted, Converting, Exchange, Failure, Stopping};
 pub use frames::Format;
 pub use inbox::{Inbox, Item, Known, inbox};
 pub use prefer::wait;

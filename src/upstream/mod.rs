@@ -223,6 +223,12 @@ pub enum CallError {
     /// The deadline passed first.
     #[error("the deadline passed")]
     Deadline,
+    /// The deadline passed after so many messages of a stream.
+    #[error("the deadline passed after {messages} messages of the stream")]
+    DeadlineAfter { messages: u64 },
+    /// The gateway has stopped first.
+    #[error("the gateway stopped before the call had ended")]
+    Stopped,
     /// The answer is not gRPC, or not a single message.
     #[error("the backend's answer is no unary gRPC reply: {cause}")]
     Protocol { cause: String },
@@ -429,7 +435,9 @@ impl Upstream {
             headers.insert(HeaderName::from_static("grpc-accept-encoding"), accepted);
         }
         let left = deadline.saturating_duration_since(Instant::now());
-        headers.insert(HeaderName::from_static("grpc-timeout"), grpc_timeout(left));
+        if let Some(timeout) = grpc_timeout(left) {
+            headers.insert(HeaderName::from_static("grpc-timeout"), timeout);
+        }
         request
     }
 }
@@ -500,20 +508,30 @@ fn frame(message: &[u8]) -> Bytes {
     frame.freeze()
 }
 
-/// gRPC over HTTP/2: `TimeoutValue` has at most 8 digits; 99999999 ms are more than a day.
-fn grpc_timeout(left: Duration) -> HeaderValue {
+/// gRPC over HTTP/2: `TimeoutValue` has at most 8 digits. So many milliseconds are more than a day, and so many seconds three years:
+/// more is no timeout.
+fn grpc_timeout(left: Duration) -> Option<HeaderValue> {
+    const MOST: u64 = 99_999_999;
     // Rounded up: the backend's timer should not be over before ours, whose end is told as what it is.
     let begun = u64::from(left.subsec_nanos().div_ceil(1_000_000));
-    let mut milliseconds = left.as_secs().saturating_mul(1000).saturating_add(begun).clamp(1, 99_999_999);
+    let milliseconds = left.as_secs().saturating_mul(1000).saturating_add(begun).max(1);
+    let (mut value, unit) = match milliseconds {
+        0..=MOST => (milliseconds, b'm'),
+        _ => (milliseconds.div_ceil(1000), b'S'),
+    };
+    if value > MOST {
+        return None;
+    }
     // Once a call: digit by digit, with nothing to be allocated but the value.
     let mut text = *b"00000000m";
     let mut first = text.len() - 1;
-    while milliseconds > 0 {
+    text[first] = unit;
+    while value > 0 {
         first -= 1;
-        text[first] += (milliseconds % 10) as u8;
-        milliseconds /= 10;
+        text[first] += (value % 10) as u8;
+        value /= 10;
     }
-    HeaderValue::from_bytes(&text[first..]).expect("digits and a letter are a header value")
+    Some(HeaderValue::from_bytes(&text[first..]).expect("digits and a letter are a header value"))
 }
 
 #[cfg(test)]
@@ -527,9 +545,15 @@ mod tests {
             (Duration::from_micros(1), "1m"),
             (Duration::from_millis(25), "25m"),
             (Duration::from_micros(25_001), "26m"),
-            (Duration::from_secs(u64::MAX), "99999999m"),
+            (Duration::from_millis(99_999_999), "99999999m"),
+            (Duration::from_millis(100_000_000), "100000S"),
+            (Duration::from_millis(100_000_001), "100001S"),
+            (Duration::from_secs(99_999_999), "99999999S"),
         ] {
-            assert_eq!(grpc_timeout(left), header, "{left:?}");
+            assert_eq!(grpc_timeout(left).unwrap(), header, "{left:?}");
+        }
+        for left in [Duration::from_secs(100_000_000), Duration::MAX] {
+            assert_eq!(grpc_timeout(left), None, "{left:?}");
         }
     }
 }

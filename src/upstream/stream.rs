@@ -38,6 +38,8 @@ pub struct Incoming {
     /// Largest message, in bytes.
     limit: usize,
     deadline: Pin<Box<Sleep>>,
+    /// How many messages have come.
+    messages: u64,
     lease: Lease,
     _place: Place,
     memory: Charge,
@@ -88,6 +90,7 @@ impl Upstream {
             metadata: HeaderMap::new(),
             limit: terms.reply_limit,
             deadline: Box::pin(sleep_until(deadline)),
+            messages: 0,
             lease,
             _place: place,
             memory,
@@ -174,13 +177,23 @@ impl Incoming {
         &self.metadata
     }
 
+    /// What the deadline ends it with.
+    #[must_use]
+    pub fn late(&self) -> CallError {
+        match self.messages {
+            0 => CallError::Deadline,
+            messages => CallError::DeadlineAfter { messages },
+        }
+    }
+
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, CallError>> {
         loop {
             if let Some(message) = self.message()? {
+                self.messages += 1;
                 return Poll::Ready(Ok(Some(message)));
             }
             if self.deadline.as_mut().poll(cx).is_ready() && !matches!(self.state, State::Ended) {
-                return Poll::Ready(Err(CallError::Deadline));
+                return Poll::Ready(Err(self.late()));
             }
             match &mut self.state {
                 State::Head(response) => {

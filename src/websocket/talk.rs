@@ -20,7 +20,7 @@ use super::socket::{Event, Socket};
 use crate::codec::DecodeError;
 use crate::error::{Asked, Exposure, Refusal, Timer, code_name};
 use crate::json::SplitError;
-use crate::listener::Switched;
+use crate::listener::{Ending, Switched};
 use crate::offload::LONG;
 use crate::route::{Query, Route};
 use crate::schema::Schema;
@@ -61,6 +61,8 @@ pub struct Opened {
     pub limit: usize,
     /// Tells how it ended.
     pub called: Called,
+    /// Until it is dropped, a gateway that stops waits for the last frames, for a moment.
+    pub ending: Ending,
 }
 
 /// What becomes of what the caller sends.
@@ -86,13 +88,13 @@ enum End {
 /// Carries messages between the call and the connection until one of them ends, and closes the connection.
 pub async fn talk(opened: Opened, switched: Switched) {
     let mut socket = Socket::new(switched, opened.limit).await;
-    let latest = opened.deadline;
+    let (latest, ending) = (opened.deadline, opened.ending.clone());
     let mut talk = Talk::new(opened);
     let end = talk.run(&mut socket).await;
     let is_deaf = talk.is_deaf;
     // What the backend holds for the call goes before the caller has heard the end.
     drop(talk);
-    close(socket, end, is_deaf, latest).await;
+    close((socket, ending), end, is_deaf, latest).await;
 }
 
 struct Talk {
@@ -165,7 +167,8 @@ impl Talk {
             let message = format!("no message arrived within {}", self.opened.timer);
             return self.refused(Refusal::new(StatusCode::REQUEST_TIMEOUT, Code::DeadlineExceeded, message));
         }
-        self.failed(Failure::Call(CallError::Deadline))
+        let late = self.opened.exchange.late();
+        self.failed(late)
     }
 
     /// Whether there is a place for another message of the caller.
@@ -363,7 +366,7 @@ async fn room(request: &Request) -> bool {
 }
 
 /// Tells the caller the end, and waits for it to say the same, as long as it shows signs of taking it.
-async fn close(mut socket: Socket, end: End, mut is_deaf: bool, latest: Instant) {
+async fn close((mut socket, ending): (Socket, Ending), end: End, mut is_deaf: bool, latest: Instant) {
     match end {
         End::Gone => return,
         End::Left => {}
@@ -373,13 +376,16 @@ async fn close(mut socket: Socket, end: End, mut is_deaf: bool, latest: Instant)
         }
     }
     let (from, latest) = (Instant::now(), latest.max(Instant::now() + PATIENCE));
-    let mut told = None;
+    let (mut told, mut ending) = (None, Some(ending));
     loop {
         // Until all is out, each sign of the caller is one that it takes it. Then it has so long to say that it has.
         let until = latest.min(told.unwrap_or(socket.sign().max(from)) + PATIENCE);
         match timeout_at(until, poll_fn(|cx| socket.poll(cx, !is_deaf))).await {
             Ok(Event::Sent) if is_deaf => break,
-            Ok(Event::Sent) => told = told.or(Some(Instant::now())),
+            Ok(Event::Sent) => {
+                drop(ending.take());
+                told = told.or(Some(Instant::now()));
+            }
             Ok(Event::Message(_)) if Instant::now() < until => {}
             Ok(Event::Broken(_)) => is_deaf = true,
             Ok(Event::Gone) => break,

@@ -221,6 +221,15 @@ pub fn gateway_of(schema: Schema, backend: &Backend, config: &str) -> Gateway {
     Gateway::with(&config, &overrides, Ok(schema), None)
 }
 
+/// The same where a stop gives calls in flight no more than 300 ms.
+pub fn hasty_gateway(backend: &Backend, config: &str) -> Gateway {
+    let config = format!(
+        "listen: {{address: \"127.0.0.1:0\", drain: {{notice: 0s, timeout: 300ms}}}}\nupstream: http://{}\nschema: talk.proto\n{config}",
+        backend.address
+    );
+    Gateway::with(&config, &Overrides::default(), Ok(schema()), None)
+}
+
 /// An answer in chunks, and whether it came to its end.
 #[derive(Debug)]
 pub struct Streamed {
