@@ -97,6 +97,9 @@ fn json_that_is_read_comes_back_canonical() {
             r#"{"at":"2026-01-31T12:00:00.5+01:00","took":"1.50s","mask":"aInt,child.aLong"}"#,
             r#"{"at":"2026-01-31T11:00:00.500Z","took":"1.500s","mask":"aInt,child.aLong"}"#,
         ),
+        // AIP-134, AIP-157, AIP-161.
+        (r#"{"mask":"*"}"#, r#"{"mask":"*"}"#),
+        (r#"{"mask":"children.*.aInt,counts.*"}"#, r#"{"mask":"children.*.aInt,counts.*"}"#),
         (
             r#"{"wrapped":"5","wrappedString":"","wrappedBytes":"AA=="}"#,
             r#"{"wrapped":"5","wrappedString":"","wrappedBytes":"AA=="}"#,

@@ -94,14 +94,22 @@ pub(super) fn mask_paths(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').filter(move |_| !text.is_empty())
 }
 
+/// AIP-134, AIP-157 and AIP-161: `*` is a whole part of a path, for all fields, elements or entries there.
+fn has_stars_alone(path: &str) -> bool {
+    !path.contains('*') || path.split('.').all(|part| part == "*" || !part.contains('*'))
+}
+
 /// One path in lowerCamelCase; `None` if the way back would not lead to it.
 pub(super) fn camel(path: &str) -> Option<String> {
+    if !has_stars_alone(path) {
+        return None;
+    }
     let mut camel = String::with_capacity(path.len());
     let mut characters = path.chars();
     while let Some(c) = characters.next() {
         match c {
             '_' => camel.push(characters.next().filter(char::is_ascii_lowercase)?.to_ascii_uppercase()),
-            'a'..='z' | '0'..='9' | '.' => camel.push(c),
+            'a'..='z' | '0'..='9' | '.' | '*' => camel.push(c),
             _ => return None,
         }
     }
@@ -113,11 +121,11 @@ pub(super) fn put_snake(out: &mut Vec<u8>, path: &str) -> bool {
     for byte in path.bytes() {
         match byte {
             b'A'..=b'Z' => out.extend([b'_', byte.to_ascii_lowercase()]),
-            b'a'..=b'z' | b'0'..=b'9' | b'.' => out.push(byte),
+            b'a'..=b'z' | b'0'..=b'9' | b'.' | b'*' => out.push(byte),
             _ => return false,
         }
     }
-    !path.is_empty()
+    !path.is_empty() && has_stars_alone(path)
 }
 
 /// 3, 6 or 9 digits, or none.
@@ -295,6 +303,14 @@ mod tests {
             ("a", Some("a")),
             ("foo_bar.baz_qux", Some("fooBar.bazQux")),
             ("a1.b2", Some("a1.b2")),
+            ("*", Some("*")),
+            ("a.*", Some("a.*")),
+            ("foo_bar.*.baz_qux", Some("fooBar.*.bazQux")),
+            ("*.a", Some("*.a")),
+            ("a*", None),
+            ("a.b*.c", None),
+            ("**", None),
+            ("a_*", None),
             ("fooBar", None),
             ("foo_", None),
             ("foo_1", None),
@@ -310,7 +326,8 @@ mod tests {
             }
         }
         assert_eq!(snakes(""), Some(Vec::new()));
-        for text in ["foo_bar", "a,,b", ",", "a b"] {
+        assert_eq!(snakes("*,fooBar.*"), Some(vec!["*".to_owned(), "foo_bar.*".to_owned()]));
+        for text in ["foo_bar", "a,,b", ",", "a b", "a*", "a.*b", "**"] {
             assert_eq!(snakes(text), None, "{text}");
         }
     }
