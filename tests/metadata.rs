@@ -172,8 +172,10 @@ fn headers_that_may_come_twice_reach_the_bank_twice_and_two_traces_are_none() {
     let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     for (headers, reached) in [
         (vec![("X-Tag", "a"), ("X-Tag", "b")], vec!["x-tag: a", "x-tag: b"]),
-        // HTTP/2 lets a caller part its cookies (RFC 9113, section 8.2.3), and signatures are a dictionary (RFC 9421).
-        (vec![("Cookie", "a=1"), ("Cookie", "b=2")], vec!["cookie: a=1", "cookie: b=2"]),
+        // HTTP/2 lets a caller part its cookies, which are one value elsewhere (RFC 9113, section 8.2.3).
+        (vec![("Cookie", "a=1")], vec!["cookie: a=1"]),
+        (vec![("Cookie", "a=1"), ("Cookie", "b=2"), ("Cookie", "c=3; d=4")], vec!["cookie: a=1; b=2; c=3; d=4"]),
+        // Signatures are a dictionary (RFC 9421).
         (
             vec![("Signature", "a=:AA==:"), ("Signature", "b=:AA==:")],
             vec!["signature: a=:AA==:", "signature: b=:AA==:"],
@@ -226,6 +228,24 @@ fn the_bank_is_called_as_grpc_asks() {
     let timeout = text("grpc-timeout").unwrap();
     let milliseconds: u32 = timeout.strip_suffix('m').unwrap().parse().unwrap();
     assert!((1..=25_000).contains(&milliseconds), "25 s are configured, less what is spent already: {timeout}");
+}
+
+#[test]
+fn a_user_agent_that_is_listed_stands_before_that_of_the_gateway() {
+    let own = concat!("towbar/", env!("CARGO_PKG_VERSION"));
+    let (stage, calls) = recording(|config| config + "\nmetadata:\n  request: [User-Agent]\n");
+    for (headers, reached) in [
+        (vec![("User-Agent", "curl/8.5.0")], format!("curl/8.5.0 {own}")),
+        (vec![("User-Agent", "a (b; c) d/1")], format!("a (b; c) d/1 {own}")),
+        (vec![("User-Agent", "")], own.to_owned()),
+        (vec![], own.to_owned()),
+    ] {
+        let input = format!("{headers:?}");
+        assert_reply(&stage.send("GET", TARGET, &headers, None), "{}", &input);
+        let metadata = calls.recv().unwrap();
+        let values: Vec<_> = metadata.get_all("user-agent").iter().map(|value| value.to_str().unwrap()).collect();
+        assert_eq!(values, [reached.as_str()], "{input}");
+    }
 }
 
 #[test]

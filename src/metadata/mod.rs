@@ -10,7 +10,7 @@ mod trace;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
-use http::header::{AUTHORIZATION, ETAG, HeaderMap, HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, COOKIE, ETAG, HeaderMap, HeaderName, HeaderValue};
 
 pub use caller::{Caller, CallerNames};
 pub use outcome::Outcome;
@@ -117,6 +117,9 @@ impl Metadata {
                 check(name, value)?;
                 metadata.append(name.clone(), value.clone());
             }
+            if name == COOKIE {
+                join_cookies(&mut metadata);
+            }
         }
         if self.creates_trace {
             trace::carry(headers, &mut metadata)?;
@@ -130,6 +133,16 @@ impl Metadata {
     /// The headers for the caller, from the backend's initial metadata and trailers.
     pub fn for_caller<'a>(&self, metadata: &'a HeaderMap) -> impl Iterator<Item = (HeaderName, &'a HeaderValue)> {
         self.reply.iter().flat_map(|name| metadata.get_all(name).iter().map(move |value| (name.clone(), value)))
+    }
+}
+
+/// RFC 9113, section 8.2.3: HTTP/2 may part a cookie header in several, and elsewhere they are one again.
+fn join_cookies(metadata: &mut HeaderMap) {
+    let crumbs: Vec<&[u8]> = metadata.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if crumbs.len() > 1
+        && let Ok(whole) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..]))
+    {
+        metadata.insert(COOKIE, whole);
     }
 }
 

@@ -30,7 +30,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, TE, USER_AGENT};
+use http::header::{CONTENT_TYPE, Entry, HeaderMap, HeaderValue, TE, USER_AGENT};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderName, Request};
 use rustls::ClientConfig;
@@ -429,7 +429,10 @@ impl Upstream {
         *headers = metadata;
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-        headers.insert(USER_AGENT, HeaderValue::from_static(concat!("towbar/", env!("CARGO_PKG_VERSION"))));
+        match headers.entry(USER_AGENT) {
+            Entry::Vacant(none) => drop(none.insert(HeaderValue::from_static(AGENT))),
+            Entry::Occupied(mut callers) => drop(callers.insert(behind(callers.get()))),
+        }
         if self.compression {
             let accepted = HeaderValue::from_static(encoding::ACCEPTED);
             headers.insert(HeaderName::from_static("grpc-accept-encoding"), accepted);
@@ -495,6 +498,15 @@ fn client_config(files: &TlsFiles) -> Result<Arc<ClientConfig>, Vec<Problem>> {
             Err(identity.err().into_iter().flatten().chain(servers.err().into_iter().flatten()).collect())
         }
     }
+}
+
+/// What Towbar says that it is.
+const AGENT: &str = concat!("towbar/", env!("CARGO_PKG_VERSION"));
+
+/// The caller's `user-agent` with ours behind it: RFC 9110, section 10.1.5, lists products in the order of their significance.
+fn behind(callers: &HeaderValue) -> HeaderValue {
+    let both = [callers.as_bytes().trim_ascii(), AGENT.as_bytes()].join(&b' ');
+    HeaderValue::from_bytes(both.trim_ascii()).unwrap_or(HeaderValue::from_static(AGENT))
 }
 
 /// Compressed-Flag and Message-Length of gRPC over HTTP/2.
