@@ -1,6 +1,8 @@
 //! Backends that break the rules of gRPC: each answer is a complete refusal, never a 200 and never half of a reply.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "support/process.rs"]
+mod process;
 mod support;
 
 use std::convert::Infallible;
@@ -176,10 +178,11 @@ const NOT_FOUND: [(&str, &str); 2] = [("grpc-status", "5"), ("grpc-message", "no
 /// http-grpc-status-mapping.md of grpc/grpc: the mapping is for answers without grpc-status only.
 #[test]
 fn a_given_status_counts_whatever_the_head_says_besides() {
+    type Case = (&'static str, Box<dyn Fn() -> Response<Body> + Send + Sync>);
     let heads = [200, 204, 301, 401, 404, 429, 500, 503].map(|status| [(status, false), (status, true)]).concat();
     for (http, is_html) in heads {
         let head = move || if is_html { vec![HTML] } else { Vec::new() };
-        let cases: [(&str, Box<dyn Fn() -> Response<Body> + Send + Sync>); 3] = [
+        let cases: [Case; 3] = [
             ("in the head", Box::new(move || answer(http, &[head(), NOT_FOUND.to_vec()].concat(), Vec::new(), None))),
             ("in trailers", Box::new(move || answer(http, &head(), Vec::new(), Some(&NOT_FOUND)))),
             ("behind a page", Box::new(move || answer(http, &head(), b"<h1>canary</h1>".to_vec(), Some(&NOT_FOUND)))),
@@ -278,4 +281,98 @@ fn a_stream_ends_with_the_status_of_an_answer_that_is_not_grpc() {
         let answer = support::talk::send(&gateway, "GET", "/notes/t", &[], None).answer;
         assert_eq!((answer.status, answer.body.as_str()), (status, body));
     }
+}
+
+const JOBS: &str = r#"
+syntax = "proto3";
+package job;
+import "google/api/annotations.proto";
+import "google/protobuf/any.proto";
+message Id { string id = 1; }
+message Job { string name = 1; Job part = 2; repeated google.protobuf.Any details = 3; }
+service Jobs {
+  rpc Get(Id) returns (Job) { option (google.api.http) = { get: "/jobs/{id}" }; }
+  rpc Watch(Id) returns (stream Job) { option (google.api.http) = { get: "/watch/{id}" }; }
+}
+"#;
+
+fn field(number: u8, value: &[u8]) -> Vec<u8> {
+    [&[number << 3 | 2, u8::try_from(value.len()).unwrap()], value].concat()
+}
+
+fn any(name: &str, value: &[u8]) -> Vec<u8> {
+    [field(1, format!("type.googleapis.com/{name}").as_bytes()), field(2, value)].concat()
+}
+
+/// A backend whose reply is this job, and the gateway in front of it.
+fn job(job: Vec<u8>, config: &str) -> (support::Backend, support::Gateway) {
+    let backend = support::Backend::start(backend(move || grpc(frame(&job), Some(OK))), None);
+    let gateway = support::talk::gateway_of(support::talk::schema_of(JOBS), &backend, config);
+    (backend, gateway)
+}
+
+/// google.rpc and the well-known types are known, whatever the descriptors import.
+#[test]
+fn an_any_of_a_type_that_everybody_knows_is_shown() {
+    let info = [field(1, b"NO_FUNDS"), field(2, b"bank.example")].concat();
+    let status = [&[8, 5][..], &field(2, b"no account"), &field(3, &any("google.rpc.ErrorInfo", &info))].concat();
+    let details = [
+        any("google.rpc.ErrorInfo", &info),
+        any("google.rpc.Status", &status),
+        any("google.protobuf.Duration", &[8, 90]),
+        any("google.protobuf.Empty", &[]),
+        any("job.Id", &field(1, b"a")),
+    ];
+    let wire = [field(1, b"one"), details.map(|any| field(3, &any)).concat()].concat();
+    let info = r#"{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"NO_FUNDS","domain":"bank.example"}"#;
+    let body = format!(
+        r#"{{"name":"one","details":[{info},{{"@type":"type.googleapis.com/google.rpc.Status","code":5,"message":"no account","details":[{info}]}},{{"@type":"type.googleapis.com/google.protobuf.Duration","value":"90s"}},{{"@type":"type.googleapis.com/google.protobuf.Empty"}},{{"@type":"type.googleapis.com/job.Id","id":"a"}}]}}"#
+    );
+    let (_backend, gateway) = job(wire, "");
+    let answer = support::talk::send(&gateway, "GET", "/jobs/a", &[], None).answer;
+    assert_eq!((answer.status, answer.body), (200, body.clone()));
+    let lines = support::talk::send(&gateway, "GET", "/watch/a", &[], None).answer.body;
+    assert_eq!(lines, format!("{{\"result\":{body}}}\n{{\"status\":{{\"code\":0}}}}\n"));
+}
+
+#[test]
+fn an_any_of_an_unknown_type_is_shown_as_bytes_where_that_is_configured() {
+    let wire = || field(2, &[field(3, &any("job.Nobody", b"\x0a\x01a")), field(1, b"part")].concat());
+    let shown = r#"{"part":{"name":"part","details":[{"@type":"type.googleapis.com/job.Nobody","value":"CgFh"}]}}"#;
+    for (config, status, body) in [
+        ("", 502, UNDECODABLE),
+        ("json: {show_unknown_any: false}", 502, UNDECODABLE),
+        ("json: {show_unknown_any: true}", 200, shown),
+        ("rpcs: {job.Jobs.Get: {json: {show_unknown_any: true}}}", 200, shown),
+        ("json: {show_unknown_any: true}\nrpcs: {job.Jobs.Get: {json: {show_unknown_any: false}}}", 502, UNDECODABLE),
+    ] {
+        let (_backend, gateway) = job(wire(), config);
+        let answer = support::talk::send(&gateway, "GET", "/jobs/a", &[], None).answer;
+        assert_eq!((answer.status, answer.body.as_str()), (status, body), "{config}");
+    }
+}
+
+#[test]
+fn the_log_of_a_reply_that_cannot_be_read_names_rpc_field_and_type() {
+    let wire = field(2, &field(3, &any("job.Nobody", b"\x0a\x06CANARY")));
+    let backend = support::Backend::start(backend(move || grpc(frame(&wire), Some(OK))), None);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("towbar.yaml");
+    std::fs::write(folder.path().join("job.proto"), JOBS).unwrap();
+    std::fs::write(&file, format!("listen: 127.0.0.1:0\nschema: job.proto\nupstream: http://{}\n", backend.address))
+        .unwrap();
+    let gateway = process::Gateway::of(&mut process::towbar(&["serve", "--config", file.to_str().unwrap()]));
+    assert_eq!(support::http::get(gateway.address, "/jobs/a").status, 502);
+    let mut stream = support::http::connect(gateway.address);
+    support::http::write(&mut stream, "GET", "/watch/a", &[], None);
+    assert_eq!(support::talk::Reader::new(stream).whole().answer.status, 200);
+    let log = gateway.stop().stderr;
+    let cause = "error=the reply is no job.Job: an Any holds the type `type.googleapis.com/job.Nobody`, which the descriptors do not have (`json.show_unknown_any`)";
+    for line in [
+        format!("the backend's reply cannot be decoded rpc=\"job.Jobs.Get\" field=\"part.details[0]\" {cause}"),
+        format!("a message of the backend cannot be decoded rpc=\"job.Jobs.Watch\" field=\"part.details[0]\" {cause}"),
+    ] {
+        assert_eq!(log.matches(&line).count(), 1, "{log}");
+    }
+    assert!(!log.contains("CANARY"), "{log}");
 }

@@ -25,7 +25,8 @@ pub fn wire_to_json(data: &[u8]) {
     let has = |bit: u8| options.wrapping_sub(b'0') & 1 << bit != 0;
     let limit = if has(4) { 100 } else { 1 << 20 };
     let int64 = [Int64::Text, Int64::SafeNumber, Int64::Number][usize::from(has(5)) + usize::from(has(6))];
-    let print = Print { defaults: has(0), enums_as_ints: has(1), proto_names: has(2), indent: has(3), int64, limit };
+    let (defaults, enums_as_ints, proto_names, indent) = (has(0), has(1), has(2), has(3));
+    let print = Print { defaults, enums_as_ints, proto_names, indent, int64, unknown_any: false, limit };
     let Ok(json) = codec::reply(message, wire, &print) else { return };
     assert!(json.len() <= limit, "{} bytes, and the limit is {limit}", json.len());
     assert_json(&json);

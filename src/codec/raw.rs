@@ -78,7 +78,7 @@ pub fn http_body<T>(
 ) -> Result<T, DecodeError> {
     let bytes = path.map_or(Ok(Cow::Borrowed(reply)), |path| message_at(path, reply));
     let taken = bytes.and_then(|bytes| HttpBody::decode(&bytes).map(take));
-    taken.map_err(|problem| DecodeError { message: output.name().to_owned(), problem })
+    taken.map_err(|problem| DecodeError { message: output.name().to_owned(), field: String::new(), problem })
 }
 
 #[cfg(test)]

@@ -64,6 +64,23 @@ fn print(message: &Message, wire: &[u8]) -> String {
     String::from_utf8(reply(message, wire, &Print::default()).unwrap()).unwrap()
 }
 
+/// Whatever the descriptors import.
+#[test]
+fn an_any_of_a_type_that_everybody_knows_is_read_and_comes_back() {
+    let proto = "syntax = \"proto3\"; package t; import \"google/protobuf/any.proto\"; message Holder { google.protobuf.Any any = 1; string name = 2; }";
+    let holder = schema_of(proto).unwrap().message("t.Holder").unwrap();
+    for json in [
+        r#"{"any":{"@type":"x/google.rpc.ErrorInfo","reason":"a","metadata":{"b":"c"}},"name":"d"}"#,
+        r#"{"any":{"@type":"x/google.rpc.Status","details":[{"@type":"x/t.Holder","any":{"@type":"x/google.protobuf.Int32Value","value":1}}]}}"#,
+        r#"{"any":{"@type":"x/google.protobuf.Duration","value":"1.500s"}}"#,
+    ] {
+        assert_eq!(read(&holder, json.as_bytes(), &Ignored::default()).as_deref(), Ok(json));
+    }
+    let unknown = r#"{"any":{"@type":"x/google.rpc.Nobody"}}"#;
+    let error = read(&holder, unknown.as_bytes(), &Ignored::default()).unwrap_err();
+    assert!(error.starts_with("at any: expected an @type that the descriptors have, found "), "{error}");
+}
+
 #[test]
 fn json_that_is_read_comes_back_canonical() {
     let message = all();

@@ -14,6 +14,7 @@ pub(super) const KEYS: &[&str] = &[
     "enum_prefix",
     "int64",
     "indent",
+    "show_unknown_any",
     "limit",
     "case_insensitive_enum_parsing",
     "case_insensitive_field_parsing",
@@ -51,6 +52,7 @@ impl Json {
                 proto_names: truth("preserve_proto_field_names", print.proto_names),
                 int64: or_default(value("int64"), |value| value.parsed("a form of integers", int64), print.int64),
                 indent: truth("indent", print.indent),
+                unknown_any: truth("show_unknown_any", print.unknown_any),
                 limit: or_default(value("limit"), Value::size, print.limit),
             },
             strips_enums: or_default(

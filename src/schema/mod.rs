@@ -6,6 +6,7 @@
 
 mod case;
 mod check;
+mod common;
 mod compile;
 mod descriptor;
 mod edition;
@@ -62,6 +63,14 @@ pub fn proto_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
 #[must_use]
 pub fn bundled(name: &str) -> Option<Vec<Vec<u8>>> {
     load::bundled(name)
+}
+
+/// The message of this full name that an `Any` may hold: one of the descriptors, or one that everybody knows, whatever they import, as the
+/// well-known types and those of google/rpc.
+#[must_use]
+pub fn find_any<'a>(descriptors: &'a Tables, full_name: &str) -> Option<(&'a Tables, MessageId)> {
+    let of = |tables: &'a Tables| tables.find(full_name).map(|id| (tables, id));
+    of(descriptors).or_else(|| of(common::tables()))
 }
 
 /// One method of a service.

@@ -309,7 +309,7 @@ impl Talk {
             }
             Ok(None) => self.refused(Refusal::internal()),
             Err(error) => {
-                tracing::error!(rpc = route.rpc, %error, "a message of the backend cannot be decoded");
+                tracing::error!(rpc = route.rpc, field = error.field, %error, "a message of the backend cannot be decoded");
                 self.refused(Refusal::undecodable_message())
             }
         }

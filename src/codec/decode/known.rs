@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::{DecodeProblem, Decoder, Outcome};
+use super::{DecodeProblem, Decoder, Outcome, put_base64};
 use crate::codec::number::put_double;
 use crate::codec::time::{self, Span};
 use crate::json::put_string;
-use crate::schema::{Known, MessageTable};
+use crate::schema::{self, Known, MessageTable};
 use crate::wire::{FIXED64, LENGTH, Reader, VARINT, WireError};
 
 impl<'a> Decoder<'a> {
@@ -43,17 +43,22 @@ impl<'a> Decoder<'a> {
             self.out.extend_from_slice(b"{}");
             return Ok(());
         }
-        let url = std::str::from_utf8(url).map_err(|_| Box::new(DecodeProblem::AnyType))?;
+        let unknown = |url: &[u8]| Box::new(DecodeProblem::AnyType { url: shown(&String::from_utf8_lossy(url)) });
+        let url = std::str::from_utf8(url).map_err(|_| unknown(url))?;
         let name = url.split_once('/').and_then(|_| url.rsplit('/').next());
-        let inner = name.and_then(|name| self.tables.find(name)).ok_or(Box::new(DecodeProblem::AnyType))?;
-        let table = self.tables.message(inner);
+        let Some((tables, inner)) = name.and_then(|name| schema::find_any(self.descriptors, name)) else {
+            return if self.print.unknown_any { self.any_bytes(url, value) } else { Err(unknown(url.as_bytes())) };
+        };
+        let table = tables.message(inner);
         if table.by_name("@type").is_some() {
             // A field of this name (`json_name`) would stand beside the type's.
-            return Err(DecodeProblem::NoForm { message: table.name.to_string() }.into());
+            let no_form = || DecodeProblem::NoForm { message: table.name.to_string() }.into();
+            return if self.print.unknown_any { self.any_bytes(url, value) } else { Err(no_form()) };
         }
         self.out.extend_from_slice(b"{\"@type\":");
         put_string(&mut self.out, url);
         self.out.push(b',');
+        let around = std::mem::replace(&mut self.tables, tables);
         if table.known == Known::No {
             self.nested(|this| this.fields(table, value.into()))?;
             self.close(b'}');
@@ -62,7 +67,18 @@ impl<'a> Decoder<'a> {
             self.whole(inner, value.into())?;
             self.out.push(b'}');
         }
+        self.tables = around;
         Ok(())
+    }
+
+    /// An Any whose type has no form in JSON that is known.
+    fn any_bytes(&mut self, url: &str, value: &[u8]) -> Outcome<()> {
+        self.out.extend_from_slice(b"{\"@type\":");
+        put_string(&mut self.out, url);
+        self.out.extend_from_slice(b",\"value\":");
+        put_base64(&mut self.out, value);
+        self.out.push(b'}');
+        self.check_size()
     }
 
     fn field_mask(&mut self, wire: &[u8]) -> Outcome<Option<()>> {
@@ -163,6 +179,12 @@ impl<'a> Decoder<'a> {
         put_string(&mut self.out, text);
         Ok(())
     }
+}
+
+/// A type URL for the log, cut if long.
+fn shown(url: &str) -> String {
+    const LONGEST: usize = 200;
+    url[..url.floor_char_boundary(LONGEST)].escape_debug().to_string()
 }
 
 /// Fields 1, `int64 seconds`, and 2, `int32 nanos`.

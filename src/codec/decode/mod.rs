@@ -7,6 +7,7 @@
 mod known;
 mod map;
 mod part;
+mod place;
 mod scattered;
 
 use super::DEPTH_LIMIT;
@@ -32,6 +33,8 @@ pub struct Print {
     pub int64: Int64,
     /// Laid out for people.
     pub indent: bool,
+    /// Whether an Any of a type that nobody knows is printed as its bytes, in base64. Otherwise it has no form.
+    pub unknown_any: bool,
     /// Largest JSON, in bytes: two bytes of wire format can become a large object of defaults.
     pub limit: usize,
 }
@@ -39,7 +42,8 @@ pub struct Print {
 impl Default for Print {
     fn default() -> Self {
         let (defaults, enums_as_ints, proto_names, indent) = (false, false, false, false);
-        Self { defaults, enums_as_ints, proto_names, int64: Int64::Text, indent, limit: usize::MAX }
+        let (int64, unknown_any, limit) = (Int64::Text, false, usize::MAX);
+        Self { defaults, enums_as_ints, proto_names, int64, indent, unknown_any, limit }
     }
 }
 
@@ -63,6 +67,8 @@ pub enum Int64 {
 pub struct DecodeError {
     /// The type of the reply.
     pub message: String,
+    /// Where in it, as its JSON would name that: `items[2].detail`; empty for the reply as a whole.
+    pub field: String,
     /// What is wrong.
     pub problem: DecodeProblem,
 }
@@ -95,8 +101,11 @@ pub enum DecodeProblem {
         message: String,
     },
     /// An Any whose type the descriptors have not.
-    #[error("an Any holds a type that the descriptors have not")]
-    AnyType,
+    #[error("an Any holds the type `{url}`, which the descriptors do not have (`json.show_unknown_any`)")]
+    AnyType {
+        /// Its type URL.
+        url: String,
+    },
 }
 
 /// The ProtoJSON form of a reply.
@@ -105,26 +114,32 @@ pub enum DecodeProblem {
 /// The bytes are not what the descriptors promise.
 pub fn reply(output: &Message, wire: &[u8], print: &Print) -> Result<Vec<u8>, DecodeError> {
     let out = Vec::with_capacity(wire.len() * 2 + 256);
-    let mut decoder = Decoder { tables: output.tables(), print, out, depth: 0, is_scattered: false };
+    let mut decoder = Decoder::new(output.tables(), print, out, 0);
     let made = decoder.whole(output.id(), wire.into());
-    finish(decoder, made).map_err(|problem| DecodeError { message: output.name().to_owned(), problem })
+    finish(decoder, made).map_err(|(problem, out)| {
+        let field = place::within_message(output.tables(), output.id(), &out);
+        DecodeError { message: output.name().to_owned(), field, problem }
+    })
 }
 
-fn finish(decoder: Decoder<'_>, made: Outcome<()>) -> Result<Vec<u8>, DecodeProblem> {
+/// The JSON; or what is wrong, and the JSON up to there.
+fn finish(decoder: Decoder<'_>, made: Outcome<()>) -> Result<Vec<u8>, (DecodeProblem, Vec<u8>)> {
     let Decoder { out, print, .. } = decoder;
     match made {
-        Ok(()) if print.indent => {
-            super::indent::indent(&out, print.limit).ok_or(DecodeProblem::TooLarge { limit: print.limit })
-        }
+        Ok(()) if print.indent => super::indent::indent(&out, print.limit)
+            .ok_or_else(|| (DecodeProblem::TooLarge { limit: print.limit }, Vec::new())),
         Ok(()) => Ok(out),
-        Err(problem) => Err(*problem),
+        Err(problem) => Err((*problem, out)),
     }
 }
 
 type Outcome<T> = Result<T, Box<DecodeProblem>>;
 
 struct Decoder<'a> {
+    /// Those of the message that is printed.
     tables: &'a Tables,
+    /// Those of the reply.
+    descriptors: &'a Tables,
     print: &'a Print,
     out: Vec<u8>,
     depth: usize,
@@ -142,6 +157,10 @@ enum Order {
 }
 
 impl<'a> Decoder<'a> {
+    fn new(tables: &'a Tables, print: &'a Print, out: Vec<u8>, depth: usize) -> Self {
+        Self { tables, descriptors: tables, print, out, depth, is_scattered: false }
+    }
+
     /// A message in its JSON form, whatever that is.
     #[inline]
     fn whole(&mut self, id: MessageId, wire: Piece<'_>) -> Outcome<()> {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::scattered::{Occurrence, Value};
-use super::{DecodeError, DecodeProblem, Decoder, Outcome, Print, finish};
+use super::{DecodeError, DecodeProblem, Decoder, Outcome, Print, finish, place};
 use crate::schema::{Field, FieldPath, FieldTable};
 
 /// The ProtoJSON form of the value of one field. A field that is not set has its default: `""`, `0`, `false`, the first
@@ -14,23 +14,18 @@ use crate::schema::{Field, FieldPath, FieldTable};
 pub fn reply_field(path: &FieldPath, wire: &[u8], print: &Print) -> Result<Vec<u8>, DecodeError> {
     let tables = path.leaf().tables();
     let out = Vec::with_capacity(wire.len() * 2 + 256);
-    let mut decoder = Decoder { tables, print, out, depth: 1, is_scattered: false };
+    let mut decoder = Decoder::new(tables, print, out, 1);
     let made = decoder.part(path.fields(), wire);
-    finish(decoder, made).map_err(|problem| {
+    finish(decoder, made).map_err(|(problem, out)| {
         let message = tables.message(path.fields()[0].owner()).name.to_string();
-        DecodeError { message, problem }
+        DecodeError { message, field: place::within_field(path, &out), problem }
     })
 }
 
 /// The bytes of the message at `path`, which is not repeated; none if it is not set.
 pub(in crate::codec) fn message_at<'w>(path: &FieldPath, wire: &'w [u8]) -> Result<Cow<'w, [u8]>, DecodeProblem> {
-    let decoder = Decoder {
-        tables: path.leaf().tables(),
-        print: &Print::default(),
-        out: Vec::new(),
-        depth: 0,
-        is_scattered: false,
-    };
+    let print = Print::default();
+    let decoder = Decoder::new(path.leaf().tables(), &print, Vec::new(), 0);
     path.fields().iter().try_fold(Cow::Borrowed(wire), |here, field| {
         Ok(match here {
             Cow::Borrowed(bytes) => decoder.message_in(field, bytes)?,

@@ -13,7 +13,7 @@ use crate::schema::{FieldPath, Known};
 pub(super) fn encode(path: &FieldPath, text: &str, json_depth: usize) -> Result<Vec<u8>, FieldProblem> {
     let leaf = path.leaf();
     let scanner = Scanner::new(text.as_bytes(), json_depth).map_err(|error| FieldProblem::Json(error.problem))?;
-    let mut encoder = Encoder { tables: leaf.tables(), scanner, out: Vec::new(), depth: path.fields().len() };
+    let mut encoder = Encoder::new(leaf.tables(), scanner, Vec::new(), path.fields().len());
     let nothing = Context { node: None, ignored: None };
     let read = encoder.value(leaf.table(), Write::of(leaf.table().shape), nothing);
     let ended = read.and_then(|()| encoder.scanner.end_of("the end of the text").map_err(Fault::from));

@@ -9,7 +9,7 @@ use crate::codec::number;
 use crate::codec::scalar::{self, Write};
 use crate::codec::{FieldProblem, Found};
 use crate::json::{self, JsonProblem};
-use crate::schema::{Kind, Known, MessageId};
+use crate::schema::{self, Kind, Known, MessageId};
 use crate::wire::{self, FIXED64, LENGTH, VARINT};
 
 /// google/protobuf/struct.proto, `message Value`: the numbers of its oneof.
@@ -74,10 +74,10 @@ impl Encoder<'_> {
             return Ok(());
         };
         let name = url.split_once('/').and_then(|_| url.rsplit('/').next());
-        let Some(inner) = name.and_then(|name| self.tables.find(name)) else {
+        let Some((tables, inner)) = name.and_then(|name| schema::find_any(self.descriptors, name)) else {
             return Err(self.unexpected_text("an @type that the descriptors have".to_owned()));
         };
-        if self.tables.message(inner).by_name("@type").is_some() {
+        if tables.message(inner).by_name("@type").is_some() {
             return Err(self.unexpected_text("an @type whose message has no field of that name".to_owned()));
         }
         wire::put_tag(&mut self.out, 1, LENGTH);
@@ -87,13 +87,15 @@ impl Encoder<'_> {
         let start = wire::open(&mut self.out);
         // Bytes to a reader, until it asks what they are.
         self.enter()?;
-        match self.tables.message(inner).known {
+        let around = std::mem::replace(&mut self.tables, tables);
+        match tables.message(inner).known {
             Known::No => {
                 self.scanner.begin_object()?;
                 self.members(inner, context, true)?;
             }
             known => self.any_known(inner, known, context)?,
         }
+        self.tables = around;
         self.depth -= 1;
         if self.out.len() == start {
             self.out.truncate(before);

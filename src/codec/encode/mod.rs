@@ -81,7 +81,7 @@ impl Ignored {
 fn encode(input: &Message, root: &Node, body: Body<'_>, json_depth: usize) -> Result<Vec<u8>, RequestError> {
     let scanner = Scanner::new(body.text, json_depth).map_err(|error| Fault::from(error).into_error())?;
     let out = Vec::with_capacity(body.text.len());
-    let mut encoder = Encoder { tables: input.tables(), scanner, out, depth: 1 };
+    let mut encoder = Encoder::new(input.tables(), scanner, out, 1);
     let context = Context { node: Some(root), ignored: Some(body.ignored).filter(|i| i.all || !i.members.is_empty()) };
     let encoded = match body.field {
         None => encoder.whole(input.id(), context),
@@ -127,7 +127,10 @@ impl<'a> Context<'a> {
 }
 
 struct Encoder<'a> {
+    /// Those of the message that is read.
     tables: &'a Tables,
+    /// Those of the request.
+    descriptors: &'a Tables,
     scanner: Scanner<'a>,
     out: Vec<u8>,
     /// How many messages are open, the outermost counted.
@@ -135,6 +138,10 @@ struct Encoder<'a> {
 }
 
 impl<'a> Encoder<'a> {
+    fn new(tables: &'a Tables, scanner: Scanner<'a>, out: Vec<u8>, depth: usize) -> Self {
+        Self { tables, descriptors: tables, scanner, out, depth }
+    }
+
     fn whole(&mut self, id: MessageId, context: Context<'_>) -> Outcome<()> {
         match self.tables.message(id).known {
             Known::No => self.message(id, context),

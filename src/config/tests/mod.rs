@@ -227,7 +227,7 @@ fn every_problem_of_a_wrong_file_is_told_with_its_place() {
             &[
                 "towbar.yaml:3:15: int64: expected `string`, `safe_number` or `number`, found `text`",
                 "towbar.yaml:3:34: enum_prefix: expected `keep` or `strip`, found `true`",
-                "towbar.yaml:3:40: unknown key `case`; known here: `always_print_fields_with_no_presence`, `always_print_enums_as_ints`, `preserve_proto_field_names`, `enum_prefix`, `int64`, `indent`, `limit`, `case_insensitive_enum_parsing`, `case_insensitive_field_parsing`",
+                "towbar.yaml:3:40: unknown key `case`; known here: `always_print_fields_with_no_presence`, `always_print_enums_as_ints`, `preserve_proto_field_names`, `enum_prefix`, `int64`, `indent`, `show_unknown_any`, `limit`, `case_insensitive_enum_parsing`, `case_insensitive_field_parsing`",
                 "towbar.yaml:4:21: int64: expected a form of integers, found an empty list",
             ],
         ),
