@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::certs::{self, Asked, Finding, Level, Usage};
-use crate::config::Config;
+use crate::config::{Config, Preset, PresetKey};
 use crate::listener::{self, Bounds, Drain, Listener, Plain, Recipe, Served, Stop};
 use crate::memory::{self, Budget, Share};
 use crate::metadata::Metadata;
@@ -43,6 +43,8 @@ pub struct App {
     admin: Option<String>,
     /// What the process may have, if that is configured.
     memory: Option<usize>,
+    /// What was set because the file names another gateway.
+    compatibility: Option<(Preset, Vec<PresetKey>)>,
 }
 
 /// How TLS is made with callers, and what it is made of.
@@ -132,7 +134,8 @@ impl App {
         let metadata = Metadata::new(config.metadata).behind(listen.proxies.clone());
         let gateway = Arc::new(Gateway::new(schema, routes, upstreams, metadata, config.proxy));
         let (certificates, warnings, admin, memory) = (Vec::new(), Vec::new(), config.admin, config.memory);
-        Ok(Self { listen, tls, gateway, names, certificates, warnings, admin, memory })
+        let compatibility = config.compatibility;
+        Ok(Self { listen, tls, gateway, names, certificates, warnings, admin, memory, compatibility })
     }
 
     /// What is to be looked at soon, though it does not keep anything from starting.
@@ -164,10 +167,22 @@ impl App {
         self.names.iter().enumerate().map(line).collect()
     }
 
-    /// What is otherwise for single rpcs and ought to be known: a line each.
+    /// What is otherwise for single rpcs and ought to be known, and what `compatibility` has set: a line each.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
-        self.repeated().into_iter().chain(self.websockets()).collect()
+        self.repeated().into_iter().chain(self.websockets()).chain(self.preset()).collect()
+    }
+
+    /// Every key of the preset, and which of them the file has too.
+    fn preset(&self) -> impl Iterator<Item = String> {
+        self.compatibility.iter().flat_map(|(preset, keys)| {
+            keys.iter().map(|PresetKey { key, value, file }| match file {
+                None => format!("compatibility {}: {key}: {value}", preset.name()),
+                Some(file) => {
+                    format!("compatibility {}: {key}: {value}, but the file says {file}, which counts", preset.name())
+                }
+            })
+        })
     }
 
     /// The rpcs for which WebSockets may be opened, and the pages that may.

@@ -129,8 +129,11 @@ fn message(
         }
     }
     let content_type = request.content_type.or((!route.is_raw_request).then_some("application/json"));
-    let media = body.map(|body| limits.types.media(route, content_type).map(|media| (body, media)));
-    let media = media.transpose().map_err(|error| Refusal::media(&error))?;
+    let media_of = |body| match limits.types.media(route, content_type)? {
+        Media::Form => Ok((body, limits.types.of_form(body))),
+        media => Ok((body, media)),
+    };
+    let media = body.map(media_of).transpose().map_err(|error| Refusal::media(&error))?;
     let message = media::message(route, captures, query, media.as_ref().map(|(body, media)| (*body, media)));
     let is_form = matches!(media, Some((_, Media::Form | Media::Parts(_))));
     let message = message.map_err(|error| Refusal::encode(&error))?;

@@ -44,6 +44,8 @@ pub struct Types<'a> {
     pub json: &'a [String],
     /// Whether forms are taken, of both kinds.
     pub forms: bool,
+    /// Whether a body without a type is JSON.
+    pub untyped: bool,
 }
 
 /// Why a body is not taken.
@@ -81,10 +83,11 @@ impl Types<'_> {
             return Ok(Media::Raw(content_type.unwrap_or_default().to_owned()));
         }
         let media_type = content_type.map(media_type);
-        if self.is_json(media_type.as_deref()) {
+        let form = media_type.as_deref().filter(|_| self.forms && route.takes_form());
+        // Where the type of forms is listed as JSON too, the body decides: see `of_form`.
+        if self.is_json(media_type.as_deref()) && form != Some(FORM) {
             return check_charset(content_type).map(|()| Media::Json);
         }
-        let form = media_type.as_deref().filter(|_| self.forms && route.takes_form());
         match (form, content_type) {
             (Some(FORM), _) => check_charset(content_type).map(|()| Media::Form),
             (Some(PARTS), Some(text)) => {
@@ -98,11 +101,22 @@ impl Types<'_> {
     /// Whether this is JSON.
     #[must_use]
     pub fn is_json(self, media_type: Option<&str>) -> bool {
-        media_type.is_some_and(|media_type| {
+        media_type.map_or(self.untyped, |media_type| {
             media_type == "application/json"
                 || (media_type.ends_with("+json") && !media_type.contains(','))
                 || self.json.iter().any(|json| json == media_type)
         })
+    }
+
+    /// What a body is that has the type of forms: JSON, if that type is listed as JSON and the body is an object, as `curl -d` sends it.
+    /// No form begins with a brace, since no field does.
+    #[must_use]
+    pub fn of_form(self, body: &[u8]) -> Media {
+        let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+        match body.trim_ascii_start().first() {
+            Some(b'{') if self.json.iter().any(|json| json == FORM) => Media::Json,
+            _ => Media::Form,
+        }
     }
 }
 

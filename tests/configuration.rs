@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use towbar::config::{self, Config, Overrides};
 use towbar::problem::Problem;
+use towbar::route::UnknownKeys;
 
 fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -91,8 +92,9 @@ fn the_banks_configuration_is_what_its_documents_need() {
 
     let options = config.rpcs.iter();
     let rpcs: Vec<_> =
-        options.map(|options| (options.rpc.as_str(), options.accept_body, options.ignore_members.join(" "))).collect();
-    let set_value = ("io.token.proto.bankapi.StorageService.SetValue", true, String::new());
-    let transfer = ("io.token.proto.bankapi.TransferService.Transfer", false, "feeResponsibility".to_owned());
+        options.map(|options| (options.rpc.as_str(), options.accept_body, options.ignore_members.clone())).collect();
+    let members = UnknownKeys::Listed(vec!["feeResponsibility".to_owned()]);
+    let set_value = ("io.token.proto.bankapi.StorageService.SetValue", true, None);
+    let transfer = ("io.token.proto.bankapi.TransferService.Transfer", false, Some(members));
     assert_eq!(rpcs, [set_value, transfer]);
 }

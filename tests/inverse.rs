@@ -260,7 +260,7 @@ fn explained(routes: &Routes, line: &str) -> Result<(String, Vec<u8>), String> {
     let target = url.unwrap().strip_prefix(BASE).unwrap();
     // curl would take these for patterns, or for what no request line has.
     assert!(!target.contains(['{', '}', '[', ']', '#', ' ', '\\']) && target.is_ascii(), "{target}");
-    let types = towbar::media::Types { json: &[], forms: true };
+    let types = towbar::media::Types { json: &[], forms: true, untyped: false };
     let limits = Limits { body: &|_| usize::MAX, types, query: towbar::route::Limits::default() };
     let request = towbar::explain::Request { method, target, body: body.map(str::as_bytes), content_type: None };
     let explained = explain(routes, limits, request);

@@ -48,7 +48,7 @@ pub(super) fn print(asked: &Asked) -> Result<ExitCode, Vec<Problem>> {
     let proxy = &loaded.config.proxy;
     let said = |route: &Route| proxy.exceptions.get(&route.rpc);
     let body_limit = |route: &Route| said(route).and_then(|said| said.body_limit).unwrap_or(proxy.body_limit);
-    let types = Types { json: &proxy.json_types, forms: proxy.forms };
+    let types = Types { json: &proxy.json_types, forms: proxy.forms, untyped: proxy.untyped_json };
     let limits = Limits { body: &body_limit, types, query: proxy.query };
     let form = asked.form.then_some("application/x-www-form-urlencoded");
     let content_type = form.or(asked.content_type.as_deref());

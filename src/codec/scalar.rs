@@ -115,6 +115,12 @@ pub(super) fn put_base64(out: &mut Vec<u8>, field: &FieldTable, write: Write, te
     }
 }
 
+/// The same for a text with line breaks in it, as MIME and `base64` write long ones.
+#[cold]
+pub(super) fn put_broken_base64(out: &mut Vec<u8>, field: &FieldTable, write: Write, text: &str) -> bool {
+    text.contains(['\r', '\n']) && put_base64(out, field, write, &text.replace(['\r', '\n'], ""))
+}
+
 /// Writes bytes as they are.
 pub(super) fn put_bytes(out: &mut Vec<u8>, field: &FieldTable, write: Write, bytes: &[u8]) {
     if put_tag(out, field, write, bytes.is_empty()) {

@@ -18,6 +18,7 @@ pub(super) const KEYS: &[&str] = &[
     "limit",
     "case_insensitive_enum_parsing",
     "case_insensitive_field_parsing",
+    "base64_line_breaks",
 ];
 
 /// How messages look in JSON, and how the names in it are read.
@@ -28,13 +29,15 @@ pub(super) struct Json {
     pub(super) strips_enums: bool,
     /// Which names of a request are read in any case.
     pub(super) any_case: AnyCase,
+    /// Whether base64 in a body may have line breaks.
+    pub(super) breaks_base64: bool,
 }
 
 impl Source<'_> {
     /// For all rpcs.
     pub(super) fn json(&self) -> Json {
         let print = Print { limit: proxy::JSON_LIMIT, ..Print::default() };
-        let base = Json { print, strips_enums: false, any_case: AnyCase::default() };
+        let base = Json { print, strips_enums: false, any_case: AnyCase::default(), breaks_base64: false };
         base.with(self.section("json", KEYS))
     }
 }
@@ -44,7 +47,7 @@ impl Json {
     pub(super) fn with(self, section: Option<Section>) -> Self {
         let value = |key| section.and_then(|section| section.value(key));
         let truth = |key, base| or_default(value(key), Value::truth, base);
-        let Self { print, strips_enums, any_case } = self;
+        let Self { print, strips_enums, any_case, breaks_base64 } = self;
         Self {
             print: Print {
                 defaults: truth("always_print_fields_with_no_presence", print.defaults),
@@ -64,6 +67,7 @@ impl Json {
                 fields: truth("case_insensitive_field_parsing", any_case.fields),
                 enums: truth("case_insensitive_enum_parsing", any_case.enums),
             },
+            breaks_base64: truth("base64_line_breaks", breaks_base64),
         }
     }
 }

@@ -8,11 +8,13 @@
 
 mod admin;
 mod caller;
+mod compatibility;
 mod connections;
 mod drain;
 mod errors;
 mod exceptions;
 mod json;
+mod lenient;
 mod limits;
 mod listen;
 mod reader;
@@ -34,13 +36,15 @@ use crate::error::Exposure;
 use crate::metadata::{CallerNames, TraceContext};
 use crate::probe::{Probe, ProbeError};
 use crate::problem::Problem;
-use crate::route::{self, Limits, RpcOptions, UnknownKeys};
+use crate::route::{self, Limits, RpcOptions};
 use crate::secret::Permissions;
 use crate::stream::Format;
 use crate::tls::{IdentityFiles, Pin, PinError};
 use crate::{listener, metadata, proxy, stream, upstream};
+pub use compatibility::{Preset, PresetKey};
 use errors::Errors;
 use json::Json;
+use lenient::{unknown_keys, unknown_members};
 use reader::{Noted, Problems, Read, Section, Value};
 pub use upstreams::{Reflection, Upstream};
 use yaml::{Node, Spot};
@@ -51,6 +55,7 @@ const STATUS_HEADER: HeaderName = HeaderName::from_static("token-grpc-status");
 const MESSAGE_HEADER: HeaderName = HeaderName::from_static("token-grpc-message");
 
 const KEYS: &[&str] = &[
+    "compatibility",
     "listen",
     "schema",
     "rules",
@@ -78,8 +83,11 @@ const REQUEST_KEYS: &[&str] = &[
     "query_length",
     "header_limit",
     "json_types",
+    "json_without_type",
+    "empty_body",
     "forms",
     "ignore_query",
+    "ignore_members",
     "fill_update_mask",
     "timeout_header",
     "min_rate",
@@ -88,7 +96,8 @@ const REQUEST_KEYS: &[&str] = &[
     "gzip",
     "gzip_ratio",
 ];
-const METADATA_KEYS: &[&str] = &["request", "reply", "http_status", "location", "caller", "trace_context"];
+const METADATA_KEYS: &[&str] =
+    &["request", "reply", "http_status", "location", "caller", "trace_context", "grpc_metadata_prefix"];
 const RPC_KEYS: &[&str] = &[
     "accept_body",
     "ignore_members",
@@ -137,6 +146,8 @@ pub struct Config {
     pub memory: Option<usize>,
     /// Who may read files with secrets.
     pub secret_files: Permissions,
+    /// What was set because the file names another gateway to be compatible with, if it does.
+    pub compatibility: Option<(Preset, Vec<PresetKey>)>,
     /// Whether the schema has these rpcs is found out later, and told with their `place`.
     pub rpcs: Vec<RpcOptions>,
 }
@@ -201,6 +212,8 @@ pub fn load_text(text: &str, file: &Path, overrides: &Overrides) -> (Config, Vec
 }
 
 fn fill(root: Read<Node>, file: Option<&Path>, problems: Problems, overrides: &Overrides) -> (Config, Vec<Problem>) {
+    let mut root = root;
+    let compatibility = root.as_mut().ok().and_then(compatibility::lay_under);
     let root = root.as_ref().map_err(|noted| *noted);
     let source = Source {
         top: root.and_then(|node| Section::root(&problems, node, KEYS)),
@@ -208,7 +221,7 @@ fn fill(root: Read<Node>, file: Option<&Path>, problems: Problems, overrides: &O
         problems: &problems,
         overrides,
     };
-    let config = source.config();
+    let config = Config { compatibility, ..source.config() };
     (config, problems.into_list())
 }
 
@@ -235,6 +248,9 @@ struct Source<'a> {
 
 impl<'a> Source<'a> {
     fn config(&self) -> Config {
+        if let Some(value) = self.value("compatibility") {
+            let _ = value.parsed("the name of a gateway", Preset::named);
+        }
         let status_headers = self.status_headers();
         let (json, limits) = (self.json(), self.limits());
         let (schema, reflection) = self.schema();
@@ -253,7 +269,10 @@ impl<'a> Source<'a> {
                 strips_enums: json.strips_enums,
                 any_case: json.any_case,
                 unknown_keys: self.unknown_keys(),
+                ignore_members: self.unknown_members(),
                 keeps_empty_mask: self.keeps_empty_mask(),
+                takes_empty_body: self.takes_empty_body(),
+                breaks_base64: json.breaks_base64,
                 limits,
                 rules,
                 serving,
@@ -265,6 +284,7 @@ impl<'a> Source<'a> {
             admin: self.admin(),
             memory: self.memory(),
             secret_files: self.secret_files(),
+            compatibility: None,
         }
     }
 
@@ -386,7 +406,8 @@ impl<'a> Source<'a> {
         let (http_status, location) = (name("http_status"), name("location"));
         let caller = value("caller").map_or_else(CallerNames::default, |value| caller::names(&value, &request));
         let trace_context = or_default(value("trace_context"), trace_context, TraceContext::Pass);
-        metadata::Config { request, reply, http_status, location, caller, trace_context }
+        let prefixed = or_default(value("grpc_metadata_prefix"), Value::truth, false);
+        metadata::Config { request, reply, http_status, location, caller, trace_context, prefixed }
     }
 
     fn proxy(&self, status_headers: Option<proxy::StatusHeaders>, query: Limits) -> proxy::Config {
@@ -404,6 +425,7 @@ impl<'a> Source<'a> {
             header_limit,
             query,
             json_types: value("json_types").map_or(Vec::new(), |value| value.each(json_type)),
+            untyped_json: or_default(value("json_without_type"), Value::truth, false),
             forms: or_default(value("forms"), Value::truth, true),
             streams: self.streams(),
             gzip: or_default(value("gzip"), Value::truth, false).then_some(ratio),
@@ -471,17 +493,6 @@ impl<'a> Source<'a> {
         (rules, files)
     }
 
-    fn keeps_empty_mask(&self) -> bool {
-        let value = self.value("requests").and_then(|value| value.get("fill_update_mask"));
-        !or_default(value, Value::truth, true)
-    }
-
-    fn unknown_keys(&self) -> UnknownKeys {
-        // What is unknown in the section is told where the rest of it is read.
-        let value = self.value("requests").and_then(|value| value.get("ignore_query"));
-        value.map_or_else(UnknownKeys::default, |value| unknown_keys(&value))
-    }
-
     fn rpcs(&self, json: Json, limits: Limits) -> Vec<RpcOptions> {
         let Some(Ok(named)) = self.value("rpcs").map(|value| value.named()) else { return Vec::new() };
         named.filter_map(|(spot, value)| self.rpc(spot, value, (json, limits)).ok()).collect()
@@ -490,9 +501,8 @@ impl<'a> Source<'a> {
     fn rpc(&self, spot: Spot, value: Value, (all, limits): (Json, Limits)) -> Read<RpcOptions> {
         let rpc = value::rpc_name(value.name()).map_err(|message| self.problems.at(spot, message));
         let section = value.section(RPC_KEYS)?;
-        let member = |item: Value| item.parsed("a member", value::member_path);
         let accept_body = or_default(section.value("accept_body"), Value::truth, false);
-        let ignore_members = section.value("ignore_members").map_or(Vec::new(), |value| value.each(member));
+        let ignore_members = section.value("ignore_members").map(|value| unknown_members(&value));
         let ignore_unknown = or_default(section.value("ignore_unknown"), Value::truth, false);
         let fills = section.value("fill_update_mask").and_then(|value| value.truth().ok());
         let unknown_keys = section.value("ignore_query").map(|value| unknown_keys(&value));
@@ -508,6 +518,7 @@ impl<'a> Source<'a> {
             print: Some(json.print),
             strips_enums: Some(json.strips_enums),
             any_case: Some(json.any_case),
+            breaks_base64: Some(json.breaks_base64),
             limits: Some(limits::of_rpc(&value, limits)),
             idempotent: section.value("idempotent").and_then(|value| value.truth().ok()),
             // What stands in it is read with the exceptions.
@@ -519,15 +530,6 @@ impl<'a> Source<'a> {
         let message = format!("no {key}: set `{key}` in the configuration file, or give `{flag}`");
         self.top.err().unwrap_or_else(|| self.problems.file(message))
     }
-}
-
-/// `all`, or a list of keys.
-fn unknown_keys(value: &Value) -> UnknownKeys {
-    if value.is_text() {
-        let _ = value.parsed("`all` or a list of query keys", value::all);
-        return UnknownKeys::All;
-    }
-    UnknownKeys::Listed(value.each(|item| item.parsed("a query key", value::query_key)))
 }
 
 /// A pin of a key that is not everybody's.

@@ -301,13 +301,15 @@ pub(super) fn stream_format(text: &str) -> Result<Format, String> {
         "ndjson" => Ok(Format::Ndjson),
         "sse" => Ok(Format::Sse),
         "array" => Ok(Format::Array),
-        _ => Err(format!("expected `ndjson`, `sse` or `array`, found `{text}`")),
+        "grpc_gateway" => Ok(Format::GrpcGateway),
+        _ => Err(format!("expected `ndjson`, `sse`, `array` or `grpc_gateway`, found `{text}`")),
     }
 }
 
 /// The form of errors.
 pub(super) fn form(text: &str) -> Result<Form, String> {
-    let forms = "`status`, `google`, `problem`, `open_banking_uk` or `berlin_group`";
+    let forms =
+        "`status`, `google`, `problem`, `open_banking_uk`, `berlin_group`, `grpc_gateway_v1` or `grpc_gateway_v2`";
     Form::named(text).ok_or_else(|| format!("expected {forms}, found `{text}`"))
 }
 
@@ -344,9 +346,27 @@ pub(super) fn caller_gone(text: &str) -> Result<CallerGone, String> {
     }
 }
 
-/// The word `all`.
-pub(super) fn all(text: &str) -> Result<(), String> {
-    if text == "all" { Ok(()) } else { Err(format!("expected `all` or a list of query keys, found `{text}`")) }
+/// The word `all`, which stands in the place of a list of these.
+pub(super) fn all(text: &str, listed: &str) -> Result<(), String> {
+    if text == "all" { Ok(()) } else { Err(format!("expected `all` or a list of {listed}, found `{text}`")) }
+}
+
+/// `all` or `none`.
+pub(super) fn is_all(text: &str) -> Result<bool, String> {
+    match text {
+        "none" => Ok(false),
+        "all" => Ok(true),
+        _ => Err(format!("expected `all` or `none`, found `{text}`")),
+    }
+}
+
+/// What an empty body stands for.
+pub(super) fn is_object(text: &str) -> Result<bool, String> {
+    match text {
+        "refuse" => Ok(false),
+        "object" => Ok(true),
+        _ => Err(format!("expected `refuse` or `object`, found `{text}`")),
+    }
 }
 
 /// A query key that may be passed over.

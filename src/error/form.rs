@@ -22,6 +22,10 @@ pub enum Form {
     OpenBankingUk,
     /// `tppMessages` of the Berlin Group's NextGenPSD2, version 1.3.
     BerlinGroup,
+    /// What version 1 of grpc-gateway writes: the message twice, and the gRPC code.
+    GrpcGatewayV1,
+    /// What version 2 of grpc-gateway writes: `google.rpc.Status` with all its fields.
+    GrpcGatewayV2,
 }
 
 /// The longest text of the bank standards: `Max500Text` of ISO 20022, in characters.
@@ -48,6 +52,8 @@ impl Form {
             "problem" => Self::Problem,
             "open_banking_uk" => Self::OpenBankingUk,
             "berlin_group" => Self::BerlinGroup,
+            "grpc_gateway_v1" => Self::GrpcGatewayV1,
+            "grpc_gateway_v2" => Self::GrpcGatewayV2,
             _ => return None,
         })
     }
@@ -59,6 +65,17 @@ impl Form {
             Self::Problem => problem(refusal),
             Self::OpenBankingUk => open_banking_uk(refusal),
             Self::BerlinGroup => berlin_group(refusal),
+            Self::GrpcGatewayV1 => grpc_gateway_v1(refusal),
+            Self::GrpcGatewayV2 => grpc_gateway_v2(refusal),
+        }
+    }
+
+    /// What the last line of a stream has under `error`.
+    pub(super) fn of_stream(self, refusal: &Refusal) -> Value {
+        match self {
+            Self::GrpcGatewayV1 => grpc_gateway_v1_of_stream(refusal),
+            Self::GrpcGatewayV2 => grpc_gateway_v2(refusal),
+            _ => status(refusal),
         }
     }
 }
@@ -69,6 +86,32 @@ fn status(refusal: &Refusal) -> Value {
     put_text(&mut body, "message", &refusal.message);
     put_list(&mut body, "details", refusal.details.clone());
     Value::Object(body)
+}
+
+/// `errorBody` of grpc-gateway 1, in the order of its fields.
+fn grpc_gateway_v1(refusal: &Refusal) -> Value {
+    let mut body = Map::new();
+    body.insert("error".to_owned(), json!(refusal.message));
+    body.insert("message".to_owned(), json!(refusal.message));
+    body.insert("code".to_owned(), json!(refusal.code as i32));
+    put_list(&mut body, "details", refusal.details.clone());
+    Value::Object(body)
+}
+
+/// `StreamError` of grpc-gateway 1 (internal/stream_chunk.proto); what is not set it leaves out.
+fn grpc_gateway_v1_of_stream(refusal: &Refusal) -> Value {
+    let mut body = Map::new();
+    body.insert("grpc_code".to_owned(), json!(refusal.code as i32));
+    body.insert("http_code".to_owned(), json!(refusal.http.as_u16()));
+    put_text(&mut body, "message", &refusal.message);
+    body.insert("http_status".to_owned(), json!(phrase(refusal.http)));
+    put_list(&mut body, "details", refusal.details.clone());
+    Value::Object(body)
+}
+
+/// `google.rpc.Status` as grpc-gateway 2 writes it, which leaves out nothing.
+fn grpc_gateway_v2(refusal: &Refusal) -> Value {
+    json!({ "code": refusal.code as i32, "message": refusal.message, "details": refusal.details })
 }
 
 fn google(refusal: &Refusal) -> Value {

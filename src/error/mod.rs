@@ -84,6 +84,8 @@ pub struct Refusal {
     form: Option<Form>,
     /// Whether the status is the backend's, and not one that Towbar gives a call.
     is_backends: bool,
+    /// Whether it is an answer to a call whose stream would have had the framing of grpc-gateway.
+    is_only_line: bool,
     /// Headers of ours.
     headers: Box<HeaderMap>,
     /// Metadata of the backend, of which a part may become headers.
@@ -102,6 +104,7 @@ impl Refusal {
             fault: Fault::Other,
             form: None,
             is_backends: false,
+            is_only_line: false,
             headers: Box::default(),
             metadata: Box::default(),
         }
@@ -503,6 +506,18 @@ impl Refusal {
         Form::Status.body(self).to_string()
     }
 
+    /// What the last line of a stream in the framing of grpc-gateway has under `error`: in the form of the route, if that is one of its.
+    #[must_use]
+    pub fn to_grpc_gateway_json(&self, form: Form) -> String {
+        form.of_stream(self).to_string()
+    }
+
+    /// The same as the only line of a stream in the framing of grpc-gateway: its error stands in a member `error`.
+    #[must_use]
+    pub fn as_only_line(self) -> Self {
+        Self { is_only_line: true, ..self }
+    }
+
     /// The answer: complete, with its length, and without anything that relies on trailers. `form` is that of the answers
     /// whose route is not known.
     #[must_use]
@@ -514,11 +529,16 @@ impl Refusal {
     #[must_use]
     pub fn into_text(self, form: Form, names: Option<&StatusHeaders>) -> http::Response<String> {
         let form = self.form.unwrap_or(form);
-        let mut response = http::Response::new(form.body(&self).to_string());
+        let body = match self.is_only_line {
+            true => format!("{{\"error\":{}}}\n", form.of_stream(&self)),
+            false => form.body(&self).to_string(),
+        };
+        let content_type = if self.is_only_line { "application/json" } else { form.content_type() };
+        let mut response = http::Response::new(body);
         *response.status_mut() = self.http;
         let headers = response.headers_mut();
         *headers = *self.headers;
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(form.content_type()));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         if let Some(names) = names {
             status_headers(headers, names, self.code, &self.message);
         }

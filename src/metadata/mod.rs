@@ -35,6 +35,8 @@ pub struct Config {
     pub caller: CallerNames,
     /// What becomes of a caller's trace context.
     pub trace_context: TraceContext,
+    /// Whether `Grpc-Metadata-NAME` is NAME.
+    pub prefixed: bool,
 }
 
 /// Both lists, complete.
@@ -49,6 +51,8 @@ pub struct Metadata {
     /// Trace context is none of `request` then.
     creates_trace: bool,
     tells_etag: bool,
+    /// `grpc-metadata-NAME` for each NAME that the configuration lists, if that is taken.
+    prefixed: Vec<(HeaderName, HeaderName)>,
 }
 
 /// A header whose value gRPC cannot carry.
@@ -58,6 +62,12 @@ pub enum NotMetadata {
     #[error("header {name}: expected printable ASCII, found other bytes")]
     Ascii {
         /// The header.
+        name: HeaderName,
+    },
+    /// One name of metadata in two headers: a box in front may have looked at one of them only.
+    #[error("header grpc-metadata-{name}: expected one value for {name}, with the prefix or without, found several")]
+    Twice {
+        /// The name without the prefix.
         name: HeaderName,
     },
     /// That of `-bin` names is base64.
@@ -75,13 +85,17 @@ impl Metadata {
     /// The built-in lists with those of the configuration.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        let Config { request, reply, http_status, location, caller, trace_context } = config;
+        let Config { request, reply, http_status, location, caller, trace_context, prefixed } = config;
         let (creates_trace, tells_etag) = (trace_context == TraceContext::Create, reply.contains(&ETAG));
         let is_carried = |name: &HeaderName| !creates_trace || ![TRACEPARENT, TRACESTATE].contains(name);
         // One that is listed and built in is still one.
         let listed = request.into_iter().filter(|name| !REQUEST.contains(name));
-        let request = REQUEST.into_iter().chain(listed).filter(is_carried).collect();
-        Self { request, reply, http_status, location, caller, proxies: None, creates_trace, tells_etag }
+        let request: Vec<HeaderName> = REQUEST.into_iter().chain(listed).filter(is_carried).collect();
+        let with_prefix = |name: &HeaderName| Some((format!("grpc-metadata-{name}").parse().ok()?, name.clone()));
+        // Who calls, and what a call belongs to, is said under one name only.
+        let may_have_one = |name: &&HeaderName| prefixed && !REQUEST.contains(name);
+        let prefixed = request.iter().filter(may_have_one).filter_map(with_prefix).collect();
+        Self { request, reply, http_status, location, caller, proxies: None, creates_trace, tells_etag, prefixed }
     }
 
     /// The same where the caller's address is what these proxies say it is.
@@ -120,6 +134,14 @@ impl Metadata {
             if name == COOKIE {
                 join_cookies(&mut metadata);
             }
+        }
+        for (header, name) in &self.prefixed {
+            let Some(value) = headers.get(header) else { continue };
+            if has_two(headers, header) || headers.contains_key(name) {
+                return Err(NotMetadata::Twice { name: name.clone() });
+            }
+            check(name, value)?;
+            metadata.append(name.clone(), value.clone());
         }
         if self.creates_trace {
             trace::carry(headers, &mut metadata)?;

@@ -87,6 +87,8 @@ pub struct Config {
     pub query: Limits,
     /// Media types besides `application/json` and `*+json` whose bodies are JSON; lower case, without parameters.
     pub json_types: Vec<String>,
+    /// Whether a body without a media type is JSON.
+    pub untyped_json: bool,
     /// Whether `application/x-www-form-urlencoded` and `multipart/form-data` are taken.
     pub forms: bool,
     /// How calls of several messages are answered.

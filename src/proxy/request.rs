@@ -46,6 +46,7 @@ impl Gateway {
             // Boxed, or every request would have the memory for it.
             Some(ratio) => Box::pin(unzipped(bytes, Bounds { size: limit, ratio }, memory)).await?,
         };
+        let media = if matches!(media, Media::Form) { self.types().of_form(&bytes) } else { media };
         Ok(Some((bytes, media)))
     }
 
@@ -54,7 +55,7 @@ impl Gateway {
     }
 
     fn types(&self) -> Types<'_> {
-        Types { json: &self.config.json_types, forms: self.config.forms }
+        Types { json: &self.config.json_types, forms: self.config.forms, untyped: self.config.untyped_json }
     }
 
     /// How a body of several messages is read.
@@ -180,9 +181,7 @@ impl Whole {
     }
 }
 
-/// The `Content-Type`, if there is one and no more.
+/// The `Content-Type`, if there is one. Two of them were refused with the head; one that is no text is no type.
 fn content_type(headers: &HeaderMap) -> Option<&str> {
-    let mut values = headers.get_all(CONTENT_TYPE).iter();
-    let (first, second) = (values.next(), values.next());
-    first.and_then(|value| value.to_str().ok()).filter(|_| second.is_none())
+    headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default())
 }

@@ -8,7 +8,7 @@ use tokio::time::{timeout, timeout_at};
 use tonic::Code;
 
 use super::convert::{content_type, is_long};
-use super::{Call, Gateway, Inbound, RequestBody};
+use super::{Call, Gateway, Inbound, RequestBody, Settings};
 use crate::answer::{Body, Response};
 use crate::error::Refusal;
 use crate::metadata::TraceId;
@@ -34,7 +34,10 @@ impl Gateway {
             return self.polled(call, exchange, (told, wait), called).await;
         }
         let first = self.first(&mut exchange, call, told.format).await;
-        let first = first.map_err(|failure| self.failed(failure, call, &mut called))?;
+        let first = first.map_err(|failure| {
+            let refusal = self.failed(failure, call, &mut called);
+            if told.format == Some(Format::GrpcGateway) { refusal.as_only_line() } else { refusal }
+        })?;
         if !route.server_streams {
             return self.only(call, exchange, first, called).await;
         }
@@ -165,10 +168,10 @@ impl Gateway {
         };
         let Call { route, query, deadline, .. } = *call;
         let parts = (self.schema.clone(), route.clone(), query.system(), deadline.timer.clone());
-        let reply = stream::Reply::new(exchange, first, parts, told.format, called).after(told.after);
-        let settings = &self.settings[route.index];
-        let reply = reply.kept_alive(self.config.streams.keep_alive).exposing(settings.exposure);
-        let reply = reply.closing(settings.closing_line);
+        let Settings { errors, statuses, exposure, closing_line, .. } = self.settings[route.index];
+        let reply = stream::Reply::new(exchange, first, parts, (told.format, errors), called).after(told.after);
+        let reply = reply.kept_alive(self.config.streams.keep_alive).exposing(exposure).in_table(statuses);
+        let reply = reply.closing(closing_line);
         let mut response = Response::new(Body::Parts(Box::pin(reply)));
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, content_type);

@@ -10,6 +10,7 @@ async fn a_fault_of_ours_is_answered_in_the_form_of_the_configuration() {
         header_limit: HEADER_LIMIT,
         query: Limits::default(),
         json_types: Vec::new(),
+        untyped_json: false,
         forms: true,
         streams: stream::Config::default(),
         gzip: None,

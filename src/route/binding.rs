@@ -90,13 +90,22 @@ pub(super) fn route(
             .unwrap_or(&defaults.unknown_keys)
             .clone(),
         any_case,
-        ignored: match options {
-            Some(options) if options.ignore_unknown => Ignored::all(),
-            Some(options) => Ignored::new(&options.ignore_members),
-            None => Ignored::default(),
-        },
+        ignored: ignored(options, defaults),
+        takes_empty_body: defaults.takes_empty_body,
     };
     Ok((route, template))
+}
+
+/// What is passed over in a body.
+fn ignored(options: Option<&RpcOptions>, defaults: &Defaults) -> Ignored {
+    let breaks = options.and_then(|options| options.breaks_base64).unwrap_or(defaults.breaks_base64);
+    let listed = options.and_then(|options| options.ignore_members.as_ref());
+    let ignored = match listed.unwrap_or(&defaults.ignore_members) {
+        _ if options.is_some_and(|options| options.ignore_unknown) => Ignored::all(),
+        UnknownKeys::All => Ignored::members(),
+        UnknownKeys::Listed(members) => Ignored::new(members),
+    };
+    ignored.with_breaks(breaks)
 }
 
 /// What the names of a template are for.
@@ -224,10 +233,10 @@ impl Binder<'_> {
             let problem = |key| format!("{}: ignore_query: the message has a field `{key}`", options.place);
             self.problems.extend(known.map(problem));
         }
-        for member in &options.ignore_members {
-            if is_member(&self.rpc.input, body, member) {
-                self.problems.push(format!("{}: ignore_members: the message has a field `{member}`", options.place));
-            }
+        if let Some(UnknownKeys::Listed(members)) = &options.ignore_members {
+            let known = members.iter().filter(|member| is_member(&self.rpc.input, body, member));
+            let problem = |member| format!("{}: ignore_members: the message has a field `{member}`", options.place);
+            self.problems.extend(known.map(problem));
         }
     }
 }

@@ -58,8 +58,8 @@ pub struct RpcOptions {
     pub place: String,
     /// A body is taken as if the rule said `body: "*"` (PUT, POST and PATCH only).
     pub accept_body: bool,
-    /// Members of the body that are passed over though the message has no such field.
-    pub ignore_members: Vec<String>,
+    /// Members of the body that are passed over though the message has no such field; none: as for others.
+    pub ignore_members: Option<UnknownKeys>,
     /// All such members are, and unknown names of enums too.
     pub ignore_unknown: bool,
     /// How the reply looks, if not as others.
@@ -72,6 +72,8 @@ pub struct RpcOptions {
     pub unknown_keys: Option<UnknownKeys>,
     /// Whether an empty `update_mask` stays empty, if not as for others.
     pub keeps_empty_mask: Option<bool>,
+    /// Whether base64 in a JSON body may have line breaks, if not as for others.
+    pub breaks_base64: Option<bool>,
     /// How much a request may have, if not as much as for others.
     pub limits: Option<Limits>,
     /// Whether the backend may have a call more than once, if not as the descriptors say.
@@ -91,8 +93,14 @@ pub struct Defaults {
     pub any_case: AnyCase,
     /// Which unknown query keys are passed over.
     pub unknown_keys: UnknownKeys,
+    /// Which unknown members of a body are passed over.
+    pub ignore_members: UnknownKeys,
     /// Whether an empty `update_mask` of a PATCH stays empty; otherwise it is filled with the members of the body.
     pub keeps_empty_mask: bool,
+    /// Whether an empty body stands for `{}`.
+    pub takes_empty_body: bool,
+    /// Whether base64 in a JSON body may have line breaks, where an rpc's own options are silent.
+    pub breaks_base64: bool,
     /// How much a request may have.
     pub limits: Limits,
     /// Which rules there are besides annotations.
@@ -101,7 +109,7 @@ pub struct Defaults {
     pub serving: Serving,
 }
 
-/// Query keys that are passed over though the request has no such field.
+/// Query keys, or members of a body, that are passed over though the request has no such field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UnknownKeys {
     /// All of them.
@@ -192,6 +200,7 @@ pub struct Route {
     /// The `update_mask` that is filled.
     mask: Option<FieldPath>,
     ignored: Ignored,
+    takes_empty_body: bool,
     unknown_keys: UnknownKeys,
     /// Whether query keys are read in any case.
     any_case: bool,

@@ -309,11 +309,13 @@ impl Route {
         let field = match (&self.body, text) {
             (BodyRule::None, None) => return Ok(None),
             (BodyRule::None, Some(_)) if !self.accepts_body => return Err(self.body_unexpected()),
-            (_, None) => return Err(EncodeError::BodyMissing),
-            (BodyRule::None | BodyRule::Whole, Some(_)) => None,
-            (BodyRule::Field(path), Some(_)) => Some(path),
+            (BodyRule::Field(_), None) if self.takes_empty_body => return Ok(None),
+            (_, None) if !self.takes_empty_body => return Err(EncodeError::BodyMissing),
+            (BodyRule::None | BodyRule::Whole, _) => None,
+            (BodyRule::Field(path), _) => Some(path),
         };
-        Ok(text.map(|text| Body { text, field, ignored: &self.ignored }))
+        let text = text.unwrap_or(b"{}");
+        Ok(Some(Body { text, field, ignored: &self.ignored }))
     }
 
     /// The refusal of a body that this route does not take.

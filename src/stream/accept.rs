@@ -25,7 +25,8 @@ pub enum Asking {
 }
 
 /// The form that `headers` ask for: the most wanted, `default` among equals, then the one named first. None if they accept
-/// none of them.
+/// none of them. [`Format::GrpcGateway`] as the default stands in the place of the array, and for whatever is not accepted: grpc-gateway
+/// has no 406.
 ///
 /// Libraries send `application/json` with `*/*` for any answer, so beside `*/*`, wanted as much, it does not count as naming the array,
 /// unless the caller is `asking` for one in another way.
@@ -37,13 +38,15 @@ pub fn chosen(headers: &HeaderMap, default: Format, asking: Asking) -> Option<Fo
     }
     let ranges: Vec<Range<'_>> = values.iter().flat_map(|value| value.split(',')).filter_map(range).collect();
     let any = ranges.iter().filter(|range| range.kind == "*").map(|range| range.quality).max().unwrap_or(0);
-    let wanted = Format::ALL.into_iter().rev().filter_map(|format| {
+    let is_grpc_gateway = default == Format::GrpcGateway;
+    let forms = Format::ALL.map(|format| if is_grpc_gateway && format == Format::Array { default } else { format });
+    let wanted = forms.into_iter().rev().filter_map(|format| {
         let (place, precision, quality) = best(&ranges, format)?;
         let is_any = format == Format::Array && asking == Asking::Stream && any >= quality;
         let by_name = precision == 2 && !is_any;
         (quality > 0).then_some((format, (quality, by_name, !by_name && format == default, Reverse(place))))
     });
-    wanted.max_by_key(|(_, key)| *key).map(|(format, _)| format)
+    wanted.max_by_key(|(_, key)| *key).map(|(format, _)| format).or(is_grpc_gateway.then_some(default))
 }
 
 /// The most precise range that a format is in: its place, its precision and its quality.
@@ -87,7 +90,7 @@ mod tests {
 
     #[test]
     fn the_most_wanted_form_is_chosen() {
-        use Format::{Array, Ndjson, Sse};
+        use Format::{Array, GrpcGateway, Ndjson, Sse};
         for (accept, default, expected) in [
             (&[][..], Ndjson, Some(Ndjson)),
             (&[], Sse, Some(Sse)),
@@ -119,6 +122,13 @@ mod tests {
             (&["application/json;q=0"], Ndjson, None),
             (&["nonsense"], Ndjson, None),
             (&["application/json;q=much"], Ndjson, None),
+            (&[], GrpcGateway, Some(GrpcGateway)),
+            (&["*/*"], GrpcGateway, Some(GrpcGateway)),
+            (&["application/json"], GrpcGateway, Some(GrpcGateway)),
+            (&["application/json, text/plain, */*"], GrpcGateway, Some(GrpcGateway)),
+            (&["text/html"], GrpcGateway, Some(GrpcGateway)),
+            (&["text/event-stream"], GrpcGateway, Some(Sse)),
+            (&["application/x-ndjson"], GrpcGateway, Some(Ndjson)),
         ] {
             let headers = accept.iter().map(|value| (ACCEPT, HeaderValue::from_static(value))).collect();
             assert_eq!(chosen(&headers, default, Asking::Stream), expected, "{accept:?} {default:?}");

@@ -15,14 +15,11 @@ use super::frames::Frames;
 use super::{Converting, Exchange, Failure, Format};
 use crate::answer::Cut;
 use crate::codec::DecodeError;
-use crate::error::{Asked, Exposure, Refusal, Timer};
+use crate::error::{Asked, Exposure, Form, Refusal, Statuses, Timer};
 use crate::offload::LONG;
 use crate::route::{Query, Route, System};
 use crate::schema::Schema;
 use crate::telemetry::Called;
-
-/// Messages that are there together go out together, up to about so many bytes.
-const TOGETHER: usize = 32 << 10;
 
 /// The body of such an answer.
 pub struct Reply {
@@ -32,6 +29,7 @@ pub struct Reply {
     system: System,
     timer: Timer,
     exposure: Exposure,
+    statuses: Statuses,
     frames: Frames,
     /// The message that was waited for before the answer began.
     first: Option<Bytes>,
@@ -62,19 +60,34 @@ struct Idle {
 }
 
 impl Reply {
-    /// The body in `format`, or bytes as they are, from its `first` message on.
+    /// The body in `format`, or bytes as they are, from its `first` message on; `form` is that of the route's errors.
     #[must_use]
     pub fn new(
         exchange: Exchange,
         first: Option<Bytes>,
         (schema, route, system, timer): (Arc<Schema>, Arc<Route>, System, Timer),
-        format: Option<Format>,
+        (format, form): (Option<Format>, Form),
         called: Called,
     ) -> Self {
-        let frames = Frames::new(format);
+        let frames = Frames::new(format, form);
         let (out, end) = (Vec::new(), End::Open);
-        let (exposure, converting, idle) = (Exposure::default(), None, None);
-        Self { exchange, schema, route, system, timer, exposure, frames, first, converting, out, end, idle, called }
+        let (exposure, statuses, converting, idle) = (Exposure::default(), Statuses::default(), None, None);
+        Self {
+            exchange,
+            schema,
+            route,
+            system,
+            timer,
+            exposure,
+            statuses,
+            frames,
+            first,
+            converting,
+            out,
+            end,
+            idle,
+            called,
+        }
     }
 
     /// The same with events that are numbered from the one behind `last`.
@@ -93,6 +106,12 @@ impl Reply {
     #[must_use]
     pub fn exposing(self, exposure: Exposure) -> Self {
         Self { exposure, ..self }
+    }
+
+    /// The same where the backend's codes have these HTTP statuses, for forms that say them.
+    #[must_use]
+    pub fn in_table(self, statuses: Statuses) -> Self {
+        Self { statuses, ..self }
     }
 
     /// The same with a comment whenever nothing has come for `after`, where the form has comments.
@@ -127,7 +146,7 @@ impl Reply {
     }
 
     fn fail(&mut self, refusal: &Refusal) {
-        let told = self.frames.put_error(&mut self.out, &refusal.to_status_json());
+        let told = self.frames.put_error(&mut self.out, refusal);
         self.end = if told { End::Whole } else { End::Cut };
     }
 
@@ -145,7 +164,7 @@ impl Reply {
                 let (schema, route, query) = (&self.schema, &self.route, &Query::default());
                 let exposure = self.exposure;
                 let asked = Asked { schema, route, query, json: None, timer: &self.timer, exposure };
-                self.fail(&failure.into_refusal(asked));
+                self.fail(&failure.into_refusal(asked).in_table(&self.statuses));
             }
         }
     }
@@ -172,7 +191,7 @@ impl Body for Reply {
         if let Some(first) = this.first.take() {
             this.put(first);
         }
-        while this.end == End::Open && this.out.len() < TOGETHER {
+        while this.end == End::Open && this.out.len() < this.frames.together() {
             if let Some(converting) = &mut this.converting {
                 match converting.as_mut().poll(cx) {
                     Poll::Ready(converted) => {

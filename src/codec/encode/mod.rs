@@ -3,6 +3,7 @@
 //! The way to a value is not kept while all is well; an error picks it up on its way out.
 
 mod fault;
+mod ignored;
 mod inline;
 mod known;
 mod mask;
@@ -12,7 +13,6 @@ mod size;
 mod value;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 use super::scalar::{self, Write};
 use super::{DEPTH_LIMIT, FieldProblem, Found, expectation, quoted};
@@ -23,6 +23,7 @@ use fault::{Fault, Outcome};
 use request::{Bound, Leaf, Node, What, put_bound, put_node, sibling_problem};
 use seen::{Key, Keys, Open};
 
+pub use ignored::Ignored;
 pub use mask::{Mask, MaskTooLong, add_members};
 pub use request::{Origin, Request, RequestError, Texts};
 pub use size::longest;
@@ -39,50 +40,12 @@ pub struct Body<'a> {
     pub ignored: &'a Ignored,
 }
 
-/// Members that are passed over though the message has no such field.
-#[derive(Debug, Clone, Default)]
-pub struct Ignored {
-    /// All of them, and unknown names of enums too.
-    all: bool,
-    members: HashMap<String, Self>,
-    /// Whether this member itself is listed.
-    listed: bool,
-}
-
-impl Ignored {
-    /// These members and no others, dotted where nested; list indices are left out.
-    #[must_use]
-    pub fn new(members: &[String]) -> Self {
-        let mut root = Self::default();
-        for member in members {
-            let names = member.split('.').map(str::to_owned);
-            names.fold(&mut root, |here, name| here.members.entry(name).or_default()).listed = true;
-        }
-        root
-    }
-
-    /// All of them, and unknown names of enums too.
-    #[must_use]
-    pub fn all() -> Self {
-        Self { all: true, ..Self::default() }
-    }
-
-    fn covers(&self, name: &str) -> bool {
-        self.all || self.members.get(name).is_some_and(|member| member.listed)
-    }
-
-    /// What is passed over inside a member.
-    fn within(&self, name: &str) -> Option<&Self> {
-        if self.all { Some(self) } else { self.members.get(name) }
-    }
-}
-
 /// The message that `body` and the bound texts make.
 fn encode(input: &Message, root: &Node, body: Body<'_>, json_depth: usize) -> Result<Vec<u8>, RequestError> {
     let scanner = Scanner::new(body.text, json_depth).map_err(|error| Fault::from(error).into_error())?;
     let out = Vec::with_capacity(body.text.len());
-    let mut encoder = Encoder::new(input.tables(), scanner, out, 1);
-    let context = Context { node: Some(root), ignored: Some(body.ignored).filter(|i| i.all || !i.members.is_empty()) };
+    let mut encoder = Encoder { breaks: body.ignored.breaks, ..Encoder::new(input.tables(), scanner, out, 1) };
+    let context = Context { node: Some(root), ignored: Some(body.ignored).filter(|ignored| !ignored.is_empty()) };
     let encoded = match body.field {
         None => encoder.whole(input.id(), context),
         Some(path) => encoder.field_body(input.id(), path, context),
@@ -122,7 +85,7 @@ impl<'a> Context<'a> {
     }
 
     fn ignores_unknown_names(self) -> bool {
-        self.ignored.is_some_and(|ignored| ignored.all)
+        self.ignored.is_some_and(|ignored| ignored.names)
     }
 }
 
@@ -135,11 +98,13 @@ struct Encoder<'a> {
     out: Vec<u8>,
     /// How many messages are open, the outermost counted.
     depth: usize,
+    /// Whether base64 may have line breaks.
+    breaks: bool,
 }
 
 impl<'a> Encoder<'a> {
     fn new(tables: &'a Tables, scanner: Scanner<'a>, out: Vec<u8>, depth: usize) -> Self {
-        Self { tables, descriptors: tables, scanner, out, depth }
+        Self { tables, descriptors: tables, scanner, out, depth, breaks: false }
     }
 
     fn whole(&mut self, id: MessageId, context: Context<'_>) -> Outcome<()> {
@@ -426,7 +391,13 @@ impl<'a> Encoder<'a> {
                 scalar::put_varint(&mut self.out, field, write, u64::from(value));
                 Ok(())
             }
-            Kind::Bytes => self.text_value(field, |out, text| scalar::put_base64(out, field, write, text)),
+            Kind::Bytes => {
+                let breaks = self.breaks;
+                self.text_value(field, |out, text| {
+                    scalar::put_base64(out, field, write, text)
+                        || breaks && scalar::put_broken_base64(out, field, write, text)
+                })
+            }
             _ => self.number_value(field, write),
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::*;
 use crate::codec::Int64;
 use crate::error::Form;
+use crate::route::UnknownKeys;
 use crate::schema::AnyCase;
 
 /// What `load` makes of this text, as a file `towbar.yaml` in a folder of its own, whose path is left out.
@@ -214,7 +215,7 @@ fn every_problem_of_a_wrong_file_is_told_with_its_place() {
                 "{rest}errors: json\nrpcs: {{a.B: {{errors: [google], deadline: 2}}}}\nrequests: {{timeout_header: te}}\n"
             ),
             &[
-                "towbar.yaml:3:9: errors: expected `status`, `google`, `problem`, `open_banking_uk` or `berlin_group`, found `json`",
+                "towbar.yaml:3:9: errors: expected `status`, `google`, `problem`, `open_banking_uk`, `berlin_group`, `grpc_gateway_v1` or `grpc_gateway_v2`, found `json`",
                 "towbar.yaml:4:14: errors: expected the form of errors, found a list",
                 "towbar.yaml:4:42: deadline: expected a duration with its unit, such as `500ms`, `25s` or `1m`, found `2`",
                 "towbar.yaml:5:28: timeout_header: `te` is hop-by-hop and is never passed on",
@@ -227,7 +228,7 @@ fn every_problem_of_a_wrong_file_is_told_with_its_place() {
             &[
                 "towbar.yaml:3:15: int64: expected `string`, `safe_number` or `number`, found `text`",
                 "towbar.yaml:3:34: enum_prefix: expected `keep` or `strip`, found `true`",
-                "towbar.yaml:3:40: unknown key `case`; known here: `always_print_fields_with_no_presence`, `always_print_enums_as_ints`, `preserve_proto_field_names`, `enum_prefix`, `int64`, `indent`, `show_unknown_any`, `limit`, `case_insensitive_enum_parsing`, `case_insensitive_field_parsing`",
+                "towbar.yaml:3:40: unknown key `case`; known here: `always_print_fields_with_no_presence`, `always_print_enums_as_ints`, `preserve_proto_field_names`, `enum_prefix`, `int64`, `indent`, `show_unknown_any`, `limit`, `case_insensitive_enum_parsing`, `case_insensitive_field_parsing`, `base64_line_breaks`",
                 "towbar.yaml:4:21: int64: expected a form of integers, found an empty list",
             ],
         ),
@@ -429,7 +430,7 @@ rpcs:
     assert_eq!((put.rpc.as_str(), put.accept_body), ("a.B.Put", true));
     assert!(put.place.ends_with("towbar.yaml:18:3"), "{}", put.place);
     assert_eq!((pay.rpc.as_str(), pay.accept_body), ("a.B.Pay", false));
-    assert_eq!(pay.ignore_members, ["fee", "order.fee"]);
+    assert_eq!(pay.ignore_members, Some(UnknownKeys::Listed(vec!["fee".to_owned(), "order.fee".to_owned()])));
 
     assert_eq!((config.routes.print.int64, config.routes.strips_enums), (Int64::SafeNumber, true));
     assert_eq!((put.print.unwrap().int64, put.strips_enums), (Int64::SafeNumber, Some(true)));

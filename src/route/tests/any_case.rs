@@ -175,7 +175,7 @@ fn names_that_case_alone_tells_apart_stop_the_start_where_they_are_read_in_any()
     let options = RpcOptions {
         rpc: "t.S.A".to_owned(),
         place: "towbar.yaml:3:5".to_owned(),
-        ignore_members: vec!["LIMIT".to_owned(), "Other.Colour".to_owned()],
+        ignore_members: Some(UnknownKeys::Listed(vec!["LIMIT".to_owned(), "Other.Colour".to_owned()])),
         unknown_keys: Some(UnknownKeys::Listed(vec!["Account.IBAN".to_owned(), "UTM".to_owned()])),
         ..RpcOptions::default()
     };

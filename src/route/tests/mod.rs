@@ -490,7 +490,7 @@ fn options_must_fit_their_rpc() {
         rpc: rpc.to_owned(),
         place: "towbar.yaml:3:5".to_owned(),
         accept_body,
-        ignore_members: members.iter().map(|&member| member.to_owned()).collect(),
+        ignore_members: Some(UnknownKeys::Listed(members.iter().map(|&member| member.to_owned()).collect())),
         ..RpcOptions::default()
     };
     let rpcs = rpc("Put", "One", "Reply", r#"put: "/v1/{id}""#)
