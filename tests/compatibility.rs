@@ -1,6 +1,7 @@
 //! What callers of grpc-gateway and of Envoy's transcoder expect, a key for each, and the presets of them.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod etcd;
 #[path = "support/process.rs"]
 mod process;
 mod support;
@@ -11,6 +12,7 @@ use std::path::Path;
 
 use towbar::config::{self, Overrides, Preset};
 
+use etcd::{Etcd, Tools, VERSION_1, differences};
 use process::run;
 use support::talk::{Replies, Requests, backend, gateway, gateway_of, note, schema_of, shared};
 use support::{Backend, http};
@@ -441,4 +443,26 @@ compatibility grpc_gateway: errors.form: grpc_gateway_v2, but the file says prob
 all is well
 ";
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), lines), "{}", ended.stderr);
+}
+
+#[test]
+fn etcd3gw_gets_from_towbar_what_it_gets_from_the_gateway_of_etcd() {
+    let Some(tools) = Tools::installed() else { return };
+    let own = tools.transcript(Etcd::start(&tools).address, &["bodies"]);
+    let etcd = Etcd::start(&tools);
+    let towbar = tools.towbar(&etcd, VERSION_1);
+    let ours = tools.transcript(towbar.address, &["bodies"]);
+    assert!(own.len() > 100, "{own:#?}");
+    assert_eq!(differences(&own, &ours), [("", ""); 0]);
+}
+
+#[test]
+fn etcd3gw_runs_with_the_preset_alone() {
+    let Some(tools) = Tools::installed() else { return };
+    let own = tools.transcript(Etcd::start(&tools).address, &[]);
+    let etcd = Etcd::start(&tools);
+    let towbar = tools.towbar(&etcd, "");
+    let ours = tools.transcript(towbar.address, &[]);
+    // grpc-gateway 2 has 400 for it, and so does google/rpc/code.proto.
+    assert_eq!(differences(&own, &ours), [("not enabled PreconditionFailedError", "not enabled Etcd3Exception")]);
 }
