@@ -6,7 +6,7 @@
 //! ```text
 //! problem  protos  block  template  answer  compress  multipart  metrics  forwarded  memory  offload  quote
 //!                                        bytes, text, counters, generated code; addresses that proxies name; long work
-//! json  wire                             the two notations
+//! json  wire  pem                        the two notations; files of certificates and keys
 //! schema                                 descriptors, compiled
 //! codec                                  JSON <-> wire
 //! route                                  method, path, query -> message
@@ -47,6 +47,7 @@ pub mod metrics;
 pub mod multipart;
 pub mod offload;
 pub mod pace;
+pub mod pem;
 pub mod probe;
 pub mod problem;
 pub mod protos;

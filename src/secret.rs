@@ -1,7 +1,8 @@
-//! Files with secrets: who may read them.
+//! Files with secrets: who may read them, and their contents.
 
 use std::fmt;
 use std::fs;
+use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -22,6 +23,26 @@ pub struct Exposed {
     file: PathBuf,
     /// The bits of the mode that say who may do what.
     mode: u32,
+}
+
+/// What is in a file with a secret. Has neither `Debug` nor `Display`, so that it cannot be printed; whoever parses it says what is
+/// wrong in words that hold no part of it, and passes no error of a library on.
+pub struct Contents(Vec<u8>);
+
+impl Contents {
+    /// As they are.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Reads a file with a secret.
+///
+/// # Errors
+/// The operating system does not let us; its words know nothing of the contents.
+pub fn read(file: &Path) -> io::Result<Contents> {
+    fs::read(file).map(Contents)
 }
 
 /// Whether others may read this file. One that is not there, nobody may.

@@ -1,8 +1,10 @@
 //! `towbar certs`: what it makes, and what it finds in the certificates of others.
-#![allow(clippy::unwrap_used, dead_code, reason = "a test may panic, and uses a part of its support")]
+#![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "a test may panic, and uses a part of its support")]
 
 #[path = "support/folder.rs"]
 mod folder;
+#[path = "support/http.rs"]
+mod http;
 #[path = "support/process.rs"]
 mod process;
 
@@ -22,6 +24,7 @@ use rustls::{ClientConnection, ServerConnection};
 use towbar::app::App;
 use towbar::certs::{self, Asked, Profile, Usage};
 use towbar::config::{self, Overrides};
+use towbar::pem;
 use towbar::secret::Permissions;
 use towbar::tls::{self, Identity, IdentityFiles, Servers, Trust};
 
@@ -345,10 +348,14 @@ fn what_is_no_certificate_and_no_key_is_told() {
     let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
     let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     for (text, expected) in [
-        ("", "expected certificates or a private key (PEM), found none"),
+        ("", "expected certificates or a private key (PEM), found an empty file"),
         ("hello", "expected certificates or a private key (PEM), found none"),
         (broken, "certificate 1: expected an X.509 certificate, found something else"),
-        (encrypted, "the private key is encrypted: `openssl pkey -in FILE -out NEW` writes it without a pass phrase"),
+        (
+            encrypted,
+            "expected certificates or a private key (PEM), found an encrypted private key: `openssl pkey -in FILE -out NEW` writes it \
+             without a pass phrase",
+        ),
         (
             &broken.replace("CERTIFICATE", "PRIVATE KEY"),
             "expected an RSA (2048 bits or more), ECDSA or Ed25519 private key, found one that cannot be used",
@@ -580,4 +587,365 @@ fn the_published_key_is_refused() {
     let expected = "towbar.yaml:3:56: pins: the private key of this one is published with the sample bank: whoever has it may \
                     be anybody";
     assert_eq!(folder.refusal(&["check", "--config", "towbar.yaml"]), [expected]);
+}
+
+/// A key's file as people have damaged it, and what is said of it.
+fn damaged(pem: &str) -> Vec<(&'static str, Vec<u8>, &'static str)> {
+    let again =
+        r"s/-----END [A-Z0-9 ]+-----/\n&\n/g; s/-----BEGIN [A-Z0-9 ]+-----/&\n/g' FILE | grep . >NEW` puts them back";
+    let again: &'static str = Box::leak(again.to_owned().into_boxed_str());
+    let lost = format!("PEM whose line breaks are lost: `sed -E '{again}");
+    let blank = format!("PEM with blanks in place of line breaks: `sed -E '{again}");
+    let escaped = format!(r"PEM with `\n` in place of line breaks: `sed -E 's/(\\r)?\\n/\n/g; {again}");
+    let [lost, blank, escaped] = [lost, blank, escaped].map(|text| &*Box::leak(text.into_boxed_str()));
+    let dashes = |line: u8| -> &'static str {
+        Box::leak(
+            format!(
+                "PEM whose line {line} lacks its dashes: BEGIN and END lines begin and end with five each, such as \
+                 -----BEGIN PRIVATE KEY-----"
+            )
+            .into_boxed_str(),
+        )
+    };
+    let lines: Vec<&str> = pem.lines().collect();
+    let body = lines[1..lines.len() - 1].join("\n");
+    let der = base64(&body.replace('\n', ""));
+    let base64_of = "base64 of a private key (PKCS#8) without its BEGIN and END lines: `openssl base64 -d -A -in FILE \
+                     >NEW.der`, then `openssl pkey -inform DER -in NEW.der -out NEW` converts it";
+    let utf16: Vec<u8> = "\u{feff}".encode_utf16().chain(pem.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    let whole = "PEM whose block on line 1 is not whole: lines of it are missing, copy the file again";
+    let bytes = |text: String| text.into_bytes();
+    vec![
+        ("line breaks lost", bytes(pem.replace('\n', "")), lost),
+        ("line breaks escaped", bytes(pem.replace('\n', "\\n")), escaped),
+        ("line breaks of Windows escaped", bytes(pem.replace('\n', "\\r\\n")), escaped),
+        ("blanks", bytes(pem.replace('\n', " ")), blank),
+        ("no dashes", bytes(pem.replace("-----", "")), dashes(1)),
+        ("no dashes and no line breaks", bytes(pem.replace("-----", "").replace('\n', " ")), dashes(1)),
+        (
+            "BEGIN without its dashes",
+            bytes(pem.replacen("-----BEGIN PRIVATE KEY-----", "BEGIN PRIVATE KEY", 1)),
+            dashes(1),
+        ),
+        ("four dashes", bytes(pem.replacen("-----BEGIN", "----BEGIN", 1)), dashes(1)),
+        (
+            "END without its dashes",
+            bytes(pem.replace("-----END PRIVATE KEY-----", "END PRIVATE KEY")),
+            dashes(lines.len() as u8),
+        ),
+        (
+            "the first half",
+            bytes(pem[..pem.len() / 2].to_owned()),
+            "PEM whose block on line 1 has no END line: a part of the file is missing, copy it again",
+        ),
+        (
+            "the second half",
+            bytes(lines[1..].join("\n")),
+            Box::leak(
+                format!(
+                    "PEM whose END line {} has no BEGIN line of its kind: a part of the file is missing, copy it again",
+                    lines.len() - 1
+                )
+                .into_boxed_str(),
+            ),
+        ),
+        ("a line lost", bytes(pem.replacen(&format!("{}\n", lines[2]), "", 1)), whole),
+        ("base64 alone", bytes(body.clone()), base64_of),
+        ("base64 on one line", bytes(body.replace('\n', "")), base64_of),
+        (
+            "another character",
+            bytes(pem.replacen(lines[1], &lines[1].replacen('M', "!", 1), 1)),
+            "PEM whose line 2 is not base64: the file is damaged, copy it again",
+        ),
+        (
+            "quotes around it",
+            bytes(format!("\"{pem}\"")),
+            "PEM whose line 1 has other text before -----BEGIN: put a line break \
+             between the two",
+        ),
+        ("in JSON", bytes(format!("{{\"key\":\"{}\"}}", pem.replace('\n', "\\n"))), escaped),
+        ("UTF-16", utf16, "text in UTF-16: `iconv -f UTF-16 -t UTF-8 FILE >NEW` converts it"),
+        ("DER", der, "a private key (PKCS#8), not in PEM: `openssl pkey -inform DER -in FILE -out NEW` converts it"),
+        (
+            "labelled as a certificate",
+            bytes(pem.replace("PRIVATE KEY", "CERTIFICATE")),
+            "a private key (PKCS#8) that line 1 calls a certificate: write PRIVATE KEY in place of CERTIFICATE there and in its \
+             END line",
+        ),
+        (
+            "labelled as RSA",
+            bytes(pem.replace("PRIVATE KEY", "RSA PRIVATE KEY")),
+            "a private key (PKCS#8) that line 1 calls a private key (PKCS#1): write PRIVATE KEY in place of RSA PRIVATE KEY \
+             there and in its END line",
+        ),
+    ]
+}
+
+fn base64(text: &str) -> Vec<u8> {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.decode(text).unwrap()
+}
+
+/// Eight bytes of the key that stand in a text, as they are, in hex or as numbers.
+fn leaked(pem: &str, text: &str) -> Option<String> {
+    let body: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+    let der = base64(&body);
+    let numbers = |bytes: &[u8]| bytes.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let of_body = body
+        .as_bytes()
+        .windows(8)
+        .flat_map(|part| [String::from_utf8_lossy(part).into_owned(), numbers(part), hex(part)]);
+    let of_der = der.windows(8).flat_map(|part| [numbers(part), hex(part), hex(part).to_uppercase()]);
+    let found = of_body.chain(of_der).find(|part| text.contains(part));
+    found.or_else(|| String::from_utf8(der).ok().filter(|der| text.contains(der)))
+}
+
+const PROTO: &str = r#"get: "/v1/{id}""#;
+
+#[test]
+fn no_part_of_a_private_key_is_told_whatever_its_file_looks_like() {
+    let issued = folder::authority("a").issue("gate.test").unwrap();
+    let pem = issued.key_pem();
+    let folder = Folder::new();
+    folder.write("api/orders.proto", folder::get_with(PROTO)).write_identity("cert.pem", "good.pem", &issued);
+    let config = |tls: &str| {
+        format!(
+            "listen: {{address: '127.0.0.1:0', tls: {tls}}}\nschema: api\nupstream: {}\nadmin: 127.0.0.1:0\nreload: {{watch: false}}\n",
+            folder::NOBODY
+        )
+    };
+    folder
+        .write("t.yaml", config("{cert: cert.pem, key: key.pem}"))
+        .write("cert.yaml", config("{cert: key.pem, key: good.pem}"));
+    folder.write("ca.yaml", config("{cert: cert.pem, key: good.pem, client_ca: key.pem}"));
+    folder.write(
+        "password.yaml",
+        "schema: api\nupstream: {address: http://bank.test, proxy: {address: 'http://127.0.0.1:1', username: u, password_file: key.pem}}\n",
+    );
+    let check = |text: &str, what: &str| assert_eq!(leaked(&pem, text), None, "{what}: {text}");
+    folder.write_key("key.pem", &pem);
+    let mut gateway = folder.start(&["serve", "--config", "t.yaml"]);
+    let metrics: std::net::SocketAddr =
+        gateway.process.read_until("metrics on http://").trim_end_matches("/metrics").parse().unwrap();
+    for (count, (form, bytes, expected)) in (1..).zip(damaged(&pem)) {
+        folder.write_key("key.pem", &bytes);
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        // In place of the file's name, as an environment variable may have it.
+        let inline = format!("{{cert: cert.pem, key: {}}}", serde_json::to_string(&text).unwrap());
+        folder.write("inline.yaml", config(&inline));
+        for arguments in [
+            &["check", "--config", "t.yaml"][..],
+            &["serve", "--config", "t.yaml"],
+            &["certs", "check", "key.pem"],
+            &["doctor", "--backend", "https://127.0.0.1:1", "--timeout", "1", "--cert", "cert.pem", "--key", "key.pem"],
+            &["check", "--config", "cert.yaml"],
+            &["check", "--config", "ca.yaml"],
+            &["check", "--config", "password.yaml"],
+            &["check", "--config", "inline.yaml"],
+            &["check", "--config", "key.pem", "--proto", "api", "--backend", folder::NOBODY],
+            &[
+                "doctor",
+                "--backend",
+                "https://127.0.0.1:1",
+                "--timeout",
+                "1",
+                "--cert",
+                "cert.pem",
+                "--key",
+                &text.replace('\0', ""),
+            ],
+        ] {
+            let ended = folder.run(arguments);
+            check(&format!("{}{}", ended.stdout, ended.stderr), &format!("{form}, {arguments:?}"));
+            let is_key_due = arguments.last() == Some(&"t.yaml");
+            if is_key_due && !expected.is_empty() {
+                let line = format!("key.pem: expected a private key (-----BEGIN PRIVATE KEY-----), found {expected}");
+                assert_eq!(ended.stderr.lines().next(), Some(line.as_str()), "{form}, {arguments:?}");
+            }
+            // Any line may be a password.
+            assert!(ended.code != Some(0) || arguments.last() == Some(&"password.yaml"), "{form}, {arguments:?}");
+        }
+        gateway.process.signal("HUP");
+        let refused = format!("towbar_reloads_total{{result=\"refused\"}} {count}\n");
+        let end = std::time::Instant::now() + Duration::from_secs(20);
+        while !http::get(metrics, "/metrics").body.contains(&refused) {
+            assert!(
+                std::time::Instant::now() < end,
+                "{form}: no reload was refused: {}",
+                http::get(metrics, "/metrics").body
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    let ended = gateway.stop();
+    check(&ended.stderr, "the log");
+    assert!(
+        ended.stderr.contains("key.pem: expected a private key (-----BEGIN PRIVATE KEY-----), found PEM whose"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn a_file_that_is_no_pem_is_told_with_the_line_that_converts_it_and_the_line_does() {
+    let Some(openssl) = installed("openssl", "apt-get install openssl") else { return };
+    let _ = openssl;
+    let folder = Folder::new();
+    let run = |line: &str| {
+        let ended = Command::new("sh").current_dir(folder.path("")).args(["-c", line]).output().unwrap();
+        assert!(ended.status.success(), "{line}: {}", String::from_utf8_lossy(&ended.stderr));
+    };
+    let pass = "-passout pass:secret";
+    for line in [
+        "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out k.pem",
+        "openssl req -x509 -new -key k.pem -days 700 -subj /CN=a -out c.pem",
+        "openssl genrsa -out rsa.pem 2048",
+        &format!("openssl pkcs8 -topk8 -in k.pem {pass} -out encrypted.pem"),
+        &format!("openssl rsa -in rsa.pem -traditional -aes128 {pass} -out old.pem"),
+        &format!("openssl pkcs8 -topk8 -in k.pem {pass} -outform DER -out encrypted.der"),
+        "openssl pkcs8 -topk8 -nocrypt -in k.pem -outform DER -out k.der",
+        "openssl rsa -in rsa.pem -traditional -outform DER -out rsa.der",
+        "openssl ec -in k.pem -outform DER -out ec.der",
+        "openssl x509 -in c.pem -outform DER -out c.der",
+        &format!("openssl pkcs12 -export -in c.pem -inkey k.pem {pass} -out both.p12"),
+        "openssl crl2pkcs7 -nocrl -certfile c.pem -out c.p7b",
+        "openssl crl2pkcs7 -nocrl -certfile c.pem -outform DER -out c.p7c",
+        "openssl x509 -in c.pem -trustout -out trusted.pem",
+        "openssl req -new -key k.pem -subj /CN=a -out request.pem",
+        "openssl pkey -in k.pem -pubout -out public.pem",
+        "openssl base64 -A -in c.der -out c.b64",
+        "tr -d '\\n' <c.pem >c.line",
+        "sed ':a;N;$!ba;s/\\n/\\\\n/g' k.pem >k.escaped",
+        "tr '\\n' ' ' <k.pem >k.blank",
+        "cat c.pem c.pem | tr -d '\\n' >chain.line",
+    ] {
+        run(line);
+    }
+    let again =
+        r"s/-----END [A-Z0-9 ]+-----/\n&\n/g; s/-----BEGIN [A-Z0-9 ]+-----/&\n/g' FILE | grep . >NEW` puts them back";
+    let cases = [
+        ("encrypted.pem", true, "an encrypted private key: `openssl pkey -in FILE -out NEW` writes it without a pass phrase".to_owned()),
+        ("old.pem", true, "an encrypted private key: `openssl pkey -in FILE -out NEW` writes it without a pass phrase".to_owned()),
+        (
+            "encrypted.der",
+            true,
+            "an encrypted private key, not in PEM: `openssl pkcs8 -inform DER -in FILE -out NEW` writes it without a pass phrase"
+                .to_owned(),
+        ),
+        ("k.der", true, "a private key (PKCS#8), not in PEM: `openssl pkey -inform DER -in FILE -out NEW` converts it".to_owned()),
+        ("rsa.der", true, "a private key (PKCS#1), not in PEM: `openssl pkey -inform DER -in FILE -out NEW` converts it".to_owned()),
+        ("ec.der", true, "a private key (SEC1), not in PEM: `openssl pkey -inform DER -in FILE -out NEW` converts it".to_owned()),
+        ("c.der", false, "a certificate, not in PEM: `openssl x509 -inform DER -in FILE -out NEW` converts it".to_owned()),
+        (
+            "both.p12",
+            true,
+            "a PKCS#12 file, not in PEM: `openssl pkcs12 -in FILE -nocerts -noenc -out NEW` takes the key out".to_owned(),
+        ),
+        (
+            "both.p12",
+            false,
+            "a PKCS#12 file, not in PEM: `openssl pkcs12 -in FILE -nokeys -out NEW` takes the certificates out".to_owned(),
+        ),
+        ("c.p7b", false, "certificates in PKCS#7: `openssl pkcs7 -in FILE -print_certs -out NEW` converts it".to_owned()),
+        (
+            "c.p7c",
+            false,
+            "certificates in PKCS#7, not in PEM: `openssl pkcs7 -inform DER -in FILE -print_certs -out NEW` converts it".to_owned(),
+        ),
+        (
+            "trusted.pem",
+            false,
+            "a certificate in OpenSSL's own form: `openssl x509 -in FILE -out NEW` converts it, one file for each certificate".to_owned(),
+        ),
+        (
+            "c.b64",
+            false,
+            "base64 of a certificate without its BEGIN and END lines: `openssl base64 -d -A -in FILE >NEW.der`, then \
+             `openssl x509 -inform DER -in NEW.der -out NEW` converts it"
+                .to_owned(),
+        ),
+        ("c.line", false, format!("PEM whose line breaks are lost: `sed -E '{again}")),
+        ("chain.line", false, format!("PEM whose line breaks are lost: `sed -E '{again}")),
+        ("k.blank", true, format!("PEM with blanks in place of line breaks: `sed -E '{again}")),
+        ("k.escaped", true, format!(r"PEM with `\n` in place of line breaks: `sed -E 's/(\\r)?\\n/\n/g; {again}")),
+        ("k.pem", false, "a private key (PKCS#8): name the file of its certificate here".to_owned()),
+        ("c.pem", true, "a certificate: name the file of its private key here".to_owned()),
+        (
+            "request.pem",
+            false,
+            "a certificate request: send it to the authority, and name the certificate that comes back".to_owned(),
+        ),
+        ("public.pem", true, "a public key: the private key is in another file, which is a secret".to_owned()),
+    ];
+    for (file, is_key, expected) in cases {
+        let path = folder.path(file);
+        let told = if is_key { pem::key(&path).err() } else { pem::certificates(&path).err() };
+        let what = if is_key {
+            "a private key (-----BEGIN PRIVATE KEY-----)"
+        } else {
+            "at least one certificate (-----BEGIN CERTIFICATE-----)"
+        };
+        let told = told.unwrap().to_string();
+        assert_eq!(told, format!("expected {what}, found {expected}"), "{file}");
+        for line in told.split('`').skip(1).step_by(2).filter(|line| line.contains("NEW")) {
+            let line = line.replace("FILE", file).replace("NEW", &format!("new-{file}"));
+            let pass = if line.starts_with("openssl p") && !line.contains("base64") && !line.contains("pkcs7") {
+                " -passin pass:secret"
+            } else {
+                ""
+            };
+            run(&format!("{line}{pass}"));
+        }
+        let new = folder.path(&format!("new-{file}"));
+        if new.exists() {
+            let count = if is_key { pem::key(&new).map(|_| 1) } else { pem::certificates(&new).map(|all| all.len()) };
+            assert_eq!(count.unwrap(), if file.starts_with("chain") { 2 } else { 1 }, "{file}");
+        } else {
+            assert!(!expected.contains("NEW"), "{file}");
+        }
+    }
+}
+
+#[test]
+fn a_byte_order_mark_hides_no_certificate_and_no_block_is_passed_over() {
+    let own = folder::authority("a").pem();
+    let other = folder::authority("b").pem();
+    let folder = Folder::new();
+    let read = |text: String| {
+        folder.write("bundle.pem", text);
+        pem::certificates(&folder.path("bundle.pem")).map(|all| all.len()).map_err(|refusal| refusal.to_string())
+    };
+    let expected = "expected at least one certificate (-----BEGIN CERTIFICATE-----), found";
+    for (text, found) in [
+        (format!("\u{feff}{own}{other}"), Ok(2)),
+        (format!("{own}\u{feff}{other}"), Ok(2)),
+        (format!("\u{feff}{own}{other}").replace('\n', "\r\n"), Ok(2)),
+        (format!("{own}{other}").replace('\n', "\r"), Ok(2)),
+        (format!("{own}{other}").replace('\n', "\n    "), Ok(2)),
+        (
+            // Two files put together, of which the first has no line break at its end.
+            format!("{}{other}", own.trim_end()),
+            Err(format!(
+                "{expected} PEM whose line {} has other text before -----BEGIN: put a line break between the two",
+                own.lines().count()
+            )),
+        ),
+        (
+            format!("{own}{}", other.replace("CERTIFICATE", "TRUSTED CERTIFICATE")),
+            Err(format!(
+                "{expected} a certificate in OpenSSL's own form: `openssl x509 -in FILE -out NEW` converts it, one file for each \
+                 certificate"
+            )),
+        ),
+        (
+            format!("{own}{}", &other[..other.len() / 2]),
+            Err(format!(
+                "{expected} PEM whose block on line {} has no END line: a part of the file is missing, copy it again",
+                own.lines().count() + 1
+            )),
+        ),
+    ] {
+        assert_eq!(read(text.clone()), found, "{text}");
+    }
 }

@@ -20,7 +20,7 @@ const ROWS: &[&[&str]] = &[
         "quote",
         "secret",
     ],
-    &["json", "wire"],
+    &["json", "wire", "pem"],
     &["schema"],
     &["codec"],
     &["route"],
@@ -44,7 +44,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("protox", &["schema"]),
     ("serde_json", &["codec", "error", "probe", "doctor"]),
     ("serde_saphyr", &["config"]),
-    ("rustls", &["tls", "upstream", "listener", "certs", "app", "bank", "doctor"]),
+    ("rustls", &["pem", "tls", "upstream", "listener", "certs", "app", "bank", "doctor"]),
     ("tokio_rustls", &["upstream", "listener", "doctor"]),
     ("rcgen", &["bank", "certs"]),
     ("x509_parser", &["tls", "certs"]),
@@ -87,6 +87,10 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("wide", &["block"]),
 ];
 
+/// What quotes a file's contents in its errors, and the one module that may name it: the contents are secrets.
+const QUOTING: &[(&str, &str)] =
+    &[("pki_types::pem", "pem"), ("PemObject", "pem"), ("pem_slice", "pem"), ("pem_file", "pem")];
+
 const LONGEST_FILE: usize = 600;
 
 #[test]
@@ -116,6 +120,11 @@ fn check(path: &Path, text: &str, wrong: &mut Vec<String>) {
         for used in modules_in(line) {
             if used != module && row_of(&used).is_some_and(|used| used >= row) {
                 wrong.push(format!("{}:{number}: `{module}` uses `{used}`", path.display()));
+            }
+        }
+        for (name, owner) in QUOTING {
+            if line.contains(name) && module != *owner {
+                wrong.push(format!("{}:{number}: `{module}` names {name}, whose errors quote secrets", path.display()));
             }
         }
         for (library, owners) in OWNERS {

@@ -77,7 +77,8 @@ rpcs:
         "etc/towbar.yaml:11:13: deadline: expected a duration with its unit, such as `500ms`, `25s` or `1m`, found `25`",
         "etc/towbar.yaml:17:37: accept_body: expected `true` or `false`, found `sure`",
         "etc/tls/none.pem: No such file or directory (os error 2)",
-        "etc/tls/one.pem: expected a private key (-----BEGIN PRIVATE KEY-----), found none",
+        "etc/tls/one.pem: expected a private key (-----BEGIN PRIVATE KEY-----), found a certificate: name the file of its private \
+         key here",
         "etc/../protos: orders.proto:3:10: expected an identifier, but found '='",
         "etc/no/such.proto: No such file or directory (os error 2)",
         "etc/empty: expected .proto files in this folder, found none",
@@ -116,8 +117,10 @@ fn a_certificate_that_cannot_serve_is_told_by_its_file() {
         (
             "cert: tls/one-key.pem, key: tls/one.pem",
             &[
-                "etc/tls/one-key.pem: expected at least one certificate (-----BEGIN CERTIFICATE-----), found none",
-                "etc/tls/one.pem: expected a private key (-----BEGIN PRIVATE KEY-----), found none",
+                "etc/tls/one-key.pem: expected at least one certificate (-----BEGIN CERTIFICATE-----), found a private key \
+                 (PKCS#8): name the file of its certificate here",
+                "etc/tls/one.pem: expected a private key (-----BEGIN PRIVATE KEY-----), found a certificate: name the file of \
+                 its private key here",
             ],
         ),
         (
@@ -142,7 +145,7 @@ fn a_certificate_that_cannot_serve_is_told_by_its_file() {
         (
             "cert: tls/broken.pem, key: tls/one-key.pem",
             &["etc/tls/broken.pem: expected at least one certificate (-----BEGIN CERTIFICATE-----), \
-               found base64 decode error: InvalidCharacter(33)"],
+               found PEM whose line 2 is not base64: the file is damaged, copy it again"],
         ),
         (
             "cert: tls/one.pem, key: tls/one-key.pem, TRUST: tls/text.pem",

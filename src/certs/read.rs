@@ -1,14 +1,12 @@
 //! PEM files: their certificates and private keys, whatever else is in them.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
-use rustls::pki_types::pem::{PemObject as _, SectionKind};
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer};
 
 use super::facts::Certificate;
 use super::{Finding, Level};
+use crate::pem::{self, Kind, Wanted};
 use crate::secret::{self, Exposed};
 
 /// What some files hold.
@@ -58,52 +56,39 @@ pub(super) fn read(files: &[PathBuf], findings: &mut Vec<Finding>) -> Material {
     let mut material = Material::default();
     for file in files {
         if let Err(message) = read_file(file, &mut material) {
-            findings.push(Finding { level: Level::Error, place: file.display().to_string(), message });
+            findings.push(Finding { level: Level::Error, place: pem::place(file), message });
         }
     }
     material
 }
 
 fn read_file(file: &Path, material: &mut Material) -> Result<(), String> {
-    let text = fs::read(file).map_err(|error| error.to_string())?;
-    let sections: Result<Vec<(SectionKind, Vec<u8>)>, _> = <(SectionKind, Vec<u8>)>::pem_slice_iter(&text).collect();
-    let sections = sections.map_err(|error| format!("expected PEM, found {error}"))?;
-    let count = sections.iter().filter(|(kind, _)| *kind == SectionKind::Certificate).count();
+    let items = pem::items(file, Wanted::Either).map_err(|refusal| refusal.to_string())?;
+    let count = items.iter().filter(|item| item.kind == Kind::Certificate).count();
     let exposed = secret::exposed(file);
-    let (mut number, before) = (0, material.keys.len());
-    for (kind, der) in sections {
+    let mut number = 0;
+    for item in items {
         let place = file.display().to_string();
-        let (form, key) = match kind {
-            SectionKind::Certificate => {
-                number += 1;
-                let place = if count > 1 { format!("{place}, certificate {number}") } else { place };
-                let read = Certificate::read(place, der);
-                let wrong = || format!("certificate {number}: expected an X.509 certificate, found something else");
-                material.certificates.push(read.ok_or_else(wrong)?);
-                continue;
-            }
-            SectionKind::PrivateKey => (Form::Pkcs8, PrivateKeyDer::from(PrivatePkcs8KeyDer::from(der))),
-            SectionKind::RsaPrivateKey => (Form::Pkcs1, PrivateKeyDer::from(PrivatePkcs1KeyDer::from(der))),
-            SectionKind::EcPrivateKey => (Form::Sec1, PrivateKeyDer::from(PrivateSec1KeyDer::from(der))),
-            _ => continue,
+        if item.kind == Kind::Certificate {
+            number += 1;
+            let place = if count > 1 { format!("{place}, certificate {number}") } else { place };
+            let read = Certificate::read(place, item.der);
+            let wrong = || format!("certificate {number}: expected an X.509 certificate, found something else");
+            material.certificates.push(read.ok_or_else(wrong)?);
+            continue;
+        }
+        let form = match item.kind {
+            Kind::Pkcs1 => Form::Pkcs1,
+            Kind::Sec1 => Form::Sec1,
+            _ => Form::Pkcs8,
         };
-        let key = any_supported_type(&key).map_err(|_| {
+        let key = item.into_key().and_then(|key| any_supported_type(&key).ok());
+        let key = key.ok_or_else(|| {
             "expected an RSA (2048 bits or more), ECDSA or Ed25519 private key, found one that cannot be used"
                 .to_owned()
         })?;
         let key_info = key.public_key().map(|info| info.as_ref().to_vec());
         material.keys.push(Key { place, form, key_info, exposed: exposed.clone() });
     }
-    let is_encrypted = text.windows(ENCRYPTED.len()).any(|window| window == ENCRYPTED);
-    if is_encrypted && material.keys.len() == before {
-        return Err(
-            "the private key is encrypted: `openssl pkey -in FILE -out NEW` writes it without a pass phrase".to_owned()
-        );
-    }
-    if number == 0 && material.keys.len() == before {
-        return Err("expected certificates or a private key (PEM), found none".to_owned());
-    }
     Ok(())
 }
-
-const ENCRYPTED: &[u8] = b"ENCRYPTED";

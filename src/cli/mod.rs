@@ -12,6 +12,7 @@ mod routes;
 mod serve;
 mod shell;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -19,6 +20,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::certs::{Asked, Wanted};
 use crate::config::Overrides;
+use crate::pem;
 use crate::problem::Problem;
 use crate::upstream::Environment;
 
@@ -106,7 +108,7 @@ const REFUSED: u8 = 2;
 #[must_use]
 pub fn run() -> ExitCode {
     let done = |outcome: Outcome| outcome.map(|()| ExitCode::SUCCESS);
-    let Cli { core_dumps, command } = Cli::parse();
+    let Cli { core_dumps, command } = Cli::try_parse().unwrap_or_else(|error| refused(&error));
     if !core_dumps && let Err(problem) = dumps::forbid() {
         tell(vec![problem]);
         return ExitCode::from(REFUSED);
@@ -134,6 +136,16 @@ pub fn run() -> ExitCode {
             ExitCode::from(REFUSED)
         }
     }
+}
+
+/// Ends with what is wrong with the arguments, which quotes them: not a key that stands where the path of its file is due.
+fn refused(error: &clap::Error) -> ! {
+    let is_file = |argument: OsString| pem::is_file(&argument.to_string_lossy());
+    if std::env::args_os().skip(1).any(is_file) {
+        eprintln!("error: an argument is the contents of a key or a certificate: name the file in which it is");
+        std::process::exit(REFUSED.into());
+    }
+    error.exit()
 }
 
 /// Prints each problem once: both ends may name the same file.

@@ -10,7 +10,8 @@ use std::time::Duration;
 use http::HeaderName;
 
 use super::value;
-use super::yaml::{Entry, Node, Shape, Spot};
+use super::yaml::{Entry, Node, SECRET, Shape, Spot, quoted};
+use crate::pem;
 use crate::problem::Problem;
 
 /// Every problem found so far.
@@ -251,6 +252,7 @@ impl<'a> Value<'a> {
     pub(super) fn text(&self, what: &str) -> Read<&'a str> {
         match &self.node.shape {
             Shape::Text(text) if text.is_empty() => Err(self.wrong(format!("expected {what}, found empty text"))),
+            Shape::Text(text) if pem::is_file(text) => Err(self.wrong(format!("expected {what}, found {SECRET}"))),
             Shape::Text(text) if text.contains(char::is_control) => {
                 Err(self.wrong(format!("expected {what}, found more than one line or a control character")))
             }
@@ -261,7 +263,11 @@ impl<'a> Value<'a> {
 
     /// Text that `parse` takes.
     pub(super) fn parsed<T>(&self, what: &str, parse: impl Fn(&str) -> Result<T, String>) -> Read<T> {
-        parse(self.text(what)?).map_err(|message| self.wrong(message))
+        let text = self.text(what)?;
+        parse(text).map_err(|message| {
+            let quotes_secret = message.contains(text) && pem::is_secret(text);
+            self.wrong(if quotes_secret { format!("expected {what}, found {SECRET}") } else { message })
+        })
     }
 
     pub(super) fn truth(&self) -> Read<bool> {
@@ -290,14 +296,16 @@ impl<'a> Value<'a> {
 
     /// A path, counted from `folder` unless it is absolute.
     pub(super) fn path(&self, folder: &Path) -> Read<PathBuf> {
-        Ok(folder.join(self.text("a path")?))
+        let text = self.text("a path")?;
+        Ok(folder.join(text))
     }
 }
 
 fn unknown_key(key: &str, known: &[&str]) -> String {
+    let shown = quoted(key);
     match nearest(key, known) {
-        Some(near) => format!("unknown key `{key}`; did you mean `{near}`?"),
-        None => format!("unknown key `{key}`; known here: `{}`", known.join("`, `")),
+        Some(near) => format!("unknown key {shown}; did you mean `{near}`?"),
+        None => format!("unknown key {shown}; known here: `{}`", known.join("`, `")),
     }
 }
 

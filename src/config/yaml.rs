@@ -5,10 +5,13 @@
 //! YAML 1.2 forbids a key twice in one map; each repetition is a [`Fault`], and the first stands. Merge keys (`<<`) are
 //! ordinary keys, and so unknown ones. Knows no key by name.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{DuplicateKeyPolicy, Error, Location, MergeKeyPolicy, NonFiniteFloatPolicy, Spanned};
+
+use crate::pem;
 
 /// A place in the file, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,12 +77,16 @@ fn syntax_fault(error: Error) -> Fault {
         Error::MultipleDocuments { .. } => "expected one document, found a second".to_owned(),
         Error::UnknownAnchor { .. } => "this alias names no anchor above it".to_owned(),
         Error::RecursiveReferencesRequireWeakTypes { .. } => "this alias stands inside its own anchor".to_owned(),
-        // The library ends its messages with the place, which a `Fault` has already.
-        other => {
-            let message = other.to_string();
+        Error::UnsupportedTag { .. } => "this tag is not supported".to_owned(),
+        // What the scanner says quotes one character at most. The library ends its messages with the place, which a `Fault` has
+        // already.
+        Error::ExternalMessage { .. } | Error::Eof { .. } | Error::Unexpected { .. } | Error::Budget { .. } => {
+            let message = error.to_string();
             let place = format!(" at line {}, column {}", location.line(), location.column());
             message.strip_suffix(&place).unwrap_or(&message).to_owned()
         }
+        // Others may quote the file, in which somebody may have written a password.
+        _ => "this cannot be read as YAML".to_owned(),
     };
     // An error without a location is about the text as a whole.
     let spot = Spot { line: location.line().max(1), column: location.column().max(1) };
@@ -181,7 +188,10 @@ impl Builder<'_> {
             };
             if let Some(first) = map.iter().find(|entry| entry.key == key) {
                 let line = first.spot.line;
-                self.faults.push(Fault { spot, message: format!("key `{key}` is given twice, first on line {line}") });
+                self.faults.push(Fault {
+                    spot,
+                    message: format!("key {} is given twice, first on line {line}", quoted(&key)),
+                });
                 continue;
             }
             map.push(Entry { key, spot, value });
@@ -199,6 +209,14 @@ impl Builder<'_> {
     }
 }
 
+/// A text of the file as problems quote it. A key or a certificate that stands there by mistake is not repeated.
+pub(super) fn quoted(text: &str) -> Cow<'_, str> {
+    if pem::is_secret(text) { Cow::Borrowed(SECRET) } else { Cow::Owned(format!("`{text}`")) }
+}
+
+/// What stands in place of a text that looks like a secret.
+pub(super) const SECRET: &str = "text that looks like a key or a certificate, not shown here";
+
 fn spot(location: Location) -> Spot {
     Spot { line: location.line(), column: location.column() }
 }
@@ -208,7 +226,7 @@ impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Nothing => f.write_str("nothing"),
-            Self::Text(text) => write!(f, "`{}`", text.trim_end()),
+            Self::Text(text) => f.write_str(&quoted(text.trim_end())),
             Self::List(items) if items.is_empty() => f.write_str("an empty list"),
             Self::List(_) => f.write_str("a list"),
             Self::Map(_) => f.write_str("a map"),

@@ -1,6 +1,6 @@
 //! Certificates, keys and trust bundles: PEM in, rustls configurations out.
 //!
-//! One crypto provider, aws-lc-rs; TLS 1.2 and 1.3. What is wrong with a file is a [`Problem`] that names it. Knows
+//! One crypto provider, aws-lc-rs; TLS 1.2 and 1.3. What is wrong with a file is a [`Problem`] that names it and quotes nothing. Knows
 //! neither sockets nor which end it serves.
 
 mod clients;
@@ -17,11 +17,11 @@ use std::sync::Arc;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, InconsistentKeys, RootCertStore, ServerConfig, SupportedProtocolVersion};
 
+use crate::pem;
 use crate::problem::Problem;
 use crate::secret::Permissions;
 
@@ -64,9 +64,7 @@ impl Identity {
     /// What is wrong with each of them.
     pub fn load(files: &IdentityFiles) -> Result<Self, Vec<Problem>> {
         let chain = certificates(&files.cert);
-        let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| {
-            Problem::at(files.key.display(), pem_message(&error, "a private key (-----BEGIN PRIVATE KEY-----)"))
-        });
+        let key = pem::key(&files.key).map_err(|refusal| Problem::at(pem::place(&files.key), refusal));
         match (chain, key) {
             (Ok(chain), Ok(key)) => {
                 let chain = order::in_order(chain, &key, &provider());
@@ -192,21 +190,7 @@ fn provider() -> Arc<CryptoProvider> {
 }
 
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Problem> {
-    const EXPECTED: &str = "at least one certificate (-----BEGIN CERTIFICATE-----)";
-    let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    match read {
-        Ok(found) if found.is_empty() => Err(Problem::at(file.display(), format!("expected {EXPECTED}, found none"))),
-        Ok(found) => Ok(found),
-        Err(error) => Err(Problem::at(file.display(), pem_message(&error, EXPECTED))),
-    }
-}
-
-fn pem_message(error: &pem::Error, expected: &str) -> String {
-    match error {
-        pem::Error::Io(error) => error.to_string(),
-        pem::Error::NoItemsFound => format!("expected {expected}, found none"),
-        error => format!("expected {expected}, found {error}"),
-    }
+    pem::certificates(file).map_err(|refusal| Problem::at(pem::place(file), refusal))
 }
 
 /// rustls checks this too, but only once everything else of an end is right, and it knows no files.

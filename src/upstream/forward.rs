@@ -4,7 +4,6 @@
 //! it, and as a malformed URL may have it anywhere, an error quotes nothing of the URL.
 
 use std::fmt;
-use std::fs;
 use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -208,8 +207,10 @@ impl Proxy {
             Login::Given(credentials) => Some(credentials.clone()),
             Login::File { username, password_file } => {
                 let wrong = |message: String| Problem::at(password_file.display(), message);
-                let bytes = fs::read(password_file).map_err(|error| wrong(error.to_string()))?;
-                let password = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+                let contents = secret::read(password_file).map_err(|error| wrong(error.to_string()))?;
+                let password = contents.bytes();
+                let password = password.strip_prefix(b"\xef\xbb\xbf").unwrap_or(password);
+                let password = password.strip_suffix(b"\n").unwrap_or(password);
                 let password = password.strip_suffix(b"\r").unwrap_or(password);
                 if password.is_empty() {
                     return Err(wrong("expected the password of the proxy, found nothing".to_owned()));
@@ -231,6 +232,8 @@ impl fmt::Display for ProxyConfig {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     /// What is sent of a URL's user and password.
@@ -328,6 +331,7 @@ mod tests {
             (&b"secret"[..], "Basic YW5uOnNlY3JldA=="),
             (b"secret\n", "Basic YW5uOnNlY3JldA=="),
             (b"secret\r\n", "Basic YW5uOnNlY3JldA=="),
+            (b"\xef\xbb\xbfsecret\r\n", "Basic YW5uOnNlY3JldA=="),
             (b" s \xe9", "Basic YW5uOiBzIOk="),
         ] {
             fs::write(&file, bytes).unwrap();

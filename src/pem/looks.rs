@@ -1,0 +1,82 @@
+//! What a file looks like that has no PEM block, and whether a text looks like a key.
+
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::{Fault, Kind, der};
+
+/// Shorter than this, nothing that is said of a text as a key is sure.
+const SHORTEST: usize = 32;
+
+/// Of bytes without a PEM block.
+pub(super) fn at(bytes: &[u8]) -> Fault {
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) || is_utf16_without_mark(bytes) {
+        return Fault::Utf16;
+    }
+    if bytes.starts_with(&[0xfe, 0xed, 0xfe, 0xed]) {
+        return Fault::JavaKeystore;
+    }
+    if bytes.first() == Some(&0x30)
+        && let Some(kind) = der::kind(bytes)
+    {
+        return Fault::Der(kind);
+    }
+    let Ok(text) = std::str::from_utf8(bytes) else { return Fault::Binary };
+    let text = text.trim_start_matches('\u{feff}').trim();
+    match () {
+        () if text.is_empty() => Fault::Empty,
+        () if text.contains(|c: char| c.is_control() && !c.is_whitespace()) => Fault::Binary,
+        () if text.starts_with("PuTTY-User-Key-File") => Fault::Putty,
+        () if ["ssh-", "ecdsa-sha2-", "---- BEGIN SSH2"].iter().any(|start| text.starts_with(start)) => {
+            Fault::SshPublic
+        }
+        () => base64_kind(text).map_or(Fault::Nothing, Fault::Base64),
+    }
+}
+
+fn is_utf16_without_mark(bytes: &[u8]) -> bool {
+    bytes.len() >= SHORTEST && bytes[..SHORTEST].chunks(2).all(|pair| pair.contains(&0) && pair != [0, 0])
+}
+
+/// What the text is, if it is base64 of something known.
+fn base64_kind(text: &str) -> Option<Kind> {
+    let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+    let bytes = STANDARD.decode(&text).ok().filter(|bytes| bytes.len() >= SHORTEST)?;
+    der::kind(&bytes).filter(|_| der::is_whole(&bytes))
+}
+
+/// Whether a text is the contents of a file of keys or certificates, or the greater part of them: it stands where the file's name was due.
+#[must_use]
+pub fn is_file(text: &str) -> bool {
+    let has_mark = ["BEGIN ", "END "].iter().any(|mark| text.contains(mark))
+        && ["PRIVATE KEY", "CERTIFICATE", "PGP "].iter().any(|label| text.contains(label));
+    has_mark || base64_kind(text).is_some()
+}
+
+/// Whether a text may be a part of a key's file: what quotes texts of an operator's files leaves such out.
+#[must_use]
+pub fn is_secret(text: &str) -> bool {
+    is_file(text) || text.split(|c: char| !is_of_word(c)).any(is_random)
+}
+
+/// A path as problems name it. Some give a key in place of the name of its file, and that is not repeated.
+#[must_use]
+pub fn place(path: &Path) -> String {
+    let text = path.display().to_string();
+    if is_secret(&text) && !path.exists() { "a key or certificate in place of a file's name".to_owned() } else { text }
+}
+
+fn is_of_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=')
+}
+
+/// A line of base64 has capital and small letters and digits all mixed; words, paths and digests in hex do not.
+fn is_random(word: &str) -> bool {
+    let has = |test: fn(&char) -> bool| word.chars().filter(test).count() >= 4;
+    word.len() >= SHORTEST
+        && has(char::is_ascii_uppercase)
+        && has(char::is_ascii_lowercase)
+        && word.chars().filter(char::is_ascii_digit).count() >= 2
+}

@@ -1,0 +1,150 @@
+//! The blocks of a PEM file.
+
+use rustls::pki_types::pem::{PemObject as _, SectionKind};
+
+use super::{Fault, Kind};
+
+/// One block.
+pub(super) struct Section {
+    /// Of its BEGIN line, counted from 1.
+    pub(super) line: usize,
+    pub(super) kind: Kind,
+    /// Empty where the kind is not read.
+    pub(super) der: Vec<u8>,
+}
+
+/// A block that has begun.
+struct Open {
+    line: usize,
+    label: String,
+    text: String,
+    is_encrypted: bool,
+}
+
+const BEGIN: &str = "-----BEGIN ";
+const END: &str = "-----END ";
+const DASHES: &str = "-----";
+
+/// Reads all blocks. Text around them is a comment, as `openssl x509 -text` writes it; lines may end with CR, LF or both, and may
+/// be indented. A byte order mark at the start of a line is dropped: two files that were put together may have two.
+pub(super) fn read(bytes: &[u8]) -> Result<Vec<Section>, Fault> {
+    let mut sections = Vec::new();
+    let mut open: Option<Open> = None;
+    for (line, number) in lines(bytes) {
+        match (&mut open, line) {
+            (Some(_), None) => return Err(Fault::NotBase64 { line: number }),
+            // A comment in another encoding.
+            (None, None) => {}
+            (None, Some(line)) => open = begun(line, number)?,
+            (Some(section), Some(line)) => {
+                if section.ends(line, number)?
+                    && let Some(section) = open.take()
+                {
+                    sections.push(section.closed()?);
+                }
+            }
+        }
+    }
+    match open {
+        Some(Open { line, .. }) => Err(Fault::NoEnd { line }),
+        None => Ok(sections),
+    }
+}
+
+/// The lines with their numbers, without blanks around them. `None` is one that is not UTF-8.
+fn lines(bytes: &[u8]) -> impl Iterator<Item = (Option<&str>, usize)> {
+    let mut number = 1;
+    let pieces = bytes.split_inclusive(|byte| *byte == b'\n').flat_map(|line| {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        line.strip_suffix(b"\r").unwrap_or(line).split(|byte| *byte == b'\r')
+    });
+    pieces.map(move |piece| {
+        let line = std::str::from_utf8(piece).ok();
+        number += 1;
+        (line.map(|line| line.trim().trim_start_matches('\u{feff}').trim_start()), number - 1)
+    })
+}
+
+fn begun(line: &str, number: usize) -> Result<Option<Open>, Fault> {
+    let Some(at) = line.find(BEGIN) else {
+        return match () {
+            () if line.contains(END) => Err(Fault::StrayEnd { line: number }),
+            () if is_bare_mark(line) => Err(Fault::Dashes { line: number }),
+            () => Ok(None),
+        };
+    };
+    let rest = &line[at + BEGIN.len()..];
+    let Some((label, behind)) = rest.split_once(DASHES) else { return Err(Fault::Dashes { line: number }) };
+    match () {
+        () if rest.contains("\\n") => Err(Fault::LineBreaksEscaped),
+        () if behind.starts_with('-') => Err(Fault::Dashes { line: number }),
+        () if behind.starts_with(' ') => Err(Fault::LineBreaksBlank),
+        () if !behind.is_empty() => Err(Fault::LineBreaksLost),
+        () if line[..at].contains(|c| c != '-') => Err(Fault::Prefixed { line: number }),
+        () if at > 0 => Err(Fault::Dashes { line: number }),
+        () => Ok(Some(Open { line: number, label: label.to_owned(), text: String::new(), is_encrypted: false })),
+    }
+}
+
+/// Whether the line would be a BEGIN or END line of a key or a certificate if it had its dashes.
+fn is_bare_mark(line: &str) -> bool {
+    let words = line.trim_matches(['-', ' ']);
+    let label = words.strip_prefix("BEGIN ").or_else(|| words.strip_prefix("END "));
+    let is_label = |label: &str| {
+        ["PRIVATE KEY", "RSA ", "EC ", "ENCRYPTED ", "OPENSSH ", "CERTIFICATE"]
+            .iter()
+            .any(|known| label.starts_with(known))
+    };
+    label.is_some_and(is_label)
+}
+
+impl Open {
+    /// Whether the line is the END line; else it belongs to the block.
+    fn ends(&mut self, line: &str, number: usize) -> Result<bool, Fault> {
+        if let Some(rest) = line.strip_prefix(END) {
+            let Some((label, behind)) = rest.split_once(DASHES) else { return Err(Fault::Dashes { line: number }) };
+            return match () {
+                () if label != self.label => Err(Fault::StrayEnd { line: number }),
+                () if behind.contains(BEGIN) => Err(Fault::Prefixed { line: number }),
+                () if behind.is_empty() => Ok(true),
+                () => Err(Fault::Dashes { line: number }),
+            };
+        }
+        match () {
+            () if line.contains("\\n") => Err(Fault::LineBreaksEscaped),
+            () if line.contains(BEGIN) => Err(Fault::NoEnd { line: self.line }),
+            () if line.contains(END) && line.starts_with('-') => Err(Fault::Dashes { line: number }),
+            () if line.contains(END) => Err(Fault::LineBreaksLost),
+            () if is_bare_mark(line) => Err(Fault::Dashes { line: number }),
+            // RFC 1421, section 4.6: headers, such as those of OpenSSL's own encryption.
+            () if self.text.is_empty() && line.contains(": ") => {
+                self.is_encrypted |= line.starts_with("Proc-Type:") && line.contains("ENCRYPTED");
+                Ok(false)
+            }
+            () if line.bytes().all(is_base64) => {
+                self.text.extend(line.chars().filter(|c| !c.is_whitespace()));
+                Ok(false)
+            }
+            () => Err(Fault::NotBase64 { line: number }),
+        }
+    }
+
+    fn closed(self) -> Result<Section, Fault> {
+        let Self { line, label, text, is_encrypted } = self;
+        let kind = if is_encrypted { Kind::Encrypted } else { Kind::of_label(&label) };
+        let is_read = kind == Kind::Certificate || kind.is_key();
+        let der = if is_read { decoded(&label, &text).ok_or(Fault::NotBase64 { line })? } else { Vec::new() };
+        Ok(Section { line, kind, der })
+    }
+}
+
+/// The library's decoder of keys takes the same time whatever their bits are.
+fn decoded(label: &str, text: &str) -> Option<Vec<u8>> {
+    let block = format!("{BEGIN}{label}{DASHES}\n{text}\n{END}{label}{DASHES}\n");
+    let read = <(SectionKind, Vec<u8>)>::from_pem_slice(block.as_bytes());
+    read.ok().map(|(_, der)| der)
+}
+
+pub(super) fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b' ' | b'\t')
+}
