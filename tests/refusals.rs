@@ -345,7 +345,8 @@ fn a_body_that_is_no_json_object_says_where() {
         ("{}▸x", "expected the end of the body, found `x`"),
         ("▸a=b&c=d", "expected a value, found `a`"),
         (" \r\n\t▸", "expected a value, found an empty body"),
-        ("▸\u{feff}{}", "expected a value, found `\u{feff}`"),
+        ("▸\u{feff}{}", "the body begins with a byte order mark (U+FEFF): send it without one"),
+        (" ▸\u{feff}{}", "expected a value, found `\u{feff}`"),
         (&deep, "nested deeper than 64 levels"),
     ] {
         let (body, place) = marked(text);

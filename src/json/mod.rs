@@ -56,6 +56,9 @@ pub enum JsonProblem {
     /// Bytes that are not UTF-8.
     #[error("the body is not UTF-8")]
     NotUtf8,
+    /// RFC 8259, section 8.1: whoever sends JSON must not add one, and a reader in front of us may read no further.
+    #[error("the body begins with a byte order mark (U+FEFF): send it without one")]
+    ByteOrderMark,
     /// Nested deeper than the limit.
     #[error("nested deeper than {limit} levels")]
     TooDeep { limit: usize },
@@ -102,9 +105,12 @@ impl<'a> Scanner<'a> {
     /// A scanner at the start of `body`.
     ///
     /// # Errors
-    /// [`JsonProblem::NotUtf8`].
+    /// [`JsonProblem::NotUtf8`], [`JsonProblem::ByteOrderMark`].
     pub fn new(body: &'a [u8], depth_limit: usize) -> Result<Self, JsonError> {
         match std::str::from_utf8(body) {
+            Ok(text) if text.starts_with('\u{feff}') => {
+                Err(JsonError { place: place_of(text, 0), problem: JsonProblem::ByteOrderMark })
+            }
             Ok(text) => Ok(Self { text, at: 0, depth: 0, limit: depth_limit }),
             Err(error) => {
                 let valid = std::str::from_utf8(&body[..error.valid_up_to()]).unwrap_or_default();
