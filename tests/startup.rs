@@ -334,3 +334,76 @@ fn no_core_dump_of_a_process_with_keys_is_written() {
         assert_eq!(gateway.stop().code, Some(0), "{flags:?}");
     }
 }
+
+/// What the command says that reads its configuration from standard input.
+fn fed(folder: &Folder, arguments: &[&str], input: &[u8]) -> (Option<i32>, String, String) {
+    use std::io::Write as _;
+    use std::process::Stdio;
+    let mut command = folder.command(arguments);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    let ended = child.wait_with_output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (ended.status.code(), text(ended.stdout), text(ended.stderr))
+}
+
+#[test]
+fn a_configuration_may_come_from_standard_input_or_a_pipe() {
+    let folder = Folder::new();
+    folder.write("protos/orders.proto", get_with(GET));
+    let right = format!("listen: 127.0.0.1:0\nschema: protos\nupstream: {NOBODY}\n");
+    for file in ["-", "/dev/stdin", "/dev/fd/0"] {
+        let (code, stdout, stderr) = fed(&folder, &["check", "--config", file], right.as_bytes());
+        assert_eq!((code, stdout.as_str(), stderr.as_str()), (Some(0), "all is well\n", ""), "{file}");
+        let (code, stdout, _) = fed(&folder, &["routes", "--config", file], right.as_bytes());
+        assert_eq!((code, stdout.lines().count()), (Some(0), 2), "{file}");
+        let place = if file == "-" { "standard input" } else { file };
+        let (code, _, stderr) = fed(&folder, &["check", "--config", file], format!("{right}lisen: 1\n").as_bytes());
+        let expected = format!(
+            "{place}:4:1: unknown key `lisen`; did you mean `listen`?\ntowbar: 1 problem, nothing was started\n"
+        );
+        assert_eq!((code, stderr), (Some(2), expected), "{file}");
+    }
+    // Served, with nothing to look at but what it names.
+    folder.write("towbar.yaml", &right);
+    let mut command = Command::new("sh");
+    let towbar = env!("CARGO_BIN_EXE_towbar");
+    command
+        .current_dir(folder.path(""))
+        .args(["-c", &format!("exec 3<towbar.yaml; cat <&3 | exec {towbar} serve --config -")]);
+    let gateway = Gateway::of(&mut command);
+    assert_eq!(http::get(gateway.address, "/nowhere").status, 404);
+}
+
+#[test]
+fn a_configuration_is_read_with_its_mark_and_its_line_ends_and_is_utf_8() {
+    let folder = Folder::new();
+    folder.write("protos/orders.proto", get_with(GET));
+    let right = format!("# for the gateway\nlisten: 127.0.0.1:0\nschema: protos\nupstream: {NOBODY}\n");
+    for text in [
+        format!("\u{feff}{right}"),
+        format!("\u{feff}---\n{right}"),
+        right.replace('\n', "\r\n"),
+        format!("\u{feff}{}", right.replace('\n', "\r\n")),
+        right.replace('\n', "\r"),
+    ] {
+        folder.write("towbar.yaml", &text);
+        let ended = folder.run(&["check", "--config", "towbar.yaml"]);
+        assert_eq!(
+            (ended.code, ended.stdout.as_str(), ended.stderr.as_str()),
+            (Some(0), "all is well\n", ""),
+            "{text:?}"
+        );
+    }
+    let utf16: Vec<u8> = format!("\u{feff}{right}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (text, expected) in [
+        (utf16, "towbar.yaml: expected text in UTF-8, found UTF-16: `iconv -f UTF-16 -t UTF-8 FILE >NEW` converts it"),
+        (
+            [right.as_bytes(), b"# gr\xfc\xdfe\n"].concat(),
+            "towbar.yaml:5:5: expected text in UTF-8, found a byte that is none: save the file as UTF-8",
+        ),
+    ] {
+        folder.write("towbar.yaml", text);
+        assert_eq!(folder.refusal(&["check", "--config", "towbar.yaml"]), [expected]);
+    }
+}

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::source::ConfigFile;
 use super::{REFUSED, serve, tell};
 use crate::config::{self, Overrides};
 use crate::doctor::{self, Backend, Public, Report, Step};
@@ -30,8 +31,8 @@ pub(super) struct Asked {
     #[arg(long, value_name = "PATH", requires = "url", default_value = "/towbar-probe")]
     probe: Probe,
     /// The upstreams of a configuration file (YAML), with its certificates
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["cert", "key", "ca", "pin", "server_name"])]
-    config: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["cert", "key", "ca", "pin", "server_name"], value_parser = ConfigFile::parse)]
+    config: Option<ConfigFile>,
     /// Our certificate, PEM
     #[arg(long, value_name = "FILE", requires = "key")]
     cert: Option<PathBuf>,
@@ -105,8 +106,8 @@ fn public(asked: Asked) -> Result<Whom, Vec<Problem>> {
 fn backends(asked: Asked) -> Result<Vec<(Option<String>, Whom)>, Vec<Problem>> {
     let patience = Duration::from_secs(asked.timeout);
     if let Some(file) = &asked.config {
-        let (config, problems) =
-            config::load(Some(file), &Overrides { environment: environment(), ..Overrides::default() });
+        let overrides = Overrides { environment: environment(), given: file.given(), ..Overrides::default() };
+        let (config, problems) = config::load(Some(file.path()), &overrides);
         if !problems.is_empty() {
             return Err(problems);
         }

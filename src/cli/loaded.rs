@@ -22,7 +22,7 @@ impl Loaded {
     /// Everything wrong with schema and rpcs stops a command; the sections that say where to listen and whom to call
     /// may be missing, or wrong.
     pub(super) fn new(settings: &Settings) -> Result<Self, Vec<Problem>> {
-        let file = settings.config.as_deref();
+        let file = settings.file();
         // Where to listen does not count here, and whom to call only where it decides or tells what the routes are.
         let listen = Some("127.0.0.1:0".to_owned());
         let overrides = Overrides { listen, only_routes: true, ..settings.overrides() };

@@ -11,9 +11,10 @@ mod log;
 mod routes;
 mod serve;
 mod shell;
+mod source;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
@@ -23,6 +24,7 @@ use crate::config::Overrides;
 use crate::pem;
 use crate::problem::Problem;
 use crate::upstream::Environment;
+use source::ConfigFile;
 
 /// REST/JSON calls in, gRPC over mutual TLS out.
 #[derive(Debug, Parser)]
@@ -63,9 +65,9 @@ enum Command {
 /// Where the configuration comes from; flags win over the file.
 #[derive(Debug, Args)]
 struct Settings {
-    /// The configuration file (YAML)
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    /// The configuration file (YAML); `-` reads it from standard input
+    #[arg(long, value_name = "FILE", value_parser = ConfigFile::parse)]
+    config: Option<ConfigFile>,
     /// A .proto file, a folder of them or a descriptor set; replaces the file's `schema`
     #[arg(long, value_name = "PATH")]
     proto: Vec<PathBuf>,
@@ -81,6 +83,10 @@ struct Settings {
 }
 
 impl Settings {
+    fn file(&self) -> Option<&Path> {
+        self.config.as_ref().map(ConfigFile::path)
+    }
+
     fn overrides(&self) -> Overrides {
         Overrides {
             proto: self.proto.clone(),
@@ -88,6 +94,7 @@ impl Settings {
             backend: self.backend.clone(),
             listen: self.listen.clone(),
             environment: Environment::of(|variable| std::env::var_os(variable)),
+            given: self.config.as_ref().and_then(ConfigFile::given),
             only_routes: false,
         }
     }

@@ -1,5 +1,6 @@
 //! `towbar serve` and `towbar check`: the same start, with and without serving.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -61,7 +62,7 @@ pub(super) fn check(settings: &Settings) -> Outcome {
 }
 
 fn source(settings: &Settings) -> Source {
-    Source { file: settings.config.clone(), overrides: settings.overrides() }
+    Source { file: settings.file().map(Path::to_path_buf), overrides: settings.overrides() }
 }
 
 /// Something whenever SIGHUP comes. It is caught from here on: by default it would end the process.

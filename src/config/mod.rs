@@ -28,6 +28,7 @@ mod yaml;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderName;
@@ -190,6 +191,8 @@ pub struct Overrides {
     pub listen: Option<String>,
     /// What it says of proxies, for upstreams of which the file says nothing.
     pub environment: upstream::Environment,
+    /// The file's text, where it is standard input or a pipe: it can be read only once, and paths in it count from the working folder.
+    pub given: Option<Arc<Vec<u8>>>,
     /// Only what routes are made of is needed: an `upstream` that is not asked for its descriptors is not read.
     pub only_routes: bool,
 }
@@ -197,11 +200,16 @@ pub struct Overrides {
 /// Reads the file, if there is one, and lets the flags win.
 pub fn load(file: Option<&Path>, overrides: &Overrides) -> (Config, Vec<Problem>) {
     let problems = Problems::new(file);
-    let root = match file {
-        Some(file) => read_file(file, &problems),
-        None => Ok(Node::nothing()),
-    };
-    fill(root, file, problems, overrides)
+    match (&overrides.given, file) {
+        (Some(given), _) => {
+            let root = decoded(given, &problems).and_then(|text| parse(text, &problems));
+            fill(root, None, problems, overrides)
+        }
+        (None, file) => {
+            let root = file.map_or_else(|| Ok(Node::nothing()), |file| read_file(file, &problems));
+            fill(root, file, problems, overrides)
+        }
+    }
 }
 
 /// Reads a text that is at hand; `file` is where it would be.
@@ -226,7 +234,21 @@ fn fill(root: Read<Node>, file: Option<&Path>, problems: Problems, overrides: &O
 }
 
 fn read_file(file: &Path, problems: &Problems) -> Read<Node> {
-    parse(&fs::read_to_string(file).map_err(|error| problems.file(error.to_string()))?, problems)
+    let bytes = fs::read(file).map_err(|error| problems.file(error.to_string()))?;
+    parse(decoded(&bytes, problems)?, problems)
+}
+
+fn decoded<'b>(bytes: &'b [u8], problems: &Problems) -> Read<&'b str> {
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        let message = "expected text in UTF-8, found UTF-16: `iconv -f UTF-16 -t UTF-8 FILE >NEW` converts it";
+        return Err(problems.file(message.to_owned()));
+    }
+    std::str::from_utf8(bytes).map_err(|error| {
+        let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+        let last = before.rsplit('\n').next().unwrap_or_default().chars().count();
+        let spot = Spot { line: before.matches('\n').count() as u64 + 1, column: last as u64 + 1 };
+        problems.at(spot, "expected text in UTF-8, found a byte that is none: save the file as UTF-8".to_owned())
+    })
 }
 
 fn parse(text: &str, problems: &Problems) -> Read<Node> {

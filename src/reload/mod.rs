@@ -105,7 +105,9 @@ impl Source {
     }
 
     fn paths(&self, config: &config::Config) -> Vec<PathBuf> {
-        self.file.iter().cloned().chain(config.files()).collect()
+        // What was given once can neither be read again nor change.
+        let file = self.file.iter().filter(|_| self.overrides.given.is_none());
+        file.cloned().chain(config.files()).collect()
     }
 }
 
