@@ -407,3 +407,28 @@ fn a_configuration_is_read_with_its_mark_and_its_line_ends_and_is_utf_8() {
         assert_eq!(folder.refusal(&["check", "--config", "towbar.yaml"]), [expected]);
     }
 }
+
+#[test]
+fn an_address_that_is_none_is_refused_before_anything_listens() {
+    let folder = Folder::new();
+    folder.write("protos/orders.proto", get_with(GET));
+    let ipv4 = "; an IPv4 address is four numbers from 0 to 255 without leading zeros";
+    let upstream =
+        "expected an IPv4 address of four numbers from 0 to 255 without leading zeros, or a host name, found";
+    for command in ["check", "serve"] {
+        for (listen, backend, expected) in [
+            ("256.0.0.1:80", NOBODY, format!("--listen: expected `host:port`, found `256.0.0.1:80`{ipv4}")),
+            ("10.1:80", NOBODY, format!("--listen: expected `host:port`, found `10.1:80`{ipv4}")),
+            ("127.0.0.1:0", "http://256.0.0.1:80", format!("--backend: `http://256.0.0.1:80`: {upstream} `256.0.0.1`")),
+            ("127.0.0.1:0", "http://1.2.3:80", format!("--backend: `http://1.2.3:80`: {upstream} `1.2.3`")),
+            (
+                "127.0.0.1:0",
+                "http://[::g]:80",
+                "--backend: `http://[::g]:80`: expected an IPv6 address in brackets, found `[::g]`".to_owned(),
+            ),
+        ] {
+            let refused = folder.refusal(&[command, "--proto", "protos", "--listen", listen, "--backend", backend]);
+            assert_eq!(refused, [expected], "{command} {listen} {backend}");
+        }
+    }
+}

@@ -4,7 +4,7 @@
 //! are read by the same functions.
 
 use crate::stream::Format;
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use http::{HeaderName, StatusCode};
@@ -149,6 +149,9 @@ pub(super) fn listen_address(text: &str) -> Result<String, String> {
     if host.contains(':') && !host.starts_with('[') {
         return Err(found("; an IPv6 address stands in brackets: `[::1]:8080`"));
     }
+    if is_numeric(host) && host.parse::<Ipv4Addr>().is_err() {
+        return Err(found("; an IPv4 address is four numbers from 0 to 255 without leading zeros"));
+    }
     if !is_host(host) {
         return Err(found(""));
     }
@@ -163,6 +166,12 @@ fn is_host(text: &str) -> bool {
         Some(address) => address.parse::<Ipv6Addr>().is_ok(),
         None => is_name(text),
     }
+}
+
+/// Whether the host ends in a number, as an IPv4 address and no name does (RFC 1123, section 2.1).
+fn is_numeric(host: &str) -> bool {
+    let last = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+    !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// A name or an address that a certificate is checked for.
@@ -498,6 +507,18 @@ mod tests {
             ("[::g]:80", "expected `host:port`, found `[::g]:80`"),
             ("[::1]", "expected `host:port`, found `[::1]`"),
             ("a b:80", "expected `host:port`, found `a b:80`"),
+            (
+                "256.0.0.1:80",
+                "expected `host:port`, found `256.0.0.1:80`; an IPv4 address is four numbers from 0 to 255 without leading zeros",
+            ),
+            (
+                "127.0.0.01:80",
+                "expected `host:port`, found `127.0.0.01:80`; an IPv4 address is four numbers from 0 to 255 without leading zeros",
+            ),
+            (
+                "10.1:80",
+                "expected `host:port`, found `10.1:80`; an IPv4 address is four numbers from 0 to 255 without leading zeros",
+            ),
             ("localhost:", "expected a port from 0 to 65535, found `localhost:`"),
             ("localhost:+1", "expected a port from 0 to 65535, found `localhost:+1`"),
             ("localhost:65536", "expected a port from 0 to 65535, found `localhost:65536`"),

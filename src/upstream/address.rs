@@ -1,6 +1,7 @@
 //! The addresses of a backend: `http://host:port` or `https://host:port`, one or several.
 
 use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 /// Where a backend is.
@@ -23,6 +24,14 @@ pub enum AddressError {
     /// Something behind the port.
     #[error("expected nothing behind host and port, found `{found}`")]
     Rest { found: String },
+    /// It ends in a number, and is no IPv4 address.
+    #[error(
+        "expected an IPv4 address of four numbers from 0 to 255 without leading zeros, or a host name, found `{found}`"
+    )]
+    Ipv4 { found: String },
+    /// In brackets.
+    #[error("expected an IPv6 address in brackets, found `[{found}]`")]
+    Ipv6 { found: String },
     /// No TCP port.
     #[error("expected a port from 1 to 65535, found `{found}`")]
     Port { found: String },
@@ -64,12 +73,21 @@ impl FromStr for Address {
         let (host, port) = match rest.strip_prefix('[') {
             Some(bracketed) => {
                 let (host, port) = bracketed.split_once(']').ok_or(AddressError::Form)?;
+                if host.parse::<Ipv6Addr>().is_err() {
+                    return Err(AddressError::Ipv6 { found: host.to_owned() });
+                }
                 (host, port)
             }
             None => rest.split_at(rest.find(':').unwrap_or(rest.len())),
         };
         if host.is_empty() {
             return Err(AddressError::Form);
+        }
+        // RFC 1123, section 2.1: the last label of a name is no number.
+        let last = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+        let is_name = !host.contains(':') && !last.is_empty();
+        if is_name && last.bytes().all(|byte| byte.is_ascii_digit()) && host.parse::<Ipv4Addr>().is_err() {
+            return Err(AddressError::Ipv4 { found: host.to_owned() });
         }
         let port = match port.strip_prefix(':') {
             None if port.is_empty() => default_port,
