@@ -189,19 +189,19 @@ fn two_rules_that_no_request_could_tell_apart_are_told_with_both_rpcs() {
         (
             and_find(r#"get: "/v1/{id}""#, r#"get: "/v1/{name}""#),
             &[
-                r#"shop.v1.Orders.Get: "/v1/{id}": GET at this path is the rule "/v1/{name}" of shop.v1.Orders.Find too, and no query key could tell them apart"#,
+                r#"shop.v1.Orders.Get: "/v1/{id}": GET at this path is the rule "/v1/{name}" of shop.v1.Orders.Find too, and no query key could tell them apart; to serve one of the two, leave the other out: `expose: {except: [shop.v1.Orders.Find]}`"#,
             ],
         ),
         (
             and_find(r#"get: "/v1?id={id}&n={count}""#, r#"get: "/v1?id={name}""#),
             &[
-                r#"shop.v1.Orders.Get: "/v1?id={id}&n={count}": GET at this path is the rule "/v1?id={name}" of shop.v1.Orders.Find too, and no query key could tell them apart"#,
+                r#"shop.v1.Orders.Get: "/v1?id={id}&n={count}": GET at this path is the rule "/v1?id={name}" of shop.v1.Orders.Find too, and no query key could tell them apart; to serve one of the two, leave the other out: `expose: {except: [shop.v1.Orders.Find]}`"#,
             ],
         ),
         (
             and_find(r#"get: "/v1" additional_bindings { post: "/v2/{id}" }"#, r#"post: "/v2/{name}""#),
             &[
-                r#"shop.v1.Orders.Get: "/v2/{id}": POST at this path is the rule "/v2/{name}" of shop.v1.Orders.Find too, and no query key could tell them apart"#,
+                r#"shop.v1.Orders.Get: "/v2/{id}": POST at this path is the rule "/v2/{name}" of shop.v1.Orders.Find too, and no query key could tell them apart; to serve one of the two, leave the other out: `expose: {except: [shop.v1.Orders.Find]}`"#,
             ],
         ),
         (

@@ -127,7 +127,7 @@ fn a_wrong_rule_is_told_with_its_place() {
                 "  - selector: shop.Items.Get\n    get: /a/{id}\n  - selector: shop.Items.Bare\n    get: /a/{name}\n",
             ),
             vec![
-                r#"shop.Items.Get: "/a/{id}": GET at this path is the rule "/a/{name}" of shop.Items.Bare too, and no query key could tell them apart"#,
+                r#"shop.Items.Get: "/a/{id}": GET at this path is the rule "/a/{name}" of shop.Items.Bare too, and no query key could tell them apart; to serve one of the two, leave the other out: `expose: {except: [shop.Items.Bare]}`"#,
             ],
         ),
         (rules("  - get: /a\n"), vec!["service.yaml:3:5: rules: `selector` is missing"]),

@@ -64,6 +64,38 @@ GET     /cards/{id}  shop.v1.Cards.Get  -     -
 ";
     assert_eq!(printed(&with_one, "routes"), table);
     assert_eq!(printed(&with_one, "check"), "all is well\n");
+    for (expose, rpcs) in [
+        ("{except: shop.v1.Cards}", &["shop.v1.Orders.Get", "shop.v1.Orders.Find"][..]),
+        ("{except: [shop.v1.Cards, shop.v1.Orders.Find]}", &["shop.v1.Orders.Get"]),
+        ("{only: shop.v1.Orders, except: shop.v1.Orders.Find}", &["shop.v1.Orders.Get"]),
+        ("{only: shop.v1.Cards}", &["shop.v1.Cards.Get"]),
+        ("{except: shop.v1.Cards.Hidden}", &["shop.v1.Orders.Get", "shop.v1.Orders.Find", "shop.v1.Cards.Get"]),
+    ] {
+        let folder = folder(&format!("upstream: {CORE}\nexpose: {expose}\n"));
+        let table = printed(&folder, "routes");
+        let served: Vec<&str> = table.lines().skip(1).filter_map(|line| line.split_whitespace().nth(2)).collect();
+        assert_eq!(served, rpcs, "{expose}");
+    }
+}
+
+#[test]
+fn of_two_rules_on_one_path_one_can_be_left_out() {
+    let clashing = shop().replace("/cards/{id}", "/orders/{id}");
+    let with = |lines: &str| {
+        let folder = folder(&format!("upstream: {CORE}\n{lines}"));
+        folder.write("shop/shop.proto", &clashing);
+        folder
+    };
+    assert_eq!(
+        with("").refusal(&["check", "--config", "towbar.yaml"]),
+        [
+            "shop.v1.Orders.Get: \"/orders/{id}\": GET at this path is the rule \"/orders/{id}\" of shop.v1.Cards.Get too, and no \
+             query key could tell them apart; to serve one of the two, leave the other out: `expose: {except: \
+             [shop.v1.Cards.Get]}`"
+        ]
+    );
+    let one = with("expose: {except: [shop.v1.Cards.Get]}\n");
+    assert_eq!(printed(&one, "check"), "all is well\n");
 }
 
 #[test]
@@ -98,6 +130,13 @@ fn what_is_served_has_one_upstream_or_nothing_starts() {
             &[
                 "towbar.yaml:4:10: nothing that `shop.v1.Cards.Hidden` selects has a rule: nothing could be called",
                 "towbar.yaml:4:32: expected a service, an rpc or a package of the schema, found `shop.v1.Card`",
+            ],
+        ),
+        (
+            format!("upstream: {CORE}\nexpose: {{only: shop.v1.Cards, except: [shop.v1.Card], exept: a}}\n"),
+            &[
+                "towbar.yaml:4:55: unknown key `exept`; did you mean `except`?",
+                "towbar.yaml:4:40: expected a service, an rpc or a package of the schema, found `shop.v1.Card`",
             ],
         ),
         (

@@ -240,7 +240,8 @@ fn what_cannot_be_opened_stops_the_start() {
         (
             "  talk.Talk.Watch: {websocket: {}}\n  talk.Talk.Collect: {websocket:}\n",
             "talk.Talk.Watch: \"/notes/{topic}\": a WebSocket at this path is the rule \"/notes/{topic}\" of \
-             talk.Talk.Collect too, and no query key could tell them apart",
+             talk.Talk.Collect too, and no query key could tell them apart; to serve one of the two, leave the other out: \
+             `expose: {except: [talk.Talk.Collect]}`",
         ),
         ("  talk.Talk.Watch: {websocket: true}\n", "towbar.yaml:4:32: websocket: expected a map, found `true`"),
         (

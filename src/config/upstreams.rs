@@ -196,9 +196,9 @@ impl<'a> Source<'a> {
 
     /// Without upstreams that could not be read, nobody can say who answers what.
     pub(super) fn serving(&self, upstreams: &[Upstream], is_whole: bool) -> Serving {
-        let exposed = self.value("expose").map_or_else(Vec::new, selectors);
+        let (exposed, excepted) = self.value("expose").map_or_else(Default::default, exposure);
         let answering = |upstream: &Upstream| Answering { name: upstream.name.clone(), rpcs: upstream.rpcs.clone() };
-        Serving { exposed, upstreams: upstreams.iter().filter(|_| is_whole).map(answering).collect() }
+        Serving { exposed, excepted, upstreams: upstreams.iter().filter(|_| is_whole).map(answering).collect() }
     }
 }
 
@@ -215,6 +215,16 @@ pub(super) fn limits(value: &Value) -> Limits {
         waiting: or_default(section.value("waiting"), or_none, base.waiting),
         wait: or_default(section.value("wait"), Value::duration, base.wait),
     }
+}
+
+/// What is served, and what of it is not: selectors alone are the first.
+fn exposure(value: Value) -> (Vec<Selector>, Vec<Selector>) {
+    if !value.is_map() {
+        return (selectors(value), Vec::new());
+    }
+    let Ok(section) = value.section(&["only", "except"]) else { return Default::default() };
+    let read = |key| section.value(key).map_or_else(Vec::new, selectors);
+    (read("only"), read("except"))
 }
 
 fn selectors(value: Value) -> Vec<Selector> {

@@ -77,8 +77,13 @@ pub(super) fn websocket_clash(group: &[usize], routes: &[Route]) -> Option<Probl
 }
 
 fn told(one: &Route, other: &Route, what: &str) -> Problem {
+    let advice = if one.rpc == other.rpc {
+        String::new()
+    } else {
+        format!("; to serve one of the two, leave the other out: `expose: {{except: [{}]}}`", other.rpc)
+    };
     let message = format!(
-        "{:?}: {what} at this path is the rule {:?} of {} too, and no query key could tell them apart",
+        "{:?}: {what} at this path is the rule {:?} of {} too, and no query key could tell them apart{advice}",
         one.template, other.template, other.rpc
     );
     Problem::at(&one.rpc, message)

@@ -29,6 +29,8 @@ impl Eq for Selector {}
 pub struct Serving {
     /// Which rpcs are served; all of them if this is empty.
     pub exposed: Vec<Selector>,
+    /// Which of these are not served all the same.
+    pub excepted: Vec<Selector>,
     /// The upstreams by their places; if there are none here, one answers all.
     pub upstreams: Vec<Answering>,
 }
@@ -64,7 +66,8 @@ impl Selector {
 
 impl Serving {
     pub(super) fn exposes(&self, rpc: &str) -> bool {
-        self.exposed.is_empty() || self.exposed.iter().any(|selector| selector.covers(rpc))
+        let covered = |selectors: &[Selector]| selectors.iter().any(|selector| selector.covers(rpc));
+        (self.exposed.is_empty() || covered(&self.exposed)) && !covered(&self.excepted)
     }
 
     /// The place of the upstream that answers `rpc`.
@@ -115,7 +118,7 @@ impl Serving {
         };
         let exposed = self.exposed.iter().filter_map(|selector| idle(selector, true));
         let answered = self.upstreams.iter().flat_map(|upstream| &upstream.rpcs);
-        exposed.chain(answered.filter_map(|selector| idle(selector, false))).collect()
+        exposed.chain(self.excepted.iter().chain(answered).filter_map(|selector| idle(selector, false))).collect()
     }
 }
 
@@ -171,7 +174,7 @@ mod tests {
             Answering { name: name.to_owned(), rpcs }
         };
         let upstreams = vec![answering("core", &["a.A", "a.B.Get"]), answering("cards", &["a.B", "b.*"])];
-        let serving = Serving { exposed: Vec::new(), upstreams };
+        let serving = Serving { upstreams, ..Serving::default() };
         for (rpc, expected) in [
             ("a.A.Get", Ok(0)),
             ("a.B.Put", Ok(1)),

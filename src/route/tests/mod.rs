@@ -463,21 +463,21 @@ fn what_cannot_be_routed_stops_the_start() {
         ),
         (
             get("A", r#"get: "/v1/{id}""#) + &get("B", r#"get: "/v1/{name}""#),
-            "t.S.A: \"/v1/{id}\": GET at this path is the rule \"/v1/{name}\" of t.S.B too, and no query key could tell them apart",
+            "t.S.A: \"/v1/{id}\": GET at this path is the rule \"/v1/{name}\" of t.S.B too, and no query key could tell them apart; to serve one of the two, leave the other out: `expose: {except: [t.S.B]}`",
         ),
         (
             get("A", r#"get: "/v1?id={id}""#) + &get("B", r#"get: "/v1?name={name}""#),
-            "t.S.A: \"/v1?id={id}\": GET at this path is the rule \"/v1?name={name}\" of t.S.B too, and no query key could tell them apart",
+            "t.S.A: \"/v1?id={id}\": GET at this path is the rule \"/v1?name={name}\" of t.S.B too, and no query key could tell them apart; to serve one of the two, leave the other out: `expose: {except: [t.S.B]}`",
         ),
         (
             rpc("A", "Many", "List", r#"get: "/v1?limit={limit}""#) + &rpc("B", "Many", "List", r#"get: "/v1""#),
-            "t.S.A: \"/v1?limit={limit}\": GET at this path is the rule \"/v1\" of t.S.B too, and no query key could tell them apart",
+            "t.S.A: \"/v1?limit={limit}\": GET at this path is the rule \"/v1\" of t.S.B too, and no query key could tell them apart; to serve one of the two, leave the other out: `expose: {except: [t.S.B]}`",
         ),
         (
             get("A", r#"get: "/v1?id={id}&name={name}""#)
                 + &get("B", r#"get: "/v1?id={id}&from={from}""#)
                 + &rpc("C", "Many", "List", r#"get: "/v1?limit={limit}""#),
-            "t.S.A: \"/v1?id={id}&name={name}\": GET at this path is the rule \"/v1?id={id}&from={from}\" of t.S.B too, and no query key could tell them apart",
+            "t.S.A: \"/v1?id={id}&name={name}\": GET at this path is the rule \"/v1?id={id}&from={from}\" of t.S.B too, and no query key could tell them apart; to serve one of the two, leave the other out: `expose: {except: [t.S.B]}`",
         ),
     ] {
         assert_eq!(routes(&rpcs, &[]).err().unwrap_or_default(), problems, "{rpcs}");
