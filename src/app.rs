@@ -272,10 +272,11 @@ impl App {
         self.admin.as_deref()
     }
 
-    /// What the process and its connections may have, as configured: `memory`, `listen.connections`, `listen.handshakes`.
+    /// What the process and its connections may have, as configured: `memory`, `listen.connections`, `listen.handshakes`,
+    /// `listen.backlog`.
     #[must_use]
-    pub fn bounds_configured(&self) -> [Option<usize>; 3] {
-        [self.memory, self.listen.connections, Some(self.listen.handshakes)]
+    pub fn bounds_configured(&self) -> [Option<usize>; 4] {
+        [self.memory, self.listen.connections, Some(self.listen.handshakes), usize::try_from(self.listen.backlog).ok()]
     }
 
     /// The `.proto` files that were read, those that others import among them.
@@ -312,7 +313,7 @@ impl App {
             Some(_) => ", client certificate required",
             None => "",
         };
-        let bound = Listener::bind(&listen.address, None, Plain::Http1).await;
+        let bound = Listener::bind_with(&listen.address, listen.backlog, None, Plain::Http1).await;
         let bound = bound.and_then(|listener| listener.address().map(|address| (listener, address)));
         let (listener, address) = bound.map_err(|error| not_bound(&listen.address, &error))?;
         let routes = gateway.routes.all().len();

@@ -432,3 +432,43 @@ fn an_address_that_is_none_is_refused_before_anything_listens() {
         }
     }
 }
+
+#[test]
+fn a_burst_of_connections_waits_to_be_accepted_and_none_begins_anew() {
+    const BURST: usize = 400;
+    let folder = Folder::new();
+    folder.write("protos/orders.proto", get_with(GET));
+    let limit = fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap().trim().parse::<usize>().unwrap();
+    if limit < BURST {
+        return process::skipped("net.core.somaxconn allows no burst of 400 connections");
+    }
+    folder.write("towbar.yaml", format!("listen: 127.0.0.1:0\nschema: protos\nupstream: {NOBODY}\n"));
+    let gateway = folder.start(&["serve", "--config", "towbar.yaml"]);
+    // Nobody accepts meanwhile: what is not in the backlog then is dropped, and asked for again a second later.
+    gateway.process.signal("STOP");
+    let begun = std::time::Instant::now();
+    let burst: Vec<_> = (0..BURST)
+        .map(|count| {
+            let left = std::time::Duration::from_millis(900).saturating_sub(begun.elapsed());
+            let made =
+                std::net::TcpStream::connect_timeout(&gateway.address, left.max(std::time::Duration::from_millis(1)));
+            made.unwrap_or_else(|error| panic!("connection {count} of {BURST}: {error}"))
+        })
+        .collect();
+    gateway.process.signal("CONT");
+    assert_eq!(http::get(gateway.address, "/nowhere").status, 404);
+    drop(burst);
+    gateway.stop();
+    // As many as are asked for, and a few that the system adds.
+    folder.write(
+        "towbar.yaml",
+        format!("listen: {{address: '127.0.0.1:0', backlog: 8}}\nschema: protos\nupstream: {NOBODY}\n"),
+    );
+    let gateway = folder.start(&["serve", "--config", "towbar.yaml"]);
+    gateway.process.signal("STOP");
+    let patience = std::time::Duration::from_millis(300);
+    let made = (0..32).map_while(|_| std::net::TcpStream::connect_timeout(&gateway.address, patience).ok());
+    let made: Vec<_> = made.collect();
+    assert!((8..32).contains(&made.len()), "{}", made.len());
+    gateway.process.signal("CONT");
+}

@@ -2,6 +2,7 @@
 
 use super::reader::{Read, Value};
 use super::{Source, value};
+use crate::listener::BACKLOG;
 use crate::pace::Rate;
 use crate::proxy::HEADER_LIMIT;
 use crate::route::Limits;
@@ -49,6 +50,12 @@ pub(super) fn rate(bytes: Option<Value>, over: Option<Value>) -> Option<Rate> {
 /// The most connections of callers.
 pub(super) fn connections(value: Value) -> Read<usize> {
     value.parsed("a number", |text| value::number(text, MOST_CONNECTIONS))
+}
+
+/// How many connections may wait to be accepted: what the system call takes.
+pub(super) fn backlog(value: Value) -> Read<u32> {
+    let number = value.parsed("a number", |text| value::number(text, u16::MAX.into()))?;
+    Ok(u32::try_from(number).unwrap_or(BACKLOG))
 }
 
 /// Those of one rpc. What is read before the rpc is known cannot be more than for all.

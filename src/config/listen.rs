@@ -2,7 +2,7 @@
 
 use super::reader::{Read, Value};
 use super::{Source, drain, limits, or_default, pin, trusted, value};
-use crate::listener::{self, HANDSHAKES_OF_ONE_ADDRESS};
+use crate::listener::{self, BACKLOG, HANDSHAKES_OF_ONE_ADDRESS};
 use crate::tls::Client;
 
 /// Without a `listen`, this machine alone can call.
@@ -22,16 +22,17 @@ impl Source<'_> {
     }
 
     fn listen_section(&self, value: Value) -> Read<listener::Config> {
-        let section =
-            value.section(&[&["address", "tls", "drain", "connections", "handshakes"], trusted::KEYS].concat())?;
+        let section = value
+            .section(&[&["address", "tls", "drain", "connections", "handshakes", "backlog"], trusted::KEYS].concat())?;
         let address = section.value("address").map_or(Ok(LISTEN.to_owned()), listen_address);
         let tls = section.value("tls").map(|value| self.listen_tls(value)).transpose();
         let connections = section.value("connections").map(limits::connections).transpose();
         let handshakes =
             or_default(section.value("handshakes"), |value| limits::connections(*value), HANDSHAKES_OF_ONE_ADDRESS);
+        let backlog = or_default(section.value("backlog"), |value| limits::backlog(*value), BACKLOG);
         let (proxies, drain) = (trusted::proxies(section), drain::drain(section));
         let (address, tls, proxies, connections) = (address?, tls?, proxies?, connections?);
-        Ok(listener::Config { address, tls, proxies, drain, connections, handshakes })
+        Ok(listener::Config { address, tls, proxies, drain, connections, handshakes, backlog })
     }
 
     fn listen_tls(&self, value: Value) -> Read<listener::TlsFiles> {
@@ -76,5 +77,5 @@ pub(super) fn listen_address(value: Value) -> Read<String> {
 fn plain_listener(address: String) -> listener::Config {
     let drain = listener::Drain::default();
     let handshakes = HANDSHAKES_OF_ONE_ADDRESS;
-    listener::Config { address, tls: None, proxies: None, drain, connections: None, handshakes }
+    listener::Config { address, tls: None, proxies: None, drain, connections: None, handshakes, backlog: BACKLOG }
 }

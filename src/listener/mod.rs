@@ -61,6 +61,7 @@ use other::Other;
 pub use own::Malformed;
 use own::{Answer, refusal};
 use patience::{Patient, Progress};
+pub use port::BACKLOG;
 use served::Current;
 pub use served::{Handover, Recipe, Served};
 pub use stop::{Drain, Phase, Stop};
@@ -86,6 +87,8 @@ pub struct Config {
     pub connections: Option<usize>,
     /// Most TLS handshakes of one address at one time.
     pub handshakes: usize,
+    /// Most connections that wait to be accepted.
+    pub backlog: u32,
 }
 
 /// The files of [`Config::tls`], and who comes in.
@@ -176,7 +179,20 @@ impl Listener {
     /// # Errors
     /// The operating system's.
     pub async fn bind(address: &str, tls: Option<Arc<ServerConfig>>, plain: Plain) -> io::Result<Self> {
-        Ok(Self { tcp: TcpListener::bind(address).await?, tls: tls.map(Server::from), plain })
+        Self::bind_with(address, BACKLOG, tls, plain).await
+    }
+
+    /// The same with so many connections that may wait to be accepted.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub async fn bind_with(
+        address: &str,
+        backlog: u32,
+        tls: Option<Arc<ServerConfig>>,
+        plain: Plain,
+    ) -> io::Result<Self> {
+        Ok(Self { tcp: port::bind(address, backlog).await?, tls: tls.map(Server::from), plain })
     }
 
     /// The address that was bound.

@@ -3,14 +3,36 @@
 //! To close a port is to reset every connection that waits to be accepted, and every one whose handshake is half made. Whoever made it
 //! may have sent a call on it already, and cannot know that nobody has read it.
 
+use std::io;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::admission::{Admission, Admissions};
 
-/// How many connections may wait at once to be accepted, and a few more.
-const BACKLOG: usize = 4096;
+/// How many connections may wait to be accepted, where nothing is said of it. With fewer, one that comes in a burst is dropped, and its
+/// caller asks again a second later (RFC 6298, section 2).
+pub const BACKLOG: u32 = 1024;
+/// Most of them that are accepted before the port is closed; more than any backlog.
+const WAITING: usize = 1 << 16;
+
+/// Takes a port on which `backlog` connections may wait; the system may allow fewer (on Linux `net.core.somaxconn`).
+pub(super) async fn bind(address: &str, backlog: u32) -> io::Result<TcpListener> {
+    let mut last = None;
+    for address in tokio::net::lookup_host(address).await? {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
+        let bound = socket.and_then(|socket| {
+            socket.set_reuseaddr(true)?;
+            socket.bind(address)?;
+            socket.listen(backlog)
+        });
+        match bound {
+            Ok(bound) => return Ok(bound),
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(last.unwrap_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the name has no address")))
+}
 
 /// Accepts connections for which there is a place, until `stop` is ready.
 pub(super) async fn accept(
@@ -68,7 +90,7 @@ pub(super) fn begin_no_more(tcp: &TcpListener) -> bool {
 pub(super) fn close(tcp: TcpListener, admissions: &mut Admissions, give: impl Fn(TcpStream, Admission)) {
     let Ok(tcp) = tcp.into_std() else { return };
     let next = || admissions.now().and_then(|place| Some((tcp.accept().ok()?.0, place)));
-    let waiting = std::iter::from_fn(next).take(BACKLOG);
+    let waiting = std::iter::from_fn(next).take(WAITING);
     waiting.for_each(|(stream, place)| {
         if stream.set_nonblocking(true).is_ok()
             && let Ok(stream) = TcpStream::from_std(stream)

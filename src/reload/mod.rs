@@ -237,8 +237,8 @@ fn tell(old: &App, new: &App) {
     }
     if old.bounds_configured() != new.bounds_configured() {
         tracing::warn!(
-            "`memory`, `listen.connections` or `listen.handshakes` has changed, which takes a restart: still within those \
-             of the start"
+            "`memory`, `listen.connections`, `listen.handshakes` or `listen.backlog` has changed, which takes a restart: still \
+             within those of the start"
         );
     }
     let (routes, noun) = (new.routes().all().len(), if new.routes().all().len() == 1 { "route" } else { "routes" });
