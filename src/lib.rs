@@ -4,7 +4,7 @@
 //! above its own (`tests/layers.rs` holds them in place):
 //!
 //! ```text
-//! problem  protos  block  template  answer  compress  multipart  metrics  forwarded  memory  offload  quote
+//! problem  protos  block  template  answer  compress  multipart  metrics  forwarded  memory  offload  quote  secret  seldom
 //!                                        bytes, text, counters, generated code; addresses that proxies name; long work
 //! json  wire  pem                        the two notations; files of certificates and keys
 //! schema                                 descriptors, compiled
@@ -58,6 +58,7 @@ pub mod reload;
 pub mod route;
 pub mod schema;
 pub mod secret;
+pub mod seldom;
 pub mod stream;
 pub mod telemetry;
 pub mod template;

@@ -19,6 +19,7 @@ const ROWS: &[&[&str]] = &[
         "offload",
         "quote",
         "secret",
+        "seldom",
     ],
     &["json", "wire", "pem"],
     &["schema"],

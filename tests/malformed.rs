@@ -37,7 +37,7 @@ fn a_request_that_breaks_a_rule_of_http_is_refused_with_a_body_and_the_connectio
     for (request, status, code, message) in [
         ("GET /a b HTTP/1.1\r\nHost: x\r\n\r\n", 400, 3, line),
         ("GET /notifications\r\n", 400, 3, line),
-        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, 12, version),
+        ("GET / HTTP/2.0\r\n\r\n", 505, 12, version),
         ("GET /notifications#a HTTP/1.1\r\nHost: x\r\n\r\n", 400, 3, fragment),
         ("GET ftp://x/ HTTP/1.1\r\nHost: x\r\n\r\n", 400, 3, form),
         ("GET http://u:p@x/ HTTP/1.1\r\nHost: x\r\n\r\n", 400, 3, form),
@@ -184,4 +184,39 @@ fn a_body_that_does_not_come_is_refused_at_the_deadline_and_the_bank_hears_nothi
         (408, r#"{"code":4,"message":"the body did not arrive within the gateway's deadline of 300ms"}"#)
     );
     assert_eq!(bank.notifications_accepted(), 0);
+}
+
+#[test]
+fn a_client_of_http_2_is_told_in_frames_that_a_plain_port_speaks_http_1_1() {
+    let stage = Stage::of(SampleBank::new().routes().into_axum_router());
+    let reason = b"HTTP/2 is not spoken on this connection: send HTTP/1.1, or choose h2 by ALPN over TLS";
+    let length = 8 + u8::try_from(reason.len()).unwrap();
+    let expected = [
+        &[0, 0, 0, 4, 0, 0, 0, 0, 0][..],
+        // GOAWAY, HTTP_1_1_REQUIRED
+        &[0, 0, length, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xd],
+        reason,
+    ]
+    .concat();
+    let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    for pieces in [vec![&preface[..]], vec![&preface[..], &settings], vec![&preface[..10], &preface[10..], &settings]] {
+        let mut stream = http::connect(stage.address());
+        for piece in &pieces {
+            // What comes behind the answer may find a closed connection.
+            let _ = stream.write_all(piece);
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        let mut answer = vec![0; expected.len()];
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(answer, expected, "{pieces:?}");
+        assert_eq!(stream.read(&mut [0]).unwrap_or(0), 0, "{pieces:?}");
+    }
+    // Behind a request it is no preface.
+    let mut stream = http::connect(stage.address());
+    stream.write_all([&b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..], preface].concat().as_slice()).unwrap();
+    assert_eq!(http::read(&mut stream).status, 404);
+    let answer = http::read(&mut stream);
+    let message = "HTTP/2 is not spoken on this connection: send HTTP/1.1, or choose h2 by ALPN over TLS";
+    assert_eq!((answer.status, answer.json()["message"].as_str()), (505, Some(message)));
 }

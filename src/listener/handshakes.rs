@@ -5,21 +5,18 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use rustls::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Instant;
 
 use crate::metrics::{FailedHandshakes, HandshakeFault};
+use crate::seldom::Seldom;
 use crate::tls;
 
 /// Most handshakes of one address at one time, where nothing is said of it. A box in front of a bank has one address, and after a
 /// restart it makes many at once: those beyond wait.
 pub const HANDSHAKES_OF_ONE_ADDRESS: usize = 100;
 
-/// Time between two lines of the log.
-const TELL: Duration = Duration::from_secs(1);
 /// Longest text of a reason, in bytes: some quote what the caller has sent.
 const LONGEST_REASON: usize = 160;
 
@@ -32,14 +29,9 @@ struct All {
     /// Those who make some now, or wait.
     addresses: Mutex<HashMap<IpAddr, Arc<Semaphore>>>,
     failed: FailedHandshakes,
-    told: Mutex<Told>,
-}
-
-#[derive(Default)]
-struct Told {
-    at: Option<Instant>,
-    /// How many were not told since.
-    left_out: u64,
+    told: Seldom,
+    /// Of those who speak HTTP/2 where it is not spoken.
+    prefaces: Seldom,
 }
 
 /// A handshake's place among those of its address. Given back when dropped.
@@ -63,8 +55,8 @@ pub(super) enum Failure {
 
 impl Handshakes {
     pub(super) fn new(most: usize, failed: FailedHandshakes) -> Self {
-        let (addresses, told) = (Mutex::default(), Mutex::default());
-        Self(Arc::new(All { most: most.min(Semaphore::MAX_PERMITS), addresses, failed, told }))
+        let (addresses, told, prefaces) = (Mutex::default(), Seldom::default(), Seldom::default());
+        Self(Arc::new(All { most: most.min(Semaphore::MAX_PERMITS), addresses, failed, told, prefaces }))
     }
 
     /// Without a bound.
@@ -89,22 +81,22 @@ impl Handshakes {
     pub(super) fn failed(&self, address: Option<IpAddr>, failure: &Failure) {
         let Some(fault) = failure.fault() else { return };
         self.0.failed.count(fault);
-        let left_out = {
-            let mut told = self.0.told.lock().unwrap_or_else(PoisonError::into_inner);
-            let now = Instant::now();
-            if told.at.is_some_and(|at| now - at < TELL) {
-                told.left_out += 1;
-                return;
-            }
-            told.at = Some(now);
-            std::mem::take(&mut told.left_out)
-        };
-        let address = address.map_or_else(|| "an unknown address".to_owned(), |address| address.to_string());
-        match left_out {
-            0 => tracing::info!("a TLS handshake with {address} failed: {failure}"),
-            more => tracing::info!("a TLS handshake with {address} failed: {failure}; {more} more since the last line"),
-        }
+        let Some(left_out) = self.0.told.line() else { return };
+        tracing::info!("a TLS handshake with {} failed: {failure}{left_out}", shown(address));
     }
+
+    /// Tells that somebody speaks HTTP/2 on a connection of HTTP/1.1.
+    pub(super) fn preface(&self, address: Option<IpAddr>) {
+        let Some(left_out) = self.0.prefaces.line() else { return };
+        tracing::info!(
+            "{} speaks HTTP/2 on a connection of HTTP/1.1, and was told so: HTTP/2 is spoken over TLS, where ALPN chooses it{left_out}",
+            shown(address)
+        );
+    }
+}
+
+fn shown(address: Option<IpAddr>) -> String {
+    address.map_or_else(|| "an unknown address".to_owned(), |address| address.to_string())
 }
 
 impl Drop for Place {

@@ -406,7 +406,11 @@ impl<S: Answerer> Connection<S> {
             let mut connection = Box::pin(builder.serve_connection(stream, service));
             let ended = draining.drive(connection.as_mut(), false, told).await;
             let Parts { io, read_buf, .. } = Pin::into_inner(connection).into_parts();
-            Box::pin(leave(io.into_inner(), read_buf, &ended, asked.next())).await;
+            let stream = io.into_inner();
+            if stream.is_preface() {
+                self.handshakes.preface(other.address());
+            }
+            Box::pin(leave(stream, read_buf, &ended, asked.next())).await;
             ended
         };
         if let Err(error) = ended {

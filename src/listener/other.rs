@@ -40,6 +40,11 @@ impl Other {
         Self { chain, server: Some(server), told: Told { may_end_early, ..self.told }, ..self }
     }
 
+    /// Where it is.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+
     /// How TLS was made with it.
     pub(super) fn server(&self) -> Option<&Server> {
         self.server.as_ref()

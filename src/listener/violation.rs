@@ -23,6 +23,9 @@ pub enum Violation {
     /// RFC 9112, section 2.3.
     #[error("the HTTP version is not supported on this connection: expected HTTP/1.1 or HTTP/1.0")]
     Version,
+    /// RFC 9113, section 3.4: the preface of a client with prior knowledge.
+    #[error("HTTP/2 is not spoken on this connection: send HTTP/1.1, or choose h2 by ALPN over TLS")]
+    Http2,
     /// RFC 3986, appendix A.
     #[error("the request target contains a character that is not allowed in a URI: percent-encode it")]
     TargetCharacter,
@@ -109,7 +112,7 @@ impl Violation {
     pub fn status(self) -> StatusCode {
         match self {
             Self::Certificate => StatusCode::MISDIRECTED_REQUEST,
-            Self::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+            Self::Version | Self::Http2 => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
             Self::TargetTooLong { .. } => StatusCode::URI_TOO_LONG,
             Self::HeadTooLarge { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::TransferCoding => StatusCode::NOT_IMPLEMENTED,

@@ -160,6 +160,9 @@ impl HeadReader {
 const LONGEST_METHOD: usize = 32;
 
 fn request_line(line: &[u8], start: usize, limits: &Limits) -> Result<Request, Violation> {
+    if line == b"PRI * HTTP/2.0" {
+        return Err(Violation::Http2);
+    }
     let parts = memchr(b' ', line).and_then(|at| {
         let (method, rest) = (&line[..at], &line[at + 1..]);
         memchr(b' ', rest).map(|at| (method, &rest[..at], &rest[at + 1..]))
@@ -420,7 +423,7 @@ mod tests {
             ("\r\n\r\nGET / HTTP/1.1\r\n".to_owned(), Violation::RequestLine),
             (format!("{} / HTTP/1.1\r\n", "A".repeat(33)), Violation::RequestLine),
             ("GET / HTTP/2.0\r\n".to_owned(), Violation::Version),
-            ("PRI * HTTP/2.0\r\n".to_owned(), Violation::Version),
+            ("PRI * HTTP/2.0\r\n".to_owned(), Violation::Http2),
             ("GET / HTTP/1.2\r\n".to_owned(), Violation::Version),
             (target("/a#b"), Violation::Fragment),
             (target("/a\\b"), Violation::TargetCharacter),

@@ -6,17 +6,18 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::super::Violation;
+use super::super::http2::http1_required;
 use super::{ChunkReader, Framing, Head, HeadReader, Limits};
 
 /// Hands on what is HTTP/1.1 as everybody reads it.
 ///
 /// In place of a head that breaks a rule a request of its own comes, whose answer tells the [`Violation`] and closes: so it is
 /// answered in its turn, behind what was asked before, and never takes bytes of another answer for its own. A body that breaks one
-/// ends with an error.
+/// ends with an error, and a connection that begins with the preface of HTTP/2 with frames that say so.
 pub(in crate::listener) struct Strict<S> {
     stream: S,
     limits: Limits,
@@ -44,7 +45,10 @@ enum Phase {
 
 enum Over {
     Head,
-    Body(Violation),
+    /// Reading ends with an error.
+    Broken(Violation),
+    /// It began as a connection of HTTP/2, and this is left of what tells so.
+    Preface(Bytes),
 }
 
 /// What was found, for the service that answers. Requests are counted from 1.
@@ -108,6 +112,11 @@ impl<S> Strict<S> {
         (self.stream, self.held.into())
     }
 
+    /// Whether the connection began as one of HTTP/2.
+    pub(in crate::listener) fn is_preface(&self) -> bool {
+        matches!(self.phase, Phase::Over(Over::Preface(_)))
+    }
+
     /// Whether the caller has more to send than was read: a refused head, or a body that is not at its end.
     pub(in crate::listener) fn is_unfinished(&self) -> bool {
         matches!(self.phase, Phase::Length(_) | Phase::Chunked(_) | Phase::Over(_))
@@ -130,6 +139,11 @@ impl<S> Strict<S> {
                         head.length
                     }
                     Ok(None) => return at,
+                    // Who speaks HTTP/2 reads no answer of HTTP/1.1.
+                    Err(Violation::Http2) if self.requests == 0 => {
+                        self.phase = Phase::Over(Over::Preface(http1_required().into()));
+                        return at;
+                    }
                     Err(violation) => {
                         self.verdict.refuse(self.requests + 1, violation);
                         self.phase = Phase::Over(Over::Head);
@@ -153,7 +167,7 @@ impl<S> Strict<S> {
                     }
                     Err(violation) => {
                         self.verdict.is_broken.store(true, Ordering::Relaxed);
-                        self.phase = Phase::Over(Over::Body(violation));
+                        self.phase = Phase::Over(Over::Broken(violation));
                         return at;
                     }
                 },
@@ -240,7 +254,20 @@ impl<S: AsyncRead + Unpin> Strict<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
+impl<S: AsyncWrite + Unpin> Strict<S> {
+    /// Writes what tells a client of HTTP/2 that this is HTTP/1.1. Nobody else has written before: there was no request.
+    fn poll_told(stream: &mut S, left: &mut Bytes, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !left.is_empty() {
+            match ready!(Pin::new(&mut *stream).poll_write(cx, left))? {
+                0 => return Poll::Ready(Ok(())),
+                written => left.advance(written),
+            }
+        }
+        Pin::new(stream).poll_flush(cx)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Strict<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         let before = buffer.filled().len();
@@ -249,8 +276,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
                 this.hand_on(buffer);
                 break;
             }
+            if let Phase::Over(Over::Preface(left)) = &mut this.phase {
+                // A caller that is gone already needs no answer.
+                let _ = ready!(Self::poll_told(&mut this.stream, left, cx));
+                break;
+            }
             match &this.phase {
-                Phase::Over(Over::Body(violation)) => {
+                Phase::Over(Over::Broken(violation)) => {
                     return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, *violation)));
                 }
                 // The answer closes.

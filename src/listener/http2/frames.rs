@@ -44,6 +44,17 @@ fn word(bytes: &[u8], at: usize) -> u32 {
     bytes.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |word| u32::from_be_bytes(*word))
 }
 
+/// What a client of HTTP/2 reads on a connection of HTTP/1.1: SETTINGS, and GOAWAY with HTTP_1_1_REQUIRED and our reason (RFC 9113,
+/// sections 6.5, 6.8 and 7).
+pub(in crate::listener) fn http1_required() -> Vec<u8> {
+    const REASON: &[u8] = b"HTTP/2 is not spoken on this connection: send HTTP/1.1, or choose h2 by ALPN over TLS";
+    const SETTINGS: [u8; HEAD] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    const LENGTH: u8 = 8 + REASON.len() as u8;
+    const GOAWAY: [u8; HEAD] = [0, 0, LENGTH, 7, 0, 0, 0, 0, 0];
+    const HTTP_1_1_REQUIRED: u32 = 0xd;
+    [&SETTINGS[..], &GOAWAY, &0_u32.to_be_bytes(), &HTTP_1_1_REQUIRED.to_be_bytes(), REASON].concat()
+}
+
 /// Follows the frames of one direction.
 #[derive(Debug)]
 pub(super) struct Frames {

@@ -12,5 +12,6 @@ mod huffman;
 mod metered;
 mod request;
 
+pub(super) use frames::http1_required;
 pub(super) use metered::Metered;
 pub(super) use request::violation;
