@@ -10,6 +10,7 @@ use tracing::field::display;
 
 use crate::metadata::TraceId;
 use crate::route::Route;
+use crate::seldom::LeftOut;
 use crate::upstream::CallError;
 
 /// Which call it is that is told.
@@ -37,6 +38,11 @@ pub fn called(which: Which<'_>, error: Option<&CallError>, started: Instant) {
         }
         Some(error) => tracing::warn!(%method, template = template(), rpc, ms = ms(), trace_id, %error, "failed"),
     }
+}
+
+/// Tells that a request was refused, and that so many others were since the last one was told.
+pub fn refused(method: &Method, rpc: Option<&str>, (status, code): (u16, i32), left_out: LeftOut) {
+    tracing::info!(%method, rpc, status, code, "a request was refused{left_out}");
 }
 
 /// A call of several messages that is under way. Its end is told, or that nobody waited for it.

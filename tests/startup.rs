@@ -472,3 +472,38 @@ fn a_burst_of_connections_waits_to_be_accepted_and_none_begins_anew() {
     assert!((8..32).contains(&made.len()), "{}", made.len());
     gateway.process.signal("CONT");
 }
+
+#[test]
+fn what_is_refused_without_a_call_is_in_the_log_once_a_second_and_quotes_nothing() {
+    use std::io::{Read as _, Write as _};
+    let folder = Folder::new();
+    folder.write("protos/orders.proto", get_with(GET));
+    folder.write("towbar.yaml", format!("listen: 127.0.0.1:0\nschema: protos\nupstream: {NOBODY}\n"));
+    let gateway = folder.start(&["serve", "--config", "towbar.yaml"]);
+    let pause = || std::thread::sleep(std::time::Duration::from_millis(1200));
+    for target in ["/nowhere/DE89370400440532013000", "/v1/7?limt=1", "/v1/7?limt=2"] {
+        assert!((400..500).contains(&http::get(gateway.address, target).status), "{target}");
+    }
+    pause();
+    assert_eq!(http::get(gateway.address, "/v1/7?limt=3").status, 400);
+    for _ in 0..2 {
+        let mut stream = http::connect(gateway.address);
+        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
+        assert!(stream.read(&mut [0; 64]).unwrap() > 0);
+    }
+    // What the backend's end is told of is not told twice.
+    pause();
+    assert_eq!(http::get(gateway.address, "/v1/7").status, 503);
+    let stderr = gateway.stop().stderr;
+    let told: Vec<&str> = stderr.lines().filter_map(|line| line.split_once(" INFO ").map(|(_, text)| text)).collect();
+    assert_eq!(
+        told,
+        [
+            "towbar::telemetry: a request was refused method=GET status=404 code=5",
+            "towbar::telemetry: a request was refused; 2 more since the last line method=GET rpc=\"shop.v1.Orders.Get\" status=400 code=3",
+            "towbar::listener::handshakes: 127.0.0.1 speaks HTTP/2 on a connection of HTTP/1.1, and was told so: HTTP/2 is spoken \
+             over TLS, where ALPN chooses it",
+        ],
+        "{stderr}"
+    );
+}

@@ -86,6 +86,10 @@ pub struct Refusal {
     is_backends: bool,
     /// Whether it is an answer to a call whose stream would have had the framing of grpc-gateway.
     is_only_line: bool,
+    /// Whether a call of the backend came to this: the log has its end already.
+    is_of_call: bool,
+    /// The place of its route; none where no route is known.
+    route: Option<usize>,
     /// Headers of ours.
     headers: Box<HeaderMap>,
     /// Metadata of the backend, of which a part may become headers.
@@ -105,6 +109,8 @@ impl Refusal {
             form: None,
             is_backends: false,
             is_only_line: false,
+            is_of_call: false,
+            route: None,
             headers: Box::default(),
             metadata: Box::default(),
         }
@@ -114,6 +120,20 @@ impl Refusal {
     #[must_use]
     pub fn in_form(self, form: Form) -> Self {
         Self { form: Some(form), ..self }
+    }
+
+    /// The same on the route of this place.
+    #[must_use]
+    pub fn on_route(self, place: usize) -> Self {
+        Self { route: Some(place), ..self }
+    }
+
+    /// What the log says of a request that is refused though no call has failed: status, code and the place of the route. The message
+    /// may quote the request.
+    #[must_use]
+    pub fn refused(&self) -> Option<(StatusCode, Code, Option<usize>)> {
+        let is_refused = self.http.is_client_error() || self.http == StatusCode::SERVICE_UNAVAILABLE;
+        (is_refused && !self.is_of_call).then_some((self.http, self.code, self.route))
     }
 
     /// The same with the HTTP status that its code has in this table, if it is the backend that refuses. What Towbar refuses has a status for a
@@ -273,6 +293,10 @@ impl Refusal {
     /// A call that gave no reply. What the log should know besides is in the error itself.
     #[must_use]
     pub fn call(error: CallError, asked: Asked<'_>) -> Self {
+        Self { is_of_call: true, ..Self::of_call(error, asked) }
+    }
+
+    fn of_call(error: CallError, asked: Asked<'_>) -> Self {
         match error {
             CallError::Status { status, metadata } => Self::status(&status, metadata, asked),
             CallError::Deadline => {

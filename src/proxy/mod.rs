@@ -52,6 +52,7 @@ use crate::pace::Rate;
 use crate::probe::Probe;
 use crate::route::{Found, Limits, Miss, Query, Route, Routes};
 use crate::schema::Schema;
+use crate::seldom::Seldom;
 use crate::stream;
 use crate::telemetry::{self, Which};
 use crate::upstream::{Terms, Upstream};
@@ -135,6 +136,8 @@ pub struct Gateway {
     memory: Share,
     /// Waits for what its callers do not.
     holder: Holder,
+    /// What is told of refused requests.
+    refusals: Arc<Seldom>,
 }
 
 /// A request's body as a connection gives it.
@@ -256,7 +259,8 @@ impl Gateway {
         let settings = settings::of_routes(&routes, &upstreams, &config).into();
         let (schema, routes, metadata) = (Arc::new(schema), Arc::new(routes), Arc::new(metadata));
         let (memory, holder) = (Share::unbounded(), Holder::default());
-        Self { schema, routes, upstreams, metadata, config: Arc::new(config), settings, memory, holder }
+        let refusals = Arc::default();
+        Self { schema, routes, upstreams, metadata, config: Arc::new(config), settings, memory, holder, refusals }
     }
 
     /// The same with connections to the backend of its own, a share of the memory, and waited for by the `holder`.
@@ -267,7 +271,8 @@ impl Gateway {
         let upstreams = upstreams.iter().map(|upstream| upstream.for_worker(memory)).collect();
         let (metadata, config) = (metadata.clone(), config.clone());
         let (memory, holder) = (memory.clone(), holder.clone());
-        Self { schema, routes, upstreams, metadata, config, settings, memory, holder }
+        let refusals = self.refusals.clone();
+        Self { schema, routes, upstreams, metadata, config, settings, memory, holder, refusals }
     }
 
     async fn handle<B: RequestBody>(
@@ -283,20 +288,26 @@ impl Gateway {
             Some(memory) => memory,
             None => match Box::pin(budget::room(&self.memory, account.as_ref())).await {
                 Ok(memory) => memory,
-                Err(refusal) => return Box::pin(body.closing(guarded(self.refused(refusal)), head)).await,
+                Err(refusal) => return Box::pin(body.closing(guarded(self.refused(head, refusal)), head)).await,
             },
         };
         let answered = match faulty {
             None => self.answer(head, body, started, &memory).await,
             Some(refusal) => Err(*refusal),
         };
-        let response = answered.unwrap_or_else(|refusal| self.refused(refusal));
+        let response = answered.unwrap_or_else(|refusal| self.refused(head, refusal));
         let response = guarded(if head.method == Method::HEAD { without_body(response) } else { response });
         let response = charged(response, memory, head.version);
         if body.is_left(&response, head) { Box::pin(body.closing(response, head)).await } else { response }
     }
 
-    fn refused(&self, refusal: Refusal) -> Response {
+    fn refused(&self, head: &Parts, refusal: Refusal) -> Response {
+        if let Some((status, code, route)) = refusal.refused()
+            && let Some(left_out) = self.refusals.line()
+        {
+            let rpc = route.map(|place| self.routes.all()[place].rpc.as_str());
+            telemetry::refused(&head.method, rpc, (status.as_u16(), code as i32), left_out);
+        }
         let metadata = refusal.metadata.clone();
         let mut response = refusal.into_response(self.config.errors, self.config.status_headers.as_ref());
         self.reply_headers(response.headers_mut(), &metadata);
@@ -330,7 +341,7 @@ impl Gateway {
             answered => answered.map(|(response, _)| response),
         };
         let Settings { errors, statuses, .. } = &self.settings[route.index];
-        answered.map_err(|refusal| refusal.in_form(*errors).in_table(statuses))
+        answered.map_err(|refusal| refusal.in_form(*errors).in_table(statuses).on_route(route.index))
     }
 
     /// The route of a request, and the way of its connection to another protocol where the request asks for that and the route
