@@ -582,3 +582,66 @@ fn what_has_no_events_cannot_go_on_behind_one() {
     let message = "`last_event_id` is for replies that are a stream of events, and it has none";
     assert_eq!(problems, [format!("talk.Talk.Ask: {message}"), format!("talk.Talk.Download: {message}")]);
 }
+
+/// A backend that takes four streams on a connection, and ends none of them.
+async fn four_at_a_time(listener: tokio::net::TcpListener) {
+    while let Ok((tcp, _)) = listener.accept().await {
+        tokio::spawn(async move {
+            let server = h2::server::Builder::new().max_concurrent_streams(4).handshake::<_, bytes::Bytes>(tcp).await;
+            let (mut server, mut kept) = (server.unwrap(), Vec::new());
+            while let Some(Ok((_, mut answer))) = server.accept().await {
+                let head = ::http::Response::builder().header("content-type", "application/grpc").body(()).unwrap();
+                kept.push(answer.send_response(head, false));
+            }
+        });
+    }
+}
+
+#[test]
+fn streams_beyond_those_that_the_backend_takes_wait_for_a_moment_and_are_refused() {
+    use tokio::time::Instant;
+    use towbar::memory::Share;
+    use towbar::upstream::{Config, Terms};
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut config = Config::of(format!("http://{}", listener.local_addr().unwrap()).parse().unwrap());
+        config.limits.wait = Duration::from_millis(400);
+        tokio::spawn(four_at_a_time(listener));
+        let upstream = Upstream::new(&config).unwrap_or_else(|problems| panic!("{problems:?}"));
+        let upstream = upstream.for_worker(&Share::unbounded());
+        let path = ::http::uri::PathAndQuery::from_static("/talk.v1.Talk/Watch");
+        let open = |patience| {
+            let deadline = Instant::now() + patience;
+            let terms = Terms { deadline, reply_limit: 1 << 20, may_repeat: false, account: None };
+            upstream.open(&path, ::http::HeaderMap::new(), terms)
+        };
+        let long = Duration::from_secs(60);
+        let mut held = Vec::new();
+        for count in 0..64 {
+            held.push(open(long).await.unwrap_or_else(|error| panic!("stream {count}: {error}")));
+        }
+        let told = |opened: Result<_, towbar::upstream::CallError>| opened.map(drop).unwrap_err().to_string();
+        let begun = Instant::now();
+        assert_eq!(
+            told(open(long).await),
+            "the backend takes no more than the 64 streams that are in flight on its connections"
+        );
+        assert!(
+            (Duration::from_millis(400)..Duration::from_secs(20)).contains(&begun.elapsed()),
+            "{:?}",
+            begun.elapsed()
+        );
+        assert_eq!(
+            told(open(Duration::from_millis(100)).await),
+            "the deadline passed while the call waited for others to end"
+        );
+        // Its turn comes when another one ends.
+        let ends = async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            drop(held.drain(..4));
+        };
+        let (opened, ()) = tokio::join!(open(long), ends);
+        assert!(opened.is_ok(), "{:?}", opened.err());
+    });
+}

@@ -326,6 +326,9 @@ impl Refusal {
                     format!("{most} calls of the backend are in flight, as many as may be; the call was not sent");
                 Self::too_many_calls(message)
             }
+            CallError::Taken { streams } => Self::too_many_calls(format!(
+                "the backend takes no more than the {streams} streams that are in flight; the call was not sent"
+            )),
             CallError::Connection { most } => Self::too_many_calls(format!(
                 "{most} calls of this connection are in flight at the backend, as many as it may have; the call was not sent"
             )),

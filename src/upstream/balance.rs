@@ -151,7 +151,7 @@ impl Endpoint {
         (0..self.live.len()).min_by_key(|&live| self.live[live].calls())
     }
 
-    fn calls(&self) -> usize {
+    pub(super) fn calls(&self) -> usize {
         self.live.iter().map(Live::calls).sum()
     }
 

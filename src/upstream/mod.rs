@@ -39,6 +39,7 @@ use tokio::time::Instant;
 
 use crate::memory::{Account, Charge, Share, Tie};
 use crate::problem::Problem;
+use crate::seldom::Seldom;
 use crate::tls::{self, Identity, IdentityFiles, Pin, Servers, Trust};
 
 pub use address::{Address, AddressError, Addresses, AddressesError};
@@ -157,13 +158,15 @@ struct Shared {
     limits: Limits,
     unary: Limit,
     streaming: Limit,
+    /// Of streams that wait for others of their connection.
+    crowded: Arc<Seldom>,
     budget: Arc<Budget>,
 }
 
 impl Shared {
     fn new(limits: Limits) -> Self {
         let (unary, streaming) = (Limit::new(limits.in_flight, limits), Limit::new(limits.streams, limits));
-        Self { limits, unary, streaming, budget: Arc::new(Budget::new()) }
+        Self { limits, unary, streaming, crowded: Arc::default(), budget: Arc::new(Budget::new()) }
     }
 }
 
@@ -206,6 +209,9 @@ pub enum CallError {
     /// As many calls are in flight as may be, and as many wait, or this one has waited long enough: nothing was sent.
     #[error("{most} calls of the backend are in flight, as many as may be")]
     Full { most: usize },
+    /// The backend takes no more streams, on as many connections as may be, and this one has waited long enough: nothing was sent.
+    #[error("the backend takes no more than the {streams} streams that are in flight on its connections")]
+    Taken { streams: usize },
     /// As many calls of the connection are in flight as it may have: nothing was sent.
     #[error("{most} calls of this connection are in flight at the backend, as many as it may have")]
     Connection { most: usize },
@@ -449,7 +455,7 @@ impl CallError {
     /// Whether there were too many calls already.
     #[must_use]
     pub fn is_too_many(&self) -> bool {
-        matches!(self, Self::Full { .. } | Self::Connection { .. } | Self::Crowded { .. })
+        matches!(self, Self::Full { .. } | Self::Taken { .. } | Self::Connection { .. } | Self::Crowded { .. })
     }
 
     /// The code of an answer with this HTTP status and no status of gRPC.

@@ -101,6 +101,11 @@ impl Pool {
         self.0.directory.connections
     }
 
+    /// How many calls its connections have.
+    pub(super) fn calls(&self) -> usize {
+        self.state().endpoints.list.iter().map(Endpoint::calls).sum()
+    }
+
     pub(super) fn used(&self) -> &Use {
         &self.0.used
     }

@@ -12,7 +12,7 @@ use h2::client::ResponseFuture;
 use h2::{Reason, RecvStream, SendStream, StreamId};
 use http::HeaderMap;
 use http::uri::PathAndQuery;
-use tokio::time::{Sleep, sleep_until, timeout_at};
+use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
 use super::limit::Place;
 use super::pool::Lease;
@@ -83,6 +83,10 @@ impl Upstream {
         let mut lease = leased.unwrap_or(Err(CallError::Unsent))?;
         let begun = lease.begin(self.request(path, metadata, deadline));
         let (response, stream) = begun.map_err(|error| lease.unsent(&error))?;
+        if lease.is_crowded {
+            // Boxed, or every stream would have the memory for it.
+            Box::pin(self.turn(&mut lease, response.stream_id(), deadline)).await?;
+        }
         let incoming = Incoming {
             state: State::Head(response),
             data: Bytes::new(),
@@ -96,6 +100,29 @@ impl Upstream {
             memory,
         };
         Ok((Outgoing { stream, memory: sending }, incoming))
+    }
+}
+
+impl Upstream {
+    /// Waits until a stream that was begun has its turn on a connection that has as many as the backend takes: no longer than others
+    /// wait for a place.
+    async fn turn(&self, lease: &mut Lease, stream: StreamId, deadline: Instant) -> Result<(), CallError> {
+        if let Some(left_out) = self.shared.crowded.line() {
+            tracing::warn!(
+                "the backend takes no more streams on its connections, and there are as many of these as may be: a stream waits for up \
+                 to {:?}{left_out}",
+                self.shared.limits.wait
+            );
+        }
+        let patience = Instant::now() + self.shared.limits.wait;
+        if timeout_at(patience.min(deadline), lease.turn()).await.is_ok() || lease.begun() >= u32::from(stream) {
+            return Ok(());
+        }
+        Err(if deadline < patience {
+            CallError::Queued
+        } else {
+            CallError::Taken { streams: self.streams.calls() - 1 }
+        })
     }
 }
 
