@@ -238,7 +238,8 @@ fn what_is_wrong_with_certificates_is_said_with_what_to_change() {
         (
             &foreign,
             "FAILED  mtls: the server refuses CN=stranger.test, issued by CN=strangers (alert UnknownCA); it trusts CN=the \
-             clients'; have its owner trust this one (spki-sha256:HASH), or show one that it trusts",
+             clients'; foreign.pem has no certificate of CN=strangers: if that is an intermediate authority, append its \
+             certificate to the file; else have its owner trust this one (spki-sha256:HASH), or show one that it trusts",
         ),
         (
             &["--cert", "client.pem", "--key", "foreign.key"],
@@ -384,6 +385,11 @@ fn without_tls_its_steps_are_skipped() {
     expected.push("passed  grpc: grpc.health.v1.Health/Check answers SERVING".to_owned());
     expected.push("passed  trailers: grpc-status came behind the body".to_owned());
     assert_eq!((code, lines), (Some(0), expected));
+    // A server of TLS on such a port.
+    let secure = desk.mutual(self::bank());
+    let (code, lines) = desk.run(&format!("http://{}", secure.address), &[]);
+    let line = "FAILED  http2: the server speaks TLS on this port; write `https://`";
+    assert_eq!((code, &lines[10..]), (Some(1), &failed(line)[..]));
     // A server of HTTP/1.1 on such a port.
     let old = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = old.local_addr().unwrap();

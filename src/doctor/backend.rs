@@ -79,8 +79,14 @@ async fn tried(backend: &Backend, report: &mut Report<'_>) -> Result<(), Stop> {
             report.skipped(name, "an `http://` backend has no TLS");
         }
         let tcp = way.open(*patience).await.map_err(|reason| lost(report, &reason))?;
-        let http2 = Http2::begin(tcp, *patience).await.map_err(|error| no_http2(report, &error));
-        return calls(report, http2?, &origin("http")).await;
+        let http2 = match Http2::begin(tcp, *patience).await {
+            Ok(http2) => http2,
+            Err(_) if reach::is_tls(&way, &address.host, *patience).await => {
+                return Err(report.failed("http2", "the server speaks TLS on this port", "write `https://`"));
+            }
+            Err(error) => return Err(no_http2(report, &error)),
+        };
+        return calls(report, http2, &origin("http")).await;
     }
     let ends = reach::files(report, &address.host, files)?;
     let way = way::find(report, &server).await?;

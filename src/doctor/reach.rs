@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use super::way::Way;
 use super::{Report, Stop, listed};
 use crate::certs::{self, Asked, Level, Shown, Usage};
+use crate::pem;
 use crate::problem::Problem;
 use crate::tls::{self, Identity, Look, Seen, Servers, Trust};
 use crate::upstream::TlsFiles;
@@ -26,6 +27,8 @@ pub(super) struct Ends {
     files: TlsFiles,
     /// Our own certificate.
     pub(super) own: Option<Shown>,
+    /// Its file, if nothing else is in it, and somebody else has issued it.
+    alone: Option<PathBuf>,
 }
 
 /// What a look ended with besides what was seen.
@@ -82,7 +85,10 @@ pub(super) fn files(report: &mut Report<'_>, host: &str, files: &TlsFiles) -> Re
         false => report.noted("files", warnings.join("; ")),
     }
     let own = files.identity.as_ref().and_then(|files| certs::first_of(&files.cert, &files.key));
-    Ok(Ends { name, servers, trusted_by, files: files.clone(), own })
+    let is_alone = |file: &PathBuf| pem::certificates(file).is_ok_and(|all| all.len() == 1);
+    let cert = files.identity.as_ref().map(|files| files.cert.clone());
+    let alone = cert.filter(|cert| own.as_ref().is_some_and(|own| own.issuer != "itself") && is_alone(cert));
+    Ok(Ends { name, servers, trusted_by, files: files.clone(), own, alone })
 }
 
 fn servers(files: &TlsFiles) -> (Result<Servers, Vec<Problem>>, String) {
@@ -106,6 +112,17 @@ pub(super) async fn look(way: &Way, ends: &Ends, alpn: &[&[u8]], patience: Durat
     };
     let ended = timeout(patience, shake(&mut tcp, &mut look)).await.unwrap_or(Err(Broken::Late));
     (look.seen(), ended)
+}
+
+/// Whether the server answers the first message of a TLS handshake as a server of TLS does. Nothing is sent behind it.
+pub(super) async fn is_tls(way: &Way, host: &str, patience: Duration) -> bool {
+    let Ok(name) = ServerName::try_from(host.to_owned()) else { return false };
+    let (Ok(mut look), Ok(mut tcp)) = (Look::new(name, &Servers::Pinned(Vec::new()), &[]), way.open(patience).await)
+    else {
+        return false;
+    };
+    let _ = timeout(patience, shake(&mut tcp, &mut look)).await;
+    !look.seen().chain.is_empty()
 }
 
 async fn shake(tcp: &mut TcpStream, look: &mut Look) -> Result<(), Broken> {
@@ -254,6 +271,15 @@ pub(super) fn refused(report: &mut Report<'_>, ends: &Ends, seen: &Seen, why: &s
         return report.failed("mtls", reason, "give one with its key (`cert` and `key`)");
     };
     let reason = format!("the server refuses {}, issued by {} ({why}); {trusts}", own.subject, own.issuer);
-    let pin = &own.key_pin;
-    report.failed("mtls", reason, format!("have its owner trust this one ({pin}), or show one that it trusts"))
+    let trust = format!("have its owner trust this one ({}), or show one that it trusts", own.key_pin);
+    let advice = match &ends.alone {
+        // Most servers trust a root, and find no way to it without what stands between.
+        Some(file) if !named.contains(&own.issuer) => format!(
+            "{} has no certificate of {}: if that is an intermediate authority, append its certificate to the file; else {trust}",
+            file.display(),
+            own.issuer
+        ),
+        _ => trust,
+    };
+    report.failed("mtls", reason, advice)
 }
