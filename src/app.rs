@@ -98,6 +98,7 @@ impl App {
             None => schema(&config, &upstreams).await,
         };
         let app = Self::join(config, schema, upstreams, problems)?;
+        warnings.extend(app.gateway.routes.warnings().iter().cloned());
         Ok(Self { certificates, warnings, ..app })
     }
 
@@ -393,7 +394,7 @@ async fn schema(config: &Config, upstreams: &[Option<Upstream>]) -> Option<Resul
     if sources.is_empty() && problems.is_empty() {
         return None;
     }
-    let schema = Schema::join(&sources);
+    let schema = Schema::join_with(&sources, &config.imports);
     if problems.is_empty() {
         return Some(schema);
     }

@@ -10,6 +10,7 @@ use clap::Args;
 use super::loaded::Loaded;
 use super::{Settings, shell};
 use crate::codec::{self, Print};
+use crate::config::Config;
 use crate::error::{Form, Refusal};
 use crate::explain::{Explained, Limits, Outcome, Request, explain};
 use crate::media::Types;
@@ -69,7 +70,7 @@ pub(super) fn print(asked: &Asked) -> Result<ExitCode, Vec<Problem>> {
                 json.map(|json| String::from_utf8_lossy(&json).into_owned())
             };
             println!("\n{} {}", route.input.name(), json(true)?);
-            let flags = grpcurl_flags(&loaded.schema, &loaded.config.schema, loaded.upstream.as_ref(), route);
+            let flags = grpcurl_flags(&loaded.schema, &loaded.config, loaded.upstream.as_ref(), route);
             println!("\ngrpcurl {flags} -d {} {}", shell::quoted(&json(false)?), call(loaded.upstream.as_ref(), route));
             return Ok(ExitCode::SUCCESS);
         }
@@ -156,11 +157,14 @@ fn print_refusal(refusal: Refusal, form: Form) {
 }
 
 /// Where the rpc is declared, and how the backend is reached.
-fn grpcurl_flags(schema: &Schema, paths: &[PathBuf], upstream: Option<&upstream::Config>, route: &Route) -> String {
+fn grpcurl_flags(schema: &Schema, config: &Config, upstream: Option<&upstream::Config>, route: &Route) -> String {
     let mut words: Vec<String> = Vec::new();
     let mut flag = |name: &str, value: &str| words.extend([name.to_owned(), shell::word(value)]);
     let file = schema.rpcs().iter().find(|rpc| rpc.name == route.rpc).map(|rpc| rpc.file.as_str()).unwrap_or_default();
-    for path in paths {
+    for path in &config.imports.paths {
+        flag("-import-path", &path.display().to_string());
+    }
+    for path in &config.schema {
         let is_proto = path.extension().is_some_and(|extension| extension == "proto");
         // The file itself is named from the folder that its imports count from.
         let root =

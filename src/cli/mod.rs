@@ -71,6 +71,9 @@ struct Settings {
     /// A .proto file, a folder of them or a descriptor set; replaces the file's `schema`
     #[arg(long, value_name = "PATH")]
     proto: Vec<PathBuf>,
+    /// A folder that imports of .proto files count from, besides those of --proto; replaces the file's `schema.import_paths`
+    #[arg(short = 'I', long, value_name = "FOLDER")]
+    proto_path: Vec<PathBuf>,
     /// Ask the backend for its descriptors by gRPC server reflection; replaces the file's `schema`, may stand beside --proto
     #[arg(long)]
     reflection: bool,
@@ -90,6 +93,7 @@ impl Settings {
     fn overrides(&self) -> Overrides {
         Overrides {
             proto: self.proto.clone(),
+            proto_paths: self.proto_path.clone(),
             reflection: self.reflection,
             backend: self.backend.clone(),
             listen: self.listen.clone(),

@@ -38,6 +38,7 @@ use crate::metadata::{CallerNames, TraceContext};
 use crate::probe::{Probe, ProbeError};
 use crate::problem::Problem;
 use crate::route::{self, Limits, RpcOptions};
+use crate::schema::Imports;
 use crate::secret::Permissions;
 use crate::stream::Format;
 use crate::tls::{IdentityFiles, Pin, PinError};
@@ -127,6 +128,8 @@ pub struct Config {
     pub listen: Option<listener::Config>,
     /// `.proto` files, folders of them, descriptor sets.
     pub schema: Vec<PathBuf>,
+    /// How imports of `.proto` files are found besides.
+    pub imports: Imports,
     /// Servers that are asked for descriptors, besides.
     pub reflection: Vec<Reflection>,
     /// Who answers all, unless there are several.
@@ -183,6 +186,8 @@ impl Config {
 pub struct Overrides {
     /// `--proto`, for `schema`.
     pub proto: Vec<PathBuf>,
+    /// `--proto-path`, for `schema.import_paths`.
+    pub proto_paths: Vec<PathBuf>,
     /// `--reflection`, for `schema` too.
     pub reflection: bool,
     /// `--backend`, for `upstream`.
@@ -275,13 +280,14 @@ impl<'a> Source<'a> {
         }
         let status_headers = self.status_headers();
         let (json, limits) = (self.json(), self.limits());
-        let (schema, reflection) = self.schema();
+        let upstreams::Schema { paths: schema, reflection, imports } = self.schema();
         let (rules, rule_files) = self.rules();
         let (upstreams, is_whole) = self.upstreams();
         let serving = self.serving(&upstreams, is_whole);
         Config {
             listen: self.listen().ok(),
             schema,
+            imports,
             upstream: self.only_upstream(!self.overrides.only_routes || !reflection.is_empty()),
             upstreams,
             reflection,

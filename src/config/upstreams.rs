@@ -1,8 +1,11 @@
 //! Several upstreams, which rpcs each answers, which are served, and which servers are asked for their descriptors.
 
+use std::path::PathBuf;
+
 use super::reader::{Noted, Read, Value};
-use super::{Source, connections, or_default, value};
+use super::{Overrides, Source, connections, or_default, value};
 use crate::route::{Answering, Selector, Serving};
+use crate::schema::Imports;
 use crate::upstream::{self, Addresses, Limits, Login, ProxyConfig};
 
 /// One of several upstreams.
@@ -26,36 +29,60 @@ pub struct Reflection {
 /// What stands under `schema`.
 #[derive(PartialEq)]
 enum Item {
-    Path(std::path::PathBuf),
+    Path(PathBuf),
     Reflection(Reflection),
 }
 
 /// Descriptors, by where they come from.
-pub(super) type Schema = (Vec<std::path::PathBuf>, Vec<Reflection>);
+#[derive(Default)]
+pub(super) struct Schema {
+    pub(super) paths: Vec<PathBuf>,
+    pub(super) reflection: Vec<Reflection>,
+    pub(super) imports: Imports,
+}
 
 impl<'a> Source<'a> {
     pub(super) fn schema(&self) -> Schema {
-        if !self.overrides.proto.is_empty() || self.overrides.reflection {
-            let reflections = self.overrides.reflection.then_some(Reflection { upstream: None });
-            return (self.overrides.proto.clone(), reflections.into_iter().collect());
+        let Overrides { proto, proto_paths, reflection, .. } = self.overrides;
+        if !proto.is_empty() || *reflection {
+            let reflection = reflection.then_some(Reflection { upstream: None }).into_iter().collect();
+            let imports = Imports { paths: proto_paths.clone(), ..Imports::default() };
+            return Schema { paths: proto.clone(), reflection, imports };
         }
         let Some(value) = self.value("schema") else {
             self.missing("schema", "--proto PATH");
-            return (Vec::new(), Vec::new());
+            return Schema::default();
         };
-        let items = if value.is_map() {
-            self.schema_item(value).into_iter().collect()
+        let mut schema = Schema::default();
+        let (items, keys) = if !value.is_map() {
+            (value.one_or_more("a path", |item| self.schema_item(item)), None)
+        } else if let Ok(section) =
+            value.section(&["paths", "reflection", "import_paths", "skip_missing_option_imports"])
+        {
+            let paths = section.value("paths");
+            let mut items =
+                paths.map_or_else(Vec::new, |paths| paths.one_or_more("a path", |item| self.schema_item(item)));
+            match section.value("reflection") {
+                Some(reflection) => items.extend(self.reflecting(reflection).ok().map(reflected)),
+                None if paths.is_none() => drop(value.wrong("`paths` or `reflection` is missing")),
+                None => {}
+            }
+            (items, Some(section))
         } else {
-            value.one_or_more("a path", |item| self.schema_item(item))
+            (Vec::new(), None)
         };
-        let (mut paths, mut reflections) = (Vec::new(), Vec::new());
         for item in items {
             match item {
-                Item::Path(path) => paths.push(path),
-                Item::Reflection(reflection) => reflections.push(reflection),
+                Item::Path(path) => schema.paths.push(path),
+                Item::Reflection(reflection) => schema.reflection.push(reflection),
             }
         }
-        (paths, reflections)
+        let paths = keys.and_then(|keys| keys.value("import_paths"));
+        let paths = paths.map_or_else(Vec::new, |paths| paths.one_or_more("a path", |path| path.path(self.folder)));
+        let skips = keys.and_then(|keys| keys.value("skip_missing_option_imports"));
+        let skips_missing_options = or_default(skips, Value::truth, false);
+        let paths = if proto_paths.is_empty() { paths } else { proto_paths.clone() };
+        Schema { imports: Imports { paths, skips_missing_options }, ..schema }
     }
 
     fn schema_item(&self, item: Value) -> Read<Item> {
@@ -64,8 +91,7 @@ impl<'a> Source<'a> {
         }
         let section = item.section(&["reflection"])?;
         let value = section.value("reflection").ok_or_else(|| item.wrong("`reflection` is missing"))?;
-        let upstream = self.reflecting(value)?;
-        Ok(Item::Reflection(Reflection { upstream }))
+        self.reflecting(value).map(reflected)
     }
 
     /// `true` for the only upstream, or the name of one of several.
@@ -200,6 +226,10 @@ impl<'a> Source<'a> {
         let answering = |upstream: &Upstream| Answering { name: upstream.name.clone(), rpcs: upstream.rpcs.clone() };
         Serving { exposed, excepted, upstreams: upstreams.iter().filter(|_| is_whole).map(answering).collect() }
     }
+}
+
+fn reflected(upstream: Option<String>) -> Item {
+    Item::Reflection(Reflection { upstream })
 }
 
 /// How many calls of an upstream may be under way.

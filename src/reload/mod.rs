@@ -21,7 +21,7 @@ use crate::config::{self, Overrides};
 use crate::metrics::Metrics;
 use crate::problem::Problem;
 use crate::route::{BodyRule, Route};
-use crate::schema::Schema;
+use crate::schema::{Imports, Schema};
 use files::Files;
 
 /// Time for who writes several files to write the next one, before they are read.
@@ -55,7 +55,14 @@ pub struct Watched {
     paths: Vec<PathBuf>,
     files: Files,
     /// Where all descriptors come from; none where a server is asked for some.
-    descriptors: Option<Vec<PathBuf>>,
+    descriptors: Option<Descriptors>,
+}
+
+/// Where descriptors come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Descriptors {
+    paths: Vec<PathBuf>,
+    imports: Imports,
 }
 
 /// The descriptors of what is served.
@@ -63,7 +70,7 @@ pub struct Watched {
 struct Known {
     schema: Schema,
     /// Where they come from.
-    descriptors: Vec<PathBuf>,
+    descriptors: Descriptors,
     /// What was in the files then.
     files: Files,
 }
@@ -92,7 +99,8 @@ impl Source {
         let before = Files::look(&self.paths(&first), &Files::default());
         let (config, problems) = config::load(self.file.as_deref(), &self.overrides);
         let (mut paths, reload) = (self.paths(&config), config.reload);
-        let descriptors = config.reflection.is_empty().then(|| config.schema.clone());
+        let descriptors = || Descriptors { paths: config.schema.clone(), imports: config.imports.clone() };
+        let descriptors = config.reflection.is_empty().then(descriptors);
         let known = known.filter(|known| descriptors.as_ref() == Some(&known.descriptors) && known.is_current());
         let app = App::with_schema(config, problems, known.map(|known| known.schema)).await;
         if let Ok(app) = &app {
@@ -119,7 +127,7 @@ impl Known {
 
     /// Whether the files hold what they held, and there are no others.
     fn is_current(&self) -> bool {
-        let paths: Vec<PathBuf> = self.descriptors.iter().chain(self.schema.files()).cloned().collect();
+        let paths: Vec<PathBuf> = self.descriptors.paths.iter().chain(self.schema.files()).cloned().collect();
         Files::look(&paths, &self.files).are_all_in(&self.files)
     }
 }

@@ -21,6 +21,7 @@ mod rules;
 mod serving;
 mod sizes;
 mod sources;
+mod spare;
 mod system;
 #[cfg(test)]
 mod tests;
@@ -140,6 +141,7 @@ pub struct Routes {
     trie: trie::Trie,
     /// Those that WebSockets find, whatever the methods of their rules.
     websockets: trie::Trie,
+    warnings: Vec<String>,
 }
 
 /// One rule, resolved against its rpc.
@@ -252,7 +254,9 @@ impl Routes {
     /// # Errors
     /// Everything wrong with the rules and with `options`, in one list.
     pub fn build(schema: &Schema, options: &[RpcOptions], defaults: &Defaults) -> Result<Self, Vec<Problem>> {
-        let mut problems = defaults.rules.misplaced(schema);
+        let spare = spare::Spare::of(schema, defaults);
+        let mut problems = spare.needed.clone();
+        problems.extend(defaults.rules.misplaced(schema));
         problems.extend(binding::unknown_rpcs(schema, options, &defaults.rules));
         let has_rule = |name: &str| {
             let rpc = schema.rpcs().iter().find(|rpc| rpc.name == name);
@@ -282,11 +286,15 @@ impl Routes {
             }
         }
         if routes.is_empty() && problems.is_empty() {
+            problems.extend(spare.others.iter().cloned());
+        }
+        if routes.is_empty() && problems.is_empty() {
             problems
                 .push(Problem::new("no rpc in the descriptors has a google.api.http option: nothing could be called"));
         }
         let (mut routes, templates): (Vec<Route>, Vec<Template>) = routes.into_iter().unzip();
         routes.iter_mut().enumerate().for_each(|(index, route)| route.index = index);
+        problems.extend(spare::clashes(schema, &routes));
         let trie = trie::Trie::new(routes.iter().zip(&templates));
         problems.extend(trie.groups().filter_map(|group| choice::clash(group, &routes)));
         let open = routes.iter().zip(&templates).filter(|(route, _)| route.websocket);
@@ -294,7 +302,14 @@ impl Routes {
         problems.extend(websockets.groups().filter_map(|group| choice::websocket_clash(group, &routes)));
         trie.groups().for_each(|group| choice::note_others(group, &mut routes));
         let routes = routes.into_iter().map(Arc::new).collect();
-        if problems.is_empty() { Ok(Self { routes, trie, websockets }) } else { Err(problems) }
+        let warnings = schema.warnings().iter().cloned().chain(spare.warnings()).collect();
+        if problems.is_empty() { Ok(Self { routes, trie, websockets, warnings }) } else { Err(problems) }
+    }
+
+    /// What is to be looked at, though it does not keep anything from being served.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// All routes, in the order of the descriptors.

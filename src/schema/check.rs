@@ -36,19 +36,23 @@ pub(super) struct Names<'a> {
     extensions: HashMap<(&'a str, i32), String>,
 }
 
-/// Everything wrong with the names that the fields of one file have in JSON, which counts in every syntax: descriptor.proto
-/// lets `json_format = LEGACY_BEST_EFFORT`, and so proto2, do as it can, which is one name for two things.
-pub(super) fn clashes(file: &File) -> Vec<Fault> {
-    let mut check = Check { names: None, found: Vec::new() };
+/// The messages of a file in which JSON cannot tell two fields apart, each with all that is wrong. That counts in every syntax:
+/// descriptor.proto lets `json_format = LEGACY_BEST_EFFORT`, and so proto2, do as it can, which is one name for two things.
+pub(super) fn clashes(file: &File) -> Vec<(String, Vec<Fault>)> {
+    let mut clashes = Vec::new();
     let mut messages: Vec<(String, &MessageType)> = Vec::new();
     let scope = scope_of(file);
     messages.extend(file.messages.iter().rev().map(|message| (format!("{scope}{}", message.name), message)));
     while let Some((name, message)) = messages.pop() {
+        let mut check = Check { names: None, found: Vec::new() };
         check.json_names_apart(&name, message);
         let nested = message.messages.iter().rev();
         messages.extend(nested.map(|nested| (format!("{name}.{}", nested.name), nested)));
+        if !check.found.is_empty() {
+            clashes.push((name, check.found));
+        }
     }
-    check.found
+    clashes
 }
 
 /// Everything wrong with one file; with what it refers to only if `names` are known.
@@ -213,7 +217,6 @@ impl Check<'_> {
                 self.fault(&name, "expected a name of its own, found it twice");
             }
         }
-        self.json_names_apart(message, declared);
     }
 
     /// One name, one field. Readers take the names of the proto file too, and where one field is called in JSON what

@@ -1,6 +1,6 @@
 //! Descriptors into [`Tables`]: slow and clear, for it runs once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use prost::Message as _;
 
@@ -138,7 +138,7 @@ impl<'a> Compiler<'a> {
         }
         self.problems.extend(problems);
         if self.problems.is_empty() {
-            Ok(Tables { messages, enums: self.enums, names: self.message_ids })
+            Ok(Tables { messages, enums: self.enums, names: self.message_ids, unclear: HashSet::new() })
         } else {
             Err(self.problems)
         }
@@ -310,7 +310,7 @@ fn dense(fields: &[FieldTable]) -> Box<[u16]> {
     dense.into()
 }
 
-/// Of every name that a reader takes. None of them is that of two fields: `check` has seen to it.
+/// Of every name that a reader takes. Where one is that of two fields, no rpc that is served has the message: see `clash`.
 fn by_name<S: std::hash::BuildHasher + Default>(fields: &[FieldTable]) -> HashMap<Box<str>, u16, S> {
     let mut names = HashMap::default();
     for (index, field) in fields.iter().enumerate() {

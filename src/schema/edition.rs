@@ -1,15 +1,9 @@
 //! `.proto` files of an edition: the compiler that is built in reads proto2 and proto3, and calls their first line an error of
 //! syntax. Compiled to a descriptor set they can be served.
 
-use std::fs;
-use std::path::Path;
-
-/// What to do with the file of an error, if it is one of an edition.
-pub(super) fn not_compiled(root: &Path, error: &protox::Error) -> Option<String> {
-    let name = error.file()?;
-    let text = fs::read_to_string(root.join(name)).ok()?;
-    let edition = edition_of(&text)?;
-    let folder = root.display();
+/// What to do with a file, if it is one of an edition.
+pub(super) fn not_compiled(folder: &str, name: &str, text: &str) -> Option<String> {
+    let edition = edition_of(text)?;
     Some(format!(
         "{name}: expected syntax proto2 or proto3, found edition {edition}, which is read from descriptor sets alone: make one, \
          `protoc --include_imports --descriptor_set_out=api.binpb -I {folder} {name}` or `buf build -o api.binpb`, and name it \

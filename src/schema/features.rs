@@ -4,7 +4,7 @@
 //! sets itself; a file has the defaults of its edition. proto2 and proto3 are editions whose features cannot be set.
 //!
 //! Two features change nothing here. `utf8_validation`: JSON is UTF-8, so a string that is not has no form in it, whether
-//! others check it or not. `json_format`: whatever it says, two fields of one name are refused (see `check`).
+//! others check it or not. `json_format`: whatever it says, two fields of one name are not served (see `clash`).
 
 use super::descriptor::{FeatureSet, File};
 

@@ -1,153 +1,205 @@
 //! Descriptors from `.proto` files, folders and descriptor sets, joined in one list.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use prost::Message as _;
 use prost::bytes::Buf;
-use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
-use prost_reflect::DescriptorPool;
-use protox::Compiler;
-use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver, IncludeFileResolver};
+use prost::encoding::{WireType, decode_key, decode_varint};
 
 use super::check::{self, Fault, Names};
 use super::features::Features;
-use super::{Source, descriptor, edition};
+use super::protos::{self, CompiledFile, SourceUncompiled};
+use super::roots::{self, Found, Listing, Roots, or_here, relative};
+use super::unit::{self, Units};
+use super::{Imports, Source, Uncompiled, descriptor};
 use crate::problem::Problem;
 
-/// Files that every annotated API imports and not every folder has.
-const BUNDLED: [(&str, &str); 6] = [
-    ("google/api/annotations.proto", include_str!("../../proto/google/api/annotations.proto")),
-    ("google/api/http.proto", include_str!("../../proto/google/api/http.proto")),
-    ("google/api/httpbody.proto", include_str!("../../proto/google/api/httpbody.proto")),
-    ("google/rpc/code.proto", include_str!("../../proto/google/rpc/code.proto")),
-    ("google/rpc/error_details.proto", include_str!("../../proto/google/rpc/error_details.proto")),
-    ("google/rpc/status.proto", include_str!("../../proto/google/rpc/status.proto")),
-];
+/// What came of all sources.
+#[derive(Debug, Default)]
+pub(super) struct Loaded {
+    /// Each file once.
+    pub(super) files: Vec<descriptor::File>,
+    /// Where each came from.
+    pub(super) origins: Vec<String>,
+    /// The `.proto` files that were read.
+    pub(super) read: Vec<PathBuf>,
+    pub(super) uncompiled: Vec<Uncompiled>,
+    pub(super) warnings: Vec<String>,
+}
 
-/// The files of all `sources`, each once, and the `.proto` files that were read for them; or everything wrong with them.
-pub(super) fn files(sources: &[Source]) -> Result<(Vec<descriptor::File>, Vec<PathBuf>), Vec<Problem>> {
-    let (mut joined, mut read) = (Joined::default(), Vec::new());
-    for source in sources {
-        match source {
-            Source::Set { name, set } => joined.add(name, set),
-            Source::Path(path) => match set_at(path) {
-                Ok(Compiled { set, files }) => {
-                    read.extend(files);
-                    joined.add(&path.display().to_string(), &set);
-                }
-                Err(problems) => joined.problems.extend(problems),
-            },
+/// The files of all `sources`, or everything wrong with them.
+pub(super) fn files(sources: &[Source], imports: &Imports) -> Result<Loaded, Vec<Problem>> {
+    let mut joined = Joined::default();
+    // What is wrong is told in the order of the sources.
+    let mut wrong: Vec<Vec<Problem>> = sources.iter().map(|_| Vec::new()).collect();
+    let mut inputs: Vec<Input<'_>> =
+        sources.iter().zip(&mut wrong).map(|(source, wrong)| Input::of(source, wrong)).collect();
+    let no_folders: Vec<Problem> = imports.paths.iter().filter_map(|path| no_folder(path)).collect();
+    let roots = roots(&mut inputs, imports);
+    let mut units = Units::default();
+    for (source, input) in inputs.iter().enumerate() {
+        input.add_to(&mut units, source);
+    }
+    units.follow(&roots, imports.skips_missing_options);
+    let protos::Compiled { files, uncompiled, read, warnings } = protos::compile(units);
+    let mut files = files.into_iter().peekable();
+    for (source, input) in inputs.iter().enumerate() {
+        if let Input::Set { name, set } = input {
+            joined.add(name, set, &mut wrong[source]);
+        }
+        while let Some(CompiledFile { place, file, .. }) = files.next_if(|file| file.source <= source) {
+            joined.add_compiled(&place, file, &mut wrong[source]);
         }
     }
-    joined.finish().map(|files| (files, read))
+    let mut failed = joined.finish();
+    failed.extend(no_folders);
+    let is_wrong = !failed.is_empty() || wrong.iter().any(|wrong| !wrong.is_empty());
+    let is_needed = |uncompiled: &SourceUncompiled| uncompiled.is_named || uncompiled.rpcs.is_none();
+    if is_wrong || uncompiled.iter().any(is_needed) {
+        for uncompiled in uncompiled {
+            let has_rpcs = uncompiled.rpcs.as_ref().is_none_or(|rpcs| !rpcs.is_empty());
+            if is_wrong || uncompiled.is_named || has_rpcs {
+                wrong[uncompiled.source].extend(uncompiled.problems);
+            }
+        }
+        let mut problems: Vec<Problem> = Vec::new();
+        for problem in wrong.into_iter().flatten().chain(failed) {
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
+        }
+        return Err(problems);
+    }
+    let spare = |SourceUncompiled { problems, rpcs, .. }| Uncompiled { problems, rpcs: rpcs.unwrap_or_default() };
+    let uncompiled = uncompiled.into_iter().map(spare).collect();
+    let origins = joined.read.iter().map(|file| joined.known[&file.name].origin.clone()).collect();
+    Ok(Loaded { files: joined.read, origins, read, uncompiled, warnings })
 }
 
 /// A file that everybody knows, such as google/protobuf/any.proto, encoded, with what it imports before it.
 pub(super) fn bundled(name: &str) -> Option<Vec<Vec<u8>>> {
-    let mut resolver = ChainFileResolver::new();
-    resolver.add(Bundled);
-    resolver.add(GoogleFileResolver::new());
-    let mut compiler = Compiler::with_file_resolver(resolver);
-    compiler.include_imports(true).open_file(name).ok()?;
-    let set = compiler.encode_file_descriptor_set();
-    Some(files_of(&set)?.into_iter().map(<[u8]>::to_vec).collect())
+    protos::encoded(&unit::built_in(name)?)
 }
 
-/// An encoded descriptor set, and the `.proto` files that it was made from.
-struct Compiled {
-    set: Vec<u8>,
-    files: Vec<PathBuf>,
+/// What is at a source.
+enum Input<'a> {
+    Folder {
+        path: PathBuf,
+        listing: Listing,
+    },
+    File {
+        path: PathBuf,
+        /// From which its imports count.
+        root: PathBuf,
+    },
+    Set {
+        name: String,
+        set: Cow<'a, [u8]>,
+    },
+    /// Nothing that can be used, which is told.
+    Nothing,
 }
 
-/// The descriptor set of one path.
-fn set_at(path: &Path) -> Result<Compiled, Vec<Problem>> {
-    let io = |error: std::io::Error| vec![Problem::at(path.display(), error)];
-    if fs::metadata(path).map_err(io)?.is_dir() {
-        let files = proto_files(path).map_err(io)?;
-        if files.is_empty() {
-            return Err(vec![Problem::at(path.display(), "expected .proto files in this folder, found none")]);
-        }
-        compile(path, &files)
-    } else if path.extension().is_some_and(|extension| extension == "proto") {
-        compile_file(path)
-    } else {
-        fs::read(path).map_err(io).map(|set| Compiled { set, files: Vec::new() })
-    }
-}
-
-/// The `.proto` files below `folder`, sorted.
-pub(super) fn proto_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    let mut folders = vec![folder.to_path_buf()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder)? {
-            let path = entry?.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "proto") {
-                files.push(path);
-            }
-        }
-    }
-    files.sort();
-    Ok(files)
-}
-
-/// Imports count from some folder above the file: the nearest from which all of them are found.
-fn compile_file(path: &Path) -> Result<Compiled, Vec<Problem>> {
-    let mut first_error = None;
-    for root in path.ancestors().skip(1) {
-        let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
-        match compile(root, &[path.to_path_buf()]) {
-            Ok(compiled) => return Ok(compiled),
-            Err(problems) => first_error = first_error.or(Some(problems)),
-        }
-    }
-    Err(first_error.unwrap_or_else(|| vec![Problem::at(path.display(), "is in no folder")]))
-}
-
-fn compile(root: &Path, files: &[PathBuf]) -> Result<Compiled, Vec<Problem>> {
-    let mut compiler = Compiler::with_file_resolver(resolver(root));
-    compiler.include_imports(true).include_source_info(true);
-    let mut problems = Vec::new();
-    for file in files {
-        // Relative to the root: the same file may be reached by more than one spelling of its path.
-        let name = file.strip_prefix(root).unwrap_or(file);
-        if let Err(error) = compiler.open_file(name) {
-            match clashes_at(root, &error) {
-                clashes if clashes.is_empty() => {
-                    let message = edition::not_compiled(root, &error).unwrap_or_else(|| format!("{error:?}"));
-                    problems.push(Problem::at(root.display(), message));
+impl<'a> Input<'a> {
+    fn of(source: &'a Source, wrong: &mut Vec<Problem>) -> Self {
+        let path = match source {
+            Source::Set { name, set } => return Self::Set { name: name.clone(), set: Cow::Borrowed(set) },
+            Source::Path(path) => path,
+        };
+        let mut nothing = |message: String| {
+            wrong.push(Problem::at(path.display(), message));
+            Self::Nothing
+        };
+        let io = |error: std::io::Error| error.to_string();
+        match fs::metadata(path).map_err(io) {
+            Err(message) => nothing(message),
+            Ok(metadata) if metadata.is_dir() => match Listing::of(path).map_err(io) {
+                Ok(listing) if listing.files.is_empty() => {
+                    nothing("expected .proto files in this folder, found none".to_owned())
                 }
-                clashes => problems.extend(clashes),
-            }
+                Ok(listing) => Self::Folder { path: path.clone(), listing },
+                Err(message) => nothing(message),
+            },
+            Ok(_) if roots::is_proto(path) => Self::File { path: path.clone(), root: PathBuf::new() },
+            Ok(_) => match fs::read(path).map_err(io) {
+                Ok(set) => Self::Set { name: path.display().to_string(), set: Cow::Owned(set) },
+                Err(message) => nothing(message),
+            },
         }
     }
-    problems.dedup();
-    if !problems.is_empty() {
-        return Err(problems);
+
+    fn add_to(&self, units: &mut Units, source: usize) {
+        match self {
+            Self::Folder { path, listing } => {
+                for file in &listing.files {
+                    units.add(&Found { root: or_here(path), path: file.clone() }, source, false);
+                }
+            }
+            Self::File { path, root } => {
+                units.add(&Found { root: root.clone(), path: path.clone() }, source, true);
+            }
+            Self::Set { .. } | Self::Nothing => {}
+        }
     }
-    let files = compiler.files().filter_map(|file| file.path().map(Path::to_owned)).collect();
-    Ok(Compiled { set: compiler.encode_file_descriptor_set(), files })
 }
 
-fn resolver(root: &Path) -> ChainFileResolver {
-    let mut resolver = ChainFileResolver::new();
-    resolver.add(IncludeFileResolver::new(root.to_path_buf()));
-    resolver.add(Bundled);
-    resolver.add(GoogleFileResolver::new());
-    resolver
+/// The import roots: those that are named, then the folders, then those of files, which are found here.
+fn roots(inputs: &mut [Input<'_>], imports: &Imports) -> Roots {
+    let mut roots = Roots::default();
+    for path in &imports.paths {
+        roots.add(path, Vec::new());
+    }
+    for input in &*inputs {
+        match input {
+            Input::Folder { path, listing } => roots.add(path, listing.vendored.clone()),
+            Input::File { path, .. } => roots.add_file(path),
+            Input::Set { .. } | Input::Nothing => {}
+        }
+    }
+    for input in &mut *inputs {
+        if let Input::File { path, root } = input {
+            *root = root_of(path, &roots, imports);
+        }
+    }
+    for input in inputs {
+        if let Input::File { path, root } = input {
+            roots.add(root, roots::vendored_in(root));
+            roots.add(path.parent().unwrap_or(Path::new("")), Vec::new());
+        }
+    }
+    roots
 }
 
-/// The names that clash in the file of an error: the compiler refuses them too, and does not say whose they are.
-fn clashes_at(root: &Path, error: &protox::Error) -> Vec<Problem> {
-    let file = error.file().and_then(|name| resolver(root).open_file(name).ok());
-    let file =
-        file.and_then(|file| descriptor::File::decode(file.file_descriptor_proto().encode_to_vec().as_slice()).ok());
-    let clashes = file.iter().flat_map(check::clashes).collect();
-    file.as_ref().map_or_else(Vec::new, |file| told(&root.display().to_string(), file, clashes))
+fn no_folder(path: &Path) -> Option<Problem> {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => None,
+        Ok(_) => Some(Problem::at(path.display(), "expected a folder that imports count from, found a file")),
+        Err(error) => Some(Problem::at(path.display(), error)),
+    }
+}
+
+/// The folder that the imports of a single file count from: an import root that it is in, or else the nearest folder above
+/// it from which the fewest imports are missing.
+fn root_of(path: &Path, roots: &Roots, imports: &Imports) -> PathBuf {
+    let named = imports.paths.iter().find(|root| relative(root, path).is_some());
+    if let Some(root) = named {
+        return root.clone();
+    }
+    let mut best: Option<(usize, PathBuf)> = None;
+    for above in path.ancestors().skip(1) {
+        let root = or_here(above);
+        let missing = Units::missing(path, &root, roots, imports.skips_missing_options);
+        if best.as_ref().is_none_or(|(fewest, _)| missing < *fewest) {
+            best = Some((missing, root));
+        }
+        if missing == 0 {
+            break;
+        }
+    }
+    best.map_or_else(|| PathBuf::from("."), |(_, root)| root)
 }
 
 /// What is wrong with a file that came from `origin`.
@@ -156,50 +208,36 @@ fn told(origin: &str, file: &descriptor::File, faults: Vec<Fault>) -> Vec<Proble
     faults.into_iter().map(problem).collect()
 }
 
-struct Bundled;
-
-impl FileResolver for Bundled {
-    fn open_file(&self, name: &str) -> Result<File, protox::Error> {
-        match BUNDLED.iter().find(|(bundled, _)| *bundled == name) {
-            Some((_, source)) => File::from_source(name, source),
-            None => Err(protox::Error::file_not_found(name)),
-        }
-    }
-}
-
 #[derive(Default)]
 struct Joined {
-    /// Checks files. It knows no editions: those that have one, or import one that has, stay out of it, and [`check`] does.
-    pool: DescriptorPool,
     read: Vec<descriptor::File>,
-    /// Where each file came from, its bytes without comments, and who has checked it.
+    /// By the name of a file.
     known: HashMap<String, Known>,
     /// Which file declares a name.
     symbols: HashMap<String, String>,
-    problems: Vec<Problem>,
 }
 
 struct Known {
+    /// Where it came from.
     origin: String,
-    bare: Vec<u8>,
-    standing: Standing,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Standing {
-    /// Checked by the pool, which has it.
-    InPool,
-    /// Not checked: the pool cannot have it.
-    Unchecked,
-    /// Its problem is told.
-    Refused,
+    /// Its place among those that were read.
+    place: usize,
+    /// A compiler has looked at it.
+    is_checked: bool,
 }
 
 impl Joined {
-    fn add(&mut self, origin: &str, set: &[u8]) {
+    fn add(&mut self, origin: &str, set: &[u8], wrong: &mut Vec<Problem>) {
         match files_of(set) {
-            Some(files) if !files.is_empty() => files.iter().for_each(|file| self.add_file(origin, file)),
-            _ => self.problems.push(Problem::at(
+            Some(files) if !files.is_empty() => {
+                for bytes in files {
+                    match descriptor::File::decode(bytes) {
+                        Ok(file) => self.add_file(origin, file, false, wrong),
+                        Err(_) => wrong.push(Problem::at(origin, "holds something that is no file descriptor")),
+                    }
+                }
+            }
+            _ => wrong.push(Problem::at(
                 origin,
                 "expected a .proto file, a folder of them or an encoded google.protobuf.FileDescriptorSet \
                  (protoc --include_imports --descriptor_set_out), found something else",
@@ -207,34 +245,31 @@ impl Joined {
         }
     }
 
-    fn add_file(&mut self, origin: &str, bytes: &[u8]) {
-        let Ok(file) = descriptor::File::decode(bytes) else {
-            return self.problems.push(Problem::at(origin, "holds something that is no file descriptor"));
-        };
+    fn add_compiled(&mut self, place: &str, file: descriptor::File, wrong: &mut Vec<Problem>) {
+        self.add_file(place, file, true, wrong);
+    }
+
+    fn add_file(&mut self, origin: &str, file: descriptor::File, is_checked: bool, wrong: &mut Vec<Problem>) {
         let name = file.name.clone();
         if Features::of_file(&file).is_none() {
             let found = if file.edition == 0 { file.syntax.clone() } else { format!("edition {}", file.edition) };
             let message = format!("{name}: expected syntax proto2 or proto3, or edition 2023 or 2024, found {found}");
-            return self.problems.push(Problem::at(origin, message));
+            return wrong.push(Problem::at(origin, message));
         }
-        let bare = without_source_info(bytes);
         match self.known.get(&name) {
             // These are everywhere, in many editions that differ in comments and options only.
             Some(_) if name.starts_with("google/") => {}
-            Some(known) if known.bare == bare => {}
+            Some(known) if self.read[known.place] == file => {}
             Some(known) => {
                 let message = format!("{name} is here and in {}, and the two differ", known.origin);
-                self.problems.push(Problem::at(origin, message));
+                wrong.push(Problem::at(origin, message));
             }
             None => {
-                let standing = match self.declared_elsewhere(origin, &file) {
-                    Some(message) => {
-                        self.problems.push(Problem::at(origin, message));
-                        Standing::Refused
-                    }
-                    None => self.check(origin, &file, bytes),
-                };
-                self.known.insert(name, Known { origin: origin.to_owned(), bare, standing });
+                let elsewhere = self.declared_elsewhere(origin, &file);
+                // That is told, and is enough.
+                let is_checked = is_checked || elsewhere.is_some();
+                wrong.extend(elsewhere.map(|message| Problem::at(origin, message)));
+                self.known.insert(name, Known { origin: origin.to_owned(), place: self.read.len(), is_checked });
                 self.read.push(file);
             }
         }
@@ -252,47 +287,32 @@ impl Joined {
         }
         let (first, others) = (twice.first()?, twice.len() - 1);
         let elsewhere = &self.symbols[first];
-        let others = if others == 0 { String::new() } else { format!(" (and {others} more)") };
-        Some(format!(
-            "{} declares {first}{others}, which {elsewhere} in {} declares too: leave one of the two out",
-            file.name, self.known[elsewhere].origin
-        ))
+        Some(protos::declared_twice(&file.name, first, others, elsewhere, &self.known[elsewhere].origin))
     }
 
-    /// Checks a file against those before it, if the pool can have it.
-    fn check(&mut self, origin: &str, file: &descriptor::File, bytes: &[u8]) -> Standing {
-        let missing = file.dependency.iter().find(|import| !self.known.contains_key(*import));
-        if let Some(import) = missing {
-            let hint = "was the set made with --include_imports?";
-            let message = format!("{} imports {import}, which is not there: {hint}", file.name);
-            self.problems.push(Problem::at(origin, message));
-            return Standing::Unchecked;
-        }
-        // The pool refuses such names too, some of them, and does not say whose they are.
-        let has_clashes = !check::clashes(file).is_empty();
-        let imports_are_in_pool = file.dependency.iter().all(|import| self.known[import].standing == Standing::InPool);
-        if file.edition != 0 || has_clashes || !imports_are_in_pool {
-            return Standing::Unchecked;
-        }
-        match self.pool.decode_file_descriptor_proto(bytes) {
-            Ok(()) => Standing::InPool,
-            Err(error) => {
-                self.problems.push(Problem::at(origin, format!("{}: {error}", file.name)));
-                Standing::Refused
+    /// Everything wrong with what no compiler has looked at, when all files are there: a set may have them in any order.
+    fn finish(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let unchecked = || self.read.iter().filter(|file| !self.known[&file.name].is_checked);
+        for file in unchecked() {
+            let origin = &self.known[&file.name].origin;
+            if let Some(import) = file.dependency.iter().find(|import| !self.known.contains_key(*import)) {
+                let hint = if origin.starts_with("reflection of ") {
+                    "the server sent no file of that name"
+                } else {
+                    "was the set made with --include_imports?"
+                };
+                problems
+                    .push(Problem::at(origin, format!("{} imports {import}, which is not there: {hint}", file.name)));
             }
         }
-    }
-
-    fn finish(mut self) -> Result<Vec<descriptor::File>, Vec<Problem>> {
         // Where a file is missing, so are the names that it declares: that is told once.
-        let names = self.problems.is_empty().then(|| Names::of(&self.read));
-        for file in &self.read {
-            let Known { origin, standing, .. } = &self.known[&file.name];
-            if *standing == Standing::Unchecked {
-                self.problems.extend(told(origin, file, check::faults(file, names.as_ref())));
-            }
+        let names = problems.is_empty().then(|| Names::of(&self.read));
+        for file in unchecked() {
+            let origin = &self.known[&file.name].origin;
+            problems.extend(told(origin, file, check::faults(file, names.as_ref())));
         }
-        if self.problems.is_empty() { Ok(self.read) } else { Err(self.problems) }
+        problems
     }
 }
 
@@ -310,21 +330,4 @@ fn files_of(mut set: &[u8]) -> Option<Vec<&[u8]>> {
         set = rest;
     }
     Some(files)
-}
-
-/// A file descriptor without field 9, `source_code_info`: two copies of a file differ there first.
-fn without_source_info(file: &[u8]) -> Vec<u8> {
-    let mut bare = Vec::with_capacity(file.len());
-    let mut rest = file;
-    while rest.has_remaining() {
-        let start = rest;
-        let Ok((number, wire_type)) = decode_key(&mut rest) else { break };
-        if skip_field(wire_type, number, &mut rest, DecodeContext::default()).is_err() {
-            break;
-        }
-        if number != 9 {
-            bare.extend_from_slice(&start[..start.len() - rest.len()]);
-        }
-    }
-    bare
 }

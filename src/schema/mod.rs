@@ -4,18 +4,25 @@
 //! once into flat [`Tables`] that the codec runs on; a [`Message`] or a [`Field`] is a place in them. Knows no URLs, no
 //! JSON text but the names of fields, no sockets.
 
+mod apart;
 mod case;
 mod check;
+mod clash;
 mod common;
 mod compile;
 mod descriptor;
 mod edition;
 mod features;
 mod load;
+mod option_imports;
 mod path;
 mod prefix;
+mod protos;
+mod roots;
 mod rule;
+mod source;
 mod table;
+mod unit;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -35,6 +42,36 @@ pub struct Schema {
     tables: Arc<Tables>,
     rpcs: Vec<Rpc>,
     files: Vec<PathBuf>,
+    clashes: Arc<clash::Clashes>,
+    uncompiled: Vec<Uncompiled>,
+    warnings: Vec<String>,
+}
+
+/// A `.proto` file that does not compile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Uncompiled {
+    /// Why: what is wrong with it, or with what it imports.
+    pub problems: Vec<Problem>,
+    /// What it declares.
+    pub rpcs: Vec<DeclaredRpc>,
+}
+
+/// An rpc of a file that does not compile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeclaredRpc {
+    /// `package.Service.Method`.
+    pub name: String,
+    /// Whether it seems to have a `google.api.http` rule.
+    pub is_annotated: bool,
+}
+
+/// How imports of `.proto` files are found, besides in the sources themselves.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Imports {
+    /// More folders that imports count from; they are searched before the sources.
+    pub paths: Vec<PathBuf>,
+    /// Whether well-known files that hold nothing but options for other tools may be absent. Their options are left out then.
+    pub skips_missing_options: bool,
 }
 
 /// Where descriptors come from.
@@ -56,7 +93,7 @@ pub enum Source {
 /// # Errors
 /// A folder cannot be read.
 pub fn proto_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
-    load::proto_files(folder)
+    roots::proto_files(folder)
 }
 
 /// A file of google/protobuf, google/api or google/rpc that everybody knows, encoded, with what it imports before it.
@@ -125,8 +162,20 @@ impl Schema {
     /// # Errors
     /// Everything wrong with them, in one list.
     pub fn join(sources: &[Source]) -> Result<Self, Vec<Problem>> {
-        let (files, read) = load::files(sources)?;
-        Ok(Self { files: read, ..Self::compile(&files)? })
+        Self::join_with(sources, &Imports::default())
+    }
+
+    /// The same with more places where imports may be.
+    ///
+    /// # Errors
+    /// Everything wrong with them, in one list.
+    pub fn join_with(sources: &[Source], imports: &Imports) -> Result<Self, Vec<Problem>> {
+        let load::Loaded { files, origins, read, uncompiled, warnings } = load::files(sources, imports)?;
+        let mut tables = compile::compile(&files)?;
+        let clashes = clash::Clashes::of(&files, &origins, &mut tables);
+        let tables = Arc::new(tables);
+        let rpcs = rule::rpcs(&files, &tables)?;
+        Ok(Self { tables, rpcs, files: read, clashes: Arc::new(clashes), uncompiled, warnings })
     }
 
     /// Loads one descriptor set that is at hand as bytes; `name` stands for it in problems.
@@ -135,12 +184,6 @@ impl Schema {
     /// Everything wrong with it.
     pub fn decode(name: &str, descriptor_set: &[u8]) -> Result<Self, Vec<Problem>> {
         Self::join(&[Source::Set { name: name.to_owned(), set: descriptor_set.to_vec() }])
-    }
-
-    fn compile(files: &[descriptor::File]) -> Result<Self, Vec<Problem>> {
-        let tables = Arc::new(compile::compile(files)?);
-        let rpcs = rule::rpcs(files, &tables)?;
-        Ok(Self { tables, rpcs, files: Vec::new() })
     }
 
     /// The same messages and rpcs with these tables, which have them in the same places.
@@ -163,6 +206,30 @@ impl Schema {
     #[must_use]
     pub fn files(&self) -> &[PathBuf] {
         &self.files
+    }
+
+    /// The `.proto` files that do not compile, of which it is not known yet whether anything served needs them.
+    #[must_use]
+    pub fn uncompiled(&self) -> &[Uncompiled] {
+        &self.uncompiled
+    }
+
+    /// What is to be known of the descriptors, though they can be used.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// What is wrong with these messages, and with those in them: two fields that JSON cannot tell apart.
+    #[must_use]
+    pub fn clashes<'a>(&self, messages: impl Iterator<Item = &'a Message>) -> Vec<Problem> {
+        self.clashes.reached(messages)
+    }
+
+    /// All messages, those within others too.
+    pub fn messages(&self) -> impl Iterator<Item = Message> {
+        let message = |index| Message { tables: Arc::clone(&self.tables), id: MessageId(index as u32) };
+        (0..self.tables.messages.len()).map(message)
     }
 
     /// The message type of this full name.

@@ -75,7 +75,7 @@ pub(super) fn rpcs(files: &[File], tables: &Arc<Tables>) -> Result<Vec<Rpc>, Vec
 
 fn rpc(file: &File, service: &str, method: &Method, tables: &Arc<Tables>) -> Result<Rpc, String> {
     let message = |name: &str| {
-        let found = tables.find(name.trim_start_matches('.'));
+        let found = tables.declared(name.trim_start_matches('.'));
         let id = found.ok_or_else(|| format!("there is no message `{name}`"))?;
         Ok::<_, String>(Message { tables: Arc::clone(tables), id })
     };

@@ -1,6 +1,6 @@
 //! Messages, fields and enums as flat tables: what the codec runs on. After start nothing looks into a descriptor.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 
 use crate::block::{self, Padded};
@@ -20,6 +20,8 @@ pub struct Tables {
     pub(super) messages: Vec<MessageTable>,
     pub(super) enums: Vec<EnumTable>,
     pub(super) names: HashMap<String, MessageId>,
+    /// Those in which JSON cannot tell two fields apart, and those that hold one.
+    pub(super) unclear: HashSet<MessageId>,
 }
 
 /// A message type.
@@ -179,9 +181,14 @@ impl Tables {
         &self.enums[id.0 as usize]
     }
 
-    /// The message of this full name.
+    /// The message of this full name, if its fields can be told apart in JSON.
     #[must_use]
     pub fn find(&self, full_name: &str) -> Option<MessageId> {
+        self.declared(full_name).filter(|id| !self.unclear.contains(id))
+    }
+
+    /// The message of this full name, whatever its fields are called.
+    pub(super) fn declared(&self, full_name: &str) -> Option<MessageId> {
         self.names.get(full_name).copied()
     }
 }

@@ -1,0 +1,41 @@
+//! Files that do not compile: a start is refused for those that declare an rpc to be served, and warned of the others.
+
+use super::{Defaults, Route};
+use crate::problem::Problem;
+use crate::schema::{DeclaredRpc, Schema};
+
+/// What is wrong with files that something served needs, and with the others.
+pub(super) struct Spare {
+    pub(super) needed: Vec<Problem>,
+    pub(super) others: Vec<Problem>,
+}
+
+impl Spare {
+    pub(super) fn of(schema: &Schema, defaults: &Defaults) -> Self {
+        let is_served = |rpc: &DeclaredRpc| {
+            let has_rule = rpc.is_annotated
+                || defaults.rules.maps_unannotated
+                || defaults.rules.selected.iter().any(|selected| selected.selector == rpc.name);
+            has_rule && defaults.serving.exposes(&rpc.name)
+        };
+        let mut spare = Self { needed: Vec::new(), others: Vec::new() };
+        for file in schema.uncompiled() {
+            let is_needed = file.rpcs.iter().any(is_served);
+            let told = if is_needed { &mut spare.needed } else { &mut spare.others };
+            let new = file.problems.iter().filter(|problem| !told.contains(problem)).cloned().collect::<Vec<_>>();
+            told.extend(new);
+        }
+        spare.others.retain(|problem| !spare.needed.contains(problem));
+        spare
+    }
+
+    /// A line for each file that is left out.
+    pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
+        self.others.iter().map(|problem| format!("{problem}; the file is left out, as no served rpc needs it"))
+    }
+}
+
+/// What is wrong with the messages of routes: fields that JSON cannot tell apart.
+pub(super) fn clashes(schema: &Schema, routes: &[Route]) -> Vec<Problem> {
+    schema.clashes(routes.iter().flat_map(|route| [&route.input, &route.output]))
+}

@@ -1,0 +1,364 @@
+//! `.proto` files compiled: those of all sources together, each file once, behind what it imports.
+//!
+//! A file that does not compile keeps those that import it from being compiled, and no others: what is served does not need
+//! every file of a folder. Which ones it needs is known when the routes are.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use prost::Message as _;
+use prost_reflect::DescriptorPool;
+use prost_types::{FileDescriptorProto, MethodDescriptorProto};
+use protox::file::File;
+
+use super::apart::{self, Renamed};
+use super::unit::{Content, Link, Unit, Units};
+use super::{DeclaredRpc, descriptor, edition, option_imports};
+use crate::problem::Problem;
+
+/// What came of all `.proto` files.
+#[derive(Debug, Default)]
+pub(super) struct Compiled {
+    /// Each behind its imports.
+    pub(super) files: Vec<CompiledFile>,
+    pub(super) uncompiled: Vec<SourceUncompiled>,
+    /// The files that were read.
+    pub(super) read: Vec<PathBuf>,
+    pub(super) warnings: Vec<String>,
+}
+
+/// A file, and the source that has it.
+#[derive(Debug)]
+pub(super) struct CompiledFile {
+    pub(super) source: usize,
+    pub(super) place: String,
+    pub(super) file: descriptor::File,
+}
+
+/// A file that did not compile, and the source that has it.
+#[derive(Debug)]
+pub(super) struct SourceUncompiled {
+    pub(super) source: usize,
+    /// Whether the source is this very file.
+    pub(super) is_named: bool,
+    pub(super) problems: Vec<Problem>,
+    /// The rpcs that it declares, if it could be read that far.
+    pub(super) rpcs: Option<Vec<DeclaredRpc>>,
+}
+
+/// Compiles all of them.
+pub(super) fn compile(mut units: Units) -> Compiled {
+    let clashes = units.name();
+    let mut compiler = Compiler::of(&units);
+    for (index, first) in clashes {
+        let (unit, first) = (&units.units[index], &units.units[first]);
+        let message = format!("{} is here and in {}, and the two differ", unit.name, first.place);
+        compiler.refuse(index, Problem::at(&unit.place, message), None);
+    }
+    for index in 0..units.units.len() {
+        let index = units.original(index);
+        // What is built in is there for those that import it.
+        if units.units[index].path.is_some() {
+            compiler.compile(index, &mut Vec::new());
+        }
+    }
+    compiler.finish()
+}
+
+/// All of them encoded, each behind its imports; nothing if one does not compile.
+pub(super) fn encoded(units: &Units) -> Option<Vec<Vec<u8>>> {
+    let mut compiler = Compiler::of(units);
+    (0..units.units.len()).for_each(|index| compiler.compile(index, &mut Vec::new()));
+    let file = |(index, _): &(usize, Vec<Renamed>)| compiler.pool.get_file_by_name(&units.units[*index].name);
+    compiler.order.iter().map(|compiled| Some(file(compiled)?.encode_to_vec())).collect()
+}
+
+/// The rpcs that a file declares, if it could be read that far.
+type Rpcs = Option<Vec<DeclaredRpc>>;
+
+/// How far a file is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum State {
+    Open,
+    /// Its imports are being compiled.
+    Under,
+    Done,
+    /// It cannot be compiled, for these of the `causes`.
+    Broken(Vec<usize>),
+}
+
+struct Compiler<'a> {
+    units: &'a Units,
+    states: Vec<State>,
+    /// Resolves names and options, and refuses what protoc would.
+    pool: DescriptorPool,
+    /// The file that declares a name.
+    symbols: HashMap<String, usize>,
+    causes: Vec<Problem>,
+    order: Vec<(usize, Vec<Renamed>)>,
+    uncompiled: Vec<(usize, Rpcs)>,
+}
+
+impl<'a> Compiler<'a> {
+    fn of(units: &'a Units) -> Self {
+        Self {
+            states: vec![State::Open; units.units.len()],
+            units,
+            pool: DescriptorPool::new(),
+            symbols: HashMap::new(),
+            causes: Vec::new(),
+            order: Vec::new(),
+            uncompiled: Vec::new(),
+        }
+    }
+
+    /// Compiles a file behind its imports; `path` is the way to it.
+    fn compile(&mut self, index: usize, path: &mut Vec<usize>) {
+        match &self.states[index] {
+            State::Open => {}
+            State::Under => {
+                let from = path.iter().position(|on_the_way| *on_the_way == index).unwrap_or_default();
+                let circle = path[from..].iter().chain([&index]).map(|at| self.units.units[*at].name.as_str());
+                let circle = circle.collect::<Vec<_>>().join(" -> ");
+                let problem = Problem::at(&self.units.units[index].place, format!("import cycle detected: {circle}"));
+                return self.refuse(index, problem, None);
+            }
+            State::Done | State::Broken(_) => return,
+        }
+        let parsed = match self.parse(index) {
+            Ok(parsed) => parsed,
+            Err(()) => return,
+        };
+        self.states[index] = State::Under;
+        let links: Vec<usize> = self.linked(index).collect();
+        path.push(index);
+        for link in &links {
+            self.compile(*link, path);
+        }
+        path.pop();
+        if let State::Broken(_) = self.states[index] {
+            return;
+        }
+        let mut causes: Vec<usize> = Vec::new();
+        for link in links {
+            if let State::Broken(of_it) = &self.states[link] {
+                causes.extend(of_it);
+            }
+        }
+        if !causes.is_empty() {
+            causes.sort_unstable();
+            causes.dedup();
+            self.uncompiled.push((index, declares(&parsed)));
+            self.states[index] = State::Broken(causes);
+            return;
+        }
+        self.put(index, parsed);
+    }
+
+    fn linked(&self, index: usize) -> impl Iterator<Item = usize> {
+        let links = self.units.units[index].links.iter();
+        links.filter_map(|link| match link {
+            Link::To(to) => Some(self.units.original(*to)),
+            Link::Skipped | Link::Wrong(_) => None,
+        })
+    }
+
+    /// The file as it is written, with the names of its imports that they are compiled under.
+    fn parse(&mut self, index: usize) -> Result<FileDescriptorProto, ()> {
+        let unit = &self.units.units[index];
+        let name = unit.name.clone();
+        let text = match &unit.content {
+            Content::Descriptor(file) => return Ok((**file).clone()),
+            Content::Fault(fault) => {
+                let at = fault.at.map_or_else(String::new, |(line, column)| format!(":{line}:{column}"));
+                let problem = Problem::at(&unit.place, format!("{name}{at}: {}", fault.message));
+                self.refuse(index, problem, None);
+                return Err(());
+            }
+            Content::Text(text) => text,
+        };
+        if let Some(message) = edition::not_compiled(&unit.place, &name, &text.text) {
+            let declared = if text.mentions_service { None } else { Some(Vec::new()) };
+            let problem = Problem::at(&unit.place, message);
+            self.refuse(index, problem, declared);
+            return Err(());
+        }
+        let names = unit.links.iter().zip(&text.imports).map(|(link, import)| {
+            let to = match link {
+                Link::To(to) => to,
+                Link::Skipped => return None,
+                // It is told below; the rest of the file is read all the same.
+                Link::Wrong(_) => return Some("wrong.proto"),
+            };
+            let name = self.units.units[self.units.original(*to)].name.as_str();
+            Some(name).filter(|name| *name != import.name)
+        });
+        let source = text.with_imports(names);
+        match File::from_source(&name, &source) {
+            Ok(file) => {
+                let mut parsed = file.file_descriptor_proto().clone();
+                self.skip(index, &mut parsed);
+                self.wrong_imports(index, &parsed)?;
+                Ok(parsed)
+            }
+            Err(error) => {
+                let declared = if text.mentions_service { None } else { Some(Vec::new()) };
+                let wrong = self.wrong_links(index);
+                if wrong.is_empty() {
+                    let problem = Problem::at(&unit.place, format!("{error:?}"));
+                    self.refuse(index, problem, declared);
+                } else {
+                    wrong.into_iter().for_each(|problem| self.refuse(index, problem, declared.clone()));
+                }
+                Err(())
+            }
+        }
+    }
+
+    /// Leaves out the imports that are not there, where that is asked for.
+    fn skip(&self, index: usize, parsed: &mut FileDescriptorProto) {
+        let unit = &self.units.units[index];
+        let Content::Text(text) = &unit.content else { return };
+        let skipped = unit.links.iter().zip(&text.imports).filter(|(link, _)| **link == Link::Skipped);
+        let skipped: Vec<String> = skipped.map(|(_, import)| import.name.clone()).collect();
+        option_imports::leave_out(parsed, &skipped);
+    }
+
+    fn wrong_links(&self, index: usize) -> Vec<Problem> {
+        let unit = &self.units.units[index];
+        let Content::Text(text) = &unit.content else { return Vec::new() };
+        let told = unit.links.iter().zip(&text.imports).filter_map(|(link, import)| {
+            let Link::Wrong(message) = link else { return None };
+            let (line, column) = import.at;
+            Some(Problem::at(&unit.place, format!("{}:{line}:{column}: {message}", unit.name)))
+        });
+        told.collect()
+    }
+
+    fn wrong_imports(&mut self, index: usize, parsed: &FileDescriptorProto) -> Result<(), ()> {
+        let wrong = self.wrong_links(index);
+        if wrong.is_empty() {
+            return Ok(());
+        }
+        wrong.into_iter().for_each(|problem| self.refuse(index, problem, declares(parsed)));
+        Err(())
+    }
+
+    /// Gives a file whose imports are there to the pool.
+    fn put(&mut self, index: usize, mut parsed: FileDescriptorProto) {
+        if let Some(problem) = self.declared_elsewhere(index, &parsed) {
+            return self.refuse(index, problem, declares(&parsed));
+        }
+        let renamed = apart::rename(&mut parsed);
+        let declared = declares(&parsed);
+        match self.pool.add_file_descriptor_proto(parsed) {
+            Ok(()) => {
+                self.order.push((index, renamed));
+                self.states[index] = State::Done;
+            }
+            Err(error) => {
+                let mut message = format!("{error:?}");
+                let mut cause = std::error::Error::source(&error);
+                while let Some(next) = cause {
+                    message.push_str(&format!(": {next}"));
+                    cause = next.source();
+                }
+                let problem = Problem::at(&self.units.units[index].place, message);
+                self.refuse(index, problem, declared);
+            }
+        }
+    }
+
+    /// What is wrong if another file declares the same: the pool takes long to say so, and does not say which.
+    fn declared_elsewhere(&mut self, index: usize, parsed: &FileDescriptorProto) -> Option<Problem> {
+        let symbols = symbols(parsed);
+        let twice: Vec<&String> = symbols.iter().filter(|symbol| self.symbols.contains_key(*symbol)).collect();
+        if let Some(first) = twice.first() {
+            let (unit, other) = (&self.units.units[index], &self.units.units[self.symbols[*first]]);
+            let message = declared_twice(&unit.name, first, twice.len() - 1, &other.name, &other.place);
+            return Some(Problem::at(&unit.place, message));
+        }
+        self.symbols.extend(symbols.into_iter().map(|symbol| (symbol, index)));
+        None
+    }
+
+    fn refuse(&mut self, index: usize, problem: Problem, declared: Rpcs) {
+        let cause = self.causes.len();
+        self.causes.push(problem);
+        match &mut self.states[index] {
+            State::Broken(causes) => causes.push(cause),
+            state => {
+                *state = State::Broken(vec![cause]);
+                self.uncompiled.push((index, declared));
+            }
+        }
+    }
+
+    fn finish(self) -> Compiled {
+        let mut compiled = Compiled::default();
+        for (index, renamed) in self.order {
+            let unit = &self.units.units[index];
+            let encoded = self.pool.get_file_by_name(&unit.name).map(|file| file.encode_to_vec()).unwrap_or_default();
+            let Ok(mut file) = descriptor::File::decode(encoded.as_slice()) else { continue };
+            apart::restore(&mut file, renamed);
+            compiled.files.push(CompiledFile { source: unit.source, place: unit.place.clone(), file });
+        }
+        for (index, rpcs) in self.uncompiled {
+            let State::Broken(causes) = &self.states[index] else { continue };
+            let Unit { source, is_named, .. } = self.units.units[index];
+            let problems = causes.iter().map(|cause| self.causes[*cause].clone()).collect();
+            compiled.uncompiled.push(SourceUncompiled { source, is_named, problems, rpcs });
+        }
+        compiled.read = self.units.units.iter().filter_map(|unit| unit.path.clone()).collect();
+        for (import, importer) in &self.units.skipped {
+            let unit = &self.units.units[*importer];
+            compiled.warnings.push(format!(
+                "{}: {} imports {import}, which was not found: its options are left out \
+                 (`schema.skip_missing_option_imports`)",
+                unit.place, unit.name
+            ));
+        }
+        compiled
+    }
+}
+
+/// What is told of a file that declares what another one does.
+pub(super) fn declared_twice(file: &str, first: &str, others: usize, other: &str, place: &str) -> String {
+    let others = if others == 0 { String::new() } else { format!(" (and {others} more)") };
+    format!("{file} declares {first}{others}, which {other} in {place} declares too: leave one of the two out")
+}
+
+/// The full names in the scope of the package, those of enum values among them.
+fn symbols(file: &FileDescriptorProto) -> Vec<String> {
+    let scope = scope(file);
+    let messages = file.message_type.iter().map(|declared| declared.name());
+    let enums = file
+        .enum_type
+        .iter()
+        .flat_map(|declared| std::iter::once(declared.name()).chain(declared.value.iter().map(|value| value.name())));
+    let services = file.service.iter().map(|declared| declared.name());
+    let extensions = file.extension.iter().map(|declared| declared.name());
+    messages.chain(enums).chain(services).chain(extensions).map(|name| format!("{scope}{name}")).collect()
+}
+
+fn scope(file: &FileDescriptorProto) -> String {
+    if file.package().is_empty() { String::new() } else { format!("{}.", file.package()) }
+}
+
+fn declares(file: &FileDescriptorProto) -> Rpcs {
+    let scope = scope(file);
+    let of_service = file.service.iter().flat_map(|service| {
+        let rpc = |method: &MethodDescriptorProto| DeclaredRpc {
+            name: format!("{scope}{}.{}", service.name(), method.name()),
+            is_annotated: is_annotated(method),
+        };
+        service.method.iter().map(rpc).collect::<Vec<_>>()
+    });
+    Some(of_service.collect())
+}
+
+/// Whether an option ends as google.api.http does, from whatever package that is written.
+fn is_annotated(method: &MethodDescriptorProto) -> bool {
+    let options = method.options.iter().flat_map(|options| &options.uninterpreted_option);
+    options.flat_map(|option| option.name.first()).any(|name| name.is_extension && name.name_part.ends_with("http"))
+}
