@@ -3,14 +3,14 @@
 //! Grammar: http.proto, "Path template syntax", and behind it the query part that the bank API writes:
 //!
 //! ```text
-//! Template  = "/" Segments [ ":" LITERAL ] [ "?" QueryKey { "&" QueryKey } ] ;
+//! Template  = "/" [ Segments [ ":" LITERAL ] ] [ "?" QueryKey { "&" QueryKey } ] ;
 //! Segments  = Segment { "/" Segment } ;
 //! Segment   = "*" | "**" | LITERAL | "{" FieldPath [ "=" Segments ] "}" ;
 //! FieldPath = IDENT { "." IDENT } ;
 //! QueryKey  = KEY "=" "{" FieldPath "}" ;
 //! ```
 //!
-//! http.proto wants `**` last; here segments may follow it, and one `**` is all: what it captures is never in doubt.
+//! http.proto has no template `/`; here it is the root, as others serve it. http.proto wants `**` last; here segments may follow it, and one `**` is all: what it captures is never in doubt.
 //!
 //! A `Template` that exists can be routed; nobody checks it twice. Knows no HTTP and no protobuf: a variable is a
 //! dotted name until `route::binding` resolves it.
@@ -112,9 +112,11 @@ impl Template {
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
         let mut parser = Parser { chars: text.chars().collect(), at: 0, template: Self::empty() };
         parser.expect('/', "`/`")?;
-        parser.segments(false)?;
-        if parser.eat(':') {
-            parser.template.verb = Some(parser.literal("a verb")?);
+        if !matches!(parser.peek(), None | Some('?')) {
+            parser.segments(false)?;
+            if parser.eat(':') {
+                parser.template.verb = Some(parser.literal("a verb")?);
+            }
         }
         if parser.eat('?') {
             parser.query()?;
@@ -296,7 +298,9 @@ mod tests {
         for (template, message) in [
             ("", "column 1: expected `/`, found the end"),
             ("v1/orders", "column 1: expected `/`, found `v`"),
-            ("/", "column 2: expected a segment, found the end"),
+            ("/:list", "column 2: expected a segment, found `:`"),
+            ("//", "column 2: expected a segment, found `/`"),
+            ("/v1/", "column 5: expected a segment, found the end"),
             ("/v1//orders", "column 5: expected a segment, found `/`"),
             ("/v1/{name", "column 10: expected `}`, found the end"),
             ("/v1/{name=orders/*:cancel", "column 19: expected `}`, found `:`"),
@@ -335,6 +339,14 @@ mod tests {
         assert_eq!(template.verb.as_deref(), Some("cancel"));
         let keys: Vec<_> = template.query.iter().map(|q| (q.key.as_str(), q.field.as_str())).collect();
         assert_eq!(keys, [("as", "why"), ("a.b", "a.b")]);
+    }
+
+    #[test]
+    fn a_slash_alone_is_the_root() {
+        for (template, keys) in [("/", 0), ("/?id={id}", 1)] {
+            let root = Template::parse(template).unwrap();
+            assert_eq!((root.segments.as_slice(), root.query.len(), root.verb), (&[][..], keys, None), "{template}");
+        }
     }
 
     #[test]

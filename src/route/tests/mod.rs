@@ -176,6 +176,28 @@ fn a_path_finds_its_template_literals_first() {
 }
 
 #[test]
+fn a_slash_alone_is_a_path_like_others() {
+    let rpcs = [
+        rpc("Root", "One", "Reply", r#"get: "/" additional_bindings { post: "/?name={name}" body: "*" }"#),
+        rpc("Below", "One", "Reply", r#"get: "/{id}""#),
+    ];
+    let routes = routes(&rpcs.concat(), &[]).unwrap();
+    check(
+        &routes,
+        &[
+            ("GET /", "Root {}"),
+            ("HEAD /", "Root {}"),
+            ("GET /?id=a", r#"Root {"id":"a"}"#),
+            ("POST /?name=b <- {}", r#"Root {"name":"b"}"#),
+            ("GET /a", r#"Below {"id":"a"}"#),
+            ("GET //", "no such path"),
+        ],
+    );
+    let root = &routes.all()[0];
+    assert_eq!((root.path(), root.method.as_str()), ("/", "GET"));
+}
+
+#[test]
 fn a_double_wildcard_leaves_what_stands_behind_it() {
     let rpcs = [
         rpc("All", "One", "Reply", r#"get: "/v1/{name=**}""#),
