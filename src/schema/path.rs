@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::{Field, Message};
 
@@ -25,7 +25,8 @@ pub enum PathError {
 #[derive(Debug, Clone)]
 pub struct Paths {
     message: Message,
-    at_hand: HashMap<Box<str>, FieldPath>,
+    /// Made when the first name is asked for: most of many routes are never called.
+    at_hand: OnceLock<HashMap<Box<str>, FieldPath>>,
 }
 
 /// So many fields have their paths at hand, those of the message itself before those within them: messages may hold each other.
@@ -35,25 +36,31 @@ impl Paths {
     /// Those from this message.
     #[must_use]
     pub fn from(message: &Message) -> Self {
-        let mut at_hand = HashMap::new();
-        let mut messages = VecDeque::from([(message.clone(), [String::new(), String::new()])]);
-        let mut left = AT_HAND;
-        while let Some((inner, before)) = messages.pop_front() {
-            for field in inner.fields().take(left) {
-                left -= 1;
-                let [name, json_name] = &before;
-                let names = [format!("{name}{}", field.name()), format!("{json_name}{}", field.table().json_name)];
-                for name in &names {
-                    if let Ok(path) = FieldPath::resolve(message, name) {
-                        at_hand.insert(name.as_str().into(), path);
+        Self { message: message.clone(), at_hand: OnceLock::new() }
+    }
+
+    fn at_hand(&self) -> &HashMap<Box<str>, FieldPath> {
+        self.at_hand.get_or_init(|| {
+            let mut at_hand = HashMap::new();
+            let mut messages = VecDeque::from([(self.message.clone(), [String::new(), String::new()])]);
+            let mut left = AT_HAND;
+            while let Some((inner, before)) = messages.pop_front() {
+                for field in inner.fields().take(left) {
+                    left -= 1;
+                    let [name, json_name] = &before;
+                    let names = [format!("{name}{}", field.name()), format!("{json_name}{}", field.table().json_name)];
+                    for name in &names {
+                        if let Ok(path) = FieldPath::resolve(&self.message, name) {
+                            at_hand.insert(name.as_str().into(), path);
+                        }
+                    }
+                    if let Some(inner) = field.message().filter(|_| !field.is_repeated()) {
+                        messages.push_back((inner, names.map(|name| name + ".")));
                     }
                 }
-                if let Some(inner) = field.message().filter(|_| !field.is_repeated()) {
-                    messages.push_back((inner, names.map(|name| name + ".")));
-                }
             }
-        }
-        Self { message: message.clone(), at_hand }
+            at_hand
+        })
     }
 
     /// [`FieldPath::resolve`]
@@ -61,7 +68,7 @@ impl Paths {
     /// # Errors
     /// The first name that leads nowhere.
     pub fn resolve(&self, dotted: &str) -> Result<FieldPath, PathError> {
-        match self.at_hand.get(dotted) {
+        match self.at_hand().get(dotted) {
             Some(path) => Ok(path.clone()),
             None => FieldPath::resolve(&self.message, dotted),
         }
@@ -183,10 +190,10 @@ mod tests {
             for name in names {
                 assert_eq!(paths.resolve(name), FieldPath::resolve(&message, name), "{name}");
             }
-            let names = paths.at_hand.iter();
+            let names = paths.at_hand().iter();
             names.for_each(|(name, path)| assert_eq!(Ok(path), FieldPath::resolve(&message, name).as_ref(), "{name}"));
             // Each has one name or two.
-            assert!((AT_HAND..=2 * AT_HAND).contains(&paths.at_hand.len()), "{}", paths.at_hand.len());
+            assert!((AT_HAND..=2 * AT_HAND).contains(&paths.at_hand().len()), "{}", paths.at_hand().len());
             for none in ["", "a", "A_NAME", "nodes.a_name", "map.key", "a_name.x", "leaf.", ".leaf"] {
                 assert_eq!(paths.resolve(none), FieldPath::resolve(&message, none), "{none}");
                 assert!(paths.resolve(none).is_err(), "{none}");
