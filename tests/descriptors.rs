@@ -208,6 +208,30 @@ fn a_rule_that_cannot_be_served_is_told_by_its_rpc_and_template() {
             get_with(r#"get: "/v1" additional_bindings { get: "/v2" additional_bindings { get: "/v3" } }"#),
             &["shop.v1.Orders.Get: additional_bindings cannot hold additional_bindings"],
         ),
+        (
+            get_with(r#"gett: "/v1""#),
+            &[
+                "shop: orders.proto:5:34: invalid value of type 'google.api.HttpRule' for option '(google.api.http)': field 'gett' \
+                 not found for message 'google.api.HttpRule'",
+            ],
+        ),
+        (
+            get_with(r#"get: "/v1/post" body: "" additional_bindings { put: "/v2" } post: "/v2""#),
+            &[
+                "shop: orders.proto:5:34: invalid value of type 'google.api.HttpRule' for option '(google.api.http)': a value is \
+                 already set for oneof 'pattern': the rule has both `get` and `post`: a rule has one of them; write the others as \
+                 additional_bindings",
+            ],
+        ),
+        (
+            get_with(r#"get: "/v1""#).replace(
+                "option (google.api.http) = { get: \"/v1\" }",
+                "option (google.api.http).put = \"/v1\"; option (google.api.http).get = \"/v2\"",
+            ),
+            &["shop.v1.Orders.Get: the rule has both `put` and `get`: a rule has one of them; write the others as \
+                 additional_bindings"],
+        ),
+        (get_with(r#"get: "/:list""#), &[r#"shop.v1.Orders.Get: "/:list": column 2: expected a segment, found `:`"#]),
         (get_with(r#"body: "*""#), &[r#"shop.v1.Orders.Get: the rule has no method and path, such as `get: "/v1"`"#]),
         (
             orders("rpc Get(Order) returns (Order);"),

@@ -12,8 +12,9 @@ use prost_types::{FileDescriptorProto, MethodDescriptorProto};
 use protox::file::File;
 
 use super::apart::{self, Renamed};
+use super::rule::PATTERNS;
 use super::unit::{Content, Link, Unit, Units};
-use super::{DeclaredRpc, descriptor, edition, option_imports};
+use super::{DeclaredRpc, RuleError, descriptor, edition, option_imports, source};
 use crate::problem::Problem;
 
 /// What came of all `.proto` files.
@@ -196,7 +197,7 @@ impl<'a> Compiler<'a> {
         let source = text.with_imports(names);
         match File::from_source(&name, &source) {
             Ok(file) => {
-                let mut parsed = file.file_descriptor_proto().clone();
+                let mut parsed = FileDescriptorProto::from(file);
                 self.skip(index, &mut parsed);
                 self.wrong_imports(index, &parsed)?;
                 Ok(parsed)
@@ -250,8 +251,18 @@ impl<'a> Compiler<'a> {
             return self.refuse(index, problem, declares(&parsed));
         }
         let renamed = apart::rename(&mut parsed);
-        let declared = declares(&parsed);
-        match self.pool.add_file_descriptor_proto(parsed) {
+        // Lines and columns are most of a file, and only a fault needs them.
+        let located = parsed.source_code_info.take();
+        let (declared, rules) = (declares(&parsed), two_patterns(&parsed));
+        let mut added = self.pool.add_file_descriptor_proto(parsed);
+        if added.is_err()
+            && let Ok(mut parsed) = self.parse(index)
+        {
+            drop(apart::rename(&mut parsed));
+            parsed.source_code_info = located;
+            added = self.pool.add_file_descriptor_proto(parsed);
+        }
+        match added {
             Ok(()) => {
                 self.order.push((index, renamed));
                 self.states[index] = State::Done;
@@ -262,6 +273,10 @@ impl<'a> Compiler<'a> {
                 while let Some(next) = cause {
                     message.push_str(&format!(": {next}"));
                     cause = next.source();
+                }
+                let place = error.path().unwrap_or_default();
+                if let Some((_, why)) = rules.into_iter().find(|(method, _)| place.starts_with(method)) {
+                    message.push_str(&format!(": {why}"));
                 }
                 let problem = Problem::at(&self.units.units[index].place, message);
                 self.refuse(index, problem, declared);
@@ -361,4 +376,24 @@ fn declares(file: &FileDescriptorProto) -> Rpcs {
 fn is_annotated(method: &MethodDescriptorProto) -> bool {
     let options = method.options.iter().flat_map(|options| &options.uninterpreted_option);
     options.flat_map(|option| option.name.first()).any(|name| name.is_extension && name.name_part.ends_with("http"))
+}
+
+/// The methods whose annotation has more than one pattern, each by its path in the descriptor, with what is wrong.
+fn two_patterns(file: &FileDescriptorProto) -> Vec<([i32; 4], RuleError)> {
+    let mut found = Vec::new();
+    for (service, declared) in file.service.iter().enumerate() {
+        for (method, declared) in declared.method.iter().enumerate() {
+            let options = declared.options.iter().flat_map(|options| &options.uninterpreted_option);
+            for text in options.filter_map(|option| option.aggregate_value.as_deref()) {
+                let members = source::members(text);
+                let mut patterns: Vec<&str> = PATTERNS.iter().map(|(_, name)| *name).collect();
+                patterns.retain(|pattern| members.contains(pattern));
+                if patterns.len() > 1 {
+                    // descriptor.proto: field 6 of a file are its services, field 2 of a service its methods.
+                    found.push(([6, service as i32, 2, method as i32], RuleError::TwoPatterns(patterns)));
+                }
+            }
+        }
+    }
+    found
 }

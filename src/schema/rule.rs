@@ -41,6 +41,9 @@ pub enum RuleError {
     /// A rule without `get`, `put`, `post`, `delete`, `patch` or `custom`.
     #[error("the rule has no method and path, such as `get: \"/v1\"`")]
     NoPattern,
+    /// More than one of `get`, `put`, `post`, `delete`, `patch` and `custom`.
+    #[error("the rule has {}: a rule has one of them; write the others as additional_bindings", two(.0))]
+    TwoPatterns(Vec<&'static str>),
     /// http.proto: "Nested bindings must not contain an `additional_bindings` field themselves".
     #[error("additional_bindings cannot hold additional_bindings")]
     NestedBindings,
@@ -51,6 +54,10 @@ pub enum RuleError {
 
 /// The number of `extend google.protobuf.MethodOptions { HttpRule http }` in google/api/annotations.proto.
 const HTTP: u32 = 72_295_728;
+
+/// The members of its oneof `pattern`.
+pub(super) const PATTERNS: [(u32, &str); 6] =
+    [(2, "get"), (3, "put"), (4, "post"), (5, "delete"), (6, "patch"), (8, "custom")];
 
 /// `idempotency_level` of descriptor.proto's MethodOptions, and its values but for IDEMPOTENCY_UNKNOWN.
 const IDEMPOTENCY_LEVEL: u32 = 34;
@@ -95,10 +102,37 @@ fn rpc(file: &File, service: &str, method: &Method, tables: &Arc<Tables>) -> Res
 fn rules(options: &[u8]) -> Result<Vec<Rule>, RuleError> {
     let Some(encoded) = option(options, HTTP).ok_or(RuleError::NoRule)? else { return Ok(Vec::new()) };
     let rule = HttpRule::decode(encoded.as_slice()).map_err(|_| RuleError::NoRule)?;
+    let patterns = patterns(&encoded);
+    if patterns.len() > 1 {
+        return Err(RuleError::TwoPatterns(patterns));
+    }
     if rule.additional_bindings.iter().any(|additional| !additional.additional_bindings.is_empty()) {
         return Err(RuleError::NestedBindings);
     }
     std::iter::once(&rule).chain(&rule.additional_bindings).map(one).collect()
+}
+
+/// Which of its patterns a rule has: a reader takes the last of several, and another might not.
+fn patterns(rule: &[u8]) -> Vec<&'static str> {
+    let (mut reader, mut found) = (wire::Reader::new(rule), Vec::new());
+    while !reader.is_empty() {
+        let Ok((number, wire_type)) = reader.tag() else { break };
+        let pattern = PATTERNS.iter().find(|(known, _)| *known == number).map(|(_, name)| *name);
+        found.extend(pattern.filter(|name| !found.contains(name)));
+        if reader.skip(number, wire_type).is_err() {
+            break;
+        }
+    }
+    found
+}
+
+/// Names as a list that is read.
+pub(super) fn two(names: &[&str]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    match quoted.as_slice() {
+        [one, other] => format!("both {one} and {other}"),
+        several => several.join(", "),
+    }
 }
 
 /// The value of a message option, its parts joined, which merges them; nothing at all if the options are malformed.

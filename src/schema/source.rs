@@ -79,6 +79,20 @@ impl Text {
     }
 }
 
+/// The names of the members of a message in text format, those of messages in it left out.
+pub(super) fn members(text: &str) -> Vec<&str> {
+    let (mut tokens, mut depth, mut members) = (Tokens::new(text.as_bytes()), 0_usize, Vec::new());
+    while let Some(token) = tokens.next() {
+        match &text[token.span] {
+            "{" | "<" => depth += 1,
+            "}" | ">" => depth = depth.saturating_sub(1),
+            word if token.kind == Kind::Word && depth == 0 => members.push(word),
+            _ => {}
+        }
+    }
+    members
+}
+
 /// What follows the word `import`, up to the name.
 fn import(text: &str, tokens: &mut Tokens<'_>, start: usize) -> Option<Import> {
     let mut next = tokens.next()?;
