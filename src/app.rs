@@ -387,7 +387,7 @@ async fn schema(config: &Config, upstreams: &[Option<Upstream>]) -> Option<Resul
         let name = format!("reflection of {}", upstream.address);
         // With connections of its own, which end when all is asked.
         match reflection::descriptor_set(&upstream.for_worker(&Share::unbounded()), &name, wanted).await {
-            Ok(set) => sources.push(Source::Set { name, set }),
+            Ok(set) => sources.push(Source::Reflection { name, set }),
             Err(problem) => problems.push(problem),
         }
     }

@@ -155,10 +155,18 @@ impl<'a> Reflected<'a> {
     fn add(&mut self, files: Files) -> Result<(), ReflectionError> {
         for encoded in files.files {
             let head = Head::decode(encoded.clone());
-            let Head { name, imports } = head.map_err(|_| ReflectionError::Unexpected { question: "a file's name" })?;
-            if self.files.contains_key(&name) {
+            let head = head.map_err(|_| ReflectionError::Unexpected { question: "a file's name" })?;
+            if self.files.contains_key(&head.name) {
                 continue;
             }
+            // What a server knows by its name alone: generated code often has no descriptors of google/protobuf and google/api.
+            if head.is_placeholder()
+                && let Some(files) = schema::bundled(&head.name)
+            {
+                self.add(Files { files: files.into_iter().map(Bytes::from).collect() })?;
+                continue;
+            }
+            let Head { name, imports, .. } = head;
             if self.names.len() == MOST_FILES {
                 return Err(ReflectionError::TooMany);
             }
@@ -280,13 +288,29 @@ struct Error {
     message: String,
 }
 
-/// Of a `FileDescriptorProto`, name and imports.
+/// Of a `FileDescriptorProto`, name and imports, and what it declares, unread.
 #[derive(Clone, PartialEq, prost::Message)]
 struct Head {
     #[prost(string, tag = "1")]
     name: String,
     #[prost(string, repeated, tag = "3")]
     imports: Vec<String>,
+    #[prost(bytes = "bytes", repeated, tag = "4")]
+    messages: Vec<Bytes>,
+    #[prost(bytes = "bytes", repeated, tag = "5")]
+    enums: Vec<Bytes>,
+    #[prost(bytes = "bytes", repeated, tag = "6")]
+    services: Vec<Bytes>,
+    #[prost(bytes = "bytes", repeated, tag = "7")]
+    extensions: Vec<Bytes>,
+}
+
+impl Head {
+    /// Whether the file has a name and nothing else.
+    fn is_placeholder(&self) -> bool {
+        let declared = [&self.messages, &self.enums, &self.services, &self.extensions];
+        self.imports.is_empty() && declared.iter().all(|declared| declared.is_empty())
+    }
 }
 
 #[cfg(test)]
@@ -304,7 +328,7 @@ mod tests {
         ] {
             let file = |(name, imports): &(&str, &[&str])| {
                 let imports = imports.iter().map(|import| (*import).to_owned()).collect();
-                Bytes::from(Head { name: (*name).to_owned(), imports }.encode_to_vec())
+                Bytes::from(Head { name: (*name).to_owned(), imports, ..Head::default() }.encode_to_vec())
             };
             let (path, deadline) = (PathAndQuery::from_static("/"), Instant::now());
             let (services, names) = (Vec::new(), Vec::new());

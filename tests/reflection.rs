@@ -104,6 +104,18 @@ impl Reflecting {
         self
     }
 
+    /// Of these files the server has the name alone, as servers in Go send what their binary does not have.
+    fn with_placeholders(mut self, prefix: &str) -> Self {
+        for file in &mut self.files {
+            let name = Head::decode(file.clone()).unwrap().name;
+            if name.starts_with(prefix) {
+                let bare = prost_types::FileDescriptorProto { name: Some(name), ..Default::default() };
+                *file = bare.encode_to_vec().into();
+            }
+        }
+        self
+    }
+
     fn router(self) -> Router {
         Router::new().fallback(move |request: Request| self.clone().answer(request))
     }
@@ -270,6 +282,11 @@ fn a_server_that_cannot_be_asked_is_told_with_what_to_do() {
             Reflecting { services: vec![STORAGE], ..whole().without("extensions/") },
             "bankapi/storage.proto imports extensions/field.proto, which the server does not have: not here",
         ),
+        (
+            Reflecting { services: vec![ACCOUNTS], ..whole() }.with_placeholders("money"),
+            "account.proto imports money.proto, of which the server has no more than the name: link the code of that file into \
+             the server, or name .proto files or a descriptor set in `schema` in place of reflection",
+        ),
     ] {
         let backend = Backend::start(reflecting.router(), None);
         let url = format!("http://{}", backend.address);
@@ -279,6 +296,19 @@ fn a_server_that_cannot_be_asked_is_told_with_what_to_do() {
     let refused = folder.refusal(&["routes", "--backend", folder::NOBODY, "--reflection"]);
     let expected = "reflection of http://127.0.0.1:1: no answer: the backend cannot be reached: 127.0.0.1:1: ";
     assert!(refused.len() == 1 && refused[0].starts_with(expected), "{refused:?}");
+}
+
+#[test]
+fn files_that_everybody_knows_may_be_names_alone() {
+    let folder = Folder::new();
+    let reflecting = Reflecting::of(DESCRIPTORS, &[HEALTH]).with_placeholders("google/");
+    let backend = Backend::start(reflecting.router(), None);
+    let url = format!("http://{}", backend.address);
+    assert_eq!(routes(&folder, &["--backend", &url, "--reflection"]), [HEALTH_ROUTE]);
+    let reflecting = Reflecting::of(DESCRIPTORS, &[ACCOUNTS]).with_placeholders("google/");
+    let backend = Backend::start(reflecting.router(), None);
+    let url = format!("http://{}", backend.address);
+    assert!(!routes(&folder, &["--backend", &url, "--reflection"]).is_empty());
 }
 
 #[test]

@@ -30,6 +30,11 @@ pub(super) struct File {
 }
 
 impl File {
+    /// Whether it has a name and nothing else.
+    pub(super) fn is_placeholder(&self) -> bool {
+        self.dependency.is_empty() && self.extensions.is_empty() && self.symbols().next().is_none()
+    }
+
     /// The full names of what it declares, but for what is inside of messages.
     pub(super) fn symbols(&self) -> impl Iterator<Item = String> {
         let messages = self.messages.iter().map(|declared| &declared.name);

@@ -47,8 +47,8 @@ pub(super) fn files(sources: &[Source], imports: &Imports) -> Result<Loaded, Vec
     let protos::Compiled { files, uncompiled, read, warnings } = protos::compile(units);
     let mut files = files.into_iter().peekable();
     for (source, input) in inputs.iter().enumerate() {
-        if let Input::Set { name, set } = input {
-            joined.add(name, set, &mut wrong[source]);
+        if let Input::Set { name, set, kind } = input {
+            joined.add(name, set, *kind, &mut wrong[source]);
         }
         while let Some(CompiledFile { place, file, .. }) = files.next_if(|file| file.source <= source) {
             joined.add_compiled(&place, file, &mut wrong[source]);
@@ -98,6 +98,7 @@ enum Input<'a> {
     Set {
         name: String,
         set: Cow<'a, [u8]>,
+        kind: Origin,
     },
     /// Nothing that can be used, which is told.
     Nothing,
@@ -106,7 +107,12 @@ enum Input<'a> {
 impl<'a> Input<'a> {
     fn of(source: &'a Source, wrong: &mut Vec<Problem>) -> Self {
         let path = match source {
-            Source::Set { name, set } => return Self::Set { name: name.clone(), set: Cow::Borrowed(set) },
+            Source::Set { name, set } => {
+                return Self::Set { name: name.clone(), set: Cow::Borrowed(set), kind: Origin::Set };
+            }
+            Source::Reflection { name, set } => {
+                return Self::Set { name: name.clone(), set: Cow::Borrowed(set), kind: Origin::Reflection };
+            }
             Source::Path(path) => path,
         };
         let mut nothing = |message: String| {
@@ -125,7 +131,7 @@ impl<'a> Input<'a> {
             },
             Ok(_) if roots::is_proto(path) => Self::File { path: path.clone(), root: PathBuf::new() },
             Ok(_) => match fs::read(path).map_err(io) {
-                Ok(set) => Self::Set { name: path.display().to_string(), set: Cow::Owned(set) },
+                Ok(set) => Self::Set { name: path.display().to_string(), set: Cow::Owned(set), kind: Origin::Set },
                 Err(message) => nothing(message),
             },
         }
@@ -222,17 +228,25 @@ struct Known {
     origin: String,
     /// Its place among those that were read.
     place: usize,
-    /// A compiler has looked at it.
-    is_checked: bool,
+    kind: Origin,
+}
+
+/// What a file comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// A compiler has looked at it, and nothing more is.
+    Compiled,
+    Set,
+    Reflection,
 }
 
 impl Joined {
-    fn add(&mut self, origin: &str, set: &[u8], wrong: &mut Vec<Problem>) {
+    fn add(&mut self, origin: &str, set: &[u8], kind: Origin, wrong: &mut Vec<Problem>) {
         match files_of(set) {
             Some(files) if !files.is_empty() => {
                 for bytes in files {
                     match descriptor::File::decode(bytes) {
-                        Ok(file) => self.add_file(origin, file, false, wrong),
+                        Ok(file) => self.add_file(origin, file, kind, wrong),
                         Err(_) => wrong.push(Problem::at(origin, "holds something that is no file descriptor")),
                     }
                 }
@@ -246,10 +260,10 @@ impl Joined {
     }
 
     fn add_compiled(&mut self, place: &str, file: descriptor::File, wrong: &mut Vec<Problem>) {
-        self.add_file(place, file, true, wrong);
+        self.add_file(place, file, Origin::Compiled, wrong);
     }
 
-    fn add_file(&mut self, origin: &str, file: descriptor::File, is_checked: bool, wrong: &mut Vec<Problem>) {
+    fn add_file(&mut self, origin: &str, file: descriptor::File, kind: Origin, wrong: &mut Vec<Problem>) {
         let name = file.name.clone();
         if Features::of_file(&file).is_none() {
             let found = if file.edition == 0 { file.syntax.clone() } else { format!("edition {}", file.edition) };
@@ -267,9 +281,9 @@ impl Joined {
             None => {
                 let elsewhere = self.declared_elsewhere(origin, &file);
                 // That is told, and is enough.
-                let is_checked = is_checked || elsewhere.is_some();
+                let kind = if elsewhere.is_some() { Origin::Compiled } else { kind };
                 wrong.extend(elsewhere.map(|message| Problem::at(origin, message)));
-                self.known.insert(name, Known { origin: origin.to_owned(), place: self.read.len(), is_checked });
+                self.known.insert(name, Known { origin: origin.to_owned(), place: self.read.len(), kind });
                 self.read.push(file);
             }
         }
@@ -293,26 +307,42 @@ impl Joined {
     /// Everything wrong with what no compiler has looked at, when all files are there: a set may have them in any order.
     fn finish(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        let unchecked = || self.read.iter().filter(|file| !self.known[&file.name].is_checked);
-        for file in unchecked() {
-            let origin = &self.known[&file.name].origin;
+        let unchecked = || {
+            let known = self.read.iter().map(|file| (file, &self.known[&file.name]));
+            known.filter(|(_, known)| known.kind != Origin::Compiled)
+        };
+        for (file, Known { origin, .. }) in unchecked() {
             if let Some(import) = file.dependency.iter().find(|import| !self.known.contains_key(*import)) {
-                let hint = if origin.starts_with("reflection of ") {
-                    "the server sent no file of that name"
-                } else {
-                    "was the set made with --include_imports?"
-                };
-                problems
-                    .push(Problem::at(origin, format!("{} imports {import}, which is not there: {hint}", file.name)));
+                let hint = "was the set made with --include_imports?";
+                let message = format!("{} imports {import}, which is not there: {hint}", file.name);
+                problems.push(Problem::at(origin, message));
             }
         }
         // Where a file is missing, so are the names that it declares: that is told once.
         let names = problems.is_empty().then(|| Names::of(&self.read));
-        for file in unchecked() {
-            let origin = &self.known[&file.name].origin;
-            problems.extend(told(origin, file, check::faults(file, names.as_ref())));
+        for (file, Known { origin, .. }) in unchecked() {
+            let faults = check::faults(file, names.as_ref());
+            match self.placeholder(file).filter(|_| !faults.is_empty()) {
+                Some(import) => problems.push(Problem::at(
+                    origin,
+                    format!(
+                        "{} imports {import}, of which the server has no more than the name: link the code of that file into \
+                         the server, or name .proto files or a descriptor set in `schema` in place of reflection",
+                        file.name
+                    ),
+                )),
+                None => problems.extend(told(origin, file, faults)),
+            }
         }
         problems
+    }
+
+    /// An import of a file of which a server gave the name and nothing else, for it does not have it.
+    fn placeholder<'a>(&self, file: &'a descriptor::File) -> Option<&'a String> {
+        file.dependency.iter().find(|import| {
+            let known = self.known.get(*import).filter(|known| known.kind == Origin::Reflection);
+            known.is_some_and(|known| self.read[known.place].is_placeholder())
+        })
     }
 }
 
