@@ -373,7 +373,7 @@ mod tests {
                 ("{}]", &["{}", "]"], None),
                 ("{} {", &["{}"], Some("expected the end of a message, found the end of the body")),
                 ("\"a", &[], Some("expected the end of a message, found the end of the body")),
-                ("{\"a\":12345}", &[], Some("expected messages of at most 12 bytes, found a larger one")),
+                ("{\"a\":1234567}", &[], Some("expected messages of at most 12 bytes, found a larger one")),
                 ("{\"a\":1234}12", &["{\"a\":1234}", "12"], None),
                 ("1234567890123", &[], Some("expected messages of at most 12 bytes, found a larger one")),
             ],
