@@ -228,8 +228,10 @@ fn a_rule_that_cannot_be_served_is_told_by_its_rpc_and_template() {
                 "option (google.api.http) = { get: \"/v1\" }",
                 "option (google.api.http).put = \"/v1\"; option (google.api.http).get = \"/v2\"",
             ),
-            &["shop.v1.Orders.Get: the rule has both `put` and `get`: a rule has one of them; write the others as \
-                 additional_bindings"],
+            &[
+                "shop: orders.proto: shop.v1.Orders.Get: the rule has both `get` and `put`: a rule has one of them; write \
+                 the others as additional_bindings",
+            ],
         ),
         (get_with(r#"get: "/:list""#), &[r#"shop.v1.Orders.Get: "/:list": column 2: expected a segment, found `:`"#]),
         (get_with(r#"body: "*""#), &[r#"shop.v1.Orders.Get: the rule has no method and path, such as `get: "/v1"`"#]),

@@ -284,7 +284,7 @@ fn a_server_that_cannot_be_asked_is_told_with_what_to_do() {
         ),
         (
             Reflecting { services: vec![ACCOUNTS], ..whole() }.with_placeholders("money"),
-            "account.proto imports money.proto, of which the server has no more than the name: link the code of that file into \
+            "transaction.proto imports money.proto, of which the server has no more than the name: link the code of that file into \
              the server, or name .proto files or a descriptor set in `schema` in place of reflection",
         ),
     ] {

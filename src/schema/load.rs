@@ -1,7 +1,7 @@
 //! Descriptors from `.proto` files, folders and descriptor sets, joined in one list.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -320,9 +320,12 @@ impl Joined {
         }
         // Where a file is missing, so are the names that it declares: that is told once.
         let names = problems.is_empty().then(|| Names::of(&self.read));
+        let mut placeholders = HashSet::new();
         for (file, Known { origin, .. }) in unchecked() {
             let faults = check::faults(file, names.as_ref());
             match self.placeholder(file).filter(|_| !faults.is_empty()) {
+                // Many files may import it: the first is told.
+                Some(import) if !placeholders.insert(import) => {}
                 Some(import) => problems.push(Problem::at(
                     origin,
                     format!(

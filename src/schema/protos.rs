@@ -250,6 +250,11 @@ impl<'a> Compiler<'a> {
         if let Some(problem) = self.declared_elsewhere(index, &parsed) {
             return self.refuse(index, problem, declares(&parsed));
         }
+        if let Some((rpc, why)) = set_twice(&parsed) {
+            let unit = &self.units.units[index];
+            let problem = Problem::at(&unit.place, format!("{}: {rpc}: {why}", unit.name));
+            return self.refuse(index, problem, declares(&parsed));
+        }
         let renamed = apart::rename(&mut parsed);
         // Lines and columns are most of a file, and only a fault needs them.
         let located = parsed.source_code_info.take();
@@ -396,4 +401,24 @@ fn two_patterns(file: &FileDescriptorProto) -> Vec<([i32; 4], RuleError)> {
         }
     }
     found
+}
+
+/// A method whose annotation sets more than one pattern, each in an option of its own: the pool keeps the last.
+fn set_twice(file: &FileDescriptorProto) -> Option<(String, RuleError)> {
+    let scope = scope(file);
+    file.service.iter().find_map(|service| {
+        service.method.iter().find_map(|method| {
+            let options = method.options.iter().flat_map(|options| &options.uninterpreted_option);
+            let set: Vec<&str> = options
+                .filter_map(|option| match option.name.as_slice() {
+                    [rule, field] if rule.is_extension && rule.name_part.ends_with("http") => Some(&*field.name_part),
+                    _ => None,
+                })
+                .collect();
+            let mut patterns: Vec<&str> = PATTERNS.iter().map(|(_, name)| *name).collect();
+            patterns.retain(|pattern| set.contains(pattern));
+            let rpc = format!("{scope}{}.{}", service.name(), method.name());
+            (patterns.len() > 1).then(|| (rpc, RuleError::TwoPatterns(patterns)))
+        })
+    })
 }
