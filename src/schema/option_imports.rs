@@ -129,8 +129,9 @@ impl LeaveOut {
         let mut scope = self.package.as_str();
         loop {
             let full = if scope.is_empty() { written.to_owned() } else { format!("{scope}.{written}") };
-            let is_of = |name: &&str| if name.ends_with('.') { full.starts_with(*name) } else { full == **name };
-            if self.names.iter().any(|name| is_of(&name)) {
+            let is_of =
+                |name: &&'static str| if name.ends_with('.') { full.starts_with(*name) } else { full == **name };
+            if self.names.iter().any(|name| is_of(name)) {
                 return true;
             }
             match (scope.rsplit_once('.'), scope) {

@@ -126,10 +126,7 @@ impl<'a> Compiler<'a> {
             }
             State::Done | State::Broken(_) => return,
         }
-        let parsed = match self.parse(index) {
-            Ok(parsed) => parsed,
-            Err(()) => return,
-        };
+        let Ok(parsed) = self.parse(index) else { return };
         self.states[index] = State::Under;
         let links: Vec<usize> = self.linked(index).collect();
         path.push(index);
@@ -418,7 +415,7 @@ fn set_twice(file: &FileDescriptorProto) -> Option<(String, RuleError)> {
             let mut patterns: Vec<&str> = PATTERNS.iter().map(|(_, name)| *name).collect();
             patterns.retain(|pattern| set.contains(pattern));
             let rpc = format!("{scope}{}.{}", service.name(), method.name());
-            (patterns.len() > 1).then(|| (rpc, RuleError::TwoPatterns(patterns)))
+            (patterns.len() > 1).then_some((rpc, RuleError::TwoPatterns(patterns)))
         })
     })
 }
