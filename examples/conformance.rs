@@ -39,7 +39,7 @@ fn json_to_wire(message: &Message, json: &[u8], ignore_unknown: bool) -> Result<
 
 fn wire_to_json(message: &Message, wire: &[u8]) -> Result<Vec<u8>, Outcome> {
     codec::reply(message, wire, &Print::default()).map_err(|error| match error.problem {
-        DecodeProblem::NoForm { .. } | DecodeProblem::AnyType => Outcome::SerializeError(error.to_string()),
+        DecodeProblem::NoForm { .. } | DecodeProblem::AnyType { .. } => Outcome::SerializeError(error.to_string()),
         _ => Outcome::ParseError(error.to_string()),
     })
 }

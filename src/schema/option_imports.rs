@@ -131,7 +131,7 @@ impl LeaveOut {
             let full = if scope.is_empty() { written.to_owned() } else { format!("{scope}.{written}") };
             let is_of =
                 |name: &&'static str| if name.ends_with('.') { full.starts_with(*name) } else { full == **name };
-            if self.names.iter().any(|name| is_of(name)) {
+            if self.names.iter().any(is_of) {
                 return true;
             }
             match (scope.rsplit_once('.'), scope) {
