@@ -22,15 +22,14 @@ pub fn template(data: &[u8]) {
             return;
         }
     };
-    let last = segments.len().checked_sub(1).expect("a template has a segment");
+    let count = segments.len();
+    assert_eq!(count == 0, text == "/" || text.starts_with("/?"), "{text:?}: only the root has no segment");
+    assert!(count > 0 || verb.is_none(), "{text:?}: the root has no verb");
     let is_multi = |index: usize| segments[index] == Segment::Multi;
-    assert!((0..=last).filter(|&index| is_multi(index)).count() < 2, "{text:?}: `**` twice");
+    assert!((0..count).filter(|&index| is_multi(index)).count() < 2, "{text:?}: `**` twice");
     let mut from = 0;
     for Variable { field, column, segments, keeps_slash } in &variables {
-        assert!(
-            from <= segments.start && segments.start < segments.end && segments.end <= last + 1,
-            "{text:?}: {field}"
-        );
+        assert!(from <= segments.start && segments.start < segments.end && segments.end <= count, "{text:?}: {field}");
         from = segments.end;
         assert!(text.chars().skip(column - 1).collect::<String>().starts_with(field), "{text:?}: {field}");
         assert_eq!(*keeps_slash, segments.len() > 1 || is_multi(segments.start), "{text:?}: {field}");
