@@ -91,7 +91,7 @@ fn a_call_has_a_deadline() {
     let (backend, ends) = holding();
     let gateway = gateway(&backend, &format!("streams: {{deadline: 300ms}}\n{OPEN}"));
     let mut socket = opened(&gateway, "/chat");
-    let late = r#"{"error":{"code":4,"message":"the backend did not answer within the gateway's deadline of 300ms; the outcome of the call is unknown"}}"#;
+    let late = r#"{"error":{"code":4,"message":"the stream did not end within the gateway's deadline of 300ms; 1 message had come, and the outcome of the call is unknown"}}"#;
     let one = text(r#"{"result":{"text":"one","number":1}}"#);
     assert_eq!(socket.rest(), [one, text(late), closed(4004, "DEADLINE_EXCEEDED")]);
     ends.recv_timeout(Duration::from_secs(20)).unwrap();
