@@ -364,13 +364,11 @@ fn a_configuration_may_come_from_standard_input_or_a_pipe() {
         );
         assert_eq!((code, stderr), (Some(2), expected), "{file}");
     }
-    // Served, with nothing to look at but what it names.
-    folder.write("towbar.yaml", &right);
+    // Served, with nothing to look at but what it names. The shell becomes the gateway, which ends with the test.
     let mut command = Command::new("sh");
     let towbar = env!("CARGO_BIN_EXE_towbar");
-    command
-        .current_dir(folder.path(""))
-        .args(["-c", &format!("exec 3<towbar.yaml; cat <&3 | exec {towbar} serve --config -")]);
+    let script = format!("exec {towbar} serve --config - <<'END'\n{right}END\n");
+    command.current_dir(folder.path("")).args(["-c", &script]);
     let gateway = Gateway::of(&mut command);
     assert_eq!(http::get(gateway.address, "/nowhere").status, 404);
 }
