@@ -4,6 +4,8 @@
 mod etcd;
 #[path = "support/process.rs"]
 mod process;
+#[path = "support/python.rs"]
+mod python;
 mod support;
 
 use std::fs;

@@ -7,10 +7,12 @@
 
 #[path = "support/process.rs"]
 mod process;
+#[path = "support/python.rs"]
+mod python;
 mod support;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -26,7 +28,7 @@ use serde_json::{Value, json};
 use tonic::{Code, Status};
 use towbar::protos::google::rpc;
 
-use process::{Ended, Gateway, Process, installed, skipped};
+use process::{Ended, Gateway, Process};
 use support::Backend;
 
 const PACKAGE: &str = "google-cloud-secret-manager==2.32.0";
@@ -77,7 +79,7 @@ CreateSecret {"parent":"projects/bank","secretId":"p i n","secret":{"replication
 
 #[test]
 fn a_google_client_gets_what_the_backend_says_and_the_backend_what_the_client_says() {
-    let Some(python) = python() else { return };
+    let Some(python) = python::environment(PACKAGE, &[&[PACKAGE]]) else { return };
     let folder = tempfile::tempdir().unwrap();
     let set = folder.path().join("api.binpb");
     let ended = script(&python, &["schema", set.to_str().unwrap()]);
@@ -188,32 +190,4 @@ fn script(python: &Path, arguments: &[&str]) -> Ended {
         }
     }
     Process::start(command.env("PYTHONUTF8", "1").arg(SCRIPT).args(arguments)).wait_for(Duration::from_secs(60))
-}
-
-/// A Python that has the client.
-fn python() -> Option<PathBuf> {
-    let system = installed("python3", "apt-get install python3 python3-venv")?;
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(PACKAGE.replace("==", "-"));
-    let (python, complete) = (folder.join("bin/python"), folder.join("complete"));
-    if complete.exists() {
-        return Some(python);
-    }
-    let environment = Process::start(Command::new(system).args(["-m", "venv", "--clear"]).arg(&folder));
-    let ended = environment.wait_for(Duration::from_secs(120));
-    if ended.code != Some(0) {
-        skipped(&format!(
-            "python3 makes no virtual environment: apt-get install python3-venv: {}",
-            ended.stdout.trim()
-        ));
-        return None;
-    }
-    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "1", PACKAGE];
-    let ended = Process::start(Command::new(&python).args(pip)).wait_for(Duration::from_secs(600));
-    if ended.code != Some(0) {
-        let why = ended.stderr.trim().lines().next_back().unwrap_or_default();
-        skipped(&format!("`pip install {PACKAGE}` must work, from an index that has it, and does not: {why}"));
-        return None;
-    }
-    fs::write(complete, "").unwrap();
-    Some(python)
 }

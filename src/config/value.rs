@@ -55,7 +55,7 @@ pub(super) fn deadline(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs(seconds))
 }
 
-/// The same as a duration, in seconds that are whole.
+/// A duration of whole seconds.
 pub(super) fn whole_seconds(text: &str) -> Result<Duration, String> {
     match duration(text)? {
         whole if whole.subsec_nanos() == 0 => Ok(whole),

@@ -133,8 +133,8 @@ impl Refusal {
         (is_refused && !self.is_of_call).then_some((self.http, self.code, self.route))
     }
 
-    /// The same with the HTTP status that its code has in this table, if it is the backend that refuses. What Towbar refuses has a status for a
-    /// reason of its own, such as whether the call was made.
+    /// The refusal with the HTTP status of its code in this table, if the backend refuses. What Towbar itself refuses keeps its status, which
+    /// says more than the code, such as whether the call was sent.
     #[must_use]
     pub fn in_table(self, statuses: &Statuses) -> Self {
         let http = if self.is_backends { statuses.of(self.code) } else { self.http };

@@ -182,7 +182,7 @@ impl Listener {
         Self::bind_with(address, BACKLOG, tls, plain).await
     }
 
-    /// The same with so many connections that may wait to be accepted.
+    /// Binds `address` as [`Listener::bind`] does. At most `backlog` connections wait to be accepted (listen(2)).
     ///
     /// # Errors
     /// The operating system's.

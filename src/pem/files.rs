@@ -44,7 +44,7 @@ pub fn items(file: &Path, wanted: Wanted) -> Result<Vec<Item>, Refusal> {
     in_bytes(contents.bytes(), wanted).map_err(|fault| Refusal::Found { wanted, fault })
 }
 
-/// The same of what is in a file.
+/// All certificates and keys of these bytes, as [`items`] reads them from a file.
 pub(super) fn in_bytes(bytes: &[u8], wanted: Wanted) -> Result<Vec<Item>, Fault> {
     let is_wanted = |kind: Kind| match wanted {
         Wanted::Certificates => kind == Kind::Certificate,

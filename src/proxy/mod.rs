@@ -136,7 +136,7 @@ pub struct Gateway {
     memory: Share,
     /// Waits for what its callers do not.
     holder: Holder,
-    /// What is told of refused requests.
+    /// When the log had its last line about a refused request: there is one a second at most.
     refusals: Arc<Seldom>,
 }
 

@@ -172,7 +172,7 @@ impl Schema {
         Self::join_with(sources, &Imports::default())
     }
 
-    /// The same with more places where imports may be.
+    /// Loads several sources together as [`Schema::join`] does, with more folders in which imports are searched.
     ///
     /// # Errors
     /// Everything wrong with them, in one list.

@@ -339,7 +339,7 @@ impl<'a> Compiler<'a> {
     }
 }
 
-/// What is told of a file that declares what another one does.
+/// The problem of a file that declares names which another file declares too.
 pub(super) fn declared_twice(file: &str, first: &str, others: usize, other: &str, place: &str) -> String {
     let others = if others == 0 { String::new() } else { format!(" (and {others} more)") };
     format!("{file} declares {first}{others}, which {other} in {place} declares too: leave one of the two out")

@@ -64,7 +64,7 @@ impl Text {
         Ok(Self { text, imports, mentions_service })
     }
 
-    /// The same with other names for its imports; `None` leaves one as it is.
+    /// The text with its imports renamed, in their order; `None` keeps a name.
     pub(super) fn with_imports<'n>(&self, names: impl Iterator<Item = Option<&'n str>>) -> String {
         let (mut text, mut end) = (String::with_capacity(self.text.len()), 0);
         for (import, name) in self.imports.iter().zip(names) {

@@ -187,7 +187,7 @@ pub(super) struct Foreign {
 const FOREIGN: usize = 64 << 10;
 
 impl Foreign {
-    /// What a call has come to that wants one message: never to that.
+    /// The error of a unary call with such an answer, which never is a reply.
     pub(super) async fn error(mut self, body: &mut RecvStream, mut metadata: HeaderMap) -> CallError {
         poll_fn(|cx| self.poll_end(body, &mut metadata, cx)).await.err().unwrap_or_else(no_message)
     }

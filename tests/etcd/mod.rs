@@ -6,14 +6,15 @@
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::process::{Gateway, Process, installed, skipped};
+use crate::process::{Gateway, Process, installed};
+use crate::python;
 
 const CLIENT: &str = "etcd3gw==2.7.0";
+/// Of this package the descriptors are read, and nothing is run.
 const DESCRIPTORS: &str = "aetcd==1.0.0";
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/etcd/client.py");
 const READER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/etcd/descriptors.py");
@@ -43,7 +44,7 @@ pub struct Tools {
 impl Tools {
     pub fn installed() -> Option<Self> {
         let etcd = installed("etcd", "apt-get install etcd-server")?;
-        Some(Self { etcd, python: python()? })
+        Some(Self { etcd, python: python::environment(CLIENT, &[&[CLIENT], &["--no-deps", DESCRIPTORS]])? })
     }
 
     /// A Towbar in front of it, with the preset and more.
@@ -109,43 +110,4 @@ impl Etcd {
 
 fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
-
-/// Why something is not there: in CI it has to be.
-fn missing(why: &str) {
-    assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{why}");
-    skipped(why);
-}
-
-/// The interpreter of an environment that has the client.
-fn python() -> Option<PathBuf> {
-    // Tests that run at one time install one environment.
-    static INSTALLING: Mutex<()> = Mutex::new(());
-    let _installing = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
-    let system = installed("python3", "apt-get install python3 python3-venv")?;
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(CLIENT.replace("==", "-"));
-    let (python, complete) = (folder.join("bin/python"), folder.join("complete"));
-    if complete.exists() {
-        return Some(python);
-    }
-    let environment = Process::start(Command::new(system).args(["-m", "venv", "--clear"]).arg(&folder));
-    let ended = environment.wait_for(Duration::from_secs(120));
-    if ended.code != Some(0) {
-        missing("python3 makes no virtual environment: apt-get install python3-venv");
-        return None;
-    }
-    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "1"];
-    // Of the second the descriptors are read, and nothing is run.
-    for packages in [&[CLIENT][..], &["--no-deps", DESCRIPTORS]] {
-        let install = Process::start(Command::new(&python).args(pip).args(packages));
-        if install.wait_for(Duration::from_secs(600)).code != Some(0) {
-            missing(&format!(
-                "`pip install {}` must work, from an index that has it, and does not",
-                packages.join(" ")
-            ));
-            return None;
-        }
-    }
-    fs::write(complete, "").unwrap();
-    Some(python)
 }

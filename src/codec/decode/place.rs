@@ -13,7 +13,7 @@ pub(super) fn within_message(tables: &Tables, id: MessageId, json: &[u8]) -> Str
     told(&Walk::new(tables, Slot::Message(tables, id)).place(json))
 }
 
-/// The same of the value of one field.
+/// As [`within_message`], where the JSON is the value of this field alone (`response_body`).
 pub(super) fn within_field(path: &FieldPath, json: &[u8]) -> String {
     let (tables, leaf) = (path.leaf().tables(), path.leaf().table());
     told(&format!("{path}{}", Walk::new(tables, Slot::of(tables, leaf)).place(json)))
