@@ -14,7 +14,7 @@ use prost_reflect::prost::Message as _;
 use prost_reflect::{DescriptorPool, DynamicMessage};
 use serde::de::IgnoredAny;
 use towbar::codec::{Print, reply};
-use towbar::protos::DESCRIPTORS;
+use towbar::schema::generated::DESCRIPTORS;
 
 #[path = "../tests/support/messages.rs"]
 mod messages;

@@ -4,65 +4,30 @@
 //! above its own (`tests/layers.rs` holds them in place):
 //!
 //! ```text
-//! problem  protos  block  template  answer  compress  multipart  metrics  forwarded  memory  offload  quote  secret  seldom
-//!                                        bytes, text, counters, generated code; addresses that proxies name; long work
-//! json  wire  pem                        the two notations; files of certificates and keys
-//! schema                                 descriptors, compiled
-//! codec                                  JSON <-> wire
-//! route                                  method, path, query -> message
-//! tls  metadata                          parts
-//! upstream  listener  certs              the two ends; certificates as files
-//! telemetry  probe  media                what is told of a call; a request as it arrived; what a body is written in
-//! error  reflection                      every refusal -> status and body; descriptors from a server
-//! stream                                 calls of several messages
-//! websocket                              such calls over WebSockets
-//! proxy  explain                         the handler; a request taken apart and not sent
-//! config                                 the file
-//! app  bank                              all joined; the sample bank
-//! reload  admin                          all read anew while it serves; the port of who runs it
-//! doctor                                 a connection tried, step by step
-//! cli                                    commands
+//! format                 bytes and text: JSON, protobuf's wire format, templates, multipart, compression
+//! limits  observe        memory, long work, slow bodies; counters and rare log lines
+//! schema                 descriptors, compiled
+//! codec                  JSON <-> wire
+//! route                  method, path, query -> message
+//! tls  caller            certificates, keys, trust; who calls
+//! upstream  server       the two ends
+//! gateway                a request from its head to the last byte of its answer
+//! config                 the file
+//! app                    all joined; read again while it serves; the operator's port
+//! cli                    one file a command; the doctor; the sample bank
 //! ```
 
-pub mod admin;
-pub mod answer;
 pub mod app;
-pub mod bank;
-pub mod block;
-pub mod certs;
+pub mod caller;
 pub mod cli;
 pub mod codec;
-pub mod compress;
 pub mod config;
-pub mod doctor;
-pub mod error;
-pub mod explain;
-pub mod forwarded;
-pub mod json;
-pub mod listener;
-pub mod media;
-pub mod memory;
-pub mod metadata;
-pub mod metrics;
-pub mod multipart;
-pub mod offload;
-pub mod pace;
-pub mod pem;
-pub mod probe;
-pub mod problem;
-pub mod protos;
-pub mod proxy;
-pub mod quote;
-pub mod reflection;
-pub mod reload;
+pub mod format;
+pub mod gateway;
+pub mod limits;
+pub mod observe;
 pub mod route;
 pub mod schema;
-pub mod secret;
-pub mod seldom;
-pub mod stream;
-pub mod telemetry;
-pub mod template;
+pub mod server;
 pub mod tls;
 pub mod upstream;
-pub mod websocket;
-pub mod wire;

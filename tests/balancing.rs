@@ -14,8 +14,8 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use towbar::bank::SampleBank;
-use towbar::bank::certificates::Authority;
+use towbar::cli::demo::bank::SampleBank;
+use towbar::cli::demo::bank::certificates::Authority;
 
 use bank::{Bank, NO_HEALTH_SERVICE, free_port, wait_until};
 use support::{Backend, Gateway, assert_refused, assert_reply, client_tls, http, server_tls};

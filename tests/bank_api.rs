@@ -6,9 +6,9 @@ mod support;
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use towbar::bank::SampleBank;
-use towbar::protos::DESCRIPTORS;
+use towbar::cli::demo::bank::SampleBank;
 use towbar::schema::Schema;
+use towbar::schema::generated::DESCRIPTORS;
 
 use support::{Stage, assert_refused, assert_reply};
 

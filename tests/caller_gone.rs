@@ -20,7 +20,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 use towbar::app::App;
-use towbar::bank::certificates::Authority;
+use towbar::cli::demo::bank::certificates::Authority;
 use towbar::config::{self, Overrides};
 use towbar::tls;
 use towbar::upstream::Upstream;
@@ -180,7 +180,7 @@ fn told(log: &str) -> Vec<String> {
     assert!(!log.contains("still in flight"), "{log}");
     let lines = log.lines().filter(|line| line.contains("gone away") || line.contains("given up"));
     let without_times = |line: &str| {
-        let (_, line) = line.split_once("towbar::telemetry: ").unwrap();
+        let (_, line) = line.split_once("towbar::gateway::telemetry: ").unwrap();
         line.split(' ').filter(|word| !word.starts_with("ms=")).collect::<Vec<_>>().join(" ")
     };
     lines.map(without_times).collect()

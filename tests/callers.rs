@@ -20,7 +20,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, HandshakeKind, StreamOwned};
 use tempfile::TempDir;
-use towbar::bank::certificates::{Authority, Issued};
+use towbar::cli::demo::bank::certificates::{Authority, Issued};
 use towbar::config::Overrides;
 use towbar::tls;
 

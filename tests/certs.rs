@@ -22,10 +22,10 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConnection, ServerConnection};
 use towbar::app::App;
-use towbar::certs::{self, Asked, Profile, Usage};
 use towbar::config::{self, Overrides};
-use towbar::pem;
-use towbar::secret::Permissions;
+use towbar::format::secret::Permissions;
+use towbar::tls::certs::{self, Asked, Profile, Usage};
+use towbar::tls::pem;
 use towbar::tls::{self, Identity, IdentityFiles, Servers, Trust};
 
 use folder::Folder;

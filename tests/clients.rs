@@ -24,7 +24,7 @@ use rustls::{
     ClientConfig, ClientConnection, HandshakeKind, RootCertStore, SignatureScheme, StreamOwned,
     SupportedProtocolVersion,
 };
-use towbar::bank::certificates::Authority;
+use towbar::cli::demo::bank::certificates::Authority;
 
 use folder::{Folder, NOBODY, get_with};
 use process::Gateway;

@@ -54,7 +54,7 @@ fn disorder_at_every_level_is_read_in_time() {
     let (mut wire, mut json) = (Vec::new(), "{}".to_owned());
     for _ in 0..90 {
         let mut outer = vec![0x1a];
-        towbar::wire::put_bytes(&mut outer, &wire);
+        towbar::format::wire::put_bytes(&mut outer, &wire);
         outer.extend_from_slice(b"\x10\x01");
         wire = outer;
         json = format!("{{\"count\":1,\"child\":{json}}}");

@@ -19,8 +19,8 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use prost_reflect::prost::Message as _;
 use towbar::codec::{Body, DecodeError, DecodeProblem, Ignored, Print, Request, RequestError, reply};
+use towbar::format::wire::{self, Reader};
 use towbar::schema::{Message, MessageTable, Schema, Tables};
-use towbar::wire::{self, Reader};
 
 #[path = "support/cases.rs"]
 mod cases;
@@ -46,7 +46,7 @@ impl Both {
             to_edition(file, turned);
         }
         let set = set.encode_to_vec();
-        let problems = |problems: Vec<towbar::problem::Problem>| panic!("{problems:?}");
+        let problems = |problems: Vec<towbar::format::problem::Problem>| panic!("{problems:?}");
         let schema = Schema::decode("editions", &set).unwrap_or_else(problems);
         Self { schema, pool: Arc::new(DescriptorPool::decode(&set).unwrap()) }
     }

@@ -11,8 +11,8 @@ use proptest::sample::Index;
 use prost_reflect::prost::Message as _;
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, ReflectMessage as _, Value};
 use towbar::codec::{Body, DecodeProblem, Ignored, Print, Request, RequestError, reply};
+use towbar::format::wire::{self, Reader};
 use towbar::schema::{Message, Schema};
-use towbar::wire::{self, Reader};
 
 #[path = "support/cases.rs"]
 mod cases;

@@ -20,13 +20,13 @@ use rustls::{AlertDescription, ClientConfig, ClientConnection, StreamOwned};
 use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status};
-use towbar::bank::SampleBank;
-use towbar::bank::certificates::Authority;
-use towbar::listener::{Listener, Plain};
-use towbar::protos::io::token::proto::bankapi::{
+use towbar::cli::demo::bank::SampleBank;
+use towbar::cli::demo::bank::certificates::Authority;
+use towbar::schema::generated::io::token::proto::bankapi::{
     HealthCheckRequest, HealthCheckResponse,
     health_check_service_server::{HealthCheckService, HealthCheckServiceServer},
 };
+use towbar::server::{Listener, Plain};
 use towbar::tls;
 
 use folder::{Folder, NOBODY, authority};
@@ -278,7 +278,7 @@ fn with_client_ca_a_caller_needs_a_certificate_that_it_trusts() {
     let first = format!("listening on https://{address}, client certificate required");
     let Ended { code, stdout, stderr } = gateway.stop();
     assert_eq!((code, stdout.lines().next()), (Some(0), Some(first.as_str())));
-    let told = stderr.lines().next().and_then(|line| line.split_once("INFO towbar::listener::handshakes: "));
+    let told = stderr.lines().next().and_then(|line| line.split_once("INFO towbar::server::handshakes: "));
     let expected = "a TLS handshake with 127.0.0.1 failed: peer sent no certificates";
     assert_eq!(told.map(|(_, text)| text), Some(expected), "{stderr}");
 }
@@ -347,7 +347,7 @@ fn a_signal_stops_it_after_the_calls_in_flight() {
         let answer = call.join().unwrap();
         assert_eq!((answer.status, answer.body.as_str()), (200, r#"{"status":"SERVING"}"#), "{signals:?}");
         let Ended { code, stdout, stderr } = gateway.process.wait();
-        let is_of_end = |line: &&str| !line.contains(" towbar::telemetry: a request was refused ");
+        let is_of_end = |line: &&str| !line.contains(" towbar::gateway::telemetry: a request was refused ");
         let lines: Vec<&str> = stderr.lines().filter(is_of_end).collect();
         assert_eq!((code, lines.len()), (Some(0), told), "{signals:?}: {stderr}");
         assert!(lines.iter().all(|line| line.contains(" stopping: connections are accepted for ")), "{stderr}");

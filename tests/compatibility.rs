@@ -404,11 +404,11 @@ fn a_key_of_the_file_counts_whatever_the_preset_says() {
                 body_limit: 1KiB\nstreams: {deadline: 1m}\nmetadata:\n";
     let (config, problems) = config::load_text(text, Path::new("towbar.yaml"), &Overrides::default());
     assert!(problems.is_empty(), "{problems:?}");
-    assert_eq!(config.proxy.errors, towbar::error::Form::Problem);
+    assert_eq!(config.proxy.errors, towbar::gateway::error::Form::Problem);
     assert_eq!(config.routes.unknown_keys, towbar::route::UnknownKeys::default());
     assert_eq!(config.routes.ignore_members, towbar::route::UnknownKeys::All);
     assert_eq!((config.proxy.body_limit, config.proxy.untyped_json), (1024, true));
-    assert_eq!(config.proxy.streams.format, towbar::stream::Format::GrpcGateway);
+    assert_eq!(config.proxy.streams.format, towbar::gateway::stream::Format::GrpcGateway);
     assert_eq!(config.proxy.streams.deadline.as_secs(), 60);
     assert!(config.metadata.prefixed);
     for (name, message) in [

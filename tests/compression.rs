@@ -8,7 +8,7 @@ use std::io::{Read as _, Write as _};
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
-use towbar::bank::SampleBank;
+use towbar::cli::demo::bank::SampleBank;
 
 use support::{Stage, assert_refused, http, replaced};
 

@@ -5,7 +5,7 @@ mod support;
 
 use support::talk::{backend, gateway};
 use support::{Backend, Gateway, http};
-use towbar::wire::{LENGTH, put_bytes, put_tag};
+use towbar::format::wire::{LENGTH, put_bytes, put_tag};
 
 const ETAG: &str = "metadata: {reply: [etag, cache-control, last-modified]}\n";
 

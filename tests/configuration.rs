@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use towbar::config::{self, Config, Overrides};
-use towbar::problem::Problem;
+use towbar::format::problem::Problem;
 use towbar::route::UnknownKeys;
 
 fn repository(path: &str) -> PathBuf {

@@ -79,7 +79,7 @@ fn every_printed_curl_line_works_when_pasted() {
     let whole = demo.stop();
     assert_eq!(whole.code, Some(0));
     // The line that fails, pasted twice; a second may pass between the two.
-    let refused = "towbar::telemetry: a request was refused method=GET rpc=\"io.token.proto.bankapi.AccountService.GetBalance\" \
+    let refused = "towbar::gateway::telemetry: a request was refused method=GET rpc=\"io.token.proto.bankapi.AccountService.GetBalance\" \
                    status=400 code=3";
     assert!((1..=2).contains(&whole.stderr.lines().count()), "{}", whole.stderr);
     assert!(whole.stderr.lines().all(|line| line.ends_with(refused)), "{}", whole.stderr);

@@ -22,10 +22,10 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair, date_tim
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject as _};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
-use towbar::bank::SampleBank;
-use towbar::bank::certificates::Authority;
-use towbar::probe::Probe;
-use towbar::protos::DESCRIPTORS;
+use towbar::cli::demo::bank::SampleBank;
+use towbar::cli::demo::bank::certificates::Authority;
+use towbar::gateway::probe::Probe;
+use towbar::schema::generated::DESCRIPTORS;
 use towbar::tls::{self, Identity};
 
 use folder::Folder;

@@ -13,7 +13,7 @@ mod process;
 
 use std::net::SocketAddr;
 
-use towbar::bank::certificates::Authority;
+use towbar::cli::demo::bank::certificates::Authority;
 
 use boxes::Between;
 use folder::{Folder, NOBODY};

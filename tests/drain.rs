@@ -17,7 +17,7 @@ mod support;
 use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
-use towbar::bank::certificates::Authority;
+use towbar::cli::demo::bank::certificates::Authority;
 use towbar::tls;
 
 use boxes::{Between, Place};

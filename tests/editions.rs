@@ -9,8 +9,8 @@ use prost_types::{
     descriptor_proto,
 };
 use towbar::codec::{self, Body, Ignored, Print, Request, RequestError};
+use towbar::format::wire;
 use towbar::schema::Schema;
-use towbar::wire;
 
 /// A set of these files. `edition` of descriptor.proto is not known to prost-types: it is appended.
 fn set(files: &[(FileDescriptorProto, &[u8])]) -> Vec<u8> {

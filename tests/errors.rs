@@ -16,8 +16,8 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use prost::Message;
 use tokio::sync::Notify;
-use towbar::bank::SampleBank;
-use towbar::protos::google::rpc;
+use towbar::cli::demo::bank::SampleBank;
+use towbar::schema::generated::google::rpc;
 
 use support::http::{Answer, connect, read};
 use support::{Stage, replaced};

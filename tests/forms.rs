@@ -3,7 +3,7 @@
 
 mod support;
 
-use towbar::bank::SampleBank;
+use towbar::cli::demo::bank::SampleBank;
 
 use support::{Stage, replaced};
 

@@ -26,7 +26,7 @@ use prost::Message as _;
 use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor};
 use serde_json::{Value, json};
 use tonic::{Code, Status};
-use towbar::protos::google::rpc;
+use towbar::schema::generated::google::rpc;
 
 use process::{Ended, Gateway, Process};
 use support::Backend;

@@ -11,7 +11,7 @@ use prost_reflect::{DescriptorPool, DynamicMessage};
 use towbar::cli::{curl_line, curl_words};
 use towbar::codec::{self, Body, Ignored, Print, Request};
 use towbar::config::{self, Overrides};
-use towbar::explain::{Limits, Outcome, explain};
+use towbar::gateway::explain::{Limits, Outcome, explain};
 use towbar::route::{Defaults, NoText, Routes, Unsayable};
 use towbar::schema::{Message, Schema};
 
@@ -121,9 +121,9 @@ static BANKS: LazyLock<[Api; 3]> = LazyLock::new(|| {
         let text = format!("{}\n{rules}\n", std::fs::read_to_string("config/towbar.yaml").unwrap());
         let (config, problems) = config::load_text(&text, Path::new("config/towbar.yaml"), &Overrides::default());
         assert!(problems.is_empty());
-        let schema = Schema::decode("the bank", towbar::protos::DESCRIPTORS).unwrap();
+        let schema = Schema::decode("the bank", towbar::schema::generated::DESCRIPTORS).unwrap();
         let routes = Routes::build(&schema, &config.rpcs, &config.routes).unwrap();
-        Api { routes, pool: DescriptorPool::decode(towbar::protos::DESCRIPTORS).unwrap() }
+        Api { routes, pool: DescriptorPool::decode(towbar::schema::generated::DESCRIPTORS).unwrap() }
     })
 });
 
@@ -260,9 +260,10 @@ fn explained(routes: &Routes, line: &str) -> Result<(String, Vec<u8>), String> {
     let target = url.unwrap().strip_prefix(BASE).unwrap();
     // curl would take these for patterns, or for what no request line has.
     assert!(!target.contains(['{', '}', '[', ']', '#', ' ', '\\']) && target.is_ascii(), "{target}");
-    let types = towbar::media::Types { json: &[], forms: true, untyped: false };
+    let types = towbar::gateway::media::Types { json: &[], forms: true, untyped: false };
     let limits = Limits { body: &|_| usize::MAX, types, query: towbar::route::Limits::default() };
-    let request = towbar::explain::Request { method, target, body: body.map(str::as_bytes), content_type: None };
+    let request =
+        towbar::gateway::explain::Request { method, target, body: body.map(str::as_bytes), content_type: None };
     let explained = explain(routes, limits, request);
     match explained.outcome {
         Outcome::Sent { message, sources, .. } => {
@@ -272,7 +273,7 @@ fn explained(routes: &Routes, line: &str) -> Result<(String, Vec<u8>), String> {
             Ok((explained.route.unwrap().rpc.clone(), message))
         }
         Outcome::Options(allowed) => Err(format!("{allowed:?}")),
-        Outcome::Refused(refusal) => Err(refusal.into_text(towbar::error::Form::Status, None).body().clone()),
+        Outcome::Refused(refusal) => Err(refusal.into_text(towbar::gateway::error::Form::Status, None).body().clone()),
     }
 }
 

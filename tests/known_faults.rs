@@ -8,8 +8,8 @@ use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use towbar::bank::SampleBank;
-use towbar::bank::certificates::Authority;
+use towbar::cli::demo::bank::SampleBank;
+use towbar::cli::demo::bank::certificates::Authority;
 use towbar::codec::{Body, Ignored, Request};
 use towbar::config::Overrides;
 use towbar::schema::Schema;

@@ -6,7 +6,7 @@ mod support;
 use std::io::{Read as _, Write as _};
 
 use support::{Stage, http, replaced};
-use towbar::bank::SampleBank;
+use towbar::cli::demo::bank::SampleBank;
 
 #[test]
 fn a_request_that_breaks_a_rule_of_http_is_refused_with_a_body_and_the_connection_ends() {

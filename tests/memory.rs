@@ -35,8 +35,8 @@ use rustls::pki_types::PrivatePkcs8KeyDer;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::runtime::Runtime;
 use tokio::time::{sleep, timeout};
-use towbar::compress::Gzip;
 use towbar::config::Overrides;
+use towbar::format::compression::Gzip;
 use towbar::tls::{self, Identity, Servers};
 
 use attacks::Target;

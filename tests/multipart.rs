@@ -10,7 +10,7 @@ use std::process::Command;
 use process::{Process, installed};
 use support::http;
 use support::talk::{collecting, gateway, got, send};
-use towbar::wire::{LENGTH, put_bytes, put_tag};
+use towbar::format::wire::{LENGTH, put_bytes, put_tag};
 
 const PARTS: (&str, &str) = ("Content-Type", "multipart/form-data; boundary=b");
 

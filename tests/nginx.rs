@@ -31,15 +31,15 @@ use http_body_util::{BodyExt as _, Full};
 use prost::Message as _;
 use tonic::Code;
 use tonic::transport::{Channel, Endpoint};
-use towbar::bank::SampleBank;
-use towbar::listener::{Listener, Plain};
-use towbar::protos::google::rpc;
-use towbar::protos::io::token::proto::bankapi::GetBalanceRequest;
-use towbar::protos::io::token::proto::bankapi::account_service_client::AccountServiceClient;
-use towbar::protos::io::token::proto::common::account::{
+use towbar::cli::demo::bank::SampleBank;
+use towbar::schema::generated::google::rpc;
+use towbar::schema::generated::io::token::proto::bankapi::GetBalanceRequest;
+use towbar::schema::generated::io::token::proto::bankapi::account_service_client::AccountServiceClient;
+use towbar::schema::generated::io::token::proto::common::account::{
     BankAccount,
     bank_account::{Account, Swift},
 };
+use towbar::server::{Listener, Plain};
 use tower::{Service as _, ServiceExt as _};
 use tower_http::set_header::SetResponseHeaderLayer;
 

@@ -23,10 +23,10 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
-use towbar::bank::SampleBank;
-use towbar::bank::certificates::Authority;
+use towbar::cli::demo::bank::SampleBank;
+use towbar::cli::demo::bank::certificates::Authority;
 use towbar::config::Overrides;
-use towbar::protos::DESCRIPTORS;
+use towbar::schema::generated::DESCRIPTORS;
 
 use folder::Folder;
 use forward::{Act, Forward, Own, PASSWORD, Program, Rules, USER};

@@ -12,7 +12,7 @@ use process::{Process, installed};
 use support::http::Answer;
 use support::talk::{backend, gateway_of, schema_of};
 use support::{Backend, Gateway, http};
-use towbar::wire::{LENGTH, put_bytes, put_tag};
+use towbar::format::wire::{LENGTH, put_bytes, put_tag};
 
 const PROTO: &str = r#"
 syntax = "proto3";

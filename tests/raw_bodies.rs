@@ -5,7 +5,7 @@ mod support;
 
 use support::http;
 use support::talk::{Reader, backend, collecting, gateway, got, send, start};
-use towbar::wire::{self, Reader as Wire};
+use towbar::format::wire::{self, Reader as Wire};
 
 /// A field of bytes.
 fn field(number: u32, value: &[u8]) -> Vec<u8> {

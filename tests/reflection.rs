@@ -17,9 +17,9 @@ use axum::response::{IntoResponse as _, Response};
 use http_body_util::{BodyExt as _, Full};
 use prost::Message as _;
 use prost::bytes::Bytes;
-use towbar::bank::SampleBank;
-use towbar::bank::certificates::Authority;
-use towbar::protos::DESCRIPTORS;
+use towbar::cli::demo::bank::SampleBank;
+use towbar::cli::demo::bank::certificates::Authority;
+use towbar::schema::generated::DESCRIPTORS;
 
 use folder::{Folder, get_with};
 use support::{Backend, http, server_tls};

@@ -5,7 +5,7 @@ mod support;
 
 use std::io::{ErrorKind, Write as _};
 
-use towbar::bank::SampleBank;
+use towbar::cli::demo::bank::SampleBank;
 
 use support::{Stage, assert_field_refused, assert_refused, assert_reply, http};
 

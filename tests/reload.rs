@@ -19,8 +19,8 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, HandshakeKind, StreamOwned};
 use tokio::sync::Semaphore;
 use tonic::{Response, Status};
-use towbar::bank::certificates::Authority;
-use towbar::protos::io::token::proto::bankapi::HealthCheckResponse;
+use towbar::cli::demo::bank::certificates::Authority;
+use towbar::schema::generated::io::token::proto::bankapi::HealthCheckResponse;
 use towbar::tls;
 
 use folder::{Folder, NOBODY, get_with};
@@ -50,7 +50,7 @@ fn let_every_worker_take_over() {
 fn log(ended: Ended) -> Vec<String> {
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     let message = |line: &str| {
-        let (level, message) = line.split_once(" towbar::reload: ")?;
+        let (level, message) = line.split_once(" towbar::app::reload: ")?;
         Some(format!("{} {message}", level.split_whitespace().last()?))
     };
     ended.stderr.lines().filter_map(message).collect()

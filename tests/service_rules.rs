@@ -42,7 +42,7 @@ fn built(rules: &str, service: &str) -> Result<Routes, Vec<String>> {
     let schema = Schema::load(&config.schema).unwrap();
     let built = Routes::build(&schema, &config.rpcs, &config.routes);
     let here = format!("{}/", folder.path().display());
-    let texts = |problems: Vec<towbar::problem::Problem>| {
+    let texts = |problems: Vec<towbar::format::problem::Problem>| {
         problems.iter().map(|problem| problem.to_string().replace(&here, "")).collect::<Vec<_>>()
     };
     if problems.is_empty() { built.map_err(texts) } else { Err(texts(problems)) }
@@ -176,7 +176,7 @@ fn the_older_paths_of_the_banks_document_are_offered() {
         let text = format!("{config}\nrules: {{files: {file}, annotations: keep}}\n");
         let (config, problems) = config::load_text(&text, Path::new("config/towbar.yaml"), &Overrides::default());
         assert!(problems.is_empty(), "{file}");
-        let schema = Schema::decode("the bank", towbar::protos::DESCRIPTORS).unwrap();
+        let schema = Schema::decode("the bank", towbar::schema::generated::DESCRIPTORS).unwrap();
         let routes = Routes::build(&schema, &config.rpcs, &config.routes).unwrap();
         for (target, rpc, expected) in [
             (format!("/accounts/{two}/balance"), "GetBalance", format!(r#"{{"account":{one}}}"#)),

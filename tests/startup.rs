@@ -497,9 +497,9 @@ fn what_is_refused_without_a_call_is_in_the_log_once_a_second_and_quotes_nothing
     assert_eq!(
         told,
         [
-            "towbar::telemetry: a request was refused method=GET status=404 code=5",
-            "towbar::telemetry: a request was refused; 2 more since the last line method=GET rpc=\"shop.v1.Orders.Get\" status=400 code=3",
-            "towbar::listener::handshakes: 127.0.0.1 speaks HTTP/2 on a connection of HTTP/1.1, and was told so: HTTP/2 is spoken \
+            "towbar::gateway::telemetry: a request was refused method=GET status=404 code=5",
+            "towbar::gateway::telemetry: a request was refused; 2 more since the last line method=GET rpc=\"shop.v1.Orders.Get\" status=400 code=3",
+            "towbar::server::handshakes: 127.0.0.1 speaks HTTP/2 on a connection of HTTP/1.1, and was told so: HTTP/2 is spoken \
              over TLS, where ALPN chooses it",
         ],
         "{stderr}"

@@ -12,7 +12,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use rustls::{ClientConnection, StreamOwned};
-use towbar::bank::certificates::Authority;
+use towbar::cli::demo::bank::certificates::Authority;
 use towbar::tls;
 
 use folder::Folder;
@@ -91,7 +91,7 @@ impl Stage {
         let Ended { code, stderr, .. } = self.gateway.process.wait();
         assert_eq!(code, Some(0), "{stderr}");
         let message = |line: &str| {
-            let (level, message) = line.split_once(" towbar::listener: ")?;
+            let (level, message) = line.split_once(" towbar::server: ")?;
             Some(format!("{} {message}", level.split_whitespace().last()?))
         };
         stderr.lines().filter_map(message).collect()

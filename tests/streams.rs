@@ -600,7 +600,7 @@ async fn four_at_a_time(listener: tokio::net::TcpListener) {
 #[test]
 fn streams_beyond_those_that_the_backend_takes_wait_for_a_moment_and_are_refused() {
     use tokio::time::Instant;
-    use towbar::memory::Share;
+    use towbar::limits::memory::Share;
     use towbar::upstream::{Config, Terms};
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use towbar::bank::certificates::Authority;
+use towbar::cli::demo::bank::certificates::Authority;
 use towbar::config::Overrides;
 
 use support::talk::{Reader, Streamed, backend, collecting, gateway, note, schema, send};

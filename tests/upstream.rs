@@ -17,9 +17,9 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::version::{TLS12, TLS13};
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 use tonic::{Response, Status};
-use towbar::bank::SampleBank;
-use towbar::bank::certificates::Authority;
-use towbar::protos::io::token::proto::bankapi::HealthCheckResponse;
+use towbar::cli::demo::bank::SampleBank;
+use towbar::cli::demo::bank::certificates::Authority;
+use towbar::schema::generated::io::token::proto::bankapi::HealthCheckResponse;
 
 use support::http::{self, Answer};
 use support::{

@@ -9,8 +9,8 @@ mod support;
 
 use axum::Router;
 use tonic::{Response, Status};
-use towbar::bank::SampleBank;
-use towbar::protos::io::token::proto::bankapi::HealthCheckResponse;
+use towbar::cli::demo::bank::SampleBank;
+use towbar::schema::generated::io::token::proto::bankapi::HealthCheckResponse;
 
 use folder::{Folder, orders};
 use support::{Backend, health, http};

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
 use towbar::app::App;
-use towbar::bank::certificates::{Authority, Issued};
+use towbar::cli::demo::bank::certificates::{Authority, Issued};
 use towbar::config::{self, Overrides};
 use towbar::upstream::Upstream;
 

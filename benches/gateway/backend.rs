@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderValue};
 use http_body::Frame;
 use http_body_util::BodyExt as _;
 use tokio::runtime::Runtime;
-use towbar::listener::{Listener, Plain};
+use towbar::server::{Listener, Plain};
 
 use crate::load::HELD;
 use crate::messages;

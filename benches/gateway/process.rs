@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rustls::{ClientConfig, ServerConfig};
 use serde_json::json;
 use tempfile::TempDir;
-use towbar::bank::certificates::Authority;
+use towbar::cli::demo::bank::certificates::Authority;
 use towbar::tls;
 
 /// The bank's messages under rules that every gateway can have.

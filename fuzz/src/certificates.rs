@@ -3,8 +3,8 @@
 use std::sync::OnceLock;
 
 use rustls::pki_types::CertificateDer;
-use towbar::bank::certificates::Authority;
-use towbar::certs::Shown;
+use towbar::cli::demo::bank::certificates::Authority;
+use towbar::tls::certs::Shown;
 use towbar::tls::{Client, Clients, LONGEST_CERTIFICATE, MOST_CERTIFICATES, Pin, Server, Trust, sha256};
 
 /// The authority that counts; its key is nowhere.

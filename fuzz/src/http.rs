@@ -5,9 +5,9 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use towbar::bank::SampleBank;
-use towbar::listener::http1::{ChunkReader, Framing, HeadReader, Limits};
-use towbar::listener::{Listener, Plain};
+use towbar::cli::demo::bank::SampleBank;
+use towbar::server::http1::{ChunkReader, Framing, HeadReader, Limits};
+use towbar::server::{Listener, Plain};
 
 const LIMITS: Limits = Limits { bytes: 4096, fields: 100, target: 2048, told: 4096 };
 

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use ::http::Method;
-use towbar::multipart::Boundary;
+use towbar::format::multipart::Boundary;
+use towbar::format::wire::{self, Reader};
 use towbar::route::{Defaults, EncodeError, Query, Routes};
 use towbar::schema::{FieldPath, Schema};
-use towbar::wire::{self, Reader};
 
 /// What a message may have, as docs/security.md promises: so many times its body, or so many bytes.
 const TIMES: usize = 16;

@@ -1,7 +1,7 @@
 //! Several texts in one body.
 
 use serde_json::Value;
-use towbar::json::{Series, SplitError, Splitter};
+use towbar::format::json::{Series, SplitError, Splitter};
 
 /// The texts, and what is wrong with the series.
 type Split = (Vec<Vec<u8>>, Option<SplitError>);

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use towbar::config::{self, Overrides};
-use towbar::multipart::{Boundary, Part};
+use towbar::format::multipart::{Boundary, Part};
+use towbar::format::template::{Segment, Template, TemplateError, Variable};
 use towbar::route::Query;
-use towbar::template::{Segment, Template, TemplateError, Variable};
 
 /// What is parsed can be routed, and an error points into the text.
 pub fn template(data: &[u8]) {

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use towbar::codec::{self, Body, BodyError, DecodeError, DecodeProblem, FieldProblem, Ignored, Int64, Origin, Print};
 use towbar::codec::{Request, RequestError, Value, takes_json, takes_text};
-use towbar::json::JsonProblem;
+use towbar::format::json::JsonProblem;
 use towbar::route::{Defaults, Routes};
 use towbar::schema::{FieldPath, Message, Schema};
 

@@ -10,8 +10,8 @@ use std::time::SystemTime;
 use clap::{Subcommand, ValueEnum};
 
 use super::{Outcome, REFUSED};
-use crate::certs::{self, Asked, Finding, Level, Report, Wanted};
-use crate::problem::Problem;
+use crate::format::problem::Problem;
+use crate::tls::certs::{self, Asked, Finding, Level, Report, Wanted};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Certs {

@@ -8,9 +8,9 @@ use clap::Args;
 use super::loaded::Loaded;
 use super::{Settings, shell};
 use crate::codec::{Body, Ignored, Request, RequestError};
-use crate::listener;
-use crate::problem::Problem;
+use crate::format::problem::Problem;
 use crate::route::{Inverse, Route, Routes};
+use crate::server;
 
 #[derive(Debug, Args)]
 pub(super) struct Asked {
@@ -134,7 +134,7 @@ fn checked(base: &str) -> Result<String, Vec<Problem>> {
 }
 
 /// Where a caller on this machine reaches the gateway.
-fn base_of(listen: Option<&listener::Config>) -> String {
+fn base_of(listen: Option<&server::Config>) -> String {
     let Some(listen) = listen else { return "http://localhost:8080".to_owned() };
     let scheme = if listen.tls.is_some() { "https" } else { "http" };
     let (host, port) = listen.address.rsplit_once(':').unwrap_or((&listen.address, "8080"));

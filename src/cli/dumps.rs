@@ -2,7 +2,7 @@
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-use crate::problem::Problem;
+use crate::format::problem::Problem;
 
 /// Has the operating system write no core dump of this process. On Linux nobody but root may look into its memory either: neither a
 /// debugger nor `/proc/PID/mem`.

@@ -3,17 +3,18 @@
 use super::{Settings, serve};
 use crate::app;
 use crate::config::{self, Config, Overrides};
-use crate::problem::Problem;
+use crate::format::problem::Problem;
 use crate::route::Routes;
 use crate::schema::Schema;
-use crate::{listener, upstream};
+use crate::server;
+use crate::upstream;
 
 pub(super) struct Loaded {
     pub(super) config: Config,
     pub(super) schema: Schema,
     pub(super) routes: Routes,
     /// Where `serve` would listen, if that is said and right.
-    pub(super) listen: Option<listener::Config>,
+    pub(super) listen: Option<server::Config>,
     /// Whom it would call, likewise.
     pub(super) upstream: Option<upstream::Config>,
 }

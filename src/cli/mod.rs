@@ -2,8 +2,8 @@
 
 mod certs;
 mod curl;
-mod demo;
-mod doctor;
+pub mod demo;
+pub mod doctor;
 mod dumps;
 mod explain;
 mod loaded;
@@ -19,10 +19,10 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::certs::{Asked, Wanted};
 use crate::config::Overrides;
-use crate::pem;
-use crate::problem::Problem;
+use crate::format::problem::Problem;
+use crate::tls::certs::{Asked, Wanted};
+use crate::tls::pem;
 use crate::upstream::Environment;
 use source::ConfigFile;
 
@@ -53,7 +53,7 @@ enum Command {
     #[command(subcommand)]
     Certs(certs::Certs),
     /// Try a connection step by step, and say what is wrong and what to change
-    Doctor(doctor::Asked),
+    Doctor(doctor::command::Asked),
     /// Run a sample bank and the gateway in front of it, with throw-away certificates
     Demo {
         /// Where the gateway listens
@@ -137,7 +137,7 @@ pub fn run() -> ExitCode {
         Command::Certs(certs::Certs::New { name, profile, key, days, out }) => {
             done(certs::new(&Wanted { name, profile: profile.map(Into::into), key: key.into(), days }, &out))
         }
-        Command::Doctor(asked) => return doctor::run(asked),
+        Command::Doctor(asked) => return doctor::command::run(asked),
         Command::Demo { listen } => done(demo::run(&listen)),
     };
     match outcome {

@@ -7,12 +7,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::{Outcome, Settings, log};
-use crate::admin::Admin;
+use crate::app::admin::Admin;
+use crate::app::reload::{Reloading, Source, Start};
 use crate::app::{App, Bound};
-use crate::listener::{Phase, Stop};
-use crate::metrics::Metrics;
-use crate::problem::Problem;
-use crate::reload::{Reloading, Source, Start};
+use crate::format::problem::Problem;
+use crate::observe::metrics::Metrics;
+use crate::server::{Phase, Stop};
 
 pub(super) fn serve(settings: &Settings) -> Outcome {
     let log = log::to_stderr();

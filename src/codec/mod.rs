@@ -18,7 +18,7 @@ mod time;
 
 use std::fmt;
 
-use crate::json::{JsonProblem, Place};
+use crate::format::json::{JsonProblem, Place};
 use crate::schema::{EnumTable, Field, FieldPath, FieldTable, Kind, Known, MessageTable, Tables};
 
 pub use decode::{DecodeError, DecodeProblem, Int64, Print, reply, reply_field};

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use super::decode::message_at;
 use super::{DecodeError, DecodeProblem};
+use crate::format::wire::{self, Reader};
 use crate::schema::{FieldPath, Kind, Message, Tables};
-use crate::wire::{self, Reader};
 
 const NAME: &str = "google.api.HttpBody";
 /// The field `content_type` of google/api/httpbody.proto.

@@ -5,9 +5,9 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::{number, time};
-use crate::block::Piece;
+use crate::format::block::Piece;
+use crate::format::wire;
 use crate::schema::{EnumTable, FieldTable, Kind, Known, MessageId, Shape, Tables};
-use crate::wire;
 
 /// How a value is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

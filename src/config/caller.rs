@@ -4,7 +4,8 @@ use http::HeaderName;
 
 use super::reader::{Read, Value};
 use super::value;
-use crate::metadata::{self, CallerNames};
+use crate::caller::CallerNames;
+use crate::gateway::metadata;
 
 /// The names, which are no header's that a caller may send to the backend itself.
 pub(super) fn names(value: &Value, passed: &[HeaderName]) -> CallerNames {

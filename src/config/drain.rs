@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::or_default;
 use super::reader::{Section, Value};
 use super::value;
-use crate::listener::Drain;
+use crate::server::Drain;
 
 /// What is said of it, and the defaults for the rest.
 pub(super) fn drain(listen: Section) -> Drain {

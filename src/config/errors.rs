@@ -2,7 +2,7 @@
 
 use super::reader::Value;
 use super::value;
-use crate::error::{ERRORS, Form, Statuses, code_name};
+use crate::gateway::error::{ERRORS, Form, Statuses, code_name};
 
 /// What is said of errors; that of all rpcs holds where one says nothing.
 #[derive(Default)]

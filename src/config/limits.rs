@@ -2,10 +2,10 @@
 
 use super::reader::{Read, Value};
 use super::{Source, value};
-use crate::listener::BACKLOG;
-use crate::pace::Rate;
-use crate::proxy::HEADER_LIMIT;
+use crate::gateway::handler::HEADER_LIMIT;
+use crate::limits::pace::Rate;
 use crate::route::Limits;
+use crate::server::BACKLOG;
 
 /// Protobuf readers go no deeper, and every level of JSON but a list's is one of theirs.
 const DEEPEST: usize = 100;

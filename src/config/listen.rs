@@ -2,14 +2,14 @@
 
 use super::reader::{Read, Value};
 use super::{Source, drain, limits, or_default, pin, trusted, value};
-use crate::listener::{self, BACKLOG, HANDSHAKES_OF_ONE_ADDRESS};
+use crate::server::{self, BACKLOG, HANDSHAKES_OF_ONE_ADDRESS};
 use crate::tls::Client;
 
 /// Without a `listen`, this machine alone can call.
 const LISTEN: &str = "127.0.0.1:8080";
 
 impl Source<'_> {
-    pub(super) fn listen(&self) -> Read<listener::Config> {
+    pub(super) fn listen(&self) -> Read<server::Config> {
         if let Some(flag) = &self.overrides.listen {
             let address = value::listen_address(flag).map_err(|message| self.problems.flag("--listen", message))?;
             return Ok(plain_listener(address));
@@ -21,7 +21,7 @@ impl Source<'_> {
         }
     }
 
-    fn listen_section(&self, value: Value) -> Read<listener::Config> {
+    fn listen_section(&self, value: Value) -> Read<server::Config> {
         let section = value
             .section(&[&["address", "tls", "drain", "connections", "handshakes", "backlog"], trusted::KEYS].concat())?;
         let address = section.value("address").map_or(Ok(LISTEN.to_owned()), listen_address);
@@ -32,10 +32,10 @@ impl Source<'_> {
         let backlog = or_default(section.value("backlog"), |value| limits::backlog(*value), BACKLOG);
         let (proxies, drain) = (trusted::proxies(section), drain::drain(section));
         let (address, tls, proxies, connections) = (address?, tls?, proxies?, connections?);
-        Ok(listener::Config { address, tls, proxies, drain, connections, handshakes, backlog })
+        Ok(server::Config { address, tls, proxies, drain, connections, handshakes, backlog })
     }
 
-    fn listen_tls(&self, value: Value) -> Read<listener::TlsFiles> {
+    fn listen_tls(&self, value: Value) -> Read<server::TlsFiles> {
         let section = value.section(&["cert", "key", "client_ca", "clients", "client_auth"])?;
         let identity = self.identity(section);
         let client_ca = self.path(section, "client_ca");
@@ -50,7 +50,7 @@ impl Source<'_> {
         }
         let identity = identity?.ok_or_else(|| value.wrong("`cert` and `key` are missing"))?;
         let (client_ca, clients, client_optional) = (client_ca?, clients?, optional?.unwrap_or(false));
-        Ok(listener::TlsFiles { identity, client_ca, clients, client_optional })
+        Ok(server::TlsFiles { identity, client_ca, clients, client_optional })
     }
 }
 
@@ -74,8 +74,8 @@ pub(super) fn listen_address(value: Value) -> Read<String> {
     value.parsed("`host:port`", value::listen_address)
 }
 
-fn plain_listener(address: String) -> listener::Config {
-    let drain = listener::Drain::default();
+fn plain_listener(address: String) -> server::Config {
+    let drain = server::Drain::default();
     let handshakes = HANDSHAKES_OF_ONE_ADDRESS;
-    listener::Config { address, tls: None, proxies: None, drain, connections: None, handshakes, backlog: BACKLOG }
+    server::Config { address, tls: None, proxies: None, drain, connections: None, handshakes, backlog: BACKLOG }
 }

@@ -33,16 +33,21 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-use crate::error::Exposure;
-use crate::metadata::{CallerNames, TraceContext};
-use crate::probe::{Probe, ProbeError};
-use crate::problem::Problem;
+use crate::caller::CallerNames;
+use crate::format::problem::Problem;
+use crate::format::secret::Permissions;
+use crate::gateway::error::Exposure;
+use crate::gateway::handler;
+use crate::gateway::metadata;
+use crate::gateway::metadata::TraceContext;
+use crate::gateway::probe::{Probe, ProbeError};
+use crate::gateway::stream;
+use crate::gateway::stream::Format;
 use crate::route::{self, Limits, RpcOptions};
 use crate::schema::Imports;
-use crate::secret::Permissions;
-use crate::stream::Format;
+use crate::server;
 use crate::tls::{IdentityFiles, Pin, PinError};
-use crate::{listener, metadata, proxy, stream, upstream};
+use crate::upstream;
 pub use compatibility::{Preset, PresetKey};
 use errors::Errors;
 use json::Json;
@@ -125,7 +130,7 @@ const RPC_KEYS: &[&str] = &[
 
 /// Everything that is configured. What could not be read is `None` or left out, and a problem says so.
 pub struct Config {
-    pub listen: Option<listener::Config>,
+    pub listen: Option<server::Config>,
     /// `.proto` files, folders of them, descriptor sets.
     pub schema: Vec<PathBuf>,
     /// How imports of `.proto` files are found besides.
@@ -136,7 +141,7 @@ pub struct Config {
     pub upstream: Option<upstream::Config>,
     /// Who answers what, if there are several.
     pub upstreams: Vec<Upstream>,
-    pub proxy: proxy::Config,
+    pub proxy: handler::Config,
     pub metadata: metadata::Config,
     /// What holds for all rpcs, but for those that say otherwise.
     pub routes: route::Defaults,
@@ -406,7 +411,7 @@ impl<'a> Source<'a> {
         section.value(key).map(|value| value.path(self.folder)).transpose()
     }
 
-    fn status_headers(&self) -> Option<proxy::StatusHeaders> {
+    fn status_headers(&self) -> Option<handler::StatusHeaders> {
         let value = self.value("status_headers")?;
         let section = value.section(&["status", "message"]).ok()?;
         let name = |key, default| section.value(key).map_or(Ok(default), |name| name.reply_header_name());
@@ -416,10 +421,10 @@ impl<'a> Source<'a> {
             value.wrong(format!("`status` and `message` are both `{status}`"));
             return None;
         }
-        Some(proxy::StatusHeaders { status, message })
+        Some(handler::StatusHeaders { status, message })
     }
 
-    fn metadata(&self, status_headers: Option<&proxy::StatusHeaders>) -> metadata::Config {
+    fn metadata(&self, status_headers: Option<&handler::StatusHeaders>) -> metadata::Config {
         let section = self.section("metadata", METADATA_KEYS);
         let value = |key| section.and_then(|section| section.value(key));
         let names = |key| {
@@ -438,18 +443,18 @@ impl<'a> Source<'a> {
         metadata::Config { request, reply, http_status, location, caller, trace_context, prefixed }
     }
 
-    fn proxy(&self, status_headers: Option<proxy::StatusHeaders>, query: Limits) -> proxy::Config {
+    fn proxy(&self, status_headers: Option<handler::StatusHeaders>, query: Limits) -> handler::Config {
         let header_limit = self.header_limit();
         let section = self.section("requests", REQUEST_KEYS);
         let value = |key| section.and_then(|section| section.value(key));
         let times = |value: &Value| value.parsed("a number", |text| value::number(text, 2000));
-        let ratio = or_default(value("gzip_ratio"), times, proxy::GZIP_RATIO);
+        let ratio = or_default(value("gzip_ratio"), times, handler::GZIP_RATIO);
         let replies = self.section("replies", &["compression"]);
         let compression = or_default(replies.and_then(|section| section.value("compression")), Value::truth, false);
         let json_type = |item: Value| item.parsed("a media type", value::media_type);
         let errors = self.value("errors").map_or_else(Errors::default, |value| errors::errors(&value));
-        proxy::Config {
-            body_limit: or_default(value("body_limit"), Value::size, proxy::BODY_LIMIT),
+        handler::Config {
+            body_limit: or_default(value("body_limit"), Value::size, handler::BODY_LIMIT),
             header_limit,
             query,
             json_types: value("json_types").map_or(Vec::new(), |value| value.each(json_type)),
@@ -576,7 +581,7 @@ fn trace_context(value: &Value) -> Read<TraceContext> {
 }
 
 /// The name of metadata, which the headers of Towbar's own do not have.
-fn own(item: Value, name: HeaderName, status_headers: Option<&proxy::StatusHeaders>) -> Read<HeaderName> {
+fn own(item: Value, name: HeaderName, status_headers: Option<&handler::StatusHeaders>) -> Read<HeaderName> {
     match status_headers {
         Some(headers) if headers.status == name || headers.message == name => {
             Err(item.wrong(format!("`{name}` is one of the `status_headers`")))

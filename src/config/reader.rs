@@ -11,8 +11,8 @@ use http::HeaderName;
 
 use super::value;
 use super::yaml::{Entry, Node, SECRET, Shape, Spot, quoted};
-use crate::pem;
-use crate::problem::Problem;
+use crate::format::problem::Problem;
+use crate::tls::pem;
 
 /// Every problem found so far.
 pub(super) struct Problems {

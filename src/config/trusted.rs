@@ -1,7 +1,7 @@
 //! `listen.trusted_proxies`: whose word for a caller's address counts, and `listen.forwarded`: the header that has it.
 
 use super::reader::{Read, Section, Value};
-use crate::forwarded::{List, Network, NetworkError, Proxies};
+use crate::caller::forwarded::{List, Network, NetworkError, Proxies};
 
 /// The keys that are read here.
 pub(super) const KEYS: &[&str] = &["trusted_proxies", "forwarded"];

@@ -3,16 +3,16 @@
 //! An `Err` is the message without the key before it: "expected ..., found ...". Knows neither file nor keys, so flags
 //! are read by the same functions.
 
-use crate::stream::Format;
+use crate::gateway::stream::Format;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use http::{HeaderName, StatusCode};
 
-use crate::error::{ENDLESS, Form};
-use crate::metadata::TraceContext;
-use crate::proxy::CallerGone;
-use crate::secret::Permissions;
+use crate::format::secret::Permissions;
+use crate::gateway::error::{ENDLESS, Form};
+use crate::gateway::handler::CallerGone;
+use crate::gateway::metadata::TraceContext;
 use crate::upstream::{CredentialsError, Login, ProxyConfig, ProxyError};
 
 const LONGEST: Duration = Duration::from_secs(60 * 60);
@@ -37,7 +37,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// The same for a call, which may last for days: up to a year, or `none` for one without an end. Of rpcs that do not stream it is checked
-/// [elsewhere](crate::proxy::misplaced) that it is no more than an hour.
+/// [elsewhere](crate::gateway::handler::misplaced) that it is no more than an hour.
 pub(super) fn deadline(text: &str) -> Result<Duration, String> {
     const MOST_DAYS: u64 = 365;
     if text == "none" {

@@ -5,9 +5,9 @@ use http::uri::PathAndQuery;
 
 use super::{BodyRule, Defaults, Route, RpcOptions, Rules, UnknownKeys};
 use crate::codec::{Ignored, is_http_body, takes_json, takes_text};
-use crate::problem::Problem;
+use crate::format::problem::Problem;
+use crate::format::template::{Template, Variable};
 use crate::schema::{FieldPath, Known, Message, Paths, Rpc, Rule, Schema};
-use crate::template::{Template, Variable};
 
 /// The problems of options for rpcs that are not there, or that nobody can call.
 pub(super) fn unknown_rpcs(schema: &Schema, options: &[RpcOptions], rules: &Rules) -> Vec<Problem> {

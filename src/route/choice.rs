@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use super::{Query, Route};
-use crate::problem::Problem;
+use crate::format::problem::Problem;
 
 /// Query keys that belong to different rpcs.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -11,9 +11,9 @@ use super::sources::is_within;
 use super::text::{self, Keep};
 use super::{BodyRule, EncodeError, Miss, Query, QueryError, Route, Routes};
 use crate::codec::{self, Print};
-use crate::json::{self, Scanner};
+use crate::format::json::{self, Scanner};
+use crate::format::template::{Segment, Template, Variable};
 use crate::schema::{FieldPath, Kind, Known, Message, Shape};
-use crate::template::{Segment, Template, Variable};
 
 /// RFC 3986, section 2.3: all but the unreserved characters.
 const SEGMENT: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');

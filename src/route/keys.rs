@@ -6,8 +6,8 @@ use super::parts::value_of;
 use super::plan::QueryProblem;
 use super::{BodyRule, EncodeError, Query, Route};
 use crate::codec::{Filling, Origin, Request, Value, filling};
-use crate::multipart::Part;
-use crate::quote;
+use crate::format::multipart::Part;
+use crate::format::quote;
 use crate::schema::{Field, FieldPath, Known, Shape};
 
 /// What keys may name.

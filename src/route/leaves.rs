@@ -3,7 +3,7 @@
 //! A message is taken apart by its canonical JSON, so that a text is what a path or a query would say.
 
 use crate::codec::{self, DecodeError, Print, takes_entries, takes_json, takes_text};
-use crate::json::{self, JsonError, Scanner};
+use crate::format::json::{self, JsonError, Scanner};
 use crate::schema::{Field, Known, Message, Shape};
 
 /// One value, as deep inside as values are.

@@ -1,6 +1,6 @@
 //! How much a request may have of what routes and messages are made from.
 
-use crate::json;
+use crate::format::json;
 
 /// The limits of requests, of all or of one rpc.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -34,9 +34,9 @@ use http::Method;
 use http::uri::PathAndQuery;
 
 use crate::codec::{Ignored, Print};
-use crate::problem::Problem;
+use crate::format::problem::Problem;
+use crate::format::template::{Template, Variable};
 use crate::schema::{AnyCase, FieldPath, Message, Paths, Schema};
-use crate::template::{Template, Variable};
 
 pub use choice::KeysApart;
 pub use inverse::{FieldUnsayable, Inverse, Unsayable};

@@ -1,7 +1,7 @@
 //! A field as the caller knows it: what a backend names in terms of the proto file, in terms of path, query and body.
 
 use super::{BodyRule, Query, Route};
-use crate::json::{Kind, Scanner};
+use crate::format::json::{Kind, Scanner};
 use crate::schema::{Field, FieldPath, Message, Shape};
 
 /// How deep a body is searched for the spelling of a name.

@@ -2,7 +2,7 @@
 //! names that are read in any case.
 
 use super::{Defaults, RpcOptions};
-use crate::problem::Problem;
+use crate::format::problem::Problem;
 use crate::schema::{AnyCase, Named, Rpc, Schema};
 
 /// How an rpc names things.

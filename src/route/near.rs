@@ -5,7 +5,7 @@ use std::fmt;
 use http::Method;
 
 use super::{Miss, Query, Route, Routes, trie};
-use crate::template::{Segment, Template};
+use crate::format::template::{Segment, Template};
 
 /// Why a rule is not the one that a request reaches.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use super::plan::{FormError, QueryProblem};
 use super::{BodyRule, EncodeError, Query, Route};
 use crate::codec::{Filling, HttpBody, Value};
-use crate::multipart::{Boundary, Part};
+use crate::format::multipart::{Boundary, Part};
 
 impl Route {
     /// The request message from a body of `multipart/form-data`, where the route [takes a form](Self::takes_form). A part's name

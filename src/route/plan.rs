@@ -8,8 +8,8 @@ use super::{BodyRule, Query, QueryError, Route, System};
 use crate::codec::{
     self, Body, BodyError, DecodeError, FieldProblem, HttpBody, Origin, Print, Request, RequestError, Texts, Value,
 };
-use crate::multipart::{MultipartError, TextProblem};
-use crate::quote::MOST_TWICE;
+use crate::format::multipart::{MultipartError, TextProblem};
+use crate::format::quote::MOST_TWICE;
 use crate::schema::{FieldPath, Known, Message};
 
 /// Why a request cannot become a message.
@@ -326,7 +326,7 @@ impl Route {
     }
 
     fn path_values(&self, captures: &[&str]) -> Result<Vec<String>, EncodeError> {
-        let decode = |((raw, variable), path): ((&&str, &crate::template::Variable), &FieldPath)| {
+        let decode = |((raw, variable), path): ((&&str, &crate::format::template::Variable), &FieldPath)| {
             let keep = if variable.keeps_slash { Keep::Slash } else { Keep::Nothing };
             text::decode(raw, keep)
                 .map_err(|problem| EncodeError::Path { field: path.to_string(), problem: ValueProblem::Text(problem) })

@@ -3,7 +3,7 @@
 use super::system::{System, SystemProblem};
 use super::text::{self, Keep, TextError};
 use super::{Limits, Route};
-use crate::quote;
+use crate::format::quote;
 
 /// The pairs of a query string, decoded, in order; system parameters stand beside them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -1,6 +1,6 @@
 //! Where the rules of an rpc come from: its annotation, the configuration, or neither.
 
-use crate::problem::Problem;
+use crate::format::problem::Problem;
 use crate::schema::{Pattern, Rpc, Rule, RuleError, Schema};
 
 /// What a configuration says of rules.

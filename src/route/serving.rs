@@ -3,7 +3,7 @@
 //! An rpc that is served has exactly one upstream. One that two would answer, or none, is told at the start: no order
 //! and no length of a selector decides in silence where a payment goes.
 
-use crate::problem::Problem;
+use crate::format::problem::Problem;
 use crate::schema::Schema;
 
 /// Some rpcs, by name: `package.Service.Method`, `package.Service`, `package.*` for all below, or `*` for all.

@@ -1,7 +1,7 @@
 //! Files that do not compile: a start is refused for those that declare an rpc to be served, and warned of the others.
 
 use super::{Defaults, Route};
-use crate::problem::Problem;
+use crate::format::problem::Problem;
 use crate::schema::{DeclaredRpc, Schema};
 
 /// What is wrong with files that something served needs, and with the others.

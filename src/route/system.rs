@@ -3,7 +3,7 @@
 //! Clients made for Google's own REST front send them. No field's name starts with `$`, so no key is ever both.
 
 use crate::codec::Print;
-use crate::quote;
+use crate::format::quote;
 
 /// What the system parameters of one query say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -6,7 +6,7 @@ use std::ops::Range;
 use http::Method;
 
 use super::{Miss, Route};
-use crate::template::{Segment, Template, Variable, is_dot_segment};
+use crate::format::template::{Segment, Template, Variable, is_dot_segment};
 
 #[derive(Debug)]
 pub(super) struct Trie {

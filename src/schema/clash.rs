@@ -9,7 +9,7 @@ use super::Message;
 use super::check;
 use super::descriptor::File;
 use super::table::{MessageId, Tables};
-use crate::problem::Problem;
+use crate::format::problem::Problem;
 
 /// Those messages, with what is wrong with each.
 #[derive(Debug, Default)]

@@ -7,9 +7,9 @@ use prost::Message as _;
 use super::descriptor::{EnumType, FieldOptions, FieldType, File, MessageOptions, MessageType};
 use super::features::{Features, Presence};
 use super::table::{EnumId, EnumTable, FieldTable, Kind, Known, MessageId, MessageTable, Shape, Tables, Tag};
-use crate::block::Padded;
-use crate::problem::Problem;
-use crate::wire;
+use crate::format::block::Padded;
+use crate::format::problem::Problem;
+use crate::format::wire;
 
 /// Field numbers below this are found by index.
 const DENSE: u32 = 256;
@@ -361,7 +361,7 @@ fn is_marked(options: &[u8], extension: Option<u32>) -> bool {
 /// `"name":` with what JSON wants escaped; a `json_name` may hold anything.
 fn key(name: &str) -> Padded {
     let mut key = Vec::new();
-    crate::json::put_string(&mut key, name);
+    crate::format::json::put_string(&mut key, name);
     key.push(b':');
     Padded::new(&key)
 }

@@ -15,7 +15,7 @@ use super::protos::{self, CompiledFile, SourceUncompiled};
 use super::roots::{self, Found, Listing, Roots, or_here, relative};
 use super::unit::{self, Units};
 use super::{Imports, Source, Uncompiled, descriptor};
-use crate::problem::Problem;
+use crate::format::problem::Problem;
 
 /// What came of all sources.
 #[derive(Debug, Default)]

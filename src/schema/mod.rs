@@ -13,6 +13,7 @@ mod compile;
 mod descriptor;
 mod edition;
 mod features;
+pub mod generated;
 mod load;
 mod option_imports;
 mod path;
@@ -28,7 +29,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::problem::Problem;
+use crate::format::problem::Problem;
 
 pub use case::{Alike, AnyCase, Named};
 pub use path::{FieldPath, PathError, Paths};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::table::{EnumId, EnumTable, Kind, Tables};
 use super::{Message, Schema};
-use crate::block::Padded;
+use crate::format::block::Padded;
 
 /// An enum whose values cannot be named without its prefix.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

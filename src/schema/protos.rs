@@ -15,7 +15,7 @@ use super::apart::{self, Renamed};
 use super::rule::PATTERNS;
 use super::unit::{Content, Link, Unit, Units};
 use super::{DeclaredRpc, RuleError, descriptor, edition, option_imports, source};
-use crate::problem::Problem;
+use crate::format::problem::Problem;
 
 /// What came of all `.proto` files.
 #[derive(Debug, Default)]

@@ -7,9 +7,9 @@ use prost::Message as _;
 use super::descriptor::{File, Method};
 use super::table::Tables;
 use super::{Message, Rpc};
-use crate::problem::Problem;
-use crate::protos::google::api::{HttpRule, http_rule};
-use crate::wire;
+use crate::format::problem::Problem;
+use crate::format::wire;
+use crate::schema::generated::google::api::{HttpRule, http_rule};
 
 /// One `google.api.HttpRule` without its additional bindings, which stand beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 
-use crate::block::{self, Padded};
-use crate::wire;
+use crate::format::block::{self, Padded};
+use crate::format::wire;
 
 /// A message type, by its place in [`Tables`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -290,7 +290,7 @@ impl Kind {
     /// The wire type of one value.
     #[must_use]
     pub fn wire_type(self) -> u8 {
-        use crate::wire::{FIXED32, FIXED64, GROUP, LENGTH, VARINT};
+        use crate::format::wire::{FIXED32, FIXED64, GROUP, LENGTH, VARINT};
         match self {
             Self::Double | Self::Fixed64 | Self::Sfixed64 => FIXED64,
             Self::Float | Self::Fixed32 | Self::Sfixed32 => FIXED32,

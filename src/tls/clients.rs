@@ -12,7 +12,7 @@ use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Signatu
 use super::pin::Pin;
 use super::presented::Presented;
 use super::{Trust, provider};
-use crate::problem::Problem;
+use crate::format::problem::Problem;
 
 /// Which callers come in.
 #[derive(Debug, Clone, Default)]

@@ -13,7 +13,7 @@ use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureSch
 use x509_parser::prelude::{FromDer as _, X509Name};
 
 use super::{Servers, VERSIONS, provider, verifier};
-use crate::problem::Problem;
+use crate::format::problem::Problem;
 
 /// A handshake that nothing follows.
 pub struct Look {

@@ -3,9 +3,11 @@
 //! One crypto provider, aws-lc-rs; TLS 1.2 and 1.3. What is wrong with a file is a [`Problem`] that names it and quotes nothing. Knows
 //! neither sockets nor which end it serves.
 
+pub mod certs;
 mod clients;
 mod look;
 mod order;
+pub mod pem;
 mod pin;
 mod presented;
 mod server;
@@ -21,9 +23,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, InconsistentKeys, RootCertStore, ServerConfig, SupportedProtocolVersion};
 
-use crate::pem;
-use crate::problem::Problem;
-use crate::secret::Permissions;
+use crate::format::problem::Problem;
+use crate::format::secret::Permissions;
 
 pub use clients::{Client, Clients};
 pub use look::{Look, Seen};

@@ -10,7 +10,7 @@ use rustls::server::{NoServerSessionStorage, ServerConnection};
 use super::presented;
 use super::sessions::{OfConnection, Sessions};
 use super::{Clients, Identity, VERSIONS, identity_problem, provider};
-use crate::problem::Problem;
+use crate::format::problem::Problem;
 
 /// What TLS is made with. Cheap to clone: the clones are one server, and a session of one is a session of all.
 #[derive(Clone)]

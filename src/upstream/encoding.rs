@@ -8,7 +8,7 @@ use http::HeaderMap;
 
 use super::reply::protocol;
 use super::{CallError, PREFIX};
-use crate::compress::{self, Bounds, GzipError, ZstdError};
+use crate::format::compression::{self, Bounds, GzipError, ZstdError};
 
 /// What a backend is told to be taken, where that is configured.
 pub(super) const ACCEPTED: &str = "gzip, zstd";
@@ -28,12 +28,12 @@ pub(super) fn message(mut frame: Bytes, head: &HeaderMap, limit: usize) -> Resul
     let whole = match (frame[0], encoding.as_deref()) {
         (1, Some("gzip")) => {
             // However much it grows, the limit is the reply's: from its own backend a bomb is no surprise, only too large.
-            compress::gunzip(&message, Bounds { size: limit, ratio: usize::MAX }).map_err(|error| match error {
+            compression::gunzip(&message, Bounds { size: limit, ratio: usize::MAX }).map_err(|error| match error {
                 GzipError::Size { .. } => too_large(),
                 error => damaged(&error),
             })
         }
-        (1, Some("zstd")) => compress::unzstd(&message, limit).map_err(|error| match error {
+        (1, Some("zstd")) => compression::unzstd(&message, limit).map_err(|error| match error {
             ZstdError::Size { .. } => too_large(),
             error => damaged(&error),
         }),

@@ -14,8 +14,8 @@ use percent_encoding::percent_decode_str;
 
 use super::address::authority;
 use super::tunnel::Proxy;
-use crate::problem::Problem;
-use crate::secret::{self, Exposed};
+use crate::format::problem::Problem;
+use crate::format::secret::{self, Exposed};
 
 /// An HTTP proxy through which an upstream is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]

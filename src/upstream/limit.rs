@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use super::CallError;
-use crate::memory::Tie;
+use crate::limits::memory::Tie;
 
 /// How many calls of one backend may be under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -242,7 +242,7 @@ impl Drop for Waiting<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::memory::{Account, Budget, CallerId};
+    use crate::limits::memory::{Account, Budget, CallerId};
 
     fn limit(most: usize, waiting: usize, wait: Duration) -> Limit {
         Limit::new(most, Limits { waiting, wait, ..Limits::default() })

@@ -18,6 +18,7 @@ mod health;
 mod limit;
 mod lookup;
 mod pool;
+pub mod reflection;
 mod reply;
 mod resets;
 mod resolve;
@@ -37,9 +38,9 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::time::Instant;
 
-use crate::memory::{Account, Charge, Share, Tie};
-use crate::problem::Problem;
-use crate::seldom::Seldom;
+use crate::format::problem::Problem;
+use crate::limits::memory::{Account, Charge, Share, Tie};
+use crate::observe::seldom::Seldom;
 use crate::tls::{self, Identity, IdentityFiles, Pin, Servers, Trust};
 
 pub use address::{Address, AddressError, Addresses, AddressesError};

@@ -13,7 +13,7 @@ use http::{HeaderMap, StatusCode};
 use tonic::Code;
 
 use super::{CallError, PREFIX, Reply, encoding, status};
-use crate::memory::{Charge, SMALL, Share, Use};
+use crate::limits::memory::{Charge, SMALL, Share, Use};
 
 /// What has come of a reply's body.
 pub(super) struct Collecting<'a> {

@@ -17,7 +17,7 @@ use super::limit::Place;
 use super::pool::Lease;
 use super::reply::{Collecting, check_head};
 use super::resets::Resets;
-use crate::memory::Share;
+use crate::limits::memory::Share;
 
 /// A call of one message that is out.
 pub(super) struct Sent<'a> {

@@ -18,7 +18,7 @@ use super::limit::Place;
 use super::pool::Lease;
 use super::reply::{Foreign, check_head, declared_length, ended_with, protocol};
 use super::{CallError, PREFIX, Terms, Upstream, encoding, frame};
-use crate::memory::{Charge, SMALL, Use};
+use crate::limits::memory::{Charge, SMALL, Use};
 
 /// The way to the backend.
 pub struct Outgoing {

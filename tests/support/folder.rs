@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
-use towbar::bank::certificates::{Authority, Issued};
+use towbar::cli::demo::bank::certificates::{Authority, Issued};
 
 use super::process::{Ended, Gateway, Process, towbar};
 

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use towbar::codec::{Body, Ignored, Request};
-use towbar::protos::DESCRIPTORS;
+use towbar::schema::generated::DESCRIPTORS;
 use towbar::schema::{Message, Schema};
 
 /// A message, as JSON and in wire format.

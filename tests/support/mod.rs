@@ -26,17 +26,17 @@ use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tonic::{Request, Response, Status};
 use towbar::app::App;
-use towbar::bank::SampleBank;
-use towbar::bank::certificates::Authority;
+use towbar::cli::demo::bank::SampleBank;
+use towbar::cli::demo::bank::certificates::Authority;
 use towbar::config::{self, Overrides};
-use towbar::listener::{Listener, Phase, Plain, Stop};
-use towbar::problem::Problem;
-use towbar::protos::DESCRIPTORS;
-use towbar::protos::io::token::proto::bankapi::{
+use towbar::format::problem::Problem;
+use towbar::schema::Schema;
+use towbar::schema::generated::DESCRIPTORS;
+use towbar::schema::generated::io::token::proto::bankapi::{
     HealthCheckRequest, HealthCheckResponse,
     health_check_service_server::{HealthCheckService, HealthCheckServiceServer},
 };
-use towbar::schema::Schema;
+use towbar::server::{Listener, Phase, Plain, Stop};
 use towbar::tls;
 use towbar::upstream::Upstream;
 

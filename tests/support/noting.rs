@@ -11,8 +11,8 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tonic::{Response, Status};
-use towbar::bank::certificates::Authority;
-use towbar::protos::io::token::proto::bankapi::HealthCheckResponse;
+use towbar::cli::demo::bank::certificates::Authority;
+use towbar::schema::generated::io::token::proto::bankapi::HealthCheckResponse;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::{health, server_tls};

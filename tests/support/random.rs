@@ -10,7 +10,7 @@ use prost_reflect::{
     Cardinality, DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, ReflectMessage as _,
     Value,
 };
-use towbar::wire::Reader;
+use towbar::format::wire::Reader;
 
 /// The files of the cases, with what they import.
 pub static FILES: LazyLock<Vec<u8>> = LazyLock::new(|| {

@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_rustls::TlsAcceptor;
-use towbar::bank::certificates::Authority;
+use towbar::cli::demo::bank::certificates::Authority;
 
 use super::wire::{End, Wire};
 use super::{client_tls, server_tls};

@@ -6,9 +6,9 @@ use std::collections::HashMap;
 use super::{DecodeProblem, Decoder, Outcome, put_base64};
 use crate::codec::number::put_double;
 use crate::codec::time::{self, Span};
-use crate::json::put_string;
+use crate::format::json::put_string;
+use crate::format::wire::{FIXED64, LENGTH, Reader, VARINT, WireError};
 use crate::schema::{self, Known, MessageTable};
-use crate::wire::{FIXED64, LENGTH, Reader, VARINT, WireError};
 
 impl<'a> Decoder<'a> {
     pub(super) fn known(&mut self, table: &'a MessageTable, known: Known, wire: &[u8]) -> Outcome<()> {

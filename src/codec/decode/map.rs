@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use super::scattered::{Value, Values};
 use super::{Decoder, Outcome};
+use crate::format::wire::{self, Reader, WireError};
 use crate::schema::{FieldTable, Kind};
-use crate::wire::{self, Reader, WireError};
 
 /// How many entries a small map has.
 const FEW: usize = 8;

@@ -12,10 +12,10 @@ mod scattered;
 
 use super::DEPTH_LIMIT;
 use super::number::{put_double, put_float, put_integer};
-use crate::block::Piece;
-use crate::json;
+use crate::format::block::Piece;
+use crate::format::json;
+use crate::format::wire::{self, Reader, WireError};
 use crate::schema::{FieldTable, Kind, Known, Message, MessageId, MessageTable, Shape, Tables};
-use crate::wire::{self, Reader, WireError};
 
 pub(super) use part::message_at;
 pub use part::reply_field;

@@ -170,8 +170,8 @@ fn end_of_string(json: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use crate::codec::{Print, reply};
+    use crate::format::wire::{LENGTH, put_bytes, put_tag};
     use crate::schema::schema_of;
-    use crate::wire::{LENGTH, put_bytes, put_tag};
 
     const PROTO: &str = r#"
 syntax = "proto3";

@@ -1,8 +1,8 @@
 //! Messages whose fields are not in order, or are there more than once: an index of all, then field by field.
 
 use super::{Decoder, Outcome};
+use crate::format::wire::{self, Reader, WireError};
 use crate::schema::{FieldTable, Kind, MessageTable, Shape};
-use crate::wire::{self, Reader, WireError};
 
 impl<'a> Decoder<'a> {
     /// The value that several occurrences of a singular field mean; its default if there is none.

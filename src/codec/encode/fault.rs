@@ -2,8 +2,8 @@
 
 use super::request::RequestError;
 use crate::codec::{BodyError, FieldProblem};
-use crate::json::{JsonProblem, Place};
-use crate::quote::{self, MOST_TWICE, beginning, ending};
+use crate::format::json::{JsonProblem, Place};
+use crate::format::quote::{self, MOST_TWICE, beginning, ending};
 use crate::schema::FieldTable;
 
 pub(super) type Outcome<T> = Result<T, Fault>;

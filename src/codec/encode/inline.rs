@@ -4,7 +4,7 @@ use super::request::RequestError;
 use super::{Context, Encoder, Fault};
 use crate::codec::scalar::Write;
 use crate::codec::{BodyError, FieldProblem, Found, expectation, quoted};
-use crate::json::Scanner;
+use crate::format::json::Scanner;
 use crate::schema::{FieldPath, Known};
 
 /// The wire format, with its tag, of the value that `text` has for the field at the end of `path`.

@@ -8,9 +8,9 @@ use super::{Context, Encoder, leaf_of};
 use crate::codec::number;
 use crate::codec::scalar::{self, Write};
 use crate::codec::{FieldProblem, Found};
-use crate::json::{self, JsonProblem};
+use crate::format::json::{self, JsonProblem};
+use crate::format::wire::{self, FIXED64, LENGTH, VARINT};
 use crate::schema::{self, Kind, Known, MessageId};
-use crate::wire::{self, FIXED64, LENGTH, VARINT};
 
 /// google/protobuf/struct.proto, `message Value`: the numbers of its oneof.
 const NULL: u32 = 1;

@@ -5,9 +5,9 @@
 //! would have some backends clear its other fields, and others keep those that are given as their default (field_mask.proto,
 //! "Field Masks in Update Operations", lets an API do either).
 
-use crate::json::{Kind as Json, Scanner};
+use crate::format::json::{Kind as Json, Scanner};
+use crate::format::wire;
 use crate::schema::{Kind, Known, Message, MessageTable, Tables};
-use crate::wire;
 
 /// The number of `paths` in google/protobuf/field_mask.proto.
 const PATHS: u32 = 1;
@@ -88,8 +88,8 @@ enum Stop {
     TooLong,
 }
 
-impl From<crate::json::JsonError> for Stop {
-    fn from(_: crate::json::JsonError) -> Self {
+impl From<crate::format::json::JsonError> for Stop {
+    fn from(_: crate::format::json::JsonError) -> Self {
         Self::NoJson
     }
 }

@@ -16,9 +16,9 @@ use std::borrow::Cow;
 
 use super::scalar::{self, Write};
 use super::{DEPTH_LIMIT, FieldProblem, Found, expectation, quoted};
-use crate::json::{self, JsonError, Scanner};
+use crate::format::json::{self, JsonError, Scanner};
+use crate::format::wire;
 use crate::schema::{EnumId, FieldPath, FieldTable, Kind, Known, Message, MessageId, MessageTable, Shape, Tables};
-use crate::wire;
 use fault::{Fault, Outcome};
 use request::{Bound, Leaf, Node, What, put_bound, put_node, sibling_problem};
 use seen::{Key, Keys, Open};

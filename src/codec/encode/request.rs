@@ -6,9 +6,9 @@
 use super::{Body, Value, inline};
 use crate::codec::scalar::{self, Write};
 use crate::codec::{BodyError, DEPTH_LIMIT, FieldProblem, wrong_key};
-use crate::json;
+use crate::format::json;
+use crate::format::wire;
 use crate::schema::{FieldPath, FieldTable, Message, MessageId, MessageTable, Shape, Tables};
-use crate::wire;
 
 /// Where a text came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

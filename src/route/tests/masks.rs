@@ -4,7 +4,7 @@ use http::Method;
 
 use super::super::{Defaults, Query, Routes, RpcOptions};
 use crate::codec;
-use crate::multipart::Boundary;
+use crate::format::multipart::Boundary;
 use crate::schema::{FieldPath, schema_of};
 
 const PROTO: &str = r#"

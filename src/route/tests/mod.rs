@@ -55,7 +55,7 @@ message Bundle { string name = 1; google.api.HttpBody content = 2; bytes digest 
 
 fn routes(rpcs: &str, options: &[RpcOptions]) -> Result<Routes, String> {
     let schema = schema_of(&format!("{MESSAGES} service S {{ {rpcs} }}")).unwrap();
-    let lines = |problems: Vec<crate::problem::Problem>| {
+    let lines = |problems: Vec<crate::format::problem::Problem>| {
         problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
     };
     Routes::build(&schema, options, &Defaults::default()).map_err(lines)

@@ -4,7 +4,7 @@ use http::Method;
 
 use super::{Query, Routes, routes, rpc};
 use crate::codec::{self, Print};
-use crate::multipart::Boundary;
+use crate::format::multipart::Boundary;
 
 /// Name, content type and data.
 type Part<'a> = (&'a str, Option<&'a str>, &'a [u8]);

@@ -4,7 +4,7 @@ use http::Method;
 use proptest::prelude::*;
 
 use super::super::{Defaults, EncodeError, Query, Route, Routes};
-use crate::multipart::Boundary;
+use crate::format::multipart::Boundary;
 use crate::schema::schema_of;
 
 /// What the documentation promises.

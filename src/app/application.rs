@@ -1,0 +1,498 @@
+//! All parts joined: a configuration in, a gateway that serves out, or every problem at once.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::config::{Config, Preset, PresetKey};
+use crate::format::problem::Problem;
+use crate::format::secret::Permissions;
+use crate::format::template::Template;
+use crate::gateway::handler::{self, Door, Gateway};
+use crate::gateway::metadata::Metadata;
+use crate::limits::memory::{self, Budget, Share};
+use crate::observe::metrics::{FailedHandshakes, Metrics};
+use crate::route::{Route, Routes};
+use crate::schema::{Schema, Source};
+use crate::server::{self, Bounds, Drain, Listener, Plain, Recipe, Served, Stop};
+use crate::tls::certs::{self, Asked, Finding, Level, Usage};
+use crate::tls::{self, Clients, Identity, IdentityFiles, Trust};
+use crate::upstream::reflection;
+use crate::upstream::{ProxyConfig, Upstream};
+
+/// So many files are for other things than connections of callers, or an eighth of all: connections to backends, most of all.
+const OWN_FILES: usize = 64;
+
+/// What is served, and how it is handed over to something else.
+pub type Handover = server::Handover<Door>;
+
+/// A gateway whose configuration, descriptors, rules and certificates are all right.
+pub struct App {
+    listen: server::Config,
+    tls: Option<ServerTls>,
+    gateway: Arc<Gateway>,
+    /// Of the upstreams, if there are several.
+    names: Vec<String>,
+    /// What is to be checked again as time passes.
+    certificates: Vec<Asked>,
+    warnings: Vec<String>,
+    /// Where those who run it look.
+    admin: Option<String>,
+    /// What the process may have, if that is configured.
+    memory: Option<usize>,
+    /// What was set because the file names another gateway.
+    compatibility: Option<(Preset, Vec<PresetKey>)>,
+}
+
+/// How TLS is made with callers, and what it is made of.
+#[derive(Clone)]
+struct ServerTls {
+    server: tls::Server,
+    fingerprint: [u8; 32],
+}
+
+/// A gateway that holds its port.
+pub struct Bound {
+    listener: Listener,
+    handover: Arc<Handover>,
+    bounds: Bounds,
+    /// What is served where: one line for the listener, one for the routes.
+    pub summary: String,
+    /// The port's address.
+    pub address: SocketAddr,
+}
+
+impl App {
+    /// Checks all that `config` names and joins it. `problems` are those found while it was read.
+    ///
+    /// # Errors
+    /// Everything wrong, in one list.
+    pub async fn new(config: Config, problems: Vec<Problem>) -> Result<Self, Vec<Problem>> {
+        Self::with_schema(config, problems, None).await
+    }
+
+    /// The same with descriptors that were read before and have not changed, if there are any: to compile them takes longer
+    /// than all else.
+    ///
+    /// # Errors
+    /// Everything wrong, in one list.
+    pub async fn with_schema(
+        config: Config,
+        mut problems: Vec<Problem>,
+        known: Option<Schema>,
+    ) -> Result<Self, Vec<Problem>> {
+        let upstreams = upstreams(&config, &mut problems);
+        let certificates = certificates(&config);
+        let (wrong, mut warnings) = check_certificates(&certificates, SystemTime::now());
+        problems.extend(wrong);
+        match (passwords(&config), config.secret_files) {
+            (exposed, Permissions::Strict) => problems.extend(exposed),
+            (exposed, Permissions::Any) => warnings.extend(exposed.iter().map(Problem::to_string)),
+        }
+        warnings.extend(unheard_proxies(&config));
+        let schema = match known {
+            Some(known) => Some(Ok(known)),
+            None => schema(&config, &upstreams).await,
+        };
+        let app = Self::join(config, schema, upstreams, problems)?;
+        warnings.extend(app.gateway.routes.warnings().iter().cloned());
+        Ok(Self { certificates, warnings, ..app })
+    }
+
+    /// The same with descriptors and a backend that are at hand. Where one is missing, `problems` has the reason.
+    ///
+    /// # Errors
+    /// Everything wrong, in one list.
+    pub fn with_parts(
+        config: Config,
+        schema: Option<Result<Schema, Vec<Problem>>>,
+        upstream: Option<Upstream>,
+        problems: Vec<Problem>,
+    ) -> Result<Self, Vec<Problem>> {
+        Self::join(config, schema, upstream.into_iter().map(Some).collect(), problems)
+    }
+
+    fn join(
+        config: Config,
+        schema: Option<Result<Schema, Vec<Problem>>>,
+        upstreams: Vec<Option<Upstream>>,
+        mut problems: Vec<Problem>,
+    ) -> Result<Self, Vec<Problem>> {
+        let upstreams: Vec<Upstream> = upstreams.into_iter().flatten().collect();
+        let routed = schema.and_then(|schema| keep(schema.and_then(|s| with_routes(s, &config)), &mut problems));
+        let tls = config.listen.as_ref().and_then(|listen| keep(server_tls(listen), &mut problems));
+        let (Some(listen), Some(tls), Some((schema, routes))) = (config.listen, tls, routed) else {
+            return Err(problems);
+        };
+        problems.extend(handler::misplaced(&routes, &config.proxy.exceptions));
+        if upstreams.is_empty() || !problems.is_empty() {
+            return Err(problems);
+        }
+        let names = config.upstreams.into_iter().map(|upstream| upstream.name).collect();
+        let metadata = Metadata::new(config.metadata).behind(listen.proxies.clone());
+        let gateway = Arc::new(Gateway::new(schema, routes, upstreams, metadata, config.proxy));
+        let (certificates, warnings, admin, memory) = (Vec::new(), Vec::new(), config.admin, config.memory);
+        let compatibility = config.compatibility;
+        Ok(Self { listen, tls, gateway, names, certificates, warnings, admin, memory, compatibility })
+    }
+
+    /// What is to be looked at soon, though it does not keep anything from starting.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// The same at another time, for the files as they are then; and what would keep it from starting.
+    #[must_use]
+    pub fn certificates_at(&self, now: SystemTime) -> Vec<String> {
+        let (wrong, warnings) = check_certificates(&self.certificates, now);
+        wrong.iter().map(Problem::to_string).chain(warnings).collect()
+    }
+
+    /// A line for each upstream, if there are several: its name, how many routes it answers, and where it is. Of the only one
+    /// its proxy, if it has one.
+    #[must_use]
+    pub fn upstreams(&self) -> Vec<String> {
+        if self.names.is_empty() {
+            let proxied = self.gateway.upstreams.iter().filter(|upstream| upstream.proxy.is_some());
+            return proxied.map(|upstream| format!("calling {}", upstream.place())).collect();
+        }
+        let line = |(place, name): (usize, &String)| {
+            let count = self.gateway.routes.all().iter().filter(|route| route.upstream == place).count();
+            let noun = if count == 1 { "route" } else { "routes" };
+            format!("{name}: {count} {noun}, answered by {}", self.gateway.upstreams[place].place())
+        };
+        self.names.iter().enumerate().map(line).collect()
+    }
+
+    /// What is otherwise for single rpcs and ought to be known, and what `compatibility` has set: a line each.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        self.repeated().into_iter().chain(self.websockets()).chain(self.preset()).collect()
+    }
+
+    /// Every key of the preset, and which of them the file has too.
+    fn preset(&self) -> impl Iterator<Item = String> {
+        self.compatibility.iter().flat_map(|(preset, keys)| {
+            keys.iter().map(|PresetKey { key, value, file }| match file {
+                None => format!("compatibility {}: {key}: {value}", preset.name()),
+                Some(file) => {
+                    format!("compatibility {}: {key}: {value}, but the file says {file}, which counts", preset.name())
+                }
+            })
+        })
+    }
+
+    /// The rpcs for which WebSockets may be opened, and the pages that may.
+    fn websockets(&self) -> Option<String> {
+        let routes = self.gateway.routes.all().iter().filter(|route| route.websocket);
+        let rpcs: BTreeSet<&str> = routes.map(|route| route.rpc.as_str()).collect();
+        let shown = |rpc: &&str| {
+            let said = self.gateway.config.exceptions.get(*rpc).and_then(|said| said.websocket.as_ref());
+            let origins: Vec<&str> = said.into_iter().flat_map(|origins| origins.texts()).collect();
+            let origins = if origins.is_empty() { "no pages".to_owned() } else { origins.join(" ") };
+            format!("{rpc} ({origins})")
+        };
+        let rpcs: Vec<String> = rpcs.iter().map(shown).collect();
+        (!rpcs.is_empty()).then(|| format!("WebSockets, with the pages that may open them: {}", rpcs.join(", ")))
+    }
+
+    /// The rpcs that are sent again when they may be lost.
+    fn repeated(&self) -> Option<String> {
+        let repeated = self.gateway.routes.all().iter().filter(|route| route.may_repeat);
+        let rpcs: BTreeSet<&str> = repeated.map(|route| route.rpc.as_str()).collect();
+        let rpcs: Vec<&str> = rpcs.into_iter().collect();
+        (!rpcs.is_empty()).then(|| format!("idempotent, and sent again when they may be lost: {}", rpcs.join(", ")))
+    }
+
+    /// How each worker makes what it serves with: connections to the upstreams of its own, all else shared.
+    #[must_use]
+    pub fn recipe(&self) -> Recipe<Door> {
+        let (tls, gateway) = (self.tls.as_ref().map(|tls| tls.server.clone()), self.gateway.clone());
+        Arc::new(move |memory, holder| Served {
+            tls: tls.clone(),
+            malformed: Some(handler::malformed(&gateway.config)),
+            header_limit: gateway.config.header_limit,
+            tells_caller: gateway.metadata.tells_caller(),
+            service: handler::service(gateway.for_worker(memory, holder)),
+        })
+    }
+
+    /// How it ends.
+    #[must_use]
+    pub fn drain(&self) -> Drain {
+        self.listen.drain
+    }
+
+    /// Goes on with the sessions and the connections of `old` if TLS is what it was, and with the count of the calls in flight
+    /// of each upstream.
+    #[must_use]
+    pub fn in_place_of(mut self, old: &Self) -> Self {
+        // Nobody else has the gateway before it is served.
+        for (place, upstream) in
+            Arc::get_mut(&mut self.gateway).into_iter().flat_map(|it| it.upstreams.iter_mut().enumerate())
+        {
+            let before = match self.names.get(place) {
+                Some(name) => old.names.iter().position(|before| before == name),
+                None => Some(0).filter(|_| old.names.is_empty()),
+            };
+            if let Some(before) = before {
+                upstream.go_on_from(&old.gateway.upstreams[before]);
+            }
+        }
+        match (&self.tls, &old.tls) {
+            (Some(new), Some(old)) if new.fingerprint == old.fingerprint => Self { tls: Some(old.clone()), ..self },
+            _ => self,
+        }
+    }
+
+    /// Every route.
+    #[must_use]
+    pub fn routes(&self) -> &Routes {
+        &self.gateway.routes
+    }
+
+    /// The name of the upstream that answers a route, if there are several.
+    #[must_use]
+    pub fn upstream_of(&self, route: &Route) -> Option<&str> {
+        self.names.get(route.upstream).map(String::as_str)
+    }
+
+    /// Where it listens, as configured.
+    #[must_use]
+    pub fn listen_address(&self) -> &str {
+        &self.listen.address
+    }
+
+    /// Where those who run it look, as configured.
+    #[must_use]
+    pub fn admin_address(&self) -> Option<&str> {
+        self.admin.as_deref()
+    }
+
+    /// What the process and its connections may have, as configured: `memory`, `listen.connections`, `listen.handshakes`,
+    /// `listen.backlog`.
+    #[must_use]
+    pub fn bounds_configured(&self) -> [Option<usize>; 4] {
+        [self.memory, self.listen.connections, Some(self.listen.handshakes), usize::try_from(self.listen.backlog).ok()]
+    }
+
+    /// The `.proto` files that were read, those that others import among them.
+    #[must_use]
+    pub fn proto_files(&self) -> &[PathBuf] {
+        self.gateway.schema.files()
+    }
+
+    /// What was compiled from the descriptors.
+    #[must_use]
+    pub fn schema(&self) -> &Schema {
+        &self.gateway.schema
+    }
+
+    /// What connections may have, and all that comes on them: of the memory of the process, and of its files.
+    fn bounds(&self) -> Bounds {
+        let by_files = memory::file_limit().map_or(usize::MAX, |files| files.saturating_sub(OWN_FILES.max(files / 8)));
+        let connections = self.listen.connections.unwrap_or(usize::MAX).min(by_files.max(1));
+        let memory = Budget::of_process(self.memory.unwrap_or_else(memory::limit));
+        let failed_handshakes = FailedHandshakes::default();
+        Bounds { connections, handshakes: self.listen.handshakes, failed_handshakes, memory }
+    }
+
+    /// Takes the port.
+    ///
+    /// # Errors
+    /// The port is taken, or the address is not one of this machine's.
+    pub async fn bind(&self) -> Result<Bound, Problem> {
+        let Self { listen, gateway, .. } = &self;
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        let asks = match &listen.tls {
+            Some(tls) if tls.client_ca.is_none() && tls.clients.is_empty() => "",
+            Some(tls) if tls.client_optional => ", client certificate asked for",
+            Some(_) => ", client certificate required",
+            None => "",
+        };
+        let bound = Listener::bind_with(&listen.address, listen.backlog, None, Plain::Http1).await;
+        let bound = bound.and_then(|listener| listener.address().map(|address| (listener, address)));
+        let (listener, address) = bound.map_err(|error| not_bound(&listen.address, &error))?;
+        let routes = gateway.routes.all().len();
+        let backends: Vec<String> = gateway.upstreams.iter().map(Upstream::place).collect();
+        let (noun, backends) = (if routes == 1 { "route" } else { "routes" }, backends.join(", "));
+        let summary = format!("listening on {scheme}://{address}{asks}\nserving {routes} {noun}, calling {backends}");
+        let handover = Arc::new(Handover::new(self.recipe(), self.drain()));
+        Ok(Bound { listener, handover, bounds: self.bounds(), summary, address })
+    }
+}
+
+impl Bound {
+    /// Lets what is served be exchanged while it is served.
+    #[must_use]
+    pub fn handover(&self) -> Arc<Handover> {
+        self.handover.clone()
+    }
+
+    /// The same, counted there.
+    #[must_use]
+    pub fn counted_by(mut self, metrics: &Metrics) -> Self {
+        self.bounds.failed_handshakes = metrics.failed_handshakes();
+        self
+    }
+
+    /// Serves until the `stop`, then finishes the calls in flight.
+    ///
+    /// # Errors
+    /// The operating system cannot start the threads.
+    pub async fn serve(self, stop: &Stop) -> Result<(), Problem> {
+        let served = self.listener.serve_on_all_cores(&self.handover, &self.bounds, stop).await;
+        served.map_err(|error| Problem::new(format!("cannot start a thread: {error}")))
+    }
+}
+
+/// The schema and routes alone, for commands that serve nothing.
+///
+/// # Errors
+/// Everything wrong with them.
+pub async fn routes(config: &Config) -> Result<(Schema, Routes), Vec<Problem>> {
+    let mut problems = Vec::new();
+    let upstreams = if config.reflection.is_empty() { Vec::new() } else { upstreams(config, &mut problems) };
+    let schema = schema(config, &upstreams).await.unwrap_or(Err(Vec::new()));
+    let loaded = schema.and_then(|schema| with_routes(schema, config)).map_err(|wrong| {
+        problems.extend(wrong);
+        std::mem::take(&mut problems)
+    })?;
+    if problems.is_empty() { Ok(loaded) } else { Err(problems) }
+}
+
+/// Every upstream, in the order of the configuration; `None` in the place of one that has a problem.
+fn upstreams(config: &Config, problems: &mut Vec<Problem>) -> Vec<Option<Upstream>> {
+    let several = config.upstreams.iter().map(|upstream| &upstream.config);
+    config.upstream.iter().chain(several).map(|upstream| keep(Upstream::new(upstream), problems)).collect()
+}
+
+/// The descriptors of all sources; none if nothing names one, or a server that has a problem should be asked.
+async fn schema(config: &Config, upstreams: &[Option<Upstream>]) -> Option<Result<Schema, Vec<Problem>>> {
+    let mut sources: Vec<Source> = config.schema.iter().cloned().map(Source::Path).collect();
+    let mut problems = Vec::new();
+    for reflection in &config.reflection {
+        let place = match &reflection.upstream {
+            None => 0,
+            Some(name) => config.upstreams.iter().position(|upstream| upstream.name == *name)?,
+        };
+        // Of a service that others have too, such as grpc.health.v1.Health, every server has another edition.
+        let selected = config.upstreams.get(place).map(|upstream| &upstream.rpcs);
+        let wanted = |service: &str| selected.is_none_or(|rpcs| rpcs.iter().any(|selector| selector.reaches(service)));
+        let upstream = upstreams.get(place)?.as_ref()?;
+        let name = format!("reflection of {}", upstream.address);
+        // With connections of its own, which end when all is asked.
+        match reflection::descriptor_set(&upstream.for_worker(&Share::unbounded()), &name, wanted).await {
+            Ok(set) => sources.push(Source::Reflection { name, set }),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if sources.is_empty() && problems.is_empty() {
+        return None;
+    }
+    let schema = Schema::join_with(&sources, &config.imports);
+    if problems.is_empty() {
+        return Some(schema);
+    }
+    problems.extend(schema.err().into_iter().flatten());
+    Some(Err(problems))
+}
+
+/// What each end has, by itself. What cannot be read is told by who reads it.
+fn certificates(config: &Config) -> Vec<Asked> {
+    let identity = |usage, files: &IdentityFiles| {
+        Identity::load(files).ok().map(|_| (usage, vec![files.cert.clone(), files.key.clone()]))
+    };
+    let permissions = config.secret_files;
+    let bundle = |file: &PathBuf| Trust::load(file).ok().map(|_| (Usage::Trust, vec![file.clone()]));
+    let mut asked = Vec::new();
+    if let Some(tls) = config.listen.as_ref().and_then(|listen| listen.tls.as_ref()) {
+        asked.extend(identity(Usage::Server, &tls.identity));
+        asked.extend(tls.client_ca.as_ref().and_then(bundle));
+    }
+    for upstream in config.upstream.iter().chain(config.upstreams.iter().map(|upstream| &upstream.config)) {
+        asked.extend(upstream.tls.identity.as_ref().and_then(|files| identity(Usage::Client, files)));
+        asked.extend(upstream.tls.ca.as_ref().and_then(bundle));
+    }
+    let asked_of = |(usage, files)| Asked { files, usage: Some(usage), permissions, ..Asked::default() };
+    asked.into_iter().map(asked_of).collect()
+}
+
+/// The proxies' passwords that others may read, each once.
+fn passwords(config: &Config) -> Vec<Problem> {
+    let several = config.upstreams.iter().map(|upstream| &upstream.config);
+    let proxies = config.upstream.iter().chain(several).filter_map(|upstream| upstream.proxy.as_ref());
+    let exposed = |proxy: &ProxyConfig| Some(Problem::at(proxy.password_file()?.display(), proxy.exposed()?));
+    let mut all: Vec<Problem> = proxies.filter_map(exposed).collect();
+    all.dedup();
+    all
+}
+
+/// A warning of proxies that nobody listens to.
+fn unheard_proxies(config: &Config) -> Option<String> {
+    let trusts = config.listen.as_ref().is_some_and(|listen| listen.proxies.is_some());
+    let text = "listen.trusted_proxies: nobody is told the address that they say: set `metadata.caller.address`";
+    (trusts && config.metadata.caller.address.is_none()).then(|| text.to_owned())
+}
+
+/// The rules of `towbar certs check`: errors, and warnings.
+fn check_certificates(certificates: &[Asked], now: SystemTime) -> (Vec<Problem>, Vec<String>) {
+    let (mut problems, mut warnings) = (Vec::new(), Vec::new());
+    for asked in certificates {
+        for Finding { level, place, message } in certs::check(asked, now).findings {
+            let problem = Problem::at(place, message);
+            match level {
+                Level::Error => problems.push(problem),
+                Level::Warning if !warnings.contains(&problem.to_string()) => warnings.push(problem.to_string()),
+                Level::Warning | Level::Note => {}
+            }
+        }
+    }
+    (problems, warnings)
+}
+
+fn with_routes(schema: Schema, config: &Config) -> Result<(Schema, Routes), Vec<Problem>> {
+    let routes = Routes::build(&schema, &config.rpcs, &config.routes)?;
+    if let Some(probe) = &config.proxy.probe {
+        // A route's template has been parsed before.
+        let clashes =
+            |route: &&Arc<Route>| Template::parse(&route.template).is_ok_and(|template| probe.clashes(&template));
+        if let Some(route) = routes.all().iter().find(clashes) {
+            let Route { rpc, template, .. } = &**route;
+            let message = format!("`{}` is a path of {rpc} too (`{template}`): choose another", probe.path());
+            return Err(vec![Problem::at("probe", message)]);
+        }
+    }
+    Ok((schema, routes))
+}
+
+fn server_tls(listen: &server::Config) -> Result<Option<ServerTls>, Vec<Problem>> {
+    let Some(files) = &listen.tls else { return Ok(None) };
+    let identity = Identity::load(&files.identity);
+    let trust = files.client_ca.as_deref().map(Trust::load).transpose();
+    match (identity, trust) {
+        (Ok(identity), Ok(trust)) => {
+            let clients = Clients { optional: files.client_optional, trust, pinned: files.clients.clone() };
+            let clients = Some(clients).filter(|clients| clients.trust.is_some() || !clients.pinned.is_empty());
+            let fingerprint = tls::fingerprint(&identity, clients.as_ref());
+            let server = tls::Server::new(identity, clients.as_ref(), &[b"h2", b"http/1.1"]);
+            server.map(|server| Some(ServerTls { server, fingerprint })).map_err(|problem| vec![problem])
+        }
+        (identity, trust) => {
+            Err(identity.err().into_iter().flatten().chain(trust.err().into_iter().flatten()).collect())
+        }
+    }
+}
+
+fn not_bound(address: &str, error: &io::Error) -> Problem {
+    Problem::at(address, format!("cannot listen there: {error}; choose another address with `--listen ADDR`"))
+}
+
+/// The value, or its problems with the others.
+fn keep<T>(result: Result<T, Vec<Problem>>, problems: &mut Vec<Problem>) -> Option<T> {
+    result.map_err(|wrong| problems.extend(wrong)).ok()
+}

@@ -1,0 +1,7 @@
+//! All parts joined, read again while they serve, and the operator's port.
+
+pub mod admin;
+mod application;
+pub mod reload;
+
+pub use application::{App, Bound, Handover, routes};

@@ -1,0 +1,99 @@
+//! `towbar demo`: a sample bank and the gateway in front of it, in one process, over real mutual TLS.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::app::App;
+use crate::cli::demo::bank::SampleBank;
+use crate::cli::demo::bank::certificates::Authority;
+use crate::cli::{Outcome, log, serve};
+use crate::config::{self, Overrides};
+use crate::format::problem::Problem;
+use crate::schema::Schema;
+use crate::schema::generated::DESCRIPTORS;
+use crate::server::{Listener, Plain};
+use crate::tls;
+use crate::upstream::{self, Upstream};
+
+/// The deployment that the demo runs, but for where it listens, whom it calls and its certificates.
+const CONFIG: &str = include_str!("../../../config/towbar.yaml");
+
+pub(in crate::cli) fn run(listen: &str) -> Outcome {
+    let _log = log::to_stderr();
+    serve::runtime()?.block_on(async {
+        let stop = serve::stop_by_signals()?;
+        let authority = Authority::new("towbar demo").map_err(|error| vec![Problem::new(error)])?;
+        let bank = start_bank(&authority).await.map_err(|problem| vec![problem])?;
+        let bound = gateway(listen, &authority, bank)?.bind().await.map_err(|problem| vec![problem])?;
+        println!("a sample bank on https://{bank}, client certificate required");
+        println!("{}", bound.summary);
+        println!("{}", curl_lines(bound.address));
+        bound.serve(&stop).await.map_err(|problem| vec![problem])
+    })
+}
+
+/// The bank, on a port of its own; it ends with the process.
+async fn start_bank(authority: &Authority) -> Result<SocketAddr, Problem> {
+    let identity = authority.issue("bank.demo").map_err(Problem::new)?.identity();
+    let clients = authority.trust().map_err(Problem::new)?;
+    let tls = tls::server(identity, Some(&clients), &[b"h2"])?;
+    let listener = Listener::bind("127.0.0.1:0", Some(tls), Plain::Http2).await.map_err(Problem::new)?;
+    let address = listener.address().map_err(Problem::new)?;
+    let service = SampleBank::new().routes().into_axum_router();
+    tokio::spawn(listener.serve(service, std::future::pending()));
+    Ok(address)
+}
+
+fn gateway(listen: &str, authority: &Authority, bank: SocketAddr) -> Result<App, Vec<Problem>> {
+    let overrides =
+        Overrides { listen: Some(listen.to_owned()), backend: Some(format!("https://{bank}")), ..Overrides::default() };
+    let (mut config, problems) = config::load_text(CONFIG, Path::new("config/towbar.yaml"), &overrides);
+    if let Some(listen) = &mut config.listen {
+        // Nobody balances calls between demos.
+        listen.drain.notice = Duration::ZERO;
+    }
+    let upstream = config.upstream.take().map(|upstream| connect(upstream, authority)).transpose()?;
+    let schema = Schema::decode("the sample bank's API", DESCRIPTORS);
+    App::with_parts(config, Some(schema), upstream, problems)
+}
+
+fn connect(config: upstream::Config, authority: &Authority) -> Result<Upstream, Vec<Problem>> {
+    let identity = authority.issue("gateway.demo").map_err(|error| vec![Problem::new(error)])?.identity();
+    let servers = authority.trust().map_err(|error| vec![Problem::new(error)])?;
+    let tls =
+        tls::client(Some(identity), &tls::Servers::Trusted(servers), &[b"h2"]).map_err(|problem| vec![problem])?;
+    Upstream::with_tls(&config, Some(tls))
+}
+
+fn curl_lines(gateway: SocketAddr) -> String {
+    let swift = "account.swift.bic=IRONUSCA000&account.swift.account=iban%3A3814827";
+    let key = "m:88Enz2:5zKtXEAq%2Fa:UP4PwzxDuKbK:5zKcENpV";
+    let transfer = concat!(
+        r#"{"transferId":"t:demo-1","transactionAmount":{"currency":"EUR","value":"10.00"},"#,
+        r#""source":{"swift":{"bic":"IRONUSCA000","account":"iban:3814827"}},"#,
+        r#""destinations":[{"account":{"sepa":{"iban":"IE64BOFI90583812345678"}}}],"description":"Demo transfer"}"#
+    );
+    let json = "-H 'Content-Type: application/json'";
+    let root = format!("http://{gateway}");
+    format!(
+        "
+Try it, in another terminal:
+
+# a balance
+curl '{root}/accounts/balance?{swift}'
+# the transactions of the account
+curl '{root}/accounts/transactions?limit=10&{swift}'
+# one of them
+curl '{root}/accounts/transactions?transaction_id=dd29e7b6ab953d5b3fb44c1dd9ac7efd&{swift}'
+# a transfer: sent again, it is the same transfer
+curl {json} -d '{transfer}' '{root}/transfers'
+# a value put into the bank's storage, read and removed
+curl -X PUT {json} -d '{{\"value\":\"Wm05MWNpQm1hWFpsSUhOcGVBbz0=\",\"category\":\"ACCOUNT_INFO\"}}' '{root}/storage/{key}'
+curl '{root}/storage/{key}'
+curl -X DELETE '{root}/storage/{key}'
+# one that fails as it should: two ways to name one account
+curl -i '{root}/accounts/balance?{swift}&account.iban.iban=DE89370400440532013000'
+"
+    )
+}

@@ -1,0 +1,6 @@
+//! `towbar demo`: the sample bank behind a gateway, in one process.
+
+pub mod bank;
+mod command;
+
+pub(in crate::cli) use command::run;

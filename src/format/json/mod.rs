@@ -1,0 +1,596 @@
+//! A pull scanner for JSON: text in, one value after the other out.
+//!
+//! Grammar: RFC 8259, nothing beside it: no comments, no trailing commas, no lone surrogates, no invalid UTF-8, no
+//! second value after the first. The caller drives: it asks what comes ([`Scanner::peek`]) and takes it. Knows no
+//! protobuf.
+
+mod split;
+mod string;
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use crate::format::block::{Padded, Piece};
+use crate::format::quote;
+pub use split::{Series, SplitError, Splitter};
+use string::special;
+pub use string::{put_plain_member, put_plain_string, put_string};
+
+/// How deep objects and arrays may be nested, unless a caller says otherwise.
+pub const DEPTH_LIMIT: usize = 64;
+
+/// A line and a column, both from 1; the column counts characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Lines end with `\n`.
+    pub line: usize,
+    /// Characters before it in the line, plus one.
+    pub column: usize,
+}
+
+/// Why a text is no JSON, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {}, column {}: {problem}", place.line, place.column)]
+pub struct JsonError {
+    /// Where the problem begins.
+    pub place: Place,
+    /// What it is.
+    pub problem: JsonProblem,
+}
+
+/// What can be wrong with a JSON text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum JsonProblem {
+    /// Another character, or the end, was due.
+    #[error("expected {expected}, found {found}")]
+    Unexpected { expected: &'static str, found: String },
+    /// A string with a raw control character.
+    #[error("a control character in a string must be escaped")]
+    Control,
+    /// A `\` with no escape of RFC 8259, section 7.
+    #[error("this is no escape that JSON knows")]
+    Escape,
+    /// Half of a surrogate pair.
+    #[error("this escape is half of a surrogate pair")]
+    Surrogate,
+    /// Bytes that are not UTF-8.
+    #[error("the body is not UTF-8")]
+    NotUtf8,
+    /// RFC 8259, section 8.1: whoever sends JSON must not add one, and a reader in front of us may read no further.
+    #[error("the body begins with a byte order mark (U+FEFF): send it without one")]
+    ByteOrderMark,
+    /// Nested deeper than the limit.
+    #[error("nested deeper than {limit} levels")]
+    TooDeep { limit: usize },
+    /// RFC 8259, section 4, leaves a second member of one name open; this refuses it.
+    #[error("the member `{name}` is given twice")]
+    Twice { name: String },
+}
+
+impl JsonProblem {
+    /// A second member of this name.
+    #[must_use]
+    pub fn twice(name: &str) -> Self {
+        Self::Twice { name: quote::beginning(name, quote::MOST).into_owned() }
+    }
+}
+
+/// What kind of value comes next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `{`
+    Object,
+    /// `[`
+    Array,
+    /// `"`
+    String,
+    /// `-` or a digit
+    Number,
+    /// `true` or `false`
+    Bool,
+    /// `null`
+    Null,
+}
+
+/// Reads one JSON text from its start to its end.
+#[derive(Debug, Clone)]
+pub struct Scanner<'a> {
+    text: &'a str,
+    at: usize,
+    depth: usize,
+    limit: usize,
+}
+
+impl<'a> Scanner<'a> {
+    /// A scanner at the start of `body`.
+    ///
+    /// # Errors
+    /// [`JsonProblem::NotUtf8`], [`JsonProblem::ByteOrderMark`].
+    pub fn new(body: &'a [u8], depth_limit: usize) -> Result<Self, JsonError> {
+        match std::str::from_utf8(body) {
+            Ok(text) if text.starts_with('\u{feff}') => {
+                Err(JsonError { place: place_of(text, 0), problem: JsonProblem::ByteOrderMark })
+            }
+            Ok(text) => Ok(Self { text, at: 0, depth: 0, limit: depth_limit }),
+            Err(error) => {
+                let valid = std::str::from_utf8(&body[..error.valid_up_to()]).unwrap_or_default();
+                Err(JsonError { place: place_of(valid, valid.len()), problem: JsonProblem::NotUtf8 })
+            }
+        }
+    }
+
+    /// The kind of the value that comes next; white space before it is passed over.
+    ///
+    /// # Errors
+    /// No value begins here.
+    #[inline]
+    pub fn peek(&mut self) -> Result<Kind, JsonError> {
+        self.space();
+        match self.byte() {
+            Some(b'{') => Ok(Kind::Object),
+            Some(b'[') => Ok(Kind::Array),
+            Some(b'"') => Ok(Kind::String),
+            Some(b'-' | b'0'..=b'9') => Ok(Kind::Number),
+            Some(b't' | b'f') => Ok(Kind::Bool),
+            Some(b'n') => Ok(Kind::Null),
+            _ => Err(self.unexpected("a value")),
+        }
+    }
+
+    /// The place that the scanner has come to.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        place_of(self.text, self.at)
+    }
+
+    /// Enters an object.
+    ///
+    /// # Errors
+    /// No object begins here, or it is nested too deep.
+    pub fn begin_object(&mut self) -> Result<(), JsonError> {
+        self.begin(b'{', "`{`")
+    }
+
+    /// Enters an array.
+    ///
+    /// # Errors
+    /// No array begins here, or it is nested too deep.
+    pub fn begin_array(&mut self) -> Result<(), JsonError> {
+        self.begin(b'[', "`[`")
+    }
+
+    /// The name of the next member, its `:` taken too; `None` when the object has ended. `first` starts as true.
+    ///
+    /// # Errors
+    /// The object is malformed.
+    pub fn member(&mut self, first: &mut bool) -> Result<Option<Cow<'a, str>>, JsonError> {
+        if !self.next(b'}', first, "`,` or `}`")? {
+            return Ok(None);
+        }
+        self.space();
+        if self.byte() != Some(b'"') {
+            return Err(self.unexpected("a member's name"));
+        }
+        let name = self.string()?;
+        self.space();
+        self.take(b':', "`:`")?;
+        Ok(Some(name))
+    }
+
+    /// Whether the next member's name stands there as `key` writes it, `"name":`. Then it is taken, and `first` is false;
+    /// otherwise nothing is.
+    #[inline]
+    pub fn member_is(&mut self, first: &mut bool, key: &Padded) -> bool {
+        let mut at = self.after_space(self.at);
+        let text = self.text.as_bytes();
+        if !*first {
+            if text.get(at) != Some(&b',') {
+                return false;
+            }
+            at = self.after_space(at + 1);
+        }
+        if !text.get(at..).is_some_and(|ahead| key.begins(ahead)) {
+            return false;
+        }
+        self.at = at + key.text().len();
+        *first = false;
+        true
+    }
+
+    /// The string that comes next and what stands behind it in the text, if it has no escape; otherwise nothing is taken.
+    #[inline]
+    pub fn plain_piece(&mut self) -> Option<Piece<'a>> {
+        self.space();
+        let from = self.text.as_bytes().get(self.at..)?.strip_prefix(b"\"")?;
+        let length = special(from)?;
+        if from.get(length) != Some(&b'"') {
+            return None;
+        }
+        self.at += length + 2;
+        Some(Piece { from, length })
+    }
+
+    /// Takes a string and writes it to `out`, its escapes undone.
+    ///
+    /// # Errors
+    /// No string begins here, or it is malformed.
+    pub fn unescape(&mut self, out: &mut Vec<u8>) -> Result<(), JsonError> {
+        self.space();
+        self.take(b'"', "a string")?;
+        loop {
+            let start = self.at;
+            self.plain();
+            out.extend_from_slice(&self.text.as_bytes()[start..self.at]);
+            match self.byte() {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                Some(b'\\') => {
+                    let mut utf8 = [0; 4];
+                    out.extend_from_slice(self.escape()?.encode_utf8(&mut utf8).as_bytes());
+                }
+                Some(_) => return Err(self.error(JsonProblem::Control)),
+                None => return Err(self.unexpected("`\"`")),
+            }
+        }
+    }
+
+    /// Whether another element comes; false when the array has ended. `first` starts as true.
+    ///
+    /// # Errors
+    /// The array is malformed.
+    pub fn element(&mut self, first: &mut bool) -> Result<bool, JsonError> {
+        self.next(b']', first, "`,` or `]`")
+    }
+
+    /// Takes a string, its escapes undone.
+    ///
+    /// # Errors
+    /// No string begins here, or it is malformed.
+    pub fn string(&mut self) -> Result<Cow<'a, str>, JsonError> {
+        if let Some(piece) = self.plain_piece() {
+            return Ok(Cow::Borrowed(&self.text[self.at - 1 - piece.length..self.at - 1]));
+        }
+        let mut unescaped = Vec::new();
+        self.unescape(&mut unescaped)?;
+        Ok(Cow::Owned(String::from_utf8(unescaped).expect("text and escapes are UTF-8")))
+    }
+
+    /// Takes a number and gives it as written.
+    ///
+    /// # Errors
+    /// No number begins here, or it is malformed.
+    pub fn number(&mut self) -> Result<&'a str, JsonError> {
+        self.space();
+        let start = self.at;
+        self.eat(b'-');
+        if !self.eat(b'0') {
+            self.digits()?;
+        } else if matches!(self.byte(), Some(b'0'..=b'9')) {
+            return Err(self.unexpected("no digit after a leading 0"));
+        }
+        if self.eat(b'.') {
+            self.digits()?;
+        }
+        if self.eat(b'e') || self.eat(b'E') {
+            let _sign = self.eat(b'+') || self.eat(b'-');
+            self.digits()?;
+        }
+        Ok(&self.text[start..self.at])
+    }
+
+    /// Takes `true` or `false`.
+    ///
+    /// # Errors
+    /// Neither stands here.
+    pub fn boolean(&mut self) -> Result<bool, JsonError> {
+        self.space();
+        if self.word("true") {
+            Ok(true)
+        } else if self.word("false") {
+            Ok(false)
+        } else {
+            Err(self.unexpected("`true` or `false`"))
+        }
+    }
+
+    /// Takes `null`.
+    ///
+    /// # Errors
+    /// It does not stand here.
+    pub fn null(&mut self) -> Result<(), JsonError> {
+        self.space();
+        if self.word("null") { Ok(()) } else { Err(self.unexpected("`null`")) }
+    }
+
+    /// Passes over one value, as strictly as if it were read, and gives its text.
+    ///
+    /// # Errors
+    /// The value is malformed, or an object in it has two members of one name.
+    pub fn skip(&mut self) -> Result<&'a str, JsonError> {
+        let kind = self.peek()?;
+        let start = self.at;
+        let mut first = true;
+        match kind {
+            Kind::Object => {
+                let mut names = HashSet::new();
+                self.begin_object()?;
+                while let Some(name) = self.member(&mut first)? {
+                    if let Some(name) = names.replace(name) {
+                        return Err(self.error(JsonProblem::twice(&name)));
+                    }
+                    self.skip()?;
+                }
+            }
+            Kind::Array => {
+                self.begin_array()?;
+                while self.element(&mut first)? {
+                    self.skip()?;
+                }
+            }
+            Kind::String => drop(self.string()?),
+            Kind::Number => drop(self.number()?),
+            Kind::Bool => drop(self.boolean()?),
+            Kind::Null => self.null()?,
+        }
+        Ok(&self.text[start..self.at])
+    }
+
+    /// Checks that nothing but white space is left.
+    ///
+    /// # Errors
+    /// Something is.
+    pub fn end(&mut self) -> Result<(), JsonError> {
+        self.end_of("the end of the body")
+    }
+
+    /// The same for a text that is no body; `expected` is what its end is called.
+    ///
+    /// # Errors
+    /// Something is left.
+    pub fn end_of(&mut self, expected: &'static str) -> Result<(), JsonError> {
+        self.space();
+        if self.at == self.text.len() { Ok(()) } else { Err(self.unexpected(expected)) }
+    }
+
+    fn begin(&mut self, open: u8, expected: &'static str) -> Result<(), JsonError> {
+        self.space();
+        if self.depth == self.limit {
+            return Err(self.error(JsonProblem::TooDeep { limit: self.limit }));
+        }
+        self.take(open, expected)?;
+        self.depth += 1;
+        Ok(())
+    }
+
+    fn next(&mut self, close: u8, first: &mut bool, expected: &'static str) -> Result<bool, JsonError> {
+        self.space();
+        if self.eat(close) {
+            self.depth -= 1;
+            return Ok(false);
+        }
+        if !std::mem::take(first) {
+            self.take(b',', expected)?;
+        }
+        Ok(true)
+    }
+
+    /// Moves over what may stand in a string as it is.
+    fn plain(&mut self) {
+        let rest = &self.text.as_bytes()[self.at..];
+        self.at += special(rest).unwrap_or(rest.len());
+    }
+
+    fn escape(&mut self) -> Result<char, JsonError> {
+        let start = self.at;
+        self.at += 1;
+        let simple = match self.byte() {
+            Some(b @ (b'"' | b'\\' | b'/')) => char::from(b),
+            Some(b'b') => '\u{8}',
+            Some(b'f') => '\u{c}',
+            Some(b'n') => '\n',
+            Some(b'r') => '\r',
+            Some(b't') => '\t',
+            Some(b'u') => return self.unicode(start),
+            _ => return Err(self.error_at(start, JsonProblem::Escape)),
+        };
+        self.at += 1;
+        Ok(simple)
+    }
+
+    fn unicode(&mut self, start: usize) -> Result<char, JsonError> {
+        self.at = start;
+        let first = self.unit(start)?;
+        let code = match first {
+            0xd800..=0xdbff => {
+                let second = if self.text[self.at..].starts_with("\\u") { self.unit(start)? } else { 0 };
+                if !(0xdc00..=0xdfff).contains(&second) {
+                    return Err(self.error_at(start, JsonProblem::Surrogate));
+                }
+                0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00)
+            }
+            code => code,
+        };
+        char::from_u32(code).ok_or_else(|| self.error_at(start, JsonProblem::Surrogate))
+    }
+
+    /// One `\uXXXX`, as a UTF-16 code unit.
+    fn unit(&mut self, start: usize) -> Result<u32, JsonError> {
+        let digits = self.text.as_bytes().get(self.at + 2..self.at + 6);
+        let Some(digits) = digits.filter(|d| d.iter().all(u8::is_ascii_hexdigit)) else {
+            return Err(self.error_at(start, JsonProblem::Escape));
+        };
+        self.at += 6;
+        Ok(digits.iter().fold(0, |code, &d| code * 16 + char::from(d).to_digit(16).unwrap_or_default()))
+    }
+
+    fn digits(&mut self) -> Result<(), JsonError> {
+        let start = self.at;
+        while matches!(self.byte(), Some(b'0'..=b'9')) {
+            self.at += 1;
+        }
+        if start == self.at { Err(self.unexpected("a digit")) } else { Ok(()) }
+    }
+
+    fn word(&mut self, word: &str) -> bool {
+        let here = self.text[self.at..].starts_with(word);
+        self.at += if here { word.len() } else { 0 };
+        here
+    }
+
+    #[inline]
+    fn space(&mut self) {
+        self.at = self.after_space(self.at);
+    }
+
+    /// Where the white space that begins at `at` has ended.
+    #[inline]
+    fn after_space(&self, at: usize) -> usize {
+        match self.text.as_bytes().get(at) {
+            // Most writers leave no space.
+            Some(b' ' | b'\t' | b'\n' | b'\r') => self.after_more_space(at + 1),
+            _ => at,
+        }
+    }
+
+    fn after_more_space(&self, mut at: usize) -> usize {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.text.as_bytes().get(at) {
+            at += 1;
+        }
+        at
+    }
+
+    fn byte(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn eat(&mut self, wanted: u8) -> bool {
+        let here = self.byte() == Some(wanted);
+        self.at += usize::from(here);
+        here
+    }
+
+    fn take(&mut self, wanted: u8, expected: &'static str) -> Result<(), JsonError> {
+        if self.eat(wanted) { Ok(()) } else { Err(self.unexpected(expected)) }
+    }
+
+    fn unexpected(&self, expected: &'static str) -> JsonError {
+        let found = match self.text[self.at..].chars().next() {
+            Some(c) if c.is_control() => format!("`{}`", c.escape_default()),
+            Some(c) => format!("`{c}`"),
+            None if self.text.trim().is_empty() => "an empty body".to_owned(),
+            None => "the end".to_owned(),
+        };
+        self.error(JsonProblem::Unexpected { expected, found })
+    }
+
+    fn error(&self, problem: JsonProblem) -> JsonError {
+        self.error_at(self.at, problem)
+    }
+
+    fn error_at(&self, at: usize, problem: JsonProblem) -> JsonError {
+        JsonError { place: place_of(self.text, at), problem }
+    }
+}
+
+fn place_of(text: &str, at: usize) -> Place {
+    let before = &text[..at];
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    Place { line: before.matches('\n').count() + 1, column: before[line_start..].chars().count() + 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn whole(text: &[u8]) -> Result<(), JsonError> {
+        let mut scanner = Scanner::new(text, 4)?;
+        scanner.skip()?;
+        scanner.end()
+    }
+
+    #[test]
+    fn a_malformed_text_says_where() {
+        for (text, message) in [
+            ("", "line 1, column 1: expected a value, found an empty body"),
+            ("  ", "line 1, column 3: expected a value, found an empty body"),
+            ("{", "line 1, column 2: expected a member's name, found the end"),
+            ("{\n  \"a\" 1}", "line 2, column 7: expected `:`, found `1`"),
+            ("{\"a\":1 \"b\":2}", "line 1, column 8: expected `,` or `}`, found `\"`"),
+            ("{\"a\":1,}", "line 1, column 8: expected a member's name, found `}`"),
+            ("{a:1}", "line 1, column 2: expected a member's name, found `a`"),
+            ("[1,]", "line 1, column 4: expected a value, found `]`"),
+            ("[1 2]", "line 1, column 4: expected `,` or `]`, found `2`"),
+            ("{} {}", "line 1, column 4: expected the end of the body, found `{`"),
+            ("01", "line 1, column 2: expected no digit after a leading 0, found `1`"),
+            ("-", "line 1, column 2: expected a digit, found the end"),
+            ("1.", "line 1, column 3: expected a digit, found the end"),
+            ("1e+", "line 1, column 4: expected a digit, found the end"),
+            ("+1", "line 1, column 1: expected a value, found `+`"),
+            ("tru", "line 1, column 1: expected `true` or `false`, found `t`"),
+            ("nul", "line 1, column 1: expected `null`, found `n`"),
+            ("NaN", "line 1, column 1: expected a value, found `N`"),
+            ("// no", "line 1, column 1: expected a value, found `/`"),
+            ("'a'", "line 1, column 1: expected a value, found `'`"),
+            ("\"a", "line 1, column 3: expected `\"`, found the end"),
+            ("\"é\u{1}\"", "line 1, column 3: a control character in a string must be escaped"),
+            ("\"\\x\"", "line 1, column 2: this is no escape that JSON knows"),
+            ("\"\\u12\"", "line 1, column 2: this is no escape that JSON knows"),
+            ("\"\\ud800\"", "line 1, column 2: this escape is half of a surrogate pair"),
+            ("\"\\ud800\\u0041\"", "line 1, column 2: this escape is half of a surrogate pair"),
+            ("\"\\udc00\"", "line 1, column 2: this escape is half of a surrogate pair"),
+            ("{\"a\":1,\"\\u0061\":2}", "line 1, column 17: the member `a` is given twice"),
+            ("[[[[[", "line 1, column 5: nested deeper than 4 levels"),
+        ] {
+            assert_eq!(whole(text.as_bytes()).unwrap_err().to_string(), message, "{text}");
+        }
+        assert_eq!(whole(b"\"a\xff\"").unwrap_err().to_string(), "line 1, column 3: the body is not UTF-8");
+    }
+
+    #[test]
+    fn escapes_are_undone_once() {
+        for (text, value) in [
+            (r#""""#, ""),
+            (r#""plain é""#, "plain é"),
+            (r#""\"\\\/\b\f\n\r\t""#, "\"\\/\u{8}\u{c}\n\r\t"),
+            (r#""\u00e9\ud83d\ude00 \\u0041""#, "é😀 \\u0041"),
+        ] {
+            assert_eq!(Scanner::new(text.as_bytes(), 4).unwrap().string().unwrap(), value, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_string_comes_back(text in ".{0,40}", controls in "[\\x00-\\x7f]{0,24}") {
+            for text in [text, controls] {
+                let mut out = Vec::new();
+                put_string(&mut out, &text);
+                prop_assert_eq!(&out, &serde_json::to_vec(&text).unwrap());
+                prop_assert_eq!(Scanner::new(&out, 4).unwrap().string().unwrap(), text);
+            }
+        }
+
+        #[test]
+        fn what_serde_json_reads_and_only_that_is_read(text in r#"[\[\]{}:,"\\ua01.eE+\-tfnull \n]{0,24}"#) {
+            let ours = Scanner::new(text.as_bytes(), 64).and_then(|mut s| { let raw = s.skip()?; s.end()?; Ok(raw) });
+            let theirs = serde_json::from_str::<serde_json::Value>(&text);
+            match ours {
+                Ok(_) => prop_assert!(theirs.is_ok() || too_large(&theirs), "{:?}", theirs),
+                Err(JsonError { problem: JsonProblem::Twice { .. }, .. }) => {}
+                Err(error) => prop_assert!(theirs.is_err(), "{error}"),
+            }
+        }
+
+        #[test]
+        fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let _ = whole(&bytes);
+        }
+    }
+
+    /// serde_json reads numbers into f64 and refuses `1e999`; as a text it is JSON.
+    fn too_large(result: &serde_json::Result<serde_json::Value>) -> bool {
+        result.as_ref().is_err_and(|error| error.to_string().contains("number out of range"))
+    }
+}

@@ -1,0 +1,136 @@
+//! The details of a status in JSON: which leave, and how each looks.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use prost::Message as _;
+use serde_json::{Value, json};
+
+use super::visible::{Hidden, visible};
+use crate::codec;
+use crate::schema::generated::google::rpc;
+use crate::schema::{Message, Schema};
+
+/// The types of google/rpc/error_details.proto that are for callers.
+const OF_GOOGLE: [&str; 9] = [
+    "google.rpc.BadRequest",
+    "google.rpc.ErrorInfo",
+    "google.rpc.Help",
+    "google.rpc.LocalizedMessage",
+    "google.rpc.PreconditionFailure",
+    "google.rpc.QuotaFailure",
+    "google.rpc.RequestInfo",
+    "google.rpc.ResourceInfo",
+    "google.rpc.RetryInfo",
+];
+
+/// For the developers of the backend only.
+const DEBUG_INFO: &str = "google.rpc.DebugInfo";
+
+/// One detail in JSON; `None` for what must not leave.
+///
+/// A type that neither Towbar nor the descriptors know leaves only where `shows_unknown` says so: nobody can tell what is in
+/// it. Fields that are marked as secret never leave.
+pub(super) fn json(type_url: &str, value: &[u8], schema: &Schema, shows_unknown: bool) -> Option<Value> {
+    let name = type_url.rsplit('/').next().unwrap_or_default();
+    // A detail may carry others, each an Any whose type stands in the bytes as text.
+    let carries = || value.windows(DEBUG_INFO.len()).any(|window| window == DEBUG_INFO.as_bytes());
+    if name == DEBUG_INFO || carries() {
+        return None;
+    }
+    if OF_GOOGLE.contains(&name) {
+        return known(name, value);
+    }
+    let as_bytes = |bytes: &[u8]| Some(json!({ "@type": type_url, "value": STANDARD.encode(bytes) }));
+    let Some(message) = schema.message(name) else {
+        return if shows_unknown { as_bytes(value) } else { None };
+    };
+    match visible(&message, value, shows_unknown) {
+        Ok(shown) => of_schema(type_url, &message, &shown).or_else(|| as_bytes(&shown)),
+        Err(Hidden::Malformed | Hidden::UnknownType) => None,
+    }
+}
+
+/// The time after which a `google.rpc.RetryInfo` lets the caller try again, in whole seconds, rounded up.
+pub(super) fn retry_delay(any: &pbjson_types::Any) -> Option<u64> {
+    if any.type_url.rsplit('/').next() != Some("google.rpc.RetryInfo") {
+        return None;
+    }
+    let delay = rpc::RetryInfo::decode(&*any.value).ok()?.retry_delay?;
+    let seconds = u64::try_from(delay.seconds).ok().filter(|_| delay.nanos >= 0)?;
+    seconds.checked_add(u64::from(delay.nanos > 0))
+}
+
+/// A detail of a type in google/rpc/error_details.proto.
+pub(super) fn known(name: &str, value: &[u8]) -> Option<Value> {
+    fn read<T: prost::Message + Default + serde::Serialize>(value: &[u8]) -> Option<Value> {
+        serde_json::to_value(T::decode(value).ok()?).ok()
+    }
+    let json = match name.strip_prefix("google.rpc.")? {
+        "BadRequest" => read::<rpc::BadRequest>(value),
+        "ErrorInfo" => read::<rpc::ErrorInfo>(value),
+        "Help" => read::<rpc::Help>(value),
+        "LocalizedMessage" => read::<rpc::LocalizedMessage>(value),
+        "PreconditionFailure" => read::<rpc::PreconditionFailure>(value),
+        "QuotaFailure" => read::<rpc::QuotaFailure>(value),
+        "RequestInfo" => read::<rpc::RequestInfo>(value),
+        "ResourceInfo" => read::<rpc::ResourceInfo>(value),
+        "RetryInfo" => read::<rpc::RetryInfo>(value),
+        _ => None,
+    };
+    typed(&format!("type.googleapis.com/{name}"), json?)
+}
+
+/// A detail of a type that the descriptors have.
+fn of_schema(type_url: &str, message: &Message, value: &[u8]) -> Option<Value> {
+    let json = codec::reply(message, value, &codec::Print::default()).ok()?;
+    let json = serde_json::from_slice(&json).ok()?;
+    // google/protobuf/any.proto: a type with a JSON form of its own stands in a member `value`.
+    if message.name().starts_with("google.protobuf.") {
+        return Some(json!({ "@type": type_url, "value": json }));
+    }
+    typed(type_url, json)
+}
+
+fn typed(type_url: &str, json: Value) -> Option<Value> {
+    let Value::Object(members) = json else { return None };
+    // A field of that name would stand where the reader looks for the type.
+    if members.contains_key("@type") {
+        return None;
+    }
+    let typed = [("@type".to_owned(), json!(type_url))];
+    Some(Value::Object(typed.into_iter().chain(members).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::schema_of;
+
+    const PROTO: &str = r#"
+syntax = "proto3";
+package t;
+message Plain { string kind = 1; string pin = 2 [debug_redact = true]; }
+message Typed { string kind = 1 [json_name = "@type"]; string note = 2; string pin = 3 [debug_redact = true]; }
+"#;
+
+    #[test]
+    fn a_detail_is_shown_by_what_is_known_of_its_type() {
+        let schema = schema_of(PROTO).unwrap();
+        let unknown = json!({ "@type": "x/t.Nobody", "value": "CgFh" });
+        // By default, and where unknown types are shown.
+        for (name, value, shown, relaxed) in [
+            ("t.Plain", &b"\x0a\x01a\x12\x06CANARY"[..], Some(json!({ "@type": "x/t.Plain", "kind": "a" })), None),
+            ("t.Typed", b"\x12\x01b", Some(json!({ "@type": "x/t.Typed", "note": "b" })), None),
+            // With a type of its own it is shown as bytes, without what is secret in it.
+            ("t.Typed", b"\x0a\x01a\x1a\x06CANARY", Some(json!({ "@type": "x/t.Typed", "value": "CgFh" })), None),
+            ("t.Plain", b"\x0a\x05CANARY", None, None),
+            ("t.Nobody", b"\x0a\x01a", None, Some(unknown)),
+            ("google.rpc.ErrorInfo", b"\x0a\xff", None, None),
+            ("google.rpc.DebugInfo", b"\x12\x06CANARY", None, None),
+        ] {
+            let url = format!("x/{name}");
+            assert_eq!(json(&url, value, &schema, false), shown, "{name}");
+            assert_eq!(json(&url, value, &schema, true), relaxed.or(shown), "{name}, relaxed");
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! The status and the `Location` that a backend gives the answer to a call that has succeeded.
+
+use http::StatusCode;
+use http::header::{CONTENT_TYPE, LOCATION};
+
+use crate::gateway::answer::{Body, Response};
+use crate::gateway::metadata::Outcome;
+use crate::route::Route;
+
+/// Makes `response` say what the backend says of it.
+pub(super) fn apply(outcome: Outcome, route: &Route, response: &mut Response) {
+    for name in &outcome.ignored {
+        tracing::warn!(rpc = route.rpc, %name, "the backend's metadata says what it cannot say of a success: passed over");
+    }
+    if let Some(location) = outcome.location {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    let Some(status) = outcome.status else { return };
+    *response.status_mut() = status;
+    // RFC 9110, sections 15.3.5 and 15.3.6: these have no content.
+    if matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT) {
+        *response.body_mut() = Body::default();
+        response.headers_mut().remove(CONTENT_TYPE);
+    }
+}

@@ -1,0 +1,312 @@
+//! Which headers cross the gateway: an allow-list in each direction.
+//!
+//! Request headers become gRPC metadata, reply metadata becomes headers, and nothing that is not listed goes either way.
+//! Values of `-bin` names are base64 on both sides (gRPC over HTTP/2, "Custom-Metadata"), so they cross as they are. With a
+//! switch, metadata of a reply also says its HTTP status and its `Location`.
+
+mod outcome;
+mod trace;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use http::header::{AUTHORIZATION, COOKIE, ETAG, HeaderMap, HeaderName, HeaderValue};
+
+pub use outcome::Outcome;
+pub use trace::{TraceContext, TraceId};
+
+use crate::caller::forwarded::Proxies;
+use crate::caller::{Caller, CallerNames, Said};
+use trace::{TRACEPARENT, TRACESTATE};
+
+/// What a configuration adds to the built-in lists.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Config {
+    /// From the caller to the backend.
+    pub request: Vec<HeaderName>,
+    /// From the backend to the caller.
+    pub reply: Vec<HeaderName>,
+    /// What metadata of a reply says its HTTP status, if any may.
+    pub http_status: Option<HeaderName>,
+    /// The same for its `Location`.
+    pub location: Option<HeaderName>,
+    /// Under which names the backend is told who calls; none of them is among `request`.
+    pub caller: CallerNames,
+    /// What becomes of a caller's trace context.
+    pub trace_context: TraceContext,
+    /// Whether `Grpc-Metadata-NAME` is NAME.
+    pub prefixed: bool,
+}
+
+/// Both lists, complete.
+#[derive(Debug)]
+pub struct Metadata {
+    request: Vec<HeaderName>,
+    reply: Vec<HeaderName>,
+    http_status: Option<HeaderName>,
+    location: Option<HeaderName>,
+    caller: CallerNames,
+    proxies: Option<Proxies>,
+    /// Trace context is none of `request` then.
+    creates_trace: bool,
+    tells_etag: bool,
+    /// `grpc-metadata-NAME` for each NAME that the configuration lists, if that is taken.
+    prefixed: Vec<(HeaderName, HeaderName)>,
+}
+
+/// A header whose value gRPC cannot carry.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotMetadata {
+    /// Metadata is printable ASCII.
+    #[error("header {name}: expected printable ASCII, found other bytes")]
+    Ascii {
+        /// The header.
+        name: HeaderName,
+    },
+    /// One name of metadata in two headers: a box in front may have looked at one of them only.
+    #[error("header grpc-metadata-{name}: expected one value for {name}, with the prefix or without, found several")]
+    Twice {
+        /// The name without the prefix.
+        name: HeaderName,
+    },
+    /// That of `-bin` names is base64.
+    #[error("header {name}: expected base64, found other text")]
+    Base64 {
+        /// The header.
+        name: HeaderName,
+    },
+}
+
+/// What always goes to the backend: who calls, and what a call belongs to (W3C Trace Context).
+pub const REQUEST: [HeaderName; 4] = [AUTHORIZATION, HeaderName::from_static("x-request-id"), TRACEPARENT, TRACESTATE];
+
+impl Metadata {
+    /// The built-in lists with those of the configuration.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        let Config { request, reply, http_status, location, caller, trace_context, prefixed } = config;
+        let (creates_trace, tells_etag) = (trace_context == TraceContext::Create, reply.contains(&ETAG));
+        let is_carried = |name: &HeaderName| !creates_trace || ![TRACEPARENT, TRACESTATE].contains(name);
+        // One that is listed and built in is still one.
+        let listed = request.into_iter().filter(|name| !REQUEST.contains(name));
+        let request: Vec<HeaderName> = REQUEST.into_iter().chain(listed).filter(is_carried).collect();
+        let with_prefix = |name: &HeaderName| Some((format!("grpc-metadata-{name}").parse().ok()?, name.clone()));
+        // Who calls, and what a call belongs to, is said under one name only.
+        let may_have_one = |name: &&HeaderName| prefixed && !REQUEST.contains(name);
+        let prefixed = request.iter().filter(may_have_one).filter_map(with_prefix).collect();
+        Self { request, reply, http_status, location, caller, proxies: None, creates_trace, tells_etag, prefixed }
+    }
+
+    /// The same where the caller's address is what these proxies say it is.
+    #[must_use]
+    pub fn behind(self, proxies: Option<Proxies>) -> Self {
+        Self { proxies, ..self }
+    }
+
+    /// Whether `ETag` is one of the headers that callers see.
+    #[must_use]
+    pub fn tells_etag(&self) -> bool {
+        self.tells_etag
+    }
+
+    /// Whether the backend is told anything of who calls.
+    #[must_use]
+    pub fn tells_caller(&self) -> bool {
+        !self.caller.is_empty()
+    }
+
+    /// The metadata for the backend; of the caller, what it is told.
+    ///
+    /// W3C Trace Context, section 3.2: of `traceparent` there is one. Where there are two, the trace begins anew at the backend.
+    ///
+    /// # Errors
+    /// A listed header has a value that gRPC cannot carry.
+    pub fn for_backend(&self, headers: &HeaderMap, caller: Option<&Caller>) -> Result<HeaderMap, NotMetadata> {
+        let mut metadata = HeaderMap::new();
+        let has_two_parents = headers.len() > headers.keys_len() && has_two(headers, &TRACEPARENT);
+        let is_dropped = |name: &HeaderName| has_two_parents && [TRACEPARENT, TRACESTATE].contains(name);
+        for name in self.request.iter().filter(|name| !is_dropped(name)) {
+            for value in headers.get_all(name) {
+                check(name, value)?;
+                metadata.append(name.clone(), value.clone());
+            }
+            if name == COOKIE {
+                join_cookies(&mut metadata);
+            }
+        }
+        for (header, name) in &self.prefixed {
+            let Some(value) = headers.get(header) else { continue };
+            if has_two(headers, header) || headers.contains_key(name) {
+                return Err(NotMetadata::Twice { name: name.clone() });
+            }
+            check(name, value)?;
+            metadata.append(name.clone(), value.clone());
+        }
+        if self.creates_trace {
+            trace::carry(headers, &mut metadata)?;
+        }
+        if let Some(caller) = caller {
+            self.caller.tell(caller, Said { headers, proxies: self.proxies.as_ref() }, &mut metadata);
+        }
+        Ok(metadata)
+    }
+
+    /// The headers for the caller, from the backend's initial metadata and trailers.
+    pub fn for_caller<'a>(&self, metadata: &'a HeaderMap) -> impl Iterator<Item = (HeaderName, &'a HeaderValue)> {
+        self.reply.iter().flat_map(|name| metadata.get_all(name).iter().map(move |value| (name.clone(), value)))
+    }
+}
+
+/// RFC 9113, section 8.2.3: HTTP/2 may part a cookie header in several, and elsewhere they are one again.
+fn join_cookies(metadata: &mut HeaderMap) {
+    let crumbs: Vec<&[u8]> = metadata.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if crumbs.len() > 1
+        && let Ok(whole) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..]))
+    {
+        metadata.insert(COOKIE, whole);
+    }
+}
+
+fn check(name: &HeaderName, value: &HeaderValue) -> Result<(), NotMetadata> {
+    if !is_ascii(value) {
+        return Err(NotMetadata::Ascii { name: name.clone() });
+    }
+    if name.as_str().ends_with("-bin") && !is_base64(value.as_bytes()) {
+        return Err(NotMetadata::Base64 { name: name.clone() });
+    }
+    Ok(())
+}
+
+/// gRPC over HTTP/2: one value, or several with commas between them; with padding or without.
+fn is_base64(list: &[u8]) -> bool {
+    let is_value = |text: &[u8]| STANDARD.decode(text).is_ok() || STANDARD_NO_PAD.decode(text).is_ok();
+    list.split(|&byte| byte == b',').all(|value| is_value(value.trim_ascii()))
+}
+
+fn is_ascii(value: &HeaderValue) -> bool {
+    value.as_bytes().iter().all(|byte| (0x20..=0x7e).contains(byte))
+}
+
+fn has_two(headers: &HeaderMap, name: &HeaderName) -> bool {
+    headers.get_all(name).iter().nth(1).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v))).collect()
+    }
+
+    #[test]
+    fn only_listed_headers_reach_the_backend() {
+        let config = Config { request: vec![HeaderName::from_static("x-consent-id")], ..Config::default() };
+        let metadata = Metadata::new(config);
+        let sent = headers(&[
+            ("authorization", "Bearer a"),
+            ("x-consent-id", "c1"),
+            ("cookie", "session=1"),
+            ("grpc-timeout", "1H"),
+            ("x-forwarded-for", "10.0.0.1"),
+            ("te", "trailers"),
+        ]);
+        let passed = headers(&[("authorization", "Bearer a"), ("x-consent-id", "c1")]);
+        assert_eq!(metadata.for_backend(&sent, None).unwrap(), passed);
+    }
+
+    #[test]
+    fn two_parents_of_a_trace_are_none() {
+        let metadata = Metadata::new(Config::default());
+        let mut sent = headers(&[("traceparent", "00-a"), ("tracestate", "x=1"), ("x-request-id", "r-1")]);
+        assert_eq!(metadata.for_backend(&sent, None).unwrap(), sent);
+        sent.append("x-request-id", HeaderValue::from_static("r-2"));
+        assert_eq!(metadata.for_backend(&sent, None).unwrap(), sent, "others may come twice");
+        let others = {
+            let mut others = sent.clone();
+            others.remove("traceparent");
+            others.remove("tracestate");
+            others
+        };
+        sent.append("traceparent", HeaderValue::from_static("00-b"));
+        assert_eq!(metadata.for_backend(&sent, None).unwrap(), others);
+    }
+
+    #[test]
+    fn what_is_told_of_a_caller_is_what_the_connection_shows() {
+        let name = |text: &'static str| Some(HeaderName::from_static(text));
+        let der = &b"\xff\xef\xff"[..];
+        for (address, certificate, certificate_name, told) in [
+            (None, None, "x-cert", &[][..]),
+            (Some("192.0.2.7"), None, "x-cert", &[("x-address", "192.0.2.7")]),
+            (Some("::ffff:192.0.2.7"), None, "x-cert", &[("x-address", "192.0.2.7")]),
+            (Some("2001:DB8::1"), None, "x-cert", &[("x-address", "2001:db8::1")]),
+            (
+                None,
+                Some((der, [0x0a; 32])),
+                "x-cert",
+                &[
+                    ("x-sha256", "0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a"),
+                    ("x-cert", ":/+//:"),
+                ],
+            ),
+            (
+                None,
+                Some((der, [0xff; 32])),
+                "x-cert-bin",
+                &[
+                    ("x-sha256", "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"),
+                    ("x-cert-bin", "/+//"),
+                ],
+            ),
+        ] {
+            let caller = CallerNames {
+                address: name("x-address"),
+                certificate_sha256: name("x-sha256"),
+                certificate: name(certificate_name),
+            };
+            let metadata = Metadata::new(Config { caller, ..Config::default() });
+            let caller = Caller::new(address.map(|text: &str| text.parse().unwrap()), certificate);
+            // The caller says who it is, and that its own words are for this hop alone.
+            let lies = headers(&[
+                ("x-address", "10.0.0.1"),
+                ("x-sha256", "00"),
+                ("x-cert", ":AA==:"),
+                ("connection", "x-address"),
+            ]);
+            assert_eq!(
+                metadata.for_backend(&lies, Some(&caller)).unwrap(),
+                headers(told),
+                "{address:?} {certificate_name}"
+            );
+            assert_eq!(metadata.for_backend(&lies, None).unwrap(), HeaderMap::new());
+        }
+    }
+
+    #[test]
+    fn a_value_that_grpc_cannot_carry_is_refused() {
+        let mut sent = HeaderMap::new();
+        sent.insert("x-request-id", HeaderValue::from_bytes(b"caf\xc3\xa9").unwrap());
+        let error = Metadata::new(Config::default()).for_backend(&sent, None).unwrap_err();
+        assert_eq!(error.to_string(), "header x-request-id: expected printable ASCII, found other bytes");
+    }
+
+    #[test]
+    fn a_binary_value_is_base64() {
+        for (value, is) in [
+            ("", true),
+            ("AA==", true),
+            ("AA", true),
+            ("AAE=", true),
+            ("+/+/", true),
+            ("AA==,AQ, Ag==", true),
+            ("A", false),
+            ("AB==", false),
+            ("AA=", false),
+            ("-_-_", false),
+            ("AA==AA==", false),
+            ("not base64", false),
+        ] {
+            assert_eq!(is_base64(value.as_bytes()), is, "{value}");
+        }
+    }
+}

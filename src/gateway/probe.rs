@@ -1,0 +1,266 @@
+//! What a request was when it arrived: the gateway's half of `towbar doctor --url`.
+//!
+//! On a path of its own, and only where one is configured, answers say how the request came through whatever stands in front:
+//! version, method, path, names of headers with the lengths of their values, the body's length and digest. No value of a
+//! header, no query and no byte of a body is repeated, but for the digits of [`NONCE`]: what boxes put into a request on its
+//! way may be secret. Calls nobody and knows no routes.
+
+use std::pin::Pin;
+use std::str::FromStr;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use aws_lc_rs::digest;
+use bytes::{BufMut as _, Bytes, BytesMut};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TRAILER};
+use http::{Request, StatusCode, Version};
+use http_body::{Body as HttpBody, Frame};
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
+
+use crate::format::template::{Segment, Template};
+use crate::gateway::answer::{Body, Cut, Response};
+
+/// On every answer of a probe, with the value `1`.
+pub const MARK: &str = "towbar-probe";
+
+/// A request's header that its answer repeats, if it is at most 64 digits of hex.
+pub const NONCE: &str = "towbar-probe-nonce";
+
+/// The trailer of answers below [`TRAILERS`].
+pub const TRAILER_NAME: &str = "towbar-probe-trailer";
+
+/// Below the probe's path: an answer with trailers.
+pub const TRAILERS: &str = "/trailers";
+
+/// Below the probe's path: an answer as gRPC has it.
+pub const GRPC: &str = "/grpc";
+
+/// Longest body that is read, in bytes; nothing of it is kept.
+const BODY_LIMIT: u64 = 2 << 20;
+
+/// Longest time for it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+const LONGEST_NONCE: usize = 64;
+
+/// The path on which probes are answered, and everything below it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    path: String,
+}
+
+/// A text that is no path of a probe.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected a path such as `/towbar-probe`, of letters, digits, `-`, `_` and `.`, found `{0}`")]
+pub struct ProbeError(String);
+
+impl FromStr for Probe {
+    type Err = ProbeError;
+
+    fn from_str(text: &str) -> Result<Self, ProbeError> {
+        let is_segment = |segment: &str| {
+            let plain = segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+            plain && !matches!(segment, "" | "." | "..")
+        };
+        let segments = text.strip_prefix('/').map(|rest| rest.split('/').all(is_segment));
+        if segments != Some(true) {
+            return Err(ProbeError(text.to_owned()));
+        }
+        Ok(Self { path: text.to_owned() })
+    }
+}
+
+impl Probe {
+    /// Its path.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Whether a request for `path` is one of it.
+    #[must_use]
+    pub fn takes(&self, path: &str) -> bool {
+        self.below(path).is_some()
+    }
+
+    fn below<'a>(&self, path: &'a str) -> Option<&'a str> {
+        path.strip_prefix(self.path.as_str()).filter(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    /// Whether a path of `template` may be one of its own.
+    #[must_use]
+    pub fn clashes(&self, template: &Template) -> bool {
+        let mut own = self.path.split('/').skip(1);
+        for segment in &template.segments {
+            match segment {
+                Segment::Multi => return true,
+                Segment::Literal(literal) => match own.next() {
+                    Some(own) if own == literal => {}
+                    Some(_) => return false,
+                    None => return true,
+                },
+                Segment::Single => {
+                    if own.next().is_none() {
+                        return true;
+                    }
+                }
+            }
+        }
+        own.next().is_none()
+    }
+
+    /// The answer to a request that it takes.
+    pub async fn answer<B>(&self, request: Request<B>) -> Response
+    where
+        B: HttpBody<Data = Bytes> + Send + Unpin,
+    {
+        let (head, body) = request.into_parts();
+        let read = tokio::time::timeout(PATIENCE, digested(body)).await;
+        let (status, body) = match read {
+            Ok(Some(body)) => (StatusCode::OK, body),
+            Ok(None) => (StatusCode::PAYLOAD_TOO_LARGE, Value::Null),
+            Err(_) => (StatusCode::REQUEST_TIMEOUT, Value::Null),
+        };
+        let told = json!({
+            "version": version(head.version),
+            "method": head.method.as_str(),
+            "path": head.uri.path(),
+            "headers": headers(&head.headers),
+            "nonce": nonce(&head.headers),
+            "body": body,
+        });
+        let told = Bytes::from(told.to_string());
+        let mut response = match self.below(head.uri.path()) {
+            Some(TRAILERS) => with_trailers(told, "application/json", TRAILER_NAME, "kept"),
+            Some(GRPC) => with_trailers(framed(&told), "application/grpc", "grpc-status", "0"),
+            _ => {
+                let mut response = Response::new(Body::Whole(told));
+                response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                response
+            }
+        };
+        *response.status_mut() = status;
+        response.headers_mut().insert(HeaderName::from_static(MARK), HeaderValue::from_static("1"));
+        response
+    }
+}
+
+fn version(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_2 => "HTTP/2",
+        Version::HTTP_11 => "HTTP/1.1",
+        Version::HTTP_10 => "HTTP/1.0",
+        _ => "another",
+    }
+}
+
+/// Each field with the length of its value.
+fn headers(headers: &HeaderMap) -> Vec<Value> {
+    headers.iter().map(|(name, value)| json!({ "name": name.as_str(), "length": value.len() })).collect()
+}
+
+fn nonce(headers: &HeaderMap) -> Option<&str> {
+    let nonce = headers.get(NONCE)?.to_str().ok()?;
+    Some(nonce).filter(|nonce| nonce.len() <= LONGEST_NONCE && nonce.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+/// What a body was, piece by piece; `None` if it is too long or breaks off.
+async fn digested<B: HttpBody<Data = Bytes> + Unpin>(mut body: B) -> Option<Value> {
+    let (mut length, mut context) = (0, digest::Context::new(&digest::SHA256));
+    let mut trailers = Vec::new();
+    while let Some(frame) = body.frame().await {
+        match frame.ok()?.into_data() {
+            Ok(data) => {
+                length += data.len() as u64;
+                context.update(&data);
+            }
+            Err(frame) => trailers.extend(frame.into_trailers().ok().iter().flat_map(headers)),
+        }
+        if length > BODY_LIMIT {
+            return None;
+        }
+    }
+    let digest: String = context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    Some(json!({ "length": length, "sha256": digest, "trailers": trailers }))
+}
+
+/// gRPC over HTTP/2, "Length-Prefixed-Message".
+fn framed(message: &[u8]) -> Bytes {
+    let mut frame = BytesMut::with_capacity(5 + message.len());
+    frame.put_u8(0);
+    frame.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
+    frame.put_slice(message);
+    frame.freeze()
+}
+
+fn with_trailers(body: Bytes, content_type: &'static str, name: &'static str, value: &'static str) -> Response {
+    let trailers = HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static(value))]);
+    let parts = TwoParts { data: Some(body), trailers: Some(trailers) };
+    let mut response = Response::new(Body::Parts(Box::pin(parts)));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(TRAILER, HeaderValue::from_static(name));
+    response
+}
+
+/// A body, and trailers behind it.
+struct TwoParts {
+    data: Option<Bytes>,
+    trailers: Option<HeaderMap>,
+}
+
+impl HttpBody for TwoParts {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        let frame = self.data.take().map(Frame::data);
+        Poll::Ready(frame.or_else(|| self.trailers.take().map(Frame::trailers)).map(Ok))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_probe_has_a_plain_path_and_takes_what_is_below_it() {
+        let probe: Probe = "/towbar-probe".parse().unwrap();
+        for (path, takes) in [
+            ("/towbar-probe", true),
+            ("/towbar-probe/", true),
+            ("/towbar-probe/a%2Fb", true),
+            ("/towbar-probes", false),
+            ("/towbar-probe%2Fa", false),
+            ("//towbar-probe", false),
+            ("/x/towbar-probe", false),
+            ("/", false),
+        ] {
+            assert_eq!(probe.takes(path), takes, "{path}");
+        }
+        for text in ["", "/", "towbar", "/a/", "/a//b", "/..", "/a/./b", "/a b", "/a%2Fb", "/{a}", "/a?b", "/a:b"] {
+            assert_eq!(text.parse::<Probe>(), Err(ProbeError(text.to_owned())), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_probe_clashes_with_templates_that_have_one_of_its_paths() {
+        let probe: Probe = "/v1/probe".parse().unwrap();
+        for (template, clashes) in [
+            ("/v1/probe", true),
+            ("/v1/probe/orders", true),
+            ("/v1/{name}", true),
+            ("/v1/*/orders/{id}", true),
+            ("/{name=**}", true),
+            ("/v1/{name=**}", true),
+            ("/v1", false),
+            ("/v1/orders", false),
+            ("/v1/orders/{id}", false),
+            ("/{a}/{b=orders/*}", false),
+            ("/v1/probes/**", false),
+        ] {
+            assert_eq!(probe.clashes(&Template::parse(template).unwrap()), clashes, "{template}");
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! What the operator sees: counters, and log lines that callers cannot multiply.
+
+pub mod metrics;
+pub mod seldom;

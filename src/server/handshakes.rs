@@ -1,0 +1,190 @@
+//! TLS handshakes: how many are made at one time for one address, and how failed ones are reported.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustls::Error;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::observe::metrics::{FailedHandshakes, HandshakeFault};
+use crate::observe::seldom::Seldom;
+use crate::tls;
+
+/// Most handshakes of one address at one time, where nothing is said of it. A box in front of a bank has one address, and after a
+/// restart it makes many at once: those beyond wait.
+pub const HANDSHAKES_OF_ONE_ADDRESS: usize = 100;
+
+/// Longest text of a reason, in bytes: some quote what the caller has sent.
+const LONGEST_REASON: usize = 160;
+
+/// Of all workers. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Handshakes(Arc<All>);
+
+struct All {
+    most: usize,
+    /// Those who make some now, or wait.
+    addresses: Mutex<HashMap<IpAddr, Arc<Semaphore>>>,
+    failed: FailedHandshakes,
+    told: Seldom,
+    /// Of those who speak HTTP/2 where it is not spoken.
+    prefaces: Seldom,
+}
+
+/// A handshake's place among those of its address. Given back when dropped.
+pub(super) struct Place {
+    all: Arc<All>,
+    network: IpAddr,
+    turns: Option<Arc<Semaphore>>,
+    turn: Option<OwnedSemaphorePermit>,
+}
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The caller has sent nothing and is gone: boxes ask that way whether the port is open.
+    Silent,
+    /// It has taken too long.
+    TimedOut,
+    /// What came from the caller, or did not.
+    Io(io::Error),
+}
+
+impl Handshakes {
+    pub(super) fn new(most: usize, failed: FailedHandshakes) -> Self {
+        let (addresses, told, prefaces) = (Mutex::default(), Seldom::default(), Seldom::default());
+        Self(Arc::new(All { most: most.min(Semaphore::MAX_PERMITS), addresses, failed, told, prefaces }))
+    }
+
+    /// Without a bound.
+    pub(super) fn unbounded() -> Self {
+        Self::new(usize::MAX, FailedHandshakes::default())
+    }
+
+    /// A place, once there is one.
+    pub(super) async fn place(&self, address: IpAddr) -> Place {
+        let (all, network) = (self.0.clone(), network(address));
+        let turns = {
+            let mut addresses = all.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+            addresses.entry(network).or_insert_with(|| Arc::new(Semaphore::new(all.most))).clone()
+        };
+        // From here on it is given back, also if nobody waits any more.
+        let mut place = Place { all, network, turns: Some(turns.clone()), turn: None };
+        place.turn = turns.acquire_owned().await.ok();
+        place
+    }
+
+    /// Counts one that has failed, and tells it unless another one was told within the last second.
+    pub(super) fn failed(&self, address: Option<IpAddr>, failure: &Failure) {
+        let Some(fault) = failure.fault() else { return };
+        self.0.failed.count(fault);
+        let Some(left_out) = self.0.told.line() else { return };
+        tracing::info!("a TLS handshake with {} failed: {failure}{left_out}", shown(address));
+    }
+
+    /// Tells that somebody speaks HTTP/2 on a connection of HTTP/1.1.
+    pub(super) fn preface(&self, address: Option<IpAddr>) {
+        let Some(left_out) = self.0.prefaces.line() else { return };
+        tracing::info!(
+            "{} speaks HTTP/2 on a connection of HTTP/1.1, and was told so: HTTP/2 is spoken over TLS, where ALPN chooses it{left_out}",
+            shown(address)
+        );
+    }
+}
+
+fn shown(address: Option<IpAddr>) -> String {
+    address.map_or_else(|| "an unknown address".to_owned(), |address| address.to_string())
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        drop((self.turn.take(), self.turns.take()));
+        let mut addresses = self.all.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        if addresses.get(&self.network).is_some_and(|turns| Arc::strong_count(turns) == 1) {
+            addresses.remove(&self.network);
+        }
+    }
+}
+
+/// What counts as one address: of IPv6 a /64, which one machine may have all of.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
+        address @ IpAddr::V4(_) => address,
+    }
+}
+
+impl Failure {
+    fn fault(&self) -> Option<HandshakeFault> {
+        Some(match self {
+            Self::Silent => return None,
+            Self::TimedOut => HandshakeFault::TimedOut,
+            Self::Io(error) => match tls_error(error) {
+                None => HandshakeFault::Closed,
+                Some(Error::NoCertificatesPresented | Error::InvalidCertificate(_)) => HandshakeFault::Certificate,
+                Some(Error::AlertReceived(_)) => HandshakeFault::Refused,
+                Some(_) => HandshakeFault::Protocol,
+            },
+        })
+    }
+}
+
+fn tls_error(error: &io::Error) -> Option<&Error> {
+    error.get_ref()?.downcast_ref()
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Silent => f.write_str("the caller sent nothing"),
+            Self::TimedOut => f.write_str("it took too long"),
+            Self::Io(error) => {
+                let text = tls_error(error).map_or_else(|| error.to_string(), tls::explain);
+                let end = text.floor_char_boundary(LONGEST_REASON);
+                let more = if end < text.len() { "..." } else { "" };
+                write!(f, "{}{more}", text[..end].escape_debug())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn one_address_makes_so_many_at_one_time_and_others_do_not_wait_for_it() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let handshakes = Handshakes::new(2, FailedHandshakes::default());
+            let at = |text: &str| text.parse::<IpAddr>().unwrap();
+            let first = handshakes.place(at("192.0.2.1")).await;
+            let second = handshakes.place(at("::ffff:192.0.2.1")).await;
+            let third = tokio::time::timeout(Duration::from_millis(50), handshakes.place(at("192.0.2.1"))).await;
+            assert!(third.is_err(), "a third one");
+            let others = [handshakes.place(at("192.0.2.2")).await, handshakes.place(at("2001:db8::1")).await];
+            let neighbour = handshakes.place(at("2001:db8::2")).await;
+            let third = tokio::time::timeout(Duration::from_millis(50), handshakes.place(at("2001:db8::3"))).await;
+            assert!(third.is_err(), "a third one of a /64");
+            drop(first);
+            let third = handshakes.place(at("192.0.2.1")).await;
+            assert_eq!(handshakes.0.addresses.lock().unwrap().len(), 3);
+            drop((second, third, others, neighbour));
+            assert!(handshakes.0.addresses.lock().unwrap().is_empty(), "nobody is remembered");
+        });
+    }
+
+    #[test]
+    fn what_a_caller_has_sent_is_told_in_one_line_of_bounded_length() {
+        let long = Error::General("a\nb".repeat(1000));
+        let failure = Failure::Io(io::Error::new(io::ErrorKind::InvalidData, long));
+        let text = failure.to_string();
+        assert!(text.starts_with("unexpected error: a\\nba\\nb") && text.ends_with("..."), "{text}");
+        assert!(text.len() < 2 * LONGEST_REASON && !text.contains('\n'), "{text}");
+    }
+}

@@ -1,0 +1,510 @@
+//! The head of a request, read line by line as it comes: RFC 9112, sections 2 to 6.
+
+use std::net::Ipv6Addr;
+
+use memchr::memchr;
+
+use super::super::Violation;
+
+/// How much a head may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes from the request line to the empty line.
+    pub bytes: usize,
+    /// Header lines.
+    pub fields: usize,
+    /// Bytes of the request target.
+    pub target: usize,
+    /// Bytes of all headers, as the caller is told; they are counted by who knows what they are worth.
+    pub told: usize,
+}
+
+/// What a head says of the bytes behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// How many bytes it has.
+    pub length: usize,
+    /// Where its body ends.
+    pub framing: Framing,
+    /// It asks to leave HTTP (RFC 9110, section 7.8): what comes next is another protocol if its answer agrees.
+    pub asks_upgrade: bool,
+}
+
+/// Where a body ends (RFC 9112, section 6.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// After so many bytes; without a body after none.
+    Length(u64),
+    /// With its last chunk.
+    Chunked,
+}
+
+/// Reads one head. It is shown what has come so far, again and again, and looks at each line once.
+#[derive(Debug, Clone)]
+pub struct HeadReader {
+    limits: Limits,
+    /// Where the line begins that is not complete.
+    line: usize,
+    /// No line ends between its beginning and here.
+    searched: usize,
+    /// There was an empty line in front.
+    skipped: bool,
+    request: Option<Request>,
+    fields: Fields,
+}
+
+/// The request line.
+#[derive(Debug, Clone, Copy)]
+struct Request {
+    /// Of HTTP/1.1, not 1.0.
+    is_1_1: bool,
+    is_connect: bool,
+    /// Where the authority of its target stands, if it has one.
+    authority: Option<(usize, usize)>,
+}
+
+/// What the header lines say of the connection.
+#[derive(Debug, Clone, Copy, Default)]
+struct Fields {
+    count: usize,
+    hosts: usize,
+    /// Where the last of them stands.
+    host: (usize, usize),
+    length: Option<u64>,
+    chunked: bool,
+    asks_upgrade: bool,
+    /// Something is expected that is not supported.
+    expects: bool,
+}
+
+impl HeadReader {
+    /// For a head within these limits.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        let fields = Fields::default();
+        Self { limits, line: 0, searched: 0, skipped: false, request: None, fields }
+    }
+
+    /// The head, once it is complete. `bytes` are all that have come of it; other bytes may stand behind it.
+    ///
+    /// # Errors
+    /// The first rule that it breaks, as soon as the line is complete that does so.
+    pub fn read(&mut self, bytes: &[u8]) -> Result<Option<Head>, Violation> {
+        while let Some(found) = memchr(b'\n', &bytes[self.searched..]) {
+            let (start, end) = (self.line, self.searched + found);
+            (self.line, self.searched) = (end + 1, end + 1);
+            if self.line > self.limits.bytes {
+                return Err(self.too_large());
+            }
+            let Some(line) = bytes[start..end].strip_suffix(b"\r") else { return Err(Violation::BareLineFeed) };
+            match (&self.request, line) {
+                // RFC 9112, section 2.2: "ignore at least one empty line (CRLF) received prior to the request-line".
+                (None, []) if !self.skipped => self.skipped = true,
+                (None, line) => self.request = Some(request_line(line, start, &self.limits)?),
+                (Some(_), []) => return self.complete(bytes).map(Some),
+                (Some(request), line) => {
+                    if self.fields.count == self.limits.fields {
+                        return Err(self.too_large());
+                    }
+                    self.fields.add(line, start, request.is_1_1)?;
+                }
+            }
+        }
+        self.searched = bytes.len();
+        self.check_unfinished(&bytes[self.line..])?;
+        Ok(None)
+    }
+
+    fn check_unfinished(&self, line: &[u8]) -> Result<(), Violation> {
+        let target = self.limits.target;
+        if self.request.is_none() && line.len() > target + LONGEST_METHOD + "  HTTP/1.1\r".len() {
+            return Err(Violation::TargetTooLong { limit: target });
+        }
+        if self.line + line.len() > self.limits.bytes { Err(self.too_large()) } else { Ok(()) }
+    }
+
+    fn too_large(&self) -> Violation {
+        Violation::HeadTooLarge { fields: self.limits.fields, bytes: self.limits.told }
+    }
+
+    fn complete(&self, bytes: &[u8]) -> Result<Head, Violation> {
+        let Fields { hosts, length, chunked, asks_upgrade, expects, .. } = self.fields;
+        let Some(request) = self.request else { return Err(Violation::RequestLine) };
+        // RFC 9112, section 3.2: an HTTP/1.0 request may have none.
+        if hosts > 1 || (hosts == 0 && request.is_1_1) {
+            return Err(Violation::HostCount(hosts));
+        }
+        if hosts == 1 {
+            let host = &bytes[self.fields.host.0..self.fields.host.1];
+            if !is_authority(host) {
+                return Err(Violation::HostForm);
+            }
+            if request.authority.is_some_and(|(from, to)| !bytes[from..to].eq_ignore_ascii_case(host)) {
+                return Err(Violation::HostDiffers);
+            }
+        }
+        // RFC 9110, section 10.1.1: a server must ignore what an HTTP/1.0 request expects.
+        if expects && request.is_1_1 {
+            return Err(Violation::Expectation);
+        }
+        let framing = match (length, chunked) {
+            (Some(_), true) => return Err(Violation::LengthAndChunked),
+            (_, true) => Framing::Chunked,
+            (length, false) => Framing::Length(length.unwrap_or(0)),
+        };
+        Ok(Head { length: self.line, framing, asks_upgrade: asks_upgrade || request.is_connect })
+    }
+}
+
+/// No method that is registered is longer than half of it.
+const LONGEST_METHOD: usize = 32;
+
+fn request_line(line: &[u8], start: usize, limits: &Limits) -> Result<Request, Violation> {
+    if line == b"PRI * HTTP/2.0" {
+        return Err(Violation::Http2);
+    }
+    let parts = memchr(b' ', line).and_then(|at| {
+        let (method, rest) = (&line[..at], &line[at + 1..]);
+        memchr(b' ', rest).map(|at| (method, &rest[..at], &rest[at + 1..]))
+    });
+    let Some((method, target, version)) = parts else { return Err(unreadable(line)) };
+    if method.is_empty()
+        || target.is_empty()
+        || method.len() > LONGEST_METHOD
+        || !method.iter().all(|&byte| is_token(byte))
+    {
+        return Err(unreadable(line));
+    }
+    let is_1_1 = match version {
+        b"HTTP/1.1" => true,
+        b"HTTP/1.0" => false,
+        [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => return Err(Violation::Version),
+        _ => return Err(unreadable(line)),
+    };
+    if target.len() > limits.target {
+        return Err(Violation::TargetTooLong { limit: limits.target });
+    }
+    if !is_target(target) {
+        return Err(match target.contains(&b'#') {
+            _ if has_control(target) => Violation::ControlCharacter,
+            true => Violation::Fragment,
+            false => Violation::TargetCharacter,
+        });
+    }
+    let is_connect = method == b"CONNECT";
+    let place = start + method.len() + 1;
+    let authority = authority(target, is_connect, method == b"OPTIONS")?;
+    Ok(Request { is_1_1, is_connect, authority: authority.map(|(from, to)| (place + from, place + to)) })
+}
+
+/// What is wrong with a line that is no request line.
+fn unreadable(line: &[u8]) -> Violation {
+    if has_control(line) { Violation::ControlCharacter } else { Violation::RequestLine }
+}
+
+/// Where in a target its authority stands, if it has one: RFC 9112, section 3.2.
+fn authority(target: &[u8], is_connect: bool, is_options: bool) -> Result<Option<(usize, usize)>, Violation> {
+    if is_connect {
+        return if is_authority(target) { Ok(Some((0, target.len()))) } else { Err(Violation::TargetForm) };
+    }
+    match target {
+        [b'/', ..] => return Ok(None),
+        b"*" if is_options => return Ok(None),
+        _ => {}
+    }
+    let scheme = ["http://", "https://"]
+        .into_iter()
+        .find(|scheme| target.get(..scheme.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(scheme.as_bytes())));
+    let Some(from) = scheme.map(str::len) else { return Err(Violation::TargetForm) };
+    let length = target[from..].iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(target.len() - from);
+    let to = from + length;
+    if is_authority(&target[from..to]) { Ok(Some((from, to))) } else { Err(Violation::TargetForm) }
+}
+
+impl Fields {
+    fn add(&mut self, line: &[u8], start: usize, is_1_1: bool) -> Result<(), Violation> {
+        self.count += 1;
+        if matches!(line.first(), Some(b' ' | b'\t')) {
+            return Err(Violation::Folding);
+        }
+        let colon = line.iter().position(|&byte| !is_token(byte)).filter(|&at| at > 0 && line[at] == b':');
+        let Some(colon) = colon else {
+            return Err(if has_control(line) { Violation::ControlCharacter } else { Violation::Field });
+        };
+        if has_control(&line[colon + 1..]) {
+            return Err(Violation::ControlCharacter);
+        }
+        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        match name.len() {
+            4 if name.eq_ignore_ascii_case(b"host") => {
+                self.hosts += 1;
+                let from = start + colon + 1 + leading(&line[colon + 1..]);
+                self.host = (from, from + value.len());
+            }
+            6 if name.eq_ignore_ascii_case(b"expect") => {
+                self.expects |= !value.eq_ignore_ascii_case(b"100-continue");
+            }
+            7 if name.eq_ignore_ascii_case(b"upgrade") => self.asks_upgrade = true,
+            14 if name.eq_ignore_ascii_case(b"content-length") => {
+                // One number in two lines, or twice in one, is what another reader may add up or choose from.
+                let length = whole_number(value).filter(|_| self.length.is_none());
+                self.length = Some(length.ok_or(Violation::Length)?);
+            }
+            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => self.transfer_encoding(value, is_1_1)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn transfer_encoding(&mut self, value: &[u8], is_1_1: bool) -> Result<(), Violation> {
+        let is_known = |coding: &[u8]| {
+            let coding = coding.trim_ascii();
+            coding.is_empty() || coding.eq_ignore_ascii_case(b"chunked") || coding.eq_ignore_ascii_case(b"identity")
+        };
+        match value {
+            value if !value.split(|&byte| byte == b',').all(is_known) => Err(Violation::TransferCoding),
+            value if is_1_1 && !self.chunked && value.eq_ignore_ascii_case(b"chunked") => {
+                self.chunked = true;
+                Ok(())
+            }
+            _ => Err(Violation::TransferEncoding),
+        }
+    }
+}
+
+/// How many spaces and tabs stand in front.
+fn leading(value: &[u8]) -> usize {
+    value.len() - value.trim_ascii_start().len()
+}
+
+fn whole_number(digits: &[u8]) -> Option<u64> {
+    // What 64 bits hold has 20 digits at most; 19 of them are always held.
+    if digits.is_empty() || digits.len() > 19 {
+        return None;
+    }
+    digits.iter().try_fold(0, |value, &digit| digit.is_ascii_digit().then(|| value * 10 + u64::from(digit - b'0')))
+}
+
+/// `uri-host [ ":" port ]` (RFC 9110, section 7.2; RFC 3986, section 3.2), without the delimiters that a name of a host may have
+/// by its grammar and no host has, since readers split lists and user information at them.
+pub(in crate::server) fn is_authority(text: &[u8]) -> bool {
+    let (is_host, port) = match text {
+        [b'[', ..] => {
+            let Some(end) = text.iter().position(|&byte| byte == b']') else { return false };
+            let address = std::str::from_utf8(&text[1..end]).ok().and_then(|text| text.parse::<Ipv6Addr>().ok());
+            (address.is_some(), &text[end + 1..])
+        }
+        _ => {
+            let end = text.iter().position(|&byte| byte == b':').unwrap_or(text.len());
+            (
+                end > 0 && text[..end].iter().fold(true, |so_far, &byte| so_far & IN_NAME[usize::from(byte)]),
+                &text[end..],
+            )
+        }
+    };
+    is_host
+        && match port {
+            [] => true,
+            [b':', digits @ ..] => digits.len() <= 5 && whole_number(digits).is_some_and(|port| port <= 0xffff),
+            _ => false,
+        }
+}
+
+/// RFC 9110, section 5.6.2.
+pub(in crate::server) fn is_token(byte: u8) -> bool {
+    TOKEN[usize::from(byte)]
+}
+
+const TOKEN: [bool; 256] = alphanumeric_and(b"!#$%&'*+-.^_`|~");
+/// What a host's name is made of.
+const IN_NAME: [bool; 256] = alphanumeric_and(b"-._~");
+
+const fn alphanumeric_and(others: &[u8]) -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 0x80 {
+        table[byte as usize] = byte.is_ascii_alphanumeric() || is_one_of(byte, others);
+        byte += 1;
+    }
+    table
+}
+
+/// Whether a URI is read from it: RFC 3986, and `{`, `|` and `}`, which many callers do not encode.
+pub(in crate::server) fn is_target(text: &[u8]) -> bool {
+    // Without a branch for each byte, so that many are looked at in one step; so below.
+    let is_wrong = |byte: u8| {
+        (byte <= b' ')
+            | (byte >= 0x7f)
+            | (byte == b'"')
+            | (byte == b'#')
+            | (byte == b'<')
+            | (byte == b'>')
+            | (byte == b'\\')
+            | (byte == b'^')
+            | (byte == b'`')
+    };
+    text.iter().fold(0, |found, &byte| found | u8::from(is_wrong(byte))) == 0
+}
+
+const fn is_one_of(byte: u8, bytes: &[u8]) -> bool {
+    let mut index = 0;
+    while index < bytes.len() {
+        if bytes[index] == byte {
+            return true;
+        }
+        index += 1;
+    }
+    false
+}
+
+/// Every control character but the tab.
+fn has_control(text: &[u8]) -> bool {
+    let is_control = |byte: u8| ((byte < b' ') & (byte != b'\t')) | (byte == 0x7f);
+    text.iter().fold(0, |found, &byte| found | u8::from(is_control(byte))) != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits { bytes: 400, fields: 3, target: 40, told: 300 };
+
+    fn read_whole(text: &str) -> Result<Option<Head>, Violation> {
+        HeadReader::new(LIMITS).read(text.as_bytes())
+    }
+
+    #[test]
+    fn a_head_says_where_its_body_ends() {
+        let none = Framing::Length(0);
+        for (text, framing, asks_upgrade) in [
+            ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", none, false),
+            ("\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", none, false),
+            ("GET /a%20b?c={d:1|2} HTTP/1.1\r\nHOST:\ta.b-c_d.test:8443 \r\n\r\n", none, false),
+            ("GET / HTTP/1.1\r\nhost: [2001:db8::1]:80\r\n\r\n", none, false),
+            ("GET http://A.test/b HTTP/1.1\r\nHost: a.test\r\n\r\n", none, false),
+            ("GET HTTPS://a.test:1?b HTTP/1.1\r\nHost: a.test:1\r\n\r\n", none, false),
+            ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", none, false),
+            ("CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n\r\n", none, true),
+            ("get / HTTP/1.1\r\nHost: a\r\n\r\n", none, false),
+            ("GET / HTTP/1.0\r\n\r\n", none, false),
+            ("GET / HTTP/1.0\r\nExpect: anything\r\n\r\n", none, false),
+            ("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n", none, true),
+            ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0012\r\n\r\n", Framing::Length(12), false),
+            ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n", Framing::Chunked, false),
+            ("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue\r\n\r\n", none, false),
+            ("GET / HTTP/1.1\r\nHost: a\r\nEmpty:\r\nBytes: \u{e9} !~\r\n\r\n", none, false),
+        ] {
+            let head = Head { length: text.len(), framing, asks_upgrade };
+            assert_eq!(read_whole(text), Ok(Some(head)), "{text:?}");
+            assert_eq!(read_whole(&format!("{text}GET / no more HTTP\n")), Ok(Some(head)), "{text:?} and more");
+            let mut reader = HeadReader::new(LIMITS);
+            for length in 0..text.len() {
+                assert_eq!(reader.read(&text.as_bytes()[..length]), Ok(None), "{length} bytes of {text:?}");
+            }
+            assert_eq!(reader.read(text.as_bytes()), Ok(Some(head)), "byte by byte: {text:?}");
+        }
+    }
+
+    #[test]
+    fn a_head_that_could_be_read_in_two_ways_is_refused() {
+        let too_large = Violation::HeadTooLarge { fields: 3, bytes: 300 };
+        let get = |rest: &str| format!("GET / HTTP/1.1\r\n{rest}\r\n\r\n");
+        let post = |rest: &str| format!("POST / HTTP/1.1\r\nHost: a\r\n{rest}\r\n\r\n");
+        let target = |target: &str| format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n");
+        for (text, violation) in [
+            ("GET /\r\n".to_owned(), Violation::RequestLine),
+            ("GET  / HTTP/1.1\r\n".to_owned(), Violation::RequestLine),
+            ("GET / HTTP/1.1 \r\n".to_owned(), Violation::RequestLine),
+            (" GET / HTTP/1.1\r\n".to_owned(), Violation::RequestLine),
+            ("GET\t/ HTTP/1.1\r\n".to_owned(), Violation::RequestLine),
+            ("GET / HTTP/1.1X\r\n".to_owned(), Violation::RequestLine),
+            ("GET / http/1.1\r\n".to_owned(), Violation::RequestLine),
+            ("G(T / HTTP/1.1\r\n".to_owned(), Violation::RequestLine),
+            ("\r\n\r\nGET / HTTP/1.1\r\n".to_owned(), Violation::RequestLine),
+            (format!("{} / HTTP/1.1\r\n", "A".repeat(33)), Violation::RequestLine),
+            ("GET / HTTP/2.0\r\n".to_owned(), Violation::Version),
+            ("PRI * HTTP/2.0\r\n".to_owned(), Violation::Http2),
+            ("GET / HTTP/1.2\r\n".to_owned(), Violation::Version),
+            (target("/a#b"), Violation::Fragment),
+            (target("/a\\b"), Violation::TargetCharacter),
+            (target("/a<b"), Violation::TargetCharacter),
+            (target("/a?b=\"c\""), Violation::TargetCharacter),
+            (target("/\u{e9}"), Violation::TargetCharacter),
+            (target("a"), Violation::TargetForm),
+            (target("*"), Violation::TargetForm),
+            (target("ftp://a/"), Violation::TargetForm),
+            (target("http://u@a/"), Violation::TargetForm),
+            (target("http:///a"), Violation::TargetForm),
+            (target("a:443"), Violation::TargetForm),
+            ("CONNECT /a HTTP/1.1\r\n".to_owned(), Violation::TargetForm),
+            (target("http://b/"), Violation::HostDiffers),
+            (target("http://a:80/"), Violation::HostDiffers),
+            (format!("GET /{}", "a".repeat(90)), Violation::TargetTooLong { limit: 40 }),
+            (target(&format!("/{}", "a".repeat(40))), Violation::TargetTooLong { limit: 40 }),
+            (get("Host: a\r\na: 1\r\nb: 2\r\nc: 3"), too_large),
+            (get(&format!("Host: a\r\nb: {}", "a".repeat(400))), too_large),
+            (format!("GET / HTTP/1.1\r\nHost: {}", "a".repeat(400)), too_large),
+            ("GET / HTTP/1.1\n".to_owned(), Violation::BareLineFeed),
+            ("\nGET / HTTP/1.1\r\n".to_owned(), Violation::BareLineFeed),
+            (get("Host: a\nb: c"), Violation::BareLineFeed),
+            ("GET / HTTP/1.1\r\nHost: a\r\n\n".to_owned(), Violation::BareLineFeed),
+            (get("Host: a\r\nb: \rc: d"), Violation::ControlCharacter),
+            (get("Host: a\r\nb: \0"), Violation::ControlCharacter),
+            (get("Host: a\r\nb: \u{7f}"), Violation::ControlCharacter),
+            (get("Host: a\r\nb: c\r\n d"), Violation::Folding),
+            (get(" Host: a"), Violation::Folding),
+            (get("Host : a"), Violation::Field),
+            (get("Host: a\r\n: b"), Violation::Field),
+            (get("Host: a\r\nb"), Violation::Field),
+            (get("Host: a\r\nb c: d"), Violation::Field),
+            (get("a: b"), Violation::HostCount(0)),
+            (get("Host: a\r\nHost: a"), Violation::HostCount(2)),
+            ("GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n".to_owned(), Violation::HostCount(2)),
+            (get("Host:"), Violation::HostForm),
+            (get("Host: a, b"), Violation::HostForm),
+            (get("Host: a,b"), Violation::HostForm),
+            (get("Host: a b"), Violation::HostForm),
+            (get("Host: u@a"), Violation::HostForm),
+            (get("Host: a/b"), Violation::HostForm),
+            (get("Host: a:"), Violation::HostForm),
+            (get("Host: a:b"), Violation::HostForm),
+            (get("Host: a:65536"), Violation::HostForm),
+            (get("Host: :80"), Violation::HostForm),
+            (get("Host: a:1:2"), Violation::HostForm),
+            (get("Host: [::1"), Violation::HostForm),
+            (get("Host: [a]"), Violation::HostForm),
+            (get("Host: [::1]a"), Violation::HostForm),
+            (get("Host: http://a"), Violation::HostForm),
+            (post("Content-Length:"), Violation::Length),
+            (post("Content-Length: +5"), Violation::Length),
+            (post("Content-Length: -5"), Violation::Length),
+            (post("Content-Length: 5a"), Violation::Length),
+            (post("Content-Length: 0x5"), Violation::Length),
+            (post("Content-Length: 3, 3"), Violation::Length),
+            (post("Content-Length: 3\r\nContent-Length: 3"), Violation::Length),
+            (post("Content-Length: 3\r\nContent-Length: 5"), Violation::Length),
+            (post("Content-Length: 18446744073709551617"), Violation::Length),
+            (post("Content-Length: 3\r\nTransfer-Encoding: chunked"), Violation::LengthAndChunked),
+            (post("Transfer-Encoding: chunked\r\nContent-Length: 3"), Violation::LengthAndChunked),
+            (post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked"), Violation::TransferEncoding),
+            (post("Transfer-Encoding: identity\r\nTransfer-Encoding: chunked"), Violation::TransferEncoding),
+            (post("Transfer-Encoding: chunked, chunked"), Violation::TransferEncoding),
+            (post("Transfer-Encoding: identity, chunked"), Violation::TransferEncoding),
+            (post("Transfer-Encoding: chunked, identity"), Violation::TransferEncoding),
+            (post("Transfer-Encoding: ,chunked"), Violation::TransferEncoding),
+            (post("Transfer-Encoding: identity"), Violation::TransferEncoding),
+            (post("Transfer-Encoding:"), Violation::TransferEncoding),
+            ("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n".to_owned(), Violation::TransferEncoding),
+            (post("Transfer-Encoding: xchunked"), Violation::TransferCoding),
+            (post("Transfer-Encoding: gzip, chunked"), Violation::TransferCoding),
+            (post("Transfer-Encoding: \"chunked\""), Violation::TransferCoding),
+            (post("Transfer-Encoding: x\r\nTransfer-Encoding: chunked"), Violation::TransferCoding),
+            (post("Transfer-Encoding: chunked;a=b"), Violation::TransferCoding),
+            (post("Expect: y"), Violation::Expectation),
+            (post("Expect: 100-continue, y"), Violation::Expectation),
+            (post("Expect: y\r\nExpect: 100-continue"), Violation::Expectation),
+        ] {
+            assert_eq!(read_whole(&text), Err(violation), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! A connection of HTTP/1.1 whose bytes are checked on their way to hyper.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf as _, Bytes};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::super::Violation;
+use super::super::http2::http1_required;
+use super::{ChunkReader, Framing, Head, HeadReader, Limits};
+
+/// Hands on what is HTTP/1.1 as everybody reads it.
+///
+/// In place of a head that breaks a rule a request of its own comes, whose answer tells the [`Violation`] and closes: so it is
+/// answered in its turn, behind what was asked before, and never takes bytes of another answer for its own. A body that breaks one
+/// ends with an error, and a connection that begins with the preface of HTTP/2 with frames that say so.
+pub(in crate::server) struct Strict<S> {
+    stream: S,
+    limits: Limits,
+    phase: Phase,
+    /// What has come of a head that is not complete, or behind a request to leave HTTP.
+    held: Vec<u8>,
+    /// So many bytes of it are checked, and not handed on for want of room.
+    checked: usize,
+    /// How many requests were handed on.
+    requests: usize,
+    verdict: Arc<Verdict>,
+}
+
+enum Phase {
+    Head(HeadReader),
+    Length(u64),
+    Chunked(ChunkReader),
+    /// A request to leave HTTP is not answered: nobody knows whether what comes is HTTP.
+    Undecided,
+    /// It has left HTTP.
+    Left,
+    /// Nothing more is read.
+    Over(Over),
+}
+
+enum Over {
+    Head,
+    /// Reading ends with an error.
+    Broken(Violation),
+    /// It began as a connection of HTTP/2, and this is left of what tells so.
+    Preface(Bytes),
+}
+
+/// What was found, for the service that answers. Requests are counted from 1.
+#[derive(Debug, Default)]
+pub(in crate::server) struct Verdict {
+    is_refused: AtomicBool,
+    /// The number of the request that stands in place of the refused one, and why.
+    refused: Mutex<Option<(usize, Violation)>>,
+    /// The number of the request to leave HTTP that is not answered; 0 for none.
+    undecided: AtomicUsize,
+    /// The last answer to one was that the connection leaves.
+    leaves: AtomicBool,
+    /// A body broke a rule: nothing more is read.
+    is_broken: AtomicBool,
+}
+
+/// What is handed on in place of a head.
+const IN_PLACE: &[u8] = b"GET / HTTP/1.1\r\nhost: refused\r\nconnection: close\r\n\r\n";
+/// Most bytes that are kept while it is not known what they are.
+const UNDECIDED: usize = 16 << 10;
+/// So much is read at a time into a buffer of its own.
+const PIECE: usize = 4 << 10;
+
+impl Verdict {
+    /// Why the request of this number is refused, if it is.
+    pub(in crate::server) fn of(&self, request: usize) -> Option<Violation> {
+        if !self.is_refused.load(Ordering::Acquire) {
+            return None;
+        }
+        let refused = *self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.filter(|(number, _)| *number == request).map(|(_, violation)| violation)
+    }
+
+    /// Notes the answer to the request of this number: whether the connection leaves HTTP with it.
+    pub(in crate::server) fn answered(&self, request: usize, leaves: bool) {
+        if self.undecided.load(Ordering::Relaxed) == request {
+            self.leaves.store(leaves, Ordering::Relaxed);
+            self.undecided.store(0, Ordering::Release);
+        }
+    }
+
+    /// Whether a body broke a rule, so that the connection ends with its answer.
+    pub(in crate::server) fn is_broken(&self) -> bool {
+        self.is_broken.load(Ordering::Relaxed)
+    }
+
+    fn refuse(&self, request: usize, violation: Violation) {
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some((request, violation));
+        self.is_refused.store(true, Ordering::Release);
+    }
+}
+
+impl<S> Strict<S> {
+    pub(in crate::server) fn new(stream: S, limits: Limits, verdict: Arc<Verdict>) -> Self {
+        let phase = Phase::Head(HeadReader::new(limits));
+        Self { stream, limits, phase, held: Vec::new(), checked: 0, requests: 0, verdict }
+    }
+
+    /// The connection, and what was read from it and not handed on.
+    pub(in crate::server) fn into_parts(self) -> (S, Bytes) {
+        (self.stream, self.held.into())
+    }
+
+    /// Whether the connection began as one of HTTP/2.
+    pub(in crate::server) fn is_preface(&self) -> bool {
+        matches!(self.phase, Phase::Over(Over::Preface(_)))
+    }
+
+    /// Whether the caller has more to send than was read: a refused head, or a body that is not at its end.
+    pub(in crate::server) fn is_unfinished(&self) -> bool {
+        matches!(self.phase, Phase::Length(_) | Phase::Chunked(_) | Phase::Over(_))
+    }
+
+    /// Checks what has come, and gives how many bytes of it may be handed on. `read` is all that has come since the last byte
+    /// that was.
+    fn check(&mut self, read: &[u8]) -> usize {
+        let mut at = 0;
+        loop {
+            let rest = &read[at..];
+            let taken = match &mut self.phase {
+                Phase::Over(_) | Phase::Undecided => return at,
+                Phase::Left => return read.len(),
+                _ if rest.is_empty() => return at,
+                Phase::Head(reader) => match reader.read(rest) {
+                    Ok(Some(head)) => {
+                        self.requests += 1;
+                        self.begin_body(&head);
+                        head.length
+                    }
+                    Ok(None) => return at,
+                    // Who speaks HTTP/2 reads no answer of HTTP/1.1.
+                    Err(Violation::Http2) if self.requests == 0 => {
+                        self.phase = Phase::Over(Over::Preface(http1_required().into()));
+                        return at;
+                    }
+                    Err(violation) => {
+                        self.verdict.refuse(self.requests + 1, violation);
+                        self.phase = Phase::Over(Over::Head);
+                        return at;
+                    }
+                },
+                Phase::Length(left) => {
+                    let here = usize::try_from(*left).map_or(rest.len(), |left| left.min(rest.len()));
+                    *left -= here as u64;
+                    if *left == 0 {
+                        self.phase = self.next_head();
+                    }
+                    here
+                }
+                Phase::Chunked(reader) => match reader.read(rest) {
+                    Ok(here) => {
+                        if reader.is_at_end() {
+                            self.phase = self.next_head();
+                        }
+                        here
+                    }
+                    Err(violation) => {
+                        self.verdict.is_broken.store(true, Ordering::Relaxed);
+                        self.phase = Phase::Over(Over::Broken(violation));
+                        return at;
+                    }
+                },
+            };
+            at += taken;
+        }
+    }
+
+    fn begin_body(&mut self, head: &Head) {
+        self.phase = match head.framing {
+            Framing::Length(0) if head.asks_upgrade => {
+                self.verdict.undecided.store(self.requests, Ordering::Release);
+                Phase::Undecided
+            }
+            Framing::Length(0) => self.next_head(),
+            Framing::Length(length) => Phase::Length(length),
+            Framing::Chunked => Phase::Chunked(ChunkReader::default()),
+        }
+    }
+
+    fn next_head(&self) -> Phase {
+        Phase::Head(HeadReader::new(self.limits))
+    }
+
+    /// Takes what is held to be handed on, as much as is checked and there is room for.
+    fn hand_on(&mut self, buffer: &mut ReadBuf<'_>) {
+        let length = self.checked.min(buffer.remaining());
+        buffer.put_slice(&self.held[..length]);
+        self.checked -= length;
+        if length == self.held.len() {
+            // Most connections need it once, if at all.
+            self.held = Vec::new();
+        } else {
+            self.held.drain(..length);
+        }
+    }
+
+    /// Checks what is held, once it may be something else than it was.
+    fn check_held(&mut self) {
+        let held = std::mem::take(&mut self.held);
+        self.checked = self.check(&held);
+        self.held = held;
+        self.put_in_place();
+    }
+
+    /// What is refused is not handed on; what stands in its place is.
+    fn put_in_place(&mut self) {
+        if let Phase::Over(over) = &self.phase {
+            self.held.truncate(self.checked);
+            if matches!(over, Over::Head) {
+                self.held.extend_from_slice(IN_PLACE);
+                self.checked = self.held.len();
+            }
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> Strict<S> {
+    /// Reads into the buffer, and keeps in it only what may be handed on. Gives whether anything came.
+    fn poll_direct(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<bool>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
+        if buffer.filled().len() == before {
+            return Poll::Ready(Ok(false));
+        }
+        let read = &buffer.filled()[before..];
+        let good = self.check(read);
+        if good < read.len() {
+            self.held = read[good..].to_vec();
+            self.checked = 0;
+            buffer.set_filled(before + good);
+            self.put_in_place();
+        }
+        Poll::Ready(Ok(true))
+    }
+
+    /// Reads behind what is held. Gives whether anything came.
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        let mut piece = [std::mem::MaybeUninit::uninit(); PIECE];
+        let mut buffer = ReadBuf::uninit(&mut piece);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
+        self.held.extend_from_slice(buffer.filled());
+        Poll::Ready(Ok(!buffer.filled().is_empty()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Strict<S> {
+    /// Writes what tells a client of HTTP/2 that this is HTTP/1.1. Nobody else has written before: there was no request.
+    fn poll_told(stream: &mut S, left: &mut Bytes, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !left.is_empty() {
+            match ready!(Pin::new(&mut *stream).poll_write(cx, left))? {
+                0 => return Poll::Ready(Ok(())),
+                written => left.advance(written),
+            }
+        }
+        Pin::new(stream).poll_flush(cx)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Strict<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        let before = buffer.filled().len();
+        while buffer.filled().len() == before {
+            if this.checked > 0 {
+                this.hand_on(buffer);
+                break;
+            }
+            if let Phase::Over(Over::Preface(left)) = &mut this.phase {
+                // A caller that is gone already needs no answer.
+                let _ = ready!(Self::poll_told(&mut this.stream, left, cx));
+                break;
+            }
+            match &this.phase {
+                Phase::Over(Over::Broken(violation)) => {
+                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, *violation)));
+                }
+                // The answer closes.
+                Phase::Over(Over::Head) => return Poll::Pending,
+                Phase::Undecided if this.verdict.undecided.load(Ordering::Acquire) == 0 => {
+                    let leaves = this.verdict.leaves.load(Ordering::Relaxed);
+                    this.phase = if leaves { Phase::Left } else { this.next_head() };
+                    this.check_held();
+                    continue;
+                }
+                // It is asked again once there is an answer.
+                Phase::Undecided if this.held.len() >= UNDECIDED => return Poll::Pending,
+                Phase::Undecided => {
+                    if ready!(this.poll_more(cx))? {
+                        continue;
+                    }
+                    break;
+                }
+                _ => {}
+            }
+            let has_more = if this.held.is_empty() {
+                ready!(this.poll_direct(cx, buffer))?
+            } else {
+                let has_more = ready!(this.poll_more(cx))?;
+                this.check_held();
+                has_more
+            };
+            if !has_more {
+                // The end of the connection.
+                break;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Strict<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,57 @@
+//! What a request of HTTP/2 says twice, or expects.
+
+use http::Request;
+use http::header::{EXPECT, HOST};
+
+use super::super::Violation;
+use super::super::http1::is_authority;
+
+/// The rule that a request breaks. hyper has checked its pseudo-header fields each for itself, and its framing.
+pub(in crate::server) fn violation<B>(request: &Request<B>) -> Option<Violation> {
+    let headers = request.headers();
+    let mut hosts = headers.get_all(HOST).iter();
+    let (host, second) = (hosts.next(), hosts.next());
+    let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
+    let count = headers.get_all(HOST).iter().count();
+    match (authority, host) {
+        _ if second.is_some() => return Some(Violation::HostCount(count)),
+        // RFC 9113, section 8.3.1: a request of these schemes has the one or the other.
+        (None, None) => return Some(Violation::HostCount(0)),
+        // The same section: a Host header that is there names the same host.
+        (Some(authority), Some(host)) if !authority.eq_ignore_ascii_case(host.as_bytes()) => {
+            return Some(Violation::HostDiffers);
+        }
+        (Some(host), _) if !is_authority(host) => return Some(Violation::HostForm),
+        (None, Some(host)) if !is_authority(host.as_bytes()) => return Some(Violation::HostForm),
+        _ => {}
+    }
+    let is_known = |value: &http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    (!headers.get_all(EXPECT).iter().all(is_known)).then_some(Violation::Expectation)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_names_one_host_and_expects_only_what_is_supported() {
+        for (uri, headers, expected) in [
+            ("https://a.test/b", &[][..], None),
+            ("https://a.test/b", &[("host", "A.test")], None),
+            ("https://a.test:8443/b", &[("expect", "100-Continue")], None),
+            ("/b", &[("host", "a.test")], None),
+            ("/b", &[], Some(Violation::HostCount(0))),
+            ("https://a.test/b", &[("host", "b.test")], Some(Violation::HostDiffers)),
+            ("https://a.test/b", &[("host", "a.test:443")], Some(Violation::HostDiffers)),
+            ("https://a.test/b", &[("host", "a.test"), ("host", "a.test")], Some(Violation::HostCount(2))),
+            ("https://u@a.test/b", &[], Some(Violation::HostForm)),
+            ("/b", &[("host", "a b")], Some(Violation::HostForm)),
+            ("https://a.test/b", &[("expect", "y")], Some(Violation::Expectation)),
+        ] {
+            let request =
+                headers.iter().fold(Request::get(uri), |request, (name, value)| request.header(*name, *value));
+            assert_eq!(violation(&request.body(()).unwrap()), expected, "{uri} {headers:?}");
+        }
+    }
+}

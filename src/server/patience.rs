@@ -1,0 +1,326 @@
+//! The end of patience with a caller: one who takes nothing of an answer, one whose head has no place left, and one who has
+//! nothing to ask.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Notify;
+use tokio::time::sleep;
+
+use super::pace::{Pace, Slow, Taken};
+use crate::limits::memory::{Account, Charge, Share, Use};
+
+/// Longest time without a request on a connection of HTTP/2; over HTTP/1.1 hyper looks after it.
+const IDLE: Duration = Duration::from_secs(60);
+/// Time for a caller who has nothing to ask to end the connection itself.
+const LEAVE: Duration = Duration::from_secs(10);
+/// So many bytes of a head are part of what each connection has.
+const FREE: usize = 16 << 10;
+
+/// What happens on one connection.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// How many requests have come.
+    requests: AtomicUsize,
+    /// How many of them are not answered to the end.
+    in_flight: AtomicUsize,
+}
+
+/// A request that is not answered to the end.
+pub(super) struct InFlight(Arc<Progress>);
+
+impl Progress {
+    pub(super) fn begin(this: &Arc<Self>) -> InFlight {
+        this.requests.fetch_add(1, Ordering::Relaxed);
+        this.in_flight.fetch_add(1, Ordering::Relaxed);
+        InFlight(this.clone())
+    }
+
+    /// How many requests have come.
+    pub(super) fn requests(&self) -> usize {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Asks the connection to end (`retired`) once nothing was asked for long, and is ready if that was of no use.
+    pub(super) async fn idle(&self, retired: &Notify) {
+        let mut before = self.requests.load(Ordering::Relaxed);
+        let mut is_asked = false;
+        loop {
+            sleep(if is_asked { LEAVE } else { IDLE }).await;
+            let requests = self.requests.load(Ordering::Relaxed);
+            let is_idle = requests == before && self.in_flight.load(Ordering::Relaxed) == 0;
+            match (is_idle, is_asked) {
+                (true, true) => return,
+                (true, false) => retired.notify_one(),
+                _ => {}
+            }
+            (before, is_asked) = (requests, is_idle);
+        }
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A connection that does not wait for ever, and holds no head for which there is no memory.
+pub(super) struct Patient<S> {
+    stream: S,
+    progress: Arc<Progress>,
+    /// Since the caller did not take all. Where it takes all at once, as most do, no clock is asked.
+    pace: Option<Pace>,
+    /// How many bytes it took since then.
+    taken: usize,
+    /// Whether all is written, and not yet on its way.
+    flushes: bool,
+    memory: Share,
+    account: Arc<Account>,
+    /// The largest head, in bytes.
+    head_limit: usize,
+    /// How many requests had come when a head began, how many bytes of it have, and what is taken for it.
+    head: (usize, usize, Option<Charge>),
+}
+
+impl<S> Patient<S> {
+    pub(super) fn new(
+        stream: S,
+        progress: Arc<Progress>,
+        (memory, account): (Share, Arc<Account>),
+        head_limit: usize,
+    ) -> Self {
+        Self { stream, progress, pace: None, taken: 0, flushes: false, memory, account, head_limit, head: (0, 0, None) }
+    }
+
+    /// What it is patient with.
+    pub(super) fn get_ref(&self) -> &S {
+        &self.stream
+    }
+
+    /// Notes what became of so many bytes that were to be written.
+    fn wrote(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: usize,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        match written {
+            Poll::Ready(Ok(taken)) if self.pace.is_some() => {
+                self.taken = self.taken.wrapping_add(taken);
+                if taken == bytes {
+                    self.pace = None;
+                }
+                written
+            }
+            Poll::Ready(_) => written,
+            Poll::Pending => {
+                self.flushes = false;
+                self.poll_pace(cx)
+            }
+        }
+    }
+
+    fn poll_pace<T>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        let Self { pace, taken, memory, account, .. } = self;
+        // All that the connection has is free when it ends.
+        let taken = Taken { bytes: *taken, waits: true, held: account.held(), memory, account: None };
+        let slow = ready!(pace.get_or_insert_with(|| Pace::new(taken.bytes)).poll(cx, taken));
+        Poll::Ready(Err(match slow {
+            Slow::Stalled(time) => {
+                let message = format!("the caller took next to nothing of an answer for {time:?}");
+                io::Error::new(io::ErrorKind::TimedOut, message)
+            }
+            Slow::Memory => {
+                let message = "the caller did not take an answer, and its memory is needed (`memory`)";
+                io::Error::new(io::ErrorKind::OutOfMemory, message)
+            }
+        }))
+    }
+
+    /// Notes what became of a flush, or of the end.
+    fn flushed(&mut self, cx: &mut Context<'_>, flushed: Poll<io::Result<()>>) -> Poll<io::Result<()>> {
+        if flushed.is_pending() {
+            self.flushes = true;
+            return self.poll_pace(cx);
+        }
+        // A flush that has nothing to do says nothing of what waits to be written.
+        if self.flushes {
+            (self.flushes, self.pace) = (false, None);
+        }
+        flushed
+    }
+
+    /// What comes while nothing is in flight is a head.
+    fn count(&mut self, bytes: usize) -> io::Result<()> {
+        let requests = self.progress.requests.load(Ordering::Relaxed);
+        let (before, read, charge) = &mut self.head;
+        if requests != *before || self.progress.in_flight.load(Ordering::Relaxed) > 0 {
+            (*before, *read, *charge) = (requests, 0, None);
+            return Ok(());
+        }
+        *read += bytes;
+        if *read > FREE && charge.is_none() {
+            *charge = self.memory.take(self.head_limit, Use::Request);
+            if charge.is_none() {
+                return Err(io::Error::new(
+                    io::ErrorKind::OutOfMemory,
+                    "there is no memory for a long head (`memory`)",
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        match buffer.filled().len() - before {
+            0 => read,
+            bytes => read.map(|read| read.and_then(|()| self.count(bytes))),
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.wrote(cx, bytes.len(), written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        let bytes = slices.iter().map(|slice| slice.len()).sum();
+        self.wrote(cx, bytes, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.flushed(cx, flushed)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let shut = Pin::new(&mut self.stream).poll_shutdown(cx);
+        self.flushed(cx, shut)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+
+    use super::*;
+    use crate::limits::memory::Budget;
+
+    const HEAD: usize = 64 << 10;
+
+    fn run(test: impl Future<Output = ()>) {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
+    }
+
+    #[test]
+    fn a_caller_who_takes_nothing_is_waited_for_so_long_and_one_who_takes_enough_for_longer() {
+        run(async {
+            const READ: usize = 16 << 10;
+            let (stream, mut caller) = duplex(READ);
+            let mut patient = patient(stream, &Share::unbounded());
+            // Each second of these is 50 ms.
+            let reading = tokio::spawn(async move {
+                for _ in 0..40 {
+                    sleep(Duration::from_millis(50)).await;
+                    caller.read_exact(&mut vec![0; READ]).await?;
+                }
+                io::Result::Ok(caller)
+            });
+            let error = patient.write_all(&vec![0; 1 << 20]).await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+            assert_eq!(error.to_string(), "the caller took next to nothing of an answer for 1.5s");
+            drop(patient);
+            // It was waited for while it took something.
+            reading.await.unwrap().unwrap();
+        });
+    }
+
+    #[test]
+    fn a_caller_who_takes_a_byte_now_and_then_takes_too_little() {
+        run(async {
+            let (stream, mut caller) = duplex(64);
+            let mut patient = patient(stream, &Share::unbounded());
+            let reading = tokio::spawn(async move {
+                while caller.read_exact(&mut [0; 1]).await.is_ok() {
+                    sleep(Duration::from_millis(20)).await;
+                }
+            });
+            let error = patient.write_all(&[0; 100_000]).await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+            drop(patient);
+            reading.await.unwrap();
+        });
+    }
+
+    #[test]
+    fn where_memory_is_short_the_one_who_holds_the_most_and_takes_nothing_is_ended_at_once() {
+        run(async {
+            let share = Budget::new(64 << 20).share();
+            let (one, _caller) = duplex(64);
+            let (other, _other_caller) = duplex(64);
+            let (mut small, mut large) = (patient(one, &share), patient(other, &share));
+            let few = share.take_for(Some(&small.account), 4 << 20, Use::Answer).unwrap();
+            let many = share.take_for(Some(&large.account), 30 << 20, Use::Answer).unwrap();
+            let mut ended = tokio::spawn(async move {
+                let error = large.write_all(&[0; 100]).await.unwrap_err();
+                drop(many);
+                error.to_string()
+            });
+            let waiting = tokio::spawn(async move { small.write_all(&[0; 100]).await.map(|()| drop(few)) });
+            // So long that both are known to wait, and not so long that they have waited too long.
+            sleep(Duration::from_millis(200)).await;
+            assert!(!ended.is_finished());
+            assert!(share.take(16 << 20, Use::Call).is_none());
+            assert_eq!(
+                (&mut ended).await.unwrap(),
+                "the caller did not take an answer, and its memory is needed (`memory`)"
+            );
+            assert!(share.take(16 << 20, Use::Call).is_some());
+            assert!(!waiting.is_finished());
+        });
+    }
+
+    fn patient<S>(stream: S, share: &Share) -> Patient<S> {
+        Patient::new(stream, Arc::default(), (share.clone(), share.account(None, 1)), HEAD)
+    }
+
+    #[test]
+    fn a_long_head_has_its_memory_and_there_is_none_for_a_second_one() {
+        run(async {
+            let memory = Budget::new(2 * HEAD + HEAD / 2).share();
+            let mut held = Vec::new();
+            let mut ends = Vec::new();
+            for _ in 0..2 {
+                let (stream, mut caller) = duplex(FREE + 1);
+                let mut patient = patient(stream, &memory);
+                caller.write_all(&[b'a'; FREE + 1]).await.unwrap();
+                let read = patient.read_exact(&mut [0; FREE + 1]).await;
+                ends.push(read.map_err(|error| error.to_string()));
+                held.push((patient, caller));
+            }
+            assert_eq!(ends, [Ok(FREE + 1), Err("there is no memory for a long head (`memory`)".to_owned())]);
+        });
+    }
+}

@@ -1,0 +1,153 @@
+//! Threads that each serve the connections given to them, by themselves.
+//!
+//! A connection stays with its thread, and so do its calls and the connections to the backend that they use: nothing is
+//! handed between cores while a call lasts, and what several calls send to the backend at one time goes out together.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::served::{Current, Handover, Recipe};
+use super::stop::reached;
+use super::{Admission, Answerer, Bounds, Connection, Draining, Handshakes, Phase, Plain, Stop, Turns};
+use crate::limits::memory::Share;
+
+/// The threads. When they are dropped, they finish the calls in flight and end, when the stop is over at the latest.
+pub(super) struct Workers(Vec<Worker>);
+
+/// A connection, and its place among all.
+type Given = (std::net::TcpStream, Admission);
+
+/// What reaches a worker while it serves: recipes, and how far a stop has come.
+type News<S> = (watch::Receiver<Recipe<S>>, watch::Receiver<Phase>);
+
+/// What a worker keeps within.
+struct Own {
+    memory: Share,
+    handshakes: Handshakes,
+}
+
+struct Worker {
+    streams: mpsc::UnboundedSender<Given>,
+    /// How many connections it has.
+    connections: Arc<AtomicUsize>,
+    /// How many connections were left.
+    ended: oneshot::Receiver<usize>,
+}
+
+impl Workers {
+    /// As many as this process may use cores, each with a service and a share of the memory of its own.
+    pub(super) fn start<S: Answerer>(
+        plain: Plain,
+        handover: &Handover<S>,
+        stop: &Stop,
+        bounds: &Bounds,
+    ) -> io::Result<Self> {
+        let count = std::thread::available_parallelism().map_or(1, usize::from);
+        let handshakes = Handshakes::new(bounds.handshakes, bounds.failed_handshakes.clone());
+        let own = || Own { memory: bounds.memory.share(), handshakes: handshakes.clone() };
+        let start = |index| Worker::start(index, plain, (handover.recipes(), stop.phases()), own());
+        (0..count).map(start).collect::<io::Result<_>>().map(Self)
+    }
+
+    /// Gives a connection to the worker that has the fewest.
+    pub(super) fn give(&self, stream: TcpStream, place: Admission) {
+        let Some(worker) = self.0.iter().min_by_key(|worker| worker.connections.load(Ordering::Relaxed)) else {
+            return;
+        };
+        match stream.into_std() {
+            Ok(stream) => {
+                worker.connections.fetch_add(1, Ordering::Relaxed);
+                // A worker ends after its sender only.
+                let _ = worker.streams.send((stream, place));
+            }
+            Err(error) => tracing::warn!(%error, "cannot hand a connection to its worker"),
+        }
+    }
+
+    /// Waits until the calls in flight are finished, or the stop is over. Gives how many connections are then left.
+    pub(super) async fn finish(self) -> usize {
+        let ending: Vec<_> = self.0.into_iter().map(|worker| worker.ended).collect();
+        let mut left = 0;
+        for ended in ending {
+            left += ended.await.unwrap_or_default();
+        }
+        left
+    }
+}
+
+impl Worker {
+    fn start<S: Answerer>(index: usize, plain: Plain, news: News<S>, own: Own) -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (streams, received) = mpsc::unbounded_channel();
+        let (end, ended) = oneshot::channel();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let count = connections.clone();
+        std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+            let _ = end.send(runtime.block_on(serve(plain, news, received, count, own)));
+        })?;
+        Ok(Self { streams, connections, ended })
+    }
+}
+
+async fn serve<S: Answerer>(
+    plain: Plain,
+    (mut recipes, mut phases): News<S>,
+    mut received: mpsc::UnboundedReceiver<Given>,
+    count: Arc<AtomicUsize>,
+    Own { memory, handshakes }: Own,
+) -> usize {
+    let draining = Draining::new();
+    let holder = draining.holder();
+    // No recipe is kept once it was followed: it holds all that it serves.
+    let first = recipes.borrow_and_update().clone();
+    let current = Current::new(first(&memory, &holder));
+    drop(first);
+    let turns = Some(Turns::new());
+    let connection = Connection { plain, current: current.clone(), memory: memory.clone(), handshakes, turns };
+    let mut may_change = true;
+    loop {
+        let stream = tokio::select! {
+            stream = received.recv() => stream,
+            changed = recipes.changed(), if may_change => {
+                may_change = changed.is_ok();
+                let recipe = recipes.borrow_and_update().clone();
+                current.exchange(recipe(&memory, &holder));
+                continue;
+            }
+            () = reached(&mut phases, Phase::Notice), if !current.is_stopping() => {
+                current.stop();
+                draining.give_notice();
+                continue;
+            }
+        };
+        let Some((stream, admission)) = stream else { break };
+        let place = Place(count.clone());
+        let stream = match TcpStream::from_std(stream) {
+            Ok(stream) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "cannot take a connection");
+                continue;
+            }
+        };
+        let served = connection.clone().serve(stream, draining.watcher());
+        tokio::spawn(async move {
+            served.await;
+            drop((place, admission));
+        });
+    }
+    current.stop();
+    draining.finish(reached(&mut phases, Phase::Over)).await
+}
+
+/// A connection's place among those of its worker.
+struct Place(Arc<AtomicUsize>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

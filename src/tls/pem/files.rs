@@ -1,0 +1,88 @@
+//! Reading files of certificates and keys.
+
+use std::path::Path;
+
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer};
+
+use super::{Fault, Kind, Refusal, Wanted, der, looks, sections};
+use crate::format::secret;
+
+/// A certificate or a private key. Has no `Debug`: a key is not printed.
+pub struct Item {
+    /// [`Kind::Certificate`], or one for which [`Kind::is_key`].
+    pub kind: Kind,
+    /// What is in it; may be no certificate and no key all the same.
+    pub der: Vec<u8>,
+}
+
+/// All certificates of a file, in its order.
+///
+/// # Errors
+/// The file cannot be read, is damaged, or has none.
+pub fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Refusal> {
+    let items = items(file, Wanted::Certificates)?;
+    let certificates = items.into_iter().filter(|item| item.kind == Kind::Certificate);
+    Ok(certificates.map(|item| CertificateDer::from(item.der)).collect())
+}
+
+/// The first private key of a file.
+///
+/// # Errors
+/// The file cannot be read, is damaged, or has none that is not encrypted.
+pub fn key(file: &Path) -> Result<PrivateKeyDer<'static>, Refusal> {
+    let mut items = items(file, Wanted::Key)?.into_iter();
+    let key = items.find_map(|item| item.into_key());
+    key.ok_or(Refusal::Found { wanted: Wanted::Key, fault: Fault::Nothing })
+}
+
+/// All certificates and keys of a file, in its order; at least one of what is wanted.
+///
+/// # Errors
+/// As [`certificates`] and [`key`].
+pub fn items(file: &Path, wanted: Wanted) -> Result<Vec<Item>, Refusal> {
+    let contents = secret::read(file)?;
+    in_bytes(contents.bytes(), wanted).map_err(|fault| Refusal::Found { wanted, fault })
+}
+
+/// All certificates and keys of these bytes, as [`items`] reads them from a file.
+pub(super) fn in_bytes(bytes: &[u8], wanted: Wanted) -> Result<Vec<Item>, Fault> {
+    let is_wanted = |kind: Kind| match wanted {
+        Wanted::Certificates => kind == Kind::Certificate,
+        Wanted::Key => kind.is_key(),
+        Wanted::Either => kind == Kind::Certificate || kind.is_key(),
+    };
+    let found = sections::read(bytes)?;
+    for section in &found {
+        let (line, label) = (section.line, section.kind);
+        match der::kind(&section.der) {
+            Some(content) if content != label => return Err(Fault::Mislabelled { line, label, content }),
+            Some(_) if !der::is_whole(&section.der) => return Err(Fault::Cut { line }),
+            _ => {}
+        }
+    }
+    // A bundle is not taken without one of its certificates.
+    let lost = found.iter().find(|section| matches!(section.kind, Kind::Trusted | Kind::Pkcs7));
+    if let Some(lost) = lost.filter(|_| wanted != Wanted::Key) {
+        return Err(Fault::Pem(lost.kind));
+    }
+    if found.iter().any(|section| is_wanted(section.kind)) {
+        let known = found.into_iter().filter(|section| section.kind == Kind::Certificate || section.kind.is_key());
+        return Ok(known.map(|section| Item { kind: section.kind, der: section.der }).collect());
+    }
+    let told = found.iter().find(|section| section.kind == Kind::Encrypted);
+    let told = told.or_else(|| found.iter().find(|section| section.kind != Kind::Parameters)).or_else(|| found.first());
+    Err(told.map_or_else(|| looks::at(bytes), |section| Fault::Pem(section.kind)))
+}
+
+impl Item {
+    /// The private key, if it is one.
+    #[must_use]
+    pub fn into_key(self) -> Option<PrivateKeyDer<'static>> {
+        match self.kind {
+            Kind::Pkcs8 => Some(PrivatePkcs8KeyDer::from(self.der).into()),
+            Kind::Pkcs1 => Some(PrivatePkcs1KeyDer::from(self.der).into()),
+            Kind::Sec1 => Some(PrivateSec1KeyDer::from(self.der).into()),
+            _ => None,
+        }
+    }
+}
