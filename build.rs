@@ -1,7 +1,7 @@
-//! Compiles `proto/`: descriptors for the gateway, Rust messages and services for the sample bank and the tests.
+//! Compiles `proto/`: the messages of `google.api` and `google.rpc`; for the feature `demo` the messages and services of the bank API too.
 //!
-//! Out, in `$OUT_DIR`: `descriptors.binpb` (every file with its imports, options and comments), `protos.rs` (the modules
-//! of all packages), `google.rpc.serde.rs` (their JSON form). No `protoc` is needed.
+//! Out, in `$OUT_DIR`: `google.rs` and `bank.rs` (the modules of their packages), `google.rpc.serde.rs` (the JSON form of `google.rpc`),
+//! `descriptors.binpb` (every file with its imports, options and comments). No `protoc` is needed.
 
 use std::error::Error;
 use std::fs;
@@ -18,27 +18,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let mut compiler = protox::Compiler::new([ROOT])?;
     compiler.include_imports(true).include_source_info(true).open_files(files)?;
-
-    // Encoded by protox itself: `prost_types::FileDescriptorSet` would lose the options that are extensions.
-    let descriptors = compiler.encode_file_descriptor_set();
-    let out = PathBuf::from(std::env::var("OUT_DIR")?);
-    fs::write(out.join("descriptors.binpb"), &descriptors)?;
-
-    let mut code = tonic_prost_build::configure()
-        .build_transport(false)
-        .compile_well_known_types(true)
-        .extern_path(".google.protobuf", "::pbjson_types")
-        .skip_debug(messages_of_the_bank(&compiler))
-        .include_file("protos.rs")
-        .emit_rerun_if_changed(false);
-    for nested in enums_in_messages_of_the_bank(&compiler) {
-        code = code.enum_attribute(nested, "#[derive(Debug)]");
-    }
-    code.compile_fds(compiler.file_descriptor_set())?;
-    pbjson_build::Builder::new()
-        .register_descriptors(&descriptors)?
-        .extern_path(".google.protobuf", "::pbjson_types")
-        .build(&[".google.rpc"])?;
+    google(&compiler)?;
+    #[cfg(feature = "demo")]
+    bank::compile(&compiler)?;
     Ok(())
 }
 
@@ -56,22 +38,68 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Messages that get no `Debug`: many hold redacted fields or messages that do, and what has no `Debug` is not logged.
-fn messages_of_the_bank(compiler: &protox::Compiler) -> Vec<String> {
-    let pool = compiler.descriptor_pool();
-    pool.all_messages()
-        .filter(|message| message.package_name().starts_with("io.token."))
-        .filter(|message| message.parent_message().is_none())
-        .map(|message| format!(".{}", message.full_name()))
-        .collect()
+/// What the gateway itself reads and writes.
+fn google(compiler: &protox::Compiler) -> Result<(), Box<dyn Error>> {
+    let mut descriptors = compiler.file_descriptor_set();
+    descriptors.file.retain(|file| file.package().starts_with("google."));
+    prost_build::Config::new()
+        .compile_well_known_types()
+        .extern_path(".google.protobuf", "::pbjson_types")
+        .include_file("google.rs")
+        .compile_fds(descriptors)?;
+    pbjson_build::Builder::new()
+        .register_descriptors(&compiler.encode_file_descriptor_set())?
+        .extern_path(".google.protobuf", "::pbjson_types")
+        .build(&[".google.rpc"])?;
+    Ok(())
 }
 
-/// Enums that lost `Debug` with the message around them, although an enum has nothing to hide.
-fn enums_in_messages_of_the_bank(compiler: &protox::Compiler) -> Vec<String> {
-    let pool = compiler.descriptor_pool();
-    pool.all_enums()
-        .filter(|nested| nested.package_name().starts_with("io.token."))
-        .filter(|nested| nested.parent_message().is_some())
-        .map(|nested| format!(".{}", nested.full_name()))
-        .collect()
+#[cfg(feature = "demo")]
+mod bank {
+    use std::error::Error;
+    use std::fs;
+    use std::path::PathBuf;
+
+    const PACKAGE: &str = "io.token.";
+
+    pub(super) fn compile(compiler: &protox::Compiler) -> Result<(), Box<dyn Error>> {
+        // Encoded by protox itself: `prost_types::FileDescriptorSet` would lose the options that are extensions.
+        let out = PathBuf::from(std::env::var("OUT_DIR")?);
+        fs::write(out.join("descriptors.binpb"), compiler.encode_file_descriptor_set())?;
+
+        let mut code = tonic_prost_build::configure()
+            .build_transport(false)
+            .compile_well_known_types(true)
+            .extern_path(".google.protobuf", "::pbjson_types")
+            .extern_path(".google.api", "crate::schema::generated::google::api")
+            .extern_path(".google.rpc", "crate::schema::generated::google::rpc")
+            .skip_debug(messages(compiler))
+            .include_file("bank.rs")
+            .emit_rerun_if_changed(false);
+        for nested in enums_in_messages(compiler) {
+            code = code.enum_attribute(nested, "#[derive(Debug)]");
+        }
+        code.compile_fds(compiler.file_descriptor_set())?;
+        Ok(())
+    }
+
+    /// Messages that get no `Debug`: many hold redacted fields or messages that do, and what has no `Debug` is not logged.
+    fn messages(compiler: &protox::Compiler) -> Vec<String> {
+        let pool = compiler.descriptor_pool();
+        pool.all_messages()
+            .filter(|message| message.package_name().starts_with(PACKAGE))
+            .filter(|message| message.parent_message().is_none())
+            .map(|message| format!(".{}", message.full_name()))
+            .collect()
+    }
+
+    /// Enums that lost `Debug` with the message around them, although an enum has nothing to hide.
+    fn enums_in_messages(compiler: &protox::Compiler) -> Vec<String> {
+        let pool = compiler.descriptor_pool();
+        pool.all_enums()
+            .filter(|nested| nested.package_name().starts_with(PACKAGE))
+            .filter(|nested| nested.parent_message().is_some())
+            .map(|nested| format!(".{}", nested.full_name()))
+            .collect()
+    }
 }

@@ -29,7 +29,7 @@ criterion_main!(benches);
 /// The replies and the request that a bank's gateway sees most.
 fn bank(criterion: &mut Criterion) {
     let schema = messages::bank();
-    let pool = DescriptorPool::decode(towbar::schema::generated::DESCRIPTORS).unwrap();
+    let pool = DescriptorPool::decode(towbar::cli::demo::generated::DESCRIPTORS).unwrap();
     let samples = [
         ("balance", messages::balance(&schema)),
         ("transfer", messages::transfer(&schema)),

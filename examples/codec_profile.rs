@@ -13,8 +13,8 @@ use messages::Sample;
 use prost_reflect::prost::Message as _;
 use prost_reflect::{DescriptorPool, DynamicMessage};
 use serde::de::IgnoredAny;
+use towbar::cli::demo::generated::DESCRIPTORS;
 use towbar::codec::{Print, reply};
-use towbar::schema::generated::DESCRIPTORS;
 
 #[path = "../tests/support/messages.rs"]
 mod messages;

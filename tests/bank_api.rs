@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 use towbar::cli::demo::bank::SampleBank;
+use towbar::cli::demo::generated::DESCRIPTORS;
 use towbar::schema::Schema;
-use towbar::schema::generated::DESCRIPTORS;
 
 use support::{Stage, assert_refused, assert_reply};
 

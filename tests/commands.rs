@@ -22,7 +22,7 @@ use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status};
 use towbar::cli::demo::bank::SampleBank;
 use towbar::cli::demo::bank::certificates::Authority;
-use towbar::schema::generated::io::token::proto::bankapi::{
+use towbar::cli::demo::generated::io::token::proto::bankapi::{
     HealthCheckRequest, HealthCheckResponse,
     health_check_service_server::{HealthCheckService, HealthCheckServiceServer},
 };

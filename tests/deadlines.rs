@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::Router;
 use tonic::{Response, Status};
-use towbar::schema::generated::io::token::proto::bankapi::HealthCheckResponse;
+use towbar::cli::demo::generated::io::token::proto::bankapi::HealthCheckResponse;
 
 use support::http::{connect, read};
 use support::talk;

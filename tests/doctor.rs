@@ -24,8 +24,8 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use towbar::cli::demo::bank::SampleBank;
 use towbar::cli::demo::bank::certificates::Authority;
+use towbar::cli::demo::generated::DESCRIPTORS;
 use towbar::gateway::probe::Probe;
-use towbar::schema::generated::DESCRIPTORS;
 use towbar::tls::{self, Identity};
 
 use folder::Folder;

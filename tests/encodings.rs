@@ -7,9 +7,9 @@ use std::sync::mpsc::channel;
 
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use tonic::Response;
+use towbar::cli::demo::generated::io::token::proto::bankapi::HealthCheckResponse;
 use towbar::config::Overrides;
 use towbar::format::compression::Gzip;
-use towbar::schema::generated::io::token::proto::bankapi::HealthCheckResponse;
 
 use support::raw::{RawBank, Reply, frame_of};
 use support::talk::{self, note};

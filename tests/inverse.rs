@@ -121,9 +121,9 @@ static BANKS: LazyLock<[Api; 3]> = LazyLock::new(|| {
         let text = format!("{}\n{rules}\n", std::fs::read_to_string("config/towbar.yaml").unwrap());
         let (config, problems) = config::load_text(&text, Path::new("config/towbar.yaml"), &Overrides::default());
         assert!(problems.is_empty());
-        let schema = Schema::decode("the bank", towbar::schema::generated::DESCRIPTORS).unwrap();
+        let schema = Schema::decode("the bank", towbar::cli::demo::generated::DESCRIPTORS).unwrap();
         let routes = Routes::build(&schema, &config.rpcs, &config.routes).unwrap();
-        Api { routes, pool: DescriptorPool::decode(towbar::schema::generated::DESCRIPTORS).unwrap() }
+        Api { routes, pool: DescriptorPool::decode(towbar::cli::demo::generated::DESCRIPTORS).unwrap() }
     })
 });
 

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rustls::{ClientConnection, StreamOwned};
 use tonic::Response;
 use towbar::cli::demo::bank::certificates::Authority;
-use towbar::schema::generated::io::token::proto::bankapi::HealthCheckResponse;
+use towbar::cli::demo::generated::io::token::proto::bankapi::HealthCheckResponse;
 
 use support::{Backend, Gateway, health, http};
 
@@ -66,7 +66,7 @@ impl Served {
             key.display(),
             backend.address
         );
-        let schema = towbar::schema::Schema::decode("the bank API", towbar::schema::generated::DESCRIPTORS);
+        let schema = towbar::schema::Schema::decode("the bank API", towbar::cli::demo::generated::DESCRIPTORS);
         let gateway = Gateway::with(&config, &towbar::config::Overrides::default(), schema, None);
         Self { gateway, _backend: backend, callers, calls }
     }

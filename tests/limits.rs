@@ -9,12 +9,12 @@ use std::path::Path;
 use axum::Router;
 use axum::http::{HeaderMap, HeaderValue};
 use towbar::cli::demo::bank::SampleBank;
+use towbar::cli::demo::generated::DESCRIPTORS;
 use towbar::config::{self, Overrides};
 use towbar::gateway::handler;
 use towbar::gateway::metadata::Metadata;
 use towbar::route::Routes;
 use towbar::schema::Schema;
-use towbar::schema::generated::DESCRIPTORS;
 use towbar::server::{Listener, Plain};
 use towbar::upstream::Upstream;
 

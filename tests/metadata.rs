@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, channel};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tonic::metadata::{KeyAndValueRef, MetadataMap};
 use tonic::{Response, Status};
-use towbar::schema::generated::io::token::proto::bankapi::HealthCheckResponse;
+use towbar::cli::demo::generated::io::token::proto::bankapi::HealthCheckResponse;
 
 use support::talk::{PROTO, backend, note, shared};
 use support::{Stage, assert_refused, assert_reply, health};

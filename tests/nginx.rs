@@ -32,13 +32,13 @@ use prost::Message as _;
 use tonic::Code;
 use tonic::transport::{Channel, Endpoint};
 use towbar::cli::demo::bank::SampleBank;
-use towbar::schema::generated::google::rpc;
-use towbar::schema::generated::io::token::proto::bankapi::GetBalanceRequest;
-use towbar::schema::generated::io::token::proto::bankapi::account_service_client::AccountServiceClient;
-use towbar::schema::generated::io::token::proto::common::account::{
+use towbar::cli::demo::generated::io::token::proto::bankapi::GetBalanceRequest;
+use towbar::cli::demo::generated::io::token::proto::bankapi::account_service_client::AccountServiceClient;
+use towbar::cli::demo::generated::io::token::proto::common::account::{
     BankAccount,
     bank_account::{Account, Swift},
 };
+use towbar::schema::generated::google::rpc;
 use towbar::server::{Listener, Plain};
 use tower::{Service as _, ServiceExt as _};
 use tower_http::set_header::SetResponseHeaderLayer;

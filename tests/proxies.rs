@@ -25,8 +25,8 @@ use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use towbar::cli::demo::bank::SampleBank;
 use towbar::cli::demo::bank::certificates::Authority;
+use towbar::cli::demo::generated::DESCRIPTORS;
 use towbar::config::Overrides;
-use towbar::schema::generated::DESCRIPTORS;
 
 use folder::Folder;
 use forward::{Act, Forward, Own, PASSWORD, Program, Rules, USER};

@@ -19,7 +19,7 @@ use prost::Message as _;
 use prost::bytes::Bytes;
 use towbar::cli::demo::bank::SampleBank;
 use towbar::cli::demo::bank::certificates::Authority;
-use towbar::schema::generated::DESCRIPTORS;
+use towbar::cli::demo::generated::DESCRIPTORS;
 
 use folder::{Folder, get_with};
 use support::{Backend, http, server_tls};

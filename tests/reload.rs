@@ -20,7 +20,7 @@ use rustls::{ClientConfig, ClientConnection, HandshakeKind, StreamOwned};
 use tokio::sync::Semaphore;
 use tonic::{Response, Status};
 use towbar::cli::demo::bank::certificates::Authority;
-use towbar::schema::generated::io::token::proto::bankapi::HealthCheckResponse;
+use towbar::cli::demo::generated::io::token::proto::bankapi::HealthCheckResponse;
 use towbar::tls;
 
 use folder::{Folder, NOBODY, get_with};

@@ -176,7 +176,7 @@ fn the_older_paths_of_the_banks_document_are_offered() {
         let text = format!("{config}\nrules: {{files: {file}, annotations: keep}}\n");
         let (config, problems) = config::load_text(&text, Path::new("config/towbar.yaml"), &Overrides::default());
         assert!(problems.is_empty(), "{file}");
-        let schema = Schema::decode("the bank", towbar::schema::generated::DESCRIPTORS).unwrap();
+        let schema = Schema::decode("the bank", towbar::cli::demo::generated::DESCRIPTORS).unwrap();
         let routes = Routes::build(&schema, &config.rpcs, &config.routes).unwrap();
         for (target, rpc, expected) in [
             (format!("/accounts/{two}/balance"), "GetBalance", format!(r#"{{"account":{one}}}"#)),

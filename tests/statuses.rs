@@ -6,8 +6,8 @@ mod support;
 use axum::Router;
 use prost::Message;
 use tonic::{Code, Status};
+use towbar::cli::demo::generated::io::token::proto::common::money::Money;
 use towbar::schema::generated::google::rpc;
-use towbar::schema::generated::io::token::proto::common::money::Money;
 
 use support::talk;
 use support::{Backend, Gateway, Stage, assert_complete, assert_refused, health};

@@ -19,7 +19,7 @@ use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 use tonic::{Response, Status};
 use towbar::cli::demo::bank::SampleBank;
 use towbar::cli::demo::bank::certificates::Authority;
-use towbar::schema::generated::io::token::proto::bankapi::HealthCheckResponse;
+use towbar::cli::demo::generated::io::token::proto::bankapi::HealthCheckResponse;
 
 use support::http::{self, Answer};
 use support::{

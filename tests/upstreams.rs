@@ -10,7 +10,7 @@ mod support;
 use axum::Router;
 use tonic::{Response, Status};
 use towbar::cli::demo::bank::SampleBank;
-use towbar::schema::generated::io::token::proto::bankapi::HealthCheckResponse;
+use towbar::cli::demo::generated::io::token::proto::bankapi::HealthCheckResponse;
 
 use folder::{Folder, orders};
 use support::{Backend, health, http};

@@ -2,6 +2,7 @@
 
 mod certs;
 mod curl;
+#[cfg(feature = "demo")]
 pub mod demo;
 pub mod doctor;
 mod dumps;
@@ -55,6 +56,7 @@ enum Command {
     /// Try a connection step by step, and say what is wrong and what to change
     Doctor(doctor::command::Asked),
     /// Run a sample bank and the gateway in front of it, with throw-away certificates
+    #[cfg(feature = "demo")]
     Demo {
         /// Where the gateway listens
         #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
@@ -138,6 +140,7 @@ pub fn run() -> ExitCode {
             done(certs::new(&Wanted { name, profile: profile.map(Into::into), key: key.into(), days }, &out))
         }
         Command::Doctor(asked) => return doctor::command::run(asked),
+        #[cfg(feature = "demo")]
         Command::Demo { listen } => done(demo::run(&listen)),
     };
     match outcome {

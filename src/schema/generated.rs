@@ -1,15 +1,11 @@
-//! Generated code: the messages and services of `proto/`, in modules named as their packages.
+//! Generated code: the messages of `google.api` and `google.rpc`, in modules named as their packages.
 //!
-//! Messages of `io.token` have no `Debug`: their redacted fields cannot be printed by accident. Those of `google.rpc`
-//! have serde's traits, which keep ProtoJSON.
+//! Those of `google.rpc` have serde's traits, which keep ProtoJSON.
 #![allow(missing_docs, unused_qualifications, unreachable_pub, clippy::all, clippy::use_self, deprecated, rustdoc::all)]
 
-include!(concat!(env!("OUT_DIR"), "/protos.rs"));
+include!(concat!(env!("OUT_DIR"), "/google.rs"));
 
 mod json {
     use super::google::rpc::*;
     include!(concat!(env!("OUT_DIR"), "/google.rpc.serde.rs"));
 }
-
-/// Every file of `proto/` with its imports as an encoded `google.protobuf.FileDescriptorSet`, options and comments included.
-pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.binpb"));

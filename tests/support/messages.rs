@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "a test may panic, and uses a part of its support")]
 
 use serde_json::{Value, json};
+use towbar::cli::demo::generated::DESCRIPTORS;
 use towbar::codec::{Body, Ignored, Request};
-use towbar::schema::generated::DESCRIPTORS;
 use towbar::schema::{Message, Schema};
 
 /// A message, as JSON and in wire format.

@@ -28,14 +28,14 @@ use tonic::{Request, Response, Status};
 use towbar::app::App;
 use towbar::cli::demo::bank::SampleBank;
 use towbar::cli::demo::bank::certificates::Authority;
-use towbar::config::{self, Overrides};
-use towbar::format::problem::Problem;
-use towbar::schema::Schema;
-use towbar::schema::generated::DESCRIPTORS;
-use towbar::schema::generated::io::token::proto::bankapi::{
+use towbar::cli::demo::generated::DESCRIPTORS;
+use towbar::cli::demo::generated::io::token::proto::bankapi::{
     HealthCheckRequest, HealthCheckResponse,
     health_check_service_server::{HealthCheckService, HealthCheckServiceServer},
 };
+use towbar::config::{self, Overrides};
+use towbar::format::problem::Problem;
+use towbar::schema::Schema;
 use towbar::server::{Listener, Phase, Plain, Stop};
 use towbar::tls;
 use towbar::upstream::Upstream;

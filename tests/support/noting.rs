@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tonic::{Response, Status};
 use towbar::cli::demo::bank::certificates::Authority;
-use towbar::schema::generated::io::token::proto::bankapi::HealthCheckResponse;
+use towbar::cli::demo::generated::io::token::proto::bankapi::HealthCheckResponse;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::{health, server_tls};

@@ -2,5 +2,6 @@
 
 pub mod bank;
 mod command;
+pub mod generated;
 
 pub(in crate::cli) use command::run;

@@ -8,7 +8,7 @@ use super::money::money;
 use super::page::Window;
 use super::refusal::{Refusal, Thing};
 use super::state::{State, currency_of};
-use crate::schema::generated::io::token::proto::{
+use crate::cli::demo::generated::io::token::proto::{
     bankapi::{
         GetAccountDetailsRequest, GetAccountDetailsResponse, GetBalanceRequest, GetBalanceResponse,
         GetStandingOrderRequest, GetStandingOrderResponse, GetStandingOrdersRequest, GetStandingOrdersResponse,

@@ -5,7 +5,7 @@ use tonic::{Request, Response, Status};
 use super::SampleBank;
 use super::refusal::Refusal;
 use super::state::BANK_ID;
-use crate::schema::generated::io::token::proto::{
+use crate::cli::demo::generated::io::token::proto::{
     bankapi::{
         GetBankAuthorizationRequest, GetBankAuthorizationResponse,
         account_linking_service_server::AccountLinkingService,

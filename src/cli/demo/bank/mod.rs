@@ -33,7 +33,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tonic::service::Routes;
 
-use crate::schema::generated::io::token::proto::bankapi::{
+use crate::cli::demo::generated::io::token::proto::bankapi::{
     account_linking_service_server::AccountLinkingServiceServer, account_service_server::AccountServiceServer,
     health_check_service_server::HealthCheckServiceServer, notification_service_server::NotificationServiceServer,
     storage_service_server::StorageServiceServer, transfer_service_server::TransferServiceServer,

@@ -7,7 +7,7 @@ use std::fmt;
 use std::ops::{Add, Sub};
 
 use super::refusal::Refusal;
-use crate::schema::generated::io::token::proto::common::money::Money;
+use crate::cli::demo::generated::io::token::proto::common::money::Money;
 
 /// The digits that a decimal string may have before and after its point. Their sum leaves eleven of an `i128`'s digits
 /// free, so that no sum of parsed values, as many as fit into a request, can overflow.

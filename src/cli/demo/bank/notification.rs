@@ -4,7 +4,7 @@ use tonic::{Request, Response, Status};
 
 use super::SampleBank;
 use super::refusal::Refusal;
-use crate::schema::generated::io::token::proto::bankapi::{
+use crate::cli::demo::generated::io::token::proto::bankapi::{
     NotifyRequest, NotifyResponse, notification_service_server::NotificationService,
 };
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::money::{Decimal, money};
 use super::state::{Account, BANK_ID, Done, Pocket, State};
-use crate::schema::generated::io::token::proto::common::{
+use crate::cli::demo::generated::io::token::proto::common::{
     account::{
         AccountFeatures, BankAccount,
         bank_account::{Account as Reference, Ach, Custom, Domestic, FasterPayments, Iban, Sepa, Swift, Token},

@@ -4,7 +4,7 @@ use super::day::{Day, now_ms};
 use super::money::Amount;
 use super::refusal::Refusal;
 use super::state::{State, derived_id};
-use crate::schema::generated::io::token::proto::{
+use crate::cli::demo::generated::io::token::proto::{
     bankapi::{CreateStandingOrderRequest, CreateStandingOrderResponse, StatusCode},
     common::transaction::{StandingOrder, standing_order},
 };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::money::Decimal;
 use super::refusal::{Refusal, Thing};
-use crate::schema::generated::io::token::proto::{
+use crate::cli::demo::generated::io::token::proto::{
     bankapi::{
         BulkTransferRequest, BulkTransferResponse, CreateStandingOrderRequest, CreateStandingOrderResponse,
         TransferRequest, TransferResponse,

@@ -4,7 +4,7 @@ use tonic::{Request, Response, Status};
 
 use super::SampleBank;
 use super::refusal::{Refusal, Thing};
-use crate::schema::generated::io::token::proto::bankapi::{
+use crate::cli::demo::generated::io::token::proto::bankapi::{
     GetValueRequest, GetValueResponse, RemoveValueRequest, RemoveValueResponse, SetValueRequest, SetValueResponse,
     storage_service_server::StorageService,
 };

@@ -5,8 +5,7 @@ use tonic::service::Routes;
 use tonic::{Code, Status};
 
 use super::SampleBank;
-use crate::schema::generated::google::rpc;
-use crate::schema::generated::io::token::proto::{
+use crate::cli::demo::generated::io::token::proto::{
     bankapi::{
         BatchTransferRequest, BulkTransferRequest, CreateStandingOrderRequest, GetAccountDetailsRequest,
         GetBalanceRequest, GetBankAuthorizationRequest, GetStandingOrderRequest, GetStandingOrdersRequest,
@@ -27,6 +26,7 @@ use crate::schema::generated::io::token::proto::{
         transferinstructions::{TransferEndpoint, TransferInstructions},
     },
 };
+use crate::schema::generated::google::rpc;
 
 fn account(account: Account) -> Option<BankAccount> {
     Some(BankAccount { account: Some(account), ..Default::default() })

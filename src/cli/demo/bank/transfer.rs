@@ -9,7 +9,7 @@ use super::day::{Day, now_ms};
 use super::money::{Amount, Decimal};
 use super::refusal::{Refusal, Thing};
 use super::state::{Account, State, Transferred, derived_id};
-use crate::schema::generated::io::token::proto::{
+use crate::cli::demo::generated::io::token::proto::{
     bankapi::{
         BatchTransferRequest, BatchTransferResponse, BulkTransferRequest, BulkTransferResponse,
         CreateStandingOrderRequest, CreateStandingOrderResponse, GetTransferStatusRequest, GetTransferStatusResponse,
