@@ -53,6 +53,14 @@ const OWNERS: &[(&str, &[&str])] = &[
 const QUOTING: &[(&str, &str)] =
     &[("pki_types::pem", "tls/pem"), ("PemObject", "tls/pem"), ("pem_slice", "tls/pem"), ("pem_file", "tls/pem")];
 
+/// What sends without the admission of a caller, or gives it, and the modules that may name it: nothing else is forwarded.
+const FORWARDING: &[(&str, &[&str])] = &[
+    ("Outbound::own", &["upstream/health", "upstream/reflection"]),
+    ("Outbound {", &["upstream"]),
+    ("Admitted {", &["caller/admission"]),
+    ("admit(", &["caller/admission", "gateway/handler"]),
+];
+
 const LONGEST_FILE: usize = 600;
 
 #[test]
@@ -90,6 +98,11 @@ fn check(path: &Path, text: &str, wrong: &mut Vec<String>) {
                 wrong.push(format!("{}:{number}: `{module}` names {name}, whose errors quote secrets", path.display()));
             }
         }
+        for (name, owners) in FORWARDING {
+            if is_named(line, name) && !owners.iter().any(|owner| is_in(&place, owner)) {
+                wrong.push(format!("{}:{number}: `{module}` names {name}", path.display()));
+            }
+        }
         for (library, owners) in OWNERS {
             if names(line, library) && !owners.iter().any(|owner| is_in(&place, owner)) && !path.ends_with("tests.rs") {
                 wrong.push(format!("{}:{number}: `{place}` names {library}", path.display()));
@@ -113,10 +126,17 @@ fn modules_in(line: &str) -> Vec<String> {
 }
 
 fn names(line: &str, library: &str) -> bool {
-    line.match_indices(&format!("{library}::")).any(|(at, _)| {
-        let before = line[..at].chars().next_back();
-        before.is_none_or(|c| c != '_' && c != ':' && !c.is_alphanumeric())
-    })
+    starts_of(line, &format!("{library}::")).any(|before| before != Some(':'))
+}
+
+fn is_named(line: &str, name: &str) -> bool {
+    starts_of(line, name).next().is_some()
+}
+
+/// What stands before each place where a name begins.
+fn starts_of<'a>(line: &'a str, name: &'a str) -> impl Iterator<Item = Option<char>> + 'a {
+    let before = line.match_indices(name).map(|(at, _)| line[..at].chars().next_back());
+    before.filter(|before| before.is_none_or(|c| c != '_' && !c.is_alphanumeric()))
 }
 
 /// Whether a file is that of a module or of one inside it.

@@ -601,7 +601,7 @@ async fn four_at_a_time(listener: tokio::net::TcpListener) {
 fn streams_beyond_those_that_the_backend_takes_wait_for_a_moment_and_are_refused() {
     use tokio::time::Instant;
     use towbar::limits::memory::Share;
-    use towbar::upstream::{Config, Terms};
+    use towbar::upstream::{Config, Outbound, Terms};
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -614,7 +614,7 @@ fn streams_beyond_those_that_the_backend_takes_wait_for_a_moment_and_are_refused
         let open = |patience| {
             let deadline = Instant::now() + patience;
             let terms = Terms { deadline, reply_limit: 1 << 20, may_repeat: false, account: None };
-            upstream.open(&path, ::http::HeaderMap::new(), terms)
+            upstream.open(Outbound::own(&path, terms))
         };
         let long = Duration::from_secs(60);
         let mut held = Vec::new();

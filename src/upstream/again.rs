@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use h2::StreamId;
-use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
 use tonic::Code;
@@ -18,7 +17,7 @@ use super::budget::Budget;
 use super::limit::Place;
 use super::pool::Lease;
 use super::status::code_of_http;
-use super::{CallError, Reply, Terms, Upstream};
+use super::{CallError, Outbound, Reply, Terms, Upstream};
 
 /// How often a call is sent again.
 const MOST_AGAIN: u32 = 2;
@@ -108,13 +107,13 @@ impl Upstream {
     /// Sends the call, and again where it may be.
     pub(super) async fn exchange(
         &self,
-        (path, metadata): (&PathAndQuery, &HeaderMap),
+        outbound: &Outbound<'_>,
         frame: Bytes,
-        terms: Terms<'_>,
         place: &mut Option<Place>,
         progress: &Progress,
     ) -> Result<Reply, CallError> {
-        let mut before = Before::default();
+        let Outbound { path, metadata, terms } = outbound;
+        let (mut before, terms) = (Before::default(), *terms);
         loop {
             // Made only once there is a connection, so that the call has no memory for it while it waits.
             let request = || {

@@ -7,7 +7,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderMap;
 use http::uri::PathAndQuery;
 use prost::Message as _;
 use tokio::task::{AbortHandle, JoinSet};
@@ -16,7 +15,7 @@ use tonic::Code;
 
 use super::connection::jittered;
 use super::resolve::{Directory, Place};
-use super::{CallError, Limits, Shared, Terms, Upstream};
+use super::{CallError, Limits, Outbound, Shared, Terms, Upstream};
 
 const CHECK: &str = "/grpc.health.v1.Health/Check";
 /// Largest answer, in bytes: it has one number.
@@ -117,7 +116,7 @@ async fn check_for_ever(there: Upstream, place: Place, health: Arc<Health>) {
 
 async fn check(there: &Upstream, message: &[u8], limit: Duration) -> Said {
     let terms = Terms { deadline: Instant::now() + limit, reply_limit: REPLY_LIMIT, may_repeat: false, account: None };
-    match there.call(&PathAndQuery::from_static(CHECK), &HeaderMap::new(), message, terms).await {
+    match there.call(Outbound::own(&PathAndQuery::from_static(CHECK), terms), message).await {
         Ok(reply) => match Response::decode(reply.message).map(|response| response.status) {
             Ok(SERVING) => Said::Well,
             Ok(status) => Said::Unwell(format!("its health is {}", name_of(status))),

@@ -17,6 +17,7 @@ mod forward;
 mod health;
 mod limit;
 mod lookup;
+mod outbound;
 mod pool;
 pub mod reflection;
 mod reply;
@@ -39,7 +40,7 @@ use rustls::pki_types::ServerName;
 use tokio::time::Instant;
 
 use crate::format::problem::Problem;
-use crate::limits::memory::{Account, Charge, Share, Tie};
+use crate::limits::memory::{Charge, Share, Tie};
 use crate::observe::seldom::Seldom;
 use crate::tls::{self, Identity, IdentityFiles, Pin, Servers, Trust};
 
@@ -53,6 +54,7 @@ pub use forward::{Credentials, CredentialsError, Login, ProxyConfig, ProxyError}
 pub use health::Health;
 pub use limit::Limits;
 use limit::{Limit, Place};
+pub use outbound::{Outbound, Terms};
 use pool::{Lease, Pool, STREAMS, UNARY};
 use resets::Resets;
 use resolve::Directory;
@@ -169,19 +171,6 @@ impl Shared {
         let (unary, streaming) = (Limit::new(limits.in_flight, limits), Limit::new(limits.streams, limits));
         Self { limits, unary, streaming, crowded: Arc::default(), budget: Arc::new(Budget::new()) }
     }
-}
-
-/// The deadline of a call, the size limit of its reply, and the caller that it counts for.
-#[derive(Debug, Clone, Copy)]
-pub struct Terms<'a> {
-    /// When it must be over.
-    pub deadline: Instant,
-    /// Largest reply message, in bytes.
-    pub reply_limit: usize,
-    /// Whether the backend may act on it more than once: then it is sent again when it may be lost.
-    pub may_repeat: bool,
-    /// That of the caller's connection; without it the call is the gateway's own.
-    pub account: Option<&'a Arc<Account>>,
 }
 
 /// A successful reply.
@@ -354,24 +343,19 @@ impl Upstream {
         format!("{}{through}", self.address)
     }
 
-    /// Calls `path` with one message and waits for one message until the deadline, which the backend is told.
+    /// Makes a call with one message and waits for one message until the deadline, which the backend is told.
     ///
     /// Dropping the future resets the stream, so the backend learns that nobody waits any more: at once, or after a while if there are
     /// many of them.
     ///
     /// # Errors
     /// See [`CallError`].
-    pub async fn call(
-        &self,
-        path: &PathAndQuery,
-        metadata: &HeaderMap,
-        message: &[u8],
-        terms: Terms<'_>,
-    ) -> Result<Reply, CallError> {
+    pub async fn call(&self, outbound: Outbound<'_>, message: &[u8]) -> Result<Reply, CallError> {
+        let terms = outbound.terms;
         let tie = terms.tie()?;
         let mut place = Some(self.shared.unary.enter(terms.deadline, tie).await?);
         let progress = Progress::default();
-        let exchange = self.exchange((path, metadata), frame(message), terms, &mut place, &progress);
+        let exchange = self.exchange(&outbound, frame(message), &mut place, &progress);
         let in_time = tokio::time::timeout_at(terms.deadline, exchange).await;
         in_time.unwrap_or_else(|_| Err(progress.late()))
     }

@@ -6,7 +6,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use http::HeaderMap;
 use http::uri::PathAndQuery;
 use prost::Message as _;
 use prost::bytes::Bytes;
@@ -15,7 +14,7 @@ use tonic::Code;
 
 use crate::format::problem::Problem;
 use crate::schema;
-use crate::upstream::{CallError, Terms, Upstream};
+use crate::upstream::{CallError, Outbound, Terms, Upstream};
 
 /// Most files that one server may have.
 const MOST_FILES: usize = 10_000;
@@ -180,7 +179,7 @@ impl<'a> Reflected<'a> {
         let request = Request { question: Some(question) }.encode_to_vec();
         let reply_limit = self.upstream.reply_limit;
         let terms = Terms { deadline: self.deadline, reply_limit, may_repeat: true, account: None };
-        let called = self.upstream.call(&self.path, &HeaderMap::new(), &request, terms).await;
+        let called = self.upstream.call(Outbound::own(&self.path, terms), &request).await;
         let reply = called.map_err(|error| match error {
             CallError::Status { status, .. }
                 if matches!(status.code(), Code::PermissionDenied | Code::Unauthenticated) =>

@@ -11,13 +11,12 @@ use bytes::{Bytes, BytesMut};
 use h2::client::ResponseFuture;
 use h2::{Reason, RecvStream, SendStream, StreamId};
 use http::HeaderMap;
-use http::uri::PathAndQuery;
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
 use super::limit::Place;
 use super::pool::Lease;
 use super::reply::{Foreign, check_head, declared_length, ended_with, protocol};
-use super::{CallError, PREFIX, Terms, Upstream, encoding, frame};
+use super::{CallError, Outbound, PREFIX, Upstream, encoding, frame};
 use crate::limits::memory::{Charge, SMALL, Use};
 
 /// The way to the backend.
@@ -64,17 +63,13 @@ enum State {
 pub struct Stopped;
 
 impl Upstream {
-    /// Begins a call of `path` that may have several messages in each direction and ends in time, of which the
+    /// Begins a call that may have several messages in each direction and ends in time, of which the
     /// backend is told. It is sent once.
     ///
     /// # Errors
     /// See [`CallError`]; nothing was sent.
-    pub async fn open(
-        &self,
-        path: &PathAndQuery,
-        metadata: HeaderMap,
-        terms: Terms<'_>,
-    ) -> Result<(Outgoing, Incoming), CallError> {
+    pub async fn open(&self, outbound: Outbound<'_>) -> Result<(Outgoing, Incoming), CallError> {
+        let Outbound { path, metadata, terms } = outbound;
         let deadline = terms.deadline;
         let place = self.shared.streaming.enter(deadline, terms.tie()?).await?;
         let memory = self.memory.take_for(terms.account, STREAM, Use::Request).ok_or(CallError::NoRoom)?;

@@ -19,7 +19,7 @@ use crate::gateway::metadata::TraceId;
 use crate::gateway::telemetry::Unawaited;
 use crate::route::{Query, Route};
 use crate::server::Hold;
-use crate::upstream::{CallError, Reply, Terms};
+use crate::upstream::{CallError, Outbound, Reply, Terms};
 
 /// What becomes of a call of one message each way, its request read, whose caller goes away before the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -51,13 +51,14 @@ struct Calling {
 impl Gateway {
     /// The call of this message. Its future is boxed, since only so it can go on where its request has ended.
     pub(super) fn lasting(self: &Arc<Self>, call: &Call<'_>, metadata: HeaderMap, message: Vec<u8>) -> Lasting {
-        let Call { head, route, terms, started, deadline, .. } = *call;
-        let (gateway, called, trace) = (self.clone(), route.clone(), TraceId::of(&metadata));
+        let Call { head, route, terms, started, deadline, admitted, .. } = *call;
+        let (gateway, trace) = (self.clone(), TraceId::of(&metadata));
+        let (place, admitted) = (route.upstream, admitted.to_owned());
         let Terms { deadline: at, reply_limit, may_repeat, account } = terms;
         let account = account.cloned();
         let call = async move {
             let terms = Terms { deadline: at, reply_limit, may_repeat, account: account.as_ref() };
-            gateway.upstream(&called).call(&called.rpc_path, &metadata, &message, terms).await
+            gateway.upstreams[place].call(Outbound::new(&admitted, metadata, terms), &message).await
         };
         Lasting(Some(Calling {
             call: Box::pin(call),

@@ -42,7 +42,7 @@ use tower_http::catch_panic::{CatchPanic, CatchPanicLayer, ResponseForPanic};
 use tower_layer::Layer as _;
 use tower_service::Service;
 
-use crate::caller::Caller;
+use crate::caller::{Admitted, Caller, admit};
 use crate::format::compression::Choice;
 use crate::gateway::answer::{Body, Response};
 use crate::gateway::error::{self, Exposure, Form, Refusal, Statuses};
@@ -57,7 +57,7 @@ use crate::observe::seldom::Seldom;
 use crate::route::{Found, Limits, Miss, Query, Route, Routes};
 use crate::schema::Schema;
 use crate::server::{Holder, Malformed, Upgrade};
-use crate::upstream::{Terms, Upstream};
+use crate::upstream::{Outbound, Terms, Upstream};
 use budget::charged;
 use deadline::Deadline;
 use inbound::Inbound;
@@ -157,6 +157,7 @@ struct Call<'a> {
     captures: &'a [&'a str],
     started: Instant,
     deadline: &'a Deadline,
+    admitted: &'a Admitted<'a>,
     terms: Terms<'a>,
     memory: &'a Charge,
 }
@@ -246,6 +247,10 @@ fn without_body(mut response: Response) -> Response {
         response.headers_mut().insert(CONTENT_LENGTH, length.into());
     }
     response
+}
+
+fn caller(head: &Parts) -> Option<&Caller> {
+    head.extensions.get::<Arc<Caller>>().map(|caller| &**caller)
 }
 
 /// RFC 9110, section 8.6: these have no length of their own.
@@ -399,10 +404,12 @@ impl Gateway {
             limits::check_headers(&head.headers, settings.header_limit)?;
         }
         route.check_query(head.uri.query().unwrap_or_default()).map_err(|error| Refusal::query(&error))?;
+        let admitted = admit(caller(head), route);
         let deadline = Deadline::of(&head.headers, self.config.timeout_header.as_ref(), &settings.deadline, started)?;
         let (deadline_at, reply_limit, may_repeat) = (deadline.at, settings.reply_limit, route.may_repeat);
         let terms = Terms { deadline: deadline_at, reply_limit, may_repeat, account: memory.account() };
-        let call = &Call { head, query, route, captures: &captures, started, deadline: &deadline, terms, memory };
+        let (captures, deadline, admitted) = (&captures, &deadline, &admitted);
+        let call = &Call { head, query, route, captures, started, deadline, admitted, terms, memory };
         if let Some(upgrade) = upgrade {
             // Boxed, or every request would have the memory of a handshake.
             let has_body = !body.is_read();
@@ -436,7 +443,10 @@ impl Gateway {
         let metadata = self.metadata(head)?;
         let which = Which { method: &head.method, route, trace: TraceId::of(&metadata) };
         let called = match self.settings[route.index].caller_gone {
-            CallerGone::Cancel => self.upstream(route).call(&route.rpc_path, &metadata, &message, call.terms).await,
+            CallerGone::Cancel => {
+                let outbound = Outbound::new(call.admitted, metadata, call.terms);
+                self.upstream(route).call(outbound, &message).await
+            }
             CallerGone::Finish => self.lasting(call, metadata, message).await,
         };
         telemetry::called(which, called.as_ref().err(), started);
@@ -451,8 +461,7 @@ impl Gateway {
     }
 
     fn metadata(&self, head: &Parts) -> Result<HeaderMap, Refusal> {
-        let caller = head.extensions.get::<Arc<Caller>>().map(|caller| &**caller);
-        self.metadata.for_backend(&head.headers, caller).map_err(|error| Refusal::header(error.to_string()))
+        self.metadata.for_backend(&head.headers, caller(head)).map_err(|error| Refusal::header(error.to_string()))
     }
 
     fn success(&self, route: &Route, content_type: HeaderValue, body: Bytes, metadata: &HeaderMap) -> Response {

@@ -15,7 +15,7 @@ use crate::gateway::metadata::TraceId;
 use crate::gateway::stream::{self, Asking, Exchange, Failure, Format, Stopping};
 use crate::gateway::telemetry::Called;
 use crate::limits::pace::Pace;
-use crate::upstream::{self, CallError};
+use crate::upstream::{self, CallError, Outbound};
 
 /// nginx holds answers back until it has a buffer full of them, unless this header says otherwise.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
@@ -76,7 +76,7 @@ impl Gateway {
         told: Told,
         called: &mut Called,
     ) -> Result<Exchange, Refusal> {
-        let Call { head, query, route, captures, terms, .. } = *call;
+        let Call { head, query, route, captures, admitted, terms, .. } = *call;
         let mut metadata = self.metadata(head)?;
         called.belongs_to(TraceId::of(&metadata));
         if let (Some(name), 1..) = (&self.settings[route.index].last_event_id, told.after) {
@@ -84,7 +84,7 @@ impl Gateway {
         }
         if !route.client_streams {
             let (message, _) = self.message(call, body).await?;
-            let opened = self.upstream(route).open(&route.rpc_path, metadata, terms).await;
+            let opened = self.upstream(route).open(Outbound::new(admitted, metadata, terms)).await;
             let (mut outgoing, incoming) = opened.map_err(|error| self.failed(Failure::Call(error), call, called))?;
             // Whoever stops reading says why in the answer; whoever never reads lets the deadline pass, which is told there.
             if let Ok(Ok(())) = timeout_at(terms.deadline, outgoing.send(&message)).await {
@@ -94,7 +94,7 @@ impl Gateway {
         }
         let reading = self.reading(route, &head.headers, body.is_read())?;
         let texts = route.prepare(captures, query).map_err(|error| Refusal::encode(&error))?;
-        let opened = self.upstream(route).open(&route.rpc_path, metadata, terms).await;
+        let opened = self.upstream(route).open(Outbound::new(admitted, metadata, terms)).await;
         let (outgoing, incoming) = opened.map_err(|error| self.failed(Failure::Call(error), call, called))?;
         // Over HTTP/1.1 one way comes after the other: nothing is answered for which a caller could wait.
         let is_conversation = route.server_streams && head.version >= Version::HTTP_2;

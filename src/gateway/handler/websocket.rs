@@ -10,6 +10,7 @@ use crate::gateway::stream::{Exchange, Failure, Known, inbox};
 use crate::gateway::telemetry::Called;
 use crate::gateway::websocket::{self, Opened};
 use crate::server::Upgrade;
+use crate::upstream::Outbound;
 
 impl Gateway {
     /// The answer that agrees to a WebSocket for the call, which is open then.
@@ -19,7 +20,7 @@ impl Gateway {
         has_body: bool,
         upgrade: &Upgrade,
     ) -> Result<Response, Refusal> {
-        let Call { head, query, route, captures, started, deadline, terms, .. } = *call;
+        let Call { head, query, route, captures, started, deadline, admitted, terms, .. } = *call;
         let settings = &self.settings[route.index];
         let response = websocket::agreed(&head.headers, &settings.websocket)?;
         if has_body {
@@ -31,7 +32,7 @@ impl Gateway {
         let whole = (!route.takes_body()).then(|| route.encode_one(&texts, None)).transpose();
         let whole = whole.map_err(|error| Refusal::encode(&error))?;
         let mut called = Called::new(head.method.clone(), route.clone(), started);
-        let opened = self.upstream(route).open(&route.rpc_path, metadata, terms).await;
+        let opened = self.upstream(route).open(Outbound::new(admitted, metadata, terms)).await;
         let (mut outgoing, incoming) = opened.map_err(|error| self.failed(Failure::Call(error), call, &mut called))?;
         let (exchange, messages) = match whole {
             Some(message) => {

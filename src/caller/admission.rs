@@ -1,0 +1,34 @@
+//! Who may make a call: the proof that a request was let in, without which nothing is forwarded.
+
+use std::borrow::Cow;
+
+use http::uri::PathAndQuery;
+
+use super::peer::Caller;
+use crate::route::Route;
+
+/// The proof that a caller may call one rpc. Only [`admit`] makes it.
+#[derive(Debug)]
+pub struct Admitted<'a> {
+    rpc_path: Cow<'a, PathAndQuery>,
+}
+
+/// Admits a request to the rpc of this route. Whom TLS let in, is admitted: there are no other rules yet.
+#[must_use]
+pub fn admit<'a>(_caller: Option<&Caller>, route: &'a Route) -> Admitted<'a> {
+    Admitted { rpc_path: Cow::Borrowed(&route.rpc_path) }
+}
+
+impl Admitted<'_> {
+    /// The path of the rpc that may be called.
+    #[must_use]
+    pub fn rpc_path(&self) -> &PathAndQuery {
+        &self.rpc_path
+    }
+
+    /// The same for a call that may outlive its request.
+    #[must_use]
+    pub fn to_owned(&self) -> Admitted<'static> {
+        Admitted { rpc_path: Cow::Owned(PathAndQuery::clone(&self.rpc_path)) }
+    }
+}
