@@ -216,7 +216,6 @@ impl App {
             tls: tls.clone(),
             malformed: Some(handler::malformed(&gateway.config)),
             header_limit: gateway.config.header_limit,
-            tells_caller: gateway.metadata.tells_caller(),
             service: handler::service(gateway.for_worker(memory, holder)),
         })
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use http::uri::PathAndQuery;
 
-use super::peer::Caller;
+use super::peer::Peer;
 use crate::route::Route;
 
 /// The proof that a caller may call one rpc. Only [`admit`] makes it.
@@ -15,7 +15,7 @@ pub struct Admitted<'a> {
 
 /// Admits a request to the rpc of this route. Whom TLS let in, is admitted: there are no other rules yet.
 #[must_use]
-pub fn admit<'a>(_caller: Option<&Caller>, route: &'a Route) -> Admitted<'a> {
+pub fn admit<'a>(_peer: &Peer, route: &'a Route) -> Admitted<'a> {
     Admitted { rpc_path: Cow::Borrowed(&route.rpc_path) }
 }
 

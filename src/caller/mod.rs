@@ -2,7 +2,9 @@
 
 mod admission;
 pub mod forwarded;
+mod names;
 mod peer;
 
 pub use admission::{Admitted, admit};
-pub use peer::{Caller, CallerNames, Said};
+pub use names::{CallerNames, Hops};
+pub use peer::{Certificate, Peer, Protocol, Tls};

@@ -1,110 +1,140 @@
-//! Who calls: what the connection itself shows, and of its address what trusted proxies in front say.
+//! What a connection shows of who is at its other end.
 
-use std::net::IpAddr;
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::OnceLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::HeaderValue;
+use rustls::pki_types::CertificateDer;
 
-use crate::caller::forwarded::Proxies;
-
-/// Under which names the backend is told; what has none is not told.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct CallerNames {
-    /// The address that the connection comes from, or that trusted proxies say, without a port.
-    pub address: Option<HeaderName>,
-    /// The SHA-256 of the verified client certificate, in 64 hexadecimal digits.
-    pub certificate_sha256: Option<HeaderName>,
-    /// That certificate: its DER as the bytes of a `-bin` name, or as a byte sequence (RFC 9440, section 2.1) of any other.
-    pub certificate: Option<HeaderName>,
+/// The facts of one connection. It is made when HTTP begins on it, and every request has it.
+#[derive(Debug, Default)]
+pub struct Peer {
+    address: Option<SocketAddr>,
+    protocol: Protocol,
+    tls: Option<Tls>,
+    address_text: OnceLock<HeaderValue>,
 }
 
-/// What a request says of its way here, and who is believed.
-#[derive(Clone, Copy)]
-pub struct Said<'a> {
-    pub headers: &'a HeaderMap,
-    pub proxies: Option<&'a Proxies>,
+/// The version of HTTP that a connection speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Protocol {
+    /// HTTP/1.1, or HTTP/1.0.
+    #[default]
+    Http1,
+    /// HTTP/2.
+    Http2,
 }
 
-/// What one connection shows, for all requests on it.
+/// What TLS shows.
+#[derive(Debug, Default)]
+pub struct Tls {
+    /// The protocol that was chosen by ALPN (RFC 7301), if one was.
+    pub alpn: Option<Protocol>,
+    /// The client certificate, if one was shown. The handshake has verified it.
+    pub certificate: Option<Certificate>,
+}
+
+/// A client certificate that was verified.
 #[derive(Debug)]
-pub struct Caller {
-    address: Option<Address>,
-    certificate: Option<Certificate>,
+pub struct Certificate {
+    /// Itself first, then what was shown with it. Never empty.
+    chain: Vec<CertificateDer<'static>>,
+    sha256: [u8; 32],
+    texts: OnceLock<CertificateTexts>,
 }
 
+/// How a certificate is written in metadata.
 #[derive(Debug)]
-struct Address {
-    ip: IpAddr,
-    text: HeaderValue,
+pub(super) struct CertificateTexts {
+    pub(super) sha256: HeaderValue,
+    pub(super) base64: HeaderValue,
+    pub(super) sequence: HeaderValue,
 }
 
-#[derive(Debug)]
-struct Certificate {
-    sha256: HeaderValue,
-    base64: HeaderValue,
-    sequence: HeaderValue,
-}
-
-impl CallerNames {
-    /// Whether nothing is told.
+impl Peer {
+    /// The peer at this address, which speaks `protocol` over TLS, or on a plain connection.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.all().next().is_none()
+    pub fn new(address: Option<SocketAddr>, protocol: Protocol, tls: Option<Tls>) -> Self {
+        Self { address, protocol, tls, address_text: OnceLock::new() }
     }
 
-    /// All of them.
-    pub fn all(&self) -> impl Iterator<Item = &HeaderName> {
-        [&self.address, &self.certificate_sha256, &self.certificate].into_iter().flatten()
-    }
-
-    /// Adds to `metadata` what is told of this caller, its address as `said`.
-    pub fn tell(&self, caller: &Caller, said: Said<'_>, metadata: &mut HeaderMap) {
-        let address = self.address.as_ref().and_then(|_| caller.address(said));
-        let of_certificate = |value: fn(&Certificate) -> &HeaderValue| caller.certificate.as_ref().map(value);
-        let is_binary = self.certificate.as_ref().is_some_and(|name| name.as_str().ends_with("-bin"));
-        let told = [
-            (&self.address, address.as_ref()),
-            (&self.certificate_sha256, of_certificate(|certificate| &certificate.sha256)),
-            (&self.certificate, of_certificate(if is_binary { |c| &c.base64 } else { |c| &c.sequence })),
-        ];
-        for (name, value) in told {
-            if let (Some(name), Some(value)) = (name, value) {
-                metadata.insert(name.clone(), value.clone());
-            }
-        }
-    }
-}
-
-impl Caller {
-    /// The caller at this address, with the DER of its certificate and the SHA-256 of that if it has shown one that was verified.
+    /// Where the connection comes from. `None` if it was over before it could be asked.
     #[must_use]
-    pub fn new(address: Option<IpAddr>, certificate: Option<(&[u8], [u8; 32])>) -> Arc<Self> {
-        // IPv4 over a socket of IPv6 is IPv4.
-        let address = address.map(|address| Address::from(address.to_canonical()));
-        let certificate = certificate.map(|(der, sha256)| {
-            let base64 = STANDARD.encode(der);
-            let sha256: String = sha256.iter().map(|byte| format!("{byte:02x}")).collect();
-            Certificate { sha256: value(&sha256), sequence: value(&format!(":{base64}:")), base64: value(&base64) }
-        });
-        Arc::new(Self { address, certificate })
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.address
     }
 
-    fn address(&self, said: Said<'_>) -> Option<HeaderValue> {
-        let Address { ip, text } = self.address.as_ref()?;
-        match said.proxies.map(|proxies| proxies.caller(*ip, said.headers)) {
-            // Every request on the connection may be another caller's.
-            Some(caller) if caller != *ip => Some(Address::from(caller).text),
-            _ => Some(text.clone()),
-        }
+    /// That address without its port. IPv4 over a socket of IPv6 is IPv4.
+    #[must_use]
+    pub fn ip(&self) -> Option<IpAddr> {
+        self.address.map(|address| address.ip().to_canonical())
+    }
+
+    /// What the connection speaks.
+    #[must_use]
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// What TLS shows; `None` on a plain connection.
+    #[must_use]
+    pub fn tls(&self) -> Option<&Tls> {
+        self.tls.as_ref()
+    }
+
+    /// Its verified certificate, if it has shown one.
+    #[must_use]
+    pub fn certificate(&self) -> Option<&Certificate> {
+        self.tls.as_ref()?.certificate.as_ref()
+    }
+
+    /// [`Self::ip`] as text, which is made once.
+    pub(super) fn address_text(&self) -> Option<&HeaderValue> {
+        self.ip().map(|ip| self.address_text.get_or_init(|| address_text(ip)))
     }
 }
 
-impl From<IpAddr> for Address {
-    fn from(ip: IpAddr) -> Self {
-        Self { ip, text: value(&ip.to_string()) }
+impl Certificate {
+    /// The first of a verified chain; `None` if it is empty.
+    #[must_use]
+    pub fn of(chain: &[CertificateDer<'_>], sha256: impl FnOnce(&[u8]) -> [u8; 32]) -> Option<Self> {
+        let sha256 = sha256(chain.first()?);
+        let chain = chain.iter().map(|certificate| certificate.clone().into_owned()).collect();
+        Some(Self { chain, sha256, texts: OnceLock::new() })
     }
+
+    /// Its DER.
+    #[must_use]
+    pub fn der(&self) -> &[u8] {
+        self.chain.first().map_or(&[], |own| own)
+    }
+
+    /// The SHA-256 of its DER.
+    #[must_use]
+    pub fn sha256(&self) -> [u8; 32] {
+        self.sha256
+    }
+
+    /// Itself, and what was shown with it.
+    #[must_use]
+    pub fn chain(&self) -> &[CertificateDer<'static>] {
+        &self.chain
+    }
+
+    /// Made with the first request that needs them.
+    pub(super) fn texts(&self) -> &CertificateTexts {
+        self.texts.get_or_init(|| {
+            let base64 = STANDARD.encode(self.der());
+            let sha256: String = self.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+            CertificateTexts { sha256: value(&sha256), sequence: value(&format!(":{base64}:")), base64: value(&base64) }
+        })
+    }
+}
+
+pub(super) fn address_text(address: IpAddr) -> HeaderValue {
+    value(&address.to_string())
 }
 
 fn value(text: &str) -> HeaderValue {

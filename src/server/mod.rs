@@ -4,16 +4,17 @@
 //! with a request is not known here.
 
 mod admission;
+mod answerer;
 mod drain;
 mod handshakes;
 pub mod http1;
 mod http2;
-mod other;
 mod own;
 mod pace;
 mod patience;
 mod port;
 mod served;
+mod standing;
 mod stop;
 mod streams;
 mod turns;
@@ -38,32 +39,33 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1::Parts;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use rustls::ServerConfig;
+use rustls::{ServerConfig, ServerConnection};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
-use tower_service::Service;
 
 use crate::caller::forwarded::Proxies;
-use crate::limits::memory::{Account, Share};
-use crate::tls::{Client, IdentityFiles, Server};
+use crate::caller::{Certificate, Peer, Protocol, Tls};
+use crate::limits::memory::Share;
+use crate::tls::{self, Client, IdentityFiles, Server};
 
 pub use admission::Bounds;
 use admission::{Admission, Admissions};
+pub use answerer::{Answerer, Arrived};
 use drain::{Draining, Watcher};
 pub use drain::{Ending, Hold, Holder};
 pub use handshakes::HANDSHAKES_OF_ONE_ADDRESS;
 use handshakes::{Failure, Handshakes};
 use http1::{Limits, Strict, Verdict};
 use http2::Metered;
-use other::Other;
 pub use own::Malformed;
 use own::{Answer, refusal};
 use patience::{Patient, Progress};
 pub use port::BACKLOG;
 use served::Current;
 pub use served::{Handover, Recipe, Served};
+use standing::Standing;
 pub use stop::{Drain, Phase, Stop};
 use streams::{Held, Streams};
 use turns::Turns;
@@ -111,29 +113,6 @@ pub enum Plain {
     Http1,
     /// HTTP/2 with prior knowledge (RFC 9113, section 3.3).
     Http2,
-}
-
-/// What answers the requests of connections. It is ready at any time: it is not asked whether it is.
-pub trait Answerer:
-    Service<Request<Incoming>, Response = http::Response<Self::Body>, Error = Infallible, Future: Send>
-    + Clone
-    + Send
-    + Sync
-    + 'static
-{
-    /// The body of its answers.
-    type Body: http_body::Body<Data: From<Bytes> + Send, Error: Into<BoxError>> + Send + Unpin + 'static;
-}
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-impl<S, B> Answerer for S
-where
-    S: Service<Request<Incoming>, Response = http::Response<B>, Error = Infallible, Future: Send>,
-    S: Clone + Send + Sync + 'static,
-    B: http_body::Body<Data: From<Bytes> + Send, Error: Into<BoxError>> + Send + Unpin + 'static,
-{
-    type Body = B;
 }
 
 /// A bound listener.
@@ -207,7 +186,7 @@ impl Listener {
     pub async fn serve(self, service: impl Answerer, stop: impl Future<Output = ()>) {
         let draining = Draining::new();
         let Self { tcp, tls, plain } = self;
-        let served = Served { tls, malformed: None, header_limit: HEADER_LIMIT, tells_caller: false, service };
+        let served = Served { tls, malformed: None, header_limit: HEADER_LIMIT, service };
         let current = Current::new(served);
         let handshakes = Handshakes::unbounded();
         let connection = Connection { plain, current, memory: Share::unbounded(), handshakes, turns: None };
@@ -278,19 +257,23 @@ impl<S: Answerer> Connection<S> {
     async fn serve(self, stream: TcpStream, draining: Watcher) {
         // A failure of one option of the socket is no reason to refuse the caller.
         let _ = stream.set_nodelay(true);
-        let address = stream.peer_addr().ok().map(|address| address.ip());
+        let address = stream.peer_addr().ok();
         let Some(server) = self.current.load().tls.clone() else {
-            let (http2, other) = (self.plain == Plain::Http2, Other::at(address));
-            return Box::pin(self.speak(stream, http2, &other, draining)).await;
+            let protocol = if self.plain == Plain::Http2 { Protocol::Http2 } else { Protocol::Http1 };
+            let standing = Standing::new(Peer::new(address, protocol, None), None);
+            return Box::pin(self.speak(stream, &standing, draining)).await;
         };
         let making = server.handshake();
-        if let Some(stream) = Box::pin(self.handshake(making.config(), stream, address)).await {
+        let ip = address.map(|address| address.ip());
+        if let Some(stream) = Box::pin(self.handshake(making.config(), stream, ip)).await {
             let connection = stream.get_ref().1;
             making.done(connection);
-            let http2 = connection.alpn_protocol() == Some(b"h2");
-            let other = Other::at(address).showing(connection.peer_certificates(), server);
-            let speaking = Box::pin(self.speak(stream, http2, &other, draining));
-            match other.watch().map(Box::pin) {
+            let alpn = alpn(connection);
+            let certificate = Certificate::of(connection.peer_certificates().unwrap_or_default(), tls::sha256);
+            let peer = Peer::new(address, alpn.unwrap_or_default(), Some(Tls { alpn, certificate }));
+            let standing = Standing::new(peer, Some(server));
+            let speaking = Box::pin(self.speak(stream, &standing, draining));
+            match standing.watch().map(Box::pin) {
                 None => speaking.await,
                 Some(watching) => tokio::select! {
                     () = speaking => {}
@@ -329,14 +312,15 @@ impl<S: Answerer> Connection<S> {
         made.map_err(|failure| self.handshakes.failed(address, &failure)).ok()
     }
 
-    async fn speak(self, stream: impl Transport, http2: bool, other: &Other, mut draining: Watcher) {
+    async fn speak(self, stream: impl Transport, standing: &Standing, mut draining: Watcher) {
+        let (peer, http2) = (standing.peer(), standing.peer().protocol() == Protocol::Http2);
         let limits = {
             let header_limit = self.current.load().header_limit;
             Limits { bytes: header_limit + ROOM, fields: FIELDS, target: TARGET, told: header_limit }
         };
         let head_limit = limits.bytes;
-        let (told, asked, verdict) = (&other.told, Asked::default(), Arc::new(Verdict::default()));
-        let account = self.memory.account(other.id(), STREAMS as usize);
+        let (told, asked, verdict) = (&standing.told, Asked::default(), Arc::new(Verdict::default()));
+        let account = self.memory.account(standing.id(), STREAMS as usize);
         let (progress, streams) = (Arc::new(Progress::default()), Streams::new(&self.memory, &account));
         let stream = Patient::new(stream, progress.clone(), (self.memory.clone(), account.clone()), head_limit);
         let service = service_fn(|mut request: Request<Incoming>| {
@@ -344,15 +328,12 @@ impl<S: Answerer> Connection<S> {
             let number = progress.requests();
             let current = self.current.load();
             asked.note(&mut request);
-            let is_old = !current.speaks(other.server());
+            let is_old = !current.speaks(standing.server());
             let is_over = told.is_over.load(Ordering::Relaxed);
-            let is_refused = is_over || (is_old && !other.is_accepted_by(current.tls.as_ref()));
+            let is_refused = is_over || (is_old && !standing.is_accepted_by(current.tls.as_ref()));
             told.is_used.store(true, Ordering::Relaxed);
             if http2 && (is_old || self.current.is_stopping()) {
                 told.retired.notify_one();
-            }
-            if current.tells_caller {
-                request.extensions_mut().insert(other.caller());
             }
             let violation = match is_refused {
                 true => Some(Violation::Certificate),
@@ -360,7 +341,10 @@ impl<S: Answerer> Connection<S> {
                 false => verdict.of(number),
             };
             let answer = match violation {
-                None => Ok(Account::hand_on(&account, || current.service.clone().call(request))),
+                None => {
+                    let (peer, account) = (peer.clone(), account.clone());
+                    Ok(current.service.answer(Arrived { request, peer, account }))
+                }
                 Some(violation) => Err(refusal(current.malformed.as_ref(), violation)),
             };
             let taking = http2.then(|| streams.begin());
@@ -408,7 +392,7 @@ impl<S: Answerer> Connection<S> {
             let Parts { io, read_buf, .. } = Pin::into_inner(connection).into_parts();
             let stream = io.into_inner();
             if stream.is_preface() {
-                self.handshakes.preface(other.address());
+                self.handshakes.preface(peer.address().map(|address| address.ip()));
             }
             Box::pin(leave(stream, read_buf, &ended, asked.next())).await;
             ended
@@ -416,6 +400,13 @@ impl<S: Answerer> Connection<S> {
         if let Err(error) = ended {
             tracing::debug!(%error, "a connection ended");
         }
+    }
+}
+
+fn alpn(connection: &ServerConnection) -> Option<Protocol> {
+    match connection.alpn_protocol()? {
+        b"h2" => Some(Protocol::Http2),
+        _ => Some(Protocol::Http1),
     }
 }
 

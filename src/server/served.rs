@@ -22,8 +22,6 @@ pub struct Served<S> {
     /// Every head whose headers have this many bytes, as HTTP/1.1 writes them, is read. How much more is read is for the
     /// service to refuse.
     pub header_limit: usize,
-    /// Whether each request carries its [`Caller`](crate::caller::Caller) among its extensions, in an `Arc`.
-    pub tells_caller: bool,
     /// Answers every request.
     pub service: S,
 }
@@ -78,7 +76,6 @@ pub(super) struct Ready<S> {
     pub(super) tls: Option<tls::Server>,
     pub(super) malformed: Option<Malformed>,
     pub(super) header_limit: usize,
-    pub(super) tells_caller: bool,
     pub(super) service: S,
 }
 
@@ -119,7 +116,7 @@ impl<S> Ready<S> {
 
 impl<S> From<Served<S>> for Ready<S> {
     fn from(served: Served<S>) -> Self {
-        let Served { tls, malformed, header_limit, tells_caller, service } = served;
-        Self { tls, malformed, header_limit, tells_caller, service }
+        let Served { tls, malformed, header_limit, service } = served;
+        Self { tls, malformed, header_limit, service }
     }
 }

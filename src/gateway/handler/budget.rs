@@ -28,29 +28,29 @@ const WAIT: Duration = Duration::from_secs(3);
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// For a new call: what small ones have in all.
-pub(super) fn call(memory: &Share, account: Option<&Arc<Account>>) -> Option<Charge> {
-    if account.is_some_and(|account| account.is_over()) { None } else { memory.take_queued(account, CALL, Use::Call) }
+pub(super) fn call(memory: &Share, account: &Arc<Account>) -> Option<Charge> {
+    if account.is_over() { None } else { memory.take_queued(Some(account), CALL, Use::Call) }
 }
 
 /// The same, once there is memory for it.
 ///
 /// # Errors
 /// 503.
-pub(super) async fn room(memory: &Share, account: Option<&Arc<Account>>) -> Result<Charge, Refusal> {
-    if account.is_some_and(|account| account.is_over()) {
+pub(super) async fn room(memory: &Share, account: &Arc<Account>) -> Result<Charge, Refusal> {
+    if account.is_over() {
         return Err(Refusal::untaken_answers());
     }
     let Some(_queued) = memory.queue() else {
-        return memory.take_for(account, CALL, Use::Call).ok_or_else(Refusal::no_memory);
+        return memory.take_for(Some(account), CALL, Use::Call).ok_or_else(Refusal::no_memory);
     };
     let end = Instant::now() + WAIT;
     while Instant::now() < end {
         sleep(PAUSE).await;
-        if let Some(charge) = memory.take_queued(account, CALL, Use::Call) {
+        if let Some(charge) = memory.take_queued(Some(account), CALL, Use::Call) {
             return Ok(charge);
         }
     }
-    memory.take_for(account, CALL, Use::Call).ok_or_else(Refusal::no_memory)
+    memory.take_for(Some(account), CALL, Use::Call).ok_or_else(Refusal::no_memory)
 }
 
 /// Takes what lies between these two sizes of something that grows; of what is small, nothing.

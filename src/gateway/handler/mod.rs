@@ -42,7 +42,7 @@ use tower_http::catch_panic::{CatchPanic, CatchPanicLayer, ResponseForPanic};
 use tower_layer::Layer as _;
 use tower_service::Service;
 
-use crate::caller::{Admitted, Caller, admit};
+use crate::caller::{Admitted, Peer, admit};
 use crate::format::compression::Choice;
 use crate::gateway::answer::{Body, Response};
 use crate::gateway::error::{self, Exposure, Form, Refusal, Statuses};
@@ -56,7 +56,7 @@ use crate::limits::pace::Rate;
 use crate::observe::seldom::Seldom;
 use crate::route::{Found, Limits, Miss, Query, Route, Routes};
 use crate::schema::Schema;
-use crate::server::{Holder, Malformed, Upgrade};
+use crate::server::{Answerer, Arrived, Holder, Malformed, Upgrade};
 use crate::upstream::{Outbound, Terms, Upstream};
 use budget::charged;
 use deadline::Deadline;
@@ -155,6 +155,7 @@ struct Call<'a> {
     query: &'a Query,
     route: &'a Arc<Route>,
     captures: &'a [&'a str],
+    peer: &'a Peer,
     started: Instant,
     deadline: &'a Deadline,
     admitted: &'a Admitted<'a>,
@@ -165,16 +166,40 @@ struct Call<'a> {
 /// The service that answers every request.
 #[must_use]
 pub fn service(gateway: Gateway) -> Door {
-    let panicked = Panicked(gateway.config.clone());
-    CatchPanicLayer::custom(panicked).layer(Front(Arc::new(gateway)))
+    Door { panicked: Panicked(gateway.config.clone()), gateway: Arc::new(gateway) }
 }
 
-/// A gateway as a service.
-pub type Door = CatchPanic<Front, Panicked>;
-
-/// Answers every request with its gateway.
+/// A gateway as what answers the requests of a listener. Cheap to clone.
 #[derive(Clone)]
-pub struct Front(Arc<Gateway>);
+pub struct Door {
+    gateway: Arc<Gateway>,
+    panicked: Panicked,
+}
+
+impl Answerer for Door {
+    type Body = <CatchPanic<Front, Panicked> as Answerer>::Body;
+    type Answer = <CatchPanic<Front, Panicked> as Answerer>::Answer;
+
+    fn answer(&self, Arrived { request, peer, account }: Arrived) -> Self::Answer {
+        let front = Front { gateway: self.gateway.clone(), peer, account };
+        CatchPanicLayer::custom(self.panicked.clone()).layer(front).call(request)
+    }
+}
+
+/// Answers the requests of one connection.
+#[derive(Clone)]
+pub struct Front {
+    gateway: Arc<Gateway>,
+    peer: Arc<Peer>,
+    account: Arc<Account>,
+}
+
+/// When a request came, and on which connection.
+struct Arrival {
+    started: Instant,
+    peer: Arc<Peer>,
+    account: Arc<Account>,
+}
 
 impl<B: RequestBody> Service<Request<B>> for Front {
     type Response = Response;
@@ -186,7 +211,8 @@ impl<B: RequestBody> Service<Request<B>> for Front {
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (gateway, started, account) = (Arc::clone(&self.0), Instant::now(), Account::current());
+        let Self { gateway, peer, account } = self.clone();
+        let arrival = Arrival { started: Instant::now(), peer, account };
         if let Some(probe) = gateway.config.probe.as_ref().filter(|probe| probe.takes(request.uri().path())) {
             let probe = probe.clone();
             return Box::pin(async move { Ok(probed(&probe, request).await) });
@@ -194,7 +220,7 @@ impl<B: RequestBody> Service<Request<B>> for Front {
         // A block, and the body lent: what an async function is given has its place twice in the future of each that hands it on.
         let (mut head, body) = request.into_parts();
         let mut body = Inbound::new(body);
-        Box::pin(async move { Ok(gateway.handle(&mut head, &mut body, (started, account)).await) })
+        Box::pin(async move { Ok(gateway.handle(&mut head, &mut body, arrival).await) })
     }
 }
 
@@ -249,10 +275,6 @@ fn without_body(mut response: Response) -> Response {
     response
 }
 
-fn caller(head: &Parts) -> Option<&Caller> {
-    head.extensions.get::<Arc<Caller>>().map(|caller| &**caller)
-}
-
 /// RFC 9110, section 8.6: these have no length of their own.
 fn is_bare(status: StatusCode) -> bool {
     matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
@@ -285,20 +307,20 @@ impl Gateway {
         self: &Arc<Self>,
         head: &mut Parts,
         body: &mut Inbound<B>,
-        (started, account): (Instant, Option<Arc<Account>>),
+        arrival: Arrival,
     ) -> Response {
         // Boxed, as below, or every request would have the memory for it.
         let faulty = head::check(&mut head.headers).err().map(Box::new);
         let head = &*head;
-        let memory = match budget::call(&self.memory, account.as_ref()) {
+        let memory = match budget::call(&self.memory, &arrival.account) {
             Some(memory) => memory,
-            None => match Box::pin(budget::room(&self.memory, account.as_ref())).await {
+            None => match Box::pin(budget::room(&self.memory, &arrival.account)).await {
                 Ok(memory) => memory,
                 Err(refusal) => return Box::pin(body.closing(guarded(self.refused(head, refusal)), head)).await,
             },
         };
         let answered = match faulty {
-            None => self.answer(head, body, started, &memory).await,
+            None => self.answer(head, body, &arrival, &memory).await,
             Some(refusal) => Err(*refusal),
         };
         let response = answered.unwrap_or_else(|refusal| self.refused(head, refusal));
@@ -324,7 +346,7 @@ impl Gateway {
         self: &Arc<Self>,
         head: &Parts,
         body: &mut Inbound<B>,
-        started: Instant,
+        arrival: &Arrival,
         memory: &Charge,
     ) -> Result<Response, Refusal> {
         let size = limits::check_headers(&head.headers, self.config.header_limit)?;
@@ -337,7 +359,7 @@ impl Gateway {
             Err(miss) => return Err(Refusal::miss(miss)),
         };
         let route = found.route;
-        let answered = match self.call(found, &query, (head, body), (started, upgrade), memory).await {
+        let answered = match self.call(found, &query, (head, body), (arrival, upgrade), memory).await {
             Ok(response) if upgrade.is_none() => self.shortened(head, route, response),
             answered => answered.map(|response| (response, None)),
         };
@@ -395,21 +417,22 @@ impl Gateway {
         found: Found<'_>,
         query: &Query,
         (head, body): (&Parts, &mut Inbound<B>),
-        (started, upgrade): (Instant, Option<&Upgrade>),
+        (arrival, upgrade): (&Arrival, Option<&Upgrade>),
         memory: &Charge,
     ) -> Result<Response, Refusal> {
         let Found { route, captures } = found;
+        let Arrival { started, ref peer, .. } = *arrival;
         let settings = &self.settings[route.index];
         if settings.header_limit < self.config.header_limit {
             limits::check_headers(&head.headers, settings.header_limit)?;
         }
         route.check_query(head.uri.query().unwrap_or_default()).map_err(|error| Refusal::query(&error))?;
-        let admitted = admit(caller(head), route);
+        let admitted = admit(peer, route);
         let deadline = Deadline::of(&head.headers, self.config.timeout_header.as_ref(), &settings.deadline, started)?;
         let (deadline_at, reply_limit, may_repeat) = (deadline.at, settings.reply_limit, route.may_repeat);
         let terms = Terms { deadline: deadline_at, reply_limit, may_repeat, account: memory.account() };
-        let (captures, deadline, admitted) = (&captures, &deadline, &admitted);
-        let call = &Call { head, query, route, captures, started, deadline, admitted, terms, memory };
+        let (captures, deadline, admitted) = (&captures[..], &deadline, &admitted);
+        let call = &Call { head, query, route, captures, peer, started, deadline, admitted, terms, memory };
         if let Some(upgrade) = upgrade {
             // Boxed, or every request would have the memory of a handshake.
             let has_body = !body.is_read();
@@ -440,7 +463,7 @@ impl Gateway {
     ) -> Result<Response, Refusal> {
         let Call { head, route, started, .. } = *call;
         let (message, json) = self.message(call, body).await?;
-        let metadata = self.metadata(head)?;
+        let metadata = self.metadata(call)?;
         let which = Which { method: &head.method, route, trace: TraceId::of(&metadata) };
         let called = match self.settings[route.index].caller_gone {
             CallerGone::Cancel => {
@@ -460,8 +483,9 @@ impl Gateway {
         }
     }
 
-    fn metadata(&self, head: &Parts) -> Result<HeaderMap, Refusal> {
-        self.metadata.for_backend(&head.headers, caller(head)).map_err(|error| Refusal::header(error.to_string()))
+    fn metadata(&self, call: &Call<'_>) -> Result<HeaderMap, Refusal> {
+        let Call { head, peer, .. } = *call;
+        self.metadata.for_backend(&head.headers, peer).map_err(|error| Refusal::header(error.to_string()))
     }
 
     fn success(&self, route: &Route, content_type: HeaderValue, body: Bytes, metadata: &HeaderMap) -> Response {

@@ -77,7 +77,7 @@ impl Gateway {
         called: &mut Called,
     ) -> Result<Exchange, Refusal> {
         let Call { head, query, route, captures, admitted, terms, .. } = *call;
-        let mut metadata = self.metadata(head)?;
+        let mut metadata = self.metadata(call)?;
         called.belongs_to(TraceId::of(&metadata));
         if let (Some(name), 1..) = (&self.settings[route.index].last_event_id, told.after) {
             metadata.insert(name.clone(), told.after.into());

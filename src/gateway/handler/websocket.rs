@@ -26,7 +26,7 @@ impl Gateway {
         if has_body {
             return Err(Refusal::bad_request("expected a handshake without a body, found one with a body"));
         }
-        let metadata = self.metadata(head)?;
+        let metadata = self.metadata(call)?;
         let texts = route.prepare(captures, query).map_err(|error| Refusal::encode(&error))?;
         // Where path and query say everything, nothing is waited for.
         let whole = (!route.takes_body()).then(|| route.encode_one(&texts, None)).transpose();

@@ -15,7 +15,7 @@ pub use outcome::Outcome;
 pub use trace::{TraceContext, TraceId};
 
 use crate::caller::forwarded::Proxies;
-use crate::caller::{Caller, CallerNames, Said};
+use crate::caller::{CallerNames, Hops, Peer};
 use trace::{TRACEPARENT, TRACESTATE};
 
 /// What a configuration adds to the built-in lists.
@@ -108,19 +108,13 @@ impl Metadata {
         self.tells_etag
     }
 
-    /// Whether the backend is told anything of who calls.
-    #[must_use]
-    pub fn tells_caller(&self) -> bool {
-        !self.caller.is_empty()
-    }
-
-    /// The metadata for the backend; of the caller, what it is told.
+    /// The metadata for the backend; of the peer, what it is told.
     ///
     /// W3C Trace Context, section 3.2: of `traceparent` there is one. Where there are two, the trace begins anew at the backend.
     ///
     /// # Errors
     /// A listed header has a value that gRPC cannot carry.
-    pub fn for_backend(&self, headers: &HeaderMap, caller: Option<&Caller>) -> Result<HeaderMap, NotMetadata> {
+    pub fn for_backend(&self, headers: &HeaderMap, peer: &Peer) -> Result<HeaderMap, NotMetadata> {
         let mut metadata = HeaderMap::new();
         let has_two_parents = headers.len() > headers.keys_len() && has_two(headers, &TRACEPARENT);
         let is_dropped = |name: &HeaderName| has_two_parents && [TRACEPARENT, TRACESTATE].contains(name);
@@ -144,9 +138,7 @@ impl Metadata {
         if self.creates_trace {
             trace::carry(headers, &mut metadata)?;
         }
-        if let Some(caller) = caller {
-            self.caller.tell(caller, Said { headers, proxies: self.proxies.as_ref() }, &mut metadata);
-        }
+        self.caller.tell(peer, Hops { headers, proxies: self.proxies.as_ref() }, &mut metadata);
         Ok(metadata)
     }
 
@@ -192,6 +184,10 @@ fn has_two(headers: &HeaderMap, name: &HeaderName) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
+    use crate::caller::{Certificate, Protocol, Tls};
+
     use super::*;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -211,16 +207,16 @@ mod tests {
             ("te", "trailers"),
         ]);
         let passed = headers(&[("authorization", "Bearer a"), ("x-consent-id", "c1")]);
-        assert_eq!(metadata.for_backend(&sent, None).unwrap(), passed);
+        assert_eq!(metadata.for_backend(&sent, &Peer::default()).unwrap(), passed);
     }
 
     #[test]
     fn two_parents_of_a_trace_are_none() {
         let metadata = Metadata::new(Config::default());
         let mut sent = headers(&[("traceparent", "00-a"), ("tracestate", "x=1"), ("x-request-id", "r-1")]);
-        assert_eq!(metadata.for_backend(&sent, None).unwrap(), sent);
+        assert_eq!(metadata.for_backend(&sent, &Peer::default()).unwrap(), sent);
         sent.append("x-request-id", HeaderValue::from_static("r-2"));
-        assert_eq!(metadata.for_backend(&sent, None).unwrap(), sent, "others may come twice");
+        assert_eq!(metadata.for_backend(&sent, &Peer::default()).unwrap(), sent, "others may come twice");
         let others = {
             let mut others = sent.clone();
             others.remove("traceparent");
@@ -228,7 +224,7 @@ mod tests {
             others
         };
         sent.append("traceparent", HeaderValue::from_static("00-b"));
-        assert_eq!(metadata.for_backend(&sent, None).unwrap(), others);
+        assert_eq!(metadata.for_backend(&sent, &Peer::default()).unwrap(), others);
     }
 
     #[test]
@@ -265,7 +261,9 @@ mod tests {
                 certificate: name(certificate_name),
             };
             let metadata = Metadata::new(Config { caller, ..Config::default() });
-            let caller = Caller::new(address.map(|text: &str| text.parse().unwrap()), certificate);
+            let address = address.map(|text: &str| SocketAddr::new(text.parse().unwrap(), 4711));
+            let certificate = certificate.and_then(|(der, sha256)| Certificate::of(&[der.into()], |_| sha256));
+            let peer = Peer::new(address, Protocol::Http2, Some(Tls { alpn: None, certificate }));
             // The caller says who it is, and that its own words are for this hop alone.
             let lies = headers(&[
                 ("x-address", "10.0.0.1"),
@@ -273,12 +271,8 @@ mod tests {
                 ("x-cert", ":AA==:"),
                 ("connection", "x-address"),
             ]);
-            assert_eq!(
-                metadata.for_backend(&lies, Some(&caller)).unwrap(),
-                headers(told),
-                "{address:?} {certificate_name}"
-            );
-            assert_eq!(metadata.for_backend(&lies, None).unwrap(), HeaderMap::new());
+            assert_eq!(metadata.for_backend(&lies, &peer).unwrap(), headers(told), "{address:?} {certificate_name}");
+            assert_eq!(metadata.for_backend(&lies, &Peer::default()).unwrap(), HeaderMap::new());
         }
     }
 
@@ -286,7 +280,7 @@ mod tests {
     fn a_value_that_grpc_cannot_carry_is_refused() {
         let mut sent = HeaderMap::new();
         sent.insert("x-request-id", HeaderValue::from_bytes(b"caf\xc3\xa9").unwrap());
-        let error = Metadata::new(Config::default()).for_backend(&sent, None).unwrap_err();
+        let error = Metadata::new(Config::default()).for_backend(&sent, &Peer::default()).unwrap_err();
         assert_eq!(error.to_string(), "header x-request-id: expected printable ASCII, found other bytes");
     }
 

@@ -1,6 +1,5 @@
 //! What one connection of a caller has: the memory of its calls, and the calls that are in flight at backends for it.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -59,10 +58,6 @@ pub struct Account {
 #[derive(Debug, Default)]
 pub struct Tie(Option<Arc<Account>>);
 
-thread_local! {
-    static CURRENT: RefCell<Option<Arc<Account>>> = const { RefCell::new(None) };
-}
-
 impl Account {
     pub(super) fn new(callers: Arc<Callers>, caller: Option<CallerId>, size: usize, most_calls: usize) -> Self {
         let caller = caller.map(|caller| {
@@ -71,21 +66,6 @@ impl Account {
         });
         let (held, calls) = (AtomicUsize::new(0), AtomicUsize::new(0));
         Self { held, most_held: (size / PART).max(LEAST), calls, most_calls, caller, callers }
-    }
-
-    /// Hands a request on. A service is given nothing but the request, and to put this among the request's extensions would cost
-    /// each of them three allocations.
-    pub fn hand_on<T>(this: &Arc<Self>, call: impl FnOnce() -> T) -> T {
-        let before = CURRENT.replace(Some(this.clone()));
-        let result = call();
-        CURRENT.set(before);
-        result
-    }
-
-    /// That of the connection whose request is just [handed on](Self::hand_on).
-    #[must_use]
-    pub fn current() -> Option<Arc<Self>> {
-        CURRENT.with_borrow(Clone::clone)
     }
 
     /// Bytes of memory that its calls have.
