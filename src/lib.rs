@@ -1,7 +1,7 @@
 //! Towbar: REST/JSON calls in, gRPC over mutual TLS out, by the `google.api.http` rules of the descriptors.
 //!
 //! This library exists for the binary and its own tests; nothing of it is a public interface. A module uses only rows
-//! above its own (`tests/layers.rs` holds them in place):
+//! above its own (`tests/core/layers.rs` holds them in place):
 //!
 //! ```text
 //! format                 bytes and text: JSON, protobuf's wire format, templates, multipart, compression

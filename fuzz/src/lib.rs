@@ -1,6 +1,6 @@
 //! What must hold for every input: a function a fuzz target, which panics where it does not hold.
 //!
-//! The targets give them random bytes; `tests/fuzz_faults.rs` of the main package gives them every file of `corpus/` and
+//! The targets give them random bytes; `tests/core/fuzz_faults.rs` of the main package gives them every file of `corpus/` and
 //! every case of `tests/cases/`.
 
 mod certificates;

@@ -1,16 +1,12 @@
 //! A conversion allocates a constant number of times: not once a field, and not once an element of a list.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use serde_json::{Map, Value, json};
 use towbar::codec::{Body, Ignored, Print, Request, reply};
 use towbar::schema::Schema;
 
-#[path = "support/cases.rs"]
-mod cases;
-#[path = "support/messages.rs"]
-mod messages;
-
-use messages::Sample;
+use crate::support::cases;
+use crate::support::messages;
+use crate::support::messages::Sample;
 
 /// The output, and what it grows by where the first guess of its size was short.
 const MOST: u64 = 4;

@@ -1,8 +1,6 @@
 //! The codec keeps to the cases of `tests/cases/`: JSON becomes those bytes, and those bytes that JSON, to the letter.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-#[path = "support/cases.rs"]
-mod cases;
+use crate::support::cases;
 
 #[test]
 fn json_becomes_the_wire_format_of_its_case() {

@@ -2,7 +2,6 @@
 //!
 //! The files are those of the other oracle, said in features: once as proto2 and proto3 mean them, once with every second
 //! feature turned round. Messages and their JSON are made of the former.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::sync::{Arc, LazyLock};
 
@@ -22,12 +21,10 @@ use towbar::codec::{Body, DecodeError, DecodeProblem, Ignored, Print, Request, R
 use towbar::format::wire::{self, Reader};
 use towbar::schema::{Message, MessageTable, Schema, Tables};
 
-#[path = "support/cases.rs"]
-mod cases;
-#[path = "support/random.rs"]
-mod random;
-
-use random::{FILES, LEAVES, TYPES, changed, changes, choices, message_of, replace, shuffled, value_of};
+use crate::support::cases;
+use crate::support::random::{
+    FILES, LEAVES, TYPES, changed, changes, choices, message_of, replace, shuffled, value_of,
+};
 
 /// A set of files, to the codec and to the oracle.
 struct Both {

@@ -2,7 +2,6 @@
 //!
 //! Where the oracle is wrong or lenient, it is not asked; each such place says why. Beside it: bytes at random, and
 //! messages with bytes changed at random, are read or refused, and nothing panics.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::sync::LazyLock;
 
@@ -14,12 +13,9 @@ use towbar::codec::{Body, DecodeProblem, Ignored, Print, Request, RequestError, 
 use towbar::format::wire::{self, Reader};
 use towbar::schema::{Message, Schema};
 
-#[path = "support/cases.rs"]
-mod cases;
-#[path = "support/random.rs"]
-mod random;
-
-use random::{LEAVES, POOL, TYPES, changed, changes, choices, replace, shuffled, value_of};
+use crate::support::cases;
+use crate::support::random;
+use crate::support::random::{LEAVES, POOL, TYPES, changed, changes, choices, replace, shuffled, value_of};
 
 static SCHEMA: LazyLock<Schema> = LazyLock::new(cases::schema);
 proptest! {

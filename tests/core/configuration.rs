@@ -1,4 +1,3 @@
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 //! The configuration as it is documented and delivered: every example loads without a problem.
 
 use std::fs;

@@ -1,16 +1,15 @@
 //! What the fuzz targets check, for every file of their corpus: the seeds, and every input that once was a fault.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs;
 use std::panic;
 use std::path::Path;
 
-#[path = "support/cases.rs"]
-mod cases;
-#[path = "../fuzz/src/lib.rs"]
+use crate::support::cases;
+
+#[path = "../../fuzz/src/lib.rs"]
 #[allow(unreachable_pub, reason = "a crate of its own for the fuzz targets")]
 mod checks;
-#[path = "support/seeds.rs"]
+#[path = "../support/seeds.rs"]
 mod seeds;
 
 #[test]

@@ -1,6 +1,5 @@
 //! `towbar curl` and `towbar explain` are inverses: the line that the one prints is explained by the other as the same
 //! message, for every rpc of the bank and for every kind of field; and where there is no line, the reason is true.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::path::Path;
 use std::process::Command;
@@ -15,10 +14,7 @@ use towbar::gateway::explain::{Limits, Outcome, explain};
 use towbar::route::{Defaults, NoText, Routes, Unsayable};
 use towbar::schema::{Message, Schema};
 
-#[path = "support/random.rs"]
-mod random;
-
-use random::{choices, message_from, value_of};
+use crate::support::random::{choices, message_from, value_of};
 
 /// Every message of the cases in paths, queries and bodies.
 const ASK: &str = r#"

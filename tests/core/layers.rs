@@ -1,5 +1,4 @@
 //! The rows hold: a module uses only modules of rows above its own, and only its owners name a library.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs;
 use std::path::Path;

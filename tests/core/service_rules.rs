@@ -1,5 +1,4 @@
 //! Rules from `google.api.Service` files: beside the annotations, in their place, and what is wrong with them.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs;
 use std::path::Path;

@@ -1,10 +1,5 @@
 //! Several addresses of one bank: calls are spread, those that fail are left alone for a while, and connections come and go
 //! without harm to a call.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-#[path = "support/bank.rs"]
-mod bank;
-mod support;
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -17,8 +12,8 @@ use std::time::Duration;
 use towbar::cli::demo::bank::SampleBank;
 use towbar::cli::demo::bank::certificates::Authority;
 
-use bank::{Bank, NO_HEALTH_SERVICE, free_port, wait_until};
-use support::{Backend, Gateway, assert_refused, assert_reply, client_tls, http, server_tls};
+use crate::support::bank::{Bank, NO_HEALTH_SERVICE, free_port, wait_until};
+use crate::support::{Backend, Gateway, assert_refused, assert_reply, client_tls, http, server_tls};
 
 const TARGET: &str = "/health-check?bank_id=iron";
 const SERVING: &str = r#"{"status":"SERVING"}"#;

@@ -1,7 +1,4 @@
 //! The bank API as it is documented, over REST, answered by the sample bank behind mutual TLS.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
 
 use std::collections::BTreeSet;
 
@@ -10,7 +7,7 @@ use towbar::cli::demo::bank::SampleBank;
 use towbar::cli::demo::generated::DESCRIPTORS;
 use towbar::schema::Schema;
 
-use support::{Stage, assert_refused, assert_reply};
+use crate::support::{Stage, assert_refused, assert_reply};
 
 const SWIFT: &str = "account.swift.bic=IRONUSCA000&account.swift.account=iban:3814827";
 const IBAN: &str = "account.iban.iban=DE89370400440532013000";

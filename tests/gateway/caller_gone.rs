@@ -1,12 +1,5 @@
 //! What becomes of a call whose caller goes away before the answer: it is cancelled at the bank, or, where the configuration
 //! says so, ends as if somebody waited, and the log tells how.
-#![allow(clippy::unwrap_used, dead_code, reason = "a test may panic, and uses a part of its support")]
-
-#[path = "support/folder.rs"]
-mod folder;
-#[path = "support/process.rs"]
-mod process;
-mod support;
 
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
@@ -25,9 +18,11 @@ use towbar::config::{self, Overrides};
 use towbar::tls;
 use towbar::upstream::Upstream;
 
-use folder::Folder;
-use support::raw::{Count, Does, INTERNAL_ERROR, RawBank, Reply, frame_of};
-use support::{http, talk};
+use crate::support::folder;
+use crate::support::folder::Folder;
+use crate::support::process;
+use crate::support::raw::{Count, Does, INTERNAL_ERROR, RawBank, Reply, frame_of};
+use crate::support::{http, talk};
 
 /// Longest wait for what must happen; shorter than any deadline here.
 const PATIENCE: Duration = Duration::from_secs(20);

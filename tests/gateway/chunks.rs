@@ -1,7 +1,4 @@
 //! However a body is cut in pieces on its way, the backend gets the same message and the caller the same answer.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
 
 use std::convert::Infallible;
 use std::io::Write as _;
@@ -13,7 +10,7 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderValue, Response};
 use http_body_util::{BodyExt as _, Full};
 
-use support::{Stage, http};
+use crate::support::{Stage, http};
 
 /// What came to the backend, and what the caller was told: the status, the headers but for the time, the body.
 type Exchange = (Vec<Bytes>, u16, Vec<(String, String)>, String);

@@ -1,7 +1,4 @@
 //! gzip, both ways: replies for callers that take it, and bodies of callers that send it.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
 
 use std::io::{Read as _, Write as _};
 
@@ -10,7 +7,7 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use towbar::cli::demo::bank::SampleBank;
 
-use support::{Stage, assert_refused, http, replaced};
+use crate::support::{Stage, assert_refused, http, replaced};
 
 /// The sample bank, with these keys of `requests` and what else the configuration has.
 fn sample(requests: &str, more: &str) -> Stage {

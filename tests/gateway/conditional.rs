@@ -1,10 +1,8 @@
 //! What callers have already, and parts of it: `ETag` and `If-None-Match` at the gateway, `Range` at the backend.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod support;
-
-use support::talk::{backend, gateway};
-use support::{Backend, Gateway, http};
+use crate::support;
+use crate::support::talk::{backend, gateway};
+use crate::support::{Backend, Gateway, http};
 use towbar::format::wire::{LENGTH, put_bytes, put_tag};
 
 const ETAG: &str = "metadata: {reply: [etag, cache-control, last-modified]}\n";

@@ -1,7 +1,4 @@
 //! How long a call may take, who says so, and what a caller is told when the time is over.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
 
 use std::io::Write as _;
 use std::sync::mpsc::{Receiver, channel};
@@ -11,9 +8,9 @@ use axum::Router;
 use tonic::{Response, Status};
 use towbar::cli::demo::generated::io::token::proto::bankapi::HealthCheckResponse;
 
-use support::http::{connect, read};
-use support::talk;
-use support::{Stage, assert_refused, assert_reply, health, replaced};
+use crate::support::http::{connect, read};
+use crate::support::talk;
+use crate::support::{Stage, assert_refused, assert_reply, health, replaced};
 
 const TARGET: &str = "/health-check?bank_id=iron";
 const RPC: &str = "rpcs:\n  io.token.proto.bankapi.HealthCheckService.HealthCheck:\n";

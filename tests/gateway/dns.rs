@@ -1,24 +1,14 @@
 //! Where the bank is, by DNS: followed as it changes, kept as it was while nobody can say.
-#![allow(clippy::unwrap_used, dead_code, reason = "a test may panic, and uses a part of its support")]
-
-#[path = "support/bank.rs"]
-mod bank;
-#[path = "support/dns.rs"]
-mod dns;
-#[path = "support/folder.rs"]
-mod folder;
-#[path = "support/process.rs"]
-mod process;
-mod support;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bank::{Bank, wait_until};
-use dns::{Dns, Says};
-use folder::Folder;
-use support::{Gateway, assert_refused, assert_reply, http};
+use crate::support;
+use crate::support::bank::{Bank, wait_until};
+use crate::support::dns::{Dns, Says};
+use crate::support::folder::Folder;
+use crate::support::{Gateway, assert_refused, assert_reply, http};
 
 const TARGET: &str = "/health-check?bank_id=iron";
 const SERVING: &str = r#"{"status":"SERVING"}"#;

@@ -1,7 +1,4 @@
 //! Replies that a bank compresses, asked or not: made whole within their limit, and refused where that cannot be.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
 
 use std::sync::mpsc::channel;
 
@@ -11,9 +8,9 @@ use towbar::cli::demo::generated::io::token::proto::bankapi::HealthCheckResponse
 use towbar::config::Overrides;
 use towbar::format::compression::Gzip;
 
-use support::raw::{RawBank, Reply, frame_of};
-use support::talk::{self, note};
-use support::{Backend, Gateway, assert_refused, assert_reply, health, http};
+use crate::support::raw::{RawBank, Reply, frame_of};
+use crate::support::talk::{self, note};
+use crate::support::{Backend, Gateway, assert_refused, assert_reply, health, http};
 
 const UNREADABLE: &str =
     r#"{"code":13,"message":"the backend's answer cannot be read; the outcome of the call is unknown"}"#;

@@ -1,9 +1,4 @@
 //! The forms of errors, and what of a backend's status reaches the caller in each of them.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-#[path = "support/process.rs"]
-mod process;
-mod support;
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -19,8 +14,10 @@ use tokio::sync::Notify;
 use towbar::cli::demo::bank::SampleBank;
 use towbar::schema::generated::google::rpc;
 
-use support::http::{Answer, connect, read};
-use support::{Stage, replaced};
+use crate::support;
+use crate::support::http::{Answer, connect, read};
+use crate::support::process;
+use crate::support::{Stage, replaced};
 
 const UUID: &str = "0b6a7f2e-6f5c-4f3e-9d2a-0e6c5b1f7a11";
 

@@ -1,11 +1,8 @@
 //! Forms over HTTP: where they are taken, and where they are no type of a body.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
 
 use towbar::cli::demo::bank::SampleBank;
 
-use support::{Stage, replaced};
+use crate::support::{Stage, replaced};
 
 const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
 

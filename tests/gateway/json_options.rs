@@ -1,10 +1,7 @@
 //! What `json` says beyond ProtoJSON: enums without their prefix, 64-bit integers as numbers, and names in any case.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod support;
-
-use support::http;
-use support::talk::{backend, gateway_of, schema_of};
+use crate::support::http;
+use crate::support::talk::{backend, gateway_of, schema_of};
 use towbar::codec::{self, Int64, Print};
 use towbar::route::{Defaults, Routes, RpcOptions};
 

@@ -1,7 +1,4 @@
 //! Faults that gateways of this kind have had: each is asked for here, and is not there. docs/security.md lists them.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -14,9 +11,9 @@ use towbar::codec::{Body, Ignored, Request};
 use towbar::config::Overrides;
 use towbar::schema::Schema;
 
-use support::http::{self, send};
-use support::talk::{backend, shared};
-use support::{Backend, Gateway, client_tls, config_for};
+use crate::support::http::{self, send};
+use crate::support::talk::{backend, shared};
+use crate::support::{Backend, Gateway, client_tls, config_for};
 
 const PROTO: &str = r#"
 syntax = "proto3";

@@ -1,7 +1,4 @@
 //! Faults that servers of HTTP/2 have had, frame by frame: RFC 9113. docs/security.md lists them.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
 
 use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
@@ -13,7 +10,7 @@ use tonic::Response;
 use towbar::cli::demo::bank::certificates::Authority;
 use towbar::cli::demo::generated::io::token::proto::bankapi::HealthCheckResponse;
 
-use support::{Backend, Gateway, health, http};
+use crate::support::{Backend, Gateway, health, http};
 
 const PATH: &str = "/health-check?bank_id=iron";
 

@@ -1,7 +1,4 @@
 //! How much a request and a reply may have: what is at a limit passes, what is above it is refused, and the answer names it.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
 
 use std::io::Write as _;
 use std::path::Path;
@@ -18,8 +15,8 @@ use towbar::schema::Schema;
 use towbar::server::{Listener, Plain};
 use towbar::upstream::Upstream;
 
-use support::http::{Answer, connect, read, write};
-use support::{Stage, assert_refused, assert_reply, replaced};
+use crate::support::http::{Answer, connect, read, write};
+use crate::support::{Stage, assert_refused, assert_reply, replaced};
 
 const HEALTH: &str = "  io.token.proto.bankapi.HealthCheckService.HealthCheck:\n    ignore_query: all\n";
 const TARGET: &str = "/health-check?bank_id=iron";

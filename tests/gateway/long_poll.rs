@@ -1,7 +1,4 @@
 //! Long polling: the next messages of a stream as one complete array, for callers that read no streams.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
@@ -9,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use towbar::config::{self, Overrides};
 
-use support::http::{self, Answer};
-use support::raw::{Does, RawBank, Reply, frame_of};
-use support::talk::{self, note};
-use support::{Backend, Gateway};
+use crate::support::http::{self, Answer};
+use crate::support::raw::{Does, RawBank, Reply, frame_of};
+use crate::support::talk::{self, note};
+use crate::support::{Backend, Gateway};
 
 const JSON: (&str, &str) = ("Accept", "application/json");
 const POLLS: &str = "streams: {long_poll: 2s}\n";

@@ -1,11 +1,8 @@
 //! What is no HTTP/1.1, too much of it or only a part of it is answered like every other refusal.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
 
 use std::io::{Read as _, Write as _};
 
-use support::{Stage, http, replaced};
+use crate::support::{Stage, http, replaced};
 use towbar::cli::demo::bank::SampleBank;
 
 #[test]

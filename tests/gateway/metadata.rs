@@ -1,9 +1,4 @@
 //! Which headers reach the bank, and which of the bank's metadata reach the caller.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-#[path = "support/process.rs"]
-mod process;
-mod support;
 
 use std::fs;
 use std::sync::mpsc::{Receiver, channel};
@@ -13,8 +8,10 @@ use tonic::metadata::{KeyAndValueRef, MetadataMap};
 use tonic::{Response, Status};
 use towbar::cli::demo::generated::io::token::proto::bankapi::HealthCheckResponse;
 
-use support::talk::{PROTO, backend, note, shared};
-use support::{Stage, assert_refused, assert_reply, health};
+use crate::support;
+use crate::support::process;
+use crate::support::talk::{PROTO, backend, note, shared};
+use crate::support::{Stage, assert_refused, assert_reply, health};
 
 const TARGET: &str = "/health-check?bank_id=iron";
 

@@ -1,7 +1,4 @@
 //! HEAD and OPTIONS, and the headers by which some gateways let a caller say another method.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tonic::{Response, Status};
 use towbar::cli::demo::generated::io::token::proto::bankapi::HealthCheckResponse;
 
-use support::http::{self, Answer};
-use support::{Stage, health};
+use crate::support::http::{self, Answer};
+use crate::support::{Stage, health};
 
 const TARGET: &str = "/health-check?bank_id=iron";
 

@@ -1,15 +1,10 @@
 //! Forms in parts over HTTP: files and texts into one message, and where they are no type of a body.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-#[path = "support/process.rs"]
-mod process;
-mod support;
 
 use std::process::Command;
 
-use process::{Process, installed};
-use support::http;
-use support::talk::{collecting, gateway, got, send};
+use crate::support::http;
+use crate::support::process::{Process, installed};
+use crate::support::talk::{collecting, gateway, got, send};
 use towbar::format::wire::{LENGTH, put_bytes, put_tag};
 
 const PARTS: (&str, &str) = ("Content-Type", "multipart/form-data; boundary=b");

@@ -1,7 +1,4 @@
 //! Pinned certificates: banks whose certificates no standard verifier takes, and what the gateway says about them.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
 
 use std::sync::Arc;
 
@@ -12,8 +9,8 @@ use towbar::cli::demo::bank::SampleBank;
 use towbar::cli::demo::bank::certificates::Authority;
 use towbar::tls::{self, Identity, Pin, Servers};
 
-use support::http;
-use support::{Backend, Gateway, assert_refused, assert_reply, config_for};
+use crate::support::http;
+use crate::support::{Backend, Gateway, assert_refused, assert_reply, config_for};
 
 const TARGET: &str = "/health-check?bank_id=iron";
 const SERVING: &str = r#"{"status":"SERVING"}"#;

@@ -1,20 +1,13 @@
 //! The gateway's `probe`: what it tells, what it never repeats, and that it is not there unless it is configured.
-#![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "a test may panic, and uses a part of its support")]
-
-#[path = "support/folder.rs"]
-mod folder;
-#[path = "support/http.rs"]
-mod http;
-#[path = "support/process.rs"]
-mod process;
 
 use std::net::SocketAddr;
 
 use serde_json::json;
 
-use folder::{Folder, NOBODY};
-use http::send;
-use process::Gateway;
+use crate::support::folder;
+use crate::support::folder::{Folder, NOBODY};
+use crate::support::http::send;
+use crate::support::process::Gateway;
 
 const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 const LETTERS: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";

@@ -1,17 +1,13 @@
 //! A part of a reply that is bytes as they are: `Range` and `If-Range`, of RFC 9110, section 14.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-#[path = "support/process.rs"]
-mod process;
-mod support;
 
 use std::fs;
 use std::process::Command;
 
-use process::{Process, installed};
-use support::http::Answer;
-use support::talk::{backend, gateway_of, schema_of};
-use support::{Backend, Gateway, http};
+use crate::support;
+use crate::support::http::Answer;
+use crate::support::process::{Process, installed};
+use crate::support::talk::{backend, gateway_of, schema_of};
+use crate::support::{Backend, Gateway, http};
 use towbar::format::wire::{LENGTH, put_bytes, put_tag};
 
 const PROTO: &str = r#"

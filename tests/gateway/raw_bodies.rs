@@ -1,10 +1,7 @@
 //! `google.api.HttpBody`: bytes that pass as they are, whole or in pieces, in both directions.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod support;
-
-use support::http;
-use support::talk::{Reader, backend, collecting, gateway, got, send, start};
+use crate::support::http;
+use crate::support::talk::{Reader, backend, collecting, gateway, got, send, start};
 use towbar::format::wire::{self, Reader as Wire};
 
 /// A field of bytes.

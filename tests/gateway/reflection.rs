@@ -1,11 +1,4 @@
 //! Descriptors from the server itself: gRPC server reflection, what a server may leave out, and what is said without it.
-#![allow(clippy::unwrap_used, dead_code, reason = "a test may panic, and uses a part of its support")]
-
-#[path = "support/folder.rs"]
-mod folder;
-#[path = "support/process.rs"]
-mod process;
-mod support;
 
 use std::sync::{Arc, Mutex};
 
@@ -21,8 +14,9 @@ use towbar::cli::demo::bank::SampleBank;
 use towbar::cli::demo::bank::certificates::Authority;
 use towbar::cli::demo::generated::DESCRIPTORS;
 
-use folder::{Folder, get_with};
-use support::{Backend, http, server_tls};
+use crate::support::folder;
+use crate::support::folder::{Folder, get_with};
+use crate::support::{Backend, http, server_tls};
 
 /// The questions and answers of reflection.proto that the tests need, by their numbers.
 #[derive(Clone, PartialEq, prost::Message)]

@@ -1,13 +1,11 @@
 //! Every request that the gateway itself refuses: status, body and headers, to the byte where they are short.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
 
 use std::io::{ErrorKind, Write as _};
 
 use towbar::cli::demo::bank::SampleBank;
 
-use support::{Stage, assert_field_refused, assert_refused, assert_reply, http};
+use crate::support;
+use crate::support::{Stage, assert_field_refused, assert_refused, assert_reply, http};
 
 const SWIFT: &str = "account.swift.bic=IRONUSCA000&account.swift.account=iban:3814827";
 

@@ -1,9 +1,4 @@
 //! Backends that break the rules of gRPC: each answer is a complete refusal, never a 200 and never half of a reply.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-#[path = "support/process.rs"]
-mod process;
-mod support;
 
 use std::convert::Infallible;
 
@@ -12,7 +7,9 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response};
 use http_body_util::{BodyExt as _, Full};
 
-use support::{Stage, assert_refused, assert_reply, unfinished};
+use crate::support;
+use crate::support::process;
+use crate::support::{Stage, assert_refused, assert_reply, unfinished};
 
 const TARGET: &str = "/health-check?bank_id=iron";
 const UNREADABLE: &str =

@@ -1,7 +1,4 @@
 //! What the backend's gRPC status becomes: HTTP status, JSON body with details, headers.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
 
 use axum::Router;
 use prost::Message;
@@ -9,8 +6,9 @@ use tonic::{Code, Status};
 use towbar::cli::demo::generated::io::token::proto::common::money::Money;
 use towbar::schema::generated::google::rpc;
 
-use support::talk;
-use support::{Backend, Gateway, Stage, assert_complete, assert_refused, health};
+use crate::support;
+use crate::support::talk;
+use crate::support::{Backend, Gateway, Stage, assert_complete, assert_refused, health};
 
 /// A backend that answers with the status of its `bank_id`.
 fn refusing(statuses: Vec<(&'static str, Status)>) -> Router {

@@ -1,7 +1,4 @@
 //! Calls whose reply is a stream: its forms, its end, and what a caller sees when it does not come.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
 
 use std::path::Path;
 use std::sync::mpsc::channel;
@@ -11,7 +8,10 @@ use towbar::app::App;
 use towbar::config::{self, Overrides};
 use towbar::upstream::Upstream;
 
-use support::talk::{Reader, Replies, Streamed, backend, gateway, hasty_gateway, note, schema, send, shared, start};
+use crate::support;
+use crate::support::talk::{
+    Reader, Replies, Streamed, backend, gateway, hasty_gateway, note, schema, send, shared, start,
+};
 
 const NDJSON: (&str, &str) = ("Accept", "application/x-ndjson");
 const SSE: (&str, &str) = ("Accept", "text/event-stream");

@@ -1,7 +1,4 @@
 //! A bank in trouble: each call gets one JSON answer that is true, and no payment is made twice. docs/reliability.md.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use towbar::config::Overrides;
 
-use support::http::{self, Answer};
-use support::pay::{four_gibibytes, gateway, gateway_within, in_parallel, long_message, paid, pay, pay_on};
-use support::raw::{CANCEL, Does, INTERNAL_ERROR, RawBank, Reply};
-use support::talk::{self, note};
-use support::{Gateway, assert_refused, assert_reply};
+use crate::support;
+use crate::support::http::{self, Answer};
+use crate::support::pay::{four_gibibytes, gateway, gateway_within, in_parallel, long_message, paid, pay, pay_on};
+use crate::support::raw::{CANCEL, Does, INTERNAL_ERROR, RawBank, Reply};
+use crate::support::talk::{self, note};
+use crate::support::{Gateway, assert_refused, assert_reply};
 
 const LOST: &str =
     r#"{"code":2,"message":"the connection to the backend was lost during the call; its outcome is unknown"}"#;

@@ -1,16 +1,13 @@
 //! A bank whose HTTP/2 is lawful and odd, or not lawful: settings that change under calls, floods, windows, and connections
 //! that go away while calls wait for their turn. docs/reliability.md.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
 
 use std::sync::Mutex;
 use std::time::Duration;
 
-use support::http::{self, Answer};
-use support::pay::{gateway, gateway_within, in_parallel, paid, pay, pay_on};
-use support::raw::{self, Does, RawBank, frame};
-use support::{Gateway, assert_refused, assert_reply};
+use crate::support::http::{self, Answer};
+use crate::support::pay::{gateway, gateway_within, in_parallel, paid, pay, pay_on};
+use crate::support::raw::{self, Does, RawBank, frame};
+use crate::support::{Gateway, assert_refused, assert_reply};
 
 const LOST: &str =
     r#"{"code":2,"message":"the connection to the backend was lost during the call; its outcome is unknown"}"#;

@@ -1,16 +1,13 @@
 //! What a backend says it has not touched is sent again, and nothing else is: RFC 9113, sections 6.8 and 8.7.
 //!
 //! The bank here speaks HTTP/2 frame by frame, so that it can refuse and go away as it likes, and counts what it acted on.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-use support::http;
-use support::{Gateway, assert_refused, assert_reply};
+use crate::support::http;
+use crate::support::{Gateway, assert_refused, assert_reply};
 
 const TARGET: &str = "/health-check?bank_id=iron";
 const SERVING: &str = r#"{"status":"SERVING"}"#;

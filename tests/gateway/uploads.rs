@@ -1,7 +1,4 @@
 //! Calls whose request is a stream: lines, arrays and uploads, sent to the backend as they come.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
 
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -14,8 +11,8 @@ use rustls::pki_types::ServerName;
 use towbar::cli::demo::bank::certificates::Authority;
 use towbar::config::Overrides;
 
-use support::talk::{Reader, Streamed, backend, collecting, gateway, note, schema, send};
-use support::{Backend, Gateway, http};
+use crate::support::talk::{Reader, Streamed, backend, collecting, gateway, note, schema, send};
+use crate::support::{Backend, Gateway, http};
 
 const LINES: (&str, &str) = ("Content-Type", "application/x-ndjson");
 const JSON: (&str, &str) = ("Content-Type", "application/json");

@@ -1,7 +1,4 @@
 //! The way to the bank: who is let in, what happens when nobody answers, and what becomes of calls in flight.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
 
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,8 +18,8 @@ use towbar::cli::demo::bank::SampleBank;
 use towbar::cli::demo::bank::certificates::Authority;
 use towbar::cli::demo::generated::io::token::proto::bankapi::HealthCheckResponse;
 
-use support::http::{self, Answer};
-use support::{
+use crate::support::http::{self, Answer};
+use crate::support::{
     Backend, Gateway, Stage, assert_refused, assert_reply, client_tls, config_for, health, replaced, server_tls,
     unfinished,
 };

@@ -1,19 +1,12 @@
 //! Several upstreams: which rpc goes where, which are served at all, and what is refused at the start.
-#![allow(clippy::unwrap_used, dead_code, reason = "a test may panic, and uses a part of its support")]
-
-#[path = "support/folder.rs"]
-mod folder;
-#[path = "support/process.rs"]
-mod process;
-mod support;
 
 use axum::Router;
 use tonic::{Response, Status};
 use towbar::cli::demo::bank::SampleBank;
 use towbar::cli::demo::generated::io::token::proto::bankapi::HealthCheckResponse;
 
-use folder::{Folder, orders};
-use support::{Backend, health, http};
+use crate::support::folder::{Folder, orders};
+use crate::support::{Backend, health, http};
 
 const CORE: &str = "http://127.0.0.1:1";
 const CARDS: &str = "http://127.0.0.1:2";

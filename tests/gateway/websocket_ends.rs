@@ -1,7 +1,4 @@
 //! How WebSockets end when somebody goes away, is silent or slow, when their time is over, and when the gateway stops.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -11,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message};
 
-use support::socket::{Got, OK, Socket, closed, frame, open, text};
-use support::talk::{backend, gateway, note, shared};
-use support::{Backend, Gateway, http};
+use crate::support;
+use crate::support::socket::{Got, OK, Socket, closed, frame, open, text};
+use crate::support::talk::{backend, gateway, note, shared};
+use crate::support::{Backend, Gateway, http};
 
 const OPEN: &str =
     "rpcs: {talk.Talk.Chat: {websocket: {}}, talk.Talk.Watch: {websocket: {}}, talk.Talk.Texts: {websocket: {}}}";

@@ -1,7 +1,4 @@
 //! Handshakes of WebSockets: who may open one, what is refused before the protocol changes, and what is no handshake.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -13,9 +10,9 @@ use towbar::cli::demo::bank::certificates::{Authority, Issued};
 use towbar::config::{self, Overrides};
 use towbar::upstream::Upstream;
 
-use support::socket::{ASKING, Got, KEY, OK, Socket, closed, open, over, text};
-use support::talk::{backend, gateway, gateway_of, note, schema, schema_of, send, shared};
-use support::{Backend, Gateway, http};
+use crate::support::socket::{ASKING, Got, KEY, OK, Socket, closed, open, over, text};
+use crate::support::talk::{backend, gateway, gateway_of, note, schema, schema_of, send, shared};
+use crate::support::{Backend, Gateway, http};
 
 const WATCH: &str = "rpcs: {talk.Talk.Watch: {websocket: {}}}";
 

@@ -1,14 +1,12 @@
 //! Calls over WebSockets: both ways at once over HTTP/1.1, one way, bytes, and what is told when something is wrong.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
 
 use std::io::Write as _;
 use std::net::TcpStream;
 
-use support::socket::{ACCEPT, Got, OK, Socket, closed, frame, open, text};
-use support::talk::{backend, collecting, gateway, hasty_gateway, note};
-use support::{Backend, Gateway};
+use crate::support;
+use crate::support::socket::{ACCEPT, Got, OK, Socket, closed, frame, open, text};
+use crate::support::talk::{backend, collecting, gateway, hasty_gateway, note};
+use crate::support::{Backend, Gateway};
 
 /// All rpcs that stream take WebSockets, but for one that has the path of another.
 const OPEN: &str = "rpcs: {talk.Talk.Chat: {websocket: {}}, talk.Talk.Texts: {websocket: {}}, \

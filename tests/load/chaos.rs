@@ -1,8 +1,5 @@
 //! Bad lines on both sides of the gateway: each call has one answer that is true, no payment is made twice, and all is well again
 //! when the line is.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
 
 use std::io::Read as _;
 use std::sync::Mutex;
@@ -11,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use towbar::config::Overrides;
 
-use support::dice::{Dice, seed};
-use support::http::{self, Answer};
-use support::link::{Link, Trouble};
-use support::raw::{Does, RawBank};
-use support::{Gateway, talk};
+use crate::support::dice::{Dice, seed};
+use crate::support::http::{self, Answer};
+use crate::support::link::{Link, Trouble};
+use crate::support::raw::{Does, RawBank};
+use crate::support::{Gateway, talk};
 
 const DEADLINE: &str = "deadline: 600ms";
 /// A connection that leads nowhere is noticed so soon, so that the test need not wait for long.

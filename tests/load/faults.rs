@@ -1,18 +1,15 @@
 //! Ten thousand faults of a bank, by HTTP/2, TLS and TCP, and the whole bank dying now and then: no payment is made twice, and
 //! each call has one answer that is true.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use support::dice::{number, seed};
-use support::http::Answer;
-use support::pay::{four_gibibytes, gateway, in_parallel, long_message, paid, pay, pay_on};
-use support::raw::{CANCEL, Does, INTERNAL_ERROR, NO_ERROR, RawBank, Reply, frame_of};
+use crate::support::dice::{number, seed};
+use crate::support::http::Answer;
+use crate::support::pay::{four_gibibytes, gateway, in_parallel, long_message, paid, pay, pay_on};
+use crate::support::raw::{CANCEL, Does, INTERNAL_ERROR, NO_ERROR, RawBank, Reply, frame_of};
 
 /// What the bank does with a call, by a number: most calls are faults. Those that end the connection, and with it what else
 /// is on it, are rarer.

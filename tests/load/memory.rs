@@ -3,16 +3,6 @@
 //! `TOWBAR_ATTACK=NAME` runs one of them alone, `TOWBAR_ATTACK=list` prints their names; `NAME,NAME` are several, and `-NAME,-NAME` all but
 //! these. With `TOWBAR_LONG_TESTS` those that are run alone
 //! go on for longer. `TOWBAR_PROGRAM` is attacked in place of the program that was built.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
-
-#[path = "support/attacks.rs"]
-mod attacks;
-#[path = "support/folder.rs"]
-mod folder;
-#[path = "support/process.rs"]
-mod process;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
@@ -39,10 +29,12 @@ use towbar::config::Overrides;
 use towbar::format::compression::Gzip;
 use towbar::tls::{self, Identity, Servers};
 
-use attacks::Target;
-use folder::{Folder, authority};
-use process::{Gateway, installed, towbar};
-use support::{Backend, http, server_tls, talk};
+use crate::support;
+use crate::support::attacks;
+use crate::support::attacks::Target;
+use crate::support::folder::{Folder, authority};
+use crate::support::process::{Gateway, installed, towbar};
+use crate::support::{Backend, http, server_tls, talk};
 
 /// What the process may have.
 const MEMORY: usize = 256 << 20;

@@ -1,7 +1,4 @@
 //! A bank whose process is killed under load: each call has one answer that is true, and calls work again when it is back.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -12,10 +9,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use support::http::Answer;
-use support::pay::{in_parallel, paid, pay, pay_on};
-use support::raw::{Does, RawBank};
-use support::{Gateway, assert_reply};
+use crate::support::http::Answer;
+use crate::support::pay::{in_parallel, paid, pay, pay_on};
+use crate::support::raw::{Does, RawBank};
+use crate::support::{Gateway, assert_reply};
 
 /// Where the process that is killed listens, if this is that process.
 const ADDRESS: &str = "TOWBAR_TEST_BANK";
@@ -34,7 +31,7 @@ impl Process {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args([
             "--exact",
-            "a_bank_that_is_killed_makes_no_payment_twice_and_is_called_when_it_is_back",
+            "trouble_kill::a_bank_that_is_killed_makes_no_payment_twice_and_is_called_when_it_is_back",
             "--nocapture",
         ]);
         let mut child = command.env(ADDRESS, address).stdout(Stdio::piped()).spawn().unwrap();

@@ -1,12 +1,4 @@
 //! `towbar certs`: what it makes, and what it finds in the certificates of others.
-#![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "a test may panic, and uses a part of its support")]
-
-#[path = "support/folder.rs"]
-mod folder;
-#[path = "support/http.rs"]
-mod http;
-#[path = "support/process.rs"]
-mod process;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -28,8 +20,10 @@ use towbar::tls::certs::{self, Asked, Profile, Usage};
 use towbar::tls::pem;
 use towbar::tls::{self, Identity, IdentityFiles, Servers, Trust};
 
-use folder::Folder;
-use process::installed;
+use crate::support::folder;
+use crate::support::folder::Folder;
+use crate::support::http;
+use crate::support::process::installed;
 
 /// The days of all these tests: 2026-11-22, noon.
 const NOW: u64 = 1_795_348_800;

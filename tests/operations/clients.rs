@@ -1,12 +1,4 @@
 //! Who comes in: callers by an authority, by pins of their own, or without a certificate where that is allowed.
-#![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "a test may panic, and uses a part of its support")]
-
-#[path = "support/folder.rs"]
-mod folder;
-#[path = "support/http.rs"]
-mod http;
-#[path = "support/process.rs"]
-mod process;
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -26,8 +18,9 @@ use rustls::{
 };
 use towbar::cli::demo::bank::certificates::Authority;
 
-use folder::{Folder, NOBODY, get_with};
-use process::Gateway;
+use crate::support::folder::{Folder, NOBODY, get_with};
+use crate::support::http;
+use crate::support::process::Gateway;
 
 /// A caller with a certificate that it made itself.
 struct Own {

@@ -1,12 +1,4 @@
 //! The commands as an operator uses them: `routes`, `check`, `--help`, and `serve` with the bank's configuration.
-#![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "a test may panic, and uses a part of its support")]
-
-#[path = "support/folder.rs"]
-mod folder;
-#[path = "support/http.rs"]
-mod http;
-#[path = "support/process.rs"]
-mod process;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -29,9 +21,12 @@ use towbar::cli::demo::generated::io::token::proto::bankapi::{
 use towbar::server::{Listener, Plain};
 use towbar::tls;
 
-use folder::{Folder, NOBODY, authority};
-use http::Answer;
-use process::{Ended, Gateway};
+use crate::support::folder;
+use crate::support::folder::{Folder, NOBODY, authority};
+use crate::support::http;
+use crate::support::http::Answer;
+use crate::support::process;
+use crate::support::process::{Ended, Gateway};
 
 const ACCOUNT_KEYS: &str = "account.swift.bic account.swift.account account.sepa.iban account.sepa.bic account.ach.routing \
                     account.ach.account account.faster_payments.sort_code account.faster_payments.account_number \

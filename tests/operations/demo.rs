@@ -1,12 +1,9 @@
 //! `towbar demo` as a new user meets it: every printed curl line is run exactly as it is printed.
-#![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "a test may panic, and uses a part of its support")]
-
-#[path = "support/process.rs"]
-mod process;
 
 use std::process::Command;
 
-use process::{Ended, Gateway, Process, installed};
+use crate::support::process;
+use crate::support::process::{Ended, Gateway, Process, installed};
 
 /// What the user sees of each line, in the order of the lines.
 const ANSWERS: [&str; 8] = [

@@ -1,16 +1,11 @@
 //! What `--proto` takes, and the exact text for descriptors that cannot be served.
 //!
 //! A wrong rule is told by its rpc and its template with the column; a wrong `.proto` file by file, line and column.
-#![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "a test may panic, and uses a part of its support")]
-
-#[path = "support/folder.rs"]
-mod folder;
-#[path = "support/process.rs"]
-mod process;
 
 use std::path::Path;
 
-use folder::{Folder, get_with, orders};
+use crate::support::folder;
+use crate::support::folder::{Folder, get_with, orders};
 use prost::Message as _;
 use prost_types::{FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto, ServiceDescriptorProto};
 

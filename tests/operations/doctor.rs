@@ -1,13 +1,4 @@
 //! `towbar doctor --backend`: what it says of banks as they should be, and of everything that is usually wrong with them.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-#[path = "support/folder.rs"]
-mod folder;
-#[path = "support/masked.rs"]
-mod masked;
-#[path = "support/process.rs"]
-mod process;
-mod support;
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -28,10 +19,11 @@ use towbar::cli::demo::generated::DESCRIPTORS;
 use towbar::gateway::probe::Probe;
 use towbar::tls::{self, Identity};
 
-use folder::Folder;
-use masked::{masked, sample};
-use process::{Ended, Process};
-use support::{Backend, server_tls};
+use crate::support::folder;
+use crate::support::folder::Folder;
+use crate::support::masked::{masked, sample};
+use crate::support::process::{Ended, Process};
+use crate::support::{Backend, server_tls};
 
 const OF_TLS: [&str; 6] = ["tls", "alpn", "certificate", "pins", "trust", "mtls"];
 const STEPS: [&str; 13] = [

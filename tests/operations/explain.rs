@@ -1,15 +1,8 @@
 //! `towbar explain` and `towbar curl` as an operator runs them: every line of the output, and the exit code.
-#![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "a test may panic, and uses a part of its support")]
 
-#[path = "support/folder.rs"]
-mod folder;
-#[path = "support/http.rs"]
-mod http;
-#[path = "support/process.rs"]
-mod process;
-
-use folder::{Folder, NOBODY};
-use process::Ended;
+use crate::support::folder::{Folder, NOBODY};
+use crate::support::http;
+use crate::support::process::Ended;
 
 /// A small API with a rule of every kind; `Card.number` must not be shown.
 const SHOP: &str = r#"syntax = "proto3";

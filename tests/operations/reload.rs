@@ -1,11 +1,4 @@
 //! Everything read anew while it is served: what changes, what stays when it is broken, and that no call is harmed.
-#![allow(clippy::unwrap_used, dead_code, reason = "a test may panic, and uses a part of its support")]
-
-#[path = "support/folder.rs"]
-mod folder;
-#[path = "support/process.rs"]
-mod process;
-mod support;
 
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
@@ -23,10 +16,11 @@ use towbar::cli::demo::bank::certificates::Authority;
 use towbar::cli::demo::generated::io::token::proto::bankapi::HealthCheckResponse;
 use towbar::tls;
 
-use folder::{Folder, NOBODY, get_with};
-use process::{Ended, Gateway};
-use support::noting::{Bank, common_name};
-use support::{Backend, health, http};
+use crate::support;
+use crate::support::folder::{Folder, NOBODY, get_with};
+use crate::support::noting::{Bank, common_name};
+use crate::support::process::{Ended, Gateway};
+use crate::support::{Backend, health, http};
 
 const TARGET: &str = "/health-check?bank_id=iron";
 /// Longest wait for what must happen.

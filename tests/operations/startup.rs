@@ -1,14 +1,6 @@
 //! What a start is refused for, and the exact text that the operator reads: where, what is wrong, what to write.
 //!
-//! Configuration, certificates, flags and ports; wrong descriptors are in `tests/descriptors.rs`.
-#![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "a test may panic, and uses a part of its support")]
-
-#[path = "support/folder.rs"]
-mod folder;
-#[path = "support/http.rs"]
-mod http;
-#[path = "support/process.rs"]
-mod process;
+//! Configuration, certificates, flags and ports; wrong descriptors are in `tests/operations/descriptors.rs`.
 
 use std::fs;
 use std::net::TcpListener;
@@ -17,8 +9,10 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use folder::{Folder, NOBODY, authority, get_with};
-use process::Gateway;
+use crate::support::folder::{Folder, NOBODY, authority, get_with};
+use crate::support::http;
+use crate::support::process;
+use crate::support::process::Gateway;
 
 const GET: &str = r#"get: "/v1/{id}""#;
 

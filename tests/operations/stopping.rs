@@ -1,11 +1,4 @@
 //! A gateway that is told to stop, step by step: docs/draining.md, "The order".
-#![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "a test may panic, and uses a part of its support")]
-
-#[path = "support/folder.rs"]
-mod folder;
-#[path = "support/process.rs"]
-mod process;
-mod support;
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -15,10 +8,10 @@ use rustls::{ClientConnection, StreamOwned};
 use towbar::cli::demo::bank::certificates::Authority;
 use towbar::tls;
 
-use folder::Folder;
-use process::{Ended, Gateway};
-use support::http::{self, Answer};
-use support::raw::{Does, RawBank};
+use crate::support::folder::Folder;
+use crate::support::http::{self, Answer};
+use crate::support::process::{Ended, Gateway};
+use crate::support::raw::{Does, RawBank};
 
 /// Longest wait for what must happen.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -1,11 +1,4 @@
 //! What the backend is told of who calls: by the connection itself and by trusted proxies in front, and that no caller says it.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-#[path = "support/nginx.rs"]
-mod nginx;
-#[path = "support/process.rs"]
-mod process;
-mod support;
 
 use std::fs;
 use std::io::Write as _;
@@ -24,9 +17,10 @@ use towbar::cli::demo::bank::certificates::{Authority, Issued};
 use towbar::config::Overrides;
 use towbar::tls;
 
-use nginx::{KEPT_CONNECTIONS, Nginx};
-use support::talk::{Reader, backend, note, schema, shared};
-use support::{Backend, Gateway, http};
+use crate::support;
+use crate::support::nginx::{KEPT_CONNECTIONS, Nginx};
+use crate::support::talk::{Reader, backend, note, schema, shared};
+use crate::support::{Backend, Gateway, http};
 
 const NAMES: &str = "metadata:\n  request: [x-consent-id]\n  caller: {address: x-address, certificate_sha256: x-sha256, \
                      certificate: x-cert-bin}\n";

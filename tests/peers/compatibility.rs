@@ -1,12 +1,4 @@
 //! What callers of grpc-gateway and of Envoy's transcoder expect, a key for each, and the presets of them.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod etcd;
-#[path = "support/process.rs"]
-mod process;
-#[path = "support/python.rs"]
-mod python;
-mod support;
 
 use std::fs;
 use std::io::Read as _;
@@ -14,10 +6,11 @@ use std::path::Path;
 
 use towbar::config::{self, Overrides, Preset};
 
-use etcd::{Etcd, Tools, VERSION_1, differences};
-use process::run;
-use support::talk::{Replies, Requests, backend, gateway, gateway_of, note, schema_of, shared};
-use support::{Backend, http};
+use crate::etcd::{Etcd, Tools, VERSION_1, differences};
+use crate::support;
+use crate::support::process::run;
+use crate::support::talk::{Replies, Requests, backend, gateway, gateway_of, note, schema_of, shared};
+use crate::support::{Backend, http};
 
 const PROTO: &str = r#"
 syntax = "proto3";

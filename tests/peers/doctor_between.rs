@@ -1,24 +1,15 @@
 //! `towbar doctor --url`: what it finds out about real boxes in front of a gateway. What is expected of each is what the box
 //! does, in the version that is installed; docs/doctor.md has it as a table.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-#[path = "support/boxes.rs"]
-mod boxes;
-#[path = "support/folder.rs"]
-mod folder;
-#[path = "support/masked.rs"]
-mod masked;
-#[path = "support/process.rs"]
-mod process;
 
 use std::net::SocketAddr;
 
 use towbar::cli::demo::bank::certificates::Authority;
 
-use boxes::Between;
-use folder::{Folder, NOBODY};
-use masked::{masked, sample};
-use process::{Ended, Gateway};
+use crate::support::boxes::Between;
+use crate::support::folder;
+use crate::support::folder::{Folder, NOBODY};
+use crate::support::masked::{masked, sample};
+use crate::support::process::{Ended, Gateway};
 
 /// A gateway with a probe, plain and with TLS, and the certificate of whatever stands in front.
 struct Stage {

@@ -2,17 +2,6 @@
 //!
 //! Two gateways behind each box, restarted one after the other while transfers are made. The boxes have the configuration that
 //! docs/draining.md recommends, but for addresses and ports.
-#![allow(clippy::unwrap_used, dead_code, reason = "a test may panic, and uses a part of its support")]
-
-#[path = "support/boxes.rs"]
-mod boxes;
-#[path = "support/folder.rs"]
-mod folder;
-#[path = "support/load.rs"]
-mod load;
-#[path = "support/process.rs"]
-mod process;
-mod support;
 
 use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
@@ -20,13 +9,13 @@ use std::time::{Duration, Instant};
 use towbar::cli::demo::bank::certificates::Authority;
 use towbar::tls;
 
-use boxes::{Between, Place};
-use folder::Folder;
-use load::{Load, Outcome};
-use process::Gateway;
-use support::raw::{Does, RawBank};
+use crate::support::boxes::{Between, Place};
+use crate::support::folder::Folder;
+use crate::support::load::{Load, Outcome};
+use crate::support::process::Gateway;
+use crate::support::raw::{Does, RawBank};
 
-const DOCUMENT: &str = include_str!("../docs/draining.md");
+const DOCUMENT: &str = include_str!("../../docs/draining.md");
 /// Where the gateways of the document are, the second with the last number one higher.
 const DOCUMENTED: [&str; 2] = ["10.0.0.1", "10.0.0.2"];
 const OURS: [&str; 2] = ["127.0.0.2", "127.0.0.3"];

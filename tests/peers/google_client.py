@@ -1,4 +1,4 @@
-"""Google's own REST client of Secret Manager, as its users have it; tests/google_client.rs runs this.
+"""Google's own REST client of Secret Manager, as its users have it; tests/peers/google_client.rs runs this.
 
     google_client.py schema FILE    the descriptors of the API, for the gateway, out of the installed package
     google_client.py call URL       calls the API at URL and prints what comes back

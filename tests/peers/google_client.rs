@@ -3,13 +3,6 @@
 //!
 //! The descriptors and the rules are those of the installed package. It is installed once, into a folder of its own
 //! below `target/`; where that is not possible the test is skipped and says so.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-#[path = "support/process.rs"]
-mod process;
-#[path = "support/python.rs"]
-mod python;
-mod support;
 
 use std::fs;
 use std::path::Path;
@@ -28,11 +21,12 @@ use serde_json::{Value, json};
 use tonic::{Code, Status};
 use towbar::schema::generated::google::rpc;
 
-use process::{Ended, Gateway, Process};
-use support::Backend;
+use crate::support::Backend;
+use crate::support::process::{Ended, Gateway, Process};
+use crate::support::python;
 
 const PACKAGE: &str = "google-cloud-secret-manager==2.32.0";
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/google_client.py");
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/google_client.py");
 const SERVICE: &str = "google.cloud.secretmanager.v1.SecretManagerService";
 
 /// What each call of the script gives its caller, in the order of the script.

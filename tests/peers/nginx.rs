@@ -12,14 +12,6 @@
 //! - The bank takes HTTP/1.1 besides and sends its trailers there. nginx passes the message on and drops the trailers
 //!   without a word: HTTP 200, the whole reply, and no `grpc-status`. A careful client takes that for a truncation
 //!   (UNKNOWN); a careless one takes any failure after the first byte for a success.
-#![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "a test may panic, and uses a part of its support")]
-
-#[path = "support/http.rs"]
-mod http;
-#[path = "support/nginx.rs"]
-mod nginx;
-#[path = "support/process.rs"]
-mod process;
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -43,9 +35,10 @@ use towbar::server::{Listener, Plain};
 use tower::{Service as _, ServiceExt as _};
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use http::Answer;
-use nginx::{EACH_ITS_CONNECTION, KEPT_CONNECTIONS, Nginx};
-use process::Gateway;
+use crate::support::http;
+use crate::support::http::Answer;
+use crate::support::nginx::{EACH_ITS_CONNECTION, KEPT_CONNECTIONS, Nginx};
+use crate::support::process::Gateway;
 
 /// A call over REST: method, target, headers, body.
 type Call<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a str);

@@ -2,15 +2,6 @@
 //!
 //! Whatever goes wrong on the way, nothing was sent: callers get 503 and no address, the log has the reason, and nobody gets
 //! the password.
-#![allow(clippy::unwrap_used, dead_code, reason = "a test may panic, and uses a part of its support")]
-
-#[path = "support/folder.rs"]
-mod folder;
-#[path = "support/forward.rs"]
-mod forward;
-#[path = "support/process.rs"]
-mod process;
-mod support;
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
@@ -28,10 +19,13 @@ use towbar::cli::demo::bank::certificates::Authority;
 use towbar::cli::demo::generated::DESCRIPTORS;
 use towbar::config::Overrides;
 
-use folder::Folder;
-use forward::{Act, Forward, Own, PASSWORD, Program, Rules, USER};
-use support::http::{self, Answer};
-use support::{Backend, Gateway, assert_refused, assert_reply, client_tls, config_for, replaced, server_tls, talk};
+use crate::support::folder::Folder;
+use crate::support::forward::{Act, Forward, Own, PASSWORD, Program, Rules, USER};
+use crate::support::http::{self, Answer};
+use crate::support::process;
+use crate::support::{
+    Backend, Gateway, assert_refused, assert_reply, client_tls, config_for, replaced, server_tls, talk,
+};
 
 const PROGRAMS: [Program; 2] = [Program::Tinyproxy, Program::Squid];
 const PROTO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/proto");

@@ -1,20 +1,13 @@
 //! Streams through a real nginx, which speaks HTTP/1.1 to the gateway: they come message by message, and what was cut is seen.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-#[path = "support/nginx.rs"]
-mod nginx;
-#[path = "support/process.rs"]
-mod process;
-mod support;
 
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use nginx::{KEPT_CONNECTIONS, Nginx, UPGRADES};
-use support::http;
-use support::socket::{OK, closed, open, text};
-use support::talk::{Reader, backend, gateway, note};
+use crate::support::http;
+use crate::support::nginx::{KEPT_CONNECTIONS, Nginx, UPGRADES};
+use crate::support::socket::{OK, closed, open, text};
+use crate::support::talk::{Reader, backend, gateway, note};
 
 #[test]
 fn through_nginx_a_stream_comes_as_it_is_sent_and_tells_its_end() {

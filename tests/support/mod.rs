@@ -1,11 +1,25 @@
 //! What the integration tests stand on: a real gateway in front of a real backend, and a client of HTTP/1.1.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test file has it as a module and uses a part")]
 
+pub mod attacks;
+pub mod bank;
+pub mod boxes;
+pub mod cases;
 pub mod dice;
+pub mod dns;
+pub mod folder;
+pub mod forward;
 pub mod http;
 pub mod link;
+pub mod load;
+pub mod masked;
+pub mod messages;
+pub mod nginx;
 pub mod noting;
 pub mod pay;
+pub mod process;
+pub mod python;
+pub mod random;
 pub mod raw;
 pub mod socket;
 pub mod talk;

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::process::{Process, installed, skipped};
+use super::process::{Process, installed, skipped};
 
 /// A Python interpreter that has what `pip install` is given, once for each item of `installs`. `None` where that is not possible, which
 /// is a failure in CI.

@@ -10,14 +10,14 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::process::{Gateway, Process, installed};
-use crate::python;
+use crate::support::process::{Gateway, Process, installed};
+use crate::support::python;
 
 const CLIENT: &str = "etcd3gw==2.7.0";
 /// Of this package the descriptors are read, and nothing is run.
 const DESCRIPTORS: &str = "aetcd==1.0.0";
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/etcd/client.py");
-const READER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/etcd/descriptors.py");
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/etcd/client.py");
+const READER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/etcd/descriptors.py");
 const RULES: &str = include_str!("rules.yaml");
 
 /// What an etcd of version 3.4 has, whose gateway is grpc-gateway 1, besides what the preset sets.

@@ -1,0 +1,17 @@
+//! What needs no network: the codec, descriptors, routes and configuration as data, the rows of `src/`, the documents.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod codec_allocations;
+mod codec_cases;
+mod codec_editions;
+mod codec_oracle;
+mod configuration;
+mod documents;
+mod editions;
+mod fuzz_faults;
+mod inverse;
+mod layers;
+mod service_rules;
+
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,44 @@
+//! Calls through a gateway that runs in the test, in front of a backend that does too.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod balancing;
+mod bank_api;
+mod caller_gone;
+mod chunks;
+mod compression;
+mod conditional;
+mod deadlines;
+mod dns;
+mod encodings;
+mod errors;
+mod forms;
+mod json_options;
+mod known_faults;
+mod known_faults_http2;
+mod limits;
+mod long_poll;
+mod malformed;
+mod metadata;
+mod methods;
+mod multipart;
+mod pins;
+mod probe;
+mod ranges;
+mod raw_bodies;
+mod reflection;
+mod refusals;
+mod replies;
+mod statuses;
+mod streams;
+mod trouble;
+mod trouble_http2;
+mod untouched;
+mod uploads;
+mod upstream;
+mod upstreams;
+mod websocket_ends;
+mod websocket_handshakes;
+mod websockets;
+
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,16 @@
+//! The `towbar` command as an operator runs it: its commands, certificates, start, reload and stop.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod certs;
+mod clients;
+mod commands;
+mod demo;
+mod descriptors;
+mod doctor;
+mod explain;
+mod reload;
+mod startup;
+mod stopping;
+
+#[path = "../support/mod.rs"]
+mod support;

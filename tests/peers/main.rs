@@ -1,0 +1,15 @@
+//! Real programs on either side: nginx, HAProxy, Squid, Envoy, etcd, curl, and the clients of others.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod callers;
+mod compatibility;
+mod doctor_between;
+mod drain;
+mod etcd;
+mod google_client;
+mod nginx;
+mod proxies;
+mod streams_nginx;
+
+#[path = "../support/mod.rs"]
+mod support;
