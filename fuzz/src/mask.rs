@@ -45,7 +45,7 @@ pub fn update_mask(data: &[u8]) {
         if let Some(own) = own {
             assert_eq!(paths, own);
         }
-        let book = FieldPath::resolve(&route.input, "book").expect("there is the field").leaf().message();
+        let book = FieldPath::resolve(&route.rpc.input, "book").expect("there is the field").leaf().message();
         let book = book.expect("it is a message");
         let mut known = HashSet::new();
         for path in &paths {

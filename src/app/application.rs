@@ -161,7 +161,7 @@ impl App {
             return proxied.map(|upstream| format!("calling {}", upstream.place())).collect();
         }
         let line = |(place, name): (usize, &String)| {
-            let count = self.gateway.routes.all().iter().filter(|route| route.upstream == place).count();
+            let count = self.gateway.routes.all().iter().filter(|route| route.rpc.upstream == place).count();
             let noun = if count == 1 { "route" } else { "routes" };
             format!("{name}: {count} {noun}, answered by {}", self.gateway.upstreams[place].place())
         };
@@ -189,7 +189,7 @@ impl App {
     /// The rpcs for which WebSockets may be opened, and the pages that may.
     fn websockets(&self) -> Option<String> {
         let routes = self.gateway.routes.all().iter().filter(|route| route.websocket);
-        let rpcs: BTreeSet<&str> = routes.map(|route| route.rpc.as_str()).collect();
+        let rpcs: BTreeSet<&str> = routes.map(|route| route.rpc.name.as_str()).collect();
         let shown = |rpc: &&str| {
             let said = self.gateway.config.exceptions.get(*rpc).and_then(|said| said.websocket.as_ref());
             let origins: Vec<&str> = said.into_iter().flat_map(|origins| origins.texts()).collect();
@@ -202,8 +202,8 @@ impl App {
 
     /// The rpcs that are sent again when they may be lost.
     fn repeated(&self) -> Option<String> {
-        let repeated = self.gateway.routes.all().iter().filter(|route| route.may_repeat);
-        let rpcs: BTreeSet<&str> = repeated.map(|route| route.rpc.as_str()).collect();
+        let repeated = self.gateway.routes.all().iter().filter(|route| route.rpc.may_repeat);
+        let rpcs: BTreeSet<&str> = repeated.map(|route| route.rpc.name.as_str()).collect();
         let rpcs: Vec<&str> = rpcs.into_iter().collect();
         (!rpcs.is_empty()).then(|| format!("idempotent, and sent again when they may be lost: {}", rpcs.join(", ")))
     }
@@ -257,7 +257,7 @@ impl App {
     /// The name of the upstream that answers a route, if there are several.
     #[must_use]
     pub fn upstream_of(&self, route: &Route) -> Option<&str> {
-        self.names.get(route.upstream).map(String::as_str)
+        self.names.get(route.rpc.upstream).map(String::as_str)
     }
 
     /// Where it listens, as configured.
@@ -461,7 +461,7 @@ fn with_routes(schema: Schema, config: &Config) -> Result<(Schema, Routes), Vec<
         let clashes =
             |route: &&Arc<Route>| Template::parse(&route.template).is_ok_and(|template| probe.clashes(&template));
         if let Some(route) = routes.all().iter().find(clashes) {
-            let Route { rpc, template, .. } = &**route;
+            let (rpc, template) = (&route.rpc.name, &route.template);
             let message = format!("`{}` is a path of {rpc} too (`{template}`): choose another", probe.path());
             return Err(vec![Problem::at("probe", message)]);
         }

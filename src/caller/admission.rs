@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use http::uri::PathAndQuery;
 
 use super::peer::Peer;
-use crate::route::Route;
+use crate::route::Rpc;
 
 /// The proof that a caller may call one rpc. Only [`admit`] makes it.
 #[derive(Debug)]
@@ -13,10 +13,10 @@ pub struct Admitted<'a> {
     rpc_path: Cow<'a, PathAndQuery>,
 }
 
-/// Admits a request to the rpc of this route. Whom TLS let in, is admitted: there are no other rules yet.
+/// Admits a request to this rpc. Whom TLS let in, is admitted: there are no other rules yet.
 #[must_use]
-pub fn admit<'a>(_peer: &Peer, route: &'a Route) -> Admitted<'a> {
-    Admitted { rpc_path: Cow::Borrowed(&route.rpc_path) }
+pub fn admit<'a>(_peer: &Peer, rpc: &'a Rpc) -> Admitted<'a> {
+    Admitted { rpc_path: Cow::Borrowed(&rpc.path) }
 }
 
 impl Admitted<'_> {

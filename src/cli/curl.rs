@@ -53,7 +53,7 @@ pub(super) fn print(asked: &Asked) -> Result<ExitCode, Vec<Problem>> {
 /// The JSON is no message of the rpc, or no rule can carry it: each with its reason.
 pub fn line(routes: &Routes, rpc: &str, json: &[u8], base: &str) -> Result<(String, Vec<String>), Vec<String>> {
     let mut refusals = Vec::new();
-    for route in routes.all().iter().filter(|route| route.rpc == rpc) {
+    for route in routes.all().iter().filter(|route| route.rpc.name == rpc) {
         let wire = wire(route, json).map_err(|problem| vec![problem])?;
         match routes.invert(route, &wire) {
             Ok(inverse) => return Ok((written(&inverse, base), refusals)),
@@ -65,8 +65,8 @@ pub fn line(routes: &Routes, rpc: &str, json: &[u8], base: &str) -> Result<(Stri
 
 fn wire(route: &Route, json: &[u8]) -> Result<Vec<u8>, String> {
     let body = Body { text: json, field: None, ignored: &Ignored::default() };
-    Request::new(&route.input).encode(Some(body)).map_err(|error| match error {
-        RequestError::Body(error) => format!("the JSON is no {}: {error}", route.input.name()),
+    Request::new(&route.rpc.input).encode(Some(body)).map_err(|error| match error {
+        RequestError::Body(error) => format!("the JSON is no {}: {error}", route.rpc.input.name()),
         // Nothing is bound.
         RequestError::Conflict { field, .. } | RequestError::Bound { field, .. } => {
             format!("at {field}: is given twice")
@@ -99,12 +99,12 @@ fn rpc_of<'r>(routes: &'r Routes, name: &str) -> Result<&'r str, Vec<Problem>> {
     let name = name.trim_start_matches('/').replace('/', ".");
     let mut found: Vec<&str> = Vec::new();
     for route in routes.all() {
-        if route.rpc == name {
-            return Ok(&route.rpc);
+        if route.rpc.name == name {
+            return Ok(&route.rpc.name);
         }
-        let before = route.rpc.strip_suffix(&name);
-        if before.is_some_and(|before| before.ends_with('.')) && !found.contains(&route.rpc.as_str()) {
-            found.push(&route.rpc);
+        let before = route.rpc.name.strip_suffix(&name);
+        if before.is_some_and(|before| before.ends_with('.')) && !found.contains(&route.rpc.name.as_str()) {
+            found.push(&route.rpc.name);
         }
     }
     match found.as_slice() {

@@ -47,7 +47,7 @@ pub(super) fn print(asked: &Asked) -> Result<ExitCode, Vec<Problem>> {
     };
     let body = asked.body.as_deref().map(read).transpose().map_err(|problem| vec![problem])?;
     let proxy = &loaded.config.proxy;
-    let said = |route: &Route| proxy.exceptions.get(&route.rpc);
+    let said = |route: &Route| proxy.exceptions.get(&route.rpc.name);
     let body_limit = |route: &Route| said(route).and_then(|said| said.body_limit).unwrap_or(proxy.body_limit);
     let types = Types { json: &proxy.json_types, forms: proxy.forms, untyped: proxy.untyped_json };
     let limits = Limits { body: &body_limit, types, query: proxy.query };
@@ -63,13 +63,13 @@ pub(super) fn print(asked: &Asked) -> Result<ExitCode, Vec<Problem>> {
         (Outcome::Sent { message, sources, is_form }, Some(route)) => {
             print_sources(&sources, is_form);
             // The route may name enums as only its callers do.
-            let input = loaded.schema.message(route.input.name()).unwrap_or_else(|| route.input.clone());
+            let input = loaded.schema.message(route.rpc.input.name()).unwrap_or_else(|| route.rpc.input.clone());
             let json = |indent| {
                 let print = Print { indent, limit: usize::MAX, ..Print::default() };
                 let json = codec::reply(&input, &message, &print).map_err(|error| vec![Problem::new(error)]);
                 json.map(|json| String::from_utf8_lossy(&json).into_owned())
             };
-            println!("\n{} {}", route.input.name(), json(true)?);
+            println!("\n{} {}", route.rpc.input.name(), json(true)?);
             let flags = grpcurl_flags(&loaded.schema, &loaded.config, loaded.upstream.as_ref(), route);
             println!("\ngrpcurl {flags} -d {} {}", shell::quoted(&json(false)?), call(loaded.upstream.as_ref(), route));
             return Ok(ExitCode::SUCCESS);
@@ -94,7 +94,7 @@ fn read(file: &Path) -> Result<Vec<u8>, Problem> {
 }
 
 fn shown(route: &Route) -> String {
-    format!("{} {} of {}", route.method, route.path(), route.rpc)
+    format!("{} {} of {}", route.method, route.path(), route.rpc.name)
 }
 
 /// Those that the path fits; where no rule has it, some of those that fit longest.
@@ -160,7 +160,8 @@ fn print_refusal(refusal: Refusal, form: Form) {
 fn grpcurl_flags(schema: &Schema, config: &Config, upstream: Option<&upstream::Config>, route: &Route) -> String {
     let mut words: Vec<String> = Vec::new();
     let mut flag = |name: &str, value: &str| words.extend([name.to_owned(), shell::word(value)]);
-    let file = schema.rpcs().iter().find(|rpc| rpc.name == route.rpc).map(|rpc| rpc.file.as_str()).unwrap_or_default();
+    let file =
+        schema.rpcs().iter().find(|rpc| rpc.name == route.rpc.name).map(|rpc| rpc.file.as_str()).unwrap_or_default();
     for path in &config.imports.paths {
         flag("-import-path", &path.display().to_string());
     }
@@ -207,5 +208,5 @@ fn root_of(path: &Path, file: &str) -> Option<PathBuf> {
 /// The backend and the rpc.
 fn call(upstream: Option<&upstream::Config>, route: &Route) -> String {
     let address = upstream.map_or_else(|| "HOST:PORT".to_owned(), |upstream| upstream.address.first().authority());
-    format!("{} {}", shell::word(&address), shell::word(route.rpc_path.path().trim_start_matches('/')))
+    format!("{} {}", shell::word(&address), shell::word(route.rpc.path.path().trim_start_matches('/')))
 }

@@ -10,7 +10,7 @@ const UPSTREAM: usize = 3;
 
 pub(super) fn print(settings: &Settings) -> Outcome {
     let Loaded { config, routes, .. } = Loaded::new(settings)?;
-    let name = |route: &Route| config.upstreams.get(route.upstream).map(|upstream| upstream.name.clone());
+    let name = |route: &Route| config.upstreams.get(route.rpc.upstream).map(|upstream| upstream.name.clone());
     let mut rows = vec![HEADER.map(str::to_owned).to_vec()];
     rows.extend(routes.all().iter().map(|route| row(route, name(route).unwrap_or_default())));
     if config.upstreams.is_empty() {
@@ -40,5 +40,5 @@ fn row(route: &Route, upstream: String) -> Vec<String> {
     };
     let keys: Vec<&str> = route.declared_keys().collect();
     let keys = if keys.is_empty() { "-".to_owned() } else { keys.join(" ") };
-    vec![route.method.clone(), path, route.rpc.clone(), upstream, body, keys]
+    vec![route.method.clone(), path, route.rpc.name.clone(), upstream, body, keys]
 }

@@ -27,7 +27,7 @@ pub struct Which<'a> {
 /// Tells the end of a call of one message that began then.
 pub fn called(which: Which<'_>, error: Option<&CallError>, started: Instant) {
     let Which { method, route, trace } = which;
-    let (rpc, trace_id) = (&route.rpc, trace.map(display));
+    let (rpc, trace_id) = (&route.rpc.name, trace.map(display));
     // Asked only where a line is written.
     let (template, ms) = (|| route.path(), || started.elapsed().as_millis());
     match error {
@@ -76,14 +76,14 @@ impl Called {
     /// Tells that a part of it was enough.
     pub fn left(&mut self) {
         self.is_told = true;
-        let (rpc, ms) = (&self.route.rpc, self.started.elapsed().as_millis());
+        let (rpc, ms) = (&self.route.rpc.name, self.started.elapsed().as_millis());
         tracing::debug!(method = %self.method, rpc, ms, messages = self.messages, "a part of a stream was answered");
     }
 
     /// Tells the end.
     pub fn ended(&mut self, error: Option<&CallError>) {
         self.is_told = true;
-        tracing::debug!(rpc = self.route.rpc, messages = self.messages, "a stream ended");
+        tracing::debug!(rpc = self.route.rpc.name, messages = self.messages, "a stream ended");
         called(Which { method: &self.method, route: &self.route, trace: self.trace }, error, self.started);
     }
 }
@@ -91,7 +91,8 @@ impl Called {
 impl Drop for Called {
     fn drop(&mut self) {
         if !self.is_told {
-            let (rpc, ms, trace_id) = (&self.route.rpc, self.started.elapsed().as_millis(), self.trace.map(display));
+            let (rpc, ms, trace_id) =
+                (&self.route.rpc.name, self.started.elapsed().as_millis(), self.trace.map(display));
             tracing::debug!(method = %self.method, rpc, ms, trace_id, messages = self.messages, "given up by the caller");
         }
     }
@@ -117,7 +118,7 @@ impl Unawaited {
     /// Tells the end: its gRPC code, and the error if that is not what the backend answered.
     pub fn ended(mut self, code: i32, error: Option<&str>) {
         self.is_told = true;
-        let (method, rpc, ms) = (&self.method, &self.route.rpc, self.started.elapsed().as_millis());
+        let (method, rpc, ms) = (&self.method, &self.route.rpc.name, self.started.elapsed().as_millis());
         let trace_id = self.trace.map(display);
         match error {
             None => tracing::info!(%method, rpc, code, ms, trace_id, "the caller had gone away: answered"),
@@ -129,7 +130,7 @@ impl Unawaited {
 impl Drop for Unawaited {
     fn drop(&mut self) {
         if !self.is_told {
-            let (method, rpc, ms) = (&self.method, &self.route.rpc, self.started.elapsed().as_millis());
+            let (method, rpc, ms) = (&self.method, &self.route.rpc.name, self.started.elapsed().as_millis());
             let trace_id = self.trace.map(display);
             tracing::warn!(%method, rpc, ms, trace_id, "given up when the gateway stopped: the outcome of the call is unknown");
         }

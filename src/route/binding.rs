@@ -1,13 +1,14 @@
 //! One rule resolved against its rpc: every field path checked, every part understood, or the start refused.
 
-use http::Method;
-use http::uri::PathAndQuery;
+use std::sync::Arc;
 
-use super::{BodyRule, Defaults, Route, RpcOptions, Rules, UnknownKeys};
-use crate::codec::{Ignored, is_http_body, takes_json, takes_text};
+use http::Method;
+
+use super::{BodyRule, Defaults, Limits, Route, Rpc, RpcOptions, Rules, UnknownKeys};
+use crate::codec::{Ignored, Print, is_http_body, takes_json, takes_text};
 use crate::format::problem::Problem;
 use crate::format::template::{Template, Variable};
-use crate::schema::{FieldPath, Known, Message, Paths, Rpc, Rule, Schema};
+use crate::schema::{FieldPath, Known, Message, RpcDescriptor, Rule, Schema};
 
 /// The problems of options for rpcs that are not there, or that nobody can call.
 pub(super) fn unknown_rpcs(schema: &Schema, options: &[RpcOptions], rules: &Rules) -> Vec<Problem> {
@@ -21,21 +22,76 @@ pub(super) fn unknown_rpcs(schema: &Schema, options: &[RpcOptions], rules: &Rule
     options.iter().filter_map(|options| Some(Problem::at(&options.place, problem(options)?))).collect()
 }
 
-/// The route of one rule, with its template.
-pub(super) fn route(
-    rpc: &Rpc,
+/// A rule resolved against its rpc: all of a route but what hangs on the others.
+pub(super) struct Bound {
+    pub(super) method: String,
+    pub(super) template: Template,
+    /// The query keys that the template declares.
+    pub(super) declared: Vec<(String, FieldPath)>,
+    pub(super) rpc: Arc<Rpc>,
+    written: String,
+    body: BodyRule,
+    response_body: Option<FieldPath>,
+    is_raw_request: bool,
+    accepts_body: bool,
+    pub(super) websocket: bool,
+    print: Print,
+    limits: Limits,
+    variables: Vec<Variable>,
+    captured: Vec<FieldPath>,
+    mask: Option<FieldPath>,
+    ignored: Ignored,
+    takes_empty_body: bool,
+    unknown_keys: UnknownKeys,
+    any_case: bool,
+}
+
+impl Bound {
+    /// The route at this place among all, beside others that declare these query keys.
+    pub(super) fn into_route(self, index: usize, others: Vec<String>) -> Route {
+        Route {
+            index,
+            is_raw_reply: is_raw(&self.rpc.output, self.response_body.as_ref()),
+            rpc: self.rpc,
+            method: self.method,
+            template: self.written,
+            body: self.body,
+            response_body: self.response_body,
+            is_raw_request: self.is_raw_request,
+            accepts_body: self.accepts_body,
+            websocket: self.websocket,
+            print: self.print,
+            limits: self.limits,
+            variables: self.variables,
+            length: self.template.segments.len(),
+            wildcard: self.template.wildcard(),
+            captured: self.captured,
+            declared: self.declared,
+            others,
+            mask: self.mask,
+            ignored: self.ignored,
+            takes_empty_body: self.takes_empty_body,
+            unknown_keys: self.unknown_keys,
+            any_case: self.any_case,
+        }
+    }
+}
+
+/// Resolves a rule of the rpc that is `served`, unless that cannot be.
+pub(super) fn bind(
+    rpc: &RpcDescriptor,
     rule: &Rule,
+    served: &Result<Arc<Rpc>, String>,
     options: Option<&RpcOptions>,
     defaults: &Defaults,
-) -> Result<(Route, Template), Vec<Problem>> {
+) -> Result<Bound, Vec<Problem>> {
     let written = &rule.pattern.template;
     let problem = |message: String| match &rule.place {
         Some(place) => Problem::at(place, format!("{}: {written:?}: {message}", rpc.name)),
         None => Problem::at(&rpc.name, format!("{written:?}: {message}")),
     };
     let template = Template::parse(written).map_err(|error| vec![problem(error.to_string())])?;
-    let rpc_path = PathAndQuery::try_from(rpc.path.as_str());
-    let rpc_path = rpc_path.map_err(|error| vec![problem(format!("{:?} cannot be called: {error}", rpc.path))])?;
+    let served = served.as_ref().map_err(|message| vec![problem(message.clone())])?;
     let mut binder = Binder { rpc, rule, problems: Vec::new() };
     binder.check_supported();
     let captured = binder.fields(template.variables.iter().map(|v| (v.field.as_str(), v.column)), Use::Path);
@@ -51,37 +107,22 @@ pub(super) fn route(
         binder.keys_in_any_case(&declared);
     }
     if !binder.problems.is_empty() {
-        let placed = |message| problem(message);
-        return Err(binder.problems.into_iter().map(placed).collect());
+        return Err(binder.problems.into_iter().map(problem).collect());
     }
     let keeps_empty_mask = options.and_then(|options| options.keeps_empty_mask).unwrap_or(defaults.keeps_empty_mask);
-    let mask = mask(rpc, rule, &body, &captured).filter(|_| !keeps_empty_mask);
-    let route = Route {
-        // Known when all of them are.
-        index: 0,
-        rpc: rpc.name.clone(),
-        rpc_path,
-        upstream: 0,
+    Ok(Bound {
         method: rule.pattern.method.clone(),
-        template: written.clone(),
-        input: rpc.input.clone(),
-        paths: Paths::from(&rpc.input),
-        output: rpc.output.clone(),
+        written: written.clone(),
+        rpc: served.clone(),
+        mask: mask(rpc, rule, &body, &captured).filter(|_| !keeps_empty_mask),
         body,
-        client_streams: rpc.client_streams,
-        server_streams: rpc.server_streams,
-        is_raw_request,
-        mask,
-        is_raw_reply: is_raw(&rpc.output, response_body.as_ref()),
         response_body,
+        is_raw_request,
         accepts_body: options.is_some_and(|options| options.accept_body),
         variables: template.variables.iter().map(|variable| decoded_by(rule, variable, &template)).collect(),
-        length: template.segments.len(),
-        wildcard: template.wildcard(),
+        template,
         captured,
         declared,
-        others: Vec::new(),
-        may_repeat: !streams(rpc) && options.and_then(|options| options.idempotent).unwrap_or(rpc.is_idempotent),
         websocket: options.is_some_and(|options| options.websocket),
         print: options.and_then(|options| options.print).unwrap_or(defaults.print),
         limits: options.and_then(|options| options.limits).unwrap_or(defaults.limits),
@@ -92,8 +133,7 @@ pub(super) fn route(
         any_case,
         ignored: ignored(options, defaults),
         takes_empty_body: defaults.takes_empty_body,
-    };
-    Ok((route, template))
+    })
 }
 
 /// What is passed over in a body.
@@ -118,7 +158,7 @@ enum Use<'a> {
 }
 
 struct Binder<'a> {
-    rpc: &'a Rpc,
+    rpc: &'a RpcDescriptor,
     rule: &'a Rule,
     problems: Vec<String>,
 }
@@ -222,10 +262,10 @@ impl Binder<'_> {
         } else if options.accept_body && !matches!(method, "PUT" | "POST" | "PATCH") {
             self.problems.push(format!("{}: accept_body: expected PUT, POST or PATCH, found {method}", options.place));
         }
-        if options.idempotent == Some(true) && streams(self.rpc) {
+        if options.idempotent == Some(true) && !self.rpc.streaming().is_unary() {
             self.problems.push(format!("{}: idempotent: the rpc streams, and such calls are sent once", options.place));
         }
-        if options.websocket && !streams(self.rpc) {
+        if options.websocket && self.rpc.streaming().is_unary() {
             self.problems.push(format!("{}: websocket: the rpc does not stream, and needs none", options.place));
         }
         if let Some(UnknownKeys::Listed(keys)) = &options.unknown_keys {
@@ -241,10 +281,6 @@ impl Binder<'_> {
     }
 }
 
-fn streams(rpc: &Rpc) -> bool {
-    rpc.client_streams || rpc.server_streams
-}
-
 /// Whether a message, or the field of it that a body is the value of, is a `google.api.HttpBody`.
 fn is_raw(message: &Message, field: Option<&FieldPath>) -> bool {
     match field {
@@ -254,7 +290,7 @@ fn is_raw(message: &Message, field: Option<&FieldPath>) -> bool {
 }
 
 /// The `update_mask` beside the resource that a PATCH brings in its body (AIP-134).
-fn mask(rpc: &Rpc, rule: &Rule, body: &BodyRule, captured: &[FieldPath]) -> Option<FieldPath> {
+fn mask(rpc: &RpcDescriptor, rule: &Rule, body: &BodyRule, captured: &[FieldPath]) -> Option<FieldPath> {
     let BodyRule::Field(resource) = body else { return None };
     let is_resource = !resource.leaf().is_repeated() && resource.leaf().message().is_some();
     let path = FieldPath::resolve_exactly(&rpc.input, "update_mask").ok().filter(|_| is_resource)?;

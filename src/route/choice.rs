@@ -7,8 +7,10 @@
 
 use std::sync::Arc;
 
+use super::binding::Bound;
 use super::{Query, Route};
 use crate::format::problem::Problem;
+use crate::schema::FieldPath;
 
 /// Query keys that belong to different rpcs.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,7 +39,7 @@ pub(super) fn choose<'a>(candidates: Vec<&'a Arc<Route>>, query: &Query) -> Resu
     match left.as_slice() {
         [only] => Ok(only),
         [] => Err(KeysApart { keys: telling(&candidates, &keys) }),
-        several => Ok(several.iter().find(|route| route.output.is_list()).unwrap_or(&several[0])),
+        several => Ok(several.iter().find(|route| route.rpc.output.is_list()).unwrap_or(&several[0])),
     }
 }
 
@@ -77,24 +79,24 @@ pub(super) fn websocket_clash(group: &[usize], routes: &[Route]) -> Option<Probl
 }
 
 fn told(one: &Route, other: &Route, what: &str) -> Problem {
-    let advice = if one.rpc == other.rpc {
+    let advice = if one.rpc.name == other.rpc.name {
         String::new()
     } else {
-        format!("; to serve one of the two, leave the other out: `expose: {{except: [{}]}}`", other.rpc)
+        format!("; to serve one of the two, leave the other out: `expose: {{except: [{}]}}`", other.rpc.name)
     };
     let message = format!(
         "{:?}: {what} at this path is the rule {:?} of {} too, and no query key could tell them apart{advice}",
-        one.template, other.template, other.rpc
+        one.template, other.template, other.rpc.name
     );
-    Problem::at(&one.rpc, message)
+    Problem::at(&one.rpc.name, message)
 }
 
 fn told_case(one: &Route, other: &Route, what: &str) -> Problem {
     let message = format!(
         "{:?}: `json.case_insensitive_field_parsing` must be the same as for {}, which has {what} of it too",
-        one.template, other.rpc
+        one.template, other.rpc.name
     );
-    Problem::at(&one.rpc, message)
+    Problem::at(&one.rpc.name, message)
 }
 
 /// Two routes of the group that read the names of keys in different ways: which of them a request means would hang on that.
@@ -106,7 +108,7 @@ fn read_differently<'a>(group: &[usize], routes: &'a [Route]) -> Option<(&'a Rou
 /// Two routes of the group that some request could mean.
 fn alike<'a>(group: &[usize], routes: &'a [Route]) -> Option<(&'a Route, &'a Route)> {
     let group: Vec<&Route> = group.iter().map(|&index| &routes[index]).collect();
-    let (lists, others): (Vec<&Route>, Vec<&Route>) = group.iter().partition(|route| route.output.is_list());
+    let (lists, others): (Vec<&Route>, Vec<&Route>) = group.iter().partition(|route| route.rpc.output.is_list());
     match (lists.as_slice(), others.as_slice()) {
         ([first, second, ..], _) => Some((*first, *second)),
         ([list], others) => first_pair(others, |b, c| !declares_common(list, b, c)),
@@ -122,7 +124,7 @@ fn first_pair<'a>(routes: &[&'a Route], wrong: impl Fn(&Route, &Route) -> bool) 
 fn declares_common(list: &Route, b: &Route, c: &Route) -> bool {
     // Those of a group are alike in this.
     let names = |route: &Route| -> Vec<String> {
-        let names = key_names(route).into_iter();
+        let names = key_names(&route.declared).into_iter();
         if route.any_case { names.map(|name| name.to_ascii_lowercase()).collect() } else { names.collect() }
     };
     let (list, c) = (names(list), names(c));
@@ -131,14 +133,18 @@ fn declares_common(list: &Route, b: &Route, c: &Route) -> bool {
 
 /// How a request may name what the template declares: by its key, or by its field in either spelling. The request
 /// messages differ in type, so fields are compared by name.
-fn key_names(route: &Route) -> Vec<String> {
-    route.declared.iter().flat_map(|(key, path)| [key.clone(), path.to_string(), path.json_name()]).collect()
+fn key_names(declared: &[(String, FieldPath)]) -> Vec<String> {
+    declared.iter().flat_map(|(key, path)| [key.clone(), path.to_string(), path.json_name()]).collect()
 }
 
-/// Tells each route of a group which keys the others declare.
-pub(super) fn note_others(group: &[usize], routes: &mut [Route]) {
-    for &index in group {
-        let others = group.iter().filter(|&&other| other != index);
-        routes[index].others = others.flat_map(|&other| key_names(&routes[other])).collect();
+/// For each rule the query keys that the others of its group declare.
+pub(super) fn keys_of_others<'g>(groups: impl Iterator<Item = &'g [usize]>, rules: &[Bound]) -> Vec<Vec<String>> {
+    let mut keys = vec![Vec::new(); rules.len()];
+    for group in groups {
+        for &index in group {
+            let others = group.iter().filter(|&&other| other != index);
+            keys[index] = others.flat_map(|&other| key_names(&rules[other].declared)).collect();
+        }
     }
+    keys
 }

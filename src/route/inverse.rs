@@ -98,7 +98,7 @@ impl Routes {
     /// # Errors
     /// Why there is none.
     pub fn invert(&self, route: &Route, wire: &[u8]) -> Result<Inverse, Unsayable> {
-        let leaves = leaves::of(&route.input, wire).map_err(Unsayable::Message)?;
+        let leaves = leaves::of(&route.rpc.input, wire).map_err(Unsayable::Message)?;
         let inverse = route.invert(&leaves, wire)?;
         if route.method != "*" {
             return self.checked(route, &leaves, inverse);
@@ -123,11 +123,11 @@ impl Routes {
         let found = self.find(&method, uri.path(), &query).map_err(Unsayable::Nobody)?;
         if !std::ptr::eq(&**found.route, route) {
             let Route { rpc, method, .. } = &**found.route;
-            let (rpc, method, path) = (rpc.clone(), method.clone(), found.route.path().to_owned());
+            let (rpc, method, path) = (rpc.name.clone(), method.clone(), found.route.path().to_owned());
             return Err(Unsayable::Elsewhere { rpc, method, path });
         }
         let made = route.encode(&found.captures, &query, inverse.body.as_deref()).map_err(Unsayable::Refused)?;
-        let made = leaves::of(&route.input, &made).map_err(Unsayable::Message)?;
+        let made = leaves::of(&route.rpc.input, &made).map_err(Unsayable::Message)?;
         let missing = |from: &[Leaf], leaf: &&Leaf| !from.iter().any(|other| other == *leaf);
         if let Some(lost) = leaves.iter().find(|leaf| missing(&made, leaf)) {
             return Err(at(&lost.name, FieldUnsayable::Lost));
@@ -165,8 +165,8 @@ impl Route {
                 Some(self.without_captured(message.as_ref(), json, &path.to_string()))
             }
             None if whole => {
-                let json = codec::reply(&self.input, wire, &print).map_err(Unsayable::Message)?;
-                Some(self.without_captured(Some(&self.input), json, ""))
+                let json = codec::reply(&self.rpc.input, wire, &print).map_err(Unsayable::Message)?;
+                Some(self.without_captured(Some(&self.rpc.input), json, ""))
             }
             None => None,
         };

@@ -161,8 +161,8 @@ impl Route {
     fn resolve(&self, key: &str, keys: Keys) -> Option<FieldPath> {
         match keys {
             Keys::Query { .. } => self.resolve_key(key),
-            Keys::Form { of: None } => self.paths.resolve(key).ok(),
-            Keys::Form { of: Some(body) } => FieldPath::resolve(&self.input, &format!("{body}.{key}")).ok(),
+            Keys::Form { of: None } => self.rpc.paths.resolve(key).ok(),
+            Keys::Form { of: Some(body) } => FieldPath::resolve(&self.rpc.input, &format!("{body}.{key}")).ok(),
         }
     }
 

@@ -17,6 +17,7 @@ mod near;
 mod parts;
 mod plan;
 mod query;
+mod rpc;
 mod rules;
 mod serving;
 mod sizes;
@@ -31,12 +32,11 @@ mod trie;
 use std::sync::Arc;
 
 use http::Method;
-use http::uri::PathAndQuery;
 
 use crate::codec::{Ignored, Print};
 use crate::format::problem::Problem;
-use crate::format::template::{Template, Variable};
-use crate::schema::{AnyCase, FieldPath, Message, Paths, Schema};
+use crate::format::template::Variable;
+use crate::schema::{AnyCase, FieldPath, Schema};
 
 pub use choice::KeysApart;
 pub use inverse::{FieldUnsayable, Inverse, Unsayable};
@@ -45,6 +45,7 @@ pub use limits::Limits;
 pub use near::{Difference, Why};
 pub use plan::{EncodeError, FormError, QueryProblem, ValueProblem};
 pub use query::{Query, QueryError};
+pub use rpc::{Rpc, Streaming};
 pub use rules::{Rules, Selected};
 pub use serving::{Answering, Selector, Serving};
 pub use sources::{Said, Source, Sourced};
@@ -149,37 +150,22 @@ pub struct Routes {
 pub struct Route {
     /// Its place among all routes.
     pub index: usize,
-    /// `package.Service.Method`.
-    pub rpc: String,
-    /// `/package.Service/Method`.
-    pub rpc_path: PathAndQuery,
-    /// Who answers it: a place among the upstreams of [`Serving`].
-    pub upstream: usize,
+    /// What it is a way in to.
+    pub rpc: Arc<Rpc>,
     /// The HTTP method, `*` for any.
     pub method: String,
     /// The template as written.
     pub template: String,
-    /// What the request becomes.
-    pub input: Message,
-    /// What the reply is.
-    pub output: Message,
     /// What the request's body is the value of.
     pub body: BodyRule,
     /// The field that the reply's body is the value of; the whole message if there is none.
     pub response_body: Option<FieldPath>,
-    /// Whether the caller sends several messages.
-    pub client_streams: bool,
-    /// Whether the backend does.
-    pub server_streams: bool,
     /// Whether the request's body passes as it is, as a `google.api.HttpBody`.
     pub is_raw_request: bool,
     /// Whether the reply's does.
     pub is_raw_reply: bool,
     /// Whether a body is taken though the rule has none.
     pub accepts_body: bool,
-    /// Whether the backend may have a call more than once: it is of one message each way, and the descriptors or the
-    /// configuration say so.
-    pub may_repeat: bool,
     /// Whether a WebSocket may be opened for it.
     pub websocket: bool,
     /// How the reply looks.
@@ -193,8 +179,6 @@ pub struct Route {
     wildcard: Option<usize>,
     /// The fields of `variables`, in the same order.
     captured: Vec<FieldPath>,
-    /// From `input`.
-    paths: Paths,
     /// The query keys that the template declares.
     declared: Vec<(String, FieldPath)>,
     /// The query keys that other routes of the same method and path declare.
@@ -266,7 +250,7 @@ impl Routes {
         // What a wrong selector leaves without an upstream need not be told besides.
         let selectors_are_right = idle.is_empty();
         problems.extend(idle);
-        let mut routes = Vec::new();
+        let mut bound = Vec::new();
         let renamed = naming::Renamed::new(schema, options, defaults);
         problems.extend(renamed.problems());
         for rpc in schema.rpcs().iter().filter(|rpc| defaults.serving.exposes(&rpc.name)) {
@@ -277,30 +261,33 @@ impl Routes {
                 problems.extend(Some(problem).filter(|_| selectors_are_right));
                 0
             });
+            let options = options.iter().find(|options| options.rpc == rpc.name);
+            let descriptor = renamed.of(rpc);
+            let served = Rpc::new(descriptor, upstream, options).map(Arc::new);
             for rule in &rules {
-                let options = options.iter().find(|options| options.rpc == rpc.name);
-                match binding::route(renamed.of(rpc), rule, options, defaults) {
-                    Ok((route, template)) => routes.push((Route { upstream, ..route }, template)),
+                match binding::bind(descriptor, rule, &served, options, defaults) {
+                    Ok(rule) => bound.push(rule),
                     Err(wrong) => problems.extend(wrong),
                 }
             }
         }
-        if routes.is_empty() && problems.is_empty() {
+        if bound.is_empty() && problems.is_empty() {
             problems.extend(spare.others.iter().cloned());
         }
-        if routes.is_empty() && problems.is_empty() {
+        if bound.is_empty() && problems.is_empty() {
             problems
                 .push(Problem::new("no rpc in the descriptors has a google.api.http option: nothing could be called"));
         }
-        let (mut routes, templates): (Vec<Route>, Vec<Template>) = routes.into_iter().unzip();
-        routes.iter_mut().enumerate().for_each(|(index, route)| route.index = index);
+        let rules = bound.iter().enumerate();
+        let open = rules.clone().filter(|(_, rule)| rule.websocket);
+        let websockets = trie::Trie::of(open.map(|(index, rule)| (index, "*", &rule.template)));
+        let trie = trie::Trie::of(rules.map(|(index, rule)| (index, rule.method.as_str(), &rule.template)));
+        let others = choice::keys_of_others(trie.groups(), &bound);
+        let routes = bound.into_iter().zip(others).enumerate();
+        let routes: Vec<Route> = routes.map(|(index, (rule, others))| rule.into_route(index, others)).collect();
         problems.extend(spare::clashes(schema, &routes));
-        let trie = trie::Trie::new(routes.iter().zip(&templates));
         problems.extend(trie.groups().filter_map(|group| choice::clash(group, &routes)));
-        let open = routes.iter().zip(&templates).filter(|(route, _)| route.websocket);
-        let websockets = trie::Trie::of(open.map(|(route, template)| (route.index, "*", template)));
         problems.extend(websockets.groups().filter_map(|group| choice::websocket_clash(group, &routes)));
-        trie.groups().for_each(|group| choice::note_others(group, &mut routes));
         let routes = routes.into_iter().map(Arc::new).collect();
         let warnings = schema.warnings().iter().cloned().chain(spare.warnings()).collect();
         if problems.is_empty() { Ok(Self { routes, trie, websockets, warnings }) } else { Err(problems) }
@@ -366,7 +353,7 @@ impl Route {
         if let Some((_, path)) = self.declared.iter().find(|(declared, _)| declared == key) {
             return Some(path.clone());
         }
-        if let Ok(path) = self.paths.resolve(key) {
+        if let Ok(path) = self.rpc.paths.resolve(key) {
             return Some(path);
         }
         let (_, path) = self.declared.iter().find(|(declared, _)| self.is_same_key(declared, key))?;

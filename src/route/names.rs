@@ -21,9 +21,9 @@ impl Route {
     /// `None`: the message has no such field.
     #[must_use]
     pub fn callers_name(&self, field: &str, query: &Query, body: Option<&[u8]>) -> Option<String> {
-        let steps = steps(&self.input, field)?;
+        let steps = steps(&self.rpc.input, field)?;
         let suffix = steps.last().map_or("", |step| step.suffix);
-        let path = path(&self.input, &steps);
+        let path = path(&self.rpc.input, &steps);
         if let Some(path) = &path {
             if self.captured.contains(path) {
                 return Some(path.to_string());

@@ -3,7 +3,7 @@
 
 use super::{Defaults, RpcOptions};
 use crate::format::problem::Problem;
-use crate::schema::{AnyCase, Named, Rpc, Schema};
+use crate::schema::{AnyCase, Named, RpcDescriptor, Schema};
 
 /// How an rpc names things.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -13,7 +13,7 @@ struct Naming {
 }
 
 impl Naming {
-    fn of(rpc: &Rpc, options: &[RpcOptions], defaults: &Defaults) -> Self {
+    fn of(rpc: &RpcDescriptor, options: &[RpcOptions], defaults: &Defaults) -> Self {
         let own = options.iter().find(|options| options.rpc == rpc.name);
         Self {
             strips_enums: own.and_then(|own| own.strips_enums).unwrap_or(defaults.strips_enums),
@@ -33,13 +33,13 @@ impl Naming {
 
 /// The rpcs that are served with other names.
 pub(super) struct Renamed {
-    rpcs: Vec<(Rpc, Naming)>,
+    rpcs: Vec<(RpcDescriptor, Naming)>,
 }
 
 impl Renamed {
     /// Without any, nothing is made for them.
     pub(super) fn new(schema: &Schema, options: &[RpcOptions], defaults: &Defaults) -> Self {
-        let is_served = |rpc: &Rpc| {
+        let is_served = |rpc: &RpcDescriptor| {
             defaults.serving.exposes(&rpc.name) && defaults.rules.of(rpc).is_ok_and(|rules| !rules.is_empty())
         };
         let mut schemas: Vec<(Naming, Schema)> = Vec::new();
@@ -59,7 +59,7 @@ impl Renamed {
     }
 
     /// The rpc with the names that it has on its routes.
-    pub(super) fn of<'a>(&'a self, rpc: &'a Rpc) -> &'a Rpc {
+    pub(super) fn of<'a>(&'a self, rpc: &'a RpcDescriptor) -> &'a RpcDescriptor {
         self.rpcs.iter().map(|(renamed, _)| renamed).find(|renamed| renamed.name == rpc.name).unwrap_or(rpc)
     }
 

@@ -82,7 +82,7 @@ impl Routes {
         let mut others: Vec<(&Route, Why)> = Vec::new();
         for route in self.routes.iter().filter(|route| !is_chosen(route)) {
             let template = template(route);
-            let alone = trie::Trie::new(std::iter::once((&**route, &template)));
+            let alone = trie::Trie::of(std::iter::once((0, route.method.as_str(), &template)));
             let why = match alone.find(method, path).map(drop) {
                 Ok(()) => match chosen {
                     Some(chosen) if chosen.method != route.method || shape(chosen) != shape(route) => Why::Better,

@@ -204,7 +204,7 @@ impl Route {
     /// # Errors
     /// What is wrong with the body, by itself or beside path and query.
     pub fn encode_one(&self, texts: &Texts, body: Option<&[u8]>) -> Result<Vec<u8>, EncodeError> {
-        texts.encode(&self.input, self.body(body)?).map_err(EncodeError::from)
+        texts.encode(&self.rpc.input, self.body(body)?).map_err(EncodeError::from)
     }
 
     /// The request message around a body that passes as it is, where the route [says so](Self::is_raw_request).
@@ -224,7 +224,7 @@ impl Route {
             BodyRule::Field(path) => path,
             BodyRule::None | BodyRule::Whole => return Ok(body.encode()),
         };
-        let mut request = texts.request(&self.input);
+        let mut request = texts.request(&self.rpc.input);
         let bound = request.set(field, Value::HttpBody(*body), Origin::Query);
         bound
             .map_err(|problem| EncodeError::Query { key: field.to_string(), problem: QueryProblem::Field(problem) })?;
@@ -252,8 +252,8 @@ impl Route {
     pub fn takes_form(&self) -> bool {
         let has_fields = |message: &Message| message.table().known == Known::No;
         match &self.body {
-            BodyRule::None => self.accepts_body && has_fields(&self.input),
-            BodyRule::Whole => has_fields(&self.input),
+            BodyRule::None => self.accepts_body && has_fields(&self.rpc.input),
+            BodyRule::Whole => has_fields(&self.rpc.input),
             BodyRule::Field(path) => {
                 !path.leaf().is_repeated() && path.leaf().message().as_ref().is_some_and(has_fields)
             }
@@ -262,7 +262,7 @@ impl Route {
 
     /// A message with what the path says.
     pub(super) fn request(&self, captures: &[&str]) -> Result<Request<'_>, EncodeError> {
-        let mut request = Request::new(&self.input).with_json_depth(self.limits.json_depth);
+        let mut request = Request::new(&self.rpc.input).with_json_depth(self.limits.json_depth);
         for (path, value) in self.captured.iter().zip(&self.path_values(captures)?) {
             request.set(path, value, Origin::Path).map_err(|problem| EncodeError::Path {
                 field: path.to_string(),
@@ -283,7 +283,7 @@ impl Route {
 
     fn printed(&self, reply: &[u8], print: Print) -> Result<Vec<u8>, DecodeError> {
         match &self.response_body {
-            None => codec::reply(&self.output, reply, &print),
+            None => codec::reply(&self.rpc.output, reply, &print),
             Some(path) => codec::reply_field(path, reply, &print),
         }
     }
@@ -301,7 +301,7 @@ impl Route {
     /// # Errors
     /// The reply is no message of its type.
     pub fn raw_reply<T>(&self, reply: &[u8], take: impl FnOnce(HttpBody<'_>) -> T) -> Result<T, DecodeError> {
-        codec::http_body(&self.output, self.response_body.as_ref(), reply, take)
+        codec::http_body(&self.rpc.output, self.response_body.as_ref(), reply, take)
     }
 
     /// The body that the rule takes, if it takes one.

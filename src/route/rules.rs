@@ -1,7 +1,7 @@
 //! Where the rules of an rpc come from: its annotation, the configuration, or neither.
 
 use crate::format::problem::Problem;
-use crate::schema::{Pattern, Rpc, Rule, RuleError, Schema};
+use crate::schema::{Pattern, RpcDescriptor, Rule, RuleError, Schema};
 
 /// What a configuration says of rules.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -27,7 +27,7 @@ pub struct Selected {
 
 impl Rules {
     /// The rules of one rpc.
-    pub(super) fn of(&self, rpc: &Rpc) -> Result<Vec<Rule>, RuleError> {
+    pub(super) fn of(&self, rpc: &RpcDescriptor) -> Result<Vec<Rule>, RuleError> {
         let own = self.selected.iter().filter(|selected| selected.selector == rpc.name);
         let own: Vec<Rule> = own.flat_map(|selected| selected.rules.iter().cloned()).collect();
         if !own.is_empty() && !self.keeps_annotations {
@@ -57,7 +57,7 @@ impl Rules {
     }
 }
 
-fn mapped(rpc: &Rpc) -> Rule {
+fn mapped(rpc: &RpcDescriptor) -> Rule {
     let pattern = Pattern { method: "POST".to_owned(), template: rpc.path.clone() };
     let (body, response_body) = ("*".to_owned(), String::new());
     Rule { pattern, body, response_body, fully_decode: false, place: None }

@@ -48,7 +48,7 @@ impl Route {
     /// # Errors
     /// `wire` is no message of the route's.
     pub fn sources(&self, query: &Query, has_body: bool, wire: &[u8]) -> Result<Vec<Sourced>, DecodeError> {
-        let leaves = leaves::of(&self.input, wire)?;
+        let leaves = leaves::of(&self.rpc.input, wire)?;
         let captured: Vec<String> = self.captured.iter().map(ToString::to_string).collect();
         let mut sources: Vec<Sourced> = Vec::new();
         for leaf in &leaves {

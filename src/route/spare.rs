@@ -37,5 +37,5 @@ impl Spare {
 
 /// What is wrong with the messages of routes: fields that JSON cannot tell apart.
 pub(super) fn clashes(schema: &Schema, routes: &[Route]) -> Vec<Problem> {
-    schema.clashes(routes.iter().flat_map(|route| [&route.input, &route.output]))
+    schema.clashes(routes.iter().flat_map(|route| [&route.rpc.input, &route.rpc.output]))
 }

@@ -57,12 +57,7 @@ impl<'a> Hit<'a> {
 }
 
 impl Trie {
-    /// Routes are known by their index from here on.
-    pub(super) fn new<'a>(routes: impl Iterator<Item = (&'a Route, &'a Template)>) -> Self {
-        Self::of(routes.enumerate().map(|(index, (route, template))| (index, route.method.as_str(), template)))
-    }
-
-    /// The same of indices, each with the method, `*` for any, and the template by which it is found.
+    /// Of indices, each with the method, `*` for any, and the template by which it is found.
     pub(super) fn of<'a>(rules: impl Iterator<Item = (usize, &'a str, &'a Template)>) -> Self {
         let mut trie = Self { nodes: vec![Node::default()] };
         for (index, method, template) in rules {

@@ -41,7 +41,7 @@ pub use table::{EnumId, EnumTable, FieldTable, Kind, Known, MessageId, MessageTa
 #[derive(Debug, Clone)]
 pub struct Schema {
     tables: Arc<Tables>,
-    rpcs: Vec<Rpc>,
+    rpcs: Vec<RpcDescriptor>,
     files: Vec<PathBuf>,
     clashes: Arc<clash::Clashes>,
     uncompiled: Vec<Uncompiled>,
@@ -120,7 +120,7 @@ pub fn find_any<'a>(descriptors: &'a Tables, full_name: &str) -> Option<(&'a Tab
 
 /// One method of a service.
 #[derive(Debug, Clone)]
-pub struct Rpc {
+pub struct RpcDescriptor {
     /// `package.Service.Method`.
     pub name: String,
     /// `/package.Service/Method`, the `:path` of the gRPC call.
@@ -211,7 +211,7 @@ impl Schema {
 
     /// All rpcs, in the order of the descriptors.
     #[must_use]
-    pub fn rpcs(&self) -> &[Rpc] {
+    pub fn rpcs(&self) -> &[RpcDescriptor] {
         &self.rpcs
     }
 

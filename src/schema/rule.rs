@@ -6,7 +6,7 @@ use prost::Message as _;
 
 use super::descriptor::{File, Method};
 use super::table::Tables;
-use super::{Message, Rpc};
+use super::{Message, RpcDescriptor};
 use crate::format::problem::Problem;
 use crate::format::wire;
 use crate::schema::generated::google::api::{HttpRule, http_rule};
@@ -65,7 +65,7 @@ const NO_SIDE_EFFECTS: u64 = 1;
 const IDEMPOTENT: u64 = 2;
 
 /// Every rpc of the files with its rules.
-pub(super) fn rpcs(files: &[File], tables: &Arc<Tables>) -> Result<Vec<Rpc>, Vec<Problem>> {
+pub(super) fn rpcs(files: &[File], tables: &Arc<Tables>) -> Result<Vec<RpcDescriptor>, Vec<Problem>> {
     let (mut rpcs, mut problems) = (Vec::new(), Vec::new());
     for (file, service) in files.iter().flat_map(|file| file.services.iter().map(move |service| (file, service))) {
         let dot = if file.package.is_empty() { "" } else { "." };
@@ -80,13 +80,13 @@ pub(super) fn rpcs(files: &[File], tables: &Arc<Tables>) -> Result<Vec<Rpc>, Vec
     if problems.is_empty() { Ok(rpcs) } else { Err(problems) }
 }
 
-fn rpc(file: &File, service: &str, method: &Method, tables: &Arc<Tables>) -> Result<Rpc, String> {
+fn rpc(file: &File, service: &str, method: &Method, tables: &Arc<Tables>) -> Result<RpcDescriptor, String> {
     let message = |name: &str| {
         let found = tables.declared(name.trim_start_matches('.'));
         let id = found.ok_or_else(|| format!("there is no message `{name}`"))?;
         Ok::<_, String>(Message { tables: Arc::clone(tables), id })
     };
-    Ok(Rpc {
+    Ok(RpcDescriptor {
         name: format!("{service}.{}", method.name),
         path: format!("/{service}/{}", method.name),
         file: file.name.clone(),

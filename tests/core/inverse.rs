@@ -144,36 +144,38 @@ proptest! {
 /// One message by one rule: there is a line that is explained as the message, or a reason that names what is in the way.
 fn check(api: &Api, index: usize, choices: Vec<u32>, has_nul: bool) -> Result<(), TestCaseError> {
     let route = &api.routes.all()[index];
-    let descriptor = api.pool.get_message_by_name(route.input.name()).unwrap();
+    let descriptor = api.pool.get_message_by_name(route.rpc.input.name()).unwrap();
     let json = serde_json::to_string(&message_from(&descriptor, choices)).unwrap();
     // Most strings at random have one, and what has one is refused in path and query.
     let json = if has_nul { json } else { json.replace("\\u0000", "") };
     let body = Body { text: json.as_bytes(), field: None, ignored: &Ignored::default() };
     // Without the NULs two keys of a map may be one.
-    let Ok(wire) = Request::new(&route.input).encode(Some(body)) else { return Ok(()) };
-    let canonical = codec::reply(&route.input, &wire, &Print::default()).unwrap();
+    let Ok(wire) = Request::new(&route.rpc.input).encode(Some(body)) else { return Ok(()) };
+    let canonical = codec::reply(&route.rpc.input, &wire, &Print::default()).unwrap();
     match api.routes.invert(route, &wire) {
         Ok(inverse) => {
             let line = curl_words(&inverse, BASE);
             let (rpc, made) =
                 explained(&api.routes, &line).map_err(|error| TestCaseError::fail(format!("{error}: {line}")))?;
-            prop_assert_eq!(&rpc, &route.rpc, "{}", line);
-            let again = codec::reply(&route.input, &made, &Print::default()).unwrap();
+            prop_assert_eq!(&rpc, &route.rpc.name, "{}", line);
+            let again = codec::reply(&route.rpc.input, &made, &Print::default()).unwrap();
             prop_assert_eq!(String::from_utf8(again).unwrap(), String::from_utf8(canonical).unwrap(), "{}", line);
             let oracle = |wire: &[u8]| {
                 value_of(&serde_json::to_vec(&DynamicMessage::decode(descriptor.clone(), wire).unwrap()).unwrap())
             };
             prop_assert_eq!(oracle(&made), oracle(&wire), "{}", line);
             // The command takes the first rule that can, and this one can.
-            let (line, refusals) = curl_line(&api.routes, &route.rpc, json.as_bytes(), BASE).unwrap();
+            let (line, refusals) = curl_line(&api.routes, &route.rpc.name, json.as_bytes(), BASE).unwrap();
             let (_, made) = explained(&api.routes, &line).unwrap();
             prop_assert_eq!(oracle(&made), oracle(&wire), "{}", line);
-            prop_assert!(refusals.len() < api.routes.all().iter().filter(|other| other.rpc == route.rpc).count());
+            prop_assert!(
+                refusals.len() < api.routes.all().iter().filter(|other| other.rpc.name == route.rpc.name).count()
+            );
         }
         Err(reason) => {
             let canonical = String::from_utf8(canonical).unwrap();
             prop_assert!(
-                is_true(&reason, &route.input, &canonical),
+                is_true(&reason, &route.rpc.input, &canonical),
                 "{} {}: {}: {}",
                 route.method,
                 route.template,
@@ -266,7 +268,7 @@ fn explained(routes: &Routes, line: &str) -> Result<(String, Vec<u8>), String> {
             assert!(
                 sources.iter().all(|sourced| !sourced.field.is_empty()) || target == "/time" || target == "/object"
             );
-            Ok((explained.route.unwrap().rpc.clone(), message))
+            Ok((explained.route.unwrap().rpc.name.clone(), message))
         }
         Outcome::Options(allowed) => Err(format!("{allowed:?}")),
         Outcome::Refused(refusal) => Err(refusal.into_text(towbar::gateway::error::Form::Status, None).body().clone()),
@@ -398,7 +400,7 @@ fn a_line_says_all_that_the_message_has() {
     ] {
         let route = KINDS.routes.all().iter().find(|route| format!("{} {}", route.method, route.path()) == rule).unwrap();
         let body = Body { text: message.as_bytes(), field: None, ignored: &Ignored::default() };
-        let wire = Request::new(&route.input).encode(Some(body)).unwrap();
+        let wire = Request::new(&route.rpc.input).encode(Some(body)).unwrap();
         let made = KINDS.routes.invert(route, &wire).map(|inverse| curl_words(&inverse, BASE));
         assert_eq!(made.unwrap_or_else(|reason| reason.to_string()), expected, "{rule} {message}");
     }
@@ -408,7 +410,7 @@ fn a_line_says_all_that_the_message_has() {
 fn a_request_line_has_its_limits() {
     let route = &KINDS.routes.all()[0];
     let text = |length: usize| format!(r#"{{"aString":"{}"}}"#, "a".repeat(length));
-    let list = KINDS.routes.all().iter().find(|route| route.rpc == "ask.Ask.Lists").unwrap();
+    let list = KINDS.routes.all().iter().find(|route| route.rpc.name == "ask.Ask.Lists").unwrap();
     for (route, message, expected) in [
         (route, text(16_375), None),
         (
@@ -425,7 +427,7 @@ fn a_request_line_has_its_limits() {
         ),
     ] {
         let body = Body { text: message.as_bytes(), field: None, ignored: &Ignored::default() };
-        let wire = Request::new(&route.input).encode(Some(body)).unwrap();
+        let wire = Request::new(&route.rpc.input).encode(Some(body)).unwrap();
         let refused = KINDS.routes.invert(route, &wire).err().map(|reason| reason.to_string());
         assert_eq!(refused.as_deref(), expected);
     }
@@ -448,7 +450,7 @@ fn a_shell_gives_curl_what_was_meant() {
         for rule in [1, 8, 9] {
             let route = &KINDS.routes.all()[rule];
             let body = Body { text: json.as_bytes(), field: None, ignored: &Ignored::default() };
-            let wire = Request::new(&route.input).encode(Some(body)).unwrap();
+            let wire = Request::new(&route.rpc.input).encode(Some(body)).unwrap();
             let line = curl_words(&KINDS.routes.invert(route, &wire).unwrap(), BASE);
             let script = format!("curl() {{ for word; do printf '%s\\0' \"$word\"; done; }}\n{line}");
             let shell = Command::new("sh").args(["-c", &script]).output().unwrap();

@@ -23,7 +23,7 @@ service Items {
 fn routes(rules: &str, service: &str) -> Result<Vec<String>, Vec<String>> {
     built(rules, service).map(|routes| {
         let line = |route: &towbar::route::Route| {
-            let rpc = route.rpc.rsplit('.').next().unwrap();
+            let rpc = route.rpc.name.rsplit('.').next().unwrap();
             format!("{} {} {rpc}", route.method, route.template)
         };
         routes.all().iter().map(|route| line(route)).collect()
@@ -97,7 +97,7 @@ fn a_double_wildcard_is_decoded_wholly_where_the_file_says_so() {
         let query = Query::default();
         let found = routes.find(&http::Method::GET, "/a/b%2Fc/x/d%2fe/f%20g%3A", &query).unwrap();
         let wire = found.route.encode(&found.captures, &query, None).unwrap();
-        let json = towbar::codec::reply(&found.route.input, &wire, &towbar::codec::Print::default()).unwrap();
+        let json = towbar::codec::reply(&found.route.rpc.input, &wire, &towbar::codec::Print::default()).unwrap();
         assert_eq!(String::from_utf8(json).unwrap(), expected, "{rest}");
     }
 }
@@ -195,8 +195,8 @@ fn the_older_paths_of_the_banks_document_are_offered() {
             let query = Query::parse(query).unwrap();
             let found = routes.find(&http::Method::GET, path, &query).unwrap();
             let wire = found.route.encode(&found.captures, &query, None).unwrap();
-            let json = towbar::codec::reply(&found.route.input, &wire, &towbar::codec::Print::default()).unwrap();
-            let name = found.route.rpc.rsplit('.').next().unwrap();
+            let json = towbar::codec::reply(&found.route.rpc.input, &wire, &towbar::codec::Print::default()).unwrap();
+            let name = found.route.rpc.name.rsplit('.').next().unwrap();
             assert_eq!((name, String::from_utf8(json).unwrap()), (rpc, expected), "{target}");
         }
     }

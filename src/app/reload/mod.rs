@@ -263,7 +263,7 @@ fn lines(app: &App) -> BTreeSet<String> {
             BodyRule::Whole => " (body: *)".to_owned(),
             BodyRule::Field(field) => format!(" (body: {field})"),
         };
-        format!("{} {} -> {}{upstream}{body}", route.method, route.template, route.rpc)
+        format!("{} {} -> {}{upstream}{body}", route.method, route.template, route.rpc.name)
     };
     app.routes().all().iter().map(|route| line(route)).collect()
 }

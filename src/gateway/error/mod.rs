@@ -430,7 +430,7 @@ fn message_of(status: &tonic::Status, asked: Asked<'_>) -> String {
         (code @ (Code::Internal | Code::Unknown | Code::DataLoss), message)
             if asked.exposure.hides_internal_messages =>
         {
-            let (rpc, name) = (&asked.route.rpc, code_name(code));
+            let (rpc, name) = (&asked.route.rpc.name, code_name(code));
             if !message.is_empty() {
                 // The text may hold what callers must not see, and logs are read by more people than the backend's own.
                 tracing::info!(rpc, code = name, "the message of the backend's status is hidden from the caller");

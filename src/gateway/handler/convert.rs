@@ -75,7 +75,7 @@ fn json_body(json: Vec<u8>) -> (HeaderValue, Bytes) {
 }
 
 fn undecodable(route: &Route, error: &DecodeError) -> Refusal {
-    tracing::error!(rpc = route.rpc, field = error.field, %error, "the backend's reply cannot be decoded");
+    tracing::error!(rpc = route.rpc.name, field = error.field, %error, "the backend's reply cannot be decoded");
     Refusal::undecodable(error)
 }
 

@@ -53,7 +53,7 @@ impl Gateway {
     pub(super) fn lasting(self: &Arc<Self>, call: &Call<'_>, metadata: HeaderMap, message: Vec<u8>) -> Lasting {
         let Call { head, route, terms, started, deadline, admitted, .. } = *call;
         let (gateway, trace) = (self.clone(), TraceId::of(&metadata));
-        let (place, admitted) = (route.upstream, admitted.to_owned());
+        let (place, admitted) = (route.rpc.upstream, admitted.to_owned());
         let Terms { deadline: at, reply_limit, may_repeat, account } = terms;
         let account = account.cloned();
         let call = async move {

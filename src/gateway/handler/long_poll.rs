@@ -20,14 +20,14 @@ const STREAM_STATUS: HeaderName = HeaderName::from_static("stream-status");
 impl Gateway {
     /// Whether a caller asks for the next messages, if it takes an array.
     pub(super) fn polls(&self, call: &Call<'_>) -> bool {
-        let may_poll = self.config.streams.long_poll.is_some() && !call.route.client_streams;
+        let may_poll = self.config.streams.long_poll.is_some() && !call.route.rpc.streaming.client;
         may_poll && stream::wait(&call.head.headers).is_some()
     }
 
     /// The seconds that a caller waits for the next messages, if that is what it asks for.
     pub(super) fn wait(&self, call: &Call<'_>, format: Option<Format>) -> Option<u64> {
         let most = self.config.streams.long_poll?;
-        let may_poll = format == Some(Format::Array) && !call.route.client_streams;
+        let may_poll = format == Some(Format::Array) && !call.route.rpc.streaming.client;
         let wanted = may_poll.then(|| stream::wait(&call.head.headers)).flatten()?;
         Some(wanted.min(most.as_secs()))
     }

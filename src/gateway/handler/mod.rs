@@ -333,7 +333,7 @@ impl Gateway {
         if let Some((status, code, route)) = refusal.refused()
             && let Some(left_out) = self.refusals.line()
         {
-            let rpc = route.map(|place| self.routes.all()[place].rpc.as_str());
+            let rpc = route.map(|place| self.routes.all()[place].rpc.name.as_str());
             telemetry::refused(&head.method, rpc, (status.as_u16(), code as i32), left_out);
         }
         let metadata = refusal.metadata.clone();
@@ -427,9 +427,9 @@ impl Gateway {
             limits::check_headers(&head.headers, settings.header_limit)?;
         }
         route.check_query(head.uri.query().unwrap_or_default()).map_err(|error| Refusal::query(&error))?;
-        let admitted = admit(peer, route);
+        let admitted = admit(peer, &route.rpc);
         let deadline = Deadline::of(&head.headers, self.config.timeout_header.as_ref(), &settings.deadline, started)?;
-        let (deadline_at, reply_limit, may_repeat) = (deadline.at, settings.reply_limit, route.may_repeat);
+        let (deadline_at, reply_limit, may_repeat) = (deadline.at, settings.reply_limit, route.rpc.may_repeat);
         let terms = Terms { deadline: deadline_at, reply_limit, may_repeat, account: memory.account() };
         let (captures, deadline, admitted) = (&captures[..], &deadline, &admitted);
         let call = &Call { head, query, route, captures, peer, started, deadline, admitted, terms, memory };
@@ -437,7 +437,7 @@ impl Gateway {
             // Boxed, or every request would have the memory of a handshake.
             let has_body = !body.is_read();
             Box::pin(self.websocket(call, has_body, upgrade)).await
-        } else if route.client_streams || route.server_streams {
+        } else if !route.rpc.streaming.is_unary() {
             // The same, of a stream's.
             Box::pin(self.stream(call, body)).await
         } else {
@@ -446,7 +446,7 @@ impl Gateway {
     }
 
     fn upstream(&self, route: &Route) -> &Upstream {
-        &self.upstreams[route.upstream]
+        &self.upstreams[route.rpc.upstream]
     }
 
     /// What the caller asked with, for errors.

@@ -10,7 +10,7 @@ use crate::route::Route;
 /// Makes `response` say what the backend says of it.
 pub(super) fn apply(outcome: Outcome, route: &Route, response: &mut Response) {
     for name in &outcome.ignored {
-        tracing::warn!(rpc = route.rpc, %name, "the backend's metadata says what it cannot say of a success: passed over");
+        tracing::warn!(rpc = route.rpc.name, %name, "the backend's metadata says what it cannot say of a success: passed over");
     }
     if let Some(location) = outcome.location {
         response.headers_mut().insert(LOCATION, location);

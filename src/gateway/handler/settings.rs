@@ -81,9 +81,9 @@ pub(super) fn of_routes(routes: &Routes, upstreams: &[Upstream], config: &Config
 }
 
 fn of_route(route: &Route, upstreams: &[Upstream], config: &Config) -> Settings {
-    let said = config.exceptions.get(&route.rpc).cloned().unwrap_or_default();
-    let streams = route.client_streams || route.server_streams;
-    let upstream = &upstreams[route.upstream];
+    let said = config.exceptions.get(&route.rpc.name).cloned().unwrap_or_default();
+    let streams = !route.rpc.streaming.is_unary();
+    let upstream = &upstreams[route.rpc.upstream];
     let length = if streams { config.streams.deadline } else { upstream.deadline };
     Settings {
         errors: said.errors.unwrap_or(config.errors),
@@ -110,10 +110,11 @@ fn of_route(route: &Route, upstreams: &[Upstream], config: &Config) -> Settings 
 /// What single rpcs are told to do and cannot.
 #[must_use]
 pub fn misplaced(routes: &Routes, exceptions: &ByRpc) -> Vec<Problem> {
-    let is_any = |rpc: &str, is: fn(&Route) -> bool| routes.all().iter().any(|route| route.rpc == rpc && is(route));
-    let has_no_events = |route: &Route| !route.server_streams || route.is_raw_reply;
-    let streams = |route: &Route| route.client_streams || route.server_streams;
-    let is_unary = |route: &Route| !route.client_streams && !route.server_streams;
+    let is_any =
+        |rpc: &str, is: fn(&Route) -> bool| routes.all().iter().any(|route| route.rpc.name == rpc && is(route));
+    let has_no_events = |route: &Route| !route.rpc.streaming.server || route.is_raw_reply;
+    let streams = |route: &Route| !route.rpc.streaming.is_unary();
+    let is_unary = |route: &Route| route.rpc.streaming.is_unary();
     let mut problems = Vec::new();
     for (rpc, said) in exceptions {
         if said.closing_line.is_some() && is_any(rpc, has_no_events) {

@@ -38,7 +38,7 @@ impl Gateway {
             let refusal = self.failed(failure, call, &mut called);
             if told.format == Some(Format::GrpcGateway) { refusal.as_only_line() } else { refusal }
         })?;
-        if !route.server_streams {
+        if !route.rpc.streaming.server {
             return self.only(call, exchange, first, called).await;
         }
         Ok(self.streamed(call, exchange, first, told, called))
@@ -56,7 +56,7 @@ impl Gateway {
 
     /// The form of the answer; none where it is bytes as they are, or not a stream.
     fn format(&self, call: &Call<'_>) -> Result<Option<Format>, Refusal> {
-        if !call.route.server_streams || call.route.is_raw_reply {
+        if !call.route.rpc.streaming.server || call.route.is_raw_reply {
             return Ok(None);
         }
         let asking = if self.polls(call) { Asking::Poll } else { Asking::Stream };
@@ -82,7 +82,7 @@ impl Gateway {
         if let (Some(name), 1..) = (&self.settings[route.index].last_event_id, told.after) {
             metadata.insert(name.clone(), told.after.into());
         }
-        if !route.client_streams {
+        if !route.rpc.streaming.client {
             let (message, _) = self.message(call, body).await?;
             let opened = self.upstream(route).open(Outbound::new(admitted, metadata, terms)).await;
             let (mut outgoing, incoming) = opened.map_err(|error| self.failed(Failure::Call(error), call, called))?;
@@ -97,7 +97,7 @@ impl Gateway {
         let opened = self.upstream(route).open(Outbound::new(admitted, metadata, terms)).await;
         let (outgoing, incoming) = opened.map_err(|error| self.failed(Failure::Call(error), call, called))?;
         // Over HTTP/1.1 one way comes after the other: nothing is answered for which a caller could wait.
-        let is_conversation = route.server_streams && head.version >= Version::HTTP_2;
+        let is_conversation = route.rpc.streaming.server && head.version >= Version::HTTP_2;
         let upload = stream::Upload { body: body.take(), pace: Pace::new(self.config.least_rate), is_conversation };
         Ok(Exchange::sending(incoming, self.ended_with_gateway(), reading.send(upload, route.clone(), texts, outgoing)))
     }

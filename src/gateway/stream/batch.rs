@@ -85,7 +85,7 @@ impl Batch {
         let line = match line {
             Ok(line) => line,
             Err(error) => {
-                tracing::error!(rpc = route.rpc, field = error.field, %error, "a message of the backend cannot be decoded");
+                tracing::error!(rpc = route.rpc.name, field = error.field, %error, "a message of the backend cannot be decoded");
                 self.end = BatchEnd::Unreadable;
                 return true;
             }

@@ -54,7 +54,7 @@ impl Inbox {
     /// # Errors
     /// A message is wrong. What was sent before it was sent.
     pub async fn send(self, known: Known, outgoing: Outgoing) -> Result<(), Refused> {
-        match known.route.client_streams {
+        match known.route.rpc.streaming.client {
             true => self.send_all(known, outgoing).await,
             false => self.send_only(&known, outgoing).await,
         }

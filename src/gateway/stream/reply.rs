@@ -140,7 +140,7 @@ impl Reply {
 
     fn check(&mut self, put: Result<(), DecodeError>) {
         if let Err(error) = put {
-            tracing::error!(rpc = self.route.rpc, field = error.field, %error, "a message of the backend cannot be decoded");
+            tracing::error!(rpc = self.route.rpc.name, field = error.field, %error, "a message of the backend cannot be decoded");
             self.fail(&Refusal::undecodable_message());
         }
     }

@@ -143,7 +143,7 @@ impl Talk {
                 () = &mut idle => {
                     // Of a caller that is not read there can be no sign.
                     if reads && socket.sign() <= since && is_asked {
-                        tracing::debug!(rpc = self.opened.route.rpc, "the caller of a WebSocket answers no ping");
+                        tracing::debug!(rpc = self.opened.route.rpc.name, "the caller of a WebSocket answers no ping");
                         return End::Gone;
                     }
                     (since, is_asked) = (socket.sign().max(since), false);
@@ -163,7 +163,7 @@ impl Talk {
 
     fn late(&mut self) -> Option<End> {
         // Of a call with one message the backend can do nothing before it has that.
-        if matches!(self.request, Request::Open(_)) && !self.opened.route.client_streams {
+        if matches!(self.request, Request::Open(_)) && !self.opened.route.rpc.streaming.client {
             let message = format!("no message arrived within {}", self.opened.timer);
             return self.refused(Refusal::new(StatusCode::REQUEST_TIMEOUT, Code::DeadlineExceeded, message));
         }
@@ -218,7 +218,7 @@ impl Talk {
             Request::Open(messages) => {
                 if messages.try_send(Item::Message(message)).is_err() {
                     self.request = Request::Ignored;
-                } else if !self.opened.route.client_streams {
+                } else if !self.opened.route.rpc.streaming.client {
                     self.request = Request::Ended;
                 }
                 None
@@ -246,7 +246,7 @@ impl Talk {
             Error::Capacity(_) => (CloseCode::Size, SplitError::TooLarge { limit: self.opened.limit }.to_string()),
             Error::Utf8(_) => (CloseCode::Invalid, "expected text in UTF-8, found other bytes".to_owned()),
             error => {
-                tracing::debug!(rpc = self.opened.route.rpc, %error, "the caller of a WebSocket breaks its rules");
+                tracing::debug!(rpc = self.opened.route.rpc.name, %error, "the caller of a WebSocket breaks its rules");
                 (CloseCode::Protocol, "expected frames of RFC 6455, found something else".to_owned())
             }
         };
@@ -258,7 +258,7 @@ impl Talk {
     }
 
     fn reply(&mut self, socket: &mut Socket, message: Result<Option<Bytes>, Failure>) -> Option<End> {
-        let is_stream = self.opened.route.server_streams;
+        let is_stream = self.opened.route.rpc.streaming.server;
         match message {
             Ok(Some(message)) if is_stream => self.put(socket, message),
             Ok(Some(_)) if self.held.is_some() => self.failed(protocol("it holds more than one message")),
@@ -309,7 +309,7 @@ impl Talk {
             }
             Ok(None) => self.refused(Refusal::internal()),
             Err(error) => {
-                tracing::error!(rpc = route.rpc, field = error.field, %error, "a message of the backend cannot be decoded");
+                tracing::error!(rpc = route.rpc.name, field = error.field, %error, "a message of the backend cannot be decoded");
                 self.refused(Refusal::undecodable_message())
             }
         }

@@ -126,7 +126,7 @@ fn a_response_body_is_the_value_of_one_field() {
         let routes = routes(&rpc("A", "One", output, &rule), &[]).unwrap();
         let route = &routes.all()[0];
         let body = codec::Body { text: json.as_bytes(), field: None, ignored: &codec::Ignored::default() };
-        let wire = codec::Request::new(&route.output).encode(Some(body)).unwrap();
+        let wire = codec::Request::new(&route.rpc.output).encode(Some(body)).unwrap();
         assert_eq!(
             String::from_utf8(route.decode(&wire, System::default()).unwrap()).unwrap(),
             expected,

@@ -60,7 +60,7 @@ fn written(method: Method, target: &str, body: (Written, &str), options: &[RpcOp
         }
     };
     let wire = wire.unwrap();
-    let mask = FieldPath::resolve(&found.route.input, "update_mask").unwrap();
+    let mask = FieldPath::resolve(&found.route.rpc.input, "update_mask").unwrap();
     let json = codec::reply_field(&mask, &wire, &codec::Print::default()).unwrap();
     let json = String::from_utf8(json).unwrap();
     if json == "null" { String::new() } else { json.trim_matches('"').to_owned() }

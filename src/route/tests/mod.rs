@@ -84,8 +84,8 @@ fn outcome(routes: &Routes, method: &str, target: &str, body: Option<&str>) -> S
     };
     match encoded {
         Ok(wire) => {
-            let json = codec::reply(&found.route.input, &wire, &Print::default()).unwrap();
-            let rpc = found.route.rpc.rsplit('.').next().unwrap();
+            let json = codec::reply(&found.route.rpc.input, &wire, &Print::default()).unwrap();
+            let rpc = found.route.rpc.name.rsplit('.').next().unwrap();
             format!("{rpc} {}", String::from_utf8(json).unwrap())
         }
         Err(error) => error.to_string(),

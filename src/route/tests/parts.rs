@@ -35,7 +35,7 @@ fn outcome(routes: &Routes, target: &str, parts: &[Part<'_>]) -> String {
     let found = routes.find(&Method::POST, path, &query).unwrap();
     let boundary = Boundary::of("multipart/form-data; boundary=b").unwrap();
     match found.route.encode_parts(&found.captures, &query, (&boundary, &body(parts))) {
-        Ok(wire) => String::from_utf8(codec::reply(&found.route.input, &wire, &Print::default()).unwrap()).unwrap(),
+        Ok(wire) => String::from_utf8(codec::reply(&found.route.rpc.input, &wire, &Print::default()).unwrap()).unwrap(),
         Err(error) => error.to_string(),
     }
 }

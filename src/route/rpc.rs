@@ -1,0 +1,73 @@
+//! An rpc as it is served: its messages, who answers it and how it may be called, whatever the way in.
+
+use http::uri::PathAndQuery;
+
+use super::RpcOptions;
+use crate::schema::{Message, Paths, RpcDescriptor};
+
+/// An rpc that is served. A [`Route`](super::Route) is one way in to it.
+#[derive(Debug)]
+pub struct Rpc {
+    /// `package.Service.Method`.
+    pub name: String,
+    /// `/package.Service/Method`.
+    pub path: PathAndQuery,
+    /// What the request becomes.
+    pub input: Message,
+    /// What the reply is.
+    pub output: Message,
+    /// Which side sends several messages.
+    pub streaming: Streaming,
+    /// Who answers it: a place among the upstreams of [`Serving`](super::Serving).
+    pub upstream: usize,
+    /// Whether the backend may have a call more than once: it is of one message each way, and the descriptors or the
+    /// configuration say so.
+    pub may_repeat: bool,
+    /// From `input`.
+    pub(super) paths: Paths,
+}
+
+/// Who sends several messages in a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Streaming {
+    /// The caller.
+    pub client: bool,
+    /// The backend.
+    pub server: bool,
+}
+
+impl Streaming {
+    /// One message each way.
+    #[must_use]
+    pub fn is_unary(self) -> bool {
+        !self.client && !self.server
+    }
+}
+
+impl RpcDescriptor {
+    pub(super) fn streaming(&self) -> Streaming {
+        Streaming { client: self.client_streams, server: self.server_streams }
+    }
+}
+
+impl Rpc {
+    /// The rpc of this descriptor, answered by this upstream.
+    ///
+    /// # Errors
+    /// Its name is none that HTTP could carry.
+    pub(super) fn new(rpc: &RpcDescriptor, upstream: usize, options: Option<&RpcOptions>) -> Result<Self, String> {
+        let path = PathAndQuery::try_from(rpc.path.as_str());
+        let streaming = rpc.streaming();
+        let is_idempotent = options.and_then(|options| options.idempotent).unwrap_or(rpc.is_idempotent);
+        Ok(Self {
+            name: rpc.name.clone(),
+            path: path.map_err(|error| format!("{:?} cannot be called: {error}", rpc.path))?,
+            input: rpc.input.clone(),
+            output: rpc.output.clone(),
+            streaming,
+            upstream,
+            may_repeat: streaming.is_unary() && is_idempotent,
+            paths: Paths::from(&rpc.input),
+        })
+    }
+}
