@@ -14,10 +14,12 @@ use tokio::time::Instant;
 use tonic::Code;
 
 use super::budget::Budget;
+use super::error::CallError;
+use super::fate::Fate;
 use super::limit::Place;
 use super::pool::Lease;
 use super::status::code_of_http;
-use super::{CallError, Outbound, Reply, Terms, Upstream};
+use super::{Outbound, Reply, Terms, Upstream};
 
 /// How often a call is sent again.
 const MOST_AGAIN: u32 = 2;
@@ -31,16 +33,22 @@ const PUSHBACK: &str = "grpc-retry-pushback-ms";
 /// Tells the backend how often it may have had the call before (gRFC A6).
 const ATTEMPTS: HeaderName = HeaderName::from_static("grpc-previous-rpc-attempts");
 
-/// What became of a call that was sent once.
+/// Why an attempt gave no reply.
 pub(super) enum Failure {
-    /// The connection ended before anything was sent.
-    Unsent(CallError),
-    /// The backend went away, and says that it has not touched the call.
-    Gone { cause: String },
-    /// The backend says that it has not touched the call, and takes others.
-    Refused { cause: String },
-    /// Anything else: it may have acted.
+    /// The connection was over: another one may take the call.
+    Elsewhere(CallError),
+    /// The backend refused this call, and takes others.
+    Refused(CallError),
+    /// Anything else.
     Call(CallError),
+}
+
+impl Failure {
+    fn error(&self) -> &CallError {
+        match self {
+            Self::Elsewhere(error) | Self::Refused(error) | Self::Call(error) => error,
+        }
+    }
 }
 
 impl From<CallError> for Failure {
@@ -52,8 +60,7 @@ impl From<CallError> for Failure {
 impl From<Failure> for CallError {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Gone { cause } | Failure::Refused { cause } => Self::Untouched { cause },
-            Failure::Unsent(error) | Failure::Call(error) => error,
+            Failure::Elsewhere(error) | Failure::Refused(error) | Failure::Call(error) => error,
         }
     }
 }
@@ -99,7 +106,7 @@ impl Progress {
 struct Before {
     /// How often it was sent.
     times: u32,
-    /// How the first of those ended on which the backend may have acted.
+    /// How the first of those ended whose [`Fate`] is another than that the call was not sent.
     unknown: Option<Box<CallError>>,
 }
 
@@ -146,43 +153,50 @@ impl Before {
     /// How long to wait until the call may be sent again; none if it may not.
     fn pause(&self, failure: &Failure, terms: Terms<'_>, budget: &Budget) -> Option<Duration> {
         let pause = PAUSE * (self.times + 1);
-        let pause = match failure {
-            // It costs the backend nothing that one connection takes the place of another.
-            Failure::Unsent(_) | Failure::Gone { .. } if self.times == 0 => return Some(Duration::ZERO),
-            Failure::Unsent(_) | Failure::Gone { .. } | Failure::Refused { .. } => pause,
-            Failure::Call(CallError::Lost { .. }) if terms.may_repeat => pause,
-            Failure::Call(CallError::Status { status, metadata }) => {
-                if status.code() != Code::Unavailable {
-                    // The backend is well, whatever it thinks of the call.
-                    budget.earn();
-                    return None;
-                }
-                if terms.may_repeat { pushback(metadata, pause)? } else { return None }
-            }
-            // Some box on the way says that the backend cannot be reached: that the call has not reached it is not said.
-            Failure::Call(CallError::NoStatus { http, .. })
-                if terms.may_repeat && code_of_http(*http) == Code::Unavailable =>
-            {
-                pause
-            }
-            Failure::Call(_) => return None,
-        };
+        let pause =
+            match (failure.error().fate(), failure) {
+                // It costs the backend nothing that one connection takes the place of another.
+                (Fate::NotSent, Failure::Elsewhere(_)) if self.times == 0 => return Some(Duration::ZERO),
+                (Fate::NotSent, Failure::Elsewhere(_) | Failure::Refused(_)) => pause,
+                // There is no connection, and all addresses were asked.
+                (Fate::NotSent, Failure::Call(_)) => return None,
+                (Fate::Unknown, _) if !terms.may_repeat => return None,
+                (Fate::Unknown, failure) => match failure.error() {
+                    CallError::Lost { .. } => pause,
+                    // Some box on the way says that the backend cannot be reached.
+                    CallError::NoStatus { http, .. } if code_of_http(*http) == Code::Unavailable => pause,
+                    _ => return None,
+                },
+                (Fate::Answered, failure) => match failure.error() {
+                    CallError::Status { status, metadata } if status.code() == Code::Unavailable => {
+                        if terms.may_repeat { pushback(metadata, pause)? } else { return None }
+                    }
+                    CallError::Status { .. } => {
+                        // The backend is well, whatever it thinks of the call.
+                        budget.earn();
+                        return None;
+                    }
+                    _ => return None,
+                },
+            };
         let in_time = Instant::now() + pause < terms.deadline;
         (self.times < MOST_AGAIN && in_time && budget.take()).then_some(pause)
     }
 
     fn note(&mut self, failure: Failure) {
         self.times += 1;
-        if let Failure::Call(error) = failure {
+        let error = CallError::from(failure);
+        if error.fate() != Fate::NotSent {
             self.unknown.get_or_insert_with(|| Box::new(error));
         }
     }
 
     /// What is told of the call. That the last time nothing was sent says nothing of the times before.
     fn end(self, failure: Failure) -> CallError {
-        match (self.unknown, CallError::from(failure)) {
-            (Some(unknown), CallError::Unreachable { .. } | CallError::Untouched { .. }) => *unknown,
-            (_, error) => error,
+        let error = CallError::from(failure);
+        match self.unknown {
+            Some(unknown) if error.fate() == Fate::NotSent => *unknown,
+            _ => error,
         }
     }
 }
@@ -200,15 +214,15 @@ impl Lease {
         // processing has occurred. h2 gives a GOAWAY as the error of those streams only; on those below, calls go on.
         if error.is_remote() && error.is_go_away() {
             self.retire();
-            return Failure::Gone { cause: error.to_string() };
+            return Failure::Elsewhere(CallError::Untouched { cause: error.to_string() });
         }
         // It waited for its turn on a connection that is over.
         if stream.as_u32() > self.begun() {
             self.retire();
-            return Failure::Unsent(self.unsent(error));
+            return Failure::Elsewhere(self.unsent(error));
         }
         if error.is_remote() && error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM) {
-            return Failure::Refused { cause: error.to_string() };
+            return Failure::Refused(CallError::Untouched { cause: error.to_string() });
         }
         Failure::Call(self.broken(error))
     }

@@ -13,6 +13,8 @@ mod connect;
 mod connection;
 mod encoding;
 mod environment;
+mod error;
+mod fate;
 mod forward;
 mod health;
 mod limit;
@@ -50,6 +52,8 @@ use budget::Budget;
 use connect::Target;
 pub use connection::Connections;
 pub use environment::{Environment, VariableError};
+pub use error::CallError;
+pub use fate::Fate;
 pub use forward::{Credentials, CredentialsError, Login, ProxyConfig, ProxyError};
 pub use health::Health;
 pub use limit::Limits;
@@ -182,68 +186,6 @@ pub struct Reply {
     pub metadata: HeaderMap,
     /// What the message has, where it is no small one.
     pub memory: Option<Charge>,
-}
-
-/// Why a call gave no message. The texts of causes are for the log: they may hold addresses.
-#[derive(Debug, thiserror::Error)]
-pub enum CallError {
-    /// No connection: nothing was sent.
-    #[error("the backend cannot be reached: {cause}")]
-    Unreachable { cause: String },
-    /// The connection broke after the request went out: whether the backend acted on it is unknown.
-    #[error("the connection to the backend was lost during the call: {cause}")]
-    Lost { cause: String },
-    /// The backend says that it has not touched the call, each time it was sent.
-    #[error("the backend refused the call before it looked at it: {cause}")]
-    Untouched { cause: String },
-    /// As many calls are in flight as may be, and as many wait, or this one has waited long enough: nothing was sent.
-    #[error("{most} calls of the backend are in flight, as many as may be")]
-    Full { most: usize },
-    /// The backend takes no more streams, on as many connections as may be, and this one has waited long enough: nothing was sent.
-    #[error("the backend takes no more than the {streams} streams that are in flight on its connections")]
-    Taken { streams: usize },
-    /// As many calls of the connection are in flight as it may have: nothing was sent.
-    #[error("{most} calls of this connection are in flight at the backend, as many as it may have")]
-    Connection { most: usize },
-    /// The last of so many places are for other callers: nothing was sent.
-    #[error(
-        "nearly {most} calls of the backend are in flight, and the last places are not for the caller that has most of them"
-    )]
-    Crowded { most: usize },
-    /// The deadline passed while as many others were in flight as may be, or as the backend takes: nothing was sent.
-    #[error("the deadline passed while the call waited for others to end")]
-    Queued,
-    /// The deadline passed before there was a connection: nothing was sent.
-    #[error("the deadline passed before the call could be sent")]
-    Unsent,
-    /// The deadline passed first.
-    #[error("the deadline passed")]
-    Deadline,
-    /// The deadline passed after so many messages of a stream.
-    #[error("the deadline passed after {messages} messages of the stream")]
-    DeadlineAfter { messages: u64 },
-    /// The gateway has stopped first.
-    #[error("the gateway stopped before the call had ended")]
-    Stopped,
-    /// The answer is not gRPC, or not a single message.
-    #[error("the backend's answer is no unary gRPC reply: {cause}")]
-    Protocol { cause: String },
-    /// The answer has no status of gRPC, as that of a proxy between may have none. Whether the backend acted is unknown, whatever its HTTP
-    /// status says.
-    #[error("the backend's answer has no gRPC status: {cause}")]
-    NoStatus { http: http::StatusCode, cause: String },
-    /// The reply message is over the limit.
-    #[error("the reply has at least {length} bytes, more than the limit of {limit}")]
-    TooLarge { length: usize, limit: usize },
-    /// There is no memory for the reply.
-    #[error("there is no memory left for a reply of {length} bytes (`memory`)")]
-    NoMemory { length: usize },
-    /// There is no memory for a call of several messages: nothing was sent.
-    #[error("there is no memory left for another stream (`memory`)")]
-    NoRoom,
-    /// The backend answered with a status.
-    #[error("the backend answered {:?}", status.code())]
-    Status { status: Box<tonic::Status>, metadata: HeaderMap },
 }
 
 impl Upstream {
@@ -383,7 +325,7 @@ impl Upstream {
         (place, deadline): (&'a mut Option<Place>, Instant),
     ) -> Result<Sent<'a>, Failure> {
         let begun = lease.begin(request);
-        let (response, mut stream) = begun.map_err(|error| Failure::Unsent(lease.unsent(&error)))?;
+        let (response, mut stream) = begun.map_err(|error| Failure::Elsewhere(lease.unsent(&error)))?;
         stream.send_data(frame, true).map_err(|error| lease.failed(&error, stream.stream_id()))?;
         Ok(Sent::new((lease, response), place, &self.resets, deadline))
     }
@@ -433,20 +375,6 @@ impl Upstream {
             headers.insert(HeaderName::from_static("grpc-timeout"), timeout);
         }
         request
-    }
-}
-
-impl CallError {
-    /// Whether there were too many calls already.
-    #[must_use]
-    pub fn is_too_many(&self) -> bool {
-        matches!(self, Self::Full { .. } | Self::Taken { .. } | Self::Connection { .. } | Self::Crowded { .. })
-    }
-
-    /// The code of an answer with this HTTP status and no status of gRPC.
-    #[must_use]
-    pub fn code_of_http(status: http::StatusCode) -> tonic::Code {
-        status::code_of_http(status)
     }
 }
 

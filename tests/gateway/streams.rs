@@ -621,7 +621,11 @@ fn streams_beyond_those_that_the_backend_takes_wait_for_a_moment_and_are_refused
         for count in 0..64 {
             held.push(open(long).await.unwrap_or_else(|error| panic!("stream {count}: {error}")));
         }
-        let told = |opened: Result<_, towbar::upstream::CallError>| opened.map(drop).unwrap_err().to_string();
+        let told = |opened: Result<_, towbar::upstream::CallError>| {
+            let error = opened.map(drop).unwrap_err();
+            assert_eq!(error.fate(), towbar::upstream::Fate::NotSent, "{error}");
+            error.to_string()
+        };
         let begun = Instant::now();
         assert_eq!(
             told(open(long).await),

@@ -3,6 +3,7 @@
 //! One table from gRPC codes to HTTP statuses (google/rpc/code.proto, "HTTP Mapping", or the operator's own), one place that
 //! says which details leave and which do not, one that says how a body looks. Nothing here names an address, a file or our code.
 
+mod call;
 mod detail;
 mod fault;
 mod form;
@@ -18,13 +19,11 @@ use prost::Message as _;
 use serde_json::Value;
 use tonic::Code;
 
-use crate::codec::{DecodeError, DecodeProblem};
 use crate::gateway::answer::{Body, Response};
-use crate::limits::pace::Rate;
 use crate::route::{Query, Route};
 use crate::schema::Schema;
 use crate::schema::generated::google::rpc;
-use crate::upstream::CallError;
+use crate::upstream::Fate;
 use fault::{Fault, Violation};
 
 pub use form::Form;
@@ -87,6 +86,8 @@ pub struct Refusal {
     is_of_call: bool,
     /// The place of its route; none where no route is known.
     route: Option<usize>,
+    /// What became of the call.
+    fate: Fate,
     /// Headers of ours.
     headers: Box<HeaderMap>,
     /// Metadata of the backend, of which a part may become headers.
@@ -94,9 +95,15 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// A refusal of ours.
+    /// A refusal of ours, before anything was sent.
     pub fn new(http: StatusCode, code: Code, message: impl Into<String>) -> Self {
+        Self::of(Fate::NotSent, (http, code), message)
+    }
+
+    /// A refusal of ours, and what became of its call.
+    pub(super) fn of(fate: Fate, (http, code): (StatusCode, Code), message: impl Into<String>) -> Self {
         Self {
+            fate,
             http,
             code,
             message: message.into(),
@@ -141,192 +148,6 @@ impl Refusal {
         Self { http, ..self }
     }
 
-    /// A call that gave no reply. What the log should know besides is in the error itself.
-    #[must_use]
-    pub fn call(error: CallError, asked: Asked<'_>) -> Self {
-        Self { is_of_call: true, ..Self::of_call(error, asked) }
-    }
-
-    fn of_call(error: CallError, asked: Asked<'_>) -> Self {
-        match error {
-            CallError::Status { status, metadata } => Self::status(&status, metadata, asked),
-            CallError::Deadline => {
-                let message =
-                    format!("the backend did not answer within {}; the outcome of the call is unknown", asked.timer);
-                Self::new(StatusCode::GATEWAY_TIMEOUT, Code::DeadlineExceeded, message)
-            }
-            CallError::DeadlineAfter { messages } => {
-                let came = if messages == 1 { "1 message".to_owned() } else { format!("{messages} messages") };
-                let message = format!(
-                    "the stream did not end within {}; {came} had come, and the outcome of the call is unknown",
-                    asked.timer
-                );
-                Self::new(StatusCode::GATEWAY_TIMEOUT, Code::DeadlineExceeded, message)
-            }
-            CallError::Stopped => Self::bad_gateway(
-                Code::Unavailable,
-                "the gateway is shutting down and has ended the call; its outcome is unknown",
-            ),
-            CallError::Unsent => {
-                let message =
-                    format!("there was no connection to the backend within {}; the call was not sent", asked.timer);
-                Self::new(StatusCode::GATEWAY_TIMEOUT, Code::DeadlineExceeded, message)
-            }
-            CallError::Full { most } => {
-                let message =
-                    format!("{most} calls of the backend are in flight, as many as may be; the call was not sent");
-                Self::too_many_calls(message)
-            }
-            CallError::Taken { streams } => Self::too_many_calls(format!(
-                "the backend takes no more than the {streams} streams that are in flight; the call was not sent"
-            )),
-            CallError::Connection { most } => Self::too_many_calls(format!(
-                "{most} calls of this connection are in flight at the backend, as many as it may have; the call was not sent"
-            )),
-            CallError::Crowded { most } => Self::too_many_calls(format!(
-                "nearly all of the {most} calls that the backend may have in flight are under way, and this caller has its part of \
-                 them; the call was not sent"
-            )),
-            CallError::Queued => {
-                let message = format!("the call waited for others to end, for {}; it was not sent", asked.timer);
-                Self::new(StatusCode::GATEWAY_TIMEOUT, Code::DeadlineExceeded, message)
-            }
-            CallError::Unreachable { .. } => {
-                let message = "the backend cannot be reached; the call was not sent";
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, message)
-            }
-            CallError::Untouched { .. } => {
-                let message = "the backend did not take the call; nothing was done";
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, message)
-            }
-            CallError::Lost { .. } => Self::bad_gateway(
-                Code::Unknown,
-                "the connection to the backend was lost during the call; its outcome is unknown",
-            ),
-            CallError::Protocol { .. } => Self::bad_gateway(
-                Code::Internal,
-                "the backend's answer cannot be read; the outcome of the call is unknown",
-            ),
-            CallError::NoStatus { http, .. } => Self::no_status(http),
-            CallError::NoMemory { .. } => {
-                let message =
-                    "the gateway has no memory left for the backend's reply; the outcome of the call is unknown";
-                Self::bad_gateway(Code::ResourceExhausted, message)
-            }
-            CallError::NoRoom => Self::no_memory(),
-            CallError::TooLarge { limit, .. } => {
-                let message = format!("the backend's reply is larger than the limit of {limit} bytes");
-                Self::bad_gateway(Code::ResourceExhausted, message)
-            }
-        }
-    }
-
-    /// An answer without a gRPC status. Its code is that of gRPC's mapping; its HTTP status is 502 where 503 or 504 would say more of the call
-    /// than is known.
-    fn no_status(answered: StatusCode) -> Self {
-        let code = CallError::code_of_http(answered);
-        let http = match code {
-            Code::Unauthenticated | Code::PermissionDenied | Code::Unimplemented => http_status(code),
-            _ => StatusCode::BAD_GATEWAY,
-        };
-        let message = match answered {
-            StatusCode::OK => "the backend's answer cannot be read; the outcome of the call is unknown".to_owned(),
-            _ => format!(
-                "the backend, or a proxy before it, answered HTTP {} without a gRPC status; the outcome of the call is unknown",
-                answered.as_u16()
-            ),
-        };
-        Self::new(http, code, message)
-    }
-
-    /// No memory for a request: nothing was sent.
-    #[must_use]
-    pub fn no_memory() -> Self {
-        let message = "the gateway has no memory left for the request; the call was not sent";
-        let refusal = Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, message);
-        refusal.with_header(RETRY_AFTER, "1".to_owned())
-    }
-
-    /// The connection holds answers that its caller does not take: nothing was sent.
-    #[must_use]
-    pub fn untaken_answers() -> Self {
-        let message = "answers on this connection that were not read hold as much memory as one connection may have; the call was \
-                       not sent";
-        Self::too_many_calls(message)
-    }
-
-    fn too_many_calls(message: impl Into<String>) -> Self {
-        let refusal = Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, message);
-        refusal.with_header(RETRY_AFTER, "1".to_owned())
-    }
-
-    /// No memory for a message of a request that has several.
-    #[must_use]
-    pub fn no_memory_for_message() -> Self {
-        let message = "the gateway has no memory left for it";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::ResourceExhausted, message)
-    }
-
-    /// No memory for the JSON of a reply.
-    #[must_use]
-    pub fn no_memory_for_reply() -> Self {
-        let message = "the gateway has no memory left for the reply's JSON; the call itself has succeeded";
-        Self::bad_gateway(Code::ResourceExhausted, message)
-    }
-
-    /// A body that did not arrive.
-    #[must_use]
-    pub fn body_late(timer: &Timer) -> Self {
-        let message = format!("the body did not arrive within {timer}");
-        Self::new(StatusCode::REQUEST_TIMEOUT, Code::DeadlineExceeded, message)
-    }
-
-    /// A body that comes too slowly.
-    #[must_use]
-    pub fn body_slow(rate: Rate) -> Self {
-        let Rate { bytes, over } = rate;
-        let message = format!("expected a body of at least {bytes} bytes a second, and less came for {over:?}");
-        Self::new(StatusCode::REQUEST_TIMEOUT, Code::DeadlineExceeded, message)
-    }
-
-    /// A reply that is no message of its type, or has too large a JSON form.
-    #[must_use]
-    pub fn undecodable(error: &DecodeError) -> Self {
-        if let DecodeProblem::TooLarge { limit } = error.problem {
-            let message =
-                format!("the reply's JSON is larger than the limit of {limit} bytes; the call itself has succeeded");
-            return Self::bad_gateway(Code::ResourceExhausted, message);
-        }
-        Self::bad_gateway(Code::Internal, "the backend's reply cannot be read; the call itself has succeeded")
-    }
-
-    /// A message of a stream that is none of its type.
-    #[must_use]
-    pub fn undecodable_message() -> Self {
-        Self::bad_gateway(Code::Internal, "a message of the backend cannot be read; the outcome of the call is unknown")
-    }
-
-    /// A fault of ours.
-    #[must_use]
-    pub fn internal() -> Self {
-        let message = "an internal error; the outcome of the call is unknown";
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Internal, message)
-    }
-
-    /// The same with words before and behind its message.
-    #[must_use]
-    pub fn explained(mut self, before: &str, behind: Option<&str>) -> Self {
-        self.message = format!("{before}: {}", self.message);
-        if let Some(behind) = behind {
-            self.message = format!("{}; {behind}", self.message);
-        }
-        self
-    }
-
-    fn bad_gateway(code: Code, message: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_GATEWAY, code, message)
-    }
-
     fn status(status: &tonic::Status, metadata: HeaderMap, asked: Asked<'_>) -> Self {
         let mut details = rpc::Status::decode(status.details()).map_or(Vec::new(), |status| status.details);
         details.iter_mut().for_each(|any| fault::name_for_caller(any, asked));
@@ -340,7 +161,7 @@ impl Refusal {
                 .collect(),
             metadata: Box::new(metadata),
             is_backends: true,
-            ..Self::new(http_status(status.code()), status.code(), message_of(status, asked))
+            ..Self::of(Fate::Answered, (http_status(status.code()), status.code()), message_of(status, asked))
         };
         match retry {
             Some(seconds) => refusal.with_header(RETRY_AFTER, seconds.to_string()),
@@ -370,6 +191,12 @@ impl Refusal {
     #[must_use]
     pub fn http_status(&self) -> StatusCode {
         self.http
+    }
+
+    /// Whether the backend may have acted on the call.
+    #[must_use]
+    pub fn fate(&self) -> Fate {
+        self.fate
     }
 
     /// The gRPC code.

@@ -1,4 +1,4 @@
-//! Refusals of requests for what they are: nobody is called.
+//! Refusals of requests for what they are: nobody is called, but for a part of a reply that there is not.
 
 use http::StatusCode;
 use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_RANGE, HeaderValue};
@@ -12,6 +12,7 @@ use crate::gateway::answer::{Body, Response};
 use crate::gateway::media::MediaError;
 use crate::route::{EncodeError, Miss, QueryError};
 use crate::server;
+use crate::upstream::Fate;
 
 impl Refusal {
     /// 400 for a header that is wrong.
@@ -125,7 +126,8 @@ impl Refusal {
     #[must_use]
     pub fn range(length: usize) -> Self {
         let message = format!("header range: expected some of the {length} bytes that there are, found none of them");
-        let refusal = Self::new(StatusCode::RANGE_NOT_SATISFIABLE, Code::OutOfRange, message);
+        let kind = (StatusCode::RANGE_NOT_SATISFIABLE, Code::OutOfRange);
+        let refusal = Self::of(Fate::Answered, kind, message);
         Self { fault: Fault::Header, ..refusal }.with_header(CONTENT_RANGE, format!("bytes */{length}"))
     }
 

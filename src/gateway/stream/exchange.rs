@@ -56,7 +56,7 @@ impl Failure {
     pub fn into_refusal(self, asked: Asked<'_>) -> Refusal {
         match self {
             Self::Call(error) => Refusal::call(error, asked),
-            Self::Request(refusal) => *refusal,
+            Self::Request(refusal) => refusal.of_open_call(),
         }
     }
 

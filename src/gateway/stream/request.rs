@@ -114,7 +114,7 @@ impl Messages {
             }
             Err(End::Stopped) => Ok(()),
             Err(End::Refused(refusal)) => {
-                let refusal = Box::new(self.placed(*refusal));
+                let refusal = Box::new(refusal.behind(self.sent));
                 Err(Refused::new(refusal, self.outgoing))
             }
         }
@@ -183,18 +183,6 @@ impl Messages {
         self.outgoing.send(&message.map_err(|error| Refusal::encode(&error))?).await?;
         self.sent += 1;
         Ok(())
-    }
-
-    /// Which message it was, and what that means for those before it.
-    fn placed(&self, refusal: Refusal) -> Refusal {
-        let number = self.sent + 1;
-        match self.sent {
-            0 => refusal.explained(&format!("in message {number}"), None),
-            _ => refusal.explained(
-                &format!("in message {number}"),
-                Some("the call was given up after the messages before it, and its outcome is unknown"),
-            ),
-        }
     }
 }
 
