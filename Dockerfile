@@ -2,10 +2,10 @@
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
 COPY . .
-RUN cargo build --release --locked
+RUN cargo build --profile dist --locked
 
 FROM debian:bookworm-slim
-COPY --from=build /src/target/release/towbar /usr/local/bin/towbar
+COPY --from=build /src/target/dist/towbar /usr/local/bin/towbar
 # Nobody, and a group of nobody: Towbar writes no file and needs no port below 1024.
 USER 65534:65534
 WORKDIR /etc/towbar
