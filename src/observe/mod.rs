@@ -1,4 +1,5 @@
 //! What the operator sees: counters, and log lines that callers cannot multiply.
 
 pub mod metrics;
+pub mod refused;
 pub mod seldom;

@@ -10,8 +10,9 @@ use rustls::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::observe::metrics::{FailedHandshakes, HandshakeFault};
+use crate::observe::refused::shown;
 use crate::observe::seldom::Seldom;
-use crate::tls;
+use crate::tls::{self, RefusedCertificate};
 
 /// Most handshakes of one address at one time, where nothing is said of it. A box in front of a bank has one address, and after a
 /// restart it makes many at once: those beyond wait.
@@ -77,12 +78,19 @@ impl Handshakes {
         place
     }
 
-    /// Counts one that has failed, and tells it unless another one was told within the last second.
-    pub(super) fn failed(&self, address: Option<IpAddr>, failure: &Failure) {
+    /// Counts one that has failed, and tells it, with the certificate that was refused, unless another one was told within the
+    /// last second.
+    pub(super) fn failed(&self, address: Option<IpAddr>, failure: &Failure, refused: Option<&RefusedCertificate>) {
         let Some(fault) = failure.fault() else { return };
         self.0.failed.count(fault);
         let Some(left_out) = self.0.told.line() else { return };
-        tracing::info!("a TLS handshake with {} failed: {failure}{left_out}", shown(address));
+        let shown = shown(address);
+        match refused {
+            None => tracing::info!("a TLS handshake with {shown} failed: {failure}{left_out}"),
+            Some(certificate) => tracing::info!(
+                "a TLS handshake with {shown} failed: {failure}; the caller's certificate: {certificate}{left_out}"
+            ),
+        }
     }
 
     /// Tells that somebody speaks HTTP/2 on a connection of HTTP/1.1.
@@ -93,10 +101,6 @@ impl Handshakes {
             shown(address)
         );
     }
-}
-
-fn shown(address: Option<IpAddr>) -> String {
-    address.map_or_else(|| "an unknown address".to_owned(), |address| address.to_string())
 }
 
 impl Drop for Place {

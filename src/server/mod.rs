@@ -48,6 +48,7 @@ use tokio_rustls::server::TlsStream;
 use crate::caller::forwarded::Proxies;
 use crate::caller::{Certificate, Peer, Protocol, Tls};
 use crate::limits::memory::Share;
+use crate::observe::refused::{PeerRefusals, Refusals, Stage};
 use crate::tls::{self, Client, IdentityFiles, Server};
 
 pub use admission::Bounds;
@@ -189,7 +190,8 @@ impl Listener {
         let served = Served { tls, malformed: None, header_limit: HEADER_LIMIT, service };
         let current = Current::new(served);
         let handshakes = Handshakes::unbounded();
-        let connection = Connection { plain, current, memory: Share::unbounded(), handshakes, turns: None };
+        let (memory, refusals) = (Share::unbounded(), Refusals::default());
+        let connection = Connection { plain, current, memory, handshakes, refusals, turns: None };
         let mut admissions = Admissions::unbounded();
         let give = |stream, _| drop(tokio::spawn(connection.clone().serve(stream, draining.watcher())));
         port::accept(&tcp, stop, &mut admissions, give).await;
@@ -247,6 +249,7 @@ struct Connection<S> {
     current: Current<S>,
     memory: Share,
     handshakes: Handshakes,
+    refusals: Refusals,
     /// The time that handshakes have, if there is a bound.
     turns: Option<Turns>,
 }
@@ -265,7 +268,7 @@ impl<S: Answerer> Connection<S> {
         };
         let making = server.handshake();
         let ip = address.map(|address| address.ip());
-        if let Some(stream) = Box::pin(self.handshake(making.config(), stream, ip)).await {
+        if let Some(stream) = Box::pin(self.handshake(&making, stream, ip)).await {
             let connection = stream.get_ref().1;
             making.done(connection);
             let alpn = alpn(connection);
@@ -286,7 +289,7 @@ impl<S: Answerer> Connection<S> {
     /// TLS as the caller chooses it, if that comes about in time.
     async fn handshake(
         &self,
-        config: Arc<ServerConfig>,
+        making: &tls::Handshake,
         stream: TcpStream,
         address: Option<IpAddr>,
     ) -> Option<Box<TlsStream<TcpStream>>> {
@@ -301,7 +304,7 @@ impl<S: Answerer> Connection<S> {
                 Some(address) => Some(self.handshakes.place(address).await),
                 None => None,
             };
-            let accepted = TlsAcceptor::from(config).accept(stream);
+            let accepted = TlsAcceptor::from(making.config()).accept(stream);
             let accepted = match &self.turns {
                 Some(turns) => turns.keep(accepted).await,
                 None => accepted.await,
@@ -309,7 +312,7 @@ impl<S: Answerer> Connection<S> {
             accepted.map(Box::new).map_err(Failure::Io)
         };
         let made = tokio::time::timeout(HANDSHAKE_TIMEOUT, made).await.unwrap_or(Err(Failure::TimedOut));
-        made.map_err(|failure| self.handshakes.failed(address, &failure)).ok()
+        made.map_err(|failure| self.handshakes.failed(address, &failure, making.refused())).ok()
     }
 
     async fn speak(self, stream: impl Transport, standing: &Standing, mut draining: Watcher) {
@@ -320,6 +323,7 @@ impl<S: Answerer> Connection<S> {
         };
         let head_limit = limits.bytes;
         let (told, asked, verdict) = (&standing.told, Asked::default(), Arc::new(Verdict::default()));
+        let refusals = PeerRefusals { all: self.refusals.clone(), peer: peer.ip() };
         let account = self.memory.account(standing.id(), STREAMS as usize);
         let (progress, streams) = (Arc::new(Progress::default()), Streams::new(&self.memory, &account));
         let stream = Patient::new(stream, progress.clone(), (self.memory.clone(), account.clone()), head_limit);
@@ -345,7 +349,10 @@ impl<S: Answerer> Connection<S> {
                     let (peer, account) = (peer.clone(), account.clone());
                     Ok(current.service.answer(Arrived { request, peer, account }))
                 }
-                Some(violation) => Err(refusal(current.malformed.as_ref(), violation)),
+                Some(violation) => {
+                    refusals.note(Stage::Head, &violation);
+                    Err(refusal(current.malformed.as_ref(), violation))
+                }
             };
             let taking = http2.then(|| streams.begin());
             // A stop may begin before the answer does.
@@ -376,8 +383,9 @@ impl<S: Answerer> Connection<S> {
                 .max_local_error_reset_streams(None)
                 .max_header_list_size(u32::try_from(head_limit).unwrap_or(u32::MAX));
             builder.keep_alive_interval(Duration::from_secs(30)).keep_alive_timeout(Duration::from_secs(10));
-            let mut connection =
-                Box::pin(builder.serve_connection(TokioIo::new(Metered::new(stream, head_limit)), service));
+            let mut connection = Box::pin(
+                builder.serve_connection(TokioIo::new(Metered::new(stream, head_limit, refusals.clone())), service),
+            );
             tokio::select! {
                 ended = draining.drive(connection.as_mut(), true, told) => ended,
                 () = progress.idle(&told.retired) => return tracing::debug!("a connection without requests did not end"),
@@ -392,12 +400,15 @@ impl<S: Answerer> Connection<S> {
             let Parts { io, read_buf, .. } = Pin::into_inner(connection).into_parts();
             let stream = io.into_inner();
             if stream.is_preface() {
-                self.handshakes.preface(peer.address().map(|address| address.ip()));
+                self.handshakes.preface(peer.ip());
             }
             Box::pin(leave(stream, read_buf, &ended, asked.next())).await;
             ended
         };
         if let Err(error) = ended {
+            if let Some(reason) = http2::broken(&error) {
+                refusals.note(Stage::Connection, &reason);
+            }
             tracing::debug!(%error, "a connection ended");
         }
     }

@@ -14,6 +14,7 @@ use super::served::{Current, Handover, Recipe};
 use super::stop::reached;
 use super::{Admission, Answerer, Bounds, Connection, Draining, Handshakes, Phase, Plain, Stop, Turns};
 use crate::limits::memory::Share;
+use crate::observe::refused::Refusals;
 
 /// The threads. When they are dropped, they finish the calls in flight and end, when the stop is over at the latest.
 pub(super) struct Workers(Vec<Worker>);
@@ -28,6 +29,7 @@ type News<S> = (watch::Receiver<Recipe<S>>, watch::Receiver<Phase>);
 struct Own {
     memory: Share,
     handshakes: Handshakes,
+    refusals: Refusals,
 }
 
 struct Worker {
@@ -48,7 +50,8 @@ impl Workers {
     ) -> io::Result<Self> {
         let count = std::thread::available_parallelism().map_or(1, usize::from);
         let handshakes = Handshakes::new(bounds.handshakes, bounds.failed_handshakes.clone());
-        let own = || Own { memory: bounds.memory.share(), handshakes: handshakes.clone() };
+        let refusals = Refusals::default();
+        let own = || Own { memory: bounds.memory.share(), handshakes: handshakes.clone(), refusals: refusals.clone() };
         let start = |index| Worker::start(index, plain, (handover.recipes(), stop.phases()), own());
         (0..count).map(start).collect::<io::Result<_>>().map(Self)
     }
@@ -98,7 +101,7 @@ async fn serve<S: Answerer>(
     (mut recipes, mut phases): News<S>,
     mut received: mpsc::UnboundedReceiver<Given>,
     count: Arc<AtomicUsize>,
-    Own { memory, handshakes }: Own,
+    Own { memory, handshakes, refusals }: Own,
 ) -> usize {
     let draining = Draining::new();
     let holder = draining.holder();
@@ -107,7 +110,8 @@ async fn serve<S: Answerer>(
     let current = Current::new(first(&memory, &holder));
     drop(first);
     let turns = Some(Turns::new());
-    let connection = Connection { plain, current: current.clone(), memory: memory.clone(), handshakes, turns };
+    let connection =
+        Connection { plain, current: current.clone(), memory: memory.clone(), handshakes, refusals, turns };
     let mut may_change = true;
     loop {
         let stream = tokio::select! {

@@ -12,6 +12,7 @@ mod pin;
 mod presented;
 mod server;
 mod sessions;
+mod witness;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use pin::{Check, Verifier};
 pub use pin::{PUBLISHED_KEY, Pin, PinError, explain, sha256};
 pub use presented::{LONGEST_CERTIFICATE, MOST_CERTIFICATES, MOST_OF_ONE_SUBJECT};
 pub use server::{Handshake, Server};
+pub use witness::RefusedCertificate;
 
 /// Where an end's certificate chain and private key are.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,6 +9,7 @@ use rustls::server::{NoServerSessionStorage, ServerConnection};
 
 use super::presented;
 use super::sessions::{OfConnection, Sessions};
+use super::witness::{RefusedCertificate, Witness};
 use super::{Clients, Identity, VERSIONS, identity_problem, provider};
 use crate::format::problem::Problem;
 
@@ -23,7 +24,13 @@ pub struct Server {
 /// What one connection is made with.
 pub struct Handshake {
     config: Arc<ServerConfig>,
-    sessions: Option<Arc<OfConnection>>,
+    /// Where its caller is asked for a certificate.
+    client: Option<Client>,
+}
+
+struct Client {
+    sessions: Arc<OfConnection>,
+    witness: Arc<Witness>,
 }
 
 impl Server {
@@ -53,11 +60,14 @@ impl Server {
     /// Begins a connection.
     #[must_use]
     pub fn handshake(&self) -> Handshake {
-        let Some(sessions) = &self.sessions else { return Handshake { config: self.config.clone(), sessions: None } };
-        let sessions = Arc::new(OfConnection::new(sessions.clone()));
-        let mut config = ServerConfig::clone(&self.config);
-        config.session_storage = sessions.clone();
-        Handshake { config: Arc::new(config), sessions: Some(sessions) }
+        let made = self.sessions.as_ref().and_then(|sessions| {
+            let witness = Arc::new(Witness::new(sessions.verifier()));
+            let sessions = Arc::new(OfConnection::new(sessions.clone()));
+            let config = with_verifier(&self.config, witness.clone(), sessions.clone()).ok()?;
+            Some(Handshake { config: Arc::new(config), client: Some(Client { sessions, witness }) })
+        });
+        // It cannot fail: the same was made at the start. Without its sessions it would be as safe.
+        made.unwrap_or_else(|| Handshake { config: self.config.clone(), client: None })
     }
 
     /// Whether a caller that showed these certificates, its own first, would be let in now.
@@ -112,8 +122,29 @@ impl Handshake {
 
     /// Says that it is over, so that the caller can come back with less.
     pub fn done(self, connection: &ServerConnection) {
-        if let Some(sessions) = self.sessions {
-            sessions.keep(connection);
+        if let Some(client) = self.client {
+            client.sessions.keep(connection);
         }
     }
+
+    /// The certificate that was refused in it, if one was.
+    #[must_use]
+    pub fn refused(&self) -> Option<&RefusedCertificate> {
+        self.client.as_ref()?.witness.refused()
+    }
+}
+
+/// The same configuration for one connection: with its view of the sessions, and with the witness of its certificate.
+fn with_verifier(
+    all: &ServerConfig,
+    witness: Arc<Witness>,
+    sessions: Arc<OfConnection>,
+) -> Result<ServerConfig, rustls::Error> {
+    let builder = ServerConfig::builder_with_details(all.crypto_provider().clone(), all.time_provider.clone())
+        .with_protocol_versions(VERSIONS)?;
+    let mut config = builder.with_client_cert_verifier(witness).with_cert_resolver(all.cert_resolver.clone());
+    config.alpn_protocols.clone_from(&all.alpn_protocols);
+    config.cert_compression_cache = all.cert_compression_cache.clone();
+    config.session_storage = sessions;
+    Ok(config)
 }

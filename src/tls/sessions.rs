@@ -69,6 +69,10 @@ impl Sessions {
         Self { verifier, clock, kept: Mutex::default() }
     }
 
+    pub(super) fn verifier(&self) -> Arc<dyn ClientCertVerifier> {
+        self.verifier.clone()
+    }
+
     pub(super) fn now(&self) -> Result<UnixTime, rustls::Error> {
         self.clock.current_time().ok_or(rustls::Error::FailedToGetCurrentTime)
     }

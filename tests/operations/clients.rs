@@ -412,7 +412,50 @@ fn another_configuration_of_callers_ends_sessions_and_connections_that_it_does_n
         }
         let theirs = Returning::new(&servers, other_ca.issue(later), version);
         assert_eq!([theirs.come(to), theirs.come(to)], [FULL, RESUMED], "{version:?}");
+        let stderr = gateway.stop().stderr;
+        let told =
+            "refused a request from 127.0.0.1: the client certificate of this connection is not accepted any more;";
+        assert_eq!(stderr.lines().filter(|line| line.contains(told)).count(), 1, "{version:?}: {stderr}");
     }
+}
+
+/// RFC 9113, section 4.1.
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+#[test]
+fn what_is_not_http_2_is_in_the_log_and_quotes_nothing() {
+    let servers = Authority::new("servers").unwrap();
+    let folder = folder_with(&servers, "");
+    let gateway = folder.start(&["serve", "--config", "towbar.yaml"]);
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(servers.pem().as_bytes()).unwrap()).unwrap();
+    let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
+    let builder = builder.with_protocol_versions(&[&TLS13]).unwrap().with_root_certificates(roots);
+    let mut config = builder.with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let name = ServerName::try_from("127.0.0.1").unwrap();
+    let connection = ClientConnection::new(Arc::new(config), name).unwrap();
+    let mut stream = StreamOwned::new(connection, http::connect(gateway.address));
+    // A name in upper case, as a literal that is not indexed; and bytes of a stream that is none.
+    let (head, data) = (frame(1, 5, 1, b"\0\x06Secret\x06secret"), frame(0, 0, 0, b"secret"));
+    let settings = frame(4, 0, 0, b"");
+    stream.write_all(&[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &settings[..], &head, &data].concat()).unwrap();
+    let _ = stream.read_to_end(&mut Vec::new());
+    let stderr = gateway.stop().stderr;
+    let told: Vec<&str> = stderr.lines().filter_map(|line| line.split_once(" INFO ").map(|(_, text)| text)).collect();
+    assert_eq!(
+        told,
+        [
+            "towbar::observe::refused: refused a request from 127.0.0.1: the head has a field that RFC 9113, sections 8.2 and 8.3, \
+             does not allow",
+            "towbar::observe::refused: ended a connection from 127.0.0.1: what it sent is not HTTP/2 as RFC 9113 has it: unspecific \
+             protocol error detected",
+        ],
+        "{stderr}"
+    );
 }
 
 /// A gateway with these lines under `listen.tls`, and the authority as `callers.pem`.
@@ -489,4 +532,10 @@ fn a_chain_that_costs_many_signatures_is_refused_before_the_first_and_told_once_
         assert_eq!(told.iter().filter(|text| text.starts_with(expected)).count(), count, "{expected}: {stderr}");
     }
     assert_eq!(told.iter().filter(|text| text.ends_with("; 1 more since the last line")).count(), 8, "{stderr}");
+    // Each refused certificate is named, and so can be found at its owner's.
+    let named = |text: &&&str| {
+        let certificate = text.split_once("; the caller's certificate: subject \"CN=a caller\", SHA-256 ");
+        certificate.is_some_and(|(_, rest)| rest.bytes().take_while(u8::is_ascii_hexdigit).count() == 64)
+    };
+    assert_eq!(told.iter().filter(named).count(), 8, "{stderr}");
 }

@@ -499,3 +499,35 @@ fn what_is_refused_without_a_call_is_in_the_log_once_a_second_and_quotes_nothing
         "{stderr}"
     );
 }
+
+#[test]
+fn a_request_that_the_listener_refuses_is_in_the_log_once_a_second_and_is_not_quoted() {
+    use std::io::{Read as _, Write as _};
+    let folder = Folder::new();
+    folder.write("protos/orders.proto", get_with(GET));
+    folder.write("towbar.yaml", format!("listen: 127.0.0.1:0\nschema: protos\nupstream: {NOBODY}\n"));
+    let gateway = folder.start(&["serve", "--config", "towbar.yaml"]);
+    let refused = |head: &str| {
+        let mut stream = http::connect(gateway.address);
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
+    };
+    refused("GET /v1/secret HTTP/1.1\r\nAuthorization: Bearer secret\r\n\r\n");
+    refused("GET /v1/secret HTTP/1.1\r\nHost: a, secret\r\n\r\n");
+    refused("secret\r\n\r\n");
+    std::thread::sleep(std::time::Duration::from_millis(1200));
+    refused("GET /v1/secret\\ HTTP/1.1\r\nHost: a\r\n\r\n");
+    let stderr = gateway.stop().stderr;
+    let told: Vec<&str> = stderr.lines().filter_map(|line| line.split_once(" INFO ").map(|(_, text)| text)).collect();
+    assert_eq!(
+        told,
+        [
+            "towbar::observe::refused: refused a request from 127.0.0.1: expected exactly one Host header, got 0",
+            "towbar::observe::refused: refused a request from 127.0.0.1: the request target contains a character that is not allowed \
+             in a URI: percent-encode it; 2 more since the last line",
+        ],
+        "{stderr}"
+    );
+}

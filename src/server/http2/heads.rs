@@ -19,6 +19,8 @@ pub(super) enum Passes {
     AsItIs,
     /// This frame, and what continues it, goes on in its place.
     As(Vec<u8>),
+    /// The same in place of a head that no request may have: hyper refuses it alone.
+    Malformed(Vec<u8>),
     /// It has become too large, or what is left of the compression means nothing to hyper.
     Not,
 }
@@ -52,7 +54,7 @@ impl Heads {
                 self.rewrites = true;
                 rewritten.clear();
                 hpack::put(&mut rewritten, MALFORMED.0, MALFORMED.1);
-                Passes::As(framed(frames, &rewritten))
+                Passes::Malformed(framed(frames, &rewritten))
             }
             (Ok(()), true) if !rewrites => Passes::AsItIs,
             (Ok(()), true) if rewritten.len() > most => Passes::Not,
@@ -161,7 +163,7 @@ mod tests {
             let good = head(END_STREAM, (&[], &[]), &GOOD);
             assert_eq!(heads.read(&good, 1000), Passes::AsItIs, "{field:?}");
             let bad = head(END_STREAM, (&[], &[]), &[&GOOD[..], &[field]].concat());
-            assert_eq!(heads.read(&bad, 1000), Passes::As(refused.clone()), "{field:?}");
+            assert_eq!(heads.read(&bad, 1000), Passes::Malformed(refused.clone()), "{field:?}");
             // From here on without compression.
             assert_eq!(heads.read(&good, 1000), Passes::As(good.clone()), "{field:?}");
             assert_eq!(heads.read(&good, 10), Passes::Not, "{field:?}");

@@ -12,6 +12,7 @@ use super::frames::{
     WINDOW_UPDATE,
 };
 use super::heads::{Heads, Passes};
+use crate::observe::refused::{PeerRefusals, Stage};
 
 /// Counts frames on their way to hyper, and from it.
 pub(in crate::server) struct Metered<S> {
@@ -35,6 +36,7 @@ pub(in crate::server) struct Metered<S> {
     /// Frames of its own, for the next place between those that are written.
     own: Vec<u8>,
     budget: Budget,
+    refusals: PeerRefusals,
 }
 
 /// What becomes of the bytes that come next.
@@ -67,6 +69,11 @@ const PER_ANSWER: u32 = 4;
 const PER_FRAME: Duration = Duration::from_millis(100);
 /// What a stream costs that was ended for a fault: more than a call gives.
 const FAULT: u32 = PER_CALL + 10;
+
+/// What the log says.
+const TOO_MANY: &str = "the caller sent too many frames without a call";
+const MALFORMED: &str = "the head has a field that RFC 9113, sections 8.2 and 8.3, does not allow";
+const WRONG_FRAME: &str = "a frame ends its stream: a window of zero, bytes behind the end, or a wrong length";
 
 const PROTOCOL_ERROR: u32 = 1;
 const STREAM_CLOSED: u32 = 5;
@@ -127,7 +134,7 @@ impl Budget {
 }
 
 impl<S> Metered<S> {
-    pub(in crate::server) fn new(stream: S, head_limit: usize) -> Self {
+    pub(in crate::server) fn new(stream: S, head_limit: usize, refusals: PeerRefusals) -> Self {
         Self {
             stream,
             head_limit,
@@ -141,6 +148,7 @@ impl<S> Metered<S> {
             written: Frames::behind(0),
             own: Vec::new(),
             budget: Budget::new(),
+            refusals,
         }
     }
 
@@ -211,6 +219,7 @@ impl<S> Metered<S> {
         if !self.budget.take(FAULT) {
             return Step::End;
         }
+        self.refusals.note(Stage::Head, &WRONG_FRAME);
         self.ended.retain(|ended| *ended != stream);
         let reset = with_number(RST_STREAM, stream, code);
         self.own.extend_from_slice(&reset);
@@ -252,6 +261,11 @@ impl<S> Metered<S> {
                 return match self.heads.read(&bytes[..end], self.head_limit) {
                     Passes::AsItIs => self.pass_on(end),
                     Passes::As(frames) => {
+                        self.counted = 0;
+                        Step::Replace(end, frames)
+                    }
+                    Passes::Malformed(frames) => {
+                        self.refusals.note(Stage::Head, &MALFORMED);
                         self.counted = 0;
                         Step::Replace(end, frames)
                     }
@@ -352,7 +366,8 @@ impl<S: AsyncWrite + Unpin> Metered<S> {
         if self.poll_own(cx).is_ready() {
             let _ = Pin::new(&mut self.stream).poll_flush(cx);
         }
-        io::Error::new(io::ErrorKind::InvalidData, "the caller sent too many frames without a call")
+        self.refusals.note(Stage::Connection, &TOO_MANY);
+        io::Error::new(io::ErrorKind::InvalidData, TOO_MANY)
     }
 
     /// Notes what was written.
@@ -517,7 +532,7 @@ mod tests {
             for size in [1, 5, frames.len()] {
                 run.block_on(async {
                     let (ours, mut caller) = duplex(1 << 16);
-                    let mut metered = Metered::new(ours, 1 << 16);
+                    let mut metered = Metered::new(ours, 1 << 16, PeerRefusals::default());
                     let preface = [b'p'; PREFACE];
                     let (mut got, mut heard) = (Vec::new(), Vec::new());
                     for piece in [&preface[..], &frames].concat().chunks(size) {

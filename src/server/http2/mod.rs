@@ -5,6 +5,7 @@
 //! their stream that would otherwise end the connection with the calls of everybody on it: malformed headers, which `heads` finds,
 //! and a WINDOW_UPDATE of zero. [`violation`] checks the parts of a request that hyper leaves open.
 
+mod broken;
 mod frames;
 mod heads;
 mod hpack;
@@ -12,6 +13,7 @@ mod huffman;
 mod metered;
 mod request;
 
+pub(super) use broken::broken;
 pub(super) use frames::http1_required;
 pub(super) use metered::Metered;
 pub(super) use request::violation;
