@@ -8,6 +8,7 @@ use clap::Args;
 use super::loaded::Loaded;
 use super::{Settings, shell};
 use crate::codec::{Body, Ignored, Request, RequestError};
+use crate::format::json::{Series, SplitError, Splitter};
 use crate::format::problem::Problem;
 use crate::route::{Inverse, Route, Routes};
 use crate::server;
@@ -16,7 +17,7 @@ use crate::server;
 pub(super) struct Asked {
     /// The rpc, package.Service.Method, or as much of its end as no other has
     rpc: String,
-    /// The request message in JSON; `-` reads it from standard input
+    /// The request message in JSON, several one after the other where the rpc takes a stream; `-` reads it from standard input
     #[arg(default_value = "{}")]
     json: String,
     /// What goes before the path; by default what `listen` says
@@ -54,13 +55,58 @@ pub(super) fn print(asked: &Asked) -> Result<ExitCode, Vec<Problem>> {
 pub fn line(routes: &Routes, rpc: &str, json: &[u8], base: &str) -> Result<(String, Vec<String>), Vec<String>> {
     let mut refusals = Vec::new();
     for route in routes.all().iter().filter(|route| route.rpc.name == rpc) {
-        let wire = wire(route, json).map_err(|problem| vec![problem])?;
-        match routes.invert(route, &wire) {
-            Ok(inverse) => return Ok((written(&inverse, base), refusals)),
+        let messages = messages(route, json).map_err(|problem| vec![problem])?;
+        match inverse(routes, route, &messages) {
+            Ok(inverse) => return Ok((written(route, &inverse, base), refusals)),
             Err(reason) => refusals.push(format!("{} {}: {reason}", route.method, route.path())),
         }
     }
     Err(refusals)
+}
+
+/// The messages in wire format: one, or as many as a caller of the rpc may send.
+fn messages(route: &Route, json: &[u8]) -> Result<Vec<Vec<u8>>, String> {
+    let one = wire(route, json);
+    if one.is_ok() || !route.rpc.streaming.client {
+        return one.map(|wire| vec![wire]);
+    }
+    let texts = texts(json).ok().filter(|texts| texts.len() > 1);
+    let Some(texts) = texts else { return one.map(|wire| vec![wire]) };
+    let numbered = texts.iter().zip(1..);
+    numbered.map(|(text, number)| wire(route, text).map_err(|why| format!("in message {number}: {why}"))).collect()
+}
+
+/// JSON texts that stand one after the other, or in an array.
+fn texts(json: &[u8]) -> Result<Vec<Vec<u8>>, SplitError> {
+    let mut splitter = Splitter::new(Series::Json, usize::MAX);
+    splitter.push(json);
+    let mut texts = Vec::new();
+    while let Some(text) = splitter.next_text()? {
+        texts.push(text.to_vec());
+    }
+    texts.extend(splitter.end()?);
+    Ok(texts)
+}
+
+/// The request for all of the messages: a line for each, below what they have in common.
+fn inverse(routes: &Routes, route: &Route, messages: &[Vec<u8>]) -> Result<Inverse, String> {
+    let mut lines = messages.iter().map(|wire| routes.invert(route, wire));
+    let mut all = lines.next().expect("there is a message").map_err(|reason| reason.to_string())?;
+    for (line, number) in lines.zip(2..) {
+        let line = line.map_err(|reason| format!("in message {number}: {reason}"))?;
+        let (Some(body), Some(more)) = (&mut all.body, line.body) else {
+            return Err("without a body it carries one message".to_owned());
+        };
+        if route.is_raw_request {
+            return Err("its body is bytes as they are, and one message".to_owned());
+        }
+        if line.target != all.target {
+            return Err(format!("in message {number}: path or query would be others than those of the first message"));
+        }
+        body.push(b'\n');
+        body.extend(more);
+    }
+    Ok(all)
 }
 
 fn wire(route: &Route, json: &[u8]) -> Result<Vec<u8>, String> {
@@ -76,22 +122,38 @@ fn wire(route: &Route, json: &[u8]) -> Result<Vec<u8>, String> {
 
 /// The words that curl is told the request with, for a shell. It takes `[]` and `{}` in a URL for patterns, and there are none: they come percent-encoded.
 #[must_use]
-pub fn written(inverse: &Inverse, base: &str) -> String {
-    let Inverse { method, target, body } = inverse;
+pub fn written(route: &Route, inverse: &Inverse, base: &str) -> String {
+    let Inverse { method, target, content_type, body } = inverse;
     let mut words = vec!["curl".to_owned()];
+    if route.rpc.streaming.server {
+        // Or it shows nothing before it has a buffer full.
+        words.push("-N".to_owned());
+    }
     match (method.as_str(), body) {
         // curl's own choice.
         ("GET", None) | ("POST", Some(_)) => {}
         ("HEAD", None) => words.push("--head".to_owned()),
         _ => words.extend(["-X".to_owned(), shell::word(method)]),
     }
+    let mut before = String::new();
     if let Some(body) = body {
-        let body = String::from_utf8_lossy(body);
-        words.extend(["-H", "'Content-Type: application/json'", "-d"].map(str::to_owned));
-        words.push(shell::quoted(&body));
+        let header = format!("Content-Type: {content_type}");
+        words.extend(["-H".to_owned(), shell::quoted(header.trim_end())]);
+        match std::str::from_utf8(body) {
+            // Of JSON `-d` changes nothing; of other texts it would take those that begin with `@` for a file's name.
+            Ok(text) if !text.contains('\0') => {
+                let flag = if route.is_raw_request { "--data-raw" } else { "-d" };
+                words.extend([flag.to_owned(), shell::quoted(text)]);
+            }
+            // No argument has these bytes.
+            _ => {
+                before = format!("printf {} | ", shell::quoted(&shell::octal(body)));
+                words.extend(["--data-binary".to_owned(), "@-".to_owned()]);
+            }
+        }
     }
     words.push(shell::quoted(&format!("{base}{target}")));
-    words.join(" ")
+    before + &words.join(" ")
 }
 
 /// The rpc of this name, or of a name that ends so.

@@ -11,6 +11,15 @@ pub(super) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
+/// The bytes as the format of `printf` (POSIX.1, File Format Notation): three octal digits each, but for plain letters and digits.
+pub(super) fn octal(bytes: &[u8]) -> String {
+    let escaped = |byte: &u8| match byte.is_ascii_alphanumeric() {
+        true => char::from(*byte).to_string(),
+        false => format!("\\{byte:03o}"),
+    };
+    bytes.iter().map(escaped).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -26,5 +35,6 @@ mod tests {
         ] {
             assert_eq!(word(text), written);
         }
+        assert_eq!(octal(b"a1\0\xff%\\'"), r"a1\000\377\045\134\047");
     }
 }

@@ -3,14 +3,14 @@
 //! What comes out has been put through [`Routes::find`] and [`Route::encode`] again and was the same message of the same
 //! rule. Where a rule cannot carry a message, the reason names the field.
 
-use http::{Method, Uri};
+use http::{HeaderValue, Method, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::leaves::{self, Leaf, NoText};
 use super::sources::is_within;
 use super::text::{self, Keep};
 use super::{BodyRule, EncodeError, Miss, Query, QueryError, Route, Routes};
-use crate::codec::{self, Print};
+use crate::codec::{self, HttpBody, Print};
 use crate::format::json::{self, Scanner};
 use crate::format::template::{Segment, Template, Variable};
 use crate::schema::{FieldPath, Kind, Known, Message, Shape};
@@ -23,14 +23,16 @@ const PAIR: AsciiSet = SEGMENT.remove(b':').remove(b'/').remove(b',').remove(b'@
 /// The methods to try where a rule takes any.
 const ANY: [&str; 5] = ["POST", "GET", "PUT", "PATCH", "DELETE"];
 
-/// A request without headers.
+/// A request without headers, but for the type of its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inverse {
     /// The HTTP method.
     pub method: String,
     /// Path and query, percent-encoded.
     pub target: String,
-    /// JSON.
+    /// What the body is: JSON, a line of JSON where the rpc takes several messages, or what a `google.api.HttpBody` says. Empty without a type.
+    pub content_type: String,
+    /// The body, if there is one.
     pub body: Option<Vec<u8>>,
 }
 
@@ -84,6 +86,9 @@ pub enum FieldUnsayable {
     /// It is refused in path and query.
     #[error("has a NUL character, which neither path nor query may have")]
     Nul,
+    /// It is the type of the body.
+    #[error("is no text that a header can have")]
+    Header,
     /// Found when the request was read again.
     #[error("would be lost")]
     Lost,
@@ -126,7 +131,7 @@ impl Routes {
             let (rpc, method, path) = (rpc.name.clone(), method.clone(), found.route.path().to_owned());
             return Err(Unsayable::Elsewhere { rpc, method, path });
         }
-        let made = route.encode(&found.captures, &query, inverse.body.as_deref()).map_err(Unsayable::Refused)?;
+        let made = route.read_again(&found.captures, &query, &inverse).map_err(Unsayable::Refused)?;
         let made = leaves::of(&route.rpc.input, &made).map_err(Unsayable::Message)?;
         let missing = |from: &[Leaf], leaf: &&Leaf| !from.iter().any(|other| other == *leaf);
         if let Some(lost) = leaves.iter().find(|leaf| missing(&made, leaf)) {
@@ -158,6 +163,10 @@ impl Route {
             }
         }
         let print = Print { limit: usize::MAX, ..Print::default() };
+        if self.is_raw_request {
+            let (content_type, data) = self.raw_body(owned, wire)?;
+            return Ok(Inverse { method: self.method.clone(), target, content_type, body: Some(data) });
+        }
         let body = match owned {
             Some(path) => {
                 let json = codec::reply_field(path, wire, &print).map_err(Unsayable::Message)?;
@@ -170,7 +179,37 @@ impl Route {
             }
             None => None,
         };
-        Ok(Inverse { method: self.method.clone(), target, body })
+        // One message in JSON may be an array, which as `application/json` would be several.
+        let content_type = if self.rpc.streaming.client { "application/x-ndjson" } else { "application/json" };
+        Ok(Inverse { method: self.method.clone(), target, content_type: content_type.to_owned(), body })
+    }
+
+    /// The type and the bytes of a body that passes as it is.
+    fn raw_body(&self, field: Option<&FieldPath>, wire: &[u8]) -> Result<(String, Vec<u8>), Unsayable> {
+        let owned = |body: HttpBody<'_>| (body.content_type.to_owned(), body.data.to_vec());
+        let (content_type, data) = codec::http_body(&self.rpc.input, field, wire, owned).map_err(Unsayable::Message)?;
+        let header = HeaderValue::from_str(&content_type).ok().filter(|value| value.to_str().is_ok());
+        if header.is_none() || content_type.trim() != content_type {
+            let within = field.map(|field| format!("{field}.")).unwrap_or_default();
+            return Err(at(&format!("{within}content_type"), FieldUnsayable::Header));
+        }
+        Ok((content_type, data))
+    }
+
+    /// The message that the gateway makes of the request.
+    fn read_again(&self, captures: &[&str], query: &Query, inverse: &Inverse) -> Result<Vec<u8>, EncodeError> {
+        let body = inverse.body.as_deref();
+        match body {
+            // Without a byte there is no body, and nothing that has a type; a stream has one message all the same.
+            Some(b"") if self.is_raw_request && !self.rpc.streaming.client => {
+                self.encode_raw(captures, query, &HttpBody::default())
+            }
+            Some(data) if self.is_raw_request => {
+                self.encode_raw(captures, query, &HttpBody { content_type: &inverse.content_type, data })
+            }
+            _ if self.rpc.streaming.client => self.encode_one(&self.prepare(captures, query)?, body),
+            _ => self.encode(captures, query, body),
+        }
     }
 
     /// A query key and its value, both encoded.

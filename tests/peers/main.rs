@@ -3,6 +3,7 @@
 
 mod callers;
 mod compatibility;
+mod curl;
 mod doctor_between;
 mod drain;
 mod etcd;
