@@ -11,8 +11,8 @@ use crate::config::{Config, Preset, PresetKey};
 use crate::format::problem::Problem;
 use crate::format::secret::Permissions;
 use crate::format::template::Template;
-use crate::gateway::handler::{self, Door, Gateway};
 use crate::gateway::metadata::Metadata;
+use crate::gateway::{self, Door, Gateway};
 use crate::limits::memory::{self, Budget, Share};
 use crate::observe::metrics::{FailedHandshakes, Metrics};
 use crate::route::{Route, Routes};
@@ -127,7 +127,7 @@ impl App {
         let (Some(listen), Some(tls), Some((schema, routes))) = (config.listen, tls, routed) else {
             return Err(problems);
         };
-        problems.extend(handler::misplaced(&routes, &config.proxy.exceptions));
+        problems.extend(gateway::misplaced(&routes, &config.proxy.exceptions));
         if upstreams.is_empty() || !problems.is_empty() {
             return Err(problems);
         }
@@ -214,9 +214,9 @@ impl App {
         let (tls, gateway) = (self.tls.as_ref().map(|tls| tls.server.clone()), self.gateway.clone());
         Arc::new(move |memory, holder| Served {
             tls: tls.clone(),
-            malformed: Some(handler::malformed(&gateway.config)),
+            malformed: Some(gateway::malformed(&gateway.config)),
             header_limit: gateway.config.header_limit,
-            service: handler::service(gateway.for_worker(memory, holder)),
+            service: gateway::service(gateway.for_worker(memory, holder)),
         })
     }
 

@@ -5,8 +5,8 @@ use http::HeaderName;
 use super::errors::{self, Errors};
 use super::reader::Value;
 use super::{Source, limits, value};
-use crate::gateway::handler::{ByRpc, CallerGone, Exceptions};
 use crate::gateway::websocket::{NoOrigin, Origins};
+use crate::gateway::{ByRpc, CallerGone, Exceptions};
 
 impl Source<'_> {
     /// Names and keys that are wrong are told where the routes' own options are read.

@@ -3,7 +3,7 @@
 use super::reader::{Section, Value};
 use super::{Source, or_default};
 use crate::codec::{Int64, Print};
-use crate::gateway::handler;
+use crate::gateway;
 use crate::schema::AnyCase;
 
 /// The keys of `json`.
@@ -36,7 +36,7 @@ pub(super) struct Json {
 impl Source<'_> {
     /// For all rpcs.
     pub(super) fn json(&self) -> Json {
-        let print = Print { limit: handler::JSON_LIMIT, ..Print::default() };
+        let print = Print { limit: gateway::JSON_LIMIT, ..Print::default() };
         let base = Json { print, strips_enums: false, any_case: AnyCase::default(), breaks_base64: false };
         base.with(self.section("json", KEYS))
     }

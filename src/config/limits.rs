@@ -2,7 +2,7 @@
 
 use super::reader::{Read, Value};
 use super::{Source, value};
-use crate::gateway::handler::HEADER_LIMIT;
+use crate::gateway::HEADER_LIMIT;
 use crate::limits::pace::Rate;
 use crate::route::Limits;
 use crate::server::BACKLOG;

@@ -36,8 +36,8 @@ use http::HeaderName;
 use crate::caller::CallerNames;
 use crate::format::problem::Problem;
 use crate::format::secret::Permissions;
+use crate::gateway;
 use crate::gateway::error::Exposure;
-use crate::gateway::handler;
 use crate::gateway::metadata;
 use crate::gateway::metadata::TraceContext;
 use crate::gateway::probe::{Probe, ProbeError};
@@ -141,7 +141,7 @@ pub struct Config {
     pub upstream: Option<upstream::Config>,
     /// Who answers what, if there are several.
     pub upstreams: Vec<Upstream>,
-    pub proxy: handler::Config,
+    pub proxy: gateway::Config,
     pub metadata: metadata::Config,
     /// What holds for all rpcs, but for those that say otherwise.
     pub routes: route::Defaults,
@@ -411,7 +411,7 @@ impl<'a> Source<'a> {
         section.value(key).map(|value| value.path(self.folder)).transpose()
     }
 
-    fn status_headers(&self) -> Option<handler::StatusHeaders> {
+    fn status_headers(&self) -> Option<gateway::StatusHeaders> {
         let value = self.value("status_headers")?;
         let section = value.section(&["status", "message"]).ok()?;
         let name = |key, default| section.value(key).map_or(Ok(default), |name| name.reply_header_name());
@@ -421,10 +421,10 @@ impl<'a> Source<'a> {
             value.wrong(format!("`status` and `message` are both `{status}`"));
             return None;
         }
-        Some(handler::StatusHeaders { status, message })
+        Some(gateway::StatusHeaders { status, message })
     }
 
-    fn metadata(&self, status_headers: Option<&handler::StatusHeaders>) -> metadata::Config {
+    fn metadata(&self, status_headers: Option<&gateway::StatusHeaders>) -> metadata::Config {
         let section = self.section("metadata", METADATA_KEYS);
         let value = |key| section.and_then(|section| section.value(key));
         let names = |key| {
@@ -443,18 +443,18 @@ impl<'a> Source<'a> {
         metadata::Config { request, reply, http_status, location, caller, trace_context, prefixed }
     }
 
-    fn proxy(&self, status_headers: Option<handler::StatusHeaders>, query: Limits) -> handler::Config {
+    fn proxy(&self, status_headers: Option<gateway::StatusHeaders>, query: Limits) -> gateway::Config {
         let header_limit = self.header_limit();
         let section = self.section("requests", REQUEST_KEYS);
         let value = |key| section.and_then(|section| section.value(key));
         let times = |value: &Value| value.parsed("a number", |text| value::number(text, 2000));
-        let ratio = or_default(value("gzip_ratio"), times, handler::GZIP_RATIO);
+        let ratio = or_default(value("gzip_ratio"), times, gateway::GZIP_RATIO);
         let replies = self.section("replies", &["compression"]);
         let compression = or_default(replies.and_then(|section| section.value("compression")), Value::truth, false);
         let json_type = |item: Value| item.parsed("a media type", value::media_type);
         let errors = self.value("errors").map_or_else(Errors::default, |value| errors::errors(&value));
-        handler::Config {
-            body_limit: or_default(value("body_limit"), Value::size, handler::BODY_LIMIT),
+        gateway::Config {
+            body_limit: or_default(value("body_limit"), Value::size, gateway::BODY_LIMIT),
             header_limit,
             query,
             json_types: value("json_types").map_or(Vec::new(), |value| value.each(json_type)),
@@ -581,7 +581,7 @@ fn trace_context(value: &Value) -> Read<TraceContext> {
 }
 
 /// The name of metadata, which the headers of Towbar's own do not have.
-fn own(item: Value, name: HeaderName, status_headers: Option<&handler::StatusHeaders>) -> Read<HeaderName> {
+fn own(item: Value, name: HeaderName, status_headers: Option<&gateway::StatusHeaders>) -> Read<HeaderName> {
     match status_headers {
         Some(headers) if headers.status == name || headers.message == name => {
             Err(item.wrong(format!("`{name}` is one of the `status_headers`")))

@@ -10,8 +10,8 @@ use std::time::Duration;
 use http::{HeaderName, StatusCode};
 
 use crate::format::secret::Permissions;
+use crate::gateway::CallerGone;
 use crate::gateway::error::{ENDLESS, Form};
-use crate::gateway::handler::CallerGone;
 use crate::gateway::metadata::TraceContext;
 use crate::upstream::{CredentialsError, Login, ProxyConfig, ProxyError};
 
@@ -37,7 +37,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// The same for a call, which may last for days: up to a year, or `none` for one without an end. Of rpcs that do not stream it is checked
-/// [elsewhere](crate::gateway::handler::misplaced) that it is no more than an hour.
+/// [elsewhere](crate::gateway::gateway::misplaced) that it is no more than an hour.
 pub(super) fn deadline(text: &str) -> Result<Duration, String> {
     const MOST_DAYS: u64 = 365;
     if text == "none" {

@@ -27,7 +27,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("tokio_rustls", &["upstream", "server", "cli/doctor"]),
     ("rcgen", &["cli/demo/bank", "tls/certs"]),
     ("x509_parser", &["tls"]),
-    ("aws_lc_rs", &["tls", "gateway/metadata", "gateway/probe", "gateway/websocket", "app/reload", "cli/doctor"]),
+    ("aws_lc_rs", &["tls", "gateway/metadata", "gateway/probe", "gateway/rest/websocket", "app/reload", "cli/doctor"]),
     ("arc_swap", &["server"]),
     ("socket2", &["server"]),
     ("rustix", &["cli"]),
@@ -36,10 +36,10 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("h2", &["upstream", "cli/doctor"]),
     ("hickory_resolver", &["upstream"]),
     ("tonic", &["upstream", "gateway", "cli/demo/bank", "cli/doctor"]),
-    ("tokio_tungstenite", &["gateway/websocket"]),
-    ("futures_util", &["gateway/websocket"]),
+    ("tokio_tungstenite", &["gateway/rest/websocket"]),
+    ("futures_util", &["gateway/rest/websocket"]),
     ("axum", &["cli/demo/bank"]),
-    ("tower_http", &["gateway/handler"]),
+    ("tower_http", &["gateway/service"]),
     ("flate2", &["format/compression"]),
     ("prometheus_client", &["observe/metrics"]),
     ("tokio", &["limits", "upstream", "server", "gateway", "app/reload", "cli"]),
@@ -57,7 +57,7 @@ const FORWARDING: &[(&str, &[&str])] = &[
     ("Outbound::own", &["upstream/health", "upstream/reflection"]),
     ("Outbound {", &["upstream"]),
     ("Admitted {", &["caller/admission"]),
-    ("admit(", &["caller/admission", "gateway/handler"]),
+    ("admit(", &["caller/admission", "gateway/rest/handler"]),
 ];
 
 const LONGEST_FILE: usize = 600;

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, HeaderValue};
 use towbar::cli::demo::bank::SampleBank;
 use towbar::cli::demo::generated::DESCRIPTORS;
 use towbar::config::{self, Overrides};
-use towbar::gateway::handler;
+use towbar::gateway;
 use towbar::gateway::metadata::Metadata;
 use towbar::route::Routes;
 use towbar::schema::Schema;
@@ -242,12 +242,12 @@ fn over_http2_headers_have_as_many_bytes() {
     let routes = Routes::build(&schema, &[], &config.routes).unwrap();
     let upstream = Upstream::new(&config.upstream.unwrap()).unwrap();
     let limit = config.proxy.header_limit;
-    let gateway = handler::Gateway::new(schema, routes, vec![upstream], Metadata::new(config.metadata), config.proxy);
+    let gateway = gateway::Gateway::new(schema, routes, vec![upstream], Metadata::new(config.metadata), config.proxy);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let listener = Listener::bind("127.0.0.1:0", None, Plain::Http2).await.unwrap();
         let address = listener.address().unwrap();
-        tokio::spawn(listener.serve(handler::service(gateway), std::future::pending()));
+        tokio::spawn(listener.serve(gateway::service(gateway), std::future::pending()));
         let stream = tokio::net::TcpStream::connect(address).await.unwrap();
         let (mut send, connection) = h2::client::handshake(stream).await.unwrap();
         tokio::spawn(connection);

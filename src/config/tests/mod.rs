@@ -423,7 +423,7 @@ rpcs:
     assert_eq!(config.proxy.exceptions["a.B.Put"].deadline, Some(Duration::from_secs(120)));
     assert_eq!((config.proxy.errors, config.proxy.exceptions["a.B.Put"].errors), (Form::Problem, Some(Form::Google)));
     let after = Some(HeaderName::from_static("x-after"));
-    let pay = handler::Exceptions { last_event_id: after, ..handler::Exceptions::default() };
+    let pay = gateway::Exceptions { last_event_id: after, ..gateway::Exceptions::default() };
     assert_eq!(config.proxy.exceptions["a.B.Pay"], pay);
 
     let [put, pay] = &config.rpcs[..] else { panic!("expected two rpcs") };

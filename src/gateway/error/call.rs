@@ -4,9 +4,10 @@ use http::StatusCode;
 use http::header::RETRY_AFTER;
 use tonic::Code;
 
+use super::context::CallContext;
+use super::refusal::Refusal;
 use super::statuses::http_status;
 use super::timer::Timer;
-use super::{Asked, Refusal};
 use crate::codec::{DecodeError, DecodeProblem};
 use crate::limits::pace::Rate;
 use crate::upstream::{CallError, Fate};
@@ -44,10 +45,10 @@ const fn bad_gateway(code: Code) -> (StatusCode, Code) {
 impl Refusal {
     /// A call that gave no reply. What the log should know besides is in the error itself.
     #[must_use]
-    pub fn call(error: CallError, asked: Asked<'_>) -> Self {
+    pub fn call(error: CallError, context: CallContext<'_>) -> Self {
         let refusal = match error {
-            CallError::Status { status, metadata } => Self::status(&status, metadata, asked),
-            error => Self::without_status(&error, asked.timer),
+            CallError::Status { status, metadata } => Self::status(&status, metadata, context),
+            error => Self::without_status(&error, context.timer),
         };
         Self { is_of_call: true, ..refusal }
     }

@@ -4,12 +4,12 @@ use http::StatusCode;
 use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_RANGE, HeaderValue};
 use tonic::Code;
 
-use super::Refusal;
-use super::fault::{self, Fault, Violation};
+use super::defect::{self, Defect, WrongField};
+use super::refusal::Refusal;
 use crate::format::compression::GzipError;
 use crate::format::quote::MOST_TWICE;
 use crate::gateway::answer::{Body, Response};
-use crate::gateway::media::MediaError;
+use crate::gateway::rest::media::MediaError;
 use crate::route::{EncodeError, Miss, QueryError};
 use crate::server;
 use crate::upstream::Fate;
@@ -17,13 +17,13 @@ use crate::upstream::Fate;
 impl Refusal {
     /// 400 for a header that is wrong.
     pub fn header(message: impl Into<String>) -> Self {
-        Self { fault: Fault::Header, ..Self::bad_request(message) }
+        Self { defect: Defect::Header, ..Self::bad_request(message) }
     }
 
     /// 415 for a body of a type or a coding that is not taken.
     pub fn unsupported(message: impl Into<String>) -> Self {
         let refusal = Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::InvalidArgument, message);
-        Self { fault: Fault::Header, ..refusal }
+        Self { defect: Defect::Header, ..refusal }
     }
 
     /// 415 for a body of a type that is not taken; 400 for one that does not say how it is to be read.
@@ -53,7 +53,7 @@ impl Refusal {
                 refusal.with_header(ALLOW, allow)
             }
             Miss::Keys(keys) => {
-                let violation = |key: &String| Violation::new(key, "does not go with the others", Fault::Unexpected);
+                let violation = |key: &String| WrongField::new(key, "does not go with the others", Defect::Unexpected);
                 Self::bad_request(keys.to_string()).with_violations(keys.keys.iter().map(violation))
             }
         }
@@ -78,7 +78,7 @@ impl Refusal {
         }
         let violation = match error {
             QueryError::System { key, problem } if key.len() <= MOST_TWICE => {
-                Some(Violation::new(key, problem, Fault::Invalid))
+                Some(WrongField::new(key, problem, Defect::Invalid))
             }
             _ => None,
         };
@@ -88,9 +88,9 @@ impl Refusal {
     /// A request that cannot become a message: which field, what was expected, what was found.
     #[must_use]
     pub fn encode(error: &EncodeError) -> Self {
-        let fault = fault::of(error);
-        let violation = error.violation().map(|(field, problem)| Violation::new(field, problem, fault));
-        Self { fault, ..Self::bad_request(error.to_string()).with_violations(violation) }
+        let defect = defect::of(error);
+        let violation = error.violation().map(|(field, problem)| WrongField::new(field, problem, defect));
+        Self { defect, ..Self::bad_request(error.to_string()).with_violations(violation) }
     }
 
     /// A request that breaks a rule of HTTP/1.1.
@@ -128,7 +128,7 @@ impl Refusal {
         let message = format!("header range: expected some of the {length} bytes that there are, found none of them");
         let kind = (StatusCode::RANGE_NOT_SATISFIABLE, Code::OutOfRange);
         let refusal = Self::of(Fate::Answered, kind, message);
-        Self { fault: Fault::Header, ..refusal }.with_header(CONTENT_RANGE, format!("bytes */{length}"))
+        Self { defect: Defect::Header, ..refusal }.with_header(CONTENT_RANGE, format!("bytes */{length}"))
     }
 
     /// 413 for a body over its limit.
@@ -159,6 +159,6 @@ impl Refusal {
             }
             GzipError::Cut | GzipError::Malformed | GzipError::Trailing => Self::bad_request(error.to_string()),
         };
-        Self { fault: Fault::Body, ..refusal }
+        Self { defect: Defect::Body, ..refusal }
     }
 }

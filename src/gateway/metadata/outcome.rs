@@ -3,7 +3,7 @@
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{StatusCode, Uri};
 
-use super::Metadata;
+use super::lists::Metadata;
 
 /// What a backend says of the answer to a call that has succeeded.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

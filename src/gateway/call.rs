@@ -1,0 +1,51 @@
+//! A request whose route is found, and what every way of answering it needs.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use http::request::Parts;
+use tokio::time::Instant;
+
+use super::error::{self, Refusal};
+use super::request::deadline::Deadline;
+use super::state::Gateway;
+use crate::caller::{Admitted, Peer};
+use crate::limits::memory::{Account, Charge};
+use crate::route::{Query, Route};
+use crate::upstream::Terms;
+
+/// When a request came, and on which connection.
+pub(crate) struct Arrival {
+    pub(crate) started: Instant,
+    pub(crate) peer: Arc<Peer>,
+    pub(crate) account: Arc<Account>,
+}
+
+/// A request whose route is found.
+#[derive(Clone, Copy)]
+pub(crate) struct Call<'a> {
+    pub(crate) head: &'a Parts,
+    pub(crate) query: &'a Query,
+    pub(crate) route: &'a Arc<Route>,
+    pub(crate) captures: &'a [&'a str],
+    pub(crate) peer: &'a Peer,
+    pub(crate) started: Instant,
+    pub(crate) deadline: &'a Deadline,
+    pub(crate) admitted: &'a Admitted<'a>,
+    pub(crate) terms: Terms<'a>,
+    pub(crate) memory: &'a Charge,
+}
+
+impl Gateway {
+    /// What the caller asked with, for errors.
+    pub(crate) fn named<'a>(&'a self, call: &Call<'a>, json: Option<&'a [u8]>) -> error::CallContext<'a> {
+        let Call { route, query, deadline, .. } = *call;
+        let exposure = self.settings[route.index].exposure;
+        error::CallContext { schema: &self.schema, route, query, json, timer: &deadline.timer, exposure }
+    }
+
+    pub(crate) fn metadata(&self, call: &Call<'_>) -> Result<HeaderMap, Refusal> {
+        let Call { head, peer, .. } = *call;
+        self.metadata.for_backend(&head.headers, peer).map_err(|error| Refusal::header(error.to_string()))
+    }
+}

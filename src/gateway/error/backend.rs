@@ -1,0 +1,57 @@
+//! What a backend's status is for the caller: which of its details leave, and which of its texts.
+
+use http::HeaderMap;
+use http::header::RETRY_AFTER;
+use prost::Message as _;
+use tonic::Code;
+
+use super::context::CallContext;
+use super::refusal::Refusal;
+use super::statuses::{code_name, http_status};
+use super::{defect, detail};
+use crate::schema::generated::google::rpc;
+use crate::upstream::Fate;
+
+impl Refusal {
+    /// The status that a backend gave a call.
+    pub(super) fn status(status: &tonic::Status, metadata: HeaderMap, context: CallContext<'_>) -> Self {
+        let mut details = rpc::Status::decode(status.details()).map_or(Vec::new(), |status| status.details);
+        details.iter_mut().for_each(|any| defect::name_for_caller(any, context));
+        let retry = details.iter().find_map(detail::retry_delay);
+        let shows_unknown = context.exposure.shows_unknown_details;
+        let refusal = Self {
+            violations: details.iter().flat_map(defect::violations).collect(),
+            details: details
+                .iter()
+                .filter_map(|any| detail::json(&any.type_url, &any.value, context.schema, shows_unknown))
+                .collect(),
+            metadata: Box::new(metadata),
+            is_backends: true,
+            ..Self::of(Fate::Answered, (http_status(status.code()), status.code()), message_of(status, context))
+        };
+        match retry {
+            Some(seconds) => refusal.with_header(RETRY_AFTER, seconds.to_string()),
+            None => refusal,
+        }
+    }
+}
+
+/// The backend's text, where callers may see it. A 504 says whose time was over, this one too.
+fn message_of(status: &tonic::Status, context: CallContext<'_>) -> String {
+    match (status.code(), status.message()) {
+        (code @ (Code::Internal | Code::Unknown | Code::DataLoss), message)
+            if context.exposure.hides_internal_messages =>
+        {
+            let (rpc, name) = (&context.route.rpc.name, code_name(code));
+            if !message.is_empty() {
+                // The text may hold what callers must not see, and logs are read by more people than the backend's own.
+                tracing::info!(rpc, code = name, "the message of the backend's status is hidden from the caller");
+                tracing::debug!(rpc, code = name, message, "the message that is hidden");
+            }
+            format!("the backend answered {name}")
+        }
+        (Code::DeadlineExceeded, "") => "the backend answered DEADLINE_EXCEEDED".to_owned(),
+        (Code::DeadlineExceeded, message) => format!("the backend answered DEADLINE_EXCEEDED: {message}"),
+        (_, message) => message.to_owned(),
+    }
+}

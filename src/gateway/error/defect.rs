@@ -1,0 +1,111 @@
+//! What is wrong with a request, and with which of its fields.
+
+use std::fmt;
+
+use pbjson_types::Any;
+use prost::Message as _;
+
+use super::context::CallContext;
+use crate::codec::FieldProblem;
+use crate::route::{EncodeError, QueryProblem, ValueProblem};
+use crate::schema::generated::google::rpc;
+use crate::schema::generated::google::rpc::bad_request::FieldViolation;
+
+/// The kind of what is wrong: some forms of errors have words for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Defect {
+    /// A value is none of its field.
+    Invalid,
+    /// A field is not given and has to be.
+    Missing,
+    /// A field is given that there is not, or not here.
+    Unexpected,
+    /// The body as a whole.
+    Body,
+    /// A header.
+    Header,
+    /// Nothing of the kind.
+    Other,
+}
+
+/// One field that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct WrongField {
+    /// As the caller knows it.
+    pub(super) field: String,
+    pub(super) description: String,
+    pub(super) defect: Defect,
+}
+
+impl WrongField {
+    pub(super) fn new(field: &str, description: impl fmt::Display, defect: Defect) -> Self {
+        Self { field: field.to_owned(), description: description.to_string(), defect }
+    }
+}
+
+/// The kind of an error of ours.
+pub(super) fn of(error: &EncodeError) -> Defect {
+    match error {
+        EncodeError::Path { problem: ValueProblem::Field(problem), .. } => of_field(problem),
+        EncodeError::Path { .. } | EncodeError::Conflict { .. } => Defect::Invalid,
+        EncodeError::Query { problem, .. } | EncodeError::Form { problem, .. } => match problem {
+            QueryProblem::Unknown | QueryProblem::NoField | QueryProblem::Body => Defect::Unexpected,
+            QueryProblem::Field(problem) => of_field(problem),
+            _ => Defect::Invalid,
+        },
+        EncodeError::Body(error) if !error.field.is_empty() => of_field(&error.problem),
+        _ => Defect::Body,
+    }
+}
+
+fn of_field(problem: &FieldProblem) -> Defect {
+    match problem {
+        FieldProblem::Required => Defect::Missing,
+        FieldProblem::Unknown { .. } => Defect::Unexpected,
+        FieldProblem::InText(error) => of_field(&error.problem),
+        _ => Defect::Invalid,
+    }
+}
+
+/// The detail that names these fields.
+pub(super) fn bad_request(violations: &[WrongField]) -> rpc::BadRequest {
+    let violation = |violation: &WrongField| FieldViolation {
+        field: violation.field.clone(),
+        description: violation.description.clone(),
+        ..Default::default()
+    };
+    rpc::BadRequest { field_violations: violations.iter().map(violation).collect() }
+}
+
+fn read(any: &Any) -> Option<rpc::BadRequest> {
+    let name = any.type_url.rsplit('/').next();
+    name.filter(|name| *name == "google.rpc.BadRequest").and_then(|_| rpc::BadRequest::decode(&*any.value).ok())
+}
+
+/// So many fields of one answer get the caller's names; whoever has more of them wrong has read enough.
+const MOST_NAMED: usize = 256;
+
+/// So many bytes of bodies are searched for the spelling of names, each body once for each of them.
+const MOST_SEARCHED: usize = 4 << 20;
+
+/// Gives the fields that a backend's detail names the names that the caller knows them by.
+pub(super) fn name_for_caller(any: &mut Any, context: CallContext<'_>) {
+    let Some(mut detail) = read(any) else { return };
+    let count = detail.field_violations.len().min(MOST_NAMED);
+    let json = context.json.filter(|json| json.len().saturating_mul(count) <= MOST_SEARCHED);
+    for violation in detail.field_violations.iter_mut().take(MOST_NAMED) {
+        let name = context.route.callers_name(&violation.field, context.query, json);
+        violation.field = name.unwrap_or_else(|| std::mem::take(&mut violation.field));
+    }
+    any.value = detail.encode_to_vec().into();
+}
+
+/// The fields that a backend's detail names.
+pub(super) fn violations(any: &Any) -> Vec<WrongField> {
+    let violation = |violation: FieldViolation| {
+        let is = |word| violation.reason.contains(word);
+        let defect = if is("MISSING") || is("REQUIRED") { Defect::Missing } else { Defect::Invalid };
+        WrongField::new(&violation.field, violation.description, defect)
+    };
+    read(any).map_or_else(Vec::new, |detail| detail.field_violations.into_iter().map(violation).collect())
+}

@@ -1,0 +1,74 @@
+//! A refusal as the answer to its request, or as the end of a stream.
+
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
+use tonic::Code;
+
+use super::body;
+use super::form::Form;
+use super::refusal::Refusal;
+use crate::gateway::answer::{Body, Response};
+
+/// Reply headers that repeat the gRPC status, for clients that look there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusHeaders {
+    /// Has the code as a number.
+    pub status: HeaderName,
+    /// Has the message, percent-encoded as gRPC over HTTP/2 encodes `grpc-message`.
+    pub message: HeaderName,
+}
+
+impl Refusal {
+    /// `google.rpc.Status` in JSON, whatever the form of the route: for the end of a stream that has begun.
+    #[must_use]
+    pub fn to_status_json(&self) -> String {
+        body::body(Form::Status, self).to_string()
+    }
+
+    /// What the last line of a stream in the framing of grpc-gateway has under `error`: in the form of the route, if that is one of its.
+    #[must_use]
+    pub fn to_grpc_gateway_json(&self, form: Form) -> String {
+        body::of_stream(form, self).to_string()
+    }
+
+    /// The answer: complete, with its length, and without anything that relies on trailers. `form` is that of the answers
+    /// whose route is not known.
+    #[must_use]
+    pub fn into_response(self, form: Form, names: Option<&StatusHeaders>) -> Response {
+        self.into_text(form, names).map(Body::from)
+    }
+
+    /// The same with its body as text.
+    #[must_use]
+    pub fn into_text(self, form: Form, names: Option<&StatusHeaders>) -> http::Response<String> {
+        let form = self.form.unwrap_or(form);
+        let body = match self.is_only_line {
+            true => format!("{{\"error\":{}}}\n", body::of_stream(form, &self)),
+            false => body::body(form, &self).to_string(),
+        };
+        let content_type = if self.is_only_line { "application/json" } else { form.content_type() };
+        let mut response = http::Response::new(body);
+        *response.status_mut() = self.http;
+        let headers = response.headers_mut();
+        *headers = *self.headers;
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        if let Some(names) = names {
+            status_headers(headers, names, self.code, &self.message);
+        }
+        response
+    }
+}
+
+/// Adds the headers that repeat the gRPC status. Of a long message they have the start: HTTP/1.1 proxies take no long head.
+pub fn status_headers(headers: &mut HeaderMap, names: &StatusHeaders, code: Code, message: &str) {
+    /// gRPC over HTTP/2, `Percent-Encoded`: all but printable ASCII, and `%` itself.
+    const ENCODED: AsciiSet = CONTROLS.add(b'%');
+    /// In bytes, before they are encoded.
+    const LONGEST: usize = 1 << 10;
+    headers.insert(names.status.clone(), HeaderValue::from(code as i32));
+    let start = &message[..message.floor_char_boundary(LONGEST)];
+    let message = percent_encode(start.as_bytes(), &ENCODED).to_string();
+    if let Some(message) = HeaderValue::try_from(message).ok().filter(|message| !message.is_empty()) {
+        headers.insert(names.message.clone(), message);
+    }
+}

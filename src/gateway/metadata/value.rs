@@ -1,0 +1,77 @@
+//! What a value of metadata may be: gRPC over HTTP/2, "Custom-Metadata".
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use http::header::{HeaderName, HeaderValue};
+
+/// A header whose value gRPC cannot carry.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotMetadata {
+    /// Metadata is printable ASCII.
+    #[error("header {name}: expected printable ASCII, found other bytes")]
+    Ascii {
+        /// The header.
+        name: HeaderName,
+    },
+    /// One name of metadata in two headers: a box in front may have looked at one of them only.
+    #[error("header grpc-metadata-{name}: expected one value for {name}, with the prefix or without, found several")]
+    Twice {
+        /// The name without the prefix.
+        name: HeaderName,
+    },
+    /// That of `-bin` names is base64.
+    #[error("header {name}: expected base64, found other text")]
+    Base64 {
+        /// The header.
+        name: HeaderName,
+    },
+}
+
+/// Whether gRPC can carry a value under this name.
+///
+/// # Errors
+/// It cannot.
+pub(super) fn check(name: &HeaderName, value: &HeaderValue) -> Result<(), NotMetadata> {
+    if !is_ascii(value) {
+        return Err(NotMetadata::Ascii { name: name.clone() });
+    }
+    if name.as_str().ends_with("-bin") && !is_base64(value.as_bytes()) {
+        return Err(NotMetadata::Base64 { name: name.clone() });
+    }
+    Ok(())
+}
+
+/// gRPC over HTTP/2: one value, or several with commas between them; with padding or without.
+fn is_base64(list: &[u8]) -> bool {
+    let is_value = |text: &[u8]| STANDARD.decode(text).is_ok() || STANDARD_NO_PAD.decode(text).is_ok();
+    list.split(|&byte| byte == b',').all(|value| is_value(value.trim_ascii()))
+}
+
+fn is_ascii(value: &HeaderValue) -> bool {
+    value.as_bytes().iter().all(|byte| (0x20..=0x7e).contains(byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_binary_value_is_base64() {
+        for (value, is) in [
+            ("", true),
+            ("AA==", true),
+            ("AA", true),
+            ("AAE=", true),
+            ("+/+/", true),
+            ("AA==,AQ, Ag==", true),
+            ("A", false),
+            ("AB==", false),
+            ("AA=", false),
+            ("-_-_", false),
+            ("AA==AA==", false),
+            ("not base64", false),
+        ] {
+            assert_eq!(is_base64(value.as_bytes()), is, "{value}");
+        }
+    }
+}

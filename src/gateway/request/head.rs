@@ -1,0 +1,225 @@
+//! What no head may say: a header of which there can be one twice, or one that `Connection` takes away.
+//!
+//! A box in front may have read the first of two values, or taken both for one. So neither is chosen: the request is refused.
+
+use http::header::{
+    AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, FORWARDED, HOST, HeaderMap,
+    HeaderName, HeaderValue, ORIGIN, PROXY_AUTHORIZATION,
+};
+
+use crate::gateway::error::Refusal;
+
+const fn name(name: &'static str) -> HeaderName {
+    HeaderName::from_static(name)
+}
+
+const DPOP: HeaderName = name("dpop");
+
+/// Headers that have one value, by the document that defines each, and say who calls, what is sent, or that it is sent once.
+const SINGLE: [HeaderName; 15] = [
+    // RFC 9110, sections 8.3, 11.6.2 and 11.7.2.
+    CONTENT_TYPE,
+    AUTHORIZATION,
+    PROXY_AUTHORIZATION,
+    // RFC 9449, section 4.3.
+    DPOP,
+    // RFC 9440, section 2.2.
+    name("client-cert"),
+    // draft-ietf-httpapi-idempotency-key-header, and the UK's Open Banking.
+    name("idempotency-key"),
+    name("x-idempotency-key"),
+    name("x-jws-signature"),
+    // FAPI 1.0.
+    name("x-fapi-interaction-id"),
+    name("x-fapi-auth-date"),
+    name("x-fapi-customer-ip-address"),
+    // NextGenPSD2 of the Berlin Group.
+    name("consent-id"),
+    name("psu-id"),
+    name("psu-ip-address"),
+    name("tpp-signature-certificate"),
+];
+
+/// Besides [`SINGLE`], what is meant for whoever answers, so that no hop may take it away (RFC 9110, section 7.6.1).
+const END_TO_END: [HeaderName; 14] = [
+    HOST,
+    CONTENT_LENGTH,
+    CONTENT_ENCODING,
+    COOKIE,
+    ORIGIN,
+    FORWARDED,
+    name("x-forwarded-for"),
+    name("x-forwarded-client-cert"),
+    name("client-cert-chain"),
+    name("signature"),
+    name("signature-input"),
+    name("content-digest"),
+    name("digest"),
+    name("expect"),
+];
+
+/// What belongs to this hop and is read here.
+const OF_THIS_HOP: [&str; 6] = ["close", "keep-alive", "upgrade", "connection", "transfer-encoding", "te"];
+
+/// Takes away the headers that `Connection` names, and refuses what can be read in two ways. Most requests cost one pass over their
+/// headers, which takes less time than looking for each of these.
+///
+/// # Errors
+/// 400 with the header's name, and never its value.
+pub(crate) fn check(headers: &mut HeaderMap) -> Result<(), Refusal> {
+    let (mut has_connection, mut joined) = (false, None);
+    for (name, value) in &*headers {
+        match name.as_str().len() {
+            10 if name == CONNECTION => has_connection = true,
+            13 if name == AUTHORIZATION && are_joined(value.as_bytes()) => {
+                joined = Some("header authorization: expected one set of credentials, found several");
+            }
+            4 if name == DPOP && value.as_bytes().contains(&b',') => {
+                joined = Some("header dpop: expected one proof, found several");
+            }
+            _ => {}
+        }
+    }
+    if has_connection {
+        take_away(headers)?;
+    }
+    if headers.len() > headers.keys_len() {
+        for name in &SINGLE {
+            if headers.get_all(name).iter().nth(1).is_some() {
+                return Err(Refusal::header(format!("header {name}: is given twice")));
+            }
+        }
+    }
+    joined.map_or(Ok(()), |message| Err(Refusal::header(message)))
+}
+
+/// RFC 9110, section 7.6.1: a header that `Connection` names is meant for this hop alone, which here has no use for it.
+fn take_away(headers: &mut HeaderMap) -> Result<(), Refusal> {
+    let is_ordinary = |value: &HeaderValue| {
+        let value = value.as_bytes();
+        value.eq_ignore_ascii_case(b"keep-alive") || value.eq_ignore_ascii_case(b"close")
+    };
+    if headers.get_all(CONNECTION).iter().all(is_ordinary) {
+        return Ok(());
+    }
+    let lists: Vec<HeaderValue> = headers.get_all(CONNECTION).iter().cloned().collect();
+    for item in lists.iter().flat_map(|list| list.as_bytes().split(|&byte| byte == b',')) {
+        let item = item.trim_ascii();
+        if item.is_empty() || OF_THIS_HOP.iter().any(|name| item.eq_ignore_ascii_case(name.as_bytes())) {
+            continue;
+        }
+        let Ok(name) = HeaderName::from_bytes(item) else {
+            return Err(Refusal::header("header connection: expected names of headers, found something else"));
+        };
+        if SINGLE.contains(&name) || END_TO_END.contains(&name) {
+            let message = format!("header connection: names {name}, which is not meant for one hop only");
+            return Err(Refusal::header(message));
+        }
+        headers.remove(name);
+    }
+    Ok(())
+}
+
+/// Whether these are credentials for two schemes, or two for one, that a box on the way has joined.
+///
+/// RFC 9110, section 11.4: `auth-scheme [ 1*SP ( token68 / #auth-param ) ]`. Parameters may stand in a list, so a comma alone
+/// says nothing; but a token has none, and a parameter has `=` behind its name, not a word.
+fn are_joined(value: &[u8]) -> bool {
+    if !value.contains(&b',') {
+        return false;
+    }
+    let space = value.iter().position(|&byte| byte == b' ').unwrap_or(value.len());
+    let (scheme, mut rest) = value.split_at(space);
+    if ["bearer", "dpop", "basic"].iter().any(|token| scheme.eq_ignore_ascii_case(token.as_bytes())) {
+        return true;
+    }
+    while let Some(comma) = unquoted_comma(rest) {
+        rest = rest[comma + 1..].trim_ascii_start();
+        let word = rest.iter().take_while(|byte| !matches!(byte, b' ' | b'\t' | b',' | b'=' | b'"')).count();
+        let behind = rest[word..].trim_ascii_start();
+        if word > 0 && behind.len() < rest.len() - word && !matches!(behind.first(), None | Some(b'=' | b',')) {
+            return true;
+        }
+    }
+    false
+}
+
+/// The first comma outside of quotes.
+fn unquoted_comma(text: &[u8]) -> Option<usize> {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    text.iter().position(|&byte| {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = is_quoted,
+            b'"' => is_quoted = !is_quoted,
+            b',' => return !is_quoted,
+            _ => {}
+        }
+        false
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    #[test]
+    fn what_connection_names_is_taken_away_unless_it_is_for_whoever_answers() {
+        for (connection, left) in [
+            ("keep-alive", "connection grpc-timeout if-none-match te upgrade"),
+            ("Close", "connection grpc-timeout if-none-match te upgrade"),
+            ("Upgrade, TE", "connection grpc-timeout if-none-match te upgrade"),
+            ("close, , GRPC-Timeout", "connection if-none-match te upgrade"),
+            ("grpc-timeout,If-None-Match,x-not-there", "connection te upgrade"),
+        ] {
+            let mut sent = headers(&[("grpc-timeout", "1S"), ("if-none-match", "\"a\""), ("te", "trailers")]);
+            sent.insert("upgrade", HeaderValue::from_static("websocket"));
+            sent.insert(CONNECTION, HeaderValue::from_static(connection));
+            check(&mut sent).unwrap();
+            let mut names: Vec<_> = sent.keys().map(HeaderName::as_str).collect();
+            names.sort_unstable();
+            assert_eq!(names.join(" "), left, "{connection}");
+        }
+        for name in SINGLE.iter().chain(&END_TO_END) {
+            let mut sent = headers(&[("authorization", "Bearer a")]);
+            sent.insert(CONNECTION, HeaderValue::from_str(&format!("close, {name}")).unwrap());
+            let message = format!("header connection: names {name}, which is not meant for one hop only");
+            assert_eq!(check(&mut sent), Err(Refusal::header(message)));
+        }
+        let message = "header connection: expected names of headers, found something else";
+        let mut sent = headers(&[("connection", "close; x")]);
+        assert_eq!(check(&mut sent), Err(Refusal::header(message)));
+    }
+
+    #[test]
+    fn credentials_are_joined_only_where_that_is_sure() {
+        for (value, joined) in [
+            ("Bearer abc.def-_~+/==", false),
+            ("Bearer a, Bearer b", true),
+            ("bearer a,b", true),
+            ("DPoP a, DPoP b", true),
+            ("Basic YTpi, Bearer a", true),
+            (r#"Digest username="a, b", realm="c", nc=1"#, false),
+            (r#"Digest username="a \", Bearer b", realm="c""#, false),
+            (r#"Digest username="a", realm = "b""#, false),
+            (r#"Digest username="a", Bearer b"#, true),
+            (r#"Digest username="a",	Bearer	b"#, true),
+            ("Token-Ed25519-SHA512 member-id=m:1,key-id=k,signature=s==,created-at-ms=1", false),
+            ("AWS4-HMAC-SHA256 Credential=A/b, SignedHeaders=host;x, Signature=f", false),
+            ("Negotiate YII=, Negotiate YII=", true),
+            ("Custom a, b", false),
+            ("a,b", false),
+            ("", false),
+        ] {
+            assert_eq!(are_joined(value.as_bytes()), joined, "{value}");
+        }
+    }
+}

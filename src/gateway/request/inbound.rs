@@ -1,0 +1,173 @@
+//! The body of a request, and whether it was read to its end: whoever answers before that must close.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::{CONNECTION, EXPECT, HeaderValue};
+use http::request::Parts;
+use http::{StatusCode, Version};
+use http_body::{Body, Frame, SizeHint};
+use tokio::task::yield_now;
+
+use crate::gateway::answer::Response;
+
+/// So many bytes that are there already are read after an early answer, so that the connection can go on.
+const REST: u64 = 64 << 10;
+/// So many turns of the connection it may take to pass on what has come.
+const TURNS: usize = 3;
+
+/// A request's body as a connection gives it.
+pub trait RequestBody: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static {}
+
+impl<B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static> RequestBody for B {}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A body that is read here, or was given to a task that reads it.
+pub(crate) enum Inbound<B> {
+    /// Nobody has come to its end.
+    Here(B),
+    /// All of it was read, or there is none.
+    Read,
+    /// It is with a [`Watched`], which says so when it comes to its end.
+    Away(Arc<AtomicBool>),
+}
+
+impl<B: RequestBody> Inbound<B> {
+    pub(crate) fn new(body: B) -> Self {
+        if body.is_end_stream() { Self::Read } else { Self::Here(body) }
+    }
+
+    /// Whether there is nothing more to read.
+    pub(crate) fn is_read(&self) -> bool {
+        match self {
+            Self::Here(_) => false,
+            Self::Read => true,
+            Self::Away(ended) => ended.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The body, while there is something to read.
+    pub(crate) fn body(&mut self) -> Option<&mut B> {
+        if let Self::Here(body) = self { Some(body) } else { None }
+    }
+
+    /// The body has come to its end.
+    pub(crate) fn ended(&mut self) {
+        *self = Self::Read;
+    }
+
+    /// The body, for a task of its own.
+    pub(crate) fn take(&mut self) -> Watched<B> {
+        match std::mem::replace(self, Self::Read) {
+            Self::Here(body) => {
+                let ended = Arc::new(AtomicBool::new(false));
+                *self = Self::Away(ended.clone());
+                Watched(Some((body, ended)))
+            }
+            other => {
+                *self = other;
+                Watched(None)
+            }
+        }
+    }
+
+    /// The answer to the request, with `Connection: close` where the connection cannot go on behind it.
+    ///
+    /// RFC 9112, section 9.3: a server that does not read a body to its end has to close, and section 9.6: it should say so. What
+    /// is left of a small body and has arrived is read instead, as most callers of a wrong path have sent it with the head.
+    pub(crate) async fn closing(&mut self, mut response: Response, head: &Parts) -> Response {
+        if !self.is_left(&response, head) {
+            return response;
+        }
+        // Whoever waits for 100 would be told to go on.
+        if head.headers.contains_key(EXPECT) || !self.is_read_at_once().await {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+
+    /// Whether something is there to be read, in the way of the next request.
+    pub(crate) fn is_left(&self, response: &Response, head: &Parts) -> bool {
+        !self.is_read() && head.version < Version::HTTP_2 && response.status() != StatusCode::SWITCHING_PROTOCOLS
+    }
+
+    /// Reads what is left, if that is little and has come.
+    async fn is_read_at_once(&mut self) -> bool {
+        let Some(body) = self.body() else { return false };
+        let (mut read, mut turns) = (0, 0);
+        while read <= REST && body.size_hint().lower() <= REST && turns < TURNS {
+            let next = poll_fn(|cx| Poll::Ready(Next::of(Pin::new(&mut *body).poll_frame(cx)))).await;
+            match next {
+                Next::Data(bytes) => {
+                    read += bytes;
+                    turns = 0;
+                }
+                Next::Broken => return false,
+                // The connection passes a piece on once somebody has asked for it.
+                Next::Pending => {
+                    turns += 1;
+                    yield_now().await;
+                }
+                Next::End => {
+                    self.ended();
+                    return true;
+                }
+            }
+        }
+        false
+    }
+}
+
+/// What is there of a body.
+enum Next {
+    Data(u64),
+    End,
+    Broken,
+    Pending,
+}
+
+impl Next {
+    fn of<E>(polled: Poll<Option<Result<Frame<Bytes>, E>>>) -> Self {
+        match polled {
+            Poll::Ready(Some(Ok(frame))) => Self::Data(frame.data_ref().map_or(0, |data| data.len() as u64)),
+            Poll::Ready(Some(Err(_))) => Self::Broken,
+            Poll::Ready(None) => Self::End,
+            Poll::Pending => Self::Pending,
+        }
+    }
+}
+
+/// A body that says when it has come to its end; one that was at its end before has none.
+pub(crate) struct Watched<B>(Option<(B, Arc<AtomicBool>)>);
+
+impl<B: RequestBody> Body for Watched<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let Some((body, ended)) = &mut self.0 else { return Poll::Ready(None) };
+        let polled = Pin::new(&mut *body).poll_frame(cx);
+        let is_end = match &polled {
+            Poll::Ready(None) => true,
+            Poll::Ready(Some(Ok(_))) => body.is_end_stream(),
+            _ => false,
+        };
+        if is_end {
+            ended.store(true, Ordering::Relaxed);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.as_ref().is_none_or(|(body, _)| body.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.as_ref().map_or(SizeHint::with_exact(0), |(body, _)| body.size_hint())
+    }
+}

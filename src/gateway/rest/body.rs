@@ -1,0 +1,188 @@
+//! The body of a request: of a type that is taken, under its limit, in time.
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
+
+use super::media::{Media, MediaError, Types, check_charset, media_type};
+use super::stream::Reading;
+use crate::format::compression::{self, Bounds};
+use crate::format::json::Series;
+use crate::gateway::budget;
+use crate::gateway::error::Refusal;
+use crate::gateway::request::deadline::Deadline;
+use crate::gateway::request::inbound::{Inbound, RequestBody};
+use crate::gateway::state::Gateway;
+use crate::limits::memory::{CALL, Charge};
+use crate::limits::offload::{self, LONG};
+use crate::limits::pace::{Late, Pace};
+use crate::route::Route;
+
+impl Gateway {
+    /// The body, if the request has one.
+    pub(super) async fn read_body<B: RequestBody>(
+        &self,
+        route: &Route,
+        headers: &HeaderMap,
+        body: &mut Inbound<B>,
+        (deadline, memory): (&Deadline, &Charge),
+    ) -> Result<Option<(Bytes, Media)>, Refusal> {
+        let Some(rest) = body.body() else { return Ok(None) };
+        let limit = self.settings[route.index].body_limit;
+        let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        if declared.is_some_and(|length| length > limit as u64) {
+            return Err(Refusal::body_too_large(limit));
+        }
+        let pace = Pace::new(self.config.least_rate);
+        let bytes = collected(rest, limit, memory, (pace, deadline)).await?;
+        body.ended();
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        if !route.takes_body() {
+            return Err(Refusal::encode(&route.body_unexpected()));
+        }
+        let media = self.media(route, headers)?;
+        let bytes = match self.ratio(headers)? {
+            None => bytes,
+            // Boxed, or every request would have the memory for it.
+            Some(ratio) => Box::pin(unzipped(bytes, Bounds { size: limit, ratio }, memory)).await?,
+        };
+        let media = if matches!(media, Media::Form) { self.types().of_form(&bytes) } else { media };
+        Ok(Some((bytes, media)))
+    }
+
+    fn media(&self, route: &Route, headers: &HeaderMap) -> Result<Media, Refusal> {
+        self.types().media(route, content_type(headers)).map_err(|error| Refusal::media(&error))
+    }
+
+    fn types(&self) -> Types<'_> {
+        Types { json: &self.config.json_types, forms: self.config.forms, untyped: self.config.untyped_json }
+    }
+
+    /// How a body of several messages is read.
+    pub(super) fn reading(&self, route: &Route, headers: &HeaderMap, is_empty: bool) -> Result<Reading, Refusal> {
+        if !route.takes_body() {
+            return match is_empty {
+                true => Ok(Reading::Nothing),
+                false => Err(Refusal::encode(&route.body_unexpected())),
+            };
+        }
+        // A stream is read as it comes.
+        if headers.get_all(CONTENT_ENCODING).iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+            return Err(Refusal::coding(false));
+        }
+        let text = content_type(headers);
+        if route.is_raw_request {
+            return Ok(Reading::Raw(text.unwrap_or_default().to_owned()));
+        }
+        let (media_type, limit) = (text.map(media_type), self.settings[route.index].body_limit);
+        let of =
+            |series| check_charset(text).map(|()| Reading::Json(series, limit)).map_err(|error| Refusal::media(&error));
+        match media_type.as_deref() {
+            // Nothing is sent: the type of nothing does not matter.
+            None if is_empty => Ok(Reading::Json(Series::Lines, limit)),
+            Some("application/x-ndjson" | "application/ndjson" | "application/jsonl") => of(Series::Lines),
+            json if self.types().is_json(json) => of(Series::Json),
+            _ => {
+                let expected = "application/json or application/x-ndjson";
+                Err(Refusal::media(&MediaError::Unsupported { expected, found: media_type }))
+            }
+        }
+    }
+
+    /// Most times its length that a body may be unpacked to, if it is packed.
+    fn ratio(&self, headers: &HeaderMap) -> Result<Option<usize>, Refusal> {
+        let mut codings = headers.get_all(CONTENT_ENCODING).iter().map(HeaderValue::as_bytes);
+        let is = |coding: &[u8], name: &str| coding.eq_ignore_ascii_case(name.as_bytes());
+        match (codings.next(), codings.next(), self.config.gzip) {
+            (None, ..) => Ok(None),
+            (Some(coding), None, _) if is(coding, "identity") => Ok(None),
+            (Some(coding), None, Some(ratio)) if is(coding, "gzip") || is(coding, "x-gzip") => Ok(Some(ratio)),
+            (_, _, gzip) => Err(Refusal::coding(gzip.is_some())),
+        }
+    }
+}
+
+/// What a gzip body stands for. How much that is shows only then, so there has to be memory for the most that it may be.
+async fn unzipped(body: Bytes, bounds: Bounds, memory: &Charge) -> Result<Bytes, Refusal> {
+    let (before, length, most) = (memory.bytes(), body.len(), bounds.most(body.len()));
+    let place = if most < LONG { None } else { Some(offload::place().await) };
+    budget::body(memory, length, most)?;
+    let whole = match place {
+        None => compression::gunzip(&body, bounds),
+        Some(place) => {
+            let held = memory.part(CALL);
+            let (whole, held) = place.run(move || (compression::gunzip(&body, bounds), held)).await;
+            memory.join(held);
+            whole
+        }
+    };
+    memory.shrink_to(before);
+    let whole = whole.map(Bytes::from).map_err(|error| Refusal::gzip(&error))?;
+    budget::body(memory, length, whole.len())?;
+    Ok(whole)
+}
+
+/// All of a body. What came in one piece is not copied; of many, none is kept beside what is made of them.
+async fn collected<B: RequestBody>(
+    body: &mut B,
+    limit: usize,
+    memory: &Charge,
+    (mut pace, deadline): (Pace, &Deadline),
+) -> Result<Bytes, Refusal> {
+    let mut whole = Whole::One(Bytes::new());
+    loop {
+        let frame = match pace.frame(body, Some(deadline.at)).await {
+            Ok(Some(frame)) => frame,
+            Ok(None) => break,
+            Err(Late::Deadline) => return Err(Refusal::body_late(&deadline.timer)),
+            Err(Late::Slow(rate)) => return Err(Refusal::body_slow(rate)),
+        };
+        let frame = frame.map_err(|error| Refusal::body_broke_off(&*error.into()))?;
+        // Trailers of a request mean nothing here.
+        let Ok(data) = frame.into_data() else { continue };
+        if whole.len() + data.len() > limit {
+            return Err(Refusal::body_too_large(limit));
+        }
+        whole.add(data, memory)?;
+    }
+    Ok(match whole {
+        Whole::One(bytes) => bytes,
+        Whole::Many(bytes) => bytes.freeze(),
+    })
+}
+
+/// What has come of a body.
+enum Whole {
+    One(Bytes),
+    Many(BytesMut),
+}
+
+impl Whole {
+    fn len(&self) -> usize {
+        match self {
+            Self::One(bytes) => bytes.len(),
+            Self::Many(bytes) => bytes.len(),
+        }
+    }
+
+    fn add(&mut self, data: Bytes, memory: &Charge) -> Result<(), Refusal> {
+        budget::body(memory, self.len(), self.len() + data.len())?;
+        match self {
+            Self::One(first) if first.is_empty() => *self = Self::One(data),
+            Self::One(first) => {
+                let mut many = BytesMut::with_capacity(2 * (first.len() + data.len()));
+                many.extend_from_slice(first);
+                many.extend_from_slice(&data);
+                *self = Self::Many(many);
+            }
+            Self::Many(many) => many.extend_from_slice(&data),
+        }
+        Ok(())
+    }
+}
+
+/// The `Content-Type`, if there is one. Two of them were refused with the head; one that is no text is no type.
+fn content_type(headers: &HeaderMap) -> Option<&str> {
+    headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default())
+}

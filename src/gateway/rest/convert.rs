@@ -1,0 +1,150 @@
+//! A body becomes the request message, and the reply's message its body; what is long, beside the worker.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::HeaderValue;
+
+use super::media::{self, Media};
+use crate::codec::DecodeError;
+use crate::gateway::answer::Response;
+use crate::gateway::budget;
+use crate::gateway::call::Call;
+use crate::gateway::error::Refusal;
+use crate::gateway::request::inbound::{Inbound, RequestBody};
+use crate::gateway::state::Gateway;
+use crate::limits::memory::{CALL, Charge, SMALL};
+use crate::limits::offload::{self, LONG};
+use crate::route::{EncodeError, Query, Route, System};
+use crate::upstream::Reply;
+
+/// A message is long in JSON where every field without a value is printed: about so many times as long.
+const DEFAULTS_TIMES: usize = 16;
+
+type Encoded = Result<Vec<u8>, EncodeError>;
+
+impl Gateway {
+    /// The request message of a call that has one, and the JSON in it.
+    pub(super) async fn message<B: RequestBody>(
+        &self,
+        call: &Call<'_>,
+        body: &mut Inbound<B>,
+    ) -> Result<(Vec<u8>, Option<Bytes>), Refusal> {
+        let Call { head, query, route, captures, deadline, memory, .. } = *call;
+        let body = self.read_body(route, &head.headers, body, (deadline, memory)).await?;
+        let message = match &body {
+            // Boxed, or every request would have the memory for it.
+            Some((bytes, media)) if bytes.len() > SMALL => Box::pin(large(call, bytes, media)).await?,
+            _ => media::message(route, captures, query, body.as_ref().map(|(bytes, media)| (&**bytes, media))),
+        };
+        let message = message.map_err(|error| Refusal::encode(&error))?;
+        budget::message(memory, message.len())?;
+        let json = body.and_then(|(json, media)| (media == Media::Json).then_some(json));
+        Ok((message, json))
+    }
+
+    /// The answer to a call of one message that is not [long](is_long).
+    pub(super) fn reply(&self, call: &Call<'_>, reply: &Reply) -> Result<Response, Refusal> {
+        let Call { route, query, memory, .. } = *call;
+        let made = if route.is_raw_reply {
+            route
+                .raw_reply(&reply.message, |body| (content_type(body.content_type), part_of(&reply.message, body.data)))
+        } else {
+            budget::before_json(memory, reply.message.len(), route.print.limit)?;
+            route.decode(&reply.message, query.system()).map(json_body)
+        };
+        let (content_type, body) = made.map_err(|error| undecodable(route, &error))?;
+        Ok(self.success(route, content_type, body, &reply.metadata))
+    }
+
+    /// The same for one that is, made beside the worker.
+    pub(super) async fn long_reply(&self, call: &Call<'_>, reply: Reply) -> Result<Response, Refusal> {
+        let Call { route, query, memory, .. } = *call;
+        let Reply { message, memory: held, metadata, .. } = reply;
+        let json = long_json(route, (message, held), query.system(), memory).await?;
+        let (content_type, body) = json.map(json_body).map_err(|error| undecodable(route, &error))?;
+        Ok(self.success(route, content_type, body, &metadata))
+    }
+}
+
+/// Whether a reply takes so long to print that others would wait for it.
+pub(super) fn is_long(route: &Route, reply: &Reply) -> bool {
+    let times = if route.print.defaults { DEFAULTS_TIMES } else { 1 };
+    !route.is_raw_reply && reply.message.len() >= LONG / times
+}
+
+fn json_body(json: Vec<u8>) -> (HeaderValue, Bytes) {
+    (HeaderValue::from_static("application/json"), budget::fitted(json).into())
+}
+
+fn undecodable(route: &Route, error: &DecodeError) -> Refusal {
+    tracing::error!(rpc = route.rpc.name, field = error.field, %error, "the backend's reply cannot be decoded");
+    Refusal::undecodable(error)
+}
+
+/// The JSON of a long reply, made beside the worker.
+async fn long_json(
+    route: &Arc<Route>,
+    (message, held): (Bytes, Option<Charge>),
+    system: System,
+    memory: &Charge,
+) -> Result<Result<Vec<u8>, DecodeError>, Refusal> {
+    // The request is gone.
+    memory.shrink_to(CALL);
+    let place = offload::place().await;
+    budget::before_json(memory, message.len(), route.print.limit)?;
+    let (route, part) = (route.clone(), memory.part(CALL));
+    let (json, (part, _)) = place.run(move || (route.decode(&message, system), (part, held))).await;
+    memory.join(part);
+    Ok(json)
+}
+
+/// The message of a body that is not small; the memory for it is taken before it is made.
+async fn large(call: &Call<'_>, bytes: &Bytes, media: &Media) -> Result<Encoded, Refusal> {
+    let Call { query, route, captures, memory, .. } = *call;
+    let most = match media {
+        Media::Json => route.longest_of_json(bytes),
+        Media::Form | Media::Parts(_) => route.longest_of_form(bytes),
+        // It is copied into its field, and that into the message.
+        Media::Raw(content_type) => 2 * (bytes.len() + content_type.len()),
+    };
+    let before = memory.bytes();
+    let is_short = bytes.len() < LONG || matches!(media, Media::Raw(_));
+    let place = if is_short { None } else { Some(offload::place().await) };
+    budget::making(memory, most)?;
+    let body = (bytes.clone(), media.clone());
+    let message = if let Some(place) = place {
+        let (route, query): (Arc<Route>, Query) = (route.clone(), query.clone());
+        let captures: Vec<String> = captures.iter().map(|&text| text.to_owned()).collect();
+        let held = memory.part(CALL);
+        let (message, held) = place
+            .run(move || {
+                let captures: Vec<&str> = captures.iter().map(String::as_str).collect();
+                (media::message(&route, &captures, &query, Some((&body.0, &body.1))), held)
+            })
+            .await;
+        memory.join(held);
+        message
+    } else {
+        media::message(route, captures, query, Some((bytes, media)))
+    };
+    memory.shrink_to(before);
+    Ok(message)
+}
+
+/// The content type of a reply that passes as it is; what is none, or no header, is bytes of an unknown type.
+pub(super) fn content_type(text: &str) -> HeaderValue {
+    let unknown = HeaderValue::from_static("application/octet-stream");
+    HeaderValue::from_str(text).ok().filter(|value| !value.is_empty()).unwrap_or(unknown)
+}
+
+/// `part` of `whole` without a copy, where it is one.
+fn part_of(whole: &Bytes, part: &[u8]) -> Bytes {
+    let within = whole.as_ptr_range();
+    let range = part.as_ptr_range();
+    if within.start <= range.start && range.end <= within.end {
+        whole.slice_ref(part)
+    } else {
+        Bytes::copy_from_slice(part)
+    }
+}

@@ -1,0 +1,129 @@
+//! From the head of a request to its route, and by the kind of its rpc to the answer.
+
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::{Method, StatusCode};
+
+use super::websocket::is_handshake;
+use super::{compression, conditional, ranges};
+use crate::caller::admit;
+use crate::format::compression::Choice;
+use crate::gateway::answer::Response;
+use crate::gateway::budget;
+use crate::gateway::call::{Arrival, Call};
+use crate::gateway::error::Refusal;
+use crate::gateway::request::deadline::Deadline;
+use crate::gateway::request::inbound::{Inbound, RequestBody};
+use crate::gateway::request::limits;
+use crate::gateway::settings::Settings;
+use crate::gateway::state::Gateway;
+use crate::limits::memory::Charge;
+use crate::route::{Found, Miss, Query, Route};
+use crate::server::Upgrade;
+use crate::upstream::Terms;
+
+impl Gateway {
+    pub(crate) async fn answer<B: RequestBody>(
+        self: &Arc<Self>,
+        head: &Parts,
+        body: &mut Inbound<B>,
+        arrival: &Arrival,
+        memory: &Charge,
+    ) -> Result<Response, Refusal> {
+        let size = limits::check_headers(&head.headers, self.config.header_limit)?;
+        budget::head(memory, size)?;
+        let raw_query = head.uri.query().unwrap_or_default();
+        let query = Query::within(raw_query, &self.config.query).map_err(|error| Refusal::query(&error))?;
+        let (found, upgrade) = match self.found(head, &query) {
+            Ok(found) => found,
+            Err(Miss::Method { allowed }) if head.method == Method::OPTIONS => return Ok(Refusal::options(&allowed)),
+            Err(miss) => return Err(Refusal::miss(miss)),
+        };
+        let route = found.route;
+        let answered = match self.call(found, &query, (head, body), (arrival, upgrade), memory).await {
+            Ok(response) if upgrade.is_none() => self.shortened(head, route, response),
+            answered => answered.map(|response| (response, None)),
+        };
+        let answered = match answered {
+            // Boxed, or every request would have the memory for it.
+            Ok((response, Some(choice))) => Ok(Box::pin(compression::compressed(response, choice)).await),
+            answered => answered.map(|(response, _)| response),
+        };
+        let Settings { errors, statuses, .. } = &self.settings[route.index];
+        answered.map_err(|refusal| refusal.in_form(*errors).in_table(statuses).on_route(route.index))
+    }
+
+    /// The route of a request, and the way of its connection to another protocol where the request asks for that and the route
+    /// has it. Elsewhere it is answered as if it did not ask (RFC 9110, section 7.8).
+    fn found<'a>(&'a self, head: &'a Parts, query: &Query) -> Result<(Found<'a>, Option<&'a Upgrade>), Miss> {
+        let path = head.uri.path();
+        // Requests that ask for nothing have no extensions, or not this one.
+        if let Some(upgrade) = head.extensions.get::<Upgrade>().filter(|_| is_handshake(head)) {
+            match self.routes.find_websocket(path, query) {
+                Ok(found) => return Ok((found, Some(upgrade))),
+                Err(miss @ Miss::Keys(_)) => return Err(miss),
+                Err(_) => {}
+            }
+        }
+        self.routes.find(&head.method, path, query).map(|found| (found, None))
+    }
+
+    /// The answer, made as short as what the caller has lets it be, and how it is to be compressed.
+    fn shortened(
+        &self,
+        head: &Parts,
+        route: &Route,
+        response: Response,
+    ) -> Result<(Response, Option<Choice>), Refusal> {
+        let varies = self.settings[route.index].compression && compression::is_fit(&response);
+        let choice = || compression::choice(&head.headers);
+        // RFC 9110, section 13.2.2: first what the caller has, then the part that it wants.
+        let mut response = if self.metadata.tells_etag() { conditional::checked(head, response) } else { response };
+        if route.is_raw_reply {
+            response = ranges::part(head, response, || !varies || choice() != Choice::GzipOnly)?;
+        }
+        match response.status() {
+            _ if !varies => {}
+            // RFC 9110, sections 15.3.7 and 15.4.5: what 200 would say to caches.
+            StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED => {
+                compression::mark(response.headers_mut(), false);
+            }
+            _ => return Ok((response, Some(choice()))),
+        }
+        Ok((response, None))
+    }
+
+    async fn call<B: RequestBody>(
+        self: &Arc<Self>,
+        found: Found<'_>,
+        query: &Query,
+        (head, body): (&Parts, &mut Inbound<B>),
+        (arrival, upgrade): (&Arrival, Option<&Upgrade>),
+        memory: &Charge,
+    ) -> Result<Response, Refusal> {
+        let Found { route, captures } = found;
+        let Arrival { started, ref peer, .. } = *arrival;
+        let settings = &self.settings[route.index];
+        if settings.header_limit < self.config.header_limit {
+            limits::check_headers(&head.headers, settings.header_limit)?;
+        }
+        route.check_query(head.uri.query().unwrap_or_default()).map_err(|error| Refusal::query(&error))?;
+        let admitted = admit(peer, &route.rpc);
+        let deadline = Deadline::of(&head.headers, self.config.timeout_header.as_ref(), &settings.deadline, started)?;
+        let (deadline_at, reply_limit, may_repeat) = (deadline.at, settings.reply_limit, route.rpc.may_repeat);
+        let terms = Terms { deadline: deadline_at, reply_limit, may_repeat, account: memory.account() };
+        let (captures, deadline, admitted) = (&captures[..], &deadline, &admitted);
+        let call = &Call { head, query, route, captures, peer, started, deadline, admitted, terms, memory };
+        if let Some(upgrade) = upgrade {
+            // Boxed, or every request would have the memory of a handshake.
+            let has_body = !body.is_read();
+            Box::pin(self.websocket(call, has_body, upgrade)).await
+        } else if !route.rpc.streaming.is_unary() {
+            // The same, of a stream's.
+            Box::pin(self.stream(call, body)).await
+        } else {
+            self.unary(call, body).await
+        }
+    }
+}

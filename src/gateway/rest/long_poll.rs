@@ -1,0 +1,73 @@
+//! Streams of replies for callers that read no streams: one complete array for each question, and a word on how to go on.
+
+use std::time::Duration;
+
+use http::header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue};
+
+use super::stream::{self, Batch, BatchEnd, Format, StreamingCall};
+use super::streaming::Told;
+use crate::gateway::answer::{Body, Response};
+use crate::gateway::call::Call;
+use crate::gateway::error::Refusal;
+use crate::gateway::state::Gateway;
+use crate::gateway::telemetry::Called;
+
+/// RFC 7240, section 3.
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+
+/// `open`, or `ended` where it makes no sense to ask again.
+const STREAM_STATUS: HeaderName = HeaderName::from_static("stream-status");
+
+impl Gateway {
+    /// Whether a caller asks for the next messages, if it takes an array.
+    pub(super) fn polls(&self, call: &Call<'_>) -> bool {
+        let may_poll = self.config.streams.long_poll.is_some() && !call.route.rpc.streaming.client;
+        may_poll && stream::wait(&call.head.headers).is_some()
+    }
+
+    /// The seconds that a caller waits for the next messages, if that is what it asks for.
+    pub(super) fn wait(&self, call: &Call<'_>, format: Option<Format>) -> Option<u64> {
+        let most = self.config.streams.long_poll?;
+        let may_poll = format == Some(Format::Array) && !call.route.rpc.streaming.client;
+        let wanted = may_poll.then(|| stream::wait(&call.head.headers)).flatten()?;
+        Some(wanted.min(most.as_secs()))
+    }
+
+    /// What has come when the time is over, or as soon as something has.
+    pub(super) async fn polled(
+        &self,
+        call: &Call<'_>,
+        mut exchange: StreamingCall,
+        (told, wait): (Told, u64),
+        mut called: Called,
+    ) -> Result<Response, Refusal> {
+        let Call { query, route, started, .. } = *call;
+        let until = started + Duration::from_secs(wait);
+        let Batch { json, messages, end } = Batch::collect(&mut exchange, until, route, query.system()).await;
+        (0..messages).for_each(|_| called.count());
+        let resumes = self.settings[route.index].last_event_id.is_some();
+        // A caller that goes on behind the messages meets what comes next with its next question. One that begins anew would
+        // never meet it, but the messages again.
+        let is_asked_next = resumes && messages > 0;
+        match end {
+            BatchEnd::Failed(failure) if !is_asked_next => return Err(self.failed(failure, call, &mut called)),
+            BatchEnd::Unreadable if !is_asked_next => return Err(Refusal::undecodable_message()),
+            BatchEnd::Whole => called.ended(None),
+            BatchEnd::Open | BatchEnd::Failed(_) | BatchEnd::Unreadable => called.left(),
+        }
+        let status = if matches!(end, BatchEnd::Whole) { "ended" } else { "open" };
+        let mut response = Response::new(Body::from(json));
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(Format::Array.content_type()));
+        self.metadata.tell_caller(exchange.metadata(), headers);
+        // A tag of the stream is none of this part of it.
+        headers.remove(ETAG);
+        let applied = HeaderValue::from_str(&format!("wait={wait}")).expect("a word and digits are a header value");
+        headers.insert(PREFERENCE_APPLIED, applied);
+        headers.insert(STREAM_STATUS, HeaderValue::from_static(status));
+        if resumes {
+            headers.insert(stream::LAST_EVENT_ID, (told.after + messages).into());
+        }
+        Ok(response)
+    }
+}

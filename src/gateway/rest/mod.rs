@@ -1,0 +1,17 @@
+//! REST with JSON: how a request names its rpc and its message, and how replies, streams and WebSockets are told.
+
+mod body;
+mod compression;
+mod conditional;
+mod convert;
+pub mod explain;
+mod handler;
+mod long_poll;
+pub mod media;
+mod outcome;
+mod ranges;
+pub mod stream;
+mod streaming;
+mod unary;
+mod upgrade;
+pub mod websocket;

@@ -1,0 +1,171 @@
+//! `Range` (RFC 9110, section 14): a part of an answer whose bytes pass as they are.
+//!
+//! The backend is asked for all of it, for every part again. What it says itself of parts goes before what is said here.
+
+use std::ops::Range;
+
+use http::header::{ACCEPT_RANGES, CONTENT_RANGE, HeaderMap, HeaderName, HeaderValue, RANGE};
+use http::request::Parts;
+use http::{Method, StatusCode};
+
+use super::conditional;
+use crate::gateway::answer::{Body, Response};
+use crate::gateway::error::Refusal;
+
+/// RFC 9530, section 2: a digest of the bytes that are sent, and a part has others than those that the backend has counted.
+const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
+
+/// The answer to this request, or the part of it that is asked for, of a caller that `takes_identity`: parts are not compressed.
+///
+/// # Errors
+/// 416: nothing of the answer is asked for.
+pub(super) fn part(
+    head: &Parts,
+    mut response: Response,
+    takes_identity: impl FnOnce() -> bool,
+) -> Result<Response, Refusal> {
+    let Body::Whole(whole) = response.body() else { return Ok(response) };
+    let whole = whole.clone();
+    let says = |name| response.headers().contains_key(name);
+    let is_told = response.status() != StatusCode::OK || says(ACCEPT_RANGES) || says(CONTENT_RANGE);
+    if is_told || !matches!(head.method, Method::GET | Method::HEAD) {
+        return Ok(response);
+    }
+    response.headers_mut().insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    // Section 14.2: `Range` is for GET alone.
+    let asked = asked(&head.headers).filter(|_| head.method == Method::GET);
+    let asked = asked.filter(|_| conditional::allows_part(&head.headers, response.headers()) && takes_identity());
+    let Some(asked) = asked else { return Ok(response) };
+    let range = asked.within(whole.len()).ok_or_else(|| Refusal::range(whole.len()))?;
+    // The end of nothing is nothing, for which `Content-Range` has no words.
+    if range.is_empty() {
+        return Ok(response);
+    }
+    *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+    let headers = response.headers_mut();
+    headers.remove(CONTENT_DIGEST);
+    let told = HeaderValue::try_from(format!("bytes {}-{}/{}", range.start, range.end - 1, whole.len()));
+    headers.insert(CONTENT_RANGE, told.expect("numbers and a hyphen are a header's value"));
+    *response.body_mut() = Body::Whole(whole.slice(range));
+    Ok(response)
+}
+
+/// Which bytes a request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Requested {
+    /// From one to another, both included.
+    Between(usize, usize),
+    /// So many at the end.
+    Last(usize),
+}
+
+impl Requested {
+    /// Those of so many, if it asks for any of them.
+    fn within(self, length: usize) -> Option<Range<usize>> {
+        match self {
+            Self::Between(first, last) => (first < length).then(|| first..last.saturating_add(1).min(length)),
+            Self::Last(count) => (count > 0).then(|| length.saturating_sub(count)..length),
+        }
+    }
+}
+
+/// The one range of bytes that a request asks for. Several, those of other units and what is no range are passed over: "A server MAY ignore the
+/// Range header field" (section 14.2).
+fn asked(request: &HeaderMap) -> Option<Requested> {
+    let mut values = request.get_all(RANGE).iter();
+    let (value, None) = (values.next()?.to_str().ok()?, values.next()) else { return None };
+    let (unit, range) = value.split_once('=')?;
+    let (first, last) = range.split_once('-').filter(|_| unit.eq_ignore_ascii_case("bytes"))?;
+    match (first, last) {
+        ("", count) => number(count).map(Requested::Last),
+        (first, "") => number(first).map(|first| Requested::Between(first, usize::MAX)),
+        (first, last) => {
+            let (first, last) = (number(first)?, number(last)?);
+            (first <= last).then_some(Requested::Between(first, last))
+        }
+    }
+}
+
+/// Digits and nothing else. No body is as long as the largest number, so one beyond it may be that.
+fn number(text: &str) -> Option<usize> {
+    let add = |number: usize, byte: u8| {
+        byte.is_ascii_digit().then(|| number.saturating_mul(10).saturating_add(usize::from(byte - b'0')))
+    };
+    text.bytes().try_fold(0, add).filter(|_| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_range_of_bytes_is_read_and_all_else_passed_over() {
+        use Requested::{Between, Last};
+        const MOST: usize = usize::MAX;
+        for (value, expected) in [
+            ("bytes=0-0", Some(Between(0, 0))),
+            ("bytes=2-5", Some(Between(2, 5))),
+            ("bytes=2-", Some(Between(2, MOST))),
+            ("bytes=-5", Some(Last(5))),
+            ("bytes=-0", Some(Last(0))),
+            ("BYTES=007-09", Some(Between(7, 9))),
+            ("bytes=1-99999999999999999999999999999999999999", Some(Between(1, MOST))),
+            ("bytes=99999999999999999999999999999999999999-", Some(Between(MOST, MOST))),
+            ("bytes=-18446744073709551616", Some(Last(MOST))),
+            // The last stands before the first: section 14.1.1, "invalid".
+            ("bytes=5-2", None),
+            ("bytes=", None),
+            ("bytes=-", None),
+            ("bytes=--5", None),
+            ("bytes=5", None),
+            ("bytes", None),
+            ("", None),
+            ("bytes=0-1,3-4", None),
+            ("bytes=0-1,", None),
+            ("bytes=,0-1", None),
+            ("bytes= 0-1", None),
+            ("bytes=0 -1", None),
+            ("bytes=0- 1", None),
+            ("bytes =0-1", None),
+            ("bytes=+0-1", None),
+            ("bytes=0-+1", None),
+            ("bytes=0x0-1", None),
+            ("bytes=0-1-2", None),
+            ("bytes=a-b", None),
+            ("bytes:0-1", None),
+            ("items=0-1", None),
+            ("=0-1", None),
+        ] {
+            let request = HeaderMap::from_iter([(RANGE, HeaderValue::from_static(value))]);
+            assert_eq!(asked(&request), expected, "{value}");
+        }
+        let mut twice = HeaderMap::new();
+        for _ in 0..2 {
+            twice.append(RANGE, HeaderValue::from_static("bytes=0-1"));
+        }
+        assert_eq!(asked(&twice), None);
+        assert_eq!(asked(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn a_range_ends_where_the_bytes_do() {
+        use Requested::{Between, Last};
+        for (asked, length, expected) in [
+            (Between(0, 0), 10, Some(0..1)),
+            (Between(0, 9), 10, Some(0..10)),
+            (Between(0, 10), 10, Some(0..10)),
+            (Between(9, usize::MAX), 10, Some(9..10)),
+            (Between(10, usize::MAX), 10, None),
+            (Between(usize::MAX, usize::MAX), 10, None),
+            (Between(0, usize::MAX), 0, None),
+            (Last(3), 10, Some(7..10)),
+            (Last(10), 10, Some(0..10)),
+            (Last(usize::MAX), 10, Some(0..10)),
+            (Last(0), 10, None),
+            (Last(0), 0, None),
+            (Last(1), 0, Some(0..0)),
+        ] {
+            assert_eq!(asked.within(length), expected, "{asked:?} of {length}");
+        }
+    }
+}

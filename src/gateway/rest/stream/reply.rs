@@ -1,0 +1,234 @@
+//! The body of an answer to a call of several messages.
+//!
+//! It is made when the connection has room for it: a slow reader slows the backend, and one message is held at a time.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame};
+use tokio::time::{Instant, Sleep, sleep};
+
+use super::call::{Converting, Failure, StreamingCall};
+use super::frames::{Format, Frames};
+use crate::codec::DecodeError;
+use crate::gateway::answer::Cut;
+use crate::gateway::error::{CallContext, Exposure, Form, Refusal, Statuses, Timer};
+use crate::gateway::telemetry::Called;
+use crate::limits::offload::LONG;
+use crate::route::{Query, Route, System};
+use crate::schema::Schema;
+
+/// The body of such an answer.
+pub struct Reply {
+    exchange: StreamingCall,
+    schema: Arc<Schema>,
+    route: Arc<Route>,
+    system: System,
+    timer: Timer,
+    exposure: Exposure,
+    statuses: Statuses,
+    frames: Frames,
+    /// The message that was waited for before the answer began.
+    first: Option<Bytes>,
+    /// A long message whose JSON is being made.
+    converting: Option<Converting>,
+    out: Vec<u8>,
+    end: End,
+    idle: Option<Idle>,
+    called: Called,
+}
+
+/// Whether there is more to come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Open,
+    /// The call failed, and the form cannot say so.
+    Cut,
+    /// The same, and what was written before is on its way: a connection that ends at once would take it along, and a caller
+    /// who has seen no head may send the request again.
+    CutNext,
+    Whole,
+}
+
+/// Notices that nothing has come for some time.
+struct Idle {
+    after: Duration,
+    sleep: Pin<Box<Sleep>>,
+}
+
+impl Reply {
+    /// The body in `format`, or bytes as they are, from its `first` message on; `form` is that of the route's errors.
+    #[must_use]
+    pub fn new(
+        exchange: StreamingCall,
+        first: Option<Bytes>,
+        (schema, route, system, timer): (Arc<Schema>, Arc<Route>, System, Timer),
+        (format, form): (Option<Format>, Form),
+        called: Called,
+    ) -> Self {
+        let frames = Frames::new(format, form);
+        let (out, end) = (Vec::new(), End::Open);
+        let (exposure, statuses, converting, idle) = (Exposure::default(), Statuses::default(), None, None);
+        Self {
+            exchange,
+            schema,
+            route,
+            system,
+            timer,
+            exposure,
+            statuses,
+            frames,
+            first,
+            converting,
+            out,
+            end,
+            idle,
+            called,
+        }
+    }
+
+    /// The same with events that are numbered from the one behind `last`.
+    #[must_use]
+    pub fn after(self, last: u64) -> Self {
+        Self { frames: self.frames.after(last), ..self }
+    }
+
+    /// The same, with lines that have a closing line where all went well, or not.
+    #[must_use]
+    pub fn closing(self, closes: bool) -> Self {
+        if closes { self } else { Self { frames: self.frames.without_closing_line(), ..self } }
+    }
+
+    /// The same that tells so much of the backend's status.
+    #[must_use]
+    pub fn exposing(self, exposure: Exposure) -> Self {
+        Self { exposure, ..self }
+    }
+
+    /// The same where the backend's codes have these HTTP statuses, for forms that say them.
+    #[must_use]
+    pub fn in_table(self, statuses: Statuses) -> Self {
+        Self { statuses, ..self }
+    }
+
+    /// The same with a comment whenever nothing has come for `after`, where the form has comments.
+    #[must_use]
+    pub fn kept_alive(mut self, after: Duration) -> Self {
+        self.idle = self.frames.keep_alive().map(|_| Idle { after, sleep: Box::pin(sleep(after)) });
+        self
+    }
+
+    fn put(&mut self, message: Bytes) {
+        self.called.count();
+        if self.route.is_raw_reply {
+            let put = self.route.raw_reply(&message, |body| self.frames.put_message(&mut self.out, body.data));
+            self.check(put);
+        } else if message.len() < LONG {
+            self.put_json(self.route.decode_line(&message, self.system));
+        } else {
+            self.converting = Some(self.exchange.convert(message, self.route.clone(), self.system));
+        }
+    }
+
+    fn put_json(&mut self, json: Result<Vec<u8>, DecodeError>) {
+        let put = json.map(|json| self.frames.put_message(&mut self.out, &json));
+        self.check(put);
+    }
+
+    fn check(&mut self, put: Result<(), DecodeError>) {
+        if let Err(error) = put {
+            tracing::error!(rpc = self.route.rpc.name, field = error.field, %error, "a message of the backend cannot be decoded");
+            self.fail(&Refusal::undecodable_message());
+        }
+    }
+
+    fn fail(&mut self, refusal: &Refusal) {
+        let told = self.frames.put_error(&mut self.out, refusal);
+        self.end = if told { End::Whole } else { End::Cut };
+    }
+
+    fn take(&mut self, message: Result<Option<Bytes>, Failure>) {
+        match message {
+            Ok(Some(message)) => self.put(message),
+            Ok(None) => {
+                self.frames.put_end(&mut self.out);
+                self.end = End::Whole;
+                self.called.ended(None);
+            }
+            Err(failure) => {
+                self.called.ended(failure.call_error());
+                // The answer has begun: what the caller asked with is gone.
+                let (schema, route, query) = (&self.schema, &self.route, &Query::default());
+                let exposure = self.exposure;
+                let context = CallContext { schema, route, query, json: None, timer: &self.timer, exposure };
+                self.fail(&failure.into_refusal(context).in_table(&self.statuses));
+            }
+        }
+    }
+
+    /// A comment, if nothing has come for long enough.
+    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(idle) = &mut self.idle else { return Poll::Pending };
+        let Some(comment) = self.frames.keep_alive() else { return Poll::Pending };
+        if idle.sleep.as_mut().poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        idle.sleep.as_mut().reset(Instant::now() + idle.after);
+        self.out.extend_from_slice(comment);
+        Poll::Ready(())
+    }
+}
+
+impl Body for Reply {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        let this = &mut *self;
+        if let Some(first) = this.first.take() {
+            this.put(first);
+        }
+        while this.end == End::Open && this.out.len() < this.frames.together() {
+            if let Some(converting) = &mut this.converting {
+                match converting.as_mut().poll(cx) {
+                    Poll::Ready(converted) => {
+                        this.converting = None;
+                        match this.exchange.converted(converted) {
+                            Ok(json) => this.put_json(json),
+                            Err(failure) => this.take(Err(failure)),
+                        }
+                        continue;
+                    }
+                    Poll::Pending if this.out.is_empty() && this.poll_idle(cx).is_pending() => return Poll::Pending,
+                    Poll::Pending => break,
+                }
+            }
+            match this.exchange.poll_message(cx) {
+                Poll::Ready(message) => this.take(message),
+                Poll::Pending if this.out.is_empty() && this.poll_idle(cx).is_pending() => return Poll::Pending,
+                Poll::Pending => break,
+            }
+        }
+        if !this.out.is_empty() {
+            if let Some(idle) = &mut this.idle {
+                idle.sleep.as_mut().reset(Instant::now() + idle.after);
+            }
+            return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut this.out).into()))));
+        }
+        match this.end {
+            End::Cut => {
+                this.end = End::CutNext;
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            End::CutNext => {
+                this.end = End::Whole;
+                Poll::Ready(Some(Err(Cut)))
+            }
+            End::Open | End::Whole => Poll::Ready(None),
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! Calls of several messages, in one direction or both.
+
+use bytes::Bytes;
+use http::StatusCode;
+use http::Version;
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use tokio::time::{timeout, timeout_at};
+use tonic::Code;
+
+use super::convert::{content_type, is_long};
+use super::stream::{self, Asking, Failure, Format, Stopping, StreamingCall};
+use crate::gateway::answer::{Body, Response};
+use crate::gateway::call::Call;
+use crate::gateway::error::Refusal;
+use crate::gateway::metadata::TraceId;
+use crate::gateway::request::inbound::{Inbound, RequestBody};
+use crate::gateway::settings::Settings;
+use crate::gateway::state::Gateway;
+use crate::gateway::telemetry::Called;
+use crate::limits::pace::Pace;
+use crate::upstream::{self, CallError, Outbound};
+
+/// nginx holds answers back until it has a buffer full of them, unless this header says otherwise.
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+impl Gateway {
+    pub(super) async fn stream<B: RequestBody>(
+        &self,
+        call: &Call<'_>,
+        body: &mut Inbound<B>,
+    ) -> Result<Response, Refusal> {
+        let Call { head, route, started, .. } = *call;
+        let told = self.told(call)?;
+        let mut called = Called::new(head.method.clone(), route.clone(), started);
+        let mut exchange = self.open(call, body, told, &mut called).await?;
+        if let Some(wait) = told.wait {
+            return self.polled(call, exchange, (told, wait), called).await;
+        }
+        let first = self.first(&mut exchange, call, told.format).await;
+        let first = first.map_err(|failure| {
+            let refusal = self.failed(failure, call, &mut called);
+            if told.format == Some(Format::GrpcGateway) { refusal.as_only_line() } else { refusal }
+        })?;
+        if !route.rpc.streaming.server {
+            return self.only(call, exchange, first, called).await;
+        }
+        Ok(self.streamed(call, exchange, first, told, called))
+    }
+
+    /// How the answer is told.
+    fn told(&self, call: &Call<'_>) -> Result<Told, Refusal> {
+        let format = self.format(call)?;
+        let wait = self.wait(call, format);
+        let is_numbered = format == Some(Format::Sse) || wait.is_some();
+        let resumes = is_numbered && self.settings[call.route.index].last_event_id.is_some();
+        let after = if resumes { stream::last_event(&call.head.headers) } else { Ok(0) };
+        after.map(|after| Told { format, after, wait }).map_err(|error| Refusal::header(error.to_string()))
+    }
+
+    /// The form of the answer; none where it is bytes as they are, or not a stream.
+    fn format(&self, call: &Call<'_>) -> Result<Option<Format>, Refusal> {
+        if !call.route.rpc.streaming.server || call.route.is_raw_reply {
+            return Ok(None);
+        }
+        let asking = if self.polls(call) { Asking::Poll } else { Asking::Stream };
+        let chosen = stream::chosen(&call.head.headers, self.config.streams.format, asking);
+        chosen.map(Some).ok_or_else(|| {
+            let types = Format::ALL.map(Format::content_type).join(", ");
+            let message = format!("expected an Accept header that takes one of {types}");
+            Refusal::new(StatusCode::NOT_ACCEPTABLE, Code::InvalidArgument, message)
+        })
+    }
+
+    /// The call, its request sent or being sent.
+    async fn open<B: RequestBody>(
+        &self,
+        call: &Call<'_>,
+        body: &mut Inbound<B>,
+        told: Told,
+        called: &mut Called,
+    ) -> Result<StreamingCall, Refusal> {
+        let Call { head, query, route, captures, admitted, terms, .. } = *call;
+        let mut metadata = self.metadata(call)?;
+        called.belongs_to(TraceId::of(&metadata));
+        if let (Some(name), 1..) = (&self.settings[route.index].last_event_id, told.after) {
+            metadata.insert(name.clone(), told.after.into());
+        }
+        if !route.rpc.streaming.client {
+            let (message, _) = self.message(call, body).await?;
+            let opened = self.upstream(route).open(Outbound::new(admitted, metadata, terms)).await;
+            let (mut outgoing, incoming) = opened.map_err(|error| self.failed(Failure::Call(error), call, called))?;
+            // Whoever stops reading says why in the answer; whoever never reads lets the deadline pass, which is told there.
+            if let Ok(Ok(())) = timeout_at(terms.deadline, outgoing.send(&message)).await {
+                outgoing.finish();
+            }
+            return Ok(StreamingCall::sent(incoming, self.ended_with_gateway()));
+        }
+        let reading = self.reading(route, &head.headers, body.is_read())?;
+        let texts = route.prepare(captures, query).map_err(|error| Refusal::encode(&error))?;
+        let opened = self.upstream(route).open(Outbound::new(admitted, metadata, terms)).await;
+        let (outgoing, incoming) = opened.map_err(|error| self.failed(Failure::Call(error), call, called))?;
+        // Over HTTP/1.1 one way comes after the other: nothing is answered for which a caller could wait.
+        let is_conversation = route.rpc.streaming.server && head.version >= Version::HTTP_2;
+        let upload = stream::Upload { body: body.take(), pace: Pace::new(self.config.least_rate), is_conversation };
+        Ok(StreamingCall::sending(
+            incoming,
+            self.ended_with_gateway(),
+            reading.send(upload, route.clone(), texts, outgoing),
+        ))
+    }
+
+    /// Ready when the gateway stops and the time for calls in flight is over.
+    pub(super) fn ended_with_gateway(&self) -> Stopping {
+        let ending = self.holder.ending();
+        Box::pin(async move { ending.reached().await })
+    }
+
+    /// The first message: before it, a failure is an ordinary answer. Events do not wait for it for long, since they can
+    /// tell a failure later as well, and show until then that the stream lives.
+    async fn first(
+        &self,
+        exchange: &mut StreamingCall,
+        call: &Call<'_>,
+        format: Option<Format>,
+    ) -> Result<First, Failure> {
+        let first = if format == Some(Format::Sse) {
+            match timeout(self.config.streams.keep_alive, exchange.message()).await {
+                Ok(first) => First::of(first?),
+                Err(_) => First::Pending,
+            }
+        } else {
+            First::of(exchange.message().await?)
+        };
+        // Over HTTP/1.1 a caller may not read before it has sent all: half duplex.
+        if call.head.version < Version::HTTP_2 && !matches!(first, First::End) {
+            exchange.request_ended().await?;
+        }
+        Ok(first)
+    }
+
+    /// The answer to a call that ends with one message of the backend.
+    async fn only(
+        &self,
+        call: &Call<'_>,
+        mut exchange: StreamingCall,
+        first: First,
+        mut called: Called,
+    ) -> Result<Response, Refusal> {
+        let second = match &first {
+            First::Message(_) => exchange.message().await,
+            First::End | First::Pending => Ok(None),
+        };
+        let message = match (first, second) {
+            (First::Message(message), Ok(None)) => Ok(message),
+            (_, Ok(None)) => Err(protocol("it ended with status OK and without a message")),
+            (_, Ok(Some(_))) => Err(protocol("it holds more than one message")),
+            (_, Err(failure)) => Err(failure),
+        };
+        let message = message.map_err(|failure| self.failed(failure, call, &mut called))?;
+        called.count();
+        called.ended(None);
+        let reply = upstream::Reply { message, metadata: exchange.metadata().clone(), memory: None };
+        if is_long(call.route, &reply) { self.long_reply(call, reply).await } else { self.reply(call, &reply) }
+    }
+
+    fn streamed(&self, call: &Call<'_>, exchange: StreamingCall, first: First, told: Told, called: Called) -> Response {
+        let metadata = exchange.metadata().clone();
+        let first = match first {
+            First::Message(message) => Some(message),
+            First::End | First::Pending => None,
+        };
+        let content_type = match told.format {
+            Some(format) => HeaderValue::from_static(format.content_type()),
+            None => {
+                let first = first.as_deref().unwrap_or_default();
+                let named = call.route.raw_reply(first, |body| content_type(body.content_type));
+                // What cannot be read is told when it is to be written.
+                named.unwrap_or(HeaderValue::from_static("application/octet-stream"))
+            }
+        };
+        let Call { route, query, deadline, .. } = *call;
+        let parts = (self.schema.clone(), route.clone(), query.system(), deadline.timer.clone());
+        let Settings { errors, statuses, exposure, closing_line, .. } = self.settings[route.index];
+        let reply = stream::Reply::new(exchange, first, parts, (told.format, errors), called).after(told.after);
+        let reply = reply.kept_alive(self.config.streams.keep_alive).exposing(exposure).in_table(statuses);
+        let reply = reply.closing(closing_line);
+        let mut response = Response::new(Body::Parts(Box::pin(reply)));
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, content_type);
+        headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
+        self.metadata.tell_caller(&metadata, headers);
+        response
+    }
+
+    pub(super) fn failed(&self, failure: Failure, call: &Call<'_>, called: &mut Called) -> Refusal {
+        called.ended(failure.call_error());
+        failure.into_refusal(self.named(call, None))
+    }
+}
+
+/// How an answer is told.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Told {
+    /// None for bytes as they are, and for one message.
+    format: Option<Format>,
+    /// The number of the event that the caller has seen last; 0 for none.
+    pub(super) after: u64,
+    /// The seconds after which it is told at the latest, if not as it comes.
+    wait: Option<u64>,
+}
+
+/// How an answer begins.
+enum First {
+    Message(Bytes),
+    /// With its end: all went well, and there was none.
+    End,
+    /// Nothing has come yet.
+    Pending,
+}
+
+impl First {
+    fn of(message: Option<Bytes>) -> Self {
+        message.map_or(Self::End, Self::Message)
+    }
+}
+
+fn protocol(cause: &str) -> Failure {
+    Failure::Call(CallError::Protocol { cause: cause.to_owned() })
+}

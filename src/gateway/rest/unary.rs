@@ -1,0 +1,67 @@
+//! Calls of one message each way.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use tonic::Code;
+
+use super::{convert, outcome};
+use crate::gateway::answer::{Body, Response};
+use crate::gateway::call::Call;
+use crate::gateway::error::{self, Refusal};
+use crate::gateway::exceptions::CallerGone;
+use crate::gateway::metadata::TraceId;
+use crate::gateway::request::inbound::{Inbound, RequestBody};
+use crate::gateway::state::Gateway;
+use crate::gateway::telemetry::{self, Which};
+use crate::route::Route;
+use crate::upstream::Outbound;
+
+impl Gateway {
+    pub(super) async fn unary<B: RequestBody>(
+        self: &Arc<Self>,
+        call: &Call<'_>,
+        body: &mut Inbound<B>,
+    ) -> Result<Response, Refusal> {
+        let Call { head, route, started, .. } = *call;
+        let (message, json) = self.message(call, body).await?;
+        let metadata = self.metadata(call)?;
+        let which = Which { method: &head.method, route, trace: TraceId::of(&metadata) };
+        let called = match self.settings[route.index].caller_gone {
+            CallerGone::Cancel => {
+                let outbound = Outbound::new(call.admitted, metadata, call.terms);
+                self.upstream(route).call(outbound, &message).await
+            }
+            CallerGone::Finish => self.lasting(call, metadata, message).await,
+        };
+        telemetry::called(which, called.as_ref().err(), started);
+        let reply = called.map_err(|error| Refusal::call(error, self.named(call, json.as_deref())))?;
+        drop(json);
+        // Boxed, or every request would have the memory for it.
+        if convert::is_long(route, &reply) {
+            Box::pin(self.long_reply(call, reply)).await
+        } else {
+            self.reply(call, &reply)
+        }
+    }
+
+    pub(super) fn success(
+        &self,
+        route: &Route,
+        content_type: HeaderValue,
+        body: Bytes,
+        metadata: &HeaderMap,
+    ) -> Response {
+        let mut response = Response::new(Body::Whole(body));
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, content_type);
+        if let Some(names) = &self.config.status_headers {
+            error::status_headers(headers, names, Code::Ok, "");
+        }
+        self.metadata.tell_caller(metadata, headers);
+        outcome::apply(self.metadata.outcome(metadata), route, &mut response);
+        response
+    }
+}

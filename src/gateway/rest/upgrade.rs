@@ -1,0 +1,79 @@
+//! Handshakes of WebSockets: all that can be refused is refused as an ordinary request is, and then the protocol changes.
+
+use http::header::CONTENT_TYPE;
+use tokio::time::timeout_at;
+
+use super::stream::{Failure, Known, StreamingCall, inbox};
+use super::websocket::{self, Opened};
+use crate::gateway::answer::Response;
+use crate::gateway::call::Call;
+use crate::gateway::error::Refusal;
+use crate::gateway::state::Gateway;
+use crate::gateway::telemetry::Called;
+use crate::server::Upgrade;
+use crate::upstream::Outbound;
+
+impl Gateway {
+    /// The answer that agrees to a WebSocket for the call, which is open then.
+    pub(super) async fn websocket(
+        &self,
+        call: &Call<'_>,
+        has_body: bool,
+        upgrade: &Upgrade,
+    ) -> Result<Response, Refusal> {
+        let Call { head, query, route, captures, started, deadline, admitted, terms, .. } = *call;
+        let settings = &self.settings[route.index];
+        let response = websocket::agreed(&head.headers, &settings.websocket)?;
+        if has_body {
+            return Err(Refusal::bad_request("expected a handshake without a body, found one with a body"));
+        }
+        let metadata = self.metadata(call)?;
+        let texts = route.prepare(captures, query).map_err(|error| Refusal::encode(&error))?;
+        // Where path and query say everything, nothing is waited for.
+        let whole = (!route.takes_body()).then(|| route.encode_one(&texts, None)).transpose();
+        let whole = whole.map_err(|error| Refusal::encode(&error))?;
+        let mut called = Called::new(head.method.clone(), route.clone(), started);
+        let opened = self.upstream(route).open(Outbound::new(admitted, metadata, terms)).await;
+        let (mut outgoing, incoming) = opened.map_err(|error| self.failed(Failure::Call(error), call, &mut called))?;
+        let (exchange, messages) = match whole {
+            Some(message) => {
+                // As in other streams: whoever stops reading says why in the answer.
+                if let Ok(Ok(())) = timeout_at(terms.deadline, outgoing.send(&message)).await {
+                    outgoing.finish();
+                }
+                (StreamingCall::sent(incoming, self.ended_with_gateway()), None)
+            }
+            None => {
+                let (messages, inbox) = inbox();
+                let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+                let known = Known {
+                    route: route.clone(),
+                    captures: captures.iter().map(|&text| text.to_owned()).collect(),
+                    query: query.clone(),
+                    texts,
+                    content_type: content_type.unwrap_or_default().to_owned(),
+                };
+                (
+                    StreamingCall::sending(incoming, self.ended_with_gateway(), inbox.send(known, outgoing)),
+                    Some(messages),
+                )
+            }
+        };
+        let opened = Opened {
+            exchange,
+            messages,
+            route: route.clone(),
+            schema: self.schema.clone(),
+            query: query.clone(),
+            deadline: deadline.at,
+            timer: deadline.timer.clone(),
+            exposure: settings.exposure,
+            keep_alive: self.config.streams.keep_alive,
+            limit: settings.body_limit,
+            called,
+            ending: self.holder.ending(),
+        };
+        upgrade.then(|switched| websocket::talk(opened, switched));
+        Ok(response)
+    }
+}

@@ -1,0 +1,397 @@
+//! One call over one WebSocket, from its handshake to the end of the connection.
+//!
+//! One frame of the caller is held besides the one that waits for room at the backend, and one message of the backend: a slow
+//! backend slows the caller, and a slow caller the backend.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::StatusCode;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use tokio_tungstenite::tungstenite::Error;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message};
+use tonic::Code;
+
+use super::socket::{Event, Socket};
+use crate::codec::DecodeError;
+use crate::format::json::SplitError;
+use crate::gateway::error::{CallContext, Exposure, Refusal, Timer, code_name};
+use crate::gateway::rest::stream::{Converted, Converting, Failure, Item, StreamingCall};
+use crate::gateway::telemetry::Called;
+use crate::limits::offload::LONG;
+use crate::route::{Query, Route};
+use crate::schema::Schema;
+use crate::server::{Ending, Switched};
+use crate::upstream::CallError;
+
+/// How long a caller that shows no sign may take to hear the end and to say so.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// RFC 6455, section 7.4.2: these are for what a protocol above says. The code of the gRPC status is added.
+const FAILED: u16 = 4000;
+
+/// The last frame of a call that went well.
+const OK: &str = r#"{"status":{"code":0}}"#;
+
+/// A call whose way to the backend is open.
+pub struct Opened {
+    /// Both ways of it.
+    pub exchange: StreamingCall,
+    /// Where the caller's messages go; none where path and query have said everything.
+    pub messages: Option<mpsc::Sender<Item>>,
+    /// What it calls.
+    pub route: Arc<Route>,
+    /// Types of error details.
+    pub schema: Arc<Schema>,
+    /// What the query says.
+    pub query: Query,
+    /// When its time is over.
+    pub deadline: Instant,
+    /// Where that comes from.
+    pub timer: Timer,
+    /// What callers are told about the backend's status.
+    pub exposure: Exposure,
+    /// Time without a sign of the caller after which it is asked for one, and for which the answer is waited.
+    pub keep_alive: Duration,
+    /// Largest message of the caller, in bytes.
+    pub limit: usize,
+    /// Tells how it ended.
+    pub called: Called,
+    /// Until it is dropped, a gateway that stops waits for the last frames, for a moment.
+    pub ending: Ending,
+}
+
+/// What becomes of what the caller sends.
+enum Request {
+    /// It goes to the backend.
+    Open(mpsc::Sender<Item>),
+    /// There shall be no more.
+    Ended,
+    /// Nobody reads it any more: the backend has stopped, or the call is about to end.
+    Ignored,
+}
+
+/// How a call ends.
+enum End {
+    /// The caller has closed.
+    Left,
+    /// The caller is gone.
+    Gone,
+    /// With this frame.
+    Told { last: String, code: CloseCode, name: &'static str },
+}
+
+/// Carries messages between the call and the connection until one of them ends, and closes the connection.
+pub async fn talk(opened: Opened, switched: Switched) {
+    let mut socket = Socket::new(switched, opened.limit).await;
+    let (latest, ending) = (opened.deadline, opened.ending.clone());
+    let mut talk = Talk::new(opened);
+    let end = talk.run(&mut socket).await;
+    let is_deaf = talk.is_deaf;
+    // What the backend holds for the call goes before the caller has heard the end.
+    drop(talk);
+    close((socket, ending), end, is_deaf, latest).await;
+}
+
+struct Talk {
+    opened: Opened,
+    request: Request,
+    /// The message of a backend that has one, until it is known that it is the only one.
+    held: Option<Bytes>,
+    /// A long message of the backend whose JSON is being made.
+    converting: Option<Converting>,
+    /// Whether all has come behind the message that is converted.
+    is_last: bool,
+    /// Why nothing can be read any more.
+    fault: Option<CloseCode>,
+    is_deaf: bool,
+}
+
+impl Talk {
+    fn new(mut opened: Opened) -> Self {
+        let request = opened.messages.take().map_or(Request::Ended, Request::Open);
+        let (held, converting, fault) = (None, None, None);
+        Self { opened, request, held, converting, is_last: false, fault, is_deaf: false }
+    }
+
+    async fn run(&mut self, socket: &mut Socket) -> End {
+        let keep_alive = self.opened.keep_alive;
+        let late = sleep_until(self.opened.deadline);
+        let idle = sleep(keep_alive);
+        tokio::pin!(late, idle);
+        // Since when there is no sign of the caller, and whether it was asked for one.
+        let (mut since, mut is_asked) = (Instant::now(), false);
+        loop {
+            let reads = self.reads();
+            let Self { opened: Opened { exchange, .. }, request, converting, .. } = self;
+            let end = tokio::select! {
+                biased;
+                () = &mut late => self.late(),
+                converted = done(converting), if converting.is_some() => self.converted(socket, converted),
+                message = exchange.message(), if socket.has_room() && converting.is_none() => self.reply(socket, message),
+                event = poll_fn(|cx| socket.poll(cx, reads)) => self.event(event),
+                is_open = room(request), if !reads => {
+                    if !is_open {
+                        self.request = Request::Ignored;
+                    }
+                    None
+                }
+                () = &mut idle => {
+                    // Of a caller that is not read there can be no sign.
+                    if reads && socket.sign() <= since && is_asked {
+                        tracing::debug!(rpc = self.opened.route.rpc.name, "the caller of a WebSocket answers no ping");
+                        return End::Gone;
+                    }
+                    (since, is_asked) = (socket.sign().max(since), false);
+                    if !reads || since.elapsed() >= keep_alive {
+                        socket.put(Message::Ping(Bytes::new()));
+                        (since, is_asked) = (Instant::now(), reads);
+                    }
+                    idle.as_mut().reset(since + keep_alive);
+                    None
+                }
+            };
+            if let Some(end) = end {
+                return end;
+            }
+        }
+    }
+
+    fn late(&mut self) -> Option<End> {
+        // Of a call with one message the backend can do nothing before it has that.
+        if matches!(self.request, Request::Open(_)) && !self.opened.route.rpc.streaming.client {
+            let message = format!("no message arrived within {}", self.opened.timer);
+            return self.refused(Refusal::new(StatusCode::REQUEST_TIMEOUT, Code::DeadlineExceeded, message));
+        }
+        let late = self.opened.exchange.late();
+        self.failed(late)
+    }
+
+    /// Whether there is a place for another message of the caller.
+    fn reads(&self) -> bool {
+        match &self.request {
+            _ if self.is_deaf => false,
+            Request::Open(messages) => messages.capacity() > 0,
+            Request::Ended | Request::Ignored => true,
+        }
+    }
+
+    fn event(&mut self, event: Event) -> Option<End> {
+        match event {
+            Event::Message(message) => self.take(message),
+            Event::Broken(error) => self.broken(&error),
+            Event::Gone => Some(End::Gone),
+            Event::Sent => None,
+        }
+    }
+
+    fn take(&mut self, message: Message) -> Option<End> {
+        let is_raw = self.opened.route.is_raw_request;
+        match message {
+            Message::Close(_) => Some(End::Left),
+            // JSON is never empty.
+            Message::Text(text) if text.is_empty() => {
+                self.no_more();
+                None
+            }
+            Message::Text(text) if !is_raw => self.pass(text.into()),
+            Message::Binary(data) if is_raw => self.pass(data),
+            Message::Text(_) => self.wrong("expected binary frames, and an empty text frame at the end, found text"),
+            Message::Binary(_) => self.wrong("expected text frames with JSON, found a binary one"),
+            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => None,
+        }
+    }
+
+    fn no_more(&mut self) {
+        if let Request::Open(messages) = &self.request {
+            let sent = messages.try_send(Item::End);
+            self.request = if sent.is_ok() { Request::Ended } else { Request::Ignored };
+        }
+    }
+
+    fn pass(&mut self, message: Bytes) -> Option<End> {
+        match &self.request {
+            Request::Open(messages) => {
+                if messages.try_send(Item::Message(message)).is_err() {
+                    self.request = Request::Ignored;
+                } else if !self.opened.route.rpc.streaming.client {
+                    self.request = Request::Ended;
+                }
+                None
+            }
+            Request::Ended => self.refused(Refusal::bad_request("expected no more messages, found one")),
+            Request::Ignored => None,
+        }
+    }
+
+    fn wrong(&mut self, message: &str) -> Option<End> {
+        let refusal = Refusal::bad_request(message);
+        match std::mem::replace(&mut self.request, Request::Ignored) {
+            Request::Open(messages) => {
+                // Behind the messages that are right.
+                let _ = messages.try_send(Item::Wrong(Box::new(refusal)));
+                None
+            }
+            Request::Ended => self.refused(refusal),
+            Request::Ignored => None,
+        }
+    }
+
+    fn broken(&mut self, error: &Error) -> Option<End> {
+        let (fault, message) = match error {
+            Error::Capacity(_) => (CloseCode::Size, SplitError::TooLarge { limit: self.opened.limit }.to_string()),
+            Error::Utf8(_) => (CloseCode::Invalid, "expected text in UTF-8, found other bytes".to_owned()),
+            error => {
+                tracing::debug!(rpc = self.opened.route.rpc.name, %error, "the caller of a WebSocket breaks its rules");
+                (CloseCode::Protocol, "expected frames of RFC 6455, found something else".to_owned())
+            }
+        };
+        (self.fault, self.is_deaf) = (Some(fault), true);
+        match &self.request {
+            Request::Open(_) | Request::Ended => self.wrong(&message),
+            Request::Ignored => self.refused(Refusal::bad_request(message)),
+        }
+    }
+
+    fn reply(&mut self, socket: &mut Socket, message: Result<Option<Bytes>, Failure>) -> Option<End> {
+        let is_stream = self.opened.route.rpc.streaming.server;
+        match message {
+            Ok(Some(message)) if is_stream => self.put(socket, message),
+            Ok(Some(_)) if self.held.is_some() => self.failed(protocol("it holds more than one message")),
+            Ok(Some(message)) => {
+                self.held = Some(message);
+                None
+            }
+            Ok(None) => match self.held.take() {
+                None if !is_stream => self.failed(protocol("it ended with status OK and without a message")),
+                None => self.went_well(),
+                Some(message) => {
+                    self.is_last = true;
+                    self.put(socket, message)
+                }
+            },
+            Err(failure) => self.failed(failure),
+        }
+    }
+
+    fn put(&mut self, socket: &mut Socket, message: Bytes) -> Option<End> {
+        let Opened { route, query, called, exchange, .. } = &mut self.opened;
+        called.count();
+        let frame = if route.is_raw_reply {
+            route.raw_reply(&message, |body| Some(Message::Binary(Bytes::copy_from_slice(body.data))))
+        } else if message.len() < LONG {
+            route.decode_line(&message, query.system()).map(result)
+        } else {
+            self.converting = Some(exchange.convert(message, route.clone(), query.system()));
+            return None;
+        };
+        self.put_frame(socket, frame)
+    }
+
+    fn converted(&mut self, socket: &mut Socket, converted: Converted) -> Option<End> {
+        self.converting = None;
+        match self.opened.exchange.converted(converted) {
+            Ok(json) => self.put_frame(socket, json.map(result)),
+            Err(failure) => self.reply(socket, Err(failure)),
+        }
+    }
+
+    fn put_frame(&mut self, socket: &mut Socket, frame: Result<Option<Message>, DecodeError>) -> Option<End> {
+        let route = &self.opened.route;
+        match frame {
+            Ok(Some(frame)) => {
+                socket.put(frame);
+                if self.is_last { self.went_well() } else { None }
+            }
+            Ok(None) => self.refused(Refusal::internal()),
+            Err(error) => {
+                tracing::error!(rpc = route.rpc.name, field = error.field, %error, "a message of the backend cannot be decoded");
+                self.refused(Refusal::undecodable_message())
+            }
+        }
+    }
+
+    fn went_well(&mut self) -> Option<End> {
+        self.opened.called.ended(None);
+        Some(End::Told { last: OK.to_owned(), code: CloseCode::Normal, name: code_name(Code::Ok) })
+    }
+
+    fn failed(&mut self, failure: Failure) -> Option<End> {
+        let Opened { schema, route, query, timer, exposure, called, .. } = &mut self.opened;
+        called.ended(failure.call_error());
+        let fault = self.fault.filter(|_| matches!(failure, Failure::Request(_)));
+        let context = CallContext { schema, route, query, json: None, timer, exposure: *exposure };
+        Some(told(&failure.into_refusal(context), fault))
+    }
+
+    /// The end by what the caller or the gateway itself did wrong.
+    fn refused(&mut self, refusal: Refusal) -> Option<End> {
+        self.failed(Failure::Request(Box::new(refusal)))
+    }
+}
+
+/// A frame with a message in JSON.
+fn result(json: Vec<u8>) -> Option<Message> {
+    String::from_utf8([&b"{\"result\":"[..], &json, b"}"].concat()).ok().map(Message::from)
+}
+
+/// What a conversion gives, if there is one.
+async fn done(converting: &mut Option<Converting>) -> Converted {
+    match converting {
+        Some(converting) => converting.await,
+        None => std::future::pending().await,
+    }
+}
+
+fn told(refusal: &Refusal, fault: Option<CloseCode>) -> End {
+    let code = refusal.code();
+    let last = format!("{{\"error\":{}}}", refusal.to_status_json());
+    End::Told { last, code: fault.unwrap_or(CloseCode::from(FAILED + code as u16)), name: code_name(code) }
+}
+
+fn protocol(cause: &str) -> Failure {
+    Failure::Call(CallError::Protocol { cause: cause.to_owned() })
+}
+
+/// Waits until there is a place for another message; false where nobody takes any.
+async fn room(request: &Request) -> bool {
+    match request {
+        Request::Open(messages) => messages.reserve().await.is_ok(),
+        Request::Ended | Request::Ignored => std::future::pending().await,
+    }
+}
+
+/// Tells the caller the end, and waits for it to say the same, as long as it shows signs of taking it.
+async fn close((mut socket, ending): (Socket, Ending), end: End, mut is_deaf: bool, latest: Instant) {
+    match end {
+        End::Gone => return,
+        End::Left => {}
+        End::Told { last, code, name } => {
+            socket.put(Message::from(last));
+            socket.put(Message::Close(Some(CloseFrame { code, reason: name.into() })));
+        }
+    }
+    let (from, latest) = (Instant::now(), latest.max(Instant::now() + PATIENCE));
+    let (mut told, mut ending) = (None, Some(ending));
+    loop {
+        // Until all is out, each sign of the caller is one that it takes it. Then it has so long to say that it has.
+        let until = latest.min(told.unwrap_or(socket.sign().max(from)) + PATIENCE);
+        match timeout_at(until, poll_fn(|cx| socket.poll(cx, !is_deaf))).await {
+            Ok(Event::Sent) if is_deaf => break,
+            Ok(Event::Sent) => {
+                drop(ending.take());
+                told = told.or(Some(Instant::now()));
+            }
+            Ok(Event::Message(_)) if Instant::now() < until => {}
+            Ok(Event::Broken(_)) => is_deaf = true,
+            Ok(Event::Gone) => break,
+            Err(_) if told.is_none() && socket.sign().max(from) + PATIENCE > until && until < latest => {}
+            Ok(Event::Message(_)) | Err(_) => return,
+        }
+    }
+    socket.shutdown(is_deaf, PATIENCE).await;
+}
