@@ -18,7 +18,7 @@ use crate::observe::metrics::{FailedHandshakes, Metrics};
 use crate::route::{Route, Routes};
 use crate::schema::{Schema, Source};
 use crate::server::{self, Bounds, Drain, Listener, Plain, Recipe, Served, Stop};
-use crate::tls::certs::{self, Asked, Finding, Level, Usage};
+use crate::tls::certs::{self, Finding, Inspection, Level, Usage};
 use crate::tls::{self, Clients, Identity, IdentityFiles, Trust};
 use crate::upstream::reflection;
 use crate::upstream::{ProxyConfig, Upstream};
@@ -37,7 +37,7 @@ pub struct App {
     /// Of the upstreams, if there are several.
     names: Vec<String>,
     /// What is to be checked again as time passes.
-    certificates: Vec<Asked>,
+    certificates: Vec<Inspection>,
     warnings: Vec<String>,
     /// Where those who run it look.
     admin: Option<String>,
@@ -402,7 +402,7 @@ async fn schema(config: &Config, upstreams: &[Option<Upstream>]) -> Option<Resul
 }
 
 /// What each end has, by itself. What cannot be read is told by who reads it.
-fn certificates(config: &Config) -> Vec<Asked> {
+fn certificates(config: &Config) -> Vec<Inspection> {
     let identity = |usage, files: &IdentityFiles| {
         Identity::load(files).ok().map(|_| (usage, vec![files.cert.clone(), files.key.clone()]))
     };
@@ -417,7 +417,7 @@ fn certificates(config: &Config) -> Vec<Asked> {
         asked.extend(upstream.tls.identity.as_ref().and_then(|files| identity(Usage::Client, files)));
         asked.extend(upstream.tls.ca.as_ref().and_then(bundle));
     }
-    let asked_of = |(usage, files)| Asked { files, usage: Some(usage), permissions, ..Asked::default() };
+    let asked_of = |(usage, files)| Inspection { files, usage: Some(usage), permissions, ..Inspection::default() };
     asked.into_iter().map(asked_of).collect()
 }
 
@@ -439,7 +439,7 @@ fn unheard_proxies(config: &Config) -> Option<String> {
 }
 
 /// The rules of `towbar certs check`: errors, and warnings.
-fn check_certificates(certificates: &[Asked], now: SystemTime) -> (Vec<Problem>, Vec<String>) {
+fn check_certificates(certificates: &[Inspection], now: SystemTime) -> (Vec<Problem>, Vec<String>) {
     let (mut problems, mut warnings) = (Vec::new(), Vec::new());
     for asked in certificates {
         for Finding { level, place, message } in certs::check(asked, now).findings {

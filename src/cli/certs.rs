@@ -11,7 +11,7 @@ use clap::{Subcommand, ValueEnum};
 
 use super::{Outcome, REFUSED};
 use crate::format::problem::Problem;
-use crate::tls::certs::{self, Asked, Finding, Level, Report, Wanted};
+use crate::tls::certs::{self, Finding, Inspection, Level, NewCertificate, Report};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Certs {
@@ -74,14 +74,14 @@ pub(super) enum KeyType {
 }
 
 /// Says what is in the files. The exit code is that of a refused start if something is wrong.
-pub(super) fn check(asked: &Asked) -> ExitCode {
+pub(super) fn check(asked: &Inspection) -> ExitCode {
     let report = certs::check(asked, SystemTime::now());
     print(&report);
     if report.errors() == 0 { ExitCode::SUCCESS } else { ExitCode::from(REFUSED) }
 }
 
 /// Writes the two files, and never over others.
-pub(super) fn new(wanted: &Wanted, out: &Path) -> Outcome {
+pub(super) fn new(wanted: &NewCertificate, out: &Path) -> Outcome {
     let made = certs::make(wanted, SystemTime::now()).map_err(|error| vec![Problem::new(error)])?;
     let (key, cert) = (out.join("key.pem"), out.join("cert.pem"));
     let taken = [&key, &cert].into_iter().filter(|file| file.symlink_metadata().is_ok());
@@ -91,12 +91,12 @@ pub(super) fn new(wanted: &Wanted, out: &Path) -> Outcome {
     }
     write(&key, &made.key, 0o600)?;
     write(&cert, &made.certificate, 0o644)?;
-    let asked = Asked {
+    let asked = Inspection {
         files: vec![cert, key],
         usage: None,
         profile: wanted.profile,
         name: Some(wanted.name.clone()),
-        ..Asked::default()
+        ..Inspection::default()
     };
     print(&certs::check(&asked, SystemTime::now()));
     Ok(())

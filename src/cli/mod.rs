@@ -22,7 +22,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::Overrides;
 use crate::format::problem::Problem;
-use crate::tls::certs::{Asked, Wanted};
+use crate::tls::certs::{Inspection, NewCertificate};
 use crate::tls::pem;
 use crate::upstream::Environment;
 use source::ConfigFile;
@@ -134,10 +134,10 @@ pub fn run() -> ExitCode {
         Command::Curl(asked) => curl::print(&asked),
         Command::Certs(certs::Certs::Check { files, profile, usage, name }) => {
             let (profile, usage) = (profile.map(Into::into), usage.map(Into::into));
-            return certs::check(&Asked { files, usage, profile, name, ..Asked::default() });
+            return certs::check(&Inspection { files, usage, profile, name, ..Inspection::default() });
         }
         Command::Certs(certs::Certs::New { name, profile, key, days, out }) => {
-            done(certs::new(&Wanted { name, profile: profile.map(Into::into), key: key.into(), days }, &out))
+            done(certs::new(&NewCertificate { name, profile: profile.map(Into::into), key: key.into(), days }, &out))
         }
         Command::Doctor(asked) => return doctor::command::run(asked),
         #[cfg(feature = "demo")]

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use rustls::client::danger::HandshakeSignatureValid;
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, SignatureScheme};
+use rustls::{CertificateError, DistinguishedName};
 
 use super::pin::Pin;
 use super::presented::Presented;
-use super::{Trust, provider};
+use super::provider::provider;
+use super::signatures::{Signatures, verify_signatures};
+use super::trust::Trust;
 use crate::format::problem::Problem;
 
 /// Which callers come in.
@@ -40,7 +40,7 @@ struct Verifier {
     optional: bool,
     standard: Option<Arc<dyn ClientCertVerifier>>,
     pinned: Vec<Client>,
-    provider: Arc<CryptoProvider>,
+    signatures: Signatures,
 }
 
 impl Clients {
@@ -53,7 +53,7 @@ impl Clients {
             }
         };
         let (optional, pinned) = (self.optional, self.pinned.clone());
-        Ok(Arc::new(Verifier { optional, standard, pinned, provider: provider() }))
+        Ok(Arc::new(Verifier { optional, standard, pinned, signatures: Signatures::new() }))
     }
 }
 
@@ -91,25 +91,5 @@ impl ClientCertVerifier for Verifier {
         }
     }
 
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
+    verify_signatures!();
 }

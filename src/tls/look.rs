@@ -6,13 +6,15 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::client::ResolvesClientCert;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::danger::{ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme};
+use rustls::{ClientConfig, ClientConnection, SignatureScheme};
 use x509_parser::prelude::{FromDer as _, X509Name};
 
-use super::{Servers, VERSIONS, provider, verifier};
+use super::client::{Servers, verifier};
+use super::provider::{VERSIONS, provider};
+use super::signatures::{Signatures, verify_signatures};
 use crate::format::problem::Problem;
 
 /// A handshake that nothing follows.
@@ -55,10 +57,10 @@ impl Look {
     /// There is no trust at all.
     pub fn new(name: ServerName<'static>, servers: &Servers, alpn: &[&[u8]]) -> Result<Self, Problem> {
         let notes = Arc::new(Notes::default());
-        let judge = Looking { judge: verifier(servers)?, notes: notes.clone() };
+        let judge = Looking { judge: verifier(servers)?, signatures: Signatures::new(), notes: notes.clone() };
         let builder = ClientConfig::builder_with_provider(provider()).with_protocol_versions(VERSIONS);
         let builder = builder.map_err(Problem::new)?.dangerous().with_custom_certificate_verifier(Arc::new(judge));
-        let mut config = builder.with_client_cert_resolver(Arc::new(Asked(notes.clone())));
+        let mut config = builder.with_client_cert_resolver(Arc::new(NoCertificate(notes.clone())));
         config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
         let connection = ClientConnection::new(Arc::new(config), name).map_err(Problem::new)?;
         Ok(Self { connection, notes })
@@ -112,6 +114,7 @@ impl Look {
 #[derive(Debug)]
 struct Looking {
     judge: Arc<dyn ServerCertVerifier>,
+    signatures: Signatures,
     notes: Arc<Notes>,
 }
 
@@ -130,34 +133,14 @@ impl ServerCertVerifier for Looking {
         Ok(ServerCertVerified::assertion())
     }
 
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.judge.verify_tls12_signature(message, certificate, signed)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.judge.verify_tls13_signature(message, certificate, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.judge.supported_verify_schemes()
-    }
+    verify_signatures!();
 }
 
 /// Notes that the server asks for a certificate, and shows none.
 #[derive(Debug)]
-struct Asked(Arc<Notes>);
+struct NoCertificate(Arc<Notes>);
 
-impl ResolvesClientCert for Asked {
+impl ResolvesClientCert for NoCertificate {
     fn resolve(&self, authorities: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         let name = |der: &&[u8]| X509Name::from_der(der).map_or_else(|_| "?".to_owned(), |(_, name)| name.to_string());
         self.0.note(|seen| seen.asked = Some(authorities.iter().map(name).collect()));

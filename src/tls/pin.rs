@@ -6,18 +6,10 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, DigitallySignedStruct, OtherError, SignatureScheme};
-
-use super::presented::Presented;
 
 /// A SHA-256 that a certificate, or its public key, must have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +67,7 @@ impl Pin {
         self.of == Of::Key && self.digest == PUBLISHED_KEY
     }
 
-    fn certificate(der: &[u8]) -> Self {
+    pub(super) fn certificate(der: &[u8]) -> Self {
         Self { of: Of::Certificate, digest: sha256(der) }
     }
 
@@ -97,106 +89,6 @@ fn hex(text: &str) -> Option<Vec<u8>> {
     let digits: Vec<u32> = text.chars().filter(|c| *c != ':').map(|c| c.to_digit(16)).collect::<Option<_>>()?;
     let (pairs, []) = digits.as_chunks::<2>() else { return None };
     Some(pairs.iter().map(|[high, low]| (high << 4 | low) as u8).collect())
-}
-
-/// Verifies a server: its certificate in one of two ways, the handshake's signature always in the same.
-#[derive(Debug)]
-pub(super) struct Verifier {
-    pub(super) certificate: Check,
-    pub(super) provider: Arc<CryptoProvider>,
-}
-
-/// How a server's certificate is verified.
-#[derive(Debug)]
-pub(super) enum Check {
-    /// It fits one of the pins, and its dates hold.
-    Pinned(Vec<Pin>),
-    /// As ever; where it is refused, the error says what is peculiar about it, and how to pin it.
-    Standard(Arc<WebPkiServerVerifier>),
-}
-
-impl ServerCertVerifier for Verifier {
-    fn verify_server_cert(
-        &self,
-        certificate: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        ocsp: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let presented = Presented::within_bounds(certificate, intermediates)?;
-        presented.refuse_published()?;
-        match &self.certificate {
-            Check::Pinned(pins) => verify_pinned(pins, &presented, certificate, now),
-            Check::Standard(standard) => standard
-                .verify_server_cert(certificate, intermediates, name, ocsp, now)
-                .map_err(|error| with_advice(error, &presented, certificate)),
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
-}
-
-fn verify_pinned(
-    pins: &[Pin],
-    presented: &Presented<'_>,
-    certificate: &[u8],
-    now: UnixTime,
-) -> Result<ServerCertVerified, rustls::Error> {
-    if !presented.fits_one(pins) {
-        let found = Pin::certificate(certificate);
-        return Err(other(format!("the server's certificate fits none of the pins; it is {found}")));
-    }
-    presented.verify_dates(now).map(|()| ServerCertVerified::assertion())
-}
-
-fn with_advice(error: rustls::Error, presented: &Presented<'_>, certificate: &[u8]) -> rustls::Error {
-    match presented.peculiarities() {
-        Some(found) => {
-            let (error, pin) = (explain(&error), Pin::certificate(certificate));
-            other(format!(
-                "{error}; the certificate {found}: if it is the backend's own, write upstream.tls.pins: [{pin}]"
-            ))
-        }
-        None => error,
-    }
-}
-
-/// What is wrong, in words: rustls shows reasons that are not its own as nested values.
-#[must_use]
-pub fn explain(error: &rustls::Error) -> String {
-    match error {
-        rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(reason))) => reason.to_string(),
-        error => error.to_string(),
-    }
-}
-
-/// A reason of ours.
-pub(super) fn other(text: String) -> rustls::Error {
-    #[derive(Debug, thiserror::Error)]
-    #[error("{0}")]
-    struct Explained(String);
-    CertificateError::Other(OtherError(Arc::new(Explained(text)))).into()
 }
 
 #[cfg(test)]

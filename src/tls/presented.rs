@@ -9,7 +9,8 @@ use rustls::CertificateError;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-use super::pin::{self, PUBLISHED_KEY, Pin, sha256};
+use super::pin::{PUBLISHED_KEY, Pin, sha256};
+use super::reason::other;
 
 /// Most certificates that a peer may show, its own included.
 pub const MOST_CERTIFICATES: usize = 8;
@@ -34,25 +35,25 @@ impl<'a> Presented<'a> {
         let count = 1 + intermediates.len();
         if count > MOST_CERTIFICATES {
             let message = format!("the peer shows {count} certificates; at most {MOST_CERTIFICATES} are accepted");
-            return Err(pin::other(message));
+            return Err(other(message));
         }
         let mut all = std::iter::once(certificate).chain(intermediates);
         if let Some(length) = all.find_map(|one| Some(one.len()).filter(|length| *length > LONGEST_CERTIFICATE)) {
             let message = format!(
                 "the peer shows a certificate of {length} bytes; at most {LONGEST_CERTIFICATE} bytes are accepted"
             );
-            return Err(pin::other(message));
+            return Err(other(message));
         }
         let parsed = parse(certificate)?;
         let others: Vec<X509Certificate<'_>> = intermediates.iter().map(|one| parse(one)).collect::<Result<_, _>>()?;
         let of_one_subject = |one: &X509Certificate<'_>| {
-            others.iter().filter(|other| other.subject().as_raw() == one.subject().as_raw()).count()
+            others.iter().filter(|of_other| of_other.subject().as_raw() == one.subject().as_raw()).count()
         };
         if others.iter().any(|one| of_one_subject(one) > MOST_OF_ONE_SUBJECT) {
             let message = format!(
                 "the peer shows more than {MOST_OF_ONE_SUBJECT} certificates of authorities with the same subject"
             );
-            return Err(pin::other(message));
+            return Err(other(message));
         }
         Ok(Self { der: certificate, parsed })
     }
@@ -78,7 +79,7 @@ impl<'a> Presented<'a> {
     /// Whoever has the published key may be anybody.
     pub(super) fn refuse_published(&self) -> Result<(), rustls::Error> {
         if sha256(self.parsed.tbs_certificate.subject_pki.raw) == PUBLISHED_KEY {
-            return Err(pin::other("the private key of this certificate is published with the sample bank".to_owned()));
+            return Err(other("the private key of this certificate is published with the sample bank".to_owned()));
         }
         Ok(())
     }
@@ -116,7 +117,7 @@ mod tests {
     use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
     use super::*;
-    use crate::tls::pin::explain;
+    use crate::tls::reason::explain;
 
     fn issued(subject: &str, names: usize) -> CertificateDer<'static> {
         let names: Vec<String> = (0..names).map(|number| format!("name-{number:06}.example.com")).collect();

@@ -7,10 +7,14 @@ use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::{NoServerSessionStorage, ServerConnection};
 
+use super::clients::Clients;
+use super::identity::{Identity, identity_problem};
+use super::pin::sha256;
 use super::presented;
+use super::provider::{VERSIONS, provider};
 use super::sessions::{OfConnection, Sessions};
+use super::trust::Trust;
 use super::witness::{RefusedCertificate, Witness};
-use super::{Clients, Identity, VERSIONS, identity_problem, provider};
 use crate::format::problem::Problem;
 
 /// What TLS is made with. Cheap to clone: the clones are one server, and a session of one is a session of all.
@@ -31,6 +35,36 @@ pub struct Handshake {
 struct Client {
     sessions: Arc<OfConnection>,
     witness: Arc<Witness>,
+}
+
+/// The configuration of a server. With `clients`, it asks for a certificate and refuses who has none that they trust, and resumes
+/// no session.
+///
+/// # Errors
+/// Certificate and key do not fit, or `clients` is no trust at all.
+pub fn server(identity: Identity, clients: Option<&Trust>, alpn: &[&[u8]]) -> Result<Arc<ServerConfig>, Problem> {
+    let clients = clients.map(|trust| Clients { trust: Some(trust.clone()), ..Clients::default() });
+    Server::new(identity, clients.as_ref(), alpn).map(|server| server.config())
+}
+
+/// What a server's configuration is made of, as one SHA-256: two that have the same do the same.
+#[must_use]
+pub fn fingerprint(identity: &Identity, clients: Option<&Clients>) -> [u8; 32] {
+    let mut parts: Vec<Vec<u8>> = identity.chain.iter().map(|certificate| certificate.to_vec()).collect();
+    parts.push(identity.key.secret_der().to_vec());
+    if let Some(Clients { optional, trust, pinned }) = clients {
+        parts.push(format!("{optional} {pinned:?}").into_bytes());
+        for root in trust.iter().flat_map(|Trust(roots)| &roots.roots) {
+            let constraints = root.name_constraints.as_ref().map(|constraints| constraints.to_vec());
+            parts.extend([
+                root.subject.to_vec(),
+                root.subject_public_key_info.to_vec(),
+                constraints.unwrap_or_default(),
+            ]);
+        }
+    }
+    let lengths = parts.iter().flat_map(|part| part.len().to_be_bytes());
+    sha256(&lengths.chain(parts.concat()).collect::<Vec<u8>>())
 }
 
 impl Server {

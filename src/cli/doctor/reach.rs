@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::way::Way;
 use super::{Report, Stop, listed};
 use crate::format::problem::Problem;
-use crate::tls::certs::{self, Asked, Level, Shown, Usage};
+use crate::tls::certs::{self, Inspection, Level, Shown, Usage};
 use crate::tls::pem;
 use crate::tls::{self, Identity, Look, Seen, Servers, Trust};
 use crate::upstream::TlsFiles;
@@ -65,7 +65,7 @@ pub(super) fn files(report: &mut Report<'_>, host: &str, files: &TlsFiles) -> Re
     if wrong.is_empty() {
         let asked = [(Usage::Client, own.clone()), (Usage::Trust, files.ca.iter().cloned().collect())];
         for (usage, files) in asked.into_iter().filter(|(_, files)| !files.is_empty()) {
-            let asked = Asked { files, usage: Some(usage), permissions, ..Asked::default() };
+            let asked = Inspection { files, usage: Some(usage), permissions, ..Inspection::default() };
             for finding in certs::check(&asked, SystemTime::now()).findings {
                 let text = format!("{}: {}", finding.place, finding.message);
                 match finding.level {

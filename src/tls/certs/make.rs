@@ -8,7 +8,7 @@ use rcgen::{
     PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_RSA_SHA256, RsaKeySize, SanType, date_time_ymd,
 };
 
-use super::Profile;
+use super::report::Profile;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Clocks of peers are not ours.
@@ -31,7 +31,7 @@ pub enum KeyType {
 
 /// What shall be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
+pub struct NewCertificate {
     /// The common name, exactly.
     pub name: String,
     /// The network that it is for.
@@ -76,8 +76,8 @@ pub enum MakeError {
 ///
 /// # Errors
 /// See [`MakeError`].
-pub fn make(wanted: &Wanted, now: SystemTime) -> Result<Made, MakeError> {
-    let Wanted { name, profile, key, days } = wanted;
+pub fn make(wanted: &NewCertificate, now: SystemTime) -> Result<Made, MakeError> {
+    let NewCertificate { name, profile, key, days } = wanted;
     let is_name = !name.is_empty() && name.chars().count() <= LONGEST_NAME && !name.contains(char::is_control);
     if !is_name {
         return Err(MakeError::Name(name.clone()));

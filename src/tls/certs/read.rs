@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 
 use super::facts::Certificate;
-use super::{Finding, Level};
+use super::report::{Finding, Level};
 use crate::format::secret::{self, Exposed};
 use crate::tls::pem::{self, Kind, Wanted};
 
@@ -19,7 +19,7 @@ pub(super) struct Material {
 /// A private key of a file. Only what may be told of it.
 pub(super) struct Key {
     pub(super) place: String,
-    pub(super) form: Form,
+    pub(super) form: KeyForm,
     /// SubjectPublicKeyInfo of its public half, DER.
     pub(super) key_info: Option<Vec<u8>>,
     /// If others may read its file.
@@ -28,7 +28,7 @@ pub(super) struct Key {
 
 /// How a key is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum KeyForm {
     Pkcs8,
     Pkcs1,
     Sec1,
@@ -41,9 +41,9 @@ impl Key {
 
     pub(super) fn described(&self, certificates: &[Certificate]) -> String {
         let form = match self.form {
-            Form::Pkcs8 => "PKCS#8",
-            Form::Pkcs1 => "PKCS#1",
-            Form::Sec1 => "SEC1",
+            KeyForm::Pkcs8 => "PKCS#8",
+            KeyForm::Pkcs1 => "PKCS#1",
+            KeyForm::Sec1 => "SEC1",
         };
         let of = certificates.iter().find(|certificate| self.is_of(certificate));
         let of = of.map_or_else(String::new, |certificate| format!(", of {}", certificate.place));
@@ -78,9 +78,9 @@ fn read_file(file: &Path, material: &mut Material) -> Result<(), String> {
             continue;
         }
         let form = match item.kind {
-            Kind::Pkcs1 => Form::Pkcs1,
-            Kind::Sec1 => Form::Sec1,
-            _ => Form::Pkcs8,
+            Kind::Pkcs1 => KeyForm::Pkcs1,
+            Kind::Sec1 => KeyForm::Sec1,
+            _ => KeyForm::Pkcs8,
         };
         let key = item.into_key().and_then(|key| any_supported_type(&key).ok());
         let key = key.ok_or_else(|| {

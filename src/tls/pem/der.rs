@@ -1,6 +1,6 @@
 //! What a DER structure is, by its outermost fields. Nothing in it is verified.
 
-use super::Kind;
+use super::unusable::Kind;
 
 const INTEGER: u8 = 0x02;
 const BIT_STRING: u8 = 0x03;
@@ -27,7 +27,7 @@ pub(super) fn kind(der: &[u8]) -> Option<Kind> {
     if outer.tag != SEQUENCE {
         return None;
     }
-    let (first, second, third) = three(outer.content);
+    let [first, second, third] = three(outer.content);
     let second = second.map(|field| field.tag);
     let first = first?;
     match (first.tag, second) {
@@ -48,7 +48,7 @@ pub(super) fn kind(der: &[u8]) -> Option<Kind> {
 
 /// What an authority or a holder has signed: RFC 5280, sections 4.1 and 5.1, and RFC 2986, section 4.1.
 fn signed(content: &[u8]) -> Option<Kind> {
-    let (first, second, third) = three(content);
+    let [first, second, third] = three(content);
     let (first, second) = (first?, second?);
     match (first.tag, third.map(|field| field.tag)) {
         (VERSION, _) => Some(Kind::Certificate),
@@ -70,14 +70,14 @@ pub(super) fn is_whole(der: &[u8]) -> bool {
     length(der).is_some_and(|(header, length)| length.is_some_and(|length| header + length == der.len()))
 }
 
-fn three(content: &[u8]) -> (Option<Field<'_>>, Option<Field<'_>>, Option<Field<'_>>) {
+fn three(content: &[u8]) -> [Option<Field<'_>>; 3] {
     let mut rest = content;
     let mut next = || {
         let (found, behind) = field(rest)?;
         rest = behind;
         Some(found)
     };
-    (next(), next(), next())
+    [next(), next(), next()]
 }
 
 fn field(der: &[u8]) -> Option<(Field<'_>, &[u8])> {

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer};
 
-use super::{Fault, Kind, Refusal, Wanted, der, looks, sections};
+use super::unusable::{Kind, PemError, Unusable, Wanted};
+use super::{der, looks, sections};
 use crate::format::secret;
 
 /// A certificate or a private key. Has no `Debug`: a key is not printed.
@@ -19,7 +20,7 @@ pub struct Item {
 ///
 /// # Errors
 /// The file cannot be read, is damaged, or has none.
-pub fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Refusal> {
+pub fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, PemError> {
     let items = items(file, Wanted::Certificates)?;
     let certificates = items.into_iter().filter(|item| item.kind == Kind::Certificate);
     Ok(certificates.map(|item| CertificateDer::from(item.der)).collect())
@@ -29,23 +30,23 @@ pub fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Refusal
 ///
 /// # Errors
 /// The file cannot be read, is damaged, or has none that is not encrypted.
-pub fn key(file: &Path) -> Result<PrivateKeyDer<'static>, Refusal> {
+pub fn key(file: &Path) -> Result<PrivateKeyDer<'static>, PemError> {
     let mut items = items(file, Wanted::Key)?.into_iter();
     let key = items.find_map(|item| item.into_key());
-    key.ok_or(Refusal::Found { wanted: Wanted::Key, fault: Fault::Nothing })
+    key.ok_or(PemError::Found { wanted: Wanted::Key, fault: Unusable::Nothing })
 }
 
 /// All certificates and keys of a file, in its order; at least one of what is wanted.
 ///
 /// # Errors
 /// As [`certificates`] and [`key`].
-pub fn items(file: &Path, wanted: Wanted) -> Result<Vec<Item>, Refusal> {
+pub fn items(file: &Path, wanted: Wanted) -> Result<Vec<Item>, PemError> {
     let contents = secret::read(file)?;
-    in_bytes(contents.bytes(), wanted).map_err(|fault| Refusal::Found { wanted, fault })
+    in_bytes(contents.bytes(), wanted).map_err(|fault| PemError::Found { wanted, fault })
 }
 
 /// All certificates and keys of these bytes, as [`items`] reads them from a file.
-pub(super) fn in_bytes(bytes: &[u8], wanted: Wanted) -> Result<Vec<Item>, Fault> {
+pub(super) fn in_bytes(bytes: &[u8], wanted: Wanted) -> Result<Vec<Item>, Unusable> {
     let is_wanted = |kind: Kind| match wanted {
         Wanted::Certificates => kind == Kind::Certificate,
         Wanted::Key => kind.is_key(),
@@ -55,15 +56,15 @@ pub(super) fn in_bytes(bytes: &[u8], wanted: Wanted) -> Result<Vec<Item>, Fault>
     for section in &found {
         let (line, label) = (section.line, section.kind);
         match der::kind(&section.der) {
-            Some(content) if content != label => return Err(Fault::Mislabelled { line, label, content }),
-            Some(_) if !der::is_whole(&section.der) => return Err(Fault::Cut { line }),
+            Some(content) if content != label => return Err(Unusable::Mislabelled { line, label, content }),
+            Some(_) if !der::is_whole(&section.der) => return Err(Unusable::Cut { line }),
             _ => {}
         }
     }
     // A bundle is not taken without one of its certificates.
     let lost = found.iter().find(|section| matches!(section.kind, Kind::Trusted | Kind::Pkcs7));
     if let Some(lost) = lost.filter(|_| wanted != Wanted::Key) {
-        return Err(Fault::Pem(lost.kind));
+        return Err(Unusable::Pem(lost.kind));
     }
     if found.iter().any(|section| is_wanted(section.kind)) {
         let known = found.into_iter().filter(|section| section.kind == Kind::Certificate || section.kind.is_key());
@@ -71,7 +72,7 @@ pub(super) fn in_bytes(bytes: &[u8], wanted: Wanted) -> Result<Vec<Item>, Fault>
     }
     let told = found.iter().find(|section| section.kind == Kind::Encrypted);
     let told = told.or_else(|| found.iter().find(|section| section.kind != Kind::Parameters)).or_else(|| found.first());
-    Err(told.map_or_else(|| looks::at(bytes), |section| Fault::Pem(section.kind)))
+    Err(told.map_or_else(|| looks::at(bytes), |section| Unusable::Pem(section.kind)))
 }
 
 impl Item {

@@ -5,34 +5,35 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Fault, Kind, der};
+use super::der;
+use super::unusable::{Kind, Unusable};
 
 /// Shorter than this, nothing that is said of a text as a key is sure.
 const SHORTEST: usize = 32;
 
 /// Of bytes without a PEM block.
-pub(super) fn at(bytes: &[u8]) -> Fault {
+pub(super) fn at(bytes: &[u8]) -> Unusable {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) || is_utf16_without_mark(bytes) {
-        return Fault::Utf16;
+        return Unusable::Utf16;
     }
     if bytes.starts_with(&[0xfe, 0xed, 0xfe, 0xed]) {
-        return Fault::JavaKeystore;
+        return Unusable::JavaKeystore;
     }
     if bytes.first() == Some(&0x30)
         && let Some(kind) = der::kind(bytes)
     {
-        return Fault::Der(kind);
+        return Unusable::Der(kind);
     }
-    let Ok(text) = std::str::from_utf8(bytes) else { return Fault::Binary };
+    let Ok(text) = std::str::from_utf8(bytes) else { return Unusable::Binary };
     let text = text.trim_start_matches('\u{feff}').trim();
     match () {
-        () if text.is_empty() => Fault::Empty,
-        () if text.contains(|c: char| c.is_control() && !c.is_whitespace()) => Fault::Binary,
-        () if text.starts_with("PuTTY-User-Key-File") => Fault::Putty,
+        () if text.is_empty() => Unusable::Empty,
+        () if text.contains(|c: char| c.is_control() && !c.is_whitespace()) => Unusable::Binary,
+        () if text.starts_with("PuTTY-User-Key-File") => Unusable::Putty,
         () if ["ssh-", "ecdsa-sha2-", "---- BEGIN SSH2"].iter().any(|start| text.starts_with(start)) => {
-            Fault::SshPublic
+            Unusable::SshPublic
         }
-        () => base64_kind(text).map_or(Fault::Nothing, Fault::Base64),
+        () => base64_kind(text).map_or(Unusable::Nothing, Unusable::Base64),
     }
 }
 

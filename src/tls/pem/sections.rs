@@ -2,7 +2,7 @@
 
 use rustls::pki_types::pem::{PemObject as _, SectionKind};
 
-use super::{Fault, Kind};
+use super::unusable::{Kind, Unusable};
 
 /// One block.
 pub(super) struct Section {
@@ -27,12 +27,12 @@ const DASHES: &str = "-----";
 
 /// Reads all blocks. Text around them is a comment, as `openssl x509 -text` writes it; lines may end with CR, LF or both, and may
 /// be indented. A byte order mark at the start of a line is dropped: two files that were put together may have two.
-pub(super) fn read(bytes: &[u8]) -> Result<Vec<Section>, Fault> {
+pub(super) fn read(bytes: &[u8]) -> Result<Vec<Section>, Unusable> {
     let mut sections = Vec::new();
     let mut open: Option<Open> = None;
     for (line, number) in lines(bytes) {
         match (&mut open, line) {
-            (Some(_), None) => return Err(Fault::NotBase64 { line: number }),
+            (Some(_), None) => return Err(Unusable::NotBase64 { line: number }),
             // A comment in another encoding.
             (None, None) => {}
             (None, Some(line)) => open = begun(line, number)?,
@@ -46,7 +46,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Section>, Fault> {
         }
     }
     match open {
-        Some(Open { line, .. }) => Err(Fault::NoEnd { line }),
+        Some(Open { line, .. }) => Err(Unusable::NoEnd { line }),
         None => Ok(sections),
     }
 }
@@ -65,23 +65,23 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = (Option<&str>, usize)> {
     })
 }
 
-fn begun(line: &str, number: usize) -> Result<Option<Open>, Fault> {
+fn begun(line: &str, number: usize) -> Result<Option<Open>, Unusable> {
     let Some(at) = line.find(BEGIN) else {
         return match () {
-            () if line.contains(END) => Err(Fault::StrayEnd { line: number }),
-            () if is_bare_mark(line) => Err(Fault::Dashes { line: number }),
+            () if line.contains(END) => Err(Unusable::StrayEnd { line: number }),
+            () if is_bare_mark(line) => Err(Unusable::Dashes { line: number }),
             () => Ok(None),
         };
     };
     let rest = &line[at + BEGIN.len()..];
-    let Some((label, behind)) = rest.split_once(DASHES) else { return Err(Fault::Dashes { line: number }) };
+    let Some((label, behind)) = rest.split_once(DASHES) else { return Err(Unusable::Dashes { line: number }) };
     match () {
-        () if rest.contains("\\n") => Err(Fault::LineBreaksEscaped),
-        () if behind.starts_with('-') => Err(Fault::Dashes { line: number }),
-        () if behind.starts_with(' ') => Err(Fault::LineBreaksBlank),
-        () if !behind.is_empty() => Err(Fault::LineBreaksLost),
-        () if line[..at].contains(|c| c != '-') => Err(Fault::Prefixed { line: number }),
-        () if at > 0 => Err(Fault::Dashes { line: number }),
+        () if rest.contains("\\n") => Err(Unusable::LineBreaksEscaped),
+        () if behind.starts_with('-') => Err(Unusable::Dashes { line: number }),
+        () if behind.starts_with(' ') => Err(Unusable::LineBreaksBlank),
+        () if !behind.is_empty() => Err(Unusable::LineBreaksLost),
+        () if line[..at].contains(|c| c != '-') => Err(Unusable::Prefixed { line: number }),
+        () if at > 0 => Err(Unusable::Dashes { line: number }),
         () => Ok(Some(Open { line: number, label: label.to_owned(), text: String::new(), is_encrypted: false })),
     }
 }
@@ -100,22 +100,22 @@ fn is_bare_mark(line: &str) -> bool {
 
 impl Open {
     /// Whether the line is the END line; else it belongs to the block.
-    fn ends(&mut self, line: &str, number: usize) -> Result<bool, Fault> {
+    fn ends(&mut self, line: &str, number: usize) -> Result<bool, Unusable> {
         if let Some(rest) = line.strip_prefix(END) {
-            let Some((label, behind)) = rest.split_once(DASHES) else { return Err(Fault::Dashes { line: number }) };
+            let Some((label, behind)) = rest.split_once(DASHES) else { return Err(Unusable::Dashes { line: number }) };
             return match () {
-                () if label != self.label => Err(Fault::StrayEnd { line: number }),
-                () if behind.contains(BEGIN) => Err(Fault::Prefixed { line: number }),
+                () if label != self.label => Err(Unusable::StrayEnd { line: number }),
+                () if behind.contains(BEGIN) => Err(Unusable::Prefixed { line: number }),
                 () if behind.is_empty() => Ok(true),
-                () => Err(Fault::Dashes { line: number }),
+                () => Err(Unusable::Dashes { line: number }),
             };
         }
         match () {
-            () if line.contains("\\n") => Err(Fault::LineBreaksEscaped),
-            () if line.contains(BEGIN) => Err(Fault::NoEnd { line: self.line }),
-            () if line.contains(END) && line.starts_with('-') => Err(Fault::Dashes { line: number }),
-            () if line.contains(END) => Err(Fault::LineBreaksLost),
-            () if is_bare_mark(line) => Err(Fault::Dashes { line: number }),
+            () if line.contains("\\n") => Err(Unusable::LineBreaksEscaped),
+            () if line.contains(BEGIN) => Err(Unusable::NoEnd { line: self.line }),
+            () if line.contains(END) && line.starts_with('-') => Err(Unusable::Dashes { line: number }),
+            () if line.contains(END) => Err(Unusable::LineBreaksLost),
+            () if is_bare_mark(line) => Err(Unusable::Dashes { line: number }),
             // RFC 1421, section 4.6: headers, such as those of OpenSSL's own encryption.
             () if self.text.is_empty() && line.contains(": ") => {
                 self.is_encrypted |= line.starts_with("Proc-Type:") && line.contains("ENCRYPTED");
@@ -125,15 +125,15 @@ impl Open {
                 self.text.extend(line.chars().filter(|c| !c.is_whitespace()));
                 Ok(false)
             }
-            () => Err(Fault::NotBase64 { line: number }),
+            () => Err(Unusable::NotBase64 { line: number }),
         }
     }
 
-    fn closed(self) -> Result<Section, Fault> {
+    fn closed(self) -> Result<Section, Unusable> {
         let Self { line, label, text, is_encrypted } = self;
         let kind = if is_encrypted { Kind::Encrypted } else { Kind::of_label(&label) };
         let is_read = kind == Kind::Certificate || kind.is_key();
-        let der = if is_read { decoded(&label, &text).ok_or(Fault::NotBase64 { line })? } else { Vec::new() };
+        let der = if is_read { decoded(&label, &text).ok_or(Unusable::NotBase64 { line })? } else { Vec::new() };
         Ok(Section { line, kind, der })
     }
 }

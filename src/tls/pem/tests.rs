@@ -4,7 +4,7 @@ use super::*;
 fn told(bytes: &[u8], wanted: Wanted) -> String {
     match in_bytes(bytes, wanted) {
         Ok(items) => format!("{:?}", items.iter().map(|item| item.kind).collect::<Vec<_>>()),
-        Err(fault) => Refusal::Found { wanted, fault }.to_string(),
+        Err(fault) => PemError::Found { wanted, fault }.to_string(),
     }
 }
 

@@ -2,10 +2,10 @@
 
 use super::chain::Chain;
 use super::facts::{Certificate, Hash, Key, Usages, hex};
-use super::read::{Form, Material};
-use super::{Asked, Finding, Level, Profile, Usage};
+use super::read::{KeyForm, Material};
+use super::report::{Finding, Inspection, Level, Profile, Usage};
 use crate::format::secret::Permissions;
-use crate::tls::PUBLISHED_KEY;
+use crate::tls::pin::PUBLISHED_KEY;
 
 const DAY: i64 = 24 * 60 * 60;
 /// Two years, one of them a leap year.
@@ -19,14 +19,14 @@ pub fn sample_key_is(key_digest: &[u8; 32]) -> bool {
 
 /// Collects findings.
 struct Checking<'a> {
-    asked: &'a Asked,
+    inspection: &'a Inspection,
     now: i64,
     findings: &'a mut Vec<Finding>,
 }
 
-pub(super) fn check(asked: &Asked, material: &Material, now: i64, findings: &mut Vec<Finding>) {
-    let mut checking = Checking { asked, now, findings };
-    if asked.usage == Some(Usage::Trust) {
+pub(super) fn check(inspection: &Inspection, material: &Material, now: i64, findings: &mut Vec<Finding>) {
+    let mut checking = Checking { inspection, now, findings };
+    if inspection.usage == Some(Usage::Trust) {
         checking.bundle(material);
     } else {
         checking.own(material);
@@ -70,8 +70,8 @@ impl Checking<'_> {
             self.strength(link, Level::Error);
         }
         self.usage(chain.own());
-        match self.asked.profile {
-            Some(Profile::Thales) if self.asked.usage != Some(Usage::Server) => self.thales(chain.own()),
+        match self.inspection.profile {
+            Some(Profile::Thales) if self.inspection.usage != Some(Usage::Server) => self.thales(chain.own()),
             Some(Profile::Token) => self.token(material),
             _ => {}
         }
@@ -81,7 +81,7 @@ impl Checking<'_> {
     fn keys(&mut self, material: &Material) {
         for key in &material.keys {
             if let Some(exposed) = &key.exposed {
-                let level = match self.asked.permissions {
+                let level = match self.inspection.permissions {
                     Permissions::Strict => Level::Error,
                     Permissions::Any => Level::Warning,
                 };
@@ -156,7 +156,7 @@ impl Checking<'_> {
     }
 
     fn usage(&mut self, own: &Certificate) {
-        match (self.asked.usage, own.usages) {
+        match (self.inspection.usage, own.usages) {
             (Some(Usage::Server), Some(Usages { server: false, .. })) => {
                 self.warn(&own.place, "its extendedKeyUsage has no serverAuth: callers that look refuse it");
             }
@@ -168,7 +168,7 @@ impl Checking<'_> {
             }
             _ => {}
         }
-        if self.asked.usage == Some(Usage::Server) {
+        if self.inspection.usage == Some(Usage::Server) {
             self.peculiar(own);
         }
     }
@@ -221,13 +221,13 @@ impl Checking<'_> {
             let found = own.common_names.len();
             self.error(place, format!("Thales: expected one common name, found {found}"));
         }
-        if self.asked.name.is_none() {
+        if self.inspection.name.is_none() {
             self.note(place, "Thales: the common name is not checked: give the portal's with `--name`");
         }
     }
 
     fn token(&mut self, material: &Material) {
-        for key in material.keys.iter().filter(|key| key.form != Form::Pkcs8) {
+        for key in material.keys.iter().filter(|key| key.form != KeyForm::Pkcs8) {
             let message = "Token's SDK reads PKCS#8 only: `openssl pkcs8 -topk8 -nocrypt -in FILE -out NEW`";
             self.warn(&key.place, message);
         }
@@ -235,9 +235,9 @@ impl Checking<'_> {
 
     /// The name that was asked for: a host's of a server, else the common name.
     fn name(&mut self, own: &Certificate) {
-        let Some(name) = &self.asked.name else { return };
+        let Some(name) = &self.inspection.name else { return };
         let names = own.names.as_deref().unwrap_or_default();
-        if self.asked.usage == Some(Usage::Server) {
+        if self.inspection.usage == Some(Usage::Server) {
             if !names.iter().any(|known| covers(known, name)) {
                 let found = if names.is_empty() { "none".to_owned() } else { format!("`{}`", names.join("`, `")) };
                 self.error(&own.place, format!("expected the name `{name}` in its subjectAltName, found {found}"));

@@ -39,7 +39,7 @@ pub enum Kind {
 
 /// What a file looks like that cannot be used. `Copy`: it cannot hold a part of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub enum Unusable {
     /// Text without any sign of what is wanted.
     Nothing,
     Empty,
@@ -93,18 +93,18 @@ pub enum Fault {
 
 /// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum Refusal {
+pub enum PemError {
     /// It cannot be opened or read.
     #[error("{0}")]
     Unreadable(#[from] io::Error),
     /// It holds something else.
     #[error("expected {wanted}, found {}", Told { wanted: *.wanted, fault: *.fault })]
-    Found { wanted: Wanted, fault: Fault },
+    Found { wanted: Wanted, fault: Unusable },
 }
 
 struct Told {
     wanted: Wanted,
-    fault: Fault,
+    fault: Unusable,
 }
 
 /// Puts back the line breaks of all blocks of a file on one line.
@@ -131,21 +131,21 @@ impl fmt::Display for Wanted {
 impl fmt::Display for Told {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.fault {
-            Fault::Nothing => f.write_str("none"),
-            Fault::Empty => f.write_str("an empty file"),
-            Fault::Binary => f.write_str("binary data of an unknown kind: ask who made the file for PEM"),
-            Fault::Utf16 => f.write_str("text in UTF-16: `iconv -f UTF-16 -t UTF-8 FILE >NEW` converts it"),
-            Fault::JavaKeystore => f.write_str(
+            Unusable::Nothing => f.write_str("none"),
+            Unusable::Empty => f.write_str("an empty file"),
+            Unusable::Binary => f.write_str("binary data of an unknown kind: ask who made the file for PEM"),
+            Unusable::Utf16 => f.write_str("text in UTF-16: `iconv -f UTF-16 -t UTF-8 FILE >NEW` converts it"),
+            Unusable::JavaKeystore => f.write_str(
                 "a Java keystore: `keytool -importkeystore -srckeystore FILE -destkeystore NEW.p12 -deststoretype PKCS12` \
                  makes PKCS#12 of it, which `openssl pkcs12 -in NEW.p12 -noenc -out NEW` converts",
             ),
-            Fault::Putty => f.write_str(
+            Unusable::Putty => f.write_str(
                 "a private key in PuTTY's format: `puttygen FILE -O private-openssh -o NEW`, then \
                  `ssh-keygen -p -N '' -m PKCS8 -f NEW` converts it",
             ),
-            Fault::SshPublic => f.write_str("a public key of SSH: the file of the private key has no .pub"),
-            Fault::Der(kind) => write!(f, "{}, not in PEM{}", kind.named(), self.of_der(kind)),
-            Fault::Base64(kind) => write!(
+            Unusable::SshPublic => f.write_str("a public key of SSH: the file of the private key has no .pub"),
+            Unusable::Der(kind) => write!(f, "{}, not in PEM{}", kind.named(), self.of_der(kind)),
+            Unusable::Base64(kind) => write!(
                 f,
                 "base64 of {} without its BEGIN and END lines: `openssl base64 -d -A -in FILE >NEW.der`{}",
                 kind.named(),
@@ -153,42 +153,42 @@ impl fmt::Display for Told {
                     ", then `openssl {tool} -inform DER -in NEW.der -out NEW` converts it"
                 )),
             ),
-            Fault::Pem(kind) => write!(f, "{}{}", kind.named(), self.of_pem(kind)),
-            Fault::Mislabelled { line, label, content } => {
+            Unusable::Pem(kind) => write!(f, "{}{}", kind.named(), self.of_pem(kind)),
+            Unusable::Mislabelled { line, label, content } => {
                 write!(f, "{} that line {line} calls {}", content.named(), label.named())?;
                 match content.label() {
                     Some(right) => write!(f, ": write {right} in place of {} there and in its END line", label.shown()),
                     None => Ok(()),
                 }
             }
-            Fault::LineBreaksLost => {
+            Unusable::LineBreaksLost => {
                 write!(f, "PEM whose line breaks are lost: {}", broken_again!(""))
             }
-            Fault::LineBreaksEscaped => {
+            Unusable::LineBreaksEscaped => {
                 write!(f, r"PEM with `\n` in place of line breaks: {}", broken_again!(r"s/(\\r)?\\n/\n/g; "))
             }
-            Fault::LineBreaksBlank => {
+            Unusable::LineBreaksBlank => {
                 write!(f, "PEM with blanks in place of line breaks: {}", broken_again!(""))
             }
-            Fault::Dashes { line } => write!(
+            Unusable::Dashes { line } => write!(
                 f,
                 "PEM whose line {line} lacks its dashes: BEGIN and END lines begin and end with five each, such as \
                  -----BEGIN PRIVATE KEY-----"
             ),
-            Fault::Prefixed { line } => write!(
+            Unusable::Prefixed { line } => write!(
                 f,
                 "PEM whose line {line} has other text before -----BEGIN: put a line break between the two"
             ),
-            Fault::NoEnd { line } => {
+            Unusable::NoEnd { line } => {
                 write!(f, "PEM whose block on line {line} has no END line: a part of the file is missing, copy it again")
             }
-            Fault::StrayEnd { line } => {
+            Unusable::StrayEnd { line } => {
                 write!(f, "PEM whose END line {line} has no BEGIN line of its kind: a part of the file is missing, copy it again")
             }
-            Fault::NotBase64 { line } => {
+            Unusable::NotBase64 { line } => {
                 write!(f, "PEM whose line {line} is not base64: the file is damaged, copy it again")
             }
-            Fault::Cut { line } => {
+            Unusable::Cut { line } => {
                 write!(f, "PEM whose block on line {line} is not whole: lines of it are missing, copy the file again")
             }
         }

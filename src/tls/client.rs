@@ -1,0 +1,117 @@
+//! TLS as a client makes it: whom it takes for the server, and what it shows.
+
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+
+use super::identity::{Identity, identity_problem};
+use super::pin::Pin;
+use super::presented::Presented;
+use super::provider::{VERSIONS, provider};
+use super::reason::{explain, other};
+use super::signatures::{Signatures, verify_signatures};
+use super::trust::Trust;
+use crate::format::problem::Problem;
+
+/// Which servers a client takes.
+#[derive(Debug, Clone)]
+pub enum Servers {
+    /// Those whose certificate one of these authorities has issued, for the name that is called.
+    Trusted(Trust),
+    /// Those whose certificate fits one of these pins, whoever has issued it and whatever it names.
+    Pinned(Vec<Pin>),
+}
+
+/// The configuration of a client that takes `servers` and shows `identity` if it has one.
+///
+/// # Errors
+/// Certificate and key do not fit, or there is no trust at all.
+pub fn client(identity: Option<Identity>, servers: &Servers, alpn: &[&[u8]]) -> Result<Arc<ClientConfig>, Problem> {
+    let builder = ClientConfig::builder_with_provider(provider()).with_protocol_versions(VERSIONS);
+    let builder = builder.map_err(Problem::new)?.dangerous().with_custom_certificate_verifier(verifier(servers)?);
+    let mut config = match identity {
+        None => builder.with_no_client_auth(),
+        Some(Identity { chain, key, name }) => {
+            builder.with_client_auth_cert(chain, key).map_err(|error| identity_problem(&name, &error))?
+        }
+    };
+    config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
+    Ok(Arc::new(config))
+}
+
+pub(super) fn verifier(servers: &Servers) -> Result<Arc<dyn ServerCertVerifier>, Problem> {
+    let certificate = match servers {
+        Servers::Trusted(Trust(roots)) => {
+            let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots.clone()), provider());
+            Check::Standard(builder.build().map_err(Problem::new)?)
+        }
+        Servers::Pinned(pins) => Check::Pinned(pins.clone()),
+    };
+    Ok(Arc::new(Verifier { certificate, signatures: Signatures::new() }))
+}
+
+/// Verifies a server: its certificate in one of two ways, the handshake's signature always in the same.
+#[derive(Debug)]
+struct Verifier {
+    certificate: Check,
+    signatures: Signatures,
+}
+
+/// How a server's certificate is verified.
+#[derive(Debug)]
+enum Check {
+    /// It fits one of the pins, and its dates hold.
+    Pinned(Vec<Pin>),
+    /// As ever; where it is refused, the error says what is peculiar about it, and how to pin it.
+    Standard(Arc<WebPkiServerVerifier>),
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let presented = Presented::within_bounds(certificate, intermediates)?;
+        presented.refuse_published()?;
+        match &self.certificate {
+            Check::Pinned(pins) => verify_pinned(pins, &presented, certificate, now),
+            Check::Standard(standard) => standard
+                .verify_server_cert(certificate, intermediates, name, ocsp, now)
+                .map_err(|error| with_advice(error, &presented, certificate)),
+        }
+    }
+
+    verify_signatures!();
+}
+
+fn verify_pinned(
+    pins: &[Pin],
+    presented: &Presented<'_>,
+    certificate: &[u8],
+    now: UnixTime,
+) -> Result<ServerCertVerified, rustls::Error> {
+    if !presented.fits_one(pins) {
+        let found = Pin::certificate(certificate);
+        return Err(other(format!("the server's certificate fits none of the pins; it is {found}")));
+    }
+    presented.verify_dates(now).map(|()| ServerCertVerified::assertion())
+}
+
+fn with_advice(error: rustls::Error, presented: &Presented<'_>, certificate: &[u8]) -> rustls::Error {
+    match presented.peculiarities() {
+        Some(found) => {
+            let (error, pin) = (explain(&error), Pin::certificate(certificate));
+            other(format!(
+                "{error}; the certificate {found}: if it is the backend's own, write upstream.tls.pins: [{pin}]"
+            ))
+        }
+        None => error,
+    }
+}

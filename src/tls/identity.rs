@@ -1,0 +1,94 @@
+//! What an end shows: its certificates, and the key that is theirs.
+
+use std::path::{Path, PathBuf};
+
+use rustls::InconsistentKeys;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+
+use super::provider::provider;
+use super::{order, pem};
+use crate::format::problem::Problem;
+use crate::format::secret::Permissions;
+
+/// Where an end's certificate chain and private key are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdentityFiles {
+    /// PEM: the end's own certificate and what leads to the root. They are shown in their order, whatever the file's.
+    pub cert: PathBuf,
+    /// PEM: PKCS#8, SEC1 or PKCS#1.
+    pub key: PathBuf,
+    /// Who may read the key's file.
+    pub permissions: Permissions,
+}
+
+/// A certificate chain with its private key. Has no `Debug`: a key is not printed.
+pub struct Identity {
+    pub(super) chain: Vec<CertificateDer<'static>>,
+    pub(super) key: PrivateKeyDer<'static>,
+    /// What it is called in problems.
+    pub(super) name: String,
+}
+
+impl Identity {
+    /// Reads the two files.
+    ///
+    /// # Errors
+    /// What is wrong with each of them.
+    pub fn load(files: &IdentityFiles) -> Result<Self, Vec<Problem>> {
+        let chain = certificates(&files.cert);
+        let key = pem::key(&files.key).map_err(|error| Problem::at(pem::place(&files.key), error));
+        match (chain, key) {
+            (Ok(chain), Ok(key)) => {
+                let chain = order::in_order(chain, &key, &provider());
+                check_pair(files, &chain, &key).map_err(|problem| vec![problem])?;
+                Ok(Self { chain, key, name: files.cert.display().to_string() })
+            }
+            (chain, key) => Err(chain.err().into_iter().chain(key.err()).collect()),
+        }
+    }
+
+    /// An identity made in memory; `name` stands for it in problems.
+    #[must_use]
+    pub fn new(name: &str, chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Self {
+        Self { chain, key, name: name.to_owned() }
+    }
+}
+
+pub(super) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Problem> {
+    pem::certificates(file).map_err(|error| Problem::at(pem::place(file), error))
+}
+
+/// rustls checks this too, but only once everything else of an end is right, and it knows no files.
+fn check_pair(files: &IdentityFiles, chain: &[CertificateDer<'static>], key: &PrivateKeyDer) -> Result<(), Problem> {
+    let key = provider().key_provider.load_private_key(key.clone_key());
+    let key = key.map_err(|_| {
+        Problem::at(files.key.display(), "expected an RSA, ECDSA or Ed25519 private key, found one that cannot be read")
+    })?;
+    match CertifiedKey::new(chain.to_vec(), key).keys_match() {
+        Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(()),
+        Err(rustls::Error::InconsistentKeys(_)) => {
+            let message = format!("the private key in {} is not the one of this certificate", files.key.display());
+            Err(Problem::at(files.cert.display(), message))
+        }
+        Err(error) => Err(certificate_problem(&files.cert, &error)),
+    }
+}
+
+pub(super) fn certificate_problem(file: &Path, error: &rustls::Error) -> Problem {
+    match error {
+        // In rustls' words it would be a "peer certificate".
+        rustls::Error::InvalidCertificate(reason) => {
+            let message = format!("expected an X.509 certificate, found one that cannot be read ({reason})");
+            Problem::at(file.display(), message)
+        }
+        error => Problem::at(file.display(), error),
+    }
+}
+
+pub(super) fn identity_problem(name: &str, error: &rustls::Error) -> Problem {
+    match error {
+        rustls::Error::InconsistentKeys(_) => Problem::at(name, "the private key is not the one of this certificate"),
+        error => Problem::at(name, error),
+    }
+}
