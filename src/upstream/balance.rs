@@ -53,8 +53,8 @@ pub(super) struct Chosen {
 
 impl Endpoints {
     /// With a search that begins at `next`: not all pools should begin with the same address.
-    pub(super) fn beginning_at(next: u32) -> Self {
-        Self { list: Vec::new(), next: usize::try_from(next).unwrap_or_default() }
+    pub(super) fn beginning_at(next: usize) -> Self {
+        Self { list: Vec::new(), next }
     }
 
     /// The connection for a call, if one takes it without waiting; and an address that should have a connection more.

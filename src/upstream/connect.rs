@@ -14,8 +14,9 @@ use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::answer::TunnelError;
 use super::resolve::Place;
-use super::tunnel::{Proxy, TunnelError};
+use super::tunnel::Proxy;
 use crate::tls;
 
 /// Why there is no connection. Nothing of any call was sent. Cheap to clone: all calls that wait get it.

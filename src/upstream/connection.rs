@@ -1,9 +1,7 @@
 //! One connection to the backend: shared by calls, kept alive, and taken out of use when it is dead, idle or old.
 
-use std::collections::hash_map::RandomState;
 use std::convert::Infallible;
 use std::future::pending;
-use std::hash::BuildHasher as _;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
@@ -327,16 +325,7 @@ async fn dead(pings: Option<PingPong>, load: &Load, connections: Connections) {
 
 /// About this time.
 pub(super) fn jittered(time: Duration) -> Duration {
-    // From 0 to 1; 32 bits fit a float.
-    let fraction = f64::from(random()) / f64::from(u32::MAX);
-    time.mul_f64(1.0 + JITTER * (2.0 * fraction - 1.0))
-}
-
-/// A number that others do not have at the same time. No secret.
-pub(super) fn random() -> u32 {
-    // The standard library seeds each of these from the operating system.
-    let [.., a, b, c, d] = RandomState::new().hash_one(()).to_be_bytes();
-    u32::from_be_bytes([a, b, c, d])
+    time.mul_f64(1.0 + JITTER * (2.0 * fastrand::f64() - 1.0))
 }
 
 #[cfg(test)]

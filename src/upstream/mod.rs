@@ -6,6 +6,7 @@
 
 mod address;
 mod again;
+mod answer;
 mod balance;
 mod begun;
 mod budget;
@@ -48,6 +49,7 @@ use crate::tls::{self, Identity, IdentityFiles, Pin, Servers, Trust};
 
 pub use address::{Address, AddressError, Addresses, AddressesError};
 use again::{Failure, Progress};
+pub use answer::{Offers, ProxyReason, TunnelError};
 use budget::Budget;
 use connect::Target;
 pub use connection::Connections;
@@ -65,7 +67,7 @@ use resolve::Directory;
 pub use resolve::Dns;
 use sent::Sent;
 pub use stream::{Incoming, Outgoing, Stopped};
-pub use tunnel::{Offers, Proxy, Said, TunnelError};
+pub use tunnel::Proxy;
 
 /// Default of [`Config::deadline`]: below the 30 s after which the bank's documented clients give up.
 pub const DEADLINE: Duration = Duration::from_secs(25);

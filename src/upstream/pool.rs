@@ -17,7 +17,7 @@ use tokio::task::AbortHandle;
 
 use super::balance::{Attempt, Chosen, Endpoint, Endpoints};
 use super::connect::{ConnectError, Target};
-use super::connection::{Connections, Live, Load, jittered, open, random};
+use super::connection::{Connections, Live, Load, jittered, open};
 use super::resolve::{Directory, Place};
 
 /// What a pool's connections are for.
@@ -75,7 +75,7 @@ pub(super) struct Lease {
 
 impl Pool {
     pub(super) fn new(directory: Arc<Directory>, used: Use) -> Self {
-        let state = State { endpoints: Endpoints::beginning_at(random()), following: None };
+        let state = State { endpoints: Endpoints::beginning_at(fastrand::usize(..)), following: None };
         Self(Arc::new(Inner { directory, used, state: Mutex::new(state), attempted: Notify::new() }))
     }
 

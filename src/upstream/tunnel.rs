@@ -5,21 +5,15 @@
 //! the proxy's business, and none of this module's.
 
 use std::fmt;
-use std::io;
 use std::sync::Arc;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpStream, ToSocketAddrs};
 use tokio::time::{Instant, timeout_at};
 
 use super::address::authority;
+use super::answer::{Answer, Head, TunnelError, broken};
 use super::forward::Credentials;
-
-/// Longest head of an answer to CONNECT, in bytes, interim ones (1xx) included.
-const HEAD_LIMIT: usize = 16 << 10;
-
-/// How much is shown of what a proxy says, in characters.
-const SHOWN: usize = 80;
 
 /// A proxy that opens tunnels.
 #[derive(Clone, PartialEq, Eq)]
@@ -31,71 +25,6 @@ pub struct Proxy {
     /// The environment variable that names it, if it is not the configuration.
     pub(super) variable: Option<&'static str>,
 }
-
-/// Why there is no tunnel. For logs: it names the backend.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum TunnelError {
-    /// No connection to the proxy itself.
-    #[error("cannot connect to the proxy: {0}")]
-    Unreachable(Arc<io::Error>),
-    /// It was there, and went away.
-    #[error("the connection to the proxy broke during CONNECT: {0}")]
-    Broken(Arc<io::Error>),
-    /// Time was up before there was a connection to the proxy.
-    #[error("the proxy could not be connected to in time")]
-    ConnectTimeout,
-    /// Time was up before its answer was there.
-    #[error("the proxy did not answer to CONNECT in time: {read} bytes of an answer came")]
-    AnswerTimeout { read: usize },
-    /// End of the stream where an answer should be.
-    #[error("the proxy closed the connection without an answer to CONNECT; is it an HTTP proxy?")]
-    Silent,
-    /// End of the stream within the answer's head.
-    #[error("the proxy closed the connection after {read} bytes of its answer to CONNECT")]
-    Cut { read: usize },
-    /// See [`HEAD_LIMIT`].
-    #[error("the head of the proxy's answer to CONNECT is longer than {} KiB", HEAD_LIMIT >> 10)]
-    TooLong,
-    /// Another protocol.
-    #[error("expected an answer of HTTP/1.1 to CONNECT, found `{found}`; is it an HTTP proxy?")]
-    NotHttp { found: String },
-    /// 407 without credentials of ours.
-    #[error(
-        "407: the proxy asks for credentials ({offers}), and there are none: set `username` and `password_file` under \
-         `proxy`{said}"
-    )]
-    NoCredentials { offers: Offers, said: Said },
-    /// 407 with credentials of ours, or 401.
-    #[error("{status}: the proxy refused our credentials ({offers}): check user and password{said}")]
-    WrongCredentials { status: u16, offers: Offers, said: Said },
-    /// 407 from a proxy that does not take what we have.
-    #[error(
-        "407: the proxy asks for credentials ({offers}), of which only Basic is spoken here: have it take Basic, or let \
-         this host through without credentials{said}"
-    )]
-    OtherScheme { offers: Offers, said: Said },
-    /// 403.
-    #[error("403: the rules of the proxy do not allow {wanted}: have it allow CONNECT to this host and port{said}")]
-    Forbidden { wanted: String, said: Said },
-    /// 502, 503, 504; 500 is what Squid and tinyproxy say of it.
-    #[error(
-        "{status}: the proxy could not reach {wanted}: see whether the name is known and the port open from where it is{said}"
-    )]
-    BadGateway { status: u16, wanted: String, said: Said },
-    /// Any other status that is no success.
-    #[error(
-        "{status}: the proxy did not open a tunnel to {wanted}: expected 200 to CONNECT; see the proxy's log{said}"
-    )]
-    Status { status: u16, wanted: String, said: Said },
-}
-
-/// The schemes of `Proxy-Authenticate`, as they came; of `WWW-Authenticate` with a 401.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Offers(Vec<String>);
-
-/// What the proxy says of its reason: its words beside the status, and the headers that name an error.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Said(Vec<String>);
 
 impl Proxy {
     /// A connection to `host` and `port` through this proxy. What comes through it first is still to be read: a server may
@@ -191,146 +120,15 @@ impl fmt::Debug for Proxy {
     }
 }
 
-fn broken(error: io::Error) -> TunnelError {
-    TunnelError::Broken(Arc::new(error))
-}
-
-/// What was read of the proxy's answer: heads, and nothing of what is behind them.
-#[derive(Default)]
-struct Answer {
-    head: Vec<u8>,
-}
-
-impl Answer {
-    /// Reads up to the end of a head, and no byte more: the next one belongs to the tunnel.
-    async fn read_head(&mut self, tcp: &mut TcpStream) -> Result<(), TunnelError> {
-        let from = self.head.len();
-        let mut peeked = [0; 1024];
-        loop {
-            let count = tcp.peek(&mut peeked).await.map_err(broken)?;
-            let read = self.head.len();
-            if count == 0 {
-                return Err(if read == 0 { TunnelError::Silent } else { TunnelError::Cut { read } });
-            }
-            self.head.extend_from_slice(&peeked[..count]);
-            let end = end_of_head(&self.head[from..]).map(|end| from + end);
-            self.head.truncate(end.unwrap_or(self.head.len()));
-            tcp.read_exact(&mut peeked[..self.head.len() - read]).await.map_err(broken)?;
-            match end {
-                _ if self.head.len() > HEAD_LIMIT => return Err(TunnelError::TooLong),
-                Some(_) => return Ok(()),
-                // What is no HTTP may never have an empty line.
-                None => expect_http(&self.head[from..])?,
-            }
-        }
-    }
-}
-
-/// The place behind the first empty line. RFC 9112, section 2.2: a line may end with LF alone.
-fn end_of_head(bytes: &[u8]) -> Option<usize> {
-    let mut ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
-    let first = ends.next()?;
-    ends.scan(first, |start, end| Some((std::mem::replace(start, end), end)))
-        .find(|&(start, end)| matches!(&bytes[start..end], b"\n" | b"\r\n"))
-        .map(|(_, end)| end)
-}
-
-fn expect_http(head: &[u8]) -> Result<(), TunnelError> {
-    let name = b"HTTP/1.";
-    let length = head.len().min(name.len());
-    if head[..length] == name[..length] { Ok(()) } else { Err(not_http(head)) }
-}
-
-fn not_http(head: &[u8]) -> TunnelError {
-    let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    TunnelError::NotHttp { found: shown(&String::from_utf8_lossy(line)) }
-}
-
-/// The head of an answer.
-struct Head {
-    status: u16,
-    reason: String,
-    fields: Vec<(String, String)>,
-}
-
-impl Head {
-    fn parse(bytes: &[u8]) -> Result<Self, TunnelError> {
-        let text = String::from_utf8_lossy(bytes);
-        let mut lines = text.lines();
-        // RFC 9112, section 4: the version, three digits, and a reason that may be empty.
-        let mut words = lines.next().unwrap_or_default().splitn(3, ' ');
-        let (version, status, reason) = (words.next(), words.next(), words.next());
-        let is_http = version.is_some_and(|version| version.starts_with("HTTP/1."));
-        let digits = status.filter(|digits| is_http && digits.len() == 3 && digits.bytes().all(|b| b.is_ascii_digit()));
-        let status = digits.and_then(|digits| digits.parse().ok()).ok_or_else(|| not_http(bytes))?;
-        let fields = lines.filter_map(|line| line.split_once(':'));
-        let fields = fields.map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned())).collect();
-        Ok(Self { status, reason: reason.unwrap_or_default().to_owned(), fields })
-    }
-
-    fn values(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.fields.iter().filter(move |(field, _)| field == name).map(|(_, value)| value.as_str())
-    }
-
-    fn offers(&self) -> Offers {
-        let name = if self.status == 407 { "proxy-authenticate" } else { "www-authenticate" };
-        Offers(self.values(name).flat_map(schemes).map(shown).collect())
-    }
-
-    /// `Proxy-Status` is that of RFC 9209; Squid names its errors in a header of its own.
-    fn said(&self) -> Said {
-        let named = ["proxy-status", "x-squid-error"].into_iter().flat_map(|name| self.values(name));
-        let texts = std::iter::once(self.reason.as_str()).chain(named).map(shown);
-        Said(texts.filter(|text| !text.is_empty()).collect())
-    }
-}
-
-/// RFC 9110, section 11.6.1: challenges with commas between them, and commas between the parameters of each. A scheme is a
-/// word of its own; a parameter has `=`.
-fn schemes(value: &str) -> impl Iterator<Item = &str> {
-    let mut is_quoted = false;
-    let items = value.split(move |c: char| {
-        is_quoted ^= c == '"';
-        c == ',' && !is_quoted
-    });
-    let words = items.filter_map(|item| item.split_whitespace().next());
-    words.filter(|word| !word.contains('='))
-}
-
-/// A proxy's text, short and without what a log could take for something else.
-fn shown(text: &str) -> String {
-    let text = text.trim();
-    let clean = |c: char| if c.is_ascii_graphic() || c == ' ' { c } else { '?' };
-    let start: String = text.chars().take(SHOWN).map(clean).collect();
-    if text.chars().nth(SHOWN).is_some() { start + "..." } else { start }
-}
-
-impl Offers {
-    fn has_basic(&self) -> bool {
-        // A 407 without the header is wrong (RFC 9110, section 15.5.8), and says nothing against Basic.
-        self.0.is_empty() || self.0.iter().any(|scheme| scheme.eq_ignore_ascii_case("basic"))
-    }
-}
-
-impl fmt::Display for Offers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() { f.write_str("no scheme named") } else { f.write_str(&self.0.join(", ")) }
-    }
-}
-
-impl fmt::Display for Said {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() { Ok(()) } else { write!(f, "; it says: {}", self.0.join(", ")) }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
+    use tokio::io::AsyncReadExt as _;
     use tokio::net::TcpListener;
     use tokio::task::JoinHandle;
 
+    use super::super::answer::HEAD_LIMIT;
     use super::super::forward::ProxyConfig;
     use super::*;
 
@@ -446,6 +244,13 @@ mod tests {
                 b"HTTP/1.1 407 No\r\nProxy-Authenticate: NTLM\r\nProxy-Authenticate: Digest qop=\"auth, basic\", a=b\r\n\r\n",
                 "407: the proxy asks for credentials (NTLM, Digest), of which only Basic is spoken here: have it take \
                  Basic, or let this host through without credentials; it says: No",
+            ),
+            // What is no header ends those that are read.
+            (
+                "ann:secret@",
+                b"HTTP/1.1 407 No\r\nProxy-Authenticate: NTLM\r\nno header\r\nProxy-Authenticate: Basic\r\n\r\n",
+                "407: the proxy asks for credentials (NTLM), of which only Basic is spoken here: have it take Basic, or let \
+                 this host through without credentials; it says: No",
             ),
             (
                 "ann:secret@",
