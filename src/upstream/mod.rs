@@ -4,32 +4,11 @@
 //! other. A call is sent again only if the backend says that it has not touched it, or its rpc is idempotent; what may have become
 //! of it otherwise is told. So many calls are in flight at one time, and no more. Knows neither JSON nor routes.
 
-mod address;
-mod again;
-mod answer;
-mod balance;
-mod begun;
-mod budget;
-mod connect;
-mod connection;
-mod encoding;
-mod environment;
-mod error;
+mod dial;
 mod fate;
-mod forward;
-mod health;
-mod limit;
-mod lookup;
+mod grpc;
 mod outbound;
-mod pool;
 pub mod reflection;
-mod reply;
-mod resets;
-mod resolve;
-mod sent;
-mod status;
-mod stream;
-mod tunnel;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,27 +26,27 @@ use crate::limits::memory::{Charge, Share, Tie};
 use crate::observe::seldom::Seldom;
 use crate::tls::{self, Identity, IdentityFiles, Pin, Servers, Trust};
 
-pub use address::{Address, AddressError, Addresses, AddressesError};
-use again::{Failure, Progress};
-pub use answer::{Offers, ProxyReason, TunnelError};
-use budget::Budget;
-use connect::Target;
-pub use connection::Connections;
-pub use environment::{Environment, VariableError};
-pub use error::CallError;
+pub use dial::address::{Address, AddressError, Addresses, AddressesError};
+use dial::connect::Target;
+use dial::directory::Directory;
+pub use dial::directory::Dns;
+pub use dial::proxy::answer::{Offers, ProxyReason, TunnelError};
+pub use dial::proxy::config::{Credentials, CredentialsError, Login, ProxyConfig, ProxyError};
+pub use dial::proxy::environment::{Environment, VariableError};
+pub use dial::proxy::tunnel::Proxy;
 pub use fate::Fate;
-pub use forward::{Credentials, CredentialsError, Login, ProxyConfig, ProxyError};
-pub use health::Health;
-pub use limit::Limits;
-use limit::{Limit, Place};
+use grpc::budget::Budget;
+pub use grpc::connection::Connections;
+pub use grpc::error::CallError;
+pub use grpc::health::Health;
+pub use grpc::limit::Limits;
+use grpc::limit::{Limit, Place};
+use grpc::pool::{Lease, Pool, STREAMS, UNARY};
+use grpc::resets::Resets;
+use grpc::retry::{Failure, Progress};
+use grpc::sent::Sent;
+pub use grpc::stream::{Incoming, Outgoing, Stopped};
 pub use outbound::{Outbound, Terms};
-use pool::{Lease, Pool, STREAMS, UNARY};
-use resets::Resets;
-use resolve::Directory;
-pub use resolve::Dns;
-use sent::Sent;
-pub use stream::{Incoming, Outgoing, Stopped};
-pub use tunnel::Proxy;
 
 /// Default of [`Config::deadline`]: below the 30 s after which the bank's documented clients give up.
 pub const DEADLINE: Duration = Duration::from_secs(25);
@@ -247,7 +226,7 @@ impl Upstream {
         if directory.start()
             && let Some(health) = &self.health
         {
-            health::start(self, health);
+            grpc::health::start(self, health);
         }
         Self { memory: memory.clone(), ..self.at(directory.clone(), self.shared.clone()) }
     }
@@ -369,7 +348,7 @@ impl Upstream {
             Entry::Occupied(mut callers) => drop(callers.insert(behind(callers.get()))),
         }
         if self.compression {
-            let accepted = HeaderValue::from_static(encoding::ACCEPTED);
+            let accepted = HeaderValue::from_static(grpc::encoding::ACCEPTED);
             headers.insert(HeaderName::from_static("grpc-accept-encoding"), accepted);
         }
         let left = deadline.saturating_duration_since(Instant::now());

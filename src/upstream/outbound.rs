@@ -12,9 +12,9 @@ use crate::limits::memory::Account;
 /// A call that may be sent, without its messages. [`Upstream`](super::Upstream) sends nothing else.
 #[derive(Debug)]
 pub struct Outbound<'a> {
-    pub(super) path: &'a PathAndQuery,
-    pub(super) metadata: HeaderMap,
-    pub(super) terms: Terms<'a>,
+    pub(crate) path: &'a PathAndQuery,
+    pub(crate) metadata: HeaderMap,
+    pub(crate) terms: Terms<'a>,
 }
 
 /// The deadline of a call, the size limit of its reply, and the caller that it counts for.

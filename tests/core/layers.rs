@@ -54,7 +54,7 @@ const QUOTING: &[(&str, &str)] =
 
 /// What sends without the admission of a caller, or gives it, and the modules that may name it: nothing else is forwarded.
 const FORWARDING: &[(&str, &[&str])] = &[
-    ("Outbound::own", &["upstream/health", "upstream/reflection"]),
+    ("Outbound::own", &["upstream/grpc/health", "upstream/reflection"]),
     ("Outbound {", &["upstream"]),
     ("Admitted {", &["caller/admission"]),
     ("admit(", &["caller/admission", "gateway/rest/handler"]),

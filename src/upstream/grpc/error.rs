@@ -3,8 +3,8 @@
 use http::{HeaderMap, StatusCode};
 use tonic::{Code, Status};
 
-use super::fate::Fate;
 use super::status;
+use crate::upstream::fate::Fate;
 
 /// Why a call gave no message. The texts of causes are for the log: they may hold addresses.
 #[derive(Debug, thiserror::Error)]

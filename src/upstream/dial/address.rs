@@ -46,7 +46,7 @@ impl Address {
 }
 
 /// `host:port`, an IPv6 address in brackets.
-pub(super) fn authority(host: &str, port: u16) -> String {
+pub(crate) fn authority(host: &str, port: u16) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 

@@ -4,24 +4,24 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Tenths of a token; every call sent again takes [`PRICE`], every answered call brings one tenth back, unless the answer is UNAVAILABLE. Calls are sent again
 /// while more than half of [`MOST`] is left (as gRFC A6 throttles retries).
-pub(super) struct Budget(AtomicU32);
+pub(crate) struct Budget(AtomicU32);
 
 const MOST: u32 = 100;
 const PRICE: u32 = 10;
 
 impl Budget {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(AtomicU32::new(MOST))
     }
 
     /// Takes the price of a call that is sent again; false if there is not enough left.
-    pub(super) fn take(&self) -> bool {
+    pub(crate) fn take(&self) -> bool {
         let pay = |left: u32| (left > MOST / 2).then(|| left - PRICE);
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, pay).is_ok()
     }
 
     /// Notes an answered call.
-    pub(super) fn earn(&self) {
+    pub(crate) fn earn(&self) {
         let earn = |left: u32| (left < MOST).then_some(left + 1);
         let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, earn);
     }

@@ -11,16 +11,16 @@ use h2::client::ResponseFuture;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep_until};
 
-use super::Reply;
-use super::again::{Failure, Progress};
 use super::limit::Place;
 use super::pool::Lease;
 use super::reply::{Collecting, check_head};
 use super::resets::Resets;
+use super::retry::{Failure, Progress};
 use crate::limits::memory::Share;
+use crate::upstream::Reply;
 
 /// A call of one message that is out.
-pub(super) struct Sent<'a> {
+pub(crate) struct Sent<'a> {
     /// Until it is over.
     held: Option<Held>,
     place: &'a mut Option<Place>,
@@ -35,7 +35,7 @@ struct Held {
 }
 
 impl<'a> Sent<'a> {
-    pub(super) fn new(
+    pub(crate) fn new(
         (lease, response): (Lease, ResponseFuture),
         place: &'a mut Option<Place>,
         resets: &'a Arc<Resets>,
@@ -45,7 +45,7 @@ impl<'a> Sent<'a> {
     }
 
     /// Waits for the reply, of a message of at most `limit` bytes, and notes how far the call has come.
-    pub(super) async fn reply(&mut self, limit: usize, memory: &Share, progress: &Progress) -> Result<Reply, Failure> {
+    pub(crate) async fn reply(&mut self, limit: usize, memory: &Share, progress: &Progress) -> Result<Reply, Failure> {
         let held = self.held.as_mut().expect("it is over only once there is a reply");
         if held.lease.is_crowded {
             progress.wait();

@@ -7,17 +7,17 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use super::reply::protocol;
-use super::{CallError, PREFIX};
 use crate::format::compression::{self, Bounds, GzipError, ZstdError};
+use crate::upstream::{CallError, PREFIX};
 
 /// What a backend is told to be taken, where that is configured.
-pub(super) const ACCEPTED: &str = "gzip, zstd";
+pub(crate) const ACCEPTED: &str = "gzip, zstd";
 
 /// The message of a frame that is whole: without its prefix, and as it was before it was compressed. `head` is the initial metadata.
 ///
 /// # Errors
 /// It is compressed with something else, is damaged, or is larger than `limit` bytes.
-pub(super) fn message(mut frame: Bytes, head: &HeaderMap, limit: usize) -> Result<Bytes, CallError> {
+pub(crate) fn message(mut frame: Bytes, head: &HeaderMap, limit: usize) -> Result<Bytes, CallError> {
     let message = frame.split_off(PREFIX);
     if frame[0] == 0 {
         return Ok(message);

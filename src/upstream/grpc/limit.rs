@@ -11,8 +11,8 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
-use super::CallError;
 use crate::limits::memory::Tie;
+use crate::upstream::CallError;
 
 /// How many calls of one backend may be under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Default for Limits {
 
 /// Those of one kind. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(super) struct Limit(Arc<Inner>);
+pub(crate) struct Limit(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -76,7 +76,7 @@ impl Queue {
 
 /// A call's place among those in flight, and among those of its connection and its caller; given on, or back, when dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(crate) struct Place {
     limit: Limit,
     _tie: Tie,
 }
@@ -95,7 +95,7 @@ struct Waiting<'a> {
 }
 
 impl Limit {
-    pub(super) fn new(most: usize, Limits { waiting, wait, .. }: Limits) -> Self {
+    pub(crate) fn new(most: usize, Limits { waiting, wait, .. }: Limits) -> Self {
         Self(Arc::new(Inner { most, waiting, wait, state: AtomicUsize::new(0), queue: Mutex::default() }))
     }
 
@@ -103,7 +103,7 @@ impl Limit {
     ///
     /// # Errors
     /// There is none, or none in time.
-    pub(super) async fn enter(&self, deadline: Instant, tie: Tie) -> Result<Place, CallError> {
+    pub(crate) async fn enter(&self, deadline: Instant, tie: Tie) -> Result<Place, CallError> {
         let Inner { most, state, .. } = &*self.0;
         let last = most / PART;
         if last > 0 && state.load(Ordering::Relaxed) / ONE >= most - last && tie.is_beyond(last) {

@@ -15,8 +15,8 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use super::connect::Target;
-use super::connection::Connections;
 use super::lookup::{Found, look_up};
+use crate::upstream::grpc::connection::Connections;
 
 /// A name that cannot be looked up is asked for again this soon, if its last TTL and the longest one are no shorter.
 const LONGEST_RETRY: Duration = Duration::from_secs(5);
@@ -40,15 +40,15 @@ impl Default for Dns {
 
 /// One of the socket addresses of a backend. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Place {
-    pub(super) target: Arc<Target>,
-    pub(super) address: SocketAddr,
-    pub(super) standing: Arc<Standing>,
+pub(crate) struct Place {
+    pub(crate) target: Arc<Target>,
+    pub(crate) address: SocketAddr,
+    pub(crate) standing: Arc<Standing>,
 }
 
 /// What all workers know of a place.
 #[derive(Default)]
-pub(super) struct Standing {
+pub(crate) struct Standing {
     is_unhealthy: AtomicBool,
     /// That it fails has been told.
     is_failing: AtomicBool,
@@ -56,15 +56,15 @@ pub(super) struct Standing {
 
 /// What is known of where the backend is.
 #[derive(Clone, Default)]
-pub(super) struct Known {
-    pub(super) places: Arc<[Place]>,
+pub(crate) struct Known {
+    pub(crate) places: Arc<[Place]>,
     /// Why the last look-up of a name failed.
-    pub(super) problem: Option<Arc<str>>,
+    pub(crate) problem: Option<Arc<str>>,
 }
 
 /// Where one backend is, for all who call it. When it is dropped, nobody looks any more.
-pub(super) struct Directory {
-    pub(super) connections: Connections,
+pub(crate) struct Directory {
+    pub(crate) connections: Connections,
     known: watch::Receiver<Known>,
     /// What is not begun yet.
     waiting: Mutex<Option<Vec<Following>>>,
@@ -92,7 +92,7 @@ struct Following {
 
 impl Directory {
     /// Asks nobody yet. Look-ups run where this is called, if that is within a runtime.
-    pub(super) fn new(targets: Vec<Target>, dns: &Dns, connections: Connections) -> Arc<Self> {
+    pub(crate) fn new(targets: Vec<Target>, dns: &Dns, connections: Connections) -> Arc<Self> {
         let targets: Vec<Arc<Target>> = targets.into_iter().map(Arc::new).collect();
         let literal = |target: &Arc<Target>| {
             let (host, port) = target.dialled();
@@ -114,14 +114,14 @@ impl Directory {
     }
 
     /// A backend at these places, which do not change.
-    pub(super) fn of(places: Arc<[Place]>, connections: Connections) -> Arc<Self> {
+    pub(crate) fn of(places: Arc<[Place]>, connections: Connections) -> Arc<Self> {
         let (_, known) = watch::channel(Known { places, problem: None });
         let (waiting, runtime) = (Mutex::new(None), None);
         Arc::new(Self { connections, known, waiting, runtime, tasks: Mutex::default() })
     }
 
     /// What is known, now and later.
-    pub(super) fn known(&self) -> watch::Receiver<Known> {
+    pub(crate) fn known(&self) -> watch::Receiver<Known> {
         self.start();
         self.known.clone()
     }
@@ -129,7 +129,7 @@ impl Directory {
     /// Begins to look up, unless it has begun.
     ///
     /// True if it begins now.
-    pub(super) fn start(&self) -> bool {
+    pub(crate) fn start(&self) -> bool {
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
         let begins = waiting.is_some();
         waiting.into_iter().flatten().for_each(|following| self.run(following.run()));
@@ -137,7 +137,7 @@ impl Directory {
     }
 
     /// Runs this until the directory is dropped.
-    pub(super) fn run(&self, task: impl Future<Output = ()> + Send + 'static) {
+    pub(crate) fn run(&self, task: impl Future<Output = ()> + Send + 'static) {
         let Some(runtime) = self.runtime.clone().or_else(|| Handle::try_current().ok()) else { return };
         let task = runtime.spawn(task).abort_handle();
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(task);
@@ -244,24 +244,24 @@ impl fmt::Display for Place {
 }
 
 impl Standing {
-    pub(super) fn is_healthy(&self) -> bool {
+    pub(crate) fn is_healthy(&self) -> bool {
         !self.is_unhealthy.load(Ordering::Relaxed)
     }
 
     /// Notes what a health check says; true if that is news.
-    pub(super) fn set_healthy(&self, is_healthy: bool) -> bool {
+    pub(crate) fn set_healthy(&self, is_healthy: bool) -> bool {
         self.is_unhealthy.swap(!is_healthy, Ordering::Relaxed) == is_healthy
     }
 
     /// Says why a place has no calls for now, once for all workers.
-    pub(super) fn tell_failing(&self, cause: &str) {
+    pub(crate) fn tell_failing(&self, cause: &str) {
         if !self.is_failing.swap(true, Ordering::Relaxed) {
             tracing::warn!("an address of the backend fails: {cause}");
         }
     }
 
     /// Says that it is reached again.
-    pub(super) fn tell_reached(&self, place: &Place) {
+    pub(crate) fn tell_reached(&self, place: &Place) {
         if self.is_failing.swap(false, Ordering::Relaxed) {
             tracing::info!("an address of the backend is reached again: {place}");
         }

@@ -12,11 +12,13 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 use tonic::Code;
 
-use super::{CallError, PREFIX, Reply, encoding, status};
+use super::encoding;
+use super::status;
 use crate::limits::memory::{Charge, SMALL, Share, Use};
+use crate::upstream::{CallError, PREFIX, Reply};
 
 /// What has come of a reply's body.
-pub(super) struct Collecting<'a> {
+pub(crate) struct Collecting<'a> {
     body: Body,
     /// Largest message.
     limit: usize,
@@ -31,12 +33,12 @@ enum Body {
 }
 
 impl<'a> Collecting<'a> {
-    pub(super) fn new(limit: usize, share: &'a Share) -> Self {
+    pub(crate) fn new(limit: usize, share: &'a Share) -> Self {
         Self { body: Body::Whole(Bytes::new()), limit, share, memory: None }
     }
 
     /// Reads to the end; the outer error is that of the body, the inner one the stream's.
-    pub(super) async fn read(&mut self, stream: &mut RecvStream) -> Result<Result<HeaderMap, h2::Error>, CallError> {
+    pub(crate) async fn read(&mut self, stream: &mut RecvStream) -> Result<Result<HeaderMap, h2::Error>, CallError> {
         while let Some(data) = stream.data().await {
             let data = match data {
                 Ok(data) => data,
@@ -108,7 +110,7 @@ impl<'a> Collecting<'a> {
     }
 
     /// The reply, from all that has come.
-    pub(super) fn end(mut self, mut metadata: HeaderMap, trailers: HeaderMap) -> Result<Reply, CallError> {
+    pub(crate) fn end(mut self, mut metadata: HeaderMap, trailers: HeaderMap) -> Result<Reply, CallError> {
         ended_with(&mut metadata, &trailers)?;
         let (share, mut memory, came) = (self.share, self.memory.take(), self.bytes().len());
         let message = self.only_message(&metadata)?;
@@ -141,7 +143,7 @@ const HEADERS: usize = 64 << 10;
 ///
 /// # Errors
 /// The call did not end with status OK.
-pub(super) fn ended_with(metadata: &mut HeaderMap, trailers: &HeaderMap) -> Result<(), CallError> {
+pub(crate) fn ended_with(metadata: &mut HeaderMap, trailers: &HeaderMap) -> Result<(), CallError> {
     check_size(trailers)?;
     let last = if status::code(trailers).is_some() { trailers } else { &*metadata };
     let failed = match status::code(last) {
@@ -163,7 +165,7 @@ pub(super) fn ended_with(metadata: &mut HeaderMap, trailers: &HeaderMap) -> Resu
 ///
 /// # Errors
 /// It has too many headers.
-pub(super) fn check_head(status: StatusCode, headers: &HeaderMap) -> Result<Option<Foreign>, CallError> {
+pub(crate) fn check_head(status: StatusCode, headers: &HeaderMap) -> Result<Option<Foreign>, CallError> {
     check_size(headers)?;
     let is_grpc = headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
     if status == StatusCode::OK && is_grpc {
@@ -174,7 +176,7 @@ pub(super) fn check_head(status: StatusCode, headers: &HeaderMap) -> Result<Opti
 
 /// An answer whose head is not that of a gRPC response. The status of the call may stand in it all the same, in the head or behind the
 /// body, and counts then. Otherwise the HTTP status says what it can (http-grpc-status-mapping.md of grpc/grpc).
-pub(super) struct Foreign {
+pub(crate) struct Foreign {
     http: StatusCode,
     /// How much more of the body is passed over.
     left: usize,
@@ -188,7 +190,7 @@ const FOREIGN: usize = 64 << 10;
 
 impl Foreign {
     /// The error of a unary call with such an answer, which never is a reply.
-    pub(super) async fn error(mut self, body: &mut RecvStream, mut metadata: HeaderMap) -> CallError {
+    pub(crate) async fn error(mut self, body: &mut RecvStream, mut metadata: HeaderMap) -> CallError {
         poll_fn(|cx| self.poll_end(body, &mut metadata, cx)).await.err().unwrap_or_else(no_message)
     }
 
@@ -196,7 +198,7 @@ impl Foreign {
     ///
     /// # Errors
     /// All that is not a status OK without a body.
-    pub(super) fn poll_end(
+    pub(crate) fn poll_end(
         &mut self,
         body: &mut RecvStream,
         metadata: &mut HeaderMap,
@@ -244,7 +246,7 @@ fn check_size(headers: &HeaderMap) -> Result<(), CallError> {
 }
 
 /// The Message-Length, if these bytes hold it.
-pub(super) fn declared_length(body: &[u8]) -> Option<usize> {
+pub(crate) fn declared_length(body: &[u8]) -> Option<usize> {
     let length = body.get(1..PREFIX)?;
     Some(length.iter().fold(0, |length, &byte| length << 8 | usize::from(byte)))
 }
@@ -254,6 +256,6 @@ fn no_message() -> CallError {
     protocol("it ended with status OK and without a message")
 }
 
-pub(super) fn protocol(cause: &str) -> CallError {
+pub(crate) fn protocol(cause: &str) -> CallError {
     CallError::Protocol { cause: cause.to_owned() }
 }

@@ -17,9 +17,9 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::begun::Frames;
-use super::connect::{ConnectError, Refusal, Stream, connect};
 use super::pool::{Inner, Pool, Use};
-use super::resolve::Place;
+use crate::upstream::dial::connect::{ConnectError, Refusal, Stream, connect};
+use crate::upstream::dial::directory::Place;
 
 /// Largest DATA frame that the backend may send, in bytes: most replies come as one, and are not copied together then.
 const FRAME: u32 = 128 << 10;
@@ -65,42 +65,42 @@ impl Default for Connections {
 }
 
 /// An open connection. When it is dropped, the calls on it go on, and then it is closed.
-pub(super) struct Live {
-    pub(super) send: SendRequest<Bytes>,
-    pub(super) load: Arc<Load>,
+pub(crate) struct Live {
+    pub(crate) send: SendRequest<Bytes>,
+    pub(crate) load: Arc<Load>,
 }
 
 /// What is known of a connection.
 #[derive(Default)]
-pub(super) struct Load {
-    pub(super) calls: AtomicUsize,
+pub(crate) struct Load {
+    pub(crate) calls: AtomicUsize,
     /// It takes no more calls.
-    pub(super) has_ended: AtomicBool,
+    pub(crate) has_ended: AtomicBool,
     /// It was given a call since this was last looked at: no clock is read for a call.
-    pub(super) was_used: AtomicBool,
+    pub(crate) was_used: AtomicBool,
     /// It was taken out of use on purpose.
-    pub(super) is_leaving: AtomicBool,
+    pub(crate) is_leaving: AtomicBool,
     /// Something came since this was last looked at.
     was_heard: AtomicBool,
     /// It was quiet for long: firewalls forget such connections, and a call would be lost.
     is_doubtful: AtomicBool,
     /// The highest stream that the backend may know of.
-    pub(super) begun: AtomicU32,
+    pub(crate) begun: AtomicU32,
     /// Somebody wants to know whether it still leads somewhere.
     asked: Notify,
     /// It does, or it has ended.
     answered: Notify,
-    pub(super) refusal: Refusal,
+    pub(crate) refusal: Refusal,
 }
 
 impl Load {
     /// Whether a call may be given to the connection as it is.
-    pub(super) fn is_doubtful(&self) -> bool {
+    pub(crate) fn is_doubtful(&self) -> bool {
         self.is_doubtful.load(Ordering::Relaxed)
     }
 
     /// Whether the peer answers, of a connection that is doubtful.
-    pub(super) async fn is_proved(&self) -> bool {
+    pub(crate) async fn is_proved(&self) -> bool {
         let mut answered = pin!(self.answered.notified());
         answered.as_mut().enable();
         self.asked.notify_one();
@@ -110,18 +110,18 @@ impl Load {
 }
 
 impl Live {
-    pub(super) fn calls(&self) -> usize {
+    pub(crate) fn calls(&self) -> usize {
         self.load.calls.load(Ordering::Relaxed)
     }
 
     /// Whether it may have another call.
-    pub(super) fn has_room(&self, used: &Use) -> bool {
+    pub(crate) fn has_room(&self, used: &Use) -> bool {
         self.calls() < self.send.current_max_send_streams().min(used.calls)
     }
 }
 
 /// Opens a connection, and looks after it until it ends.
-pub(super) async fn open(pool: &Pool, place: &Place) -> Result<Live, ConnectError> {
+pub(crate) async fn open(pool: &Pool, place: &Place) -> Result<Live, ConnectError> {
     let limit = pool.connections().connect_timeout;
     let until = Instant::now() + limit;
     let opened = timeout_at(until, open_patiently(pool, place, until)).await;
@@ -324,7 +324,7 @@ async fn dead(pings: Option<PingPong>, load: &Load, connections: Connections) {
 }
 
 /// About this time.
-pub(super) fn jittered(time: Duration) -> Duration {
+pub(crate) fn jittered(time: Duration) -> Duration {
     time.mul_f64(1.0 + JITTER * (2.0 * fastrand::f64() - 1.0))
 }
 

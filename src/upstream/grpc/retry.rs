@@ -15,11 +15,11 @@ use tonic::Code;
 
 use super::budget::Budget;
 use super::error::CallError;
-use super::fate::Fate;
 use super::limit::Place;
 use super::pool::Lease;
 use super::status::code_of_http;
-use super::{Outbound, Reply, Terms, Upstream};
+use crate::upstream::fate::Fate;
+use crate::upstream::{Outbound, Reply, Terms, Upstream};
 
 /// How often a call is sent again.
 const MOST_AGAIN: u32 = 2;
@@ -34,7 +34,7 @@ const PUSHBACK: &str = "grpc-retry-pushback-ms";
 const ATTEMPTS: HeaderName = HeaderName::from_static("grpc-previous-rpc-attempts");
 
 /// Why an attempt gave no reply.
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// The connection was over: another one may take the call.
     Elsewhere(CallError),
     /// The backend refused this call, and takes others.
@@ -67,7 +67,7 @@ impl From<Failure> for CallError {
 
 /// How far a call has come, for when its deadline passes.
 #[derive(Default)]
-pub(super) struct Progress {
+pub(crate) struct Progress {
     /// The backend may have it.
     is_out: AtomicBool,
     /// It waits on a connection that takes no more calls.
@@ -75,16 +75,16 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub(super) fn wait(&self) {
+    pub(crate) fn wait(&self) {
         self.is_waiting.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn go_out(&self) {
+    pub(crate) fn go_out(&self) {
         self.is_out.store(true, Ordering::Relaxed);
     }
 
     /// What is told at the deadline.
-    pub(super) fn late(&self) -> CallError {
+    pub(crate) fn late(&self) -> CallError {
         if self.is_out.load(Ordering::Relaxed) {
             CallError::Deadline
         } else if self.is_waiting.load(Ordering::Relaxed) {
@@ -112,7 +112,7 @@ struct Before {
 
 impl Upstream {
     /// Sends the call, and again where it may be.
-    pub(super) async fn exchange(
+    pub(crate) async fn exchange(
         &self,
         outbound: &Outbound<'_>,
         frame: Bytes,
@@ -209,7 +209,7 @@ fn pushback(metadata: &HeaderMap, ours: Duration) -> Option<Duration> {
 
 impl Lease {
     /// The connection or the stream broke before an answer.
-    pub(super) fn failed(&self, error: &h2::Error, stream: StreamId) -> Failure {
+    pub(crate) fn failed(&self, error: &h2::Error, stream: StreamId) -> Failure {
         // RFC 9113, section 8.7: after REFUSED_STREAM, and on streams above the last one that a GOAWAY names, no
         // processing has occurred. h2 gives a GOAWAY as the error of those streams only; on those below, calls go on.
         if error.is_remote() && error.is_go_away() {
@@ -228,12 +228,12 @@ impl Lease {
     }
 
     /// The connection ended before the call was sent.
-    pub(super) fn unsent(&self, error: &h2::Error) -> CallError {
+    pub(crate) fn unsent(&self, error: &h2::Error) -> CallError {
         CallError::Unreachable { cause: format!("the connection ended before the call was sent: {error}") }
     }
 
     /// The connection or the stream broke when the call may have been sent.
-    pub(super) fn broken(&self, error: &h2::Error) -> CallError {
+    pub(crate) fn broken(&self, error: &h2::Error) -> CallError {
         CallError::Lost { cause: error.to_string() }
     }
 }

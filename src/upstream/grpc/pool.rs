@@ -16,28 +16,28 @@ use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
 use super::balance::{Attempt, Chosen, Endpoint, Endpoints};
-use super::connect::{ConnectError, Target};
 use super::connection::{Connections, Live, Load, jittered, open};
-use super::resolve::{Directory, Place};
+use crate::upstream::dial::connect::{ConnectError, Target};
+use crate::upstream::dial::directory::{Directory, Place};
 
 /// What a pool's connections are for.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Use {
+pub(crate) struct Use {
     /// Most connections to an address at one time; another is opened when those there are have as many calls as they may.
-    pub(super) connections: usize,
+    pub(crate) connections: usize,
     /// Most calls on a connection, if the backend allows as many. A connection has more only if none can be opened.
-    pub(super) calls: usize,
+    pub(crate) calls: usize,
     /// Flow-control window of a call, in bytes.
-    pub(super) window: u32,
+    pub(crate) window: u32,
     /// That of a connection.
-    pub(super) connection_window: u32,
+    pub(crate) connection_window: u32,
 }
 
 /// Calls of one message: the windows hold a list without waiting, and are given back at once.
-pub(super) const UNARY: Use = Use { connections: 4, calls: usize::MAX, window: 4 << 20, connection_window: 4 << 20 };
+pub(crate) const UNARY: Use = Use { connections: 4, calls: usize::MAX, window: 4 << 20, connection_window: 4 << 20 };
 /// Calls of many messages: those whose readers are slow fill their windows, and all of them together do not fill the
 /// connection's.
-pub(super) const STREAMS: Use = Use { connections: 16, calls: 64, window: 256 << 10, connection_window: 16 << 20 };
+pub(crate) const STREAMS: Use = Use { connections: 16, calls: 64, window: 256 << 10, connection_window: 16 << 20 };
 
 /// Time after which another address is asked besides (RFC 8305, section 5: Connection Attempt Delay).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
@@ -47,9 +47,9 @@ const SHORTEST: Duration = Duration::from_secs(1);
 
 /// The connections of one worker. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Pool(Arc<Inner>);
+pub(crate) struct Pool(Arc<Inner>);
 
-pub(super) struct Inner {
+pub(crate) struct Inner {
     directory: Arc<Directory>,
     used: Use,
     state: Mutex<State>,
@@ -65,53 +65,53 @@ struct State {
 }
 
 /// A place for one call on a connection; given back when dropped.
-pub(super) struct Lease {
+pub(crate) struct Lease {
     send: SendRequest<Bytes>,
     load: Arc<Load>,
     target: Arc<Target>,
     /// The connection had as many calls as it takes: this one may wait on it.
-    pub(super) is_crowded: bool,
+    pub(crate) is_crowded: bool,
 }
 
 impl Pool {
-    pub(super) fn new(directory: Arc<Directory>, used: Use) -> Self {
+    pub(crate) fn new(directory: Arc<Directory>, used: Use) -> Self {
         let state = State { endpoints: Endpoints::beginning_at(fastrand::usize(..)), following: None };
         Self(Arc::new(Inner { directory, used, state: Mutex::new(state), attempted: Notify::new() }))
     }
 
     /// Other connections to the same backend.
-    pub(super) fn another(&self, used: Use) -> Self {
+    pub(crate) fn another(&self, used: Use) -> Self {
         Self::new(self.0.directory.clone(), used)
     }
 
     /// The pool, if calls can still come.
-    pub(super) fn of(weak: &Weak<Inner>) -> Option<Self> {
+    pub(crate) fn of(weak: &Weak<Inner>) -> Option<Self> {
         weak.upgrade().map(Self)
     }
 
-    pub(super) fn weak(&self) -> Weak<Inner> {
+    pub(crate) fn weak(&self) -> Weak<Inner> {
         Arc::downgrade(&self.0)
     }
 
-    pub(super) fn directory(&self) -> &Arc<Directory> {
+    pub(crate) fn directory(&self) -> &Arc<Directory> {
         &self.0.directory
     }
 
-    pub(super) fn connections(&self) -> Connections {
+    pub(crate) fn connections(&self) -> Connections {
         self.0.directory.connections
     }
 
     /// How many calls its connections have.
-    pub(super) fn calls(&self) -> usize {
+    pub(crate) fn calls(&self) -> usize {
         self.state().endpoints.list.iter().map(Endpoint::calls).sum()
     }
 
-    pub(super) fn used(&self) -> &Use {
+    pub(crate) fn used(&self) -> &Use {
         &self.0.used
     }
 
     /// A connection that takes a call now.
-    pub(super) async fn lease(&self) -> Result<Lease, ConnectError> {
+    pub(crate) async fn lease(&self) -> Result<Lease, ConnectError> {
         let taken = self.take(&mut self.state());
         match taken {
             Some(lease) => Ok(lease),
@@ -228,7 +228,7 @@ impl Pool {
     }
 
     /// A connection has ended; `lost` says why, unless both sides ended it well.
-    pub(super) fn ended(&self, place: &Place, load: &Arc<Load>, lost: Option<String>, lasted: Duration) {
+    pub(crate) fn ended(&self, place: &Place, load: &Arc<Load>, lost: Option<String>, lasted: Duration) {
         let mut state = self.state();
         let Some(endpoint) = state.endpoints.of(place) else { return };
         endpoint.remove(load);
@@ -258,7 +258,7 @@ impl Pool {
     }
 
     /// Takes a connection out of use, unless it has calls; false if it has.
-    pub(super) fn remove_idle(&self, place: &Place, load: &Arc<Load>) -> bool {
+    pub(crate) fn remove_idle(&self, place: &Place, load: &Arc<Load>) -> bool {
         let mut state = self.state();
         // Calls come only while this lock is held.
         let is_idle = load.calls.load(Ordering::Relaxed) == 0 && !load.was_used.load(Ordering::Relaxed);
@@ -269,7 +269,7 @@ impl Pool {
     }
 
     /// Takes a connection out of use once there is another one in its place; false if there can be none.
-    pub(super) async fn replace(&self, place: &Place, load: &Arc<Load>) -> bool {
+    pub(crate) async fn replace(&self, place: &Place, load: &Arc<Load>) -> bool {
         let mut attempt = {
             let mut state = self.state();
             let needed = state.endpoints.of(place).filter(|endpoint| endpoint.live.len() == 1);
@@ -335,7 +335,7 @@ impl Lease {
     ///
     /// # Errors
     /// It has ended, or the backend takes no more calls on it. Nothing was sent.
-    pub(super) async fn ready(&mut self) -> Result<(), h2::Error> {
+    pub(crate) async fn ready(&mut self) -> Result<(), h2::Error> {
         poll_fn(|cx| self.send.poll_ready(cx)).await.inspect_err(|_| self.retire())
     }
 
@@ -343,24 +343,24 @@ impl Lease {
     ///
     /// # Errors
     /// It has ended. Nothing was sent.
-    pub(super) fn begin(&mut self, mut request: Request<()>) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
+    pub(crate) fn begin(&mut self, mut request: Request<()>) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
         self.name(&mut request);
         self.send.send_request(request, false)
     }
 
     /// Waits until the call that was begun has its turn on the connection, or is over.
-    pub(super) async fn turn(&mut self) {
+    pub(crate) async fn turn(&mut self) {
         // An error is that of the response, too.
         let _ = poll_fn(|cx| self.send.poll_ready(cx)).await;
     }
 
     /// Whether the connection was quiet for long.
-    pub(super) fn is_doubtful(&self) -> bool {
+    pub(crate) fn is_doubtful(&self) -> bool {
         self.load.is_doubtful()
     }
 
     /// Whether such a connection still leads somewhere. Else it is taken out of use.
-    pub(super) async fn is_proved(&self) -> bool {
+    pub(crate) async fn is_proved(&self) -> bool {
         let is_proved = self.load.is_proved().await;
         if !is_proved {
             self.retire();
@@ -377,12 +377,12 @@ impl Lease {
     }
 
     /// The highest stream of the connection that the backend may know of.
-    pub(super) fn begun(&self) -> u32 {
+    pub(crate) fn begun(&self) -> u32 {
         self.load.begun.load(Ordering::Relaxed)
     }
 
     /// Takes the connection out of use; the calls on it go on.
-    pub(super) fn retire(&self) {
+    pub(crate) fn retire(&self) {
         self.load.has_ended.store(true, Ordering::Release);
     }
 }

@@ -14,14 +14,14 @@ use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::answer::TunnelError;
-use super::resolve::Place;
-use super::tunnel::Proxy;
+use super::directory::Place;
 use crate::tls;
+use crate::upstream::dial::proxy::answer::TunnelError;
+use crate::upstream::dial::proxy::tunnel::Proxy;
 
 /// Why there is no connection. Nothing of any call was sent. Cheap to clone: all calls that wait get it.
 #[derive(Debug, Clone, thiserror::Error)]
-pub(super) enum ConnectError {
+pub(crate) enum ConnectError {
     #[error("{address}: {source}")]
     Tcp { address: String, source: Arc<io::Error> },
     #[error("{address}: {source}")]
@@ -41,24 +41,24 @@ pub(super) enum ConnectError {
 }
 
 /// One of the addresses in the configuration: where it is, how TLS is made with it, and how it is called.
-pub(super) struct Target {
-    pub(super) host: String,
-    pub(super) port: u16,
-    pub(super) tls: Option<(TlsConnector, ServerName<'static>)>,
+pub(crate) struct Target {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) tls: Option<(TlsConnector, ServerName<'static>)>,
     /// Who connects there in our place.
-    pub(super) proxy: Option<Arc<Proxy>>,
+    pub(crate) proxy: Option<Arc<Proxy>>,
     /// The `:authority` of its calls, unless it is that of the first address.
-    pub(super) other_authority: Option<Authority>,
+    pub(crate) other_authority: Option<Authority>,
 }
 
 impl Target {
     /// Whom TCP connects to: a name or an IP address, and a port. A proxy looks up the backend's name itself.
-    pub(super) fn dialled(&self) -> (&str, u16) {
+    pub(crate) fn dialled(&self) -> (&str, u16) {
         self.proxy.as_ref().map_or((&self.host, self.port), |proxy| (&proxy.host, proxy.port))
     }
 
     /// `host:port`, for errors, and the proxy: it may be its fault, whatever it is.
-    pub(super) fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         let through = self.proxy.as_ref().map_or_else(String::new, |proxy| format!(" through the proxy {proxy}"));
         format!("{}:{}{through}", self.host, self.port)
     }
@@ -70,11 +70,11 @@ impl Target {
 /// 4.4.2.4), so a refusal arrives as an alert in place of its first byte. An alert behind that is the end of a connection
 /// like any other: the server may have acted on what it was sent.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Refusal(Arc<Mutex<Option<String>>>);
+pub(crate) struct Refusal(Arc<Mutex<Option<String>>>);
 
 impl Refusal {
     /// For the log.
-    pub(super) fn told(&self) -> Option<String> {
+    pub(crate) fn told(&self) -> Option<String> {
         let alert = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
         Some(format!("it refused the gateway's certificate: alert {alert}"))
     }
@@ -85,7 +85,7 @@ impl Refusal {
 }
 
 /// A connection that is ready for HTTP/2.
-pub(super) async fn connect(place: &Place, refusal: &Refusal, until: Instant) -> Result<Stream, ConnectError> {
+pub(crate) async fn connect(place: &Place, refusal: &Refusal, until: Instant) -> Result<Stream, ConnectError> {
     let (address, target) = (|| place.to_string(), &place.target);
     let tcp = match &target.proxy {
         None => open(place).await?,
@@ -116,13 +116,13 @@ fn cause(error: &io::Error) -> String {
 }
 
 /// A connection to the backend.
-pub(super) enum Stream {
+pub(crate) enum Stream {
     Plain(TcpStream),
     Tls(Box<Tls>),
 }
 
 /// A connection over TLS that notes why the backend ends it.
-pub(super) struct Tls {
+pub(crate) struct Tls {
     stream: TlsStream<TcpStream>,
     refusal: Refusal,
     /// The backend has said something.

@@ -24,18 +24,18 @@ const OTHER_FAMILY: Duration = Duration::from_millis(500);
 
 /// Where a name is.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Found {
+pub(crate) struct Found {
     /// At least one.
-    pub(super) addresses: Vec<IpAddr>,
+    pub(crate) addresses: Vec<IpAddr>,
     /// For how long it is known.
-    pub(super) ttl: Duration,
+    pub(crate) ttl: Duration,
 }
 
 /// Looks a name up, at these servers or at those of the operating system.
 ///
 /// # Errors
 /// Why there is no address, in words.
-pub(super) async fn look_up(name: &str, servers: &[SocketAddr]) -> Result<Found, String> {
+pub(crate) async fn look_up(name: &str, servers: &[SocketAddr]) -> Result<Found, String> {
     let parsed = Name::from_utf8(name).map_err(|error| format!("no name of DNS: {error}"))?;
     let hosts = Hosts::from_system().unwrap_or_default();
     let listed = [RecordType::A, RecordType::AAAA].map(|kind| {

@@ -12,10 +12,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
 
-use super::address::authority;
 use super::tunnel::Proxy;
 use crate::format::problem::Problem;
 use crate::format::secret::{self, Exposed};
+use crate::upstream::dial::address::authority;
 
 /// An HTTP proxy through which an upstream is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,7 +185,7 @@ impl Credentials {
     }
 
     /// The value of the header.
-    pub(super) fn header(&self) -> &[u8] {
+    pub(crate) fn header(&self) -> &[u8] {
         &self.0
     }
 }

@@ -8,8 +8,8 @@ use std::ffi::OsString;
 use std::fmt;
 use std::net::IpAddr;
 
-use super::address::Address;
-use super::forward::{ProxyConfig, ProxyError};
+use super::config::{ProxyConfig, ProxyError};
+use crate::upstream::dial::address::Address;
 
 /// The first one that is set counts, and set to nothing means no proxy. gRPC knows the lower-case ones only; those in upper
 /// case are for people whose environment has no others.

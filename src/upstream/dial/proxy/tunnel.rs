@@ -11,19 +11,19 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpStream, ToSocketAddrs};
 use tokio::time::{Instant, timeout_at};
 
-use super::address::authority;
 use super::answer::{Answer, Head, TunnelError, broken};
-use super::forward::Credentials;
+use super::config::Credentials;
+use crate::upstream::dial::address::authority;
 
 /// A proxy that opens tunnels.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Proxy {
     /// A DNS name or an IP address, without brackets.
-    pub(super) host: String,
-    pub(super) port: u16,
-    pub(super) credentials: Option<Credentials>,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) credentials: Option<Credentials>,
     /// The environment variable that names it, if it is not the configuration.
-    pub(super) variable: Option<&'static str>,
+    pub(crate) variable: Option<&'static str>,
 }
 
 impl Proxy {
@@ -37,7 +37,7 @@ impl Proxy {
     }
 
     /// The same where it is known where the proxy is.
-    pub(super) async fn open_at(
+    pub(crate) async fn open_at(
         &self,
         proxy: impl ToSocketAddrs,
         host: &str,
@@ -128,8 +128,8 @@ mod tests {
     use tokio::net::TcpListener;
     use tokio::task::JoinHandle;
 
-    use super::super::answer::HEAD_LIMIT;
-    use super::super::forward::ProxyConfig;
+    use super::answer::HEAD_LIMIT;
+    use super::config::ProxyConfig;
     use super::*;
 
     const PATIENCE: Duration = Duration::from_secs(20);

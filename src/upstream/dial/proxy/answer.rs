@@ -8,7 +8,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 
 /// Longest head of an answer to CONNECT, in bytes, interim ones (1xx) included.
-pub(super) const HEAD_LIMIT: usize = 16 << 10;
+pub(crate) const HEAD_LIMIT: usize = 16 << 10;
 
 /// How much is shown of what a proxy says, in characters.
 const SHOWN: usize = 80;
@@ -78,19 +78,19 @@ pub struct Offers(Vec<String>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProxyReason(Vec<String>);
 
-pub(super) fn broken(error: io::Error) -> TunnelError {
+pub(crate) fn broken(error: io::Error) -> TunnelError {
     TunnelError::Broken(Arc::new(error))
 }
 
 /// What was read of the proxy's answer: heads, and nothing of what is behind them.
 #[derive(Default)]
-pub(super) struct Answer {
-    pub(super) head: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) head: Vec<u8>,
 }
 
 impl Answer {
     /// Reads up to the end of a head, and no byte more: the next one belongs to the tunnel.
-    pub(super) async fn read_head(&mut self, tcp: &mut TcpStream) -> Result<(), TunnelError> {
+    pub(crate) async fn read_head(&mut self, tcp: &mut TcpStream) -> Result<(), TunnelError> {
         let from = self.head.len();
         let mut peeked = [0; 1024];
         loop {
@@ -134,8 +134,8 @@ fn not_http(head: &[u8]) -> TunnelError {
 }
 
 /// The head of an answer.
-pub(super) struct Head {
-    pub(super) status: u16,
+pub(crate) struct Head {
+    pub(crate) status: u16,
     reason: String,
     fields: Vec<Field>,
 }
@@ -147,7 +147,7 @@ struct Field {
 }
 
 impl Head {
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, TunnelError> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, TunnelError> {
         let (line, fields) =
             bytes.split_at(bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |at| at + 1));
         let line = String::from_utf8_lossy(line);
@@ -164,13 +164,13 @@ impl Head {
         self.fields.iter().filter(move |field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value.as_str())
     }
 
-    pub(super) fn offers(&self) -> Offers {
+    pub(crate) fn offers(&self) -> Offers {
         let name = if self.status == 407 { "proxy-authenticate" } else { "www-authenticate" };
         Offers(self.values(name).flat_map(schemes).map(shown).collect())
     }
 
     /// `Proxy-Status` is that of RFC 9209; Squid names its errors in a header of its own.
-    pub(super) fn said(&self) -> ProxyReason {
+    pub(crate) fn said(&self) -> ProxyReason {
         let named = ["proxy-status", "x-squid-error"].into_iter().flat_map(|name| self.values(name));
         let texts = std::iter::once(self.reason.as_str()).chain(named).map(shown);
         ProxyReason(texts.filter(|text| !text.is_empty()).collect())
@@ -208,7 +208,7 @@ fn shown(text: &str) -> String {
 }
 
 impl Offers {
-    pub(super) fn has_basic(&self) -> bool {
+    pub(crate) fn has_basic(&self) -> bool {
         // A 407 without the header is wrong (RFC 9110, section 15.5.8), and says nothing against Basic.
         self.0.is_empty() || self.0.iter().any(|scheme| scheme.eq_ignore_ascii_case("basic"))
     }

@@ -23,12 +23,12 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 /// The code of the status in these headers, if there is one.
-pub(super) fn code(headers: &HeaderMap) -> Option<Code> {
+pub(crate) fn code(headers: &HeaderMap) -> Option<Code> {
     headers.get(&GRPC_STATUS).map(|code| Code::from_bytes(code.as_bytes()))
 }
 
 /// The code of an answer without a status of gRPC (http-grpc-status-mapping.md of grpc/grpc).
-pub(super) fn code_of_http(status: StatusCode) -> Code {
+pub(crate) fn code_of_http(status: StatusCode) -> Code {
     match status.as_u16() {
         400 => Code::Internal,
         401 => Code::Unauthenticated,
@@ -40,7 +40,7 @@ pub(super) fn code_of_http(status: StatusCode) -> Code {
 }
 
 /// The status in these headers, if there is one. Details that are no base64 are left out.
-pub(super) fn read(headers: &HeaderMap) -> Option<Status> {
+pub(crate) fn read(headers: &HeaderMap) -> Option<Status> {
     let code = code(headers)?;
     let message = headers.get("grpc-message").map_or_else(String::new, |message| message_of(message.as_bytes()));
     let details = headers.get("grpc-status-details-bin").and_then(|details| BASE64.decode(details).ok());

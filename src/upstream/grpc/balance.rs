@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::connect::ConnectError;
 use super::connection::{Live, Load};
 use super::pool::Use;
-use super::resolve::Place;
+use crate::upstream::dial::connect::ConnectError;
+use crate::upstream::dial::directory::Place;
 
 /// How long an address is ejected that fails once.
 const FIRST_BACKOFF: Duration = Duration::from_millis(200);
@@ -21,14 +21,14 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
 const STEADY: Duration = Duration::from_secs(10);
 
 /// What became of an attempt to connect; `None` while it lasts.
-pub(super) type Attempt = Option<Result<(), ConnectError>>;
+pub(crate) type Attempt = Option<Result<(), ConnectError>>;
 
 /// One address, with the connections of one pool to it.
-pub(super) struct Endpoint {
-    pub(super) place: Place,
-    pub(super) live: Vec<Live>,
+pub(crate) struct Endpoint {
+    pub(crate) place: Place,
+    pub(crate) live: Vec<Live>,
     /// The attempt to connect that is under way. Whoever needs a connection waits for it.
-    pub(super) attempt: Option<watch::Receiver<Attempt>>,
+    pub(crate) attempt: Option<watch::Receiver<Attempt>>,
     /// How often in a row it could not be reached, or broke soon.
     failures: u32,
     is_ejected: bool,
@@ -36,29 +36,29 @@ pub(super) struct Endpoint {
 
 /// The addresses of one pool.
 #[derive(Default)]
-pub(super) struct Endpoints {
-    pub(super) list: Vec<Endpoint>,
+pub(crate) struct Endpoints {
+    pub(crate) list: Vec<Endpoint>,
     /// Where the next search begins: among addresses with equally many calls each has its turn.
     next: usize,
 }
 
 /// A connection, by its places in the lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Chosen {
-    pub(super) endpoint: usize,
-    pub(super) live: usize,
+pub(crate) struct Chosen {
+    pub(crate) endpoint: usize,
+    pub(crate) live: usize,
     /// It has as many calls as it takes.
-    pub(super) is_crowded: bool,
+    pub(crate) is_crowded: bool,
 }
 
 impl Endpoints {
     /// With a search that begins at `next`: not all pools should begin with the same address.
-    pub(super) fn beginning_at(next: usize) -> Self {
+    pub(crate) fn beginning_at(next: usize) -> Self {
         Self { list: Vec::new(), next }
     }
 
     /// The connection for a call, if one takes it without waiting; and an address that should have a connection more.
-    pub(super) fn choose(&mut self, used: &Use) -> (Option<Chosen>, Option<usize>) {
+    pub(crate) fn choose(&mut self, used: &Use) -> (Option<Chosen>, Option<usize>) {
         if let [only] = self.list.as_mut_slice() {
             let taking = only.taking(used);
             return (taking.map(|(live, is_crowded)| Chosen { endpoint: 0, live, is_crowded }), None);
@@ -67,7 +67,7 @@ impl Endpoints {
     }
 
     /// The same where addresses that should be avoided count like others.
-    pub(super) fn choose_any(&mut self, used: &Use) -> Option<Chosen> {
+    pub(crate) fn choose_any(&mut self, used: &Use) -> Option<Chosen> {
         self.choose_of_several(used, true).0
     }
 
@@ -97,7 +97,7 @@ impl Endpoints {
     }
 
     /// Any connection at all, be it as loaded as it may.
-    pub(super) fn last_resort(&mut self) -> Option<Chosen> {
+    pub(crate) fn last_resort(&mut self) -> Option<Chosen> {
         let candidates = self.list.iter_mut().enumerate();
         let live = candidates.filter_map(|(endpoint, this)| Some((this.least_loaded()?, this.calls(), endpoint)));
         live.min_by_key(|(_, calls, _)| *calls).map(|(live, _, endpoint)| Chosen { endpoint, live, is_crowded: true })
@@ -105,7 +105,7 @@ impl Endpoints {
 
     /// The address to connect to next for a call that no connection takes; not one of those asked already. First those
     /// that never failed.
-    pub(super) fn next_to_ask(&self, was_asked: impl Fn(&Place) -> bool) -> Option<usize> {
+    pub(crate) fn next_to_ask(&self, was_asked: impl Fn(&Place) -> bool) -> Option<usize> {
         let count = self.list.len();
         let turn = |endpoint: usize| (endpoint + count - self.next % count) % count;
         let open = (0..count).filter(|&endpoint| !was_asked(&self.list[endpoint].place));
@@ -113,7 +113,7 @@ impl Endpoints {
     }
 
     /// These addresses from now on. Those that are no longer among them get no new calls; the calls there go on.
-    pub(super) fn put(&mut self, places: &[Place]) {
+    pub(crate) fn put(&mut self, places: &[Place]) {
         self.list.retain(|endpoint| places.contains(&endpoint.place));
         for place in places {
             if self.of(place).is_none() {
@@ -122,7 +122,7 @@ impl Endpoints {
         }
     }
 
-    pub(super) fn of(&mut self, place: &Place) -> Option<&mut Endpoint> {
+    pub(crate) fn of(&mut self, place: &Place) -> Option<&mut Endpoint> {
         self.list.iter_mut().find(|endpoint| endpoint.place == *place)
     }
 }
@@ -151,19 +151,19 @@ impl Endpoint {
         (0..self.live.len()).min_by_key(|&live| self.live[live].calls())
     }
 
-    pub(super) fn calls(&self) -> usize {
+    pub(crate) fn calls(&self) -> usize {
         self.live.iter().map(Live::calls).sum()
     }
 
     /// Takes a connection out; false if it was out already.
-    pub(super) fn remove(&mut self, load: &Arc<Load>) -> bool {
+    pub(crate) fn remove(&mut self, load: &Arc<Load>) -> bool {
         let before = self.live.len();
         self.live.retain(|live| !Arc::ptr_eq(&live.load, load));
         self.live.len() < before
     }
 
     /// A connection that lasted so long has ended.
-    pub(super) fn lasted(&mut self, time: Duration) {
+    pub(crate) fn lasted(&mut self, time: Duration) {
         if time >= STEADY {
             self.failures = 0;
         }
@@ -171,7 +171,7 @@ impl Endpoint {
 
     /// Ejects it for the time that is given back, with the number by which to [readmit](Self::readmit) it. What fails while
     /// it is ejected, because all others are, does not count: it would be out for long when the backend comes back.
-    pub(super) fn eject(&mut self) -> Option<(Duration, u32)> {
+    pub(crate) fn eject(&mut self) -> Option<(Duration, u32)> {
         if self.is_ejected {
             return None;
         }
@@ -181,14 +181,14 @@ impl Endpoint {
     }
 
     /// Ends an ejection, unless there was another one since.
-    pub(super) fn readmit(&mut self, failures: u32) {
+    pub(crate) fn readmit(&mut self, failures: u32) {
         if self.failures == failures {
             self.is_ejected = false;
         }
     }
 
     /// It was reached: calls may come.
-    pub(super) fn reached(&mut self, live: Live) {
+    pub(crate) fn reached(&mut self, live: Live) {
         self.is_ejected = false;
         self.live.push(live);
     }

@@ -13,11 +13,12 @@ use h2::{Reason, RecvStream, SendStream, StreamId};
 use http::HeaderMap;
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
+use super::encoding;
 use super::limit::Place;
 use super::pool::Lease;
 use super::reply::{Foreign, check_head, declared_length, ended_with, protocol};
-use super::{CallError, Outbound, PREFIX, Upstream, encoding, frame};
 use crate::limits::memory::{Charge, SMALL, Use};
+use crate::upstream::{CallError, Outbound, PREFIX, Upstream, frame};
 
 /// The way to the backend.
 pub struct Outgoing {

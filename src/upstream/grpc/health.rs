@@ -14,8 +14,8 @@ use tokio::time::Instant;
 use tonic::Code;
 
 use super::connection::jittered;
-use super::resolve::{Directory, Place};
-use super::{CallError, Limits, Outbound, Shared, Terms, Upstream};
+use crate::upstream::dial::directory::{Directory, Place};
+use crate::upstream::{CallError, Limits, Outbound, Shared, Terms, Upstream};
 
 const CHECK: &str = "/grpc.health.v1.Health/Check";
 /// Largest answer, in bytes: it has one number.
@@ -63,7 +63,7 @@ enum Said {
 }
 
 /// Checks all places of a backend, and those that come, for as long as its directory is there.
-pub(super) fn start(upstream: &Upstream, health: &Health) {
+pub(crate) fn start(upstream: &Upstream, health: &Health) {
     let directory = upstream.pool.directory();
     let (mut known, connections) = (directory.known(), directory.connections);
     // What runs for the directory must not keep it.

@@ -12,7 +12,7 @@ const AT_ONCE: u32 = 10;
 const EVERY: Duration = Duration::from_millis(200);
 
 /// The resets that one worker may send to one backend.
-pub(super) struct Resets(Mutex<Tokens>);
+pub(crate) struct Resets(Mutex<Tokens>);
 
 struct Tokens {
     left: u32,
@@ -21,17 +21,17 @@ struct Tokens {
 }
 
 impl Resets {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Mutex::new(Tokens { left: AT_ONCE, since: Instant::now() }))
     }
 
     /// Takes one, if there is one.
-    pub(super) fn take(&self) -> bool {
+    pub(crate) fn take(&self) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now())
     }
 
     /// Takes one, once there is one.
-    pub(super) async fn taken(&self) {
+    pub(crate) async fn taken(&self) {
         while !self.take() {
             sleep(EVERY).await;
         }

@@ -14,7 +14,7 @@ const HEADERS: u8 = 1;
 
 /// How far the transport has taken what HTTP/2 writes.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Frames {
+pub(crate) struct Frames {
     /// What is left of a payload, before the next head.
     left: usize,
     head: [u8; HEAD],
@@ -23,18 +23,18 @@ pub(super) struct Frames {
 }
 
 impl Frames {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { left: PREFACE, head: [0; HEAD], filled: 0 }
     }
 
     /// The highest stream that begins in these bytes, which follow what was taken; zero if none does.
-    pub(super) fn begun_in(&self, slices: &[IoSlice<'_>]) -> u32 {
+    pub(crate) fn begun_in(&self, slices: &[IoSlice<'_>]) -> u32 {
         let mut ahead = *self;
         slices.iter().map(|slice| ahead.take(slice)).max().unwrap_or_default()
     }
 
     /// Goes on by so many bytes of these.
-    pub(super) fn advance(&mut self, slices: &[IoSlice<'_>], mut count: usize) {
+    pub(crate) fn advance(&mut self, slices: &[IoSlice<'_>], mut count: usize) {
         for slice in slices {
             let taken = count.min(slice.len());
             self.take(&slice[..taken]);
