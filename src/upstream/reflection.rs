@@ -12,9 +12,11 @@ use prost::bytes::Bytes;
 use tokio::time::Instant;
 use tonic::Code;
 
+use super::backend::Upstream;
+use super::grpc::error::CallError;
+use super::outbound::{Outbound, Terms};
 use crate::format::problem::Problem;
 use crate::schema;
-use crate::upstream::{CallError, Outbound, Terms, Upstream};
 
 /// Most files that one server may have.
 const MOST_FILES: usize = 10_000;

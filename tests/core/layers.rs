@@ -33,6 +33,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("rustix", &["cli"]),
     ("hyper", &["server"]),
     ("hyper_util", &["server"]),
+    ("httparse", &["upstream/dial/proxy"]),
     ("h2", &["upstream", "cli/doctor"]),
     ("hickory_resolver", &["upstream"]),
     ("tonic", &["upstream", "gateway", "cli/demo/bank", "cli/doctor"]),

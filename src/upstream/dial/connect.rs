@@ -6,18 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use http::uri::Authority;
-use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::directory::Place;
+use super::endpoint::Endpoint;
+use super::proxy::answer::TunnelError;
 use crate::tls;
-use crate::upstream::dial::proxy::answer::TunnelError;
-use crate::upstream::dial::proxy::tunnel::Proxy;
 
 /// Why there is no connection. Nothing of any call was sent. Cheap to clone: all calls that wait get it.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -40,39 +36,15 @@ pub(crate) enum ConnectError {
     Unresolved { cause: Arc<str> },
 }
 
-/// One of the addresses in the configuration: where it is, how TLS is made with it, and how it is called.
-pub(crate) struct Target {
-    pub(crate) host: String,
-    pub(crate) port: u16,
-    pub(crate) tls: Option<(TlsConnector, ServerName<'static>)>,
-    /// Who connects there in our place.
-    pub(crate) proxy: Option<Arc<Proxy>>,
-    /// The `:authority` of its calls, unless it is that of the first address.
-    pub(crate) other_authority: Option<Authority>,
-}
-
-impl Target {
-    /// Whom TCP connects to: a name or an IP address, and a port. A proxy looks up the backend's name itself.
-    pub(crate) fn dialled(&self) -> (&str, u16) {
-        self.proxy.as_ref().map_or((&self.host, self.port), |proxy| (&proxy.host, proxy.port))
-    }
-
-    /// `host:port`, for errors, and the proxy: it may be its fault, whatever it is.
-    pub(crate) fn address(&self) -> String {
-        let through = self.proxy.as_ref().map_or_else(String::new, |proxy| format!(" through the proxy {proxy}"));
-        format!("{}:{}{through}", self.host, self.port)
-    }
-}
-
 /// What the backend said when it refused our certificate on a connection.
 ///
 /// In TLS 1.3 the server judges the client's certificate after the client's handshake is over (RFC 8446, section
 /// 4.4.2.4), so a refusal arrives as an alert in place of its first byte. An alert behind that is the end of a connection
 /// like any other: the server may have acted on what it was sent.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Refusal(Arc<Mutex<Option<String>>>);
+pub(crate) struct CertificateRefusal(Arc<Mutex<Option<String>>>);
 
-impl Refusal {
+impl CertificateRefusal {
     /// For the log.
     pub(crate) fn told(&self) -> Option<String> {
         let alert = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
@@ -85,28 +57,32 @@ impl Refusal {
 }
 
 /// A connection that is ready for HTTP/2.
-pub(crate) async fn connect(place: &Place, refusal: &Refusal, until: Instant) -> Result<Stream, ConnectError> {
-    let (address, target) = (|| place.to_string(), &place.target);
+pub(crate) async fn connect(
+    endpoint: &Endpoint,
+    refusal: &CertificateRefusal,
+    until: Instant,
+) -> Result<Transport, ConnectError> {
+    let (address, target) = (|| endpoint.to_string(), &endpoint.target);
     let tcp = match &target.proxy {
-        None => open(place).await?,
+        None => open(endpoint).await?,
         Some(proxy) => {
-            let opened = proxy.open_at(place.address, &target.host, target.port, until).await;
+            let opened = proxy.open_at(endpoint.address, &target.host, target.port, until).await;
             opened.map_err(|source| ConnectError::Tunnel { address: address(), source })?
         }
     };
-    let Some((connector, name)) = &target.tls else { return Ok(Stream::Plain(tcp)) };
+    let Some((connector, name)) = &target.tls else { return Ok(Transport::Plain(tcp)) };
     let tls = connector.connect(name.clone(), tcp).await;
     let tls = tls.map_err(|error| ConnectError::Tls { address: address(), cause: cause(&error) })?;
     if tls.get_ref().1.alpn_protocol() != Some(b"h2") {
         return Err(ConnectError::Alpn { address: address() });
     }
-    Ok(Stream::Tls(Box::new(Tls { stream: tls, refusal: refusal.clone(), was_heard: false, failed: None })))
+    Ok(Transport::Tls(Box::new(Tls { stream: tls, refusal: refusal.clone(), was_heard: false, failed: None })))
 }
 
-async fn open(place: &Place) -> Result<TcpStream, ConnectError> {
-    let tcp = TcpStream::connect(place.address).await;
+async fn open(endpoint: &Endpoint) -> Result<TcpStream, ConnectError> {
+    let tcp = TcpStream::connect(endpoint.address).await;
     let tcp = tcp.and_then(|tcp| tcp.set_nodelay(true).map(|()| tcp));
-    tcp.map_err(|source| ConnectError::Tcp { address: place.to_string(), source: Arc::new(source) })
+    tcp.map_err(|source| ConnectError::Tcp { address: endpoint.to_string(), source: Arc::new(source) })
 }
 
 /// Why a handshake failed, without what the ways of an I/O error add.
@@ -116,7 +92,7 @@ fn cause(error: &io::Error) -> String {
 }
 
 /// A connection to the backend.
-pub(crate) enum Stream {
+pub(crate) enum Transport {
     Plain(TcpStream),
     Tls(Box<Tls>),
 }
@@ -124,7 +100,7 @@ pub(crate) enum Stream {
 /// A connection over TLS that notes why the backend ends it.
 pub(crate) struct Tls {
     stream: TlsStream<TcpStream>,
-    refusal: Refusal,
+    refusal: CertificateRefusal,
     /// The backend has said something.
     was_heard: bool,
     /// The backend has closed the connection, and what it said before is not read to its end yet.
@@ -173,7 +149,7 @@ fn is_closed(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
 }
 
-impl AsyncRead for Stream {
+impl AsyncRead for Transport {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_read(cx, buffer),
@@ -189,7 +165,7 @@ fn alert(error: &io::Error) -> Option<String> {
     }
 }
 
-impl AsyncWrite for Stream {
+impl AsyncWrite for Transport {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_write(cx, bytes),

@@ -4,9 +4,7 @@
 //! configured bounds; when they fail, the last addresses stay, and the log says so once. Addresses that are IP addresses
 //! already need no look-up, and without names nothing runs.
 
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,9 +12,10 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use super::connect::Target;
+use super::connections::Connections;
+use super::endpoint::Endpoint;
 use super::lookup::{Found, look_up};
-use crate::upstream::grpc::connection::Connections;
+use super::target::Target;
 
 /// A name that cannot be looked up is asked for again this soon, if its last TTL and the longest one are no shorter.
 const LONGEST_RETRY: Duration = Duration::from_secs(5);
@@ -38,26 +37,10 @@ impl Default for Dns {
     }
 }
 
-/// One of the socket addresses of a backend. Cheap to clone.
-#[derive(Clone)]
-pub(crate) struct Place {
-    pub(crate) target: Arc<Target>,
-    pub(crate) address: SocketAddr,
-    pub(crate) standing: Arc<Standing>,
-}
-
-/// What all workers know of a place.
-#[derive(Default)]
-pub(crate) struct Standing {
-    is_unhealthy: AtomicBool,
-    /// That it fails has been told.
-    is_failing: AtomicBool,
-}
-
 /// What is known of where the backend is.
 #[derive(Clone, Default)]
-pub(crate) struct Known {
-    pub(crate) places: Arc<[Place]>,
+pub(crate) struct Resolved {
+    pub(crate) endpoints: Arc<[Endpoint]>,
     /// Why the last look-up of a name failed.
     pub(crate) problem: Option<Arc<str>>,
 }
@@ -65,7 +48,7 @@ pub(crate) struct Known {
 /// Where one backend is, for all who call it. When it is dropped, nobody looks any more.
 pub(crate) struct Directory {
     pub(crate) connections: Connections,
-    known: watch::Receiver<Known>,
+    known: watch::Receiver<Resolved>,
     /// What is not begun yet.
     waiting: Mutex<Option<Vec<Following>>>,
     /// Where it runs: the threads of calls have enough to do.
@@ -76,17 +59,17 @@ pub(crate) struct Directory {
 /// What of one address in the configuration is known, as all of them together are published.
 #[derive(Default)]
 struct Entry {
-    places: Vec<Place>,
+    endpoints: Vec<Endpoint>,
     problem: Option<Arc<str>>,
 }
 
 /// One name, looked up for ever.
 struct Following {
     target: Arc<Target>,
-    /// Its place among the entries.
+    /// Which of the entries it is.
     index: usize,
     entries: Arc<Mutex<Vec<Entry>>>,
-    known: Arc<watch::Sender<Known>>,
+    known: Arc<watch::Sender<Resolved>>,
     dns: Dns,
 }
 
@@ -97,11 +80,11 @@ impl Directory {
         let literal = |target: &Arc<Target>| {
             let (host, port) = target.dialled();
             let address: Option<IpAddr> = host.parse().ok();
-            address.map(|address| Place::new(target.clone(), SocketAddr::new(address, port)))
+            address.map(|address| Endpoint::new(target.clone(), SocketAddr::new(address, port)))
         };
-        let entry = |target| Entry { places: literal(target).into_iter().collect(), problem: None };
+        let entry = |target| Entry { endpoints: literal(target).into_iter().collect(), problem: None };
         let entries: Vec<Entry> = targets.iter().map(entry).collect();
-        let names: Vec<usize> = (0..entries.len()).filter(|&index| entries[index].places.is_empty()).collect();
+        let names: Vec<usize> = (0..entries.len()).filter(|&index| entries[index].endpoints.is_empty()).collect();
         let (sender, known) = watch::channel(together(&entries));
         let (sender, entries) = (Arc::new(sender), Arc::new(Mutex::new(entries)));
         let following = |index: usize| {
@@ -113,15 +96,15 @@ impl Directory {
         Arc::new(Self { connections, known, waiting, runtime, tasks: Mutex::default() })
     }
 
-    /// A backend at these places, which do not change.
-    pub(crate) fn of(places: Arc<[Place]>, connections: Connections) -> Arc<Self> {
-        let (_, known) = watch::channel(Known { places, problem: None });
+    /// A backend at these endpoints, which do not change.
+    pub(crate) fn of(endpoints: Arc<[Endpoint]>, connections: Connections) -> Arc<Self> {
+        let (_, known) = watch::channel(Resolved { endpoints, problem: None });
         let (waiting, runtime) = (Mutex::new(None), None);
         Arc::new(Self { connections, known, waiting, runtime, tasks: Mutex::default() })
     }
 
     /// What is known, now and later.
-    pub(crate) fn known(&self) -> watch::Receiver<Known> {
+    pub(crate) fn known(&self) -> watch::Receiver<Resolved> {
         self.start();
         self.known.clone()
     }
@@ -184,7 +167,7 @@ impl Following {
         let mut addresses: Vec<SocketAddr> =
             found.addresses.iter().map(|address| SocketAddr::new(*address, port)).collect();
         addresses.sort_unstable();
-        let is_new = !entry.places.iter().map(|place| place.address).eq(addresses.iter().copied());
+        let is_new = !entry.endpoints.iter().map(|endpoint| endpoint.address).eq(addresses.iter().copied());
         if has_failed || is_new {
             let listed: Vec<String> = found.addresses.iter().map(IpAddr::to_string).collect();
             let again = if has_failed { "is resolved again" } else { "is resolved" };
@@ -193,9 +176,9 @@ impl Following {
         if !is_new && entry.problem.is_none() {
             return;
         }
-        let known = |address: SocketAddr| entry.places.iter().find(|place| place.address == address).cloned();
-        let place = |address| known(address).unwrap_or_else(|| Place::new(self.target.clone(), address));
-        *entry = Entry { places: addresses.into_iter().map(place).collect(), problem: None };
+        let known = |address: SocketAddr| entry.endpoints.iter().find(|endpoint| endpoint.address == address).cloned();
+        let endpoint = |address| known(address).unwrap_or_else(|| Endpoint::new(self.target.clone(), address));
+        *entry = Entry { endpoints: addresses.into_iter().map(endpoint).collect(), problem: None };
         self.known.send_replace(together(&entries));
     }
 
@@ -204,7 +187,7 @@ impl Following {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = &mut entries[self.index];
         if is_first {
-            let meanwhile = match entry.places.as_slice() {
+            let meanwhile = match entry.endpoints.as_slice() {
                 [] => "it has no address to call",
                 _ => "its last addresses stay in use",
             };
@@ -212,58 +195,13 @@ impl Following {
         }
         entry.problem = Some(format!("{name}: {cause}").into());
         // Who has addresses goes on with them, and need not be woken.
-        if entry.places.is_empty() {
+        if entry.endpoints.is_empty() {
             self.known.send_replace(together(&entries));
         }
     }
 }
 
-fn together(entries: &[Entry]) -> Known {
-    let places = entries.iter().flat_map(|entry| entry.places.iter().cloned()).collect();
-    Known { places, problem: entries.iter().find_map(|entry| entry.problem.clone()) }
-}
-
-impl Place {
-    fn new(target: Arc<Target>, address: SocketAddr) -> Self {
-        Self { target, address, standing: Arc::default() }
-    }
-}
-
-impl PartialEq for Place {
-    fn eq(&self, other: &Self) -> bool {
-        self.address == other.address && Arc::ptr_eq(&self.target, &other.target)
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let named = self.target.address();
-        let is_name = self.target.dialled().0.parse::<IpAddr>().is_err();
-        if is_name { write!(f, "{named} ({})", self.address) } else { f.write_str(&named) }
-    }
-}
-
-impl Standing {
-    pub(crate) fn is_healthy(&self) -> bool {
-        !self.is_unhealthy.load(Ordering::Relaxed)
-    }
-
-    /// Notes what a health check says; true if that is news.
-    pub(crate) fn set_healthy(&self, is_healthy: bool) -> bool {
-        self.is_unhealthy.swap(!is_healthy, Ordering::Relaxed) == is_healthy
-    }
-
-    /// Says why a place has no calls for now, once for all workers.
-    pub(crate) fn tell_failing(&self, cause: &str) {
-        if !self.is_failing.swap(true, Ordering::Relaxed) {
-            tracing::warn!("an address of the backend fails: {cause}");
-        }
-    }
-
-    /// Says that it is reached again.
-    pub(crate) fn tell_reached(&self, place: &Place) {
-        if self.is_failing.swap(false, Ordering::Relaxed) {
-            tracing::info!("an address of the backend is reached again: {place}");
-        }
-    }
+fn together(entries: &[Entry]) -> Resolved {
+    let endpoints = entries.iter().flat_map(|entry| entry.endpoints.iter().cloned()).collect();
+    Resolved { endpoints, problem: entries.iter().find_map(|entry| entry.problem.clone()) }
 }

@@ -2,6 +2,9 @@
 
 pub(crate) mod address;
 pub(crate) mod connect;
+pub(crate) mod connections;
 pub(crate) mod directory;
-pub(crate) mod lookup;
+pub(crate) mod endpoint;
+mod lookup;
 pub(crate) mod proxy;
+pub(crate) mod target;

@@ -16,10 +16,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::begun::Frames;
-use super::pool::{Inner, Pool, Use};
-use crate::upstream::dial::connect::{ConnectError, Refusal, Stream, connect};
-use crate::upstream::dial::directory::Place;
+use super::jitter::jittered;
+use super::purpose::Purpose;
+use super::written::Written;
+use crate::upstream::dial::connect::{CertificateRefusal, ConnectError, Transport, connect};
+use crate::upstream::dial::connections::Connections;
+use crate::upstream::dial::endpoint::Endpoint;
 
 /// Largest DATA frame that the backend may send, in bytes: most replies come as one, and are not copied together then.
 const FRAME: u32 = 128 << 10;
@@ -33,37 +35,6 @@ const IDLE_LOOKS: u32 = 4;
 const LONGEST_PING_INTERVAL: Duration = Duration::from_secs(330);
 /// Longest time for a quiet connection to show that it still leads somewhere; then a call goes another way.
 const LONGEST_PROOF: Duration = Duration::from_secs(1);
-/// A tenth more or less, so that connections made together do not end together.
-const JITTER: f64 = 0.1;
-
-/// How connections are made and how long they are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Connections {
-    /// Longest time for TCP, the tunnel of a proxy, TLS and the beginning of HTTP/2; the call's own deadline counts besides.
-    pub connect_timeout: Duration,
-    /// A connection without calls is closed after this time, a tenth more or less.
-    pub idle: Duration,
-    /// A connection gets no new calls after this time, a tenth more or less, and is closed when its calls are done.
-    pub age: Duration,
-    /// A connection on which nothing comes for this time while calls wait is asked with a PING; one without calls is asked
-    /// before it has the next.
-    pub ping_interval: Duration,
-    /// Longest time for the answer to one; then the connection is closed.
-    pub ping_timeout: Duration,
-}
-
-impl Default for Connections {
-    fn default() -> Self {
-        Self {
-            connect_timeout: Duration::from_secs(10),
-            idle: Duration::from_secs(10 * 60),
-            age: Duration::from_secs(30 * 60),
-            ping_interval: Duration::from_secs(30),
-            ping_timeout: Duration::from_secs(10),
-        }
-    }
-}
-
 /// An open connection. When it is dropped, the calls on it go on, and then it is closed.
 pub(crate) struct Live {
     pub(crate) send: SendRequest<Bytes>,
@@ -90,7 +61,7 @@ pub(crate) struct Load {
     asked: Notify,
     /// It does, or it has ended.
     answered: Notify,
-    pub(crate) refusal: Refusal,
+    pub(crate) refusal: CertificateRefusal,
 }
 
 impl Load {
@@ -115,52 +86,78 @@ impl Live {
     }
 
     /// Whether it may have another call.
-    pub(crate) fn has_room(&self, used: &Use) -> bool {
+    pub(crate) fn has_room(&self, used: &Purpose) -> bool {
         self.calls() < self.send.current_max_send_streams().min(used.calls)
     }
 }
 
-/// Opens a connection, and looks after it until it ends.
-pub(crate) async fn open(pool: &Pool, place: &Place) -> Result<Live, ConnectError> {
-    let limit = pool.connections().connect_timeout;
-    let until = Instant::now() + limit;
-    let opened = timeout_at(until, open_patiently(pool, place, until)).await;
-    opened.unwrap_or_else(|_| Err(ConnectError::Timeout { address: place.to_string(), limit }))
+/// Who gives calls to a connection, as the connection sees it.
+pub(crate) trait Owner: Send + Sync + 'static {
+    /// A connection has ended; `lost` says why, unless both sides ended it well.
+    fn ended(self: &Arc<Self>, endpoint: &Endpoint, load: &Arc<Load>, lost: Option<String>, lasted: Duration);
+
+    /// Takes a connection out of use, unless it has calls; false if it has.
+    fn remove_idle(self: &Arc<Self>, endpoint: &Endpoint, load: &Arc<Load>) -> bool;
+
+    /// Takes a connection out of use once there is another one in its place; false if there can be none.
+    fn replace(self: &Arc<Self>, endpoint: &Endpoint, load: &Arc<Load>) -> impl Future<Output = bool> + Send;
 }
 
-async fn open_patiently(pool: &Pool, place: &Place, until: Instant) -> Result<Live, ConnectError> {
+/// How a connection is opened.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Manner {
+    pub(crate) purpose: Purpose,
+    pub(crate) connections: Connections,
+}
+
+/// Opens a connection, and looks after it until it ends.
+pub(crate) async fn open(owner: &Weak<impl Owner>, endpoint: &Endpoint, manner: Manner) -> Result<Live, ConnectError> {
+    let limit = manner.connections.connect_timeout;
+    let until = Instant::now() + limit;
+    let opened = timeout_at(until, open_patiently(owner, endpoint, manner, until)).await;
+    opened.unwrap_or_else(|_| Err(ConnectError::Timeout { address: endpoint.to_string(), limit }))
+}
+
+async fn open_patiently(
+    owner: &Weak<impl Owner>,
+    endpoint: &Endpoint,
+    manner: Manner,
+    until: Instant,
+) -> Result<Live, ConnectError> {
     let load = Arc::new(Load::default());
-    let stream = connect(place, &load.refusal, until).await?;
+    let stream = connect(endpoint, &load.refusal, until).await?;
     let (first, heard) = oneshot::channel();
-    let stream = Heard { stream, first: Some(first), written: Frames::new(), load: load.clone() };
+    let stream = Heard { stream, first: Some(first), written: Written::new(), load: load.clone() };
     let mut http2 = h2::client::Builder::new();
-    let Use { window, connection_window, .. } = pool.used();
-    http2.initial_window_size(*window).initial_connection_window_size(*connection_window);
+    let Purpose { window, connection_window, .. } = manner.purpose;
+    http2.initial_window_size(window).initial_connection_window_size(connection_window);
     http2.max_header_list_size(HEADER_LIST);
     let (send, connection) = http2
         .enable_push(false)
         .max_frame_size(FRAME)
         .handshake(stream)
         .await
-        .map_err(|source| ConnectError::Http2 { address: place.to_string(), source: Arc::new(source) })?;
-    let (load_held, connections) = (load.clone(), pool.connections());
-    tokio::spawn(Held { pool: pool.weak(), place: place.clone(), load: load_held, connections }.drive(connection));
+        .map_err(|source| ConnectError::Http2 { address: endpoint.to_string(), source: Arc::new(source) })?;
+    let (endpoint_held, load_held) = (endpoint.clone(), load.clone());
+    let driver =
+        Driver { owner: owner.clone(), endpoint: endpoint_held, load: load_held, connections: manner.connections };
+    tokio::spawn(driver.drive(connection));
     // Somebody who takes connections and closes them, or says nothing, would otherwise be given calls, whose outcome then
     // nobody knows. RFC 9113, section 3.4: the server begins with its SETTINGS, without a call.
     match heard.await {
         Ok(()) => Ok(Live { send, load }),
         Err(_) => {
             let ended = || "it ended the connection before HTTP/2 began".to_owned();
-            Err(ConnectError::Ended { address: place.to_string(), cause: load.refusal.told().unwrap_or_else(ended) })
+            Err(ConnectError::Ended { address: endpoint.to_string(), cause: load.refusal.told().unwrap_or_else(ended) })
         }
     }
 }
 
 /// A connection that tells when the backend has said something, and which calls have begun.
 struct Heard {
-    stream: Stream,
+    stream: Transport,
     first: Option<oneshot::Sender<()>>,
-    written: Frames,
+    written: Written,
     load: Arc<Load>,
 }
 
@@ -169,7 +166,7 @@ impl Heard {
     fn write(
         &mut self,
         slices: &[io::IoSlice<'_>],
-        write: impl FnOnce(Pin<&mut Stream>) -> Poll<io::Result<usize>>,
+        write: impl FnOnce(Pin<&mut Transport>) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         let begun = self.written.begun_in(slices);
         if begun > self.load.begun.load(Ordering::Relaxed) {
@@ -224,15 +221,15 @@ impl AsyncWrite for Heard {
     }
 }
 
-/// A connection as its own task has it: the pool may be gone before it.
-struct Held {
-    pool: Weak<Inner>,
-    place: Place,
+/// A connection as its own task has it: its owner may be gone before it.
+struct Driver<O> {
+    owner: Weak<O>,
+    endpoint: Endpoint,
     load: Arc<Load>,
     connections: Connections,
 }
 
-impl Held {
+impl<O: Owner> Driver<O> {
     /// Moves the connection's bytes until it ends, or until its peer is dead.
     async fn drive(self, mut connection: Connection<Heard, Bytes>) {
         let opened = Instant::now();
@@ -246,11 +243,11 @@ impl Held {
         self.load.has_ended.store(true, Ordering::Release);
         self.load.answered.notify_waiters();
         match &lost {
-            None => tracing::debug!(address = %self.place, "a connection to the backend ended"),
-            Some(cause) => tracing::debug!(address = %self.place, cause, "a connection to the backend broke"),
+            None => tracing::debug!(address = %self.endpoint, "a connection to the backend ended"),
+            Some(cause) => tracing::debug!(address = %self.endpoint, cause, "a connection to the backend broke"),
         }
-        if let Some(pool) = Pool::of(&self.pool) {
-            pool.ended(&self.place, &self.load, lost, opened.elapsed());
+        if let Some(owner) = self.owner.upgrade() {
+            owner.ended(&self.endpoint, &self.load, lost, opened.elapsed());
         }
     }
 
@@ -265,18 +262,18 @@ impl Held {
                 () = sleep(step) => {
                     let was_used = self.load.was_used.swap(false, Ordering::Relaxed);
                     quiet_looks = if was_used { 0 } else { quiet_looks + 1 };
-                    let Some(pool) = Pool::of(&self.pool) else { return pending().await };
-                    if quiet_looks >= IDLE_LOOKS && pool.remove_idle(&self.place, &self.load) {
+                    let Some(owner) = self.owner.upgrade() else { return pending().await };
+                    if quiet_looks >= IDLE_LOOKS && owner.remove_idle(&self.endpoint, &self.load) {
                         return pending().await;
                     }
                 }
             }
         }
         // Another one first: no call waits for it. While there can be none, an old one is better.
-        while let Some(pool) = Pool::of(&self.pool)
-            && !pool.replace(&self.place, &self.load).await
+        while let Some(owner) = self.owner.upgrade()
+            && !owner.replace(&self.endpoint, &self.load).await
         {
-            drop(pool);
+            drop(owner);
             sleep(jittered(self.connections.age / 10)).await;
         }
         pending().await
@@ -320,23 +317,5 @@ async fn dead(pings: Option<PingPong>, load: &Load, connections: Connections) {
             Ok(Err(_)) => return pending().await,
             Err(_) => return,
         }
-    }
-}
-
-/// About this time.
-pub(crate) fn jittered(time: Duration) -> Duration {
-    time.mul_f64(1.0 + JITTER * (2.0 * fastrand::f64() - 1.0))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_differ_by_a_tenth_at_most() {
-        let times: Vec<Duration> = (0..1000).map(|_| jittered(Duration::from_secs(10))).collect();
-        assert!(times.iter().all(|time| (9_000..=11_000).contains(&time.as_millis())), "{times:?}");
-        assert!(times.iter().any(|time| time.as_millis() < 9_500));
-        assert!(times.iter().any(|time| time.as_millis() > 10_500));
     }
 }

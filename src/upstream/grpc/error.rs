@@ -68,6 +68,12 @@ pub enum CallError {
 }
 
 impl CallError {
+    /// An answer that breaks the rules of gRPC in this way.
+    #[must_use]
+    pub fn protocol(cause: &str) -> Self {
+        Self::Protocol { cause: cause.to_owned() }
+    }
+
     /// Whether the backend may have acted on the call.
     #[must_use]
     pub fn fate(&self) -> Fate {

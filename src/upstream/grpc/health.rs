@@ -1,7 +1,7 @@
-//! Whether a place is well, by its own word: `grpc.health.v1.Health/Check`
+//! Whether an endpoint is well, by its own word: `grpc.health.v1.Health/Check`
 //! (<https://github.com/grpc/grpc/blob/master/doc/health-checking.md>).
 //!
-//! One check for all workers, over a connection of its own to each place. A place that says that it does not serve, or says
+//! One check for all workers, over a connection of its own to each endpoint. An endpoint that says that it does not serve, or says
 //! nothing in time, gets no calls while others can have them.
 
 use std::sync::Arc;
@@ -13,9 +13,12 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 use tonic::Code;
 
-use super::connection::jittered;
-use crate::upstream::dial::directory::{Directory, Place};
-use crate::upstream::{CallError, Limits, Outbound, Shared, Terms, Upstream};
+use super::channel::Channel;
+use super::error::CallError;
+use super::jitter::jittered;
+use crate::upstream::dial::directory::Directory;
+use crate::upstream::dial::endpoint::Endpoint;
+use crate::upstream::outbound::{Outbound, Terms};
 
 const CHECK: &str = "/grpc.health.v1.Health/Check";
 /// Largest answer, in bytes: it has one number.
@@ -55,35 +58,33 @@ struct Response {
 const SERVING: i32 = 1;
 
 /// What a check says.
-enum Said {
+enum Verdict {
     Well,
     Unwell(String),
     /// It has no health service.
     Nothing,
 }
 
-/// Checks all places of a backend, and those that come, for as long as its directory is there.
-pub(crate) fn start(upstream: &Upstream, health: &Health) {
-    let directory = upstream.pool.directory();
+/// Checks all endpoints of a backend, and those that come, for as long as its directory is there.
+pub(crate) fn start(channel: &Channel, health: &Health) {
+    let directory = channel.directory();
     let (mut known, connections) = (directory.known(), directory.connections);
     // What runs for the directory must not keep it.
-    // A check waits for no call of others, and counts as none of them.
-    let apart = || Shared::new(Limits::default());
-    let nowhere = upstream.at(Directory::of([].into(), connections), apart());
+    let nowhere = channel.apart(Directory::of([].into(), connections));
     let health = Arc::new(health.clone());
     directory.run(async move {
-        let mut checked: Vec<(Place, AbortHandle)> = Vec::new();
+        let mut checked: Vec<(Endpoint, AbortHandle)> = Vec::new();
         let mut checks = JoinSet::new();
         loop {
-            let places = known.borrow_and_update().places.clone();
-            for (_, check) in checked.extract_if(.., |(place, _)| !places.contains(place)) {
+            let endpoints = known.borrow_and_update().endpoints.clone();
+            for (_, check) in checked.extract_if(.., |(endpoint, _)| !endpoints.contains(endpoint)) {
                 check.abort();
             }
-            for place in &*places {
-                if checked.iter().all(|(other, _)| other != place) {
-                    let there = nowhere.at(Directory::of([place.clone()].into(), connections), apart());
-                    let check = checks.spawn(check_for_ever(there, place.clone(), health.clone()));
-                    checked.push((place.clone(), check));
+            for endpoint in &*endpoints {
+                if checked.iter().all(|(other, _)| other != endpoint) {
+                    let there = nowhere.apart(Directory::of([endpoint.clone()].into(), connections));
+                    let check = checks.spawn(check_for_ever(there, endpoint.clone(), health.clone()));
+                    checked.push((endpoint.clone(), check));
                 }
             }
             if known.changed().await.is_err() {
@@ -93,19 +94,21 @@ pub(crate) fn start(upstream: &Upstream, health: &Health) {
     });
 }
 
-async fn check_for_ever(there: Upstream, place: Place, health: Arc<Health>) {
+async fn check_for_ever(there: Channel, endpoint: Endpoint, health: Arc<Health>) {
     let message = Request { service: health.service.clone() }.encode_to_vec();
     let mut has_said_nothing = false;
     loop {
         let said = check(&there, &message, health.timeout).await;
-        let is_news = place.standing.set_healthy(!matches!(said, Said::Unwell(_)));
+        let is_news = endpoint.standing.set_healthy(!matches!(said, Verdict::Unwell(_)));
         match said {
-            Said::Unwell(cause) if is_news => tracing::warn!("an address of the backend is not well: {place}: {cause}"),
-            Said::Well if is_news => tracing::info!("an address of the backend is well again: {place}"),
-            Said::Nothing if !has_said_nothing => {
+            Verdict::Unwell(cause) if is_news => {
+                tracing::warn!("an address of the backend is not well: {endpoint}: {cause}")
+            }
+            Verdict::Well if is_news => tracing::info!("an address of the backend is well again: {endpoint}"),
+            Verdict::Nothing if !has_said_nothing => {
                 has_said_nothing = true;
                 tracing::warn!(
-                    "{place} has no grpc.health.v1.Health: it counts as well; remove `health`, or add the service"
+                    "{endpoint} has no grpc.health.v1.Health: it counts as well; remove `health`, or add the service"
                 );
             }
             _ => {}
@@ -114,19 +117,19 @@ async fn check_for_ever(there: Upstream, place: Place, health: Arc<Health>) {
     }
 }
 
-async fn check(there: &Upstream, message: &[u8], limit: Duration) -> Said {
+async fn check(there: &Channel, message: &[u8], limit: Duration) -> Verdict {
     let terms = Terms { deadline: Instant::now() + limit, reply_limit: REPLY_LIMIT, may_repeat: false, account: None };
     match there.call(Outbound::own(&PathAndQuery::from_static(CHECK), terms), message).await {
         Ok(reply) => match Response::decode(reply.message).map(|response| response.status) {
-            Ok(SERVING) => Said::Well,
-            Ok(status) => Said::Unwell(format!("its health is {}", name_of(status))),
-            Err(error) => Said::Unwell(format!("its answer to the health check is no HealthCheckResponse: {error}")),
+            Ok(SERVING) => Verdict::Well,
+            Ok(status) => Verdict::Unwell(format!("its health is {}", name_of(status))),
+            Err(error) => Verdict::Unwell(format!("its answer to the health check is no HealthCheckResponse: {error}")),
         },
-        Err(CallError::Status { status, .. }) if status.code() == Code::Unimplemented => Said::Nothing,
+        Err(CallError::Status { status, .. }) if status.code() == Code::Unimplemented => Verdict::Nothing,
         Err(CallError::Status { status, .. }) if status.code() == Code::NotFound => {
-            Said::Unwell("it does not know the health of this service".to_owned())
+            Verdict::Unwell("it does not know the health of this service".to_owned())
         }
-        Err(error) => Said::Unwell(format!("health check: {error}")),
+        Err(error) => Verdict::Unwell(format!("health check: {error}")),
     }
 }
 

@@ -11,8 +11,8 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
+use super::error::CallError;
 use crate::limits::memory::Tie;
-use crate::upstream::CallError;
 
 /// How many calls of one backend may be under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +76,7 @@ impl Queue {
 
 /// A call's place among those in flight, and among those of its connection and its caller; given on, or back, when dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct Permit {
     limit: Limit,
     _tie: Tie,
 }
@@ -103,7 +103,7 @@ impl Limit {
     ///
     /// # Errors
     /// There is none, or none in time.
-    pub(crate) async fn enter(&self, deadline: Instant, tie: Tie) -> Result<Place, CallError> {
+    pub(crate) async fn enter(&self, deadline: Instant, tie: Tie) -> Result<Permit, CallError> {
         let Inner { most, state, .. } = &*self.0;
         let last = most / PART;
         if last > 0 && state.load(Ordering::Relaxed) / ONE >= most - last && tie.is_beyond(last) {
@@ -113,7 +113,7 @@ impl Limit {
         if !self.add_one() {
             self.queued(deadline).await?.take();
         }
-        Ok(Place { limit: self.clone(), _tie: tie })
+        Ok(Permit { limit: self.clone(), _tie: tie })
     }
 
     /// The same, in the queue.
@@ -222,7 +222,7 @@ impl Drop for Granted {
     }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
         self.limit.leave();
     }

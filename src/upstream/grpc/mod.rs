@@ -1,17 +1,30 @@
-//! gRPC over HTTP/2 as a client: connections, calls, what is sent again, and how many calls there may be.
+//! gRPC over HTTP/2 as a client.
+//!
+//! ```text
+//! channel     a call: its turn (limit), a connection (pool), attempts (retry), a reply or a stream
+//! pool        connections, by address (subchannel), each with its own task (connection), lent to calls (lease)
+//! request     heads; message, frames; reply and stream, answers; status, how they end; error, why there is none
+//! health      whether an address is well, by its own word
+//! ```
 
-pub(crate) mod balance;
-pub(crate) mod begun;
-pub(crate) mod budget;
-pub(crate) mod connection;
-pub(crate) mod encoding;
+mod attempt;
+mod budget;
+pub(crate) mod channel;
+mod connection;
 pub(crate) mod error;
 pub(crate) mod health;
+mod jitter;
+mod lease;
 pub(crate) mod limit;
-pub(crate) mod pool;
+mod message;
+mod pool;
+mod purpose;
 pub(crate) mod reply;
-pub(crate) mod resets;
-pub(crate) mod retry;
-pub(crate) mod sent;
-pub(crate) mod status;
+pub(crate) mod request;
+mod resets;
+mod retry;
+mod sent;
+mod status;
 pub(crate) mod stream;
+mod subchannel;
+mod written;

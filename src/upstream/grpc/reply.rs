@@ -12,10 +12,21 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 use tonic::Code;
 
-use super::encoding;
-use super::status;
+use super::error::CallError;
+use super::message::{PREFIX, declared_length};
+use super::{message, status};
 use crate::limits::memory::{Charge, SMALL, Share, Use};
-use crate::upstream::{CallError, PREFIX, Reply};
+
+/// A successful reply.
+#[derive(Debug)]
+pub struct Reply {
+    /// The message in wire format.
+    pub message: Bytes,
+    /// Initial metadata and trailers.
+    pub metadata: HeaderMap,
+    /// What the message has, where it is no small one.
+    pub memory: Option<Charge>,
+}
 
 /// What has come of a reply's body.
 pub(crate) struct Collecting<'a> {
@@ -104,7 +115,7 @@ impl<'a> Collecting<'a> {
         let body = self.bytes();
         match declared_length(body) {
             Some(length) if length > self.limit => Err(CallError::TooLarge { length, limit: self.limit }),
-            Some(length) if body.len() > PREFIX + length => Err(protocol("it holds more than one message")),
+            Some(length) if body.len() > PREFIX + length => Err(CallError::protocol("it holds more than one message")),
             _ => Ok(()),
         }
     }
@@ -130,8 +141,8 @@ impl<'a> Collecting<'a> {
         };
         match declared_length(&body) {
             None => Err(no_message()),
-            Some(length) if body.len() < PREFIX + length => Err(protocol("its message is cut short")),
-            Some(_) => encoding::message(body, head, limit),
+            Some(length) if body.len() < PREFIX + length => Err(CallError::protocol("its message is cut short")),
+            Some(_) => message::unpacked(body, head, limit),
         }
     }
 }
@@ -228,7 +239,9 @@ impl Foreign {
             Err(CallError::NoStatus { http, .. }) => {
                 Err(no_status(http, "its content-type is not application/grpc".to_owned()))
             }
-            Ok(()) if !self.is_empty => Err(protocol("its head is not that of a gRPC response, and it has a body")),
+            Ok(()) if !self.is_empty => {
+                Err(CallError::protocol("its head is not that of a gRPC response, and it has a body"))
+            }
             ended => ended,
         }
     }
@@ -242,20 +255,14 @@ fn no_status(http: StatusCode, cause: String) -> CallError {
 fn check_size(headers: &HeaderMap) -> Result<(), CallError> {
     let counted = headers.iter().filter(|(name, _)| *name != "grpc-message");
     let size: usize = counted.map(|(name, value)| name.as_str().len() + value.len()).sum();
-    if size > HEADERS { Err(protocol(&format!("its headers have {size} bytes, more than {HEADERS}"))) } else { Ok(()) }
-}
-
-/// The Message-Length, if these bytes hold it.
-pub(crate) fn declared_length(body: &[u8]) -> Option<usize> {
-    let length = body.get(1..PREFIX)?;
-    Some(length.iter().fold(0, |length, &byte| length << 8 | usize::from(byte)))
+    if size > HEADERS {
+        Err(CallError::protocol(&format!("its headers have {size} bytes, more than {HEADERS}")))
+    } else {
+        Ok(())
+    }
 }
 
 /// What is wrong with a unary call that ends well and has no reply.
 fn no_message() -> CallError {
-    protocol("it ended with status OK and without a message")
-}
-
-pub(crate) fn protocol(cause: &str) -> CallError {
-    CallError::Protocol { cause: cause.to_owned() }
+    CallError::protocol("it ended with status OK and without a message")
 }

@@ -11,19 +11,18 @@ use h2::client::ResponseFuture;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep_until};
 
-use super::limit::Place;
-use super::pool::Lease;
-use super::reply::{Collecting, check_head};
+use super::attempt::{AttemptError, Progress};
+use super::lease::Lease;
+use super::limit::Permit;
+use super::reply::{Collecting, Reply, check_head};
 use super::resets::Resets;
-use super::retry::{Failure, Progress};
 use crate::limits::memory::Share;
-use crate::upstream::Reply;
 
 /// A call of one message that is out.
 pub(crate) struct Sent<'a> {
     /// Until it is over.
     held: Option<Held>,
-    place: &'a mut Option<Place>,
+    permit: &'a mut Option<Permit>,
     resets: &'a Arc<Resets>,
     deadline: Instant,
 }
@@ -37,15 +36,20 @@ struct Held {
 impl<'a> Sent<'a> {
     pub(crate) fn new(
         (lease, response): (Lease, ResponseFuture),
-        place: &'a mut Option<Place>,
+        permit: &'a mut Option<Permit>,
         resets: &'a Arc<Resets>,
         deadline: Instant,
     ) -> Self {
-        Self { held: Some(Held { response, body: None, lease }), place, resets, deadline }
+        Self { held: Some(Held { response, body: None, lease }), permit, resets, deadline }
     }
 
     /// Waits for the reply, of a message of at most `limit` bytes, and notes how far the call has come.
-    pub(crate) async fn reply(&mut self, limit: usize, memory: &Share, progress: &Progress) -> Result<Reply, Failure> {
+    pub(crate) async fn reply(
+        &mut self,
+        limit: usize,
+        memory: &Share,
+        progress: &Progress,
+    ) -> Result<Reply, AttemptError> {
         let held = self.held.as_mut().expect("it is over only once there is a reply");
         if held.lease.is_crowded {
             progress.wait();
@@ -59,7 +63,7 @@ impl<'a> Sent<'a> {
 }
 
 impl Held {
-    async fn reply(&mut self, limit: usize, memory: &Share) -> Result<Reply, Failure> {
+    async fn reply(&mut self, limit: usize, memory: &Share) -> Result<Reply, AttemptError> {
         let Self { response, body, lease } = self;
         let stream = response.stream_id();
         // What has its own scope takes no place in the future behind it.
@@ -104,14 +108,14 @@ impl Drop for Sent<'_> {
         }
         // Without a runtime the gateway is at its end, and all its connections with it.
         let Ok(runtime) = Handle::try_current() else { return };
-        let (place, resets) = (self.place.take(), self.resets.clone());
+        let (permit, resets) = (self.permit.take(), self.resets.clone());
         drop(runtime.spawn(async move {
             tokio::select! {
                 () = held.ended() => {}
                 () = resets.taken() => {}
                 () = sleep_until(deadline) => {}
             }
-            drop(place);
+            drop(permit);
         }));
     }
 }

@@ -11,14 +11,14 @@ use bytes::{Bytes, BytesMut};
 use h2::client::ResponseFuture;
 use h2::{Reason, RecvStream, SendStream, StreamId};
 use http::HeaderMap;
-use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
+use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::encoding;
-use super::limit::Place;
-use super::pool::Lease;
-use super::reply::{Foreign, check_head, declared_length, ended_with, protocol};
+use super::error::CallError;
+use super::lease::Lease;
+use super::limit::Permit;
+use super::message::{self, PREFIX, declared_length, frame};
+use super::reply::{Foreign, check_head, ended_with};
 use crate::limits::memory::{Charge, SMALL, Use};
-use crate::upstream::{CallError, Outbound, PREFIX, Upstream, frame};
 
 /// The way to the backend.
 pub struct Outgoing {
@@ -41,12 +41,12 @@ pub struct Incoming {
     /// How many messages have come.
     messages: u64,
     lease: Lease,
-    _place: Place,
+    _permit: Permit,
     memory: Charge,
 }
 
 /// The memory of a call of several messages, in bytes: what has come and is not read, and the messages under way.
-const STREAM: usize = 320 << 10;
+pub(crate) const STREAM: usize = 320 << 10;
 /// A message, and what is made of it, together have so many times its length.
 const MADE: usize = 4;
 
@@ -63,63 +63,39 @@ enum State {
 #[derive(Debug)]
 pub struct Stopped;
 
-impl Upstream {
-    /// Begins a call that may have several messages in each direction and ends in time, of which the
-    /// backend is told. It is sent once.
-    ///
-    /// # Errors
-    /// See [`CallError`]; nothing was sent.
-    pub async fn open(&self, outbound: Outbound<'_>) -> Result<(Outgoing, Incoming), CallError> {
-        let Outbound { path, metadata, terms } = outbound;
-        let deadline = terms.deadline;
-        let place = self.shared.streaming.enter(deadline, terms.tie()?).await?;
-        let memory = self.memory.take_for(terms.account, STREAM, Use::Request).ok_or(CallError::NoRoom)?;
-        let sending = self.memory.take(0, Use::Request).ok_or(CallError::NoRoom)?;
-        let leased = timeout_at(deadline, self.lease(&self.streams)).await;
-        let mut lease = leased.unwrap_or(Err(CallError::Unsent))?;
-        let begun = lease.begin(self.request(path, metadata, deadline));
-        let (response, stream) = begun.map_err(|error| lease.unsent(&error))?;
-        if lease.is_crowded {
-            // Boxed, or every stream would have the memory for it.
-            Box::pin(self.turn(&mut lease, response.stream_id(), deadline)).await?;
-        }
-        let incoming = Incoming {
-            state: State::Head(response),
-            data: Bytes::new(),
-            begun: BytesMut::new(),
-            metadata: HeaderMap::new(),
-            limit: terms.reply_limit,
-            deadline: Box::pin(sleep_until(deadline)),
-            messages: 0,
-            lease,
-            _place: place,
-            memory,
-        };
-        Ok((Outgoing { stream, memory: sending }, incoming))
-    }
+/// What a stream holds of its backend and of the memory, from its beginning.
+pub(crate) struct Reserved {
+    pub(crate) permit: Permit,
+    /// For what comes.
+    pub(crate) incoming: Charge,
+    /// For what is sent.
+    pub(crate) outgoing: Charge,
 }
 
-impl Upstream {
-    /// Waits until a stream that was begun has its turn on a connection that has as many as the backend takes: no longer than others
-    /// wait for a place.
-    async fn turn(&self, lease: &mut Lease, stream: StreamId, deadline: Instant) -> Result<(), CallError> {
-        if let Some(left_out) = self.shared.crowded.line() {
-            tracing::warn!(
-                "the backend takes no more streams on its connections, and there are as many of these as may be: a stream waits for up \
-                 to {:?}{left_out}",
-                self.shared.limits.wait
-            );
-        }
-        let patience = Instant::now() + self.shared.limits.wait;
-        if timeout_at(patience.min(deadline), lease.turn()).await.is_ok() || lease.begun() >= u32::from(stream) {
-            return Ok(());
-        }
-        Err(if deadline < patience {
-            CallError::Queued
-        } else {
-            CallError::Taken { streams: self.streams.calls() - 1 }
-        })
-    }
+/// A stream that was begun on a connection.
+pub(crate) struct Begun {
+    pub(crate) response: ResponseFuture,
+    pub(crate) stream: SendStream<Bytes>,
+    pub(crate) lease: Lease,
+}
+
+/// Both ways of a stream that was begun, with messages of at most `limit` bytes, until its deadline.
+pub(crate) fn both_ways(begun: Begun, reserved: Reserved, limit: usize, deadline: Instant) -> (Outgoing, Incoming) {
+    let Reserved { permit, incoming: memory, outgoing } = reserved;
+    let Begun { response, stream, lease } = begun;
+    let incoming = Incoming {
+        state: State::Head(response),
+        data: Bytes::new(),
+        begun: BytesMut::new(),
+        metadata: HeaderMap::new(),
+        limit,
+        deadline: Box::pin(sleep_until(deadline)),
+        messages: 0,
+        lease,
+        _permit: permit,
+        memory,
+    };
+    (Outgoing { stream, memory: outgoing }, incoming)
 }
 
 impl Outgoing {
@@ -304,7 +280,7 @@ impl Incoming {
 
     /// The message of a frame. How long a compressed one is shows only now, and so what its JSON may have.
     fn unpacked(&self, frame: Bytes) -> Result<Bytes, CallError> {
-        let message = encoding::message(frame, &self.metadata, self.limit)?;
+        let message = message::unpacked(frame, &self.metadata, self.limit)?;
         self.take_memory(message.len())?;
         Ok(message)
     }
@@ -342,7 +318,7 @@ impl Incoming {
     fn end(&mut self, trailers: HeaderMap) -> Result<(), CallError> {
         self.state = State::Ended;
         ended_with(&mut self.metadata, &trailers)?;
-        if self.begun.is_empty() { Ok(()) } else { Err(protocol("its message is cut short")) }
+        if self.begun.is_empty() { Ok(()) } else { Err(CallError::protocol("its message is cut short")) }
     }
 
     /// The connection or the stream broke before an answer.

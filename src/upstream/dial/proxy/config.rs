@@ -12,7 +12,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
 
-use super::tunnel::Proxy;
 use crate::format::problem::Problem;
 use crate::format::secret::{self, Exposed};
 use crate::upstream::dial::address::authority;
@@ -193,6 +192,31 @@ impl Credentials {
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Credentials(..)")
+    }
+}
+
+/// A proxy that opens tunnels.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Proxy {
+    /// A DNS name or an IP address, without brackets.
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) credentials: Option<Credentials>,
+    /// The environment variable that names it, if it is not the configuration.
+    pub(crate) variable: Option<&'static str>,
+}
+
+impl fmt::Display for Proxy {
+    /// `host:port`, and the variable that names it; never with credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&authority(&self.host, self.port))?;
+        self.variable.map_or(Ok(()), |variable| write!(f, " ({variable})"))
+    }
+}
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Proxy({self})")
     }
 }
 

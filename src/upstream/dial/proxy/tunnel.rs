@@ -4,7 +4,6 @@
 //! sent before. The name is resolved by the proxy. What passes through the tunnel, TLS with the backend for one, is none of
 //! the proxy's business, and none of this module's.
 
-use std::fmt;
 use std::sync::Arc;
 
 use tokio::io::AsyncWriteExt as _;
@@ -12,19 +11,8 @@ use tokio::net::{TcpStream, ToSocketAddrs};
 use tokio::time::{Instant, timeout_at};
 
 use super::answer::{Answer, Head, TunnelError, broken};
-use super::config::Credentials;
+use super::config::Proxy;
 use crate::upstream::dial::address::authority;
-
-/// A proxy that opens tunnels.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Proxy {
-    /// A DNS name or an IP address, without brackets.
-    pub(crate) host: String,
-    pub(crate) port: u16,
-    pub(crate) credentials: Option<Credentials>,
-    /// The environment variable that names it, if it is not the configuration.
-    pub(crate) variable: Option<&'static str>,
-}
 
 impl Proxy {
     /// A connection to `host` and `port` through this proxy. What comes through it first is still to be read: a server may
@@ -106,20 +94,6 @@ impl Proxy {
     }
 }
 
-impl fmt::Display for Proxy {
-    /// `host:port`, and the variable that names it; never with credentials.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&authority(&self.host, self.port))?;
-        self.variable.map_or(Ok(()), |variable| write!(f, " ({variable})"))
-    }
-}
-
-impl fmt::Debug for Proxy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Proxy({self})")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -128,8 +102,8 @@ mod tests {
     use tokio::net::TcpListener;
     use tokio::task::JoinHandle;
 
-    use super::answer::HEAD_LIMIT;
-    use super::config::ProxyConfig;
+    use super::super::answer::HEAD_LIMIT;
+    use super::super::config::ProxyConfig;
     use super::*;
 
     const PATIENCE: Duration = Duration::from_secs(20);

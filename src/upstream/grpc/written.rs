@@ -14,7 +14,7 @@ const HEADERS: u8 = 1;
 
 /// How far the transport has taken what HTTP/2 writes.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Frames {
+pub(crate) struct Written {
     /// What is left of a payload, before the next head.
     left: usize,
     head: [u8; HEAD],
@@ -22,7 +22,7 @@ pub(crate) struct Frames {
     filled: usize,
 }
 
-impl Frames {
+impl Written {
     pub(crate) fn new() -> Self {
         Self { left: PREFACE, head: [0; HEAD], filled: 0 }
     }
@@ -85,7 +85,7 @@ mod tests {
             [preface, frame(4, 0, b""), frame(HEADERS, 1, b"abc"), data, frame(HEADERS, 3, b""), frame(9, 3, b"d")];
         let bytes = bytes.concat();
         for step in 1..=bytes.len() {
-            let (mut frames, mut highest, mut at) = (Frames::new(), Vec::new(), 0);
+            let (mut frames, mut highest, mut at) = (Written::new(), Vec::new(), 0);
             while at < bytes.len() {
                 // What is offered need not be taken.
                 let offered = &bytes[at..];

@@ -9,9 +9,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::connection::{Live, Load};
-use super::pool::Use;
+use super::purpose::Purpose;
 use crate::upstream::dial::connect::ConnectError;
-use crate::upstream::dial::directory::Place;
+use crate::upstream::dial::endpoint::Endpoint;
 
 /// How long an address is ejected that fails once.
 const FIRST_BACKOFF: Duration = Duration::from_millis(200);
@@ -20,15 +20,15 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
 /// A connection that held for so long says that the address is well.
 const STEADY: Duration = Duration::from_secs(10);
 
-/// What became of an attempt to connect; `None` while it lasts.
-pub(crate) type Attempt = Option<Result<(), ConnectError>>;
+/// An attempt to connect: what became of it, `None` while it lasts.
+pub(crate) type Connecting = Option<Result<(), ConnectError>>;
 
 /// One address, with the connections of one pool to it.
-pub(crate) struct Endpoint {
-    pub(crate) place: Place,
+pub(crate) struct Subchannel {
+    pub(crate) endpoint: Endpoint,
     pub(crate) live: Vec<Live>,
     /// The attempt to connect that is under way. Whoever needs a connection waits for it.
-    pub(crate) attempt: Option<watch::Receiver<Attempt>>,
+    pub(crate) attempt: Option<watch::Receiver<Connecting>>,
     /// How often in a row it could not be reached, or broke soon.
     failures: u32,
     is_ejected: bool,
@@ -36,61 +36,61 @@ pub(crate) struct Endpoint {
 
 /// The addresses of one pool.
 #[derive(Default)]
-pub(crate) struct Endpoints {
-    pub(crate) list: Vec<Endpoint>,
+pub(crate) struct Subchannels {
+    pub(crate) list: Vec<Subchannel>,
     /// Where the next search begins: among addresses with equally many calls each has its turn.
     next: usize,
 }
 
-/// A connection, by its places in the lists.
+/// A connection, by its indexes in the lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Chosen {
-    pub(crate) endpoint: usize,
+    pub(crate) subchannel: usize,
     pub(crate) live: usize,
     /// It has as many calls as it takes.
     pub(crate) is_crowded: bool,
 }
 
-impl Endpoints {
+impl Subchannels {
     /// With a search that begins at `next`: not all pools should begin with the same address.
     pub(crate) fn beginning_at(next: usize) -> Self {
         Self { list: Vec::new(), next }
     }
 
     /// The connection for a call, if one takes it without waiting; and an address that should have a connection more.
-    pub(crate) fn choose(&mut self, used: &Use) -> (Option<Chosen>, Option<usize>) {
+    pub(crate) fn choose(&mut self, purpose: &Purpose) -> (Option<Chosen>, Option<usize>) {
         if let [only] = self.list.as_mut_slice() {
-            let taking = only.taking(used);
-            return (taking.map(|(live, is_crowded)| Chosen { endpoint: 0, live, is_crowded }), None);
+            let taking = only.taking(purpose);
+            return (taking.map(|(live, is_crowded)| Chosen { subchannel: 0, live, is_crowded }), None);
         }
-        self.choose_of_several(used, false)
+        self.choose_of_several(purpose, false)
     }
 
     /// The same where addresses that should be avoided count like others.
-    pub(crate) fn choose_any(&mut self, used: &Use) -> Option<Chosen> {
-        self.choose_of_several(used, true).0
+    pub(crate) fn choose_any(&mut self, purpose: &Purpose) -> Option<Chosen> {
+        self.choose_of_several(purpose, true).0
     }
 
-    fn choose_of_several(&mut self, used: &Use, any: bool) -> (Option<Chosen>, Option<usize>) {
+    fn choose_of_several(&mut self, purpose: &Purpose, any: bool) -> (Option<Chosen>, Option<usize>) {
         let count = self.list.len();
         let start = if count == 0 { 0 } else { self.next % count };
         self.next = start + 1;
-        let is_any = any || self.list.iter().all(Endpoint::is_avoided);
+        let is_any = any || self.list.iter().all(Subchannel::is_avoided);
         let (mut best, mut wanting) = (None, None);
-        for endpoint in (start..count).chain(0..start) {
-            let this = &mut self.list[endpoint];
+        for subchannel in (start..count).chain(0..start) {
+            let this = &mut self.list[subchannel];
             if !is_any && this.is_avoided() {
                 continue;
             }
-            let Some((live, is_crowded)) = this.taking(used) else {
+            let Some((live, is_crowded)) = this.taking(purpose) else {
                 if this.attempt.is_none() && !this.is_avoided() {
-                    wanting = wanting.or(Some(endpoint));
+                    wanting = wanting.or(Some(subchannel));
                 }
                 continue;
             };
             let rank = (is_crowded, this.calls());
             if best.is_none_or(|(least, _)| rank < least) {
-                best = Some((rank, Chosen { endpoint, live, is_crowded }));
+                best = Some((rank, Chosen { subchannel, live, is_crowded }));
             }
         }
         (best.map(|(_, chosen)| chosen), wanting)
@@ -99,50 +99,55 @@ impl Endpoints {
     /// Any connection at all, be it as loaded as it may.
     pub(crate) fn last_resort(&mut self) -> Option<Chosen> {
         let candidates = self.list.iter_mut().enumerate();
-        let live = candidates.filter_map(|(endpoint, this)| Some((this.least_loaded()?, this.calls(), endpoint)));
-        live.min_by_key(|(_, calls, _)| *calls).map(|(live, _, endpoint)| Chosen { endpoint, live, is_crowded: true })
+        let live = candidates.filter_map(|(subchannel, this)| {
+            let live = this.least_loaded()?;
+            Some((this.calls(), Chosen { subchannel, live, is_crowded: true }))
+        });
+        live.min_by_key(|(calls, _)| *calls).map(|(_, chosen)| chosen)
     }
 
     /// The address to connect to next for a call that no connection takes; not one of those asked already. First those
     /// that never failed.
-    pub(crate) fn next_to_ask(&self, was_asked: impl Fn(&Place) -> bool) -> Option<usize> {
+    pub(crate) fn next_to_ask(&self, was_asked: impl Fn(&Endpoint) -> bool) -> Option<usize> {
         let count = self.list.len();
-        let turn = |endpoint: usize| (endpoint + count - self.next % count) % count;
-        let open = (0..count).filter(|&endpoint| !was_asked(&self.list[endpoint].place));
-        open.min_by_key(|&endpoint| (self.list[endpoint].is_avoided(), self.list[endpoint].failures, turn(endpoint)))
+        let turn = |subchannel: usize| (subchannel + count - self.next % count) % count;
+        let open = (0..count).filter(|&subchannel| !was_asked(&self.list[subchannel].endpoint));
+        open.min_by_key(|&subchannel| {
+            (self.list[subchannel].is_avoided(), self.list[subchannel].failures, turn(subchannel))
+        })
     }
 
     /// These addresses from now on. Those that are no longer among them get no new calls; the calls there go on.
-    pub(crate) fn put(&mut self, places: &[Place]) {
-        self.list.retain(|endpoint| places.contains(&endpoint.place));
-        for place in places {
-            if self.of(place).is_none() {
-                self.list.push(Endpoint::new(place.clone()));
+    pub(crate) fn put(&mut self, endpoints: &[Endpoint]) {
+        self.list.retain(|subchannel| endpoints.contains(&subchannel.endpoint));
+        for endpoint in endpoints {
+            if self.of(endpoint).is_none() {
+                self.list.push(Subchannel::new(endpoint.clone()));
             }
         }
     }
 
-    pub(crate) fn of(&mut self, place: &Place) -> Option<&mut Endpoint> {
-        self.list.iter_mut().find(|endpoint| endpoint.place == *place)
+    pub(crate) fn of(&mut self, endpoint: &Endpoint) -> Option<&mut Subchannel> {
+        self.list.iter_mut().find(|subchannel| subchannel.endpoint == *endpoint)
     }
 }
 
-impl Endpoint {
-    fn new(place: Place) -> Self {
-        Self { place, live: Vec::new(), attempt: None, failures: 0, is_ejected: false }
+impl Subchannel {
+    fn new(endpoint: Endpoint) -> Self {
+        Self { endpoint, live: Vec::new(), attempt: None, failures: 0, is_ejected: false }
     }
 
     /// Whether it should have no calls while others can.
     fn is_avoided(&self) -> bool {
-        self.is_ejected || !self.place.standing.is_healthy()
+        self.is_ejected || !self.endpoint.standing.is_healthy()
     }
 
     /// The connection with the fewest calls, if it takes another one, or there can be none besides; and whether it has as
     /// many as it takes.
-    fn taking(&mut self, used: &Use) -> Option<(usize, bool)> {
+    fn taking(&mut self, purpose: &Purpose) -> Option<(usize, bool)> {
         let live = self.least_loaded()?;
-        let is_crowded = !self.live[live].has_room(used);
-        (!is_crowded || self.live.len() >= used.connections).then_some((live, is_crowded))
+        let is_crowded = !self.live[live].has_room(purpose);
+        (!is_crowded || self.live.len() >= purpose.connections).then_some((live, is_crowded))
     }
 
     fn least_loaded(&mut self) -> Option<usize> {

@@ -1,14 +1,32 @@
-//! Messages that a backend compresses (PROTOCOL-HTTP2.md and compression.md of grpc/grpc).
+//! Messages as gRPC frames and compresses them (PROTOCOL-HTTP2.md and compression.md of grpc/grpc).
 //!
 //! The head says with what (`grpc-encoding`), and a flag before each message whether it is. Both are made whole whether they were
 //! asked for or not, within the limit of a reply.
 
-use bytes::Bytes;
+use bytes::{BufMut as _, Bytes, BytesMut};
 use http::HeaderMap;
 
-use super::reply::protocol;
+use super::error::CallError;
+
 use crate::format::compression::{self, Bounds, GzipError, ZstdError};
-use crate::upstream::{CallError, PREFIX};
+
+/// Compressed-Flag and Message-Length of gRPC over HTTP/2.
+pub(crate) const PREFIX: usize = 5;
+
+/// The frame of a request's message, which is not compressed.
+pub(crate) fn frame(message: &[u8]) -> Bytes {
+    let mut frame = BytesMut::with_capacity(PREFIX + message.len());
+    frame.put_u8(0);
+    frame.put_u32(u32::try_from(message.len()).expect("a request is limited to 1 GiB by the configuration"));
+    frame.put_slice(message);
+    frame.freeze()
+}
+
+/// The Message-Length, if these bytes hold it.
+pub(crate) fn declared_length(body: &[u8]) -> Option<usize> {
+    let length = body.get(1..PREFIX)?;
+    Some(length.iter().fold(0, |length, &byte| length << 8 | usize::from(byte)))
+}
 
 /// What a backend is told to be taken, where that is configured.
 pub(crate) const ACCEPTED: &str = "gzip, zstd";
@@ -17,13 +35,13 @@ pub(crate) const ACCEPTED: &str = "gzip, zstd";
 ///
 /// # Errors
 /// It is compressed with something else, is damaged, or is larger than `limit` bytes.
-pub(crate) fn message(mut frame: Bytes, head: &HeaderMap, limit: usize) -> Result<Bytes, CallError> {
+pub(crate) fn unpacked(mut frame: Bytes, head: &HeaderMap, limit: usize) -> Result<Bytes, CallError> {
     let message = frame.split_off(PREFIX);
     if frame[0] == 0 {
         return Ok(message);
     }
     let too_large = || CallError::TooLarge { length: limit.saturating_add(1), limit };
-    let damaged = |error: &dyn std::fmt::Display| protocol(&format!("its message is compressed: {error}"));
+    let damaged = |error: &dyn std::fmt::Display| CallError::protocol(&format!("its message is compressed: {error}"));
     let encoding = head.get("grpc-encoding").map(|value| String::from_utf8_lossy(value.as_bytes()));
     let whole = match (frame[0], encoding.as_deref()) {
         (1, Some("gzip")) => {
@@ -38,12 +56,12 @@ pub(crate) fn message(mut frame: Bytes, head: &HeaderMap, limit: usize) -> Resul
             error => damaged(&error),
         }),
         (1, Some("identity") | None) => {
-            Err(protocol("its message is compressed, and grpc-encoding does not say with what"))
+            Err(CallError::protocol("its message is compressed, and grpc-encoding does not say with what"))
         }
         (1, Some(other)) => {
-            Err(protocol(&format!("its message is compressed with {other:?}; expected one of {ACCEPTED}")))
+            Err(CallError::protocol(&format!("its message is compressed with {other:?}; expected one of {ACCEPTED}")))
         }
-        (flag, _) => Err(protocol(&format!("the flag before its message is {flag}; expected 0 or 1"))),
+        (flag, _) => Err(CallError::protocol(&format!("the flag before its message is {flag}; expected 0 or 1"))),
     };
     whole.map(Bytes::from)
 }

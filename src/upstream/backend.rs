@@ -1,0 +1,165 @@
+//! A backend, ready to be called, from its configuration.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::uri::{Authority, Scheme};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+
+use super::config::{Config, TlsFiles};
+use super::dial::address::{Address, Addresses};
+use super::dial::directory::Directory;
+use super::dial::proxy::config::Proxy;
+use super::dial::target::Target;
+use super::grpc::channel::{Channel, Shared};
+use super::grpc::error::CallError;
+use super::grpc::health::{self, Health};
+use super::grpc::reply::Reply;
+use super::grpc::request::Heads;
+use super::grpc::stream::{Incoming, Outgoing};
+use super::outbound::Outbound;
+use crate::format::problem::Problem;
+use crate::limits::memory::Share;
+use crate::tls::{self, Identity, Servers, Trust};
+
+/// A backend, ready to be called. Connects when the first call comes, and again after a loss.
+pub struct Upstream {
+    channel: Channel,
+    /// See [`Config::address`].
+    pub address: Addresses,
+    /// See [`Config::proxy`].
+    pub proxy: Option<Arc<Proxy>>,
+    /// See [`Config::health`].
+    health: Option<Health>,
+    /// See [`Config::deadline`].
+    pub deadline: Duration,
+    /// See [`Config::reply_limit`].
+    pub reply_limit: usize,
+}
+
+impl Upstream {
+    /// A backend from its configuration.
+    ///
+    /// # Errors
+    /// Everything wrong with its files.
+    pub fn new(config: &Config) -> Result<Self, Vec<Problem>> {
+        let tls = if config.address.tls() { Some(client_config(&config.tls)?) } else { None };
+        Self::with_tls(config, tls)
+    }
+
+    /// A backend with a TLS configuration at hand.
+    ///
+    /// # Errors
+    /// The server name is none, or the proxy's password cannot be read.
+    pub fn with_tls(config: &Config, tls: Option<Arc<ClientConfig>>) -> Result<Self, Vec<Problem>> {
+        let name = config.tls.server_name.as_deref();
+        let proxy = config.proxy.as_ref().map(Proxy::load).transpose().map_err(|problem| vec![problem])?.map(Arc::new);
+        let mut targets = Vec::new();
+        for address in config.address.iter() {
+            let target = target(address, tls.as_ref(), name)?;
+            targets.push(Target { proxy: proxy.clone(), ..target });
+        }
+        let authority = authority(config.address.first())?;
+        let scheme = if tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
+        for (target, address) in targets.iter_mut().zip(config.address.iter()).skip(1) {
+            target.other_authority = Some(self::authority(address)?);
+        }
+        let directory = Directory::new(targets, &config.dns, config.connections);
+        let heads = Heads { scheme, authority, compression: config.compression };
+        Ok(Self {
+            channel: Channel::new(directory, heads, Shared::new(config.limits), Share::unbounded()),
+            address: config.address.clone(),
+            proxy,
+            health: config.health.clone(),
+            deadline: config.deadline,
+            reply_limit: config.reply_limit,
+        })
+    }
+
+    /// The same backend with connections of its own, for the calls of one worker, and its share of the memory. From now on its
+    /// names are looked up, and its health is checked.
+    #[must_use]
+    pub fn for_worker(&self, memory: &Share) -> Self {
+        if self.channel.directory().start()
+            && let Some(health) = &self.health
+        {
+            health::start(&self.channel, health);
+        }
+        Self {
+            channel: self.channel.for_worker(memory),
+            address: self.address.clone(),
+            proxy: self.proxy.clone(),
+            health: self.health.clone(),
+            deadline: self.deadline,
+            reply_limit: self.reply_limit,
+        }
+    }
+
+    /// Goes on with the count of the calls of `old`, if that is the same backend and may have as many.
+    pub fn go_on_from(&mut self, old: &Self) {
+        if self.address == old.address {
+            self.channel.go_on_from(&old.channel);
+        }
+    }
+
+    /// Where it is, and through which proxy it is reached, if through one.
+    #[must_use]
+    pub fn place(&self) -> String {
+        let through = self.proxy.as_ref().map_or_else(String::new, |proxy| format!(" through the proxy {proxy}"));
+        format!("{}{through}", self.address)
+    }
+
+    /// Makes a call with one message and waits for one message until the deadline, which the backend is told.
+    ///
+    /// Dropping the future resets the stream, so the backend learns that nobody waits any more: at once, or after a while if there are
+    /// many of them.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub fn call(&self, outbound: Outbound<'_>, message: &[u8]) -> impl Future<Output = Result<Reply, CallError>> {
+        self.channel.call(outbound, message)
+    }
+
+    /// Begins a call that may have several messages in each direction and ends in time, of which the backend is told. It is sent once.
+    ///
+    /// # Errors
+    /// See [`CallError`]. What of the call was sent had no message.
+    pub fn open(&self, outbound: Outbound<'_>) -> impl Future<Output = Result<(Outgoing, Incoming), CallError>> {
+        self.channel.open(outbound)
+    }
+}
+
+fn authority(address: &Address) -> Result<Authority, Vec<Problem>> {
+    Authority::try_from(address.authority()).map_err(|error| vec![Problem::at("upstream.address", error)])
+}
+
+fn target(address: &Address, tls: Option<&Arc<ClientConfig>>, name: Option<&str>) -> Result<Target, Vec<Problem>> {
+    let Address { host, port, .. } = address;
+    // The dot that ends a name is that of DNS: no certificate has it.
+    let name = name.unwrap_or(host.strip_suffix('.').unwrap_or(host));
+    let named = |tls: &Arc<ClientConfig>| match ServerName::try_from(name.to_owned()) {
+        Ok(name) => Ok((tls.clone().into(), name)),
+        Err(_) => {
+            let message = format!("expected a DNS name or an IP address, found `{name}`");
+            Err(vec![Problem::at("upstream.tls.server_name", message)])
+        }
+    };
+    let tls = tls.map(named).transpose()?;
+    Ok(Target { host: host.clone(), port: *port, tls, proxy: None, other_authority: None })
+}
+
+fn client_config(files: &TlsFiles) -> Result<Arc<ClientConfig>, Vec<Problem>> {
+    let identity = files.identity.as_ref().map(Identity::load).transpose();
+    let servers = match &files.ca {
+        _ if !files.pins.is_empty() => Ok(Servers::Pinned(files.pins.clone())),
+        Some(ca) => Trust::load(ca).map(Servers::Trusted),
+        None => Trust::system().map(Servers::Trusted),
+    };
+    match (identity, servers) {
+        (Ok(identity), Ok(servers)) => tls::client(identity, &servers, &[b"h2"]).map_err(|problem| vec![problem]),
+        (identity, servers) => {
+            Err(identity.err().into_iter().flatten().chain(servers.err().into_iter().flatten()).collect())
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Calls of a backend: each waits for its turn, gets a connection, and is sent again where it may be.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use h2::StreamId;
+use http::Request;
+use tokio::time::{Instant, timeout_at};
+
+use super::attempt::{AttemptError, Progress};
+use super::budget::Budget;
+use super::error::CallError;
+use super::lease::Lease;
+use super::limit::{Limit, Limits, Permit};
+use super::message::frame;
+use super::pool::Pool;
+use super::purpose::{STREAMS, UNARY};
+use super::reply::Reply;
+use super::request::Heads;
+use super::resets::Resets;
+use super::retry::Attempts;
+use super::sent::Sent;
+use super::stream::{Begun, Incoming, Outgoing, Reserved, STREAM, both_ways};
+use crate::limits::memory::{Share, Tie, Use};
+use crate::observe::seldom::Seldom;
+use crate::upstream::dial::directory::Directory;
+use crate::upstream::outbound::{Outbound, Terms};
+
+/// How many connections are tried besides the first when they end before a call is sent.
+const CONNECTION_TRIES: usize = 2;
+
+/// The connections of one worker to a backend.
+pub(crate) struct Channel {
+    pool: Pool,
+    /// For calls of several messages.
+    streams: Pool,
+    heads: Heads,
+    shared: Shared,
+    /// What replies may have.
+    memory: Share,
+    /// For calls that are given up.
+    resets: Arc<Resets>,
+}
+
+/// What all workers have in common.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) limits: Limits,
+    unary: Limit,
+    streaming: Limit,
+    /// Of streams that wait for others of their connection.
+    crowded: Arc<Seldom>,
+    budget: Arc<Budget>,
+}
+
+/// A call of one message.
+struct Call<'a> {
+    outbound: &'a Outbound<'a>,
+    frame: Bytes,
+    progress: &'a Progress,
+}
+
+impl Shared {
+    pub(crate) fn new(limits: Limits) -> Self {
+        let (unary, streaming) = (Limit::new(limits.in_flight, limits), Limit::new(limits.streams, limits));
+        Self { limits, unary, streaming, crowded: Arc::default(), budget: Arc::new(Budget::new()) }
+    }
+}
+
+impl Channel {
+    pub(crate) fn new(directory: Arc<Directory>, heads: Heads, shared: Shared, memory: Share) -> Self {
+        let pool = Pool::new(directory, UNARY);
+        let streams = pool.another(STREAMS);
+        Self { pool, streams, heads, shared, memory, resets: Arc::new(Resets::new()) }
+    }
+
+    /// The same with connections of its own, and a share of the memory.
+    pub(crate) fn for_worker(&self, memory: &Share) -> Self {
+        Self::new(self.directory().clone(), self.heads.clone(), self.shared.clone(), memory.clone())
+    }
+
+    /// The same backend at other places, for calls that wait for no others, and count as none of them.
+    pub(crate) fn apart(&self, directory: Arc<Directory>) -> Self {
+        Self::new(directory, self.heads.clone(), Shared::new(Limits::default()), Share::unbounded())
+    }
+
+    pub(crate) fn directory(&self) -> &Arc<Directory> {
+        self.pool.directory()
+    }
+
+    /// Goes on with the count of the calls of another, if as many are allowed.
+    pub(crate) fn go_on_from(&mut self, other: &Self) {
+        if self.shared.limits == other.shared.limits {
+            self.shared = other.shared.clone();
+        }
+    }
+
+    /// See [`Upstream::call`](crate::upstream::Upstream::call).
+    pub(crate) async fn call(&self, outbound: Outbound<'_>, message: &[u8]) -> Result<Reply, CallError> {
+        let terms = outbound.terms;
+        let mut permit = Some(self.shared.unary.enter(terms.deadline, tie(terms)?).await?);
+        let progress = Progress::default();
+        let call = Call { outbound: &outbound, frame: frame(message), progress: &progress };
+        let in_time = timeout_at(terms.deadline, self.exchange(&call, &mut permit)).await;
+        in_time.unwrap_or_else(|_| Err(progress.late()))
+    }
+
+    /// Sends the call, and again where it may be.
+    async fn exchange(&self, call: &Call<'_>, permit: &mut Option<Permit>) -> Result<Reply, CallError> {
+        let mut attempts = Attempts::default();
+        loop {
+            let error = match self.attempt(call, permit, &attempts).await {
+                Ok(reply) => {
+                    self.shared.budget.earn();
+                    return Ok(reply);
+                }
+                Err(error) => error,
+            };
+            let Some(pause) = attempts.pause(&error, call.outbound.terms, &self.shared.budget) else {
+                return Err(attempts.end(error));
+            };
+            attempts.note(error);
+            call.progress.begin_again(attempts.may_be_out());
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
+        }
+    }
+
+    async fn attempt(
+        &self,
+        call: &Call<'_>,
+        permit: &mut Option<Permit>,
+        attempts: &Attempts,
+    ) -> Result<Reply, AttemptError> {
+        let lease = self.lease(&self.pool).await?;
+        let Call { outbound: Outbound { path, metadata, terms }, .. } = call;
+        // Made only once there is a connection, so that the call has no memory for it while it waits.
+        let mut request = self.heads.request(path, metadata.clone(), terms.deadline);
+        attempts.tell(request.headers_mut());
+        let mut sent = self.put(lease, request, call, permit)?;
+        sent.reply(terms.reply_limit, &self.memory, call.progress).await
+    }
+
+    /// Hands a call to its connection.
+    fn put<'a>(
+        &'a self,
+        mut lease: Lease,
+        request: Request<()>,
+        call: &Call<'_>,
+        permit: &'a mut Option<Permit>,
+    ) -> Result<Sent<'a>, AttemptError> {
+        let begun = lease.begin(request);
+        let (response, mut stream) = begun.map_err(|error| AttemptError::Elsewhere(lease.unsent(&error)))?;
+        let sent = stream.send_data(call.frame.clone(), true);
+        sent.map_err(|error| lease.failed(&error, stream.stream_id()))?;
+        Ok(Sent::new((lease, response), permit, &self.resets, call.outbound.terms.deadline))
+    }
+
+    /// A connection that takes a call.
+    async fn lease(&self, pool: &Pool) -> Result<Lease, CallError> {
+        // A connection may have ended unnoticed. Nothing is sent before one is ready, so another can be tried.
+        let mut tries = 0;
+        loop {
+            let lease = pool.lease().await;
+            let mut lease = lease.map_err(|error| CallError::Unreachable { cause: error.to_string() })?;
+            // Each that is not is taken out of use, so this ends.
+            if lease.is_doubtful() && !Box::pin(lease.is_proved()).await {
+                continue;
+            }
+            match lease.ready().await {
+                Ok(()) => return Ok(lease),
+                Err(error) if tries == CONNECTION_TRIES => return Err(lease.unsent(&error)),
+                Err(_) => tries += 1,
+            }
+        }
+    }
+
+    /// See [`Upstream::open`](crate::upstream::Upstream::open).
+    pub(crate) async fn open(&self, outbound: Outbound<'_>) -> Result<(Outgoing, Incoming), CallError> {
+        let Outbound { path, metadata, terms } = outbound;
+        let deadline = terms.deadline;
+        let permit = self.shared.streaming.enter(deadline, tie(terms)?).await?;
+        let incoming = self.memory.take_for(terms.account, STREAM, Use::Request).ok_or(CallError::NoRoom)?;
+        let outgoing = self.memory.take(0, Use::Request).ok_or(CallError::NoRoom)?;
+        let leased = timeout_at(deadline, self.lease(&self.streams)).await;
+        let mut lease = leased.unwrap_or(Err(CallError::Unsent))?;
+        let begun = lease.begin(self.heads.request(path, metadata, deadline));
+        let (response, stream) = begun.map_err(|error| lease.unsent(&error))?;
+        if lease.is_crowded {
+            // Boxed, or every stream would have the memory for it.
+            Box::pin(self.turn(&mut lease, response.stream_id(), deadline)).await?;
+        }
+        let reserved = Reserved { permit, incoming, outgoing };
+        Ok(both_ways(Begun { response, stream, lease }, reserved, terms.reply_limit, deadline))
+    }
+
+    /// Waits until a stream that was begun has its turn on a connection that has as many as the backend takes: no longer than others
+    /// wait for a permit.
+    async fn turn(&self, lease: &mut Lease, stream: StreamId, deadline: Instant) -> Result<(), CallError> {
+        if let Some(left_out) = self.shared.crowded.line() {
+            tracing::warn!(
+                "the backend takes no more streams on its connections, and there are as many of these as may be: a stream waits for up \
+                 to {:?}{left_out}",
+                self.shared.limits.wait
+            );
+        }
+        let patience = Instant::now() + self.shared.limits.wait;
+        if timeout_at(patience.min(deadline), lease.turn()).await.is_ok() || lease.begun() >= u32::from(stream) {
+            return Ok(());
+        }
+        Err(if deadline < patience {
+            CallError::Queued
+        } else {
+            CallError::Taken { streams: self.streams.calls() - 1 }
+        })
+    }
+}
+
+/// The call, counted for its connection and its caller until it is over at the backend.
+fn tie(terms: Terms<'_>) -> Result<Tie, CallError> {
+    Tie::of(terms.account).map_err(|most| CallError::Connection { most })
+}

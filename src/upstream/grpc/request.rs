@@ -1,0 +1,109 @@
+//! The head of a call: gRPC over HTTP/2, `Request-Headers`.
+
+use std::time::Duration;
+
+use http::header::{CONTENT_TYPE, Entry, HeaderMap, HeaderValue, TE, USER_AGENT};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderName, Request};
+use tokio::time::Instant;
+
+use super::message::ACCEPTED;
+
+/// What the heads of all calls of a backend have in common.
+#[derive(Clone)]
+pub(crate) struct Heads {
+    pub(crate) scheme: Scheme,
+    pub(crate) authority: Authority,
+    /// Whether the backend is told that replies may be compressed.
+    pub(crate) compression: bool,
+}
+
+impl Heads {
+    /// The head of a call that must be over at `deadline`.
+    pub(crate) fn request(&self, path: &PathAndQuery, metadata: HeaderMap, deadline: Instant) -> Request<()> {
+        let mut uri = http::uri::Parts::default();
+        uri.scheme = Some(self.scheme.clone());
+        uri.authority = Some(self.authority.clone());
+        uri.path_and_query = Some(path.clone());
+        let mut request = Request::new(());
+        *request.method_mut() = http::Method::POST;
+        *request.version_mut() = http::Version::HTTP_2;
+        *request.uri_mut() = http::Uri::from_parts(uri).expect("scheme, authority and path make a URI");
+        let headers = request.headers_mut();
+        *headers = metadata;
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        match headers.entry(USER_AGENT) {
+            Entry::Vacant(none) => drop(none.insert(HeaderValue::from_static(AGENT))),
+            Entry::Occupied(mut callers) => drop(callers.insert(behind(callers.get()))),
+        }
+        if self.compression {
+            let accepted = HeaderValue::from_static(ACCEPTED);
+            headers.insert(HeaderName::from_static("grpc-accept-encoding"), accepted);
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if let Some(timeout) = grpc_timeout(left) {
+            headers.insert(HeaderName::from_static("grpc-timeout"), timeout);
+        }
+        request
+    }
+}
+
+/// What Towbar says that it is.
+const AGENT: &str = concat!("towbar/", env!("CARGO_PKG_VERSION"));
+
+/// The caller's `user-agent` with ours behind it: RFC 9110, section 10.1.5, lists products in the order of their significance.
+fn behind(callers: &HeaderValue) -> HeaderValue {
+    let both = [callers.as_bytes().trim_ascii(), AGENT.as_bytes()].join(&b' ');
+    HeaderValue::from_bytes(both.trim_ascii()).unwrap_or(HeaderValue::from_static(AGENT))
+}
+
+/// gRPC over HTTP/2: `TimeoutValue` has at most 8 digits. So many milliseconds are more than a day, and so many seconds three years:
+/// more is no timeout.
+fn grpc_timeout(left: Duration) -> Option<HeaderValue> {
+    const MOST: u64 = 99_999_999;
+    // Rounded up: the backend's timer should not be over before ours, whose end is told as what it is.
+    let begun = u64::from(left.subsec_nanos().div_ceil(1_000_000));
+    let milliseconds = left.as_secs().saturating_mul(1000).saturating_add(begun).max(1);
+    let (mut value, unit) = match milliseconds {
+        0..=MOST => (milliseconds, b'm'),
+        _ => (milliseconds.div_ceil(1000), b'S'),
+    };
+    if value > MOST {
+        return None;
+    }
+    // Once a call: digit by digit, with nothing to be allocated but the value.
+    let mut text = *b"00000000m";
+    let mut first = text.len() - 1;
+    text[first] = unit;
+    while value > 0 {
+        first -= 1;
+        text[first] += (value % 10) as u8;
+        value /= 10;
+    }
+    Some(HeaderValue::from_bytes(&text[first..]).expect("digits and a letter are a header value"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_backend_has_as_long_as_the_caller_or_a_little_longer() {
+        for (left, header) in [
+            (Duration::ZERO, "1m"),
+            (Duration::from_micros(1), "1m"),
+            (Duration::from_millis(25), "25m"),
+            (Duration::from_micros(25_001), "26m"),
+            (Duration::from_millis(99_999_999), "99999999m"),
+            (Duration::from_millis(100_000_000), "100000S"),
+            (Duration::from_millis(100_000_001), "100001S"),
+            (Duration::from_secs(99_999_999), "99999999S"),
+        ] {
+            assert_eq!(grpc_timeout(left).unwrap(), header, "{left:?}");
+        }
+        for left in [Duration::from_secs(100_000_000), Duration::MAX] {
+            assert_eq!(grpc_timeout(left), None, "{left:?}");
+        }
+    }
+}
