@@ -22,7 +22,7 @@ static PLACES: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
 });
 
 /// A place for work, among those of all workers.
-pub struct Place {
+pub struct WorkPermit {
     /// Given back when the work is done.
     _permit: OwnedSemaphorePermit,
 }
@@ -31,9 +31,9 @@ pub struct Place {
 ///
 /// # Panics
 /// Never.
-pub async fn place() -> Place {
+pub async fn place() -> WorkPermit {
     let permit = PLACES.clone().acquire_owned().await;
-    Place { _permit: permit.expect("the places are never closed") }
+    WorkPermit { _permit: permit.expect("the places are never closed") }
 }
 
 /// What `work` gives, which runs beside the worker when there is a [`place`] for it.
@@ -44,7 +44,7 @@ pub async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -
     place().await.run(work).await
 }
 
-impl Place {
+impl WorkPermit {
     /// What `work` gives, which runs beside the worker.
     ///
     /// # Panics

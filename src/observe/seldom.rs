@@ -9,10 +9,10 @@ const TELL: Duration = Duration::from_secs(1);
 
 /// Says when a line may be written.
 #[derive(Debug, Default)]
-pub struct Seldom(Mutex<Told>);
+pub struct Seldom(Mutex<LastLine>);
 
 #[derive(Debug, Default)]
-struct Told {
+struct LastLine {
     at: Option<Instant>,
     left_out: u64,
 }

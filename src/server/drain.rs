@@ -33,7 +33,7 @@ pub(super) struct Watcher(watch::Receiver<Phase>);
 
 /// What the calls of a connection tell who drives it.
 #[derive(Default)]
-pub(super) struct Told {
+pub(super) struct Signals {
     /// It is to take no more of them.
     pub(super) retired: Notify,
     /// That may be so before all stop, over HTTP/1.1 too.
@@ -52,7 +52,7 @@ pub struct Holder {
 }
 
 /// How what could last for ever, as a stream does, learns that it has to end, since a listener that stops waits no longer for it. Until
-/// this is dropped the listener waits a moment more, in which callers can be told.
+/// this is dropped the listener waits a moment more, in which callers can be signals.
 #[derive(Debug, Clone)]
 pub struct Ending(watch::Receiver<bool>);
 
@@ -133,7 +133,7 @@ impl Watcher {
         &mut self,
         mut connection: Pin<&mut C>,
         http2: bool,
-        told: &Told,
+        signals: &Signals,
     ) -> C::Output {
         // HTTP/2 is told at once: GOAWAY names no last stream yet, so that calls on their way are taken (RFC 9113, section 6.8).
         // A connection that is made later is told with its first call, or it would have been made for nothing. HTTP/1.1 has only
@@ -144,11 +144,11 @@ impl Watcher {
             // In this order: most of what wakes it is for the connection.
             biased;
             ended = &mut connection => return ended,
-            () = told.retired.notified(), if http2 || told.may_end_early => {}
+            () = signals.retired.notified(), if http2 || signals.may_end_early => {}
             () = reached(&mut self.0, phase) => {}
         }
         if !http2 {
-            let time = if told.is_used.load(Ordering::Relaxed) { LAST_LOOK } else { FIRST_CALL };
+            let time = if signals.is_used.load(Ordering::Relaxed) { LAST_LOOK } else { FIRST_CALL };
             if let Ok(ended) = timeout(time, &mut connection).await {
                 return ended;
             }

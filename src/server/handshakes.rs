@@ -36,7 +36,7 @@ struct All {
 }
 
 /// A handshake's place among those of its address. Given back when dropped.
-pub(super) struct Place {
+pub(super) struct HandshakePermit {
     all: Arc<All>,
     network: IpAddr,
     turns: Option<Arc<Semaphore>>,
@@ -66,14 +66,14 @@ impl Handshakes {
     }
 
     /// A place, once there is one.
-    pub(super) async fn place(&self, address: IpAddr) -> Place {
+    pub(super) async fn place(&self, address: IpAddr) -> HandshakePermit {
         let (all, network) = (self.0.clone(), network(address));
         let turns = {
             let mut addresses = all.addresses.lock().unwrap_or_else(PoisonError::into_inner);
             addresses.entry(network).or_insert_with(|| Arc::new(Semaphore::new(all.most))).clone()
         };
         // From here on it is given back, also if nobody waits any more.
-        let mut place = Place { all, network, turns: Some(turns.clone()), turn: None };
+        let mut place = HandshakePermit { all, network, turns: Some(turns.clone()), turn: None };
         place.turn = turns.acquire_owned().await.ok();
         place
     }
@@ -103,7 +103,7 @@ impl Handshakes {
     }
 }
 
-impl Drop for Place {
+impl Drop for HandshakePermit {
     fn drop(&mut self) {
         drop((self.turn.take(), self.turns.take()));
         let mut addresses = self.all.addresses.lock().unwrap_or_else(PoisonError::into_inner);

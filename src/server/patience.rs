@@ -80,22 +80,31 @@ pub(super) struct Patient<S> {
     taken: usize,
     /// Whether all is written, and not yet on its way.
     flushes: bool,
-    memory: Share,
-    account: Arc<Account>,
+    bounds: PatientBounds,
+    head: ReadHead,
+}
+
+/// What a connection may have.
+pub(super) struct PatientBounds {
+    pub(super) memory: Share,
+    pub(super) account: Arc<Account>,
     /// The largest head, in bytes.
-    head_limit: usize,
-    /// How many requests had come when a head began, how many bytes of it have, and what is taken for it.
-    head: (usize, usize, Option<Charge>),
+    pub(super) head_limit: usize,
+}
+
+/// What has come of a head.
+#[derive(Default)]
+struct ReadHead {
+    /// How many requests had come when it began.
+    requests: usize,
+    bytes: usize,
+    /// What is taken for it.
+    charge: Option<Charge>,
 }
 
 impl<S> Patient<S> {
-    pub(super) fn new(
-        stream: S,
-        progress: Arc<Progress>,
-        (memory, account): (Share, Arc<Account>),
-        head_limit: usize,
-    ) -> Self {
-        Self { stream, progress, pace: None, taken: 0, flushes: false, memory, account, head_limit, head: (0, 0, None) }
+    pub(super) fn new(stream: S, progress: Arc<Progress>, bounds: PatientBounds) -> Self {
+        Self { stream, progress, pace: None, taken: 0, flushes: false, bounds, head: ReadHead::default() }
     }
 
     /// What it is patient with.
@@ -127,7 +136,7 @@ impl<S> Patient<S> {
     }
 
     fn poll_pace<T>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
-        let Self { pace, taken, memory, account, .. } = self;
+        let Self { pace, taken, bounds: PatientBounds { memory, account, .. }, .. } = self;
         // All that the connection has is free when it ends.
         let taken = Taken { bytes: *taken, waits: true, held: account.held(), memory, account: None };
         let slow = ready!(pace.get_or_insert_with(|| Pace::new(taken.bytes)).poll(cx, taken));
@@ -159,15 +168,15 @@ impl<S> Patient<S> {
     /// What comes while nothing is in flight is a head.
     fn count(&mut self, bytes: usize) -> io::Result<()> {
         let requests = self.progress.requests.load(Ordering::Relaxed);
-        let (before, read, charge) = &mut self.head;
-        if requests != *before || self.progress.in_flight.load(Ordering::Relaxed) > 0 {
-            (*before, *read, *charge) = (requests, 0, None);
+        let head = &mut self.head;
+        if requests != head.requests || self.progress.in_flight.load(Ordering::Relaxed) > 0 {
+            *head = ReadHead { requests, ..ReadHead::default() };
             return Ok(());
         }
-        *read += bytes;
-        if *read > FREE && charge.is_none() {
-            *charge = self.memory.take(self.head_limit, Use::Request);
-            if charge.is_none() {
+        head.bytes += bytes;
+        if head.bytes > FREE && head.charge.is_none() {
+            head.charge = self.bounds.memory.take(self.bounds.head_limit, Use::Request);
+            if head.charge.is_none() {
                 return Err(io::Error::new(
                     io::ErrorKind::OutOfMemory,
                     "there is no memory for a long head (`memory`)",
@@ -281,8 +290,8 @@ mod tests {
             let (one, _caller) = duplex(64);
             let (other, _other_caller) = duplex(64);
             let (mut small, mut large) = (patient(one, &share), patient(other, &share));
-            let few = share.take_for(Some(&small.account), 4 << 20, Use::Answer).unwrap();
-            let many = share.take_for(Some(&large.account), 30 << 20, Use::Answer).unwrap();
+            let few = share.take_for(Some(&small.bounds.account), 4 << 20, Use::Answer).unwrap();
+            let many = share.take_for(Some(&large.bounds.account), 30 << 20, Use::Answer).unwrap();
             let mut ended = tokio::spawn(async move {
                 let error = large.write_all(&[0; 100]).await.unwrap_err();
                 drop(many);
@@ -303,7 +312,8 @@ mod tests {
     }
 
     fn patient<S>(stream: S, share: &Share) -> Patient<S> {
-        Patient::new(stream, Arc::default(), (share.clone(), share.account(None, 1)), HEAD)
+        let (memory, account) = (share.clone(), share.account(None, 1));
+        Patient::new(stream, Arc::default(), PatientBounds { memory, account, head_limit: HEAD })
     }
 
     #[test]

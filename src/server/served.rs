@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::{ArcSwap, Guard};
 use tokio::sync::watch;
 
-use super::{Drain, Holder, Malformed};
+use super::drain::Holder;
+use super::refusal::Malformed;
+use super::stop::Drain;
 use crate::limits::memory::Share;
 use crate::tls;
 

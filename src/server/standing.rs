@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::drain::Told;
+use super::drain::Signals;
 use crate::caller::Peer;
 use crate::limits::memory::CallerId;
 use crate::tls::Server;
@@ -16,19 +16,19 @@ use crate::tls::Server;
 const LOOK: Duration = Duration::from_secs(10 * 60);
 
 /// A connection's peer, and what it was let in by.
-pub(super) struct Standing {
+pub(super) struct PeerStanding {
     peer: Arc<Peer>,
     /// How TLS was made with it.
     server: Option<Server>,
-    pub(super) told: Told,
+    pub(super) signals: Signals,
 }
 
-impl Standing {
+impl PeerStanding {
     /// Let in by this server, or on a plain connection.
     pub(super) fn new(peer: Peer, server: Option<Server>) -> Self {
         let ends = server.as_ref().zip(peer.certificate()).and_then(|(server, own)| server.next_end(own.chain()));
-        let told = Told { may_end_early: ends.is_some(), ..Told::default() };
-        Self { peer: Arc::new(peer), server, told }
+        let signals = Signals { may_end_early: ends.is_some(), ..Signals::default() };
+        Self { peer: Arc::new(peer), server, signals }
     }
 
     pub(super) fn peer(&self) -> &Arc<Peer> {
@@ -69,8 +69,8 @@ impl Standing {
                     sleep(time.min(LOOK)).await;
                 }
                 if !self.is_accepted_by(Some(server)) {
-                    self.told.is_over.store(true, Ordering::Relaxed);
-                    self.told.retired.notify_one();
+                    self.signals.is_over.store(true, Ordering::Relaxed);
+                    self.signals.retired.notify_one();
                     break;
                 }
             }

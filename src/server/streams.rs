@@ -181,7 +181,7 @@ mod tests {
     use super::*;
     use crate::gateway::answer;
     use crate::limits::memory::{Budget, Use};
-    use crate::server::Progress;
+    use crate::server::patience::Progress;
 
     const LENGTH: usize = 100_000;
 

@@ -19,15 +19,15 @@ const AT_ONCE: Duration = Duration::from_millis(10);
 
 /// The time of one worker. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Turns(Arc<Own>);
+pub(super) struct Turns(Arc<TurnsOfThread>);
 
-struct Own {
+struct TurnsOfThread {
     /// One step of one handshake at a time, in the order in which they came.
     turns: Arc<Semaphore>,
-    account: Mutex<Account>,
+    account: Mutex<UsedTime>,
 }
 
-struct Account {
+struct UsedTime {
     /// Used, and not made up for by time that has passed.
     used: Duration,
     at: Instant,
@@ -37,8 +37,8 @@ type Turn = OwnedSemaphorePermit;
 
 impl Turns {
     pub(super) fn new() -> Self {
-        let account = Account { used: Duration::ZERO, at: Instant::now() };
-        Self(Arc::new(Own { turns: Arc::new(Semaphore::new(1)), account: Mutex::new(account) }))
+        let account = UsedTime { used: Duration::ZERO, at: Instant::now() };
+        Self(Arc::new(TurnsOfThread { turns: Arc::new(Semaphore::new(1)), account: Mutex::new(account) }))
     }
 
     /// Does all steps of a handshake when there is time for them.

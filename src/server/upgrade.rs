@@ -41,9 +41,9 @@ impl Upgrade {
 
 /// The last request of a connection that asked for another protocol.
 #[derive(Default)]
-pub(super) struct Asked(Mutex<Option<Upgrade>>);
+pub(super) struct LastUpgrade(Mutex<Option<Upgrade>>);
 
-impl Asked {
+impl LastUpgrade {
     /// Notes it, if this is one. A request that is none costs a look at its extensions, which are empty.
     pub(super) fn note<B>(&self, request: &mut Request<B>) {
         if request.extensions().get::<OnUpgrade>().is_some() {

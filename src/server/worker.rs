@@ -10,9 +10,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::admission::{Admission, Bounds};
+use super::answerer::Answerer;
+use super::config::Plain;
+use super::connection::Connection;
+use super::drain::Draining;
+use super::handshakes::Handshakes;
+use super::http::Http;
 use super::served::{Current, Handover, Recipe};
-use super::stop::reached;
-use super::{Admission, Answerer, Bounds, Connection, Draining, Handshakes, Phase, Plain, Stop, Turns};
+use super::stop::{Phase, Stop, reached};
+use super::turns::Turns;
 use crate::limits::memory::Share;
 use crate::observe::refused::Refusals;
 
@@ -23,10 +30,13 @@ pub(super) struct Workers(Vec<Worker>);
 type Given = (std::net::TcpStream, Admission);
 
 /// What reaches a worker while it serves: recipes, and how far a stop has come.
-type News<S> = (watch::Receiver<Recipe<S>>, watch::Receiver<Phase>);
+struct News<S> {
+    recipes: watch::Receiver<Recipe<S>>,
+    phases: watch::Receiver<Phase>,
+}
 
 /// What a worker keeps within.
-struct Own {
+struct Bounded {
     memory: Share,
     handshakes: Handshakes,
     refusals: Refusals,
@@ -51,8 +61,10 @@ impl Workers {
         let count = std::thread::available_parallelism().map_or(1, usize::from);
         let handshakes = Handshakes::new(bounds.handshakes, bounds.failed_handshakes.clone());
         let refusals = Refusals::default();
-        let own = || Own { memory: bounds.memory.share(), handshakes: handshakes.clone(), refusals: refusals.clone() };
-        let start = |index| Worker::start(index, plain, (handover.recipes(), stop.phases()), own());
+        let bounded =
+            || Bounded { memory: bounds.memory.share(), handshakes: handshakes.clone(), refusals: refusals.clone() };
+        let news = || News { recipes: handover.recipes(), phases: stop.phases() };
+        let start = |index| Worker::start(index, plain, news(), bounded());
         (0..count).map(start).collect::<io::Result<_>>().map(Self)
     }
 
@@ -83,14 +95,14 @@ impl Workers {
 }
 
 impl Worker {
-    fn start<S: Answerer>(index: usize, plain: Plain, news: News<S>, own: Own) -> io::Result<Self> {
+    fn start<S: Answerer>(index: usize, plain: Plain, news: News<S>, bounded: Bounded) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (streams, received) = mpsc::unbounded_channel();
         let (end, ended) = oneshot::channel();
         let connections = Arc::new(AtomicUsize::new(0));
         let count = connections.clone();
         std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-            let _ = end.send(runtime.block_on(serve(plain, news, received, count, own)));
+            let _ = end.send(runtime.block_on(serve(plain, news, received, count, bounded)));
         })?;
         Ok(Self { streams, connections, ended })
     }
@@ -98,10 +110,10 @@ impl Worker {
 
 async fn serve<S: Answerer>(
     plain: Plain,
-    (mut recipes, mut phases): News<S>,
+    News { mut recipes, mut phases }: News<S>,
     mut received: mpsc::UnboundedReceiver<Given>,
     count: Arc<AtomicUsize>,
-    Own { memory, handshakes, refusals }: Own,
+    Bounded { memory, handshakes, refusals }: Bounded,
 ) -> usize {
     let draining = Draining::new();
     let holder = draining.holder();
@@ -110,8 +122,8 @@ async fn serve<S: Answerer>(
     let current = Current::new(first(&memory, &holder));
     drop(first);
     let turns = Some(Turns::new());
-    let connection =
-        Connection { plain, current: current.clone(), memory: memory.clone(), handshakes, refusals, turns };
+    let http = Http { current: current.clone(), memory: memory.clone(), handshakes: handshakes.clone(), refusals };
+    let connection = Connection { plain, http, handshakes, turns };
     let mut may_change = true;
     loop {
         let stream = tokio::select! {
@@ -129,7 +141,7 @@ async fn serve<S: Answerer>(
             }
         };
         let Some((stream, admission)) = stream else { break };
-        let place = Place(count.clone());
+        let place = Slot(count.clone());
         let stream = match TcpStream::from_std(stream) {
             Ok(stream) => stream,
             Err(error) => {
@@ -147,10 +159,10 @@ async fn serve<S: Answerer>(
     draining.finish(reached(&mut phases, Phase::Over)).await
 }
 
-/// A connection's place among those of its worker.
-struct Place(Arc<AtomicUsize>);
+/// A connection's slot among those of its worker.
+struct Slot(Arc<AtomicUsize>);
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::CALL;
+use super::purpose::CALL;
 
 /// What one connection may hold is this part of the budget,
 const PART: usize = 8;

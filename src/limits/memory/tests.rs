@@ -2,6 +2,9 @@
 
 use std::task::{Context, Waker};
 
+use bytes::Bytes;
+
+use super::purpose::CHUNK;
 use super::*;
 
 const MIB: usize = 1 << 20;

@@ -6,16 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 
-use super::Whole;
-
-/// All of them.
-#[derive(Debug, Default)]
-pub(super) struct Waits {
-    all: Mutex<All>,
-}
+/// All of them. Cheap to clone: the clones are one.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Waits(Arc<Mutex<ByNumber>>);
 
 #[derive(Debug, Default)]
-struct All {
+struct ByNumber {
     next: u64,
     waits: BTreeMap<u64, Arc<Wait>>,
 }
@@ -32,10 +28,24 @@ struct Wait {
 pub struct Waiting {
     number: u64,
     wait: Arc<Wait>,
-    whole: Arc<Whole>,
+    waits: Waits,
 }
 
 impl Waits {
+    /// Notes one of so many bytes.
+    pub(super) fn begin(&self, bytes: usize) -> Waiting {
+        let (bytes, is_ended, waker) = (AtomicUsize::new(bytes), AtomicBool::new(false), Mutex::new(None));
+        let wait = Arc::new(Wait { bytes, is_ended, waker });
+        let number = {
+            let mut all = self.all();
+            let number = all.next;
+            all.next += 1;
+            all.waits.insert(number, wait.clone());
+            number
+        };
+        Waiting { number, wait, waits: self.clone() }
+    }
+
     /// Ends the largest until there are so many bytes; gives how many were ended.
     pub(super) fn end(&self, bytes: usize) -> usize {
         let all = self.all();
@@ -66,25 +76,12 @@ impl Waits {
         ended
     }
 
-    fn all(&self) -> MutexGuard<'_, All> {
-        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    fn all(&self) -> MutexGuard<'_, ByNumber> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Waiting {
-    pub(super) fn new(whole: Arc<Whole>, bytes: usize) -> Self {
-        let (bytes, is_ended, waker) = (AtomicUsize::new(bytes), AtomicBool::new(false), Mutex::new(None));
-        let wait = Arc::new(Wait { bytes, is_ended, waker });
-        let number = {
-            let mut all = whole.waits.all();
-            let number = all.next;
-            all.next += 1;
-            all.waits.insert(number, wait.clone());
-            number
-        };
-        Self { number, wait, whole }
-    }
-
     /// Notes how many bytes it holds now, and says whether it has to end. Until then the task is woken when it has to.
     pub fn must_end(&self, cx: &Context<'_>, bytes: usize) -> bool {
         self.wait.bytes.store(bytes, Ordering::Relaxed);
@@ -101,6 +98,6 @@ impl Waiting {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.whole.waits.all().waits.remove(&self.number);
+        self.waits.all().waits.remove(&self.number);
     }
 }

@@ -1,18 +1,18 @@
 //! The framing of a chunked body, byte by byte as it comes: RFC 9112, section 7.1.
 
-use super::super::Violation;
-use super::head::is_token;
+use super::super::syntax::is_token;
+use super::super::violation::Violation;
 
 /// Reads one body. It keeps nothing of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChunkReader {
-    place: Place,
+    position: Position,
     /// Bytes of the trailers.
     trailers: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Position {
     /// In the size of a chunk, which has so many digits.
     Size {
         size: u64,
@@ -47,11 +47,11 @@ const TRAILERS: usize = 8 << 10;
 
 impl Default for ChunkReader {
     fn default() -> Self {
-        Self { place: FIRST, trailers: 0 }
+        Self { position: FIRST, trailers: 0 }
     }
 }
 
-const FIRST: Place = Place::Size { size: 0, digits: 0 };
+const FIRST: Position = Position::Size { size: 0, digits: 0 };
 
 impl ChunkReader {
     /// Reads what has come next, to the end of the body at most. Gives how many of the bytes are its own.
@@ -60,14 +60,15 @@ impl ChunkReader {
     /// The first rule that is broken.
     pub fn read(&mut self, bytes: &[u8]) -> Result<usize, Violation> {
         let mut at = 0;
-        while at < bytes.len() && self.place != Place::End {
-            if let Place::Data { left } = self.place {
+        while at < bytes.len() && self.position != Position::End {
+            if let Position::Data { left } = self.position {
                 let here = left.min((bytes.len() - at) as u64);
-                self.place = if here == left { Place::DataCarriageReturn } else { Place::Data { left: left - here } };
+                self.position =
+                    if here == left { Position::DataCarriageReturn } else { Position::Data { left: left - here } };
                 at += usize::try_from(here).unwrap_or(usize::MAX);
                 continue;
             }
-            self.place = self.next(bytes[at])?;
+            self.position = self.next(bytes[at])?;
             at += 1;
         }
         Ok(at)
@@ -76,39 +77,52 @@ impl ChunkReader {
     /// Whether all of it has come.
     #[must_use]
     pub fn is_at_end(&self) -> bool {
-        self.place == Place::End
+        self.position == Position::End
     }
 
-    fn next(&mut self, byte: u8) -> Result<Place, Violation> {
-        if matches!(self.place, Place::Trailer | Place::TrailerName | Place::TrailerValue | Place::TrailerEnd) {
+    fn next(&mut self, byte: u8) -> Result<Position, Violation> {
+        if matches!(
+            self.position,
+            Position::Trailer | Position::TrailerName | Position::TrailerValue | Position::TrailerEnd
+        ) {
             self.trailers += 1;
             if self.trailers > TRAILERS {
                 return Err(Violation::Trailer);
             }
         }
-        match (self.place, byte) {
-            (Place::Size { size, digits }, byte) if byte.is_ascii_hexdigit() && digits < DIGITS => {
+        match (self.position, byte) {
+            (Position::Size { size, digits }, byte) if byte.is_ascii_hexdigit() && digits < DIGITS => {
                 let digit = char::from(byte).to_digit(16).map_or(0, u64::from);
-                Ok(Place::Size { size: size << 4 | digit, digits: digits + 1 })
+                Ok(Position::Size { size: size << 4 | digit, digits: digits + 1 })
             }
-            (Place::Size { size, digits: 1.. }, b';') => Ok(Place::Extension { size }),
-            (Place::Size { size, digits: 1.. } | Place::Extension { size }, b'\r') => Ok(Place::SizeEnd { size }),
-            (Place::Extension { size }, b'\t' | b' '..=b'~' | 0x80..) => Ok(Place::Extension { size }),
-            (Place::SizeEnd { size: 0 }, b'\n') => Ok(Place::Trailer),
-            (Place::SizeEnd { size: left }, b'\n') => Ok(Place::Data { left }),
-            (Place::Size { .. } | Place::Extension { .. } | Place::SizeEnd { .. }, _) => Err(Violation::ChunkSize),
-            (Place::DataCarriageReturn, b'\r') => Ok(Place::DataLineFeed),
-            (Place::DataLineFeed, b'\n') => Ok(FIRST),
-            (Place::Data { .. } | Place::DataCarriageReturn | Place::DataLineFeed, _) => Err(Violation::ChunkEnd),
-            (Place::Trailer, b'\r') => Ok(Place::LastLineFeed),
-            (Place::Trailer | Place::TrailerName, byte) if is_token(byte) => Ok(Place::TrailerName),
-            (Place::TrailerName, b':') => Ok(Place::TrailerValue),
-            (Place::TrailerValue, b'\r') => Ok(Place::TrailerEnd),
-            (Place::TrailerValue, b'\t' | b' '..=b'~' | 0x80..) => Ok(Place::TrailerValue),
-            (Place::TrailerEnd, b'\n') => Ok(Place::Trailer),
-            (Place::LastLineFeed, b'\n') | (Place::End, _) => Ok(Place::End),
+            (Position::Size { size, digits: 1.. }, b';') => Ok(Position::Extension { size }),
+            (Position::Size { size, digits: 1.. } | Position::Extension { size }, b'\r') => {
+                Ok(Position::SizeEnd { size })
+            }
+            (Position::Extension { size }, b'\t' | b' '..=b'~' | 0x80..) => Ok(Position::Extension { size }),
+            (Position::SizeEnd { size: 0 }, b'\n') => Ok(Position::Trailer),
+            (Position::SizeEnd { size: left }, b'\n') => Ok(Position::Data { left }),
+            (Position::Size { .. } | Position::Extension { .. } | Position::SizeEnd { .. }, _) => {
+                Err(Violation::ChunkSize)
+            }
+            (Position::DataCarriageReturn, b'\r') => Ok(Position::DataLineFeed),
+            (Position::DataLineFeed, b'\n') => Ok(FIRST),
+            (Position::Data { .. } | Position::DataCarriageReturn | Position::DataLineFeed, _) => {
+                Err(Violation::ChunkEnd)
+            }
+            (Position::Trailer, b'\r') => Ok(Position::LastLineFeed),
+            (Position::Trailer | Position::TrailerName, byte) if is_token(byte) => Ok(Position::TrailerName),
+            (Position::TrailerName, b':') => Ok(Position::TrailerValue),
+            (Position::TrailerValue, b'\r') => Ok(Position::TrailerEnd),
+            (Position::TrailerValue, b'\t' | b' '..=b'~' | 0x80..) => Ok(Position::TrailerValue),
+            (Position::TrailerEnd, b'\n') => Ok(Position::Trailer),
+            (Position::LastLineFeed, b'\n') | (Position::End, _) => Ok(Position::End),
             (
-                Place::Trailer | Place::TrailerName | Place::TrailerValue | Place::TrailerEnd | Place::LastLineFeed,
+                Position::Trailer
+                | Position::TrailerName
+                | Position::TrailerValue
+                | Position::TrailerEnd
+                | Position::LastLineFeed,
                 _,
             ) => Err(Violation::Trailer),
         }

@@ -6,10 +6,8 @@
 //! [`ChunkReader`] the framing of chunked bodies. None of them knows what a request is about.
 
 mod chunks;
-mod head;
-mod strict;
+pub(super) mod head;
+pub(super) mod strict;
 
 pub use chunks::ChunkReader;
 pub use head::{Framing, Head, HeadReader, Limits};
-pub(super) use head::{is_authority, is_target, is_token};
-pub(super) use strict::{Strict, Verdict};

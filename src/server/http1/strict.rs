@@ -9,16 +9,17 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::super::Violation;
-use super::super::http2::http1_required;
-use super::{ChunkReader, Framing, Head, HeadReader, Limits};
+use super::super::http2::frames::http1_required;
+use super::super::violation::Violation;
+use super::chunks::ChunkReader;
+use super::head::{Framing, Head, HeadReader, Limits};
 
 /// Hands on what is HTTP/1.1 as everybody reads it.
 ///
 /// In place of a head that breaks a rule a request of its own comes, whose answer tells the [`Violation`] and closes: so it is
 /// answered in its turn, behind what was asked before, and never takes bytes of another answer for its own. A body that breaks one
 /// ends with an error, and a connection that begins with the preface of HTTP/2 with frames that say so.
-pub(in crate::server) struct Strict<S> {
+pub(crate) struct Strict<S> {
     stream: S,
     limits: Limits,
     phase: Phase,
@@ -53,7 +54,7 @@ enum Over {
 
 /// What was found, for the service that answers. Requests are counted from 1.
 #[derive(Debug, Default)]
-pub(in crate::server) struct Verdict {
+pub(crate) struct Verdict {
     is_refused: AtomicBool,
     /// The number of the request that stands in place of the refused one, and why.
     refused: Mutex<Option<(usize, Violation)>>,
@@ -74,7 +75,7 @@ const PIECE: usize = 4 << 10;
 
 impl Verdict {
     /// Why the request of this number is refused, if it is.
-    pub(in crate::server) fn of(&self, request: usize) -> Option<Violation> {
+    pub(crate) fn of(&self, request: usize) -> Option<Violation> {
         if !self.is_refused.load(Ordering::Acquire) {
             return None;
         }
@@ -83,7 +84,7 @@ impl Verdict {
     }
 
     /// Notes the answer to the request of this number: whether the connection leaves HTTP with it.
-    pub(in crate::server) fn answered(&self, request: usize, leaves: bool) {
+    pub(crate) fn answered(&self, request: usize, leaves: bool) {
         if self.undecided.load(Ordering::Relaxed) == request {
             self.leaves.store(leaves, Ordering::Relaxed);
             self.undecided.store(0, Ordering::Release);
@@ -91,7 +92,7 @@ impl Verdict {
     }
 
     /// Whether a body broke a rule, so that the connection ends with its answer.
-    pub(in crate::server) fn is_broken(&self) -> bool {
+    pub(crate) fn is_broken(&self) -> bool {
         self.is_broken.load(Ordering::Relaxed)
     }
 
@@ -102,23 +103,23 @@ impl Verdict {
 }
 
 impl<S> Strict<S> {
-    pub(in crate::server) fn new(stream: S, limits: Limits, verdict: Arc<Verdict>) -> Self {
+    pub(crate) fn new(stream: S, limits: Limits, verdict: Arc<Verdict>) -> Self {
         let phase = Phase::Head(HeadReader::new(limits));
         Self { stream, limits, phase, held: Vec::new(), checked: 0, requests: 0, verdict }
     }
 
     /// The connection, and what was read from it and not handed on.
-    pub(in crate::server) fn into_parts(self) -> (S, Bytes) {
+    pub(crate) fn into_parts(self) -> (S, Bytes) {
         (self.stream, self.held.into())
     }
 
     /// Whether the connection began as one of HTTP/2.
-    pub(in crate::server) fn is_preface(&self) -> bool {
+    pub(crate) fn is_preface(&self) -> bool {
         matches!(self.phase, Phase::Over(Over::Preface(_)))
     }
 
     /// Whether the caller has more to send than was read: a refused head, or a body that is not at its end.
-    pub(in crate::server) fn is_unfinished(&self) -> bool {
+    pub(crate) fn is_unfinished(&self) -> bool {
         matches!(self.phase, Phase::Length(_) | Phase::Chunked(_) | Phase::Over(_))
     }
 

@@ -46,7 +46,7 @@ fn word(bytes: &[u8], at: usize) -> u32 {
 
 /// What a client of HTTP/2 reads on a connection of HTTP/1.1: SETTINGS, and GOAWAY with HTTP_1_1_REQUIRED and our reason (RFC 9113,
 /// sections 6.5, 6.8 and 7).
-pub(in crate::server) fn http1_required() -> Vec<u8> {
+pub(crate) fn http1_required() -> Vec<u8> {
     const REASON: &[u8] = b"HTTP/2 is not spoken on this connection: send HTTP/1.1, or choose h2 by ALPN over TLS";
     const SETTINGS: [u8; HEAD] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
     const LENGTH: u8 = 8 + REASON.len() as u8;

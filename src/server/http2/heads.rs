@@ -1,6 +1,6 @@
 //! The heads of requests: HEADERS with the CONTINUATION behind it, whole.
 
-use super::super::http1::{is_target, is_token};
+use super::super::syntax::{is_target, is_token};
 use super::frames::{CONTINUATION, END_HEADERS, Frame, HEAD, HEADERS};
 use super::hpack::{self, Decoder};
 

@@ -10,7 +10,7 @@ use super::huffman;
 
 /// What is wrong with the compression itself: an error of the connection (RFC 9113, section 4.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Broken;
+pub(super) struct BrokenBlock;
 
 /// The state of one direction.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ impl Decoder {
     ///
     /// # Errors
     /// Where the compression is broken; what stands in front was given.
-    pub(super) fn read(&mut self, block: &[u8], mut each: impl FnMut(&[u8], &[u8])) -> Result<(), Broken> {
+    pub(super) fn read(&mut self, block: &[u8], mut each: impl FnMut(&[u8], &[u8])) -> Result<(), BrokenBlock> {
         let mut rest = block;
         let (mut name, mut value) = (Vec::new(), Vec::new());
         while let Some(&first) = rest.first() {
@@ -62,7 +62,7 @@ impl Decoder {
             };
             let index = integer(&mut rest, bits)?;
             if is_indexed {
-                let (name, value) = self.entry(index).ok_or(Broken)?;
+                let (name, value) = self.entry(index).ok_or(BrokenBlock)?;
                 each(name, value);
                 continue;
             }
@@ -70,7 +70,7 @@ impl Decoder {
             if index == 0 {
                 string(&mut rest, &mut name)?;
             } else {
-                name.extend_from_slice(self.entry(index).ok_or(Broken)?.0);
+                name.extend_from_slice(self.entry(index).ok_or(BrokenBlock)?.0);
             }
             value.clear();
             string(&mut rest, &mut value)?;
@@ -100,9 +100,9 @@ impl Decoder {
         }
     }
 
-    fn shrink(&mut self, limit: usize) -> Result<(), Broken> {
+    fn shrink(&mut self, limit: usize) -> Result<(), BrokenBlock> {
         if limit > TABLE {
-            return Err(Broken);
+            return Err(BrokenBlock);
         }
         self.limit = limit;
         self.evict(limit);
@@ -119,18 +119,18 @@ impl Decoder {
 }
 
 /// RFC 7541, section 5.1.
-fn integer(rest: &mut &[u8], bits: u32) -> Result<usize, Broken> {
-    let (&first, mut behind) = rest.split_first().ok_or(Broken)?;
+fn integer(rest: &mut &[u8], bits: u32) -> Result<usize, BrokenBlock> {
+    let (&first, mut behind) = rest.split_first().ok_or(BrokenBlock)?;
     let most = (1_usize << bits) - 1;
     let mut value = usize::from(first) & most;
     if value == most {
         let mut shift = 0;
         loop {
-            let (&byte, more) = behind.split_first().ok_or(Broken)?;
+            let (&byte, more) = behind.split_first().ok_or(BrokenBlock)?;
             behind = more;
             // No length or index of a block is longer than these.
             if shift > 21 {
-                return Err(Broken);
+                return Err(BrokenBlock);
             }
             value += usize::from(byte & 0x7f) << shift;
             shift += 7;
@@ -144,13 +144,13 @@ fn integer(rest: &mut &[u8], bits: u32) -> Result<usize, Broken> {
 }
 
 /// RFC 7541, section 5.2.
-fn string(rest: &mut &[u8], out: &mut Vec<u8>) -> Result<(), Broken> {
-    let is_coded = rest.first().ok_or(Broken)? & 0x80 != 0;
+fn string(rest: &mut &[u8], out: &mut Vec<u8>) -> Result<(), BrokenBlock> {
+    let is_coded = rest.first().ok_or(BrokenBlock)? & 0x80 != 0;
     let length = integer(rest, 7)?;
-    let (text, behind) = rest.split_at_checked(length).ok_or(Broken)?;
+    let (text, behind) = rest.split_at_checked(length).ok_or(BrokenBlock)?;
     *rest = behind;
     if is_coded {
-        return huffman::decode(text, out).ok_or(Broken);
+        return huffman::decode(text, out).ok_or(BrokenBlock);
     }
     out.extend_from_slice(text);
     Ok(())
@@ -255,7 +255,7 @@ mod tests {
         digits.chunks(2).map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect()
     }
 
-    fn read(decoder: &mut Decoder, block: &[u8]) -> Result<Vec<String>, Broken> {
+    fn read(decoder: &mut Decoder, block: &[u8]) -> Result<Vec<String>, BrokenBlock> {
         let mut fields = Vec::new();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         decoder.read(block, |name, value| fields.push(format!("{}: {}", text(name), text(value))))?;
@@ -318,9 +318,9 @@ mod tests {
         assert_eq!(read(&mut decoder, &[0xbe]), Ok(vec!["b: y".to_owned()]));
         // Room for one of them, and then for none.
         assert_eq!(read(&mut decoder, &[0x3f, 0x21, 0xbe]), Ok(vec!["b: y".to_owned()]));
-        assert_eq!(read(&mut decoder, &[0xbf]), Err(Broken));
+        assert_eq!(read(&mut decoder, &[0xbf]), Err(BrokenBlock));
         assert_eq!(read(&mut decoder, &a).map(|fields| fields.len()), Ok(1));
-        assert_eq!(read(&mut decoder, &[0xbe]), Err(Broken));
+        assert_eq!(read(&mut decoder, &[0xbe]), Err(BrokenBlock));
         assert_eq!((decoder.entries.len(), decoder.size), (0, 0));
     }
 
@@ -338,7 +338,7 @@ mod tests {
             &[0x40, 0x81, 0x00, 0x00],
             &[0x00, 0x84, 0xff, 0xff, 0xff, 0xff, 0x00],
         ] {
-            assert_eq!(read(&mut Decoder::default(), block), Err(Broken), "{block:02x?}");
+            assert_eq!(read(&mut Decoder::default(), block), Err(BrokenBlock), "{block:02x?}");
         }
     }
 }

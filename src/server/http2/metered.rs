@@ -15,7 +15,7 @@ use super::heads::{Heads, Passes};
 use crate::observe::refused::{PeerRefusals, Stage};
 
 /// Counts frames on their way to hyper, and from it.
-pub(in crate::server) struct Metered<S> {
+pub(crate) struct Metered<S> {
     stream: S,
     /// Most bytes of a head.
     head_limit: usize,
@@ -35,12 +35,12 @@ pub(in crate::server) struct Metered<S> {
     written: Frames,
     /// Frames of its own, for the next place between those that are written.
     own: Vec<u8>,
-    budget: Budget,
+    budget: FrameBudget,
     refusals: PeerRefusals,
 }
 
 /// What becomes of the bytes that come next.
-enum Step {
+enum NextBytes {
     /// So many go on.
     Pass(usize),
     /// In place of so many go others.
@@ -53,7 +53,7 @@ enum Step {
 
 /// What a caller may send without a call. Each frame that controls something costs one.
 #[derive(Debug)]
-struct Budget {
+struct FrameBudget {
     left: u32,
     /// Since when time has not been counted in. No clock is asked as long as there is enough left.
     since: Instant,
@@ -82,7 +82,7 @@ const ENHANCE_YOUR_CALM: u32 = 11;
 /// Codes of RST_STREAM that tell no fault of the caller: NO_ERROR, INTERNAL_ERROR, CANCEL.
 const BLAMELESS: [u32; 3] = [0, 2, 8];
 
-impl Budget {
+impl FrameBudget {
     fn new() -> Self {
         Self { left: MOST, since: Instant::now() }
     }
@@ -134,7 +134,7 @@ impl Budget {
 }
 
 impl<S> Metered<S> {
-    pub(in crate::server) fn new(stream: S, head_limit: usize, refusals: PeerRefusals) -> Self {
+    pub(crate) fn new(stream: S, head_limit: usize, refusals: PeerRefusals) -> Self {
         Self {
             stream,
             head_limit,
@@ -147,22 +147,22 @@ impl<S> Metered<S> {
             ready: Vec::new(),
             written: Frames::behind(0),
             own: Vec::new(),
-            budget: Budget::new(),
+            budget: FrameBudget::new(),
             refusals,
         }
     }
 
     /// Looks at the bytes that come next: the rest of what was looked at, or a frame.
-    fn step(&mut self, bytes: &[u8]) -> Step {
+    fn step(&mut self, bytes: &[u8]) -> NextBytes {
         if self.left > 0 {
             let passed = self.left.min(bytes.len());
             self.left -= passed;
-            return Step::Pass(passed);
+            return NextBytes::Pass(passed);
         }
-        let Some(frame) = Frame::read(bytes) else { return Step::Wait };
+        let Some(frame) = Frame::read(bytes) else { return NextBytes::Wait };
         match frame {
             Frame { kind: HEADERS, .. } => self.head(bytes, &frame),
-            Frame { kind: WINDOW_UPDATE, length: 4, number: None, .. } => Step::Wait,
+            Frame { kind: WINDOW_UPDATE, length: 4, number: None, .. } => NextBytes::Wait,
             // These are errors of the stream. For hyper they would be errors of the connection.
             // RFC 9113, section 6.9.
             Frame { kind: WINDOW_UPDATE, length: 4, stream: stream @ 1.., number: Some(window), .. }
@@ -186,7 +186,7 @@ impl<S> Metered<S> {
                 self.left = HEAD + frame.length;
                 self.step(bytes)
             }
-            _ => Step::End,
+            _ => NextBytes::End,
         }
     }
 
@@ -199,13 +199,13 @@ impl<S> Metered<S> {
     }
 
     /// A frame that ends its stream, once all of it has come. Where there is no stream yet, it is left out.
-    fn wrong(&mut self, bytes: &[u8], frame: &Frame, code: u32) -> Step {
+    fn wrong(&mut self, bytes: &[u8], frame: &Frame, code: u32) -> NextBytes {
         let length = HEAD + frame.length;
         if bytes.len() < length {
-            return Step::Wait;
+            return NextBytes::Wait;
         }
         if frame.stream > self.last {
-            return if self.budget.take(1) { Step::Replace(length, Vec::new()) } else { Step::End };
+            return if self.budget.take(1) { NextBytes::Replace(length, Vec::new()) } else { NextBytes::End };
         }
         if frame.kind == DATA && frame.length > 0 {
             // hyper does not hear of these bytes, and the connection has a window for them.
@@ -215,21 +215,21 @@ impl<S> Metered<S> {
     }
 
     /// In place of so many bytes: to hyper the caller has given the stream up; the caller hears what was wrong.
-    fn end_stream(&mut self, stream: u32, code: u32, length: usize) -> Step {
+    fn end_stream(&mut self, stream: u32, code: u32, length: usize) -> NextBytes {
         if !self.budget.take(FAULT) {
-            return Step::End;
+            return NextBytes::End;
         }
         self.refusals.note(Stage::Head, &WRONG_FRAME);
         self.ended.retain(|ended| *ended != stream);
         let reset = with_number(RST_STREAM, stream, code);
         self.own.extend_from_slice(&reset);
-        Step::Replace(length, reset.to_vec())
+        NextBytes::Replace(length, reset.to_vec())
     }
 
     /// Looks at a head, once it is complete.
-    fn head(&mut self, bytes: &[u8], first: &Frame) -> Step {
+    fn head(&mut self, bytes: &[u8], first: &Frame) -> NextBytes {
         loop {
-            let Some(frame) = Frame::read(&bytes[self.counted..]) else { return Step::Wait };
+            let Some(frame) = Frame::read(&bytes[self.counted..]) else { return NextBytes::Wait };
             let is_of_it = self.counted == 0 || (frame.kind == CONTINUATION && frame.stream == first.stream);
             let end = self.counted + HEAD + frame.length;
             // hyper says what is wrong with these, and ends the connection.
@@ -237,13 +237,13 @@ impl<S> Metered<S> {
                 return self.pass_on(end);
             }
             if end > self.head_limit {
-                return Step::End;
+                return NextBytes::End;
             }
             if bytes.len() < end {
-                return Step::Wait;
+                return NextBytes::Wait;
             }
             if !self.budget.read(&frame) {
-                return Step::End;
+                return NextBytes::End;
             }
             self.counted = end;
             if frame.flags & END_HEADERS != 0 {
@@ -251,7 +251,7 @@ impl<S> Metered<S> {
                     self.counted = 0;
                     return match self.heads.leave_out(&bytes[..end]) {
                         true => self.end_stream(first.stream, STREAM_CLOSED, end),
-                        false => Step::End,
+                        false => NextBytes::End,
                     };
                 }
                 self.last = self.last.max(first.stream);
@@ -262,23 +262,23 @@ impl<S> Metered<S> {
                     Passes::AsItIs => self.pass_on(end),
                     Passes::As(frames) => {
                         self.counted = 0;
-                        Step::Replace(end, frames)
+                        NextBytes::Replace(end, frames)
                     }
                     Passes::Malformed(frames) => {
                         self.refusals.note(Stage::Head, &MALFORMED);
                         self.counted = 0;
-                        Step::Replace(end, frames)
+                        NextBytes::Replace(end, frames)
                     }
-                    Passes::Not => Step::End,
+                    Passes::Not => NextBytes::End,
                 };
             }
         }
     }
 
-    fn pass_on(&mut self, length: usize) -> Step {
+    fn pass_on(&mut self, length: usize) -> NextBytes {
         self.counted = 0;
         self.left = length;
-        Step::Pass(0)
+        NextBytes::Pass(0)
     }
 
     /// Looks at what was read, and gives how much of it goes on from where it is. What does not is held, or ready. False if it is
@@ -287,17 +287,17 @@ impl<S> Metered<S> {
         let mut at = 0;
         while at < bytes.len() {
             match self.step(&bytes[at..]) {
-                Step::Pass(passed) => at += passed,
-                Step::Replace(taken, frames) => {
+                NextBytes::Pass(passed) => at += passed,
+                NextBytes::Replace(taken, frames) => {
                     self.held = bytes[at + taken..].to_vec();
                     self.ready = frames;
                     return (at, self.look_at_held());
                 }
-                Step::Wait => {
+                NextBytes::Wait => {
                     self.held = bytes[at..].to_vec();
                     break;
                 }
-                Step::End => return (at, false),
+                NextBytes::End => return (at, false),
             }
         }
         (at, true)
@@ -309,16 +309,16 @@ impl<S> Metered<S> {
         let mut at = 0;
         while at < held.len() {
             match self.step(&held[at..]) {
-                Step::Pass(passed) => {
+                NextBytes::Pass(passed) => {
                     self.ready.extend_from_slice(&held[at..at + passed]);
                     at += passed;
                 }
-                Step::Replace(taken, frames) => {
+                NextBytes::Replace(taken, frames) => {
                     self.ready.extend(frames);
                     at += taken;
                 }
-                Step::Wait => break,
-                Step::End => return false,
+                NextBytes::Wait => break,
+                NextBytes::End => return false,
             }
         }
         self.held = held;

@@ -3,11 +3,11 @@
 use http::Request;
 use http::header::{EXPECT, HOST};
 
-use super::super::Violation;
-use super::super::http1::is_authority;
+use super::super::syntax::is_authority;
+use super::super::violation::Violation;
 
 /// The rule that a request breaks. hyper has checked its pseudo-header fields each for itself, and its framing.
-pub(in crate::server) fn violation<B>(request: &Request<B>) -> Option<Violation> {
+pub(crate) fn violation<B>(request: &Request<B>) -> Option<Violation> {
     let headers = request.headers();
     let mut hosts = headers.get_all(HOST).iter();
     let (host, second) = (hosts.next(), hosts.next());

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::Response;
 use http_body::{Body, Frame, SizeHint};
 
-use super::Violation;
+use super::violation::Violation;
 
 /// Makes the answer to a request that breaks a rule of HTTP.
 pub type Malformed = Arc<dyn Fn(Violation) -> Response<String> + Send + Sync>;

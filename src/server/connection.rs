@@ -1,0 +1,101 @@
+//! One connection from its acceptance to its end: TLS, if it has any, then HTTP.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use rustls::ServerConnection;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::answerer::Answerer;
+use super::config::Plain;
+use super::drain::Watcher;
+use super::handshakes::{Failure, Handshakes};
+use super::http::Http;
+use super::standing::PeerStanding;
+use super::turns::Turns;
+use crate::caller::{Certificate, Peer, Protocol, Tls};
+use crate::tls;
+
+/// Longest time from a connection's first byte to the end of the TLS handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What each connection of a worker is served with.
+#[derive(Clone)]
+pub(super) struct Connection<S> {
+    pub(super) plain: Plain,
+    pub(super) http: Http<S>,
+    pub(super) handshakes: Handshakes,
+    /// The time that handshakes have, if there is a bound.
+    pub(super) turns: Option<Turns>,
+}
+
+impl<S: Answerer> Connection<S> {
+    // Each step is boxed, so that a connection, which is idle for most of its life, has the memory of the step it is at and
+    // not that of the largest.
+    pub(super) async fn serve(self, stream: TcpStream, draining: Watcher) {
+        // A failure of one option of the socket is no reason to refuse the caller.
+        let _ = stream.set_nodelay(true);
+        let address = stream.peer_addr().ok();
+        let Some(server) = self.http.current.load().tls.clone() else {
+            let protocol = if self.plain == Plain::Http2 { Protocol::Http2 } else { Protocol::Http1 };
+            let standing = PeerStanding::new(Peer::new(address, protocol, None), None);
+            return Box::pin(self.http.speak(stream, &standing, draining)).await;
+        };
+        let making = server.handshake();
+        let ip = address.map(|address| address.ip());
+        if let Some(stream) = Box::pin(self.handshake(&making, stream, ip)).await {
+            let connection = stream.get_ref().1;
+            making.done(connection);
+            let alpn = alpn(connection);
+            let certificate = Certificate::of(connection.peer_certificates().unwrap_or_default(), tls::sha256);
+            let peer = Peer::new(address, alpn.unwrap_or_default(), Some(Tls { alpn, certificate }));
+            let standing = PeerStanding::new(peer, Some(server));
+            let speaking = Box::pin(self.http.speak(stream, &standing, draining));
+            match standing.watch().map(Box::pin) {
+                None => speaking.await,
+                Some(watching) => tokio::select! {
+                    () = speaking => {}
+                    () = watching => {}
+                },
+            }
+        }
+    }
+
+    /// TLS as the caller chooses it, if that comes about in time.
+    async fn handshake(
+        &self,
+        making: &tls::Handshake,
+        stream: TcpStream,
+        address: Option<IpAddr>,
+    ) -> Option<Box<TlsStream<TcpStream>>> {
+        let made = async {
+            // Who has said nothing takes nobody's place.
+            match stream.peek(&mut [0]).await {
+                Ok(0) => return Err(Failure::Silent),
+                Ok(_) => {}
+                Err(error) => return Err(Failure::Io(error)),
+            }
+            let _place = match address {
+                Some(address) => Some(self.handshakes.place(address).await),
+                None => None,
+            };
+            let accepted = TlsAcceptor::from(making.config()).accept(stream);
+            let accepted = match &self.turns {
+                Some(turns) => turns.keep(accepted).await,
+                None => accepted.await,
+            };
+            accepted.map(Box::new).map_err(Failure::Io)
+        };
+        let made = tokio::time::timeout(HANDSHAKE_TIMEOUT, made).await.unwrap_or(Err(Failure::TimedOut));
+        made.map_err(|failure| self.handshakes.failed(address, &failure, making.refused())).ok()
+    }
+}
+
+fn alpn(connection: &ServerConnection) -> Option<Protocol> {
+    match connection.alpn_protocol()? {
+        b"h2" => Some(Protocol::Http2),
+        _ => Some(Protocol::Http1),
+    }
+}

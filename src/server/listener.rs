@@ -1,0 +1,131 @@
+//! A port, and the threads that serve what comes in there.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use tokio::net::TcpListener;
+
+use super::admission::{Admissions, Bounds};
+use super::answerer::Answerer;
+use super::config::Plain;
+use super::connection::Connection;
+use super::drain::Draining;
+use super::handshakes::Handshakes;
+use super::http::Http;
+use super::port::{self, BACKLOG};
+use super::served::{Current, Handover, Served};
+use super::stop::{Drain, Phase, Stop};
+use super::worker::Workers;
+use crate::limits::memory::Share;
+use crate::observe::refused::Refusals;
+use crate::tls::Server;
+
+/// A bound listener.
+pub struct Listener {
+    tcp: TcpListener,
+    tls: Option<Server>,
+    plain: Plain,
+}
+
+/// Longest time for the calls in flight when a listener stops that serves on the runtime of its caller.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// The end of a notice, in which no connection begins any more, and those that have begun are made: more than a round trip takes from
+/// any box that stands near.
+const HANDSHAKES: Duration = Duration::from_millis(100);
+
+/// What the headers of a request may have, in bytes, where nothing is said of it.
+const HEADER_LIMIT: usize = 32 << 10;
+
+impl Listener {
+    /// Binds `address`. With `tls`, [`Listener::serve`] speaks it.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub async fn bind(address: &str, tls: Option<Arc<ServerConfig>>, plain: Plain) -> io::Result<Self> {
+        Self::bind_with(address, BACKLOG, tls, plain).await
+    }
+
+    /// Binds `address` as [`Listener::bind`] does. At most `backlog` connections wait to be accepted (listen(2)).
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub async fn bind_with(
+        address: &str,
+        backlog: u32,
+        tls: Option<Arc<ServerConfig>>,
+        plain: Plain,
+    ) -> io::Result<Self> {
+        Ok(Self { tcp: port::bind(address, backlog).await?, tls: tls.map(Server::from), plain })
+    }
+
+    /// The address that was bound.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.tcp.local_addr()
+    }
+
+    /// Serves on the runtime of the caller until `stop` is ready, then finishes the calls in flight.
+    pub async fn serve(self, service: impl Answerer, stop: impl Future<Output = ()>) {
+        let draining = Draining::new();
+        let Self { tcp, tls, plain } = self;
+        let served = Served { tls, malformed: None, header_limit: HEADER_LIMIT, service };
+        let current = Current::new(served);
+        let handshakes = Handshakes::unbounded();
+        let (memory, refusals) = (Share::unbounded(), Refusals::default());
+        let http = Http { current, memory, handshakes: handshakes.clone(), refusals };
+        let connection = Connection { plain, http, handshakes, turns: None };
+        let mut admissions = Admissions::unbounded();
+        let give = |stream, _| drop(tokio::spawn(connection.clone().serve(stream, draining.watcher())));
+        port::accept(&tcp, stop, &mut admissions, give).await;
+        port::close(tcp, &mut admissions, give);
+        draining.finish(tokio::time::sleep(TIMEOUT)).await;
+    }
+
+    /// Serves on a thread for each core until the `stop`, then finishes the calls in flight, in the time that the `handover`
+    /// has for both. Each thread follows its recipe, and each connection has one thread. All of them keep within the `bounds`.
+    ///
+    /// # Errors
+    /// The operating system's, when a thread cannot be started.
+    pub async fn serve_on_all_cores<S: Answerer>(
+        self,
+        handover: &Handover<S>,
+        bounds: &Bounds,
+        stop: &Stop,
+    ) -> io::Result<()> {
+        let workers = Workers::start(self.plain, handover, stop, bounds)?;
+        let mut admissions = Admissions::within(bounds);
+        let give = |stream, admission| workers.give(stream, admission);
+        port::accept(&self.tcp, stop.reached(Phase::Notice), &mut admissions, give).await;
+        let Drain { notice, timeout } = handover.drain();
+        if stop.phase() == Phase::Notice && !notice.is_zero() {
+            tracing::info!("stopping: connections are accepted for {notice:?}, then calls in flight have {timeout:?}");
+            let last = HANDSHAKES.min(notice);
+            port::accept(&self.tcp, stop.reached_within(Phase::Draining, notice - last), &mut admissions, give).await;
+            if stop.phase() == Phase::Notice {
+                port::begin_no_more(&self.tcp);
+                port::accept(&self.tcp, stop.reached_within(Phase::Draining, last), &mut admissions, give).await;
+            }
+        }
+        port::close(self.tcp, &mut admissions, give);
+        stop.raise(Phase::Draining);
+        let finished = workers.finish();
+        tokio::pin!(finished);
+        let cut = match tokio::time::timeout(timeout, &mut finished).await {
+            Ok(cut) => cut,
+            Err(_) => {
+                stop.raise(Phase::Over);
+                finished.await
+            }
+        };
+        if cut > 0 {
+            let connections = if cut == 1 { "1 connection".to_owned() } else { format!("{cut} connections") };
+            tracing::warn!("stopped: cut {connections} with calls in flight");
+        }
+        Ok(())
+    }
+}

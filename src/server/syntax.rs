@@ -1,0 +1,90 @@
+//! What lines of HTTP are made of: RFC 9110, section 5, and RFC 3986, for both versions.
+
+use std::net::Ipv6Addr;
+
+/// `uri-host [ ":" port ]` (RFC 9110, section 7.2; RFC 3986, section 3.2), without the delimiters that a name of a host may have
+/// by its grammar and no host has, since readers split lists and user information at them.
+pub(super) fn is_authority(text: &[u8]) -> bool {
+    let (is_host, port) = match text {
+        [b'[', ..] => {
+            let Some(end) = text.iter().position(|&byte| byte == b']') else { return false };
+            let address = std::str::from_utf8(&text[1..end]).ok().and_then(|text| text.parse::<Ipv6Addr>().ok());
+            (address.is_some(), &text[end + 1..])
+        }
+        _ => {
+            let end = text.iter().position(|&byte| byte == b':').unwrap_or(text.len());
+            (
+                end > 0 && text[..end].iter().fold(true, |so_far, &byte| so_far & IN_NAME[usize::from(byte)]),
+                &text[end..],
+            )
+        }
+    };
+    is_host
+        && match port {
+            [] => true,
+            [b':', digits @ ..] => digits.len() <= 5 && whole_number(digits).is_some_and(|port| port <= 0xffff),
+            _ => false,
+        }
+}
+
+/// RFC 9110, section 5.6.2.
+pub(super) fn is_token(byte: u8) -> bool {
+    TOKEN[usize::from(byte)]
+}
+
+const TOKEN: [bool; 256] = alphanumeric_and(b"!#$%&'*+-.^_`|~");
+/// What a host's name is made of.
+const IN_NAME: [bool; 256] = alphanumeric_and(b"-._~");
+
+const fn alphanumeric_and(others: &[u8]) -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 0x80 {
+        table[byte as usize] = byte.is_ascii_alphanumeric() || is_one_of(byte, others);
+        byte += 1;
+    }
+    table
+}
+
+/// Whether a URI is read from it: RFC 3986, and `{`, `|` and `}`, which many callers do not encode.
+pub(super) fn is_target(text: &[u8]) -> bool {
+    // Without a branch for each byte, so that many are looked at in one step; so below.
+    let is_wrong = |byte: u8| {
+        (byte <= b' ')
+            | (byte >= 0x7f)
+            | (byte == b'"')
+            | (byte == b'#')
+            | (byte == b'<')
+            | (byte == b'>')
+            | (byte == b'\\')
+            | (byte == b'^')
+            | (byte == b'`')
+    };
+    text.iter().fold(0, |found, &byte| found | u8::from(is_wrong(byte))) == 0
+}
+
+const fn is_one_of(byte: u8, bytes: &[u8]) -> bool {
+    let mut index = 0;
+    while index < bytes.len() {
+        if bytes[index] == byte {
+            return true;
+        }
+        index += 1;
+    }
+    false
+}
+
+/// Every control character but the tab.
+pub(super) fn has_control(text: &[u8]) -> bool {
+    let is_control = |byte: u8| ((byte < b' ') & (byte != b'\t')) | (byte == 0x7f);
+    text.iter().fold(0, |found, &byte| found | u8::from(is_control(byte))) != 0
+}
+
+/// A number in decimal digits, if it is one that is surely held by 64 bits.
+pub(super) fn whole_number(digits: &[u8]) -> Option<u64> {
+    // What 64 bits hold has 20 digits at most; 19 of them are always held.
+    if digits.is_empty() || digits.len() > 19 {
+        return None;
+    }
+    digits.iter().try_fold(0, |value, &digit| digit.is_ascii_digit().then(|| value * 10 + u64::from(digit - b'0')))
+}
