@@ -139,10 +139,57 @@ pub fn specials_and_wide(block: &[u8; SIZE]) -> u32 {
     bits(block, |part, _| special(part) | part)
 }
 
+/// A bit for each control character but the tab.
+#[inline]
+#[must_use]
+pub fn controls(block: &[u8; SIZE]) -> u32 {
+    bits(block, |part, _| {
+        // The tab is one of those that are low.
+        (is_at_most(part, 0x1f) ^ is(part, b'\t')) | is(part, 0x7f)
+    })
+}
+
+/// A bit for each byte that is no letter, digit or hyphen, as nearly all names of headers are made of.
+#[inline]
+#[must_use]
+pub fn not_in_usual_name(block: &[u8; SIZE]) -> u32 {
+    !bits(block, |part, _| {
+        let letters = is_at_most((part | splat(0x20)) - splat(b'a'), b'z' - b'a');
+        let digits = is_at_most(part - splat(b'0'), 9);
+        letters | digits | is(part, b'-')
+    })
+}
+
+/// A bit for each byte that no request target has: what is not printable ASCII, and what RFC 3986 does not allow but for `{`, `|` and `}`.
+#[inline]
+#[must_use]
+pub fn not_in_target(block: &[u8; SIZE]) -> u32 {
+    bits(block, |part, _| {
+        let specials = is(part, b'"') | is(part, b'#') | is(part, b'<') | is(part, b'>');
+        let others = is(part, b'\\') | is(part, b'^') | is(part, b'`') | is(part, 0x7f);
+        // What is no ASCII has its highest bit.
+        is_at_most(part, b' ') | specials | others | part
+    })
+}
+
 #[inline]
 fn special(part: u8x16) -> u8x16 {
-    let splat = |byte: u8| u8x16::splat(byte);
-    part.min(splat(0x1f)).simd_eq(part) | part.simd_eq(splat(b'"')) | part.simd_eq(splat(b'\\'))
+    is_at_most(part, 0x1f) | is(part, b'"') | is(part, b'\\')
+}
+
+#[inline]
+fn splat(byte: u8) -> u8x16 {
+    u8x16::splat(byte)
+}
+
+#[inline]
+fn is(part: u8x16, byte: u8) -> u8x16 {
+    part.simd_eq(splat(byte))
+}
+
+#[inline]
+fn is_at_most(part: u8x16, most: u8) -> u8x16 {
+    part.min(splat(most)).simd_eq(part)
 }
 
 #[inline]
@@ -172,6 +219,12 @@ mod tests {
                 let is_special = byte < 0x20 || byte == b'"' || byte == b'\\';
                 let mark = |wanted: bool| u32::from(wanted) << place;
                 assert_eq!(specials(&block), mark(is_special), "{byte:#x} at {place}");
+                let is_control = byte < 0x20 && byte != b'\t' || byte == 0x7f;
+                assert_eq!(controls(&block), mark(is_control), "{byte:#x} at {place}");
+                let is_in_name = byte.is_ascii_alphanumeric() || byte == b'-';
+                assert_eq!(not_in_usual_name(&block), mark(!is_in_name), "{byte:#x} at {place}");
+                let is_in_target = byte.is_ascii_graphic() && !b"\"#<>\\^`".contains(&byte);
+                assert_eq!(not_in_target(&block), mark(!is_in_target), "{byte:#x} at {place}");
                 assert_eq!(specials_and_wide(&block), mark(is_special || byte >= 0x80), "{byte:#x} at {place}");
             }
         }

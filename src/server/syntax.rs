@@ -2,6 +2,8 @@
 
 use std::net::Ipv6Addr;
 
+use crate::format::block::{self, SIZE};
+
 /// `uri-host [ ":" port ]` (RFC 9110, section 7.2; RFC 3986, section 3.2), without the delimiters that a name of a host may have
 /// by its grammar and no host has, since readers split lists and user information at them.
 pub(super) fn is_authority(text: &[u8]) -> bool {
@@ -12,11 +14,8 @@ pub(super) fn is_authority(text: &[u8]) -> bool {
             (address.is_some(), &text[end + 1..])
         }
         _ => {
-            let end = text.iter().position(|&byte| byte == b':').unwrap_or(text.len());
-            (
-                end > 0 && text[..end].iter().fold(true, |so_far, &byte| so_far & IN_NAME[usize::from(byte)]),
-                &text[end..],
-            )
+            let end = text.iter().position(|&byte| !IN_NAME[usize::from(byte)]).unwrap_or(text.len());
+            (end > 0, &text[end..])
         }
     };
     is_host
@@ -36,6 +35,17 @@ const TOKEN: [bool; 256] = alphanumeric_and(b"!#$%&'*+-.^_`|~");
 /// What a host's name is made of.
 const IN_NAME: [bool; 256] = alphanumeric_and(b"-._~");
 
+/// What a request target is made of: printable ASCII but for these.
+const IN_TARGET: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = b'!';
+    while byte <= b'~' {
+        table[byte as usize] = !is_one_of(byte, b"\"#<>\\^`");
+        byte += 1;
+    }
+    table
+};
+
 const fn alphanumeric_and(others: &[u8]) -> [bool; 256] {
     let mut table = [false; 256];
     let mut byte = 0_u8;
@@ -48,19 +58,8 @@ const fn alphanumeric_and(others: &[u8]) -> [bool; 256] {
 
 /// Whether a URI is read from it: RFC 3986, and `{`, `|` and `}`, which many callers do not encode.
 pub(super) fn is_target(text: &[u8]) -> bool {
-    // Without a branch for each byte, so that many are looked at in one step; so below.
-    let is_wrong = |byte: u8| {
-        (byte <= b' ')
-            | (byte >= 0x7f)
-            | (byte == b'"')
-            | (byte == b'#')
-            | (byte == b'<')
-            | (byte == b'>')
-            | (byte == b'\\')
-            | (byte == b'^')
-            | (byte == b'`')
-    };
-    text.iter().fold(0, |found, &byte| found | u8::from(is_wrong(byte))) == 0
+    // Without a branch for each byte; so below.
+    text.iter().fold(true, |so_far, &byte| so_far & IN_TARGET[usize::from(byte)])
 }
 
 const fn is_one_of(byte: u8, bytes: &[u8]) -> bool {
@@ -76,8 +75,36 @@ const fn is_one_of(byte: u8, bytes: &[u8]) -> bool {
 
 /// Every control character but the tab.
 pub(super) fn has_control(text: &[u8]) -> bool {
-    let is_control = |byte: u8| ((byte < b' ') & (byte != b'\t')) | (byte == 0x7f);
     text.iter().fold(0, |found, &byte| found | u8::from(is_control(byte))) != 0
+}
+
+fn is_control(byte: u8) -> bool {
+    ((byte < b' ') & (byte != b'\t')) | (byte == 0x7f)
+}
+
+/// Where the first byte stands, from `from` on, that has a bit of its block, or for which `is_one` holds where there is no block.
+#[inline]
+fn first(bytes: &[u8], from: usize, bits: impl Fn(&[u8; SIZE]) -> u32, is_one: impl Fn(u8) -> bool) -> Option<usize> {
+    let mut at = from;
+    while let Some(block) = bytes[at..].first_chunk() {
+        match bits(block) {
+            0 => at += SIZE,
+            found => return Some(at + found.trailing_zeros() as usize),
+        }
+    }
+    bytes[at..].iter().position(|&byte| is_one(byte)).map(|found| at + found)
+}
+
+/// Where the first control character stands from here on, but for the tab.
+#[inline]
+pub(super) fn first_control(bytes: &[u8], from: usize) -> Option<usize> {
+    first(bytes, from, block::controls, is_control)
+}
+
+/// Where the first byte stands from here on that no request target has.
+#[inline]
+pub(super) fn target_end(bytes: &[u8], from: usize) -> Option<usize> {
+    first(bytes, from, block::not_in_target, |byte| !IN_TARGET[usize::from(byte)])
 }
 
 /// A number in decimal digits, if it is one that is surely held by 64 bits.

@@ -2,8 +2,9 @@
 
 use memchr::memchr;
 
-use super::super::syntax::{has_control, is_authority, is_target, is_token, whole_number};
+use super::super::syntax::{first_control, has_control, is_authority, is_target, is_token, target_end, whole_number};
 use super::super::violation::Violation;
+use crate::format::block::{SIZE, controls, not_in_usual_name};
 
 /// How much a head may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,12 +90,55 @@ impl HeadReader {
     /// # Errors
     /// The first rule that it breaks, as soon as the line is complete that does so.
     pub fn read(&mut self, bytes: &[u8]) -> Result<Option<Head>, Violation> {
+        self.read_usual(bytes)?;
+        if self.request.is_some() && bytes[self.line..].starts_with(b"\r\n") {
+            self.end_line(self.line + 2)?;
+            return self.complete(bytes).map(Some);
+        }
+        self.read_lines(bytes)
+    }
+
+    /// Reads lines as most callers write them, in one pass over their bytes. At the first that is otherwise, or not complete, it
+    /// stops: [`Self::read_lines`] says what that one is.
+    fn read_usual(&mut self, bytes: &[u8]) -> Result<(), Violation> {
+        let request = match self.request {
+            // Of a line that was searched for its end before, the beginning was looked at already.
+            _ if self.searched > self.line => return Ok(()),
+            Some(request) => request,
+            None => {
+                let Some((method, target)) = usual_request_line(&bytes[self.line..]) else { return Ok(()) };
+                let start = self.line;
+                self.end_line(start + method + " ".len() + target + USUAL_END.len())?;
+                if target > self.limits.target {
+                    return Err(Violation::TargetTooLong { limit: self.limits.target });
+                }
+                let (method, rest) = bytes[start..].split_at(method);
+                *self.request.insert(request(method, &rest[1..=target], true, start)?)
+            }
+        };
+        while self.fields.count < self.limits.fields
+            && let Some((colon, length)) = usual_field(&bytes[self.line..])
+        {
+            let start = self.line;
+            self.end_line(start + length + LINE_END.len())?;
+            self.fields.count += 1;
+            if may_be_noted(colon, bytes[start]) {
+                self.fields.note(&bytes[start..start + length], colon, start, request.is_1_1)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A line ends before this place.
+    fn end_line(&mut self, end: usize) -> Result<(), Violation> {
+        (self.line, self.searched) = (end, end);
+        if end > self.limits.bytes { Err(self.too_large()) } else { Ok(()) }
+    }
+
+    fn read_lines(&mut self, bytes: &[u8]) -> Result<Option<Head>, Violation> {
         while let Some(found) = memchr(b'\n', &bytes[self.searched..]) {
             let (start, end) = (self.line, self.searched + found);
-            (self.line, self.searched) = (end + 1, end + 1);
-            if self.line > self.limits.bytes {
-                return Err(self.too_large());
-            }
+            self.end_line(end + 1)?;
             let Some(line) = bytes[start..end].strip_suffix(b"\r") else { return Err(Violation::BareLineFeed) };
             match (&self.request, line) {
                 // RFC 9112, section 2.2: "ignore at least one empty line (CRLF) received prior to the request-line".
@@ -190,10 +234,46 @@ fn request_line(line: &[u8], start: usize, limits: &Limits) -> Result<Request, V
             false => Violation::TargetCharacter,
         });
     }
+    request(method, target, is_1_1, start)
+}
+
+/// Of a method that is a token and a target without characters that no URI has.
+fn request(method: &[u8], target: &[u8], is_1_1: bool, start: usize) -> Result<Request, Violation> {
     let is_connect = method == b"CONNECT";
     let place = start + method.len() + 1;
     let authority = authority(target, is_connect, method == b"OPTIONS")?;
     Ok(Request { is_1_1, is_connect, authority: authority.map(|(from, to)| (place + from, place + to)) })
+}
+
+const LINE_END: &[u8] = b"\r\n";
+/// How a request line ends that nearly everybody sends.
+const USUAL_END: &[u8] = b" HTTP/1.1\r\n";
+
+/// How long method and target are, if a request line of HTTP/1.1 is here, complete and without anything that
+/// [`request_line`] might refuse.
+fn usual_request_line(bytes: &[u8]) -> Option<(usize, usize)> {
+    let method =
+        bytes.iter().position(|&byte| !is_token(byte)).filter(|length| (1..=LONGEST_METHOD).contains(length))?;
+    let start = method + 1;
+    let end = target_end(bytes, start).filter(|&end| bytes[method] == b' ' && end > start)?;
+    bytes[end..].starts_with(USUAL_END).then_some((method, end - start))
+}
+
+/// How long the name of a header is, and how long its line without its end, if such a line is here, complete and without
+/// anything that [`Fields::add`] might refuse.
+fn usual_field(bytes: &[u8]) -> Option<(usize, usize)> {
+    let block = bytes.first_chunk::<SIZE>();
+    // In front of the colon there is no control character, so one block mostly tells of name and value.
+    let found = block.map(|block| (not_in_usual_name(block).trailing_zeros() as usize, controls(block)));
+    let (colon, end) = match found {
+        Some((colon @ 1..SIZE, 0)) if bytes[colon] == b':' => (colon, first_control(bytes, SIZE)?),
+        Some((colon @ 1..SIZE, controls)) if bytes[colon] == b':' => (colon, controls.trailing_zeros() as usize),
+        _ => {
+            let colon = bytes.iter().position(|&byte| !is_token(byte)).filter(|&at| at > 0 && bytes[at] == b':')?;
+            (colon, first_control(bytes, colon + 1)?)
+        }
+    };
+    bytes[end..].starts_with(LINE_END).then_some((colon, end))
 }
 
 /// What is wrong with a line that is no request line.
@@ -220,6 +300,11 @@ fn authority(target: &[u8], is_connect: bool, is_options: bool) -> Result<Option
     if is_authority(&target[from..to]) { Ok(Some((from, to))) } else { Err(Violation::TargetForm) }
 }
 
+/// Whether a name of this length and first letter may be one of those that [`Fields::note`] knows.
+fn may_be_noted(length: usize, first: u8) -> bool {
+    matches!((length, first | 0x20), (4, b'h') | (6, b'e') | (7, b'u') | (14, b'c') | (17, b't'))
+}
+
 impl Fields {
     fn add(&mut self, line: &[u8], start: usize, is_1_1: bool) -> Result<(), Violation> {
         self.count += 1;
@@ -233,23 +318,28 @@ impl Fields {
         if has_control(&line[colon + 1..]) {
             return Err(Violation::ControlCharacter);
         }
-        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        self.note(line, colon, start, is_1_1)
+    }
+
+    /// Notes what a header says of the connection, if it is one of those that do. `line` is well formed, and stands at `start`.
+    fn note(&mut self, line: &[u8], colon: usize, start: usize, is_1_1: bool) -> Result<(), Violation> {
+        let (name, value) = (&line[..colon], || line[colon + 1..].trim_ascii());
         match name.len() {
             4 if name.eq_ignore_ascii_case(b"host") => {
                 self.hosts += 1;
                 let from = start + colon + 1 + leading(&line[colon + 1..]);
-                self.host = (from, from + value.len());
+                self.host = (from, from + value().len());
             }
             6 if name.eq_ignore_ascii_case(b"expect") => {
-                self.expects |= !value.eq_ignore_ascii_case(b"100-continue");
+                self.expects |= !value().eq_ignore_ascii_case(b"100-continue");
             }
             7 if name.eq_ignore_ascii_case(b"upgrade") => self.asks_upgrade = true,
             14 if name.eq_ignore_ascii_case(b"content-length") => {
                 // One number in two lines, or twice in one, is what another reader may add up or choose from.
-                let length = whole_number(value).filter(|_| self.length.is_none());
+                let length = whole_number(value()).filter(|_| self.length.is_none());
                 self.length = Some(length.ok_or(Violation::Length)?);
             }
-            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => self.transfer_encoding(value, is_1_1)?,
+            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => self.transfer_encoding(value(), is_1_1)?,
             _ => {}
         }
         Ok(())
@@ -278,6 +368,8 @@ fn leading(value: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const LIMITS: Limits = Limits { bytes: 400, fields: 3, target: 40, told: 300 };
@@ -315,6 +407,30 @@ mod tests {
                 assert_eq!(reader.read(&text.as_bytes()[..length]), Ok(None), "{length} bytes of {text:?}");
             }
             assert_eq!(reader.read(text.as_bytes()), Ok(Some(head)), "byte by byte: {text:?}");
+        }
+    }
+
+    /// Lines of a head, most of them good.
+    fn lines() -> impl Strategy<Value = String> {
+        let request = "(GET|POST|OPTIONS|CONNECT|G T|) (/[a-z?=%#é]{0,50}|http://a.test/b|[*]|a:1) HTTP/1[.][012]";
+        let field = "(Host: a|host:a.test:80 |Content-Length: [0-9]{0,3}|Transfer-Encoding: chunked|Expect: 100-continue|\
+            [A-Za-z :-]{0,20}: ?[ -~\t\u{0}\r\u{7f}é]{0,80}|)";
+        let end = "(\r\n|\r\n|\r\n|\r\n|\r\n|\r\n|\r\n|\r\n|\n)";
+        let end = || end.prop_map(|end| end);
+        let fields = prop::collection::vec((field, end()), 0..5);
+        (request, end(), fields).prop_map(|(request, first, fields)| {
+            let fields = fields.into_iter().map(|(field, end)| field + &end);
+            request + &first + &fields.collect::<String>() + "\r\n"
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_head_in_one_pass_is_what_it_is_line_by_line(text in lines(), cut in 0_usize..200) {
+            for text in [&text.as_bytes()[..cut.min(text.len())], text.as_bytes()] {
+                let expected = HeadReader::new(LIMITS).read_lines(text);
+                prop_assert_eq!(HeadReader::new(LIMITS).read(text), expected);
+            }
         }
     }
 
