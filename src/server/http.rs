@@ -190,19 +190,21 @@ impl<'a, S: Answerer> Spoken<'a, S> {
             }
         };
         let taking = is_http2.then(|| self.streams.begin());
-        // A stop may begin before the answer does.
-        let (current, verdict) = (self.http.current.clone(), self.verdict.clone());
+        // Over HTTP/1.1 the answer tells whether it is the last, and a stop may begin before it does.
+        let http1 = (!is_http2).then(|| (self.http.current.clone(), self.verdict.clone()));
         async move {
             let (mut response, is_refused) = match answer {
                 Ok(answer) => (answer.await?.map(Answer::Service), false),
                 Err(refusal) => (refusal, true),
             };
-            let is_last = !is_http2 && (is_old || is_refused || current.is_stopping() || verdict.is_broken());
-            let leaves = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-            verdict.answered(number, leaves);
-            if is_last && !leaves {
-                // The caller is told with an answer, so it sends nothing into a closed connection.
-                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            if let Some((current, verdict)) = http1 {
+                let is_last = is_old || is_refused || current.is_stopping() || verdict.is_broken();
+                let leaves = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+                verdict.answered(number, leaves);
+                if is_last && !leaves {
+                    // The caller is told with an answer, so it sends nothing into a closed connection.
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
             }
             Ok(response.map(|body| Held::new(body, call, taking)))
         }

@@ -10,11 +10,10 @@ use super::super::violation::Violation;
 pub(crate) fn violation<B>(request: &Request<B>) -> Option<Violation> {
     let headers = request.headers();
     let mut hosts = headers.get_all(HOST).iter();
-    let (host, second) = (hosts.next(), hosts.next());
+    let (host, others) = (hosts.next(), hosts.count());
     let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
-    let count = headers.get_all(HOST).iter().count();
     match (authority, host) {
-        _ if second.is_some() => return Some(Violation::HostCount(count)),
+        _ if others > 0 => return Some(Violation::HostCount(1 + others)),
         // RFC 9113, section 8.3.1: a request of these schemes has the one or the other.
         (None, None) => return Some(Violation::HostCount(0)),
         // The same section: a Host header that is there names the same host.
