@@ -15,7 +15,7 @@ use crate::gateway::metadata::Metadata;
 use crate::gateway::{self, Door, Gateway};
 use crate::limits::memory::{self, Budget, Share};
 use crate::observe::metrics::{FailedHandshakes, Metrics};
-use crate::route::{Route, Routes};
+use crate::route::{Route, Routes, Rpc, misplaced};
 use crate::schema::{Schema, Source};
 use crate::server::{self, Bounds, Drain, Listener, Plain, Recipe, Served, Stop};
 use crate::tls::certs::{self, Finding, Inspection, Level, Usage};
@@ -127,7 +127,7 @@ impl App {
         let (Some(listen), Some(tls), Some((schema, routes))) = (config.listen, tls, routed) else {
             return Err(problems);
         };
-        problems.extend(gateway::misplaced(&routes, &config.proxy.exceptions));
+        problems.extend(misplaced(&routes, &config.rpcs));
         if upstreams.is_empty() || !problems.is_empty() {
             return Err(problems);
         }
@@ -188,15 +188,13 @@ impl App {
 
     /// The rpcs for which WebSockets may be opened, and the pages that may.
     fn websockets(&self) -> Option<String> {
-        let routes = self.gateway.routes.all().iter().filter(|route| route.websocket);
-        let rpcs: BTreeSet<&str> = routes.map(|route| route.rpc.name.as_str()).collect();
-        let shown = |rpc: &&str| {
-            let said = self.gateway.config.exceptions.get(*rpc).and_then(|said| said.websocket.as_ref());
-            let origins: Vec<&str> = said.into_iter().flat_map(|origins| origins.texts()).collect();
+        let shown = |rpc: &Rpc| {
+            let origins: Vec<&str> = rpc.policy.websocket.as_ref()?.texts().collect();
             let origins = if origins.is_empty() { "no pages".to_owned() } else { origins.join(" ") };
-            format!("{rpc} ({origins})")
+            Some(format!("{} ({origins})", rpc.name))
         };
-        let rpcs: Vec<String> = rpcs.iter().map(shown).collect();
+        let rpcs: BTreeSet<String> = self.gateway.routes.all().iter().filter_map(|route| shown(&route.rpc)).collect();
+        let rpcs: Vec<String> = rpcs.into_iter().collect();
         (!rpcs.is_empty()).then(|| format!("WebSockets, with the pages that may open them: {}", rpcs.join(", ")))
     }
 
@@ -215,7 +213,7 @@ impl App {
         Arc::new(move |memory, holder| Served {
             tls: tls.clone(),
             malformed: Some(gateway::malformed(&gateway.config)),
-            header_limit: gateway.config.header_limit,
+            header_limit: gateway.config.policy.header_limit,
             service: gateway::service(gateway.for_worker(memory, holder)),
         })
     }

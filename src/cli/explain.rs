@@ -12,9 +12,10 @@ use super::{Settings, shell};
 use crate::codec::{self, Print};
 use crate::config::Config;
 use crate::format::problem::Problem;
-use crate::gateway::error::{Form, Refusal};
+use crate::gateway::error::Refusal;
 use crate::gateway::explain::{Explained, Limits, Outcome, Request, explain};
 use crate::gateway::media::Types;
+use crate::route::policy::Form;
 use crate::route::{Difference, Route, Said, Source, Sourced, Why};
 use crate::schema::Schema;
 use crate::upstream;
@@ -47,10 +48,9 @@ pub(super) fn print(asked: &Asked) -> Result<ExitCode, Vec<Problem>> {
     };
     let body = asked.body.as_deref().map(read).transpose().map_err(|problem| vec![problem])?;
     let proxy = &loaded.config.proxy;
-    let said = |route: &Route| proxy.exceptions.get(&route.rpc.name);
-    let body_limit = |route: &Route| said(route).and_then(|said| said.body_limit).unwrap_or(proxy.body_limit);
+    let body_limit = |route: &Route| route.rpc.policy.body_limit;
     let types = Types { json: &proxy.json_types, forms: proxy.forms, untyped: proxy.untyped_json };
-    let limits = Limits { body: &body_limit, types, query: proxy.query };
+    let limits = Limits { body: &body_limit, types, query: proxy.policy.query_limits() };
     let form = asked.form.then_some("application/x-www-form-urlencoded");
     let content_type = form.or(asked.content_type.as_deref());
     let request = Request { method, target, body: body.as_deref(), content_type };
@@ -76,8 +76,8 @@ pub(super) fn print(asked: &Asked) -> Result<ExitCode, Vec<Problem>> {
         }
         (Outcome::Options(allowed), _) => println!("\n204 No Content\nAllow: {}", allowed.join(", ")),
         (Outcome::Refused(refusal), route) => {
-            let form = route.and_then(said).and_then(|said| said.errors);
-            print_refusal(*refusal, form.unwrap_or(proxy.errors));
+            let policy = route.map_or(&proxy.policy, |route| &route.rpc.policy);
+            print_refusal(*refusal, policy.errors.form);
         }
         (Outcome::Sent { .. }, None) => {}
     }

@@ -33,7 +33,7 @@ fn print_table(rows: &[Vec<String>]) {
 fn row(route: &Route, upstream: String) -> Vec<String> {
     let path = route.template.split('?').next().unwrap_or_default().to_owned();
     let body = match &route.body {
-        BodyRule::None if route.accepts_body => "* (accepted)".to_owned(),
+        BodyRule::None if route.rpc.policy.accept_body => "* (accepted)".to_owned(),
         BodyRule::None => "-".to_owned(),
         BodyRule::Whole => "*".to_owned(),
         BodyRule::Field(path) => path.to_string(),

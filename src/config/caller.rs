@@ -3,8 +3,8 @@
 use http::HeaderName;
 
 use super::reader::{Read, Value};
-use super::value;
 use crate::caller::CallerNames;
+use crate::format::header_name;
 use crate::gateway::metadata;
 
 /// The names, which are no header's that a caller may send to the backend itself.
@@ -29,7 +29,7 @@ pub(super) fn names(value: &Value, passed: &[HeaderName]) -> CallerNames {
         known.push(name.clone());
         Some(name)
     };
-    let text = |item: &Value| item.parsed("the name of a header", value::text_metadata_name);
+    let text = |item: &Value| item.parsed("the name of a header", header_name::text_metadata_name);
     CallerNames {
         address: name("address", text),
         certificate_sha256: name("certificate_sha256", text),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::or_default;
 use super::reader::{Section, Value};
-use super::value;
+use crate::format::quantity;
 use crate::server::Drain;
 
 /// What is said of it, and the defaults for the rest.
@@ -23,7 +23,7 @@ pub(super) fn drain(listen: Section) -> Drain {
 fn notice(text: &str) -> Result<Duration, String> {
     match text {
         "0s" => Ok(Duration::ZERO),
-        text => value::duration(text).map_err(|_| format!("expected a duration from `0s` to `1h`, found `{text}`")),
+        text => quantity::duration(text).map_err(|_| format!("expected a duration from `0s` to `1h`, found `{text}`")),
     }
 }
 

@@ -11,12 +11,9 @@ mod caller;
 mod compatibility;
 mod connections;
 mod drain;
-mod errors;
-mod exceptions;
-mod json;
-mod lenient;
 mod limits;
 mod listen;
+mod policy;
 mod reader;
 mod service;
 #[cfg(test)]
@@ -36,22 +33,21 @@ use http::HeaderName;
 use crate::caller::CallerNames;
 use crate::format::problem::Problem;
 use crate::format::secret::Permissions;
+use crate::format::{header_name, quantity};
 use crate::gateway;
-use crate::gateway::error::Exposure;
 use crate::gateway::metadata;
 use crate::gateway::metadata::TraceContext;
 use crate::gateway::probe::{Probe, ProbeError};
 use crate::gateway::stream;
 use crate::gateway::stream::Format;
-use crate::route::{self, Limits, RpcOptions};
+use crate::route::policy::{Part, Policy};
+use crate::route::{self, RpcOptions};
 use crate::schema::Imports;
 use crate::server;
 use crate::tls::{IdentityFiles, Pin, PinError};
 use crate::upstream;
 pub use compatibility::{Preset, PresetKey};
-use errors::Errors;
-use json::Json;
-use lenient::{unknown_keys, unknown_members};
+use policy::known;
 use reader::{Noted, Problems, Read, Section, Value};
 pub use upstreams::{Reflection, Upstream};
 use yaml::{Node, Spot};
@@ -105,28 +101,7 @@ const REQUEST_KEYS: &[&str] = &[
 ];
 const METADATA_KEYS: &[&str] =
     &["request", "reply", "http_status", "location", "caller", "trace_context", "grpc_metadata_prefix"];
-const RPC_KEYS: &[&str] = &[
-    "accept_body",
-    "ignore_members",
-    "ignore_unknown",
-    "ignore_query",
-    "fill_update_mask",
-    "json",
-    "errors",
-    "deadline",
-    "idempotent",
-    "compression",
-    "caller_gone",
-    "closing_line",
-    "last_event_id",
-    "websocket",
-    "header_limit",
-    "body_limit",
-    "reply_limit",
-    "json_depth",
-    "query_pairs",
-    "query_length",
-];
+const STREAM_KEYS: &[&str] = &["format", "closing_line", "deadline", "keep_alive", "long_poll"];
 
 /// Everything that is configured. What could not be read is `None` or left out, and a problem says so.
 pub struct Config {
@@ -284,7 +259,7 @@ impl<'a> Source<'a> {
             let _ = value.parsed("the name of a gateway", Preset::named);
         }
         let status_headers = self.status_headers();
-        let (json, limits) = (self.json(), self.limits());
+        let policy = self.policy();
         let upstreams::Schema { paths: schema, reflection, imports } = self.schema();
         let (rules, rule_files) = self.rules();
         let (upstreams, is_whole) = self.upstreams();
@@ -297,21 +272,9 @@ impl<'a> Source<'a> {
             upstreams,
             reflection,
             metadata: self.metadata(status_headers.as_ref()),
-            routes: route::Defaults {
-                print: json.print,
-                strips_enums: json.strips_enums,
-                any_case: json.any_case,
-                unknown_keys: self.unknown_keys(),
-                ignore_members: self.unknown_members(),
-                keeps_empty_mask: self.keeps_empty_mask(),
-                takes_empty_body: self.takes_empty_body(),
-                breaks_base64: json.breaks_base64,
-                limits,
-                rules,
-                serving,
-            },
-            proxy: self.proxy(status_headers, limits),
-            rpcs: self.rpcs(json, limits),
+            proxy: self.proxy(status_headers, policy.clone()),
+            rpcs: self.rpcs(&policy),
+            routes: route::Defaults { policy, rules, serving },
             rule_files,
             reload: self.reload(),
             admin: self.admin(),
@@ -432,7 +395,7 @@ impl<'a> Source<'a> {
             value(key).map_or(Vec::new(), |value| value.each(name))
         };
         let name = |key| {
-            let text = |value: Value| value.parsed("the name of a header", value::text_metadata_name);
+            let text = |value: Value| value.parsed("the name of a header", header_name::text_metadata_name);
             value(key).and_then(|value| own(value, text(value).ok()?, status_headers).ok())
         };
         let (request, reply) = (names("request"), names("reply"));
@@ -443,51 +406,37 @@ impl<'a> Source<'a> {
         metadata::Config { request, reply, http_status, location, caller, trace_context, prefixed }
     }
 
-    fn proxy(&self, status_headers: Option<gateway::StatusHeaders>, query: Limits) -> gateway::Config {
-        let header_limit = self.header_limit();
-        let section = self.section("requests", REQUEST_KEYS);
+    fn proxy(&self, status_headers: Option<gateway::StatusHeaders>, policy: Policy) -> gateway::Config {
+        let section = self.section("requests", &known(REQUEST_KEYS, Part::Requests));
         let value = |key| section.and_then(|section| section.value(key));
-        let times = |value: &Value| value.parsed("a number", |text| value::number(text, 2000));
+        let times = |value: &Value| value.parsed("a number", |text| quantity::number(text, 2000));
         let ratio = or_default(value("gzip_ratio"), times, gateway::GZIP_RATIO);
-        let replies = self.section("replies", &["compression"]);
-        let compression = or_default(replies.and_then(|section| section.value("compression")), Value::truth, false);
+        // All keys of `replies` are of policies.
+        let _ = self.section("replies", &known(&[], Part::Replies));
         let json_type = |item: Value| item.parsed("a media type", value::media_type);
-        let errors = self.value("errors").map_or_else(Errors::default, |value| errors::errors(&value));
         gateway::Config {
-            body_limit: or_default(value("body_limit"), Value::size, gateway::BODY_LIMIT),
-            header_limit,
-            query,
+            policy,
             json_types: value("json_types").map_or(Vec::new(), |value| value.each(json_type)),
             untyped_json: or_default(value("json_without_type"), Value::truth, false),
             forms: or_default(value("forms"), Value::truth, true),
             streams: self.streams(),
             gzip: or_default(value("gzip"), Value::truth, false).then_some(ratio),
-            compression,
             least_rate: limits::rate(value("min_rate"), value("min_rate_over")),
-            timeout_header: value("timeout_header").and_then(|value| exceptions::text_header(&value)),
-            caller_gone: value("caller_gone").and_then(|value| exceptions::caller_gone(&value)).unwrap_or_default(),
-            errors: errors.form.unwrap_or_default(),
-            statuses: errors.statuses,
-            exposure: Exposure {
-                hides_internal_messages: errors.hides_internal_messages.unwrap_or_default(),
-                shows_unknown_details: errors.shows_unknown_details.unwrap_or_default(),
-            },
+            timeout_header: value("timeout_header").and_then(|value| text_header(&value)),
             status_headers,
-            exceptions: self.exceptions(header_limit),
             probe: self.probe(),
         }
     }
 
     fn streams(&self) -> stream::Config {
-        let section = self.section("streams", &["format", "closing_line", "deadline", "keep_alive", "long_poll"]);
+        let section = self.section("streams", &known(STREAM_KEYS, Part::Streams));
         let value = |key| section.and_then(|section| section.value(key));
         let format = |value: &Value| value.parsed("a form of streams", value::stream_format);
         stream::Config {
             format: or_default(value("format"), format, Format::Ndjson),
-            closing_line: or_default(value("closing_line"), Value::truth, true),
             deadline: or_default(value("deadline"), Value::deadline, stream::DEADLINE),
             keep_alive: or_default(value("keep_alive"), Value::duration, stream::KEEP_ALIVE),
-            long_poll: value("long_poll").and_then(|value| value.parsed("a duration", value::whole_seconds).ok()),
+            long_poll: value("long_poll").and_then(|value| value.parsed("a duration", quantity::whole_seconds).ok()),
         }
     }
 
@@ -526,39 +475,6 @@ impl<'a> Source<'a> {
         (rules, files)
     }
 
-    fn rpcs(&self, json: Json, limits: Limits) -> Vec<RpcOptions> {
-        let Some(Ok(named)) = self.value("rpcs").map(|value| value.named()) else { return Vec::new() };
-        named.filter_map(|(spot, value)| self.rpc(spot, value, (json, limits)).ok()).collect()
-    }
-
-    fn rpc(&self, spot: Spot, value: Value, (all, limits): (Json, Limits)) -> Read<RpcOptions> {
-        let rpc = value::rpc_name(value.name()).map_err(|message| self.problems.at(spot, message));
-        let section = value.section(RPC_KEYS)?;
-        let accept_body = or_default(section.value("accept_body"), Value::truth, false);
-        let ignore_members = section.value("ignore_members").map(|value| unknown_members(&value));
-        let ignore_unknown = or_default(section.value("ignore_unknown"), Value::truth, false);
-        let fills = section.value("fill_update_mask").and_then(|value| value.truth().ok());
-        let unknown_keys = section.value("ignore_query").map(|value| unknown_keys(&value));
-        let json = all.with(section.value("json").and_then(|value| value.section(json::KEYS).ok()));
-        Ok(RpcOptions {
-            rpc: rpc?,
-            place: self.problems.place(spot),
-            accept_body,
-            ignore_members,
-            ignore_unknown,
-            unknown_keys,
-            keeps_empty_mask: fills.map(|fills| !fills),
-            print: Some(json.print),
-            strips_enums: Some(json.strips_enums),
-            any_case: Some(json.any_case),
-            breaks_base64: Some(json.breaks_base64),
-            limits: Some(limits::of_rpc(&value, limits)),
-            idempotent: section.value("idempotent").and_then(|value| value.truth().ok()),
-            // What stands in it is read with the exceptions.
-            websocket: section.value("websocket").is_some(),
-        })
-    }
-
     fn missing(&self, key: &str, flag: &str) -> Noted {
         let message = format!("no {key}: set `{key}` in the configuration file, or give `{flag}`");
         self.top.err().unwrap_or_else(|| self.problems.file(message))
@@ -574,6 +490,11 @@ fn pin(text: &str) -> Result<Pin, String> {
         );
     }
     Ok(pin)
+}
+
+/// A header of the caller's that is text.
+fn text_header(value: &Value) -> Option<HeaderName> {
+    value.parsed("the name of a header", header_name::text_metadata_name).ok()
 }
 
 fn trace_context(value: &Value) -> Read<TraceContext> {

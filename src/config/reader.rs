@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-use super::value;
 use super::yaml::{Entry, Node, SECRET, Shape, Spot, quoted};
 use crate::format::problem::Problem;
+use crate::format::{header_name, quantity};
 use crate::tls::pem;
 
 /// Every problem found so far.
@@ -32,6 +32,13 @@ enum Order {
 /// Proof that a problem has been written down.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Noted(());
+
+impl Noted {
+    /// For who reads through an interface that says `None` of what was written down.
+    pub(super) fn before() -> Self {
+        Self(())
+    }
+}
 
 pub(super) type Read<T> = Result<T, Noted>;
 
@@ -271,27 +278,27 @@ impl<'a> Value<'a> {
     }
 
     pub(super) fn truth(&self) -> Read<bool> {
-        self.parsed("`true` or `false`", value::truth)
+        self.parsed("`true` or `false`", quantity::truth)
     }
 
     pub(super) fn duration(&self) -> Read<Duration> {
-        self.parsed("a duration", value::duration)
+        self.parsed("a duration", quantity::duration)
     }
 
     pub(super) fn deadline(&self) -> Read<Duration> {
-        self.parsed("a duration", value::deadline)
+        self.parsed("a duration", quantity::deadline)
     }
 
     pub(super) fn size(&self) -> Read<usize> {
-        self.parsed("a size", value::size)
+        self.parsed("a size", quantity::size)
     }
 
     pub(super) fn metadata_name(&self) -> Read<HeaderName> {
-        self.parsed("the name of a header", value::metadata_name)
+        self.parsed("the name of a header", header_name::metadata_name)
     }
 
     pub(super) fn reply_header_name(&self) -> Read<HeaderName> {
-        self.parsed("the name of a header", value::reply_header_name)
+        self.parsed("the name of a header", header_name::reply_header_name)
     }
 
     /// A path, counted from `folder` unless it is absolute.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::reader::{Noted, Read, Value};
 use super::{Overrides, Source, connections, or_default, value};
+use crate::format::quantity;
 use crate::route::{Answering, Selector, Serving};
 use crate::schema::Imports;
 use crate::upstream::{self, Addresses, Limits, Login, ProxyConfig};
@@ -236,8 +237,8 @@ fn reflected(upstream: Option<String>) -> Item {
 pub(super) fn limits(value: &Value) -> Limits {
     const MOST: usize = 1_000_000;
     let Ok(section) = value.section(&["in_flight", "streams", "waiting", "wait"]) else { return Limits::default() };
-    let number = |value: &Value| value.parsed("a number", |text| value::number(text, MOST));
-    let or_none = |value: &Value| value.parsed("a number", |text| value::number_or_none(text, MOST));
+    let number = |value: &Value| value.parsed("a number", |text| quantity::number(text, MOST));
+    let or_none = |value: &Value| value.parsed("a number", |text| quantity::number_or_none(text, MOST));
     let base = Limits::default();
     Limits {
         in_flight: or_default(section.value("in_flight"), number, base.in_flight),

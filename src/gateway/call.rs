@@ -40,7 +40,7 @@ impl Gateway {
     /// What the caller asked with, for errors.
     pub(crate) fn named<'a>(&'a self, call: &Call<'a>, json: Option<&'a [u8]>) -> error::CallContext<'a> {
         let Call { route, query, deadline, .. } = *call;
-        let exposure = self.settings[route.index].exposure;
+        let exposure = error::Exposure::of(&route.rpc.policy.errors);
         error::CallContext { schema: &self.schema, route, query, json, timer: &deadline.timer, exposure }
     }
 

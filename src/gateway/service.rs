@@ -89,7 +89,7 @@ impl<B: RequestBody> Service<Request<B>> for Front {
 
 /// The answers to requests that break a rule of HTTP/1.1, for the listener: the service is not asked for them.
 pub fn malformed(config: &Config) -> Malformed {
-    let (form, names) = (config.errors, config.status_headers.clone());
+    let (form, names) = (config.policy.errors.form, config.status_headers.clone());
     Arc::new(move |violation| {
         let mut response = Refusal::malformed(violation).into_text(form, names.as_ref());
         guard(response.headers_mut());
@@ -105,7 +105,7 @@ impl ResponseForPanic for Panicked {
     type ResponseBody = Body;
 
     fn response_for_panic(&mut self, _: Box<dyn std::any::Any + Send>) -> Response {
-        guarded(Refusal::internal().into_response(self.0.errors, self.0.status_headers.as_ref()))
+        guarded(Refusal::internal().into_response(self.0.policy.errors.form, self.0.status_headers.as_ref()))
     }
 }
 
@@ -178,7 +178,7 @@ impl Gateway {
             telemetry::refused(&head.method, rpc, (status.as_u16(), code as i32), left_out);
         }
         let metadata = refusal.metadata.clone();
-        let mut response = refusal.into_response(self.config.errors, self.config.status_headers.as_ref());
+        let mut response = refusal.into_response(self.config.policy.errors.form, self.config.status_headers.as_ref());
         self.metadata.tell_caller(&metadata, response.headers_mut());
         response
     }

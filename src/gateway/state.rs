@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::config::Config;
+use super::error::{Timer, Whose};
 use super::metadata::Metadata;
-use super::settings::{self, Settings};
 use crate::limits::memory::Share;
 use crate::observe::seldom::Seldom;
-use crate::route::{Route, Routes};
+use crate::route::{Route, Routes, Rpc};
 use crate::schema::Schema;
 use crate::server::Holder;
 use crate::upstream::Upstream;
@@ -18,14 +18,12 @@ pub struct Gateway {
     pub schema: Arc<Schema>,
     /// Where requests go.
     pub routes: Arc<Routes>,
-    /// Who answers them, by [`Route::upstream`].
+    /// Who answers them, by [`Rpc::upstream`].
     pub upstreams: Vec<Upstream>,
     /// What crosses with them.
     pub metadata: Arc<Metadata>,
     /// How they are read and answered.
     pub config: Arc<Config>,
-    /// What holds on each route, in their order.
-    pub(super) settings: Arc<[Settings]>,
     /// What bodies may have.
     pub(super) memory: Share,
     /// Waits for what its callers do not.
@@ -38,26 +36,41 @@ impl Gateway {
     /// All that a request needs, from its parts.
     #[must_use]
     pub fn new(schema: Schema, routes: Routes, upstreams: Vec<Upstream>, metadata: Metadata, config: Config) -> Self {
-        let settings = settings::of_routes(&routes, &upstreams, &config).into();
         let (schema, routes, metadata) = (Arc::new(schema), Arc::new(routes), Arc::new(metadata));
         let (memory, holder) = (Share::unbounded(), Holder::default());
         let refusals = Arc::default();
-        Self { schema, routes, upstreams, metadata, config: Arc::new(config), settings, memory, holder, refusals }
+        Self { schema, routes, upstreams, metadata, config: Arc::new(config), memory, holder, refusals }
     }
 
     /// The same with connections to the backend of its own, a share of the memory, and waited for by the `holder`.
     #[must_use]
     pub fn for_worker(&self, memory: &Share, holder: &Holder) -> Self {
-        let Self { schema, routes, upstreams, metadata, config, settings, .. } = self;
-        let (schema, routes, settings) = (schema.clone(), routes.clone(), settings.clone());
+        let Self { schema, routes, upstreams, metadata, config, .. } = self;
+        let (schema, routes) = (schema.clone(), routes.clone());
         let upstreams = upstreams.iter().map(|upstream| upstream.for_worker(memory)).collect();
         let (metadata, config) = (metadata.clone(), config.clone());
         let (memory, holder) = (memory.clone(), holder.clone());
         let refusals = self.refusals.clone();
-        Self { schema, routes, upstreams, metadata, config, settings, memory, holder, refusals }
+        Self { schema, routes, upstreams, metadata, config, memory, holder, refusals }
     }
 
     pub(super) fn upstream(&self, route: &Route) -> &Upstream {
         &self.upstreams[route.rpc.upstream]
+    }
+
+    /// How long a call of this rpc may take, if its caller does not say less.
+    pub(super) fn timer(&self, rpc: &Rpc) -> Timer {
+        match rpc.policy.deadline {
+            Some(length) => Timer { whose: Whose::Route, length },
+            None if rpc.streaming.is_unary() => {
+                Timer { whose: Whose::Gateway, length: self.upstreams[rpc.upstream].deadline }
+            }
+            None => Timer { whose: Whose::Gateway, length: self.config.streams.deadline },
+        }
+    }
+
+    /// The largest message of a reply of this rpc, in bytes.
+    pub(super) fn reply_limit(&self, rpc: &Rpc) -> usize {
+        rpc.policy.reply_limit.unwrap_or(self.upstreams[rpc.upstream].reply_limit)
     }
 }

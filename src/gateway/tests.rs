@@ -5,34 +5,26 @@ use std::sync::Arc;
 use http::HeaderName;
 use tower_http::catch_panic::ResponseForPanic as _;
 
-use super::error::{Exposure, Form, StatusHeaders, Statuses};
+use super::Config;
+use super::error::StatusHeaders;
 use super::rest::stream;
 use super::service::Panicked;
-use super::{BODY_LIMIT, ByRpc, CallerGone, Config, HEADER_LIMIT};
-use crate::route::Limits;
+use crate::route::policy::{Errors, Form, Policy};
 
 #[tokio::test]
 async fn a_fault_of_ours_is_answered_in_the_form_of_the_configuration() {
     let name = HeaderName::from_static;
     let config = Config {
-        body_limit: BODY_LIMIT,
-        header_limit: HEADER_LIMIT,
-        query: Limits::default(),
+        policy: Policy { errors: Errors { form: Form::Google, ..Errors::default() }, ..Policy::default() },
         json_types: Vec::new(),
         untyped_json: false,
         forms: true,
         streams: stream::Config::default(),
         gzip: None,
-        compression: false,
         least_rate: None,
         timeout_header: None,
-        caller_gone: CallerGone::Cancel,
-        errors: Form::Google,
-        statuses: Statuses::default(),
-        exposure: Exposure::default(),
         status_headers: Some(StatusHeaders { status: name("x-status"), message: name("x-message") }),
         probe: None,
-        exceptions: ByRpc::new(),
     };
     let (head, body) = Panicked(Arc::new(config)).response_for_panic(Box::new("of the panic")).into_parts();
     let message = "an internal error; the outcome of the call is unknown";

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use http::Method;
 
-use super::{BodyRule, Defaults, Limits, Route, Rpc, RpcOptions, Rules, UnknownKeys};
-use crate::codec::{Ignored, Print, is_http_body, takes_json, takes_text};
+use super::policy::UnknownKeys;
+use super::{BodyRule, Route, Rpc, RpcOptions, Rules};
+use crate::codec::{is_http_body, takes_json, takes_text};
 use crate::format::problem::Problem;
 use crate::format::template::{Template, Variable};
 use crate::schema::{FieldPath, Known, Message, RpcDescriptor, Rule, Schema};
@@ -33,17 +34,9 @@ pub(super) struct Bound {
     body: BodyRule,
     response_body: Option<FieldPath>,
     is_raw_request: bool,
-    accepts_body: bool,
-    pub(super) websocket: bool,
-    print: Print,
-    limits: Limits,
     variables: Vec<Variable>,
     captured: Vec<FieldPath>,
     mask: Option<FieldPath>,
-    ignored: Ignored,
-    takes_empty_body: bool,
-    unknown_keys: UnknownKeys,
-    any_case: bool,
 }
 
 impl Bound {
@@ -58,10 +51,6 @@ impl Bound {
             body: self.body,
             response_body: self.response_body,
             is_raw_request: self.is_raw_request,
-            accepts_body: self.accepts_body,
-            websocket: self.websocket,
-            print: self.print,
-            limits: self.limits,
             variables: self.variables,
             length: self.template.segments.len(),
             wildcard: self.template.wildcard(),
@@ -69,10 +58,6 @@ impl Bound {
             declared: self.declared,
             others,
             mask: self.mask,
-            ignored: self.ignored,
-            takes_empty_body: self.takes_empty_body,
-            unknown_keys: self.unknown_keys,
-            any_case: self.any_case,
         }
     }
 }
@@ -83,7 +68,6 @@ pub(super) fn bind(
     rule: &Rule,
     served: &Result<Arc<Rpc>, String>,
     options: Option<&RpcOptions>,
-    defaults: &Defaults,
 ) -> Result<Bound, Vec<Problem>> {
     let written = &rule.pattern.template;
     let problem = |message: String| match &rule.place {
@@ -101,51 +85,26 @@ pub(super) fn bind(
     let response_body = binder.response_body();
     let is_raw_request = binder.is_raw_request(&body, &captured);
     binder.options(options, &body);
-    let any_case = options.and_then(|options| options.any_case).unwrap_or(defaults.any_case).fields;
     let declared: Vec<_> = template.query.iter().map(|key| key.key.clone()).zip(declared).collect();
-    if any_case {
+    if served.reads_any_case() {
         binder.keys_in_any_case(&declared);
     }
     if !binder.problems.is_empty() {
         return Err(binder.problems.into_iter().map(problem).collect());
     }
-    let keeps_empty_mask = options.and_then(|options| options.keeps_empty_mask).unwrap_or(defaults.keeps_empty_mask);
     Ok(Bound {
         method: rule.pattern.method.clone(),
         written: written.clone(),
         rpc: served.clone(),
-        mask: mask(rpc, rule, &body, &captured).filter(|_| !keeps_empty_mask),
+        mask: mask(rpc, rule, &body, &captured).filter(|_| served.policy.fill_update_mask),
         body,
         response_body,
         is_raw_request,
-        accepts_body: options.is_some_and(|options| options.accept_body),
         variables: template.variables.iter().map(|variable| decoded_by(rule, variable, &template)).collect(),
         template,
         captured,
         declared,
-        websocket: options.is_some_and(|options| options.websocket),
-        print: options.and_then(|options| options.print).unwrap_or(defaults.print),
-        limits: options.and_then(|options| options.limits).unwrap_or(defaults.limits),
-        unknown_keys: options
-            .and_then(|options| options.unknown_keys.as_ref())
-            .unwrap_or(&defaults.unknown_keys)
-            .clone(),
-        any_case,
-        ignored: ignored(options, defaults),
-        takes_empty_body: defaults.takes_empty_body,
     })
-}
-
-/// What is passed over in a body.
-fn ignored(options: Option<&RpcOptions>, defaults: &Defaults) -> Ignored {
-    let breaks = options.and_then(|options| options.breaks_base64).unwrap_or(defaults.breaks_base64);
-    let listed = options.and_then(|options| options.ignore_members.as_ref());
-    let ignored = match listed.unwrap_or(&defaults.ignore_members) {
-        _ if options.is_some_and(|options| options.ignore_unknown) => Ignored::all(),
-        UnknownKeys::All => Ignored::members(),
-        UnknownKeys::Listed(members) => Ignored::new(members),
-    };
-    ignored.with_breaks(breaks)
 }
 
 /// What the names of a template are for.
@@ -255,27 +214,27 @@ impl Binder<'_> {
     }
 
     fn options(&mut self, options: Option<&RpcOptions>, body: &BodyRule) {
-        let Some(options) = options else { return };
+        let Some(RpcOptions { place, policy: own, .. }) = options else { return };
         let method = self.rule.pattern.method.as_str();
-        if options.accept_body && *body != BodyRule::None {
-            self.problems.push(format!("{}: accept_body: the rule has a body already", options.place));
-        } else if options.accept_body && !matches!(method, "PUT" | "POST" | "PATCH") {
-            self.problems.push(format!("{}: accept_body: expected PUT, POST or PATCH, found {method}", options.place));
+        if own.accept_body == Some(true) && *body != BodyRule::None {
+            self.problems.push(format!("{}: accept_body: the rule has a body already", place));
+        } else if own.accept_body == Some(true) && !matches!(method, "PUT" | "POST" | "PATCH") {
+            self.problems.push(format!("{}: accept_body: expected PUT, POST or PATCH, found {method}", place));
         }
-        if options.idempotent == Some(true) && !self.rpc.streaming().is_unary() {
-            self.problems.push(format!("{}: idempotent: the rpc streams, and such calls are sent once", options.place));
+        if own.idempotent == Some(true) && !self.rpc.streaming().is_unary() {
+            self.problems.push(format!("{}: idempotent: the rpc streams, and such calls are sent once", place));
         }
-        if options.websocket && self.rpc.streaming().is_unary() {
-            self.problems.push(format!("{}: websocket: the rpc does not stream, and needs none", options.place));
+        if own.websocket.is_some() && self.rpc.streaming().is_unary() {
+            self.problems.push(format!("{}: websocket: the rpc does not stream, and needs none", place));
         }
-        if let Some(UnknownKeys::Listed(keys)) = &options.unknown_keys {
+        if let Some(UnknownKeys::Listed(keys)) = &own.ignore_query {
             let known = keys.iter().filter(|key| FieldPath::resolve(&self.rpc.input, key).is_ok());
-            let problem = |key| format!("{}: ignore_query: the message has a field `{key}`", options.place);
+            let problem = |key| format!("{}: ignore_query: the message has a field `{key}`", place);
             self.problems.extend(known.map(problem));
         }
-        if let Some(UnknownKeys::Listed(members)) = &options.ignore_members {
+        if let Some(UnknownKeys::Listed(members)) = &own.ignore_members {
             let known = members.iter().filter(|member| is_member(&self.rpc.input, body, member));
-            let problem = |member| format!("{}: ignore_members: the message has a field `{member}`", options.place);
+            let problem = |member| format!("{}: ignore_members: the message has a field `{member}`", place);
             self.problems.extend(known.map(problem));
         }
     }

@@ -102,7 +102,7 @@ fn told_case(one: &Route, other: &Route, what: &str) -> Problem {
 /// Two routes of the group that read the names of keys in different ways: which of them a request means would hang on that.
 fn read_differently<'a>(group: &[usize], routes: &'a [Route]) -> Option<(&'a Route, &'a Route)> {
     let group: Vec<&Route> = group.iter().map(|&index| &routes[index]).collect();
-    first_pair(&group, |b, c| b.any_case != c.any_case)
+    first_pair(&group, |b, c| b.rpc.reads_any_case() != c.rpc.reads_any_case())
 }
 
 /// Two routes of the group that some request could mean.
@@ -125,7 +125,7 @@ fn declares_common(list: &Route, b: &Route, c: &Route) -> bool {
     // Those of a group are alike in this.
     let names = |route: &Route| -> Vec<String> {
         let names = key_names(&route.declared).into_iter();
-        if route.any_case { names.map(|name| name.to_ascii_lowercase()).collect() } else { names.collect() }
+        if route.rpc.reads_any_case() { names.map(|name| name.to_ascii_lowercase()).collect() } else { names.collect() }
     };
     let (list, c) = (names(list), names(c));
     names(b).iter().filter(|name| c.contains(name)).all(|name| list.contains(name))

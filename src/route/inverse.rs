@@ -150,7 +150,7 @@ impl Route {
         let left = || leaves.iter().filter(|leaf| !self.captured.iter().any(|path| path.to_string() == leaf.name));
         let (whole, owned) = match &self.body {
             BodyRule::Whole => (true, None),
-            BodyRule::None => (self.accepts_body && left().next().is_some(), None),
+            BodyRule::None => (self.rpc.policy.accept_body && left().next().is_some(), None),
             BodyRule::Field(path) => (false, Some(path)),
         };
         if !whole {

@@ -112,7 +112,7 @@ impl Route {
                 given.push(map);
                 return Ok(());
             }
-            return match absent || self.unknown_keys.cover(key) {
+            return match absent || self.rpc.policy.ignore_query.cover(key) {
                 true => Ok(()),
                 false => Err(if is_query { QueryProblem::Unknown } else { QueryProblem::NoField }),
             };

@@ -30,7 +30,7 @@ impl Route {
         };
         fill(request, mask, body.text.len(), |paths| {
             let bound: Vec<String> = self.captured.iter().filter_map(|path| within(path, resource)).collect();
-            codec::add_members(paths, &message, (body.text, self.limits.json_depth), &bound)
+            codec::add_members(paths, &message, (body.text, self.rpc.policy.json_depth), &bound)
         })
     }
 

@@ -9,13 +9,14 @@ mod choice;
 mod inverse;
 mod keys;
 mod leaves;
-mod limits;
 mod masks;
+mod misplaced;
 mod names;
 mod naming;
 mod near;
 mod parts;
 mod plan;
+pub mod policy;
 mod query;
 mod rpc;
 mod rules;
@@ -33,15 +34,15 @@ use std::sync::Arc;
 
 use http::Method;
 
-use crate::codec::{Ignored, Print};
 use crate::format::problem::Problem;
 use crate::format::template::Variable;
-use crate::schema::{AnyCase, FieldPath, Schema};
+use crate::schema::{FieldPath, Schema};
+use policy::{Layer as _, OwnPolicy, Policy};
 
 pub use choice::KeysApart;
 pub use inverse::{FieldUnsayable, Inverse, Unsayable};
 pub use leaves::NoText;
-pub use limits::Limits;
+pub use misplaced::misplaced;
 pub use near::{Difference, Why};
 pub use plan::{EncodeError, FormError, QueryProblem, ValueProblem};
 pub use query::{Query, QueryError};
@@ -58,81 +59,19 @@ pub struct RpcOptions {
     pub rpc: String,
     /// Where the configuration says it.
     pub place: String,
-    /// A body is taken as if the rule said `body: "*"` (PUT, POST and PATCH only).
-    pub accept_body: bool,
-    /// Members of the body that are passed over though the message has no such field; none: as for others.
-    pub ignore_members: Option<UnknownKeys>,
-    /// All such members are, and unknown names of enums too.
-    pub ignore_unknown: bool,
-    /// How the reply looks, if not as others.
-    pub print: Option<Print>,
-    /// Whether values of enums are named without the enum's prefix, if not as for others.
-    pub strips_enums: Option<bool>,
-    /// Which names are read in any case, if not those of others.
-    pub any_case: Option<AnyCase>,
-    /// Which unknown query keys are passed over, if not as for others.
-    pub unknown_keys: Option<UnknownKeys>,
-    /// Whether an empty `update_mask` stays empty, if not as for others.
-    pub keeps_empty_mask: Option<bool>,
-    /// Whether base64 in a JSON body may have line breaks, if not as for others.
-    pub breaks_base64: Option<bool>,
-    /// How much a request may have, if not as much as for others.
-    pub limits: Option<Limits>,
-    /// Whether the backend may have a call more than once, if not as the descriptors say.
-    pub idempotent: Option<bool>,
-    /// Whether a WebSocket may be opened for it.
-    pub websocket: bool,
+    /// What it says.
+    pub policy: OwnPolicy,
 }
 
 /// What holds for every rpc, where its own options are silent.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Defaults {
-    /// How replies look.
-    pub print: Print,
-    /// Whether values of enums are named without the enum's prefix, [`Schema::without_enum_prefixes`].
-    pub strips_enums: bool,
-    /// Which names of a request are read in any case.
-    pub any_case: AnyCase,
-    /// Which unknown query keys are passed over.
-    pub unknown_keys: UnknownKeys,
-    /// Which unknown members of a body are passed over.
-    pub ignore_members: UnknownKeys,
-    /// Whether an empty `update_mask` of a PATCH stays empty; otherwise it is filled with the members of the body.
-    pub keeps_empty_mask: bool,
-    /// Whether an empty body stands for `{}`.
-    pub takes_empty_body: bool,
-    /// Whether base64 in a JSON body may have line breaks, where an rpc's own options are silent.
-    pub breaks_base64: bool,
-    /// How much a request may have.
-    pub limits: Limits,
+    /// What holds for an rpc of which nothing is said.
+    pub policy: Policy,
     /// Which rules there are besides annotations.
     pub rules: Rules,
     /// Which rpcs are served, and by whom.
     pub serving: Serving,
-}
-
-/// Query keys, or members of a body, that are passed over though the request has no such field.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum UnknownKeys {
-    /// All of them.
-    All,
-    /// These.
-    Listed(Vec<String>),
-}
-
-impl Default for UnknownKeys {
-    fn default() -> Self {
-        Self::Listed(Vec::new())
-    }
-}
-
-impl UnknownKeys {
-    fn cover(&self, key: &str) -> bool {
-        match self {
-            Self::All => true,
-            Self::Listed(keys) => keys.iter().any(|listed| listed == key),
-        }
-    }
 }
 
 /// Every route, ready to be found.
@@ -164,14 +103,6 @@ pub struct Route {
     pub is_raw_request: bool,
     /// Whether the reply's does.
     pub is_raw_reply: bool,
-    /// Whether a body is taken though the rule has none.
-    pub accepts_body: bool,
-    /// Whether a WebSocket may be opened for it.
-    pub websocket: bool,
-    /// How the reply looks.
-    pub print: Print,
-    /// How much a request may have.
-    pub limits: Limits,
     variables: Vec<Variable>,
     /// How many segments the template has.
     length: usize,
@@ -185,11 +116,6 @@ pub struct Route {
     others: Vec<String>,
     /// The `update_mask` that is filled.
     mask: Option<FieldPath>,
-    ignored: Ignored,
-    takes_empty_body: bool,
-    unknown_keys: UnknownKeys,
-    /// Whether query keys are read in any case.
-    any_case: bool,
 }
 
 /// The `body` of a rule.
@@ -232,6 +158,13 @@ pub enum Miss {
     Keys(KeysApart),
 }
 
+impl Defaults {
+    /// What holds for the rpc of which this is said.
+    fn policy_of(&self, options: Option<&RpcOptions>) -> Policy {
+        options.map_or_else(|| self.policy.clone(), |options| self.policy.with(&options.policy))
+    }
+}
+
 impl Routes {
     /// Resolves every rule of `schema`. `defaults` holds where an rpc's own options are silent.
     ///
@@ -263,9 +196,9 @@ impl Routes {
             });
             let options = options.iter().find(|options| options.rpc == rpc.name);
             let descriptor = renamed.of(rpc);
-            let served = Rpc::new(descriptor, upstream, options).map(Arc::new);
+            let served = Rpc::new(descriptor, upstream, defaults.policy_of(options)).map(Arc::new);
             for rule in &rules {
-                match binding::bind(descriptor, rule, &served, options, defaults) {
+                match binding::bind(descriptor, rule, &served, options) {
                     Ok(rule) => bound.push(rule),
                     Err(wrong) => problems.extend(wrong),
                 }
@@ -279,7 +212,7 @@ impl Routes {
                 .push(Problem::new("no rpc in the descriptors has a google.api.http option: nothing could be called"));
         }
         let rules = bound.iter().enumerate();
-        let open = rules.clone().filter(|(_, rule)| rule.websocket);
+        let open = rules.clone().filter(|(_, rule)| rule.rpc.policy.websocket.is_some());
         let websockets = trie::Trie::of(open.map(|(index, rule)| (index, "*", &rule.template)));
         let trie = trie::Trie::of(rules.map(|(index, rule)| (index, rule.method.as_str(), &rule.template)));
         let others = choice::keys_of_others(trie.groups(), &bound);
@@ -361,7 +294,7 @@ impl Route {
     }
 
     fn is_same_key(&self, one: &str, other: &str) -> bool {
-        one == other || self.any_case && one.eq_ignore_ascii_case(other)
+        one == other || self.rpc.reads_any_case() && one.eq_ignore_ascii_case(other)
     }
 
     /// Whether a route of the same method and path declares this query key.

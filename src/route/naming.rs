@@ -1,6 +1,7 @@
 //! Which rpcs name fields and enums otherwise than the descriptors do, and whether they can: values without the enum's prefix, and
 //! names that are read in any case.
 
+use super::policy::{EnumPrefix, Layer as _};
 use super::{Defaults, RpcOptions};
 use crate::format::problem::Problem;
 use crate::schema::{AnyCase, Named, RpcDescriptor, Schema};
@@ -15,10 +16,9 @@ struct Naming {
 impl Naming {
     fn of(rpc: &RpcDescriptor, options: &[RpcOptions], defaults: &Defaults) -> Self {
         let own = options.iter().find(|options| options.rpc == rpc.name);
-        Self {
-            strips_enums: own.and_then(|own| own.strips_enums).unwrap_or(defaults.strips_enums),
-            any_case: own.and_then(|own| own.any_case).unwrap_or(defaults.any_case),
-        }
+        let all = &defaults.policy.json;
+        let json = own.map_or_else(|| all.clone(), |own| all.with(&own.policy.json));
+        Self { strips_enums: json.enum_prefix == EnumPrefix::Strip, any_case: json.any_case() }
     }
 
     fn is_plain(self) -> bool {

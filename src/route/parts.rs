@@ -18,7 +18,7 @@ impl Route {
         query: &Query,
         (boundary, body): (&Boundary, &[u8]),
     ) -> Result<Vec<u8>, EncodeError> {
-        let parts = boundary.parts(body, self.limits.query_pairs);
+        let parts = boundary.parts(body, self.rpc.policy.query_pairs);
         let parts = parts.map_err(|error| EncodeError::FormText(FormError::Parts(error)))?;
         let mut request = self.request(captures)?;
         self.read_query(&mut request, query, !matches!(self.body, BodyRule::Field(_)))?;

@@ -3,6 +3,7 @@
 //! A field that the path binds belongs to the path, one that the body binds to the body; the query has the rest. Query
 //! and body may repeat what the path says, not change it.
 
+use super::policy::EmptyBody;
 use super::text::{self, Keep, TextError};
 use super::{BodyRule, Query, QueryError, Route, System};
 use crate::codec::{
@@ -172,7 +173,7 @@ impl Route {
     /// Whether a request on this route may have a body.
     #[must_use]
     pub fn takes_body(&self) -> bool {
-        self.accepts_body || self.body != BodyRule::None
+        self.rpc.policy.accept_body || self.body != BodyRule::None
     }
 
     /// The request message in wire format. `captures` are the raw texts of the path's variables.
@@ -237,8 +238,9 @@ impl Route {
     /// What is wrong with the request.
     pub fn encode_form(&self, captures: &[&str], query: &Query, form: &[u8]) -> Result<Vec<u8>, EncodeError> {
         let text = std::str::from_utf8(form).ok().filter(|text| text.is_ascii());
-        let pairs =
-            text.ok_or(FormError::Bytes).and_then(|text| Query::form(text, &self.limits).map_err(FormError::Pairs));
+        let pairs = text
+            .ok_or(FormError::Bytes)
+            .and_then(|text| Query::form(text, self.rpc.policy.query_limits()).map_err(FormError::Pairs));
         let pairs = pairs.map_err(EncodeError::FormText)?;
         let mut request = self.request(captures)?;
         self.read_query(&mut request, query, !matches!(self.body, BodyRule::Field(_)))?;
@@ -252,7 +254,7 @@ impl Route {
     pub fn takes_form(&self) -> bool {
         let has_fields = |message: &Message| message.table().known == Known::No;
         match &self.body {
-            BodyRule::None => self.accepts_body && has_fields(&self.rpc.input),
+            BodyRule::None => self.rpc.policy.accept_body && has_fields(&self.rpc.input),
             BodyRule::Whole => has_fields(&self.rpc.input),
             BodyRule::Field(path) => {
                 !path.leaf().is_repeated() && path.leaf().message().as_ref().is_some_and(has_fields)
@@ -262,7 +264,7 @@ impl Route {
 
     /// A message with what the path says.
     pub(super) fn request(&self, captures: &[&str]) -> Result<Request<'_>, EncodeError> {
-        let mut request = Request::new(&self.rpc.input).with_json_depth(self.limits.json_depth);
+        let mut request = Request::new(&self.rpc.input).with_json_depth(self.rpc.policy.json_depth);
         for (path, value) in self.captured.iter().zip(&self.path_values(captures)?) {
             request.set(path, value, Origin::Path).map_err(|problem| EncodeError::Path {
                 field: path.to_string(),
@@ -278,7 +280,7 @@ impl Route {
     /// # Errors
     /// The reply is no message of its type.
     pub fn decode(&self, reply: &[u8], system: System) -> Result<Vec<u8>, DecodeError> {
-        self.printed(reply, system.applied_to(self.print))
+        self.printed(reply, system.applied_to(self.rpc.print))
     }
 
     fn printed(&self, reply: &[u8], print: Print) -> Result<Vec<u8>, DecodeError> {
@@ -293,7 +295,7 @@ impl Route {
     /// # Errors
     /// The bytes are not a message of its type.
     pub fn decode_line(&self, message: &[u8], system: System) -> Result<Vec<u8>, DecodeError> {
-        self.printed(message, Print { indent: false, ..system.applied_to(self.print) })
+        self.printed(message, Print { indent: false, ..system.applied_to(self.rpc.print) })
     }
 
     /// Content type and data of a reply that passes as it is, where the route [says so](Self::is_raw_reply).
@@ -306,16 +308,17 @@ impl Route {
 
     /// The body that the rule takes, if it takes one.
     fn body<'a>(&'a self, text: Option<&'a [u8]>) -> Result<Option<Body<'a>>, EncodeError> {
+        let takes_empty_body = self.rpc.policy.empty_body == EmptyBody::Object;
         let field = match (&self.body, text) {
             (BodyRule::None, None) => return Ok(None),
-            (BodyRule::None, Some(_)) if !self.accepts_body => return Err(self.body_unexpected()),
-            (BodyRule::Field(_), None) if self.takes_empty_body => return Ok(None),
-            (_, None) if !self.takes_empty_body => return Err(EncodeError::BodyMissing),
+            (BodyRule::None, Some(_)) if !self.rpc.policy.accept_body => return Err(self.body_unexpected()),
+            (BodyRule::Field(_), None) if takes_empty_body => return Ok(None),
+            (_, None) if !takes_empty_body => return Err(EncodeError::BodyMissing),
             (BodyRule::None | BodyRule::Whole, _) => None,
             (BodyRule::Field(path), _) => Some(path),
         };
         let text = text.unwrap_or(b"{}");
-        Ok(Some(Body { text, field, ignored: &self.ignored }))
+        Ok(Some(Body { text, field, ignored: &self.rpc.ignored }))
     }
 
     /// The refusal of a body that this route does not take.

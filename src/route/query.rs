@@ -1,8 +1,9 @@
 //! A query string, taken apart.
 
+use super::Route;
+use super::policy::{Policy, QueryLimits};
 use super::system::{System, SystemProblem};
 use super::text::{self, Keep, TextError};
-use super::{Limits, Route};
 use crate::format::quote;
 
 /// The pairs of a query string, decoded, in order; system parameters stand beside them.
@@ -67,16 +68,16 @@ impl Query {
     /// # Errors
     /// The first pair that cannot be decoded.
     pub fn parse(raw: &str) -> Result<Self, QueryError> {
-        Self::within(raw, &Limits::default())
+        Self::within(raw, Policy::default().query_limits())
     }
 
     /// The same with these limits, which are looked at before any work is done.
     ///
     /// # Errors
     /// It is too long, has too many pairs, or the first pair that cannot be decoded.
-    pub fn within(raw: &str, limits: &Limits) -> Result<Self, QueryError> {
-        if raw.len() > limits.query_length {
-            return Err(QueryError::TooLong { limit: limits.query_length });
+    pub fn within(raw: &str, limits: QueryLimits) -> Result<Self, QueryError> {
+        if raw.len() > limits.length {
+            return Err(QueryError::TooLong { limit: limits.length });
         }
         Self::read(raw, true, limits)
     }
@@ -85,12 +86,12 @@ impl Query {
     ///
     /// # Errors
     /// It has too many pairs, or the first pair that cannot be decoded.
-    pub fn form(raw: &str, limits: &Limits) -> Result<Self, QueryError> {
+    pub fn form(raw: &str, limits: QueryLimits) -> Result<Self, QueryError> {
         Self::read(raw, false, limits)
     }
 
-    fn read(raw: &str, has_system: bool, limits: &Limits) -> Result<Self, QueryError> {
-        let limit = limits.query_pairs;
+    fn read(raw: &str, has_system: bool, limits: QueryLimits) -> Result<Self, QueryError> {
+        let limit = limits.pairs;
         if has_more_pairs(raw, limit) {
             return Err(QueryError::TooMany { limit });
         }
@@ -136,11 +137,11 @@ impl Route {
     /// # Errors
     /// It is too long, or has too many pairs.
     pub fn check_query(&self, raw: &str) -> Result<(), QueryError> {
-        let Limits { query_pairs, query_length, .. } = self.limits;
-        if raw.len() > query_length {
-            return Err(QueryError::TooLong { limit: query_length });
+        let QueryLimits { pairs, length } = self.rpc.policy.query_limits();
+        if raw.len() > length {
+            return Err(QueryError::TooLong { limit: length });
         }
-        if has_more_pairs(raw, query_pairs) { Err(QueryError::TooMany { limit: query_pairs }) } else { Ok(()) }
+        if has_more_pairs(raw, pairs) { Err(QueryError::TooMany { limit: pairs }) } else { Ok(()) }
     }
 }
 

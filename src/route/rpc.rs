@@ -2,7 +2,8 @@
 
 use http::uri::PathAndQuery;
 
-use super::RpcOptions;
+use super::policy::{Policy, UnknownKeys};
+use crate::codec::{Ignored, Print};
 use crate::schema::{Message, Paths, RpcDescriptor};
 
 /// An rpc that is served. A [`Route`](super::Route) is one way in to it.
@@ -23,8 +24,14 @@ pub struct Rpc {
     /// Whether the backend may have a call more than once: it is of one message each way, and the descriptors or the
     /// configuration say so.
     pub may_repeat: bool,
+    /// What holds for it.
+    pub policy: Policy,
     /// From `input`.
     pub(super) paths: Paths,
+    /// How its replies look, from `policy`.
+    pub print: Print,
+    /// What is passed over in its bodies, from `policy`.
+    pub(super) ignored: Ignored,
 }
 
 /// Who sends several messages in a call.
@@ -55,10 +62,9 @@ impl Rpc {
     ///
     /// # Errors
     /// Its name is none that HTTP could carry.
-    pub(super) fn new(rpc: &RpcDescriptor, upstream: usize, options: Option<&RpcOptions>) -> Result<Self, String> {
+    pub(super) fn new(rpc: &RpcDescriptor, upstream: usize, policy: Policy) -> Result<Self, String> {
         let path = PathAndQuery::try_from(rpc.path.as_str());
         let streaming = rpc.streaming();
-        let is_idempotent = options.and_then(|options| options.idempotent).unwrap_or(rpc.is_idempotent);
         Ok(Self {
             name: rpc.name.clone(),
             path: path.map_err(|error| format!("{:?} cannot be called: {error}", rpc.path))?,
@@ -66,8 +72,24 @@ impl Rpc {
             output: rpc.output.clone(),
             streaming,
             upstream,
-            may_repeat: streaming.is_unary() && is_idempotent,
+            may_repeat: streaming.is_unary() && policy.idempotent.unwrap_or(rpc.is_idempotent),
             paths: Paths::from(&rpc.input),
+            print: policy.json.print(),
+            ignored: ignored(&policy),
+            policy,
         })
     }
+    /// Whether the names of query keys and fields are read in any case.
+    pub(super) fn reads_any_case(&self) -> bool {
+        self.policy.json.case_insensitive_field_parsing
+    }
+}
+
+fn ignored(policy: &Policy) -> Ignored {
+    let ignored = match &policy.ignore_members {
+        _ if policy.ignore_unknown => Ignored::all(),
+        UnknownKeys::All => Ignored::members(),
+        UnknownKeys::Listed(members) => Ignored::new(members),
+    };
+    ignored.with_breaks(policy.json.base64_line_breaks)
 }

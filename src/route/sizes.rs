@@ -33,7 +33,7 @@ impl Route {
                 _ => {}
             }
         }
-        let kept = STEP * (steps + 1) + PAIR * self.limits.query_pairs.min(pairs);
+        let kept = STEP * (steps + 1) + PAIR * self.rpc.policy.query_pairs.min(pairs);
         codec::longest(form) + VALUE * values + kept + self.longest_mask(form.len())
     }
 

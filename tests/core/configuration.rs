@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use towbar::config::{self, Config, Overrides};
 use towbar::format::problem::Problem;
-use towbar::route::UnknownKeys;
+use towbar::route::policy::{OwnPolicy, UnknownKeys};
 
 fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -90,10 +90,10 @@ fn the_banks_configuration_is_what_its_documents_need() {
     assert_eq!((headers.status.as_str(), headers.message.as_str()), ("token-grpc-status", "token-grpc-message"));
 
     let options = config.rpcs.iter();
-    let rpcs: Vec<_> =
-        options.map(|options| (options.rpc.as_str(), options.accept_body, options.ignore_members.clone())).collect();
+    let shown = |policy: &OwnPolicy| (policy.accept_body, policy.ignore_members.clone());
+    let rpcs: Vec<_> = options.map(|options| (options.rpc.as_str(), shown(&options.policy))).collect();
     let members = UnknownKeys::Listed(vec!["feeResponsibility".to_owned()]);
-    let set_value = ("io.token.proto.bankapi.StorageService.SetValue", true, None);
-    let transfer = ("io.token.proto.bankapi.TransferService.Transfer", false, Some(members));
+    let set_value = ("io.token.proto.bankapi.StorageService.SetValue", (Some(true), None));
+    let transfer = ("io.token.proto.bankapi.TransferService.Transfer", (None, Some(members)));
     assert_eq!(rpcs, [set_value, transfer]);
 }

@@ -260,7 +260,8 @@ fn explained(routes: &Routes, line: &str) -> Result<(String, Vec<u8>), String> {
     // curl would take these for patterns, or for what no request line has.
     assert!(!target.contains(['{', '}', '[', ']', '#', ' ', '\\']) && target.is_ascii(), "{target}");
     let types = towbar::gateway::media::Types { json: &[], forms: true, untyped: false };
-    let limits = Limits { body: &|_| usize::MAX, types, query: towbar::route::Limits::default() };
+    let limits =
+        Limits { body: &|_| usize::MAX, types, query: towbar::route::policy::Policy::default().query_limits() };
     let request =
         towbar::gateway::explain::Request { method, target, body: body.map(str::as_bytes), content_type: None };
     let explained = explain(routes, limits, request);
@@ -272,7 +273,7 @@ fn explained(routes: &Routes, line: &str) -> Result<(String, Vec<u8>), String> {
             Ok((explained.route.unwrap().rpc.name.clone(), message))
         }
         Outcome::Options(allowed) => Err(format!("{allowed:?}")),
-        Outcome::Refused(refusal) => Err(refusal.into_text(towbar::gateway::error::Form::Status, None).body().clone()),
+        Outcome::Refused(refusal) => Err(refusal.into_text(towbar::route::policy::Form::Status, None).body().clone()),
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::support::http;
 use crate::support::talk::{backend, gateway_of, schema_of};
 use towbar::codec::{self, Int64, Print};
+use towbar::route::policy::{EnumPrefix, Layer as _, OwnJson, OwnPolicy, Policy};
 use towbar::route::{Defaults, Routes, RpcOptions};
 
 const PROTO: &str = r#"
@@ -159,8 +160,13 @@ fn names_are_read_in_any_case_only_where_that_is_switched_on() {
 fn an_enum_that_would_not_be_clear_without_its_prefix_stops_the_start() {
     let proto = PROTO.replace("ORDER_STATUS_OPEN = 1;", "ORDER_STATUS_2023 = 1; ORDER_STATUS_OPEN = 3;");
     let schema = schema_of(&proto);
-    let build = |options: &[RpcOptions], strips_enums| {
-        let built = Routes::build(&schema, options, &Defaults { strips_enums, ..Defaults::default() });
+    let own = |strips| {
+        let prefix = if strips { EnumPrefix::Strip } else { EnumPrefix::Keep };
+        OwnPolicy { json: OwnJson { enum_prefix: Some(prefix), ..OwnJson::default() }, ..OwnPolicy::default() }
+    };
+    let build = |options: &[RpcOptions], strips| {
+        let policy = Policy::default().with(&own(strips));
+        let built = Routes::build(&schema, options, &Defaults { policy, ..Defaults::default() });
         built.map(drop).map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())
     };
     let problem = |rpc: &str| {
@@ -171,7 +177,7 @@ fn an_enum_that_would_not_be_clear_without_its_prefix_stops_the_start() {
     };
     let one = |rpc: &str, strips| RpcOptions {
         rpc: format!("shop.v1.Orders.{rpc}"),
-        strips_enums: Some(strips),
+        policy: own(strips),
         ..RpcOptions::default()
     };
     assert_eq!(build(&[], false), Ok(()));

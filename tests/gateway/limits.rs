@@ -241,7 +241,7 @@ fn over_http2_headers_have_as_many_bytes() {
     let schema = Schema::decode("the bank API", DESCRIPTORS).unwrap();
     let routes = Routes::build(&schema, &[], &config.routes).unwrap();
     let upstream = Upstream::new(&config.upstream.unwrap()).unwrap();
-    let limit = config.proxy.header_limit;
+    let limit = config.proxy.policy.header_limit;
     let gateway = gateway::Gateway::new(schema, routes, vec![upstream], Metadata::new(config.metadata), config.proxy);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {

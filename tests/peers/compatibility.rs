@@ -397,10 +397,11 @@ fn a_key_of_the_file_counts_whatever_the_preset_says() {
                 body_limit: 1KiB\nstreams: {deadline: 1m}\nmetadata:\n";
     let (config, problems) = config::load_text(text, Path::new("towbar.yaml"), &Overrides::default());
     assert!(problems.is_empty(), "{problems:?}");
-    assert_eq!(config.proxy.errors, towbar::gateway::error::Form::Problem);
-    assert_eq!(config.routes.unknown_keys, towbar::route::UnknownKeys::default());
-    assert_eq!(config.routes.ignore_members, towbar::route::UnknownKeys::All);
-    assert_eq!((config.proxy.body_limit, config.proxy.untyped_json), (1024, true));
+    let policy = &config.routes.policy;
+    assert_eq!(policy.errors.form, towbar::route::policy::Form::Problem);
+    assert_eq!(policy.ignore_query, towbar::route::policy::UnknownKeys::default());
+    assert_eq!(policy.ignore_members, towbar::route::policy::UnknownKeys::All);
+    assert_eq!((policy.body_limit, config.proxy.untyped_json), (1024, true));
     assert_eq!(config.proxy.streams.format, towbar::gateway::stream::Format::GrpcGateway);
     assert_eq!(config.proxy.streams.deadline.as_secs(), 60);
     assert!(config.metadata.prefixed);

@@ -258,7 +258,7 @@ fn lines(app: &App) -> BTreeSet<String> {
     let line = |route: &Route| {
         let upstream = app.upstream_of(route).map_or_else(String::new, |name| format!(" of {name}"));
         let body = match &route.body {
-            BodyRule::None if route.accepts_body => " (body: * accepted)".to_owned(),
+            BodyRule::None if route.rpc.policy.accept_body => " (body: * accepted)".to_owned(),
             BodyRule::None => String::new(),
             BodyRule::Whole => " (body: *)".to_owned(),
             BodyRule::Field(field) => format!(" (body: {field})"),

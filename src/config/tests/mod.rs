@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::codec::Int64;
-use crate::gateway::error::Form;
-use crate::route::UnknownKeys;
+use crate::route::policy::{EnumPrefix, Form, Layer as _, OwnJson, OwnPolicy, Policy, UnknownKeys};
 use crate::schema::AnyCase;
 
 /// What `load` makes of this text, as a file `towbar.yaml` in a folder of its own, whose path is left out.
@@ -348,10 +347,14 @@ fn what_the_file_leaves_out_has_its_default() {
         assert_eq!((upstream.limits, upstream.compression), (upstream::Limits::default(), false), "{text}");
         let upstream::TlsFiles { identity, ca, pins, server_name } = upstream.tls;
         assert!(identity.is_none() && ca.is_none() && pins.is_empty() && server_name.is_none(), "{text}");
-        assert_eq!((config.proxy.body_limit, config.proxy.json_types), (1_048_576, Vec::new()), "{text}");
-        assert_eq!((config.proxy.gzip, config.proxy.compression), (None, false), "{text}");
-        assert_eq!((config.proxy.header_limit, config.proxy.query), (32_768, Limits::default()), "{text}");
-        assert_eq!((config.proxy.errors, config.proxy.timeout_header), (Form::Status, None), "{text}");
+        assert_eq!((config.proxy.policy.body_limit, config.proxy.json_types), (1_048_576, Vec::new()), "{text}");
+        assert_eq!((config.proxy.gzip, config.proxy.policy.compression), (None, false), "{text}");
+        assert_eq!(
+            (config.proxy.policy.header_limit, config.proxy.policy.query_limits()),
+            (32_768, Policy::default().query_limits()),
+            "{text}"
+        );
+        assert_eq!((config.proxy.policy.errors.form, config.proxy.timeout_header), (Form::Status, None), "{text}");
         assert!(config.proxy.status_headers.is_none() && config.rpcs.is_empty(), "{text}");
         assert!(config.metadata.request.is_empty() && config.metadata.reply.is_empty(), "{text}");
     }
@@ -398,7 +401,7 @@ rpcs:
     let limits = upstream::Limits { in_flight: 7, streams: 8, waiting: 0, wait: Duration::from_millis(20) };
     assert_eq!((upstream.limits, upstream.compression), (limits, true));
 
-    assert_eq!(config.proxy.body_limit, 2048);
+    assert_eq!(config.proxy.policy.body_limit, 2048);
     assert_eq!(config.proxy.json_types, ["application/x-protobuf", "text/x-json"]);
     let headers = config.proxy.status_headers.unwrap();
     assert_eq!(names(&[headers.status, headers.message]), ["x-status", "token-grpc-message"]);
@@ -412,31 +415,39 @@ rpcs:
         (vec!["x-address", "x-cert-bin"], TraceContext::Create)
     );
 
-    let all = Limits { json_depth: 32, query_pairs: 64, query_length: 4096 };
-    assert_eq!((config.proxy.header_limit, config.proxy.query, config.routes.limits), (16 << 10, all, all));
-    let put = &config.proxy.exceptions["a.B.Put"];
-    assert_eq!((put.body_limit, put.reply_limit, put.compression), (Some(8 << 20), Some(1 << 30), Some(false)));
-    assert_eq!((config.proxy.gzip, config.proxy.compression), (Some(100), true));
-    let puts = Limits { json_depth: 100, query_pairs: 64, query_length: 1024 };
-    assert_eq!(config.rpcs.iter().map(|rpc| rpc.limits.unwrap()).collect::<Vec<_>>(), [puts, all]);
-    assert_eq!(config.proxy.timeout_header.unwrap().as_str(), "x-timeout");
-    assert_eq!(config.proxy.exceptions["a.B.Put"].deadline, Some(Duration::from_secs(120)));
-    assert_eq!((config.proxy.errors, config.proxy.exceptions["a.B.Put"].errors), (Form::Problem, Some(Form::Google)));
-    let after = Some(HeaderName::from_static("x-after"));
-    let pay = gateway::Exceptions { last_event_id: after, ..gateway::Exceptions::default() };
-    assert_eq!(config.proxy.exceptions["a.B.Pay"], pay);
-
+    let all = &config.routes.policy;
+    assert_eq!(config.proxy.policy, *all);
+    let limits = |policy: &Policy| [policy.json_depth, policy.query_pairs, policy.query_length];
+    assert_eq!((all.header_limit, limits(all)), (16 << 10, [32, 64, 4096]));
     let [put, pay] = &config.rpcs[..] else { panic!("expected two rpcs") };
-    assert_eq!((put.rpc.as_str(), put.accept_body), ("a.B.Put", true));
+    let own = &put.policy;
+    assert_eq!((own.body_limit, own.reply_limit, own.compression), (Some(8 << 20), Some(1 << 30), Some(false)));
+    assert_eq!((config.proxy.gzip, all.compression), (Some(100), true));
+    let policies = [put, pay].map(|rpc| all.with(&rpc.policy));
+    assert_eq!(policies.each_ref().map(limits), [[100, 64, 1024], [32, 64, 4096]]);
+    assert_eq!(config.proxy.timeout_header.unwrap().as_str(), "x-timeout");
+    assert_eq!(put.policy.deadline, Some(Duration::from_secs(120)));
+    assert_eq!((all.errors.form, put.policy.errors.form), (Form::Problem, Some(Form::Google)));
+    assert_eq!((put.rpc.as_str(), put.policy.accept_body), ("a.B.Put", Some(true)));
     assert!(put.place.ends_with("towbar.yaml:18:3"), "{}", put.place);
-    assert_eq!((pay.rpc.as_str(), pay.accept_body), ("a.B.Pay", false));
-    assert_eq!(pay.ignore_members, Some(UnknownKeys::Listed(vec!["fee".to_owned(), "order.fee".to_owned()])));
+    assert_eq!(pay.rpc, "a.B.Pay");
+    let members = UnknownKeys::Listed(vec!["fee".to_owned(), "order.fee".to_owned()]);
+    let json = OwnJson {
+        enum_prefix: Some(EnumPrefix::Keep),
+        int64: Some(Int64::Number),
+        case_insensitive_field_parsing: Some(true),
+        ..OwnJson::default()
+    };
+    let last_event_id = Some(HeaderName::from_static("x-after"));
+    let expected = OwnPolicy { ignore_members: Some(members), json, last_event_id, ..OwnPolicy::default() };
+    assert_eq!(pay.policy, expected);
 
-    assert_eq!((config.routes.print.int64, config.routes.strips_enums), (Int64::SafeNumber, true));
-    assert_eq!((put.print.unwrap().int64, put.strips_enums), (Int64::SafeNumber, Some(true)));
-    assert_eq!((pay.print.unwrap().int64, pay.strips_enums), (Int64::Number, Some(false)));
+    let [put, pay] = policies.map(|policy| policy.json);
+    assert_eq!((all.json.int64, all.json.enum_prefix), (Int64::SafeNumber, EnumPrefix::Strip));
+    assert_eq!((put.int64, put.enum_prefix), (Int64::SafeNumber, EnumPrefix::Strip));
+    assert_eq!((pay.int64, pay.enum_prefix), (Int64::Number, EnumPrefix::Keep));
     let (enums, both) = (AnyCase { fields: false, enums: true }, AnyCase { fields: true, enums: true });
-    assert_eq!((config.routes.any_case, put.any_case, pay.any_case), (enums, Some(enums), Some(both)));
+    assert_eq!((all.json.any_case(), put.any_case(), pay.any_case()), (enums, enums, both));
 }
 
 #[test]
@@ -454,7 +465,7 @@ fn a_flag_replaces_its_whole_section_unread() {
     let upstream = config.upstream.unwrap();
     assert_eq!((upstream.address.first().host.as_str(), upstream.address.tls()), ("new", false));
     assert!(upstream.tls.identity.is_none());
-    assert_eq!(config.proxy.body_limit, 7);
+    assert_eq!(config.proxy.policy.body_limit, 7);
 }
 
 #[test]

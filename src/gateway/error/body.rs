@@ -5,14 +5,25 @@ use serde_json::{Map, Value, json};
 use tonic::Code;
 
 use super::defect::{Defect, WrongField};
-use super::form::Form;
 use super::refusal::Refusal;
 use super::statuses::code_name;
+use crate::route::policy::Form;
 
 /// The longest text of the bank standards: `Max500Text` of ISO 20022, in characters.
 const MAX_500: usize = 500;
 /// The same of names: `Max40Text`.
 const MAX_40: usize = 40;
+
+impl Form {
+    /// The media type of a body.
+    #[must_use]
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::Problem => "application/problem+json",
+            _ => "application/json",
+        }
+    }
+}
 
 /// The body of a refusal.
 pub(super) fn body(form: Form, refusal: &Refusal) -> Value {

@@ -1,6 +1,7 @@
 //! What is known of a call where its end is told.
 
 use super::timer::Timer;
+use crate::route::policy::Errors;
 use crate::route::{Query, Route};
 use crate::schema::Schema;
 
@@ -11,6 +12,17 @@ pub struct Exposure {
     pub hides_internal_messages: bool,
     /// Whether details of a type that nobody here knows are shown, as bytes.
     pub shows_unknown_details: bool,
+}
+
+impl Exposure {
+    /// What a policy says of it.
+    #[must_use]
+    pub fn of(errors: &Errors) -> Self {
+        Self {
+            hides_internal_messages: errors.hide_internal_messages,
+            shows_unknown_details: errors.show_unknown_details,
+        }
+    }
 }
 
 /// The request that a call was made for, in which the caller finds what a backend names.

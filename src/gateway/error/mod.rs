@@ -9,7 +9,6 @@ mod call;
 mod context;
 mod defect;
 mod detail;
-mod form;
 mod refusal;
 mod request;
 mod response;
@@ -18,8 +17,7 @@ mod timer;
 mod visible;
 
 pub use context::{CallContext, Exposure};
-pub use form::Form;
 pub use refusal::Refusal;
 pub use response::{StatusHeaders, status_headers};
-pub use statuses::{ERRORS, Statuses, code_name, http_status};
-pub use timer::{ENDLESS, Timer, Whose};
+pub use statuses::{ERRORS, code_name, http_status};
+pub use timer::{Timer, Whose};

@@ -8,8 +8,7 @@ use tonic::Code;
 
 use super::defect::{self, Defect, WrongField};
 use super::detail;
-use super::form::Form;
-use super::statuses::Statuses;
+use crate::route::policy::{Form, Statuses};
 use crate::upstream::Fate;
 
 /// An answer that is not the reply.

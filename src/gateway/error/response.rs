@@ -5,9 +5,9 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 use tonic::Code;
 
 use super::body;
-use super::form::Form;
 use super::refusal::Refusal;
 use crate::gateway::answer::{Body, Response};
+use crate::route::policy::Form;
 
 /// Reply headers that repeat the gRPC status, for clients that look there.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,9 +14,6 @@ pub struct Timer {
     pub length: Duration,
 }
 
-/// The length of a time without an end: longer than any process lasts, and short enough to be added to an instant.
-pub const ENDLESS: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
-
 /// Who limits the time of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Whose {

@@ -4,9 +4,6 @@ use http::header::HeaderMap;
 
 use crate::gateway::error::Refusal;
 
-/// Default of [`Config::header_limit`](crate::gateway::Config::header_limit): what widespread HTTP/1.1 proxies pass on.
-pub const HEADER_LIMIT: usize = 32 << 10;
-
 /// Most headers; over HTTP/1.1 hyper reads no more.
 pub const MOST_HEADERS: usize = 100;
 

@@ -27,7 +27,7 @@ impl Gateway {
         (deadline, memory): (&Deadline, &Charge),
     ) -> Result<Option<(Bytes, Media)>, Refusal> {
         let Some(rest) = body.body() else { return Ok(None) };
-        let limit = self.settings[route.index].body_limit;
+        let limit = route.rpc.policy.body_limit;
         let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
         if declared.is_some_and(|length| length > limit as u64) {
             return Err(Refusal::body_too_large(limit));
@@ -75,7 +75,7 @@ impl Gateway {
         if route.is_raw_request {
             return Ok(Reading::Raw(text.unwrap_or_default().to_owned()));
         }
-        let (media_type, limit) = (text.map(media_type), self.settings[route.index].body_limit);
+        let (media_type, limit) = (text.map(media_type), route.rpc.policy.body_limit);
         let of =
             |series| check_charset(text).map(|()| Reading::Json(series, limit)).map_err(|error| Refusal::media(&error));
         match media_type.as_deref() {

@@ -50,7 +50,7 @@ impl Gateway {
             route
                 .raw_reply(&reply.message, |body| (content_type(body.content_type), part_of(&reply.message, body.data)))
         } else {
-            budget::before_json(memory, reply.message.len(), route.print.limit)?;
+            budget::before_json(memory, reply.message.len(), route.rpc.print.limit)?;
             route.decode(&reply.message, query.system()).map(json_body)
         };
         let (content_type, body) = made.map_err(|error| undecodable(route, &error))?;
@@ -69,7 +69,7 @@ impl Gateway {
 
 /// Whether a reply takes so long to print that others would wait for it.
 pub(super) fn is_long(route: &Route, reply: &Reply) -> bool {
-    let times = if route.print.defaults { DEFAULTS_TIMES } else { 1 };
+    let times = if route.rpc.print.defaults { DEFAULTS_TIMES } else { 1 };
     !route.is_raw_reply && reply.message.len() >= LONG / times
 }
 
@@ -92,7 +92,7 @@ async fn long_json(
     // The request is gone.
     memory.shrink_to(CALL);
     let place = offload::place().await;
-    budget::before_json(memory, message.len(), route.print.limit)?;
+    budget::before_json(memory, message.len(), route.rpc.print.limit)?;
     let (route, part) = (route.clone(), memory.part(CALL));
     let (json, (part, _)) = place.run(move || (route.decode(&message, system), (part, held))).await;
     memory.join(part);

@@ -6,7 +6,8 @@ use http::{Method, Uri};
 
 use crate::gateway::error::Refusal;
 use crate::gateway::rest::media::{self, Media, Types};
-use crate::route::{self, Miss, Query, Route, Routes, Sourced, Why};
+use crate::route::policy::QueryLimits;
+use crate::route::{Miss, Query, Route, Routes, Sourced, Why};
 use crate::server::Violation;
 
 /// A request without headers, but for the type of its body.
@@ -30,7 +31,7 @@ pub struct Limits<'a> {
     /// Which types of bodies are taken.
     pub types: Types<'a>,
     /// What is taken of a query before its route is known.
-    pub query: route::Limits,
+    pub query: QueryLimits,
 }
 
 /// What the gateway would do.
@@ -65,7 +66,7 @@ pub enum Outcome {
 /// What the gateway would do with the request.
 #[must_use]
 pub fn explain<'r>(routes: &'r Routes, limits: Limits<'_>, request: Request<'_>) -> Explained<'r> {
-    let parsed = parse(request, &limits.query);
+    let parsed = parse(request, limits.query);
     let (method, uri, query) = match &parsed {
         Ok((method, uri, query)) => (method, uri, query),
         Err(refusal) => {
@@ -96,7 +97,7 @@ pub fn explain<'r>(routes: &'r Routes, limits: Limits<'_>, request: Request<'_>)
     Explained { route, others, outcome }
 }
 
-fn parse(request: Request<'_>, limits: &route::Limits) -> Result<(Method, Uri, Query), Refusal> {
+fn parse(request: Request<'_>, limits: QueryLimits) -> Result<(Method, Uri, Query), Refusal> {
     let target = usize::from(u16::MAX) - 1;
     if request.target.len() > target {
         return Err(Refusal::malformed(Violation::TargetTooLong { limit: target }));

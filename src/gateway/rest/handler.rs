@@ -16,7 +16,6 @@ use crate::gateway::error::Refusal;
 use crate::gateway::request::deadline::Deadline;
 use crate::gateway::request::inbound::{Inbound, RequestBody};
 use crate::gateway::request::limits;
-use crate::gateway::settings::Settings;
 use crate::gateway::state::Gateway;
 use crate::limits::memory::Charge;
 use crate::route::{Found, Miss, Query, Route};
@@ -31,10 +30,11 @@ impl Gateway {
         arrival: &Arrival,
         memory: &Charge,
     ) -> Result<Response, Refusal> {
-        let size = limits::check_headers(&head.headers, self.config.header_limit)?;
+        let size = limits::check_headers(&head.headers, self.config.policy.header_limit)?;
         budget::head(memory, size)?;
         let raw_query = head.uri.query().unwrap_or_default();
-        let query = Query::within(raw_query, &self.config.query).map_err(|error| Refusal::query(&error))?;
+        let query =
+            Query::within(raw_query, self.config.policy.query_limits()).map_err(|error| Refusal::query(&error))?;
         let (found, upgrade) = match self.found(head, &query) {
             Ok(found) => found,
             Err(Miss::Method { allowed }) if head.method == Method::OPTIONS => return Ok(Refusal::options(&allowed)),
@@ -50,8 +50,8 @@ impl Gateway {
             Ok((response, Some(choice))) => Ok(Box::pin(compression::compressed(response, choice)).await),
             answered => answered.map(|(response, _)| response),
         };
-        let Settings { errors, statuses, .. } = &self.settings[route.index];
-        answered.map_err(|refusal| refusal.in_form(*errors).in_table(statuses).on_route(route.index))
+        let errors = &route.rpc.policy.errors;
+        answered.map_err(|refusal| refusal.in_form(errors.form).in_table(&errors.statuses).on_route(route.index))
     }
 
     /// The route of a request, and the way of its connection to another protocol where the request asks for that and the route
@@ -76,7 +76,7 @@ impl Gateway {
         route: &Route,
         response: Response,
     ) -> Result<(Response, Option<Choice>), Refusal> {
-        let varies = self.settings[route.index].compression && compression::is_fit(&response);
+        let varies = route.rpc.policy.compression && compression::is_fit(&response);
         let choice = || compression::choice(&head.headers);
         // RFC 9110, section 13.2.2: first what the caller has, then the part that it wants.
         let mut response = if self.metadata.tells_etag() { conditional::checked(head, response) } else { response };
@@ -104,14 +104,15 @@ impl Gateway {
     ) -> Result<Response, Refusal> {
         let Found { route, captures } = found;
         let Arrival { started, ref peer, .. } = *arrival;
-        let settings = &self.settings[route.index];
-        if settings.header_limit < self.config.header_limit {
-            limits::check_headers(&head.headers, settings.header_limit)?;
+        let policy = &route.rpc.policy;
+        if policy.header_limit < self.config.policy.header_limit {
+            limits::check_headers(&head.headers, policy.header_limit)?;
         }
         route.check_query(head.uri.query().unwrap_or_default()).map_err(|error| Refusal::query(&error))?;
         let admitted = admit(peer, &route.rpc);
-        let deadline = Deadline::of(&head.headers, self.config.timeout_header.as_ref(), &settings.deadline, started)?;
-        let (deadline_at, reply_limit, may_repeat) = (deadline.at, settings.reply_limit, route.rpc.may_repeat);
+        let deadline =
+            Deadline::of(&head.headers, self.config.timeout_header.as_ref(), &self.timer(&route.rpc), started)?;
+        let (deadline_at, reply_limit, may_repeat) = (deadline.at, self.reply_limit(&route.rpc), route.rpc.may_repeat);
         let terms = Terms { deadline: deadline_at, reply_limit, may_repeat, account: memory.account() };
         let (captures, deadline, admitted) = (&captures[..], &deadline, &admitted);
         let call = &Call { head, query, route, captures, peer, started, deadline, admitted, terms, memory };

@@ -45,7 +45,7 @@ impl Gateway {
         let until = started + Duration::from_secs(wait);
         let Batch { json, messages, end } = Batch::collect(&mut exchange, until, route, query.system()).await;
         (0..messages).for_each(|_| called.count());
-        let resumes = self.settings[route.index].last_event_id.is_some();
+        let resumes = route.rpc.policy.last_event_id.is_some();
         // A caller that goes on behind the messages meets what comes next with its next question. One that begins anew would
         // never meet it, but the messages again.
         let is_asked_next = resumes && messages > 0;

@@ -11,13 +11,13 @@ use super::convert::{content_type, is_long};
 use super::stream::{self, Asking, Failure, Format, Stopping, StreamingCall};
 use crate::gateway::answer::{Body, Response};
 use crate::gateway::call::Call;
-use crate::gateway::error::Refusal;
+use crate::gateway::error::{Exposure, Refusal};
 use crate::gateway::metadata::TraceId;
 use crate::gateway::request::inbound::{Inbound, RequestBody};
-use crate::gateway::settings::Settings;
 use crate::gateway::state::Gateway;
 use crate::gateway::telemetry::Called;
 use crate::limits::pace::Pace;
+use crate::route::policy::Policy;
 use crate::upstream::{self, CallError, Outbound};
 
 /// nginx holds answers back until it has a buffer full of them, unless this header says otherwise.
@@ -52,7 +52,7 @@ impl Gateway {
         let format = self.format(call)?;
         let wait = self.wait(call, format);
         let is_numbered = format == Some(Format::Sse) || wait.is_some();
-        let resumes = is_numbered && self.settings[call.route.index].last_event_id.is_some();
+        let resumes = is_numbered && call.route.rpc.policy.last_event_id.is_some();
         let after = if resumes { stream::last_event(&call.head.headers) } else { Ok(0) };
         after.map(|after| Told { format, after, wait }).map_err(|error| Refusal::header(error.to_string()))
     }
@@ -82,7 +82,7 @@ impl Gateway {
         let Call { head, query, route, captures, admitted, terms, .. } = *call;
         let mut metadata = self.metadata(call)?;
         called.belongs_to(TraceId::of(&metadata));
-        if let (Some(name), 1..) = (&self.settings[route.index].last_event_id, told.after) {
+        if let (Some(name), 1..) = (&route.rpc.policy.last_event_id, told.after) {
             metadata.insert(name.clone(), told.after.into());
         }
         if !route.rpc.streaming.client {
@@ -180,10 +180,11 @@ impl Gateway {
         };
         let Call { route, query, deadline, .. } = *call;
         let parts = (self.schema.clone(), route.clone(), query.system(), deadline.timer.clone());
-        let Settings { errors, statuses, exposure, closing_line, .. } = self.settings[route.index];
-        let reply = stream::Reply::new(exchange, first, parts, (told.format, errors), called).after(told.after);
-        let reply = reply.kept_alive(self.config.streams.keep_alive).exposing(exposure).in_table(statuses);
-        let reply = reply.closing(closing_line);
+        let Policy { errors, closing_line, .. } = &route.rpc.policy;
+        let reply = stream::Reply::new(exchange, first, parts, (told.format, errors.form), called).after(told.after);
+        let reply =
+            reply.kept_alive(self.config.streams.keep_alive).exposing(Exposure::of(errors)).in_table(errors.statuses);
+        let reply = reply.closing(*closing_line);
         let mut response = Response::new(Body::Parts(Box::pin(reply)));
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, content_type);

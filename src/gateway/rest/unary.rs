@@ -11,12 +11,12 @@ use super::{convert, outcome};
 use crate::gateway::answer::{Body, Response};
 use crate::gateway::call::Call;
 use crate::gateway::error::{self, Refusal};
-use crate::gateway::exceptions::CallerGone;
 use crate::gateway::metadata::TraceId;
 use crate::gateway::request::inbound::{Inbound, RequestBody};
 use crate::gateway::state::Gateway;
 use crate::gateway::telemetry::{self, Which};
 use crate::route::Route;
+use crate::route::policy::CallerGone;
 use crate::upstream::Outbound;
 
 impl Gateway {
@@ -29,7 +29,7 @@ impl Gateway {
         let (message, json) = self.message(call, body).await?;
         let metadata = self.metadata(call)?;
         let which = Which { method: &head.method, route, trace: TraceId::of(&metadata) };
-        let called = match self.settings[route.index].caller_gone {
+        let called = match route.rpc.policy.caller_gone {
             CallerGone::Cancel => {
                 let outbound = Outbound::new(call.admitted, metadata, call.terms);
                 self.upstream(route).call(outbound, &message).await

@@ -7,7 +7,7 @@ use super::stream::{Failure, Known, StreamingCall, inbox};
 use super::websocket::{self, Opened};
 use crate::gateway::answer::Response;
 use crate::gateway::call::Call;
-use crate::gateway::error::Refusal;
+use crate::gateway::error::{Exposure, Refusal};
 use crate::gateway::state::Gateway;
 use crate::gateway::telemetry::Called;
 use crate::server::Upgrade;
@@ -22,8 +22,8 @@ impl Gateway {
         upgrade: &Upgrade,
     ) -> Result<Response, Refusal> {
         let Call { head, query, route, captures, started, deadline, admitted, terms, .. } = *call;
-        let settings = &self.settings[route.index];
-        let response = websocket::agreed(&head.headers, &settings.websocket)?;
+        let policy = &route.rpc.policy;
+        let response = websocket::agreed(&head.headers, policy.websocket.as_ref())?;
         if has_body {
             return Err(Refusal::bad_request("expected a handshake without a body, found one with a body"));
         }
@@ -67,9 +67,9 @@ impl Gateway {
             query: query.clone(),
             deadline: deadline.at,
             timer: deadline.timer.clone(),
-            exposure: settings.exposure,
+            exposure: Exposure::of(&policy.errors),
             keep_alive: self.config.streams.keep_alive,
-            limit: settings.body_limit,
+            limit: policy.body_limit,
             called,
             ending: self.holder.ending(),
         };

@@ -1,17 +1,34 @@
 //! Names in any case, where that is switched on.
 
-use super::{Defaults, MESSAGES, Query, Routes, RpcOptions, UnknownKeys, check, rpc, schema_of};
+use super::{Defaults, MESSAGES, OwnPolicy, Policy, Query, Routes, RpcOptions, UnknownKeys, check, rpc, schema_of};
+use crate::route::policy::{Layer as _, OwnJson};
 use crate::schema::AnyCase;
 
 const FIELDS: AnyCase = AnyCase { fields: true, enums: false };
 const ENUMS: AnyCase = AnyCase { fields: false, enums: true };
 const BOTH: AnyCase = AnyCase { fields: true, enums: true };
 
+/// Names are read so for all rpcs.
+fn defaults(any_case: AnyCase) -> Defaults {
+    let policy = Policy::default().with(&own(any_case));
+    Defaults { policy, ..Defaults::default() }
+}
+
+/// Names are read so for one.
+fn own(any_case: AnyCase) -> OwnPolicy {
+    let json = OwnJson {
+        case_insensitive_field_parsing: Some(any_case.fields),
+        case_insensitive_enum_parsing: Some(any_case.enums),
+        ..OwnJson::default()
+    };
+    OwnPolicy { json, ..OwnPolicy::default() }
+}
+
 fn routes(rpcs: &str, any_case: AnyCase, options: &[RpcOptions]) -> Result<Routes, String> {
     let more = "message Alike { string id = 1; string two = 2 [json_name = \"ID\"]; } message Hidden { Alike deep = 1; string page_token = 2; string Page = 3; }
         enum Twin { ONE = 0; one = 1; } message Twins { map<string, Twin> twins = 1; google.protobuf.Any any = 2; }";
     let schema = schema_of(&format!("{MESSAGES} {more} service S {{ {rpcs} }}")).unwrap();
-    let built = Routes::build(&schema, options, &Defaults { any_case, ..Defaults::default() });
+    let built = Routes::build(&schema, options, &defaults(any_case));
     built.map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
 }
 
@@ -112,7 +129,7 @@ fn names_of_enums_are_read_in_any_case_wherever_they_stand() {
 #[test]
 fn one_rpc_reads_names_in_any_case_and_another_does_not() {
     let rpcs = ["A", "B"].map(|name| rpc(name, "Kinds", "Reply", &format!(r#"get: "/v1/{name}""#))).concat();
-    let one = |any_case| RpcOptions { rpc: "t.S.B".to_owned(), any_case: Some(any_case), ..RpcOptions::default() };
+    let one = |any_case| RpcOptions { rpc: "t.S.B".to_owned(), policy: own(any_case), ..RpcOptions::default() };
     let refused = "there is no such query key, in the query";
     for (all, own, answers) in [
         (AnyCase::default(), BOTH, [&format!("at LONG: {refused}"), r#"B {"size":"LARGE","long":"1"}"#]),
@@ -140,11 +157,8 @@ fn names_that_case_alone_tells_apart_stop_the_start_where_they_are_read_in_any()
     ] {
         assert_eq!(routes(&rpcs, any_case, &[]).err(), problems, "{any_case:?}");
     }
-    let one = |rpc: &str, any_case| RpcOptions {
-        rpc: format!("t.S.{rpc}"),
-        any_case: Some(any_case),
-        ..RpcOptions::default()
-    };
+    let one =
+        |rpc: &str, any_case| RpcOptions { rpc: format!("t.S.{rpc}"), policy: own(any_case), ..RpcOptions::default() };
     assert_eq!(routes(&rpcs, BOTH, &[one("A", ENUMS), one("B", FIELDS)]).err(), None);
     let own = "set `json.case_insensitive_field_parsing: false` for this rpc, or for all";
     for (rpcs, problem) in [
@@ -175,9 +189,11 @@ fn names_that_case_alone_tells_apart_stop_the_start_where_they_are_read_in_any()
     let options = RpcOptions {
         rpc: "t.S.A".to_owned(),
         place: "towbar.yaml:3:5".to_owned(),
-        ignore_members: Some(UnknownKeys::Listed(vec!["LIMIT".to_owned(), "Other.Colour".to_owned()])),
-        unknown_keys: Some(UnknownKeys::Listed(vec!["Account.IBAN".to_owned(), "UTM".to_owned()])),
-        ..RpcOptions::default()
+        policy: OwnPolicy {
+            ignore_members: Some(UnknownKeys::Listed(vec!["LIMIT".to_owned(), "Other.Colour".to_owned()])),
+            ignore_query: Some(UnknownKeys::Listed(vec!["Account.IBAN".to_owned(), "UTM".to_owned()])),
+            ..OwnPolicy::default()
+        },
     };
     assert_eq!(
         routes(&rpc("A", "One", "Reply", r#"post: "/v1" body: "*""#), FIELDS, &[options]).err().unwrap(),
@@ -218,7 +234,7 @@ fn an_update_mask_has_the_names_of_the_proto_file() {
     let one = r#"message Put { One one = 1; google.protobuf.FieldMask update_mask = 2; }"#;
     let rule = rpc("Put", "Put", "Reply", r#"patch: "/v1/{one.id}" body: "one""#);
     let schema = schema_of(&format!("{MESSAGES} {one} service S {{ {rule} }}")).unwrap();
-    let routes = Routes::build(&schema, &[], &Defaults { any_case: FIELDS, ..Defaults::default() }).unwrap();
+    let routes = Routes::build(&schema, &[], &defaults(FIELDS)).unwrap();
     check(
         &routes,
         &[

@@ -2,6 +2,7 @@
 
 use http::Method;
 
+use super::super::policy::{OwnPolicy, Policy};
 use super::super::{Defaults, Query, Routes, RpcOptions};
 use crate::codec;
 use crate::format::multipart::Boundary;
@@ -113,7 +114,8 @@ fn an_empty_mask_has_the_fields_of_a_form_too() {
         for kind in [Written::Form, Written::Parts] {
             let found = written(Method::PATCH, target, (kind, form), &[], &Defaults::default());
             assert_eq!(found, expected, "{kind:?} {target} {form}");
-            let kept = Defaults { keeps_empty_mask: true, ..Defaults::default() };
+            let kept =
+                Defaults { policy: Policy { fill_update_mask: false, ..Policy::default() }, ..Defaults::default() };
             let found = written(Method::PATCH, target, (kind, form), &[], &kept);
             assert_eq!(found, if target.ends_with("=author") { "author" } else { "" }, "{kind:?} {target} {form}");
         }
@@ -123,10 +125,11 @@ fn an_empty_mask_has_the_fields_of_a_form_too() {
 #[test]
 fn a_mask_is_left_empty_where_that_is_said() {
     let body = r#"{"title":"a"}"#;
-    let kept = Defaults { keeps_empty_mask: true, ..Defaults::default() };
+    let kept = Defaults { policy: Policy { fill_update_mask: false, ..Policy::default() }, ..Defaults::default() };
     assert_eq!(mask(Method::PATCH, "/v1/books/1", body, &[], &kept), "");
-    for (keeps, defaults, expected) in [(Some(false), &kept, "title"), (Some(true), &Defaults::default(), "")] {
-        let options = [RpcOptions { rpc: "t.S.Patch".to_owned(), keeps_empty_mask: keeps, ..RpcOptions::default() }];
+    for (fills, defaults, expected) in [(true, &kept, "title"), (false, &Defaults::default(), "")] {
+        let policy = OwnPolicy { fill_update_mask: Some(fills), ..OwnPolicy::default() };
+        let options = [RpcOptions { rpc: "t.S.Patch".to_owned(), policy, ..RpcOptions::default() }];
         assert_eq!(mask(Method::PATCH, "/v1/books/1", body, &options, defaults), expected);
     }
 }

@@ -11,7 +11,8 @@ mod sizes;
 use http::Method;
 use proptest::prelude::*;
 
-use super::{Defaults, Miss, Query, Routes, RpcOptions, UnknownKeys};
+use super::policy::{OwnPolicy, Policy, UnknownKeys};
+use super::{Defaults, Miss, Query, Routes, RpcOptions};
 use crate::codec::{self, Print};
 use crate::schema::schema_of;
 
@@ -510,16 +511,19 @@ fn options_must_fit_their_rpc() {
     let options = |rpc: &str, accept_body, members: &[&str]| RpcOptions {
         rpc: rpc.to_owned(),
         place: "towbar.yaml:3:5".to_owned(),
-        accept_body,
-        ignore_members: Some(UnknownKeys::Listed(members.iter().map(|&member| member.to_owned()).collect())),
-        ..RpcOptions::default()
+        policy: OwnPolicy {
+            accept_body: Some(accept_body),
+            ignore_members: Some(UnknownKeys::Listed(members.iter().map(|&member| member.to_owned()).collect())),
+            ..OwnPolicy::default()
+        },
     };
     let rpcs = rpc("Put", "One", "Reply", r#"put: "/v1/{id}""#)
         + &rpc("Post", "One", "Reply", r#"post: "/v1" body: "*""#)
         + &rpc("Get", "One", "Reply", r#"get: "/v1""#)
         + "rpc Bare(One) returns (Reply);"
         + r#"rpc Watch(One) returns (stream Reply) { option (google.api.http) = { get: "/v1/watch" }; }"#;
-    let repeated = |rpc: &str| RpcOptions { idempotent: Some(true), ..options(rpc, false, &[]) };
+    let idempotent = OwnPolicy { idempotent: Some(true), ..OwnPolicy::default() };
+    let repeated = |rpc: &str| RpcOptions { policy: idempotent.clone(), ..options(rpc, false, &[]) };
     for (option, problem) in [
         (repeated("t.S.Post"), ""),
         (

@@ -1,6 +1,6 @@
 //! Query keys: of maps, of every type of value, and unknown ones.
 
-use super::{Defaults, Routes, RpcOptions, UnknownKeys, check, outcome, routes, rpc, schema_of};
+use super::{Defaults, OwnPolicy, Routes, RpcOptions, UnknownKeys, check, outcome, routes, rpc, schema_of};
 
 #[test]
 fn a_key_of_a_map_stands_in_brackets() {
@@ -238,8 +238,8 @@ fn a_json_text_of_a_query_says_where_it_is_wrong() {
 
 #[test]
 fn a_json_text_of_a_query_is_nested_as_deep_as_a_body_may_be() {
-    let limits = super::super::Limits { json_depth: 3, ..Default::default() };
-    let options = RpcOptions { rpc: "t.S.Get".to_owned(), limits: Some(limits), ..RpcOptions::default() };
+    let policy = OwnPolicy { json_depth: Some(3), ..OwnPolicy::default() };
+    let options = RpcOptions { rpc: "t.S.Get".to_owned(), policy, ..RpcOptions::default() };
     check(
         &routes(&rpc("Get", "Kinds", "Reply", r#"get: "/v1""#), &[options]).unwrap(),
         &[
@@ -258,8 +258,7 @@ fn unknown_keys_are_passed_over_only_where_that_is_said() {
     let options = |name: &str, keys| RpcOptions {
         rpc: format!("t.S.{name}"),
         place: "towbar.yaml:3:5".to_owned(),
-        unknown_keys: Some(keys),
-        ..RpcOptions::default()
+        policy: OwnPolicy { ignore_query: Some(keys), ..OwnPolicy::default() },
     };
     let listed = |keys: &[&str]| UnknownKeys::Listed(keys.iter().map(|&key| key.to_owned()).collect());
     let all = [options("A", UnknownKeys::All), options("B", listed(&["utm", "name.x"]))];

@@ -266,7 +266,7 @@ proptest! {
             })?;
         }
         with_route(&routes, "GET", |route| {
-            let query = Query::form(&form, &route.limits).unwrap();
+            let query = Query::form(&form, route.rpc.policy.query_limits()).unwrap();
             check(route.encode(&[], &query, None), form.len(), usize::MAX, &form)
         })?;
     }

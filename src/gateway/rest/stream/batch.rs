@@ -92,7 +92,7 @@ impl Batch {
         };
         // One message is always taken: its limit is its own.
         if self.messages > 0 {
-            if self.json.len() + ",]".len() + line.len() > route.print.limit {
+            if self.json.len() + ",]".len() + line.len() > route.rpc.print.limit {
                 return false;
             }
             self.json.push(b',');

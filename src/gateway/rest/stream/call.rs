@@ -126,7 +126,7 @@ impl StreamingCall {
         Box::pin(async move {
             let place = offload::place().await;
             let (before, length) = (lent.bytes(), message.len());
-            let most = length.saturating_mul(JSON_TIMES).min(route.print.limit.max(length));
+            let most = length.saturating_mul(JSON_TIMES).min(route.rpc.print.limit.max(length));
             if !lent.grow(COPIES * most, Use::Answer) {
                 return (Err(CallError::NoMemory { length }), lent);
             }

@@ -15,8 +15,6 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
 pub struct Config {
     /// For callers that do not say which they want.
     pub format: Format,
-    /// Whether lines that all went well with end with one that says so.
-    pub closing_line: bool,
     /// Longest time for a call of several messages.
     pub deadline: Duration,
     /// Time without a message after which a stream of events gets a comment.
@@ -27,6 +25,6 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { format: Format::Ndjson, closing_line: true, deadline: DEADLINE, keep_alive: KEEP_ALIVE, long_poll: None }
+        Self { format: Format::Ndjson, deadline: DEADLINE, keep_alive: KEEP_ALIVE, long_poll: None }
     }
 }

@@ -1,6 +1,7 @@
 //! The forms of a stream: lines of JSON, server-sent events, one array, or bytes as they are.
 
-use crate::gateway::error::{Form, Refusal};
+use crate::gateway::error::Refusal;
+use crate::route::policy::Form;
 
 /// Messages that are there together go out together, up to about so many bytes.
 const TOGETHER: usize = 32 << 10;

@@ -15,9 +15,10 @@ use super::call::{Converting, Failure, StreamingCall};
 use super::frames::{Format, Frames};
 use crate::codec::DecodeError;
 use crate::gateway::answer::Cut;
-use crate::gateway::error::{CallContext, Exposure, Form, Refusal, Statuses, Timer};
+use crate::gateway::error::{CallContext, Exposure, Refusal, Timer};
 use crate::gateway::telemetry::Called;
 use crate::limits::offload::LONG;
+use crate::route::policy::{Form, Statuses};
 use crate::route::{Query, Route, System};
 use crate::schema::Schema;
 

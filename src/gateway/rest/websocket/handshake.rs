@@ -11,9 +11,9 @@ use http::request::Parts;
 use http::{Method, StatusCode};
 use tonic::Code;
 
-use super::origin::Origins;
 use crate::gateway::answer::{Body, Response};
 use crate::gateway::error::Refusal;
+use crate::route::policy::Origins;
 
 /// The version of RFC 6455.
 const VERSION: &str = "13";
@@ -39,9 +39,9 @@ pub fn is_handshake(head: &Parts) -> bool {
 ///
 /// # Errors
 /// It is another's, or no handshake of RFC 6455.
-pub fn agreed(headers: &HeaderMap, origins: &Origins) -> Result<Response, Refusal> {
+pub fn agreed(headers: &HeaderMap, origins: Option<&Origins>) -> Result<Response, Refusal> {
     // Section 10.2. What has no origin is no browser, and would have any.
-    if headers.get_all(ORIGIN).iter().any(|origin| !origins.cover(origin.as_bytes())) {
+    if headers.get_all(ORIGIN).iter().any(|origin| !origins.is_some_and(|origins| origins.cover(origin.as_bytes()))) {
         let message = "no WebSocket may be opened by pages of this origin";
         return Err(Refusal::new(StatusCode::FORBIDDEN, Code::PermissionDenied, message));
     }

@@ -6,10 +6,8 @@
 //! known here.
 
 mod handshake;
-mod origin;
 mod socket;
 mod talk;
 
 pub use handshake::{agreed, is_handshake};
-pub use origin::{NoOrigin, Origin, Origins};
 pub use talk::{Opened, talk};

@@ -2,6 +2,10 @@
 
 use std::str::FromStr;
 
+use super::layer::optional;
+
+optional!(Origins);
+
 /// Pages, by where they come from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Origins(Vec<Origin>);

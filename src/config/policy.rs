@@ -1,0 +1,88 @@
+//! What the file says of the policy of rpcs: of all, and of single ones. The keys and their values are those of
+//! [`route::policy`](crate::route::policy); this module lends them the file.
+
+use super::reader::{Noted, Read, Section, Value};
+use super::yaml::Spot;
+use super::{Source, value};
+use crate::route::RpcOptions;
+use crate::route::policy::{Keys, Layer as _, OwnPolicy, Part, Policy, Setting};
+
+impl Source<'_> {
+    /// What holds for all rpcs.
+    pub(super) fn policy(&self) -> Policy {
+        let mut all = Policy::default();
+        if let Ok(top) = self.top {
+            all = all.with(&OwnPolicy::read(&top, Part::File, &all));
+        }
+        // Other keys of these are read elsewhere, and unknown ones are refused there.
+        for (key, part) in [("requests", Part::Requests), ("replies", Part::Replies), ("streams", Part::Streams)] {
+            if let Some(section) = self.value(key) {
+                all = all.with(&OwnPolicy::read(&section, part, &all));
+            }
+        }
+        all
+    }
+
+    /// What is said of single rpcs, where this holds for all.
+    pub(super) fn rpcs(&self, all: &Policy) -> Vec<RpcOptions> {
+        let Some(Ok(named)) = self.value("rpcs").map(|value| value.named()) else { return Vec::new() };
+        named.filter_map(|(spot, value)| self.rpc(spot, value, all).ok()).collect()
+    }
+
+    fn rpc(&self, spot: Spot, value: Value, all: &Policy) -> Read<RpcOptions> {
+        let rpc = value::rpc_name(value.name()).map_err(|message| self.problems.at(spot, message));
+        let section = value.section(&Policy::keys_of(Part::Rpc))?;
+        let policy = OwnPolicy::read(&section, Part::Rpc, all);
+        Ok(RpcOptions { rpc: rpc?, place: self.problems.place(spot), policy })
+    }
+}
+
+/// The keys of a part of the file: these, in the order in which a message lists them, and those of a policy that are not among them.
+pub(super) fn known(listed: &[&'static str], part: Part) -> Vec<&'static str> {
+    let others = Policy::keys_of(part).into_iter().filter(|key| !listed.contains(key));
+    listed.iter().copied().chain(others).collect()
+}
+
+impl<'a> Keys for Section<'a> {
+    type Setting = Value<'a>;
+
+    fn setting(&self, key: &str) -> Option<Value<'a>> {
+        self.value(key)
+    }
+}
+
+impl<'a> Keys for Value<'a> {
+    type Setting = Self;
+
+    fn setting(&self, key: &str) -> Option<Self> {
+        self.get(key)
+    }
+}
+
+impl<'a> Setting for Value<'a> {
+    type Map = Section<'a>;
+
+    fn is_map(&self) -> bool {
+        Value::is_map(self)
+    }
+
+    fn is_text(&self) -> bool {
+        Value::is_text(self)
+    }
+
+    fn parsed<T>(&self, expected: &str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        Value::parsed(self, expected, parse).ok()
+    }
+
+    fn map(&self, known: &[&str]) -> Option<Section<'a>> {
+        self.section(known).ok()
+    }
+
+    fn items<T: PartialEq>(&self, read: impl Fn(&Self) -> Option<T>) -> Vec<T> {
+        self.each(|item| read(&item).ok_or_else(Noted::before))
+    }
+
+    fn refuse(&self, problem: String) {
+        self.wrong(problem);
+    }
+}

@@ -1,0 +1,90 @@
+//! Names of headers, and which of them may be carried over between HTTP and gRPC metadata.
+//!
+//! An `Err` is the message without the name before it: "expected ..., found ...".
+
+use http::HeaderName;
+
+/// A header's name, in lower case.
+fn header_name(text: &str) -> Result<HeaderName, String> {
+    HeaderName::from_bytes(text.as_bytes()).map_err(|_| format!("expected the name of a header, found `{text}`"))
+}
+
+/// A header that may be carried over between HTTP and gRPC metadata.
+pub fn metadata_name(text: &str) -> Result<HeaderName, String> {
+    let name = header_name(text)?;
+    if let Some(reason) = connection_owned(&name) {
+        return Err(reason);
+    }
+    // gRPC over HTTP/2, "Custom-Metadata": `grpc-` names are its own.
+    if name.as_str().starts_with("grpc-") {
+        return Err(format!("`{name}` belongs to gRPC and is never passed on"));
+    }
+    Ok(name)
+}
+
+/// A header that Towbar may write on its replies.
+pub fn reply_header_name(text: &str) -> Result<HeaderName, String> {
+    let name = header_name(text)?;
+    match connection_owned(&name) {
+        Some(reason) => Err(reason),
+        None => refuse_binary(name),
+    }
+}
+
+/// Metadata of a reply that is text.
+pub fn text_metadata_name(text: &str) -> Result<HeaderName, String> {
+    metadata_name(text).and_then(refuse_binary)
+}
+
+fn refuse_binary(name: HeaderName) -> Result<HeaderName, String> {
+    // gRPC over HTTP/2: the suffix says that the value is base64 of bytes.
+    if name.as_str().ends_with("-bin") {
+        return Err(format!("`{name}` would be binary (`-bin`), and what it has is text"));
+    }
+    Ok(name)
+}
+
+/// Why this header is never passed on, if it is not.
+fn connection_owned(name: &HeaderName) -> Option<String> {
+    match name.as_str() {
+        // RFC 9110, 7.6.1: fields of one connection, not of the message.
+        "connection" | "keep-alive" | "te" | "trailer" | "transfer-encoding" | "upgrade" => {
+            Some(format!("`{name}` is hop-by-hop and is never passed on"))
+        }
+        other if other.starts_with("proxy-") => Some(format!("`{name}` is hop-by-hop and is never passed on")),
+        "host" | "content-length" | "content-type" | "content-encoding" => {
+            Some(format!("`{name}` is written by Towbar itself and is never passed on"))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_of_the_connection_is_never_passed_on() {
+        assert_eq!(metadata_name("X-Consent-Id").unwrap().as_str(), "x-consent-id");
+        assert_eq!(reply_header_name("grpc-status").unwrap().as_str(), "grpc-status");
+        for (text, message) in [
+            ("", "expected the name of a header, found ``"),
+            ("x consent", "expected the name of a header, found `x consent`"),
+            (":path", "expected the name of a header, found `:path`"),
+            ("TE", "`te` is hop-by-hop and is never passed on"),
+            ("Proxy-Authorization", "`proxy-authorization` is hop-by-hop and is never passed on"),
+            ("host", "`host` is written by Towbar itself and is never passed on"),
+            ("content-type", "`content-type` is written by Towbar itself and is never passed on"),
+            ("grpc-timeout", "`grpc-timeout` belongs to gRPC and is never passed on"),
+        ] {
+            assert_eq!(metadata_name(text).unwrap_err(), message, "{text}");
+        }
+        assert_eq!(metadata_name("x-trace-bin").unwrap().as_str(), "x-trace-bin");
+        let message = "`x-trace-bin` would be binary (`-bin`), and what it has is text";
+        assert_eq!(reply_header_name("x-trace-bin").unwrap_err(), message);
+        assert_eq!(text_metadata_name("x-trace-bin").unwrap_err(), message);
+        for name in ["connection", "keep-alive", "trailer", "transfer-encoding", "upgrade", "content-length"] {
+            assert!(metadata_name(name).is_err() && reply_header_name(name).is_err(), "{name}");
+        }
+    }
+}

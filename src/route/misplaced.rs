@@ -1,0 +1,41 @@
+//! What single rpcs are told to do and cannot.
+
+use std::time::Duration;
+
+use super::policy::CallerGone;
+use super::{Route, Routes, RpcOptions};
+use crate::format::problem::Problem;
+
+/// The longest deadline of a call of one message each way.
+const LONGEST: Duration = Duration::from_secs(60 * 60);
+
+/// The problems of keys that their rpcs have no use for.
+#[must_use]
+pub fn misplaced(routes: &Routes, options: &[RpcOptions]) -> Vec<Problem> {
+    let is_any =
+        |rpc: &str, is: fn(&Route) -> bool| routes.all().iter().any(|route| route.rpc.name == rpc && is(route));
+    let has_no_events = |route: &Route| !route.rpc.streaming.server || route.is_raw_reply;
+    let streams = |route: &Route| !route.rpc.streaming.is_unary();
+    let is_unary = |route: &Route| route.rpc.streaming.is_unary();
+    let mut problems = Vec::new();
+    for RpcOptions { rpc, policy: own, .. } in options {
+        if own.closing_line.is_some() && is_any(rpc, has_no_events) {
+            let message = "`closing_line` is for replies that are a stream of messages, and its reply is not";
+            problems.push(Problem::at(rpc, message));
+        }
+        if own.deadline.is_some_and(|deadline| deadline > LONGEST) && is_any(rpc, is_unary) {
+            let message = "`deadline` is more than an hour; only rpcs that stream may have that long";
+            problems.push(Problem::at(rpc, message));
+        }
+        if own.last_event_id.is_some() && is_any(rpc, has_no_events) {
+            let message = "`last_event_id` is for replies that are a stream of events, and it has none";
+            problems.push(Problem::at(rpc, message));
+        }
+        if own.caller_gone == Some(CallerGone::Finish) && is_any(rpc, streams) {
+            let message = "`caller_gone: finish` is for calls of one message each way, and it streams: such a call ends with its caller";
+            problems.push(Problem::at(rpc, message));
+        }
+    }
+    problems.sort_by_key(ToString::to_string);
+    problems
+}

@@ -1,0 +1,154 @@
+//! How errors look, which HTTP status a gRPC code has, and what of a backend's status callers see.
+
+use std::str::FromStr;
+
+use http::StatusCode;
+
+use super::layer::{Layer, Part, keys, whole};
+use super::read::{truth, word};
+use super::setting::{Keys as _, Setting};
+
+keys! {
+    /// The keys of `errors`, for all rpcs or for one.
+    #[derive(Copy)]
+    pub struct Errors;
+    /// What is said of them.
+    pub struct OwnErrors;
+
+    /// The form of an error's body.
+    form: Form = Form::Status, { Group: form };
+    /// The codes that have another HTTP status than that of google/rpc/code.proto.
+    statuses: Statuses = Statuses::default(), { Group: statuses };
+    /// Whether a neutral text stands in the place of the messages of INTERNAL, UNKNOWN and DATA_LOSS.
+    hide_internal_messages: bool = false, { Group: truth };
+    /// Whether details of a type that nobody here knows are shown, as bytes.
+    show_unknown_details: bool = false, { Group: truth };
+}
+
+/// The names of gRPC's codes in google/rpc/code.proto, by number.
+pub const CODES: [&str; 17] = [
+    "OK",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+];
+
+/// The form of an error's body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Form {
+    /// `google.rpc.Status`.
+    #[default]
+    Status,
+    /// `google.rpc.Status` in a member `error`, with the HTTP status as its code and the name of the gRPC code beside it:
+    /// what Google's REST clients read (AIP-193).
+    Google,
+    /// RFC 9457.
+    Problem,
+    /// `OBErrorResponse1` of the UK's Open Banking Read/Write API, version 3.1.
+    OpenBankingUk,
+    /// `tppMessages` of the Berlin Group's NextGenPSD2, version 1.3.
+    BerlinGroup,
+    /// What version 1 of grpc-gateway writes: the message twice, and the gRPC code.
+    GrpcGatewayV1,
+    /// What version 2 of grpc-gateway writes: `google.rpc.Status` with all its fields.
+    GrpcGatewayV2,
+}
+
+impl FromStr for Form {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        Ok(match name {
+            "status" => Self::Status,
+            "google" => Self::Google,
+            "problem" => Self::Problem,
+            "open_banking_uk" => Self::OpenBankingUk,
+            "berlin_group" => Self::BerlinGroup,
+            "grpc_gateway_v1" => Self::GrpcGatewayV1,
+            "grpc_gateway_v2" => Self::GrpcGatewayV2,
+            _ => {
+                let forms = "`status`, `google`, `problem`, `open_banking_uk`, `berlin_group`, `grpc_gateway_v1` or \
+                             `grpc_gateway_v2`";
+                return Err(format!("expected {forms}, found `{name}`"));
+            }
+        })
+    }
+}
+
+/// The codes that have another HTTP status than that of google/rpc/code.proto.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Statuses([Option<StatusCode>; CODES.len()]);
+
+impl Statuses {
+    /// The same where the code of this number has that status.
+    #[must_use]
+    pub fn with_code(mut self, code: usize, status: StatusCode) -> Self {
+        self.0[code] = Some(status);
+        self
+    }
+
+    /// The same, but for the codes for which others say something else.
+    #[must_use]
+    pub fn but_for(self, others: &Self) -> Self {
+        Self(std::array::from_fn(|code| others.0[code].or(self.0[code])))
+    }
+
+    /// The status of the code of this number, if it is another.
+    #[must_use]
+    pub fn of_code(&self, code: usize) -> Option<StatusCode> {
+        self.0[code]
+    }
+}
+
+whole!(Form);
+
+impl Layer for Statuses {
+    type Own = Self;
+
+    fn with(&self, own: &Self) -> Self {
+        self.but_for(own)
+    }
+}
+
+/// The group as a whole: a form alone, or a map.
+pub(super) fn errors<S: Setting>(setting: &S, all: &Errors) -> OwnErrors {
+    if !setting.is_map() {
+        return OwnErrors { form: form(setting, &all.form), ..OwnErrors::default() };
+    }
+    let keys = setting.map(&Errors::keys_of(Part::Group));
+    keys.map_or_else(OwnErrors::default, |keys| OwnErrors::read(&keys, Part::Group, all))
+}
+
+fn form<S: Setting>(setting: &S, all: &Form) -> Option<Form> {
+    word("the form of errors")(setting, all)
+}
+
+fn statuses<S: Setting, A>(setting: &S, _: &A) -> Statuses {
+    let Some(keys) = setting.map(&CODES[1..]) else { return Statuses::default() };
+    let codes = CODES.iter().enumerate().skip(1);
+    codes.fold(Statuses::default(), |statuses, (code, name)| {
+        match keys.setting(name).and_then(|setting| setting.parsed("an HTTP status", error_status)) {
+            Some(status) => statuses.with_code(code, status),
+            None => statuses,
+        }
+    })
+}
+
+/// The HTTP status of an error.
+fn error_status(text: &str) -> Result<StatusCode, String> {
+    let status = text.parse().ok().filter(|status: &StatusCode| status.is_client_error() || status.is_server_error());
+    status.ok_or_else(|| format!("expected an HTTP status from 400 to 599, found `{text}`"))
+}

@@ -1,0 +1,100 @@
+//! How messages look in JSON, and how the names in it are read.
+
+use std::str::FromStr;
+
+use super::layer::{Part, keys, whole};
+use super::read::{size, truth, word};
+use super::setting::Setting;
+use crate::codec::{Int64, Print};
+use crate::schema::AnyCase;
+
+keys! {
+    /// The keys of `json`, for all rpcs or for one.
+    pub struct Json;
+    /// What is said of them.
+    pub struct OwnJson;
+
+    /// Whether defaults and empty lists are printed.
+    always_print_fields_with_no_presence: bool = false, { Group: truth };
+    /// Whether enums are printed as their numbers.
+    always_print_enums_as_ints: bool = false, { Group: truth };
+    /// Whether fields have the names of the proto file.
+    preserve_proto_field_names: bool = false, { Group: truth };
+    /// Whether the values of enums are named with the enum's prefix.
+    enum_prefix: EnumPrefix = EnumPrefix::Keep, { Group: word("`keep` or `strip`") };
+    /// What 64-bit integers look like.
+    int64: Int64 = Int64::Text, { Group: int64 };
+    /// Whether JSON is laid out for people.
+    indent: bool = false, { Group: truth };
+    /// Whether an Any of a type that nobody knows is printed as its bytes, in base64.
+    show_unknown_any: bool = false, { Group: truth };
+    /// Largest JSON of a reply, in bytes. It is another limit than that of the message: two bytes of wire format can become a large
+    /// object.
+    limit: usize = 16 << 20, { Group: size };
+    /// Whether the names of the values of enums are read in any case.
+    case_insensitive_enum_parsing: bool = false, { Group: truth };
+    /// Whether the names of fields are read in any case.
+    case_insensitive_field_parsing: bool = false, { Group: truth };
+    /// Whether base64 in a body may have line breaks.
+    base64_line_breaks: bool = false, { Group: truth };
+}
+
+whole!(EnumPrefix, Int64);
+
+/// How the values of enums are named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EnumPrefix {
+    /// As the descriptors do.
+    Keep,
+    /// Without the enum's prefix, [`Schema::without_enum_prefixes`](crate::schema::Schema::without_enum_prefixes).
+    Strip,
+}
+
+impl FromStr for EnumPrefix {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "keep" => Ok(Self::Keep),
+            "strip" => Ok(Self::Strip),
+            _ => Err(format!("expected `keep` or `strip`, found `{text}`")),
+        }
+    }
+}
+
+impl Json {
+    /// How replies look.
+    #[must_use]
+    pub fn print(&self) -> Print {
+        Print {
+            defaults: self.always_print_fields_with_no_presence,
+            enums_as_ints: self.always_print_enums_as_ints,
+            proto_names: self.preserve_proto_field_names,
+            int64: self.int64,
+            indent: self.indent,
+            unknown_any: self.show_unknown_any,
+            limit: self.limit,
+        }
+    }
+
+    /// Which names of a request are read in any case.
+    #[must_use]
+    pub fn any_case(&self) -> AnyCase {
+        AnyCase { fields: self.case_insensitive_field_parsing, enums: self.case_insensitive_enum_parsing }
+    }
+}
+
+/// The group as a whole.
+pub(super) fn json<S: Setting>(setting: &S, all: &Json) -> OwnJson {
+    let keys = setting.map(&Json::keys_of(Part::Group));
+    keys.map_or_else(OwnJson::default, |keys| OwnJson::read(&keys, Part::Group, all))
+}
+
+fn int64<S: Setting, A>(setting: &S, _: &A) -> Option<Int64> {
+    setting.parsed("a form of integers", |text| match text {
+        "string" => Ok(Int64::Text),
+        "safe_number" => Ok(Int64::SafeNumber),
+        "number" => Ok(Int64::Number),
+        _ => Err(format!("expected `string`, `safe_number` or `number`, found `{text}`")),
+    })
+}

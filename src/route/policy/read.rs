@@ -1,0 +1,130 @@
+//! How the values of keys are read, and their ranges: a function for each kind of value.
+//!
+//! Each is called with the setting and with what holds for all rpcs, and notes what is wrong.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use http::HeaderName;
+
+use super::kinds::UnknownKeys;
+use super::origins::{NoOrigin, Origins};
+use super::setting::{Keys as _, Setting};
+use crate::format::{header_name, quantity};
+
+/// `true` or `false`.
+pub(super) fn truth<S: Setting, A>(setting: &S, _: &A) -> Option<bool> {
+    setting.parsed("`true` or `false`", quantity::truth)
+}
+
+/// A size in bytes, more than nothing and at most 1 GiB.
+pub(super) fn size<S: Setting, A>(setting: &S, _: &A) -> Option<usize> {
+    setting.parsed("a size", quantity::size)
+}
+
+/// The same up to `most`, which has the name `shown`.
+pub(super) fn size_to<S: Setting, A>(most: usize, shown: &str) -> impl Fn(&S, &A) -> Option<usize> {
+    move |setting, _| setting.parsed("a size", |text| quantity::size_to(text, most, shown))
+}
+
+/// A number from 1 to `most`.
+pub(super) fn number<S: Setting, A>(most: usize) -> impl Fn(&S, &A) -> Option<usize> {
+    move |setting, _| setting.parsed("a number", |text| quantity::number(text, most))
+}
+
+/// The same as `read`, and no more than the key `key` says for all rpcs: what is read before the rpc is known.
+pub(super) fn within_all<S: Setting>(
+    key: &str,
+    read: impl Fn(&S, &usize) -> Option<usize>,
+) -> impl Fn(&S, &usize) -> Option<usize> {
+    move |setting, &all| {
+        let limit = read(setting, &all)?;
+        if limit > all {
+            setting.refuse(format!("expected at most the {all} of `{key}`, found {limit}"));
+        }
+        Some(limit)
+    }
+}
+
+/// The time of a call: up to a year, or without an end.
+pub(super) fn deadline<S: Setting, A>(setting: &S, _: &A) -> Option<Duration> {
+    setting.parsed("a duration", quantity::deadline)
+}
+
+/// The name of metadata that is text.
+pub(super) fn text_header<S: Setting, A>(setting: &S, _: &A) -> Option<HeaderName> {
+    setting.parsed("the name of a header", header_name::text_metadata_name)
+}
+
+/// One of several words; `expected` lists them.
+pub(super) fn word<S: Setting, A, T: FromStr<Err = String>>(expected: &str) -> impl Fn(&S, &A) -> Option<T> {
+    move |setting, _| setting.parsed(expected, str::parse)
+}
+
+/// `all` or `none`.
+pub(super) fn all_or_none<S: Setting, A>(setting: &S, _: &A) -> Option<UnknownKeys> {
+    setting.parsed("`all` or `none`", |text| match text {
+        "none" => Ok(UnknownKeys::default()),
+        "all" => Ok(UnknownKeys::All),
+        _ => Err(format!("expected `all` or `none`, found `{text}`")),
+    })
+}
+
+/// `all`, or a list of query keys.
+pub(super) fn query_keys<S: Setting, A>(setting: &S, _: &A) -> Option<UnknownKeys> {
+    Some(all_or_listed(setting, "query keys", |item| item.parsed("a query key", query_key)))
+}
+
+/// `all`, or a list of members.
+pub(super) fn members<S: Setting, A>(setting: &S, _: &A) -> Option<UnknownKeys> {
+    Some(all_or_listed(setting, "members", |item| item.parsed("a member", member_path)))
+}
+
+fn all_or_listed<S: Setting>(setting: &S, listed: &str, read: impl Fn(&S) -> Option<String>) -> UnknownKeys {
+    if setting.is_text() {
+        setting.parsed(&format!("`all` or a list of {listed}"), |text| match text {
+            "all" => Ok(()),
+            _ => Err(format!("expected `all` or a list of {listed}, found `{text}`")),
+        });
+        return UnknownKeys::All;
+    }
+    UnknownKeys::Listed(setting.items(read))
+}
+
+/// A query key that may be passed over.
+fn query_key(text: &str) -> Result<String, String> {
+    // Google's system parameters are taken or refused, never passed over.
+    if text.starts_with('$') {
+        return Err(format!("expected a query key without `$`, found `{text}`"));
+    }
+    Ok(text.to_owned())
+}
+
+/// A member of a JSON body, nested ones with dots.
+fn member_path(text: &str) -> Result<String, String> {
+    if text.split('.').all(|name| !name.is_empty()) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("expected a member such as `fee` or `instructions.fee`, found `{text}`"))
+}
+
+/// The pages that may open a WebSocket.
+pub(super) fn origins<S: Setting, A>(setting: &S, _: &A) -> Option<Origins> {
+    let keys = setting.map(&["origins"])?;
+    let origin = |item: &S| item.parsed("an origin", |text| text.parse().map_err(|error: NoOrigin| error.to_string()));
+    Some(keys.read("origins", |list| list.items(origin)).into_iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_is_a_path_of_names() {
+        assert!(member_path("fee").is_ok() && member_path("instructions.fee-1").is_ok());
+        for text in ["", ".fee", "fee.", "a..b"] {
+            let message = format!("expected a member such as `fee` or `instructions.fee`, found `{text}`");
+            assert_eq!(member_path(text), Err(message), "{text}");
+        }
+    }
+}
