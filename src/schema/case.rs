@@ -8,8 +8,9 @@ use std::fmt;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
+use super::join::Schema;
+use super::message::Message;
 use super::table::{EnumTable, MessageId, MessageTable, Tables};
-use super::{Message, Schema};
 
 /// What is read in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

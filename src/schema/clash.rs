@@ -5,9 +5,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::Message;
 use super::check;
 use super::descriptor::File;
+use super::message::Message;
 use super::table::{MessageId, Tables};
 use crate::format::problem::Problem;
 

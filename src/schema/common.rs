@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use prost::Message as _;
 
-use super::table::Tables;
+use super::table::{MessageId, Tables};
 use super::{compile, descriptor, load};
 
 const FILES: [&str; 6] = [
@@ -31,8 +31,16 @@ static TABLES: LazyLock<Tables> = LazyLock::new(|| {
     compile::compile(&files).unwrap_or_default()
 });
 
+/// The message of this full name that an `Any` may hold: one of the descriptors, or one that everybody knows, whatever they import, as the
+/// well-known types and those of google/rpc.
+#[must_use]
+pub fn find_any<'a>(descriptors: &'a Tables, full_name: &str) -> Option<(&'a Tables, MessageId)> {
+    let of = |tables: &'a Tables| tables.find(full_name).map(|id| (tables, id));
+    of(descriptors).or_else(|| of(tables()))
+}
+
 /// Their tables. They are made when they are first asked for.
-pub(super) fn tables() -> &'static Tables {
+fn tables() -> &'static Tables {
     &TABLES
 }
 

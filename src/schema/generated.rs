@@ -6,6 +6,6 @@
 include!(concat!(env!("OUT_DIR"), "/google.rs"));
 
 mod json {
-    use super::google::rpc::*;
+    use crate::schema::generated::google::rpc::*;
     include!(concat!(env!("OUT_DIR"), "/google.rpc.serde.rs"));
 }

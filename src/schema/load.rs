@@ -10,11 +10,13 @@ use prost::bytes::Buf;
 use prost::encoding::{WireType, decode_key, decode_varint};
 
 use super::check::{self, Fault, Names};
+use super::descriptor;
 use super::features::Features;
 use super::protos::{self, CompiledFile, SourceUncompiled};
 use super::roots::{self, Found, Listing, Roots, or_here, relative};
+use super::sources::{Imports, Source};
+use super::uncompiled::Uncompiled;
 use super::unit::{self, Units};
-use super::{Imports, Source, Uncompiled, descriptor};
 use crate::format::problem::Problem;
 
 /// What came of all sources.
@@ -79,8 +81,9 @@ pub(super) fn files(sources: &[Source], imports: &Imports) -> Result<Loaded, Vec
     Ok(Loaded { files: joined.read, origins, read, uncompiled, warnings })
 }
 
-/// A file that everybody knows, such as google/protobuf/any.proto, encoded, with what it imports before it.
-pub(super) fn bundled(name: &str) -> Option<Vec<Vec<u8>>> {
+/// A file of google/protobuf, google/api or google/rpc that everybody knows, encoded, with what it imports before it.
+#[must_use]
+pub fn bundled(name: &str) -> Option<Vec<Vec<u8>>> {
     protos::encoded(&unit::built_in(name)?)
 }
 

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use super::{Field, Message};
+use super::message::{Field, Message};
 
 /// A path from a message to a field in it; every field but the last is a singular message. Never empty. Cheap to clone.
 #[derive(Clone, PartialEq, Eq)]

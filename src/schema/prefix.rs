@@ -6,8 +6,9 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::join::Schema;
+use super::message::Message;
 use super::table::{EnumId, EnumTable, Kind, Tables};
-use super::{Message, Schema};
 use crate::format::block::Padded;
 
 /// An enum whose values cannot be named without its prefix.

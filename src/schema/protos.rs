@@ -12,9 +12,10 @@ use prost_types::{FileDescriptorProto, MethodDescriptorProto};
 use protox::file::File;
 
 use super::apart::{self, Renamed};
-use super::rule::PATTERNS;
+use super::rule::{PATTERNS, RuleError};
+use super::uncompiled::DeclaredRpc;
 use super::unit::{Content, Link, Unit, Units};
-use super::{DeclaredRpc, RuleError, descriptor, edition, option_imports, source};
+use super::{descriptor, edition, option_imports, proto_text};
 use crate::format::problem::Problem;
 
 /// What came of all `.proto` files.
@@ -387,7 +388,7 @@ fn two_patterns(file: &FileDescriptorProto) -> Vec<([i32; 4], RuleError)> {
         for (method, declared) in declared.method.iter().enumerate() {
             let options = declared.options.iter().flat_map(|options| &options.uninterpreted_option);
             for text in options.filter_map(|option| option.aggregate_value.as_deref()) {
-                let members = source::members(text);
+                let members = proto_text::members(text);
                 let mut patterns: Vec<&str> = PATTERNS.iter().map(|(_, name)| *name).collect();
                 patterns.retain(|pattern| members.contains(pattern));
                 if patterns.len() > 1 {

@@ -72,8 +72,11 @@ pub(super) fn vendored_in(folder: &Path) -> Vec<PathBuf> {
     VENDORED.iter().map(|name| folder.join(name)).filter(|path| path.is_dir()).collect()
 }
 
-/// All `.proto` files below `folder`, sorted.
-pub(super) fn proto_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+/// The `.proto` files below a folder, sorted.
+///
+/// # Errors
+/// A folder cannot be read.
+pub fn proto_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_path_buf()];
     while let Some(folder) = folders.pop() {

@@ -1,15 +1,9 @@
 //! The `google.api.http` options of the rpcs, read once into plain data.
 
-use std::sync::Arc;
-
 use prost::Message as _;
 
-use super::descriptor::{File, Method};
-use super::table::Tables;
-use super::{Message, RpcDescriptor};
-use crate::format::problem::Problem;
+use super::generated::google::api::{HttpRule, http_rule};
 use crate::format::wire;
-use crate::schema::generated::google::api::{HttpRule, http_rule};
 
 /// One `google.api.HttpRule` without its additional bindings, which stand beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,47 +53,8 @@ const HTTP: u32 = 72_295_728;
 pub(super) const PATTERNS: [(u32, &str); 6] =
     [(2, "get"), (3, "put"), (4, "post"), (5, "delete"), (6, "patch"), (8, "custom")];
 
-/// `idempotency_level` of descriptor.proto's MethodOptions, and its values but for IDEMPOTENCY_UNKNOWN.
-const IDEMPOTENCY_LEVEL: u32 = 34;
-const NO_SIDE_EFFECTS: u64 = 1;
-const IDEMPOTENT: u64 = 2;
-
-/// Every rpc of the files with its rules.
-pub(super) fn rpcs(files: &[File], tables: &Arc<Tables>) -> Result<Vec<RpcDescriptor>, Vec<Problem>> {
-    let (mut rpcs, mut problems) = (Vec::new(), Vec::new());
-    for (file, service) in files.iter().flat_map(|file| file.services.iter().map(move |service| (file, service))) {
-        let dot = if file.package.is_empty() { "" } else { "." };
-        let service_name = format!("{}{dot}{}", file.package, service.name);
-        for method in &service.methods {
-            match rpc(file, &service_name, method, tables) {
-                Ok(rpc) => rpcs.push(rpc),
-                Err(message) => problems.push(Problem::at(format!("{service_name}.{}", method.name), message)),
-            }
-        }
-    }
-    if problems.is_empty() { Ok(rpcs) } else { Err(problems) }
-}
-
-fn rpc(file: &File, service: &str, method: &Method, tables: &Arc<Tables>) -> Result<RpcDescriptor, String> {
-    let message = |name: &str| {
-        let found = tables.declared(name.trim_start_matches('.'));
-        let id = found.ok_or_else(|| format!("there is no message `{name}`"))?;
-        Ok::<_, String>(Message { tables: Arc::clone(tables), id })
-    };
-    Ok(RpcDescriptor {
-        name: format!("{service}.{}", method.name),
-        path: format!("/{service}/{}", method.name),
-        file: file.name.clone(),
-        input: message(&method.input)?,
-        output: message(&method.output)?,
-        client_streams: method.client_streaming,
-        server_streams: method.server_streaming,
-        is_idempotent: is_idempotent(&method.options),
-        rules: rules(&method.options),
-    })
-}
-
-fn rules(options: &[u8]) -> Result<Vec<Rule>, RuleError> {
+/// The rules that the options of an rpc hold.
+pub(super) fn rules(options: &[u8]) -> Result<Vec<Rule>, RuleError> {
     let Some(encoded) = option(options, HTTP).ok_or(RuleError::NoRule)? else { return Ok(Vec::new()) };
     let rule = HttpRule::decode(encoded.as_slice()).map_err(|_| RuleError::NoRule)?;
     let patterns = patterns(&encoded);
@@ -148,23 +103,6 @@ fn option(options: &[u8], wanted: u32) -> Option<Option<Vec<u8>>> {
         }
     }
     Some(value)
-}
-
-/// What cannot be read is no promise.
-fn is_idempotent(options: &[u8]) -> bool {
-    let mut reader = wire::Reader::new(options);
-    let mut level = 0;
-    while !reader.is_empty() {
-        let Ok((number, wire_type)) = reader.tag() else { return false };
-        let read = match (number, wire_type) {
-            (IDEMPOTENCY_LEVEL, wire::VARINT) => reader.varint().map(|value| level = value),
-            _ => reader.skip(number, wire_type),
-        };
-        if read.is_err() {
-            return false;
-        }
-    }
-    matches!(level, NO_SIDE_EFFECTS | IDEMPOTENT)
 }
 
 fn one(rule: &HttpRule) -> Result<Rule, RuleError> {

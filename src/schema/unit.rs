@@ -11,8 +11,8 @@ use prost_types::FileDescriptorProto;
 use protox::file::{FileResolver as _, GoogleFileResolver};
 
 use super::option_imports;
+use super::proto_text::{NotText, Text};
 use super::roots::{Found, Roots, relative};
-use super::source::{NotText, Text};
 
 /// Files that every annotated API imports and not every folder has.
 const BUNDLED: [(&str, &str); 6] = [

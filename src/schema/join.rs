@@ -1,0 +1,129 @@
+//! All descriptors together: files, folders and sets in, one [`Schema`] out.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::clash::Clashes;
+use super::compile;
+use super::load::{self, Loaded};
+use super::message::Message;
+use super::rpc::{self, RpcDescriptor};
+use super::sources::{Imports, Source};
+use super::table::{MessageId, Tables};
+use super::uncompiled::Uncompiled;
+use crate::format::problem::Problem;
+
+/// Every message and rpc of the descriptors.
+#[derive(Debug, Clone)]
+pub struct Schema {
+    pub(super) tables: Arc<Tables>,
+    rpcs: Vec<RpcDescriptor>,
+    files: Vec<PathBuf>,
+    clashes: Arc<Clashes>,
+    uncompiled: Vec<Uncompiled>,
+    warnings: Vec<String>,
+}
+
+impl Schema {
+    /// Loads `.proto` files, folders of them and descriptor sets.
+    ///
+    /// # Errors
+    /// Everything wrong with them, in one list.
+    pub fn load(paths: &[PathBuf]) -> Result<Self, Vec<Problem>> {
+        Self::join(&paths.iter().cloned().map(Source::Path).collect::<Vec<_>>())
+    }
+
+    /// Loads several sources together. A file that two of them have must be the same in both.
+    ///
+    /// # Errors
+    /// Everything wrong with them, in one list.
+    pub fn join(sources: &[Source]) -> Result<Self, Vec<Problem>> {
+        Self::join_with(sources, &Imports::default())
+    }
+
+    /// Loads several sources together as [`Schema::join`] does, with more folders in which imports are searched.
+    ///
+    /// # Errors
+    /// Everything wrong with them, in one list.
+    pub fn join_with(sources: &[Source], imports: &Imports) -> Result<Self, Vec<Problem>> {
+        // On a thread of its own: what it allocates is many times what stays, and goes back to the system as a whole where
+        // nothing that stays lies between. So all that stays is made here.
+        let loaded = std::thread::scope(|scope| scope.spawn(|| load::files(sources, imports)).join());
+        let loaded = loaded.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        let Loaded { files, origins, read, uncompiled, warnings } = &loaded;
+        let mut tables = compile::compile(files)?;
+        let clashes = Arc::new(Clashes::of(files, origins, &mut tables));
+        let tables = Arc::new(tables);
+        let rpcs = rpc::rpcs(files, &tables)?;
+        let (files, uncompiled, warnings) = (read.clone(), uncompiled.clone(), warnings.clone());
+        Ok(Self { tables, rpcs, files, clashes, uncompiled, warnings })
+    }
+
+    /// Loads one descriptor set that is at hand as bytes; `name` stands for it in problems.
+    ///
+    /// # Errors
+    /// Everything wrong with it.
+    pub fn decode(name: &str, descriptor_set: &[u8]) -> Result<Self, Vec<Problem>> {
+        Self::join(&[Source::Set { name: name.to_owned(), set: descriptor_set.to_vec() }])
+    }
+
+    /// The same messages and rpcs with these tables, which have them in the same places.
+    pub(super) fn with_tables(&self, tables: Arc<Tables>) -> Self {
+        let mut schema = self.clone();
+        for rpc in &mut schema.rpcs {
+            rpc.input.tables = Arc::clone(&tables);
+            rpc.output.tables = Arc::clone(&tables);
+        }
+        Self { tables, ..schema }
+    }
+
+    /// All rpcs, in the order of the descriptors.
+    #[must_use]
+    pub fn rpcs(&self) -> &[RpcDescriptor] {
+        &self.rpcs
+    }
+
+    /// The `.proto` files that were read, those that others import among them.
+    #[must_use]
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
+    }
+
+    /// The `.proto` files that do not compile, of which it is not known yet whether anything served needs them.
+    #[must_use]
+    pub fn uncompiled(&self) -> &[Uncompiled] {
+        &self.uncompiled
+    }
+
+    /// What is to be known of the descriptors, though they can be used.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// What is wrong with these messages, and with those in them: two fields that JSON cannot tell apart.
+    #[must_use]
+    pub fn clashes<'a>(&self, messages: impl Iterator<Item = &'a Message>) -> Vec<Problem> {
+        self.clashes.reached(messages)
+    }
+
+    /// All messages, those within others too.
+    pub fn messages(&self) -> impl Iterator<Item = Message> {
+        let message = |index| Message { tables: Arc::clone(&self.tables), id: MessageId(index as u32) };
+        (0..self.tables.messages.len()).map(message)
+    }
+
+    /// The message type of this full name.
+    #[must_use]
+    pub fn message(&self, full_name: &str) -> Option<Message> {
+        self.tables.find(full_name).map(|id| Message { tables: Arc::clone(&self.tables), id })
+    }
+}
+
+/// For the unit tests of rows above: the schema of one `.proto` text.
+#[cfg(test)]
+pub(crate) fn schema_of(proto: &str) -> Result<Schema, Vec<Problem>> {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("test.proto"), proto).unwrap();
+    Schema::load(&[folder.path().to_owned()])
+}

@@ -1,0 +1,151 @@
+//! Messages and their fields, by their places in the tables.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::table::{FieldTable, MessageId, MessageTable, Shape, Tables};
+
+/// A message type.
+#[derive(Clone)]
+pub struct Message {
+    pub(super) tables: Arc<Tables>,
+    pub(super) id: MessageId,
+}
+
+/// A field of a message type.
+#[derive(Clone)]
+pub struct Field {
+    pub(super) tables: Arc<Tables>,
+    pub(super) message: MessageId,
+    pub(super) index: usize,
+}
+
+impl Message {
+    /// `package.Message`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.table().name
+    }
+
+    /// Its place in the tables.
+    #[must_use]
+    pub fn id(&self) -> MessageId {
+        self.id
+    }
+
+    /// The tables that it is in.
+    #[must_use]
+    pub fn tables(&self) -> &Tables {
+        &self.tables
+    }
+
+    /// What is compiled of it.
+    #[must_use]
+    pub fn table(&self) -> &MessageTable {
+        self.tables.message(self.id)
+    }
+
+    /// The field of this name, as the proto file or as JSON spells it; in any case, where that is read.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<Field> {
+        let index = self.table().by_name(name)?;
+        Some(Field { tables: Arc::clone(&self.tables), message: self.id, index })
+    }
+
+    pub(super) fn fields(&self) -> impl Iterator<Item = Field> {
+        let field = |index| Field { tables: Arc::clone(&self.tables), message: self.id, index };
+        (0..self.table().fields.len()).map(field)
+    }
+
+    /// The field of exactly this name, where others read names in any case.
+    pub(super) fn exact_field(&self, name: &str) -> Option<Field> {
+        let index = self.table().by_exact_name(name)?;
+        Some(Field { tables: Arc::clone(&self.tables), message: self.id, index })
+    }
+
+    /// Whether it is a list: it has exactly one repeated message field.
+    #[must_use]
+    pub fn is_list(&self) -> bool {
+        let is_list = |field: &&FieldTable| field.shape == Shape::Repeated && field.kind.message().is_some();
+        self.table().fields.iter().filter(is_list).count() == 1
+    }
+}
+
+impl Field {
+    /// What is compiled of it.
+    #[must_use]
+    pub fn table(&self) -> &FieldTable {
+        &self.tables.message(self.message).fields[self.index]
+    }
+
+    /// The tables that it is in.
+    #[must_use]
+    pub fn tables(&self) -> &Tables {
+        &self.tables
+    }
+
+    /// The message that it is a field of.
+    #[must_use]
+    pub fn owner(&self) -> MessageId {
+        self.message
+    }
+
+    /// Its place among the fields of its message.
+    #[must_use]
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// The name in the proto file.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.table().name
+    }
+
+    /// Whether it holds a list or a map.
+    #[must_use]
+    pub fn is_repeated(&self) -> bool {
+        self.table().is_repeated()
+    }
+
+    /// Its message type, if it has one.
+    #[must_use]
+    pub fn message(&self) -> Option<Message> {
+        self.table().kind.message().map(|id| Message { tables: Arc::clone(&self.tables), id })
+    }
+
+    /// Whether its value must not be shown: the field or a message type is marked
+    /// `io.token.proto.extensions.{field,message}.redact`, or the field `debug_redact` (descriptor.proto).
+    #[must_use]
+    pub fn is_redacted(&self) -> bool {
+        self.table().redacted
+    }
+}
+
+impl PartialEq for Message {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id && Arc::ptr_eq(&self.tables, &other.tables)
+    }
+}
+
+impl Eq for Message {}
+
+impl PartialEq for Field {
+    fn eq(&self, other: &Self) -> bool {
+        (self.message, self.index) == (other.message, other.index) && Arc::ptr_eq(&self.tables, &other.tables)
+    }
+}
+
+impl Eq for Field {}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Message({})", self.name())
+    }
+}
+
+impl fmt::Debug for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Field({}.{})", self.tables.message(self.message).name, self.name())
+    }
+}

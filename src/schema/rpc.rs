@@ -1,0 +1,90 @@
+//! The rpcs of the descriptors, each with its rules.
+
+use std::sync::Arc;
+
+use super::descriptor::{File, Method};
+use super::message::Message;
+use super::rule::{self, Rule, RuleError};
+use super::table::Tables;
+use crate::format::problem::Problem;
+use crate::format::wire;
+
+/// One method of a service.
+#[derive(Debug, Clone)]
+pub struct RpcDescriptor {
+    /// `package.Service.Method`.
+    pub name: String,
+    /// `/package.Service/Method`, the `:path` of the gRPC call.
+    pub path: String,
+    /// The `.proto` file that declares it, as imports name it.
+    pub file: String,
+    /// What a request is made of.
+    pub input: Message,
+    /// What a reply is made of.
+    pub output: Message,
+    /// Whether the caller sends several messages.
+    pub client_streams: bool,
+    /// Whether the backend does.
+    pub server_streams: bool,
+    /// Whether its `idempotency_level` (descriptor.proto) is NO_SIDE_EFFECTS or IDEMPOTENT.
+    pub is_idempotent: bool,
+    /// Its `google.api.http` rule with the additional bindings, in order; empty without annotation.
+    pub rules: Result<Vec<Rule>, RuleError>,
+}
+
+/// `idempotency_level` of descriptor.proto's MethodOptions, and its values but for IDEMPOTENCY_UNKNOWN.
+const IDEMPOTENCY_LEVEL: u32 = 34;
+const NO_SIDE_EFFECTS: u64 = 1;
+const IDEMPOTENT: u64 = 2;
+
+/// Every rpc of the files with its rules.
+pub(super) fn rpcs(files: &[File], tables: &Arc<Tables>) -> Result<Vec<RpcDescriptor>, Vec<Problem>> {
+    let (mut rpcs, mut problems) = (Vec::new(), Vec::new());
+    for (file, service) in files.iter().flat_map(|file| file.services.iter().map(move |service| (file, service))) {
+        let dot = if file.package.is_empty() { "" } else { "." };
+        let service_name = format!("{}{dot}{}", file.package, service.name);
+        for method in &service.methods {
+            match rpc(file, &service_name, method, tables) {
+                Ok(rpc) => rpcs.push(rpc),
+                Err(message) => problems.push(Problem::at(format!("{service_name}.{}", method.name), message)),
+            }
+        }
+    }
+    if problems.is_empty() { Ok(rpcs) } else { Err(problems) }
+}
+
+fn rpc(file: &File, service: &str, method: &Method, tables: &Arc<Tables>) -> Result<RpcDescriptor, String> {
+    let message = |name: &str| {
+        let found = tables.declared(name.trim_start_matches('.'));
+        let id = found.ok_or_else(|| format!("there is no message `{name}`"))?;
+        Ok::<_, String>(Message { tables: Arc::clone(tables), id })
+    };
+    Ok(RpcDescriptor {
+        name: format!("{service}.{}", method.name),
+        path: format!("/{service}/{}", method.name),
+        file: file.name.clone(),
+        input: message(&method.input)?,
+        output: message(&method.output)?,
+        client_streams: method.client_streaming,
+        server_streams: method.server_streaming,
+        is_idempotent: is_idempotent(&method.options),
+        rules: rule::rules(&method.options),
+    })
+}
+
+/// What cannot be read is no promise.
+fn is_idempotent(options: &[u8]) -> bool {
+    let mut reader = wire::Reader::new(options);
+    let mut level = 0;
+    while !reader.is_empty() {
+        let Ok((number, wire_type)) = reader.tag() else { return false };
+        let read = match (number, wire_type) {
+            (IDEMPOTENCY_LEVEL, wire::VARINT) => reader.varint().map(|value| level = value),
+            _ => reader.skip(number, wire_type),
+        };
+        if read.is_err() {
+            return false;
+        }
+    }
+    matches!(level, NO_SIDE_EFFECTS | IDEMPOTENT)
+}
