@@ -2,9 +2,13 @@
 
 use std::borrow::Cow;
 
+use super::decoder::{Decoder, finish};
+use super::error::{DecodeError, DecodeProblem, Outcome};
+use super::place;
+use super::print::Print;
 use super::scattered::{Occurrence, Value};
-use super::{DecodeError, DecodeProblem, Decoder, Outcome, Print, finish, place};
-use crate::schema::{Field, FieldPath, FieldTable};
+use crate::codec::http_body::HttpBody;
+use crate::schema::{Field, FieldPath, FieldTable, Message};
 
 /// The ProtoJSON form of the value of one field. A field that is not set has its default: `""`, `0`, `false`, the first
 /// name of an enum, `[]` or `{}`; one that knows whether it is set, as every message does, is `null`.
@@ -22,8 +26,24 @@ pub fn reply_field(path: &FieldPath, wire: &[u8], print: &Print) -> Result<Vec<u
     })
 }
 
+/// The body that a reply of type `output` is, or that it has in the field at `path`, with `take`, to which its content type
+/// and its data are given.
+///
+/// # Errors
+/// The bytes are not what the descriptors promise.
+pub fn http_body<T>(
+    output: &Message,
+    path: Option<&FieldPath>,
+    reply: &[u8],
+    take: impl FnOnce(HttpBody<'_>) -> T,
+) -> Result<T, DecodeError> {
+    let bytes = path.map_or(Ok(Cow::Borrowed(reply)), |path| message_at(path, reply));
+    let taken = bytes.and_then(|bytes| HttpBody::decode(&bytes).map(take));
+    taken.map_err(|problem| DecodeError { message: output.name().to_owned(), field: String::new(), problem })
+}
+
 /// The bytes of the message at `path`, which is not repeated; none if it is not set.
-pub(in crate::codec) fn message_at<'w>(path: &FieldPath, wire: &'w [u8]) -> Result<Cow<'w, [u8]>, DecodeProblem> {
+fn message_at<'w>(path: &FieldPath, wire: &'w [u8]) -> Result<Cow<'w, [u8]>, DecodeProblem> {
     let print = Print::default();
     let decoder = Decoder::new(path.leaf().tables(), &print, Vec::new(), 0);
     path.fields().iter().try_fold(Cow::Borrowed(wire), |here, field| {

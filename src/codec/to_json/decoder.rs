@@ -1,150 +1,37 @@
-//! Wire format to JSON: fields are printed as they come while they come in order, once each.
-//!
-//! That is how every writer writes. Bytes that are in another order, or that give a field twice, are in wire format too:
-//! where they turn up, the message is printed again from an index of its fields, in which the last value wins, split
-//! messages are joined and scattered lists collected.
+//! The fields of a message, printed as they come while they come in order.
 
-mod known;
-mod map;
-mod part;
-mod place;
-mod scattered;
-
-use super::DEPTH_LIMIT;
-use super::number::{put_double, put_float, put_integer};
+use super::error::{DecodeProblem, Outcome};
+use super::print::{Int64, Print};
+use crate::codec::depth::DEPTH_LIMIT;
+use crate::codec::indent;
+use crate::codec::number::{put_double, put_float, put_integer};
 use crate::format::block::Piece;
 use crate::format::json;
-use crate::format::wire::{self, Reader, WireError};
-use crate::schema::{FieldTable, Kind, Known, Message, MessageId, MessageTable, Shape, Tables};
-
-pub(super) use part::message_at;
-pub use part::reply_field;
-
-/// What the JSON looks like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Print {
-    /// `always_print_fields_with_no_presence`: defaults and empty lists are printed.
-    pub defaults: bool,
-    /// `always_print_enums_as_ints`
-    pub enums_as_ints: bool,
-    /// `preserve_proto_field_names`
-    pub proto_names: bool,
-    /// What 64-bit integers look like.
-    pub int64: Int64,
-    /// Laid out for people.
-    pub indent: bool,
-    /// Whether an Any of a type that nobody knows is printed as its bytes, in base64. Otherwise it has no form.
-    pub unknown_any: bool,
-    /// Largest JSON, in bytes: two bytes of wire format can become a large object of defaults.
-    pub limit: usize,
-}
-
-impl Default for Print {
-    fn default() -> Self {
-        let (defaults, enums_as_ints, proto_names, indent) = (false, false, false, false);
-        let (int64, unknown_any, limit) = (Int64::Text, false, usize::MAX);
-        Self { defaults, enums_as_ints, proto_names, int64, indent, unknown_any, limit }
-    }
-}
-
-/// What 64-bit integers look like. ProtoJSON has strings: many readers, JavaScript's among them, take each number for a
-/// double, which holds no more than 53 bits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Int64 {
-    /// `"1"`
-    #[default]
-    Text,
-    /// `1`, and a string where a double would not hold it: beyond 2^53 - 1 (RFC 8259, section 6).
-    SafeNumber,
-    /// `1`, whatever becomes of it.
-    Number,
-}
-
-/// A reply that is no message of its type, or has no JSON form. The text is for the log: it names types and fields, never
-/// values.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the reply is no {message}: {problem}")]
-pub struct DecodeError {
-    /// The type of the reply.
-    pub message: String,
-    /// Where in it, as its JSON would name that: `items[2].detail`; empty for the reply as a whole.
-    pub field: String,
-    /// What is wrong.
-    pub problem: DecodeProblem,
-}
-
-/// Why bytes have no JSON form.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DecodeProblem {
-    /// Not in wire format.
-    #[error(transparent)]
-    Wire(#[from] WireError),
-    /// A string that is not UTF-8.
-    #[error("{field}: the string is not UTF-8")]
-    Utf8 {
-        /// The field's key in JSON.
-        field: String,
-    },
-    /// Messages in messages.
-    #[error("nested deeper than {DEPTH_LIMIT} levels")]
-    Depth,
-    /// See [`Print::limit`].
-    #[error("its JSON is larger than the limit of {limit} bytes")]
-    TooLarge {
-        /// That limit.
-        limit: usize,
-    },
-    /// A value that the message's own form in JSON cannot say.
-    #[error("{message} has a value without JSON form")]
-    NoForm {
-        /// The message type.
-        message: String,
-    },
-    /// An Any whose type the descriptors have not.
-    #[error("an Any holds the type `{url}`, which the descriptors do not have (`json.show_unknown_any`)")]
-    AnyType {
-        /// Its type URL.
-        url: String,
-    },
-}
-
-/// The ProtoJSON form of a reply.
-///
-/// # Errors
-/// The bytes are not what the descriptors promise.
-pub fn reply(output: &Message, wire: &[u8], print: &Print) -> Result<Vec<u8>, DecodeError> {
-    let out = Vec::with_capacity(wire.len() * 2 + 256);
-    let mut decoder = Decoder::new(output.tables(), print, out, 0);
-    let made = decoder.whole(output.id(), wire.into());
-    finish(decoder, made).map_err(|(problem, out)| {
-        let field = place::within_message(output.tables(), output.id(), &out);
-        DecodeError { message: output.name().to_owned(), field, problem }
-    })
-}
+use crate::format::wire::{self, Reader};
+use crate::schema::{EnumId, FieldTable, Kind, Known, MessageId, MessageTable, Shape, Tables};
 
 /// The JSON; or what is wrong, and the JSON up to there.
-fn finish(decoder: Decoder<'_>, made: Outcome<()>) -> Result<Vec<u8>, (DecodeProblem, Vec<u8>)> {
+pub(super) fn finish(decoder: Decoder<'_>, made: Outcome<()>) -> Result<Vec<u8>, (DecodeProblem, Vec<u8>)> {
     let Decoder { out, print, .. } = decoder;
     match made {
-        Ok(()) if print.indent => super::indent::indent(&out, print.limit)
+        Ok(()) if print.indent => indent::indent(&out, print.limit)
             .ok_or_else(|| (DecodeProblem::TooLarge { limit: print.limit }, Vec::new())),
         Ok(()) => Ok(out),
         Err(problem) => Err((*problem, out)),
     }
 }
 
-type Outcome<T> = Result<T, Box<DecodeProblem>>;
-
-struct Decoder<'a> {
+/// A message on its way into JSON.
+pub(super) struct Decoder<'a> {
     /// Those of the message that is printed.
-    tables: &'a Tables,
+    pub(super) tables: &'a Tables,
     /// Those of the reply.
-    descriptors: &'a Tables,
-    print: &'a Print,
-    out: Vec<u8>,
-    depth: usize,
+    pub(super) descriptors: &'a Tables,
+    pub(super) print: &'a Print,
+    pub(super) out: Vec<u8>,
+    pub(super) depth: usize,
     /// Whether the fields of a message around this one did not come in order.
-    is_scattered: bool,
+    pub(super) is_scattered: bool,
 }
 
 /// What became of the attempt to print fields as they come.
@@ -157,13 +44,13 @@ enum Order {
 }
 
 impl<'a> Decoder<'a> {
-    fn new(tables: &'a Tables, print: &'a Print, out: Vec<u8>, depth: usize) -> Self {
+    pub(super) fn new(tables: &'a Tables, print: &'a Print, out: Vec<u8>, depth: usize) -> Self {
         Self { tables, descriptors: tables, print, out, depth, is_scattered: false }
     }
 
     /// A message in its JSON form, whatever that is.
     #[inline]
-    fn whole(&mut self, id: MessageId, wire: Piece<'_>) -> Outcome<()> {
+    pub(super) fn whole(&mut self, id: MessageId, wire: Piece<'_>) -> Outcome<()> {
         let table = self.tables.message(id);
         self.nested(|this| match table.known {
             Known::No => this.message(table, wire),
@@ -174,7 +61,7 @@ impl<'a> Decoder<'a> {
 
     /// One level deeper.
     #[inline]
-    fn nested(&mut self, inside: impl FnOnce(&mut Self) -> Outcome<()>) -> Outcome<()> {
+    pub(super) fn nested(&mut self, inside: impl FnOnce(&mut Self) -> Outcome<()>) -> Outcome<()> {
         if self.depth == DEPTH_LIMIT {
             return Err(DecodeProblem::Depth.into());
         }
@@ -185,7 +72,7 @@ impl<'a> Decoder<'a> {
     }
 
     #[inline]
-    fn message(&mut self, table: &'a MessageTable, wire: Piece<'_>) -> Outcome<()> {
+    pub(super) fn message(&mut self, table: &'a MessageTable, wire: Piece<'_>) -> Outcome<()> {
         self.out.push(b'{');
         self.fields(table, wire)?;
         self.close(b'}');
@@ -194,7 +81,7 @@ impl<'a> Decoder<'a> {
 
     /// The members of a message's object, each with a comma behind it.
     #[inline]
-    fn fields(&mut self, table: &'a MessageTable, wire: Piece<'_>) -> Outcome<()> {
+    pub(super) fn fields(&mut self, table: &'a MessageTable, wire: Piece<'_>) -> Outcome<()> {
         let start = self.out.len();
         if self.is_scattered || self.in_order(table, wire.into())? == Order::Broken {
             self.out.truncate(start);
@@ -214,7 +101,7 @@ impl<'a> Decoder<'a> {
 
     /// Ends an object or an array whose members have a comma behind them.
     #[inline]
-    fn close(&mut self, bracket: u8) {
+    pub(super) fn close(&mut self, bracket: u8) {
         match self.out.last_mut() {
             Some(last) if *last == b',' => *last = bracket,
             _ => self.out.push(bracket),
@@ -345,7 +232,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// One value of a list, or the values of a packed part of it, each with a comma behind it.
-    fn elements(&mut self, field: &'a FieldTable, wire_type: u8, reader: &mut Reader<'_>) -> Outcome<()> {
+    pub(super) fn elements(&mut self, field: &'a FieldTable, wire_type: u8, reader: &mut Reader<'_>) -> Outcome<()> {
         let own = field.kind.wire_type();
         if wire_type == own {
             self.element(field, reader)?;
@@ -372,7 +259,7 @@ impl<'a> Decoder<'a> {
 
     /// One value; true if it is the default. Nothing is written for a number that a closed enum has not.
     #[inline]
-    fn value(&mut self, field: &'a FieldTable, reader: &mut Reader<'_>) -> Outcome<bool> {
+    pub(super) fn value(&mut self, field: &'a FieldTable, reader: &mut Reader<'_>) -> Outcome<bool> {
         match field.kind {
             Kind::String => {
                 let text = reader.piece()?;
@@ -392,7 +279,7 @@ impl<'a> Decoder<'a> {
         Ok(false)
     }
 
-    fn scalar(&mut self, kind: Kind, reader: &mut Reader<'_>) -> Outcome<bool> {
+    pub(super) fn scalar(&mut self, kind: Kind, reader: &mut Reader<'_>) -> Outcome<bool> {
         let out = &mut self.out;
         Ok(match kind {
             Kind::Int32 => put(out, reader.varint()? as i32),
@@ -429,7 +316,7 @@ impl<'a> Decoder<'a> {
         })
     }
 
-    fn enumeration(&mut self, id: crate::schema::EnumId, number: i32) {
+    pub(super) fn enumeration(&mut self, id: EnumId, number: i32) {
         let table = self.tables.enumeration(id);
         match table.quoted(number) {
             _ if table.is_null => self.out.extend_from_slice(b"null"),
@@ -441,7 +328,7 @@ impl<'a> Decoder<'a> {
     }
 
     #[inline]
-    fn string(&mut self, field: &FieldTable, text: Piece<'_>) -> Outcome<()> {
+    pub(super) fn string(&mut self, field: &FieldTable, text: Piece<'_>) -> Outcome<()> {
         if json::put_plain_string(&mut self.out, text) {
             return Ok(());
         }
@@ -459,18 +346,18 @@ impl<'a> Decoder<'a> {
     }
 
     #[inline]
-    fn key(&mut self, field: &FieldTable) {
+    pub(super) fn key(&mut self, field: &FieldTable) {
         let key = if self.print.proto_names { &field.proto_key } else { &field.json_key };
         key.put(&mut self.out);
     }
 
-    fn check_size(&self) -> Outcome<()> {
+    pub(super) fn check_size(&self) -> Outcome<()> {
         let limit = self.print.limit;
         if self.out.len() > limit { Err(DecodeProblem::TooLarge { limit }.into()) } else { Ok(()) }
     }
 
     /// What fields without presence have when nothing was given.
-    fn print_defaults(&mut self, table: &'a MessageTable, range: std::ops::Range<usize>) {
+    pub(super) fn print_defaults(&mut self, table: &'a MessageTable, range: std::ops::Range<usize>) {
         for field in &table.fields[range] {
             if field.name.starts_with('[') {
                 continue;
@@ -486,7 +373,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// False if the field knows whether it is set: it has no default to print.
-    fn put_default(&mut self, field: &FieldTable) -> bool {
+    pub(super) fn put_default(&mut self, field: &FieldTable) -> bool {
         match field.shape {
             Shape::Explicit | Shape::Required => return false,
             Shape::Repeated | Shape::Packed => self.out.extend_from_slice(b"[]"),
@@ -524,7 +411,7 @@ fn put_wide<T: itoa::Integer + Default + PartialEq + Into<i128>>(out: &mut Vec<u
     is_zero
 }
 
-fn put_base64(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(super) fn put_base64(out: &mut Vec<u8>, bytes: &[u8]) {
     use base64::Engine as _;
     out.push(b'"');
     let start = out.len();
@@ -532,10 +419,4 @@ fn put_base64(out: &mut Vec<u8>, bytes: &[u8]) {
     let written = base64::engine::general_purpose::STANDARD.encode_slice(bytes, &mut out[start..]);
     out.truncate(start + written.expect("four characters for three bytes are enough"));
     out.push(b'"');
-}
-
-impl From<WireError> for Box<DecodeProblem> {
-    fn from(error: WireError) -> Self {
-        Self::new(DecodeProblem::Wire(error))
-    }
 }

@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 
+use super::decoder::Decoder;
+use super::error::Outcome;
 use super::scattered::{Value, Values};
-use super::{Decoder, Outcome};
 use crate::format::wire::{self, Reader, WireError};
 use crate::schema::{FieldTable, Kind};
 

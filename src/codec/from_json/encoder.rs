@@ -1,47 +1,22 @@
-//! JSON to wire format: one pass over the text, straight into the message's bytes.
-//!
-//! The way to a value is not kept while all is well; an error picks it up on its way out.
-
-mod fault;
-mod ignored;
-mod inline;
-mod known;
-mod mask;
-mod request;
-mod seen;
-mod size;
-mod value;
+//! The members of an object, read into the bytes of a message.
 
 use std::borrow::Cow;
 
-use super::scalar::{self, Write};
-use super::{DEPTH_LIMIT, FieldProblem, Found, expectation, quoted};
+use super::body::Body;
+use super::bound::{Bound, Leaf, Node, What, leaf_of, put_bound, put_node, sibling_problem};
+use super::error::RequestError;
+use super::fault::{Fault, Outcome};
+use super::ignored::Ignored;
+use super::seen::{Key, Keys, Open};
+use crate::codec::depth::DEPTH_LIMIT;
+use crate::codec::problem::{FieldProblem, Found, expectation, quoted};
+use crate::codec::scalar::{self, Write};
 use crate::format::json::{self, JsonError, Scanner};
 use crate::format::wire;
 use crate::schema::{EnumId, FieldPath, FieldTable, Kind, Known, Message, MessageId, MessageTable, Shape, Tables};
-use fault::{Fault, Outcome};
-use request::{Bound, Leaf, Node, What, put_bound, put_node, sibling_problem};
-use seen::{Key, Keys, Open};
-
-pub use ignored::Ignored;
-pub use mask::{Mask, MaskTooLong, add_members};
-pub use request::{Origin, Request, RequestError, Texts};
-pub use size::longest;
-pub use value::Value;
-
-/// A body, and what is known of it before it is read.
-#[derive(Debug, Clone, Copy)]
-pub struct Body<'a> {
-    /// The bytes as they came.
-    pub text: &'a [u8],
-    /// The field that the body is the value of; `None` for the whole message.
-    pub field: Option<&'a FieldPath>,
-    /// What is passed over in it.
-    pub ignored: &'a Ignored,
-}
 
 /// The message that `body` and the bound texts make.
-fn encode(input: &Message, root: &Node, body: Body<'_>, json_depth: usize) -> Result<Vec<u8>, RequestError> {
+pub(super) fn encode(input: &Message, root: &Node, body: Body<'_>, json_depth: usize) -> Result<Vec<u8>, RequestError> {
     let scanner = Scanner::new(body.text, json_depth).map_err(|error| Fault::from(error).into_error())?;
     let out = Vec::with_capacity(body.text.len());
     let mut encoder = Encoder { breaks: body.ignored.breaks, ..Encoder::new(input.tables(), scanner, out, 1) };
@@ -57,11 +32,11 @@ fn encode(input: &Message, root: &Node, body: Body<'_>, json_depth: usize) -> Re
 
 /// What is known of the message that is read.
 #[derive(Clone, Copy)]
-struct Context<'a> {
+pub(super) struct Context<'a> {
     /// Its bound fields.
-    node: Option<&'a Node>,
+    pub(super) node: Option<&'a Node>,
     /// Its members that are passed over.
-    ignored: Option<&'a Ignored>,
+    pub(super) ignored: Option<&'a Ignored>,
 }
 
 impl<'a> Context<'a> {
@@ -75,35 +50,36 @@ impl<'a> Context<'a> {
     }
 
     /// The same inside a list or a map, where nothing is bound.
-    fn in_list(self) -> Self {
+    pub(super) fn in_list(self) -> Self {
         Self { node: None, ..self }
     }
 
     #[inline]
-    fn is_empty(self) -> bool {
+    pub(super) fn is_empty(self) -> bool {
         self.node.is_none() && self.ignored.is_none()
     }
 
-    fn ignores_unknown_names(self) -> bool {
+    pub(super) fn ignores_unknown_names(self) -> bool {
         self.ignored.is_some_and(|ignored| ignored.names)
     }
 }
 
-struct Encoder<'a> {
+/// A message on its way into wire format.
+pub(super) struct Encoder<'a> {
     /// Those of the message that is read.
-    tables: &'a Tables,
+    pub(super) tables: &'a Tables,
     /// Those of the request.
-    descriptors: &'a Tables,
-    scanner: Scanner<'a>,
-    out: Vec<u8>,
+    pub(super) descriptors: &'a Tables,
+    pub(super) scanner: Scanner<'a>,
+    pub(super) out: Vec<u8>,
     /// How many messages are open, the outermost counted.
-    depth: usize,
+    pub(super) depth: usize,
     /// Whether base64 may have line breaks.
-    breaks: bool,
+    pub(super) breaks: bool,
 }
 
 impl<'a> Encoder<'a> {
-    fn new(tables: &'a Tables, scanner: Scanner<'a>, out: Vec<u8>, depth: usize) -> Self {
+    pub(super) fn new(tables: &'a Tables, scanner: Scanner<'a>, out: Vec<u8>, depth: usize) -> Self {
         Self { tables, descriptors: tables, scanner, out, depth, breaks: false }
     }
 
@@ -151,7 +127,7 @@ impl<'a> Encoder<'a> {
     }
 
     /// An object that is a message, without the message's own tag and length.
-    fn message(&mut self, id: MessageId, context: Context<'_>) -> Outcome<()> {
+    pub(super) fn message(&mut self, id: MessageId, context: Context<'_>) -> Outcome<()> {
         if self.scanner.peek()? != json::Kind::Object {
             return Err(self.unexpected(Kind::Message(id)));
         }
@@ -160,7 +136,7 @@ impl<'a> Encoder<'a> {
     }
 
     /// The members of an object that is a message; `in_any` passes over `@type`.
-    fn members(&mut self, id: MessageId, context: Context<'_>, in_any: bool) -> Outcome<()> {
+    pub(super) fn members(&mut self, id: MessageId, context: Context<'_>, in_any: bool) -> Outcome<()> {
         let table = self.tables.message(id);
         let mut open = Open::new(table);
         let mut first = true;
@@ -193,7 +169,13 @@ impl<'a> Encoder<'a> {
     }
 
     #[inline]
-    fn member(&mut self, open: &mut Open<'_>, index: usize, name: &str, context: Context<'_>) -> Outcome<()> {
+    pub(super) fn member(
+        &mut self,
+        open: &mut Open<'_>,
+        index: usize,
+        name: &str,
+        context: Context<'_>,
+    ) -> Outcome<()> {
         let field = &open.table.fields[index];
         if !open.seen.insert(index) {
             return Err(self.error(FieldProblem::Twice).within(field, name));
@@ -364,7 +346,7 @@ impl<'a> Encoder<'a> {
     }
 
     /// One value.
-    fn value(&mut self, field: &FieldTable, write: Write, context: Context<'_>) -> Outcome<()> {
+    pub(super) fn value(&mut self, field: &FieldTable, write: Write, context: Context<'_>) -> Outcome<()> {
         match field.kind {
             Kind::String => {
                 if let Some(text) = self.scanner.plain_piece() {
@@ -472,7 +454,7 @@ impl<'a> Encoder<'a> {
 
     /// One message deeper; who calls it counts back when the message is closed, if all is well.
     #[inline]
-    fn enter(&mut self) -> Outcome<()> {
+    pub(super) fn enter(&mut self) -> Outcome<()> {
         if self.depth == DEPTH_LIMIT {
             self.scanner.peek()?;
             return Err(self.error(FieldProblem::Depth));
@@ -491,16 +473,16 @@ impl<'a> Encoder<'a> {
             }
     }
 
-    fn error(&self, problem: FieldProblem) -> Fault {
+    pub(super) fn error(&self, problem: FieldProblem) -> Fault {
         Fault::at(self.scanner.place(), problem)
     }
 
     /// The error that the next value is none of this kind.
-    fn unexpected(&self, kind: Kind) -> Fault {
+    pub(super) fn unexpected(&self, kind: Kind) -> Fault {
         self.unexpected_text(expectation(self.tables, kind))
     }
 
-    fn unexpected_text(&self, expected: String) -> Fault {
+    pub(super) fn unexpected_text(&self, expected: String) -> Fault {
         match self.found() {
             Ok(found) => self.error(FieldProblem::Unexpected { expected, found }),
             Err(error) => Fault::from(error),
@@ -527,27 +509,4 @@ fn beside(bound: &Bound, table: &MessageTable, other: usize) -> Fault {
     let leaf = leaf_of(bound);
     let (field, origin, problem) = (leaf.path.to_string(), leaf.origin, sibling_problem(table, other));
     Fault::new(RequestError::Bound { field, origin, problem })
-}
-
-/// The bound text, or the first in it.
-fn leaf_of(bound: &Bound) -> &Leaf {
-    match &bound.what {
-        What::Leaf(leaf) => leaf,
-        What::Message(node) => node.first_leaf().expect("a node is made for a leaf in it"),
-    }
-}
-
-impl What {
-    fn as_leaf(bound: &Bound) -> Option<&Leaf> {
-        match &bound.what {
-            Self::Leaf(leaf) => Some(leaf),
-            Self::Message(_) => None,
-        }
-    }
-}
-
-impl From<JsonError> for Fault {
-    fn from(error: JsonError) -> Self {
-        Self::at(error.place, FieldProblem::Json(error.problem))
-    }
 }

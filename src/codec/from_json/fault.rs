@@ -1,8 +1,8 @@
 //! An error on its way out of a body: it picks up the way to its value, and loses what must not be shown.
 
-use super::request::RequestError;
-use crate::codec::{BodyError, FieldProblem};
-use crate::format::json::{JsonProblem, Place};
+use super::error::RequestError;
+use crate::codec::problem::{BodyError, FieldProblem};
+use crate::format::json::{JsonError, JsonProblem, Place};
 use crate::format::quote::{self, MOST_TWICE, beginning, ending};
 use crate::schema::FieldTable;
 
@@ -85,6 +85,12 @@ impl Fault {
             error.field = ending(&written(&steps), quote::MOST).into_owned();
         }
         error
+    }
+}
+
+impl From<JsonError> for Fault {
+    fn from(error: JsonError) -> Self {
+        Self::at(error.place, FieldProblem::Json(error.problem))
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 
+use super::bound::{Bound, Leaf, What, leaf_of};
+use super::encoder::{Context, Encoder};
+use super::error::RequestError;
 use super::fault::{Fault, Outcome};
-use super::request::{Bound, Leaf, RequestError, What};
-use super::{Context, Encoder, leaf_of};
 use crate::codec::number;
+use crate::codec::problem::{FieldProblem, Found};
 use crate::codec::scalar::{self, Write};
-use crate::codec::{FieldProblem, Found};
 use crate::format::json::{self, JsonProblem};
 use crate::format::wire::{self, FIXED64, LENGTH, VARINT};
 use crate::schema::{self, Kind, Known, MessageId};

@@ -1,10 +1,11 @@
 //! A single value on its way into a field: a text, or bytes as they are.
 
+use super::bound::put_message;
+use crate::codec::filling::takes_bytes;
+use crate::codec::http_body::{self, HttpBody};
+use crate::codec::problem::{FieldProblem, Found, expectation, wrong_text};
 use crate::codec::scalar::{self, Write};
-use crate::codec::{FieldProblem, Found, HttpBody, expectation, raw, takes_bytes, wrong_text};
 use crate::schema::{FieldPath, FieldTable, Kind, Tables};
-
-use super::request::put_message;
 
 /// What a field is bound to.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +42,7 @@ impl Value<'_> {
                 put_bytes(out, tables, (field, write), bytes);
                 return Ok(());
             }
-            Self::HttpBody(body) if raw::is_kind_of_body(tables, field.kind) => {
+            Self::HttpBody(body) if http_body::is_kind_of_body(tables, field.kind) => {
                 put_message(out, field, |out, _| out.extend_from_slice(&body.encode()));
                 return Ok(());
             }

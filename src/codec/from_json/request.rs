@@ -3,44 +3,17 @@
 //! The texts stand in a tree of fields. A body is read along that tree: where it comes to a bound field it must say the
 //! same, and where an object ends, what the tree has and the object had not is written into it.
 
-use super::{Body, Value, inline};
+use super::body::Body;
+use super::bound::{Bound, Leaf, Node, What, put_message, put_node};
+use super::error::{Origin, RequestError};
+use super::value::Value;
+use super::{encoder, inline};
+use crate::codec::depth::DEPTH_LIMIT;
+use crate::codec::problem::{FieldProblem, wrong_key};
 use crate::codec::scalar::{self, Write};
-use crate::codec::{BodyError, DEPTH_LIMIT, FieldProblem, wrong_key};
 use crate::format::json;
 use crate::format::wire;
-use crate::schema::{FieldPath, FieldTable, Message, MessageId, MessageTable, Shape, Tables};
-
-/// Where a text came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
-    /// The path: the body may repeat the value.
-    Path,
-    /// The query.
-    Query,
-}
-
-/// Why texts and body do not make a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RequestError {
-    /// The body is no message.
-    Body(BodyError),
-    /// The body has another value for a field that a text is bound to.
-    Conflict {
-        /// The field, dotted.
-        field: String,
-        /// Where the text came from.
-        origin: Origin,
-    },
-    /// The body has another member of a oneof that a text is bound to.
-    Bound {
-        /// The field, dotted.
-        field: String,
-        /// Where the text came from.
-        origin: Origin,
-        /// What is wrong.
-        problem: FieldProblem,
-    },
-}
+use crate::schema::{FieldPath, FieldTable, Kind, Message};
 
 /// Texts are mostly short, and make messages of this size at most, in bytes.
 const ROOM: usize = 128;
@@ -49,7 +22,7 @@ const ROOM: usize = 128;
 #[derive(Debug)]
 pub struct Request<'t> {
     input: &'t Message,
-    pub(super) root: Node,
+    root: Node,
     json_depth: usize,
 }
 
@@ -58,46 +31,6 @@ pub struct Request<'t> {
 pub struct Texts {
     root: Node,
     json_depth: usize,
-}
-
-/// The bound fields of one message, in the order of their binding.
-#[derive(Debug, Default, Clone)]
-pub(super) struct Node {
-    pub(super) fields: Vec<Bound>,
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct Bound {
-    /// The field's place in its message.
-    pub(super) index: usize,
-    pub(super) what: What,
-}
-
-#[derive(Debug, Clone)]
-pub(super) enum What {
-    /// Fields in a message.
-    Message(Node),
-    /// A value in wire format, with its tag; of a packed list the values alone.
-    Leaf(Leaf),
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct Leaf {
-    pub(super) wire: Vec<u8>,
-    pub(super) origin: Origin,
-    /// The field, dotted.
-    pub(super) path: FieldPath,
-}
-
-impl Leaf {
-    /// Whether the body, which wrote this for the field, says the same.
-    pub(super) fn is_written_as(&self, field: &FieldTable, written: &[u8]) -> bool {
-        if field.shape != Shape::Packed {
-            return written == self.wire;
-        }
-        let mut reader = wire::Reader::new(written);
-        reader.tag() == Ok((field.number, wire::LENGTH)) && reader.bytes() == Ok(&*self.wire) && reader.is_empty()
-    }
 }
 
 impl<'t> Request<'t> {
@@ -248,75 +181,12 @@ impl Texts {
 
 fn encode(input: &Message, root: &Node, body: Option<Body<'_>>, json_depth: usize) -> Result<Vec<u8>, RequestError> {
     match body {
-        Some(body) => super::encode(input, root, body, json_depth),
+        Some(body) => encoder::encode(input, root, body, json_depth),
         None => {
             let mut out = Vec::with_capacity(ROOM);
             put_node(&mut out, input.tables(), input.id(), root);
             Ok(out)
         }
-    }
-}
-
-impl Node {
-    pub(super) fn find(&self, index: usize) -> Option<&Bound> {
-        self.fields.iter().find(|bound| bound.index == index)
-    }
-
-    fn child(&mut self, table: &MessageTable, index: usize) -> Result<&mut Self, FieldProblem> {
-        let place = match self.place(index) {
-            Some(place) => place,
-            None => self.put(table, index, What::Message(Self::default()))?,
-        };
-        match &mut self.fields[place].what {
-            What::Message(node) => Ok(node),
-            What::Leaf(_) => Err(FieldProblem::Twice),
-        }
-    }
-
-    fn bind(&mut self, table: &MessageTable, index: usize, leaf: Leaf) -> Result<(), FieldProblem> {
-        match self.place(index) {
-            None => self.put(table, index, What::Leaf(leaf)).map(drop),
-            Some(place) => match &mut self.fields[place].what {
-                What::Leaf(list) if table.fields[index].is_repeated() => {
-                    list.wire.extend_from_slice(&leaf.wire);
-                    Ok(())
-                }
-                _ => Err(FieldProblem::Twice),
-            },
-        }
-    }
-
-    fn place(&self, index: usize) -> Option<usize> {
-        self.fields.iter().position(|bound| bound.index == index)
-    }
-
-    /// Puts in a field that is not there, if its oneof allows it; gives its place.
-    fn put(&mut self, table: &MessageTable, index: usize, what: What) -> Result<usize, FieldProblem> {
-        let oneof = table.fields[index].oneof;
-        let sibling = self.fields.iter().find(|bound| oneof.is_some() && table.fields[bound.index].oneof == oneof);
-        if let Some(sibling) = sibling {
-            return Err(sibling_problem(table, sibling.index));
-        }
-        self.fields.push(Bound { index, what });
-        Ok(self.fields.len() - 1)
-    }
-
-    /// The first leaf below.
-    pub(super) fn first_leaf(&self) -> Option<&Leaf> {
-        self.fields.iter().find_map(|bound| match &bound.what {
-            What::Leaf(leaf) => Some(leaf),
-            What::Message(node) => node.first_leaf(),
-        })
-    }
-}
-
-/// The problem that `other` is given already, a member of the same oneof.
-pub(super) fn sibling_problem(table: &MessageTable, other: usize) -> FieldProblem {
-    let other = &table.fields[other];
-    let oneof = other.oneof.and_then(|oneof| table.oneofs.get(usize::from(oneof)));
-    FieldProblem::Oneof {
-        other: other.json_name.to_string(),
-        oneof: oneof.map(ToString::to_string).unwrap_or_default(),
     }
 }
 
@@ -342,50 +212,11 @@ fn has_entry(field: &FieldTable, entries: &[u8], key: &[u8]) -> bool {
         .any(|entry| entry.starts_with(key))
 }
 
-/// Writes all that is bound in a message.
-pub(super) fn put_node(out: &mut Vec<u8>, tables: &Tables, id: MessageId, node: &Node) {
-    for bound in &node.fields {
-        put_bound(out, tables, &tables.message(id).fields[bound.index], bound);
-    }
-}
-
-/// Writes one bound field.
-pub(super) fn put_bound(out: &mut Vec<u8>, tables: &Tables, field: &FieldTable, bound: &Bound) {
-    match &bound.what {
-        What::Leaf(leaf) if field.shape == Shape::Packed => {
-            wire::put_tag(out, field.number, wire::LENGTH);
-            wire::put_bytes(out, &leaf.wire);
-        }
-        What::Leaf(leaf) => out.extend_from_slice(&leaf.wire),
-        What::Message(node) => put_message(out, field, |out, id| put_node(out, tables, id, node)),
-    }
-}
-
-/// Writes a message field, its inside by `inside`.
-pub(super) fn put_message<T>(
-    out: &mut Vec<u8>,
-    field: &FieldTable,
-    inside: impl FnOnce(&mut Vec<u8>, MessageId) -> T,
-) -> T {
-    let id = field.kind.message().expect("only a message has an inside");
-    field.tag.put(out);
-    if matches!(field.kind, crate::schema::Kind::Group(_)) {
-        let result = inside(out, id);
-        wire::put_tag(out, field.number, wire::END_GROUP);
-        return result;
-    }
-    let start = wire::open(out);
-    let result = inside(out, id);
-    wire::close(out, start);
-    field.put_end(out);
-    result
-}
-
 /// A message field whose inside is this, without a copy of it.
 fn around_message(field: &FieldTable, mut inside: Vec<u8>) -> Vec<u8> {
     let mut before = Vec::new();
     field.tag.put(&mut before);
-    if matches!(field.kind, crate::schema::Kind::Group(_)) {
+    if matches!(field.kind, Kind::Group(_)) {
         inside.splice(0..0, before);
         wire::put_tag(&mut inside, field.number, wire::END_GROUP);
     } else {

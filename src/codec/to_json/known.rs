@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::{DecodeProblem, Decoder, Outcome, put_base64};
+use super::decoder::{Decoder, put_base64};
+use super::error::{DecodeProblem, Outcome};
 use crate::codec::number::put_double;
 use crate::codec::time::{self, Span};
 use crate::format::json::put_string;

@@ -1,11 +1,8 @@
 //! `google.api.HttpBody`: bytes that are no JSON and pass as they are.
 
-use std::borrow::Cow;
-
-use super::decode::message_at;
-use super::{DecodeError, DecodeProblem};
+use super::to_json::error::DecodeProblem;
 use crate::format::wire::{self, Reader};
-use crate::schema::{FieldPath, Kind, Message, Tables};
+use crate::schema::{Kind, Message, Tables};
 
 const NAME: &str = "google.api.HttpBody";
 /// The field `content_type` of google/api/httpbody.proto.
@@ -48,7 +45,7 @@ impl HttpBody<'_> {
     }
 
     /// Reads a message; where a field comes twice, the last one counts.
-    fn decode(bytes: &[u8]) -> Result<HttpBody<'_>, DecodeProblem> {
+    pub(super) fn decode(bytes: &[u8]) -> Result<HttpBody<'_>, DecodeProblem> {
         let mut body = HttpBody { content_type: "", data: &[] };
         let mut reader = Reader::new(bytes);
         while !reader.is_empty() {
@@ -63,22 +60,6 @@ impl HttpBody<'_> {
         }
         Ok(body)
     }
-}
-
-/// The body that a reply of type `output` is, or that it has in the field at `path`, with `take`, to which its content type
-/// and its data are given.
-///
-/// # Errors
-/// The bytes are not what the descriptors promise.
-pub fn http_body<T>(
-    output: &Message,
-    path: Option<&FieldPath>,
-    reply: &[u8],
-    take: impl FnOnce(HttpBody<'_>) -> T,
-) -> Result<T, DecodeError> {
-    let bytes = path.map_or(Ok(Cow::Borrowed(reply)), |path| message_at(path, reply));
-    let taken = bytes.and_then(|bytes| HttpBody::decode(&bytes).map(take));
-    taken.map_err(|problem| DecodeError { message: output.name().to_owned(), field: String::new(), problem })
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Messages whose fields are not in order, or are there more than once: an index of all, then field by field.
 
-use super::{Decoder, Outcome};
+use super::decoder::Decoder;
+use super::error::Outcome;
 use crate::format::wire::{self, Reader, WireError};
 use crate::schema::{FieldTable, Kind, MessageTable, Shape};
 

@@ -1,9 +1,10 @@
 //! A value that is given as JSON text by itself: in a query or in a form, where a field has a JSON form that is no scalar.
 
-use super::request::RequestError;
-use super::{Context, Encoder, Fault};
+use super::encoder::{Context, Encoder};
+use super::error::RequestError;
+use super::fault::Fault;
+use crate::codec::problem::{BodyError, FieldProblem, Found, expectation, quoted};
 use crate::codec::scalar::Write;
-use crate::codec::{BodyError, FieldProblem, Found, expectation, quoted};
 use crate::format::json::Scanner;
 use crate::schema::{FieldPath, Known};
 

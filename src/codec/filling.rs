@@ -1,0 +1,71 @@
+//! What can fill a field in one piece: a text, JSON, bytes.
+
+use super::http_body;
+use crate::schema::{Field, FieldTable, Kind, Known, Shape, Tables};
+
+/// Whether a single text, of a path or a query, can fill this field.
+#[must_use]
+pub fn takes_text(field: &Field) -> bool {
+    let known = |id| field.tables().message(id).known;
+    let table = field.table();
+    table.shape != Shape::Map
+        && table.kind.message().is_none_or(|id| {
+            matches!(known(id), Known::Timestamp | Known::Duration | Known::FieldMask | Known::Wrapper)
+        })
+}
+
+/// Whether one JSON text, of a query or a form, can fill this field or an element of it: it is a message whose form in JSON is
+/// neither a scalar nor an object of its fields.
+#[must_use]
+pub fn takes_json(field: &Field) -> bool {
+    let table = field.table();
+    table.shape != Shape::Map
+        && table.kind.message().is_some_and(|id| {
+            let known = field.tables().message(id).known;
+            matches!(known, Known::Any | Known::Struct | Known::Value | Known::ListValue)
+        })
+}
+
+/// Whether a single text can fill each value of this field, which is a map.
+#[must_use]
+pub fn takes_entries(field: &Field) -> bool {
+    let value = field.message().and_then(|entry| entry.field("value"));
+    field.table().shape == Shape::Map && value.is_some_and(|value| takes_text(&value))
+}
+
+/// Whether bytes as they are can fill each value of this field.
+pub(super) fn takes_bytes(tables: &Tables, field: &FieldTable) -> bool {
+    field.kind == Kind::Bytes
+        || field.kind.message().is_some_and(|id| {
+            let message = tables.message(id);
+            message.known == Known::Wrapper && message.fields.first().is_some_and(|value| value.kind == Kind::Bytes)
+        })
+}
+
+/// What can fill a field, or each of its elements or entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Filling {
+    /// One text.
+    Text,
+    /// One JSON text: it [takes that](takes_json).
+    Json,
+    /// Bytes as they are, or one text that is their base64.
+    Bytes,
+    /// A [`HttpBody`](http_body::HttpBody).
+    HttpBody,
+}
+
+/// What can fill this field in one piece, or each entry of it if it is a map.
+#[must_use]
+pub fn filling(field: &Field) -> Option<Filling> {
+    let value = match field.table().shape {
+        Shape::Map => &field.message()?.field("value")?,
+        _ => field,
+    };
+    match value.table() {
+        table if takes_bytes(value.tables(), table) => Some(Filling::Bytes),
+        table if http_body::is_kind_of_body(value.tables(), table.kind) => Some(Filling::HttpBody),
+        _ if takes_json(field) => Some(Filling::Json),
+        _ => takes_text(value).then_some(Filling::Text),
+    }
+}

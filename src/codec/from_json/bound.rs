@@ -1,0 +1,165 @@
+//! The texts that are bound in a message, as a tree of its fields.
+
+use super::error::Origin;
+use crate::codec::problem::FieldProblem;
+use crate::format::wire;
+use crate::schema::{FieldPath, FieldTable, Kind, MessageId, MessageTable, Shape, Tables};
+
+/// The bound fields of one message, in the order of their binding.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Node {
+    pub(super) fields: Vec<Bound>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Bound {
+    /// The field's place in its message.
+    pub(super) index: usize,
+    pub(super) what: What,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum What {
+    /// Fields in a message.
+    Message(Node),
+    /// A value in wire format, with its tag; of a packed list the values alone.
+    Leaf(Leaf),
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Leaf {
+    pub(super) wire: Vec<u8>,
+    pub(super) origin: Origin,
+    /// The field, dotted.
+    pub(super) path: FieldPath,
+}
+
+impl Leaf {
+    /// Whether the body, which wrote this for the field, says the same.
+    pub(super) fn is_written_as(&self, field: &FieldTable, written: &[u8]) -> bool {
+        if field.shape != Shape::Packed {
+            return written == self.wire;
+        }
+        let mut reader = wire::Reader::new(written);
+        reader.tag() == Ok((field.number, wire::LENGTH)) && reader.bytes() == Ok(&*self.wire) && reader.is_empty()
+    }
+}
+
+impl Node {
+    pub(super) fn find(&self, index: usize) -> Option<&Bound> {
+        self.fields.iter().find(|bound| bound.index == index)
+    }
+
+    pub(super) fn child(&mut self, table: &MessageTable, index: usize) -> Result<&mut Self, FieldProblem> {
+        let place = match self.place(index) {
+            Some(place) => place,
+            None => self.put(table, index, What::Message(Self::default()))?,
+        };
+        match &mut self.fields[place].what {
+            What::Message(node) => Ok(node),
+            What::Leaf(_) => Err(FieldProblem::Twice),
+        }
+    }
+
+    pub(super) fn bind(&mut self, table: &MessageTable, index: usize, leaf: Leaf) -> Result<(), FieldProblem> {
+        match self.place(index) {
+            None => self.put(table, index, What::Leaf(leaf)).map(drop),
+            Some(place) => match &mut self.fields[place].what {
+                What::Leaf(list) if table.fields[index].is_repeated() => {
+                    list.wire.extend_from_slice(&leaf.wire);
+                    Ok(())
+                }
+                _ => Err(FieldProblem::Twice),
+            },
+        }
+    }
+
+    fn place(&self, index: usize) -> Option<usize> {
+        self.fields.iter().position(|bound| bound.index == index)
+    }
+
+    /// Puts in a field that is not there, if its oneof allows it; gives its place.
+    fn put(&mut self, table: &MessageTable, index: usize, what: What) -> Result<usize, FieldProblem> {
+        let oneof = table.fields[index].oneof;
+        let sibling = self.fields.iter().find(|bound| oneof.is_some() && table.fields[bound.index].oneof == oneof);
+        if let Some(sibling) = sibling {
+            return Err(sibling_problem(table, sibling.index));
+        }
+        self.fields.push(Bound { index, what });
+        Ok(self.fields.len() - 1)
+    }
+
+    /// The first leaf below.
+    pub(super) fn first_leaf(&self) -> Option<&Leaf> {
+        self.fields.iter().find_map(|bound| match &bound.what {
+            What::Leaf(leaf) => Some(leaf),
+            What::Message(node) => node.first_leaf(),
+        })
+    }
+}
+
+/// The problem that `other` is given already, a member of the same oneof.
+pub(super) fn sibling_problem(table: &MessageTable, other: usize) -> FieldProblem {
+    let other = &table.fields[other];
+    let oneof = other.oneof.and_then(|oneof| table.oneofs.get(usize::from(oneof)));
+    FieldProblem::Oneof {
+        other: other.json_name.to_string(),
+        oneof: oneof.map(ToString::to_string).unwrap_or_default(),
+    }
+}
+
+/// The bound text, or the first in it.
+pub(super) fn leaf_of(bound: &Bound) -> &Leaf {
+    match &bound.what {
+        What::Leaf(leaf) => leaf,
+        What::Message(node) => node.first_leaf().expect("a node is made for a leaf in it"),
+    }
+}
+
+impl What {
+    pub(super) fn as_leaf(bound: &Bound) -> Option<&Leaf> {
+        match &bound.what {
+            Self::Leaf(leaf) => Some(leaf),
+            Self::Message(_) => None,
+        }
+    }
+}
+
+/// Writes all that is bound in a message.
+pub(super) fn put_node(out: &mut Vec<u8>, tables: &Tables, id: MessageId, node: &Node) {
+    for bound in &node.fields {
+        put_bound(out, tables, &tables.message(id).fields[bound.index], bound);
+    }
+}
+
+/// Writes one bound field.
+pub(super) fn put_bound(out: &mut Vec<u8>, tables: &Tables, field: &FieldTable, bound: &Bound) {
+    match &bound.what {
+        What::Leaf(leaf) if field.shape == Shape::Packed => {
+            wire::put_tag(out, field.number, wire::LENGTH);
+            wire::put_bytes(out, &leaf.wire);
+        }
+        What::Leaf(leaf) => out.extend_from_slice(&leaf.wire),
+        What::Message(node) => put_message(out, field, |out, id| put_node(out, tables, id, node)),
+    }
+}
+
+/// Writes a message field, its inside by `inside`.
+pub(super) fn put_message<T>(
+    out: &mut Vec<u8>,
+    field: &FieldTable,
+    inside: impl FnOnce(&mut Vec<u8>, MessageId) -> T,
+) -> T {
+    let id = field.kind.message().expect("only a message has an inside");
+    field.tag.put(out);
+    if matches!(field.kind, Kind::Group(_)) {
+        let result = inside(out, id);
+        wire::put_tag(out, field.number, wire::END_GROUP);
+        return result;
+    }
+    let start = wire::open(out);
+    let result = inside(out, id);
+    wire::close(out, start);
+    field.put_end(out);
+    result
+}
