@@ -1,20 +1,11 @@
-//! A pull scanner for JSON: text in, one value after the other out.
-//!
-//! Grammar: RFC 8259, nothing beside it: no comments, no trailing commas, no lone surrogates, no invalid UTF-8, no
-//! second value after the first. The caller drives: it asks what comes ([`Scanner::peek`]) and takes it. Knows no
-//! protobuf.
-
-mod split;
-mod string;
+//! The scanner itself.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 
+use super::string::special;
 use crate::format::block::{Padded, Piece};
 use crate::format::quote;
-pub use split::{Series, SplitError, Splitter};
-use string::special;
-pub use string::{put_plain_member, put_plain_string, put_string};
 
 /// How deep objects and arrays may be nested, unless a caller says otherwise.
 pub const DEPTH_LIMIT: usize = 64;
@@ -503,6 +494,7 @@ fn place_of(text: &str, at: usize) -> Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::json::put_string;
     use proptest::prelude::*;
 
     fn whole(text: &[u8]) -> Result<(), JsonError> {
