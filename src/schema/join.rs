@@ -46,17 +46,12 @@ impl Schema {
     /// # Errors
     /// Everything wrong with them, in one list.
     pub fn join_with(sources: &[Source], imports: &Imports) -> Result<Self, Vec<Problem>> {
-        // On a thread of its own: what it allocates is many times what stays, and goes back to the system as a whole where
-        // nothing that stays lies between. So all that stays is made here.
-        let loaded = std::thread::scope(|scope| scope.spawn(|| load::files(sources, imports)).join());
-        let loaded = loaded.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-        let Loaded { files, origins, read, uncompiled, warnings } = &loaded;
-        let mut tables = compile::compile(files)?;
-        let clashes = Arc::new(Clashes::of(files, origins, &mut tables));
+        let Loaded { files, origins, read, uncompiled, warnings } = load::files(sources, imports)?;
+        let mut tables = compile::compile(&files)?;
+        let clashes = Arc::new(Clashes::of(&files, &origins, &mut tables));
         let tables = Arc::new(tables);
-        let rpcs = rpc::rpcs(files, &tables)?;
-        let (files, uncompiled, warnings) = (read.clone(), uncompiled.clone(), warnings.clone());
-        Ok(Self { tables, rpcs, files, clashes, uncompiled, warnings })
+        let rpcs = rpc::rpcs(&files, &tables)?;
+        Ok(Self { tables, rpcs, files: read, clashes, uncompiled, warnings })
     }
 
     /// Loads one descriptor set that is at hand as bytes; `name` stands for it in problems.

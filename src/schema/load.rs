@@ -12,7 +12,7 @@ use prost::encoding::{WireType, decode_key, decode_varint};
 use super::check::{self, Fault, Names};
 use super::descriptor;
 use super::features::Features;
-use super::protos::{self, CompiledFile, SourceUncompiled};
+use super::protos::{self, SourceUncompiled};
 use super::roots::{self, Found, Listing, Roots, or_here, relative};
 use super::sources::{Imports, Source};
 use super::uncompiled::Uncompiled;
@@ -41,19 +41,17 @@ pub(super) fn files(sources: &[Source], imports: &Imports) -> Result<Loaded, Vec
         sources.iter().zip(&mut wrong).map(|(source, wrong)| Input::of(source, wrong)).collect();
     let no_folders: Vec<Problem> = imports.paths.iter().filter_map(|path| no_folder(path)).collect();
     let roots = roots(&mut inputs, imports);
-    let mut units = Units::default();
-    for (source, input) in inputs.iter().enumerate() {
-        input.add_to(&mut units, source);
-    }
-    units.follow(&roots, imports.skips_missing_options);
-    let protos::Compiled { files, uncompiled, read, warnings } = protos::compile(units);
+    let protos::Compiled { files, uncompiled, read, warnings } = compiled(&inputs, roots, imports);
     let mut files = files.into_iter().peekable();
     for (source, input) in inputs.iter().enumerate() {
         if let Input::Set { name, set, kind } = input {
             joined.add(name, set, *kind, &mut wrong[source]);
         }
-        while let Some(CompiledFile { place, file, .. }) = files.next_if(|file| file.source <= source) {
-            joined.add_compiled(&place, file, &mut wrong[source]);
+        while let Some(compiled) = files.next_if(|file| file.source <= source) {
+            let place = compiled.place.clone();
+            if let Some(file) = compiled.read() {
+                joined.add_compiled(&place, file, &mut wrong[source]);
+            }
         }
     }
     let mut failed = joined.finish();
@@ -79,6 +77,23 @@ pub(super) fn files(sources: &[Source], imports: &Imports) -> Result<Loaded, Vec
     let uncompiled = uncompiled.into_iter().map(spare).collect();
     let origins = joined.read.iter().map(|file| joined.known[&file.name].origin.clone()).collect();
     Ok(Loaded { files: joined.read, origins, read, uncompiled, warnings })
+}
+
+/// The `.proto` files of all sources.
+///
+/// They are compiled on a thread of its own: what that allocates is many times what stays, and goes back to the system as a whole
+/// where nothing that stays lies between. So what stays is copied.
+fn compiled(inputs: &[Input<'_>], roots: Roots, imports: &Imports) -> protos::Compiled {
+    let compile = move || {
+        let mut units = Units::default();
+        for (source, input) in inputs.iter().enumerate() {
+            input.add_to(&mut units, source);
+        }
+        units.follow(&roots, imports.skips_missing_options);
+        protos::compile(units)
+    };
+    let compiled = std::thread::scope(|scope| scope.spawn(compile).join());
+    compiled.unwrap_or_else(|panic| std::panic::resume_unwind(panic)).clone()
 }
 
 /// A file of google/protobuf, google/api or google/rpc that everybody knows, encoded, with what it imports before it.

@@ -19,6 +19,7 @@ mod load;
 mod message;
 mod option_imports;
 mod path;
+mod pool;
 mod prefix;
 mod proto_text;
 mod protos;

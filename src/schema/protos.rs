@@ -3,15 +3,15 @@
 //! A file that does not compile keeps those that import it from being compiled, and no others: what is served does not need
 //! every file of a folder. Which ones it needs is known when the routes are.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use prost::Message as _;
-use prost_reflect::DescriptorPool;
 use prost_types::{FileDescriptorProto, MethodDescriptorProto};
 use protox::file::File;
 
 use super::apart::{self, Renamed};
+use super::pool::Pool;
 use super::rule::{PATTERNS, RuleError};
 use super::uncompiled::DeclaredRpc;
 use super::unit::{Content, Link, Unit, Units};
@@ -19,7 +19,7 @@ use super::{descriptor, edition, option_imports, proto_text};
 use crate::format::problem::Problem;
 
 /// What came of all `.proto` files.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Compiled {
     /// Each behind its imports.
     pub(super) files: Vec<CompiledFile>,
@@ -30,15 +30,24 @@ pub(super) struct Compiled {
 }
 
 /// A file, and the source that has it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct CompiledFile {
     pub(super) source: usize,
     pub(super) place: String,
-    pub(super) file: descriptor::File,
+    encoded: Vec<u8>,
+    renamed: Vec<Renamed>,
+}
+
+impl CompiledFile {
+    pub(super) fn read(self) -> Option<descriptor::File> {
+        let mut file = descriptor::File::decode(self.encoded.as_slice()).ok()?;
+        apart::restore(&mut file, self.renamed);
+        Some(file)
+    }
 }
 
 /// A file that did not compile, and the source that has it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct SourceUncompiled {
     pub(super) source: usize,
     /// Whether the source is this very file.
@@ -71,8 +80,8 @@ pub(super) fn compile(mut units: Units) -> Compiled {
 pub(super) fn encoded(units: &Units) -> Option<Vec<Vec<u8>>> {
     let mut compiler = Compiler::of(units);
     (0..units.units.len()).for_each(|index| compiler.compile(index, &mut Vec::new()));
-    let file = |(index, _): &(usize, Vec<Renamed>)| compiler.pool.get_file_by_name(&units.units[*index].name);
-    compiler.order.iter().map(|compiled| Some(file(compiled)?.encode_to_vec())).collect()
+    let is_done = compiler.states.iter().all(|state| *state == State::Done);
+    is_done.then(|| compiler.order.iter().map(|(index, _)| compiler.pool.encoded(*index).to_vec()).collect())
 }
 
 /// The rpcs that a file declares, if it could be read that far.
@@ -92,10 +101,11 @@ enum State {
 struct Compiler<'a> {
     units: &'a Units,
     states: Vec<State>,
-    /// Resolves names and options, and refuses what protoc would.
-    pool: DescriptorPool,
+    pool: Pool<'a>,
     /// The file that declares a name.
     symbols: HashMap<String, usize>,
+    /// The packages of all files, and those around them.
+    packages: HashSet<String>,
     causes: Vec<Problem>,
     order: Vec<(usize, Vec<Renamed>)>,
     uncompiled: Vec<(usize, Rpcs)>,
@@ -106,8 +116,9 @@ impl<'a> Compiler<'a> {
         Self {
             states: vec![State::Open; units.units.len()],
             units,
-            pool: DescriptorPool::new(),
+            pool: Pool::of(units),
             symbols: HashMap::new(),
+            packages: HashSet::new(),
             causes: Vec::new(),
             order: Vec::new(),
             uncompiled: Vec::new(),
@@ -129,7 +140,7 @@ impl<'a> Compiler<'a> {
         }
         let Ok(parsed) = self.parse(index) else { return };
         self.states[index] = State::Under;
-        let links: Vec<usize> = self.linked(index).collect();
+        let links: Vec<usize> = self.units.linked(index).collect();
         path.push(index);
         for link in &links {
             self.compile(*link, path);
@@ -152,14 +163,6 @@ impl<'a> Compiler<'a> {
             return;
         }
         self.put(index, parsed);
-    }
-
-    fn linked(&self, index: usize) -> impl Iterator<Item = usize> {
-        let links = self.units.units[index].links.iter();
-        links.filter_map(|link| match link {
-            Link::To(to) => Some(self.units.original(*to)),
-            Link::Skipped | Link::Wrong(_) => None,
-        })
     }
 
     /// The file as it is written, with the names of its imports that they are compiled under.
@@ -254,16 +257,16 @@ impl<'a> Compiler<'a> {
             return self.refuse(index, problem, declares(&parsed));
         }
         let renamed = apart::rename(&mut parsed);
-        // Lines and columns are most of a file, and only a fault needs them.
-        let located = parsed.source_code_info.take();
+        // Lines and columns are most of a file, and only a fault needs them: then they are read again.
+        parsed.source_code_info = None;
         let (declared, rules) = (declares(&parsed), two_patterns(&parsed));
-        let mut added = self.pool.add_file_descriptor_proto(parsed);
+        let mut added = self.pool.add(index, parsed);
         if added.is_err()
             && let Ok(mut parsed) = self.parse(index)
         {
+            self.pool.take_all();
             drop(apart::rename(&mut parsed));
-            parsed.source_code_info = located;
-            added = self.pool.add_file_descriptor_proto(parsed);
+            added = self.pool.add(index, parsed);
         }
         match added {
             Ok(()) => {
@@ -296,6 +299,13 @@ impl<'a> Compiler<'a> {
             let message = declared_twice(&unit.name, first, twice.len() - 1, &other.name, &other.place);
             return Some(Problem::at(&unit.place, message));
         }
+        let packages: Vec<&str> = packages(parsed).collect();
+        let is_a_package = symbols.iter().any(|symbol| self.packages.contains(symbol));
+        if is_a_package || packages.iter().any(|package| self.symbols.contains_key(*package)) {
+            // The pool refuses that, if it holds both.
+            self.pool.take_all();
+        }
+        self.packages.extend(packages.into_iter().map(str::to_owned));
         self.symbols.extend(symbols.into_iter().map(|symbol| (symbol, index)));
         None
     }
@@ -316,10 +326,8 @@ impl<'a> Compiler<'a> {
         let mut compiled = Compiled::default();
         for (index, renamed) in self.order {
             let unit = &self.units.units[index];
-            let encoded = self.pool.get_file_by_name(&unit.name).map(|file| file.encode_to_vec()).unwrap_or_default();
-            let Ok(mut file) = descriptor::File::decode(encoded.as_slice()) else { continue };
-            apart::restore(&mut file, renamed);
-            compiled.files.push(CompiledFile { source: unit.source, place: unit.place.clone(), file });
+            let encoded = self.pool.encoded(index).to_vec();
+            compiled.files.push(CompiledFile { source: unit.source, place: unit.place.clone(), encoded, renamed });
         }
         for (index, rpcs) in self.uncompiled {
             let State::Broken(causes) = &self.states[index] else { continue };
@@ -357,6 +365,13 @@ fn symbols(file: &FileDescriptorProto) -> Vec<String> {
     let services = file.service.iter().map(|declared| declared.name());
     let extensions = file.extension.iter().map(|declared| declared.name());
     messages.chain(enums).chain(services).chain(extensions).map(|name| format!("{scope}{name}")).collect()
+}
+
+/// The package of a file, and those around it.
+fn packages(file: &FileDescriptorProto) -> impl Iterator<Item = &str> {
+    let package = file.package();
+    let ends = package.match_indices('.').map(|(dot, _)| dot).chain(Some(package.len()).filter(|length| *length > 0));
+    ends.map(|end| &package[..end])
 }
 
 fn scope(file: &FileDescriptorProto) -> String {

@@ -137,6 +137,14 @@ impl Units {
         self.units[index].same_as.unwrap_or(index)
     }
 
+    /// The files that a file imports, as far as they are there.
+    pub(super) fn linked(&self, index: usize) -> impl Iterator<Item = usize> {
+        self.units[index].links.iter().filter_map(|link| match link {
+            Link::To(to) => Some(self.original(*to)),
+            Link::Skipped | Link::Wrong(_) => None,
+        })
+    }
+
     /// How many imports of a file, and of those that it imports, are nowhere when its root is `root`.
     pub(super) fn missing(path: &Path, root: &Path, roots: &Roots, skips_options: bool) -> usize {
         let mut units = Self::default();
