@@ -16,7 +16,7 @@ use crate::gateway::{self, Door, Gateway};
 use crate::limits::memory::{self, Budget, Share};
 use crate::observe::metrics::{FailedHandshakes, Metrics};
 use crate::route::{Route, Routes, Rpc, misplaced};
-use crate::schema::{Schema, Source};
+use crate::schema::{DescriptorSource, Schema};
 use crate::server::{self, Bounds, Drain, Listener, Plain, Recipe, Served, Stop};
 use crate::tls::certs::{self, Finding, Inspection, Level, Usage};
 use crate::tls::{self, Clients, Identity, IdentityFiles, Trust};
@@ -370,7 +370,7 @@ fn upstreams(config: &Config, problems: &mut Vec<Problem>) -> Vec<Option<Upstrea
 
 /// The descriptors of all sources; none if nothing names one, or a server that has a problem should be asked.
 async fn schema(config: &Config, upstreams: &[Option<Upstream>]) -> Option<Result<Schema, Vec<Problem>>> {
-    let mut sources: Vec<Source> = config.schema.iter().cloned().map(Source::Path).collect();
+    let mut sources: Vec<DescriptorSource> = config.schema.iter().cloned().map(DescriptorSource::Path).collect();
     let mut problems = Vec::new();
     for reflection in &config.reflection {
         let place = match &reflection.upstream {
@@ -384,7 +384,7 @@ async fn schema(config: &Config, upstreams: &[Option<Upstream>]) -> Option<Resul
         let name = format!("reflection of {}", upstream.address);
         // With connections of its own, which end when all is asked.
         match reflection::descriptor_set(&upstream.for_worker(&Share::unbounded()), &name, wanted).await {
-            Ok(set) => sources.push(Source::Reflection { name, set }),
+            Ok(set) => sources.push(DescriptorSource::Reflection { name, set }),
             Err(problem) => problems.push(problem),
         }
     }

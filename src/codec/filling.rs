@@ -1,7 +1,7 @@
 //! What can fill a field in one piece: a text, JSON, bytes.
 
 use super::http_body;
-use crate::schema::{Field, FieldTable, Kind, Known, Shape, Tables};
+use crate::schema::{Field, FieldTable, Kind, Shape, Tables, WellKnown};
 
 /// Whether a single text, of a path or a query, can fill this field.
 #[must_use]
@@ -10,7 +10,7 @@ pub fn takes_text(field: &Field) -> bool {
     let table = field.table();
     table.shape != Shape::Map
         && table.kind.message().is_none_or(|id| {
-            matches!(known(id), Known::Timestamp | Known::Duration | Known::FieldMask | Known::Wrapper)
+            matches!(known(id), WellKnown::Timestamp | WellKnown::Duration | WellKnown::FieldMask | WellKnown::Wrapper)
         })
 }
 
@@ -22,7 +22,7 @@ pub fn takes_json(field: &Field) -> bool {
     table.shape != Shape::Map
         && table.kind.message().is_some_and(|id| {
             let known = field.tables().message(id).known;
-            matches!(known, Known::Any | Known::Struct | Known::Value | Known::ListValue)
+            matches!(known, WellKnown::Any | WellKnown::Struct | WellKnown::Value | WellKnown::ListValue)
         })
 }
 
@@ -38,7 +38,7 @@ pub(super) fn takes_bytes(tables: &Tables, field: &FieldTable) -> bool {
     field.kind == Kind::Bytes
         || field.kind.message().is_some_and(|id| {
             let message = tables.message(id);
-            message.known == Known::Wrapper && message.fields.first().is_some_and(|value| value.kind == Kind::Bytes)
+            message.known == WellKnown::Wrapper && message.fields.first().is_some_and(|value| value.kind == Kind::Bytes)
         })
 }
 

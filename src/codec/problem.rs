@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::depth::DEPTH_LIMIT;
-use crate::format::json::{JsonProblem, Place};
-use crate::schema::{EnumTable, FieldPath, FieldTable, Kind, Known, MessageTable, Tables};
+use crate::format::json::{JsonProblem, Position};
+use crate::schema::{EnumTable, FieldPath, FieldTable, Kind, MessageTable, Tables, WellKnown};
 
 /// What is wrong with the value of a field.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -62,14 +62,14 @@ pub struct BodyError {
     /// The field as the body spells it, `destinations[2].account`; empty for the body itself.
     pub field: String,
     /// Where in the body.
-    pub place: Place,
+    pub place: Position,
     /// What is wrong.
     pub problem: FieldProblem,
 }
 
 impl fmt::Display for BodyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Place { line, column } = self.place;
+        let Position { line, column } = self.place;
         let field = if self.field.is_empty() { "the body" } else { &self.field };
         write!(f, "at {field}: {} (line {line}, column {column})", self.problem)
     }
@@ -123,11 +123,11 @@ fn expected_enum(table: &EnumTable) -> String {
 
 fn expected_message(tables: &Tables, table: &MessageTable) -> String {
     match table.known {
-        Known::Timestamp => "a timestamp such as \"2026-01-31T12:00:00Z\"".to_owned(),
-        Known::Duration => "a duration such as \"1.5s\"".to_owned(),
-        Known::FieldMask => "a field mask such as \"name,price.currency\"".to_owned(),
-        Known::Wrapper if !table.fields.is_empty() => expectation(tables, table.fields[0].kind),
-        Known::ListValue => format!("an array ({})", table.name),
+        WellKnown::Timestamp => "a timestamp such as \"2026-01-31T12:00:00Z\"".to_owned(),
+        WellKnown::Duration => "a duration such as \"1.5s\"".to_owned(),
+        WellKnown::FieldMask => "a field mask such as \"name,price.currency\"".to_owned(),
+        WellKnown::Wrapper if !table.fields.is_empty() => expectation(tables, table.fields[0].kind),
+        WellKnown::ListValue => format!("an array ({})", table.name),
         _ => format!("an object ({})", table.name),
     }
 }

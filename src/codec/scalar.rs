@@ -7,7 +7,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use super::{number, time};
 use crate::format::block::Piece;
 use crate::format::wire;
-use crate::schema::{EnumTable, FieldTable, Kind, Known, MessageId, Shape, Tables};
+use crate::schema::{EnumTable, FieldTable, Kind, MessageId, Shape, Tables, WellKnown};
 
 /// How a value is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -189,21 +189,21 @@ pub(super) fn put_text(out: &mut Vec<u8>, tables: &Tables, field: &FieldTable, w
 pub(super) fn put_known_text(out: &mut Vec<u8>, tables: &Tables, id: MessageId, text: &str) -> bool {
     let table = tables.message(id);
     match table.known {
-        Known::Timestamp => time::timestamp(text).map(|span| put_span(out, span)).is_some(),
-        Known::Duration => time::duration(text).map(|span| put_span(out, span)).is_some(),
+        WellKnown::Timestamp => time::timestamp(text).map(|span| put_span(out, span)).is_some(),
+        WellKnown::Duration => time::duration(text).map(|span| put_span(out, span)).is_some(),
         // One by one, or a mask of short paths would take many times its text for a moment.
-        Known::FieldMask => time::mask_paths(text).all(|path| {
+        WellKnown::FieldMask => time::mask_paths(text).all(|path| {
             wire::put_tag(out, 1, wire::LENGTH);
             let start = wire::open(out);
             let read = time::put_snake(out, path);
             wire::close(out, start);
             read
         }),
-        Known::Wrapper => match table.fields.first() {
+        WellKnown::Wrapper => match table.fields.first() {
             Some(field) => put_text(out, tables, field, Write::UnlessDefault, text),
             None => false,
         },
-        Known::No | Known::Any | Known::Struct | Known::Value | Known::ListValue => false,
+        WellKnown::No | WellKnown::Any | WellKnown::Struct | WellKnown::Value | WellKnown::ListValue => false,
     }
 }
 

@@ -9,7 +9,7 @@ use super::{BodyRule, Route, Rpc, RpcOptions, Rules};
 use crate::codec::{is_http_body, takes_json, takes_text};
 use crate::format::problem::Problem;
 use crate::format::template::{Template, Variable};
-use crate::schema::{FieldPath, Known, Message, RpcDescriptor, Rule, Schema};
+use crate::schema::{FieldPath, Message, RpcDescriptor, Rule, Schema, WellKnown};
 
 /// The problems of options for rpcs that are not there, or that nobody can call.
 pub(super) fn unknown_rpcs(schema: &Schema, options: &[RpcOptions], rules: &Rules) -> Vec<Problem> {
@@ -253,7 +253,7 @@ fn mask(rpc: &RpcDescriptor, rule: &Rule, body: &BodyRule, captured: &[FieldPath
     let BodyRule::Field(resource) = body else { return None };
     let is_resource = !resource.leaf().is_repeated() && resource.leaf().message().is_some();
     let path = FieldPath::resolve_exactly(&rpc.input, "update_mask").ok().filter(|_| is_resource)?;
-    let is_mask = path.leaf().message().is_some_and(|message| message.table().known == Known::FieldMask);
+    let is_mask = path.leaf().message().is_some_and(|message| message.table().known == WellKnown::FieldMask);
     let is_free = is_mask && !path.leaf().is_repeated() && !path.is_within(resource) && !captured.contains(&path);
     (rule.pattern.method == "PATCH" && is_free).then_some(path)
 }

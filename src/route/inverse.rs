@@ -13,7 +13,7 @@ use super::{BodyRule, EncodeError, Miss, Query, QueryError, Route, Routes};
 use crate::codec::{self, HttpBody, Print};
 use crate::format::json::{self, Scanner};
 use crate::format::template::{Segment, Template, Variable};
-use crate::schema::{FieldPath, Kind, Known, Message, Shape};
+use crate::schema::{FieldPath, Kind, Message, Shape, WellKnown};
 
 /// RFC 3986, section 2.3: all but the unreserved characters.
 const SEGMENT: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -280,7 +280,8 @@ fn at(field: &str, problem: FieldUnsayable) -> Unsayable {
 
 /// An object without the fields `captured`; `None` if it is no object of fields, or has none of them.
 fn without(message: &Message, text: &str, here: &str, captured: &[String]) -> Option<String> {
-    if message.table().known != Known::No || !captured.iter().any(|field| here.is_empty() || is_within(field, here)) {
+    if message.table().known != WellKnown::No || !captured.iter().any(|field| here.is_empty() || is_within(field, here))
+    {
         return None;
     }
     let mut scanner = Scanner::new(text.as_bytes(), usize::MAX).ok()?;

@@ -8,7 +8,7 @@ use super::{BodyRule, EncodeError, Query, Route};
 use crate::codec::{Filling, Origin, Request, Value, filling};
 use crate::format::multipart::Part;
 use crate::format::quote;
-use crate::schema::{Field, FieldPath, Known, Shape};
+use crate::schema::{Field, FieldPath, Shape, WellKnown};
 
 /// What keys may name.
 #[derive(Clone, Copy)]
@@ -189,7 +189,7 @@ fn whole_of(path: &FieldPath) -> Option<QueryProblem> {
     let (_, outer) = path.fields().split_last()?;
     let outer_message = outer.last()?.message()?;
     let whole = outer.iter().map(Field::name).collect::<Vec<_>>().join(".");
-    (outer_message.table().known == Known::Struct).then_some(QueryProblem::Struct(whole))
+    (outer_message.table().known == WellKnown::Struct).then_some(QueryProblem::Struct(whole))
 }
 
 fn set_entry(request: &mut Request, map: &FieldPath, key: &str, value: Given<'_>) -> Result<(), QueryProblem> {

@@ -4,7 +4,7 @@
 
 use crate::codec::{self, DecodeError, Print, takes_entries, takes_json, takes_text};
 use crate::format::json::{self, JsonError, Scanner};
-use crate::schema::{Field, Known, Message, Shape};
+use crate::schema::{Field, Message, Shape, WellKnown};
 
 /// One value, as deep inside as values are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub(super) fn of(message: &Message, wire: &[u8]) -> Result<Vec<Leaf>, DecodeErro
     let text = String::from_utf8_lossy(&json);
     let mut walk = Walk { leaves: Vec::new() };
     match message.table().known {
-        Known::No => {
+        WellKnown::No => {
             walk.message(message, &text, &Place::default()).expect("what the codec prints is JSON of the message")
         }
         _ if wire.is_empty() => {}
@@ -146,7 +146,7 @@ impl Walk {
     /// A value by itself: that of the field, or one of its list or map.
     fn single(&mut self, field: &Field, text: &str, place: Place) -> Result<(), JsonError> {
         match field.message() {
-            Some(message) if message.table().known == Known::No => {
+            Some(message) if message.table().known == WellKnown::No => {
                 let before = self.leaves.len();
                 self.message(&message, text, &place)?;
                 if self.leaves.len() == before {
@@ -176,9 +176,9 @@ impl Walk {
 fn said(json: &str) -> Result<String, JsonError> {
     let mut scanner = Scanner::new(json.as_bytes(), usize::MAX)?;
     Ok(match scanner.peek()? {
-        json::Kind::String => scanner.string()?.into_owned(),
+        json::JsonKind::String => scanner.string()?.into_owned(),
         // google.protobuf.NullValue is an enum.
-        json::Kind::Null => "NULL_VALUE".to_owned(),
+        json::JsonKind::Null => "NULL_VALUE".to_owned(),
         _ => json.to_owned(),
     })
 }

@@ -3,7 +3,7 @@
 use super::plan::QueryProblem;
 use super::{BodyRule, EncodeError, Route};
 use crate::codec::{self, Body, Mask, MaskTooLong, Request};
-use crate::schema::{Field, FieldPath, Known};
+use crate::schema::{Field, FieldPath, WellKnown};
 
 /// However short the body, a mask may have so many bytes: four hundred paths of forty.
 const MASK_FREE: usize = 16 << 10;
@@ -83,7 +83,7 @@ fn within(path: &FieldPath, resource: &FieldPath) -> Option<String> {
 fn whole(path: &FieldPath, from: usize) -> &[Field] {
     let fields = &path.fields()[from..];
     let is_last = |field: &Field| {
-        field.is_repeated() || field.message().is_some_and(|message| message.table().known != Known::No)
+        field.is_repeated() || field.message().is_some_and(|message| message.table().known != WellKnown::No)
     };
     let end = fields.iter().position(is_last).map_or(fields.len(), |last| last + 1);
     &fields[..end]

@@ -1,7 +1,7 @@
 //! A field as the caller knows it: what a backend names in terms of the proto file, in terms of path, query and body.
 
 use super::{BodyRule, Query, Route};
-use crate::format::json::{Kind, Scanner};
+use crate::format::json::{JsonKind, Scanner};
 use crate::schema::{Field, FieldPath, Message, Shape};
 
 /// How deep a body is searched for the spelling of a name.
@@ -126,7 +126,7 @@ fn into_entry<'a>(mut scanner: Scanner<'a>, suffix: &str) -> Option<Scanner<'a>>
         return Some(scanner);
     };
     let mut first = true;
-    if scanner.peek().ok()? == Kind::Object {
+    if scanner.peek().ok()? == JsonKind::Object {
         scanner.begin_object().ok()?;
         while let Some(key) = scanner.member(&mut first).ok()? {
             if key == entry.trim_matches('"') {

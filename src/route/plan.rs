@@ -11,7 +11,7 @@ use crate::codec::{
 };
 use crate::format::multipart::{MultipartError, TextProblem};
 use crate::format::quote::MOST_TWICE;
-use crate::schema::{FieldPath, Known, Message};
+use crate::schema::{FieldPath, Message, WellKnown};
 
 /// Why a request cannot become a message.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -252,7 +252,7 @@ impl Route {
     /// Whether the body is a message with fields that the keys of a form can name.
     #[must_use]
     pub fn takes_form(&self) -> bool {
-        let has_fields = |message: &Message| message.table().known == Known::No;
+        let has_fields = |message: &Message| message.table().known == WellKnown::No;
         match &self.body {
             BodyRule::None => self.rpc.policy.accept_body && has_fields(&self.rpc.input),
             BodyRule::Whole => has_fields(&self.rpc.input),

@@ -24,8 +24,13 @@ const GROUP: i32 = 10;
 const MESSAGE: i32 = 11;
 const ENUM: i32 = 14;
 
-/// A declaration, and what is wrong with it.
-pub(super) type Fault = (String, String);
+/// What is wrong with a declaration.
+#[derive(Debug)]
+pub(super) struct Violation {
+    /// `package.Message.field`.
+    pub(super) declaration: String,
+    pub(super) message: String,
+}
 
 /// What the files declare together.
 pub(super) struct Names<'a> {
@@ -38,7 +43,7 @@ pub(super) struct Names<'a> {
 
 /// The messages of a file in which JSON cannot tell two fields apart, each with all that is wrong. That counts in every syntax:
 /// descriptor.proto lets `json_format = LEGACY_BEST_EFFORT`, and so proto2, do as it can, which is one name for two things.
-pub(super) fn clashes(file: &File) -> Vec<(String, Vec<Fault>)> {
+pub(super) fn clashes(file: &File) -> Vec<(String, Vec<Violation>)> {
     let mut clashes = Vec::new();
     let mut messages: Vec<(String, &MessageType)> = Vec::new();
     let scope = scope_of(file);
@@ -56,7 +61,7 @@ pub(super) fn clashes(file: &File) -> Vec<(String, Vec<Fault>)> {
 }
 
 /// Everything wrong with one file; with what it refers to only if `names` are known.
-pub(super) fn faults(file: &File, names: Option<&Names<'_>>) -> Vec<Fault> {
+pub(super) fn violations(file: &File, names: Option<&Names<'_>>) -> Vec<Violation> {
     let mut check = Check { names, found: Vec::new() };
     if let Some(features) = Features::of_file(file) {
         let scope = scope_of(file);
@@ -113,12 +118,12 @@ impl<'a> Names<'a> {
 
 struct Check<'a> {
     names: Option<&'a Names<'a>>,
-    found: Vec<Fault>,
+    found: Vec<Violation>,
 }
 
 impl Check<'_> {
-    fn fault(&mut self, declaration: &str, message: impl Into<String>) {
-        self.found.push((declaration.to_owned(), message.into()));
+    fn refuse(&mut self, declaration: &str, message: impl Into<String>) {
+        self.found.push(Violation { declaration: declaration.to_owned(), message: message.into() });
     }
 
     fn message(&mut self, scope: &str, message: &MessageType, features: Features) {
@@ -141,7 +146,7 @@ impl Check<'_> {
 
     fn declared_once(&mut self, name: &str) {
         if self.names.is_some_and(|names| names.twice.contains(name)) {
-            self.fault(name, "expected one declaration of this name, found two");
+            self.refuse(name, "expected one declaration of this name, found two");
         }
     }
 
@@ -149,16 +154,16 @@ impl Check<'_> {
     fn map_entry(&mut self, name: &str, message: &MessageType) {
         let [key, value] = &message.fields[..] else {
             let found = message.fields.len();
-            return self.fault(name, format!("expected the two fields of a map's entry, found {found}"));
+            return self.refuse(name, format!("expected the two fields of a map's entry, found {found}"));
         };
         if (key.number, value.number) != (1, 2) {
             let found = format!("{} and {}", key.number, value.number);
-            self.fault(name, format!("expected the fields 1 and 2 of a map's entry, found {found}"));
+            self.refuse(name, format!("expected the fields 1 and 2 of a map's entry, found {found}"));
         }
         if matches!(kind_name(key.kind), "double" | "float" | "bytes" | "enum" | "message" | "group") {
             let found = kind_name(key.kind);
             let message = format!("expected an integer, bool or string as the key of a map, found {found}");
-            self.fault(&format!("{name}.{}", key.name), message);
+            self.refuse(&format!("{name}.{}", key.name), message);
         }
     }
 
@@ -167,19 +172,19 @@ impl Check<'_> {
         let number = field.number;
         self.number(name, number);
         if message.reserved_ranges.iter().any(|range| range.holds(number)) {
-            self.fault(name, format!("expected a number that is not reserved, found {number}"));
+            self.refuse(name, format!("expected a number that is not reserved, found {number}"));
         }
         if message.extension_ranges.iter().any(|range| range.holds(number)) {
-            self.fault(name, format!("expected a number that is not for extensions, found {number}"));
+            self.refuse(name, format!("expected a number that is not for extensions, found {number}"));
         }
         if let Some(index) = field.oneof_index {
             let oneofs = message.oneofs.len();
             if usize::try_from(index).is_ok_and(|index| index < oneofs) {
                 if field.label == REPEATED {
-                    self.fault(name, "expected a single value in a oneof, found a list");
+                    self.refuse(name, "expected a single value in a oneof, found a list");
                 }
             } else {
-                self.fault(name, format!("expected one of the {oneofs} oneofs of its message, found number {index}"));
+                self.refuse(name, format!("expected one of the {oneofs} oneofs of its message, found number {index}"));
             }
         }
         self.kind(name, field);
@@ -188,7 +193,7 @@ impl Check<'_> {
     fn number(&mut self, name: &str, number: i32) {
         if !(1..1 << 29).contains(&number) || (19_000..20_000).contains(&number) {
             let range = "from 1 to 536870911, but for 19000 to 19999";
-            self.fault(name, format!("expected a number {range}, found {number}"));
+            self.refuse(name, format!("expected a number {range}, found {number}"));
         }
     }
 
@@ -201,7 +206,7 @@ impl Check<'_> {
             _ => return,
         };
         if !is_there {
-            self.fault(name, format!("expected {expected} of the descriptors, found `{type_name}`"));
+            self.refuse(name, format!("expected {expected} of the descriptors, found `{type_name}`"));
         }
     }
 
@@ -211,10 +216,10 @@ impl Check<'_> {
         for field in &declared.fields {
             let name = format!("{message}.{}", field.name);
             if let Some(other) = other(&mut numbers, field.number, &field.name) {
-                self.fault(&name, format!("expected a number of its own, found {}, that of `{other}`", field.number));
+                self.refuse(&name, format!("expected a number of its own, found {}, that of `{other}`", field.number));
             }
             if other(&mut names, &field.name, &field.name).is_some() {
-                self.fault(&name, "expected a name of its own, found it twice");
+                self.refuse(&name, "expected a name of its own, found it twice");
             }
         }
     }
@@ -230,17 +235,17 @@ impl Check<'_> {
             let (name, json_name) = (format!("{message}.{}", field.name), json_name(field));
             let same = other(&mut json_names, json_name.clone(), &field.name).filter(|other| *other != field.name);
             if let Some(same) = same {
-                self.fault(&name, format!("expected a JSON name of its own, found `{json_name}`, that of `{same}`"));
+                self.refuse(&name, format!("expected a JSON name of its own, found `{json_name}`, that of `{same}`"));
             } else if let Some(named) = names.get(json_name.as_str()).filter(|named| named.name != field.name) {
                 // Where the other one has the name in JSON too, that was or will be told.
                 if self::json_name(named) != json_name {
                     let found =
                         format!("`{json_name}`, the name of a field that JSON calls `{}`", self::json_name(named));
-                    self.fault(&name, format!("expected a JSON name of its own, found {found}"));
+                    self.refuse(&name, format!("expected a JSON name of its own, found {found}"));
                 }
             }
             if json_name.starts_with('[') && json_name.ends_with(']') {
-                self.fault(&name, format!("expected a JSON name that is none of an extension, found `{json_name}`"));
+                self.refuse(&name, format!("expected a JSON name that is none of an extension, found `{json_name}`"));
             }
         }
     }
@@ -250,10 +255,10 @@ impl Check<'_> {
         let options = declared.options.unwrap_or_default();
         self.declared_once(&name);
         match declared.values.first() {
-            None => self.fault(&name, "expected at least one value, found none"),
+            None => self.refuse(&name, "expected at least one value, found none"),
             Some(first) if first.number != 0 && features.with(options.features).open_enums => {
                 let found = format!("{} = {}", first.name, first.number);
-                self.fault(&name, format!("expected 0 as the first value of an open enum, found {found}"));
+                self.refuse(&name, format!("expected 0 as the first value of an open enum, found {found}"));
             }
             Some(_) => {}
         }
@@ -261,12 +266,12 @@ impl Check<'_> {
         for value in &declared.values {
             let place = format!("{name}.{}", value.name);
             if other(&mut names, &value.name, &value.name).is_some() {
-                self.fault(&place, "expected a name of its own, found it twice");
+                self.refuse(&place, "expected a name of its own, found it twice");
             }
             let same = other(&mut numbers, value.number, &value.name);
             if let Some(same) = same.filter(|_| !options.allow_alias) {
                 let found = format!("{}, that of `{same}`", value.number);
-                self.fault(&place, format!("expected a number of its own without allow_alias, found {found}"));
+                self.refuse(&place, format!("expected a number of its own without allow_alias, found {found}"));
             }
         }
     }
@@ -278,13 +283,13 @@ impl Check<'_> {
         let Some(names) = self.names else { return };
         let extendee = field.extendee.trim_start_matches('.');
         let Some(message) = names.messages.get(extendee) else {
-            return self.fault(&name, format!("expected to extend a message of the descriptors, found `{extendee}`"));
+            return self.refuse(&name, format!("expected to extend a message of the descriptors, found `{extendee}`"));
         };
         if !message.extension_ranges.iter().any(|range| range.holds(number)) {
-            self.fault(&name, format!("expected a number that `{extendee}` has for extensions, found {number}"));
+            self.refuse(&name, format!("expected a number that `{extendee}` has for extensions, found {number}"));
         }
         if let Some(other) = names.extensions.get(&(extendee, number)).filter(|other| **other != name) {
-            self.fault(&name, format!("expected a number of its own, found {number}, that of `{other}`"));
+            self.refuse(&name, format!("expected a number of its own, found {number}, that of `{other}`"));
         }
     }
 
@@ -294,7 +299,7 @@ impl Check<'_> {
             for message in [&method.input, &method.output] {
                 if !names.has_message(message) {
                     let name = format!("{scope}{}.{}", service.name, method.name);
-                    self.fault(&name, format!("expected a message of the descriptors, found `{message}`"));
+                    self.refuse(&name, format!("expected a message of the descriptors, found `{message}`"));
                 }
             }
         }

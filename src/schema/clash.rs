@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::check;
+use super::check::{self, Violation};
 use super::descriptor::File;
 use super::message::Message;
 use super::table::{MessageId, Tables};
@@ -20,10 +20,12 @@ impl Clashes {
     pub(super) fn of(files: &[File], origins: &[String], tables: &mut Tables) -> Self {
         let mut clashes = HashMap::new();
         for (file, origin) in files.iter().zip(origins) {
-            for (message, faults) in check::clashes(file) {
+            for (message, violations) in check::clashes(file) {
                 let Some(id) = tables.declared(&message) else { continue };
-                let problem = |(declared, text)| Problem::at(origin, format!("{}: {declared}: {text}", file.name));
-                clashes.insert(id, faults.into_iter().map(problem).collect());
+                let problem = |Violation { declaration, message }| {
+                    Problem::at(origin, format!("{}: {declaration}: {message}", file.name))
+                };
+                clashes.insert(id, violations.into_iter().map(problem).collect());
             }
         }
         if !clashes.is_empty() {

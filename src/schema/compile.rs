@@ -6,7 +6,7 @@ use prost::Message as _;
 
 use super::descriptor::{EnumType, FieldOptions, FieldType, File, MessageOptions, MessageType};
 use super::features::{Features, Presence};
-use super::table::{EnumId, EnumTable, FieldTable, Kind, Known, MessageId, MessageTable, Shape, Tables, Tag};
+use super::table::{EnumId, EnumTable, FieldTable, Kind, MessageId, MessageTable, Shape, Tables, Tag, WellKnown};
 use crate::format::block::Padded;
 use crate::format::problem::Problem;
 use crate::format::wire;
@@ -22,7 +22,7 @@ const MESSAGE_REDACT: &str = "io.token.proto.extensions.message.redact";
 
 /// The tables of all `files`.
 pub(super) fn compile(files: &[File]) -> Result<Tables, Vec<Problem>> {
-    let mut compiler = Compiler::default();
+    let mut compiler = TableCompiler::default();
     for file in files {
         match Features::of_file(file) {
             Some(features) => compiler.declare_file(file, features),
@@ -53,7 +53,7 @@ struct Extension<'a> {
 }
 
 #[derive(Default)]
-struct Compiler<'a> {
+struct TableCompiler<'a> {
     messages: Vec<Declared<'a>>,
     enums: Vec<EnumTable>,
     message_ids: HashMap<String, MessageId>,
@@ -65,7 +65,7 @@ struct Compiler<'a> {
     problems: Vec<Problem>,
 }
 
-impl<'a> Compiler<'a> {
+impl<'a> TableCompiler<'a> {
     fn declare_file(&mut self, file: &'a File, features: Features) {
         let scope = if file.package.is_empty() { String::new() } else { format!("{}.", file.package) };
         file.messages.iter().for_each(|message| self.declare_message(&scope, message, features));
@@ -322,23 +322,23 @@ fn by_name<S: std::hash::BuildHasher + Default>(fields: &[FieldTable]) -> HashMa
     names
 }
 
-fn known(full_name: &str, fields: &[FieldTable]) -> Known {
+fn known(full_name: &str, fields: &[FieldTable]) -> WellKnown {
     match full_name.strip_prefix("google.protobuf.").unwrap_or_default() {
-        "Any" => Known::Any,
-        "Timestamp" => Known::Timestamp,
-        "Duration" => Known::Duration,
-        "FieldMask" => Known::FieldMask,
-        "Struct" => Known::Struct,
-        "Value" => Known::Value,
-        "ListValue" => Known::ListValue,
+        "Any" => WellKnown::Any,
+        "Timestamp" => WellKnown::Timestamp,
+        "Duration" => WellKnown::Duration,
+        "FieldMask" => WellKnown::FieldMask,
+        "Struct" => WellKnown::Struct,
+        "Value" => WellKnown::Value,
+        "ListValue" => WellKnown::ListValue,
         "DoubleValue" | "FloatValue" | "Int64Value" | "UInt64Value" | "Int32Value" | "UInt32Value" | "BoolValue"
         | "StringValue" | "BytesValue"
             // One that holds a message is another of that name; if itself, its form would never end.
             if matches!(fields, [field] if field.kind.message().is_none()) =>
         {
-            Known::Wrapper
+            WellKnown::Wrapper
         }
-        _ => Known::No,
+        _ => WellKnown::No,
     }
 }
 

@@ -8,7 +8,7 @@ use super::compile;
 use super::load::{self, Loaded};
 use super::message::Message;
 use super::rpc::{self, RpcDescriptor};
-use super::sources::{Imports, Source};
+use super::sources::{DescriptorSource, Imports};
 use super::table::{MessageId, Tables};
 use super::uncompiled::Uncompiled;
 use crate::format::problem::Problem;
@@ -30,14 +30,14 @@ impl Schema {
     /// # Errors
     /// Everything wrong with them, in one list.
     pub fn load(paths: &[PathBuf]) -> Result<Self, Vec<Problem>> {
-        Self::join(&paths.iter().cloned().map(Source::Path).collect::<Vec<_>>())
+        Self::join(&paths.iter().cloned().map(DescriptorSource::Path).collect::<Vec<_>>())
     }
 
     /// Loads several sources together. A file that two of them have must be the same in both.
     ///
     /// # Errors
     /// Everything wrong with them, in one list.
-    pub fn join(sources: &[Source]) -> Result<Self, Vec<Problem>> {
+    pub fn join(sources: &[DescriptorSource]) -> Result<Self, Vec<Problem>> {
         Self::join_with(sources, &Imports::default())
     }
 
@@ -45,7 +45,7 @@ impl Schema {
     ///
     /// # Errors
     /// Everything wrong with them, in one list.
-    pub fn join_with(sources: &[Source], imports: &Imports) -> Result<Self, Vec<Problem>> {
+    pub fn join_with(sources: &[DescriptorSource], imports: &Imports) -> Result<Self, Vec<Problem>> {
         let Loaded { files, origins, read, uncompiled, warnings } = load::files(sources, imports)?;
         let mut tables = compile::compile(&files)?;
         let clashes = Arc::new(Clashes::of(&files, &origins, &mut tables));
@@ -59,7 +59,7 @@ impl Schema {
     /// # Errors
     /// Everything wrong with it.
     pub fn decode(name: &str, descriptor_set: &[u8]) -> Result<Self, Vec<Problem>> {
-        Self::join(&[Source::Set { name: name.to_owned(), set: descriptor_set.to_vec() }])
+        Self::join(&[DescriptorSource::Set { name: name.to_owned(), set: descriptor_set.to_vec() }])
     }
 
     /// The same messages and rpcs with these tables, which have them in the same places.

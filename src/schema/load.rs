@@ -9,12 +9,12 @@ use prost::Message as _;
 use prost::bytes::Buf;
 use prost::encoding::{WireType, decode_key, decode_varint};
 
-use super::check::{self, Fault, Names};
+use super::check::{self, Names, Violation};
 use super::descriptor;
 use super::features::Features;
 use super::protos::{self, SourceUncompiled};
-use super::roots::{self, Found, Listing, Roots, or_here, relative};
-use super::sources::{Imports, Source};
+use super::roots::{self, FoundFile, Listing, Roots, or_here, relative};
+use super::sources::{DescriptorSource, Imports};
 use super::uncompiled::Uncompiled;
 use super::unit::{self, Units};
 use crate::format::problem::Problem;
@@ -33,7 +33,7 @@ pub(super) struct Loaded {
 }
 
 /// The files of all `sources`, or everything wrong with them.
-pub(super) fn files(sources: &[Source], imports: &Imports) -> Result<Loaded, Vec<Problem>> {
+pub(super) fn files(sources: &[DescriptorSource], imports: &Imports) -> Result<Loaded, Vec<Problem>> {
     let mut joined = Joined::default();
     // What is wrong is told in the order of the sources.
     let mut wrong: Vec<Vec<Problem>> = sources.iter().map(|_| Vec::new()).collect();
@@ -116,22 +116,22 @@ enum Input<'a> {
     Set {
         name: String,
         set: Cow<'a, [u8]>,
-        kind: Origin,
+        kind: Provenance,
     },
     /// Nothing that can be used, which is told.
     Nothing,
 }
 
 impl<'a> Input<'a> {
-    fn of(source: &'a Source, wrong: &mut Vec<Problem>) -> Self {
+    fn of(source: &'a DescriptorSource, wrong: &mut Vec<Problem>) -> Self {
         let path = match source {
-            Source::Set { name, set } => {
-                return Self::Set { name: name.clone(), set: Cow::Borrowed(set), kind: Origin::Set };
+            DescriptorSource::Set { name, set } => {
+                return Self::Set { name: name.clone(), set: Cow::Borrowed(set), kind: Provenance::Set };
             }
-            Source::Reflection { name, set } => {
-                return Self::Set { name: name.clone(), set: Cow::Borrowed(set), kind: Origin::Reflection };
+            DescriptorSource::Reflection { name, set } => {
+                return Self::Set { name: name.clone(), set: Cow::Borrowed(set), kind: Provenance::Reflection };
             }
-            Source::Path(path) => path,
+            DescriptorSource::Path(path) => path,
         };
         let mut nothing = |message: String| {
             wrong.push(Problem::at(path.display(), message));
@@ -149,7 +149,7 @@ impl<'a> Input<'a> {
             },
             Ok(_) if roots::is_proto(path) => Self::File { path: path.clone(), root: PathBuf::new() },
             Ok(_) => match fs::read(path).map_err(io) {
-                Ok(set) => Self::Set { name: path.display().to_string(), set: Cow::Owned(set), kind: Origin::Set },
+                Ok(set) => Self::Set { name: path.display().to_string(), set: Cow::Owned(set), kind: Provenance::Set },
                 Err(message) => nothing(message),
             },
         }
@@ -159,11 +159,11 @@ impl<'a> Input<'a> {
         match self {
             Self::Folder { path, listing } => {
                 for file in &listing.files {
-                    units.add(&Found { root: or_here(path), path: file.clone() }, source, false);
+                    units.add(&FoundFile { root: or_here(path), path: file.clone() }, source, false);
                 }
             }
             Self::File { path, root } => {
-                units.add(&Found { root: root.clone(), path: path.clone() }, source, true);
+                units.add(&FoundFile { root: root.clone(), path: path.clone() }, source, true);
             }
             Self::Set { .. } | Self::Nothing => {}
         }
@@ -227,31 +227,32 @@ fn root_of(path: &Path, roots: &Roots, imports: &Imports) -> PathBuf {
 }
 
 /// What is wrong with a file that came from `origin`.
-fn told(origin: &str, file: &descriptor::File, faults: Vec<Fault>) -> Vec<Problem> {
-    let problem = |(declaration, message)| Problem::at(origin, format!("{}: {declaration}: {message}", file.name));
-    faults.into_iter().map(problem).collect()
+fn told(origin: &str, file: &descriptor::File, violations: Vec<Violation>) -> Vec<Problem> {
+    let problem =
+        |Violation { declaration, message }| Problem::at(origin, format!("{}: {declaration}: {message}", file.name));
+    violations.into_iter().map(problem).collect()
 }
 
 #[derive(Default)]
 struct Joined {
     read: Vec<descriptor::File>,
     /// By the name of a file.
-    known: HashMap<String, Known>,
+    known: HashMap<String, KnownFile>,
     /// Which file declares a name.
     symbols: HashMap<String, String>,
 }
 
-struct Known {
+struct KnownFile {
     /// Where it came from.
     origin: String,
     /// Its place among those that were read.
     place: usize,
-    kind: Origin,
+    kind: Provenance,
 }
 
 /// What a file comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Origin {
+enum Provenance {
     /// A compiler has looked at it, and nothing more is.
     Compiled,
     Set,
@@ -259,7 +260,7 @@ enum Origin {
 }
 
 impl Joined {
-    fn add(&mut self, origin: &str, set: &[u8], kind: Origin, wrong: &mut Vec<Problem>) {
+    fn add(&mut self, origin: &str, set: &[u8], kind: Provenance, wrong: &mut Vec<Problem>) {
         match files_of(set) {
             Some(files) if !files.is_empty() => {
                 for bytes in files {
@@ -278,10 +279,10 @@ impl Joined {
     }
 
     fn add_compiled(&mut self, place: &str, file: descriptor::File, wrong: &mut Vec<Problem>) {
-        self.add_file(place, file, Origin::Compiled, wrong);
+        self.add_file(place, file, Provenance::Compiled, wrong);
     }
 
-    fn add_file(&mut self, origin: &str, file: descriptor::File, kind: Origin, wrong: &mut Vec<Problem>) {
+    fn add_file(&mut self, origin: &str, file: descriptor::File, kind: Provenance, wrong: &mut Vec<Problem>) {
         let name = file.name.clone();
         if Features::of_file(&file).is_none() {
             let found = if file.edition == 0 { file.syntax.clone() } else { format!("edition {}", file.edition) };
@@ -299,9 +300,9 @@ impl Joined {
             None => {
                 let elsewhere = self.declared_elsewhere(origin, &file);
                 // That is told, and is enough.
-                let kind = if elsewhere.is_some() { Origin::Compiled } else { kind };
+                let kind = if elsewhere.is_some() { Provenance::Compiled } else { kind };
                 wrong.extend(elsewhere.map(|message| Problem::at(origin, message)));
-                self.known.insert(name, Known { origin: origin.to_owned(), place: self.read.len(), kind });
+                self.known.insert(name, KnownFile { origin: origin.to_owned(), place: self.read.len(), kind });
                 self.read.push(file);
             }
         }
@@ -327,9 +328,9 @@ impl Joined {
         let mut problems = Vec::new();
         let unchecked = || {
             let known = self.read.iter().map(|file| (file, &self.known[&file.name]));
-            known.filter(|(_, known)| known.kind != Origin::Compiled)
+            known.filter(|(_, known)| known.kind != Provenance::Compiled)
         };
-        for (file, Known { origin, .. }) in unchecked() {
+        for (file, KnownFile { origin, .. }) in unchecked() {
             if let Some(import) = file.dependency.iter().find(|import| !self.known.contains_key(*import)) {
                 let hint = "was the set made with --include_imports?";
                 let message = format!("{} imports {import}, which is not there: {hint}", file.name);
@@ -339,8 +340,8 @@ impl Joined {
         // Where a file is missing, so are the names that it declares: that is told once.
         let names = problems.is_empty().then(|| Names::of(&self.read));
         let mut placeholders = HashSet::new();
-        for (file, Known { origin, .. }) in unchecked() {
-            let faults = check::faults(file, names.as_ref());
+        for (file, KnownFile { origin, .. }) in unchecked() {
+            let faults = check::violations(file, names.as_ref());
             match self.placeholder(file).filter(|_| !faults.is_empty()) {
                 // Many files may import it: the first is told.
                 Some(import) if !placeholders.insert(import) => {}
@@ -361,7 +362,7 @@ impl Joined {
     /// An import of a file of which a server gave the name and nothing else, for it does not have it.
     fn placeholder<'a>(&self, file: &'a descriptor::File) -> Option<&'a String> {
         file.dependency.iter().find(|import| {
-            let known = self.known.get(*import).filter(|known| known.kind == Origin::Reflection);
+            let known = self.known.get(*import).filter(|known| known.kind == Provenance::Reflection);
             known.is_some_and(|known| self.read[known.place].is_placeholder())
         })
     }

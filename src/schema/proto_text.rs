@@ -53,13 +53,13 @@ impl Text {
         let mut is_start = true;
         while let Some(token) = tokens.next() {
             let word = &text.as_bytes()[token.span.clone()];
-            if token.kind == Kind::Word && word == b"service" {
+            if token.kind == TokenKind::Word && word == b"service" {
                 mentions_service = true;
             }
-            if is_start && token.kind == Kind::Word && word == b"import" {
+            if is_start && token.kind == TokenKind::Word && word == b"import" {
                 imports.extend(import(&text, &mut tokens, token.span.start));
             }
-            is_start = token.kind == Kind::Other && matches!(word, b";" | b"{" | b"}");
+            is_start = token.kind == TokenKind::Other && matches!(word, b";" | b"{" | b"}");
         }
         Ok(Self { text, imports, mentions_service })
     }
@@ -86,7 +86,7 @@ pub(super) fn members(text: &str) -> Vec<&str> {
         match &text[token.span] {
             "{" | "<" => depth += 1,
             "}" | ">" => depth = depth.saturating_sub(1),
-            word if token.kind == Kind::Word && depth == 0 => members.push(word),
+            word if token.kind == TokenKind::Word && depth == 0 => members.push(word),
             _ => {}
         }
     }
@@ -96,11 +96,11 @@ pub(super) fn members(text: &str) -> Vec<&str> {
 /// What follows the word `import`, up to the name.
 fn import(text: &str, tokens: &mut Tokens<'_>, start: usize) -> Option<Import> {
     let mut next = tokens.next()?;
-    if next.kind == Kind::Word && matches!(&text.as_bytes()[next.span.clone()], b"public" | b"weak") {
+    if next.kind == TokenKind::Word && matches!(&text.as_bytes()[next.span.clone()], b"public" | b"weak") {
         next = tokens.next()?;
     }
     let written = &text.as_bytes()[next.span.clone()];
-    if next.kind != Kind::String || written.len() < 2 || written.first() != written.last() {
+    if next.kind != TokenKind::String || written.len() < 2 || written.first() != written.last() {
         return None;
     }
     let span = next.span.start + 1..next.span.end - 1;
@@ -115,7 +115,7 @@ fn with_latin_comments(bytes: &[u8]) -> Result<String, NotText> {
     let mut tokens = Tokens::new(bytes);
     tokens.tells_comments = true;
     while let Some(token) = tokens.next() {
-        if token.kind == Kind::Comment {
+        if token.kind == TokenKind::Comment {
             text.push_str(utf8(bytes, end..token.span.start)?);
             match std::str::from_utf8(&bytes[token.span.clone()]) {
                 Ok(comment) => text.push_str(comment),
@@ -146,7 +146,7 @@ fn place(bytes: &[u8], at: usize) -> (usize, usize) {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum TokenKind {
     Word,
     String,
     Comment,
@@ -155,7 +155,7 @@ enum Kind {
 }
 
 struct Token {
-    kind: Kind,
+    kind: TokenKind,
     span: Range<usize>,
 }
 
@@ -179,24 +179,24 @@ impl<'a> Tokens<'a> {
             let (kind, length) = match first {
                 b' ' | b'\t' | b'\r' | b'\n' => (None, 1),
                 b'/' if rest.starts_with(b"//") => {
-                    (Some(Kind::Comment), rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len()))
+                    (Some(TokenKind::Comment), rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len()))
                 }
                 b'/' if rest.starts_with(b"/*") => {
                     let end = rest[2..].windows(2).position(|pair| pair == b"*/").map(|end| end + 4);
-                    (Some(Kind::Comment), end.unwrap_or(rest.len()))
+                    (Some(TokenKind::Comment), end.unwrap_or(rest.len()))
                 }
-                b'"' | b'\'' => (Some(Kind::String), string_length(rest, first)),
+                b'"' | b'\'' => (Some(TokenKind::String), string_length(rest, first)),
                 _ if is_word(&first) => {
                     let end = rest.iter().position(|byte| !is_word(byte) && *byte != b'.');
-                    (Some(Kind::Word), end.unwrap_or(rest.len()))
+                    (Some(TokenKind::Word), end.unwrap_or(rest.len()))
                 }
-                _ => (Some(Kind::Other), 1),
+                _ => (Some(TokenKind::Other), 1),
             };
             let span = self.at..self.at + length;
             self.at += length;
             match kind {
                 None => {}
-                Some(Kind::Comment) if !self.tells_comments => {}
+                Some(TokenKind::Comment) if !self.tells_comments => {}
                 Some(kind) => return Some(Token { kind, span }),
             }
         }

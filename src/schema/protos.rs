@@ -11,10 +11,10 @@ use prost_types::{FileDescriptorProto, MethodDescriptorProto};
 use protox::file::File;
 
 use super::apart::{self, Renamed};
-use super::pool::Pool;
+use super::resolver::Resolver;
 use super::rule::{PATTERNS, RuleError};
 use super::uncompiled::DeclaredRpc;
-use super::unit::{Content, Link, Unit, Units};
+use super::unit::{Link, Unit, UnitContent, Units};
 use super::{descriptor, edition, option_imports, proto_text};
 use crate::format::problem::Problem;
 
@@ -60,7 +60,7 @@ pub(super) struct SourceUncompiled {
 /// Compiles all of them.
 pub(super) fn compile(mut units: Units) -> Compiled {
     let clashes = units.name();
-    let mut compiler = Compiler::of(&units);
+    let mut compiler = ProtoCompiler::of(&units);
     for (index, first) in clashes {
         let (unit, first) = (&units.units[index], &units.units[first]);
         let message = format!("{} is here and in {}, and the two differ", unit.name, first.place);
@@ -78,7 +78,7 @@ pub(super) fn compile(mut units: Units) -> Compiled {
 
 /// All of them encoded, each behind its imports; nothing if one does not compile.
 pub(super) fn encoded(units: &Units) -> Option<Vec<Vec<u8>>> {
-    let mut compiler = Compiler::of(units);
+    let mut compiler = ProtoCompiler::of(units);
     (0..units.units.len()).for_each(|index| compiler.compile(index, &mut Vec::new()));
     let is_done = compiler.states.iter().all(|state| *state == State::Done);
     is_done.then(|| compiler.order.iter().map(|(index, _)| compiler.pool.encoded(*index).to_vec()).collect())
@@ -98,10 +98,10 @@ enum State {
     Broken(Vec<usize>),
 }
 
-struct Compiler<'a> {
+struct ProtoCompiler<'a> {
     units: &'a Units,
     states: Vec<State>,
-    pool: Pool<'a>,
+    pool: Resolver<'a>,
     /// The file that declares a name.
     symbols: HashMap<String, usize>,
     /// The packages of all files, and those around them.
@@ -111,12 +111,12 @@ struct Compiler<'a> {
     uncompiled: Vec<(usize, Rpcs)>,
 }
 
-impl<'a> Compiler<'a> {
+impl<'a> ProtoCompiler<'a> {
     fn of(units: &'a Units) -> Self {
         Self {
             states: vec![State::Open; units.units.len()],
             units,
-            pool: Pool::of(units),
+            pool: Resolver::of(units),
             symbols: HashMap::new(),
             packages: HashSet::new(),
             causes: Vec::new(),
@@ -170,14 +170,14 @@ impl<'a> Compiler<'a> {
         let unit = &self.units.units[index];
         let name = unit.name.clone();
         let text = match &unit.content {
-            Content::Descriptor(file) => return Ok((**file).clone()),
-            Content::Fault(fault) => {
+            UnitContent::Descriptor(file) => return Ok((**file).clone()),
+            UnitContent::Fault(fault) => {
                 let at = fault.at.map_or_else(String::new, |(line, column)| format!(":{line}:{column}"));
                 let problem = Problem::at(&unit.place, format!("{name}{at}: {}", fault.message));
                 self.refuse(index, problem, None);
                 return Err(());
             }
-            Content::Text(text) => text,
+            UnitContent::Text(text) => text,
         };
         if let Some(message) = edition::not_compiled(&unit.place, &name, &text.text) {
             let declared = if text.mentions_service { None } else { Some(Vec::new()) };
@@ -220,7 +220,7 @@ impl<'a> Compiler<'a> {
     /// Leaves out the imports that are not there, where that is asked for.
     fn skip(&self, index: usize, parsed: &mut FileDescriptorProto) {
         let unit = &self.units.units[index];
-        let Content::Text(text) = &unit.content else { return };
+        let UnitContent::Text(text) = &unit.content else { return };
         let skipped = unit.links.iter().zip(&text.imports).filter(|(link, _)| **link == Link::Skipped);
         let skipped: Vec<String> = skipped.map(|(_, import)| import.name.clone()).collect();
         option_imports::leave_out(parsed, &skipped);
@@ -228,7 +228,7 @@ impl<'a> Compiler<'a> {
 
     fn wrong_links(&self, index: usize) -> Vec<Problem> {
         let unit = &self.units.units[index];
-        let Content::Text(text) = &unit.content else { return Vec::new() };
+        let UnitContent::Text(text) = &unit.content else { return Vec::new() };
         let told = unit.links.iter().zip(&text.imports).filter_map(|(link, import)| {
             let Link::Wrong(message) = link else { return None };
             let (line, column) = import.at;

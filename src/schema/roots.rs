@@ -34,7 +34,7 @@ pub(super) struct Roots {
 
 /// A file, by the root that it was found from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct FoundFile {
     pub(super) root: PathBuf,
     pub(super) path: PathBuf,
 }
@@ -128,10 +128,10 @@ impl Roots {
     }
 
     /// The file of an import, written in a file of `from`.
-    pub(super) fn find(&self, from: &Path, import: &str) -> Option<Found> {
+    pub(super) fn find(&self, from: &Path, import: &str) -> Option<FoundFile> {
         let at = |root: &Path| {
             let path = if root == Path::new(".") { PathBuf::from(import) } else { root.join(import) };
-            path.is_file().then(|| Found { root: root.to_owned(), path })
+            path.is_file().then(|| FoundFile { root: root.to_owned(), path })
         };
         let given = std::iter::once(from).chain(self.roots.iter().map(PathBuf::as_path));
         let direct = given.chain(self.vendored.iter().map(PathBuf::as_path)).find_map(at);
@@ -140,7 +140,7 @@ impl Roots {
     }
 
     /// The file of that name at any depth below a vendored folder: the one whose root is nearest to the top.
-    fn vendored(&self, import: &str) -> Option<Found> {
+    fn vendored(&self, import: &str) -> Option<FoundFile> {
         let mut files = self.files.borrow_mut();
         let files = files.get_or_insert_with(|| {
             let mut files: HashMap<String, Vec<PathBuf>> = HashMap::new();
@@ -158,7 +158,7 @@ impl Roots {
     }
 
     /// Where a file of that name lies below one of the roots, if it does: its root would be an import root.
-    pub(super) fn elsewhere(&self, import: &str) -> Option<Found> {
+    pub(super) fn elsewhere(&self, import: &str) -> Option<FoundFile> {
         self.roots.iter().filter(|root| *root != Path::new(".")).find_map(|root| {
             let files = proto_files(root).ok()?;
             let path = files.into_iter().find(|path| path.ends_with(import))?;
@@ -168,9 +168,9 @@ impl Roots {
 }
 
 /// A file by the root from which it has that name, which ends its path.
-fn found(path: &Path, name: &str) -> Option<Found> {
+fn found(path: &Path, name: &str) -> Option<FoundFile> {
     let root = path.ancestors().nth(Path::new(name).components().count())?;
-    Some(Found { root: or_here(root), path: path.to_owned() })
+    Some(FoundFile { root: or_here(root), path: path.to_owned() })
 }
 
 /// A path as imports write it, from `root`.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 /// Where descriptors come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub enum DescriptorSource {
     /// A `.proto` file, a folder of them or a descriptor set.
     Path(PathBuf),
     /// A descriptor set that is at hand.

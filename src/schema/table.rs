@@ -30,7 +30,7 @@ pub struct MessageTable {
     /// `package.Message`.
     pub name: Box<str>,
     /// Its form in JSON, if it has one of its own.
-    pub known: Known,
+    pub known: WellKnown,
     /// Its fields and extensions, by number.
     pub fields: Box<[FieldTable]>,
     /// The names of its oneofs.
@@ -49,7 +49,7 @@ pub struct MessageTable {
 
 /// Messages that ProtoJSON writes in a form of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Known {
+pub enum WellKnown {
     /// No such form: an object with a member a field.
     No,
     /// `{"@type": ..., ...}`

@@ -12,7 +12,7 @@ use protox::file::{FileResolver as _, GoogleFileResolver};
 
 use super::option_imports;
 use super::proto_text::{NotText, Text};
-use super::roots::{Found, Roots, relative};
+use super::roots::{FoundFile, Roots, relative};
 
 /// Files that every annotated API imports and not every folder has.
 const BUNDLED: [(&str, &str); 6] = [
@@ -33,7 +33,7 @@ pub(super) struct Unit {
     pub(super) place: String,
     /// Where it is; nothing for one that is built in.
     pub(super) path: Option<PathBuf>,
-    pub(super) content: Content,
+    pub(super) content: UnitContent,
     pub(super) links: Vec<Link>,
     /// The source that has it.
     pub(super) source: usize,
@@ -47,7 +47,7 @@ pub(super) struct Unit {
 }
 
 #[derive(Debug)]
-pub(super) enum Content {
+pub(super) enum UnitContent {
     Text(Text),
     Descriptor(Box<FileDescriptorProto>),
     /// It cannot be read, or is no text.
@@ -79,7 +79,7 @@ pub(super) struct Units {
 
 impl Units {
     /// A file of a source.
-    pub(super) fn add(&mut self, found: &Found, source: usize, is_named: bool) {
+    pub(super) fn add(&mut self, found: &FoundFile, source: usize, is_named: bool) {
         let index = self.open(found, source);
         self.units[index].is_named |= is_named;
     }
@@ -110,7 +110,7 @@ impl Units {
         let (mut copies, mut clashes) = (Vec::new(), Vec::new());
         for (index, unit) in self.units.iter().enumerate() {
             let text = match &unit.content {
-                Content::Text(text) if unit.path.is_some() => Some(text.text.as_str()),
+                UnitContent::Text(text) if unit.path.is_some() => Some(text.text.as_str()),
                 _ => None,
             };
             let copy = text.and_then(|text| texts.get(text)).copied();
@@ -148,20 +148,20 @@ impl Units {
     /// How many imports of a file, and of those that it imports, are nowhere when its root is `root`.
     pub(super) fn missing(path: &Path, root: &Path, roots: &Roots, skips_options: bool) -> usize {
         let mut units = Self::default();
-        units.add(&Found { root: root.to_owned(), path: path.to_owned() }, 0, true);
+        units.add(&FoundFile { root: root.to_owned(), path: path.to_owned() }, 0, true);
         units.follow(roots, skips_options);
         let links = units.units.iter().flat_map(|unit| &unit.links);
         links.filter(|link| matches!(link, Link::Wrong(_))).count()
     }
 
-    fn open(&mut self, found: &Found, source: usize) -> usize {
+    fn open(&mut self, found: &FoundFile, source: usize) -> usize {
         let key = fs::canonicalize(&found.path).unwrap_or_else(|_| found.path.clone());
         if let Some(known) = self.by_path.get(&key) {
             return *known;
         }
         let content = match fs::read(&found.path) {
-            Ok(bytes) => Text::read(&bytes).map_or_else(Content::Fault, Content::Text),
-            Err(error) => Content::Fault(NotText { at: None, message: error.to_string() }),
+            Ok(bytes) => Text::read(&bytes).map_or_else(UnitContent::Fault, UnitContent::Text),
+            Err(error) => UnitContent::Fault(NotText { at: None, message: error.to_string() }),
         };
         let name = relative(&found.root, &found.path).unwrap_or_else(|| found.path.display().to_string());
         self.by_path.insert(key, self.units.len());
@@ -186,9 +186,9 @@ impl Units {
 
     fn imports(&self, index: usize) -> Vec<String> {
         match &self.units[index].content {
-            Content::Text(text) => text.imports.iter().map(|import| import.name.clone()).collect(),
-            Content::Descriptor(file) => file.dependency.clone(),
-            Content::Fault(_) => Vec::new(),
+            UnitContent::Text(text) => text.imports.iter().map(|import| import.name.clone()).collect(),
+            UnitContent::Descriptor(file) => file.dependency.clone(),
+            UnitContent::Fault(_) => Vec::new(),
         }
     }
 
@@ -199,7 +199,7 @@ impl Units {
             // Of the folder of the file, as protobuf.js reads it.
             let path = unit.path.as_ref().and_then(|path| path.parent()).map(|folder| folder.join(rest));
             return match path.filter(|path| path.is_file()) {
-                Some(path) => Link::To(self.open(&Found { root: unit.root.clone(), path }, source)),
+                Some(path) => Link::To(self.open(&FoundFile { root: unit.root.clone(), path }, source)),
                 None => Link::Wrong(format!("import \"{import}\" was not found in the folder of the file")),
             };
         }
@@ -230,10 +230,10 @@ impl Units {
             return Some(*known);
         }
         let content = match BUNDLED.iter().find(|(bundled, _)| *bundled == name) {
-            Some((_, text)) => Text::read(text.as_bytes()).map_or_else(Content::Fault, Content::Text),
+            Some((_, text)) => Text::read(text.as_bytes()).map_or_else(UnitContent::Fault, UnitContent::Text),
             None => {
                 let file = GoogleFileResolver::new().open_file(name).ok()?;
-                Content::Descriptor(Box::new(file.file_descriptor_proto().clone()))
+                UnitContent::Descriptor(Box::new(file.file_descriptor_proto().clone()))
             }
         };
         self.built_in.insert(name.to_owned(), self.units.len());
@@ -285,7 +285,7 @@ fn unplain(unit: &Unit, import: &str) -> String {
 
 fn nowhere(import: &str, roots: &Roots) -> String {
     let searched = format!("import \"{import}\" was not found in the import roots ({})", roots.told());
-    if let Some(Found { root, path }) = roots.elsewhere(import) {
+    if let Some(FoundFile { root, path }) = roots.elsewhere(import) {
         let (root, path) = (root.display(), path.display());
         return format!("{searched}; it is at {path}: add `-I {root}`, or {root} to `schema.import_paths`");
     }

@@ -7,34 +7,34 @@ use crate::schema::{FieldPath, FieldTable, Kind, MessageId, MessageTable, Shape,
 
 /// The bound fields of one message, in the order of their binding.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Node {
-    pub(super) fields: Vec<Bound>,
+pub(super) struct BoundFields {
+    pub(super) fields: Vec<BoundField>,
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Bound {
+pub(super) struct BoundField {
     /// The field's place in its message.
     pub(super) index: usize,
-    pub(super) what: What,
+    pub(super) what: BoundValue,
 }
 
 #[derive(Debug, Clone)]
-pub(super) enum What {
+pub(super) enum BoundValue {
     /// Fields in a message.
-    Message(Node),
+    Message(BoundFields),
     /// A value in wire format, with its tag; of a packed list the values alone.
-    Leaf(Leaf),
+    Text(BoundText),
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Leaf {
+pub(super) struct BoundText {
     pub(super) wire: Vec<u8>,
     pub(super) origin: Origin,
     /// The field, dotted.
     pub(super) path: FieldPath,
 }
 
-impl Leaf {
+impl BoundText {
     /// Whether the body, which wrote this for the field, says the same.
     pub(super) fn is_written_as(&self, field: &FieldTable, written: &[u8]) -> bool {
         if field.shape != Shape::Packed {
@@ -45,27 +45,27 @@ impl Leaf {
     }
 }
 
-impl Node {
-    pub(super) fn find(&self, index: usize) -> Option<&Bound> {
+impl BoundFields {
+    pub(super) fn find(&self, index: usize) -> Option<&BoundField> {
         self.fields.iter().find(|bound| bound.index == index)
     }
 
     pub(super) fn child(&mut self, table: &MessageTable, index: usize) -> Result<&mut Self, FieldProblem> {
         let place = match self.place(index) {
             Some(place) => place,
-            None => self.put(table, index, What::Message(Self::default()))?,
+            None => self.put(table, index, BoundValue::Message(Self::default()))?,
         };
         match &mut self.fields[place].what {
-            What::Message(node) => Ok(node),
-            What::Leaf(_) => Err(FieldProblem::Twice),
+            BoundValue::Message(node) => Ok(node),
+            BoundValue::Text(_) => Err(FieldProblem::Twice),
         }
     }
 
-    pub(super) fn bind(&mut self, table: &MessageTable, index: usize, leaf: Leaf) -> Result<(), FieldProblem> {
+    pub(super) fn bind(&mut self, table: &MessageTable, index: usize, leaf: BoundText) -> Result<(), FieldProblem> {
         match self.place(index) {
-            None => self.put(table, index, What::Leaf(leaf)).map(drop),
+            None => self.put(table, index, BoundValue::Text(leaf)).map(drop),
             Some(place) => match &mut self.fields[place].what {
-                What::Leaf(list) if table.fields[index].is_repeated() => {
+                BoundValue::Text(list) if table.fields[index].is_repeated() => {
                     list.wire.extend_from_slice(&leaf.wire);
                     Ok(())
                 }
@@ -79,21 +79,21 @@ impl Node {
     }
 
     /// Puts in a field that is not there, if its oneof allows it; gives its place.
-    fn put(&mut self, table: &MessageTable, index: usize, what: What) -> Result<usize, FieldProblem> {
+    fn put(&mut self, table: &MessageTable, index: usize, what: BoundValue) -> Result<usize, FieldProblem> {
         let oneof = table.fields[index].oneof;
         let sibling = self.fields.iter().find(|bound| oneof.is_some() && table.fields[bound.index].oneof == oneof);
         if let Some(sibling) = sibling {
             return Err(sibling_problem(table, sibling.index));
         }
-        self.fields.push(Bound { index, what });
+        self.fields.push(BoundField { index, what });
         Ok(self.fields.len() - 1)
     }
 
     /// The first leaf below.
-    pub(super) fn first_leaf(&self) -> Option<&Leaf> {
+    pub(super) fn first_leaf(&self) -> Option<&BoundText> {
         self.fields.iter().find_map(|bound| match &bound.what {
-            What::Leaf(leaf) => Some(leaf),
-            What::Message(node) => node.first_leaf(),
+            BoundValue::Text(leaf) => Some(leaf),
+            BoundValue::Message(node) => node.first_leaf(),
         })
     }
 }
@@ -109,38 +109,38 @@ pub(super) fn sibling_problem(table: &MessageTable, other: usize) -> FieldProble
 }
 
 /// The bound text, or the first in it.
-pub(super) fn leaf_of(bound: &Bound) -> &Leaf {
+pub(super) fn leaf_of(bound: &BoundField) -> &BoundText {
     match &bound.what {
-        What::Leaf(leaf) => leaf,
-        What::Message(node) => node.first_leaf().expect("a node is made for a leaf in it"),
+        BoundValue::Text(leaf) => leaf,
+        BoundValue::Message(node) => node.first_leaf().expect("a node is made for a leaf in it"),
     }
 }
 
-impl What {
-    pub(super) fn as_leaf(bound: &Bound) -> Option<&Leaf> {
+impl BoundValue {
+    pub(super) fn as_leaf(bound: &BoundField) -> Option<&BoundText> {
         match &bound.what {
-            Self::Leaf(leaf) => Some(leaf),
+            Self::Text(leaf) => Some(leaf),
             Self::Message(_) => None,
         }
     }
 }
 
 /// Writes all that is bound in a message.
-pub(super) fn put_node(out: &mut Vec<u8>, tables: &Tables, id: MessageId, node: &Node) {
+pub(super) fn put_node(out: &mut Vec<u8>, tables: &Tables, id: MessageId, node: &BoundFields) {
     for bound in &node.fields {
         put_bound(out, tables, &tables.message(id).fields[bound.index], bound);
     }
 }
 
 /// Writes one bound field.
-pub(super) fn put_bound(out: &mut Vec<u8>, tables: &Tables, field: &FieldTable, bound: &Bound) {
+pub(super) fn put_bound(out: &mut Vec<u8>, tables: &Tables, field: &FieldTable, bound: &BoundField) {
     match &bound.what {
-        What::Leaf(leaf) if field.shape == Shape::Packed => {
+        BoundValue::Text(leaf) if field.shape == Shape::Packed => {
             wire::put_tag(out, field.number, wire::LENGTH);
             wire::put_bytes(out, &leaf.wire);
         }
-        What::Leaf(leaf) => out.extend_from_slice(&leaf.wire),
-        What::Message(node) => put_message(out, field, |out, id| put_node(out, tables, id, node)),
+        BoundValue::Text(leaf) => out.extend_from_slice(&leaf.wire),
+        BoundValue::Message(node) => put_message(out, field, |out, id| put_node(out, tables, id, node)),
     }
 }
 

@@ -3,21 +3,26 @@
 use std::borrow::Cow;
 
 use super::body::Body;
-use super::bound::{Bound, Leaf, Node, What, leaf_of, put_bound, put_node, sibling_problem};
+use super::bound::{BoundField, BoundFields, BoundText, BoundValue, leaf_of, put_bound, put_node, sibling_problem};
 use super::error::RequestError;
-use super::fault::{Fault, Outcome};
 use super::ignored::Ignored;
+use super::located::{LocatedError, Outcome};
 use super::seen::{Key, Keys, Open};
 use crate::codec::depth::DEPTH_LIMIT;
 use crate::codec::problem::{FieldProblem, Found, expectation, quoted};
 use crate::codec::scalar::{self, Write};
 use crate::format::json::{self, JsonError, Scanner};
 use crate::format::wire;
-use crate::schema::{EnumId, FieldPath, FieldTable, Kind, Known, Message, MessageId, MessageTable, Shape, Tables};
+use crate::schema::{EnumId, FieldPath, FieldTable, Kind, Message, MessageId, MessageTable, Shape, Tables, WellKnown};
 
 /// The message that `body` and the bound texts make.
-pub(super) fn encode(input: &Message, root: &Node, body: Body<'_>, json_depth: usize) -> Result<Vec<u8>, RequestError> {
-    let scanner = Scanner::new(body.text, json_depth).map_err(|error| Fault::from(error).into_error())?;
+pub(super) fn encode(
+    input: &Message,
+    root: &BoundFields,
+    body: Body<'_>,
+    json_depth: usize,
+) -> Result<Vec<u8>, RequestError> {
+    let scanner = Scanner::new(body.text, json_depth).map_err(|error| LocatedError::from(error).into_error())?;
     let out = Vec::with_capacity(body.text.len());
     let mut encoder = Encoder { breaks: body.ignored.breaks, ..Encoder::new(input.tables(), scanner, out, 1) };
     let context = Context { node: Some(root), ignored: Some(body.ignored).filter(|ignored| !ignored.is_empty()) };
@@ -25,8 +30,8 @@ pub(super) fn encode(input: &Message, root: &Node, body: Body<'_>, json_depth: u
         None => encoder.whole(input.id(), context),
         Some(path) => encoder.field_body(input.id(), path, context),
     };
-    let ended = encoded.and_then(|()| encoder.scanner.end().map_err(Fault::from));
-    ended.map_err(Fault::into_error)?;
+    let ended = encoded.and_then(|()| encoder.scanner.end().map_err(LocatedError::from));
+    ended.map_err(LocatedError::into_error)?;
     Ok(encoder.out)
 }
 
@@ -34,7 +39,7 @@ pub(super) fn encode(input: &Message, root: &Node, body: Body<'_>, json_depth: u
 #[derive(Clone, Copy)]
 pub(super) struct Context<'a> {
     /// Its bound fields.
-    pub(super) node: Option<&'a Node>,
+    pub(super) node: Option<&'a BoundFields>,
     /// Its members that are passed over.
     pub(super) ignored: Option<&'a Ignored>,
 }
@@ -43,8 +48,8 @@ impl<'a> Context<'a> {
     fn within(self, name: &str, index: usize) -> Self {
         let bound = self.node.and_then(|node| node.find(index));
         let node = bound.and_then(|bound| match &bound.what {
-            What::Message(node) => Some(node),
-            What::Leaf(_) => None,
+            BoundValue::Message(node) => Some(node),
+            BoundValue::Text(_) => None,
         });
         Self { node, ignored: self.ignored.and_then(|ignored| ignored.within(name)) }
     }
@@ -85,14 +90,14 @@ impl<'a> Encoder<'a> {
 
     fn whole(&mut self, id: MessageId, context: Context<'_>) -> Outcome<()> {
         match self.tables.message(id).known {
-            Known::No => self.message(id, context),
+            WellKnown::No => self.message(id, context),
             known => self.known_around(id, known, context),
         }
     }
 
     /// The body is the value of a field; as for a member, `null` leaves it unset.
     fn field_body(&mut self, id: MessageId, path: &FieldPath, context: Context<'_>) -> Outcome<()> {
-        if self.scanner.peek()? != json::Kind::Null || self.takes_null(path.leaf().table()) {
+        if self.scanner.peek()? != json::JsonKind::Null || self.takes_null(path.leaf().table()) {
             return self.at_field(id, path, 0, context);
         }
         if let Some(node) = context.node {
@@ -128,7 +133,7 @@ impl<'a> Encoder<'a> {
 
     /// An object that is a message, without the message's own tag and length.
     pub(super) fn message(&mut self, id: MessageId, context: Context<'_>) -> Outcome<()> {
-        if self.scanner.peek()? != json::Kind::Object {
+        if self.scanner.peek()? != json::JsonKind::Object {
             return Err(self.unexpected(Kind::Message(id)));
         }
         self.scanner.begin_object()?;
@@ -188,9 +193,9 @@ impl<'a> Encoder<'a> {
             scalar::put_string(&mut self.out, field, Write::of(field.shape), text);
             return Ok(());
         }
-        let kind = self.scanner.peek().map_err(|error| Fault::from(error).within(field, name))?;
-        if kind == json::Kind::Null && !self.takes_null(field) {
-            self.scanner.null().map_err(|error| Fault::from(error).within(field, name))?;
+        let kind = self.scanner.peek().map_err(|error| LocatedError::from(error).within(field, name))?;
+        if kind == json::JsonKind::Null && !self.takes_null(field) {
+            self.scanner.null().map_err(|error| LocatedError::from(error).within(field, name))?;
             open.nulls.insert(index);
             return Ok(());
         }
@@ -199,7 +204,7 @@ impl<'a> Encoder<'a> {
         }
         let context = if context.is_empty() {
             context
-        } else if let Some(leaf) = context.node.and_then(|node| node.find(index)).and_then(What::as_leaf) {
+        } else if let Some(leaf) = context.node.and_then(|node| node.find(index)).and_then(BoundValue::as_leaf) {
             return self.bound_member(field, name, leaf);
         } else {
             context.within(name, index)
@@ -208,14 +213,14 @@ impl<'a> Encoder<'a> {
     }
 
     /// A member that a text is bound to must say what the text says.
-    fn bound_member(&mut self, field: &FieldTable, name: &str, leaf: &Leaf) -> Outcome<()> {
+    fn bound_member(&mut self, field: &FieldTable, name: &str, leaf: &BoundText) -> Outcome<()> {
         let start = self.out.len();
         let nothing = Context { node: None, ignored: None };
         self.field(field, nothing).map_err(|fault| fault.within(field, name))?;
         if leaf.is_written_as(field, &self.out[start..]) {
             return Ok(());
         }
-        Err(Fault::new(RequestError::Conflict { field: leaf.path.to_string(), origin: leaf.origin }))
+        Err(LocatedError::new(RequestError::Conflict { field: leaf.path.to_string(), origin: leaf.origin }))
     }
 
     fn unknown(&mut self, table: &MessageTable, name: Cow<'_, str>, context: Context<'_>) -> Outcome<()> {
@@ -227,7 +232,7 @@ impl<'a> Encoder<'a> {
     }
 
     /// Writes what is bound and was not in the object.
-    fn weave(&mut self, open: &Open<'_>, node: &Node) -> Outcome<()> {
+    fn weave(&mut self, open: &Open<'_>, node: &BoundFields) -> Outcome<()> {
         for bound in &node.fields {
             let field = &open.table.fields[bound.index];
             if open.seen.contains(bound.index) && !open.nulls.contains(bound.index) {
@@ -241,7 +246,7 @@ impl<'a> Encoder<'a> {
         Ok(())
     }
 
-    fn check_required(&self, open: &Open<'_>, node: Option<&Node>) -> Outcome<()> {
+    fn check_required(&self, open: &Open<'_>, node: Option<&BoundFields>) -> Outcome<()> {
         let missing = open.table.fields.iter().enumerate().find(|(index, field)| {
             let given = open.seen.contains(*index) && !open.nulls.contains(*index);
             field.shape == Shape::Required && !given && node.is_none_or(|node| node.find(*index).is_none())
@@ -292,7 +297,7 @@ impl<'a> Encoder<'a> {
     }
 
     fn begin_list(&mut self, field: &FieldTable) -> Outcome<()> {
-        if self.scanner.peek()? != json::Kind::Array {
+        if self.scanner.peek()? != json::JsonKind::Array {
             let expected = format!("an array, each element {}", expectation(self.tables, field.kind));
             return Err(self.unexpected_text(expected));
         }
@@ -303,7 +308,7 @@ impl<'a> Encoder<'a> {
         let tables = self.tables;
         let entry = field.kind.message().map(|id| tables.message(id)).expect("a map has entries");
         let [key_field, value_field] = &entry.fields[..] else { return Err(self.unexpected(field.kind)) };
-        if self.scanner.peek()? != json::Kind::Object {
+        if self.scanner.peek()? != json::JsonKind::Object {
             let expected = format!("an object, each value {}", expectation(tables, value_field.kind));
             return Err(self.unexpected_text(expected));
         }
@@ -353,7 +358,7 @@ impl<'a> Encoder<'a> {
                     scalar::put_string(&mut self.out, field, write, text);
                     return Ok(());
                 }
-                if self.scanner.peek()? != json::Kind::String {
+                if self.scanner.peek()? != json::JsonKind::String {
                     return Err(self.unexpected(field.kind));
                 }
                 // A string with escapes is not empty.
@@ -366,7 +371,7 @@ impl<'a> Encoder<'a> {
             Kind::Message(id) | Kind::Group(id) => self.message_value(field, id, context),
             Kind::Enum(id) => self.enum_value(field, id, write, context),
             Kind::Bool => {
-                if self.scanner.peek()? != json::Kind::Bool {
+                if self.scanner.peek()? != json::JsonKind::Bool {
                     return Err(self.unexpected(field.kind));
                 }
                 let value = self.scanner.boolean()?;
@@ -385,7 +390,7 @@ impl<'a> Encoder<'a> {
     }
 
     fn number_value(&mut self, field: &FieldTable, write: Write) -> Outcome<()> {
-        if self.scanner.peek()? == json::Kind::Number {
+        if self.scanner.peek()? == json::JsonKind::Number {
             let before = self.scanner.clone();
             let text = self.scanner.number()?;
             if scalar::put_number(&mut self.out, field, write, text) {
@@ -399,7 +404,7 @@ impl<'a> Encoder<'a> {
 
     /// A value that stands in a string.
     fn text_value(&mut self, field: &FieldTable, put: impl FnOnce(&mut Vec<u8>, &str) -> bool) -> Outcome<()> {
-        if self.scanner.peek()? != json::Kind::String {
+        if self.scanner.peek()? != json::JsonKind::String {
             return Err(self.unexpected(field.kind));
         }
         let before = self.scanner.clone();
@@ -415,12 +420,12 @@ impl<'a> Encoder<'a> {
         let table = self.tables.enumeration(id);
         let before = self.scanner.clone();
         let (number, is_name) = match self.scanner.peek()? {
-            json::Kind::Null if table.is_null => {
+            json::JsonKind::Null if table.is_null => {
                 self.scanner.null()?;
                 (Some(0), false)
             }
-            json::Kind::String => (table.number(&self.scanner.string()?), true),
-            json::Kind::Number => (scalar::enum_from_number(table, self.scanner.number()?), false),
+            json::JsonKind::String => (table.number(&self.scanner.string()?), true),
+            json::JsonKind::Number => (scalar::enum_from_number(table, self.scanner.number()?), false),
             _ => (None, false),
         };
         match number {
@@ -467,25 +472,25 @@ impl<'a> Encoder<'a> {
         // ProtoJSON: `null` stands for an unset field, but for these two it is a value.
         !field.is_repeated()
             && match field.kind {
-                Kind::Message(id) | Kind::Group(id) => self.tables.message(id).known == Known::Value,
+                Kind::Message(id) | Kind::Group(id) => self.tables.message(id).known == WellKnown::Value,
                 Kind::Enum(id) => self.tables.enumeration(id).is_null,
                 _ => false,
             }
     }
 
-    pub(super) fn error(&self, problem: FieldProblem) -> Fault {
-        Fault::at(self.scanner.place(), problem)
+    pub(super) fn error(&self, problem: FieldProblem) -> LocatedError {
+        LocatedError::at(self.scanner.place(), problem)
     }
 
     /// The error that the next value is none of this kind.
-    pub(super) fn unexpected(&self, kind: Kind) -> Fault {
+    pub(super) fn unexpected(&self, kind: Kind) -> LocatedError {
         self.unexpected_text(expectation(self.tables, kind))
     }
 
-    pub(super) fn unexpected_text(&self, expected: String) -> Fault {
+    pub(super) fn unexpected_text(&self, expected: String) -> LocatedError {
         match self.found() {
             Ok(found) => self.error(FieldProblem::Unexpected { expected, found }),
-            Err(error) => Fault::from(error),
+            Err(error) => LocatedError::from(error),
         }
     }
 
@@ -493,20 +498,20 @@ impl<'a> Encoder<'a> {
     fn found(&self) -> Result<Found, JsonError> {
         let mut ahead = self.scanner.clone();
         let (kind, content) = match ahead.peek()? {
-            json::Kind::Object => ("an object", "an object".to_owned()),
-            json::Kind::Array => ("an array", "an array".to_owned()),
-            json::Kind::Null => ("null", ahead.null().map(|()| "null".to_owned())?),
-            json::Kind::String => ("a string", quoted(&ahead.string()?)),
-            json::Kind::Number => ("a number", ahead.number()?.chars().take(40).collect()),
-            json::Kind::Bool => ("a boolean", ahead.boolean()?.to_string()),
+            json::JsonKind::Object => ("an object", "an object".to_owned()),
+            json::JsonKind::Array => ("an array", "an array".to_owned()),
+            json::JsonKind::Null => ("null", ahead.null().map(|()| "null".to_owned())?),
+            json::JsonKind::String => ("a string", quoted(&ahead.string()?)),
+            json::JsonKind::Number => ("a number", ahead.number()?.chars().take(40).collect()),
+            json::JsonKind::Bool => ("a boolean", ahead.boolean()?.to_string()),
         };
         Ok(Found::new(content, kind))
     }
 }
 
 /// The error that a bound field is given beside `other`, a member of the same oneof.
-fn beside(bound: &Bound, table: &MessageTable, other: usize) -> Fault {
+fn beside(bound: &BoundField, table: &MessageTable, other: usize) -> LocatedError {
     let leaf = leaf_of(bound);
     let (field, origin, problem) = (leaf.path.to_string(), leaf.origin, sibling_problem(table, other));
-    Fault::new(RequestError::Bound { field, origin, problem })
+    LocatedError::new(RequestError::Bound { field, origin, problem })
 }

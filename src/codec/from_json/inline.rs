@@ -2,11 +2,11 @@
 
 use super::encoder::{Context, Encoder};
 use super::error::RequestError;
-use super::fault::Fault;
+use super::located::LocatedError;
 use crate::codec::problem::{BodyError, FieldProblem, Found, expectation, quoted};
 use crate::codec::scalar::Write;
 use crate::format::json::Scanner;
-use crate::schema::{FieldPath, Known};
+use crate::schema::{FieldPath, WellKnown};
 
 /// The wire format, with its tag, of the value that `text` has for the field at the end of `path`.
 ///
@@ -17,7 +17,7 @@ pub(super) fn encode(path: &FieldPath, text: &str, json_depth: usize) -> Result<
     let mut encoder = Encoder::new(leaf.tables(), scanner, Vec::new(), path.fields().len());
     let nothing = Context { node: None, ignored: None };
     let read = encoder.value(leaf.table(), Write::of(leaf.table().shape), nothing);
-    let ended = read.and_then(|()| encoder.scanner.end_of("the end of the text").map_err(Fault::from));
+    let ended = read.and_then(|()| encoder.scanner.end_of("the end of the text").map_err(LocatedError::from));
     match ended {
         Ok(()) => Ok(encoder.out),
         Err(fault) => Err(problem(path, text, fault)),
@@ -25,7 +25,7 @@ pub(super) fn encode(path: &FieldPath, text: &str, json_depth: usize) -> Result<
 }
 
 /// What is wrong, with the place in the text, and without what must not be shown.
-fn problem(path: &FieldPath, text: &str, fault: Fault) -> FieldProblem {
+fn problem(path: &FieldPath, text: &str, fault: LocatedError) -> FieldProblem {
     let fault = path.fields().iter().fold(fault, |fault, field| fault.through(field.table()));
     match fault.into_error() {
         RequestError::Body(BodyError { problem: FieldProblem::Json(_), .. }) if !begins_as_json(text) => {
@@ -46,7 +46,7 @@ fn begins_as_json(text: &str) -> bool {
 fn expected(path: &FieldPath) -> String {
     let leaf = path.leaf();
     match leaf.message() {
-        Some(message) if message.table().known == Known::Value => {
+        Some(message) if message.table().known == WellKnown::Value => {
             "JSON text (for a string, write \"word\" in quotes)".to_owned()
         }
         _ => expectation(leaf.tables(), leaf.table().kind),

@@ -2,16 +2,16 @@
 
 use std::collections::HashSet;
 
-use super::bound::{Bound, Leaf, What, leaf_of};
+use super::bound::{BoundField, BoundText, BoundValue, leaf_of};
 use super::encoder::{Context, Encoder};
 use super::error::RequestError;
-use super::fault::{Fault, Outcome};
+use super::located::{LocatedError, Outcome};
 use crate::codec::number;
 use crate::codec::problem::{FieldProblem, Found};
 use crate::codec::scalar::{self, Write};
 use crate::format::json::{self, JsonProblem};
 use crate::format::wire::{self, FIXED64, LENGTH, VARINT};
-use crate::schema::{self, Kind, Known, MessageId};
+use crate::schema::{self, Kind, MessageId, WellKnown};
 
 /// google/protobuf/struct.proto, `message Value`: the numbers of its oneof.
 const NULL: u32 = 1;
@@ -23,14 +23,14 @@ const LIST: u32 = 6;
 
 impl Encoder<'_> {
     /// The inside of a message with a form of its own, in which texts may be bound: it must say the same.
-    pub(super) fn known_around(&mut self, id: MessageId, known: Known, context: Context<'_>) -> Outcome<()> {
+    pub(super) fn known_around(&mut self, id: MessageId, known: WellKnown, context: Context<'_>) -> Outcome<()> {
         let start = self.out.len();
         self.known(id, known, context.in_list())?;
         let Some(node) = context.node else { return Ok(()) };
         for bound in &node.fields {
             let field = &self.tables.message(id).fields[bound.index];
-            let is_same = |leaf: &Leaf| of_number(field.number, &self.out[start..]) == leaf.wire;
-            if !What::as_leaf(bound).is_some_and(is_same) {
+            let is_same = |leaf: &BoundText| of_number(field.number, &self.out[start..]) == leaf.wire;
+            if !BoundValue::as_leaf(bound).is_some_and(is_same) {
                 return Err(differs(bound));
             }
         }
@@ -38,15 +38,15 @@ impl Encoder<'_> {
     }
 
     /// The inside of a message with a form of its own.
-    pub(super) fn known(&mut self, id: MessageId, known: Known, context: Context<'_>) -> Outcome<()> {
+    pub(super) fn known(&mut self, id: MessageId, known: WellKnown, context: Context<'_>) -> Outcome<()> {
         match known {
-            Known::No => self.message(id, context),
-            Known::Any => self.any(id, context),
-            Known::Struct => self.struct_members(id),
-            Known::Value => self.any_value(),
-            Known::ListValue => self.list_value(id),
-            Known::Timestamp | Known::Duration | Known::FieldMask => {
-                if self.scanner.peek()? != json::Kind::String {
+            WellKnown::No => self.message(id, context),
+            WellKnown::Any => self.any(id, context),
+            WellKnown::Struct => self.struct_members(id),
+            WellKnown::Value => self.any_value(),
+            WellKnown::ListValue => self.list_value(id),
+            WellKnown::Timestamp | WellKnown::Duration | WellKnown::FieldMask => {
+                if self.scanner.peek()? != json::JsonKind::String {
                     return Err(self.unexpected(Kind::Message(id)));
                 }
                 let before = self.scanner.clone();
@@ -57,7 +57,7 @@ impl Encoder<'_> {
                 self.scanner = before;
                 Err(self.unexpected(Kind::Message(id)))
             }
-            Known::Wrapper => match self.tables.message(id).fields.first() {
+            WellKnown::Wrapper => match self.tables.message(id).fields.first() {
                 Some(field) => self.value(field, Write::UnlessDefault, context),
                 None => Err(self.unexpected(Kind::Message(id))),
             },
@@ -66,7 +66,7 @@ impl Encoder<'_> {
 
     /// any.proto: `@type`, anywhere in the object, says what the other members are.
     fn any(&mut self, id: MessageId, context: Context<'_>) -> Outcome<()> {
-        if self.scanner.peek()? != json::Kind::Object {
+        if self.scanner.peek()? != json::JsonKind::Object {
             return Err(self.unexpected(Kind::Message(id)));
         }
         let Some(url) = self.type_url(id)? else {
@@ -90,7 +90,7 @@ impl Encoder<'_> {
         self.enter()?;
         let around = std::mem::replace(&mut self.tables, tables);
         match tables.message(inner).known {
-            Known::No => {
+            WellKnown::No => {
                 self.scanner.begin_object()?;
                 self.members(inner, context, true)?;
             }
@@ -118,7 +118,7 @@ impl Encoder<'_> {
                 ahead.skip()?;
             } else if url.is_some() {
                 return Err(self.error(FieldProblem::Json(JsonProblem::Twice { name: "@type".to_owned() })));
-            } else if ahead.peek()? == json::Kind::String {
+            } else if ahead.peek()? == json::JsonKind::String {
                 url = Some(ahead.string()?.into_owned());
             } else {
                 break;
@@ -132,7 +132,7 @@ impl Encoder<'_> {
     }
 
     /// A message with a form of its own stands in the member `value`; ProtoJSON has no default for that member.
-    fn any_known(&mut self, inner: MessageId, known: Known, context: Context<'_>) -> Outcome<()> {
+    fn any_known(&mut self, inner: MessageId, known: WellKnown, context: Context<'_>) -> Outcome<()> {
         self.scanner.begin_object()?;
         let (mut first, mut has_value) = (true, false);
         while let Some(name) = self.scanner.member(&mut first)? {
@@ -159,7 +159,7 @@ impl Encoder<'_> {
 
     /// struct.proto: `map<string, Value> fields = 1`.
     fn struct_members(&mut self, id: MessageId) -> Outcome<()> {
-        if self.scanner.peek()? != json::Kind::Object {
+        if self.scanner.peek()? != json::JsonKind::Object {
             return Err(self.unexpected(Kind::Message(id)));
         }
         self.struct_object()
@@ -185,7 +185,7 @@ impl Encoder<'_> {
 
     /// struct.proto: `repeated Value values = 1`.
     fn list_value(&mut self, id: MessageId) -> Outcome<()> {
-        if self.scanner.peek()? != json::Kind::Array {
+        if self.scanner.peek()? != json::JsonKind::Array {
             return Err(self.unexpected(Kind::Message(id)));
         }
         self.list_elements()
@@ -204,12 +204,12 @@ impl Encoder<'_> {
     /// struct.proto: a Value is whatever JSON has.
     fn any_value(&mut self) -> Outcome<()> {
         match self.scanner.peek()? {
-            json::Kind::Null => {
+            json::JsonKind::Null => {
                 self.scanner.null()?;
                 wire::put_tag(&mut self.out, NULL, VARINT);
                 self.out.push(0);
             }
-            json::Kind::Number => {
+            json::JsonKind::Number => {
                 let before = self.scanner.clone();
                 let Some(value) = number::double(self.scanner.number()?) else {
                     self.scanner = before;
@@ -218,18 +218,18 @@ impl Encoder<'_> {
                 wire::put_tag(&mut self.out, NUMBER, FIXED64);
                 self.out.extend_from_slice(&value.to_bits().to_le_bytes());
             }
-            json::Kind::String => {
+            json::JsonKind::String => {
                 let text = self.scanner.string()?;
                 wire::put_tag(&mut self.out, STRING, LENGTH);
                 wire::put_bytes(&mut self.out, text.as_bytes());
             }
-            json::Kind::Bool => {
+            json::JsonKind::Bool => {
                 let value = self.scanner.boolean()?;
                 wire::put_tag(&mut self.out, BOOL, VARINT);
                 self.out.push(u8::from(value));
             }
-            json::Kind::Object => self.nested(STRUCT, Self::struct_object)?,
-            json::Kind::Array => self.nested(LIST, Self::list_elements)?,
+            json::JsonKind::Object => self.nested(STRUCT, Self::struct_object)?,
+            json::JsonKind::Array => self.nested(LIST, Self::list_elements)?,
         }
         Ok(())
     }
@@ -246,9 +246,9 @@ impl Encoder<'_> {
 }
 
 /// The error that the body says something else than a bound text.
-fn differs(bound: &Bound) -> Fault {
+fn differs(bound: &BoundField) -> LocatedError {
     let leaf = leaf_of(bound);
-    Fault::new(RequestError::Conflict { field: leaf.path.to_string(), origin: leaf.origin })
+    LocatedError::new(RequestError::Conflict { field: leaf.path.to_string(), origin: leaf.origin })
 }
 
 /// The values of one field in a message of ours, tags included.

@@ -5,9 +5,9 @@
 //! would have some backends clear its other fields, and others keep those that are given as their default (field_mask.proto,
 //! "Field Masks in Update Operations", lets an API do either).
 
-use crate::format::json::{Kind as Json, Scanner};
+use crate::format::json::{JsonKind, Scanner};
 use crate::format::wire;
-use crate::schema::{Kind, Known, Message, MessageTable, Tables};
+use crate::schema::{Kind, Message, MessageTable, Tables, WellKnown};
 
 /// The number of `paths` in google/protobuf/field_mask.proto.
 const PATHS: u32 = 1;
@@ -66,7 +66,7 @@ pub fn add_members(
     (text, depth): (&[u8], usize),
     besides: &[String],
 ) -> Result<(), MaskTooLong> {
-    let mut found = Found { tables: message.tables(), path: String::new(), mask, besides };
+    let mut found = MaskWalk { tables: message.tables(), path: String::new(), mask, besides };
     let Ok(mut scanner) = Scanner::new(text, depth) else { return Ok(()) };
     match found.members(&mut scanner, message.table()) {
         Err(Stop::TooLong) => Err(MaskTooLong),
@@ -74,7 +74,7 @@ pub fn add_members(
     }
 }
 
-struct Found<'t> {
+struct MaskWalk<'t> {
     tables: &'t Tables,
     /// The way to the object that is read, with a dot behind it.
     path: String,
@@ -94,10 +94,10 @@ impl From<crate::format::json::JsonError> for Stop {
     }
 }
 
-impl Found<'_> {
+impl MaskWalk<'_> {
     /// Takes one object; how many members it has.
     fn members(&mut self, scanner: &mut Scanner<'_>, table: &MessageTable) -> Result<usize, Stop> {
-        if scanner.peek()? != Json::Object {
+        if scanner.peek()? != JsonKind::Object {
             return Err(Stop::NoJson);
         }
         scanner.begin_object()?;
@@ -115,8 +115,8 @@ impl Found<'_> {
                 _ => None,
             };
             let length = self.path.len();
-            let members = match inside.filter(|inside| inside.known == Known::No) {
-                Some(inside) if scanner.peek()? == Json::Object => {
+            let members = match inside.filter(|inside| inside.known == WellKnown::No) {
+                Some(inside) if scanner.peek()? == JsonKind::Object => {
                     self.path.push('.');
                     self.members(scanner, inside)?
                 }

@@ -6,10 +6,11 @@ mod body;
 mod bound;
 mod encoder;
 mod error;
-mod fault;
+
 mod ignored;
 mod inline;
 mod known;
+mod located;
 mod mask;
 mod request;
 mod seen;

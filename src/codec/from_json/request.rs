@@ -4,7 +4,7 @@
 //! same, and where an object ends, what the tree has and the object had not is written into it.
 
 use super::body::Body;
-use super::bound::{Bound, Leaf, Node, What, put_message, put_node};
+use super::bound::{BoundField, BoundFields, BoundText, BoundValue, put_message, put_node};
 use super::error::{Origin, RequestError};
 use super::value::Value;
 use super::{encoder, inline};
@@ -22,14 +22,14 @@ const ROOM: usize = 128;
 #[derive(Debug)]
 pub struct Request<'t> {
     input: &'t Message,
-    root: Node,
+    root: BoundFields,
     json_depth: usize,
 }
 
 /// The texts that are bound in a [`Request`], for messages that all have them.
 #[derive(Debug, Clone)]
 pub struct Texts {
-    root: Node,
+    root: BoundFields,
     json_depth: usize,
 }
 
@@ -37,7 +37,7 @@ impl<'t> Request<'t> {
     /// An empty message of this type.
     #[must_use]
     pub fn new(input: &'t Message) -> Self {
-        Self { input, root: Node::default(), json_depth: json::DEPTH_LIMIT }
+        Self { input, root: BoundFields::default(), json_depth: json::DEPTH_LIMIT }
     }
 
     /// With a JSON body, and JSON texts, that are nested no deeper than this.
@@ -60,7 +60,7 @@ impl<'t> Request<'t> {
         let tables = self.input.tables();
         let leaf = path.leaf();
         let node = self.parent(path)?;
-        node.bind(tables.message(leaf.owner()), leaf.index(), Leaf { wire, origin, path: path.clone() })
+        node.bind(tables.message(leaf.owner()), leaf.index(), BoundText { wire, origin, path: path.clone() })
     }
 
     /// Binds one more entry of the map to a value.
@@ -92,12 +92,12 @@ impl<'t> Request<'t> {
         value.into().put(&mut wire, tables, path, (value_field, Write::Tagged))?;
         wire::close(&mut wire, start);
         let node = self.parent(path)?;
-        if let Some(Bound { what: What::Leaf(bound), .. }) = node.find(leaf.index())
+        if let Some(BoundField { what: BoundValue::Text(bound), .. }) = node.find(leaf.index())
             && has_entry(field, &bound.wire, &key)
         {
             return Err(FieldProblem::Twice);
         }
-        node.bind(tables.message(leaf.owner()), leaf.index(), Leaf { wire, origin, path: path.clone() })
+        node.bind(tables.message(leaf.owner()), leaf.index(), BoundText { wire, origin, path: path.clone() })
     }
 
     /// Whether the field, a message, is bound to nothing. A text that leaves it empty is nothing.
@@ -109,8 +109,9 @@ impl<'t> Request<'t> {
         put_message(&mut empty, path.leaf().table(), |_, _| ());
         let index = path.leaf().index();
         let node = self.parent(path)?;
-        node.fields
-            .retain(|bound| bound.index != index || !matches!(&bound.what, What::Leaf(leaf) if leaf.wire == empty));
+        node.fields.retain(|bound| {
+            bound.index != index || !matches!(&bound.what, BoundValue::Text(leaf) if leaf.wire == empty)
+        });
         Ok(node.find(index).is_none())
     }
 
@@ -122,12 +123,12 @@ impl<'t> Request<'t> {
         let (tables, leaf) = (self.input.tables(), path.leaf());
         let wire = around_message(leaf.table(), value);
         let node = self.parent(path)?;
-        let filled = Leaf { wire, origin: Origin::Query, path: path.clone() };
+        let filled = BoundText { wire, origin: Origin::Query, path: path.clone() };
         node.bind(tables.message(leaf.owner()), leaf.index(), filled)
     }
 
     /// The message that the last field of the path is in.
-    fn parent(&mut self, path: &FieldPath) -> Result<&mut Node, FieldProblem> {
+    fn parent(&mut self, path: &FieldPath) -> Result<&mut BoundFields, FieldProblem> {
         let tables = self.input.tables();
         let (_, parents) = path.fields().split_last().expect("a path is not empty");
         parents.iter().try_fold(&mut self.root, |node, field| node.child(tables.message(field.owner()), field.index()))
@@ -141,11 +142,11 @@ impl<'t> Request<'t> {
         let wire = encode_value(path, &value.into(), self.json_depth)?;
         let (leaf, parents) = path.fields().split_last().expect("a path is not empty");
         let node = parents.iter().try_fold(&self.root, |node, field| match &node.find(field.index())?.what {
-            What::Message(node) => Some(node),
-            What::Leaf(_) => None,
+            BoundValue::Message(node) => Some(node),
+            BoundValue::Text(_) => None,
         });
         let bound = node.and_then(|node| node.find(leaf.index()));
-        Ok(matches!(bound, Some(Bound { what: What::Leaf(leaf), .. }) if leaf.wire == wire))
+        Ok(matches!(bound, Some(BoundField { what: BoundValue::Text(leaf), .. }) if leaf.wire == wire))
     }
 
     /// The message in wire format, its fields once each; `body` is read into it.
@@ -179,7 +180,12 @@ impl Texts {
     }
 }
 
-fn encode(input: &Message, root: &Node, body: Option<Body<'_>>, json_depth: usize) -> Result<Vec<u8>, RequestError> {
+fn encode(
+    input: &Message,
+    root: &BoundFields,
+    body: Option<Body<'_>>,
+    json_depth: usize,
+) -> Result<Vec<u8>, RequestError> {
     match body {
         Some(body) => encoder::encode(input, root, body, json_depth),
         None => {

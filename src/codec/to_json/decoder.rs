@@ -8,7 +8,7 @@ use crate::codec::number::{put_double, put_float, put_integer};
 use crate::format::block::Piece;
 use crate::format::json;
 use crate::format::wire::{self, Reader};
-use crate::schema::{EnumId, FieldTable, Kind, Known, MessageId, MessageTable, Shape, Tables};
+use crate::schema::{EnumId, FieldTable, Kind, MessageId, MessageTable, Shape, Tables, WellKnown};
 
 /// The JSON; or what is wrong, and the JSON up to there.
 pub(super) fn finish(decoder: Decoder<'_>, made: Outcome<()>) -> Result<Vec<u8>, (DecodeProblem, Vec<u8>)> {
@@ -53,7 +53,7 @@ impl<'a> Decoder<'a> {
     pub(super) fn whole(&mut self, id: MessageId, wire: Piece<'_>) -> Outcome<()> {
         let table = self.tables.message(id);
         self.nested(|this| match table.known {
-            Known::No => this.message(table, wire),
+            WellKnown::No => this.message(table, wire),
             known => this.known(table, known, wire.bytes()),
         })?;
         self.check_size()

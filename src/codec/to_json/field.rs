@@ -6,7 +6,7 @@ use super::decoder::{Decoder, finish};
 use super::error::{DecodeError, DecodeProblem, Outcome};
 use super::place;
 use super::print::Print;
-use super::scattered::{Occurrence, Value};
+use super::scattered::{Occurrence, WireValue};
 use crate::codec::http_body::HttpBody;
 use crate::schema::{Field, FieldPath, FieldTable, Message};
 
@@ -57,9 +57,9 @@ fn message_at<'w>(path: &FieldPath, wire: &'w [u8]) -> Result<Cow<'w, [u8]>, Dec
 impl<'a> Decoder<'a> {
     fn message_in<'w>(&self, field: &Field, wire: &'w [u8]) -> Result<Cow<'w, [u8]>, DecodeProblem> {
         let table = self.tables.message(field.owner());
-        let these = self.index(table, wire)?.into_iter().filter(|(index, ..)| *index == field.index());
+        let these = self.index(table, wire)?.into_iter().filter(|one| one.index == field.index());
         let parts =
-            these.map(|(.., at)| Value(at).inside(&table.fields[field.index()])).collect::<Result<Vec<_>, _>>()?;
+            these.map(|one| WireValue(one.at).inside(&table.fields[field.index()])).collect::<Result<Vec<_>, _>>()?;
         // Joined bytes are joined messages.
         Ok(match parts.as_slice() {
             [only] => Cow::Borrowed(*only),
@@ -72,12 +72,12 @@ impl<'a> Decoder<'a> {
         let table = self.tables.message(here.owner());
         let field = &table.fields[here.index()];
         let mut these = self.index(table, wire)?;
-        these.retain(|(index, ..)| *index == here.index());
+        these.retain(|one| one.index == here.index());
         if inside.is_empty() {
             return self.only(field, &these);
         }
         // Joined bytes are joined messages.
-        let parts = these.iter().map(|(.., at)| Value(at).inside(field)).collect::<Result<Vec<_>, _>>()?;
+        let parts = these.iter().map(|one| WireValue(one.at).inside(field)).collect::<Result<Vec<_>, _>>()?;
         let joined = parts.concat();
         self.nested(|this| this.part(inside, &joined))
     }

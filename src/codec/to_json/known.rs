@@ -9,21 +9,21 @@ use crate::codec::number::put_double;
 use crate::codec::time::{self, Span};
 use crate::format::json::put_string;
 use crate::format::wire::{FIXED64, LENGTH, Reader, VARINT, WireError};
-use crate::schema::{self, Known, MessageTable};
+use crate::schema::{self, MessageTable, WellKnown};
 
 impl<'a> Decoder<'a> {
-    pub(super) fn known(&mut self, table: &'a MessageTable, known: Known, wire: &[u8]) -> Outcome<()> {
+    pub(super) fn known(&mut self, table: &'a MessageTable, known: WellKnown, wire: &[u8]) -> Outcome<()> {
         let no_form = || Box::new(DecodeProblem::NoForm { message: table.name.to_string() });
         match known {
-            Known::No => Err(no_form()),
-            Known::Any => self.any(wire),
-            Known::Timestamp => time::put_timestamp(&mut self.out, span(wire)?).then_some(()).ok_or_else(no_form),
-            Known::Duration => time::put_duration(&mut self.out, span(wire)?).then_some(()).ok_or_else(no_form),
-            Known::FieldMask => self.field_mask(wire)?.ok_or_else(no_form),
-            Known::Struct => self.structure(wire),
-            Known::Value => self.any_value(wire)?.ok_or_else(no_form),
-            Known::ListValue => self.list_value(wire),
-            Known::Wrapper => self.wrapper(table, wire),
+            WellKnown::No => Err(no_form()),
+            WellKnown::Any => self.any(wire),
+            WellKnown::Timestamp => time::put_timestamp(&mut self.out, span(wire)?).then_some(()).ok_or_else(no_form),
+            WellKnown::Duration => time::put_duration(&mut self.out, span(wire)?).then_some(()).ok_or_else(no_form),
+            WellKnown::FieldMask => self.field_mask(wire)?.ok_or_else(no_form),
+            WellKnown::Struct => self.structure(wire),
+            WellKnown::Value => self.any_value(wire)?.ok_or_else(no_form),
+            WellKnown::ListValue => self.list_value(wire),
+            WellKnown::Wrapper => self.wrapper(table, wire),
         }
     }
 
@@ -60,7 +60,7 @@ impl<'a> Decoder<'a> {
         put_string(&mut self.out, url);
         self.out.push(b',');
         let around = std::mem::replace(&mut self.tables, tables);
-        if table.known == Known::No {
+        if table.known == WellKnown::No {
             self.nested(|this| this.fields(table, value.into()))?;
             self.close(b'}');
         } else {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::decoder::Decoder;
 use super::error::Outcome;
-use super::scattered::{Value, Values};
+use super::scattered::{WireValue, WireValues};
 use crate::format::wire::{self, Reader, WireError};
 use crate::schema::{FieldTable, Kind};
 
@@ -104,7 +104,7 @@ impl<'a> Decoder<'a> {
         key_field: &'a FieldTable,
         value_field: &'a FieldTable,
         key: &MapKey<'_>,
-        value: &Values<'_>,
+        value: &WireValues<'_>,
     ) -> Outcome<()> {
         let before = self.out.len();
         match key {
@@ -172,9 +172,9 @@ fn entry_of<'w>(
     entry: &'w [u8],
     key_field: &FieldTable,
     value_field: &FieldTable,
-) -> Result<(MapKey<'w>, Values<'w>), WireError> {
+) -> Result<(MapKey<'w>, WireValues<'w>), WireError> {
     let mut key = if key_field.kind == Kind::String { MapKey::Text(&[]) } else { MapKey::Number(0) };
-    let mut values = Values::default();
+    let mut values = WireValues::default();
     let mut reader = Reader::new(entry);
     while !reader.is_empty() {
         let (number, wire_type) = reader.tag()?;
@@ -189,7 +189,7 @@ fn entry_of<'w>(
             let at = reader.rest();
             reader.skip(number, wire_type)?;
             if number == 2 && wire_type == value_field.kind.wire_type() {
-                values.push(Value(at));
+                values.push(WireValue(at));
             }
         }
     }
@@ -207,7 +207,7 @@ fn normal(kind: Kind, varint: u64) -> u64 {
 }
 
 /// Keeps of entries with one key the last.
-fn drop_overridden(entries: &mut Vec<(MapKey<'_>, Values<'_>)>) {
+fn drop_overridden(entries: &mut Vec<(MapKey<'_>, WireValues<'_>)>) {
     if entries.len() <= FEW {
         // Too few for an index to be worth its memory.
         let mut place = 0;

@@ -3,7 +3,7 @@
 //!
 //! Names of fields are shown, and the indices of lists; keys of maps and of a Struct are what the backend sent, and are not.
 
-use crate::schema::{self, FieldPath, FieldTable, Known, MessageId, Shape, Tables};
+use crate::schema::{self, FieldPath, FieldTable, MessageId, Shape, Tables, WellKnown};
 
 /// Longest place that is told, in bytes.
 const LONGEST: usize = 200;
@@ -116,7 +116,7 @@ impl<'a> Walk<'a> {
             table.by_name(name).map_or(Slot::Other, |index| Slot::of(tables, &table.fields[index]))
         };
         match (level.is, level.any) {
-            (_, Some((tables, id))) if tables.message(id).known != Known::No => Slot::Message(tables, id),
+            (_, Some((tables, id))) if tables.message(id).known != WellKnown::No => Slot::Message(tables, id),
             (_, Some((tables, id))) => of_field(tables, id, key),
             (Slot::Message(tables, id), None) => of_field(tables, id, key),
             (Slot::Map(tables, entry), None) => of_field(tables, entry, "value"),
@@ -140,13 +140,13 @@ impl<'a> Walk<'a> {
 
 impl Level<'_> {
     fn is_any(&self) -> bool {
-        matches!(self.is, Slot::Message(tables, id) if tables.message(id).known == Known::Any)
+        matches!(self.is, Slot::Message(tables, id) if tables.message(id).known == WellKnown::Any)
     }
 
     /// The part of the place that it is; none where nothing more is to be shown.
     fn shown(&self) -> Option<String> {
         match self.is {
-            Slot::Message(tables, id) if self.is_any() || tables.message(id).known == Known::No => {
+            Slot::Message(tables, id) if self.is_any() || tables.message(id).known == WellKnown::No => {
                 self.key.as_ref().map(|key| format!(".{key}"))
             }
             Slot::List(..) => Some(format!("[{}]", self.index)),

@@ -7,7 +7,7 @@ use crate::schema::{FieldTable, Kind, MessageTable, Shape};
 
 impl<'a> Decoder<'a> {
     /// The value that several occurrences of a singular field mean; its default if there is none.
-    pub(super) fn last_value(&mut self, field: &'a FieldTable, values: &Values<'_>) -> Outcome<()> {
+    pub(super) fn last_value(&mut self, field: &'a FieldTable, values: &WireValues<'_>) -> Outcome<()> {
         match (field.kind, &values.last) {
             (Kind::Message(_) | Kind::Group(_), Some(one)) if values.before.is_empty() => self.inside(field, one),
             (Kind::Message(_) | Kind::Group(_), _) => {
@@ -28,10 +28,10 @@ impl<'a> Decoder<'a> {
 
     /// The same, from where the values begin.
     pub(super) fn last_of(&mut self, field: &'a FieldTable, values: &[&[u8]]) -> Outcome<()> {
-        self.last_value(field, &values.iter().map(|at| Value(at)).collect())
+        self.last_value(field, &values.iter().map(|at| WireValue(at)).collect())
     }
 
-    fn inside(&mut self, field: &FieldTable, value: &Value<'_>) -> Outcome<()> {
+    fn inside(&mut self, field: &FieldTable, value: &WireValue<'_>) -> Outcome<()> {
         let id = field.kind.message().expect("it is a message");
         self.whole(id, value.inside(field)?.into())
     }
@@ -41,8 +41,8 @@ impl<'a> Decoder<'a> {
         let occurrences = self.index(table, wire)?;
         let mut rest = occurrences.as_slice();
         let mut next = 0;
-        while let Some(&(first, ..)) = rest.first() {
-            let count = rest.iter().take_while(|(other, ..)| *other == first).count();
+        while let Some(first) = rest.first().map(|occurrence| occurrence.index) {
+            let count = rest.iter().take_while(|other| other.index == first).count();
             let (these, others) = rest.split_at(count);
             rest = others;
             if self.print.defaults {
@@ -71,7 +71,7 @@ impl<'a> Decoder<'a> {
             let at = reader.rest();
             if table.message_set && number == 1 && wire_type == wire::GROUP {
                 if let Some((index, message)) = message_set_item(table, reader.group(number)?)? {
-                    found.push((index, wire::LENGTH, message));
+                    found.push(Occurrence { index, wire_type: wire::LENGTH, at: message });
                 }
                 continue;
             }
@@ -86,14 +86,14 @@ impl<'a> Decoder<'a> {
             {
                 *last = Some((index, found.len()));
             }
-            found.push((index, wire_type, at));
+            found.push(Occurrence { index, wire_type, at });
         }
         let mut place = 0..;
-        found.retain(|(index, ..)| {
+        found.retain(|Occurrence { index, .. }| {
             let last = table.fields[*index].oneof.and_then(|oneof| last.get(usize::from(oneof)).copied().flatten());
             place.next().is_some_and(|place| last.is_none_or(|(member, from)| member == *index && place >= from))
         });
-        found.sort_by_key(|(index, ..)| *index);
+        found.sort_by_key(|occurrence| occurrence.index);
         Ok(found)
     }
 
@@ -107,8 +107,8 @@ impl<'a> Decoder<'a> {
     /// One field from all its occurrences.
     pub(super) fn collected(&mut self, field: &'a FieldTable, these: &[Occurrence<'_>]) -> Outcome<bool> {
         if field.shape == Shape::Map {
-            let entries = these.iter().filter(|(_, wire_type, _)| *wire_type == wire::LENGTH);
-            let entries: Result<Vec<&[u8]>, WireError> = entries.map(|(.., at)| Reader::new(at).bytes()).collect();
+            let entries = these.iter().filter(|entry| entry.wire_type == wire::LENGTH);
+            let entries: Result<Vec<&[u8]>, WireError> = entries.map(|entry| Reader::new(entry.at).bytes()).collect();
             return self.map(field, &entries?);
         }
         let before = self.out.len();
@@ -116,7 +116,7 @@ impl<'a> Decoder<'a> {
         let value_start = self.out.len();
         if field.is_repeated() {
             self.out.push(b'[');
-            for (_, wire_type, at) in these {
+            for Occurrence { wire_type, at, .. } in these {
                 self.elements(field, *wire_type, &mut Reader::new(at))?;
             }
             let is_empty = self.out.len() == value_start + 1;
@@ -126,8 +126,8 @@ impl<'a> Decoder<'a> {
                 return Ok(false);
             }
         } else {
-            let own = these.iter().filter(|(_, wire_type, _)| *wire_type == field.kind.wire_type());
-            let values: Values<'_> = own.map(|(.., at)| Value(at)).collect();
+            let own = these.iter().filter(|one| one.wire_type == field.kind.wire_type());
+            let values: WireValues<'_> = own.map(|one| WireValue(one.at)).collect();
             let is_default = match (&values.last, field.kind.message()) {
                 (None, _) => true,
                 (Some(_), Some(_)) => {
@@ -146,34 +146,41 @@ impl<'a> Decoder<'a> {
     }
 }
 
-/// The index of a field, a wire type and the bytes from behind the tag on.
-pub(super) type Occurrence<'w> = (usize, u8, &'w [u8]);
+/// Once that a field is in the bytes.
+#[derive(Clone, Copy)]
+pub(super) struct Occurrence<'w> {
+    /// The index of the field.
+    pub(super) index: usize,
+    pub(super) wire_type: u8,
+    /// The bytes from behind the tag on.
+    pub(super) at: &'w [u8],
+}
 
 /// A value in wire format, from behind its tag on.
-pub(super) struct Value<'w>(pub(super) &'w [u8]);
+pub(super) struct WireValue<'w>(pub(super) &'w [u8]);
 
 /// The values of one singular field, in the order of the bytes. Mostly there is one, which needs no memory of its own.
 #[derive(Default)]
-pub(super) struct Values<'w> {
-    before: Vec<Value<'w>>,
-    pub(super) last: Option<Value<'w>>,
+pub(super) struct WireValues<'w> {
+    before: Vec<WireValue<'w>>,
+    pub(super) last: Option<WireValue<'w>>,
 }
 
-impl<'w> Values<'w> {
-    pub(super) fn push(&mut self, value: Value<'w>) {
+impl<'w> WireValues<'w> {
+    pub(super) fn push(&mut self, value: WireValue<'w>) {
         self.before.extend(self.last.replace(value));
     }
 }
 
-impl<'w> FromIterator<Value<'w>> for Values<'w> {
-    fn from_iter<T: IntoIterator<Item = Value<'w>>>(values: T) -> Self {
+impl<'w> FromIterator<WireValue<'w>> for WireValues<'w> {
+    fn from_iter<T: IntoIterator<Item = WireValue<'w>>>(values: T) -> Self {
         let mut all = Self::default();
         values.into_iter().for_each(|value| all.push(value));
         all
     }
 }
 
-impl<'w> Value<'w> {
+impl<'w> WireValue<'w> {
     /// The inside of a message.
     pub(super) fn inside(&self, field: &FieldTable) -> Result<&'w [u8], WireError> {
         let mut reader = Reader::new(self.0);

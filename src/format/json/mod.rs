@@ -8,6 +8,6 @@ mod scanner;
 mod split;
 mod string;
 
-pub use scanner::{DEPTH_LIMIT, JsonError, JsonProblem, Kind, Place, Scanner};
+pub use scanner::{DEPTH_LIMIT, JsonError, JsonKind, JsonProblem, Position, Scanner};
 pub use split::{Series, SplitError, Splitter};
 pub use string::{put_plain_member, put_plain_string, put_string};

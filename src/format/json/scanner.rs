@@ -12,7 +12,7 @@ pub const DEPTH_LIMIT: usize = 64;
 
 /// A line and a column, both from 1; the column counts characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct Position {
     /// Lines end with `\n`.
     pub line: usize,
     /// Characters before it in the line, plus one.
@@ -24,7 +24,7 @@ pub struct Place {
 #[error("line {}, column {}: {problem}", place.line, place.column)]
 pub struct JsonError {
     /// Where the problem begins.
-    pub place: Place,
+    pub place: Position,
     /// What it is.
     pub problem: JsonProblem,
 }
@@ -68,7 +68,7 @@ impl JsonProblem {
 
 /// What kind of value comes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum JsonKind {
     /// `{`
     Object,
     /// `[`
@@ -115,22 +115,22 @@ impl<'a> Scanner<'a> {
     /// # Errors
     /// No value begins here.
     #[inline]
-    pub fn peek(&mut self) -> Result<Kind, JsonError> {
+    pub fn peek(&mut self) -> Result<JsonKind, JsonError> {
         self.space();
         match self.byte() {
-            Some(b'{') => Ok(Kind::Object),
-            Some(b'[') => Ok(Kind::Array),
-            Some(b'"') => Ok(Kind::String),
-            Some(b'-' | b'0'..=b'9') => Ok(Kind::Number),
-            Some(b't' | b'f') => Ok(Kind::Bool),
-            Some(b'n') => Ok(Kind::Null),
+            Some(b'{') => Ok(JsonKind::Object),
+            Some(b'[') => Ok(JsonKind::Array),
+            Some(b'"') => Ok(JsonKind::String),
+            Some(b'-' | b'0'..=b'9') => Ok(JsonKind::Number),
+            Some(b't' | b'f') => Ok(JsonKind::Bool),
+            Some(b'n') => Ok(JsonKind::Null),
             _ => Err(self.unexpected("a value")),
         }
     }
 
     /// The place that the scanner has come to.
     #[must_use]
-    pub fn place(&self) -> Place {
+    pub fn place(&self) -> Position {
         place_of(self.text, self.at)
     }
 
@@ -304,7 +304,7 @@ impl<'a> Scanner<'a> {
         let start = self.at;
         let mut first = true;
         match kind {
-            Kind::Object => {
+            JsonKind::Object => {
                 let mut names = HashSet::new();
                 self.begin_object()?;
                 while let Some(name) = self.member(&mut first)? {
@@ -314,16 +314,16 @@ impl<'a> Scanner<'a> {
                     self.skip()?;
                 }
             }
-            Kind::Array => {
+            JsonKind::Array => {
                 self.begin_array()?;
                 while self.element(&mut first)? {
                     self.skip()?;
                 }
             }
-            Kind::String => drop(self.string()?),
-            Kind::Number => drop(self.number()?),
-            Kind::Bool => drop(self.boolean()?),
-            Kind::Null => self.null()?,
+            JsonKind::String => drop(self.string()?),
+            JsonKind::Number => drop(self.number()?),
+            JsonKind::Bool => drop(self.boolean()?),
+            JsonKind::Null => self.null()?,
         }
         Ok(&self.text[start..self.at])
     }
@@ -485,10 +485,10 @@ impl<'a> Scanner<'a> {
     }
 }
 
-fn place_of(text: &str, at: usize) -> Place {
+fn place_of(text: &str, at: usize) -> Position {
     let before = &text[..at];
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    Place { line: before.matches('\n').count() + 1, column: before[line_start..].chars().count() + 1 }
+    Position { line: before.matches('\n').count() + 1, column: before[line_start..].chars().count() + 1 }
 }
 
 #[cfg(test)]

@@ -90,7 +90,7 @@ impl Boundary {
     /// # Errors
     /// It gives none, or what others could read otherwise.
     pub fn of(content_type: &str) -> Result<Self, MultipartError> {
-        let boundary = Value::parse(content_type).and_then(|value| value.boundary());
+        let boundary = HeadValue::parse(content_type).and_then(|value| value.boundary());
         boundary.map_err(MultipartError::ContentType)
     }
 
@@ -180,7 +180,7 @@ fn read_head(head: &[u8]) -> Outcome<(&str, Option<&str>)> {
         check_type(content_type)?;
     }
     match disposition {
-        Some(disposition) => Ok((Value::parse(disposition)?.name()?, content_type)),
+        Some(disposition) => Ok((HeadValue::parse(disposition)?.name()?, content_type)),
         None => wrong("a Content-Disposition", "none"),
     }
 }
@@ -198,7 +198,7 @@ fn read_header(line: &str) -> Outcome<(&str, &str)> {
 }
 
 fn check_type(content_type: &str) -> Outcome<()> {
-    let value = Value::parse(content_type)?;
+    let value = HeadValue::parse(content_type)?;
     match value.word.split_once('/') {
         Some((kind, subtype)) if is_token(kind) && is_token(subtype) => {
             // RFC 7578, section 4.3: several files of one field are several parts.
@@ -243,7 +243,7 @@ impl<'a> Part<'a> {
 
     /// Whether a content type is this one, in UTF-8.
     fn is_of(&self, word: &str, content_type: &str) -> bool {
-        let Ok(value) = Value::parse(content_type) else { return false };
+        let Ok(value) = HeadValue::parse(content_type) else { return false };
         let is_known = match value.parameter("charset") {
             None => true,
             Some(charset) if charset.eq_ignore_ascii_case("utf-8") => true,
@@ -257,13 +257,13 @@ impl<'a> Part<'a> {
 }
 
 /// The value of a header: a word and its parameters.
-struct Value<'a> {
+struct HeadValue<'a> {
     word: &'a str,
     /// No name twice.
     parameters: Vec<(&'a str, &'a str)>,
 }
 
-impl<'a> Value<'a> {
+impl<'a> HeadValue<'a> {
     fn parse(text: &'a str) -> Outcome<Self> {
         let (word, mut rest) = text.split_at(text.find(';').unwrap_or(text.len()));
         let mut value = Self { word: word.trim_matches(' '), parameters: Vec::new() };

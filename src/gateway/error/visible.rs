@@ -3,7 +3,7 @@
 //! Works on wire format, so that whatever prints the message afterwards cannot print what is no longer there.
 
 use crate::format::wire::{END_GROUP, GROUP, LENGTH, Reader, WireError, close, open, put_bytes, put_tag};
-use crate::schema::{FieldTable, Known, Message, MessageTable, Shape, Tables};
+use crate::schema::{FieldTable, Message, MessageTable, Shape, Tables, WellKnown};
 
 /// Messages nested deeper than this are not shown: JSON is not written deeper either.
 const DEPTH: usize = 100;
@@ -45,7 +45,7 @@ impl Filter<'_> {
         if depth > DEPTH {
             return Err(Hidden::Malformed);
         }
-        if table.known == Known::Any {
+        if table.known == WellKnown::Any {
             return self.any(wire, out, depth);
         }
         let mut reader = Reader::new(wire);

@@ -2,18 +2,18 @@
 
 use super::error::RequestError;
 use crate::codec::problem::{BodyError, FieldProblem};
-use crate::format::json::{JsonError, JsonProblem, Place};
+use crate::format::json::{JsonError, JsonProblem, Position};
 use crate::format::quote::{self, MOST_TWICE, beginning, ending};
 use crate::schema::FieldTable;
 
-pub(super) type Outcome<T> = Result<T, Fault>;
+pub(super) type Outcome<T> = Result<T, LocatedError>;
 
 /// An error with the steps that it has come. Boxed: it is rare, and results are everywhere.
 #[derive(Debug)]
-pub(super) struct Fault(Box<Inner>);
+pub(super) struct LocatedError(Box<Located>);
 
 #[derive(Debug)]
-struct Inner {
+struct Located {
     /// The innermost first.
     steps: Vec<Step>,
     error: RequestError,
@@ -26,12 +26,12 @@ enum Step {
     Index(usize),
 }
 
-impl Fault {
+impl LocatedError {
     pub(super) fn new(error: RequestError) -> Self {
-        Self(Box::new(Inner { steps: Vec::new(), error }))
+        Self(Box::new(Located { steps: Vec::new(), error }))
     }
 
-    pub(super) fn at(place: Place, problem: FieldProblem) -> Self {
+    pub(super) fn at(place: Position, problem: FieldProblem) -> Self {
         Self::new(RequestError::Body(BodyError { field: String::new(), place, problem }))
     }
 
@@ -80,7 +80,7 @@ impl Fault {
     }
 
     pub(super) fn into_error(self) -> RequestError {
-        let Inner { steps, mut error } = *self.0;
+        let Located { steps, mut error } = *self.0;
         if let RequestError::Body(error) = &mut error {
             error.field = ending(&written(&steps), quote::MOST).into_owned();
         }
@@ -88,7 +88,7 @@ impl Fault {
     }
 }
 
-impl From<JsonError> for Fault {
+impl From<JsonError> for LocatedError {
     fn from(error: JsonError) -> Self {
         Self::at(error.place, FieldProblem::Json(error.problem))
     }

@@ -16,7 +16,7 @@ use super::unit::Units;
 const MOST: usize = 512 << 10;
 
 /// The files that were resolved, and a pool with some of them.
-pub(super) struct Pool<'a> {
+pub(super) struct Resolver<'a> {
     units: &'a Units,
     pool: DescriptorPool,
     /// The files in it.
@@ -30,7 +30,7 @@ pub(super) struct Pool<'a> {
     places: BTreeMap<usize, Range<usize>>,
 }
 
-impl<'a> Pool<'a> {
+impl<'a> Resolver<'a> {
     pub(super) fn of(units: &'a Units) -> Self {
         Self {
             units,
