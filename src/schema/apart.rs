@@ -11,7 +11,7 @@ use super::compile::lower_camel;
 use super::descriptor;
 
 /// A field that has another name for a while.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Renamed {
     /// The places of the messages around it, from the file down.
     messages: Vec<usize>,

@@ -41,7 +41,7 @@ pub(super) fn files(sources: &[DescriptorSource], imports: &Imports) -> Result<L
         sources.iter().zip(&mut wrong).map(|(source, wrong)| Input::of(source, wrong)).collect();
     let no_folders: Vec<Problem> = imports.paths.iter().filter_map(|path| no_folder(path)).collect();
     let roots = roots(&mut inputs, imports);
-    let protos::Compiled { files, uncompiled, read, warnings } = compiled(&inputs, roots, imports);
+    let protos::Compiled { files, uncompiled, read, warnings } = compiled(&inputs, &roots, imports);
     let mut files = files.into_iter().peekable();
     for (source, input) in inputs.iter().enumerate() {
         if let Input::Set { name, set, kind } = input {
@@ -80,20 +80,13 @@ pub(super) fn files(sources: &[DescriptorSource], imports: &Imports) -> Result<L
 }
 
 /// The `.proto` files of all sources.
-///
-/// They are compiled on a thread of its own: what that allocates is many times what stays, and goes back to the system as a whole
-/// where nothing that stays lies between. So what stays is copied.
-fn compiled(inputs: &[Input<'_>], roots: Roots, imports: &Imports) -> protos::Compiled {
-    let compile = move || {
-        let mut units = Units::default();
-        for (source, input) in inputs.iter().enumerate() {
-            input.add_to(&mut units, source);
-        }
-        units.follow(&roots, imports.skips_missing_options);
-        protos::compile(units)
-    };
-    let compiled = std::thread::scope(|scope| scope.spawn(compile).join());
-    compiled.unwrap_or_else(|panic| std::panic::resume_unwind(panic)).clone()
+fn compiled(inputs: &[Input<'_>], roots: &Roots, imports: &Imports) -> protos::Compiled {
+    let mut units = Units::default();
+    for (source, input) in inputs.iter().enumerate() {
+        input.add_to(&mut units, source);
+    }
+    units.follow(roots, imports.skips_missing_options);
+    protos::compile(units)
 }
 
 /// A file of google/protobuf, google/api or google/rpc that everybody knows, encoded, with what it imports before it.

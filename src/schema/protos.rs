@@ -19,7 +19,7 @@ use super::{descriptor, edition, option_imports, proto_text};
 use crate::format::problem::Problem;
 
 /// What came of all `.proto` files.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default)]
 pub(super) struct Compiled {
     /// Each behind its imports.
     pub(super) files: Vec<CompiledFile>,
@@ -30,7 +30,7 @@ pub(super) struct Compiled {
 }
 
 /// A file, and the source that has it.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct CompiledFile {
     pub(super) source: usize,
     pub(super) place: String,
@@ -47,7 +47,7 @@ impl CompiledFile {
 }
 
 /// A file that did not compile, and the source that has it.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct SourceUncompiled {
     pub(super) source: usize,
     /// Whether the source is this very file.
