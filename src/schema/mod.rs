@@ -27,6 +27,7 @@ mod resolver;
 mod roots;
 mod rpc;
 mod rule;
+mod secret;
 mod sources;
 mod table;
 mod uncompiled;

@@ -13,6 +13,7 @@ use protox::file::File;
 use super::apart::{self, Renamed};
 use super::resolver::Resolver;
 use super::rule::{PATTERNS, RuleError};
+use super::secret::without_keys;
 use super::uncompiled::DeclaredRpc;
 use super::unit::{Link, Unit, UnitContent, Units};
 use super::{descriptor, edition, option_imports, proto_text};
@@ -181,7 +182,7 @@ impl<'a> ProtoCompiler<'a> {
         };
         if let Some(message) = edition::not_compiled(&unit.place, &name, &text.text) {
             let declared = if text.mentions_service { None } else { Some(Vec::new()) };
-            let problem = Problem::at(&unit.place, message);
+            let problem = Problem::at(&unit.place, without_keys(&name, &text.text, message));
             self.refuse(index, problem, declared);
             return Err(());
         }
@@ -207,7 +208,8 @@ impl<'a> ProtoCompiler<'a> {
                 let declared = if text.mentions_service { None } else { Some(Vec::new()) };
                 let wrong = self.wrong_links(index);
                 if wrong.is_empty() {
-                    let problem = Problem::at(&unit.place, format!("{error:?}"));
+                    let message = without_keys(&name, &text.text, format!("{error:?}"));
+                    let problem = Problem::at(&unit.place, message);
                     self.refuse(index, problem, declared);
                 } else {
                     wrong.into_iter().for_each(|problem| self.refuse(index, problem, declared.clone()));
@@ -232,7 +234,8 @@ impl<'a> ProtoCompiler<'a> {
         let told = unit.links.iter().zip(&text.imports).filter_map(|(link, import)| {
             let Link::Wrong(message) = link else { return None };
             let (line, column) = import.at;
-            Some(Problem::at(&unit.place, format!("{}:{line}:{column}: {message}", unit.name)))
+            let message = format!("{}:{line}:{column}: {message}", unit.name);
+            Some(Problem::at(&unit.place, without_keys(&unit.name, &text.text, message)))
         });
         told.collect()
     }

@@ -782,6 +782,37 @@ fn no_part_of_a_private_key_is_told_whatever_its_file_looks_like() {
 }
 
 #[test]
+fn no_part_of_a_private_key_is_told_that_is_given_as_a_proto_file() {
+    let pem = folder::authority("a").issue("gate.test").unwrap().key_pem();
+    let body: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+    let folder = Folder::new();
+    folder.write("api/orders.proto", folder::get_with(PROTO));
+    let mut forms: Vec<(&str, Vec<u8>)> = damaged(&pem).into_iter().map(|(form, bytes, _)| (form, bytes)).collect();
+    for (form, text) in [
+        ("whole", pem.clone()),
+        ("behind a syntax", format!("syntax = \"proto3\";\n{}", pem.replacen("-----BEGIN PRIVATE KEY-----\n", "", 1))),
+        ("as an import", format!("import \"{body}\";")),
+        ("as an import, and no more", format!("import \"{body}\"; {body}")),
+        ("as an edition", format!("edition = \"{body}\";")),
+        ("as a message", format!("message {body} {{}}")),
+    ] {
+        forms.push((form, text.into_bytes()));
+    }
+    for (form, bytes) in forms {
+        folder.write("key.proto", &bytes).write("keys/key.proto", &bytes);
+        for arguments in [
+            &["check", "--proto", "key.proto", "--backend", folder::NOBODY][..],
+            &["check", "--proto", "api", "--proto", "keys", "--backend", folder::NOBODY],
+            &["serve", "--proto", "key.proto", "--backend", folder::NOBODY, "--listen", "127.0.0.1:0"],
+        ] {
+            let ended = folder.run(arguments);
+            let told = format!("{}{}", ended.stdout, ended.stderr);
+            assert_eq!(leaked(&pem, &told), None, "{form}, {arguments:?}: {told}");
+        }
+    }
+}
+
+#[test]
 fn a_file_that_is_no_pem_is_told_with_the_line_that_converts_it_and_the_line_does() {
     let Some(openssl) = installed("openssl", "apt-get install openssl") else { return };
     let _ = openssl;

@@ -1,0 +1,59 @@
+//! What a compiler says of a file that is none of its own: of a private key that was given as a `.proto` file it would quote a part.
+
+/// No name in a `.proto` file is as long, and a line of base64 is.
+const LINE: usize = 60;
+
+/// So many letters of a key in a message are a part of it.
+const PART: usize = 8;
+
+/// What is wrong with the file `name`, unless that quotes what may be a key in its `text`: then no more than the place.
+pub(super) fn without_keys(name: &str, text: &str, message: String) -> String {
+    if !quotes_a_key(text, &message) {
+        return message;
+    }
+    let place = message.strip_prefix(name).map_or("", |rest| {
+        let is_place = |c: char| c == ':' || c.is_ascii_digit();
+        rest[..rest.find(|c| !is_place(c)).unwrap_or(rest.len())].trim_end_matches(':')
+    });
+    format!("{name}{place}: expected a .proto file, found what may be a private key, of which nothing is shown")
+}
+
+fn quotes_a_key(text: &str, message: &str) -> bool {
+    let is_marked = text.contains("PRIVATE KEY--");
+    let words = text.split(|c: char| !is_base64(c)).filter(|word| word.len() >= PART);
+    let secret: Vec<&str> = words.filter(|word| is_marked || may_be_base64(word)).collect();
+    let quoted = message.split(|c: char| !is_base64(c)).flat_map(|word| word.as_bytes().windows(PART));
+    let holds = |word: &str, part: &[u8]| word.as_bytes().windows(PART).any(|window| window == part);
+    !secret.is_empty() && quoted.into_iter().any(|part| secret.iter().any(|word| holds(word, part)))
+}
+
+fn is_base64(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=')
+}
+
+fn may_be_base64(word: &str) -> bool {
+    let has = |is: fn(&u8) -> bool| word.as_bytes().iter().any(|byte| is(byte));
+    word.len() >= LINE && has(u8::is_ascii_digit) && has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_a_key_is_not_quoted_and_all_else_is() {
+        let line = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgcRSpnpjBIJe7aeO0";
+        let hidden = "a.proto:2:1: expected a .proto file, found what may be a private key, of which nothing is shown";
+        let pem = format!("-----BEGIN PRIVATE KEY-----\n{line}\n");
+        for (text, message, shown) in [
+            (line, format!("a.proto:2:1: expected 'enum', found '{line}'"), hidden),
+            (line, format!("a.proto:2:1: found '{}'", &line[9..20]), hidden),
+            (line, "a.proto:2:1: expected 'enum', found '-'".to_owned(), "a.proto:2:1: expected 'enum', found '-'"),
+            (&pem, "a.proto:1:1: expected 'extend'".to_owned(), "a.proto:1:1: expected 'extend'"),
+            (&pem, format!("a.proto:2:1: found '{}'", &line[9..20]), hidden),
+            ("message A {", "a.proto:1:9: found 'message'".to_owned(), "a.proto:1:9: found 'message'"),
+        ] {
+            assert_eq!(without_keys("a.proto", text, message.clone()), shown, "{message}");
+        }
+    }
+}
