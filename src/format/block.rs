@@ -67,7 +67,10 @@ pub struct Padded {
     block: [u8; SIZE],
     /// A bit for each byte of the text that the block holds.
     mask: u32,
-    text: Box<[u8]>,
+    /// How long the text is.
+    length: u32,
+    /// The text if the block does not hold it.
+    long: Box<[u8]>,
 }
 
 impl Padded {
@@ -77,28 +80,35 @@ impl Padded {
         let mut block = [0; SIZE];
         let held = text.len().min(SIZE);
         block[..held].copy_from_slice(&text[..held]);
-        Self { block, mask: low_bits(held), text: text.into() }
+        let long = if text.len() <= SIZE { Box::default() } else { text.into() };
+        Self { block, mask: low_bits(held), length: text.len() as u32, long }
     }
 
     /// The text itself.
     #[must_use]
     pub fn text(&self) -> &[u8] {
-        &self.text
+        if self.len() <= SIZE { &self.block[..self.len()] } else { &self.long }
+    }
+
+    /// How long the text is.
+    #[inline]
+    #[must_use]
+    #[allow(clippy::len_without_is_empty, reason = "nobody asks whether a name is empty")]
+    pub fn len(&self) -> usize {
+        self.length as usize
     }
 
     /// The text as a block, if it is no longer, with its length.
     #[inline]
     #[must_use]
     pub fn block(&self) -> Option<(&[u8; SIZE], usize)> {
-        let length = self.text.len();
-        (length <= SIZE).then_some((&self.block, length))
+        (self.len() <= SIZE).then_some((&self.block, self.len()))
     }
 
     /// Appends it.
     #[inline]
     pub fn put(&self, out: &mut Vec<u8>) {
-        let length = self.text.len();
-        if length <= SIZE { put_part(out, &self.block, length) } else { out.extend_from_slice(&self.text) }
+        if self.len() <= SIZE { put_part(out, &self.block, self.len()) } else { out.extend_from_slice(&self.long) }
     }
 
     /// Whether `bytes` begin with it.
@@ -106,11 +116,11 @@ impl Padded {
     #[must_use]
     pub fn begins(&self, bytes: &[u8]) -> bool {
         match bytes.first_chunk::<SIZE>() {
-            Some(block) if self.text.len() <= SIZE => {
+            Some(block) if self.len() <= SIZE => {
                 let equal = bits(block, |part, at| part.simd_eq(load(&self.block, at)));
                 equal & self.mask == self.mask
             }
-            _ => bytes.starts_with(&self.text),
+            _ => bytes.starts_with(self.text()),
         }
     }
 }

@@ -183,7 +183,7 @@ impl<'a> Scanner<'a> {
         if !text.get(at..).is_some_and(|ahead| key.begins(ahead)) {
             return false;
         }
-        self.at = at + key.text().len();
+        self.at = at + key.len();
         *first = false;
         true
     }
