@@ -11,6 +11,7 @@ mod fate;
 mod grpc;
 mod outbound;
 pub mod reflection;
+mod targets;
 
 pub use backend::Upstream;
 pub use config::{Config, DEADLINE, REPLY_LIMIT, TlsFiles};

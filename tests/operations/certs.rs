@@ -16,7 +16,7 @@ use rustls::{ClientConnection, ServerConnection};
 use towbar::app::App;
 use towbar::config::{self, Overrides};
 use towbar::format::secret::Permissions;
-use towbar::tls::certs::{self, Asked, Profile, Usage};
+use towbar::tls::certs::{self, Inspection, Profile, Usage};
 use towbar::tls::pem;
 use towbar::tls::{self, Identity, IdentityFiles, Servers, Trust};
 
@@ -54,23 +54,23 @@ fn self_signed(params: CertificateParams, key: &KeyPair) -> String {
 }
 
 /// What is found in these files, which hold what is given.
-fn found(files: &[(&str, String)], asked: Asked) -> Vec<String> {
+fn found(files: &[(&str, String)], asked: Inspection) -> Vec<String> {
     let folder = Folder::new();
     for (name, text) in files {
         folder.write_key(name, text);
     }
     let paths: Vec<PathBuf> = files.iter().map(|(name, _)| folder.path(name)).collect();
-    let report = certs::check(&Asked { files: paths, ..asked }, now());
+    let report = certs::check(&Inspection { files: paths, ..asked }, now());
     let root = format!("{}/", folder.path("").display().to_string().trim_end_matches('/'));
     report.findings.iter().map(|finding| finding.to_string().replace(&root, "")).collect()
 }
 
-fn thales() -> Asked {
-    Asked { profile: Some(Profile::Thales), name: Some("D1-42".to_owned()), ..Asked::default() }
+fn thales() -> Inspection {
+    Inspection { profile: Some(Profile::Thales), name: Some("D1-42".to_owned()), ..Inspection::default() }
 }
 
-fn of(usage: Usage) -> Asked {
-    Asked { usage: Some(usage), ..Asked::default() }
+fn of(usage: Usage) -> Inspection {
+    Inspection { usage: Some(usage), ..Inspection::default() }
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn thales_takes_what_its_document_says_and_nothing_else() {
     let expected =
         "error: c.pem: Thales: expected a self-signed certificate, found one whose signature is another key's";
     assert!(told.contains(&expected.to_owned()), "{told:?}");
-    let unnamed = Asked { name: None, ..thales() };
+    let unnamed = Inspection { name: None, ..thales() };
     let expected = ["note: c.pem: Thales: the common name is not checked: give the portal's with `--name`"];
     assert_eq!(found(&[("c.pem", self_signed(params("D1-42"), &key))], unnamed), expected);
 }
@@ -176,12 +176,12 @@ fn an_end_is_told_60_30_and_7_days_before() {
         let end = date_time_ymd(2026, 11, 22) + Duration::from_secs(12 * 3600 + 60);
         let day = Duration::from_secs(24 * 3600);
         params.not_after = if left < 0 { end - day } else { end + day * left.unsigned_abs() };
-        let told = found(&[("c.pem", self_signed(params, &KeyPair::generate().unwrap()))], Asked::default());
+        let told = found(&[("c.pem", self_signed(params, &KeyPair::generate().unwrap()))], Inspection::default());
         assert_eq!(told, expected.into_iter().collect::<Vec<_>>(), "{left}");
     }
     let mut early = params("bank.test");
     early.not_before = date_time_ymd(2027, 1, 1);
-    let told = found(&[("c.pem", self_signed(early, &KeyPair::generate().unwrap()))], Asked::default());
+    let told = found(&[("c.pem", self_signed(early, &KeyPair::generate().unwrap()))], Inspection::default());
     assert_eq!(told, ["error: c.pem: is not valid before 2027-01-01"]);
 }
 
@@ -292,7 +292,7 @@ fn what_a_servers_certificate_lacks_is_told_with_the_pin() {
     banks.subject_alt_names.clear();
     banks.extended_key_usages = vec![Use::ClientAuth];
     let pem = self_signed(banks, &key);
-    let told = found(&[("c.pem", pem.clone())], Asked { name: Some("bank.test".to_owned()), ..of(Usage::Server) });
+    let told = found(&[("c.pem", pem.clone())], Inspection { name: Some("bank.test".to_owned()), ..of(Usage::Server) });
     assert_eq!(told.len(), 3, "{told:?}");
     assert_eq!(told[0], "warning: c.pem: its extendedKeyUsage has no serverAuth: callers that look refuse it");
     let peculiar = "warning: c.pem: is self-signed, is marked as an authority's (CA:TRUE), names no host (no \
@@ -308,7 +308,7 @@ fn what_a_servers_certificate_lacks_is_told_with_the_pin() {
     wild.extended_key_usages = vec![Use::ServerAuth];
     let chain = wild.signed_by(&key, &issuer).unwrap().pem();
     for (name, fits) in [("a.bank.test", true), ("A.BANK.TEST", true), ("bank.test", false), ("a.b.bank.test", false)] {
-        let asked = Asked { name: Some(name.to_owned()), ..of(Usage::Server) };
+        let asked = Inspection { name: Some(name.to_owned()), ..of(Usage::Server) };
         let told = found(&[("c.pem", chain.clone())], asked);
         let error = format!("error: c.pem: expected the name `{name}` in its subjectAltName, found `*.bank.test`");
         assert_eq!(told.contains(&error), !fits, "{name}: {told:?}");
@@ -356,13 +356,13 @@ fn what_is_no_certificate_and_no_key_is_told() {
         ),
     ] {
         assert_eq!(
-            found(&[("f.pem", text.to_owned())], Asked::default()),
+            found(&[("f.pem", text.to_owned())], Inspection::default()),
             [format!("error: f.pem: {expected}")],
             "{text}"
         );
     }
-    assert_eq!(found(&[("f.pem", key.serialize_pem())], Asked::default()), Vec::<String>::new());
-    let missing = certs::check(&Asked { files: vec!["none.pem".into()], ..Asked::default() }, now());
+    assert_eq!(found(&[("f.pem", key.serialize_pem())], Inspection::default()), Vec::<String>::new());
+    let missing = certs::check(&Inspection { files: vec!["none.pem".into()], ..Inspection::default() }, now());
     assert_eq!(missing.findings[0].to_string(), "error: none.pem: No such file or directory (os error 2)");
 }
 
@@ -416,7 +416,7 @@ fn what_openssl_makes_is_read() {
         run(&format!("{forms} -in p8.pem -out old.pem{}", if forms == "rsa" { " -traditional" } else { "" }));
         run("req -x509 -new -key p8.pem -days 700 -subj /CN=D1-42 -out c.pem");
         assert!(read("old.pem").starts_with(&format!("-----BEGIN {} PRIVATE KEY", forms.to_uppercase())));
-        let token = || Asked { profile: Some(Profile::Token), ..Asked::default() };
+        let token = || Inspection { profile: Some(Profile::Token), ..Inspection::default() };
         for (key, findings) in [("p8.pem", vec![]), ("old.pem", vec![sdk.to_owned()])] {
             let told = found(&[("c.pem", read("c.pem")), ("k.pem", read(key))], token());
             let told: Vec<_> = told.into_iter().filter(|finding| !finding.contains("is not valid")).collect();

@@ -16,6 +16,7 @@ use super::connections::Connections;
 use super::endpoint::Endpoint;
 use super::lookup::{Found, look_up};
 use super::target::Target;
+use crate::upstream::targets;
 
 /// A name that cannot be looked up is asked for again this soon, if its last TTL and the longest one are no shorter.
 const LONGEST_RETRY: Duration = Duration::from_secs(5);
@@ -171,7 +172,7 @@ impl Following {
         if has_failed || is_new {
             let listed: Vec<String> = found.addresses.iter().map(IpAddr::to_string).collect();
             let again = if has_failed { "is resolved again" } else { "is resolved" };
-            tracing::info!("{name} {again}: {}", listed.join(", "));
+            tracing::info!(target: targets::RESOLVE, "{name} {again}: {}", listed.join(", "));
         }
         if !is_new && entry.problem.is_none() {
             return;
@@ -191,7 +192,7 @@ impl Following {
                 [] => "it has no address to call",
                 _ => "its last addresses stay in use",
             };
-            tracing::warn!("{name} cannot be resolved: {cause}; {meanwhile}");
+            tracing::warn!(target: targets::RESOLVE, "{name} cannot be resolved: {cause}; {meanwhile}");
         }
         entry.problem = Some(format!("{name}: {cause}").into());
         // Who has addresses goes on with them, and need not be woken.

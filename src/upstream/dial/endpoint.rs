@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::target::Target;
+use crate::upstream::targets;
 
 /// One of the socket addresses of a backend. Cheap to clone.
 #[derive(Clone)]
@@ -56,14 +57,14 @@ impl Standing {
     /// Says why an endpoint has no calls for now, once for all workers.
     pub(crate) fn tell_failing(&self, cause: &str) {
         if !self.is_failing.swap(true, Ordering::Relaxed) {
-            tracing::warn!("an address of the backend fails: {cause}");
+            tracing::warn!(target: targets::RESOLVE, "an address of the backend fails: {cause}");
         }
     }
 
     /// Says that it is reached again.
     pub(crate) fn tell_reached(&self, endpoint: &Endpoint) {
         if self.is_failing.swap(false, Ordering::Relaxed) {
-            tracing::info!("an address of the backend is reached again: {endpoint}");
+            tracing::info!(target: targets::RESOLVE, "an address of the backend is reached again: {endpoint}");
         }
     }
 }

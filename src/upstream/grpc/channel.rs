@@ -25,6 +25,7 @@ use crate::limits::memory::{Share, Tie, Use};
 use crate::observe::seldom::Seldom;
 use crate::upstream::dial::directory::Directory;
 use crate::upstream::outbound::{Outbound, Terms};
+use crate::upstream::targets;
 
 /// How many connections are tried besides the first when they end before a call is sent.
 const CONNECTION_TRIES: usize = 2;
@@ -200,6 +201,7 @@ impl Channel {
     async fn turn(&self, lease: &mut Lease, stream: StreamId, deadline: Instant) -> Result<(), CallError> {
         if let Some(left_out) = self.shared.crowded.line() {
             tracing::warn!(
+                target: targets::STREAM,
                 "the backend takes no more streams on its connections, and there are as many of these as may be: a stream waits for up \
                  to {:?}{left_out}",
                 self.shared.limits.wait

@@ -22,6 +22,7 @@ use super::written::Written;
 use crate::upstream::dial::connect::{CertificateRefusal, ConnectError, Transport, connect};
 use crate::upstream::dial::connections::Connections;
 use crate::upstream::dial::endpoint::Endpoint;
+use crate::upstream::targets;
 
 /// Largest DATA frame that the backend may send, in bytes: most replies come as one, and are not copied together then.
 const FRAME: u32 = 128 << 10;
@@ -242,9 +243,14 @@ impl<O: Owner> Driver<O> {
         };
         self.load.has_ended.store(true, Ordering::Release);
         self.load.answered.notify_waiters();
+        let address = &self.endpoint;
         match &lost {
-            None => tracing::debug!(address = %self.endpoint, "a connection to the backend ended"),
-            Some(cause) => tracing::debug!(address = %self.endpoint, cause, "a connection to the backend broke"),
+            None => {
+                tracing::debug!(target: targets::CONNECTION, %address, "a connection to the backend ended");
+            }
+            Some(cause) => {
+                tracing::debug!(target: targets::CONNECTION, %address, cause, "a connection to the backend broke");
+            }
         }
         if let Some(owner) = self.owner.upgrade() {
             owner.ended(&self.endpoint, &self.load, lost, opened.elapsed());

@@ -19,6 +19,7 @@ use super::jitter::jittered;
 use crate::upstream::dial::directory::Directory;
 use crate::upstream::dial::endpoint::Endpoint;
 use crate::upstream::outbound::{Outbound, Terms};
+use crate::upstream::targets;
 
 const CHECK: &str = "/grpc.health.v1.Health/Check";
 /// Largest answer, in bytes: it has one number.
@@ -102,12 +103,15 @@ async fn check_for_ever(there: Channel, endpoint: Endpoint, health: Arc<Health>)
         let is_news = endpoint.standing.set_healthy(!matches!(said, Verdict::Unwell(_)));
         match said {
             Verdict::Unwell(cause) if is_news => {
-                tracing::warn!("an address of the backend is not well: {endpoint}: {cause}")
+                tracing::warn!(target: targets::HEALTH, "an address of the backend is not well: {endpoint}: {cause}")
             }
-            Verdict::Well if is_news => tracing::info!("an address of the backend is well again: {endpoint}"),
+            Verdict::Well if is_news => {
+                tracing::info!(target: targets::HEALTH, "an address of the backend is well again: {endpoint}")
+            }
             Verdict::Nothing if !has_said_nothing => {
                 has_said_nothing = true;
                 tracing::warn!(
+                    target: targets::HEALTH,
                     "{endpoint} has no grpc.health.v1.Health: it counts as well; remove `health`, or add the service"
                 );
             }

@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::error::CallError;
 use crate::limits::memory::Tie;
+use crate::upstream::targets;
 
 /// How many calls of one backend may be under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +69,7 @@ impl Queue {
         self.refused += 1;
         let now = Instant::now();
         if self.told.is_none_or(|told| now - told >= TELL) {
-            tracing::warn!("{most} calls are in flight, as many as may be: {} refused", self.refused);
+            tracing::warn!(target: targets::LIMIT, "{most} calls are in flight, as many as may be: {} refused", self.refused);
             (self.refused, self.told) = (0, Some(now));
         }
     }

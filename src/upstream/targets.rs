@@ -1,0 +1,7 @@
+//! The targets of log lines. They stand in each line, and operators filter by them (`TOWBAR_LOG`): they stay when files move.
+
+pub(crate) const RESOLVE: &str = "towbar::upstream::resolve";
+pub(crate) const HEALTH: &str = "towbar::upstream::health";
+pub(crate) const LIMIT: &str = "towbar::upstream::limit";
+pub(crate) const STREAM: &str = "towbar::upstream::stream";
+pub(crate) const CONNECTION: &str = "towbar::upstream::connection";
