@@ -23,7 +23,7 @@ use towbar::tls::{self, Identity, IdentityFiles, Servers, Trust};
 use crate::support::folder;
 use crate::support::folder::Folder;
 use crate::support::http;
-use crate::support::process::installed;
+use crate::support::programs::{Package, installed};
 
 /// The days of all these tests: 2026-11-22, noon.
 const NOW: u64 = 1_795_348_800;
@@ -369,7 +369,7 @@ fn what_is_no_certificate_and_no_key_is_told() {
 /// Kinds of keys and signatures that only OpenSSL makes, and keys in all their forms.
 #[test]
 fn what_openssl_makes_is_read() {
-    let Some(openssl) = installed("openssl", "apt-get install openssl") else { return };
+    let Some(openssl) = installed("openssl", Package::Debian("openssl")) else { return };
     let folder = Folder::new();
     let run = |arguments: &str| {
         let mut command = Command::new(&openssl);
@@ -814,7 +814,7 @@ fn no_part_of_a_private_key_is_told_that_is_given_as_a_proto_file() {
 
 #[test]
 fn a_file_that_is_no_pem_is_told_with_the_line_that_converts_it_and_the_line_does() {
-    let Some(openssl) = installed("openssl", "apt-get install openssl") else { return };
+    let Some(openssl) = installed("openssl", Package::Debian("openssl")) else { return };
     let _ = openssl;
     let folder = Folder::new();
     let run = |line: &str| {
