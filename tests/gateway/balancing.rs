@@ -12,7 +12,8 @@ use std::time::Duration;
 use towbar::cli::demo::bank::SampleBank;
 use towbar::cli::demo::bank::certificates::Authority;
 
-use crate::support::bank::{Bank, NO_HEALTH_SERVICE, free_port, wait_until};
+use crate::support::bank::{Bank, NO_HEALTH_SERVICE, wait_until};
+use crate::support::ports;
 use crate::support::{Backend, Gateway, assert_refused, assert_reply, client_tls, http, server_tls};
 
 const TARGET: &str = "/health-check?bank_id=iron";
@@ -82,7 +83,7 @@ fn an_address_that_is_down_costs_no_call_and_has_calls_again_when_it_is_back() {
 
 #[test]
 fn one_that_was_never_there_costs_no_call_either() {
-    let port = free_port(&THREE);
+    let port = ports::free_at(&THREE);
     let bank = Bank::start(&format!("127.0.0.2:{port}"));
     let addresses: Vec<String> = THREE.iter().map(|address| format!("http://{address}:{port}")).collect();
     let gateway = gateway(&addresses, "");
@@ -99,7 +100,7 @@ fn one_that_was_never_there_costs_no_call_either() {
 #[test]
 fn an_address_that_takes_connections_and_says_nothing_holds_nobody_up() {
     let authority = Authority::new("the bank's").unwrap();
-    let port = free_port(&THREE);
+    let port = ports::free_at(&THREE);
     let silent = TcpListener::bind(("127.0.0.1", port)).unwrap();
     let service = SampleBank::new().routes().into_axum_router();
     let tls = Some(server_tls(&authority, &authority));

@@ -3,7 +3,8 @@
 use std::process::Command;
 
 use crate::support::http;
-use crate::support::process::{Process, installed};
+use crate::support::process::Process;
+use crate::support::programs::{Package, installed};
 use crate::support::talk::{collecting, gateway, got, send};
 use towbar::format::wire::{LENGTH, put_bytes, put_tag};
 
@@ -129,7 +130,7 @@ fn forms_in_parts_are_off_where_forms_are() {
 
 #[test]
 fn what_curl_sends_with_f_is_read() {
-    let Some(curl) = installed("curl", "apt-get install curl") else { return };
+    let Some(curl) = installed("curl", Package::Debian("curl")) else { return };
     let (backend, seen) = collecting(got);
     let gateway = gateway(&backend, "");
     let folder = tempfile::tempdir().unwrap();

@@ -5,7 +5,8 @@ use std::process::Command;
 
 use crate::support;
 use crate::support::http::Answer;
-use crate::support::process::{Process, installed};
+use crate::support::process::Process;
+use crate::support::programs::{Package, installed};
 use crate::support::talk::{backend, gateway_of, schema_of};
 use crate::support::{Backend, Gateway, http};
 use towbar::format::wire::{LENGTH, put_bytes, put_tag};
@@ -249,7 +250,7 @@ fn a_part_is_never_compressed_and_what_is_compressed_offers_none() {
 /// A client of the world resumes a download that broke off.
 #[test]
 fn curl_goes_on_where_a_download_broke_off() {
-    let Some(curl) = installed("curl", "apt-get install curl") else { return };
+    let Some(curl) = installed("curl", Package::Debian("curl")) else { return };
     let (backend, folder) = (files(), tempfile::tempdir().unwrap());
     let gateway = gateway(&backend, METADATA);
     let file = folder.path().join("file");

@@ -33,7 +33,8 @@ use crate::support;
 use crate::support::attacks;
 use crate::support::attacks::Target;
 use crate::support::folder::{Folder, authority};
-use crate::support::process::{Gateway, installed, towbar};
+use crate::support::process::{Gateway, towbar};
+use crate::support::programs::{Package, installed};
 use crate::support::{Backend, http, server_tls, talk};
 
 /// What the process may have.
@@ -96,7 +97,7 @@ service Bank {
 
 #[test]
 fn all_attacks_at_once_leave_the_process_within_its_memory_and_the_others_served() {
-    let Some(prlimit) = installed("prlimit", "apt-get install util-linux") else { return };
+    let Some(prlimit) = installed("prlimit", Package::Debian("util-linux")) else { return };
     let chosen = std::env::var("TOWBAR_ATTACK").ok();
     if chosen.as_deref() == Some("list") {
         attacks::all().iter().for_each(|kind| println!("{}", kind.name));
@@ -111,7 +112,7 @@ fn all_attacks_at_once_leave_the_process_within_its_memory_and_the_others_served
 /// One after the other, each against a process of its own.
 #[test]
 fn under_each_attack_that_once_did_harm_all_calls_of_others_succeed_and_neither_memory_nor_log_grows() {
-    let Some(prlimit) = installed("prlimit", "apt-get install util-linux") else { return };
+    let Some(prlimit) = installed("prlimit", Package::Debian("util-linux")) else { return };
     let chosen = std::env::var("TOWBAR_ATTACK").ok();
     let is_long = std::env::var_os("TOWBAR_LONG_TESTS").is_some();
     for kind in attacks::alone() {

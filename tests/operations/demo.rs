@@ -3,7 +3,8 @@
 use std::process::Command;
 
 use crate::support::process;
-use crate::support::process::{Ended, Gateway, Process, installed};
+use crate::support::process::{Ended, Gateway, Process};
+use crate::support::programs::{Package, installed};
 
 /// What the user sees of each line, in the order of the lines.
 const ANSWERS: [&str; 8] = [
@@ -52,7 +53,7 @@ fn is_curl(line: &&str) -> bool {
 
 #[test]
 fn every_printed_curl_line_works_when_pasted() {
-    if installed("curl", "apt-get install curl").is_none() {
+    if installed("curl", Package::Debian("curl")).is_none() {
         return;
     }
     let mut demo = demo();

@@ -13,6 +13,7 @@ use crate::support::folder::{Folder, NOBODY, authority, get_with};
 use crate::support::http;
 use crate::support::process;
 use crate::support::process::Gateway;
+use crate::support::programs;
 
 const GET: &str = r#"get: "/v1/{id}""#;
 
@@ -432,7 +433,7 @@ fn a_burst_of_connections_waits_to_be_accepted_and_none_begins_anew() {
     folder.write("protos/orders.proto", get_with(GET));
     let limit = fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap().trim().parse::<usize>().unwrap();
     if limit < BURST {
-        return process::skipped("net.core.somaxconn allows no burst of 400 connections");
+        return programs::skipped("net.core.somaxconn allows no burst of 400 connections");
     }
     folder.write("towbar.yaml", format!("listen: 127.0.0.1:0\nschema: protos\nupstream: {NOBODY}\n"));
     let gateway = folder.start(&["serve", "--config", "towbar.yaml"]);

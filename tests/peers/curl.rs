@@ -8,7 +8,8 @@ use std::time::Duration;
 use towbar::codec::{self, Body, Ignored, Print, Request};
 
 use crate::support::folder::Folder;
-use crate::support::process::{Ended, installed};
+use crate::support::process::Ended;
+use crate::support::programs::{Package, installed};
 use crate::support::talk::{backend, gateway_of, note, schema_of};
 use crate::support::{Backend, Gateway};
 
@@ -83,7 +84,7 @@ fn decoded(message: &str, wire: &[u8]) -> String {
 
 #[test]
 fn a_printed_line_sends_the_messages_whatever_the_kind_of_call() {
-    if installed("curl", "apt-get install curl").is_none() {
+    if installed("curl", Package::Debian("curl")).is_none() {
         return;
     }
     let printer = Printer::new();
@@ -219,7 +220,7 @@ fn a_message_that_no_line_can_carry_is_told_with_its_number() {
 /// Whoever watches a stream sees each message when it comes.
 #[test]
 fn a_message_is_shown_before_the_stream_ends() {
-    if installed("curl", "apt-get install curl").is_none() {
+    if installed("curl", Package::Debian("curl")).is_none() {
         return;
     }
     let (go_on, waiting) = mpsc::channel::<()>();

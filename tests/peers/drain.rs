@@ -3,7 +3,7 @@
 //! Two gateways behind each box, restarted one after the other while transfers are made. The boxes have the configuration that
 //! docs/draining.md recommends, but for addresses and ports.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use towbar::cli::demo::bank::certificates::Authority;
@@ -12,6 +12,7 @@ use towbar::tls;
 use crate::support::boxes::{Between, Place};
 use crate::support::folder::Folder;
 use crate::support::load::{Load, Outcome};
+use crate::support::ports;
 use crate::support::process::Gateway;
 use crate::support::raw::{Does, RawBank};
 
@@ -35,18 +36,11 @@ struct Pair {
     admin: u16,
 }
 
-/// A port that is free at both addresses.
-fn free_port() -> u16 {
-    let is_free = |port: &u16| OURS.iter().all(|address| TcpListener::bind((*address, *port)).is_ok());
-    let port = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    std::iter::repeat_with(port).find(is_free).unwrap()
-}
-
 impl Pair {
     fn start(is_tls: bool) -> Self {
         let bank = || RawBank::start(|_, _| Does::Slow(Duration::from_millis(2)));
         let (folder, authority) = (Folder::new(), Authority::new("the gateways'").unwrap());
-        let (banks, port, admin) = ([bank(), bank()], free_port(), free_port());
+        let (banks, port, admin) = ([bank(), bank()], ports::free_at(&OURS), ports::free_at(&OURS));
         folder.copy("proto", "proto");
         folder.write_identity("own.pem", "own.key", &authority.issue("gateway.test").unwrap());
         let tls = if is_tls { "tls: {cert: own.pem, key: own.key}, " } else { "" };

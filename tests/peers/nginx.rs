@@ -14,7 +14,7 @@
 //!   (UNKNOWN); a careless one takes any failure after the first byte for a success.
 
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use axum::Router;
@@ -38,6 +38,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use crate::support::http;
 use crate::support::http::Answer;
 use crate::support::nginx::{EACH_ITS_CONNECTION, KEPT_CONNECTIONS, Nginx};
+use crate::support::ports;
 use crate::support::process::Gateway;
 
 /// A call over REST: method, target, headers, body.
@@ -100,7 +101,7 @@ fn through_nginx_every_answer_is_the_same() {
 
 #[test]
 fn through_nginx_a_bank_that_is_down_is_still_told_in_json() {
-    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+    let free = ports::free();
     let proto = concat!(env!("CARGO_MANIFEST_DIR"), "/proto");
     let backend = format!("http://{free}");
     let gateway = Gateway::start(&["serve", "--proto", proto, "--backend", &backend, "--listen", "127.0.0.1:0"]);

@@ -4,7 +4,7 @@
 //! the password.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
@@ -22,6 +22,7 @@ use towbar::config::Overrides;
 use crate::support::folder::Folder;
 use crate::support::forward::{Act, Forward, Own, PASSWORD, Program, Rules, USER};
 use crate::support::http::{self, Answer};
+use crate::support::ports;
 use crate::support::process;
 use crate::support::{
     Backend, Gateway, assert_refused, assert_reply, client_tls, config_for, replaced, server_tls, talk,
@@ -88,10 +89,6 @@ fn assert_unreachable(answer: &Answer, places: &[SocketAddr], case: &str) {
     for secret in ports.iter().map(String::as_str).chain(["127.0.0.1", "bank.test", USER, PASSWORD, SENT]) {
         assert!(!format!("{answer:?}").contains(secret), "{case}: {secret} in {answer:?}");
     }
-}
-
-fn free_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 /// Mutual TLS through a real proxy: calls, a payment that is made once, the proxy away and back.
@@ -161,7 +158,7 @@ fn refused(bank: &str, proxy: &str) -> String {
 #[test]
 fn what_real_proxies_refuse_is_said_with_what_to_do() {
     for program in PROGRAMS {
-        let closed = free_port();
+        let closed = ports::free();
         let rules = |asks| Rules { asks, port: closed.port() };
         let (Some(open), Some(asking)) = (Forward::start(program, rules(false)), Forward::start(program, rules(true)))
         else {

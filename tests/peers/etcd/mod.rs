@@ -5,12 +5,14 @@
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "a test may panic")]
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::support::process::{Gateway, Process, installed};
+use crate::support::ports;
+use crate::support::process::{Gateway, Process};
+use crate::support::programs::{Package, installed};
 use crate::support::python;
 
 const CLIENT: &str = "etcd3gw==2.7.0";
@@ -43,7 +45,7 @@ pub struct Tools {
 
 impl Tools {
     pub fn installed() -> Option<Self> {
-        let etcd = installed("etcd", "apt-get install etcd-server")?;
+        let etcd = installed("etcd", Package::Debian("etcd-server"))?;
         Some(Self { etcd, python: python::environment(CLIENT, &[&[CLIENT], &["--no-deps", DESCRIPTORS]])? })
     }
 
@@ -85,7 +87,7 @@ pub struct Etcd {
 impl Etcd {
     pub fn start(tools: &Tools) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (address, peers) = (free_address(), free_address());
+        let (address, peers) = (ports::free(), ports::free());
         let (client, peer) = (format!("http://{address}"), format!("http://{peers}"));
         let cluster = format!("default={peer}");
         let flags = [
@@ -106,8 +108,4 @@ impl Etcd {
         }
         Self { address, folder, _process: process }
     }
-}
-
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
