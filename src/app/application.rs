@@ -212,7 +212,7 @@ impl App {
         let (tls, gateway) = (self.tls.as_ref().map(|tls| tls.server.clone()), self.gateway.clone());
         Arc::new(move |memory, holder| Served {
             tls: tls.clone(),
-            malformed: Some(gateway::malformed(&gateway.config)),
+            malformed: Some(gateway::malformed(&gateway)),
             header_limit: gateway.config.policy.header_limit,
             service: gateway::service(gateway.for_worker(memory, holder)),
         })

@@ -7,7 +7,9 @@ use http::request::Parts;
 use tokio::time::Instant;
 
 use super::error::{self, Refusal};
+use super::exchange::Exchange;
 use super::request::deadline::Deadline;
+use super::request::inbound::Inbound;
 use super::state::Gateway;
 use crate::caller::{Admitted, Peer};
 use crate::limits::memory::{Account, Charge};
@@ -19,6 +21,15 @@ pub(crate) struct Arrival {
     pub(crate) started: Instant,
     pub(crate) peer: Arc<Peer>,
     pub(crate) account: Arc<Account>,
+}
+
+/// A request on its way to its answer: what it is read from, what it may have, and its record.
+pub(crate) struct Intake<'r, B> {
+    pub(crate) head: &'r Parts,
+    pub(crate) body: &'r mut Inbound<B>,
+    pub(crate) arrival: &'r Arrival,
+    pub(crate) memory: &'r Charge,
+    pub(crate) exchange: &'r mut Exchange,
 }
 
 /// A request whose route is found.

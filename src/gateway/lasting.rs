@@ -8,16 +8,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{HeaderMap, Method};
+use http::HeaderMap;
 use tokio::runtime::Handle;
-use tokio::time::Instant;
-use tonic::Code;
 
 use super::call::Call;
 use super::error::{CallContext, Exposure, Refusal, Timer};
-use super::metadata::TraceId;
+use super::exchange::Exchange;
 use super::state::Gateway;
-use super::telemetry::Unawaited;
 use crate::route::{Query, Route};
 use crate::server::Hold;
 use crate::upstream::{CallError, Outbound, Reply, Terms};
@@ -25,25 +22,28 @@ use crate::upstream::{CallError, Outbound, Reply, Terms};
 type Called = Result<Reply, CallError>;
 
 /// A call that goes on when it is dropped before its end.
-pub(super) struct Lasting(Option<Calling>);
+pub(crate) struct Lasting(Option<Calling>);
 
 struct Calling {
     call: Pin<Box<dyn Future<Output = Called> + Send>>,
     gateway: Arc<Gateway>,
     route: Arc<Route>,
-    method: Method,
-    trace: Option<TraceId>,
     timer: Timer,
-    started: Instant,
+    exchange: Exchange,
     /// From the beginning: over HTTP/2 the connection may have ended, and be waited for no longer, when its calls learn of it.
     hold: Hold,
 }
 
 impl Gateway {
     /// The call of this message. Its future is boxed, since only so it can go on where its request has ended.
-    pub(super) fn lasting(self: &Arc<Self>, call: &Call<'_>, metadata: HeaderMap, message: Vec<u8>) -> Lasting {
-        let Call { head, route, terms, started, deadline, admitted, .. } = *call;
-        let (gateway, trace) = (self.clone(), TraceId::of(&metadata));
+    pub(crate) fn lasting(
+        self: &Arc<Self>,
+        call: &Call<'_>,
+        (metadata, message): (HeaderMap, Vec<u8>),
+        exchange: Exchange,
+    ) -> Lasting {
+        let Call { route, terms, deadline, admitted, .. } = *call;
+        let gateway = self.clone();
         let (place, admitted) = (route.rpc.upstream, admitted.to_owned());
         let Terms { deadline: at, reply_limit, may_repeat, account } = terms;
         let account = account.cloned();
@@ -55,56 +55,52 @@ impl Gateway {
             call: Box::pin(call),
             gateway: self.clone(),
             route: route.clone(),
-            method: head.method.clone(),
-            trace,
             timer: deadline.timer.clone(),
-            started,
+            exchange,
             hold: self.holder.hold(),
         }))
     }
 }
 
 impl Future for Lasting {
-    type Output = Called;
+    type Output = (Called, Exchange);
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Called> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<(Called, Exchange)> {
         // It is not in here while it is polled: one that panics does not go on.
         let mut calling = self.0.take().expect("a call that has ended is not asked for its end again");
-        let polled = calling.call.as_mut().poll(cx);
-        if polled.is_pending() {
-            self.0 = Some(calling);
+        match calling.call.as_mut().poll(cx) {
+            Poll::Ready(called) => Poll::Ready((called, calling.exchange)),
+            Poll::Pending => {
+                self.0 = Some(calling);
+                Poll::Pending
+            }
         }
-        polled
     }
 }
 
 impl Drop for Lasting {
     fn drop(&mut self) {
-        let Some(calling) = self.0.take() else { return };
-        let unawaited = Unawaited::new(calling.method.clone(), calling.route.clone(), calling.trace, calling.started);
-        // Without a runtime the gateway is at its end, which is told when what is unawaited is dropped.
+        let Some(mut calling) = self.0.take() else { return };
+        calling.exchange.unawaited();
+        // Without a runtime the gateway is at its end, which is told when the exchange is dropped.
         if let Ok(runtime) = Handle::try_current() {
-            drop(runtime.spawn(calling.go_on(unawaited)));
+            drop(runtime.spawn(calling.go_on()));
         }
     }
 }
 
 impl Calling {
-    async fn go_on(self, unawaited: Unawaited) {
-        let Self { call, gateway, route, timer, hold, .. } = self;
-        match call.await {
-            Ok(_) => unawaited.ended(Code::Ok.into(), None),
-            Err(error) => {
-                let is_answer = matches!(error, CallError::Status { .. });
-                let text = error.to_string();
-                let (schema, query) = (&gateway.schema, &Query::default());
-                // Nobody is told but the log, and that only the code.
-                let exposure = Exposure::default();
-                let context = CallContext { schema, route: &route, query, json: None, timer: &timer, exposure };
-                let code = Refusal::call(error, context).code().into();
-                unawaited.ended(code, (!is_answer).then_some(&text));
-            }
+    async fn go_on(self) {
+        let Self { call, gateway, route, timer, mut exchange, hold } = self;
+        let called = call.await;
+        exchange.called(called.as_ref().err());
+        if let Err(error) = called {
+            let (schema, query) = (&gateway.schema, &Query::default());
+            // Nobody is told but the log, and that only the code.
+            let exposure = Exposure::default();
+            let context = CallContext { schema, route: &route, query, json: None, timer: &timer, exposure };
+            exchange.refused(&Refusal::call(error, context));
         }
-        drop(hold);
+        drop((exchange, hold));
     }
 }

@@ -5,14 +5,16 @@ mod budget;
 mod call;
 mod config;
 pub mod error;
+mod exchange;
 mod lasting;
 pub mod metadata;
 pub mod probe;
+mod record;
 mod request;
 mod rest;
 mod service;
 mod state;
-pub mod telemetry;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 

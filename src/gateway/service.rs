@@ -6,115 +6,93 @@
 //! Values move forward only. What is refused is refused before the backend hears of it.
 
 use std::convert::Infallible;
-use std::pin::Pin;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderMap, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use http::request::Parts;
 use http::{Method, Request, StatusCode};
 use http_body::Body as _;
 use tokio::time::Instant;
-use tower_http::catch_panic::{CatchPanic, CatchPanicLayer, ResponseForPanic};
-use tower_layer::Layer as _;
-use tower_service::Service;
 
-use super::answer::{Body, Response};
+use super::answer::Response;
 use super::budget::{self, charged};
-use super::call::Arrival;
-use super::config::Config;
+use super::call::{Arrival, Intake};
 use super::error::Refusal;
+use super::exchange::{Exchange, Recorded};
 use super::probe::Probe;
 use super::request::head;
 use super::request::inbound::{Inbound, RequestBody};
 use super::state::Gateway;
-use super::telemetry;
-use crate::caller::Peer;
-use crate::limits::memory::Account;
 use crate::server::{Answerer, Arrived, Malformed};
 
-/// The service that answers every request.
+/// What answers every request.
 #[must_use]
 pub fn service(gateway: Gateway) -> Door {
-    Door { panicked: Panicked(gateway.config.clone()), gateway: Arc::new(gateway) }
+    Door(Arc::new(gateway))
 }
 
 /// A gateway as what answers the requests of a listener. Cheap to clone.
 #[derive(Clone)]
-pub struct Door {
-    gateway: Arc<Gateway>,
-    panicked: Panicked,
-}
+pub struct Door(Arc<Gateway>);
+
+/// An answer to come.
+type Answer = Pin<Box<dyn Future<Output = Result<http::Response<Recorded>, Infallible>> + Send>>;
 
 impl Answerer for Door {
-    type Body = <CatchPanic<Front, Panicked> as Answerer>::Body;
-    type Answer = <CatchPanic<Front, Panicked> as Answerer>::Answer;
+    type Body = Recorded;
+    type Answer = Answer;
 
-    fn answer(&self, Arrived { request, peer, account }: Arrived) -> Self::Answer {
-        let front = Front { gateway: self.gateway.clone(), peer, account };
-        CatchPanicLayer::custom(self.panicked.clone()).layer(front).call(request)
+    fn answer(&self, Arrived { request, peer, account }: Arrived) -> Answer {
+        self.answer_to(request, Arrival { started: Instant::now(), peer, account })
     }
 }
 
-/// Answers the requests of one connection.
-#[derive(Clone)]
-pub struct Front {
-    gateway: Arc<Gateway>,
-    peer: Arc<Peer>,
-    account: Arc<Account>,
-}
-
-impl<B: RequestBody> Service<Request<B>> for Front {
-    type Response = Response;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let Self { gateway, peer, account } = self.clone();
-        let arrival = Arrival { started: Instant::now(), peer, account };
-        if let Some(probe) = gateway.config.probe.as_ref().filter(|probe| probe.takes(request.uri().path())) {
-            let probe = probe.clone();
-            return Box::pin(async move { Ok(probed(&probe, request).await) });
-        }
-        // A block, and the body lent: what an async function is given has its place twice in the future of each that hands it on.
+impl Door {
+    pub(super) fn answer_to<B: RequestBody>(&self, request: Request<B>, arrival: Arrival) -> Answer {
+        let gateway = self.0.clone();
         let (mut head, body) = request.into_parts();
         let mut body = Inbound::new(body);
-        Box::pin(async move { Ok(gateway.handle(&mut head, &mut body, arrival).await) })
+        let (method, peer) = (head.method.clone(), arrival.peer.clone());
+        let mut exchange = Exchange::begin(gateway.sinks.clone(), method, peer, arrival.started);
+        // A block, and the body lent: what an async function is given has its place twice in the future of each that hands it on.
+        Box::pin(async move {
+            let answered = {
+                let mut answer = pin!(gateway.handle(&mut head, &mut body, &arrival, &mut exchange));
+                // Whatever a panic leaves behind goes with the request.
+                poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(cx))) {
+                    Ok(polled) => polled.map(Some),
+                    Err(_) => Poll::Ready(None),
+                })
+                .await
+            };
+            // The panic's text is in the log, where the panic hook put it.
+            let response = answered.unwrap_or_else(|| guarded(gateway.refused(Refusal::internal(), &mut exchange)));
+            Ok(exchange.carry(response))
+        })
     }
 }
 
 /// The answers to requests that break a rule of HTTP/1.1, for the listener: the service is not asked for them.
-pub fn malformed(config: &Config) -> Malformed {
-    let (form, names) = (config.policy.errors.form, config.status_headers.clone());
+pub fn malformed(gateway: &Gateway) -> Malformed {
+    let (form, names) = (gateway.config.policy.errors.form, gateway.config.status_headers.clone());
+    let sinks = gateway.sinks.clone();
     Arc::new(move |violation| {
-        let mut response = Refusal::malformed(violation).into_text(form, names.as_ref());
+        let refusal = Refusal::malformed(violation);
+        Exchange::malformed(sinks.clone(), &refusal);
+        let mut response = refusal.into_text(form, names.as_ref());
         guard(response.headers_mut());
         response
     })
 }
 
-/// The answer after a fault of ours. The panic's text is in the log, where the panic hook put it.
-#[derive(Clone)]
-pub struct Panicked(pub(super) Arc<Config>);
-
-impl ResponseForPanic for Panicked {
-    type ResponseBody = Body;
-
-    fn response_for_panic(&mut self, _: Box<dyn std::any::Any + Send>) -> Response {
-        guarded(Refusal::internal().into_response(self.0.policy.errors.form, self.0.status_headers.as_ref()))
-    }
-}
-
-async fn probed<B: RequestBody>(probe: &Probe, request: Request<B>) -> Response {
-    let (head, body) = request.into_parts();
-    let mut body = Inbound::new(body);
-    let response = probe.answer(Request::from_parts(head.clone(), body.take())).await;
+async fn probed<B: RequestBody>(probe: &Probe, head: &Parts, body: &mut Inbound<B>) -> Response {
+    let response = probe.answer(Request::from_parts(head.clone(), body.take().0)).await;
     let response = guarded(if head.method == Method::HEAD { without_body(response) } else { response });
-    body.closing(response, &head).await
+    body.closing(response, head).await
 }
 
 /// What every answer says to those that pass it on or show it.
@@ -148,35 +126,37 @@ impl Gateway {
         self: &Arc<Self>,
         head: &mut Parts,
         body: &mut Inbound<B>,
-        arrival: Arrival,
+        arrival: &Arrival,
+        exchange: &mut Exchange,
     ) -> Response {
-        // Boxed, as below, or every request would have the memory for it.
+        if let Some(probe) = self.config.probe.as_ref().filter(|probe| probe.takes(head.uri.path())) {
+            // Boxed, as below, or every request would have the memory for it.
+            return Box::pin(probed(probe, head, body)).await;
+        }
         let faulty = head::check(&mut head.headers).err().map(Box::new);
         let head = &*head;
         let memory = match budget::call(&self.memory, &arrival.account) {
             Some(memory) => memory,
             None => match Box::pin(budget::room(&self.memory, &arrival.account)).await {
                 Ok(memory) => memory,
-                Err(refusal) => return Box::pin(body.closing(guarded(self.refused(head, refusal)), head)).await,
+                Err(refusal) => return Box::pin(body.closing(guarded(self.refused(refusal, exchange)), head)).await,
             },
         };
         let answered = match faulty {
-            None => self.answer(head, body, &arrival, &memory).await,
+            None => {
+                let intake = &mut Intake { head, body, arrival, memory: &memory, exchange };
+                self.answer(intake).await
+            }
             Some(refusal) => Err(*refusal),
         };
-        let response = answered.unwrap_or_else(|refusal| self.refused(head, refusal));
+        let response = answered.unwrap_or_else(|refusal| self.refused(refusal, exchange));
         let response = guarded(if head.method == Method::HEAD { without_body(response) } else { response });
         let response = charged(response, memory, head.version);
         if body.is_left(&response, head) { Box::pin(body.closing(response, head)).await } else { response }
     }
 
-    fn refused(&self, head: &Parts, refusal: Refusal) -> Response {
-        if let Some((status, code, route)) = refusal.refused()
-            && let Some(left_out) = self.refusals.line()
-        {
-            let rpc = route.map(|place| self.routes.all()[place].rpc.name.as_str());
-            telemetry::refused(&head.method, rpc, (status.as_u16(), code as i32), left_out);
-        }
+    fn refused(&self, refusal: Refusal, exchange: &mut Exchange) -> Response {
+        exchange.refused(&refusal);
         let metadata = refusal.metadata.clone();
         let mut response = refusal.into_response(self.config.policy.errors.form, self.config.status_headers.as_ref());
         self.metadata.tell_caller(&metadata, response.headers_mut());

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::config::Config;
 use super::error::{Timer, Whose};
 use super::metadata::Metadata;
+use super::record::Sinks;
 use crate::limits::memory::Share;
-use crate::observe::seldom::Seldom;
 use crate::route::{Route, Routes, Rpc};
 use crate::schema::Schema;
 use crate::server::Holder;
@@ -28,8 +28,8 @@ pub struct Gateway {
     pub(super) memory: Share,
     /// Waits for what its callers do not.
     pub(super) holder: Holder,
-    /// When the log had its last line about a refused request: there is one a second at most.
-    pub(super) refusals: Arc<Seldom>,
+    /// What the ends of requests are told with.
+    pub(super) sinks: Arc<Sinks>,
 }
 
 impl Gateway {
@@ -38,8 +38,8 @@ impl Gateway {
     pub fn new(schema: Schema, routes: Routes, upstreams: Vec<Upstream>, metadata: Metadata, config: Config) -> Self {
         let (schema, routes, metadata) = (Arc::new(schema), Arc::new(routes), Arc::new(metadata));
         let (memory, holder) = (Share::unbounded(), Holder::default());
-        let refusals = Arc::default();
-        Self { schema, routes, upstreams, metadata, config: Arc::new(config), memory, holder, refusals }
+        let sinks = Arc::new(Sinks::new(routes.clone(), Arc::default()));
+        Self { schema, routes, upstreams, metadata, config: Arc::new(config), memory, holder, sinks }
     }
 
     /// The same with connections to the backend of its own, a share of the memory, and waited for by the `holder`.
@@ -50,8 +50,8 @@ impl Gateway {
         let upstreams = upstreams.iter().map(|upstream| upstream.for_worker(memory)).collect();
         let (metadata, config) = (metadata.clone(), config.clone());
         let (memory, holder) = (memory.clone(), holder.clone());
-        let refusals = self.refusals.clone();
-        Self { schema, routes, upstreams, metadata, config, memory, holder, refusals }
+        let sinks = Arc::new(Sinks::new(routes.clone(), self.sinks.refusals.clone()));
+        Self { schema, routes, upstreams, metadata, config, memory, holder, sinks }
     }
 
     pub(super) fn upstream(&self, route: &Route) -> &Upstream {

@@ -1,138 +1,136 @@
-//! What is told of a call: one line when it ends.
+//! What the log tells of a request when it has ended: at most a line for its refusal, and one or two for its call.
 //!
 //! The template, never the path or the query, which hold account numbers and tokens.
 
-use std::sync::Arc;
+use std::fmt;
 
-use http::Method;
+use http::{Method, StatusCode};
 use tokio::time::Instant;
+use tonic::Code;
 use tracing::field::display;
 
-use crate::gateway::metadata::TraceId;
-use crate::observe::seldom::LeftOut;
+use super::error::Party;
+use super::metadata::TraceId;
+use super::record::{CallEnd, CallOutcome, Called, Record, StreamNotes, Times};
 use crate::route::Route;
-use crate::upstream::CallError;
 
-/// Which call it is that is told.
-#[derive(Debug, Clone, Copy)]
-pub struct Which<'a> {
-    /// Of the request.
-    pub method: &'a Method,
-    /// Where it went.
-    pub route: &'a Route,
-    /// The trace that the backend is told that it belongs to.
-    pub trace: Option<TraceId>,
-}
-
-/// Tells the end of a call of one message that began then.
-pub fn called(which: Which<'_>, error: Option<&CallError>, started: Instant) {
-    let Which { method, route, trace } = which;
-    let (rpc, trace_id) = (&route.rpc.name, trace.map(display));
-    // Asked only where a line is written.
-    let (template, ms) = (|| route.path(), || started.elapsed().as_millis());
-    match error {
-        None => tracing::debug!(%method, template = template(), rpc, ms = ms(), trace_id, "answered"),
-        // Of calls that are too many the upstream tells the number.
-        Some(error) if matches!(error, CallError::Status { .. }) || error.is_too_many() => {
-            tracing::debug!(%method, template = template(), rpc, ms = ms(), trace_id, %error, "refused")
-        }
-        Some(error) => tracing::warn!(%method, template = template(), rpc, ms = ms(), trace_id, %error, "failed"),
+/// Tells the end of a request.
+pub(crate) fn ended(record: &Record) {
+    let Times { begun, read, called } = record.times;
+    let ms = |at: Option<Instant>| at.map(|at| (at - begun).as_millis());
+    let (called_ms, call_ended_ms) = (|| ms(called), || ms(record.call_end().map(|end| end.at)));
+    let peer = || record.peer.as_ref().and_then(|peer| peer.ip()).map(display);
+    tracing::trace!(
+        peer = peer(),
+        read_ms = ms(read),
+        called_ms = called_ms(),
+        call_ended_ms = call_ended_ms(),
+        ended_ms = begun.elapsed().as_millis(),
+        "an exchange has ended: {record}"
+    );
+    // The listener tells of malformed heads.
+    let Some(method) = &record.method else { return };
+    refused(record, method);
+    let Some(route) = record.route() else { return };
+    let line = Line { method, route, trace: record.trace, record };
+    match &record.call {
+        Called::No => {}
+        Called::Unary(end) if record.is_unawaited => line.unawaited(end.as_ref()),
+        Called::Unary(end) => end.iter().for_each(|end| line.called(end)),
+        Called::Streaming(stream) => line.streamed(stream),
     }
 }
 
-/// Tells that a request was refused, and that so many others were since the last one was told.
-pub fn refused(method: &Method, rpc: Option<&str>, (status, code): (u16, i32), left_out: LeftOut) {
-    tracing::info!(%method, rpc, status, code, "a request was refused{left_out}");
+/// A request that was refused though no call has failed.
+fn refused(record: &Record, method: &Method) {
+    let Some(refused) = &record.refused else { return };
+    let is_told = refused.status.is_client_error() || refused.status == StatusCode::SERVICE_UNAVAILABLE;
+    if is_told
+        && refused.by == Party::Gateway
+        && let Some(left_out) = record.sinks.refusals.line()
+    {
+        let rpc = record.route().map(|route| route.rpc.name.as_str());
+        let (status, code) = (refused.status.as_u16(), refused.code as i32);
+        tracing::info!(%method, rpc, status, code, "a request was refused{left_out}");
+    }
 }
 
-/// A call of several messages that is under way. Its end is told, or that nobody waited for it.
-#[derive(Debug)]
-pub struct Called {
-    method: Method,
-    route: Arc<Route>,
+/// What the lines of a call have in common.
+struct Line<'a> {
+    method: &'a Method,
+    route: &'a Route,
     trace: Option<TraceId>,
-    started: Instant,
-    messages: u64,
-    is_told: bool,
+    record: &'a Record,
 }
 
-impl Called {
-    /// Begins with the request.
-    #[must_use]
-    pub fn new(method: Method, route: Arc<Route>, started: Instant) -> Self {
-        Self { method, route, trace: None, started, messages: 0, is_told: false }
+impl Line<'_> {
+    fn ms(&self, end: &CallEnd) -> u128 {
+        (end.at - self.record.times.begun).as_millis()
     }
 
-    /// Notes the trace that the backend is told.
-    pub fn belongs_to(&mut self, trace: Option<TraceId>) {
-        self.trace = trace;
-    }
-
-    /// Notes a message of the backend.
-    pub fn count(&mut self) {
-        self.messages += 1;
-    }
-
-    /// Tells that a part of it was enough.
-    pub fn left(&mut self) {
-        self.is_told = true;
-        let (rpc, ms) = (&self.route.rpc.name, self.started.elapsed().as_millis());
-        tracing::debug!(method = %self.method, rpc, ms, messages = self.messages, "a part of a stream was answered");
-    }
-
-    /// Tells the end.
-    pub fn ended(&mut self, error: Option<&CallError>) {
-        self.is_told = true;
-        tracing::debug!(rpc = self.route.rpc.name, messages = self.messages, "a stream ended");
-        called(Which { method: &self.method, route: &self.route, trace: self.trace }, error, self.started);
-    }
-}
-
-impl Drop for Called {
-    fn drop(&mut self) {
-        if !self.is_told {
-            let (rpc, ms, trace_id) =
-                (&self.route.rpc.name, self.started.elapsed().as_millis(), self.trace.map(display));
-            tracing::debug!(method = %self.method, rpc, ms, trace_id, messages = self.messages, "given up by the caller");
+    /// The call has ended.
+    fn called(&self, end: &CallEnd) {
+        let Self { method, route, trace, .. } = self;
+        let (rpc, trace_id) = (&route.rpc.name, trace.map(display));
+        // Asked only where a line is written.
+        let (template, ms) = (|| route.path(), || self.ms(end));
+        let error = Text(end.text.as_deref());
+        match end.outcome {
+            CallOutcome::Replied => {
+                tracing::debug!(%method, template = template(), rpc, ms = ms(), trace_id, "answered");
+            }
+            CallOutcome::Status(_) | CallOutcome::TooMany => {
+                tracing::debug!(%method, template = template(), rpc, ms = ms(), trace_id, %error, "refused");
+            }
+            CallOutcome::Failed => {
+                tracing::warn!(%method, template = template(), rpc, ms = ms(), trace_id, %error, "failed");
+            }
         }
     }
-}
 
-/// A call of one message that goes on though its caller has gone away. No answer tells what became of it, so the log does.
-#[derive(Debug)]
-pub struct Unawaited {
-    method: Method,
-    route: Arc<Route>,
-    trace: Option<TraceId>,
-    started: Instant,
-    is_told: bool,
-}
-
-impl Unawaited {
-    /// Of a request that came at `started`, whose call belongs to this trace.
-    #[must_use]
-    pub fn new(method: Method, route: Arc<Route>, trace: Option<TraceId>, started: Instant) -> Self {
-        Self { method, route, trace, started, is_told: false }
-    }
-
-    /// Tells the end: its gRPC code, and the error if that is not what the backend answered.
-    pub fn ended(mut self, code: i32, error: Option<&str>) {
-        self.is_told = true;
-        let (method, rpc, ms) = (&self.method, &self.route.rpc.name, self.started.elapsed().as_millis());
-        let trace_id = self.trace.map(display);
-        match error {
-            None => tracing::info!(%method, rpc, code, ms, trace_id, "the caller had gone away: answered"),
-            Some(error) => tracing::warn!(%method, rpc, code, ms, trace_id, error, "the caller had gone away: failed"),
-        }
-    }
-}
-
-impl Drop for Unawaited {
-    fn drop(&mut self) {
-        if !self.is_told {
-            let (method, rpc, ms) = (&self.method, &self.route.rpc.name, self.started.elapsed().as_millis());
+    fn streamed(&self, stream: &StreamNotes) {
+        let Self { method, route, record, .. } = self;
+        let (rpc, messages) = (&route.rpc.name, stream.messages());
+        let ms = || record.times.begun.elapsed().as_millis();
+        if stream.is_partial() {
+            tracing::debug!(%method, rpc, ms = ms(), messages, "a part of a stream was answered");
+        } else if let Some(end) = stream.end() {
+            tracing::debug!(rpc, messages, "a stream ended");
+            self.called(end);
+        } else if record.refused.is_none() {
             let trace_id = self.trace.map(display);
-            tracing::warn!(%method, rpc, ms, trace_id, "given up when the gateway stopped: the outcome of the call is unknown");
+            tracing::debug!(%method, rpc, ms = ms(), trace_id, messages, "given up by the caller");
         }
+    }
+
+    /// A call of one message that went on though its caller had gone away. No answer tells what became of it, so the log does.
+    fn unawaited(&self, end: Option<&CallEnd>) {
+        let Self { method, route, trace, record } = self;
+        let (rpc, trace_id) = (&route.rpc.name, trace.map(display));
+        let Some(end) = end else {
+            let ms = record.times.begun.elapsed().as_millis();
+            tracing::warn!(%method, rpc, ms, trace_id, "given up when the gateway stopped: the outcome of the call is unknown");
+            return;
+        };
+        let ms = self.ms(end);
+        let code = record.refused.map_or(Code::Ok, |refused| refused.code) as i32;
+        match end.outcome {
+            CallOutcome::Replied | CallOutcome::Status(_) => {
+                tracing::info!(%method, rpc, code, ms, trace_id, "the caller had gone away: answered");
+            }
+            CallOutcome::TooMany | CallOutcome::Failed => {
+                let error = end.text.as_deref();
+                tracing::warn!(%method, rpc, code, ms, trace_id, error, "the caller had gone away: failed");
+            }
+        }
+    }
+}
+
+/// The text of an error that may be missing.
+struct Text<'a>(Option<&'a str>);
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.unwrap_or_default())
     }
 }

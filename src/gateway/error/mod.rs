@@ -9,6 +9,7 @@ mod call;
 mod context;
 mod defect;
 mod detail;
+mod reason;
 mod refusal;
 mod request;
 mod response;
@@ -17,6 +18,7 @@ mod timer;
 mod visible;
 
 pub use context::{CallContext, Exposure};
+pub use reason::{Party, Reason};
 pub use refusal::Refusal;
 pub use response::{StatusHeaders, status_headers};
 pub use statuses::{ERRORS, code_name, http_status};

@@ -30,8 +30,6 @@ pub struct Refusal {
     pub(super) is_only_line: bool,
     /// Whether a call of the backend came to this: the log has its end already.
     pub(super) is_of_call: bool,
-    /// The place of its route; none where no route is known.
-    pub(super) route: Option<usize>,
     /// What became of the call.
     pub(super) fate: Fate,
     /// Headers of ours.
@@ -60,7 +58,6 @@ impl Refusal {
             is_backends: false,
             is_only_line: false,
             is_of_call: false,
-            route: None,
             headers: Box::default(),
             metadata: Box::default(),
         }
@@ -70,20 +67,6 @@ impl Refusal {
     #[must_use]
     pub fn in_form(self, form: Form) -> Self {
         Self { form: Some(form), ..self }
-    }
-
-    /// The same on the route of this place.
-    #[must_use]
-    pub fn on_route(self, place: usize) -> Self {
-        Self { route: Some(place), ..self }
-    }
-
-    /// What the log says of a request that is refused though no call has failed: status, code and the place of the route. The message
-    /// may quote the request.
-    #[must_use]
-    pub fn refused(&self) -> Option<(StatusCode, Code, Option<usize>)> {
-        let is_refused = self.http.is_client_error() || self.http == StatusCode::SERVICE_UNAVAILABLE;
-        (is_refused && !self.is_of_call).then_some((self.http, self.code, self.route))
     }
 
     /// The refusal with the HTTP status of its code in this table, if the backend refuses. What Towbar itself refuses keeps its status, which

@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -14,6 +14,7 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::task::yield_now;
 
 use crate::gateway::answer::Response;
+use crate::gateway::record::Upload;
 
 /// So many bytes that are there already are read after an early answer, so that the connection can go on.
 const REST: u64 = 64 << 10;
@@ -21,7 +22,7 @@ const REST: u64 = 64 << 10;
 const TURNS: usize = 3;
 
 /// A request's body as a connection gives it.
-pub trait RequestBody: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static {}
+pub(crate) trait RequestBody: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static {}
 
 impl<B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static> RequestBody for B {}
 
@@ -34,7 +35,7 @@ pub(crate) enum Inbound<B> {
     /// All of it was read, or there is none.
     Read,
     /// It is with a [`Watched`], which says so when it comes to its end.
-    Away(Arc<AtomicBool>),
+    Away(Arc<Upload>),
 }
 
 impl<B: RequestBody> Inbound<B> {
@@ -47,7 +48,7 @@ impl<B: RequestBody> Inbound<B> {
         match self {
             Self::Here(_) => false,
             Self::Read => true,
-            Self::Away(ended) => ended.load(Ordering::Relaxed),
+            Self::Away(upload) => upload.is_whole.load(Ordering::Relaxed),
         }
     }
 
@@ -61,17 +62,17 @@ impl<B: RequestBody> Inbound<B> {
         *self = Self::Read;
     }
 
-    /// The body, for a task of its own.
-    pub(crate) fn take(&mut self) -> Watched<B> {
+    /// The body, for a task of its own, and what that notes of it.
+    pub(crate) fn take(&mut self) -> (Watched<B>, Option<Arc<Upload>>) {
         match std::mem::replace(self, Self::Read) {
             Self::Here(body) => {
-                let ended = Arc::new(AtomicBool::new(false));
-                *self = Self::Away(ended.clone());
-                Watched(Some((body, ended)))
+                let upload = Arc::<Upload>::default();
+                *self = Self::Away(upload.clone());
+                (Watched(Some((body, upload.clone()))), Some(upload))
             }
             other => {
                 *self = other;
-                Watched(None)
+                (Watched(None), None)
             }
         }
     }
@@ -143,22 +144,26 @@ impl Next {
 }
 
 /// A body that says when it has come to its end; one that was at its end before has none.
-pub(crate) struct Watched<B>(Option<(B, Arc<AtomicBool>)>);
+pub(crate) struct Watched<B>(Option<(B, Arc<Upload>)>);
 
 impl<B: RequestBody> Body for Watched<B> {
     type Data = Bytes;
     type Error = B::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        let Some((body, ended)) = &mut self.0 else { return Poll::Ready(None) };
+        let Some((body, upload)) = &mut self.0 else { return Poll::Ready(None) };
         let polled = Pin::new(&mut *body).poll_frame(cx);
+        if let Poll::Ready(Some(Ok(frame))) = &polled {
+            let bytes = frame.data_ref().map_or(0, Bytes::len);
+            upload.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        }
         let is_end = match &polled {
             Poll::Ready(None) => true,
             Poll::Ready(Some(Ok(_))) => body.is_end_stream(),
             _ => false,
         };
         if is_end {
-            ended.store(true, Ordering::Relaxed);
+            upload.is_whole.store(true, Ordering::Relaxed);
         }
         polled
     }

@@ -8,9 +8,10 @@ use super::stream::Reading;
 use crate::format::compression::{self, Bounds};
 use crate::format::json::Series;
 use crate::gateway::budget;
+use crate::gateway::call::{Call, Intake};
 use crate::gateway::error::Refusal;
-use crate::gateway::request::deadline::Deadline;
-use crate::gateway::request::inbound::{Inbound, RequestBody};
+use crate::gateway::exchange::Exchange;
+use crate::gateway::request::inbound::RequestBody;
 use crate::gateway::state::Gateway;
 use crate::limits::memory::{CALL, Charge};
 use crate::limits::offload::{self, LONG};
@@ -21,11 +22,12 @@ impl Gateway {
     /// The body, if the request has one.
     pub(super) async fn read_body<B: RequestBody>(
         &self,
-        route: &Route,
-        headers: &HeaderMap,
-        body: &mut Inbound<B>,
-        (deadline, memory): (&Deadline, &Charge),
+        call: &Call<'_>,
+        intake: &mut Intake<'_, B>,
     ) -> Result<Option<(Bytes, Media)>, Refusal> {
+        let Call { route, memory, .. } = *call;
+        let Intake { head, body, exchange, .. } = intake;
+        let headers = &head.headers;
         let Some(rest) = body.body() else { return Ok(None) };
         let limit = route.rpc.policy.body_limit;
         let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
@@ -33,8 +35,9 @@ impl Gateway {
             return Err(Refusal::body_too_large(limit));
         }
         let pace = Pace::new(self.config.least_rate);
-        let bytes = collected(rest, limit, memory, (pace, deadline)).await?;
+        let bytes = collected(rest, limit, pace, (call, exchange)).await?;
         body.ended();
+        exchange.read();
         if bytes.is_empty() {
             return Ok(None);
         }
@@ -127,9 +130,10 @@ async fn unzipped(body: Bytes, bounds: Bounds, memory: &Charge) -> Result<Bytes,
 async fn collected<B: RequestBody>(
     body: &mut B,
     limit: usize,
-    memory: &Charge,
-    (mut pace, deadline): (Pace, &Deadline),
+    mut pace: Pace,
+    (call, exchange): (&Call<'_>, &mut Exchange),
 ) -> Result<Bytes, Refusal> {
+    let Call { deadline, memory, .. } = *call;
     let mut whole = Whole::One(Bytes::new());
     loop {
         let frame = match pace.frame(body, Some(deadline.at)).await {
@@ -141,6 +145,7 @@ async fn collected<B: RequestBody>(
         let frame = frame.map_err(|error| Refusal::body_broke_off(&*error.into()))?;
         // Trailers of a request mean nothing here.
         let Ok(data) = frame.into_data() else { continue };
+        exchange.received(data.len());
         if whole.len() + data.len() > limit {
             return Err(Refusal::body_too_large(limit));
         }

@@ -9,9 +9,9 @@ use super::media::{self, Media};
 use crate::codec::DecodeError;
 use crate::gateway::answer::Response;
 use crate::gateway::budget;
-use crate::gateway::call::Call;
+use crate::gateway::call::{Call, Intake};
 use crate::gateway::error::Refusal;
-use crate::gateway::request::inbound::{Inbound, RequestBody};
+use crate::gateway::request::inbound::RequestBody;
 use crate::gateway::state::Gateway;
 use crate::limits::memory::{CALL, Charge, SMALL};
 use crate::limits::offload::{self, LONG};
@@ -28,10 +28,10 @@ impl Gateway {
     pub(super) async fn message<B: RequestBody>(
         &self,
         call: &Call<'_>,
-        body: &mut Inbound<B>,
+        intake: &mut Intake<'_, B>,
     ) -> Result<(Vec<u8>, Option<Bytes>), Refusal> {
-        let Call { head, query, route, captures, deadline, memory, .. } = *call;
-        let body = self.read_body(route, &head.headers, body, (deadline, memory)).await?;
+        let Call { query, route, captures, memory, .. } = *call;
+        let body = self.read_body(call, intake).await?;
         let message = match &body {
             // Boxed, or every request would have the memory for it.
             Some((bytes, media)) if bytes.len() > SMALL => Box::pin(large(call, bytes, media)).await?,

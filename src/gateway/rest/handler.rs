@@ -11,13 +11,12 @@ use crate::caller::admit;
 use crate::format::compression::Choice;
 use crate::gateway::answer::Response;
 use crate::gateway::budget;
-use crate::gateway::call::{Arrival, Call};
+use crate::gateway::call::{Arrival, Call, Intake};
 use crate::gateway::error::Refusal;
 use crate::gateway::request::deadline::Deadline;
-use crate::gateway::request::inbound::{Inbound, RequestBody};
+use crate::gateway::request::inbound::RequestBody;
 use crate::gateway::request::limits;
 use crate::gateway::state::Gateway;
-use crate::limits::memory::Charge;
 use crate::route::{Found, Miss, Query, Route};
 use crate::server::Upgrade;
 use crate::upstream::Terms;
@@ -25,11 +24,9 @@ use crate::upstream::Terms;
 impl Gateway {
     pub(crate) async fn answer<B: RequestBody>(
         self: &Arc<Self>,
-        head: &Parts,
-        body: &mut Inbound<B>,
-        arrival: &Arrival,
-        memory: &Charge,
+        intake: &mut Intake<'_, B>,
     ) -> Result<Response, Refusal> {
+        let Intake { head, memory, .. } = *intake;
         let size = limits::check_headers(&head.headers, self.config.policy.header_limit)?;
         budget::head(memory, size)?;
         let raw_query = head.uri.query().unwrap_or_default();
@@ -41,7 +38,8 @@ impl Gateway {
             Err(miss) => return Err(Refusal::miss(miss)),
         };
         let route = found.route;
-        let answered = match self.call(found, &query, (head, body), (arrival, upgrade), memory).await {
+        intake.exchange.routed(route.index);
+        let answered = match self.call(found, &query, upgrade, intake).await {
             Ok(response) if upgrade.is_none() => self.shortened(head, route, response),
             answered => answered.map(|response| (response, None)),
         };
@@ -51,7 +49,7 @@ impl Gateway {
             answered => answered.map(|(response, _)| response),
         };
         let errors = &route.rpc.policy.errors;
-        answered.map_err(|refusal| refusal.in_form(errors.form).in_table(&errors.statuses).on_route(route.index))
+        answered.map_err(|refusal| refusal.in_form(errors.form).in_table(&errors.statuses))
     }
 
     /// The route of a request, and the way of its connection to another protocol where the request asks for that and the route
@@ -98,11 +96,11 @@ impl Gateway {
         self: &Arc<Self>,
         found: Found<'_>,
         query: &Query,
-        (head, body): (&Parts, &mut Inbound<B>),
-        (arrival, upgrade): (&Arrival, Option<&Upgrade>),
-        memory: &Charge,
+        upgrade: Option<&Upgrade>,
+        intake: &mut Intake<'_, B>,
     ) -> Result<Response, Refusal> {
         let Found { route, captures } = found;
+        let Intake { head, arrival, memory, .. } = *intake;
         let Arrival { started, ref peer, .. } = *arrival;
         let policy = &route.rpc.policy;
         if policy.header_limit < self.config.policy.header_limit {
@@ -118,13 +116,12 @@ impl Gateway {
         let call = &Call { head, query, route, captures, peer, started, deadline, admitted, terms, memory };
         if let Some(upgrade) = upgrade {
             // Boxed, or every request would have the memory of a handshake.
-            let has_body = !body.is_read();
-            Box::pin(self.websocket(call, has_body, upgrade)).await
+            Box::pin(self.websocket(call, intake, upgrade)).await
         } else if !route.rpc.streaming.is_unary() {
             // The same, of a stream's.
-            Box::pin(self.stream(call, body)).await
+            Box::pin(self.stream(call, intake)).await
         } else {
-            self.unary(call, body).await
+            self.unary(call, intake).await
         }
     }
 }

@@ -10,7 +10,6 @@ use crate::gateway::answer::{Body, Response};
 use crate::gateway::call::Call;
 use crate::gateway::error::Refusal;
 use crate::gateway::state::Gateway;
-use crate::gateway::telemetry::Called;
 
 /// RFC 7240, section 3.
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
@@ -37,29 +36,28 @@ impl Gateway {
     pub(super) async fn polled(
         &self,
         call: &Call<'_>,
-        mut exchange: StreamingCall,
+        mut streaming: StreamingCall,
         (told, wait): (Told, u64),
-        mut called: Called,
     ) -> Result<Response, Refusal> {
         let Call { query, route, started, .. } = *call;
         let until = started + Duration::from_secs(wait);
-        let Batch { json, messages, end } = Batch::collect(&mut exchange, until, route, query.system()).await;
-        (0..messages).for_each(|_| called.count());
+        let Batch { json, messages, end } = Batch::collect(&mut streaming, until, route, query.system()).await;
+        (0..messages).for_each(|_| streaming.notes().count());
         let resumes = route.rpc.policy.last_event_id.is_some();
         // A caller that goes on behind the messages meets what comes next with its next question. One that begins anew would
         // never meet it, but the messages again.
         let is_asked_next = resumes && messages > 0;
         match end {
-            BatchEnd::Failed(failure) if !is_asked_next => return Err(self.failed(failure, call, &mut called)),
+            BatchEnd::Failed(failure) if !is_asked_next => return Err(self.failed(failure, call, streaming.notes())),
             BatchEnd::Unreadable if !is_asked_next => return Err(Refusal::undecodable_message()),
-            BatchEnd::Whole => called.ended(None),
-            BatchEnd::Open | BatchEnd::Failed(_) | BatchEnd::Unreadable => called.left(),
+            BatchEnd::Whole => streaming.notes().ended(None),
+            BatchEnd::Open | BatchEnd::Failed(_) | BatchEnd::Unreadable => streaming.notes().left(),
         }
         let status = if matches!(end, BatchEnd::Whole) { "ended" } else { "open" };
         let mut response = Response::new(Body::from(json));
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(Format::Array.content_type()));
-        self.metadata.tell_caller(exchange.metadata(), headers);
+        self.metadata.tell_caller(streaming.metadata(), headers);
         // A tag of the stream is none of this part of it.
         headers.remove(ETAG);
         let applied = HeaderValue::from_str(&format!("wait={wait}")).expect("a word and digits are a header value");

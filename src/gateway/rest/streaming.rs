@@ -10,12 +10,12 @@ use tonic::Code;
 use super::convert::{content_type, is_long};
 use super::stream::{self, Asking, Failure, Format, Stopping, StreamingCall};
 use crate::gateway::answer::{Body, Response};
-use crate::gateway::call::Call;
+use crate::gateway::call::{Call, Intake};
 use crate::gateway::error::{Exposure, Refusal};
 use crate::gateway::metadata::TraceId;
-use crate::gateway::request::inbound::{Inbound, RequestBody};
+use crate::gateway::record::StreamNotes;
+use crate::gateway::request::inbound::RequestBody;
 use crate::gateway::state::Gateway;
-use crate::gateway::telemetry::Called;
 use crate::limits::pace::Pace;
 use crate::route::policy::Policy;
 use crate::upstream::{self, CallError, Outbound};
@@ -27,24 +27,23 @@ impl Gateway {
     pub(super) async fn stream<B: RequestBody>(
         &self,
         call: &Call<'_>,
-        body: &mut Inbound<B>,
+        intake: &mut Intake<'_, B>,
     ) -> Result<Response, Refusal> {
-        let Call { head, route, started, .. } = *call;
+        let route = call.route;
         let told = self.told(call)?;
-        let mut called = Called::new(head.method.clone(), route.clone(), started);
-        let mut exchange = self.open(call, body, told, &mut called).await?;
+        let mut streaming = self.open(call, intake, told).await?;
         if let Some(wait) = told.wait {
-            return self.polled(call, exchange, (told, wait), called).await;
+            return self.polled(call, streaming, (told, wait)).await;
         }
-        let first = self.first(&mut exchange, call, told.format).await;
+        let first = self.first(&mut streaming, call, told.format).await;
         let first = first.map_err(|failure| {
-            let refusal = self.failed(failure, call, &mut called);
+            let refusal = self.failed(failure, call, streaming.notes());
             if told.format == Some(Format::GrpcGateway) { refusal.as_only_line() } else { refusal }
         })?;
         if !route.rpc.streaming.server {
-            return self.only(call, exchange, first, called).await;
+            return self.only(call, streaming, first).await;
         }
-        Ok(self.streamed(call, exchange, first, told, called))
+        Ok(self.streamed(call, streaming, first, told))
     }
 
     /// How the answer is told.
@@ -75,38 +74,38 @@ impl Gateway {
     async fn open<B: RequestBody>(
         &self,
         call: &Call<'_>,
-        body: &mut Inbound<B>,
+        intake: &mut Intake<'_, B>,
         told: Told,
-        called: &mut Called,
     ) -> Result<StreamingCall, Refusal> {
         let Call { head, query, route, captures, admitted, terms, .. } = *call;
         let mut metadata = self.metadata(call)?;
-        called.belongs_to(TraceId::of(&metadata));
+        let trace = TraceId::of(&metadata);
         if let (Some(name), 1..) = (&route.rpc.policy.last_event_id, told.after) {
             metadata.insert(name.clone(), told.after.into());
         }
         if !route.rpc.streaming.client {
-            let (message, _) = self.message(call, body).await?;
+            let (message, _) = self.message(call, intake).await?;
+            let notes = intake.exchange.streams(trace);
             let opened = self.upstream(route).open(Outbound::new(admitted, metadata, terms)).await;
-            let (mut outgoing, incoming) = opened.map_err(|error| self.failed(Failure::Call(error), call, called))?;
+            let (mut outgoing, incoming) = opened.map_err(|error| self.failed(Failure::Call(error), call, &notes))?;
             // Whoever stops reading says why in the answer; whoever never reads lets the deadline pass, which is told there.
             if let Ok(Ok(())) = timeout_at(terms.deadline, outgoing.send(&message)).await {
                 outgoing.finish();
             }
-            return Ok(StreamingCall::sent(incoming, self.ended_with_gateway()));
+            return Ok(StreamingCall::sent(incoming, self.ended_with_gateway(), notes));
         }
-        let reading = self.reading(route, &head.headers, body.is_read())?;
+        let reading = self.reading(route, &head.headers, intake.body.is_read())?;
         let texts = route.prepare(captures, query).map_err(|error| Refusal::encode(&error))?;
+        let notes = intake.exchange.streams(trace);
         let opened = self.upstream(route).open(Outbound::new(admitted, metadata, terms)).await;
-        let (outgoing, incoming) = opened.map_err(|error| self.failed(Failure::Call(error), call, called))?;
+        let (outgoing, incoming) = opened.map_err(|error| self.failed(Failure::Call(error), call, &notes))?;
         // Over HTTP/1.1 one way comes after the other: nothing is answered for which a caller could wait.
         let is_conversation = route.rpc.streaming.server && head.version >= Version::HTTP_2;
-        let upload = stream::Upload { body: body.take(), pace: Pace::new(self.config.least_rate), is_conversation };
-        Ok(StreamingCall::sending(
-            incoming,
-            self.ended_with_gateway(),
-            reading.send(upload, route.clone(), texts, outgoing),
-        ))
+        let (body, read) = intake.body.take();
+        read.into_iter().for_each(|read| intake.exchange.uploads(read));
+        let upload = stream::Upload { body, pace: Pace::new(self.config.least_rate), is_conversation };
+        let sending = reading.send(upload, route.clone(), texts, outgoing);
+        Ok(StreamingCall::sending(incoming, self.ended_with_gateway(), notes, sending))
     }
 
     /// Ready when the gateway stops and the time for calls in flight is over.
@@ -119,35 +118,29 @@ impl Gateway {
     /// tell a failure later as well, and show until then that the stream lives.
     async fn first(
         &self,
-        exchange: &mut StreamingCall,
+        streaming: &mut StreamingCall,
         call: &Call<'_>,
         format: Option<Format>,
     ) -> Result<First, Failure> {
         let first = if format == Some(Format::Sse) {
-            match timeout(self.config.streams.keep_alive, exchange.message()).await {
+            match timeout(self.config.streams.keep_alive, streaming.message()).await {
                 Ok(first) => First::of(first?),
                 Err(_) => First::Pending,
             }
         } else {
-            First::of(exchange.message().await?)
+            First::of(streaming.message().await?)
         };
         // Over HTTP/1.1 a caller may not read before it has sent all: half duplex.
         if call.head.version < Version::HTTP_2 && !matches!(first, First::End) {
-            exchange.request_ended().await?;
+            streaming.request_ended().await?;
         }
         Ok(first)
     }
 
     /// The answer to a call that ends with one message of the backend.
-    async fn only(
-        &self,
-        call: &Call<'_>,
-        mut exchange: StreamingCall,
-        first: First,
-        mut called: Called,
-    ) -> Result<Response, Refusal> {
+    async fn only(&self, call: &Call<'_>, mut streaming: StreamingCall, first: First) -> Result<Response, Refusal> {
         let second = match &first {
-            First::Message(_) => exchange.message().await,
+            First::Message(_) => streaming.message().await,
             First::End | First::Pending => Ok(None),
         };
         let message = match (first, second) {
@@ -156,15 +149,15 @@ impl Gateway {
             (_, Ok(Some(_))) => Err(protocol("it holds more than one message")),
             (_, Err(failure)) => Err(failure),
         };
-        let message = message.map_err(|failure| self.failed(failure, call, &mut called))?;
-        called.count();
-        called.ended(None);
-        let reply = upstream::Reply { message, metadata: exchange.metadata().clone(), memory: None };
+        let message = message.map_err(|failure| self.failed(failure, call, streaming.notes()))?;
+        streaming.notes().count();
+        streaming.notes().ended(None);
+        let reply = upstream::Reply { message, metadata: streaming.metadata().clone(), memory: None };
         if is_long(call.route, &reply) { self.long_reply(call, reply).await } else { self.reply(call, &reply) }
     }
 
-    fn streamed(&self, call: &Call<'_>, exchange: StreamingCall, first: First, told: Told, called: Called) -> Response {
-        let metadata = exchange.metadata().clone();
+    fn streamed(&self, call: &Call<'_>, streaming: StreamingCall, first: First, told: Told) -> Response {
+        let metadata = streaming.metadata().clone();
         let first = match first {
             First::Message(message) => Some(message),
             First::End | First::Pending => None,
@@ -181,7 +174,7 @@ impl Gateway {
         let Call { route, query, deadline, .. } = *call;
         let parts = (self.schema.clone(), route.clone(), query.system(), deadline.timer.clone());
         let Policy { errors, closing_line, .. } = &route.rpc.policy;
-        let reply = stream::Reply::new(exchange, first, parts, (told.format, errors.form), called).after(told.after);
+        let reply = stream::Reply::new(streaming, first, parts, (told.format, errors.form)).after(told.after);
         let reply =
             reply.kept_alive(self.config.streams.keep_alive).exposing(Exposure::of(errors)).in_table(errors.statuses);
         let reply = reply.closing(*closing_line);
@@ -193,8 +186,8 @@ impl Gateway {
         response
     }
 
-    pub(super) fn failed(&self, failure: Failure, call: &Call<'_>, called: &mut Called) -> Refusal {
-        called.ended(failure.call_error());
+    pub(super) fn failed(&self, failure: Failure, call: &Call<'_>, notes: &StreamNotes) -> Refusal {
+        notes.ended(failure.call_error());
         failure.into_refusal(self.named(call, None))
     }
 }

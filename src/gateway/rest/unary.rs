@@ -9,12 +9,11 @@ use tonic::Code;
 
 use super::{convert, outcome};
 use crate::gateway::answer::{Body, Response};
-use crate::gateway::call::Call;
+use crate::gateway::call::{Call, Intake};
 use crate::gateway::error::{self, Refusal};
 use crate::gateway::metadata::TraceId;
-use crate::gateway::request::inbound::{Inbound, RequestBody};
+use crate::gateway::request::inbound::RequestBody;
 use crate::gateway::state::Gateway;
-use crate::gateway::telemetry::{self, Which};
 use crate::route::Route;
 use crate::route::policy::CallerGone;
 use crate::upstream::Outbound;
@@ -23,20 +22,24 @@ impl Gateway {
     pub(super) async fn unary<B: RequestBody>(
         self: &Arc<Self>,
         call: &Call<'_>,
-        body: &mut Inbound<B>,
+        intake: &mut Intake<'_, B>,
     ) -> Result<Response, Refusal> {
-        let Call { head, route, started, .. } = *call;
-        let (message, json) = self.message(call, body).await?;
+        let route = call.route;
+        let (message, json) = self.message(call, intake).await?;
         let metadata = self.metadata(call)?;
-        let which = Which { method: &head.method, route, trace: TraceId::of(&metadata) };
+        intake.exchange.calls(TraceId::of(&metadata));
         let called = match route.rpc.policy.caller_gone {
             CallerGone::Cancel => {
                 let outbound = Outbound::new(call.admitted, metadata, call.terms);
                 self.upstream(route).call(outbound, &message).await
             }
-            CallerGone::Finish => self.lasting(call, metadata, message).await,
+            CallerGone::Finish => {
+                let (called, exchange) = self.lasting(call, (metadata, message), intake.exchange.hand_over()).await;
+                *intake.exchange = exchange;
+                called
+            }
         };
-        telemetry::called(which, called.as_ref().err(), started);
+        intake.exchange.called(called.as_ref().err());
         let reply = called.map_err(|error| Refusal::call(error, self.named(call, json.as_deref())))?;
         drop(json);
         // Boxed, or every request would have the memory for it.

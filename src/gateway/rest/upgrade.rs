@@ -6,25 +6,26 @@ use tokio::time::timeout_at;
 use super::stream::{Failure, Known, StreamingCall, inbox};
 use super::websocket::{self, Opened};
 use crate::gateway::answer::Response;
-use crate::gateway::call::Call;
+use crate::gateway::call::{Call, Intake};
 use crate::gateway::error::{Exposure, Refusal};
+use crate::gateway::metadata::TraceId;
+use crate::gateway::request::inbound::RequestBody;
 use crate::gateway::state::Gateway;
-use crate::gateway::telemetry::Called;
 use crate::server::Upgrade;
 use crate::upstream::Outbound;
 
 impl Gateway {
     /// The answer that agrees to a WebSocket for the call, which is open then.
-    pub(super) async fn websocket(
+    pub(super) async fn websocket<B: RequestBody>(
         &self,
         call: &Call<'_>,
-        has_body: bool,
+        intake: &mut Intake<'_, B>,
         upgrade: &Upgrade,
     ) -> Result<Response, Refusal> {
-        let Call { head, query, route, captures, started, deadline, admitted, terms, .. } = *call;
+        let Call { head, query, route, captures, deadline, admitted, terms, .. } = *call;
         let policy = &route.rpc.policy;
         let response = websocket::agreed(&head.headers, policy.websocket.as_ref())?;
-        if has_body {
+        if !intake.body.is_read() {
             return Err(Refusal::bad_request("expected a handshake without a body, found one with a body"));
         }
         let metadata = self.metadata(call)?;
@@ -32,16 +33,16 @@ impl Gateway {
         // Where path and query say everything, nothing is waited for.
         let whole = (!route.takes_body()).then(|| route.encode_one(&texts, None)).transpose();
         let whole = whole.map_err(|error| Refusal::encode(&error))?;
-        let mut called = Called::new(head.method.clone(), route.clone(), started);
+        let notes = intake.exchange.streams(TraceId::of(&metadata));
         let opened = self.upstream(route).open(Outbound::new(admitted, metadata, terms)).await;
-        let (mut outgoing, incoming) = opened.map_err(|error| self.failed(Failure::Call(error), call, &mut called))?;
-        let (exchange, messages) = match whole {
+        let (mut outgoing, incoming) = opened.map_err(|error| self.failed(Failure::Call(error), call, &notes))?;
+        let (streaming, messages) = match whole {
             Some(message) => {
                 // As in other streams: whoever stops reading says why in the answer.
                 if let Ok(Ok(())) = timeout_at(terms.deadline, outgoing.send(&message)).await {
                     outgoing.finish();
                 }
-                (StreamingCall::sent(incoming, self.ended_with_gateway()), None)
+                (StreamingCall::sent(incoming, self.ended_with_gateway(), notes), None)
             }
             None => {
                 let (messages, inbox) = inbox();
@@ -54,13 +55,13 @@ impl Gateway {
                     content_type: content_type.unwrap_or_default().to_owned(),
                 };
                 (
-                    StreamingCall::sending(incoming, self.ended_with_gateway(), inbox.send(known, outgoing)),
+                    StreamingCall::sending(incoming, self.ended_with_gateway(), notes, inbox.send(known, outgoing)),
                     Some(messages),
                 )
             }
         };
-        let opened = Opened {
-            exchange,
+        let mut opened = Opened {
+            streaming,
             messages,
             route: route.clone(),
             schema: self.schema.clone(),
@@ -70,9 +71,10 @@ impl Gateway {
             exposure: Exposure::of(&policy.errors),
             keep_alive: self.config.streams.keep_alive,
             limit: policy.body_limit,
-            called,
+            exchange: intake.exchange.hand_over(),
             ending: self.holder.ending(),
         };
+        opened.exchange.answered(response.status());
         upgrade.then(|switched| websocket::talk(opened, switched));
         Ok(response)
     }

@@ -42,9 +42,9 @@ type Next = Result<Option<Bytes>, Failure>;
 
 impl Batch {
     /// The first message, if it comes in time, and those that are there with it, as many as the limit of the route's JSON takes.
-    pub async fn collect(exchange: &mut StreamingCall, until: Instant, route: &Arc<Route>, system: System) -> Self {
+    pub async fn collect(call: &mut StreamingCall, until: Instant, route: &Arc<Route>, system: System) -> Self {
         let mut batch = Self { json: b"[".to_vec(), messages: 0, end: BatchEnd::Open };
-        let mut next = timeout_at(until, exchange.message()).await.ok();
+        let mut next = timeout_at(until, call.message()).await.ok();
         let mut turn = TURN;
         while let Some(came) = next.take() {
             match came {
@@ -52,8 +52,8 @@ impl Batch {
                     let line = if message.len() < LONG {
                         Ok(route.decode_line(&message, system))
                     } else {
-                        let converted = exchange.convert(message, route.clone(), system).await;
-                        exchange.converted(converted)
+                        let converted = call.convert(message, route.clone(), system).await;
+                        call.converted(converted)
                     };
                     match line {
                         Ok(line) => {
@@ -74,7 +74,7 @@ impl Batch {
                 turn = batch.json.len() + TURN;
                 yield_now().await;
             }
-            next = at_once(exchange).await;
+            next = at_once(call).await;
         }
         batch.json.push(b']');
         batch
@@ -104,9 +104,9 @@ impl Batch {
 }
 
 /// The next message or the end, if it is there.
-async fn at_once(exchange: &mut StreamingCall) -> Option<Next> {
+async fn at_once(call: &mut StreamingCall) -> Option<Next> {
     for _ in 0..2 {
-        if let Poll::Ready(next) = poll_fn(|cx| Poll::Ready(exchange.poll_message(cx))).await {
+        if let Poll::Ready(next) = poll_fn(|cx| Poll::Ready(call.poll_message(cx))).await {
             return Some(next);
         }
         // What has arrived at the connection and is not read yet is there too.

@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use super::request::{Refused, Sending};
 use crate::codec::DecodeError;
 use crate::gateway::error::{CallContext, Refusal};
+use crate::gateway::record::StreamNotes;
 use crate::limits::memory::{Charge, Use};
 use crate::limits::offload;
 use crate::route::{Route, System};
@@ -21,6 +22,8 @@ use crate::upstream::{CallError, Incoming};
 pub struct StreamingCall {
     incoming: Incoming,
     stopping: Stopping,
+    /// Its part of the record of its exchange.
+    notes: Arc<StreamNotes>,
     /// Sends what the caller sends, while there may be more.
     sending: Option<JoinHandle<Result<(), Refused>>>,
     /// What was read of the request when it turned out to be wrong: its way to the backend stays open until the call is
@@ -73,13 +76,23 @@ impl Failure {
 impl StreamingCall {
     /// A call whose one request message is sent.
     #[must_use]
-    pub fn sent(incoming: Incoming, stopping: Stopping) -> Self {
-        Self { incoming, stopping, sending: None, refused: None }
+    pub(crate) fn sent(incoming: Incoming, stopping: Stopping, notes: Arc<StreamNotes>) -> Self {
+        Self { incoming, stopping, notes, sending: None, refused: None }
     }
 
     /// A call whose request is still read and sent.
-    pub fn sending(incoming: Incoming, stopping: Stopping, sending: impl Sending) -> Self {
-        Self { incoming, stopping, sending: Some(tokio::spawn(sending)), refused: None }
+    pub(crate) fn sending(
+        incoming: Incoming,
+        stopping: Stopping,
+        notes: Arc<StreamNotes>,
+        sending: impl Sending,
+    ) -> Self {
+        Self { incoming, stopping, notes, sending: Some(tokio::spawn(sending)), refused: None }
+    }
+
+    /// What is noted of it.
+    pub(crate) fn notes(&self) -> &StreamNotes {
+        &self.notes
     }
 
     /// The next message of the backend; `None` when the call has ended well.

@@ -16,7 +16,6 @@ use super::frames::{Format, Frames};
 use crate::codec::DecodeError;
 use crate::gateway::answer::Cut;
 use crate::gateway::error::{CallContext, Exposure, Refusal, Timer};
-use crate::gateway::telemetry::Called;
 use crate::limits::offload::LONG;
 use crate::route::policy::{Form, Statuses};
 use crate::route::{Query, Route, System};
@@ -24,7 +23,7 @@ use crate::schema::Schema;
 
 /// The body of such an answer.
 pub struct Reply {
-    exchange: StreamingCall,
+    call: StreamingCall,
     schema: Arc<Schema>,
     route: Arc<Route>,
     system: System,
@@ -39,7 +38,6 @@ pub struct Reply {
     out: Vec<u8>,
     end: End,
     idle: Option<Idle>,
-    called: Called,
 }
 
 /// Whether there is more to come.
@@ -64,31 +62,15 @@ impl Reply {
     /// The body in `format`, or bytes as they are, from its `first` message on; `form` is that of the route's errors.
     #[must_use]
     pub fn new(
-        exchange: StreamingCall,
+        call: StreamingCall,
         first: Option<Bytes>,
         (schema, route, system, timer): (Arc<Schema>, Arc<Route>, System, Timer),
         (format, form): (Option<Format>, Form),
-        called: Called,
     ) -> Self {
         let frames = Frames::new(format, form);
         let (out, end) = (Vec::new(), End::Open);
         let (exposure, statuses, converting, idle) = (Exposure::default(), Statuses::default(), None, None);
-        Self {
-            exchange,
-            schema,
-            route,
-            system,
-            timer,
-            exposure,
-            statuses,
-            frames,
-            first,
-            converting,
-            out,
-            end,
-            idle,
-            called,
-        }
+        Self { call, schema, route, system, timer, exposure, statuses, frames, first, converting, out, end, idle }
     }
 
     /// The same with events that are numbered from the one behind `last`.
@@ -123,14 +105,14 @@ impl Reply {
     }
 
     fn put(&mut self, message: Bytes) {
-        self.called.count();
+        self.call.notes().count();
         if self.route.is_raw_reply {
             let put = self.route.raw_reply(&message, |body| self.frames.put_message(&mut self.out, body.data));
             self.check(put);
         } else if message.len() < LONG {
             self.put_json(self.route.decode_line(&message, self.system));
         } else {
-            self.converting = Some(self.exchange.convert(message, self.route.clone(), self.system));
+            self.converting = Some(self.call.convert(message, self.route.clone(), self.system));
         }
     }
 
@@ -157,10 +139,10 @@ impl Reply {
             Ok(None) => {
                 self.frames.put_end(&mut self.out);
                 self.end = End::Whole;
-                self.called.ended(None);
+                self.call.notes().ended(None);
             }
             Err(failure) => {
-                self.called.ended(failure.call_error());
+                self.call.notes().ended(failure.call_error());
                 // The answer has begun: what the caller asked with is gone.
                 let (schema, route, query) = (&self.schema, &self.route, &Query::default());
                 let exposure = self.exposure;
@@ -197,7 +179,7 @@ impl Body for Reply {
                 match converting.as_mut().poll(cx) {
                     Poll::Ready(converted) => {
                         this.converting = None;
-                        match this.exchange.converted(converted) {
+                        match this.call.converted(converted) {
                             Ok(json) => this.put_json(json),
                             Err(failure) => this.take(Err(failure)),
                         }
@@ -207,7 +189,7 @@ impl Body for Reply {
                     Poll::Pending => break,
                 }
             }
-            match this.exchange.poll_message(cx) {
+            match this.call.poll_message(cx) {
                 Poll::Ready(message) => this.take(message),
                 Poll::Pending if this.out.is_empty() && this.poll_idle(cx).is_pending() => return Poll::Pending,
                 Poll::Pending => break,

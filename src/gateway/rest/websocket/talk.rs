@@ -20,8 +20,8 @@ use super::socket::{Event, Socket};
 use crate::codec::DecodeError;
 use crate::format::json::SplitError;
 use crate::gateway::error::{CallContext, Exposure, Refusal, Timer, code_name};
+use crate::gateway::exchange::Exchange;
 use crate::gateway::rest::stream::{Converted, Converting, Failure, Item, StreamingCall};
-use crate::gateway::telemetry::Called;
 use crate::limits::offload::LONG;
 use crate::route::{Query, Route};
 use crate::schema::Schema;
@@ -40,7 +40,7 @@ const OK: &str = r#"{"status":{"code":0}}"#;
 /// A call whose way to the backend is open.
 pub struct Opened {
     /// Both ways of it.
-    pub exchange: StreamingCall,
+    pub streaming: StreamingCall,
     /// Where the caller's messages go; none where path and query have said everything.
     pub messages: Option<mpsc::Sender<Item>>,
     /// What it calls.
@@ -59,8 +59,8 @@ pub struct Opened {
     pub keep_alive: Duration,
     /// Largest message of the caller, in bytes.
     pub limit: usize,
-    /// Tells how it ended.
-    pub called: Called,
+    /// Its record, which ends with the connection.
+    pub(crate) exchange: Exchange,
     /// Until it is dropped, a gateway that stops waits for the last frames, for a moment.
     pub ending: Ending,
 }
@@ -127,12 +127,12 @@ impl Talk {
         let (mut since, mut is_asked) = (Instant::now(), false);
         loop {
             let reads = self.reads();
-            let Self { opened: Opened { exchange, .. }, request, converting, .. } = self;
+            let Self { opened: Opened { streaming, .. }, request, converting, .. } = self;
             let end = tokio::select! {
                 biased;
                 () = &mut late => self.late(),
                 converted = done(converting), if converting.is_some() => self.converted(socket, converted),
-                message = exchange.message(), if socket.has_room() && converting.is_none() => self.reply(socket, message),
+                message = streaming.message(), if socket.has_room() && converting.is_none() => self.reply(socket, message),
                 event = poll_fn(|cx| socket.poll(cx, reads)) => self.event(event),
                 is_open = room(request), if !reads => {
                     if !is_open {
@@ -167,7 +167,7 @@ impl Talk {
             let message = format!("no message arrived within {}", self.opened.timer);
             return self.refused(Refusal::new(StatusCode::REQUEST_TIMEOUT, Code::DeadlineExceeded, message));
         }
-        let late = self.opened.exchange.late();
+        let late = self.opened.streaming.late();
         self.failed(late)
     }
 
@@ -279,14 +279,14 @@ impl Talk {
     }
 
     fn put(&mut self, socket: &mut Socket, message: Bytes) -> Option<End> {
-        let Opened { route, query, called, exchange, .. } = &mut self.opened;
-        called.count();
+        let Opened { route, query, streaming, .. } = &mut self.opened;
+        streaming.notes().count();
         let frame = if route.is_raw_reply {
             route.raw_reply(&message, |body| Some(Message::Binary(Bytes::copy_from_slice(body.data))))
         } else if message.len() < LONG {
             route.decode_line(&message, query.system()).map(result)
         } else {
-            self.converting = Some(exchange.convert(message, route.clone(), query.system()));
+            self.converting = Some(streaming.convert(message, route.clone(), query.system()));
             return None;
         };
         self.put_frame(socket, frame)
@@ -294,7 +294,7 @@ impl Talk {
 
     fn converted(&mut self, socket: &mut Socket, converted: Converted) -> Option<End> {
         self.converting = None;
-        match self.opened.exchange.converted(converted) {
+        match self.opened.streaming.converted(converted) {
             Ok(json) => self.put_frame(socket, json.map(result)),
             Err(failure) => self.reply(socket, Err(failure)),
         }
@@ -316,13 +316,13 @@ impl Talk {
     }
 
     fn went_well(&mut self) -> Option<End> {
-        self.opened.called.ended(None);
+        self.opened.streaming.notes().ended(None);
         Some(End::Told { last: OK.to_owned(), code: CloseCode::Normal, name: code_name(Code::Ok) })
     }
 
     fn failed(&mut self, failure: Failure) -> Option<End> {
-        let Opened { schema, route, query, timer, exposure, called, .. } = &mut self.opened;
-        called.ended(failure.call_error());
+        let Opened { schema, route, query, timer, exposure, streaming, .. } = &mut self.opened;
+        streaming.notes().ended(failure.call_error());
         let fault = self.fault.filter(|_| matches!(failure, Failure::Request(_)));
         let context = CallContext { schema, route, query, json: None, timer, exposure: *exposure };
         Some(told(&failure.into_refusal(context), fault))
