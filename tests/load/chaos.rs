@@ -13,6 +13,7 @@ use crate::support::http::{self, Answer};
 use crate::support::link::{Link, Trouble};
 use crate::support::raw::{Does, RawBank};
 use crate::support::{Gateway, talk};
+use crate::turns;
 
 const DEADLINE: &str = "deadline: 600ms";
 /// A connection that leads nowhere is noticed so soon, so that the test need not wait for long.
@@ -143,6 +144,7 @@ fn troubles() -> Vec<(&'static str, Trouble, Trouble)> {
 }
 
 fn each_call_is_answered_truly(name: &str, over_tls: bool) {
+    let _turn = turns::beside_others();
     let seed = seed();
     let mut dice = Dice::new(seed, name);
     let mut slowest = Duration::ZERO;
@@ -209,6 +211,7 @@ fn over_a_bad_line_to_the_bank_with_mutual_tls_each_call_has_one_true_answer() {
 
 #[test]
 fn over_a_bad_line_from_its_caller_a_call_is_made_once_or_not_at_all() {
+    let _turn = turns::beside_others();
     use Trouble::*;
     let seed = seed();
     let mut dice = Dice::new(seed, "from the caller");

@@ -10,6 +10,7 @@ use crate::support::dice::{number, seed};
 use crate::support::http::Answer;
 use crate::support::pay::{four_gibibytes, gateway, in_parallel, long_message, paid, pay, pay_on};
 use crate::support::raw::{CANCEL, Does, INTERNAL_ERROR, NO_ERROR, RawBank, Reply, frame_of};
+use crate::turns;
 
 /// What the bank does with a call, by a number: most calls are faults. Those that end the connection, and with it what else
 /// is on it, are rarer.
@@ -97,6 +98,7 @@ fn ten_thousand_faults_over_mutual_tls_make_no_payment_twice_either() {
 type Choose = Box<dyn Fn(&str, usize) -> Does + Send + Sync>;
 
 fn all_is_told_truly(seed: u64, start: fn(Choose) -> RawBank) {
+    let _turn = turns::beside_others();
     const CALLERS: usize = 24;
     const CALLS: usize = 600;
     let faults = Arc::new(AtomicUsize::new(0));

@@ -5,6 +5,7 @@ mod chaos;
 mod faults;
 mod memory;
 mod trouble_kill;
+mod turns;
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -11,7 +11,7 @@ use std::net::TcpStream;
 use std::pin::Pin;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -36,6 +36,7 @@ use crate::support::folder::{Folder, authority};
 use crate::support::process::{Gateway, towbar};
 use crate::support::programs::{Package, installed};
 use crate::support::{Backend, http, server_tls, talk};
+use crate::turns;
 
 /// What the process may have.
 const MEMORY: usize = 256 << 20;
@@ -134,8 +135,7 @@ fn is_among(name: &str, names: &str) -> bool {
 /// Runs these attacks, and looks after the process and those who mean well.
 fn attacked(prlimit: &str, kinds: Vec<attacks::Kind>, time: Duration, name: &str) {
     // Two at one time would be another attack.
-    static TURN: Mutex<()> = Mutex::new(());
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let _turn = turns::alone();
     let is_all = kinds.len() > 1;
     let mut stage = Stage::start(prlimit);
     let idle = stage.now();

@@ -13,6 +13,7 @@ use crate::support::http::Answer;
 use crate::support::pay::{in_parallel, paid, pay, pay_on};
 use crate::support::raw::{Does, RawBank};
 use crate::support::{Gateway, assert_reply};
+use crate::turns;
 
 /// Where the process that is killed listens, if this is that process.
 const ADDRESS: &str = "TOWBAR_TEST_BANK";
@@ -111,6 +112,7 @@ fn a_bank_that_is_killed_makes_no_payment_twice_and_is_called_when_it_is_back() 
     if let Ok(address) = std::env::var(ADDRESS) {
         be_the_bank(address.parse().unwrap());
     }
+    let _turn = turns::beside_others();
     let acted = Arc::default();
     let mut bank = Process::start("127.0.0.1:0", &acted);
     let address = bank.address();
