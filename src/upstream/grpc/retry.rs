@@ -53,33 +53,32 @@ impl Attempts {
 
     /// How long to wait until the call may be sent again; none if it may not.
     pub(crate) fn pause(&self, failure: &AttemptError, terms: Terms<'_>, budget: &Budget) -> Option<Duration> {
-        let pause = PAUSE * (self.times + 1);
-        let pause =
-            match (failure.error().fate(), failure) {
+        let (error, pause) = (failure.error(), PAUSE * (self.times + 1));
+        let pause = match error.fate() {
+            Fate::NotSent => match failure {
                 // It costs the backend nothing that one connection takes the place of another.
-                (Fate::NotSent, AttemptError::Elsewhere(_)) if self.times == 0 => return Some(Duration::ZERO),
-                (Fate::NotSent, AttemptError::Elsewhere(_) | AttemptError::Refused(_)) => pause,
+                AttemptError::Elsewhere(_) if self.times == 0 => return Some(Duration::ZERO),
+                AttemptError::Elsewhere(_) | AttemptError::Refused(_) => pause,
                 // There is no connection, and all addresses were asked.
-                (Fate::NotSent, AttemptError::Call(_)) => return None,
-                (Fate::Unknown, _) if !terms.may_repeat => return None,
-                (Fate::Unknown, failure) => match failure.error() {
-                    CallError::Lost { .. } => pause,
-                    // Some box on the way says that the backend cannot be reached.
-                    CallError::NoStatus { http, .. } if code_of_http(*http) == Code::Unavailable => pause,
-                    _ => return None,
-                },
-                (Fate::Answered, failure) => match failure.error() {
-                    CallError::Status { status, metadata } if status.code() == Code::Unavailable => {
-                        if terms.may_repeat { pushback(metadata, pause)? } else { return None }
-                    }
-                    CallError::Status { .. } => {
-                        // The backend is well, whatever it thinks of the call.
-                        budget.earn();
-                        return None;
-                    }
-                    _ => return None,
-                },
-            };
+                AttemptError::Call(_) => return None,
+            },
+            Fate::Unknown if !terms.may_repeat => return None,
+            Fate::Unknown => match error {
+                CallError::Lost { .. } => pause,
+                // Some box on the way says that the backend cannot be reached.
+                CallError::NoStatus { http, .. } if code_of_http(*http) == Code::Unavailable => pause,
+                _ => return None,
+            },
+            Fate::Answered => match error {
+                CallError::Status { status, .. } if status.code() != Code::Unavailable => {
+                    // The backend is well, whatever it thinks of the call.
+                    budget.earn();
+                    return None;
+                }
+                CallError::Status { metadata, .. } if terms.may_repeat => pushback(metadata, pause)?,
+                _ => return None,
+            },
+        };
         let in_time = Instant::now() + pause < terms.deadline;
         (self.times < MOST_AGAIN && in_time && budget.take()).then_some(pause)
     }
