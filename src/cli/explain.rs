@@ -16,7 +16,7 @@ use crate::gateway::error::Refusal;
 use crate::gateway::explain::{Explained, Limits, Outcome, Request, explain};
 use crate::gateway::media::Types;
 use crate::route::policy::Form;
-use crate::route::{Difference, Route, Said, Source, Sourced, Why};
+use crate::route::{Difference, FieldSource, RequestPart, Route, SourceValue, Why};
 use crate::schema::Schema;
 use crate::upstream;
 
@@ -123,19 +123,19 @@ fn print_others(others: &[(&Route, Why)], is_found: bool) {
     }
 }
 
-fn print_sources(sources: &[Sourced], is_form: bool) {
-    let source = |source: Source| match source {
-        Source::Path => "path",
-        Source::Query => "query",
-        Source::Body if is_form => "form",
-        Source::Body => "body",
+fn print_sources(sources: &[FieldSource], is_form: bool) {
+    let source = |source: RequestPart| match source {
+        RequestPart::Path => "path",
+        RequestPart::Query => "query",
+        RequestPart::Body if is_form => "form",
+        RequestPart::Body => "body",
     };
-    let said = |said: &Said| match said {
-        Said::Value(json) => json.clone(),
-        Said::Hidden => "(not shown)".to_owned(),
-        Said::Default => "(the default, as good as none)".to_owned(),
-        Said::Empty => "(empty, as if it had not come)".to_owned(),
-        Said::PassedOver => "(no such field, passed over)".to_owned(),
+    let said = |said: &SourceValue| match said {
+        SourceValue::Value(json) => json.clone(),
+        SourceValue::Hidden => "(not shown)".to_owned(),
+        SourceValue::Default => "(the default, as good as none)".to_owned(),
+        SourceValue::Empty => "(empty, as if it had not come)".to_owned(),
+        SourceValue::PassedOver => "(no such field, passed over)".to_owned(),
     };
     if sources.is_empty() {
         return;

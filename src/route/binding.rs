@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use http::Method;
 
+use super::entry::{BodyRule, Route};
+use super::options::RpcOptions;
 use super::policy::UnknownKeys;
-use super::{BodyRule, Route, Rpc, RpcOptions, Rules};
+use super::rpc::Rpc;
+use super::rules::Rules;
 use crate::codec::{is_http_body, takes_json, takes_text};
 use crate::format::problem::Problem;
 use crate::format::template::{Template, Variable};

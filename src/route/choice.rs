@@ -8,7 +8,8 @@
 use std::sync::Arc;
 
 use super::binding::Bound;
-use super::{Query, Route};
+use super::entry::Route;
+use super::query::Query;
 use crate::format::problem::Problem;
 use crate::schema::FieldPath;
 

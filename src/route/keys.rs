@@ -2,9 +2,10 @@
 //!
 //! Both are read alike. A query has what path and body leave; a form is a body, and its keys name the body's fields.
 
+use super::entry::{BodyRule, Route};
 use super::parts::value_of;
-use super::plan::QueryProblem;
-use super::{BodyRule, EncodeError, Query, Route};
+use super::plan::error::{EncodeError, QueryProblem};
+use super::query::Query;
 use crate::codec::{Filling, Origin, Request, Value, filling};
 use crate::format::multipart::Part;
 use crate::format::quote;

@@ -46,17 +46,17 @@ pub(super) fn of(message: &Message, wire: &[u8]) -> Result<Vec<Leaf>, DecodeErro
     let mut walk = Walk { leaves: Vec::new() };
     match message.table().known {
         WellKnown::No => {
-            walk.message(message, &text, &Place::default()).expect("what the codec prints is JSON of the message")
+            walk.message(message, &text, &LeafPath::default()).expect("what the codec prints is JSON of the message")
         }
         _ if wire.is_empty() => {}
-        _ => walk.put(Place::default(), &text, Err(NoText::Form(message.name().to_owned()))),
+        _ => walk.put(LeafPath::default(), &text, Err(NoText::Form(message.name().to_owned()))),
     }
     Ok(walk.leaves)
 }
 
 /// The way to a value.
 #[derive(Debug, Clone, Default)]
-struct Place {
+struct LeafPath {
     name: String,
     field: String,
     redacted: bool,
@@ -64,7 +64,7 @@ struct Place {
     closed: Option<NoText>,
 }
 
-impl Place {
+impl LeafPath {
     fn into(&self, field: &Field) -> Self {
         let dotted = |before: &str| {
             if before.is_empty() { field.name().to_owned() } else { format!("{before}.{}", field.name()) }
@@ -93,7 +93,7 @@ struct Walk {
 }
 
 impl Walk {
-    fn message(&mut self, message: &Message, text: &str, place: &Place) -> Result<(), JsonError> {
+    fn message(&mut self, message: &Message, text: &str, place: &LeafPath) -> Result<(), JsonError> {
         let mut scanner = Scanner::new(text.as_bytes(), usize::MAX)?;
         scanner.begin_object()?;
         let mut first = true;
@@ -106,7 +106,7 @@ impl Walk {
         Ok(())
     }
 
-    fn field(&mut self, field: &Field, text: &str, place: &Place) -> Result<(), JsonError> {
+    fn field(&mut self, field: &Field, text: &str, place: &LeafPath) -> Result<(), JsonError> {
         let mut scanner = Scanner::new(text.as_bytes(), usize::MAX)?;
         let mut first = true;
         match field.table().shape {
@@ -144,7 +144,7 @@ impl Walk {
     }
 
     /// A value by itself: that of the field, or one of its list or map.
-    fn single(&mut self, field: &Field, text: &str, place: Place) -> Result<(), JsonError> {
+    fn single(&mut self, field: &Field, text: &str, place: LeafPath) -> Result<(), JsonError> {
         match field.message() {
             Some(message) if message.table().known == WellKnown::No => {
                 let before = self.leaves.len();
@@ -165,8 +165,8 @@ impl Walk {
         Ok(())
     }
 
-    fn put(&mut self, place: Place, json: &str, text: Result<(String, String), NoText>) {
-        let Place { name, field, redacted, closed } = place;
+    fn put(&mut self, place: LeafPath, json: &str, text: Result<(String, String), NoText>) {
+        let LeafPath { name, field, redacted, closed } = place;
         let text = closed.map_or(text, Err);
         self.leaves.push(Leaf { name, field, redacted, json: json.to_owned(), text });
     }

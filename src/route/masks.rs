@@ -1,7 +1,7 @@
 //! The `update_mask` of a PATCH that has none: what its body gives.
 
-use super::plan::QueryProblem;
-use super::{BodyRule, EncodeError, Route};
+use super::entry::{BodyRule, Route};
+use super::plan::error::{EncodeError, QueryProblem};
 use crate::codec::{self, Body, Mask, MaskTooLong, Request};
 use crate::schema::{Field, FieldPath, WellKnown};
 

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use super::entry::Route;
+use super::options::RpcOptions;
 use super::policy::CallerGone;
-use super::{Route, Routes, RpcOptions};
+use super::table::Routes;
 use crate::format::problem::Problem;
 
 /// The longest deadline of a call of one message each way.

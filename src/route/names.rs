@@ -1,6 +1,7 @@
 //! A field as the caller knows it: what a backend names in terms of the proto file, in terms of path, query and body.
 
-use super::{BodyRule, Query, Route};
+use super::entry::{BodyRule, Route};
+use super::query::Query;
 use crate::format::json::{JsonKind, Scanner};
 use crate::schema::{Field, FieldPath, Message, Shape};
 

@@ -1,8 +1,8 @@
 //! Which rpcs name fields and enums otherwise than the descriptors do, and whether they can: values without the enum's prefix, and
 //! names that are read in any case.
 
+use super::options::{Defaults, RpcOptions};
 use super::policy::{EnumPrefix, Layer as _};
-use super::{Defaults, RpcOptions};
 use crate::format::problem::Problem;
 use crate::schema::{AnyCase, Named, RpcDescriptor, Schema};
 

@@ -4,7 +4,11 @@ use std::fmt;
 
 use http::Method;
 
-use super::{Miss, Query, Route, Routes, trie};
+use super::entry::Route;
+use super::found::Miss;
+use super::query::Query;
+use super::table::Routes;
+use super::trie;
 use crate::format::template::{Segment, Template};
 
 /// Why a rule is not the one that a request reaches.

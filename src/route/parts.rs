@@ -1,7 +1,8 @@
 //! A form in parts: texts as in other forms, and bytes as they are.
 
-use super::plan::{FormError, QueryProblem};
-use super::{BodyRule, EncodeError, Query, Route};
+use super::entry::{BodyRule, Route};
+use super::plan::error::{EncodeError, FormError, QueryProblem};
+use super::query::Query;
 use crate::codec::{Filling, HttpBody, Value};
 use crate::format::multipart::{Boundary, Part};
 

@@ -1,6 +1,6 @@
 //! A query string, taken apart.
 
-use super::Route;
+use super::entry::Route;
 use super::policy::{Policy, QueryLimits};
 use super::system::{System, SystemProblem};
 use super::text::{self, Keep, TextError};

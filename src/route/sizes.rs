@@ -1,6 +1,6 @@
 //! How long a request message can become, before it is made.
 
-use super::Route;
+use super::entry::Route;
 use super::masks::longest_mask;
 use crate::codec;
 

@@ -1,12 +1,13 @@
 //! Where each field of a request message came from: for a person who asks, not for calls.
 
+use super::entry::{BodyRule, Route};
 use super::leaves;
-use super::{BodyRule, Query, Route};
+use super::query::Query;
 use crate::codec::DecodeError;
 
 /// A part of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
+pub enum RequestPart {
     /// A variable of the path.
     Path,
     /// A query key.
@@ -17,18 +18,18 @@ pub enum Source {
 
 /// A field, or a query key that became none.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sourced {
+pub struct FieldSource {
     /// The way to it by the names of the proto file, `items[0].price`; of no field the query key.
     pub field: String,
     /// The part that says it.
-    pub source: Source,
+    pub source: RequestPart,
     /// What it says.
-    pub value: Said,
+    pub value: SourceValue,
 }
 
 /// What a part says of a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Said {
+pub enum SourceValue {
     /// This, in JSON.
     Value(String),
     /// What must not be shown.
@@ -47,33 +48,33 @@ impl Route {
     ///
     /// # Errors
     /// `wire` is no message of the route's.
-    pub fn sources(&self, query: &Query, has_body: bool, wire: &[u8]) -> Result<Vec<Sourced>, DecodeError> {
+    pub fn sources(&self, query: &Query, has_body: bool, wire: &[u8]) -> Result<Vec<FieldSource>, DecodeError> {
         let leaves = leaves::of(&self.rpc.input, wire)?;
         let captured: Vec<String> = self.captured.iter().map(ToString::to_string).collect();
-        let mut sources: Vec<Sourced> = Vec::new();
+        let mut sources: Vec<FieldSource> = Vec::new();
         for leaf in &leaves {
             let source = match &self.body {
-                _ if captured.contains(&leaf.name) => Source::Path,
-                BodyRule::Field(body) if is_within(&leaf.field, &body.to_string()) => Source::Body,
-                BodyRule::None | BodyRule::Whole if has_body => Source::Body,
-                _ => Source::Query,
+                _ if captured.contains(&leaf.name) => RequestPart::Path,
+                BodyRule::Field(body) if is_within(&leaf.field, &body.to_string()) => RequestPart::Body,
+                BodyRule::None | BodyRule::Whole if has_body => RequestPart::Body,
+                _ => RequestPart::Query,
             };
-            let value = if leaf.redacted { Said::Hidden } else { Said::Value(leaf.json.clone()) };
-            sources.push(Sourced { field: leaf.name.clone(), source, value });
+            let value = if leaf.redacted { SourceValue::Hidden } else { SourceValue::Value(leaf.json.clone()) };
+            sources.push(FieldSource { field: leaf.name.clone(), source, value });
         }
         let is_known = |field: &str| leaves.iter().any(|leaf| is_within(&leaf.field, field));
         for field in captured.iter().filter(|field| !is_known(field)) {
-            sources.push(Sourced { field: field.clone(), source: Source::Path, value: Said::Default });
+            sources.push(FieldSource { field: field.clone(), source: RequestPart::Path, value: SourceValue::Default });
         }
         for (key, value) in query.pairs() {
             let said = match self.resolve_key(key) {
-                _ if value.is_empty() && self.may_be_empty(key) => Said::Empty,
+                _ if value.is_empty() && self.may_be_empty(key) => SourceValue::Empty,
                 Some(path) if is_known(&path.to_string()) => continue,
-                Some(_) => Said::Default,
+                Some(_) => SourceValue::Default,
                 None if self.is_entry(key) => continue,
-                None => Said::PassedOver,
+                None => SourceValue::PassedOver,
             };
-            sources.push(Sourced { field: key.to_owned(), source: Source::Query, value: said });
+            sources.push(FieldSource { field: key.to_owned(), source: RequestPart::Query, value: said });
         }
         Ok(sources)
     }

@@ -1,6 +1,7 @@
 //! Files that do not compile: a start is refused for those that declare an rpc to be served, and warned of the others.
 
-use super::{Defaults, Route};
+use super::entry::Route;
+use super::options::Defaults;
 use crate::format::problem::Problem;
 use crate::schema::{DeclaredRpc, Schema};
 

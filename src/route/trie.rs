@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use http::Method;
 
-use super::{Miss, Route};
+use super::entry::Route;
+use super::found::Miss;
 use crate::format::template::{Segment, Template, Variable, is_dot_segment};
 
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use http::{Method, Uri};
 use crate::gateway::error::Refusal;
 use crate::gateway::rest::media::{self, Media, Types};
 use crate::route::policy::QueryLimits;
-use crate::route::{Miss, Query, Route, Routes, Sourced, Why};
+use crate::route::{FieldSource, Miss, Query, Route, Routes, Why};
 use crate::server::Violation;
 
 /// A request without headers, but for the type of its body.
@@ -53,7 +53,7 @@ pub enum Outcome {
         /// The request message in wire format.
         message: Vec<u8>,
         /// Where its fields come from.
-        sources: Vec<Sourced>,
+        sources: Vec<FieldSource>,
         /// Whether the body is a form.
         is_form: bool,
     },

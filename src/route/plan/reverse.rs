@@ -6,13 +6,17 @@
 use http::{HeaderValue, Method, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::leaves::{self, Leaf, NoText};
-use super::sources::is_within;
-use super::text::{self, Keep};
-use super::{BodyRule, EncodeError, Miss, Query, QueryError, Route, Routes};
+use super::error::EncodeError;
 use crate::codec::{self, HttpBody, Print};
 use crate::format::json::{self, Scanner};
 use crate::format::template::{Segment, Template, Variable};
+use crate::route::entry::{BodyRule, Route};
+use crate::route::found::Miss;
+use crate::route::leaves::{self, Leaf, NoText};
+use crate::route::query::{Query, QueryError};
+use crate::route::sources::is_within;
+use crate::route::table::Routes;
+use crate::route::text::{self, Keep};
 use crate::schema::{FieldPath, Kind, Message, Shape, WellKnown};
 
 /// RFC 3986, section 2.3: all but the unreserved characters.

@@ -1,0 +1,131 @@
+//! The table of all routes: made of every rule at the start, searched for every request.
+
+use std::sync::Arc;
+
+use http::Method;
+
+use super::entry::Route;
+use super::found::{Found, Miss};
+use super::naming::Renamed;
+use super::options::{Defaults, RpcOptions};
+use super::query::Query;
+use super::rpc::Rpc;
+use super::spare::{self, Spare};
+use super::trie::{Hit, Trie};
+use super::{binding, choice};
+use crate::format::problem::Problem;
+use crate::schema::Schema;
+
+/// Every route, ready to be found.
+#[derive(Debug)]
+pub struct Routes {
+    pub(super) routes: Vec<Arc<Route>>,
+    pub(super) trie: Trie,
+    /// Those that WebSockets find, whatever the methods of their rules.
+    pub(super) websockets: Trie,
+    pub(super) warnings: Vec<String>,
+}
+
+impl Routes {
+    /// Resolves every rule of `schema`. `defaults` holds where an rpc's own options are silent.
+    ///
+    /// # Errors
+    /// Everything wrong with the rules and with `options`, in one list.
+    pub fn build(schema: &Schema, options: &[RpcOptions], defaults: &Defaults) -> Result<Self, Vec<Problem>> {
+        let spare = Spare::of(schema, defaults);
+        let mut problems = spare.needed.clone();
+        problems.extend(defaults.rules.misplaced(schema));
+        problems.extend(binding::unknown_rpcs(schema, options, &defaults.rules));
+        let has_rule = |name: &str| {
+            let rpc = schema.rpcs().iter().find(|rpc| rpc.name == name);
+            rpc.is_some_and(|rpc| defaults.rules.of(rpc).is_ok_and(|rules| !rules.is_empty()))
+        };
+        let idle = defaults.serving.idle(schema, has_rule);
+        // What a wrong selector leaves without an upstream need not be told besides.
+        let selectors_are_right = idle.is_empty();
+        problems.extend(idle);
+        let mut bound = Vec::new();
+        let renamed = Renamed::new(schema, options, defaults);
+        problems.extend(renamed.problems());
+        for rpc in schema.rpcs().iter().filter(|rpc| defaults.serving.exposes(&rpc.name)) {
+            let rules = defaults.rules.of(rpc).map_err(|error| problems.push(Problem::at(&rpc.name, error)));
+            let rules = rules.unwrap_or_default();
+            let upstream = if rules.is_empty() { Ok(0) } else { defaults.serving.upstream_of(&rpc.name) };
+            let upstream = upstream.unwrap_or_else(|problem| {
+                problems.extend(Some(problem).filter(|_| selectors_are_right));
+                0
+            });
+            let options = options.iter().find(|options| options.rpc == rpc.name);
+            let descriptor = renamed.of(rpc);
+            let served = Rpc::new(descriptor, upstream, defaults.policy_of(options)).map(Arc::new);
+            for rule in &rules {
+                match binding::bind(descriptor, rule, &served, options) {
+                    Ok(rule) => bound.push(rule),
+                    Err(wrong) => problems.extend(wrong),
+                }
+            }
+        }
+        if bound.is_empty() && problems.is_empty() {
+            problems.extend(spare.others.iter().cloned());
+        }
+        if bound.is_empty() && problems.is_empty() {
+            problems
+                .push(Problem::new("no rpc in the descriptors has a google.api.http option: nothing could be called"));
+        }
+        let rules = bound.iter().enumerate();
+        let open = rules.clone().filter(|(_, rule)| rule.rpc.policy.websocket.is_some());
+        let websockets = Trie::of(open.map(|(index, rule)| (index, "*", &rule.template)));
+        let trie = Trie::of(rules.map(|(index, rule)| (index, rule.method.as_str(), &rule.template)));
+        let others = choice::keys_of_others(trie.groups(), &bound);
+        let routes = bound.into_iter().zip(others).enumerate();
+        let routes: Vec<Route> = routes.map(|(index, (rule, others))| rule.into_route(index, others)).collect();
+        problems.extend(spare::clashes(schema, &routes));
+        problems.extend(trie.groups().filter_map(|group| choice::clash(group, &routes)));
+        problems.extend(websockets.groups().filter_map(|group| choice::websocket_clash(group, &routes)));
+        let routes = routes.into_iter().map(Arc::new).collect();
+        let warnings = schema.warnings().iter().cloned().chain(spare.warnings()).collect();
+        if problems.is_empty() { Ok(Self { routes, trie, websockets, warnings }) } else { Err(problems) }
+    }
+
+    /// What is to be looked at, though it does not keep anything from being served.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// All routes, in the order of the descriptors.
+    #[must_use]
+    pub fn all(&self) -> &[Arc<Route>] {
+        &self.routes
+    }
+
+    /// The route for a request.
+    ///
+    /// Templates are compared with the path as it came: percent-encoding is undone in captured values only, once. A HEAD
+    /// request reaches the rule for GET where none is for HEAD (RFC 9110, section 9.3.2).
+    ///
+    /// # Errors
+    /// No route takes it, and why.
+    pub fn find<'a>(&'a self, method: &Method, path: &'a str, query: &Query) -> Result<Found<'a>, Miss> {
+        self.chosen(self.trie.find(method, path)?, query)
+    }
+
+    /// The route for a WebSocket: one for which such a thing may be opened, by its path, whatever the method of its rule.
+    ///
+    /// # Errors
+    /// No such route takes it, and why.
+    pub fn find_websocket<'a>(&'a self, path: &'a str, query: &Query) -> Result<Found<'a>, Miss> {
+        self.chosen(self.websockets.find(&Method::GET, path)?, query)
+    }
+
+    fn chosen<'a>(&'a self, hit: Hit<'a>, query: &Query) -> Result<Found<'a>, Miss> {
+        let route = match hit.routes {
+            [only] => &self.routes[*only],
+            several => {
+                choice::choose(several.iter().map(|&index| &self.routes[index]).collect(), query).map_err(Miss::Keys)?
+            }
+        };
+        let captures = route.variables.iter().map(|variable| hit.capture(route, variable)).collect();
+        Ok(Found { route, captures })
+    }
+}
