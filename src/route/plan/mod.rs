@@ -1,6 +1,6 @@
 //! The plan of a rule: from a request to its message and back, and from a reply to its body.
 
-pub(in crate::route) mod error;
+pub(super) mod error;
 mod forward;
 mod reverse;
 
