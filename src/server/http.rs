@@ -158,6 +158,10 @@ impl<'a, S: Answerer> Spoken<'a, S> {
         if stream.is_preface() {
             self.http.handshakes.preface(self.standing.peer().ip());
         }
+        // Nobody is refused who has nothing to ask.
+        if ended.as_ref().is_err_and(hyper::Error::is_timeout) && stream.is_in_head() {
+            self.refusals.note(Stage::Head, &format_args!("its head did not come within {HEAD_TIMEOUT:?}"));
+        }
         Box::pin(leave(stream, read_buf, &ended, self.upgrade.next())).await;
         ended
     }

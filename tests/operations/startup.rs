@@ -532,3 +532,22 @@ fn a_request_that_the_listener_refuses_is_in_the_log_once_a_second_and_is_not_qu
         "{stderr}"
     );
 }
+
+#[test]
+fn a_head_that_does_not_come_is_in_the_log_and_a_connection_that_asks_nothing_is_not() {
+    use std::io::{Read as _, Write as _};
+    let folder = Folder::new();
+    folder.write("protos/orders.proto", get_with(GET));
+    folder.write("towbar.yaml", format!("listen: 127.0.0.1:0\nschema: protos\nupstream: {NOBODY}\n"));
+    let gateway = folder.start(&["serve", "--config", "towbar.yaml"]);
+    let mut connections = [http::connect(gateway.address), http::connect(gateway.address)];
+    connections[1].write_all(b"GET /v1/secret HTTP/1.1\r\nHost: a\r\nAuthor").unwrap();
+    for connection in &mut connections {
+        connection.set_read_timeout(Some(std::time::Duration::from_secs(60))).unwrap();
+        assert_eq!(connection.read(&mut [0; 64]).unwrap(), 0, "it is closed");
+    }
+    let stderr = gateway.stop().stderr;
+    let told: Vec<&str> = stderr.lines().filter_map(|line| line.split_once(" INFO ").map(|(_, text)| text)).collect();
+    let expected = "towbar::observe::refused: refused a request from 127.0.0.1: its head did not come within 30s";
+    assert_eq!(told, [expected], "{stderr}");
+}

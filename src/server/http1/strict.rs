@@ -118,6 +118,11 @@ impl<S> Strict<S> {
         matches!(self.phase, Phase::Over(Over::Preface(_)))
     }
 
+    /// Whether a part of a head has come.
+    pub(crate) fn is_in_head(&self) -> bool {
+        matches!(self.phase, Phase::Head(_)) && !self.held.is_empty()
+    }
+
     /// Whether the caller has more to send than was read: a refused head, or a body that is not at its end.
     pub(crate) fn is_unfinished(&self) -> bool {
         matches!(self.phase, Phase::Length(_) | Phase::Chunked(_) | Phase::Over(_))
