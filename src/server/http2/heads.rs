@@ -1,5 +1,7 @@
 //! The heads of requests: HEADERS with the CONTINUATION behind it, whole.
 
+use std::borrow::Cow;
+
 use super::super::syntax::{is_target, is_token};
 use super::frames::{CONTINUATION, END_HEADERS, Frame, HEAD, HEADERS};
 use super::hpack::{self, Decoder};
@@ -72,26 +74,30 @@ impl Heads {
 }
 
 /// The block of a head without what stands around it; none if there is no telling where it is, which hyper finds too.
-fn block(frames: &[u8]) -> Option<Vec<u8>> {
-    let mut block = Vec::new();
+fn block(frames: &[u8]) -> Option<Cow<'_, [u8]>> {
+    let mut block = Cow::Borrowed(&[][..]);
     let mut rest = frames;
     while let Some(frame) = Frame::read(rest) {
-        let mut payload = rest.get(HEAD..HEAD + frame.length)?;
+        let payload = rest.get(HEAD..HEAD + frame.length)?;
         rest = &rest[HEAD + frame.length..];
-        if frame.kind == HEADERS {
-            let mut padding = 0;
-            if frame.flags & PADDED != 0 {
-                let (&length, behind) = payload.split_first()?;
-                (padding, payload) = (usize::from(length), behind);
-            }
-            if frame.flags & PRIORITY != 0 {
-                payload = payload.get(5..)?;
-            }
-            payload = payload.get(..payload.len().checked_sub(padding)?)?;
-        }
-        block.extend_from_slice(payload);
+        let part = if frame.kind == HEADERS { unpadded(payload, frame.flags)? } else { payload };
+        // Most heads are one frame.
+        if block.is_empty() { block = Cow::Borrowed(part) } else { block.to_mut().extend_from_slice(part) }
     }
     Some(block)
+}
+
+/// RFC 9113, section 6.2.
+fn unpadded(mut payload: &[u8], flags: u8) -> Option<&[u8]> {
+    let mut padding = 0;
+    if flags & PADDED != 0 {
+        let (&length, behind) = payload.split_first()?;
+        (padding, payload) = (usize::from(length), behind);
+    }
+    if flags & PRIORITY != 0 {
+        payload = payload.get(5..)?;
+    }
+    payload.get(..payload.len().checked_sub(padding)?)
 }
 
 /// Frames with this block, on the stream and with the flags of those that were read.

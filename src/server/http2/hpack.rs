@@ -21,6 +21,9 @@ pub(super) struct Decoder {
     size: usize,
     /// What the other side makes of what it may have.
     limit: usize,
+    /// Where a field is put together: to keep it is cheaper than to make it for each block.
+    name: Vec<u8>,
+    value: Vec<u8>,
 }
 
 #[derive(Debug, Clone)]
@@ -31,12 +34,14 @@ struct Entry {
 
 /// SETTINGS_HEADER_TABLE_SIZE where nothing is said of it (RFC 9113, section 6.5.2).
 const TABLE: usize = 4096;
+/// What is kept of room for a field, in bytes.
+const KEPT: usize = 1 << 10;
 /// RFC 7541, section 4.1.
 const PER_ENTRY: usize = 32;
 
 impl Default for Decoder {
     fn default() -> Self {
-        Self { entries: VecDeque::new(), size: 0, limit: TABLE }
+        Self { entries: VecDeque::new(), size: 0, limit: TABLE, name: Vec::new(), value: Vec::new() }
     }
 }
 
@@ -46,8 +51,24 @@ impl Decoder {
     /// # Errors
     /// Where the compression is broken; what stands in front was given.
     pub(super) fn read(&mut self, block: &[u8], mut each: impl FnMut(&[u8], &[u8])) -> Result<(), BrokenBlock> {
+        let (mut name, mut value) = (std::mem::take(&mut self.name), std::mem::take(&mut self.value));
+        let read = self.read_with(block, &mut name, &mut value, &mut each);
+        for text in [&mut name, &mut value] {
+            text.clear();
+            text.shrink_to(KEPT);
+        }
+        (self.name, self.value) = (name, value);
+        read
+    }
+
+    fn read_with(
+        &mut self,
+        block: &[u8],
+        name: &mut Vec<u8>,
+        value: &mut Vec<u8>,
+        each: &mut impl FnMut(&[u8], &[u8]),
+    ) -> Result<(), BrokenBlock> {
         let mut rest = block;
-        let (mut name, mut value) = (Vec::new(), Vec::new());
         while let Some(&first) = rest.first() {
             // RFC 7541, section 6: what it is, and how many bits of its first byte are a number.
             let (is_indexed, is_kept, bits) = match first {
@@ -68,15 +89,15 @@ impl Decoder {
             }
             name.clear();
             if index == 0 {
-                string(&mut rest, &mut name)?;
+                string(&mut rest, name)?;
             } else {
                 name.extend_from_slice(self.entry(index).ok_or(BrokenBlock)?.0);
             }
             value.clear();
-            string(&mut rest, &mut value)?;
-            each(&name, &value);
+            string(&mut rest, value)?;
+            each(name, value);
             if is_kept {
-                self.keep(&name, &value);
+                self.keep(name, value);
             }
         }
         Ok(())

@@ -65,8 +65,44 @@ const fn codes() -> Codes {
     codes
 }
 
+/// How many bits a short code has at most; those of letters, digits and most of what else a head has are short.
+const SHORT: usize = 8;
+
+/// A byte, and the length of its code; 0 where the code is longer than [`SHORT`].
+#[derive(Clone, Copy)]
+struct ShortCode {
+    byte: u8,
+    length: u8,
+}
+
+/// By the first bits of a code, whatever comes behind it.
+static SHORT_CODES: [ShortCode; 1 << SHORT] = short_codes();
+
+const fn short_codes() -> [ShortCode; 1 << SHORT] {
+    let mut short = [ShortCode { byte: 0, length: 0 }; 1 << SHORT];
+    let (mut length, mut at) = (1, 0);
+    while length <= SHORT {
+        let end = CODES.above[length] >> (LONGEST - SHORT);
+        let mut code = CODES.first[length];
+        while code << (SHORT - length) < end {
+            let byte = CODES.symbols[at] as u8;
+            let mut bits = code << (SHORT - length);
+            code += 1;
+            at += 1;
+            while bits < code << (SHORT - length) {
+                short[bits as usize] = ShortCode { byte, length: length as u8 };
+                bits += 1;
+            }
+        }
+        length += 1;
+    }
+    short
+}
+
 /// Appends what a text stands for; nothing if it is no text of this code.
 pub(super) fn decode(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    // No code is shorter than five bits.
+    out.reserve(text.len() * 8 / 5);
     let (mut bits, mut have) = (0_u64, 0_usize);
     let mut bytes = text.iter();
     loop {
@@ -75,6 +111,18 @@ pub(super) fn decode(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
         {
             bits = bits << 8 | u64::from(byte);
             have += 8;
+        }
+        while have >= SHORT {
+            let ShortCode { byte, length } = SHORT_CODES[usize::from((bits >> (have - SHORT)) as u8)];
+            if length == 0 {
+                break;
+            }
+            out.push(byte);
+            have -= usize::from(length);
+        }
+        bits &= (1 << have) - 1;
+        if have < LONGEST && !bytes.as_slice().is_empty() {
+            continue;
         }
         if have == 0 {
             return Some(());
@@ -120,7 +168,9 @@ mod tests {
     fn every_text_is_read_back() {
         let all: Vec<u8> = (0..=255).collect();
         let texts = (0..=255).map(|byte| vec![byte; usize::from(byte % 7)]);
-        for text in texts.chain([all, b"www.example.com".to_vec()]) {
+        // Short codes and long ones, so that each begins at each bit.
+        let mixed = (0..=255_u8).map(|first| (0..40).map(|at| if at % 3 == 0 { first } else { b'a' + at }).collect());
+        for text in texts.chain(mixed).chain([all, b"www.example.com".to_vec()]) {
             let mut out = Vec::new();
             assert_eq!((decode(&encode(&text), &mut out), &out), (Some(()), &text));
         }
