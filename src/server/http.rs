@@ -37,6 +37,9 @@ use crate::observe::refused::{PeerRefusals, Refusals, Stage};
 
 /// Longest time for a request's head, and for an idle connection to wait for the next.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// Under which name these lines are in the log, whatever file writes them.
+const LOG: &str = "towbar::server";
+
 /// Most requests on a connection of HTTP/2 at one time: RFC 9113, section 6.5.2, "no smaller than 100".
 const STREAMS: u32 = 100;
 /// What one of them, and all of them together, may send of their bodies before they are read, in bytes.
@@ -95,7 +98,7 @@ impl<S: Answerer> Http<S> {
             if let Some(reason) = broken(&error) {
                 refusals.note(Stage::Connection, &reason);
             }
-            tracing::debug!(%error, "a connection ended");
+            tracing::debug!(target: LOG, %error, "a connection ended");
         }
     }
 }
@@ -134,7 +137,7 @@ impl<'a, S: Answerer> Spoken<'a, S> {
         tokio::select! {
             ended = draining.drive(connection.as_mut(), true, signals) => ended,
             () = self.progress.idle(&signals.retired) => {
-                tracing::debug!("a connection without requests did not end");
+                tracing::debug!(target: LOG, "a connection without requests did not end");
                 Ok(())
             }
         }

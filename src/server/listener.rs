@@ -23,6 +23,9 @@ use crate::limits::memory::Share;
 use crate::observe::refused::Refusals;
 use crate::tls::Server;
 
+/// Under which name these lines are in the log, whatever file writes them.
+const LOG: &str = "towbar::server";
+
 /// A bound listener.
 pub struct Listener {
     tcp: TcpListener,
@@ -103,7 +106,7 @@ impl Listener {
         port::accept(&self.tcp, stop.reached(Phase::Notice), &mut admissions, give).await;
         let Drain { notice, timeout } = handover.drain();
         if stop.phase() == Phase::Notice && !notice.is_zero() {
-            tracing::info!("stopping: connections are accepted for {notice:?}, then calls in flight have {timeout:?}");
+            tracing::info!(target: LOG, "stopping: connections are accepted for {notice:?}, then calls in flight have {timeout:?}");
             let last = HANDSHAKES.min(notice);
             port::accept(&self.tcp, stop.reached_within(Phase::Draining, notice - last), &mut admissions, give).await;
             if stop.phase() == Phase::Notice {
@@ -124,7 +127,7 @@ impl Listener {
         };
         if cut > 0 {
             let connections = if cut == 1 { "1 connection".to_owned() } else { format!("{cut} connections") };
-            tracing::warn!("stopped: cut {connections} with calls in flight");
+            tracing::warn!(target: LOG, "stopped: cut {connections} with calls in flight");
         }
         Ok(())
     }

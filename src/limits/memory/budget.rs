@@ -10,6 +10,9 @@ use super::account::{Account, CallerId, Callers};
 use super::purpose::{CALL, CHUNK, Use};
 use super::waiting::{Waiting, Waits};
 
+/// Under which name these lines are in the log, whatever file writes them.
+const LOG: &str = "towbar::limits::memory";
+
 /// Of the memory that the process may have this part is given out. The rest is for what does not grow, for what is made and
 /// dropped within one conversion, and for what the allocator keeps: where a message of the backend was, there is a hole when its
 /// JSON takes its place.
@@ -112,6 +115,7 @@ impl Whole {
         if let Some(count) = self.told.due(1) {
             let size = self.size;
             tracing::warn!(
+                target: LOG,
                 "of the {size} bytes for connections and bodies (`memory`) too few are left: {count} refused"
             );
         }
@@ -128,7 +132,7 @@ impl Whole {
         if ended > 0
             && let Some(count) = self.ended.due(ended)
         {
-            tracing::warn!("memory is short (`memory`): ended {count} answers that their callers do not take");
+            tracing::warn!(target: LOG, "memory is short (`memory`): ended {count} answers that their callers do not take");
         }
     }
 }
