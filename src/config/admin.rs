@@ -1,10 +1,10 @@
 //! `admin`: where those who run the gateway look.
 
-use super::Source;
+use super::input::Input;
 use super::listen::listen_address;
 use super::reader::{Read, Value};
 
-impl Source<'_> {
+impl Input<'_> {
     /// `host:port`; without it there is no such port.
     pub(super) fn admin(&self) -> Option<String> {
         let value = self.value("admin")?;

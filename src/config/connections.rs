@@ -3,8 +3,7 @@
 use std::net::SocketAddr;
 use std::str::FromStr;
 
-use super::or_default;
-use super::reader::{Read, Section, Value};
+use super::reader::{Read, Section, Value, or_default};
 use crate::upstream::{self, Addresses, Connections, Dns, Health};
 
 /// The keys that are read here, beside those of every upstream.

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::or_default;
-use super::reader::{Section, Value};
+use super::reader::{Section, Value, or_default};
 use crate::format::quantity;
 use crate::server::Drain;
 

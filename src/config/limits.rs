@@ -1,6 +1,6 @@
 //! How much the process and its listener may have, and how slow a body may come.
 
-use super::Source;
+use super::input::Input;
 use super::reader::{Read, Value};
 use crate::format::quantity;
 use crate::limits::pace::Rate;
@@ -9,7 +9,7 @@ use crate::server::BACKLOG;
 /// More than a process can have files on any system that there is.
 const MOST_CONNECTIONS: usize = 10_000_000;
 
-impl Source<'_> {
+impl Input<'_> {
     /// The memory of the process.
     pub(super) fn memory(&self) -> Option<usize> {
         self.value("memory")?.parsed("a size", quantity::memory).ok()

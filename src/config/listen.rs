@@ -1,14 +1,15 @@
 //! `listen`: where callers come in.
 
-use super::reader::{Read, Value};
-use super::{Source, drain, limits, or_default, pin, trusted, value};
+use super::input::Input;
+use super::reader::{Read, Value, or_default};
+use super::{drain, limits, trusted, value};
 use crate::server::{self, BACKLOG, HANDSHAKES_OF_ONE_ADDRESS};
 use crate::tls::Client;
 
 /// Without a `listen`, this machine alone can call.
 const LISTEN: &str = "127.0.0.1:8080";
 
-impl Source<'_> {
+impl Input<'_> {
     pub(super) fn listen(&self) -> Read<server::Config> {
         if let Some(flag) = &self.overrides.listen {
             let address = value::listen_address(flag).map_err(|message| self.problems.flag("--listen", message))?;
@@ -59,7 +60,7 @@ fn clients(value: Value) -> Read<Vec<Client>> {
     let mut clients: Vec<Client> = Vec::new();
     for (_, named) in value.named()? {
         let pins = named.one_or_more("pins", |item| {
-            let read = item.parsed("a pin", pin)?;
+            let read = item.parsed("a pin", value::pin)?;
             match clients.iter().find(|client| client.pins.contains(&read)) {
                 Some(other) => Err(item.wrong(format!("this pin is that of `{}` already", other.name))),
                 None => Ok(read),

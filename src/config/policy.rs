@@ -1,13 +1,14 @@
 //! What the file says of the policy of rpcs: of all, and of single ones. The keys and their values are those of
 //! [`route::policy`](crate::route::policy); this module lends them the file.
 
+use super::input::Input;
 use super::reader::{Noted, Read, Section, Value};
+use super::value;
 use super::yaml::Spot;
-use super::{Source, value};
 use crate::route::RpcOptions;
 use crate::route::policy::{Keys, Layer as _, OwnPolicy, Part, Policy, Setting};
 
-impl Source<'_> {
+impl Input<'_> {
     /// What holds for all rpcs.
     pub(super) fn policy(&self) -> Policy {
         let mut all = Policy::default();

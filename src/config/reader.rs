@@ -308,6 +308,11 @@ impl<'a> Value<'a> {
     }
 }
 
+/// What `read` makes of the value, if there is one that it can read.
+pub(super) fn or_default<'a, T>(value: Option<Value<'a>>, read: impl Fn(&Value<'a>) -> Read<T>, default: T) -> T {
+    value.and_then(|value| read(&value).ok()).unwrap_or(default)
+}
+
 fn unknown_key(key: &str, known: &[&str]) -> String {
     let shown = quoted(key);
     match nearest(key, known) {

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::or_default;
-use super::reader::{Problems, Read, Section, Value};
+use super::file::read_file;
+use super::reader::{Problems, Read, Section, Value, or_default};
 use super::value;
 use crate::route::Selected;
 use crate::schema::{Pattern, Rule};
@@ -19,7 +19,7 @@ const METHODS: [(&str, &str); 5] =
 
 /// The rules of one file. What cannot be read is noted and left out.
 pub(super) fn read(file: &Path, problems: &Problems) -> Vec<Selected> {
-    let Ok(root) = super::read_file(file, problems) else { return Vec::new() };
+    let Ok(root) = read_file(file, problems) else { return Vec::new() };
     let Ok(top) = Section::root(problems, &root, TOP_KEYS) else { return Vec::new() };
     if let Some(kind) = top.value("type") {
         let _ = kind.parsed("`google.api.Service`", value::service_type);

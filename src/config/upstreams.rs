@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::reader::{Noted, Read, Value};
-use super::{Overrides, Source, connections, or_default, value};
+use super::input::Input;
+use super::overrides::Overrides;
+use super::reader::{Noted, Read, Value, or_default};
+use super::{connections, value};
 use crate::format::quantity;
 use crate::route::{Answering, Selector, Serving};
 use crate::schema::Imports;
@@ -42,7 +44,7 @@ pub(super) struct Schema {
     pub(super) imports: Imports,
 }
 
-impl<'a> Source<'a> {
+impl<'a> Input<'a> {
     pub(super) fn schema(&self) -> Schema {
         let Overrides { proto, proto_paths, reflection, .. } = self.overrides;
         if !proto.is_empty() || *reflection {

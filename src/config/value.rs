@@ -8,6 +8,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use crate::format::secret::Permissions;
 use crate::gateway::metadata::TraceContext;
 use crate::gateway::stream::Format;
+use crate::tls::{Pin, PinError};
 use crate::upstream::{CredentialsError, Login, ProxyConfig, ProxyError};
 
 /// `host:port` to listen on, an IPv6 address in brackets, port 0 for any free one.
@@ -87,6 +88,17 @@ pub(super) fn proxy_user(text: &str) -> Result<String, String> {
 
 fn parsed_proxy(text: &str) -> Result<ProxyConfig, String> {
     text.parse().map_err(|error: ProxyError| error.to_string())
+}
+
+/// A pin of a key that is not everybody's.
+pub(super) fn pin(text: &str) -> Result<Pin, String> {
+    let pin: Pin = text.parse().map_err(|error: PinError| error.to_string())?;
+    if pin.is_published() {
+        return Err(
+            "the private key of this one is published with the sample bank: whoever has it may be anybody".to_owned()
+        );
+    }
+    Ok(pin)
 }
 
 /// `type/subtype` in lower case, without parameters.

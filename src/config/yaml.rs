@@ -2,7 +2,7 @@
 //!
 //! The only module that names the YAML library. Every scalar keeps the text as it was written (`8080`, `true`, `25s`):
 //! what it means is for the reader to say, so YAML's own types never guess (`no` is not `false`, `1.10` not `1.1`).
-//! YAML 1.2 forbids a key twice in one map; each repetition is a [`Fault`], and the first stands. Merge keys (`<<`) are
+//! YAML 1.2 forbids a key twice in one map; each repetition is a [`YamlError`], and the first stands. Merge keys (`<<`) are
 //! ordinary keys, and so unknown ones. Knows no key by name.
 
 use std::borrow::Cow;
@@ -52,13 +52,13 @@ pub(super) struct Entry {
 
 /// What is wrong with the text as YAML.
 #[derive(Debug, PartialEq)]
-pub(super) struct Fault {
+pub(super) struct YamlError {
     pub spot: Spot,
     pub message: String,
 }
 
 /// Reads one document. Faults that leave a tree come with it; a syntax error leaves none.
-pub(super) fn parse(text: &str) -> Result<(Node, Vec<Fault>), Fault> {
+pub(super) fn parse(text: &str) -> Result<(Node, Vec<YamlError>), YamlError> {
     let options = serde_saphyr::options! {
         duplicate_keys: DuplicateKeyPolicy::PassThrough,
         merge_keys: MergeKeyPolicy::AsOrdinary,
@@ -71,14 +71,14 @@ pub(super) fn parse(text: &str) -> Result<(Node, Vec<Fault>), Fault> {
     Ok((node, builder.faults))
 }
 
-fn syntax_fault(error: Error) -> Fault {
+fn syntax_fault(error: Error) -> YamlError {
     let location = error.location().unwrap_or(Location::UNKNOWN);
     let found = match &error {
         Error::MultipleDocuments { .. } => "expected one document, found a second".to_owned(),
         Error::UnknownAnchor { .. } => "this alias names no anchor above it".to_owned(),
         Error::RecursiveReferencesRequireWeakTypes { .. } => "this alias stands inside its own anchor".to_owned(),
         Error::UnsupportedTag { .. } => "this tag is not supported".to_owned(),
-        // What the scanner says quotes one character at most. The library ends its messages with the place, which a `Fault` has
+        // What the scanner says quotes one character at most. The library ends its messages with the place, which a `YamlError` has
         // already.
         Error::ExternalMessage { .. } | Error::Eof { .. } | Error::Unexpected { .. } | Error::Budget { .. } => {
             let message = error.to_string();
@@ -90,7 +90,7 @@ fn syntax_fault(error: Error) -> Fault {
     };
     // An error without a location is about the text as a whole.
     let spot = Spot { line: location.line().max(1), column: location.column().max(1) };
-    Fault { spot, message: format!("not valid YAML: {found}") }
+    YamlError { spot, message: format!("not valid YAML: {found}") }
 }
 
 /// What the library hands over. A scalar that it took for a number or a truth value is `Typed`: its text is in the source.
@@ -161,7 +161,7 @@ impl<'de> Visitor<'de> for RawVisitor {
 /// Turns what the library hands over into nodes, and notes what a map must not have.
 struct Builder<'a> {
     text: &'a str,
-    faults: Vec<Fault>,
+    faults: Vec<YamlError>,
 }
 
 impl Builder<'_> {
@@ -183,12 +183,12 @@ impl Builder<'_> {
             let Node { spot, shape } = self.node(key);
             let value = self.node(value);
             let Shape::Text(key) = shape else {
-                self.faults.push(Fault { spot, message: format!("expected a key, found {shape}") });
+                self.faults.push(YamlError { spot, message: format!("expected a key, found {shape}") });
                 continue;
             };
             if let Some(first) = map.iter().find(|entry| entry.key == key) {
                 let line = first.spot.line;
-                self.faults.push(Fault {
+                self.faults.push(YamlError {
                     spot,
                     message: format!("key {} is given twice, first on line {line}", quoted(&key)),
                 });
@@ -293,7 +293,7 @@ mod tests {
         ] {
             let fault = parse(text).unwrap_err();
             let spot = Spot { line: place.0, column: place.1 };
-            assert_eq!(fault, Fault { spot, message: format!("not valid YAML: {message}") }, "{text}");
+            assert_eq!(fault, YamlError { spot, message: format!("not valid YAML: {message}") }, "{text}");
         }
     }
 

@@ -1,12 +1,18 @@
 mod proxies;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use http::HeaderName;
+
 use super::*;
 use crate::codec::Int64;
+use crate::format::problem::Problem;
+use crate::gateway::metadata::TraceContext;
 use crate::route::policy::{EnumPrefix, Form, Layer as _, OwnJson, OwnPolicy, Policy, UnknownKeys};
 use crate::schema::AnyCase;
+use crate::upstream;
 
 /// What `load` makes of this text, as a file `towbar.yaml` in a folder of its own, whose path is left out.
 fn load_text(text: &str, overrides: &Overrides) -> (Config, Vec<String>) {

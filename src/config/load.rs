@@ -1,0 +1,104 @@
+//! Reads the whole configuration.
+
+use std::path::Path;
+
+use super::compatibility::{self, Preset};
+use super::file::{decoded, parse, read_file};
+use super::input::Input;
+use super::overrides::Overrides;
+use super::reader::{Problems, Read, Section};
+use super::settings::Config;
+use super::upstreams;
+use super::yaml::Node;
+use crate::format::problem::Problem;
+use crate::route;
+
+const KEYS: &[&str] = &[
+    "compatibility",
+    "listen",
+    "schema",
+    "rules",
+    "expose",
+    "upstream",
+    "upstreams",
+    "requests",
+    "streams",
+    "json",
+    "replies",
+    "metadata",
+    "errors",
+    "status_headers",
+    "rpcs",
+    "reload",
+    "admin",
+    "probe",
+    "memory",
+    "secret_files",
+];
+/// Reads the file, if there is one, and lets the flags win.
+pub fn load(file: Option<&Path>, overrides: &Overrides) -> (Config, Vec<Problem>) {
+    let problems = Problems::new(file);
+    match (&overrides.given, file) {
+        (Some(given), _) => {
+            let root = decoded(given, &problems).and_then(|text| parse(text, &problems));
+            fill(root, None, problems, overrides)
+        }
+        (None, file) => {
+            let root = file.map_or_else(|| Ok(Node::nothing()), |file| read_file(file, &problems));
+            fill(root, file, problems, overrides)
+        }
+    }
+}
+
+/// Reads a text that is at hand; `file` is where it would be.
+pub fn load_text(text: &str, file: &Path, overrides: &Overrides) -> (Config, Vec<Problem>) {
+    let problems = Problems::new(Some(file));
+    let root = parse(text, &problems);
+    fill(root, Some(file), problems, overrides)
+}
+
+fn fill(root: Read<Node>, file: Option<&Path>, problems: Problems, overrides: &Overrides) -> (Config, Vec<Problem>) {
+    let mut root = root;
+    let compatibility = root.as_mut().ok().and_then(compatibility::lay_under);
+    let root = root.as_ref().map_err(|noted| *noted);
+    let input = Input {
+        top: root.and_then(|node| Section::root(&problems, node, KEYS)),
+        folder: file.and_then(Path::parent).unwrap_or(Path::new("")),
+        problems: &problems,
+        overrides,
+    };
+    let config = Config { compatibility, ..input.config() };
+    (config, problems.into_list())
+}
+
+impl Input<'_> {
+    fn config(&self) -> Config {
+        if let Some(value) = self.value("compatibility") {
+            let _ = value.parsed("the name of a gateway", Preset::named);
+        }
+        let status_headers = self.status_headers();
+        let policy = self.policy();
+        let upstreams::Schema { paths: schema, reflection, imports } = self.schema();
+        let (rules, rule_files) = self.rules();
+        let (upstreams, is_whole) = self.upstreams();
+        let serving = self.serving(&upstreams, is_whole);
+        Config {
+            listen: self.listen().ok(),
+            schema,
+            imports,
+            upstream: self.only_upstream(!self.overrides.only_routes || !reflection.is_empty()),
+            upstreams,
+            reflection,
+            metadata: self.metadata(status_headers.as_ref()),
+            proxy: self.proxy(status_headers, policy.clone()),
+            rpcs: self.rpcs(&policy),
+            routes: route::Defaults { policy, rules, serving },
+            rule_files,
+            reload: self.reload(),
+            admin: self.admin(),
+            memory: self.memory(),
+            secret_files: self.secret_files(),
+            compatibility: None,
+        }
+    }
+}
