@@ -9,12 +9,12 @@ use std::time::SystemTime;
 
 use clap::{Subcommand, ValueEnum};
 
-use super::{Outcome, REFUSED};
+use super::outcome::{Outcome, REFUSED};
 use crate::format::problem::Problem;
 use crate::tls::certs::{self, Finding, Inspection, Level, NewCertificate, Report};
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Certs {
+pub(super) enum CertsCommand {
     /// Make a private key and a self-signed certificate: key.pem and cert.pem
     New {
         /// The common name, exactly as it shall stand in the certificate
@@ -73,15 +73,27 @@ pub(super) enum KeyType {
     Rsa4096,
 }
 
+pub(super) fn run(command: CertsCommand) -> Outcome {
+    match command {
+        CertsCommand::Check { files, profile, usage, name } => {
+            let (profile, usage) = (profile.map(Into::into), usage.map(Into::into));
+            Ok(check(&Inspection { files, usage, profile, name, ..Inspection::default() }))
+        }
+        CertsCommand::New { name, profile, key, days, out } => {
+            new(&NewCertificate { name, profile: profile.map(Into::into), key: key.into(), days }, &out)
+        }
+    }
+}
+
 /// Says what is in the files. The exit code is that of a refused start if something is wrong.
-pub(super) fn check(asked: &Inspection) -> ExitCode {
+fn check(asked: &Inspection) -> ExitCode {
     let report = certs::check(asked, SystemTime::now());
     print(&report);
     if report.errors() == 0 { ExitCode::SUCCESS } else { ExitCode::from(REFUSED) }
 }
 
 /// Writes the two files, and never over others.
-pub(super) fn new(wanted: &NewCertificate, out: &Path) -> Outcome {
+fn new(wanted: &NewCertificate, out: &Path) -> Outcome {
     let made = certs::make(wanted, SystemTime::now()).map_err(|error| vec![Problem::new(error)])?;
     let (key, cert) = (out.join("key.pem"), out.join("cert.pem"));
     let taken = [&key, &cert].into_iter().filter(|file| file.symlink_metadata().is_ok());
@@ -99,11 +111,11 @@ pub(super) fn new(wanted: &NewCertificate, out: &Path) -> Outcome {
         ..Inspection::default()
     };
     print(&certs::check(&asked, SystemTime::now()));
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The file is nobody else's to read, from its first byte on.
-fn write(file: &Path, text: &str, mode: u32) -> Outcome {
+fn write(file: &Path, text: &str, mode: u32) -> Result<(), Vec<Problem>> {
     let opened = OpenOptions::new().write(true).create_new(true).mode(mode).open(file);
     let written = opened.and_then(|mut opened| opened.write_all(text.as_bytes()));
     written.map_err(|error| vec![Problem::at(file.display(), error)])

@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::loaded::Loaded;
-use super::{Settings, shell};
+use super::outcome::{NOT_SENT, Outcome};
+use super::settings::Settings;
+use super::shell;
 use crate::codec::{Body, Ignored, Request, RequestError};
 use crate::format::json::{Series, SplitError, Splitter};
 use crate::format::problem::Problem;
@@ -14,7 +16,7 @@ use crate::route::{Inverse, Route, Routes};
 use crate::server;
 
 #[derive(Debug, Args)]
-pub(super) struct Asked {
+pub(super) struct CurlArguments {
     /// The rpc, package.Service.Method, or as much of its end as no other has
     rpc: String,
     /// The request message in JSON, several one after the other where the rpc takes a stream; `-` reads it from standard input
@@ -27,14 +29,14 @@ pub(super) struct Asked {
     settings: Settings,
 }
 
-pub(super) fn print(asked: &Asked) -> Result<ExitCode, Vec<Problem>> {
-    let Loaded { routes, listen, .. } = Loaded::new(&asked.settings)?;
-    let base = match &asked.base {
+pub(super) fn run(arguments: &CurlArguments) -> Outcome {
+    let Loaded { routes, listen, .. } = Loaded::new(&arguments.settings)?;
+    let base = match &arguments.base {
         Some(base) => checked(base)?,
         None => base_of(listen.as_ref()),
     };
-    let rpc = rpc_of(&routes, &asked.rpc)?;
-    let json = json(&asked.json)?;
+    let rpc = rpc_of(&routes, &arguments.rpc)?;
+    let json = json(&arguments.json)?;
     match line(&routes, rpc, &json, &base) {
         Ok((line, refusals)) => {
             refusals.iter().for_each(|refusal| eprintln!("towbar: {refusal}"));
@@ -43,7 +45,7 @@ pub(super) fn print(asked: &Asked) -> Result<ExitCode, Vec<Problem>> {
         }
         Err(refusals) => {
             refusals.iter().for_each(|refusal| eprintln!("towbar: {refusal}"));
-            Ok(ExitCode::from(super::NOT_SENT))
+            Ok(ExitCode::from(NOT_SENT))
         }
     }
 }

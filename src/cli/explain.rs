@@ -8,7 +8,9 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::loaded::Loaded;
-use super::{Settings, shell};
+use super::outcome::NOT_SENT;
+use super::settings::Settings;
+use super::shell;
 use crate::codec::{self, Print};
 use crate::config::Config;
 use crate::format::problem::Problem;
@@ -24,7 +26,7 @@ use crate::upstream;
 const MOST_SHOWN: usize = 12;
 
 #[derive(Debug, Args)]
-pub(super) struct Asked {
+pub(super) struct ExplainArguments {
     /// METHOD and TARGET in one argument, such as 'GET /accounts/balance?account.sepa.iban=...'
     request: String,
     /// The file with the body; `-` reads it from standard input
@@ -40,19 +42,20 @@ pub(super) struct Asked {
     settings: Settings,
 }
 
-pub(super) fn print(asked: &Asked) -> Result<ExitCode, Vec<Problem>> {
-    let loaded = Loaded::new(&asked.settings)?;
-    let Some((method, target)) = asked.request.split_once(' ') else {
-        let message = format!("expected METHOD and TARGET, such as 'GET /accounts/balance', found '{}'", asked.request);
+pub(super) fn run(arguments: &ExplainArguments) -> Result<ExitCode, Vec<Problem>> {
+    let loaded = Loaded::new(&arguments.settings)?;
+    let Some((method, target)) = arguments.request.split_once(' ') else {
+        let message =
+            format!("expected METHOD and TARGET, such as 'GET /accounts/balance', found '{}'", arguments.request);
         return Err(vec![Problem::new(message)]);
     };
-    let body = asked.body.as_deref().map(read).transpose().map_err(|problem| vec![problem])?;
+    let body = arguments.body.as_deref().map(read).transpose().map_err(|problem| vec![problem])?;
     let proxy = &loaded.config.proxy;
     let body_limit = |route: &Route| route.rpc.policy.body_limit;
     let types = Types { json: &proxy.json_types, forms: proxy.forms, untyped: proxy.untyped_json };
     let limits = Limits { body: &body_limit, types, query: proxy.policy.query_limits() };
-    let form = asked.form.then_some("application/x-www-form-urlencoded");
-    let content_type = form.or(asked.content_type.as_deref());
+    let form = arguments.form.then_some("application/x-www-form-urlencoded");
+    let content_type = form.or(arguments.content_type.as_deref());
     let request = Request { method, target, body: body.as_deref(), content_type };
     let Explained { route, others, outcome } = explain(&loaded.routes, limits, request);
     if let Some(route) = route {
@@ -81,7 +84,7 @@ pub(super) fn print(asked: &Asked) -> Result<ExitCode, Vec<Problem>> {
         }
         (Outcome::Sent { .. }, None) => {}
     }
-    Ok(ExitCode::from(super::NOT_SENT))
+    Ok(ExitCode::from(NOT_SENT))
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, Problem> {

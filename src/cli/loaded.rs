@@ -1,6 +1,7 @@
 //! What the commands load that serve nothing: schema and routes, and no certificate.
 
-use super::{Settings, serve};
+use super::runtime::runtime;
+use super::settings::Settings;
 use crate::app;
 use crate::config::{self, Config, Overrides};
 use crate::format::problem::Problem;
@@ -28,7 +29,7 @@ impl Loaded {
         let listen = Some("127.0.0.1:0".to_owned());
         let overrides = Overrides { listen, only_routes: true, ..settings.overrides() };
         let (config, mut problems) = config::load(file, &overrides);
-        let loaded = serve::runtime()?.block_on(app::routes(&config));
+        let loaded = runtime()?.block_on(app::routes(&config));
         match loaded {
             Ok((schema, routes)) if problems.is_empty() => {
                 let (Config { listen, upstream, .. }, _) = config::load(file, &settings.overrides());

@@ -1,14 +1,17 @@
 //! `towbar routes`: what can be called.
 
+use std::process::ExitCode;
+
 use super::loaded::Loaded;
-use super::{Outcome, Settings};
+use super::outcome::Outcome;
+use super::settings::Settings;
 use crate::route::{BodyRule, Route};
 
 const HEADER: [&str; 6] = ["METHOD", "PATH", "RPC", "UPSTREAM", "BODY", "QUERY KEYS"];
 /// Shown where there are several only.
 const UPSTREAM: usize = 3;
 
-pub(super) fn print(settings: &Settings) -> Outcome {
+pub(super) fn run(settings: &Settings) -> Outcome {
     let Loaded { config, routes, .. } = Loaded::new(settings)?;
     let name = |route: &Route| config.upstreams.get(route.rpc.upstream).map(|upstream| upstream.name.clone());
     let mut rows = vec![HEADER.map(str::to_owned).to_vec()];
@@ -17,7 +20,7 @@ pub(super) fn print(settings: &Settings) -> Outcome {
         rows.iter_mut().for_each(|row| drop(row.remove(UPSTREAM)));
     }
     print_table(&rows);
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 fn print_table(rows: &[Vec<String>]) {

@@ -2,13 +2,18 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::process::ExitCode;
 use std::time::Duration;
+
+use clap::Args;
 
 use crate::app::App;
 use crate::cli::demo::bank::SampleBank;
 use crate::cli::demo::bank::certificates::Authority;
 use crate::cli::demo::generated::DESCRIPTORS;
-use crate::cli::{Outcome, log, serve};
+use crate::cli::outcome::Outcome;
+use crate::cli::runtime::runtime;
+use crate::cli::{log, signals};
 use crate::config::{self, Overrides};
 use crate::format::problem::Problem;
 use crate::schema::Schema;
@@ -19,17 +24,25 @@ use crate::upstream::{self, Upstream};
 /// The deployment that the demo runs, but for where it listens, whom it calls and its certificates.
 const CONFIG: &str = include_str!("../../../config/towbar.yaml");
 
-pub(in crate::cli) fn run(listen: &str) -> Outcome {
+#[derive(Debug, Args)]
+pub(crate) struct DemoArguments {
+    /// Where the gateway listens
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    listen: String,
+}
+
+pub(crate) fn run(arguments: &DemoArguments) -> Outcome {
     let _log = log::to_stderr();
-    serve::runtime()?.block_on(async {
-        let stop = serve::stop_by_signals()?;
+    runtime()?.block_on(async {
+        let stop = signals::stop_by_signals()?;
         let authority = Authority::new("towbar demo").map_err(|error| vec![Problem::new(error)])?;
         let bank = start_bank(&authority).await.map_err(|problem| vec![problem])?;
-        let bound = gateway(listen, &authority, bank)?.bind().await.map_err(|problem| vec![problem])?;
+        let bound = gateway(&arguments.listen, &authority, bank)?.bind().await.map_err(|problem| vec![problem])?;
         println!("a sample bank on https://{bank}, client certificate required");
         println!("{}", bound.summary);
         println!("{}", curl_lines(bound.address));
-        bound.serve(&stop).await.map_err(|problem| vec![problem])
+        bound.serve(&stop).await.map_err(|problem| vec![problem])?;
+        Ok(ExitCode::SUCCESS)
     })
 }
 

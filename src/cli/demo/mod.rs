@@ -4,4 +4,4 @@ pub mod bank;
 mod command;
 pub mod generated;
 
-pub(in crate::cli) use command::run;
+pub(crate) use command::{DemoArguments, run};

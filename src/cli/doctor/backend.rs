@@ -6,10 +6,12 @@ use prost::Message as _;
 use tokio_rustls::TlsConnector;
 use tonic::Code;
 
-use super::grpc::{Called, Http2, NoHttp2, Origin};
+use super::answer::Answer;
+use super::http2::{Http2, NoHttp2, Origin};
 use super::reach::{self, Broken, Ends};
+use super::report::{Report, Stop, listed};
+use super::settings;
 use super::way::{self, Server, Way};
-use super::{Report, Stop, listed, settings};
 use crate::tls::{self, Seen};
 use crate::upstream::{Address, ProxyConfig, TlsFiles};
 
@@ -90,20 +92,24 @@ async fn tried(backend: &Backend, report: &mut Report<'_>) -> Result<(), Stop> {
     }
     let ends = reach::files(report, &address.host, files)?;
     let way = way::find(report, &server).await?;
-    let (seen, speaks) = look(report, &way, &ends, *patience).await?;
+    let approach = Approach { way: &way, ends: &ends, patience: *patience };
+    let (seen, speaks) = look(report, &approach).await?;
     reach::certificate(report, &seen, &ends)?;
     speaks?;
-    let http2 = connected(report, &way, &ends, &seen, *patience).await?;
+    let http2 = connected(report, &approach, &seen).await?;
     calls(report, http2, &origin("https")).await
 }
 
-/// TLS without us, and whether HTTP/2 can be had over it.
-async fn look(
-    report: &mut Report<'_>,
-    way: &Way,
-    ends: &Ends,
+/// How the server is reached, with what, and how long each step may take.
+struct Approach<'a> {
+    way: &'a Way,
+    ends: &'a Ends,
     patience: Duration,
-) -> Result<(Seen, Result<(), Stop>), Stop> {
+}
+
+/// TLS without us, and whether HTTP/2 can be had over it.
+async fn look(report: &mut Report<'_>, approach: &Approach<'_>) -> Result<(Seen, Result<(), Stop>), Stop> {
+    let Approach { way, ends, patience } = *approach;
     let (mut seen, mut ended) = reach::look(way, ends, &[b"h2", b"http/1.1"], patience).await;
     let is_unknown = matches!(
         ended,
@@ -129,13 +135,8 @@ async fn look(
 }
 
 /// The connection that the gateway would make: with its certificate, and only to whom it trusts.
-async fn connected(
-    report: &mut Report<'_>,
-    way: &Way,
-    ends: &Ends,
-    seen: &Seen,
-    patience: Duration,
-) -> Result<Http2, Stop> {
+async fn connected(report: &mut Report<'_>, approach: &Approach<'_>, seen: &Seen) -> Result<Http2, Stop> {
+    let Approach { way, ends, patience } = *approach;
     let config = ends
         .identity()
         .and_then(|identity| tls::client(identity, &ends.servers, &[b"h2"]).map_err(|problem| vec![problem]));
@@ -211,12 +212,12 @@ fn no_grpc(report: &mut Report<'_>, reason: &str) -> Stop {
 }
 
 /// The status of an answer of gRPC; `None` if nobody can say what it is.
-fn grpc_code(report: &mut Report<'_>, called: &Called) -> Result<Option<Code>, Stop> {
+fn grpc_code(report: &mut Report<'_>, called: &Answer) -> Result<Option<Code>, Stop> {
     if called.is_grpc() { Ok(called.grpc_status()) } else { Err(no_grpc(report, &called.described())) }
 }
 
 /// What the health call has told.
-fn answered(report: &mut Report<'_>, health: &Called, code: Option<Code>) -> Result<(), Stop> {
+fn answered(report: &mut Report<'_>, health: &Answer, code: Option<Code>) -> Result<(), Stop> {
     let serving = health.message().and_then(|message| Health::decode(message).ok()).map(|health| health.status);
     let path = rpc(HEALTH);
     match (code, serving) {
@@ -231,11 +232,11 @@ fn answered(report: &mut Report<'_>, health: &Called, code: Option<Code>) -> Res
 }
 
 /// Only an answer with a message has its status in trailers; one without has it in its headers.
-fn trailers(report: &mut Report<'_>, called: &[Called]) -> Result<(), Stop> {
+fn trailers(report: &mut Report<'_>, called: &[Answer]) -> Result<(), Stop> {
     if called.iter().any(|called| called.grpc_status().is_none()) {
         return Err(report.failed("trailers", "an answer without grpc-status", NO_TRAILERS));
     }
-    match called.iter().any(Called::has_trailers) {
+    match called.iter().any(Answer::has_trailers) {
         true => report.passed("trailers", "grpc-status came behind the body"),
         false => report.skipped("trailers", "every answer was one without a body, whose status stands in its headers"),
     }

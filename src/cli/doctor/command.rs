@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::cli::doctor::{self, Backend, Public, Report, Step};
-use crate::cli::source::ConfigFile;
-use crate::cli::{REFUSED, serve, tell};
+use super::backend::{Backend, backend};
+use super::report::{Report, Step};
+use super::url::{Public, public_url, url};
+use crate::cli::config_file::ConfigFile;
+use crate::cli::outcome::Outcome;
+use crate::cli::runtime::runtime;
 use crate::config::{self, Overrides};
 use crate::format::problem::Problem;
 use crate::format::secret::Permissions;
@@ -20,7 +23,7 @@ use crate::upstream::{self, Address, Environment, ProxyConfig, ProxyError, TlsFi
 const FAILED: u8 = 1;
 
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Asked {
+pub(crate) struct DoctorArguments {
     /// The backend as the gateway would call it, http://HOST:PORT or https://HOST:PORT
     #[arg(long, value_name = "URL", required_unless_present_any = ["config", "url"], conflicts_with = "config")]
     backend: Option<String>,
@@ -57,55 +60,60 @@ pub(in crate::cli) struct Asked {
 }
 
 /// Tells each step as it ends. The exit code is 0 only if none failed.
-pub(in crate::cli) fn run(asked: Asked) -> ExitCode {
-    let all = if asked.url.is_some() { public(asked).map(|one| vec![(None, one)]) } else { backends(asked) };
-    match all.and_then(|all| serve::runtime().map(|runtime| runtime.block_on(tried(&all)))) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(FAILED),
-        Err(problems) => {
-            tell(problems);
-            ExitCode::from(REFUSED)
-        }
-    }
+pub(crate) fn run(arguments: DoctorArguments) -> Outcome {
+    let targets = if arguments.url.is_some() { vec![public(arguments)?] } else { backends(arguments)? };
+    let is_well = runtime()?.block_on(tried(&targets));
+    Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }
 
-async fn tried(all: &[(Option<String>, Whom)]) -> bool {
+async fn tried(targets: &[Target]) -> bool {
     let mut is_well = true;
-    for (name, whom) in all {
+    for Target { name, end } in targets {
         if let Some(name) = name {
             println!("{name}");
         }
         let mut tell = |step: &Step| println!("{step}");
         let mut report = Report::new(&mut tell);
-        match whom {
-            Whom::Backend(backend) => doctor::backend(backend, &mut report).await,
-            Whom::Public(public) => doctor::url(public, &mut report).await,
+        match end {
+            End::Backend(to) => backend(to, &mut report).await,
+            End::Public(to) => url(to, &mut report).await,
         }
         is_well &= report.is_well();
     }
     is_well
 }
 
-/// Whom to try.
-enum Whom {
+/// What to try.
+struct Target {
+    /// If there are others.
+    name: Option<String>,
+    end: End,
+}
+
+enum End {
     Backend(Backend),
     Public(Public),
 }
 
-fn public(asked: Asked) -> Result<Whom, Vec<Problem>> {
-    let patience = Duration::from_secs(asked.timeout);
-    let probe = asked.probe.path().to_owned();
-    let found = doctor::public_url(asked.url.as_deref().unwrap_or_default());
-    let (address, base) = found.map_err(|error| vec![Problem::at("--url", error)])?;
-    let proxy = proxy(asked.proxy.as_deref(), &address)?;
-    let tls = files(asked, "--url", address.tls)?;
-    Ok(Whom::Public(Public { address, base, probe, tls, proxy, patience }))
+impl Target {
+    fn only(end: End) -> Self {
+        Self { name: None, end }
+    }
 }
 
-/// Whom to try, with names if there are several.
-fn backends(asked: Asked) -> Result<Vec<(Option<String>, Whom)>, Vec<Problem>> {
-    let patience = Duration::from_secs(asked.timeout);
-    if let Some(file) = &asked.config {
+fn public(arguments: DoctorArguments) -> Result<Target, Vec<Problem>> {
+    let patience = Duration::from_secs(arguments.timeout);
+    let probe = arguments.probe.path().to_owned();
+    let found = public_url(arguments.url.as_deref().unwrap_or_default());
+    let (address, base) = found.map_err(|error| vec![Problem::at("--url", error)])?;
+    let proxy = proxy(arguments.proxy.as_deref(), &address)?;
+    let tls = files(arguments, "--url", address.tls)?;
+    Ok(Target::only(End::Public(Public { address, base, probe, tls, proxy, patience })))
+}
+
+fn backends(arguments: DoctorArguments) -> Result<Vec<Target>, Vec<Problem>> {
+    let patience = Duration::from_secs(arguments.timeout);
+    if let Some(file) = &arguments.config {
         let overrides = Overrides { environment: environment(), given: file.given(), ..Overrides::default() };
         let (config, problems) = config::load(Some(file.path()), &overrides);
         if !problems.is_empty() {
@@ -115,15 +123,15 @@ fn backends(asked: Asked) -> Result<Vec<(Option<String>, Whom)>, Vec<Problem>> {
         let several = config.upstreams.into_iter().map(|upstream| (Some(upstream.name), upstream.config));
         return Ok(only.into_iter().chain(several).flat_map(|(name, config)| each(name, &config, patience)).collect());
     }
-    let address = asked.backend.as_deref().unwrap_or_default().parse::<Address>();
+    let address = arguments.backend.as_deref().unwrap_or_default().parse::<Address>();
     let address = address.map_err(|error| vec![Problem::at("--backend", error)])?;
-    let proxy = proxy(asked.proxy.as_deref(), &address)?;
-    let tls = files(asked, "--backend", address.tls)?;
-    Ok(vec![(None, Whom::Backend(Backend { address, tls, proxy, patience }))])
+    let proxy = proxy(arguments.proxy.as_deref(), &address)?;
+    let tls = files(arguments, "--backend", address.tls)?;
+    Ok(vec![Target::only(End::Backend(Backend { address, tls, proxy, patience }))])
 }
 
 /// Every address of an upstream, by its name if there are others.
-fn each(name: Option<String>, config: &upstream::Config, patience: Duration) -> Vec<(Option<String>, Whom)> {
+fn each(name: Option<String>, config: &upstream::Config, patience: Duration) -> Vec<Target> {
     let upstream::Config { address: addresses, tls, proxy, .. } = config;
     let is_only = addresses.iter().count() == 1;
     let named = |address: &Address| match &name {
@@ -131,11 +139,11 @@ fn each(name: Option<String>, config: &upstream::Config, patience: Duration) -> 
         None if is_only => None,
         None => Some(address.to_string()),
     };
-    let backend = |address: &Address| {
+    let target = |address: &Address| {
         let backend = Backend { address: address.clone(), tls: tls.clone(), proxy: proxy.clone(), patience };
-        (named(address), Whom::Backend(backend))
+        Target { name: named(address), end: End::Backend(backend) }
     };
-    addresses.iter().map(backend).collect()
+    addresses.iter().map(target).collect()
 }
 
 /// The proxy that the flag names, or else the environment.
@@ -155,14 +163,17 @@ fn environment() -> Environment {
 }
 
 /// What TLS is made with, for `flag`.
-fn files(asked: Asked, flag: &str, is_tls: bool) -> Result<TlsFiles, Vec<Problem>> {
-    if asked.pin.iter().any(Pin::is_published) {
+fn files(arguments: DoctorArguments, flag: &str, is_tls: bool) -> Result<TlsFiles, Vec<Problem>> {
+    if arguments.pin.iter().any(Pin::is_published) {
         let message = "the private key of this one is published with the sample bank: whoever has it may be anybody";
         return Err(vec![Problem::at("--pin", message)]);
     }
-    let identity =
-        asked.cert.zip(asked.key).map(|(cert, key)| IdentityFiles { cert, key, permissions: Permissions::Strict });
-    let tls = TlsFiles { identity, ca: asked.ca, pins: asked.pin, server_name: asked.server_name };
+    let identity = arguments.cert.zip(arguments.key).map(|(cert, key)| IdentityFiles {
+        cert,
+        key,
+        permissions: Permissions::Strict,
+    });
+    let tls = TlsFiles { identity, ca: arguments.ca, pins: arguments.pin, server_name: arguments.server_name };
     if !is_tls && tls != TlsFiles::default() {
         let message = "`http://` has no TLS; write `https://` or leave the files out";
         return Err(vec![Problem::at(flag, message)]);

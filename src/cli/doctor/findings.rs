@@ -3,9 +3,10 @@
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::grpc::Called;
-use super::site::{Ask, Content, Outcome, Site, Version};
-use super::{Report, Stop, listed};
+use super::answer::Answer;
+use super::report::{Report, Stop, listed};
+use super::request::{Content, ProbeRequest, Version};
+use super::site::{ProbeOutcome, Reached, Site};
 use crate::gateway::probe::{GRPC, TRAILER_NAME, TRAILERS};
 
 /// Methods that rules are bound to.
@@ -39,9 +40,9 @@ struct Findings<'a, 'b> {
     broken: Vec<&'static str>,
 }
 
-/// Tries all; `versions` are those that reach the gateway, and what they are there.
-pub(super) async fn all(report: &mut Report<'_>, site: &Site, versions: &[(Version, String)]) -> Result<(), Stop> {
-    let version = versions.first().map_or(Version::Http1, |(version, _)| *version);
+/// Tries all, over what reaches the gateway.
+pub(super) async fn all(report: &mut Report<'_>, site: &Site, versions: &[Reached]) -> Result<(), Stop> {
+    let version = versions.first().map_or(Version::Http1, |reached| reached.version);
     let mut findings = Findings { report, site, version, broken: Vec::new() };
     findings.methods().await;
     findings.slash().await;
@@ -52,19 +53,19 @@ pub(super) async fn all(report: &mut Report<'_>, site: &Site, versions: &[(Versi
     findings.content_types().await;
     findings.chunked().await;
     findings.compression().await;
-    let arrives = |wanted: Version| versions.iter().find(|(version, _)| *version == wanted);
+    let arrives = |wanted: Version| versions.iter().find(|reached| reached.version == wanted);
     findings.trailers("trailers1", Version::Http1, arrives(Version::Http1).is_some()).await;
     findings.trailers("trailers2", Version::Http2, arrives(Version::Http2).is_some()).await;
-    let grpc = findings.grpc(arrives(Version::Http2).map(|(_, arrived)| arrived.as_str())).await;
+    let grpc = findings.grpc(arrives(Version::Http2).map(|reached| reached.arrives_as.as_str())).await;
     findings.verdict(versions, grpc)
 }
 
 impl Findings<'_, '_> {
-    fn ask(&self, method: &'static str, below: &str) -> Ask {
+    fn ask(&self, method: &'static str, below: &str) -> ProbeRequest {
         self.site.ask(method, below)
     }
 
-    async fn probe(&self, ask: &Ask) -> Outcome {
+    async fn probe(&self, ask: &ProbeRequest) -> ProbeOutcome {
         self.site.probe(self.version, ask).await
     }
 
@@ -85,8 +86,8 @@ impl Findings<'_, '_> {
         for method in NEEDED {
             let outcome = self.probe(&self.ask(method, "")).await;
             match &outcome {
-                Outcome::Arrived(told) if told["method"] == method => {}
-                Outcome::Arrived(told) => lost.push(format!("{method} becomes {}", text(&told["method"]))),
+                ProbeOutcome::Arrived(told) if told["method"] == method => {}
+                ProbeOutcome::Arrived(told) => lost.push(format!("{method} becomes {}", text(&told["method"]))),
                 outcome => lost.push(format!("{method} {}", outcome.described())),
             }
         }
@@ -109,7 +110,7 @@ impl Findings<'_, '_> {
     /// What became of a path below the probe's; nothing if it arrived as it was.
     async fn rewritten(&self, below: &str) -> Option<String> {
         match self.probe(&self.ask("GET", below)).await {
-            Outcome::Arrived(told) => {
+            ProbeOutcome::Arrived(told) => {
                 let path = text(&told["path"]);
                 // A prefix that is stripped on the way is no rewriting of what stands behind it.
                 let found = path.find(self.site.probe.rsplit('/').next().unwrap_or_default());
@@ -148,7 +149,7 @@ impl Findings<'_, '_> {
             .with("x_towbar_probe", "1")
             .with("Client-Cert", ":AAAA:");
         let told = match self.probe(&ask).await {
-            Outcome::Arrived(told) => told,
+            ProbeOutcome::Arrived(told) => told,
             outcome => {
                 let reason = format!("a request with a token and proofs {}", outcome.described());
                 return self.broken("headers", reason, "let Authorization and DPoP pass in between");
@@ -209,8 +210,8 @@ impl Findings<'_, '_> {
     async fn header_of(&self, length: usize) -> Option<String> {
         let ask = self.ask("GET", "").with("towbar-probe-fill", "f".repeat(length));
         match self.probe(&ask).await {
-            Outcome::Arrived(told) if lengths(&told, "towbar-probe-fill") == [length as u64] => None,
-            Outcome::Arrived(_) => Some("does not arrive whole".to_owned()),
+            ProbeOutcome::Arrived(told) if lengths(&told, "towbar-probe-fill") == [length as u64] => None,
+            ProbeOutcome::Arrived(_) => Some("does not arrive whole".to_owned()),
             outcome => Some(outcome.described()),
         }
     }
@@ -221,10 +222,10 @@ impl Findings<'_, '_> {
         let digest: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
         let ask = self.ask("POST", "").with("Content-Type", "application/json").content(Content::Whole(body.into()));
         let reason = match self.probe(&ask).await {
-            Outcome::Arrived(told) if told["body"]["sha256"] == digest.as_str() => {
+            ProbeOutcome::Arrived(told) if told["body"]["sha256"] == digest.as_str() => {
                 return self.report.passed("body", "a body of 1 MiB arrives byte for byte");
             }
-            Outcome::Arrived(_) => "a body of 1 MiB does not arrive as it was".to_owned(),
+            ProbeOutcome::Arrived(_) => "a body of 1 MiB does not arrive as it was".to_owned(),
             outcome => format!("a body of 1 MiB {}", outcome.described()),
         };
         self.broken("body", reason, "raise the limit in between (nginx: `client_max_body_size`)");
@@ -234,8 +235,8 @@ impl Findings<'_, '_> {
         let body = Content::Whole(Bytes::from_static(b"{}"));
         let outcome = self.probe(&self.ask("POST", "").with("Content-Type", content_type).content(body)).await;
         match outcome {
-            Outcome::Arrived(told) if lengths(&told, "content-type") == [content_type.len() as u64] => None,
-            Outcome::Arrived(_) => Some(format!("{content_type} does not arrive")),
+            ProbeOutcome::Arrived(told) if lengths(&told, "content-type") == [content_type.len() as u64] => None,
+            ProbeOutcome::Arrived(_) => Some(format!("{content_type} does not arrive")),
             outcome => Some(format!("{content_type} {}", outcome.described())),
         }
     }
@@ -257,11 +258,13 @@ impl Findings<'_, '_> {
         }
         let body = Content::Chunked(Bytes::from_static(b"{}"));
         match self.probe(&self.ask("POST", "").with("Content-Type", "application/json").content(body)).await {
-            Outcome::Arrived(told) if told["body"]["length"] == 2 => {
+            ProbeOutcome::Arrived(told) if told["body"]["length"] == 2 => {
                 let how = if lengths(&told, "content-length").is_empty() { "in chunks" } else { "with its length" };
                 self.report.passed("chunked", format!("a body in chunks arrives {how}"));
             }
-            Outcome::Arrived(_) => self.report.noted("chunked", "a body in chunks does not arrive: send its length"),
+            ProbeOutcome::Arrived(_) => {
+                self.report.noted("chunked", "a body in chunks does not arrive: send its length")
+            }
             outcome => {
                 self.report.noted("chunked", format!("a body in chunks {}: send its length", outcome.described()));
             }
@@ -294,7 +297,7 @@ impl Findings<'_, '_> {
             return self.report.passed(name, format!("over {version} trailers come through"));
         }
         let told = match self.site.outcome(&called) {
-            Outcome::Arrived(told) => told,
+            ProbeOutcome::Arrived(told) => told,
             outcome => {
                 let outcome = outcome.described();
                 return self.report.noted(name, format!("over {version} a request for trailers {outcome}"));
@@ -343,9 +346,9 @@ impl Findings<'_, '_> {
         Ok(())
     }
 
-    fn verdict(&mut self, versions: &[(Version, String)], grpc: bool) -> Result<(), Stop> {
+    fn verdict(&mut self, versions: &[Reached], grpc: bool) -> Result<(), Stop> {
         let native = if grpc { "native gRPC works" } else { "native gRPC does not" };
-        let spoken: Vec<String> = versions.iter().map(|(version, _)| version.to_string()).collect();
+        let spoken: Vec<String> = versions.iter().map(|reached| reached.version.to_string()).collect();
         let spoken = spoken.join(" and ");
         if self.broken.is_empty() {
             self.report.passed("verdict", format!("REST works over {spoken}; {native}"));
@@ -357,7 +360,7 @@ impl Findings<'_, '_> {
     }
 }
 
-fn trailer<'a>(called: &'a Called, name: &str) -> Option<&'a str> {
+fn trailer<'a>(called: &'a Answer, name: &str) -> Option<&'a str> {
     called.trailers.as_ref()?.get(name)?.to_str().ok()
 }
 

@@ -6,8 +6,9 @@ use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 
-use super::grpc::{Called, Connection};
-use super::site::{Ask, Content};
+use super::answer::Answer;
+use super::connection::Connection;
+use super::request::{Content, ProbeRequest};
 
 /// Longest head of an answer, and longest trailer section, in bytes.
 const HEAD: usize = 128 << 10;
@@ -18,9 +19,9 @@ const BODY: usize = 4 << 20;
 pub(super) async fn send(
     stream: impl Connection,
     authority: &str,
-    ask: &Ask,
+    ask: &ProbeRequest,
     patience: Duration,
-) -> Result<Called, String> {
+) -> Result<Answer, String> {
     let (reader, mut writer) = tokio::io::split(stream);
     let mut request = format!("{} {} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n", ask.method, ask.target);
     for (name, value) in &ask.headers {
@@ -63,7 +64,7 @@ pub(super) async fn send(
     answered.unwrap_or_else(|_| Err(format!("no answer in {patience:?}")))
 }
 
-async fn read(reader: &mut (impl AsyncRead + Unpin), is_head: bool) -> Result<Called, String> {
+async fn read(reader: &mut (impl AsyncRead + Unpin), is_head: bool) -> Result<Answer, String> {
     let (status, headers) = loop {
         let (status, headers) = head(reader).await?;
         // Answers on the way to the answer (RFC 9110, section 15.2).
@@ -71,7 +72,7 @@ async fn read(reader: &mut (impl AsyncRead + Unpin), is_head: bool) -> Result<Ca
             break (status, headers);
         }
     };
-    let mut called = Called { status, headers, body: Bytes::new(), trailers: None };
+    let mut called = Answer { status, headers, body: Bytes::new(), trailers: None };
     if is_head || status == 204 || status == 304 {
         return Ok(called);
     }

@@ -10,8 +10,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::report::{Report, Stop, listed};
 use super::way::Way;
-use super::{Report, Stop, listed};
 use crate::format::problem::Problem;
 use crate::tls::certs::{self, Inspection, Level, Shown, Usage};
 use crate::tls::pem;

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use super::findings;
-use super::grpc::Http2;
+use super::http2::Http2;
 use super::reach::{self, Broken, Ends};
-use super::site::{Outcome, Site, Tls, Version};
+use super::report::{Report, Stop, listed};
+use super::request::Version;
+use super::site::{ProbeOutcome, Reached, Site, Tls};
 use super::way::{self, Server};
-use super::{Report, Stop, listed};
 use crate::tls::Seen;
 use crate::upstream::{Address, AddressError, ProxyConfig, TlsFiles};
 
@@ -113,8 +114,9 @@ async fn tried(public: &Public, report: &mut Report<'_>) -> Result<(), Stop> {
     if let Some(ends) = ends {
         site.tls = Some(Tls::new(ends).map_err(|reason| report.failed("mtls", reason, "look at `files`"))?);
     }
-    let versions = spoken(report, &site, &offered, &seen).await?;
-    findings::all(report, &site, &versions).await
+    let mut opening = Opening { report, site: &site, seen: &seen, is_mtls_told: false, lost: String::new() };
+    let reached = opening.requests(&offered).await?;
+    findings::all(report, &site, &reached).await
 }
 
 /// Repeated by the probe: an answer that has it was made for this run.
@@ -161,78 +163,83 @@ async fn plain(report: &mut Report<'_>, site: &Site) -> Offered {
     Offered { http1: true, http2 }
 }
 
-/// One request in each version: which of them reach the gateway.
-async fn spoken(
-    report: &mut Report<'_>,
-    site: &Site,
-    offered: &Offered,
-    seen: &Seen,
-) -> Result<Vec<(Version, String)>, Stop> {
-    let mut arrived = Vec::new();
-    let (mut is_told, mut last) = (site.tls.is_none(), String::new());
-    for (version, name, is_offered) in
-        [(Version::Http1, "http1", offered.http1), (Version::Http2, "http2", offered.http2)]
-    {
-        if !is_offered {
-            report.skipped(name, "not offered");
-            continue;
+/// The first requests of a run.
+struct Opening<'a, 'b> {
+    report: &'a mut Report<'b>,
+    site: &'a Site,
+    seen: &'a Seen,
+    /// Whether it is told that we come in.
+    is_mtls_told: bool,
+    /// Why the last that did not reach the gateway did not.
+    lost: String,
+}
+
+impl Opening<'_, '_> {
+    /// One request in each version: which of them reach the gateway.
+    async fn requests(&mut self, offered: &Offered) -> Result<Vec<Reached>, Stop> {
+        let mut reached = Vec::new();
+        for version in [Version::Http1, Version::Http2] {
+            reached.extend(self.request(version, offered).await?);
         }
-        let answer = site.send(version, &site.ask("GET", "")).await;
-        tell_mtls(report, site, seen, &mut is_told, answer.as_ref().err().map(String::as_str))?;
-        let called = match answer {
-            Ok(called) => called,
+        if reached.is_empty() {
+            return Err(self.report.failed(
+                "probe",
+                format!("GET {} is not answered by a gateway: {}", self.site.probe, self.lost),
+                "set `probe` in its configuration, for as long as this takes, and pass that path through to it",
+            ));
+        }
+        self.report.passed("probe", format!("{} is answered", self.site.probe));
+        Ok(reached)
+    }
+
+    /// Whether a request in this version reaches it.
+    async fn request(&mut self, version: Version, offered: &Offered) -> Result<Option<Reached>, Stop> {
+        let (name, is_offered) = match version {
+            Version::Http1 => ("http1", offered.http1),
+            Version::Http2 => ("http2", offered.http2),
+        };
+        if !is_offered {
+            self.report.skipped(name, "not offered");
+            return Ok(None);
+        }
+        let answer = self.site.send(version, &self.site.ask("GET", "")).await;
+        self.tell_mtls(answer.as_ref().err().map(String::as_str))?;
+        let answer = match answer {
+            Ok(answer) => answer,
             Err(reason) => {
-                report.noted(name, format!("a request of {version} is not answered: {reason}"));
-                last = reason;
-                continue;
+                self.report.noted(name, format!("a request of {version} is not answered: {reason}"));
+                self.lost = reason;
+                return Ok(None);
             }
         };
         let named = ["server", "via"].iter().filter_map(|header| {
-            let value = called.headers.get(*header)?.to_str().ok()?;
+            let value = answer.headers.get(*header)?.to_str().ok()?;
             Some(format!(", {header} {value}"))
         });
         let by: String = named.collect();
-        match site.outcome(&called) {
-            Outcome::Arrived(told) => {
-                let as_version = told["version"].as_str().unwrap_or("?").to_owned();
-                report.passed(name, format!("a request of {version} reaches the gateway as {as_version}{by}"));
-                arrived.push((version, as_version));
-            }
-            _ => {
-                let status = called.status;
-                report.noted(name, format!("a request of {version} is answered HTTP {status}{by}"));
-                last = format!("HTTP {status}");
-            }
-        }
+        let ProbeOutcome::Arrived(told) = self.site.outcome(&answer) else {
+            let status = answer.status;
+            self.report.noted(name, format!("a request of {version} is answered HTTP {status}{by}"));
+            self.lost = format!("HTTP {status}");
+            return Ok(None);
+        };
+        let arrives_as = told["version"].as_str().unwrap_or("?").to_owned();
+        self.report.passed(name, format!("a request of {version} reaches the gateway as {arrives_as}{by}"));
+        Ok(Some(Reached { version, arrives_as }))
     }
-    if arrived.is_empty() {
-        return Err(report.failed(
-            "probe",
-            format!("GET {} is not answered by a gateway: {last}", site.probe),
-            "set `probe` in its configuration, for as long as this takes, and pass that path through to it",
-        ));
-    }
-    report.passed("probe", format!("{} is answered", site.probe));
-    Ok(arrived)
-}
 
-/// Once: whether we come in.
-fn tell_mtls(
-    report: &mut Report<'_>,
-    site: &Site,
-    seen: &Seen,
-    is_told: &mut bool,
-    lost: Option<&str>,
-) -> Result<(), Stop> {
-    let Some(tls) = site.tls.as_ref().filter(|_| !*is_told) else { return Ok(()) };
-    if let Some(reason) = lost.filter(|_| seen.asked.is_some()) {
-        // In rustls' words it is "received".
-        let reason = reason.replace("received fatal alert: ", "alert ");
-        return Err(reach::refused(report, tls.ends(), seen, &reason));
+    /// Once: whether we come in.
+    fn tell_mtls(&mut self, lost: Option<&str>) -> Result<(), Stop> {
+        let Some(tls) = self.site.tls.as_ref().filter(|_| !self.is_mtls_told) else { return Ok(()) };
+        if let Some(reason) = lost.filter(|_| self.seen.asked.is_some()) {
+            // In rustls' words it is "received".
+            let reason = reason.replace("received fatal alert: ", "alert ");
+            return Err(reach::refused(self.report, tls.ends(), self.seen, &reason));
+        }
+        reach::accepted(self.report, tls.ends(), self.seen);
+        self.is_mtls_told = true;
+        Ok(())
     }
-    reach::accepted(report, tls.ends(), seen);
-    *is_told = true;
-    Ok(())
 }
 
 #[cfg(test)]

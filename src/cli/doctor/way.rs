@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
-use super::{Report, Stop, listed};
+use super::report::{Report, Stop, listed};
 use crate::upstream::{Proxy, ProxyConfig};
 
 /// A server, and how it is reached.

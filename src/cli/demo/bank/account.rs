@@ -2,11 +2,11 @@
 
 use tonic::{Request, Response, Status};
 
-use super::SampleBank;
 use super::day::Day;
 use super::money::money;
 use super::page::Window;
 use super::refusal::{Refusal, Thing};
+use super::service::SampleBank;
 use super::state::{State, currency_of};
 use crate::cli::demo::generated::io::token::proto::{
     bankapi::{

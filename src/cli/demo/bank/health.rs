@@ -2,8 +2,8 @@
 
 use tonic::{Request, Response, Status};
 
-use super::SampleBank;
 use super::refusal::{Refusal, Thing};
+use super::service::SampleBank;
 use super::state::BANK_ID;
 use crate::cli::demo::generated::io::token::proto::bankapi::{
     HealthCheckRequest, HealthCheckResponse, health_check_response, health_check_service_server::HealthCheckService,

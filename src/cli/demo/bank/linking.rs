@@ -2,8 +2,8 @@
 
 use tonic::{Request, Response, Status};
 
-use super::SampleBank;
 use super::refusal::Refusal;
+use super::service::SampleBank;
 use super::state::BANK_ID;
 use crate::cli::demo::generated::io::token::proto::{
     bankapi::{

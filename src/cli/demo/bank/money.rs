@@ -56,21 +56,27 @@ impl Decimal {
         self.digits > 0
     }
 
-    /// The digits of both at the larger scale, and that scale.
-    fn aligned(self, other: Self) -> (i128, i128, u32) {
+    /// Both at the larger scale.
+    fn aligned(self, other: Self) -> Aligned {
         let scale = self.scale.max(other.scale);
         let digits = |decimal: Self| decimal.digits * 10_i128.pow(scale - decimal.scale);
-        (digits(self), digits(other), scale)
+        Aligned { left: digits(self), right: digits(other), scale }
     }
+}
+
+/// The digits of two numbers at one scale.
+struct Aligned {
+    left: i128,
+    right: i128,
+    scale: u32,
 }
 
 impl Add for Decimal {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
-        let (left, right, scale) = self.aligned(other);
-        let digits = left + right;
-        Self { digits, scale }
+        let Aligned { left, right, scale } = self.aligned(other);
+        Self { digits: left + right, scale }
     }
 }
 
@@ -78,15 +84,14 @@ impl Sub for Decimal {
     type Output = Self;
 
     fn sub(self, other: Self) -> Self {
-        let (left, right, scale) = self.aligned(other);
-        let digits = left - right;
-        Self { digits, scale }
+        let Aligned { left, right, scale } = self.aligned(other);
+        Self { digits: left - right, scale }
     }
 }
 
 impl Ord for Decimal {
     fn cmp(&self, other: &Self) -> Ordering {
-        let (left, right, _) = self.aligned(*other);
+        let Aligned { left, right, .. } = self.aligned(*other);
         left.cmp(&right)
     }
 }

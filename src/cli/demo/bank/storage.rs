@@ -2,8 +2,8 @@
 
 use tonic::{Request, Response, Status};
 
-use super::SampleBank;
 use super::refusal::{Refusal, Thing};
+use super::service::SampleBank;
 use crate::cli::demo::generated::io::token::proto::bankapi::{
     GetValueRequest, GetValueResponse, RemoveValueRequest, RemoveValueResponse, SetValueRequest, SetValueResponse,
     storage_service_server::StorageService,

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use tonic::{Request, Response, Status};
 
-use super::SampleBank;
 use super::day::{Day, now_ms};
 use super::money::{Amount, Decimal};
 use super::refusal::{Refusal, Thing};
+use super::service::SampleBank;
 use super::state::{Account, State, Transferred, derived_id};
 use crate::cli::demo::generated::io::token::proto::{
     bankapi::{

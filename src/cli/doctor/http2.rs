@@ -7,17 +7,12 @@ use h2::client::SendRequest;
 use h2::{Ping, RecvStream};
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, TE, USER_AGENT};
 use http::{Request, Uri, Version};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
-use tonic::Code;
 
+use super::answer::Answer;
+use super::connection::Connection;
 use super::settings::{self, Start};
 use super::tap::{Heard, Tap};
-
-/// A connection of any kind.
-pub(super) trait Connection: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
-
-impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Connection for S {}
 
 /// A connection of HTTP/2 on which the peer has answered once.
 pub(super) struct Http2 {
@@ -41,15 +36,6 @@ pub(super) enum NoHttp2 {
     Late,
     #[error("the server ends the connection: {0}")]
     Lost(String),
-}
-
-/// What a call was answered with.
-#[derive(Debug, Default)]
-pub(super) struct Called {
-    pub(super) status: u16,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
-    pub(super) trailers: Option<HeaderMap>,
 }
 
 /// Where calls go.
@@ -96,7 +82,7 @@ impl Http2 {
     }
 
     /// Sends one request and reads its answer to the end.
-    pub(super) async fn send(&mut self, request: Request<()>, body: Bytes) -> Result<Called, String> {
+    pub(super) async fn send(&mut self, request: Request<()>, body: Bytes) -> Result<Answer, String> {
         let exchange = async {
             self.sender.clone().ready().await?;
             let (response, mut stream) = self.sender.send_request(request, body.is_empty())?;
@@ -105,7 +91,7 @@ impl Http2 {
             }
             let (head, body) = response.await?.into_parts();
             let (body, trailers) = read(body).await?;
-            Ok(Called { status: head.status.as_u16(), headers: head.headers, body, trailers })
+            Ok(Answer { status: head.status.as_u16(), headers: head.headers, body, trailers })
         };
         let answered = timeout(self.patience, exchange).await;
         let late = |_| format!("no answer in {:?}", self.patience);
@@ -113,7 +99,7 @@ impl Http2 {
     }
 
     /// Calls an rpc with one message.
-    pub(super) async fn call(&mut self, origin: &Origin, path: &str, message: &[u8]) -> Result<Called, String> {
+    pub(super) async fn call(&mut self, origin: &Origin, path: &str, message: &[u8]) -> Result<Answer, String> {
         let mut request = Request::new(());
         *request.method_mut() = http::Method::POST;
         *request.version_mut() = Version::HTTP_2;
@@ -146,39 +132,5 @@ impl Origin {
     pub(super) fn uri(&self, path: &str) -> Result<Uri, String> {
         let uri = Uri::builder().scheme(self.scheme).authority(self.authority.as_str()).path_and_query(path).build();
         uri.map_err(|error| format!("{path}: {error}"))
-    }
-}
-
-impl Called {
-    /// Whether it is an answer of gRPC, whatever its status.
-    pub(super) fn is_grpc(&self) -> bool {
-        let kind = self.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-        self.status == 200 && kind.starts_with("application/grpc")
-    }
-
-    /// The status, wherever it stands.
-    pub(super) fn grpc_status(&self) -> Option<Code> {
-        let trailers = self.trailers.iter().find_map(|trailers| trailers.get("grpc-status"));
-        let value = trailers.or_else(|| self.headers.get("grpc-status"))?;
-        Some(Code::from_bytes(value.as_bytes()))
-    }
-
-    /// Whether a status stands behind a body, as it does with every reply that has a message.
-    pub(super) fn has_trailers(&self) -> bool {
-        self.trailers.as_ref().is_some_and(|trailers| trailers.contains_key("grpc-status"))
-    }
-
-    /// The first message, without its frame.
-    pub(super) fn message(&self) -> Option<Bytes> {
-        let (frame, _) = self.body.split_first_chunk::<5>()?;
-        let length = usize::try_from(u32::from_be_bytes([frame[1], frame[2], frame[3], frame[4]])).ok()?;
-        let end = length.checked_add(5).filter(|end| *end <= self.body.len())?;
-        Some(self.body.slice(5..end))
-    }
-
-    /// What it is, for one line.
-    pub(super) fn described(&self) -> String {
-        let kind = self.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("no content type");
-        format!("HTTP {}, {kind}", self.status)
     }
 }

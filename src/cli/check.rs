@@ -1,0 +1,15 @@
+//! `towbar check`: the start of `serve`, without serving.
+
+use std::process::ExitCode;
+
+use super::outcome::Outcome;
+use super::runtime::runtime;
+use super::settings::Settings;
+
+pub(super) fn run(settings: &Settings) -> Outcome {
+    let app = runtime()?.block_on(settings.source().start()).app?;
+    app.warnings().iter().for_each(|warning| eprintln!("warning: {warning}"));
+    app.upstreams().iter().chain(&app.notes()).for_each(|line| println!("{line}"));
+    println!("all is well");
+    Ok(ExitCode::SUCCESS)
+}

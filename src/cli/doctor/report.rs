@@ -1,0 +1,128 @@
+//! What was found, step by step.
+
+use std::fmt;
+
+/// Longest text of a step: what a peer sends has no end of its own.
+const LONGEST: usize = 1000;
+
+/// How a step ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// As it must be.
+    Passed,
+    /// Not as it might be; calls through the gateway work anyway.
+    Noted,
+    /// Calls will not work.
+    Failed,
+    /// Not tried.
+    Skipped,
+}
+
+/// One step: one line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// How it ended.
+    pub verdict: Verdict,
+    /// Which step; no spaces.
+    pub name: &'static str,
+    /// What was found; of a step that failed also what to change.
+    pub text: String,
+}
+
+/// The steps, as they are told.
+pub struct Report<'a> {
+    tell: &'a mut dyn FnMut(&Step),
+    told: Vec<(&'static str, Verdict)>,
+}
+
+/// A step failed on which those after it depend. It is told already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stop;
+
+impl<'a> Report<'a> {
+    /// A report without steps, which gives each to `tell`.
+    pub fn new(tell: &'a mut dyn FnMut(&Step)) -> Self {
+        Self { tell, told: Vec::new() }
+    }
+
+    /// Whether no step has failed.
+    #[must_use]
+    pub fn is_well(&self) -> bool {
+        self.told.iter().all(|(_, verdict)| *verdict != Verdict::Failed)
+    }
+
+    pub(super) fn passed(&mut self, name: &'static str, found: impl fmt::Display) {
+        self.step(Verdict::Passed, name, &found);
+    }
+
+    pub(super) fn noted(&mut self, name: &'static str, found: impl fmt::Display) {
+        self.step(Verdict::Noted, name, &found);
+    }
+
+    pub(super) fn failed(&mut self, name: &'static str, reason: impl fmt::Display, advice: impl fmt::Display) -> Stop {
+        self.step(Verdict::Failed, name, &format_args!("{reason}; {advice}"));
+        Stop
+    }
+
+    pub(super) fn skipped(&mut self, name: &'static str, why: impl fmt::Display) {
+        self.step(Verdict::Skipped, name, &why);
+    }
+
+    /// Those of `names` that were not told, because of the last that failed.
+    pub(super) fn skip_rest(&mut self, names: &[&'static str]) {
+        let failed = self.told.iter().rev().find(|(_, verdict)| *verdict == Verdict::Failed).map(|(name, _)| *name);
+        let why = failed.map_or_else(|| "nothing to try".to_owned(), |name| format!("`{name}` failed"));
+        let left = names.iter().filter(|name| self.told.iter().all(|(told, _)| told != *name));
+        for name in left.copied().collect::<Vec<_>>() {
+            self.skipped(name, &why);
+        }
+    }
+
+    fn step(&mut self, verdict: Verdict, name: &'static str, text: &dyn fmt::Display) {
+        let step = Step { verdict, name, text: one_line(&text.to_string()) };
+        self.told.push((name, verdict));
+        (self.tell)(&step);
+    }
+}
+
+/// Peers' texts may have line ends, and what terminals take for commands.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).take(LONGEST).collect()
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verdict = match self.verdict {
+            Verdict::Passed => "passed",
+            Verdict::Noted => "noted",
+            Verdict::Failed => "FAILED",
+            Verdict::Skipped => "skipped",
+        };
+        write!(f, "{verdict:<7} {}: {}", self.name, self.text)
+    }
+}
+
+/// `one`, or `one, another`; `none` if there is none.
+pub(super) fn listed<T: fmt::Display>(items: impl IntoIterator<Item = T>) -> String {
+    let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
+    if items.is_empty() { "none".to_owned() } else { items.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_is_one_line_whatever_a_peer_says() {
+        let mut lines = Vec::new();
+        let mut tell = |step: &Step| lines.push(step.to_string());
+        let mut report = Report::new(&mut tell);
+        report.passed("resolve", "127.0.0.1");
+        report.failed("tls", "a\r\nb \x1b[31m", "ask its owner");
+        report.skip_rest(&["resolve", "tls", "grpc"]);
+        assert!(!report.is_well());
+        let expected =
+            ["passed  resolve: 127.0.0.1", "FAILED  tls: a??b ?[31m; ask its owner", "skipped grpc: `tls` failed"];
+        assert_eq!(lines, expected);
+    }
+}

@@ -1,0 +1,57 @@
+//! The flags that say where the configuration comes from.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::config_file::ConfigFile;
+use crate::app::reload::Source;
+use crate::config::Overrides;
+use crate::upstream::Environment;
+
+/// Where the configuration comes from; flags win over the file.
+#[derive(Debug, Args)]
+pub(super) struct Settings {
+    /// The configuration file (YAML); `-` reads it from standard input
+    #[arg(long, value_name = "FILE", value_parser = ConfigFile::parse)]
+    config: Option<ConfigFile>,
+    /// A .proto file, a folder of them or a descriptor set; replaces the file's `schema`
+    #[arg(long, value_name = "PATH")]
+    proto: Vec<PathBuf>,
+    /// A folder that imports of .proto files count from, besides those of --proto; replaces the file's `schema.import_paths`
+    #[arg(short = 'I', long, value_name = "FOLDER")]
+    proto_path: Vec<PathBuf>,
+    /// Ask the backend for its descriptors by gRPC server reflection; replaces the file's `schema`, may stand beside --proto
+    #[arg(long)]
+    reflection: bool,
+    /// The backend, http://HOST:PORT or https://HOST:PORT; replaces the file's `upstream`
+    #[arg(long, value_name = "URL")]
+    backend: Option<String>,
+    /// Where to listen, HOST:PORT; replaces the file's `listen`
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+}
+
+impl Settings {
+    pub(super) fn file(&self) -> Option<&Path> {
+        self.config.as_ref().map(ConfigFile::path)
+    }
+
+    pub(super) fn overrides(&self) -> Overrides {
+        Overrides {
+            proto: self.proto.clone(),
+            proto_paths: self.proto_path.clone(),
+            reflection: self.reflection,
+            backend: self.backend.clone(),
+            listen: self.listen.clone(),
+            environment: Environment::of(|variable| std::env::var_os(variable)),
+            given: self.config.as_ref().and_then(ConfigFile::given),
+            only_routes: false,
+        }
+    }
+
+    /// What a start reads, again at each reload.
+    pub(super) fn source(&self) -> Source {
+        Source { file: self.file().map(Path::to_path_buf), overrides: self.overrides() }
+    }
+}

@@ -1,0 +1,43 @@
+//! What SIGHUP, SIGTERM and SIGINT ask for.
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use crate::format::problem::Problem;
+use crate::server::{Phase, Stop};
+
+/// Something whenever SIGHUP comes. It is caught from here on: by default it would end the process.
+pub(super) fn reload_signal() -> Result<mpsc::Receiver<()>, Vec<Problem>> {
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else {
+        return Err(vec![Problem::new("cannot listen for SIGHUP")]);
+    };
+    let (asking, asked) = mpsc::channel(1);
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            // One that waits already stands for this one too.
+            let _ = asking.try_send(());
+        }
+    });
+    Ok(asked)
+}
+
+/// A stop that begins with SIGTERM, or with SIGINT and then without a notice, as nobody at a terminal wants to wait; each signal
+/// more takes it one phase on. They are caught from here on: whoever has read what is served may stop it.
+pub(super) fn stop_by_signals() -> Result<Stop, Vec<Problem>> {
+    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
+        return Err(vec![Problem::new("cannot listen for SIGTERM and SIGINT")]);
+    };
+    let stop = Stop::default();
+    let stopping = stop.clone();
+    tokio::spawn(async move {
+        loop {
+            let least = tokio::select! {
+                _ = terminate.recv() => Phase::Notice,
+                _ = interrupt.recv() => Phase::Draining,
+            };
+            stopping.raise(stopping.phase().next().max(least));
+        }
+    });
+    Ok(stop)
+}
