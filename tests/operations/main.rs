@@ -7,6 +7,7 @@ mod commands;
 mod demo;
 mod descriptors;
 mod doctor;
+mod doctor_chain;
 mod explain;
 mod reload;
 mod startup;

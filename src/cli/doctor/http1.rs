@@ -1,166 +1,320 @@
-//! One request of HTTP/1.1, as it is written, and its answer with everything behind it.
+//! One request of HTTP/1.1, and its answer with everything behind it.
 
+use std::error::Error as _;
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::{HeaderMap, HeaderName, HeaderValue};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use bytes::{Bytes, BytesMut};
+use http::header::{CONNECTION, HOST, HeaderValue, TE, TRANSFER_ENCODING};
+use http::{Request, Uri};
+use http_body::Body as _;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{Builder, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::answer::Answer;
 use super::connection::Connection;
 use super::request::{Content, ProbeRequest};
+use super::tap::{Heard, Tap};
 
-/// Longest head of an answer, and longest trailer section, in bytes.
+/// Longest head of an answer, in bytes.
 const HEAD: usize = 128 << 10;
+/// Most headers of an answer.
+const HEADERS: usize = 4 << 10;
 /// Longest body that is read.
 const BODY: usize = 4 << 20;
 
-/// Sends `ask` and reads what comes back. The connection is not used again.
+const TOO_LONG: &str = "the answer is too long";
+
+/// Sends `request` and reads what comes back. The connection is not used again.
 pub(super) async fn send(
     stream: impl Connection,
     authority: &str,
-    ask: &ProbeRequest,
+    request: &ProbeRequest,
     patience: Duration,
 ) -> Result<Answer, String> {
-    let (reader, mut writer) = tokio::io::split(stream);
-    let mut request = format!("{} {} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n", ask.method, ask.target);
-    for (name, value) in &ask.headers {
-        request += &format!("{name}: {value}\r\n");
-        if name.eq_ignore_ascii_case("te") {
-            // RFC 9110, section 10.1.4: TE is of one connection, and Connection says so.
-            request = request.replacen("Connection: close", "Connection: close, TE", 1);
-        }
-    }
-    let mut bytes = match &ask.content {
-        Content::None => (request + "\r\n").into_bytes(),
-        Content::Whole(body) => (request + &format!("Content-Length: {}\r\n\r\n", body.len())).into_bytes(),
-        Content::Chunked(_) => (request + "Transfer-Encoding: chunked\r\n\r\n").into_bytes(),
-    };
-    match &ask.content {
-        Content::None => {}
-        Content::Whole(body) => bytes.extend_from_slice(body),
-        Content::Chunked(body) => {
-            bytes.extend_from_slice(format!("{:x}\r\n", body.len()).as_bytes());
-            bytes.extend_from_slice(body);
-            bytes.extend_from_slice(b"\r\n0\r\n\r\n");
-        }
-    }
+    let request = written(request, authority)?;
     let exchange = async {
-        let mut reader = BufReader::new(reader);
-        let answer = read(&mut reader, ask.method == "HEAD");
-        tokio::pin!(answer);
-        // A refusal may come, and the connection end, before all is written.
-        let written = async {
-            let _ = writer.write_all(&bytes).await;
-            let _ = writer.flush().await;
-            std::future::pending::<()>().await;
+        let (tap, heard) = Tap::new(Asking::new(stream));
+        let handshake = client().handshake(TokioIo::new(tap)).await;
+        let (sender, connection) = handshake.map_err(|error| reason(&error, &heard))?;
+        // What it ends with is what the answer ends with.
+        let connection = async {
+            let _ = connection.await;
+            std::future::pending().await
         };
         tokio::select! {
-            answer = &mut answer => answer,
-            () = written => Err(String::new()),
+            answer = answered(sender, request, &heard) => answer,
+            answer = connection => answer,
         }
     };
     let answered = tokio::time::timeout(patience, exchange).await;
     answered.unwrap_or_else(|_| Err(format!("no answer in {patience:?}")))
 }
 
-async fn read(reader: &mut (impl AsyncRead + Unpin), is_head: bool) -> Result<Answer, String> {
-    let (status, headers) = loop {
-        let (status, headers) = head(reader).await?;
-        // Answers on the way to the answer (RFC 9110, section 15.2).
-        if !(100..200).contains(&status) {
-            break (status, headers);
-        }
-    };
-    let mut called = Answer { status, headers, body: Bytes::new(), trailers: None };
-    if is_head || status == 204 || status == 304 {
-        return Ok(called);
-    }
-    let text = |name: &str| called.headers.get(name).and_then(|value| value.to_str().ok());
-    let length = text("content-length").and_then(|length| length.parse().ok());
-    if text("transfer-encoding").is_some_and(|coding| coding.to_ascii_lowercase().ends_with("chunked")) {
-        let (body, trailers) = chunks(reader).await?;
-        (called.body, called.trailers) = (body, Some(trailers).filter(|trailers| !trailers.is_empty()));
-    } else if let Some(length) = length {
-        called.body = exactly(reader, length).await?.into();
-    } else {
-        let mut body = Vec::new();
-        reader.take(BODY as u64).read_to_end(&mut body).await.map_err(|error| error.to_string())?;
-        called.body = body.into();
-    }
-    Ok(called)
+/// A client that takes answers as browsers do: what is wrong with them is not what is looked for.
+fn client() -> Builder {
+    let mut builder = Builder::new();
+    builder
+        .max_buf_size(HEAD)
+        .max_headers(HEADERS)
+        .allow_spaces_after_header_name_in_responses(true)
+        .allow_obsolete_multiline_headers_in_responses(true)
+        .ignore_invalid_headers_in_responses(true);
+    builder
 }
 
-async fn head(reader: &mut (impl AsyncRead + Unpin)) -> Result<(u16, HeaderMap), String> {
-    let first = line(reader, HEAD).await?;
-    let mut words = first.split(' ');
-    let is_http = words.next().is_some_and(|version| version.starts_with("HTTP/1."));
-    let status = words.next().and_then(|status| status.parse().ok()).filter(|_| is_http);
-    let status = status.ok_or_else(|| format!("expected an answer of HTTP/1.1, found `{first}`"))?;
-    Ok((status, fields(reader).await?))
+fn written(request: &ProbeRequest, authority: &str) -> Result<Request<Full<Bytes>>, String> {
+    let target: Uri = request.target.parse().map_err(|error| format!("{}: {error}", request.target))?;
+    let mut head = request.head(target)?;
+    let headers = head.headers_mut();
+    headers.insert(HOST, authority.parse().map_err(|_| format!("{authority} is no host"))?);
+    // RFC 9110, section 10.1.4: TE is of one connection, and Connection says so.
+    let connection = if headers.contains_key(TE) { "close, TE" } else { "close" };
+    headers.insert(CONNECTION, HeaderValue::from_static(connection));
+    if matches!(request.content, Content::Chunked(_)) {
+        headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+    Ok(head.map(|()| Full::new(request.content.bytes())))
 }
 
-async fn fields(reader: &mut (impl AsyncRead + Unpin)) -> Result<HeaderMap, String> {
-    let (mut fields, mut left) = (HeaderMap::new(), HEAD);
-    loop {
-        let line = line(reader, left).await?;
-        if line.is_empty() {
-            return Ok(fields);
+async fn answered(
+    mut sender: SendRequest<Full<Bytes>>,
+    request: Request<Full<Bytes>>,
+    heard: &Heard,
+) -> Result<Answer, String> {
+    let response = sender.send_request(request).await.map_err(|error| reason(&error, heard))?;
+    let (head, body) = response.into_parts();
+    let is_chunked = head.headers.contains_key(TRANSFER_ENCODING);
+    let mut answer = Answer { status: head.status.as_u16(), headers: head.headers, ..Answer::default() };
+    read(body, is_chunked, &mut answer).await?;
+    Ok(answer)
+}
+
+async fn read(body: Incoming, is_chunked: bool, answer: &mut Answer) -> Result<(), String> {
+    let declared = body.size_hint().exact();
+    if declared.is_some_and(|length| length > BODY as u64) {
+        return Err(TOO_LONG.to_owned());
+    }
+    let (mut body, mut whole) = (pin!(body), BytesMut::new());
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| format!("in the middle of the answer: {}", broken(&error)))?;
+        match frame.into_data() {
+            Ok(data) => whole.extend_from_slice(&data),
+            Err(frame) => answer.trailers = frame.into_trailers().ok().filter(|trailers| !trailers.is_empty()),
         }
-        left -= line.len().min(left);
-        let (name, value) = line.split_once(':').ok_or_else(|| format!("expected a header, found `{line}`"))?;
-        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value.trim())) {
-            fields.append(name, value);
+        match whole.len() {
+            BODY.. if is_chunked => return Err(TOO_LONG.to_owned()),
+            // One that ends with its connection is looked at as far as this.
+            BODY.. if declared.is_none() => break,
+            _ => {}
         }
+    }
+    whole.truncate(BODY);
+    answer.body = whole.freeze();
+    Ok(())
+}
+
+/// Why a body did not come to its end.
+fn broken(error: &hyper::Error) -> String {
+    match of_system(error) {
+        Some(error) if error.kind() == io::ErrorKind::UnexpectedEof => "early eof".to_owned(),
+        Some(error) => error.to_string(),
+        None => error.to_string(),
     }
 }
 
-async fn chunks(reader: &mut (impl AsyncRead + Unpin)) -> Result<(Bytes, HeaderMap), String> {
-    let mut body = Vec::new();
-    loop {
-        let size = line(reader, HEAD).await?;
-        let size = size.split(';').next().unwrap_or_default().trim();
-        let size =
-            usize::from_str_radix(size, 16).map_err(|_| format!("expected the size of a chunk, found `{size}`"))?;
-        if size == 0 {
-            return Ok((body.into(), fields(reader).await?));
+/// Why there is no answer.
+fn reason(error: &hyper::Error, heard: &Heard) -> String {
+    let first = heard.first();
+    match of_system(error) {
+        Some(error) if !(first.is_empty() && error.kind() == io::ErrorKind::UnexpectedEof) => return error.to_string(),
+        _ => {}
+    }
+    let line = first.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line = String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line));
+    match error {
+        error if error.is_parse_too_large() => "the head of the answer is too long".to_owned(),
+        error if error.is_parse() && !line.starts_with("HTTP/1.") => {
+            format!("expected an answer of HTTP/1.1, found `{line}`")
         }
-        if body.len() + size.min(BODY) >= BODY {
-            return Err("the answer is too long".to_owned());
-        }
-        body.extend(exactly(reader, size).await?);
-        line(reader, HEAD).await?;
+        error if error.is_parse() => error.to_string(),
+        _ => "the connection ends without an answer".to_owned(),
     }
 }
 
-async fn exactly(reader: &mut (impl AsyncRead + Unpin), length: usize) -> Result<Vec<u8>, String> {
-    if length > BODY {
-        return Err("the answer is too long".to_owned());
-    }
-    let mut bytes = vec![0; length];
-    reader.read_exact(&mut bytes).await.map_err(|error| format!("in the middle of the answer: {error}"))?;
-    Ok(bytes)
+/// What the operating system, or TLS, says of the connection.
+fn of_system(error: &hyper::Error) -> Option<&io::Error> {
+    error.source().and_then(|source| source.downcast_ref())
 }
 
-/// Up to the end of the line, which is not part of it.
-async fn line(reader: &mut (impl AsyncRead + Unpin), most: usize) -> Result<String, String> {
-    let mut bytes = Vec::new();
-    loop {
-        let byte = match reader.read_u8().await {
-            Ok(b'\n') => break,
-            Ok(byte) => byte,
-            Err(error) if bytes.is_empty() && error.kind() == std::io::ErrorKind::UnexpectedEof => {
-                return Err("the connection ends without an answer".to_owned());
+/// A connection for one request. It is read from when the request is being written, since some that are no servers of HTTP speak first; and to
+/// its end even when nothing more can be written, since a refusal may come, and the peer go, before it has all of the request.
+struct Asking<S> {
+    stream: S,
+    has_begun: bool,
+    /// Who reads once it has.
+    reader: Option<Waker>,
+    /// What is written is dropped.
+    is_closed: bool,
+}
+
+impl<S> Asking<S> {
+    fn new(stream: S) -> Self {
+        Self { stream, has_begun: false, reader: None, is_closed: false }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Asking<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if !self.has_begun {
+            self.reader = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Asking<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.has_begun = true;
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+        if !self.is_closed {
+            match ready!(Pin::new(&mut self.stream).poll_write(cx, bytes)) {
+                Ok(count) => return Poll::Ready(Ok(count)),
+                Err(_) => self.is_closed = true,
             }
-            Err(error) => return Err(error.to_string()),
-        };
-        bytes.push(byte);
-        if bytes.len() > most {
-            return Err("the head of the answer is too long".to_owned());
+        }
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.is_closed && ready!(Pin::new(&mut self.stream).poll_flush(cx)).is_err() {
+            self.is_closed = true;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let _ = ready!(Pin::new(&mut self.stream).poll_shutdown(cx));
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    /// What is said of a server that reads so many bytes of the request, says this, and goes.
+    fn said(request: &ProbeRequest, reads: usize, answer: &[u8]) -> (Vec<u8>, Result<Answer, String>) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let (near, mut far) = tokio::io::duplex(64 << 10);
+            let server = async move {
+                let mut read = vec![0; reads];
+                far.read_exact(&mut read).await.unwrap();
+                let _ = far.write_all(answer).await;
+                let _ = far.shutdown().await;
+                read
+            };
+            let (read, answer) = tokio::join!(server, send(near, "api.test", request, PATIENCE));
+            (read, answer)
+        })
+    }
+
+    fn get() -> ProbeRequest {
+        ProbeRequest::new("GET", "/probe/a%2Fb".to_owned())
+    }
+
+    #[test]
+    fn a_request_is_written_as_it_is_meant() {
+        let post = ProbeRequest::new("POST", "/probe".to_owned());
+        let body = Bytes::from_static(b"{}");
+        for (request, written) in [
+            (get(), "GET /probe/a%2Fb HTTP/1.1\r\nhost: api.test\r\nconnection: close\r\n\r\n"),
+            (
+                get().with("TE", "trailers").with("DPoP", "a").with("DPoP", "b"),
+                "GET /probe/a%2Fb HTTP/1.1\r\nte: trailers\r\ndpop: a\r\ndpop: b\r\nhost: api.test\r\nconnection: close, TE\r\n\r\n",
+            ),
+            (post.clone(), "POST /probe HTTP/1.1\r\nhost: api.test\r\nconnection: close\r\n\r\n"),
+            (
+                post.clone().content(Content::Whole(body.clone())),
+                "POST /probe HTTP/1.1\r\nhost: api.test\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}",
+            ),
+            (
+                post.content(Content::Chunked(body)),
+                "POST /probe HTTP/1.1\r\nhost: api.test\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+            ),
+        ] {
+            let (read, answer) = said(&request, written.len(), b"HTTP/1.1 204 No Content\r\n\r\n");
+            assert_eq!((String::from_utf8(read).unwrap().as_str(), answer.unwrap().status), (written, 204));
         }
     }
-    if bytes.last() == Some(&b'\r') {
-        bytes.pop();
+
+    #[test]
+    fn an_answer_is_read_whatever_its_form() {
+        for (answer, status, body, trailer) in [
+            ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab", 200, "ab", None),
+            ("HTTP/1.0 200 OK\r\n\r\nabc", 200, "abc", None),
+            ("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 403 No\nContent-Length:1\n\na", 403, "a", None),
+            (
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n1;x=y\r\nb\r\n0\r\ntrailer: kept\r\n\r\n",
+                200,
+                "ab",
+                Some("kept"),
+            ),
+            ("HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", 304, "", None),
+            ("HTTP/1.1 200 OK\r\nbad name: x\r\nname : y\r\nContent-Length: 0\r\n\r\n", 200, "", None),
+        ] {
+            let (_, found) = said(&get(), 0, answer.as_bytes());
+            let found = found.unwrap_or_else(|reason| panic!("{answer}: {reason}"));
+            let trailers = found.trailers.as_ref().map(|trailers| trailers["trailer"].to_str().unwrap());
+            assert_eq!((found.status, &found.body[..], trailers), (status, body.as_bytes(), trailer), "{answer}");
+        }
+        let head = ProbeRequest::new("HEAD", "/".to_owned());
+        let (_, answer) = said(&head, 0, b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n");
+        assert_eq!(answer.unwrap().status, 200);
     }
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+
+    #[test]
+    fn what_is_no_answer_is_told() {
+        let long = format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "x".repeat(HEAD));
+        let chunk = format!(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{BODY:x}\r\n{}\r\n0\r\n\r\n",
+            "x".repeat(BODY)
+        );
+        for (answer, reason) in [
+            ("", "the connection ends without an answer"),
+            ("SSH-2.0-OpenSSH\r\nx\r\n\r\n", "expected an answer of HTTP/1.1, found `SSH-2.0-OpenSSH`"),
+            (&long, "the head of the answer is too long"),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 4194305\r\n\r\n", "the answer is too long"),
+            (&chunk, "the answer is too long"),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab", "in the middle of the answer: early eof"),
+        ] {
+            let (_, found) = said(&get(), 0, answer.as_bytes());
+            let start = &answer[..answer.len().min(80)];
+            assert_eq!(found.map(|answer| answer.status), Err(reason.to_owned()), "{start}");
+        }
+        // One without a length is looked at as far as others may be long.
+        let (_, found) = said(&get(), 0, format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(BODY + 1)).as_bytes());
+        assert_eq!(found.unwrap().body.len(), BODY);
+    }
+
+    /// Some refuse a long body before it has come, and go.
+    #[test]
+    fn a_refusal_counts_before_all_is_written() {
+        let body = Bytes::from(vec![b'x'; 1 << 20]);
+        let request = ProbeRequest::new("POST", "/".to_owned()).content(Content::Whole(body));
+        let (_, answer) = said(&request, 100, b"HTTP/1.1 413 Too Long\r\nContent-Length: 0\r\n\r\n");
+        assert_eq!(answer.unwrap().status, 413);
+    }
 }
