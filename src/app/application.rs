@@ -47,6 +47,13 @@ pub struct App {
     compatibility: Option<(Preset, Vec<PresetKey>)>,
 }
 
+/// What was found before everything is joined.
+struct Checked {
+    certificates: Vec<Inspection>,
+    warnings: Vec<String>,
+    problems: Vec<Problem>,
+}
+
 /// How TLS is made with callers, and what it is made of.
 #[derive(Clone)]
 struct ServerTls {
@@ -97,9 +104,7 @@ impl App {
             Some(known) => Some(Ok(known)),
             None => schema(&config, &upstreams).await,
         };
-        let app = Self::join(config, schema, upstreams, problems)?;
-        warnings.extend(app.gateway.routes.warnings().iter().cloned());
-        Ok(Self { certificates, warnings, ..app })
+        Self::join(config, schema, upstreams, Checked { certificates, warnings, problems })
     }
 
     /// The same with descriptors and a backend that are at hand. Where one is missing, `problems` has the reason.
@@ -112,15 +117,17 @@ impl App {
         upstream: Option<Upstream>,
         problems: Vec<Problem>,
     ) -> Result<Self, Vec<Problem>> {
-        Self::join(config, schema, upstream.into_iter().map(Some).collect(), problems)
+        let checked = Checked { certificates: Vec::new(), warnings: Vec::new(), problems };
+        Self::join(config, schema, upstream.into_iter().map(Some).collect(), checked)
     }
 
     fn join(
         config: Config,
         schema: Option<Result<Schema, Vec<Problem>>>,
         upstreams: Vec<Option<Upstream>>,
-        mut problems: Vec<Problem>,
+        checked: Checked,
     ) -> Result<Self, Vec<Problem>> {
+        let Checked { certificates, mut warnings, mut problems } = checked;
         let upstreams: Vec<Upstream> = upstreams.into_iter().flatten().collect();
         let routed = schema.and_then(|schema| keep(schema.and_then(|s| with_routes(s, &config)), &mut problems));
         let tls = config.listen.as_ref().and_then(|listen| keep(server_tls(listen), &mut problems));
@@ -134,8 +141,8 @@ impl App {
         let names = config.upstreams.into_iter().map(|upstream| upstream.name).collect();
         let metadata = Metadata::new(config.metadata).behind(listen.proxies.clone());
         let gateway = Arc::new(Gateway::new(schema, routes, upstreams, metadata, config.proxy));
-        let (certificates, warnings, admin, memory) = (Vec::new(), Vec::new(), config.admin, config.memory);
-        let compatibility = config.compatibility;
+        warnings.extend(gateway.routes.warnings().iter().cloned());
+        let (admin, memory, compatibility) = (config.admin, config.memory, config.compatibility);
         Ok(Self { listen, tls, gateway, names, certificates, warnings, admin, memory, compatibility })
     }
 

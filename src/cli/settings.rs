@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::config_file::ConfigFile;
-use crate::app::reload::Source;
+use crate::app::reload::Inputs;
 use crate::config::Overrides;
 use crate::upstream::Environment;
 
@@ -51,7 +51,7 @@ impl Settings {
     }
 
     /// What a start reads, again at each reload.
-    pub(super) fn source(&self) -> Source {
-        Source { file: self.file().map(Path::to_path_buf), overrides: self.overrides() }
+    pub(super) fn source(&self) -> Inputs {
+        Inputs { file: self.file().map(Path::to_path_buf), overrides: self.overrides() }
     }
 }

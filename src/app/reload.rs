@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
-use crate::app::{App, Handover};
+use super::application::{App, Handover};
 use crate::config::{self, Overrides};
 use crate::format::problem::Problem;
 use crate::observe::metrics::Metrics;
@@ -32,9 +32,9 @@ const MOST_SETTLES: usize = 10;
 /// Time between two looks at the dates of certificates that did not change.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Where everything is read from.
+/// What everything is read from.
 #[derive(Debug, Clone)]
-pub struct Source {
+pub struct Inputs {
     /// The configuration's file.
     pub file: Option<PathBuf>,
     /// The flags over it.
@@ -67,7 +67,7 @@ struct Descriptors {
 
 /// The descriptors of what is served.
 #[derive(Clone)]
-struct Known {
+struct Compiled {
     schema: Schema,
     /// Where they come from.
     descriptors: Descriptors,
@@ -77,23 +77,23 @@ struct Known {
 
 /// What is served, and how to serve something else.
 pub struct Reloading {
-    source: Source,
+    source: Inputs,
     handover: Arc<Handover>,
     live: App,
     /// Not of what was refused since.
-    known: Option<Known>,
+    known: Option<Compiled>,
     watched: Watched,
     metrics: Arc<Metrics>,
 }
 
-impl Source {
+impl Inputs {
     /// Reads everything, and joins it.
     pub async fn start(&self) -> Start {
         self.start_with(None).await
     }
 
     /// The same; descriptors that have not changed are not compiled again.
-    async fn start_with(&self, known: Option<Known>) -> Start {
+    async fn start_with(&self, known: Option<Compiled>) -> Start {
         // The files are looked at before they are read: what changes in between is seen as a change afterwards.
         let (first, _) = config::load(self.file.as_deref(), &self.overrides);
         let before = Files::look(&self.paths(&first), &Files::default());
@@ -119,7 +119,7 @@ impl Source {
     }
 }
 
-impl Known {
+impl Compiled {
     fn of(app: &App, watched: &Watched) -> Option<Self> {
         let descriptors = watched.descriptors.clone()?;
         Some(Self { schema: app.schema().clone(), descriptors, files: watched.files.clone() })
@@ -135,8 +135,8 @@ impl Known {
 impl Reloading {
     /// Follows the changes since `start`, which is served through `handover`.
     #[must_use]
-    pub fn new(source: Source, live: App, watched: Watched, handover: Arc<Handover>, metrics: Arc<Metrics>) -> Self {
-        let known = Known::of(&live, &watched);
+    pub fn new(source: Inputs, live: App, watched: Watched, handover: Arc<Handover>, metrics: Arc<Metrics>) -> Self {
+        let known = Compiled::of(&live, &watched);
         Self { source, handover, live, known, watched, metrics }
     }
 
@@ -205,7 +205,7 @@ impl Reloading {
                 let app = app.in_place_of(&self.live);
                 app.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
                 app.notes().iter().for_each(|line| tracing::info!("{line}"));
-                self.known = Known::of(&app, &watched);
+                self.known = Compiled::of(&app, &watched);
                 self.handover.put(app.recipe(), app.drain());
                 self.metrics.reloaded(true);
                 tell(&self.live, &app);
@@ -317,10 +317,10 @@ service Orders { rpc Get(Order) returns (Order) { option (google.api.http) = { g
             for (name, text) in [("t.yaml", CONFIG), ("api/shop.proto", PROTO), ("api/more.proto", MORE)] {
                 fs::write(root.join(name), text).unwrap();
             }
-            let source = Source { file: Some(root.join("t.yaml")), overrides: Overrides::default() };
+            let source = Inputs { file: Some(root.join("t.yaml")), overrides: Overrides::default() };
             let first = source.start().await;
             let before = first.app.unwrap_or_else(|problems| panic!("{problems:?}"));
-            let known = Known::of(&before, &first.watched);
+            let known = Compiled::of(&before, &first.watched);
             act(root);
             let after = source.start_with(known).await.app.unwrap_or_else(|problems| panic!("{problems:?}"));
             let tables = |app: &App| std::ptr::from_ref(app.schema().message("shop.Order").unwrap().tables());
