@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use http::request::Parts;
 use http::uri::PathAndQuery;
 
 use super::peer::Peer;
@@ -13,10 +14,34 @@ pub struct Admitted<'a> {
     rpc_path: Cow<'a, PathAndQuery>,
 }
 
+/// A request as it came. Signatures are over this, not over what is made of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Received<'a> {
+    /// Its head, without the headers that `Connection` names: they are for one hop (RFC 9110, section 7.6.1).
+    pub head: &'a Parts,
+    /// Its body.
+    pub body: ReceivedBody<'a>,
+}
+
+/// The body of a request, before it is decompressed.
+#[derive(Debug, Clone, Copy)]
+pub enum ReceivedBody<'a> {
+    /// All of it; empty where there is none.
+    Whole(&'a [u8]),
+    /// It is still to come: its messages are sent as they arrive.
+    Streamed,
+}
+
+/// Why a request is not admitted. There is no such reason yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {}
+
 /// Admits a request to this rpc. Whom TLS let in, is admitted: there are no other rules yet.
-#[must_use]
-pub fn admit<'a>(_peer: &Peer, rpc: &'a Rpc) -> Admitted<'a> {
-    Admitted { rpc_path: Cow::Borrowed(&rpc.path) }
+///
+/// # Errors
+/// The peer may not call it.
+pub fn admit<'a>(_peer: &Peer, _received: &Received<'_>, rpc: &'a Rpc) -> Result<Admitted<'a>, Denied> {
+    Ok(Admitted { rpc_path: Cow::Borrowed(&rpc.path) })
 }
 
 impl Admitted<'_> {

@@ -5,6 +5,6 @@ pub mod forwarded;
 mod names;
 mod peer;
 
-pub use admission::{Admitted, admit};
+pub use admission::{Admitted, Denied, Received, ReceivedBody, admit};
 pub use names::{CallerNames, Hops};
 pub use peer::{Certificate, Peer, Protocol, Tls};

@@ -77,12 +77,27 @@ pub(super) fn run(arguments: &ExplainArguments) -> Result<ExitCode, Vec<Problem>
             println!("\ngrpcurl {flags} -d {} {}", shell::quoted(&json(false)?), call(loaded.upstream.as_ref(), route));
             return Ok(ExitCode::SUCCESS);
         }
+        (Outcome::Streamed { messages }, Some(route)) => {
+            let input = loaded.schema.message(route.rpc.input.name()).unwrap_or_else(|| route.rpc.input.clone());
+            let json = |message: &Vec<u8>, indent| {
+                let print = Print { indent, limit: usize::MAX, ..Print::default() };
+                let json = codec::reply(&input, message, &print).map_err(|error| vec![Problem::new(error)]);
+                json.map(|json| String::from_utf8_lossy(&json).into_owned())
+            };
+            for message in &messages {
+                println!("\n{} {}", route.rpc.input.name(), json(message, true)?);
+            }
+            let all = messages.iter().map(|message| json(message, false)).collect::<Result<Vec<_>, _>>()?.join(" ");
+            let flags = grpcurl_flags(&loaded.schema, &loaded.config, loaded.upstream.as_ref(), route);
+            println!("\ngrpcurl {flags} -d {} {}", shell::quoted(&all), call(loaded.upstream.as_ref(), route));
+            return Ok(ExitCode::SUCCESS);
+        }
         (Outcome::Options(allowed), _) => println!("\n204 No Content\nAllow: {}", allowed.join(", ")),
         (Outcome::Refused(refusal), route) => {
             let policy = route.map_or(&proxy.policy, |route| &route.rpc.policy);
             print_refusal(*refusal, policy.errors.form);
         }
-        (Outcome::Sent { .. }, None) => {}
+        (Outcome::Sent { .. } | Outcome::Streamed { .. }, None) => {}
     }
     Ok(ExitCode::from(NOT_SENT))
 }

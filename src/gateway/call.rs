@@ -11,7 +11,7 @@ use super::exchange::Exchange;
 use super::request::deadline::Deadline;
 use super::request::inbound::Inbound;
 use super::state::Gateway;
-use crate::caller::{Admitted, Peer};
+use crate::caller::{Admitted, Peer, Received, ReceivedBody, admit};
 use crate::limits::memory::{Account, Charge};
 use crate::route::{Query, Route};
 use crate::upstream::Terms;
@@ -42,9 +42,19 @@ pub(crate) struct Call<'a> {
     pub(crate) peer: &'a Peer,
     pub(crate) started: Instant,
     pub(crate) deadline: &'a Deadline,
-    pub(crate) admitted: &'a Admitted<'a>,
     pub(crate) terms: Terms<'a>,
     pub(crate) memory: &'a Charge,
+}
+
+impl<'a> Call<'a> {
+    /// The proof that it may be forwarded. Every call needs it, after its body has come and before a message is made of that.
+    ///
+    /// # Errors
+    /// Its peer may not call the rpc.
+    pub(crate) fn admitted(&self, body: ReceivedBody<'_>) -> Result<Admitted<'a>, Refusal> {
+        let received = Received { head: self.head, body };
+        admit(self.peer, &received, &self.route.rpc).map_err(Refusal::denied)
+    }
 }
 
 impl Gateway {
@@ -55,6 +65,10 @@ impl Gateway {
         error::CallContext { schema: &self.schema, route, query, json, timer: &deadline.timer, exposure }
     }
 
+    /// What its backend is told beside its messages.
+    ///
+    /// # Errors
+    /// A listed header has a value that gRPC cannot carry.
     pub(crate) fn metadata(&self, call: &Call<'_>) -> Result<HeaderMap, Refusal> {
         let Call { head, peer, .. } = *call;
         self.metadata.for_backend(&head.headers, peer).map_err(|error| Refusal::header(error.to_string()))

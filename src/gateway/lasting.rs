@@ -15,6 +15,7 @@ use super::call::Call;
 use super::error::{CallContext, Exposure, Refusal, Timer};
 use super::exchange::Exchange;
 use super::state::Gateway;
+use crate::caller::Admitted;
 use crate::route::{Query, Route};
 use crate::server::Hold;
 use crate::upstream::{CallError, Outbound, Reply, Terms};
@@ -39,10 +40,10 @@ impl Gateway {
     pub(crate) fn lasting(
         self: &Arc<Self>,
         call: &Call<'_>,
-        (metadata, message): (HeaderMap, Vec<u8>),
+        (admitted, metadata, message): (&Admitted<'_>, HeaderMap, Vec<u8>),
         exchange: Exchange,
     ) -> Lasting {
-        let Call { route, terms, deadline, admitted, .. } = *call;
+        let Call { route, terms, deadline, .. } = *call;
         let gateway = self.clone();
         let (place, admitted) = (route.rpc.upstream, admitted.to_owned());
         let Terms { deadline: at, reply_limit, may_repeat, account } = terms;

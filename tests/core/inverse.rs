@@ -272,6 +272,7 @@ fn explained(routes: &Routes, line: &str) -> Result<(String, Vec<u8>), String> {
             );
             Ok((explained.route.unwrap().rpc.name.clone(), message))
         }
+        Outcome::Streamed { messages } => Ok((explained.route.unwrap().rpc.name.clone(), messages.concat())),
         Outcome::Options(allowed) => Err(format!("{allowed:?}")),
         Outcome::Refused(refusal) => Err(refusal.into_text(towbar::route::policy::Form::Status, None).body().clone()),
     }

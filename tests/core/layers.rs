@@ -58,7 +58,7 @@ const FORWARDING: &[(&str, &[&str])] = &[
     ("Outbound::own", &["upstream/grpc/health", "upstream/reflection"]),
     ("Outbound {", &["upstream"]),
     ("Admitted {", &["caller/admission"]),
-    ("admit(", &["caller/admission", "gateway/rest/handler"]),
+    ("admit(", &["caller/admission", "gateway/call"]),
 ];
 
 const LONGEST_FILE: usize = 600;

@@ -18,19 +18,23 @@ use crate::limits::offload::{self, LONG};
 use crate::limits::pace::{Late, Pace};
 use crate::route::Route;
 
+/// A body as it was before it was compressed, and what it is written in.
+pub(super) struct Decoded {
+    pub(super) bytes: Bytes,
+    pub(super) media: Media,
+}
+
 impl Gateway {
-    /// The body, if the request has one.
-    pub(super) async fn read_body<B: RequestBody>(
+    /// All of the body as it comes, if the request has one.
+    pub(super) async fn receive<B: RequestBody>(
         &self,
         call: &Call<'_>,
         intake: &mut Intake<'_, B>,
-    ) -> Result<Option<(Bytes, Media)>, Refusal> {
-        let Call { route, memory, .. } = *call;
+    ) -> Result<Option<Bytes>, Refusal> {
         let Intake { head, body, exchange, .. } = intake;
-        let headers = &head.headers;
         let Some(rest) = body.body() else { return Ok(None) };
-        let limit = route.rpc.policy.body_limit;
-        let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        let limit = call.route.rpc.policy.body_limit;
+        let declared = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
         if declared.is_some_and(|length| length > limit as u64) {
             return Err(Refusal::body_too_large(limit));
         }
@@ -38,24 +42,23 @@ impl Gateway {
         let bytes = collected(rest, limit, pace, (call, exchange)).await?;
         body.ended();
         exchange.read();
-        if bytes.is_empty() {
-            return Ok(None);
-        }
-        if !route.takes_body() {
-            return Err(Refusal::encode(&route.body_unexpected()));
-        }
-        let media = self.media(route, headers)?;
-        let bytes = match self.ratio(headers)? {
-            None => bytes,
-            // Boxed, or every request would have the memory for it.
-            Some(ratio) => Box::pin(unzipped(bytes, Bounds { size: limit, ratio }, memory)).await?,
-        };
-        let media = if matches!(media, Media::Form) { self.types().of_form(&bytes) } else { media };
-        Ok(Some((bytes, media)))
+        Ok(Some(bytes).filter(|bytes| !bytes.is_empty()))
     }
 
-    fn media(&self, route: &Route, headers: &HeaderMap) -> Result<Media, Refusal> {
-        self.types().media(route, content_type(headers)).map_err(|error| Refusal::media(&error))
+    /// What a body of one message is.
+    pub(super) async fn decoded(&self, call: &Call<'_>, bytes: Bytes) -> Result<Decoded, Refusal> {
+        let Call { head, route, memory, .. } = *call;
+        let media = media_of(self.types(), route, content_type(&head.headers))?;
+        let bytes = match self.ratio(&head.headers)? {
+            None => bytes,
+            // Boxed, or every request would have the memory for it.
+            Some(ratio) => {
+                let bounds = Bounds { size: route.rpc.policy.body_limit, ratio };
+                Box::pin(unzipped(bytes, bounds, memory)).await?
+            }
+        };
+        let media = self.types().seen(media, &bytes);
+        Ok(Decoded { bytes, media })
     }
 
     fn types(&self) -> Types<'_> {
@@ -64,33 +67,14 @@ impl Gateway {
 
     /// How a body of several messages is read.
     pub(super) fn reading(&self, route: &Route, headers: &HeaderMap, is_empty: bool) -> Result<Reading, Refusal> {
-        if !route.takes_body() {
-            return match is_empty {
-                true => Ok(Reading::Nothing),
-                false => Err(Refusal::encode(&route.body_unexpected())),
-            };
-        }
         // A stream is read as it comes.
-        if headers.get_all(CONTENT_ENCODING).iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        let is_coded = || {
+            headers.get_all(CONTENT_ENCODING).iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+        };
+        if route.takes_body() && is_coded() {
             return Err(Refusal::coding(false));
         }
-        let text = content_type(headers);
-        if route.is_raw_request {
-            return Ok(Reading::Raw(text.unwrap_or_default().to_owned()));
-        }
-        let (media_type, limit) = (text.map(media_type), route.rpc.policy.body_limit);
-        let of =
-            |series| check_charset(text).map(|()| Reading::Json(series, limit)).map_err(|error| Refusal::media(&error));
-        match media_type.as_deref() {
-            // Nothing is sent: the type of nothing does not matter.
-            None if is_empty => Ok(Reading::Json(Series::Lines, limit)),
-            Some("application/x-ndjson" | "application/ndjson" | "application/jsonl") => of(Series::Lines),
-            json if self.types().is_json(json) => of(Series::Json),
-            _ => {
-                let expected = "application/json or application/x-ndjson";
-                Err(Refusal::media(&MediaError::Unsupported { expected, found: media_type }))
-            }
-        }
+        reading_of(self.types(), route, content_type(headers), is_empty)
     }
 
     /// Most times its length that a body may be unpacked to, if it is packed.
@@ -102,6 +86,53 @@ impl Gateway {
             (Some(coding), None, _) if is(coding, "identity") => Ok(None),
             (Some(coding), None, Some(ratio)) if is(coding, "gzip") || is(coding, "x-gzip") => Ok(Some(ratio)),
             (_, _, gzip) => Err(Refusal::coding(gzip.is_some())),
+        }
+    }
+}
+
+/// What a body of one message with this `Content-Type` is written in, as far as that tells.
+///
+/// # Errors
+/// The route takes no body, or not this one.
+pub(super) fn media_of(types: Types<'_>, route: &Route, content_type: Option<&str>) -> Result<Media, Refusal> {
+    if !route.takes_body() {
+        return Err(Refusal::encode(&route.body_unexpected()));
+    }
+    types.media(route, content_type).map_err(|error| Refusal::media(&error))
+}
+
+/// How a body of several messages with this `Content-Type` is read.
+///
+/// # Errors
+/// The route takes no body, or not this one.
+pub(super) fn reading_of(
+    types: Types<'_>,
+    route: &Route,
+    content_type: Option<&str>,
+    is_empty: bool,
+) -> Result<Reading, Refusal> {
+    if !route.takes_body() {
+        return match is_empty {
+            true => Ok(Reading::Nothing),
+            false => Err(Refusal::encode(&route.body_unexpected())),
+        };
+    }
+    if route.is_raw_request {
+        return Ok(Reading::Raw(content_type.unwrap_or_default().to_owned()));
+    }
+    let (media_type, limit) = (content_type.map(media_type), route.rpc.policy.body_limit);
+    let of = |series| {
+        let checked = check_charset(content_type).map_err(|error| Refusal::media(&error));
+        checked.map(|()| Reading::Json(series, limit))
+    };
+    match media_type.as_deref() {
+        // Nothing is sent: the type of nothing does not matter.
+        None if is_empty => Ok(Reading::Json(Series::Lines, limit)),
+        Some("application/x-ndjson" | "application/ndjson" | "application/jsonl") => of(Series::Lines),
+        json if types.is_json(json) => of(Series::Json),
+        _ => {
+            let expected = "application/json or application/x-ndjson";
+            Err(Refusal::media(&MediaError::Unsupported { expected, found: media_type }))
         }
     }
 }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::HeaderValue;
 
+use super::body::Decoded;
 use super::media::{self, Media};
 use crate::codec::DecodeError;
 use crate::gateway::answer::Response;
 use crate::gateway::budget;
-use crate::gateway::call::{Call, Intake};
+use crate::gateway::call::Call;
 use crate::gateway::error::Refusal;
-use crate::gateway::request::inbound::RequestBody;
 use crate::gateway::state::Gateway;
 use crate::limits::memory::{CALL, Charge, SMALL};
 use crate::limits::offload::{self, LONG};
@@ -25,21 +25,27 @@ type Encoded = Result<Vec<u8>, EncodeError>;
 
 impl Gateway {
     /// The request message of a call that has one, and the JSON in it.
-    pub(super) async fn message<B: RequestBody>(
+    pub(super) async fn message(
         &self,
         call: &Call<'_>,
-        intake: &mut Intake<'_, B>,
+        body: Option<Bytes>,
     ) -> Result<(Vec<u8>, Option<Bytes>), Refusal> {
         let Call { query, route, captures, memory, .. } = *call;
-        let body = self.read_body(call, intake).await?;
+        let body = match body {
+            Some(body) => Some(self.decoded(call, body).await?),
+            None => None,
+        };
         let message = match &body {
             // Boxed, or every request would have the memory for it.
-            Some((bytes, media)) if bytes.len() > SMALL => Box::pin(large(call, bytes, media)).await?,
-            _ => media::message(route, captures, query, body.as_ref().map(|(bytes, media)| (&**bytes, media))),
+            Some(Decoded { bytes, media }) if bytes.len() > SMALL => Box::pin(large(call, bytes, media)).await?,
+            _ => {
+                let body = body.as_ref().map(|Decoded { bytes, media }| (&**bytes, media));
+                media::message(route, captures, query, body)
+            }
         };
         let message = message.map_err(|error| Refusal::encode(&error))?;
         budget::message(memory, message.len())?;
-        let json = body.and_then(|(json, media)| (media == Media::Json).then_some(json));
+        let json = body.and_then(|Decoded { bytes, media }| (media == Media::Json).then_some(bytes));
         Ok((message, json))
     }
 

@@ -4,8 +4,9 @@
 
 use http::{Method, Uri};
 
+use super::body::{media_of, reading_of};
+use super::media::{self, Media, Types};
 use crate::gateway::error::Refusal;
-use crate::gateway::rest::media::{self, Media, Types};
 use crate::route::policy::QueryLimits;
 use crate::route::{FieldSource, Miss, Query, Route, Routes, Why};
 use crate::server::Violation;
@@ -56,6 +57,11 @@ pub enum Outcome {
         sources: Vec<FieldSource>,
         /// Whether the body is a form.
         is_form: bool,
+    },
+    /// It is sent to the backend, as several messages.
+    Streamed {
+        /// Those messages in wire format.
+        messages: Vec<Vec<u8>>,
     },
     /// OPTIONS: these methods are the answer, and there is no call.
     Options(Vec<String>),
@@ -120,24 +126,95 @@ fn message(
     request: Request<'_>,
 ) -> Result<Outcome, Refusal> {
     let body = request.body.filter(|body| !body.is_empty());
-    if let Some(body) = body {
-        let limit = (limits.body)(route);
-        if body.len() > limit {
-            return Err(Refusal::body_too_large(limit));
-        }
-        if !route.takes_body() {
-            return Err(Refusal::encode(&route.body_unexpected()));
-        }
-    }
     let content_type = request.content_type.or((!route.is_raw_request).then_some("application/json"));
-    let media_of = |body| match limits.types.media(route, content_type)? {
-        Media::Form => Ok((body, limits.types.of_form(body))),
-        media => Ok((body, media)),
-    };
-    let media = body.map(media_of).transpose().map_err(|error| Refusal::media(&error))?;
+    if route.rpc.streaming.client {
+        let reading = reading_of(limits.types, route, content_type, body.is_none())?;
+        let texts = route.prepare(captures, query).map_err(|error| Refusal::encode(&error))?;
+        let messages = reading.messages(route, &texts, body.unwrap_or_default())?;
+        return Ok(Outcome::Streamed { messages });
+    }
+    let limit = (limits.body)(route);
+    if body.is_some_and(|body| body.len() > limit) {
+        return Err(Refusal::body_too_large(limit));
+    }
+    let media_of =
+        |body| media_of(limits.types, route, content_type).map(|media| (body, limits.types.seen(media, body)));
+    let media = body.map(media_of).transpose()?;
     let message = media::message(route, captures, query, media.as_ref().map(|(body, media)| (*body, media)));
     let is_form = matches!(media, Some((_, Media::Form | Media::Parts(_))));
     let message = message.map_err(|error| Refusal::encode(&error))?;
     let sources = route.sources(query, body.is_some(), &message).map_err(|error| Refusal::undecodable(&error))?;
     Ok(Outcome::Sent { message, sources, is_form })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::{Print, reply};
+    use crate::route::Defaults;
+    use crate::route::policy::{Form, Policy};
+    use crate::schema::schema_of;
+
+    const PROTO: &str = r#"
+syntax = "proto3";
+package t;
+import "google/api/annotations.proto";
+message Order { string name = 1; string shop = 2; }
+service Orders {
+  rpc Put(Order) returns (Order) { option (google.api.http) = { post: "/orders" body: "*" }; }
+  rpc Import(stream Order) returns (Order) { option (google.api.http) = { post: "/shops/{shop}:import" body: "*" }; }
+  rpc Open(stream Order) returns (stream Order) { option (google.api.http) = { get: "/shops/{shop}" }; }
+}
+"#;
+
+    /// The messages that are sent, or why none is.
+    fn explained(method: &str, target: &str, content_type: Option<&str>, body: &str) -> String {
+        let schema = schema_of(PROTO).unwrap();
+        let routes = Routes::build(&schema, &[], &Defaults::default()).unwrap();
+        let types = Types { json: &[], forms: true, untyped: false };
+        let policy = Policy::default();
+        let limits = Limits { body: &|route| route.rpc.policy.body_limit, types, query: policy.query_limits() };
+        let body = Some(body.as_bytes());
+        let explained = explain(&routes, limits, Request { method, target, body, content_type });
+        let json = |message: &[u8]| {
+            let input = &explained.route.unwrap().rpc.input;
+            String::from_utf8(reply(input, message, &Print::default()).unwrap()).unwrap()
+        };
+        match &explained.outcome {
+            Outcome::Sent { message, .. } => json(message),
+            Outcome::Streamed { messages } => {
+                messages.iter().map(|message| json(message)).collect::<Vec<_>>().join(" ")
+            }
+            Outcome::Options(allowed) => allowed.join(" "),
+            Outcome::Refused(refusal) => refusal.clone().into_text(Form::Status, None).into_body(),
+        }
+    }
+
+    #[test]
+    fn a_request_of_several_messages_is_explained_as_it_is_read() {
+        let ndjson = Some("application/x-ndjson");
+        let both = r#"{"name":"a","shop":"s"} {"name":"b","shop":"s"}"#;
+        for (target, content_type, body, expected) in [
+            ("/shops/s:import", ndjson, "{\"name\":\"a\"}\n{\"name\":\"b\"}\n", both),
+            ("/shops/s:import", None, "[{\"name\":\"a\"},{\"name\":\"b\"}]", both),
+            ("/shops/s:import", ndjson, "", ""),
+            (
+                "/shops/s:import",
+                Some("text/plain"),
+                "a",
+                r#"{"code":3,"message":"expected Content-Type application/json or application/x-ndjson, found `text/plain`"}"#,
+            ),
+            (
+                "/orders",
+                ndjson,
+                "{}",
+                r#"{"code":3,"message":"expected Content-Type application/json, found `application/x-ndjson`"}"#,
+            ),
+        ] {
+            assert_eq!(explained("POST", target, content_type, body), expected, "{target} {content_type:?} {body}");
+        }
+        assert_eq!(explained("GET", "/shops/s", None, ""), r#"{"shop":"s"}"#);
+        let refused = explained("POST", "/shops/s:import", ndjson, "{\"name\":\"a\"}\n{\"nam\":1}\n");
+        assert!(refused.contains("in message 2: ") && refused.contains("its outcome is unknown"), "{refused}");
+    }
 }

@@ -7,7 +7,6 @@ use http::{Method, StatusCode};
 
 use super::websocket::is_handshake;
 use super::{compression, conditional, ranges};
-use crate::caller::admit;
 use crate::format::compression::Choice;
 use crate::gateway::answer::Response;
 use crate::gateway::budget;
@@ -107,13 +106,12 @@ impl Gateway {
             limits::check_headers(&head.headers, policy.header_limit)?;
         }
         route.check_query(head.uri.query().unwrap_or_default()).map_err(|error| Refusal::query(&error))?;
-        let admitted = admit(peer, &route.rpc);
         let deadline =
             Deadline::of(&head.headers, self.config.timeout_header.as_ref(), &self.timer(&route.rpc), started)?;
         let (deadline_at, reply_limit, may_repeat) = (deadline.at, self.reply_limit(&route.rpc), route.rpc.may_repeat);
         let terms = Terms { deadline: deadline_at, reply_limit, may_repeat, account: memory.account() };
-        let (captures, deadline, admitted) = (&captures[..], &deadline, &admitted);
-        let call = &Call { head, query, route, captures, peer, started, deadline, admitted, terms, memory };
+        let (captures, deadline) = (&captures[..], &deadline);
+        let call = &Call { head, query, route, captures, peer, started, deadline, terms, memory };
         if let Some(upgrade) = upgrade {
             // Boxed, or every request would have the memory of a handshake.
             Box::pin(self.websocket(call, intake, upgrade)).await

@@ -84,7 +84,7 @@ impl Types<'_> {
         }
         let media_type = content_type.map(media_type);
         let form = media_type.as_deref().filter(|_| self.forms && route.takes_form());
-        // Where the type of forms is listed as JSON too, the body decides: see `of_form`.
+        // Where the type of forms is listed as JSON too, the body decides: see `seen`.
         if self.is_json(media_type.as_deref()) && form != Some(FORM) {
             return check_charset(content_type).map(|()| Media::Json);
         }
@@ -108,10 +108,15 @@ impl Types<'_> {
         })
     }
 
+    /// What a body is that its type said to be `media`, now that it is there.
+    #[must_use]
+    pub fn seen(self, media: Media, body: &[u8]) -> Media {
+        if matches!(media, Media::Form) { self.of_form(body) } else { media }
+    }
+
     /// What a body is that has the type of forms: JSON, if that type is listed as JSON and the body is an object, as `curl -d` sends it.
     /// No form begins with a brace, since no field does.
-    #[must_use]
-    pub fn of_form(self, body: &[u8]) -> Media {
+    fn of_form(self, body: &[u8]) -> Media {
         let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
         match body.trim_ascii_start().first() {
             Some(b'{') if self.json.iter().any(|json| json == FORM) => Media::Json,

@@ -1,5 +1,7 @@
 //! Calls of several messages, in one direction or both.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::StatusCode;
 use http::Version;
@@ -9,16 +11,18 @@ use tonic::Code;
 
 use super::convert::{content_type, is_long};
 use super::stream::{self, Asking, Failure, Format, Stopping, StreamingCall};
+use crate::caller::{Admitted, ReceivedBody};
 use crate::gateway::answer::{Body, Response};
 use crate::gateway::call::{Call, Intake};
 use crate::gateway::error::{Exposure, Refusal};
+use crate::gateway::exchange::Exchange;
 use crate::gateway::metadata::TraceId;
 use crate::gateway::record::StreamNotes;
 use crate::gateway::request::inbound::RequestBody;
 use crate::gateway::state::Gateway;
 use crate::limits::pace::Pace;
 use crate::route::policy::Policy;
-use crate::upstream::{self, CallError, Outbound};
+use crate::upstream::{self, Incoming, Outbound, Outgoing};
 
 /// nginx holds answers back until it has a buffer full of them, unless this header says otherwise.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
@@ -77,28 +81,23 @@ impl Gateway {
         intake: &mut Intake<'_, B>,
         told: Told,
     ) -> Result<StreamingCall, Refusal> {
-        let Call { head, query, route, captures, admitted, terms, .. } = *call;
-        let mut metadata = self.metadata(call)?;
-        let trace = TraceId::of(&metadata);
-        if let (Some(name), 1..) = (&route.rpc.policy.last_event_id, told.after) {
-            metadata.insert(name.clone(), told.after.into());
-        }
+        let Call { head, query, route, captures, terms, .. } = *call;
         if !route.rpc.streaming.client {
-            let (message, _) = self.message(call, intake).await?;
-            let notes = intake.exchange.streams(trace);
-            let opened = self.upstream(route).open(Outbound::new(admitted, metadata, terms)).await;
-            let (mut outgoing, incoming) = opened.map_err(|error| self.failed(Failure::Call(error), call, &notes))?;
+            let body = self.receive(call, intake).await?;
+            let admitted = call.admitted(ReceivedBody::Whole(body.as_deref().unwrap_or_default()))?;
+            let (message, _) = self.message(call, body).await?;
+            let opened = self.opened(call, &admitted, told.after, intake.exchange).await?;
+            let Opened { mut outgoing, incoming, notes } = opened;
             // Whoever stops reading says why in the answer; whoever never reads lets the deadline pass, which is told there.
             if let Ok(Ok(())) = timeout_at(terms.deadline, outgoing.send(&message)).await {
                 outgoing.finish();
             }
             return Ok(StreamingCall::sent(incoming, self.ended_with_gateway(), notes));
         }
+        let admitted = call.admitted(ReceivedBody::Streamed)?;
         let reading = self.reading(route, &head.headers, intake.body.is_read())?;
         let texts = route.prepare(captures, query).map_err(|error| Refusal::encode(&error))?;
-        let notes = intake.exchange.streams(trace);
-        let opened = self.upstream(route).open(Outbound::new(admitted, metadata, terms)).await;
-        let (outgoing, incoming) = opened.map_err(|error| self.failed(Failure::Call(error), call, &notes))?;
+        let Opened { outgoing, incoming, notes } = self.opened(call, &admitted, told.after, intake.exchange).await?;
         // Over HTTP/1.1 one way comes after the other: nothing is answered for which a caller could wait.
         let is_conversation = route.rpc.streaming.server && head.version >= Version::HTTP_2;
         let (body, read) = intake.body.take();
@@ -106,6 +105,25 @@ impl Gateway {
         let upload = stream::Upload { body, pace: Pace::new(self.config.least_rate), is_conversation };
         let sending = reading.send(upload, route.clone(), texts, outgoing);
         Ok(StreamingCall::sending(incoming, self.ended_with_gateway(), notes, sending))
+    }
+
+    /// Opens a call at its backend, when all that can be refused of its head has been; its caller has seen the events up to `after`.
+    pub(super) async fn opened(
+        &self,
+        call: &Call<'_>,
+        admitted: &Admitted<'_>,
+        after: u64,
+        exchange: &mut Exchange,
+    ) -> Result<Opened, Refusal> {
+        let mut metadata = self.metadata(call)?;
+        let notes = exchange.streams(TraceId::of(&metadata));
+        if let (Some(name), 1..) = (&call.route.rpc.policy.last_event_id, after) {
+            metadata.insert(name.clone(), after.into());
+        }
+        match self.upstream(call.route).open(Outbound::new(admitted, metadata, call.terms)).await {
+            Ok((outgoing, incoming)) => Ok(Opened { outgoing, incoming, notes }),
+            Err(error) => Err(self.failed(Failure::Call(error), call, &notes)),
+        }
     }
 
     /// Ready when the gateway stops and the time for calls in flight is over.
@@ -139,16 +157,11 @@ impl Gateway {
 
     /// The answer to a call that ends with one message of the backend.
     async fn only(&self, call: &Call<'_>, mut streaming: StreamingCall, first: First) -> Result<Response, Refusal> {
-        let second = match &first {
-            First::Message(_) => streaming.message().await,
-            First::End | First::Pending => Ok(None),
+        let first = match first {
+            First::Message(message) => Some(message),
+            First::End | First::Pending => None,
         };
-        let message = match (first, second) {
-            (First::Message(message), Ok(None)) => Ok(message),
-            (_, Ok(None)) => Err(protocol("it ended with status OK and without a message")),
-            (_, Ok(Some(_))) => Err(protocol("it holds more than one message")),
-            (_, Err(failure)) => Err(failure),
-        };
+        let message = streaming.only(first).await;
         let message = message.map_err(|failure| self.failed(failure, call, streaming.notes()))?;
         streaming.notes().count();
         streaming.notes().ended(None);
@@ -203,6 +216,13 @@ pub(super) struct Told {
     wait: Option<u64>,
 }
 
+/// A call that is open at its backend.
+pub(super) struct Opened {
+    pub(super) outgoing: Outgoing,
+    pub(super) incoming: Incoming,
+    pub(super) notes: Arc<StreamNotes>,
+}
+
 /// How an answer begins.
 enum First {
     Message(Bytes),
@@ -216,8 +236,4 @@ impl First {
     fn of(message: Option<Bytes>) -> Self {
         message.map_or(Self::End, Self::Message)
     }
-}
-
-fn protocol(cause: &str) -> Failure {
-    Failure::Call(CallError::Protocol { cause: cause.to_owned() })
 }

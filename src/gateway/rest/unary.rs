@@ -8,6 +8,7 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use tonic::Code;
 
 use super::{convert, outcome};
+use crate::caller::ReceivedBody;
 use crate::gateway::answer::{Body, Response};
 use crate::gateway::call::{Call, Intake};
 use crate::gateway::error::{self, Refusal};
@@ -25,16 +26,19 @@ impl Gateway {
         intake: &mut Intake<'_, B>,
     ) -> Result<Response, Refusal> {
         let route = call.route;
-        let (message, json) = self.message(call, intake).await?;
+        let body = self.receive(call, intake).await?;
+        let admitted = call.admitted(ReceivedBody::Whole(body.as_deref().unwrap_or_default()))?;
+        let (message, json) = self.message(call, body).await?;
         let metadata = self.metadata(call)?;
         intake.exchange.calls(TraceId::of(&metadata));
         let called = match route.rpc.policy.caller_gone {
             CallerGone::Cancel => {
-                let outbound = Outbound::new(call.admitted, metadata, call.terms);
+                let outbound = Outbound::new(&admitted, metadata, call.terms);
                 self.upstream(route).call(outbound, &message).await
             }
             CallerGone::Finish => {
-                let (called, exchange) = self.lasting(call, (metadata, message), intake.exchange.hand_over()).await;
+                let (called, exchange) =
+                    self.lasting(call, (&admitted, metadata, message), intake.exchange.hand_over()).await;
                 *intake.exchange = exchange;
                 called
             }

@@ -3,16 +3,16 @@
 use http::header::CONTENT_TYPE;
 use tokio::time::timeout_at;
 
-use super::stream::{Failure, Known, StreamingCall, inbox};
+use super::stream::{Known, StreamingCall, inbox};
+use super::streaming;
 use super::websocket::{self, Opened};
+use crate::caller::ReceivedBody;
 use crate::gateway::answer::Response;
 use crate::gateway::call::{Call, Intake};
 use crate::gateway::error::{Exposure, Refusal};
-use crate::gateway::metadata::TraceId;
 use crate::gateway::request::inbound::RequestBody;
 use crate::gateway::state::Gateway;
 use crate::server::Upgrade;
-use crate::upstream::Outbound;
 
 impl Gateway {
     /// The answer that agrees to a WebSocket for the call, which is open then.
@@ -22,20 +22,19 @@ impl Gateway {
         intake: &mut Intake<'_, B>,
         upgrade: &Upgrade,
     ) -> Result<Response, Refusal> {
-        let Call { head, query, route, captures, deadline, admitted, terms, .. } = *call;
+        let Call { head, query, route, captures, deadline, terms, .. } = *call;
         let policy = &route.rpc.policy;
         let response = websocket::agreed(&head.headers, policy.websocket.as_ref())?;
         if !intake.body.is_read() {
             return Err(Refusal::bad_request("expected a handshake without a body, found one with a body"));
         }
-        let metadata = self.metadata(call)?;
+        let admitted = call.admitted(ReceivedBody::Streamed)?;
         let texts = route.prepare(captures, query).map_err(|error| Refusal::encode(&error))?;
         // Where path and query say everything, nothing is waited for.
         let whole = (!route.takes_body()).then(|| route.encode_one(&texts, None)).transpose();
         let whole = whole.map_err(|error| Refusal::encode(&error))?;
-        let notes = intake.exchange.streams(TraceId::of(&metadata));
-        let opened = self.upstream(route).open(Outbound::new(admitted, metadata, terms)).await;
-        let (mut outgoing, incoming) = opened.map_err(|error| self.failed(Failure::Call(error), call, &notes))?;
+        let opened = self.opened(call, &admitted, 0, intake.exchange).await?;
+        let streaming::Opened { mut outgoing, incoming, notes } = opened;
         let (streaming, messages) = match whole {
             Some(message) => {
                 // As in other streams: whoever stops reading says why in the answer.

@@ -74,6 +74,18 @@ impl CallError {
         Self::Protocol { cause: cause.to_owned() }
     }
 
+    /// A reply of several messages to a call that has one.
+    #[must_use]
+    pub fn several_messages() -> Self {
+        Self::protocol("it holds more than one message")
+    }
+
+    /// A call that has gone well, they say, and has no reply.
+    #[must_use]
+    pub fn no_message() -> Self {
+        Self::protocol("it ended with status OK and without a message")
+    }
+
     /// Whether the backend may have acted on the call.
     #[must_use]
     pub fn fate(&self) -> Fate {

@@ -115,7 +115,7 @@ impl<'a> Collecting<'a> {
         let body = self.bytes();
         match declared_length(body) {
             Some(length) if length > self.limit => Err(CallError::TooLarge { length, limit: self.limit }),
-            Some(length) if body.len() > PREFIX + length => Err(CallError::protocol("it holds more than one message")),
+            Some(length) if body.len() > PREFIX + length => Err(CallError::several_messages()),
             _ => Ok(()),
         }
     }
@@ -264,5 +264,5 @@ fn check_size(headers: &HeaderMap) -> Result<(), CallError> {
 
 /// What is wrong with a unary call that ends well and has no reply.
 fn no_message() -> CallError {
-    CallError::protocol("it ended with status OK and without a message")
+    CallError::no_message()
 }

@@ -53,6 +53,28 @@ pub enum Failure {
     Request(Box<Refusal>),
 }
 
+/// The message of a call that has exactly one: it is the only one when the end has come.
+#[derive(Debug, Default)]
+pub struct OnlyMessage(Option<Bytes>);
+
+impl OnlyMessage {
+    /// Takes what has come, a message or the end, and gives the message with the end.
+    ///
+    /// # Errors
+    /// There is none, or more than one.
+    pub fn take(&mut self, came: Option<Bytes>) -> Result<Option<Bytes>, Failure> {
+        match (came, self.0.take()) {
+            (Some(message), None) => {
+                self.0 = Some(message);
+                Ok(None)
+            }
+            (None, Some(message)) => Ok(Some(message)),
+            (Some(_), Some(_)) => Err(Failure::Call(CallError::several_messages())),
+            (None, None) => Err(Failure::Call(CallError::no_message())),
+        }
+    }
+}
+
 impl Failure {
     /// What the caller is told.
     #[must_use]
@@ -112,6 +134,21 @@ impl StreamingCall {
     /// See [`Failure`].
     pub async fn message(&mut self) -> Result<Option<Bytes>, Failure> {
         poll_fn(|cx| self.poll_message(cx)).await
+    }
+
+    /// The message of a call that has exactly one, of which `first` has come, and the end.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub async fn only(&mut self, first: Option<Bytes>) -> Result<Bytes, Failure> {
+        let mut only = OnlyMessage::default();
+        let mut next = first;
+        loop {
+            if let Some(message) = only.take(next)? {
+                return Ok(message);
+            }
+            next = self.message().await?;
+        }
     }
 
     /// Waits until the request has been read to its end, or the backend reads no further.

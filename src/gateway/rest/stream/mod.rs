@@ -17,7 +17,7 @@ mod resume;
 
 pub use accept::{Asking, chosen};
 pub use batch::{Batch, BatchEnd};
-pub use call::{Converted, Converting, Failure, Stopping, StreamingCall};
+pub use call::{Converted, Converting, Failure, OnlyMessage, Stopping, StreamingCall};
 pub use config::{Config, DEADLINE, KEEP_ALIVE};
 pub use frames::Format;
 pub use inbox::{Inbox, Item, Known, inbox};

@@ -72,6 +72,47 @@ impl From<Refusal> for End {
 }
 
 impl Reading {
+    /// The messages that [`send`](Self::send) makes of a body.
+    ///
+    /// # Errors
+    /// The body is wrong.
+    pub fn messages(self, route: &Route, texts: &Texts, body: &[u8]) -> Result<Vec<Vec<u8>>, Refusal> {
+        let mut messages = Vec::new();
+        let made = self.put_messages(route, texts, body, &mut messages);
+        made.map_err(|refusal| refusal.behind(messages.len())).map(|()| messages)
+    }
+
+    fn put_messages(
+        self,
+        route: &Route,
+        texts: &Texts,
+        body: &[u8],
+        messages: &mut Vec<Vec<u8>>,
+    ) -> Result<(), Refusal> {
+        let encoded = |text: Option<&[u8]>| route.encode_one(texts, text).map_err(|error| Refusal::encode(&error));
+        match self {
+            Self::Nothing => messages.push(encoded(None)?),
+            Self::Json(series, limit) => {
+                let mut splitter = Splitter::new(series, limit);
+                splitter.push(body);
+                while let Some(text) = splitter.next_text().map_err(|error| Refusal::bad_request(error.to_string()))? {
+                    messages.push(encoded(Some(text))?);
+                }
+                if let Some(text) = splitter.end().map_err(|error| Refusal::bad_request(error.to_string()))? {
+                    messages.push(encoded(Some(&text))?);
+                }
+            }
+            Self::Raw(content_type) => {
+                let empty = body.is_empty().then_some(&[][..]);
+                for data in body.chunks(PIECE).chain(empty) {
+                    let message = route.encode_raw_one(texts, &HttpBody { content_type: &content_type, data });
+                    messages.push(message.map_err(|error| Refusal::encode(&error))?);
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Reads `body` to its end and sends its messages, all of which have `texts`.
     ///
     /// # Errors

@@ -21,12 +21,11 @@ use crate::codec::DecodeError;
 use crate::format::json::SplitError;
 use crate::gateway::error::{CallContext, Exposure, Refusal, Timer, code_name};
 use crate::gateway::exchange::Exchange;
-use crate::gateway::rest::stream::{Converted, Converting, Failure, Item, StreamingCall};
+use crate::gateway::rest::stream::{Converted, Converting, Failure, Item, OnlyMessage, StreamingCall};
 use crate::limits::offload::LONG;
 use crate::route::{Query, Route};
 use crate::schema::Schema;
 use crate::server::{Ending, Switched};
-use crate::upstream::CallError;
 
 /// How long a caller that shows no sign may take to hear the end and to say so.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -101,7 +100,7 @@ struct Talk {
     opened: Opened,
     request: Request,
     /// The message of a backend that has one, until it is known that it is the only one.
-    held: Option<Bytes>,
+    only: OnlyMessage,
     /// A long message of the backend whose JSON is being made.
     converting: Option<Converting>,
     /// Whether all has come behind the message that is converted.
@@ -114,8 +113,8 @@ struct Talk {
 impl Talk {
     fn new(mut opened: Opened) -> Self {
         let request = opened.messages.take().map_or(Request::Ended, Request::Open);
-        let (held, converting, fault) = (None, None, None);
-        Self { opened, request, held, converting, is_last: false, fault, is_deaf: false }
+        let (converting, fault) = (None, None);
+        Self { opened, request, only: OnlyMessage::default(), converting, is_last: false, fault, is_deaf: false }
     }
 
     async fn run(&mut self, socket: &mut Socket) -> End {
@@ -261,18 +260,14 @@ impl Talk {
         let is_stream = self.opened.route.rpc.streaming.server;
         match message {
             Ok(Some(message)) if is_stream => self.put(socket, message),
-            Ok(Some(_)) if self.held.is_some() => self.failed(protocol("it holds more than one message")),
-            Ok(Some(message)) => {
-                self.held = Some(message);
-                None
-            }
-            Ok(None) => match self.held.take() {
-                None if !is_stream => self.failed(protocol("it ended with status OK and without a message")),
-                None => self.went_well(),
-                Some(message) => {
+            Ok(None) if is_stream => self.went_well(),
+            Ok(came) => match self.only.take(came) {
+                Ok(None) => None,
+                Ok(Some(message)) => {
                     self.is_last = true;
                     self.put(socket, message)
                 }
+                Err(failure) => self.failed(failure),
             },
             Err(failure) => self.failed(failure),
         }
@@ -351,10 +346,6 @@ fn told(refusal: &Refusal, fault: Option<CloseCode>) -> End {
     let code = refusal.code();
     let last = format!("{{\"error\":{}}}", refusal.to_status_json());
     End::Told { last, code: fault.unwrap_or(CloseCode::from(FAILED + code as u16)), name: code_name(code) }
-}
-
-fn protocol(cause: &str) -> Failure {
-    Failure::Call(CallError::Protocol { cause: cause.to_owned() })
 }
 
 /// Waits until there is a place for another message; false where nobody takes any.
