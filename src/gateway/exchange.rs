@@ -17,7 +17,7 @@ use tonic::Code;
 use super::answer::{Body, Cut, Response};
 use super::error::{Party, Reason, Refusal};
 use super::metadata::TraceId;
-use super::record::{CallEnd, Called, End, Record, Refused, Sinks, StreamNotes, Times, Upload};
+use super::record::{CallEnd, CallRecord, End, Record, RefusalNote, Sinks, StreamNotes, Times, UploadNotes};
 use super::telemetry;
 use crate::caller::Peer;
 use crate::upstream::{CallError, Fate};
@@ -46,7 +46,7 @@ impl Exchange {
             peer,
             route: None,
             trace: None,
-            call: Called::No,
+            call: CallRecord::No,
             refused: None,
             status: None,
             is_unawaited: false,
@@ -85,23 +85,23 @@ impl Exchange {
     }
 
     /// Its body is read by a task of its own.
-    pub(crate) fn uploads(&mut self, upload: Arc<Upload>) {
+    pub(crate) fn uploads(&mut self, upload: Arc<UploadNotes>) {
         self.note(|record| record.upload = Some(upload));
     }
 
     /// It calls its rpc with one message, for one.
     pub(crate) fn calls(&mut self, trace: Option<TraceId>) {
-        self.begin_call(trace, Called::Unary(None));
+        self.begin_call(trace, CallRecord::Unary(None));
     }
 
     /// It opens a call of several messages.
     pub(crate) fn streams(&mut self, trace: Option<TraceId>) -> Arc<StreamNotes> {
         let stream = Arc::<StreamNotes>::default();
-        self.begin_call(trace, Called::Streaming(stream.clone()));
+        self.begin_call(trace, CallRecord::Streaming(stream.clone()));
         stream
     }
 
-    fn begin_call(&mut self, trace: Option<TraceId>, call: Called) {
+    fn begin_call(&mut self, trace: Option<TraceId>, call: CallRecord) {
         self.note(|record| {
             (record.trace, record.call) = (trace, call);
             record.times.called = Some(Instant::now());
@@ -110,7 +110,7 @@ impl Exchange {
 
     /// Its call of one message has ended.
     pub(crate) fn called(&mut self, error: Option<&CallError>) {
-        self.note(|record| record.call = Called::Unary(Some(CallEnd::of(error))));
+        self.note(|record| record.call = CallRecord::Unary(Some(CallEnd::of(error))));
     }
 
     /// Its caller has gone away, and its call goes on.
@@ -121,7 +121,7 @@ impl Exchange {
     /// It is refused.
     pub(crate) fn refused(&mut self, refusal: &Refusal) {
         self.note(|record| {
-            record.refused = Some(Refused {
+            record.refused = Some(RefusalNote {
                 status: refusal.http_status(),
                 code: refusal.code(),
                 fate: refusal.fate(),
@@ -155,7 +155,7 @@ impl Exchange {
             let status = StatusCode::INTERNAL_SERVER_ERROR;
             record.status = Some(status);
             let (code, fate) = (Code::Internal, Fate::Unknown);
-            record.refused = Some(Refused { status, code, fate, by: Party::Gateway, reason: Reason::Internal });
+            record.refused = Some(RefusalNote { status, code, fate, by: Party::Gateway, reason: Reason::Internal });
         }
         telemetry::ended(&record);
         #[cfg(test)]

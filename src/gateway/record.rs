@@ -38,8 +38,8 @@ pub(crate) struct Record {
     pub(crate) route: Option<usize>,
     /// The trace that the backend is told that the call belongs to.
     pub(crate) trace: Option<TraceId>,
-    pub(crate) call: Called,
-    pub(crate) refused: Option<Refused>,
+    pub(crate) call: CallRecord,
+    pub(crate) refused: Option<RefusalNote>,
     /// The HTTP status of the answer; `None` where the caller has gone before there was one.
     pub(crate) status: Option<StatusCode>,
     /// Whether the caller went away before the answer, and the call goes on without it.
@@ -49,7 +49,7 @@ pub(crate) struct Record {
     /// Bytes of the answer's body that the connection has taken.
     pub(crate) bytes_out: u64,
     /// The rest of a body that is read by a task of its own.
-    pub(crate) upload: Option<Arc<Upload>>,
+    pub(crate) upload: Option<Arc<UploadNotes>>,
     pub(crate) times: Times,
     pub(crate) end: End,
 }
@@ -80,7 +80,7 @@ pub(crate) enum End {
 
 /// The call of a request.
 #[derive(Debug)]
-pub(crate) enum Called {
+pub(crate) enum CallRecord {
     /// There was none.
     No,
     /// One message each way; its end, once it has come.
@@ -122,7 +122,7 @@ pub(crate) enum CallOutcome {
 
 /// A refusal, as it was told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Refused {
+pub(crate) struct RefusalNote {
     pub(crate) status: StatusCode,
     pub(crate) code: Code,
     pub(crate) fate: Fate,
@@ -132,7 +132,7 @@ pub(crate) struct Refused {
 
 /// What was read of a body by a task of its own.
 #[derive(Debug, Default)]
-pub(crate) struct Upload {
+pub(crate) struct UploadNotes {
     pub(crate) bytes: AtomicU64,
     pub(crate) is_whole: AtomicBool,
 }
@@ -157,9 +157,9 @@ impl Record {
     /// The end of its call, if it has come.
     pub(crate) fn call_end(&self) -> Option<&CallEnd> {
         match &self.call {
-            Called::No => None,
-            Called::Unary(end) => end.as_ref(),
-            Called::Streaming(stream) => stream.end.get(),
+            CallRecord::No => None,
+            CallRecord::Unary(end) => end.as_ref(),
+            CallRecord::Streaming(stream) => stream.end.get(),
         }
     }
 
@@ -220,13 +220,13 @@ impl fmt::Display for Record {
         let rpc = self.route().map_or("-", |route| &route.rpc.name);
         let status = self.status.map_or(0, |status| status.as_u16());
         write!(f, "{method} {rpc} {status} {:?}, in {}, out {}", self.end, self.received(), self.bytes_out)?;
-        if let Some(Refused { status, code, fate, by, reason }) = self.refused {
+        if let Some(RefusalNote { status, code, fate, by, reason }) = self.refused {
             write!(f, ", refused {} {code:?} {fate:?} by {by:?}: {reason:?}", status.as_u16())?;
         }
         if let Some(CallEnd { outcome, fate, .. }) = self.call_end() {
             write!(f, ", call {outcome:?} {fate:?}")?;
         }
-        if let Called::Streaming(stream) = &self.call {
+        if let CallRecord::Streaming(stream) = &self.call {
             write!(f, ", messages {}", stream.messages())?;
         }
         Ok(())

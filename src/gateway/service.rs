@@ -24,8 +24,10 @@ use super::call::{Arrival, Intake};
 use super::error::Refusal;
 use super::exchange::{Exchange, Recorded};
 use super::probe::Probe;
-use super::request::head;
+use super::protocols::Protocol;
 use super::request::inbound::{Inbound, RequestBody};
+use super::request::{head, limits};
+use super::rest::Rest;
 use super::state::Gateway;
 use crate::server::{Answerer, Arrived, Malformed};
 
@@ -61,7 +63,7 @@ impl Door {
         // A block, and the body lent: what an async function is given has its place twice in the future of each that hands it on.
         Box::pin(async move {
             let answered = {
-                let mut answer = pin!(gateway.handle(&mut head, &mut body, &arrival, &mut exchange));
+                let mut answer = pin!(gateway.handle::<Rest, _>(&mut head, &mut body, &arrival, &mut exchange));
                 // Whatever a panic leaves behind goes with the request.
                 poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(cx))) {
                     Ok(polled) => polled.map(Some),
@@ -70,7 +72,8 @@ impl Door {
                 .await
             };
             // The panic's text is in the log, where the panic hook put it.
-            let response = answered.unwrap_or_else(|| guarded(gateway.refused(Refusal::internal(), &mut exchange)));
+            let response =
+                answered.unwrap_or_else(|| guarded(gateway.refused::<Rest>(Refusal::internal(), &mut exchange)));
             Ok(exchange.carry(response))
         })
     }
@@ -122,7 +125,8 @@ fn is_bare(status: StatusCode) -> bool {
 }
 
 impl Gateway {
-    async fn handle<B: RequestBody>(
+    /// What is common to all protocols, around what `P` does.
+    async fn handle<P: Protocol, B: RequestBody>(
         self: &Arc<Self>,
         head: &mut Parts,
         body: &mut Inbound<B>,
@@ -139,27 +143,35 @@ impl Gateway {
             Some(memory) => memory,
             None => match Box::pin(budget::room(&self.memory, &arrival.account)).await {
                 Ok(memory) => memory,
-                Err(refusal) => return Box::pin(body.closing(guarded(self.refused(refusal, exchange)), head)).await,
+                Err(refusal) => {
+                    return Box::pin(body.closing(guarded(self.refused::<P>(refusal, exchange)), head)).await;
+                }
             },
         };
         let answered = match faulty {
             None => {
                 let intake = &mut Intake { head, body, arrival, memory: &memory, exchange };
-                self.answer(intake).await
+                match self.checked(intake) {
+                    Ok(()) => P::answer(self, intake).await,
+                    Err(refusal) => Err(refusal),
+                }
             }
             Some(refusal) => Err(*refusal),
         };
-        let response = answered.unwrap_or_else(|refusal| self.refused(refusal, exchange));
+        let response = answered.unwrap_or_else(|refusal| self.refused::<P>(refusal, exchange));
         let response = guarded(if head.method == Method::HEAD { without_body(response) } else { response });
         let response = charged(response, memory, head.version);
         if body.is_left(&response, head) { Box::pin(body.closing(response, head)).await } else { response }
     }
 
-    fn refused(&self, refusal: Refusal, exchange: &mut Exchange) -> Response {
+    /// Checks the size of a head, and takes the memory for it.
+    fn checked<B>(&self, intake: &Intake<'_, B>) -> Result<(), Refusal> {
+        let size = limits::check_headers(&intake.head.headers, self.config.policy.header_limit)?;
+        budget::head(intake.memory, size)
+    }
+
+    fn refused<P: Protocol>(&self, refusal: Refusal, exchange: &mut Exchange) -> Response {
         exchange.refused(&refusal);
-        let metadata = refusal.metadata.clone();
-        let mut response = refusal.into_response(self.config.policy.errors.form, self.config.status_headers.as_ref());
-        self.metadata.tell_caller(&metadata, response.headers_mut());
-        response
+        P::refuse(self, refusal)
     }
 }

@@ -11,7 +11,7 @@ use tracing::field::display;
 
 use super::error::Party;
 use super::metadata::TraceId;
-use super::record::{CallEnd, CallOutcome, Called, Record, StreamNotes, Times};
+use super::record::{CallEnd, CallOutcome, CallRecord, Record, StreamNotes, Times};
 use crate::route::Route;
 
 /// Tells the end of a request.
@@ -34,10 +34,10 @@ pub(crate) fn ended(record: &Record) {
     let Some(route) = record.route() else { return };
     let line = Line { method, route, trace: record.trace, record };
     match &record.call {
-        Called::No => {}
-        Called::Unary(end) if record.is_unawaited => line.unawaited(end.as_ref()),
-        Called::Unary(end) => end.iter().for_each(|end| line.called(end)),
-        Called::Streaming(stream) => line.streamed(stream),
+        CallRecord::No => {}
+        CallRecord::Unary(end) if record.is_unawaited => line.unawaited(end.as_ref()),
+        CallRecord::Unary(end) => end.iter().for_each(|end| line.called(end)),
+        CallRecord::Streaming(stream) => line.streamed(stream),
     }
 }
 

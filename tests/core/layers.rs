@@ -40,7 +40,6 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("tokio_tungstenite", &["gateway/rest/websocket"]),
     ("futures_util", &["gateway/rest/websocket"]),
     ("axum", &["cli/demo/bank"]),
-    ("tower_http", &["gateway/service"]),
     ("flate2", &["format/compression"]),
     ("prometheus_client", &["observe/metrics"]),
     ("tokio", &["limits", "upstream", "server", "gateway", "app/reload", "cli"]),
@@ -55,6 +54,7 @@ const QUOTING: &[(&str, &str)] =
 
 /// What sends without the admission of a caller, or gives it, and the modules that may name it: nothing else is forwarded.
 const FORWARDING: &[(&str, &[&str])] = &[
+    ("Outbound::new", &["gateway/forward", "gateway/lasting"]),
     ("Outbound::own", &["upstream/grpc/health", "upstream/reflection"]),
     ("Outbound {", &["upstream"]),
     ("Admitted {", &["caller/admission"]),

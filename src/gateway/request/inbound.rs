@@ -14,7 +14,7 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::task::yield_now;
 
 use crate::gateway::answer::Response;
-use crate::gateway::record::Upload;
+use crate::gateway::record::UploadNotes;
 
 /// So many bytes that are there already are read after an early answer, so that the connection can go on.
 const REST: u64 = 64 << 10;
@@ -35,7 +35,7 @@ pub(crate) enum Inbound<B> {
     /// All of it was read, or there is none.
     Read,
     /// It is with a [`Watched`], which says so when it comes to its end.
-    Away(Arc<Upload>),
+    Away(Arc<UploadNotes>),
 }
 
 impl<B: RequestBody> Inbound<B> {
@@ -63,10 +63,10 @@ impl<B: RequestBody> Inbound<B> {
     }
 
     /// The body, for a task of its own, and what that notes of it.
-    pub(crate) fn take(&mut self) -> (Watched<B>, Option<Arc<Upload>>) {
+    pub(crate) fn take(&mut self) -> (Watched<B>, Option<Arc<UploadNotes>>) {
         match std::mem::replace(self, Self::Read) {
             Self::Here(body) => {
-                let upload = Arc::<Upload>::default();
+                let upload = Arc::<UploadNotes>::default();
                 *self = Self::Away(upload.clone());
                 (Watched(Some((body, upload.clone()))), Some(upload))
             }
@@ -144,7 +144,7 @@ impl Next {
 }
 
 /// A body that says when it has come to its end; one that was at its end before has none.
-pub(crate) struct Watched<B>(Option<(B, Arc<Upload>)>);
+pub(crate) struct Watched<B>(Option<(B, Arc<UploadNotes>)>);
 
 impl<B: RequestBody> Body for Watched<B> {
     type Data = Bytes;

@@ -1,21 +1,18 @@
-//! The body of a request: of a type that is taken, under its limit, in time.
+//! What a body says that it is, and what it is when it is decompressed.
 
-use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 
 use super::media::{Media, MediaError, Types, check_charset, media_type};
 use super::stream::Reading;
 use crate::format::compression::{self, Bounds};
 use crate::format::json::Series;
 use crate::gateway::budget;
-use crate::gateway::call::{Call, Intake};
+use crate::gateway::call::Call;
 use crate::gateway::error::Refusal;
-use crate::gateway::exchange::Exchange;
-use crate::gateway::request::inbound::RequestBody;
 use crate::gateway::state::Gateway;
 use crate::limits::memory::{CALL, Charge};
 use crate::limits::offload::{self, LONG};
-use crate::limits::pace::{Late, Pace};
 use crate::route::Route;
 
 /// A body as it was before it was compressed, and what it is written in.
@@ -25,26 +22,6 @@ pub(super) struct Decoded {
 }
 
 impl Gateway {
-    /// All of the body as it comes, if the request has one.
-    pub(super) async fn receive<B: RequestBody>(
-        &self,
-        call: &Call<'_>,
-        intake: &mut Intake<'_, B>,
-    ) -> Result<Option<Bytes>, Refusal> {
-        let Intake { head, body, exchange, .. } = intake;
-        let Some(rest) = body.body() else { return Ok(None) };
-        let limit = call.route.rpc.policy.body_limit;
-        let declared = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-        if declared.is_some_and(|length| length > limit as u64) {
-            return Err(Refusal::body_too_large(limit));
-        }
-        let pace = Pace::new(self.config.least_rate);
-        let bytes = collected(rest, limit, pace, (call, exchange)).await?;
-        body.ended();
-        exchange.read();
-        Ok(Some(bytes).filter(|bytes| !bytes.is_empty()))
-    }
-
     /// What a body of one message is.
     pub(super) async fn decoded(&self, call: &Call<'_>, bytes: Bytes) -> Result<Decoded, Refusal> {
         let Call { head, route, memory, .. } = *call;
@@ -155,67 +132,6 @@ async fn unzipped(body: Bytes, bounds: Bounds, memory: &Charge) -> Result<Bytes,
     let whole = whole.map(Bytes::from).map_err(|error| Refusal::gzip(&error))?;
     budget::body(memory, length, whole.len())?;
     Ok(whole)
-}
-
-/// All of a body. What came in one piece is not copied; of many, none is kept beside what is made of them.
-async fn collected<B: RequestBody>(
-    body: &mut B,
-    limit: usize,
-    mut pace: Pace,
-    (call, exchange): (&Call<'_>, &mut Exchange),
-) -> Result<Bytes, Refusal> {
-    let Call { deadline, memory, .. } = *call;
-    let mut whole = Whole::One(Bytes::new());
-    loop {
-        let frame = match pace.frame(body, Some(deadline.at)).await {
-            Ok(Some(frame)) => frame,
-            Ok(None) => break,
-            Err(Late::Deadline) => return Err(Refusal::body_late(&deadline.timer)),
-            Err(Late::Slow(rate)) => return Err(Refusal::body_slow(rate)),
-        };
-        let frame = frame.map_err(|error| Refusal::body_broke_off(&*error.into()))?;
-        // Trailers of a request mean nothing here.
-        let Ok(data) = frame.into_data() else { continue };
-        exchange.received(data.len());
-        if whole.len() + data.len() > limit {
-            return Err(Refusal::body_too_large(limit));
-        }
-        whole.add(data, memory)?;
-    }
-    Ok(match whole {
-        Whole::One(bytes) => bytes,
-        Whole::Many(bytes) => bytes.freeze(),
-    })
-}
-
-/// What has come of a body.
-enum Whole {
-    One(Bytes),
-    Many(BytesMut),
-}
-
-impl Whole {
-    fn len(&self) -> usize {
-        match self {
-            Self::One(bytes) => bytes.len(),
-            Self::Many(bytes) => bytes.len(),
-        }
-    }
-
-    fn add(&mut self, data: Bytes, memory: &Charge) -> Result<(), Refusal> {
-        budget::body(memory, self.len(), self.len() + data.len())?;
-        match self {
-            Self::One(first) if first.is_empty() => *self = Self::One(data),
-            Self::One(first) => {
-                let mut many = BytesMut::with_capacity(2 * (first.len() + data.len()));
-                many.extend_from_slice(first);
-                many.extend_from_slice(&data);
-                *self = Self::Many(many);
-            }
-            Self::Many(many) => many.extend_from_slice(&data),
-        }
-        Ok(())
-    }
 }
 
 /// The `Content-Type`, if there is one. Two of them were refused with the head; one that is no text is no type.

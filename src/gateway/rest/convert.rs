@@ -12,6 +12,7 @@ use crate::gateway::answer::Response;
 use crate::gateway::budget;
 use crate::gateway::call::Call;
 use crate::gateway::error::Refusal;
+use crate::gateway::forward::RequestMessage;
 use crate::gateway::state::Gateway;
 use crate::limits::memory::{CALL, Charge, SMALL};
 use crate::limits::offload::{self, LONG};
@@ -25,11 +26,7 @@ type Encoded = Result<Vec<u8>, EncodeError>;
 
 impl Gateway {
     /// The request message of a call that has one, and the JSON in it.
-    pub(super) async fn message(
-        &self,
-        call: &Call<'_>,
-        body: Option<Bytes>,
-    ) -> Result<(Vec<u8>, Option<Bytes>), Refusal> {
+    pub(super) async fn message(&self, call: &Call<'_>, body: Option<Bytes>) -> Result<RequestMessage, Refusal> {
         let Call { query, route, captures, memory, .. } = *call;
         let body = match body {
             Some(body) => Some(self.decoded(call, body).await?),
@@ -46,7 +43,7 @@ impl Gateway {
         let message = message.map_err(|error| Refusal::encode(&error))?;
         budget::message(memory, message.len())?;
         let json = body.and_then(|Decoded { bytes, media }| (media == Media::Json).then_some(bytes));
-        Ok((message, json))
+        Ok(RequestMessage { bytes: message, json })
     }
 
     /// The answer to a call of one message that is not [long](is_long).

@@ -9,9 +9,10 @@ use super::websocket::is_handshake;
 use super::{compression, conditional, ranges};
 use crate::format::compression::Choice;
 use crate::gateway::answer::Response;
-use crate::gateway::budget;
 use crate::gateway::call::{Arrival, Call, Intake};
+use crate::gateway::config::Config;
 use crate::gateway::error::Refusal;
+use crate::gateway::protocols::Protocol;
 use crate::gateway::request::deadline::Deadline;
 use crate::gateway::request::inbound::RequestBody;
 use crate::gateway::request::limits;
@@ -20,14 +21,26 @@ use crate::route::{Found, Miss, Query, Route};
 use crate::server::Upgrade;
 use crate::upstream::Terms;
 
+/// Rules of `google.api.http`, and JSON.
+pub(crate) struct Rest;
+
+impl Protocol for Rest {
+    async fn answer<B: RequestBody>(gateway: &Arc<Gateway>, intake: &mut Intake<'_, B>) -> Result<Response, Refusal> {
+        gateway.answer(intake).await
+    }
+
+    fn refuse(gateway: &Gateway, refusal: Refusal) -> Response {
+        let metadata = refusal.metadata.clone();
+        let Config { policy, status_headers, .. } = &*gateway.config;
+        let mut response = refusal.into_response(policy.errors.form, status_headers.as_ref());
+        gateway.metadata.tell_caller(&metadata, response.headers_mut());
+        response
+    }
+}
+
 impl Gateway {
-    pub(crate) async fn answer<B: RequestBody>(
-        self: &Arc<Self>,
-        intake: &mut Intake<'_, B>,
-    ) -> Result<Response, Refusal> {
-        let Intake { head, memory, .. } = *intake;
-        let size = limits::check_headers(&head.headers, self.config.policy.header_limit)?;
-        budget::head(memory, size)?;
+    async fn answer<B: RequestBody>(self: &Arc<Self>, intake: &mut Intake<'_, B>) -> Result<Response, Refusal> {
+        let head = intake.head;
         let raw_query = head.uri.query().unwrap_or_default();
         let query =
             Query::within(raw_query, self.config.policy.query_limits()).map_err(|error| Refusal::query(&error))?;

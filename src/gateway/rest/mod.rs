@@ -15,3 +15,5 @@ mod streaming;
 mod unary;
 mod upgrade;
 pub mod websocket;
+
+pub(crate) use handler::Rest;

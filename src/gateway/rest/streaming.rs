@@ -1,7 +1,5 @@
 //! Calls of several messages, in one direction or both.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use http::StatusCode;
 use http::Version;
@@ -11,18 +9,17 @@ use tonic::Code;
 
 use super::convert::{content_type, is_long};
 use super::stream::{self, Asking, Failure, Format, Stopping, StreamingCall};
-use crate::caller::{Admitted, ReceivedBody};
+use crate::caller::ReceivedBody;
 use crate::gateway::answer::{Body, Response};
 use crate::gateway::call::{Call, Intake};
 use crate::gateway::error::{Exposure, Refusal};
-use crate::gateway::exchange::Exchange;
-use crate::gateway::metadata::TraceId;
+use crate::gateway::forward::{OpenCall, RequestMessage};
 use crate::gateway::record::StreamNotes;
 use crate::gateway::request::inbound::RequestBody;
 use crate::gateway::state::Gateway;
 use crate::limits::pace::Pace;
 use crate::route::policy::Policy;
-use crate::upstream::{self, Incoming, Outbound, Outgoing};
+use crate::upstream;
 
 /// nginx holds answers back until it has a buffer full of them, unless this header says otherwise.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
@@ -85,11 +82,13 @@ impl Gateway {
         if !route.rpc.streaming.client {
             let body = self.receive(call, intake).await?;
             let admitted = call.admitted(ReceivedBody::Whole(body.as_deref().unwrap_or_default()))?;
-            let (message, _) = self.message(call, body).await?;
+            let RequestMessage { bytes, json } = self.message(call, body).await?;
+            // A stream's errors do not look for fields in it.
+            drop(json);
             let opened = self.opened(call, &admitted, told.after, intake.exchange).await?;
-            let Opened { mut outgoing, incoming, notes } = opened;
+            let OpenCall { mut outgoing, incoming, notes } = opened;
             // Whoever stops reading says why in the answer; whoever never reads lets the deadline pass, which is told there.
-            if let Ok(Ok(())) = timeout_at(terms.deadline, outgoing.send(&message)).await {
+            if let Ok(Ok(())) = timeout_at(terms.deadline, outgoing.send(&bytes)).await {
                 outgoing.finish();
             }
             return Ok(StreamingCall::sent(incoming, self.ended_with_gateway(), notes));
@@ -97,7 +96,7 @@ impl Gateway {
         let admitted = call.admitted(ReceivedBody::Streamed)?;
         let reading = self.reading(route, &head.headers, intake.body.is_read())?;
         let texts = route.prepare(captures, query).map_err(|error| Refusal::encode(&error))?;
-        let Opened { outgoing, incoming, notes } = self.opened(call, &admitted, told.after, intake.exchange).await?;
+        let OpenCall { outgoing, incoming, notes } = self.opened(call, &admitted, told.after, intake.exchange).await?;
         // Over HTTP/1.1 one way comes after the other: nothing is answered for which a caller could wait.
         let is_conversation = route.rpc.streaming.server && head.version >= Version::HTTP_2;
         let (body, read) = intake.body.take();
@@ -105,25 +104,6 @@ impl Gateway {
         let upload = stream::Upload { body, pace: Pace::new(self.config.least_rate), is_conversation };
         let sending = reading.send(upload, route.clone(), texts, outgoing);
         Ok(StreamingCall::sending(incoming, self.ended_with_gateway(), notes, sending))
-    }
-
-    /// Opens a call at its backend, when all that can be refused of its head has been; its caller has seen the events up to `after`.
-    pub(super) async fn opened(
-        &self,
-        call: &Call<'_>,
-        admitted: &Admitted<'_>,
-        after: u64,
-        exchange: &mut Exchange,
-    ) -> Result<Opened, Refusal> {
-        let mut metadata = self.metadata(call)?;
-        let notes = exchange.streams(TraceId::of(&metadata));
-        if let (Some(name), 1..) = (&call.route.rpc.policy.last_event_id, after) {
-            metadata.insert(name.clone(), after.into());
-        }
-        match self.upstream(call.route).open(Outbound::new(admitted, metadata, call.terms)).await {
-            Ok((outgoing, incoming)) => Ok(Opened { outgoing, incoming, notes }),
-            Err(error) => Err(self.failed(Failure::Call(error), call, &notes)),
-        }
     }
 
     /// Ready when the gateway stops and the time for calls in flight is over.
@@ -214,13 +194,6 @@ pub(super) struct Told {
     pub(super) after: u64,
     /// The seconds after which it is told at the latest, if not as it comes.
     wait: Option<u64>,
-}
-
-/// A call that is open at its backend.
-pub(super) struct Opened {
-    pub(super) outgoing: Outgoing,
-    pub(super) incoming: Incoming,
-    pub(super) notes: Arc<StreamNotes>,
 }
 
 /// How an answer begins.

@@ -12,12 +12,9 @@ use crate::caller::ReceivedBody;
 use crate::gateway::answer::{Body, Response};
 use crate::gateway::call::{Call, Intake};
 use crate::gateway::error::{self, Refusal};
-use crate::gateway::metadata::TraceId;
 use crate::gateway::request::inbound::RequestBody;
 use crate::gateway::state::Gateway;
 use crate::route::Route;
-use crate::route::policy::CallerGone;
-use crate::upstream::Outbound;
 
 impl Gateway {
     pub(super) async fn unary<B: RequestBody>(
@@ -28,24 +25,8 @@ impl Gateway {
         let route = call.route;
         let body = self.receive(call, intake).await?;
         let admitted = call.admitted(ReceivedBody::Whole(body.as_deref().unwrap_or_default()))?;
-        let (message, json) = self.message(call, body).await?;
-        let metadata = self.metadata(call)?;
-        intake.exchange.calls(TraceId::of(&metadata));
-        let called = match route.rpc.policy.caller_gone {
-            CallerGone::Cancel => {
-                let outbound = Outbound::new(&admitted, metadata, call.terms);
-                self.upstream(route).call(outbound, &message).await
-            }
-            CallerGone::Finish => {
-                let (called, exchange) =
-                    self.lasting(call, (&admitted, metadata, message), intake.exchange.hand_over()).await;
-                *intake.exchange = exchange;
-                called
-            }
-        };
-        intake.exchange.called(called.as_ref().err());
-        let reply = called.map_err(|error| Refusal::call(error, self.named(call, json.as_deref())))?;
-        drop(json);
+        let message = self.message(call, body).await?;
+        let reply = self.forward(call, &admitted, message, intake.exchange).await?;
         // Boxed, or every request would have the memory for it.
         if convert::is_long(route, &reply) {
             Box::pin(self.long_reply(call, reply)).await

@@ -3,13 +3,13 @@
 use http::header::CONTENT_TYPE;
 use tokio::time::timeout_at;
 
-use super::stream::{Known, StreamingCall, inbox};
-use super::streaming;
+use super::stream::{Prepared, StreamingCall, inbox};
 use super::websocket::{self, Opened};
 use crate::caller::ReceivedBody;
 use crate::gateway::answer::Response;
 use crate::gateway::call::{Call, Intake};
 use crate::gateway::error::{Exposure, Refusal};
+use crate::gateway::forward;
 use crate::gateway::request::inbound::RequestBody;
 use crate::gateway::state::Gateway;
 use crate::server::Upgrade;
@@ -34,7 +34,7 @@ impl Gateway {
         let whole = (!route.takes_body()).then(|| route.encode_one(&texts, None)).transpose();
         let whole = whole.map_err(|error| Refusal::encode(&error))?;
         let opened = self.opened(call, &admitted, 0, intake.exchange).await?;
-        let streaming::Opened { mut outgoing, incoming, notes } = opened;
+        let forward::OpenCall { mut outgoing, incoming, notes } = opened;
         let (streaming, messages) = match whole {
             Some(message) => {
                 // As in other streams: whoever stops reading says why in the answer.
@@ -46,7 +46,7 @@ impl Gateway {
             None => {
                 let (messages, inbox) = inbox();
                 let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-                let known = Known {
+                let prepared = Prepared {
                     route: route.clone(),
                     captures: captures.iter().map(|&text| text.to_owned()).collect(),
                     query: query.clone(),
@@ -54,7 +54,7 @@ impl Gateway {
                     content_type: content_type.unwrap_or_default().to_owned(),
                 };
                 (
-                    StreamingCall::sending(incoming, self.ended_with_gateway(), notes, inbox.send(known, outgoing)),
+                    StreamingCall::sending(incoming, self.ended_with_gateway(), notes, inbox.send(prepared, outgoing)),
                     Some(messages),
                 )
             }

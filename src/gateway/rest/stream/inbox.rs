@@ -35,7 +35,7 @@ pub fn inbox() -> (mpsc::Sender<Item>, Inbox) {
 
 /// What is known of the messages of a call before they come.
 #[derive(Debug)]
-pub struct Known {
+pub struct Prepared {
     /// Where they go.
     pub route: Arc<Route>,
     /// What the path says.
@@ -53,15 +53,15 @@ impl Inbox {
     ///
     /// # Errors
     /// A message is wrong. What was sent before it was sent.
-    pub async fn send(self, known: Known, outgoing: Outgoing) -> Result<(), Refused> {
-        match known.route.rpc.streaming.client {
-            true => self.send_all(known, outgoing).await,
-            false => self.send_only(&known, outgoing).await,
+    pub async fn send(self, prepared: Prepared, outgoing: Outgoing) -> Result<(), Refused> {
+        match prepared.route.rpc.streaming.client {
+            true => self.send_all(prepared, outgoing).await,
+            false => self.send_only(&prepared, outgoing).await,
         }
     }
 
-    async fn send_all(mut self, known: Known, outgoing: Outgoing) -> Result<(), Refused> {
-        let Known { route, texts, content_type, .. } = known;
+    async fn send_all(mut self, prepared: Prepared, outgoing: Outgoing) -> Result<(), Refused> {
+        let Prepared { route, texts, content_type, .. } = prepared;
         let is_raw = route.is_raw_request;
         let mut messages = Messages { route, texts: Arc::new(texts), outgoing, sent: 0 };
         let sent = loop {
@@ -79,8 +79,8 @@ impl Inbox {
         messages.ended(sent)
     }
 
-    async fn send_only(mut self, known: &Known, mut outgoing: Outgoing) -> Result<(), Refused> {
-        let Known { route, captures, query, content_type, .. } = known;
+    async fn send_only(mut self, prepared: &Prepared, mut outgoing: Outgoing) -> Result<(), Refused> {
+        let Prepared { route, captures, query, content_type, .. } = prepared;
         let captures: Vec<&str> = captures.iter().map(String::as_str).collect();
         let message = match self.next().await {
             Ok(data) if route.is_raw_request => {
@@ -88,7 +88,7 @@ impl Inbox {
                 route.encode_raw(&captures, query, &HttpBody { content_type, data })
             }
             Ok(Some(text)) if text.len() > SMALL => {
-                let (captures, query) = (known.captures.clone(), query.clone());
+                let (captures, query) = (prepared.captures.clone(), query.clone());
                 let encode = move |route: &Route, text: &[u8]| {
                     let captures: Vec<&str> = captures.iter().map(String::as_str).collect();
                     route.encode(&captures, &query, Some(text))

@@ -20,7 +20,7 @@ pub use batch::{Batch, BatchEnd};
 pub use call::{Converted, Converting, Failure, OnlyMessage, Stopping, StreamingCall};
 pub use config::{Config, DEADLINE, KEEP_ALIVE};
 pub use frames::Format;
-pub use inbox::{Inbox, Item, Known, inbox};
+pub use inbox::{Inbox, Item, Prepared, inbox};
 pub use prefer::wait;
 pub use reply::Reply;
 pub use request::{Reading, Sending, Upload};

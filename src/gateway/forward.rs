@@ -1,0 +1,79 @@
+//! The way of a call that was admitted to its backend: with metadata, and noted in the record of its exchange. Nothing is forwarded
+//! elsewhere.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::call::Call;
+use super::error::Refusal;
+use super::exchange::Exchange;
+use super::metadata::TraceId;
+use super::record::StreamNotes;
+use super::state::Gateway;
+use crate::caller::Admitted;
+use crate::route::policy::CallerGone;
+use crate::upstream::{Incoming, Outbound, Outgoing, Reply};
+
+/// The request message of a call that has one.
+pub(crate) struct RequestMessage {
+    pub(crate) bytes: Vec<u8>,
+    /// The JSON that it was made of, in which errors find the caller's names.
+    pub(crate) json: Option<Bytes>,
+}
+
+/// A call that is open at its backend.
+pub(crate) struct OpenCall {
+    pub(crate) outgoing: Outgoing,
+    pub(crate) incoming: Incoming,
+    pub(crate) notes: Arc<StreamNotes>,
+}
+
+impl Gateway {
+    /// Calls a backend with one message, for one.
+    pub(crate) async fn forward(
+        self: &Arc<Self>,
+        call: &Call<'_>,
+        admitted: &Admitted<'_>,
+        RequestMessage { bytes, json }: RequestMessage,
+        exchange: &mut Exchange,
+    ) -> Result<Reply, Refusal> {
+        let metadata = self.metadata(call)?;
+        exchange.calls(TraceId::of(&metadata));
+        let called = match call.route.rpc.policy.caller_gone {
+            CallerGone::Cancel => {
+                let outbound = Outbound::new(admitted, metadata, call.terms);
+                self.upstream(call.route).call(outbound, &bytes).await
+            }
+            CallerGone::Finish => {
+                let (called, back) = self.lasting(call, (admitted, metadata, bytes), exchange.hand_over()).await;
+                *exchange = back;
+                called
+            }
+        };
+        exchange.called(called.as_ref().err());
+        called.map_err(|error| Refusal::call(error, self.named(call, json.as_deref())))
+    }
+
+    /// Opens a call at its backend, when all that can be refused of its head has been; its caller has seen the events up to `after`.
+    pub(crate) async fn opened(
+        &self,
+        call: &Call<'_>,
+        admitted: &Admitted<'_>,
+        after: u64,
+        exchange: &mut Exchange,
+    ) -> Result<OpenCall, Refusal> {
+        let mut metadata = self.metadata(call)?;
+        let notes = exchange.streams(TraceId::of(&metadata));
+        if let (Some(name), 1..) = (&call.route.rpc.policy.last_event_id, after) {
+            metadata.insert(name.clone(), after.into());
+        }
+        match self.upstream(call.route).open(Outbound::new(admitted, metadata, call.terms)).await {
+            Ok((outgoing, incoming)) => Ok(OpenCall { outgoing, incoming, notes }),
+            Err(error) => {
+                notes.ended(Some(&error));
+                Err(Refusal::call(error, self.named(call, None)))
+            }
+        }
+    }
+}
