@@ -72,6 +72,8 @@ impl Trie {
                 }
             }
         }
+        // Most nodes have one leaf, and room for four would be most of the trie.
+        trie.nodes.iter_mut().for_each(|node| node.leaves.shrink_to_fit());
         trie
     }
 

@@ -13,6 +13,7 @@ use super::check::{self, Names, Violation};
 use super::descriptor;
 use super::features::Features;
 use super::protos::{self, SourceUncompiled};
+use super::resolver::MOST;
 use super::roots::{self, FoundFile, Listing, Roots, or_here, relative};
 use super::sources::{DescriptorSource, Imports};
 use super::uncompiled::Uncompiled;
@@ -86,7 +87,7 @@ fn compiled(inputs: &[Input<'_>], roots: &Roots, imports: &Imports) -> protos::C
         input.add_to(&mut units, source);
     }
     units.follow(roots, imports.skips_missing_options);
-    protos::compile(units)
+    protos::compile(units, MOST)
 }
 
 /// A file of google/protobuf, google/api or google/rpc that everybody knows, encoded, with what it imports before it.

@@ -11,7 +11,7 @@ use prost_types::{FileDescriptorProto, MethodDescriptorProto};
 use protox::file::File;
 
 use super::apart::{self, Renamed};
-use super::resolver::Resolver;
+use super::resolver::{MOST, Resolver};
 use super::rule::{PATTERNS, RuleError};
 use super::secret::without_keys;
 use super::uncompiled::DeclaredRpc;
@@ -58,10 +58,10 @@ pub(super) struct SourceUncompiled {
     pub(super) rpcs: Option<Vec<DeclaredRpc>>,
 }
 
-/// Compiles all of them.
-pub(super) fn compile(mut units: Units) -> Compiled {
+/// Compiles all of them, by a pool that is begun anew when it has resolved some `most` bytes.
+pub(super) fn compile(mut units: Units, most: usize) -> Compiled {
     let clashes = units.name();
-    let mut compiler = ProtoCompiler::of(&units);
+    let mut compiler = ProtoCompiler::of(&units, most);
     for (index, first) in clashes {
         let (unit, first) = (&units.units[index], &units.units[first]);
         let message = format!("{} is here and in {}, and the two differ", unit.name, first.place);
@@ -79,7 +79,7 @@ pub(super) fn compile(mut units: Units) -> Compiled {
 
 /// All of them encoded, each behind its imports; nothing if one does not compile.
 pub(super) fn encoded(units: &Units) -> Option<Vec<Vec<u8>>> {
-    let mut compiler = ProtoCompiler::of(units);
+    let mut compiler = ProtoCompiler::of(units, MOST);
     (0..units.units.len()).for_each(|index| compiler.compile(index, &mut Vec::new()));
     let is_done = compiler.states.iter().all(|state| *state == State::Done);
     is_done.then(|| compiler.order.iter().map(|(index, _)| compiler.pool.encoded(*index).to_vec()).collect())
@@ -113,11 +113,11 @@ struct ProtoCompiler<'a> {
 }
 
 impl<'a> ProtoCompiler<'a> {
-    fn of(units: &'a Units) -> Self {
+    fn of(units: &'a Units, most: usize) -> Self {
         Self {
             states: vec![State::Open; units.units.len()],
             units,
-            pool: Resolver::of(units),
+            pool: Resolver::of(units, most),
             symbols: HashMap::new(),
             packages: HashSet::new(),
             causes: Vec::new(),

@@ -3,8 +3,7 @@
 //! A pool takes some forty bytes for each byte of a file's text. So it is begun anew when it has become large, and then takes again
 //! only what the next files import: a folder of thousands of files needs the memory of a few of them.
 
-use std::collections::BTreeMap;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
 use prost_reflect::{DescriptorError, DescriptorPool};
@@ -12,12 +11,13 @@ use prost_types::FileDescriptorProto;
 
 use super::unit::Units;
 
-/// So many bytes of descriptors are resolved before the pool is begun anew.
-const MOST: usize = 512 << 10;
+/// So many bytes of descriptors a pool should resolve before it is begun anew.
+pub(super) const MOST: usize = 512 << 10;
 
 /// The files that were resolved, and a pool with some of them.
 pub(super) struct Resolver<'a> {
     units: &'a Units,
+    most: usize,
     pool: DescriptorPool,
     /// The files in it.
     held: HashSet<usize>,
@@ -31,9 +31,11 @@ pub(super) struct Resolver<'a> {
 }
 
 impl<'a> Resolver<'a> {
-    pub(super) fn of(units: &'a Units) -> Self {
+    /// With a pool that is begun anew when it has resolved some `most` bytes.
+    pub(super) fn of(units: &'a Units, most: usize) -> Self {
         Self {
             units,
+            most,
             pool: DescriptorPool::new(),
             held: HashSet::new(),
             fresh: 0,
@@ -54,7 +56,7 @@ impl<'a> Resolver<'a> {
         self.places.insert(index, start..self.encoded.len());
         self.held.insert(index);
         self.fresh += self.encoded.len() - start;
-        if self.fresh > MOST + 2 * self.again {
+        if self.fresh > self.most.saturating_add(2 * self.again) {
             self.pool = DescriptorPool::new();
             self.held.clear();
             (self.fresh, self.again) = (0, 0);
@@ -89,6 +91,73 @@ impl<'a> Resolver<'a> {
         if self.pool.decode_file_descriptor_proto(bytes).is_ok() {
             self.held.insert(index);
             self.again += bytes.len();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::schema::descriptor::File;
+    use crate::schema::protos;
+    use crate::schema::roots::{FoundFile, Roots, proto_files};
+
+    const FILES: [(&str, &str); 8] = [
+        (
+            "options.proto",
+            "package o; import 'google/protobuf/descriptor.proto'; extend google.protobuf.FieldOptions { string tag = 50001; }",
+        ),
+        (
+            "base.proto",
+            "package b; import 'options.proto'; message Base { string id = 1 [(o.tag) = 'x']; } enum E { NONE = 0; }",
+        ),
+        ("middle.proto", "package m; import public 'base.proto'; message Middle { b.Base base = 1; }"),
+        (
+            "top.proto",
+            "package t; import 'middle.proto'; import 'google/api/annotations.proto'; message Top { m.Middle m = 1; b.E e = 2; } \
+             service S { rpc Get(Top) returns (b.Base) { option (google.api.http) = { get: '/v1/{m.base.id}' }; } }",
+        ),
+        // They sort last.
+        ("wrong_import.proto", "package w; import 'options.proto'; message W { b.Base base = 1; }"),
+        ("wrong_name.proto", "package w; import 'base.proto'; message N { b.None none = 1; }"),
+        ("wrong_option.proto", "package w; message O { string id = 1 [(o.tag) = 'x']; }"),
+        ("wrong_package.proto", "package b.Base; message P {}"),
+    ];
+
+    /// What is compiled of a folder, and what is wrong.
+    fn compiled(folder: &std::path::Path, most: usize) -> (Vec<File>, Vec<String>) {
+        let (mut units, mut roots) = (Units::default(), Roots::default());
+        roots.add(folder, Vec::new());
+        for path in proto_files(folder).unwrap() {
+            units.add(&FoundFile { root: folder.to_owned(), path }, 0, false);
+        }
+        units.follow(&roots, false);
+        let compiled = protos::compile(units, most);
+        let problems =
+            compiled.uncompiled.iter().flat_map(|file| &file.problems).map(|problem| problem.message.clone());
+        let problems = problems.collect();
+        (compiled.files.into_iter().filter_map(protos::CompiledFile::read).collect(), problems)
+    }
+
+    #[test]
+    fn files_are_what_they_are_however_often_the_pool_is_begun_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            fs::write(folder.path().join(name), format!("syntax = 'proto3'; {text}")).unwrap();
+        };
+        FILES.iter().for_each(|(name, text)| write(name, text));
+        for number in 0..20 {
+            let text = format!(
+                "package n{number}; import 'middle.proto'; message N {{ m.Middle middle = 1; b.Base base = 2; }}"
+            );
+            write(&format!("many{number}.proto"), &text);
+        }
+        let (files, problems) = compiled(folder.path(), usize::MAX);
+        assert_eq!((files.len(), problems.len()), (27, 4), "{problems:#?}");
+        for most in [0, 100, 1000] {
+            assert_eq!(compiled(folder.path(), most), (files.clone(), problems.clone()), "{most}");
         }
     }
 }
