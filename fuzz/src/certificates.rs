@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use rustls::pki_types::CertificateDer;
 use towbar::cli::demo::bank::certificates::Authority;
 use towbar::tls::certs::Shown;
-use towbar::tls::{Client, Clients, LONGEST_CERTIFICATE, MOST_CERTIFICATES, Pin, Server, Trust, sha256};
+use towbar::tls::{Clients, LONGEST_CERTIFICATE, MOST_CERTIFICATES, Pin, PinnedClient, Server, Trust, sha256};
 
 /// The authority that counts; its key is nowhere.
 const AUTHORITY: &[u8] = include_bytes!("certificates/callers.der");
@@ -67,7 +67,7 @@ fn server(has_authority: bool, has_pin: bool) -> Server {
     let trust = || Trust::new(vec![CertificateDer::from(AUTHORITY)]).expect("it is a certificate");
     let digest: String = sha256(PINNED).iter().map(|byte| format!("{byte:02x}")).collect();
     let pin: Pin = format!("cert-sha256:{digest}").parse().expect("it is a pin");
-    let pinned = vec![Client { name: "pinned".to_owned(), pins: vec![pin] }];
+    let pinned = vec![PinnedClient { name: "pinned".to_owned(), pins: vec![pin] }];
     let clients = Clients {
         optional: false,
         trust: has_authority.then(trust),

@@ -4,7 +4,7 @@ use super::input::Input;
 use super::reader::{Read, Value, or_default};
 use super::{drain, limits, trusted, value};
 use crate::server::{self, BACKLOG, HANDSHAKES_OF_ONE_ADDRESS};
-use crate::tls::Client;
+use crate::tls::PinnedClient;
 
 /// Without a `listen`, this machine alone can call.
 const LISTEN: &str = "127.0.0.1:8080";
@@ -56,8 +56,8 @@ impl Input<'_> {
 }
 
 /// Callers by names of the operator's own, each with its pins, which are no other's.
-fn clients(value: Value) -> Read<Vec<Client>> {
-    let mut clients: Vec<Client> = Vec::new();
+fn clients(value: Value) -> Read<Vec<PinnedClient>> {
+    let mut clients: Vec<PinnedClient> = Vec::new();
     for (_, named) in value.named()? {
         let pins = named.one_or_more("pins", |item| {
             let read = item.parsed("a pin", value::pin)?;
@@ -66,7 +66,7 @@ fn clients(value: Value) -> Read<Vec<Client>> {
                 None => Ok(read),
             }
         });
-        clients.push(Client { name: named.name().to_owned(), pins });
+        clients.push(PinnedClient { name: named.name().to_owned(), pins });
     }
     if clients.is_empty() { Err(value.wrong("expected clients by their names, found none")) } else { Ok(clients) }
 }

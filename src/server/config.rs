@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::stop::Drain;
 use crate::caller::forwarded::Proxies;
-use crate::tls::{Client, IdentityFiles};
+use crate::tls::{IdentityFiles, PinnedClient};
 
 /// Where callers come in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub struct TlsFiles {
     /// Callers whose certificate this bundle trusts come in.
     pub client_ca: Option<PathBuf>,
     /// So do these, by their pins. Without either, nobody is asked for a certificate.
-    pub clients: Vec<Client>,
+    pub clients: Vec<PinnedClient>,
     /// Callers without a certificate come in too.
     pub client_optional: bool,
 }

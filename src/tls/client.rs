@@ -46,30 +46,30 @@ pub(super) fn verifier(servers: &Servers) -> Result<Arc<dyn ServerCertVerifier>,
     let certificate = match servers {
         Servers::Trusted(Trust(roots)) => {
             let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots.clone()), provider());
-            Check::Standard(builder.build().map_err(Problem::new)?)
+            CertificateCheck::Standard(builder.build().map_err(Problem::new)?)
         }
-        Servers::Pinned(pins) => Check::Pinned(pins.clone()),
+        Servers::Pinned(pins) => CertificateCheck::Pinned(pins.clone()),
     };
-    Ok(Arc::new(Verifier { certificate, signatures: Signatures::new() }))
+    Ok(Arc::new(ServerVerifier { certificate, signatures: Signatures::new() }))
 }
 
 /// Verifies a server: its certificate in one of two ways, the handshake's signature always in the same.
 #[derive(Debug)]
-struct Verifier {
-    certificate: Check,
+struct ServerVerifier {
+    certificate: CertificateCheck,
     signatures: Signatures,
 }
 
 /// How a server's certificate is verified.
 #[derive(Debug)]
-enum Check {
+enum CertificateCheck {
     /// It fits one of the pins, and its dates hold.
     Pinned(Vec<Pin>),
     /// As ever; where it is refused, the error says what is peculiar about it, and how to pin it.
     Standard(Arc<WebPkiServerVerifier>),
 }
 
-impl ServerCertVerifier for Verifier {
+impl ServerCertVerifier for ServerVerifier {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
@@ -81,8 +81,8 @@ impl ServerCertVerifier for Verifier {
         let presented = Presented::within_bounds(certificate, intermediates)?;
         presented.refuse_published()?;
         match &self.certificate {
-            Check::Pinned(pins) => verify_pinned(pins, &presented, certificate, now),
-            Check::Standard(standard) => standard
+            CertificateCheck::Pinned(pins) => verify_pinned(pins, &presented, certificate, now),
+            CertificateCheck::Standard(standard) => standard
                 .verify_server_cert(certificate, intermediates, name, ocsp, now)
                 .map_err(|error| with_advice(error, &presented, certificate)),
         }

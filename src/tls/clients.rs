@@ -22,12 +22,12 @@ pub struct Clients {
     /// Who issues their certificates.
     pub trust: Option<Trust>,
     /// Those who are known by their certificates, whoever issued them.
-    pub pinned: Vec<Client>,
+    pub pinned: Vec<PinnedClient>,
 }
 
 /// A caller who is known by its certificates: two, while one takes the other's place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Client {
+pub struct PinnedClient {
     /// What the operator calls it.
     pub name: String,
     /// Any of them.
@@ -36,10 +36,10 @@ pub struct Client {
 
 /// Verifies callers.
 #[derive(Debug)]
-struct Verifier {
+struct ClientVerifier {
     optional: bool,
     standard: Option<Arc<dyn ClientCertVerifier>>,
-    pinned: Vec<Client>,
+    pinned: Vec<PinnedClient>,
     signatures: Signatures,
 }
 
@@ -53,11 +53,11 @@ impl Clients {
             }
         };
         let (optional, pinned) = (self.optional, self.pinned.clone());
-        Ok(Arc::new(Verifier { optional, standard, pinned, signatures: Signatures::new() }))
+        Ok(Arc::new(ClientVerifier { optional, standard, pinned, signatures: Signatures::new() }))
     }
 }
 
-impl ClientCertVerifier for Verifier {
+impl ClientCertVerifier for ClientVerifier {
     fn client_auth_mandatory(&self) -> bool {
         !self.optional
     }

@@ -21,7 +21,7 @@ mod trust;
 mod witness;
 
 pub use client::{Servers, client};
-pub use clients::{Client, Clients};
+pub use clients::{Clients, PinnedClient};
 pub use identity::{Identity, IdentityFiles};
 pub use look::{Look, Seen};
 pub use pin::{PUBLISHED_KEY, Pin, PinError, sha256};

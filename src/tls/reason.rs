@@ -17,6 +17,6 @@ pub fn explain(error: &rustls::Error) -> String {
 pub(super) fn other(text: String) -> rustls::Error {
     #[derive(Debug, thiserror::Error)]
     #[error("{0}")]
-    struct Explained(String);
-    CertificateError::Other(OtherError(Arc::new(Explained(text)))).into()
+    struct Reason(String);
+    CertificateError::Other(OtherError(Arc::new(Reason(text)))).into()
 }

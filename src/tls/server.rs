@@ -29,10 +29,10 @@ pub struct Server {
 pub struct Handshake {
     config: Arc<ServerConfig>,
     /// Where its caller is asked for a certificate.
-    client: Option<Client>,
+    client: Option<MutualTls>,
 }
 
-struct Client {
+struct MutualTls {
     sessions: Arc<OfConnection>,
     witness: Arc<Witness>,
 }
@@ -98,7 +98,7 @@ impl Server {
             let witness = Arc::new(Witness::new(sessions.verifier()));
             let sessions = Arc::new(OfConnection::new(sessions.clone()));
             let config = with_verifier(&self.config, witness.clone(), sessions.clone()).ok()?;
-            Some(Handshake { config: Arc::new(config), client: Some(Client { sessions, witness }) })
+            Some(Handshake { config: Arc::new(config), client: Some(MutualTls { sessions, witness }) })
         });
         // It cannot fail: the same was made at the start. Without its sessions it would be as safe.
         made.unwrap_or_else(|| Handshake { config: self.config.clone(), client: None })

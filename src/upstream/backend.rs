@@ -16,7 +16,7 @@ use super::grpc::channel::{Channel, Shared};
 use super::grpc::error::CallError;
 use super::grpc::health::{self, Health};
 use super::grpc::reply::Reply;
-use super::grpc::request::Heads;
+use super::grpc::request::CallHeads;
 use super::grpc::stream::{Incoming, Outgoing};
 use super::outbound::Outbound;
 use crate::format::problem::Problem;
@@ -66,7 +66,7 @@ impl Upstream {
             target.other_authority = Some(self::authority(address)?);
         }
         let directory = Directory::new(targets, &config.dns, config.connections);
-        let heads = Heads { scheme, authority, compression: config.compression };
+        let heads = CallHeads { scheme, authority, compression: config.compression };
         Ok(Self {
             channel: Channel::new(directory, heads, Shared::new(config.limits), Share::unbounded()),
             address: config.address.clone(),

@@ -13,11 +13,11 @@ use crate::tls::pem::{self, Kind, Wanted};
 #[derive(Default)]
 pub(super) struct Material {
     pub(super) certificates: Vec<Certificate>,
-    pub(super) keys: Vec<Key>,
+    pub(super) keys: Vec<PrivateKey>,
 }
 
 /// A private key of a file. Only what may be told of it.
-pub(super) struct Key {
+pub(super) struct PrivateKey {
     pub(super) place: String,
     pub(super) form: KeyForm,
     /// SubjectPublicKeyInfo of its public half, DER.
@@ -34,7 +34,7 @@ pub(super) enum KeyForm {
     Sec1,
 }
 
-impl Key {
+impl PrivateKey {
     pub(super) fn is_of(&self, certificate: &Certificate) -> bool {
         self.key_info.as_ref() == Some(&certificate.key_info)
     }
@@ -88,7 +88,7 @@ fn read_file(file: &Path, material: &mut Material) -> Result<(), String> {
                 .to_owned()
         })?;
         let key_info = key.public_key().map(|info| info.as_ref().to_vec());
-        material.keys.push(Key { place, form, key_info, exposed: exposed.clone() });
+        material.keys.push(PrivateKey { place, form, key_info, exposed: exposed.clone() });
     }
     Ok(())
 }

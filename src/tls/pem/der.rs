@@ -16,7 +16,7 @@ const SIGNED_DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x0
 
 /// One field: its tag and what is in it, as much of it as there is.
 #[derive(Clone, Copy)]
-struct Field<'a> {
+struct DerField<'a> {
     tag: u8,
     content: &'a [u8],
 }
@@ -70,7 +70,7 @@ pub(super) fn is_whole(der: &[u8]) -> bool {
     length(der).is_some_and(|(header, length)| length.is_some_and(|length| header + length == der.len()))
 }
 
-fn three(content: &[u8]) -> [Option<Field<'_>>; 3] {
+fn three(content: &[u8]) -> [Option<DerField<'_>>; 3] {
     let mut rest = content;
     let mut next = || {
         let (found, behind) = field(rest)?;
@@ -80,12 +80,12 @@ fn three(content: &[u8]) -> [Option<Field<'_>>; 3] {
     [next(), next(), next()]
 }
 
-fn field(der: &[u8]) -> Option<(Field<'_>, &[u8])> {
+fn field(der: &[u8]) -> Option<(DerField<'_>, &[u8])> {
     let (header, length) = length(der)?;
     let content = &der[header..];
     // PKCS#12 files of some tools are BER with no length at their outermost level.
     let end = length.unwrap_or(content.len()).min(content.len());
-    Some((Field { tag: der[0], content: &content[..end] }, &content[end..]))
+    Some((DerField { tag: der[0], content: &content[..end] }, &content[end..]))
 }
 
 /// How long tag and length are, and how long what is behind them is; `None` where that is not said.

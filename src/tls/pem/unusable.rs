@@ -98,11 +98,11 @@ pub enum PemError {
     #[error("{0}")]
     Unreadable(#[from] io::Error),
     /// It holds something else.
-    #[error("expected {wanted}, found {}", Told { wanted: *.wanted, fault: *.fault })]
+    #[error("expected {wanted}, found {}", Described { wanted: *.wanted, fault: *.fault })]
     Found { wanted: Wanted, fault: Unusable },
 }
 
-struct Told {
+struct Described {
     wanted: Wanted,
     fault: Unusable,
 }
@@ -128,7 +128,7 @@ impl fmt::Display for Wanted {
     }
 }
 
-impl fmt::Display for Told {
+impl fmt::Display for Described {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.fault {
             Unusable::Nothing => f.write_str("none"),
@@ -195,7 +195,7 @@ impl fmt::Display for Told {
     }
 }
 
-impl Told {
+impl Described {
     /// How to convert a file of this kind that is not PEM.
     fn of_der(&self, kind: Kind) -> String {
         match (kind, self.wanted) {

@@ -61,7 +61,7 @@ pub(crate) async fn connect(
     endpoint: &Endpoint,
     refusal: &CertificateRefusal,
     until: Instant,
-) -> Result<Transport, ConnectError> {
+) -> Result<BackendStream, ConnectError> {
     let (address, target) = (|| endpoint.to_string(), &endpoint.target);
     let tcp = match &target.proxy {
         None => open(endpoint).await?,
@@ -70,13 +70,13 @@ pub(crate) async fn connect(
             opened.map_err(|source| ConnectError::Tunnel { address: address(), source })?
         }
     };
-    let Some((connector, name)) = &target.tls else { return Ok(Transport::Plain(tcp)) };
+    let Some((connector, name)) = &target.tls else { return Ok(BackendStream::Plain(tcp)) };
     let tls = connector.connect(name.clone(), tcp).await;
     let tls = tls.map_err(|error| ConnectError::Tls { address: address(), cause: cause(&error) })?;
     if tls.get_ref().1.alpn_protocol() != Some(b"h2") {
         return Err(ConnectError::Alpn { address: address() });
     }
-    Ok(Transport::Tls(Box::new(Tls { stream: tls, refusal: refusal.clone(), was_heard: false, failed: None })))
+    Ok(BackendStream::Tls(Box::new(Tls { stream: tls, refusal: refusal.clone(), was_heard: false, failed: None })))
 }
 
 async fn open(endpoint: &Endpoint) -> Result<TcpStream, ConnectError> {
@@ -92,7 +92,7 @@ fn cause(error: &io::Error) -> String {
 }
 
 /// A connection to the backend.
-pub(crate) enum Transport {
+pub(crate) enum BackendStream {
     Plain(TcpStream),
     Tls(Box<Tls>),
 }
@@ -149,7 +149,7 @@ fn is_closed(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
 }
 
-impl AsyncRead for Transport {
+impl AsyncRead for BackendStream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_read(cx, buffer),
@@ -165,7 +165,7 @@ fn alert(error: &io::Error) -> Option<String> {
     }
 }
 
-impl AsyncWrite for Transport {
+impl AsyncWrite for BackendStream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_write(cx, bytes),

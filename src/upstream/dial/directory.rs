@@ -14,7 +14,7 @@ use tokio::task::AbortHandle;
 
 use super::connections::Connections;
 use super::endpoint::Endpoint;
-use super::lookup::{Found, look_up};
+use super::lookup::{ResolvedName, look_up};
 use super::target::Target;
 use crate::upstream::targets;
 
@@ -161,7 +161,7 @@ impl Following {
         }
     }
 
-    fn found(&self, found: &Found, has_failed: bool) {
+    fn found(&self, found: &ResolvedName, has_failed: bool) {
         let (name, port) = self.target.dialled();
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = &mut entries[self.index];

@@ -24,7 +24,7 @@ const OTHER_FAMILY: Duration = Duration::from_millis(500);
 
 /// Where a name is.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Found {
+pub(crate) struct ResolvedName {
     /// At least one.
     pub(crate) addresses: Vec<IpAddr>,
     /// For how long it is known.
@@ -35,7 +35,7 @@ pub(crate) struct Found {
 ///
 /// # Errors
 /// Why there is no address, in words.
-pub(crate) async fn look_up(name: &str, servers: &[SocketAddr]) -> Result<Found, String> {
+pub(crate) async fn look_up(name: &str, servers: &[SocketAddr]) -> Result<ResolvedName, String> {
     let parsed = Name::from_utf8(name).map_err(|error| format!("no name of DNS: {error}"))?;
     let hosts = Hosts::from_system().unwrap_or_default();
     let listed = [RecordType::A, RecordType::AAAA].map(|kind| {
@@ -74,7 +74,7 @@ fn resolver(servers: &[SocketAddr]) -> Result<TokioResolver, NetError> {
     builder.build()
 }
 
-async fn both_families(resolver: &TokioResolver, name: &Name) -> Result<Found, String> {
+async fn both_families(resolver: &TokioResolver, name: &Name) -> Result<ResolvedName, String> {
     let mut v4 = Box::pin(resolver.lookup(name.clone(), RecordType::A));
     let mut v6 = Box::pin(resolver.lookup(name.clone(), RecordType::AAAA));
     let (first, second) = tokio::select! {
@@ -103,8 +103,8 @@ async fn other(
     }
 }
 
-fn found(lookups: impl Iterator<Item = Lookup>) -> Option<Found> {
-    let mut found = Found { addresses: Vec::new(), ttl: Duration::MAX };
+fn found(lookups: impl Iterator<Item = Lookup>) -> Option<ResolvedName> {
+    let mut found = ResolvedName { addresses: Vec::new(), ttl: Duration::MAX };
     for lookup in lookups {
         for record in lookup.answers() {
             // An address holds no longer than the names (CNAME) on the way to it.

@@ -38,14 +38,14 @@ impl From<AttemptError> for CallError {
 
 /// How far a call has come, for when its deadline passes.
 #[derive(Default)]
-pub(crate) struct Progress {
+pub(crate) struct CallProgress {
     /// The backend may have it.
     is_out: AtomicBool,
     /// It waits on a connection that takes no more calls.
     is_waiting: AtomicBool,
 }
 
-impl Progress {
+impl CallProgress {
     pub(crate) fn wait(&self) {
         self.is_waiting.store(true, Ordering::Relaxed);
     }

@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Tenths of a token; every call sent again takes [`PRICE`], every answered call brings one tenth back, unless the answer is UNAVAILABLE. Calls are sent again
 /// while more than half of [`MOST`] is left (as gRFC A6 throttles retries).
-pub(crate) struct Budget(AtomicU32);
+pub(crate) struct RetryBudget(AtomicU32);
 
 const MOST: u32 = 100;
 const PRICE: u32 = 10;
 
-impl Budget {
+impl RetryBudget {
     pub(crate) fn new() -> Self {
         Self(AtomicU32::new(MOST))
     }
@@ -33,7 +33,7 @@ mod tests {
 
     #[test]
     fn half_is_spent_and_answers_bring_it_back() {
-        let budget = Budget::new();
+        let budget = RetryBudget::new();
         assert_eq!((0..100).filter(|_| budget.take()).count(), 5);
         (0..9).for_each(|_| budget.earn());
         assert!(budget.take() && !budget.take());

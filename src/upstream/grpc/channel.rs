@@ -7,8 +7,8 @@ use h2::StreamId;
 use http::Request;
 use tokio::time::{Instant, timeout_at};
 
-use super::attempt::{AttemptError, Progress};
-use super::budget::Budget;
+use super::attempt::{AttemptError, CallProgress};
+use super::budget::RetryBudget;
 use super::error::CallError;
 use super::lease::Lease;
 use super::limit::{Limit, Limits, Permit};
@@ -16,11 +16,11 @@ use super::message::frame;
 use super::pool::Pool;
 use super::purpose::{STREAMS, UNARY};
 use super::reply::Reply;
-use super::request::Heads;
+use super::request::CallHeads;
 use super::resets::Resets;
 use super::retry::Attempts;
 use super::sent::Sent;
-use super::stream::{Begun, Incoming, Outgoing, Reserved, STREAM, both_ways};
+use super::stream::{BegunStream, Incoming, Outgoing, Reserved, STREAM, both_ways};
 use crate::limits::memory::{Share, Tie, Use};
 use crate::observe::seldom::Seldom;
 use crate::upstream::dial::directory::Directory;
@@ -35,7 +35,7 @@ pub(crate) struct Channel {
     pool: Pool,
     /// For calls of several messages.
     streams: Pool,
-    heads: Heads,
+    heads: CallHeads,
     shared: Shared,
     /// What replies may have.
     memory: Share,
@@ -51,25 +51,25 @@ pub(crate) struct Shared {
     streaming: Limit,
     /// Of streams that wait for others of their connection.
     crowded: Arc<Seldom>,
-    budget: Arc<Budget>,
+    budget: Arc<RetryBudget>,
 }
 
 /// A call of one message.
-struct Call<'a> {
+struct UnaryCall<'a> {
     outbound: &'a Outbound<'a>,
     frame: Bytes,
-    progress: &'a Progress,
+    progress: &'a CallProgress,
 }
 
 impl Shared {
     pub(crate) fn new(limits: Limits) -> Self {
         let (unary, streaming) = (Limit::new(limits.in_flight, limits), Limit::new(limits.streams, limits));
-        Self { limits, unary, streaming, crowded: Arc::default(), budget: Arc::new(Budget::new()) }
+        Self { limits, unary, streaming, crowded: Arc::default(), budget: Arc::new(RetryBudget::new()) }
     }
 }
 
 impl Channel {
-    pub(crate) fn new(directory: Arc<Directory>, heads: Heads, shared: Shared, memory: Share) -> Self {
+    pub(crate) fn new(directory: Arc<Directory>, heads: CallHeads, shared: Shared, memory: Share) -> Self {
         let pool = Pool::new(directory, UNARY);
         let streams = pool.another(STREAMS);
         Self { pool, streams, heads, shared, memory, resets: Arc::new(Resets::new()) }
@@ -100,14 +100,14 @@ impl Channel {
     pub(crate) async fn call(&self, outbound: Outbound<'_>, message: &[u8]) -> Result<Reply, CallError> {
         let terms = outbound.terms;
         let mut permit = Some(self.shared.unary.enter(terms.deadline, tie(terms)?).await?);
-        let progress = Progress::default();
-        let call = Call { outbound: &outbound, frame: frame(message), progress: &progress };
+        let progress = CallProgress::default();
+        let call = UnaryCall { outbound: &outbound, frame: frame(message), progress: &progress };
         let in_time = timeout_at(terms.deadline, self.exchange(&call, &mut permit)).await;
         in_time.unwrap_or_else(|_| Err(progress.late()))
     }
 
     /// Sends the call, and again where it may be.
-    async fn exchange(&self, call: &Call<'_>, permit: &mut Option<Permit>) -> Result<Reply, CallError> {
+    async fn exchange(&self, call: &UnaryCall<'_>, permit: &mut Option<Permit>) -> Result<Reply, CallError> {
         let mut attempts = Attempts::default();
         loop {
             let error = match self.attempt(call, permit, &attempts).await {
@@ -130,12 +130,12 @@ impl Channel {
 
     async fn attempt(
         &self,
-        call: &Call<'_>,
+        call: &UnaryCall<'_>,
         permit: &mut Option<Permit>,
         attempts: &Attempts,
     ) -> Result<Reply, AttemptError> {
         let lease = self.lease(&self.pool).await?;
-        let Call { outbound: Outbound { path, metadata, terms }, .. } = call;
+        let UnaryCall { outbound: Outbound { path, metadata, terms }, .. } = call;
         // Made only once there is a connection, so that the call has no memory for it while it waits.
         let mut request = self.heads.request(path, metadata.clone(), terms.deadline);
         attempts.tell(request.headers_mut());
@@ -148,7 +148,7 @@ impl Channel {
         &'a self,
         mut lease: Lease,
         request: Request<()>,
-        call: &Call<'_>,
+        call: &UnaryCall<'_>,
         permit: &'a mut Option<Permit>,
     ) -> Result<Sent<'a>, AttemptError> {
         let begun = lease.begin(request);
@@ -193,7 +193,7 @@ impl Channel {
             Box::pin(self.turn(&mut lease, response.stream_id(), deadline)).await?;
         }
         let reserved = Reserved { permit, incoming, outgoing };
-        Ok(both_ways(Begun { response, stream, lease }, reserved, terms.reply_limit, deadline))
+        Ok(both_ways(BegunStream { response, stream, lease }, reserved, terms.reply_limit, deadline))
     }
 
     /// Waits until a stream that was begun has its turn on a connection that has as many as the backend takes: no longer than others

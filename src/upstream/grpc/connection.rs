@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use super::jitter::jittered;
 use super::purpose::Purpose;
 use super::written::Written;
-use crate::upstream::dial::connect::{CertificateRefusal, ConnectError, Transport, connect};
+use crate::upstream::dial::connect::{BackendStream, CertificateRefusal, ConnectError, connect};
 use crate::upstream::dial::connections::Connections;
 use crate::upstream::dial::endpoint::Endpoint;
 use crate::upstream::targets;
@@ -128,7 +128,7 @@ async fn open_patiently(
     let load = Arc::new(Load::default());
     let stream = connect(endpoint, &load.refusal, until).await?;
     let (first, heard) = oneshot::channel();
-    let stream = Heard { stream, first: Some(first), written: Written::new(), load: load.clone() };
+    let stream = Watched { stream, first: Some(first), written: Written::new(), load: load.clone() };
     let mut http2 = h2::client::Builder::new();
     let Purpose { window, connection_window, .. } = manner.purpose;
     http2.initial_window_size(window).initial_connection_window_size(connection_window);
@@ -155,19 +155,19 @@ async fn open_patiently(
 }
 
 /// A connection that tells when the backend has said something, and which calls have begun.
-struct Heard {
-    stream: Transport,
+struct Watched {
+    stream: BackendStream,
     first: Option<oneshot::Sender<()>>,
     written: Written,
     load: Arc<Load>,
 }
 
-impl Heard {
+impl Watched {
     /// Writes, and notes what has begun. What fails may be out too: TLS may have sent a part of it.
     fn write(
         &mut self,
         slices: &[io::IoSlice<'_>],
-        write: impl FnOnce(Pin<&mut Transport>) -> Poll<io::Result<usize>>,
+        write: impl FnOnce(Pin<&mut BackendStream>) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         let begun = self.written.begun_in(slices);
         if begun > self.load.begun.load(Ordering::Relaxed) {
@@ -181,7 +181,7 @@ impl Heard {
     }
 }
 
-impl AsyncRead for Heard {
+impl AsyncRead for Watched {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
@@ -196,7 +196,7 @@ impl AsyncRead for Heard {
     }
 }
 
-impl AsyncWrite for Heard {
+impl AsyncWrite for Watched {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.write(&[io::IoSlice::new(bytes)], |stream| stream.poll_write(cx, bytes))
     }
@@ -232,7 +232,7 @@ struct Driver<O> {
 
 impl<O: Owner> Driver<O> {
     /// Moves the connection's bytes until it ends, or until its peer is dead.
-    async fn drive(self, mut connection: Connection<Heard, Bytes>) {
+    async fn drive(self, mut connection: Connection<Watched, Bytes>) {
         let opened = Instant::now();
         let pings = connection.ping_pong();
         let lost = tokio::select! {

@@ -59,7 +59,7 @@ struct Response {
 const SERVING: i32 = 1;
 
 /// What a check says.
-enum Verdict {
+enum HealthAnswer {
     Well,
     Unwell(String),
     /// It has no health service.
@@ -100,15 +100,15 @@ async fn check_for_ever(there: Channel, endpoint: Endpoint, health: Arc<Health>)
     let mut has_said_nothing = false;
     loop {
         let said = check(&there, &message, health.timeout).await;
-        let is_news = endpoint.standing.set_healthy(!matches!(said, Verdict::Unwell(_)));
+        let is_news = endpoint.standing.set_healthy(!matches!(said, HealthAnswer::Unwell(_)));
         match said {
-            Verdict::Unwell(cause) if is_news => {
+            HealthAnswer::Unwell(cause) if is_news => {
                 tracing::warn!(target: targets::HEALTH, "an address of the backend is not well: {endpoint}: {cause}")
             }
-            Verdict::Well if is_news => {
+            HealthAnswer::Well if is_news => {
                 tracing::info!(target: targets::HEALTH, "an address of the backend is well again: {endpoint}")
             }
-            Verdict::Nothing if !has_said_nothing => {
+            HealthAnswer::Nothing if !has_said_nothing => {
                 has_said_nothing = true;
                 tracing::warn!(
                     target: targets::HEALTH,
@@ -121,19 +121,21 @@ async fn check_for_ever(there: Channel, endpoint: Endpoint, health: Arc<Health>)
     }
 }
 
-async fn check(there: &Channel, message: &[u8], limit: Duration) -> Verdict {
+async fn check(there: &Channel, message: &[u8], limit: Duration) -> HealthAnswer {
     let terms = Terms { deadline: Instant::now() + limit, reply_limit: REPLY_LIMIT, may_repeat: false, account: None };
     match there.call(Outbound::own(&PathAndQuery::from_static(CHECK), terms), message).await {
         Ok(reply) => match Response::decode(reply.message).map(|response| response.status) {
-            Ok(SERVING) => Verdict::Well,
-            Ok(status) => Verdict::Unwell(format!("its health is {}", name_of(status))),
-            Err(error) => Verdict::Unwell(format!("its answer to the health check is no HealthCheckResponse: {error}")),
+            Ok(SERVING) => HealthAnswer::Well,
+            Ok(status) => HealthAnswer::Unwell(format!("its health is {}", name_of(status))),
+            Err(error) => {
+                HealthAnswer::Unwell(format!("its answer to the health check is no HealthCheckResponse: {error}"))
+            }
         },
-        Err(CallError::Status { status, .. }) if status.code() == Code::Unimplemented => Verdict::Nothing,
+        Err(CallError::Status { status, .. }) if status.code() == Code::Unimplemented => HealthAnswer::Nothing,
         Err(CallError::Status { status, .. }) if status.code() == Code::NotFound => {
-            Verdict::Unwell("it does not know the health of this service".to_owned())
+            HealthAnswer::Unwell("it does not know the health of this service".to_owned())
         }
-        Err(error) => Verdict::Unwell(format!("health check: {error}")),
+        Err(error) => HealthAnswer::Unwell(format!("health check: {error}")),
     }
 }
 

@@ -30,14 +30,14 @@ pub struct Reply {
 
 /// What has come of a reply's body.
 pub(crate) struct Collecting<'a> {
-    body: Body,
+    body: Gathered,
     /// Largest message.
     limit: usize,
     share: &'a Share,
     memory: Option<Charge>,
 }
 
-enum Body {
+enum Gathered {
     /// One DATA frame at most: nothing is copied.
     Whole(Bytes),
     Parts(BytesMut),
@@ -45,7 +45,7 @@ enum Body {
 
 impl<'a> Collecting<'a> {
     pub(crate) fn new(limit: usize, share: &'a Share) -> Self {
-        Self { body: Body::Whole(Bytes::new()), limit, share, memory: None }
+        Self { body: Gathered::Whole(Bytes::new()), limit, share, memory: None }
     }
 
     /// Reads to the end; the outer error is that of the body, the inner one the stream's.
@@ -67,15 +67,15 @@ impl<'a> Collecting<'a> {
 
     fn add(&mut self, data: Bytes) -> Result<(), CallError> {
         match &mut self.body {
-            Body::Whole(first) if first.is_empty() => self.body = Body::Whole(data),
-            Body::Whole(first) => {
+            Gathered::Whole(first) if first.is_empty() => self.body = Gathered::Whole(data),
+            Gathered::Whole(first) => {
                 let length = declared_length(first).unwrap_or(0).min(self.limit);
                 let mut parts = BytesMut::with_capacity((PREFIX + length).max(first.len() + data.len()));
                 parts.extend_from_slice(first);
                 parts.extend_from_slice(&data);
-                self.body = Body::Parts(parts);
+                self.body = Gathered::Parts(parts);
             }
-            Body::Parts(parts) => {
+            Gathered::Parts(parts) => {
                 // The first frame may have ended within the prefix.
                 let length = declared_length(parts).unwrap_or(0).min(self.limit);
                 parts.reserve((PREFIX + length).saturating_sub(parts.len()).max(data.len()));
@@ -106,8 +106,8 @@ impl<'a> Collecting<'a> {
 
     fn bytes(&self) -> &[u8] {
         match &self.body {
-            Body::Whole(bytes) => bytes,
-            Body::Parts(bytes) => bytes,
+            Gathered::Whole(bytes) => bytes,
+            Gathered::Parts(bytes) => bytes,
         }
     }
 
@@ -136,8 +136,8 @@ impl<'a> Collecting<'a> {
     fn only_message(self, head: &HeaderMap) -> Result<Bytes, CallError> {
         let limit = self.limit;
         let body = match self.body {
-            Body::Whole(bytes) => bytes,
-            Body::Parts(bytes) => bytes.freeze(),
+            Gathered::Whole(bytes) => bytes,
+            Gathered::Parts(bytes) => bytes.freeze(),
         };
         match declared_length(&body) {
             None => Err(no_message()),

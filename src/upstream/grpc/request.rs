@@ -11,14 +11,14 @@ use super::message::ACCEPTED;
 
 /// What the heads of all calls of a backend have in common.
 #[derive(Clone)]
-pub(crate) struct Heads {
+pub(crate) struct CallHeads {
     pub(crate) scheme: Scheme,
     pub(crate) authority: Authority,
     /// Whether the backend is told that replies may be compressed.
     pub(crate) compression: bool,
 }
 
-impl Heads {
+impl CallHeads {
     /// The head of a call that must be over at `deadline`.
     pub(crate) fn request(&self, path: &PathAndQuery, metadata: HeaderMap, deadline: Instant) -> Request<()> {
         let mut uri = http::uri::Parts::default();

@@ -2,7 +2,7 @@
 //!
 //! A call that the backend says it has not touched may be sent again, whatever it does (gRFC A6, "transparent retries"); one
 //! that may have reached it only if the rpc may be repeated. Everything else is sent once. Each time is within the deadline,
-//! and all but the first after a connection that went away are paid from a [`Budget`].
+//! and all but the first after a connection that went away are paid from a [`RetryBudget`].
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tonic::Code;
 
 use super::attempt::AttemptError;
-use super::budget::Budget;
+use super::budget::RetryBudget;
 use super::error::CallError;
 use super::status::code_of_http;
 use crate::upstream::fate::Fate;
@@ -52,7 +52,7 @@ impl Attempts {
     }
 
     /// How long to wait until the call may be sent again; none if it may not.
-    pub(crate) fn pause(&self, failure: &AttemptError, terms: Terms<'_>, budget: &Budget) -> Option<Duration> {
+    pub(crate) fn pause(&self, failure: &AttemptError, terms: Terms<'_>, budget: &RetryBudget) -> Option<Duration> {
         let (error, pause) = (failure.error(), PAUSE * (self.times + 1));
         let pause = match error.fate() {
             Fate::NotSent => match failure {
@@ -156,7 +156,7 @@ mod tests {
             (status(Code::Unavailable), None, later),
             (status(Code::NotFound), None, None),
         ] {
-            let budget = Budget::new();
+            let budget = RetryBudget::new();
             let pauses = [false, true].map(|may| Attempts::default().pause(&error, terms(may), &budget));
             assert_eq!(pauses, [once, repeated], "{:?}", error.error());
         }

@@ -11,7 +11,7 @@ use h2::client::ResponseFuture;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep_until};
 
-use super::attempt::{AttemptError, Progress};
+use super::attempt::{AttemptError, CallProgress};
 use super::lease::Lease;
 use super::limit::Permit;
 use super::reply::{Collecting, Reply, check_head};
@@ -21,13 +21,13 @@ use crate::limits::memory::Share;
 /// A call of one message that is out.
 pub(crate) struct Sent<'a> {
     /// Until it is over.
-    held: Option<Held>,
+    held: Option<InFlight>,
     permit: &'a mut Option<Permit>,
     resets: &'a Arc<Resets>,
     deadline: Instant,
 }
 
-struct Held {
+struct InFlight {
     response: ResponseFuture,
     body: Option<RecvStream>,
     lease: Lease,
@@ -40,7 +40,7 @@ impl<'a> Sent<'a> {
         resets: &'a Arc<Resets>,
         deadline: Instant,
     ) -> Self {
-        Self { held: Some(Held { response, body: None, lease }), permit, resets, deadline }
+        Self { held: Some(InFlight { response, body: None, lease }), permit, resets, deadline }
     }
 
     /// Waits for the reply, of a message of at most `limit` bytes, and notes how far the call has come.
@@ -48,7 +48,7 @@ impl<'a> Sent<'a> {
         &mut self,
         limit: usize,
         memory: &Share,
-        progress: &Progress,
+        progress: &CallProgress,
     ) -> Result<Reply, AttemptError> {
         let held = self.held.as_mut().expect("it is over only once there is a reply");
         if held.lease.is_crowded {
@@ -62,7 +62,7 @@ impl<'a> Sent<'a> {
     }
 }
 
-impl Held {
+impl InFlight {
     async fn reply(&mut self, limit: usize, memory: &Share) -> Result<Reply, AttemptError> {
         let Self { response, body, lease } = self;
         let stream = response.stream_id();

@@ -73,16 +73,21 @@ pub(crate) struct Reserved {
 }
 
 /// A stream that was begun on a connection.
-pub(crate) struct Begun {
+pub(crate) struct BegunStream {
     pub(crate) response: ResponseFuture,
     pub(crate) stream: SendStream<Bytes>,
     pub(crate) lease: Lease,
 }
 
 /// Both ways of a stream that was begun, with messages of at most `limit` bytes, until its deadline.
-pub(crate) fn both_ways(begun: Begun, reserved: Reserved, limit: usize, deadline: Instant) -> (Outgoing, Incoming) {
+pub(crate) fn both_ways(
+    begun: BegunStream,
+    reserved: Reserved,
+    limit: usize,
+    deadline: Instant,
+) -> (Outgoing, Incoming) {
     let Reserved { permit, incoming: memory, outgoing } = reserved;
-    let Begun { response, stream, lease } = begun;
+    let BegunStream { response, stream, lease } = begun;
     let incoming = Incoming {
         state: State::Head(response),
         data: Bytes::new(),

@@ -84,11 +84,11 @@ pub(crate) fn broken(error: io::Error) -> TunnelError {
 
 /// What was read of the proxy's answer: heads, and nothing of what is behind them.
 #[derive(Default)]
-pub(crate) struct Answer {
+pub(crate) struct ProxyAnswer {
     pub(crate) head: Vec<u8>,
 }
 
-impl Answer {
+impl ProxyAnswer {
     /// Reads up to the end of a head, and no byte more: the next one belongs to the tunnel.
     pub(crate) async fn read_head(&mut self, tcp: &mut TcpStream) -> Result<(), TunnelError> {
         let from = self.head.len();
@@ -134,19 +134,19 @@ fn not_http(head: &[u8]) -> TunnelError {
 }
 
 /// The head of an answer.
-pub(crate) struct Head {
+pub(crate) struct AnswerHead {
     pub(crate) status: u16,
     reason: String,
-    fields: Vec<Field>,
+    fields: Vec<HeaderField>,
 }
 
 /// A header of an answer.
-struct Field {
+struct HeaderField {
     name: String,
     value: String,
 }
 
-impl Head {
+impl AnswerHead {
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, TunnelError> {
         let (line, fields) =
             bytes.split_at(bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |at| at + 1));
@@ -178,13 +178,16 @@ impl Head {
 }
 
 /// The headers of a head, up to the first line that is none.
-fn fields_of(head: &[u8]) -> Vec<Field> {
+fn fields_of(head: &[u8]) -> Vec<HeaderField> {
     let mut fields = vec![httparse::EMPTY_HEADER; head.split(|byte| *byte == b'\n').count()];
     // What stands before an error is read all the same: a proxy's reason is worth more than its grammar.
     let _ = httparse::parse_headers(head, &mut fields);
     let read = fields.into_iter().take_while(|field| !field.name.is_empty());
-    read.map(|field| Field { name: field.name.to_owned(), value: String::from_utf8_lossy(field.value).into_owned() })
-        .collect()
+    read.map(|field| HeaderField {
+        name: field.name.to_owned(),
+        value: String::from_utf8_lossy(field.value).into_owned(),
+    })
+    .collect()
 }
 
 /// RFC 9110, section 11.6.1: challenges with commas between them, and commas between the parameters of each. A scheme is a

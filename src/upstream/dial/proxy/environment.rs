@@ -127,22 +127,22 @@ fn split(entry: &str) -> (&str, Option<u16>) {
 }
 
 /// Addresses that begin with the same bits.
-struct Network {
+struct ExemptNetwork {
     base: IpAddr,
     bits: u32,
 }
 
 /// An address, or one with the number of bits that count (RFC 4632, section 3.1).
-fn network(pattern: &str) -> Option<Network> {
+fn network(pattern: &str) -> Option<ExemptNetwork> {
     let (base, bits) = pattern.split_once('/').map_or((pattern, None), |(base, bits)| (base, Some(bits)));
     let base = base.strip_prefix('[').and_then(|base| base.strip_suffix(']')).unwrap_or(base).parse::<IpAddr>().ok()?;
     let base = if bits.is_none() { base.to_canonical() } else { base };
     let most = if base.is_ipv4() { 32 } else { 128 };
     let bits = bits.map_or(Some(most), |bits| bits.parse().ok()).filter(|bits| *bits <= most)?;
-    Some(Network { base, bits })
+    Some(ExemptNetwork { base, bits })
 }
 
-impl Network {
+impl ExemptNetwork {
     fn has(&self, address: IpAddr) -> bool {
         // Bits that differ stand behind those that count.
         let alike = match (self.base, address) {

@@ -10,7 +10,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpStream, ToSocketAddrs};
 use tokio::time::{Instant, timeout_at};
 
-use super::answer::{Answer, Head, TunnelError, broken};
+use super::answer::{AnswerHead, ProxyAnswer, TunnelError, broken};
 use super::config::Proxy;
 use crate::upstream::dial::address::authority;
 
@@ -36,7 +36,7 @@ impl Proxy {
         let connected = connected.map_err(|_| TunnelError::ConnectTimeout)?;
         let tcp = connected.and_then(|tcp| tcp.set_nodelay(true).map(|()| tcp));
         let mut tcp = tcp.map_err(|error| TunnelError::Unreachable(Arc::new(error)))?;
-        let mut answer = Answer::default();
+        let mut answer = ProxyAnswer::default();
         let handshake = self.handshake(&mut tcp, &mut answer, authority(host, port));
         match timeout_at(until, handshake).await {
             Ok(opened) => opened.map(|()| tcp),
@@ -44,12 +44,17 @@ impl Proxy {
         }
     }
 
-    async fn handshake(&self, tcp: &mut TcpStream, answer: &mut Answer, wanted: String) -> Result<(), TunnelError> {
+    async fn handshake(
+        &self,
+        tcp: &mut TcpStream,
+        answer: &mut ProxyAnswer,
+        wanted: String,
+    ) -> Result<(), TunnelError> {
         tcp.write_all(&self.request(&wanted)).await.map_err(broken)?;
         loop {
             let from = answer.head.len();
             answer.read_head(tcp).await?;
-            let head = Head::parse(&answer.head[from..])?;
+            let head = AnswerHead::parse(&answer.head[from..])?;
             match head.status {
                 // RFC 9110, section 15.2: any number of interim answers may come before the one that counts. 101 ends HTTP,
                 // and nobody has asked for that.
@@ -74,7 +79,7 @@ impl Proxy {
         request
     }
 
-    fn refusal(&self, head: &Head, wanted: String) -> TunnelError {
+    fn refusal(&self, head: &AnswerHead, wanted: String) -> TunnelError {
         let (status, said) = (head.status, head.said());
         match status {
             407 => {
