@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-const ROWS: &[&[&str]] = &[
+pub(crate) const ROWS: &[&[&str]] = &[
     &["format"],
     &["limits", "observe"],
     &["schema"],
@@ -148,7 +148,7 @@ fn row_of(module: &str) -> Option<usize> {
     ROWS.iter().position(|row| row.contains(&module))
 }
 
-fn walk(folder: &Path, visit: &mut dyn FnMut(&Path, &str)) {
+pub(crate) fn walk(folder: &Path, visit: &mut dyn FnMut(&Path, &str)) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {

@@ -9,6 +9,7 @@ mod configuration;
 mod documents;
 mod editions;
 mod fuzz_faults;
+mod imports;
 mod inverse;
 mod layers;
 mod service_rules;

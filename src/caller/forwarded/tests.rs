@@ -1,4 +1,6 @@
-use http::HeaderValue;
+use std::net::IpAddr;
+
+use http::{HeaderMap, HeaderValue};
 use proptest::prelude::*;
 
 use super::*;
@@ -145,7 +147,7 @@ fn the_caller_is_the_right_most_address_that_is_not_trusted() {
     ] {
         let list = List::XForwardedFor;
         let mut headers = headers(list, lines);
-        headers.insert(FORWARDED, HeaderValue::from_static("for=7.7.7.7"));
+        headers.insert(List::Forwarded.header(), HeaderValue::from_static("for=7.7.7.7"));
         assert_eq!(proxies(list).caller(address(connection), &headers), address(caller), "{connection} {lines:?}");
     }
 }
@@ -198,7 +200,7 @@ fn forwarded_is_read_as_rfc_7239_has_it() {
     ] {
         let list = List::Forwarded;
         let mut headers = headers(list, lines);
-        headers.insert(X_FORWARDED_FOR, HeaderValue::from_static("7.7.7.7"));
+        headers.insert(List::XForwardedFor.header(), HeaderValue::from_static("7.7.7.7"));
         assert_eq!(proxies(list).caller(address("10.0.0.1"), &headers), address(caller), "{lines:?}");
     }
 }
