@@ -3,12 +3,27 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-fn repository(path: &str) -> PathBuf {
+pub(super) fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-fn read(path: &str) -> String {
+pub(super) fn read(path: &str) -> String {
     fs::read_to_string(repository(path)).unwrap_or_default()
+}
+
+/// Every page of the documentation, by its path in the repository: README.md, and all of docs/.
+pub(super) fn pages() -> Vec<String> {
+    let mut pages = vec!["README.md".to_owned()];
+    let mut folders = vec!["docs".to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(repository(&folder)).unwrap().map(|entry| entry.unwrap()) {
+            let path = format!("{folder}/{}", entry.file_name().into_string().unwrap());
+            let list = if entry.file_type().unwrap().is_dir() { &mut folders } else { &mut pages };
+            list.push(path);
+        }
+    }
+    pages.sort();
+    pages
 }
 
 /// The module of this name in one of the executables of `tests/`. No two have the same name: `cargo test FILE::TEST` runs one test.
@@ -66,12 +81,8 @@ fn fragment(heading: &str) -> String {
 
 #[test]
 fn every_link_leads_somewhere() {
-    let mut documents = vec!["README.md".to_owned()];
-    for entry in fs::read_dir(repository("docs")).unwrap() {
-        documents.push(format!("docs/{}", entry.unwrap().file_name().into_string().unwrap()));
-    }
     let mut count = 0;
-    for document in &documents {
+    for document in &pages().into_iter().chain(["CHANGELOG.md".to_owned()]).collect::<Vec<_>>() {
         let text = read(document);
         let folder = Path::new(document).parent().unwrap();
         for link in text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {

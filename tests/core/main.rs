@@ -7,6 +7,7 @@ mod codec_editions;
 mod codec_oracle;
 mod configuration;
 mod documents;
+mod documents_style;
 mod editions;
 mod fuzz_faults;
 mod imports;

@@ -8,6 +8,7 @@ mod demo;
 mod descriptors;
 mod doctor;
 mod doctor_chain;
+mod documentation;
 mod explain;
 mod reload;
 mod startup;
