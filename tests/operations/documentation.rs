@@ -66,13 +66,16 @@ fn output(command: &str, demo: &Gateway) -> String {
 }
 
 fn shell(command: &str) -> String {
-    let command = match command.strip_prefix("towbar ") {
-        Some(arguments) => format!("\"$TOWBAR\" {arguments}"),
-        None => command.replace("curl ", "curl --silent --show-error "),
+    // Neither a progress bar nor silence about what went wrong.
+    let command = match command.strip_prefix("curl ") {
+        Some(arguments) => format!("curl --silent --show-error {arguments}"),
+        None => command.to_owned(),
     };
+    let folder = Path::new(env!("CARGO_BIN_EXE_towbar")).parent().unwrap();
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap_or_default());
     let mut shell = Command::new("bash");
-    shell.args(["-c", &format!("{command} 2>&1")]).current_dir(repository());
-    String::from_utf8(shell.env("TOWBAR", env!("CARGO_BIN_EXE_towbar")).output().unwrap().stdout).unwrap()
+    shell.args(["-c", &format!("{{ {command}; }} 2>&1")]).env("PATH", path).current_dir(repository());
+    String::from_utf8(shell.output().unwrap().stdout).unwrap()
 }
 
 /// Whether a command printed these lines, of which `...` is any number.
