@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::admin::Snapshot;
 use crate::config::{Config, Preset, PresetKey};
 use crate::format::problem::Problem;
 use crate::format::secret::Permissions;
@@ -43,6 +44,8 @@ pub struct App {
     admin: Option<String>,
     /// What the process may have, if that is configured.
     memory: Option<usize>,
+    /// The configuration as YAML, without secrets.
+    shown: String,
     /// What was set because the file names another gateway.
     compatibility: Option<(Preset, Vec<PresetKey>)>,
 }
@@ -142,8 +145,8 @@ impl App {
         let metadata = Metadata::new(config.metadata).behind(listen.proxies.clone());
         let gateway = Arc::new(Gateway::new(schema, routes, upstreams, metadata, config.proxy));
         warnings.extend(gateway.routes.warnings().iter().cloned());
-        let (admin, memory, compatibility) = (config.admin, config.memory, config.compatibility);
-        Ok(Self { listen, tls, gateway, names, certificates, warnings, admin, memory, compatibility })
+        let Config { admin, memory, compatibility, shown, .. } = config;
+        Ok(Self { listen, tls, gateway, names, certificates, warnings, admin, memory, shown, compatibility })
     }
 
     /// What is to be looked at soon, though it does not keep anything from starting.
@@ -263,6 +266,13 @@ impl App {
     #[must_use]
     pub fn upstream_of(&self, route: &Route) -> Option<&str> {
         self.names.get(route.rpc.upstream).map(String::as_str)
+    }
+
+    /// What it serves, for the pages of the admin port.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        let (gateway, names) = (self.gateway.clone(), self.names.clone());
+        Snapshot { gateway, names, config: self.shown.clone() }
     }
 
     /// Where it listens, as configured.

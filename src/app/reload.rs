@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
+use super::admin::Live;
 use super::application::{App, Handover};
 use crate::config::{self, Overrides};
 use crate::format::problem::Problem;
@@ -83,7 +84,16 @@ pub struct Reloading {
     /// Not of what was refused since.
     known: Option<Compiled>,
     watched: Watched,
-    metrics: Arc<Metrics>,
+    operator: Operator,
+}
+
+/// Who is told of reloads.
+#[derive(Clone)]
+pub struct Operator {
+    /// Counts them.
+    pub metrics: Arc<Metrics>,
+    /// Shows what is served.
+    pub live: Arc<Live>,
 }
 
 impl Inputs {
@@ -135,9 +145,9 @@ impl Compiled {
 impl Reloading {
     /// Follows the changes since `start`, which is served through `handover`.
     #[must_use]
-    pub fn new(source: Inputs, live: App, watched: Watched, handover: Arc<Handover>, metrics: Arc<Metrics>) -> Self {
+    pub fn new(source: Inputs, live: App, watched: Watched, handover: Arc<Handover>, operator: Operator) -> Self {
         let known = Compiled::of(&live, &watched);
-        Self { source, handover, live, known, watched, metrics }
+        Self { source, handover, live, known, watched, operator }
     }
 
     /// Reads everything anew whenever something comes through `asked`, and when a file changes. Never ends.
@@ -207,7 +217,8 @@ impl Reloading {
                 app.notes().iter().for_each(|line| tracing::info!("{line}"));
                 self.known = Compiled::of(&app, &watched);
                 self.handover.put(app.recipe(), app.drain());
-                self.metrics.reloaded(true);
+                self.operator.metrics.reloaded(true);
+                self.operator.live.put(app.snapshot());
                 tell(&self.live, &app);
                 self.live = app;
             }
@@ -215,7 +226,7 @@ impl Reloading {
                 let told: BTreeSet<String> = problems.iter().map(Problem::to_string).collect();
                 told.iter().for_each(|problem| tracing::error!("reload: {problem}"));
                 let things = if told.len() == 1 { "problem" } else { "problems" };
-                self.metrics.reloaded(false);
+                self.operator.metrics.reloaded(false);
                 tracing::error!("reload refused: {} {things}, nothing was changed", told.len());
                 // What is imported is known of what serves only, and a fault may be in there.
                 let imported = self.live.proto_files().iter().filter(|file| !watched.paths.contains(file)).cloned();

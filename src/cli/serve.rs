@@ -7,8 +7,8 @@ use super::outcome::Outcome;
 use super::runtime::runtime;
 use super::settings::Settings;
 use super::{log, signals};
-use crate::app::admin::Admin;
-use crate::app::reload::{Reloading, Start};
+use crate::app::admin::{Admin, Live, Pages};
+use crate::app::reload::{Operator, Reloading, Start};
 use crate::app::{App, Bound};
 use crate::format::problem::Problem;
 use crate::observe::metrics::Metrics;
@@ -26,11 +26,14 @@ pub(super) fn run(settings: &Settings) -> Outcome {
         let (bound, admin) = bind(&live).await?;
         println!("{}", bound.summary);
         let metrics = Arc::new(Metrics::new());
+        let shown = Arc::new(Live::new(live.snapshot()));
         let bound = bound.counted_by(&metrics);
-        let reloading = Reloading::new(source, live, watched, bound.handover(), metrics.clone());
+        let operator = Operator { metrics: metrics.clone(), live: shown.clone() };
+        let reloading = Reloading::new(source, live, watched, bound.handover(), operator);
         if let Some(admin) = admin {
             println!("metrics on http://{}/metrics", admin.address);
-            tokio::spawn(admin.serve(metrics, stop.clone()));
+            let pages = Pages { metrics, stop: stop.clone(), live: shown, log: log.filter() };
+            tokio::spawn(admin.serve(pages));
         }
         tokio::select! {
             served = bound.serve(&stop) => served.map_err(|problem| vec![problem])?,

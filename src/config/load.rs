@@ -8,8 +8,8 @@ use super::input::Input;
 use super::overrides::Overrides;
 use super::reader::{Problems, Read, Section};
 use super::settings::Config;
-use super::upstreams;
 use super::yaml::Node;
+use super::{shown, upstreams};
 use crate::format::problem::Problem;
 use crate::route;
 
@@ -60,6 +60,7 @@ pub fn load_text(text: &str, file: &Path, overrides: &Overrides) -> (Config, Vec
 fn fill(root: Read<Node>, file: Option<&Path>, problems: Problems, overrides: &Overrides) -> (Config, Vec<Problem>) {
     let mut root = root;
     let compatibility = root.as_mut().ok().and_then(compatibility::lay_under);
+    let shown = root.as_ref().map(|root| shown::shown(root, overrides)).unwrap_or_default();
     let root = root.as_ref().map_err(|noted| *noted);
     let input = Input {
         top: root.and_then(|node| Section::root(&problems, node, KEYS)),
@@ -67,7 +68,7 @@ fn fill(root: Read<Node>, file: Option<&Path>, problems: Problems, overrides: &O
         problems: &problems,
         overrides,
     };
-    let config = Config { compatibility, ..input.config() };
+    let config = Config { compatibility, shown, ..input.config() };
     (config, problems.into_list())
 }
 
@@ -99,6 +100,7 @@ impl Input<'_> {
             memory: self.memory(),
             secret_files: self.secret_files(),
             compatibility: None,
+            shown: String::new(),
         }
     }
 }

@@ -24,6 +24,7 @@ mod reload;
 mod rules;
 mod service;
 mod settings;
+mod shown;
 #[cfg(test)]
 mod tests;
 mod trusted;

@@ -43,6 +43,8 @@ pub struct Config {
     pub secret_files: Permissions,
     /// What was set because the file names another gateway to be compatible with, if it does.
     pub compatibility: Option<(Preset, Vec<PresetKey>)>,
+    /// The file as it is read, as YAML: with what `compatibility` lays under it, and without secrets.
+    pub shown: String,
     /// Whether the schema has these rpcs is found out later, and told with their `place`.
     pub rpcs: Vec<RpcOptions>,
 }

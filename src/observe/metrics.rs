@@ -1,5 +1,6 @@
 //! What is counted, as the text that Prometheus reads.
 
+use std::collections::HashSet;
 use std::sync::atomic::AtomicU64;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,8 +10,32 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
-/// The media type of [`Metrics::text`].
-pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// The form of [`Metrics::text`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exposition {
+    /// OpenMetrics 1.0.
+    OpenMetrics,
+    /// The text format 0.0.4 of Prometheus, which some tools read only.
+    Prometheus,
+}
+
+impl Exposition {
+    /// The form for whoever accepts this: the older one only where it is asked for and the newer one is not.
+    #[must_use]
+    pub fn accepted_by(accept: &str) -> Self {
+        let has = |media_type: &str| accept.split(',').any(|part| part.trim().starts_with(media_type));
+        if has("text/plain") && !has("application/openmetrics-text") { Self::Prometheus } else { Self::OpenMetrics }
+    }
+
+    /// Its media type.
+    #[must_use]
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Self::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
+        }
+    }
+}
 
 /// Everything that is counted, since the process began.
 pub struct Metrics {
@@ -110,13 +135,39 @@ impl Metrics {
         self.taken_over.set(now.as_secs_f64());
     }
 
-    /// All of it, as OpenMetrics 1.0 has it.
+    /// All of it.
     #[must_use]
-    pub fn text(&self) -> String {
+    pub fn text(&self, form: Exposition) -> String {
         let mut text = String::new();
         encode(&mut text, &self.registry).expect("a String takes every text");
-        text
+        match form {
+            Exposition::OpenMetrics => text,
+            Exposition::Prometheus => as_prometheus(&text),
+        }
     }
+}
+
+/// The same in the text format 0.0.4: a counter has the name of its sample, and there are neither units nor an end.
+fn as_prometheus(text: &str) -> String {
+    let mut counters = HashSet::new();
+    for line in text.lines() {
+        if let Some(("counter", name)) =
+            line.strip_prefix("# TYPE ").and_then(|rest| Some((rest.rsplit(' ').next()?, rest.split(' ').next()?)))
+        {
+            counters.insert(name);
+        }
+    }
+    let mut converted = String::with_capacity(text.len());
+    for line in text.lines().filter(|line| !line.starts_with("# UNIT ") && *line != "# EOF") {
+        match line.strip_prefix("# ").map(|rest| rest.splitn(3, ' ').collect::<Vec<_>>()).as_deref() {
+            Some([kind, name, rest]) if counters.contains(name) => {
+                converted.extend(["# ", kind, " ", name, "_total ", rest]);
+            }
+            _ => converted.push_str(line),
+        }
+        converted.push('\n');
+    }
+    converted
 }
 
 impl Default for Metrics {
@@ -137,7 +188,7 @@ mod tests {
     fn a_refused_reload_is_told_until_one_is_taken_over() {
         let metrics = Metrics::new();
         let shown = |name: &str| {
-            let text = metrics.text();
+            let text = metrics.text(Exposition::OpenMetrics);
             let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
             line.trim().to_owned()
         };
@@ -156,6 +207,6 @@ mod tests {
         metrics.reloaded(true);
         assert_eq!(all(), ["1", "2", "1"]);
         assert!(shown("towbar_taken_over_timestamp_seconds ").parse::<f64>().unwrap() > 1.7e9);
-        assert!(metrics.text().ends_with("# EOF\n"));
+        assert!(metrics.text(Exposition::OpenMetrics).ends_with("# EOF\n"));
     }
 }

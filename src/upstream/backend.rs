@@ -96,6 +96,10 @@ impl Upstream {
         }
     }
 
+    pub(super) fn directory(&self) -> &Directory {
+        self.channel.directory()
+    }
+
     /// Goes on with the count of the calls of `old`, if that is the same backend and may have as many.
     pub fn go_on_from(&mut self, old: &Self) {
         if self.address == old.address {

@@ -11,6 +11,7 @@ mod fate;
 mod grpc;
 mod outbound;
 pub mod reflection;
+mod state;
 mod targets;
 
 pub use backend::Upstream;
@@ -28,3 +29,4 @@ pub use grpc::limit::Limits;
 pub use grpc::reply::Reply;
 pub use grpc::stream::{Incoming, Outgoing, Stopped};
 pub use outbound::{Outbound, Terms};
+pub use state::EndpointState;

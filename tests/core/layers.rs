@@ -21,7 +21,7 @@ pub(crate) const ROWS: &[&[&str]] = &[
 const OWNERS: &[(&str, &[&str])] = &[
     ("prost_reflect", &["schema", "codec"]),
     ("protox", &["schema"]),
-    ("serde_json", &["codec", "gateway/error", "gateway/probe", "cli/doctor"]),
+    ("serde_json", &["codec", "gateway/error", "gateway/probe", "app/admin", "cli/doctor"]),
     ("serde_saphyr", &["config"]),
     ("rustls", &["tls", "caller", "upstream", "server", "app", "cli/demo/bank", "cli/doctor"]),
     ("tokio_rustls", &["upstream", "server", "cli/doctor"]),
@@ -39,7 +39,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("tonic", &["upstream", "gateway", "cli/demo/bank", "cli/doctor"]),
     ("tokio_tungstenite", &["gateway/rest/websocket"]),
     ("futures_util", &["gateway/rest/websocket"]),
-    ("axum", &["cli/demo/bank"]),
+    ("axum", &["app/admin", "cli/demo/bank"]),
+    ("tower_http", &["app/admin"]),
     ("flate2", &["format/compression"]),
     ("prometheus_client", &["observe/metrics"]),
     ("tokio", &["limits", "upstream", "server", "gateway", "app/reload", "cli"]),

@@ -179,7 +179,7 @@ fn a_refused_reload_stands_in_the_metrics_until_one_is_taken_over() {
     assert_eq!((page.status, page.header("content-type")), (200, Some(media_type)));
     for (method, target, status, body) in [
         ("POST", "/metrics", 405, "only GET and HEAD are answered here\n"),
-        ("GET", "/v2/7", 404, "the pages of this port are /live, /ready and /metrics\n"),
+        ("GET", "/v2/7", 404, "no such page; GET / lists the pages of this port\n"),
     ] {
         let answer = http::send(admin, method, target, &[], None);
         assert_eq!((answer.status, answer.body.as_str()), (status, body), "{method} {target}");

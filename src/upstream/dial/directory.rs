@@ -110,6 +110,11 @@ impl Directory {
         self.known.clone()
     }
 
+    /// What is known now. Nothing begins to be looked up for it.
+    pub(crate) fn now(&self) -> Resolved {
+        self.known.borrow().clone()
+    }
+
     /// Begins to look up, unless it has begun.
     ///
     /// True if it begins now.

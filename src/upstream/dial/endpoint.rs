@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::target::Target;
 use crate::upstream::targets;
@@ -22,6 +22,26 @@ pub(crate) struct Standing {
     is_unhealthy: AtomicBool,
     /// That it fails has been told.
     is_failing: AtomicBool,
+    /// Open connections to it, those of health checks included.
+    connections: AtomicUsize,
+    /// How many pools have ejected it.
+    ejected: AtomicUsize,
+}
+
+/// An open connection to an endpoint, counted until it is dropped.
+pub(crate) struct CountedConnection(Arc<Standing>);
+
+impl CountedConnection {
+    pub(crate) fn of(endpoint: &Endpoint) -> Self {
+        endpoint.standing.connections.fetch_add(1, Ordering::Relaxed);
+        Self(endpoint.standing.clone())
+    }
+}
+
+impl Drop for CountedConnection {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Endpoint {
@@ -47,6 +67,24 @@ impl fmt::Display for Endpoint {
 impl Standing {
     pub(crate) fn is_healthy(&self) -> bool {
         !self.is_unhealthy.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+
+    /// Whether a pool has ejected it.
+    pub(crate) fn is_ejected(&self) -> bool {
+        self.ejected.load(Ordering::Relaxed) > 0
+    }
+
+    /// Notes that one more pool has ejected it, or one fewer.
+    pub(crate) fn note_ejected(&self, is_ejected: bool) {
+        if is_ejected {
+            self.ejected.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.ejected.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
     /// Notes what a health check says; true if that is news.

@@ -21,7 +21,7 @@ use super::purpose::Purpose;
 use super::written::Written;
 use crate::upstream::dial::connect::{BackendStream, CertificateRefusal, ConnectError, connect};
 use crate::upstream::dial::connections::Connections;
-use crate::upstream::dial::endpoint::Endpoint;
+use crate::upstream::dial::endpoint::{CountedConnection, Endpoint};
 use crate::upstream::targets;
 
 /// Largest DATA frame that the backend may send, in bytes: most replies come as one, and are not copied together then.
@@ -128,7 +128,8 @@ async fn open_patiently(
     let load = Arc::new(Load::default());
     let stream = connect(endpoint, &load.refusal, until).await?;
     let (first, heard) = oneshot::channel();
-    let stream = Watched { stream, first: Some(first), written: Written::new(), load: load.clone() };
+    let counted = CountedConnection::of(endpoint);
+    let stream = Watched { stream, first: Some(first), written: Written::new(), load: load.clone(), _counted: counted };
     let mut http2 = h2::client::Builder::new();
     let Purpose { window, connection_window, .. } = manner.purpose;
     http2.initial_window_size(window).initial_connection_window_size(connection_window);
@@ -160,6 +161,7 @@ struct Watched {
     first: Option<oneshot::Sender<()>>,
     written: Written,
     load: Arc<Load>,
+    _counted: CountedConnection,
 }
 
 impl Watched {

@@ -181,21 +181,34 @@ impl Subchannel {
             return None;
         }
         self.failures = self.failures.saturating_add(1);
-        self.is_ejected = true;
+        self.set_ejected(true);
         Some((backoff(self.failures), self.failures))
     }
 
     /// Ends an ejection, unless there was another one since.
     pub(crate) fn readmit(&mut self, failures: u32) {
         if self.failures == failures {
-            self.is_ejected = false;
+            self.set_ejected(false);
         }
     }
 
     /// It was reached: calls may come.
     pub(crate) fn reached(&mut self, live: Live) {
-        self.is_ejected = false;
+        self.set_ejected(false);
         self.live.push(live);
+    }
+
+    fn set_ejected(&mut self, is_ejected: bool) {
+        if self.is_ejected != is_ejected {
+            self.is_ejected = is_ejected;
+            self.endpoint.standing.note_ejected(is_ejected);
+        }
+    }
+}
+
+impl Drop for Subchannel {
+    fn drop(&mut self) {
+        self.set_ejected(false);
     }
 }
 

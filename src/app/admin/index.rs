@@ -1,0 +1,25 @@
+//! `/`: links to all pages.
+
+use axum::response::Html;
+
+const INDEX: &str = "<!doctype html>
+<html lang=\"en\">
+<meta charset=\"utf-8\">
+<meta name=\"viewport\" content=\"width=device-width\">
+<title>Towbar</title>
+<h1>Towbar</h1>
+<ul>
+<li><a href=\"/ready\">/ready</a>: whether calls are welcome
+<li><a href=\"/live\">/live</a>: whether the process answers
+<li><a href=\"/metrics\">/metrics</a>: counters for Prometheus
+<li><a href=\"/routes\">/routes</a>: every route, with its rpc and upstream
+<li><a href=\"/upstreams\">/upstreams</a>: addresses of the backends, their health and connections
+<li><a href=\"/config\">/config</a>: the configuration in effect, without secrets
+<li><a href=\"/log\">/log</a>: the filter of the log; PUT replaces it
+</ul>
+</html>
+";
+
+pub(super) async fn index() -> Html<&'static str> {
+    Html(INDEX)
+}

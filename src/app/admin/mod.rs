@@ -1,0 +1,27 @@
+//! The admin port: for those who run the gateway, not for callers, and off unless it is configured.
+//!
+//! ```text
+//! port      the listener
+//! router    all pages, and the layers around them
+//! live      what is served now, which the pages show
+//! probes    /live, /ready and /metrics
+//! tables    /routes, /upstreams and /config
+//! level     /log: the filter of the log, read and replaced
+//! index     /: links to all of them
+//! ```
+//!
+//! A page is a route in `router` and a handler in a file beside it. Handlers read [`Pages`](pages::Pages) and change nothing but the
+//! filter of the log.
+
+mod index;
+mod level;
+mod live;
+mod pages;
+mod port;
+mod probes;
+mod router;
+mod tables;
+
+pub use live::{Live, Snapshot};
+pub use pages::Pages;
+pub use port::Admin;

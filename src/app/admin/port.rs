@@ -1,0 +1,35 @@
+//! The listener of the admin port.
+
+use std::net::SocketAddr;
+
+use super::pages::Pages;
+use super::router::router;
+use crate::format::problem::Problem;
+use crate::server::{Listener, Plain};
+
+/// A port that is held and not served yet.
+pub struct Admin {
+    listener: Listener,
+    /// The port's address.
+    pub address: SocketAddr,
+}
+
+impl Admin {
+    /// Takes the port: `host:port`.
+    ///
+    /// # Errors
+    /// The port is taken, or the address is not one of this machine's.
+    pub async fn bind(address: &str) -> Result<Self, Problem> {
+        let bound = Listener::bind(address, None, Plain::Http1).await;
+        let bound = bound.and_then(|listener| listener.address().map(|address| (listener, address)));
+        let (listener, held) = bound.map_err(|error| {
+            Problem::at(address, format!("cannot listen there: {error}; choose another address as `admin.address`"))
+        })?;
+        Ok(Self { listener, address: held })
+    }
+
+    /// Serves until it is dropped.
+    pub async fn serve(self, pages: Pages) {
+        self.listener.serve(router(pages), std::future::pending()).await;
+    }
+}

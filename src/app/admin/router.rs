@@ -1,0 +1,60 @@
+//! All pages of the admin port, and the layers around them.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderName, StatusCode, Uri};
+use axum::routing::get;
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::timeout::TimeoutLayer;
+
+use super::pages::Pages;
+use super::{index, level, probes, tables};
+
+/// The largest body of a request: filters of the log are short.
+const BODY_LIMIT: usize = 4 << 10;
+
+/// The longest time for a request, its body included.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// No page loads anything, and none is shown inside another. A page that needs more says so itself.
+const POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
+
+pub(super) fn router(pages: Pages) -> Router {
+    Router::new()
+        .route("/", get(index::index))
+        .route("/live", get(probes::live))
+        .route("/ready", get(probes::ready))
+        .route("/metrics", get(probes::metrics))
+        .route("/routes", get(tables::routes))
+        .route("/upstreams", get(tables::upstreams))
+        .route("/config", get(tables::config))
+        .route("/log", get(level::shown).put(level::replaced))
+        .fallback(not_found)
+        .method_not_allowed_fallback(not_allowed)
+        .with_state(pages)
+        .layer(RequestBodyLimitLayer::new(BODY_LIMIT))
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, TIMEOUT))
+        .layer(header(CACHE_CONTROL, "no-store"))
+        .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(header(CONTENT_SECURITY_POLICY, POLICY))
+}
+
+/// Sets a header of every answer that does not have it.
+fn header(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+}
+
+async fn not_found() -> (StatusCode, &'static str) {
+    (StatusCode::NOT_FOUND, "no such page; GET / lists the pages of this port\n")
+}
+
+async fn not_allowed(uri: Uri) -> (StatusCode, &'static str) {
+    let text = match uri.path() {
+        "/log" => "only GET, HEAD and PUT are answered here\n",
+        _ => "only GET and HEAD are answered here\n",
+    };
+    (StatusCode::METHOD_NOT_ALLOWED, text)
+}
