@@ -30,6 +30,7 @@ mod refusals;
 mod replies;
 mod statuses;
 mod streams;
+mod streams_documented;
 mod trouble;
 mod trouble_http2;
 mod untouched;

@@ -7,6 +7,7 @@ pub mod boxes;
 pub mod cases;
 pub mod dice;
 pub mod dns;
+pub mod documented;
 pub mod folder;
 pub mod forward;
 pub mod http;
