@@ -13,8 +13,9 @@ use crate::format::problem::Problem;
 use crate::format::secret::Permissions;
 use crate::format::template::Template;
 use crate::gateway::metadata::Metadata;
-use crate::gateway::{self, Door, Gateway};
+use crate::gateway::{self, Door, Gateway, Observers};
 use crate::limits::memory::{self, Budget, Share};
+use crate::observe::access::{self, AccessLog};
 use crate::observe::metrics::{FailedHandshakes, Metrics};
 use crate::route::{Route, Routes, Rpc, misplaced};
 use crate::schema::{DescriptorSource, Schema};
@@ -42,6 +43,8 @@ pub struct App {
     warnings: Vec<String>,
     /// Where those who run it look.
     admin: Option<String>,
+    /// The access log, as configured.
+    access_log: Option<access::Config>,
     /// What the process may have, if that is configured.
     memory: Option<usize>,
     /// The configuration as YAML, without secrets.
@@ -145,8 +148,20 @@ impl App {
         let metadata = Metadata::new(config.metadata).behind(listen.proxies.clone());
         let gateway = Arc::new(Gateway::new(schema, routes, upstreams, metadata, config.proxy));
         warnings.extend(gateway.routes.warnings().iter().cloned());
-        let Config { admin, memory, compatibility, shown, .. } = config;
-        Ok(Self { listen, tls, gateway, names, certificates, warnings, admin, memory, shown, compatibility })
+        let Config { admin, access_log, memory, compatibility, shown, .. } = config;
+        Ok(Self {
+            listen,
+            tls,
+            gateway,
+            names,
+            certificates,
+            warnings,
+            admin,
+            access_log,
+            memory,
+            shown,
+            compatibility,
+        })
     }
 
     /// What is to be looked at soon, though it does not keep anything from starting.
@@ -220,11 +235,14 @@ impl App {
     #[must_use]
     pub fn recipe(&self) -> Recipe<Door> {
         let (tls, gateway) = (self.tls.as_ref().map(|tls| tls.server.clone()), self.gateway.clone());
-        Arc::new(move |memory, holder| Served {
-            tls: tls.clone(),
-            malformed: Some(gateway::malformed(&gateway)),
-            header_limit: gateway.config.policy.header_limit,
-            service: gateway::service(gateway.for_worker(memory, holder)),
+        Arc::new(move |memory, holder| {
+            let worker = gateway.for_worker(memory, holder);
+            Served {
+                tls: tls.clone(),
+                malformed: Some(gateway::malformed(&worker)),
+                header_limit: worker.config.policy.header_limit,
+                service: gateway::service(worker),
+            }
         })
     }
 
@@ -237,12 +255,14 @@ impl App {
     /// Goes on with the sessions and the connections of `old` if TLS is what it was, and with the count of the calls in flight
     /// of each upstream.
     #[must_use]
-    pub fn in_place_of(mut self, old: &Self) -> Self {
+    pub fn in_place_of(self, old: &Self) -> Self {
+        let access = old.gateway.observers().access.clone();
+        let mut this = self.observed_by(access);
         // Nobody else has the gateway before it is served.
         for (place, upstream) in
-            Arc::get_mut(&mut self.gateway).into_iter().flat_map(|it| it.upstreams.iter_mut().enumerate())
+            Arc::get_mut(&mut this.gateway).into_iter().flat_map(|it| it.upstreams.iter_mut().enumerate())
         {
-            let before = match self.names.get(place) {
+            let before = match this.names.get(place) {
                 Some(name) => old.names.iter().position(|before| before == name),
                 None => Some(0).filter(|_| old.names.is_empty()),
             };
@@ -250,9 +270,9 @@ impl App {
                 upstream.go_on_from(&old.gateway.upstreams[before]);
             }
         }
-        match (&self.tls, &old.tls) {
-            (Some(new), Some(old)) if new.fingerprint == old.fingerprint => Self { tls: Some(old.clone()), ..self },
-            _ => self,
+        match (&this.tls, &old.tls) {
+            (Some(new), Some(old)) if new.fingerprint == old.fingerprint => Self { tls: Some(old.clone()), ..this },
+            _ => this,
         }
     }
 
@@ -285,6 +305,22 @@ impl App {
     #[must_use]
     pub fn admin_address(&self) -> Option<&str> {
         self.admin.as_deref()
+    }
+
+    /// The access log, as configured.
+    #[must_use]
+    pub fn access_log(&self) -> Option<&access::Config> {
+        self.access_log.as_ref()
+    }
+
+    /// Tells the access log of every request. For an app that is not served yet.
+    #[must_use]
+    pub fn observed_by(mut self, access: Option<AccessLog>) -> Self {
+        let names = if self.names.is_empty() { vec!["default".to_owned()] } else { self.names.clone() };
+        if let Some(gateway) = Arc::get_mut(&mut self.gateway) {
+            gateway.observed_by(Observers { access, upstreams: names.into() });
+        }
+        self
     }
 
     /// What the process and its connections may have, as configured: `memory`, `listen.connections`, `listen.handshakes`,

@@ -254,6 +254,9 @@ fn tell(old: &App, new: &App) {
         let wanted = new.admin_address().unwrap_or("nowhere");
         tracing::warn!("admin.address is {wanted} now, which takes a restart: still listening {held}");
     }
+    if old.access_log() != new.access_log() {
+        tracing::warn!("log.access has changed, which takes a restart: the access log is as it was at the start");
+    }
     if old.bounds_configured() != new.bounds_configured() {
         tracing::warn!(
             "`memory`, `listen.connections`, `listen.handshakes` or `listen.backlog` has changed, which takes a restart: still \

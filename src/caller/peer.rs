@@ -32,6 +32,8 @@ pub enum Protocol {
 pub struct Tls {
     /// The protocol that was chosen by ALPN (RFC 7301), if one was.
     pub alpn: Option<Protocol>,
+    /// The version, `1.2` or `1.3`, if it is known.
+    pub version: Option<&'static str>,
     /// The client certificate, if one was shown. The handshake has verified it.
     pub certificate: Option<Certificate>,
 }

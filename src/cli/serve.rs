@@ -11,6 +11,7 @@ use crate::app::admin::{Admin, Live, Pages};
 use crate::app::reload::{Operator, Reloading, Start};
 use crate::app::{App, Bound};
 use crate::format::problem::Problem;
+use crate::observe::access;
 use crate::observe::metrics::Metrics;
 
 pub(super) fn run(settings: &Settings) -> Outcome {
@@ -20,7 +21,13 @@ pub(super) fn run(settings: &Settings) -> Outcome {
         let (stop, asked) = (signals::stop_by_signals()?, signals::reload_signal()?);
         let source = settings.source();
         let Start { app, watched } = source.start().await;
-        let live = app?;
+        let app = app?;
+        let access = app.access_log().cloned().map(access::start).transpose().map_err(|problem| vec![problem])?;
+        let (access, _writing) = access.unzip();
+        if let Some(access) = &access {
+            signals::reopen(access.clone())?;
+        }
+        let live = app.observed_by(access);
         live.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
         live.notes().iter().for_each(|line| tracing::info!("{line}"));
         let (bound, admin) = bind(&live).await?;

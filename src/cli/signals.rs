@@ -4,6 +4,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::format::problem::Problem;
+use crate::observe::access::AccessLog;
 use crate::server::{Phase, Stop};
 
 /// Something whenever SIGHUP comes. It is caught from here on: by default it would end the process.
@@ -19,6 +20,25 @@ pub(super) fn reload_signal() -> Result<mpsc::Receiver<()>, Vec<Problem>> {
         }
     });
     Ok(asked)
+}
+
+/// Opens the file of the access log again on SIGUSR1, as log rotators ask, and on SIGHUP.
+pub(super) fn reopen(access: AccessLog) -> Result<(), Vec<Problem>> {
+    let signals = (signal(SignalKind::user_defined1()), signal(SignalKind::hangup()));
+    let (Ok(mut user), Ok(mut hangup)) = signals else {
+        return Err(vec![Problem::new("cannot listen for SIGUSR1 and SIGHUP")]);
+    };
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                Some(()) = user.recv() => {}
+                Some(()) = hangup.recv() => {}
+                else => return,
+            }
+            access.reopen();
+        }
+    });
+    Ok(())
 }
 
 /// A stop that begins with SIGTERM, or with SIGINT and then without a notice, as nobody at a terminal wants to wait; each signal

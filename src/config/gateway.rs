@@ -93,6 +93,7 @@ impl Input<'_> {
             gzip: or_default(value("gzip"), Value::truth, false).then_some(ratio),
             least_rate: limits::rate(value("min_rate"), value("min_rate_over")),
             timeout_header: value("timeout_header").and_then(|value| text_header(&value)),
+            request_id: self.request_id(),
             status_headers,
             probe: self.probe(),
         }

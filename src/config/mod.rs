@@ -17,6 +17,7 @@ mod input;
 mod limits;
 mod listen;
 mod load;
+mod log;
 mod overrides;
 mod policy;
 mod reader;

@@ -8,6 +8,7 @@ use super::upstreams::{Reflection, Upstream};
 use crate::format::secret::Permissions;
 use crate::gateway;
 use crate::gateway::metadata;
+use crate::observe::access;
 use crate::route::{self, RpcOptions};
 use crate::schema::Imports;
 use crate::server;
@@ -37,6 +38,8 @@ pub struct Config {
     pub reload: Reload,
     /// `host:port` where those who run it look, if there is one.
     pub admin: Option<String>,
+    /// The access log, if there is one.
+    pub access_log: Option<access::Config>,
     /// How much memory the process may have, in bytes, if it is said.
     pub memory: Option<usize>,
     /// Who may read files with secrets.

@@ -30,6 +30,8 @@ pub struct Config {
     pub least_rate: Option<Rate>,
     /// The header in which callers say how long a call may take, besides `grpc-timeout`.
     pub timeout_header: Option<HeaderName>,
+    /// The header with the id of a request, which is taken or made and told to the caller.
+    pub request_id: Option<HeaderName>,
     /// Headers that repeat the gRPC status.
     pub status_headers: Option<StatusHeaders>,
     /// Where `towbar doctor` is answered, if it is.

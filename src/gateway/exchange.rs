@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use std::thread;
 
 use bytes::Bytes;
+use http::header::HeaderValue;
 use http::{Method, StatusCode};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::Instant;
@@ -20,7 +21,7 @@ use super::metadata::TraceId;
 use super::record::{CallEnd, CallRecord, End, Record, RefusalNote, Sinks, StreamNotes, Times, UploadNotes};
 use super::telemetry;
 use crate::caller::Peer;
-use crate::upstream::{CallError, Fate};
+use crate::upstream::{CallError, Fate, Trail};
 
 /// The record of a request under way. Dropping it ends it. Of one that was handed over nothing is noted any more.
 pub(crate) struct Exchange(Option<Box<Record>>);
@@ -40,12 +41,15 @@ impl Exchange {
     }
 
     fn new(sinks: Arc<Sinks>, method: Option<Method>, peer: Option<Arc<Peer>>, begun: Instant) -> Self {
+        let trail = Trail::new(sinks.is_observed());
         Self(Some(Box::new(Record {
             sinks,
             method,
             peer,
             route: None,
             trace: None,
+            request_id: None,
+            trail,
             call: CallRecord::No,
             refused: None,
             status: None,
@@ -67,6 +71,21 @@ impl Exchange {
         if let Some(record) = &mut self.0 {
             note(record);
         }
+    }
+
+    /// It has this id.
+    pub(crate) fn identified(&mut self, id: HeaderValue) {
+        self.note(|record| record.request_id = Some(id));
+    }
+
+    /// Where the attempts at its call are noted; nowhere once it was handed over.
+    pub(crate) fn trail(&mut self) -> Option<&mut Trail> {
+        self.0.as_mut().map(|record| &mut record.trail)
+    }
+
+    /// The attempts at its call were these.
+    pub(crate) fn tried(&mut self, trail: Trail) {
+        self.note(|record| record.trail = trail);
     }
 
     /// Its route was found, at this place.

@@ -13,7 +13,7 @@ use super::record::StreamNotes;
 use super::state::Gateway;
 use crate::caller::Admitted;
 use crate::route::policy::CallerGone;
-use crate::upstream::{Incoming, Outbound, Outgoing, Reply};
+use crate::upstream::{Incoming, Outbound, Outgoing, Reply, Trail};
 
 /// The request message of a call that has one.
 pub(crate) struct RequestMessage {
@@ -43,7 +43,8 @@ impl Gateway {
         let called = match call.route.rpc.policy.caller_gone {
             CallerGone::Cancel => {
                 let outbound = Outbound::new(admitted, metadata, call.terms);
-                self.upstream(call.route).call(outbound, &bytes).await
+                let (upstream, mut unseen) = (self.upstream(call.route), Trail::default());
+                upstream.call(outbound, &bytes, exchange.trail().unwrap_or(&mut unseen)).await
             }
             CallerGone::Finish => {
                 let (called, back) = self.lasting(call, (admitted, metadata, bytes), exchange.hand_over()).await;
@@ -68,7 +69,9 @@ impl Gateway {
         if let (Some(name), 1..) = (&call.route.rpc.policy.last_event_id, after) {
             metadata.insert(name.clone(), after.into());
         }
-        match self.upstream(call.route).open(Outbound::new(admitted, metadata, call.terms)).await {
+        let (outbound, mut unseen) = (Outbound::new(admitted, metadata, call.terms), Trail::default());
+        let trail = exchange.trail().unwrap_or(&mut unseen);
+        match self.upstream(call.route).open(outbound, trail).await {
             Ok((outgoing, incoming)) => Ok(OpenCall { outgoing, incoming, notes }),
             Err(error) => {
                 notes.ended(Some(&error));

@@ -18,15 +18,21 @@ use super::state::Gateway;
 use crate::caller::Admitted;
 use crate::route::{Query, Route};
 use crate::server::Hold;
-use crate::upstream::{CallError, Outbound, Reply, Terms};
+use crate::upstream::{CallError, Outbound, Reply, Terms, Trail};
 
 type Called = Result<Reply, CallError>;
+
+/// A call that has ended, and what its attempts left behind.
+struct Done {
+    called: Called,
+    trail: Trail,
+}
 
 /// A call that goes on when it is dropped before its end.
 pub(crate) struct Lasting(Option<Calling>);
 
 struct Calling {
-    call: Pin<Box<dyn Future<Output = Called> + Send>>,
+    call: Pin<Box<dyn Future<Output = Done> + Send>>,
     gateway: Arc<Gateway>,
     route: Arc<Route>,
     timer: Timer,
@@ -41,16 +47,19 @@ impl Gateway {
         self: &Arc<Self>,
         call: &Call<'_>,
         (admitted, metadata, message): (&Admitted<'_>, HeaderMap, Vec<u8>),
-        exchange: Exchange,
+        mut exchange: Exchange,
     ) -> Lasting {
         let Call { route, terms, deadline, .. } = *call;
         let gateway = self.clone();
         let (place, admitted) = (route.rpc.upstream, admitted.to_owned());
         let Terms { deadline: at, reply_limit, may_repeat, account } = terms;
         let account = account.cloned();
+        let mut trail = exchange.trail().copied().unwrap_or_default();
         let call = async move {
             let terms = Terms { deadline: at, reply_limit, may_repeat, account: account.as_ref() };
-            gateway.upstreams[place].call(Outbound::new(&admitted, metadata, terms), &message).await
+            let outbound = Outbound::new(&admitted, metadata, terms);
+            let called = gateway.upstreams[place].call(outbound, &message, &mut trail).await;
+            Done { called, trail }
         };
         Lasting(Some(Calling {
             call: Box::pin(call),
@@ -70,7 +79,10 @@ impl Future for Lasting {
         // It is not in here while it is polled: one that panics does not go on.
         let mut calling = self.0.take().expect("a call that has ended is not asked for its end again");
         match calling.call.as_mut().poll(cx) {
-            Poll::Ready(called) => Poll::Ready((called, calling.exchange)),
+            Poll::Ready(Done { called, trail }) => {
+                calling.exchange.tried(trail);
+                Poll::Ready((called, calling.exchange))
+            }
             Poll::Pending => {
                 self.0 = Some(calling);
                 Poll::Pending
@@ -93,7 +105,8 @@ impl Drop for Lasting {
 impl Calling {
     async fn go_on(self) {
         let Self { call, gateway, route, timer, mut exchange, hold } = self;
-        let called = call.await;
+        let Done { called, trail } = call.await;
+        exchange.tried(trail);
         exchange.called(called.as_ref().err());
         if let Err(error) = called {
             let (schema, query) = (&gateway.schema, &Query::default());

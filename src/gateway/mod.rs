@@ -1,5 +1,6 @@
 //! A request from its head to the last byte of its answer: the service, streams, WebSockets, errors.
 
+mod access;
 pub mod answer;
 mod budget;
 mod call;
@@ -9,6 +10,7 @@ mod exchange;
 mod forward;
 mod lasting;
 pub mod metadata;
+mod observers;
 pub mod probe;
 mod protocols;
 mod record;
@@ -22,6 +24,7 @@ mod tests;
 
 pub use config::{Config, GZIP_RATIO};
 pub use error::StatusHeaders;
+pub use observers::Observers;
 pub use request::limits::MOST_HEADERS;
 pub use rest::{explain, media, stream, websocket};
 pub use service::{Door, malformed, service};

@@ -4,16 +4,19 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use http::header::HeaderValue;
 use http::{Method, StatusCode};
 use tokio::time::Instant;
 use tonic::Code;
 
 use super::error::{Party, Reason};
 use super::metadata::TraceId;
+use super::observers::Observers;
 use crate::caller::Peer;
+use crate::observe::access::WorkerLog;
 use crate::observe::seldom::Seldom;
 use crate::route::{Route, Routes};
-use crate::upstream::{CallError, Fate};
+use crate::upstream::{CallError, Fate, Trail};
 
 /// What records are told with. Each worker has its own, so that its requests share no counter with those of others.
 #[derive(Debug)]
@@ -21,6 +24,10 @@ pub(crate) struct Sinks {
     pub(crate) routes: Arc<Routes>,
     /// When the log had its last line about a refused request: there is one a second at most.
     pub(crate) refusals: Arc<Seldom>,
+    /// Where each request has a line, if anywhere.
+    pub(crate) access: Option<WorkerLog>,
+    /// Names of the upstreams.
+    pub(crate) upstreams: Arc<[String]>,
     /// Each record, in words.
     #[cfg(test)]
     pub(crate) seen: Option<std::sync::Mutex<Vec<String>>>,
@@ -38,6 +45,10 @@ pub(crate) struct Record {
     pub(crate) route: Option<usize>,
     /// The trace that the backend is told that the call belongs to.
     pub(crate) trace: Option<TraceId>,
+    /// The id that its caller is told.
+    pub(crate) request_id: Option<HeaderValue>,
+    /// Where the call was tried.
+    pub(crate) trail: Trail,
     pub(crate) call: CallRecord,
     pub(crate) refused: Option<RefusalNote>,
     /// The HTTP status of the answer; `None` where the caller has gone before there was one.
@@ -138,13 +149,22 @@ pub(crate) struct UploadNotes {
 }
 
 impl Sinks {
-    pub(crate) fn new(routes: Arc<Routes>, refusals: Arc<Seldom>) -> Self {
+    pub(crate) fn new(routes: Arc<Routes>, refusals: Arc<Seldom>, observers: &Observers) -> Self {
         Self {
             routes,
             refusals,
+            access: observers.access.as_ref().map(crate::observe::access::AccessLog::for_worker),
+            upstreams: observers.upstreams.clone(),
             #[cfg(test)]
             seen: Some(std::sync::Mutex::default()),
         }
+    }
+}
+
+impl Sinks {
+    /// Whether somebody reads the times of every request.
+    pub(crate) fn is_observed(&self) -> bool {
+        self.access.is_some()
     }
 }
 

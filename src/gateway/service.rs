@@ -26,7 +26,7 @@ use super::exchange::{Exchange, Recorded};
 use super::probe::Probe;
 use super::protocols::Protocol;
 use super::request::inbound::{Inbound, RequestBody};
-use super::request::{head, limits};
+use super::request::{head, id, limits};
 use super::rest::Rest;
 use super::state::Gateway;
 use crate::server::{Answerer, Arrived, Malformed};
@@ -60,6 +60,10 @@ impl Door {
         let mut body = Inbound::new(body);
         let (method, peer) = (head.method.clone(), arrival.peer.clone());
         let mut exchange = Exchange::begin(gateway.sinks.clone(), method, peer, arrival.started);
+        let request_id = gateway.config.request_id.as_ref().map(|name| id::taken_or_made(name, &mut head.headers));
+        if let Some(id) = &request_id {
+            exchange.identified(id.clone());
+        }
         // A block, and the body lent: what an async function is given has its place twice in the future of each that hands it on.
         Box::pin(async move {
             let answered = {
@@ -72,8 +76,11 @@ impl Door {
                 .await
             };
             // The panic's text is in the log, where the panic hook put it.
-            let response =
+            let mut response =
                 answered.unwrap_or_else(|| guarded(gateway.refused::<Rest>(Refusal::internal(), &mut exchange)));
+            if let (Some(name), Some(id)) = (&gateway.config.request_id, request_id) {
+                response.headers_mut().insert(name, id);
+            }
             Ok(exchange.carry(response))
         })
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::config::Config;
 use super::error::{Timer, Whose};
 use super::metadata::Metadata;
+use super::observers::Observers;
 use super::record::Sinks;
 use crate::limits::memory::Share;
 use crate::route::{Route, Routes, Rpc};
@@ -28,6 +29,8 @@ pub struct Gateway {
     pub(super) memory: Share,
     /// Waits for what its callers do not.
     pub(super) holder: Holder,
+    /// Who is told of every request.
+    observers: Observers,
     /// What the ends of requests are told with.
     pub(super) sinks: Arc<Sinks>,
 }
@@ -38,8 +41,20 @@ impl Gateway {
     pub fn new(schema: Schema, routes: Routes, upstreams: Vec<Upstream>, metadata: Metadata, config: Config) -> Self {
         let (schema, routes, metadata) = (Arc::new(schema), Arc::new(routes), Arc::new(metadata));
         let (memory, holder) = (Share::unbounded(), Holder::default());
-        let sinks = Arc::new(Sinks::new(routes.clone(), Arc::default()));
-        Self { schema, routes, upstreams, metadata, config: Arc::new(config), memory, holder, sinks }
+        let observers = Observers::default();
+        let sinks = Arc::new(Sinks::new(routes.clone(), Arc::default(), &observers));
+        Self { schema, routes, upstreams, metadata, config: Arc::new(config), memory, holder, observers, sinks }
+    }
+
+    /// Tells these of every request of the workers that are made from here on.
+    pub fn observed_by(&mut self, observers: Observers) {
+        self.observers = observers;
+    }
+
+    /// Who is told of every request.
+    #[must_use]
+    pub fn observers(&self) -> &Observers {
+        &self.observers
     }
 
     /// The same with connections to the backend of its own, a share of the memory, and waited for by the `holder`.
@@ -50,8 +65,9 @@ impl Gateway {
         let upstreams = upstreams.iter().map(|upstream| upstream.for_worker(memory)).collect();
         let (metadata, config) = (metadata.clone(), config.clone());
         let (memory, holder) = (memory.clone(), holder.clone());
-        let sinks = Arc::new(Sinks::new(routes.clone(), self.sinks.refusals.clone()));
-        Self { schema, routes, upstreams, metadata, config, memory, holder, sinks }
+        let observers = self.observers.clone();
+        let sinks = Arc::new(Sinks::new(routes.clone(), self.sinks.refusals.clone(), &observers));
+        Self { schema, routes, upstreams, metadata, config, memory, holder, observers, sinks }
     }
 
     pub(super) fn upstream(&self, route: &Route) -> &Upstream {

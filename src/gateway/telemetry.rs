@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use tonic::Code;
 use tracing::field::display;
 
+use super::access;
 use super::error::Party;
 use super::metadata::TraceId;
 use super::record::{CallEnd, CallOutcome, CallRecord, Record, StreamNotes, Times};
@@ -16,6 +17,9 @@ use crate::route::Route;
 
 /// Tells the end of a request.
 pub(crate) fn ended(record: &Record) {
+    if let Some(log) = &record.sinks.access {
+        access::tell(log, record);
+    }
     let Times { begun, read, called } = record.times;
     let ms = |at: Option<Instant>| at.map(|at| (at - begun).as_millis());
     let (called_ms, call_ended_ms) = (|| ms(called), || ms(record.call_end().map(|end| end.at)));

@@ -51,6 +51,7 @@ fn config() -> Config {
         gzip: None,
         least_rate: None,
         timeout_header: None,
+        request_id: None,
         status_headers: Some(StatusHeaders { status: name("x-status"), message: name("x-message") }),
         probe: Some("/probe".parse().unwrap()),
     }
@@ -246,7 +247,10 @@ fn a_malformed_head_has_a_record() {
 fn an_exchange_costs_less_than_half_a_microsecond() {
     let (schema, peer) = (schema_of(PROTO).unwrap(), Arc::new(Peer::default()));
     let routes = Arc::new(Routes::build(&schema, &[], &Defaults::default()).unwrap());
-    let sinks = Arc::new(super::record::Sinks { seen: None, ..super::record::Sinks::new(routes, Arc::default()) });
+    let sinks = Arc::new(super::record::Sinks {
+        seen: None,
+        ..super::record::Sinks::new(routes, Arc::default(), &super::observers::Observers::default())
+    });
     let times = 1_000_000_u32;
     let from = std::time::Instant::now();
     for _ in 0..times {

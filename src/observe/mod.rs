@@ -1,5 +1,6 @@
 //! What the operator sees: counters, and log lines that callers cannot multiply.
 
+pub mod access;
 pub mod filter;
 pub mod metrics;
 pub mod refused;

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use rustls::ServerConnection;
+use rustls::{ProtocolVersion, ServerConnection};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -50,7 +50,11 @@ impl<S: Answerer> Connection<S> {
             making.done(connection);
             let alpn = alpn(connection);
             let certificate = Certificate::of(connection.peer_certificates().unwrap_or_default(), tls::sha256);
-            let peer = Peer::new(address, alpn.unwrap_or_default(), Some(Tls { alpn, certificate }));
+            let peer = Peer::new(
+                address,
+                alpn.unwrap_or_default(),
+                Some(Tls { alpn, version: version(connection), certificate }),
+            );
             let standing = PeerStanding::new(peer, Some(server));
             let speaking = Box::pin(self.http.speak(stream, &standing, draining));
             match standing.watch().map(Box::pin) {
@@ -90,6 +94,14 @@ impl<S: Answerer> Connection<S> {
         };
         let made = tokio::time::timeout(HANDSHAKE_TIMEOUT, made).await.unwrap_or(Err(Failure::TimedOut));
         made.map_err(|failure| self.handshakes.failed(address, &failure, making.refused())).ok()
+    }
+}
+
+fn version(connection: &ServerConnection) -> Option<&'static str> {
+    match connection.protocol_version()? {
+        ProtocolVersion::TLSv1_2 => Some("1.2"),
+        ProtocolVersion::TLSv1_3 => Some("1.3"),
+        _ => None,
     }
 }
 

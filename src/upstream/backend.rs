@@ -19,6 +19,7 @@ use super::grpc::reply::Reply;
 use super::grpc::request::CallHeads;
 use super::grpc::stream::{Incoming, Outgoing};
 use super::outbound::Outbound;
+use super::trail::Trail;
 use crate::format::problem::Problem;
 use crate::limits::memory::Share;
 use crate::tls::{self, Identity, Servers, Trust};
@@ -121,16 +122,25 @@ impl Upstream {
     ///
     /// # Errors
     /// See [`CallError`].
-    pub fn call(&self, outbound: Outbound<'_>, message: &[u8]) -> impl Future<Output = Result<Reply, CallError>> {
-        self.channel.call(outbound, message)
+    pub fn call(
+        &self,
+        outbound: Outbound<'_>,
+        message: &[u8],
+        trail: &mut Trail,
+    ) -> impl Future<Output = Result<Reply, CallError>> {
+        self.channel.call(outbound, message, trail)
     }
 
     /// Begins a call that may have several messages in each direction and ends in time, of which the backend is told. It is sent once.
     ///
     /// # Errors
     /// See [`CallError`]. What of the call was sent had no message.
-    pub fn open(&self, outbound: Outbound<'_>) -> impl Future<Output = Result<(Outgoing, Incoming), CallError>> {
-        self.channel.open(outbound)
+    pub fn open(
+        &self,
+        outbound: Outbound<'_>,
+        trail: &mut Trail,
+    ) -> impl Future<Output = Result<(Outgoing, Incoming), CallError>> {
+        self.channel.open(outbound, trail)
     }
 }
 

@@ -13,6 +13,7 @@ mod outbound;
 pub mod reflection;
 mod state;
 mod targets;
+mod trail;
 
 pub use backend::Upstream;
 pub use config::{Config, DEADLINE, REPLY_LIMIT, TlsFiles};
@@ -30,3 +31,4 @@ pub use grpc::reply::Reply;
 pub use grpc::stream::{Incoming, Outgoing, Stopped};
 pub use outbound::{Outbound, Terms};
 pub use state::EndpointState;
+pub use trail::Trail;

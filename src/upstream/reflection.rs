@@ -15,6 +15,7 @@ use tonic::Code;
 use super::backend::Upstream;
 use super::grpc::error::CallError;
 use super::outbound::{Outbound, Terms};
+use super::trail::Trail;
 use crate::format::problem::Problem;
 use crate::schema;
 
@@ -181,7 +182,7 @@ impl<'a> Reflected<'a> {
         let request = Request { question: Some(question) }.encode_to_vec();
         let reply_limit = self.upstream.reply_limit;
         let terms = Terms { deadline: self.deadline, reply_limit, may_repeat: true, account: None };
-        let called = self.upstream.call(Outbound::own(&self.path, terms), &request).await;
+        let called = self.upstream.call(Outbound::own(&self.path, terms), &request, &mut Trail::default()).await;
         let reply = called.map_err(|error| match error {
             CallError::Status { status, .. }
                 if matches!(status.code(), Code::PermissionDenied | Code::Unauthenticated) =>

@@ -1,6 +1,7 @@
 //! The `towbar` command as an operator runs it: its commands, certificates, start, reload and stop.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod access_log;
 mod admin;
 mod certs;
 mod clients;

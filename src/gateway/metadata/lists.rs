@@ -220,7 +220,7 @@ mod tests {
             let metadata = Metadata::new(Config { caller, ..Config::default() });
             let address = address.map(|text: &str| SocketAddr::new(text.parse().unwrap(), 4711));
             let certificate = certificate.and_then(|(der, sha256)| Certificate::of(&[der.into()], |_| sha256));
-            let peer = Peer::new(address, Protocol::Http2, Some(Tls { alpn: None, certificate }));
+            let peer = Peer::new(address, Protocol::Http2, Some(Tls { certificate, ..Tls::default() }));
             // The caller says who it is, and that its own words are for this hop alone.
             let lies = headers(&[
                 ("x-address", "10.0.0.1"),

@@ -30,11 +30,17 @@ impl TraceId {
         let parent = Parent::parse(only(metadata, &TRACEPARENT)?.as_bytes())?;
         parent.fields[3..35].try_into().ok().map(Self)
     }
+
+    /// Its digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
 }
 
 impl fmt::Display for TraceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(std::str::from_utf8(&self.0).unwrap_or_default())
+        f.write_str(self.as_str())
     }
 }
 

@@ -4,5 +4,6 @@
 mod body;
 pub(super) mod deadline;
 pub(super) mod head;
+pub(super) mod id;
 pub(super) mod inbound;
 pub(super) mod limits;

@@ -1,6 +1,9 @@
 //! One attempt at a call: how far it has come, and why it gave no reply.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::time::Instant;
 
 use super::error::CallError;
 
@@ -43,9 +46,27 @@ pub(crate) struct CallProgress {
     is_out: AtomicBool,
     /// It waits on a connection that takes no more calls.
     is_waiting: AtomicBool,
+    /// When the head of an answer came first, if somebody wants to know.
+    heard: Option<OnceLock<Instant>>,
 }
 
 impl CallProgress {
+    /// One that notes when an answer comes, or does not.
+    pub(crate) fn new(is_timed: bool) -> Self {
+        Self { heard: is_timed.then(OnceLock::new), ..Self::default() }
+    }
+
+    /// The head of an answer came.
+    pub(crate) fn hear(&self) {
+        if let Some(heard) = &self.heard {
+            heard.get_or_init(Instant::now);
+        }
+    }
+
+    pub(crate) fn heard(&self) -> Option<Instant> {
+        self.heard.as_ref()?.get().copied()
+    }
+
     pub(crate) fn wait(&self) {
         self.is_waiting.store(true, Ordering::Relaxed);
     }

@@ -26,6 +26,7 @@ use crate::observe::seldom::Seldom;
 use crate::upstream::dial::directory::Directory;
 use crate::upstream::outbound::{Outbound, Terms};
 use crate::upstream::targets;
+use crate::upstream::trail::Trail;
 
 /// How many connections are tried besides the first when they end before a call is sent.
 const CONNECTION_TRIES: usize = 2;
@@ -59,6 +60,12 @@ struct UnaryCall<'a> {
     outbound: &'a Outbound<'a>,
     frame: Bytes,
     progress: &'a CallProgress,
+}
+
+/// What a call has of the channel while it lasts, and what it leaves behind.
+struct Held<'a> {
+    permit: Option<Permit>,
+    trail: &'a mut Trail,
 }
 
 impl Shared {
@@ -97,20 +104,27 @@ impl Channel {
     }
 
     /// See [`Upstream::call`](crate::upstream::Upstream::call).
-    pub(crate) async fn call(&self, outbound: Outbound<'_>, message: &[u8]) -> Result<Reply, CallError> {
+    pub(crate) async fn call(
+        &self,
+        outbound: Outbound<'_>,
+        message: &[u8],
+        trail: &mut Trail,
+    ) -> Result<Reply, CallError> {
         let terms = outbound.terms;
-        let mut permit = Some(self.shared.unary.enter(terms.deadline, tie(terms)?).await?);
-        let progress = CallProgress::default();
+        let permit = Some(self.shared.unary.enter(terms.deadline, tie(terms)?).await?);
+        let progress = CallProgress::new(trail.is_timed);
+        let mut held = Held { permit, trail };
         let call = UnaryCall { outbound: &outbound, frame: frame(message), progress: &progress };
-        let in_time = timeout_at(terms.deadline, self.exchange(&call, &mut permit)).await;
+        let in_time = timeout_at(terms.deadline, self.exchange(&call, &mut held)).await;
+        held.trail.heard = progress.heard();
         in_time.unwrap_or_else(|_| Err(progress.late()))
     }
 
     /// Sends the call, and again where it may be.
-    async fn exchange(&self, call: &UnaryCall<'_>, permit: &mut Option<Permit>) -> Result<Reply, CallError> {
+    async fn exchange(&self, call: &UnaryCall<'_>, held: &mut Held<'_>) -> Result<Reply, CallError> {
         let mut attempts = Attempts::default();
         loop {
-            let error = match self.attempt(call, permit, &attempts).await {
+            let error = match self.attempt(call, held, &attempts).await {
                 Ok(reply) => {
                     self.shared.budget.earn();
                     return Ok(reply);
@@ -131,15 +145,16 @@ impl Channel {
     async fn attempt(
         &self,
         call: &UnaryCall<'_>,
-        permit: &mut Option<Permit>,
+        held: &mut Held<'_>,
         attempts: &Attempts,
     ) -> Result<Reply, AttemptError> {
         let lease = self.lease(&self.pool).await?;
+        held.trail.tried(lease.address);
         let UnaryCall { outbound: Outbound { path, metadata, terms }, .. } = call;
         // Made only once there is a connection, so that the call has no memory for it while it waits.
         let mut request = self.heads.request(path, metadata.clone(), terms.deadline);
         attempts.tell(request.headers_mut());
-        let mut sent = self.put(lease, request, call, permit)?;
+        let mut sent = self.put(lease, request, call, &mut held.permit)?;
         sent.reply(terms.reply_limit, &self.memory, call.progress).await
     }
 
@@ -178,7 +193,11 @@ impl Channel {
     }
 
     /// See [`Upstream::open`](crate::upstream::Upstream::open).
-    pub(crate) async fn open(&self, outbound: Outbound<'_>) -> Result<(Outgoing, Incoming), CallError> {
+    pub(crate) async fn open(
+        &self,
+        outbound: Outbound<'_>,
+        trail: &mut Trail,
+    ) -> Result<(Outgoing, Incoming), CallError> {
         let Outbound { path, metadata, terms } = outbound;
         let deadline = terms.deadline;
         let permit = self.shared.streaming.enter(deadline, tie(terms)?).await?;
@@ -186,6 +205,7 @@ impl Channel {
         let outgoing = self.memory.take(0, Use::Request).ok_or(CallError::NoRoom)?;
         let leased = timeout_at(deadline, self.lease(&self.streams)).await;
         let mut lease = leased.unwrap_or(Err(CallError::Unsent))?;
+        trail.tried(lease.address);
         let begun = lease.begin(self.heads.request(path, metadata, deadline));
         let (response, stream) = begun.map_err(|error| lease.unsent(&error))?;
         if lease.is_crowded {

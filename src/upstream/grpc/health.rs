@@ -20,6 +20,7 @@ use crate::upstream::dial::directory::Directory;
 use crate::upstream::dial::endpoint::Endpoint;
 use crate::upstream::outbound::{Outbound, Terms};
 use crate::upstream::targets;
+use crate::upstream::trail::Trail;
 
 const CHECK: &str = "/grpc.health.v1.Health/Check";
 /// Largest answer, in bytes: it has one number.
@@ -123,7 +124,7 @@ async fn check_for_ever(there: Channel, endpoint: Endpoint, health: Arc<Health>)
 
 async fn check(there: &Channel, message: &[u8], limit: Duration) -> HealthAnswer {
     let terms = Terms { deadline: Instant::now() + limit, reply_limit: REPLY_LIMIT, may_repeat: false, account: None };
-    match there.call(Outbound::own(&PathAndQuery::from_static(CHECK), terms), message).await {
+    match there.call(Outbound::own(&PathAndQuery::from_static(CHECK), terms), message, &mut Trail::default()).await {
         Ok(reply) => match Response::decode(reply.message).map(|response| response.status) {
             Ok(SERVING) => HealthAnswer::Well,
             Ok(status) => HealthAnswer::Unwell(format!("its health is {}", name_of(status))),

@@ -1,6 +1,7 @@
 //! A call's place on a connection.
 
 use std::future::poll_fn;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -19,6 +20,7 @@ pub(crate) struct Lease {
     pub(crate) send: SendRequest<Bytes>,
     pub(crate) load: Arc<Load>,
     pub(crate) target: Arc<Target>,
+    pub(crate) address: SocketAddr,
     /// The connection had as many calls as it takes: this one may wait on it.
     pub(crate) is_crowded: bool,
 }

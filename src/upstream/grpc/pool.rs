@@ -267,8 +267,9 @@ fn lease_on(state: &mut State, chosen: Chosen) -> Lease {
     let Live { send, load } = &subchannel.live[chosen.live];
     load.calls.fetch_add(1, Ordering::Relaxed);
     load.was_used.store(true, Ordering::Relaxed);
-    let (send, load, target) = (send.clone(), load.clone(), subchannel.endpoint.target.clone());
-    Lease { send, load, target, is_crowded: chosen.is_crowded }
+    let Endpoint { target, address, .. } = &subchannel.endpoint;
+    let (send, load, target) = (send.clone(), load.clone(), target.clone());
+    Lease { send, load, target, address: *address, is_crowded: chosen.is_crowded }
 }
 
 /// No address gives another connection: one that is there already, or what the last address said.

@@ -56,19 +56,20 @@ impl<'a> Sent<'a> {
             held.lease.turn().await;
         }
         progress.go_out();
-        let replied = held.reply(limit, memory).await;
+        let replied = held.reply(limit, memory, progress).await;
         self.held = None;
         replied
     }
 }
 
 impl InFlight {
-    async fn reply(&mut self, limit: usize, memory: &Share) -> Result<Reply, AttemptError> {
+    async fn reply(&mut self, limit: usize, memory: &Share, progress: &CallProgress) -> Result<Reply, AttemptError> {
         let Self { response, body, lease } = self;
         let stream = response.stream_id();
         // What has its own scope takes no place in the future behind it.
         let (metadata, body) = {
             let (head, incoming) = response.await.map_err(|error| lease.failed(&error, stream))?.into_parts();
+            progress.hear();
             let (foreign, body) = (check_head(head.status, &head.headers)?, body.insert(incoming));
             if let Some(foreign) = foreign {
                 // Boxed, or every call would have the memory for it.

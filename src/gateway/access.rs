@@ -1,0 +1,136 @@
+//! The record of a request as a line of the access log.
+//!
+//! Templates and names of the schema, never the path, the query, a header or a body, which hold account numbers and tokens.
+
+use std::time::SystemTime;
+
+use http::Method;
+use tonic::Code;
+
+use super::error::{Party, Reason};
+use super::record::{CallOutcome, CallRecord, End, Record};
+use crate::caller::{Peer, Protocol};
+use crate::observe::access::{Line, Outcome, WorkerLog};
+use crate::upstream::Fate;
+
+/// Writes the line of a request that has ended.
+pub(crate) fn tell(log: &WorkerLog, record: &Record) {
+    let total = record.times.begun.elapsed();
+    let began = SystemTime::now().checked_sub(total).unwrap_or(SystemTime::UNIX_EPOCH);
+    let since = |at: Option<tokio::time::Instant>| at.map(|at| at.saturating_duration_since(record.times.begun));
+    let route = record.route();
+    let (peer, call) = (record.peer.as_deref(), record.call_end());
+    let (tried, trail) = (record.trail.attempts > 0, &record.trail);
+    log.write(&Line {
+        began,
+        outcome: outcome(record),
+        request_id: record.request_id.as_ref().and_then(|id| id.to_str().ok()),
+        trace_id: record.trace.as_ref().map(super::metadata::TraceId::as_str),
+        peer: peer.and_then(Peer::ip),
+        certificate: peer.and_then(Peer::certificate).map(crate::caller::Certificate::sha256),
+        http: peer.map(|peer| match peer.protocol() {
+            Protocol::Http1 => "1.1",
+            Protocol::Http2 => "2",
+        }),
+        tls: peer.and_then(Peer::tls).and_then(|tls| tls.version),
+        method: record.method.as_ref().map(registered),
+        route: route.map(|route| route.path()),
+        rpc: route.map(|route| route.rpc.name.as_str()),
+        upstream: route.and_then(|route| record.sinks.upstreams.get(route.rpc.upstream)).map(String::as_str),
+        address: trail.address,
+        attempts: tried.then_some(trail.attempts),
+        status: record.status.map(|status| status.as_u16()),
+        grpc_code: grpc_code(record).map(|code| code as u32),
+        fate: fate(record).map(|fate| match fate {
+            Fate::NotSent => "not_sent",
+            Fate::Unknown => "unknown",
+            Fate::Answered => "answered",
+        }),
+        refused_by: record.refused.map(|refused| party(refused.by)),
+        reason: record.refused.map(|refused| reason(refused.reason)),
+        end: match record.end {
+            End::Whole => "whole",
+            End::Cut => "cut",
+            End::Dropped => "dropped",
+            End::Panicked => "panicked",
+        },
+        bytes_in: record.received(),
+        bytes_out: record.bytes_out,
+        messages: match &record.call {
+            CallRecord::Streaming(stream) => Some(stream.messages()),
+            CallRecord::No | CallRecord::Unary(_) => None,
+        },
+        read: since(record.times.read),
+        called: since(record.times.called),
+        first_byte: since(trail.heard),
+        call_ended: since(call.map(|end| end.at)),
+        total,
+    });
+}
+
+/// The class of what became of it.
+fn outcome(record: &Record) -> Outcome {
+    match (record.end, record.status) {
+        (End::Cut | End::Panicked, _) => Outcome::Failed,
+        (_, Some(status)) if status.is_server_error() => Outcome::Failed,
+        (_, Some(status)) if status.is_client_error() => Outcome::Refused,
+        (End::Dropped, _) | (_, None) => Outcome::Abandoned,
+        (End::Whole, Some(_)) => Outcome::Answered,
+    }
+}
+
+/// The code of the refusal, or of the call.
+pub(crate) fn grpc_code(record: &Record) -> Option<Code> {
+    let called = || match record.call_end()?.outcome {
+        CallOutcome::Replied => Some(Code::Ok),
+        CallOutcome::Status(code) => Some(code),
+        CallOutcome::TooMany | CallOutcome::Failed => None,
+    };
+    record.refused.map(|refused| refused.code).or_else(called)
+}
+
+/// What the refusal says, or the call; of a call that was given up, that nobody knows.
+fn fate(record: &Record) -> Option<Fate> {
+    let called = || match (&record.call, record.call_end()) {
+        (_, Some(end)) => Some(end.fate),
+        (CallRecord::No, None) => None,
+        (CallRecord::Unary(_) | CallRecord::Streaming(_), None) => Some(Fate::Unknown),
+    };
+    record.refused.map(|refused| refused.fate).or_else(called)
+}
+
+/// The method, unless the caller has made it up.
+fn registered(method: &Method) -> &'static str {
+    let known = ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "CONNECT", "PATCH", "TRACE"];
+    known.into_iter().find(|known| method == *known).unwrap_or("OTHER")
+}
+
+/// The name of who refused.
+pub(crate) fn party(party: Party) -> &'static str {
+    match party {
+        Party::Gateway => "gateway",
+        Party::Upstream => "upstream",
+        Party::Backend => "backend",
+    }
+}
+
+/// The name of why.
+pub(crate) fn reason(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Status => "BACKEND_STATUS",
+        Reason::NoRoute => "NO_ROUTE",
+        Reason::Method => "METHOD",
+        Reason::Header => "HEADER",
+        Reason::Field => "FIELD",
+        Reason::Body => "BODY",
+        Reason::MediaType => "MEDIA_TYPE",
+        Reason::TooLarge => "TOO_LARGE",
+        Reason::Slow => "SLOW",
+        Reason::Overload => "OVERLOAD",
+        Reason::NotSent => "NOT_SENT",
+        Reason::Lost => "LOST",
+        Reason::Reply => "REPLY",
+        Reason::Internal => "INTERNAL",
+        Reason::Other => "OTHER",
+    }
+}

@@ -1,0 +1,337 @@
+//! A line in each of its forms.
+
+use std::fmt;
+use std::io::Write as _;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::config::Format;
+use super::line::{Line, Outcome};
+
+/// The name of a field: ours, and that of the Elastic Common Schema.
+struct Name {
+    own: &'static str,
+    ecs: &'static str,
+}
+
+/// Appends the line and a line break.
+pub(super) fn write(line: &Line<'_>, level: &'static str, format: Format, out: &mut Vec<u8>) {
+    let mut fields = Fields { format, out, is_first: true };
+    if format == Format::Json || format == Format::Ecs {
+        fields.out.push(b'{');
+    }
+    fields.time(name("time", "@timestamp"), line.began);
+    fields.word(name("level", "log.level"), level);
+    who(line, &mut fields);
+    what(line, &mut fields);
+    outcome(line, &mut fields);
+    times(line, &mut fields);
+    if format == Format::Ecs {
+        fields.word(name("", "ecs.version"), "8.11.0");
+    }
+    if format == Format::Json || format == Format::Ecs {
+        fields.out.push(b'}');
+    }
+    fields.out.push(b'\n');
+}
+
+fn who(line: &Line<'_>, fields: &mut Fields<'_>) {
+    fields.text(name("request_id", "http.request.id"), line.request_id);
+    fields.text(name("trace_id", "trace.id"), line.trace_id);
+    fields.shown(name("peer", "client.ip"), line.peer);
+    let certificate = line.certificate.map(Hex);
+    fields.shown(name("certificate_sha256", "tls.client.hash.sha256"), certificate);
+    fields.text(name("http", "http.version"), line.http);
+    fields.text(name("tls", "tls.version"), line.tls);
+}
+
+fn what(line: &Line<'_>, fields: &mut Fields<'_>) {
+    fields.text(name("method", "http.request.method"), line.method);
+    fields.text(name("route", "http.route"), line.route);
+    fields.text(name("rpc", "rpc.method"), line.rpc);
+    fields.text(name("upstream", "towbar.upstream"), line.upstream);
+    fields.shown(name("address", "destination.address"), line.address);
+    fields.number(name("attempts", "towbar.attempts"), line.attempts.map(u64::from));
+}
+
+fn outcome(line: &Line<'_>, fields: &mut Fields<'_>) {
+    fields.word(name("outcome", "towbar.outcome"), line.outcome.name());
+    fields.number(name("status", "http.response.status_code"), line.status.map(u64::from));
+    fields.number(name("grpc_code", "rpc.grpc.status_code"), line.grpc_code.map(u64::from));
+    fields.text(name("fate", "towbar.fate"), line.fate);
+    fields.text(name("refused_by", "towbar.refused_by"), line.refused_by);
+    fields.text(name("reason", "event.reason"), line.reason);
+    fields.word(name("end", "towbar.end"), line.end);
+    fields.number(name("bytes_in", "http.request.body.bytes"), Some(line.bytes_in));
+    fields.number(name("bytes_out", "http.response.body.bytes"), Some(line.bytes_out));
+    fields.number(name("messages", "towbar.messages"), line.messages);
+}
+
+fn times(line: &Line<'_>, fields: &mut Fields<'_>) {
+    fields.milliseconds(name("read_ms", "towbar.read_ms"), line.read);
+    fields.milliseconds(name("called_ms", "towbar.called_ms"), line.called);
+    fields.milliseconds(name("first_byte_ms", "towbar.first_byte_ms"), line.first_byte);
+    fields.milliseconds(name("call_ended_ms", "towbar.call_ended_ms"), line.call_ended);
+    if fields.format == Format::Ecs {
+        // ECS: in nanoseconds.
+        fields.number(name("", "event.duration"), u64::try_from(line.total.as_nanos()).ok());
+    } else {
+        fields.milliseconds(name("total_ms", ""), Some(line.total));
+    }
+}
+
+const fn name(own: &'static str, ecs: &'static str) -> Name {
+    Name { own, ecs }
+}
+
+impl Outcome {
+    /// Its name in lines and in the configuration.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+            Self::Abandoned => "abandoned",
+        }
+    }
+}
+
+/// A line while it is written.
+struct Fields<'o> {
+    format: Format,
+    out: &'o mut Vec<u8>,
+    is_first: bool,
+}
+
+impl Fields<'_> {
+    fn key(&mut self, name: &Name) {
+        let is_first = std::mem::replace(&mut self.is_first, false);
+        match self.format {
+            Format::Json | Format::Ecs => {
+                self.out.extend_from_slice(if is_first { b"\"" } else { b",\"" });
+                let name = if self.format == Format::Ecs { name.ecs } else { name.own };
+                self.out.extend_from_slice(name.as_bytes());
+                self.out.extend_from_slice(b"\":");
+            }
+            Format::Logfmt => {
+                self.separate(is_first);
+                self.out.extend_from_slice(name.own.as_bytes());
+                self.out.push(b'=');
+            }
+            Format::Text => {
+                self.separate(is_first);
+                // Words that everybody knows stand for themselves.
+                if !matches!(name.own, "time" | "level" | "method" | "route" | "status" | "outcome" | "peer") {
+                    self.out.extend_from_slice(name.own.as_bytes());
+                    self.out.push(b'=');
+                }
+            }
+        }
+    }
+
+    fn separate(&mut self, is_first: bool) {
+        if !is_first {
+            self.out.push(b' ');
+        }
+    }
+
+    fn is_quoted(&self) -> bool {
+        matches!(self.format, Format::Json | Format::Ecs)
+    }
+
+    /// A word of ours, which needs no escapes.
+    fn word(&mut self, name: Name, word: &'static str) {
+        self.key(&name);
+        self.quoted(|out| out.extend_from_slice(word.as_bytes()));
+    }
+
+    fn quoted(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let is_quoted = self.is_quoted();
+        if is_quoted {
+            self.out.push(b'"');
+        }
+        write(self.out);
+        if is_quoted {
+            self.out.push(b'"');
+        }
+    }
+
+    fn text(&mut self, name: Name, text: Option<&str>) {
+        let Some(text) = text else { return };
+        self.key(&name);
+        let is_plain = |byte: u8| byte > b' ' && byte != b'"' && byte != b'\\' && byte != b'=' && byte < 0x7f;
+        let is_quoted = self.is_quoted() || text.is_empty() || !text.bytes().all(is_plain);
+        if !is_quoted {
+            return self.out.extend_from_slice(text.as_bytes());
+        }
+        self.out.push(b'"');
+        escape(text, self.out);
+        self.out.push(b'"');
+    }
+
+    /// What is shown without a character that needs an escape.
+    fn shown(&mut self, name: Name, value: Option<impl fmt::Display>) {
+        let Some(value) = value else { return };
+        self.key(&name);
+        self.quoted(|out| {
+            // A Vec takes every byte.
+            let _ = write!(out, "{value}");
+        });
+    }
+
+    fn number(&mut self, name: Name, number: Option<u64>) {
+        let Some(number) = number else { return };
+        self.key(&name);
+        self.out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+    }
+
+    /// With microseconds as its fraction.
+    fn milliseconds(&mut self, name: Name, time: Option<Duration>) {
+        let Some(time) = time else { return };
+        self.key(&name);
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.out.extend_from_slice(itoa::Buffer::new().format(micros / 1000).as_bytes());
+        self.out.push(b'.');
+        digits(micros % 1000, 3, self.out);
+    }
+
+    /// RFC 3339, in UTC, with milliseconds.
+    fn time(&mut self, name: Name, time: SystemTime) {
+        self.key(&name);
+        self.quoted(|out| date(time, out));
+    }
+}
+
+fn date(time: SystemTime, out: &mut Vec<u8>) {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let (days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
+    // The days of a year that begins in March, in eras of 400 years: leap days then stand at the end.
+    let day = days + 719_468;
+    let (era, day_of_era) = (day / 146_097, day % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    for (number, width, end) in [
+        (year, 4, b'-'),
+        (month, 2, b'-'),
+        (day_of_year - (153 * shifted + 2) / 5 + 1, 2, b'T'),
+        (second / 3600, 2, b':'),
+        (second / 60 % 60, 2, b':'),
+        (second % 60, 2, b'.'),
+        (u64::from(since.subsec_millis()), 3, b'Z'),
+    ] {
+        digits(number, width, out);
+        out.push(end);
+    }
+}
+
+/// The last so many decimal digits.
+fn digits(number: u64, width: u32, out: &mut Vec<u8>) {
+    for place in (0..width).rev() {
+        let digit = number / 10_u64.pow(place) % 10;
+        out.push(b'0' + u8::try_from(digit).unwrap_or_default());
+    }
+}
+
+/// As JSON has it; logfmt reads the same.
+fn escape(text: &str, out: &mut Vec<u8>) {
+    for character in text.chars() {
+        match character {
+            '"' => out.extend_from_slice(b"\\\""),
+            '\\' => out.extend_from_slice(b"\\\\"),
+            '\0'..='\x1f' | '\x7f' => {
+                let _ = write!(out, "\\u{:04x}", u32::from(character));
+            }
+            _ => out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+}
+
+struct Hex([u8; 32]);
+
+impl fmt::Display for Hex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    fn line() -> Line<'static> {
+        Line {
+            began: UNIX_EPOCH + Duration::from_millis(1_709_210_096_007),
+            outcome: Outcome::Failed,
+            request_id: Some("a\"b=c"),
+            trace_id: None,
+            peer: Some([192, 0, 2, 1].into()),
+            certificate: None,
+            http: Some("1.1"),
+            tls: Some("1.3"),
+            method: Some("GET"),
+            route: Some("/v1/{id}"),
+            rpc: Some("shop.Orders.Get"),
+            upstream: Some("default"),
+            address: Some(([10, 0, 0, 1], 443).into()),
+            attempts: Some(2),
+            status: Some(503),
+            grpc_code: Some(14),
+            fate: Some("not_sent"),
+            refused_by: Some("upstream"),
+            reason: Some("NOT_SENT"),
+            end: "whole",
+            bytes_in: 0,
+            bytes_out: 120,
+            messages: None,
+            read: None,
+            called: Some(Duration::from_micros(1042)),
+            first_byte: None,
+            call_ended: Some(Duration::from_micros(20_001)),
+            total: Duration::from_micros(20_100),
+        }
+    }
+
+    #[test]
+    fn a_line_has_the_same_facts_in_every_form() {
+        for (format, expected) in [
+            (
+                Format::Json,
+                r#"{"time":"2024-02-29T12:34:56.007Z","level":"error","request_id":"a\"b=c","peer":"192.0.2.1","http":"1.1","tls":"1.3","method":"GET","route":"/v1/{id}","rpc":"shop.Orders.Get","upstream":"default","address":"10.0.0.1:443","attempts":2,"outcome":"failed","status":503,"grpc_code":14,"fate":"not_sent","refused_by":"upstream","reason":"NOT_SENT","end":"whole","bytes_in":0,"bytes_out":120,"called_ms":1.042,"call_ended_ms":20.001,"total_ms":20.100}"#,
+            ),
+            (
+                Format::Ecs,
+                r#"{"@timestamp":"2024-02-29T12:34:56.007Z","log.level":"error","http.request.id":"a\"b=c","client.ip":"192.0.2.1","http.version":"1.1","tls.version":"1.3","http.request.method":"GET","http.route":"/v1/{id}","rpc.method":"shop.Orders.Get","towbar.upstream":"default","destination.address":"10.0.0.1:443","towbar.attempts":2,"towbar.outcome":"failed","http.response.status_code":503,"rpc.grpc.status_code":14,"towbar.fate":"not_sent","towbar.refused_by":"upstream","event.reason":"NOT_SENT","towbar.end":"whole","http.request.body.bytes":0,"http.response.body.bytes":120,"towbar.called_ms":1.042,"towbar.call_ended_ms":20.001,"event.duration":20100000,"ecs.version":"8.11.0"}"#,
+            ),
+            (
+                Format::Logfmt,
+                r#"time=2024-02-29T12:34:56.007Z level=error request_id="a\"b=c" peer=192.0.2.1 http=1.1 tls=1.3 method=GET route=/v1/{id} rpc=shop.Orders.Get upstream=default address=10.0.0.1:443 attempts=2 outcome=failed status=503 grpc_code=14 fate=not_sent refused_by=upstream reason=NOT_SENT end=whole bytes_in=0 bytes_out=120 called_ms=1.042 call_ended_ms=20.001 total_ms=20.100"#,
+            ),
+            (
+                Format::Text,
+                r#"2024-02-29T12:34:56.007Z error request_id="a\"b=c" 192.0.2.1 http=1.1 tls=1.3 GET /v1/{id} rpc=shop.Orders.Get upstream=default address=10.0.0.1:443 attempts=2 failed 503 grpc_code=14 fate=not_sent refused_by=upstream reason=NOT_SENT end=whole bytes_in=0 bytes_out=120 called_ms=1.042 call_ended_ms=20.001 total_ms=20.100"#,
+            ),
+        ] {
+            let mut out = Vec::new();
+            write(&line(), "error", format, &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), format!("{expected}\n"), "{format:?}");
+        }
+    }
+
+    #[test]
+    fn a_date_is_that_of_the_calendar() {
+        for (seconds, expected) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_782_400, "2000-02-29T00:00:00.000Z"),
+            (1_735_689_599, "2024-12-31T23:59:59.000Z"),
+            (4_107_542_400, "2100-03-01T00:00:00.000Z"),
+        ] {
+            let mut out = Vec::new();
+            date(UNIX_EPOCH + Duration::from_secs(seconds), &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), expected, "{seconds}");
+        }
+    }
+}
