@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::support::documented::{examples, is_shown, pages};
+use crate::support::folder::{Folder, authority};
 use crate::support::process::Gateway;
 use crate::support::programs::{Package, installed};
 
@@ -32,6 +33,26 @@ fn every_command_of_the_documentation_prints_what_is_shown() {
     for page in ["README.md", "docs/debugging.md", "docs/getting-started/for-tpps.md", "docs/requests.md"] {
         assert!(count.contains_key(page), "{page}: {count:?}");
     }
+}
+
+/// The page's own commands make the certificates; only what the bank and the firewall have is made here.
+#[test]
+fn the_deployment_behind_a_firewall_passes_its_checks() {
+    let page = include_str!("../../docs/getting-started/behind-a-waf.md");
+    let config = page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let folder = Folder::new();
+    folder.copy("proto", "proto").write("towbar.yaml", config);
+    folder.write("tls/waf-ca.pem", authority("the firewall's").pem());
+    folder.write("tls/trusted-certs.pem", authority("the bank's").pem());
+    let commands = page.lines().filter_map(|line| line.strip_prefix("    towbar c"));
+    let mut count = 0;
+    for command in commands {
+        let arguments: Vec<String> = format!("c{command}").split(' ').map(str::to_owned).collect();
+        let ended = folder.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(ended.code, Some(0), "{command}: {}{}", ended.stdout, ended.stderr);
+        count += 1;
+    }
+    assert_eq!(count, 3, "certs new, certs check, check");
 }
 
 #[test]
