@@ -601,7 +601,7 @@ async fn four_at_a_time(listener: tokio::net::TcpListener) {
 fn streams_beyond_those_that_the_backend_takes_wait_for_a_moment_and_are_refused() {
     use tokio::time::Instant;
     use towbar::limits::memory::Share;
-    use towbar::upstream::{Config, Outbound, Terms};
+    use towbar::upstream::{Config, Outbound, Terms, Trail};
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -611,10 +611,10 @@ fn streams_beyond_those_that_the_backend_takes_wait_for_a_moment_and_are_refused
         let upstream = Upstream::new(&config).unwrap_or_else(|problems| panic!("{problems:?}"));
         let upstream = upstream.for_worker(&Share::unbounded());
         let path = ::http::uri::PathAndQuery::from_static("/talk.v1.Talk/Watch");
-        let open = |patience| {
+        let open = async |patience: Duration| {
             let deadline = Instant::now() + patience;
             let terms = Terms { deadline, reply_limit: 1 << 20, may_repeat: false, account: None };
-            upstream.open(Outbound::own(&path, terms))
+            upstream.open(Outbound::own(&path, terms), &mut Trail::default()).await
         };
         let long = Duration::from_secs(60);
         let mut held = Vec::new();
