@@ -240,28 +240,3 @@ fn a_malformed_head_has_a_record() {
     let record = "- - 400 Whole, in 0, out 0, refused 400 InvalidArgument NotSent by Gateway: Other";
     assert_eq!(*gateway.sinks.seen.as_ref().unwrap().lock().unwrap(), [record]);
 }
-
-/// What it costs: `cargo test --release --lib gateway::tests::an_exchange_costs -- --ignored --nocapture`.
-#[test]
-#[ignore = "a measurement"]
-fn an_exchange_costs_less_than_half_a_microsecond() {
-    let (schema, peer) = (schema_of(PROTO).unwrap(), Arc::new(Peer::default()));
-    let routes = Arc::new(Routes::build(&schema, &[], &Defaults::default()).unwrap());
-    let sinks = Arc::new(super::record::Sinks {
-        seen: None,
-        ..super::record::Sinks::new(routes, Arc::default(), &super::observers::Observers::default())
-    });
-    let times = 1_000_000_u32;
-    let from = std::time::Instant::now();
-    for _ in 0..times {
-        let begun = Instant::now();
-        let mut exchange = super::exchange::Exchange::begin(sinks.clone(), http::Method::POST, peer.clone(), begun);
-        exchange.routed(1);
-        exchange.received(12);
-        exchange.read();
-        exchange.calls(None);
-        exchange.called(None);
-        drop(exchange.carry(Response::new(super::answer::Body::Whole(Bytes::from_static(b"{}")))));
-    }
-    println!("{:?} an exchange", from.elapsed() / times);
-}

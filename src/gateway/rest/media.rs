@@ -82,6 +82,10 @@ impl Types<'_> {
         if route.is_raw_request {
             return Ok(Media::Raw(content_type.unwrap_or_default().to_owned()));
         }
+        // As almost all callers write it: nothing of it needs to be looked for.
+        if content_type == Some("application/json") {
+            return Ok(Media::Json);
+        }
         let media_type = content_type.map(media_type);
         let form = media_type.as_deref().filter(|_| self.forms && route.takes_form());
         // Where the type of forms is listed as JSON too, the body decides: see `seen`.

@@ -156,8 +156,11 @@ const HEADERS: usize = 64 << 10;
 /// The call did not end with status OK.
 pub(crate) fn ended_with(metadata: &mut HeaderMap, trailers: &HeaderMap) -> Result<(), CallError> {
     check_size(trailers)?;
-    let last = if status::code(trailers).is_some() { trailers } else { &*metadata };
-    let failed = match status::code(last) {
+    let (code, last) = match status::code(trailers) {
+        Some(code) => (Some(code), trailers),
+        None => (status::code(metadata), &*metadata),
+    };
+    let failed = match code {
         None => return Err(no_status(StatusCode::OK, "it ended without grpc-status".to_owned())),
         Some(Code::Ok) => None,
         Some(_) => status::read(last),
