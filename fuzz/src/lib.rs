@@ -8,6 +8,7 @@ mod http;
 mod mask;
 mod series;
 mod text;
+mod token;
 mod unique;
 mod wire;
 
@@ -16,6 +17,7 @@ pub use http::{frames, head};
 pub use mask::update_mask;
 pub use series::split;
 pub use text::{config, multipart, query, template};
+pub use token::{key_set, token};
 pub use wire::{byte_of, options_of};
 pub use wire::{descriptor_set, json_to_wire, text_to_wire, wire_to_json};
 
@@ -23,7 +25,7 @@ pub use wire::{descriptor_set, json_to_wire, text_to_wire, wire_to_json};
 pub type Check = fn(&[u8]);
 
 /// Every target by its name, which is that of its folder in `corpus/` too.
-pub const TARGETS: [(&str, Check); 13] = [
+pub const TARGETS: [(&str, Check); 15] = [
     ("json_to_wire", json_to_wire),
     ("wire_to_json", wire_to_json),
     ("text_to_wire", text_to_wire),
@@ -37,4 +39,6 @@ pub const TARGETS: [(&str, Check); 13] = [
     ("frames", frames),
     ("update_mask", update_mask),
     ("certificates", certificates),
+    ("token", token),
+    ("key_set", key_set),
 ];

@@ -1,6 +1,6 @@
 //! All parts joined: a configuration in, a gateway that serves out, or every problem at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::admin::Snapshot;
+use crate::caller::Callers;
 use crate::config::{Config, Preset, PresetKey};
 use crate::format::problem::Problem;
 use crate::format::secret::Permissions;
@@ -17,6 +18,7 @@ use crate::gateway::{self, Door, Gateway, Observers};
 use crate::limits::memory::{self, Budget, Share};
 use crate::observe::access::{self, AccessLog};
 use crate::observe::metrics::{FailedHandshakes, Metrics};
+use crate::route::policy::Require;
 use crate::route::{Route, Routes, Rpc, misplaced};
 use crate::schema::{DescriptorSource, Schema};
 use crate::server::{self, Bounds, Drain, Listener, Plain, Recipe, Served, Stop};
@@ -137,6 +139,7 @@ impl App {
         let upstreams: Vec<Upstream> = upstreams.into_iter().flatten().collect();
         let routed = schema.and_then(|schema| keep(schema.and_then(|s| with_routes(s, &config)), &mut problems));
         let tls = config.listen.as_ref().and_then(|listen| keep(server_tls(listen), &mut problems));
+        let callers = config.callers.as_ref().and_then(|callers| keep(Callers::load(callers), &mut problems));
         let (Some(listen), Some(tls), Some((schema, routes))) = (config.listen, tls, routed) else {
             return Err(problems);
         };
@@ -146,7 +149,8 @@ impl App {
         }
         let names = config.upstreams.into_iter().map(|upstream| upstream.name).collect();
         let metadata = Metadata::new(config.metadata).behind(listen.proxies.clone());
-        let gateway = Arc::new(Gateway::new(schema, routes, upstreams, metadata, config.proxy));
+        let gateway = Gateway::new(schema, routes, upstreams, metadata, config.proxy);
+        let gateway = Arc::new(gateway.with_callers(callers.map(Arc::new)));
         warnings.extend(gateway.routes.warnings().iter().cloned());
         let Config { admin, access_log, memory, compatibility, shown, .. } = config;
         Ok(Self {
@@ -196,7 +200,8 @@ impl App {
     /// What is otherwise for single rpcs and ought to be known, and what `compatibility` has set: a line each.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
-        self.repeated().into_iter().chain(self.websockets()).chain(self.preset()).collect()
+        let notes = self.repeated().into_iter().chain(self.websockets()).chain(self.demands());
+        notes.chain(self.preset()).collect()
     }
 
     /// Every key of the preset, and which of them the file has too.
@@ -221,6 +226,23 @@ impl App {
         let rpcs: BTreeSet<String> = self.gateway.routes.all().iter().filter_map(|route| shown(&route.rpc)).collect();
         let rpcs: Vec<String> = rpcs.into_iter().collect();
         (!rpcs.is_empty()).then(|| format!("WebSockets, with the pages that may open them: {}", rpcs.join(", ")))
+    }
+
+    /// What rpcs demand of their callers, and which are open: a line for each demand, if callers are asked.
+    fn demands(&self) -> Vec<String> {
+        let mut demands: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+        for route in self.gateway.routes.all().iter().filter(|_| self.gateway.callers.is_some()) {
+            let line = match &route.rpc.policy.require {
+                Require::Nothing => "open to every caller".to_owned(),
+                require @ Require::Token(_) => format!("called with {require}"),
+            };
+            demands.entry(line).or_default().insert(&route.rpc.name);
+        }
+        let line = |(demand, rpcs): (String, BTreeSet<&str>)| {
+            let rpcs: Vec<&str> = rpcs.into_iter().collect();
+            format!("{demand}: {}", rpcs.join(", "))
+        };
+        demands.into_iter().map(line).collect()
     }
 
     /// The rpcs that are sent again when they may be lost.

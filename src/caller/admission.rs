@@ -2,16 +2,18 @@
 
 use std::borrow::Cow;
 
+use http::header::{HeaderName, HeaderValue};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 
-use super::peer::Peer;
+use super::denied::Denied;
+use super::identity::Identified;
 use crate::route::Rpc;
 
 /// The proof that a caller may call one rpc. Only [`admit`] makes it.
-#[derive(Debug)]
 pub struct Admitted<'a> {
     rpc_path: Cow<'a, PathAndQuery>,
+    caller: Identified,
 }
 
 /// A request as it came. Signatures are over this, not over what is made of it.
@@ -32,16 +34,12 @@ pub enum ReceivedBody<'a> {
     Streamed,
 }
 
-/// Why a request is not admitted. There is no such reason yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Denied {}
-
-/// Admits a request to this rpc. Whom TLS let in, is admitted: there are no other rules yet.
+/// Admits a request whose caller is identified to this rpc. No rule needs its body yet.
 ///
 /// # Errors
-/// The peer may not call it.
-pub fn admit<'a>(_peer: &Peer, _received: &Received<'_>, rpc: &'a Rpc) -> Result<Admitted<'a>, Denied> {
-    Ok(Admitted { rpc_path: Cow::Borrowed(&rpc.path) })
+/// The caller may not call it.
+pub fn admit<'a>(caller: &Identified, _received: &Received<'_>, rpc: &'a Rpc) -> Result<Admitted<'a>, Denied> {
+    Ok(Admitted { rpc_path: Cow::Borrowed(&rpc.path), caller: caller.clone() })
 }
 
 impl Admitted<'_> {
@@ -51,9 +49,14 @@ impl Admitted<'_> {
         &self.rpc_path
     }
 
+    /// What is verified of the caller and told the backend, under names that no caller can set.
+    pub fn facts(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+        self.caller.facts()
+    }
+
     /// The same for a call that may outlive its request.
     #[must_use]
     pub fn to_owned(&self) -> Admitted<'static> {
-        Admitted { rpc_path: Cow::Owned(PathAndQuery::clone(&self.rpc_path)) }
+        Admitted { rpc_path: Cow::Owned(PathAndQuery::clone(&self.rpc_path)), caller: self.caller.clone() }
     }
 }

@@ -1,10 +1,18 @@
-//! Who calls: what the connection shows, the address that trusted proxies name, and whether the call is admitted.
+//! Who calls: what the connection shows, the address that trusted proxies name, what tokens prove, and whether the call is admitted.
 
 mod admission;
+mod config;
+mod credentials;
+mod denied;
 pub mod forwarded;
+mod identity;
 mod names;
 mod peer;
+pub mod token;
 
-pub use admission::{Admitted, Denied, Received, ReceivedBody, admit};
+pub use admission::{Admitted, Received, ReceivedBody, admit};
+pub use config::{Config, IssuerSource, KeySource};
+pub use denied::{Denied, DeniedKind};
+pub use identity::{Callers, Identified, identify};
 pub use names::{CallerNames, Hops};
 pub use peer::{Certificate, Peer, Protocol, Tls};

@@ -26,6 +26,7 @@ const KEYS: &[&str] = &[
     "json",
     "replies",
     "metadata",
+    "callers",
     "errors",
     "status_headers",
     "rpcs",
@@ -84,6 +85,9 @@ impl Input<'_> {
         let (rules, rule_files) = self.rules();
         let (upstreams, is_whole) = self.upstreams();
         let serving = self.serving(&upstreams, is_whole);
+        let (metadata, rpcs) = (self.metadata(status_headers.as_ref()), self.rpcs(&policy));
+        let callers = self.callers(&metadata, &rpcs);
+        self.check_requirements(&policy, &rpcs, callers.as_ref());
         Config {
             listen: self.listen().ok(),
             schema,
@@ -91,9 +95,10 @@ impl Input<'_> {
             upstream: self.only_upstream(!self.overrides.only_routes || !reflection.is_empty()),
             upstreams,
             reflection,
-            metadata: self.metadata(status_headers.as_ref()),
+            metadata,
+            callers,
             proxy: self.proxy(status_headers, policy.clone()),
-            rpcs: self.rpcs(&policy),
+            rpcs,
             routes: route::Defaults { policy, rules, serving },
             rule_files,
             reload: self.reload(),

@@ -8,6 +8,7 @@
 
 mod admin;
 mod caller;
+mod callers;
 mod compatibility;
 mod connections;
 mod drain;

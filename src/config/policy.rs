@@ -6,7 +6,7 @@ use super::reader::{Noted, Read, Section, Value};
 use super::value;
 use super::yaml::Spot;
 use crate::route::RpcOptions;
-use crate::route::policy::{Keys, Layer as _, OwnPolicy, Part, Policy, Setting};
+use crate::route::policy::{Keys, Layer as _, OwnPolicy, Part, Policy, Require, Setting, TokenDemand};
 
 impl Input<'_> {
     /// What holds for all rpcs.
@@ -16,10 +16,19 @@ impl Input<'_> {
             all = all.with(&OwnPolicy::read(&top, Part::File, &all));
         }
         // Other keys of these are read elsewhere, and unknown ones are refused there.
-        for (key, part) in [("requests", Part::Requests), ("replies", Part::Replies), ("streams", Part::Streams)] {
+        for (key, part) in [
+            ("requests", Part::Requests),
+            ("replies", Part::Replies),
+            ("streams", Part::Streams),
+            ("callers", Part::Callers),
+        ] {
             if let Some(section) = self.value(key) {
                 all = all.with(&OwnPolicy::read(&section, part, &all));
             }
+        }
+        // Whoever says whose tokens are taken wants them of everybody, but where something else is said.
+        if self.value("callers").is_some_and(|callers| callers.get("require").is_none()) {
+            all.require = Require::Token(TokenDemand::default());
         }
         all
     }
@@ -77,6 +86,15 @@ impl<'a> Setting for Value<'a> {
 
     fn map(&self, known: &[&str]) -> Option<Section<'a>> {
         self.section(known).ok()
+    }
+
+    fn named(&self) -> Vec<(String, Self)> {
+        let named = Value::named(*self).into_iter().flatten();
+        named.map(|(_, value)| (value.name().to_owned(), value)).collect()
+    }
+
+    fn list<T: PartialEq>(&self, what: &str, read: impl Fn(&Self) -> Option<T>) -> Vec<T> {
+        self.one_or_more(what, |item| read(&item).ok_or_else(Noted::before))
     }
 
     fn items<T: PartialEq>(&self, read: impl Fn(&Self) -> Option<T>) -> Vec<T> {

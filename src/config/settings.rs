@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::compatibility::{Preset, PresetKey};
 use super::upstreams::{Reflection, Upstream};
+use crate::caller;
 use crate::format::secret::Permissions;
 use crate::gateway;
 use crate::gateway::metadata;
@@ -30,6 +31,8 @@ pub struct Config {
     pub upstreams: Vec<Upstream>,
     pub proxy: gateway::Config,
     pub metadata: metadata::Config,
+    /// Who may call, if callers are asked.
+    pub callers: Option<caller::Config>,
     /// What holds for all rpcs, but for those that say otherwise.
     pub routes: route::Defaults,
     /// Files of rules, which are read already.
@@ -73,6 +76,7 @@ impl Config {
             let password = proxy.and_then(|proxy| proxy.password_file().map(Path::to_path_buf));
             tls.identity.iter().flat_map(identity).chain(tls.ca.clone()).chain(password)
         });
-        self.schema.iter().chain(&self.rule_files).cloned().chain(listen).chain(upstreams).collect()
+        let key_sets = self.callers.iter().flat_map(caller::Config::files);
+        self.schema.iter().chain(&self.rule_files).chain(key_sets).cloned().chain(listen).chain(upstreams).collect()
     }
 }

@@ -120,6 +120,8 @@ pub(crate) fn reason(reason: Reason) -> &'static str {
         Reason::Status => "BACKEND_STATUS",
         Reason::NoRoute => "NO_ROUTE",
         Reason::Method => "METHOD",
+        Reason::Unauthenticated => "UNAUTHENTICATED",
+        Reason::Forbidden => "FORBIDDEN",
         Reason::Header => "HEADER",
         Reason::Field => "FIELD",
         Reason::Body => "BODY",

@@ -11,9 +11,9 @@ use super::exchange::Exchange;
 use super::request::deadline::Deadline;
 use super::request::inbound::Inbound;
 use super::state::Gateway;
-use crate::caller::{Admitted, Peer, Received, ReceivedBody, admit};
+use crate::caller::{Admitted, Callers, Denied, Identified, Peer, Received, ReceivedBody, admit, identify};
 use crate::limits::memory::{Account, Charge};
-use crate::route::{Query, Route};
+use crate::route::{Query, Route, Rpc};
 use crate::upstream::Terms;
 
 /// When a request came, and on which connection.
@@ -40,24 +40,36 @@ pub(crate) struct Call<'a> {
     pub(crate) route: &'a Arc<Route>,
     pub(crate) captures: &'a [&'a str],
     pub(crate) peer: &'a Peer,
+    /// What its head proves of its caller.
+    pub(crate) caller: &'a Identified,
     pub(crate) started: Instant,
     pub(crate) deadline: &'a Deadline,
     pub(crate) terms: Terms<'a>,
     pub(crate) memory: &'a Charge,
 }
 
-impl<'a> Call<'a> {
-    /// The proof that it may be forwarded. Every call needs it, after its body has come and before a message is made of that.
+impl Gateway {
+    /// What the head of a request for this rpc proves of its caller. It is asked before the body is read.
     ///
     /// # Errors
-    /// Its peer may not call the rpc.
-    pub(crate) fn admitted(&self, body: ReceivedBody<'_>) -> Result<Admitted<'a>, Refusal> {
-        let received = Received { head: self.head, body };
-        admit(self.peer, &received, &self.route.rpc).map_err(Refusal::denied)
+    /// It does not prove what the rpc demands.
+    pub(crate) fn identified(&self, head: &Parts, peer: &Peer, rpc: &Rpc) -> Result<Identified, Refusal> {
+        identify(self.callers.as_deref(), peer, head, rpc).map_err(|denied| self.denied(denied))
     }
-}
 
-impl Gateway {
+    /// The proof that a call may be forwarded. Every call needs it, after its body has come and before a message is made of that.
+    ///
+    /// # Errors
+    /// Its caller may not call the rpc.
+    pub(crate) fn admitted<'a>(&self, call: &Call<'a>, body: ReceivedBody<'_>) -> Result<Admitted<'a>, Refusal> {
+        let received = Received { head: call.head, body };
+        admit(call.caller, &received, &call.route.rpc).map_err(|denied| self.denied(denied))
+    }
+
+    fn denied(&self, denied: Denied) -> Refusal {
+        Refusal::denied(denied, self.callers.as_deref().map_or("", Callers::realm))
+    }
+
     /// What the caller asked with, for errors.
     pub(crate) fn named<'a>(&'a self, call: &Call<'a>, json: Option<&'a [u8]>) -> error::CallContext<'a> {
         let Call { route, query, deadline, .. } = *call;
@@ -65,12 +77,17 @@ impl Gateway {
         error::CallContext { schema: &self.schema, route, query, json, timer: &deadline.timer, exposure }
     }
 
-    /// What its backend is told beside its messages.
+    /// What its backend is told beside its messages: what is verified of the caller in place of whatever the caller says.
     ///
     /// # Errors
     /// A listed header has a value that gRPC cannot carry.
-    pub(crate) fn metadata(&self, call: &Call<'_>) -> Result<HeaderMap, Refusal> {
+    pub(crate) fn metadata(&self, call: &Call<'_>, admitted: &Admitted<'_>) -> Result<HeaderMap, Refusal> {
         let Call { head, peer, .. } = *call;
-        self.metadata.for_backend(&head.headers, peer).map_err(|error| Refusal::header(error.to_string()))
+        let metadata = self.metadata.for_backend(&head.headers, peer);
+        let mut metadata = metadata.map_err(|error| Refusal::header(error.to_string()))?;
+        for (name, value) in admitted.facts() {
+            metadata.insert(name.clone(), value.clone());
+        }
+        Ok(metadata)
     }
 }

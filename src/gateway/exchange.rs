@@ -52,6 +52,7 @@ impl Exchange {
             trail,
             call: CallRecord::No,
             refused: None,
+            denied: None,
             status: None,
             is_unawaited: false,
             bytes_in: 0,
@@ -140,6 +141,7 @@ impl Exchange {
     /// It is refused.
     pub(crate) fn refused(&mut self, refusal: &Refusal) {
         self.note(|record| {
+            record.denied = refusal.why_denied().cloned();
             record.refused = Some(RefusalNote {
                 status: refusal.http_status(),
                 code: refusal.code(),

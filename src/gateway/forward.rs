@@ -38,7 +38,7 @@ impl Gateway {
         RequestMessage { bytes, json }: RequestMessage,
         exchange: &mut Exchange,
     ) -> Result<Reply, Refusal> {
-        let metadata = self.metadata(call)?;
+        let metadata = self.metadata(call, admitted)?;
         exchange.calls(TraceId::of(&metadata));
         let called = match call.route.rpc.policy.caller_gone {
             CallerGone::Cancel => {
@@ -64,7 +64,7 @@ impl Gateway {
         after: u64,
         exchange: &mut Exchange,
     ) -> Result<OpenCall, Refusal> {
-        let mut metadata = self.metadata(call)?;
+        let mut metadata = self.metadata(call, admitted)?;
         let notes = exchange.streams(TraceId::of(&metadata));
         if let (Some(name), 1..) = (&call.route.rpc.policy.last_event_id, after) {
             metadata.insert(name.clone(), after.into());

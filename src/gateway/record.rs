@@ -12,7 +12,7 @@ use tonic::Code;
 use super::error::{Party, Reason};
 use super::metadata::TraceId;
 use super::observers::Observers;
-use crate::caller::Peer;
+use crate::caller::{Denied, Peer};
 use crate::observe::access::WorkerLog;
 use crate::observe::seldom::Seldom;
 use crate::route::{Route, Routes};
@@ -51,6 +51,8 @@ pub(crate) struct Record {
     pub(crate) trail: Trail,
     pub(crate) call: CallRecord,
     pub(crate) refused: Option<RefusalNote>,
+    /// Why its caller was not admitted, if that is why it was refused.
+    pub(crate) denied: Option<Arc<Denied>>,
     /// The HTTP status of the answer; `None` where the caller has gone before there was one.
     pub(crate) status: Option<StatusCode>,
     /// Whether the caller went away before the answer, and the call goes on without it.

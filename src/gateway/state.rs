@@ -7,6 +7,7 @@ use super::error::{Timer, Whose};
 use super::metadata::Metadata;
 use super::observers::Observers;
 use super::record::Sinks;
+use crate::caller::Callers;
 use crate::limits::memory::Share;
 use crate::route::{Route, Routes, Rpc};
 use crate::schema::Schema;
@@ -25,6 +26,8 @@ pub struct Gateway {
     pub metadata: Arc<Metadata>,
     /// How they are read and answered.
     pub config: Arc<Config>,
+    /// Who may call; without it nobody is asked.
+    pub callers: Option<Arc<Callers>>,
     /// What bodies may have.
     pub(super) memory: Share,
     /// Waits for what its callers do not.
@@ -43,7 +46,14 @@ impl Gateway {
         let (memory, holder) = (Share::unbounded(), Holder::default());
         let observers = Observers::default();
         let sinks = Arc::new(Sinks::new(routes.clone(), Arc::default(), &observers));
-        Self { schema, routes, upstreams, metadata, config: Arc::new(config), memory, holder, observers, sinks }
+        let (config, callers) = (Arc::new(config), None);
+        Self { schema, routes, upstreams, metadata, config, callers, memory, holder, observers, sinks }
+    }
+
+    /// The same where callers are asked who they are.
+    #[must_use]
+    pub fn with_callers(self, callers: Option<Arc<Callers>>) -> Self {
+        Self { callers, ..self }
     }
 
     /// Tells these of every request of the workers that are made from here on.
@@ -60,14 +70,14 @@ impl Gateway {
     /// The same with connections to the backend of its own, a share of the memory, and waited for by the `holder`.
     #[must_use]
     pub fn for_worker(&self, memory: &Share, holder: &Holder) -> Self {
-        let Self { schema, routes, upstreams, metadata, config, .. } = self;
+        let Self { schema, routes, upstreams, metadata, config, callers, .. } = self;
         let (schema, routes) = (schema.clone(), routes.clone());
         let upstreams = upstreams.iter().map(|upstream| upstream.for_worker(memory)).collect();
-        let (metadata, config) = (metadata.clone(), config.clone());
+        let (metadata, config, callers) = (metadata.clone(), config.clone(), callers.clone());
         let (memory, holder) = (memory.clone(), holder.clone());
         let observers = self.observers.clone();
         let sinks = Arc::new(Sinks::new(routes.clone(), self.sinks.refusals.clone(), &observers));
-        Self { schema, routes, upstreams, metadata, config, memory, holder, observers, sinks }
+        Self { schema, routes, upstreams, metadata, config, callers, memory, holder, observers, sinks }
     }
 
     pub(super) fn upstream(&self, route: &Route) -> &Upstream {

@@ -55,7 +55,8 @@ fn refused(record: &Record, method: &Method) {
     {
         let rpc = record.route().map(|route| route.rpc.name.as_str());
         let (status, code) = (refused.status.as_u16(), refused.code as i32);
-        tracing::info!(%method, rpc, status, code, "a request was refused{left_out}");
+        let why = record.denied.as_deref().map(display);
+        tracing::info!(%method, rpc, status, code, why, "a request was refused{left_out}");
     }
 }
 

@@ -31,6 +31,7 @@ mod replies;
 mod statuses;
 mod streams;
 mod streams_documented;
+mod tokens;
 mod trouble;
 mod trouble_http2;
 mod untouched;

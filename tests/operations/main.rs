@@ -15,6 +15,7 @@ mod explain;
 mod reload;
 mod startup;
 mod stopping;
+mod token_keys;
 
 #[path = "../support/mod.rs"]
 mod support;

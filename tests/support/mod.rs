@@ -26,6 +26,7 @@ pub mod random;
 pub mod raw;
 pub mod socket;
 pub mod talk;
+pub mod tokens;
 pub mod wire;
 
 use std::io;

@@ -1,3 +1,4 @@
+mod callers;
 mod proxies;
 
 use std::fs;

@@ -8,6 +8,7 @@ mod body;
 mod call;
 mod context;
 mod defect;
+mod denied;
 mod detail;
 mod reason;
 mod refusal;

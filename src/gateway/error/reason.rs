@@ -26,6 +26,10 @@ pub enum Reason {
     NoRoute,
     /// Its path has other methods.
     Method,
+    /// Its caller has not proved who it is, or not as its rpc demands.
+    Unauthenticated,
+    /// Its caller may not call its rpc.
+    Forbidden,
     /// One of its headers.
     Header,
     /// One of its fields, in path, query or body.
@@ -78,6 +82,8 @@ impl Refusal {
         match self.http {
             StatusCode::NOT_FOUND => Reason::NoRoute,
             StatusCode::METHOD_NOT_ALLOWED => Reason::Method,
+            StatusCode::UNAUTHORIZED => Reason::Unauthenticated,
+            StatusCode::FORBIDDEN => Reason::Forbidden,
             StatusCode::NOT_ACCEPTABLE | StatusCode::UNSUPPORTED_MEDIA_TYPE => Reason::MediaType,
             StatusCode::REQUEST_TIMEOUT => Reason::Slow,
             StatusCode::PAYLOAD_TOO_LARGE | StatusCode::URI_TOO_LONG | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {

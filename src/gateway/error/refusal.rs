@@ -1,5 +1,7 @@
 //! An answer that is not the reply: what it says, whatever form it then has.
 
+use std::sync::Arc;
+
 use http::StatusCode;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use prost::Message as _;
@@ -8,6 +10,7 @@ use tonic::Code;
 
 use super::defect::{self, Defect, WrongField};
 use super::detail;
+use crate::caller::Denied;
 use crate::route::policy::{Form, Statuses};
 use crate::upstream::Fate;
 
@@ -30,6 +33,8 @@ pub struct Refusal {
     pub(super) is_only_line: bool,
     /// Whether a call of the backend came to this: the log has its end already.
     pub(super) is_of_call: bool,
+    /// Why its caller is not admitted, if that is it: for the log alone.
+    pub(super) denied: Option<Arc<Denied>>,
     /// What became of the call.
     pub(super) fate: Fate,
     /// Headers of ours.
@@ -58,6 +63,7 @@ impl Refusal {
             is_backends: false,
             is_only_line: false,
             is_of_call: false,
+            denied: None,
             headers: Box::default(),
             metadata: Box::default(),
         }
@@ -105,6 +111,11 @@ impl Refusal {
     #[must_use]
     pub fn fate(&self) -> Fate {
         self.fate
+    }
+
+    /// Why its caller is not admitted, if that is it: for the log alone.
+    pub(crate) fn why_denied(&self) -> Option<&Arc<Denied>> {
+        self.denied.as_ref()
     }
 
     /// The gRPC code.

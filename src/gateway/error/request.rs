@@ -6,7 +6,6 @@ use tonic::Code;
 
 use super::defect::{self, Defect, WrongField};
 use super::refusal::Refusal;
-use crate::caller::Denied;
 use crate::format::compression::GzipError;
 use crate::format::quote::MOST_TWICE;
 use crate::gateway::answer::{Body, Response};
@@ -34,12 +33,6 @@ impl Refusal {
             MediaError::Unsupported { .. } | MediaError::Charset { .. } => Self::unsupported(error.to_string()),
             MediaError::Parts(_) => Self::header(error.to_string()),
         }
-    }
-
-    /// A request that is not admitted.
-    #[must_use]
-    pub fn denied(denied: Denied) -> Self {
-        match denied {}
     }
 
     /// 400 for a request that is wrong as a whole.

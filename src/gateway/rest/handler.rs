@@ -118,13 +118,14 @@ impl Gateway {
         if policy.header_limit < self.config.policy.header_limit {
             limits::check_headers(&head.headers, policy.header_limit)?;
         }
+        let caller = &self.identified(head, peer, &route.rpc)?;
         route.check_query(head.uri.query().unwrap_or_default()).map_err(|error| Refusal::query(&error))?;
         let deadline =
             Deadline::of(&head.headers, self.config.timeout_header.as_ref(), &self.timer(&route.rpc), started)?;
         let (deadline_at, reply_limit, may_repeat) = (deadline.at, self.reply_limit(&route.rpc), route.rpc.may_repeat);
         let terms = Terms { deadline: deadline_at, reply_limit, may_repeat, account: memory.account() };
         let (captures, deadline) = (&captures[..], &deadline);
-        let call = &Call { head, query, route, captures, peer, started, deadline, terms, memory };
+        let call = &Call { head, query, route, captures, peer, caller, started, deadline, terms, memory };
         if let Some(upgrade) = upgrade {
             // Boxed, or every request would have the memory of a handshake.
             Box::pin(self.websocket(call, intake, upgrade)).await

@@ -81,7 +81,7 @@ impl Gateway {
         let Call { head, query, route, captures, terms, .. } = *call;
         if !route.rpc.streaming.client {
             let body = self.receive(call, intake).await?;
-            let admitted = call.admitted(ReceivedBody::Whole(body.as_deref().unwrap_or_default()))?;
+            let admitted = self.admitted(call, ReceivedBody::Whole(body.as_deref().unwrap_or_default()))?;
             let RequestMessage { bytes, json } = self.message(call, body).await?;
             // A stream's errors do not look for fields in it.
             drop(json);
@@ -93,7 +93,7 @@ impl Gateway {
             }
             return Ok(StreamingCall::sent(incoming, self.ended_with_gateway(), notes));
         }
-        let admitted = call.admitted(ReceivedBody::Streamed)?;
+        let admitted = self.admitted(call, ReceivedBody::Streamed)?;
         let reading = self.reading(route, &head.headers, intake.body.is_read())?;
         let texts = route.prepare(captures, query).map_err(|error| Refusal::encode(&error))?;
         let OpenCall { outgoing, incoming, notes } = self.opened(call, &admitted, told.after, intake.exchange).await?;

@@ -24,7 +24,7 @@ impl Gateway {
     ) -> Result<Response, Refusal> {
         let route = call.route;
         let body = self.receive(call, intake).await?;
-        let admitted = call.admitted(ReceivedBody::Whole(body.as_deref().unwrap_or_default()))?;
+        let admitted = self.admitted(call, ReceivedBody::Whole(body.as_deref().unwrap_or_default()))?;
         let message = self.message(call, body).await?;
         let reply = self.forward(call, &admitted, message, intake.exchange).await?;
         // Boxed, or every request would have the memory for it.

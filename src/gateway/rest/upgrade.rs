@@ -28,7 +28,7 @@ impl Gateway {
         if !intake.body.is_read() {
             return Err(Refusal::bad_request("expected a handshake without a body, found one with a body"));
         }
-        let admitted = call.admitted(ReceivedBody::Streamed)?;
+        let admitted = self.admitted(call, ReceivedBody::Streamed)?;
         let texts = route.prepare(captures, query).map_err(|error| Refusal::encode(&error))?;
         // Where path and query say everything, nothing is waited for.
         let whole = (!route.takes_body()).then(|| route.encode_one(&texts, None)).transpose();

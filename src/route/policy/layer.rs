@@ -15,6 +15,8 @@ pub enum Part {
     Replies,
     /// `streams`, for all rpcs.
     Streams,
+    /// `callers`, for all rpcs.
+    Callers,
     /// `rpcs.NAME`, for this rpc.
     Rpc,
     /// A map under a key of one of these.

@@ -14,6 +14,7 @@ mod kinds;
 mod layer;
 mod origins;
 mod read;
+mod require;
 mod setting;
 mod table;
 
@@ -22,5 +23,6 @@ pub use json::{EnumPrefix, Json, OwnJson};
 pub use kinds::{CallerGone, EmptyBody, UnknownKeys};
 pub use layer::{Key, Layer, Part};
 pub use origins::{NoOrigin, Origin, Origins};
+pub use require::{Binding, ClaimDemand, Require, TokenDemand};
 pub use setting::{Keys, Setting};
 pub use table::{OwnPolicy, Policy, QueryLimits};

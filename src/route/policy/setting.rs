@@ -33,6 +33,12 @@ pub trait Setting: Sized {
     /// A map that has no other keys than these.
     fn map(&self, known: &[&str]) -> Option<Self::Map>;
 
+    /// What stands under each key of a map whose keys are names.
+    fn named(&self) -> Vec<(String, Self)>;
+
+    /// One item without a list around it, or those of a list of at least one, as `read` gives them and none twice.
+    fn list<T: PartialEq>(&self, what: &str, read: impl Fn(&Self) -> Option<T>) -> Vec<T>;
+
     /// The items of a list as `read` gives them, none twice.
     fn items<T: PartialEq>(&self, read: impl Fn(&Self) -> Option<T>) -> Vec<T>;
 

@@ -12,6 +12,7 @@ use super::origins::Origins;
 use super::read::{
     all_or_none, deadline, members, number, origins, query_keys, size, size_to, text_header, truth, within_all, word,
 };
+use super::require::{Require, require};
 use crate::format::json as text;
 
 /// Protobuf readers go no deeper, and every level of JSON but a list's is one of theirs.
@@ -76,6 +77,8 @@ keys! {
         Requests: size_to(64 << 10, "64KiB"),
         Rpc: within_all("requests.query_length", size_to(64 << 10, "64KiB")),
     };
+    /// What a caller must prove; if nothing is said, an access token where `callers` names issuers.
+    require: Require = Require::Nothing, { Callers: require, Rpc: require };
     /// What an empty body stands for where the rule takes one.
     empty_body: EmptyBody = EmptyBody::Refuse, { Requests: word("`refuse` or `object`") };
 }

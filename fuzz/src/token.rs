@@ -1,0 +1,28 @@
+//! What callers send as a token, and what issuers publish as keys.
+
+use towbar::caller::token::{KeySet, Unverified};
+
+/// A token that can be read is what it was read from: nothing of the text is left over, and none of its parts has another spelling.
+pub fn token(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(token) = Unverified::parse(text) else { return };
+    let signed = std::str::from_utf8(token.signed).expect("a part of the text");
+    assert_eq!(format!("{signed}.{}", token.signature), text);
+    assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)), "{text}");
+    let names: Vec<&str> = token.claims.names().collect();
+    let mut sorted = names.clone();
+    sorted.sort_unstable();
+    sorted.dedup();
+    assert_eq!(sorted.len(), names.len(), "two claims of one name");
+    for name in names {
+        let value = token.claims.member(name).expect("a name of its own");
+        assert!(value.to_plain_text().len() <= 6 * text.len(), "a claim grew");
+    }
+}
+
+/// A set is empty only where it is refused.
+pub fn key_set(data: &[u8]) {
+    if let Ok(keys) = KeySet::parse(data) {
+        assert!(!keys.is_empty() && keys.len() <= 100);
+    }
+}

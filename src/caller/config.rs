@@ -1,0 +1,69 @@
+//! What a configuration says of callers, and the [`Callers`] that come of it.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::identity::Callers;
+use super::token::{ClaimRules, Issuer, IssuerConfig, KeySet, LARGEST_SET, Tokens};
+use crate::format::problem::Problem;
+
+/// Whose tokens are taken, and what they must say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    pub issuers: Vec<IssuerSource>,
+    pub rules: ClaimRules,
+    /// RFC 6750, section 3: the `realm` of challenges.
+    pub realm: String,
+}
+
+/// An issuer, and where its keys are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IssuerSource {
+    pub config: IssuerConfig,
+    pub keys: KeySource,
+}
+
+/// Where the keys of an issuer are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeySource {
+    /// A JWK Set in a file.
+    File(PathBuf),
+}
+
+impl Config {
+    /// The files that are named.
+    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.issuers.iter().map(|issuer| match &issuer.keys {
+            KeySource::File(file) => file,
+        })
+    }
+}
+
+impl Callers {
+    /// Reads the key sets, and joins all.
+    ///
+    /// # Errors
+    /// A problem for each file that has no key set.
+    pub fn load(config: &Config) -> Result<Self, Vec<Problem>> {
+        let (mut issuers, mut problems) = (Vec::new(), Vec::new());
+        for IssuerSource { config, keys: KeySource::File(file) } in &config.issuers {
+            match read(file) {
+                Ok(keys) => issuers.push(Arc::new(Issuer::new(config.clone(), Some(keys)))),
+                Err(message) => problems.push(Problem::at(file.display(), message)),
+            }
+        }
+        if problems.is_empty() {
+            return Ok(Self::new(Tokens::new(issuers, config.rules.clone()), config.realm.clone()));
+        }
+        Err(problems)
+    }
+}
+
+fn read(file: &Path) -> Result<KeySet, String> {
+    let mut text = Vec::new();
+    let most = LARGEST_SET as u64 + 1;
+    File::open(file).and_then(|file| file.take(most).read_to_end(&mut text)).map_err(|error| error.to_string())?;
+    KeySet::parse(&text).map_err(|error| error.to_string())
+}

@@ -1,0 +1,110 @@
+//! Where a request may have its credentials: one `Authorization` header, and never its target.
+
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use percent_encoding::percent_decode_str;
+
+use super::denied::Denied;
+use crate::schema::Message;
+
+/// RFC 6750, section 2.3: the query parameter that FAPI 2.0, section 5.3, forbids.
+const QUERY_KEY: &str = "access_token";
+
+/// The token of a request, as it is.
+///
+/// # Errors
+/// There is none, or it is not the only one.
+pub(super) fn bearer(head: &Parts) -> Result<&str, Denied> {
+    let mut values = head.headers.get_all(AUTHORIZATION).iter();
+    let value = values.next().ok_or(Denied::NoCredentials)?;
+    if values.next().is_some() {
+        return Err(Denied::SeveralCredentials);
+    }
+    let value = value.as_bytes();
+    let scheme = value.iter().position(|&byte| byte == b' ').unwrap_or(value.len());
+    if !value[..scheme].eq_ignore_ascii_case(b"bearer") {
+        return Err(Denied::OtherScheme);
+    }
+    let token = value.get(scheme + 1..).and_then(|token| std::str::from_utf8(token).ok());
+    token.filter(|token| is_token(token)).ok_or(Denied::NoToken)
+}
+
+/// RFC 6750, section 2.1: `b64token`.
+fn is_token(token: &str) -> bool {
+    let body = token.trim_end_matches('=');
+    !body.is_empty() && body.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte))
+}
+
+/// Refuses an access token in the query, before anything reads the query for what it says. A request that has a field of this name may
+/// be sent one.
+///
+/// # Errors
+/// There is one.
+pub(super) fn refuse_in_query(head: &Parts, request: &Message) -> Result<(), Denied> {
+    let Some(query) = head.uri.query() else { return Ok(()) };
+    let is_there = query.split('&').any(|pair| {
+        let key = pair.split('=').next().unwrap_or_default();
+        key == QUERY_KEY || (key.contains('%') && percent_decode_str(key).eq(QUERY_KEY.bytes()))
+    });
+    if is_there && request.field(QUERY_KEY).is_none() { Err(Denied::TokenInQuery) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+    use crate::schema::schema_of;
+
+    fn head(values: &[&str], uri: &str) -> Parts {
+        let request =
+            values.iter().fold(Request::builder().uri(uri), |request, value| request.header(AUTHORIZATION, *value));
+        request.body(()).unwrap().into_parts().0
+    }
+
+    #[test]
+    fn a_token_comes_alone_in_one_header() {
+        for (values, expected) in [
+            (&["Bearer a.b.c"][..], Ok("a.b.c")),
+            (&["bEARER a-._~+/9=="], Ok("a-._~+/9==")),
+            (&[], Err(Denied::NoCredentials)),
+            (&["Bearer a", "Bearer a"], Err(Denied::SeveralCredentials)),
+            (&["Basic YTpi"], Err(Denied::OtherScheme)),
+            (&["DPoP a.b.c"], Err(Denied::OtherScheme)),
+            (&["a.b.c"], Err(Denied::OtherScheme)),
+            (&[""], Err(Denied::OtherScheme)),
+            (&["Bearer\ta"], Err(Denied::OtherScheme)),
+            (&["Bearer"], Err(Denied::NoToken)),
+            (&["Bearer "], Err(Denied::NoToken)),
+            (&["Bearer  a"], Err(Denied::NoToken)),
+            (&["Bearer a b"], Err(Denied::NoToken)),
+            (&["Bearer a,b"], Err(Denied::NoToken)),
+            (&["Bearer a, Bearer b"], Err(Denied::NoToken)),
+            (&["Bearer =="], Err(Denied::NoToken)),
+            (&["Bearer \"a\""], Err(Denied::NoToken)),
+        ] {
+            assert_eq!(bearer(&head(values, "/")), expected, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_in_the_query_is_refused_but_where_the_request_has_such_a_field() {
+        let proto =
+            "syntax = \"proto3\"; package t; message A { string id = 1; } message B { string access_token = 1; }";
+        let schema = schema_of(proto).unwrap();
+        for (uri, is_refused) in [
+            ("/", false),
+            ("/?id=1", false),
+            ("/?access_tokens=1", false),
+            ("/?id=access_token", false),
+            ("/?access_token=a", true),
+            ("/?id=1&access_token", true),
+            ("/?access%5Ftoken=a", true),
+            ("/?%61ccess_token=a", true),
+        ] {
+            let head = head(&[], uri);
+            assert_eq!(refuse_in_query(&head, &schema.message("t.A").unwrap()).is_err(), is_refused, "{uri}");
+            assert_eq!(refuse_in_query(&head, &schema.message("t.B").unwrap()), Ok(()), "{uri}");
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Tokens that were verified before, within a bound of memory.
+//!
+//! A token is known by the SHA-256 of its text, so nothing here could be used to call. Only verified tokens are kept: what callers make
+//! up takes no place. Each shard has a young and an old half; when the young one is full it becomes the old one, whose tokens are
+//! forgotten but for those that were used since.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aws_lc_rs::digest::{SHA256, digest};
+
+/// So many threads seldom wait for each other.
+const SHARDS: usize = 16;
+/// What all tokens together may have, in bytes of their text.
+const CAPACITY: usize = 16 << 20;
+/// What an entry counts besides.
+const ENTRY: usize = 256;
+
+/// The hash of a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct TokenHash([u8; 32]);
+
+impl TokenHash {
+    pub(super) fn of(token: &str) -> Self {
+        let mut hash = [0; 32];
+        hash.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
+        Self(hash)
+    }
+}
+
+/// Tokens that were verified.
+pub(super) struct Seen<T> {
+    shards: [Mutex<Shard<T>>; SHARDS],
+    /// Of half a shard, in bytes.
+    half: usize,
+}
+
+struct Shard<T> {
+    young: HashMap<TokenHash, Entry<T>>,
+    old: HashMap<TokenHash, Entry<T>>,
+    /// The size of `young`.
+    size: usize,
+}
+
+struct Entry<T> {
+    token: Arc<T>,
+    size: usize,
+}
+
+impl<T> Default for Shard<T> {
+    fn default() -> Self {
+        Self { young: HashMap::new(), old: HashMap::new(), size: 0 }
+    }
+}
+
+impl<T> Default for Seen<T> {
+    fn default() -> Self {
+        Self::with_capacity(CAPACITY)
+    }
+}
+
+impl<T> Seen<T> {
+    fn with_capacity(bytes: usize) -> Self {
+        Self { shards: std::array::from_fn(|_| Mutex::new(Shard::default())), half: bytes / SHARDS / 2 }
+    }
+
+    fn shard(&self, hash: TokenHash) -> std::sync::MutexGuard<'_, Shard<T>> {
+        let shard = &self.shards[usize::from(hash.0[0]) % SHARDS];
+        // A shard is whole between any two steps.
+        shard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The token of this hash, if it was verified before.
+    pub(super) fn find(&self, hash: TokenHash) -> Option<Arc<T>> {
+        let mut shard = self.shard(hash);
+        if let Some(entry) = shard.young.get(&hash) {
+            return Some(entry.token.clone());
+        }
+        let entry = shard.old.remove(&hash)?;
+        let token = entry.token.clone();
+        shard.keep(hash, entry, self.half);
+        Some(token)
+    }
+
+    /// Keeps a token whose text has so many bytes.
+    pub(super) fn keep(&self, hash: TokenHash, length: usize, token: Arc<T>) {
+        let entry = Entry { token, size: length + ENTRY };
+        self.shard(hash).keep(hash, entry, self.half);
+    }
+
+    /// Forgets a token: it is not valid any more.
+    pub(super) fn forget(&self, hash: TokenHash) {
+        let mut shard = self.shard(hash);
+        shard.old.remove(&hash);
+        if let Some(entry) = shard.young.remove(&hash) {
+            shard.size -= entry.size;
+        }
+    }
+
+    #[cfg(test)]
+    fn len(&self) -> usize {
+        let count = |shard: &Mutex<Shard<T>>| shard.lock().map_or(0, |shard| shard.young.len() + shard.old.len());
+        self.shards.iter().map(count).sum()
+    }
+}
+
+impl<T> Shard<T> {
+    fn keep(&mut self, hash: TokenHash, entry: Entry<T>, half: usize) {
+        if self.size + entry.size > half {
+            self.old = std::mem::take(&mut self.young);
+            self.size = 0;
+        }
+        self.size += entry.size;
+        if let Some(before) = self.young.insert(hash, entry) {
+            self.size -= before.size;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_take_no_more_than_their_memory_and_those_in_use_stay() {
+        let seen = Seen::with_capacity(1 << 20);
+        let hash = |number: usize| TokenHash::of(&number.to_string());
+        let most = (1 << 20) / (1000 + ENTRY);
+        for number in 0..10 * most {
+            seen.keep(hash(number), 1000, Arc::new(()));
+            assert!(seen.len() <= most, "{number}");
+            // One that is used all the time.
+            assert!(seen.find(hash(0)).is_some(), "{number}");
+        }
+        assert!(seen.len() > most / 4);
+        assert!(seen.find(hash(1)).is_none());
+        seen.forget(hash(0));
+        assert!(seen.find(hash(0)).is_none());
+    }
+}

@@ -1,0 +1,150 @@
+//! `callers`: whose tokens are taken, what they must say, and what of them the backend is told.
+
+use std::time::Duration;
+
+use super::input::Input;
+use super::policy::known;
+use super::reader::{Read, Value, or_default};
+use crate::caller::token::{Algorithm, ClaimRules, FactName, IssuerConfig, TokenTypes};
+use crate::caller::{Config, IssuerSource, KeySource};
+use crate::format::quantity;
+use crate::gateway::metadata;
+use crate::route::RpcOptions;
+use crate::route::policy::{Part, Policy, Require};
+
+/// FAPI 2.0, section 5.3.2.1: a token of an issuer whose clock is up to so far ahead is taken.
+const LEEWAY: u64 = 10;
+const REALM: &str = "api";
+
+const ISSUER_KEYS: &[&str] = &["issuer", "audience", "keys", "algorithms", "types", "scope_claim"];
+
+impl Input<'_> {
+    /// Who may call, if anybody is asked; `metadata` is what crosses besides.
+    pub(super) fn callers(&self, metadata: &metadata::Config, rpcs: &[RpcOptions]) -> Option<Config> {
+        let value = self.value("callers")?;
+        let section = value.section(&known(&["issuers", "leeway", "realm", "metadata"], Part::Callers)).ok()?;
+        let issuers = match section.value("issuers") {
+            Some(issuers) => self.issuers(issuers),
+            None => Err(value.wrong("`issuers` is missing: whose access tokens are taken")),
+        };
+        let leeway = or_default(section.value("leeway"), |value| value.parsed("a duration", leeway), LEEWAY);
+        let realm = or_default(section.value("realm"), |value| value.parsed("a realm", realm), REALM.to_owned());
+        let facts = section.value("metadata").map_or(Ok(Vec::new()), |value| facts(value, metadata, rpcs));
+        Some(Config { issuers: issuers.ok()?, rules: ClaimRules { leeway, facts: facts.ok()? }, realm })
+    }
+
+    fn issuers(&self, value: Value) -> Read<Vec<IssuerSource>> {
+        let (mut issuers, mut is_none) = (Vec::<IssuerSource>::new(), true);
+        for (_, named) in value.named()? {
+            is_none = false;
+            let Ok(issuer) = self.issuer(named) else { continue };
+            match issuers.iter().find(|other| other.config.issuer == issuer.config.issuer) {
+                Some(other) => {
+                    named.wrong(format!("`{}` has the same `issuer`", other.config.name));
+                }
+                None => issuers.push(issuer),
+            }
+        }
+        if is_none { Err(value.wrong("expected issuers by their names, got none")) } else { Ok(issuers) }
+    }
+
+    fn issuer(&self, value: Value) -> Read<IssuerSource> {
+        let section = value.section(ISSUER_KEYS)?;
+        let needed =
+            |key, what: &str| section.value(key).ok_or_else(|| value.wrong(format!("`{key}` is missing: {what}")));
+        let issuer = needed("issuer", "the `iss` of its tokens").and_then(|issuer| issuer.text("an issuer"));
+        let audiences = needed("audience", "the `aud` that stands for this API in its tokens");
+        let audiences =
+            audiences.and_then(|value| value.all("an audience", |item| Ok(item.text("an audience")?.to_owned())));
+        let keys = needed("keys", "a file with its JWK Set").and_then(|keys| keys.path(self.folder));
+        let algorithm = |item: Value| item.parsed("an algorithm", str::parse::<Algorithm>);
+        let algorithms = section.value("algorithms").map(|value| value.all("an algorithm", algorithm)).transpose();
+        let types = section.value("types").map(types).transpose();
+        let scope_claim = section.value("scope_claim").map(|value| value.text("a claim")).transpose();
+        Ok(IssuerSource {
+            config: IssuerConfig {
+                name: value.name().to_owned(),
+                issuer: issuer?.to_owned(),
+                audiences: audiences?,
+                algorithms: algorithms?.unwrap_or_else(|| Algorithm::DEFAULT.to_vec()),
+                types: types?.unwrap_or_default(),
+                scope_claim: scope_claim?.unwrap_or("scope").to_owned(),
+            },
+            keys: KeySource::File(keys?),
+        })
+    }
+
+    /// What all rpcs demand where callers are asked and nothing else is said, and who is asked for what nobody can have.
+    pub(super) fn check_requirements(&self, all: &Policy, rpcs: &[RpcOptions], callers: Option<&Config>) {
+        let unknown = |require: &Require| {
+            let names = callers.map_or(Vec::new(), |callers| {
+                callers.issuers.iter().map(|issuer| issuer.config.name.as_str()).collect()
+            });
+            let unknown = require.issuers().iter().find(|name| !names.contains(&name.as_str()))?;
+            Some(format!("expected names under `callers.issuers` (`{}`), got `{unknown}`", names.join("`, `")))
+        };
+        let require = self.value("callers").and_then(|value| value.get("require"));
+        if let (Some(value), Some(problem), true) = (require, unknown(&all.require), callers.is_some()) {
+            value.wrong(problem);
+        }
+        for rpc in rpcs {
+            let Some(require) = rpc.policy.require.as_ref() else { continue };
+            let value = self.value("rpcs").and_then(|value| value.get(&rpc.rpc)?.get("require"));
+            let Some(value) = value else { continue };
+            match (require, self.value("callers")) {
+                (Require::Token(_), None) => {
+                    value.wrong("nobody's tokens are taken: name an issuer under `callers.issuers`");
+                }
+                (require, Some(_)) if callers.is_some() => {
+                    unknown(require).into_iter().for_each(|problem| {
+                        value.wrong(problem);
+                    });
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+fn types(value: Value) -> Read<TokenTypes> {
+    let listed = value.all("a type", |item| Ok(item.text("a type")?.to_owned()))?;
+    let none = TokenTypes { listed: Vec::new(), none: false };
+    Ok(listed.iter().fold(none, |types, text| types.with(text)))
+}
+
+fn leeway(text: &str) -> Result<u64, String> {
+    let time = if text == "0" || text == "0s" { Duration::ZERO } else { quantity::duration(text)? };
+    let is_fit = time.subsec_nanos() == 0 && time.as_secs() <= LEEWAY;
+    if is_fit { Ok(time.as_secs()) } else { Err(format!("expected whole seconds from 0s to {LEEWAY}s, got `{text}`")) }
+}
+
+/// RFC 9110, section 5.6.4: what stands in quotes as it is.
+fn realm(text: &str) -> Result<String, String> {
+    let is_plain = text.bytes().all(|byte| matches!(byte, 0x20..=0x7e) && byte != b'"' && byte != b'\\');
+    if is_plain {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("expected printable ASCII without quotes and backslashes, got `{text}`"))
+    }
+}
+
+/// Claims by the metadata that tells them. No name is one that anything else comes under.
+fn facts(value: Value, metadata: &metadata::Config, rpcs: &[RpcOptions]) -> Read<Vec<FactName>> {
+    let mut facts: Vec<FactName> = Vec::new();
+    for (_, claim) in value.named()? {
+        let Ok(name) = claim.metadata_name() else { continue };
+        let events = || rpcs.iter().filter_map(|rpc| rpc.policy.last_event_id.as_ref());
+        if metadata.request.contains(&name) || metadata::REQUEST.contains(&name) {
+            claim.wrong(format!(
+                "`{name}` comes from callers: what they say of themselves would be taken for what is verified"
+            ));
+        } else if metadata.caller.all().chain(events()).any(|other| *other == name)
+            || facts.iter().any(|fact| fact.name == name)
+        {
+            claim.wrong(format!("`{name}` is the name of something else already"));
+        } else {
+            facts.push(FactName { claim: claim.name().to_owned(), name });
+        }
+    }
+    Ok(facts)
+}

@@ -1,0 +1,123 @@
+//! Requests whose callers may not make them: 401, 403 and the challenges of RFC 6750.
+//!
+//! Whoever holds a genuine token reads what to do; whoever forges one reads the same whatever was wrong with it. The log has the reason.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use tonic::Code;
+
+use super::refusal::Refusal;
+use crate::caller::{Denied, DeniedKind};
+
+/// Seconds after which the keys of an issuer may be known.
+const RETRY: u64 = 1;
+
+impl Refusal {
+    /// A request that is not admitted; `realm` is that of the challenge.
+    #[must_use]
+    pub fn denied(denied: Denied, realm: &str) -> Self {
+        let kind = denied.kind();
+        let refusal = match kind {
+            DeniedKind::Missing => {
+                Self::unauthenticated("this call needs an access token: send it as `Authorization: Bearer TOKEN`")
+            }
+            DeniedKind::Request => Self::new(
+                StatusCode::BAD_REQUEST,
+                Code::InvalidArgument,
+                "send the access token once, in the header `Authorization`, and not in the query",
+            ),
+            DeniedKind::Token => Self::unauthenticated("the access token is not valid for this call"),
+            DeniedKind::Expired => Self::unauthenticated("the access token has expired: get a new one"),
+            DeniedKind::NotYet => Self::unauthenticated("the access token is not valid yet"),
+            DeniedKind::Insufficient => {
+                let message = match denied.scopes() {
+                    [] => "the access token does not permit this call".to_owned(),
+                    scopes => format!("this call needs an access token with the scopes: {}", scopes.join(" ")),
+                };
+                Self::new(StatusCode::FORBIDDEN, Code::PermissionDenied, message)
+            }
+            DeniedKind::Unavailable => {
+                let message = "access tokens cannot be verified at the moment; nothing was sent";
+                let refusal = Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, message);
+                return Self { denied: Some(Arc::new(denied)), ..refusal.with_header(RETRY_AFTER, RETRY.to_string()) };
+            }
+        };
+        let challenge = challenge(kind, denied.scopes(), realm, &refusal.message);
+        let mut refusal = Self { denied: Some(Arc::new(denied)), ..refusal };
+        refusal.headers.extend(challenge.map(|value| (WWW_AUTHENTICATE, value)));
+        refusal
+    }
+
+    fn unauthenticated(message: &str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, Code::Unauthenticated, message)
+    }
+}
+
+/// RFC 6750, section 3: one challenge, with an error unless there were no credentials at all.
+fn challenge(kind: DeniedKind, scopes: &[String], realm: &str, message: &str) -> Option<HeaderValue> {
+    let error = match kind {
+        DeniedKind::Missing | DeniedKind::Unavailable => None,
+        DeniedKind::Request => Some("invalid_request"),
+        DeniedKind::Token | DeniedKind::Expired | DeniedKind::NotYet => Some("invalid_token"),
+        DeniedKind::Insufficient => Some("insufficient_scope"),
+    };
+    let mut challenge = format!("Bearer realm=\"{realm}\"");
+    if let Some(error) = error {
+        // Neither `"` nor `\` may stand in a description, and no message has them.
+        challenge.push_str(&format!(", error=\"{error}\", error_description=\"{message}\""));
+    }
+    if !scopes.is_empty() {
+        challenge.push_str(&format!(", scope=\"{}\"", scopes.join(" ")));
+    }
+    HeaderValue::try_from(challenge).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_challenge_says_what_an_honest_caller_needs_and_no_more() {
+        let issuer = || Arc::from("bank");
+        let invalid = "Bearer realm=\"api\", error=\"invalid_token\", \
+                       error_description=\"the access token is not valid for this call\"";
+        for (denied, status, expected) in [
+            (Denied::NoCredentials, 401, "Bearer realm=\"api\""),
+            (Denied::OtherScheme, 401, "Bearer realm=\"api\""),
+            (Denied::NoToken, 401, invalid),
+            (Denied::OtherCertificate(issuer()), 401, invalid),
+            (Denied::Unbound(issuer()), 401, invalid),
+            (
+                Denied::Expired(issuer()),
+                401,
+                "Bearer realm=\"api\", error=\"invalid_token\", \
+                 error_description=\"the access token has expired: get a new one\"",
+            ),
+            (
+                Denied::TokenInQuery,
+                400,
+                "Bearer realm=\"api\", error=\"invalid_request\", error_description=\"send the access token once, in the header \
+                 `Authorization`, and not in the query\"",
+            ),
+            (
+                Denied::Scopes(vec!["accounts".to_owned(), "payments".to_owned()]),
+                403,
+                "Bearer realm=\"api\", error=\"insufficient_scope\", error_description=\"this call needs an access token with the \
+                 scopes: accounts payments\", scope=\"accounts payments\"",
+            ),
+            (
+                Denied::Claim("acr".to_owned()),
+                403,
+                "Bearer realm=\"api\", error=\"insufficient_scope\", error_description=\"the access token does not permit this \
+                 call\"",
+            ),
+        ] {
+            let refusal = Refusal::denied(denied.clone(), "api");
+            assert_eq!(refusal.http_status().as_u16(), status, "{denied}");
+            assert_eq!(refusal.headers.get(WWW_AUTHENTICATE).unwrap(), expected, "{denied}");
+            assert_eq!(refusal.headers.len(), 1, "{denied}");
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! What an rpc demands of its callers.
+
+use std::fmt;
+
+use super::layer::whole;
+use super::setting::{Keys as _, Setting};
+
+/// What a caller must prove before an rpc is called.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Require {
+    /// Nothing but what TLS demands.
+    #[default]
+    Nothing,
+    /// An access token.
+    Token(TokenDemand),
+}
+
+/// What an access token must have, besides being valid.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TokenDemand {
+    /// The names of the issuers whose tokens are taken; empty for all that are configured.
+    pub issuers: Vec<String>,
+    /// All of these scopes.
+    pub scopes: Vec<String>,
+    /// All of these claims.
+    pub claims: Vec<ClaimDemand>,
+    /// For each of these types an element of `authorization_details`.
+    pub authorization_details: Vec<String>,
+    /// What it must be bound to.
+    pub binding: Option<Binding>,
+}
+
+/// A claim that must have one of several values, or must have it among its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimDemand {
+    /// Its name.
+    pub name: String,
+    /// The values, as JSON writes those that are not texts.
+    pub values: Vec<String>,
+}
+
+/// What a token may be bound to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Binding {
+    /// The client certificate of the connection (RFC 8705).
+    Certificate,
+}
+
+whole!(Require);
+
+impl Require {
+    /// The issuers that are named.
+    pub fn issuers(&self) -> &[String] {
+        if let Self::Token(demand) = self { &demand.issuers } else { &[] }
+    }
+}
+
+/// As `towbar check` shows it.
+impl fmt::Display for Require {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Token(demand) = self else { return f.write_str("nothing") };
+        f.write_str("a token")?;
+        let mut listed = |what: &str, list: &[String]| match list {
+            [] => Ok(()),
+            list => write!(f, ", {what} {}", list.join(" ")),
+        };
+        listed("issuer", &demand.issuers)?;
+        listed("scopes", &demand.scopes)?;
+        listed("authorization_details", &demand.authorization_details)?;
+        for claim in &demand.claims {
+            listed(&claim.name, &claim.values)?;
+        }
+        if demand.binding.is_some() { f.write_str(", bound to the client certificate") } else { Ok(()) }
+    }
+}
+
+const KEYS: &[&str] = &["issuers", "scopes", "claims", "authorization_details", "bound_to"];
+
+/// `token`, `none`, or a map of what a token must have.
+pub(super) fn require<S: Setting, A>(setting: &S, _: &A) -> Option<Require> {
+    if !setting.is_map() {
+        return setting.parsed("`token`, `none` or a map", |text| match text {
+            "token" => Ok(Require::Token(TokenDemand::default())),
+            "none" => Ok(Require::Nothing),
+            _ => Err(format!("expected `token`, `none` or a map of what a token must have, got `{text}`")),
+        });
+    }
+    let keys = setting.map(KEYS)?;
+    let words = |key, read: fn(&str) -> Result<String, String>| {
+        keys.read(key, |setting: &S| setting.list("a text", |item| item.parsed("a text", read)))
+    };
+    let claims = |claims: &S| {
+        let named = claims.named();
+        if named.is_empty() {
+            claims.refuse("expected claims by their names, got none".to_owned());
+        }
+        let demand = |(name, values): (String, S)| {
+            let values = values.list("a value", |item| item.parsed("a value", |text| Ok(text.to_owned())));
+            ClaimDemand { name, values }
+        };
+        named.into_iter().map(demand).collect()
+    };
+    let binding = |text: &str| match text {
+        "certificate" => Ok(Binding::Certificate),
+        _ => Err(format!("expected `certificate`, got `{text}`")),
+    };
+    Some(Require::Token(TokenDemand {
+        issuers: words("issuers", any),
+        scopes: words("scopes", scope),
+        claims: keys.read("claims", claims),
+        authorization_details: words("authorization_details", any),
+        binding: keys.read("bound_to", |setting| setting.parsed("`certificate`", binding)),
+    }))
+}
+
+fn any(text: &str) -> Result<String, String> {
+    Ok(text.to_owned())
+}
+
+/// RFC 6749, section 3.3: `scope-token`.
+fn scope(text: &str) -> Result<String, String> {
+    let is_part = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+    if text.bytes().all(is_part) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("expected a scope without spaces, quotes and backslashes, got `{text}`; several scopes are a list"))
+}
