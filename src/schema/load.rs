@@ -12,7 +12,7 @@ use prost::encoding::{WireType, decode_key, decode_varint};
 use super::check::{self, Names, Violation};
 use super::descriptor;
 use super::features::Features;
-use super::protos::{self, SourceUncompiled};
+use super::protos::{self, Comments, SourceUncompiled};
 use super::resolver::MOST;
 use super::roots::{self, FoundFile, Listing, Roots, or_here, relative};
 use super::sources::{DescriptorSource, Imports};
@@ -42,7 +42,7 @@ pub(super) fn files(sources: &[DescriptorSource], imports: &Imports) -> Result<L
         sources.iter().zip(&mut wrong).map(|(source, wrong)| Input::of(source, wrong)).collect();
     let no_folders: Vec<Problem> = imports.paths.iter().filter_map(|path| no_folder(path)).collect();
     let roots = roots(&mut inputs, imports);
-    let protos::Compiled { files, uncompiled, read, warnings } = compiled(&inputs, &roots, imports);
+    let protos::Compiled { files, uncompiled, read, warnings } = compiled(&inputs, &roots, imports, Comments::Dropped);
     let mut files = files.into_iter().peekable();
     for (source, input) in inputs.iter().enumerate() {
         if let Input::Set { name, set, kind } = input {
@@ -81,13 +81,26 @@ pub(super) fn files(sources: &[DescriptorSource], imports: &Imports) -> Result<L
 }
 
 /// The `.proto` files of all sources.
-fn compiled(inputs: &[Input<'_>], roots: &Roots, imports: &Imports) -> protos::Compiled {
+fn compiled(inputs: &[Input<'_>], roots: &Roots, imports: &Imports, comments: Comments) -> protos::Compiled {
     let mut units = Units::default();
     for (source, input) in inputs.iter().enumerate() {
         input.add_to(&mut units, source);
     }
     units.follow(roots, imports.skips_missing_options);
-    protos::compile(units, MOST)
+    protos::compile(units, MOST, comments)
+}
+
+/// The files of all `sources` encoded, with their comments as far as the sources have them. What is wrong with a file is left out:
+/// [`files`] says so.
+pub(super) fn encoded(sources: &[DescriptorSource], imports: &Imports) -> Vec<Vec<u8>> {
+    let mut inputs: Vec<Input<'_>> = sources.iter().map(|source| Input::of(source, &mut Vec::new())).collect();
+    let roots = roots(&mut inputs, imports);
+    let compiled = compiled(&inputs, &roots, imports, Comments::Kept).files.into_iter().map(|file| file.encoded);
+    let sets = inputs.iter().filter_map(|input| match input {
+        Input::Set { set, .. } => files_of(set),
+        Input::Folder { .. } | Input::File { .. } | Input::Nothing => None,
+    });
+    compiled.chain(sets.flatten().map(<[u8]>::to_vec)).collect()
 }
 
 /// A file of google/protobuf, google/api or google/rpc that everybody knows, encoded, with what it imports before it.

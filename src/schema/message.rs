@@ -52,7 +52,8 @@ impl Message {
         Some(Field { tables: Arc::clone(&self.tables), message: self.id, index })
     }
 
-    pub(super) fn fields(&self) -> impl Iterator<Item = Field> {
+    /// Its fields and extensions, by number.
+    pub fn fields(&self) -> impl Iterator<Item = Field> {
         let field = |index| Field { tables: Arc::clone(&self.tables), message: self.id, index };
         (0..self.table().fields.len()).map(field)
     }

@@ -35,7 +35,7 @@ pub(super) struct Compiled {
 pub(super) struct CompiledFile {
     pub(super) source: usize,
     pub(super) place: String,
-    encoded: Vec<u8>,
+    pub(super) encoded: Vec<u8>,
     renamed: Vec<Renamed>,
 }
 
@@ -58,10 +58,17 @@ pub(super) struct SourceUncompiled {
     pub(super) rpcs: Option<Vec<DeclaredRpc>>,
 }
 
+/// What becomes of the comments of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Comments {
+    Dropped,
+    Kept,
+}
+
 /// Compiles all of them, by a pool that is begun anew when it has resolved some `most` bytes.
-pub(super) fn compile(mut units: Units, most: usize) -> Compiled {
+pub(super) fn compile(mut units: Units, most: usize, comments: Comments) -> Compiled {
     let clashes = units.name();
-    let mut compiler = ProtoCompiler::of(&units, most);
+    let mut compiler = ProtoCompiler { comments, ..ProtoCompiler::of(&units, most) };
     for (index, first) in clashes {
         let (unit, first) = (&units.units[index], &units.units[first]);
         let message = format!("{} is here and in {}, and the two differ", unit.name, first.place);
@@ -103,6 +110,7 @@ struct ProtoCompiler<'a> {
     units: &'a Units,
     states: Vec<State>,
     pool: Resolver<'a>,
+    comments: Comments,
     /// The file that declares a name.
     symbols: HashMap<String, usize>,
     /// The packages of all files, and those around them.
@@ -118,6 +126,7 @@ impl<'a> ProtoCompiler<'a> {
             states: vec![State::Open; units.units.len()],
             units,
             pool: Resolver::of(units, most),
+            comments: Comments::Dropped,
             symbols: HashMap::new(),
             packages: HashSet::new(),
             causes: Vec::new(),
@@ -261,7 +270,9 @@ impl<'a> ProtoCompiler<'a> {
         }
         let renamed = apart::rename(&mut parsed);
         // Lines and columns are most of a file, and only a fault needs them: then they are read again.
-        parsed.source_code_info = None;
+        if self.comments == Comments::Dropped {
+            parsed.source_code_info = None;
+        }
         let (declared, rules) = (declares(&parsed), two_patterns(&parsed));
         let mut added = self.pool.add(index, parsed);
         if added.is_err()

@@ -134,7 +134,7 @@ mod tests {
             units.add(&FoundFile { root: folder.to_owned(), path }, 0, false);
         }
         units.follow(&roots, false);
-        let compiled = protos::compile(units, most);
+        let compiled = protos::compile(units, most, protos::Comments::Dropped);
         let problems =
             compiled.uncompiled.iter().flat_map(|file| &file.problems).map(|problem| problem.message.clone());
         let problems = problems.collect();

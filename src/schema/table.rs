@@ -302,6 +302,17 @@ impl Kind {
 }
 
 impl EnumTable {
+    /// Every name with its number, by number; of names for one number the first is the one that is written.
+    #[must_use]
+    pub fn values(&self) -> Vec<(&str, i32)> {
+        let mut values: Vec<(&str, i32)> = self.by_name.iter().map(|(name, number)| (&**name, *number)).collect();
+        let is_alias = |(name, number): &(&str, i32)| {
+            self.quoted(*number).is_none_or(|quoted| quoted.text() != format!("\"{name}\"").as_bytes())
+        };
+        values.sort_by_key(|value| (value.1, is_alias(value), value.0));
+        values
+    }
+
     /// The number of a name; in any case, where that is read.
     #[must_use]
     pub fn number(&self, name: &str) -> Option<i32> {
