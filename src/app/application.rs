@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::admin::Snapshot;
+use super::openapi::{Certificate, Descriptors};
 use crate::caller::Callers;
 use crate::config::{Config, Preset, PresetKey};
 use crate::format::problem::Problem;
@@ -20,7 +21,7 @@ use crate::observe::access::{self, AccessLog};
 use crate::observe::metrics::{FailedHandshakes, Metrics};
 use crate::route::policy::Require;
 use crate::route::{Route, Routes, Rpc, misplaced};
-use crate::schema::{DescriptorSource, Schema};
+use crate::schema::{DescriptorSource, Remarks, Schema};
 use crate::server::{self, Bounds, Drain, Listener, Plain, Recipe, Served, Stop};
 use crate::tls::certs::{self, Finding, Inspection, Level, Usage};
 use crate::tls::{self, Clients, Identity, IdentityFiles, Trust};
@@ -51,6 +52,8 @@ pub struct App {
     memory: Option<usize>,
     /// The configuration as YAML, without secrets.
     shown: String,
+    /// Where the descriptors are, but for those that a server gave.
+    descriptors: Descriptors,
     /// What was set because the file names another gateway.
     compatibility: Option<(Preset, Vec<PresetKey>)>,
 }
@@ -152,7 +155,8 @@ impl App {
         let gateway = Gateway::new(schema, routes, upstreams, metadata, config.proxy);
         let gateway = Arc::new(gateway.with_callers(callers.map(Arc::new)));
         warnings.extend(gateway.routes.warnings().iter().cloned());
-        let Config { admin, access_log, memory, compatibility, shown, .. } = config;
+        let Config { admin, access_log, memory, compatibility, shown, schema, imports, .. } = config;
+        let descriptors = Descriptors { paths: schema, imports };
         Ok(Self {
             listen,
             tls,
@@ -164,6 +168,7 @@ impl App {
             access_log,
             memory,
             shown,
+            descriptors,
             compatibility,
         })
     }
@@ -314,7 +319,8 @@ impl App {
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let (gateway, names) = (self.gateway.clone(), self.names.clone());
-        Snapshot { gateway, names, config: self.shown.clone() }
+        let (descriptors, certificate) = (self.descriptors.clone(), Certificate::of(&self.listen));
+        Snapshot { gateway, names, config: self.shown.clone(), descriptors, certificate }
     }
 
     /// Where it listens, as configured.
@@ -437,6 +443,13 @@ pub async fn routes(config: &Config) -> Result<(Schema, Routes), Vec<Problem>> {
     if problems.is_empty() { Ok(loaded) } else { Err(problems) }
 }
 
+/// What the descriptors say to people, for a document: they are read again, and nothing of it is kept by what serves.
+pub async fn remarks(config: &Config) -> Remarks {
+    let upstreams = if config.reflection.is_empty() { Vec::new() } else { upstreams(config, &mut Vec::new()) };
+    let sources = sources(config, &upstreams).await.map(|(sources, _)| sources).unwrap_or_default();
+    Remarks::read(&sources, &config.imports)
+}
+
 /// Every upstream, in the order of the configuration; `None` in the place of one that has a problem.
 fn upstreams(config: &Config, problems: &mut Vec<Problem>) -> Vec<Option<Upstream>> {
     let several = config.upstreams.iter().map(|upstream| &upstream.config);
@@ -445,6 +458,21 @@ fn upstreams(config: &Config, problems: &mut Vec<Problem>) -> Vec<Option<Upstrea
 
 /// The descriptors of all sources; none if nothing names one, or a server that has a problem should be asked.
 async fn schema(config: &Config, upstreams: &[Option<Upstream>]) -> Option<Result<Schema, Vec<Problem>>> {
+    let (sources, mut problems) = sources(config, upstreams).await?;
+    if sources.is_empty() && problems.is_empty() {
+        return None;
+    }
+    let schema = Schema::join_with(&sources, &config.imports);
+    if problems.is_empty() {
+        return Some(schema);
+    }
+    problems.extend(schema.err().into_iter().flatten());
+    Some(Err(problems))
+}
+
+/// Where all descriptors come from, and what is wrong with those that are elsewhere; none if a server that has a problem should be
+/// asked.
+async fn sources(config: &Config, upstreams: &[Option<Upstream>]) -> Option<(Vec<DescriptorSource>, Vec<Problem>)> {
     let mut sources: Vec<DescriptorSource> = config.schema.iter().cloned().map(DescriptorSource::Path).collect();
     let mut problems = Vec::new();
     for reflection in &config.reflection {
@@ -463,15 +491,7 @@ async fn schema(config: &Config, upstreams: &[Option<Upstream>]) -> Option<Resul
             Err(problem) => problems.push(problem),
         }
     }
-    if sources.is_empty() && problems.is_empty() {
-        return None;
-    }
-    let schema = Schema::join_with(&sources, &config.imports);
-    if problems.is_empty() {
-        return Some(schema);
-    }
-    problems.extend(schema.err().into_iter().flatten());
-    Some(Err(problems))
+    Some((sources, problems))
 }
 
 /// What each end has, by itself. What cannot be read is told by who reads it.

@@ -2,6 +2,7 @@
 
 pub mod admin;
 mod application;
+pub mod openapi;
 pub mod reload;
 
-pub use application::{App, Bound, Handover, routes};
+pub use application::{App, Bound, Handover, remarks, routes};

@@ -8,6 +8,7 @@ use super::curl::CurlArguments;
 use super::demo::DemoArguments;
 use super::doctor::DoctorArguments;
 use super::explain::ExplainArguments;
+use super::openapi::OpenApiArguments;
 use super::settings::Settings;
 
 /// REST/JSON calls in, gRPC over mutual TLS out.
@@ -29,6 +30,9 @@ pub(super) enum Command {
     Check(Settings),
     /// Print the route table: method, path, rpc, body, query keys
     Routes(Settings),
+    /// Print the OpenAPI document of the routes, or what of it breaks callers of an older one
+    #[command(name = "openapi")]
+    OpenApi(OpenApiArguments),
     /// Say what becomes of a request: its rule, its message, or its refusal; nothing is sent
     Explain(ExplainArguments),
     /// Print a curl line for a message: what `explain` says, the other way round

@@ -6,7 +6,7 @@ use crate::app;
 use crate::config::{self, Config, Overrides};
 use crate::format::problem::Problem;
 use crate::route::Routes;
-use crate::schema::Schema;
+use crate::schema::{Remarks, Schema};
 use crate::server;
 use crate::upstream;
 
@@ -21,6 +21,11 @@ pub(super) struct Loaded {
 }
 
 impl Loaded {
+    /// What the descriptors say to people: they are read again for it.
+    pub(super) fn remarks(&self) -> Result<Remarks, Vec<Problem>> {
+        Ok(runtime()?.block_on(app::remarks(&self.config)))
+    }
+
     /// Everything wrong with schema and rpcs stops a command; the sections that say where to listen and whom to call
     /// may be missing, or wrong.
     pub(super) fn new(settings: &Settings) -> Result<Self, Vec<Problem>> {

@@ -12,6 +12,7 @@ mod dumps;
 mod explain;
 mod loaded;
 mod log;
+mod openapi;
 mod outcome;
 mod routes;
 mod run;

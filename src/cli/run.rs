@@ -9,7 +9,7 @@ use super::arguments::{Cli, Command};
 #[cfg(feature = "demo")]
 use super::demo;
 use super::outcome::REFUSED;
-use super::{certs, check, curl, doctor, dumps, explain, routes, serve};
+use super::{certs, check, curl, doctor, dumps, explain, openapi, routes, serve};
 use crate::format::problem::Problem;
 use crate::tls::pem;
 
@@ -24,6 +24,7 @@ pub fn run() -> ExitCode {
         Command::Serve(settings) => serve::run(&settings),
         Command::Check(settings) => check::run(&settings),
         Command::Routes(settings) => routes::run(&settings),
+        Command::OpenApi(arguments) => openapi::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Curl(arguments) => curl::run(&arguments),
         Command::Certs(command) => certs::run(command),

@@ -21,8 +21,8 @@ pub(crate) const ROWS: &[&[&str]] = &[
 const OWNERS: &[(&str, &[&str])] = &[
     ("prost_reflect", &["schema", "codec"]),
     ("protox", &["schema"]),
-    ("serde_json", &["codec", "gateway/error", "gateway/probe", "app/admin", "cli/doctor"]),
-    ("serde_saphyr", &["config"]),
+    ("serde_json", &["codec", "gateway/error", "gateway/probe", "app/admin", "app/openapi", "cli/doctor"]),
+    ("serde_saphyr", &["config", "app/openapi/yaml"]),
     ("rustls", &["tls", "caller", "upstream", "server", "app", "cli/demo/bank", "cli/doctor"]),
     ("tokio_rustls", &["upstream", "server", "cli/doctor"]),
     ("rcgen", &["cli/demo/bank", "tls/certs"]),

@@ -13,6 +13,7 @@ mod fuzz_faults;
 mod imports;
 mod inverse;
 mod layers;
+mod openapi;
 mod service_rules;
 
 #[path = "../support/mod.rs"]

@@ -27,7 +27,9 @@ fn the_index_links_every_page_and_all_of_them_answer_without_being_kept() {
     let (_folder, _gateway, admin) = gateway(NOBODY, "");
     let index = http::get(admin, "/");
     let links: Vec<&str> = index.body.split("<a href=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
-    for page in ["/ready", "/live", "/metrics", "/routes", "/upstreams", "/config", "/log"] {
+    for page in
+        ["/ready", "/live", "/metrics", "/routes", "/upstreams", "/config", "/openapi.json", "/openapi.yaml", "/log"]
+    {
         assert!(links.contains(&page), "{page}: {}", index.body);
     }
     for page in links.iter().chain(&["/", "/nowhere"]) {
@@ -110,13 +112,45 @@ fn routes_and_upstreams_are_shown_and_follow_a_reload() {
 }
 
 #[test]
+fn the_openapi_document_is_shown_and_follows_a_reload() {
+    let (folder, _gateway, admin) = gateway(NOBODY, "");
+    let answer = http::get(admin, "/openapi.json");
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    let document = answer.json();
+    assert_eq!(document["paths"]["/v1/{id}"]["get"]["operationId"], "Orders_Get");
+    let yaml = http::get(admin, "/openapi.yaml");
+    assert_eq!(yaml.header("content-type"), Some("application/yaml"));
+    assert_eq!(towbar::app::openapi::from_yaml(&yaml.body), Ok(document));
+    // The same as that of the command.
+    let printed = folder.run(&["openapi", "--config", "towbar.yaml"]);
+    assert_eq!((printed.stdout.as_str(), printed.code), (yaml.body.as_str(), Some(0)));
+    folder.write("shop/orders.proto", get_with(r#"get: "/v2/{id}""#));
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while http::get(admin, "/openapi.json").json()["paths"]["/v2/{id}"].is_null() {
+        assert!(std::time::Instant::now() < end, "the reload is not shown");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+#[test]
 fn the_configuration_is_shown_without_passwords() {
     let upstream = format!("\n  address: {NOBODY}\n  proxy: http://canary-user:canary-pass@127.0.0.1:2");
     let (_folder, _gateway, admin) = gateway(&upstream, "compatibility: envoy\n");
     let config = http::get(admin, "/config").body;
     assert!(config.contains("proxy: \"http://***@127.0.0.1:2\"\n"), "{config}");
     assert!(config.contains("compatibility: envoy\n") && config.contains("empty_body: object\n"), "{config}");
-    for page in ["/", "/ready", "/live", "/metrics", "/routes", "/upstreams", "/config", "/log"] {
+    for page in [
+        "/",
+        "/ready",
+        "/live",
+        "/metrics",
+        "/routes",
+        "/upstreams",
+        "/config",
+        "/openapi.json",
+        "/openapi.yaml",
+        "/log",
+    ] {
         let text = http::get(admin, page).body;
         assert!(!text.contains("canary"), "{page}: {text}");
     }

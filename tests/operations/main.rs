@@ -12,6 +12,7 @@ mod doctor;
 mod doctor_chain;
 mod documentation;
 mod explain;
+mod openapi_command;
 mod reload;
 mod startup;
 mod stopping;

@@ -9,6 +9,7 @@ mod drain;
 mod etcd;
 mod google_client;
 mod nginx;
+mod openapi_validators;
 mod proxies;
 mod streams_nginx;
 

@@ -11,6 +11,7 @@ pub mod documented;
 pub mod folder;
 pub mod forward;
 pub mod http;
+pub mod json_schema;
 pub mod link;
 pub mod load;
 pub mod masked;

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::app::openapi::{Certificate, Descriptors};
 use crate::gateway::Gateway;
 
 /// What is served since the last reload.
@@ -15,6 +16,10 @@ pub struct Snapshot {
     pub names: Vec<String>,
     /// The configuration as YAML, without secrets.
     pub config: String,
+    /// Where the descriptors are, whose comments the OpenAPI document has.
+    pub descriptors: Descriptors,
+    /// Whether callers show a certificate.
+    pub certificate: Option<Certificate>,
 }
 
 impl Live {

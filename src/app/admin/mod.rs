@@ -7,6 +7,7 @@
 //! probes    /live, /ready and /metrics
 //! tables    /routes, /upstreams and /config
 //! level     /log: the filter of the log, read and replaced
+//! openapi   /openapi.json and /openapi.yaml
 //! index     /: links to all of them
 //! ```
 //!
@@ -16,6 +17,7 @@
 mod index;
 mod level;
 mod live;
+mod openapi;
 mod pages;
 mod port;
 mod probes;

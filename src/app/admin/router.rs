@@ -11,7 +11,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use super::pages::Pages;
-use super::{index, level, probes, tables};
+use super::{index, level, openapi, probes, tables};
 
 /// The largest body of a request: filters of the log are short.
 const BODY_LIMIT: usize = 4 << 10;
@@ -31,6 +31,8 @@ pub(super) fn router(pages: Pages) -> Router {
         .route("/routes", get(tables::routes))
         .route("/upstreams", get(tables::upstreams))
         .route("/config", get(tables::config))
+        .route("/openapi.json", get(openapi::json))
+        .route("/openapi.yaml", get(openapi::yaml))
         .route("/log", get(level::shown).put(level::replaced))
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)

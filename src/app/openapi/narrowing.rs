@@ -1,0 +1,222 @@
+//! Whether a schema takes less than another one, or gives more.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+/// Which way a value goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Direction {
+    /// What was taken must still be taken.
+    Request,
+    /// What was given must still be given, and nothing that nobody expects.
+    Reply,
+}
+
+/// The comparison of the schemas of two documents.
+pub(super) struct Narrowing<'a> {
+    old: &'a Value,
+    new: &'a Value,
+    found: Vec<String>,
+    /// The pairs that were compared: messages may hold themselves.
+    seen: BTreeSet<(String, String, Direction)>,
+}
+
+const TYPES: [&str; 7] = ["array", "boolean", "integer", "null", "number", "object", "string"];
+
+impl<'a> Narrowing<'a> {
+    pub(super) fn between(old: &'a Value, new: &'a Value) -> Self {
+        Self { old, new, found: Vec::new(), seen: BTreeSet::new() }
+    }
+
+    pub(super) fn into_found(self) -> Vec<String> {
+        self.found
+    }
+
+    /// Adds a change, once.
+    pub(super) fn add(&mut self, place: &str, what: &str) {
+        let line = format!("{place}: {what}");
+        if !self.found.contains(&line) {
+            self.found.push(line);
+        }
+    }
+
+    /// Adds what is narrower in the newer schema of a value that goes that way.
+    pub(super) fn compare(&mut self, place: &str, (old, new): (&'a Value, &'a Value), direction: Direction) {
+        if let (Some(one), Some(other)) = (old["$ref"].as_str(), new["$ref"].as_str())
+            && !self.seen.insert((one.to_owned(), other.to_owned(), direction))
+        {
+            return;
+        }
+        let (olds, news) = (choices(self.old, old), choices(self.new, new));
+        self.types(place, (&olds, &news), direction);
+        for kind in TYPES {
+            let of_kind = |all: &[&'a Value]| -> Vec<&'a Value> {
+                all.iter().copied().filter(|schema| types(schema).contains(kind)).collect()
+            };
+            let (olds, news) = (of_kind(&olds), of_kind(&news));
+            // Of several there is none that must be the other.
+            if let ([old], [new]) = (olds.as_slice(), news.as_slice()) {
+                self.values(place, (kind, old, new), direction);
+            }
+        }
+    }
+
+    fn types(&mut self, place: &str, (olds, news): (&[&Value], &[&Value]), direction: Direction) {
+        let all = |schemas: &[&Value]| -> BTreeSet<&'static str> {
+            let mut all: BTreeSet<&str> = schemas.iter().flat_map(|schema| types(schema)).collect();
+            if all.contains("number") {
+                all.insert("integer");
+            }
+            all
+        };
+        let (old, new) = (all(olds), all(news));
+        match direction {
+            Direction::Request => {
+                for gone in old.difference(&new) {
+                    self.add(place, &format!("takes no {gone} any more"));
+                }
+            }
+            Direction::Reply => {
+                for more in new.difference(&old) {
+                    self.add(place, &format!("may be {more} now"));
+                }
+            }
+        }
+    }
+
+    /// Two schemas of one type.
+    fn values(&mut self, place: &str, (kind, old, new): (&str, &'a Value, &'a Value), direction: Direction) {
+        match kind {
+            "object" => self.objects(place, (old, new), direction),
+            "array" => {
+                if let (Some(old), Some(new)) = (old.get("items"), new.get("items")) {
+                    self.compare(&format!("{place}[]"), (old, new), direction);
+                }
+            }
+            "string" => {
+                self.enumeration(place, (old, new), direction);
+                self.keyword(place, ("pattern", old, new), direction);
+                self.keyword(place, ("format", old, new), direction);
+            }
+            "integer" | "number" => self.bounds(place, (old, new), direction),
+            _ => {}
+        }
+    }
+
+    fn objects(&mut self, place: &str, (old, new): (&'a Value, &'a Value), direction: Direction) {
+        let between = if is_member(place) { "." } else { ", member " };
+        let inner = |name: &str| format!("{place}{between}{name}");
+        for (name, old_member) in old["properties"].as_object().into_iter().flatten() {
+            match new["properties"].get(name) {
+                Some(new_member) => self.compare(&inner(name), (old_member, new_member), direction),
+                None if direction == Direction::Reply || new["additionalProperties"] == false => {
+                    self.add(&inner(name), "is gone");
+                }
+                None => {}
+            }
+        }
+        let (before, now) = (names(&old["required"]), names(&new["required"]));
+        match direction {
+            Direction::Request => {
+                for name in now.difference(&before) {
+                    self.add(&inner(name), "is required now");
+                }
+                if new["additionalProperties"] == false && old["additionalProperties"] != false {
+                    self.add(place, "takes no unknown members any more");
+                }
+            }
+            Direction::Reply => {
+                for name in before.difference(&now) {
+                    self.add(&inner(name), "may be left out now");
+                }
+            }
+        }
+        if let (Some(old), Some(new)) = (old.get("additionalProperties"), new.get("additionalProperties"))
+            && old.is_object()
+            && new.is_object()
+        {
+            self.compare(&format!("{place}[]"), (old, new), direction);
+        }
+    }
+
+    /// A value of an enum that nobody takes any more. One that is new in a reply is no change: enums grow.
+    fn enumeration(&mut self, place: &str, (old, new): (&Value, &Value), direction: Direction) {
+        let (Some(now), Direction::Request) = (new["enum"].as_array(), direction) else { return };
+        match old["enum"].as_array() {
+            None => self.add(place, "takes some texts only now"),
+            Some(before) => {
+                for gone in before.iter().filter(|value| !now.contains(value)) {
+                    self.add(place, &format!("takes no {gone} any more"));
+                }
+            }
+        }
+    }
+
+    /// A keyword that says how a text looks.
+    fn keyword(&mut self, place: &str, (name, old, new): (&str, &Value, &Value), direction: Direction) {
+        let (old, new) = (old[name].as_str(), new[name].as_str());
+        let is_broken = match direction {
+            Direction::Request => new.is_some() && new != old,
+            Direction::Reply => old.is_some() && new != old,
+        };
+        if is_broken {
+            let shown = |text: Option<&str>| text.map_or_else(|| "none".to_owned(), |text| format!("`{text}`"));
+            self.add(place, &format!("has the {name} {} now, before {}", shown(new), shown(old)));
+        }
+    }
+
+    fn bounds(&mut self, place: &str, (old, new): (&Value, &Value), direction: Direction) {
+        for (name, sign) in [("minimum", 1.0), ("maximum", -1.0)] {
+            let bound = |schema: &Value| schema[name].as_f64().map_or(f64::NEG_INFINITY, |bound| bound * sign);
+            let (before, now) = (bound(old), bound(new));
+            let is_broken = match direction {
+                Direction::Request => now > before,
+                Direction::Reply => now < before,
+            };
+            if is_broken {
+                let shown = |schema: &Value| schema.get(name).map_or_else(|| "none".to_owned(), Value::to_string);
+                self.add(place, &format!("has the {name} {} now, before {}", shown(new), shown(old)));
+            }
+        }
+    }
+}
+
+/// The schemas of which a value fits one, without references.
+fn choices<'a>(document: &'a Value, schema: &'a Value) -> Vec<&'a Value> {
+    let mut found = Vec::new();
+    let mut left = vec![(schema, 0)];
+    while let Some((schema, depth)) = left.pop() {
+        // A document of somebody else may refer in a circle.
+        if depth > 32 {
+            continue;
+        }
+        let referred = schema["$ref"].as_str().and_then(|name| name.strip_prefix('#'));
+        if let Some(referred) = referred {
+            left.extend(document.pointer(referred).map(|schema| (schema, depth + 1)));
+        } else if let Some(choices) = schema["anyOf"].as_array() {
+            left.extend(choices.iter().rev().map(|schema| (schema, depth + 1)));
+        } else {
+            found.push(schema);
+        }
+    }
+    found
+}
+
+/// The types of the values that fit a schema without references.
+fn types(schema: &Value) -> BTreeSet<&'static str> {
+    let known = |name: &str| TYPES.iter().find(|known| **known == name).copied();
+    match &schema["type"] {
+        Value::String(one) => known(one).into_iter().collect(),
+        Value::Array(several) => several.iter().filter_map(|one| known(one.as_str()?)).collect(),
+        _ => TYPES.into(),
+    }
+}
+
+fn is_member(place: &str) -> bool {
+    place.rsplit(", ").next().is_some_and(|last| last.starts_with("member "))
+}
+
+fn names(list: &Value) -> BTreeSet<&str> {
+    list.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+}

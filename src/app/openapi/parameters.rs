@@ -1,0 +1,203 @@
+//! The parameters of a route: the segments of its path, and the keys of its query.
+
+use serde_json::{Value, json};
+
+use super::annotations::Behavior;
+use super::path::Part;
+use super::scalars::with;
+use super::schemas::{Schemas, shown};
+use super::style::Style;
+use crate::codec::{takes_entries, takes_json, takes_text};
+use crate::format::template::Template;
+use crate::route::{BodyRule, Route};
+use crate::schema::{Field, FieldPath, Message, MessageId, Shape, WellKnown};
+
+/// So many keys are listed, those of the message itself before those within them: messages may hold each other.
+const MOST_KEYS: usize = 256;
+/// So deep are the messages whose fields are listed as keys.
+const DEEPEST: usize = 8;
+
+/// The parameter of a path for one of its parts.
+pub(super) fn of_path(schemas: &mut Schemas<'_>, part: &Part, name: &str, style: Style) -> Value {
+    let mut notes: Vec<String> = Vec::new();
+    let schema = match &part.field {
+        None => {
+            notes.push("Any text: it fills no field.".to_owned());
+            json!({ "type": "string" })
+        }
+        Some(path) if part.is_whole && !part.is_open => {
+            let schema = schemas.text(path.leaf(), style);
+            schemas.described(schema, path.leaf())
+        }
+        Some(path) => {
+            notes.push(format!("A part of the field `{path}`."));
+            schemas.described(json!({ "type": "string" }), path.leaf())
+        }
+    };
+    if part.is_open {
+        notes.push("It may be several segments of the path, with `/` between them as it stands, or none.".to_owned());
+    }
+    let (schema, description) = apart(schema);
+    let description = description.into_iter().chain(notes).collect::<Vec<_>>().join("\n\n");
+    let schema = match schema.get("type") {
+        Some(kind) if kind == "string" && !part.is_open => with(schema, [("minLength", json!(1))]),
+        _ => schema,
+    };
+    let parameter = json!({ "name": name, "in": "path", "required": true, "schema": schema });
+    described(parameter, &description)
+}
+
+/// The keys of a query: those that the template declares, then those of all fields that neither the path nor the body has.
+pub(super) fn of_query(schemas: &mut Schemas<'_>, route: &Route, template: &Template, style: Style) -> Vec<Value> {
+    let input = &route.rpc.input;
+    let resolved = |name: &str| FieldPath::resolve_exactly(input, name).ok();
+    let declared: Vec<FieldPath> = template.query.iter().filter_map(|key| resolved(&key.field)).collect();
+    let mut parameters: Vec<Value> = Vec::new();
+    for (key, path) in template.query.iter().zip(&declared) {
+        parameters.push(of_key(schemas, &key.key, path.leaf(), style));
+    }
+    if route.body == BodyRule::Whole {
+        return parameters;
+    }
+    let captured = captured(template, input);
+    for Leaf { name, path } in (Leaves { style, root: input }).found() {
+        let bodys = matches!(&route.body, BodyRule::Field(body) if path.is_within(body) || body.is_within(&path));
+        let taken = captured.iter().any(|captured| captured.is_within(&path) || path.is_within(captured));
+        let excluded = captured.iter().any(|captured| captured.excludes(&path));
+        if !bodys && !taken && !excluded && !declared.contains(&path) {
+            parameters.push(of_key(schemas, &name, path.leaf(), style));
+        }
+    }
+    parameters
+}
+
+/// The fields that the path fills.
+pub(super) fn captured(template: &Template, input: &Message) -> Vec<FieldPath> {
+    template.variables.iter().filter_map(|variable| FieldPath::resolve_exactly(input, &variable.field).ok()).collect()
+}
+
+/// The schema of a form that is the value of this message.
+pub(super) fn form(schemas: &mut Schemas<'_>, message: &Message, style: Style) -> Value {
+    let mut properties = serde_json::Map::new();
+    for Leaf { name, path } in (Leaves { style, root: message }).found() {
+        let schema = values(schemas, path.leaf(), style);
+        properties.insert(name, schemas.described(schema, path.leaf()));
+    }
+    json!({ "type": "object", "properties": properties })
+}
+
+fn of_key(schemas: &mut Schemas<'_>, name: &str, field: &Field, style: Style) -> Value {
+    let schema = values(schemas, field, style);
+    let (mut schema, description) = apart(schemas.described(schema, field));
+    let is_deprecated = schema.as_object_mut().and_then(|schema| schema.remove("deprecated")).is_some();
+    let is_json = takes_json(field) && !field.is_repeated();
+    let mut parameter = json!({ "name": name, "in": "query" });
+    if Behavior::Required.is_of(schemas.remark(&format!("{}.{}", owner(field), field.name()))) && !name.contains('.') {
+        parameter = with(parameter, [("required", json!(true))]);
+    }
+    if is_deprecated {
+        parameter = with(parameter, [("deprecated", json!(true))]);
+    }
+    parameter = match (is_json, field.table().shape) {
+        (true, _) => with(parameter, [("content", json!({ "application/json": { "schema": schema } }))]),
+        // `map[key]=value`
+        (false, Shape::Map) => {
+            with(parameter, [("style", json!("deepObject")), ("explode", json!(true)), ("schema", schema)])
+        }
+        (false, _) => with(parameter, [("schema", schema)]),
+    };
+    described(parameter, &description.unwrap_or_default())
+}
+
+/// All values of a field in texts.
+fn values(schemas: &mut Schemas<'_>, field: &Field, style: Style) -> Value {
+    let value_field = field.message().and_then(|entry| entry.field("value"));
+    match (field.table().shape, value_field) {
+        (Shape::Map, Some(value)) => {
+            json!({ "type": "object", "additionalProperties": schemas.text(&value, style) })
+        }
+        _ if takes_json(field) && field.is_repeated() => {
+            json!({ "type": "array", "items": { "type": "string", "contentMediaType": "application/json" } })
+        }
+        (Shape::Repeated | Shape::Packed, _) => json!({ "type": "array", "items": schemas.text(field, style) }),
+        _ => schemas.text(field, style),
+    }
+}
+
+/// A field that a key names.
+struct Leaf {
+    name: String,
+    path: FieldPath,
+}
+
+/// How the fields of a message are listed, and of which.
+struct Leaves<'m> {
+    style: Style,
+    root: &'m Message,
+}
+
+impl Leaves<'_> {
+    fn found(&self) -> Vec<Leaf> {
+        let mut found = Vec::new();
+        self.add(self.root, (&[], &[]), &mut found);
+        found
+    }
+
+    fn add(&self, message: &Message, (names, around): (&[Name], &[MessageId]), found: &mut Vec<Leaf>) {
+        if around.contains(&message.id()) || around.len() == DEEPEST {
+            return;
+        }
+        let around = [around, &[message.id()]].concat();
+        let mut inner = Vec::new();
+        for field in message.fields() {
+            // The name of an extension has dots of its own.
+            if found.len() == MOST_KEYS || field.name().starts_with('[') {
+                continue;
+            }
+            let names = [names, &[Name::of(&field, self.style)]].concat();
+            let nested = field.message().filter(|_| !field.is_repeated() && !takes_text(&field) && !takes_json(&field));
+            if takes_text(&field) || takes_json(&field) || takes_entries(&field) {
+                let resolved: String = names.iter().map(|name| name.proto.as_str()).collect::<Vec<_>>().join(".");
+                if let Ok(path) = FieldPath::resolve_exactly(self.root, &resolved) {
+                    let shown: Vec<&str> = names.iter().map(|name| name.shown.as_str()).collect();
+                    found.push(Leaf { name: shown.join("."), path });
+                }
+            } else if let Some(nested) = nested.filter(|nested| nested.table().known == WellKnown::No) {
+                inner.push((nested, names));
+            }
+        }
+        for (message, names) in inner {
+            self.add(&message, (&names, &around), found);
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Name {
+    proto: String,
+    shown: String,
+}
+
+impl Name {
+    fn of(field: &Field, style: Style) -> Self {
+        let proto = field.name().to_owned();
+        // A name that would be taken apart is not one for a query.
+        let shown = Some(shown(field, style)).filter(|name| !name.contains(['.', '[', ']']));
+        Self { shown: shown.unwrap_or_else(|| proto.clone()), proto }
+    }
+}
+
+fn owner(field: &Field) -> &str {
+    &field.tables().message(field.owner()).name
+}
+
+/// A schema without its description, and that.
+fn apart(schema: Value) -> (Value, Option<String>) {
+    let Value::Object(mut schema) = schema else { return (schema, None) };
+    let description = schema.remove("description").and_then(|text| text.as_str().map(str::to_owned));
+    (Value::Object(schema), description)
+}
+
+fn described(parameter: Value, description: &str) -> Value {
+    if description.is_empty() { parameter } else { with(parameter, [("description", json!(description))]) }
+}

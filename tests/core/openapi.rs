@@ -1,0 +1,358 @@
+//! The OpenAPI document says what the codec does: what it writes fits the schemas of replies, and what the schemas of bodies forbid it
+//! refuses.
+
+use std::path::Path;
+use std::sync::LazyLock;
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+use prost_reflect::DescriptorPool;
+use prost_reflect::prost::Message as _;
+use serde_json::{Value, json};
+use towbar::app::openapi::{Api, breaking_changes, document, from_yaml, to_yaml};
+use towbar::codec;
+use towbar::config::{self, Config, Overrides};
+use towbar::route::{Query, Route, Routes};
+use towbar::schema::{DescriptorSource, Imports, Remarks, Schema};
+
+use crate::support::json_schema::Schemas;
+use crate::support::random::{LEAVES, choices, message_from, replace, value_of};
+
+/// Every message of the cases as a body and as a reply, and bodies that are a field or stand beside a path.
+const KINDS: &str = include_str!("../support/kinds.proto");
+
+/// Options under which bodies and replies look different.
+const OPTIONS: [&str; 5] = [
+    "",
+    "json: {preserve_proto_field_names: true, always_print_fields_with_no_presence: true, int64: safe_number}",
+    "json: {always_print_enums_as_ints: true, int64: number, base64_line_breaks: true}",
+    "json: {case_insensitive_enum_parsing: true, enum_prefix: strip, always_print_fields_with_no_presence: true}",
+    "rpcs: {kinds.Kinds.Node: {ignore_unknown: true}, kinds.Kinds.Choice: {ignore_unknown: true}, \
+     kinds.Kinds.Optionals: {ignore_members: [gone]}, kinds.Kinds.Scalars: {json: {case_insensitive_field_parsing: true}}}",
+];
+
+/// Routes, and the document of them.
+struct Served {
+    routes: Routes,
+    document: Value,
+}
+
+fn configured(options: &str) -> Config {
+    let text = format!("listen: 127.0.0.1:0\nschema: elsewhere\nupstream: http://127.0.0.1:1\n{options}\n");
+    let (config, problems) = config::load_text(&text, Path::new("towbar.yaml"), &Overrides::default());
+    assert!(problems.is_empty(), "{problems:?}");
+    config
+}
+
+fn served(schema: &Schema, remarks: &Remarks, config: &Config) -> Served {
+    let routes = Routes::build(schema, &config.rpcs, &config.routes).unwrap();
+    let document = document(&Api { routes: &routes, remarks, config: &config.proxy, certificate: None });
+    Served { routes, document }
+}
+
+/// Encoded files of a `.proto` text and of all that it imports.
+fn set_of(text: &str) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("kinds.proto"), text).unwrap();
+    let mut compiler = protox::Compiler::new([folder.path(), Path::new("tests/cases"), Path::new("proto")]).unwrap();
+    compiler.include_source_info(true).include_imports(true).open_files(["kinds.proto"]).unwrap();
+    compiler.encode_file_descriptor_set()
+}
+
+fn remarks_of(set: &[u8]) -> Remarks {
+    let source = DescriptorSource::Set { name: "kinds".to_owned(), set: set.to_vec() };
+    Remarks::read(&[source], &Imports::default())
+}
+
+static SET: LazyLock<Vec<u8>> = LazyLock::new(|| set_of(KINDS));
+static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| DescriptorPool::decode(SET.as_slice()).unwrap());
+static SERVED: LazyLock<Vec<Served>> = LazyLock::new(|| {
+    let (schema, remarks) = (Schema::decode("kinds", &SET).unwrap(), remarks_of(&SET));
+    OPTIONS.iter().map(|options| served(&schema, &remarks, &configured(options))).collect()
+});
+
+fn operation<'a>(served: &'a Served, route: &Route) -> &'a Value {
+    let operation = &served.document["paths"][route.path()][route.method.to_ascii_lowercase()];
+    assert!(operation.is_object(), "{} {}", route.method, route.path());
+    operation
+}
+
+/// What a request of the route has in its path: nothing that a body must not have too.
+fn captures(route: &Route) -> Vec<&'static str> {
+    route.path().split('{').skip(1).map(|_| "7").collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_the_codec_writes_fits_the_document(option in 0..OPTIONS.len(), route in any::<Index>(), choices in choices()) {
+        let served = &SERVED[option];
+        let route = route.get(served.routes.all());
+        let descriptor = POOL.get_message_by_name(route.rpc.output.name()).unwrap();
+        let wire = message_from(&descriptor, choices).encode_to_vec();
+        let json = route.decode(&wire, Default::default()).unwrap();
+        let schema = &operation(served, route)["responses"]["200"]["content"]["application/json"]["schema"];
+        let fits = Schemas::of(&served.document).closed().check(schema, &value_of(&json));
+        prop_assert_eq!(fits, Ok(()), "{} {}", route.path(), String::from_utf8_lossy(&json));
+    }
+
+    #[test]
+    fn what_the_document_forbids_the_gateway_refuses(
+        option in 0..OPTIONS.len(), route in any::<Index>(), choices in choices(), leaves in proptest::collection::vec((any::<Index>(), 0..LEAVES.len()), 0..3),
+        renamed in any::<Index>(), rename in 0..4_usize,
+    ) {
+        let served = &SERVED[option];
+        let route = route.get(served.routes.all());
+        let descriptor = POOL.get_message_by_name(route.rpc.input.name()).unwrap();
+        let wire = message_from(&descriptor, choices).encode_to_vec();
+        let print = codec::Print { proto_names: rename == 1, enums_as_ints: rename == 2, ..route.rpc.print };
+        let mut value = match &route.body {
+            towbar::route::BodyRule::Field(path) => value_of(&codec::reply_field(path, &wire, &print).unwrap()),
+            _ => value_of(&codec::reply(&route.rpc.input, &wire, &print).unwrap()),
+        };
+        for (place, leaf) in leaves {
+            replace(&mut value, place, serde_json::from_str(LEAVES[leaf]).unwrap());
+        }
+        if rename == 3 && let Value::Object(members) = &mut value && !members.is_empty() {
+            let name = members.keys().nth(renamed.index(members.len())).unwrap().clone();
+            let member = members.remove(&name).unwrap();
+            members.insert(name.to_ascii_uppercase(), member);
+        }
+        let json = value.to_string();
+        let schema = &operation(served, route)["requestBody"]["content"]["application/json"]["schema"];
+        let fits = Schemas::of(&served.document).check(schema, &value);
+        if let Err(why) = fits {
+            let read = route.encode(&captures(route), &Query::default(), Some(json.as_bytes()));
+            prop_assert!(read.is_err(), "{} {json}: {why}", route.path());
+        }
+    }
+}
+
+#[test]
+fn a_document_in_yaml_is_the_same_in_json() {
+    for served in SERVED.iter() {
+        assert_eq!(from_yaml(&to_yaml(&served.document)).unwrap(), served.document);
+    }
+}
+
+/// `openapi/bank.yaml` is what the command prints of the bank's own configuration.
+#[test]
+fn the_document_of_the_bank_is_that_of_its_routes() {
+    let (config, problems) = config::load(Some(Path::new("config/towbar.yaml")), &Overrides::default());
+    assert!(problems.is_empty(), "{problems:?}");
+    let sources: Vec<DescriptorSource> = config.schema.iter().cloned().map(DescriptorSource::Path).collect();
+    let schema = Schema::join_with(&sources, &config.imports).unwrap();
+    let text = to_yaml(&served(&schema, &Remarks::read(&sources, &config.imports), &config).document);
+    let written = std::fs::read_to_string("openapi/bank.yaml").unwrap_or_default();
+    let line = text.lines().zip(written.lines()).position(|(one, other)| one != other);
+    assert!(
+        text == written,
+        "openapi/bank.yaml is another document, from line {:?} on; write it anew with\n\
+         cargo run -- openapi --config config/towbar.yaml > openapi/bank.yaml",
+        line.map(|line| line + 1)
+    );
+}
+
+const SHOP: &str = r#"
+syntax = "proto3";
+package shop.v1;
+import "google/api/annotations.proto";
+import "google/protobuf/timestamp.proto";
+
+// Sells things.
+service Shop {
+  // Gets an order. Quickly.
+  //
+  // *Nothing* is changed.
+  rpc Get(GetRequest) returns (Order) { option (google.api.http) = { get: "/v1/{name=shops/*/orders/*}:get" }; }
+  rpc Find(FindRequest) returns (Order) { option (google.api.http) = { get: "/v1/orders?number={number}" }; }
+  rpc List(ListRequest) returns (Orders) { option (google.api.http) = { get: "/v1/orders?limit={limit}" }; }
+  rpc Put(Order) returns (Order) { option deprecated = true; option (google.api.http) = { put: "/v1/orders/{id}" body: "*" }; }
+  rpc Read(GetRequest) returns (Order) { option (google.api.http) = { get: "/v1/files/{name=**}" }; }
+  rpc Watch(ListRequest) returns (stream Order) { option (google.api.http) = { get: "/v1/watch" }; }
+}
+message GetRequest { string name = 1; }
+message FindRequest { int64 number = 1; State state = 2; map<string, string> labels = 3; }
+message ListRequest { int32 limit = 1; }
+message Orders { repeated Order orders = 1; }
+enum State {
+  UNKNOWN = 0;
+  // Not paid yet.
+  OPEN = 1;
+}
+message Order {
+  string id = 1;
+  // How many.
+  int32 count = 2;
+  State state = 3;
+  google.protobuf.Timestamp made_at = 4 [deprecated = true];
+  oneof pay {
+    string card = 5;
+    string iban = 6;
+  }
+}
+"#;
+
+fn document_of(text: &str, options: &str) -> Value {
+    let set = set_of(text);
+    served(&Schema::decode("shop", &set).unwrap(), &remarks_of(&set), &configured(options)).document
+}
+
+#[test]
+fn a_document_says_what_the_descriptors_say() {
+    let document = document_of(SHOP, "");
+    for (place, expected) in [
+        ("/openapi", json!("3.1.0")),
+        ("/info", json!({ "title": "shop.v1", "version": "v1" })),
+        ("/tags", json!([{ "name": "Shop", "description": "Sells things." }])),
+        ("/paths/~1v1~1shops~1{name_1}~1orders~1{name_2}:get/get/operationId", json!("Shop_Get")),
+        ("/paths/~1v1~1shops~1{name_1}~1orders~1{name_2}:get/get/summary", json!("Gets an order")),
+        (
+            "/paths/~1v1~1shops~1{name_1}~1orders~1{name_2}:get/get/description",
+            json!("Gets an order. Quickly.\n\n*Nothing* is changed."),
+        ),
+        (
+            "/paths/~1v1~1shops~1{name_1}~1orders~1{name_2}:get/get/parameters/1",
+            json!({
+                "name": "name_2", "in": "path", "required": true, "schema": { "type": "string", "minLength": 1 },
+                "description": "A part of the field `name`.",
+            }),
+        ),
+        ("/paths/~1v1~1orders/get/x-rpc", json!(["shop.v1.Shop.Find", "shop.v1.Shop.List"])),
+        (
+            "/paths/~1v1~1orders/get/description",
+            json!(
+                "The query keys that are given say which of these is called.\n\n- `shop.v1.Shop.Find`, with `number`\n\n\
+                   - `shop.v1.Shop.List`, with `limit`"
+            ),
+        ),
+        (
+            "/paths/~1v1~1orders/get/parameters/0",
+            json!({
+                "name": "number", "in": "query",
+                "schema": { "type": "string", "format": "int64", "pattern": "^-?(0|[1-9][0-9]{0,18})$" },
+            }),
+        ),
+        ("/paths/~1v1~1orders/get/parameters/2/style", json!("deepObject")),
+        (
+            "/paths/~1v1~1orders/get/responses/200/content/application~1json/schema/anyOf",
+            json!([{ "$ref": "#/components/schemas/shop.v1.Order" }, { "$ref": "#/components/schemas/shop.v1.Orders" }]),
+        ),
+        ("/paths/~1v1~1orders~1{id}/put/deprecated", json!(true)),
+        ("/paths/~1v1~1orders~1{id}/put/requestBody/required", json!(true)),
+        ("/paths/~1v1~1watch/get/responses/200/content/text~1event-stream/schema/type", json!("string")),
+        ("/components/schemas/shop.v1.State/description", json!("- `OPEN`: Not paid yet.")),
+        ("/components/schemas/shop.v1.Order/properties/count/description", json!("How many.")),
+        ("/components/schemas/shop.v1.Order/properties/madeAt/deprecated", json!(true)),
+        ("/components/schemas/shop.v1.Order/description", json!("At most one of `card`, `iban`.")),
+        ("/components/schemas/shop.v1.Order-Input/additionalProperties", json!(false)),
+        (
+            "/components/schemas/shop.v1.Order-Input/patternProperties",
+            json!({ "^made_at$": { "$ref": "#/components/schemas/shop.v1.Order-Input/properties/madeAt" } }),
+        ),
+        (
+            "/components/responses/Error-Status/content/application~1json/schema/$ref",
+            json!("#/components/schemas/Error-Status"),
+        ),
+    ] {
+        assert_eq!(document.pointer(place), Some(&expected), "{place}");
+    }
+    let open = &document["paths"]["/v1/files/{name}"]["get"]["parameters"][0];
+    assert!(open["description"].as_str().unwrap().contains("several segments"), "{open}");
+}
+
+/// Each error form's schema takes what the gateway answers in it.
+#[test]
+fn examples_of_errors_fit_their_schemas() {
+    for form in ["status", "google", "problem", "open_banking_uk", "berlin_group", "grpc_gateway_v1", "grpc_gateway_v2"]
+    {
+        let document = document_of(SHOP, &format!("errors: {form}"));
+        let (_, response) = document["components"]["responses"].as_object().unwrap().iter().next().unwrap();
+        let (_, content) = response["content"].as_object().unwrap().iter().next().unwrap();
+        for (name, example) in content["examples"].as_object().unwrap() {
+            let fits = Schemas::of(&document).check(&content["schema"], &example["value"]);
+            assert_eq!(fits, Ok(()), "{form} {name}: {example}");
+        }
+    }
+}
+
+#[test]
+fn what_breaks_callers_is_listed() {
+    for (from, to, expected) in [
+        ("// How many.", "// How many there are.", &[][..]),
+        ("string id = 1;", "string id = 1; string note = 9;", &[]),
+        ("OPEN = 1;", "OPEN = 1; PAID = 2;", &[]),
+        ("/v1/watch", "/v1/see", &["GET /v1/watch: is gone"]),
+        ("put: \"/v1/orders/{id}\"", "put: \"/v1/orders/{card}\"", &[]),
+        ("put: \"/v1/orders/{id}\"", "patch: \"/v1/orders/{id}\"", &["PUT /v1/orders/{id}: is gone"]),
+        ("body: \"*\"", "", &["PUT /v1/orders/{id}, body: is not taken any more"]),
+        (
+            "int32 count = 2;",
+            "",
+            &["GET /v1/files/{name}, reply, member count: is gone", "PUT /v1/orders/{id}, body, member count: is gone"],
+        ),
+        (
+            "int32 count = 2;",
+            "string count = 2;",
+            &[
+                "GET /v1/files/{name}, reply, member count: may be string now",
+                "PUT /v1/orders/{id}, body, member count: takes no integer any more",
+            ],
+        ),
+        ("int32 limit = 1; }", "int32 limit = 1; int32 more = 2; }", &[]),
+        (
+            "int32 limit = 1;",
+            "uint32 limit = 1;",
+            &[
+                "GET /v1/orders, query limit: has the minimum 0 now, before -2147483648",
+                "GET /v1/watch, query limit: has the minimum 0 now, before -2147483648",
+            ],
+        ),
+        ("State state = 2; map", "map", &["GET /v1/orders, query state: is gone"]),
+        (
+            "OPEN = 1;",
+            "CLOSED = 1;",
+            &[
+                "GET /v1/orders, query state: takes no \"OPEN\" any more",
+                "PUT /v1/orders/{id}, body, member state: takes no \"OPEN\" any more",
+            ],
+        ),
+        (
+            "google.protobuf.Timestamp made_at = 4",
+            "bool made_at = 4",
+            &[
+                "GET /v1/files/{name}, reply, member madeAt: may be boolean now",
+                "PUT /v1/orders/{id}, body, member madeAt: takes no string any more",
+            ],
+        ),
+    ] {
+        let (old, new) = (document_of(SHOP, ""), document_of(&SHOP.replacen(from, to, 1), ""));
+        assert_eq!(breaking_changes(&old, &new), expected, "{from} -> {to}");
+    }
+}
+
+#[test]
+fn options_that_break_callers_are_listed() {
+    for (before, after, expected) in [
+        ("", "", &[][..]),
+        ("", "json: {int64: number}", &[]),
+        ("", "requests: {empty_body: object}", &[]),
+        ("requests: {empty_body: object}", "", &["PUT /v1/orders/{id}, body: is required now"]),
+        (
+            "rpcs: {shop.v1.Shop.Put: {ignore_unknown: true}}",
+            "",
+            &[
+                "PUT /v1/orders/{id}, body, member state: takes some texts only now",
+                "PUT /v1/orders/{id}, body: takes no unknown members any more",
+            ],
+        ),
+        ("", "json: {always_print_enums_as_ints: true}", &[]),
+    ] {
+        let (old, new) = (document_of(SHOP, before), document_of(SHOP, after));
+        assert_eq!(breaking_changes(&old, &new), expected, "{before} -> {after}");
+    }
+    let (old, mut new) = (document_of(SHOP, ""), document_of(SHOP, ""));
+    new["security"] = json!([{ "clientCertificate": [] }]);
+    assert_eq!(breaking_changes(&old, &new), ["all operations: need credentials now"]);
+}
