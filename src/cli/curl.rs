@@ -12,7 +12,7 @@ use super::shell;
 use crate::codec::{Body, Ignored, Request, RequestError};
 use crate::format::json::{Series, SplitError, Splitter};
 use crate::format::problem::Problem;
-use crate::route::{Inverse, Route, Routes};
+use crate::route::{RestRequest, Route, Routes};
 use crate::server;
 
 #[derive(Debug, Args)]
@@ -58,8 +58,8 @@ pub fn line(routes: &Routes, rpc: &str, json: &[u8], base: &str) -> Result<(Stri
     let mut refusals = Vec::new();
     for route in routes.all().iter().filter(|route| route.rpc.name == rpc) {
         let messages = messages(route, json).map_err(|problem| vec![problem])?;
-        match inverse(routes, route, &messages) {
-            Ok(inverse) => return Ok((written(route, &inverse, base), refusals)),
+        match request(routes, route, &messages) {
+            Ok(request) => return Ok((written(route, &request, base), refusals)),
             Err(reason) => refusals.push(format!("{} {}: {reason}", route.method, route.path())),
         }
     }
@@ -91,8 +91,8 @@ fn texts(json: &[u8]) -> Result<Vec<Vec<u8>>, SplitError> {
 }
 
 /// The request for all of the messages: a line for each, below what they have in common.
-fn inverse(routes: &Routes, route: &Route, messages: &[Vec<u8>]) -> Result<Inverse, String> {
-    let mut lines = messages.iter().map(|wire| routes.invert(route, wire));
+fn request(routes: &Routes, route: &Route, messages: &[Vec<u8>]) -> Result<RestRequest, String> {
+    let mut lines = messages.iter().map(|wire| routes.reverse(route, wire));
     let mut all = lines.next().expect("there is a message").map_err(|reason| reason.to_string())?;
     for (line, number) in lines.zip(2..) {
         let line = line.map_err(|reason| format!("in message {number}: {reason}"))?;
@@ -124,8 +124,8 @@ fn wire(route: &Route, json: &[u8]) -> Result<Vec<u8>, String> {
 
 /// The words that curl is told the request with, for a shell. It takes `[]` and `{}` in a URL for patterns, and there are none: they come percent-encoded.
 #[must_use]
-pub fn written(route: &Route, inverse: &Inverse, base: &str) -> String {
-    let Inverse { method, target, content_type, body } = inverse;
+pub fn written(route: &Route, request: &RestRequest, base: &str) -> String {
+    let RestRequest { method, target, content_type, body } = request;
     let mut words = vec!["curl".to_owned()];
     if route.rpc.streaming.server {
         // Or it shows nothing before it has a buffer full.

@@ -6,10 +6,13 @@ use crate::schema::{Field, FieldTable, Kind, Shape, Tables, WellKnown};
 /// Whether a single text, of a path or a query, can fill this field.
 #[must_use]
 pub fn takes_text(field: &Field) -> bool {
-    let known = |id| field.tables().message(id).known;
-    let table = field.table();
-    table.shape != Shape::Map
-        && table.kind.message().is_none_or(|id| {
+    text_fills(field.tables(), field.table())
+}
+
+pub(super) fn text_fills(tables: &Tables, field: &FieldTable) -> bool {
+    let known = |id| tables.message(id).known;
+    field.shape != Shape::Map
+        && field.kind.message().is_none_or(|id| {
             matches!(known(id), WellKnown::Timestamp | WellKnown::Duration | WellKnown::FieldMask | WellKnown::Wrapper)
         })
 }
@@ -18,19 +21,21 @@ pub fn takes_text(field: &Field) -> bool {
 /// neither a scalar nor an object of its fields.
 #[must_use]
 pub fn takes_json(field: &Field) -> bool {
-    let table = field.table();
-    table.shape != Shape::Map
-        && table.kind.message().is_some_and(|id| {
-            let known = field.tables().message(id).known;
+    json_fills(field.tables(), field.table())
+}
+
+pub(super) fn json_fills(tables: &Tables, field: &FieldTable) -> bool {
+    field.shape != Shape::Map
+        && field.kind.message().is_some_and(|id| {
+            let known = tables.message(id).known;
             matches!(known, WellKnown::Any | WellKnown::Struct | WellKnown::Value | WellKnown::ListValue)
         })
 }
 
 /// Whether a single text can fill each value of this field, which is a map.
-#[must_use]
-pub fn takes_entries(field: &Field) -> bool {
-    let value = field.message().and_then(|entry| entry.field("value"));
-    field.table().shape == Shape::Map && value.is_some_and(|value| takes_text(&value))
+pub(super) fn entries_fill(tables: &Tables, field: &FieldTable) -> bool {
+    let entry = field.kind.message().filter(|_| field.shape == Shape::Map);
+    entry.and_then(|entry| tables.message(entry).fields.get(1)).is_some_and(|value| text_fills(tables, value))
 }
 
 /// Whether bytes as they are can fill each value of this field.

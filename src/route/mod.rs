@@ -2,7 +2,7 @@
 //!
 //! [`Routes::build`] resolves every rule of a [`Schema`](crate::schema::Schema) and refuses to leave one out; [`Routes::find`]
 //! finds the [`Route`] of a request, which is one way in to its [`Rpc`]; [`Route::encode`] makes the message, and
-//! [`Routes::invert`] finds the request of a message. What holds for an rpc stands in its [`policy`]. Knows no tokens and no
+//! [`Route::reverse`] makes the request of a message. What holds for an rpc stands in its [`policy`]. Knows no tokens and no
 //! upstream addresses.
 
 mod binding;
@@ -10,7 +10,6 @@ mod choice;
 mod entry;
 mod found;
 mod keys;
-mod leaves;
 mod masks;
 mod misplaced;
 mod names;
@@ -37,11 +36,10 @@ mod trie;
 pub use choice::KeysApart;
 pub use entry::{BodyRule, Route};
 pub use found::{Found, Miss};
-pub use leaves::NoText;
 pub use misplaced::misplaced;
 pub use near::{Difference, Why};
 pub use options::{Defaults, RpcOptions};
-pub use plan::{EncodeError, FieldUnsayable, FormError, Inverse, QueryProblem, Unsayable, ValueProblem};
+pub use plan::{EncodeError, FormError, QueryProblem, RestRequest, ReverseError, ReverseProblem, ValueProblem};
 pub use query::{Query, QueryError};
 pub use rpc::{Rpc, Streaming};
 pub use rules::{Rules, Selected};

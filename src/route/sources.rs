@@ -1,9 +1,10 @@
 //! Where each field of a request message came from: for a person who asks, not for calls.
 
+use std::ops::ControlFlow;
+
 use super::entry::{BodyRule, Route};
-use super::leaves;
 use super::query::Query;
-use crate::codec::DecodeError;
+use crate::codec::{self, DecodeError, LeafValue};
 
 /// A part of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,20 +50,25 @@ impl Route {
     /// # Errors
     /// `wire` is no message of the route's.
     pub fn sources(&self, query: &Query, has_body: bool, wire: &[u8]) -> Result<Vec<FieldSource>, DecodeError> {
-        let leaves = leaves::of(&self.rpc.input, wire)?;
         let captured: Vec<String> = self.captured.iter().map(ToString::to_string).collect();
         let mut sources: Vec<FieldSource> = Vec::new();
-        for leaf in &leaves {
+        let mut fields: Vec<String> = Vec::new();
+        let visit = |leaf: LeafValue<'_>| {
             let source = match &self.body {
-                _ if captured.contains(&leaf.name) => RequestPart::Path,
-                BodyRule::Field(body) if is_within(&leaf.field, &body.to_string()) => RequestPart::Body,
+                _ if captured.iter().any(|field| field == leaf.name) => RequestPart::Path,
+                BodyRule::Field(body) if is_within(leaf.field, &body.to_string()) => RequestPart::Body,
                 BodyRule::None | BodyRule::Whole if has_body => RequestPart::Body,
                 _ => RequestPart::Query,
             };
-            let value = if leaf.redacted { SourceValue::Hidden } else { SourceValue::Value(leaf.json.clone()) };
-            sources.push(FieldSource { field: leaf.name.clone(), source, value });
-        }
-        let is_known = |field: &str| leaves.iter().any(|leaf| is_within(&leaf.field, field));
+            let value = if leaf.redacted { SourceValue::Hidden } else { SourceValue::Value(leaf.json.to_owned()) };
+            sources.push(FieldSource { field: leaf.name.to_owned(), source, value });
+            if fields.last().is_none_or(|last| last != leaf.field) {
+                fields.push(leaf.field.to_owned());
+            }
+            ControlFlow::Continue(())
+        };
+        codec::values(&self.rpc.input, wire, &[], usize::MAX, visit)?;
+        let is_known = |field: &str| fields.iter().any(|known| is_within(known, field));
         for field in captured.iter().filter(|field| !is_known(field)) {
             sources.push(FieldSource { field: field.clone(), source: RequestPart::Path, value: SourceValue::Default });
         }

@@ -11,7 +11,7 @@ use towbar::cli::{curl_line, curl_words};
 use towbar::codec::{self, Body, Ignored, Print, Request};
 use towbar::config::{self, Overrides};
 use towbar::gateway::explain::{Limits, Outcome, explain};
-use towbar::route::{Defaults, NoText, Routes, Unsayable};
+use towbar::route::{Defaults, Query, RestRequest, ReverseError, ReverseProblem, Route, Routes};
 use towbar::schema::{Message, Schema};
 
 use crate::support::random::{choices, message_from, value_of};
@@ -152,8 +152,19 @@ fn check(api: &Api, index: usize, choices: Vec<u32>, has_nul: bool) -> Result<()
     // Without the NULs two keys of a map may be one.
     let Ok(wire) = Request::new(&route.rpc.input).encode(Some(body)) else { return Ok(()) };
     let canonical = codec::reply(&route.rpc.input, &wire, &Print::default()).unwrap();
-    match api.routes.invert(route, &wire) {
+    let direct = route.reverse(&wire, usize::MAX);
+    let limit = direct.as_ref().ok().and_then(|request| request.body.as_ref()).map_or(0, Vec::len);
+    if limit > 0 && route.body == towbar::route::BodyRule::Whole {
+        // A body longer than may be is an error, at the first byte too many.
+        prop_assert_eq!(&route.reverse(&wire, limit), &direct);
+        prop_assert!(matches!(route.reverse(&wire, limit - 1), Err(ReverseError::Message(_))));
+    }
+    match api.routes.reverse(route, &wire) {
         Ok(inverse) => {
+            // A request in its canonical form comes back as it is.
+            let again = route.reverse(&read(&api.routes, route, &inverse), usize::MAX).unwrap();
+            let method = if route.method == "*" { "*".to_owned() } else { inverse.method.clone() };
+            prop_assert_eq!(&RestRequest { method, ..inverse.clone() }, &again);
             let line = curl_words(route, &inverse, BASE);
             let (rpc, made) =
                 explained(&api.routes, &line).map_err(|error| TestCaseError::fail(format!("{error}: {line}")))?;
@@ -173,6 +184,9 @@ fn check(api: &Api, index: usize, choices: Vec<u32>, has_nul: bool) -> Result<()
             );
         }
         Err(reason) => {
+            // What the rule alone cannot carry, it says by itself: only other rules and the gateway's limits are found by reading again.
+            let is_others = matches!(reason, ReverseError::Elsewhere { .. } | ReverseError::Refused(_));
+            prop_assert_eq!(direct.is_err(), !is_others, "{} {}: {}", route.method, route.template, reason);
             let canonical = String::from_utf8(canonical).unwrap();
             prop_assert!(
                 is_true(&reason, &route.rpc.input, &canonical),
@@ -190,12 +204,26 @@ fn check(api: &Api, index: usize, choices: Vec<u32>, has_nul: bool) -> Result<()
     Ok(())
 }
 
+/// The message that the gateway makes of a request.
+fn read(routes: &Routes, route: &Route, request: &RestRequest) -> Vec<u8> {
+    let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
+    let query = Query::parse(query).unwrap();
+    let found = routes.find(&request.method.parse().unwrap(), path, &query).unwrap();
+    assert!(std::ptr::eq(&**found.route, route));
+    match request.body.as_deref() {
+        body if route.rpc.streaming.client => {
+            route.encode_one(&route.prepare(&found.captures, &query).unwrap(), body).unwrap()
+        }
+        body => route.encode(&found.captures, &query, body).unwrap(),
+    }
+}
+
 /// Whether the message is so. Other reasons than these there are none, but for a request too long for a request line or
 /// with too many keys, which messages at random do not come to.
-fn is_true(reason: &Unsayable, input: &Message, json: &str) -> bool {
-    use towbar::route::FieldUnsayable as Field;
+fn is_true(reason: &ReverseError, input: &Message, json: &str) -> bool {
+    use ReverseProblem as Field;
     match reason {
-        Unsayable::Field { field, problem } => {
+        ReverseError::Field { field, problem } => {
             let value = value_at(input, json, field);
             let text = value.as_ref().map(ToString::to_string).unwrap_or_default();
             match problem {
@@ -210,21 +238,21 @@ fn is_true(reason: &Unsayable, input: &Message, json: &str) -> bool {
                 Field::Dots => ["\".", "/.", "./", ".\""].iter().any(|dots| text.contains(dots)),
                 Field::EmptyKey { .. } => text.contains("\"\""),
                 Field::Pattern { .. } => text.starts_with('"'),
-                Field::NoText(NoText::Empty) => text.contains("{}"),
-                Field::NoText(NoText::Form(_)) => field.is_empty(),
-                Field::NoText(_) => value.is_some(),
+                Field::EmptyMessage => text.contains("{}"),
+                Field::Form { .. } => field.is_empty(),
+                Field::Listed | Field::Extension => value.is_some(),
                 // No rule of these has a body that passes as it is.
                 Field::Lost | Field::Header => false,
             }
         }
         // `fixed/a` is another rpc's; and the bank tells rpcs of one path apart by what is in the query.
-        Unsayable::Elsewhere { rpc, .. } => rpc.ends_with(".Fixed") || rpc.starts_with("io.token."),
+        ReverseError::Elsewhere { rpc, .. } => rpc.ends_with(".Fixed") || rpc.starts_with("io.token."),
         // A body of `null` sets a Value, and a NullValue, beside which its oneof has nothing else.
-        Unsayable::Refused(error) => {
+        ReverseError::Refused(error) => {
             let error = error.to_string();
             error.contains("`value` is given too") || error.contains("`nothing` is given too")
         }
-        Unsayable::Nobody(_) | Unsayable::Query(_) | Unsayable::TooLong { .. } | Unsayable::Message(_) => false,
+        ReverseError::Nobody(_) | ReverseError::Query(_) | ReverseError::TooLong | ReverseError::Message(_) => false,
     }
 }
 
@@ -313,10 +341,10 @@ fn a_line_says_all_that_the_message_has() {
             r#"{"anInt64":"-5","aFloat":"NaN","aDouble":1e300,"aBool":true,"aString":"a b&c=d+é","someBytes":"+/8=","aSize":7}"#,
             url("/scalars?an_int64=-5&a_float=NaN&a_double=1e%2B300&a_bool=true&a_string=a%20b%26c%3Dd%2B%C3%A9&some_bytes=%2B/8%3D&a_size=7"),
         ),
-        ("GET /scalars", r#"{"aString":"a\u0000"}"#, "at a_string: has a NUL character, which neither path nor query may have".to_owned()),
+        ("GET /scalars", r#"{"aString":"a\u0000"}"#, "field \"a_string\" contains a NUL character, which neither path nor query can carry".to_owned()),
         ("PUT /scalars/{a_string}", r#"{"anInt32":1,"aString":"it's/50%"}"#, json("-X PUT ", r#"{"anInt32":1}"#, "/scalars/it%27s%2F50%25")),
-        ("PUT /scalars/{a_string}", r#"{"anInt32":1}"#, "at a_string: is empty, and a segment of the path cannot be".to_owned()),
-        ("PUT /scalars/{a_string}", r#"{"aString":".."}"#, "at a_string: would be a dot segment of the path, which boxes on the way take out".to_owned()),
+        ("PUT /scalars/{a_string}", r#"{"anInt32":1}"#, "field \"a_string\" is empty, but a path segment cannot be empty".to_owned()),
+        ("PUT /scalars/{a_string}", r#"{"aString":".."}"#, "field \"a_string\" would be a dot segment of the path, which proxies on the way remove".to_owned()),
         // Defaults that are as good as none, all but the bytes.
         (
             "GET /scalars/{an_int32}/{a_bool}/{a_size}/{some_bytes}/{a_double}/{an_int64}",
@@ -324,55 +352,55 @@ fn a_line_says_all_that_the_message_has() {
             url("/scalars/0/false/0/AA%3D%3D/0/0"),
         ),
         ("GET /scalars/fixed/{a_string}", r#"{"aString":"b"}"#, url("/scalars/fixed/b")),
-        ("GET /scalars/fixed/{a_string}", r#"{"aString":"a"}"#, "the request would reach ask.Ask.Fixed, by GET /scalars/fixed/a".to_owned()),
+        ("GET /scalars/fixed/{a_string}", r#"{"aString":"a"}"#, "the request would reach ask.Ask.Fixed (GET /scalars/fixed/a)".to_owned()),
         ("GET /strings/{a_string=**}", "{}", url("/strings")),
         ("GET /strings/{a_string=**}", r#"{"aString":"a/b%2Fc%2fd%2/e:f"}"#, url("/strings/a/b%2Fc%2fd%252/e%3Af")),
-        ("GET /strings/{a_string=**}", r#"{"aString":"a//b"}"#, "at a_string: is empty, and a segment of the path cannot be".to_owned()),
-        ("GET /strings/{a_string=**}", r#"{"aString":"a/../b"}"#, "at a_string: would be a dot segment of the path, which boxes on the way take out".to_owned()),
+        ("GET /strings/{a_string=**}", r#"{"aString":"a//b"}"#, "field \"a_string\" is empty, but a path segment cannot be empty".to_owned()),
+        ("GET /strings/{a_string=**}", r#"{"aString":"a/../b"}"#, "field \"a_string\" would be a dot segment of the path, which proxies on the way remove".to_owned()),
         ("GET /named/{a_string=a/*/b%20c/**}/end:verb", r#"{"aString":"a/x/b c/d/e%2Ff g"}"#, url("/named/a/x/b%20c/d/e%2Ff%20g/end:verb")),
         ("GET /named/{a_string=a/*/b%20c/**}/end:verb", r#"{"aString":"a/x/b c"}"#, url("/named/a/x/b%20c/end:verb")),
         (
             "GET /named/{a_string=a/*/b%20c/**}/end:verb",
             r#"{"aString":"a/x/bc/d"}"#,
-            "at a_string: does not fit `a/*/b%20c/**`, which the path has for it".to_owned(),
+            "field \"a_string\" does not match \"a/*/b%20c/**\" in the path template".to_owned(),
         ),
         ("DELETE /one/*/{a_string=x/*}/**", r#"{"aString":"x/y"}"#, "curl -X DELETE 'http://gateway.test/one/-/x/y'".to_owned()),
-        ("DELETE /one/*/{a_string=x/*}/**", r#"{"aString":"x/y/z"}"#, "at a_string: does not fit `x/*`, which the path has for it".to_owned()),
+        ("DELETE /one/*/{a_string=x/*}/**", r#"{"aString":"x/y/z"}"#, "field \"a_string\" does not match \"x/*\" in the path template".to_owned()),
         ("GET /keyed", r#"{"anInt32":1,"aString":"a","aBool":true}"#, url("/keyed?n=1&a_bool=true&s=a")),
         ("POST /text", r#"{"aString":"it's","aBool":true}"#, json("", r#""it'\''s""#, "/text?a_bool=true")),
         ("POST /text", "{}", json("", "\"\"", "/text")),
         ("* /any/{a_string}", r#"{"aString":"a"}"#, json("", "{}", "/any/a")),
         ("HEAD /head", r#"{"aBool":true}"#, "curl --head 'http://gateway.test/head?a_bool=true'".to_owned()),
         ("GET /optionals", r#"{"anInt32":0,"aBool":false,"someBytes":""}"#, url("/optionals?an_int32=0&a_bool=false&some_bytes=")),
-        ("GET /optionals", r#"{"aString":""}"#, "at a_string: is set and empty, and the query key `text` without a value is as good as none".to_owned()),
-        ("GET /optionals", r#"{"aNode":{}}"#, "at a_node: is a message with nothing in it, which no query key can say".to_owned()),
+        ("GET /optionals", r#"{"aString":""}"#, "field \"a_string\" is set and empty, but the query parameter \"text\" counts as absent when its value is empty".to_owned()),
+        ("GET /optionals", r#"{"aNode":{}}"#, "field \"a_node\" is a message with no field set, which a query parameter cannot carry".to_owned()),
         ("PATCH /optionals/{an_int32}", r#"{"anInt32":0,"aNode":{},"aBool":true}"#, json("-X PATCH ", "{}", "/optionals/0?a_bool=true")),
         ("PATCH /optionals/{an_int32}", r#"{"anInt32":0}"#, json("-X PATCH ", "null", "/optionals/0")),
-        ("PATCH /optionals/{an_int32}", "{}", "at an_int32: is not set, and the path says it".to_owned()),
-        ("POST /optionals/{a_node.count}", "{}", "at a_node: is not set, and would be".to_owned()),
+        ("PATCH /optionals/{an_int32}", "{}", "field \"an_int32\" is not set, but the path needs it".to_owned()),
+        ("POST /optionals/{a_node.count}", "{}", "field \"a_node\" is not set, but the request would set it".to_owned()),
         ("POST /optionals/{a_node.count}", r#"{"aNode":{"count":7,"name":"a"}}"#, json("", r#"{"aNode":{"name":"a"}}"#, "/optionals/7")),
         (
             "GET /lists",
             r#"{"int32s":[1,-2],"strings":["a","b"],"sizes":["LARGE"],"times":["2026-01-31T12:00:00Z"]}"#,
             url("/lists?int32s=1&int32s=-2&text=a&text=b&sizes=LARGE&times=2026-01-31T12:00:00Z"),
         ),
-        ("GET /lists", r#"{"strings":["a",""]}"#, "at strings[1]: is set and empty, and the query key `text` without a value is as good as none".to_owned()),
-        ("GET /lists", r#"{"nodes":[{"name":"a"}]}"#, "at nodes[0].name: stands in a list or map of messages, which no query key can say".to_owned()),
+        ("GET /lists", r#"{"strings":["a",""]}"#, "field \"strings[1]\" is set and empty, but the query parameter \"text\" counts as absent when its value is empty".to_owned()),
+        ("GET /lists", r#"{"nodes":[{"name":"a"}]}"#, "field \"nodes[0].name\" is in a list or map of messages, which a query parameter cannot carry".to_owned()),
         ("POST /lists", r#"{"nodes":[{"name":"a"}],"int32s":[1]}"#, json("", r#"[{"name":"a"}]"#, "/lists?int32s=1")),
         (
             "GET /maps",
             r#"{"int32s":{"-1":"a"},"bools":{"true":""},"strings":{"a.b]&":"c","":"d"},"sizes":{"x":"TINY"}}"#,
             url("/maps?int32s%5B-1%5D=a&bools%5Btrue%5D=&strings%5Ba.b%5D%26%5D=c&strings%5B%5D=d&sizes%5Bx%5D=TINY"),
         ),
-        ("GET /maps", r#"{"values":{"a":1}}"#, "at values[a]: stands in a list or map of messages, which no query key can say".to_owned()),
-        ("GET /maps", r#"{"nodes":{"a":{"count":1}}}"#, "at nodes[a].count: stands in a list or map of messages, which no query key can say".to_owned()),
+        ("GET /maps", r#"{"values":{"a":1}}"#, "field \"values[a]\" is in a list or map of messages, which a query parameter cannot carry".to_owned()),
+        ("GET /maps", r#"{"nodes":{"a":{"count":1}}}"#, "field \"nodes[a].count\" is in a list or map of messages, which a query parameter cannot carry".to_owned()),
         ("PUT /nodes/{child.name}", r#"{"child":{"name":"a","child":{"child":{}}},"name":"b"}"#, json("-X PUT ", r#"{"child":{"child":{}}}"#, "/nodes/a?name=b")),
         ("GET /choices", r#"{"nothing":null}"#, url("/choices?nothing=NULL_VALUE")),
-        ("GET /choices/{text}", r#"{"number":1}"#, "at text: is not set, and the path says it".to_owned()),
+        ("GET /choices/{text}", r#"{"number":1}"#, "field \"text\" is not set, but the path needs it".to_owned()),
         (
             "POST /values",
             r#"{"number":1}"#,
-            "the request would be refused: at number: `value` is given too, and only one of the oneof `kind` can be, in the query".to_owned(),
+            "field \"value\" is not set, but the request would set it".to_owned(),
         ),
         ("GET /known", r#"{"object":{}}"#, url("/known?object=%7B%7D")),
         (
@@ -388,15 +416,15 @@ fn a_line_says_all_that_the_message_has() {
                  &anys=%7B%7D&anys=%7B%22@type%22:%22type.googleapis.com/cases.Node%22%7D"),
         ),
         ("GET /known", r#"{"value":"a\u0000"}"#, url("/known?value=%22a%5Cu0000%22")),
-        ("GET /object", r#"{"a":1}"#, "at the message: is a google.protobuf.Struct, which no query key can say".to_owned()),
+        ("GET /object", r#"{"a":1}"#, "the message is a google.protobuf.Struct, which a query parameter cannot carry".to_owned()),
         ("GET /known", r#"{"mask":"name,child.someTags","duration":"-1.500s"}"#, url("/known?duration=-1.500s&mask=name,child.someTags")),
         ("PUT /names", r#"{"@id":"a"}"#, json("-X PUT ", r#"{"@id":"a"}"#, "/names")),
         ("GET /names", r#"{"@id":"a"}"#, url("/names?renamed=a")),
-        ("GET /wallets", r#"{"cards":{"4711":{"year":1}}}"#, "at cards[...].year: stands in a list or map of messages, which no query key can say".to_owned()),
+        ("GET /wallets", r#"{"cards":{"4711":{"year":1}}}"#, "field \"cards[...].year\" is in a list or map of messages, which a query parameter cannot carry".to_owned()),
         (
             "GET /orders/{id}",
             r#"{"id":"a","[cases.legacy.comment]":"b"}"#,
-            "at [cases.legacy.comment]: is an extension, or in one, which no query key can say".to_owned(),
+            "field \"[cases.legacy.comment]\" is an extension or in one, which a query parameter cannot carry".to_owned(),
         ),
         ("GET /orders/{id}", r#"{"id":"a","note":{"text":"b"},"grade":"GOOD"}"#, url("/orders/a?grade=GOOD&note.text=b")),
         ("GET /time", "\"1970-01-01T00:00:00Z\"", url("/time")),
@@ -404,7 +432,7 @@ fn a_line_says_all_that_the_message_has() {
         let route = KINDS.routes.all().iter().find(|route| format!("{} {}", route.method, route.path()) == rule).unwrap();
         let body = Body { text: message.as_bytes(), field: None, ignored: &Ignored::default() };
         let wire = Request::new(&route.rpc.input).encode(Some(body)).unwrap();
-        let made = KINDS.routes.invert(route, &wire).map(|inverse| curl_words(route, &inverse, BASE));
+        let made = KINDS.routes.reverse(route, &wire).map(|inverse| curl_words(route, &inverse, BASE));
         assert_eq!(made.unwrap_or_else(|reason| reason.to_string()), expected, "{rule} {message}");
     }
 }
@@ -419,19 +447,19 @@ fn a_request_line_has_its_limits() {
         (
             route,
             text(16_377),
-            Some("the request would be refused: expected a query of at most 16384 bytes, found more"),
+            Some("the gateway would reject the request: expected a query of at most 16384 bytes, found more"),
         ),
-        (route, text(65_517), Some("path and query would have 65535 bytes, and 65534 are the most")),
+        (route, text(65_517), Some("path and query would be longer than 65534 bytes")),
         (list, format!(r#"{{"int32s":{:?}}}"#, [1; 512]), None),
         (
             list,
             format!(r#"{{"int32s":{:?}}}"#, [1; 513]),
-            Some("the request would be refused: expected at most 512 query pairs, found more"),
+            Some("the gateway would reject the request: expected at most 512 query pairs, found more"),
         ),
     ] {
         let body = Body { text: message.as_bytes(), field: None, ignored: &Ignored::default() };
         let wire = Request::new(&route.rpc.input).encode(Some(body)).unwrap();
-        let refused = KINDS.routes.invert(route, &wire).err().map(|reason| reason.to_string());
+        let refused = KINDS.routes.reverse(route, &wire).err().map(|reason| reason.to_string());
         assert_eq!(refused.as_deref(), expected);
     }
 }
@@ -454,7 +482,7 @@ fn a_shell_gives_curl_what_was_meant() {
             let route = &KINDS.routes.all()[rule];
             let body = Body { text: json.as_bytes(), field: None, ignored: &Ignored::default() };
             let wire = Request::new(&route.rpc.input).encode(Some(body)).unwrap();
-            let line = curl_words(route, &KINDS.routes.invert(route, &wire).unwrap(), BASE);
+            let line = curl_words(route, &KINDS.routes.reverse(route, &wire).unwrap(), BASE);
             let script = format!("curl() {{ for word; do printf '%s\\0' \"$word\"; done; }}\n{line}");
             let shell = Command::new("sh").args(["-c", &script]).output().unwrap();
             assert!(shell.status.success(), "{line}");

@@ -14,6 +14,7 @@ mod imports;
 mod inverse;
 mod layers;
 mod openapi;
+mod reverse;
 mod service_rules;
 
 #[path = "../support/mod.rs"]

@@ -410,7 +410,7 @@ fn curl_prints_a_line_or_says_why_there_is_none() {
     assert_eq!(curl(&["New", "--base", "https://waf.test/bank/"]), printed("curl 'https://waf.test/bank/orders/new'"));
     // The first rule that can.
     let (why, line) = (
-        "towbar: GET /orders/{id}: at items[0].name: stands in a list or map of messages, which no query key can say\n",
+        "towbar: GET /orders/{id}: field \"items[0].name\" is in a list or map of messages, which a query parameter cannot carry\n",
         "curl -H 'Content-Type: application/json' -d '{\"id\":\"7\",\"items\":[{\"name\":\"a\"}]}' 'http://localhost:8090/orders:find'\n",
     );
     let items = r#"{"id":"7","items":[{"name":"a"}]}"#;
@@ -419,10 +419,10 @@ fn curl_prints_a_line_or_says_why_there_is_none() {
         (
             vec!["New", items],
             1,
-            "towbar: GET /orders/new: at items[0].name: stands in a list or map of messages, which no query key can say\n",
+            "towbar: GET /orders/new: field \"items[0].name\" is in a list or map of messages, which a query parameter cannot carry\n",
         ),
-        (vec!["Put", "{}"], 1, "towbar: PUT /orders/{id}: at id: is empty, and a segment of the path cannot be\n"),
-        (vec!["One", "{}"], 1, "towbar: GET /orders: the request would reach shop.Shop.List, by GET /orders\n"),
+        (vec!["Put", "{}"], 1, "towbar: PUT /orders/{id}: field \"id\" is empty, but a path segment cannot be empty\n"),
+        (vec!["One", "{}"], 1, "towbar: GET /orders: the request would reach shop.Shop.List (GET /orders)\n"),
         (
             vec!["New", r#"{"nope":1}"#],
             1,

@@ -6,7 +6,7 @@ use super::decoder::{Decoder, finish};
 use super::error::{DecodeError, DecodeProblem, Outcome};
 use super::place;
 use super::print::Print;
-use super::scattered::{Occurrence, WireValue};
+use super::scattered::{Occurrence, WireValue, WireValues};
 use crate::codec::http_body::HttpBody;
 use crate::schema::{Field, FieldPath, FieldTable, Message};
 
@@ -58,13 +58,8 @@ impl<'a> Decoder<'a> {
     fn message_in<'w>(&self, field: &Field, wire: &'w [u8]) -> Result<Cow<'w, [u8]>, DecodeProblem> {
         let table = self.tables.message(field.owner());
         let these = self.index(table, wire)?.into_iter().filter(|one| one.index == field.index());
-        let parts =
-            these.map(|one| WireValue(one.at).inside(&table.fields[field.index()])).collect::<Result<Vec<_>, _>>()?;
-        // Joined bytes are joined messages.
-        Ok(match parts.as_slice() {
-            [only] => Cow::Borrowed(*only),
-            parts => Cow::Owned(parts.concat()),
-        })
+        let values: WireValues<'_> = these.map(|one| WireValue(one.at)).collect();
+        Ok(values.joined(field.table())?)
     }
 
     fn part(&mut self, path: &[Field], wire: &[u8]) -> Outcome<()> {
@@ -76,9 +71,8 @@ impl<'a> Decoder<'a> {
         if inside.is_empty() {
             return self.only(field, &these);
         }
-        // Joined bytes are joined messages.
-        let parts = these.iter().map(|one| WireValue(one.at).inside(field)).collect::<Result<Vec<_>, _>>()?;
-        let joined = parts.concat();
+        let values: WireValues<'_> = these.iter().map(|one| WireValue(one.at)).collect();
+        let joined = values.joined(field)?;
         self.nested(|this| this.part(inside, &joined))
     }
 

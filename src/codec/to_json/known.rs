@@ -83,14 +83,7 @@ impl<'a> Decoder<'a> {
     }
 
     fn field_mask(&mut self, wire: &[u8]) -> Outcome<Option<()>> {
-        let mut paths = Vec::new();
-        for path in occurrences(wire, 1, LENGTH)? {
-            let path = std::str::from_utf8(Reader::new(path).bytes()?).ok().and_then(time::camel);
-            let Some(path) = path else { return Ok(None) };
-            paths.push(path);
-        }
-        put_string(&mut self.out, &paths.join(","));
-        Ok(Some(()))
+        Ok(mask_text(wire)?.map(|text| put_string(&mut self.out, &text)))
     }
 
     /// struct.proto: `map<string, Value> fields = 1`; of entries with one key the last counts.
@@ -182,6 +175,17 @@ impl<'a> Decoder<'a> {
     }
 }
 
+/// The paths of a FieldMask as JSON has them, if it can.
+pub(super) fn mask_text(wire: &[u8]) -> Result<Option<String>, WireError> {
+    let mut paths = Vec::new();
+    for path in occurrences(wire, 1, LENGTH)? {
+        let path = std::str::from_utf8(Reader::new(path).bytes()?).ok().and_then(time::camel);
+        let Some(path) = path else { return Ok(None) };
+        paths.push(path);
+    }
+    Ok(Some(paths.join(",")))
+}
+
 /// A type URL for the log, cut if long.
 fn shown(url: &str) -> String {
     const LONGEST: usize = 200;
@@ -203,7 +207,7 @@ fn span(wire: &[u8]) -> Result<Span, WireError> {
 }
 
 /// The last value of a length-delimited field; empty if there is none.
-fn last_bytes(wire: &[u8], number: u32) -> Result<&[u8], WireError> {
+pub(super) fn last_bytes(wire: &[u8], number: u32) -> Result<&[u8], WireError> {
     match occurrences(wire, number, LENGTH)?.last() {
         Some(last) => Reader::new(last).bytes(),
         None => Ok(&[]),

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::decoder::Decoder;
-use super::error::Outcome;
+use super::error::{DecodeProblem, Outcome};
 use super::scattered::{WireValue, WireValues};
 use crate::format::wire::{self, Reader, WireError};
 use crate::schema::{FieldTable, Kind};
@@ -71,18 +71,8 @@ impl<'a> Decoder<'a> {
 
     /// A map from its entries; of entries with one key the last counts.
     pub(super) fn map(&mut self, field: &'a FieldTable, entries: &[&[u8]]) -> Outcome<bool> {
-        let table = field.kind.message().map(|id| self.tables.message(id));
-        let Some([key_field, value_field]) = table.map(|table| &table.fields[..]) else { return Ok(false) };
-        let mut read = Vec::with_capacity(entries.len());
-        for entry in entries {
-            let (key, values) = entry_of(entry, key_field, value_field)?;
-            let value = values.last.as_ref().map(|value| self.is_unknown(value_field, value.0));
-            // With a number that a closed enum has not the whole entry is an unknown field.
-            if !value.transpose()?.unwrap_or(false) {
-                read.push((key, values));
-            }
-        }
-        drop_overridden(&mut read);
+        let Some((key_field, value_field)) = self.entry_fields(field) else { return Ok(false) };
+        let read = self.read_entries(key_field, value_field, entries)?;
         let before = self.out.len();
         self.key(field);
         self.out.push(b'{');
@@ -99,6 +89,45 @@ impl<'a> Decoder<'a> {
         Ok(true)
     }
 
+    /// The fields of a map's entries.
+    pub(super) fn entry_fields(&self, field: &FieldTable) -> Option<(&'a FieldTable, &'a FieldTable)> {
+        match &*self.tables.message(field.kind.message()?).fields {
+            [key, value] => Some((key, value)),
+            _ => None,
+        }
+    }
+
+    /// The keys and values of a map; of entries with one key the last counts.
+    pub(super) fn read_entries<'w>(
+        &self,
+        key_field: &FieldTable,
+        value_field: &FieldTable,
+        entries: &[&'w [u8]],
+    ) -> Result<Vec<(MapKey<'w>, WireValues<'w>)>, WireError> {
+        let mut read = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let (key, values) = entry_of(entry, key_field, value_field)?;
+            let value = values.last.as_ref().map(|value| self.is_unknown(value_field, value.0));
+            // With a number that a closed enum has not the whole entry is an unknown field.
+            if !value.transpose()?.unwrap_or(false) {
+                read.push((key, values));
+            }
+        }
+        drop_overridden(&mut read);
+        Ok(read)
+    }
+
+    /// A key as a query parameter has it. The output is overwritten.
+    pub(super) fn key_text(&mut self, key_field: &FieldTable, key: &MapKey<'_>) -> Outcome<String> {
+        if let MapKey::Text(text) = key {
+            let text = std::str::from_utf8(text).map(str::to_owned);
+            return text.map_err(|_| DecodeProblem::Utf8 { field: key_field.json_name.to_string() }.into());
+        }
+        self.out.clear();
+        self.put_key(key_field, key)?;
+        Ok(String::from_utf8_lossy(&self.out).trim_matches('"').to_owned())
+    }
+
     fn entry(
         &mut self,
         key_field: &'a FieldTable,
@@ -107,6 +136,19 @@ impl<'a> Decoder<'a> {
         value: &WireValues<'_>,
     ) -> Outcome<()> {
         let before = self.out.len();
+        self.put_key(key_field, key)?;
+        self.out.push(b':');
+        let start = self.out.len();
+        self.last_value(value_field, value)?;
+        if self.out.len() == start {
+            self.out.truncate(before);
+        } else {
+            self.out.push(b',');
+        }
+        self.check_size()
+    }
+
+    fn put_key(&mut self, key_field: &FieldTable, key: &MapKey<'_>) -> Outcome<()> {
         match key {
             MapKey::Text(text) => self.string(key_field, (*text).into())?,
             MapKey::Number(wire) => {
@@ -126,15 +168,7 @@ impl<'a> Decoder<'a> {
                 }
             }
         }
-        self.out.push(b':');
-        let start = self.out.len();
-        self.last_value(value_field, value)?;
-        if self.out.len() == start {
-            self.out.truncate(before);
-        } else {
-            self.out.push(b',');
-        }
-        self.check_size()
+        Ok(())
     }
 }
 
@@ -162,7 +196,7 @@ fn entries<'w>(
 
 /// The key of an entry: a string, or the bits of anything else.
 #[derive(PartialEq, Eq, Hash, Clone, Copy)]
-enum MapKey<'w> {
+pub(super) enum MapKey<'w> {
     Text(&'w [u8]),
     Number(u64),
 }

@@ -13,8 +13,12 @@ mod place;
 mod print;
 mod reply;
 mod scattered;
+mod values;
+mod without;
 
 pub use error::{DecodeError, DecodeProblem};
 pub use field::{http_body, reply_field};
 pub use print::{Int64, Print};
 pub use reply::reply;
+pub use values::{FieldText, LeafValue, NoText, field_text, values};
+pub use without::without;

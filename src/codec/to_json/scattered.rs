@@ -1,5 +1,7 @@
 //! Messages whose fields are not in order, or are there more than once: an index of all, then field by field.
 
+use std::borrow::Cow;
+
 use super::decoder::Decoder;
 use super::error::Outcome;
 use crate::format::wire::{self, Reader, WireError};
@@ -9,14 +11,7 @@ impl<'a> Decoder<'a> {
     /// The value that several occurrences of a singular field mean; its default if there is none.
     pub(super) fn last_value(&mut self, field: &'a FieldTable, values: &WireValues<'_>) -> Outcome<()> {
         match (field.kind, &values.last) {
-            (Kind::Message(_) | Kind::Group(_), Some(one)) if values.before.is_empty() => self.inside(field, one),
-            (Kind::Message(_) | Kind::Group(_), _) => {
-                // Joined bytes are joined messages.
-                let parts = values.before.iter().chain(&values.last);
-                let joined = parts.map(|part| part.inside(field)).collect::<Result<Vec<_>, _>>()?.concat();
-                let id = field.kind.message().expect("it is a message");
-                self.whole(id, joined.as_slice().into())
-            }
+            (Kind::Message(id) | Kind::Group(id), _) => self.whole(id, values.joined(field)?.as_ref().into()),
             (_, Some(last)) => self.value(field, &mut Reader::new(last.0)).map(drop),
             (Kind::String | Kind::Bytes, None) => {
                 self.out.extend_from_slice(b"\"\"");
@@ -29,11 +24,6 @@ impl<'a> Decoder<'a> {
     /// The same, from where the values begin.
     pub(super) fn last_of(&mut self, field: &'a FieldTable, values: &[&[u8]]) -> Outcome<()> {
         self.last_value(field, &values.iter().map(|at| WireValue(at)).collect())
-    }
-
-    fn inside(&mut self, field: &FieldTable, value: &WireValue<'_>) -> Outcome<()> {
-        let id = field.kind.message().expect("it is a message");
-        self.whole(id, value.inside(field)?.into())
     }
 
     /// The members in the order of the fields, from an index of all that the bytes hold.
@@ -169,6 +159,18 @@ pub(super) struct WireValues<'w> {
 impl<'w> WireValues<'w> {
     pub(super) fn push(&mut self, value: WireValue<'w>) {
         self.before.extend(self.last.replace(value));
+    }
+
+    /// The inside of the message that they mean: joined bytes are joined messages.
+    pub(super) fn joined(&self, field: &FieldTable) -> Result<Cow<'w, [u8]>, WireError> {
+        match &self.last {
+            None => Ok(Cow::Borrowed(&[])),
+            Some(one) if self.before.is_empty() => one.inside(field).map(Cow::Borrowed),
+            Some(_) => {
+                let parts = self.before.iter().chain(&self.last).map(|part| part.inside(field));
+                Ok(Cow::Owned(parts.collect::<Result<Vec<_>, _>>()?.concat()))
+            }
+        }
     }
 }
 

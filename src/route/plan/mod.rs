@@ -1,8 +1,13 @@
 //! The plan of a rule: from a request to its message and back, and from a reply to its body.
 
+mod characters;
 pub(super) mod error;
 mod forward;
+mod path;
+mod proof;
 mod reverse;
+mod unfit;
 
 pub use error::{EncodeError, FormError, QueryProblem, ValueProblem};
-pub use reverse::{FieldUnsayable, Inverse, Unsayable};
+pub use reverse::RestRequest;
+pub use unfit::{ReverseError, ReverseProblem};
