@@ -44,7 +44,7 @@ pub(super) fn put_timestamp(out: &mut Vec<u8>, span: Span) -> bool {
         return false;
     }
     let (days, second) = (span.seconds.div_euclid(86_400), span.seconds.rem_euclid(86_400));
-    let (year, month, day) = civil(days);
+    let Date { year, month, day } = civil(days);
     let parts = [(b'"', year, 4), (b'-', month, 2), (b'-', day, 2)];
     let time = [(b'T', second / 3600, 2), (b':', second / 60 % 60, 2), (b':', second % 60, 2)];
     for (before, number, digits) in parts.into_iter().chain(time) {
@@ -181,7 +181,14 @@ fn days(date: &str) -> Option<i64> {
     Some(era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468)
 }
 
-fn civil(days: i64) -> (i64, i64, i64) {
+/// A date of the Gregorian calendar.
+struct Date {
+    year: i64,
+    month: i64,
+    day: i64,
+}
+
+fn civil(days: i64) -> Date {
     let days = days + 719_468;
     let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
     let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
@@ -189,7 +196,7 @@ fn civil(days: i64) -> (i64, i64, i64) {
     let march_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * march_month + 2) / 5 + 1;
     let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
-    (era * 400 + year_of_era + i64::from(month <= 2), month, day)
+    Date { year: era * 400 + year_of_era + i64::from(month <= 2), month, day }
 }
 
 fn days_in(year: i64, month: i64) -> i64 {
@@ -284,9 +291,9 @@ mod tests {
 
     #[test]
     fn every_day_of_four_centuries_comes_back() {
-        for day in days("1600-01-01").unwrap()..days("2000-01-01").unwrap() {
-            let (year, month, date) = civil(day);
-            assert_eq!(days(&format!("{year:04}-{month:02}-{date:02}")), Some(day));
+        for number in days("1600-01-01").unwrap()..days("2000-01-01").unwrap() {
+            let Date { year, month, day } = civil(number);
+            assert_eq!(days(&format!("{year:04}-{month:02}-{day:02}")), Some(number));
         }
     }
 

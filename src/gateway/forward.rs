@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::call::Call;
 use super::error::Refusal;
 use super::exchange::Exchange;
+use super::lasting::Sending;
 use super::metadata::TraceId;
 use super::record::StreamNotes;
 use super::state::Gateway;
@@ -47,7 +48,8 @@ impl Gateway {
                 upstream.call(outbound, &bytes, exchange.trail().unwrap_or(&mut unseen)).await
             }
             CallerGone::Finish => {
-                let (called, back) = self.lasting(call, (admitted, metadata, bytes), exchange.hand_over()).await;
+                let sending = Sending { admitted, metadata, message: bytes };
+                let (called, back) = self.lasting(call, sending, exchange.hand_over()).await;
                 *exchange = back;
                 called
             }

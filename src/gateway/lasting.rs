@@ -41,12 +41,19 @@ struct Calling {
     hold: Hold,
 }
 
+/// A message that an admitted request became, on its way to the backend.
+pub(crate) struct Sending<'a> {
+    pub(crate) admitted: &'a Admitted<'a>,
+    pub(crate) metadata: HeaderMap,
+    pub(crate) message: Vec<u8>,
+}
+
 impl Gateway {
     /// The call of this message. Its future is boxed, since only so it can go on where its request has ended.
     pub(crate) fn lasting(
         self: &Arc<Self>,
         call: &Call<'_>,
-        (admitted, metadata, message): (&Admitted<'_>, HeaderMap, Vec<u8>),
+        Sending { admitted, metadata, message }: Sending<'_>,
         mut exchange: Exchange,
     ) -> Lasting {
         let Call { route, terms, deadline, .. } = *call;

@@ -8,7 +8,7 @@ use super::entry::Route;
 use super::found::Miss;
 use super::query::Query;
 use super::table::Routes;
-use super::trie;
+use super::trie::{Trie, TrieRule};
 use crate::format::template::{Segment, Template};
 
 /// Why a rule is not the one that a request reaches.
@@ -86,7 +86,7 @@ impl Routes {
         let mut others: Vec<(&Route, Why)> = Vec::new();
         for route in self.routes.iter().filter(|route| !is_chosen(route)) {
             let template = template(route);
-            let alone = trie::Trie::of(std::iter::once((0, route.method.as_str(), &template)));
+            let alone = Trie::of(std::iter::once(TrieRule { index: 0, method: &route.method, template: &template }));
             let why = match alone.find(method, path).map(drop) {
                 Ok(()) => match chosen {
                     Some(chosen) if chosen.method != route.method || shape(chosen) != shape(route) => Why::Better,

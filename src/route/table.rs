@@ -11,7 +11,7 @@ use super::options::{Defaults, RpcOptions};
 use super::query::Query;
 use super::rpc::Rpc;
 use super::spare::{self, Spare};
-use super::trie::{Hit, Trie};
+use super::trie::{Hit, Trie, TrieRule};
 use super::{binding, choice};
 use crate::format::problem::Problem;
 use crate::schema::Schema;
@@ -74,8 +74,9 @@ impl Routes {
         }
         let rules = bound.iter().enumerate();
         let open = rules.clone().filter(|(_, rule)| rule.rpc.policy.websocket.is_some());
-        let websockets = Trie::of(open.map(|(index, rule)| (index, "*", &rule.template)));
-        let trie = Trie::of(rules.map(|(index, rule)| (index, rule.method.as_str(), &rule.template)));
+        let websockets = Trie::of(open.map(|(index, rule)| TrieRule { index, method: "*", template: &rule.template }));
+        let trie =
+            Trie::of(rules.map(|(index, rule)| TrieRule { index, method: &rule.method, template: &rule.template }));
         let others = choice::keys_of_others(trie.groups(), &bound);
         let routes = bound.into_iter().zip(others).enumerate();
         let routes: Vec<Route> = routes.map(|(index, (rule, others))| rule.into_route(index, others)).collect();

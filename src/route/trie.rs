@@ -57,11 +57,19 @@ impl<'a> Hit<'a> {
     }
 }
 
+/// A rule, and how it is found.
+pub(super) struct TrieRule<'a> {
+    /// Its place among the routes.
+    pub(super) index: usize,
+    /// `*` for any.
+    pub(super) method: &'a str,
+    pub(super) template: &'a Template,
+}
+
 impl Trie {
-    /// Of indices, each with the method, `*` for any, and the template by which it is found.
-    pub(super) fn of<'a>(rules: impl Iterator<Item = (usize, &'a str, &'a Template)>) -> Self {
+    pub(super) fn of<'a>(rules: impl Iterator<Item = TrieRule<'a>>) -> Self {
         let mut trie = Self { nodes: vec![Node::default()] };
-        for (index, method, template) in rules {
+        for TrieRule { index, method, template } in rules {
             let node = template.segments.iter().fold(0, |node, segment| trie.child(node, segment));
             let leaves = &mut trie.nodes[node].leaves;
             match leaves.iter_mut().find(|leaf| leaf.verb == template.verb && leaf.method == method) {

@@ -16,6 +16,7 @@ mod layers;
 mod openapi;
 mod reverse;
 mod service_rules;
+mod tuples;
 
 #[path = "../support/mod.rs"]
 mod support;

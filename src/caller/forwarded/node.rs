@@ -35,7 +35,7 @@ pub(super) fn value_of_for(element: &[u8]) -> Option<&str> {
     let mut rest = element;
     loop {
         if !rest.is_empty() && !rest.starts_with(b";") {
-            let (name, value, behind) = pair(rest)?;
+            let Pair { name, value, behind } = pair(rest)?;
             if name.eq_ignore_ascii_case(b"for") && found.replace(value).is_some() {
                 return None;
             }
@@ -49,16 +49,22 @@ pub(super) fn value_of_for(element: &[u8]) -> Option<&str> {
     }
 }
 
-/// Name and value of a pair, and what stands behind it.
-fn pair(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+/// A pair, and what stands behind it.
+struct Pair<'a> {
+    name: &'a [u8],
+    value: &'a [u8],
+    behind: &'a [u8],
+}
+
+fn pair(text: &[u8]) -> Option<Pair<'_>> {
     let (name, rest) = token(text)?;
     let value = rest.strip_prefix(b"=")?;
     let Some(inner) = value.strip_prefix(b"\"") else {
-        let (value, rest) = token(value)?;
-        return Some((name, value, rest));
+        let (value, behind) = token(value)?;
+        return Some(Pair { name, value, behind });
     };
     let end = (0..inner.len()).find(|&at| inner[at] == b'"' && !is_escaped(&inner[..at]))?;
-    Some((name, &inner[..end], &inner[end + 1..]))
+    Some(Pair { name, value: &inner[..end], behind: &inner[end + 1..] })
 }
 
 /// RFC 9110, section 5.6.2.

@@ -73,8 +73,8 @@ pub enum Outcome {
 #[must_use]
 pub fn explain<'r>(routes: &'r Routes, limits: Limits<'_>, request: Request<'_>) -> Explained<'r> {
     let parsed = parse(request, limits.query);
-    let (method, uri, query) = match &parsed {
-        Ok((method, uri, query)) => (method, uri, query),
+    let Parsed { method, uri, query } = match &parsed {
+        Ok(parsed) => parsed,
         Err(refusal) => {
             let outcome = Outcome::Refused(Box::new(refusal.clone()));
             return Explained { route: None, others: Vec::new(), outcome };
@@ -103,7 +103,14 @@ pub fn explain<'r>(routes: &'r Routes, limits: Limits<'_>, request: Request<'_>)
     Explained { route, others, outcome }
 }
 
-fn parse(request: Request<'_>, limits: QueryLimits) -> Result<(Method, Uri, Query), Refusal> {
+/// The head of a request.
+struct Parsed {
+    method: Method,
+    uri: Uri,
+    query: Query,
+}
+
+fn parse(request: Request<'_>, limits: QueryLimits) -> Result<Parsed, Refusal> {
     let target = usize::from(u16::MAX) - 1;
     if request.target.len() > target {
         return Err(Refusal::malformed(Violation::TargetTooLong { limit: target }));
@@ -115,7 +122,7 @@ fn parse(request: Request<'_>, limits: QueryLimits) -> Result<(Method, Uri, Quer
     }
     let uri = Uri::try_from(request.target).map_err(|_| Refusal::malformed(Violation::TargetCharacter))?;
     let query = Query::within(uri.query().unwrap_or_default(), limits).map_err(|error| Refusal::query(&error))?;
-    Ok((method, uri, query))
+    Ok(Parsed { method, uri, query })
 }
 
 fn message(

@@ -165,9 +165,10 @@ impl Gateway {
             }
         };
         let Call { route, query, deadline, .. } = *call;
-        let parts = (self.schema.clone(), route.clone(), query.system(), deadline.timer.clone());
+        let (schema, route_of, timer) = (self.schema.clone(), route.clone(), deadline.timer.clone());
+        let streamed = stream::Streamed { schema, route: route_of, system: query.system(), timer };
         let Policy { errors, closing_line, .. } = &route.rpc.policy;
-        let reply = stream::Reply::new(streaming, first, parts, (told.format, errors.form)).after(told.after);
+        let reply = stream::Reply::new(streaming, first, streamed, (told.format, errors.form)).after(told.after);
         let reply =
             reply.kept_alive(self.config.streams.keep_alive).exposing(Exposure::of(errors)).in_table(errors.statuses);
         let reply = reply.closing(*closing_line);

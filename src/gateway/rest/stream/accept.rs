@@ -41,7 +41,7 @@ pub fn chosen(headers: &HeaderMap, default: Format, asking: Asking) -> Option<Fo
     let is_grpc_gateway = default == Format::GrpcGateway;
     let forms = Format::ALL.map(|format| if is_grpc_gateway && format == Format::Array { default } else { format });
     let wanted = forms.into_iter().rev().filter_map(|format| {
-        let (place, precision, quality) = best(&ranges, format)?;
+        let Match { place, precision, quality } = best(&ranges, format)?;
         let is_any = format == Format::Array && asking == Asking::Stream && any >= quality;
         let by_name = precision == 2 && !is_any;
         (quality > 0).then_some((format, (quality, by_name, !by_name && format == default, Reverse(place))))
@@ -49,12 +49,22 @@ pub fn chosen(headers: &HeaderMap, default: Format, asking: Asking) -> Option<Fo
     wanted.max_by_key(|(_, key)| *key).map(|(format, _)| format).or(is_grpc_gateway.then_some(default))
 }
 
-/// The most precise range that a format is in: its place, its precision and its quality.
-fn best(ranges: &[Range<'_>], format: Format) -> Option<(usize, u8, u16)> {
+/// A range that a format is in.
+struct Match {
+    /// Its place among the ranges.
+    place: usize,
+    /// 2 by name, 1 by type, 0 by `*/*`.
+    precision: u8,
+    quality: u16,
+}
+
+/// The most precise range that a format is in.
+fn best(ranges: &[Range<'_>], format: Format) -> Option<Match> {
     let precision = |range: &Range<'_>| format.media_types().iter().filter_map(|name| range.precision(name)).max();
     let matching = ranges.iter().enumerate();
-    let matching = matching.filter_map(|(place, range)| Some((place, precision(range)?, range.quality)));
-    matching.max_by_key(|(place, precision, _)| (*precision, Reverse(*place)))
+    let matching = matching
+        .filter_map(|(place, range)| Some(Match { place, precision: precision(range)?, quality: range.quality }));
+    matching.max_by_key(|found| (found.precision, Reverse(found.place)))
 }
 
 impl Range<'_> {

@@ -22,6 +22,6 @@ pub use config::{Config, DEADLINE, KEEP_ALIVE};
 pub use frames::Format;
 pub use inbox::{Inbox, Item, Prepared, inbox};
 pub use prefer::wait;
-pub use reply::Reply;
+pub use reply::{Reply, Streamed};
 pub use request::{Reading, Sending, Upload};
 pub use resume::{LAST_EVENT_ID, NotAnEvent, last_event};

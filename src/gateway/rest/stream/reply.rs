@@ -58,13 +58,25 @@ struct Idle {
     sleep: Pin<Box<Sleep>>,
 }
 
+/// The call that a reply belongs to.
+pub struct Streamed {
+    /// The types of its messages.
+    pub schema: Arc<Schema>,
+    /// The way in to its rpc.
+    pub route: Arc<Route>,
+    /// What its query says of the JSON.
+    pub system: System,
+    /// Its deadline.
+    pub timer: Timer,
+}
+
 impl Reply {
     /// The body in `format`, or bytes as they are, from its `first` message on; `form` is that of the route's errors.
     #[must_use]
     pub fn new(
         call: StreamingCall,
         first: Option<Bytes>,
-        (schema, route, system, timer): (Arc<Schema>, Arc<Route>, System, Timer),
+        Streamed { schema, route, system, timer }: Streamed,
         (format, form): (Option<Format>, Form),
     ) -> Self {
         let frames = Frames::new(format, form);
