@@ -15,36 +15,42 @@ use crate::tls::certs::{self, Finding, Inspection, Level, NewCertificate, Report
 
 #[derive(Debug, Subcommand)]
 pub(super) enum CertsCommand {
-    /// Make a private key and a self-signed certificate: key.pem and cert.pem
+    /// Create a private key and a self-signed certificate: key.pem and cert.pem
+    #[command(after_help = "\
+Example:
+  towbar certs new gateway.example.com --key p384 --out tls")]
     New {
-        /// The common name, exactly as it shall stand in the certificate
+        /// The common name, exactly as it should appear in the certificate
         name: String,
-        /// The network that it is for
-        #[arg(long)]
+        /// The network whose rules the certificate must meet
+        #[arg(long, help_heading = "Certificate")]
         profile: Option<Profile>,
-        /// The kind of key
-        #[arg(long, default_value = "p256")]
+        /// The type of the private key
+        #[arg(long, help_heading = "Certificate", default_value = "p256")]
         key: KeyType,
-        /// For how many days; by default 365, with the profile thales 730
-        #[arg(long)]
+        /// How many days the certificate is valid [default: 365; 730 with --profile thales]
+        #[arg(long, help_heading = "Certificate")]
         days: Option<u32>,
-        /// Where to write the two files
-        #[arg(long, value_name = "FOLDER", default_value = ".")]
+        /// The folder to write the two files to
+        #[arg(long, help_heading = "Output", value_name = "FOLDER", default_value = ".")]
         out: PathBuf,
     },
-    /// Say what certificates and keys hold, and everything that is wrong with them
+    /// Show what certificates and keys contain, and list every problem
+    #[command(after_help = "\
+Example:
+  towbar certs check --for server --name gateway.example.com tls/cert.pem tls/key.pem")]
     Check {
-        /// Certificates and keys, PEM
+        /// PEM files with certificates and keys
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
-        /// The network whose rules count besides
-        #[arg(long)]
+        /// The network whose rules to check as well
+        #[arg(long, help_heading = "What to check")]
         profile: Option<Profile>,
-        /// What they are for
-        #[arg(long = "for", value_name = "USE")]
+        /// What the files are used for
+        #[arg(long = "for", help_heading = "What to check", value_name = "USE")]
         usage: Option<Usage>,
-        /// The common name that there must be; of a server the host's name
-        #[arg(long)]
+        /// The name that the certificate must have; for a server, its host name
+        #[arg(long, help_heading = "What to check")]
         name: Option<String>,
     },
 }
@@ -57,11 +63,11 @@ pub(super) enum Profile {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(super) enum Usage {
-    /// Shown to callers
+    /// Presented to callers
     Server,
-    /// Shown to an upstream
+    /// Presented to a backend
     Client,
-    /// A bundle of authorities that are trusted
+    /// Certificate authorities to trust
     Trust,
 }
 

@@ -17,13 +17,13 @@ use crate::server;
 
 #[derive(Debug, Args)]
 pub(super) struct CurlArguments {
-    /// The rpc, package.Service.Method, or as much of its end as no other has
+    /// The rpc: package.Service.Method, or an unambiguous end of it, such as Method
     rpc: String,
-    /// The request message in JSON, several one after the other where the rpc takes a stream; `-` reads it from standard input
+    /// The request message in JSON, or `-` for standard input; for a client stream, several messages in a row
     #[arg(default_value = "{}")]
     json: String,
-    /// What goes before the path; by default what `listen` says
-    #[arg(long, value_name = "URL")]
+    /// The start of the URL, such as https://api.example.com; default: the `listen` address
+    #[arg(long, help_heading = "Request", value_name = "URL")]
     base: Option<String>,
     #[command(flatten)]
     settings: Settings,

@@ -27,16 +27,16 @@ const MOST_SHOWN: usize = 12;
 
 #[derive(Debug, Args)]
 pub(super) struct ExplainArguments {
-    /// METHOD and TARGET in one argument, such as 'GET /accounts/balance?account.sepa.iban=...'
+    /// Method and target in one argument, such as 'GET /accounts/balance?account.sepa.iban=...'
     request: String,
-    /// The file with the body; `-` reads it from standard input
-    #[arg(long, value_name = "FILE")]
+    /// The file with the request body, or `-` for standard input
+    #[arg(long, help_heading = "Request", value_name = "FILE")]
     body: Option<PathBuf>,
-    /// The body is a form, of application/x-www-form-urlencoded
-    #[arg(long, requires = "body", conflicts_with = "content_type")]
+    /// Send the body as application/x-www-form-urlencoded
+    #[arg(long, help_heading = "Request", requires = "body", conflicts_with = "content_type")]
     form: bool,
-    /// What the body is, such as 'multipart/form-data; boundary=b'; JSON if it is not said
-    #[arg(long, value_name = "TYPE", requires = "body")]
+    /// The Content-Type of the body [default: application/json]
+    #[arg(long, help_heading = "Request", value_name = "TYPE", requires = "body")]
     content_type: Option<String>,
     #[command(flatten)]
     settings: Settings,

@@ -3,6 +3,7 @@
 mod arguments;
 mod certs;
 mod check;
+mod completions;
 mod config_file;
 mod curl;
 #[cfg(feature = "demo")]
@@ -12,6 +13,7 @@ mod dumps;
 mod explain;
 mod loaded;
 mod log;
+mod manual;
 mod openapi;
 mod outcome;
 mod routes;

@@ -3,13 +3,13 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 
 use super::arguments::{Cli, Command};
 #[cfg(feature = "demo")]
 use super::demo;
 use super::outcome::REFUSED;
-use super::{certs, check, curl, doctor, dumps, explain, openapi, routes, serve};
+use super::{certs, check, completions, curl, doctor, dumps, explain, manual, openapi, routes, serve};
 use crate::format::problem::Problem;
 use crate::tls::pem;
 
@@ -31,6 +31,8 @@ pub fn run() -> ExitCode {
         Command::Doctor(arguments) => doctor::run(arguments),
         #[cfg(feature = "demo")]
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments, Cli::command()),
+        Command::Man(arguments) => manual::run(&arguments, Cli::command()),
     };
     outcome.unwrap_or_else(told)
 }
@@ -39,7 +41,7 @@ pub fn run() -> ExitCode {
 fn refused(error: &clap::Error) -> ! {
     let is_file = |argument: OsString| pem::is_file(&argument.to_string_lossy());
     if std::env::args_os().skip(1).any(is_file) {
-        eprintln!("error: an argument is the contents of a key or a certificate: name the file in which it is");
+        eprintln!("error: an argument holds the contents of a key or a certificate; pass the path of its file instead");
         std::process::exit(REFUSED.into());
     }
     error.exit()

@@ -12,23 +12,23 @@ use crate::upstream::Environment;
 /// Where the configuration comes from; flags win over the file.
 #[derive(Debug, Args)]
 pub(super) struct Settings {
-    /// The configuration file (YAML); `-` reads it from standard input
-    #[arg(long, value_name = "FILE", value_parser = ConfigFile::parse)]
+    /// The configuration file (YAML), or `-` for standard input
+    #[arg(long, help_heading = "Configuration", value_name = "FILE", value_parser = ConfigFile::parse)]
     config: Option<ConfigFile>,
-    /// A .proto file, a folder of them or a descriptor set; replaces the file's `schema`
-    #[arg(long, value_name = "PATH")]
+    /// A .proto file, a folder of .proto files or a descriptor set (repeatable; overrides `schema`)
+    #[arg(long, help_heading = "Schema", value_name = "PATH")]
     proto: Vec<PathBuf>,
-    /// A folder that imports of .proto files count from, besides those of --proto; replaces the file's `schema.import_paths`
-    #[arg(short = 'I', long, value_name = "FOLDER")]
+    /// A folder to search for imported .proto files (repeatable; overrides `schema.import_paths`)
+    #[arg(short = 'I', long, help_heading = "Schema", value_name = "FOLDER")]
     proto_path: Vec<PathBuf>,
-    /// Ask the backend for its descriptors by gRPC server reflection; replaces the file's `schema`, may stand beside --proto
-    #[arg(long)]
+    /// Load the schema from the backend by gRPC server reflection (overrides `schema`)
+    #[arg(long, help_heading = "Schema")]
     reflection: bool,
-    /// The backend, http://HOST:PORT or https://HOST:PORT; replaces the file's `upstream`
-    #[arg(long, value_name = "URL")]
+    /// The backend: http://HOST:PORT or https://HOST:PORT (overrides `upstream`)
+    #[arg(long, help_heading = "Network", value_name = "URL")]
     backend: Option<String>,
-    /// Where to listen, HOST:PORT; replaces the file's `listen`
-    #[arg(long, value_name = "ADDR")]
+    /// The address to listen on: HOST:PORT (overrides `listen`)
+    #[arg(long, help_heading = "Network", value_name = "ADDR")]
     listen: Option<String>,
 }
 

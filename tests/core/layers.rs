@@ -58,6 +58,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("tokio", &["limits", "upstream", "server", "gateway", "app/reload", "cli"]),
     ("ruzstd", &["format/compression"]),
     ("clap", &["cli"]),
+    ("clap_complete", &["cli/completions"]),
+    ("clap_mangen", &["cli/manual"]),
     ("wide", &["format/block"]),
 ];
 

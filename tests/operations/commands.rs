@@ -131,31 +131,30 @@ fn help_lists_the_commands() {
     let help = printed(process::run(&["--help"]));
     let commands = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
     let expected = [
-        "  serve    Serve the routes of the descriptors in front of a backend",
-        "  check    Check all that `serve` would use, and say everything that is wrong",
-        "  routes   Print the route table: method, path, rpc, body, query keys",
-        "  explain  Say what becomes of a request: its rule, its message, or its refusal; nothing is sent",
-        "  curl     Print a curl line for a message: what `explain` says, the other way round",
-        "  certs    Make certificates, and say what is wrong with those that there are",
-        "  doctor   Try a connection step by step, and say what is wrong and what to change",
-        "  demo     Run a sample bank and the gateway in front of it, with throw-away certificates",
-        "  help     Print this message or the help of the given subcommand(s)",
+        "  serve        Start the gateway",
+        "  check        Check the configuration, schema and certificates, and list every problem",
+        "  routes       List the routes: method, path, rpc, body and query parameters",
+        "  explain      Show how a request would be answered, without sending anything",
+        "  curl         Print the curl command that calls an rpc with a given message",
+        "  certs        Create and check certificates",
+        "  doctor       Test a connection step by step, and suggest fixes",
+        "  demo         Run a sample bank with the gateway in front of it",
+        "  completions  Print the completion script for a shell",
+        "  man          Print a man page, or write all of them to a folder",
+        "  help         Print this message or the help of the given subcommand(s)",
     ];
     assert_eq!(commands.lines().collect::<Vec<_>>(), expected);
     assert_eq!(printed(process::run(&["--version"])), concat!("towbar ", env!("CARGO_PKG_VERSION"), "\n"));
     let help = printed(process::run(&["serve", "--help"]));
     for flag in ["--config <FILE>", "--proto <PATH>", "--backend <URL>", "--listen <ADDR>"] {
-        assert!(help.contains(&format!("      {flag}  ")), "{flag}: {help}");
+        assert!(help.contains(&format!("\n      {flag}  ")), "{flag}: {help}");
     }
 }
 
 #[test]
-fn a_command_line_that_is_none_ends_with_code_2_and_says_why() {
+fn a_wrong_command_line_ends_with_code_2_and_says_why() {
     for (arguments, first_line) in [
-        (
-            &[][..],
-            "A reverse proxy that transcodes REST/JSON calls into gRPC over mutual TLS, by google.api.http annotations",
-        ),
+        (&[][..], "A gateway that serves gRPC services as REST/JSON APIs, as their google.api.http annotations say"),
         (&["server"], "error: unrecognized subcommand 'server'"),
         (&["serve", "--port", "80"], "error: unexpected argument '--port' found"),
         (&["serve", "--listen"], "error: a value is required for '--listen <ADDR>' but none was supplied"),

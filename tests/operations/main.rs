@@ -14,6 +14,7 @@ mod documentation;
 mod explain;
 mod openapi_command;
 mod reload;
+mod shells;
 mod startup;
 mod stopping;
 mod token_keys;

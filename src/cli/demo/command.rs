@@ -26,8 +26,8 @@ const CONFIG: &str = include_str!("../../../config/towbar.yaml");
 
 #[derive(Debug, Args)]
 pub(crate) struct DemoArguments {
-    /// Where the gateway listens
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    /// The address to listen on: HOST:PORT
+    #[arg(long, help_heading = "Network", value_name = "ADDR", default_value = "127.0.0.1:8080")]
     listen: String,
 }
 

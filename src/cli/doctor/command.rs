@@ -24,38 +24,38 @@ const FAILED: u8 = 1;
 
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArguments {
-    /// The backend as the gateway would call it, http://HOST:PORT or https://HOST:PORT
-    #[arg(long, value_name = "URL", required_unless_present_any = ["config", "url"], conflicts_with = "config")]
+    /// Test a backend: http://HOST:PORT or https://HOST:PORT
+    #[arg(long, help_heading = "What to test", value_name = "URL", required_unless_present_any = ["config", "url"], conflicts_with = "config")]
     backend: Option<String>,
-    /// A gateway as its callers see it, through what stands in between: https://HOST[:PORT][/PATH]
-    #[arg(long, value_name = "URL", conflicts_with_all = ["backend", "config"])]
+    /// Test a gateway from the outside, through the proxies in front of it: https://HOST[:PORT][/PATH]
+    #[arg(long, help_heading = "What to test", value_name = "URL", conflicts_with_all = ["backend", "config"])]
     url: Option<String>,
-    /// The path of the gateway's probe, as its configuration has it (`probe`)
-    #[arg(long, value_name = "PATH", requires = "url", default_value = "/towbar-probe")]
+    /// The path of the gateway's probe, `probe` in its configuration
+    #[arg(long, help_heading = "What to test", value_name = "PATH", requires = "url", default_value = "/towbar-probe")]
     probe: Probe,
-    /// The upstreams of a configuration file (YAML), with its certificates
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["cert", "key", "ca", "pin", "server_name"], value_parser = ConfigFile::parse)]
+    /// Test every backend of a configuration file (YAML), with its certificates
+    #[arg(long, help_heading = "What to test", value_name = "FILE", conflicts_with_all = ["cert", "key", "ca", "pin", "server_name"], value_parser = ConfigFile::parse)]
     config: Option<ConfigFile>,
-    /// Our certificate, PEM
-    #[arg(long, value_name = "FILE", requires = "key")]
+    /// The client certificate to present (PEM)
+    #[arg(long, help_heading = "TLS", value_name = "FILE", requires = "key")]
     cert: Option<PathBuf>,
-    /// Its private key, PEM
-    #[arg(long, value_name = "FILE", requires = "cert")]
+    /// The private key of the client certificate (PEM)
+    #[arg(long, help_heading = "TLS", value_name = "FILE", requires = "cert")]
     key: Option<PathBuf>,
-    /// The authorities that are trusted, PEM; by default those of the operating system
-    #[arg(long, value_name = "FILE", conflicts_with = "pin")]
+    /// The certificate authorities to trust (PEM); default: those of the operating system
+    #[arg(long, help_heading = "TLS", value_name = "FILE", conflicts_with = "pin")]
     ca: Option<PathBuf>,
-    /// The server's certificate, cert-sha256:HEX or spki-sha256:HEX, in place of authorities
-    #[arg(long, value_name = "PIN")]
+    /// Trust only this server certificate: cert-sha256:HEX or spki-sha256:HEX (repeatable)
+    #[arg(long, help_heading = "TLS", value_name = "PIN")]
     pin: Vec<Pin>,
-    /// The name that the server's certificate must have, if it is not the host
-    #[arg(long, value_name = "NAME")]
+    /// The name that the server certificate must have; default: the host of the URL
+    #[arg(long, help_heading = "TLS", value_name = "NAME")]
     server_name: Option<String>,
-    /// An HTTP proxy to go through, http://[USER:PASSWORD@]HOST:PORT, or `none`; by default the environment's
-    #[arg(long, value_name = "URL", conflicts_with = "config")]
+    /// The HTTP proxy: http://[USER:PASSWORD@]HOST:PORT, or `none`; default: from the environment
+    #[arg(long, help_heading = "Connection", value_name = "URL", conflicts_with = "config")]
     proxy: Option<String>,
-    /// Longest time for each step, in seconds
-    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = clap::value_parser!(u64).range(1..=600))]
+    /// The timeout of each step, in seconds
+    #[arg(long, help_heading = "Connection", value_name = "SECONDS", default_value = "10", value_parser = clap::value_parser!(u64).range(1..=600))]
     timeout: u64,
 }
 
