@@ -215,7 +215,7 @@ impl App {
             keys.iter().map(|PresetKey { key, value, file }| match file {
                 None => format!("compatibility {}: {key}: {value}", preset.name()),
                 Some(file) => {
-                    format!("compatibility {}: {key}: {value}, but the file says {file}, which counts", preset.name())
+                    format!("compatibility {}: {key}: {value}, overridden by the file: {file}", preset.name())
                 }
             })
         })
@@ -225,12 +225,12 @@ impl App {
     fn websockets(&self) -> Option<String> {
         let shown = |rpc: &Rpc| {
             let origins: Vec<&str> = rpc.policy.websocket.as_ref()?.texts().collect();
-            let origins = if origins.is_empty() { "no pages".to_owned() } else { origins.join(" ") };
+            let origins = if origins.is_empty() { "no origins".to_owned() } else { origins.join(" ") };
             Some(format!("{} ({origins})", rpc.name))
         };
         let rpcs: BTreeSet<String> = self.gateway.routes.all().iter().filter_map(|route| shown(&route.rpc)).collect();
         let rpcs: Vec<String> = rpcs.into_iter().collect();
-        (!rpcs.is_empty()).then(|| format!("WebSockets, with the pages that may open them: {}", rpcs.join(", ")))
+        (!rpcs.is_empty()).then(|| format!("WebSockets, with the origins that may open them: {}", rpcs.join(", ")))
     }
 
     /// What rpcs demand of their callers, and which are open: a line for each demand, if callers are asked.
@@ -255,7 +255,7 @@ impl App {
         let repeated = self.gateway.routes.all().iter().filter(|route| route.rpc.may_repeat);
         let rpcs: BTreeSet<&str> = repeated.map(|route| route.rpc.name.as_str()).collect();
         let rpcs: Vec<&str> = rpcs.into_iter().collect();
-        (!rpcs.is_empty()).then(|| format!("idempotent, and sent again when they may be lost: {}", rpcs.join(", ")))
+        (!rpcs.is_empty()).then(|| format!("idempotent, and therefore retried: {}", rpcs.join(", ")))
     }
 
     /// How each worker makes what it serves with: connections to the upstreams of its own, all else shared.
@@ -527,7 +527,8 @@ fn passwords(config: &Config) -> Vec<Problem> {
 /// A warning of proxies that nobody listens to.
 fn unheard_proxies(config: &Config) -> Option<String> {
     let trusts = config.listen.as_ref().is_some_and(|listen| listen.proxies.is_some());
-    let text = "listen.trusted_proxies: nobody is told the address that they say: set `metadata.caller.address`";
+    let text = "listen.trusted_proxies: has no effect, because no backend receives the caller's address; set \
+                `metadata.caller.address`";
     (trusts && config.metadata.caller.address.is_none()).then(|| text.to_owned())
 }
 
@@ -555,7 +556,7 @@ fn with_routes(schema: Schema, config: &Config) -> Result<(Schema, Routes), Vec<
             |route: &&Arc<Route>| Template::parse(&route.template).is_ok_and(|template| probe.clashes(&template));
         if let Some(route) = routes.all().iter().find(clashes) {
             let (rpc, template) = (&route.rpc.name, &route.template);
-            let message = format!("`{}` is a path of {rpc} too (`{template}`): choose another", probe.path());
+            let message = format!("`{}` is also a path of {rpc} (`{template}`); choose another path", probe.path());
             return Err(vec![Problem::at("probe", message)]);
         }
     }
@@ -581,7 +582,7 @@ fn server_tls(listen: &server::Config) -> Result<Option<ServerTls>, Vec<Problem>
 }
 
 fn not_bound(address: &str, error: &io::Error) -> Problem {
-    Problem::at(address, format!("cannot listen there: {error}; choose another address with `--listen ADDR`"))
+    Problem::at(address, format!("cannot listen on this address: {error}; choose another address with `--listen ADDR`"))
 }
 
 /// The value, or its problems with the others.

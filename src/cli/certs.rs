@@ -103,7 +103,8 @@ fn new(wanted: &NewCertificate, out: &Path) -> Outcome {
     let made = certs::make(wanted, SystemTime::now()).map_err(|error| vec![Problem::new(error)])?;
     let (key, cert) = (out.join("key.pem"), out.join("cert.pem"));
     let taken = [&key, &cert].into_iter().filter(|file| file.symlink_metadata().is_ok());
-    let taken: Vec<Problem> = taken.map(|file| Problem::at(file.display(), "is there already")).collect();
+    let message = "already exists; remove it, or choose another folder with `--out`";
+    let taken: Vec<Problem> = taken.map(|file| Problem::at(file.display(), message)).collect();
     if !taken.is_empty() {
         return Err(taken);
     }
@@ -138,7 +139,7 @@ fn summary(findings: &[Finding]) -> String {
     let count = |level: Level| findings.iter().filter(|finding| finding.level == level).count();
     let counted = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
     match (count(Level::Error), count(Level::Warning)) {
-        (0, 0) => "all is well".to_owned(),
+        (0, 0) => "no problems found".to_owned(),
         (errors, warnings) => format!("{}, {}", counted(errors, "error"), counted(warnings, "warning")),
     }
 }

@@ -10,6 +10,6 @@ pub(super) fn run(settings: &Settings) -> Outcome {
     let app = runtime()?.block_on(settings.source().start()).app?;
     app.warnings().iter().for_each(|warning| eprintln!("warning: {warning}"));
     app.upstreams().iter().chain(&app.notes()).for_each(|line| println!("{line}"));
-    println!("all is well");
+    println!("no problems found");
     Ok(ExitCode::SUCCESS)
 }

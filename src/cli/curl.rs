@@ -97,13 +97,13 @@ fn request(routes: &Routes, route: &Route, messages: &[Vec<u8>]) -> Result<RestR
     for (line, number) in lines.zip(2..) {
         let line = line.map_err(|reason| format!("in message {number}: {reason}"))?;
         let (Some(body), Some(more)) = (&mut all.body, line.body) else {
-            return Err("without a body it carries one message".to_owned());
+            return Err("a request without a body can carry only one message".to_owned());
         };
         if route.is_raw_request {
-            return Err("its body is bytes as they are, and one message".to_owned());
+            return Err("a raw body can carry only one message".to_owned());
         }
         if line.target != all.target {
-            return Err(format!("in message {number}: path or query would be others than those of the first message"));
+            return Err(format!("in message {number}: its path and query differ from those of the first message"));
         }
         body.push(b'\n');
         body.extend(more);
@@ -114,7 +114,7 @@ fn request(routes: &Routes, route: &Route, messages: &[Vec<u8>]) -> Result<RestR
 fn wire(route: &Route, json: &[u8]) -> Result<Vec<u8>, String> {
     let body = Body { text: json, field: None, ignored: &Ignored::default() };
     Request::new(&route.rpc.input).encode(Some(body)).map_err(|error| match error {
-        RequestError::Body(error) => format!("the JSON is no {}: {error}", route.rpc.input.name()),
+        RequestError::Body(error) => format!("the JSON is not a valid {}: {error}", route.rpc.input.name()),
         // Nothing is bound.
         RequestError::Conflict { field, .. } | RequestError::Bound { field, .. } => {
             format!("at {field}: is given twice")
@@ -173,8 +173,8 @@ fn rpc_of<'r>(routes: &'r Routes, name: &str) -> Result<&'r str, Vec<Problem>> {
     }
     match found.as_slice() {
         [only] => Ok(only),
-        [] => Err(vec![Problem::new(format!("expected an rpc of the route table (`towbar routes`), found `{name}`"))]),
-        several => Err(vec![Problem::new(format!("`{name}` could be {}", several.join(", ")))]),
+        [] => Err(vec![Problem::new(format!("no route calls an rpc `{name}`; `towbar routes` lists them"))]),
+        several => Err(vec![Problem::new(format!("`{name}` is ambiguous; it could be {}", several.join(", ")))]),
     }
 }
 

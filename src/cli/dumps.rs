@@ -10,7 +10,7 @@ use crate::format::problem::Problem;
 /// # Errors
 /// The operating system's.
 pub(super) fn forbid() -> Result<(), Problem> {
-    let wrong = |error| Problem::new(format!("cannot turn core dumps off: {error}; `--core-dumps` leaves them on"));
+    let wrong = |error| Problem::new(format!("cannot turn core dumps off: {error}; `--core-dumps` allows them"));
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }).map_err(wrong)?;
     // core(5): a `core_pattern` that starts with `|` has a program read the process whatever the limit is, if it is dumpable.
     #[cfg(target_os = "linux")]

@@ -46,7 +46,7 @@ pub(super) fn run(arguments: &ExplainArguments) -> Result<ExitCode, Vec<Problem>
     let loaded = Loaded::new(&arguments.settings)?;
     let Some((method, target)) = arguments.request.split_once(' ') else {
         let message =
-            format!("expected METHOD and TARGET, such as 'GET /accounts/balance', found '{}'", arguments.request);
+            format!("expected a method and a target, such as 'GET /accounts/balance', found '{}'", arguments.request);
         return Err(vec![Problem::new(message)]);
     };
     let body = arguments.body.as_deref().map(read).transpose().map_err(|problem| vec![problem])?;
@@ -136,8 +136,8 @@ fn print_others(others: &[(&Route, Why)], is_found: bool) {
     }
     match (others.len() - near.len(), near.is_empty()) {
         (0, _) => {}
-        (count, true) => println!("not   {count} rules: they have other paths"),
-        (count, false) => println!("not   {count} more: they have other paths"),
+        (count, true) => println!("not   {count} rules: their paths are different"),
+        (count, false) => println!("not   {count} more: their paths are different"),
     }
 }
 
@@ -151,9 +151,9 @@ fn print_sources(sources: &[FieldSource], is_form: bool) {
     let said = |said: &SourceValue| match said {
         SourceValue::Value(json) => json.clone(),
         SourceValue::Hidden => "(not shown)".to_owned(),
-        SourceValue::Default => "(the default, as good as none)".to_owned(),
-        SourceValue::Empty => "(empty, as if it had not come)".to_owned(),
-        SourceValue::PassedOver => "(no such field, passed over)".to_owned(),
+        SourceValue::Default => "(the default value, the same as unset)".to_owned(),
+        SourceValue::Empty => "(empty, ignored)".to_owned(),
+        SourceValue::PassedOver => "(unknown field, ignored)".to_owned(),
     };
     if sources.is_empty() {
         return;

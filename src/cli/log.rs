@@ -82,10 +82,7 @@ pub(super) async fn tell_what_is_lost(lost: ErrorCounter) {
         tokio::time::sleep(LOOK).await;
         let now = lost.dropped_lines();
         if now > told {
-            tracing::warn!(
-                lines = now - told,
-                "lines of the log were dropped: standard error did not take them in time"
-            );
+            tracing::warn!(lines = now - told, "log lines were dropped because standard error was too slow");
             told = now;
         }
     }

@@ -18,18 +18,18 @@ pub(super) fn names(value: &Value, passed: &[HeaderName]) -> CallerNames {
         let name = parse(&item).ok()?;
         if passed.contains(&name) || metadata::REQUEST.contains(&name) {
             item.wrong(format!(
-                "`{name}` comes from callers: what they say of themselves would be taken for what is known"
+                "callers can send `{name}` themselves, so a backend cannot trust it; choose another header"
             ));
             return None;
         }
         if known.contains(&name) {
-            item.wrong(format!("`{name}` is the name of something else here already"));
+            item.wrong(format!("`{name}` is already used here; choose another header"));
             return None;
         }
         known.push(name.clone());
         Some(name)
     };
-    let text = |item: &Value| item.parsed("the name of a header", header_name::text_metadata_name);
+    let text = |item: &Value| item.parsed("a header name", header_name::text_metadata_name);
     CallerNames {
         address: name("address", text),
         certificate_sha256: name("certificate_sha256", text),

@@ -27,7 +27,7 @@ pub(super) fn dns(section: Section) -> Read<Dns> {
     let max_ttl = or_default(keys.value("max_ttl"), Value::duration, default.max_ttl);
     let servers = keys.value("servers").map(|servers| servers.all("a server", |item| item.parsed("a server", server)));
     if min_ttl > max_ttl {
-        return Err(dns.wrong(format!("`min_ttl` is {min_ttl:?}, more than `max_ttl`, which is {max_ttl:?}")));
+        return Err(dns.wrong(format!("`min_ttl` ({min_ttl:?}) must not be more than `max_ttl` ({max_ttl:?})")));
     }
     Ok(Dns { min_ttl, max_ttl, servers: servers.transpose()?.unwrap_or_default() })
 }
@@ -56,8 +56,7 @@ pub(super) fn health(section: Section) -> Read<Option<Health>> {
     let Some(value) = section.value("health") else { return Ok(None) };
     let keys = value.section(&["service", "interval", "timeout"])?;
     let default = Health::default();
-    let service =
-        keys.value("service").map(|service| service.parsed("the name of a service", |text| Ok(text.to_owned())));
+    let service = keys.value("service").map(|service| service.parsed("a service name", |text| Ok(text.to_owned())));
     let interval = or_default(keys.value("interval"), Value::duration, default.interval);
     let timeout = or_default(keys.value("timeout"), Value::duration, default.timeout);
     Ok(Some(Health { service: service.transpose()?.unwrap_or_default(), interval, timeout }))

@@ -61,7 +61,7 @@ mod tests {
                 "{drain: {notice: 2h, timeout: 0s}}",
                 &[
                     "towbar.yaml:1:26: notice: expected a duration from `0s` to `1h`, found `2h`",
-                    "towbar.yaml:1:39: timeout: expected more than nothing and at most an hour, found `0s`",
+                    "towbar.yaml:1:39: timeout: expected a duration above `0s` and up to `1h`, found `0s`",
                 ],
             ),
             ("{drain: {grace: 5s}}", &["towbar.yaml:1:18: unknown key `grace`; known here: `notice`, `timeout`"]),

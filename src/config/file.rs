@@ -13,14 +13,14 @@ pub(super) fn read_file(file: &Path, problems: &Problems) -> Read<Node> {
 
 pub(super) fn decoded<'b>(bytes: &'b [u8], problems: &Problems) -> Read<&'b str> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        let message = "expected text in UTF-8, found UTF-16: `iconv -f UTF-16 -t UTF-8 FILE >NEW` converts it";
+        let message = "expected text in UTF-8, found UTF-16: convert it with `iconv -f UTF-16 -t UTF-8 FILE >NEW`";
         return Err(problems.file(message.to_owned()));
     }
     std::str::from_utf8(bytes).map_err(|error| {
         let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
         let last = before.rsplit('\n').next().unwrap_or_default().chars().count();
         let spot = Spot { line: before.matches('\n').count() as u64 + 1, column: last as u64 + 1 };
-        problems.at(spot, "expected text in UTF-8, found a byte that is none: save the file as UTF-8".to_owned())
+        problems.at(spot, "expected text in UTF-8, found an invalid byte; save the file as UTF-8".to_owned())
     })
 }
 

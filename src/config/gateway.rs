@@ -51,7 +51,7 @@ impl Input<'_> {
         let (status, message) = (name("status", STATUS_HEADER), name("message", MESSAGE_HEADER));
         let (status, message) = (status.ok()?, message.ok()?);
         if status == message {
-            value.wrong(format!("`status` and `message` are both `{status}`"));
+            value.wrong(format!("`status` and `message` are both `{status}`; use two different headers"));
             return None;
         }
         Some(gateway::StatusHeaders { status, message })
@@ -65,7 +65,7 @@ impl Input<'_> {
             value(key).map_or(Vec::new(), |value| value.each(name))
         };
         let name = |key| {
-            let text = |value: Value| value.parsed("the name of a header", header_name::text_metadata_name);
+            let text = |value: Value| value.parsed("a header name", header_name::text_metadata_name);
             value(key).and_then(|value| own(value, text(value).ok()?, status_headers).ok())
         };
         let (request, reply) = (names("request"), names("reply"));
@@ -119,7 +119,7 @@ impl Input<'_> {
 
 /// A header of the caller's that is text.
 fn text_header(value: &Value) -> Option<HeaderName> {
-    value.parsed("the name of a header", header_name::text_metadata_name).ok()
+    value.parsed("a header name", header_name::text_metadata_name).ok()
 }
 
 fn trace_context(value: &Value) -> Read<TraceContext> {
@@ -130,7 +130,7 @@ fn trace_context(value: &Value) -> Read<TraceContext> {
 fn own(item: Value, name: HeaderName, status_headers: Option<&gateway::StatusHeaders>) -> Read<HeaderName> {
     match status_headers {
         Some(headers) if headers.status == name || headers.message == name => {
-            Err(item.wrong(format!("`{name}` is one of the `status_headers`")))
+            Err(item.wrong(format!("`{name}` is already used by `status_headers`; choose another header")))
         }
         _ => Ok(name),
     }

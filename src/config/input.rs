@@ -35,8 +35,8 @@ impl<'a> Input<'a> {
                 let permissions = self.secret_files();
                 Ok(Some(IdentityFiles { cert: cert?, key: key?, permissions }))
             }
-            (Some(cert), None) => Err(cert.wrong("its `key` is missing")),
-            (None, Some(key)) => Err(key.wrong("its `cert` is missing")),
+            (Some(cert), None) => Err(cert.wrong("`key` is missing: set it to the file of the private key")),
+            (None, Some(key)) => Err(key.wrong("`cert` is missing: set it to the file of the certificate")),
             (None, None) => Ok(None),
         }
     }
@@ -52,7 +52,7 @@ impl<'a> Input<'a> {
     }
 
     pub(super) fn missing(&self, key: &str, flag: &str) -> Noted {
-        let message = format!("no {key}: set `{key}` in the configuration file, or give `{flag}`");
+        let message = format!("no {key}: set `{key}` in the configuration file, or pass `{flag}`");
         self.top.err().unwrap_or_else(|| self.problems.file(message))
     }
 }

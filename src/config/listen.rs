@@ -47,7 +47,9 @@ impl Input<'_> {
             && section.value("client_ca").is_none()
             && section.value("clients").is_none()
         {
-            return Err(auth.wrong("nobody is known by a certificate: set `client_ca` or `clients`, or leave it out"));
+            return Err(
+                auth.wrong("has no effect without `client_ca` or `clients`; set one of them, or remove this key")
+            );
         }
         let identity = identity?.ok_or_else(|| value.wrong("`cert` and `key` are missing"))?;
         let (client_ca, clients, client_optional) = (client_ca?, clients?, optional?.unwrap_or(false));
@@ -62,13 +64,13 @@ fn clients(value: Value) -> Read<Vec<PinnedClient>> {
         let pins = named.one_or_more("pins", |item| {
             let read = item.parsed("a pin", value::pin)?;
             match clients.iter().find(|client| client.pins.contains(&read)) {
-                Some(other) => Err(item.wrong(format!("this pin is that of `{}` already", other.name))),
+                Some(other) => Err(item.wrong(format!("this pin already belongs to client `{}`", other.name))),
                 None => Ok(read),
             }
         });
         clients.push(PinnedClient { name: named.name().to_owned(), pins });
     }
-    if clients.is_empty() { Err(value.wrong("expected clients by their names, found none")) } else { Ok(clients) }
+    if clients.is_empty() { Err(value.wrong("expected at least one client by name, found none")) } else { Ok(clients) }
 }
 
 pub(super) fn listen_address(value: Value) -> Read<String> {

@@ -294,11 +294,11 @@ impl<'a> Value<'a> {
     }
 
     pub(super) fn metadata_name(&self) -> Read<HeaderName> {
-        self.parsed("the name of a header", header_name::metadata_name)
+        self.parsed("a header name", header_name::metadata_name)
     }
 
     pub(super) fn reply_header_name(&self) -> Read<HeaderName> {
-        self.parsed("the name of a header", header_name::reply_header_name)
+        self.parsed("a header name", header_name::reply_header_name)
     }
 
     /// A path, counted from `folder` unless it is absolute.

@@ -25,7 +25,7 @@ pub(super) fn read(file: &Path, problems: &Problems) -> Vec<Selected> {
         let _ = kind.parsed("`google.api.Service`", value::service_type);
     }
     let Some(http) = top.value("http") else {
-        problems.file("expected rules in `http.rules`, found no `http`".to_owned());
+        problems.file("`http` is missing: write the rules under `http.rules`".to_owned());
         return Vec::new();
     };
     let Ok(http) = http.section(&["rules", "fully_decode_reserved_expansion"]) else { return Vec::new() };
@@ -62,11 +62,11 @@ fn pattern(item: Value, section: Section) -> Read<Pattern> {
         (None, None, Some(custom)) => {
             let section = custom.section(&["kind", "path"])?;
             let (Some(kind), Some(path)) = (section.value("kind"), section.value("path")) else {
-                return Err(custom.wrong("expected `kind` and `path`, found less"));
+                return Err(custom.wrong("expected both `kind` and `path`"));
             };
             Ok(Pattern { method: kind.text("a method")?.to_owned(), template: template(path)? })
         }
-        (None, None, None) => Err(item.wrong("the rule has no method and path, such as `get: /v1`")),
-        _ => Err(item.wrong("expected one method with its path, found two")),
+        (None, None, None) => Err(item.wrong("the rule has no method; add one with its path, such as `get: /v1`")),
+        _ => Err(item.wrong("expected one method, found two; move the second to `additional_bindings`")),
     }
 }

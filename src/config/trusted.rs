@@ -73,11 +73,14 @@ mod tests {
             (
                 "{trusted_proxies: [10.0.0.1/8, 10.0.0.0/33, proxy.bank.internal, 10.0.0.1, '::ffff:10.0.0.1', 0.0.0.0/0]}",
                 &[
-                    "t.yaml:3:28: trusted_proxies: `10.0.0.1/8` has bits behind its prefix: write `10.0.0.0/8` for the block, or `10.0.0.1` for the address",
+                    "t.yaml:3:28: trusted_proxies: `10.0.0.1/8` has bits set after its prefix; write `10.0.0.0/8` for the \
+                     network, or `10.0.0.1` for the address",
                     "t.yaml:3:40: trusted_proxies: expected a prefix from 1 to 32, found `33`",
-                    "t.yaml:3:53: trusted_proxies: expected an IP address, or a block of them such as `10.0.0.0/8` or `2001:db8::/32`, found `proxy.bank.internal`",
+                    "t.yaml:3:53: trusted_proxies: expected an IP address, or a network such as `10.0.0.0/8` or \
+                     `2001:db8::/32`, found `proxy.bank.internal`",
                     "t.yaml:3:84: trusted_proxies: `::ffff:10.0.0.1` is listed twice",
-                    "t.yaml:3:103: trusted_proxies: `0.0.0.0/0` is everybody: any caller could say that it is another",
+                    "t.yaml:3:103: trusted_proxies: `0.0.0.0/0` trusts every address, so any caller could claim another's; \
+                     list only your proxies",
                 ][..],
             ),
             (

@@ -125,7 +125,7 @@ impl<'a> Input<'a> {
         }
         match (self.value("upstream"), self.value("upstreams")) {
             (Some(_), Some(several)) => {
-                several.wrong("`upstream` is there too: leave one of them out");
+                several.wrong("`upstream` is also set: remove one of the two");
                 None
             }
             (None, Some(_)) => None,
@@ -152,7 +152,7 @@ impl<'a> Input<'a> {
             })
             .collect();
         if list.is_empty() {
-            list.push(Err(value.wrong("expected upstreams by their names, found none")));
+            list.push(Err(value.wrong("expected at least one upstream by name, found none")));
         }
         let is_whole = list.iter().all(Result::is_ok);
         (list.into_iter().filter_map(Result::ok).collect(), is_whole)
@@ -164,8 +164,9 @@ impl<'a> Input<'a> {
         }
         let config = self.upstream_section(value, &["rpcs"]);
         let rpcs = value.get("rpcs").ok_or_else(|| {
-            value
-                .wrong("`rpcs` is missing: what this upstream answers, such as `bank.v1.AccountService` or `bank.v1.*`")
+            value.wrong(
+                "`rpcs` is missing: list what this upstream serves, such as `bank.v1.AccountService` or `bank.v1.*`",
+            )
         });
         let rpcs = selectors(rpcs?);
         Ok((config?, rpcs))
@@ -197,7 +198,7 @@ impl<'a> Input<'a> {
             Some(variable) if named.contains(&None) => Err(self.problems.variable(
                 variable,
                 format!(
-                    "it is for some of {addresses} and not for others: say `proxy` beside `address`, a proxy or `none`"
+                    "it applies to only some of {addresses}; set `proxy` next to `address` to a proxy or to `none`"
                 ),
             )),
             _ => Ok(named.into_iter().next().flatten()),
@@ -216,8 +217,10 @@ impl<'a> Input<'a> {
                 let password_file = file.path(self.folder);
                 Login::File { username: username?, password_file: password_file? }
             }
-            (Some(username), None) => return Err(username.wrong("its `password_file` is missing")),
-            (None, Some(file)) => return Err(file.wrong("its `username` is missing")),
+            (Some(username), None) => {
+                return Err(username.wrong("`password_file` is missing: set it to the file that holds the password"));
+            }
+            (None, Some(file)) => return Err(file.wrong("`username` is missing: set it to the user of this password")),
             (None, None) => Login::None,
         };
         Ok(ProxyConfig { login, ..config? })

@@ -17,17 +17,17 @@ pub(super) fn listen_address(text: &str) -> Result<String, String> {
     let port = text.strip_prefix(':').unwrap_or(text);
     if port.parse::<u16>().is_ok() {
         return Err(found(&format!(
-            "; write `127.0.0.1:{port}` for this machine alone, `0.0.0.0:{port}` for every interface"
+            "; use `127.0.0.1:{port}` for this machine only, or `0.0.0.0:{port}` for every network interface"
         )));
     }
     let Some((host, port)) = text.rsplit_once(':') else {
         return Err(found(""));
     };
     if host.contains(':') && !host.starts_with('[') {
-        return Err(found("; an IPv6 address stands in brackets: `[::1]:8080`"));
+        return Err(found("; write an IPv6 address in brackets: `[::1]:8080`"));
     }
     if is_numeric(host) && host.parse::<Ipv4Addr>().is_err() {
-        return Err(found("; an IPv4 address is four numbers from 0 to 255 without leading zeros"));
+        return Err(found("; an IPv4 address has four numbers from 0 to 255 without leading zeros"));
     }
     if !is_host(host) {
         return Err(found(""));
@@ -73,9 +73,7 @@ pub(super) fn proxy(text: &str) -> Result<Option<ProxyConfig>, String> {
 pub(super) fn proxy_address(text: &str) -> Result<ProxyConfig, String> {
     match parsed_proxy(text)? {
         ProxyConfig { login: Login::Given(_), .. } => {
-            Err("expected http://HOST:PORT alone, found a user too: it stands in `username`, its password in the file \
-                 that `password_file` names"
-                .to_owned())
+            Err("expected http://HOST:PORT without a user; set `username` and `password_file` instead".to_owned())
         }
         config => Ok(config),
     }
@@ -95,7 +93,8 @@ pub(super) fn pin(text: &str) -> Result<Pin, String> {
     let pin: Pin = text.parse().map_err(|error: PinError| error.to_string())?;
     if pin.is_published() {
         return Err(
-            "the private key of this one is published with the sample bank: whoever has it may be anybody".to_owned()
+            "this pin belongs to the sample bank's certificate, whose private key is public; anyone could use it"
+                .to_owned(),
         );
     }
     Ok(pin)
@@ -181,7 +180,7 @@ pub(super) fn upstream_name(text: &str) -> Result<String, String> {
     if text.starts_with(|c: char| c.is_ascii_lowercase()) && text != "true" && text.bytes().all(part) {
         return Ok(text.to_owned());
     }
-    Err(format!("expected a name of a-z, 0-9, `-` and `_` that begins with a letter, found `{text}`"))
+    Err(format!("expected a name of lower-case letters, digits, `-` and `_` that starts with a letter, found `{text}`"))
 }
 
 fn is_identifier(name: &str) -> bool {
@@ -211,33 +210,37 @@ mod tests {
         for (text, message) in [
             (
                 "8080",
-                "expected `host:port`, found `8080`; write `127.0.0.1:8080` for this machine alone, `0.0.0.0:8080` for every interface",
+                "expected `host:port`, found `8080`; use `127.0.0.1:8080` for this machine only, or `0.0.0.0:8080` for \
+                 every network interface",
             ),
             (
                 ":8080",
-                "expected `host:port`, found `:8080`; write `127.0.0.1:8080` for this machine alone, `0.0.0.0:8080` for every interface",
+                "expected `host:port`, found `:8080`; use `127.0.0.1:8080` for this machine only, or `0.0.0.0:8080` for \
+                 every network interface",
             ),
             ("", "expected `host:port`, found ``"),
             ("localhost", "expected `host:port`, found `localhost`"),
             (
                 "http://localhost:80",
-                "expected `host:port`, found `http://localhost:80`; an IPv6 address stands in brackets: `[::1]:8080`",
+                "expected `host:port`, found `http://localhost:80`; write an IPv6 address in brackets: `[::1]:8080`",
             ),
-            ("::1:8080", "expected `host:port`, found `::1:8080`; an IPv6 address stands in brackets: `[::1]:8080`"),
+            ("::1:8080", "expected `host:port`, found `::1:8080`; write an IPv6 address in brackets: `[::1]:8080`"),
             ("[::g]:80", "expected `host:port`, found `[::g]:80`"),
             ("[::1]", "expected `host:port`, found `[::1]`"),
             ("a b:80", "expected `host:port`, found `a b:80`"),
             (
                 "256.0.0.1:80",
-                "expected `host:port`, found `256.0.0.1:80`; an IPv4 address is four numbers from 0 to 255 without leading zeros",
+                "expected `host:port`, found `256.0.0.1:80`; an IPv4 address has four numbers from 0 to 255 without leading \
+                 zeros",
             ),
             (
                 "127.0.0.01:80",
-                "expected `host:port`, found `127.0.0.01:80`; an IPv4 address is four numbers from 0 to 255 without leading zeros",
+                "expected `host:port`, found `127.0.0.01:80`; an IPv4 address has four numbers from 0 to 255 without \
+                 leading zeros",
             ),
             (
                 "10.1:80",
-                "expected `host:port`, found `10.1:80`; an IPv4 address is four numbers from 0 to 255 without leading zeros",
+                "expected `host:port`, found `10.1:80`; an IPv4 address has four numbers from 0 to 255 without leading zeros",
             ),
             ("localhost:", "expected a port from 0 to 65535, found `localhost:`"),
             ("localhost:+1", "expected a port from 0 to 65535, found `localhost:+1`"),

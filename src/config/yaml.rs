@@ -74,7 +74,7 @@ pub(super) fn parse(text: &str) -> Result<(Node, Vec<YamlError>), YamlError> {
 fn syntax_fault(error: Error) -> YamlError {
     let location = error.location().unwrap_or(Location::UNKNOWN);
     let found = match &error {
-        Error::MultipleDocuments { .. } => "expected one document, found a second".to_owned(),
+        Error::MultipleDocuments { .. } => "expected one document, found a second one".to_owned(),
         Error::UnknownAnchor { .. } => "this alias names no anchor above it".to_owned(),
         Error::RecursiveReferencesRequireWeakTypes { .. } => "this alias stands inside its own anchor".to_owned(),
         Error::UnsupportedTag { .. } => "this tag is not supported".to_owned(),
@@ -287,7 +287,7 @@ mod tests {
             ("a: [1\nb: 2", (2, 2), "illegal placement of ':' indicator"),
             ("a: b: c", (1, 5), "mapping values are not allowed in this context"),
             ("a: @x", (1, 4), "unexpected character: `@'"),
-            ("a: 1\n---\nb: 2", (3, 1), "expected one document, found a second"),
+            ("a: 1\n---\nb: 2", (3, 1), "expected one document, found a second one"),
             ("a: *one", (1, 4), "this alias names no anchor above it"),
             ("a: &one [*one]", (1, 10), "this alias stands inside its own anchor"),
         ] {

@@ -6,7 +6,7 @@ use http::HeaderName;
 
 /// A header's name, in lower case.
 fn header_name(text: &str) -> Result<HeaderName, String> {
-    HeaderName::from_bytes(text.as_bytes()).map_err(|_| format!("expected the name of a header, found `{text}`"))
+    HeaderName::from_bytes(text.as_bytes()).map_err(|_| format!("expected a header name, found `{text}`"))
 }
 
 /// A header that may be carried over between HTTP and gRPC metadata.
@@ -17,7 +17,7 @@ pub fn metadata_name(text: &str) -> Result<HeaderName, String> {
     }
     // gRPC over HTTP/2, "Custom-Metadata": `grpc-` names are its own.
     if name.as_str().starts_with("grpc-") {
-        return Err(format!("`{name}` belongs to gRPC and is never passed on"));
+        return Err(format!("`{name}` is reserved by gRPC and is never forwarded"));
     }
     Ok(name)
 }
@@ -39,7 +39,7 @@ pub fn text_metadata_name(text: &str) -> Result<HeaderName, String> {
 fn refuse_binary(name: HeaderName) -> Result<HeaderName, String> {
     // gRPC over HTTP/2: the suffix says that the value is base64 of bytes.
     if name.as_str().ends_with("-bin") {
-        return Err(format!("`{name}` would be binary (`-bin`), and what it has is text"));
+        return Err(format!("`{name}` ends with `-bin`, which gRPC reserves for binary values; choose another name"));
     }
     Ok(name)
 }
@@ -49,11 +49,11 @@ fn connection_owned(name: &HeaderName) -> Option<String> {
     match name.as_str() {
         // RFC 9110, 7.6.1: fields of one connection, not of the message.
         "connection" | "keep-alive" | "te" | "trailer" | "transfer-encoding" | "upgrade" => {
-            Some(format!("`{name}` is hop-by-hop and is never passed on"))
+            Some(format!("`{name}` is a hop-by-hop header and is never forwarded"))
         }
-        other if other.starts_with("proxy-") => Some(format!("`{name}` is hop-by-hop and is never passed on")),
+        other if other.starts_with("proxy-") => Some(format!("`{name}` is a hop-by-hop header and is never forwarded")),
         "host" | "content-length" | "content-type" | "content-encoding" => {
-            Some(format!("`{name}` is written by Towbar itself and is never passed on"))
+            Some(format!("`{name}` is set by Towbar itself and is never forwarded"))
         }
         _ => None,
     }
@@ -68,19 +68,19 @@ mod tests {
         assert_eq!(metadata_name("X-Consent-Id").unwrap().as_str(), "x-consent-id");
         assert_eq!(reply_header_name("grpc-status").unwrap().as_str(), "grpc-status");
         for (text, message) in [
-            ("", "expected the name of a header, found ``"),
-            ("x consent", "expected the name of a header, found `x consent`"),
-            (":path", "expected the name of a header, found `:path`"),
-            ("TE", "`te` is hop-by-hop and is never passed on"),
-            ("Proxy-Authorization", "`proxy-authorization` is hop-by-hop and is never passed on"),
-            ("host", "`host` is written by Towbar itself and is never passed on"),
-            ("content-type", "`content-type` is written by Towbar itself and is never passed on"),
-            ("grpc-timeout", "`grpc-timeout` belongs to gRPC and is never passed on"),
+            ("", "expected a header name, found ``"),
+            ("x consent", "expected a header name, found `x consent`"),
+            (":path", "expected a header name, found `:path`"),
+            ("TE", "`te` is a hop-by-hop header and is never forwarded"),
+            ("Proxy-Authorization", "`proxy-authorization` is a hop-by-hop header and is never forwarded"),
+            ("host", "`host` is set by Towbar itself and is never forwarded"),
+            ("content-type", "`content-type` is set by Towbar itself and is never forwarded"),
+            ("grpc-timeout", "`grpc-timeout` is reserved by gRPC and is never forwarded"),
         ] {
             assert_eq!(metadata_name(text).unwrap_err(), message, "{text}");
         }
         assert_eq!(metadata_name("x-trace-bin").unwrap().as_str(), "x-trace-bin");
-        let message = "`x-trace-bin` would be binary (`-bin`), and what it has is text";
+        let message = "`x-trace-bin` ends with `-bin`, which gRPC reserves for binary values; choose another name";
         assert_eq!(reply_header_name("x-trace-bin").unwrap_err(), message);
         assert_eq!(text_metadata_name("x-trace-bin").unwrap_err(), message);
         for name in ["connection", "keep-alive", "trailer", "transfer-encoding", "upgrade", "content-length"] {

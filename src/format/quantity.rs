@@ -20,10 +20,10 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         _ => None,
     });
     let Some(duration) = parsed else {
-        return Err(format!("expected a duration with its unit, such as `500ms`, `25s` or `1m`, found `{text}`"));
+        return Err(format!("expected a duration with a unit, such as `500ms`, `25s` or `1m`, found `{text}`"));
     };
     if duration.is_zero() || duration > LONGEST {
-        return Err(format!("expected more than nothing and at most an hour, found `{text}`"));
+        return Err(format!("expected a duration above `0s` and up to `1h`, found `{text}`"));
     }
     Ok(duration)
 }
@@ -41,7 +41,7 @@ pub fn deadline(text: &str) -> Result<Duration, String> {
     });
     let Some(seconds) = seconds else { return duration(text) };
     if seconds == 0 || seconds > MOST_DAYS * 24 * 60 * 60 {
-        return Err(format!("expected more than nothing and at most 365 days, or `none`, found `{text}`"));
+        return Err(format!("expected a duration above `0s` and up to 365 days, or `none`, found `{text}`"));
     }
     Ok(Duration::from_secs(seconds))
 }
@@ -58,7 +58,7 @@ pub fn whole_seconds(text: &str) -> Result<Duration, String> {
 pub fn size(text: &str) -> Result<usize, String> {
     let size = bytes(text)?;
     if size == 0 || size > LARGEST {
-        return Err(format!("expected more than nothing and at most `1GiB`, found `{text}`"));
+        return Err(format!("expected a size above 0 and up to `1GiB`, found `{text}`"));
     }
     Ok(size)
 }
@@ -137,11 +137,11 @@ mod tests {
         }
         assert_eq!(deadline("none"), Ok(ENDLESS));
         for text in ["0d", "0h", "366d", "8761h"] {
-            let message = format!("expected more than nothing and at most 365 days, or `none`, found `{text}`");
+            let message = format!("expected a duration above `0s` and up to 365 days, or `none`, found `{text}`");
             assert_eq!(deadline(text), Err(message), "{text}");
         }
         for text in ["1w", "d", "99999999999999999999d", "None", "off"] {
-            let message = format!("expected a duration with its unit, such as `500ms`, `25s` or `1m`, found `{text}`");
+            let message = format!("expected a duration with a unit, such as `500ms`, `25s` or `1m`, found `{text}`");
             assert_eq!(deadline(text), Err(message), "{text}");
         }
     }
@@ -154,11 +154,11 @@ mod tests {
             assert_eq!(duration(text), Ok(Duration::from_millis(milliseconds)), "{text}");
         }
         for text in ["", "25", "s", "-1s", "+1s", "1.5s", "25 s", "1d", "1S", "99999999999999999999s"] {
-            let message = format!("expected a duration with its unit, such as `500ms`, `25s` or `1m`, found `{text}`");
+            let message = format!("expected a duration with a unit, such as `500ms`, `25s` or `1m`, found `{text}`");
             assert_eq!(duration(text), Err(message), "{text}");
         }
         for text in ["0s", "61m", "2h", "3600001ms"] {
-            let message = format!("expected more than nothing and at most an hour, found `{text}`");
+            let message = format!("expected a duration above `0s` and up to `1h`, found `{text}`");
             assert_eq!(duration(text), Err(message), "{text}");
         }
     }
@@ -175,7 +175,7 @@ mod tests {
             assert_eq!(size(text), Err(message), "{text}");
         }
         for text in ["0", "0MiB", "1073741825", "2GiB"] {
-            let message = format!("expected more than nothing and at most `1GiB`, found `{text}`");
+            let message = format!("expected a size above 0 and up to `1GiB`, found `{text}`");
             assert_eq!(size(text), Err(message), "{text}");
         }
     }

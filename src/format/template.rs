@@ -73,16 +73,16 @@ pub enum TemplateError {
     #[error("column {column}: expected {expected}, found {found}")]
     Unexpected { column: usize, expected: &'static str, found: Found },
     /// More than one `**`.
-    #[error("column {column}: a second `**`: where the first one ends could not be told")]
+    #[error("column {column}: a template can have only one `**`")]
     SecondWildcard { column: usize },
     /// A literal `.` or `..`.
-    #[error("column {column}: no path has the segment `{segment}` (RFC 3986, section 6.2.2.3)")]
+    #[error("column {column}: a path never contains the segment `{segment}` (RFC 3986, section 6.2.2.3)")]
     Dots { column: usize, segment: String },
     /// A variable inside a variable.
-    #[error("column {column}: a variable cannot hold another variable")]
+    #[error("column {column}: a variable cannot contain another variable")]
     Nested { column: usize },
     /// The same field twice, in path or query.
-    #[error("column {column}: `{field}` is bound a second time")]
+    #[error("column {column}: `{field}` is bound twice")]
     Twice { column: usize, field: String },
 }
 
@@ -307,14 +307,14 @@ mod tests {
             ("/v1/{}", "column 6: expected a field name, found `}`"),
             ("/v1/{1a}", "column 6: expected a field name, found `1`"),
             ("/v1/{a.}", "column 8: expected a field name, found `}`"),
-            ("/v1/{a={b}}", "column 8: a variable cannot hold another variable"),
-            ("/v1/**/**", "column 8: a second `**`: where the first one ends could not be told"),
-            ("/v1/{a=**}/x/{b=y/**}", "column 19: a second `**`: where the first one ends could not be told"),
-            ("/v1/../a", "column 5: no path has the segment `..` (RFC 3986, section 6.2.2.3)"),
-            ("/v1/{a=%2E/*}", "column 8: no path has the segment `%2E` (RFC 3986, section 6.2.2.3)"),
-            ("/v1/{a}/{a}", "column 10: `a` is bound a second time"),
-            ("/v1/{a}?b={a}", "column 12: `a` is bound a second time"),
-            ("/v1?b={a}&b={c}", "column 11: `b` is bound a second time"),
+            ("/v1/{a={b}}", "column 8: a variable cannot contain another variable"),
+            ("/v1/**/**", "column 8: a template can have only one `**`"),
+            ("/v1/{a=**}/x/{b=y/**}", "column 19: a template can have only one `**`"),
+            ("/v1/../a", "column 5: a path never contains the segment `..` (RFC 3986, section 6.2.2.3)"),
+            ("/v1/{a=%2E/*}", "column 8: a path never contains the segment `%2E` (RFC 3986, section 6.2.2.3)"),
+            ("/v1/{a}/{a}", "column 10: `a` is bound twice"),
+            ("/v1/{a}?b={a}", "column 12: `a` is bound twice"),
+            ("/v1?b={a}&b={c}", "column 11: `b` is bound twice"),
             ("/v1:", "column 5: expected a verb, found the end"),
             ("/v1?", "column 5: expected a query key, found the end"),
             ("/v1?a", "column 6: expected `=`, found the end"),

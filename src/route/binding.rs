@@ -17,7 +17,7 @@ use crate::schema::{FieldPath, Message, RpcDescriptor, Rule, Schema, WellKnown};
 /// The problems of options for rpcs that are not there, or that nobody can call.
 pub(super) fn unknown_rpcs(schema: &Schema, options: &[RpcOptions], rules: &Rules) -> Vec<Problem> {
     let problem = |options: &RpcOptions| match schema.rpcs().iter().find(|rpc| rpc.name == options.rpc) {
-        None => Some(format!("expected an rpc of the schema, found `{}`", options.rpc)),
+        None => Some(format!("the schema has no rpc `{}`", options.rpc)),
         Some(rpc) if rules.of(rpc).is_ok_and(|rules| rules.is_empty()) => {
             Some(format!("`{}` has no google.api.http option", options.rpc))
         }
@@ -132,7 +132,8 @@ impl Binder<'_> {
             self.problems.push(format!("expected an HTTP method, found `{method}`"));
         }
         if method == "CONNECT" {
-            self.problems.push("expected a method with a path, found `CONNECT` (RFC 9110, section 9.3.6)".to_owned());
+            let message = "a rule cannot use the method `CONNECT`, which has no path (RFC 9110, section 9.3.6)";
+            self.problems.push(message.to_owned());
         }
     }
 
@@ -165,17 +166,18 @@ impl Binder<'_> {
             self.problems.push(format!("a {} request has no body (RFC 9110, section 9.3)", self.rule.pattern.method));
         }
         if rule == BodyRule::Whole && declares_keys {
-            self.problems.push("body \"*\" leaves no field for the query keys of the template".to_owned());
+            let message = "body \"*\" takes every field, so none is left for the query parameters of the template";
+            self.problems.push(message.to_owned());
         }
         if let BodyRule::Field(body) = &rule
             && let Some(path) = captured.iter().find(|path| body.is_within(path))
         {
-            self.problems.push(format!("body {:?}: the path binds `{path}` already", self.rule.body));
+            self.problems.push(format!("body {:?}: the path already sets `{path}`", self.rule.body));
         }
         if let BodyRule::Field(body) = &rule
             && let Some(path) = captured.iter().find(|path| path.excludes(body))
         {
-            self.problems.push(format!("body {:?}: the path binds `{path}`, of the same oneof", self.rule.body));
+            self.problems.push(format!("body {:?}: the path already sets `{path}`, of the same oneof", self.rule.body));
         }
         rule
     }
@@ -197,7 +199,7 @@ impl Binder<'_> {
         let is_raw = is_raw(&self.rpc.input, field);
         if is_raw && let Some(path) = captured.iter().find(|path| field.is_none_or(|body| path.is_within(body))) {
             self.problems.push(format!(
-                "body {:?}: it is a google.api.HttpBody, and the path binds `{path}` in it",
+                "body {:?}: it is a google.api.HttpBody, and the path sets `{path}` in it",
                 self.rule.body
             ));
         }
@@ -212,7 +214,8 @@ impl Binder<'_> {
             let other = other.map(|(other, _)| format!("key `{other}`"));
             let Some(other) = other.or_else(|| field.map(|field| format!("field `{field}`"))) else { continue };
             let advice = "set `json.case_insensitive_field_parsing: false` for this rpc, or for all";
-            self.problems.push(format!("in another case the query key `{key}` could be the {other} too: {advice}"));
+            self.problems
+                .push(format!("if case is ignored, the query parameter `{key}` is also the {other}: {advice}"));
         }
     }
 
@@ -220,24 +223,26 @@ impl Binder<'_> {
         let Some(RpcOptions { place, policy: own, .. }) = options else { return };
         let method = self.rule.pattern.method.as_str();
         if own.accept_body == Some(true) && *body != BodyRule::None {
-            self.problems.push(format!("{}: accept_body: the rule has a body already", place));
+            self.problems.push(format!("{}: accept_body: the rule already has a body; remove this key", place));
         } else if own.accept_body == Some(true) && !matches!(method, "PUT" | "POST" | "PATCH") {
             self.problems.push(format!("{}: accept_body: expected PUT, POST or PATCH, found {method}", place));
         }
         if own.idempotent == Some(true) && !self.rpc.streaming().is_unary() {
-            self.problems.push(format!("{}: idempotent: the rpc streams, and such calls are sent once", place));
+            self.problems.push(format!("{}: idempotent: streaming rpcs are never retried; remove this key", place));
         }
         if own.websocket.is_some() && self.rpc.streaming().is_unary() {
-            self.problems.push(format!("{}: websocket: the rpc does not stream, and needs none", place));
+            self.problems.push(format!("{}: websocket: the rpc does not stream; remove this key", place));
         }
         if let Some(UnknownKeys::Listed(keys)) = &own.ignore_query {
             let known = keys.iter().filter(|key| FieldPath::resolve(&self.rpc.input, key).is_ok());
-            let problem = |key| format!("{}: ignore_query: the message has a field `{key}`", place);
+            let problem =
+                |key| format!("{}: ignore_query: `{key}` is a field of the message and cannot be ignored", place);
             self.problems.extend(known.map(problem));
         }
         if let Some(UnknownKeys::Listed(members)) = &own.ignore_members {
             let known = members.iter().filter(|member| is_member(&self.rpc.input, body, member));
-            let problem = |member| format!("{}: ignore_members: the message has a field `{member}`", place);
+            let advice = "is a field of the message and cannot be ignored";
+            let problem = |member| format!("{place}: ignore_members: `{member}` {advice}");
             self.problems.extend(known.map(problem));
         }
     }
@@ -274,21 +279,21 @@ fn decoded_by(rule: &Rule, variable: &Variable, template: &Template) -> Variable
 fn usable(path: FieldPath, name: &str, used: Use<'_>, others: &[FieldPath]) -> Result<FieldPath, String> {
     let is_filled = takes_text(path.leaf()) || matches!(used, Use::Query(_)) && takes_json(path.leaf());
     if !is_filled {
-        return Err(format!("expected a field that one text can fill, found the message `{name}`"));
+        return Err(format!("expected a single value, found the message `{name}`; use one of its fields"));
     }
     // http.proto: "The path variables must not refer to any repeated or mapped field".
     let in_path = match used {
         Use::Path if path.leaf().is_repeated() => {
-            return Err(format!("expected a field of one value, found the list `{name}`"));
+            return Err(format!("expected a single value, found the list `{name}`"));
         }
         Use::Path => &[],
         Use::Query(in_path) => in_path,
     };
     if let Some(other) = others.iter().find(|other| matches!(used, Use::Path) && other.excludes(&path)) {
-        return Err(format!("expected a field that can be given beside `{other}`, found `{name}`, of the same oneof"));
+        return Err(format!("`{other}` and `{name}` belong to the same oneof; use one of them"));
     }
     if let Some(other) = others.iter().chain(in_path).find(|other| **other == path) {
-        return Err(format!("expected another field, found `{name}`, which is `{other}` again"));
+        return Err(format!("`{name}` and `{other}` are the same field; use it once"));
     }
     Ok(path)
 }

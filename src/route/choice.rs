@@ -81,12 +81,13 @@ pub(super) fn websocket_clash(group: &[usize], routes: &[Route]) -> Option<Probl
 
 fn told(one: &Route, other: &Route, what: &str) -> Problem {
     let advice = if one.rpc.name == other.rpc.name {
-        String::new()
+        "; remove one of the two rules".to_owned()
     } else {
-        format!("; to serve one of the two, leave the other out: `expose: {{except: [{}]}}`", other.rpc.name)
+        let except = format!("`expose: {{except: [{}]}}`", other.rpc.name);
+        format!("; exclude one of them with {except}, or give it another path in a rules file (`rules.files`)")
     };
     let message = format!(
-        "{:?}: {what} at this path is the rule {:?} of {} too, and no query key could tell them apart{advice}",
+        "{:?}: {what} at this path also matches the rule {:?} of {}, and no query parameter tells the two apart{advice}",
         one.template, other.template, other.rpc.name
     );
     Problem::at(&one.rpc.name, message)
@@ -94,7 +95,7 @@ fn told(one: &Route, other: &Route, what: &str) -> Problem {
 
 fn told_case(one: &Route, other: &Route, what: &str) -> Problem {
     let message = format!(
-        "{:?}: `json.case_insensitive_field_parsing` must be the same as for {}, which has {what} of it too",
+        "{:?}: `json.case_insensitive_field_parsing` must be the same as for {}, which has the same {what}",
         one.template, other.rpc.name
     );
     Problem::at(&one.rpc.name, message)

@@ -22,19 +22,20 @@ pub fn misplaced(routes: &Routes, options: &[RpcOptions]) -> Vec<Problem> {
     let mut problems = Vec::new();
     for RpcOptions { rpc, policy: own, .. } in options {
         if own.closing_line.is_some() && is_any(rpc, has_no_events) {
-            let message = "`closing_line` is for replies that are a stream of messages, and its reply is not";
+            let message = "`closing_line` applies only to replies that are streams of messages; remove this key";
             problems.push(Problem::at(rpc, message));
         }
         if own.deadline.is_some_and(|deadline| deadline > LONGEST) && is_any(rpc, is_unary) {
-            let message = "`deadline` is more than an hour; only rpcs that stream may have that long";
+            let message = "`deadline` is more than an hour, which only streaming rpcs may have";
             problems.push(Problem::at(rpc, message));
         }
         if own.last_event_id.is_some() && is_any(rpc, has_no_events) {
-            let message = "`last_event_id` is for replies that are a stream of events, and it has none";
+            let message = "`last_event_id` applies only to replies that are streams of events; remove this key";
             problems.push(Problem::at(rpc, message));
         }
         if own.caller_gone == Some(CallerGone::Finish) && is_any(rpc, streams) {
-            let message = "`caller_gone: finish` is for calls of one message each way, and it streams: such a call ends with its caller";
+            let message =
+                "`caller_gone: finish` applies only to unary rpcs; a streaming call ends when its caller disconnects";
             problems.push(Problem::at(rpc, message));
         }
     }

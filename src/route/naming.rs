@@ -80,7 +80,7 @@ impl Renamed {
             });
             for (problem, advice) in kept.chain(alike) {
                 if !told.contains(&problem) {
-                    let message = format!("{problem}: {advice} for the rpcs that have it, or for all");
+                    let message = format!("{problem}: {advice} for the rpcs that use it, or for all");
                     problems.push(Problem::at(&rpc.name, message));
                     told.push(problem);
                 }

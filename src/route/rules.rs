@@ -45,9 +45,9 @@ impl Rules {
         let problem = |(index, rule): (usize, &Selected)| {
             let first = self.selected[..index].iter().find(|first| first.selector == rule.selector);
             match first {
-                Some(first) => Some(format!("`{}` has a rule already, at {}", rule.selector, first.place)),
+                Some(first) => Some(format!("`{}` already has a rule, at {}", rule.selector, first.place)),
                 None if schema.rpcs().iter().all(|rpc| rpc.name != rule.selector) => {
-                    Some(format!("expected an rpc of the schema, found `{}`", rule.selector))
+                    Some(format!("the schema has no rpc `{}`", rule.selector))
                 }
                 None => None,
             }

@@ -92,7 +92,7 @@ impl Serving {
             (None, _) => {
                 let names: Vec<&str> = self.upstreams.iter().map(|upstream| upstream.name.as_str()).collect();
                 let message = format!(
-                    "no upstream answers it: select it in the `rpcs` of one of them (`{}`), or leave it out of `expose`",
+                    "no upstream serves it; add it to the `rpcs` of one of them (`{}`), or exclude it with `expose`",
                     names.join("`, `")
                 );
                 Err(Problem::at(rpc, message))
@@ -107,10 +107,11 @@ impl Serving {
             let text = &selector.text;
             let message = if covered.peek().is_none() {
                 let package = schema.rpcs().iter().any(|rpc| rpc.name.starts_with(&format!("{text}.")));
-                let advice = if package { format!("; for all of a package write `{text}.*`") } else { String::new() };
-                format!("expected a service, an rpc or a package of the schema, found `{text}`{advice}")
+                let advice =
+                    if package { format!("; to select the whole package, write `{text}.*`") } else { String::new() };
+                format!("the schema has no service, rpc or package `{text}`{advice}")
             } else if must_have_rule && !covered.any(|rpc| has_rule(&rpc.name)) {
-                format!("nothing that `{text}` selects has a rule: nothing could be called")
+                format!("no rpc that `{text}` selects has an HTTP rule, so none can be called")
             } else {
                 return None;
             };
@@ -186,8 +187,10 @@ mod tests {
             ),
             (
                 "c.C.Get",
-                Err("c.C.Get: no upstream answers it: select it in the `rpcs` of one of them (`core`, `cards`), or \
-                     leave it out of `expose`"),
+                Err(
+                    "c.C.Get: no upstream serves it; add it to the `rpcs` of one of them (`core`, `cards`), or exclude it \
+                     with `expose`",
+                ),
             ),
         ] {
             let found = serving.upstream_of(rpc).map_err(|problem| problem.to_string());

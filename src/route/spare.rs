@@ -32,7 +32,7 @@ impl Spare {
 
     /// A line for each file that is left out.
     pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
-        self.others.iter().map(|problem| format!("{problem}; the file is left out, as no served rpc needs it"))
+        self.others.iter().map(|problem| format!("{problem}; the file is skipped, because no served rpc needs it"))
     }
 }
 

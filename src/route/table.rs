@@ -69,8 +69,10 @@ impl Routes {
             problems.extend(spare.others.iter().cloned());
         }
         if bound.is_empty() && problems.is_empty() {
-            problems
-                .push(Problem::new("no rpc in the descriptors has a google.api.http option: nothing could be called"));
+            problems.push(Problem::new(
+                "no rpc in the schema has a google.api.http option, so none can be called; annotate one, \
+                                    or add a file to `rules.files`",
+            ));
         }
         let rules = bound.iter().enumerate();
         let open = rules.clone().filter(|(_, rule)| rule.rpc.policy.websocket.is_some());

@@ -31,7 +31,7 @@ impl AnyCase {
 
 /// Two names that only their case tells apart.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{owner}: `{one}` and `{other}` are two {what}, and case alone tells them apart")]
+#[error("{owner}: `{one}` and `{other}` are two {what} that differ only in case")]
 pub struct Alike {
     /// `package.Message` or `package.Enum`.
     pub owner: String,
@@ -163,21 +163,17 @@ mod tests {
             (
                 "string id = 1; string two = 2 [json_name = \"ID\"];",
                 "A = 0;",
-                Some("t.N: `ID` and `id` are two fields, and case alone tells them apart"),
+                Some("t.N: `ID` and `id` are two fields that differ only in case"),
             ),
             // One in the proto file, the other in JSON.
             (
                 "string longname = 1; string two = 2 [json_name = \"longName\"];",
                 "A = 0;",
-                Some("t.N: `longName` and `longname` are two fields, and case alone tells them apart"),
+                Some("t.N: `longName` and `longname` are two fields that differ only in case"),
             ),
             // Two spellings of one field.
             ("string x = 1 [json_name = \"X\"];", "A = 0;", None),
-            (
-                "string id = 1;",
-                "A = 0; a = 1;",
-                Some("t.E: `A` and `a` are two values, and case alone tells them apart"),
-            ),
+            ("string id = 1;", "A = 0; a = 1;", Some("t.E: `A` and `a` are two values that differ only in case")),
             ("string id = 1;", "option allow_alias = true; A = 0; a = 0;", None),
         ] {
             let proto = format!(

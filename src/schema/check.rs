@@ -154,11 +154,11 @@ impl Check<'_> {
     fn map_entry(&mut self, name: &str, message: &MessageType) {
         let [key, value] = &message.fields[..] else {
             let found = message.fields.len();
-            return self.refuse(name, format!("expected the two fields of a map's entry, found {found}"));
+            return self.refuse(name, format!("expected a map entry with two fields, found {found}"));
         };
         if (key.number, value.number) != (1, 2) {
             let found = format!("{} and {}", key.number, value.number);
-            self.refuse(name, format!("expected the fields 1 and 2 of a map's entry, found {found}"));
+            self.refuse(name, format!("expected a map entry with the fields 1 and 2, found {found}"));
         }
         if matches!(kind_name(key.kind), "double" | "float" | "bytes" | "enum" | "message" | "group") {
             let found = kind_name(key.kind);
@@ -175,7 +175,7 @@ impl Check<'_> {
             self.refuse(name, format!("expected a number that is not reserved, found {number}"));
         }
         if message.extension_ranges.iter().any(|range| range.holds(number)) {
-            self.refuse(name, format!("expected a number that is not for extensions, found {number}"));
+            self.refuse(name, format!("expected a number outside the extension ranges, found {number}"));
         }
         if let Some(index) = field.oneof_index {
             let oneofs = message.oneofs.len();
@@ -192,7 +192,7 @@ impl Check<'_> {
 
     fn number(&mut self, name: &str, number: i32) {
         if !(1..1 << 29).contains(&number) || (19_000..20_000).contains(&number) {
-            let range = "from 1 to 536870911, but for 19000 to 19999";
+            let range = "from 1 to 536870911, except 19000 to 19999";
             self.refuse(name, format!("expected a number {range}, found {number}"));
         }
     }
@@ -206,7 +206,7 @@ impl Check<'_> {
             _ => return,
         };
         if !is_there {
-            self.refuse(name, format!("expected {expected} of the descriptors, found `{type_name}`"));
+            self.refuse(name, format!("expected {expected} that is declared in the descriptors, found `{type_name}`"));
         }
     }
 
@@ -216,10 +216,10 @@ impl Check<'_> {
         for field in &declared.fields {
             let name = format!("{message}.{}", field.name);
             if let Some(other) = other(&mut numbers, field.number, &field.name) {
-                self.refuse(&name, format!("expected a number of its own, found {}, that of `{other}`", field.number));
+                self.refuse(&name, format!("number {} is already used by `{other}`", field.number));
             }
             if other(&mut names, &field.name, &field.name).is_some() {
-                self.refuse(&name, "expected a name of its own, found it twice");
+                self.refuse(&name, "this name is declared twice");
             }
         }
     }
@@ -235,17 +235,18 @@ impl Check<'_> {
             let (name, json_name) = (format!("{message}.{}", field.name), json_name(field));
             let same = other(&mut json_names, json_name.clone(), &field.name).filter(|other| *other != field.name);
             if let Some(same) = same {
-                self.refuse(&name, format!("expected a JSON name of its own, found `{json_name}`, that of `{same}`"));
+                self.refuse(&name, format!("JSON name `{json_name}` is already used by `{same}`"));
             } else if let Some(named) = names.get(json_name.as_str()).filter(|named| named.name != field.name) {
                 // Where the other one has the name in JSON too, that was or will be told.
                 if self::json_name(named) != json_name {
-                    let found =
-                        format!("`{json_name}`, the name of a field that JSON calls `{}`", self::json_name(named));
-                    self.refuse(&name, format!("expected a JSON name of its own, found {found}"));
+                    let other = self::json_name(named);
+                    let message =
+                        format!("JSON name `{json_name}` is the name of another field, whose JSON name is `{other}`");
+                    self.refuse(&name, message);
                 }
             }
             if json_name.starts_with('[') && json_name.ends_with(']') {
-                self.refuse(&name, format!("expected a JSON name that is none of an extension, found `{json_name}`"));
+                self.refuse(&name, format!("JSON name `{json_name}` has the form of an extension's"));
             }
         }
     }
@@ -266,12 +267,12 @@ impl Check<'_> {
         for value in &declared.values {
             let place = format!("{name}.{}", value.name);
             if other(&mut names, &value.name, &value.name).is_some() {
-                self.refuse(&place, "expected a name of its own, found it twice");
+                self.refuse(&place, "this name is declared twice");
             }
             let same = other(&mut numbers, value.number, &value.name);
             if let Some(same) = same.filter(|_| !options.allow_alias) {
-                let found = format!("{}, that of `{same}`", value.number);
-                self.refuse(&place, format!("expected a number of its own without allow_alias, found {found}"));
+                let used = format!("number {} is already used by `{same}`", value.number);
+                self.refuse(&place, format!("{used}; use another, or set allow_alias"));
             }
         }
     }
@@ -283,13 +284,14 @@ impl Check<'_> {
         let Some(names) = self.names else { return };
         let extendee = field.extendee.trim_start_matches('.');
         let Some(message) = names.messages.get(extendee) else {
-            return self.refuse(&name, format!("expected to extend a message of the descriptors, found `{extendee}`"));
+            let expected = "a message that is declared in the descriptors";
+            return self.refuse(&name, format!("expected to extend {expected}, found `{extendee}`"));
         };
         if !message.extension_ranges.iter().any(|range| range.holds(number)) {
-            self.refuse(&name, format!("expected a number that `{extendee}` has for extensions, found {number}"));
+            self.refuse(&name, format!("expected a number in the extension ranges of `{extendee}`, found {number}"));
         }
         if let Some(other) = names.extensions.get(&(extendee, number)).filter(|other| **other != name) {
-            self.refuse(&name, format!("expected a number of its own, found {number}, that of `{other}`"));
+            self.refuse(&name, format!("number {number} is already used by `{other}`"));
         }
     }
 
@@ -299,7 +301,10 @@ impl Check<'_> {
             for message in [&method.input, &method.output] {
                 if !names.has_message(message) {
                     let name = format!("{scope}{}.{}", service.name, method.name);
-                    self.refuse(&name, format!("expected a message of the descriptors, found `{message}`"));
+                    self.refuse(
+                        &name,
+                        format!("expected a message that is declared in the descriptors, found `{message}`"),
+                    );
                 }
             }
         }

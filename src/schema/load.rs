@@ -207,7 +207,7 @@ fn roots(inputs: &mut [Input<'_>], imports: &Imports) -> Roots {
 fn no_folder(path: &Path) -> Option<Problem> {
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => None,
-        Ok(_) => Some(Problem::at(path.display(), "expected a folder that imports count from, found a file")),
+        Ok(_) => Some(Problem::at(path.display(), "expected a folder to search for imports, found a file")),
         Err(error) => Some(Problem::at(path.display(), error)),
     }
 }
@@ -273,7 +273,7 @@ impl Joined {
                 for bytes in files {
                     match descriptor::File::decode(bytes) {
                         Ok(file) => self.add_file(origin, file, kind, wrong),
-                        Err(_) => wrong.push(Problem::at(origin, "holds something that is no file descriptor")),
+                        Err(_) => wrong.push(Problem::at(origin, "contains an entry that is not a file descriptor")),
                     }
                 }
             }
@@ -301,7 +301,7 @@ impl Joined {
             Some(_) if name.starts_with("google/") => {}
             Some(known) if self.read[known.place] == file => {}
             Some(known) => {
-                let message = format!("{name} is here and in {}, and the two differ", known.origin);
+                let message = format!("{name} is also in {} with different content; keep one of the two", known.origin);
                 wrong.push(Problem::at(origin, message));
             }
             None => {
@@ -339,8 +339,8 @@ impl Joined {
         };
         for (file, KnownFile { origin, .. }) in unchecked() {
             if let Some(import) = file.dependency.iter().find(|import| !self.known.contains_key(*import)) {
-                let hint = "was the set made with --include_imports?";
-                let message = format!("{} imports {import}, which is not there: {hint}", file.name);
+                let advice = "create the descriptor set with `--include_imports`";
+                let message = format!("{} imports {import}, which is missing; {advice}", file.name);
                 problems.push(Problem::at(origin, message));
             }
         }

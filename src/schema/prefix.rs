@@ -25,9 +25,9 @@ pub struct KeepsPrefix {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the texts say it")]
 pub enum PrefixProblem {
-    #[error("without its prefix `{name}` would be `{short}`, which is a number")]
+    #[error("without its prefix, `{name}` becomes `{short}`, which is a number")]
     Number { name: String, short: String },
-    #[error("without its prefix `{name}` would be `{short}`, and so is `{other}`, another value")]
+    #[error("without its prefix, `{name}` becomes `{short}`, which clashes with the value `{other}`")]
     Taken { name: String, short: String, other: String },
 }
 
@@ -159,11 +159,14 @@ mod tests {
             // Two names of one value.
             ("option allow_alias = true; E_A = 0; A = 0;", None),
             ("E_1_2 = 0;", None),
-            ("E_2023 = 0;", Some("t.E: without its prefix `E_2023` would be `2023`, which is a number")),
-            ("E_1E3 = 0;", Some("t.E: without its prefix `E_1E3` would be `1E3`, which is a number")),
-            ("A = 0; E_A = 1;", Some("t.E: without its prefix `E_A` would be `A`, and so is `A`, another value")),
+            ("E_2023 = 0;", Some("t.E: without its prefix, `E_2023` becomes `2023`, which is a number")),
+            ("E_1E3 = 0;", Some("t.E: without its prefix, `E_1E3` becomes `1E3`, which is a number")),
+            ("A = 0; E_A = 1;", Some("t.E: without its prefix, `E_A` becomes `A`, which clashes with the value `A`")),
             ("E_A = 0; E__A = 1;", None),
-            ("E_A = 0; e_A = 1;", Some("t.E: without its prefix `e_A` would be `A`, and so is `E_A`, another value")),
+            (
+                "E_A = 0; e_A = 1;",
+                Some("t.E: without its prefix, `e_A` becomes `A`, which clashes with the value `E_A`"),
+            ),
         ] {
             let proto = format!(
                 "syntax = \"proto3\"; package t; enum E {{ {values} }} message N {{ repeated E es = 1; }} \

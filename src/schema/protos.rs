@@ -71,7 +71,7 @@ pub(super) fn compile(mut units: Units, most: usize, comments: Comments) -> Comp
     let mut compiler = ProtoCompiler { comments, ..ProtoCompiler::of(&units, most) };
     for (index, first) in clashes {
         let (unit, first) = (&units.units[index], &units.units[first]);
-        let message = format!("{} is here and in {}, and the two differ", unit.name, first.place);
+        let message = format!("{} is also in {} with different content; keep one of the two", unit.name, first.place);
         compiler.refuse(index, Problem::at(&unit.place, message), None);
     }
     for index in 0..units.units.len() {
@@ -365,7 +365,7 @@ impl<'a> ProtoCompiler<'a> {
 /// The problem of a file that declares names which another file declares too.
 pub(super) fn declared_twice(file: &str, first: &str, others: usize, other: &str, place: &str) -> String {
     let others = if others == 0 { String::new() } else { format!(" (and {others} more)") };
-    format!("{file} declares {first}{others}, which {other} in {place} declares too: leave one of the two out")
+    format!("{file} declares {first}{others}, which {other} in {place} also declares; remove one of the two")
 }
 
 /// The full names in the scope of the package, those of enum values among them.

@@ -33,16 +33,16 @@ pub struct Pattern {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RuleError {
     /// A rule without `get`, `put`, `post`, `delete`, `patch` or `custom`.
-    #[error("the rule has no method and path, such as `get: \"/v1\"`")]
+    #[error("the rule has no method; add one with its path, such as `get: \"/v1\"`")]
     NoPattern,
     /// More than one of `get`, `put`, `post`, `delete`, `patch` and `custom`.
-    #[error("the rule has {}: a rule has one of them; write the others as additional_bindings", two(.0))]
+    #[error("the rule has {}; keep one, and move the others to additional_bindings", two(.0))]
     TwoPatterns(Vec<&'static str>),
     /// http.proto: "Nested bindings must not contain an `additional_bindings` field themselves".
-    #[error("additional_bindings cannot hold additional_bindings")]
+    #[error("additional_bindings cannot be nested")]
     NestedBindings,
     /// An option that is called google.api.http and is another.
-    #[error("the option google.api.http is no google.api.HttpRule")]
+    #[error("the option google.api.http is not a valid google.api.HttpRule")]
     NoRule,
 }
 

@@ -15,7 +15,7 @@ pub(super) fn without_keys(name: &str, text: &str, message: String) -> String {
         let is_place = |c: char| c == ':' || c.is_ascii_digit();
         rest[..rest.find(|c| !is_place(c)).unwrap_or(rest.len())].trim_end_matches(':')
     });
-    format!("{name}{place}: expected a .proto file, found what may be a private key, of which nothing is shown")
+    format!("{name}{place}: expected a .proto file, found what may be a private key (not shown)")
 }
 
 fn quotes_a_key(text: &str, message: &str) -> bool {
@@ -43,7 +43,7 @@ mod tests {
     #[test]
     fn a_part_of_a_key_is_not_quoted_and_all_else_is() {
         let line = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgcRSpnpjBIJe7aeO0";
-        let hidden = "a.proto:2:1: expected a .proto file, found what may be a private key, of which nothing is shown";
+        let hidden = "a.proto:2:1: expected a .proto file, found what may be a private key (not shown)";
         let pem = format!("-----BEGIN PRIVATE KEY-----\n{line}\n");
         for (text, message, shown) in [
             (line, format!("a.proto:2:1: expected 'enum', found '{line}'"), hidden),

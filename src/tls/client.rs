@@ -99,7 +99,7 @@ fn verify_pinned(
 ) -> Result<ServerCertVerified, rustls::Error> {
     if !presented.fits_one(pins) {
         let found = Pin::certificate(certificate);
-        return Err(other(format!("the server's certificate fits none of the pins; it is {found}")));
+        return Err(other(format!("the server's certificate matches none of the pins; it is {found}")));
     }
     presented.verify_dates(now).map(|()| ServerCertVerified::assertion())
 }
@@ -109,7 +109,7 @@ fn with_advice(error: rustls::Error, presented: &Presented<'_>, certificate: &[u
         Some(found) => {
             let (error, pin) = (explain(&error), Pin::certificate(certificate));
             other(format!(
-                "{error}; the certificate {found}: if it is the backend's own, write upstream.tls.pins: [{pin}]"
+                "{error}; the certificate {found}: if this is the backend's own certificate, set upstream.tls.pins: [{pin}]"
             ))
         }
         None => error,

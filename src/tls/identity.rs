@@ -68,7 +68,7 @@ fn check_pair(files: &IdentityFiles, chain: &[CertificateDer<'static>], key: &Pr
     match CertifiedKey::new(chain.to_vec(), key).keys_match() {
         Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(()),
         Err(rustls::Error::InconsistentKeys(_)) => {
-            let message = format!("the private key in {} is not the one of this certificate", files.key.display());
+            let message = format!("the private key in {} does not match this certificate", files.key.display());
             Err(Problem::at(files.cert.display(), message))
         }
         Err(error) => Err(certificate_problem(&files.cert, &error)),
@@ -88,7 +88,7 @@ pub(super) fn certificate_problem(file: &Path, error: &rustls::Error) -> Problem
 
 pub(super) fn identity_problem(name: &str, error: &rustls::Error) -> Problem {
     match error {
-        rustls::Error::InconsistentKeys(_) => Problem::at(name, "the private key is not the one of this certificate"),
+        rustls::Error::InconsistentKeys(_) => Problem::at(name, "the private key does not match this certificate"),
         error => Problem::at(name, error),
     }
 }

@@ -89,7 +89,7 @@ impl<'a> Presented<'a> {
         let found = [
             (self.parsed.subject() == self.parsed.issuer(), "is self-signed"),
             (self.parsed.is_ca(), "is marked as an authority's (CA:TRUE)"),
-            (!matches!(self.parsed.subject_alternative_name(), Ok(Some(_))), "names no host (no subjectAltName)"),
+            (!matches!(self.parsed.subject_alternative_name(), Ok(Some(_))), "has no host name (no subjectAltName)"),
         ];
         let found: Vec<&str> = found.into_iter().filter_map(|(is_so, text)| is_so.then_some(text)).collect();
         (!found.is_empty()).then(|| found.join(", "))

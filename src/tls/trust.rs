@@ -41,7 +41,7 @@ impl Trust {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(found.certs);
         if roots.is_empty() {
-            let message = "the operating system trusts no certificate authority: name a bundle in upstream.tls.ca";
+            let message = "the operating system has no trusted certificate authorities; set upstream.tls.ca";
             return Err(vec![Problem::new(message)]);
         }
         Ok(Self(roots))

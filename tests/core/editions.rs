@@ -117,34 +117,31 @@ fn problems(set: &[u8]) -> Vec<String> {
 fn what_a_compiler_would_refuse_is_told_with_its_declaration() {
     let order = |fields| with_message(message("Order", fields));
     for (file, expected) in [
-        (
-            order(vec![field("id", 1), field("name", 1)]),
-            "shop.Order.name: expected a number of its own, found 1, that of `id`",
-        ),
-        (order(vec![field("id", 1), field("id", 2)]), "shop.Order.id: expected a name of its own, found it twice"),
+        (order(vec![field("id", 1), field("name", 1)]), "shop.Order.name: number 1 is already used by `id`"),
+        (order(vec![field("id", 1), field("id", 2)]), "shop.Order.id: this name is declared twice"),
         (
             order(vec![field("unit_price", 1), field("unitPrice", 2)]),
-            "shop.Order.unitPrice: expected a JSON name of its own, found `unitPrice`, that of `unit_price`",
+            "shop.Order.unitPrice: JSON name `unitPrice` is already used by `unit_price`",
         ),
         (
             order(vec![renamed("id", 1, "name"), field("name", 2)]),
-            "shop.Order.name: expected a JSON name of its own, found `name`, that of `id`",
+            "shop.Order.name: JSON name `name` is already used by `id`",
         ),
         (
             order(vec![field("id", 0)]),
-            "shop.Order.id: expected a number from 1 to 536870911, but for 19000 to 19999, found 0",
+            "shop.Order.id: expected a number from 1 to 536870911, except 19000 to 19999, found 0",
         ),
         (
             order(vec![field("id", 19_000)]),
-            "shop.Order.id: expected a number from 1 to 536870911, but for 19000 to 19999, found 19000",
+            "shop.Order.id: expected a number from 1 to 536870911, except 19000 to 19999, found 19000",
         ),
         (
             order(vec![typed("item", 1, Type::Message, ".shop.Item")]),
-            "shop.Order.item: expected a message of the descriptors, found `.shop.Item`",
+            "shop.Order.item: expected a message that is declared in the descriptors, found `.shop.Item`",
         ),
         (
             order(vec![typed("item", 1, Type::Enum, ".shop.Order")]),
-            "shop.Order.item: expected an enum of the descriptors, found `.shop.Order`",
+            "shop.Order.item: expected an enum that is declared in the descriptors, found `.shop.Order`",
         ),
         (
             map_of(Type::Float, [1, 2]),
@@ -156,7 +153,7 @@ fn what_a_compiler_would_refuse_is_told_with_its_declaration() {
         ),
         (
             map_of(Type::String, [1, 3]),
-            "shop.Order.NotesEntry: expected the fields 1 and 2 of a map's entry, found 1 and 3",
+            "shop.Order.NotesEntry: expected a map entry with the fields 1 and 2, found 1 and 3",
         ),
         (in_oneof(1, Label::Optional), "shop.Order.id: expected one of the 1 oneofs of its message, found number 1"),
         (in_oneof(-1, Label::Optional), "shop.Order.id: expected one of the 1 oneofs of its message, found number -1"),
@@ -168,14 +165,17 @@ fn what_a_compiler_would_refuse_is_told_with_its_declaration() {
         ),
         (
             with_enum(enumeration("Size", &[("NONE", 0), ("SMALL", 1), ("LITTLE", 1)])),
-            "shop.Size.LITTLE: expected a number of its own without allow_alias, found 1, that of `SMALL`",
+            "shop.Size.LITTLE: number 1 is already used by `SMALL`; use another, or set allow_alias",
+        ),
+        (with_enum(enumeration("Size", &[("NONE", 0), ("NONE", 1)])), "shop.Size.NONE: this name is declared twice"),
+        (
+            extending(100, ".shop.Oder"),
+            "shop.note: expected to extend a message that is declared in the descriptors, found `shop.Oder`",
         ),
         (
-            with_enum(enumeration("Size", &[("NONE", 0), ("NONE", 1)])),
-            "shop.Size.NONE: expected a name of its own, found it twice",
+            extending(200, ".shop.Order"),
+            "shop.note: expected a number in the extension ranges of `shop.Order`, found 200",
         ),
-        (extending(100, ".shop.Oder"), "shop.note: expected to extend a message of the descriptors, found `shop.Oder`"),
-        (extending(200, ".shop.Order"), "shop.note: expected a number that `shop.Order` has for extensions, found 200"),
     ] {
         assert_eq!(problems(&set(&[(file, EDITION)])), [format!("set.binpb: orders.proto: {expected}")]);
     }
@@ -186,31 +186,25 @@ fn a_name_that_json_could_read_as_two_fields_is_not_served_in_any_syntax() {
     for (fields, expected) in [
         (
             vec![field("unit_price", 1), field("unitPrice", 2)],
-            vec!["unitPrice: expected a JSON name of its own, found `unitPrice`, that of `unit_price`"],
+            vec!["unitPrice: JSON name `unitPrice` is already used by `unit_price`"],
         ),
-        (
-            vec![renamed("id", 1, "name"), field("name", 2)],
-            vec!["name: expected a JSON name of its own, found `name`, that of `id`"],
-        ),
+        (vec![renamed("id", 1, "name"), field("name", 2)], vec!["name: JSON name `name` is already used by `id`"]),
         (
             vec![renamed("id", 1, "key"), renamed("name", 2, "key")],
-            vec!["name: expected a JSON name of its own, found `key`, that of `id`"],
+            vec!["name: JSON name `key` is already used by `id`"],
         ),
         (
             vec![renamed("id", 1, "name"), renamed("name", 2, "title")],
-            vec!["id: expected a JSON name of its own, found `name`, the name of a field that JSON calls `title`"],
+            vec!["id: JSON name `name` is the name of another field, whose JSON name is `title`"],
         ),
         (
             vec![renamed("id", 1, "name"), renamed("name", 2, "id")],
             vec![
-                "id: expected a JSON name of its own, found `name`, the name of a field that JSON calls `id`",
-                "name: expected a JSON name of its own, found `id`, the name of a field that JSON calls `name`",
+                "id: JSON name `name` is the name of another field, whose JSON name is `id`",
+                "name: JSON name `id` is the name of another field, whose JSON name is `name`",
             ],
         ),
-        (
-            vec![renamed("id", 1, "[shop.note]")],
-            vec!["id: expected a JSON name that is none of an extension, found `[shop.note]`"],
-        ),
+        (vec![renamed("id", 1, "[shop.note]")], vec!["id: JSON name `[shop.note]` has the form of an extension's"]),
         // These are told apart.
         (vec![field("name", 1), field("Name", 2)], vec![]),
         (vec![renamed("id", 1, "ID"), renamed("name", 2, "[name")], vec![]),
@@ -282,16 +276,18 @@ fn all_problems_of_all_files_are_told_at_once() {
         service: vec![service],
         ..file("items.proto")
     };
-    let number = "expected a number from 1 to 536870911, but for 19000 to 19999, found 0";
+    let number = "expected a number from 1 to 536870911, except 19000 to 19999, found 0";
     assert_eq!(
         problems(&set(&[(twice, EDITION), (items, EDITION)])),
         [
             "orders.proto: shop.Order: expected one declaration of this name, found two".to_owned(),
             format!("orders.proto: shop.Order.no: {number}"),
-            "orders.proto: shop.Order.tag: expected a number of its own, found 1, that of `id`".to_owned(),
+            "orders.proto: shop.Order.tag: number 1 is already used by `id`".to_owned(),
             "orders.proto: shop.Size: expected 0 as the first value of an open enum, found SMALL = 1".to_owned(),
             "items.proto: shop.Order: expected one declaration of this name, found two".to_owned(),
-            "items.proto: shop.Orders.Get: expected a message of the descriptors, found `.shop.Item`".to_owned(),
+            "items.proto: shop.Orders.Get: expected a message that is declared in the descriptors, found \
+             `.shop.Item`"
+                .to_owned(),
         ]
         .map(|problem| format!("set.binpb: {problem}"))
     );
@@ -307,14 +303,14 @@ fn a_file_that_imports_one_of_an_edition_is_checked_too() {
     };
     assert_eq!(
         problems(&set(&[(file("orders.proto"), EDITION), (import.clone(), b"")])),
-        ["set.binpb: items.proto: shop.Item.name: expected a number of its own, found 1, that of `id`"]
+        ["set.binpb: items.proto: shop.Item.name: number 1 is already used by `id`"]
     );
     // Without the file that it imports, its own problems are told all the same.
     assert_eq!(
         problems(&set(&[(import, b"")])),
         [
-            "set.binpb: items.proto imports orders.proto, which is not there: was the set made with --include_imports?",
-            "set.binpb: items.proto: shop.Item.name: expected a number of its own, found 1, that of `id`",
+            "set.binpb: items.proto imports orders.proto, which is missing; create the descriptor set with `--include_imports`",
+            "set.binpb: items.proto: shop.Item.name: number 1 is already used by `id`",
         ]
     );
 }

@@ -108,7 +108,7 @@ fn a_wrong_rule_is_told_with_its_place() {
     for (service, problems) in [
         (
             rules("  - selector: shop.Items.Nope\n    get: /a\n"),
-            vec!["service.yaml:3:5: expected an rpc of the schema, found `shop.Items.Nope`"],
+            vec!["service.yaml:3:5: the schema has no rpc `shop.Items.Nope`"],
         ),
         (
             rules("  - selector: shop.Items.Get\n    get: /a/{id\n  - selector: shop.Items.Put\n    put: /b/{nope}\n"),
@@ -119,14 +119,14 @@ fn a_wrong_rule_is_told_with_its_place() {
         ),
         (
             rules("  - selector: shop.Items.Get\n    get: /a\n  - selector: shop.Items.Get\n    get: /b\n"),
-            vec!["service.yaml:5:5: `shop.Items.Get` has a rule already, at service.yaml:3:5"],
+            vec!["service.yaml:5:5: `shop.Items.Get` already has a rule, at service.yaml:3:5"],
         ),
         (
             rules(
                 "  - selector: shop.Items.Get\n    get: /a/{id}\n  - selector: shop.Items.Bare\n    get: /a/{name}\n",
             ),
             vec![
-                r#"shop.Items.Get: "/a/{id}": GET at this path is the rule "/a/{name}" of shop.Items.Bare too, and no query key could tell them apart; to serve one of the two, leave the other out: `expose: {except: [shop.Items.Bare]}`"#,
+                r#"shop.Items.Get: "/a/{id}": GET at this path also matches the rule "/a/{name}" of shop.Items.Bare, and no query parameter tells the two apart; exclude one of them with `expose: {except: [shop.Items.Bare]}`, or give it another path in a rules file (`rules.files`)"#,
             ],
         ),
         (rules("  - get: /a\n"), vec!["service.yaml:3:5: rules: `selector` is missing"]),
@@ -136,15 +136,15 @@ fn a_wrong_rule_is_told_with_its_place() {
         ),
         (
             rules("  - selector: shop.Items.Get\n    body: id\n"),
-            vec!["service.yaml:3:5: rules: the rule has no method and path, such as `get: /v1`"],
+            vec!["service.yaml:3:5: rules: the rule has no method; add one with its path, such as `get: /v1`"],
         ),
         (
             rules("  - selector: shop.Items.Get\n    get: /a\n    put: /b\n"),
-            vec!["service.yaml:3:5: rules: expected one method with its path, found two"],
+            vec!["service.yaml:3:5: rules: expected one method, found two; move the second to `additional_bindings`"],
         ),
         (
             rules("  - selector: shop.Items.Get\n    custom: {kind: A}\n"),
-            vec!["service.yaml:4:5: custom: expected `kind` and `path`, found less"],
+            vec!["service.yaml:4:5: custom: expected both `kind` and `path`"],
         ),
         (
             rules("  - selector: shop.Items.Get\n    get: /a\n    boddy: id\n"),
@@ -154,7 +154,7 @@ fn a_wrong_rule_is_told_with_its_place() {
             "type: google.api.Servcie\nhttp: {}".to_owned(),
             vec!["service.yaml:1:7: type: expected `google.api.Service`, found `google.api.Servcie`"],
         ),
-        ("name: a".to_owned(), vec!["service.yaml: expected rules in `http.rules`, found no `http`"]),
+        ("name: a".to_owned(), vec!["service.yaml: `http` is missing: write the rules under `http.rules`"]),
     ] {
         let found = routes(FILE, &service).unwrap_err();
         assert_eq!(found, problems, "{service}");

@@ -539,8 +539,7 @@ fn an_rpc_that_streams_cannot_be_told_to_finish() {
     let upstream = Upstream::new(&config.upstream.take().unwrap()).ok();
     let app = App::with_parts(config, Some(Ok(talk::schema())), upstream, Vec::new());
     let problems: Vec<_> = app.err().unwrap().iter().map(ToString::to_string).collect();
-    let message =
-        "`caller_gone: finish` is for calls of one message each way, and it streams: such a call ends with its caller";
+    let message = "`caller_gone: finish` applies only to unary rpcs; a streaming call ends when its caller disconnects";
     assert_eq!(problems, [format!("talk.Talk.Collect: {message}"), format!("talk.Talk.Watch: {message}")]);
 }
 

@@ -171,8 +171,8 @@ fn an_enum_that_would_not_be_clear_without_its_prefix_stops_the_start() {
     };
     let problem = |rpc: &str| {
         Err(vec![format!(
-            "shop.v1.Orders.{rpc}: shop.v1.OrderStatus: without its prefix `ORDER_STATUS_2023` would be `2023`, which is a \
-             number: set `json.enum_prefix: keep` for the rpcs that have it, or for all"
+            "shop.v1.Orders.{rpc}: shop.v1.OrderStatus: without its prefix, `ORDER_STATUS_2023` becomes `2023`, which is a \
+             number: set `json.enum_prefix: keep` for the rpcs that use it, or for all"
         )])
     };
     let one = |rpc: &str, strips| RpcOptions {

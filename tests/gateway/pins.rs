@@ -77,14 +77,15 @@ fn a_bank_with_a_certificate_of_its_own_is_called_by_its_pin() {
 fn a_refused_certificate_is_told_with_the_line_to_write() {
     let (good, past, future) = (Own::of_years(2020, 2999), Own::of_years(2020, 2021), Own::of_years(2998, 2999));
     let trust = |own: &Own| Servers::Trusted(tls::Trust::new(vec![own.certificate.clone()]).unwrap());
-    let peculiar = "is self-signed, is marked as an authority's (CA:TRUE), names no host (no subjectAltName)";
+    let peculiar = "is self-signed, is marked as an authority's (CA:TRUE), has no host name (no subjectAltName)";
     let other = Authority::new("another").unwrap();
     let advice = |own: &Own| {
-        format!("the certificate {peculiar}: if it is the backend's own, write upstream.tls.pins: [{}]", own.pins()[0])
+        let advice = "if this is the backend's own certificate, set upstream.tls.pins";
+        format!("the certificate {peculiar}: {advice}: [{}]", own.pins()[0])
     };
     for (case, own, servers, expected) in [
         ("by key", &good, pinned(&[&good.pins()[1]]), None),
-        ("foreign", &good, pinned(&[FOREIGN]), Some(format!("fits none of the pins; it is {}", good.pins()[0]))),
+        ("foreign", &good, pinned(&[FOREIGN]), Some(format!("matches none of the pins; it is {}", good.pins()[0]))),
         ("past", &past, pinned(&[&past.pins()[0]]), Some("Expired".to_owned())),
         ("future", &future, pinned(&[&future.pins()[0]]), Some("NotValidYet".to_owned())),
         ("trusted", &good, trust(&good), Some(format!("; {}", advice(&good)))),

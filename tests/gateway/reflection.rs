@@ -321,13 +321,13 @@ fn sources_are_joined_and_two_that_differ_are_named() {
     let place = format!("reflection of {url}: ");
     let file = std::fs::read_to_string(folder.path("bank/bankapi/healthcheck.proto")).unwrap();
     folder.write("bank/bankapi/healthcheck.proto", file.replace("get: \"/health-check", "get: \"/health"));
-    let differ = "bankapi/healthcheck.proto is here and in bank, and the two differ";
+    let differ = "bankapi/healthcheck.proto is also in bank with different content; keep one of the two";
     assert_eq!(refused("bank"), [format!("{place}{differ}")]);
     folder.write(
         "mine/health.proto",
         "syntax = \"proto3\";\npackage io.token.proto.bankapi;\nmessage HealthCheckRequest {}\n",
     );
     let twice = "bankapi/healthcheck.proto declares io.token.proto.bankapi.HealthCheckRequest, which health.proto in mine \
-                 declares too: leave one of the two out";
+                 also declares; remove one of the two";
     assert_eq!(refused("mine"), [format!("{place}{twice}")]);
 }

@@ -395,10 +395,10 @@ fn keys_of_streams_are_refused_where_they_mean_nothing() {
     assert_eq!(
         problems,
         [
-            "talk.Talk.Ask: `closing_line` is for replies that are a stream of messages, and its reply is not",
-            "talk.Talk.Ask: `deadline` is more than an hour; only rpcs that stream may have that long",
-            "talk.Talk.Download: `closing_line` is for replies that are a stream of messages, and its reply is not",
-            "talk.Talk.Put: `deadline` is more than an hour; only rpcs that stream may have that long",
+            "talk.Talk.Ask: `closing_line` applies only to replies that are streams of messages; remove this key",
+            "talk.Talk.Ask: `deadline` is more than an hour, which only streaming rpcs may have",
+            "talk.Talk.Download: `closing_line` applies only to replies that are streams of messages; remove this key",
+            "talk.Talk.Put: `deadline` is more than an hour, which only streaming rpcs may have",
         ]
     );
 }
@@ -579,7 +579,7 @@ fn what_has_no_events_cannot_go_on_behind_one() {
     let upstream = Upstream::new(&config.upstream.take().unwrap()).ok();
     let app = App::with_parts(config, Some(Ok(schema())), upstream, Vec::new());
     let problems: Vec<_> = app.err().unwrap().iter().map(ToString::to_string).collect();
-    let message = "`last_event_id` is for replies that are a stream of events, and it has none";
+    let message = "`last_event_id` applies only to replies that are streams of events; remove this key";
     assert_eq!(problems, [format!("talk.Talk.Ask: {message}"), format!("talk.Talk.Download: {message}")]);
 }
 

@@ -48,7 +48,7 @@ GET     /orders       shop.v1.Orders.Find  core      -     -
 GET     /cards/{id}   shop.v1.Cards.Get    cards     -     -
 ";
     assert_eq!(printed(&with_two, "routes"), table);
-    let lines = format!("core: 2 routes, answered by {CORE}\ncards: 1 route, answered by {CARDS}\nall is well\n");
+    let lines = format!("core: 2 routes, answered by {CORE}\ncards: 1 route, answered by {CARDS}\nno problems found\n");
     assert_eq!(printed(&with_two, "check"), lines);
     let with_one = folder(&format!("upstream: {CORE}\nexpose: [shop.v1.Cards]\n"));
     let table = "\
@@ -56,7 +56,7 @@ METHOD  PATH         RPC                BODY  QUERY KEYS
 GET     /cards/{id}  shop.v1.Cards.Get  -     -
 ";
     assert_eq!(printed(&with_one, "routes"), table);
-    assert_eq!(printed(&with_one, "check"), "all is well\n");
+    assert_eq!(printed(&with_one, "check"), "no problems found\n");
     for (expose, rpcs) in [
         ("{except: shop.v1.Cards}", &["shop.v1.Orders.Get", "shop.v1.Orders.Find"][..]),
         ("{except: [shop.v1.Cards, shop.v1.Orders.Find]}", &["shop.v1.Orders.Get"]),
@@ -81,14 +81,12 @@ fn of_two_rules_on_one_path_one_can_be_left_out() {
     };
     assert_eq!(
         with("").refusal(&["check", "--config", "towbar.yaml"]),
-        [
-            "shop.v1.Orders.Get: \"/orders/{id}\": GET at this path is the rule \"/orders/{id}\" of shop.v1.Cards.Get too, and no \
-             query key could tell them apart; to serve one of the two, leave the other out: `expose: {except: \
-             [shop.v1.Cards.Get]}`"
-        ]
+        ["shop.v1.Orders.Get: \"/orders/{id}\": GET at this path also matches the rule \"/orders/{id}\" of \
+             shop.v1.Cards.Get, and no query parameter tells the two apart; exclude one of them with `expose: {except: \
+             [shop.v1.Cards.Get]}`, or give it another path in a rules file (`rules.files`)"]
     );
     let one = with("expose: {except: [shop.v1.Cards.Get]}\n");
-    assert_eq!(printed(&one, "check"), "all is well\n");
+    assert_eq!(printed(&one, "check"), "no problems found\n");
 }
 
 #[test]
@@ -105,55 +103,57 @@ fn what_is_served_has_one_upstream_or_nothing_starts() {
         ),
         (
             two("shop.v1.Orders.Get", "shop.v1.Cards"),
-            &[
-                "shop.v1.Orders.Find: no upstream answers it: select it in the `rpcs` of one of them (`core`, `cards`), \
-               or leave it out of `expose`",
-            ],
+            &["shop.v1.Orders.Find: no upstream serves it; add it to the `rpcs` of one of them (`core`, `cards`), or \
+                 exclude it with `expose`"],
         ),
         (
             two("[shop.v1, shop.v1.Orders]", "[shop.v1.Cards, shop.v2.*]"),
             &[
-                "towbar.yaml:4:48: expected a service, an rpc or a package of the schema, found `shop.v1`; for all of a \
-                 package write `shop.v1.*`",
-                "towbar.yaml:5:64: expected a service, an rpc or a package of the schema, found `shop.v2.*`",
+                "towbar.yaml:4:48: the schema has no service, rpc or package `shop.v1`; to select the whole package, write \
+                 `shop.v1.*`",
+                "towbar.yaml:5:64: the schema has no service, rpc or package `shop.v2.*`",
             ],
         ),
         (
             format!("upstream: {CORE}\nexpose: [shop.v1.Cards.Hidden, shop.v1.Card]\n"),
             &[
-                "towbar.yaml:4:10: nothing that `shop.v1.Cards.Hidden` selects has a rule: nothing could be called",
-                "towbar.yaml:4:32: expected a service, an rpc or a package of the schema, found `shop.v1.Card`",
+                "towbar.yaml:4:10: no rpc that `shop.v1.Cards.Hidden` selects has an HTTP rule, so none can be called",
+                "towbar.yaml:4:32: the schema has no service, rpc or package `shop.v1.Card`",
             ],
         ),
         (
             format!("upstream: {CORE}\nexpose: {{only: shop.v1.Cards, except: [shop.v1.Card], exept: a}}\n"),
             &[
                 "towbar.yaml:4:55: unknown key `exept`; did you mean `except`?",
-                "towbar.yaml:4:40: expected a service, an rpc or a package of the schema, found `shop.v1.Card`",
+                "towbar.yaml:4:40: the schema has no service, rpc or package `shop.v1.Card`",
             ],
         ),
         (
             format!("upstream: {CORE}\n{}", two("shop.v1.Orders", "shop.v1.Cards")),
-            &["towbar.yaml:4:1: upstreams: `upstream` is there too: leave one of them out"],
+            &["towbar.yaml:4:1: upstreams: `upstream` is also set: remove one of the two"],
         ),
         (
             "upstreams: {Core: http://a, core: {address: http://a}, cards: {rpcs: 'a b'}}\n".to_owned(),
             &[
-                "towbar.yaml:3:13: expected a name of a-z, 0-9, `-` and `_` that begins with a letter, found `Core`",
+                "towbar.yaml:3:13: expected a name of lower-case letters, digits, `-` and `_` that starts with a letter, \
+                 found `Core`",
                 "towbar.yaml:3:19: Core: expected a map with `address` and `rpcs`",
-                "towbar.yaml:3:29: core: `rpcs` is missing: what this upstream answers, such as \
+                "towbar.yaml:3:29: core: `rpcs` is missing: list what this upstream serves, such as \
                  `bank.v1.AccountService` or `bank.v1.*`",
                 "towbar.yaml:3:56: cards: `address` is missing",
                 "towbar.yaml:3:70: rpcs: expected `package.Service.Method`, `package.Service`, `package.*` or `*`, \
                  found `a b`",
             ],
         ),
-        ("upstreams:\n".to_owned(), &["towbar.yaml:3:1: upstreams: expected upstreams by their names, found none"]),
+        (
+            "upstreams:\n".to_owned(),
+            &["towbar.yaml:3:1: upstreams: expected at least one upstream by name, found none"],
+        ),
         (
             two("'*'", "shop.v2.*") + "expose: []\n",
             &[
                 "towbar.yaml:6:1: expose: expected a selector or a list of them, found an empty list",
-                "towbar.yaml:5:48: expected a service, an rpc or a package of the schema, found `shop.v2.*`",
+                "towbar.yaml:5:48: the schema has no service, rpc or package `shop.v2.*`",
             ],
         ),
     ] {

@@ -232,13 +232,13 @@ fn what_cannot_be_opened_stops_the_start() {
     for (rpcs, expected) in [
         (
             "  talk.Talk.Ask: {websocket: {}}\n",
-            "talk.Talk.Ask: \"/ask\": towbar.yaml:4:3: websocket: the rpc does not stream, and needs none",
+            "talk.Talk.Ask: \"/ask\": towbar.yaml:4:3: websocket: the rpc does not stream; remove this key",
         ),
         (
             "  talk.Talk.Watch: {websocket: {}}\n  talk.Talk.Collect: {websocket:}\n",
-            "talk.Talk.Watch: \"/notes/{topic}\": a WebSocket at this path is the rule \"/notes/{topic}\" of \
-             talk.Talk.Collect too, and no query key could tell them apart; to serve one of the two, leave the other out: \
-             `expose: {except: [talk.Talk.Collect]}`",
+            "talk.Talk.Watch: \"/notes/{topic}\": a WebSocket at this path also matches the rule \"/notes/{topic}\" of \
+             talk.Talk.Collect, and no query parameter tells the two apart; exclude one of them with `expose: {except: \
+             [talk.Talk.Collect]}`, or give it another path in a rules file (`rules.files`)",
         ),
         ("  talk.Talk.Watch: {websocket: true}\n", "towbar.yaml:4:32: websocket: expected a map, found `true`"),
         (
@@ -271,8 +271,8 @@ fn it_is_told_for_which_rpcs_they_may_be_opened_and_by_whom() {
     assert_eq!(problems, []);
     let upstream = Upstream::new(&config.upstream.take().unwrap()).ok();
     let app = App::with_parts(config, Some(Ok(schema())), upstream, Vec::new()).ok().unwrap();
-    let line = "WebSockets, with the pages that may open them: talk.Talk.Chat (https://app.bank.example \
-                http://localhost:3000), talk.Talk.Watch (no pages)";
+    let line = "WebSockets, with the origins that may open them: talk.Talk.Chat (https://app.bank.example \
+                http://localhost:3000), talk.Talk.Watch (no origins)";
     assert_eq!(app.notes(), [line]);
 }
 

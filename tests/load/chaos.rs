@@ -1,4 +1,4 @@
-//! Bad lines on both sides of the gateway: each call has one answer that is true, no payment is made twice, and all is well again
+//! Bad lines on both sides of the gateway: each call has one answer that is true, no payment is made twice, and no problems found again
 //! when the line is.
 
 use std::io::Read as _;

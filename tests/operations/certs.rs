@@ -129,7 +129,7 @@ fn thales_takes_what_its_document_says_and_nothing_else() {
             "over, and not begun",
             |params| params.not_after = date_time_ymd(2026, 11, 1),
             p256(),
-            &["error: c.pem: is not valid any more since 2026-11-01"],
+            &["error: c.pem: expired on 2026-11-01"],
         ),
     ];
     for (case, alter, key, expected) in cases {
@@ -155,21 +155,21 @@ fn thales_takes_what_its_document_says_and_nothing_else() {
         "error: c.pem: Thales: expected a self-signed certificate, found one whose signature is another key's";
     assert!(told.contains(&expected.to_owned()), "{told:?}");
     let unnamed = Inspection { name: None, ..thales() };
-    let expected = ["note: c.pem: Thales: the common name is not checked: give the portal's with `--name`"];
+    let expected = ["note: c.pem: Thales: the common name was not checked; pass the portal's with `--name`"];
     assert_eq!(found(&[("c.pem", self_signed(params("D1-42"), &key))], unnamed), expected);
 }
 
 #[test]
 fn an_end_is_told_60_30_and_7_days_before() {
     for (left, expected) in [
-        (-1_i32, Some("error: c.pem: is not valid any more since 2026-11-21")),
-        (0, Some("warning: c.pem: ends in 0 days, on 2026-11-22: renew it now")),
-        (1, Some("warning: c.pem: ends in 1 day, on 2026-11-23: renew it now")),
-        (7, Some("warning: c.pem: ends in 7 days, on 2026-11-29: renew it now")),
-        (8, Some("warning: c.pem: ends in 8 days, on 2026-11-30: renew it")),
-        (30, Some("warning: c.pem: ends in 30 days, on 2026-12-22: renew it")),
-        (31, Some("warning: c.pem: ends in 31 days, on 2026-12-23: plan its renewal")),
-        (60, Some("warning: c.pem: ends in 60 days, on 2027-01-21: plan its renewal")),
+        (-1_i32, Some("error: c.pem: expired on 2026-11-21")),
+        (0, Some("warning: c.pem: expires in 0 days, on 2026-11-22: renew it now")),
+        (1, Some("warning: c.pem: expires in 1 day, on 2026-11-23: renew it now")),
+        (7, Some("warning: c.pem: expires in 7 days, on 2026-11-29: renew it now")),
+        (8, Some("warning: c.pem: expires in 8 days, on 2026-11-30: renew it")),
+        (30, Some("warning: c.pem: expires in 30 days, on 2026-12-22: renew it")),
+        (31, Some("warning: c.pem: expires in 31 days, on 2026-12-23: plan its renewal")),
+        (60, Some("warning: c.pem: expires in 60 days, on 2027-01-21: plan its renewal")),
         (61, None),
     ] {
         let mut params = params("bank.test");
@@ -217,11 +217,11 @@ fn a_chain_has_every_link_in_its_order_and_nothing_else() {
     let Tree { root, twin, intermediate, leaf, key } = tree();
     let missing = "note: c.pem: its issuer is not there (CN=Token): if that is an intermediate authority, put its \
                    certificate behind this one, or peers find no way to a root";
-    let order = "warning: c.pem: expected each certificate before its issuer's, found another order: write CN=bank.test | \
+    let order = "warning: c.pem: expected each certificate before its issuer's; change the order to CN=bank.test | \
                  CN=Token | CN=Root";
     let alien = "warning: c.pem, certificate 2: expected the chain of c.pem, certificate 1, found a certificate that has its \
                  issuer's name, and another key";
-    let apart = "warning: c.pem, certificate 3: expected the chain of c.pem, certificate 1, found a certificate that is no \
+    let apart = "warning: c.pem, certificate 3: expected the chain of c.pem, certificate 1, found a certificate that is not \
                  part of it";
     let foreign = self_signed(params("other.test"), &KeyPair::generate().unwrap());
     for (chain, expected) in [
@@ -241,7 +241,7 @@ fn a_chain_has_every_link_in_its_order_and_nothing_else() {
     assert_eq!(found(&files, of(Usage::Server)), Vec::<String>::new());
     let other = KeyPair::generate().unwrap().serialize_pem();
     let told = found(&[("c.pem", leaf), ("k.pem", other)], of(Usage::Client));
-    assert_eq!(told, ["error: k.pem: the private key is of none of these certificates", missing]);
+    assert_eq!(told, ["error: k.pem: the private key does not match any of these certificates", missing]);
 }
 
 /// Whatever the file's order, the own certificate is shown first, and each after the one that it vouches for.
@@ -294,9 +294,9 @@ fn what_a_servers_certificate_lacks_is_told_with_the_pin() {
     let pem = self_signed(banks, &key);
     let told = found(&[("c.pem", pem.clone())], Inspection { name: Some("bank.test".to_owned()), ..of(Usage::Server) });
     assert_eq!(told.len(), 3, "{told:?}");
-    assert_eq!(told[0], "warning: c.pem: its extendedKeyUsage has no serverAuth: callers that look refuse it");
-    let peculiar = "warning: c.pem: is self-signed, is marked as an authority's (CA:TRUE), names no host (no \
-                    subjectAltName): only callers that pin it take it, by spki-sha256:";
+    assert_eq!(told[0], "warning: c.pem: its extendedKeyUsage has no serverAuth, so strict callers reject it");
+    let peculiar = "warning: c.pem: is self-signed, is marked as an authority's (CA:TRUE), has no host name (no \
+                    subjectAltName); only callers that pin it accept it: spki-sha256:";
     assert!(told[1].starts_with(peculiar), "{told:?}");
     assert_eq!(told[2], "error: c.pem: expected the name `bank.test` in its subjectAltName, found none");
     assert_eq!(found(&[("c.pem", pem)], of(Usage::Client)), Vec::<String>::new());
@@ -314,7 +314,7 @@ fn what_a_servers_certificate_lacks_is_told_with_the_pin() {
         assert_eq!(told.contains(&error), !fits, "{name}: {told:?}");
     }
     let told = found(&[("c.pem", chain), ("i.pem", intermediate)], of(Usage::Client));
-    assert!(told.iter().any(|told| told.contains("no clientAuth: servers that look refuse it")), "{told:?}");
+    assert!(told.iter().any(|told| told.contains("no clientAuth, so strict servers reject it")), "{told:?}");
 }
 
 #[test]
@@ -326,11 +326,11 @@ fn a_bundle_holds_authorities_that_are_not_over() {
     let over = self_signed(over, &KeyPair::generate().unwrap());
     let told = found(&[("b.pem", format!("{root}{leaf}{over}{root}{key}"))], of(Usage::Trust));
     let expected = [
-        "error: b.pem: expected certificates of authorities, found a private key: take it out",
+        "error: b.pem: expected certificates of authorities, found a private key; remove it",
         "warning: b.pem, certificate 2: is no authority's (no CA:TRUE): if it is the peer's own, pin it in place of \
          trusting it, by spki-sha256:",
-        "warning: b.pem, certificate 3: is not valid any more since 2026-07-01",
-        "warning: b.pem, certificate 4: is there twice",
+        "warning: b.pem, certificate 3: expired on 2026-07-01",
+        "warning: b.pem, certificate 4: appears twice",
     ];
     assert_eq!(told.len(), expected.len(), "{told:?}");
     assert!(told.iter().zip(expected).all(|(told, expected)| told.starts_with(expected)), "{told:#?}");
@@ -396,7 +396,7 @@ fn what_openssl_makes_is_read() {
         (
             "rsa:2048 -sha1",
             vec![
-                "warning: c.pem: is signed with SHA-1, which verifiers refuse unless they know the certificate"
+                "warning: c.pem: is signed with SHA-1, which is rejected unless the certificate itself is trusted"
                     .to_owned(),
                 "error: c.pem: Thales: expected a signature with SHA-256, found SHA-1".to_owned(),
             ],
@@ -447,13 +447,13 @@ fn new_makes_what_check_takes_and_writes_over_nothing() {
   key        EC P-256, signed with SHA-256
   valid      D to D
   names      bank.example.com
-  use        server, client; nobody's authority
+  use        server, client; not an authority
   pins       cert-sha256:#
              spki-sha256:#
 ./key.pem
   private key, PKCS#8, of ./cert.pem
 
-all is well
+no problems found
 ";
     assert_eq!(without_chance(&ended.stdout), expected);
     let mode = |name: &str| fs::metadata(folder.path(name)).unwrap().permissions().mode() & 0o777;
@@ -461,17 +461,21 @@ all is well
     let key = fs::read(folder.path("key.pem")).unwrap();
     assert_eq!(
         folder.refusal(&["certs", "new", "bank.example.com"]),
-        ["./key.pem: is there already", "./cert.pem: is there already"]
+        [
+            "./key.pem: already exists; remove it, or choose another folder with `--out`",
+            "./cert.pem: already exists; remove \
+          it, or choose another folder with `--out`"
+        ]
     );
     assert_eq!(fs::read(folder.path("key.pem")).unwrap(), key);
 
     fs::create_dir(folder.path("thales")).unwrap();
     let made = folder.run(&["certs", "new", "D1 issuer/42", "--profile", "thales", "--out", "thales"]);
-    assert!(made.code == Some(0) && made.stdout.ends_with("\nall is well\n"), "{made:?}");
+    assert!(made.code == Some(0) && made.stdout.ends_with("\nno problems found\n"), "{made:?}");
     let check =
         ["certs", "check", "thales/cert.pem", "thales/key.pem", "--profile", "thales", "--for", "client", "--name"];
     let checked = folder.run(&[&check[..], &["D1 issuer/42"]].concat());
-    assert!(checked.code == Some(0) && checked.stdout.ends_with("\nall is well\n"), "{checked:?}");
+    assert!(checked.code == Some(0) && checked.stdout.ends_with("\nno problems found\n"), "{checked:?}");
     fs::set_permissions(folder.path("thales/key.pem"), fs::Permissions::from_mode(0o644)).unwrap();
     let checked = folder.run(&[&check[..], &["another"]].concat());
     let findings = "
@@ -488,7 +492,7 @@ error: thales/cert.pem: expected the common name `another`, found `D1 issuer/42`
         ),
         (&["x", "--profile", "thales", "--days", "731"], "expected 1 to 730 days, found 731"),
         (&["x", "--days", "0"], "expected 1 to 3650 days, found 0"),
-        (&["x", "--profile", "thales", "--key", "rsa4096"], "Thales takes EC P-256, EC P-384 and RSA 2048 only"),
+        (&["x", "--profile", "thales", "--key", "rsa4096"], "Thales supports only EC P-256, EC P-384 and RSA 2048"),
         (&["x", "--out", "none"], "none/key.pem: No such file or directory (os error 2)"),
     ] {
         assert_eq!(folder.refusal(&[&["certs", "new"], arguments].concat()), [expected], "{arguments:?}");
@@ -508,13 +512,10 @@ fn the_start_asks_the_same_questions() {
     folder.write("c.pem", certificate).write_key("k.pem", key);
     let config = "listen: {address: '127.0.0.1:0', tls: {cert: c.pem, key: k.pem}}\nschema: proto\nupstream: http://127.0.0.1:1\n";
     folder.write("towbar.yaml", config);
-    assert_eq!(
-        folder.refusal(&["check", "--config", "towbar.yaml"]),
-        ["c.pem: is not valid any more since 2021-01-01"]
-    );
+    assert_eq!(folder.refusal(&["check", "--config", "towbar.yaml"]), ["c.pem: expired on 2021-01-01"]);
     let (certificate, key) = over(date_time_ymd(2999, 1, 1));
     folder.write("c.pem", certificate).write_key("k.pem", key);
-    let pinned = "warning: c.pem: is self-signed: only callers that pin it take it, by spki-sha256:";
+    let pinned = "warning: c.pem: is self-signed; only callers that pin it accept it: spki-sha256:";
     let exposed = "k.pem: others can read this file (mode 0644): run `chmod 600 k.pem`, or set `secret_files: any`";
     for (mode, more, expected) in
         [(0o600, "", Ok(None)), (0o644, "", Err(exposed)), (0o644, "secret_files: any\n", Ok(Some(exposed)))]
@@ -529,7 +530,12 @@ fn the_start_asks_the_same_questions() {
             }
             Ok(warned) => {
                 let checked = folder.run(&["check", "--config", "towbar.yaml"]);
-                assert_eq!((checked.code, checked.stdout.as_str()), (Some(0), "all is well\n"), "{}", checked.stderr);
+                assert_eq!(
+                    (checked.code, checked.stdout.as_str()),
+                    (Some(0), "no problems found\n"),
+                    "{}",
+                    checked.stderr
+                );
                 let mut warnings: Vec<&str> = checked.stderr.lines().collect();
                 assert!(warnings.pop().is_some_and(|last| last.starts_with(pinned)), "{warnings:?}");
                 let warned: Vec<String> = warned.iter().map(|text| format!("warning: {text}")).collect();
@@ -559,8 +565,8 @@ fn as_time_passes_the_dates_are_told_again() {
     let days = |days: u64| Duration::from_secs(days * 86400);
     for (now, expected) in [
         (end - days(61), None),
-        (end - days(6), Some("ends in 6 days, on 2999-01-01: renew it now")),
-        (end + days(1), Some("is not valid any more since 2999-01-01")),
+        (end - days(6), Some("expires in 6 days, on 2999-01-01: renew it now")),
+        (end + days(1), Some("expired on 2999-01-01")),
     ] {
         let expected: Vec<_> = expected.into_iter().map(|expected| format!("{place}: {expected}")).collect();
         assert_eq!(app.certificates_at(now), expected);
@@ -578,8 +584,8 @@ fn the_published_key_is_refused() {
     folder.copy("proto", "proto");
     let upstream = format!("upstream: {{address: 'https://127.0.0.1:1', tls: {{pins: 'spki-sha256:{digest}'}}}}");
     folder.write("towbar.yaml", format!("listen: 127.0.0.1:0\nschema: proto\n{upstream}\n"));
-    let expected = "towbar.yaml:3:56: pins: the private key of this one is published with the sample bank: whoever has it may \
-                    be anybody";
+    let expected = "towbar.yaml:3:56: pins: this pin belongs to the sample bank's certificate, whose private key is public; \
+                    anyone could use it";
     assert_eq!(folder.refusal(&["check", "--config", "towbar.yaml"]), [expected]);
 }
 
@@ -658,7 +664,7 @@ fn damaged(pem: &str) -> Vec<(&'static str, Vec<u8>, &'static str)> {
              between the two",
         ),
         ("in JSON", bytes(format!("{{\"key\":\"{}\"}}", pem.replace('\n', "\\n"))), escaped),
-        ("UTF-16", utf16, "text in UTF-16: `iconv -f UTF-16 -t UTF-8 FILE >NEW` converts it"),
+        ("UTF-16", utf16, "text in UTF-16: convert it with `iconv -f UTF-16 -t UTF-8 FILE >NEW`"),
         ("DER", der, "a private key (PKCS#8), not in PEM: `openssl pkey -inform DER -in FILE -out NEW` converts it"),
         (
             "labelled as a certificate",
@@ -894,14 +900,14 @@ fn a_file_that_is_no_pem_is_told_with_the_line_that_converts_it_and_the_line_doe
         ("chain.line", false, format!("PEM whose line breaks are lost: `sed -E '{again}")),
         ("k.blank", true, format!("PEM with blanks in place of line breaks: `sed -E '{again}")),
         ("k.escaped", true, format!(r"PEM with `\n` in place of line breaks: `sed -E 's/(\\r)?\\n/\n/g; {again}")),
-        ("k.pem", false, "a private key (PKCS#8): name the file of its certificate here".to_owned()),
-        ("c.pem", true, "a certificate: name the file of its private key here".to_owned()),
+        ("k.pem", false, "a private key (PKCS#8): use the file of its certificate here".to_owned()),
+        ("c.pem", true, "a certificate: use the file of its private key here".to_owned()),
         (
             "request.pem",
             false,
-            "a certificate request: send it to the authority, and name the certificate that comes back".to_owned(),
+            "a certificate request: send it to the certificate authority, and use the certificate that it returns".to_owned(),
         ),
-        ("public.pem", true, "a public key: the private key is in another file, which is a secret".to_owned()),
+        ("public.pem", true, "a public key: use the file of the private key instead".to_owned()),
     ];
     for (file, is_key, expected) in cases {
         let path = folder.path(file);

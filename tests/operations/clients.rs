@@ -162,7 +162,7 @@ fn wrong_clients_are_told_with_their_place() {
     for (lines, expected) in [
         (
             format!("    clients:\n      acme: [{pin}]\n      initech: {pin}\n"),
-            vec!["towbar.yaml:10:16: initech: this pin is that of `acme` already"],
+            vec!["towbar.yaml:10:16: initech: this pin already belongs to client `acme`"],
         ),
         (
             "    clients:\n      acme: sha1:00\n      initech: []\n".to_owned(),
@@ -171,12 +171,15 @@ fn wrong_clients_are_told_with_their_place() {
                 "towbar.yaml:10:7: initech: expected pins or a list of them, found an empty list",
             ],
         ),
-        ("    clients:\n".to_owned(), vec!["towbar.yaml:8:5: clients: expected clients by their names, found none"]),
+        (
+            "    clients:\n".to_owned(),
+            vec!["towbar.yaml:8:5: clients: expected at least one client by name, found none"],
+        ),
         (
             "    client_auth: optional\n".to_owned(),
             vec![
-                "towbar.yaml:8:18: client_auth: nobody is known by a certificate: set `client_ca` or `clients`, or leave it \
-                 out",
+                "towbar.yaml:8:18: client_auth: has no effect without `client_ca` or `clients`; set one of them, or remove \
+                 this key",
             ],
         ),
         (

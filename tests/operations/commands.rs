@@ -100,16 +100,17 @@ fn check_says_that_all_is_well_or_everything_that_is_not() {
     let missing = |name| format!("config/tls/{name}: No such file or directory (os error 2)");
     assert_eq!(folder.refusal(&arguments), ["cert.pem", "key.pem", "trusted-certs.pem"].map(missing));
     write_certificates(&folder, &authority("bank"));
-    assert_eq!(printed(folder.run(&arguments)), "all is well\n");
-    assert_eq!(printed(folder.run(&["check", "--proto", "proto", "--backend", NOBODY])), "all is well\n");
+    assert_eq!(printed(folder.run(&arguments)), "no problems found\n");
+    assert_eq!(printed(folder.run(&["check", "--proto", "proto", "--backend", NOBODY])), "no problems found\n");
     let rpc = "io.token.proto.bankapi.TransferService.GetTransferStatus";
     folder.write("again.yaml", format!("schema: proto\nupstream: {NOBODY}\nrpcs: {{{rpc}: {{idempotent: true}}}}\n"));
     let printed = printed(folder.run(&["check", "--config", "again.yaml"]));
-    assert_eq!(printed, format!("idempotent, and sent again when they may be lost: {rpc}\nall is well\n"));
+    assert_eq!(printed, format!("idempotent, and therefore retried: {rpc}\nno problems found\n"));
     for (told, warning) in [
         (
             "certificate: x-cert",
-            "warning: listen.trusted_proxies: nobody is told the address that they say: set `metadata.caller.address`\n",
+            "warning: listen.trusted_proxies: has no effect, because no backend receives the caller's address; set \
+             `metadata.caller.address`\n",
         ),
         ("address: x-address", ""),
     ] {
@@ -120,7 +121,7 @@ fn check_says_that_all_is_well_or_everything_that_is_not() {
         let ended = folder.run(&["check", "--config", "proxied.yaml"]);
         assert_eq!(
             (ended.code, ended.stdout.as_str(), ended.stderr.as_str()),
-            (Some(0), "all is well\n", warning),
+            (Some(0), "no problems found\n", warning),
             "{told}"
         );
     }

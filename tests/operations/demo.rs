@@ -117,7 +117,6 @@ fn a_port_that_is_taken_is_told_with_what_to_do() {
     let address = taken.local_addr().unwrap().to_string();
     let ended = process::run(&["demo", "--listen", &address]);
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""));
-    let expected =
-        "cannot listen there: Address already in use (os error 98); choose another address with `--listen ADDR`";
+    let expected = "cannot listen on this address: Address already in use (os error 98); choose another address with `--listen ADDR`";
     assert_eq!(ended.stderr, format!("{address}: {expected}\ntowbar: 1 problem, nothing was started\n"));
 }

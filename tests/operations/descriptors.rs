@@ -96,11 +96,10 @@ fn served(syntax: &str, messages: &str) -> String {
 #[test]
 fn two_fields_of_one_json_name_are_told_by_their_names() {
     let order = |syntax: &str, fields: &str| served(syntax, &format!("message Order {{ {fields} }}"));
-    let camel: &[&str] = &[
-        "shop: orders.proto: shop.v1.Order.unitPrice: expected a JSON name of its own, found `unitPrice`, that of `unit_price`",
-    ];
+    let camel: &[&str] =
+        &["shop: orders.proto: shop.v1.Order.unitPrice: JSON name `unitPrice` is already used by `unit_price`"];
     let swapped: &[&str] = &[
-        "shop: orders.proto: shop.v1.Order.id: expected a JSON name of its own, found `count`, the name of a field that JSON calls `number`",
+        "shop: orders.proto: shop.v1.Order.id: JSON name `count` is the name of another field, whose JSON name is `number`",
     ];
     for syntax in ["proto2", "proto3"] {
         assert_refused(&[
@@ -112,7 +111,7 @@ fn two_fields_of_one_json_name_are_told_by_their_names() {
                     "message Order { map<string, Line> lines = 1; } message Line { optional Price price = 1; optional Order order = 2; }
                      message Price { optional int32 a_b = 1; optional int32 aB = 2; }",
                 ),
-                &["shop: orders.proto: shop.v1.Price.aB: expected a JSON name of its own, found `aB`, that of `a_b`"],
+                &["shop: orders.proto: shop.v1.Price.aB: JSON name `aB` is already used by `a_b`"],
             ),
             (
                 order(
@@ -178,13 +177,13 @@ fn a_rule_that_cannot_be_served_is_told_by_its_rpc_and_template() {
         ),
         (
             get_with(r#"get: "/v1/{tags}""#),
-            &[r#"shop.v1.Orders.Get: "/v1/{tags}": column 6: expected a field of one value, found the list `tags`"#],
+            &[r#"shop.v1.Orders.Get: "/v1/{tags}": column 6: expected a single value, found the list `tags`"#],
         ),
         (
             get_with(r#"get: "/v1/{item}/{notes}""#),
             &[
-                r#"shop.v1.Orders.Get: "/v1/{item}/{notes}": column 6: expected a field that one text can fill, found the message `item`"#,
-                r#"shop.v1.Orders.Get: "/v1/{item}/{notes}": column 13: expected a field that one text can fill, found the message `notes`"#,
+                r#"shop.v1.Orders.Get: "/v1/{item}/{notes}": column 6: expected a single value, found the message `item`; use one of its fields"#,
+                r#"shop.v1.Orders.Get: "/v1/{item}/{notes}": column 13: expected a single value, found the message `notes`; use one of its fields"#,
             ],
         ),
         (
@@ -201,7 +200,7 @@ fn a_rule_that_cannot_be_served_is_told_by_its_rpc_and_template() {
         ),
         (
             get_with(r#"get: "/v1" additional_bindings { get: "/v2" additional_bindings { get: "/v3" } }"#),
-            &["shop.v1.Orders.Get: additional_bindings cannot hold additional_bindings"],
+            &["shop.v1.Orders.Get: additional_bindings cannot be nested"],
         ),
         (
             get_with(r#"gett: "/v1""#),
@@ -214,8 +213,7 @@ fn a_rule_that_cannot_be_served_is_told_by_its_rpc_and_template() {
             get_with(r#"get: "/v1/post" body: "" additional_bindings { put: "/v2" } post: "/v2""#),
             &[
                 "shop: orders.proto:5:34: invalid value of type 'google.api.HttpRule' for option '(google.api.http)': a value is \
-                 already set for oneof 'pattern': the rule has both `get` and `post`: a rule has one of them; write the others as \
-                 additional_bindings",
+                 already set for oneof 'pattern': the rule has both `get` and `post`; keep one, and move the others to additional_bindings",
             ],
         ),
         (
@@ -224,15 +222,21 @@ fn a_rule_that_cannot_be_served_is_told_by_its_rpc_and_template() {
                 "option (google.api.http).put = \"/v1\"; option (google.api.http).get = \"/v2\"",
             ),
             &[
-                "shop: orders.proto: shop.v1.Orders.Get: the rule has both `get` and `put`: a rule has one of them; write \
-                 the others as additional_bindings",
+                "shop: orders.proto: shop.v1.Orders.Get: the rule has both `get` and `put`; keep one, and move the others \
+                 to additional_bindings",
             ],
         ),
         (get_with(r#"get: "/:list""#), &[r#"shop.v1.Orders.Get: "/:list": column 2: expected a segment, found `:`"#]),
-        (get_with(r#"body: "*""#), &[r#"shop.v1.Orders.Get: the rule has no method and path, such as `get: "/v1"`"#]),
+        (
+            get_with(r#"body: "*""#),
+            &[r#"shop.v1.Orders.Get: the rule has no method; add one with its path, such as `get: "/v1"`"#],
+        ),
         (
             orders("rpc Get(Order) returns (Order);"),
-            &["no rpc in the descriptors has a google.api.http option: nothing could be called"],
+            &[
+                "no rpc in the schema has a google.api.http option, so none can be called; annotate one, or add a file to \
+               `rules.files`",
+            ],
         ),
         (
             and_find(r#"get: "v1""#, r#"put: "/v1/{id}" body: "b""#),
@@ -251,25 +255,25 @@ fn two_rules_that_no_request_could_tell_apart_are_told_with_both_rpcs() {
         (
             and_find(r#"get: "/v1/{id}""#, r#"get: "/v1/{name}""#),
             &[
-                r#"shop.v1.Orders.Get: "/v1/{id}": GET at this path is the rule "/v1/{name}" of shop.v1.Orders.Find too, and no query key could tell them apart; to serve one of the two, leave the other out: `expose: {except: [shop.v1.Orders.Find]}`"#,
+                r#"shop.v1.Orders.Get: "/v1/{id}": GET at this path also matches the rule "/v1/{name}" of shop.v1.Orders.Find, and no query parameter tells the two apart; exclude one of them with `expose: {except: [shop.v1.Orders.Find]}`, or give it another path in a rules file (`rules.files`)"#,
             ],
         ),
         (
             and_find(r#"get: "/v1?id={id}&n={count}""#, r#"get: "/v1?id={name}""#),
             &[
-                r#"shop.v1.Orders.Get: "/v1?id={id}&n={count}": GET at this path is the rule "/v1?id={name}" of shop.v1.Orders.Find too, and no query key could tell them apart; to serve one of the two, leave the other out: `expose: {except: [shop.v1.Orders.Find]}`"#,
+                r#"shop.v1.Orders.Get: "/v1?id={id}&n={count}": GET at this path also matches the rule "/v1?id={name}" of shop.v1.Orders.Find, and no query parameter tells the two apart; exclude one of them with `expose: {except: [shop.v1.Orders.Find]}`, or give it another path in a rules file (`rules.files`)"#,
             ],
         ),
         (
             and_find(r#"get: "/v1" additional_bindings { post: "/v2/{id}" }"#, r#"post: "/v2/{name}""#),
             &[
-                r#"shop.v1.Orders.Get: "/v2/{id}": POST at this path is the rule "/v2/{name}" of shop.v1.Orders.Find too, and no query key could tell them apart; to serve one of the two, leave the other out: `expose: {except: [shop.v1.Orders.Find]}`"#,
+                r#"shop.v1.Orders.Get: "/v2/{id}": POST at this path also matches the rule "/v2/{name}" of shop.v1.Orders.Find, and no query parameter tells the two apart; exclude one of them with `expose: {except: [shop.v1.Orders.Find]}`, or give it another path in a rules file (`rules.files`)"#,
             ],
         ),
         (
             get_with(r#"get: "/v1/{id}" additional_bindings { get: "/v1/{item.name}" }"#),
             &[
-                r#"shop.v1.Orders.Get: "/v1/{id}": GET at this path is the rule "/v1/{item.name}" of shop.v1.Orders.Get too, and no query key could tell them apart"#,
+                r#"shop.v1.Orders.Get: "/v1/{id}": GET at this path also matches the rule "/v1/{item.name}" of shop.v1.Orders.Get, and no query parameter tells the two apart; remove one of the two rules"#,
             ],
         ),
     ]);
@@ -342,7 +346,7 @@ fn several_protos_may_share_files() {
         assert_eq!(folder.routes(&[orders, "orders.binpb"]), FOUND, "{orders}");
     }
     folder.write("old/orders.proto", get_with(r#"get: "/v0""#));
-    let expected = ["old: orders.proto is here and in orders.binpb, and the two differ"];
+    let expected = ["old: orders.proto is also in orders.binpb with different content; keep one of the two"];
     assert_eq!(folder.refused_protos(&["orders.binpb", "old"]), expected);
 }
 
@@ -369,14 +373,19 @@ fn a_descriptor_set_that_cannot_be_used_says_why() {
     for (set, expected) in [
         (
             descriptor_set(&folder.path("."), &["orders.proto"], false),
-            "orders.proto imports google/api/annotations.proto, which is not there: was the set made with --include_imports?",
+            "orders.proto imports google/api/annotations.proto, which is missing; create the descriptor set with \
+             `--include_imports`",
         ),
-        (set_of(dangling), "orders.proto: Orders.Get: expected a message of the descriptors, found `.shop.Order`"),
+        (
+            set_of(dangling),
+            "orders.proto: Orders.Get: expected a message that is declared in the descriptors, found \
+                            `.shop.Order`",
+        ),
         (set_of(editions), "orders.proto: expected syntax proto2 or proto3, or edition 2023 or 2024, found editions"),
         (b"hello\n".to_vec(), is_none),
         (Vec::new(), is_none),
         (whole[..whole.len() - 1].to_vec(), is_none),
-        (b"\x0a\x02\xff\xff".to_vec(), "holds something that is no file descriptor"),
+        (b"\x0a\x02\xff\xff".to_vec(), "contains an entry that is not a file descriptor"),
         (std::fs::read(env!("CARGO_BIN_EXE_towbar")).unwrap()[..4096].to_vec(), is_none),
     ] {
         folder.write("set.binpb", &set);
@@ -436,7 +445,7 @@ fn every_source_is_an_import_root_for_all_others_in_any_order() {
         "shared: money/money.proto:3:1: import \"base.proto\" was not found in the import roots (shared, nowhere, \
          base/base.proto, api); add its root with `-I` or `schema.import_paths`",
         "nowhere: No such file or directory (os error 2)",
-        "base/base.proto: expected a folder that imports count from, found a file",
+        "base/base.proto: expected a folder to search for imports, found a file",
     ];
     assert_eq!(folder.refusal(&["routes", "--config", "towbar.yaml"]), expected);
 }
@@ -536,7 +545,7 @@ fn a_file_that_no_served_rpc_needs_may_be_wrong_and_is_told_in_a_warning() {
     ];
     let warnings: String = [unserved, old]
         .iter()
-        .map(|problem| format!("warning: {problem}; the file is left out, as no served rpc needs it\n"))
+        .map(|problem| format!("warning: {problem}; the file is skipped, because no served rpc needs it\n"))
         .collect();
     let lines = |text: &str| {
         let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
@@ -544,7 +553,7 @@ fn a_file_that_no_served_rpc_needs_may_be_wrong_and_is_told_in_a_warning() {
         lines
     };
     let ended = check();
-    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "all is well\n"), "{}", ended.stderr);
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "no problems found\n"), "{}", ended.stderr);
     assert_eq!(lines(&ended.stderr), lines(&warnings));
     // Named itself, it is needed.
     assert_eq!(folder.refused_protos(&["api/shop", "api/old.proto"]), [old]);
@@ -608,7 +617,7 @@ fn options_of_other_tools_may_be_left_out_where_their_files_are_absent() {
         .collect();
     assert_eq!(
         (ended.code, ended.stdout.as_str(), ended.stderr.as_str()),
-        (Some(0), "all is well\n", warnings.as_str())
+        (Some(0), "no problems found\n", warnings.as_str())
     );
     // Without the switch all of them are missed.
     folder.write("towbar.yaml", key(""));
@@ -674,7 +683,10 @@ fn a_descriptor_set_may_have_its_files_in_any_order() {
     files.pop();
     folder.write("set.binpb", files.concat());
     let refused = folder.refused_protos(&["set.binpb"]);
-    assert!(refused[0].ends_with(", which is not there: was the set made with --include_imports?"), "{refused:?}");
+    assert!(
+        refused[0].ends_with(", which is missing; create the descriptor set with `--include_imports`"),
+        "{refused:?}"
+    );
 }
 
 #[test]
@@ -694,6 +706,6 @@ fn names_that_many_files_declare_twice_are_told_at_once_with_both_files() {
         folder.write(&format!("api/f{number:04}.proto"), text);
     }
     let refused = folder.refused_protos(&["api"]);
-    let first = "api: f0007.proto declares shop.M0, which f0000.proto in api declares too: leave one of the two out";
+    let first = "api: f0007.proto declares shop.M0, which f0000.proto in api also declares; remove one of the two";
     assert_eq!(refused, [first]);
 }

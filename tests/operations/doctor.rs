@@ -92,7 +92,7 @@ impl Desk {
         let start = lines.iter().position(|line| line.contains(&format!(" {first}"))).unwrap();
         assert_eq!(lines[start..], *expected, "{more:?}");
         for line in &lines[..start] {
-            assert!(line.starts_with("passed  ") || *line == "skipped proxy: none is set", "{more:?}: {line}");
+            assert!(line.starts_with("passed  ") || *line == "skipped proxy: no proxy is set", "{more:?}: {line}");
         }
         let names: Vec<&str> = lines.iter().map(|line| line[8..].split(':').next().unwrap()).collect();
         assert_eq!(names, STEPS, "{more:?}: every step has its line");
@@ -155,7 +155,7 @@ fn the_sample_bank_has_neither_health_nor_reflection_and_is_well() {
         0,
         &[
             "passed  grpc: no grpc.health.v1.Health/Check and no reflection: UNIMPLEMENTED, which only gRPC answers",
-            "skipped trailers: every answer was one without a body, whose status stands in its headers",
+            "skipped trailers: no answer had a body; each status was in the headers",
         ],
     );
 }
@@ -169,7 +169,7 @@ fn without_health_reflection_is_asked() {
         let bank = desk.mutual(service.into_axum_router());
         let expected = [
             "passed  grpc: no grpc.health.v1.Health/Check; reflection answers Ok",
-            "passed  trailers: grpc-status came behind the body",
+            "passed  trailers: grpc-status arrived after the body",
         ];
         desk.assert(bank.address, MUTUAL, 0, &expected);
     }
@@ -182,11 +182,11 @@ fn with_tls_1_2_too() {
     let tls = "passed  tls: TLSv1.2, TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384";
     let (code, lines) = desk.run(&format!("https://{}", bank.address), MUTUAL);
     assert_eq!((code, lines[4].as_str()), (Some(0), tls));
-    assert_eq!(lines[9], "passed  mtls: CN=gateway.test was shown and accepted");
+    assert_eq!(lines[9], "passed  mtls: CN=gateway.test was sent and accepted");
     // Here the handshake itself is refused, in TLS 1.3 what follows it.
     let expected = failed(
-        "FAILED  mtls: the server does not go on without a certificate (alert CertificateRequired); it trusts CN=the \
-         clients'; give one with its key (`cert` and `key`)",
+        "FAILED  mtls: the server requires a client certificate (alert CertificateRequired); it trusts CN=the \
+         clients'; set `cert` and `key`",
     );
     desk.assert(bank.address, &["--ca", "ca.pem"], 1, &strs(&expected));
 }
@@ -214,33 +214,33 @@ fn what_is_wrong_with_certificates_is_said_with_what_to_change() {
     for (more, line) in [
         (
             &["--ca", "foreign-ca.pem"][..],
-            "FAILED  trust: issued by CN=the bank's, whom foreign-ca.pem does not know; give the certificate of that \
+            "FAILED  trust: issued by CN=the bank's, which foreign-ca.pem does not trust; give the certificate of that \
              authority (`ca`), or, if the server sends no intermediate ones, have its owner send them",
         ),
         (
             &["--ca", "ca.pem", "--server-name", "other.test"],
-            "FAILED  trust: it is not for the name other.test; set the server's name (`server_name`) to one of its own: \
+            "FAILED  trust: it is not valid for the name other.test; set the server name (`server_name`) to one that it is \
+             valid for: \
              bank.test, 127.0.0.1",
         ),
         (
             &["--ca", "ca.pem"],
-            "FAILED  mtls: the server does not go on without a certificate (alert CertificateRequired); it trusts CN=the \
-             clients'; give one with its key (`cert` and `key`)",
+            "FAILED  mtls: the server requires a client certificate (alert CertificateRequired); it trusts CN=the \
+             clients'; set `cert` and `key`",
         ),
         (
             &foreign,
-            "FAILED  mtls: the server refuses CN=stranger.test, issued by CN=strangers (alert UnknownCA); it trusts CN=the \
-             clients'; foreign.pem has no certificate of CN=strangers: if that is an intermediate authority, append its \
-             certificate to the file; else have its owner trust this one (spki-sha256:HASH), or show one that it trusts",
+            "FAILED  mtls: the server rejects CN=stranger.test, issued by CN=strangers (alert UnknownCA); it trusts CN=the \
+             clients'; foreign.pem does not contain the certificate of CN=strangers; if that is an intermediate authority, append its certificate to the file; otherwise ask the server's owner to trust this certificate (spki-sha256:HASH), or use one that the server trusts",
         ),
         (
             &["--cert", "client.pem", "--key", "foreign.key"],
-            "FAILED  files: client.pem: the private key in foreign.key is not the one of this certificate; `towbar certs \
-             check FILE...` says what is in them",
+            "FAILED  files: client.pem: the private key in foreign.key does not match this certificate; run `towbar certs \
+             check FILE...` for details",
         ),
         (
             &["--ca", "none.pem"],
-            "FAILED  files: none.pem: No such file or directory (os error 2); `towbar certs check FILE...` says what is in them",
+            "FAILED  files: none.pem: No such file or directory (os error 2); run `towbar certs check FILE...` for details",
         ),
     ] {
         desk.assert(bank.address, more, 1, &strs(&failed(line)));
@@ -249,7 +249,10 @@ fn what_is_wrong_with_certificates_is_said_with_what_to_change() {
     let open = Backend::start(health(1, Some("0")), Some(tls::server(identity(&desk), None, &[b"h2"]).unwrap()));
     let (code, lines) = desk.run(&format!("https://{}", open.address), MUTUAL);
     assert_eq!(code, Some(0));
-    assert_eq!(lines[9], "noted   mtls: the server asks for no certificate; CN=gateway.test was not shown");
+    assert_eq!(
+        lines[9],
+        "noted   mtls: the server does not ask for a client certificate; CN=gateway.test was not sent"
+    );
 }
 
 fn identity(desk: &Desk) -> Identity {
@@ -279,7 +282,7 @@ fn the_line_with_the_pin_is_the_one_that_works_in_a_configuration() {
     assert!(
         trust.starts_with(
             "FAILED  trust: CaUsedAsEndEntity; the certificate is self-signed, is marked as an authority's"
-        ) && trust.ends_with("; the line is under `pins`, for when its owner confirms it"),
+        ) && trust.ends_with("; if its owner confirms this certificate, use the pin that `pins` shows"),
         "{trust}"
     );
     let Ended { stdout, .. } = desk.folder.run(&["doctor", "--backend", &url]);
@@ -298,8 +301,7 @@ fn what_is_over_is_over_pinned_or_not() {
     let desk = Desk::new();
     let bank = Backend::start(health(1, Some("0")), Some(own(2001, 2002)));
     let expected = failed(
-        "FAILED  trust: it is not valid any more since 2002-01-01; its owner has to renew it: nothing on this side helps, \
-         pins neither",
+        "FAILED  trust: it expired on 2002-01-01; its owner must renew it; nothing on this side helps, not even a pin",
     );
     desk.assert(bank.address, &[], 1, &strs(&expected));
     let Ended { stdout, .. } = desk.folder.run(&["doctor", "--backend", &format!("https://{}", bank.address)]);
@@ -309,12 +311,12 @@ fn what_is_over_is_over_pinned_or_not() {
 
 #[test]
 fn what_does_not_speak_http2_is_told_by_what_it_speaks() {
-    const OWNER: &str = "gRPC needs HTTP/2: have it switched on there, or name the port of gRPC";
+    const OWNER: &str = "gRPC needs HTTP/2; ask the backend's owner to enable it, or use the port that serves gRPC";
     let desk = Desk::new();
     for (alpn, found) in [
-        (&[&b"http/1.1"[..]][..], "the server takes http/1.1 and not h2"),
-        (&[], "the server chooses no protocol (no ALPN), so not h2"),
-        (&[&b"acme-tls/1"[..]], "the server takes neither h2 nor http/1.1"),
+        (&[&b"http/1.1"[..]][..], "the server accepts http/1.1 but not h2"),
+        (&[], "the server selects no protocol (no ALPN), so HTTP/2 is not available"),
+        (&[&b"acme-tls/1"[..]], "the server accepts neither h2 nor http/1.1"),
     ] {
         let bank = Backend::start(bank(), Some(tls::server(identity(&desk), None, alpn).unwrap()));
         let (code, lines) = desk.run(&format!("https://{}", bank.address), &["--ca", "ca.pem"]);
@@ -333,20 +335,21 @@ fn ports_that_are_none_of_the_bank_are_told_apart() {
     for (url, line) in [
         (
             format!("https://{}", silent.1),
-            "FAILED  tls: no answer to our first message; this may be no port of TLS: ask its owner",
+            "FAILED  tls: the server did not answer the ClientHello; this port may not speak TLS; ask the server's owner",
         ),
         (
             format!("https://{}", plain.address),
-            "FAILED  tls: what answers there is not TLS; write `http://`, or name the port of TLS",
+            "FAILED  tls: the server does not speak TLS on this port; use `http://`, or the port that speaks TLS",
         ),
         (
             format!("http://{}", silent.1),
-            "FAILED  http2: no answer; gRPC needs HTTP/2: have it switched on there, or name the port of gRPC",
+            "FAILED  http2: no answer; gRPC needs HTTP/2; ask the backend's owner to enable it, or use the port that serves \
+             gRPC",
         ),
         (
             format!("https://{closed}"),
-            "FAILED  connect: ADDRESS: Connection refused (os error 111); start the server there, correct the port, or ask \
-             who runs the firewall in between",
+            "FAILED  connect: ADDRESS: Connection refused (os error 111); start the server, correct the port, or ask \
+             the operators of the firewall in between",
         ),
     ] {
         let files: &[&str] = if url.starts_with("https") { &["--ca", "ca.pem"] } else { &[] };
@@ -360,7 +363,7 @@ fn ports_that_are_none_of_the_bank_are_told_apart() {
     let (code, lines) = desk.run("https://bank.invalid", &["--ca", "ca.pem"]);
     assert_eq!(code, Some(1));
     assert!(lines[2].starts_with("FAILED  resolve: bank.invalid: "), "{}", lines[2]);
-    assert!(lines[2].ends_with("; correct the name, or ask who runs the DNS of this machine"), "{}", lines[2]);
+    assert!(lines[2].ends_with("; correct the name, or ask the operators of this machine's DNS"), "{}", lines[2]);
 }
 
 #[test]
@@ -369,18 +372,18 @@ fn without_tls_its_steps_are_skipped() {
     let bank = Backend::start(health(1, Some("0")), None);
     let (code, lines) = desk.run(&format!("http://{}", bank.address), &[]);
     let mut expected = skipped(&["files"], "an `http://` backend needs none");
-    expected.push("skipped proxy: none is set".to_owned());
+    expected.push("skipped proxy: no proxy is set".to_owned());
     expected.push("passed  resolve: 127.0.0.1 is 127.0.0.1".to_owned());
     expected.push("passed  connect: ADDRESS in N ms".to_owned());
     expected.extend(skipped(&OF_TLS, "an `http://` backend has no TLS"));
     expected.push(SETTINGS.to_owned());
     expected.push("passed  grpc: grpc.health.v1.Health/Check answers SERVING".to_owned());
-    expected.push("passed  trailers: grpc-status came behind the body".to_owned());
+    expected.push("passed  trailers: grpc-status arrived after the body".to_owned());
     assert_eq!((code, lines), (Some(0), expected));
     // A server of TLS on such a port.
     let secure = desk.mutual(self::bank());
     let (code, lines) = desk.run(&format!("http://{}", secure.address), &[]);
-    let line = "FAILED  http2: the server speaks TLS on this port; write `https://`";
+    let line = "FAILED  http2: the server speaks TLS on this port; use `https://`";
     assert_eq!((code, &lines[10..]), (Some(1), &failed(line)[..]));
     // A server of HTTP/1.1 on such a port.
     let old = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -394,8 +397,8 @@ fn without_tls_its_steps_are_skipped() {
         }
     });
     let (code, lines) = desk.run(&format!("http://{address}"), &[]);
-    let line = "FAILED  http2: the server answers `HTTP/1.1 400 Bad Request`; gRPC needs HTTP/2: have it switched on there, \
-                or name the port of gRPC";
+    let line = "FAILED  http2: the server answers `HTTP/1.1 400 Bad Request`; gRPC needs HTTP/2; ask the backend's owner to \
+                enable it, or use the port that serves gRPC";
     assert_eq!((code, &lines[10..]), (Some(1), &failed(line)[..]));
     answering.join().unwrap();
 }
@@ -403,29 +406,28 @@ fn without_tls_its_steps_are_skipped() {
 #[test]
 fn lost_trailers_and_other_answers_are_told_apart() {
     let desk = Desk::new();
-    let stripped = format!("FAILED  trailers: an answer without grpc-status; {NO_TRAILERS}");
+    let stripped = format!("FAILED  trailers: the answer has no grpc-status; {NO_TRAILERS}");
     let serving = "passed  grpc: grpc.health.v1.Health/Check answers SERVING";
     for (service, code, expected) in [
         (health(1, None), 1, vec![serving.to_owned(), stripped]),
         (
             health(2, Some("0")),
             1,
-            failed("FAILED  grpc: grpc.health.v1.Health/Check answers that the bank is not serving; ask its owner"),
+            failed("FAILED  grpc: grpc.health.v1.Health/Check answers that the backend is not serving; ask its owner"),
         ),
         (
             health(1, Some("16")),
             0,
             vec![
                 "passed  grpc: grpc.health.v1.Health/Check answers Unauthenticated".to_owned(),
-                "passed  trailers: grpc-status came behind the body".to_owned(),
+                "passed  trailers: grpc-status arrived after the body".to_owned(),
             ],
         ),
         (
             Router::new(),
             1,
             failed(
-                "FAILED  grpc: HTTP 404, no content type; this is no server of gRPC, or something in between does not pass \
-                 it: ask its owner",
+                "FAILED  grpc: HTTP 404, no content type; this is not a gRPC server, or something in between blocks gRPC; ask the backend's owner",
             ),
         ),
     ] {
@@ -476,12 +478,12 @@ fn through_a_proxy_all_goes_through_it() {
     let expected = [
         "passed  files: client.pem, client.key, ca.pem",
         "passed  proxy: ADDRESS opens a tunnel in N ms",
-        "skipped resolve: the proxy looks the name up",
+        "skipped resolve: the proxy resolves the name",
         "skipped connect: the proxy connects",
         "passed  tls: TLSv1.3, TLS13_AES_256_GCM_SHA384",
     ];
     assert_eq!(lines[..5], expected);
-    assert_eq!(lines[12], "passed  trailers: grpc-status came behind the body");
+    assert_eq!(lines[12], "passed  trailers: grpc-status arrived after the body");
     // One that refuses, named by the environment; what is on this machine needs none.
     let refusing = format!("http://ann:secret@{}", proxy(Some("HTTP/1.1 403 Forbidden\r\n\r\n")));
     let run = |url: &str, more: &[&str]| {
@@ -492,13 +494,12 @@ fn through_a_proxy_all_goes_through_it() {
     let Ended { code, stdout, stderr } = run("https://bank.test:1234", &[]);
     let told: Vec<String> = stdout.lines().skip(1).map(masked).collect();
     let line = "FAILED  proxy: ADDRESS (https_proxy): 403: the rules of the proxy do not allow bank.test:1234: have it allow \
-                CONNECT to this host and port; it says: Forbidden; or leave the proxy out for this host (`proxy: none`, or \
-                `no_proxy`)";
+                CONNECT to this host and port; it says: Forbidden; or bypass the proxy for this host (`proxy: none`, or `no_proxy`)";
     assert_eq!((code, told), (Some(1), failed(line)));
     assert!(!(stdout + &stderr).contains("secret"));
     for more in [&["--proxy", "none"][..], &[]] {
         let Ended { stdout, .. } = run(&format!("https://{}", bank.address), more);
-        assert!(stdout.contains("\nskipped proxy: none is set\n"), "{stdout}");
+        assert!(stdout.contains("\nskipped proxy: no proxy is set\n"), "{stdout}");
     }
 }
 
@@ -554,10 +555,10 @@ fn where_only_http_2_is_offered_a_gateway_is_asked_all_over_it() {
     let Ended { code, stdout, .. } = desk.folder.run(&["doctor", "--url", &url, "--ca", "ca.pem"]);
     let told: Vec<&str> = stdout.lines().filter(|line| !line.starts_with("passed ")).collect();
     let expected = [
-        "skipped proxy: none is set",
+        "skipped proxy: no proxy is set",
         "skipped http1: not offered",
-        "noted   headers: a forged Client-Cert passes: nothing behind may believe it",
-        "skipped chunked: HTTP/2 has none",
+        "noted   headers: a forged Client-Cert header passes; no server behind may trust it",
+        "skipped chunked: HTTP/2 has no chunked bodies",
         "skipped trailers1: HTTP/1.1 does not reach the gateway",
     ];
     assert_eq!((code, told), (Some(0), expected.to_vec()), "{stdout}");
@@ -570,11 +571,14 @@ fn wrong_usage_is_no_finding() {
     let published = "spki-sha256:2ffbd9c83b07035ff7011334bb3495113ff05c6faca058471ab7d6d521310ecf";
     for (arguments, told) in [
         (&["--backend", "bank:1"][..], "--backend: expected http://HOST:PORT or https://HOST:PORT\n"),
-        (&["--backend", "https://bank", "--pin", published], "--pin: the private key of this one is published"),
-        (&["--backend", "http://bank", "--ca", "ca.pem"], "--backend: `http://` has no TLS; write `https://`"),
+        (
+            &["--backend", "https://bank", "--pin", published],
+            "--pin: this pin belongs to the sample bank's certificate",
+        ),
+        (&["--backend", "http://bank", "--ca", "ca.pem"], "--backend: `http://` has no TLS; use `https://`"),
         (
             &["--backend", "https://bank", "--proxy", "socks5://p"],
-            "--proxy: expected an HTTP proxy, http://HOST:PORT, found",
+            "--proxy: expected an HTTP proxy, http://HOST:PORT; `socks5://` proxies are not supported",
         ),
         (&["--config", "none.yaml"], "none.yaml: No such file or directory"),
         (&[], "error: the following required arguments were not provided"),

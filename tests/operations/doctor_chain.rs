@@ -57,12 +57,12 @@ fn the_advice_to_append_an_intermediate_certificate_works() {
         let mtls = stdout.lines().find(|line| line[8..].starts_with("mtls: ")).map(masked);
         (code, mtls.unwrap())
     };
-    let refused = "FAILED  mtls: the server refuses CN=gateway.test, issued by CN=the intermediate (alert UnknownCA); it trusts \
-                   CN=the root; own.pem has no certificate of CN=the intermediate: if that is an intermediate authority, append \
-                   its certificate to the file; else have its owner trust this one (spki-sha256:HASH), or show one that it trusts";
+    let refused = "FAILED  mtls: the server rejects CN=gateway.test, issued by CN=the intermediate (alert UnknownCA); it \
+                   trusts \
+                   CN=the root; own.pem does not contain the certificate of CN=the intermediate; if that is an intermediate authority, append its certificate to the file; otherwise ask the server's owner to trust this certificate (spki-sha256:HASH), or use one that the server trusts";
     assert_eq!(run(), (Some(1), refused.to_owned()));
     folder.write("own.pem", own.clone() + &between.pem());
-    assert_eq!(run(), (Some(0), "passed  mtls: CN=gateway.test was shown and accepted".to_owned()));
+    assert_eq!(run(), (Some(0), "passed  mtls: CN=gateway.test was sent and accepted".to_owned()));
     // The intermediate is at hand, and another one is missing: it is not that file any more.
     let stranger = CertifiedIssuer::self_signed(authority("a stranger"), KeyPair::generate().unwrap()).unwrap();
     folder.write("own.pem", own + &stranger.pem());

@@ -48,15 +48,15 @@ fn explain_says_rule_sources_message_and_grpcurl() {
             &["GET /orders/a%2Fb?limit=0&card.number=4711&card.year=2030&notes[door]=7&utm=x"],
             r#"rule  GET /orders/{id} of shop.Shop.Get
 not   PUT /orders/{id} of shop.Shop.Put: it is for another method
-not   6 more: they have other paths
+not   6 more: their paths are different
 
 FIELD        SOURCE  VALUE
 id           path    "a/b"
 card.number  query   (not shown)
 card.year    query   2030
 notes[...]   query   (not shown)
-limit        query   (the default, as good as none)
-utm          query   (no such field, passed over)
+limit        query   (the default value, the same as unset)
+utm          query   (unknown field, ignored)
 
 shop.Order {
   "id": "a/b",
@@ -76,7 +76,7 @@ grpcurl -import-path api -proto shop/shop.proto -plaintext -d '{"id":"a/b","card
             &["PUT /orders/7?path=x", "--body", "items.json"],
             r#"rule  PUT /orders/{id} of shop.Shop.Put
 not   GET /orders/{id} of shop.Shop.Get: it is for another method
-not   6 more: they have other paths
+not   6 more: their paths are different
 
 FIELD             SOURCE  VALUE
 id                path    "7"
@@ -110,11 +110,11 @@ grpcurl -import-path api -proto shop/shop.proto -plaintext -d '{"id":"7","items"
             &["GET /orders?id=&limit=5"],
             r#"rule  GET /orders of shop.Shop.List
 not   GET /orders of shop.Shop.One: its template does not declare the query key `limit`
-not   6 more: they have other paths
+not   6 more: their paths are different
 
 FIELD  SOURCE  VALUE
 limit  query   5
-id     query   (empty, as if it had not come)
+id     query   (empty, ignored)
 
 shop.Order {
   "limit": 5
@@ -128,7 +128,7 @@ grpcurl -import-path api -proto shop/shop.proto -plaintext -d '{"limit":5}' bank
             r#"rule  GET /orders/new of shop.Shop.New
 not   GET /orders/{id} of shop.Shop.Get: another rule fits better: a literal goes before `*`, `*` before `**`, a method before any
 not   PUT /orders/{id} of shop.Shop.Put: it is for another method
-not   5 more: they have other paths
+not   5 more: their paths are different
 
 shop.Order {}
 
@@ -147,44 +147,44 @@ fn explain_says_why_a_request_is_not_sent() {
     for (request, expected) in [
         (
             "GET /order/7",
-            "not   8 rules: they have other paths\n\n404 Not Found\n{\"code\":5,\"message\":\"no call has this path\"}\n",
+            "not   8 rules: their paths are different\n\n404 Not Found\n{\"code\":5,\"message\":\"no call has this path\"}\n",
         ),
         (
             "GET /orders/7/items",
             "not   GET /orders/{id} of shop.Shop.Get: it has 2 segments\n\
              not   PUT /orders/{id} of shop.Shop.Put: it has 2 segments\n\
              not   POST /orders/{id}:pay of shop.Shop.Pay: it has 2 segments\n\
-             not   5 more: they have other paths\n\n\
+             not   5 more: their paths are different\n\n\
              404 Not Found\n{\"code\":5,\"message\":\"no call has this path\"}\n",
         ),
         (
             "GET /filles/a",
-            "not   8 rules: they have other paths\n\n404 Not Found\n{\"code\":5,\"message\":\"no call has this path\"}\n",
+            "not   8 rules: their paths are different\n\n404 Not Found\n{\"code\":5,\"message\":\"no call has this path\"}\n",
         ),
         (
             "GET /files//a",
             "not   GET /files/{path=**} of shop.Shop.File: segment 2 of the path is empty\n\
-             not   7 more: they have other paths\n\n\
+             not   7 more: their paths are different\n\n\
              404 Not Found\n{\"code\":5,\"message\":\"no call has this path\"}\n",
         ),
         (
             "POST /orders/7:pai",
             "not   GET /orders/{id} of shop.Shop.Get: it is for another method\n\
              not   PUT /orders/{id} of shop.Shop.Put: it is for another method\n\
-             not   6 more: they have other paths\n\n\
+             not   6 more: their paths are different\n\n\
              405 Method Not Allowed\nAllow: GET, HEAD, OPTIONS, PUT\n\
              {\"code\":12,\"message\":\"expected one of the methods that this path has: GET, HEAD, OPTIONS, PUT\"}\n",
         ),
         (
             "OPTIONS /orders:find",
             "not   POST /orders:find of shop.Shop.Get: it is for another method\n\
-             not   7 more: they have other paths\n\n204 No Content\nAllow: OPTIONS, POST\n",
+             not   7 more: their paths are different\n\n204 No Content\nAllow: OPTIONS, POST\n",
         ),
         (
             "GET /orders?id=1&limit=2",
             "not   GET /orders of shop.Shop.List: its template does not declare the query key `id`\n\
              not   GET /orders of shop.Shop.One: its template does not declare the query key `limit`\n\
-             not   6 more: they have other paths\n\n400 Bad Request\n\
+             not   6 more: their paths are different\n\n400 Bad Request\n\
              {\"code\":3,\"message\":\"the query keys `id`, `limit` do not go together: no call takes all of them\",\
              \"details\":[{\"@type\":\"type.googleapis.com/google.rpc.BadRequest\",\"fieldViolations\":[\
              {\"field\":\"id\",\"description\":\"does not go with the others\"},\
@@ -194,7 +194,7 @@ fn explain_says_why_a_request_is_not_sent() {
             "GET /orders/7?card.year=MMXXX",
             "rule  GET /orders/{id} of shop.Shop.Get\n\
              not   PUT /orders/{id} of shop.Shop.Put: it is for another method\n\
-             not   6 more: they have other paths\n\n400 Bad Request\n\
+             not   6 more: their paths are different\n\n400 Bad Request\n\
              {\"code\":3,\"message\":\"at card.year: expected an int32, found \\\"MMXXX\\\", in the query\",\
              \"details\":[{\"@type\":\"type.googleapis.com/google.rpc.BadRequest\",\"fieldViolations\":[\
              {\"field\":\"card.year\",\"description\":\"expected an int32, found \\\"MMXXX\\\"\"}]}]}\n",
@@ -286,8 +286,8 @@ fn explain_knows_a_key_that_is_passed_over_from_one_of_a_map() {
     let list = "FIELD       SOURCE  VALUE\n\
                 id          path    \"7\"\n\
                 notes[...]  query   (not shown)\n\
-                notes.x     query   (no such field, passed over)\n\
-                utm         query   (no such field, passed over)\n";
+                notes.x     query   (unknown field, ignored)\n\
+                utm         query   (unknown field, ignored)\n";
     assert_eq!((code, said.split("\n\n").nth(1)), (Some(0), list.strip_suffix('\n')), "{said}");
 }
 
@@ -426,17 +426,18 @@ fn curl_prints_a_line_or_says_why_there_is_none() {
         (
             vec!["New", r#"{"nope":1}"#],
             1,
-            "towbar: the JSON is no shop.Order: at nope: `shop.Order` has no such field (line 1, column 9)\n",
+            "towbar: the JSON is not a valid shop.Order: at nope: `shop.Order` has no such field (line 1, column 9)\n",
         ),
         (
             vec!["New", r#"{"card":{"number":4711}}"#],
             1,
-            "towbar: the JSON is no shop.Order: at card.number: expected a string, found a number (line 1, column 19)\n",
+            "towbar: the JSON is not a valid shop.Order: at card.number: expected a string, found a number (line 1, column \
+             19)\n",
         ),
         (
             vec!["Nope"],
             2,
-            "expected an rpc of the route table (`towbar routes`), found `Nope`\ntowbar: 1 problem, nothing was started\n",
+            "no route calls an rpc `Nope`; `towbar routes` lists them\ntowbar: 1 problem, nothing was started\n",
         ),
         (
             vec!["New", "--base", "localhost"],
@@ -454,7 +455,7 @@ fn what_cannot_be_explained_ends_with_code_2() {
     let folder = shop();
     assert_eq!(
         folder.refusal(&["explain", "--config", "towbar.yaml", "/orders"]),
-        ["expected METHOD and TARGET, such as 'GET /accounts/balance', found '/orders'"]
+        ["expected a method and a target, such as 'GET /accounts/balance', found '/orders'"]
     );
     assert_eq!(
         folder.refusal(&["explain", "--config", "towbar.yaml", "GET /orders", "--body", "nope"]),
@@ -462,6 +463,6 @@ fn what_cannot_be_explained_ends_with_code_2() {
     );
     assert_eq!(
         folder.refusal(&["curl", "Get"]),
-        ["no schema: set `schema` in the configuration file, or give `--proto PATH`"]
+        ["no schema: set `schema` in the configuration file, or pass `--proto PATH`"]
     );
 }

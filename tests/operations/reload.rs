@@ -279,7 +279,7 @@ fn a_reload_gives_no_call_a_place_that_another_has() {
     let_every_worker_take_over();
     gate.add_permits(2);
     assert_eq!(http::read(&mut stream).status, 200);
-    wait_until("all is well", || status(&gateway, TARGET) == 200);
+    wait_until("no problems found", || status(&gateway, TARGET) == 200);
     gateway.stop();
 }
 
@@ -477,7 +477,7 @@ fn a_broken_certificate_changes_nothing() {
     assert!(bank.callers().iter().all(|caller| ["first", "broken"].contains(&caller.name.as_str())));
     let expected = [
         "INFO reloading: changed: tls/cert.pem, tls/key.pem",
-        "ERROR reload: tls/cert.pem: the private key in tls/key.pem is not the one of this certificate",
+        "ERROR reload: tls/cert.pem: the private key in tls/key.pem does not match this certificate",
         "ERROR reload refused: 1 problem, nothing was changed",
         "INFO reloading: changed: tls/key.pem",
         "INFO reloaded: serving 18 routes",

@@ -69,17 +69,17 @@ rpcs:
         .write("protos/orders.proto", "syntax = 'proto3';\nmessage Order {\n  string = 1;\n}\n");
     let expected = [
         "etc/towbar.yaml:1:1: unknown key `lisen`; did you mean `listen`?",
-        "etc/towbar.yaml:11:13: deadline: expected a duration with its unit, such as `500ms`, `25s` or `1m`, found `25`",
+        "etc/towbar.yaml:11:13: deadline: expected a duration with a unit, such as `500ms`, `25s` or `1m`, found `25`",
         "etc/towbar.yaml:17:37: accept_body: expected `true` or `false`, found `sure`",
         "etc/tls/none.pem: No such file or directory (os error 2)",
-        "etc/tls/one.pem: expected a private key (-----BEGIN PRIVATE KEY-----), found a certificate: name the file of its private \
-         key here",
+        "etc/tls/one.pem: expected a private key (-----BEGIN PRIVATE KEY-----), found a certificate: use the file of its \
+         private key here",
         "etc/../protos: orders.proto:3:10: expected an identifier, but found '='",
         "etc/no/such.proto: No such file or directory (os error 2)",
         "etc/empty: expected .proto files in this folder, found none",
         "etc/text.binpb: expected a .proto file, a folder of them or an encoded google.protobuf.FileDescriptorSet \
          (protoc --include_imports --descriptor_set_out), found something else",
-        "etc/tls/one.pem: the private key in etc/tls/two-key.pem is not the one of this certificate",
+        "etc/tls/one.pem: the private key in etc/tls/two-key.pem does not match this certificate",
         "etc/tls/text.pem: expected at least one certificate (-----BEGIN CERTIFICATE-----), found none",
     ];
     assert_eq!(folder.refusal(&["serve", "--config", "etc/towbar.yaml"]), expected);
@@ -107,15 +107,15 @@ fn a_certificate_that_cannot_serve_is_told_by_its_file() {
         ),
         (
             "cert: tls/one.pem, key: tls/two-key.pem",
-            &["etc/tls/one.pem: the private key in etc/tls/two-key.pem is not the one of this certificate"],
+            &["etc/tls/one.pem: the private key in etc/tls/two-key.pem does not match this certificate"],
         ),
         (
             "cert: tls/one-key.pem, key: tls/one.pem",
             &[
                 "etc/tls/one-key.pem: expected at least one certificate (-----BEGIN CERTIFICATE-----), found a private key \
-                 (PKCS#8): name the file of its certificate here",
-                "etc/tls/one.pem: expected a private key (-----BEGIN PRIVATE KEY-----), found a certificate: name the file of \
-                 its private key here",
+                 (PKCS#8): use the file of its certificate here",
+                "etc/tls/one.pem: expected a private key (-----BEGIN PRIVATE KEY-----), found a certificate: use the file \
+                 of its private key here",
             ],
         ),
         (
@@ -178,9 +178,10 @@ rpcs:
 ";
     folder.write("towbar.yaml", text).write("protos/orders.proto", get_with(GET));
     let expected = [
-        "towbar.yaml:4:3: expected an rpc of the schema, found `shop.v1.Orders.Got`",
+        "towbar.yaml:4:3: the schema has no rpc `shop.v1.Orders.Got`",
         "shop.v1.Orders.Get: \"/v1/{id}\": towbar.yaml:5:3: accept_body: expected PUT, POST or PATCH, found GET",
-        "shop.v1.Orders.Get: \"/v1/{id}\": towbar.yaml:5:3: ignore_members: the message has a field `item.name`",
+        "shop.v1.Orders.Get: \"/v1/{id}\": towbar.yaml:5:3: ignore_members: `item.name` is a field of the message and \
+         cannot be ignored",
     ];
     assert_eq!(folder.refusal(&["serve", "--config", "towbar.yaml"]), expected);
     assert_eq!(folder.refusal(&["routes", "--config", "towbar.yaml"]), expected);
@@ -194,20 +195,21 @@ fn a_start_without_what_it_needs_says_which_flag_gives_it() {
         (
             &["serve"][..],
             &[
-                "no schema: set `schema` in the configuration file, or give `--proto PATH`",
-                "no upstream: set `upstream` in the configuration file, or give `--backend URL`",
+                "no schema: set `schema` in the configuration file, or pass `--proto PATH`",
+                "no upstream: set `upstream` in the configuration file, or pass `--backend URL`",
             ][..],
         ),
         (
             &["serve", "--config", "empty.yaml", "--backend", "bank", "--listen", "80"],
             &[
-                "empty.yaml: no schema: set `schema` in the configuration file, or give `--proto PATH`",
-                "--listen: expected `host:port`, found `80`; write `127.0.0.1:80` for this machine alone, `0.0.0.0:80` for every interface",
+                "empty.yaml: no schema: set `schema` in the configuration file, or pass `--proto PATH`",
+                "--listen: expected `host:port`, found `80`; use `127.0.0.1:80` for this machine only, or `0.0.0.0:80` for \
+                 every network interface",
                 "--backend: `bank`: expected http://HOST:PORT or https://HOST:PORT",
             ],
         ),
         (&["serve", "--config", "none.yaml"], &["none.yaml: No such file or directory (os error 2)"]),
-        (&["routes"], &["no schema: set `schema` in the configuration file, or give `--proto PATH`"]),
+        (&["routes"], &["no schema: set `schema` in the configuration file, or pass `--proto PATH`"]),
     ] {
         assert_eq!(folder.refusal(arguments), expected, "{arguments:?}");
     }
@@ -225,14 +227,17 @@ fn a_port_that_cannot_be_had_says_what_to_do() {
         ("192.0.2.1:8080", "Cannot assign requested address (os error 99)"),
     ] {
         let arguments = ["serve", "--proto", "orders.proto", "--backend", NOBODY, "--listen", address];
-        let expected = format!("{address}: cannot listen there: {reason}; choose another address with `--listen ADDR`");
+        let expected = format!(
+            "{address}: cannot listen on this address: {reason}; choose another address with `--listen \
+                                ADDR`"
+        );
         assert_eq!(folder.refusal(&arguments), [expected]);
     }
     folder.write("towbar.yaml", format!("listen: {taken}\nschema: orders.proto\nupstream: {NOBODY}\nadmin: {taken}\n"));
     let expected = ["`--listen ADDR`", "`admin.address`"].map(|key| {
         let how = if key.starts_with("`-") { "with" } else { "as" };
         format!(
-            "{taken}: cannot listen there: Address already in use (os error 98); choose another address {how} {key}"
+            "{taken}: cannot listen on this address: Address already in use (os error 98); choose another address {how} {key}"
         )
     });
     assert_eq!(folder.refusal(&["serve", "--config", "towbar.yaml"]), expected);
@@ -285,7 +290,7 @@ upstream: {address: 'https://127.0.0.1:1', tls: {cert: tls/two.pem, key: tls/two
         let ended = process::Process::start(command.current_dir(from)).wait();
         assert_eq!(
             (ended.code, ended.stdout.as_str(), ended.stderr.as_str()),
-            (Some(0), "all is well\n", ""),
+            (Some(0), "no problems found\n", ""),
             "{file}"
         );
     }
@@ -349,7 +354,7 @@ fn a_configuration_may_come_from_standard_input_or_a_pipe() {
     let right = format!("listen: 127.0.0.1:0\nschema: protos\nupstream: {NOBODY}\n");
     for file in ["-", "/dev/stdin", "/dev/fd/0"] {
         let (code, stdout, stderr) = fed(&folder, &["check", "--config", file], right.as_bytes());
-        assert_eq!((code, stdout.as_str(), stderr.as_str()), (Some(0), "all is well\n", ""), "{file}");
+        assert_eq!((code, stdout.as_str(), stderr.as_str()), (Some(0), "no problems found\n", ""), "{file}");
         let (code, stdout, _) = fed(&folder, &["routes", "--config", file], right.as_bytes());
         assert_eq!((code, stdout.lines().count()), (Some(0), 2), "{file}");
         let place = if file == "-" { "standard input" } else { file };
@@ -384,16 +389,19 @@ fn a_configuration_is_read_with_its_mark_and_its_line_ends_and_is_utf_8() {
         let ended = folder.run(&["check", "--config", "towbar.yaml"]);
         assert_eq!(
             (ended.code, ended.stdout.as_str(), ended.stderr.as_str()),
-            (Some(0), "all is well\n", ""),
+            (Some(0), "no problems found\n", ""),
             "{text:?}"
         );
     }
     let utf16: Vec<u8> = format!("\u{feff}{right}").encode_utf16().flat_map(u16::to_le_bytes).collect();
     for (text, expected) in [
-        (utf16, "towbar.yaml: expected text in UTF-8, found UTF-16: `iconv -f UTF-16 -t UTF-8 FILE >NEW` converts it"),
+        (
+            utf16,
+            "towbar.yaml: expected text in UTF-8, found UTF-16: convert it with `iconv -f UTF-16 -t UTF-8 FILE >NEW`",
+        ),
         (
             [right.as_bytes(), b"# gr\xfc\xdfe\n"].concat(),
-            "towbar.yaml:5:5: expected text in UTF-8, found a byte that is none: save the file as UTF-8",
+            "towbar.yaml:5:5: expected text in UTF-8, found an invalid byte; save the file as UTF-8",
         ),
     ] {
         folder.write("towbar.yaml", text);
@@ -405,7 +413,7 @@ fn a_configuration_is_read_with_its_mark_and_its_line_ends_and_is_utf_8() {
 fn an_address_that_is_none_is_refused_before_anything_listens() {
     let folder = Folder::new();
     folder.write("protos/orders.proto", get_with(GET));
-    let ipv4 = "; an IPv4 address is four numbers from 0 to 255 without leading zeros";
+    let ipv4 = "; an IPv4 address has four numbers from 0 to 255 without leading zeros";
     let upstream =
         "expected an IPv4 address of four numbers from 0 to 255 without leading zeros, or a host name, found";
     for command in ["check", "serve"] {

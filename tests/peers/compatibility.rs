@@ -435,8 +435,8 @@ compatibility grpc_gateway: requests.ignore_query: all
 compatibility grpc_gateway: json.base64_line_breaks: true
 compatibility grpc_gateway: metadata.grpc_metadata_prefix: true
 compatibility grpc_gateway: streams.format: grpc_gateway
-compatibility grpc_gateway: errors.form: grpc_gateway_v2, but the file says problem, which counts
-all is well
+compatibility grpc_gateway: errors.form: grpc_gateway_v2, overridden by the file: problem
+no problems found
 ";
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), lines), "{}", ended.stderr);
 }

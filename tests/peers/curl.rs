@@ -177,23 +177,27 @@ fn a_message_that_no_line_can_carry_is_told_with_its_number() {
         (
             "Collect",
             r#"{"topic":"t"} {"topic":"u"}"#,
-            "POST /notes/{topic}: in message 2: path or query would be others than those of the first message",
+            "POST /notes/{topic}: in message 2: its path and query differ from those of the first message",
         ),
         (
             "Collect",
             r#"[{"topic":"t"},{"topic":7}]"#,
-            "in message 2: the JSON is no talk.Note: at topic: expected a string, found 7 (line 1, column 10)",
+            "in message 2: the JSON is not a valid talk.Note: at topic: expected a string, found 7 (line 1, column 10)",
         ),
         (
             "Collect",
             r#"{"topic":"t"} {}"#,
             "POST /notes/{topic}: in message 2: at topic: is empty, and a segment of the path cannot be",
         ),
-        ("Tell", r#"{"topic":"t"} {"topic":"t"}"#, "GET /tell/{topic}: without a body it carries one message"),
+        (
+            "Tell",
+            r#"{"topic":"t"} {"topic":"t"}"#,
+            "GET /tell/{topic}: a request without a body can carry only one message",
+        ),
         (
             "Upload",
             r#"{"name":"n","content":{"data":"YQ=="}} {"name":"n","content":{"data":"YQ=="}}"#,
-            "POST /files/{name}: its body is bytes as they are, and one message",
+            "POST /files/{name}: a raw body can carry only one message",
         ),
         ("Upload", r#"{"name":"n"}"#, "POST /files/{name}: at content: is not set, and would be"),
         (
@@ -209,7 +213,7 @@ fn a_message_that_no_line_can_carry_is_told_with_its_number() {
         (
             "One",
             r#"{"topic":"t"} {"topic":"t"}"#,
-            "the JSON is no talk.Note: at the body: expected the end of the body, found `{` (line 1, column 15)",
+            "the JSON is not a valid talk.Note: at the body: expected the end of the body, found `{` (line 1, column 15)",
         ),
     ] {
         let Ended { code, stdout, stderr } = printer.print(rpc, texts);

@@ -43,7 +43,7 @@ impl Stage {
     fn found(&self, to: SocketAddr, is_tls: bool) -> (Option<i32>, Vec<String>) {
         let (code, told) = self.told(to, is_tls);
         let is_of_note = |line: &String| {
-            !line.starts_with("passed") && !line.contains("`http://`") && line != "skipped proxy: none is set"
+            !line.starts_with("passed") && !line.contains("`http://`") && line != "skipped proxy: no proxy is set"
         };
         (code, told.into_iter().filter(is_of_note).collect())
     }
@@ -70,22 +70,24 @@ fn assert_found(stage: &Stage, between: Option<Between>, is_tls: bool, code: i32
 
 const HTTP1: &str = "skipped http2: not offered";
 const NO_TRAILERS2: &str = "skipped trailers2: HTTP/2 does not reach the gateway";
-const FORGED: &str = "noted   headers: a forged Client-Cert passes: nothing behind may believe it";
-const FORGED_NO_: &str =
-    "noted   headers: names with `_` are dropped, a forged Client-Cert passes: nothing behind may believe it";
-const HEADER_SIZE: &str = "noted   header-size: a header of N bytes arrives, one of N is answered HTTP 400; for longer tokens \
-                           and signatures raise it (nginx: `large_client_header_buffers`, HAProxy: `tune.bufsize`, Apache: \
+const FORGED: &str = "noted   headers: a forged Client-Cert header passes; no server behind may trust it";
+const FORGED_NO_: &str = "noted   headers: headers with `_` in their names are dropped, a forged Client-Cert header passes; no server behind may \
+     trust it";
+const HEADER_SIZE: &str = "noted   header-size: a header of N bytes arrives, one of N is answered HTTP 400; raise the limit \
+                           if tokens and signatures are longer (nginx: `large_client_header_buffers`, HAProxy: `tune.bufsize`, Apache: \
                            `LimitRequestFieldSize`)";
-const NO_TE1: &str = "noted   trailers1: over HTTP/1.1 trailers do not come through: `TE: trailers` is not passed on, and none \
-                      come back; REST through the gateway needs none";
-const NO_TE2: &str = "noted   trailers2: over HTTP/2 trailers do not come through: `TE: trailers` is not passed on, and none \
-                      come back; REST through the gateway needs none";
-const DROPPED1: &str = "noted   trailers1: over HTTP/1.1 trailers do not come through: they are dropped; REST through the gateway needs none";
-const DROPPED2: &str = "noted   trailers2: over HTTP/2 trailers do not come through: they are dropped; REST through the gateway needs none";
-const GRPC_NOT_OFFERED: &str = "noted   grpc: native gRPC does not come through: HTTP/2 does not reach the gateway; REST through \
-                                the gateway does not need it";
-const GRPC_IS_HTTP1: &str = "noted   grpc: native gRPC does not come through: HTTP/2 becomes HTTP/1.1 on its way; REST through \
-                             the gateway does not need it";
+const NO_TE1: &str = "noted   trailers1: over HTTP/1.1 trailers do not arrive: `TE: trailers` is not forwarded, so no \
+                      trailers come back; REST does not need them";
+const NO_TE2: &str = "noted   trailers2: over HTTP/2 trailers do not arrive: `TE: trailers` is not forwarded, so no \
+                      trailers come back; REST does not need them";
+const DROPPED1: &str =
+    "noted   trailers1: over HTTP/1.1 trailers do not arrive: they are dropped; REST does not need them";
+const DROPPED2: &str =
+    "noted   trailers2: over HTTP/2 trailers do not arrive: they are dropped; REST does not need them";
+const GRPC_NOT_OFFERED: &str = "noted   grpc: native gRPC does not work: HTTP/2 does not reach the gateway; REST does not \
+                                need it";
+const GRPC_IS_HTTP1: &str = "noted   grpc: native gRPC does not work: something in between turns HTTP/2 into HTTP/1.1; REST \
+                             does not need it";
 
 #[test]
 fn with_nothing_in_between_all_passes() {
@@ -125,11 +127,12 @@ fn what_nginx_is_often_told_to_do_is_found() {
     const PATHS: &str = "noted   paths: /a//b becomes /a/b, /a/./b becomes /a/b, /a/../b becomes /b, /a%7Eb becomes /a~b, \
                          /a%3Ab becomes /a:b";
     const METHODS: &str = "FAILED  methods: PUT is answered HTTP 403, PATCH is answered HTTP 403, DELETE is answered HTTP 403, \
-                           OPTIONS is answered HTTP 403; allow these methods in between (a WAF has a list of them), or give \
-                           the rpcs a rule with POST";
-    const AUTHORIZATION: &str = "FAILED  headers: Authorization does not arrive as it was; let it pass in between (Squid: \
+                           OPTIONS is answered HTTP 403; allow these methods in the proxy or WAF in between, or use POST in the rules of these rpcs";
+    const AUTHORIZATION: &str = "FAILED  headers: Authorization does not arrive unchanged; let the proxy in between forward \
+                                 it (Squid: \
                                  `login=PASSTHRU` of its `cache_peer`)";
-    const BODY: &str = "FAILED  body: a body of 1 MiB is answered HTTP 413; raise the limit in between (nginx: `client_max_body_size`)";
+    const BODY: &str = "FAILED  body: a body of 1 MiB is answered HTTP 413; raise the limit of the proxy in between (nginx: \
+                        `client_max_body_size`)";
     let stage = Stage::new();
     for (location, found) in [
         ("proxy_pass http://BEHIND/;", &[SLASH, PATHS][..]),
@@ -138,7 +141,7 @@ fn what_nginx_is_often_told_to_do_is_found() {
         ("client_max_body_size 100k; proxy_pass http://BEHIND;", &[BODY]),
         (
             "gzip on; gzip_min_length 1; gzip_types application/json; gzip_http_version 1.0; proxy_pass http://BEHIND;",
-            &["noted   compression: answers are compressed in between (gzip)"],
+            &["noted   compression: something in between compresses answers (gzip)"],
         ),
         (
             "if ($content_type ~ merge-patch) { return 403; } proxy_pass http://BEHIND;",
@@ -146,7 +149,7 @@ fn what_nginx_is_often_told_to_do_is_found() {
         ),
         (
             "if ($http_transfer_encoding) { return 411; } proxy_pass http://BEHIND;",
-            &["noted   chunked: a body in chunks is answered HTTP 411: send its length"],
+            &["noted   chunked: a chunked body is answered HTTP 411; send a Content-Length"],
         ),
     ] {
         let location = format!("proxy_http_version 1.1; {location}");
@@ -185,7 +188,7 @@ fn a_path_before_all_others_may_be_taken_off_on_the_way() {
         "passed  probe: /bank/v1/towbar-probe is answered",
         "passed  slash: %2F stays as it is",
         "passed  paths: //, dot segments, %7E, %3A and ; stay as they are",
-        "passed  verdict: REST works over HTTP/1.1 and HTTP/2; native gRPC does not",
+        "passed  verdict: REST works over HTTP/1.1 and HTTP/2; native gRPC does not work",
     ] {
         assert!(told.contains(&line), "{line}\n{told:#?}");
     }
@@ -194,10 +197,11 @@ fn a_path_before_all_others_may_be_taken_off_on_the_way() {
 #[test]
 fn squid_drops_authorization_unless_it_is_told_otherwise() {
     let stage = Stage::new();
-    let lost = "FAILED  headers: Authorization does not arrive as it was; let it pass in between (Squid: `login=PASSTHRU` of its \
+    let lost = "FAILED  headers: Authorization does not arrive unchanged; let the proxy in between forward it (Squid: \
+                `login=PASSTHRU` of its \
                 `cache_peer`)";
-    let verdict = "FAILED  verdict: REST does not work in all over HTTP/1.1: headers; native gRPC does not; change what those \
-                   steps say";
+    let verdict = "FAILED  verdict: REST works only partly over HTTP/1.1: headers; native gRPC does not; fix what those \
+                   steps report";
     let between = Between::squid(stage.plain.address, "");
     let expected = [HTTP1, lost, NO_TE1, NO_TRAILERS2, GRPC_NOT_OFFERED, verdict];
     assert_found(&stage, between, false, 1, &expected);
@@ -225,8 +229,8 @@ fn without_a_probe_it_says_how_to_get_one() {
         [
             "noted   http1: a request of HTTP/1.1 is answered HTTP 404",
             HTTP1,
-            "FAILED  probe: GET /elsewhere is not answered by a gateway: HTTP 404; set `probe` in its configuration, for as long \
-             as this takes, and pass that path through to it",
+            "FAILED  probe: GET /elsewhere was not answered by a gateway: HTTP 404; set `probe` in the gateway's \
+             configuration for this test, and let every proxy forward that path",
         ]
     );
     assert!(
@@ -250,16 +254,12 @@ fn callers_certificates_are_tried_too() {
     let gateway = stage.folder.start(&["serve", "--config", "mutual.yaml"]);
     let url = format!("https://{}/", gateway.address);
     for (more, code, line) in [
-        (
-            &["--cert", "caller.pem", "--key", "caller.key"][..],
-            0,
-            "passed  mtls: CN=caller.test was shown and accepted",
-        ),
+        (&["--cert", "caller.pem", "--key", "caller.key"][..], 0, "passed  mtls: CN=caller.test was sent and accepted"),
         (
             &[],
             1,
-            "FAILED  mtls: the server does not go on without a certificate (alert CertificateRequired); it trusts CN=the \
-             clients'; give one with its key (`cert` and `key`)",
+            "FAILED  mtls: the server requires a client certificate (alert CertificateRequired); it trusts CN=the \
+             clients'; set `cert` and `key`",
         ),
     ] {
         let arguments = [&["doctor", "--url", &url, "--ca", "ca.pem"][..], more].concat();

@@ -23,7 +23,10 @@ impl Admin {
         let bound = Listener::bind(address, None, Plain::Http1).await;
         let bound = bound.and_then(|listener| listener.address().map(|address| (listener, address)));
         let (listener, held) = bound.map_err(|error| {
-            Problem::at(address, format!("cannot listen there: {error}; choose another address as `admin.address`"))
+            Problem::at(
+                address,
+                format!("cannot listen on this address: {error}; choose another address as `admin.address`"),
+            )
         })?;
         Ok(Self { listener, address: held })
     }

@@ -20,7 +20,7 @@ pub struct Network {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NetworkError {
     /// It begins with no address.
-    #[error("expected an IP address, or a block of them such as `10.0.0.0/8` or `2001:db8::/32`, found `{0}`")]
+    #[error("expected an IP address, or a network such as `10.0.0.0/8` or `2001:db8::/32`, found `{0}`")]
     Address(String),
     /// The prefix is no number, or longer than the address.
     #[error("expected a prefix from 1 to {most}, found `{found}`")]
@@ -31,10 +31,12 @@ pub enum NetworkError {
         found: String,
     },
     /// The prefix is empty.
-    #[error("`{0}` is everybody: any caller could say that it is another")]
+    #[error("`{0}` trusts every address, so any caller could claim another's; list only your proxies")]
     Everybody(String),
     /// The address is one in the block, and not its first.
-    #[error("`{found}` has bits behind its prefix: write `{network}` for the block, or `{address}` for the address")]
+    #[error(
+        "`{found}` has bits set after its prefix; write `{network}` for the network, or `{address}` for the address"
+    )]
     HostBits {
         /// The text.
         found: String,

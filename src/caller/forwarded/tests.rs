@@ -52,7 +52,7 @@ fn a_block_has_the_addresses_that_begin_like_it() {
 #[test]
 fn what_is_no_block_is_told_with_what_was_meant() {
     let other = |text: &str| {
-        format!("expected an IP address, or a block of them such as `10.0.0.0/8` or `2001:db8::/32`, found `{text}`")
+        format!("expected an IP address, or a network such as `10.0.0.0/8` or `2001:db8::/32`, found `{text}`")
     };
     for text in [
         "",
@@ -78,17 +78,25 @@ fn what_is_no_block_is_told_with_what_was_meant() {
         ("10.0.0.0/8/8", "expected a prefix from 1 to 32, found `8/8`"),
         ("10.0.0.0/255.0.0.0", "expected a prefix from 1 to 32, found `255.0.0.0`"),
         ("2001:db8::/129", "expected a prefix from 1 to 128, found `129`"),
-        ("0.0.0.0/0", "`0.0.0.0/0` is everybody: any caller could say that it is another"),
-        ("10.0.0.0/0", "`10.0.0.0/0` is everybody: any caller could say that it is another"),
-        ("::/0", "`::/0` is everybody: any caller could say that it is another"),
-        ("::ffff:0.0.0.0/96", "`::ffff:0.0.0.0/96` is everybody: any caller could say that it is another"),
+        ("0.0.0.0/0", "`0.0.0.0/0` trusts every address, so any caller could claim another's; list only your proxies"),
+        (
+            "10.0.0.0/0",
+            "`10.0.0.0/0` trusts every address, so any caller could claim another's; list only your proxies",
+        ),
+        ("::/0", "`::/0` trusts every address, so any caller could claim another's; list only your proxies"),
+        (
+            "::ffff:0.0.0.0/96",
+            "`::ffff:0.0.0.0/96` trusts every address, so any caller could claim another's; list only \
+          your proxies",
+        ),
         (
             "10.0.0.1/8",
-            "`10.0.0.1/8` has bits behind its prefix: write `10.0.0.0/8` for the block, or `10.0.0.1` for the address",
+            "`10.0.0.1/8` has bits set after its prefix; write `10.0.0.0/8` for the network, or `10.0.0.1` for the address",
         ),
         (
             "2001:db8::1/32",
-            "`2001:db8::1/32` has bits behind its prefix: write `2001:db8::/32` for the block, or `2001:db8::1` for the address",
+            "`2001:db8::1/32` has bits set after its prefix; write `2001:db8::/32` for the network, or `2001:db8::1` for \
+             the address",
         ),
     ] {
         assert_eq!(text.parse::<Network>().unwrap_err().to_string(), message, "{text}");

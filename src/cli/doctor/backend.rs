@@ -52,7 +52,7 @@ const REFLECTION: [&str; 2] = [
 ];
 /// `ServerReflectionRequest` with an empty `list_services`.
 const LIST_SERVICES: &[u8] = &[7 << 3 | 2, 0];
-const OWNER: &str = "gRPC needs HTTP/2: have it switched on there, or name the port of gRPC";
+const OWNER: &str = "gRPC needs HTTP/2; ask the backend's owner to enable it, or use the port that serves gRPC";
 const NO_TRAILERS: &str = "something in between drops them: pass TCP or TLS through there, or put Towbar beside the bank, \
                            behind it, and call that over REST, which needs none";
 
@@ -84,7 +84,7 @@ async fn tried(backend: &Backend, report: &mut Report<'_>) -> Result<(), Stop> {
         let http2 = match Http2::begin(tcp, *patience).await {
             Ok(http2) => http2,
             Err(_) if reach::is_tls(&way, &address.host, *patience).await => {
-                return Err(report.failed("http2", "the server speaks TLS on this port", "write `https://`"));
+                return Err(report.failed("http2", "the server speaks TLS on this port", "use `https://`"));
             }
             Err(error) => return Err(no_http2(report, &error)),
         };
@@ -120,16 +120,18 @@ async fn look(report: &mut Report<'_>, approach: &Approach<'_>) -> Result<(Seen,
     }
     reach::handshake(report, &seen, &ended)?;
     let speaks = match seen.alpn.as_deref() {
-        _ if is_unknown => Err(report.failed("alpn", "the server takes neither h2 nor http/1.1", OWNER)),
+        _ if is_unknown => Err(report.failed("alpn", "the server accepts neither h2 nor http/1.1", OWNER)),
         Some(b"h2") => {
-            report.passed("alpn", "h2, of h2 and http/1.1");
+            report.passed("alpn", "the server selects h2 (offered: h2, http/1.1)");
             Ok(())
         }
         Some(other) => {
             let other = String::from_utf8_lossy(other);
-            Err(report.failed("alpn", format!("the server takes {other} and not h2"), OWNER))
+            Err(report.failed("alpn", format!("the server accepts {other} but not h2"), OWNER))
         }
-        None => Err(report.failed("alpn", "the server chooses no protocol (no ALPN), so not h2", OWNER)),
+        None => {
+            Err(report.failed("alpn", "the server selects no protocol (no ALPN), so HTTP/2 is not available", OWNER))
+        }
     };
     Ok((seen, speaks))
 }
@@ -140,7 +142,7 @@ async fn connected(report: &mut Report<'_>, approach: &Approach<'_>, seen: &Seen
     let config = ends
         .identity()
         .and_then(|identity| tls::client(identity, &ends.servers, &[b"h2"]).map_err(|problem| vec![problem]));
-    let config = config.map_err(|problems| report.failed("mtls", listed(problems), "look at `files`"))?;
+    let config = config.map_err(|problems| report.failed("mtls", listed(problems), "fix what `files` reports"))?;
     let tcp = way.open(patience).await.map_err(|reason| lost(report, &reason))?;
     let connecting = TlsConnector::from(config).connect(ends.name.clone(), tcp);
     let begun = match tokio::time::timeout(patience, connecting).await {
@@ -169,7 +171,7 @@ async fn connected(report: &mut Report<'_>, approach: &Approach<'_>, seen: &Seen
 }
 
 fn lost(report: &mut Report<'_>, reason: &str) -> Stop {
-    report.failed("http2", format!("a second connection: {reason}"), "ask who runs the firewall in between")
+    report.failed("http2", format!("a second connection: {reason}"), "ask the operators of the firewall in between")
 }
 
 fn no_http2(report: &mut Report<'_>, error: &NoHttp2) -> Stop {
@@ -208,7 +210,11 @@ fn rpc(path: &str) -> &str {
 }
 
 fn no_grpc(report: &mut Report<'_>, reason: &str) -> Stop {
-    report.failed("grpc", reason, "this is no server of gRPC, or something in between does not pass it: ask its owner")
+    report.failed(
+        "grpc",
+        reason,
+        "this is not a gRPC server, or something in between blocks gRPC; ask the backend's owner",
+    )
 }
 
 /// The status of an answer of gRPC; `None` if nobody can say what it is.
@@ -223,7 +229,11 @@ fn answered(report: &mut Report<'_>, health: &Answer, code: Option<Code>) -> Res
     match (code, serving) {
         (Some(Code::Ok) | None, Some(1)) => report.passed("grpc", format!("{path} answers SERVING")),
         (Some(Code::Ok) | None, Some(_)) => {
-            return Err(report.failed("grpc", format!("{path} answers that the bank is not serving"), "ask its owner"));
+            return Err(report.failed(
+                "grpc",
+                format!("{path} answers that the backend is not serving"),
+                "ask its owner",
+            ));
         }
         (Some(code), _) => report.passed("grpc", format!("{path} answers {code:?}")),
         (None, None) => return Err(no_grpc(report, &format!("{path} answers neither a message nor a status"))),
@@ -234,11 +244,11 @@ fn answered(report: &mut Report<'_>, health: &Answer, code: Option<Code>) -> Res
 /// Only an answer with a message has its status in trailers; one without has it in its headers.
 fn trailers(report: &mut Report<'_>, called: &[Answer]) -> Result<(), Stop> {
     if called.iter().any(|called| called.grpc_status().is_none()) {
-        return Err(report.failed("trailers", "an answer without grpc-status", NO_TRAILERS));
+        return Err(report.failed("trailers", "the answer has no grpc-status", NO_TRAILERS));
     }
     match called.iter().any(Answer::has_trailers) {
-        true => report.passed("trailers", "grpc-status came behind the body"),
-        false => report.skipped("trailers", "every answer was one without a body, whose status stands in its headers"),
+        true => report.passed("trailers", "grpc-status arrived after the body"),
+        false => report.skipped("trailers", "no answer had a body; each status was in the headers"),
     }
     Ok(())
 }

@@ -165,7 +165,8 @@ fn environment() -> Environment {
 /// What TLS is made with, for `flag`.
 fn files(arguments: DoctorArguments, flag: &str, is_tls: bool) -> Result<TlsFiles, Vec<Problem>> {
     if arguments.pin.iter().any(Pin::is_published) {
-        let message = "the private key of this one is published with the sample bank: whoever has it may be anybody";
+        let message =
+            "this pin belongs to the sample bank's certificate, whose private key is public; anyone could use it";
         return Err(vec![Problem::at("--pin", message)]);
     }
     let identity = arguments.cert.zip(arguments.key).map(|(cert, key)| IdentityFiles {
@@ -175,7 +176,7 @@ fn files(arguments: DoctorArguments, flag: &str, is_tls: bool) -> Result<TlsFile
     });
     let tls = TlsFiles { identity, ca: arguments.ca, pins: arguments.pin, server_name: arguments.server_name };
     if !is_tls && tls != TlsFiles::default() {
-        let message = "`http://` has no TLS; write `https://` or leave the files out";
+        let message = "`http://` has no TLS; use `https://`, or remove the certificate files";
         return Err(vec![Problem::at(flag, message)]);
     }
     Ok(tls)

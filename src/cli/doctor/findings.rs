@@ -103,7 +103,7 @@ impl Findings<'_, '_> {
         if lost.is_empty() {
             return self.passed_or_noted("methods", "GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS", &others);
         }
-        let advice = "allow these methods in between (a WAF has a list of them), or give the rpcs a rule with POST";
+        let advice = "allow these methods in the proxy or WAF in between, or use POST in the rules of these rpcs";
         self.broken("methods", listed(lost.iter().chain(&others)), advice);
     }
 
@@ -152,26 +152,26 @@ impl Findings<'_, '_> {
             ProbeOutcome::Arrived(told) => told,
             outcome => {
                 let reason = format!("a request with a token and proofs {}", outcome.described());
-                return self.broken("headers", reason, "let Authorization and DPoP pass in between");
+                return self.broken("headers", reason, "let the proxy in between forward Authorization and DPoP");
             }
         };
         if lengths(&told, "authorization") != [bearer.len() as u64] {
-            let advice = "let it pass in between (Squid: `login=PASSTHRU` of its `cache_peer`)";
-            return self.broken("headers", "Authorization does not arrive as it was".to_owned(), advice);
+            let advice = "let the proxy in between forward it (Squid: `login=PASSTHRU` of its `cache_peer`)";
+            return self.broken("headers", "Authorization does not arrive unchanged".to_owned(), advice);
         }
         let mut found = Vec::new();
         let one = proof.len() as u64;
         match lengths(&told, "dpop")[..] {
             [first, second] if first == one && second == one + 1 => {}
-            [only] if only > one + 1 => found.push("two DPoP are joined to one".to_owned()),
-            [_] => found.push("of two DPoP one arrives".to_owned()),
+            [only] if only > one + 1 => found.push("two DPoP headers are joined into one".to_owned()),
+            [_] => found.push("only one of two DPoP headers arrives".to_owned()),
             _ => found.push("DPoP does not arrive".to_owned()),
         }
         if lengths(&told, "x_towbar_probe").is_empty() {
-            found.push("names with `_` are dropped".to_owned());
+            found.push("headers with `_` in their names are dropped".to_owned());
         }
         if !lengths(&told, "client-cert").is_empty() {
-            found.push("a forged Client-Cert passes: nothing behind may believe it".to_owned());
+            found.push("a forged Client-Cert header passes; no server behind may trust it".to_owned());
         }
         self.passed_or_noted(
             "headers",
@@ -199,10 +199,13 @@ impl Findings<'_, '_> {
             WELL.. => self.report.passed("header-size", found),
             LEAST.. => self.report.noted(
                 "header-size",
-                format!("{found}; for longer tokens and signatures raise it (nginx: `large_client_header_buffers`, HAProxy: \
-                     `tune.bufsize`, Apache: `LimitRequestFieldSize`)"),
+                format!(
+                    "{found}; raise the limit if tokens and signatures are longer (nginx: \
+                         `large_client_header_buffers`, HAProxy: \
+                     `tune.bufsize`, Apache: `LimitRequestFieldSize`)"
+                ),
             ),
-            _ => self.broken("header-size", found, "raise the limit in between: tokens are longer"),
+            _ => self.broken("header-size", found, "raise the limit of the proxy in between; tokens are longer"),
         }
     }
 
@@ -225,10 +228,10 @@ impl Findings<'_, '_> {
             ProbeOutcome::Arrived(told) if told["body"]["sha256"] == digest.as_str() => {
                 return self.report.passed("body", "a body of 1 MiB arrives byte for byte");
             }
-            ProbeOutcome::Arrived(_) => "a body of 1 MiB does not arrive as it was".to_owned(),
+            ProbeOutcome::Arrived(_) => "a body of 1 MiB does not arrive unchanged".to_owned(),
             outcome => format!("a body of 1 MiB {}", outcome.described()),
         };
-        self.broken("body", reason, "raise the limit in between (nginx: `client_max_body_size`)");
+        self.broken("body", reason, "raise the limit of the proxy in between (nginx: `client_max_body_size`)");
     }
 
     async fn content_type(&self, content_type: &str) -> Option<String> {
@@ -243,7 +246,7 @@ impl Findings<'_, '_> {
 
     async fn content_types(&mut self) {
         if let Some(found) = self.content_type("application/json").await {
-            return self.broken("content-types", found, "allow it in between");
+            return self.broken("content-types", found, "allow it in the proxy in between");
         }
         let mut found = Vec::new();
         for content_type in CONTENT_TYPES {
@@ -254,19 +257,19 @@ impl Findings<'_, '_> {
 
     async fn chunked(&mut self) {
         if self.version != Version::Http1 {
-            return self.report.skipped("chunked", "HTTP/2 has none");
+            return self.report.skipped("chunked", "HTTP/2 has no chunked bodies");
         }
         let body = Content::Chunked(Bytes::from_static(b"{}"));
         match self.probe(&self.ask("POST", "").with("Content-Type", "application/json").content(body)).await {
             ProbeOutcome::Arrived(told) if told["body"]["length"] == 2 => {
                 let how = if lengths(&told, "content-length").is_empty() { "in chunks" } else { "with its length" };
-                self.report.passed("chunked", format!("a body in chunks arrives {how}"));
+                self.report.passed("chunked", format!("a chunked body arrives {how}"));
             }
             ProbeOutcome::Arrived(_) => {
-                self.report.noted("chunked", "a body in chunks does not arrive: send its length")
+                self.report.noted("chunked", "a chunked body does not arrive; send a Content-Length")
             }
             outcome => {
-                self.report.noted("chunked", format!("a body in chunks {}: send its length", outcome.described()));
+                self.report.noted("chunked", format!("a chunked body {}; send a Content-Length", outcome.described()));
             }
         }
     }
@@ -276,12 +279,14 @@ impl Findings<'_, '_> {
         let coding =
             answer.ok().and_then(|called| Some(called.headers.get("content-encoding")?.to_str().ok()?.to_owned()));
         match coding {
-            None => self.report.passed("compression", "answers come as the gateway makes them"),
-            Some(coding) => self.report.noted("compression", format!("answers are compressed in between ({coding})")),
+            None => self.report.passed("compression", "answers arrive as the gateway sends them"),
+            Some(coding) => {
+                self.report.noted("compression", format!("something in between compresses answers ({coding})"))
+            }
         }
     }
 
-    /// Whether an answer's trailers come through: nothing that REST needs.
+    /// Whether an answer's trailers arrive: nothing that REST needs.
     async fn trailers(&mut self, name: &'static str, version: Version, is_spoken: bool) {
         if !is_spoken {
             return self.report.skipped(name, format!("{version} does not reach the gateway"));
@@ -294,7 +299,7 @@ impl Findings<'_, '_> {
             }
         };
         if trailer(&called, TRAILER_NAME) == Some("kept") {
-            return self.report.passed(name, format!("over {version} trailers come through"));
+            return self.report.passed(name, format!("over {version} trailers arrive"));
         }
         let told = match self.site.outcome(&called) {
             ProbeOutcome::Arrived(told) => told,
@@ -304,13 +309,10 @@ impl Findings<'_, '_> {
             }
         };
         let why = match lengths(&told, "te").is_empty() {
-            true => "`TE: trailers` is not passed on, and none come back",
+            true => "`TE: trailers` is not forwarded, so no trailers come back",
             false => "they are dropped",
         };
-        self.report.noted(
-            name,
-            format!("over {version} trailers do not come through: {why}; REST through the gateway needs none"),
-        );
+        self.report.noted(name, format!("over {version} trailers do not arrive: {why}; REST does not need them"));
     }
 
     /// Whether native gRPC would work; if not, why.
@@ -319,17 +321,14 @@ impl Findings<'_, '_> {
             None => "HTTP/2 does not reach the gateway".to_owned(),
             Some("HTTP/2") => match self.grpc_call().await {
                 Ok(()) => {
-                    self.report.passed("grpc", "native gRPC comes through, with its status in trailers");
+                    self.report.passed("grpc", "native gRPC works, with its status in trailers");
                     return true;
                 }
                 Err(why) => why,
             },
-            Some(other) => format!("HTTP/2 becomes {other} on its way"),
+            Some(other) => format!("something in between turns HTTP/2 into {other}"),
         };
-        self.report.noted(
-            "grpc",
-            format!("native gRPC does not come through: {why}; REST through the gateway does not need it"),
-        );
+        self.report.noted("grpc", format!("native gRPC does not work: {why}; REST does not need it"));
         false
     }
 
@@ -347,7 +346,7 @@ impl Findings<'_, '_> {
     }
 
     fn verdict(&mut self, versions: &[Reached], grpc: bool) -> Result<(), Stop> {
-        let native = if grpc { "native gRPC works" } else { "native gRPC does not" };
+        let native = if grpc { "native gRPC works" } else { "native gRPC does not work" };
         let spoken: Vec<String> = versions.iter().map(|reached| reached.version.to_string()).collect();
         let spoken = spoken.join(" and ");
         if self.broken.is_empty() {
@@ -355,8 +354,8 @@ impl Findings<'_, '_> {
             return Ok(());
         }
         let broken = listed(&self.broken);
-        let reason = format!("REST does not work in all over {spoken}: {broken}; {native}");
-        Err(self.report.failed("verdict", reason, "change what those steps say"))
+        let reason = format!("REST works only partly over {spoken}: {broken}; {native}");
+        Err(self.report.failed("verdict", reason, "fix what those steps report"))
     }
 }
 

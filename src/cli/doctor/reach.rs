@@ -49,7 +49,7 @@ impl Ends {
 
 /// The files, by the rules of `towbar certs check`.
 pub(super) fn files(report: &mut Report<'_>, host: &str, files: &TlsFiles) -> Result<Ends, Stop> {
-    const ADVICE: &str = "`towbar certs check FILE...` says what is in them";
+    const ADVICE: &str = "run `towbar certs check FILE...` for details";
     let identity = files.identity.as_ref().map(Identity::load).transpose();
     let (servers, trusted_by) = servers(files);
     let mut wrong: Vec<String> = Vec::new();
@@ -159,20 +159,25 @@ pub(super) fn handshake(report: &mut Report<'_>, seen: &Seen, ended: &Result<(),
         }
     };
     let (reason, advice) = match broken {
-        Broken::Late => ("no answer to our first message".to_owned(), "this may be no port of TLS: ask its owner"),
+        Broken::Late => (
+            "the server did not answer the ClientHello".to_owned(),
+            "this port may not speak TLS; ask the server's owner",
+        ),
         Broken::Closed => (
             "the server ended the connection in the middle of the handshake".to_owned(),
-            "this may be no port of TLS, or something in between refuses the name: ask its owner",
+            "this port may not speak TLS, or something in between rejects the name; ask the server's owner",
         ),
-        Broken::Io(error) => (error.to_string(), "something in between may refuse TLS: ask who runs the firewall"),
+        Broken::Io(error) => {
+            (error.to_string(), "something in between may block TLS; ask the operators of the firewall")
+        }
         Broken::Tls(rustls::Error::InvalidMessage(_)) => {
-            ("what answers there is not TLS".to_owned(), "write `http://`, or name the port of TLS")
+            ("the server does not speak TLS on this port".to_owned(), "use `http://`, or the port that speaks TLS")
         }
         Broken::Tls(error @ (rustls::Error::PeerIncompatible(_) | rustls::Error::AlertReceived(_))) => {
             let is_name = matches!(error, rustls::Error::AlertReceived(AlertDescription::UnrecognisedName));
             let advice = match is_name {
-                true => "set the server's name to one that it knows",
-                false => "the server needs TLS 1.2 or 1.3 with a suite of ECDHE and AES-GCM or ChaCha20: ask its owner",
+                true => "set the server name (`server_name`) to one that the server knows",
+                false => "the server must support TLS 1.2 or 1.3 with ECDHE and AES-GCM or ChaCha20; ask its owner",
             };
             (tls::explain(error), advice)
         }
@@ -185,7 +190,7 @@ pub(super) fn handshake(report: &mut Report<'_>, seen: &Seen, ended: &Result<(),
 pub(super) fn certificate(report: &mut Report<'_>, seen: &Seen, ends: &Ends) -> Result<(), Stop> {
     let chain: Vec<Shown> = seen.chain.iter().filter_map(|der| Shown::read(der)).collect();
     let Some(own) = chain.first() else {
-        return Err(report.failed("certificate", "the server shows none that can be read", "ask its owner"));
+        return Err(report.failed("certificate", "the server sent no certificate that can be read", "ask its owner"));
     };
     let sent: Vec<String> =
         chain[1..].iter().map(|one| format!("; with it {}, issued by {}", one.subject, one.issuer)).collect();
@@ -211,7 +216,9 @@ pub(super) fn certificate(report: &mut Report<'_>, seen: &Seen, ends: &Ends) -> 
             Ok(())
         }
         Some(Err(error)) => Err(untrusted(report, error, own, ends)),
-        None => Err(report.failed("trust", "the handshake ended before it could be told", "ask its owner")),
+        None => {
+            Err(report.failed("trust", "the handshake ended before the certificate could be checked", "ask its owner"))
+        }
     }
 }
 
@@ -220,17 +227,21 @@ fn untrusted(report: &mut Report<'_>, error: &rustls::Error, own: &Shown, ends: 
     let now = i64::try_from(now).unwrap_or(i64::MAX);
     let by = &ends.trusted_by;
     if now > own.seconds.1 {
-        let reason = format!("it is not valid any more since {}", own.days.1);
-        return report.failed("trust", reason, "its owner has to renew it: nothing on this side helps, pins neither");
+        let reason = format!("it expired on {}", own.days.1);
+        return report.failed("trust", reason, "its owner must renew it; nothing on this side helps, not even a pin");
     }
     if now < own.seconds.0 {
         let reason = format!("it is not valid before {}", own.days.0);
-        return report.failed("trust", reason, "its owner has to show another, or this machine's clock is wrong");
+        return report.failed(
+            "trust",
+            reason,
+            "its owner must install another one, or the clock of this machine is wrong",
+        );
     }
     let name = ends.name.to_str();
     let (reason, advice) = match error {
         rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => (
-            format!("issued by {}, whom {by} does not know", own.issuer),
+            format!("issued by {}, which {by} does not trust", own.issuer),
             "give the certificate of that authority (`ca`), or, if the server sends no intermediate ones, have its owner \
              send them"
                 .to_owned(),
@@ -238,11 +249,11 @@ fn untrusted(report: &mut Report<'_>, error: &rustls::Error, own: &Shown, ends: 
         rustls::Error::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
         ) => (
-            format!("it is not for the name {name}"),
-            format!("set the server's name (`server_name`) to one of its own: {}", listed(&own.names)),
+            format!("it is not valid for the name {name}"),
+            format!("set the server name (`server_name`) to one that it is valid for: {}", listed(&own.names)),
         ),
         // A certificate that no standard verifier takes: the reason has the advice already.
-        error => (tls::explain(error), "the line is under `pins`, for when its owner confirms it".to_owned()),
+        error => (tls::explain(error), "if its owner confirms this certificate, use the pin that `pins` shows".to_owned()),
     };
     report.failed("trust", reason, advice)
 }
@@ -250,12 +261,15 @@ fn untrusted(report: &mut Report<'_>, error: &rustls::Error, own: &Shown, ends: 
 /// The server goes on with us.
 pub(super) fn accepted(report: &mut Report<'_>, ends: &Ends, seen: &Seen) {
     match (&seen.asked, &ends.own) {
-        (None, None) => report.passed("mtls", "the server asks for no certificate"),
+        (None, None) => report.passed("mtls", "the server does not ask for a client certificate"),
         (None, Some(own)) => {
-            report.noted("mtls", format!("the server asks for no certificate; {} was not shown", own.subject));
+            report.noted(
+                "mtls",
+                format!("the server does not ask for a client certificate; {} was not sent", own.subject),
+            );
         }
-        (Some(_), None) => report.noted("mtls", "the server asks for a certificate, and goes on without one"),
-        (Some(_), Some(own)) => report.passed("mtls", format!("{} was shown and accepted", own.subject)),
+        (Some(_), None) => report.noted("mtls", "the server asks for a client certificate but does not require one"),
+        (Some(_), Some(own)) => report.passed("mtls", format!("{} was sent and accepted", own.subject)),
     }
 }
 
@@ -263,19 +277,23 @@ pub(super) fn accepted(report: &mut Report<'_>, ends: &Ends, seen: &Seen) {
 pub(super) fn refused(report: &mut Report<'_>, ends: &Ends, seen: &Seen, why: &str) -> Stop {
     let named = seen.asked.clone().unwrap_or_default();
     let trusts = match named.is_empty() {
-        true => "it does not say whom it trusts".to_owned(),
+        true => "it does not say which authorities it trusts".to_owned(),
         false => format!("it trusts {}", listed(&named)),
     };
     let Some(own) = &ends.own else {
-        let reason = format!("the server does not go on without a certificate ({why}); {trusts}");
-        return report.failed("mtls", reason, "give one with its key (`cert` and `key`)");
+        let reason = format!("the server requires a client certificate ({why}); {trusts}");
+        return report.failed("mtls", reason, "set `cert` and `key`");
     };
-    let reason = format!("the server refuses {}, issued by {} ({why}); {trusts}", own.subject, own.issuer);
-    let trust = format!("have its owner trust this one ({}), or show one that it trusts", own.key_pin);
+    let reason = format!("the server rejects {}, issued by {} ({why}); {trusts}", own.subject, own.issuer);
+    let trust = format!(
+        "ask the server's owner to trust this certificate ({}), or use one that the server trusts",
+        own.key_pin
+    );
     let advice = match &ends.alone {
         // Most servers trust a root, and find no way to it without what stands between.
         Some(file) if !named.contains(&own.issuer) => format!(
-            "{} has no certificate of {}: if that is an intermediate authority, append its certificate to the file; else {trust}",
+            "{} does not contain the certificate of {}; if that is an intermediate authority, append its certificate to the \
+             file; otherwise {trust}",
             file.display(),
             own.issuer
         ),

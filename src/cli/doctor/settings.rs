@@ -55,7 +55,7 @@ pub(super) fn described(settings: &[(u16, u32)]) -> String {
     // Reserved numbers are sent to see who trips over them (RFC 9113, section 5.5 has no meaning for them).
     let known = settings.iter().filter_map(|(id, value)| Some(format!("{} {value}", name(*id)?)));
     match known.collect::<Vec<_>>() {
-        known if known.is_empty() => "all as RFC 9113 has them by default".to_owned(),
+        known if known.is_empty() => "all defaults of RFC 9113".to_owned(),
         known => known.join(", "),
     }
 }
@@ -80,6 +80,6 @@ mod tests {
             assert_eq!(start(bytes), expected, "{bytes:?}");
         }
         assert_eq!(described(&[(3, 250), (5, 16384), (0x1a2a, 1)]), "max_concurrent_streams 250, max_frame_size 16384");
-        assert_eq!(described(&[]), "all as RFC 9113 has them by default");
+        assert_eq!(described(&[]), "all defaults of RFC 9113");
     }
 }

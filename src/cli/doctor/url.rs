@@ -112,7 +112,7 @@ async fn tried(public: &Public, report: &mut Report<'_>) -> Result<(), Stop> {
         None => (plain(report, &site).await, Seen::default()),
     };
     if let Some(ends) = ends {
-        site.tls = Some(Tls::new(ends).map_err(|reason| report.failed("mtls", reason, "look at `files`"))?);
+        site.tls = Some(Tls::new(ends).map_err(|reason| report.failed("mtls", reason, "fix what `files` reports"))?);
     }
     let mut opening = Opening { report, site: &site, seen: &seen, is_mtls_told: false, lost: String::new() };
     let reached = opening.requests(&offered).await?;
@@ -142,7 +142,7 @@ async fn secure(report: &mut Report<'_>, site: &Site, ends: &Ends) -> Result<(Of
     let names = [(http2, "h2"), (http1, "http/1.1")].into_iter().filter(|(is, _)| *is).map(|(_, name)| name);
     let offered = listed(names);
     match one.alpn.is_none() && two.alpn.is_none() {
-        true => report.noted("versions", "no protocol is chosen (no ALPN), so HTTP/1.1 is spoken"),
+        true => report.noted("versions", "no protocol is selected (no ALPN), so HTTP/1.1 is used"),
         false => report.passed("versions", offered),
     }
     reach::certificate(report, &seen, ends)?;
@@ -184,8 +184,8 @@ impl Opening<'_, '_> {
         if reached.is_empty() {
             return Err(self.report.failed(
                 "probe",
-                format!("GET {} is not answered by a gateway: {}", self.site.probe, self.lost),
-                "set `probe` in its configuration, for as long as this takes, and pass that path through to it",
+                format!("GET {} was not answered by a gateway: {}", self.site.probe, self.lost),
+                "set `probe` in the gateway's configuration for this test, and let every proxy forward that path",
             ));
         }
         self.report.passed("probe", format!("{} is answered", self.site.probe));
@@ -259,8 +259,8 @@ mod tests {
         }
         for (text, message) in [
             ("api.example.com", "expected http://HOST:PORT or https://HOST:PORT"),
-            ("https://u:p@api/", "expected nothing behind host and port, found `@api`"),
-            ("https://api/x?y", "expected nothing behind host and port, found `?y`"),
+            ("https://u:p@api/", "expected nothing after host and port, found `@api`"),
+            ("https://api/x?y", "expected nothing after host and port, found `?y`"),
         ] {
             assert_eq!(public_url(text).unwrap_err().to_string(), message, "{text}");
         }

@@ -41,25 +41,25 @@ impl Way {
 /// Finds it, with every address tried; a proxy looks names up itself.
 pub(super) async fn find(report: &mut Report<'_>, server: &Server) -> Result<Way, Stop> {
     let Some(config) = &server.proxy else {
-        report.skipped("proxy", "none is set");
+        report.skipped("proxy", "no proxy is set");
         let addresses = resolve(report, server).await?;
         return connect(report, server, &addresses).await.map(Way::Direct);
     };
-    let proxy = Proxy::load(config).map_err(|problem| report.failed("proxy", problem, "correct the file"))?;
+    let proxy = Proxy::load(config).map_err(|problem| report.failed("proxy", problem, "fix the file"))?;
     let (name, started) = (proxy.to_string(), Instant::now());
     let way = Way::Through { proxy, host: server.host.clone(), port: server.port };
     if let Err(reason) = way.open(server.patience).await {
-        let advice = "or leave the proxy out for this host (`proxy: none`, or `no_proxy`)";
+        let advice = "or bypass the proxy for this host (`proxy: none`, or `no_proxy`)";
         return Err(report.failed("proxy", format!("{name}: {reason}"), advice));
     }
     report.passed("proxy", format!("{name} opens a tunnel in {} ms", started.elapsed().as_millis()));
-    report.skipped("resolve", "the proxy looks the name up");
+    report.skipped("resolve", "the proxy resolves the name");
     report.skipped("connect", "the proxy connects");
     Ok(way)
 }
 
 async fn resolve(report: &mut Report<'_>, server: &Server) -> Result<Vec<SocketAddr>, Stop> {
-    const ADVICE: &str = "correct the name, or ask who runs the DNS of this machine";
+    const ADVICE: &str = "correct the name, or ask the operators of this machine's DNS";
     let Server { host, port, patience, .. } = server;
     let addresses: Vec<SocketAddr> = match timeout(*patience, lookup_host((host.as_str(), *port))).await {
         Ok(Ok(found)) => found.collect(),
@@ -91,7 +91,7 @@ async fn connect(report: &mut Report<'_>, server: &Server, addresses: &[SocketAd
     }
     let told = told.join(", ");
     let Some(address) = first else {
-        let advice = "start the server there, correct the port, or ask who runs the firewall in between";
+        let advice = "start the server, correct the port, or ask the operators of the firewall in between";
         return Err(report.failed("connect", told, advice));
     };
     match failed {

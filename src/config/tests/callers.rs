@@ -101,7 +101,7 @@ fn every_problem_of_callers_is_told_with_its_place() {
                 "towbar.yaml:7:29: aud: `authorization` comes from callers: what they say of themselves would be taken for what is verified",
                 "towbar.yaml:7:49: iss: `x-b` is the name of something else already",
                 "towbar.yaml:7:69: acr: `x-c` is the name of something else already",
-                "towbar.yaml:7:79: amr: `grpc-x` belongs to gRPC and is never passed on",
+                "towbar.yaml:7:79: amr: `grpc-x` is reserved by gRPC and is never forwarded",
             ],
         ),
         (

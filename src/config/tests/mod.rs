@@ -48,8 +48,8 @@ fn every_problem_of_a_wrong_file_is_told_with_its_place() {
         (
             "",
             &[
-                "towbar.yaml: no schema: set `schema` in the configuration file, or give `--proto PATH`",
-                "towbar.yaml: no upstream: set `upstream` in the configuration file, or give `--backend URL`",
+                "towbar.yaml: no schema: set `schema` in the configuration file, or pass `--proto PATH`",
+                "towbar.yaml: no upstream: set `upstream` in the configuration file, or pass `--backend URL`",
             ][..],
         ),
         ("- schema", &["towbar.yaml:1:1: expected a map of keys, found a list"]),
@@ -75,18 +75,19 @@ fn every_problem_of_a_wrong_file_is_told_with_its_place() {
             &[
                 "towbar.yaml:2:53: in_flight: expected a number from 1 to 1000000, found `0`",
                 "towbar.yaml:2:65: waiting: expected a number from 0 to 1000000, found `-1`",
-                "towbar.yaml:2:75: wait: expected a duration with its unit, such as `500ms`, `25s` or `1m`, found `1`",
+                "towbar.yaml:2:75: wait: expected a duration with a unit, such as `500ms`, `25s` or `1m`, found `1`",
                 "towbar.yaml:2:78: unknown key `most`; known here: `in_flight`, `streams`, `waiting`, `wait`",
             ],
         ),
         (
             "schema: p\nupstream:\n  address: [https://a, http://b]\n  dns: {min_ttl: 31s, servers: [8.8.8.8, bank:53, '[::1]:53']}\n  connections: {age: 2h, ttl: 1s}\n",
             &[
-                "towbar.yaml:3:3: address: expected all with `https://` or all with `http://`, found `https://a:443` and `http://b:80`",
-                "towbar.yaml:4:3: dns: `min_ttl` is 31s, more than `max_ttl`, which is 30s",
+                "towbar.yaml:3:3: address: expected every address to start with `https://`, or every address with \
+                 `http://`, found `https://a:443` and `http://b:80`",
+                "towbar.yaml:4:3: dns: `min_ttl` (31s) must not be more than `max_ttl` (30s)",
                 "towbar.yaml:4:33: servers: expected an IP address and a port, such as `10.0.0.2:53`, found `8.8.8.8`",
                 "towbar.yaml:4:42: servers: expected an IP address and a port, such as `10.0.0.2:53`, found `bank:53`",
-                "towbar.yaml:5:22: age: expected more than nothing and at most an hour, found `2h`",
+                "towbar.yaml:5:22: age: expected a duration above `0s` and up to `1h`, found `2h`",
                 "towbar.yaml:5:26: unknown key `ttl`; known here: `connect_timeout`, `idle`, `age`, `ping_interval`, `ping_timeout`",
             ],
         ),
@@ -96,8 +97,8 @@ fn every_problem_of_a_wrong_file_is_told_with_its_place() {
                 "towbar.yaml:3:23: address: `http://a` is listed twice",
                 "towbar.yaml:3:33: address: `grpc://b`: expected http://HOST:PORT or https://HOST:PORT",
                 "towbar.yaml:4:8: dns: expected a map, found `8.8.8.8`",
-                "towbar.yaml:5:21: service: expected the name of a service, found empty text",
-                "towbar.yaml:5:35: interval: expected a duration with its unit, such as `500ms`, `25s` or `1m`, found `5`",
+                "towbar.yaml:5:21: service: expected a service name, found empty text",
+                "towbar.yaml:5:35: interval: expected a duration with a unit, such as `500ms`, `25s` or `1m`, found `5`",
             ],
         ),
         (
@@ -107,10 +108,11 @@ fn every_problem_of_a_wrong_file_is_told_with_its_place() {
         (
             "upstream: {address: http://bank, deadline: 25, reply_limit: 4MB}\nschema: []\nlisten: 8080\n",
             &[
-                "towbar.yaml:1:44: deadline: expected a duration with its unit, such as `500ms`, `25s` or `1m`, found `25`",
+                "towbar.yaml:1:44: deadline: expected a duration with a unit, such as `500ms`, `25s` or `1m`, found `25`",
                 "towbar.yaml:1:61: reply_limit: expected a size such as `1MiB`, `512KiB` or `1048576`, found `4MB`",
                 "towbar.yaml:2:1: schema: expected a path or a list of them, found an empty list",
-                "towbar.yaml:3:9: listen: expected `host:port`, found `8080`; write `127.0.0.1:8080` for this machine alone, `0.0.0.0:8080` for every interface",
+                "towbar.yaml:3:9: listen: expected `host:port`, found `8080`; use `127.0.0.1:8080` for this machine only, \
+                 or `0.0.0.0:8080` for every network interface",
             ],
         ),
         (
@@ -127,7 +129,7 @@ fn every_problem_of_a_wrong_file_is_told_with_its_place() {
             "schema: p\nupstream:\n  address: http://bank\n  tls:\n    ca: ca.pem\n    cert: cert.pem\n",
             &[
                 "towbar.yaml:4:3: tls: an `http://` upstream has none; write `https://` or leave `tls` out",
-                "towbar.yaml:6:11: cert: its `key` is missing",
+                "towbar.yaml:6:11: cert: `key` is missing: set it to the file of the private key",
             ],
         ),
         (
@@ -137,7 +139,7 @@ fn every_problem_of_a_wrong_file_is_told_with_its_place() {
         (
             "schema: p\nupstream:\n  address: https://bank\n  tls:\n    key: key.pem\n    server_name: https://bank\n    ca: |\n      one\n      two\n",
             &[
-                "towbar.yaml:5:10: key: its `cert` is missing",
+                "towbar.yaml:5:10: key: `cert` is missing: set it to the file of the certificate",
                 "towbar.yaml:6:18: server_name: expected a host name without scheme and port, found `https://bank`",
                 "towbar.yaml:8:7: ca: expected a path, found more than one line or a control character",
             ],
@@ -164,7 +166,7 @@ fn every_problem_of_a_wrong_file_is_told_with_its_place() {
                 "{rest}requests:\n  body_limit: 0\n  json_types: [application/json; charset=utf-8, TEXT/json, a/b, a/b]\n"
             ),
             &[
-                "towbar.yaml:4:15: body_limit: expected more than nothing and at most `1GiB`, found `0`",
+                "towbar.yaml:4:15: body_limit: expected a size above 0 and up to `1GiB`, found `0`",
                 "towbar.yaml:5:16: json_types: expected a lower-case `type/subtype` without parameters, found `application/json; charset=utf-8`",
                 "towbar.yaml:5:49: json_types: expected a lower-case `type/subtype` without parameters, found `TEXT/json`",
                 "towbar.yaml:5:65: json_types: `a/b` is listed twice",
@@ -175,14 +177,15 @@ fn every_problem_of_a_wrong_file_is_told_with_its_place() {
                 "{rest}metadata:\n  request: [x a, TE, grpc-x, x-a, X-A, x-bin, Token-Grpc-Message]\n  reply: x-b\n  http_status: x-bin\n  location: token-grpc-status\nstatus_headers: {{}}\n"
             ),
             &[
-                "towbar.yaml:4:13: request: expected the name of a header, found `x a`",
-                "towbar.yaml:4:18: request: `te` is hop-by-hop and is never passed on",
-                "towbar.yaml:4:22: request: `grpc-x` belongs to gRPC and is never passed on",
+                "towbar.yaml:4:13: request: expected a header name, found `x a`",
+                "towbar.yaml:4:18: request: `te` is a hop-by-hop header and is never forwarded",
+                "towbar.yaml:4:22: request: `grpc-x` is reserved by gRPC and is never forwarded",
                 "towbar.yaml:4:35: request: `X-A` is listed twice",
-                "towbar.yaml:4:47: request: `token-grpc-message` is one of the `status_headers`",
+                "towbar.yaml:4:47: request: `token-grpc-message` is already used by `status_headers`; choose another header",
                 "towbar.yaml:5:10: reply: expected a list, found `x-b`",
-                "towbar.yaml:6:16: http_status: `x-bin` would be binary (`-bin`), and what it has is text",
-                "towbar.yaml:7:13: location: `token-grpc-status` is one of the `status_headers`",
+                "towbar.yaml:6:16: http_status: `x-bin` ends with `-bin`, which gRPC reserves for binary values; choose \
+                 another name",
+                "towbar.yaml:7:13: location: `token-grpc-status` is already used by `status_headers`; choose another header",
             ],
         ),
         (
@@ -190,8 +193,8 @@ fn every_problem_of_a_wrong_file_is_told_with_its_place() {
                 "{rest}metadata:\n  request: [x-a]\n  caller: {{address: X-A, certificate_sha256: authorization, certificate: x-b-bin}}\n"
             ),
             &[
-                "towbar.yaml:5:21: address: `x-a` comes from callers: what they say of themselves would be taken for what is known",
-                "towbar.yaml:5:46: certificate_sha256: `authorization` comes from callers: what they say of themselves would be taken for what is known",
+                "towbar.yaml:5:21: address: callers can send `x-a` themselves, so a backend cannot trust it; choose another header",
+                "towbar.yaml:5:46: certificate_sha256: callers can send `authorization` themselves, so a backend cannot trust it; choose another header",
             ],
         ),
         (
@@ -199,8 +202,9 @@ fn every_problem_of_a_wrong_file_is_told_with_its_place() {
                 "{rest}metadata: {{caller: {{address: x-a-bin, certificate_sha256: x-c, certificate: X-C, subject: x-s}}, trace_context: true}}\n"
             ),
             &[
-                "towbar.yaml:3:30: address: `x-a-bin` would be binary (`-bin`), and what it has is text",
-                "towbar.yaml:3:77: certificate: `x-c` is the name of something else here already",
+                "towbar.yaml:3:30: address: `x-a-bin` ends with `-bin`, which gRPC reserves for binary values; choose \
+                 another name",
+                "towbar.yaml:3:77: certificate: `x-c` is already used here; choose another header",
                 "towbar.yaml:3:82: unknown key `subject`; known here: `address`, `certificate_sha256`, `certificate`",
                 "towbar.yaml:3:112: trace_context: expected `pass` or `create`, found `true`",
             ],
@@ -208,13 +212,16 @@ fn every_problem_of_a_wrong_file_is_told_with_its_place() {
         (
             &format!("{rest}status_headers: {{status: content-length, message: 'a b'}}\n"),
             &[
-                "towbar.yaml:3:26: status: `content-length` is written by Towbar itself and is never passed on",
-                "towbar.yaml:3:51: message: expected the name of a header, found `a b`",
+                "towbar.yaml:3:26: status: `content-length` is set by Towbar itself and is never forwarded",
+                "towbar.yaml:3:51: message: expected a header name, found `a b`",
             ],
         ),
         (
             &format!("{rest}status_headers: {{status: token-grpc-message}}\n"),
-            &["towbar.yaml:3:1: status_headers: `status` and `message` are both `token-grpc-message`"],
+            &[
+                "towbar.yaml:3:1: status_headers: `status` and `message` are both `token-grpc-message`; use two different \
+               headers",
+            ],
         ),
         (
             &format!(
@@ -223,8 +230,8 @@ fn every_problem_of_a_wrong_file_is_told_with_its_place() {
             &[
                 "towbar.yaml:3:9: errors: expected `status`, `google`, `problem`, `open_banking_uk`, `berlin_group`, `grpc_gateway_v1` or `grpc_gateway_v2`, found `json`",
                 "towbar.yaml:4:14: errors: expected the form of errors, found a list",
-                "towbar.yaml:4:42: deadline: expected a duration with its unit, such as `500ms`, `25s` or `1m`, found `2`",
-                "towbar.yaml:5:28: timeout_header: `te` is hop-by-hop and is never passed on",
+                "towbar.yaml:4:42: deadline: expected a duration with a unit, such as `500ms`, `25s` or `1m`, found `2`",
+                "towbar.yaml:5:28: timeout_header: `te` is a hop-by-hop header and is never forwarded",
             ],
         ),
         (
@@ -252,7 +259,7 @@ fn every_problem_of_a_wrong_file_is_told_with_its_place() {
                 "towbar.yaml:12:18: query_pairs: expected at most the 512 of `requests.query_pairs`, found 513",
                 "towbar.yaml:13:19: query_length: expected at most the 16384 of `requests.query_length`, found 65536",
                 "towbar.yaml:14:17: json_depth: expected a number from 1 to 100, found `+1`",
-                "towbar.yaml:15:17: body_limit: expected more than nothing and at most `1GiB`, found `0`",
+                "towbar.yaml:15:17: body_limit: expected a size above 0 and up to `1GiB`, found `0`",
                 "towbar.yaml:16:19: header_limit: expected at most the 32768 of `requests.header_limit`, found 33792",
             ],
         ),
@@ -302,9 +309,10 @@ fn flags_are_told_last_and_by_their_names() {
     assert_eq!(
         problems,
         [
-            "towbar.yaml:1:22: request: `te` is hop-by-hop and is never passed on",
-            "towbar.yaml: no schema: set `schema` in the configuration file, or give `--proto PATH`",
-            "--listen: expected `host:port`, found `:80`; write `127.0.0.1:80` for this machine alone, `0.0.0.0:80` for every interface",
+            "towbar.yaml:1:22: request: `te` is a hop-by-hop header and is never forwarded",
+            "towbar.yaml: no schema: set `schema` in the configuration file, or pass `--proto PATH`",
+            "--listen: expected `host:port`, found `:80`; use `127.0.0.1:80` for this machine only, or `0.0.0.0:80` for \
+             every network interface",
         ]
     );
 }
@@ -315,8 +323,8 @@ fn without_a_file_the_flags_must_give_schema_and_upstream() {
     assert_eq!(
         problems,
         [
-            Problem::new("no schema: set `schema` in the configuration file, or give `--proto PATH`"),
-            Problem::new("no upstream: set `upstream` in the configuration file, or give `--backend URL`"),
+            Problem::new("no schema: set `schema` in the configuration file, or pass `--proto PATH`"),
+            Problem::new("no upstream: set `upstream` in the configuration file, or pass `--backend URL`"),
         ]
     );
     let overrides = Overrides { proto: vec!["bank.proto".into()], ..backend("http://127.0.0.1:9000") };

@@ -55,8 +55,10 @@ fn several_addresses_have_one_proxy_or_none() {
         (
             "https://a.test, https://direct.test",
             "",
-            Err("https_proxy: it is for some of https://a.test:443, https://direct.test:443 and not for others: say \
-                 `proxy` beside `address`, a proxy or `none`"),
+            Err(
+                "https_proxy: it applies to only some of https://a.test:443, https://direct.test:443; set `proxy` next to \
+                 `address` to a proxy or to `none`",
+            ),
         ),
     ] {
         let (config, problems) =
@@ -84,25 +86,32 @@ fn a_wrong_proxy_is_told_without_what_may_be_a_password() {
         ("[http://p:1]", &["2:37: proxy: expected a proxy or `none`, found a list"]),
         ("''", &["2:44: proxy: expected a proxy or `none`, found empty text"]),
         ("NONE://u:secret@p", &["2:44: proxy: FORM"]),
-        ("'http://u:secret'", &["2:44: proxy: expected a port from 1 to 65535 behind the host"]),
+        ("'http://u:secret'", &["2:44: proxy: expected a port from 1 to 65535 after the host"]),
         ("{username: u, password_file: f}", &["2:37: proxy: `address` is missing"]),
         (
             "{address: 'http://p', user: u}",
             &["2:66: unknown key `user`; known here: `address`, `username`, `password_file`"],
         ),
-        ("{address: 'http://p', username: u}", &["2:76: username: its `password_file` is missing"]),
-        ("{address: 'http://p', password_file: f}", &["2:81: password_file: its `username` is missing"]),
+        (
+            "{address: 'http://p', username: u}",
+            &["2:76: username: `password_file` is missing: set it to the file that holds \
+          the password"],
+        ),
+        (
+            "{address: 'http://p', password_file: f}",
+            &["2:81: password_file: `username` is missing: set it to the user of \
+          this password"],
+        ),
         (
             "{address: none, username: 'u:v', password_file: ''}",
             &[
-                "2:70: username: a user's name with a colon cannot be sent (RFC 7617)",
+                "2:70: username: a user name must not contain a colon (RFC 7617)",
                 "2:92: password_file: expected a path, found empty text",
             ],
         ),
         (
             "{address: 'http://u:secret@p', username: u, password_file: f}",
-            &["2:54: address: expected http://HOST:PORT alone, found a user too: it stands in `username`, its \
-                 password in the file that `password_file` names"],
+            &["2:54: address: expected http://HOST:PORT without a user; set `username` and `password_file` instead"],
         ),
     ] {
         let text = format!("schema: p\nupstream: {{address: https://a.test, proxy: {proxy}}}");
@@ -120,12 +129,12 @@ fn a_wrong_variable_is_told_once_and_by_its_name() {
     for (variables, problem) in [
         (
             &[("HTTPS_PROXY", "socks5://ann:secret@p:1")][..],
-            "HTTPS_PROXY: expected an HTTP proxy, http://HOST:PORT, found one of `socks5://`, which is not spoken here",
+            "HTTPS_PROXY: expected an HTTP proxy, http://HOST:PORT; `socks5://` proxies are not supported",
         ),
         (&[("grpc_proxy", "http://ann:sec/ret@p:1"), ("http_proxy", "http://p:1")], "grpc_proxy: UNENCODED"),
     ] {
         let unencoded =
-            "user or password has a character that must be percent-encoded: `/` is %2F, `?` %3F, `#` %23, `@` %40";
+            "the user or password has a character that must be percent-encoded: `/` is %2F, `?` %3F, `#` %23, `@` %40";
         let (_, problems) = load_text(text, &environment(variables));
         assert_eq!(problems, [problem.replace("UNENCODED", unencoded)]);
         let (_, problems) = load_text("schema: p\nupstream: http://localhost:1", &environment(variables));

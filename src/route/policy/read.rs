@@ -53,7 +53,7 @@ pub(super) fn deadline<S: Setting, A>(setting: &S, _: &A) -> Option<Duration> {
 
 /// The name of metadata that is text.
 pub(super) fn text_header<S: Setting, A>(setting: &S, _: &A) -> Option<HeaderName> {
-    setting.parsed("the name of a header", header_name::text_metadata_name)
+    setting.parsed("a header name", header_name::text_metadata_name)
 }
 
 /// One of several words; `expected` lists them.

@@ -143,11 +143,9 @@ fn one_rpc_reads_names_in_any_case_and_another_does_not() {
 #[test]
 fn names_that_case_alone_tells_apart_stop_the_start_where_they_are_read_in_any() {
     let advice =
-        |key: &str| format!("set `json.case_insensitive_{key}_parsing: false` for the rpcs that have it, or for all");
-    let fields =
-        format!("t.S.A: t.Alike: `ID` and `id` are two fields, and case alone tells them apart: {}", advice("field"));
-    let values =
-        format!("t.S.B: t.Twin: `ONE` and `one` are two values, and case alone tells them apart: {}", advice("enum"));
+        |key: &str| format!("set `json.case_insensitive_{key}_parsing: false` for the rpcs that use it, or for all");
+    let fields = format!("t.S.A: t.Alike: `ID` and `id` are two fields that differ only in case: {}", advice("field"));
+    let values = format!("t.S.B: t.Twin: `ONE` and `one` are two values that differ only in case: {}", advice("enum"));
     let rpcs = rpc("A", "Hidden", "Reply", r#"get: "/v1/a""#) + &rpc("B", "Twins", "Alike", r#"get: "/v1/b""#);
     for (any_case, problems) in [
         (FIELDS, Some(fields.clone())),
@@ -167,19 +165,23 @@ fn names_that_case_alone_tells_apart_stop_the_start_where_they_are_read_in_any()
         (rpc("A", "One", "Reply", r#"post: "/v1" body: "Account""#), "t.S.A: \"/v1\": body \"Account\": expected a field of `t.One`, found `Account`".to_owned()),
         (
             rpc("A", "One", "Reply", r#"get: "/v1?LIMIT={from}""#),
-            format!("t.S.A: \"/v1?LIMIT={{from}}\": in another case the query key `LIMIT` could be the field `limit` too: {own}"),
+            format!("t.S.A: \"/v1?LIMIT={{from}}\": if case is ignored, the query parameter `LIMIT` is also the field \
+                     `limit`: {own}"),
         ),
         (
             rpc("A", "One", "Reply", r#"get: "/v1?limit={from}""#),
-            format!("t.S.A: \"/v1?limit={{from}}\": in another case the query key `limit` could be the field `limit` too: {own}"),
+            format!("t.S.A: \"/v1?limit={{from}}\": if case is ignored, the query parameter `limit` is also the field \
+                     `limit`: {own}"),
         ),
         (
             rpc("A", "One", "Reply", r#"get: "/v1?q={from}&Q={name}""#),
-            format!("t.S.A: \"/v1?q={{from}}&Q={{name}}\": in another case the query key `Q` could be the key `q` too: {own}"),
+            format!("t.S.A: \"/v1?q={{from}}&Q={{name}}\": if case is ignored, the query parameter `Q` is also the key `q`: \
+                     {own}"),
         ),
         (
             rpc("A", "One", "Reply", r#"get: "/v1?q={from}""#) + &rpc("B", "Many", "List", r#"get: "/v1?q={from}&limit={limit}""#),
-            "t.S.A: \"/v1?q={from}\": `json.case_insensitive_field_parsing` must be the same as for t.S.B, which has method and path of it too".to_owned(),
+            "t.S.A: \"/v1?q={from}\": `json.case_insensitive_field_parsing` must be the same as for t.S.B, which has the \
+             same method and path".to_owned(),
         ),
     ] {
         let exact = one("B", AnyCase::default());
@@ -197,8 +199,8 @@ fn names_that_case_alone_tells_apart_stop_the_start_where_they_are_read_in_any()
     };
     assert_eq!(
         routes(&rpc("A", "One", "Reply", r#"post: "/v1" body: "*""#), FIELDS, &[options]).err().unwrap(),
-        "t.S.A: \"/v1\": towbar.yaml:3:5: ignore_query: the message has a field `Account.IBAN`\n\
-         t.S.A: \"/v1\": towbar.yaml:3:5: ignore_members: the message has a field `LIMIT`"
+        "t.S.A: \"/v1\": towbar.yaml:3:5: ignore_query: `Account.IBAN` is a field of the message and cannot be ignored\n\
+         t.S.A: \"/v1\": towbar.yaml:3:5: ignore_members: `LIMIT` is a field of the message and cannot be ignored"
     );
     // In an Any there may be any message; a name that could be two is none.
     check(

@@ -278,7 +278,11 @@ fn unknown_keys_are_passed_over_only_where_that_is_said() {
         ],
     );
     let problem = routes(&rpcs, &[options("C", listed(&["utm", "account.iban"]))]).err().unwrap();
-    assert_eq!(problem, "t.S.C: \"/v1/C\": towbar.yaml:3:5: ignore_query: the message has a field `account.iban`");
+    assert_eq!(
+        problem,
+        "t.S.C: \"/v1/C\": towbar.yaml:3:5: ignore_query: `account.iban` is a field of the message and \
+                         cannot be ignored"
+    );
 }
 
 #[test]

@@ -167,7 +167,7 @@ impl Certificate {
             Some(Usages { server: false, client: false }) => "neither server nor client",
         };
         let issuer = if self.is_self_signed() { "itself" } else { &self.issuer };
-        let authority = if self.is_authority { "an authority's (CA:TRUE)" } else { "nobody's authority" };
+        let authority = if self.is_authority { "an authority's (CA:TRUE)" } else { "not an authority" };
         format!(
             "{}\n  subject    {}\n  issuer     {issuer}\n  key        {}, signed with {}\n  valid      {} to {}\n  names      \
              {names}\n  use        {usage}; {authority}\n  pins       cert-sha256:{}\n             spki-sha256:{}",

@@ -65,7 +65,7 @@ pub enum MakeError {
         found: u32,
     },
     /// A key that the profile does not take.
-    #[error("Thales takes EC P-256, EC P-384 and RSA 2048 only")]
+    #[error("Thales supports only EC P-256, EC P-384 and RSA 2048")]
     Key,
     /// The library's.
     #[error(transparent)]

@@ -33,7 +33,7 @@ pub(super) fn check(inspection: &Inspection, material: &Material, now: i64, find
     }
     for certificate in &material.certificates {
         if sample_key_is(&certificate.key_digest()) {
-            let message = "its private key is published with the sample bank, so everybody has it: make another";
+            let message = "its private key is published with the sample bank, so anyone can use it; create another one";
             checking.error(&certificate.place, message);
         }
     }
@@ -90,7 +90,7 @@ impl Checking<'_> {
             let is_known = key.key_info.is_some();
             if is_known && !material.certificates.is_empty() && !material.certificates.iter().any(|one| key.is_of(one))
             {
-                self.error(&key.place, "the private key is of none of these certificates");
+                self.error(&key.place, "the private key does not match any of these certificates");
             }
         }
     }
@@ -100,15 +100,13 @@ impl Checking<'_> {
         let is_one_file = chain.links.iter().chain(&chain.others).all(of_one_file);
         if is_one_file && !chain.is_ordered {
             let order: Vec<&str> = chain.links.iter().map(|link| link.subject.as_str()).collect();
-            let message = format!(
-                "expected each certificate before its issuer's, found another order: write {}",
-                order.join(" | ")
-            );
+            let message =
+                format!("expected each certificate before its issuer's; change the order to {}", order.join(" | "));
             self.warn(chain.own().file(), message);
         }
         for other in &chain.others {
             let signer = chain.links.iter().any(|link| link.names_as_issuer(other));
-            let why = if signer { "has its issuer's name, and another key" } else { "is no part of it" };
+            let why = if signer { "has its issuer's name, and another key" } else { "is not part of it" };
             let message = format!("expected the chain of {}, found a certificate that {why}", chain.own().place);
             self.warn(&other.place, message);
         }
@@ -129,7 +127,7 @@ impl Checking<'_> {
             return self.find(ended, place, format!("is not valid before {}", certificate.first_day));
         }
         if self.now > certificate.not_after {
-            return self.find(ended, place, format!("is not valid any more since {last}"));
+            return self.find(ended, place, format!("expired on {last}"));
         }
         let left = (certificate.not_after - self.now) / DAY;
         let advice = match left {
@@ -139,7 +137,7 @@ impl Checking<'_> {
             _ => return,
         };
         let days = if left == 1 { "day" } else { "days" };
-        self.warn(place, format!("ends in {left} {days}, on {last}: {advice}"));
+        self.warn(place, format!("expires in {left} {days}, on {last}: {advice}"));
     }
 
     fn strength(&mut self, certificate: &Certificate, weak: Level) {
@@ -149,8 +147,10 @@ impl Checking<'_> {
         // Nobody verifies the signature of a root.
         let is_old = certificate.hash == Hash::Sha1 || matches!(&certificate.hash, Hash::Other(name) if name == "MD5");
         if is_old {
-            let message =
-                format!("is signed with {}, which verifiers refuse unless they know the certificate", certificate.hash);
+            let message = format!(
+                "is signed with {}, which is rejected unless the certificate itself is trusted",
+                certificate.hash
+            );
             self.warn(&certificate.place, message);
         }
     }
@@ -158,10 +158,10 @@ impl Checking<'_> {
     fn usage(&mut self, own: &Certificate) {
         match (self.inspection.usage, own.usages) {
             (Some(Usage::Server), Some(Usages { server: false, .. })) => {
-                self.warn(&own.place, "its extendedKeyUsage has no serverAuth: callers that look refuse it");
+                self.warn(&own.place, "its extendedKeyUsage has no serverAuth, so strict callers reject it");
             }
             (Some(Usage::Client), Some(Usages { client: false, .. })) => {
-                self.warn(&own.place, "its extendedKeyUsage has no clientAuth: servers that look refuse it");
+                self.warn(&own.place, "its extendedKeyUsage has no clientAuth, so strict servers reject it");
             }
             (None, Some(Usages { server: false, client: false })) => {
                 self.warn(&own.place, "its extendedKeyUsage has neither serverAuth nor clientAuth");
@@ -178,12 +178,12 @@ impl Checking<'_> {
         let found = [
             (own.is_self_signed(), "is self-signed"),
             (own.is_authority, "is marked as an authority's (CA:TRUE)"),
-            (own.names.as_ref().is_none_or(Vec::is_empty), "names no host (no subjectAltName)"),
+            (own.names.as_ref().is_none_or(Vec::is_empty), "has no host name (no subjectAltName)"),
         ];
         let found: Vec<&str> = found.into_iter().filter_map(|(is_so, text)| is_so.then_some(text)).collect();
         if !found.is_empty() {
             let pin = hex(&own.key_digest());
-            let message = format!("{}: only callers that pin it take it, by spki-sha256:{pin}", found.join(", "));
+            let message = format!("{}; only callers that pin it accept it: spki-sha256:{pin}", found.join(", "));
             self.warn(&own.place, message);
         }
     }
@@ -222,7 +222,7 @@ impl Checking<'_> {
             self.error(place, format!("Thales: expected one common name, found {found}"));
         }
         if self.inspection.name.is_none() {
-            self.note(place, "Thales: the common name is not checked: give the portal's with `--name`");
+            self.note(place, "Thales: the common name was not checked; pass the portal's with `--name`");
         }
     }
 
@@ -255,7 +255,7 @@ impl Checking<'_> {
     /// Certificates that are trusted.
     fn bundle(&mut self, material: &Material) {
         for key in &material.keys {
-            self.error(&key.place, "expected certificates of authorities, found a private key: take it out");
+            self.error(&key.place, "expected certificates of authorities, found a private key; remove it");
         }
         for (index, certificate) in material.certificates.iter().enumerate() {
             self.dates(certificate, Level::Warning);
@@ -269,7 +269,7 @@ impl Checking<'_> {
                 self.warn(&certificate.place, message);
             }
             if material.certificates[..index].iter().any(|other| other.der == certificate.der) {
-                self.warn(&certificate.place, "is there twice");
+                self.warn(&certificate.place, "appears twice");
             }
         }
     }

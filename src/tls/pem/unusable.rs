@@ -134,7 +134,7 @@ impl fmt::Display for Described {
             Unusable::Nothing => f.write_str("none"),
             Unusable::Empty => f.write_str("an empty file"),
             Unusable::Binary => f.write_str("binary data of an unknown kind: ask who made the file for PEM"),
-            Unusable::Utf16 => f.write_str("text in UTF-16: `iconv -f UTF-16 -t UTF-8 FILE >NEW` converts it"),
+            Unusable::Utf16 => f.write_str("text in UTF-16: convert it with `iconv -f UTF-16 -t UTF-8 FILE >NEW`"),
             Unusable::JavaKeystore => f.write_str(
                 "a Java keystore: `keytool -importkeystore -srckeystore FILE -destkeystore NEW.p12 -deststoretype PKCS12` \
                  makes PKCS#12 of it, which `openssl pkcs12 -in NEW.p12 -noenc -out NEW` converts",
@@ -219,17 +219,17 @@ impl Described {
     /// What to do with PEM of this kind, where another is due.
     fn of_pem(&self, kind: Kind) -> &'static str {
         match (kind, self.wanted) {
-            (Kind::Certificate, Wanted::Key) => ": name the file of its private key here",
-            (Kind::Pkcs8 | Kind::Pkcs1 | Kind::Sec1, Wanted::Certificates) => ": name the file of its certificate here",
+            (Kind::Certificate, Wanted::Key) => ": use the file of its private key here",
+            (Kind::Pkcs8 | Kind::Pkcs1 | Kind::Sec1, Wanted::Certificates) => ": use the file of its certificate here",
             (Kind::Encrypted, Wanted::Key | Wanted::Either) => {
                 ": `openssl pkey -in FILE -out NEW` writes it without a pass phrase"
             }
             (Kind::OpenSsh, Wanted::Key | Wanted::Either) => {
                 ": `cp FILE NEW`, then `ssh-keygen -p -N '' -m PKCS8 -f NEW` converts it"
             }
-            (Kind::Dsa, _) => ": TLS takes RSA, ECDSA and Ed25519 only, make another",
-            (Kind::PublicKey, _) => ": the private key is in another file, which is a secret",
-            (Kind::Request, _) => ": send it to the authority, and name the certificate that comes back",
+            (Kind::Dsa, _) => ": TLS supports only RSA, ECDSA and Ed25519; create another key",
+            (Kind::PublicKey, _) => ": use the file of the private key instead",
+            (Kind::Request, _) => ": send it to the certificate authority, and use the certificate that it returns",
             (Kind::Pkcs7, _) => ": `openssl pkcs7 -in FILE -print_certs -out NEW` converts it",
             (Kind::Trusted, _) => ": `openssl x509 -in FILE -out NEW` converts it, one file for each certificate",
             _ => "",

@@ -22,7 +22,7 @@ pub enum AddressError {
     #[error("expected http://HOST:PORT or https://HOST:PORT")]
     Form,
     /// Something behind the port.
-    #[error("expected nothing behind host and port, found `{found}`")]
+    #[error("expected nothing after host and port, found `{found}`")]
     Rest { found: String },
     /// It ends in a number, and is no IPv4 address.
     #[error(
@@ -112,7 +112,9 @@ pub enum AddressesError {
     #[error("expected at least one address")]
     Empty,
     /// TLS with some of them only.
-    #[error("expected all with `https://` or all with `http://`, found `{first}` and `{other}`")]
+    #[error(
+        "expected every address to start with `https://`, or every address with `http://`, found `{first}` and `{other}`"
+    )]
     Mixed { first: Address, other: Address },
 }
 
@@ -185,8 +187,8 @@ mod tests {
             ("http://[::1", "expected http://HOST:PORT or https://HOST:PORT"),
             ("http://bank:0", "expected a port from 1 to 65535, found `0`"),
             ("http://bank:x", "expected a port from 1 to 65535, found `x`"),
-            ("http://bank:1/api", "expected nothing behind host and port, found `/api`"),
-            ("http://u:p@bank", "expected nothing behind host and port, found `@bank`"),
+            ("http://bank:1/api", "expected nothing after host and port, found `/api`"),
+            ("http://u:p@bank", "expected nothing after host and port, found `@bank`"),
         ] {
             assert_eq!(text.parse::<Address>().unwrap_err().to_string(), message, "{text}");
         }
@@ -201,7 +203,8 @@ mod tests {
             (&[][..], "expected at least one address"),
             (
                 &["https://a:1", "http://b:1"],
-                "expected all with `https://` or all with `http://`, found `https://a:1` and `http://b:1`",
+                "expected every address to start with `https://`, or every address with `http://`, found `https://a:1` and \
+                 `http://b:1`",
             ),
         ] {
             assert_eq!(several(texts).unwrap_err().to_string(), message);

@@ -51,22 +51,22 @@ pub enum ProxyError {
     #[error("expected http://HOST:PORT or http://USER:PASSWORD@HOST:PORT")]
     Form,
     /// A proxy of another kind.
-    #[error("expected an HTTP proxy, http://HOST:PORT, found one of `{scheme}://`, which is not spoken here")]
+    #[error("expected an HTTP proxy, http://HOST:PORT; `{scheme}://` proxies are not supported")]
     Scheme { scheme: &'static str },
     /// The host is empty, or has what no host has.
     #[error("expected a host name or an IP address (IPv6 in brackets) before the port")]
     Host,
     /// No TCP port.
-    #[error("expected a port from 1 to 65535 behind the host")]
+    #[error("expected a port from 1 to 65535 after the host")]
     Port,
     /// Something behind the port.
-    #[error("expected nothing behind host and port")]
+    #[error("expected nothing after host and port")]
     Rest,
     /// The end of user and password cannot be known.
-    #[error("user or password has a character that must be percent-encoded: `/` is %2F, `?` %3F, `#` %23, `@` %40")]
+    #[error("the user or password has a character that must be percent-encoded: `/` is %2F, `?` %3F, `#` %23, `@` %40")]
     Unencoded,
     /// `%` without two hexadecimal digits.
-    #[error("user or password has a `%` that is not followed by two hexadecimal digits: `%` itself is %25")]
+    #[error("the user or password has a `%` that is not followed by two hexadecimal digits; write `%` itself as %25")]
     Percent,
     /// See [`CredentialsError`].
     #[error(transparent)]
@@ -77,10 +77,10 @@ pub enum ProxyError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialsError {
     /// RFC 7617, section 2: the first colon ends the user.
-    #[error("a user's name with a colon cannot be sent (RFC 7617)")]
+    #[error("a user name must not contain a colon (RFC 7617)")]
     Colon,
     /// RFC 7617, section 2.
-    #[error("a control character in user or password cannot be sent (RFC 7617)")]
+    #[error("user and password must not contain control characters (RFC 7617)")]
     Control,
 }
 
@@ -237,7 +237,7 @@ impl Proxy {
                 let password = password.strip_suffix(b"\n").unwrap_or(password);
                 let password = password.strip_suffix(b"\r").unwrap_or(password);
                 if password.is_empty() {
-                    return Err(wrong("expected the password of the proxy, found nothing".to_owned()));
+                    return Err(wrong("expected the password of the proxy, found an empty file".to_owned()));
                 }
                 let credentials = Credentials::new(username.as_bytes(), password);
                 Some(credentials.map_err(|error| wrong(error.to_string()))?)
@@ -297,22 +297,20 @@ mod tests {
     fn a_text_that_is_no_proxy_says_what_was_expected_and_quotes_nothing() {
         let form = "expected http://HOST:PORT or http://USER:PASSWORD@HOST:PORT";
         let host = "expected a host name or an IP address (IPv6 in brackets) before the port";
-        let port = "expected a port from 1 to 65535 behind the host";
-        let rest = "expected nothing behind host and port";
+        let port = "expected a port from 1 to 65535 after the host";
+        let rest = "expected nothing after host and port";
         let unencoded =
-            "user or password has a character that must be percent-encoded: `/` is %2F, `?` %3F, `#` %23, `@` %40";
-        let percent = "user or password has a `%` that is not followed by two hexadecimal digits: `%` itself is %25";
+            "the user or password has a character that must be percent-encoded: `/` is %2F, `?` %3F, `#` %23, `@` %40";
+        let percent =
+            "the user or password has a `%` that is not followed by two hexadecimal digits; write `%` itself as %25";
         for (text, message) in [
             ("ftp://u:secret@proxy:1", form),
             ("u:secret://proxy:1", form),
             (
                 "https://u:secret@proxy:1",
-                "expected an HTTP proxy, http://HOST:PORT, found one of `https://`, which is not spoken here",
+                "expected an HTTP proxy, http://HOST:PORT; `https://` proxies are not supported",
             ),
-            (
-                "socks5h://proxy:1",
-                "expected an HTTP proxy, http://HOST:PORT, found one of `socks5h://`, which is not spoken here",
-            ),
+            ("socks5h://proxy:1", "expected an HTTP proxy, http://HOST:PORT; `socks5h://` proxies are not supported"),
             ("http://", host),
             ("http://:3128", host),
             ("http://u:secret@:3128", host),
@@ -335,8 +333,8 @@ mod tests {
             ("http://u:secret%@proxy:1", percent),
             ("http://u:secret%2@proxy:1", percent),
             ("http://u%g0:secret@proxy:1", percent),
-            ("http://u:secret%0A@proxy:1", "a control character in user or password cannot be sent (RFC 7617)"),
-            ("http://u%3Av:secret@proxy:1", "a user's name with a colon cannot be sent (RFC 7617)"),
+            ("http://u:secret%0A@proxy:1", "user and password must not contain control characters (RFC 7617)"),
+            ("http://u%3Av:secret@proxy:1", "a user name must not contain a colon (RFC 7617)"),
         ] {
             let error = text.parse::<ProxyConfig>().unwrap_err();
             assert_eq!(error.to_string(), message, "{text}");
@@ -372,9 +370,9 @@ mod tests {
             "ProxyConfig { host: \"proxy\", port: 1, login: Given(Credentials(..)), variable: None } proxy:1"
         );
         for (bytes, username, message) in [
-            (&b"\n"[..], "ann", "expected the password of the proxy, found nothing"),
-            (b"secret\nsecret\n", "ann", "a control character in user or password cannot be sent (RFC 7617)"),
-            (b"secret", "an:n", "a user's name with a colon cannot be sent (RFC 7617)"),
+            (&b"\n"[..], "ann", "expected the password of the proxy, found an empty file"),
+            (b"secret\nsecret\n", "ann", "user and password must not contain control characters (RFC 7617)"),
+            (b"secret", "an:n", "a user name must not contain a colon (RFC 7617)"),
         ] {
             fs::write(&file, bytes).unwrap();
             let problem = Proxy::load(&config(username)).unwrap_err();
