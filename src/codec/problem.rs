@@ -4,28 +4,30 @@ use std::fmt;
 
 use super::depth::DEPTH_LIMIT;
 use crate::format::json::{JsonProblem, Position};
+use crate::format::quote::{MOST, MOST_TWICE, beginning};
+use crate::format::suggestion::{did_you_mean, nearest};
 use crate::schema::{EnumTable, FieldPath, FieldTable, Kind, MessageTable, Tables, WellKnown};
 
 /// What is wrong with the value of a field.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FieldProblem {
     /// A value of another type or out of range.
-    #[error("expected {expected}, found {found}")]
+    #[error("expected {expected}, got {found}")]
     Unexpected { expected: String, found: Found },
     /// A member that the message has not.
-    #[error("`{message}` has no such field")]
-    Unknown { message: String },
+    #[error("no such field{}", did_you_mean(near.as_deref()))]
+    Unknown { near: Option<String> },
     /// The field a second time, under this or its other name.
-    #[error("is given twice")]
+    #[error("repeated, but it takes only one value")]
     Twice,
     /// A required field (proto2) that is not given.
-    #[error("is required")]
+    #[error("required, but not set")]
     Required,
     /// Another member of its oneof was given before.
-    #[error("`{other}` is given too, and only one of the oneof `{oneof}` can be")]
+    #[error("only one field of the oneof \"{oneof}\" can be set, and \"{other}\" already is")]
     Oneof { other: String, oneof: String },
     /// Messages in messages. An object of a `google.protobuf.Struct` is three of them.
-    #[error("nested deeper than {DEPTH_LIMIT} messages")]
+    #[error("nested deeper than the limit of {DEPTH_LIMIT} messages")]
     Depth,
     /// No JSON at all.
     #[error("{0}")]
@@ -39,6 +41,8 @@ pub enum FieldProblem {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     pub(super) content: String,
+    /// What the caller could write instead, if that can be told from the content.
+    pub(super) hint: String,
     /// What it is called without its content.
     pub(super) kind: &'static str,
     pub(super) hidden: bool,
@@ -46,13 +50,21 @@ pub struct Found {
 
 impl Found {
     pub(super) fn new(content: String, kind: &'static str) -> Self {
-        Self { content, kind, hidden: false }
+        Self { content, hint: String::new(), kind, hidden: false }
+    }
+
+    pub(super) fn with_hint(self, hint: String) -> Self {
+        Self { hint, ..self }
+    }
+
+    pub(super) fn hidden_if(self, hidden: bool) -> Self {
+        Self { hidden, ..self }
     }
 }
 
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.hidden { self.kind } else { &self.content })
+        if self.hidden { f.write_str(self.kind) } else { write!(f, "{}{}", self.content, self.hint) }
     }
 }
 
@@ -69,9 +81,15 @@ pub struct BodyError {
 
 impl fmt::Display for BodyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Position { line, column } = self.place;
-        let field = if self.field.is_empty() { "the body" } else { &self.field };
-        write!(f, "at {field}: {} (line {line}, column {column})", self.problem)
+        let Self { field, place: Position { line, column }, problem } = self;
+        match problem {
+            FieldProblem::Unknown { near } => {
+                let near = did_you_mean(near.as_deref());
+                write!(f, "unknown field \"{field}\"{near} (line {line}, column {column})")
+            }
+            problem if field.is_empty() => write!(f, "the body: {problem} (line {line}, column {column})"),
+            problem => write!(f, "field \"{field}\": {problem} (line {line}, column {column})"),
+        }
     }
 }
 
@@ -79,15 +97,46 @@ impl std::error::Error for BodyError {}
 
 /// The problem of a text that is no value of the field at the end of `path`, or of the map there.
 pub(super) fn wrong_text(path: &FieldPath, field: &FieldTable, text: &str) -> FieldProblem {
-    let found = Found { content: quoted(text), kind: "another text", hidden: path.is_redacted() };
-    FieldProblem::Unexpected { expected: expectation(path.leaf().tables(), field.kind), found }
+    let tables = path.leaf().tables();
+    let found = Found::new(quoted(text), OTHER_TEXT).with_hint(hint(tables, field.kind, text));
+    FieldProblem::Unexpected { expected: expectation(tables, field.kind), found: found.hidden_if(path.is_redacted()) }
 }
 
 /// The problem of a text that is no key of the map.
 pub(super) fn wrong_key(path: &FieldPath, field: &FieldTable, text: &str) -> FieldProblem {
-    let found = Found { content: quoted(text), kind: "another text", hidden: path.is_redacted() };
+    let found = Found::new(quoted(text), OTHER_TEXT).hidden_if(path.is_redacted());
     let expected = format!("a key that is {}", expectation(path.leaf().tables(), field.kind));
     FieldProblem::Unexpected { expected, found }
+}
+
+/// A text that is not to be shown.
+pub(super) const OTHER_TEXT: &str = "another text";
+
+/// What the caller could write instead of this text, which is no value of the kind.
+pub(super) fn hint(tables: &Tables, kind: Kind, text: &str) -> String {
+    match kind {
+        Kind::Enum(id) => did_you_mean(nearest(text, tables.enumeration(id).names())).into_owned(),
+        Kind::Message(id) if tables.message(id).known == WellKnown::FieldMask && text.contains('_') => {
+            format!(
+                "; write the paths in lowerCamelCase, for example \"{}\"",
+                beginning(&lower_camel(text), MOST_TWICE)
+            )
+        }
+        _ => String::new(),
+    }
+}
+
+fn lower_camel(text: &str) -> String {
+    let mut is_upper = false;
+    let camel = text.chars().filter_map(|c| match c {
+        '_' => {
+            is_upper = true;
+            None
+        }
+        c if std::mem::take(&mut is_upper) => Some(c.to_ascii_uppercase()),
+        c => Some(c),
+    });
+    camel.collect()
 }
 
 /// `text` in quotes, cut if long.
@@ -117,8 +166,16 @@ pub(super) fn expectation(tables: &Tables, kind: Kind) -> String {
     fixed.to_owned()
 }
 
+/// All names of a small enum; of a large one its own.
 fn expected_enum(table: &EnumTable) -> String {
-    format!("a value of {}", table.name)
+    const MOST_NAMES: usize = 8;
+    let names: Vec<&str> = table.names().take(MOST_NAMES + 1).collect();
+    match names.len() {
+        1..=MOST_NAMES if names.iter().map(|name| name.len()).sum::<usize>() <= MOST => {
+            format!("one of {}", names.join(", "))
+        }
+        _ => format!("a value of {}", table.name),
+    }
 }
 
 fn expected_message(tables: &Tables, table: &MessageTable) -> String {

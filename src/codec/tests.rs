@@ -78,7 +78,7 @@ fn an_any_of_a_type_that_everybody_knows_is_read_and_comes_back() {
     }
     let unknown = r#"{"any":{"@type":"x/google.rpc.Nobody"}}"#;
     let error = read(&holder, unknown.as_bytes(), &Ignored::default()).unwrap_err();
-    assert!(error.starts_with("at any: expected an @type that the descriptors have, found "), "{error}");
+    assert!(error.starts_with("field \"any\": expected an @type of a known message type, got "), "{error}");
 }
 
 #[test]
@@ -132,58 +132,79 @@ fn json_that_is_read_comes_back_canonical() {
 fn json_that_is_refused_says_where_and_why() {
     let message = all();
     for (json, error) in [
-        ("", "at the body: expected a value, found an empty body (line 1, column 1)"),
-        ("[]", "at the body: expected an object (t.All), found an array (line 1, column 1)"),
-        ("null", "at the body: expected an object (t.All), found null (line 1, column 1)"),
-        ("{} x", "at the body: expected the end of the body, found `x` (line 1, column 4)"),
-        (r#"{"aInt":"two"}"#, r#"at aInt: expected an int32, found "two" (line 1, column 9)"#),
-        (r#"{"a_int":1.5}"#, "at a_int: expected an int32, found 1.5 (line 1, column 10)"),
-        (r#"{"aInt":2147483648}"#, "at aInt: expected an int32, found 2147483648 (line 1, column 9)"),
-        (r#"{"aInt":true}"#, "at aInt: expected an int32, found true (line 1, column 9)"),
-        (r#"{"aInt":{}}"#, "at aInt: expected an int32, found an object (line 1, column 9)"),
-        (r#"{"aBool":"true"}"#, r#"at aBool: expected true or false, found "true" (line 1, column 10)"#),
-        (r#"{"aString":1}"#, "at aString: expected a string, found 1 (line 1, column 12)"),
-        (r#"{"aBytes":"*"}"#, r#"at aBytes: expected base64, found "*" (line 1, column 11)"#),
-        (r#"{"aSize":"HUGE"}"#, r#"at aSize: expected a value of t.Size, found "HUGE" (line 1, column 10)"#),
-        (r#"{"aSize":"1"}"#, r#"at aSize: expected a value of t.Size, found "1" (line 1, column 10)"#),
-        (r#"{"aDouble":1e999}"#, "at aDouble: expected a double, found 1e999 (line 1, column 12)"),
-        (r#"{"ints":[1,"x"]}"#, r#"at ints[1]: expected an int32, found "x" (line 1, column 12)"#),
-        (r#"{"ints":[null]}"#, "at ints[0]: expected an int32, found null (line 1, column 10)"),
-        (r#"{"ints":1}"#, "at ints: expected an array, each element an int32, found 1 (line 1, column 9)"),
+        ("", "the body: expected a JSON value, got an empty body (line 1, column 1)"),
+        ("[]", "the body: expected an object (t.All), got an array (line 1, column 1)"),
+        ("null", "the body: expected an object (t.All), got null (line 1, column 1)"),
+        ("{} x", "the body: expected the end of the body, got `x` (line 1, column 4)"),
+        (r#"{"aInt":"two"}"#, r#"field "aInt": expected an int32, got "two" (line 1, column 9)"#),
+        (r#"{"a_int":1.5}"#, "field \"a_int\": expected an int32, got 1.5 (line 1, column 10)"),
+        (r#"{"aInt":2147483648}"#, "field \"aInt\": expected an int32, got 2147483648 (line 1, column 9)"),
+        (r#"{"aInt":true}"#, "field \"aInt\": expected an int32, got true (line 1, column 9)"),
+        (r#"{"aInt":{}}"#, "field \"aInt\": expected an int32, got an object (line 1, column 9)"),
+        (r#"{"aBool":"true"}"#, r#"field "aBool": expected true or false, got "true" (line 1, column 10)"#),
+        (
+            r#"{"aString":1}"#,
+            "field \"aString\": expected a string, got 1; put it in quotes: \"1\" (line 1, column 12)",
+        ),
+        (r#"{"aBytes":"*"}"#, r#"field "aBytes": expected base64, got "*" (line 1, column 11)"#),
+        (r#"{"aSize":"HUGE"}"#, r#"field "aSize": expected one of NONE, SMALL, LARGE, got "HUGE" (line 1, column 10)"#),
+        (r#"{"aSize":"1"}"#, r#"field "aSize": expected one of NONE, SMALL, LARGE, got "1" (line 1, column 10)"#),
+        (r#"{"aDouble":1e999}"#, "field \"aDouble\": expected a double, got 1e999 (line 1, column 12)"),
+        (r#"{"ints":[1,"x"]}"#, r#"field "ints[1]": expected an int32, got "x" (line 1, column 12)"#),
+        (r#"{"ints":[null]}"#, "field \"ints[0]\": expected an int32, got null (line 1, column 10)"),
+        (r#"{"ints":1}"#, "field \"ints\": expected an array, each element an int32, got 1 (line 1, column 9)"),
         (
             "{\"children\":[{},\n {\"child\":{\"aInt\":[]}}]}",
-            "at children[1].child.aInt: expected an int32, found an array (line 2, column 19)",
+            "field \"children[1].child.aInt\": expected an int32, got an array (line 2, column 19)",
         ),
-        (r#"{"counts":{"a":"b"}}"#, r#"at counts.a: expected an int32, found "b" (line 1, column 16)"#),
-        (r#"{"counts":[]}"#, "at counts: expected an object, each value an int32, found an array (line 1, column 11)"),
-        (r#"{"byId":{"x":{}}}"#, r#"at byId.x: expected a key that is an int32, found "x" (line 1, column 14)"#),
-        (r#"{"counts":{"a":1,"a":2}}"#, "at counts.a: is given twice (line 1, column 22)"),
-        (r#"{"byId":{"1":{},"1.0":{}}}"#, "at byId.1.0: is given twice (line 1, column 23)"),
-        (r#"{"aInt":1,"a_int":1}"#, "at a_int: is given twice (line 1, column 19)"),
-        (r#"{"aInt":null,"aInt":1}"#, "at aInt: is given twice (line 1, column 21)"),
+        (r#"{"counts":{"a":"b"}}"#, r#"field "counts.a": expected an int32, got "b" (line 1, column 16)"#),
+        (
+            r#"{"counts":[]}"#,
+            "field \"counts\": expected an object, each value an int32, got an array (line 1, column 11)",
+        ),
+        (r#"{"byId":{"x":{}}}"#, r#"field "byId.x": expected a key that is an int32, got "x" (line 1, column 14)"#),
+        (
+            r#"{"counts":{"a":1,"a":2}}"#,
+            "field \"counts.a\": repeated, but it takes only one value (line 1, column 22)",
+        ),
+        (
+            r#"{"byId":{"1":{},"1.0":{}}}"#,
+            "field \"byId.1.0\": repeated, but it takes only one value (line 1, column 23)",
+        ),
+        (r#"{"aInt":1,"a_int":1}"#, "field \"a_int\": repeated, but it takes only one value (line 1, column 19)"),
+        (r#"{"aInt":null,"aInt":1}"#, "field \"aInt\": repeated, but it takes only one value (line 1, column 21)"),
         (
             r#"{"one":"a","two":1}"#,
-            "at two: `one` is given too, and only one of the oneof `choice` can be (line 1, column 18)",
+            "field \"two\": only one field of the oneof \"choice\" can be set, and \"one\" already is (line 1, column 18)",
         ),
-        (r#"{"nope":1}"#, "at nope: `t.All` has no such field (line 1, column 9)"),
-        (r#"{"AINT":1}"#, "at AINT: `t.All` has no such field (line 1, column 9)"),
-        (r#"{"child":{"nope":1}}"#, "at child.nope: `t.All` has no such field (line 1, column 18)"),
+        (r#"{"nope":1}"#, "unknown field \"nope\" (line 1, column 9)"),
+        (r#"{"AINT":1}"#, "unknown field \"AINT\" (did you mean \"aInt\"?) (line 1, column 9)"),
+        (r#"{"child":{"nope":1}}"#, "unknown field \"child.nope\" (line 1, column 18)"),
         (
             r#"{"at":"yesterday"}"#,
-            r#"at at: expected a timestamp such as "2026-01-31T12:00:00Z", found "yesterday" (line 1, column 7)"#,
+            r#"field "at": expected a timestamp such as "2026-01-31T12:00:00Z", got "yesterday" (line 1, column 7)"#,
         ),
-        (r#"{"took":"1"}"#, r#"at took: expected a duration such as "1.5s", found "1" (line 1, column 9)"#),
-        (r#"{"wrapped":"x"}"#, r#"at wrapped: expected an int64, found "x" (line 1, column 12)"#),
-        (r#"{"anyStruct":{"a":1,"a":2}}"#, "at anyStruct: the member `a` is given twice (line 1, column 25)"),
-        (r#"{"aString":"ab}"#, "at aString: expected `\"`, found the end (line 1, column 16)"),
-        (r#"{"aInt":1,}"#, "at the body: expected a member's name, found `}` (line 1, column 11)"),
+        (r#"{"took":"1"}"#, r#"field "took": expected a duration such as "1.5s", got "1" (line 1, column 9)"#),
+        (r#"{"wrapped":"x"}"#, r#"field "wrapped": expected an int64, got "x" (line 1, column 12)"#),
+        (
+            r#"{"anyStruct":{"a":1,"a":2}}"#,
+            "field \"anyStruct\": the object has two members named \"a\" (line 1, column 25)",
+        ),
+        (r#"{"aString":"ab}"#, "field \"aString\": expected `\"`, got the end of the JSON (line 1, column 16)"),
+        (r#"{"aInt":1,}"#, "the body: trailing comma before `}`; remove the comma (line 1, column 11)"),
         (
             r#"{"card":{"number":4111111111111111}}"#,
-            "at card.number: expected a string, found a number (line 1, column 19)",
+            "field \"card.number\": expected a string, got a number (line 1, column 19)",
         ),
-        (r#"{"card":{"year":"4111x"}}"#, "at card.year: expected an int32, found a string (line 1, column 17)"),
-        (r#"{"card":{"holder":1}}"#, "at card.holder: expected a string, found 1 (line 1, column 19)"),
-        (r#"{"cards":{"4111":7}}"#, "at cards....: expected an object (t.Card), found a number (line 1, column 18)"),
+        (r#"{"card":{"year":"4111x"}}"#, "field \"card.year\": expected an int32, got a string (line 1, column 17)"),
+        (
+            r#"{"card":{"holder":1}}"#,
+            "field \"card.holder\": expected a string, got 1; put it in quotes: \"1\" (line 1, column 19)",
+        ),
+        (
+            r#"{"cards":{"4111":7}}"#,
+            "field \"cards....\": expected an object (t.Card), got a number (line 1, column 18)",
+        ),
     ] {
         assert_eq!(read(&message, json.as_bytes(), &Ignored::default()), Err(error.to_owned()), "{json}");
     }
@@ -199,9 +220,9 @@ fn listed_members_are_passed_over_and_no_others() {
         Ok(r#"{"children":[{},{"aInt":2}]}"#)
     );
     for (json, error) in [
-        (r#"{"note":1}"#, "at note: `t.All` has no such field (line 1, column 9)"),
-        (r#"{"children":[{"fee":1}]}"#, "at children[0].fee: `t.All` has no such field (line 1, column 21)"),
-        (r#"{"fee":{"a":1,"a":2}}"#, "at the body: the member `a` is given twice (line 1, column 19)"),
+        (r#"{"note":1}"#, "unknown field \"note\" (line 1, column 9)"),
+        (r#"{"children":[{"fee":1}]}"#, "unknown field \"children[0].fee\" (line 1, column 21)"),
+        (r#"{"fee":{"a":1,"a":2}}"#, "the body: the object has two members named \"a\" (line 1, column 19)"),
     ] {
         assert_eq!(read(json), Err(error.to_owned()), "{json}");
     }
@@ -222,11 +243,11 @@ fn a_text_fills_the_field_it_is_for() {
         ("took", &["1.5s"], Ok(r#"{"took":"1.500s"}"#)),
         ("mask", &["aInt,child.aLong"], Ok(r#"{"mask":"aInt,child.aLong"}"#)),
         ("wrapped", &["5"], Ok(r#"{"wrapped":"5"}"#)),
-        ("a_int", &["x"], Err(r#"expected an int32, found "x""#)),
-        ("a_int", &[""], Err(r#"expected an int32, found """#)),
-        ("a_bool", &["TRUE"], Err(r#"expected true or false, found "TRUE""#)),
-        ("a_size", &["HUGE"], Err(r#"expected a value of t.Size, found "HUGE""#)),
-        ("card.year", &["4111x"], Err("expected an int32, found another text")),
+        ("a_int", &["x"], Err(r#"expected an int32, got "x""#)),
+        ("a_int", &[""], Err(r#"expected an int32, got """#)),
+        ("a_bool", &["TRUE"], Err(r#"expected true or false, got "TRUE""#)),
+        ("a_size", &["HUGE"], Err(r#"expected one of NONE, SMALL, LARGE, got "HUGE""#)),
+        ("card.year", &["4111x"], Err("expected an int32, got another text")),
     ] {
         let path = FieldPath::resolve(&message, field).unwrap();
         let mut request = Request::new(&message);
@@ -242,9 +263,9 @@ fn bytes_fill_bytes_and_nothing_else() {
     for (field, json) in [
         ("a_bytes", Ok(r#"{"aBytes":"/w=="}"#)),
         ("wrapped_bytes", Ok(r#"{"wrappedBytes":"/w=="}"#)),
-        ("a_string", Err("expected a string, found bytes")),
-        ("wrapped_string", Err("expected a string, found bytes")),
-        ("child", Err("expected an object (t.All), found bytes")),
+        ("a_string", Err("expected a string, got bytes")),
+        ("wrapped_string", Err("expected a string, got bytes")),
+        ("child", Err("expected an object (t.All), got bytes")),
     ] {
         let path = FieldPath::resolve(&message, field).unwrap();
         let mut request = Request::new(&message);
@@ -255,7 +276,7 @@ fn bytes_fill_bytes_and_nothing_else() {
     let body = Value::HttpBody(HttpBody { content_type: "", data: b"" });
     let path = FieldPath::resolve(&message, "child").unwrap();
     let problem = Request::new(&message).set(&path, body, Origin::Query).unwrap_err();
-    assert_eq!(problem.to_string(), "expected an object (t.All), found bytes");
+    assert_eq!(problem.to_string(), "expected an object (t.All), got bytes");
 }
 
 #[test]

@@ -129,19 +129,19 @@ impl Bounds {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum GzipError {
     /// More bytes than may be.
-    #[error("expected a body of at most {size} bytes when decompressed, found more")]
+    #[error("the decompressed body is larger than the limit of {size} bytes")]
     Size { size: usize },
     /// More times its size than may be.
-    #[error("expected a gzip body that becomes at most {ratio} times as large, found one that becomes larger")]
+    #[error("the gzip body expands to more than {ratio} times its size, the limit")]
     Ratio { ratio: usize },
     /// It ends before its end.
-    #[error("expected a whole gzip body, found one that is cut short")]
+    #[error("the gzip body is incomplete")]
     Cut,
     /// Not gzip, or damaged.
-    #[error("expected a gzip body as RFC 1952 has it, found other bytes, or a checksum of others")]
+    #[error("the body is not valid gzip (RFC 1952), or its checksum is wrong")]
     Malformed,
     /// RFC 1952 lets members follow one another; readers differ in what they make of them.
-    #[error("expected one gzip member, found more behind it")]
+    #[error("the body has data after the end of its gzip member")]
     Trailing,
 }
 
@@ -172,13 +172,13 @@ pub fn gunzip(body: &[u8], bounds: Bounds) -> Result<Vec<u8>, GzipError> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ZstdError {
     /// More bytes than may be.
-    #[error("expected at most {size} bytes when decompressed, found more")]
+    #[error("expected at most {size} bytes when decompressed, got more")]
     Size { size: usize },
     /// Not a frame of zstd, damaged, cut short, or one that takes a larger window than may be.
-    #[error("expected a zstd frame as RFC 8878 has it, with a window of at most {window} bytes, found other bytes")]
+    #[error("expected a zstd frame as RFC 8878 has it, with a window of at most {window} bytes, got other bytes")]
     Malformed { window: usize },
     /// RFC 8878 lets frames follow one another; readers differ in what they make of them.
-    #[error("expected one zstd frame, found more behind it")]
+    #[error("expected one zstd frame, got more behind it")]
     Trailing,
 }
 

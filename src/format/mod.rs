@@ -9,5 +9,6 @@ pub mod problem;
 pub mod quantity;
 pub mod quote;
 pub mod secret;
+pub mod suggestion;
 pub mod template;
 pub mod wire;

@@ -114,25 +114,7 @@ pub(crate) fn party(party: Party) -> &'static str {
     }
 }
 
-/// The name of why.
-pub(crate) fn reason(reason: Reason) -> &'static str {
-    match reason {
-        Reason::Status => "BACKEND_STATUS",
-        Reason::NoRoute => "NO_ROUTE",
-        Reason::Method => "METHOD",
-        Reason::Unauthenticated => "UNAUTHENTICATED",
-        Reason::Forbidden => "FORBIDDEN",
-        Reason::Header => "HEADER",
-        Reason::Field => "FIELD",
-        Reason::Body => "BODY",
-        Reason::MediaType => "MEDIA_TYPE",
-        Reason::TooLarge => "TOO_LARGE",
-        Reason::Slow => "SLOW",
-        Reason::Overload => "OVERLOAD",
-        Reason::NotSent => "NOT_SENT",
-        Reason::Lost => "LOST",
-        Reason::Reply => "REPLY",
-        Reason::Internal => "INTERNAL",
-        Reason::Other => "OTHER",
-    }
+/// The name of why; the backend's reason is its status.
+pub(crate) fn reason(reason: Option<Reason>) -> &'static str {
+    reason.map_or("BACKEND_STATUS", Reason::name)
 }

@@ -176,7 +176,8 @@ impl Exchange {
             let status = StatusCode::INTERNAL_SERVER_ERROR;
             record.status = Some(status);
             let (code, fate) = (Code::Internal, Fate::Unknown);
-            record.refused = Some(RefusalNote { status, code, fate, by: Party::Gateway, reason: Reason::Internal });
+            let reason = Some(Reason::InternalError);
+            record.refused = Some(RefusalNote { status, code, fate, by: Party::Gateway, reason });
         }
         telemetry::ended(&record);
         #[cfg(test)]

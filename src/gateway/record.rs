@@ -140,7 +140,8 @@ pub(crate) struct RefusalNote {
     pub(crate) code: Code,
     pub(crate) fate: Fate,
     pub(crate) by: Party,
-    pub(crate) reason: Reason,
+    /// `None` where the backend refuses.
+    pub(crate) reason: Option<Reason>,
 }
 
 /// What was read of a body by a task of its own.
@@ -243,7 +244,8 @@ impl fmt::Display for Record {
         let status = self.status.map_or(0, |status| status.as_u16());
         write!(f, "{method} {rpc} {status} {:?}, in {}, out {}", self.end, self.received(), self.bytes_out)?;
         if let Some(RefusalNote { status, code, fate, by, reason }) = self.refused {
-            write!(f, ", refused {} {code:?} {fate:?} by {by:?}: {reason:?}", status.as_u16())?;
+            let reason = reason.map_or("-", Reason::name);
+            write!(f, ", refused {} {code:?} {fate:?} by {by:?}: {reason}", status.as_u16())?;
         }
         if let Some(CallEnd { outcome, fate, .. }) = self.call_end() {
             write!(f, ", call {outcome:?} {fate:?}")?;

@@ -145,12 +145,15 @@ async fn a_fault_of_ours_is_answered_in_the_form_of_the_configuration() {
     let (door, seen) = gateway(unreachable());
     let (head, body) = answer(&door, request("POST", "/orders", Panicking)).await.unwrap().into_parts();
     let message = "an internal error; the outcome of the call is unknown";
-    let expected = format!(r#"{{"error":{{"code":500,"message":"{message}","status":"INTERNAL"}}}}"#);
+    let info = r#"{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"INTERNAL_ERROR","domain":"towbar"}"#;
+    let expected =
+        format!(r#"{{"error":{{"code":500,"message":"{message}","status":"INTERNAL","details":[{info}]}}}}"#);
     let length = expected.len();
     assert_eq!((head.status.as_u16(), body.collect().await.unwrap().to_bytes()), (500, expected.into()));
     let header = |name: &str| head.headers[name].to_str().unwrap();
     assert_eq!((header("x-status"), header("x-message"), header("cache-control")), ("13", message, "no-store"));
-    let record = "POST t.Orders.Put 500 Whole, in 0, out {length}, refused 500 Internal Unknown by Gateway: Internal";
+    let record =
+        "POST t.Orders.Put 500 Whole, in 0, out {length}, refused 500 Internal Unknown by Gateway: INTERNAL_ERROR";
     assert_eq!(seen.taken(), [record.replace("{length}", &length.to_string())]);
 }
 
@@ -170,41 +173,47 @@ async fn every_request_has_one_record_whatever_becomes_of_it() {
         (one, "GET", "/watch", "", "GET t.Orders.Watch 200 Whole, in 0, out 36, call Replied Answered, messages 1"),
         (one, "GET", "/probe", "", "GET - 200 Whole, in 0, out *"),
         (one, "OPTIONS", "/orders", "", "OPTIONS - 204 Whole, in 0, out 0"),
-        (one, "GET", "/nowhere", "", "GET - 404 Whole, in 0, out *, refused 404 NotFound NotSent by Gateway: NoRoute"),
+        (
+            one,
+            "GET",
+            "/nowhere",
+            "",
+            "GET - 404 Whole, in 0, out *, refused 404 NotFound NotSent by Gateway: ROUTE_NOT_FOUND",
+        ),
         (
             one,
             "PUT",
             "/orders",
             "",
-            "PUT - 405 Whole, in 0, out *, refused 405 Unimplemented NotSent by Gateway: Method",
+            "PUT - 405 Whole, in 0, out *, refused 405 Unimplemented NotSent by Gateway: METHOD_NOT_ALLOWED",
         ),
         (
             one,
             "GET",
             "/orders/a?nam=b",
             "",
-            "GET t.Orders.Get 400 Whole, in 0, out *, refused 400 InvalidArgument NotSent by Gateway: Field",
+            "GET t.Orders.Get 400 Whole, in 0, out *, refused 400 InvalidArgument NotSent by Gateway: UNKNOWN_QUERY_PARAMETER",
         ),
         (
             one,
             "POST",
             "/orders",
             "{",
-            "POST t.Orders.Put 400 Whole, in 1, out *, refused 400 InvalidArgument NotSent by Gateway: Body",
+            "POST t.Orders.Put 400 Whole, in 1, out *, refused 400 InvalidArgument NotSent by Gateway: MALFORMED_JSON",
         ),
         (
             none,
             "GET",
             "/orders/a",
             "",
-            "GET t.Orders.Get 503 Whole, in 0, out *, refused 503 Unavailable NotSent by Upstream: NotSent, call Failed NotSent",
+            "GET t.Orders.Get 503 Whole, in 0, out *, refused 503 Unavailable NotSent by Upstream: BACKEND_UNREACHABLE, call Failed NotSent",
         ),
         (
             none,
             "GET",
             "/watch",
             "",
-            "GET t.Orders.Watch 503 Whole, in 0, out *, refused 503 Unavailable NotSent by Upstream: NotSent, call Failed NotSent, messages 0",
+            "GET t.Orders.Watch 503 Whole, in 0, out *, refused 503 Unavailable NotSent by Upstream: BACKEND_UNREACHABLE, call Failed NotSent, messages 0",
         ),
     ] {
         let (door, seen) = gateway(at);
@@ -223,7 +232,7 @@ async fn a_request_whose_caller_goes_away_has_one_record_too() {
     assert_eq!(seen.taken(), ["GET t.Orders.Get 0 Dropped, in 0, out 0"]);
     // An answer that is not read, and a stream of which one frame is.
     drop(answer(&door, request("GET", "/nowhere", Full::<Bytes>::default())).await);
-    let refused = "GET - 404 Dropped, in 0, out 0, refused 404 NotFound NotSent by Gateway: NoRoute";
+    let refused = "GET - 404 Dropped, in 0, out 0, refused 404 NotFound NotSent by Gateway: ROUTE_NOT_FOUND";
     assert_eq!(seen.taken(), [refused]);
     let mut body = answer(&door, request("GET", "/watch", Full::<Bytes>::default())).await.unwrap().into_body();
     sleep(Duration::from_millis(100)).await;
@@ -237,6 +246,6 @@ async fn a_request_whose_caller_goes_away_has_one_record_too() {
 fn a_malformed_head_has_a_record() {
     let gateway = parts(unreachable());
     super::malformed(&gateway)(Violation::RequestLine);
-    let record = "- - 400 Whole, in 0, out 0, refused 400 InvalidArgument NotSent by Gateway: Other";
+    let record = "- - 400 Whole, in 0, out 0, refused 400 InvalidArgument NotSent by Gateway: MALFORMED_REQUEST";
     assert_eq!(*gateway.sinks.seen.as_ref().unwrap().lock().unwrap(), [record]);
 }

@@ -15,14 +15,14 @@ use crate::schema::FieldPath;
 
 /// Query keys that belong to different rpcs.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the query keys {} do not go together: no call takes all of them", list(keys))]
+#[error("the query parameters {} cannot be combined: they belong to different operations of this path", list(keys))]
 pub struct KeysApart {
     /// The keys as the request spells them.
     pub keys: Vec<String>,
 }
 
 fn list(keys: &[String]) -> String {
-    keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
+    keys.iter().map(|key| format!("\"{key}\"")).collect::<Vec<_>>().join(", ")
 }
 
 /// The one of `candidates` (at least two) that takes the keys of `query`.

@@ -18,13 +18,13 @@ pub struct Found<'a> {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Miss {
     /// No template has this path.
-    #[error("no such path")]
+    #[error("no route matches this path")]
     Path,
     /// A segment of the path is `.` or `..`.
-    #[error("expected a path without dot segments, found one with `.` or `..` (RFC 3986, section 6.2.2.3)")]
+    #[error("the path contains \".\" or \"..\" as a segment; send the normalized path (RFC 3986, section 6.2.2.3)")]
     Dots,
     /// Templates have this path, but for other methods.
-    #[error("the method is not one of those that this path has")]
+    #[error("the path exists, but not for this method")]
     Method {
         /// Those methods, sorted; `OPTIONS` is always one of them, and `HEAD` where `GET` is.
         allowed: Vec<String>,

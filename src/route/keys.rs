@@ -6,10 +6,11 @@ use super::entry::{BodyRule, Route};
 use super::parts::value_of;
 use super::plan::error::{EncodeError, QueryProblem};
 use super::query::Query;
-use crate::codec::{Filling, Origin, Request, Value, filling};
+use crate::codec::{Filling, Origin, Request, Value, filling, takes_text};
 use crate::format::multipart::Part;
 use crate::format::quote;
-use crate::schema::{Field, FieldPath, Shape, WellKnown};
+use crate::format::suggestion::nearest;
+use crate::schema::{Field, FieldPath, Message, Shape, WellKnown};
 
 /// What keys may name.
 #[derive(Clone, Copy)]
@@ -115,7 +116,7 @@ impl Route {
             }
             return match absent || self.rpc.policy.ignore_query.cover(key) {
                 true => Ok(()),
-                false => Err(if is_query { QueryProblem::Unknown } else { QueryProblem::NoField }),
+                false => Err(QueryProblem::Unknown { near: self.near(key, keys) }),
             };
         };
         if given.contains(&path) && !path.leaf().is_repeated() {
@@ -138,7 +139,7 @@ impl Route {
         if path.leaf().table().shape == Shape::Map {
             return Err(whole_of(path).unwrap_or_else(|| QueryProblem::Map(path.to_string())));
         }
-        let value = value.value(path.leaf())?.ok_or_else(|| no_text(path.leaf()))?;
+        let value = value.value(path.leaf())?.ok_or_else(|| no_text(path))?;
         if self.captured.contains(path) {
             return match request.says(path, value).map_err(QueryProblem::Field)? {
                 true => Ok(()),
@@ -167,6 +168,24 @@ impl Route {
         }
     }
 
+    /// A name that the caller may have meant by a key which names nothing: another field of the message that it leads to.
+    fn near(&self, key: &str, keys: Keys) -> Option<String> {
+        if key.len() > quote::MOST_TWICE {
+            return None;
+        }
+        let (above, name) = key.rsplit_once('.').map_or((None, key), |(above, name)| (Some(above), name));
+        let message = match (above, keys) {
+            (Some(above), _) => self.resolve(above, keys)?.leaf().message(),
+            (None, Keys::Form { of: Some(body) }) => body.leaf().message(),
+            (None, _) => Some(self.rpc.input.clone()),
+        }?;
+        let table = message.table();
+        let spellings =
+            table.fields.iter().map(|field| if name.contains('_') { &*field.name } else { &*field.json_name });
+        let near = nearest(name, spellings)?;
+        Some(above.map_or_else(|| near.to_owned(), |above| format!("{above}.{near}")))
+    }
+
     /// The map and its key that `map[key]` names.
     fn resolve_entry<'k>(&self, key: &'k str, keys: Keys) -> Option<(FieldPath, &'k str)> {
         let (map, entry) = key.strip_suffix(']')?.split_once('[')?;
@@ -180,9 +199,31 @@ fn texts(pairs: &Query) -> impl Iterator<Item = (&str, Given<'_>)> {
     pairs.pairs().map(|(key, value)| (key, Given::Text(value)))
 }
 
-/// Why no single text can fill this field.
-fn no_text(field: &Field) -> QueryProblem {
-    if field.is_repeated() { QueryProblem::List } else { QueryProblem::Message }
+/// Why no single text can fill the field.
+fn no_text(path: &FieldPath) -> QueryProblem {
+    let field = path.leaf();
+    if field.is_repeated() {
+        return QueryProblem::List;
+    }
+    let example = field.message().and_then(|message| sayable(&message, EXAMPLE_DEPTH));
+    let path = path.to_string();
+    let example = example.filter(|_| path.len() <= quote::MOST_TWICE);
+    QueryProblem::Message { example: example.map(|below| format!("{path}.{below}")) }
+}
+
+/// How deep an example of a key goes.
+const EXAMPLE_DEPTH: usize = 2;
+
+/// The way to a field in this message that one text can fill.
+fn sayable(message: &Message, depth: usize) -> Option<String> {
+    let mut fields = message.fields();
+    let direct = fields.find(|field| !field.is_repeated() && !field.name().starts_with('[') && takes_text(field));
+    if direct.is_some() || depth == 0 {
+        return direct.map(|field| field.name().to_owned());
+    }
+    let single = message.fields().filter(|field| !field.is_repeated());
+    let mut below = single.filter_map(|field| Some((field.name().to_owned(), sayable(&field.message()?, depth - 1)?)));
+    below.next().map(|(name, below)| format!("{name}.{below}"))
 }
 
 /// The problem that a key goes into a message that is given as a whole, if it does.

@@ -27,7 +27,7 @@ struct Pair {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum QueryError {
     /// A key or value cannot be decoded.
-    #[error("at query pair {number}: {problem}")]
+    #[error("query parameter number {number}: {problem}")]
     Text {
         /// Which pair, from 1.
         number: usize,
@@ -35,7 +35,7 @@ pub enum QueryError {
         problem: TextError,
     },
     /// A system parameter that is none, or has a value that is not taken.
-    #[error("at {key}: {problem}, in the query")]
+    #[error("query parameter \"{key}\": {problem}")]
     System {
         /// The parameter.
         key: String,
@@ -43,19 +43,19 @@ pub enum QueryError {
         problem: SystemProblem,
     },
     /// A value without a key.
-    #[error("at query pair {number}: expected a key before `=`, found none")]
+    #[error("query parameter number {number}: expected a name before \"=\", got none")]
     NoKey {
         /// Which pair, from 1.
         number: usize,
     },
     /// Too many pairs.
-    #[error("expected at most {limit} query pairs, found more")]
+    #[error("too many query parameters: at most {limit} are allowed")]
     TooMany {
         /// How many there may be.
         limit: usize,
     },
     /// Too long a text.
-    #[error("expected a query of at most {limit} bytes, found more")]
+    #[error("the query string is longer than the limit of {limit} bytes")]
     TooLong {
         /// How long it may be.
         limit: usize,

@@ -18,13 +18,13 @@ pub struct System {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SystemProblem {
     /// None that is known here.
-    #[error("there is no such system parameter; `$alt` and `$prettyPrint` are")]
+    #[error("unknown system parameter; only $alt and $prettyPrint are supported")]
     Unknown,
     /// A second value.
-    #[error("is given twice")]
+    #[error("repeated, but it takes only one value")]
     Twice,
     /// A value that is not taken.
-    #[error("expected {expected}, found {found:?}")]
+    #[error("expected {expected}, got {found:?}")]
     Value { expected: &'static str, found: String },
 }
 
@@ -38,10 +38,10 @@ impl System {
         let (place, said) = match (key, value) {
             ("$alt", "json") => (&mut self.enums_as_ints, false),
             ("$alt", "json;enum-encoding=int") => (&mut self.enums_as_ints, true),
-            ("$alt", _) => return Err(wrong("`json` or `json;enum-encoding=int`")),
+            ("$alt", _) => return Err(wrong("json or json;enum-encoding=int")),
             ("$prettyPrint", "true") => (&mut self.indent, true),
             ("$prettyPrint", "false") => (&mut self.indent, false),
-            ("$prettyPrint", _) => return Err(wrong("`true` or `false`")),
+            ("$prettyPrint", _) => return Err(wrong("true or false")),
             _ => return Err(SystemProblem::Unknown),
         };
         if place.replace(said).is_some() { Err(SystemProblem::Twice) } else { Ok(()) }

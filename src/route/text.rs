@@ -4,13 +4,13 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TextError {
     /// `%` without two hexadecimal digits (RFC 3986, section 2.1).
-    #[error("expected two hexadecimal digits after `%`, found something else")]
+    #[error("invalid percent-encoding: expected two hexadecimal digits after \"%\"; write %25 for a literal \"%\"")]
     Escape,
     /// The bytes that the escapes stand for.
-    #[error("expected UTF-8, found other bytes")]
+    #[error("the percent-encoded bytes are not valid UTF-8")]
     NotUtf8,
     /// `%00`: no field of this API means it, and others read it as an end.
-    #[error("expected text, found a NUL character")]
+    #[error("a NUL character (%00) is not allowed")]
     Nul,
 }
 

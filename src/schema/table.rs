@@ -313,6 +313,12 @@ impl EnumTable {
         values
     }
 
+    /// The name of each number, in the order of the numbers.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let names = self.by_number.iter().filter_map(|(_, quoted)| std::str::from_utf8(quoted.text()).ok());
+        names.map(|quoted| quoted.trim_matches('"'))
+    }
+
     /// The number of a name; in any case, where that is read.
     #[must_use]
     pub fn number(&self, name: &str) -> Option<i32> {

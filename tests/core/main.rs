@@ -17,6 +17,7 @@ mod openapi;
 mod reverse;
 mod service_rules;
 mod tuples;
+mod words;
 
 #[path = "../support/mod.rs"]
 mod support;

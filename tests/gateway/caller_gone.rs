@@ -309,8 +309,7 @@ fn calls_that_are_given_up_count_for_their_connection_until_they_are_over_at_the
         let open = at_bank - bank.resets().len();
         assert!((STREAMS - 30..=STREAMS).contains(&open), "{open} are open at the bank, {at_bank} were sent");
         assert_eq!(statuses, vec![503; 2 * STREAMS - at_bank], "{more}");
-        let message =
-            "100 calls of this connection are in flight at the backend, as many as it may have; the call was not sent";
+        let message = "this connection already has 100 calls in flight at the backend, the most that are allowed; the call was not sent";
         assert!(body.contains(message), "{body}");
         // Others have places.
         let caller = stage.call(&bank, (Speaks::Http2, Goes::Stream), "other");
@@ -421,7 +420,13 @@ fn a_request_that_is_not_whole_is_never_sent() {
         if half_closes {
             caller.shutdown(std::net::Shutdown::Write).unwrap();
             let answer = http::read(&mut caller);
-            assert_eq!((answer.status, answer.body.as_str()), (400, r#"{"code":3,"message":"the body broke off"}"#));
+            assert_eq!(
+                (answer.status, answer.body.as_str()),
+                (
+                    400,
+                    r#"{"code":3,"message":"the body is incomplete: the connection or stream ended before it did","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"BODY_INCOMPLETE","domain":"towbar"}]}"#
+                )
+            );
         }
     }
     assert_eq!(stage.told(), Vec::<String>::new());

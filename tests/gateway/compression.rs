@@ -160,14 +160,19 @@ fn a_compressed_body_is_taken_where_that_is_switched_on() {
         assert_eq!(stage.send("DELETE", "/storage/k", &[], None).status, 200);
     }
     assert_eq!(put(&stage, "identity", json).status, 200);
-    let message = "expected a body with one Content-Encoding, gzip, or without, found another";
+    let message = "header content-encoding: only gzip is supported; send the body with gzip, or not compressed";
     for coding in ["br", "deflate", "gzip, gzip", ""] {
         let answer = put(&stage, coding, &gzip(json));
         assert_refused(&answer, 415, &refusal(3, message), coding);
         assert_eq!(answer.header("accept-encoding"), Some("gzip"), "{coding}");
     }
     let off = put(&sample("", ""), "gzip", &gzip(json));
-    assert_refused(&off, 415, &refusal(3, "expected a body without Content-Encoding, found one with it"), "off");
+    assert_refused(
+        &off,
+        415,
+        &refusal(3, "header content-encoding: compressed bodies are not accepted here; send the body not compressed"),
+        "off",
+    );
     assert_eq!(off.header("accept-encoding"), Some("identity"));
 }
 
@@ -183,9 +188,9 @@ fn a_compressed_form_is_taken_too() {
 fn what_is_not_one_whole_gzip_member_is_refused() {
     let stage = sample("  gzip: true\n", "");
     let whole = gzip(br#"{"value":"AAEC"}"#);
-    let cut = "expected a whole gzip body, found one that is cut short";
-    let malformed = "expected a gzip body as RFC 1952 has it, found other bytes, or a checksum of others";
-    let trailing = "expected one gzip member, found more behind it";
+    let cut = "the gzip body is incomplete";
+    let malformed = "the body is not valid gzip (RFC 1952), or its checksum is wrong";
+    let trailing = "the body has data after the end of its gzip member";
     let mut damaged = whole.clone();
     damaged[whole.len() - 5] ^= 1;
     for (body, message) in [
@@ -204,10 +209,8 @@ fn what_is_not_one_whole_gzip_member_is_refused() {
 #[test]
 fn a_compressed_body_becomes_so_large_and_no_larger() {
     let padded = |length: usize| format!(r#"{{"value":"AAEC"{}}}"#, " ".repeat(length - 16));
-    let size = |limit: usize| format!("expected a body of at most {limit} bytes when decompressed, found more");
-    let ratio = |ratio: usize| {
-        format!("expected a gzip body that becomes at most {ratio} times as large, found one that becomes larger")
-    };
+    let size = |limit: usize| format!("the decompressed body is larger than the limit of {limit} bytes");
+    let ratio = |ratio: usize| format!("the gzip body expands to more than {ratio} times its size, the limit");
     for (requests, length, refused) in [
         ("  body_limit: 2KiB\n", 2048, None),
         ("  body_limit: 2KiB\n", 2049, Some(size(2048))),

@@ -139,7 +139,7 @@ fn the_bank_is_told_what_is_left_of_the_time() {
         async move {
             let _ = requests.all().await;
             replies.send(&talk::note("got", 0)).await;
-            replies.end("0", "").await;
+            replies.end("4", "").await;
         }
     });
     let gateway = talk::gateway(&backend, "rpcs: {talk.Talk.Ask: {deadline: 20s}}");
@@ -161,8 +161,8 @@ fn the_bank_is_told_what_is_left_of_the_time() {
 fn a_timeout_that_is_none_is_refused() {
     let (bank, timeouts) = recording();
     let stage = Stage::altered(bank, |config| with_deadlines(config, "20s", None));
-    let grpc = "expected 1 to 8 digits and a unit (H, M, S, m, u or n), more than nothing";
-    let plain = "expected a time such as `500ms`, `25s`, `1m` or `2.5` (seconds), more than nothing";
+    let grpc = "expected 1 to 8 digits and a unit (H, M, S, m, u or n), greater than zero";
+    let plain = "expected a duration such as 500ms, 25s, 1m or 2.5 (seconds), greater than zero";
     for (name, value, expected, found) in [
         ("grpc-timeout", "5", grpc, "\"5\""),
         ("grpc-timeout", "", grpc, "\"\""),
@@ -170,16 +170,16 @@ fn a_timeout_that_is_none_is_refused() {
         ("grpc-timeout", "123456789n", grpc, "\"123456789n\""),
         ("grpc-timeout", "-1S", grpc, "\"-1S\""),
         ("grpc-timeout", "5s", grpc, "\"5s\""),
-        ("x-request-timeout", "0", plain, "\"0\""),
+        ("x-request-timeout", "4", plain, "\"0\""),
         ("x-request-timeout", "soon", plain, "\"soon\""),
         ("x-request-timeout", "1e9", plain, "\"1e9\""),
     ] {
-        let message = format!("header {name}: {expected}, found {found}");
+        let message = format!("header {name}: {expected}, got {found}");
         let body = serde_json::json!({ "code": 3, "message": message }).to_string();
         assert_refused(&stage.send("GET", TARGET, &[(name, value)], None), 400, &body, value);
     }
     for name in ["grpc-timeout", "x-request-timeout"] {
-        let body = format!(r#"{{"code":3,"message":"header {name}: is given twice"}}"#);
+        let body = format!(r#"{{"code":3,"message":"header {name}: repeated, but it takes only one value"}}"#);
         let headers = if name == "grpc-timeout" { [(name, "5S"), (name, "5S")] } else { [(name, "5s"), (name, "6s")] };
         assert_refused(&stage.send("GET", TARGET, &headers, None), 400, &body, name);
     }

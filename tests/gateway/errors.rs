@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use prost::Message;
 use tokio::sync::Notify;
 use towbar::cli::demo::bank::SampleBank;
+use towbar::gateway::error::{Reason, code_name};
 use towbar::schema::generated::google::rpc;
 
 use crate::support;
@@ -95,11 +96,11 @@ fn the_gateways_own_errors_have_the_form_that_is_configured() {
             None,
             404,
             [
-                r#"{"code":5,"message":"no call has this path"}"#,
-                r#"{"error":{"code":404,"message":"no call has this path","status":"NOT_FOUND"}}"#,
-                r#"{"type":"about:blank","title":"Not Found","status":404,"detail":"no call has this path","code":"NOT_FOUND"}"#,
-                r#"{"Code":"404 NotFound","Message":"no call has this path","Errors":[{"ErrorCode":"UK.OBIE.Resource.NotFound","Message":"no call has this path"}]}"#,
-                r#"{"tppMessages":[{"category":"ERROR","code":"RESOURCE_UNKNOWN","text":"no call has this path"}]}"#,
+                r#"{"code":5,"message":"no route matches GET /nothing","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"ROUTE_NOT_FOUND","domain":"towbar"}]}"#,
+                r#"{"error":{"code":404,"message":"no route matches GET /nothing","status":"NOT_FOUND","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"ROUTE_NOT_FOUND","domain":"towbar"}]}}"#,
+                r#"{"type":"about:blank","title":"Not Found","status":404,"detail":"no route matches","code":"NOT_FOUND"}"#,
+                r#"{"Code":"404 NotFound","Message":"no route matches GET /nothing","Errors":[{"ErrorCode":"UK.OBIE.Resource.NotFound","Message":"no route matches GET /nothing"}]}"#,
+                r#"{"tppMessages":[{"category":"ERROR","code":"RESOURCE_UNKNOWN","text":"no route matches GET /nothing"}]}"#,
             ],
         ),
         (
@@ -108,11 +109,11 @@ fn the_gateways_own_errors_have_the_form_that_is_configured() {
             Some("{}"),
             405,
             [
-                r#"{"code":12,"message":"expected one of the methods that this path has: GET, HEAD, OPTIONS, POST"}"#,
-                r#"{"error":{"code":405,"message":"expected one of the methods that this path has: GET, HEAD, OPTIONS, POST","status":"UNIMPLEMENTED"}}"#,
-                r#"{"type":"about:blank","title":"Method Not Allowed","status":405,"detail":"expected one of the methods that this path has: GET, HEAD, OPTIONS, POST","code":"UNIMPLEMENTED"}"#,
-                r#"{"Code":"405 MethodNotAllowed","Message":"expected one of the methods that this path has: GET, HEAD, OPTIONS, POST","Errors":[{"ErrorCode":"UK.OBIE.UnexpectedError","Message":"expected one of the methods that this path has: GET, HEAD, OPTIONS, POST"}]}"#,
-                r#"{"tppMessages":[{"category":"ERROR","code":"SERVICE_INVALID","text":"expected one of the methods that this path has: GET, HEAD, OPTIONS, POST"}]}"#,
+                r#"{"code":12,"message":"method DELETE is not allowed for /transfers; allowed: GET, HEAD, OPTIONS, POST"}"#,
+                r#"{"error":{"code":405,"message":"method PUT is not allowed for /transfers; allowed: GET, HEAD, OPTIONS, POST","status":"UNIMPLEMENTED","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"METHOD_NOT_ALLOWED","domain":"towbar"}]}}"#,
+                r#"{"type":"about:blank","title":"Method Not Allowed","status":405,"detail":"method PUT is not allowed for /transfers; allowed: GET, HEAD, OPTIONS, POST","code":"UNIMPLEMENTED","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"METHOD_NOT_ALLOWED","domain":"towbar"}]}"#,
+                r#"{"Code":"405 MethodNotAllowed","Message":"method PUT is not allowed for /transfers; allowed: GET, HEAD, OPTIONS, POST","Errors":[{"ErrorCode":"UK.OBIE.UnexpectedError","Message":"method PUT is not allowed for /transfers; allowed: GET, HEAD, OPTIONS, POST"}]}"#,
+                r#"{"tppMessages":[{"category":"ERROR","code":"SERVICE_INVALID","text":"method PUT is not allowed for /transfers; allowed: GET, HEAD, OPTIONS, POST"}]}"#,
             ],
         ),
         (
@@ -121,11 +122,11 @@ fn the_gateways_own_errors_have_the_form_that_is_configured() {
             Some(r#"{"confirmFunds":1}"#),
             400,
             [
-                r#"{"code":3,"message":"at confirmFunds: expected true or false, found 1 (line 1, column 17)","details":[{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{"field":"confirmFunds","description":"expected true or false, found 1"}]}]}"#,
-                r#"{"error":{"code":400,"message":"at confirmFunds: expected true or false, found 1 (line 1, column 17)","status":"INVALID_ARGUMENT","details":[{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{"field":"confirmFunds","description":"expected true or false, found 1"}]}]}}"#,
-                r#"{"type":"about:blank","title":"Bad Request","status":400,"detail":"at confirmFunds: expected true or false, found 1 (line 1, column 17)","code":"INVALID_ARGUMENT","violations":[{"field":"confirmFunds","description":"expected true or false, found 1"}]}"#,
-                r#"{"Code":"400 BadRequest","Message":"at confirmFunds: expected true or false, found 1 (line 1, column 17)","Errors":[{"ErrorCode":"UK.OBIE.Field.Invalid","Message":"expected true or false, found 1","Path":"confirmFunds"}]}"#,
-                r#"{"tppMessages":[{"category":"ERROR","code":"FORMAT_ERROR","path":"confirmFunds","text":"expected true or false, found 1"}]}"#,
+                r#"{"code":3,"message":"field \"confirmFunds\": expected true or false, got 1 (line 1, column 17)","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"INVALID_FIELD","domain":"towbar"},{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{"field":"confirmFunds","description":"expected true or false, got 1"}]}]}"#,
+                r#"{"error":{"code":400,"message":"field \"confirmFunds\": expected true or false, got 1 (line 1, column 17)","status":"INVALID_ARGUMENT","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"INVALID_FIELD","domain":"towbar"},{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{"field":"confirmFunds","description":"expected true or false, got 1"}]}]}}"#,
+                r#"{"type":"about:blank","title":"Bad Request","status":400,"detail":"field \"confirmFunds\": expected true or false, got 1 (line 1, column 17)","code":"INVALID_ARGUMENT","violations":[{"field":"confirmFunds","description":"expected true or false, got 1"}],"details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"INVALID_FIELD","domain":"towbar"}]}"#,
+                r#"{"Code":"400 BadRequest","Message":"field \"confirmFunds\": expected true or false, got 1 (line 1, column 17)","Errors":[{"ErrorCode":"UK.OBIE.Field.Invalid","Message":"expected true or false, got 1","Path":"confirmFunds"}]}"#,
+                r#"{"tppMessages":[{"category":"ERROR","code":"FORMAT_ERROR","path":"confirmFunds","text":"expected true or false, got 1"}]}"#,
             ],
         ),
         (
@@ -134,11 +135,11 @@ fn the_gateways_own_errors_have_the_form_that_is_configured() {
             Some(r#"{"colour":1}"#),
             400,
             [
-                r#"{"code":3,"message":"at colour: `io.token.proto.bankapi.TransferRequest` has no such field (line 1, column 11)","details":[{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{"field":"colour","description":"`io.token.proto.bankapi.TransferRequest` has no such field"}]}]}"#,
-                r#"{"error":{"code":400,"message":"at colour: `io.token.proto.bankapi.TransferRequest` has no such field (line 1, column 11)","status":"INVALID_ARGUMENT","details":[{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{"field":"colour","description":"`io.token.proto.bankapi.TransferRequest` has no such field"}]}]}}"#,
-                r#"{"type":"about:blank","title":"Bad Request","status":400,"detail":"at colour: `io.token.proto.bankapi.TransferRequest` has no such field (line 1, column 11)","code":"INVALID_ARGUMENT","violations":[{"field":"colour","description":"`io.token.proto.bankapi.TransferRequest` has no such field"}]}"#,
-                r#"{"Code":"400 BadRequest","Message":"at colour: `io.token.proto.bankapi.TransferRequest` has no such field (line 1, column 11)","Errors":[{"ErrorCode":"UK.OBIE.Field.Unexpected","Message":"`io.token.proto.bankapi.TransferRequest` has no such field","Path":"colour"}]}"#,
-                r#"{"tppMessages":[{"category":"ERROR","code":"FORMAT_ERROR","path":"colour","text":"`io.token.proto.bankapi.TransferRequest` has no such field"}]}"#,
+                r#"{"code":3,"message":"unknown field \"colour\" (line 1, column 11)","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"UNKNOWN_FIELD","domain":"towbar"},{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{"field":"colour","description":"no such field"}]}]}"#,
+                r#"{"error":{"code":400,"message":"unknown field \"colour\" (line 1, column 11)","status":"INVALID_ARGUMENT","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"UNKNOWN_FIELD","domain":"towbar"},{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{"field":"colour","description":"no such field"}]}]}}"#,
+                r#"{"type":"about:blank","title":"Bad Request","status":400,"detail":"unknown field \"colour\" (line 1, column 11)","code":"INVALID_ARGUMENT","violations":[{"field":"colour","description":"no such field"}],"details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"UNKNOWN_FIELD","domain":"towbar"}]}"#,
+                r#"{"Code":"400 BadRequest","Message":"unknown field \"colour\" (line 1, column 11)","Errors":[{"ErrorCode":"UK.OBIE.Field.Unexpected","Message":"no such field","Path":"colour"}]}"#,
+                r#"{"tppMessages":[{"category":"ERROR","code":"FORMAT_ERROR","path":"colour","text":"no such field"}]}"#,
             ],
         ),
         (
@@ -147,11 +148,11 @@ fn the_gateways_own_errors_have_the_form_that_is_configured() {
             Some("{"),
             400,
             [
-                r#"{"code":3,"message":"at the body: expected a member's name, found the end (line 1, column 2)"}"#,
-                r#"{"error":{"code":400,"message":"at the body: expected a member's name, found the end (line 1, column 2)","status":"INVALID_ARGUMENT"}}"#,
-                r#"{"type":"about:blank","title":"Bad Request","status":400,"detail":"at the body: expected a member's name, found the end (line 1, column 2)","code":"INVALID_ARGUMENT"}"#,
-                r#"{"Code":"400 BadRequest","Message":"at the body: expected a member's name, found the end (line 1, column 2)","Errors":[{"ErrorCode":"UK.OBIE.Resource.InvalidFormat","Message":"at the body: expected a member's name, found the end (line 1, column 2)"}]}"#,
-                r#"{"tppMessages":[{"category":"ERROR","code":"FORMAT_ERROR","text":"at the body: expected a member's name, found the end (line 1, column 2)"}]}"#,
+                r#"{"code":3,"message":"the body: expected a member name in double quotes, got the end of the JSON (line 1, column 2)","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"MALFORMED_JSON","domain":"towbar"}]}"#,
+                r#"{"error":{"code":400,"message":"the body: expected a member name in double quotes, got the end of the JSON (line 1, column 2)","status":"INVALID_ARGUMENT","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"MALFORMED_JSON","domain":"towbar"}]}}"#,
+                r#"{"type":"about:blank","title":"Bad Request","status":400,"detail":"the body: expected a member name in double quotes, got the end of the JSON (line 1, column 2)","code":"INVALID_ARGUMENT","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"MALFORMED_JSON","domain":"towbar"}]}"#,
+                r#"{"Code":"400 BadRequest","Message":"the body: expected a member name in double quotes, got the end of the JSON (line 1, column 2)","Errors":[{"ErrorCode":"UK.OBIE.Resource.InvalidFormat","Message":"the body: expected a member name in double quotes, got the end of the JSON (line 1, column 2)"}]}"#,
+                r#"{"tppMessages":[{"category":"ERROR","code":"FORMAT_ERROR","text":"the body: expected a member name in double quotes, got the end of the JSON (line 1, column 2)"}]}"#,
             ],
         ),
         (
@@ -160,11 +161,11 @@ fn the_gateways_own_errors_have_the_form_that_is_configured() {
             None,
             400,
             [
-                r#"{"code":3,"message":"at $alt: expected `json` or `json;enum-encoding=int`, found \"xml\", in the query","details":[{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{"field":"$alt","description":"expected `json` or `json;enum-encoding=int`, found \"xml\""}]}]}"#,
-                r#"{"error":{"code":400,"message":"at $alt: expected `json` or `json;enum-encoding=int`, found \"xml\", in the query","status":"INVALID_ARGUMENT","details":[{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{"field":"$alt","description":"expected `json` or `json;enum-encoding=int`, found \"xml\""}]}]}}"#,
-                r#"{"type":"about:blank","title":"Bad Request","status":400,"detail":"at $alt: expected `json` or `json;enum-encoding=int`, found \"xml\", in the query","code":"INVALID_ARGUMENT","violations":[{"field":"$alt","description":"expected `json` or `json;enum-encoding=int`, found \"xml\""}]}"#,
-                r#"{"Code":"400 BadRequest","Message":"at $alt: expected `json` or `json;enum-encoding=int`, found \"xml\", in the query","Errors":[{"ErrorCode":"UK.OBIE.Field.Invalid","Message":"expected `json` or `json;enum-encoding=int`, found \"xml\"","Path":"$alt"}]}"#,
-                r#"{"tppMessages":[{"category":"ERROR","code":"FORMAT_ERROR","path":"$alt","text":"expected `json` or `json;enum-encoding=int`, found \"xml\""}]}"#,
+                r#"{"code":3,"message":"query parameter \"$alt\": expected json or json;enum-encoding=int, got \"xml\"","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"INVALID_QUERY_PARAMETER","domain":"towbar"},{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{"field":"$alt","description":"expected json or json;enum-encoding=int, got \"xml\""}]}]}"#,
+                r#"{"error":{"code":400,"message":"query parameter \"$alt\": expected json or json;enum-encoding=int, got \"xml\"","status":"INVALID_ARGUMENT","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"INVALID_QUERY_PARAMETER","domain":"towbar"},{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{"field":"$alt","description":"expected json or json;enum-encoding=int, got \"xml\""}]}]}}"#,
+                r#"{"type":"about:blank","title":"Bad Request","status":400,"detail":"query parameter \"$alt\": expected json or json;enum-encoding=int, got \"xml\"","code":"INVALID_ARGUMENT","violations":[{"field":"$alt","description":"expected json or json;enum-encoding=int, got \"xml\""}],"details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"INVALID_QUERY_PARAMETER","domain":"towbar"}]}"#,
+                r#"{"Code":"400 BadRequest","Message":"query parameter \"$alt\": expected json or json;enum-encoding=int, got \"xml\"","Errors":[{"ErrorCode":"UK.OBIE.Field.Invalid","Message":"expected json or json;enum-encoding=int, got \"xml\"","Path":"$alt"}]}"#,
+                r#"{"tppMessages":[{"category":"ERROR","code":"FORMAT_ERROR","path":"$alt","text":"expected json or json;enum-encoding=int, got \"xml\""}]}"#,
             ],
         ),
         (
@@ -191,7 +192,7 @@ fn the_gateways_own_errors_have_the_form_that_is_configured() {
         }
     }
     let answer = stages[3].send("GET", "/health-check?bank_id=iron", &[("X-Request-Id", "café")], None);
-    let message = "header x-request-id: expected printable ASCII, found other bytes";
+    let message = "header x-request-id: expected printable ASCII, got other bytes";
     let body = format!(
         r#"{{"Code":"400 BadRequest","Message":"{message}","Errors":[{{"ErrorCode":"UK.OBIE.Header.Invalid","Message":"{message}"}}]}}"#
     );
@@ -327,21 +328,25 @@ fn a_route_may_have_a_form_of_its_own() {
     let body = r#"{"tppMessages":[{"category":"ERROR","code":"FORMAT_ERROR","path":"bank_id","text":"expected the id of a bank"}]}"#;
     assert_error(&answer, "berlin_group", 400, body);
     assert_eq!(answer.header("token-grpc-message"), Some(text), "the headers are as ever");
-    let problem = |title: &str, status: u16, detail: &str, code: &str| {
-        format!(r#"{{"type":"about:blank","title":"{title}","status":{status},"detail":"{detail}","code":"{code}"}}"#)
+    let problem = |title: &str, detail: &str, reason: Reason| {
+        let (status, code, name) = (reason.facts().http, code_name(reason.code()), reason.name());
+        let info =
+            format!(r#"{{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"{name}","domain":"towbar"}}"#);
+        let head = format!(r#"{{"type":"about:blank","title":"{title}","status":{status},"detail":"{detail}""#);
+        format!(r#"{head},"code":"{code}","details":[{info}]}}"#)
     };
     let answer = stage.get("/storage/none");
     assert_eq!((answer.status, answer.header("content-type")), (404, Some("application/problem+json")));
     // Where no route is known, the form is that of all.
-    let body = problem("Not Found", 404, "no call has this path", "NOT_FOUND");
+    let body = problem("Not Found", "no route matches GET /health-check/", Reason::RouteNotFound);
     assert_error(&stage.get("/health-check/"), "problem", 404, &body);
-    let body =
-        problem("Bad Request", 400, "at query pair 1: expected a key before `=`, found none", "INVALID_ARGUMENT");
+    let message = r#"query parameter number 1: expected a name before \"=\", got none"#;
+    let body = problem("Bad Request", message, Reason::InvalidQueryParameter);
     assert_error(&stage.get("/health-check?=a"), "problem", 400, &body);
     let mut stream = connect(stage.address());
     stream.write_all(b"GET / HTTP/1.1\r\nHost : x\r\n\r\n").unwrap();
     let message = "a header line is malformed: expected a name, a colon directly after it, and a value";
-    let body = problem("Bad Request", 400, message, "INVALID_ARGUMENT");
+    let body = problem("Bad Request", message, Reason::MalformedRequest);
     assert_error(&read(&mut stream), "problem", 400, &body);
 }
 
@@ -411,7 +416,7 @@ fn retry_info_becomes_retry_after_in_whole_seconds() {
         (1, 0, Some("1")),
         (1, 1, Some("2")),
         (0, 500_000_000, Some("1")),
-        (0, 0, Some("0")),
+        (0, 0, Some("4")),
         (315_576_000_000, 0, Some("315576000000")),
         (-1, 0, None),
         (0, -1, None),

@@ -29,7 +29,7 @@ fn enums_are_named_without_their_prefix_and_read_both_ways() {
     let backend = backend(|_, mut requests, replies| async move {
         let order = requests.next().await.unwrap();
         replies.send(&order).await;
-        replies.end("0", "").await;
+        replies.end("4", "").await;
     });
     let config = "json: {enum_prefix: strip}\nrpcs: {shop.v1.Orders.Whole: {json: {enum_prefix: keep}}}";
     let gateway = gateway_of(schema_of(PROTO), &backend, config);
@@ -69,26 +69,26 @@ fn enums_are_named_without_their_prefix_and_read_both_ways() {
             "GET",
             "/orders/7?status=PAIDX",
             None,
-            r#"at status: expected a value of shop.v1.OrderStatus, found "PAIDX", in the query"#,
+            r#"query parameter "status": expected one of UNSPECIFIED, OPEN, PAID, got "PAIDX" (did you mean "PAID"?)"#,
         ),
         (
             "GET",
             "/orders/7?status=open",
             None,
-            r#"at status: expected a value of shop.v1.OrderStatus, found "open", in the query"#,
+            r#"query parameter "status": expected one of UNSPECIFIED, OPEN, PAID, got "open" (did you mean "OPEN"?)"#,
         ),
         (
             "POST",
             "/orders/PAID/7",
             Some(r#"{"status":"OPEN"}"#),
-            "at status: the path and the body give it different values",
+            "field \"status\": the path and the body have different values for it; leave it out of the body, or send the same value",
         ),
         // Where the prefix is kept there are no other names.
         (
             "POST",
             "/whole",
             Some(r#"{"status":"PAID"}"#),
-            "at status: expected a value of shop.v1.OrderStatus, found \"PAID\" (line 1, column 11)",
+            "field \"status\": expected one of ORDER_STATUS_UNSPECIFIED, ORDER_STATUS_OPEN, ORDER_STATUS_PAID, got \"PAID\" (did you mean \"ORDER_STATUS_PAID\"?) (line 1, column 11)",
         ),
     ] {
         let headers: &[(&str, &str)] = if body.is_some() { &[("Content-Type", "application/json")] } else { &[] };
@@ -102,12 +102,12 @@ fn names_are_read_in_any_case_only_where_that_is_switched_on() {
     let backend = backend(|_, mut requests, replies| async move {
         let order = requests.next().await.unwrap();
         replies.send(&order).await;
-        replies.end("0", "").await;
+        replies.end("4", "").await;
     });
     let both = "case_insensitive_enum_parsing: true, case_insensitive_field_parsing: true";
     let config = format!("json: {{enum_prefix: strip}}\nrpcs: {{shop.v1.Orders.Echo: {{json: {{{both}}}}}}}");
     let gateway = gateway_of(schema_of(PROTO), &backend, &config);
-    let is_unknown = r#"at STATUS: `shop.v1.Order` has no such field (line 1, column 11)"#;
+    let is_unknown = r#"unknown field "STATUS" (did you mean "status"?) (line 1, column 11)"#;
     for (method, target, body, status, answer) in [
         (
             "GET",
@@ -129,16 +129,16 @@ fn names_are_read_in_any_case_only_where_that_is_switched_on() {
             "/orders/paid/7",
             Some(r#"{"STATUS":"open"}"#),
             400,
-            "at status: the path and the body give it different values",
+            "field \"status\": the path and the body have different values for it; leave it out of the body, or send the same value",
         ),
         (
             "POST",
             "/orders/paid/7",
             Some(r#"{"amount":1,"AMOUNT":1}"#),
             400,
-            "at AMOUNT: is given twice (line 1, column 22)",
+            "field \"AMOUNT\": repeated, but it takes only one value (line 1, column 22)",
         ),
-        ("GET", "/ORDERS/7", None, 404, "no call has this path"),
+        ("GET", "/ORDERS/7", None, 404, "no route matches GET /ORDERS/7"),
         // The other rpc.
         ("POST", "/whole", Some(r#"{"STATUS":"OPEN"}"#), 400, is_unknown),
         (
@@ -146,7 +146,7 @@ fn names_are_read_in_any_case_only_where_that_is_switched_on() {
             "/whole",
             Some(r#"{"status":"open"}"#),
             400,
-            r#"at status: expected a value of shop.v1.OrderStatus, found "open" (line 1, column 11)"#,
+            r#"field "status": expected one of UNSPECIFIED, OPEN, PAID, got "open" (did you mean "OPEN"?) (line 1, column 11)"#,
         ),
     ] {
         let headers: &[(&str, &str)] = if body.is_some() { &[("Content-Type", "application/json")] } else { &[] };

@@ -20,6 +20,7 @@ mod long_poll;
 mod malformed;
 mod metadata;
 mod methods;
+mod mistakes;
 mod multipart;
 mod pins;
 mod probe;

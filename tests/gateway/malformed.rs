@@ -76,7 +76,7 @@ fn a_request_that_breaks_a_rule_of_http_is_refused_with_a_body_and_the_connectio
             "POST /notifications HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
         stream.write_all([request.as_bytes(), smuggled.as_bytes()].concat().as_slice()).unwrap();
         let answer = http::read(&mut stream);
-        assert_eq!((answer.status, answer.body.as_str()), (status, refusal(code, message).as_str()), "{shown:?}");
+        assert_eq!((answer.status, answer.body_and_reason().0), (status, refusal(code, message)), "{shown:?}");
         assert_eq!(answer.header("content-type"), Some("application/json"), "{shown:?}");
         assert_eq!(answer.header("cache-control"), Some("no-store"), "{shown:?}");
         assert_eq!(answer.header("connection"), Some("close"), "{shown:?}");
@@ -124,7 +124,7 @@ fn a_chunked_body_that_breaks_a_rule_is_refused_and_what_stands_behind_it_is_no_
             }
             let answer = http::read(&mut stream);
             let expected = format!(r#"{{"code":3,"message":"{message}"}}"#);
-            assert_eq!((answer.status, answer.body.as_str()), (400, expected.as_str()), "{body:?}");
+            assert_eq!((answer.status, answer.body_and_reason().0), (400, expected), "{body:?}");
             assert_eq!(answer.header("connection"), Some("close"), "{body:?}");
             let mut rest = Vec::new();
             let _ = stream.read_to_end(&mut rest);
@@ -178,7 +178,10 @@ fn a_body_that_does_not_come_is_refused_at_the_deadline_and_the_bank_hears_nothi
     let answer = http::read(&mut stream);
     assert_eq!(
         (answer.status, answer.body.as_str()),
-        (408, r#"{"code":4,"message":"the body did not arrive within the gateway's deadline of 300ms"}"#)
+        (
+            408,
+            r#"{"code":4,"message":"the body did not arrive within the gateway's deadline of 300ms","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"BODY_TIMEOUT","domain":"towbar"}]}"#
+        )
     );
     assert_eq!(bank.notifications_accepted(), 0);
 }

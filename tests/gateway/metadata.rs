@@ -77,7 +77,7 @@ fn listed_headers_reach_the_bank_and_no_others() {
                 ("X-Real-IP", "10.0.0.1"),
                 ("Grpc-Timeout", "1H"),
                 ("grpc-encoding", "gzip"),
-                ("token-grpc-status", "0"),
+                ("token-grpc-status", "4"),
                 ("X-Consent-Id-2", "c-2"),
                 ("TE", "gzip"),
                 ("User-Agent", "curl/8"),
@@ -110,8 +110,8 @@ fn listed_headers_reach_the_bank_and_no_others() {
 #[test]
 fn what_two_readers_could_take_for_two_callers_is_refused_and_nobody_is_called() {
     let (stage, calls) = recording(|config| config);
-    let twice = |name: &str| format!("header {name}: is given twice");
-    let for_all = |name: &str| format!("header connection: names {name}, which is not meant for one hop only");
+    let twice = |name: &str| format!("header {name}: repeated, but it takes only one value");
+    let for_all = |name: &str| format!("header connection: it lists {name}, which is not a hop-by-hop header");
     for (headers, message) in [
         (vec![("Authorization", "Bearer a"), ("Authorization", "Bearer b")], twice("authorization")),
         (
@@ -121,18 +121,18 @@ fn what_two_readers_could_take_for_two_callers_is_refused_and_nobody_is_called()
         (vec![("Authorization", ""), ("Authorization", "Bearer a")], twice("authorization")),
         (
             vec![("Authorization", "Bearer a, Bearer b")],
-            "header authorization: expected one set of credentials, found several".to_owned(),
+            "header authorization: expected one set of credentials, got several".to_owned(),
         ),
         (
             vec![("Authorization", "Digest username=\"a\", Bearer b")],
-            "header authorization: expected one set of credentials, found several".to_owned(),
+            "header authorization: expected one set of credentials, got several".to_owned(),
         ),
         (
             vec![("Proxy-Authorization", "Basic YQ=="), ("Proxy-Authorization", "Basic Yg==")],
             twice("proxy-authorization"),
         ),
         (vec![("DPoP", "a.b.c"), ("DPoP", "d.e.f")], twice("dpop")),
-        (vec![("DPoP", "a.b.c, d.e.f")], "header dpop: expected one proof, found several".to_owned()),
+        (vec![("DPoP", "a.b.c, d.e.f")], "header dpop: expected one proof, got several".to_owned()),
         (vec![("Client-Cert", ":AA==:"), ("Client-Cert", ":AQ==:")], twice("client-cert")),
         (vec![("Idempotency-Key", "\"a\""), ("Idempotency-Key", "\"b\"")], twice("idempotency-key")),
         (vec![("x-idempotency-key", "a"), ("x-idempotency-key", "b")], twice("x-idempotency-key")),
@@ -150,7 +150,7 @@ fn what_two_readers_could_take_for_two_callers_is_refused_and_nobody_is_called()
         (vec![("Connection", "host")], for_all("host")),
         (
             vec![("Connection", "close; Authorization")],
-            "header connection: expected names of headers, found something else".to_owned(),
+            "header connection: expected names of headers, got something else".to_owned(),
         ),
     ] {
         let body = serde_json::json!({ "code": 3, "message": message }).to_string();
@@ -248,7 +248,7 @@ fn a_user_agent_that_is_listed_stands_before_that_of_the_gateway() {
 #[test]
 fn a_listed_header_that_grpc_cannot_carry_is_refused() {
     let (stage, calls) = recording(|config| config);
-    let message = "header x-request-id: expected printable ASCII, found other bytes";
+    let message = "header x-request-id: expected printable ASCII, got other bytes";
     let body = serde_json::json!({ "code": 3, "message": message }).to_string();
     assert_refused(&stage.send("GET", TARGET, &[("X-Request-Id", "café")], None), 400, &body, "café");
     assert_reply(&stage.send("GET", TARGET, &[("X-Other", "café")], None), "{}", "not listed");
@@ -301,10 +301,10 @@ fn binary_headers_reach_the_bank_as_they_are_or_not_at_all() {
         assert_eq!(texts(&calls.recv().unwrap()), reached);
     }
     for (value, message) in [
-        ("not base64", "header x-trace-bin: expected base64, found other text"),
-        ("AA==;", "header x-trace-bin: expected base64, found other text"),
-        ("-_8=", "header x-trace-bin: expected base64, found other text"),
-        ("AAé=", "header x-trace-bin: expected printable ASCII, found other bytes"),
+        ("not base64", "header x-trace-bin: expected base64, got other text"),
+        ("AA==;", "header x-trace-bin: expected base64, got other text"),
+        ("-_8=", "header x-trace-bin: expected base64, got other text"),
+        ("AAé=", "header x-trace-bin: expected printable ASCII, got other bytes"),
     ] {
         let body = serde_json::json!({ "code": 3, "message": message }).to_string();
         assert_refused(&stage.send("GET", TARGET, &[("X-Trace-Bin", value)], None), 400, &body, value);
@@ -322,7 +322,7 @@ fn telling(pairs: &'static [(&'static str, &'static str)], keys: &str) -> Stage 
         let value = |value| HeaderValue::from_static(value);
         let mut head: HeaderMap = first.iter().map(|(n, v)| (name(n), value(v))).collect();
         head.append("content-type", value("application/grpc"));
-        let trailers = [(name(last.0), value(last.1)), (name("grpc-status"), value("0"))];
+        let trailers = [(name(last.0), value(last.1)), (name("grpc-status"), value("4"))];
         let frames = [
             http_body::Frame::data(bytes::Bytes::from_static(&[0, 0, 0, 0, 2, 8, 1])),
             http_body::Frame::trailers(trailers.into_iter().collect()),
@@ -366,14 +366,14 @@ const SWITCHES: &str = "  http_status: x-http-code\n  location: x-location\n";
 fn a_bank_may_say_the_status_and_the_location_of_a_success() {
     for (pairs, status, location, body) in [
         (&[("x-http-code", "201"), ("x-location", "/transfers/t-1")][..], 201, Some("/transfers/t-1"), SERVING),
-        (&[("x-http-code", "202")], 202, None, SERVING),
+        (&[("x-http-code", "298")], 202, None, SERVING),
         (&[("x-location", "https://bank.test/t-1")], 200, Some("https://bank.test/t-1"), SERVING),
         (&[("x-location", "/t-1"), ("x-http-code", "303")], 303, Some("/t-1"), SERVING),
         (&[("x-http-code", "204")], 204, None, ""),
         (&[("x-http-code", "205")], 205, None, ""),
         // The call has succeeded: what says something else is passed over.
         (&[("x-http-code", "304")], 200, None, SERVING),
-        (&[("x-http-code", "100")], 200, None, SERVING),
+        (&[("x-http-code", "212")], 200, None, SERVING),
         (&[("x-http-code", "500")], 200, None, SERVING),
         (&[("x-http-code", "created")], 200, None, SERVING),
         (&[("x-http-code", "201"), ("x-http-code", "201")], 200, None, SERVING),
@@ -393,7 +393,7 @@ fn a_bank_may_say_the_status_and_the_location_of_a_success() {
         let length = if status == 204 { None } else { Some(length.as_str()) };
         assert_eq!(answer.header("content-length"), length, "{input}");
         assert_eq!(answer.header("content-type"), json.filter(|_| !body.is_empty()), "{input}");
-        assert_eq!(answer.header("token-grpc-status"), Some("0"), "{input}");
+        assert_eq!(answer.header("token-grpc-status"), Some("4"), "{input}");
         assert_eq!((answer.header("x-http-code"), answer.header("x-location")), (None, None), "{input}");
     }
 }
@@ -486,7 +486,7 @@ fn a_trace_is_made_where_the_caller_names_none() {
         known.extend([trace.to_owned(), parent.to_owned()]);
     }
     // What is listed is refused where gRPC cannot carry it, as it is without.
-    let message = "header tracestate: expected printable ASCII, found other bytes";
+    let message = "header tracestate: expected printable ASCII, got other bytes";
     let body = serde_json::json!({ "code": 3, "message": message }).to_string();
     let headers = [("traceparent", PARENT), ("tracestate", "café")];
     assert_refused(&stage.send("GET", TARGET, &headers, None), 400, &body, message);
@@ -500,7 +500,7 @@ fn the_log_says_the_trace_of_a_call() {
         got.lock().unwrap().push(parent.unwrap_or_default());
         async move {
             replies.send(&note("got", 0)).await;
-            replies.end("0", "").await;
+            replies.end("4", "").await;
         }
     });
     let folder = tempfile::tempdir().unwrap();

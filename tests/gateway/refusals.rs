@@ -27,10 +27,13 @@ fn query_keys_of_different_rpcs_do_not_go_together() {
         ("transaction_id=t1&offset=tx-3&limit=5", &["transaction_id", "offset", "limit"]),
     ] {
         let names: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();
-        let message = format!("the query keys {} do not go together: no call takes all of them", names.join(", "));
+        let message = format!(
+            "the query parameters {} cannot be combined: they belong to different operations of this path",
+            names.join(", ")
+        );
         let violations: Vec<_> = keys
             .iter()
-            .map(|key| serde_json::json!({ "field": key, "description": "does not go with the others" }))
+            .map(|key| serde_json::json!({ "field": key, "description": "cannot be combined with the others" }))
             .collect();
         let detail = serde_json::json!({
             "@type": "type.googleapis.com/google.rpc.BadRequest",
@@ -46,73 +49,96 @@ fn query_keys_of_different_rpcs_do_not_go_together() {
 fn a_query_says_which_key_is_wrong_and_how() {
     let stage = Stage::sample();
     for (target, key, problem) in [
-        ("/accounts/balance?account.sepa.iban=a&account.sepa.iban=b", "account.sepa.iban", "is given twice"),
-        ("/accounts/balance?account.sepa.iban=a&account.sepa.iban=a", "account.sepa.iban", "is given twice"),
-        ("/accounts/balance?account.sepa.iban=&account.sepa.iban=b", "account.sepa.iban", "is given twice"),
-        ("/accounts/transactions?transaction_id=a&transactionId=b", "transactionId", "is given twice"),
-        ("/accounts/transactions?start_date=a&startDate=b", "startDate", "is given twice"),
+        (
+            "/accounts/balance?account.sepa.iban=a&account.sepa.iban=b",
+            "account.sepa.iban",
+            "repeated, but it takes only one value",
+        ),
+        (
+            "/accounts/balance?account.sepa.iban=a&account.sepa.iban=a",
+            "account.sepa.iban",
+            "repeated, but it takes only one value",
+        ),
+        (
+            "/accounts/balance?account.sepa.iban=&account.sepa.iban=b",
+            "account.sepa.iban",
+            "repeated, but it takes only one value",
+        ),
+        (
+            "/accounts/transactions?transaction_id=a&transactionId=b",
+            "transactionId",
+            "repeated, but it takes only one value",
+        ),
+        ("/accounts/transactions?start_date=a&startDate=b", "startDate", "repeated, but it takes only one value"),
         (
             "/accounts/balance?account.swift.bic=a&account.iban.iban=b",
             "account.iban.iban",
-            "`swift` is given too, and only one of the oneof `account` can be",
+            "only one field of the oneof \"account\" can be set, and \"swift\" already is",
         ),
         (
             "/accounts/balance?account.faster_payments.sort_code=a&account.sepa.iban=b",
             "account.sepa.iban",
-            "`fasterPayments` is given too, and only one of the oneof `account` can be",
+            "only one field of the oneof \"account\" can be set, and \"fasterPayments\" already is",
         ),
-        ("/accounts/balance?colour=red", "colour", "there is no such query key"),
-        ("/accounts/balance?colour=", "colour", "there is no such query key"),
-        ("/accounts/balance?account.swift.colour=red", "account.swift.colour", "there is no such query key"),
-        ("/accounts/balance?account.swift.bic.x=red", "account.swift.bic.x", "there is no such query key"),
-        ("/accounts/balance?Account.swift.bic=a", "Account.swift.bic", "there is no such query key"),
+        ("/accounts/balance?colour=red", "colour", "no such field"),
+        ("/accounts/balance?colour=", "colour", "no such field"),
+        ("/accounts/balance?account.swift.colour=red", "account.swift.colour", "no such field"),
+        ("/accounts/balance?account.swift.bic.x=red", "account.swift.bic.x", "no such field"),
+        ("/accounts/balance?Account.swift.bic=a", "Account.swift.bic", "no such field"),
         (
             "/accounts/balance?account.swift=a",
             "account.swift",
-            "expected a field that one text can fill, found a message: name a field in it",
+            "this is a message; set one of its fields instead, for example account.swift.bic",
         ),
         (
             "/accounts/balance?account.metadata=a",
             "account.metadata",
-            "expected a key of the map behind it, as in `account.metadata[key]`, found none",
+            "this is a map; write one of its keys in brackets, for example account.metadata[key]",
         ),
-        ("/accounts/transactions?limit=two", "limit", "expected an int32, found \"two\""),
-        ("/accounts/transactions?limit=2147483648", "limit", "expected an int32, found \"2147483648\""),
-        ("/accounts/transactions?limit=1.5", "limit", "expected an int32, found \"1.5\""),
-        ("/accounts/transactions?limit=0x10", "limit", "expected an int32, found \"0x10\""),
-        ("/accounts/transactions?limit=+1", "limit", "expected an int32, found \" 1\""),
-        ("/accounts/transactions?integer_offset=", "integer_offset", "expected an int32, found \"\""),
+        ("/accounts/transactions?limit=two", "limit", "expected an int32, got \"two\""),
+        ("/accounts/transactions?limit=2147483648", "limit", "expected an int32, got \"2147483648\""),
+        ("/accounts/transactions?limit=1.5", "limit", "expected an int32, got \"1.5\""),
+        ("/accounts/transactions?limit=0x10", "limit", "expected an int32, got \"0x10\""),
+        ("/accounts/transactions?limit=+1", "limit", "expected an int32, got \" 1\""),
+        ("/accounts/transactions?integer_offset=", "integer_offset", "expected an int32, got \"\""),
         (
             "/accounts/balance?account.account_features.supports_payment=yes",
             "account.account_features.supports_payment",
-            "expected true or false, found \"yes\"",
+            "expected true or false, got \"yes\"",
         ),
     ] {
-        let message = format!("at {key}: {problem}, in the query");
+        let message = match problem.strip_prefix("no such field") {
+            Some(near) => format!("unknown query parameter \"{key}\"{near}"),
+            None => format!("query parameter \"{key}\": {problem}"),
+        };
         assert_field_refused(&stage.get(target), &message, key, problem);
     }
     for (target, key, problem) in [
-        (
-            "/storage/k?category=COLOUR",
-            "category",
-            "expected a value of io.token.proto.bankapi.SetValueRequest.ContentCategory, found \"COLOUR\"",
-        ),
+        ("/storage/k?category=COLOUR", "category", "expected one of INVALID, ACCOUNT_INFO, TOKEN_INFO, got \"COLOUR\""),
         (
             "/storage/k?category=account_info",
             "category",
-            "expected a value of io.token.proto.bankapi.SetValueRequest.ContentCategory, found \"account_info\"",
+            "expected one of INVALID, ACCOUNT_INFO, TOKEN_INFO, got \"account_info\" (did you mean \"ACCOUNT_INFO\"?)",
         ),
-        ("/storage/k?value=%21", "value", "expected base64, found another text"),
-        ("/storage/k?key=other", "key", "the path gives the field another value"),
-        ("/storage/k?key=", "key", "the path gives the field another value"),
+        ("/storage/k?value=%21", "value", "expected base64, got another text"),
+        (
+            "/storage/k?key=other",
+            "key",
+            "the path has a different value for it; leave it out of the query, or send the same value",
+        ),
+        (
+            "/storage/k?key=",
+            "key",
+            "the path has a different value for it; leave it out of the query, or send the same value",
+        ),
     ] {
-        let message = format!("at {key}: {problem}, in the query");
+        let message = format!("query parameter \"{key}\": {problem}");
         assert_field_refused(&stage.send("PUT", target, &[], None), &message, key, problem);
     }
     for key in ["description", "transfer_id"] {
-        let message = format!("at {key}: the field belongs to the body, in the query");
+        let message = format!("query parameter \"{key}\": send it in the body, not in the query");
         let answer = stage.send_json("POST", &format!("/transfers?{key}=a"), "{}");
-        assert_field_refused(&answer, &message, key, "the field belongs to the body");
+        assert_field_refused(&answer, &message, key, "send it in the body, not in the query");
     }
 }
 
@@ -120,23 +146,23 @@ fn a_query_says_which_key_is_wrong_and_how() {
 fn percent_encoding_that_cannot_be_undone_is_refused() {
     let stage = Stage::sample();
     for (escape, problem) in [
-        ("%zz", "expected two hexadecimal digits after `%`, found something else"),
-        ("%4", "expected two hexadecimal digits after `%`, found something else"),
-        ("%", "expected two hexadecimal digits after `%`, found something else"),
-        ("%FF", "expected UTF-8, found other bytes"),
-        ("%C3%28", "expected UTF-8, found other bytes"),
-        ("a%00b", "expected text, found a NUL character"),
+        ("%zz", "invalid percent-encoding: expected two hexadecimal digits after \"%\"; write %25 for a literal \"%\""),
+        ("%4", "invalid percent-encoding: expected two hexadecimal digits after \"%\"; write %25 for a literal \"%\""),
+        ("%", "invalid percent-encoding: expected two hexadecimal digits after \"%\"; write %25 for a literal \"%\""),
+        ("%FF", "the percent-encoded bytes are not valid UTF-8"),
+        ("%C3%28", "the percent-encoded bytes are not valid UTF-8"),
+        ("a%00b", "a NUL character (%00) is not allowed"),
     ] {
-        let message = format!("at key: {problem}, in the path");
+        let message = format!("path variable \"key\": {problem}");
         assert_field_refused(&stage.get(&format!("/storage/{escape}")), &message, "key", problem);
-        let message = format!("at query pair 2: {problem}");
+        let message = format!("query parameter number 2: {problem}");
         let answer = stage.get(&format!("/accounts/balance?account.swift.bic=a&account.swift.account={escape}"));
         assert_refused(&answer, 400, &plain(3, &message), escape);
         let answer = stage.get(&format!("/accounts/balance?account.swift.bic=a&{escape}=b"));
         assert_refused(&answer, 400, &plain(3, &message), escape);
     }
     let many = "a=b&".repeat(513);
-    let message = "expected at most 512 query pairs, found more";
+    let message = "too many query parameters: at most 512 are allowed";
     assert_refused(&stage.get(&format!("/accounts/balance?{many}")), 400, &plain(3, message), "513 pairs");
 }
 
@@ -149,9 +175,10 @@ fn a_field_of_the_path_may_be_repeated_and_not_changed() {
         ("/storage/k%2F1", r#"{"key":"k%2F1","value":"AA=="}"#),
         ("/storage/k%2F1?key=k/1", r#"{"key":"other","value":"AA=="}"#),
     ] {
-        let problem = "the path and the body give it different values";
+        let problem =
+            "the path and the body have different values for it; leave it out of the body, or send the same value";
         let answer = stage.send_json("PUT", target, body);
-        assert_field_refused(&answer, &format!("at key: {problem}"), "key", problem);
+        assert_field_refused(&answer, &format!("field \"key\": {problem}"), "key", problem);
     }
     let none = stage.get("/storage/k%2F1");
     assert_eq!(none.status, 404, "what was refused has not reached the bank: {}", none.body);
@@ -179,7 +206,12 @@ fn a_rule_without_a_body_takes_none() {
         ("GET", "/storage/k".to_owned(), "/storage/{key}"),
         ("PUT", "/storage/k".to_owned(), "/storage/{key}"),
     ] {
-        let body = plain(3, &format!("expected no body, found one: {method} {path} takes none"));
+        let body = plain(
+            3,
+            &format!(
+                "{method} {path} takes no body, but the request has one; send the values as query parameters instead"
+            ),
+        );
         let input = format!("{method} {target}");
         for text in ["{}", "x", r#"{"key":"k"}"#] {
             assert_refused(&stage.send_json(method, &target, text), 400, &body, &input);
@@ -194,7 +226,7 @@ fn a_rule_without_a_body_takes_none() {
 #[test]
 fn a_body_that_is_due_may_not_be_missing() {
     let stage = Stage::sample();
-    let body = plain(3, "expected a JSON body, found none: send {} to leave every field unset");
+    let body = plain(3, "the request needs a JSON body; send {} to leave every field unset");
     for target in ["/transfers", "/batch/transfers", "/notifications"] {
         assert_refused(&stage.send("POST", target, &[], None), 400, &body, target);
         assert_refused(&stage.send_json("POST", target, ""), 400, &body, target);
@@ -213,115 +245,139 @@ fn marked(text: &str) -> (String, String) {
 fn a_body_says_which_member_is_wrong_where_and_how() {
     let stage = Stage::sample();
     for (target, text, field, problem) in [
-        ("/transfers", r#"{"colour":▸"red"}"#, "colour", "`io.token.proto.bankapi.TransferRequest` has no such field"),
-        (
-            "/transfers",
-            r#"{"source":{"swift":{"colour":▸"red"}}}"#,
-            "source.swift.colour",
-            "`io.token.proto.common.account.BankAccount.Swift` has no such field",
-        ),
+        ("/transfers", r#"{"colour":▸"red"}"#, "colour", "no such field"),
+        ("/transfers", r#"{"source":{"swift":{"colour":▸"red"}}}"#, "source.swift.colour", "no such field"),
         (
             "/transfers",
             "{\n  \"destinations\": [\n    {},\n    {\"customerData\": {\"name\":▸ 1}}\n  ]\n}",
             "destinations[1].customerData.name",
-            "`io.token.proto.common.transferinstructions.CustomerData` has no such field",
+            "no such field",
         ),
         // The configuration lets it pass for one rpc, at one place, in one spelling.
-        (
-            "/bulk-transfers",
-            r#"{"feeResponsibility":▸"SHARED_FEE"}"#,
-            "feeResponsibility",
-            "`io.token.proto.bankapi.BulkTransferRequest` has no such field",
-        ),
+        ("/bulk-transfers", r#"{"feeResponsibility":▸"SHARED_FEE"}"#, "feeResponsibility", "no such field"),
         (
             "/transfers",
             r#"{"source":{"feeResponsibility":▸"SHARED_FEE"}}"#,
             "source.feeResponsibility",
-            "`io.token.proto.common.account.BankAccount` has no such field",
+            "no such field",
+        ),
+        ("/transfers", r#"{"fee_responsibility":▸"SHARED_FEE"}"#, "fee_responsibility", "no such field"),
+        (
+            "/transfers",
+            r#"{"transferId":"a","transferId":▸"a"}"#,
+            "transferId",
+            "repeated, but it takes only one value",
         ),
         (
             "/transfers",
-            r#"{"fee_responsibility":▸"SHARED_FEE"}"#,
-            "fee_responsibility",
-            "`io.token.proto.bankapi.TransferRequest` has no such field",
+            r#"{"transferId":"a","transfer_id":▸"b"}"#,
+            "transfer_id",
+            "repeated, but it takes only one value",
         ),
-        ("/transfers", r#"{"transferId":"a","transferId":▸"a"}"#, "transferId", "is given twice"),
-        ("/transfers", r#"{"transferId":"a","transfer_id":▸"b"}"#, "transfer_id", "is given twice"),
-        ("/transfers", r#"{"transferId":null,"transfer_id":▸"b"}"#, "transfer_id", "is given twice"),
+        (
+            "/transfers",
+            r#"{"transferId":null,"transfer_id":▸"b"}"#,
+            "transfer_id",
+            "repeated, but it takes only one value",
+        ),
         (
             "/transfers",
             r#"{"source":{"swift":{},"iban":▸{}}}"#,
             "source.iban",
-            "`swift` is given too, and only one of the oneof `account` can be",
+            "only one field of the oneof \"account\" can be set, and \"swift\" already is",
         ),
         (
             "/transfers",
             r#"{"transferDestinations":[{"sepa":{}},{"sepa":{},"fasterPayments":▸{}}]}"#,
             "transferDestinations[1].fasterPayments",
-            "`sepa` is given too, and only one of the oneof `destination` can be",
+            "only one field of the oneof \"destination\" can be set, and \"sepa\" already is",
         ),
-        ("/transfers", r#"{"confirmFunds":▸"yes"}"#, "confirmFunds", "expected true or false, found \"yes\""),
-        ("/transfers", r#"{"confirmFunds":▸1}"#, "confirmFunds", "expected true or false, found 1"),
-        ("/transfers", r#"{"description":▸5}"#, "description", "expected a string, found 5"),
-        ("/transfers", r#"{"description":▸true}"#, "description", "expected a string, found true"),
+        ("/transfers", r#"{"confirmFunds":▸"yes"}"#, "confirmFunds", "expected true or false, got \"yes\""),
+        ("/transfers", r#"{"confirmFunds":▸1}"#, "confirmFunds", "expected true or false, got 1"),
+        ("/transfers", r#"{"description":▸5}"#, "description", "expected a string, got 5; put it in quotes: \"5\""),
+        (
+            "/transfers",
+            r#"{"description":▸true}"#,
+            "description",
+            "expected a string, got true; put it in quotes: \"true\"",
+        ),
         (
             "/transfers",
             r#"{"transactionAmount":{"value":▸1.5}}"#,
             "transactionAmount.value",
-            "expected a string, found 1.5",
+            "expected a string, got 1.5; put it in quotes: \"1.5\"",
         ),
         (
             "/transfers",
             r#"{"transactionAmount":▸"1.5 EUR"}"#,
             "transactionAmount",
-            "expected an object (io.token.proto.common.money.Money), found \"1.5 EUR\"",
+            "expected an object (io.token.proto.common.money.Money), got \"1.5 EUR\"",
         ),
         (
             "/batch/transfers",
             r#"{"transfers":▸{}}"#,
             "transfers",
-            "expected an array, each element an object (io.token.proto.bankapi.TransferRequest), found an object",
+            "expected an array, each element an object (io.token.proto.bankapi.TransferRequest), got an object",
         ),
         (
             "/batch/transfers",
             r#"{"transfers":[▸null]}"#,
             "transfers[0]",
-            "expected an object (io.token.proto.bankapi.TransferRequest), found null",
+            "expected an object (io.token.proto.bankapi.TransferRequest), got null",
         ),
         (
             "/notifications",
             r#"{"notification":{"content":{"createdAtMs":▸"noon"}}}"#,
             "notification.content.createdAtMs",
-            "expected an int64, found \"noon\"",
+            "expected an int64, got \"noon\"",
         ),
         (
             "/notifications",
             r#"{"notification":{"content":{"createdAtMs":▸9223372036854775808}}}"#,
             "notification.content.createdAtMs",
-            "expected an int64, found 9223372036854775808",
+            "expected an int64, got 9223372036854775808",
         ),
         (
             "/notifications",
             r#"{"notification":{"status":▸"GONE"}}"#,
             "notification.status",
-            "expected a value of io.token.proto.common.notification.Notification.Status, found \"GONE\"",
+            "expected one of INVALID, PENDING, DELIVERED, COMPLETED, INVALIDATED, NO_ACTION_REQUIRED, DECLINED, got \"GONE\"",
         ),
         (
             "/notifications",
             r#"{"notification":{"content":{"locArgs":["a",▸2]}}}"#,
             "notification.content.locArgs[1]",
-            "expected a string, found 2",
+            "expected a string, got 2; put it in quotes: \"2\"",
         ),
-        ("/transfers", r#"{"description":"▸\q"}"#, "description", "this is no escape that JSON knows"),
-        ("/transfers", r#"{"description":"▸\ud800"}"#, "description", "this escape is half of a surrogate pair"),
-        ("/transfers", "{\"description\":\"a▸\tb\"}", "description", "a control character in a string must be escaped"),
-        ("/transfers", r#"{"description":▸tru}"#, "description", "expected `true` or `false`, found `t`"),
-        ("/transfers", r#"{"description":▸nil}"#, "description", "expected `null`, found `n`"),
-        ("/transfers", r#"{"confirmFunds":▸}"#, "confirmFunds", "expected a value, found `}`"),
+        (
+            "/transfers",
+            r#"{"description":"▸\q"}"#,
+            "description",
+            "unknown escape sequence in a string; JSON has \\\" \\\\ \\/ \\b \\f \\n \\r \\t and \\u with four hexadecimal digits",
+        ),
+        (
+            "/transfers",
+            r#"{"description":"▸\ud800"}"#,
+            "description",
+            "a \\u escape is one half of a surrogate pair; write both halves, or the character itself",
+        ),
+        (
+            "/transfers",
+            "{\"description\":\"a▸\tb\"}",
+            "description",
+            "a string contains a control character; escape it, for example \\n for a line feed",
+        ),
+        ("/transfers", r#"{"description":▸tru}"#, "description", "expected `true` or `false`, got `t`"),
+        ("/transfers", r#"{"description":▸nil}"#, "description", "expected `null`, got `n`"),
+        ("/transfers", r#"{"confirmFunds":▸}"#, "confirmFunds", "expected a JSON value, got `}`"),
     ] {
         let (body, place) = marked(text);
         let answer = stage.send_json("POST", target, &body);
-        assert_field_refused(&answer, &format!("at {field}: {problem} {place}"), field, problem);
+        let message = match problem.strip_prefix("no such field") {
+            Some(near) => format!("unknown field \"{field}\"{near} {place}"),
+            None => format!("field \"{field}\": {problem} {place}"),
+        };
+        assert_field_refused(&answer, &message, field, problem);
     }
 }
 
@@ -331,29 +387,29 @@ fn a_body_that_is_no_json_object_says_where() {
     let expected = "expected an object (io.token.proto.bankapi.TransferRequest)";
     let deep = format!(r#"{{"feeResponsibility":{}▸[{}}}"#, "[".repeat(63), "]".repeat(64));
     for (text, problem) in [
-        ("{▸", "expected a member's name, found the end"),
-        ("▸nonsense", "expected `null`, found `n`"),
-        ("▸[]", &format!("{expected}, found an array")),
-        ("▸null", &format!("{expected}, found null")),
-        ("▸\"{}\"", &format!("{expected}, found \"{{}}\"")),
-        ("{▸'a':1}", "expected a member's name, found `'`"),
-        ("{\"description\":\"a\",▸}", "expected a member's name, found `}`"),
-        ("{\n\"description\":\n\"ä\" ▸\"b\"}", "expected `,` or `}`, found `\"`"),
-        ("{} ▸{}", "expected the end of the body, found `{`"),
-        ("{}▸x", "expected the end of the body, found `x`"),
-        ("▸a=b&c=d", "expected a value, found `a`"),
-        (" \r\n\t▸", "expected a value, found an empty body"),
-        ("▸\u{feff}{}", "the body begins with a byte order mark (U+FEFF): send it without one"),
-        (" ▸\u{feff}{}", "expected a value, found `\u{feff}`"),
-        (&deep, "nested deeper than 64 levels"),
+        ("{▸", "expected a member name in double quotes, got the end of the JSON"),
+        ("▸nonsense", "expected `null`, got `n`"),
+        ("▸[]", &format!("{expected}, got an array")),
+        ("▸null", &format!("{expected}, got null")),
+        ("▸\"{}\"", &format!("{expected}, got \"{{}}\"")),
+        ("{▸'a':1}", "JSON strings and names need double quotes, not single quotes"),
+        ("{\"description\":\"a\",▸}", "trailing comma before `}`; remove the comma"),
+        ("{\n\"description\":\n\"ä\" ▸\"b\"}", "expected `,` or `}`, got `\"`"),
+        ("{} ▸{}", "expected the end of the body, got `{`"),
+        ("{}▸x", "expected the end of the body, got `x`"),
+        ("▸a=b&c=d", "expected a JSON value, got `a`"),
+        (" \r\n\t▸", "expected a JSON value, got an empty body"),
+        ("▸\u{feff}{}", "it begins with a byte order mark (U+FEFF); send it without one"),
+        (" ▸\u{feff}{}", "expected a JSON value, got `\u{feff}`"),
+        (&deep, "nested deeper than the limit of 64 levels"),
     ] {
         let (body, place) = marked(text);
         let answer = stage.send_json("POST", "/transfers", &body);
-        assert_refused(&answer, 400, &plain(3, &format!("at the body: {problem} {place}")), text);
+        assert_refused(&answer, 400, &plain(3, &format!("the body: {problem} {place}")), text);
     }
     for (bytes, column) in [(&b"{\"description\":\"\xff\"}"[..], 17), (b"\xff\xfe{\0}\0", 1), (b"{}\x80", 3)] {
         let answer = stage.send("POST", "/transfers", &[("Content-Type", "application/json")], Some(bytes));
-        let message = format!("at the body: the body is not UTF-8 (line 1, column {column})");
+        let message = format!("the body: not valid UTF-8 (line 1, column {column})");
         assert_refused(&answer, 400, &plain(3, &message), &String::from_utf8_lossy(bytes));
     }
 }
@@ -363,26 +419,27 @@ fn a_body_is_json_by_its_content_type_or_refused() {
     let stage = Stage::sample();
     let put = |headers: &[(&str, &str)]| stage.send("PUT", "/storage/k", headers, Some(br#"{"value":"AA=="}"#));
     for (content_type, found) in [
-        (None, "none"),
-        (Some("multipart/mixed; boundary=a"), "`multipart/mixed`"),
-        (Some("text/plain; charset=utf-8"), "`text/plain`"),
-        (Some("Text/JSON"), "`text/json`"),
-        (Some("application/protobuf"), "`application/protobuf`"),
-        (Some("application/jsonp"), "`application/jsonp`"),
-        (Some("application/grpc"), "`application/grpc`"),
-        (Some(""), "``"),
+        (None, "is missing"),
+        (Some("multipart/mixed; boundary=a"), "multipart/mixed is not supported here"),
+        (Some("text/plain; charset=utf-8"), "text/plain is not supported here"),
+        (Some("Text/JSON"), "text/json is not supported here"),
+        (Some("application/protobuf"), "application/protobuf is not supported here"),
+        (Some("application/jsonp"), "application/jsonp is not supported here"),
+        (Some("application/grpc"), "application/grpc is not supported here"),
+        (Some(""), "is missing"),
     ] {
         let headers: Vec<_> = content_type.map(|content_type| ("Content-Type", content_type)).into_iter().collect();
-        let body = plain(3, &format!("expected Content-Type application/json, found {found}"));
+        let body = plain(3, &format!("Content-Type {found}; send Content-Type: application/json"));
         assert_refused(&put(&headers), 415, &body, found);
     }
     let two = [("Content-Type", "application/json"), ("Content-Type", "application/json")];
-    assert_refused(&put(&two), 400, &plain(3, "header content-type: is given twice"), "two");
+    assert_refused(&put(&two), 400, &plain(3, "header content-type: repeated, but it takes only one value"), "two");
     let joined = "text/plain, application/vnd.bank+json";
-    let body = plain(3, &format!("expected Content-Type application/json, found `{joined}`"));
+    let body = plain(3, &format!("Content-Type {joined} is not supported here; send Content-Type: application/json"));
     assert_refused(&put(&[("Content-Type", joined)]), 415, &body, joined);
     let zipped = [("Content-Type", "application/json"), ("Content-Encoding", "gzip")];
-    let body = plain(3, "expected a body without Content-Encoding, found one with it");
+    let body =
+        plain(3, "header content-encoding: compressed bodies are not accepted here; send the body not compressed");
     assert_refused(&put(&zipped), 415, &body, "gzip");
     assert_eq!(put(&[("Content-Type", "application/json"), ("Content-Encoding", "identity")]).status, 200);
     for content_type in [
@@ -416,7 +473,7 @@ fn text_is_utf_8_or_refused() {
         ("multipart/form-data; boundary=b; charset=utf-16", b"--b--", "`utf-16`"),
     ] {
         let answer = stage.send("PUT", "/storage/k", &[("Content-Type", content_type)], Some(body));
-        let message = format!("expected Content-Type with charset=utf-8, or without charset, found {found}");
+        let message = format!("Content-Type: expected charset=utf-8, or no charset, got {found}");
         assert_refused(&answer, 415, &plain(3, &message), content_type);
     }
     for content_type in
@@ -490,7 +547,7 @@ fn an_early_answer_says_whether_the_connection_goes_on_and_that_is_true() {
 #[test]
 fn a_path_that_no_rpc_has_is_not_found() {
     let stage = Stage::sample();
-    let body = plain(5, "no call has this path");
+    let body = plain(5, "no route matches GET /nothing");
     for target in [
         "/",
         "/nothing",
@@ -515,9 +572,9 @@ fn a_system_parameter_is_taken_or_refused_by_its_name() {
     let stage = Stage::sample();
     let answer = stage.get("/health-check?$alt=json;enum-encoding=int&bank_id=iron&%24prettyPrint=true");
     assert_eq!((answer.status, answer.body.as_str()), (200, "{\n  \"status\": 1\n}"));
-    let problem = "expected `json` or `json;enum-encoding=int`, found \"xml\"";
+    let problem = "expected json or json;enum-encoding=int, got \"xml\"";
     let answer = stage.get("/health-check?%24alt=xml&bank_id=iron");
-    let message = format!("at $alt: {problem}, in the query");
+    let message = format!("query parameter \"$alt\": {problem}");
     let detail = serde_json::json!({
         "@type": "type.googleapis.com/google.rpc.BadRequest",
         "fieldViolations": [{ "field": "$alt", "description": problem }],
@@ -529,7 +586,8 @@ fn a_system_parameter_is_taken_or_refused_by_its_name() {
 #[test]
 fn a_path_with_dot_segments_is_refused_and_not_tidied() {
     let stage = Stage::sample();
-    let message = "expected a path without dot segments, found one with `.` or `..` (RFC 3986, section 6.2.2.3)";
+    let message =
+        "the path contains \".\" or \"..\" as a segment; send the normalized path (RFC 3986, section 6.2.2.3)";
     for target in ["/accounts/./balance", "/x/../accounts/balance", "/storage/..", "/storage/%2e%2E", "/.%2e/storage/k"]
     {
         assert_refused(&stage.get(target), 400, &plain(3, message), target);
@@ -549,7 +607,7 @@ fn a_method_that_a_path_has_not_is_told_which_it_has() {
         ("BREW", "/health-check", "GET, HEAD, OPTIONS"),
     ] {
         let answer = stage.send(method, target, &[], None);
-        let body = plain(12, &format!("expected one of the methods that this path has: {allow}"));
+        let body = plain(12, &format!("method {method} is not allowed for {target}; allowed: {allow}"));
         assert_refused(&answer, 405, &body, method);
         assert_eq!(answer.header("allow"), Some(allow), "{method} {target}");
     }
@@ -558,7 +616,7 @@ fn a_method_that_a_path_has_not_is_told_which_it_has() {
 #[test]
 fn a_body_over_the_limit_is_refused_by_its_length_and_by_its_chunks() {
     let stage = sample_altered(|config| support::replaced(config, "requests:\n", "requests:\n  body_limit: 1KiB\n"));
-    let refusal = plain(8, "expected a body of at most 1024 bytes, found more");
+    let refusal = plain(8, "the body is larger than the limit of 1024 bytes");
     let body = |length: usize| format!(r#"{{"value":"{}"}}"#, "A".repeat(length - r#"{"value":""}"#.len()));
     for (length, status) in [(1024, 200), (1028, 413), (64 << 10, 413)] {
         let body = body(length);
@@ -576,7 +634,7 @@ fn a_body_over_the_limit_is_refused_by_its_length_and_by_its_chunks() {
 #[test]
 fn a_caller_that_is_still_sending_is_told_that_it_is_too_much() {
     let stage = Stage::sample();
-    let refusal = plain(8, "expected a body of at most 1048576 bytes, found more");
+    let refusal = plain(8, "the body is larger than the limit of 1048576 bytes");
     let body = vec![b' '; 16 << 20];
     let headers = [("Content-Type", "application/json")];
     for _ in 0..5 {

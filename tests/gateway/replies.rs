@@ -16,8 +16,7 @@ const UNREADABLE: &str =
     r#"{"code":13,"message":"the backend's answer cannot be read; the outcome of the call is unknown"}"#;
 const WITHOUT_STATUS: &str =
     r#"{"code":2,"message":"the backend's answer cannot be read; the outcome of the call is unknown"}"#;
-const UNDECODABLE: &str =
-    r#"{"code":13,"message":"the backend's reply cannot be read; the call itself has succeeded"}"#;
+const UNDECODABLE: &str = r#"{"code":13,"message":"the backend's reply cannot be read; the call itself succeeded","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"INVALID_RESPONSE_MESSAGE","domain":"towbar"}]}"#;
 
 /// A message with its gRPC prefix.
 fn frame(message: &[u8]) -> Vec<u8> {
@@ -57,7 +56,7 @@ fn backend(answer: impl Fn() -> Response<Body> + Clone + Send + Sync + 'static) 
     })
 }
 
-const OK: &[(&str, &str)] = &[("grpc-status", "0")];
+const OK: &[(&str, &str)] = &[("grpc-status", "4")];
 
 /// `status: SERVING`.
 const SERVING: &[u8] = &[8, 1];
@@ -74,7 +73,7 @@ fn an_answer_that_is_no_unary_reply_is_a_bad_gateway() {
         ("OK without a message", || grpc(Vec::new(), Some(OK)), 502, UNREADABLE),
         (
             "OK in the head, without a message",
-            || answer(200, &[("content-type", "application/grpc"), ("grpc-status", "0")], Vec::new(), None),
+            || answer(200, &[("content-type", "application/grpc"), ("grpc-status", "4")], Vec::new(), None),
             502,
             UNREADABLE,
         ),
@@ -264,7 +263,7 @@ fn a_503_of_a_box_between_repeats_idempotent_calls_only() {
 
 #[test]
 fn a_stream_ends_with_the_status_of_an_answer_that_is_not_grpc() {
-    let unavailable = r#"{"code":14,"message":"the backend, or a proxy before it, answered HTTP 503 without a gRPC status; the outcome of the call is unknown"}"#;
+    let unavailable = r#"{"code":14,"message":"the backend, or a proxy before it, answered HTTP 503 without a gRPC status; the outcome of the call is unknown","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"NO_GRPC_STATUS","domain":"towbar"}]}"#;
     type Case = (fn() -> Response<Body>, u16, &'static str);
     let cases: [Case; 4] = [
         (|| answer(429, &NOT_FOUND, Vec::new(), None), 404, r#"{"code":5,"message":"no such bank"}"#),

@@ -28,7 +28,7 @@ fn a_stream_is_told_in_the_form_that_the_caller_accepts() {
         let request = requests.next().await.unwrap();
         assert_eq!((rpc.as_str(), request.as_slice(), requests.next().await), ("Watch", &b"\x0a\x01t"[..], None));
         two_notes(&replies).await;
-        replies.end("0", "").await;
+        replies.end("4", "").await;
     });
     let lines = "{\"result\":{\"text\":\"one\",\"number\":1}}\n{\"result\":{\"text\":\"two\",\"number\":2}}\n{\"status\":{\"code\":0}}\n";
     let events = "id: 1\ndata: {\"text\":\"one\",\"number\":1}\n\nid: 2\ndata: {\"text\":\"two\",\"number\":2}\n\nevent: end\ndata: {\"code\":0}\n\n";
@@ -71,8 +71,7 @@ fn a_stream_is_told_in_the_form_that_the_caller_accepts() {
         assert_eq!((answer.header("content-type"), answer.body.as_str()), (Some("application/x-ndjson"), lines));
     }
     let Streamed { answer, .. } = send(&default, "GET", "/notes/t", &[("Accept", "text/html")], None);
-    let message =
-        "expected an Accept header that takes one of application/x-ndjson, text/event-stream, application/json";
+    let message = "header accept: this stream has none of the requested formats; accept one of application/x-ndjson, text/event-stream, application/json";
     assert_eq!((answer.status, answer.refusal()), (406, (3, message.to_owned())));
     let head = start(&default, "HEAD", "/notes/t", &[], None).answer;
     assert_eq!((head.status, head.header("content-type")), (200, Some("application/x-ndjson")));
@@ -90,7 +89,7 @@ fn long_messages_of_a_stream_stand_whole_and_in_their_place() {
                 for (text, number) in [("one", 1), (&*long, 2), (&*long, 3), ("two", 4), (&*long, 5)] {
                     replies.send(&note(text, number)).await;
                 }
-                replies.end("0", "").await;
+                replies.end("4", "").await;
             }
         }
     });
@@ -140,7 +139,7 @@ fn before_the_first_message_a_failure_is_an_ordinary_answer() {
 
 #[test]
 fn an_empty_stream_is_whole() {
-    let backend = backend(|_, _, replies| async move { replies.end("0", "").await });
+    let backend = backend(|_, _, replies| async move { replies.end("4", "").await });
     let gateway = gateway(&backend, "metadata: {reply: [x-started]}");
     for (accept, body) in
         [(NDJSON, "{\"status\":{\"code\":0}}\n"), (SSE, "event: end\ndata: {\"code\":0}\n\n"), (ARRAY, "[]")]
@@ -170,8 +169,7 @@ fn what_goes_wrong_midway_is_told() {
         r#"{"code":13,"message":"the backend's answer cannot be read; the outcome of the call is unknown"}"#;
     let without_status =
         r#"{"code":2,"message":"the backend's answer cannot be read; the outcome of the call is unknown"}"#;
-    let undecodable =
-        r#"{"code":13,"message":"a message of the backend cannot be read; the outcome of the call is unknown"}"#;
+    let undecodable = r#"{"code":13,"message":"a message of the backend cannot be read; the outcome of the call is unknown","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"INVALID_STREAM_MESSAGE","domain":"towbar"}]}"#;
     let large = r#"{"code":8,"message":"the backend's reply is larger than the limit of 1024 bytes"}"#;
     for (does, status) in [
         (Does::Cuts, lost),
@@ -191,14 +189,15 @@ fn what_goes_wrong_midway_is_told() {
                 Does::SendsCompressed => drop(replies.raw(vec![1, 0, 0, 0, 0]).await),
                 Does::SendsRubbish => drop(replies.send(&[0x12, 0x05, 0xff]).await),
             }
-            replies.end("0", "").await;
+            replies.end("4", "").await;
         });
         let config =
             format!("upstream: {{address: \"http://{}\", reply_limit: 1KiB}}\nschema: talk.proto", backend.address);
         let overrides = Overrides { listen: Some("127.0.0.1:0".to_owned()), ..Default::default() };
         let gateway = support::Gateway::with(&config, &overrides, Ok(schema()), None);
         let Streamed { answer, is_whole } = send(&gateway, "GET", "/notes/t", &[NDJSON], None);
-        assert_eq!(answer.body, format!("{{\"result\":{{\"text\":\"one\",\"number\":1}}}}\n{{\"error\":{status}}}\n"));
+        let body = support::http::without_reasons(&answer.body);
+        assert_eq!(body, format!("{{\"result\":{{\"text\":\"one\",\"number\":1}}}}\n{{\"error\":{status}}}\n"));
         assert!(is_whole);
         let array = send(&gateway, "GET", "/notes/t", &[ARRAY], None);
         assert_eq!((array.answer.body.as_str(), array.is_whole), (r#"[{"text":"one","number":1}"#, false));
@@ -227,7 +226,7 @@ fn messages_come_through_one_by_one_however_they_are_cut() {
             replies.raw([message.clone(), message[..6].to_vec()].concat()).await;
             wait().await.unwrap();
             replies.raw(message[6..].to_vec()).await;
-            replies.end("0", "").await;
+            replies.end("4", "").await;
         }
     });
     let gateway = gateway(&backend, "");
@@ -266,12 +265,12 @@ fn a_stream_has_a_deadline_of_its_own() {
         std::future::pending::<()>().await;
     });
     let gateway = gateway(&backend, "streams: {deadline: 300ms}");
-    let late = r#"{"code":4,"message":"the stream did not end within the gateway's deadline of 300ms; 1 message had come, and the outcome of the call is unknown"}"#;
+    let late = r#"{"code":4,"message":"the stream did not end within the gateway's deadline of 300ms; 1 message had arrived, and the outcome of the call is unknown"}"#;
     let Streamed { answer, .. } = send(&gateway, "GET", "/notes/t", &[NDJSON], None);
-    assert_eq!(answer.body.lines().last(), Some(format!("{{\"error\":{late}}}").as_str()));
+    assert_eq!(answer.body_and_reason().0.lines().last(), Some(format!("{{\"error\":{late}}}").as_str()));
     let late = late.replace("gateway's deadline of 300ms", "caller's timeout of 200ms (grpc-timeout)");
     let Streamed { answer, .. } = send(&gateway, "GET", "/notes/t", &[NDJSON, ("Grpc-Timeout", "200m")], None);
-    assert_eq!(answer.body.lines().last(), Some(format!("{{\"error\":{late}}}").as_str()));
+    assert_eq!(answer.body_and_reason().0.lines().last(), Some(format!("{{\"error\":{late}}}").as_str()));
 }
 
 #[test]
@@ -293,7 +292,7 @@ fn a_stream_may_last_for_days_or_without_an_end() {
         told.lock().unwrap().send(timeout).unwrap();
         async move {
             replies.send(&note("one", 1)).await;
-            replies.end("0", "").await;
+            replies.end("4", "").await;
         }
     });
     for (config, timeout) in [
@@ -328,8 +327,7 @@ fn a_stream_that_outlasts_the_drain_timeout_ends_with_the_reason() {
             replies.given_up().await;
         }
     });
-    let status =
-        r#"{"code":14,"message":"the gateway is shutting down and has ended the call; its outcome is unknown"}"#;
+    let status = r#"{"code":14,"message":"the gateway is shutting down and has ended the call; its outcome is unknown","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"GATEWAY_STOPPED","domain":"towbar"}]}"#;
     for (accept, body, is_whole) in [
         (NDJSON, format!("{{\"result\":{{\"text\":\"one\",\"number\":1}}}}\n{{\"error\":{status}}}\n"), true),
         (SSE, format!("id: 1\ndata: {{\"text\":\"one\",\"number\":1}}\n\nevent: error\ndata: {status}\n\n"), true),
@@ -340,7 +338,8 @@ fn a_stream_that_outlasts_the_drain_timeout_ends_with_the_reason() {
         let first = reader.chunk().unwrap();
         gateway.stop();
         let (rest, ended) = reader.bytes();
-        assert_eq!((String::from_utf8([first, rest].concat()).unwrap(), ended), (body, is_whole), "{accept:?}");
+        let told = support::http::without_reasons(std::str::from_utf8(&[first, rest].concat()).unwrap());
+        assert_eq!((told, ended), (body, is_whole), "{accept:?}");
         gateway.join();
     }
     // Before its first message it is an ordinary answer.
@@ -350,7 +349,7 @@ fn a_stream_that_outlasts_the_drain_timeout_ends_with_the_reason() {
     came.recv_timeout(Duration::from_secs(20)).unwrap();
     gateway.stop();
     let answer = Reader::new(stream).whole().answer;
-    assert_eq!((answer.status, answer.body.as_str()), (502, status));
+    assert_eq!((answer.status, answer.body_and_reason().0.as_str()), (502, status));
     gateway.join();
 }
 
@@ -358,7 +357,7 @@ fn a_stream_that_outlasts_the_drain_timeout_ends_with_the_reason() {
 fn the_closing_line_is_left_out_where_that_is_configured() {
     let backend = backend(|rpc, _, replies| async move {
         two_notes(&replies).await;
-        replies.end(if rpc == "Watch" { "0" } else { "14" }, "later").await;
+        replies.end(if rpc == "Watch" { "4" } else { "14" }, "later").await;
     });
     let json = ("Content-Type", "application/json");
     let (notes, closing) = (
@@ -432,7 +431,7 @@ fn a_slow_reader_slows_the_backend_and_nobody_else() {
         async move {
             if rpc == "Ask" {
                 replies.send(&note("now", 1)).await;
-                return replies.end("0", "").await;
+                return replies.end("4", "").await;
             }
             // A text of so many bytes.
             let mut message = vec![0x12, 0x80, 0xe0, 0x03];
@@ -465,7 +464,7 @@ fn a_slow_reader_slows_the_backend_and_nobody_else() {
 fn a_response_body_is_the_value_of_each_message() {
     let backend = backend(|_, _, replies| async move {
         two_notes(&replies).await;
-        replies.end("0", "").await;
+        replies.end("4", "").await;
     });
     let gateway = gateway(&backend, "json: {indent: true}");
     let headers = [("Content-Type", "application/json"), NDJSON];
@@ -486,7 +485,7 @@ fn a_compressed_stream_is_flushed_message_by_message() {
             let wait = move || asking.lock().unwrap().recv_timeout(Duration::from_secs(20));
             let _ = tokio::task::spawn_blocking(wait).await;
             replies.send(&note("two", 2)).await;
-            replies.end(if rpc == "Watch" { "0" } else { "13" }, "").await;
+            replies.end(if rpc == "Watch" { "4" } else { "13" }, "").await;
         }
     });
     let gateway = gateway(&backend, "replies: {compression: true}");
@@ -527,7 +526,7 @@ fn a_stream_of_events_goes_on_behind_the_last_that_was_seen() {
         for (text, number) in [("one", 1), ("two", 2), ("three", 3)].into_iter().skip(seen) {
             replies.send(&note(text, number)).await;
         }
-        replies.end("0", "").await;
+        replies.end("4", "").await;
     });
     let resuming = gateway(&backend, "rpcs: {talk.Talk.Watch: {last_event_id: x-after}}");
     let plain = gateway(&backend, "");
@@ -538,7 +537,7 @@ fn a_stream_of_events_goes_on_behind_the_last_that_was_seen() {
     for (gateway, headers, body) in [
         (&resuming, &[SSE][..], all.clone()),
         (&resuming, &[SSE, last("")], all.clone()),
-        (&resuming, &[SSE, last("0")], all.clone()),
+        (&resuming, &[SSE, last("4")], all.clone()),
         (&resuming, &[SSE, last("1")], event(2, "two") + &event(3, "three") + end),
         (&resuming, &[SSE, last("2"), ("X-After", "1")], event(3, "three") + end),
         (&resuming, &[SSE, last("3")], end.to_owned()),
@@ -560,12 +559,11 @@ fn a_stream_of_events_goes_on_behind_the_last_that_was_seen() {
         (&[SSE, last("two")][..], "something else"),
         (&[SSE, last("-1")], "something else"),
         (&[SSE, last("1234567890123456")], "something else"),
-        (&[SSE, last("1"), last("1")], "two"),
+        (&[SSE, last("1"), last("1")], "two values"),
     ] {
         let Streamed { answer, .. } = send(&resuming, "GET", "/notes/t", headers, None);
-        let message = format!(
-            "header last-event-id: expected the `id` of an event, a number of at most 15 digits, found {found}"
-        );
+        let message =
+            format!("header last-event-id: expected the id of an event, a number of at most 15 digits, got {found}");
         assert_eq!((answer.status, answer.refusal().1), (400, message), "{headers:?}");
     }
 }

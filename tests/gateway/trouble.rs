@@ -328,8 +328,7 @@ fn at_once(gateway: &Gateway, ids: impl Iterator<Item = String>) -> Vec<(Answer,
 
 #[test]
 fn beyond_the_limit_calls_wait_their_turn_and_beyond_that_they_are_refused() {
-    const FULL: &str =
-        r#"{"code":14,"message":"4 calls of the backend are in flight, as many as may be; the call was not sent"}"#;
+    const FULL: &str = r#"{"code":14,"message":"the backend already has 4 calls in flight, the most that are allowed; the call was not sent"}"#;
     let bank = RawBank::start(|id, _| if id.starts_with("hang") { Does::Hangs } else { Does::Answers });
     let limit = "  limit: {in_flight: 4, waiting: 4, wait: 200ms}\n";
     let gateway = gateway_within("2s", &bank, limit);
@@ -376,8 +375,7 @@ fn a_call_that_waits_is_sent_when_its_turn_comes_and_told_when_its_time_is_over(
         let body = r#"{"transferId":"late"}"#;
         let headers = [("Content-Type", "application/json"), ("grpc-timeout", "50m")];
         let answer = http::send(gateway.address, "POST", "/transfers", &headers, Some(body.as_bytes()));
-        let message =
-            "the call waited for others to end, for the caller's timeout of 50ms (grpc-timeout); it was not sent";
+        let message = "the backend had no room for another call within the caller's timeout of 50ms (grpc-timeout); the call was not sent";
         assert_refused(&answer, 504, &format!(r#"{{"code":4,"message":"{message}"}}"#), "late");
         hanging.join().unwrap();
     });
@@ -390,7 +388,7 @@ fn streams_have_a_limit_of_their_own_and_keep_their_places_until_they_end() {
     let backend = talk::backend(|rpc, _, replies| async move {
         replies.send(&note("one", 1)).await;
         if rpc == "Ask" {
-            return replies.end("0", "").await;
+            return replies.end("4", "").await;
         }
         // Until the caller goes away.
         while replies.send(&note("more", 2)).await {
@@ -406,7 +404,7 @@ fn streams_have_a_limit_of_their_own_and_keep_their_places_until_they_end() {
     for round in 0..3 {
         assert_eq!((first.answer.status, first.chunk().is_some()), (200, true), "round {round}");
         let second = http::get(gateway.address, "/notes/t");
-        let message = "1 calls of the backend are in flight, as many as may be; the call was not sent";
+        let message = "the backend already has 1 calls in flight, the most that are allowed; the call was not sent";
         assert_eq!((second.status, second.refusal()), (503, (14, message.to_owned())), "round {round}");
         assert_eq!(http::send_json(gateway.address, "POST", "/ask", "{}").status, 200, "round {round}");
         drop(first);

@@ -92,7 +92,8 @@ fn a_limit_or_a_window_of_nothing_holds_calls_until_there_is_more() {
 fn a_bank_that_takes_no_call_has_none_and_the_caller_is_told_so() {
     let bank = RawBank::with_streams(Some(0), |_, _| Does::Answers);
     let gateway = gateway(&bank, "");
-    let message = "the call waited for others to end, for the gateway's deadline of 400ms; it was not sent";
+    let message =
+        "the backend had no room for another call within the gateway's deadline of 400ms; the call was not sent";
     assert_refused(&pay(&gateway, "t"), 504, &format!(r#"{{"code":4,"message":"{message}"}}"#), "unary");
     assert_eq!(bank.total().seen, 0);
 }

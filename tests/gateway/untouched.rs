@@ -13,7 +13,7 @@ const TARGET: &str = "/health-check?bank_id=iron";
 const SERVING: &str = r#"{"status":"SERVING"}"#;
 const LOST: &str =
     r#"{"code":2,"message":"the connection to the backend was lost during the call; its outcome is unknown"}"#;
-const UNTOUCHED: &str = r#"{"code":14,"message":"the backend did not take the call; nothing was done"}"#;
+const UNTOUCHED: &str = r#"{"code":14,"message":"the backend did not accept the call; nothing was done"}"#;
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;

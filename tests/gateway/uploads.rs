@@ -67,64 +67,57 @@ fn lines_arrays_and_concatenated_objects_are_messages() {
 fn a_wrong_message_is_told_with_its_number_and_ends_the_call() {
     let (backend, _) = collecting(|count| note("got", count as u8));
     let gateway = gateway(&backend, "requests: {body_limit: 64}");
-    let unknown = "; the call was given up after the messages before it, and its outcome is unknown";
+    let unknown = "; the call was cancelled after 1 message, and its outcome is unknown";
     for (headers, body, message) in [
-        (JSON, " ".to_owned(), "in message 1: expected a message or an array of messages, found nothing".to_owned()),
+        (JSON, " ".to_owned(), "message 1: the body is empty: expected a message or an array of messages".to_owned()),
         (
             JSON,
             "{},{}".to_owned(),
             format!(
-                "in message 2: expected another message or the end of the body, found `,`; write messages one after the other, or an array of them{unknown}"
+                "message 2: expected another message or the end of the body, got `,`; write the messages one after the other, or as an array{unknown}"
             ),
         ),
         (
             JSON,
             "{}[{}]".to_owned(),
-            format!(
-                "in message 2: at the body: expected an object (talk.Note), found an array (line 1, column 1){unknown}"
-            ),
+            format!("message 2: the body: expected an object (talk.Note), got an array (line 1, column 1){unknown}"),
         ),
-        (
-            JSON,
-            "{} {\"text\":".to_owned(),
-            format!("in message 2: expected the end of a message, found the end of the body{unknown}"),
-        ),
+        (JSON, "{} {\"text\":".to_owned(), format!("message 2: the last message is incomplete{unknown}")),
         (
             JSON,
             format!("{{\"text\":\"{}\"}}", "x".repeat(80)),
-            "in message 1: expected messages of at most 64 bytes, found a larger one".to_owned(),
+            "message 1: a message is larger than the limit of 64 bytes".to_owned(),
         ),
         (
             LINES,
             "{\"text\":1}".to_owned(),
-            "in message 1: at text: expected a string, found 1 (line 1, column 9)".to_owned(),
+            "message 1: field \"text\": expected a string, got 1; put it in quotes: \"1\" (line 1, column 9)"
+                .to_owned(),
         ),
         (
             LINES,
             "{}\n{\"number\":\"x\"}".to_owned(),
-            format!("in message 2: at number: expected an int32, found \"x\" (line 1, column 11){unknown}"),
+            format!("message 2: field \"number\": expected an int32, got \"x\" (line 1, column 11){unknown}"),
         ),
         (
             JSON,
             "[{},{},{\"topic\":\"other\"}]".to_owned(),
-            format!("in message 3: at topic: the path and the body give it different values{unknown}"),
+            format!(
+                "message 3: at topic: the path and the body have different values for it; leave it out of the body, or send the same value{unknown}"
+            ),
         ),
+        (JSON, "[{},]".to_owned(), format!("message 2: trailing comma before `]`; remove the comma{unknown}")),
         (
             JSON,
-            "[{},]".to_owned(),
-            format!("in message 2: expected another element behind the comma, found `]`{unknown}"),
+            "[{}".to_owned(),
+            "message 1: the array is incomplete: expected `]` before the end of the body".to_owned(),
         ),
-        (JSON, "[{}".to_owned(), "in message 1: expected `]`, found the end of the body".to_owned()),
         (
             LINES,
             format!("{{\"text\":\"{}\"}}", "x".repeat(80)),
-            "in message 1: expected messages of at most 64 bytes, found a larger one".to_owned(),
+            "message 1: a message is larger than the limit of 64 bytes".to_owned(),
         ),
-        (
-            LINES,
-            "{\"nope\":1}".to_owned(),
-            "in message 1: at nope: `talk.Note` has no such field (line 1, column 9)".to_owned(),
-        ),
+        (LINES, "{\"nope\":1}".to_owned(), "message 1: unknown field \"nope\" (line 1, column 9)".to_owned()),
     ] {
         let Streamed { answer, .. } = send(&gateway, "POST", "/notes/t", &[headers], Some(body.as_bytes()));
         assert_eq!((answer.status, answer.refusal().1), (400, message), "{body}");
@@ -132,9 +125,9 @@ fn a_wrong_message_is_told_with_its_number_and_ends_the_call() {
     for (headers, message) in [
         (
             &[("Content-Type", "text/plain")][..],
-            "expected Content-Type application/json or application/x-ndjson, found `text/plain`",
+            "Content-Type text/plain is not supported here; send Content-Type: application/json or application/x-ndjson",
         ),
-        (&[], "expected Content-Type application/json or application/x-ndjson, found none"),
+        (&[], "Content-Type is missing; send Content-Type: application/json or application/x-ndjson"),
     ] {
         let Streamed { answer, .. } = send(&gateway, "POST", "/notes/t", headers, Some(b"{}"));
         assert_eq!((answer.status, answer.refusal().1.as_str()), (415, message));
@@ -143,11 +136,11 @@ fn a_wrong_message_is_told_with_its_number_and_ends_the_call() {
         [("application/x-ndjson; charset=utf-16", "`utf-16`"), ("application/json; charset=utf-8; charset=x", "two")]
     {
         let answer = send(&gateway, "POST", "/notes/t", &[("Content-Type", content_type)], Some(b"[]")).answer;
-        let message = format!("expected Content-Type with charset=utf-8, or without charset, found {found}");
+        let message = format!("Content-Type: expected charset=utf-8, or no charset, got {found}");
         assert_eq!((answer.status, answer.refusal().1), (415, message));
     }
     let query = send(&gateway, "POST", "/notes/t?nope=1", &[LINES], Some(b"{}")).answer;
-    assert_eq!((query.status, query.refusal().1.as_str()), (400, "at nope: there is no such query key, in the query"));
+    assert_eq!((query.status, query.refusal().1.as_str()), (400, "unknown query parameter \"nope\""));
 }
 
 /// Writes a request head for a body in chunks.
@@ -174,7 +167,7 @@ fn messages_are_sent_as_they_come() {
                 came.lock().unwrap().send(message).unwrap();
             }
             replies.send(&note("all", 0)).await;
-            replies.end("0", "").await;
+            replies.end("4", "").await;
         }
     });
     let gateway = gateway(&backend, "");
@@ -219,7 +212,7 @@ fn a_call_that_ends_with_one_message_ends_with_exactly_one() {
             for _ in 0..count {
                 replies.send(&note("one", 1)).await;
             }
-            replies.end("0", "").await;
+            replies.end("4", "").await;
         });
         let gateway = gateway(&backend, "");
         let Streamed { answer, .. } = send(&gateway, "POST", "/notes/t", &[LINES], Some(b"{}"));
@@ -244,7 +237,7 @@ fn echoing() -> Backend {
         while let Some(message) = requests.next().await {
             replies.send(&message).await;
         }
-        replies.end("0", "").await;
+        replies.end("4", "").await;
     })
 }
 
@@ -352,7 +345,7 @@ fn talk_both_ways(backend: &Backend, content_type: &str, end: &str) {
         let error = answer.body_mut().data().await.unwrap().unwrap();
         let error = std::str::from_utf8(&error).unwrap();
         assert!(
-            error.starts_with(r#"{"error":{"code":3,"message":"in message 22: at number: expected an int32"#),
+            error.starts_with(r#"{"error":{"code":3,"message":"message 22: field \"number\": expected an int32"#),
             "{error}"
         );
         let end = answer.body_mut().data().await;
@@ -362,7 +355,7 @@ fn talk_both_ways(backend: &Backend, content_type: &str, end: &str) {
 
 /// Bodies have to come at 1000 bytes a second.
 const PACED: &str = "requests: {min_rate: 1000, min_rate_over: 1s}";
-const SLOW: &str = "expected a body of at least 1000 bytes a second, and less came for 1s";
+const SLOW: &str = "the body arrived too slowly: expected at least 1000 bytes per second, got less for 1s";
 
 /// Tells whether each request has come to its end.
 fn telling() -> (Backend, std::sync::mpsc::Receiver<bool>) {
@@ -374,7 +367,7 @@ fn telling() -> (Backend, std::sync::mpsc::Receiver<bool>) {
             let is_whole = requests.whole().await.is_some();
             told.lock().unwrap().send(is_whole).unwrap();
             replies.send(&note("got", 0)).await;
-            replies.end("0", "").await;
+            replies.end("4", "").await;
         }
     });
     (backend, ends)
@@ -384,17 +377,17 @@ fn telling() -> (Backend, std::sync::mpsc::Receiver<bool>) {
 fn a_body_that_comes_too_slowly_is_given_up_and_so_is_its_call() {
     let (backend, ends) = telling();
     let gateway = gateway(&backend, PACED);
-    let unknown = "; the call was given up after the messages before it, and its outcome is unknown";
+    let unknown = "; the call was cancelled after 1 message, and its outcome is unknown";
     // What is sent at once, then a byte now and then; what the caller is told, and whether the backend was called.
     for (target, content_type, sent, message, is_called) in [
         ("/ask", "application/json", "{\"text\":\"", SLOW.to_owned(), false),
         ("/ask", "application/json", "", SLOW.to_owned(), false),
-        ("/notes/t", "application/x-ndjson", "", format!("in message 1: {SLOW}"), true),
-        ("/notes/t", "application/x-ndjson", "{}\n{\"text\":\"", format!("in message 2: {SLOW}{unknown}"), true),
-        ("/notes/t", "application/json", "[{},", format!("in message 2: {SLOW}{unknown}"), true),
-        ("/files/f", "image/png", "abc", format!("in message 2: {SLOW}{unknown}"), true),
+        ("/notes/t", "application/x-ndjson", "", format!("message 1: {SLOW}"), true),
+        ("/notes/t", "application/x-ndjson", "{}\n{\"text\":\"", format!("message 2: {SLOW}{unknown}"), true),
+        ("/notes/t", "application/json", "[{},", format!("message 2: {SLOW}{unknown}"), true),
+        ("/files/f", "image/png", "abc", format!("message 2: {SLOW}{unknown}"), true),
         // Over HTTP/1.1 nobody waits for an answer before all is sent.
-        ("/chat", "application/x-ndjson", "{}\n", format!("in message 2: {SLOW}{unknown}"), true),
+        ("/chat", "application/x-ndjson", "{}\n", format!("message 2: {SLOW}{unknown}"), true),
     ] {
         let mut stream = begin(&gateway, target, content_type);
         if !sent.is_empty() {
@@ -435,7 +428,7 @@ fn a_body_that_is_fast_enough_or_waits_for_the_backend_is_taken() {
         let bytes: usize = requests.all().await.iter().map(Vec::len).sum();
         assert!(bytes > 4_000_000, "{bytes}");
         replies.send(&note("got", 0)).await;
-        replies.end("0", "").await;
+        replies.end("4", "").await;
     });
     let (backend, ends) = telling();
     let waiting = gateway(&late, PACED);

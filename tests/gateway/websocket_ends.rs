@@ -89,14 +89,13 @@ fn a_call_has_a_deadline() {
     let (backend, ends) = holding();
     let gateway = gateway(&backend, &format!("streams: {{deadline: 300ms}}\n{OPEN}"));
     let mut socket = opened(&gateway, "/chat");
-    let late = r#"{"error":{"code":4,"message":"the stream did not end within the gateway's deadline of 300ms; 1 message had come, and the outcome of the call is unknown"}}"#;
+    let late = r#"{"error":{"code":4,"message":"the stream did not end within the gateway's deadline of 300ms; 1 message had arrived, and the outcome of the call is unknown","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"DEADLINE_EXCEEDED","domain":"towbar"}]}}"#;
     let one = text(r#"{"result":{"text":"one","number":1}}"#);
     assert_eq!(socket.rest(), [one, text(late), closed(4004, "DEADLINE_EXCEEDED")]);
     ends.recv_timeout(Duration::from_secs(20)).unwrap();
     // The caller may say that it has less time. Where its only message has not come, nothing was done.
     let mut socket = open(gateway.address, "/texts", &[("grpc-timeout", "200m")]).ok().unwrap();
-    let silent =
-        r#"{"error":{"code":4,"message":"no message arrived within the caller's timeout of 200ms (grpc-timeout)"}}"#;
+    let silent = r#"{"error":{"code":4,"message":"no message arrived within the caller's timeout of 200ms (grpc-timeout)","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"BODY_TIMEOUT","domain":"towbar"}]}}"#;
     let one = text(r#"{"result":"one"}"#);
     assert_eq!(socket.rest(), [one, text(silent), closed(4004, "DEADLINE_EXCEEDED")]);
 }
@@ -162,7 +161,7 @@ fn a_slow_reader_slows_the_backend() {
                 replies.send(&large()).await;
                 *sent.lock().unwrap() += large().len();
             }
-            replies.end("0", "").await;
+            replies.end("4", "").await;
         }
     });
     let gateway = gateway(&backend, OPEN);
@@ -186,7 +185,7 @@ fn a_slow_backend_slows_the_caller() {
             let wait = move || going.lock().unwrap().recv_timeout(Duration::from_secs(30));
             let _ = tokio::task::spawn_blocking(wait).await;
             *came.lock().unwrap() = requests.all().await.len();
-            replies.end("0", "").await;
+            replies.end("4", "").await;
         }
     });
     let gateway = gateway(&backend, &format!("streams: {{keep_alive: 200ms}}\n{OPEN}"));
@@ -242,7 +241,7 @@ fn a_stop_waits_for_what_is_open() {
             let _ = tokio::task::spawn_blocking(wait).await;
             requests.all().await;
             replies.send(&note("two", 2)).await;
-            replies.end("0", "").await;
+            replies.end("4", "").await;
         }
     });
     let mut gateway = gateway(&backend, OPEN);
@@ -263,7 +262,7 @@ fn a_stop_waits_for_what_is_open() {
 
 #[test]
 fn a_caller_that_does_not_close_is_left_in_the_end() {
-    let backend = backend(|_, _, replies| async move { replies.end("0", "").await });
+    let backend = backend(|_, _, replies| async move { replies.end("4", "").await });
     let gateway = gateway(&backend, OPEN);
     let mut stream = http::connect(gateway.address);
     http::write(&mut stream, "GET", "/notes/t", &support::socket::ASKING, None);
@@ -280,14 +279,14 @@ fn a_caller_that_does_not_close_is_left_in_the_end() {
 fn who_cannot_be_read_any_more_still_hears_why() {
     let backend = backend(|_, mut requests, replies| async move {
         requests.all().await;
-        replies.end("0", "").await;
+        replies.end("4", "").await;
     });
     let gateway = gateway(&backend, &format!("requests: {{body_limit: 1KiB}}\n{OPEN}"));
     let mut socket = opened(&gateway, "/chat");
     // It goes on sending what is too large, and reads when it is done.
     let stream = socket.frames.get_mut();
     stream.write_all(&frame(0x81, &vec![b' '; 8 << 20])).unwrap();
-    let message = "in message 1: expected messages of at most 1024 bytes, found a larger one";
+    let message = "message 1: a message is larger than the limit of 1024 bytes";
     let error = Got::Text(format!("{{\"error\":{{\"code\":3,\"message\":\"{message}\"}}}}"));
     assert_eq!(socket.rest(), [error, closed(1009, "INVALID_ARGUMENT")]);
 }

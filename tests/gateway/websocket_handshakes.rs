@@ -20,7 +20,7 @@ const WATCH: &str = "rpcs: {talk.Talk.Watch: {websocket: {}}}";
 fn answering() -> Backend {
     backend(|_, _, replies| async move {
         replies.send(&note("one", 1)).await;
-        replies.end("0", "").await;
+        replies.end("4", "").await;
     })
 }
 
@@ -33,7 +33,7 @@ fn only_pages_of_listed_origins_open_one() {
     let backend = answering();
     let listed = "rpcs: {talk.Talk.Watch: {websocket: {origins: [https://app.bank.example, \"HTTP://LocalHost:80\"]}}}";
     let (listed, unlisted) = (gateway(&backend, listed), gateway(&backend, WATCH));
-    let refused = r#"{"code":7,"message":"no WebSocket may be opened by pages of this origin"}"#;
+    let refused = r#"{"code":7,"message":"web pages of this origin may not open a WebSocket here","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"ORIGIN_NOT_ALLOWED","domain":"towbar"}]}"#;
     for (gateway, origins, is_open) in [
         (&listed, &["https://app.bank.example"][..], true),
         (&listed, &["http://localhost"], true),
@@ -69,8 +69,8 @@ fn only_pages_of_listed_origins_open_one() {
 fn what_is_wrong_with_a_handshake_is_an_ordinary_answer() {
     let backend = answering();
     let gateway = gateway(&backend, WATCH);
-    let version = "expected Sec-WebSocket-Version 13, found another, or none";
-    let key = "header sec-websocket-key: expected 16 bytes in Base64, once, found something else";
+    let version = "header sec-websocket-version: expected 13, got another value or none";
+    let key = "header sec-websocket-key: expected 16 bytes in base64, exactly once, got something else";
     let of = |key: &'static str, version: &'static str| {
         [
             ("Upgrade", "websocket"),
@@ -91,16 +91,16 @@ fn what_is_wrong_with_a_handshake_is_an_ordinary_answer() {
         ("/notes/t", of("dGhlIHNhbXBsZQ==", "13"), 400, key),
         ("/notes/t", of("not Base64, not at all!!", "13"), 400, key),
         ("/notes/t", [of(KEY, "13"), vec![("Sec-WebSocket-Key", KEY)]].concat(), 400, key),
-        ("/notes/t?number=x", ASKING.to_vec(), 400, "at number: expected an int32, found \"x\", in the query"),
-        ("/notes/t?nope=1", ASKING.to_vec(), 400, "at nope: there is no such query key, in the query"),
-        ("/notes/%ff", ASKING.to_vec(), 400, "at topic: expected UTF-8, found other bytes, in the path"),
+        ("/notes/t?number=x", ASKING.to_vec(), 400, "query parameter \"number\": expected an int32, got \"x\""),
+        ("/notes/t?nope=1", ASKING.to_vec(), 400, "unknown query parameter \"nope\""),
+        ("/notes/%ff", ASKING.to_vec(), 400, "path variable \"topic\": the percent-encoded bytes are not valid UTF-8"),
         (
             "/notes/t",
             [&ASKING[..], &[("grpc-timeout", "soon")]].concat(),
             400,
-            "header grpc-timeout: expected 1 to 8 digits and a unit (H, M, S, m, u or n), more than nothing, found \"soon\"",
+            "header grpc-timeout: expected 1 to 8 digits and a unit (H, M, S, m, u or n), greater than zero, got \"soon\"",
         ),
-        ("/no/such/path", ASKING.to_vec(), 404, "no call has this path"),
+        ("/no/such/path", ASKING.to_vec(), 404, "no route matches GET /no/such/path"),
     ] {
         let answer = send(&gateway, "GET", target, &headers, None).answer;
         assert_eq!((answer.status, answer.refusal().1.as_str()), (status, message), "{target} {headers:?}");
@@ -110,7 +110,7 @@ fn what_is_wrong_with_a_handshake_is_an_ordinary_answer() {
     let body = send(&gateway, "GET", "/notes/t", &ASKING, Some(b"{}")).answer;
     assert_eq!(
         (body.status, body.refusal().1.as_str()),
-        (400, "expected a handshake without a body, found one with a body")
+        (400, "a WebSocket handshake takes no body, but the request has one")
     );
     // Errors have the form of the rpc.
     let problems = gateway_in_form(&backend);
@@ -143,7 +143,7 @@ fn a_backend_that_cannot_take_the_call_is_told_by_a_status() {
     let mut first = open(limited.address, "/notes/t", &[]).ok().unwrap();
     first.next();
     let answer = open(limited.address, "/notes/t", &[]).err().unwrap();
-    let full = "1 calls of the backend are in flight, as many as may be; the call was not sent";
+    let full = "the backend already has 1 calls in flight, the most that are allowed; the call was not sent";
     assert_eq!((answer.status, answer.refusal().1.as_str()), (503, full));
     assert_eq!(answer.header("retry-after"), Some("1"));
 }
@@ -203,7 +203,7 @@ service Talk {
     let (got, seen) = shared::<Vec<String>>();
     let backend = backend(move |rpc, _, replies| {
         got.lock().unwrap().push(rpc);
-        async move { replies.end("0", "").await }
+        async move { replies.end("4", "").await }
     });
     let both = "rpcs: {talk.Talk.ByTopic: {websocket: {}}, talk.Talk.ByText: {websocket: {}}}";
     let gateway = gateway_of(schema_of(proto), &backend, both);
@@ -212,7 +212,8 @@ service Talk {
     }
     assert_eq!(*seen.lock().unwrap(), ["ByTopic", "ByText", "ByTopic"]);
     let answer = open(gateway.address, "/notes?text=a&topic=b", &[]).err().unwrap();
-    let message = "the query keys `text`, `topic` do not go together: no call takes all of them";
+    let message =
+        "the query parameters \"text\", \"topic\" cannot be combined: they belong to different operations of this path";
     assert_eq!((answer.status, answer.refusal().1.as_str()), (400, message));
 }
 
@@ -294,7 +295,7 @@ fn over_mutual_tls_the_backend_is_told_who_opened_it() {
             while let Some(message) = requests.next().await {
                 replies.send(&message).await;
             }
-            replies.end("0", "").await;
+            replies.end("4", "").await;
         }
     });
     let config = format!(

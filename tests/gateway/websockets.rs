@@ -24,7 +24,7 @@ fn echoing() -> Backend {
         while let Some(message) = requests.next().await {
             replies.send(&message).await;
         }
-        replies.end("0", "").await;
+        replies.end("4", "").await;
     })
 }
 
@@ -90,7 +90,7 @@ fn what_path_and_query_say_is_enough_where_a_rule_has_no_body() {
         assert_eq!((rpc.as_str(), all.as_slice()), ("Watch", &[b"\x0a\x01t\x18\x07".to_vec()][..]));
         replies.send(&note("one", 1)).await;
         replies.send(&note("two", 2)).await;
-        replies.end("0", "").await;
+        replies.end("4", "").await;
     });
     let gateway = gateway(&backend, WATCH);
     for says_so in [false, true] {
@@ -110,7 +110,7 @@ fn of_a_call_with_one_request_the_first_frame_is_the_message() {
         let all = requests.all().await;
         assert_eq!(all, [b"\x0a\x01t".to_vec()]);
         replies.send(&note("one", 1)).await;
-        replies.end("0", "").await;
+        replies.end("4", "").await;
     });
     let gateway = gateway(&backend, OPEN);
     let mut socket = opened(&gateway, "/texts");
@@ -118,8 +118,8 @@ fn of_a_call_with_one_request_the_first_frame_is_the_message() {
     // The value of `response_body`.
     assert_eq!(socket.rest(), [text(r#"{"result":"one"}"#), text(OK), closed(1000, "OK")]);
     for (sent, message) in [
-        ("", "expected a JSON body, found none: send {} to leave every field unset"),
-        ("{\"topic\":1}", "at topic: expected a string, found 1 (line 1, column 10)"),
+        ("", "the request needs a JSON body; send {} to leave every field unset"),
+        ("{\"topic\":1}", "field \"topic\": expected a string, got 1 (line 1, column 10)"),
     ] {
         let mut socket = opened(&gateway, "/texts");
         socket.send(sent);
@@ -235,7 +235,7 @@ fn what_the_backend_ends_with_is_the_last_frame_and_the_close_code() {
                 Does::SendsTooMuch => drop(replies.raw(vec![0, 0, 0, 4, 1]).await),
                 Does::Refuses => {}
             }
-            replies.end("0", "").await;
+            replies.end("4", "").await;
         });
         let limited = "rpcs: {talk.Talk.Watch: {websocket: {}, reply_limit: 1KiB}}";
         let gateway = gateway(&backend, limited);
@@ -249,7 +249,7 @@ fn what_the_backend_ends_with_is_the_last_frame_and_the_close_code() {
 
 #[test]
 fn an_rpc_that_answers_one_message_answers_neither_none_nor_two() {
-    for (count, status) in [(0, "0"), (2, "0"), (1, "14")] {
+    for (count, status) in [(0, "4"), (2, "4"), (1, "14")] {
         let backend = backend(move |_, mut requests, replies| async move {
             requests.all().await;
             for _ in 0..count {
@@ -294,7 +294,7 @@ fn a_deadline_after_messages_says_that_they_came() {
         replies.given_up().await;
     });
     let gateway = gateway(&backend, "streams: {deadline: 500ms}\nrpcs: {talk.Talk.Watch: {websocket: {}}}");
-    let message = "the stream did not end within the gateway's deadline of 500ms; 2 messages had come, and the outcome of the call is unknown";
+    let message = "the stream did not end within the gateway's deadline of 500ms; 2 messages had arrived, and the outcome of the call is unknown";
     let rest = opened(&gateway, "/notes/t").rest();
     assert_eq!(rest[2..], [error(4, message), closed(4004, "DEADLINE_EXCEEDED")]);
 }
@@ -321,9 +321,9 @@ fn what_is_wrong_in_the_request_ends_the_call() {
     });
     let config = format!("requests: {{body_limit: 64}}\n{OPEN}");
     let gateway = gateway(&backend, &config);
-    let unknown = "; the call was given up after the messages before it, and its outcome is unknown";
-    let large = "in message 1: expected messages of at most 64 bytes, found a larger one";
-    let no_frames = "in message 1: expected frames of RFC 6455, found something else";
+    let unknown = "; the call was cancelled after 1 message, and its outcome is unknown";
+    let large = "message 1: a message is larger than the limit of 64 bytes";
+    let no_frames = "message 1: the WebSocket frames break a rule of RFC 6455";
     let long = format!("{{\"text\":\"{}\"}}", "x".repeat(80));
     // Only the beginning of a frame of 16 EiB.
     let huge = [&[TEXT, 0xff][..], &u64::MAX.to_be_bytes(), &[0; 4]].concat();
@@ -331,46 +331,46 @@ fn what_is_wrong_in_the_request_ends_the_call() {
         (
             "/notes/t",
             frame(TEXT, b"{"),
-            "in message 1: at the body: expected a member's name, found the end (line 1, column 2)".to_owned(),
+            "message 1: the body: expected a member name in double quotes, got the end of the JSON (line 1, column 2)".to_owned(),
             4003,
         ),
         (
             "/notes/t",
             [frame(TEXT, b"{}"), frame(TEXT, b"{\"number\":\"x\"}")].concat(),
-            format!("in message 2: at number: expected an int32, found \"x\" (line 1, column 11){unknown}"),
+            format!("message 2: field \"number\": expected an int32, got \"x\" (line 1, column 11){unknown}"),
             4003,
         ),
         (
             "/notes/t",
             frame(TEXT, b"{\"topic\":\"other\"}"),
-            "in message 1: at topic: the path and the body give it different values".to_owned(),
+            "message 1: field \"topic\": the path and the body have different values for it; leave it out of the body, or send the same value".to_owned(),
             4003,
         ),
         (
             "/notes/t",
             [frame(TEXT, b"{}"), frame(BINARY, b"{}")].concat(),
-            format!("in message 2: expected text frames with JSON, found a binary one{unknown}"),
+            format!("message 2: expected text frames with JSON, got a binary frame{unknown}"),
             4003,
         ),
         (
             "/files/n",
             frame(TEXT, b"{}"),
-            "in message 1: expected binary frames, and an empty text frame at the end, found text".to_owned(),
+            "message 1: expected binary frames, and an empty text frame as the last one, got a text frame".to_owned(),
             4003,
         ),
         (
             "/notes/t",
             [frame(TEXT, b""), frame(TEXT, b"{}")].concat(),
-            "expected no more messages, found one".to_owned(),
+            "the call takes no more messages, but another one arrived".to_owned(),
             4003,
         ),
         (
             "/texts",
             [frame(TEXT, b"{}"), frame(TEXT, b"{}")].concat(),
-            "expected no more messages, found one".to_owned(),
+            "the call takes no more messages, but another one arrived".to_owned(),
             4003,
         ),
-        ("/downloads/t", frame(TEXT, b"{}"), "expected no more messages, found one".to_owned(), 4003),
+        ("/downloads/t", frame(TEXT, b"{}"), "the call takes no more messages, but another one arrived".to_owned(), 4003),
         ("/notes/t", frame(TEXT, long.as_bytes()), large.to_owned(), 1009),
         ("/files/n", frame(BINARY, &[0; 65]), large.to_owned(), 1009),
         (
@@ -383,19 +383,19 @@ fn what_is_wrong_in_the_request_ends_the_call() {
         (
             "/texts",
             frame(TEXT, &[b' '; 65]),
-            "expected messages of at most 64 bytes, found a larger one".to_owned(),
+            "a message is larger than the limit of 64 bytes".to_owned(),
             1009,
         ),
         (
             "/notes/t",
             frame(TEXT, b"{\"text\":\"\xff\"}"),
-            "in message 1: expected text in UTF-8, found other bytes".to_owned(),
+            "message 1: a text frame is not valid UTF-8".to_owned(),
             1007,
         ),
         (
             "/notes/t",
             [frame(TEXT_BEGINS, b"\"\xc3"), frame(LAST, b"\"")].concat(),
-            "in message 1: expected text in UTF-8, found other bytes".to_owned(),
+            "message 1: a text frame is not valid UTF-8".to_owned(),
             1007,
         ),
         // Not masked; with a bit of an extension; of an unknown kind; a piece of nothing; a message within another.
@@ -406,7 +406,7 @@ fn what_is_wrong_in_the_request_ends_the_call() {
         ("/notes/t", [frame(TEXT_BEGINS, b"{"), frame(TEXT, b"{}")].concat(), no_frames.to_owned(), 1002),
         ("/notes/t", frame(PING | 0x10, &[0; 100]), no_frames.to_owned(), 1002),
         ("/notes/t", frame(0x09, b""), no_frames.to_owned(), 1002),
-        ("/downloads/t", frame(0x83, b""), "expected frames of RFC 6455, found something else".to_owned(), 1002),
+        ("/downloads/t", frame(0x83, b""), "the WebSocket frames break a rule of RFC 6455".to_owned(), 1002),
     ] {
         let mut socket = opened(&gateway, target);
         // Control frames may be longer than messages here.
@@ -460,7 +460,7 @@ fn a_backend_that_has_said_all_needs_no_more_messages() {
     let backend = backend(|_, mut requests, replies| async move {
         requests.next().await;
         replies.send(&note("enough", 1)).await;
-        replies.end("0", "").await;
+        replies.end("4", "").await;
     });
     let gateway = gateway(&backend, OPEN);
     let mut socket = opened(&gateway, "/chat");

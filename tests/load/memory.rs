@@ -194,7 +194,7 @@ fn what_there_is_no_memory_for_is_refused_before_it_is_kept_and_the_caller_is_to
     let config = "memory: 64MiB\nrequests: {body_limit: 32MiB}\nrpcs: {memory.Bank.Balance: {reply_limit: 32MiB}}\n";
     let gateway = talk::gateway_of(talk::schema_of(PROTO), &backend, config);
     let reply = "the gateway has no memory left for the backend's reply; the outcome of the call is unknown";
-    let json = "the gateway has no memory left for the reply's JSON; the call itself has succeeded";
+    let json = "the gateway has no memory left for the reply's JSON; the call itself succeeded";
     let request = "the gateway has no memory left for the request; the call was not sent";
     for (input, refused, reached) in [
         ("/balance/0", None, 1),

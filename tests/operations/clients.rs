@@ -404,7 +404,7 @@ fn another_configuration_of_callers_ends_sessions_and_connections_that_it_does_n
         let answers = ask_all();
         assert_eq!(answers.each_ref().map(|answer| status(answer)), [Some(404), Some(421), Some(404)], "{version:?}");
         let [_, refused, _] = answers;
-        let body = r#"{"code":16,"message":"the client certificate of this connection is not accepted any more; send the request again over a new connection, with a certificate that is"}"#;
+        let body = r#"{"code":16,"message":"the client certificate of this connection is not accepted any more; send the request again over a new connection, with a certificate that is","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"CLIENT_CERTIFICATE_NO_LONGER_ACCEPTED","domain":"towbar"}]}"#;
         assert!(refused.contains("connection: close\r\n") && refused.ends_with(body), "{refused}");
         // Another authority takes the place of the first.
         folder.write("callers.pem", other_ca.pem());

@@ -26,10 +26,10 @@ const ANSWERS: [&str; 8] = [
     r#"{"value":"Wm05MWNpQm1hWFpsSUhOcGVBbz0="}"#,
     "{}",
     concat!(
-        r#"{"code":3,"message":"at account.iban.iban: `swift` is given too, and only one of the oneof `account` can be, "#,
-        r#"in the query","details":[{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":["#,
-        r#"{"field":"account.iban.iban","description":"`swift` is given too, and only one of the oneof `account` "#,
-        r#"can be"}]}]}"#
+        r#"{"code":3,"message":"query parameter \"account.iban.iban\": only one field of the oneof \"account\" can be set, and \"swift\" already is","#,
+        r#""details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"INVALID_QUERY_PARAMETER","domain":"towbar"},"#,
+        r#"{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":["#,
+        r#"{"field":"account.iban.iban","description":"only one field of the oneof \"account\" can be set, and \"swift\" already is"}]}]}"#
     ),
 ];
 

@@ -70,7 +70,7 @@ const FORM: Option<&str> = Some("application/x-www-form-urlencoded");
 
 #[test]
 fn a_body_without_a_content_type_is_json_only_where_that_is_configured() {
-    let untyped = "expected Content-Type application/json, found none";
+    let untyped = "Content-Type is missing; send Content-Type: application/json";
     check(
         "requests: {json_without_type: true}",
         &[
@@ -86,15 +86,15 @@ fn a_body_without_a_content_type_is_json_only_where_that_is_configured() {
                 content_type: None,
                 body: "name=a",
                 strict: (415, untyped),
-                lenient: (400, "at the body: expected `null`, found `n` (line 1, column 1)"),
+                lenient: (400, "the body: expected `null`, got `n` (line 1, column 1)"),
             },
             // A type that is none is still a type.
             Case {
                 target: "/whole",
                 content_type: Some(""),
                 body: r#"{"name":"a"}"#,
-                strict: (415, "expected Content-Type application/json, found ``"),
-                lenient: (415, "expected Content-Type application/json, found ``"),
+                strict: (415, "Content-Type  is not supported here; send Content-Type: application/json"),
+                lenient: (415, "Content-Type  is not supported here; send Content-Type: application/json"),
             },
         ],
     );
@@ -102,7 +102,7 @@ fn a_body_without_a_content_type_is_json_only_where_that_is_configured() {
 
 #[test]
 fn json_is_read_under_the_type_of_forms_where_that_is_listed_and_forms_stay_forms() {
-    let form_expected = "at {\"name\":\"a\"}: there is no such field, in the form";
+    let form_expected = "unknown form field \"{\"name\":\"a\"}\"";
     check(
         "requests: {json_types: [application/x-www-form-urlencoded, text/plain, application/octet-stream]}",
         &[
@@ -117,7 +117,7 @@ fn json_is_read_under_the_type_of_forms_where_that_is_listed_and_forms_stay_form
                 target: "/whole",
                 content_type: Some("application/x-www-form-urlencoded; charset=utf-8"),
                 body: "\n {\"name\":\"a&b=c\"}",
-                strict: (400, "at \n {\"name\":\"a: there is no such field, in the form"),
+                strict: (400, "unknown form field \"\n {\"name\":\"a\""),
                 lenient: (200, r#"{"name":"a&b=c"}"#),
             },
             Case {
@@ -132,29 +132,35 @@ fn json_is_read_under_the_type_of_forms_where_that_is_listed_and_forms_stay_form
                 target: "/texts/7",
                 content_type: FORM,
                 body: r#""a""#,
-                strict: (415, "expected Content-Type application/json, found `application/x-www-form-urlencoded`"),
+                strict: (
+                    415,
+                    "Content-Type application/x-www-form-urlencoded (the default of curl -d) is not supported here; send Content-Type: application/json",
+                ),
                 lenient: (200, r#"{"id":"7","text":"a"}"#),
             },
             Case {
                 target: "/whole",
                 content_type: Some("text/plain;charset=UTF-8"),
                 body: r#"{"name":"a"}"#,
-                strict: (415, "expected Content-Type application/json, found `text/plain`"),
+                strict: (415, "Content-Type text/plain is not supported here; send Content-Type: application/json"),
                 lenient: (200, r#"{"name":"a"}"#),
             },
             Case {
                 target: "/whole",
                 content_type: Some("application/octet-stream"),
                 body: r#"{"name":"a"}"#,
-                strict: (415, "expected Content-Type application/json, found `application/octet-stream`"),
+                strict: (
+                    415,
+                    "Content-Type application/octet-stream is not supported here; send Content-Type: application/json",
+                ),
                 lenient: (200, r#"{"name":"a"}"#),
             },
             Case {
                 target: "/whole",
                 content_type: Some("text/plain; charset=utf-16"),
                 body: r#"{"name":"a"}"#,
-                strict: (415, "expected Content-Type application/json, found `text/plain`"),
-                lenient: (415, "expected Content-Type with charset=utf-8, or without charset, found `utf-16`"),
+                strict: (415, "Content-Type text/plain is not supported here; send Content-Type: application/json"),
+                lenient: (415, "Content-Type: expected charset=utf-8, or no charset, got `utf-16`"),
             },
         ],
     );
@@ -162,7 +168,7 @@ fn json_is_read_under_the_type_of_forms_where_that_is_listed_and_forms_stay_form
 
 #[test]
 fn an_empty_body_is_an_empty_object_only_where_that_is_configured() {
-    let missing = "expected a JSON body, found none: send {} to leave every field unset";
+    let missing = "the request needs a JSON body; send {} to leave every field unset";
     let case =
         |target, answer| Case { target, content_type: None, body: "", strict: (400, missing), lenient: (200, answer) };
     check(
@@ -175,8 +181,8 @@ fn an_empty_body_is_an_empty_object_only_where_that_is_configured() {
 fn unknown_members_are_passed_over_for_all_rpcs_and_unknown_names_of_enums_are_not() {
     let case =
         |target, body, problem, lenient| Case { target, content_type: JSON, body, strict: (400, problem), lenient };
-    let nope = "at nope: `shop.Item` has no such field (line 1, column 9)";
-    let colour = r#"at colour: expected a value of shop.Colour, found "BLUE" (line 1, column 11)"#;
+    let nope = "unknown field \"nope\" (line 1, column 9)";
+    let colour = r#"field "colour": expected a value of shop.Colour, got "BLUE" (line 1, column 11)"#;
     check(
         "requests: {ignore_members: all}\nrpcs: {shop.Shop.Own: {ignore_members: [fee]}}",
         &[
@@ -184,7 +190,7 @@ fn unknown_members_are_passed_over_for_all_rpcs_and_unknown_names_of_enums_are_n
             case(
                 "/items/7",
                 r#"{"inner":{"nope":1}}"#,
-                "at inner.nope: `shop.Item` has no such field (line 1, column 18)",
+                "unknown field \"inner.nope\" (line 1, column 18)",
                 (200, r#"{"id":"7","item":{"inner":{}}}"#),
             ),
             case("/whole", r#"{"colour":"BLUE"}"#, colour, (400, colour)),
@@ -199,18 +205,18 @@ fn unknown_members_are_passed_over_for_all_rpcs_and_unknown_names_of_enums_are_n
 fn base64_may_have_line_breaks_only_where_that_is_configured() {
     let case =
         |body, problem, lenient| Case { target: "/whole", content_type: JSON, body, strict: (400, problem), lenient };
-    let blank = r#"at data: expected base64, found "YW Jj" (line 1, column 9)"#;
+    let blank = r#"field "data": expected base64, got "YW Jj" (line 1, column 9)"#;
     check(
         "json: {base64_line_breaks: true}",
         &[
             case(
                 r#"{"data":"YWJj\r\nZGVm\n"}"#,
-                r#"at data: expected base64, found "YWJj\r\nZGVm\n" (line 1, column 9)"#,
+                r#"field "data": expected base64, got "YWJj\r\nZGVm\n" (line 1, column 9)"#,
                 (200, r#"{"data":"YWJjZGVm"}"#),
             ),
             case(
                 r#"{"list":["YQ==\n","\n"],"map":{"a":"Y\nQ"},"wrapped":"Y\nQ"}"#,
-                r#"at list[0]: expected base64, found "YQ==\n" (line 1, column 10)"#,
+                r#"field "list[0]": expected base64, got "YQ==\n" (line 1, column 10)"#,
                 (200, r#"{"list":["YQ==",""],"map":{"a":"YQ=="},"wrapped":"YQ=="}"#),
             ),
             case(r#"{"data":"YW Jj"}"#, blank, (400, blank)),
@@ -257,11 +263,11 @@ fn a_header_with_the_prefix_of_grpc_gateway_is_metadata_if_its_name_is_listed() 
         }
     }
     let several =
-        "header grpc-metadata-x-tenant: expected one value for x-tenant, with the prefix or without, found several";
+        "header grpc-metadata-x-tenant: expected one value for x-tenant, with the prefix or without it, got several";
     for (headers, message) in [
         (&[("X-Tenant", "a"), ("Grpc-Metadata-X-Tenant", "a")][..], several),
         (&[("Grpc-Metadata-X-Tenant", "a"), ("Grpc-Metadata-X-Tenant", "b")], several),
-        (&[("Grpc-Metadata-X-Trace-Bin", "%")], "header x-trace-bin: expected base64, found other text"),
+        (&[("Grpc-Metadata-X-Trace-Bin", "%")], "header x-trace-bin: expected base64, got other text"),
     ] {
         let answer = http::send(
             on.address,
@@ -304,9 +310,10 @@ fn an_error_has_the_body_of_grpc_gateways_version() {
     }
     let gateway = gateway(&backend, "errors: grpc_gateway_v1");
     let answer = http::send_json(gateway.address, "POST", "/ask", r#"{"number":"x"}"#);
-    let message = r#"at number: expected an int32, found \"x\" (line 1, column 11)"#;
-    let detail = r#"{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{"field":"number","description":"expected an int32, found \"x\""}]}"#;
-    let body = format!(r#"{{"error":"{message}","message":"{message}","code":3,"details":[{detail}]}}"#);
+    let message = r#"field \"number\": expected an int32, got \"x\" (line 1, column 11)"#;
+    let info = r#"{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"INVALID_FIELD","domain":"towbar"}"#;
+    let detail = r#"{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{"field":"number","description":"expected an int32, got \"x\""}]}"#;
+    let body = format!(r#"{{"error":"{message}","message":"{message}","code":3,"details":[{info},{detail}]}}"#);
     assert_eq!((answer.status, answer.body), (400, body));
 }
 
@@ -406,8 +413,8 @@ fn a_key_of_the_file_counts_whatever_the_preset_says() {
     assert_eq!(config.proxy.streams.deadline.as_secs(), 60);
     assert!(config.metadata.prefixed);
     for (name, message) in [
-        ("grpc-gateway", "towbar.yaml:1:16: compatibility: expected `grpc_gateway` or `envoy`, found `grpc-gateway`"),
-        ("[envoy]", "towbar.yaml:1:1: compatibility: expected the name of a gateway, found a list"),
+        ("grpc-gateway", "towbar.yaml:1:16: compatibility: expected `grpc_gateway` or `envoy`, got `grpc-gateway`"),
+        ("[envoy]", "towbar.yaml:1:1: compatibility: expected the name of a gateway, got a list"),
     ] {
         let text = format!("compatibility: {name}\nschema: a.binpb\nupstream: http://127.0.0.1:1\n");
         let (_, problems) = config::load_text(&text, Path::new("towbar.yaml"), &Overrides::default());

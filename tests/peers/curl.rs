@@ -182,12 +182,12 @@ fn a_message_that_no_line_can_carry_is_told_with_its_number() {
         (
             "Collect",
             r#"[{"topic":"t"},{"topic":7}]"#,
-            "in message 2: the JSON is not a valid talk.Note: at topic: expected a string, found 7 (line 1, column 10)",
+            "in message 2: the JSON is not a valid talk.Note: field \"topic\": expected a string, got 7 (line 1, column 10)",
         ),
         (
             "Collect",
             r#"{"topic":"t"} {}"#,
-            "POST /notes/{topic}: in message 2: at topic: is empty, and a segment of the path cannot be",
+            "POST /notes/{topic}: message 2: at topic: is empty, and a segment of the path cannot be",
         ),
         (
             "Tell",
@@ -213,7 +213,7 @@ fn a_message_that_no_line_can_carry_is_told_with_its_number() {
         (
             "One",
             r#"{"topic":"t"} {"topic":"t"}"#,
-            "the JSON is not a valid talk.Note: at the body: expected the end of the body, found `{` (line 1, column 15)",
+            "the JSON is not a valid talk.Note: the body: expected the end of the body, got `{` (line 1, column 15)",
         ),
     ] {
         let Ended { code, stdout, stderr } = printer.print(rpc, texts);

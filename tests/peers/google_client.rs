@@ -48,13 +48,13 @@ refused BadRequest 400 None
   {"domain": null, "metadata": null, "reason": null}
   [{"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": [{"description": "has spaces", "field": "secretId"}]}]
 not text BadRequest 400 None
-  GET /v1/projects/bank/secrets/a%00b?%24alt=json%3Benum-encoding%3Dint: at name: expected text, found a NUL character, in the path
-  {"domain": null, "metadata": null, "reason": null}
-  [{"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": [{"description": "expected text, found a NUL character", "field": "name"}]}]
+  GET /v1/projects/bank/secrets/a%00b?%24alt=json%3Benum-encoding%3Dint: path variable "name": a NUL character (%00) is not allowed
+  {"domain": "towbar", "metadata": {}, "reason": "INVALID_PATH_VARIABLE"}
+  [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "domain": "towbar", "reason": "INVALID_PATH_VARIABLE"}, {"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": [{"description": "a NUL character (%00) is not allowed", "field": "name"}]}]
 no rpc NotFound 404 NOT_FOUND
-  GET /v1/projects/bank/locations: no call has this path
-  {"domain": null, "metadata": null, "reason": null}
-  []"#;
+  GET /v1/projects/bank/locations: no route matches GET /v1/projects/bank/locations
+  {"domain": "towbar", "metadata": {}, "reason": "ROUTE_NOT_FOUND"}
+  [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "domain": "towbar", "reason": "ROUTE_NOT_FOUND"}]"#;
 
 /// What the backend hears: the rpc and its message as ProtoJSON.
 const BACKEND: &str = r#"CreateSecret {"parent":"projects/bank","secretId":"pin","secret":{"replication":{"automatic":{}},"labels":{"team":"cards"},"ttl":"86400.500s","versionAliases":{"current":"9007199254740993"}}}

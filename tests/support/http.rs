@@ -7,6 +7,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use serde_json::Value;
+use towbar::gateway::error::Reason;
 
 /// An answer, complete.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,11 +27,31 @@ impl Answer {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
+    /// The body without the reason that Towbar gives for its own errors, and that reason.
+    pub fn body_and_reason(&self) -> (String, Option<String>) {
+        const BEGIN: &str = r#"{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":""#;
+        const END: &str = r#"","domain":"towbar"}"#;
+        let reason = self.body.split_once(BEGIN).and_then(|(_, rest)| rest.split_once(END)).map(|(reason, _)| reason);
+        let is_name = |reason: &&str| reason.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+        (without_reasons(&self.body), reason.filter(is_name).map(str::to_owned))
+    }
+
     /// `code` and `message` of a `google.rpc.Status`.
     pub fn refusal(&self) -> (i64, String) {
         let json = self.json();
         (json["code"].as_i64().unwrap(), json["message"].as_str().unwrap_or_default().to_owned())
     }
+}
+
+/// A text without the reasons that Towbar gives for its own errors.
+pub fn without_reasons(text: &str) -> String {
+    Reason::ALL.iter().fold(text.to_owned(), |text, reason| {
+        let name = reason.name();
+        let info =
+            format!(r#"{{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"{name}","domain":"towbar"}}"#);
+        let alone = text.replace(&format!(r#","details":[{info}]"#), "");
+        alone.replace(&format!("{info},"), "")
+    })
 }
 
 /// Sends one request on a connection of its own. `target` is the request target as it shall stand in the request line.

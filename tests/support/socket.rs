@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpStream};
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, Role};
 use tokio_tungstenite::tungstenite::{Error, WebSocket};
 
-use super::http::{self, Answer};
+use super::http::{self, Answer, without_reasons};
 
 /// The headers of a handshake.
 pub const ASKING: [(&str, &str); 4] =
@@ -36,7 +36,7 @@ pub enum Got {
 }
 
 pub fn text(text: &str) -> Got {
-    Got::Text(text.to_owned())
+    Got::Text(without_reasons(text))
 }
 
 pub fn closed(code: u16, reason: &str) -> Got {
@@ -74,7 +74,7 @@ impl<S: Read + Write> Socket<S> {
     pub fn next(&mut self) -> Got {
         loop {
             match self.frames.read() {
-                Ok(Message::Text(text)) => return Got::Text(text.to_string()),
+                Ok(Message::Text(text)) => return Got::Text(without_reasons(&text)),
                 Ok(Message::Binary(bytes)) => return Got::Binary(bytes.to_vec()),
                 Ok(Message::Close(frame)) => {
                     return Got::Closed(frame.map(|CloseFrame { code, reason }| (code.into(), reason.to_string())));

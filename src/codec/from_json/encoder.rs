@@ -9,9 +9,10 @@ use super::ignored::Ignored;
 use super::located::{LocatedError, Outcome};
 use super::seen::{Key, Keys, Open};
 use crate::codec::depth::DEPTH_LIMIT;
-use crate::codec::problem::{FieldProblem, Found, expectation, quoted};
+use crate::codec::problem::{FieldProblem, Found, OTHER_TEXT, expectation, hint, quoted};
 use crate::codec::scalar::{self, Write};
 use crate::format::json::{self, JsonError, Scanner};
+use crate::format::suggestion::nearest;
 use crate::format::wire;
 use crate::schema::{EnumId, FieldPath, FieldTable, Kind, Message, MessageId, MessageTable, Shape, Tables, WellKnown};
 
@@ -228,7 +229,7 @@ impl<'a> Encoder<'a> {
             self.scanner.skip()?;
             return Ok(());
         }
-        Err(self.error(FieldProblem::Unknown { message: table.name.to_string() }).member(&name))
+        Err(self.error(FieldProblem::Unknown { near: near(table, &name) }).member(&name))
     }
 
     /// Writes what is bound and was not in the object.
@@ -323,7 +324,7 @@ impl<'a> Encoder<'a> {
             let start = wire::open(&mut self.out);
             if !scalar::put_text(&mut self.out, tables, key_field, Write::Tagged, &name) {
                 let expected = format!("a key that is {}", expectation(tables, key_field.kind));
-                let found = Found::new(quoted(&name), "another text");
+                let found = Found::new(quoted(&name), OTHER_TEXT);
                 return Err(self.error(FieldProblem::Unexpected { expected, found }).key(&name));
             }
             let key = match key_field.kind {
@@ -484,7 +485,28 @@ impl<'a> Encoder<'a> {
 
     /// The error that the next value is none of this kind.
     pub(super) fn unexpected(&self, kind: Kind) -> LocatedError {
-        self.unexpected_text(expectation(self.tables, kind))
+        let expected = expectation(self.tables, kind);
+        match self.found() {
+            Ok(found) => {
+                let hint = self.hint(kind, &found);
+                self.error(FieldProblem::Unexpected { expected, found: found.with_hint(hint) })
+            }
+            Err(error) => LocatedError::from(error),
+        }
+    }
+
+    /// What the caller could write instead of the next value.
+    fn hint(&self, kind: Kind, found: &Found) -> String {
+        let mut ahead = self.scanner.clone();
+        match (kind, ahead.peek()) {
+            (Kind::String, Ok(json::JsonKind::Number | json::JsonKind::Bool)) => {
+                format!("; put it in quotes: \"{found}\"")
+            }
+            (_, Ok(json::JsonKind::String)) => {
+                ahead.string().map_or_else(|_| String::new(), |text| hint(self.tables, kind, &text))
+            }
+            _ => String::new(),
+        }
     }
 
     pub(super) fn unexpected_text(&self, expected: String) -> LocatedError {
@@ -507,6 +529,11 @@ impl<'a> Encoder<'a> {
         };
         Ok(Found::new(content, kind))
     }
+}
+
+/// The field that the caller may have meant by this name.
+pub(super) fn near(table: &MessageTable, name: &str) -> Option<String> {
+    nearest(name, table.fields.iter().map(|field| &*field.json_name)).map(str::to_owned)
 }
 
 /// The error that a bound field is given beside `other`, a member of the same oneof.

@@ -3,7 +3,7 @@
 use super::encoder::{Context, Encoder};
 use super::error::RequestError;
 use super::located::LocatedError;
-use crate::codec::problem::{BodyError, FieldProblem, Found, expectation, quoted};
+use crate::codec::problem::{BodyError, FieldProblem, Found, OTHER_TEXT, expectation, quoted};
 use crate::codec::scalar::Write;
 use crate::format::json::Scanner;
 use crate::schema::{FieldPath, WellKnown};
@@ -29,7 +29,7 @@ fn problem(path: &FieldPath, text: &str, fault: LocatedError) -> FieldProblem {
     let fault = path.fields().iter().fold(fault, |fault, field| fault.through(field.table()));
     match fault.into_error() {
         RequestError::Body(BodyError { problem: FieldProblem::Json(_), .. }) if !begins_as_json(text) => {
-            let found = Found { content: quoted(text), kind: "another text", hidden: path.is_redacted() };
+            let found = Found::new(quoted(text), OTHER_TEXT).hidden_if(path.is_redacted());
             FieldProblem::Unexpected { expected: expected(path), found }
         }
         RequestError::Body(error) => FieldProblem::InText(Box::new(error)),
@@ -47,7 +47,7 @@ fn expected(path: &FieldPath) -> String {
     let leaf = path.leaf();
     match leaf.message() {
         Some(message) if message.table().known == WellKnown::Value => {
-            "JSON text (for a string, write \"word\" in quotes)".to_owned()
+            "JSON (write a string in double quotes, for example \"word\")".to_owned()
         }
         _ => expectation(leaf.tables(), leaf.table().kind),
     }

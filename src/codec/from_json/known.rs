@@ -76,10 +76,10 @@ impl Encoder<'_> {
         };
         let name = url.split_once('/').and_then(|_| url.rsplit('/').next());
         let Some((tables, inner)) = name.and_then(|name| schema::find_any(self.descriptors, name)) else {
-            return Err(self.unexpected_text("an @type that the descriptors have".to_owned()));
+            return Err(self.unexpected_text("an @type of a known message type".to_owned()));
         };
         if tables.message(inner).by_name("@type").is_some() {
-            return Err(self.unexpected_text("an @type whose message has no field of that name".to_owned()));
+            return Err(self.unexpected_text("an @type of a message that has no field named @type".to_owned()));
         }
         wire::put_tag(&mut self.out, 1, LENGTH);
         wire::put_bytes(&mut self.out, url.as_bytes());
@@ -145,8 +145,7 @@ impl Encoder<'_> {
                 }
                 _ if context.ignores_unknown_names() => drop(self.scanner.skip()?),
                 _ => {
-                    let message = self.tables.message(inner).name.to_string();
-                    return Err(self.error(FieldProblem::Unknown { message }).member(&name));
+                    return Err(self.error(FieldProblem::Unknown { near: None }).member(&name));
                 }
             }
         }

@@ -4,10 +4,12 @@
 //! second value after the first. The caller drives: it asks what comes ([`Scanner::peek`]) and takes it. Knows no
 //! protobuf.
 
+mod error;
 mod scanner;
 mod split;
 mod string;
 
-pub use scanner::{DEPTH_LIMIT, JsonError, JsonKind, JsonProblem, Position, Scanner};
+pub use error::{JsonError, JsonProblem, Position};
+pub use scanner::{DEPTH_LIMIT, JsonKind, Scanner};
 pub use split::{Series, SplitError, Splitter};
 pub use string::{put_plain_member, put_plain_string, put_string};

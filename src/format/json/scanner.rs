@@ -3,68 +3,12 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
+use super::error::{JsonError, JsonProblem, Position};
 use super::string::special;
 use crate::format::block::{Padded, Piece};
-use crate::format::quote;
 
 /// How deep objects and arrays may be nested, unless a caller says otherwise.
 pub const DEPTH_LIMIT: usize = 64;
-
-/// A line and a column, both from 1; the column counts characters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Position {
-    /// Lines end with `\n`.
-    pub line: usize,
-    /// Characters before it in the line, plus one.
-    pub column: usize,
-}
-
-/// Why a text is no JSON, and where.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {}, column {}: {problem}", place.line, place.column)]
-pub struct JsonError {
-    /// Where the problem begins.
-    pub place: Position,
-    /// What it is.
-    pub problem: JsonProblem,
-}
-
-/// What can be wrong with a JSON text.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum JsonProblem {
-    /// Another character, or the end, was due.
-    #[error("expected {expected}, found {found}")]
-    Unexpected { expected: &'static str, found: String },
-    /// A string with a raw control character.
-    #[error("a control character in a string must be escaped")]
-    Control,
-    /// A `\` with no escape of RFC 8259, section 7.
-    #[error("this is no escape that JSON knows")]
-    Escape,
-    /// Half of a surrogate pair.
-    #[error("this escape is half of a surrogate pair")]
-    Surrogate,
-    /// Bytes that are not UTF-8.
-    #[error("the body is not UTF-8")]
-    NotUtf8,
-    /// RFC 8259, section 8.1: whoever sends JSON must not add one, and a reader in front of us may read no further.
-    #[error("the body begins with a byte order mark (U+FEFF): send it without one")]
-    ByteOrderMark,
-    /// Nested deeper than the limit.
-    #[error("nested deeper than {limit} levels")]
-    TooDeep { limit: usize },
-    /// RFC 8259, section 4, leaves a second member of one name open; this refuses it.
-    #[error("the member `{name}` is given twice")]
-    Twice { name: String },
-}
-
-impl JsonProblem {
-    /// A second member of this name.
-    #[must_use]
-    pub fn twice(name: &str) -> Self {
-        Self::Twice { name: quote::beginning(name, quote::MOST).into_owned() }
-    }
-}
 
 /// What kind of value comes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,8 +68,40 @@ impl<'a> Scanner<'a> {
             Some(b'-' | b'0'..=b'9') => Ok(JsonKind::Number),
             Some(b't' | b'f') => Ok(JsonKind::Bool),
             Some(b'n') => Ok(JsonKind::Null),
-            _ => Err(self.unexpected("a value")),
+            _ => Err(self.no_value()),
         }
+    }
+
+    /// What stands where a value is due.
+    #[cold]
+    fn no_value(&self) -> JsonError {
+        let rest = &self.text[self.at..];
+        let begins = |words: &[&str]| words.iter().any(|word| rest.starts_with(word));
+        match self.byte() {
+            Some(b'\'') => self.error(JsonProblem::SingleQuote),
+            Some(b']') if self.is_behind_comma() => self.error(JsonProblem::TrailingComma { close: ']' }),
+            Some(b'/') if begins(&["//", "/*"]) => self.error(JsonProblem::Comment),
+            _ if begins(&["NaN", "Infinity"]) => self.error(JsonProblem::NotFinite),
+            _ if begins(&["True", "False", "None", "TRUE", "FALSE", "NULL", "Null"]) => {
+                self.error(JsonProblem::Capital)
+            }
+            _ => self.unexpected("a JSON value"),
+        }
+    }
+
+    /// What stands where the name of a member is due.
+    #[cold]
+    fn no_name(&self) -> JsonError {
+        match self.byte() {
+            Some(b'\'') => self.error(JsonProblem::SingleQuote),
+            Some(b'}') if self.is_behind_comma() => self.error(JsonProblem::TrailingComma { close: '}' }),
+            Some(b'/') => self.error(JsonProblem::Comment),
+            _ => self.unexpected("a member name in double quotes"),
+        }
+    }
+
+    fn is_behind_comma(&self) -> bool {
+        self.text[..self.at].trim_end().ends_with(',')
     }
 
     /// The place that the scanner has come to.
@@ -160,7 +136,7 @@ impl<'a> Scanner<'a> {
         }
         self.space();
         if self.byte() != Some(b'"') {
-            return Err(self.unexpected("a member's name"));
+            return Err(self.no_name());
         }
         let name = self.string()?;
         self.space();
@@ -259,7 +235,7 @@ impl<'a> Scanner<'a> {
         if !self.eat(b'0') {
             self.digits()?;
         } else if matches!(self.byte(), Some(b'0'..=b'9')) {
-            return Err(self.unexpected("no digit after a leading 0"));
+            return Err(self.unexpected("a number without leading zeros"));
         }
         if self.eat(b'.') {
             self.digits()?;
@@ -421,7 +397,13 @@ impl<'a> Scanner<'a> {
         while matches!(self.byte(), Some(b'0'..=b'9')) {
             self.at += 1;
         }
-        if start == self.at { Err(self.unexpected("a digit")) } else { Ok(()) }
+        if start < self.at {
+            return Ok(());
+        }
+        match self.text[self.at..].starts_with("Infinity") {
+            true => Err(self.error(JsonProblem::NotFinite)),
+            false => Err(self.unexpected("a digit")),
+        }
     }
 
     fn word(&mut self, word: &str) -> bool {
@@ -471,7 +453,7 @@ impl<'a> Scanner<'a> {
             Some(c) if c.is_control() => format!("`{}`", c.escape_default()),
             Some(c) => format!("`{c}`"),
             None if self.text.trim().is_empty() => "an empty body".to_owned(),
-            None => "the end".to_owned(),
+            None => "the end of the JSON".to_owned(),
         };
         self.error(JsonProblem::Unexpected { expected, found })
     }
@@ -506,39 +488,60 @@ mod tests {
     #[test]
     fn a_malformed_text_says_where() {
         for (text, message) in [
-            ("", "line 1, column 1: expected a value, found an empty body"),
-            ("  ", "line 1, column 3: expected a value, found an empty body"),
-            ("{", "line 1, column 2: expected a member's name, found the end"),
-            ("{\n  \"a\" 1}", "line 2, column 7: expected `:`, found `1`"),
-            ("{\"a\":1 \"b\":2}", "line 1, column 8: expected `,` or `}`, found `\"`"),
-            ("{\"a\":1,}", "line 1, column 8: expected a member's name, found `}`"),
-            ("{a:1}", "line 1, column 2: expected a member's name, found `a`"),
-            ("[1,]", "line 1, column 4: expected a value, found `]`"),
-            ("[1 2]", "line 1, column 4: expected `,` or `]`, found `2`"),
-            ("{} {}", "line 1, column 4: expected the end of the body, found `{`"),
-            ("01", "line 1, column 2: expected no digit after a leading 0, found `1`"),
-            ("-", "line 1, column 2: expected a digit, found the end"),
-            ("1.", "line 1, column 3: expected a digit, found the end"),
-            ("1e+", "line 1, column 4: expected a digit, found the end"),
-            ("+1", "line 1, column 1: expected a value, found `+`"),
-            ("tru", "line 1, column 1: expected `true` or `false`, found `t`"),
-            ("nul", "line 1, column 1: expected `null`, found `n`"),
-            ("NaN", "line 1, column 1: expected a value, found `N`"),
-            ("// no", "line 1, column 1: expected a value, found `/`"),
-            ("'a'", "line 1, column 1: expected a value, found `'`"),
-            ("\"a", "line 1, column 3: expected `\"`, found the end"),
-            ("\"é\u{1}\"", "line 1, column 3: a control character in a string must be escaped"),
-            ("\"\\x\"", "line 1, column 2: this is no escape that JSON knows"),
-            ("\"\\u12\"", "line 1, column 2: this is no escape that JSON knows"),
-            ("\"\\ud800\"", "line 1, column 2: this escape is half of a surrogate pair"),
-            ("\"\\ud800\\u0041\"", "line 1, column 2: this escape is half of a surrogate pair"),
-            ("\"\\udc00\"", "line 1, column 2: this escape is half of a surrogate pair"),
-            ("{\"a\":1,\"\\u0061\":2}", "line 1, column 17: the member `a` is given twice"),
-            ("[[[[[", "line 1, column 5: nested deeper than 4 levels"),
+            ("", "line 1, column 1: expected a JSON value, got an empty body"),
+            ("  ", "line 1, column 3: expected a JSON value, got an empty body"),
+            ("{", "line 1, column 2: expected a member name in double quotes, got the end of the JSON"),
+            ("{\n  \"a\" 1}", "line 2, column 7: expected `:`, got `1`"),
+            ("{\"a\":1 \"b\":2}", "line 1, column 8: expected `,` or `}`, got `\"`"),
+            ("{\"a\":1,}", "line 1, column 8: trailing comma before `}`; remove the comma"),
+            ("{a:1}", "line 1, column 2: expected a member name in double quotes, got `a`"),
+            ("[1,]", "line 1, column 4: trailing comma before `]`; remove the comma"),
+            ("[1 2]", "line 1, column 4: expected `,` or `]`, got `2`"),
+            ("{} {}", "line 1, column 4: expected the end of the body, got `{`"),
+            ("01", "line 1, column 2: expected a number without leading zeros, got `1`"),
+            ("-", "line 1, column 2: expected a digit, got the end of the JSON"),
+            ("1.", "line 1, column 3: expected a digit, got the end of the JSON"),
+            ("1e+", "line 1, column 4: expected a digit, got the end of the JSON"),
+            ("+1", "line 1, column 1: expected a JSON value, got `+`"),
+            ("tru", "line 1, column 1: expected `true` or `false`, got `t`"),
+            ("nul", "line 1, column 1: expected `null`, got `n`"),
+            (
+                "NaN",
+                "line 1, column 1: JSON has no numbers NaN and Infinity; for a double or float field, send them as strings, for example \"NaN\"",
+            ),
+            ("// no", "line 1, column 1: JSON has no comments; remove it"),
+            ("'a'", "line 1, column 1: JSON strings and names need double quotes, not single quotes"),
+            ("\"a", "line 1, column 3: expected `\"`, got the end of the JSON"),
+            (
+                "\"é\u{1}\"",
+                "line 1, column 3: a string contains a control character; escape it, for example \\n for a line feed",
+            ),
+            (
+                "\"\\x\"",
+                "line 1, column 2: unknown escape sequence in a string; JSON has \\\" \\\\ \\/ \\b \\f \\n \\r \\t and \\u with four hexadecimal digits",
+            ),
+            (
+                "\"\\u12\"",
+                "line 1, column 2: unknown escape sequence in a string; JSON has \\\" \\\\ \\/ \\b \\f \\n \\r \\t and \\u with four hexadecimal digits",
+            ),
+            (
+                "\"\\ud800\"",
+                "line 1, column 2: a \\u escape is one half of a surrogate pair; write both halves, or the character itself",
+            ),
+            (
+                "\"\\ud800\\u0041\"",
+                "line 1, column 2: a \\u escape is one half of a surrogate pair; write both halves, or the character itself",
+            ),
+            (
+                "\"\\udc00\"",
+                "line 1, column 2: a \\u escape is one half of a surrogate pair; write both halves, or the character itself",
+            ),
+            ("{\"a\":1,\"\\u0061\":2}", "line 1, column 17: the object has two members named \"a\""),
+            ("[[[[[", "line 1, column 5: nested deeper than the limit of 4 levels"),
         ] {
             assert_eq!(whole(text.as_bytes()).unwrap_err().to_string(), message, "{text}");
         }
-        assert_eq!(whole(b"\"a\xff\"").unwrap_err().to_string(), "line 1, column 3: the body is not UTF-8");
+        assert_eq!(whole(b"\"a\xff\"").unwrap_err().to_string(), "line 1, column 3: the body is not valid UTF-8");
     }
 
     #[test]

@@ -78,33 +78,33 @@ enum Step {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SplitError {
     /// A text is larger than one may be.
-    #[error("expected messages of at most {limit} bytes, found a larger one")]
+    #[error("a message is larger than the limit of {limit} bytes")]
     TooLarge {
         /// That limit.
         limit: usize,
     },
     /// The body holds nothing.
-    #[error("expected a message or an array of messages, found nothing")]
+    #[error("the body is empty: expected a message or an array of messages")]
     Nothing,
     /// A comma with nothing behind it.
-    #[error("expected another element behind the comma, found `]`")]
+    #[error("trailing comma before `]`; remove the comma")]
     NoElement,
     /// Something behind the array.
-    #[error("expected nothing behind the array, found {found}")]
+    #[error("expected nothing after the array, got {found}")]
     Trailing {
         /// What stands there.
         found: String,
     },
     /// The body ends within the array.
-    #[error("expected `]`, found the end of the body")]
+    #[error("the array is incomplete: expected `]` before the end of the body")]
     Unclosed,
     /// A comma between texts that are no elements.
     #[error(
-        "expected another message or the end of the body, found `,`; write messages one after the other, or an array of them"
+        "expected another message or the end of the body, got `,`; write the messages one after the other, or as an array"
     )]
     Comma,
     /// The body ends within a text.
-    #[error("expected the end of a message, found the end of the body")]
+    #[error("the last message is incomplete")]
     Unfinished,
 }
 
@@ -318,7 +318,7 @@ mod tests {
                 ("{}\n{}\n", &["{}", "{}"], None),
                 ("{}\r\n {\"a\":1}", &["{}\r", "{\"a\":1}"], None),
                 ("[\n1]", &["[", "1]"], None),
-                ("\"12345678901\"", &[], Some("expected messages of at most 12 bytes, found a larger one")),
+                ("\"12345678901\"", &[], Some("a message is larger than the limit of 12 bytes")),
                 ("1\n\"1234567890\"\n2", &["1", "\"1234567890\"", "2"], None),
             ],
         );
@@ -335,27 +335,27 @@ mod tests {
                 ("[ {\"a\":[1,2]} , \"],\\\"\" ,3 ]", &["{\"a\":[1,2]} ", "\"],\\\"\" ", "3 "], None),
                 ("[[[],{}],[]]", &["[[],{}]", "[]"], None),
                 ("[,1]", &["", "1"], None),
-                ("[1,]", &["1"], Some("expected another element behind the comma, found `]`")),
-                ("[1", &[], Some("expected `]`, found the end of the body")),
-                ("[1,", &["1"], Some("expected `]`, found the end of the body")),
-                ("[1]2", &["1"], Some("expected nothing behind the array, found `2`")),
-                ("[1] \u{e9}", &["1"], Some("expected nothing behind the array, found another byte")),
+                ("[1,]", &["1"], Some("trailing comma before `]`; remove the comma")),
+                ("[1", &[], Some("the array is incomplete: expected `]` before the end of the body")),
+                ("[1,", &["1"], Some("the array is incomplete: expected `]` before the end of the body")),
+                ("[1]2", &["1"], Some("expected nothing after the array, got `2`")),
+                ("[1] \u{e9}", &["1"], Some("expected nothing after the array, got another byte")),
                 ("[1 2]", &["1 2"], None),
                 ("[}]", &["}"], None),
                 ("[\"1234567890\",1]", &["\"1234567890\"", "1"], None),
-                ("[\"12345678901\"]", &[], Some("expected messages of at most 12 bytes, found a larger one")),
+                ("[\"12345678901\"]", &[], Some("a message is larger than the limit of 12 bytes")),
             ],
         );
     }
 
     #[test]
     fn texts_may_stand_one_after_the_other() {
-        let comma = "expected another message or the end of the body, found `,`; write messages one after the other, or an array of them";
+        let comma = "expected another message or the end of the body, got `,`; write the messages one after the other, or as an array";
         check(
             Series::Json,
             &[
-                ("", &[], Some("expected a message or an array of messages, found nothing")),
-                (" \r\n", &[], Some("expected a message or an array of messages, found nothing")),
+                ("", &[], Some("the body is empty: expected a message or an array of messages")),
+                (" \r\n", &[], Some("the body is empty: expected a message or an array of messages")),
                 ("{}", &["{}"], None),
                 (" {} \n", &["{}"], None),
                 ("{}{}", &["{}", "{}"], None),
@@ -371,11 +371,11 @@ mod tests {
                 ("}{}", &["}", "{}"], None),
                 ("{]{}", &["{]", "{}"], None),
                 ("{}]", &["{}", "]"], None),
-                ("{} {", &["{}"], Some("expected the end of a message, found the end of the body")),
-                ("\"a", &[], Some("expected the end of a message, found the end of the body")),
-                ("{\"a\":1234567}", &[], Some("expected messages of at most 12 bytes, found a larger one")),
+                ("{} {", &["{}"], Some("the last message is incomplete")),
+                ("\"a", &[], Some("the last message is incomplete")),
+                ("{\"a\":1234567}", &[], Some("a message is larger than the limit of 12 bytes")),
                 ("{\"a\":1234}12", &["{\"a\":1234}", "12"], None),
-                ("1234567890123", &[], Some("expected messages of at most 12 bytes, found a larger one")),
+                ("1234567890123", &[], Some("a message is larger than the limit of 12 bytes")),
             ],
         );
     }

@@ -24,13 +24,13 @@ pub struct Part<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MultipartError {
     /// The content type of the body.
-    #[error("in Content-Type: {0}")]
+    #[error("Content-Type: {0}")]
     ContentType(Wrong),
     /// What stands first.
-    #[error("expected the body to begin with `--` and its boundary, found something else")]
+    #[error("the body does not begin with `--` and the boundary of its Content-Type")]
     Beginning,
     /// A part.
-    #[error("in part {number}: {wrong}")]
+    #[error("part {number}: {wrong}")]
     Part {
         /// Which part, from 1.
         number: usize,
@@ -38,13 +38,13 @@ pub enum MultipartError {
         wrong: Wrong,
     },
     /// Too many parts.
-    #[error("expected at most {limit} parts, found more")]
+    #[error("too many parts: at most {limit} are allowed")]
     TooMany {
         /// How many there may be.
         limit: usize,
     },
     /// What stands last.
-    #[error("expected the end of the body behind the last boundary, found more")]
+    #[error("the body has data after its last boundary")]
     Trailing,
 }
 
@@ -57,7 +57,7 @@ pub struct Wrong {
 
 impl fmt::Display for Wrong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "expected {}, found {}", self.expected, self.found)
+        write!(f, "expected {}, got {}", self.expected, self.found)
     }
 }
 
@@ -65,16 +65,18 @@ impl fmt::Display for Wrong {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TextProblem {
     /// It says that it is something else.
-    #[error("expected a part without Content-Type, or of text/plain in UTF-8, found one of `{0}`")]
+    #[error("expected a part with Content-Type text/plain in UTF-8, or without Content-Type, got `{0}`")]
     Type(String),
     /// The same where JSON is expected.
-    #[error("expected a part without Content-Type, or of application/json or text/plain in UTF-8, found one of `{0}`")]
+    #[error(
+        "expected a part with Content-Type application/json, or text/plain in UTF-8, or without Content-Type, got `{0}`"
+    )]
     JsonType(String),
     /// Its bytes.
-    #[error("expected UTF-8, found other bytes")]
+    #[error("the text is not valid UTF-8")]
     NotUtf8,
     /// A NUL: no field means it, and others read it as an end.
-    #[error("expected text, found a NUL character")]
+    #[error("a NUL character is not allowed")]
     Nul,
 }
 
@@ -119,12 +121,12 @@ impl Boundary {
     fn part<'a>(&self, rest: &'a [u8]) -> Outcome<(Part<'a>, &'a [u8])> {
         let Some(part) = rest.strip_prefix(b"\r\n") else {
             let found = if rest.is_empty() { "the end of the body" } else { "something else" };
-            return wrong("CRLF or `--` behind the boundary", found);
+            return wrong("CRLF or `--` after the boundary", found);
         };
         let head = match part.windows(4).position(|end| end == b"\r\n\r\n") {
             _ if part.starts_with(b"\r\n") => return wrong("a Content-Disposition", "no header"),
             Some(length) => &part[..length],
-            None => return wrong("an empty line (CRLF) behind the headers", "none"),
+            None => return wrong("an empty line (CRLF) after the headers", "none"),
         };
         let (name, content_type) = read_head(head)?;
         let data = &part[head.len() + 4..];
@@ -150,7 +152,7 @@ impl Boundary {
                 false => {}
             }
         }
-        wrong("the boundary behind the part", "the end of the body")
+        wrong("the boundary after the part", "the end of the body")
     }
 }
 

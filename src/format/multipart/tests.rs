@@ -42,125 +42,119 @@ fn a_body_is_its_parts() {
 #[test]
 fn what_two_readers_could_take_apart_differently_is_refused() {
     const HEAD: &str = "--b|Content-Disposition: form-data; name=a||";
-    const BEGINNING: &str = "expected the body to begin with `--` and its boundary, found something else";
-    const BEHIND: &str = "expected CRLF or `--` behind the boundary, found";
+    const BEGINNING: &str = "the body does not begin with `--` and the boundary of its Content-Type";
+    const BEHIND: &str = "expected CRLF or `--` after the boundary, got";
     const CONTROL: &str =
-        "expected headers without control characters, each ended by CRLF, found another control character";
+        "expected headers without control characters, each ended by CRLF, got another control character";
     for (body, message) in [
         ("", BEGINNING),
         ("--", BEGINNING),
         ("--c--", BEGINNING),
         ("|--b--", BEGINNING),
         ("preamble|--b--", BEGINNING),
-        ("--b", &format!("in part 1: {BEHIND} the end of the body")),
-        ("--b-", &format!("in part 1: {BEHIND} something else")),
-        ("--bc--", &format!("in part 1: {BEHIND} something else")),
-        (&HEAD.replacen('|', " |", 1), &format!("in part 1: {BEHIND} something else")),
-        (&HEAD.replacen('|', "\n", 1), &format!("in part 1: {BEHIND} something else")),
-        ("--b--\n", "expected the end of the body behind the last boundary, found more"),
-        ("--b--|epilogue", "expected the end of the body behind the last boundary, found more"),
-        (&format!("{HEAD}1|--b |{HEAD}"), &format!("in part 2: {BEHIND} something else")),
+        ("--b", &format!("part 1: {BEHIND} the end of the body")),
+        ("--b-", &format!("part 1: {BEHIND} something else")),
+        ("--bc--", &format!("part 1: {BEHIND} something else")),
+        (&HEAD.replacen('|', " |", 1), &format!("part 1: {BEHIND} something else")),
+        (&HEAD.replacen('|', "\n", 1), &format!("part 1: {BEHIND} something else")),
+        ("--b--\n", "the body has data after its last boundary"),
+        ("--b--|epilogue", "the body has data after its last boundary"),
+        (&format!("{HEAD}1|--b |{HEAD}"), &format!("part 2: {BEHIND} something else")),
         (
             &format!("{HEAD}1|--b|{HEAD}2|--b--"),
-            "in part 2: expected a header such as `Content-Type: text/plain`, found another line",
+            "part 2: expected a header such as `Content-Type: text/plain`, got another line",
         ),
-        (HEAD, "in part 1: expected the boundary behind the part, found the end of the body"),
-        (&format!("{HEAD}1"), "in part 1: expected the boundary behind the part, found the end of the body"),
-        (&format!("{HEAD}1|--"), "in part 1: expected the boundary behind the part, found the end of the body"),
-        (&format!("{HEAD}--b--"), "in part 1: expected CRLF before the boundary, found only that of the headers"),
-        (&format!("{HEAD}1\n--b--"), "in part 1: expected CRLF before the boundary, found CR or LF alone"),
-        (&format!("{HEAD}\n--b--"), "in part 1: expected CRLF before the boundary, found CR or LF alone"),
-        (&format!("{HEAD}1\r--b|x|--b--"), "in part 1: expected CRLF before the boundary, found CR or LF alone"),
-        (&format!("{HEAD}1|{HEAD}2|{HEAD}3|{HEAD}4|--b--"), "expected at most 3 parts, found more"),
-        ("--b||1|--b--", "in part 1: expected a Content-Disposition, found no header"),
-        ("--b|A: b||1|--b--", "in part 1: expected a Content-Disposition, found none"),
-        ("--b|A: b|", "in part 1: expected an empty line (CRLF) behind the headers, found none"),
-        (&HEAD.replace("||", "\n\n"), "in part 1: expected an empty line (CRLF) behind the headers, found none"),
-        ("--b|A: b\nC: d||1|--b--", &format!("in part 1: {CONTROL}")),
-        ("--b|A: b\r C: d||1|--b--", &format!("in part 1: {CONTROL}")),
-        ("--b|A: b\0||1|--b--", &format!("in part 1: {CONTROL}")),
-        ("--b|A: b|\tc||1|--b--", &format!("in part 1: {CONTROL}")),
-        (
-            "--b|A: b| c: d||1|--b--",
-            "in part 1: expected a header such as `Content-Type: text/plain`, found another line",
-        ),
-        ("--b|A : b||1|--b--", "in part 1: expected a header such as `Content-Type: text/plain`, found another line"),
-        ("--b|A||1|--b--", "in part 1: expected a header such as `Content-Type: text/plain`, found another line"),
+        (HEAD, "part 1: expected the boundary after the part, got the end of the body"),
+        (&format!("{HEAD}1"), "part 1: expected the boundary after the part, got the end of the body"),
+        (&format!("{HEAD}1|--"), "part 1: expected the boundary after the part, got the end of the body"),
+        (&format!("{HEAD}--b--"), "part 1: expected CRLF before the boundary, got only that of the headers"),
+        (&format!("{HEAD}1\n--b--"), "part 1: expected CRLF before the boundary, got CR or LF alone"),
+        (&format!("{HEAD}\n--b--"), "part 1: expected CRLF before the boundary, got CR or LF alone"),
+        (&format!("{HEAD}1\r--b|x|--b--"), "part 1: expected CRLF before the boundary, got CR or LF alone"),
+        (&format!("{HEAD}1|{HEAD}2|{HEAD}3|{HEAD}4|--b--"), "too many parts: at most 3 are allowed"),
+        ("--b||1|--b--", "part 1: expected a Content-Disposition, got no header"),
+        ("--b|A: b||1|--b--", "part 1: expected a Content-Disposition, got none"),
+        ("--b|A: b|", "part 1: expected an empty line (CRLF) after the headers, got none"),
+        (&HEAD.replace("||", "\n\n"), "part 1: expected an empty line (CRLF) after the headers, got none"),
+        ("--b|A: b\nC: d||1|--b--", &format!("part 1: {CONTROL}")),
+        ("--b|A: b\r C: d||1|--b--", &format!("part 1: {CONTROL}")),
+        ("--b|A: b\0||1|--b--", &format!("part 1: {CONTROL}")),
+        ("--b|A: b|\tc||1|--b--", &format!("part 1: {CONTROL}")),
+        ("--b|A: b| c: d||1|--b--", "part 1: expected a header such as `Content-Type: text/plain`, got another line"),
+        ("--b|A : b||1|--b--", "part 1: expected a header such as `Content-Type: text/plain`, got another line"),
+        ("--b|A||1|--b--", "part 1: expected a header such as `Content-Type: text/plain`, got another line"),
     ] {
         assert_eq!(read(body), Err(message.to_owned()), "{body:?}");
     }
     let latin = b"--b\r\nContent-Disposition: form-data; name=\"\xe9\"\r\n\r\n1\r\n--b--";
     let error = Boundary::of("multipart/form-data; boundary=b").unwrap().parts(latin, 3).unwrap_err();
-    assert_eq!(error.to_string(), "in part 1: expected headers in UTF-8, found other bytes");
+    assert_eq!(error.to_string(), "part 1: expected headers in UTF-8, got other bytes");
 }
 
 #[test]
 fn a_head_says_each_thing_once_and_without_escapes() {
     const DISPOSITION: &str = "Content-Disposition: form-data; name=a";
-    const NO_NAME: &str = "expected a `name` in Content-Disposition, found none";
+    const NO_NAME: &str = "expected a `name` in Content-Disposition, got none";
     for (head, message) in [
-        ("Content-Disposition: attachment; name=a", "expected Content-Disposition form-data, found `attachment`"),
-        ("Content-Disposition:", "expected Content-Disposition form-data, found ``"),
+        ("Content-Disposition: attachment; name=a", "expected Content-Disposition form-data, got `attachment`"),
+        ("Content-Disposition:", "expected Content-Disposition form-data, got ``"),
         ("Content-Disposition: form-data", NO_NAME),
         ("Content-Disposition: form-data; filename=a", NO_NAME),
         ("Content-Disposition: form-data; name=\"\"", NO_NAME),
-        ("Content-Disposition: form-data; name=", "expected a value in quotes, or of letters and digits, found ``"),
-        ("Content-Disposition: form-data; name=é", "expected a value in quotes, or of letters and digits, found `é`"),
-        ("Content-Disposition: form-data; name", "expected `name=value` behind `;`, found ` name`"),
-        ("Content-Disposition: form-data; name =a", "expected `name=value` behind `;`, found ` name =a`"),
-        ("Content-Disposition: form-data; name=a;", "expected `name=value` behind `;`, found ``"),
-        ("Content-Disposition: form-data; name=a b", "expected `;` or the end of the header, found `b`"),
-        ("Content-Disposition: form-data; name=\"a\"b", "expected `;` or the end of the header, found `b`"),
-        ("Content-Disposition: form-data; name=\"a", "expected a quotation mark at the end of the value, found none"),
-        (r#"Content-Disposition: form-data; name="a\"b""#, "expected quotes without a backslash in them, found one"),
+        ("Content-Disposition: form-data; name=", "expected a value in quotes, or of letters and digits, got ``"),
+        ("Content-Disposition: form-data; name=é", "expected a value in quotes, or of letters and digits, got `é`"),
+        ("Content-Disposition: form-data; name", "expected `name=value` behind `;`, got ` name`"),
+        ("Content-Disposition: form-data; name =a", "expected `name=value` behind `;`, got ` name =a`"),
+        ("Content-Disposition: form-data; name=a;", "expected `name=value` behind `;`, got ``"),
+        ("Content-Disposition: form-data; name=a b", "expected `;` or the end of the header, got `b`"),
+        ("Content-Disposition: form-data; name=\"a\"b", "expected `;` or the end of the header, got `b`"),
+        ("Content-Disposition: form-data; name=\"a", "expected a quotation mark at the end of the value, got none"),
+        (r#"Content-Disposition: form-data; name="a\"b""#, "expected quotes without a backslash in them, got one"),
         (
             r#"Content-Disposition: form-data; filename="a\"; name=b; x=""; name=a"#,
-            "expected quotes without a backslash in them, found one",
+            "expected quotes without a backslash in them, got one",
         ),
-        ("Content-Disposition: form-data; name=a; Name=b", "expected each parameter once, found `Name` twice"),
+        ("Content-Disposition: form-data; name=a; Name=b", "expected each parameter once, got `Name` twice"),
         (
             "Content-Disposition: form-data; name=a; filename=b; filename=b",
-            "expected each parameter once, found `filename` twice",
+            "expected each parameter once, got `filename` twice",
         ),
-        ("Content-Disposition: form-data; name*=utf-8''a", "expected parameters without `*`, found `name*`"),
-        ("Content-Disposition: form-data; name=a; name*=b", "expected parameters without `*`, found `name*`"),
-        ("Content-Disposition: form-data; name*0=a; name*1=b", "expected parameters without `*`, found `name*0`"),
-        ("Content-Disposition: form-data; name=a; filename*0=b", "expected parameters without `*`, found `filename*0`"),
-        (
-            "Content-Disposition: form-data; name=\"a%22b\"",
-            "expected a `name` without escapes, found `%` and two digits",
-        ),
-        ("Content-Disposition: form-data; name=%6eame", "expected a `name` without escapes, found `%` and two digits"),
-        (&format!("{DISPOSITION}|{DISPOSITION}"), "expected each header once, found `Content-Disposition` twice"),
+        ("Content-Disposition: form-data; name*=utf-8''a", "expected parameters without `*`, got `name*`"),
+        ("Content-Disposition: form-data; name=a; name*=b", "expected parameters without `*`, got `name*`"),
+        ("Content-Disposition: form-data; name*0=a; name*1=b", "expected parameters without `*`, got `name*0`"),
+        ("Content-Disposition: form-data; name=a; filename*0=b", "expected parameters without `*`, got `filename*0`"),
+        ("Content-Disposition: form-data; name=\"a%22b\"", "expected a `name` without escapes, got `%` and two digits"),
+        ("Content-Disposition: form-data; name=%6eame", "expected a `name` without escapes, got `%` and two digits"),
+        (&format!("{DISPOSITION}|{DISPOSITION}"), "expected each header once, got `Content-Disposition` twice"),
         (
             &format!("{DISPOSITION}|Content-Type: a/b|content-type: a/b"),
-            "expected each header once, found `content-type` twice",
+            "expected each header once, got `content-type` twice",
         ),
         (
             &format!("{DISPOSITION}|Content-Transfer-Encoding: base64"),
-            "expected Content-Transfer-Encoding binary, 8bit or 7bit, if any, found `base64`",
+            "expected Content-Transfer-Encoding binary, 8bit or 7bit, if any, got `base64`",
         ),
         (
             &format!("{DISPOSITION}|Content-Transfer-Encoding: quoted-printable"),
-            "expected Content-Transfer-Encoding binary, 8bit or 7bit, if any, found `quoted-printable`",
+            "expected Content-Transfer-Encoding binary, 8bit or 7bit, if any, got `quoted-printable`",
         ),
         (
             &format!("{DISPOSITION}|Content-Type: Multipart/mixed; boundary=c"),
-            "expected a part that has no parts, found Content-Type `Multipart/mixed`",
+            "expected a part that has no parts, got Content-Type `Multipart/mixed`",
         ),
-        (&format!("{DISPOSITION}|Content-Type: png"), "expected a Content-Type such as `text/plain`, found `png`"),
-        (&format!("{DISPOSITION}|Content-Type:"), "expected a Content-Type such as `text/plain`, found ``"),
-        (&format!("{DISPOSITION}|Content-Type: a/b/c"), "expected a Content-Type such as `text/plain`, found `a/b/c`"),
-        (&format!("{DISPOSITION}|Content-Type: a/b; c"), "expected `name=value` behind `;`, found ` c`"),
+        (&format!("{DISPOSITION}|Content-Type: png"), "expected a Content-Type such as `text/plain`, got `png`"),
+        (&format!("{DISPOSITION}|Content-Type:"), "expected a Content-Type such as `text/plain`, got ``"),
+        (&format!("{DISPOSITION}|Content-Type: a/b/c"), "expected a Content-Type such as `text/plain`, got `a/b/c`"),
+        (&format!("{DISPOSITION}|Content-Type: a/b; c"), "expected `name=value` behind `;`, got ` c`"),
     ] {
         let found = read(&format!("--b|{head}||1|--b--"));
-        assert_eq!(found, Err(format!("in part 1: {message}")), "{head}");
+        assert_eq!(found, Err(format!("part 1: {message}")), "{head}");
     }
 }
 
 #[test]
 fn a_content_type_gives_one_boundary() {
-    const EXPECTED: &str = "expected a `boundary` of 1 to 70 letters, digits and `'()+_,-./:=?`, found";
+    const EXPECTED: &str = "expected a `boundary` of 1 to 70 letters, digits and `'()+_,-./:=?`, got";
     let longest = "x".repeat(70);
     for (parameters, expected) in [
         ("; boundary=b", Ok("--b")),
@@ -171,22 +165,22 @@ fn a_content_type_gives_one_boundary() {
         ("; boundary=\"a b\"", Err(format!("{EXPECTED} `a b`"))),
         ("; boundary=a#", Err(format!("{EXPECTED} `a#`"))),
         (&format!("; boundary={longest}x"), Err(format!("{EXPECTED} `{}...`", &longest[..40]))),
-        ("; boundary=a; boundary=a", Err("expected each parameter once, found `boundary` twice".to_owned())),
-        ("; boundary*=a", Err("expected parameters without `*`, found `boundary*`".to_owned())),
-        ("; boundary=a:b", Err("expected a value in quotes, or of letters and digits, found `a:b`".to_owned())),
-        ("; boundary=a, b", Err("expected a value in quotes, or of letters and digits, found `a,`".to_owned())),
-        ("; boundary=\"a\\\"b\"", Err("expected quotes without a backslash in them, found one".to_owned())),
+        ("; boundary=a; boundary=a", Err("expected each parameter once, got `boundary` twice".to_owned())),
+        ("; boundary*=a", Err("expected parameters without `*`, got `boundary*`".to_owned())),
+        ("; boundary=a:b", Err("expected a value in quotes, or of letters and digits, got `a:b`".to_owned())),
+        ("; boundary=a, b", Err("expected a value in quotes, or of letters and digits, got `a,`".to_owned())),
+        ("; boundary=\"a\\\"b\"", Err("expected quotes without a backslash in them, got one".to_owned())),
     ] {
         let boundary = Boundary::of(&format!("multipart/form-data{parameters}"));
         let found = boundary.as_ref().map(|boundary| boundary.dashed.as_str()).map_err(ToString::to_string);
-        assert_eq!(found, expected.map_err(|message| format!("in Content-Type: {message}")), "{parameters}");
+        assert_eq!(found, expected.map_err(|message| format!("Content-Type: {message}")), "{parameters}");
     }
 }
 
 #[test]
 fn a_part_is_text_unless_it_says_otherwise() {
     let other = |found: &str| {
-        Err(format!("expected a part without Content-Type, or of text/plain in UTF-8, found one of `{found}`"))
+        Err(format!("expected a part with Content-Type text/plain in UTF-8, or without Content-Type, got `{found}`"))
     };
     for (content_type, data, expected) in [
         (None, "é".as_bytes(), Ok("é")),
@@ -199,8 +193,8 @@ fn a_part_is_text_unless_it_says_otherwise() {
         (Some("text/plain; charset=utf-16"), b"a", other("text/plain; charset=utf-16")),
         (Some("application/json"), b"{}", other("application/json")),
         (Some("text/html"), b"a", other("text/html")),
-        (None, b"\xe9", Err("expected UTF-8, found other bytes".to_owned())),
-        (None, b"a\0", Err("expected text, found a NUL character".to_owned())),
+        (None, b"\xe9", Err("the text is not valid UTF-8".to_owned())),
+        (None, b"a\0", Err("a NUL character is not allowed".to_owned())),
     ] {
         let text = Part { name: "a", content_type, data }.text().map_err(|problem| problem.to_string());
         assert_eq!(text, expected, "{content_type:?} {data:?}");
@@ -209,15 +203,16 @@ fn a_part_is_text_unless_it_says_otherwise() {
 
 #[test]
 fn a_part_that_is_json_may_say_so() {
-    let other = "expected a part without Content-Type, or of application/json or text/plain in UTF-8, found one of";
+    let other =
+        "expected a part with Content-Type application/json, or text/plain in UTF-8, or without Content-Type, got";
     for (content_type, data, expected) in [
         (None, "\"é\"".as_bytes(), Ok("\"é\"")),
         (Some("text/plain"), b"{}", Ok("{}")),
         (Some("Application/JSON; charset=utf-8"), b"{}", Ok("{}")),
         (Some("application/json; charset=utf-16"), b"{}", Err(format!("{other} `application/json; charset=utf-16`"))),
         (Some("image/png"), b"{}", Err(format!("{other} `image/png`"))),
-        (None, b"\xe9", Err("expected UTF-8, found other bytes".to_owned())),
-        (None, b"\"\0\"", Err("expected text, found a NUL character".to_owned())),
+        (None, b"\xe9", Err("the text is not valid UTF-8".to_owned())),
+        (None, b"\"\0\"", Err("a NUL character is not allowed".to_owned())),
     ] {
         let text = Part { name: "a", content_type, data }.json().map_err(|problem| problem.to_string());
         assert_eq!(text, expected, "{content_type:?} {data:?}");

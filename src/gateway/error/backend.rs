@@ -26,8 +26,7 @@ impl Refusal {
                 .filter_map(|any| detail::json(&any.type_url, &any.value, context.schema, shows_unknown))
                 .collect(),
             metadata: Box::new(metadata),
-            is_backends: true,
-            ..Self::of(Fate::Answered, (http_status(status.code()), status.code()), message_of(status, context))
+            ..Self::of_backend(Fate::Answered, (http_status(status.code()), status.code()), message_of(status, context))
         };
         match retry {
             Some(seconds) => refusal.with_header(RETRY_AFTER, seconds.to_string()),

@@ -51,7 +51,7 @@ fn status(refusal: &Refusal) -> Value {
     let mut body = Map::new();
     body.insert("code".to_owned(), json!(refusal.code as i32));
     put_text(&mut body, "message", &refusal.message);
-    put_list(&mut body, "details", refusal.details.clone());
+    put_list(&mut body, "details", refusal.told_details());
     Value::Object(body)
 }
 
@@ -61,7 +61,7 @@ fn grpc_gateway_v1(refusal: &Refusal) -> Value {
     body.insert("error".to_owned(), json!(refusal.message));
     body.insert("message".to_owned(), json!(refusal.message));
     body.insert("code".to_owned(), json!(refusal.code as i32));
-    put_list(&mut body, "details", refusal.details.clone());
+    put_list(&mut body, "details", refusal.told_details());
     Value::Object(body)
 }
 
@@ -72,13 +72,13 @@ fn grpc_gateway_v1_of_stream(refusal: &Refusal) -> Value {
     body.insert("http_code".to_owned(), json!(refusal.http.as_u16()));
     put_text(&mut body, "message", &refusal.message);
     body.insert("http_status".to_owned(), json!(phrase(refusal.http)));
-    put_list(&mut body, "details", refusal.details.clone());
+    put_list(&mut body, "details", refusal.told_details());
     Value::Object(body)
 }
 
 /// `google.rpc.Status` as grpc-gateway 2 writes it, which leaves out nothing.
 fn grpc_gateway_v2(refusal: &Refusal) -> Value {
-    json!({ "code": refusal.code as i32, "message": refusal.message, "details": refusal.details })
+    json!({ "code": refusal.code as i32, "message": refusal.message, "details": refusal.told_details() })
 }
 
 fn google(refusal: &Refusal) -> Value {
@@ -86,7 +86,7 @@ fn google(refusal: &Refusal) -> Value {
     error.insert("code".to_owned(), json!(refusal.http.as_u16()));
     put_text(&mut error, "message", &refusal.message);
     error.insert("status".to_owned(), json!(code_name(refusal.code)));
-    put_list(&mut error, "details", refusal.details.clone());
+    put_list(&mut error, "details", refusal.told_details());
     json!({ "error": error })
 }
 
@@ -102,7 +102,7 @@ fn problem(refusal: &Refusal) -> Value {
     }
     body.insert("code".to_owned(), json!(code_name(refusal.code)));
     let (fields, others): (Vec<_>, Vec<_>) =
-        refusal.details.iter().cloned().partition(|detail| is_of(detail, "google.rpc.BadRequest"));
+        refusal.told_details().into_iter().partition(|detail| is_of(detail, "google.rpc.BadRequest"));
     let violations = fields.iter().filter_map(|detail| detail["fieldViolations"].as_array()).flatten().cloned();
     put_list(&mut body, "violations", violations.collect());
     put_list(&mut body, "details", others);
@@ -120,7 +120,7 @@ fn open_banking_uk(refusal: &Refusal) -> Value {
         put_text(&mut error, "Url", help_url(refusal).unwrap_or_default());
         Value::Object(error)
     };
-    let whole = WrongField::new("", &message, refusal.defect);
+    let whole = WrongField::new("", &message, refusal.defect());
     let violations = if refusal.violations.is_empty() { std::slice::from_ref(&whole) } else { &refusal.violations };
     let mut body = Map::new();
     body.insert("Code".to_owned(), json!(code));
@@ -148,7 +148,7 @@ fn obie_code(refusal: &Refusal, defect: Defect) -> &'static str {
 fn berlin_group(refusal: &Refusal) -> Value {
     let code = berlin_code(refusal.http);
     let message = text_or_phrase(refusal);
-    let whole = WrongField::new("", &message, refusal.defect);
+    let whole = WrongField::new("", &message, refusal.defect());
     let violations = if refusal.violations.is_empty() { std::slice::from_ref(&whole) } else { &refusal.violations };
     let told = |violation: &WrongField| {
         let mut told = Map::new();

@@ -5,6 +5,7 @@ use http::header::RETRY_AFTER;
 use tonic::Code;
 
 use super::context::CallContext;
+use super::reason::Reason;
 use super::refusal::Refusal;
 use super::statuses::http_status;
 use super::timer::Timer;
@@ -31,15 +32,8 @@ fn words(fate: Fate, subject: Subject) -> &'static str {
         (Fate::NotSent, Subject::Deed) => "nothing was done",
         (Fate::Unknown, Subject::Call | Subject::Deed) => "the outcome of the call is unknown",
         (Fate::Unknown, Subject::It) => "its outcome is unknown",
-        (Fate::Answered, _) => "the call itself has succeeded",
+        (Fate::Answered, _) => "the call itself succeeded",
     }
-}
-
-const LATE: (StatusCode, Code) = (StatusCode::GATEWAY_TIMEOUT, Code::DeadlineExceeded);
-const UNAVAILABLE: (StatusCode, Code) = (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable);
-
-const fn bad_gateway(code: Code) -> (StatusCode, Code) {
-    (StatusCode::BAD_GATEWAY, code)
 }
 
 impl Refusal {
@@ -55,55 +49,72 @@ impl Refusal {
 
     fn without_status(error: &CallError, timer: &Timer) -> Self {
         let fate = error.fate();
-        let told = |kind, subject, what: &str| Self::told(fate, kind, (subject, what));
-        let too_many = |what: String| told(UNAVAILABLE, Subject::Call, &what).with_retry_after();
+        let told = |reason, subject, what: &str| Self::told(fate, reason, (subject, what));
+        let too_many = |reason, what: String| told(reason, Subject::Call, &what).with_retry_after();
         match *error {
             CallError::Status { ref status, .. } => {
-                Self::new(http_status(status.code()), status.code(), status.message())
+                Self::of_backend(fate, (http_status(status.code()), status.code()), status.message().to_owned())
             }
-            CallError::Deadline => told(LATE, Subject::Call, &format!("the backend did not answer within {timer}")),
+            CallError::Deadline => {
+                let what = format!("the backend did not answer within {timer}");
+                told(Reason::DeadlineExceeded, Subject::Call, &what)
+            }
             CallError::DeadlineAfter { messages } => {
                 let came = if messages == 1 { "1 message".to_owned() } else { format!("{messages} messages") };
-                let message = format!("the stream did not end within {timer}; {came} had come, and ");
-                Self::of(fate, LATE, message + words(fate, Subject::Call))
+                let message = format!("the stream did not end within {timer}; {came} had arrived, and ");
+                Self::of(fate, Reason::DeadlineExceeded, message + words(fate, Subject::Call))
             }
             CallError::Unsent => {
-                told(LATE, Subject::Call, &format!("there was no connection to the backend within {timer}"))
+                let what = format!("there was no connection to the backend within {timer}");
+                told(Reason::DeadlineExceededNotSent, Subject::Call, &what)
             }
-            CallError::Queued => told(LATE, Subject::It, &format!("the call waited for others to end, for {timer}")),
+            CallError::Queued => {
+                let what = format!("the backend had no room for another call within {timer}");
+                told(Reason::DeadlineExceededNotSent, Subject::Call, &what)
+            }
             CallError::Stopped => {
-                told(bad_gateway(Code::Unavailable), Subject::It, "the gateway is shutting down and has ended the call")
+                told(Reason::GatewayStopped, Subject::It, "the gateway is shutting down and has ended the call")
             }
-            CallError::Full { most } => {
-                too_many(format!("{most} calls of the backend are in flight, as many as may be"))
+            CallError::Full { most } => too_many(
+                Reason::TooManyCalls,
+                format!("the backend already has {most} calls in flight, the most that are allowed"),
+            ),
+            CallError::Taken { streams } => too_many(
+                Reason::TooManyCalls,
+                format!("the backend allows at most {streams} concurrent streams, and all of them are in use"),
+            ),
+            CallError::Connection { most } => too_many(
+                Reason::TooManyCallsOnConnection,
+                format!("this connection already has {most} calls in flight at the backend, the most that are allowed"),
+            ),
+            CallError::Crowded { most } => too_many(
+                Reason::TooManyCallsOfCaller,
+                format!(
+                    "nearly all of the {most} calls that the backend may have in flight are in use, and this caller already has its share"
+                ),
+            ),
+            CallError::Unreachable { .. } => {
+                told(Reason::BackendUnreachable, Subject::Call, "the backend cannot be reached")
             }
-            CallError::Taken { streams } => {
-                too_many(format!("the backend takes no more than the {streams} streams that are in flight"))
+            CallError::Untouched { .. } => {
+                told(Reason::CallNotAccepted, Subject::Deed, "the backend did not accept the call")
             }
-            CallError::Connection { most } => too_many(format!(
-                "{most} calls of this connection are in flight at the backend, as many as it may have"
-            )),
-            CallError::Crowded { most } => too_many(format!(
-                "nearly all of the {most} calls that the backend may have in flight are under way, and this caller has its part of them"
-            )),
-            CallError::Unreachable { .. } => told(UNAVAILABLE, Subject::Call, "the backend cannot be reached"),
-            CallError::Untouched { .. } => told(UNAVAILABLE, Subject::Deed, "the backend did not take the call"),
             CallError::Lost { .. } => {
-                told(bad_gateway(Code::Unknown), Subject::It, "the connection to the backend was lost during the call")
+                told(Reason::ConnectionLost, Subject::It, "the connection to the backend was lost during the call")
             }
             CallError::Protocol { .. } => {
-                told(bad_gateway(Code::Internal), Subject::Call, "the backend's answer cannot be read")
+                told(Reason::InvalidBackendResponse, Subject::Call, "the backend's answer cannot be read")
             }
             CallError::NoStatus { http, .. } => Self::no_status(fate, http),
             CallError::NoMemory { .. } => told(
-                bad_gateway(Code::ResourceExhausted),
+                Reason::OutOfMemoryOutcomeUnknown,
                 Subject::Call,
                 "the gateway has no memory left for the backend's reply",
             ),
             CallError::NoRoom => Self::no_memory(),
             CallError::TooLarge { limit, .. } => {
                 let message = format!("the backend's reply is larger than the limit of {limit} bytes");
-                Self::of(fate, bad_gateway(Code::ResourceExhausted), message)
+                Self::of(fate, Reason::ResponseTooLarge, message)
             }
         }
     }
@@ -122,11 +133,11 @@ impl Refusal {
                 format!("the backend, or a proxy before it, answered HTTP {} without a gRPC status", answered.as_u16())
             }
         };
-        Self::told(fate, (http, code), (Subject::Call, &what))
+        Self { http, code, ..Self::told(fate, Reason::NoGrpcStatus, (Subject::Call, &what)) }
     }
 
-    fn told(fate: Fate, kind: (StatusCode, Code), (subject, what): (Subject, &str)) -> Self {
-        Self::of(fate, kind, format!("{what}; {}", words(fate, subject)))
+    fn told(fate: Fate, reason: Reason, (subject, what): (Subject, &str)) -> Self {
+        Self::of(fate, reason, format!("{what}; {}", words(fate, subject)))
     }
 
     fn with_retry_after(self) -> Self {
@@ -137,43 +148,44 @@ impl Refusal {
     #[must_use]
     pub fn no_memory() -> Self {
         let what = "the gateway has no memory left for the request";
-        Self::told(Fate::NotSent, UNAVAILABLE, (Subject::Call, what)).with_retry_after()
+        Self::told(Fate::NotSent, Reason::OutOfMemory, (Subject::Call, what)).with_retry_after()
     }
 
     /// The connection holds answers that its caller does not take.
     #[must_use]
     pub fn untaken_answers() -> Self {
-        let what = "answers on this connection that were not read hold as much memory as one connection may have";
-        Self::told(Fate::NotSent, UNAVAILABLE, (Subject::Call, what)).with_retry_after()
+        let what = "unread answers on this connection use all the memory that one connection may have; read them first";
+        Self::told(Fate::NotSent, Reason::UnreadResponses, (Subject::Call, what)).with_retry_after()
     }
 
     /// No memory for a message of a request that has several.
     #[must_use]
     pub fn no_memory_for_message() -> Self {
-        let message = "the gateway has no memory left for it";
-        Self::of(Fate::Unknown, (StatusCode::SERVICE_UNAVAILABLE, Code::ResourceExhausted), message)
+        let message = "the gateway has no memory left for this message";
+        Self::of(Fate::Unknown, Reason::OutOfMemoryInStream, message)
     }
 
     /// No memory for the JSON of a reply.
     #[must_use]
     pub fn no_memory_for_reply() -> Self {
         let what = "the gateway has no memory left for the reply's JSON";
-        Self::told(Fate::Answered, bad_gateway(Code::ResourceExhausted), (Subject::Call, what))
+        Self::told(Fate::Answered, Reason::OutOfMemoryCallSucceeded, (Subject::Call, what))
     }
 
     /// A body that did not arrive.
     #[must_use]
     pub fn body_late(timer: &Timer) -> Self {
         let message = format!("the body did not arrive within {timer}");
-        Self::new(StatusCode::REQUEST_TIMEOUT, Code::DeadlineExceeded, message)
+        Self::new(Reason::BodyTimeout, message)
     }
 
     /// A body that comes too slowly.
     #[must_use]
     pub fn body_slow(rate: Rate) -> Self {
         let Rate { bytes, over } = rate;
-        let message = format!("expected a body of at least {bytes} bytes a second, and less came for {over:?}");
-        Self::new(StatusCode::REQUEST_TIMEOUT, Code::DeadlineExceeded, message)
+        let message =
+            format!("the body arrived too slowly: expected at least {bytes} bytes per second, got less for {over:?}");
+        Self::new(Reason::BodyTooSlow, message)
     }
 
     /// A reply that is no message of its type, or has too large a JSON form.
@@ -181,24 +193,23 @@ impl Refusal {
     pub fn undecodable(error: &DecodeError) -> Self {
         if let DecodeProblem::TooLarge { limit } = error.problem {
             let what = format!("the reply's JSON is larger than the limit of {limit} bytes");
-            return Self::told(Fate::Answered, bad_gateway(Code::ResourceExhausted), (Subject::Call, &what));
+            return Self::told(Fate::Answered, Reason::ResponseTooLarge, (Subject::Call, &what));
         }
         let what = "the backend's reply cannot be read";
-        Self::told(Fate::Answered, bad_gateway(Code::Internal), (Subject::Call, what))
+        Self::told(Fate::Answered, Reason::InvalidResponseMessage, (Subject::Call, what))
     }
 
     /// A message of a stream that is none of its type.
     #[must_use]
     pub fn undecodable_message() -> Self {
         let what = "a message of the backend cannot be read";
-        Self::told(Fate::Unknown, bad_gateway(Code::Internal), (Subject::Call, what))
+        Self::told(Fate::Unknown, Reason::InvalidStreamMessage, (Subject::Call, what))
     }
 
     /// A fault of ours.
     #[must_use]
     pub fn internal() -> Self {
-        let kind = (StatusCode::INTERNAL_SERVER_ERROR, Code::Internal);
-        Self::told(Fate::Unknown, kind, (Subject::Call, "an internal error"))
+        Self::told(Fate::Unknown, Reason::InternalError, (Subject::Call, "an internal error"))
     }
 
     /// The same of a call that had been opened. The backend may have acted on what it had of it, be that the head alone.
@@ -213,12 +224,12 @@ impl Refusal {
     /// The same as what is wrong with a message of a stream behind so many that were sent.
     #[must_use]
     pub fn behind(self, sent: usize) -> Self {
-        let message = format!("in message {}: {}", sent + 1, self.message);
+        let message = format!("message {}: {}", sent + 1, self.message);
         let message = match sent {
             0 => message,
             _ => {
-                let unknown = words(Fate::Unknown, Subject::It);
-                format!("{message}; the call was given up after the messages before it, and {unknown}")
+                let (unknown, s) = (words(Fate::Unknown, Subject::It), if sent == 1 { "" } else { "s" });
+                format!("{message}; the call was cancelled after {sent} message{s}, and {unknown}")
             }
         };
         Self { message, ..self.of_open_call() }
@@ -245,32 +256,32 @@ mod tests {
             (
                 CallError::Untouched { cause: cause() },
                 Fate::NotSent,
-                "the backend did not take the call; nothing was done",
+                "the backend did not accept the call; nothing was done",
             ),
             (
                 CallError::Full { most: 3 },
                 Fate::NotSent,
-                "3 calls of the backend are in flight, as many as may be; the call was not sent",
+                "the backend already has 3 calls in flight, the most that are allowed; the call was not sent",
             ),
             (
                 CallError::Taken { streams: 3 },
                 Fate::NotSent,
-                "the backend takes no more than the 3 streams that are in flight; the call was not sent",
+                "the backend allows at most 3 concurrent streams, and all of them are in use; the call was not sent",
             ),
             (
                 CallError::Connection { most: 3 },
                 Fate::NotSent,
-                "3 calls of this connection are in flight at the backend, as many as it may have; the call was not sent",
+                "this connection already has 3 calls in flight at the backend, the most that are allowed; the call was not sent",
             ),
             (
                 CallError::Crowded { most: 3 },
                 Fate::NotSent,
-                "nearly all of the 3 calls that the backend may have in flight are under way, and this caller has its part of them; the call was not sent",
+                "nearly all of the 3 calls that the backend may have in flight are in use, and this caller already has its share; the call was not sent",
             ),
             (
                 CallError::Queued,
                 Fate::NotSent,
-                "the call waited for others to end, for the gateway's deadline of 2s; it was not sent",
+                "the backend had no room for another call within the gateway's deadline of 2s; the call was not sent",
             ),
             (
                 CallError::Unsent,
@@ -291,7 +302,7 @@ mod tests {
             (
                 CallError::DeadlineAfter { messages: 1 },
                 Fate::Unknown,
-                "the stream did not end within the gateway's deadline of 2s; 1 message had come, and the outcome of the call is unknown",
+                "the stream did not end within the gateway's deadline of 2s; 1 message had arrived, and the outcome of the call is unknown",
             ),
             (
                 CallError::Stopped,
@@ -347,11 +358,12 @@ mod tests {
 
     #[test]
     fn a_request_that_is_wrong_once_its_call_is_open_has_an_unknown_outcome() {
-        let wrong = || Refusal::bad_request("no");
+        let wrong = || Refusal::new(Reason::InvalidBody, "no");
         assert_eq!((wrong().fate(), wrong().of_open_call().fate()), (Fate::NotSent, Fate::Unknown));
         for (sent, message) in [
-            (0, "in message 1: no"),
-            (2, "in message 3: no; the call was given up after the messages before it, and its outcome is unknown"),
+            (0, "message 1: no"),
+            (1, "message 2: no; the call was cancelled after 1 message, and its outcome is unknown"),
+            (2, "message 3: no; the call was cancelled after 2 messages, and its outcome is unknown"),
         ] {
             let refusal = wrong().behind(sent);
             assert_eq!((refusal.message.as_str(), refusal.fate()), (message, Fate::Unknown));

@@ -6,7 +6,8 @@ use pbjson_types::Any;
 use prost::Message as _;
 
 use super::context::CallContext;
-use crate::codec::FieldProblem;
+use super::reason::Reason;
+use crate::codec::{BodyError, FieldProblem};
 use crate::route::{EncodeError, QueryProblem, ValueProblem};
 use crate::schema::generated::google::rpc;
 use crate::schema::generated::google::rpc::bad_request::FieldViolation;
@@ -43,26 +44,57 @@ impl WrongField {
     }
 }
 
-/// The kind of an error of ours.
-pub(super) fn of(error: &EncodeError) -> Defect {
+/// The reason of a request that cannot become a message.
+pub(super) fn reason_of(error: &EncodeError) -> Reason {
     match error {
-        EncodeError::Path { problem: ValueProblem::Field(problem), .. } => of_field(problem),
-        EncodeError::Path { .. } | EncodeError::Conflict { .. } => Defect::Invalid,
-        EncodeError::Query { problem, .. } | EncodeError::Form { problem, .. } => match problem {
-            QueryProblem::Unknown | QueryProblem::NoField | QueryProblem::Body => Defect::Unexpected,
-            QueryProblem::Field(problem) => of_field(problem),
-            _ => Defect::Invalid,
+        EncodeError::Path { .. } => Reason::InvalidPathVariable,
+        EncodeError::Query { problem, .. } => match problem {
+            QueryProblem::Unknown { .. } => Reason::UnknownQueryParameter,
+            _ => Reason::InvalidQueryParameter,
         },
-        EncodeError::Body(error) if !error.field.is_empty() => of_field(&error.problem),
-        _ => Defect::Body,
+        EncodeError::Form { problem, .. } => match problem {
+            QueryProblem::Unknown { .. } => Reason::UnknownField,
+            _ => Reason::InvalidField,
+        },
+        EncodeError::FormText(_) | EncodeError::FormIsJson => Reason::MalformedForm,
+        EncodeError::Body(error) => of_body(error),
+        EncodeError::Conflict { .. } => Reason::FieldConflict,
+        EncodeError::MaskTooLong { .. } => Reason::UpdateMaskTooLong,
+        EncodeError::BodyUnexpected { .. } => Reason::BodyNotAllowed,
+        EncodeError::BodyMissing => Reason::BodyMissing,
     }
 }
 
-fn of_field(problem: &FieldProblem) -> Defect {
+fn of_body(error: &BodyError) -> Reason {
+    match &error.problem {
+        FieldProblem::Json(_) => Reason::MalformedJson,
+        FieldProblem::Required => Reason::MissingField,
+        FieldProblem::Unknown { .. } => Reason::UnknownField,
+        _ if error.field.is_empty() => Reason::InvalidBody,
+        _ => Reason::InvalidField,
+    }
+}
+
+/// What is wrong with the field that the error names.
+pub(super) fn of_field(error: &EncodeError) -> Defect {
+    match error {
+        EncodeError::Path { problem: ValueProblem::Field(problem), .. } => of_value(problem),
+        EncodeError::Query { problem, .. } | EncodeError::Form { problem, .. } => match problem {
+            QueryProblem::Unknown { .. } | QueryProblem::Body => Defect::Unexpected,
+            QueryProblem::Field(problem) => of_value(problem),
+            _ => Defect::Invalid,
+        },
+        EncodeError::Body(error) => of_value(&error.problem),
+        EncodeError::MaskTooLong { .. } => Defect::Body,
+        _ => Defect::Invalid,
+    }
+}
+
+fn of_value(problem: &FieldProblem) -> Defect {
     match problem {
         FieldProblem::Required => Defect::Missing,
         FieldProblem::Unknown { .. } => Defect::Unexpected,
-        FieldProblem::InText(error) => of_field(&error.problem),
+        FieldProblem::InText(error) => of_value(&error.problem),
         _ => Defect::Invalid,
     }
 }

@@ -4,10 +4,9 @@
 
 use std::sync::Arc;
 
-use http::StatusCode;
 use http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
-use tonic::Code;
 
+use super::reason::Reason;
 use super::refusal::Refusal;
 use crate::caller::{Denied, DeniedKind};
 
@@ -20,27 +19,27 @@ impl Refusal {
     pub fn denied(denied: Denied, realm: &str) -> Self {
         let kind = denied.kind();
         let refusal = match kind {
-            DeniedKind::Missing => {
-                Self::unauthenticated("this call needs an access token: send it as `Authorization: Bearer TOKEN`")
-            }
+            DeniedKind::Missing => Self::new(
+                Reason::AccessTokenMissing,
+                "this call needs an access token: send it as `Authorization: Bearer TOKEN`",
+            ),
             DeniedKind::Request => Self::new(
-                StatusCode::BAD_REQUEST,
-                Code::InvalidArgument,
+                Reason::AccessTokenMisplaced,
                 "send the access token once, in the header `Authorization`, and not in the query",
             ),
-            DeniedKind::Token => Self::unauthenticated("the access token is not valid for this call"),
-            DeniedKind::Expired => Self::unauthenticated("the access token has expired: get a new one"),
-            DeniedKind::NotYet => Self::unauthenticated("the access token is not valid yet"),
+            DeniedKind::Token => Self::new(Reason::AccessTokenInvalid, "the access token is not valid for this call"),
+            DeniedKind::Expired => Self::new(Reason::AccessTokenExpired, "the access token has expired: get a new one"),
+            DeniedKind::NotYet => Self::new(Reason::AccessTokenNotYetValid, "the access token is not valid yet"),
             DeniedKind::Insufficient => {
                 let message = match denied.scopes() {
                     [] => "the access token does not permit this call".to_owned(),
                     scopes => format!("this call needs an access token with the scopes: {}", scopes.join(" ")),
                 };
-                Self::new(StatusCode::FORBIDDEN, Code::PermissionDenied, message)
+                Self::new(Reason::AccessTokenInsufficient, message)
             }
             DeniedKind::Unavailable => {
                 let message = "access tokens cannot be verified at the moment; nothing was sent";
-                let refusal = Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, message);
+                let refusal = Self::new(Reason::AccessTokenNotVerifiable, message);
                 return Self { denied: Some(Arc::new(denied)), ..refusal.with_header(RETRY_AFTER, RETRY.to_string()) };
             }
         };
@@ -48,10 +47,6 @@ impl Refusal {
         let mut refusal = Self { denied: Some(Arc::new(denied)), ..refusal };
         refusal.headers.extend(challenge.map(|value| (WWW_AUTHENTICATE, value)));
         refusal
-    }
-
-    fn unauthenticated(message: &str) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, Code::Unauthenticated, message)
     }
 }
 

@@ -19,7 +19,7 @@ mod timer;
 mod visible;
 
 pub use context::{CallContext, Exposure};
-pub use reason::{Party, Reason};
+pub use reason::{DOMAIN, Party, Reason, ReasonFacts};
 pub use refusal::Refusal;
 pub use response::{StatusHeaders, status_headers};
 pub use statuses::{ERRORS, code_name, http_status};

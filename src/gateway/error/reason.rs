@@ -1,103 +1,288 @@
-//! Who refuses a request, and why, in words that are few enough to be counted by.
+//! Why Towbar refuses a request: one table with all reasons.
+//!
+//! Each refusal is made with a [`Reason`], which gives its HTTP status and gRPC code. Callers read the name in
+//! `google.rpc.ErrorInfo` with the domain `towbar`. The names are a contract: add reasons, never rename or reuse one.
+//! `docs/errors.md` has the same table; `tests/core/words.rs` compares them.
 
 use http::StatusCode;
+use tonic::Code;
 
 use super::defect::Defect;
 use super::refusal::Refusal;
-use crate::upstream::Fate;
+
+/// The domain of the `google.rpc.ErrorInfo` in Towbar's own errors.
+pub const DOMAIN: &str = "towbar";
 
 /// Who has refused a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Party {
-    /// The gateway: nothing was sent, or the reply could not be told.
+    /// The gateway: nothing was sent, or the reply could not be converted.
     Gateway,
-    /// The way to the backend: no answer came that could be read.
+    /// The connection to the backend: no answer came that could be read.
     Upstream,
     /// The backend, with a status.
     Backend,
 }
 
-/// Why a request was refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Reason {
-    /// The backend's status says it.
-    Status,
-    /// No route has its path.
-    NoRoute,
-    /// Its path has other methods.
-    Method,
-    /// Its caller has not proved who it is, or not as its rpc demands.
-    Unauthenticated,
-    /// Its caller may not call its rpc.
-    Forbidden,
-    /// One of its headers.
-    Header,
-    /// One of its fields, in path, query or body.
-    Field,
-    /// Its body as a whole.
-    Body,
-    /// The type or the coding of its body, or those that its caller takes.
-    MediaType,
-    /// Something of it is larger than its limit.
-    TooLarge,
-    /// Its body came too late, or too slowly.
-    Slow,
-    /// There is no memory for it, or too many calls are in flight.
-    Overload,
-    /// The call was not sent, or not taken.
-    NotSent,
-    /// Nobody knows what became of the call.
-    Lost,
-    /// There was a reply, and it could not be told.
-    Reply,
-    /// A fault of ours.
-    Internal,
-    /// It is wrong in another way.
-    Other,
+/// What a caller needs to know about a [`Reason`] beside its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReasonFacts {
+    /// The name in `google.rpc.ErrorInfo`.
+    pub name: &'static str,
+    pub http: u16,
+    pub code: Code,
+    pub cause: &'static str,
+    /// What the caller or the operator does about it.
+    pub remedy: &'static str,
+}
+
+macro_rules! reasons {
+    ($($variant:ident, $name:literal, $http:literal $code:ident, $cause:literal, $remedy:literal;)+) => {
+        /// Why Towbar refuses a request.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Reason {
+            $(#[doc = $cause] $variant,)+
+        }
+
+        impl Reason {
+            /// Every reason, in the order of the table in `docs/errors.md`.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            #[must_use]
+            pub const fn facts(self) -> ReasonFacts {
+                match self {
+                    $(Self::$variant => ReasonFacts {
+                        name: $name,
+                        http: $http,
+                        code: Code::$code,
+                        cause: $cause,
+                        remedy: $remedy,
+                    },)+
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    // The request line and the headers.
+    RouteNotFound, "ROUTE_NOT_FOUND", 404 NotFound,
+        "No route has this path.", "Check the path and the base URL.";
+    MethodNotAllowed, "METHOD_NOT_ALLOWED", 405 Unimplemented,
+        "The path exists, but not for this method.", "Use a method that the `Allow` header lists.";
+    InvalidPath, "INVALID_PATH", 400 InvalidArgument,
+        "The path contains `.` or `..` as a segment.", "Send the normalized path.";
+    InvalidPathVariable, "INVALID_PATH_VARIABLE", 400 InvalidArgument,
+        "A part of the path is not a value of its field.", "Correct the value, or its percent-encoding.";
+    UriTooLong, "URI_TOO_LONG", 414 ResourceExhausted,
+        "The request target or the query string is longer than its limit.", "Shorten it, or send a body.";
+    HeadersTooLarge, "HEADERS_TOO_LARGE", 431 ResourceExhausted,
+        "There are too many headers, or too many bytes of them.", "Send fewer or shorter headers.";
+    InvalidHeader, "INVALID_HEADER", 400 InvalidArgument,
+        "A header has a wrong value, or is repeated.", "Correct the header that the message names.";
+    MalformedRequest, "MALFORMED_REQUEST", 400 InvalidArgument,
+        "The request breaks a rule of HTTP.", "Repair the client or the proxy that writes it.";
+    HttpVersionNotSupported, "HTTP_VERSION_NOT_SUPPORTED", 505 Unimplemented,
+        "The HTTP version is not available on this connection.", "Use HTTP/1.1, or HTTP/2 over TLS.";
+    TransferCodingNotSupported, "TRANSFER_CODING_NOT_SUPPORTED", 501 Unimplemented,
+        "`Transfer-Encoding` has a coding other than `chunked`.", "Use `Content-Encoding` to compress a body.";
+    ExpectationNotSupported, "EXPECTATION_NOT_SUPPORTED", 417 InvalidArgument,
+        "`Expect` has a value other than `100-continue`.", "Leave the header out.";
+    ClientCertificateExpired, "CLIENT_CERTIFICATE_NO_LONGER_ACCEPTED", 421 Unauthenticated,
+        "The client certificate of this connection is no longer accepted.",
+        "Connect again with a certificate that is accepted.";
+    NotAcceptable, "NOT_ACCEPTABLE", 406 InvalidArgument,
+        "`Accept` allows none of the formats of this stream.", "Accept one of the types that the message lists.";
+    RangeNotSatisfiable, "RANGE_NOT_SATISFIABLE", 416 OutOfRange,
+        "`Range` starts after the last byte of the reply.", "Ask for bytes within the length in `Content-Range`.";
+    OriginNotAllowed, "ORIGIN_NOT_ALLOWED", 403 PermissionDenied,
+        "Web pages of this origin may not open a WebSocket here.",
+        "The operator can add the origin to `websocket.origins`.";
+    WebSocketVersionNotSupported, "WEBSOCKET_VERSION_NOT_SUPPORTED", 426 InvalidArgument,
+        "`Sec-WebSocket-Version` is not 13.", "Use a client that follows RFC 6455.";
+
+    // The caller.
+    AccessTokenMissing, "ACCESS_TOKEN_MISSING", 401 Unauthenticated,
+        "This call needs an access token.", "Send `Authorization: Bearer TOKEN`.";
+    AccessTokenMisplaced, "ACCESS_TOKEN_MISPLACED", 400 InvalidArgument,
+        "The access token is in the query, or was sent more than once.", "Send it once, in `Authorization`.";
+    AccessTokenInvalid, "ACCESS_TOKEN_INVALID", 401 Unauthenticated,
+        "The access token is not valid for this call.", "Get a token for this API.";
+    AccessTokenExpired, "ACCESS_TOKEN_EXPIRED", 401 Unauthenticated,
+        "The access token has expired.", "Get a new one.";
+    AccessTokenNotYetValid, "ACCESS_TOKEN_NOT_YET_VALID", 401 Unauthenticated,
+        "The access token is not valid yet.", "Wait, or check the clocks.";
+    AccessTokenInsufficient, "ACCESS_TOKEN_INSUFFICIENT", 403 PermissionDenied,
+        "The access token does not permit this call.", "Get a token with the scopes that the message lists.";
+    AccessTokenNotVerifiable, "ACCESS_TOKEN_NOT_VERIFIABLE", 503 Unavailable,
+        "Access tokens cannot be verified at the moment. The call was not sent.", "Send the request again after `Retry-After`.";
+
+    // The query.
+    UnknownQueryParameter, "UNKNOWN_QUERY_PARAMETER", 400 InvalidArgument,
+        "The request message has no such field.", "Correct the name; the message may suggest one.";
+    InvalidQueryParameter, "INVALID_QUERY_PARAMETER", 400 InvalidArgument,
+        "The value is wrong, is repeated, or contradicts the path.", "Correct the query parameter.";
+    QueryParametersConflict, "QUERY_PARAMETERS_CONFLICT", 400 InvalidArgument,
+        "The query parameters belong to different rpcs that share this path.", "Send the parameters of one rpc only.";
+    TooManyQueryParameters, "TOO_MANY_QUERY_PARAMETERS", 400 InvalidArgument,
+        "The query has more parameters than its limit.", "Send fewer, or send a body.";
+
+    // The body.
+    BodyMissing, "BODY_MISSING", 400 InvalidArgument,
+        "This request needs a JSON body.", "Send a body; `{}` leaves every field unset.";
+    BodyNotAllowed, "BODY_NOT_ALLOWED", 400 InvalidArgument,
+        "This request takes no body.", "Send the values as query parameters.";
+    UnsupportedMediaType, "UNSUPPORTED_MEDIA_TYPE", 415 InvalidArgument,
+        "`Content-Type` is missing, or is not one that this request takes.", "Send `Content-Type: application/json`.";
+    UnsupportedContentEncoding, "UNSUPPORTED_CONTENT_ENCODING", 415 InvalidArgument,
+        "The body has a `Content-Encoding` that is not supported.", "Send it with gzip, or not compressed.";
+    InvalidContentType, "INVALID_CONTENT_TYPE", 400 InvalidArgument,
+        "`Content-Type: multipart/form-data` has no usable boundary.", "Let the HTTP library write the header.";
+    BodyTooLarge, "BODY_TOO_LARGE", 413 ResourceExhausted,
+        "The body, also after decompression, is larger than its limit.", "Send less at once.";
+    BodyTimeout, "BODY_TIMEOUT", 408 DeadlineExceeded,
+        "The body, or the message on a WebSocket, did not arrive in time.", "Send it again, faster.";
+    BodyTooSlow, "BODY_TOO_SLOW", 408 DeadlineExceeded,
+        "The body arrived slower than the minimum rate.", "Send it again, faster.";
+    BodyIncomplete, "BODY_INCOMPLETE", 400 InvalidArgument,
+        "The connection or stream ended before the body did.", "Send the whole body.";
+    MalformedGzip, "MALFORMED_GZIP", 400 InvalidArgument,
+        "The body is not valid gzip.", "Compress it again, or send it not compressed.";
+    MalformedJson, "MALFORMED_JSON", 400 InvalidArgument,
+        "The body is not valid JSON.", "Correct it at the line and column that the message names.";
+    MalformedForm, "MALFORMED_FORM", 400 InvalidArgument,
+        "The body is not a valid form.", "Correct the form, or send JSON.";
+    UnknownField, "UNKNOWN_FIELD", 400 InvalidArgument,
+        "The body has a field that the request message does not have.", "Correct the name; the message may suggest one.";
+    InvalidField, "INVALID_FIELD", 400 InvalidArgument,
+        "A field of the body has a wrong value, or is repeated.", "Correct the field that the message names.";
+    MissingField, "MISSING_FIELD", 400 InvalidArgument,
+        "A required field is not set.", "Send the field.";
+    InvalidBody, "INVALID_BODY", 400 InvalidArgument,
+        "The body is valid JSON, but not of the expected type.", "Send what the message says was expected.";
+    FieldConflict, "FIELD_CONFLICT", 400 InvalidArgument,
+        "Path and body have different values for one field.", "Send the same value, or leave it out of the body.";
+    UpdateMaskTooLong, "UPDATE_MASK_TOO_LONG", 400 InvalidArgument,
+        "The update mask made from the body would be too long.", "Send the update mask as a query parameter.";
+    MessageTooLarge, "MESSAGE_TOO_LARGE", 400 InvalidArgument,
+        "One message of a stream is larger than the limit.", "Send smaller messages.";
+    InvalidWebSocketMessage, "INVALID_WEBSOCKET_MESSAGE", 400 InvalidArgument,
+        "A WebSocket frame or message is not one that this call takes.", "Send what the message says was expected.";
+
+    // The gateway has no room. The call was not sent, unless the cause says otherwise.
+    OutOfMemory, "OUT_OF_MEMORY", 503 Unavailable,
+        "The gateway's memory budget is used up. The call was not sent.", "Send the request again later.";
+    UnreadResponses, "UNREAD_RESPONSES", 503 Unavailable,
+        "This connection holds too many answers that were not read. The call was not sent.",
+        "Read the answers, then send the request again.";
+    OutOfMemoryInStream, "OUT_OF_MEMORY_IN_STREAM", 503 ResourceExhausted,
+        "The gateway has no memory for a message of the request. The outcome of the call is unknown.",
+        "Find out what the backend did before you send it again.";
+    TooManyCalls, "TOO_MANY_CALLS", 503 Unavailable,
+        "The backend has as many calls in flight as it may have. The call was not sent.",
+        "Send the request again after `Retry-After`.";
+    TooManyCallsOnConnection, "TOO_MANY_CALLS_ON_CONNECTION", 503 Unavailable,
+        "This connection has as many calls in flight as it may have. The call was not sent.",
+        "Wait for answers, then send the request again.";
+    TooManyCallsOfCaller, "TOO_MANY_CALLS_OF_CALLER", 503 Unavailable,
+        "The backend is busy, and this caller uses its share of it. The call was not sent.",
+        "Wait for answers, then send the request again.";
+
+    // The call.
+    BackendUnreachable, "BACKEND_UNREACHABLE", 503 Unavailable,
+        "There is no connection to the backend. The call was not sent.", "Send the request again later.";
+    CallNotAccepted, "CALL_NOT_ACCEPTED", 503 Unavailable,
+        "The backend refused the call before it processed any of it.", "Send the request again later.";
+    DeadlineExceededNotSent, "DEADLINE_EXCEEDED_NOT_SENT", 504 DeadlineExceeded,
+        "The time was over before the call could be sent.", "It is safe to send the request again.";
+    DeadlineExceeded, "DEADLINE_EXCEEDED", 504 DeadlineExceeded,
+        "The backend did not answer in time. The outcome of the call is unknown.",
+        "Find out what the backend did before you send it again.";
+    ConnectionLost, "CONNECTION_LOST", 502 Unknown,
+        "The connection to the backend broke during the call. The outcome of the call is unknown.",
+        "Find out what the backend did before you send it again.";
+    GatewayStopped, "GATEWAY_STOPPED", 502 Unavailable,
+        "The gateway shut down during the call. The outcome of the call is unknown.",
+        "Find out what the backend did before you send it again.";
+    InvalidBackendResponse, "INVALID_BACKEND_RESPONSE", 502 Internal,
+        "The backend's answer is not gRPC. The outcome of the call is unknown.",
+        "The operator finds the cause in the log.";
+    NoGrpcStatus, "NO_GRPC_STATUS", 502 Unknown,
+        "The backend, or a proxy in front of it, answered without a gRPC status. The outcome of the call is unknown.",
+        "The operator finds the cause in the log.";
+    OutOfMemoryOutcomeUnknown, "OUT_OF_MEMORY_OUTCOME_UNKNOWN", 502 ResourceExhausted,
+        "The gateway has no memory for the backend's reply. The outcome of the call is unknown.",
+        "Find out what the backend did before you send it again.";
+    OutOfMemoryCallSucceeded, "OUT_OF_MEMORY_CALL_SUCCEEDED", 502 ResourceExhausted,
+        "The call succeeded, but the gateway has no memory for its reply.", "Read the result with another request.";
+    ResponseTooLarge, "RESPONSE_TOO_LARGE", 502 ResourceExhausted,
+        "The call succeeded, but its reply is larger than the limit.", "Ask for less, for example a smaller page.";
+    InvalidResponseMessage, "INVALID_RESPONSE_MESSAGE", 502 Internal,
+        "The call succeeded, but its reply is not a message of its type.",
+        "The operator finds the cause in the log.";
+    InvalidStreamMessage, "INVALID_STREAM_MESSAGE", 502 Internal,
+        "A message of the backend's stream is not of its type. The outcome of the call is unknown.",
+        "The operator finds the cause in the log.";
+    InternalError, "INTERNAL_ERROR", 500 Internal,
+        "A fault of the gateway. The outcome of the call is unknown.", "Report it; the log has the details.";
+}
+
+impl Reason {
+    /// The name that callers read.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        self.facts().name
+    }
+
+    #[must_use]
+    pub fn http_status(self) -> StatusCode {
+        StatusCode::from_u16(self.facts().http).expect("the table has status codes only")
+    }
+
+    #[must_use]
+    pub const fn code(self) -> Code {
+        self.facts().code
+    }
+
+    /// What kind of defect the request as a whole has.
+    pub(super) fn defect(self) -> Defect {
+        match self {
+            Self::InvalidHeader
+            | Self::UnsupportedMediaType
+            | Self::UnsupportedContentEncoding
+            | Self::InvalidContentType
+            | Self::RangeNotSatisfiable => Defect::Header,
+            Self::BodyMissing
+            | Self::BodyNotAllowed
+            | Self::MalformedGzip
+            | Self::MalformedJson
+            | Self::MalformedForm
+            | Self::InvalidBody
+            | Self::UpdateMaskTooLong => Defect::Body,
+            Self::UnknownQueryParameter | Self::UnknownField => Defect::Unexpected,
+            Self::MissingField => Defect::Missing,
+            Self::InvalidPathVariable | Self::InvalidQueryParameter | Self::InvalidField | Self::FieldConflict => {
+                Defect::Invalid
+            }
+            _ => Defect::Other,
+        }
+    }
 }
 
 impl Refusal {
     /// Who refuses.
     #[must_use]
     pub fn party(&self) -> Party {
-        match (self.is_backends, self.is_of_call) {
-            (true, _) => Party::Backend,
-            (false, true) => Party::Upstream,
-            (false, false) => Party::Gateway,
+        match (self.reason, self.is_of_call) {
+            (None, _) => Party::Backend,
+            (Some(_), true) => Party::Upstream,
+            (Some(_), false) => Party::Gateway,
         }
     }
 
-    /// Why.
+    /// Why Towbar refuses; `None` where the backend does.
     #[must_use]
-    pub fn reason(&self) -> Reason {
-        match self.party() {
-            Party::Backend => Reason::Status,
-            Party::Upstream if self.fate == Fate::NotSent => Reason::NotSent,
-            Party::Upstream => Reason::Lost,
-            Party::Gateway => self.own_reason(),
-        }
-    }
-
-    fn own_reason(&self) -> Reason {
-        match self.http {
-            StatusCode::NOT_FOUND => Reason::NoRoute,
-            StatusCode::METHOD_NOT_ALLOWED => Reason::Method,
-            StatusCode::UNAUTHORIZED => Reason::Unauthenticated,
-            StatusCode::FORBIDDEN => Reason::Forbidden,
-            StatusCode::NOT_ACCEPTABLE | StatusCode::UNSUPPORTED_MEDIA_TYPE => Reason::MediaType,
-            StatusCode::REQUEST_TIMEOUT => Reason::Slow,
-            StatusCode::PAYLOAD_TOO_LARGE | StatusCode::URI_TOO_LONG | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
-                Reason::TooLarge
-            }
-            StatusCode::SERVICE_UNAVAILABLE => Reason::Overload,
-            StatusCode::BAD_GATEWAY => Reason::Reply,
-            StatusCode::INTERNAL_SERVER_ERROR => Reason::Internal,
-            _ => match self.defect {
-                Defect::Header => Reason::Header,
-                Defect::Body => Reason::Body,
-                Defect::Invalid | Defect::Missing | Defect::Unexpected => Reason::Field,
-                Defect::Other => Reason::Other,
-            },
-        }
+    pub fn reason(&self) -> Option<Reason> {
+        self.reason
     }
 }

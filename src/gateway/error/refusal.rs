@@ -5,11 +5,12 @@ use std::sync::Arc;
 use http::StatusCode;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use prost::Message as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tonic::Code;
 
 use super::defect::{self, Defect, WrongField};
 use super::detail;
+use super::reason::{DOMAIN, Reason};
 use crate::caller::Denied;
 use crate::route::policy::{Form, Statuses};
 use crate::upstream::Fate;
@@ -23,12 +24,10 @@ pub struct Refusal {
     pub(super) details: Vec<Value>,
     /// What `details` says of fields.
     pub(super) violations: Vec<WrongField>,
-    /// What is wrong, where no field is.
-    pub(super) defect: Defect,
     /// The form of its route; none where no route is known.
     pub(super) form: Option<Form>,
-    /// Whether the status is the backend's, and not one that Towbar gives a call.
-    pub(super) is_backends: bool,
+    /// Why Towbar refuses; none where the status is the backend's.
+    pub(super) reason: Option<Reason>,
     /// Whether it is an answer to a call whose stream would have had the framing of grpc-gateway.
     pub(super) is_only_line: bool,
     /// Whether a call of the backend came to this: the log has its end already.
@@ -45,22 +44,26 @@ pub struct Refusal {
 
 impl Refusal {
     /// A refusal of ours, before anything was sent.
-    pub fn new(http: StatusCode, code: Code, message: impl Into<String>) -> Self {
-        Self::of(Fate::NotSent, (http, code), message)
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self::of(Fate::NotSent, reason, message)
     }
 
     /// A refusal of ours, and what became of its call.
-    pub(super) fn of(fate: Fate, (http, code): (StatusCode, Code), message: impl Into<String>) -> Self {
+    pub(super) fn of(fate: Fate, reason: Reason, message: impl Into<String>) -> Self {
+        Self { reason: Some(reason), ..Self::of_backend(fate, (reason.http_status(), reason.code()), message.into()) }
+    }
+
+    /// A status of the backend.
+    pub(super) fn of_backend(fate: Fate, (http, code): (StatusCode, Code), message: String) -> Self {
         Self {
             fate,
             http,
             code,
-            message: message.into(),
+            message,
             details: Vec::new(),
             violations: Vec::new(),
-            defect: Defect::Other,
             form: None,
-            is_backends: false,
+            reason: None,
             is_only_line: false,
             is_of_call: false,
             denied: None,
@@ -75,11 +78,17 @@ impl Refusal {
         Self { form: Some(form), ..self }
     }
 
+    /// What a backend has refused, for tests.
+    #[cfg(test)]
+    pub(crate) fn status_of(http: StatusCode, code: Code, message: &str) -> Self {
+        Self::of_backend(Fate::NotSent, (http, code), message.to_owned())
+    }
+
     /// The refusal with the HTTP status of its code in this table, if the backend refuses. What Towbar itself refuses keeps its status, which
     /// says more than the code, such as whether the call was sent.
     #[must_use]
     pub fn in_table(self, statuses: &Statuses) -> Self {
-        let http = if self.is_backends { statuses.of(self.code) } else { self.http };
+        let http = if self.reason.is_none() { statuses.of(self.code) } else { self.http };
         Self { http, ..self }
     }
 
@@ -99,6 +108,19 @@ impl Refusal {
             self.details.extend(detail::known("google.rpc.BadRequest", &detail));
         }
         self
+    }
+
+    /// The details as callers see them: those of the backend, or [`Reason`] and fields of Towbar's own.
+    pub(super) fn told_details(&self) -> Vec<Value> {
+        let info = self.reason.map(|reason| {
+            json!({ "@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason.name(), "domain": DOMAIN })
+        });
+        info.into_iter().chain(self.details.iter().cloned()).collect()
+    }
+
+    /// What is wrong, where no field is.
+    pub(super) fn defect(&self) -> Defect {
+        self.reason.map_or(Defect::Other, Reason::defect)
     }
 
     /// The HTTP status.

@@ -238,6 +238,6 @@ mod tests {
         let mut sent = HeaderMap::new();
         sent.insert("x-request-id", HeaderValue::from_bytes(b"caf\xc3\xa9").unwrap());
         let error = Metadata::new(Config::default()).for_backend(&sent, &Peer::default()).unwrap_err();
-        assert_eq!(error.to_string(), "header x-request-id: expected printable ASCII, found other bytes");
+        assert_eq!(error.to_string(), "header x-request-id: expected printable ASCII, got other bytes");
     }
 }

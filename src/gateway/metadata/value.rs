@@ -8,19 +8,19 @@ use http::header::{HeaderName, HeaderValue};
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotMetadata {
     /// Metadata is printable ASCII.
-    #[error("header {name}: expected printable ASCII, found other bytes")]
+    #[error("header {name}: expected printable ASCII, got other bytes")]
     Ascii {
         /// The header.
         name: HeaderName,
     },
     /// One name of metadata in two headers: a box in front may have looked at one of them only.
-    #[error("header grpc-metadata-{name}: expected one value for {name}, with the prefix or without, found several")]
+    #[error("header grpc-metadata-{name}: expected one value for {name}, with the prefix or without it, got several")]
     Twice {
         /// The name without the prefix.
         name: HeaderName,
     },
     /// That of `-bin` names is base64.
-    #[error("header {name}: expected base64, found other text")]
+    #[error("header {name}: expected base64, got other text")]
     Base64 {
         /// The header.
         name: HeaderName,

@@ -52,20 +52,20 @@ struct Format {
 }
 
 const GRPC: Format =
-    Format { expected: "1 to 8 digits and a unit (H, M, S, m, u or n), more than nothing", read: grpc_timeout };
+    Format { expected: "1 to 8 digits and a unit (H, M, S, m, u or n), greater than zero", read: grpc_timeout };
 const PLAIN: Format =
-    Format { expected: "a time such as `500ms`, `25s`, `1m` or `2.5` (seconds), more than nothing", read: plain };
+    Format { expected: "a duration such as 500ms, 25s, 1m or 2.5 (seconds), greater than zero", read: plain };
 
 fn said(headers: &HeaderMap, name: &HeaderName, format: &Format) -> Result<Option<Duration>, Refusal> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
-        return Err(Refusal::header(format!("header {name}: is given twice")));
+        return Err(Refusal::header(format!("header {name}: repeated, but it takes only one value")));
     }
     let length = value.to_str().ok().and_then(format.read).filter(|length| !length.is_zero());
     length.map(Some).ok_or_else(|| {
         let found: String = String::from_utf8_lossy(value.as_bytes()).chars().take(40).collect();
-        Refusal::header(format!("header {name}: expected {}, found {found:?}", format.expected))
+        Refusal::header(format!("header {name}: expected {}, got {found:?}", format.expected))
     })
 }
 

@@ -72,10 +72,10 @@ pub(crate) fn check(headers: &mut HeaderMap) -> Result<(), Refusal> {
         match name.as_str().len() {
             10 if name == CONNECTION => has_connection = true,
             13 if name == AUTHORIZATION && are_joined(value.as_bytes()) => {
-                joined = Some("header authorization: expected one set of credentials, found several");
+                joined = Some("header authorization: expected one set of credentials, got several");
             }
             4 if name == DPOP && value.as_bytes().contains(&b',') => {
-                joined = Some("header dpop: expected one proof, found several");
+                joined = Some("header dpop: expected one proof, got several");
             }
             _ => {}
         }
@@ -86,7 +86,7 @@ pub(crate) fn check(headers: &mut HeaderMap) -> Result<(), Refusal> {
     if headers.len() > headers.keys_len() {
         for name in &SINGLE {
             if headers.get_all(name).iter().nth(1).is_some() {
-                return Err(Refusal::header(format!("header {name}: is given twice")));
+                return Err(Refusal::header(format!("header {name}: repeated, but it takes only one value")));
             }
         }
     }
@@ -109,10 +109,10 @@ fn take_away(headers: &mut HeaderMap) -> Result<(), Refusal> {
             continue;
         }
         let Ok(name) = HeaderName::from_bytes(item) else {
-            return Err(Refusal::header("header connection: expected names of headers, found something else"));
+            return Err(Refusal::header("header connection: expected names of headers, got something else"));
         };
         if SINGLE.contains(&name) || END_TO_END.contains(&name) {
-            let message = format!("header connection: names {name}, which is not meant for one hop only");
+            let message = format!("header connection: it lists {name}, which is not a hop-by-hop header");
             return Err(Refusal::header(message));
         }
         headers.remove(name);
@@ -191,10 +191,10 @@ mod tests {
         for name in SINGLE.iter().chain(&END_TO_END) {
             let mut sent = headers(&[("authorization", "Bearer a")]);
             sent.insert(CONNECTION, HeaderValue::from_str(&format!("close, {name}")).unwrap());
-            let message = format!("header connection: names {name}, which is not meant for one hop only");
+            let message = format!("header connection: it lists {name}, which is not a hop-by-hop header");
             assert_eq!(check(&mut sent), Err(Refusal::header(message)));
         }
-        let message = "header connection: expected names of headers, found something else";
+        let message = "header connection: expected names of headers, got something else";
         let mut sent = headers(&[("connection", "close; x")]);
         assert_eq!(check(&mut sent), Err(Refusal::header(message)));
     }

@@ -88,7 +88,7 @@ pub fn explain<'r>(routes: &'r Routes, limits: Limits<'_>, request: Request<'_>)
             let others = if miss == Miss::Dots { Vec::new() } else { routes.others(method, path, query, None) };
             let outcome = match miss {
                 Miss::Method { allowed } if method == Method::OPTIONS => Outcome::Options(allowed),
-                miss => Outcome::Refused(Box::new(Refusal::miss(miss))),
+                miss => Outcome::Refused(Box::new(Refusal::miss(miss, method, path))),
             };
             return Explained { route: None, others, outcome };
         }
@@ -209,19 +209,19 @@ service Orders {
                 "/shops/s:import",
                 Some("text/plain"),
                 "a",
-                r#"{"code":3,"message":"expected Content-Type application/json or application/x-ndjson, found `text/plain`"}"#,
+                r#"{"code":3,"message":"Content-Type text/plain is not supported here; send Content-Type: application/json or application/x-ndjson","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"UNSUPPORTED_MEDIA_TYPE","domain":"towbar"}]}"#,
             ),
             (
                 "/orders",
                 ndjson,
                 "{}",
-                r#"{"code":3,"message":"expected Content-Type application/json, found `application/x-ndjson`"}"#,
+                r#"{"code":3,"message":"Content-Type application/x-ndjson is not supported here; send Content-Type: application/json","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"UNSUPPORTED_MEDIA_TYPE","domain":"towbar"}]}"#,
             ),
         ] {
             assert_eq!(explained("POST", target, content_type, body), expected, "{target} {content_type:?} {body}");
         }
         assert_eq!(explained("GET", "/shops/s", None, ""), r#"{"shop":"s"}"#);
         let refused = explained("POST", "/shops/s:import", ndjson, "{\"name\":\"a\"}\n{\"nam\":1}\n");
-        assert!(refused.contains("in message 2: ") && refused.contains("its outcome is unknown"), "{refused}");
+        assert!(refused.contains("message 2: ") && refused.contains("its outcome is unknown"), "{refused}");
     }
 }

@@ -47,7 +47,7 @@ impl Gateway {
         let (found, upgrade) = match self.found(head, &query) {
             Ok(found) => found,
             Err(Miss::Method { allowed }) if head.method == Method::OPTIONS => return Ok(Refusal::options(&allowed)),
-            Err(miss) => return Err(Refusal::miss(miss)),
+            Err(miss) => return Err(Refusal::miss(miss, &head.method, head.uri.path())),
         };
         let route = found.route;
         intake.exchange.routed(route.index);

@@ -2,6 +2,7 @@
 
 use crate::codec::HttpBody;
 use crate::format::multipart::{Boundary, MultipartError};
+use crate::format::quote::{MOST_TWICE, beginning};
 use crate::route::{EncodeError, Query, Route};
 
 /// What a body is written in.
@@ -28,7 +29,13 @@ pub fn message(
     body: Option<(&[u8], &Media)>,
 ) -> Result<Vec<u8>, EncodeError> {
     match body {
-        Some((form, Media::Form)) => route.encode_form(captures, query, form),
+        Some((form, Media::Form)) => route.encode_form(captures, query, form).map_err(|error| {
+            // No field begins with a brace: this is what `curl -d '{...}'` sends.
+            match form.trim_ascii_start().first() {
+                Some(b'{' | b'[') => EncodeError::FormIsJson,
+                _ => error,
+            }
+        }),
         Some((body, Media::Parts(boundary))) => route.encode_parts(captures, query, (boundary, body)),
         Some((json, Media::Json)) => route.encode(captures, query, Some(json)),
         Some((data, Media::Raw(content_type))) => route.encode_raw(captures, query, &HttpBody { content_type, data }),
@@ -52,7 +59,7 @@ pub struct Types<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MediaError {
     /// Its type is none that the call takes.
-    #[error("expected Content-Type {expected}, found {}", .found.as_ref().map_or_else(|| "none".to_owned(), |found| format!("`{found}`")))]
+    #[error("{}; send Content-Type: {expected}", unsupported(found.as_deref()))]
     Unsupported {
         /// What would be taken.
         expected: &'static str,
@@ -60,7 +67,7 @@ pub enum MediaError {
         found: Option<String>,
     },
     /// It is not in UTF-8, or nobody can tell.
-    #[error("expected Content-Type with charset=utf-8, or without charset, found {found}")]
+    #[error("Content-Type: expected charset=utf-8, or no charset, got {found}")]
     Charset {
         /// What it says.
         found: String,
@@ -68,6 +75,14 @@ pub enum MediaError {
     /// It is a form in parts and does not say what stands between them.
     #[error(transparent)]
     Parts(MultipartError),
+}
+
+fn unsupported(found: Option<&str>) -> String {
+    match found {
+        None | Some("") => "Content-Type is missing".to_owned(),
+        Some(FORM) => format!("Content-Type {FORM} (the default of curl -d) is not supported here"),
+        Some(found) => format!("Content-Type {} is not supported here", beginning(found, MOST_TWICE)),
+    }
 }
 
 const FORM: &str = "application/x-www-form-urlencoded";

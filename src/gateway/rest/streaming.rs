@@ -1,18 +1,16 @@
 //! Calls of several messages, in one direction or both.
 
 use bytes::Bytes;
-use http::StatusCode;
 use http::Version;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use tokio::time::{timeout, timeout_at};
-use tonic::Code;
 
 use super::convert::{content_type, is_long};
 use super::stream::{self, Asking, Failure, Format, Stopping, StreamingCall};
 use crate::caller::ReceivedBody;
 use crate::gateway::answer::{Body, Response};
 use crate::gateway::call::{Call, Intake};
-use crate::gateway::error::{Exposure, Refusal};
+use crate::gateway::error::{Exposure, Reason, Refusal};
 use crate::gateway::forward::{OpenCall, RequestMessage};
 use crate::gateway::record::StreamNotes;
 use crate::gateway::request::inbound::RequestBody;
@@ -66,8 +64,9 @@ impl Gateway {
         let chosen = stream::chosen(&call.head.headers, self.config.streams.format, asking);
         chosen.map(Some).ok_or_else(|| {
             let types = Format::ALL.map(Format::content_type).join(", ");
-            let message = format!("expected an Accept header that takes one of {types}");
-            Refusal::new(StatusCode::NOT_ACCEPTABLE, Code::InvalidArgument, message)
+            let message =
+                format!("header accept: this stream has none of the requested formats; accept one of {types}");
+            Refusal::new(Reason::NotAcceptable, message)
         })
     }
 

@@ -8,7 +8,7 @@ use super::websocket::{self, Opened};
 use crate::caller::ReceivedBody;
 use crate::gateway::answer::Response;
 use crate::gateway::call::{Call, Intake};
-use crate::gateway::error::{Exposure, Refusal};
+use crate::gateway::error::{Exposure, Reason, Refusal};
 use crate::gateway::forward;
 use crate::gateway::request::inbound::RequestBody;
 use crate::gateway::state::Gateway;
@@ -26,7 +26,10 @@ impl Gateway {
         let policy = &route.rpc.policy;
         let response = websocket::agreed(&head.headers, policy.websocket.as_ref())?;
         if !intake.body.is_read() {
-            return Err(Refusal::bad_request("expected a handshake without a body, found one with a body"));
+            return Err(Refusal::new(
+                Reason::BodyNotAllowed,
+                "a WebSocket handshake takes no body, but the request has one",
+            ));
         }
         let admitted = self.admitted(call, ReceivedBody::Streamed)?;
         let texts = route.prepare(captures, query).map_err(|error| Refusal::encode(&error))?;

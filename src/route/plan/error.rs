@@ -3,51 +3,61 @@
 use crate::codec::{BodyError, FieldProblem, Origin, RequestError};
 use crate::format::multipart::{MultipartError, TextProblem};
 use crate::format::quote::MOST_TWICE;
+use crate::format::suggestion::did_you_mean;
 use crate::route::query::QueryError;
 use crate::route::text::TextError;
+
 /// Why a request cannot become a message.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EncodeError {
     /// A value in the path cannot be decoded or is none of its field.
-    #[error("at {field}: {problem}, in the path")]
+    #[error("path variable \"{field}\": {problem}")]
     Path { field: String, problem: ValueProblem },
     /// A query key is none, or its value is none of its field.
-    #[error("at {key}: {problem}, in the query")]
+    #[error("{}", problem.of("query parameter", key))]
     Query { key: String, problem: QueryProblem },
     /// A key of a form is none, or its value is none of its field.
-    #[error("at {key}: {problem}, in the form")]
+    #[error("{}", problem.of("form field", key))]
     Form { key: String, problem: QueryProblem },
     /// A form that cannot be taken apart.
-    #[error("{0}, in the form")]
+    #[error("the form is malformed: {0}")]
     FormText(FormError),
+    /// JSON under the content type of a form.
+    #[error(
+        "the body looks like JSON, but Content-Type is application/x-www-form-urlencoded; send Content-Type: application/json"
+    )]
+    FormIsJson,
     /// The body is no message.
     #[error(transparent)]
     Body(BodyError),
     /// The body gives another value to a field that the path binds.
-    #[error("at {field}: the path and the body give it different values")]
+    #[error("field \"{field}\": {CONFLICT}")]
     Conflict { field: String },
     /// The body names so many fields that the mask made of them would be too long.
     #[error(
-        "at {mask}: the fields that the body gives would make a mask of more than {limit} bytes; send a shorter one in the query, as in \
-         `?{mask}=title,author`, in which the name of a message stands for all that is in it"
+        "the update mask made from the fields of the body would be longer than {limit} bytes; send a shorter one in the query, for \
+         example ?{mask}=title,author (the name of a message includes all of its fields)"
     )]
     MaskTooLong { mask: String, limit: usize },
     /// A body where the rule takes none.
-    #[error("expected no body, found one: {method} {path} takes none")]
+    #[error("{method} {path} takes no body, but the request has one; send the values as query parameters instead")]
     BodyUnexpected { method: String, path: String },
     /// No body where the rule takes one.
-    #[error("expected a JSON body, found none: send {{}} to leave every field unset")]
+    #[error("the request needs a JSON body; send {{}} to leave every field unset")]
     BodyMissing,
 }
+
+const CONFLICT: &str =
+    "the path and the body have different values for it; leave it out of the body, or send the same value";
 
 /// Why a form cannot be taken apart.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FormError {
     /// More than ASCII stands escaped in a form.
-    #[error("expected ASCII with escapes, found other bytes")]
+    #[error("it contains bytes that are not ASCII; percent-encode them")]
     Bytes,
     /// A pair.
-    #[error(transparent)]
+    #[error("{}", .0.to_string().replacen("query parameter", "field", 1))]
     Pairs(QueryError),
     /// Its parts.
     #[error(transparent)]
@@ -69,37 +79,37 @@ pub enum ValueProblem {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QueryProblem {
     /// The request has no such field.
-    #[error("there is no such query key")]
-    Unknown,
-    /// The same in a form.
-    #[error("there is no such field")]
-    NoField,
+    #[error("no such field{}", did_you_mean(near.as_deref()))]
+    Unknown { near: Option<String> },
     /// A map without one of its keys.
-    #[error("expected a key of the map behind it, as in `{0}[key]`, found none")]
+    #[error("this is a map; write one of its keys in brackets, for example {0}[key]")]
     Map(String),
     /// A map of messages.
-    #[error("expected a map whose values one text can fill, found one of messages")]
+    #[error("this is a map of messages, which can only be sent in a JSON body")]
     Messages,
     /// A message, which no text can fill.
-    #[error("expected a field that one text can fill, found a message: name a field in it")]
-    Message,
+    #[error(
+        "this is a message; set one of its fields instead{}",
+        example.as_ref().map(|example| format!(", for example {example}")).unwrap_or_default()
+    )]
+    Message { example: Option<String> },
     /// A key in a `google.protobuf.Struct`, which is given as a whole.
-    #[error("expected the google.protobuf.Struct as a whole, in JSON, as in `{0}={{\"key\":1}}`, found a key in it")]
+    #[error("a google.protobuf.Struct is sent whole, as JSON, for example {0}={{\"key\":1}}")]
     Struct(String),
     /// A list of messages.
-    #[error("expected a field that one text can fill, found a list of messages: send it in a JSON body")]
+    #[error("this is a list of messages, which can only be sent in a JSON body")]
     List,
     /// A second value for a field that takes one.
-    #[error("is given twice")]
+    #[error("repeated, but it takes only one value")]
     Twice,
     /// The path has another value for the field.
-    #[error("the path gives the field another value")]
+    #[error("the path has a different value for it; leave it out of the query, or send the same value")]
     Path,
     /// The path has a field in this one.
-    #[error("the path gives a field in it")]
+    #[error("the path already sets a field inside it")]
     PathWithin,
     /// The body has the field.
-    #[error("the field belongs to the body")]
+    #[error("send it in the body, not in the query")]
     Body,
     /// A part of a form where a text is expected.
     #[error(transparent)]
@@ -110,6 +120,14 @@ pub enum QueryProblem {
 }
 
 impl QueryProblem {
+    /// The problem of this key of a `kind`, which is a query parameter or a field of a form.
+    fn of(&self, kind: &str, key: &str) -> String {
+        match self {
+            Self::Unknown { near } => format!("unknown {kind} \"{key}\"{}", did_you_mean(near.as_deref())),
+            problem => format!("{kind} \"{key}\": {problem}"),
+        }
+    }
+
     /// What is wrong, by this name: of the key, and where it is something in a JSON text, of the place in that.
     pub(crate) fn below(&self, key: String) -> String {
         match self {
@@ -143,8 +161,8 @@ impl EncodeError {
     pub fn violation(&self) -> Option<(&str, String)> {
         match self {
             Self::Path { field, problem } => Some((field, problem.to_string())),
-            Self::Query { key, problem: QueryProblem::Unknown }
-            | Self::Form { key, problem: QueryProblem::NoField }
+            Self::Query { key, problem: QueryProblem::Unknown { .. } }
+            | Self::Form { key, problem: QueryProblem::Unknown { .. } }
                 if key.len() > MOST_TWICE =>
             {
                 None
@@ -154,9 +172,11 @@ impl EncodeError {
                 None
             }
             Self::Body(error) if !error.field.is_empty() => Some((&error.field, error.problem.to_string())),
-            Self::Conflict { field } => Some((field, "the path and the body give it different values".to_owned())),
-            Self::MaskTooLong { mask, limit } => Some((mask, format!("would be longer than {limit} bytes"))),
-            Self::Body(_) | Self::FormText(_) | Self::BodyUnexpected { .. } | Self::BodyMissing => None,
+            Self::Conflict { field } => Some((field, CONFLICT.to_owned())),
+            Self::MaskTooLong { mask, limit } => Some((mask, format!("it would be longer than {limit} bytes"))),
+            Self::Body(_) | Self::FormText(_) | Self::FormIsJson | Self::BodyUnexpected { .. } | Self::BodyMissing => {
+                None
+            }
         }
     }
 }

@@ -50,7 +50,7 @@ fn names_of_fields_are_read_in_any_case_in_queries_forms_and_bodies() {
             ("GET /v1/a?Tags=b&tags=c&TAGS=d", r#"Get {"id":"a","tags":["b","c","d"]}"#),
             // A key of the template too, whose empty value is none.
             ("GET /v1/a?Q=b", r#"Get {"id":"a","from":"b"}"#),
-            ("GET /v1/a?Q=&FROM=", "at FROM: is given twice, in the query"),
+            ("GET /v1/a?Q=&FROM=", "query parameter \"FROM\": repeated, but it takes only one value"),
             ("GET /v1/a?Q=", r#"Get {"id":"a"}"#),
             (
                 r#"POST /v1/a <- {"LIMIT":1,"Account":{"IBAN":"b"},"long_Name":"c"}"#,
@@ -65,30 +65,39 @@ fn names_of_fields_are_read_in_any_case_in_queries_forms_and_bodies() {
                 r#"Kinds {"any":{"@type":"type.googleapis.com/t.Card","number":"7"}}"#,
             ),
             // Two spellings are one field.
-            ("GET /v1/a?limit=1&LIMIT=2", "at LIMIT: is given twice, in the query"),
-            (r#"POST /v1/a <- {"limit":1,"Limit":1}"#, "at Limit: is given twice (line 1, column 20)"),
-            (r#"POST /v1/a <- {"ID":"b"}"#, "at id: the path and the body give it different values"),
+            ("GET /v1/a?limit=1&LIMIT=2", "query parameter \"LIMIT\": repeated, but it takes only one value"),
+            (
+                r#"POST /v1/a <- {"limit":1,"Limit":1}"#,
+                "field \"Limit\": repeated, but it takes only one value (line 1, column 20)",
+            ),
+            (
+                r#"POST /v1/a <- {"ID":"b"}"#,
+                "field \"id\": the path and the body have different values for it; leave it out of the body, or send the same value",
+            ),
             (r#"POST /v1/a <- {"Id":"a"}"#, r#"Post {"id":"a"}"#),
-            ("GET /v1/a?ID=b", "at ID: the path gives the field another value, in the query"),
+            (
+                "GET /v1/a?ID=b",
+                "query parameter \"ID\": the path has a different value for it; leave it out of the query, or send the same value",
+            ),
             (
                 r#"POST /v1/a <- {"account":{"Iban":"b","CARD":{}}}"#,
-                "at account.CARD: `iban` is given too, and only one of the oneof `kind` can be (line 1, column 31)",
+                "field \"account.CARD\": only one field of the oneof \"kind\" can be set, and \"iban\" already is (line 1, column 31)",
             ),
             // Everything else counts as it is written.
-            ("GET /v1/a?LIMITS=1", "at LIMITS: there is no such query key, in the query"),
+            ("GET /v1/a?LIMITS=1", "unknown query parameter \"LIMITS\" (did you mean \"limit\"?)"),
+            (r#"POST /v1/a <- {"L\u0130M\u0130T":1}"#, "unknown field \"L\u{130}M\u{130}T\" (line 1, column 20)"),
+            ("GET /V1/a", "no route matches this path"),
             (
-                r#"POST /v1/a <- {"L\u0130M\u0130T":1}"#,
-                "at L\u{130}M\u{130}T: `t.One` has no such field (line 1, column 20)",
+                "GET /v2?SIZE=large",
+                "query parameter \"SIZE\": expected one of NONE, LARGE, got \"large\" (did you mean \"LARGE\"?)",
             ),
-            ("GET /V1/a", "no such path"),
-            ("GET /v2?SIZE=large", "at SIZE: expected a value of t.Size, found \"large\", in the query"),
             (
                 "GET /v1/a?$ALT=json",
-                "at $ALT: there is no such system parameter; `$alt` and `$prettyPrint` are, in the query",
+                "query parameter \"$ALT\": unknown system parameter; only $alt and $prettyPrint are supported",
             ),
             (
                 r#"POST /v2 <- {"any":{"@TYPE":"type.googleapis.com/t.Card"}}"#,
-                "at any: expected an object (google.protobuf.Any) with a string @type, found an object (line 1, column 8)",
+                "field \"any\": expected an object (google.protobuf.Any) with a string @type, got an object (line 1, column 8)",
             ),
         ],
     );
@@ -112,15 +121,18 @@ fn names_of_enums_are_read_in_any_case_wherever_they_stand() {
                 r#"POST /v1 <- {"size":"large","sizes":["None"],"flags":{"false":"large"}}"#,
                 r#"Post {"size":"LARGE","flags":{"false":"LARGE"},"sizes":["NONE"]}"#,
             ),
-            ("GET /v1/larger", "at size: expected a value of t.Size, found \"larger\", in the path"),
+            (
+                "GET /v1/larger",
+                "path variable \"size\": expected one of NONE, LARGE, got \"larger\" (did you mean \"LARGE\"?)",
+            ),
             (
                 r#"POST /v1 <- {"size":"larger"}"#,
-                "at size: expected a value of t.Size, found \"larger\" (line 1, column 9)",
+                "field \"size\": expected one of NONE, LARGE, got \"larger\" (did you mean \"LARGE\"?) (line 1, column 9)",
             ),
-            (r#"POST /v1 <- {"SIZE":"LARGE"}"#, "at SIZE: `t.Kinds` has no such field (line 1, column 9)"),
+            (r#"POST /v1 <- {"SIZE":"LARGE"}"#, "unknown field \"SIZE\" (did you mean \"size\"?) (line 1, column 9)"),
             (
                 "GET /v1/NONE?flags[TRUE]=LARGE",
-                "at flags[TRUE]: expected a key that is true or false, found \"TRUE\", in the query",
+                "query parameter \"flags[TRUE]\": expected a key that is true or false, got \"TRUE\"",
             ),
         ],
     );
@@ -130,10 +142,10 @@ fn names_of_enums_are_read_in_any_case_wherever_they_stand() {
 fn one_rpc_reads_names_in_any_case_and_another_does_not() {
     let rpcs = ["A", "B"].map(|name| rpc(name, "Kinds", "Reply", &format!(r#"get: "/v1/{name}""#))).concat();
     let one = |any_case| RpcOptions { rpc: "t.S.B".to_owned(), policy: own(any_case), ..RpcOptions::default() };
-    let refused = "there is no such query key, in the query";
+    let refused = "unknown query parameter \"LONG\" (did you mean \"long\"?)";
     for (all, own, answers) in [
-        (AnyCase::default(), BOTH, [&format!("at LONG: {refused}"), r#"B {"size":"LARGE","long":"1"}"#]),
-        (BOTH, AnyCase::default(), [r#"A {"size":"LARGE","long":"1"}"#, &format!("at LONG: {refused}")]),
+        (AnyCase::default(), BOTH, [refused, r#"B {"size":"LARGE","long":"1"}"#]),
+        (BOTH, AnyCase::default(), [r#"A {"size":"LARGE","long":"1"}"#, refused]),
     ] {
         let routes = routes(&rpcs, all, &[one(own)]).unwrap();
         check(&routes, &[("GET /v1/A?LONG=1&size=large", answers[0]), ("GET /v1/B?LONG=1&size=large", answers[1])]);
@@ -207,7 +219,10 @@ fn names_that_case_alone_tells_apart_stop_the_start_where_they_are_read_in_any()
         &routes(&rpc("B", "Twins", "Alike", r#"post: "/v1" body: "any""#), FIELDS, &[]).unwrap(),
         &[
             (r#"POST /v1 <- {"@type":"x/t.Alike","ID":"a"}"#, r#"B {"any":{"@type":"x/t.Alike","ID":"a"}}"#),
-            (r#"POST /v1 <- {"@type":"x/t.Alike","Id":"a"}"#, "at Id: `t.Alike` has no such field (line 1, column 27)"),
+            (
+                r#"POST /v1 <- {"@type":"x/t.Alike","Id":"a"}"#,
+                "unknown field \"Id\" (did you mean \"id\"?) (line 1, column 27)",
+            ),
         ],
     );
 }
@@ -222,7 +237,10 @@ fn keys_in_any_case_tell_rpcs_of_one_path_apart() {
             ("GET /v1?ID=a", r#"One {"id":"a"}"#),
             ("GET /v1?OFFSET=a", r#"Many {"offset":"a"}"#),
             ("GET /v1?ID=a&OFFSET=", r#"One {"id":"a"}"#),
-            ("GET /v1?ID=a&OFFSET=b", "the query keys `ID`, `OFFSET` do not go together: no call takes all of them"),
+            (
+                "GET /v1?ID=a&OFFSET=b",
+                "the query parameters \"ID\", \"OFFSET\" cannot be combined: they belong to different operations of this path",
+            ),
         ],
     );
     // Without the list, both would take a key that is the same in lower case.

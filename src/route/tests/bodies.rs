@@ -25,25 +25,31 @@ fn a_body_is_the_value_of_any_field() {
             ("POST /v1/nested/a <- null", r#"Nested {"id":"a"}"#),
             (
                 "POST /v1/nested/a?account.iban=x <- {}",
-                "at account.iban: `card` is given too, and only one of the oneof `kind` can be, in the query",
+                "query parameter \"account.iban\": only one field of the oneof \"kind\" can be set, and \"card\" already is",
             ),
             ("POST /v1/nested/a?account.iban=x <- null", r#"Nested {"id":"a","account":{"iban":"x"}}"#),
             (r#"POST /v1/scalar/a <- "n""#, r#"Scalar {"id":"a","name":"n"}"#),
             (r#"POST /v1/scalar/a?limit=1 <- null"#, r#"Scalar {"id":"a","limit":1}"#),
-            ("POST /v1/scalar/a <- {}", "at the body: expected a string, found an object (line 1, column 1)"),
-            ("POST /v1/scalar/a <- 1", "at the body: expected a string, found 1 (line 1, column 1)"),
+            ("POST /v1/scalar/a <- {}", "the body: expected a string, got an object (line 1, column 1)"),
+            (
+                "POST /v1/scalar/a <- 1",
+                "the body: expected a string, got 1; put it in quotes: \"1\" (line 1, column 1)",
+            ),
             ("POST /v1/number <- 7", r#"Number {"limit":7}"#),
             (r#"POST /v1/number <- "7""#, r#"Number {"limit":7}"#),
-            ("POST /v1/number <- 7 8", "at the body: expected the end of the body, found `8` (line 1, column 3)"),
+            ("POST /v1/number <- 7 8", "the body: expected the end of the body, got `8` (line 1, column 3)"),
             (r#"POST /v1/list <- ["a","b"]"#, r#"List {"tags":["a","b"]}"#),
             ("POST /v1/list <- []", "List {}"),
             (
                 r#"POST /v1/list <- "a""#,
-                "at the body: expected an array, each element a string, found \"a\" (line 1, column 1)",
+                "the body: expected an array, each element a string, got \"a\" (line 1, column 1)",
             ),
-            ("POST /v1/list?tags=x <- []", "at tags: the field belongs to the body, in the query"),
+            ("POST /v1/list?tags=x <- []", "query parameter \"tags\": send it in the body, not in the query"),
             (r#"POST /v1/map <- {"a":"b"}"#, r#"Map {"account":{"labels":{"a":"b"}}}"#),
-            (r#"POST /v1/map <- {"a":"b","a":"c"}"#, "at a: is given twice (line 1, column 14)"),
+            (
+                r#"POST /v1/map <- {"a":"b","a":"c"}"#,
+                "field \"a\": repeated, but it takes only one value (line 1, column 14)",
+            ),
             (
                 r#"POST /v1/inside/1 <- {"card":{"holder":"h"}}"#,
                 r#"Inside {"account":{"card":{"number":"1","holder":"h"}}}"#,
@@ -51,7 +57,7 @@ fn a_body_is_the_value_of_any_field() {
             ("POST /v1/inside/1 <- null", r#"Inside {"account":{"card":{"number":"1"}}}"#),
             (
                 r#"POST /v1/inside/1 <- {"iban":"x"}"#,
-                "at account.card.number: `iban` is given too, and only one of the oneof `kind` can be, in the path",
+                "path variable \"account.card.number\": only one field of the oneof \"kind\" can be set, and \"iban\" already is",
             ),
         ],
     );
@@ -66,7 +72,11 @@ fn a_body_says_what_the_path_says_in_a_message_with_a_form_of_its_own() {
         rpc("Typed", "Kinds", "Reply", r#"post: "/v1/typed/{any.type_url=**}" body: "*""#),
         rpc("Whole", "google.protobuf.Duration", "Reply", r#"post: "/v1/whole/{seconds}" body: "*""#),
     ];
-    let differ = |field: &str| format!("at {field}: the path and the body give it different values");
+    let differ = |field: &str| {
+        format!(
+            "field \"{field}\": the path and the body have different values for it; leave it out of the body, or send the same value"
+        )
+    };
     let card = r#"{"any":{"@type":"x/t.Card","number":"7"}}"#;
     check(
         &routes(&rpcs.concat(), &[]).unwrap(),
@@ -179,24 +189,25 @@ fn system_parameters_say_how_a_reply_looks() {
 
 #[test]
 fn other_system_parameters_and_values_are_refused() {
-    const ALT: &str = "expected `json` or `json;enum-encoding=int`, found";
+    const ALT: &str = "expected json or json;enum-encoding=int, found";
     for (query, problem) in [
-        ("$alt=xml", format!("at $alt: {ALT} \"xml\", in the query")),
-        ("$alt=", format!("at $alt: {ALT} \"\", in the query")),
-        ("$alt", format!("at $alt: {ALT} \"\", in the query")),
-        ("%24alt=sse", format!("at $alt: {ALT} \"sse\", in the query")),
-        ("$alt=json;enum-encoding=string", format!("at $alt: {ALT} \"json;enum-encoding=string\", in the query")),
-        ("$alt=JSON", format!("at $alt: {ALT} \"JSON\", in the query")),
-        ("$prettyPrint=1", "at $prettyPrint: expected `true` or `false`, found \"1\", in the query".to_owned()),
-        ("$alt=json&%24alt=json", "at $alt: is given twice, in the query".to_owned()),
+        ("$alt=xml", format!("query parameter \"$alt\": {ALT} \"xml\"")),
+        ("$alt=", format!("query parameter \"$alt\": {ALT} \"\"")),
+        ("$alt", format!("query parameter \"$alt\": {ALT} \"\"")),
+        ("%24alt=sse", format!("query parameter \"$alt\": {ALT} \"sse\"")),
+        ("$alt=json;enum-encoding=string", format!("query parameter \"$alt\": {ALT} \"json;enum-encoding=string\"")),
+        ("$alt=JSON", format!("query parameter \"$alt\": {ALT} \"JSON\"")),
+        ("$prettyPrint=1", "query parameter \"$prettyPrint\": expected true or false, got \"1\"".to_owned()),
+        ("$alt=json&%24alt=json", "query parameter \"$alt\": repeated, but it takes only one value".to_owned()),
         (
             "$fields=a",
-            "at $fields: there is no such system parameter; `$alt` and `$prettyPrint` are, in the query".to_owned(),
+            "query parameter \"$fields\": unknown system parameter; only $alt and $prettyPrint are supported"
+                .to_owned(),
         ),
-        ("$=a", "at $: there is no such system parameter; `$alt` and `$prettyPrint` are, in the query".to_owned()),
+        ("$=a", "query parameter \"$\": unknown system parameter; only $alt and $prettyPrint are supported".to_owned()),
         (
             "$prettyprint=true",
-            "at $prettyprint: there is no such system parameter; `$alt` and `$prettyPrint` are, in the query"
+            "query parameter \"$prettyprint\": unknown system parameter; only $alt and $prettyPrint are supported"
                 .to_owned(),
         ),
     ] {

@@ -93,7 +93,8 @@ fn outcome(routes: &Routes, method: &str, target: &str, body: Option<&str>) -> S
     }
 }
 
-const DOTS: &str = "expected a path without dot segments, found one with `.` or `..` (RFC 3986, section 6.2.2.3)";
+const DOTS: &str =
+    "the path contains \".\" or \"..\" as a segment; send the normalized path (RFC 3986, section 6.2.2.3)";
 
 fn check(routes: &Routes, cases: &[(&str, &str)]) {
     for (request, expected) in cases {
@@ -147,14 +148,14 @@ fn a_path_finds_its_template_literals_first() {
             ("OPTIONS /v1/any", "Any {}"),
             ("OPTIONS /v1/cards/list", "allow GET, HEAD, OPTIONS, PUT"),
             ("OPTIONS *", "allow GET, HEAD, OPTIONS, POST, PUT"),
-            ("OPTIONS /nope", "no such path"),
-            ("GET /v1/cards", "no such path"),
-            ("GET /v1/cards/", "no such path"),
-            ("GET /v1/cards/list/", "no such path"),
-            ("GET /v1//last", "no such path"),
+            ("OPTIONS /nope", "no route matches this path"),
+            ("GET /v1/cards", "no route matches this path"),
+            ("GET /v1/cards/", "no route matches this path"),
+            ("GET /v1/cards/list/", "no route matches this path"),
+            ("GET /v1//last", "no route matches this path"),
             ("GET /v1/files", "Rest {}"),
-            ("GET /v1/files/", "no such path"),
-            ("GET /v1/files/a//b", "no such path"),
+            ("GET /v1/files/", "no route matches this path"),
+            ("GET /v1/files/a//b", "no route matches this path"),
             ("GET /v1/files/./a", DOTS),
             ("GET /v1/files/a/..", DOTS),
             ("GET /v1/x/../cards/list", DOTS),
@@ -162,16 +163,16 @@ fn a_path_finds_its_template_literals_first() {
             ("GET /v1/cards/...", r#"Single {"id":"..."}"#),
             ("GET /v1/cards/..%2Fa", r#"Single {"id":"../a"}"#),
             ("POST /v1/cards/..:cancel <- {}", DOTS),
-            ("GET /v1%2Fcards%2Flist", "no such path"),
-            ("GET /v1/%63ards/list", "no such path"),
-            ("GET /", "no such path"),
-            ("GET *", "no such path"),
+            ("GET /v1%2Fcards%2Flist", "no route matches this path"),
+            ("GET /v1/%63ards/list", "no route matches this path"),
+            ("GET /", "no route matches this path"),
+            ("GET *", "no route matches this path"),
             (
                 "GET /v1/cards/%zz",
-                "at id: expected two hexadecimal digits after `%`, found something else, in the path",
+                "path variable \"id\": invalid percent-encoding: expected two hexadecimal digits after \"%\"; write %25 for a literal \"%\"",
             ),
-            ("GET /v1/cards/%ff", "at id: expected UTF-8, found other bytes, in the path"),
-            ("GET /v1/cards/a%00", "at id: expected text, found a NUL character, in the path"),
+            ("GET /v1/cards/%ff", "path variable \"id\": the percent-encoded bytes are not valid UTF-8"),
+            ("GET /v1/cards/a%00", "path variable \"id\": a NUL character (%00) is not allowed"),
         ],
     );
 }
@@ -228,8 +229,8 @@ fn a_double_wildcard_leaves_what_stands_behind_it() {
             ("GET /x/y:read", r#"Read {"id":"x/y"}"#),
             ("GET /types/a", r#"Type {"name":"types/a"}"#),
             ("PURGE /v1/a/items", "Purge {}"),
-            ("GET /v1//items", "no such path"),
-            ("GET /v1/a//items", "no such path"),
+            ("GET /v1//items", "no route matches this path"),
+            ("GET /v1/a//items", "no route matches this path"),
             ("POST /v1/a/items", "allow GET, HEAD, OPTIONS, PURGE"),
         ],
     );
@@ -257,8 +258,8 @@ fn a_verb_stands_behind_anything() {
             ("GET /v1/x%3Aread", r#"Plain {"id":"x:read"}"#),
             ("GET /v1/:read", r#"Plain {"id":":read"}"#),
             ("GET /v1/x:", r#"Plain {"id":"x:"}"#),
-            ("GET /v2/a/b", "no such path"),
-            ("GET /v3/a/1/b/2", "no such path"),
+            ("GET /v2/a/b", "no route matches this path"),
+            ("GET /v3/a/1/b/2", "no route matches this path"),
         ],
     );
 }
@@ -270,20 +271,35 @@ fn a_field_of_the_path_is_the_paths_in_every_spelling_and_size() {
         rpc("Get", "One", "Reply", r#"get: "/v1/{long_name}""#),
         rpc("Put", "One", "Reply", r#"put: "/v1/{longName}/{big}" body: "*""#),
     ];
-    const QUERY: &str = "the path gives the field another value, in the query";
+    const QUERY: &str = "the path has a different value for it; leave it out of the query, or send the same value";
     check(
         &routes(&rpcs.concat(), &[]).unwrap(),
         &[
             ("GET /v1/a?long_name=a", r#"Get {"longName":"a"}"#),
             ("GET /v1/a?longName=a", r#"Get {"longName":"a"}"#),
-            ("GET /v1/a?long_name=b", &format!("at long_name: {QUERY}")),
-            ("GET /v1/a?longName=b", &format!("at longName: {QUERY}")),
-            ("GET /v1/a?longName=a&long_name=a", "at long_name: is given twice, in the query"),
+            ("GET /v1/a?long_name=b", &format!("query parameter \"long_name\": {QUERY}")),
+            ("GET /v1/a?longName=b", &format!("query parameter \"longName\": {QUERY}")),
+            (
+                "GET /v1/a?longName=a&long_name=a",
+                "query parameter \"long_name\": repeated, but it takes only one value",
+            ),
             (r#"PUT /v1/a/4294967297 <- {"big":"4294967297"}"#, r#"Put {"longName":"a","big":"4294967297"}"#),
-            (r#"PUT /v1/a/4294967297 <- {"big":1}"#, "at big: the path and the body give it different values"),
-            (r#"PUT /v1/a/1 <- {"longName":"b"}"#, "at long_name: the path and the body give it different values"),
-            (r#"PUT /v1/a/1 <- {"long_name":"b"}"#, "at long_name: the path and the body give it different values"),
-            (r#"PUT /v1/a/1 <- {"long_name":"a","longName":"a"}"#, "at longName: is given twice (line 1, column 29)"),
+            (
+                r#"PUT /v1/a/4294967297 <- {"big":1}"#,
+                "field \"big\": the path and the body have different values for it; leave it out of the body, or send the same value",
+            ),
+            (
+                r#"PUT /v1/a/1 <- {"longName":"b"}"#,
+                "field \"long_name\": the path and the body have different values for it; leave it out of the body, or send the same value",
+            ),
+            (
+                r#"PUT /v1/a/1 <- {"long_name":"b"}"#,
+                "field \"long_name\": the path and the body have different values for it; leave it out of the body, or send the same value",
+            ),
+            (
+                r#"PUT /v1/a/1 <- {"long_name":"a","longName":"a"}"#,
+                "field \"longName\": repeated, but it takes only one value (line 1, column 29)",
+            ),
         ],
     );
 }
@@ -305,36 +321,51 @@ fn query_keys_fill_what_path_and_body_leave() {
             ),
             ("GET /v1/a?id=a", r#"Get {"id":"a"}"#),
             ("GET /v1/a?&&name=n&", r#"Get {"id":"a","name":"n"}"#),
-            ("GET /v1/a?id=b", "at id: the path gives the field another value, in the query"),
-            ("GET /v1/a?id=", "at id: the path gives the field another value, in the query"),
-            ("GET /v1/a?name=x&name=x", "at name: is given twice, in the query"),
-            ("GET /v1/a?nope=1", "at nope: there is no such query key, in the query"),
-            ("GET /v1/a?Name=1", "at Name: there is no such query key, in the query"),
-            ("GET /v1/a?tags.x=1", "at tags.x: there is no such query key, in the query"),
-            ("GET /v1/a?limit=many", "at limit: expected an int32, found \"many\", in the query"),
-            ("GET /v1/a?limit=", "at limit: expected an int32, found \"\", in the query"),
+            (
+                "GET /v1/a?id=b",
+                "query parameter \"id\": the path has a different value for it; leave it out of the query, or send the same value",
+            ),
+            (
+                "GET /v1/a?id=",
+                "query parameter \"id\": the path has a different value for it; leave it out of the query, or send the same value",
+            ),
+            ("GET /v1/a?name=x&name=x", "query parameter \"name\": repeated, but it takes only one value"),
+            ("GET /v1/a?nope=1", "unknown query parameter \"nope\""),
+            ("GET /v1/a?Name=1", "unknown query parameter \"Name\" (did you mean \"name\"?)"),
+            ("GET /v1/a?tags.x=1", "unknown query parameter \"tags.x\""),
+            ("GET /v1/a?limit=many", "query parameter \"limit\": expected an int32, got \"many\""),
+            ("GET /v1/a?limit=", "query parameter \"limit\": expected an int32, got \"\""),
             (
                 "GET /v1/a?account=x",
-                "at account: expected a field that one text can fill, found a message: name a field in it, in the query",
+                "query parameter \"account\": this is a message; set one of its fields instead, for example account.iban",
             ),
             (
                 "GET /v1/a?account.labels=x",
-                "at account.labels: expected a key of the map behind it, as in `account.labels[key]`, found none, in the query",
+                "query parameter \"account.labels\": this is a map; write one of its keys in brackets, for example account.labels[key]",
             ),
             (
                 "GET /v1/a?account.iban=1&account.card.number=2",
-                "at account.card.number: `iban` is given too, and only one of the oneof `kind` can be, in the query",
+                "query parameter \"account.card.number\": only one field of the oneof \"kind\" can be set, and \"iban\" already is",
             ),
-            ("GET /v1/a?name=%zz", "at query pair 1: expected two hexadecimal digits after `%`, found something else"),
-            ("GET /v1/a?name=n&=x", "at query pair 2: expected a key before `=`, found none"),
-            ("GET /v1/a <- {}", "expected no body, found one: GET /v1/{id} takes none"),
+            (
+                "GET /v1/a?name=%zz",
+                "query parameter number 1: invalid percent-encoding: expected two hexadecimal digits after \"%\"; write %25 for a literal \"%\"",
+            ),
+            ("GET /v1/a?name=n&=x", "query parameter number 2: expected a name before \"=\", got none"),
+            (
+                "GET /v1/a <- {}",
+                "GET /v1/{id} takes no body, but the request has one; send the values as query parameters instead",
+            ),
             ("POST /v1/a?limit=1 <- {\"iban\":\"x\"}", r#"Post {"id":"a","account":{"iban":"x"},"limit":1}"#),
             (
                 "POST /v1/a?account.labels=x <- {}",
-                "at account.labels: expected a key of the map behind it, as in `account.labels[key]`, found none, in the query",
+                "query parameter \"account.labels\": this is a map; write one of its keys in brackets, for example account.labels[key]",
             ),
-            ("POST /v1/a?account.iban=x <- {}", "at account.iban: the field belongs to the body, in the query"),
-            ("POST /v1/a", "expected a JSON body, found none: send {} to leave every field unset"),
+            (
+                "POST /v1/a?account.iban=x <- {}",
+                "query parameter \"account.iban\": send it in the body, not in the query",
+            ),
+            ("POST /v1/a", "the request needs a JSON body; send {} to leave every field unset"),
             ("PUT /v1/1 <- {\"name\":\"n\"}", r#"Put {"account":{"card":{"number":"1"}},"name":"n"}"#),
             (
                 "PUT /v1/1 <- {\"account\":{\"card\":{\"number\":\"1\",\"holder\":\"h\"}}}",
@@ -346,18 +377,18 @@ fn query_keys_fill_what_path_and_body_leave() {
             ),
             (
                 "PUT /v1/1 <- {\"account\":{\"card\":{\"number\":\"2\"}}}",
-                "at account.card.number: the path and the body give it different values",
+                "field \"account.card.number\": the path and the body have different values for it; leave it out of the body, or send the same value",
             ),
             (
                 "PUT /v1/1 <- {\"account\":{\"card\":{\"number\":\"\"}}}",
-                "at account.card.number: the path and the body give it different values",
+                "field \"account.card.number\": the path and the body have different values for it; leave it out of the body, or send the same value",
             ),
             ("PUT /v1/1 <- {\"account\":{\"card\":{\"number\":null}}}", r#"Put {"account":{"card":{"number":"1"}}}"#),
             (
                 "PUT /v1/1 <- {\"account\":{\"iban\":\"x\"}}",
-                "at account.card.number: `iban` is given too, and only one of the oneof `kind` can be, in the path",
+                "path variable \"account.card.number\": only one field of the oneof \"kind\" can be set, and \"iban\" already is",
             ),
-            ("PUT /v1/1?name=x <- {}", "at name: the field belongs to the body, in the query"),
+            ("PUT /v1/1?name=x <- {}", "query parameter \"name\": send it in the body, not in the query"),
             ("PUT /v1/1?account.card.number=1 <- {}", r#"Put {"account":{"card":{"number":"1"}}}"#),
         ],
     );
@@ -384,19 +415,25 @@ fn query_keys_tell_rpcs_of_one_path_apart() {
             ("GET /v1/all?id=1&limit=&offset=&account.iban=", r#"GetOne {"id":"1"}"#),
             (
                 "GET /v1/all?id=1&offset=2",
-                "the query keys `id`, `offset` do not go together: no call takes all of them",
+                "the query parameters \"id\", \"offset\" cannot be combined: they belong to different operations of this path",
             ),
-            ("GET /v1/all?id=1&nope=", "at nope: there is no such query key, in the query"),
-            ("GET /v1/all?id=1&limit=2", "the query keys `id`, `limit` do not go together: no call takes all of them"),
+            ("GET /v1/all?id=1&nope=", "unknown query parameter \"nope\""),
+            (
+                "GET /v1/all?id=1&limit=2",
+                "the query parameters \"id\", \"limit\" cannot be combined: they belong to different operations of this path",
+            ),
             (
                 "GET /v1/all?offset=a&account.iban=x&id=1",
-                "the query keys `offset`, `id` do not go together: no call takes all of them",
+                "the query parameters \"offset\", \"id\" cannot be combined: they belong to different operations of this path",
             ),
-            ("GET /v1/all?limit=1&limit=2", "at limit: is given twice, in the query"),
-            ("GET /v1/all?account.iban=&account.iban=x", "at account.iban: is given twice, in the query"),
+            ("GET /v1/all?limit=1&limit=2", "query parameter \"limit\": repeated, but it takes only one value"),
+            (
+                "GET /v1/all?account.iban=&account.iban=x",
+                "query parameter \"account.iban\": repeated, but it takes only one value",
+            ),
             (
                 "GET /v1/all?account.iban=x&account.card.number=",
-                "at account.card.number: `iban` is given too, and only one of the oneof `kind` can be, in the query",
+                "query parameter \"account.card.number\": only one field of the oneof \"kind\" can be set, and \"iban\" already is",
             ),
             ("POST /v1/all", "allow GET, HEAD, OPTIONS"),
         ],
@@ -567,9 +604,12 @@ fn options_must_fit_their_rpc() {
         &[
             ("PUT /v1/a?name=n", r#"Put {"id":"a","name":"n"}"#),
             ("PUT /v1/a <- {\"name\":\"n\",\"fee\":1}", r#"Put {"id":"a","name":"n"}"#),
-            ("PUT /v1/a <- {\"id\":\"b\"}", "at id: the path and the body give it different values"),
+            (
+                "PUT /v1/a <- {\"id\":\"b\"}",
+                "field \"id\": the path and the body have different values for it; leave it out of the body, or send the same value",
+            ),
             ("PUT /v1/a?id=a <- {\"id\":\"a\"}", r#"Put {"id":"a"}"#),
-            ("PUT /v1/a?name=n <- {}", "at name: the field belongs to the body, in the query"),
+            ("PUT /v1/a?name=n <- {}", "query parameter \"name\": send it in the body, not in the query"),
         ],
     );
 }

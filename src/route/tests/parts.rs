@@ -101,62 +101,102 @@ fn a_part_gives_its_bytes_or_its_text() {
 
 #[test]
 fn a_part_that_fills_no_field_is_refused() {
-    const MESSAGE: &str = "expected a field that one text can fill, found a message: name a field in it, in the form";
+    const MESSAGE: &str = "this is a message; set one of its fields instead";
     let routes = bundles();
     for (target, parts, message) in [
-        ("/v1/n", &[text("nope", "")][..], "at nope: there is no such field, in the form"),
-        ("/v1/n", &[png("nope", b"\xff")], "at nope: there is no such field, in the form"),
-        ("/v1/n", &[text("more.data", "")], "at more.data: there is no such field, in the form"),
-        ("/v1/inner/a", &[text("count", "1")], "at count: there is no such field, in the form"),
-        ("/v1/n", &[text("digest", "a"), text("digest", "a")], "at digest: is given twice, in the form"),
-        ("/v1/n", &[text("content", "a"), png("content", b"b")], "at content: is given twice, in the form"),
+        ("/v1/n", &[text("nope", "")][..], "unknown form field \"nope\""),
+        ("/v1/n", &[png("nope", b"\xff")], "unknown form field \"nope\""),
+        ("/v1/n", &[text("more.data", "")], "unknown form field \"more.data\" (did you mean \"more.data\"?)"),
+        ("/v1/inner/a", &[text("count", "1")], "unknown form field \"count\""),
+        (
+            "/v1/n",
+            &[text("digest", "a"), text("digest", "a")],
+            "form field \"digest\": repeated, but it takes only one value",
+        ),
+        (
+            "/v1/n",
+            &[text("content", "a"), png("content", b"b")],
+            "form field \"content\": repeated, but it takes only one value",
+        ),
         (
             "/v1/n",
             &[text("content.content_type", "a"), text("content.contentType", "a")],
-            "at content.contentType: is given twice, in the form",
+            "form field \"content.contentType\": repeated, but it takes only one value",
         ),
-        ("/v1/n", &[png("content", b"a"), png("content.data", b"a")], "at content.data: is given twice, in the form"),
-        ("/v1/n", &[png("content.data", b"a"), png("content", b"a")], "at content: is given twice, in the form"),
-        ("/v1/n", &[png("files[a]", b"a"), png("files[a]", b"b")], "at files[a]: is given twice, in the form"),
+        (
+            "/v1/n",
+            &[png("content", b"a"), png("content.data", b"a")],
+            "form field \"content.data\": repeated, but it takes only one value",
+        ),
+        (
+            "/v1/n",
+            &[png("content.data", b"a"), png("content", b"a")],
+            "form field \"content\": repeated, but it takes only one value",
+        ),
+        (
+            "/v1/n",
+            &[png("files[a]", b"a"), png("files[a]", b"b")],
+            "form field \"files[a]\": repeated, but it takes only one value",
+        ),
         (
             "/v1/n",
             &[png("left", b"a"), png("right", b"a")],
-            "at right: `left` is given too, and only one of the oneof `one` can be, in the form",
+            "form field \"right\": only one field of the oneof \"one\" can be set, and \"left\" already is",
         ),
         (
             "/v1/n",
             &[png("right", b"a"), png("left", b"a")],
-            "at left: `right` is given too, and only one of the oneof `one` can be, in the form",
+            "form field \"left\": only one field of the oneof \"one\" can be set, and \"right\" already is",
         ),
-        ("/v1/n", &[text("name", "m")], "at name: the path gives the field another value, in the form"),
-        ("/v1/digests/_w", &[text("digest", "_w")], "at digest: the path gives the field another value, in the form"),
-        ("/v1/inner/a", &[text("name", "b")], "at name: the path gives the field another value, in the form"),
-        ("/v1/n", &[text("inner", "{}")], &format!("at inner: {MESSAGE}")),
-        ("/v1/n", &[("inner", Some("application/json"), b"{}")], &format!("at inner: {MESSAGE}")),
+        (
+            "/v1/n",
+            &[text("name", "m")],
+            "form field \"name\": the path has a different value for it; leave it out of the query, or send the same value",
+        ),
+        (
+            "/v1/digests/_w",
+            &[text("digest", "_w")],
+            "form field \"digest\": the path has a different value for it; leave it out of the query, or send the same value",
+        ),
+        (
+            "/v1/inner/a",
+            &[text("name", "b")],
+            "form field \"name\": the path has a different value for it; leave it out of the query, or send the same value",
+        ),
+        ("/v1/n", &[text("inner", "{}")], &format!("form field \"inner\": {MESSAGE}, for example inner.EXAMPLE")),
+        (
+            "/v1/n",
+            &[("inner", Some("application/json"), b"{}")],
+            &format!("form field \"inner\": {MESSAGE}, for example inner.EXAMPLE"),
+        ),
         (
             "/v1/n",
             &[text("cards[a]", "x")],
-            "at cards[a]: expected a map whose values one text can fill, found one of messages, in the form",
+            "form field \"cards[a]\": this is a map of messages, which can only be sent in a JSON body",
         ),
         (
             "/v1/n",
             &[png("files", b"a")],
-            "at files: expected a key of the map behind it, as in `files[key]`, found none, in the form",
+            "form field \"files\": this is a map; write one of its keys in brackets, for example files[key]",
         ),
-        ("/v1/n", &[text("count", "x")], "at count: expected an int32, found \"x\", in the form"),
-        ("/v1/n", &[("tags", None, b"\xe9")], "at tags: expected UTF-8, found other bytes, in the form"),
-        ("/v1/n", &[text("tags", "a\0")], "at tags: expected text, found a NUL character, in the form"),
+        ("/v1/n", &[text("count", "x")], "form field \"count\": expected an int32, got \"x\""),
+        ("/v1/n", &[("tags", None, b"\xe9")], "form field \"tags\": the text is not valid UTF-8"),
+        ("/v1/n", &[text("tags", "a\0")], "form field \"tags\": a NUL character is not allowed"),
         (
             "/v1/n",
             &[png("tags", b"a")],
-            "at tags: expected a part without Content-Type, or of text/plain in UTF-8, found one of `image/png`, in the form",
+            "form field \"tags\": expected a part with Content-Type text/plain in UTF-8, or without Content-Type, got `image/png`",
         ),
-        ("/v1/n?count=1", &[], "at count: the field belongs to the body, in the query"),
-        ("/v1/n", &[png("", b"a")], "in part 1: expected a `name` in Content-Disposition, found none, in the form"),
+        ("/v1/n?count=1", &[], "query parameter \"count\": send it in the body, not in the query"),
+        (
+            "/v1/n",
+            &[png("", b"a")],
+            "the form is malformed: part 1: expected a `name` in Content-Disposition, got none",
+        ),
         (
             "/v1/n",
             &[png("a", b"\n--b")],
-            "in part 1: expected CRLF before the boundary, found CR or LF alone, in the form",
+            "the form is malformed: part 1: expected CRLF before the boundary, got CR or LF alone",
         ),
     ] {
         assert_eq!(outcome(&routes, target, parts), message, "{target} {parts:?}");
@@ -173,11 +213,11 @@ fn a_part_gives_json_where_the_field_has_that_form() {
         (vec![json("frees", "1"), text("frees", "\"b\"")], r#"{"name":"n","frees":[1.0,"b"]}"#),
         (
             vec![json("open", r#"{"a":1e999}"#)],
-            "at open.a: expected a double, found 1e999 (line 1, column 6 of the JSON text), in the form",
+            "form field \"open.a\": expected a double, got 1e999 (line 1, column 6 of the JSON text)",
         ),
         (
             vec![png("open", b"{}")],
-            "at open: expected a part without Content-Type, or of application/json or text/plain in UTF-8, found one of `image/png`, in the form",
+            "form field \"open\": expected a part with Content-Type application/json, or text/plain in UTF-8, or without Content-Type, got `image/png`",
         ),
     ] {
         assert_eq!(outcome(&routes, "/v1/n", &parts), expected, "{parts:?}");
@@ -189,7 +229,7 @@ fn a_part_may_nest_no_deeper_than_messages_may() {
     let routes = bundles();
     let deep = |levels: usize| format!("{}content", "again.".repeat(levels));
     assert!(outcome(&routes, "/v1/n", &[png(&deep(98), b"a")]).starts_with("{"));
-    let message = format!("at {}...: nested deeper than 100 messages, in the form", &deep(99)[..200]);
+    let message = format!("form field \"{}...\": nested deeper than the limit of 100 messages", &deep(99)[..200]);
     assert_eq!(outcome(&routes, "/v1/n", &[png(&deep(99), b"a")]), message);
 }
 
@@ -198,5 +238,8 @@ fn there_are_as_many_parts_as_pairs_of_a_query() {
     let routes = bundles();
     let parts = |count| vec![text("tags", "a"); count];
     assert!(outcome(&routes, "/v1/n", &parts(512)).starts_with("{"));
-    assert_eq!(outcome(&routes, "/v1/n", &parts(513)), "expected at most 512 parts, found more, in the form");
+    assert_eq!(
+        outcome(&routes, "/v1/n", &parts(513)),
+        "the form is malformed: too many parts: at most 512 are allowed"
+    );
 }

@@ -21,34 +21,40 @@ fn a_key_of_a_map_stands_in_brackets() {
             ("GET /v1?flags[true]=LARGE&flags[false]=0", r#"Get {"flags":{"true":"LARGE","false":"NONE"}}"#),
             ("GET /v1?times[a]=2026-01-31T12:00:00Z", r#"Get {"times":{"a":"2026-01-31T12:00:00Z"}}"#),
             ("GET /v1/deep/x?account.labels[a]=b", r#"Deep {"account":{"iban":"x","labels":{"a":"b"}}}"#),
-            ("GET /v1?texts[a]=b&texts[a]=b", "at texts[a]: is given twice, in the query"),
-            ("GET /v1?numbers[1]=2&numbers[1.0]=2", "at numbers[1.0]: is given twice, in the query"),
-            ("GET /v1?numbers[x]=2", "at numbers[x]: expected a key that is an int32, found \"x\", in the query"),
-            ("GET /v1?numbers[1]=x", "at numbers[1]: expected a double, found \"x\", in the query"),
+            ("GET /v1?texts[a]=b&texts[a]=b", "query parameter \"texts[a]\": repeated, but it takes only one value"),
+            (
+                "GET /v1?numbers[1]=2&numbers[1.0]=2",
+                "query parameter \"numbers[1.0]\": repeated, but it takes only one value",
+            ),
+            ("GET /v1?numbers[x]=2", "query parameter \"numbers[x]\": expected a key that is an int32, got \"x\""),
+            ("GET /v1?numbers[1]=x", "query parameter \"numbers[1]\": expected a double, got \"x\""),
             (
                 "GET /v1?flags[TRUE]=LARGE",
-                "at flags[TRUE]: expected a key that is true or false, found \"TRUE\", in the query",
+                "query parameter \"flags[TRUE]\": expected a key that is true or false, got \"TRUE\"",
             ),
-            ("GET /v1?flags[true]=HUGE", "at flags[true]: expected a value of t.Size, found \"HUGE\", in the query"),
+            ("GET /v1?flags[true]=HUGE", "query parameter \"flags[true]\": expected one of NONE, LARGE, got \"HUGE\""),
             (
                 "GET /v1?cards[a]=b",
-                "at cards[a]: expected a map whose values one text can fill, found one of messages, in the query",
+                "query parameter \"cards[a]\": this is a map of messages, which can only be sent in a JSON body",
             ),
             (
                 "GET /v1?texts=b",
-                "at texts: expected a key of the map behind it, as in `texts[key]`, found none, in the query",
+                "query parameter \"texts\": this is a map; write one of its keys in brackets, for example texts[key]",
             ),
             ("GET /v1?secrets[a]=1", r#"Get {"secrets":{"a":1}}"#),
-            ("GET /v1?secrets[4711]=x", "at secrets[...]: expected an int32, found another text, in the query"),
-            ("GET /v1?secrets[4711]=1&secrets[4711]=2", "at secrets[...]: is given twice, in the query"),
-            ("GET /v1?texts[a=b", "at texts[a: there is no such query key, in the query"),
-            ("GET /v1?texts[a].b=c", "at texts[a].b: there is no such query key, in the query"),
-            ("GET /v1?size[a]=b", "at size[a]: there is no such query key, in the query"),
-            ("GET /v1?nope[a]=b", "at nope[a]: there is no such query key, in the query"),
-            ("GET /v1?[a]=b", "at [a]: there is no such query key, in the query"),
+            ("GET /v1?secrets[4711]=x", "query parameter \"secrets[...]\": expected an int32, got another text"),
+            (
+                "GET /v1?secrets[4711]=1&secrets[4711]=2",
+                "query parameter \"secrets[...]\": repeated, but it takes only one value",
+            ),
+            ("GET /v1?texts[a=b", "unknown query parameter \"texts[a\" (did you mean \"texts\"?)"),
+            ("GET /v1?texts[a].b=c", "unknown query parameter \"texts[a].b\""),
+            ("GET /v1?size[a]=b", "unknown query parameter \"size[a]\""),
+            ("GET /v1?nope[a]=b", "unknown query parameter \"nope[a]\""),
+            ("GET /v1?[a]=b", "unknown query parameter \"[a]\""),
             (
                 "POST /v1/part?account.labels[a]=b <- {}",
-                "at account.labels[a]: the field belongs to the body, in the query",
+                "query parameter \"account.labels[a]\": send it in the body, not in the query",
             ),
         ],
     );
@@ -64,22 +70,25 @@ fn every_type_is_read_as_in_json() {
             ("GET /v1?long=1e3", r#"Get {"long":"1000"}"#),
             (
                 "GET /v1?long=9223372036854775808",
-                "at long: expected an int64, found \"9223372036854775808\", in the query",
+                "query parameter \"long\": expected an int64, got \"9223372036854775808\"",
             ),
             ("GET /v1?ulong=18446744073709551615", r#"Get {"ulong":"18446744073709551615"}"#),
-            ("GET /v1?ulong=-1", "at ulong: expected a uint64, found \"-1\", in the query"),
+            ("GET /v1?ulong=-1", "query parameter \"ulong\": expected a uint64, got \"-1\""),
             ("GET /v1?real=Infinity", r#"Get {"real":"Infinity"}"#),
             ("GET /v1?real=-0.5e-1", r#"Get {"real":-0.05}"#),
-            ("GET /v1?real=1e999", "at real: expected a double, found \"1e999\", in the query"),
+            ("GET /v1?real=1e999", "query parameter \"real\": expected a double, got \"1e999\""),
             ("GET /v1?flag=true", r#"Get {"flag":true}"#),
-            ("GET /v1?flag=1", "at flag: expected true or false, found \"1\", in the query"),
-            ("GET /v1?flag", "at flag: expected true or false, found \"\", in the query"),
+            ("GET /v1?flag=1", "query parameter \"flag\": expected true or false, got \"1\""),
+            ("GET /v1?flag", "query parameter \"flag\": expected true or false, got \"\""),
             ("GET /v1?size=LARGE", r#"Get {"size":"LARGE"}"#),
             ("GET /v1?size=1", r#"Get {"size":"LARGE"}"#),
-            ("GET /v1?size=large", "at size: expected a value of t.Size, found \"large\", in the query"),
+            (
+                "GET /v1?size=large",
+                "query parameter \"size\": expected one of NONE, LARGE, got \"large\" (did you mean \"LARGE\"?)",
+            ),
             ("GET /v1?blob=_-8", r#"Get {"blob":"/+8="}"#),
             ("GET /v1?blob=%2F%2B8%3D", r#"Get {"blob":"/+8="}"#),
-            ("GET /v1?blob=a!", "at blob: expected base64, found \"a!\", in the query"),
+            ("GET /v1?blob=a!", "query parameter \"blob\": expected base64, got \"a!\""),
             ("GET /v1?when=2026-01-31T13:00:00%2B01:00", r#"Get {"when":"2026-01-31T12:00:00Z"}"#),
             ("GET /v1?took=1.5s", r#"Get {"took":"1.500s"}"#),
             ("GET /v1?mask=a,bC.d", r#"Get {"mask":"a,bC.d"}"#),
@@ -139,18 +148,21 @@ fn what_has_a_form_in_json_that_is_no_scalar_is_given_as_json() {
                 r#"Get {"any":{"@type":"type.googleapis.com/t.Card","number":"7"}}"#,
             ),
             // Conflicts are those of other keys.
-            ("GET /v1?open={}&open={}", "at open: is given twice, in the query"),
-            ("GET /v1/keyed?filter={}&open={}", "at open: is given twice, in the query"),
-            ("GET /v1?free=1&free.numberValue=1", "at free.numberValue: is given twice, in the query"),
-            ("GET /v1?free.numberValue=1&free=1", "at free: is given twice, in the query"),
+            ("GET /v1?open={}&open={}", "query parameter \"open\": repeated, but it takes only one value"),
+            ("GET /v1/keyed?filter={}&open={}", "query parameter \"open\": repeated, but it takes only one value"),
+            (
+                "GET /v1?free=1&free.numberValue=1",
+                "query parameter \"free.numberValue\": repeated, but it takes only one value",
+            ),
+            ("GET /v1?free.numberValue=1&free=1", "query parameter \"free\": repeated, but it takes only one value"),
             (
                 "GET /v1?left=1&right=a",
-                "at right: `left` is given too, and only one of the oneof `one` can be, in the query",
+                "query parameter \"right\": only one field of the oneof \"one\" can be set, and \"left\" already is",
             ),
-            ("POST /v1/part?open={} <- {}", "at open: the field belongs to the body, in the query"),
-            ("POST /v1/deep?open={} <- {}", "at open: the field belongs to the body, in the query"),
-            ("POST /v1/form?open={} <- {}", "at open: the field belongs to the body, in the query"),
-            ("GET /v1/typed/a?any={}", "at any: the path gives a field in it, in the query"),
+            ("POST /v1/part?open={} <- {}", "query parameter \"open\": send it in the body, not in the query"),
+            ("POST /v1/deep?open={} <- {}", "query parameter \"open\": send it in the body, not in the query"),
+            ("POST /v1/form?open={} <- {}", "query parameter \"open\": send it in the body, not in the query"),
+            ("GET /v1/typed/a?any={}", "query parameter \"any\": the path already sets a field inside it"),
         ],
     );
 }
@@ -160,80 +172,113 @@ fn a_json_text_of_a_query_says_where_it_is_wrong() {
     let routes = routes(&rpc("Get", "Kinds", "Reply", r#"get: "/v1""#), &[]).unwrap();
     let deep = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
     for (query, message) in [
-        ("open=word", "at open: expected an object (google.protobuf.Struct), found \"word\""),
-        ("open=", "at open: expected an object (google.protobuf.Struct), found \"\""),
-        ("open=1", "at open: expected an object (google.protobuf.Struct), found 1 (line 1, column 1 of the JSON text)"),
+        ("open=word", "query parameter \"open\": expected an object (google.protobuf.Struct), got \"word\""),
+        ("open=", "query parameter \"open\": expected an object (google.protobuf.Struct), got \"\""),
+        (
+            "open=1",
+            "query parameter \"open\": expected an object (google.protobuf.Struct), got 1 (line 1, column 1 of the JSON text)",
+        ),
         // An object without it says that a field is not set; a query, by leaving it out.
         (
             "open=null",
-            "at open: expected an object (google.protobuf.Struct), found null (line 1, column 1 of the JSON text)",
+            "query parameter \"open\": expected an object (google.protobuf.Struct), got null (line 1, column 1 of the JSON text)",
         ),
         (
             "row={}",
-            "at row: expected an array (google.protobuf.ListValue), found an object (line 1, column 1 of the JSON text)",
+            "query parameter \"row\": expected an array (google.protobuf.ListValue), got an object (line 1, column 1 of the JSON text)",
         ),
-        ("free=word", "at free: expected JSON text (for a string, write \"word\" in quotes), found \"word\""),
+        (
+            "free=word",
+            "query parameter \"free\": expected JSON (write a string in double quotes, for example \"word\"), got \"word\"",
+        ),
         (
             "free=2026-01-31",
-            "at free: expected JSON text (for a string, write \"word\" in quotes), found \"2026-01-31\"",
+            "query parameter \"free\": expected JSON (write a string in double quotes, for example \"word\"), got \"2026-01-31\"",
         ),
-        ("free=", "at free: expected JSON text (for a string, write \"word\" in quotes), found \"\""),
-        ("free", "at free: expected JSON text (for a string, write \"word\" in quotes), found \"\""),
-        ("frees=NaN", "at frees: expected JSON text (for a string, write \"word\" in quotes), found \"NaN\""),
-        ("free=1e999", "at free: expected a double, found 1e999 (line 1, column 1 of the JSON text)"),
-        ("free=\"a", "at free: expected `\"`, found the end (line 1, column 3 of the JSON text)"),
+        (
+            "free=",
+            "query parameter \"free\": expected JSON (write a string in double quotes, for example \"word\"), got \"\"",
+        ),
+        (
+            "free",
+            "query parameter \"free\": expected JSON (write a string in double quotes, for example \"word\"), got \"\"",
+        ),
+        (
+            "frees=NaN",
+            "query parameter \"frees\": expected JSON (write a string in double quotes, for example \"word\"), got \"NaN\"",
+        ),
+        ("free=1e999", "query parameter \"free\": expected a double, got 1e999 (line 1, column 1 of the JSON text)"),
+        (
+            "free=\"a",
+            "query parameter \"free\": expected `\"`, got the end of the JSON (line 1, column 3 of the JSON text)",
+        ),
         (
             "open={\"a\":[1,{\"b\":1e999}]}",
-            "at open.a[1].b: expected a double, found 1e999 (line 1, column 14 of the JSON text)",
+            "query parameter \"open.a[1].b\": expected a double, got 1e999 (line 1, column 14 of the JSON text)",
         ),
-        ("row=[1,%0A1e999]", "at row[1]: expected a double, found 1e999 (line 2, column 1 of the JSON text)"),
+        (
+            "row=[1,%0A1e999]",
+            "query parameter \"row[1]\": expected a double, got 1e999 (line 2, column 1 of the JSON text)",
+        ),
         (
             "open={\"a\":1,\"%5Cu0061\":2}",
-            "at open: the member `a` is given twice (line 1, column 17 of the JSON text)",
+            "query parameter \"open\": the object has two members named \"a\" (line 1, column 17 of the JSON text)",
         ),
-        ("open={}%20{}", "at open: expected the end of the text, found `{` (line 1, column 4 of the JSON text)"),
-        ("open={a:1}", "at open: expected a member's name, found `a` (line 1, column 2 of the JSON text)"),
+        (
+            "open={}%20{}",
+            "query parameter \"open\": expected the end of the text, got `{` (line 1, column 4 of the JSON text)",
+        ),
+        (
+            "open={a:1}",
+            "query parameter \"open\": expected a member name in double quotes, got `a` (line 1, column 2 of the JSON text)",
+        ),
         (
             "any={\"number\":\"7\"}",
-            "at any: expected an object (google.protobuf.Any) with a string @type, found an object (line 1, column 1 of the JSON text)",
+            "query parameter \"any\": expected an object (google.protobuf.Any) with a string @type, got an object (line 1, column 1 of the JSON text)",
         ),
         (
             "any={\"@type\":\"type.googleapis.com/t.Card\",\"numbers\":1}",
-            "at any.numbers: `t.Card` has no such field (line 1, column 49 of the JSON text)",
+            "unknown field \"any.numbers\" (line 1, column 49 of the JSON text)",
         ),
         // What must not be shown.
         (
             "secret=4711",
-            "at secret: expected an object (google.protobuf.Struct), found a number (line 1, column 1 of the JSON text)",
+            "query parameter \"secret\": expected an object (google.protobuf.Struct), got a number (line 1, column 1 of the JSON text)",
         ),
-        ("secret=word", "at secret: expected an object (google.protobuf.Struct), found another text"),
+        ("secret=word", "query parameter \"secret\": expected an object (google.protobuf.Struct), got another text"),
         (
             "secret={\"4711\":1,\"4711\":2}",
-            "at secret: the member `...` is given twice (line 1, column 18 of the JSON text)",
+            "query parameter \"secret\": the object has two members named \"...\" (line 1, column 18 of the JSON text)",
         ),
         // What is no such value.
         (
             "open.fields[a]=1",
-            "at open.fields[a]: expected the google.protobuf.Struct as a whole, in JSON, as in `open={\"key\":1}`, found a key in it",
+            "query parameter \"open.fields[a]\": a google.protobuf.Struct is sent whole, as JSON, for example open={\"key\":1}",
         ),
         (
             "again.open.fields=1",
-            "at again.open.fields: expected the google.protobuf.Struct as a whole, in JSON, as in `again.open={\"key\":1}`, found a key in it",
+            "query parameter \"again.open.fields\": a google.protobuf.Struct is sent whole, as JSON, for example again.open={\"key\":1}",
         ),
-        ("open.a=1", "at open.a: there is no such query key"),
+        ("open.a=1", "unknown query parameter \"open.a\""),
+        ("hand=1", "query parameter \"hand\": this is a list of messages, which can only be sent in a JSON body"),
+        ("hand.number=1", "unknown query parameter \"hand.number\""),
+        ("again={}", "query parameter \"again\": this is a message; set one of its fields instead"),
         (
-            "hand=1",
-            "at hand: expected a field that one text can fill, found a list of messages: send it in a JSON body",
+            "loose[a]=1",
+            "query parameter \"loose[a]\": this is a map of messages, which can only be sent in a JSON body",
         ),
-        ("hand.number=1", "at hand.number: there is no such query key"),
-        ("again={}", "at again: expected a field that one text can fill, found a message: name a field in it"),
-        ("loose[a]=1", "at loose[a]: expected a map whose values one text can fill, found one of messages"),
     ] {
-        check(&routes, &[(&format!("GET /v1?{query}"), &format!("{message}, in the query"))]);
+        check(&routes, &[(&format!("GET /v1?{query}"), message)]);
     }
     // Each list in a Value is two messages.
-    let messages = "nested deeper than 100 messages (line 1, column 50 of the JSON text), in the query";
-    check(&routes, &[(&format!("GET /v1?free={}", deep(60)), &format!("at free{}: {messages}", "[0]".repeat(49)))]);
+    let messages = "nested deeper than the limit of 100 messages (line 1, column 50 of the JSON text)";
+    check(
+        &routes,
+        &[(
+            &format!("GET /v1?free={}", deep(60)),
+            &format!("query parameter \"free{}\": {messages}", "[0]".repeat(49)),
+        )],
+    );
 }
 
 #[test]
@@ -246,7 +291,7 @@ fn a_json_text_of_a_query_is_nested_as_deep_as_a_body_may_be() {
             ("GET /v1?free=[[[]]]", r#"Get {"free":[[[]]]}"#),
             (
                 "GET /v1?free=[[[[]]]]",
-                "at free[0][0][0]: nested deeper than 3 levels (line 1, column 4 of the JSON text), in the query",
+                "query parameter \"free[0][0][0]\": nested deeper than the limit of 3 levels (line 1, column 4 of the JSON text)",
             ),
         ],
     );
@@ -266,15 +311,15 @@ fn unknown_keys_are_passed_over_only_where_that_is_said() {
         &routes(&rpcs, &all).unwrap(),
         &[
             ("GET /v1/A?utm=1&utm=2&x.y=3&m[a]=b&name=n", r#"A {"name":"n"}"#),
-            ("GET /v1/A?limit=x", "at limit: expected an int32, found \"x\", in the query"),
-            ("GET /v1/A?name=a&name=b", "at name: is given twice, in the query"),
+            ("GET /v1/A?limit=x", "query parameter \"limit\": expected an int32, got \"x\""),
+            ("GET /v1/A?name=a&name=b", "query parameter \"name\": repeated, but it takes only one value"),
             (
                 "GET /v1/A?$fields=a",
-                "at $fields: there is no such system parameter; `$alt` and `$prettyPrint` are, in the query",
+                "query parameter \"$fields\": unknown system parameter; only $alt and $prettyPrint are supported",
             ),
             ("GET /v1/B?utm=1&name.x=2&name=n", r#"B {"name":"n"}"#),
-            ("GET /v1/B?utm2=1", "at utm2: there is no such query key, in the query"),
-            ("GET /v1/C?utm=1", "at utm: there is no such query key, in the query"),
+            ("GET /v1/B?utm2=1", "unknown query parameter \"utm2\""),
+            ("GET /v1/C?utm=1", "unknown query parameter \"utm\""),
         ],
     );
     let problem = routes(&rpcs, &[options("C", listed(&["utm", "account.iban"]))]).err().unwrap();
@@ -306,7 +351,8 @@ fn a_key_goes_no_deeper_than_readers_of_messages_do() {
         // As many as a request target of 64 KiB has room for.
         for levels in [levels + 1, 2_000] {
             let field = format!("{}{leaf}", "child.".repeat(levels));
-            let message = format!("at {}...: nested deeper than 100 messages, in the query", &field[..200]);
+            let message =
+                format!("query parameter \"{}...\": nested deeper than the limit of 100 messages", &field[..200]);
             assert_eq!(ask(levels, leaf), message, "{leaf} {levels}");
         }
     }

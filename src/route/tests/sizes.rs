@@ -295,8 +295,8 @@ fn a_mask_that_would_be_too_long_is_refused_while_it_is_made() {
         let error = refused.unwrap().unwrap_err();
         assert_eq!(error, EncodeError::MaskTooLong { mask: "update_mask".to_owned(), limit });
         let text = format!(
-            "at update_mask: the fields that the body gives would make a mask of more than {limit} bytes; send a shorter one in the \
-             query, as in `?update_mask=title,author`, in which the name of a message stands for all that is in it"
+            "the update mask made from the fields of the body would be longer than {limit} bytes; send a shorter one in the query, for \
+             example ?update_mask=title,author (the name of a message includes all of its fields)"
         );
         assert_eq!(error.to_string(), text);
         assert!(most <= (TIMES * body.len()) as u64, "{most} bytes for {}", body.len());

@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn the_last_line_of_a_stream_has_the_form_of_grpc_gateways_version() {
-        let refusal = || Refusal::new(StatusCode::PRECONDITION_FAILED, Code::FailedPrecondition, "E");
+        let refusal = || Refusal::status_of(StatusCode::PRECONDITION_FAILED, Code::FailedPrecondition, "E");
         for (form, last) in [
             (Form::Status, r#"{"error":{"code":9,"message":"E"}}"#),
             (Form::Problem, r#"{"error":{"code":9,"message":"E"}}"#),
@@ -194,7 +194,7 @@ mod tests {
                 Some("{\"error\":{\"code\":9,\"message\":\"E\"}}\n"),
             ),
         ] {
-            let refusal = Refusal::new(StatusCode::BAD_REQUEST, Code::FailedPrecondition, "E");
+            let refusal = Refusal::status_of(StatusCode::BAD_REQUEST, Code::FailedPrecondition, "E");
             let mut frames = Frames::new(Some(format), Form::Status);
             let mut out = Vec::new();
             frames.put_message(&mut out, b"1");

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::request::{End, Messages, Refused, large};
 use crate::codec::{HttpBody, Texts};
-use crate::gateway::error::Refusal;
+use crate::gateway::error::{Reason, Refusal};
 use crate::limits::memory::SMALL;
 use crate::route::{Query, Route};
 use crate::upstream::Outgoing;
@@ -119,7 +119,10 @@ impl Inbox {
             Some(Item::End) => Ok(None),
             Some(Item::Wrong(refusal)) => Err(refusal),
             // Whoever goes away without a word has not said that this was all.
-            None => Err(Box::new(Refusal::bad_request("the messages broke off"))),
+            None => Err(Box::new(Refusal::new(
+                Reason::BodyIncomplete,
+                "the messages are incomplete: the connection ended before they did",
+            ))),
         }
     }
 }

@@ -95,10 +95,10 @@ impl Reading {
             Self::Json(series, limit) => {
                 let mut splitter = Splitter::new(series, limit);
                 splitter.push(body);
-                while let Some(text) = splitter.next_text().map_err(|error| Refusal::bad_request(error.to_string()))? {
+                while let Some(text) = splitter.next_text().map_err(|error| Refusal::split(&error))? {
                     messages.push(encoded(Some(text))?);
                 }
-                if let Some(text) = splitter.end().map_err(|error| Refusal::bad_request(error.to_string()))? {
+                if let Some(text) = splitter.end().map_err(|error| Refusal::split(&error))? {
                     messages.push(encoded(Some(&text))?);
                 }
             }
@@ -171,11 +171,11 @@ impl Messages {
             if !self.outgoing.holds(splitter.held()) {
                 return Err(Refusal::no_memory_for_message().into());
             }
-            while let Some(text) = splitter.next_text().map_err(|error| Refusal::bad_request(error.to_string()))? {
+            while let Some(text) = splitter.next_text().map_err(|error| Refusal::split(&error))? {
                 self.send(Some(text)).await?;
             }
         }
-        match splitter.end().map_err(|error| Refusal::bad_request(error.to_string()))? {
+        match splitter.end().map_err(|error| Refusal::split(&error))? {
             Some(text) => self.send(Some(&text)).await,
             None => Ok(()),
         }

@@ -11,7 +11,7 @@ const DIGITS: usize = 15;
 
 /// A `Last-Event-ID` that no event has had.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("header {LAST_EVENT_ID}: expected the `id` of an event, a number of at most {DIGITS} digits, found {found}")]
+#[error("header {LAST_EVENT_ID}: expected the id of an event, a number of at most {DIGITS} digits, got {found}")]
 pub struct NotAnEvent {
     found: &'static str,
 }
@@ -24,7 +24,7 @@ pub fn last_event(headers: &HeaderMap) -> Result<u64, NotAnEvent> {
     let mut values = headers.get_all(LAST_EVENT_ID).iter();
     let text = values.next().map_or(&b""[..], |value| value.as_bytes());
     if values.next().is_some() {
-        return Err(NotAnEvent { found: "two" });
+        return Err(NotAnEvent { found: "two values" });
     }
     let is_number = text.len() <= DIGITS && text.iter().all(u8::is_ascii_digit);
     let number = is_number.then(|| text.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0')));

@@ -9,10 +9,9 @@ use http::header::{
 };
 use http::request::Parts;
 use http::{Method, StatusCode};
-use tonic::Code;
 
 use crate::gateway::answer::{Body, Response};
-use crate::gateway::error::Refusal;
+use crate::gateway::error::{Reason, Refusal};
 use crate::route::policy::Origins;
 
 /// The version of RFC 6455.
@@ -42,17 +41,17 @@ pub fn is_handshake(head: &Parts) -> bool {
 pub fn agreed(headers: &HeaderMap, origins: Option<&Origins>) -> Result<Response, Refusal> {
     // Section 10.2. What has no origin is no browser, and would have any.
     if headers.get_all(ORIGIN).iter().any(|origin| !origins.is_some_and(|origins| origins.cover(origin.as_bytes()))) {
-        let message = "no WebSocket may be opened by pages of this origin";
-        return Err(Refusal::new(StatusCode::FORBIDDEN, Code::PermissionDenied, message));
+        let message = "web pages of this origin may not open a WebSocket here";
+        return Err(Refusal::new(Reason::OriginNotAllowed, message));
     }
     if only(headers, SEC_WEBSOCKET_VERSION).is_none_or(|version| version != VERSION) {
-        let message = "expected Sec-WebSocket-Version 13, found another, or none";
-        let refusal = Refusal::new(StatusCode::UPGRADE_REQUIRED, Code::InvalidArgument, message);
+        let message = "header sec-websocket-version: expected 13, got another value or none";
+        let refusal = Refusal::new(Reason::WebSocketVersionNotSupported, message);
         return Err(refusal.with_header(SEC_WEBSOCKET_VERSION, VERSION.to_owned()));
     }
     let key = only(headers, SEC_WEBSOCKET_KEY).filter(|key| STANDARD.decode(key).is_ok_and(|key| key.len() == KEY));
     let key = key.ok_or_else(|| {
-        Refusal::header("header sec-websocket-key: expected 16 bytes in Base64, once, found something else")
+        Refusal::header("header sec-websocket-key: expected 16 bytes in base64, exactly once, got something else")
     })?;
     let mut response = Response::new(Body::default());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::StatusCode;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tokio_tungstenite::tungstenite::Error;
@@ -19,7 +18,7 @@ use tonic::Code;
 use super::socket::{Event, Socket};
 use crate::codec::DecodeError;
 use crate::format::json::SplitError;
-use crate::gateway::error::{CallContext, Exposure, Refusal, Timer, code_name};
+use crate::gateway::error::{CallContext, Exposure, Reason, Refusal, Timer, code_name};
 use crate::gateway::exchange::Exchange;
 use crate::gateway::rest::stream::{Converted, Converting, Failure, Item, OnlyMessage, StreamingCall};
 use crate::limits::offload::LONG;
@@ -164,7 +163,7 @@ impl Talk {
         // Of a call with one message the backend can do nothing before it has that.
         if matches!(self.request, Request::Open(_)) && !self.opened.route.rpc.streaming.client {
             let message = format!("no message arrived within {}", self.opened.timer);
-            return self.refused(Refusal::new(StatusCode::REQUEST_TIMEOUT, Code::DeadlineExceeded, message));
+            return self.refused(Refusal::new(Reason::BodyTimeout, message));
         }
         let late = self.opened.streaming.late();
         self.failed(late)
@@ -199,8 +198,13 @@ impl Talk {
             }
             Message::Text(text) if !is_raw => self.pass(text.into()),
             Message::Binary(data) if is_raw => self.pass(data),
-            Message::Text(_) => self.wrong("expected binary frames, and an empty text frame at the end, found text"),
-            Message::Binary(_) => self.wrong("expected text frames with JSON, found a binary one"),
+            Message::Text(_) => self.wrong(
+                Reason::InvalidWebSocketMessage,
+                "expected binary frames, and an empty text frame as the last one, got a text frame",
+            ),
+            Message::Binary(_) => {
+                self.wrong(Reason::InvalidWebSocketMessage, "expected text frames with JSON, got a binary frame")
+            }
             Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => None,
         }
     }
@@ -222,13 +226,16 @@ impl Talk {
                 }
                 None
             }
-            Request::Ended => self.refused(Refusal::bad_request("expected no more messages, found one")),
+            Request::Ended => self.refused(Refusal::new(
+                Reason::InvalidWebSocketMessage,
+                "the call takes no more messages, but another one arrived",
+            )),
             Request::Ignored => None,
         }
     }
 
-    fn wrong(&mut self, message: &str) -> Option<End> {
-        let refusal = Refusal::bad_request(message);
+    fn wrong(&mut self, reason: Reason, message: &str) -> Option<End> {
+        let refusal = Refusal::new(reason, message);
         match std::mem::replace(&mut self.request, Request::Ignored) {
             Request::Open(messages) => {
                 // Behind the messages that are right.
@@ -241,18 +248,22 @@ impl Talk {
     }
 
     fn broken(&mut self, error: &Error) -> Option<End> {
+        let mut reason = Reason::InvalidWebSocketMessage;
         let (fault, message) = match error {
-            Error::Capacity(_) => (CloseCode::Size, SplitError::TooLarge { limit: self.opened.limit }.to_string()),
-            Error::Utf8(_) => (CloseCode::Invalid, "expected text in UTF-8, found other bytes".to_owned()),
+            Error::Capacity(_) => {
+                reason = Reason::MessageTooLarge;
+                (CloseCode::Size, SplitError::TooLarge { limit: self.opened.limit }.to_string())
+            }
+            Error::Utf8(_) => (CloseCode::Invalid, "a text frame is not valid UTF-8".to_owned()),
             error => {
                 tracing::debug!(rpc = self.opened.route.rpc.name, %error, "the caller of a WebSocket breaks its rules");
-                (CloseCode::Protocol, "expected frames of RFC 6455, found something else".to_owned())
+                (CloseCode::Protocol, "the WebSocket frames break a rule of RFC 6455".to_owned())
             }
         };
         (self.fault, self.is_deaf) = (Some(fault), true);
         match &self.request {
-            Request::Open(_) | Request::Ended => self.wrong(&message),
-            Request::Ignored => self.refused(Refusal::bad_request(message)),
+            Request::Open(_) | Request::Ended => self.wrong(reason, &message),
+            Request::Ignored => self.refused(Refusal::new(reason, message)),
         }
     }
 

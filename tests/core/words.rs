@@ -1,0 +1,150 @@
+//! Texts that callers read: plain words, and a reason from one table for each error.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use towbar::gateway::error::{Reason, code_name};
+
+fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// Where the texts are that can stand in an answer.
+const CALLER_FACING: &[&str] = &[
+    "src/caller",
+    "src/codec",
+    "src/format/compression.rs",
+    "src/format/json",
+    "src/format/multipart",
+    "src/gateway",
+    "src/limits",
+    "src/route/choice.rs",
+    "src/route/found.rs",
+    "src/route/keys.rs",
+    "src/route/plan/error.rs",
+    "src/route/plan/forward.rs",
+    "src/route/query.rs",
+    "src/route/system.rs",
+    "src/route/text.rs",
+    "src/server",
+];
+
+/// Phrases that a caller had to read twice.
+const RIDDLES: &[&str] = &[
+    ", found ",
+    "as many as it may",
+    "as many as may",
+    "broke off",
+    "does not go with",
+    "go together",
+    "has no such field",
+    "is given twice",
+    "no call has",
+    "none left for",
+    "none of its",
+    "that is none",
+    "that there are",
+    "there is no such",
+    "which there is none",
+];
+
+/// The string literals of a file, but for those of its tests.
+fn literals(text: &str) -> Vec<String> {
+    let text = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+    let mut literals = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(['"', '/', '\'']) {
+        let (before, here) = rest.split_at(at);
+        rest = match here.as_bytes() {
+            [b'/', b'/', ..] => here.split_once('\n').map_or("", |(_, rest)| rest),
+            [b'\'', b'\\', _, b'\'', ..] => &here[4..],
+            [b'\'', b'"', b'\'', ..] => &here[3..],
+            [b'"', ..] => {
+                let raw = before.ends_with("r#");
+                let end = if raw { here[1..].find("\"#") } else { end_of(&here[1..]) };
+                let end = 1 + end.expect("a literal ends");
+                literals.push(here[1..end].to_owned());
+                &here[end + 1..]
+            }
+            _ => &here[1..],
+        };
+    }
+    literals
+}
+
+/// Where the quote stands that ends a literal.
+fn end_of(text: &str) -> Option<usize> {
+    let mut is_escaped = false;
+    text.bytes().position(|byte| {
+        let ends = byte == b'"' && !is_escaped;
+        is_escaped = byte == b'\\' && !is_escaped;
+        ends
+    })
+}
+
+fn files(path: &Path, found: &mut Vec<PathBuf>) {
+    if path.is_file() {
+        found.push(path.to_owned());
+        return;
+    }
+    for entry in fs::read_dir(path).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() || (path.extension().is_some_and(|ext| ext == "rs") && !path.ends_with("tests.rs")) {
+            files(&path, found);
+        }
+    }
+}
+
+#[test]
+fn callers_read_no_riddles() {
+    let mut found = Vec::new();
+    CALLER_FACING.iter().for_each(|path| files(&repository(path), &mut found));
+    let mut count = 0;
+    let mut riddles = Vec::new();
+    for file in &found {
+        for literal in literals(&fs::read_to_string(file).unwrap()) {
+            count += 1;
+            let riddle = RIDDLES.iter().find(|riddle| literal.contains(**riddle));
+            riddles.extend(riddle.map(|riddle| format!("{}: {riddle:?} in {literal:?}", file.display())));
+        }
+    }
+    assert!(count > 300, "{count} literals: where are the texts?");
+    assert!(riddles.is_empty(), "{}", riddles.join("\n"));
+}
+
+#[test]
+fn literals_are_found_and_comments_are_not() {
+    let text = "// \"no\"\nlet a = \"yes \\\" \"; let b = '\"'; let c = r#\"raw \" \"#; // don't\n#[cfg(test)]\nmod tests { \"no\" }";
+    assert_eq!(literals(text), ["yes \\\" ", "raw \" "]);
+}
+
+#[test]
+fn every_reason_stands_in_the_documentation_and_no_other() {
+    let text = fs::read_to_string(repository("docs/errors.md")).unwrap();
+    let (_, table) =
+        text.split_once("| reason | HTTP | gRPC code | cause | what to do |\n|---|---|---|---|---|\n").unwrap();
+    let rows: Vec<&str> = table.lines().take_while(|line| line.starts_with('|')).collect();
+    let row = |reason: &Reason| {
+        let facts = reason.facts();
+        let code = code_name(facts.code);
+        format!("| `{}` | {} | {code} | {} | {} |", facts.name, facts.http, facts.cause, facts.remedy)
+    };
+    assert_eq!(rows, Reason::ALL.iter().map(row).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_reason_has_a_name_of_its_own_in_capital_letters() {
+    let mut names: Vec<&str> = Reason::ALL.iter().map(|reason| reason.name()).collect();
+    // google/rpc/error_details.proto, `ErrorInfo.reason`.
+    let is_name = |name: &&str| {
+        name.len() <= 63 && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+    };
+    assert!(names.iter().all(is_name), "{names:?}");
+    for reason in Reason::ALL {
+        assert!(reason.http_status().is_client_error() || reason.http_status().is_server_error(), "{reason:?}");
+    }
+    let count = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), count);
+}
