@@ -18,7 +18,7 @@ use crate::gateway::metadata::Metadata;
 use crate::gateway::{self, Door, Gateway, Observers};
 use crate::limits::memory::{self, Budget, Share};
 use crate::observe::access::{self, AccessLog};
-use crate::observe::metrics::{FailedHandshakes, Metrics};
+use crate::observe::metrics::{HandshakeCounts, Metrics, RequestMetrics};
 use crate::route::policy::Require;
 use crate::route::{Route, Routes, Rpc, misplaced};
 use crate::schema::{DescriptorSource, Remarks, Schema};
@@ -283,8 +283,8 @@ impl App {
     /// of each upstream.
     #[must_use]
     pub fn in_place_of(self, old: &Self) -> Self {
-        let access = old.gateway.observers().access.clone();
-        let mut this = self.observed_by(access);
+        let Observers { access, requests, .. } = old.gateway.observers().clone();
+        let mut this = self.observed_by(access, requests);
         // Nobody else has the gateway before it is served.
         for (place, upstream) in
             Arc::get_mut(&mut this.gateway).into_iter().flat_map(|it| it.upstreams.iter_mut().enumerate())
@@ -319,8 +319,21 @@ impl App {
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let (gateway, names) = (self.gateway.clone(), self.names.clone());
+        let [listener_certificate, upstream_certificate] =
+            [Usage::Server, Usage::Client].map(|usage| self.until(usage));
         let (descriptors, certificate) = (self.descriptors.clone(), Certificate::of(&self.listen));
-        Snapshot { gateway, names, config: self.shown.clone(), descriptors, certificate }
+        let config = self.shown.clone();
+        Snapshot { gateway, names, config, descriptors, certificate, listener_certificate, upstream_certificate }
+    }
+
+    /// When the first certificate that is shown there ends, as seconds since 1970, for the files as they are now.
+    fn until(&self, usage: Usage) -> Option<i64> {
+        let shown = self.certificates.iter().filter(|inspection| inspection.usage == Some(usage));
+        let until = |inspection: &Inspection| match inspection.files.as_slice() {
+            [cert, key] => certs::first_of(cert, key).map(|shown| shown.seconds.1),
+            _ => None,
+        };
+        shown.filter_map(until).min()
     }
 
     /// Where it listens, as configured.
@@ -341,12 +354,12 @@ impl App {
         self.access_log.as_ref()
     }
 
-    /// Tells the access log of every request. For an app that is not served yet.
+    /// Tells the access log and the metrics of every request. For an app that is not served yet.
     #[must_use]
-    pub fn observed_by(mut self, access: Option<AccessLog>) -> Self {
+    pub fn observed_by(mut self, access: Option<AccessLog>, requests: Option<RequestMetrics>) -> Self {
         let names = if self.names.is_empty() { vec!["default".to_owned()] } else { self.names.clone() };
         if let Some(gateway) = Arc::get_mut(&mut self.gateway) {
-            gateway.observed_by(Observers { access, upstreams: names.into() });
+            gateway.observed_by(Observers { access, requests, upstreams: names.into() });
         }
         self
     }
@@ -375,8 +388,8 @@ impl App {
         let by_files = memory::file_limit().map_or(usize::MAX, |files| files.saturating_sub(OWN_FILES.max(files / 8)));
         let connections = self.listen.connections.unwrap_or(usize::MAX).min(by_files.max(1));
         let memory = Budget::of_process(self.memory.unwrap_or_else(memory::limit));
-        let failed_handshakes = FailedHandshakes::default();
-        Bounds { connections, handshakes: self.listen.handshakes, failed_handshakes, memory }
+        let handshake_counts = HandshakeCounts::default();
+        Bounds { connections, handshakes: self.listen.handshakes, handshake_counts, memory }
     }
 
     /// Takes the port.
@@ -411,10 +424,16 @@ impl Bound {
         self.handover.clone()
     }
 
+    /// The memory that connections and bodies share.
+    #[must_use]
+    pub fn memory(&self) -> Budget {
+        self.bounds.memory.clone()
+    }
+
     /// The same, counted there.
     #[must_use]
     pub fn counted_by(mut self, metrics: &Metrics) -> Self {
-        self.bounds.failed_handshakes = metrics.failed_handshakes();
+        self.bounds.handshake_counts = metrics.handshakes();
         self
     }
 

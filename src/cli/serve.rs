@@ -7,7 +7,7 @@ use super::outcome::Outcome;
 use super::runtime::runtime;
 use super::settings::Settings;
 use super::{log, signals};
-use crate::app::admin::{Admin, Live, Pages};
+use crate::app::admin::{Admin, Gauges, Live, Pages};
 use crate::app::reload::{Operator, Reloading, Start};
 use crate::app::{App, Bound};
 use crate::format::problem::Problem;
@@ -27,13 +27,16 @@ pub(super) fn run(settings: &Settings) -> Outcome {
         if let Some(access) = &access {
             signals::reopen(access.clone())?;
         }
-        let live = app.observed_by(access);
+        let metrics = Arc::new(Metrics::new());
+        // Nobody reads them without the port.
+        let requests = app.admin_address().is_some().then(|| metrics.requests());
+        let live = app.observed_by(access.clone(), requests);
         live.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
         live.notes().iter().for_each(|line| tracing::info!("{line}"));
         let (bound, admin) = bind(&live).await?;
         println!("{}", bound.summary);
-        let metrics = Arc::new(Metrics::new());
         let shown = Arc::new(Live::new(live.snapshot()));
+        metrics.read_from(Arc::new(Gauges { live: shown.clone(), memory: bound.memory(), access }));
         let bound = bound.counted_by(&metrics);
         let operator = Operator { metrics: metrics.clone(), live: shown.clone() };
         let reloading = Reloading::new(source, live, watched, bound.handover(), operator);

@@ -42,6 +42,9 @@ impl Exchange {
 
     fn new(sinks: Arc<Sinks>, method: Option<Method>, peer: Option<Arc<Peer>>, begun: Instant) -> Self {
         let trail = Trail::new(sinks.is_observed());
+        if let Some(metrics) = &sinks.metrics {
+            metrics.begun();
+        }
         Self(Some(Box::new(Record {
             sinks,
             method,

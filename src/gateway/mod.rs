@@ -5,6 +5,7 @@ pub mod answer;
 mod budget;
 mod call;
 mod config;
+mod counted;
 pub mod error;
 mod exchange;
 mod forward;

@@ -14,6 +14,7 @@ use super::metadata::TraceId;
 use super::observers::Observers;
 use crate::caller::{Denied, Peer};
 use crate::observe::access::WorkerLog;
+use crate::observe::metrics::WorkerMetrics;
 use crate::observe::seldom::Seldom;
 use crate::route::{Route, Routes};
 use crate::upstream::{CallError, Fate, Trail};
@@ -26,6 +27,8 @@ pub(crate) struct Sinks {
     pub(crate) refusals: Arc<Seldom>,
     /// Where each request has a line, if anywhere.
     pub(crate) access: Option<WorkerLog>,
+    /// Where each request is counted, if anywhere.
+    pub(crate) metrics: Option<WorkerMetrics>,
     /// Names of the upstreams.
     pub(crate) upstreams: Arc<[String]>,
     /// Each record, in words.
@@ -157,6 +160,7 @@ impl Sinks {
             routes,
             refusals,
             access: observers.access.as_ref().map(crate::observe::access::AccessLog::for_worker),
+            metrics: None,
             upstreams: observers.upstreams.clone(),
             #[cfg(test)]
             seen: Some(std::sync::Mutex::default()),

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use super::config::Config;
+use super::counted;
 use super::error::{Timer, Whose};
 use super::metadata::Metadata;
 use super::observers::Observers;
 use super::record::Sinks;
 use crate::caller::Callers;
 use crate::limits::memory::Share;
+use crate::observe::metrics::Served;
 use crate::route::{Route, Routes, Rpc};
 use crate::schema::Schema;
 use crate::server::Holder;
@@ -34,6 +36,8 @@ pub struct Gateway {
     pub(super) holder: Holder,
     /// Who is told of every request.
     observers: Observers,
+    /// The labels of its metrics.
+    served: Arc<Served>,
     /// What the ends of requests are told with.
     pub(super) sinks: Arc<Sinks>,
 }
@@ -46,8 +50,8 @@ impl Gateway {
         let (memory, holder) = (Share::unbounded(), Holder::default());
         let observers = Observers::default();
         let sinks = Arc::new(Sinks::new(routes.clone(), Arc::default(), &observers));
-        let (config, callers) = (Arc::new(config), None);
-        Self { schema, routes, upstreams, metadata, config, callers, memory, holder, observers, sinks }
+        let (config, callers, served) = (Arc::new(config), None, Arc::default());
+        Self { schema, routes, upstreams, metadata, config, callers, memory, holder, observers, served, sinks }
     }
 
     /// The same where callers are asked who they are.
@@ -58,6 +62,7 @@ impl Gateway {
 
     /// Tells these of every request of the workers that are made from here on.
     pub fn observed_by(&mut self, observers: Observers) {
+        self.served = Arc::new(counted::served(&self.routes, &observers.upstreams));
         self.observers = observers;
     }
 
@@ -75,9 +80,11 @@ impl Gateway {
         let upstreams = upstreams.iter().map(|upstream| upstream.for_worker(memory)).collect();
         let (metadata, config, callers) = (metadata.clone(), config.clone(), callers.clone());
         let (memory, holder) = (memory.clone(), holder.clone());
-        let observers = self.observers.clone();
-        let sinks = Arc::new(Sinks::new(routes.clone(), self.sinks.refusals.clone(), &observers));
-        Self { schema, routes, upstreams, metadata, config, callers, memory, holder, observers, sinks }
+        let (observers, served) = (self.observers.clone(), self.served.clone());
+        let metrics = observers.requests.as_ref().map(|requests| requests.for_worker(&served));
+        let sinks = Sinks::new(routes.clone(), self.sinks.refusals.clone(), &observers);
+        let sinks = Arc::new(Sinks { metrics, ..sinks });
+        Self { schema, routes, upstreams, metadata, config, callers, memory, holder, observers, served, sinks }
     }
 
     pub(super) fn upstream(&self, route: &Route) -> &Upstream {

@@ -10,6 +10,7 @@ use tonic::Code;
 use tracing::field::display;
 
 use super::access;
+use super::counted;
 use super::error::Party;
 use super::metadata::TraceId;
 use super::record::{CallEnd, CallOutcome, CallRecord, Record, StreamNotes, Times};
@@ -19,6 +20,9 @@ use crate::route::Route;
 pub(crate) fn ended(record: &Record) {
     if let Some(log) = &record.sinks.access {
         access::tell(log, record);
+    }
+    if let Some(metrics) = &record.sinks.metrics {
+        counted::count(metrics, record);
     }
     let Times { begun, read, called } = record.times;
     let ms = |at: Option<Instant>| at.map(|at| (at - begun).as_millis());

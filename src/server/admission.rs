@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::limits::memory::{Budget, Charge, Share, Use};
-use crate::observe::metrics::FailedHandshakes;
+use crate::observe::metrics::HandshakeCounts;
 
 /// What all connections together may have.
 #[derive(Debug, Clone)]
@@ -16,8 +16,8 @@ pub struct Bounds {
     pub connections: usize,
     /// Most TLS handshakes of one address at one time.
     pub handshakes: usize,
-    /// Where those that fail are counted.
-    pub failed_handshakes: FailedHandshakes,
+    /// Where they are counted.
+    pub handshake_counts: HandshakeCounts,
     /// The memory of connections, and of all that comes on them.
     pub memory: Budget,
 }

@@ -48,13 +48,10 @@ impl<S: Answerer> Connection<S> {
         if let Some(stream) = Box::pin(self.handshake(&making, stream, ip)).await {
             let connection = stream.get_ref().1;
             making.done(connection);
-            let alpn = alpn(connection);
+            let (alpn, version) = (alpn(connection), version(connection));
+            version.inspect(|version| self.handshakes.made(version));
             let certificate = Certificate::of(connection.peer_certificates().unwrap_or_default(), tls::sha256);
-            let peer = Peer::new(
-                address,
-                alpn.unwrap_or_default(),
-                Some(Tls { alpn, version: version(connection), certificate }),
-            );
+            let peer = Peer::new(address, alpn.unwrap_or_default(), Some(Tls { alpn, version, certificate }));
             let standing = PeerStanding::new(peer, Some(server));
             let speaking = Box::pin(self.http.speak(stream, &standing, draining));
             match standing.watch().map(Box::pin) {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustls::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::observe::metrics::{FailedHandshakes, HandshakeFault};
+use crate::observe::metrics::{HandshakeCounts, HandshakeFault};
 use crate::observe::refused::shown;
 use crate::observe::seldom::Seldom;
 use crate::tls::{self, RefusedCertificate};
@@ -29,7 +29,7 @@ struct All {
     most: usize,
     /// Those who make some now, or wait.
     addresses: Mutex<HashMap<IpAddr, Arc<Semaphore>>>,
-    failed: FailedHandshakes,
+    counts: HandshakeCounts,
     told: Seldom,
     /// Of those who speak HTTP/2 where it is not spoken.
     prefaces: Seldom,
@@ -55,14 +55,14 @@ pub(super) enum Failure {
 }
 
 impl Handshakes {
-    pub(super) fn new(most: usize, failed: FailedHandshakes) -> Self {
+    pub(super) fn new(most: usize, counts: HandshakeCounts) -> Self {
         let (addresses, told, prefaces) = (Mutex::default(), Seldom::default(), Seldom::default());
-        Self(Arc::new(All { most: most.min(Semaphore::MAX_PERMITS), addresses, failed, told, prefaces }))
+        Self(Arc::new(All { most: most.min(Semaphore::MAX_PERMITS), addresses, counts, told, prefaces }))
     }
 
     /// Without a bound.
     pub(super) fn unbounded() -> Self {
-        Self::new(usize::MAX, FailedHandshakes::default())
+        Self::new(usize::MAX, HandshakeCounts::default())
     }
 
     /// A place, once there is one.
@@ -78,11 +78,16 @@ impl Handshakes {
         place
     }
 
+    /// Counts one that was made.
+    pub(super) fn made(&self, version: &'static str) {
+        self.0.counts.made(version);
+    }
+
     /// Counts one that has failed, and tells it, with the certificate that was refused, unless another one was told within the
     /// last second.
     pub(super) fn failed(&self, address: Option<IpAddr>, failure: &Failure, refused: Option<&RefusedCertificate>) {
         let Some(fault) = failure.fault() else { return };
-        self.0.failed.count(fault);
+        self.0.counts.failed(fault);
         let Some(left_out) = self.0.told.line() else { return };
         let shown = shown(address);
         match refused {
@@ -165,7 +170,7 @@ mod tests {
     fn one_address_makes_so_many_at_one_time_and_others_do_not_wait_for_it() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let handshakes = Handshakes::new(2, FailedHandshakes::default());
+            let handshakes = Handshakes::new(2, HandshakeCounts::default());
             let at = |text: &str| text.parse::<IpAddr>().unwrap();
             let first = handshakes.place(at("192.0.2.1")).await;
             let second = handshakes.place(at("::ffff:192.0.2.1")).await;

@@ -59,7 +59,7 @@ impl Workers {
         bounds: &Bounds,
     ) -> io::Result<Self> {
         let count = std::thread::available_parallelism().map_or(1, usize::from);
-        let handshakes = Handshakes::new(bounds.handshakes, bounds.failed_handshakes.clone());
+        let handshakes = Handshakes::new(bounds.handshakes, bounds.handshake_counts.clone());
         let refusals = Refusals::default();
         let bounded =
             || Bounded { memory: bounds.memory.share(), handshakes: handshakes.clone(), refusals: refusals.clone() };

@@ -8,6 +8,7 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 
 use super::config::{Config, TlsFiles};
+use super::counts::ConnectCounters;
 use super::dial::address::{Address, Addresses};
 use super::dial::directory::Directory;
 use super::dial::proxy::config::Proxy;
@@ -95,6 +96,10 @@ impl Upstream {
             deadline: self.deadline,
             reply_limit: self.reply_limit,
         }
+    }
+
+    pub(super) fn counters(&self) -> &ConnectCounters {
+        self.channel.counters()
     }
 
     pub(super) fn directory(&self) -> &Directory {

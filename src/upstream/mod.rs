@@ -6,6 +6,7 @@
 
 mod backend;
 mod config;
+mod counts;
 mod dial;
 mod fate;
 mod grpc;
@@ -17,6 +18,7 @@ mod trail;
 
 pub use backend::Upstream;
 pub use config::{Config, DEADLINE, REPLY_LIMIT, TlsFiles};
+pub use counts::ConnectCounts;
 pub use dial::address::{Address, AddressError, Addresses, AddressesError};
 pub use dial::connections::Connections;
 pub use dial::directory::Dns;

@@ -1,6 +1,8 @@
 //! What is known of the addresses of a backend now, for those who run the gateway.
 
 use super::backend::Upstream;
+use super::counts::ConnectCounts;
+use super::dial::endpoint::Endpoint;
 
 /// One address of a backend, as all workers have it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,13 +22,19 @@ impl Upstream {
     #[must_use]
     pub fn endpoints(&self) -> Vec<EndpointState> {
         let known = self.directory().now();
-        let state = |endpoint: &super::dial::endpoint::Endpoint| EndpointState {
+        let state = |endpoint: &Endpoint| EndpointState {
             name: endpoint.to_string(),
             is_healthy: endpoint.standing.is_healthy(),
             is_ejected: endpoint.standing.is_ejected(),
             connections: endpoint.standing.connections(),
         };
         known.endpoints.iter().map(state).collect()
+    }
+
+    /// What was counted of its connections.
+    #[must_use]
+    pub fn connects(&self) -> ConnectCounts {
+        self.counters().now()
     }
 
     /// Why a name could not be looked up, if the last look-up failed.

@@ -12,6 +12,7 @@ mod doctor;
 mod doctor_chain;
 mod documentation;
 mod explain;
+mod metrics;
 mod openapi_command;
 mod reload;
 mod shells;

@@ -10,6 +10,7 @@ mod etcd;
 mod google_client;
 mod nginx;
 mod openapi_validators;
+mod prometheus;
 mod proxies;
 mod streams_nginx;
 

@@ -20,6 +20,10 @@ pub struct Snapshot {
     pub descriptors: Descriptors,
     /// Whether callers show a certificate.
     pub certificate: Option<Certificate>,
+    /// When the certificate that callers see ends, as seconds since 1970.
+    pub listener_certificate: Option<i64>,
+    /// The same of those that upstreams see: the first that ends.
+    pub upstream_certificate: Option<i64>,
 }
 
 impl Live {

@@ -4,6 +4,7 @@
 //! port      the listener
 //! router    all pages, and the layers around them
 //! live      what is served now, which the pages show
+//! readings  what is read at a scrape
 //! probes    /live, /ready and /metrics
 //! tables    /routes, /upstreams and /config
 //! level     /log: the filter of the log, read and replaced
@@ -21,9 +22,11 @@ mod openapi;
 mod pages;
 mod port;
 mod probes;
+mod readings;
 mod router;
 mod tables;
 
 pub use live::{Live, Snapshot};
 pub use pages::Pages;
 pub use port::Admin;
+pub use readings::Gauges;

@@ -27,7 +27,10 @@ pub(super) fn response(form: Form) -> Value {
         let value: Value = serde_json::from_str(response.body()).unwrap_or_default();
         json!({ "summary": summary(response.status()), "value": value })
     };
-    let key = EncodeError::Query { key: "limt".to_owned(), problem: QueryProblem::Unknown };
+    let key = EncodeError::Query {
+        key: "limt".to_owned(),
+        problem: QueryProblem::Unknown { near: Some("limit".to_owned()) },
+    };
     let schema = json!({ "$ref": format!("#/components/schemas/{}", name(form)) });
     let examples = json!({
         "wrongRequest": example(Refusal::encode(&key)),

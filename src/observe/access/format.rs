@@ -1,32 +1,44 @@
 //! A line in each of its forms.
 
-use std::fmt;
 use std::io::Write as _;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::config::Format;
 use super::line::{Line, Outcome};
 
-/// The name of a field: ours, and that of the Elastic Common Schema.
+/// The name of a field: ours, and as JSON has it, behind a comma, ours and that of the Elastic Common Schema.
 struct Name {
     own: &'static str,
+    json: &'static str,
     ecs: &'static str,
 }
 
+/// Made when this is compiled, so that a name is one copy for each line.
+macro_rules! name {
+    ($own:literal, $ecs:literal) => {
+        Name { own: $own, json: concat!(",\"", $own, "\":"), ecs: concat!(",\"", $ecs, "\":") }
+    };
+}
+
+/// A line is seldom longer: room is made for it once.
+const LINE: usize = 1024;
+
 /// Appends the line and a line break.
 pub(super) fn write(line: &Line<'_>, level: &'static str, format: Format, out: &mut Vec<u8>) {
+    out.reserve(LINE);
     let mut fields = Fields { format, out, is_first: true };
     if format == Format::Json || format == Format::Ecs {
         fields.out.push(b'{');
     }
-    fields.time(name("time", "@timestamp"), line.began);
-    fields.word(name("level", "log.level"), level);
+    fields.time(name!("time", "@timestamp"), line.began);
+    fields.word(name!("level", "log.level"), level);
     who(line, &mut fields);
     what(line, &mut fields);
     outcome(line, &mut fields);
     times(line, &mut fields);
     if format == Format::Ecs {
-        fields.word(name("", "ecs.version"), "8.11.0");
+        fields.word(name!("", "ecs.version"), "8.11.0");
     }
     if format == Format::Json || format == Format::Ecs {
         fields.out.push(b'}');
@@ -35,52 +47,47 @@ pub(super) fn write(line: &Line<'_>, level: &'static str, format: Format, out: &
 }
 
 fn who(line: &Line<'_>, fields: &mut Fields<'_>) {
-    fields.text(name("request_id", "http.request.id"), line.request_id);
-    fields.text(name("trace_id", "trace.id"), line.trace_id);
-    fields.shown(name("peer", "client.ip"), line.peer);
-    let certificate = line.certificate.map(Hex);
-    fields.shown(name("certificate_sha256", "tls.client.hash.sha256"), certificate);
-    fields.text(name("http", "http.version"), line.http);
-    fields.text(name("tls", "tls.version"), line.tls);
+    fields.text(name!("request_id", "http.request.id"), line.request_id);
+    fields.text(name!("trace_id", "trace.id"), line.trace_id);
+    fields.made(name!("peer", "client.ip"), line.peer, ip);
+    fields.made(name!("certificate_sha256", "tls.client.hash.sha256"), line.certificate, hex);
+    fields.text(name!("http", "http.version"), line.http);
+    fields.text(name!("tls", "tls.version"), line.tls);
 }
 
 fn what(line: &Line<'_>, fields: &mut Fields<'_>) {
-    fields.text(name("method", "http.request.method"), line.method);
-    fields.text(name("route", "http.route"), line.route);
-    fields.text(name("rpc", "rpc.method"), line.rpc);
-    fields.text(name("upstream", "towbar.upstream"), line.upstream);
-    fields.shown(name("address", "destination.address"), line.address);
-    fields.number(name("attempts", "towbar.attempts"), line.attempts.map(u64::from));
+    fields.text(name!("method", "http.request.method"), line.method);
+    fields.text(name!("route", "http.route"), line.route);
+    fields.text(name!("rpc", "rpc.method"), line.rpc);
+    fields.text(name!("upstream", "towbar.upstream"), line.upstream);
+    fields.made(name!("address", "destination.address"), line.address, address);
+    fields.number(name!("attempts", "towbar.attempts"), line.attempts.map(u64::from));
 }
 
 fn outcome(line: &Line<'_>, fields: &mut Fields<'_>) {
-    fields.word(name("outcome", "towbar.outcome"), line.outcome.name());
-    fields.number(name("status", "http.response.status_code"), line.status.map(u64::from));
-    fields.number(name("grpc_code", "rpc.grpc.status_code"), line.grpc_code.map(u64::from));
-    fields.text(name("fate", "towbar.fate"), line.fate);
-    fields.text(name("refused_by", "towbar.refused_by"), line.refused_by);
-    fields.text(name("reason", "event.reason"), line.reason);
-    fields.word(name("end", "towbar.end"), line.end);
-    fields.number(name("bytes_in", "http.request.body.bytes"), Some(line.bytes_in));
-    fields.number(name("bytes_out", "http.response.body.bytes"), Some(line.bytes_out));
-    fields.number(name("messages", "towbar.messages"), line.messages);
+    fields.word(name!("outcome", "towbar.outcome"), line.outcome.name());
+    fields.number(name!("status", "http.response.status_code"), line.status.map(u64::from));
+    fields.number(name!("grpc_code", "rpc.grpc.status_code"), line.grpc_code.map(u64::from));
+    fields.text(name!("fate", "towbar.fate"), line.fate);
+    fields.text(name!("refused_by", "towbar.refused_by"), line.refused_by);
+    fields.text(name!("reason", "event.reason"), line.reason);
+    fields.word(name!("end", "towbar.end"), line.end);
+    fields.number(name!("bytes_in", "http.request.body.bytes"), Some(line.bytes_in));
+    fields.number(name!("bytes_out", "http.response.body.bytes"), Some(line.bytes_out));
+    fields.number(name!("messages", "towbar.messages"), line.messages);
 }
 
 fn times(line: &Line<'_>, fields: &mut Fields<'_>) {
-    fields.milliseconds(name("read_ms", "towbar.read_ms"), line.read);
-    fields.milliseconds(name("called_ms", "towbar.called_ms"), line.called);
-    fields.milliseconds(name("first_byte_ms", "towbar.first_byte_ms"), line.first_byte);
-    fields.milliseconds(name("call_ended_ms", "towbar.call_ended_ms"), line.call_ended);
+    fields.milliseconds(name!("read_ms", "towbar.read_ms"), line.read);
+    fields.milliseconds(name!("called_ms", "towbar.called_ms"), line.called);
+    fields.milliseconds(name!("first_byte_ms", "towbar.first_byte_ms"), line.first_byte);
+    fields.milliseconds(name!("call_ended_ms", "towbar.call_ended_ms"), line.call_ended);
     if fields.format == Format::Ecs {
         // ECS: in nanoseconds.
-        fields.number(name("", "event.duration"), u64::try_from(line.total.as_nanos()).ok());
+        fields.number(name!("", "event.duration"), u64::try_from(line.total.as_nanos()).ok());
     } else {
-        fields.milliseconds(name("total_ms", ""), Some(line.total));
+        fields.milliseconds(name!("total_ms", ""), Some(line.total));
     }
-}
-
-const fn name(own: &'static str, ecs: &'static str) -> Name {
-    Name { own, ecs }
 }
 
 impl Outcome {
@@ -108,10 +115,8 @@ impl Fields<'_> {
         let is_first = std::mem::replace(&mut self.is_first, false);
         match self.format {
             Format::Json | Format::Ecs => {
-                self.out.extend_from_slice(if is_first { b"\"" } else { b",\"" });
-                let name = if self.format == Format::Ecs { name.ecs } else { name.own };
-                self.out.extend_from_slice(name.as_bytes());
-                self.out.extend_from_slice(b"\":");
+                let name = if self.format == Format::Ecs { name.ecs } else { name.json };
+                self.out.extend_from_slice(&name.as_bytes()[usize::from(is_first)..]);
             }
             Format::Logfmt => {
                 self.separate(is_first);
@@ -160,23 +165,26 @@ impl Fields<'_> {
         let Some(text) = text else { return };
         self.key(&name);
         let is_plain = |byte: u8| byte > b' ' && byte != b'"' && byte != b'\\' && byte != b'=' && byte < 0x7f;
-        let is_quoted = self.is_quoted() || text.is_empty() || !text.bytes().all(is_plain);
-        if !is_quoted {
-            return self.out.extend_from_slice(text.as_bytes());
+        let is_plain = text.bytes().all(is_plain);
+        let is_quoted = self.is_quoted() || text.is_empty() || !is_plain;
+        if is_quoted {
+            self.out.push(b'"');
         }
-        self.out.push(b'"');
-        escape(text, self.out);
-        self.out.push(b'"');
+        if is_plain {
+            self.out.extend_from_slice(text.as_bytes());
+        } else {
+            escape(text, self.out);
+        }
+        if is_quoted {
+            self.out.push(b'"');
+        }
     }
 
-    /// What is shown without a character that needs an escape.
-    fn shown(&mut self, name: Name, value: Option<impl fmt::Display>) {
+    /// What is written without a character that needs an escape.
+    fn made<T>(&mut self, name: Name, value: Option<T>, write: fn(T, &mut Vec<u8>)) {
         let Some(value) = value else { return };
         self.key(&name);
-        self.quoted(|out| {
-            // A Vec takes every byte.
-            let _ = write!(out, "{value}");
-        });
+        self.quoted(|out| write(value, out));
     }
 
     fn number(&mut self, name: Name, number: Option<u64>) {
@@ -227,12 +235,47 @@ fn date(time: SystemTime, out: &mut Vec<u8>) {
     }
 }
 
-/// The last so many decimal digits.
-fn digits(number: u64, width: u32, out: &mut Vec<u8>) {
-    for place in (0..width).rev() {
-        let digit = number / 10_u64.pow(place) % 10;
-        out.push(b'0' + u8::try_from(digit).unwrap_or_default());
+/// The last so many decimal digits: at most four.
+fn digits(number: u64, width: usize, out: &mut Vec<u8>) {
+    let (mut text, mut rest) = ([b'0'; 4], u32::try_from(number).unwrap_or_default());
+    for digit in text.iter_mut().rev() {
+        *digit = DIGITS[(rest % 10) as usize];
+        rest /= 10;
     }
+    out.extend_from_slice(&text[4 - width..]);
+}
+
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
+fn hex(bytes: [u8; 32], out: &mut Vec<u8>) {
+    out.extend(bytes.iter().flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]));
+}
+
+fn ip(address: IpAddr, out: &mut Vec<u8>) {
+    match address {
+        IpAddr::V4(address) => {
+            for (place, octet) in address.octets().into_iter().enumerate() {
+                if place > 0 {
+                    out.push(b'.');
+                }
+                out.extend_from_slice(itoa::Buffer::new().format(octet).as_bytes());
+            }
+        }
+        IpAddr::V6(address) => {
+            // A Vec takes every byte.
+            let _ = write!(out, "{address}");
+        }
+    }
+}
+
+fn address(address: SocketAddr, out: &mut Vec<u8>) {
+    if address.is_ipv6() {
+        let _ = write!(out, "{address}");
+        return;
+    }
+    ip(address.ip(), out);
+    out.push(b':');
+    out.extend_from_slice(itoa::Buffer::new().format(address.port()).as_bytes());
 }
 
 /// As JSON has it; logfmt reads the same.
@@ -249,14 +292,6 @@ fn escape(text: &str, out: &mut Vec<u8>) {
     }
 }
 
-struct Hex([u8; 32]);
-
-impl fmt::Display for Hex {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
@@ -269,7 +304,7 @@ mod tests {
             request_id: Some("a\"b=c"),
             trace_id: None,
             peer: Some([192, 0, 2, 1].into()),
-            certificate: None,
+            certificate: Some([0xa5; 32]),
             http: Some("1.1"),
             tls: Some("1.3"),
             method: Some("GET"),
@@ -300,19 +335,19 @@ mod tests {
         for (format, expected) in [
             (
                 Format::Json,
-                r#"{"time":"2024-02-29T12:34:56.007Z","level":"error","request_id":"a\"b=c","peer":"192.0.2.1","http":"1.1","tls":"1.3","method":"GET","route":"/v1/{id}","rpc":"shop.Orders.Get","upstream":"default","address":"10.0.0.1:443","attempts":2,"outcome":"failed","status":503,"grpc_code":14,"fate":"not_sent","refused_by":"upstream","reason":"NOT_SENT","end":"whole","bytes_in":0,"bytes_out":120,"called_ms":1.042,"call_ended_ms":20.001,"total_ms":20.100}"#,
+                r#"{"time":"2024-02-29T12:34:56.007Z","level":"error","request_id":"a\"b=c","peer":"192.0.2.1","certificate_sha256":"a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5","http":"1.1","tls":"1.3","method":"GET","route":"/v1/{id}","rpc":"shop.Orders.Get","upstream":"default","address":"10.0.0.1:443","attempts":2,"outcome":"failed","status":503,"grpc_code":14,"fate":"not_sent","refused_by":"upstream","reason":"NOT_SENT","end":"whole","bytes_in":0,"bytes_out":120,"called_ms":1.042,"call_ended_ms":20.001,"total_ms":20.100}"#,
             ),
             (
                 Format::Ecs,
-                r#"{"@timestamp":"2024-02-29T12:34:56.007Z","log.level":"error","http.request.id":"a\"b=c","client.ip":"192.0.2.1","http.version":"1.1","tls.version":"1.3","http.request.method":"GET","http.route":"/v1/{id}","rpc.method":"shop.Orders.Get","towbar.upstream":"default","destination.address":"10.0.0.1:443","towbar.attempts":2,"towbar.outcome":"failed","http.response.status_code":503,"rpc.grpc.status_code":14,"towbar.fate":"not_sent","towbar.refused_by":"upstream","event.reason":"NOT_SENT","towbar.end":"whole","http.request.body.bytes":0,"http.response.body.bytes":120,"towbar.called_ms":1.042,"towbar.call_ended_ms":20.001,"event.duration":20100000,"ecs.version":"8.11.0"}"#,
+                r#"{"@timestamp":"2024-02-29T12:34:56.007Z","log.level":"error","http.request.id":"a\"b=c","client.ip":"192.0.2.1","tls.client.hash.sha256":"a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5","http.version":"1.1","tls.version":"1.3","http.request.method":"GET","http.route":"/v1/{id}","rpc.method":"shop.Orders.Get","towbar.upstream":"default","destination.address":"10.0.0.1:443","towbar.attempts":2,"towbar.outcome":"failed","http.response.status_code":503,"rpc.grpc.status_code":14,"towbar.fate":"not_sent","towbar.refused_by":"upstream","event.reason":"NOT_SENT","towbar.end":"whole","http.request.body.bytes":0,"http.response.body.bytes":120,"towbar.called_ms":1.042,"towbar.call_ended_ms":20.001,"event.duration":20100000,"ecs.version":"8.11.0"}"#,
             ),
             (
                 Format::Logfmt,
-                r#"time=2024-02-29T12:34:56.007Z level=error request_id="a\"b=c" peer=192.0.2.1 http=1.1 tls=1.3 method=GET route=/v1/{id} rpc=shop.Orders.Get upstream=default address=10.0.0.1:443 attempts=2 outcome=failed status=503 grpc_code=14 fate=not_sent refused_by=upstream reason=NOT_SENT end=whole bytes_in=0 bytes_out=120 called_ms=1.042 call_ended_ms=20.001 total_ms=20.100"#,
+                r#"time=2024-02-29T12:34:56.007Z level=error request_id="a\"b=c" peer=192.0.2.1 certificate_sha256=a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5 http=1.1 tls=1.3 method=GET route=/v1/{id} rpc=shop.Orders.Get upstream=default address=10.0.0.1:443 attempts=2 outcome=failed status=503 grpc_code=14 fate=not_sent refused_by=upstream reason=NOT_SENT end=whole bytes_in=0 bytes_out=120 called_ms=1.042 call_ended_ms=20.001 total_ms=20.100"#,
             ),
             (
                 Format::Text,
-                r#"2024-02-29T12:34:56.007Z error request_id="a\"b=c" 192.0.2.1 http=1.1 tls=1.3 GET /v1/{id} rpc=shop.Orders.Get upstream=default address=10.0.0.1:443 attempts=2 failed 503 grpc_code=14 fate=not_sent refused_by=upstream reason=NOT_SENT end=whole bytes_in=0 bytes_out=120 called_ms=1.042 call_ended_ms=20.001 total_ms=20.100"#,
+                r#"2024-02-29T12:34:56.007Z error request_id="a\"b=c" 192.0.2.1 certificate_sha256=a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5 http=1.1 tls=1.3 GET /v1/{id} rpc=shop.Orders.Get upstream=default address=10.0.0.1:443 attempts=2 failed 503 grpc_code=14 fate=not_sent refused_by=upstream reason=NOT_SENT end=whole bytes_in=0 bytes_out=120 called_ms=1.042 call_ended_ms=20.001 total_ms=20.100"#,
             ),
         ] {
             let mut out = Vec::new();

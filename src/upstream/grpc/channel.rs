@@ -23,6 +23,7 @@ use super::sent::Sent;
 use super::stream::{BegunStream, Incoming, Outgoing, Reserved, STREAM, both_ways};
 use crate::limits::memory::{Share, Tie, Use};
 use crate::observe::seldom::Seldom;
+use crate::upstream::counts::ConnectCounters;
 use crate::upstream::dial::directory::Directory;
 use crate::upstream::outbound::{Outbound, Terms};
 use crate::upstream::targets;
@@ -53,6 +54,7 @@ pub(crate) struct Shared {
     /// Of streams that wait for others of their connection.
     crowded: Arc<Seldom>,
     budget: Arc<RetryBudget>,
+    counters: Arc<ConnectCounters>,
 }
 
 /// A call of one message.
@@ -71,13 +73,20 @@ struct Held<'a> {
 impl Shared {
     pub(crate) fn new(limits: Limits) -> Self {
         let (unary, streaming) = (Limit::new(limits.in_flight, limits), Limit::new(limits.streams, limits));
-        Self { limits, unary, streaming, crowded: Arc::default(), budget: Arc::new(RetryBudget::new()) }
+        Self {
+            limits,
+            unary,
+            streaming,
+            crowded: Arc::default(),
+            budget: Arc::new(RetryBudget::new()),
+            counters: Arc::default(),
+        }
     }
 }
 
 impl Channel {
     pub(crate) fn new(directory: Arc<Directory>, heads: CallHeads, shared: Shared, memory: Share) -> Self {
-        let pool = Pool::new(directory, UNARY);
+        let pool = Pool::new(directory, shared.counters.clone(), UNARY);
         let streams = pool.another(STREAMS);
         Self { pool, streams, heads, shared, memory, resets: Arc::new(Resets::new()) }
     }
@@ -92,6 +101,10 @@ impl Channel {
         Self::new(directory, self.heads.clone(), Shared::new(Limits::default()), Share::unbounded())
     }
 
+    pub(crate) fn counters(&self) -> &ConnectCounters {
+        &self.shared.counters
+    }
+
     pub(crate) fn directory(&self) -> &Arc<Directory> {
         self.pool.directory()
     }
@@ -100,6 +113,8 @@ impl Channel {
     pub(crate) fn go_on_from(&mut self, other: &Self) {
         if self.shared.limits == other.shared.limits {
             self.shared = other.shared.clone();
+        } else {
+            self.shared.counters = other.shared.counters.clone();
         }
     }
 

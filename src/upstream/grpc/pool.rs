@@ -15,6 +15,7 @@ use super::jitter::jittered;
 use super::lease::Lease;
 use super::purpose::Purpose;
 use super::subchannel::{Chosen, Connecting, Subchannel, Subchannels};
+use crate::upstream::counts::ConnectCounters;
 use crate::upstream::dial::connect::ConnectError;
 use crate::upstream::dial::directory::Directory;
 use crate::upstream::dial::endpoint::Endpoint;
@@ -31,6 +32,7 @@ pub(crate) struct Pool(Arc<Inner>);
 
 struct Inner {
     directory: Arc<Directory>,
+    counters: Arc<ConnectCounters>,
     purpose: Purpose,
     state: Mutex<State>,
     /// Told whenever an attempt to connect ends.
@@ -45,14 +47,14 @@ struct State {
 }
 
 impl Pool {
-    pub(crate) fn new(directory: Arc<Directory>, purpose: Purpose) -> Self {
+    pub(crate) fn new(directory: Arc<Directory>, counters: Arc<ConnectCounters>, purpose: Purpose) -> Self {
         let state = State { subchannels: Subchannels::beginning_at(fastrand::usize(..)), following: None };
-        Self(Arc::new(Inner { directory, purpose, state: Mutex::new(state), attempted: Notify::new() }))
+        Self(Arc::new(Inner { directory, counters, purpose, state: Mutex::new(state), attempted: Notify::new() }))
     }
 
     /// Other connections to the same backend.
     pub(crate) fn another(&self, purpose: Purpose) -> Self {
-        Self::new(self.0.directory.clone(), purpose)
+        Self::new(self.0.directory.clone(), self.0.counters.clone(), purpose)
     }
 
     /// The pool, if calls can still come.
@@ -177,6 +179,7 @@ impl Pool {
     }
 
     fn attempted(&self, endpoint: &Endpoint, opened: Result<Live, ConnectError>) -> Result<(), ConnectError> {
+        self.0.counters.attempted(opened.is_ok());
         let mut state = self.state();
         // An address may be no longer the backend's.
         let Some(subchannel) = state.subchannels.of(endpoint) else { return opened.map(drop) };
@@ -213,6 +216,7 @@ impl Pool {
     fn eject(&self, subchannel: &mut Subchannel, cause: &str) {
         subchannel.endpoint.standing.tell_failing(cause);
         let Some((time, failures)) = subchannel.eject() else { return };
+        self.0.counters.ejected();
         let (weak, endpoint) = (self.weak(), subchannel.endpoint.clone());
         tokio::spawn(async move {
             tokio::time::sleep(jittered(time)).await;

@@ -1,7 +1,7 @@
-//! What is counted, as the text that Prometheus reads.
+//! Reloads, handshakes and the build: what is counted by itself, and the registry of all metrics.
 
-use std::collections::HashSet;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use prometheus_client::encoding::text::encode;
@@ -10,45 +10,30 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
-/// The form of [`Metrics::text`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exposition {
-    /// OpenMetrics 1.0.
-    OpenMetrics,
-    /// The text format 0.0.4 of Prometheus, which some tools read only.
-    Prometheus,
-}
-
-impl Exposition {
-    /// The form for whoever accepts this: the older one only where it is asked for and the newer one is not.
-    #[must_use]
-    pub fn accepted_by(accept: &str) -> Self {
-        let has = |media_type: &str| accept.split(',').any(|part| part.trim().starts_with(media_type));
-        if has("text/plain") && !has("application/openmetrics-text") { Self::Prometheus } else { Self::OpenMetrics }
-    }
-
-    /// Its media type.
-    #[must_use]
-    pub fn media_type(self) -> &'static str {
-        match self {
-            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
-            Self::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
-        }
-    }
-}
+use super::exposition::{Exposition, as_prometheus};
+use super::readings::{ReadingsCollector, Source};
+use super::requests::RequestMetrics;
 
 /// Everything that is counted, since the process began.
 pub struct Metrics {
     registry: Registry,
-    reloads: Family<[(&'static str, &'static str); 1], Counter>,
+    reloads: Labelled,
     is_current: Gauge,
     taken_over: Gauge<f64, AtomicU64>,
-    failed_handshakes: FailedHandshakes,
+    handshakes: HandshakeCounts,
+    requests: RequestMetrics,
+    readings: Arc<OnceLock<Arc<dyn Source>>>,
 }
 
-/// TLS handshakes of callers that failed. Cheap to clone: the clones are one.
+/// TLS handshakes of callers. Cheap to clone: the clones are one.
 #[derive(Debug, Clone, Default)]
-pub struct FailedHandshakes(Family<[(&'static str, &'static str); 1], Counter>);
+pub struct HandshakeCounts {
+    made: Labelled,
+    failed: Labelled,
+}
+
+/// Counters with one label of a fixed set.
+type Labelled = Family<[(&'static str, &'static str); 1], Counter>;
 
 /// Why a handshake failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,10 +50,15 @@ pub enum HandshakeFault {
     Protocol,
 }
 
-impl FailedHandshakes {
-    /// Counts one more.
-    pub fn count(&self, fault: HandshakeFault) {
-        self.0.get_or_create(&[fault.label()]).inc();
+impl HandshakeCounts {
+    /// Counts one more that was made, of this version of TLS.
+    pub fn made(&self, version: &'static str) {
+        self.made.get_or_create(&[("version", version)]).inc();
+    }
+
+    /// Counts one more that failed.
+    pub fn failed(&self, fault: HandshakeFault) {
+        self.failed.get_or_create(&[fault.label()]).inc();
     }
 }
 
@@ -98,16 +88,26 @@ impl Metrics {
         registry.register("reload_is_current", help, is_current.clone());
         let help = "When what is served was taken over, as seconds since 1970";
         registry.register_with_unit("taken_over_timestamp", help, Unit::Seconds, taken_over.clone());
-        let failed_handshakes = FailedHandshakes::default();
+        let handshakes = HandshakeCounts::default();
         let help = "TLS handshakes of callers that failed, by the reason";
-        registry.register("failed_handshakes", help, failed_handshakes.0.clone());
-        let metrics = Self { registry, reloads, is_current, taken_over, failed_handshakes };
+        registry.register("failed_handshakes", help, handshakes.failed.clone());
+        registry.register("handshakes", "TLS handshakes of callers, by the version of TLS", handshakes.made.clone());
+        let build: Family<[(&str, &str); 1], Gauge> = Family::default();
+        build.get_or_create(&[("version", env!("CARGO_PKG_VERSION"))]).set(1);
+        registry.register("build_info", "1, with the version of Towbar", build);
+        let (requests, readings) = (RequestMetrics::default(), Arc::default());
+        registry.register_collector(Box::new(requests.clone()));
+        registry.register_collector(Box::new(ReadingsCollector(Arc::clone(&readings))));
+        let metrics = Self { registry, reloads, is_current, taken_over, handshakes, requests, readings };
         // A counter that is not there until it counts cannot be alerted on.
         for result in [DONE, REFUSED] {
             drop(metrics.reloads.get_or_create(&[result]));
         }
         for fault in HandshakeFault::ALL {
-            drop(metrics.failed_handshakes.0.get_or_create(&[fault.label()]));
+            drop(metrics.handshakes.failed.get_or_create(&[fault.label()]));
+        }
+        for version in ["1.2", "1.3"] {
+            drop(metrics.handshakes.made.get_or_create(&[("version", version)]));
         }
         metrics.takes_over();
         metrics
@@ -123,10 +123,21 @@ impl Metrics {
         }
     }
 
-    /// Where TLS handshakes of callers that fail are counted.
+    /// Where TLS handshakes of callers are counted.
     #[must_use]
-    pub fn failed_handshakes(&self) -> FailedHandshakes {
-        self.failed_handshakes.clone()
+    pub fn handshakes(&self) -> HandshakeCounts {
+        self.handshakes.clone()
+    }
+
+    /// Where requests are counted.
+    #[must_use]
+    pub fn requests(&self) -> RequestMetrics {
+        self.requests.clone()
+    }
+
+    /// What others count is read there from now on, if it is read nowhere yet.
+    pub fn read_from(&self, source: Arc<dyn Source>) {
+        let _ = self.readings.set(source);
     }
 
     fn takes_over(&self) {
@@ -145,29 +156,6 @@ impl Metrics {
             Exposition::Prometheus => as_prometheus(&text),
         }
     }
-}
-
-/// The same in the text format 0.0.4: a counter has the name of its sample, and there are neither units nor an end.
-fn as_prometheus(text: &str) -> String {
-    let mut counters = HashSet::new();
-    for line in text.lines() {
-        if let Some(("counter", name)) =
-            line.strip_prefix("# TYPE ").and_then(|rest| Some((rest.rsplit(' ').next()?, rest.split(' ').next()?)))
-        {
-            counters.insert(name);
-        }
-    }
-    let mut converted = String::with_capacity(text.len());
-    for line in text.lines().filter(|line| !line.starts_with("# UNIT ") && *line != "# EOF") {
-        match line.strip_prefix("# ").map(|rest| rest.splitn(3, ' ').collect::<Vec<_>>()).as_deref() {
-            Some([kind, name, rest]) if counters.contains(name) => {
-                converted.extend(["# ", kind, " ", name, "_total ", rest]);
-            }
-            _ => converted.push_str(line),
-        }
-        converted.push('\n');
-    }
-    converted
 }
 
 impl Default for Metrics {

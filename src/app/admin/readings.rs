@@ -1,0 +1,49 @@
+//! What is read at each scrape of the metrics.
+
+use std::sync::Arc;
+
+use super::live::Live;
+use crate::limits::memory::Budget;
+use crate::observe::access::AccessLog;
+use crate::observe::metrics::{Readings, Source, UpstreamReading};
+use crate::upstream::{ConnectCounts, Upstream};
+
+/// Where it is read.
+pub struct Gauges {
+    /// What is served.
+    pub live: Arc<Live>,
+    /// The memory of connections and bodies.
+    pub memory: Budget,
+    /// The access log, if there is one.
+    pub access: Option<AccessLog>,
+}
+
+impl Source for Gauges {
+    fn readings(&self) -> Readings {
+        let live = self.live.now();
+        let upstreams = live.gateway.upstreams.iter().enumerate();
+        Readings {
+            upstreams: upstreams.map(|(place, upstream)| reading(live.upstream(place), upstream)).collect(),
+            listener_certificate: live.listener_certificate,
+            upstream_certificate: live.upstream_certificate,
+            memory_budget: self.memory.size(),
+            memory_used: self.memory.used(),
+            dropped_lines: self.access.as_ref().map_or(0, AccessLog::dropped),
+        }
+    }
+}
+
+fn reading(name: &str, upstream: &Upstream) -> UpstreamReading {
+    let ConnectCounts { connected, unconnected, ejections } = upstream.connects();
+    let endpoints = upstream.endpoints();
+    UpstreamReading {
+        name: name.to_owned(),
+        addresses: endpoints.len(),
+        unhealthy: endpoints.iter().filter(|endpoint| !endpoint.is_healthy).count(),
+        ejected: endpoints.iter().filter(|endpoint| endpoint.is_ejected).count(),
+        connections: endpoints.iter().map(|endpoint| endpoint.connections).sum(),
+        connected,
+        unconnected,
+        ejections,
+    }
+}

@@ -1,0 +1,130 @@
+//! What others count, asked for at each scrape.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Unit;
+
+/// Who knows them.
+pub trait Source: Send + Sync {
+    /// As they are now.
+    fn readings(&self) -> Readings;
+}
+
+/// What is read at a scrape.
+#[derive(Debug, Clone, Default)]
+pub struct Readings {
+    /// Of each upstream.
+    pub upstreams: Vec<UpstreamReading>,
+    /// When the certificate that callers see ends, as seconds since 1970.
+    pub listener_certificate: Option<i64>,
+    /// The same of the one that upstreams see; of several, the first that ends.
+    pub upstream_certificate: Option<i64>,
+    /// The bytes of the memory budget.
+    pub memory_budget: usize,
+    /// How many of them are taken.
+    pub memory_used: usize,
+    /// Lines of the access log that were dropped.
+    pub dropped_lines: u64,
+}
+
+/// What is read of one upstream.
+#[derive(Debug, Clone, Default)]
+pub struct UpstreamReading {
+    /// Its name.
+    pub name: String,
+    /// Addresses that it is resolved to.
+    pub addresses: usize,
+    /// How many of them failed their last health check.
+    pub unhealthy: usize,
+    /// How many of them get no calls for now.
+    pub ejected: usize,
+    /// Open connections.
+    pub connections: usize,
+    /// Connections that were made.
+    pub connected: u64,
+    /// Attempts to connect that failed.
+    pub unconnected: u64,
+    /// How often an address was ejected.
+    pub ejections: u64,
+}
+
+/// Before somebody knows them, everything is zero.
+pub(super) struct ReadingsCollector(pub(super) Arc<OnceLock<Arc<dyn Source>>>);
+
+impl fmt::Debug for ReadingsCollector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ReadingsCollector")
+    }
+}
+
+/// A gauge of an upstream: its name, its help, and its value.
+struct UpstreamGauge(&'static str, &'static str, fn(&UpstreamReading) -> usize);
+
+const GAUGES: [UpstreamGauge; 4] = [
+    UpstreamGauge("upstream_addresses", "Addresses that an upstream is resolved to", |it| it.addresses),
+    UpstreamGauge("upstream_unhealthy_addresses", "Addresses whose last health check failed", |it| it.unhealthy),
+    UpstreamGauge("upstream_ejected_addresses", "Addresses that a worker gives no calls for now", |it| it.ejected),
+    UpstreamGauge("upstream_connections", "Open connections to an upstream", |it| it.connections),
+];
+
+impl Collector for ReadingsCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let readings = self.0.get().map(|source| source.readings()).unwrap_or_default();
+        for UpstreamGauge(name, help, value) in GAUGES {
+            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            for upstream in &readings.upstreams {
+                let labels = [("upstream", upstream.name.as_str())];
+                gauge(value(upstream)).encode(family.encode_family(&labels)?)?;
+            }
+        }
+        counters(&readings, &mut encoder)?;
+        let help =
+            "When the certificate that callers or upstreams see ends, as seconds since 1970; of several, the first";
+        let unit = Some(&Unit::Seconds);
+        let mut family = encoder.encode_descriptor("certificate_expiry_timestamp", help, unit, MetricType::Gauge)?;
+        for (side, until) in [("listener", readings.listener_certificate), ("upstream", readings.upstream_certificate)]
+        {
+            if let Some(until) = until {
+                ConstGauge::new(until).encode(family.encode_family(&[("side", side)])?)?;
+            }
+        }
+        for (name, help, value) in [
+            ("memory_budget", "Memory for connections and bodies", readings.memory_budget),
+            ("memory_used", "How much of it is taken", readings.memory_used),
+        ] {
+            let encoder = encoder.encode_descriptor(name, help, Some(&Unit::Bytes), MetricType::Gauge)?;
+            gauge(value).encode(encoder)?;
+        }
+        let help = "Lines of the access log that were dropped because its output was too slow";
+        let encoder = encoder.encode_descriptor("access_log_dropped_lines", help, None, MetricType::Counter)?;
+        ConstCounter::new(readings.dropped_lines).encode(encoder)
+    }
+}
+
+fn counters(readings: &Readings, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    let help = "Attempts to connect to an upstream, by their result";
+    let mut family = encoder.encode_descriptor("upstream_connects", help, None, MetricType::Counter)?;
+    for upstream in &readings.upstreams {
+        for (result, count) in [("ok", upstream.connected), ("failed", upstream.unconnected)] {
+            let labels = [("upstream", upstream.name.as_str()), ("result", result)];
+            ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
+        }
+    }
+    let help = "How often an address of an upstream was given no more calls for a while";
+    let mut family = encoder.encode_descriptor("upstream_ejections", help, None, MetricType::Counter)?;
+    for upstream in &readings.upstreams {
+        let labels = [("upstream", upstream.name.as_str())];
+        ConstCounter::new(upstream.ejections).encode(family.encode_family(&labels)?)?;
+    }
+    Ok(())
+}
+
+fn gauge(value: usize) -> ConstGauge<i64> {
+    ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX))
+}
