@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::admin::Snapshot;
+use super::checks::{certificates, check_certificates, passwords, unheard_proxies};
 use super::openapi::{Certificate, Descriptors};
 use crate::caller::Callers;
 use crate::config::{Config, Preset, PresetKey};
@@ -23,10 +24,10 @@ use crate::route::policy::Require;
 use crate::route::{Route, Routes, Rpc, misplaced};
 use crate::schema::{DescriptorSource, Remarks, Schema};
 use crate::server::{self, Bounds, Drain, Listener, Plain, Recipe, Served, Stop};
-use crate::tls::certs::{self, Finding, Inspection, Level, Usage};
-use crate::tls::{self, Clients, Identity, IdentityFiles, Trust};
+use crate::tls::certs::{self, Inspection, Usage};
+use crate::tls::{self, Clients, Identity, Trust};
+use crate::upstream::Upstream;
 use crate::upstream::reflection;
-use crate::upstream::{ProxyConfig, Upstream};
 
 /// So many files are for other things than connections of callers, or an eighth of all: connections to backends, most of all.
 const OWN_FILES: usize = 64;
@@ -511,60 +512,6 @@ async fn sources(config: &Config, upstreams: &[Option<Upstream>]) -> Option<(Vec
         }
     }
     Some((sources, problems))
-}
-
-/// What each end has, by itself. What cannot be read is told by who reads it.
-fn certificates(config: &Config) -> Vec<Inspection> {
-    let identity = |usage, files: &IdentityFiles| {
-        Identity::load(files).ok().map(|_| (usage, vec![files.cert.clone(), files.key.clone()]))
-    };
-    let permissions = config.secret_files;
-    let bundle = |file: &PathBuf| Trust::load(file).ok().map(|_| (Usage::Trust, vec![file.clone()]));
-    let mut asked = Vec::new();
-    if let Some(tls) = config.listen.as_ref().and_then(|listen| listen.tls.as_ref()) {
-        asked.extend(identity(Usage::Server, &tls.identity));
-        asked.extend(tls.client_ca.as_ref().and_then(bundle));
-    }
-    for upstream in config.upstream.iter().chain(config.upstreams.iter().map(|upstream| &upstream.config)) {
-        asked.extend(upstream.tls.identity.as_ref().and_then(|files| identity(Usage::Client, files)));
-        asked.extend(upstream.tls.ca.as_ref().and_then(bundle));
-    }
-    let asked_of = |(usage, files)| Inspection { files, usage: Some(usage), permissions, ..Inspection::default() };
-    asked.into_iter().map(asked_of).collect()
-}
-
-/// The proxies' passwords that others may read, each once.
-fn passwords(config: &Config) -> Vec<Problem> {
-    let several = config.upstreams.iter().map(|upstream| &upstream.config);
-    let proxies = config.upstream.iter().chain(several).filter_map(|upstream| upstream.proxy.as_ref());
-    let exposed = |proxy: &ProxyConfig| Some(Problem::at(proxy.password_file()?.display(), proxy.exposed()?));
-    let mut all: Vec<Problem> = proxies.filter_map(exposed).collect();
-    all.dedup();
-    all
-}
-
-/// A warning of proxies that nobody listens to.
-fn unheard_proxies(config: &Config) -> Option<String> {
-    let trusts = config.listen.as_ref().is_some_and(|listen| listen.proxies.is_some());
-    let text = "listen.trusted_proxies: has no effect, because no backend receives the caller's address; set \
-                `metadata.caller.address`";
-    (trusts && config.metadata.caller.address.is_none()).then(|| text.to_owned())
-}
-
-/// The rules of `towbar certs check`: errors, and warnings.
-fn check_certificates(certificates: &[Inspection], now: SystemTime) -> (Vec<Problem>, Vec<String>) {
-    let (mut problems, mut warnings) = (Vec::new(), Vec::new());
-    for asked in certificates {
-        for Finding { level, place, message } in certs::check(asked, now).findings {
-            let problem = Problem::at(place, message);
-            match level {
-                Level::Error => problems.push(problem),
-                Level::Warning if !warnings.contains(&problem.to_string()) => warnings.push(problem.to_string()),
-                Level::Warning | Level::Note => {}
-            }
-        }
-    }
-    (problems, warnings)
 }
 
 fn with_routes(schema: Schema, config: &Config) -> Result<(Schema, Routes), Vec<Problem>> {

@@ -2,6 +2,7 @@
 
 pub mod admin;
 mod application;
+mod checks;
 pub mod openapi;
 pub mod reload;
 

@@ -19,10 +19,10 @@ const BREAKS: u8 = 1;
 #[derive(Debug, Args)]
 pub(super) struct OpenApiArguments {
     /// How the document is written
-    #[arg(long, value_enum, default_value_t = Format::Yaml)]
+    #[arg(long, help_heading = "Output", value_enum, default_value_t = Format::Yaml)]
     format: Format,
     /// An older document, YAML or JSON: print what breaks its callers instead; exit code 1 if anything does
-    #[arg(long, value_name = "OLD", conflicts_with = "format")]
+    #[arg(long, help_heading = "Output", value_name = "OLD", conflicts_with = "format")]
     diff: Option<PathBuf>,
     #[command(flatten)]
     settings: Settings,

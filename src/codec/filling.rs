@@ -33,6 +33,12 @@ pub(super) fn json_fills(tables: &Tables, field: &FieldTable) -> bool {
 }
 
 /// Whether a single text can fill each value of this field, which is a map.
+#[must_use]
+pub fn takes_entries(field: &Field) -> bool {
+    entries_fill(field.tables(), field.table())
+}
+
+/// The same, over the tables.
 pub(super) fn entries_fill(tables: &Tables, field: &FieldTable) -> bool {
     let entry = field.kind.message().filter(|_| field.shape == Shape::Map);
     entry.and_then(|entry| tables.message(entry).fields.get(1)).is_some_and(|value| text_fills(tables, value))

@@ -20,7 +20,7 @@ mod tests;
 mod time;
 mod to_json;
 
-pub use filling::{Filling, filling, takes_json, takes_text};
+pub use filling::{Filling, filling, takes_entries, takes_json, takes_text};
 pub use from_json::{
     Body, Ignored, Mask, MaskTooLong, Origin, Request, RequestError, Texts, Value, add_members, longest,
 };

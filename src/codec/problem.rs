@@ -40,9 +40,9 @@ pub enum FieldProblem {
 /// What stood where something else was expected: its content, unless that is not to be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    pub(super) content: String,
+    pub(super) content: Box<str>,
     /// What the caller could write instead, if that can be told from the content.
-    pub(super) hint: String,
+    pub(super) hint: Box<str>,
     /// What it is called without its content.
     pub(super) kind: &'static str,
     pub(super) hidden: bool,
@@ -50,11 +50,11 @@ pub struct Found {
 
 impl Found {
     pub(super) fn new(content: String, kind: &'static str) -> Self {
-        Self { content, hint: String::new(), kind, hidden: false }
+        Self { content: content.into(), hint: Box::default(), kind, hidden: false }
     }
 
     pub(super) fn with_hint(self, hint: String) -> Self {
-        Self { hint, ..self }
+        Self { hint: hint.into(), ..self }
     }
 
     pub(super) fn hidden_if(self, hidden: bool) -> Self {

@@ -20,7 +20,8 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         known if plain.len() >= 3 && known.ends_with(&*plain) => 0,
         known => strsim::osa_distance(&plain, &known),
     };
-    let known = known.into_iter().filter(|known| known.len() <= LONGEST).take(MOST);
+    // The name itself may be known and not allowed here.
+    let known = known.into_iter().filter(|known| known.len() <= LONGEST && *known != name).take(MOST);
     let (distance, nearest) = known.map(|known| (distance(known), known)).min_by_key(|(distance, _)| *distance)?;
     (distance <= most && distance < plain.chars().count()).then_some(nearest)
 }
@@ -54,6 +55,7 @@ mod tests {
             ("acount", Some("account")),
             ("acocunt", Some("account")),
             ("colour", None),
+            ("account", None),
             ("b", None),
             ("", None),
         ] {

@@ -69,7 +69,9 @@ impl Admissions {
         // Nobody else adds to them.
         let open = self.open.load(Ordering::Relaxed);
         if open >= self.most {
-            self.tell(&format!("{open} connections are open, as many as may be (`listen.connections`): others wait"));
+            self.tell(&format!(
+                "{open} connections are open, which is the limit (`listen.connections`); new ones wait"
+            ));
             return None;
         }
         let memory = self.memory.take(CONNECTION, Use::Connection);

@@ -200,7 +200,7 @@ fn is_lenient(error: &str, new: &str) -> bool {
     let parsed = ["\"+1\"", "\"01\"", "{\"01\":\"a\"}", "\"infinity\""];
     // Both alphabets of base64 in one text, and a type's name for its URL.
     let others = ["\"+_8=\"", "{\"@type\":\"cases.Node\"}"];
-    error.contains("is required") || parsed.contains(&new) || others.contains(&new)
+    error.contains("required, but not set") || parsed.contains(&new) || others.contains(&new)
 }
 
 /// Whether a message is delimited where its field is length-prefixed, or the other way round: to the reference parsers an

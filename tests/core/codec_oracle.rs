@@ -121,14 +121,19 @@ proptest! {
 #[test]
 fn a_body_that_is_read_is_not_too_deep_for_the_readers_of_wire_format() {
     for (kind, [before, open, inside, close, after], levels, limit) in [
-        ("cases.Node", ["{", r#""child":{"#, "", "}", "}"], 63, "64 levels"),
-        ("cases.Node", ["{", r#""children":[{"#, "", "}]", "}"], 31, "64 levels"),
-        ("cases.Known", [r#"{"value":"#, "[", "", "]", "}"], 49, "100 messages"),
-        ("cases.Known", [r#"{"list":"#, "[", "", "]", "}"], 50, "100 messages"),
-        ("cases.Known", [r#"{"object":"#, r#"{"a":"#, "{}", "}", "}"], 32, "100 messages"),
-        ("cases.Known", [r#"{"value":"#, r#"[{"a":"#, "0", "}]", "}"], 19, "100 messages"),
-        ("cases.Known", ["{", r#""any":{"@type":"x/cases.Known","#, r#""empty":{}"#, "}", "}"], 49, "100 messages"),
-        ("cases.Maps", [r#"{"values":{"a":"#, "[", "", "]", "}}"], 49, "100 messages"),
+        ("cases.Node", ["{", r#""child":{"#, "", "}", "}"], 63, "the limit of 64 levels"),
+        ("cases.Node", ["{", r#""children":[{"#, "", "}]", "}"], 31, "the limit of 64 levels"),
+        ("cases.Known", [r#"{"value":"#, "[", "", "]", "}"], 49, "the limit of 100 messages"),
+        ("cases.Known", [r#"{"list":"#, "[", "", "]", "}"], 50, "the limit of 100 messages"),
+        ("cases.Known", [r#"{"object":"#, r#"{"a":"#, "{}", "}", "}"], 32, "the limit of 100 messages"),
+        ("cases.Known", [r#"{"value":"#, r#"[{"a":"#, "0", "}]", "}"], 19, "the limit of 100 messages"),
+        (
+            "cases.Known",
+            ["{", r#""any":{"@type":"x/cases.Known","#, r#""empty":{}"#, "}", "}"],
+            49,
+            "the limit of 100 messages",
+        ),
+        ("cases.Maps", [r#"{"values":{"a":"#, "[", "", "]", "}}"], 49, "the limit of 100 messages"),
     ] {
         let message = SCHEMA.message(kind).unwrap();
         let descriptor = POOL.get_message_by_name(kind).unwrap();

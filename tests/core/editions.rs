@@ -233,7 +233,7 @@ fn a_string_is_utf8_whatever_the_features_say() {
         assert_eq!(printed.to_string(), "the reply is no shop.Order: id: the string is not UTF-8");
         let body = Body { text: b"{\"id\":\"\xc3\x28\"}", field: None, ignored: &Ignored::default() };
         let RequestError::Body(error) = Request::new(&order).encode(Some(body)).unwrap_err() else { panic!("no body") };
-        assert_eq!(error.to_string(), "at the body: the body is not UTF-8 (line 1, column 8)");
+        assert_eq!(error.to_string(), "the body: not valid UTF-8 (line 1, column 8)");
     }
 }
 

@@ -348,6 +348,8 @@ fn options_that_break_callers_are_listed() {
             ],
         ),
         ("", "json: {always_print_enums_as_ints: true}", &[]),
+        // A request may have both names of a field: only the reply changes.
+        ("", "json: {preserve_proto_field_names: true}", &["GET /v1/files/{name}, reply, member madeAt: is gone"]),
     ] {
         let (old, new) = (document_of(SHOP, before), document_of(SHOP, after));
         assert_eq!(breaking_changes(&old, &new), expected, "{before} -> {after}");

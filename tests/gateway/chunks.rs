@@ -61,7 +61,7 @@ impl Recorded {
 
 /// The reply of no fields, and `grpc-status: 0`.
 fn empty_reply() -> Response<Body> {
-    let trailers = HeaderMap::from_iter([("grpc-status".parse().unwrap(), HeaderValue::from_static("4"))]);
+    let trailers = HeaderMap::from_iter([("grpc-status".parse().unwrap(), HeaderValue::from_static("0"))]);
     let body = Full::new(Bytes::from_static(&[0; 5])).with_trailers(async { Some(Ok::<_, Infallible>(trailers)) });
     let mut response = Response::new(Body::new(body));
     response.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));

@@ -121,7 +121,7 @@ fn the_messages_of_a_stream_are_each_compressed_or_not() {
         let overrides = Overrides { listen: Some("127.0.0.1:0".to_owned()), ..Overrides::default() };
         let gateway = Gateway::with(&format!("{upstream}schema: talk.proto\n"), &overrides, Ok(talk::schema()), None);
         let streamed = talk::send(&gateway, "GET", "/notes/t", &[], None);
-        let body = support::http::without_reasons(&streamed.answer.body);
+        let body = http::without_reasons(&streamed.answer.body);
         assert_eq!((body, streamed.is_whole), (told, true), "{encoding}: {case}");
     }
 }

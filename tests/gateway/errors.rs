@@ -98,7 +98,7 @@ fn the_gateways_own_errors_have_the_form_that_is_configured() {
             [
                 r#"{"code":5,"message":"no route matches GET /nothing","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"ROUTE_NOT_FOUND","domain":"towbar"}]}"#,
                 r#"{"error":{"code":404,"message":"no route matches GET /nothing","status":"NOT_FOUND","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"ROUTE_NOT_FOUND","domain":"towbar"}]}}"#,
-                r#"{"type":"about:blank","title":"Not Found","status":404,"detail":"no route matches","code":"NOT_FOUND"}"#,
+                r#"{"type":"about:blank","title":"Not Found","status":404,"detail":"no route matches GET /nothing","code":"NOT_FOUND","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"ROUTE_NOT_FOUND","domain":"towbar"}]}"#,
                 r#"{"Code":"404 NotFound","Message":"no route matches GET /nothing","Errors":[{"ErrorCode":"UK.OBIE.Resource.NotFound","Message":"no route matches GET /nothing"}]}"#,
                 r#"{"tppMessages":[{"category":"ERROR","code":"RESOURCE_UNKNOWN","text":"no route matches GET /nothing"}]}"#,
             ],
@@ -109,7 +109,7 @@ fn the_gateways_own_errors_have_the_form_that_is_configured() {
             Some("{}"),
             405,
             [
-                r#"{"code":12,"message":"method DELETE is not allowed for /transfers; allowed: GET, HEAD, OPTIONS, POST"}"#,
+                r#"{"code":12,"message":"method PUT is not allowed for /transfers; allowed: GET, HEAD, OPTIONS, POST","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"METHOD_NOT_ALLOWED","domain":"towbar"}]}"#,
                 r#"{"error":{"code":405,"message":"method PUT is not allowed for /transfers; allowed: GET, HEAD, OPTIONS, POST","status":"UNIMPLEMENTED","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"METHOD_NOT_ALLOWED","domain":"towbar"}]}}"#,
                 r#"{"type":"about:blank","title":"Method Not Allowed","status":405,"detail":"method PUT is not allowed for /transfers; allowed: GET, HEAD, OPTIONS, POST","code":"UNIMPLEMENTED","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"METHOD_NOT_ALLOWED","domain":"towbar"}]}"#,
                 r#"{"Code":"405 MethodNotAllowed","Message":"method PUT is not allowed for /transfers; allowed: GET, HEAD, OPTIONS, POST","Errors":[{"ErrorCode":"UK.OBIE.UnexpectedError","Message":"method PUT is not allowed for /transfers; allowed: GET, HEAD, OPTIONS, POST"}]}"#,
@@ -416,7 +416,7 @@ fn retry_info_becomes_retry_after_in_whole_seconds() {
         (1, 0, Some("1")),
         (1, 1, Some("2")),
         (0, 500_000_000, Some("1")),
-        (0, 0, Some("4")),
+        (0, 0, Some("0")),
         (315_576_000_000, 0, Some("315576000000")),
         (-1, 0, None),
         (0, -1, None),

@@ -29,7 +29,7 @@ fn enums_are_named_without_their_prefix_and_read_both_ways() {
     let backend = backend(|_, mut requests, replies| async move {
         let order = requests.next().await.unwrap();
         replies.send(&order).await;
-        replies.end("4", "").await;
+        replies.end("0", "").await;
     });
     let config = "json: {enum_prefix: strip}\nrpcs: {shop.v1.Orders.Whole: {json: {enum_prefix: keep}}}";
     let gateway = gateway_of(schema_of(PROTO), &backend, config);
@@ -102,7 +102,7 @@ fn names_are_read_in_any_case_only_where_that_is_switched_on() {
     let backend = backend(|_, mut requests, replies| async move {
         let order = requests.next().await.unwrap();
         replies.send(&order).await;
-        replies.end("4", "").await;
+        replies.end("0", "").await;
     });
     let both = "case_insensitive_enum_parsing: true, case_insensitive_field_parsing: true";
     let config = format!("json: {{enum_prefix: strip}}\nrpcs: {{shop.v1.Orders.Echo: {{json: {{{both}}}}}}}");

@@ -77,7 +77,7 @@ fn echoing() -> (Backend, Arc<Mutex<Vec<Call>>>) {
             let message = requests.next().await.unwrap();
             got.lock().unwrap().push((rpc, message.clone()));
             replies.send(&message).await;
-            replies.end("4", "").await;
+            replies.end("0", "").await;
         }
     });
     (backend, seen)
@@ -90,7 +90,7 @@ fn replying(message: &[u8]) -> (Backend, Gateway) {
         let message = message.clone();
         async move {
             replies.send(&message).await;
-            replies.end("4", "").await;
+            replies.end("0", "").await;
         }
     });
     let gateway = gateway(&backend);
@@ -259,11 +259,11 @@ fn a_body_takes_a_bounded_number_of_times_its_size() {
     };
     let entries: Vec<_> = (0..50_000).map(|key| format!("\"{key}\":{{}}")).collect();
     for (elements, body) in [
-        ("doubles", repeated("{\"rates\":[", "4", "]}")),
+        ("doubles", repeated("{\"rates\":[", "0", "]}")),
         ("objects", repeated("{\"list\":[", "{}", "]}")),
         ("texts", repeated("{\"notes\":[", "\"\"", "]}")),
         ("entries", format!("{{\"children\":{{{}}}}}", entries.join(","))),
-        ("what is passed over", repeated("{\"junk\":[", "4", "]}")),
+        ("what is passed over", repeated("{\"junk\":[", "0", "]}")),
         ("escapes", repeated("{\"text\":\"", "\\u00e9", "\"}")),
         ("an Any", repeated("{\"any\":{\"@type\":\"type.googleapis.com/faults.Account\",\"list\":[", "{}", "]}}")),
     ] {
@@ -291,7 +291,7 @@ fn while_a_long_body_is_converted_calls_of_others_are_answered() {
             let message = requests.next().await.unwrap();
             let is_long = rpc == "Get" && message.ends_with(b"long");
             replies.send(if is_long { &reply } else { b"" }).await;
-            replies.end("4", "").await;
+            replies.end("0", "").await;
         }
     });
     let config = format!(

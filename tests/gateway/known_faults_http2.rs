@@ -389,7 +389,7 @@ fn a_request_that_names_two_hosts_or_expects_something_is_refused() {
         let mut connection = served.connect();
         connection.send(&frame(HEADERS, END_STREAM | END_HEADERS, 1, &head("GET", PATH, &[headers])));
         assert_eq!(
-            support::http::without_reasons(&connection.body()),
+            http::without_reasons(&connection.body()),
             format!(r#"{{"code":3,"message":"{message}"}}"#),
             "{headers:?}"
         );

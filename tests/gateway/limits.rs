@@ -139,7 +139,7 @@ fn replying(message: Vec<u8>) -> Router {
     Router::new().fallback(move || async move {
         let length = u32::try_from(message.len()).unwrap().to_be_bytes();
         let frame = [&[0], &length[..], &message].concat();
-        let status = HeaderMap::from_iter([("grpc-status".parse().unwrap(), HeaderValue::from_static("4"))]);
+        let status = HeaderMap::from_iter([("grpc-status".parse().unwrap(), HeaderValue::from_static("0"))]);
         let body = http_body_util::Full::new(bytes::Bytes::from(frame));
         let body = http_body_util::BodyExt::with_trailers(body, async { Some(Ok(status)) });
         ([("content-type", "application/grpc")], axum::body::Body::new(body))
@@ -277,7 +277,7 @@ fn over_http2_headers_have_as_many_bytes() {
                 let message =
                     "the request head is too large: at most 100 headers, of at most 32768 bytes in all, are accepted";
                 let body = body.data().await.unwrap().unwrap();
-                let body = support::http::without_reasons(std::str::from_utf8(&body).unwrap());
+                let body = crate::support::http::without_reasons(std::str::from_utf8(&body).unwrap());
                 assert_eq!(body, refusal(8, message), "{input}");
             }
         }
@@ -316,7 +316,8 @@ fn there_are_so_many_headers_and_no_more() {
 fn a_target_has_so_many_bytes_and_no_more() {
     let stage = sample("", "");
     let target = |bytes: usize| format!("/{}", "a".repeat(bytes - 1));
-    assert_refused(&stage.get(&target(65_534)), 404, &refusal(5, "no route matches GET /nothing"), "65534");
+    let shown = format!("no route matches GET /{}...", "a".repeat(199));
+    assert_refused(&stage.get(&target(65_534)), 404, &refusal(5, &shown), "65534");
     let answer = stage.get(&target(65_535));
     let message = "the request target is longer than 65534 bytes";
     assert_eq!((answer.status, answer.body_and_reason().0), (414, refusal(8, message)));

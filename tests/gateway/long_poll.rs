@@ -37,7 +37,7 @@ fn backend() -> (Backend, Receiver<()>) {
                 replies.raw(rest).await;
             }
             match topic.as_slice() {
-                b"well" => replies.end("4", "").await,
+                b"well" => replies.end("0", "").await,
                 b"badly" => replies.end("9", "the topic is closed").await,
                 _ => {
                     replies.given_up().await;
@@ -68,7 +68,7 @@ fn a_poll_is_answered_with_what_has_come_as_one_array() {
     let two = r#"[{"text":"three","number":3}]"#;
     for (wait, last, body, applied, next) in [
         ("wait=2", None, all.as_str(), "wait=2", "3"),
-        ("wait=1", Some("4"), &all, "wait=1", "3"),
+        ("wait=1", Some("0"), &all, "wait=1", "3"),
         ("respond-async, wait=1", Some("2"), two, "wait=1", "3"),
         // No longer than is configured.
         ("wait=100", Some("2"), two, "wait=2", "3"),
@@ -90,7 +90,7 @@ fn a_poll_is_answered_with_what_has_come_as_one_array() {
         given_up.recv_timeout(PATIENCE).unwrap();
     }
     let answer = poll(&gateway, "quiet", "wait=1", None);
-    assert_eq!((answer.body.as_str(), said(&answer)), ("[]", [Some("wait=1"), Some("open"), Some("4")]));
+    assert_eq!((answer.body.as_str(), said(&answer)), ("[]", [Some("wait=1"), Some("open"), Some("0")]));
     let hasty = [JSON, ("Prefer", "wait=2"), ("grpc-timeout", "300m")];
     let late = http::send(gateway.address, "GET", "/notes/quiet", &hasty, None);
     assert_eq!((late.status, late.refusal().0, said(&late)), (504, 4, [None; 3]));
@@ -105,7 +105,7 @@ fn a_poll_is_answered_with_what_has_come_as_one_array() {
 fn polls_go_on_until_the_stream_has_ended() {
     let (backend, _given_up) = backend();
     let gateway = talk::gateway(&backend, &format!("{POLLS}{RESUMES}"));
-    let (mut seen, mut last) = (Vec::new(), "4".to_owned());
+    let (mut seen, mut last) = (Vec::new(), "0".to_owned());
     for round in 0.. {
         assert!(round < 5, "{seen:?}");
         let answer = poll(&gateway, "well", "wait=2", Some(&last));
@@ -139,10 +139,10 @@ fn what_comes_with_the_first_message_is_in_its_answer_and_a_failure_is_not_lost(
         Does::Replies(Reply { head: Vec::new(), data, trailers })
     };
     let bank = RawBank::start(move |topic, _| match topic {
-        "well" => said_of("4", notes()[..2].concat()),
-        "nothing" => said_of("4", Vec::new()),
+        "well" => said_of("0", notes()[..2].concat()),
+        "nothing" => said_of("0", Vec::new()),
         "badly" => said_of("9", notes()[..2].concat()),
-        "broken" => said_of("4", [notes()[0].clone(), frame_of(0, b"\xff")].concat()),
+        "broken" => said_of("0", [notes()[0].clone(), frame_of(0, b"\xff")].concat()),
         _ => unreachable!("{topic}"),
     });
     let start = |more: &str| {
@@ -158,7 +158,7 @@ fn what_comes_with_the_first_message_is_in_its_answer_and_a_failure_is_not_lost(
         ("well", &plain, 200, both.as_str(), [Some("wait=1"), Some("ended"), None]),
         ("well", &resuming, 200, &both, [Some("wait=1"), Some("ended"), Some("2")]),
         ("nothing", &plain, 200, "[]", [Some("wait=1"), Some("ended"), None]),
-        ("nothing", &resuming, 200, "[]", [Some("wait=1"), Some("ended"), Some("4")]),
+        ("nothing", &resuming, 200, "[]", [Some("wait=1"), Some("ended"), Some("0")]),
         // Whoever begins anew would be told the messages again, and never the failure.
         ("badly", &plain, 400, closed, [None; 3]),
         ("badly", &resuming, 200, &both, [Some("wait=1"), Some("open"), Some("2")]),
@@ -179,7 +179,7 @@ fn an_answer_takes_as_many_messages_as_its_limit_lets_it() {
         (52, [format!("[{ONE}]"), format!("[{TWO}]"), r#"[{"text":"three","number":3}]"#.to_owned()].to_vec()),
     ] {
         let gateway = talk::gateway(&backend, &format!("{POLLS}{RESUMES}json: {{limit: {limit}}}\n"));
-        let mut last = "4".to_owned();
+        let mut last = "0".to_owned();
         for body in bodies {
             let answer = poll(&gateway, "open", "wait=2", Some(&last));
             assert_eq!((answer.status, answer.body), (200, body), "{limit}");

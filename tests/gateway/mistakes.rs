@@ -94,8 +94,8 @@ const MISTAKES: [Mistake; 30] = [
         curl: "curl BANK/accounts/balance?account=DE89",
         status: 400,
         reason: "INVALID_QUERY_PARAMETER",
-        message: "query parameter \"account\": this is a message; set one of its fields instead, for example account.swift.bic",
-        change: "account.sepa.iban=DE89, or account.swift.bic as the example has it",
+        message: "query parameter \"account\": this is a message; set one of its fields instead, for example account.token.member_id",
+        change: "a field of the account in place of all of it: account.sepa.iban=DE89",
     },
     Mistake {
         curl: "curl BANK/accounts/balance?account.sepa.iban=DE89&account.swift.bic=IRON",
@@ -192,7 +192,7 @@ const MISTAKES: [Mistake; 30] = [
         curl: "curl BANK/transfers -H 'Content-Type: application/json' -d '{\"transfer\":\"a\"}'",
         status: 400,
         reason: "UNKNOWN_FIELD",
-        message: "unknown field \"transfer\" (line 1, column 13)",
+        message: "unknown field \"transfer\" (did you mean \"transferId\"?) (line 1, column 13)",
         change: "transferId",
     },
     Mistake {

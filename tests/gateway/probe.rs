@@ -109,7 +109,7 @@ fn a_path_that_is_none_or_a_routes_is_refused_at_the_start() {
     let folder = Folder::new();
     folder.write("shop.proto", folder::get_with("get: \"/v1/orders/{id}\""));
     let form = "expected a path such as `/towbar-probe`, of letters, digits, `-`, `_` and `.`, found";
-    let clash = "is a path of shop.v1.Orders.Get too (`/v1/orders/{id}`): choose another";
+    let clash = "is also a path of shop.v1.Orders.Get (`/v1/orders/{id}`); choose another path";
     for (path, problem) in [
         ("towbar-probe", format!("towbar.yaml:4:8: probe: {form} `towbar-probe`")),
         ("/", format!("towbar.yaml:4:8: probe: {form} `/`")),

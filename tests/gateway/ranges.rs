@@ -70,7 +70,7 @@ fn files() -> Backend {
                 ("content-digest", "sha-256=:AAAA:"),
             ],
         };
-        replies.end_with("4", "", metadata).await;
+        replies.end_with("0", "", metadata).await;
     })
 }
 
@@ -102,7 +102,7 @@ fn one_range_of_bytes_is_answered_with_that_part() {
         ("bytes=8-99999999999999999999999999", part("bytes 8-9/10", "89")),
         ("bytes=-3", part("bytes 7-9/10", "789")),
         ("bytes=-99999999999999999999999999", part("bytes 0-9/10", "0123456789")),
-        ("Bytes=0-0", part("bytes 0-0/10", "4")),
+        ("Bytes=0-0", part("bytes 0-0/10", "0")),
         // Passed over: several, other units, and what is no range.
         ("bytes=0-1,4-5", WHOLE),
         ("bytes=0-,0-,0-,0-,0-,0-", WHOLE),
@@ -135,9 +135,10 @@ fn one_range_of_bytes_is_answered_with_that_part() {
 fn a_range_with_none_of_the_bytes_is_refused() {
     let backend = files();
     let message = "header range: none of the requested bytes exist; the reply has 10 bytes";
-    let status = format!(r#"{{"code":11,"message":"{message}"}}"#);
+    let reason = r#""details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"RANGE_NOT_SATISFIABLE","domain":"towbar"}]"#;
+    let status = format!(r#"{{"code":11,"message":"{message}",{reason}}}"#);
     let problem = format!(
-        r#"{{"type":"about:blank","title":"Range Not Satisfiable","status":416,"detail":"{message}","code":"OUT_OF_RANGE"}}"#
+        r#"{{"type":"about:blank","title":"Range Not Satisfiable","status":416,"detail":"{message}","code":"OUT_OF_RANGE",{reason}}}"#
     );
     let uk = format!(
         r#"{{"Code":"416 RangeNotSatisfiable","Message":"{message}","Errors":[{{"ErrorCode":"UK.OBIE.Header.Invalid","Message":"{message}"}}]}}"#

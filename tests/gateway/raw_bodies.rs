@@ -130,7 +130,7 @@ fn a_reply_passes_as_it_is_with_its_type() {
                 _ => panic!("{rpc}"),
             };
             replies.send(&message).await;
-            replies.end("4", "").await;
+            replies.end("0", "").await;
         }
     });
     let gateway = gateway(&backend, "");
@@ -162,7 +162,7 @@ fn a_download_comes_piece_by_piece_and_breaks_off_when_the_backend_does() {
             replies.send(&wrap(field(2, b""))).await;
             replies.send(&wrap(field(2, b"\xfftwo"))).await;
         }
-        let status = if request.ends_with(b"half") { "14" } else { "4" };
+        let status = if request.ends_with(b"half") { "14" } else { "0" };
         replies.end(status, "the disk is gone").await;
     });
     let gateway = gateway(&backend, "");
@@ -208,7 +208,7 @@ fn over_http_1_0_each_piece_is_a_piece_whatever_it_looks_like_and_what_breaks_of
             // Each is written by itself.
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
-        let status = if request.ends_with(b"half") { "14" } else { "4" };
+        let status = if request.ends_with(b"half") { "14" } else { "0" };
         replies.end(status, "the disk is gone").await;
     });
     let gateway = gateway(&backend, "");
@@ -226,7 +226,7 @@ fn a_whole_message_may_be_a_body_both_ways() {
     let backend = backend(|_, mut requests, replies| async move {
         let message = requests.next().await.unwrap();
         replies.send(&message).await;
-        replies.end("4", "").await;
+        replies.end("0", "").await;
     });
     let gateway = gateway(&backend, "");
     let mut reader = {

@@ -26,7 +26,7 @@ fn query_keys_of_different_rpcs_do_not_go_together() {
         ("limit=5&transactionId=t1", &["limit", "transactionId"]),
         ("transaction_id=t1&offset=tx-3&limit=5", &["transaction_id", "offset", "limit"]),
     ] {
-        let names: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();
+        let names: Vec<String> = keys.iter().map(|key| format!("\"{key}\"")).collect();
         let message = format!(
             "the query parameters {} cannot be combined: they belong to different operations of this path",
             names.join(", ")
@@ -547,7 +547,6 @@ fn an_early_answer_says_whether_the_connection_goes_on_and_that_is_true() {
 #[test]
 fn a_path_that_no_rpc_has_is_not_found() {
     let stage = Stage::sample();
-    let body = plain(5, "no route matches GET /nothing");
     for target in [
         "/",
         "/nothing",
@@ -562,8 +561,9 @@ fn a_path_that_no_rpc_has_is_not_found() {
         "/storage/a/b",
         "/io.token.proto.bankapi.StorageService/GetValue",
     ] {
-        assert_refused(&stage.get(target), 404, &body, target);
-        assert_refused(&stage.send_json("POST", target, "{}"), 404, &body, target);
+        let body = |method: &str| plain(5, &format!("no route matches {method} {target}"));
+        assert_refused(&stage.get(target), 404, &body("GET"), target);
+        assert_refused(&stage.send_json("POST", target, "{}"), 404, &body("POST"), target);
     }
 }
 

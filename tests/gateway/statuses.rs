@@ -106,7 +106,7 @@ fn details_of_known_types_are_json() {
                 &rpc::ErrorInfo {
                     reason: "LIMIT".to_owned(),
                     domain: "bank.test".to_owned(),
-                    metadata: [("limit".to_owned(), "212".to_owned())].into(),
+                    metadata: [("limit".to_owned(), "100".to_owned())].into(),
                 },
             ),
             r#"{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"LIMIT","domain":"bank.test","metadata":{"limit":"100"}}"#,
@@ -281,14 +281,14 @@ fn details_that_are_no_status_are_left_out() {
 #[test]
 fn listed_metadata_of_a_refusal_becomes_headers() {
     let mut status = Status::new(Code::ResourceExhausted, "slow down");
-    status.metadata_mut().insert("x-ratelimit-remaining", "4".parse().unwrap());
+    status.metadata_mut().insert("x-ratelimit-remaining", "0".parse().unwrap());
     status.metadata_mut().insert("x-bank-node", "core-7.internal".parse().unwrap());
     let stage = Stage::altered(refusing(vec![("case", status)]), |config| {
         config + "\nmetadata:\n  reply: [x-ratelimit-remaining]\n"
     });
     let answer = stage.get("/health-check?bank_id=case");
     assert_refused(&answer, 429, r#"{"code":8,"message":"slow down"}"#, "listed");
-    assert_eq!(answer.header("x-ratelimit-remaining"), Some("4"));
+    assert_eq!(answer.header("x-ratelimit-remaining"), Some("0"));
     assert!(!format!("{answer:?}").contains("core-7"), "{answer:?}");
     assert!(answer.headers.iter().all(|(name, _)| !name.starts_with("grpc-")), "{answer:?}");
 }

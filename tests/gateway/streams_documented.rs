@@ -16,8 +16,9 @@ fn every_command_on_the_page_of_streams_prints_what_is_shown() {
             return replies.end("0", "").await;
         }
         requests.all().await;
-        replies.send(&note("one", 1)).await;
-        replies.send(&note("two", 2)).await;
+        // Both are there when a poll is answered.
+        let framed = |message: Vec<u8>| [&[0, 0, 0, 0, u8::try_from(message.len()).unwrap()], &message[..]].concat();
+        let _ = replies.raw([framed(note("one", 1)), framed(note("two", 2))].concat()).await;
         replies.end("0", "").await;
     });
     let config = "streams: {long_poll: 30s}\nrpcs: {talk.Talk.Watch: {last_event_id: x-after}}\n";

@@ -182,7 +182,7 @@ fn forged() -> Vec<(&'static str, String)> {
 #[test]
 fn a_token_that_is_not_right_gets_the_same_answer_whatever_is_wrong_and_the_backend_no_call() {
     let stage = Stage::new();
-    let body = r#"{"code":16,"message":"the access token is not valid for this call"}"#;
+    let body = r#"{"code":16,"message":"the access token is not valid for this call","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"ACCESS_TOKEN_INVALID","domain":"towbar"}]}"#;
     for (wrong, token) in forged() {
         let answer = stage.ask_with(&token);
         assert_denied(&answer, 401, INVALID, wrong);

@@ -388,7 +388,7 @@ fn streams_have_a_limit_of_their_own_and_keep_their_places_until_they_end() {
     let backend = talk::backend(|rpc, _, replies| async move {
         replies.send(&note("one", 1)).await;
         if rpc == "Ask" {
-            return replies.end("4", "").await;
+            return replies.end("0", "").await;
         }
         // Until the caller goes away.
         while replies.send(&note("more", 2)).await {

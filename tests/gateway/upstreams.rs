@@ -168,7 +168,7 @@ fn reflection_names_one_of_several() {
     for (lines, expected) in [
         (
             two("'*'", "a").replacen("upstreams", "expose: '*'\nupstreams", 1),
-            "towbar.yaml:2:22: reflection: expected one of `upstreams` (`core`, `cards`), got `true`",
+            "towbar.yaml:2:22: reflection: expected one of `upstreams` (`core`, `cards`), found `true`",
         ),
         (format!("upstream: {CORE}\n"), ""),
     ] {
@@ -183,7 +183,7 @@ fn reflection_names_one_of_several() {
     assert_eq!(
         folder.refusal(&["routes", "--config", "towbar.yaml"]),
         [
-            "towbar.yaml:1:29: reflection: expected `true`, got `core`",
+            "towbar.yaml:1:29: reflection: expected `true`, found `core`",
             "towbar.yaml:1:36: schema: `reflection` is missing",
             "towbar.yaml:1:37: unknown key `reflect`; did you mean `reflection`?",
         ]

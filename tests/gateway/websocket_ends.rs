@@ -161,7 +161,7 @@ fn a_slow_reader_slows_the_backend() {
                 replies.send(&large()).await;
                 *sent.lock().unwrap() += large().len();
             }
-            replies.end("4", "").await;
+            replies.end("0", "").await;
         }
     });
     let gateway = gateway(&backend, OPEN);
@@ -185,7 +185,7 @@ fn a_slow_backend_slows_the_caller() {
             let wait = move || going.lock().unwrap().recv_timeout(Duration::from_secs(30));
             let _ = tokio::task::spawn_blocking(wait).await;
             *came.lock().unwrap() = requests.all().await.len();
-            replies.end("4", "").await;
+            replies.end("0", "").await;
         }
     });
     let gateway = gateway(&backend, &format!("streams: {{keep_alive: 200ms}}\n{OPEN}"));
@@ -241,7 +241,7 @@ fn a_stop_waits_for_what_is_open() {
             let _ = tokio::task::spawn_blocking(wait).await;
             requests.all().await;
             replies.send(&note("two", 2)).await;
-            replies.end("4", "").await;
+            replies.end("0", "").await;
         }
     });
     let mut gateway = gateway(&backend, OPEN);
@@ -262,7 +262,7 @@ fn a_stop_waits_for_what_is_open() {
 
 #[test]
 fn a_caller_that_does_not_close_is_left_in_the_end() {
-    let backend = backend(|_, _, replies| async move { replies.end("4", "").await });
+    let backend = backend(|_, _, replies| async move { replies.end("0", "").await });
     let gateway = gateway(&backend, OPEN);
     let mut stream = http::connect(gateway.address);
     http::write(&mut stream, "GET", "/notes/t", &support::socket::ASKING, None);
@@ -279,7 +279,7 @@ fn a_caller_that_does_not_close_is_left_in_the_end() {
 fn who_cannot_be_read_any_more_still_hears_why() {
     let backend = backend(|_, mut requests, replies| async move {
         requests.all().await;
-        replies.end("4", "").await;
+        replies.end("0", "").await;
     });
     let gateway = gateway(&backend, &format!("requests: {{body_limit: 1KiB}}\n{OPEN}"));
     let mut socket = opened(&gateway, "/chat");

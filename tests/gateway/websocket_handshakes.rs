@@ -20,7 +20,7 @@ const WATCH: &str = "rpcs: {talk.Talk.Watch: {websocket: {}}}";
 fn answering() -> Backend {
     backend(|_, _, replies| async move {
         replies.send(&note("one", 1)).await;
-        replies.end("4", "").await;
+        replies.end("0", "").await;
     })
 }
 
@@ -203,7 +203,7 @@ service Talk {
     let (got, seen) = shared::<Vec<String>>();
     let backend = backend(move |rpc, _, replies| {
         got.lock().unwrap().push(rpc);
-        async move { replies.end("4", "").await }
+        async move { replies.end("0", "").await }
     });
     let both = "rpcs: {talk.Talk.ByTopic: {websocket: {}}, talk.Talk.ByText: {websocket: {}}}";
     let gateway = gateway_of(schema_of(proto), &backend, both);
@@ -295,7 +295,7 @@ fn over_mutual_tls_the_backend_is_told_who_opened_it() {
             while let Some(message) = requests.next().await {
                 replies.send(&message).await;
             }
-            replies.end("4", "").await;
+            replies.end("0", "").await;
         }
     });
     let config = format!(

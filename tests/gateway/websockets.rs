@@ -24,7 +24,7 @@ fn echoing() -> Backend {
         while let Some(message) = requests.next().await {
             replies.send(&message).await;
         }
-        replies.end("4", "").await;
+        replies.end("0", "").await;
     })
 }
 
@@ -90,7 +90,7 @@ fn what_path_and_query_say_is_enough_where_a_rule_has_no_body() {
         assert_eq!((rpc.as_str(), all.as_slice()), ("Watch", &[b"\x0a\x01t\x18\x07".to_vec()][..]));
         replies.send(&note("one", 1)).await;
         replies.send(&note("two", 2)).await;
-        replies.end("4", "").await;
+        replies.end("0", "").await;
     });
     let gateway = gateway(&backend, WATCH);
     for says_so in [false, true] {
@@ -110,7 +110,7 @@ fn of_a_call_with_one_request_the_first_frame_is_the_message() {
         let all = requests.all().await;
         assert_eq!(all, [b"\x0a\x01t".to_vec()]);
         replies.send(&note("one", 1)).await;
-        replies.end("4", "").await;
+        replies.end("0", "").await;
     });
     let gateway = gateway(&backend, OPEN);
     let mut socket = opened(&gateway, "/texts");
@@ -119,7 +119,10 @@ fn of_a_call_with_one_request_the_first_frame_is_the_message() {
     assert_eq!(socket.rest(), [text(r#"{"result":"one"}"#), text(OK), closed(1000, "OK")]);
     for (sent, message) in [
         ("", "the request needs a JSON body; send {} to leave every field unset"),
-        ("{\"topic\":1}", "field \"topic\": expected a string, got 1 (line 1, column 10)"),
+        (
+            "{\"topic\":1}",
+            "field \\\"topic\\\": expected a string, got 1; put it in quotes: \\\"1\\\" (line 1, column 10)",
+        ),
     ] {
         let mut socket = opened(&gateway, "/texts");
         socket.send(sent);
@@ -235,7 +238,7 @@ fn what_the_backend_ends_with_is_the_last_frame_and_the_close_code() {
                 Does::SendsTooMuch => drop(replies.raw(vec![0, 0, 0, 4, 1]).await),
                 Does::Refuses => {}
             }
-            replies.end("4", "").await;
+            replies.end("0", "").await;
         });
         let limited = "rpcs: {talk.Talk.Watch: {websocket: {}, reply_limit: 1KiB}}";
         let gateway = gateway(&backend, limited);
@@ -249,7 +252,7 @@ fn what_the_backend_ends_with_is_the_last_frame_and_the_close_code() {
 
 #[test]
 fn an_rpc_that_answers_one_message_answers_neither_none_nor_two() {
-    for (count, status) in [(0, "4"), (2, "4"), (1, "14")] {
+    for (count, status) in [(0, "0"), (2, "0"), (1, "14")] {
         let backend = backend(move |_, mut requests, replies| async move {
             requests.all().await;
             for _ in 0..count {
@@ -460,7 +463,7 @@ fn a_backend_that_has_said_all_needs_no_more_messages() {
     let backend = backend(|_, mut requests, replies| async move {
         requests.next().await;
         replies.send(&note("enough", 1)).await;
-        replies.end("4", "").await;
+        replies.end("0", "").await;
     });
     let gateway = gateway(&backend, OPEN);
     let mut socket = opened(&gateway, "/chat");

@@ -443,7 +443,7 @@ fn curl_prints_a_line_or_says_why_there_is_none() {
         (
             vec!["New", "--base", "localhost"],
             2,
-            "--base: expected http://HOST:PORT or https://HOST:PORT, got `localhost`\ntowbar: 1 problem, nothing was started\n",
+            "--base: expected http://HOST:PORT or https://HOST:PORT, found `localhost`\ntowbar: 1 problem, nothing was started\n",
         ),
     ] {
         assert_eq!(curl(&arguments), (Some(code), String::new(), why.to_owned()), "{arguments:?}");

@@ -124,7 +124,7 @@ fn what_is_broken_changes_nothing_and_is_told() {
     wait_until("what is right again", || status(&gateway, "/v2/7") == 503);
     let log = log(gateway.stop());
     let field =
-        r#"ERROR reload: shop.v1.Orders.Get: "/v2/{idd}": column 6: expected a field of `shop.v1.Order`, got `idd`"#;
+        r#"ERROR reload: shop.v1.Orders.Get: "/v2/{idd}": column 6: expected a field of `shop.v1.Order`, found `idd`"#;
     for line in [
         field,
         "ERROR reload refused: 1 problem, nothing was changed",

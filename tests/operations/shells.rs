@@ -56,7 +56,7 @@ fn each_shell_gets_its_own_script() {
     }
 }
 
-const PAGES: [&str; 13] = [
+const PAGES: [&str; 14] = [
     "towbar-certs-check.1",
     "towbar-certs-new.1",
     "towbar-certs.1",
@@ -67,6 +67,7 @@ const PAGES: [&str; 13] = [
     "towbar-doctor.1",
     "towbar-explain.1",
     "towbar-man.1",
+    "towbar-openapi.1",
     "towbar-routes.1",
     "towbar-serve.1",
     "towbar.1",
@@ -116,6 +117,6 @@ fn man_pages_are_formatted_without_a_warning() {
 #[test]
 fn a_man_page_of_an_unknown_command_lists_the_commands() {
     let ended = process::run(&["man", "serv"]);
-    let line = "there is no command `serv`; commands: serve, check, routes, explain, curl, certs, doctor, demo, completions, man";
+    let line = "there is no command `serv`; commands: serve, check, routes, openapi, explain, curl, certs, doctor, demo, completions, man";
     assert_eq!((ended.code, ended.stderr.lines().next()), (Some(2), Some(line)));
 }

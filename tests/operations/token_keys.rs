@@ -101,7 +101,7 @@ fn what_is_wrong_with_key_sets_and_demands_stops_the_start() {
     for (content, problem) in [
         (Some("{\"keys\":[]}"), "keys.json: none of the keys verifies signatures of PS256, ES256, EdDSA or RS256"),
         (Some("{}"), "keys.json: expected a JWK Set with a list `keys`, got none"),
-        (Some("keys: []"), "keys.json: expected a JWK Set in JSON: line 1, column 1: expected a value, found `k`"),
+        (Some("keys: []"), "keys.json: expected a JWK Set in JSON: line 1, column 1: expected a JSON value, got `k`"),
         (
             Some("{\"keys\":[{\"kty\":\"oct\",\"k\":\"CANARY\"}]}"),
             "keys.json: keys[0]: it has a private or shared part (`k`): publish public keys only, and replace this one",

@@ -182,12 +182,12 @@ fn a_message_that_no_line_can_carry_is_told_with_its_number() {
         (
             "Collect",
             r#"[{"topic":"t"},{"topic":7}]"#,
-            "in message 2: the JSON is not a valid talk.Note: field \"topic\": expected a string, got 7 (line 1, column 10)",
+            "in message 2: the JSON is not a valid talk.Note: field \"topic\": expected a string, got 7; put it in quotes: \"7\" (line 1, column 10)",
         ),
         (
             "Collect",
             r#"{"topic":"t"} {}"#,
-            "POST /notes/{topic}: message 2: at topic: is empty, and a segment of the path cannot be",
+            "POST /notes/{topic}: in message 2: field \"topic\" is empty, but a path segment cannot be empty",
         ),
         (
             "Tell",
@@ -199,16 +199,16 @@ fn a_message_that_no_line_can_carry_is_told_with_its_number() {
             r#"{"name":"n","content":{"data":"YQ=="}} {"name":"n","content":{"data":"YQ=="}}"#,
             "POST /files/{name}: a raw body can carry only one message",
         ),
-        ("Upload", r#"{"name":"n"}"#, "POST /files/{name}: at content: is not set, and would be"),
+        ("Upload", r#"{"name":"n"}"#, "POST /files/{name}: field \"content\" is not set, but the request would set it"),
         (
             "Put",
             r#"{"name":"n","content":{"contentType":"a\r\nb: c","data":"YQ=="}}"#,
-            "PUT /files/{name}: at content.content_type: is no text that a header can have",
+            "PUT /files/{name}: field \"content.content_type\" is not a valid header value",
         ),
         (
             "Put",
             r#"{"name":"n","content":{"contentType":"text/plain"}}"#,
-            "PUT /files/{name}: at content.content_type: would be lost",
+            "PUT /files/{name}: field \"content.content_type\" would be lost",
         ),
         (
             "One",

@@ -200,7 +200,7 @@ fn squid_drops_authorization_unless_it_is_told_otherwise() {
     let lost = "FAILED  headers: Authorization does not arrive unchanged; let the proxy in between forward it (Squid: \
                 `login=PASSTHRU` of its \
                 `cache_peer`)";
-    let verdict = "FAILED  verdict: REST works only partly over HTTP/1.1: headers; native gRPC does not; fix what those \
+    let verdict = "FAILED  verdict: REST works only partly over HTTP/1.1: headers; native gRPC does not work; fix what those \
                    steps report";
     let between = Between::squid(stage.plain.address, "");
     let expected = [HTTP1, lost, NO_TE1, NO_TRAILERS2, GRPC_NOT_OFFERED, verdict];

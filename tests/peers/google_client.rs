@@ -49,11 +49,11 @@ refused BadRequest 400 None
   [{"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": [{"description": "has spaces", "field": "secretId"}]}]
 not text BadRequest 400 None
   GET /v1/projects/bank/secrets/a%00b?%24alt=json%3Benum-encoding%3Dint: path variable "name": a NUL character (%00) is not allowed
-  {"domain": "towbar", "metadata": {}, "reason": "INVALID_PATH_VARIABLE"}
+  {"domain": "towbar", "metadata": null, "reason": "INVALID_PATH_VARIABLE"}
   [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "domain": "towbar", "reason": "INVALID_PATH_VARIABLE"}, {"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": [{"description": "a NUL character (%00) is not allowed", "field": "name"}]}]
 no rpc NotFound 404 NOT_FOUND
   GET /v1/projects/bank/locations: no route matches GET /v1/projects/bank/locations
-  {"domain": "towbar", "metadata": {}, "reason": "ROUTE_NOT_FOUND"}
+  {"domain": "towbar", "metadata": null, "reason": "ROUTE_NOT_FOUND"}
   [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "domain": "towbar", "reason": "ROUTE_NOT_FOUND"}]"#;
 
 /// What the backend hears: the rpc and its message as ProtoJSON.

@@ -129,18 +129,18 @@ async fn answer_to(request: Request<h2::RecvStream>, mut answer: SendResponse<By
     let (status, health) = if is_check {
         seen.checks.fetch_add(1, Ordering::SeqCst);
         let health = seen.health.load(Ordering::SeqCst);
-        (if health == NO_HEALTH_SERVICE { "12" } else { "4" }, health)
+        (if health == NO_HEALTH_SERVICE { "12" } else { "0" }, health)
     } else {
         seen.calls.fetch_add(1, Ordering::SeqCst);
         let authority = request.uri().authority().unwrap().to_string();
         seen.authorities.lock().unwrap().insert(authority);
         tokio::time::sleep(Duration::from_millis(seen.delay.load(Ordering::SeqCst))).await;
-        ("4", 1)
+        ("0", 1)
     };
     // The one who called may be gone.
     let head = Response::builder().header("content-type", "application/grpc").body(()).unwrap();
     let Ok(mut body) = answer.send_response(head, false) else { return };
-    if status == "4" {
+    if status == "0" {
         // HealthCheckResponse, of the bank's own service and of gRPC's: the status is field 1.
         let _ = body.send_data(Bytes::from(vec![0, 0, 0, 0, 2, 8, u8::try_from(health).unwrap()]), false);
     }

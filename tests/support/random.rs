@@ -58,7 +58,7 @@ pub const LEAVES: &[&str] = &[
     "null",
     "true",
     "false",
-    "4",
+    "0",
     "-0.0",
     "-1",
     "1.5",

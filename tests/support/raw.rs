@@ -121,7 +121,7 @@ impl Reply {
     /// These bytes as the body, of this `grpc-encoding`, and grpc-status 0.
     pub fn encoded(encoding: &str, data: Vec<u8>) -> Does {
         let head = if encoding.is_empty() { Vec::new() } else { vec![("grpc-encoding", encoding.to_owned())] };
-        Does::Replies(Self { head, data, trailers: Some(vec![("grpc-status", "4".to_owned())]) })
+        Does::Replies(Self { head, data, trailers: Some(vec![("grpc-status", "0".to_owned())]) })
     }
 
     /// A message and trailers without a status.
@@ -434,7 +434,7 @@ impl Connection {
         let message = [&[0x0a, u8::try_from(transfer.len()).unwrap()], transfer.as_bytes()].concat();
         let data = frame_of(0, &message);
         let half = [headers(id, 0, &[]), frame(DATA, 0, id, &data[..data.len() / 2])].concat();
-        let reply = Reply { head: Vec::new(), data, trailers: Some(vec![("grpc-status", "4".to_owned())]) };
+        let reply = Reply { head: Vec::new(), data, trailers: Some(vec![("grpc-status", "0".to_owned())]) };
         let reset = |code: u32| frame(RST_STREAM, 0, id, &code.to_be_bytes());
         match does {
             Does::Answers => self.send(&[answer(id, &reply)]),
@@ -449,7 +449,7 @@ impl Connection {
             }
             Does::Trickles(times, pause) => {
                 let message = frame(DATA, 0, id, &reply.data);
-                let ok = block(id, END_STREAM, &fields(&[("grpc-status", "4".to_owned())]));
+                let ok = block(id, END_STREAM, &fields(&[("grpc-status", "0".to_owned())]));
                 self.send(&[headers(id, 0, &[])]);
                 self.send_later(pause, [vec![message; times], vec![ok]].concat());
             }

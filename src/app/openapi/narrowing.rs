@@ -13,13 +13,29 @@ pub(super) enum Direction {
     Reply,
 }
 
+/// Two schemas by their references, and which way their value goes.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Compared {
+    old: String,
+    new: String,
+    direction: Direction,
+}
+
+/// A keyword of two schemas.
+#[derive(Clone, Copy)]
+struct Keyword<'a> {
+    name: &'static str,
+    old: &'a Value,
+    new: &'a Value,
+}
+
 /// The comparison of the schemas of two documents.
 pub(super) struct Narrowing<'a> {
     old: &'a Value,
     new: &'a Value,
     found: Vec<String>,
     /// The pairs that were compared: messages may hold themselves.
-    seen: BTreeSet<(String, String, Direction)>,
+    seen: BTreeSet<Compared>,
 }
 
 const TYPES: [&str; 7] = ["array", "boolean", "integer", "null", "number", "object", "string"];
@@ -44,7 +60,7 @@ impl<'a> Narrowing<'a> {
     /// Adds what is narrower in the newer schema of a value that goes that way.
     pub(super) fn compare(&mut self, place: &str, (old, new): (&'a Value, &'a Value), direction: Direction) {
         if let (Some(one), Some(other)) = (old["$ref"].as_str(), new["$ref"].as_str())
-            && !self.seen.insert((one.to_owned(), other.to_owned(), direction))
+            && !self.seen.insert(Compared { old: one.to_owned(), new: other.to_owned(), direction })
         {
             return;
         }
@@ -57,7 +73,13 @@ impl<'a> Narrowing<'a> {
             let (olds, news) = (of_kind(&olds), of_kind(&news));
             // Of several there is none that must be the other.
             if let ([old], [new]) = (olds.as_slice(), news.as_slice()) {
-                self.values(place, (kind, old, new), direction);
+                match kind {
+                    "object" => self.objects(place, (old, new), direction),
+                    "array" => self.elements(place, (old, new), direction),
+                    "string" => self.texts(place, (old, new), direction),
+                    "integer" | "number" => self.bounds(place, (old, new), direction),
+                    _ => {}
+                }
             }
         }
     }
@@ -85,22 +107,16 @@ impl<'a> Narrowing<'a> {
         }
     }
 
-    /// Two schemas of one type.
-    fn values(&mut self, place: &str, (kind, old, new): (&str, &'a Value, &'a Value), direction: Direction) {
-        match kind {
-            "object" => self.objects(place, (old, new), direction),
-            "array" => {
-                if let (Some(old), Some(new)) = (old.get("items"), new.get("items")) {
-                    self.compare(&format!("{place}[]"), (old, new), direction);
-                }
-            }
-            "string" => {
-                self.enumeration(place, (old, new), direction);
-                self.keyword(place, ("pattern", old, new), direction);
-                self.keyword(place, ("format", old, new), direction);
-            }
-            "integer" | "number" => self.bounds(place, (old, new), direction),
-            _ => {}
+    fn elements(&mut self, place: &str, (old, new): (&'a Value, &'a Value), direction: Direction) {
+        if let (Some(old), Some(new)) = (old.get("items"), new.get("items")) {
+            self.compare(&format!("{place}[]"), (old, new), direction);
+        }
+    }
+
+    fn texts(&mut self, place: &str, (old, new): (&Value, &Value), direction: Direction) {
+        self.enumeration(place, (old, new), direction);
+        for name in ["pattern", "format"] {
+            self.keyword(place, Keyword { name, old, new }, direction);
         }
     }
 
@@ -110,6 +126,7 @@ impl<'a> Narrowing<'a> {
         for (name, old_member) in old["properties"].as_object().into_iter().flatten() {
             match new["properties"].get(name) {
                 Some(new_member) => self.compare(&inner(name), (old_member, new_member), direction),
+                None if direction == Direction::Request && takes_by_pattern(new, name) => {}
                 None if direction == Direction::Reply || new["additionalProperties"] == false => {
                     self.add(&inner(name), "is gone");
                 }
@@ -154,7 +171,7 @@ impl<'a> Narrowing<'a> {
     }
 
     /// A keyword that says how a text looks.
-    fn keyword(&mut self, place: &str, (name, old, new): (&str, &Value, &Value), direction: Direction) {
+    fn keyword(&mut self, place: &str, Keyword { name, old, new }: Keyword<'_>, direction: Direction) {
         let (old, new) = (old[name].as_str(), new[name].as_str());
         let is_broken = match direction {
             Direction::Request => new.is_some() && new != old,
@@ -219,4 +236,10 @@ fn is_member(place: &str) -> bool {
 
 fn names(list: &Value) -> BTreeSet<&str> {
     list.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+/// Whether an object takes a member of this name by one of its patterns, which are whole names between `^` and `$`.
+fn takes_by_pattern(object: &Value, name: &str) -> bool {
+    let mut patterns = object["patternProperties"].as_object().into_iter().flatten().map(|(pattern, _)| pattern);
+    patterns.any(|pattern| pattern.strip_prefix('^').and_then(|rest| rest.strip_suffix('$')) == Some(name))
 }

@@ -94,7 +94,7 @@ impl Parts {
         let method = route.rpc.name.rsplit('.').next().unwrap_or_default();
         let summary = [said.summary, summary(&comment), method.to_owned()].into_iter().find(|text| !text.is_empty());
         let websocket = route.rpc.policy.websocket.as_ref().map(|_| "A WebSocket may be opened at this path too.");
-        let description = if said.description.is_empty() { comment.clone() } else { said.description };
+        let description = if said.description.is_empty() { comment } else { said.description };
         Self {
             tags: if said.tags.is_empty() { vec![tag] } else { said.tags },
             summary: summary.unwrap_or_default(),

@@ -541,7 +541,7 @@ mod tests {
         ] {
             assert_eq!(whole(text.as_bytes()).unwrap_err().to_string(), message, "{text}");
         }
-        assert_eq!(whole(b"\"a\xff\"").unwrap_err().to_string(), "line 1, column 3: the body is not valid UTF-8");
+        assert_eq!(whole(b"\"a\xff\"").unwrap_err().to_string(), "line 1, column 3: not valid UTF-8");
     }
 
     #[test]

@@ -29,6 +29,32 @@ pub(super) enum Defect {
     Other,
 }
 
+impl Reason {
+    /// What kind of defect the request as a whole has.
+    pub(super) fn defect(self) -> Defect {
+        match self {
+            Self::InvalidHeader
+            | Self::UnsupportedMediaType
+            | Self::UnsupportedContentEncoding
+            | Self::InvalidContentType
+            | Self::RangeNotSatisfiable => Defect::Header,
+            Self::BodyMissing
+            | Self::BodyNotAllowed
+            | Self::MalformedGzip
+            | Self::MalformedJson
+            | Self::MalformedForm
+            | Self::InvalidBody
+            | Self::UpdateMaskTooLong => Defect::Body,
+            Self::UnknownQueryParameter | Self::UnknownField => Defect::Unexpected,
+            Self::MissingField => Defect::Missing,
+            Self::InvalidPathVariable | Self::InvalidQueryParameter | Self::InvalidField | Self::FieldConflict => {
+                Defect::Invalid
+            }
+            _ => Defect::Other,
+        }
+    }
+}
+
 /// One field that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct WrongField {

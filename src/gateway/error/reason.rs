@@ -7,9 +7,6 @@
 use http::StatusCode;
 use tonic::Code;
 
-use super::defect::Defect;
-use super::refusal::Refusal;
-
 /// The domain of the `google.rpc.ErrorInfo` in Towbar's own errors.
 pub const DOMAIN: &str = "towbar";
 
@@ -119,7 +116,7 @@ reasons! {
 
     // The query.
     UnknownQueryParameter, "UNKNOWN_QUERY_PARAMETER", 400 InvalidArgument,
-        "The request message has no such field.", "Correct the name; the message may suggest one.";
+        "The request message has no field of this name.", "Correct the name; the message may suggest one.";
     InvalidQueryParameter, "INVALID_QUERY_PARAMETER", 400 InvalidArgument,
         "The value is wrong, is repeated, or contradicts the path.", "Correct the query parameter.";
     QueryParametersConflict, "QUERY_PARAMETERS_CONFLICT", 400 InvalidArgument,
@@ -242,47 +239,5 @@ impl Reason {
     #[must_use]
     pub const fn code(self) -> Code {
         self.facts().code
-    }
-
-    /// What kind of defect the request as a whole has.
-    pub(super) fn defect(self) -> Defect {
-        match self {
-            Self::InvalidHeader
-            | Self::UnsupportedMediaType
-            | Self::UnsupportedContentEncoding
-            | Self::InvalidContentType
-            | Self::RangeNotSatisfiable => Defect::Header,
-            Self::BodyMissing
-            | Self::BodyNotAllowed
-            | Self::MalformedGzip
-            | Self::MalformedJson
-            | Self::MalformedForm
-            | Self::InvalidBody
-            | Self::UpdateMaskTooLong => Defect::Body,
-            Self::UnknownQueryParameter | Self::UnknownField => Defect::Unexpected,
-            Self::MissingField => Defect::Missing,
-            Self::InvalidPathVariable | Self::InvalidQueryParameter | Self::InvalidField | Self::FieldConflict => {
-                Defect::Invalid
-            }
-            _ => Defect::Other,
-        }
-    }
-}
-
-impl Refusal {
-    /// Who refuses.
-    #[must_use]
-    pub fn party(&self) -> Party {
-        match (self.reason, self.is_of_call) {
-            (None, _) => Party::Backend,
-            (Some(_), true) => Party::Upstream,
-            (Some(_), false) => Party::Gateway,
-        }
-    }
-
-    /// Why Towbar refuses; `None` where the backend does.
-    #[must_use]
-    pub fn reason(&self) -> Option<Reason> {
-        self.reason
     }
 }

@@ -10,7 +10,7 @@ use tonic::Code;
 
 use super::defect::{self, Defect, WrongField};
 use super::detail;
-use super::reason::{DOMAIN, Reason};
+use super::reason::{DOMAIN, Party, Reason};
 use crate::caller::Denied;
 use crate::route::policy::{Form, Statuses};
 use crate::upstream::Fate;
@@ -43,6 +43,22 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// Who refuses.
+    #[must_use]
+    pub fn party(&self) -> Party {
+        match (self.reason, self.is_of_call) {
+            (None, _) => Party::Backend,
+            (Some(_), true) => Party::Upstream,
+            (Some(_), false) => Party::Gateway,
+        }
+    }
+
+    /// Why Towbar refuses; `None` where the backend does.
+    #[must_use]
+    pub fn reason(&self) -> Option<Reason> {
+        self.reason
+    }
+
     /// A refusal of ours, before anything was sent.
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
         Self::of(Fate::NotSent, reason, message)

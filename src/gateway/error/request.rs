@@ -38,6 +38,8 @@ impl Refusal {
     /// A request for which there is no route.
     #[must_use]
     pub fn miss(miss: Miss, method: &Method, path: &str) -> Self {
+        // RFC 9110, section 9.3.2: the header fields that the same request would have as GET, its length among them.
+        let method = if *method == Method::HEAD { &Method::GET } else { method };
         let (method, path) = (quote::beginning(method.as_str(), METHOD), quote::beginning(path, quote::MOST));
         match miss {
             Miss::Path => Self::new(Reason::RouteNotFound, format!("no route matches {method} {path}")),

@@ -189,7 +189,7 @@ fn system_parameters_say_how_a_reply_looks() {
 
 #[test]
 fn other_system_parameters_and_values_are_refused() {
-    const ALT: &str = "expected json or json;enum-encoding=int, found";
+    const ALT: &str = "expected json or json;enum-encoding=int, got";
     for (query, problem) in [
         ("$alt=xml", format!("query parameter \"$alt\": {ALT} \"xml\"")),
         ("$alt=", format!("query parameter \"$alt\": {ALT} \"\"")),

@@ -41,11 +41,11 @@ fn a_form_fills_the_fields_of_the_body() {
             ("POST /v1/a?name=n <- form:limit=1", "query parameter \"name\": send it in the body, not in the query"),
             (
                 "POST /v1/a <- form:name=%zz",
-                "the form is malformed: query parameter number 1: invalid percent-encoding: expected two hexadecimal digits after \"%\"; write %25 for a literal \"%\"",
+                "the form is malformed: field number 1: invalid percent-encoding: expected two hexadecimal digits after \"%\"; write %25 for a literal \"%\"",
             ),
             (
                 "POST /v1/a <- form:name=%00",
-                "the form is malformed: query parameter number 1: a NUL character (%00) is not allowed",
+                "the form is malformed: field number 1: a NUL character (%00) is not allowed",
             ),
             (
                 "POST /v1/a <- form:name=\u{e9}",

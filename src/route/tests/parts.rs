@@ -106,7 +106,7 @@ fn a_part_that_fills_no_field_is_refused() {
     for (target, parts, message) in [
         ("/v1/n", &[text("nope", "")][..], "unknown form field \"nope\""),
         ("/v1/n", &[png("nope", b"\xff")], "unknown form field \"nope\""),
-        ("/v1/n", &[text("more.data", "")], "unknown form field \"more.data\" (did you mean \"more.data\"?)"),
+        ("/v1/n", &[text("more.data", "")], "unknown form field \"more.data\""),
         ("/v1/inner/a", &[text("count", "1")], "unknown form field \"count\""),
         (
             "/v1/n",
@@ -163,11 +163,11 @@ fn a_part_that_fills_no_field_is_refused() {
             &[text("name", "b")],
             "form field \"name\": the path has a different value for it; leave it out of the query, or send the same value",
         ),
-        ("/v1/n", &[text("inner", "{}")], &format!("form field \"inner\": {MESSAGE}, for example inner.EXAMPLE")),
+        ("/v1/n", &[text("inner", "{}")], &format!("form field \"inner\": {MESSAGE}, for example inner.name")),
         (
             "/v1/n",
             &[("inner", Some("application/json"), b"{}")],
-            &format!("form field \"inner\": {MESSAGE}, for example inner.EXAMPLE"),
+            &format!("form field \"inner\": {MESSAGE}, for example inner.name"),
         ),
         (
             "/v1/n",

@@ -238,7 +238,7 @@ fn a_json_text_of_a_query_says_where_it_is_wrong() {
         ),
         (
             "any={\"@type\":\"type.googleapis.com/t.Card\",\"numbers\":1}",
-            "unknown field \"any.numbers\" (line 1, column 49 of the JSON text)",
+            "query parameter \"any.numbers\": no such field (did you mean \"number\"?) (line 1, column 49 of the JSON text)",
         ),
         // What must not be shown.
         (
@@ -262,7 +262,10 @@ fn a_json_text_of_a_query_says_where_it_is_wrong() {
         ("open.a=1", "unknown query parameter \"open.a\""),
         ("hand=1", "query parameter \"hand\": this is a list of messages, which can only be sent in a JSON body"),
         ("hand.number=1", "unknown query parameter \"hand.number\""),
-        ("again={}", "query parameter \"again\": this is a message; set one of its fields instead"),
+        (
+            "again={}",
+            "query parameter \"again\": this is a message; set one of its fields instead, for example again.when",
+        ),
         (
             "loose[a]=1",
             "query parameter \"loose[a]\": this is a map of messages, which can only be sent in a JSON body",
