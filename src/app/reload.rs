@@ -87,7 +87,7 @@ pub struct Reloading {
     operator: Operator,
 }
 
-/// Who is told of reloads.
+/// Where the results of reloads go: metrics, and the pages of the admin port.
 #[derive(Clone)]
 pub struct Operator {
     /// Counts them.

@@ -62,7 +62,7 @@ impl Callers {
 }
 
 impl Identified {
-    /// What the backend is told of the caller, under names that no caller can set.
+    /// Verified facts for the backend, under metadata names that no caller can set.
     pub(super) fn facts(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
         self.token.iter().flat_map(|token| token.facts())
     }

@@ -2,6 +2,7 @@
 
 pub mod block;
 pub mod compression;
+pub mod grpc_code;
 pub mod header_name;
 pub mod json;
 pub mod multipart;

@@ -22,7 +22,7 @@ pub struct Snapshot {
     pub certificate: Option<Certificate>,
     /// When the certificate that callers see ends, as seconds since 1970.
     pub listener_certificate: Option<i64>,
-    /// The same of those that upstreams see: the first that ends.
+    /// When the first of the certificates that upstreams see ends, as seconds since 1970.
     pub upstream_certificate: Option<i64>,
 }
 

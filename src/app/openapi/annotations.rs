@@ -30,7 +30,7 @@ impl Behavior {
     }
 }
 
-/// What there is to say of a declaration.
+/// The documentation of a declaration: its comments and describing options.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Text {
     pub(super) title: String,

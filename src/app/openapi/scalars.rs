@@ -215,7 +215,7 @@ pub(super) fn nullable(schema: Value) -> Value {
     Value::Object(schema)
 }
 
-/// The same with more keywords.
+/// A schema with the keywords of a second one added.
 pub(super) fn with<const N: usize>(schema: Value, keywords: [(&str, Value); N]) -> Value {
     let mut schema = match schema {
         Value::Object(schema) => schema,

@@ -227,7 +227,7 @@ impl<'a> Schemas<'a> {
         self.described(schema, field)
     }
 
-    /// The same with what is said of the field.
+    /// The schema of a field, with its documentation added.
     pub(super) fn described(&self, schema: Value, field: &Field) -> Value {
         let Value::Object(mut schema) = schema else { return schema };
         let remark = self.remark(&full_name(field));

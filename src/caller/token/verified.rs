@@ -153,7 +153,7 @@ impl Token {
         self.claims.member(name)
     }
 
-    /// What the backend is told of it.
+    /// Its claims that the backend receives as metadata.
     pub fn facts(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
         self.facts.iter().map(|(name, value)| (name, value))
     }

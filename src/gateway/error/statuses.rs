@@ -3,7 +3,8 @@
 use http::StatusCode;
 use tonic::Code;
 
-use crate::route::policy::{CODES, Statuses};
+use crate::format::grpc_code::CODES;
+use crate::route::policy::Statuses;
 
 /// Every code of a call that did not end well.
 pub const ERRORS: [Code; 16] = [

@@ -18,6 +18,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
 
 use super::chain::Chain;
+use crate::format::grpc_code::CODES;
 
 /// Upper bounds of the buckets, in microseconds.
 const BOUNDS: [u64; 14] = [
@@ -33,30 +34,8 @@ const OTHER: HttpResult = HttpResult { status: 0, code: NO_CODE };
 /// More than there are reasons.
 const MOST_REASONS: usize = 256;
 
-/// There was neither a call nor a refusal with a code.
-const NO_CODE: u8 = 17;
-
-/// Names of the gRPC codes, by their numbers.
-const CODES: [&str; 18] = [
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
-    "",
-];
+/// Stands for a request with neither a call nor a refusal. Its label is empty.
+const NO_CODE: u8 = u8::MAX;
 
 /// What is counted of all requests. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -208,7 +187,7 @@ impl WorkerMetrics {
     pub fn ended(&self, ended: &Ended) {
         let Shard { served, routes, unrouted, refusals, upstreams, .. } = &*self.0;
         self.0.ended.fetch_add(1, Ordering::Relaxed);
-        let result = HttpResult { status: ended.status, code: ended.code.map_or(NO_CODE, |code| code.min(NO_CODE)) };
+        let result = HttpResult { status: ended.status, code: ended.code.unwrap_or(NO_CODE) };
         let chain = ended.route.and_then(|route| routes.get(route)).unwrap_or(unrouted);
         let cell = chain.cell(result, MOST_RESULTS, OTHER);
         let micros = u64::try_from(ended.took.as_micros()).unwrap_or(u64::MAX);
@@ -330,7 +309,7 @@ fn durations(totals: &Totals, encoder: &mut DescriptorEncoder<'_>) -> fmt::Resul
     let mut family = encoder.encode_descriptor("request_duration", help, unit, MetricType::Histogram)?;
     for ((key, result), sums) in &totals.results {
         let status = status(*result);
-        let labels = labels(key, &status, CODES[usize::from(result.code)]);
+        let labels = labels(key, &status, CODES.get(usize::from(result.code)).copied().unwrap_or_default());
         let bounds = BOUNDS.iter().map(|bound| *bound as f64 / 1e6).chain([f64::INFINITY]);
         let buckets: Vec<(f64, u64)> = bounds.zip(sums.buckets).collect();
         let (sum, count) = (sums.micros as f64 / 1e6, sums.buckets.iter().sum());

@@ -7,6 +7,7 @@ use http::StatusCode;
 use super::layer::{Layer, Part, keys, whole};
 use super::read::{truth, word};
 use super::setting::{Keys as _, Setting};
+use crate::format::grpc_code::CODES;
 
 keys! {
     /// The keys of `errors`, for all rpcs or for one.
@@ -24,27 +25,6 @@ keys! {
     /// Whether details of a type that nobody here knows are shown, as bytes.
     show_unknown_details: bool = false, { Group: truth };
 }
-
-/// The names of gRPC's codes in google/rpc/code.proto, by number.
-pub const CODES: [&str; 17] = [
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
-];
 
 /// The form of an error's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -18,7 +18,7 @@ mod require;
 mod setting;
 mod table;
 
-pub use errors::{CODES, Errors, Form, OwnErrors, Statuses};
+pub use errors::{Errors, Form, OwnErrors, Statuses};
 pub use json::{EnumPrefix, Json, OwnJson};
 pub use kinds::{CallerGone, EmptyBody, UnknownKeys};
 pub use layer::{Key, Layer, Part};
