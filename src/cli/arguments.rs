@@ -13,6 +13,16 @@ use super::manual::ManArguments;
 use super::openapi::OpenApiArguments;
 use super::settings::Settings;
 
+/// The examples that do not need the sample bank.
+macro_rules! examples {
+    () => {
+        "  towbar serve --proto api.proto --backend http://127.0.0.1:9000 --listen 127.0.0.1:8080
+  towbar check --config towbar.yaml
+
+Use `towbar help COMMAND` for the options of a command."
+    };
+}
+
 /// A gateway that serves gRPC services as REST/JSON APIs, as their google.api.http annotations say
 #[derive(Debug, Parser)]
 #[command(name = "towbar", version, arg_required_else_help = true, after_help = EXAMPLES)]
@@ -24,13 +34,10 @@ pub(super) struct Cli {
     pub(super) command: Command,
 }
 
-const EXAMPLES: &str = "\
-Examples:
-  towbar demo
-  towbar serve --proto api.proto --backend http://127.0.0.1:9000 --listen 127.0.0.1:8080
-  towbar check --config towbar.yaml
-
-Use `towbar help COMMAND` for the options of a command.";
+#[cfg(feature = "demo")]
+const EXAMPLES: &str = concat!("Examples:\n  towbar demo\n", examples!());
+#[cfg(not(feature = "demo"))]
+const EXAMPLES: &str = concat!("Examples:\n", examples!());
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
