@@ -1,11 +1,11 @@
-//! `admin`: where those who run the gateway look.
+//! `admin`: the listener for operators (metrics, health, current configuration).
 
 use super::input::Input;
 use super::listen::listen_address;
 use super::reader::{Read, Value};
 
 impl Input<'_> {
-    /// `host:port`; without it there is no such port.
+    /// `host:port`; `None` if no admin listener is configured.
     pub(super) fn admin(&self) -> Option<String> {
         let value = self.value("admin")?;
         let address = if value.is_map() { address(&value) } else { listen_address(value) };

@@ -1,4 +1,4 @@
-//! `metadata.caller`: under which names the backend is told who calls.
+//! `metadata.caller`: the metadata names under which the backend learns who the caller is.
 
 use http::HeaderName;
 
@@ -7,7 +7,7 @@ use crate::caller::CallerNames;
 use crate::format::header_name;
 use crate::gateway::metadata;
 
-/// The names, which are no header's that a caller may send to the backend itself.
+/// The metadata names. A name that callers can send themselves is refused: the backend could not trust it.
 pub(super) fn names(value: &Value, passed: &[HeaderName]) -> CallerNames {
     let Ok(section) = value.section(&["address", "certificate_sha256", "certificate"]) else {
         return CallerNames::default();

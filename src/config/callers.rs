@@ -1,4 +1,5 @@
-//! `callers`: whose tokens are taken, what they must say, and what of them the backend is told.
+//! `callers`: which token issuers are trusted, what their tokens must contain, and which claims are sent to the
+//! backend.
 
 use std::time::Duration;
 
@@ -12,14 +13,16 @@ use crate::gateway::metadata;
 use crate::route::RpcOptions;
 use crate::route::policy::{Part, Policy, Require};
 
-/// FAPI 2.0, section 5.3.2.1: a token of an issuer whose clock is up to so far ahead is taken.
+/// The longest leeway, in seconds. FAPI 2.0, section 5.3.2.1: accept a token whose issuer's clock is up to 10 seconds
+/// ahead.
 const LEEWAY: u64 = 10;
 const REALM: &str = "api";
 
 const ISSUER_KEYS: &[&str] = &["issuer", "audience", "keys", "algorithms", "types", "scope_claim"];
 
 impl Input<'_> {
-    /// Who may call, if anybody is asked; `metadata` is what crosses besides.
+    /// The `callers` section, or `None` if callers need no token. `metadata` lists the other names in use, for
+    /// conflicts.
     pub(super) fn callers(&self, metadata: &metadata::Config, rpcs: &[RpcOptions]) -> Option<Config> {
         let value = self.value("callers")?;
         let section = value.section(&known(&["issuers", "leeway", "realm", "metadata"], Part::Callers)).ok()?;
@@ -74,7 +77,7 @@ impl Input<'_> {
         })
     }
 
-    /// What all rpcs demand where callers are asked and nothing else is said, and who is asked for what nobody can have.
+    /// Refuses a `require` that no token can meet: it names an unknown issuer, or no issuer is configured at all.
     pub(super) fn check_requirements(&self, all: &Policy, rpcs: &[RpcOptions], callers: Option<&Config>) {
         let unknown = |require: &Require| {
             let names = callers.map_or(Vec::new(), |callers| {
@@ -118,7 +121,7 @@ fn leeway(text: &str) -> Result<u64, String> {
     if is_fit { Ok(time.as_secs()) } else { Err(format!("expected whole seconds from 0s to {LEEWAY}s, got `{text}`")) }
 }
 
-/// RFC 9110, section 5.6.4: what stands in quotes as it is.
+/// RFC 9110, section 5.6.4: accepts only characters that a quoted-string holds without escapes.
 fn realm(text: &str) -> Result<String, String> {
     let is_plain = text.bytes().all(|byte| matches!(byte, 0x20..=0x7e) && byte != b'"' && byte != b'\\');
     if is_plain {
@@ -128,7 +131,7 @@ fn realm(text: &str) -> Result<String, String> {
     }
 }
 
-/// Claims by the metadata that tells them. No name is one that anything else comes under.
+/// The claims that are sent to the backend, each with its metadata name. No name may have another use as well.
 fn facts(value: Value, metadata: &metadata::Config, rpcs: &[RpcOptions]) -> Read<Vec<FactName>> {
     let mut facts: Vec<FactName> = Vec::new();
     for (_, claim) in value.named()? {

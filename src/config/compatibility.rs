@@ -1,27 +1,27 @@
-//! `compatibility`: the keys that make Towbar answer as another gateway does, for callers that know that one.
+//! `compatibility`: presets that make Towbar answer like another gateway, for callers that were written for it.
 //!
-//! A preset is a piece of configuration. It is laid under the file: a key that the file has is the file's, whatever the preset says.
-//! Every value is then read as if it stood in the file, so a preset can do nothing that single keys cannot.
+//! A preset is a piece of configuration, merged under the file: a key in the file wins over the preset's.
+//! Every value is then read as if the file contained it, so a preset can do nothing that single keys cannot.
 
 use super::yaml::{Entry, Node, Shape, Spot, parse};
 
-/// What `compatibility` may be.
+/// The gateways that `compatibility` can name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Preset {
-    /// grpc-ecosystem's grpc-gateway: what its versions 1 and 2 do alike, and the error bodies of version 2.
+    /// grpc-ecosystem's grpc-gateway: what versions 1 and 2 have in common, with the error bodies of version 2.
     GrpcGateway,
-    /// Envoy's filter `grpc_json_transcoder`, as it is without options.
+    /// Envoy's filter `grpc_json_transcoder` with default options.
     Envoy,
 }
 
-/// A key that a preset has.
+/// A key that a preset sets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PresetKey {
-    /// The key with those above it: `requests.empty_body`.
+    /// The full key, such as `requests.empty_body`.
     pub key: String,
-    /// Its value in the preset, as in a file.
+    /// The preset's value, written as in a file.
     pub value: String,
-    /// The value in the file, where that has the key too.
+    /// The value in the file, if the file sets this key too; it wins.
     pub file: Option<String>,
 }
 
@@ -60,10 +60,9 @@ status_headers:
 ";
 
 impl Preset {
-    /// All of them.
     pub const ALL: [Self; 2] = [Self::GrpcGateway, Self::Envoy];
 
-    /// Its name in a file.
+    /// The value of `compatibility` that selects it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -72,7 +71,7 @@ impl Preset {
         }
     }
 
-    /// What it sets, as it would stand in a file.
+    /// The preset as YAML.
     #[must_use]
     pub fn text(self) -> &'static str {
         match self {
@@ -81,13 +80,12 @@ impl Preset {
         }
     }
 
-    /// The preset of this name.
     pub(super) fn named(text: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|preset| preset.name() == text);
         found.ok_or_else(|| format!("expected `grpc_gateway` or `envoy`, found `{text}`"))
     }
 
-    /// Its keys, and what a file has in their place.
+    /// The keys that the preset sets, each with the file's value if there is one.
     fn keys(self, file: &Node) -> Vec<PresetKey> {
         let mut keys = Vec::new();
         list(&tree(self, file.spot), Some(file), "", &mut keys);
@@ -95,7 +93,7 @@ impl Preset {
     }
 }
 
-/// Lays the preset that the file names, if it names one, under what the file says; its keys.
+/// Merges the preset that the file names under the file. Returns the preset and its keys, or `None` if it names none.
 pub(super) fn lay_under(file: &mut Node) -> Option<(Preset, Vec<PresetKey>)> {
     let (preset, spot) = named_in(file)?;
     spread_errors(file);
@@ -104,7 +102,7 @@ pub(super) fn lay_under(file: &mut Node) -> Option<(Preset, Vec<PresetKey>)> {
     Some((preset, keys))
 }
 
-/// A name that is none is told where the other keys are read.
+/// `None` also for an unknown name: the problem is reported where the other keys are read.
 fn named_in(file: &Node) -> Option<(Preset, Spot)> {
     let value = &entries(file).iter().find(|entry| entry.key == "compatibility")?.value;
     match &value.shape {
@@ -113,7 +111,7 @@ fn named_in(file: &Node) -> Option<(Preset, Spot)> {
     }
 }
 
-/// `errors: FORM` is short for `errors: {form: FORM}`.
+/// Replaces the short form `errors: FORM` by `errors: {form: FORM}`, so that it can be merged.
 fn spread_errors(file: &mut Node) {
     let Shape::Map(entries) = &mut file.shape else { return };
     let Some(errors) = entries.iter_mut().find(|entry| entry.key == "errors") else { return };
@@ -124,7 +122,7 @@ fn spread_errors(file: &mut Node) {
     }
 }
 
-/// The preset, with all its parts at the place that names it.
+/// The preset as a tree. Every node gets the place of `compatibility`, so that problems point there.
 fn tree(preset: Preset, spot: Spot) -> Node {
     let (mut node, _) = parse(preset.text()).expect("a preset is YAML");
     place(&mut node, spot);
@@ -143,7 +141,7 @@ fn place(node: &mut Node, spot: Spot) {
     }
 }
 
-/// A map with nothing under it has no keys, and is a map all the same.
+/// Adds the preset's keys to the file's. A key with nothing under it counts as an empty map.
 fn merge(file: &mut Node, preset: Node) {
     let Shape::Map(new) = preset.shape else { return };
     if file.shape == Shape::Nothing {

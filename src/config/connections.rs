@@ -1,4 +1,4 @@
-//! Where an upstream is, in one place or several, how its names are looked up, and how its connections live.
+//! The address or addresses of an upstream, how its name is looked up, and how its connections are kept.
 
 use std::net::SocketAddr;
 use std::str::FromStr;
@@ -6,10 +6,10 @@ use std::str::FromStr;
 use super::reader::{Read, Section, Value, or_default};
 use crate::upstream::{self, Addresses, Connections, Dns, Health};
 
-/// The keys that are read here, beside those of every upstream.
+/// The keys that this module reads in an upstream's section.
 pub(super) const KEYS: &[&str] = &["dns", "connections", "health"];
 
-/// The address, or several of them.
+/// One address, or a list of them.
 pub(super) fn addresses(value: Value) -> Read<Addresses> {
     let list = value.all("an address", |item| item.parsed("an address", address))?;
     Addresses::new(list).map_err(|error| value.wrong(error.to_string()))
@@ -51,7 +51,7 @@ pub(super) fn connections(section: Section) -> Connections {
     }
 }
 
-/// Health is checked if the key is there, be it without anything below it.
+/// Health checks are on if the key is present, even with nothing under it.
 pub(super) fn health(section: Section) -> Read<Option<Health>> {
     let Some(value) = section.value("health") else { return Ok(None) };
     let keys = value.section(&["service", "interval", "timeout"])?;

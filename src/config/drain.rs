@@ -1,4 +1,4 @@
-//! `listen.drain`: how long the end of a gateway takes.
+//! `listen.drain`: how long a shutdown may take.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::reader::{Section, Value, or_default};
 use crate::format::quantity;
 use crate::server::Drain;
 
-/// What is said of it, and the defaults for the rest.
+/// The settings in the file, with defaults for the missing ones.
 pub(super) fn drain(listen: Section) -> Drain {
     let keys = listen.value("drain").and_then(|value| value.section(&["notice", "timeout"]).ok());
     let value = |key| keys.and_then(|keys| keys.value(key));
@@ -18,7 +18,7 @@ pub(super) fn drain(listen: Section) -> Drain {
     }
 }
 
-/// There may be none: `0s`.
+/// A duration that may also be `0s`: no notice.
 fn notice(text: &str) -> Result<Duration, String> {
     match text {
         "0s" => Ok(Duration::ZERO),

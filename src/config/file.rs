@@ -1,4 +1,4 @@
-//! A file's bytes as a tree.
+//! Reads a configuration file into a tree of nodes.
 
 use std::fs;
 use std::path::Path;

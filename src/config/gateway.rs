@@ -1,4 +1,4 @@
-//! How requests are read and answered, and what crosses with them.
+//! How requests are read and answered, and which headers cross as metadata.
 
 use http::HeaderName;
 
@@ -81,7 +81,7 @@ impl Input<'_> {
         let value = |key| section.and_then(|section| section.value(key));
         let times = |value: &Value| value.parsed("a number", |text| quantity::number(text, 2000));
         let ratio = or_default(value("gzip_ratio"), times, gateway::GZIP_RATIO);
-        // All keys of `replies` are of policies.
+        // The keys of `replies` all belong to policies; this call only refuses unknown ones.
         let _ = self.section("replies", &known(&[], Part::Replies));
         let json_type = |item: Value| item.parsed("a media type", value::media_type);
         gateway::Config {
@@ -117,7 +117,7 @@ impl Input<'_> {
     }
 }
 
-/// A header of the caller's that is text.
+/// A request header whose value is text.
 fn text_header(value: &Value) -> Option<HeaderName> {
     value.parsed("a header name", header_name::text_metadata_name).ok()
 }
@@ -126,7 +126,7 @@ fn trace_context(value: &Value) -> Read<TraceContext> {
     value.parsed("`pass` or `create`", value::trace_context)
 }
 
-/// The name of metadata, which the headers of Towbar's own do not have.
+/// Refuses a metadata name that `status_headers` already uses.
 fn own(item: Value, name: HeaderName, status_headers: Option<&gateway::StatusHeaders>) -> Read<HeaderName> {
     match status_headers {
         Some(headers) if headers.status == name || headers.message == name => {

@@ -1,4 +1,4 @@
-//! What the configuration is made of, and what several of its parts read alike.
+//! The sources of the configuration, and what several sections read in the same way.
 
 use std::path::{Path, PathBuf};
 
@@ -8,9 +8,9 @@ use super::value;
 use crate::format::secret::Permissions;
 use crate::tls::IdentityFiles;
 
-/// Where the configuration comes from.
+/// The file, and the flags and environment that override it.
 pub(super) struct Input<'a> {
-    /// The file's own map. When it cannot be read, nothing is missing from it.
+    /// The file's top-level map. If it cannot be read, no key in it is reported as missing.
     pub(super) top: Read<Section<'a>>,
     pub(super) folder: &'a Path,
     pub(super) problems: &'a Problems,
@@ -22,12 +22,12 @@ impl<'a> Input<'a> {
         self.top.ok()?.value(key)
     }
 
-    /// The section of that key; one with no such key, or none that can be read, has no keys either.
+    /// The section under that key; `None` if the key is missing or its value is not a map.
     pub(super) fn section(&self, key: &str, known: &[&str]) -> Option<Section<'a>> {
         self.value(key)?.section(known).ok()
     }
 
-    /// The certificate and its key: both or neither.
+    /// The certificate file and its key file. One without the other is a problem.
     pub(super) fn identity(&self, section: Section) -> Read<Option<IdentityFiles>> {
         match (section.value("cert"), section.value("key")) {
             (Some(cert), Some(key)) => {
@@ -41,7 +41,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// Who may read files with secrets.
+    /// Which permissions files with secrets may have.
     pub(super) fn secret_files(&self) -> Permissions {
         let read = |value: &Value| value.parsed("`strict` or `any`", value::permissions);
         or_default(self.value("secret_files"), read, Permissions::default())

@@ -1,4 +1,4 @@
-//! `listen`: where callers come in.
+//! `listen`: the listener for callers.
 
 use super::input::Input;
 use super::reader::{Read, Value, or_default};
@@ -6,7 +6,7 @@ use super::{drain, limits, trusted, value};
 use crate::server::{self, BACKLOG, HANDSHAKES_OF_ONE_ADDRESS};
 use crate::tls::PinnedClient;
 
-/// Without a `listen`, this machine alone can call.
+/// The default accepts connections from this machine only.
 const LISTEN: &str = "127.0.0.1:8080";
 
 impl Input<'_> {
@@ -57,7 +57,7 @@ impl Input<'_> {
     }
 }
 
-/// Callers by names of the operator's own, each with its pins, which are no other's.
+/// Named clients with their pins. A pin belongs to one client only.
 fn clients(value: Value) -> Read<Vec<PinnedClient>> {
     let mut clients: Vec<PinnedClient> = Vec::new();
     for (_, named) in value.named()? {

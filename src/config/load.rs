@@ -37,7 +37,7 @@ const KEYS: &[&str] = &[
     "memory",
     "secret_files",
 ];
-/// Reads the file, if there is one, and lets the flags win.
+/// Reads the file, if there is one. Flags win over the file.
 pub fn load(file: Option<&Path>, overrides: &Overrides) -> (Config, Vec<Problem>) {
     let problems = Problems::new(file);
     match (&overrides.given, file) {
@@ -52,7 +52,7 @@ pub fn load(file: Option<&Path>, overrides: &Overrides) -> (Config, Vec<Problem>
     }
 }
 
-/// Reads a text that is at hand; `file` is where it would be.
+/// Reads configuration from `text`; `file` is its path in problems, and the base of relative paths.
 pub fn load_text(text: &str, file: &Path, overrides: &Overrides) -> (Config, Vec<Problem>) {
     let problems = Problems::new(Some(file));
     let root = parse(text, &problems);

@@ -1,4 +1,4 @@
-//! `log`: the access log, and ids of requests.
+//! `log`: the access log and request ids.
 
 use http::HeaderName;
 
@@ -10,7 +10,7 @@ use crate::observe::access::{Config, Format, Output, PerOutcome, Share};
 const OUTCOMES: &[&str] = &["answered", "refused", "failed", "abandoned"];
 
 impl Input<'_> {
-    /// The access log, if there is one.
+    /// The access log; `None` if it is not configured.
     pub(super) fn access_log(&self) -> Option<Config> {
         let value = self.section("log", &["access", "request_id"])?.value("access")?;
         if !value.is_map() {
@@ -27,7 +27,7 @@ impl Input<'_> {
         Some(Config { to: to.ok()?, format: format.ok()?, sample: sample.ok()?, levels: levels.ok()? })
     }
 
-    /// The header with the id of a request.
+    /// The header that carries the request id.
     pub(super) fn request_id(&self) -> Option<HeaderName> {
         let value = self.section("log", &["access", "request_id"])?.value("request_id")?;
         value.parsed("the name of a header", header_name::text_metadata_name).ok()
@@ -69,7 +69,7 @@ fn level(text: &str) -> Result<&'static str, String> {
     found.ok_or_else(|| format!("expected `debug`, `info`, `warn` or `error`, found `{text}`"))
 }
 
-/// `10%`, or with up to two decimals `0.05%`.
+/// A percentage such as `10%`, with up to two decimals: `0.05%`.
 fn share(text: &str) -> Result<Share, String> {
     let parsed = || {
         let number = text.strip_suffix('%')?;

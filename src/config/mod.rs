@@ -1,10 +1,11 @@
-//! The configuration: a YAML file and the flags over it in, a typed [`Config`] and every [`Problem`](crate::format::problem::Problem) out.
+//! The configuration: reads a YAML file, with flags that override it, into a typed [`Config`] and every
+//! [`Problem`](crate::format::problem::Problem).
 //!
-//! The keys, their meaning, defaults and ranges: `docs/configuration.md`. Reading never stops at a problem, and one
-//! problem is enough to serve nothing, so whoever calls [`load`] checks what could be read, adds its own problems and
-//! prints them all. No file named here is opened but the configuration itself and
-//! the rules beside it. A part owns its `Config`; this module
-//! fills it, and nothing below knows that there is a file.
+//! `docs/configuration.md` lists the keys with their meaning, defaults and ranges. Reading does not stop at the first
+//! problem, but one problem is enough not to serve. So a caller of [`load`] checks what could be read, adds its own
+//! problems and prints them all. This module opens only the configuration file and the rule files; it does not open
+//! any other file that they name. Each module below defines its own `Config`, which this module fills; none of them
+//! knows that there is a file.
 
 mod admin;
 mod caller;

@@ -1,27 +1,30 @@
-//! What comes beside the file: flags and the environment.
+//! Configuration that does not come from the file: flags and the environment.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::upstream;
 
-/// The flags, each of which stands for a whole section of the file, which is then not read at all; and the environment.
+/// Flags and environment. A flag replaces a whole section of the file, which is then not read.
 #[derive(Debug, Clone, Default)]
 pub struct Overrides {
-    /// `--proto`, for `schema`.
+    /// `--proto`; replaces `schema`.
     pub proto: Vec<PathBuf>,
-    /// `--proto-path`, for `schema.import_paths`.
+    /// `--proto-path`; replaces `schema.import_paths`.
     pub proto_paths: Vec<PathBuf>,
-    /// `--reflection`, for `schema` too.
+    /// `--reflection`; replaces `schema`.
     pub reflection: bool,
-    /// `--backend`, for `upstream`.
+    /// `--backend`; replaces `upstream`.
     pub backend: Option<String>,
-    /// `--listen`, for `listen`.
+    /// `--listen`; replaces `listen`.
     pub listen: Option<String>,
-    /// What it says of proxies, for upstreams of which the file says nothing.
+    /// The proxy variables of the environment, for upstreams without `proxy` in the file.
     pub environment: upstream::Environment,
-    /// The file's text, where it is standard input or a pipe: it can be read only once, and paths in it count from the working folder.
+    /// The file's text if it came from standard input or a pipe, which can be read only once. Relative paths in it then
+    /// count from the
+    /// working folder.
     pub given: Option<Arc<Vec<u8>>>,
-    /// Only what routes are made of is needed: an `upstream` that is not asked for its descriptors is not read.
+    /// Read only what determines the routes. `upstream` may then be missing, unless the schema comes from its
+    /// reflection.
     pub only_routes: bool,
 }

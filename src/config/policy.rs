@@ -1,5 +1,5 @@
-//! What the file says of the policy of rpcs: of all, and of single ones. The keys and their values are those of
-//! [`route::policy`](crate::route::policy); this module lends them the file.
+//! Policies of rpcs in the file: for all rpcs, and for single ones. [`route::policy`](crate::route::policy) defines the
+//! keys and their values; this module gives it access to the file.
 
 use super::input::Input;
 use super::reader::{Noted, Read, Section, Value};
@@ -9,13 +9,13 @@ use crate::route::RpcOptions;
 use crate::route::policy::{Keys, Layer as _, OwnPolicy, Part, Policy, Require, Setting, TokenDemand};
 
 impl Input<'_> {
-    /// What holds for all rpcs.
+    /// The policy for all rpcs.
     pub(super) fn policy(&self) -> Policy {
         let mut all = Policy::default();
         if let Ok(top) = self.top {
             all = all.with(&OwnPolicy::read(&top, Part::File, &all));
         }
-        // Other keys of these are read elsewhere, and unknown ones are refused there.
+        // These sections have other keys too. Those are read elsewhere, and unknown ones are refused there.
         for (key, part) in [
             ("requests", Part::Requests),
             ("replies", Part::Replies),
@@ -26,14 +26,14 @@ impl Input<'_> {
                 all = all.with(&OwnPolicy::read(&section, part, &all));
             }
         }
-        // Whoever says whose tokens are taken wants them of everybody, but where something else is said.
+        // `callers` makes a token mandatory for all rpcs, unless `require` says otherwise.
         if self.value("callers").is_some_and(|callers| callers.get("require").is_none()) {
             all.require = Require::Token(TokenDemand::default());
         }
         all
     }
 
-    /// What is said of single rpcs, where this holds for all.
+    /// The policies of single rpcs, on top of `all`.
     pub(super) fn rpcs(&self, all: &Policy) -> Vec<RpcOptions> {
         let Some(Ok(named)) = self.value("rpcs").map(|value| value.named()) else { return Vec::new() };
         named.filter_map(|(spot, value)| self.rpc(spot, value, all).ok()).collect()
@@ -47,7 +47,8 @@ impl Input<'_> {
     }
 }
 
-/// The keys of a part of the file: these, in the order in which a message lists them, and those of a policy that are not among them.
+/// The valid keys of a section: the `listed` ones, in the order in which messages name them, then the policy keys of
+/// `part`.
 pub(super) fn known(listed: &[&'static str], part: Part) -> Vec<&'static str> {
     let others = Policy::keys_of(part).into_iter().filter(|key| !listed.contains(key));
     listed.iter().copied().chain(others).collect()

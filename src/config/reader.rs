@@ -1,7 +1,7 @@
-//! Reading a tree of nodes: a [`Section`] knows its keys, a [`Value`] becomes what it should be.
+//! Reads a tree of nodes: a [`Section`] is a map with known keys, a [`Value`] is converted to the expected type.
 //!
-//! Nothing stops at the first problem: whatever cannot be read is written into [`Problems`], and the reader goes on.
-//! [`Noted`] is made only there, so a function that answers `Err(Noted)` has said why. Knows no key by name.
+//! Reading does not stop at the first problem: what cannot be read is recorded in [`Problems`], and the reader goes on.
+//! Only this module makes [`Noted`], so a function that returns `Err(Noted)` has recorded why. It knows no key by name.
 
 use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
@@ -14,13 +14,12 @@ use crate::format::problem::Problem;
 use crate::format::{header_name, quantity};
 use crate::tls::pem;
 
-/// Every problem found so far.
 pub(super) struct Problems {
     file: Option<String>,
     noted: RefCell<Vec<(Order, Problem)>>,
 }
 
-/// Where a problem comes among the others.
+/// The sort order of problems.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Order {
     At(Spot),
@@ -29,12 +28,12 @@ enum Order {
     Flag,
 }
 
-/// Proof that a problem has been written down.
+/// Proof that a problem has been recorded.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Noted(());
 
 impl Noted {
-    /// For who reads through an interface that says `None` of what was written down.
+    /// For callers of an interface that returns `None` after it recorded the problem.
     pub(super) fn before() -> Self {
         Self(())
     }
@@ -52,7 +51,7 @@ impl Problems {
         self.note(Order::At(spot), Problem::at(self.place(spot), message))
     }
 
-    /// A problem of the file as a whole, or of there being none.
+    /// A problem with the file as a whole, or because there is no file.
     pub(super) fn file(&self, message: String) -> Noted {
         self.note(Order::File, Problem { place: self.file.clone(), message })
     }
@@ -61,13 +60,13 @@ impl Problems {
         self.note(Order::Flag, Problem::at(flag, message))
     }
 
-    /// Those of another file, behind our own.
+    /// Appends the problems of another file.
     pub(super) fn add(&self, other: Self) {
         let others = other.into_list();
         self.noted.borrow_mut().extend(others.into_iter().map(|problem| (Order::Other, problem)));
     }
 
-    /// Of an environment variable, once: every upstream may come upon it.
+    /// A problem with an environment variable. It is recorded once, although every upstream may report it.
     pub(super) fn variable(&self, variable: &str, message: String) -> Noted {
         let problem = Problem::at(variable, message);
         if self.noted.borrow().iter().any(|(_, known)| *known == problem) {
@@ -81,13 +80,13 @@ impl Problems {
         Noted(())
     }
 
-    /// `file:line:column`.
+    /// The place as `file:line:column`.
     pub(super) fn place(&self, spot: Spot) -> String {
         let file = self.file.as_deref().unwrap_or_default();
         format!("{file}:{}:{}", spot.line, spot.column)
     }
 
-    /// In the order of the file, then what has no line, then the flags' own.
+    /// All problems: in the order of the file, then those without a line, then those of flags.
     pub(super) fn into_list(self) -> Vec<Problem> {
         let mut noted = self.noted.into_inner();
         noted.sort_by(|(left, _), (right, _)| left.cmp(right));
@@ -95,7 +94,7 @@ impl Problems {
     }
 }
 
-/// A map whose keys are known.
+/// A map whose keys have been checked against the known ones.
 #[derive(Clone, Copy)]
 pub(super) struct Section<'a> {
     problems: &'a Problems,
@@ -103,7 +102,7 @@ pub(super) struct Section<'a> {
 }
 
 impl<'a> Section<'a> {
-    /// The whole file.
+    /// The whole file as a section.
     pub(super) fn root(problems: &'a Problems, node: &'a Node, known: &[&str]) -> Read<Self> {
         let entries = match &node.shape {
             Shape::Map(entries) => entries.as_slice(),
@@ -131,12 +130,12 @@ impl<'a> Section<'a> {
     }
 }
 
-/// What stands under a key, or an item of a list under it.
+/// The value under a key, or one item of a list under it.
 #[derive(Clone, Copy)]
 pub(super) struct Value<'a> {
     problems: &'a Problems,
     name: &'a str,
-    /// The value's own place when it is text, else its key's: a map begins only at its first key.
+    /// The place of the value if it is text, else of its key: a map begins only at its first key.
     spot: Spot,
     node: &'a Node,
 }
@@ -154,7 +153,7 @@ impl<'a> Value<'a> {
         self.problems.at(self.spot, format!("{}: {}", self.name, message.into()))
     }
 
-    /// `file:line:column`.
+    /// The place as `file:line:column`.
     pub(super) fn place(&self) -> String {
         self.problems.place(self.spot)
     }
@@ -171,7 +170,7 @@ impl<'a> Value<'a> {
         matches!(self.node.shape, Shape::Text(_))
     }
 
-    /// What stands under a key of a map, without a look at the others.
+    /// The value under one key of a map; other keys are not checked.
     pub(super) fn get(&self, name: &str) -> Option<Self> {
         let Shape::Map(entries) = &self.node.shape else { return None };
         Some(Self::of(entries.iter().find(|entry| entry.key == name)?, self.problems))
@@ -183,18 +182,18 @@ impl<'a> Value<'a> {
         Ok(section)
     }
 
-    /// The values of a map whose keys are names of the operator's own, each with its key's place.
+    /// The values of a map whose keys are names that the operator chose, each with its key's place.
     pub(super) fn named(self) -> Read<impl Iterator<Item = (Spot, Value<'a>)>> {
         let entries = self.entries()?.iter();
         Ok(entries.map(move |entry| (entry.spot, Value::of(entry, self.problems))))
     }
 
-    /// The key.
+    /// The key under which the value stands.
     pub(super) fn name(&self) -> &'a str {
         self.name
     }
 
-    // A key with nothing under it is what is left when all below it is commented out: an empty map, an empty list.
+    // A key with nothing under it counts as an empty map or list: all lines below it may be commented out.
     fn entries(self) -> Read<&'a [Entry]> {
         match &self.node.shape {
             Shape::Map(entries) => Ok(entries),
@@ -203,7 +202,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Each item as `read` gives it, none twice. What cannot be read is noted and left out.
+    /// The items that `read` accepts. A failed item is left out, and a repeated one is a problem.
     pub(super) fn each<T: PartialEq>(&self, read: impl Fn(Self) -> Read<T>) -> Vec<T> {
         let mut list = Vec::new();
         for item in self.items() {
@@ -230,7 +229,7 @@ impl<'a> Value<'a> {
         items.iter().map(move |node| Value { node, spot: node.spot, ..self })
     }
 
-    /// A list of at least one, or one without the list around it.
+    /// A list with at least one item, or a single item written without the list. A failed item is left out.
     pub(super) fn one_or_more<T: PartialEq>(&self, what: &str, read: impl Fn(Self) -> Read<T>) -> Vec<T> {
         match &self.node.shape {
             Shape::Text(_) => read(*self).into_iter().collect(),
@@ -242,7 +241,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The same, where without one of them there is nothing.
+    /// A list with at least one item, or a single item written without the list. One failed item fails the list.
     pub(super) fn all<T: PartialEq>(&self, what: &str, read: impl Fn(Self) -> Read<T>) -> Read<Vec<T>> {
         match &self.node.shape {
             Shape::Text(_) => read(*self).map(|only| vec![only]),
@@ -255,7 +254,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// One line of text; `what` is what the message calls it.
+    /// One line of text. `what` names it in the message.
     pub(super) fn text(&self, what: &str) -> Read<&'a str> {
         match &self.node.shape {
             Shape::Text(text) if text.is_empty() => Err(self.wrong(format!("expected {what}, found empty text"))),
@@ -268,7 +267,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Text that `parse` takes.
+    /// Text, converted by `parse`.
     pub(super) fn parsed<T>(&self, what: &str, parse: impl Fn(&str) -> Result<T, String>) -> Read<T> {
         let text = self.text(what)?;
         parse(text).map_err(|message| {
@@ -301,14 +300,14 @@ impl<'a> Value<'a> {
         self.parsed("a header name", header_name::reply_header_name)
     }
 
-    /// A path, counted from `folder` unless it is absolute.
+    /// A path; a relative one counts from `folder`.
     pub(super) fn path(&self, folder: &Path) -> Read<PathBuf> {
         let text = self.text("a path")?;
         Ok(folder.join(text))
     }
 }
 
-/// What `read` makes of the value, if there is one that it can read.
+/// The value converted by `read`; `default` if it is missing or cannot be read.
 pub(super) fn or_default<'a, T>(value: Option<Value<'a>>, read: impl Fn(&Value<'a>) -> Read<T>, default: T) -> T {
     value.and_then(|value| read(&value).ok()).unwrap_or(default)
 }
@@ -321,7 +320,7 @@ fn unknown_key(key: &str, known: &[&str]) -> String {
     }
 }
 
-/// The known key that `key` was most likely meant to be: a third of it may differ.
+/// The known key that `key` is most likely a misspelling of: at most a third of its characters differ.
 fn nearest<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {
     let distances = known.iter().map(|name| (strsim::levenshtein(&key.to_lowercase(), &name.to_lowercase()), *name));
     let (distance, name) = distances.min_by_key(|(distance, _)| *distance)?;

@@ -1,4 +1,4 @@
-//! `reload`: how changes of files are noticed.
+//! `reload`: how changed files are detected.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::input::Input;
 use super::reader::{Value, or_default};
 use super::settings::Reload;
 
-/// Together with the reading, new certificates are served within a second.
+/// Short enough that, with the time to read the files, new certificates are served within a second.
 const RELOAD_INTERVAL: Duration = Duration::from_millis(500);
 
 impl Input<'_> {

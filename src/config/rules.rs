@@ -1,4 +1,4 @@
-//! `rules`: those besides annotations.
+//! `rules`: HTTP rules that do not come from annotations.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use super::{service, value};
 use crate::route;
 
 impl Input<'_> {
-    /// The rules besides annotations, and the files where they stand.
+    /// The rules from files, and the paths of those files.
     pub(super) fn rules(&self) -> (route::Rules, Vec<PathBuf>) {
         let section = self.section("rules", &["files", "annotations", "unannotated"]);
         let value = |key| section.and_then(|section| section.value(key));

@@ -1,4 +1,4 @@
-//! Files of `google.api.Service`: the rules of their `http` section, and nothing else of them.
+//! Service configurations (`google.api.Service`): reads the rules of their `http` section and nothing else.
 
 use std::path::Path;
 
@@ -8,16 +8,17 @@ use super::value;
 use crate::route::Selected;
 use crate::schema::{Pattern, Rule};
 
-/// What says nothing of how calls are made is passed over; any other section would be a promise that is not kept.
+/// Keys that do not affect calls are ignored. Any other section is refused: Towbar would not keep what it promises.
 const TOP_KEYS: &[&str] = &["type", "config_version", "name", "title", "apis", "documentation", "http"];
 const RULE_KEYS: &[&str] =
     &["selector", "get", "put", "post", "delete", "patch", "custom", "body", "response_body", "additional_bindings"];
-/// "Nested bindings must not contain an `additional_bindings` field themselves", and their selector is the rule's.
+/// http.proto: "Nested bindings must not contain an `additional_bindings` field themselves". Their selector is that of
+/// the rule.
 const BINDING_KEYS: &[&str] = &["get", "put", "post", "delete", "patch", "custom", "body", "response_body"];
 const METHODS: [(&str, &str); 5] =
     [("get", "GET"), ("put", "PUT"), ("post", "POST"), ("delete", "DELETE"), ("patch", "PATCH")];
 
-/// The rules of one file. What cannot be read is noted and left out.
+/// The rules of one file. A rule that cannot be read is recorded as a problem and left out.
 pub(super) fn read(file: &Path, problems: &Problems) -> Vec<Selected> {
     let Ok(root) = read_file(file, problems) else { return Vec::new() };
     let Ok(top) = Section::root(problems, &root, TOP_KEYS) else { return Vec::new() };

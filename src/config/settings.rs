@@ -1,4 +1,4 @@
-//! All that is configured.
+//! The typed configuration.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,56 +16,56 @@ use crate::server;
 use crate::tls::IdentityFiles;
 use crate::upstream;
 
-/// Everything that is configured. What could not be read is `None` or left out, and a problem says so.
+/// The typed configuration. What could not be read is `None` or left out, and a problem says so.
 pub struct Config {
     pub listen: Option<server::Config>,
-    /// `.proto` files, folders of them, descriptor sets.
+    /// `.proto` files, folders of `.proto` files, and descriptor sets.
     pub schema: Vec<PathBuf>,
-    /// How imports of `.proto` files are found besides.
+    /// Folders to search for imports of `.proto` files, and how.
     pub imports: Imports,
-    /// Servers that are asked for descriptors, besides.
+    /// Servers whose descriptors are read by reflection.
     pub reflection: Vec<Reflection>,
-    /// Who answers all, unless there are several.
+    /// The upstream of every rpc, unless `upstreams` has several.
     pub upstream: Option<upstream::Config>,
-    /// Who answers what, if there are several.
+    /// Several upstreams, each with the rpcs that it serves.
     pub upstreams: Vec<Upstream>,
     pub proxy: gateway::Config,
     pub metadata: metadata::Config,
-    /// Who may call, if callers are asked.
+    /// Which callers may call; `None` if no tokens are checked.
     pub callers: Option<caller::Config>,
-    /// What holds for all rpcs, but for those that say otherwise.
+    /// The policy of every rpc, for what `rpcs` does not override.
     pub routes: route::Defaults,
-    /// Files of rules, which are read already.
+    /// The files that `rules` were read from.
     pub rule_files: Vec<PathBuf>,
-    /// How changes of files are noticed.
+    /// How changed files are detected.
     pub reload: Reload,
-    /// `host:port` where those who run it look, if there is one.
+    /// `host:port` of the admin listener; `None` if there is none.
     pub admin: Option<String>,
-    /// The access log, if there is one.
+    /// The access log; `None` if it is not configured.
     pub access_log: Option<access::Config>,
-    /// How much memory the process may have, in bytes, if it is said.
+    /// The memory budget in bytes; `None` if the file does not set it.
     pub memory: Option<usize>,
-    /// Who may read files with secrets.
+    /// Which permissions files with secrets may have.
     pub secret_files: Permissions,
-    /// What was set because the file names another gateway to be compatible with, if it does.
+    /// The preset of `compatibility` and the keys that it sets, if the file names one.
     pub compatibility: Option<(Preset, Vec<PresetKey>)>,
-    /// The file as it is read, as YAML: with what `compatibility` lays under it, and without secrets.
+    /// The effective configuration as YAML: the file with its `compatibility` preset merged in, without secrets.
     pub shown: String,
-    /// Whether the schema has these rpcs is found out later, and told with their `place`.
+    /// Policies of single rpcs. Whether the schema has these rpcs is checked later and reported with their `place`.
     pub rpcs: Vec<RpcOptions>,
 }
 
-/// How changes of the files are noticed.
+/// How changed files are detected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reload {
-    /// Whether they are looked at; SIGHUP counts anyway.
+    /// Whether files are polled for changes. SIGHUP causes a reload in any case.
     pub watch: bool,
-    /// Time between two looks.
+    /// The time between two polls.
     pub interval: Duration,
 }
 
 impl Config {
-    /// Every file and folder that is named, but for the configuration itself.
+    /// Every file and folder that the configuration names, without the configuration file itself.
     pub fn files(&self) -> Vec<PathBuf> {
         let identity = |identity: &IdentityFiles| [identity.cert.clone(), identity.key.clone()];
         let listen = self.listen.iter().filter_map(|listen| listen.tls.as_ref());

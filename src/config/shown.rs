@@ -1,4 +1,4 @@
-//! The configuration as YAML, for those who run the gateway: as it was read, without secrets.
+//! The configuration as YAML for operators: as it was read, without secrets.
 
 use std::fmt::Write as _;
 
@@ -6,13 +6,13 @@ use super::overrides::Overrides;
 use super::yaml::{Node, Shape};
 use crate::tls::pem;
 
-/// What stands in place of a secret.
+/// Printed in place of a secret.
 const MASK: &str = "\"***\"";
 
-/// A key with one of these words in its name has a secret as its value, unless it names a file.
+/// A key whose name contains one of these words holds a secret, unless its value names a file.
 const SECRET_WORDS: [&str; 5] = ["password", "secret", "token", "credential", "authorization"];
 
-/// The file, and the flags that stand for sections of it.
+/// The file, and the flags that replace sections of it.
 pub(super) fn shown(root: &Node, overrides: &Overrides) -> String {
     let mut text = String::new();
     let flags = [
@@ -34,7 +34,7 @@ fn list(paths: &[std::path::PathBuf]) -> String {
     paths.join(", ")
 }
 
-/// The entries of a map, or the items of a list, a line each.
+/// The entries of a map or the items of a list, one per line.
 fn map(node: &Node, depth: usize, is_secret: bool, text: &mut String) {
     let indent = "  ".repeat(depth);
     match &node.shape {
@@ -78,7 +78,7 @@ fn is_secret_key(key: &str) -> bool {
     SECRET_WORDS.iter().any(|word| key.contains(word)) && !key.ends_with("_file") && key != "secret_files"
 }
 
-/// A text without keys, certificates, and the user and password of a URL.
+/// The text with private keys, certificates, and the user and password of a URL masked.
 fn masked(scalar: &str) -> String {
     if pem::is_secret(scalar) || pem::is_file(scalar) {
         return MASK.to_owned();
@@ -89,7 +89,7 @@ fn masked(scalar: &str) -> String {
     }
 }
 
-/// A text as it may stand in YAML: quoted unless nothing in it could mean something.
+/// A text as a YAML scalar, quoted unless YAML would read it as plain text.
 fn plain(text: &str) -> String {
     let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte);
     let begins = text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/' || c == '.');

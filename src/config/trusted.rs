@@ -1,12 +1,13 @@
-//! `listen.trusted_proxies`: whose word for a caller's address counts, and `listen.forwarded`: the header that has it.
+//! `listen.trusted_proxies`: the proxies that may state a caller's address; `listen.forwarded`: the header they state
+//! it in.
 
 use super::reader::{Read, Section, Value};
 use crate::caller::forwarded::{List, Network, NetworkError, Proxies};
 
-/// The keys that are read here.
+/// The keys that this module reads in `listen`.
 pub(super) const KEYS: &[&str] = &["trusted_proxies", "forwarded"];
 
-/// The proxies, if there are any.
+/// The trusted proxies; `None` if there are none.
 pub(super) fn proxies(section: Section) -> Read<Option<Proxies>> {
     let network = |item: Value| item.parsed("an address", network);
     let trusted = section.value("trusted_proxies").map(|value| value.all("an address", network)).transpose();

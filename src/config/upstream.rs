@@ -1,4 +1,4 @@
-//! One upstream: where it is, how it is reached, and what its calls may have.
+//! One upstream: its address, its TLS and proxy, and the limits of its calls.
 
 use super::input::Input;
 use super::reader::{Read, Value, or_default};
@@ -13,7 +13,7 @@ impl Input<'_> {
         self.plain_upstream(value.parsed("an address", connections::address)?)
     }
 
-    /// An upstream, with keys of `more` that are read elsewhere.
+    /// An upstream's section; `more` lists keys that other functions read.
     pub(super) fn upstream_section(&self, value: Value, more: &[&str]) -> Read<upstream::Config> {
         let keys = ["address", "tls", "proxy", "deadline", "reply_limit", "compression", "limit"];
         let section = value.section(&[&keys, connections::KEYS, more].concat())?;

@@ -1,4 +1,5 @@
-//! Several upstreams, which rpcs each answers, which are served, and which servers are asked for their descriptors.
+//! Several upstreams, the rpcs that each serves, the rpcs that are exposed, and the servers that are asked for
+//! descriptors.
 
 use std::path::PathBuf;
 
@@ -14,29 +15,28 @@ use crate::upstream::{self, Addresses, Limits, Login, ProxyConfig};
 /// One of several upstreams.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upstream {
-    /// Its key under `upstreams`.
+    /// The key under `upstreams`.
     pub name: String,
-    /// How it is called.
     pub config: upstream::Config,
-    /// What it answers.
+    /// The rpcs that it serves.
     pub rpcs: Vec<Selector>,
 }
 
-/// A server that is asked for its descriptors.
+/// A server whose descriptors are read by reflection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reflection {
-    /// One of `upstreams`; without a name, the only one.
+    /// A name under `upstreams`; `None` for the only upstream.
     pub upstream: Option<String>,
 }
 
-/// What stands under `schema`.
+/// One item of `schema`.
 #[derive(PartialEq)]
 enum Item {
     Path(PathBuf),
     Reflection(Reflection),
 }
 
-/// Descriptors, by where they come from.
+/// The sources of descriptors, by kind.
 #[derive(Default)]
 pub(super) struct Schema {
     pub(super) paths: Vec<PathBuf>,
@@ -97,7 +97,7 @@ impl<'a> Input<'a> {
         self.reflecting(value).map(reflected)
     }
 
-    /// `true` for the only upstream, or the name of one of several.
+    /// The upstream to ask for descriptors: `true` for the only one, or the name of one of several.
     fn reflecting(&self, value: Value) -> Read<Option<String>> {
         let text = value.text("`true` or the name of an upstream")?;
         if self.overrides.backend.is_some() {
@@ -117,7 +117,7 @@ impl<'a> Input<'a> {
         Err(value.wrong(format!("expected one of `upstreams` (`{}`), found `{text}`", names.join("`, `"))))
     }
 
-    /// The only upstream, unless there are several; `needed` unless its absence is no problem.
+    /// The only upstream; `None` if there are several. If it is missing, that is a problem only if it is `needed`.
     pub(super) fn only_upstream(&self, needed: bool) -> Option<upstream::Config> {
         if let Some(flag) = &self.overrides.backend {
             let address = connections::address(flag).map_err(|message| self.problems.flag("--backend", message));
@@ -138,7 +138,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// Those that could be read, and whether that is all of them.
+    /// The upstreams that could be read, and whether those are all of them.
     pub(super) fn upstreams(&self) -> (Vec<Upstream>, bool) {
         let value = self.value("upstreams").filter(|_| self.overrides.backend.is_none());
         let Some(value) = value else { return (Vec::new(), true) };
@@ -172,14 +172,14 @@ impl<'a> Input<'a> {
         Ok((config?, rpcs))
     }
 
-    /// An upstream of which nothing but the address is said.
+    /// An upstream with only an address.
     pub(super) fn plain_upstream(&self, address: upstream::Address) -> Read<upstream::Config> {
         let config = upstream::Config::of(address);
         let proxy = self.forward(None, Some(&config.address))?;
         Ok(upstream::Config { proxy, ..config })
     }
 
-    /// The proxy of an upstream: what its `proxy` says, or else the environment.
+    /// The proxy of an upstream: its `proxy` key if present, else the environment.
     pub(super) fn forward(&self, value: Option<Value>, addresses: Option<&Addresses>) -> Read<Option<ProxyConfig>> {
         match (value, addresses) {
             (Some(value), _) if value.is_map() => self.forward_section(value).map(Some),
@@ -189,7 +189,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// One proxy for all addresses, or none for all.
+    /// The proxy that the environment names. It must apply to all addresses or to none.
     fn forward_of_environment(&self, addresses: &Addresses) -> Read<Option<ProxyConfig>> {
         let named = addresses.iter().map(|address| self.overrides.environment.proxy_for(address));
         let named: Result<Vec<_>, _> = named.collect();
@@ -226,7 +226,9 @@ impl<'a> Input<'a> {
         Ok(ProxyConfig { login, ..config? })
     }
 
-    /// Without upstreams that could not be read, nobody can say who answers what.
+    /// Which rpcs are exposed, and which upstream serves each. If an upstream could not be read, this cannot be
+    /// decided, and the list of
+    /// upstreams stays empty.
     pub(super) fn serving(&self, upstreams: &[Upstream], is_whole: bool) -> Serving {
         let (exposed, excepted) = self.value("expose").map_or_else(Default::default, exposure);
         let answering = |upstream: &Upstream| Answering { name: upstream.name.clone(), rpcs: upstream.rpcs.clone() };
@@ -238,7 +240,7 @@ fn reflected(upstream: Option<String>) -> Item {
     Item::Reflection(Reflection { upstream })
 }
 
-/// How many calls of an upstream may be under way.
+/// The limits of concurrent calls to an upstream.
 pub(super) fn limits(value: &Value) -> Limits {
     const MOST: usize = 1_000_000;
     let Ok(section) = value.section(&["in_flight", "streams", "waiting", "wait"]) else { return Limits::default() };
@@ -253,7 +255,7 @@ pub(super) fn limits(value: &Value) -> Limits {
     }
 }
 
-/// What is served, and what of it is not: selectors alone are the first.
+/// The exposed rpcs and the exceptions. A plain list of selectors has no exceptions.
 fn exposure(value: Value) -> (Vec<Selector>, Vec<Selector>) {
     if !value.is_map() {
         return (selectors(value), Vec::new());

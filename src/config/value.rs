@@ -1,7 +1,8 @@
-//! Values of one line: text in, the value out, or what was expected instead.
+//! Single-line values: text in; the value out, or a message that says what was expected.
 //!
-//! An `Err` is the message without the key before it: "expected ..., found ...". Knows neither file nor keys, so flags
-//! are read by the same functions.
+//! An `Err` is the message without its key: "expected ..., found ...". This module knows neither file nor keys, so it
+//! parses
+//! flags too.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -11,7 +12,7 @@ use crate::gateway::stream::Format;
 use crate::tls::{Pin, PinError};
 use crate::upstream::{CredentialsError, Login, ProxyConfig, ProxyError};
 
-/// `host:port` to listen on, an IPv6 address in brackets, port 0 for any free one.
+/// The address to listen on: `host:port`, an IPv6 address in brackets, port 0 for any free port.
 pub(super) fn listen_address(text: &str) -> Result<String, String> {
     let found = |advice: &str| format!("expected `host:port`, found `{text}`{advice}");
     let port = text.strip_prefix(':').unwrap_or(text);
@@ -45,13 +46,13 @@ fn is_host(text: &str) -> bool {
     }
 }
 
-/// Whether the host ends in a number, as an IPv4 address and no name does (RFC 1123, section 2.1).
+/// Whether the host ends in a number, like an IPv4 address and unlike any name (RFC 1123, section 2.1).
 fn is_numeric(host: &str) -> bool {
     let last = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
     !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// A name or an address that a certificate is checked for.
+/// A host name or address to check a certificate against.
 pub(super) fn server_name(text: &str) -> Result<String, String> {
     if is_name(text) || text.parse::<Ipv6Addr>().is_ok() {
         return Ok(text.to_owned());
@@ -64,12 +65,12 @@ fn is_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(part)
 }
 
-/// A proxy, or the word `none`.
+/// The URL of a proxy, or the word `none`.
 pub(super) fn proxy(text: &str) -> Result<Option<ProxyConfig>, String> {
     if text == "none" { Ok(None) } else { parsed_proxy(text).map(Some) }
 }
 
-/// A proxy without user and password, which stand beside it.
+/// The URL of a proxy without user and password, which have their own keys.
 pub(super) fn proxy_address(text: &str) -> Result<ProxyConfig, String> {
     match parsed_proxy(text)? {
         ProxyConfig { login: Login::Given(_), .. } => {
@@ -79,7 +80,7 @@ pub(super) fn proxy_address(text: &str) -> Result<ProxyConfig, String> {
     }
 }
 
-/// RFC 7617, section 2: a user whom the first colon ends.
+/// A user name. RFC 7617, section 2: the first colon ends it, so it cannot contain one.
 pub(super) fn proxy_user(text: &str) -> Result<String, String> {
     if text.contains(':') { Err(CredentialsError::Colon.to_string()) } else { Ok(text.to_owned()) }
 }
@@ -88,7 +89,7 @@ fn parsed_proxy(text: &str) -> Result<ProxyConfig, String> {
     text.parse().map_err(|error: ProxyError| error.to_string())
 }
 
-/// A pin of a key that is not everybody's.
+/// A pin. The pin of the sample bank's certificate is refused: its private key is public.
 pub(super) fn pin(text: &str) -> Result<Pin, String> {
     let pin: Pin = text.parse().map_err(|error: PinError| error.to_string())?;
     if pin.is_published() {
@@ -100,7 +101,7 @@ pub(super) fn pin(text: &str) -> Result<Pin, String> {
     Ok(pin)
 }
 
-/// `type/subtype` in lower case, without parameters.
+/// A media type as `type/subtype` in lower case, without parameters.
 pub(super) fn media_type(text: &str) -> Result<String, String> {
     // RFC 6838, 4.2: restricted-name.
     let part = |part: &str| {
@@ -113,12 +114,12 @@ pub(super) fn media_type(text: &str) -> Result<String, String> {
     }
 }
 
-/// The type of a service configuration.
+/// The `type` of a service configuration: always `google.api.Service`.
 pub(super) fn service_type(text: &str) -> Result<(), String> {
     if text == "google.api.Service" { Ok(()) } else { Err(format!("expected `google.api.Service`, found `{text}`")) }
 }
 
-/// What becomes of the annotation of an rpc that has rules of its own: true if it stands beside them.
+/// Whether the annotation of an rpc stays in force when files have rules for that rpc.
 pub(super) fn keeps_annotations(text: &str) -> Result<bool, String> {
     match text {
         "keep" => Ok(true),
@@ -127,7 +128,7 @@ pub(super) fn keeps_annotations(text: &str) -> Result<bool, String> {
     }
 }
 
-/// What becomes of a caller's trace context.
+/// What to do with a caller's trace context.
 pub(super) fn trace_context(text: &str) -> Result<TraceContext, String> {
     match text {
         "pass" => Ok(TraceContext::Pass),
@@ -136,7 +137,7 @@ pub(super) fn trace_context(text: &str) -> Result<TraceContext, String> {
     }
 }
 
-/// The form of a stream.
+/// The format of a streamed reply.
 pub(super) fn stream_format(text: &str) -> Result<Format, String> {
     match text {
         "ndjson" => Ok(Format::Ndjson),
@@ -147,7 +148,7 @@ pub(super) fn stream_format(text: &str) -> Result<Format, String> {
     }
 }
 
-/// Whether callers may have no certificate.
+/// Whether a client certificate is optional.
 pub(super) fn is_optional(text: &str) -> Result<bool, String> {
     match text {
         "required" => Ok(false),
@@ -156,7 +157,7 @@ pub(super) fn is_optional(text: &str) -> Result<bool, String> {
     }
 }
 
-/// Who may read files with secrets.
+/// Which permissions files with secrets may have.
 pub(super) fn permissions(text: &str) -> Result<Permissions, String> {
     match text {
         "strict" => Ok(Permissions::Strict),
@@ -165,7 +166,7 @@ pub(super) fn permissions(text: &str) -> Result<Permissions, String> {
     }
 }
 
-/// `package.Service.Method`, `package.Service`, `package.*` or `*`.
+/// A selector: `package.Service.Method`, `package.Service`, `package.*` or `*`.
 pub(super) fn selector(text: &str) -> Result<String, String> {
     let name = text.strip_suffix(".*").unwrap_or(text);
     if text == "*" || name.split('.').all(is_identifier) {
@@ -174,7 +175,7 @@ pub(super) fn selector(text: &str) -> Result<String, String> {
     Err(format!("expected `package.Service.Method`, `package.Service`, `package.*` or `*`, found `{text}`"))
 }
 
-/// The name that an operator gives to an upstream.
+/// An upstream's name: lower-case letters, digits, `-` and `_`, starting with a letter; not `true`.
 pub(super) fn upstream_name(text: &str) -> Result<String, String> {
     let part = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
     if text.starts_with(|c: char| c.is_ascii_lowercase()) && text != "true" && text.bytes().all(part) {
@@ -188,7 +189,7 @@ fn is_identifier(name: &str) -> bool {
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// `package.Service.Method`.
+/// The full name of an rpc: `package.Service.Method`.
 pub(super) fn rpc_name(text: &str) -> Result<String, String> {
     if text.contains('.') && text.split('.').all(is_identifier) {
         return Ok(text.to_owned());

@@ -1,9 +1,10 @@
-//! YAML: text in, a tree of [`Node`]s out, each with its line and column.
+//! YAML: parses text into a tree of [`Node`]s, each with its line and column.
 //!
-//! The only module that names the YAML library. Every scalar keeps the text as it was written (`8080`, `true`, `25s`):
-//! what it means is for the reader to say, so YAML's own types never guess (`no` is not `false`, `1.10` not `1.1`).
-//! YAML 1.2 forbids a key twice in one map; each repetition is a [`YamlError`], and the first stands. Merge keys (`<<`) are
-//! ordinary keys, and so unknown ones. Knows no key by name.
+//! Only this module uses the YAML library. Every scalar keeps its text as written (`8080`, `true`, `25s`), and the
+//! reader
+//! decides what it means. So YAML's own types never guess: `no` is not `false`, `1.10` is not `1.1`. YAML 1.2 forbids
+//! repeating a key in a map: each repetition is a [`YamlError`], and the first occurrence counts. Merge keys (`<<`) are
+//! ordinary keys, and therefore unknown ones. This module knows no key by name.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,7 +14,7 @@ use serde_saphyr::{DuplicateKeyPolicy, Error, Location, MergeKeyPolicy, NonFinit
 
 use crate::tls::pem;
 
-/// A place in the file, counted from 1.
+/// A place in the file. Line and column count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Spot {
     pub line: u64,
@@ -28,7 +29,7 @@ pub(super) struct Node {
 
 #[derive(Debug, PartialEq)]
 pub(super) enum Shape {
-    /// No text at all, `~` or `null`.
+    /// An empty value, `~` or `null`.
     Nothing,
     Text(String),
     List(Vec<Node>),
@@ -42,7 +43,7 @@ impl Node {
     }
 }
 
-/// One key of a map and what stands under it.
+/// One key of a map and its value.
 #[derive(Debug, PartialEq)]
 pub(super) struct Entry {
     pub key: String,
@@ -50,14 +51,14 @@ pub(super) struct Entry {
     pub value: Node,
 }
 
-/// What is wrong with the text as YAML.
+/// An error in the text as YAML.
 #[derive(Debug, PartialEq)]
 pub(super) struct YamlError {
     pub spot: Spot,
     pub message: String,
 }
 
-/// Reads one document. Faults that leave a tree come with it; a syntax error leaves none.
+/// Parses one document. Errors that leave a usable tree come with it; after a syntax error there is no tree.
 pub(super) fn parse(text: &str) -> Result<(Node, Vec<YamlError>), YamlError> {
     let options = serde_saphyr::options! {
         duplicate_keys: DuplicateKeyPolicy::PassThrough,
@@ -78,22 +79,23 @@ fn syntax_fault(error: Error) -> YamlError {
         Error::UnknownAnchor { .. } => "this alias names no anchor above it".to_owned(),
         Error::RecursiveReferencesRequireWeakTypes { .. } => "this alias stands inside its own anchor".to_owned(),
         Error::UnsupportedTag { .. } => "this tag is not supported".to_owned(),
-        // What the scanner says quotes one character at most. The library ends its messages with the place, which a `YamlError` has
+        // The scanner's messages quote at most one character. The library appends the place, which a `YamlError` has
         // already.
         Error::ExternalMessage { .. } | Error::Eof { .. } | Error::Unexpected { .. } | Error::Budget { .. } => {
             let message = error.to_string();
             let place = format!(" at line {}, column {}", location.line(), location.column());
             message.strip_suffix(&place).unwrap_or(&message).to_owned()
         }
-        // Others may quote the file, in which somebody may have written a password.
+        // Other messages may quote the file, which may contain a password.
         _ => "this cannot be read as YAML".to_owned(),
     };
-    // An error without a location is about the text as a whole.
+    // An error without a location concerns the text as a whole.
     let spot = Spot { line: location.line().max(1), column: location.column().max(1) };
     YamlError { spot, message: format!("not valid YAML: {found}") }
 }
 
-/// What the library hands over. A scalar that it took for a number or a truth value is `Typed`: its text is in the source.
+/// A value from the library. A scalar that it took for a number or a boolean is `Typed`: its text is read from the
+/// source.
 enum Raw {
     Nothing,
     Typed,
@@ -158,7 +160,7 @@ impl<'de> Visitor<'de> for RawVisitor {
     }
 }
 
-/// Turns what the library hands over into nodes, and notes what a map must not have.
+/// Turns the library's values into nodes, and records errors in maps.
 struct Builder<'a> {
     text: &'a str,
     faults: Vec<YamlError>,
@@ -199,7 +201,7 @@ impl Builder<'_> {
         map
     }
 
-    /// The scalar as it was written, its quotes (behind a tag such as `!!int`) taken off.
+    /// The scalar as written, without quotes; quotes are possible here after a tag such as `!!int`.
     fn source(&self, location: Location) -> &str {
         let span = location.span();
         let range =
@@ -209,12 +211,12 @@ impl Builder<'_> {
     }
 }
 
-/// A text of the file as problems quote it. A key or a certificate that stands there by mistake is not repeated.
+/// Text of the file as problems quote it. A private key or certificate that is there by mistake is not repeated.
 pub(super) fn quoted(text: &str) -> Cow<'_, str> {
     if pem::is_secret(text) { Cow::Borrowed(SECRET) } else { Cow::Owned(format!("`{text}`")) }
 }
 
-/// What stands in place of a text that looks like a secret.
+/// Printed in place of text that looks like a secret.
 pub(super) const SECRET: &str = "text that looks like a key or a certificate, not shown here";
 
 fn spot(location: Location) -> Spot {
@@ -222,7 +224,7 @@ fn spot(location: Location) -> Spot {
 }
 
 impl fmt::Display for Shape {
-    /// The shape as a message names it: "found ...".
+    /// How a message names this shape after "found".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Nothing => f.write_str("nothing"),
