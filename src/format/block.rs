@@ -1,14 +1,14 @@
-//! Short texts, copied, compared and searched a block at a time.
+//! Copies, compares and searches short texts in blocks of [`SIZE`] bytes.
 //!
-//! Names and most values are shorter than a [`SIZE`]. To copy a whole block and to drop what was too much costs a few
-//! instructions; a copy of exactly so many bytes is a call that first finds out how many there are.
+//! Names and most values are shorter than [`SIZE`]. Copying a whole block and truncating the excess takes a few
+//! instructions. Copying an exact number of bytes is a function call that first has to branch on the length.
 
 use wide::u8x16;
 
 /// Bytes in a block.
 pub const SIZE: usize = 32;
 
-/// Appends a piece.
+/// Appends `piece` to `out`.
 #[inline]
 pub fn put(out: &mut Vec<u8>, piece: Piece<'_>) {
     match piece.from.first_chunk::<SIZE>() {
@@ -17,17 +17,17 @@ pub fn put(out: &mut Vec<u8>, piece: Piece<'_>) {
     }
 }
 
-/// A part of some bytes.
+/// A slice together with the bytes that follow it in the same buffer, so that a whole block can be read at once.
 #[derive(Debug, Clone, Copy)]
 pub struct Piece<'a> {
-    /// The part, and what stands behind it.
+    /// Starts with the piece; the bytes of the buffer that follow it come after.
     pub from: &'a [u8],
-    /// How long it is; never more than `from`.
+    /// Length of the piece in bytes; never more than the length of `from`.
     pub length: usize,
 }
 
 impl<'a> Piece<'a> {
-    /// The part alone.
+    /// The bytes of the piece, without what follows it.
     #[must_use]
     #[inline]
     pub fn bytes(self) -> &'a [u8] {
@@ -41,7 +41,7 @@ impl<'a> From<&'a [u8]> for Piece<'a> {
     }
 }
 
-/// Appends the first `length` bytes of an array whose size the compiler knows.
+/// Appends the first `length` bytes of a fixed-size array.
 #[inline]
 pub fn put_part<const N: usize>(out: &mut Vec<u8>, array: &[u8; N], length: usize) {
     let end = out.len() + length;
@@ -49,9 +49,9 @@ pub fn put_part<const N: usize>(out: &mut Vec<u8>, array: &[u8; N], length: usiz
     out.truncate(end);
 }
 
-/// Appends what `write` makes of room for `N` bytes; it returns how many of them it has used.
+/// Lets `write` fill a buffer of `N` bytes and appends as many of them as it returns.
 ///
-/// A few pieces written so are one change of the vector's length, not one each.
+/// Several pieces written in one call change the vector's length once instead of once per piece.
 #[inline]
 pub fn put_with<const N: usize>(out: &mut Vec<u8>, write: impl FnOnce(&mut [u8; N]) -> usize) {
     let start = out.len();
@@ -60,21 +60,20 @@ pub fn put_with<const N: usize>(out: &mut Vec<u8>, write: impl FnOnce(&mut [u8; 
     out.truncate(start + used);
 }
 
-/// A text that is written and looked for again and again: a name with what stands around it.
+/// A text that is often written and searched for, such as a field name with its quotes and colon.
 #[derive(Debug, Clone)]
 pub struct Padded {
-    /// The text, zeros behind it; unused if the text is longer.
+    /// The text, padded with zeros; not used if the text is longer than a block.
     block: [u8; SIZE],
-    /// A bit for each byte of the text that the block holds.
+    /// One bit for each byte of the text that the block holds.
     mask: u32,
-    /// How long the text is.
+    /// Length of the text in bytes.
     length: u32,
-    /// The text if the block does not hold it.
+    /// The text if it is longer than a block; empty otherwise.
     long: Box<[u8]>,
 }
 
 impl Padded {
-    /// A copy of `text`.
     #[must_use]
     pub fn new(text: &[u8]) -> Self {
         let mut block = [0; SIZE];
@@ -84,13 +83,12 @@ impl Padded {
         Self { block, mask: low_bits(held), length: text.len() as u32, long }
     }
 
-    /// The text itself.
     #[must_use]
     pub fn text(&self) -> &[u8] {
         if self.len() <= SIZE { &self.block[..self.len()] } else { &self.long }
     }
 
-    /// How long the text is.
+    /// Length of the text in bytes.
     #[inline]
     #[must_use]
     #[allow(clippy::len_without_is_empty, reason = "nobody asks whether a name is empty")]
@@ -98,20 +96,20 @@ impl Padded {
         self.length as usize
     }
 
-    /// The text as a block, if it is no longer, with its length.
+    /// The padded block and the length of the text; `None` if the text is longer than a block.
     #[inline]
     #[must_use]
     pub fn block(&self) -> Option<(&[u8; SIZE], usize)> {
         (self.len() <= SIZE).then_some((&self.block, self.len()))
     }
 
-    /// Appends it.
+    /// Appends the text to `out`.
     #[inline]
     pub fn put(&self, out: &mut Vec<u8>) {
         if self.len() <= SIZE { put_part(out, &self.block, self.len()) } else { out.extend_from_slice(&self.long) }
     }
 
-    /// Whether `bytes` begin with it.
+    /// Whether `bytes` start with the text.
     #[inline]
     #[must_use]
     pub fn begins(&self, bytes: &[u8]) -> bool {
@@ -125,7 +123,7 @@ impl Padded {
     }
 }
 
-/// A bit for each of the first `count` bytes of a block.
+/// A mask with the lowest `count` bits set: one for each of the first `count` bytes of a block.
 ///
 /// `count` is at most [`SIZE`].
 #[inline]
@@ -134,32 +132,34 @@ pub fn low_bits(count: usize) -> u32 {
     ((1_u64 << count) - 1) as u32
 }
 
-/// A bit for each byte that a JSON string cannot have as it is: a control character, `"` or `\`.
+/// Marks bytes that a JSON string must escape: control characters, `"` and `\`. Bit `i` of the result stands for byte
+/// `i`.
 #[inline]
 #[must_use]
 pub fn specials(block: &[u8; SIZE]) -> u32 {
     bits(block, |part, _| special(part))
 }
 
-/// The same, and for each byte that is no ASCII.
+/// Marks bytes that a JSON string must escape and bytes that are not ASCII. Bit `i` of the result stands for byte `i`.
 #[inline]
 #[must_use]
 pub fn specials_and_wide(block: &[u8; SIZE]) -> u32 {
-    // The highest bit of a byte is what becomes of it in the mask.
+    // The bitmask takes the highest bit of each byte, which is set in every byte that is not ASCII.
     bits(block, |part, _| special(part) | part)
 }
 
-/// A bit for each control character but the tab.
+/// Marks control characters other than the tab. Bit `i` of the result stands for byte `i`.
 #[inline]
 #[must_use]
 pub fn controls(block: &[u8; SIZE]) -> u32 {
     bits(block, |part, _| {
-        // The tab is one of those that are low.
+        // The tab is below 0x20 as well, so the XOR takes it out again.
         (is_at_most(part, 0x1f) ^ is(part, b'\t')) | is(part, 0x7f)
     })
 }
 
-/// A bit for each byte that is no letter, digit or hyphen, as nearly all names of headers are made of.
+/// Marks bytes other than letters, digits and hyphens; nearly all header names consist of those. Bit `i` of the result
+/// stands for byte `i`.
 #[inline]
 #[must_use]
 pub fn not_in_usual_name(block: &[u8; SIZE]) -> u32 {
@@ -170,14 +170,15 @@ pub fn not_in_usual_name(block: &[u8; SIZE]) -> u32 {
     })
 }
 
-/// A bit for each byte that no request target has: what is not printable ASCII, and what RFC 3986 does not allow but for `{`, `|` and `}`.
+/// Marks bytes that no request target may contain: those that are not printable ASCII, and those that RFC 3986 forbids,
+/// except `{`, `|` and `}`. Bit `i` of the result stands for byte `i`.
 #[inline]
 #[must_use]
 pub fn not_in_target(block: &[u8; SIZE]) -> u32 {
     bits(block, |part, _| {
         let specials = is(part, b'"') | is(part, b'#') | is(part, b'<') | is(part, b'>');
         let others = is(part, b'\\') | is(part, b'^') | is(part, b'`') | is(part, 0x7f);
-        // What is no ASCII has its highest bit.
+        // `| part` marks bytes that are not ASCII: their highest bit is set.
         is_at_most(part, b' ') | specials | others | part
     })
 }

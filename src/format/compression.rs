@@ -1,10 +1,10 @@
-//! gzip (RFC 1952): what a caller takes, bodies made small for it, and bodies of callers made whole again, within limits. And
-//! zstd (RFC 8878) made whole again, for messages of backends.
+//! Compression within limits: gzip (RFC 1952) for request and response bodies, and decompression of zstd (RFC 8878) for
+//! messages of backends. Also decides from `Accept-Encoding` whether a response is compressed.
 //!
-//! Of the two libraries for zstd this is the one without C: bytes of others are read by code that cannot write past an end
-//! by mistake alone, and it looks at the size of a window before it makes room for it.
+//! Of the two zstd libraries this one is written without C: untrusted bytes are read by code that cannot write out of
+//! bounds by mistake. It also checks the window size before it allocates the window.
 //!
-//! Knows no HTTP but the words of `Accept-Encoding` (RFC 9110, section 12.5.3).
+//! Knows nothing of HTTP but the syntax of `Accept-Encoding` (RFC 9110, section 12.5.3).
 
 use std::io::{self, Read as _, Write as _};
 
@@ -14,19 +14,19 @@ use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
 use ruzstd::decoding::StreamingDecoder;
 
-/// How a body is sent to a caller.
+/// How a response body is sent to the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Choice {
-    /// As it is.
+    /// Uncompressed.
     Identity,
-    /// As gzip, where it is worth it.
+    /// As gzip if that is worth it.
     Gzip,
-    /// As gzip always: the caller refuses it as it is.
+    /// Always as gzip: the caller refuses an uncompressed body.
     GzipOnly,
 }
 
-/// What these values of `Accept-Encoding` choose. Items that are none are passed over; a caller that takes nothing that
-/// there is gets the body as it is, for its call is done.
+/// Chooses the encoding of a response from the values of `Accept-Encoding`. Malformed items are ignored. A caller that
+/// accepts none of our encodings gets the body uncompressed, because its request has already been executed.
 pub fn choose<'a>(values: impl Iterator<Item = &'a [u8]>) -> Choice {
     let (mut gzip, mut identity, mut others) = (None, None, None);
     for item in values.flat_map(|value| value.split(|&byte| byte == b',')) {
@@ -40,7 +40,7 @@ pub fn choose<'a>(values: impl Iterator<Item = &'a [u8]>) -> Choice {
         known.get_or_insert(weight);
     }
     let gzip = gzip.or(others).unwrap_or(0);
-    // Without a word on it, identity is taken, and anything that has one goes before it.
+    // If `identity` is not mentioned, it is acceptable, and every coding with a weight is preferred to it.
     match identity.or(others.filter(|&weight| weight == 0)) {
         _ if gzip == 0 => Choice::Identity,
         Some(0) => Choice::GzipOnly,
@@ -49,7 +49,7 @@ pub fn choose<'a>(values: impl Iterator<Item = &'a [u8]>) -> Choice {
     }
 }
 
-/// `coding;q=0.5`: the coding in lower case, and its weight in thousandths.
+/// Parses `coding;q=0.5` into the coding in lower case and its weight in thousandths.
 fn weighted(item: &[u8]) -> Option<(String, u16)> {
     let text = std::str::from_utf8(item).ok()?;
     let (coding, parameter) = text.split_once(';').map_or((text, None), |(coding, rest)| (coding, Some(rest)));
@@ -60,7 +60,8 @@ fn weighted(item: &[u8]) -> Option<(String, u16)> {
     Some((coding.trim().to_ascii_lowercase(), weight))
 }
 
-/// RFC 9110, section 12.4.2: `0` to `1` with at most three decimals.
+/// Parses a weight as in RFC 9110, section 12.4.2: `0` to `1` with at most three decimals. The result is in
+/// thousandths.
 fn weight(text: &str) -> Option<u16> {
     let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
     if !matches!(whole, "0" | "1") || decimals.len() > 3 || !decimals.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -70,7 +71,7 @@ fn weight(text: &str) -> Option<u16> {
     (weight <= 1000).then_some(weight)
 }
 
-/// Makes a gzip stream of parts.
+/// Compresses a body into one gzip stream, part by part.
 pub struct Gzip(GzEncoder<Vec<u8>>);
 
 impl Default for Gzip {
@@ -80,80 +81,80 @@ impl Default for Gzip {
 }
 
 impl Gzip {
-    /// An empty one.
     #[must_use]
     pub fn new() -> Self {
         Self(GzEncoder::new(Vec::new(), Compression::fast()))
     }
 
-    /// Takes one part of a body that is sent when all of it is there.
+    /// Adds one part of a body that is sent as a whole.
     pub fn add(&mut self, part: &[u8]) {
         self.0.write_all(part).expect("writing into memory does not fail");
     }
 
-    /// Takes one part of a stream, and gives all that a reader needs to have it, and the parts before it, whole.
+    /// Adds one part of a stream. The returned bytes are all that the reader needs to decompress the stream up to here.
     pub fn push(&mut self, part: &[u8]) -> Bytes {
         self.add(part);
-        // A sync flush (RFC 7692, section 7.2.1, has the same): it ends on a byte, and what follows can refer to it.
+        // A sync flush (also used in RFC 7692, section 7.2.1) ends on a byte boundary, and later data can still refer
+        // to earlier data.
         self.0.flush().expect("writing into memory does not fail");
         std::mem::take(self.0.get_mut()).into()
     }
 
-    /// Gives what is left, with the end of the stream.
+    /// Ends the stream and returns its remaining bytes.
     pub fn finish(self) -> Bytes {
         self.0.finish().expect("writing into memory does not fail").into()
     }
 }
 
-/// How much a body may become.
+/// How large a decompressed body may become.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// In bytes.
+    /// Largest decompressed size, in bytes.
     pub size: usize,
-    /// In times of what came; looked at above [`Bounds::FREE`].
+    /// Largest decompressed size as a multiple of the compressed size; checked only above [`Bounds::FREE`].
     pub ratio: usize,
 }
 
 impl Bounds {
-    /// Up to so many bytes a body may become from however few.
+    /// Decompressed bodies up to this many bytes are not subject to the ratio.
     pub const FREE: usize = 64 << 10;
 
-    /// How much a body of so many bytes may become.
+    /// The largest decompressed size, in bytes, of a compressed body of `length` bytes.
     #[must_use]
     pub fn most(self, length: usize) -> usize {
         self.size.min(self.ratio.saturating_mul(length).max(Self::FREE))
     }
 }
 
-/// Why bytes are no gzip body that is taken.
+/// Why a gzip body is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum GzipError {
-    /// More bytes than may be.
+    /// The decompressed body is larger than the size limit.
     #[error("the decompressed body is larger than the limit of {size} bytes")]
     Size { size: usize },
-    /// More times its size than may be.
+    /// The decompressed body is larger than the ratio allows.
     #[error("the gzip body expands to more than {ratio} times its size, the limit")]
     Ratio { ratio: usize },
-    /// It ends before its end.
+    /// The gzip data is truncated.
     #[error("the gzip body is incomplete")]
     Cut,
-    /// Not gzip, or damaged.
+    /// The data is not gzip, or is damaged.
     #[error("the body is not valid gzip (RFC 1952), or its checksum is wrong")]
     Malformed,
-    /// RFC 1952 lets members follow one another; readers differ in what they make of them.
+    /// There is data after the first member. RFC 1952 allows more members, but readers interpret them differently.
     #[error("the body has data after the end of its gzip member")]
     Trailing,
 }
 
-/// The bytes that `body` stands for.
+/// Decompresses a gzip body.
 ///
 /// # Errors
-/// It is not one whole gzip member, or becomes too large.
+/// `body` is not exactly one complete gzip member, or expands beyond `bounds`.
 pub fn gunzip(body: &[u8], bounds: Bounds) -> Result<Vec<u8>, GzipError> {
     let most = bounds.most(body.len());
     let mut decoder = GzDecoder::new(body);
     let mut whole = Vec::new();
-    // One byte more than may be tells whether there is more.
+    // Reading one byte beyond the limit shows whether there is more.
     let read = (&mut decoder).take(most as u64 + 1).read_to_end(&mut whole);
     if whole.len() > bounds.size {
         return Err(GzipError::Size { size: bounds.size });
@@ -168,35 +169,36 @@ pub fn gunzip(body: &[u8], bounds: Bounds) -> Result<Vec<u8>, GzipError> {
     if decoder.into_inner().is_empty() { Ok(whole) } else { Err(GzipError::Trailing) }
 }
 
-/// Why bytes are no zstd frame that is taken.
+/// Why a zstd frame is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ZstdError {
-    /// More bytes than may be.
+    /// The decompressed data is larger than the limit.
     #[error("expected at most {size} bytes when decompressed, got more")]
     Size { size: usize },
-    /// Not a frame of zstd, damaged, cut short, or one that takes a larger window than may be.
+    /// The data is not a zstd frame, is damaged or truncated, or needs a larger window than allowed.
     #[error("expected a zstd frame as RFC 8878 has it, with a window of at most {window} bytes, got other bytes")]
     Malformed { window: usize },
-    /// RFC 8878 lets frames follow one another; readers differ in what they make of them.
+    /// There is data after the first frame. RFC 8878 allows more frames, but readers interpret them differently.
     #[error("expected one zstd frame, got more behind it")]
     Trailing,
 }
 
-/// RFC 8878, section 3.1.1.1.2: "it's recommended for decoders to support values of at least 8 MB", which RFC 9659 makes the most.
+/// Largest zstd window in bytes. RFC 8878, section 3.1.1.1.2: "it's recommended for decoders to support values of at
+/// least 8 MB"; RFC 9659 makes that the maximum.
 const WINDOW: usize = 8 << 20;
 
-/// The at most `size` bytes that `frame` stands for.
+/// Decompresses a zstd frame to at most `size` bytes.
 ///
 /// # Errors
-/// It is not one whole frame, or becomes too large.
+/// `frame` is not exactly one complete zstd frame, or expands to more than `size` bytes.
 pub fn unzstd(frame: &[u8], size: usize) -> Result<Vec<u8>, ZstdError> {
-    // A frame in one segment has a window of its own size.
+    // The window of a single-segment frame is as large as its content.
     let window = WINDOW.max(size);
     let malformed = ZstdError::Malformed { window };
     let mut decoder = StreamingDecoder::new_with_max_window_size(frame, window as u64)
         .map_err(|_| ZstdError::Malformed { window })?;
     let mut whole = Vec::new();
-    // One byte more than may be tells whether there is more.
+    // Reading one byte beyond the limit shows whether there is more.
     (&mut decoder).take(size as u64 + 1).read_to_end(&mut whole).map_err(|_| malformed)?;
     if whole.len() > size {
         return Err(ZstdError::Size { size });

@@ -1,6 +1,6 @@
 //! gRPC status codes by name.
 
-/// The names of gRPC's codes in google/rpc/code.proto, by number.
+/// The names of the gRPC status codes as in google/rpc/code.proto, indexed by number.
 pub const CODES: [&str; 17] = [
     "OK",
     "CANCELLED",

@@ -1,28 +1,28 @@
-//! Names of headers, and which of them may be carried over between HTTP and gRPC metadata.
+//! Header names, and which headers may be forwarded between HTTP and gRPC metadata.
 //!
-//! An `Err` is the message without the name before it: "expected ..., found ...".
+//! An `Err` is a message without the name of the setting in front: "expected ..., found ...".
 
 use http::HeaderName;
 
-/// A header's name, in lower case.
+/// Parses a header name; the result is in lower case.
 fn header_name(text: &str) -> Result<HeaderName, String> {
     HeaderName::from_bytes(text.as_bytes()).map_err(|_| format!("expected a header name, found `{text}`"))
 }
 
-/// A header that may be carried over between HTTP and gRPC metadata.
+/// Parses the name of a header that may be forwarded between HTTP and gRPC metadata.
 pub fn metadata_name(text: &str) -> Result<HeaderName, String> {
     let name = header_name(text)?;
     if let Some(reason) = connection_owned(&name) {
         return Err(reason);
     }
-    // gRPC over HTTP/2, "Custom-Metadata": `grpc-` names are its own.
+    // gRPC over HTTP/2, "Custom-Metadata": names that begin with `grpc-` are reserved.
     if name.as_str().starts_with("grpc-") {
         return Err(format!("`{name}` is reserved by gRPC and is never forwarded"));
     }
     Ok(name)
 }
 
-/// A header that Towbar may write on its replies.
+/// Parses the name of a header that Towbar may add to its responses.
 pub fn reply_header_name(text: &str) -> Result<HeaderName, String> {
     let name = header_name(text)?;
     match connection_owned(&name) {
@@ -31,23 +31,23 @@ pub fn reply_header_name(text: &str) -> Result<HeaderName, String> {
     }
 }
 
-/// Metadata of a reply that is text.
+/// Parses the name of response metadata whose value is text.
 pub fn text_metadata_name(text: &str) -> Result<HeaderName, String> {
     metadata_name(text).and_then(refuse_binary)
 }
 
 fn refuse_binary(name: HeaderName) -> Result<HeaderName, String> {
-    // gRPC over HTTP/2: the suffix says that the value is base64 of bytes.
+    // gRPC over HTTP/2: the suffix `-bin` marks values that are base64-encoded bytes.
     if name.as_str().ends_with("-bin") {
         return Err(format!("`{name}` ends with `-bin`, which gRPC reserves for binary values; choose another name"));
     }
     Ok(name)
 }
 
-/// Why this header is never passed on, if it is not.
+/// Why this header is never forwarded; `None` if it may be.
 fn connection_owned(name: &HeaderName) -> Option<String> {
     match name.as_str() {
-        // RFC 9110, 7.6.1: fields of one connection, not of the message.
+        // RFC 9110, section 7.6.1: these fields belong to one connection, not to the message.
         "connection" | "keep-alive" | "te" | "trailer" | "transfer-encoding" | "upgrade" => {
             Some(format!("`{name}` is a hop-by-hop header and is never forwarded"))
         }

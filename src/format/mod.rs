@@ -1,4 +1,5 @@
-//! Notations of bytes and text. Knows no descriptors, of HTTP only the names of headers, and nothing here waits.
+//! Formats of bytes and text. Knows nothing of descriptors; of HTTP it knows only header names. Nothing here blocks or
+//! awaits.
 
 pub mod block;
 pub mod compression;

@@ -1,11 +1,11 @@
-//! A [`Problem`]: one thing wrong at start-up, and where.
+//! [`Problem`]: one thing that is wrong at start, and where.
 //!
-//! Every stage of starting collects these; the top prints them together and serves nothing. `place` is what an operator
-//! can open or change: `towbar.yaml:12:5`, `bank.proto:40:3`, `--backend`.
+//! Every stage of the start collects problems; the caller prints them together and does not serve. `place` is something
+//! that an operator can open or change: `towbar.yaml:12:5`, `bank.proto:40:3`, `--backend`.
 
 use std::fmt;
 
-/// One thing wrong at start-up, and where.
+/// One thing that is wrong at start, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     pub place: Option<String>,
@@ -13,7 +13,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem that belongs to no one place.
+    /// A problem without a place.
     pub fn new(message: impl fmt::Display) -> Self {
         Self { place: None, message: message.to_string() }
     }

@@ -1,16 +1,16 @@
-//! Durations, sizes, numbers and truths as people write them.
+//! Durations, sizes, numbers and booleans in configuration and arguments.
 //!
-//! An `Err` is the message without the name before it: "expected ..., found ...".
+//! An `Err` is a message without the name of the setting in front: "expected ..., found ...".
 
 use std::time::Duration;
 
 const LONGEST: Duration = Duration::from_secs(60 * 60);
 const LARGEST: usize = 1 << 30;
 
-/// The length of a time without an end: longer than any process lasts, and short enough to be added to an instant.
+/// Stands for "no timeout": longer than any process runs, and short enough to be added to an instant.
 pub const ENDLESS: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
-/// `500ms`, `25s`, `1m`, `1h`: a unit always, more than nothing, at most an hour.
+/// Parses `500ms`, `25s`, `1m`, `1h`: always with a unit, above zero, at most an hour.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let parsed = number_and_unit(text).and_then(|(number, unit)| match unit {
         "ms" => Some(Duration::from_millis(number)),
@@ -28,7 +28,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
-/// The same for a call, which may last for days: up to a year, or `none` for one without an end.
+/// Parses the timeout of a call that may run for days: up to a year, or `none` for no timeout.
 pub fn deadline(text: &str) -> Result<Duration, String> {
     const MOST_DAYS: u64 = 365;
     if text == "none" {
@@ -46,7 +46,7 @@ pub fn deadline(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs(seconds))
 }
 
-/// A duration of whole seconds.
+/// Parses a duration of whole seconds, up to an hour.
 pub fn whole_seconds(text: &str) -> Result<Duration, String> {
     match duration(text)? {
         whole if whole.subsec_nanos() == 0 => Ok(whole),
@@ -54,7 +54,7 @@ pub fn whole_seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// `1048576`, `512KiB`, `1MiB`, `1GiB`: more than nothing, at most 1 GiB.
+/// Parses `1048576`, `512KiB`, `1MiB`, `1GiB` into bytes: above zero, at most 1 GiB.
 pub fn size(text: &str) -> Result<usize, String> {
     let size = bytes(text)?;
     if size == 0 || size > LARGEST {
@@ -63,12 +63,12 @@ pub fn size(text: &str) -> Result<usize, String> {
     Ok(size)
 }
 
-/// The same, or nothing of the kind.
+/// Parses a size in bytes, above zero and at most 1 GiB, or `off`, which is `None`.
 pub fn size_or_off(text: &str) -> Result<Option<usize>, String> {
     if text == "off" { Ok(None) } else { size(text).map(Some) }
 }
 
-/// The memory of a process: enough to live, and no more than there is.
+/// Parses the memory limit of a process into bytes: 64 MiB to 1024 GiB.
 pub fn memory(text: &str) -> Result<usize, String> {
     let size = bytes(text)?;
     if !(64 << 20..=1 << 40).contains(&size) {
@@ -91,7 +91,7 @@ fn bytes(text: &str) -> Result<usize, String> {
     parsed.ok_or_else(|| format!("expected a size such as `1MiB`, `512KiB` or `1048576`, found `{text}`"))
 }
 
-/// A size up to `most` bytes, which has the name `shown`.
+/// Parses a size from 1 to `most` bytes; error texts write that limit as `shown`.
 pub fn size_to(text: &str, most: usize, shown: &str) -> Result<usize, String> {
     match size(text)? {
         size if size > most => Err(format!("expected at most `{shown}`, found `{text}`")),
@@ -99,13 +99,13 @@ pub fn size_to(text: &str, most: usize, shown: &str) -> Result<usize, String> {
     }
 }
 
-/// A number from 1 to `most`.
+/// Parses a number from 1 to `most`.
 pub fn number(text: &str, most: usize) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| (1..=most).contains(number) && !text.starts_with('+'));
     number.ok_or_else(|| format!("expected a number from 1 to {most}, found `{text}`"))
 }
 
-/// The same from 0.
+/// Parses a number from 0 to `most`.
 pub fn number_or_none(text: &str, most: usize) -> Result<usize, String> {
     let number = if text == "0" { Ok(0) } else { number(text, most) };
     number.map_err(|_| format!("expected a number from 0 to {most}, found `{text}`"))

@@ -1,14 +1,15 @@
-//! What a caller has sent, as errors quote it: at most 200 bytes.
+//! Shortens what a caller has sent, for error texts.
 
 use std::borrow::Cow;
 
-/// So many bytes of it stand in an error.
+/// How many bytes of a caller's text an error may quote.
 pub const MOST: usize = 200;
 
-/// A name that no field has stands in an error's text and, if it has no more bytes, in its details a second time.
+/// Limit for names of unknown fields, which an error quotes twice: in its text and, if they are short enough, in its
+/// details.
 pub const MOST_TWICE: usize = MOST / 2;
 
-/// The beginning of a text that is longer than `most` bytes.
+/// `text`, or its first `most` bytes and `...` if it is longer.
 #[must_use]
 pub fn beginning(text: &str, most: usize) -> Cow<'_, str> {
     if text.len() <= most {
@@ -17,7 +18,7 @@ pub fn beginning(text: &str, most: usize) -> Cow<'_, str> {
     Cow::Owned(format!("{}...", &text[..text.floor_char_boundary(most)]))
 }
 
-/// The end of one.
+/// `text`, or `...` and its last `most` bytes if it is longer.
 #[must_use]
 pub fn ending(text: &str, most: usize) -> Cow<'_, str> {
     if text.len() <= most {

@@ -1,4 +1,4 @@
-//! Files with secrets: who may read them, and their contents.
+//! Files that hold secrets: their permissions and contents.
 
 use std::fmt;
 use std::fs;
@@ -9,28 +9,28 @@ use std::path::{Path, PathBuf};
 /// Which permissions a file with a secret may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Permissions {
-    /// Its owner may read it, and nobody else; of a file that belongs to root its group may too. So Debian's `ssl-cert` and the
-    /// `fsGroup` of Kubernetes have a service that is not root read its key.
+    /// Only its owner may read the file; if root owns it, its group may read it too. Debian's `ssl-cert` and the
+    /// `fsGroup` of Kubernetes rely on that to give a service that does not run as root its key.
     #[default]
     Strict,
-    /// Any.
+    /// The permissions are not checked.
     Any,
 }
 
-/// A file with a secret that others may read.
+/// A file with a secret that other users can read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exposed {
     file: PathBuf,
-    /// The bits of the mode that say who may do what.
+    /// The permission bits of the file's mode.
     mode: u32,
 }
 
-/// What is in a file with a secret. Has neither `Debug` nor `Display`, so that it cannot be printed; whoever parses it says what is
-/// wrong in words that hold no part of it, and passes no error of a library on.
+/// The contents of a file with a secret. Has neither `Debug` nor `Display`, so that it cannot be printed. Whoever
+/// parses it reports errors in texts that hold no part of it, and never passes on a library's error.
 pub struct Contents(Vec<u8>);
 
 impl Contents {
-    /// As they are.
+    /// The raw contents.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.0
@@ -40,12 +40,12 @@ impl Contents {
 /// Reads a file with a secret.
 ///
 /// # Errors
-/// The operating system does not let us; its words know nothing of the contents.
+/// The operating system refuses access; its error text never shows the contents.
 pub fn read(file: &Path) -> io::Result<Contents> {
     fs::read(file).map(Contents)
 }
 
-/// Whether others may read this file. One that is not there, nobody may.
+/// Whether other users can read this file; `None` if only those allowed can, or if the file does not exist.
 #[must_use]
 pub fn exposed(file: &Path) -> Option<Exposed> {
     let metadata = fs::metadata(file).ok()?;
@@ -59,7 +59,7 @@ fn is_exposed(mode: u32, owner: u32) -> bool {
     mode & others != 0
 }
 
-/// What is wrong, and what to do: `others can read this file (mode 0644): run ...`.
+/// The problem and its fix: `others can read this file (mode 0644): run ...`.
 impl fmt::Display for Exposed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { file, mode } = self;

@@ -1,12 +1,12 @@
-//! The name that a caller probably meant, for "did you mean".
+//! Finds the name that a caller probably meant, for "did you mean".
 
 use std::borrow::Cow;
 
-/// Longer names, and names beyond this many, are not compared: a refusal has to stay cheap.
+/// Longer names, and names beyond this many, are not compared, so that rejecting a request stays cheap.
 const LONGEST: usize = 64;
 const MOST: usize = 256;
 
-/// The one of `known` that `name` is a misspelling of, if one is near enough. Case, `_` and `-` do not count.
+/// The name in `known` closest to `name`, if it is close enough for a misspelling. Case, `_` and `-` do not count.
 #[must_use]
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if name.len() > LONGEST {
@@ -16,17 +16,17 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     // One character in three may be wrong.
     let most = (plain.chars().count() / 3).max(1);
     let distance = |known: &str| match self::plain(known) {
-        // Values of enums often begin with the enum's name, which callers leave out.
+        // Enum values often begin with the name of the enum, which callers leave out.
         known if plain.len() >= 3 && known.ends_with(&*plain) => 0,
         known => strsim::osa_distance(&plain, &known),
     };
-    // The name itself may be known and not allowed here.
+    // `name` itself may be in `known` but not allowed here.
     let known = known.into_iter().filter(|known| known.len() <= LONGEST && *known != name).take(MOST);
     let (distance, nearest) = known.map(|known| (distance(known), known)).min_by_key(|(distance, _)| *distance)?;
     (distance <= most && distance < plain.chars().count()).then_some(nearest)
 }
 
-/// ` (did you mean "limit"?)`, or nothing.
+/// ` (did you mean "limit"?)`, or an empty text.
 #[must_use]
 pub fn did_you_mean(nearest: Option<&str>) -> Cow<'static, str> {
     match nearest {

@@ -1,6 +1,6 @@
-//! Path templates of `google.api.http`: text in, [`Template`] out.
+//! Parses path templates of `google.api.http` into [`Template`].
 //!
-//! Grammar: http.proto, "Path template syntax", and behind it the query part that the bank API writes:
+//! The grammar is "Path template syntax" in http.proto, followed by the query part that the bank API uses:
 //!
 //! ```text
 //! Template  = "/" [ Segments [ ":" LITERAL ] ] [ "?" QueryKey { "&" QueryKey } ] ;
@@ -10,10 +10,11 @@
 //! QueryKey  = KEY "=" "{" FieldPath "}" ;
 //! ```
 //!
-//! http.proto has no template `/`; here it is the root, as others serve it. http.proto wants `**` last; here segments may follow it, and one `**` is all: what it captures is never in doubt.
+//! http.proto has no template `/`; here it is the root, as in other gateways. http.proto wants `**` last; here segments
+//! may follow it. Only one `**` is allowed, so what it captures is never ambiguous.
 //!
-//! A `Template` that exists can be routed; nobody checks it twice. Knows no HTTP and no protobuf: a variable is a
-//! dotted name until `route::binding` resolves it.
+//! A `Template` is valid by construction. Knows nothing of HTTP or protobuf: a variable is a dotted name until
+//! `route::binding` resolves it.
 
 use std::fmt;
 use std::ops::Range;
@@ -21,20 +22,20 @@ use std::ops::Range;
 /// A parsed template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
-    /// What each segment of a path must be, with one `**` at most.
+    /// The segments that a path must match; at most one is `**`.
     pub segments: Vec<Segment>,
-    /// The fields that are filled from segments, in the order of the text.
+    /// The fields filled from segments, in the order of the text.
     pub variables: Vec<Variable>,
     /// The custom verb after `:`, without the colon.
     pub verb: Option<String>,
-    /// The query keys that the part after `?` declares.
+    /// The query parameters declared after `?`.
     pub query: Vec<QueryKey>,
 }
 
-/// One segment of the pattern, compared with the raw (still percent-encoded) segment of a path.
+/// One segment of the template, compared with the raw (still percent-encoded) segment of a path.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Segment {
-    /// This text.
+    /// Exactly this text.
     Literal(String),
     /// `*`: one segment, not empty.
     Single,
@@ -47,51 +48,48 @@ pub enum Segment {
 pub struct Variable {
     /// Dotted field path as written.
     pub field: String,
-    /// Where that stands, in characters from 1.
+    /// Position of the field path in the template, in characters from 1.
     pub column: usize,
-    /// The segments it captures.
+    /// Indices of the segments that the variable captures.
     pub segments: Range<usize>,
     /// http.proto: "a variable that matches multiple segments" keeps `%2F` as it came.
     pub keeps_slash: bool,
 }
 
-/// A query key declared by the template, bound to a field.
+/// A query parameter declared by the template, bound to a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueryKey {
-    /// The key as it stands in a query string, decoded.
+    /// The decoded key of the query parameter.
     pub key: String,
     /// Dotted field path as written.
     pub field: String,
-    /// Where that stands, in characters from 1.
+    /// Position of the field path in the template, in characters from 1.
     pub column: usize,
 }
 
-/// Why a text is no template. Columns count characters from 1.
+/// Why a path template is rejected. Columns count characters from 1.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateError {
     /// The text does not fit the grammar.
     #[error("column {column}: expected {expected}, found {found}")]
     Unexpected { column: usize, expected: &'static str, found: Found },
-    /// More than one `**`.
     #[error("column {column}: a template can have only one `**`")]
     SecondWildcard { column: usize },
     /// A literal `.` or `..`.
     #[error("column {column}: a path never contains the segment `{segment}` (RFC 3986, section 6.2.2.3)")]
     Dots { column: usize, segment: String },
-    /// A variable inside a variable.
     #[error("column {column}: a variable cannot contain another variable")]
     Nested { column: usize },
-    /// The same field twice, in path or query.
+    /// A field is bound twice, in the path or the query.
     #[error("column {column}: `{field}` is bound twice")]
     Twice { column: usize, field: String },
 }
 
-/// What stood where something else was expected.
+/// What was found instead of what was expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found {
-    /// This character.
     Char(char),
-    /// Nothing more.
+    /// The end of the template.
     End,
 }
 
@@ -108,7 +106,7 @@ impl Template {
     /// Parses `text`.
     ///
     /// # Errors
-    /// The first place where the text leaves the grammar.
+    /// The first place where `text` does not follow the grammar.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
         let mut parser = Parser { chars: text.chars().collect(), at: 0, template: Self::empty() };
         parser.expect('/', "`/`")?;
@@ -127,7 +125,7 @@ impl Template {
         }
     }
 
-    /// Where `**` stands among the segments, if it does.
+    /// The index of the `**` segment, if there is one.
     #[must_use]
     pub fn wildcard(&self) -> Option<usize> {
         self.segments.iter().position(|segment| *segment == Segment::Multi)
@@ -270,8 +268,8 @@ impl Parser {
     }
 }
 
-/// Whether a segment is `.` or `..`, escaped or not: boxes on the way take such segments out of a path, each in its own
-/// way, so none is ever matched.
+/// Whether a segment is `.` or `..`, percent-encoded or not. Proxies remove such segments from a path in different
+/// ways, so none is ever matched.
 #[must_use]
 pub fn is_dot_segment(segment: &str) -> bool {
     let (mut rest, mut dots) = (segment, 0);
@@ -284,7 +282,7 @@ pub fn is_dot_segment(segment: &str) -> bool {
     rest.is_empty() && (dots == 1 || dots == 2)
 }
 
-/// RFC 3986 `pchar` without `:` and `*`, which mean something here.
+/// Whether `c` is an RFC 3986 `pchar` other than `:` and `*`, which have a meaning in templates.
 fn is_literal(c: char) -> bool {
     c.is_ascii_alphanumeric() || "-._~%!$&'()+,;=@".contains(c)
 }

@@ -1,55 +1,55 @@
-//! The wire format of protocol buffers: tags, varints, lengths. Bytes in, [`Record`]s out, and the way back.
+//! The protobuf wire format: reads and writes tags, varints, fixed-size values and length-delimited values.
 //!
-//! <https://protobuf.dev/programming-guides/encoding/>. Input is not trusted: what is cut short, too long or nested too
-//! deep is an error, never a panic. Knows no descriptors.
+//! <https://protobuf.dev/programming-guides/encoding/>. The input is not trusted: truncated, oversized or too deeply
+//! nested values are errors, never panics. Knows nothing of descriptors.
 
 use crate::format::block::{self, Piece};
 
-/// How deep groups that nobody knows may be nested.
+/// How deeply groups of unknown fields may be nested.
 const GROUP_DEPTH: usize = 100;
 
 /// Why bytes are not in wire format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
-    /// The end came inside a value.
+    /// The input ends inside a value.
     #[error("the message ends inside a value")]
     Truncated,
-    /// More than ten bytes, or more than 64 bits.
+    /// A varint of more than ten bytes, or of more than 64 bits.
     #[error("a varint is longer than 64 bits")]
     Varint,
-    /// Field number 0, or over 2^29 - 1.
+    /// A field number that is 0 or above 2^29 - 1.
     #[error("a field number is out of range")]
     Number,
-    /// Wire type 6 or 7.
+    /// Wire type 6 or 7; neither exists.
     #[error("a wire type is none of the six")]
     Type,
-    /// An end of a group without its start, or of another.
+    /// A group end without its start, or with another group's field number.
     #[error("a group does not end as it began")]
     Group,
-    /// Groups in groups.
+    /// Groups are nested deeper than `GROUP_DEPTH`.
     #[error("groups are nested too deep")]
     Depth,
 }
 
-/// Wire types.
+/// Wire type of varints.
 pub const VARINT: u8 = 0;
-/// Eight bytes.
+/// Wire type of 8-byte values.
 pub const FIXED64: u8 = 1;
-/// A length and that many bytes.
+/// Wire type of length-delimited values: a length, then that many bytes.
 pub const LENGTH: u8 = 2;
-/// Start of a group.
+/// Wire type that starts a group.
 pub const GROUP: u8 = 3;
-/// End of a group.
+/// Wire type that ends a group.
 pub const END_GROUP: u8 = 4;
-/// Four bytes.
+/// Wire type of 4-byte values.
 pub const FIXED32: u8 = 5;
 
-/// Reads wire format from its start to its end.
+/// Reads a message in wire format from start to end.
 #[derive(Debug, Clone, Copy)]
 pub struct Reader<'a> {
-    /// What is left, and what of the bytes around stands behind it.
+    /// The unread bytes, followed by the rest of the surrounding buffer.
     ahead: &'a [u8],
-    /// How much of that is left.
+    /// How many bytes of `ahead` belong to this message.
     left: usize,
 }
 
@@ -61,29 +61,28 @@ impl<'a> From<Piece<'a>> for Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// A reader at the start of `wire`.
     #[must_use]
     pub fn new(wire: &'a [u8]) -> Self {
         Self { ahead: wire, left: wire.len() }
     }
 
-    /// Whether nothing is left.
+    /// Whether everything has been read.
     #[must_use]
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.left == 0
     }
 
-    /// What is left.
+    /// The unread bytes.
     #[must_use]
     pub fn rest(&self) -> &'a [u8] {
         &self.ahead[..self.left]
     }
 
-    /// A field number and a wire type.
+    /// Reads a tag: a field number and a wire type.
     ///
     /// # Errors
-    /// Neither stands here.
+    /// The next bytes are not a valid tag.
     #[inline]
     pub fn tag(&mut self) -> Result<(u32, u8), WireError> {
         let tag = match self.short() {
@@ -94,12 +93,12 @@ impl<'a> Reader<'a> {
         if number == 0 { Err(WireError::Number) } else { Ok((number, (tag & 7) as u8)) }
     }
 
-    /// The wire type of the tag that comes next, if it is of this field; otherwise nothing is taken.
+    /// The wire type of the next tag if that tag has this field number; otherwise nothing is read.
     #[inline]
     pub fn tag_of(&mut self, number: u32) -> Option<u8> {
         match self.ahead.first() {
             Some(&byte) if byte < 0x80 && self.left > 0 => {
-                // One look instead of a copy of the reader, for lists of many values.
+                // Compares one byte instead of copying the reader, because repeated fields come here for every value.
                 (u32::from(byte >> 3) == number).then(|| {
                     self.short();
                     byte & 7
@@ -116,10 +115,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A varint of up to 64 bits.
+    /// Reads a varint of up to 64 bits.
     ///
     /// # Errors
-    /// It is cut short or too long.
+    /// The varint is truncated or too long.
     #[inline]
     pub fn varint(&mut self) -> Result<u64, WireError> {
         match self.short() {
@@ -128,7 +127,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A varint of one byte, as most are.
+    /// Reads a varint of one byte, the most common case; `None` if it is longer.
     #[inline]
     fn short(&mut self) -> Option<u8> {
         match self.ahead {
@@ -144,7 +143,7 @@ impl<'a> Reader<'a> {
     fn long_varint(&mut self) -> Result<u64, WireError> {
         let mut value = 0;
         for (index, &byte) in self.rest().iter().take(10).enumerate() {
-            // The tenth byte holds the one bit that is left; parsers drop the rest of it.
+            // The tenth byte holds the one bit that is left; like other parsers, this one drops the excess bits.
             value |= u64::from(byte & 0x7f).checked_shl(7 * index as u32).unwrap_or(0);
             if byte < 0x80 {
                 self.pass(index + 1)?;
@@ -154,18 +153,18 @@ impl<'a> Reader<'a> {
         Err(if self.left < 10 { WireError::Truncated } else { WireError::Varint })
     }
 
-    /// Four bytes.
+    /// Reads a 4-byte little-endian value.
     ///
     /// # Errors
-    /// They are not there.
+    /// Fewer than four bytes are left.
     pub fn fixed32(&mut self) -> Result<u32, WireError> {
         self.array().map(u32::from_le_bytes)
     }
 
-    /// Eight bytes.
+    /// Reads an 8-byte little-endian value.
     ///
     /// # Errors
-    /// They are not there.
+    /// Fewer than eight bytes are left.
     pub fn fixed64(&mut self) -> Result<u64, WireError> {
         self.array().map(u64::from_le_bytes)
     }
@@ -176,19 +175,19 @@ impl<'a> Reader<'a> {
         Ok(*bytes)
     }
 
-    /// A length and that many bytes.
+    /// Reads a length and that many bytes.
     ///
     /// # Errors
-    /// They are not there.
+    /// The length is malformed, or fewer bytes are left.
     #[inline]
     pub fn bytes(&mut self) -> Result<&'a [u8], WireError> {
         self.piece().map(Piece::bytes)
     }
 
-    /// The same, with what stands behind the bytes.
+    /// Reads a length and that many bytes, and keeps the bytes that follow them in the buffer within reach.
     ///
     /// # Errors
-    /// They are not there.
+    /// The length is malformed, or fewer bytes are left.
     #[inline]
     pub fn piece(&mut self) -> Result<Piece<'a>, WireError> {
         let length = usize::try_from(self.varint()?).map_err(|_| WireError::Truncated)?;
@@ -205,10 +204,10 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// The inside of the group `number`, whose start has been read.
+    /// The content of group `number`, whose start tag has been read.
     ///
     /// # Errors
-    /// It does not end, or ends as another.
+    /// The group is not closed, is closed with another field number, or contains a malformed value.
     pub fn group(&mut self, number: u32) -> Result<&'a [u8], WireError> {
         let start = self.rest();
         loop {
@@ -220,10 +219,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Passes over a value whose tag has been read.
+    /// Skips a value whose tag has been read.
     ///
     /// # Errors
-    /// It is malformed.
+    /// The value is malformed.
     pub fn skip(&mut self, number: u32, wire_type: u8) -> Result<(), WireError> {
         self.skip_nested(number, wire_type, 0)
     }
@@ -247,7 +246,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Writes a varint.
+/// Appends a varint.
 #[inline]
 pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
@@ -257,26 +256,26 @@ pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
-/// Writes a field number with a wire type.
+/// Appends a tag: a field number with a wire type.
 pub fn put_tag(out: &mut Vec<u8>, number: u32, wire_type: u8) {
     put_varint(out, u64::from(number) << 3 | u64::from(wire_type));
 }
 
-/// Writes a length and that many bytes.
+/// Appends a length and that many bytes.
 #[inline]
 pub fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     put_varint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
 
-/// Writes a length and that many bytes of a text that may go on behind them.
+/// Appends a length and the bytes of `piece`.
 #[inline]
 pub fn put_piece(out: &mut Vec<u8>, piece: Piece<'_>) {
     put_varint(out, piece.length as u64);
     block::put(out, piece);
 }
 
-/// Opens a value whose length is known only at its end. Give the result to [`close`].
+/// Starts a length-delimited value whose length is not known yet. Pass the result to [`close`].
 #[inline]
 #[must_use]
 pub fn open(out: &mut Vec<u8>) -> usize {
@@ -284,7 +283,8 @@ pub fn open(out: &mut Vec<u8>) -> usize {
     out.len()
 }
 
-/// Closes a value: its length goes before it, and the value moves if the length takes more than one byte.
+/// Ends a value that [`open`] started by writing its length before it. The value moves if the length takes more than
+/// one byte.
 #[inline]
 pub fn close(out: &mut Vec<u8>, start: usize) {
     let length = out.len() - start;
@@ -297,14 +297,14 @@ pub fn close(out: &mut Vec<u8>, start: usize) {
 
 fn close_long(out: &mut Vec<u8>, start: usize, length: usize) {
     let (prefix, size) = varint(length as u64);
-    // One byte is there already.
+    // `open` has reserved one byte for the length.
     let more = size - 1;
     out.resize(out.len() + more, 0);
     out.copy_within(start..start + length, start + more);
     out[start - 1..start + more].copy_from_slice(&prefix[..size]);
 }
 
-/// A varint and how many bytes it has.
+/// A varint and its length in bytes.
 #[must_use]
 pub fn varint(mut value: u64) -> ([u8; 10], usize) {
     let (mut bytes, mut size) = ([0; 10], 1);
@@ -317,13 +317,13 @@ pub fn varint(mut value: u64) -> ([u8; 10], usize) {
     (bytes, size)
 }
 
-/// `sint32` and `sint64`: small absolute values are short.
+/// ZigZag encoding of `sint32` and `sint64`, which keeps numbers of small absolute value short.
 #[must_use]
 pub fn zigzag(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)) as u64
 }
 
-/// The way back.
+/// Decodes ZigZag; the inverse of [`zigzag`].
 #[must_use]
 pub fn unzigzag(value: u64) -> i64 {
     (value >> 1) as i64 ^ -((value & 1) as i64)

@@ -1,8 +1,8 @@
-//! A pull scanner for JSON: text in, one value after the other out.
+//! A pull parser for JSON: takes a text and returns one value after another.
 //!
-//! Grammar: RFC 8259, nothing beside it: no comments, no trailing commas, no lone surrogates, no invalid UTF-8, no
-//! second value after the first. The caller drives: it asks what comes ([`Scanner::peek`]) and takes it. Knows no
-//! protobuf.
+//! The grammar is that of RFC 8259 without extensions: no comments, no trailing commas, no lone surrogates, no invalid
+//! UTF-8, no second value after the first. The caller drives: it asks for the kind of the next value
+//! ([`Scanner::peek`]) and takes it. Knows nothing of protobuf.
 
 mod error;
 mod scanner;

@@ -1,4 +1,4 @@
-//! The scanner itself.
+//! The JSON scanner.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -7,10 +7,10 @@ use super::error::{JsonError, JsonProblem, Position};
 use super::string::special;
 use crate::format::block::{Padded, Piece};
 
-/// How deep objects and arrays may be nested, unless a caller says otherwise.
+/// How deeply objects and arrays may be nested by default.
 pub const DEPTH_LIMIT: usize = 64;
 
-/// What kind of value comes next.
+/// The kind of the next value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JsonKind {
     /// `{`
@@ -27,7 +27,7 @@ pub enum JsonKind {
     Null,
 }
 
-/// Reads one JSON text from its start to its end.
+/// Reads one JSON text from start to end.
 #[derive(Debug, Clone)]
 pub struct Scanner<'a> {
     text: &'a str,
@@ -37,10 +37,10 @@ pub struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
-    /// A scanner at the start of `body`.
+    /// Creates a scanner at the start of `body`.
     ///
     /// # Errors
-    /// [`JsonProblem::NotUtf8`], [`JsonProblem::ByteOrderMark`].
+    /// [`JsonProblem::NotUtf8`] or [`JsonProblem::ByteOrderMark`].
     pub fn new(body: &'a [u8], depth_limit: usize) -> Result<Self, JsonError> {
         match std::str::from_utf8(body) {
             Ok(text) if text.starts_with('\u{feff}') => {
@@ -54,7 +54,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The kind of the value that comes next; white space before it is passed over.
+    /// The kind of the next value; skips white space before it.
     ///
     /// # Errors
     /// No value begins here.
@@ -72,7 +72,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// What stands where a value is due.
+    /// The error for text that is not a value where a value is expected.
     #[cold]
     fn no_value(&self) -> JsonError {
         let rest = &self.text[self.at..];
@@ -89,7 +89,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// What stands where the name of a member is due.
+    /// The error for text that is not a member name where one is expected.
     #[cold]
     fn no_name(&self) -> JsonError {
         match self.byte() {
@@ -104,7 +104,7 @@ impl<'a> Scanner<'a> {
         self.text[..self.at].trim_end().ends_with(',')
     }
 
-    /// The place that the scanner has come to.
+    /// The current position.
     #[must_use]
     pub fn place(&self) -> Position {
         place_of(self.text, self.at)
@@ -113,7 +113,7 @@ impl<'a> Scanner<'a> {
     /// Enters an object.
     ///
     /// # Errors
-    /// No object begins here, or it is nested too deep.
+    /// No object begins here, or it is nested too deeply.
     pub fn begin_object(&mut self) -> Result<(), JsonError> {
         self.begin(b'{', "`{`")
     }
@@ -121,12 +121,13 @@ impl<'a> Scanner<'a> {
     /// Enters an array.
     ///
     /// # Errors
-    /// No array begins here, or it is nested too deep.
+    /// No array begins here, or it is nested too deeply.
     pub fn begin_array(&mut self) -> Result<(), JsonError> {
         self.begin(b'[', "`[`")
     }
 
-    /// The name of the next member, its `:` taken too; `None` when the object has ended. `first` starts as true.
+    /// Reads the name of the next member and its `:`; `None` at the end of the object. `first` must be true for the
+    /// first call.
     ///
     /// # Errors
     /// The object is malformed.
@@ -144,8 +145,8 @@ impl<'a> Scanner<'a> {
         Ok(Some(name))
     }
 
-    /// Whether the next member's name stands there as `key` writes it, `"name":`. Then it is taken, and `first` is false;
-    /// otherwise nothing is.
+    /// Reads the next member's name if the text has it exactly as `key` does, `"name":`, and then sets `first` to
+    /// false. Otherwise nothing is read.
     #[inline]
     pub fn member_is(&mut self, first: &mut bool, key: &Padded) -> bool {
         let mut at = self.after_space(self.at);
@@ -164,7 +165,8 @@ impl<'a> Scanner<'a> {
         true
     }
 
-    /// The string that comes next and what stands behind it in the text, if it has no escape; otherwise nothing is taken.
+    /// Reads the next string if it has no escapes, and keeps the text that follows it within reach. Otherwise nothing
+    /// is read.
     #[inline]
     pub fn plain_piece(&mut self) -> Option<Piece<'a>> {
         self.space();
@@ -177,7 +179,7 @@ impl<'a> Scanner<'a> {
         Some(Piece { from, length })
     }
 
-    /// Takes a string and writes it to `out`, its escapes undone.
+    /// Reads a string and appends it to `out` with its escapes decoded.
     ///
     /// # Errors
     /// No string begins here, or it is malformed.
@@ -203,7 +205,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Whether another element comes; false when the array has ended. `first` starts as true.
+    /// Whether another element follows; false at the end of the array. `first` must be true for the first call.
     ///
     /// # Errors
     /// The array is malformed.
@@ -211,7 +213,7 @@ impl<'a> Scanner<'a> {
         self.next(b']', first, "`,` or `]`")
     }
 
-    /// Takes a string, its escapes undone.
+    /// Reads a string and decodes its escapes.
     ///
     /// # Errors
     /// No string begins here, or it is malformed.
@@ -224,7 +226,7 @@ impl<'a> Scanner<'a> {
         Ok(Cow::Owned(String::from_utf8(unescaped).expect("text and escapes are UTF-8")))
     }
 
-    /// Takes a number and gives it as written.
+    /// Reads a number and returns it as written.
     ///
     /// # Errors
     /// No number begins here, or it is malformed.
@@ -247,10 +249,10 @@ impl<'a> Scanner<'a> {
         Ok(&self.text[start..self.at])
     }
 
-    /// Takes `true` or `false`.
+    /// Reads `true` or `false`.
     ///
     /// # Errors
-    /// Neither stands here.
+    /// Neither of them is next.
     pub fn boolean(&mut self) -> Result<bool, JsonError> {
         self.space();
         if self.word("true") {
@@ -262,19 +264,19 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Takes `null`.
+    /// Reads `null`.
     ///
     /// # Errors
-    /// It does not stand here.
+    /// Something other than `null` is next.
     pub fn null(&mut self) -> Result<(), JsonError> {
         self.space();
         if self.word("null") { Ok(()) } else { Err(self.unexpected("`null`")) }
     }
 
-    /// Passes over one value, as strictly as if it were read, and gives its text.
+    /// Skips one value, checked as strictly as if it were used, and returns its text.
     ///
     /// # Errors
-    /// The value is malformed, or an object in it has two members of one name.
+    /// The value is malformed, or an object in it has two members with the same name.
     pub fn skip(&mut self) -> Result<&'a str, JsonError> {
         let kind = self.peek()?;
         let start = self.at;
@@ -304,18 +306,18 @@ impl<'a> Scanner<'a> {
         Ok(&self.text[start..self.at])
     }
 
-    /// Checks that nothing but white space is left.
+    /// Checks that only white space is left in the body.
     ///
     /// # Errors
-    /// Something is.
+    /// Something else is left.
     pub fn end(&mut self) -> Result<(), JsonError> {
         self.end_of("the end of the body")
     }
 
-    /// The same for a text that is no body; `expected` is what its end is called.
+    /// Checks that only white space is left in a text other than a body. `expected` names its end in the error.
     ///
     /// # Errors
-    /// Something is left.
+    /// Something else is left.
     pub fn end_of(&mut self, expected: &'static str) -> Result<(), JsonError> {
         self.space();
         if self.at == self.text.len() { Ok(()) } else { Err(self.unexpected(expected)) }
@@ -343,7 +345,7 @@ impl<'a> Scanner<'a> {
         Ok(true)
     }
 
-    /// Moves over what may stand in a string as it is.
+    /// Skips characters that need no escape in a string.
     fn plain(&mut self) {
         let rest = &self.text.as_bytes()[self.at..];
         self.at += special(rest).unwrap_or(rest.len());
@@ -382,7 +384,7 @@ impl<'a> Scanner<'a> {
         char::from_u32(code).ok_or_else(|| self.error_at(start, JsonProblem::Surrogate))
     }
 
-    /// One `\uXXXX`, as a UTF-16 code unit.
+    /// Reads one `\uXXXX` as a UTF-16 code unit.
     fn unit(&mut self, start: usize) -> Result<u32, JsonError> {
         let digits = self.text.as_bytes().get(self.at + 2..self.at + 6);
         let Some(digits) = digits.filter(|d| d.iter().all(u8::is_ascii_hexdigit)) else {
@@ -417,11 +419,11 @@ impl<'a> Scanner<'a> {
         self.at = self.after_space(self.at);
     }
 
-    /// Where the white space that begins at `at` has ended.
+    /// The position after the white space that begins at `at`.
     #[inline]
     fn after_space(&self, at: usize) -> usize {
         match self.text.as_bytes().get(at) {
-            // Most writers leave no space.
+            // Compact JSON, which is the most common, has no white space.
             Some(b' ' | b'\t' | b'\n' | b'\r') => self.after_more_space(at + 1),
             _ => at,
         }

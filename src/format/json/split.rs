@@ -1,139 +1,140 @@
-//! Several JSON texts in one body, taken apart as they come: lines (NDJSON), the elements of an array, or texts one after the other.
+//! Splits a body of several JSON texts as it arrives: lines (NDJSON), the elements of an array, or concatenated texts.
 //!
-//! Only where a text ends is found out here; whoever reads it checks it. So what is no JSON ends somewhere too, and the
-//! reader of the text says what is wrong with it.
+//! This module finds only where each text ends; the reader of the text checks it. Invalid JSON therefore ends somewhere
+//! too, and its reader reports what is wrong.
 
-/// How the texts stand in the body.
+/// How the texts are arranged in the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Series {
-    /// One in each line; lines of white space alone hold none.
+    /// One text per line; lines of white space alone hold none.
     Lines,
-    /// The elements of one array; or, in a body that begins otherwise, texts one after the other, with white space between them or none.
+    /// The elements of one array; or, if the body does not begin with `[`, concatenated texts with optional white space
+    /// in between.
     Json,
 }
 
-/// Takes a body apart.
+/// Splits a body into texts as its bytes arrive.
 #[derive(Debug)]
 pub struct Splitter {
     series: Series,
     state: State,
-    /// What has come; before `start` it is given out.
+    /// The bytes received; those before `start` have been returned.
     bytes: Vec<u8>,
     start: usize,
-    /// How far it was looked at.
+    /// How many of `bytes` have been examined.
     seen: usize,
-    /// Largest text, in bytes.
+    /// Size limit of a text, in bytes.
     limit: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Where a line begins.
+    /// At the beginning of a line.
     Line,
-    /// In a line with a text.
+    /// In a line that holds a text.
     InLine,
-    /// Before all texts.
+    /// At the beginning of the body, before any text.
     Start,
-    /// Behind `[`.
+    /// After the `[` that opens the array.
     First,
-    /// Behind a comma.
+    /// After a comma in the array.
     Next,
-    /// In an element.
+    /// In an element of the array.
     Element(Text),
-    /// Behind the array.
+    /// After the `]` that closes the array.
     End,
-    /// Between texts that stand one after the other.
+    /// Between two concatenated texts.
     Between,
-    /// In such an object, array or string, which says itself where it ends.
+    /// In a concatenated object, array or string; its last byte ends it.
     Bracketed(Text),
-    /// In such a number or word, which ends where something else begins.
+    /// In a concatenated number or literal; it ends where something else begins.
     Bare,
 }
 
-/// A place in a text.
+/// A position within a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Text {
-    /// How many brackets are open.
+    /// How many brackets and braces are open.
     open: usize,
-    /// In a string.
+    /// Whether it is inside a string.
     string: bool,
-    /// Behind a backslash in it.
+    /// Whether it is after a backslash inside a string.
     escape: bool,
 }
 
-/// What the next byte is to the text that is read.
+/// How the next byte relates to the current text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
-    /// A part of it, or of what stands between texts.
+    /// Part of the text, or of the space before it.
     Within,
-    /// Its last byte.
+    /// The last byte of the text.
     Last,
-    /// It stands between it and the next.
+    /// A separator after the text.
     Behind,
-    /// It belongs to the next already.
+    /// The first byte of the next text.
     Next,
 }
 
-/// What is wrong with the series.
+/// Why a body cannot be split.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SplitError {
-    /// A text is larger than one may be.
+    /// A text exceeds the size limit.
     #[error("a message is larger than the limit of {limit} bytes")]
     TooLarge {
-        /// That limit.
+        /// The size limit, in bytes.
         limit: usize,
     },
-    /// The body holds nothing.
+    /// The body is empty.
     #[error("the body is empty: expected a message or an array of messages")]
     Nothing,
-    /// A comma with nothing behind it.
+    /// A comma in the array is followed by no element.
     #[error("trailing comma before `]`; remove the comma")]
     NoElement,
-    /// Something behind the array.
+    /// Something follows the array.
     #[error("expected nothing after the array, got {found}")]
     Trailing {
-        /// What stands there.
+        /// What was found there.
         found: String,
     },
-    /// The body ends within the array.
+    /// The body ends inside the array.
     #[error("the array is incomplete: expected `]` before the end of the body")]
     Unclosed,
-    /// A comma between texts that are no elements.
+    /// A comma separates texts that are not elements of an array.
     #[error(
         "expected another message or the end of the body, got `,`; write the messages one after the other, or as an array"
     )]
     Comma,
-    /// The body ends within a text.
+    /// The body ends inside a text.
     #[error("the last message is incomplete")]
     Unfinished,
 }
 
 impl Splitter {
-    /// For a body of such a series. No text may have more than `limit` bytes.
+    /// Creates a splitter for a body of this kind. No text may have more than `limit` bytes.
     #[must_use]
     pub fn new(series: Series, limit: usize) -> Self {
         let state = if series == Series::Json { State::Start } else { State::Line };
         Self { series, state, bytes: Vec::new(), start: 0, seen: 0, limit }
     }
 
-    /// How many bytes it holds.
+    /// How many bytes are buffered.
     #[must_use]
     pub fn held(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Whether no text has begun that has not come to its end.
+    /// Whether no text is incomplete at this point.
     #[must_use]
     pub fn is_between(&self) -> bool {
         match self.state {
             State::InLine | State::Bracketed(_) => false,
-            // An element that is whole may stand there before its comma comes.
+            // A complete element may be waiting for its comma.
             State::Element(Text { open, string, .. }) => open == 0 && !string,
             _ => true,
         }
     }
 
-    /// Takes the next bytes of the body.
+    /// Adds the next bytes of the body.
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.drain(..self.start);
         self.seen -= self.start;
@@ -141,10 +142,10 @@ impl Splitter {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// The next text, if all of it has come. Each byte is looked at once, or twice where it ends a text by beginning another.
+    /// The next text if it is complete. Each byte is examined once, or twice if it ends one text by beginning the next.
     ///
     /// # Errors
-    /// What is wrong with the series; nothing more can be had of it.
+    /// The body cannot be split; no more texts can be read.
     pub fn next_text(&mut self) -> Result<Option<&[u8]>, SplitError> {
         while let Some(&byte) = self.bytes.get(self.seen) {
             let step = match self.series {
@@ -170,10 +171,10 @@ impl Splitter {
         Ok(None)
     }
 
-    /// The last text, when the body has ended.
+    /// The last text, once the body has ended.
     ///
     /// # Errors
-    /// The array or the text is not closed, or there is neither.
+    /// The body ends inside the array or a text, or is empty.
     pub fn end(self) -> Result<Option<Vec<u8>>, SplitError> {
         match self.state {
             State::InLine | State::Bare => Ok(Some(self.bytes[self.start..].to_vec())),
@@ -184,7 +185,7 @@ impl Splitter {
         }
     }
 
-    /// RFC 8259, section 7: no line break stands in a JSON string as it is.
+    /// RFC 8259, section 7: a JSON string holds no unescaped line break, so every line break separates texts.
     fn step_in_lines(&mut self, byte: u8) -> Step {
         match (self.state, byte) {
             (State::InLine, b'\n') => {
@@ -216,7 +217,7 @@ impl Splitter {
             (State::First, b']') => (State::End, Step::Within),
             (State::Next, b']') => return Err(SplitError::NoElement),
             (State::End, byte) => return Err(SplitError::Trailing { found: shown(byte) }),
-            // A comma where an element should begin is one of nothing: its reader says so.
+            // A comma where an element should begin ends an empty text, which its reader rejects.
             (_, b',') => (State::Next, Step::Behind),
             (_, byte) => (State::Element(Text::BEGUN.behind(byte)), Step::Within),
         })
@@ -243,12 +244,12 @@ impl Splitter {
 impl Text {
     const BEGUN: Self = Self { open: 0, string: false, escape: false };
 
-    /// Whether it may end here.
+    /// Whether the text may end here.
     fn is_over(self) -> bool {
         self.open == 0 && !self.string
     }
 
-    /// Behind one more byte.
+    /// The position after one more byte.
     fn behind(self, byte: u8) -> Self {
         let Self { open, string, escape } = self;
         let (open, string, escape) = match byte {

@@ -1,8 +1,8 @@
-//! Strings of JSON, written.
+//! Writes JSON strings.
 
 use crate::format::block::{self, Padded, Piece, SIZE};
 
-/// Writes `text` as a JSON string.
+/// Appends `text` as a JSON string.
 pub fn put_string(out: &mut Vec<u8>, text: &str) {
     let (blocks, rest) = text.as_bytes().as_chunks::<SIZE>();
     out.push(b'"');
@@ -18,7 +18,7 @@ pub fn put_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
-/// Writes `bytes`, those that `marks` has a bit for as escapes.
+/// Appends `bytes` and escapes each byte whose bit is set in `marks`.
 fn put_escaped(out: &mut Vec<u8>, bytes: &[u8], mut marks: u32) {
     let mut from = 0;
     while marks != 0 {
@@ -31,8 +31,8 @@ fn put_escaped(out: &mut Vec<u8>, bytes: &[u8], mut marks: u32) {
     out.extend_from_slice(&bytes[from..]);
 }
 
-/// Writes a text as a JSON string if it is ASCII and nothing in it needs an escape, as most are; false, and nothing
-/// written, if not.
+/// Appends `text` as a JSON string if it is ASCII and needs no escape, as most strings do. Otherwise writes nothing and
+/// returns false.
 #[inline]
 pub fn put_plain_string(out: &mut Vec<u8>, text: Piece<'_>) -> bool {
     let length = text.length;
@@ -50,8 +50,8 @@ pub fn put_plain_string(out: &mut Vec<u8>, text: Piece<'_>) -> bool {
     }
 }
 
-/// Writes a member of an object, and a comma behind it, if the text is as in [`put_plain_string`] and both it and the key
-/// are short; false, and nothing written, if not.
+/// Appends a member of an object and a comma. Key and text must be short, and the text as in [`put_plain_string`];
+/// otherwise writes nothing and returns false.
 #[inline]
 pub fn put_plain_member(out: &mut Vec<u8>, key: &Padded, text: Piece<'_>) -> bool {
     let length = text.length;
@@ -73,7 +73,7 @@ pub fn put_plain_member(out: &mut Vec<u8>, key: &Padded, text: Piece<'_>) -> boo
 fn put_plain_bytes(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
     let (blocks, rest) = bytes.as_chunks::<SIZE>();
     let are_plain = blocks.iter().all(|block| block::specials_and_wide(block) == 0);
-    // A byte that is no ASCII is below 0x20 too as a signed number.
+    // As a signed number, a byte that is not ASCII is below 0x20 too.
     let is_plain = |&byte: &u8| (byte as i8 >= 0x20) & (byte != b'"') & (byte != b'\\');
     if !are_plain || !rest.iter().all(is_plain) {
         return false;
@@ -85,7 +85,7 @@ fn put_plain_bytes(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
     true
 }
 
-/// Where the first byte stands that a JSON string cannot have as it is: a control character, `"` or `\\`.
+/// The position of the first byte that a JSON string must escape: a control character, `"` or `\`.
 #[inline]
 pub(super) fn special(bytes: &[u8]) -> Option<usize> {
     let (blocks, rest) = bytes.as_chunks::<SIZE>();

@@ -1,54 +1,54 @@
-//! A body and its parts.
+//! A multipart body and its parts.
 
 use std::fmt;
 
-/// What stands between the parts of a body (RFC 2046, section 5.1.1).
+/// The delimiter between the parts of a body (RFC 2046, section 5.1.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Boundary {
-    /// With the two dashes before it.
+    /// The boundary with the two dashes in front.
     pub(super) dashed: String,
 }
 
-/// A part, but for its file name: nobody here asks for it.
+/// A part of the body. Its file name is left out because nothing uses it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part<'a> {
-    /// Never empty.
+    /// The name of the form field; never empty.
     pub name: &'a str,
-    /// As it was written; a media type, and none of `multipart/`.
+    /// The part's Content-Type as written: a media type, never `multipart/*`.
     pub content_type: Option<&'a str>,
-    /// Its bytes as they are.
+    /// The content of the part, unchanged.
     pub data: &'a [u8],
 }
 
-/// Why a body cannot be taken apart.
+/// Why a body cannot be split into parts.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MultipartError {
-    /// The content type of the body.
+    /// The Content-Type of the body has no usable boundary.
     #[error("Content-Type: {0}")]
     ContentType(Wrong),
-    /// What stands first.
+    /// The body does not begin with the boundary.
     #[error("the body does not begin with `--` and the boundary of its Content-Type")]
     Beginning,
-    /// A part.
+    /// A part is malformed.
     #[error("part {number}: {wrong}")]
     Part {
-        /// Which part, from 1.
+        /// Number of the part, from 1.
         number: usize,
-        /// Why.
+        /// What is wrong with it.
         wrong: Wrong,
     },
-    /// Too many parts.
+    /// The body has too many parts.
     #[error("too many parts: at most {limit} are allowed")]
     TooMany {
-        /// How many there may be.
+        /// The largest number of parts.
         limit: usize,
     },
-    /// What stands last.
+    /// The body goes on after its last boundary.
     #[error("the body has data after its last boundary")]
     Trailing,
 }
 
-/// What stood where something else was expected.
+/// What was expected and what was found instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wrong {
     expected: &'static str,
@@ -61,21 +61,21 @@ impl fmt::Display for Wrong {
     }
 }
 
-/// Why a part is no text.
+/// Why a part is not text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TextProblem {
-    /// It says that it is something else.
+    /// Its Content-Type is not text/plain in UTF-8.
     #[error("expected a part with Content-Type text/plain in UTF-8, or without Content-Type, got `{0}`")]
     Type(String),
-    /// The same where JSON is expected.
+    /// Its Content-Type is neither JSON nor text/plain in UTF-8.
     #[error(
         "expected a part with Content-Type application/json, or text/plain in UTF-8, or without Content-Type, got `{0}`"
     )]
     JsonType(String),
-    /// Its bytes.
+    /// Its bytes are not UTF-8.
     #[error("the text is not valid UTF-8")]
     NotUtf8,
-    /// A NUL: no field means it, and others read it as an end.
+    /// It contains a NUL, which no field needs and which some readers take for the end of the text.
     #[error("a NUL character is not allowed")]
     Nul,
 }
@@ -87,19 +87,19 @@ fn wrong<T>(expected: &'static str, found: impl Into<String>) -> Outcome<T> {
 }
 
 impl Boundary {
-    /// The boundary that this `Content-Type` gives.
+    /// Reads the boundary from a `Content-Type`.
     ///
     /// # Errors
-    /// It gives none, or what others could read otherwise.
+    /// There is no boundary, or other readers could read it differently.
     pub fn of(content_type: &str) -> Result<Self, MultipartError> {
         let boundary = HeadValue::parse(content_type).and_then(|value| value.boundary());
         boundary.map_err(MultipartError::ContentType)
     }
 
-    /// The parts of a body, in order; at most so many.
+    /// The parts of `body` in order, at most `limit`.
     ///
     /// # Errors
-    /// The first thing that is wrong.
+    /// The first problem in the body.
     pub fn parts<'a>(&self, body: &'a [u8], limit: usize) -> Result<Vec<Part<'a>>, MultipartError> {
         let mut rest = body.strip_prefix(self.dashed.as_bytes()).ok_or(MultipartError::Beginning)?;
         let mut parts = Vec::new();
@@ -117,7 +117,7 @@ impl Boundary {
         }
     }
 
-    /// The part whose boundary was read, and what is behind the boundary after it.
+    /// Reads one part, after its boundary. Returns it with what follows the next boundary.
     fn part<'a>(&self, rest: &'a [u8]) -> Outcome<(Part<'a>, &'a [u8])> {
         let Some(part) = rest.strip_prefix(b"\r\n") else {
             let found = if rest.is_empty() { "the end of the body" } else { "something else" };
@@ -135,7 +135,7 @@ impl Boundary {
         Ok((Part { name, content_type, data: &data[..length] }, behind))
     }
 
-    /// How much comes before the next boundary and the CRLF that belongs to it.
+    /// Length of the data before the next boundary and the CRLF that belongs to that boundary.
     fn data_length(&self, data: &[u8]) -> Outcome<usize> {
         const LINE_OF_ITS_OWN: &str = "CRLF before the boundary";
         let dashed = self.dashed.as_bytes();
@@ -145,7 +145,7 @@ impl Boundary {
         let mut from = 0;
         while let Some(end) = data[from..].iter().position(|byte| matches!(byte, b'\r' | b'\n')) {
             from += end + 1;
-            // Others take a line for one that ends in CR or LF alone.
+            // Some readers accept CR or LF alone as the end of a line.
             match data[from..].starts_with(dashed) {
                 true if data[..from].ends_with(b"\r\n") => return Ok(from - 2),
                 true => return wrong(LINE_OF_ITS_OWN, "CR or LF alone"),
@@ -156,7 +156,7 @@ impl Boundary {
     }
 }
 
-/// Name and content type.
+/// Reads the part's name and Content-Type.
 fn read_head(head: &[u8]) -> Outcome<(&str, Option<&str>)> {
     let Ok(head) = std::str::from_utf8(head) else { return wrong("headers in UTF-8", "other bytes") };
     let (mut disposition, mut content_type, mut encoding) = (None, None, None);
@@ -194,7 +194,7 @@ fn read_header(line: &str) -> Outcome<(&str, &str)> {
     let header = line.split_once(':').filter(|(name, _)| is_token(name) && !name.starts_with('-'));
     match header {
         Some((name, value)) => Ok((name, value.trim_matches(' '))),
-        // Not shown: it may be a value that somebody forgot the empty line before.
+        // The line is not shown: it may be a value after a forgotten empty line.
         None => wrong("a header such as `Content-Type: text/plain`", "another line"),
     }
 }
@@ -203,7 +203,7 @@ fn check_type(content_type: &str) -> Outcome<()> {
     let value = HeadValue::parse(content_type)?;
     match value.word.split_once('/') {
         Some((kind, subtype)) if is_token(kind) && is_token(subtype) => {
-            // RFC 7578, section 4.3: several files of one field are several parts.
+            // RFC 7578, section 4.3: several files for one field are sent as several parts, not as a nested multipart.
             match kind.eq_ignore_ascii_case("multipart") {
                 true => wrong("a part that has no parts", format!("Content-Type `{}`", shown(value.word))),
                 false => Ok(()),
@@ -214,10 +214,10 @@ fn check_type(content_type: &str) -> Outcome<()> {
 }
 
 impl<'a> Part<'a> {
-    /// The data as text.
+    /// The content as text.
     ///
     /// # Errors
-    /// It is none, or says so.
+    /// The content is not UTF-8, has a NUL, or its Content-Type is another one.
     pub fn text(&self) -> Result<&'a str, TextProblem> {
         match self.content_type.filter(|content_type| !self.is_of("text/plain", content_type)) {
             Some(content_type) => Err(TextProblem::Type(shown(content_type))),
@@ -225,10 +225,10 @@ impl<'a> Part<'a> {
         }
     }
 
-    /// The data as JSON text, whose grammar nobody has looked at.
+    /// The content as JSON text, whose syntax has not been checked.
     ///
     /// # Errors
-    /// It is no text, or says that it is something else.
+    /// The content is not UTF-8, has a NUL, or its Content-Type is another one.
     pub fn json(&self) -> Result<&'a str, TextProblem> {
         let is_json =
             |content_type: &str| ["text/plain", "application/json"].iter().any(|word| self.is_of(word, content_type));
@@ -243,13 +243,13 @@ impl<'a> Part<'a> {
         if text.contains('\0') { Err(TextProblem::Nul) } else { Ok(text) }
     }
 
-    /// Whether a content type is this one, in UTF-8.
+    /// Whether a Content-Type has this media type and means UTF-8.
     fn is_of(&self, word: &str, content_type: &str) -> bool {
         let Ok(value) = HeadValue::parse(content_type) else { return false };
         let is_known = match value.parameter("charset") {
             None => true,
             Some(charset) if charset.eq_ignore_ascii_case("utf-8") => true,
-            // What is ASCII is the same in all three.
+            // ASCII text has the same bytes in all three charsets.
             Some(charset) => {
                 self.data.is_ascii() && ["us-ascii", "iso-8859-1"].iter().any(|same| charset.eq_ignore_ascii_case(same))
             }
@@ -258,10 +258,10 @@ impl<'a> Part<'a> {
     }
 }
 
-/// The value of a header: a word and its parameters.
+/// A header value with its parameters.
 struct HeadValue<'a> {
     word: &'a str,
-    /// No name twice.
+    /// No name occurs twice.
     parameters: Vec<(&'a str, &'a str)>,
 }
 
@@ -280,8 +280,8 @@ impl<'a> HeadValue<'a> {
             if value.parameter(name).is_some() {
                 return wrong("each parameter once", format!("`{}` twice", shown(name)));
             }
-            // RFC 2231 has parameters in pieces and in other characters; RFC 7578, section 4.2, has them no more. .NET writes
-            // `filename*` beside `filename`, and neither is used.
+            // RFC 2231 has continued and encoded parameters; RFC 7578, section 4.2, forbids them. .NET sends
+            // `filename*` beside `filename`; Towbar uses neither.
             if name.contains('*') && !name.eq_ignore_ascii_case("filename*") {
                 return wrong("parameters without `*`", format!("`{}`", shown(name)));
             }
@@ -296,7 +296,7 @@ impl<'a> HeadValue<'a> {
     }
 
     fn boundary(&self) -> Outcome<Boundary> {
-        // A space would be allowed inside; readers differ in what they make of it.
+        // RFC 2046 also allows a space inside; readers interpret it differently.
         let is_known = |byte: u8| byte.is_ascii_alphanumeric() || b"'()+_,-./:=?".contains(&byte);
         const EXPECTED: &str = "a `boundary` of 1 to 70 letters, digits and `'()+_,-./:=?`";
         match self.parameter("boundary") {
@@ -314,18 +314,18 @@ impl<'a> HeadValue<'a> {
         }
         match self.parameter("name") {
             None | Some("") => wrong("a `name` in Content-Disposition", "none"),
-            // Browsers write %22 for a quotation mark and % for itself: nobody can tell what was meant.
+            // Browsers write a quotation mark as `%22` but leave `%` as it is, so the original name is ambiguous.
             Some(name) if has_escape(name) => wrong("a `name` without escapes", "`%` and two digits"),
             Some(name) => Ok(name),
         }
     }
 }
 
-/// A token or a quoted text, and what is behind it.
+/// Reads a token or a quoted string. Returns it with what follows.
 fn read_content(text: &str) -> Outcome<(&str, &str)> {
     if let Some(quoted) = text.strip_prefix('"') {
         return match quoted.split_once('"') {
-            // To some readers it escapes what follows, to others it is a backslash.
+            // Some readers take a backslash for an escape, others for a plain character.
             Some((content, _)) if content.contains('\\') => wrong("quotes without a backslash in them", "one"),
             Some(found) => Ok(found),
             None => wrong("a quotation mark at the end of the value", "none"),
@@ -338,7 +338,7 @@ fn read_content(text: &str) -> Outcome<(&str, &str)> {
     }
 }
 
-/// RFC 9110, section 5.6.2.
+/// Whether `text` is a token as in RFC 9110, section 5.6.2.
 fn is_token(text: &str) -> bool {
     let is_known = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !text.is_empty() && text.bytes().all(is_known)
@@ -348,7 +348,7 @@ fn has_escape(text: &str) -> bool {
     text.as_bytes().windows(3).any(|three| three[0] == b'%' && three[1..].iter().all(u8::is_ascii_hexdigit))
 }
 
-/// `text`, cut if long.
+/// `text`, shortened to 40 characters.
 fn shown(text: &str) -> String {
     const LONGEST: usize = 40;
     match text.char_indices().nth(LONGEST) {

@@ -1,8 +1,9 @@
-//! `multipart/form-data` (RFC 7578): a body in, its parts out.
+//! `multipart/form-data` (RFC 7578): splits a body into its parts.
 //!
-//! Strict: a box on the way reads the body too, and what two readers could take apart differently is refused, be it never so
-//! usual to forgive it. So a body begins with its boundary, lines end in CRLF, a boundary is a line of its own, a part says
-//! each thing once, and nothing is written with escapes. Knows no HTTP beyond the words of a part's head.
+//! Strict: a proxy or firewall in front may read the body too, so whatever two readers could split differently is
+//! rejected, however common it is to tolerate it. A body begins with its boundary, lines end in CRLF, each boundary is
+//! on a line of its own, no part repeats a header or parameter, and nothing is escaped. Knows nothing of HTTP beyond
+//! the headers of a part.
 
 mod body;
 #[cfg(test)]

@@ -1,10 +1,10 @@
-//! Bodies of `multipart/form-data`: what is taken, and what is refused with which words.
+//! Which `multipart/form-data` bodies are accepted, and with which error others are rejected.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// Names, content types and data of the parts, or what is wrong. `|` stands for CRLF.
+/// Names, content types and data of the parts, or the error. `|` stands for CRLF.
 fn read(body: &str) -> Result<String, String> {
     let body = body.replace('|', "\r\n");
     let parts = Boundary::of("multipart/form-data; boundary=b").unwrap().parts(body.as_bytes(), 3);
