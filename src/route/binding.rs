@@ -1,4 +1,4 @@
-//! One rule resolved against its rpc: every field path checked, every part understood, or the start refused.
+//! Resolves one rule against its rpc: checks every field path, and reports whatever is wrong, which stops the start.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::format::problem::Problem;
 use crate::format::template::{Template, Variable};
 use crate::schema::{FieldPath, Message, RpcDescriptor, Rule, Schema, WellKnown};
 
-/// The problems of options for rpcs that are not there, or that nobody can call.
+/// Reports options for rpcs that the schema does not have, or that have no HTTP rule and so cannot be called.
 pub(super) fn unknown_rpcs(schema: &Schema, options: &[RpcOptions], rules: &Rules) -> Vec<Problem> {
     let problem = |options: &RpcOptions| match schema.rpcs().iter().find(|rpc| rpc.name == options.rpc) {
         None => Some(format!("the schema has no rpc `{}`", options.rpc)),
@@ -26,7 +26,7 @@ pub(super) fn unknown_rpcs(schema: &Schema, options: &[RpcOptions], rules: &Rule
     options.iter().filter_map(|options| Some(Problem::at(&options.place, problem(options)?))).collect()
 }
 
-/// A rule resolved against its rpc: all of a route but what hangs on the others.
+/// A rule resolved against its rpc: a whole [`Route`], except for what depends on the other routes.
 pub(super) struct Bound {
     pub(super) method: String,
     pub(super) template: Template,
@@ -43,7 +43,8 @@ pub(super) struct Bound {
 }
 
 impl Bound {
-    /// The route at this place among all, beside others that declare these query keys.
+    /// Makes the route. `index` is its index among all routes; `others` are the query keys that the other routes of the
+    /// same method and path declare.
     pub(super) fn into_route(self, index: usize, others: Vec<String>) -> Route {
         Route {
             index,
@@ -65,7 +66,10 @@ impl Bound {
     }
 }
 
-/// Resolves a rule of the rpc that is `served`, unless that cannot be.
+/// Resolves a rule of `rpc`. `served` is the rpc as it is served, or why it cannot be served.
+///
+/// # Errors
+/// Everything that is wrong with the rule.
 pub(super) fn bind(
     rpc: &RpcDescriptor,
     rule: &Rule,
@@ -110,12 +114,12 @@ pub(super) fn bind(
     })
 }
 
-/// What the names of a template are for.
+/// What the field names of a template are used for.
 #[derive(Clone, Copy)]
 enum Use<'a> {
     /// Variables of the path.
     Path,
-    /// Query keys, beside these variables of the path.
+    /// Query keys. The slice holds the fields that the path variables already set.
     Query(&'a [FieldPath]),
 }
 
@@ -137,7 +141,7 @@ impl Binder<'_> {
         }
     }
 
-    /// The fields of these names, each with its column in the template.
+    /// Resolves field names, each given with its column in the template.
     fn fields<'t>(&mut self, names: impl Iterator<Item = (&'t str, usize)>, used: Use<'_>) -> Vec<FieldPath> {
         let mut paths: Vec<FieldPath> = Vec::new();
         for (name, column) in names {
@@ -182,14 +186,14 @@ impl Binder<'_> {
         rule
     }
 
-    /// The field that the reply's body is the value of.
+    /// Resolves `response_body`: the field whose value becomes the body of the reply.
     fn response_body(&mut self) -> Option<FieldPath> {
         let name = self.rule.response_body.as_str();
         let path = FieldPath::resolve_exactly(&self.rpc.output, Some(name).filter(|name| !name.is_empty())?);
         path.map_err(|error| self.problems.push(format!("response_body {name:?}: {error}"))).ok()
     }
 
-    /// Whether the body passes as it is.
+    /// Whether the request body is a `google.api.HttpBody`, so that its bytes are passed on unchanged.
     fn is_raw_request(&mut self, body: &BodyRule, captured: &[FieldPath]) -> bool {
         let field = match body {
             BodyRule::None => return false,
@@ -206,7 +210,8 @@ impl Binder<'_> {
         is_raw
     }
 
-    /// A key of the template may be read in any case if it could be nothing else then, another key or a field.
+    /// With `case_insensitive_field_parsing`, a key of the template must not also name another key or field once case
+    /// is ignored.
     fn keys_in_any_case(&mut self, declared: &[(String, FieldPath)]) {
         for (index, (key, path)) in declared.iter().enumerate() {
             let other = declared[..index].iter().find(|(other, _)| other.eq_ignore_ascii_case(key));
@@ -248,7 +253,7 @@ impl Binder<'_> {
     }
 }
 
-/// Whether a message, or the field of it that a body is the value of, is a `google.api.HttpBody`.
+/// Whether the body is a `google.api.HttpBody`: the message itself, or `field` of it if that is given.
 fn is_raw(message: &Message, field: Option<&FieldPath>) -> bool {
     match field {
         None => is_http_body(message),
@@ -256,7 +261,7 @@ fn is_raw(message: &Message, field: Option<&FieldPath>) -> bool {
     }
 }
 
-/// The `update_mask` beside the resource that a PATCH brings in its body (AIP-134).
+/// The `update_mask` next to the resource that the body of a PATCH holds (AIP-134).
 fn mask(rpc: &RpcDescriptor, rule: &Rule, body: &BodyRule, captured: &[FieldPath]) -> Option<FieldPath> {
     let BodyRule::Field(resource) = body else { return None };
     let is_resource = !resource.leaf().is_repeated() && resource.leaf().message().is_some();
@@ -266,7 +271,7 @@ fn mask(rpc: &RpcDescriptor, rule: &Rule, body: &BodyRule, captured: &[FieldPath
     (rule.pattern.method == "PATCH" && is_free).then_some(path)
 }
 
-/// The variable; the rule may say that `%2F` in it is decoded after all.
+/// Prepares a variable for decoding: with `fully_decode`, the rule asks for `%2F` in it to be decoded as well.
 fn decoded_by(rule: &Rule, variable: &Variable, template: &Template) -> Variable {
     let mut variable = variable.clone();
     // google/api/http.proto: "fully URI-decoded except in cases of single segment matches in reserved expansion".
@@ -275,7 +280,7 @@ fn decoded_by(rule: &Rule, variable: &Variable, template: &Template) -> Variable
     variable
 }
 
-/// The field, if one text can fill it and nothing else of the template does.
+/// Checks that one text value can fill the field, and that nothing else in the template sets it.
 fn usable(path: FieldPath, name: &str, used: Use<'_>, others: &[FieldPath]) -> Result<FieldPath, String> {
     let is_filled = takes_text(path.leaf()) || matches!(used, Use::Query(_)) && takes_json(path.leaf());
     if !is_filled {
@@ -303,7 +308,7 @@ fn is_member(input: &Message, body: &BodyRule, dotted: &str) -> bool {
         BodyRule::Field(path) => path.leaf().message(),
         BodyRule::None | BodyRule::Whole => Some(input.clone()),
     };
-    // Lists are stepped into here: the configuration leaves their indices out.
+    // The configuration writes members without list indices, so lists are stepped into here.
     let mut names = dotted.split('.');
     let mut here = start;
     names.all(|name| match here.take().and_then(|message| message.field(name)) {

@@ -1,9 +1,9 @@
-//! Which of several rpcs that share method and path a request means: their query keys tell.
+//! Chooses among several rpcs that share method and path, by the query keys of the request.
 //!
-//! GetTransaction declares `transaction_id`, GetTransactions `offset` and `limit`, both at `GET /accounts/transactions`.
-//! Of the keys in a request those count that at least one candidate declares; a candidate must declare all of them. Of
-//! several left, each declares every key that counts, so the keys cannot part them further; the one whose reply is a
-//! list wins, and [`clash`] has made sure at start-up that there always is exactly one.
+//! GetTransaction declares `transaction_id`, GetTransactions `offset` and `limit`, both at `GET
+//! /accounts/transactions`. Only keys that at least one candidate declares are considered, and the chosen rpc must
+//! declare all of them. If several candidates remain, each declares all of these keys, so keys cannot decide further.
+//! Then the rpc whose reply is a list wins; [`clash`] makes sure at start-up that there is exactly one.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::query::Query;
 use crate::format::problem::Problem;
 use crate::schema::FieldPath;
 
-/// Query keys that belong to different rpcs.
+/// The request combines query keys that belong to different rpcs.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the query parameters {} cannot be combined: they belong to different operations of this path", list(keys))]
 pub struct KeysApart {
@@ -25,11 +25,11 @@ fn list(keys: &[String]) -> String {
     keys.iter().map(|key| format!("\"{key}\"")).collect::<Vec<_>>().join(", ")
 }
 
-/// The one of `candidates` (at least two) that takes the keys of `query`.
+/// Chooses the route whose template declares the keys of `query`. There are at least two `candidates`.
 pub(super) fn choose<'a>(candidates: Vec<&'a Arc<Route>>, query: &Query) -> Result<&'a Arc<Route>, KeysApart> {
     let mut left = candidates.clone();
     let mut keys: Vec<&str> = Vec::new();
-    // A key with an empty value is as good as absent: clients expand the whole template.
+    // A key with an empty value counts as absent: clients expand the whole template.
     for (key, _) in query.pairs().filter(|(_, value)| !value.is_empty()) {
         let declares = |route: &&Arc<Route>| route.resolve_key(key).is_some_and(|path| route.declares(&path));
         if candidates.iter().any(declares) {
@@ -44,7 +44,7 @@ pub(super) fn choose<'a>(candidates: Vec<&'a Arc<Route>>, query: &Query) -> Resu
     }
 }
 
-/// Those of `keys` that not every candidate declares: the others part nobody.
+/// The keys that not every candidate declares; the others do not help to tell the candidates apart.
 fn telling(candidates: &[&Arc<Route>], keys: &[&str]) -> Vec<String> {
     let common = |key: &str| candidates.iter().all(|route| route.resolve_key(key).is_some_and(|p| route.declares(&p)));
     let mut told: Vec<String> = Vec::new();
@@ -56,10 +56,10 @@ fn telling(candidates: &[&Arc<Route>], keys: &[&str]) -> Vec<String> {
     told
 }
 
-/// The problem with routes that share method and path, if some request could mean two of them.
+/// Reports routes that share method and path and that some request could not tell apart.
 ///
-/// With the keys that two routes B and C both declare, and with no further key, both are left. So a list A must be left
-/// too, which is so when A declares all that B and C have in common; and there must be no second list.
+/// A request whose keys are exactly those that two routes B and C both declare leaves both. So the list route A must
+/// remain as well, which holds if A declares every key that B and C share. A second list route is not allowed.
 pub(super) fn clash(group: &[usize], routes: &[Route]) -> Option<Problem> {
     if let Some((one, other)) = read_differently(group, routes) {
         return Some(told_case(one, other, "method and path"));
@@ -68,9 +68,10 @@ pub(super) fn clash(group: &[usize], routes: &[Route]) -> Option<Problem> {
     Some(told(one, other, &one.method))
 }
 
-/// The same of routes that WebSockets share: their paths are enough, whatever the methods of their rules.
+/// Reports routes that a WebSocket request could not tell apart. WebSockets find a route by its path alone, whatever
+/// the method of the rule.
 pub(super) fn websocket_clash(group: &[usize], routes: &[Route]) -> Option<Problem> {
-    // What every request could mean is told already.
+    // Routes with the same method are already reported by `clash`.
     let is_new = |(one, other): &(&Route, &Route)| one.method != other.method;
     if let Some((one, other)) = read_differently(group, routes).filter(is_new) {
         return Some(told_case(one, other, "a path for WebSockets"));
@@ -101,13 +102,14 @@ fn told_case(one: &Route, other: &Route, what: &str) -> Problem {
     Problem::at(&one.rpc.name, message)
 }
 
-/// Two routes of the group that read the names of keys in different ways: which of them a request means would hang on that.
+/// Two routes of the group of which one ignores the case of keys and the other does not. Which of them a request means
+/// would depend on that.
 fn read_differently<'a>(group: &[usize], routes: &'a [Route]) -> Option<(&'a Route, &'a Route)> {
     let group: Vec<&Route> = group.iter().map(|&index| &routes[index]).collect();
     first_pair(&group, |b, c| b.rpc.reads_any_case() != c.rpc.reads_any_case())
 }
 
-/// Two routes of the group that some request could mean.
+/// Two routes of the group that one request could mean.
 fn alike<'a>(group: &[usize], routes: &'a [Route]) -> Option<(&'a Route, &'a Route)> {
     let group: Vec<&Route> = group.iter().map(|&index| &routes[index]).collect();
     let (lists, others): (Vec<&Route>, Vec<&Route>) = group.iter().partition(|route| route.rpc.output.is_list());
@@ -124,7 +126,7 @@ fn first_pair<'a>(routes: &[&'a Route], wrong: impl Fn(&Route, &Route) -> bool) 
 }
 
 fn declares_common(list: &Route, b: &Route, c: &Route) -> bool {
-    // Those of a group are alike in this.
+    // All routes of a group treat case alike, as `read_differently` has checked.
     let names = |route: &Route| -> Vec<String> {
         let names = key_names(&route.declared).into_iter();
         if route.rpc.reads_any_case() { names.map(|name| name.to_ascii_lowercase()).collect() } else { names.collect() }
@@ -133,13 +135,13 @@ fn declares_common(list: &Route, b: &Route, c: &Route) -> bool {
     names(b).iter().filter(|name| c.contains(name)).all(|name| list.contains(name))
 }
 
-/// How a request may name what the template declares: by its key, or by its field in either spelling. The request
+/// The names by which a request may give the declared fields: the key, or the field in either spelling. The request
 /// messages differ in type, so fields are compared by name.
 fn key_names(declared: &[(String, FieldPath)]) -> Vec<String> {
     declared.iter().flat_map(|(key, path)| [key.clone(), path.to_string(), path.json_name()]).collect()
 }
 
-/// For each rule the query keys that the others of its group declare.
+/// For each rule, the query keys that the other rules of its group declare.
 pub(super) fn keys_of_others<'g>(groups: impl Iterator<Item = &'g [usize]>, rules: &[Bound]) -> Vec<Vec<String>> {
     let mut keys = vec![Vec::new(); rules.len()];
     for group in groups {

@@ -9,45 +9,45 @@ use crate::schema::FieldPath;
 /// One rule, resolved against its rpc.
 #[derive(Debug)]
 pub struct Route {
-    /// Its place among all routes.
+    /// The index of the route among all routes.
     pub index: usize,
-    /// What it is a way in to.
+    /// The rpc that the route calls.
     pub rpc: Arc<Rpc>,
-    /// The HTTP method, `*` for any.
+    /// The HTTP method; `*` stands for any method.
     pub method: String,
-    /// The template as written.
+    /// The path template as written in the rule.
     pub template: String,
-    /// What the request's body is the value of.
+    /// Which part of the request message the request body sets.
     pub body: BodyRule,
-    /// The field that the reply's body is the value of; the whole message if there is none.
+    /// The field that becomes the body of the reply; `None` for the whole message.
     pub response_body: Option<FieldPath>,
-    /// Whether the request's body passes as it is, as a `google.api.HttpBody`.
+    /// Whether the request body is a `google.api.HttpBody`, so that its bytes are passed on unchanged.
     pub is_raw_request: bool,
-    /// Whether the reply's does.
+    /// Whether the reply is a `google.api.HttpBody`, whose bytes become the body of the response unchanged.
     pub is_raw_reply: bool,
     pub(super) variables: Vec<Variable>,
-    /// How many segments the template has.
+    /// The number of segments in the template.
     pub(super) length: usize,
-    /// Which of them is `**`.
+    /// The index of the segment `**`, if the template has one.
     pub(super) wildcard: Option<usize>,
-    /// The fields of `variables`, in the same order.
+    /// The fields that `variables` set, in the same order.
     pub(super) captured: Vec<FieldPath>,
-    /// The query keys that the template declares.
+    /// The query keys that the template declares, each with its field.
     pub(super) declared: Vec<(String, FieldPath)>,
-    /// The query keys that other routes of the same method and path declare.
+    /// The query keys that other routes with the same method and path declare.
     pub(super) others: Vec<String>,
-    /// The `update_mask` that is filled.
+    /// The `update_mask` field that Towbar fills if the request leaves it empty.
     pub(super) mask: Option<FieldPath>,
 }
 
 /// The `body` of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BodyRule {
-    /// No body.
+    /// The request has no body.
     None,
     /// `*`: every field that the path does not bind.
     Whole,
-    /// The value of this field.
+    /// The body is the value of this field.
     Field(FieldPath),
 }
 
@@ -63,7 +63,7 @@ impl Route {
         self.declared.iter().map(|(key, _)| key.as_str())
     }
 
-    /// The field that a query key names, if it names one: a key of the template, or the dotted name of a field.
+    /// The field that a query key names: by a key that the template declares, or by the dotted name of the field.
     pub(super) fn resolve_key(&self, key: &str) -> Option<FieldPath> {
         if let Some((_, path)) = self.declared.iter().find(|(declared, _)| declared == key) {
             return Some(path.clone());
@@ -79,13 +79,13 @@ impl Route {
         one == other || self.rpc.reads_any_case() && one.eq_ignore_ascii_case(other)
     }
 
-    /// Whether a route of the same method and path declares this query key.
+    /// Whether another route with the same method and path declares this query key.
     pub(super) fn is_others(&self, key: &str) -> bool {
         self.others.iter().any(|other| self.is_same_key(other, key))
     }
 
-    /// Whether a key with an empty value means nothing here: a client that expands a whole template, or those of all
-    /// rpcs at a path, sends empty values for what it does not use.
+    /// Whether an empty value counts as absent for this key. Clients that expand a whole template, or the templates of
+    /// all rpcs at a path, send empty values for keys that they do not use.
     pub(super) fn may_be_empty(&self, key: &str) -> bool {
         self.resolve_key(key).is_some_and(|path| self.declares(&path)) || self.is_others(key)
     }

@@ -1,35 +1,34 @@
-//! What comes of the search for a route.
+//! The result of the search for a route.
 
 use std::sync::Arc;
 
 use super::choice::KeysApart;
 use super::entry::Route;
 
-/// A route and what the path gave to its variables, still percent-encoded.
+/// A route, and the text that each path variable captures, still percent-encoded.
 #[derive(Debug)]
 pub struct Found<'a> {
-    /// The route.
     pub route: &'a Arc<Route>,
-    /// One raw text for each variable.
+    /// The captured text of each path variable, in the order of the template.
     pub captures: Vec<&'a str>,
 }
 
 /// Why no route was found.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Miss {
-    /// No template has this path.
+    /// No template matches the path.
     #[error("no route matches this path")]
     Path,
     /// A segment of the path is `.` or `..`.
     #[error("the path contains \".\" or \"..\" as a segment; send the normalized path (RFC 3986, section 6.2.2.3)")]
     Dots,
-    /// Templates have this path, but for other methods.
+    /// Templates match the path, but only for other methods.
     #[error("the path exists, but not for this method")]
     Method {
-        /// Those methods, sorted; `OPTIONS` is always one of them, and `HEAD` where `GET` is.
+        /// The allowed methods, sorted. `OPTIONS` is always among them, and `HEAD` is if `GET` is.
         allowed: Vec<String>,
     },
-    /// Several rpcs share method and path, and none of them takes these query keys together.
+    /// Several rpcs share method and path, and none of them takes this combination of query keys.
     #[error(transparent)]
     Keys(KeysApart),
 }

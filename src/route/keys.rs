@@ -1,6 +1,7 @@
-//! Keys and values into the request message: of a query, of a form, or of a form in parts.
+//! Reads keys and values into the request message: from a query string, a URL-encoded form or a multipart form.
 //!
-//! Both are read alike. A query has what path and body leave; a form is a body, and its keys name the body's fields.
+//! All are read the same way. Query keys may name the fields that neither path nor body sets. Form keys name the fields
+//! of the body.
 
 use super::entry::{BodyRule, Route};
 use super::parts::value_of;
@@ -12,16 +13,16 @@ use crate::format::quote;
 use crate::format::suggestion::nearest;
 use crate::schema::{Field, FieldPath, Message, Shape, WellKnown};
 
-/// What keys may name.
+/// Which fields the keys may name.
 #[derive(Clone, Copy)]
 enum Keys<'a> {
-    /// Of the query.
+    /// Query keys. `body_is_whole`: the body sets every field, so none is left for the query.
     Query { body_is_whole: bool },
-    /// Of a form, which is the value of this field, or of the message as a whole.
+    /// Form keys. They name fields of the message in field `of`; without it, fields of the request message itself.
     Form { of: Option<&'a FieldPath> },
 }
 
-/// What stands behind a key.
+/// The value of a key.
 #[derive(Clone, Copy)]
 enum Given<'a> {
     Text(&'a str),
@@ -29,7 +30,7 @@ enum Given<'a> {
 }
 
 impl<'a> Given<'a> {
-    /// What it is for this field, or for the entries of this map; none, if nothing can be in one piece.
+    /// The value in the form that the field (or an entry of the map) takes; `None` if no single value can fill it.
     fn value(self, field: &Field) -> Result<Option<Value<'a>>, QueryProblem> {
         match (self, filling(field)) {
             (_, None) | (Self::Text(_), Some(Filling::HttpBody)) => Ok(None),
@@ -51,7 +52,7 @@ impl Route {
         read.map(drop).map_err(|(key, problem)| EncodeError::Query { key, problem })
     }
 
-    /// The fields that the form gives.
+    /// Reads a URL-encoded form. Returns the fields that it sets.
     pub(super) fn read_form(&self, request: &mut Request, form: &Query) -> Result<Vec<FieldPath>, EncodeError> {
         let read = self.read_keys(request, texts(form), self.form_keys());
         read.map_err(|(key, problem)| EncodeError::Form { key, problem })
@@ -72,12 +73,12 @@ impl Route {
         }
     }
 
-    /// Whether a query key names an entry of a map.
+    /// Whether a query key names an entry of a map, as in `labels[colour]`.
     pub(super) fn is_entry(&self, key: &str) -> bool {
         self.resolve_entry(key, Keys::Query { body_is_whole: false }).is_some()
     }
 
-    /// The fields that are given, in order; on an error also the key, as it may be shown.
+    /// Returns the fields that the keys set, in order. On an error, also returns the key in the form that may be shown.
     fn read_keys<'g>(
         &self,
         request: &mut Request,
@@ -87,7 +88,7 @@ impl Route {
         let mut given: Vec<FieldPath> = Vec::new();
         for (key, value) in pairs {
             self.read_key(request, key, value, keys, &mut given).map_err(|problem| {
-                // The keys of a map are values too, and not to be shown where those are not.
+                // The keys of a map are values too, so those of a redacted map are not shown.
                 let hidden = self.resolve_entry(key, keys).filter(|(map, _)| map.is_redacted());
                 let quoted = || quote::beginning(key, quote::MOST).into_owned();
                 let shown = hidden.map_or_else(quoted, |(map, _)| format!("{map}[...]"));
@@ -168,7 +169,8 @@ impl Route {
         }
     }
 
-    /// A name that the caller may have meant by a key which names nothing: another field of the message that it leads to.
+    /// For an unknown key, the field name that the caller may have meant: the nearest one in the message that the key
+    /// leads to.
     fn near(&self, key: &str, keys: Keys) -> Option<String> {
         if key.len() > quote::MOST_TWICE {
             return None;
@@ -186,7 +188,7 @@ impl Route {
         Some(above.map_or_else(|| near.to_owned(), |above| format!("{above}.{near}")))
     }
 
-    /// The map and its key that `map[key]` names.
+    /// For a key written as `map[key]`, the field of the map and the key of the entry.
     fn resolve_entry<'k>(&self, key: &'k str, keys: Keys) -> Option<(FieldPath, &'k str)> {
         let (map, entry) = key.strip_suffix(']')?.split_once('[')?;
         let path = self.resolve(map, keys)?;
@@ -194,12 +196,12 @@ impl Route {
     }
 }
 
-/// Keys and values of a query, or of a form that is written as one.
+/// The keys and values of a query string or URL-encoded form.
 fn texts(pairs: &Query) -> impl Iterator<Item = (&str, Given<'_>)> {
     pairs.pairs().map(|(key, value)| (key, Given::Text(value)))
 }
 
-/// Why no single text can fill the field.
+/// Explains why no single text can fill the field.
 fn no_text(path: &FieldPath) -> QueryProblem {
     let field = path.leaf();
     if field.is_repeated() {
@@ -211,10 +213,10 @@ fn no_text(path: &FieldPath) -> QueryProblem {
     QueryProblem::Message { example: example.map(|below| format!("{path}.{below}")) }
 }
 
-/// How deep an example of a key goes.
+/// How many messages deep the example key in an error text may go.
 const EXAMPLE_DEPTH: usize = 2;
 
-/// The way to a field in this message that one text can fill.
+/// The dotted path to a field in this message that one text can fill.
 fn sayable(message: &Message, depth: usize) -> Option<String> {
     let mut fields = message.fields();
     let direct = fields.find(|field| !field.is_repeated() && !field.name().starts_with('[') && takes_text(field));
@@ -226,7 +228,7 @@ fn sayable(message: &Message, depth: usize) -> Option<String> {
     below.next().map(|(name, below)| format!("{name}.{below}"))
 }
 
-/// The problem that a key goes into a message that is given as a whole, if it does.
+/// The problem to report if the key names something inside a `google.protobuf.Struct`, which is only taken whole.
 fn whole_of(path: &FieldPath) -> Option<QueryProblem> {
     let (_, outer) = path.fields().split_last()?;
     let outer_message = outer.last()?.message()?;

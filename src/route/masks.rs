@@ -1,24 +1,25 @@
-//! The `update_mask` of a PATCH that has none: what its body gives.
+//! Fills a missing `update_mask` of a PATCH with the fields that its body gives.
 
 use super::entry::{BodyRule, Route};
 use super::plan::error::{EncodeError, QueryProblem};
 use crate::codec::{self, Body, Mask, MaskTooLong, Request};
 use crate::schema::{Field, FieldPath, WellKnown};
 
-/// However short the body, a mask may have so many bytes: four hundred paths of forty.
+/// A mask may always have this many bytes, however short the body: four hundred paths of forty bytes.
 const MASK_FREE: usize = 16 << 10;
 
-/// Beyond them it has at most so many times the bytes of the body. With what the body itself becomes, at most ten times its bytes, it is
-/// sixteen times as much at most.
+/// A longer mask may have at most this many times the bytes of the body. The message made of the body has at most ten
+/// times its bytes, so body and mask together stay below the documented limit of sixteen times.
 const MASK_TIMES: usize = 4;
 
-/// The longest mask that is made of a body.
+/// The longest mask, in bytes, that is made of a body with this many bytes.
 pub(super) fn longest_mask(body: usize) -> usize {
     MASK_FREE.max(MASK_TIMES.saturating_mul(body))
 }
 
 impl Route {
-    /// Fills the mask with the members of the body, but for those that the path binds: they say which resource it is.
+    /// Fills the mask with the members of a JSON body. Fields that the path binds are left out, because they identify
+    /// the resource.
     pub(super) fn fill_mask(
         &self,
         request: &mut Request<'_>,
@@ -34,7 +35,7 @@ impl Route {
         })
     }
 
-    /// The same for a form, of so many bytes, that has given these fields.
+    /// Fills the mask for a form of `form` bytes that has set the fields in `given`.
     pub(super) fn fill_mask_by_form(
         &self,
         request: &mut Request<'_>,
@@ -56,7 +57,8 @@ impl Route {
     }
 }
 
-/// Fills the mask of a body of so many bytes with what `put` puts in, unless the caller has filled it.
+/// Fills the mask with what `put` adds, unless the caller has already set it. `body` is the length of the body in
+/// bytes.
 fn fill(
     request: &mut Request<'_>,
     mask: &FieldPath,
@@ -74,12 +76,12 @@ fn fill(
     if paths.is_empty() { Ok(()) } else { request.set_message(mask, paths).map_err(wrong) }
 }
 
-/// The way to a field in the resource.
+/// The dotted path of a field, relative to the resource; `None` if it lies outside.
 fn within(path: &FieldPath, resource: &FieldPath) -> Option<String> {
     path.to_string().strip_prefix(&format!("{resource}.")).map(str::to_owned)
 }
 
-/// What is behind the first so many fields, as far as a mask goes: up to a list, a map or a well-known type.
+/// The path behind the first `from` fields, as far as a mask can go: up to a list, a map or a well-known type.
 fn whole(path: &FieldPath, from: usize) -> &[Field] {
     let fields = &path.fields()[from..];
     let is_last = |field: &Field| {

@@ -1,4 +1,4 @@
-//! What single rpcs are told to do and cannot.
+//! Finds options of single rpcs that cannot take effect.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use super::policy::CallerGone;
 use super::table::Routes;
 use crate::format::problem::Problem;
 
-/// The longest deadline of a call of one message each way.
+/// The longest deadline of a unary call.
 const LONGEST: Duration = Duration::from_secs(60 * 60);
 
-/// The problems of keys that their rpcs have no use for.
+/// Reports every key that its rpc has no use for.
 #[must_use]
 pub fn misplaced(routes: &Routes, options: &[RpcOptions]) -> Vec<Problem> {
     let is_any =

@@ -1,9 +1,9 @@
-//! From method, path and query keys to the rpc, and from their values to its request message.
+//! Finds the rpc for a request, and makes its request message.
 //!
-//! [`Routes::build`] resolves every rule of a [`Schema`](crate::schema::Schema) and refuses to leave one out; [`Routes::find`]
-//! finds the [`Route`] of a request, which is one way in to its [`Rpc`]; [`Route::encode`] makes the message, and
-//! [`Route::reverse`] makes the request of a message. What holds for an rpc stands in its [`policy`]. Knows no tokens and no
-//! upstream addresses.
+//! [`Routes::build`] resolves every rule of a [`Schema`](crate::schema::Schema), or fails with every problem found.
+//! [`Routes::find`] finds the [`Route`] of a request by method, path and query keys; a route is one way to call its
+//! [`Rpc`]. [`Route::encode`] makes the request message, and [`Route::reverse`] makes the HTTP request for a message.
+//! The settings of an rpc are in its [`policy`]. This module knows nothing of tokens and upstream addresses.
 
 mod binding;
 mod choice;

@@ -1,25 +1,26 @@
-//! A field as the caller knows it: what a backend names in terms of the proto file, in terms of path, query and body.
+//! Translates a field name that a backend reports, in terms of the proto file, into the caller's terms: path, query and
+//! body.
 
 use super::entry::{BodyRule, Route};
 use super::query::Query;
 use crate::format::json::{JsonKind, Scanner};
 use crate::schema::{Field, FieldPath, Message, Shape};
 
-/// How deep a body is searched for the spelling of a name.
+/// How many levels deep a body is searched for the spelling of a name.
 const DEEPEST: usize = 100;
 
-/// One name of a dotted path, with the index or the key of a map behind it, brackets included.
+/// One name of a dotted path, and the list index or map key behind it, with its brackets.
 struct Step<'a> {
     field: Field,
     suffix: &'a str,
 }
 
 impl Route {
-    /// The name that a caller of this route knows `field` by. `field` is a path from the request message, in either
-    /// spelling: `transfer_id`, `destinations[0].account_id`. What the path binds is named as the template does, what came
-    /// in the query by its key, and what belongs to the body as the body spells it, or as JSON would.
+    /// The name by which a caller of this route knows `field`, which is a path from the request message in either
+    /// spelling: `transfer_id`, `destinations[0].account_id`. A path variable is named as in the template, a query
+    /// parameter by its key. A field of the body is named as the body spells it, or else by its JSON name.
     ///
-    /// `None`: the message has no such field.
+    /// `None` if the message has no such field.
     #[must_use]
     pub fn callers_name(&self, field: &str, query: &Query, body: Option<&[u8]>) -> Option<String> {
         let steps = steps(&self.rpc.input, field)?;
@@ -43,7 +44,7 @@ impl Route {
         Some(spelled(steps, body))
     }
 
-    /// The query key for a field: the caller's own, else the template's.
+    /// The query key for a field: the one that the caller used, or else the one that the template declares.
     fn key_of<'q>(&'q self, path: &FieldPath, query: &'q Query) -> Option<&'q str> {
         let without_entry = |key: &'q str| key.split_once('[').map_or(key, |(key, _)| key);
         let mut given = query.pairs().map(|(key, _)| without_entry(key));
@@ -71,7 +72,7 @@ fn steps<'a>(input: &Message, dotted: &'a str) -> Option<Vec<Step<'a>>> {
     Some(steps)
 }
 
-/// The parts between dots; a dot in the key of a map parts nothing.
+/// Splits at dots, except for dots inside the brackets of a map key.
 fn split(dotted: &str) -> impl Iterator<Item = &str> {
     let mut open = false;
     dotted.split(move |character| {
@@ -80,7 +81,7 @@ fn split(dotted: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The path of these steps, if no list or map lies on the way.
+/// The field path of these steps; `None` if a list or map lies on the way.
 fn path(input: &Message, steps: &[Step<'_>]) -> Option<FieldPath> {
     let names: Vec<&str> = steps.iter().map(|step| step.field.name()).collect();
     FieldPath::resolve(input, &names.join(".")).ok()
@@ -90,7 +91,7 @@ fn starts_with(steps: &[Step<'_>], body: &FieldPath) -> bool {
     steps.len() > body.fields().len() && body.fields().iter().zip(steps).all(|(field, step)| *field == step.field)
 }
 
-/// The names as the body spells them, where it has them.
+/// Joins the names: each as the body spells it, or by its JSON name if the body does not have it.
 fn spelled(steps: &[Step<'_>], body: Option<&[u8]>) -> String {
     let mut scanner = body.and_then(|body| Scanner::new(body, DEEPEST).ok());
     let mut text = String::new();
@@ -107,7 +108,7 @@ fn spelled(steps: &[Step<'_>], body: Option<&[u8]>) -> String {
     text
 }
 
-/// The name of the member that is this field, and the scanner before its value.
+/// Finds the member that is this field. Returns its name and the scanner, placed before its value.
 fn member<'a>(mut scanner: Scanner<'a>, field: &Field) -> Option<(String, Scanner<'a>)> {
     let message = field.tables().message(field.owner());
     scanner.begin_object().ok()?;
@@ -121,7 +122,7 @@ fn member<'a>(mut scanner: Scanner<'a>, field: &Field) -> Option<(String, Scanne
     None
 }
 
-/// The scanner before the value that `[index]` or `[key]` names.
+/// Places the scanner before the value that `[index]` or `[key]` names.
 fn into_entry<'a>(mut scanner: Scanner<'a>, suffix: &str) -> Option<Scanner<'a>> {
     let Some(entry) = suffix.strip_prefix('[').and_then(|suffix| suffix.strip_suffix(']')) else {
         return Some(scanner);

@@ -1,12 +1,12 @@
-//! Which rpcs name fields and enums otherwise than the descriptors do, and whether they can: values without the enum's prefix, and
-//! names that are read in any case.
+//! Serves rpcs under other names than those of the descriptors: enum values without the enum's prefix, and names read
+//! in any case. Reports names that would become ambiguous.
 
 use super::options::{Defaults, RpcOptions};
 use super::policy::{EnumPrefix, Layer as _};
 use crate::format::problem::Problem;
 use crate::schema::{AnyCase, Named, RpcDescriptor, Schema};
 
-/// How an rpc names things.
+/// The naming that an rpc uses.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Naming {
     strips_enums: bool,
@@ -31,13 +31,13 @@ impl Naming {
     }
 }
 
-/// The rpcs that are served with other names.
+/// The rpcs that are served under other names.
 pub(super) struct Renamed {
     rpcs: Vec<(RpcDescriptor, Naming)>,
 }
 
 impl Renamed {
-    /// Without any, nothing is made for them.
+    /// Compiles one renamed schema for each naming in use; none if every rpc uses the names of the descriptors.
     pub(super) fn new(schema: &Schema, options: &[RpcOptions], defaults: &Defaults) -> Self {
         let is_served = |rpc: &RpcDescriptor| {
             defaults.serving.exposes(&rpc.name) && defaults.rules.of(rpc).is_ok_and(|rules| !rules.is_empty())
@@ -58,12 +58,12 @@ impl Renamed {
         Self { rpcs }
     }
 
-    /// The rpc with the names that it has on its routes.
+    /// The rpc with the names that its routes use.
     pub(super) fn of<'a>(&'a self, rpc: &'a RpcDescriptor) -> &'a RpcDescriptor {
         self.rpcs.iter().map(|(renamed, _)| renamed).find(|renamed| renamed.name == rpc.name).unwrap_or(rpc)
     }
 
-    /// What cannot be named so, each with the first rpc that has it.
+    /// Names that cannot be changed this way, each with the first rpc that uses them.
     pub(super) fn problems(&self) -> Vec<Problem> {
         let mut told: Vec<String> = Vec::new();
         let mut problems = Vec::new();

@@ -1,4 +1,5 @@
-//! Why a request does not reach the other rules: for a person who asks, not for calls.
+//! Explains why a request does not reach the other rules: for `towbar explain`, not for live
+//! requests.
 
 use std::fmt;
 
@@ -11,44 +12,44 @@ use super::table::Routes;
 use super::trie::{Trie, TrieRule};
 use crate::format::template::{Segment, Template};
 
-/// Why a rule is not the one that a request reaches.
+/// Why a rule does not match a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Why {
-    /// Its path is another.
+    /// The path does not match.
     Path {
-        /// How many segments fit, from the first on.
+        /// How many segments match, from the first on.
         fitting: usize,
-        /// What stands where the path is another.
+        /// What the template expects where the path first differs.
         expected: Difference,
     },
-    /// It is for another method.
+    /// The rule is for another method.
     Method,
-    /// Its template does not declare this query key, and another's does.
+    /// The request has this query key, which the rule's template does not declare and another's does.
     Key(String),
-    /// Nothing tells it from others, and the one with a list goes first.
+    /// No query key decides between the rules, and the rule whose reply is a list goes first.
     List,
-    /// Another fits better.
+    /// Another rule matches better.
     Better,
 }
 
-/// Where a path leaves a template.
+/// Where a path first differs from a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Difference {
-    /// At this segment of the path, counted from 1.
+    /// At this segment of the path.
     Segment {
-        /// Which.
+        /// The number of the segment, counted from 1.
         number: usize,
-        /// What the template has there; `None` where it would take anything that is not empty.
+        /// The literal that the template has there; `None` if it takes anything that is not empty.
         literal: Option<String>,
     },
-    /// In how many segments it has: so many, or more where there is `**`.
+    /// In the number of segments.
     Length {
-        /// The least.
+        /// The smallest number of segments that matches.
         least: usize,
-        /// Whether there may be more.
+        /// Whether more segments may follow, because the template has `**`.
         is_open: bool,
     },
-    /// In this verb behind a colon, which the path has not.
+    /// The template ends with this verb behind a colon, and the path does not.
     Verb(String),
 }
 
@@ -77,7 +78,7 @@ impl fmt::Display for Why {
 }
 
 impl Routes {
-    /// Every rule but `chosen`, and why it is not the one; those that come nearest first.
+    /// Every rule except `chosen`, and why it does not match; the nearest ones come first.
     #[must_use]
     pub fn others(&self, method: &Method, path: &str, query: &Query, chosen: Option<&Route>) -> Vec<(&Route, Why)> {
         let template = |route: &Route| Template::parse(&route.template).expect("a route has a template");
@@ -106,7 +107,7 @@ impl Routes {
         others
     }
 
-    /// Why `query` does not mean this one of the rules that share method and path.
+    /// Why `query` does not choose this rule among those that share method and path.
     fn apart(&self, route: &Route, query: &Query) -> Why {
         let declares = |route: &Route, key: &str| route.resolve_key(key).is_some_and(|path| route.declares(&path));
         let key = query
@@ -117,19 +118,19 @@ impl Routes {
     }
 }
 
-/// Where a path leaves a template that it does not fit.
+/// Where a path first differs from a template that does not match it.
 fn difference(template: &Template, path: &str) -> Why {
     let verb =
         template.verb.as_deref().map(|verb| (verb, path.strip_suffix(verb).and_then(|path| path.strip_suffix(':'))));
     let path = verb.and_then(|(_, path)| path).unwrap_or(path).trim_start_matches('/');
     let segments: Vec<&str> = path.split('/').filter(|_| !path.is_empty()).collect();
     let (count, open) = (template.segments.len(), template.wildcard());
-    // So many stand before `**`, and so many behind it.
+    // How many segments stand before `**`, and how many behind it.
     let before = open.unwrap_or(count);
     let behind = open.map_or(0, |open| count - open - 1);
     let fits = |wanted: &Segment, text: &str, is_last: bool| match wanted {
         Segment::Literal(literal) => {
-            // Without its verb the path may have another.
+            // A path that lacks the verb of the template may end with another verb.
             let bare = text.rsplit_once(':').filter(|_| is_last && verb.is_some()).map_or(text, |(bare, _)| bare);
             literal == text || literal == bare
         }

@@ -1,33 +1,33 @@
-//! What a configuration says of routes: of all rpcs, and of single ones.
+//! The settings of routes in the configuration: for all rpcs, and for single ones.
 
 use super::policy::{Layer as _, OwnPolicy, Policy};
 use super::rules::Rules;
 use super::serving::Serving;
 
-/// What a configuration says of one rpc.
+/// The settings of one rpc in the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RpcOptions {
     /// `package.Service.Method`.
     pub rpc: String,
-    /// Where the configuration says it.
+    /// The place in the configuration, for problems.
     pub place: String,
-    /// What it says.
+    /// The keys that are set for the rpc.
     pub policy: OwnPolicy,
 }
 
-/// What holds for every rpc, where its own options are silent.
+/// The settings of all rpcs.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Defaults {
-    /// What holds for an rpc of which nothing is said.
+    /// The policy of an rpc without options of its own.
     pub policy: Policy,
-    /// Which rules there are besides annotations.
+    /// HTTP rules of the configuration, next to the annotations of the schema.
     pub rules: Rules,
-    /// Which rpcs are served, and by whom.
+    /// Which rpcs are served, and by which upstream.
     pub serving: Serving,
 }
 
 impl Defaults {
-    /// What holds for the rpc of which this is said.
+    /// The policy of the rpc with these options.
     pub(super) fn policy_of(&self, options: Option<&RpcOptions>) -> Policy {
         options.map_or_else(|| self.policy.clone(), |options| self.policy.with(&options.policy))
     }

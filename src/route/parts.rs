@@ -1,4 +1,4 @@
-//! A form in parts: texts as in other forms, and bytes as they are.
+//! Multipart forms: each part sets a field, as text, JSON or raw bytes.
 
 use super::entry::{BodyRule, Route};
 use super::plan::error::{EncodeError, FormError, QueryProblem};
@@ -7,9 +7,9 @@ use crate::codec::{Filling, HttpBody, Value};
 use crate::format::multipart::{Boundary, Part};
 
 impl Route {
-    /// The request message from a body of `multipart/form-data`, where the route [takes a form](Self::takes_form). A part's name
-    /// is a key of a form. A part onto a `google.api.HttpBody` gives its bytes and its content type, one onto `bytes` its bytes,
-    /// any other its text.
+    /// Makes the request message from a `multipart/form-data` body, on a route that [takes a form](Self::takes_form).
+    /// The name of a part is used like a form key. For a `google.api.HttpBody`, a part gives its bytes and content
+    /// type; for a field of type `bytes`, its bytes; for any other field, its text.
     ///
     /// # Errors
     /// What is wrong with the request.
@@ -29,7 +29,7 @@ impl Route {
     }
 }
 
-/// What the part is for a field that this can fill.
+/// The value of a part, in the form that the field takes.
 pub(super) fn value_of<'a>(part: &Part<'a>, filling: Filling) -> Result<Value<'a>, QueryProblem> {
     match filling {
         Filling::HttpBody => {

@@ -1,4 +1,4 @@
-//! A query string, taken apart.
+//! Parses a query string or a URL-encoded form.
 
 use super::entry::Route;
 use super::policy::{Policy, QueryLimits};
@@ -6,7 +6,7 @@ use super::system::{System, SystemProblem};
 use super::text::{self, Keep, TextError};
 use crate::format::quote;
 
-/// The pairs of a query string, decoded, in order; system parameters stand beside them.
+/// The decoded keys and values of a query string, in order. System parameters are kept apart.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Query {
     /// All keys and values, one after the other.
@@ -15,7 +15,7 @@ pub struct Query {
     system: System,
 }
 
-/// Where a pair stands in the text.
+/// Where a key and its value begin in the text, and where the value ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Pair {
     key: usize,
@@ -23,58 +23,56 @@ struct Pair {
     end: usize,
 }
 
-/// Why a query string cannot be taken apart.
+/// Why a query string cannot be parsed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum QueryError {
     /// A key or value cannot be decoded.
     #[error("query parameter number {number}: {problem}")]
     Text {
-        /// Which pair, from 1.
+        /// The number of the pair, counted from 1.
         number: usize,
-        /// Why.
         problem: TextError,
     },
-    /// A system parameter that is none, or has a value that is not taken.
+    /// A system parameter is unknown, repeated, or has a value that is not supported.
     #[error("query parameter \"{key}\": {problem}")]
     System {
-        /// The parameter.
+        /// The name of the parameter.
         key: String,
-        /// Why.
         problem: SystemProblem,
     },
     /// A value without a key.
     #[error("query parameter number {number}: expected a name before \"=\", got none")]
     NoKey {
-        /// Which pair, from 1.
+        /// The number of the pair, counted from 1.
         number: usize,
     },
-    /// Too many pairs.
+    /// More pairs than allowed.
     #[error("too many query parameters: at most {limit} are allowed")]
     TooMany {
-        /// How many there may be.
+        /// The most pairs that are allowed.
         limit: usize,
     },
-    /// Too long a text.
+    /// A query string that is too long.
     #[error("the query string is longer than the limit of {limit} bytes")]
     TooLong {
-        /// How long it may be.
+        /// The most bytes that are allowed.
         limit: usize,
     },
 }
 
 impl Query {
-    /// Parses what stands behind the `?`.
+    /// Parses the text behind the `?`, with the default limits.
     ///
     /// # Errors
-    /// The first pair that cannot be decoded.
+    /// The limit that is exceeded, or the first pair that is not valid.
     pub fn parse(raw: &str) -> Result<Self, QueryError> {
         Self::within(raw, Policy::default().query_limits())
     }
 
-    /// The same with these limits, which are looked at before any work is done.
+    /// Parses the text behind the `?` with these limits, which are checked before any other work.
     ///
     /// # Errors
-    /// It is too long, has too many pairs, or the first pair that cannot be decoded.
+    /// The limit that is exceeded, or the first pair that is not valid.
     pub fn within(raw: &str, limits: QueryLimits) -> Result<Self, QueryError> {
         if raw.len() > limits.length {
             return Err(QueryError::TooLong { limit: limits.length });
@@ -82,10 +80,10 @@ impl Query {
         Self::read(raw, true, limits)
     }
 
-    /// Parses a form, which has no system parameters, and is as long as a body may be.
+    /// Parses a URL-encoded form. It has no system parameters; its length is limited as that of a body.
     ///
     /// # Errors
-    /// It has too many pairs, or the first pair that cannot be decoded.
+    /// Too many pairs, or the first pair that is not valid.
     pub fn form(raw: &str, limits: QueryLimits) -> Result<Self, QueryError> {
         Self::read(raw, false, limits)
     }
@@ -119,7 +117,7 @@ impl Query {
         Ok(query)
     }
 
-    /// What the system parameters say.
+    /// The system parameters.
     #[must_use]
     pub fn system(&self) -> System {
         self.system
@@ -132,7 +130,7 @@ impl Query {
 }
 
 impl Route {
-    /// Checks a query that was read within the limits of all rpcs against those of this one.
+    /// Checks a query that was parsed with the limits for all rpcs against the limits of this rpc.
     ///
     /// # Errors
     /// It is too long, or has too many pairs.
@@ -146,7 +144,7 @@ impl Route {
 }
 
 fn has_more_pairs(raw: &str, limit: usize) -> bool {
-    // The shortest pairs have one byte, and one between them.
+    // The shortest pair has one byte, and one byte separates two pairs.
     raw.len().div_ceil(2) > limit && pairs_in(raw).nth(limit).is_some()
 }
 

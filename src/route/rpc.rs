@@ -1,4 +1,4 @@
-//! An rpc as it is served: its messages, who answers it and how it may be called, whatever the way in.
+//! An rpc as it is served: its messages, its upstream and its settings, whichever way it is called.
 
 use http::uri::PathAndQuery;
 
@@ -6,45 +6,45 @@ use super::policy::{Policy, UnknownKeys};
 use crate::codec::{Ignored, Print};
 use crate::schema::{Message, Paths, RpcDescriptor};
 
-/// An rpc that is served. A [`Route`](super::Route) is one way in to it.
+/// An rpc that is served. A [`Route`](super::Route) is one way to call it.
 #[derive(Debug)]
 pub struct Rpc {
     /// `package.Service.Method`.
     pub name: String,
     /// `/package.Service/Method`.
     pub path: PathAndQuery,
-    /// What the request becomes.
+    /// The type of the request message.
     pub input: Message,
-    /// What the reply is.
+    /// The type of the reply message.
     pub output: Message,
     /// Which side sends several messages.
     pub streaming: Streaming,
-    /// Who answers it: a place among the upstreams of [`Serving`](super::Serving).
+    /// The upstream that answers the rpc: its index in [`Serving::upstreams`](super::Serving::upstreams).
     pub upstream: usize,
-    /// Whether the backend may have a call more than once: it is of one message each way, and the descriptors or the
-    /// configuration say so.
+    /// Whether the backend may receive a call more than once. True only for unary rpcs that the descriptors or the
+    /// configuration declare idempotent.
     pub may_repeat: bool,
-    /// What holds for it.
+    /// The settings of the rpc.
     pub policy: Policy,
-    /// From `input`.
+    /// The field names of `input`, resolved.
     pub(super) paths: Paths,
-    /// How its replies look, from `policy`.
+    /// How replies are printed; follows from `policy`.
     pub print: Print,
-    /// What is passed over in its bodies, from `policy`.
+    /// What is ignored in request bodies; follows from `policy`.
     pub(super) ignored: Ignored,
 }
 
-/// Who sends several messages in a call.
+/// Which sides send several messages in a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Streaming {
-    /// The caller.
+    /// Whether the caller does.
     pub client: bool,
-    /// The backend.
+    /// Whether the backend does.
     pub server: bool,
 }
 
 impl Streaming {
-    /// One message each way.
+    /// Whether each side sends one message.
     #[must_use]
     pub fn is_unary(self) -> bool {
         !self.client && !self.server
@@ -58,10 +58,10 @@ impl RpcDescriptor {
 }
 
 impl Rpc {
-    /// The rpc of this descriptor, answered by this upstream.
+    /// Makes the rpc of this descriptor, answered by this upstream.
     ///
     /// # Errors
-    /// Its name is none that HTTP could carry.
+    /// Its name cannot be part of an HTTP path.
     pub(super) fn new(rpc: &RpcDescriptor, upstream: usize, policy: Policy) -> Result<Self, String> {
         let path = PathAndQuery::try_from(rpc.path.as_str());
         let streaming = rpc.streaming();

@@ -1,32 +1,32 @@
-//! Where the rules of an rpc come from: its annotation, the configuration, or neither.
+//! The sources of HTTP rules: annotations in the schema, and the configuration.
 
 use crate::format::problem::Problem;
 use crate::schema::{Pattern, RpcDescriptor, Rule, RuleError, Schema};
 
-/// What a configuration says of rules.
+/// The configuration of rules.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rules {
-    /// Its own.
+    /// The rules in the configuration itself.
     pub selected: Vec<Selected>,
-    /// Whether the annotation of an rpc stands beside its rules here, which replace it otherwise.
+    /// Whether the annotation of an rpc is kept next to its configured rules. Otherwise they replace it.
     pub keeps_annotations: bool,
-    /// Whether an rpc without any rule is served at `POST /package.Service/Method`, the request as its body.
+    /// Whether an rpc without any rule is served at `POST /package.Service/Method`, with the request message as the
+    /// body.
     pub maps_unannotated: bool,
 }
 
-/// A rule of the configuration with its additional bindings.
+/// A configured rule with its additional bindings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selected {
     /// `package.Service.Method`.
     pub selector: String,
-    /// Where it stands.
+    /// The place in the configuration, for problems.
     pub place: String,
-    /// The rule, then its additional bindings.
+    /// The rule itself, then its additional bindings.
     pub rules: Vec<Rule>,
 }
 
 impl Rules {
-    /// The rules of one rpc.
     pub(super) fn of(&self, rpc: &RpcDescriptor) -> Result<Vec<Rule>, RuleError> {
         let own = self.selected.iter().filter(|selected| selected.selector == rpc.name);
         let own: Vec<Rule> = own.flat_map(|selected| selected.rules.iter().cloned()).collect();
@@ -40,7 +40,7 @@ impl Rules {
         Ok(annotated.into_iter().chain(own).collect())
     }
 
-    /// The problems of rules for rpcs that are not there, or that have one already.
+    /// Reports rules for rpcs that the schema does not have, and second rules for the same rpc.
     pub(super) fn misplaced(&self, schema: &Schema) -> Vec<Problem> {
         let problem = |(index, rule): (usize, &Selected)| {
             let first = self.selected[..index].iter().find(|first| first.selector == rule.selector);

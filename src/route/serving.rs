@@ -1,21 +1,21 @@
 //! Which rpcs are served, and which upstream answers each: the selectors of a configuration.
 //!
-//! An rpc that is served has exactly one upstream. One that two would answer, or none, is told at the start: no order
-//! and no length of a selector decides in silence where a payment goes.
+//! An rpc that is served has exactly one upstream. If two upstreams select it, or none does, the start fails. Neither
+//! the order nor the length of selectors decides silently where a payment goes.
 
 use crate::format::problem::Problem;
 use crate::schema::Schema;
 
-/// Some rpcs, by name: `package.Service.Method`, `package.Service`, `package.*` for all below, or `*` for all.
+/// Selects rpcs by name: `package.Service.Method`, `package.Service`, `package.*` for everything below, or `*` for all.
 #[derive(Debug, Clone)]
 pub struct Selector {
-    /// As written.
+    /// The selector as written.
     pub text: String,
-    /// Where it stands.
+    /// The place in the configuration, for problems.
     pub place: String,
 }
 
-/// The same selector twice is a mistake, wherever it stands.
+/// Compares the text only: the same selector twice is a mistake, wherever it stands.
 impl PartialEq for Selector {
     fn eq(&self, other: &Self) -> bool {
         self.text == other.text
@@ -24,28 +24,27 @@ impl PartialEq for Selector {
 
 impl Eq for Selector {}
 
-/// What a configuration says of what is served.
+/// Which rpcs are served, and by which upstreams.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Serving {
-    /// Which rpcs are served; all of them if this is empty.
+    /// Selectors of the rpcs to serve; if empty, all are served.
     pub exposed: Vec<Selector>,
-    /// Which of these are not served all the same.
+    /// Selectors of rpcs that are not served although `exposed` covers them.
     pub excepted: Vec<Selector>,
-    /// The upstreams by their places; if there are none here, one answers all.
+    /// The upstreams, in the order of the configuration. If this is empty, one upstream answers all rpcs.
     pub upstreams: Vec<Answering>,
 }
 
-/// What one of several upstreams answers.
+/// The rpcs that one of several upstreams answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answering {
-    /// The upstream's name.
     pub name: String,
-    /// Its rpcs.
+    /// Selectors of its rpcs.
     pub rpcs: Vec<Selector>,
 }
 
 impl Selector {
-    /// Whether `rpc`, a full name, is one of them.
+    /// Whether the selector covers `rpc`, a full name.
     #[must_use]
     pub fn covers(&self, rpc: &str) -> bool {
         match self.text.strip_suffix('*') {
@@ -56,7 +55,7 @@ impl Selector {
 }
 
 impl Selector {
-    /// Whether it may select an rpc of this service.
+    /// Whether the selector may cover an rpc of this service.
     #[must_use]
     pub fn reaches(&self, service: &str) -> bool {
         let rpc_of_it = self.text.strip_prefix(service).is_some_and(|rest| rest.starts_with('.'));
@@ -70,7 +69,7 @@ impl Serving {
         (self.exposed.is_empty() || covered(&self.exposed)) && !covered(&self.excepted)
     }
 
-    /// The place of the upstream that answers `rpc`.
+    /// The index of the upstream that answers `rpc`.
     pub(super) fn upstream_of(&self, rpc: &str) -> Result<usize, Problem> {
         if self.upstreams.is_empty() {
             return Ok(0);
@@ -100,7 +99,7 @@ impl Serving {
         }
     }
 
-    /// The problems of selectors that select nothing. `has_rule` tells whether an rpc can be called at all.
+    /// Reports selectors that select nothing. `has_rule` tells whether an rpc has an HTTP rule and so can be called.
     pub(super) fn idle(&self, schema: &Schema, has_rule: impl Fn(&str) -> bool) -> Vec<Problem> {
         let idle = |selector: &Selector, must_have_rule: bool| {
             let mut covered = schema.rpcs().iter().filter(|rpc| selector.covers(&rpc.name)).peekable();

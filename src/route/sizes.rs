@@ -1,27 +1,28 @@
-//! How long a request message can become, before it is made.
+//! Bounds the size of a request message before the message is made.
 
 use super::entry::Route;
 use super::masks::longest_mask;
 use crate::codec;
 
-/// What a field on the way to a value takes beside its name: a node of the tree of what a form gives, and a place in the path to the
-/// value.
+/// Bytes of memory for each field on the way to a value: a node in the tree of what the form sets, and an element in
+/// the path to the value. The name comes on top.
 const STEP: usize = 288;
 
-/// What one pair of a form, or one of its parts, takes beside its text and the way to its field.
+/// Bytes of memory for a pair of a form or a part of a multipart form, besides its text and the path to its field.
 const PAIR: usize = 512;
 
-/// What an escape can stand for that counts: in JSON it begins a value.
+/// Bytes to add for an escaped `,`, `[` or `{`, each of which begins a value in JSON.
 const VALUE: usize = 32;
 
 impl Route {
-    /// At most so many bytes are made of a JSON body, beside what path and query say.
+    /// The most bytes that a JSON body becomes, besides the values from path and query.
     #[must_use]
     pub fn longest_of_json(&self, text: &[u8]) -> usize {
         codec::longest(text) + self.longest_mask(text.len())
     }
 
-    /// The same bound for a form: its values, its mask, and the memory that holds them until the message is made.
+    /// The most bytes that a form takes: its values, its mask, and the memory that holds them until the message is
+    /// made.
     #[must_use]
     pub fn longest_of_form(&self, form: &[u8]) -> usize {
         let (mut steps, mut values, mut pairs) = (0, 0, 1);

@@ -1,4 +1,5 @@
-//! Where each field of a request message came from: for a person who asks, not for calls.
+//! Explains where each field of a request message came from: for `towbar explain`, not for live
+//! requests.
 
 use std::ops::ControlFlow;
 
@@ -9,46 +10,47 @@ use crate::codec::{self, DecodeError, LeafValue};
 /// A part of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequestPart {
-    /// A variable of the path.
+    /// A path variable.
     Path,
-    /// A query key.
+    /// A query parameter.
     Query,
     /// The body.
     Body,
 }
 
-/// A field, or a query key that became none.
+/// A field and its source, or a query key that set no field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldSource {
-    /// The way to it by the names of the proto file, `items[0].price`; of no field the query key.
+    /// The path to the field by the names of the proto file, such as `items[0].price`; if no field was set, the query
+    /// key.
     pub field: String,
-    /// The part that says it.
+    /// The part of the request that gives the value.
     pub source: RequestPart,
-    /// What it says.
+    /// The value that it gives.
     pub value: SourceValue,
 }
 
-/// What a part says of a field.
+/// The value that a part of the request gives to a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SourceValue {
-    /// This, in JSON.
+    /// A value, as JSON.
     Value(String),
-    /// What must not be shown.
+    /// A redacted value, which must not be shown.
     Hidden,
-    /// Its default, which is as good as none.
+    /// The default value of the field, which is the same as leaving it unset.
     Default,
-    /// Nothing: an empty value of a key that a template declares.
+    /// Nothing: an empty value of a key that a template declares counts as absent.
     Empty,
-    /// Nothing: the request has no such field, and the key is passed over.
+    /// Nothing: the key is unknown and ignored.
     PassedOver,
 }
 
 impl Route {
-    /// The source of each value of the message `wire`, which a request with this query became; then what of path and query
-    /// left no trace in it.
+    /// The source of each value of the message `wire`, which was made from a request with this query. Then the path
+    /// variables and query keys that left no trace in the message.
     ///
     /// # Errors
-    /// `wire` is no message of the route's.
+    /// `wire` is not a valid message of the route's request type.
     pub fn sources(&self, query: &Query, has_body: bool, wire: &[u8]) -> Result<Vec<FieldSource>, DecodeError> {
         let captured: Vec<String> = self.captured.iter().map(ToString::to_string).collect();
         let mut sources: Vec<FieldSource> = Vec::new();
@@ -86,7 +88,7 @@ impl Route {
     }
 }
 
-/// Whether a dotted field is another or lies in it.
+/// Whether a dotted field path equals `outer` or lies inside it.
 pub(super) fn is_within(field: &str, outer: &str) -> bool {
     field.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }

@@ -1,11 +1,12 @@
-//! Files that do not compile: a start is refused for those that declare an rpc to be served, and warned of the others.
+//! Schema files that do not compile. If one declares an rpc to be served, the start fails; the others only cause a
+//! warning.
 
 use super::entry::Route;
 use super::options::Defaults;
 use crate::format::problem::Problem;
 use crate::schema::{DeclaredRpc, Schema};
 
-/// What is wrong with files that something served needs, and with the others.
+/// The problems of files that a served rpc needs, and those of the other files.
 pub(super) struct Spare {
     pub(super) needed: Vec<Problem>,
     pub(super) others: Vec<Problem>,
@@ -30,13 +31,13 @@ impl Spare {
         spare
     }
 
-    /// A line for each file that is left out.
+    /// One warning for each problem of a file that is skipped.
     pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
         self.others.iter().map(|problem| format!("{problem}; the file is skipped, because no served rpc needs it"))
     }
 }
 
-/// What is wrong with the messages of routes: fields that JSON cannot tell apart.
+/// Reports messages of routes with fields that JSON cannot tell apart.
 pub(super) fn clashes(schema: &Schema, routes: &[Route]) -> Vec<Problem> {
     schema.clashes(routes.iter().flat_map(|route| [&route.rpc.input, &route.rpc.output]))
 }

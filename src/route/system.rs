@@ -1,35 +1,36 @@
-//! Google's system parameters, `$alt` and `$prettyPrint`: what a caller may say of the JSON that it gets.
+//! Google's system parameters `$alt` and `$prettyPrint`, by which a caller chooses how the JSON of the reply is
+//! printed.
 //!
-//! Clients made for Google's own REST front send them. No field's name starts with `$`, so no key is ever both.
+//! Clients of Google's own REST APIs send them. No field name starts with `$`, so a key is never both.
 
 use crate::codec::Print;
 use crate::format::quote;
 
-/// What the system parameters of one query say.
+/// The system parameters of one query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct System {
-    /// `$alt`: whether enums are printed as numbers.
+    /// `$alt`: whether enum values are printed as numbers.
     enums_as_ints: Option<bool>,
-    /// `$prettyPrint`
+    /// `$prettyPrint`: whether JSON is indented.
     indent: Option<bool>,
 }
 
-/// What is wrong with a system parameter.
+/// Why a system parameter is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SystemProblem {
-    /// None that is known here.
+    /// The parameter is not supported.
     #[error("unknown system parameter; only $alt and $prettyPrint are supported")]
     Unknown,
-    /// A second value.
+    /// The parameter has a second value.
     #[error("repeated, but it takes only one value")]
     Twice,
-    /// A value that is not taken.
+    /// The value is not supported.
     #[error("expected {expected}, got {found:?}")]
     Value { expected: &'static str, found: String },
 }
 
 impl System {
-    /// Takes one parameter.
+    /// Reads one parameter.
     pub(super) fn read(&mut self, key: &str, value: &str) -> Result<(), SystemProblem> {
         let wrong = |expected| SystemProblem::Value {
             expected,
@@ -47,7 +48,7 @@ impl System {
         if place.replace(said).is_some() { Err(SystemProblem::Twice) } else { Ok(()) }
     }
 
-    /// How a reply looks that would look like `print`. A plain `$alt=json` asks for nothing that is not so already.
+    /// Applies the parameters to `print`, the settings of the rpc. A plain `$alt=json` changes nothing.
     pub(super) fn applied_to(self, print: Print) -> Print {
         Print {
             enums_as_ints: print.enums_as_ints || self.enums_as_ints == Some(true),

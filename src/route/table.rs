@@ -1,4 +1,4 @@
-//! The table of all routes: made of every rule at the start, searched for every request.
+//! The table of all routes: built from every rule at the start, searched for every request.
 
 use std::sync::Arc;
 
@@ -16,21 +16,21 @@ use super::{binding, choice};
 use crate::format::problem::Problem;
 use crate::schema::Schema;
 
-/// Every route, ready to be found.
+/// All routes, ready to be searched.
 #[derive(Debug)]
 pub struct Routes {
     pub(super) routes: Vec<Arc<Route>>,
     pub(super) trie: Trie,
-    /// Those that WebSockets find, whatever the methods of their rules.
+    /// The routes that WebSockets may open, found by path whatever the method of their rule.
     pub(super) websockets: Trie,
     pub(super) warnings: Vec<String>,
 }
 
 impl Routes {
-    /// Resolves every rule of `schema`. `defaults` holds where an rpc's own options are silent.
+    /// Resolves every rule of `schema`. `defaults` applies where the options of an rpc do not set a key.
     ///
     /// # Errors
-    /// Everything wrong with the rules and with `options`, in one list.
+    /// Every problem of the rules and of `options`, in one list.
     pub fn build(schema: &Schema, options: &[RpcOptions], defaults: &Defaults) -> Result<Self, Vec<Problem>> {
         let spare = Spare::of(schema, defaults);
         let mut problems = spare.needed.clone();
@@ -41,7 +41,7 @@ impl Routes {
             rpc.is_some_and(|rpc| defaults.rules.of(rpc).is_ok_and(|rules| !rules.is_empty()))
         };
         let idle = defaults.serving.idle(schema, has_rule);
-        // What a wrong selector leaves without an upstream need not be told besides.
+        // A wrong selector may leave rpcs without an upstream; only the selector is reported then.
         let selectors_are_right = idle.is_empty();
         problems.extend(idle);
         let mut bound = Vec::new();
@@ -90,7 +90,7 @@ impl Routes {
         if problems.is_empty() { Ok(Self { routes, trie, websockets, warnings }) } else { Err(problems) }
     }
 
-    /// What is to be looked at, though it does not keep anything from being served.
+    /// Problems that do not keep any rpc from being served.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
@@ -104,19 +104,20 @@ impl Routes {
 
     /// The route for a request.
     ///
-    /// Templates are compared with the path as it came: percent-encoding is undone in captured values only, once. A HEAD
-    /// request reaches the rule for GET where none is for HEAD (RFC 9110, section 9.3.2).
+    /// Templates are compared with the path as it came. Only captured values are percent-decoded, and only once. A HEAD
+    /// request reaches the rule for GET if no rule is for HEAD (RFC 9110, section 9.3.2).
     ///
     /// # Errors
-    /// No route takes it, and why.
+    /// Why no route matches.
     pub fn find<'a>(&'a self, method: &Method, path: &'a str, query: &Query) -> Result<Found<'a>, Miss> {
         self.chosen(self.trie.find(method, path)?, query)
     }
 
-    /// The route for a WebSocket: one for which such a thing may be opened, by its path, whatever the method of its rule.
+    /// The route for a WebSocket: found by path among the routes that allow WebSockets, whatever the method of the
+    /// rule.
     ///
     /// # Errors
-    /// No such route takes it, and why.
+    /// Why no such route matches.
     pub fn find_websocket<'a>(&'a self, path: &'a str, query: &Query) -> Result<Found<'a>, Miss> {
         self.chosen(self.websockets.find(&Method::GET, path)?, query)
     }

@@ -1,4 +1,4 @@
-//! Percent-encoding, undone once.
+//! Undoes percent-encoding, exactly once.
 
 /// Why a text cannot be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -6,26 +6,27 @@ pub enum TextError {
     /// `%` without two hexadecimal digits (RFC 3986, section 2.1).
     #[error("invalid percent-encoding: expected two hexadecimal digits after \"%\"; write %25 for a literal \"%\"")]
     Escape,
-    /// The bytes that the escapes stand for.
+    /// The decoded bytes are not valid UTF-8.
     #[error("the percent-encoded bytes are not valid UTF-8")]
     NotUtf8,
-    /// `%00`: no field of this API means it, and others read it as an end.
+    /// `%00`: no field needs it, and other programs take it for the end of a text.
     #[error("a NUL character (%00) is not allowed")]
     Nul,
 }
 
-/// What may stay as it is while the rest is decoded.
+/// What is kept undecoded, or decoded differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Keep {
-    /// Nothing: a variable of one segment.
+    /// Decodes everything: for a variable of one segment.
     Nothing,
-    /// http.proto: a multi-segment variable keeps `%2F` as it came, or `a%2Fb` and `a/b` would be one name.
+    /// Keeps `%2F`. http.proto: a multi-segment variable keeps it undecoded; otherwise `a%2Fb` and `a/b` would be the
+    /// same name.
     Slash,
-    /// A query, where `+` is a space.
+    /// Decodes `+` as a space: for a query.
     Plus,
 }
 
-/// Adds `raw` with its escapes undone. Most texts have none.
+/// Appends the decoded `raw`. Most texts have no escapes and are copied.
 pub(super) fn decode_into(decoded: &mut String, raw: &str, keep: Keep) -> Result<(), TextError> {
     if raw.bytes().any(|byte| byte == b'%' || byte == b'+') {
         decoded.push_str(&decode(raw, keep)?);
@@ -35,7 +36,7 @@ pub(super) fn decode_into(decoded: &mut String, raw: &str, keep: Keep) -> Result
     Ok(())
 }
 
-/// `raw` with its escapes undone.
+/// Decodes `raw`.
 pub(super) fn decode(raw: &str, keep: Keep) -> Result<String, TextError> {
     let mut decoded = Vec::with_capacity(raw.len());
     let mut rest = raw.as_bytes();

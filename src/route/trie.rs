@@ -1,4 +1,4 @@
-//! The trie of path segments: literal first, then `*`, then `**`; verb and method at the leaf.
+//! The trie of path segments: tries a literal first, then `*`, then `**`. Verb and method are compared at the leaf.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -11,7 +11,7 @@ use crate::format::template::{Segment, Template, Variable, is_dot_segment};
 
 #[derive(Debug)]
 pub(super) struct Trie {
-    /// The root is the first.
+    /// The first node is the root.
     nodes: Vec<Node>,
 }
 
@@ -20,14 +20,14 @@ struct Node {
     literals: HashMap<String, usize>,
     single: Option<usize>,
     multi: Option<usize>,
-    /// What ends here.
+    /// The rules whose path ends at this node.
     leaves: Vec<Leaf>,
 }
 
 #[derive(Debug)]
 struct Leaf {
     verb: Option<String>,
-    /// `*` for any.
+    /// The HTTP method; `*` stands for any.
     method: String,
     routes: Vec<usize>,
 }
@@ -35,7 +35,7 @@ struct Leaf {
 /// The routes that share the method and path of a request.
 #[derive(Debug)]
 pub(super) struct Hit<'a> {
-    /// Their indices, at least one.
+    /// The indices of the routes, at least one.
     pub(super) routes: &'a [usize],
     path: &'a str,
     segments: Vec<Range<usize>>,
@@ -44,7 +44,7 @@ pub(super) struct Hit<'a> {
 impl<'a> Hit<'a> {
     /// The raw text that a variable of the route captures.
     pub(super) fn capture(&self, route: &Route, variable: &Variable) -> &'a str {
-        // `**` has room for none or many: what stands behind it in the template moves along.
+        // `**` matches any number of segments, so the segments behind it shift.
         let place = |index: usize| match route.wildcard {
             Some(wildcard) if wildcard < index => index + self.segments.len() - route.length,
             _ => index,
@@ -57,11 +57,11 @@ impl<'a> Hit<'a> {
     }
 }
 
-/// A rule, and how it is found.
+/// A rule as the trie stores it.
 pub(super) struct TrieRule<'a> {
-    /// Its place among the routes.
+    /// The index of its route.
     pub(super) index: usize,
-    /// `*` for any.
+    /// The HTTP method; `*` stands for any.
     pub(super) method: &'a str,
     pub(super) template: &'a Template,
 }
@@ -80,12 +80,12 @@ impl Trie {
                 }
             }
         }
-        // Most nodes have one leaf, and room for four would be most of the trie.
+        // Most nodes have one leaf. The capacity for four that `Vec` allocates would make up most of the trie.
         trie.nodes.iter_mut().for_each(|node| node.leaves.shrink_to_fit());
         trie
     }
 
-    /// The routes that share method and path, group by group.
+    /// The groups of routes that share method and path.
     pub(super) fn groups(&self) -> impl Iterator<Item = &[usize]> {
         self.nodes.iter().flat_map(|node| &node.leaves).map(|leaf| leaf.routes.as_slice())
     }
@@ -134,12 +134,13 @@ struct Search<'a, 'm> {
     method: &'m Method,
     path: &'a str,
     verb: Option<&'a str>,
-    /// The methods of leaves that had the path but not the method.
+    /// The methods of the leaves that match the path but not the method.
     allowed: Vec<&'a str>,
 }
 
 impl<'a> Search<'a, '_> {
-    /// A template that has the method is looked for before one that fits the path better.
+    /// Finds the routes below a node. A template for the method is preferred to one that matches the path better but
+    /// not the method.
     fn below(&mut self, node: usize, segments: &[Range<usize>]) -> Option<&'a [usize]> {
         let node = &self.trie.nodes[node];
         let Some((first, rest)) = segments.split_first() else {
@@ -148,14 +149,15 @@ impl<'a> Search<'a, '_> {
         let text = &self.path[first.clone()];
         let literal = node.literals.get(text).and_then(|&child| self.below(child, rest));
         let found = literal.or_else(|| {
-            // RFC 3986 allows empty segments; a variable cannot be empty, or `/a/` and `/a/{b}` would be one.
+            // RFC 3986 allows empty segments, but a variable cannot be empty. Otherwise `/a/` and `/a/{b}` would be the
+            // same.
             let child = node.single.filter(|_| !text.is_empty())?;
             self.below(child, rest)
         });
         found.or_else(|| self.behind_multi(node, segments))
     }
 
-    /// `**` takes as little as it can, so that the template with the most behind it wins.
+    /// `**` takes as few segments as possible, so the template with the most segments behind it wins.
     fn behind_multi(&mut self, node: &Node, segments: &[Range<usize>]) -> Option<&'a [usize]> {
         let child = node.multi?;
         let most = segments.iter().take_while(|segment| !segment.is_empty()).count();
@@ -191,7 +193,7 @@ impl<'a> Search<'a, '_> {
     }
 }
 
-/// The segments of an absolute path, as ranges in it; `/` has none.
+/// Splits an absolute path into segments, as ranges of bytes. `/` has no segments.
 fn split(path: &str) -> Result<Vec<Range<usize>>, Miss> {
     let rest = path.strip_prefix('/').ok_or(Miss::Path)?;
     let mut segments = Vec::with_capacity(8);
@@ -206,7 +208,7 @@ fn split(path: &str) -> Result<Vec<Range<usize>>, Miss> {
     Ok(segments)
 }
 
-/// Where the last segment has its last `:`, with the verb behind it.
+/// The position of the last `:` in the last segment, behind which the verb stands.
 fn colon(path: &str, segments: &[Range<usize>]) -> Option<usize> {
     let last = segments.last()?;
     Some(last.start + path[last.clone()].rfind(':')?)

@@ -1,4 +1,4 @@
-//! Why a request cannot become a message.
+//! Why a request cannot become a request message.
 
 use crate::codec::{BodyError, FieldProblem, Origin, RequestError};
 use crate::format::multipart::{MultipartError, TextProblem};
@@ -7,27 +7,27 @@ use crate::format::suggestion::did_you_mean;
 use crate::route::query::QueryError;
 use crate::route::text::TextError;
 
-/// Why a request cannot become a message.
+/// Why a request cannot become a request message.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EncodeError {
-    /// A value in the path cannot be decoded or is none of its field.
+    /// A path variable cannot be decoded, or is not a valid value of its field.
     #[error("path variable \"{field}\": {problem}")]
     Path { field: String, problem: ValueProblem },
-    /// A query key is none, or its value is none of its field.
+    /// A query parameter is unknown, or its value is not valid for its field.
     #[error("{}", problem.of("query parameter", key))]
     Query { key: String, problem: QueryProblem },
-    /// A key of a form is none, or its value is none of its field.
+    /// A form field is unknown, or its value is not valid.
     #[error("{}", problem.of("form field", key))]
     Form { key: String, problem: QueryProblem },
-    /// A form that cannot be taken apart.
+    /// The form cannot be parsed.
     #[error("the form is malformed: {0}")]
     FormText(FormError),
-    /// JSON under the content type of a form.
+    /// The body is JSON, but its content type is that of a form.
     #[error(
         "the body looks like JSON, but Content-Type is application/x-www-form-urlencoded; send Content-Type: application/json"
     )]
     FormIsJson,
-    /// The body is no message.
+    /// The body is not a valid message.
     #[error(transparent)]
     Body(BodyError),
     /// The body gives another value to a field that the path binds.
@@ -39,10 +39,10 @@ pub enum EncodeError {
          example ?{mask}=title,author (the name of a message includes all of its fields)"
     )]
     MaskTooLong { mask: String, limit: usize },
-    /// A body where the rule takes none.
+    /// The request has a body, but the rule takes none.
     #[error("{method} {path} takes no body, but the request has one; send the values as query parameters instead")]
     BodyUnexpected { method: String, path: String },
-    /// No body where the rule takes one.
+    /// The request has no body, but the rule takes one.
     #[error("the request needs a JSON body; send {{}} to leave every field unset")]
     BodyMissing,
 }
@@ -50,77 +50,77 @@ pub enum EncodeError {
 const CONFLICT: &str =
     "the path and the body have different values for it; leave it out of the body, or send the same value";
 
-/// Why a form cannot be taken apart.
+/// Why a form cannot be parsed.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FormError {
-    /// More than ASCII stands escaped in a form.
+    /// A URL-encoded form contains bytes that are not ASCII and not percent-encoded.
     #[error("it contains bytes that are not ASCII; percent-encode them")]
     Bytes,
-    /// A pair.
+    /// A key and value cannot be decoded, or there are too many.
     #[error("{}", .0.to_string().replacen("query parameter", "field", 1))]
     Pairs(QueryError),
-    /// Its parts.
+    /// The parts of a multipart form are malformed.
     #[error(transparent)]
     Parts(MultipartError),
 }
 
-/// What is wrong with a text in the path.
+/// Why the text of a path variable is not valid.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ValueProblem {
-    /// Its escapes.
+    /// It cannot be percent-decoded.
     #[error(transparent)]
     Text(TextError),
-    /// Its meaning.
+    /// It is not a valid value of the field.
     #[error(transparent)]
     Field(FieldProblem),
 }
 
-/// What is wrong with a query key or its value.
+/// Why a query parameter or form field is not valid.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QueryProblem {
-    /// The request has no such field.
+    /// The message has no such field.
     #[error("no such field{}", did_you_mean(near.as_deref()))]
     Unknown { near: Option<String> },
-    /// A map without one of its keys.
+    /// The key names a map, without the key of an entry.
     #[error("this is a map; write one of its keys in brackets, for example {0}[key]")]
     Map(String),
-    /// A map of messages.
+    /// The key names a map of messages.
     #[error("this is a map of messages, which can only be sent in a JSON body")]
     Messages,
-    /// A message, which no text can fill.
+    /// The key names a message, which no text can fill.
     #[error(
         "this is a message; set one of its fields instead{}",
         example.as_ref().map(|example| format!(", for example {example}")).unwrap_or_default()
     )]
     Message { example: Option<String> },
-    /// A key in a `google.protobuf.Struct`, which is given as a whole.
+    /// The key names something inside a `google.protobuf.Struct`, which is only taken whole.
     #[error("a google.protobuf.Struct is sent whole, as JSON, for example {0}={{\"key\":1}}")]
     Struct(String),
-    /// A list of messages.
+    /// The key names a list of messages.
     #[error("this is a list of messages, which can only be sent in a JSON body")]
     List,
     /// A second value for a field that takes one.
     #[error("repeated, but it takes only one value")]
     Twice,
-    /// The path has another value for the field.
+    /// The path sets the field to another value.
     #[error("the path has a different value for it; leave it out of the query, or send the same value")]
     Path,
-    /// The path has a field in this one.
+    /// The path sets a field inside this one.
     #[error("the path already sets a field inside it")]
     PathWithin,
-    /// The body has the field.
+    /// The body sets the field.
     #[error("send it in the body, not in the query")]
     Body,
-    /// A part of a form where a text is expected.
+    /// A part of a multipart form is not valid text.
     #[error(transparent)]
     Text(TextProblem),
-    /// The value.
+    /// The value is not valid for the field.
     #[error(transparent)]
     Field(FieldProblem),
 }
 
 impl QueryProblem {
-    /// The problem of this key of a `kind`, which is a query parameter or a field of a form.
+    /// The whole error text for this key. `kind` is `query parameter` or `form field`.
     fn of(&self, kind: &str, key: &str) -> String {
         match self {
             Self::Unknown { near } => format!("unknown {kind} \"{key}\"{}", did_you_mean(near.as_deref())),
@@ -128,7 +128,7 @@ impl QueryProblem {
         }
     }
 
-    /// What is wrong, by this name: of the key, and where it is something in a JSON text, of the place in that.
+    /// The name of what is wrong: the key, and the place inside its JSON value if that is where the problem is.
     pub(crate) fn below(&self, key: String) -> String {
         match self {
             Self::Field(FieldProblem::InText(error)) if error.field.starts_with('[') => key + &error.field,
@@ -142,7 +142,7 @@ impl From<RequestError> for EncodeError {
     fn from(error: RequestError) -> Self {
         match error {
             RequestError::Body(error) => Self::Body(error),
-            // The query never gets to fields of the body.
+            // Query parameters cannot set fields of the body, so the conflict is with the path.
             RequestError::Conflict { field, .. } => Self::Conflict { field },
             RequestError::Bound { field, origin: Origin::Path, problem } => {
                 Self::Path { field, problem: ValueProblem::Field(problem) }
@@ -155,8 +155,8 @@ impl From<RequestError> for EncodeError {
 }
 
 impl EncodeError {
-    /// The field that is wrong, as the request spells it, and what is wrong with it. No field: the request as a whole, or a long name
-    /// that no field has; the text of the error has that.
+    /// The wrong field as the request spells it, and what is wrong with it. `None` if the request as a whole is wrong,
+    /// or if a long unknown name is: the text of the error names it.
     #[must_use]
     pub fn violation(&self) -> Option<(&str, String)> {
         match self {

@@ -1,7 +1,7 @@
-//! How captures, query and body become one request message, and a reply becomes a body.
+//! Makes one request message of path variables, query and body, and the response body of a reply.
 //!
-//! A field that the path binds belongs to the path, one that the body binds to the body; the query has the rest. Query
-//! and body may repeat what the path says, not change it.
+//! Path variables set the fields that the template binds, and the body sets those that the rule gives to it. The query
+//! sets the rest. Query and body may repeat a value from the path, but not change it.
 
 use super::error::{EncodeError, FormError, QueryProblem, ValueProblem};
 use crate::codec::{self, Body, DecodeError, HttpBody, Origin, Print, Request, Texts, Value};
@@ -19,7 +19,7 @@ impl Route {
         self.rpc.policy.accept_body || self.body != BodyRule::None
     }
 
-    /// The request message in wire format. `captures` are the raw texts of the path's variables.
+    /// Makes the request message in wire format. `captures` holds the raw texts of the path variables.
     ///
     /// # Errors
     /// What is wrong with the request.
@@ -33,25 +33,26 @@ impl Route {
         request.encode(body).map_err(EncodeError::from)
     }
 
-    /// What path and query say, for a call of several messages that all say it.
+    /// Reads path and query for a call of several messages, each of which gets these values.
     ///
     /// # Errors
-    /// What is wrong with them.
+    /// What is wrong with path or query.
     pub fn prepare(&self, captures: &[&str], query: &Query) -> Result<Texts, EncodeError> {
         let mut request = self.request(captures)?;
         self.read_query(&mut request, query, self.takes_body() && !matches!(self.body, BodyRule::Field(_)))?;
         Ok(request.into_texts())
     }
 
-    /// One of the messages of such a call.
+    /// Makes one message of a call that [`prepare`](Self::prepare) has begun.
     ///
     /// # Errors
-    /// What is wrong with the body, by itself or beside path and query.
+    /// What is wrong with the body, by itself or together with path and query.
     pub fn encode_one(&self, texts: &Texts, body: Option<&[u8]>) -> Result<Vec<u8>, EncodeError> {
         texts.encode(&self.rpc.input, self.body(body)?).map_err(EncodeError::from)
     }
 
-    /// The request message around a body that passes as it is, where the route [says so](Self::is_raw_request).
+    /// Makes the request message around a body that is passed on unchanged, on a route that [says
+    /// so](Self::is_raw_request).
     ///
     /// # Errors
     /// What is wrong with path or query.
@@ -59,10 +60,10 @@ impl Route {
         self.encode_raw_one(&self.prepare(captures, query)?, body)
     }
 
-    /// One of the messages of a call whose body passes as it is.
+    /// Makes one message of a call whose body is passed on unchanged.
     ///
     /// # Errors
-    /// The query gives another member of the oneof that the body is in.
+    /// The query sets another member of the oneof that the body is in.
     pub fn encode_raw_one(&self, texts: &Texts, body: &HttpBody<'_>) -> Result<Vec<u8>, EncodeError> {
         let field = match &self.body {
             BodyRule::Field(path) => path,
@@ -75,7 +76,7 @@ impl Route {
         request.encode(None).map_err(EncodeError::from)
     }
 
-    /// The same from a form, where the route [takes one](Self::takes_form).
+    /// Makes the request message from a URL-encoded form, on a route that [takes one](Self::takes_form).
     ///
     /// # Errors
     /// What is wrong with the request.
@@ -92,7 +93,7 @@ impl Route {
         request.encode(None).map_err(EncodeError::from)
     }
 
-    /// Whether the body is a message with fields that the keys of a form can name.
+    /// Whether the body is a message whose fields the keys of a form can name.
     #[must_use]
     pub fn takes_form(&self) -> bool {
         let has_fields = |message: &Message| message.table().known == WellKnown::No;
@@ -105,7 +106,7 @@ impl Route {
         }
     }
 
-    /// A message with what the path says.
+    /// Starts a request message with the values of the path variables.
     pub(crate) fn request(&self, captures: &[&str]) -> Result<Request<'_>, EncodeError> {
         let mut request = Request::new(&self.rpc.input).with_json_depth(self.rpc.policy.json_depth);
         for (path, value) in self.captured.iter().zip(&self.path_values(captures)?) {
@@ -117,11 +118,11 @@ impl Route {
         Ok(request)
     }
 
-    /// The reply's body: JSON of the message, or of the field that the rule's `response_body` names. `system` may say how it
-    /// looks.
+    /// Makes the response body: the reply as JSON, or the field of it that the rule's `response_body` names. `system`
+    /// holds the caller's `$alt` and `$prettyPrint`.
     ///
     /// # Errors
-    /// The reply is no message of its type.
+    /// The reply is not a valid message of its type.
     pub fn decode(&self, reply: &[u8], system: System) -> Result<Vec<u8>, DecodeError> {
         self.printed(reply, system.applied_to(self.rpc.print))
     }
@@ -133,23 +134,24 @@ impl Route {
         }
     }
 
-    /// The same in one line, whatever the configuration says: a message of a stream.
+    /// Makes the JSON of one message of a stream: always on one line, even if `json.indent` is set.
     ///
     /// # Errors
-    /// The bytes are not a message of its type.
+    /// The bytes are not a valid message of their type.
     pub fn decode_line(&self, message: &[u8], system: System) -> Result<Vec<u8>, DecodeError> {
         self.printed(message, Print { indent: false, ..system.applied_to(self.rpc.print) })
     }
 
-    /// Content type and data of a reply that passes as it is, where the route [says so](Self::is_raw_reply).
+    /// Gives `take` the content type and data of a reply that is passed on unchanged, on a route that [says
+    /// so](Self::is_raw_reply).
     ///
     /// # Errors
-    /// The reply is no message of its type.
+    /// The reply is not a valid message of its type.
     pub fn raw_reply<T>(&self, reply: &[u8], take: impl FnOnce(HttpBody<'_>) -> T) -> Result<T, DecodeError> {
         codec::http_body(&self.rpc.output, self.response_body.as_ref(), reply, take)
     }
 
-    /// The body that the rule takes, if it takes one.
+    /// The body as the rule takes it; `None` if there is nothing to read.
     fn body<'a>(&'a self, text: Option<&'a [u8]>) -> Result<Option<Body<'a>>, EncodeError> {
         let takes_empty_body = self.rpc.policy.empty_body == EmptyBody::Object;
         let field = match (&self.body, text) {
@@ -164,7 +166,7 @@ impl Route {
         Ok(Some(Body { text, field, ignored: &self.rpc.ignored }))
     }
 
-    /// The refusal of a body that this route does not take.
+    /// The error for a body that this route does not take.
     #[must_use]
     pub fn body_unexpected(&self) -> EncodeError {
         let path = self.template.split('?').next().unwrap_or_default().to_owned();

@@ -1,4 +1,4 @@
-//! The plan of a rule: from a request to its message and back, and from a reply to its body.
+//! Applies a rule: from a request to its message and back, and from a reply to its response body.
 
 mod characters;
 pub(super) mod error;

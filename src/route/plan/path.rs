@@ -1,4 +1,4 @@
-//! The path of a message by a rule: its template with the texts of the fields that it binds.
+//! Makes the path of a request from a message: the rule's template, filled with the values of the fields that it binds.
 
 use percent_encoding::utf8_percent_encode;
 
@@ -11,7 +11,7 @@ use crate::route::text::{self, Keep};
 use crate::schema::{Field, FieldPath};
 
 impl Route {
-    /// The path with the texts of its variables, percent-encoded.
+    /// The path, with the values of its variables percent-encoded.
     pub(super) fn path_of(&self, wire: &[u8]) -> Result<String, ReverseError> {
         let template = Template::parse(&self.template).expect("a route has a template");
         let mut path = String::new();
@@ -22,7 +22,7 @@ impl Route {
             let Some((variable, field)) = bound else {
                 match &template.segments[index] {
                     Segment::Literal(text) => path.extend(["/", text]),
-                    // No field has it: any text will do, and none where that is enough.
+                    // A wildcard without a variable: any text matches `*`, and `**` also matches no segment at all.
                     Segment::Single => path.push_str("/-"),
                     Segment::Multi => {}
                 }
@@ -45,7 +45,7 @@ impl Route {
     }
 }
 
-/// What the path has to say for a field.
+/// The text of a path variable: the value of its field in the message.
 fn captured_text(field: &FieldPath, wire: &[u8]) -> Result<String, ReverseError> {
     match codec::field_text(field, wire, MOST_VALUE).map_err(ReverseError::of_value)? {
         FieldText::Text(text) => Ok(text),
@@ -58,7 +58,7 @@ fn captured_text(field: &FieldPath, wire: &[u8]) -> Result<String, ReverseError>
     }
 }
 
-/// The segments that capture `text`, encoded.
+/// The percent-encoded segments that a variable captures as `text`.
 fn filled(pattern: &[Segment], text: &str, variable: &Variable) -> Result<Vec<String>, ReverseProblem> {
     if text.contains('\0') {
         return Err(ReverseProblem::Nul);
@@ -75,7 +75,7 @@ fn filled(pattern: &[Segment], text: &str, variable: &Variable) -> Result<Vec<St
     if parts.is_empty() && fixed > 0 {
         return Err(ReverseProblem::Empty);
     }
-    // What `**` takes; the pattern behind it moves along.
+    // How many segments `**` takes; the segments of the pattern behind it shift by that.
     let taken = parts.len().checked_sub(fixed).filter(|taken| open.is_some() || *taken == 0).ok_or_else(fits)?;
     let wanted = |index: usize| match open {
         Some(open) if index >= open + taken => &pattern[index + 1 - taken],
@@ -96,7 +96,7 @@ fn filled(pattern: &[Segment], text: &str, variable: &Variable) -> Result<Vec<St
 
 fn encoded(part: &str, keeps_slash: bool) -> String {
     let encoded = utf8_percent_encode(part, &SEGMENT).to_string();
-    // http.proto: in a variable of several segments `%2F` is what the text itself has.
+    // http.proto: a variable of several segments keeps `%2F` undecoded, so `%2F` in its text is written as it is.
     if keeps_slash { encoded.replace("%252F", "%2F").replace("%252f", "%2f") } else { encoded }
 }
 

@@ -1,5 +1,5 @@
-//! A request that is made of a message, put through the gateway's own steps: it is the message of the rule again, or the reason is
-//! found out.
+//! Proves that a request made from a message is right: the gateway's own steps must turn it into the same message by
+//! the same rule. Otherwise finds the reason.
 
 use std::ops::ControlFlow;
 
@@ -14,21 +14,21 @@ use crate::route::found::Miss;
 use crate::route::query::Query;
 use crate::route::table::Routes;
 
-/// The methods to try where a rule takes any.
+/// The methods to try if a rule takes any method.
 const ANY: [&str; 5] = ["POST", "GET", "PUT", "PATCH", "DELETE"];
 
 impl Routes {
-    /// The request that `route`, which is one of these, makes into the message `wire`: that of [`Route::reverse`], if these routes
-    /// read it as it is meant.
+    /// Makes the request that `route`, one of these routes, turns into the message `wire`. It is that of
+    /// [`Route::reverse`], and it is checked that these routes read it back as that message.
     ///
     /// # Errors
-    /// Why there is none.
+    /// Why no such request exists.
     pub fn reverse(&self, route: &Route, wire: &[u8]) -> Result<RestRequest, ReverseError> {
         let request = route.reverse(wire, usize::MAX)?;
         if route.method != "*" {
             return self.prove(route, wire, &request).map(|()| request);
         }
-        // Some methods may be another rule's.
+        // Another rule may take the path with some of these methods.
         let mut last = Err(ReverseError::Nobody(Miss::Path));
         for method in ANY.into_iter().filter(|method| request.body.is_none() || *method != "GET") {
             let request = RestRequest { method: method.to_owned(), ..request.clone() };
@@ -40,7 +40,7 @@ impl Routes {
         last
     }
 
-    /// Reads the request as the gateway does.
+    /// Reads the request as the gateway would, and compares the result with `wire`.
     fn prove(&self, route: &Route, wire: &[u8], request: &RestRequest) -> Result<(), ReverseError> {
         let uri = Uri::try_from(request.target.as_str()).map_err(|_| ReverseError::TooLong)?;
         let query = Query::parse(uri.query().unwrap_or_default()).map_err(ReverseError::Query)?;
@@ -73,7 +73,8 @@ impl Route {
     fn read_again(&self, captures: &[&str], query: &Query, request: &RestRequest) -> Result<Vec<u8>, EncodeError> {
         let body = request.body.as_deref();
         match body {
-            // Without a byte there is no body, and nothing that has a type; a stream has one message all the same.
+            // An empty raw body counts as no body and has no content type. On a client stream it is one message all the
+            // same.
             Some(b"") if self.is_raw_request && !self.rpc.streaming.client => {
                 self.encode_raw(captures, query, &HttpBody::default())
             }
@@ -86,7 +87,7 @@ impl Route {
     }
 }
 
-/// A value and the way to it.
+/// A value of a message, and the path to it.
 #[derive(PartialEq, Eq)]
 struct Named {
     name: String,

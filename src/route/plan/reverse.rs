@@ -1,8 +1,8 @@
-//! A plan run in reverse: from the bytes of a request message to the HTTP request that carries it by a rule.
+//! Applies a rule in reverse: from the bytes of a request message to the HTTP request that carries it.
 //!
-//! http.proto: the path has the fields that its template binds, the body what the rule says, and the query every other field that is
-//! set, so that each field has one place. All three come from the message's bytes; where a rule cannot carry a message, a
-//! [`ReverseError`] names the field.
+//! http.proto: the path carries the fields that its template binds, the body what the rule says, and the query every
+//! other field that is set. So each field has exactly one place. If a rule cannot carry a message, the [`ReverseError`]
+//! names the field.
 
 use std::ops::ControlFlow;
 
@@ -15,24 +15,25 @@ use crate::codec::{self, FieldText, HttpBody, LeafValue, NoText, Print};
 use crate::route::entry::{BodyRule, Route};
 use crate::schema::{FieldPath, Kind, Shape, WellKnown};
 
-/// A request without headers, but for the type of its body.
+/// A request without headers, except for the content type of its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RestRequest {
-    /// The HTTP method, `*` where the rule takes any.
+    /// The HTTP method; `*` if the rule takes any.
     pub method: String,
     /// Path and query, percent-encoded.
     pub target: String,
-    /// What the body is: JSON, a line of JSON where the rpc takes several messages, or what a `google.api.HttpBody` says. Empty without a type.
+    /// The content type of the body: JSON; a line of JSON if the rpc takes several messages; for a
+    /// `google.api.HttpBody`, the type that it holds. Empty if there is no type.
     pub content_type: String,
-    /// The body, if there is one.
+    /// The body, if the request has one.
     pub body: Option<Vec<u8>>,
 }
 
 impl Route {
-    /// The request that carries the message `wire`. Its body has at most `limit` bytes.
+    /// Makes the request that carries the message `wire`. The body has at most `limit` bytes.
     ///
     /// # Errors
-    /// The rule cannot carry the message, or the bytes are no message of the rpc's input.
+    /// The rule cannot carry the message, or the bytes are not a valid message of the rpc's input type.
     pub fn reverse(&self, wire: &[u8], limit: usize) -> Result<RestRequest, ReverseError> {
         let mut target = self.path_of(wire)?;
         let mut elsewhere: Vec<String> = self.captured.iter().map(ToString::to_string).collect();
@@ -54,12 +55,12 @@ impl Route {
             return Ok(RestRequest { method, target, content_type, body: Some(data) });
         }
         let body = (whole || field.is_some()).then(|| self.json_body(field, wire, limit)).transpose()?;
-        // One message in JSON may be an array, which as `application/json` would be several.
+        // Under `application/json` an array means several messages, but the JSON of one message may be an array.
         let content_type = if self.rpc.streaming.client { "application/x-ndjson" } else { "application/json" };
         Ok(RestRequest { method, target, content_type: content_type.to_owned(), body })
     }
 
-    /// Whether fields other than these are set.
+    /// Whether the message sets any field besides these.
     fn has_others(&self, wire: &[u8], fields: &[String]) -> Result<bool, ReverseError> {
         let mut found = false;
         let visit = |_: LeafValue<'_>| {
@@ -73,7 +74,7 @@ impl Route {
         }
     }
 
-    /// Adds every field that is set and not among those that are `elsewhere`.
+    /// Adds to the query every field that is set, except for those in `elsewhere`.
     fn put_query(&self, target: &mut String, wire: &[u8], elsewhere: &[String]) -> Result<(), ReverseError> {
         let declared: Vec<(&str, String)> =
             self.declared.iter().map(|(key, path)| (key.as_str(), path.to_string())).collect();
@@ -120,7 +121,7 @@ impl Route {
         if target.len() > MOST_TARGET { Err(ReverseError::TooLong) } else { Ok(()) }
     }
 
-    /// JSON of the message, or of the value of one field, without the fields that the path binds.
+    /// The JSON body: the message, or the value of one field, without the fields that the path binds.
     fn json_body(&self, field: Option<&FieldPath>, wire: &[u8], limit: usize) -> Result<Vec<u8>, ReverseError> {
         let print = Print { limit, ..Print::default() };
         let rest = codec::without(&self.rpc.input, wire, &self.captured).map_err(ReverseError::Message)?;
@@ -131,14 +132,14 @@ impl Route {
         if body == b"null" && null_is_value(path) && !is_set(path, &rest)? {
             return Err(ReverseProblem::Added.at(&path.to_string()));
         }
-        // The gateway makes a mask of what the body gives.
+        // The gateway would fill the update mask from the body.
         match self.mask.as_ref().filter(|_| !matches!(&*body, b"null" | b"{}")) {
             Some(mask) if !is_set(mask, wire)? => Err(ReverseProblem::Added.at(&mask.to_string())),
             _ => Ok(body),
         }
     }
 
-    /// The type and the bytes of a body that passes as it is.
+    /// The content type and the bytes of a body that is passed on unchanged.
     fn raw_body(&self, field: Option<&FieldPath>, wire: &[u8]) -> Result<(String, Vec<u8>), ReverseError> {
         let owned = |body: HttpBody<'_>| (body.content_type.to_owned(), body.data.to_vec());
         let body = codec::http_body(&self.rpc.input, field, wire, owned);
@@ -152,7 +153,7 @@ impl Route {
     }
 }
 
-/// Whether a field has a value, and not an empty text.
+/// Whether a field has a value other than the empty text.
 fn is_set(path: &FieldPath, wire: &[u8]) -> Result<bool, ReverseError> {
     match codec::field_text(path, wire, MOST_VALUE).map_err(ReverseError::of_value) {
         Err(ReverseError::TooLong) => Ok(true),
@@ -160,7 +161,7 @@ fn is_set(path: &FieldPath, wire: &[u8]) -> Result<bool, ReverseError> {
     }
 }
 
-/// Whether `null` sets the field: it is a google.protobuf.Value or a NullValue that knows whether it is set.
+/// Whether `null` sets the field: it is a `google.protobuf.Value`, or a `NullValue` with field presence.
 fn null_is_value(path: &FieldPath) -> bool {
     let leaf = path.leaf();
     match leaf.table().kind {

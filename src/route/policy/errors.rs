@@ -1,4 +1,4 @@
-//! How errors look, which HTTP status a gRPC code has, and what of a backend's status callers see.
+//! The form of error responses, the HTTP status of each gRPC code, and which parts of a backend's status callers see.
 
 use std::str::FromStr;
 
@@ -13,7 +13,7 @@ keys! {
     /// The keys of `errors`, for all rpcs or for one.
     #[derive(Copy)]
     pub struct Errors;
-    /// What is said of them.
+    /// The keys of `errors` that one layer of the configuration sets.
     pub struct OwnErrors;
 
     /// The form of an error's body.
@@ -68,25 +68,25 @@ impl FromStr for Form {
     }
 }
 
-/// The codes that have another HTTP status than that of google/rpc/code.proto.
+/// HTTP statuses that replace those of google/rpc/code.proto, by gRPC code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Statuses([Option<StatusCode>; CODES.len()]);
 
 impl Statuses {
-    /// The same where the code of this number has that status.
+    /// Sets the HTTP status of the gRPC code with this number.
     #[must_use]
     pub fn with_code(mut self, code: usize, status: StatusCode) -> Self {
         self.0[code] = Some(status);
         self
     }
 
-    /// The same, but for the codes for which others say something else.
+    /// These statuses, overridden by those that `others` sets.
     #[must_use]
     pub fn but_for(self, others: &Self) -> Self {
         Self(std::array::from_fn(|code| others.0[code].or(self.0[code])))
     }
 
-    /// The status of the code of this number, if it is another.
+    /// The HTTP status that replaces the usual one for this gRPC code, if one is set.
     #[must_use]
     pub fn of_code(&self, code: usize) -> Option<StatusCode> {
         self.0[code]
@@ -103,7 +103,7 @@ impl Layer for Statuses {
     }
 }
 
-/// The group as a whole: a form alone, or a map.
+/// Reads the whole group: the name of a form alone, or a map of keys.
 pub(super) fn errors<S: Setting>(setting: &S, all: &Errors) -> OwnErrors {
     if !setting.is_map() {
         return OwnErrors { form: form(setting, &all.form), ..OwnErrors::default() };
@@ -127,7 +127,7 @@ fn statuses<S: Setting, A>(setting: &S, _: &A) -> Statuses {
     })
 }
 
-/// The HTTP status of an error.
+/// Parses the HTTP status of an error: 400 to 599.
 fn error_status(text: &str) -> Result<StatusCode, String> {
     let status = text.parse().ok().filter(|status: &StatusCode| status.is_client_error() || status.is_server_error());
     status.ok_or_else(|| format!("expected an HTTP status from 400 to 599, found `{text}`"))

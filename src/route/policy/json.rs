@@ -1,4 +1,4 @@
-//! How messages look in JSON, and how the names in it are read.
+//! How messages are printed as JSON, and how names in JSON are read.
 
 use std::str::FromStr;
 
@@ -11,7 +11,7 @@ use crate::schema::AnyCase;
 keys! {
     /// The keys of `json`, for all rpcs or for one.
     pub struct Json;
-    /// What is said of them.
+    /// The keys of `json` that one layer of the configuration sets.
     pub struct OwnJson;
 
     /// Whether defaults and empty lists are printed.
@@ -44,9 +44,9 @@ whole!(EnumPrefix, Int64);
 /// How the values of enums are named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EnumPrefix {
-    /// As the descriptors do.
+    /// As in the descriptors.
     Keep,
-    /// Without the enum's prefix, [`Schema::without_enum_prefixes`](crate::schema::Schema::without_enum_prefixes).
+    /// Without the enum's prefix: see [`Schema::without_enum_prefixes`](crate::schema::Schema::without_enum_prefixes).
     Strip,
 }
 
@@ -63,7 +63,7 @@ impl FromStr for EnumPrefix {
 }
 
 impl Json {
-    /// How replies look.
+    /// How replies are printed.
     #[must_use]
     pub fn print(&self) -> Print {
         Print {
@@ -84,7 +84,7 @@ impl Json {
     }
 }
 
-/// The group as a whole.
+/// Reads the whole group.
 pub(super) fn json<S: Setting>(setting: &S, all: &Json) -> OwnJson {
     let keys = setting.map(&Json::keys_of(Part::Group));
     keys.map_or_else(OwnJson::default, |keys| OwnJson::read(&keys, Part::Group, all))

@@ -1,4 +1,4 @@
-//! Values of keys that are one of several things.
+//! Values of keys that allow one of several choices.
 
 use std::str::FromStr;
 
@@ -6,13 +6,13 @@ use super::layer::whole;
 
 whole!(CallerGone, EmptyBody, UnknownKeys);
 
-/// What becomes of a call of one message each way, its request read, whose caller goes away before the answer.
+/// What happens to a unary call whose caller disconnects after its request was read and before the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CallerGone {
-    /// It is cancelled at the backend.
+    /// The call is cancelled at the backend.
     #[default]
     Cancel,
-    /// It goes on to its end, which is logged.
+    /// The call runs to its end, and its result is logged.
     Finish,
 }
 
@@ -28,13 +28,13 @@ impl FromStr for CallerGone {
     }
 }
 
-/// What an empty body stands for where the rule takes one.
+/// What an empty body means on a route that takes a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum EmptyBody {
-    /// Nothing: it is refused.
+    /// A missing body: the request is rejected.
     #[default]
     Refuse,
-    /// `{}`
+    /// The empty object, `{}`.
     Object,
 }
 
@@ -50,12 +50,12 @@ impl FromStr for EmptyBody {
     }
 }
 
-/// Query keys, or members of a body, that are passed over though the request has no such field.
+/// Unknown query keys, or unknown members of a body, that are ignored instead of rejected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UnknownKeys {
-    /// All of them.
+    /// Every unknown key.
     All,
-    /// These.
+    /// These keys only.
     Listed(Vec<String>),
 }
 
@@ -66,7 +66,7 @@ impl Default for UnknownKeys {
 }
 
 impl UnknownKeys {
-    /// Whether this key is one of them.
+    /// Whether this key is ignored.
     #[must_use]
     pub fn cover(&self, key: &str) -> bool {
         match self {

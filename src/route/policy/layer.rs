@@ -1,13 +1,13 @@
-//! Keys declared as rows, and what one layer of a configuration says laid over another.
+//! Declares keys as rows of a table, and lays one layer of the configuration over another.
 
 use std::time::Duration;
 
 use http::HeaderName;
 
-/// A part of the file where keys of a policy may stand.
+/// A part of the configuration file where policy keys may stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
-    /// The file itself, for all rpcs.
+    /// The top level of the file, for all rpcs.
     File,
     /// `requests`, for all rpcs.
     Requests,
@@ -17,34 +17,34 @@ pub enum Part {
     Streams,
     /// `callers`, for all rpcs.
     Callers,
-    /// `rpcs.NAME`, for this rpc.
+    /// `rpcs.NAME`, for one rpc.
     Rpc,
-    /// A map under a key of one of these.
+    /// A map under a key of one of the other parts, such as `json`.
     Group,
 }
 
-/// A key as it is declared.
+/// A key as its row declares it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Key {
-    /// Its name in the file.
+    /// The name of the key in the file.
     pub name: &'static str,
-    /// Where it may stand.
+    /// The parts of the file where the key may stand.
     pub parts: &'static [Part],
-    /// What it means.
+    /// What the key means.
     pub documentation: &'static str,
 }
 
-/// A value that can be said anew.
+/// A value that a more specific layer of the configuration can override.
 pub trait Layer {
-    /// What is said of it.
+    /// What such a layer says about the value.
     type Own;
 
-    /// The value where this is said of it.
+    /// The value with `own` laid over it.
     #[must_use]
     fn with(&self, own: &Self::Own) -> Self;
 }
 
-/// Values that are said as a whole or not at all.
+/// Implements [`Layer`] for values that are replaced as a whole.
 macro_rules! whole {
     ($($type:ty),+ $(,)?) => {
         $(impl $crate::route::policy::layer::Layer for $type {
@@ -59,7 +59,7 @@ macro_rules! whole {
 
 whole!(bool, usize);
 
-/// Values without a default: nothing holds where nothing is said.
+/// Implements [`Layer`] for optional values: without a setting there is no value.
 macro_rules! optional {
     ($($type:ty),+ $(,)?) => {
         $(impl $crate::route::policy::layer::Layer for Option<$type> {
@@ -74,15 +74,15 @@ macro_rules! optional {
 
 optional!(bool, usize, Duration, HeaderName);
 
-/// Declares keys, a row each:
+/// Declares keys, one row each:
 ///
 /// ```text
 /// /// Documentation.
 /// name: Type = default, { Part: how to read it there, Other: how to read it there };
 /// ```
 ///
-/// Makes the struct of what holds, the struct of what is said of it, and how the second is read: `how to read it` is called with the
-/// [`Setting`](super::Setting) and with what holds for all.
+/// Makes two structs: the effective values, and what one layer of the configuration sets. Also makes the reading of the
+/// second: `how to read it` is called with the [`Setting`](super::Setting) and with the value for all rpcs.
 macro_rules! keys {
     (
         $(#[$all_meta:meta])* pub struct $all:ident;
@@ -116,7 +116,7 @@ macro_rules! keys {
         }
 
         impl $all {
-            /// Every key.
+            /// Every key, in the order of the rows.
             pub const KEYS: &'static [$crate::route::policy::layer::Key] = &[
                 $( $crate::route::policy::layer::Key {
                     name: stringify!($name),
@@ -125,14 +125,14 @@ macro_rules! keys {
                 }, )+
             ];
 
-            /// The names of the keys that may stand in this part.
+            /// The names of the keys that may stand in this part of the file.
             pub fn keys_of(part: $crate::route::policy::layer::Part) -> Vec<&'static str> {
                 Self::KEYS.iter().filter(|key| key.parts.contains(&part)).map(|key| key.name).collect()
             }
         }
 
         impl $own {
-            /// What these keys of a part say, where `all` holds otherwise.
+            /// Reads the keys of one part of the file. `all` holds the values for all rpcs.
             pub fn read(
                 keys: &impl $crate::route::policy::setting::Keys,
                 part: $crate::route::policy::layer::Part,

@@ -1,12 +1,13 @@
-//! What holds for an rpc: every key that `rpcs.NAME` of the configuration may have.
+//! The settings of an rpc: every key that `rpcs.NAME` of the configuration may have.
 //!
-//! A key is one row of a table: [`Policy`] in `table.rs`, [`Json`] in `json.rs`, [`Errors`] in `errors.rs`. The row has its
-//! documentation, name, type and default, and for each part of the file where the key may stand how its value is read, with its
-//! range. From the rows come what holds for an rpc (`Policy`), what the file says of one rpc (`OwnPolicy`), how the second is laid
-//! over the first, how both are read, and which keys are known. Nothing else names a key but who acts on it, as
-//! `rpc.policy.NAME`.
+//! A key is one row of a table: [`Policy`] in `table.rs`, [`Json`] in `json.rs`, [`Errors`] in `errors.rs`. The row
+//! gives documentation, name, type and default. For each part of the file where the key may stand, it also gives how
+//! the value is read, with its range. The rows produce the effective settings of an rpc (`Policy`), the settings that
+//! the file makes for one rpc (`OwnPolicy`), how the second overrides the first, how both are read, and which keys are
+//! known. No other code names a key, except for the code that acts on it, as `rpc.policy.NAME`.
 //!
-//! Knows no file: values come through [`Keys`] and [`Setting`], which whoever reads the file implements.
+//! This module does not know the file: values come through [`Keys`] and [`Setting`], which the reader of the file
+//! implements.
 
 mod errors;
 mod json;

@@ -1,4 +1,5 @@
-//! Origins of web pages (RFC 6454, section 6.2): who may open a WebSocket from a browser, which asks nobody before it does.
+//! Origins of web pages (RFC 6454, section 6.2) that may open a WebSocket. Browsers open one without a CORS preflight,
+//! so the server must check the origin.
 
 use std::str::FromStr;
 
@@ -6,15 +7,15 @@ use super::layer::optional;
 
 optional!(Origins);
 
-/// Pages, by where they come from.
+/// A set of origins.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Origins(Vec<Origin>);
 
-/// `scheme://host` or `scheme://host:port`, as browsers write it.
+/// An origin, `scheme://host` or `scheme://host:port`, normalized to the form that browsers send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin(String);
 
-/// A text that is none.
+/// The text is not an origin.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected scheme, host and port of pages, such as `https://app.bank.example`, found `{text}`")]
 pub struct NoOrigin {
@@ -22,13 +23,13 @@ pub struct NoOrigin {
 }
 
 impl Origins {
-    /// Whether this value of an `Origin` header is one of them.
+    /// Whether the value of an `Origin` header is in the set.
     #[must_use]
     pub fn cover(&self, header: &[u8]) -> bool {
         self.0.iter().any(|origin| origin.0.as_bytes() == header)
     }
 
-    /// As they are configured, but as browsers write them.
+    /// The configured origins, in the form that browsers send.
     pub fn texts(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|origin| origin.0.as_str())
     }
@@ -50,7 +51,7 @@ impl FromStr for Origin {
 
 fn origin(text: &str) -> Option<String> {
     let (scheme, authority) = text.split_once("://")?;
-    // A port has no `]`, and an IPv6 address ends with one.
+    // An IPv6 address ends with `]`, so a `:` with `]` somewhere behind it does not begin a port.
     let (host, port) = match authority.rsplit_once(':').filter(|(_, port)| !port.contains(']')) {
         Some((host, port)) => (host, Some(port.parse::<u16>().ok().filter(|_| port.as_bytes()[0] != b'+')?)),
         None => (authority, None),
@@ -63,7 +64,7 @@ fn origin(text: &str) -> Option<String> {
     if !is_scheme || !(is_name || is_address) {
         return None;
     }
-    // Browsers leave out what goes without saying.
+    // Browsers leave out the default port of the scheme.
     let implied = match scheme {
         "http" => Some(80),
         "https" => Some(443),

@@ -1,6 +1,6 @@
-//! How the values of keys are read, and their ranges: a function for each kind of value.
+//! Reads the values of keys and checks their ranges: one function for each kind of value.
 //!
-//! Each is called with the setting and with what holds for all rpcs, and notes what is wrong.
+//! Each function is called with the setting and with the value for all rpcs. It reports problems through the setting.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -17,12 +17,12 @@ pub(super) fn truth<S: Setting, A>(setting: &S, _: &A) -> Option<bool> {
     setting.parsed("`true` or `false`", quantity::truth)
 }
 
-/// A size in bytes, more than nothing and at most 1 GiB.
+/// A size in bytes, from 1 byte to 1 GiB.
 pub(super) fn size<S: Setting, A>(setting: &S, _: &A) -> Option<usize> {
     setting.parsed("a size", quantity::size)
 }
 
-/// The same up to `most`, which has the name `shown`.
+/// A size in bytes, from 1 byte to `most`, which error texts write as `shown`.
 pub(super) fn size_to<S: Setting, A>(most: usize, shown: &str) -> impl Fn(&S, &A) -> Option<usize> {
     move |setting, _| setting.parsed("a size", |text| quantity::size_to(text, most, shown))
 }
@@ -32,7 +32,8 @@ pub(super) fn number<S: Setting, A>(most: usize) -> impl Fn(&S, &A) -> Option<us
     move |setting, _| setting.parsed("a number", |text| quantity::number(text, most))
 }
 
-/// The same as `read`, and no more than the key `key` says for all rpcs: what is read before the rpc is known.
+/// A value as `read` reads it, and at most that of the key `key` for all rpcs: that limit applies before the rpc is
+/// known.
 pub(super) fn within_all<S: Setting>(
     key: &str,
     read: impl Fn(&S, &usize) -> Option<usize>,
@@ -46,17 +47,17 @@ pub(super) fn within_all<S: Setting>(
     }
 }
 
-/// The time of a call: up to a year, or without an end.
+/// The deadline of a call: up to a year, or none.
 pub(super) fn deadline<S: Setting, A>(setting: &S, _: &A) -> Option<Duration> {
     setting.parsed("a duration", quantity::deadline)
 }
 
-/// The name of metadata that is text.
+/// The name of metadata with text values.
 pub(super) fn text_header<S: Setting, A>(setting: &S, _: &A) -> Option<HeaderName> {
     setting.parsed("a header name", header_name::text_metadata_name)
 }
 
-/// One of several words; `expected` lists them.
+/// One of several words, which `expected` lists.
 pub(super) fn word<S: Setting, A, T: FromStr<Err = String>>(expected: &str) -> impl Fn(&S, &A) -> Option<T> {
     move |setting, _| setting.parsed(expected, str::parse)
 }
@@ -75,7 +76,7 @@ pub(super) fn query_keys<S: Setting, A>(setting: &S, _: &A) -> Option<UnknownKey
     Some(all_or_listed(setting, "query keys", |item| item.parsed("a query key", query_key)))
 }
 
-/// `all`, or a list of members.
+/// `all`, or a list of members of a JSON body.
 pub(super) fn members<S: Setting, A>(setting: &S, _: &A) -> Option<UnknownKeys> {
     Some(all_or_listed(setting, "members", |item| item.parsed("a member", member_path)))
 }
@@ -91,16 +92,16 @@ fn all_or_listed<S: Setting>(setting: &S, listed: &str, read: impl Fn(&S) -> Opt
     UnknownKeys::Listed(setting.items(read))
 }
 
-/// A query key that may be passed over.
+/// A query key that may be ignored if it is unknown.
 fn query_key(text: &str) -> Result<String, String> {
-    // Google's system parameters are taken or refused, never passed over.
+    // Google's system parameters are read or rejected, never ignored.
     if text.starts_with('$') {
         return Err(format!("expected a query key without `$`, found `{text}`"));
     }
     Ok(text.to_owned())
 }
 
-/// A member of a JSON body, nested ones with dots.
+/// A member of a JSON body; dots lead to nested members.
 fn member_path(text: &str) -> Result<String, String> {
     if text.split('.').all(|name| !name.is_empty()) {
         return Ok(text.to_owned());
@@ -108,7 +109,7 @@ fn member_path(text: &str) -> Result<String, String> {
     Err(format!("expected a member such as `fee` or `instructions.fee`, found `{text}`"))
 }
 
-/// The pages that may open a WebSocket.
+/// The origins of the pages that may open a WebSocket.
 pub(super) fn origins<S: Setting, A>(setting: &S, _: &A) -> Option<Origins> {
     let keys = setting.map(&["origins"])?;
     let origin = |item: &S| item.parsed("an origin", |text| text.parse().map_err(|error: NoOrigin| error.to_string()));

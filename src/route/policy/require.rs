@@ -8,34 +8,34 @@ use super::setting::{Keys as _, Setting};
 /// What a caller must prove before an rpc is called.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Require {
-    /// Nothing but what TLS demands.
+    /// Nothing beyond what TLS requires.
     #[default]
     Nothing,
-    /// An access token.
+    /// An access token that meets this demand.
     Token(TokenDemand),
 }
 
 /// What an access token must have, besides being valid.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TokenDemand {
-    /// The names of the issuers whose tokens are taken; empty for all that are configured.
+    /// The names of the accepted issuers; if empty, every configured issuer is accepted.
     pub issuers: Vec<String>,
-    /// All of these scopes.
+    /// The scopes that the token must have, all of them.
     pub scopes: Vec<String>,
-    /// All of these claims.
+    /// The claims that the token must have, all of them.
     pub claims: Vec<ClaimDemand>,
-    /// For each of these types an element of `authorization_details`.
+    /// The types of `authorization_details` that the token must have, all of them (RFC 9396).
     pub authorization_details: Vec<String>,
-    /// What it must be bound to.
+    /// What the token must be bound to, if anything.
     pub binding: Option<Binding>,
 }
 
-/// A claim that must have one of several values, or must have it among its own.
+/// A claim whose value, or one of whose values if it is a list, must be among `values`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimDemand {
-    /// Its name.
+    /// The name of the claim.
     pub name: String,
-    /// The values, as JSON writes those that are not texts.
+    /// The accepted values. Values that are not strings are written as in JSON.
     pub values: Vec<String>,
 }
 
@@ -49,13 +49,13 @@ pub enum Binding {
 whole!(Require);
 
 impl Require {
-    /// The issuers that are named.
+    /// The accepted issuers; if empty, every configured issuer is accepted.
     pub fn issuers(&self) -> &[String] {
         if let Self::Token(demand) = self { &demand.issuers } else { &[] }
     }
 }
 
-/// As `towbar check` shows it.
+/// Written as `towbar check` shows it.
 impl fmt::Display for Require {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self::Token(demand) = self else { return f.write_str("nothing") };
@@ -76,7 +76,7 @@ impl fmt::Display for Require {
 
 const KEYS: &[&str] = &["issuers", "scopes", "claims", "authorization_details", "bound_to"];
 
-/// `token`, `none`, or a map of what a token must have.
+/// Reads `token`, `none`, or a map of what a token must have.
 pub(super) fn require<S: Setting, A>(setting: &S, _: &A) -> Option<Require> {
     if !setting.is_map() {
         return setting.parsed("`token`, `none` or a map", |text| match text {

@@ -1,47 +1,48 @@
-//! What a configuration has under its keys, as far as reading a policy needs it.
+//! What reading a policy needs of a configuration file.
 //!
-//! Whoever implements these notes each problem with its place. `None` and empty values are therefore no news to anybody.
+//! Implementations report each problem together with its place. `None` and empty values therefore need no further
+//! report.
 
 /// A map of keys.
 pub trait Keys {
-    /// What stands under a key.
+    /// The value of a key.
     type Setting: Setting;
 
-    /// The setting of this key, if the map has it.
+    /// The value of this key, if the map has it.
     fn setting(&self, key: &str) -> Option<Self::Setting>;
 
-    /// What `read` makes of the setting of this key; without such a key, nothing.
+    /// Applies `read` to the value of this key; without the key, returns the default.
     fn read<T: Default>(&self, key: &str, read: impl FnOnce(&Self::Setting) -> T) -> T {
         self.setting(key).map(|setting| read(&setting)).unwrap_or_default()
     }
 }
 
-/// What stands under a key, or an item of a list under it.
+/// The value of a key, or an item of a list.
 pub trait Setting: Sized {
-    /// A map as a setting.
+    /// The map that [`map`](Self::map) gives.
     type Map: Keys<Setting = Self>;
 
-    /// Whether it is a map.
+    /// Whether the value is a map.
     fn is_map(&self) -> bool;
 
-    /// Whether it is one line of text.
+    /// Whether the value is one line of text.
     fn is_text(&self) -> bool;
 
-    /// Text that `parse` takes; otherwise something else was `expected`.
+    /// Parses text with `parse`. A value that is not text is reported; `expected` says what it should be.
     fn parsed<T>(&self, expected: &str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T>;
 
-    /// A map that has no other keys than these.
+    /// The value as a map. Keys other than `known` are reported.
     fn map(&self, known: &[&str]) -> Option<Self::Map>;
 
-    /// What stands under each key of a map whose keys are names.
+    /// The entries of a map whose keys are names.
     fn named(&self) -> Vec<(String, Self)>;
 
-    /// One item without a list around it, or those of a list of at least one, as `read` gives them and none twice.
+    /// Reads a list of at least one item; a single item may stand without a list around it. Duplicates are reported.
     fn list<T: PartialEq>(&self, what: &str, read: impl Fn(&Self) -> Option<T>) -> Vec<T>;
 
-    /// The items of a list as `read` gives them, none twice.
+    /// Reads the items of a list. Duplicates are reported.
     fn items<T: PartialEq>(&self, read: impl Fn(&Self) -> Option<T>) -> Vec<T>;
 
-    /// Notes what is wrong with it.
+    /// Reports a problem with this value.
     fn refuse(&self, problem: String);
 }

@@ -15,9 +15,9 @@ use super::read::{
 use super::require::{Require, require};
 use crate::format::json as text;
 
-/// Protobuf readers go no deeper, and every level of JSON but a list's is one of theirs.
+/// Protobuf readers accept at most 100 nested messages, and each nested JSON object is a message.
 const DEEPEST: usize = 100;
-/// One for every other byte of the longest query.
+/// The most pairs that fit in the longest query: one for every two bytes.
 const MOST_PAIRS: usize = 32 << 10;
 
 keys! {
@@ -83,17 +83,17 @@ keys! {
     empty_body: EmptyBody = EmptyBody::Refuse, { Requests: word("`refuse` or `object`") };
 }
 
-/// How much a query may have.
+/// The limits of a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueryLimits {
-    /// How many pairs.
+    /// The most pairs.
     pub pairs: usize,
-    /// How many bytes, as it came.
+    /// The most bytes, before percent-decoding.
     pub length: usize,
 }
 
 impl Policy {
-    /// How much a query may have.
+    /// The limits of a query.
     #[must_use]
     pub fn query_limits(&self) -> QueryLimits {
         QueryLimits { pairs: self.query_pairs, length: self.query_length }

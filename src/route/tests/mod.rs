@@ -79,7 +79,7 @@ fn outcome(routes: &Routes, method: &str, target: &str, body: Option<&str>) -> S
         Err(Miss::Method { allowed }) => return format!("allow {}", allowed.join(", ")),
         Err(miss) => return miss.to_string(),
     };
-    // A body behind `form:` is one.
+    // A body with the prefix `form:` is sent as a form.
     let encoded = match body.and_then(|body| body.strip_prefix("form:")) {
         Some(form) => found.route.encode_form(&found.captures, &query, form.as_bytes()),
         None => found.route.encode(&found.captures, &query, body.map(str::as_bytes)),

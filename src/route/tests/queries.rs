@@ -101,7 +101,7 @@ fn every_type_is_read_as_in_json() {
     );
 }
 
-/// The value of such a key is its ProtoJSON.
+/// The value of a key for a well-known type is its ProtoJSON.
 #[test]
 fn what_has_a_form_in_json_that_is_no_scalar_is_given_as_json() {
     let rpcs = [
@@ -147,7 +147,7 @@ fn what_has_a_form_in_json_that_is_no_scalar_is_given_as_json() {
                 "GET /v1?any.typeUrl=type.googleapis.com/t.Card&any.value=CgE3",
                 r#"Get {"any":{"@type":"type.googleapis.com/t.Card","number":"7"}}"#,
             ),
-            // Conflicts are those of other keys.
+            // Conflicts are reported as for other keys.
             ("GET /v1?open={}&open={}", "query parameter \"open\": repeated, but it takes only one value"),
             ("GET /v1/keyed?filter={}&open={}", "query parameter \"open\": repeated, but it takes only one value"),
             (
@@ -178,7 +178,7 @@ fn a_json_text_of_a_query_says_where_it_is_wrong() {
             "open=1",
             "query parameter \"open\": expected an object (google.protobuf.Struct), got 1 (line 1, column 1 of the JSON text)",
         ),
-        // An object without it says that a field is not set; a query, by leaving it out.
+        // In JSON, leaving out the member leaves the field unset; in a query, leaving out the key does.
         (
             "open=null",
             "query parameter \"open\": expected an object (google.protobuf.Struct), got null (line 1, column 1 of the JSON text)",
@@ -240,7 +240,7 @@ fn a_json_text_of_a_query_says_where_it_is_wrong() {
             "any={\"@type\":\"type.googleapis.com/t.Card\",\"numbers\":1}",
             "query parameter \"any.numbers\": no such field (did you mean \"number\"?) (line 1, column 49 of the JSON text)",
         ),
-        // What must not be shown.
+        // Redacted values are not shown.
         (
             "secret=4711",
             "query parameter \"secret\": expected an object (google.protobuf.Struct), got a number (line 1, column 1 of the JSON text)",
@@ -250,7 +250,7 @@ fn a_json_text_of_a_query_says_where_it_is_wrong() {
             "secret={\"4711\":1,\"4711\":2}",
             "query parameter \"secret\": the object has two members named \"...\" (line 1, column 18 of the JSON text)",
         ),
-        // What is no such value.
+        // Values that are not valid.
         (
             "open.fields[a]=1",
             "query parameter \"open.fields[a]\": a google.protobuf.Struct is sent whole, as JSON, for example open={\"key\":1}",

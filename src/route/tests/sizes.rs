@@ -11,7 +11,7 @@ use crate::schema::schema_of;
 const TIMES: usize = 16;
 const FREE: usize = 16 << 10;
 
-/// Decisions of proptest; when they are used up, the answer is always 0.
+/// Random choices from proptest; when they are used up, the answer is always 0.
 struct Choices(std::vec::IntoIter<u32>);
 
 impl Choices {
@@ -57,13 +57,13 @@ const KINDS: [(&str, &[&str], bool); 21] = [
 ];
 const GROUP: &str = "group";
 const SINGLE: usize = 0;
-/// A list, packed unless it is the second.
+/// A list is packed unless it has this shape.
 const UNPACKED: usize = 2;
 const MAP: usize = 3;
 /// Of `string`, `bool` and `sint32`, keys of this many entries.
 const KEYS: [(&str, usize); 3] = [("string", 40), ("bool", 2), ("sint32", 40)];
 
-/// Messages that hold one another and themselves, of fields with names and numbers of any length.
+/// Messages that contain one another and themselves, with fields of names and numbers of any length.
 struct Schema {
     is_proto2: bool,
     proto: String,
@@ -110,7 +110,7 @@ impl Schema {
                 format!("repeated {kind_name}")
             }
         };
-        // Of the same group there may be no two in a file, and its field has its name in lower case.
+        // A file may not have two groups of the same name, and the field of a group has its name in lower case.
         let (name, body) = if kind_name == GROUP {
             let within = format!(" {{ optional M{to} m = 1; repeated int32 n = 2; }}");
             (name.replacen('f', &format!("F{}_", self.messages.len()), 1), within)
@@ -122,16 +122,16 @@ impl Schema {
     }
 }
 
-/// How often a value stands in a list or map: what is long stands there once, or there would be no end of it.
+/// How often a value stands in a list or map: a long value stands there once, to keep the message small.
 fn times(value: &str) -> usize {
     1 + 1_000 / (value.len() + 1)
 }
 
-/// A message of JSON, as long as there are choices.
+/// A message as JSON, as long as choices are left.
 fn object(choices: &mut Choices, messages: &[Vec<Field>], message: usize, depth: usize) -> String {
     let mut members = Vec::new();
     for (index, field) in messages[message].iter().enumerate() {
-        // The more there are, the deeper it may go.
+        // With more choices, more members are set and nest deeper.
         if choices.below(3) == 0 {
             continue;
         }
@@ -174,7 +174,7 @@ fn pairs(choices: &mut Choices, messages: &[Vec<Field>]) -> Vec<(String, String)
             if KINDS[field.kind].2 && field.shape != MAP {
                 let values = KINDS[field.kind].1;
                 let text = values[choices.below(values.len())].trim_matches('"').replace("\\n", "-");
-                // What takes one value takes it once.
+                // A field that takes one value is set once.
                 if field.shape != SINGLE || pairs.iter().all(|(known, _)| *known != key) {
                     pairs.push((key, text));
                 }
@@ -300,12 +300,12 @@ fn a_mask_that_would_be_too_long_is_refused_while_it_is_made() {
         );
         assert_eq!(error.to_string(), text);
         assert!(most <= (TIMES * body.len()) as u64, "{most} bytes for {}", body.len());
-        // The caller's own is taken, and no other is made.
+        // The caller's mask is kept, and none is made.
         let query = Query::parse("update_mask=l").unwrap();
         let wire = route.encode(&[], &query, Some(body.as_bytes())).unwrap();
         assert!(wire.len() < body.len(), "{} {}", wire.len(), body.len());
     });
-    // Few fields, whatever their names, are not too many.
+    // A few fields are accepted, whatever the length of their names.
     with_route(&routes, "PATCH", |route| {
         let body = bush(50, 2);
         let wire = route.encode(&[], &Query::default(), Some(body.as_bytes())).unwrap();
