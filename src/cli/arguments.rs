@@ -1,4 +1,4 @@
-//! The commands and their flags.
+//! The commands and their flags, as clap definitions.
 
 use clap::{Parser, Subcommand};
 
@@ -13,7 +13,7 @@ use super::manual::ManArguments;
 use super::openapi::OpenApiArguments;
 use super::settings::Settings;
 
-/// The examples that do not need the sample bank.
+/// Examples for the top-level help that do not need the sample bank.
 macro_rules! examples {
     () => {
         "  towbar serve --proto api.proto --backend http://127.0.0.1:9000 --listen 127.0.0.1:8080
@@ -120,7 +120,8 @@ mod tests {
 
     use super::*;
 
-    /// The words of a line, of which those in single quotes may have spaces; what a pipe or a file takes is cut off.
+    /// Splits a line into words. Words in single quotes may contain spaces; a pipe or redirection at the end is cut
+    /// off.
     fn words(line: &str) -> Vec<String> {
         let line = line.split(" | ").next().unwrap_or(line).split(" > ").next().unwrap_or(line);
         let quoted = |(index, part): (usize, &str)| match index % 2 {
@@ -141,7 +142,7 @@ mod tests {
             let parsed = Cli::try_parse_from(words(example));
             assert!(parsed.is_ok(), "{example}: {}", parsed.unwrap_err());
         }
-        // clap's own flags are alone under "Options", and there where nothing is to be grouped.
+        // Only clap's own flags stand under "Options", and the flags of commands that have too few to group.
         let is_own = |argument: &&clap::Arg| matches!(argument.get_id().as_str(), "help" | "version" | "out");
         for argument in command.get_opts().filter(|argument| !is_own(argument)) {
             assert!(argument.get_help_heading().is_some(), "{path}: {argument}");

@@ -1,4 +1,4 @@
-//! `towbar certs`: a new certificate with its key, and what certificates and keys hold.
+//! `towbar certs`: creates a certificate with its key, and shows and checks certificates and keys.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -91,14 +91,14 @@ pub(super) fn run(command: CertsCommand) -> Outcome {
     }
 }
 
-/// Says what is in the files. The exit code is that of a refused start if something is wrong.
+/// Prints what the files contain. If anything is wrong, the exit code is that of a refused start.
 fn check(asked: &Inspection) -> ExitCode {
     let report = certs::check(asked, SystemTime::now());
     print(&report);
     if report.errors() == 0 { ExitCode::SUCCESS } else { ExitCode::from(REFUSED) }
 }
 
-/// Writes the two files, and never over others.
+/// Writes key.pem and cert.pem. Existing files are never overwritten.
 fn new(wanted: &NewCertificate, out: &Path) -> Outcome {
     let made = certs::make(wanted, SystemTime::now()).map_err(|error| vec![Problem::new(error)])?;
     let (key, cert) = (out.join("key.pem"), out.join("cert.pem"));
@@ -121,7 +121,7 @@ fn new(wanted: &NewCertificate, out: &Path) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The file is nobody else's to read, from its first byte on.
+/// Creates the file with its permissions set from the start, so that nobody else can ever read a key.
 fn write(file: &Path, text: &str, mode: u32) -> Result<(), Vec<Problem>> {
     let opened = OpenOptions::new().write(true).create_new(true).mode(mode).open(file);
     let written = opened.and_then(|mut opened| opened.write_all(text.as_bytes()));

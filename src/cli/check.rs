@@ -1,4 +1,4 @@
-//! `towbar check`: the start of `serve`, without serving.
+//! `towbar check`: does everything that a start of `serve` does, without serving.
 
 use std::process::ExitCode;
 

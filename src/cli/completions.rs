@@ -1,4 +1,4 @@
-//! `towbar completions`: a script with which a shell completes the command line.
+//! `towbar completions`: prints a script with which a shell completes the command line.
 
 use std::io::Write as _;
 use std::process::ExitCode;

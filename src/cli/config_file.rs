@@ -1,12 +1,12 @@
-//! The file that `--config` names: a path, or `-` and other things that can be read only once.
+//! The file that `--config` names: a regular file, or standard input or a pipe, which can be read only once.
 
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A configuration's file. What is no regular file is read at once: the start reads a file twice, and a pipe has nothing the second
-/// time.
+/// A configuration file. Anything but a regular file is read at once and kept: a start reads the file twice, and a pipe
+/// is empty the second time.
 #[derive(Debug, Clone)]
 pub(super) struct ConfigFile {
     path: PathBuf,
@@ -14,7 +14,7 @@ pub(super) struct ConfigFile {
 }
 
 impl ConfigFile {
-    /// What the flag says.
+    /// Parses the value of the flag.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let read = |read: io::Result<Vec<u8>>| read.map(|text| Some(Arc::new(text))).map_err(|error| error.to_string());
         if text == "-" {
@@ -32,7 +32,7 @@ impl ConfigFile {
         &self.path
     }
 
-    /// What was in it, if it cannot be read again.
+    /// The content, if the file cannot be read again.
     pub(super) fn given(&self) -> Option<Arc<Vec<u8>>> {
         self.text.clone()
     }

@@ -1,4 +1,4 @@
-//! `towbar curl`: the request for a message, as a line for a shell. Nothing is sent.
+//! `towbar curl`: prints the curl command that sends a given message. Nothing is sent.
 
 use std::io::Read as _;
 use std::process::ExitCode;
@@ -50,10 +50,10 @@ pub(super) fn run(arguments: &CurlArguments) -> Outcome {
     }
 }
 
-/// The line for the first rule of the rpc that can carry the message, and why those before it cannot.
+/// The command for the first rule of the rpc that can carry the message, and why the rules before it cannot.
 ///
 /// # Errors
-/// The JSON is no message of the rpc, or no rule can carry it: each with its reason.
+/// The JSON is not a valid message of the rpc, or no rule can carry it: one reason per rule.
 pub fn line(routes: &Routes, rpc: &str, json: &[u8], base: &str) -> Result<(String, Vec<String>), Vec<String>> {
     let mut refusals = Vec::new();
     for route in routes.all().iter().filter(|route| route.rpc.name == rpc) {
@@ -66,7 +66,7 @@ pub fn line(routes: &Routes, rpc: &str, json: &[u8], base: &str) -> Result<(Stri
     Err(refusals)
 }
 
-/// The messages in wire format: one, or as many as a caller of the rpc may send.
+/// The messages in wire format: one, or for a client stream any number.
 fn messages(route: &Route, json: &[u8]) -> Result<Vec<Vec<u8>>, String> {
     let one = wire(route, json);
     if one.is_ok() || !route.rpc.streaming.client {
@@ -78,7 +78,7 @@ fn messages(route: &Route, json: &[u8]) -> Result<Vec<Vec<u8>>, String> {
     numbered.map(|(text, number)| wire(route, text).map_err(|why| format!("in message {number}: {why}"))).collect()
 }
 
-/// JSON texts that stand one after the other, or in an array.
+/// Splits JSON texts that follow one another or are items of an array.
 fn texts(json: &[u8]) -> Result<Vec<Vec<u8>>, SplitError> {
     let mut splitter = Splitter::new(Series::Json, usize::MAX);
     splitter.push(json);
@@ -90,7 +90,7 @@ fn texts(json: &[u8]) -> Result<Vec<Vec<u8>>, SplitError> {
     Ok(texts)
 }
 
-/// The request for all of the messages: a line for each, below what they have in common.
+/// The request for all messages: one body line per message. All messages must agree on everything else.
 fn request(routes: &Routes, route: &Route, messages: &[Vec<u8>]) -> Result<RestRequest, String> {
     let mut lines = messages.iter().map(|wire| routes.reverse(route, wire));
     let mut all = lines.next().expect("there is a message").map_err(|reason| reason.to_string())?;
@@ -115,24 +115,26 @@ fn wire(route: &Route, json: &[u8]) -> Result<Vec<u8>, String> {
     let body = Body { text: json, field: None, ignored: &Ignored::default() };
     Request::new(&route.rpc.input).encode(Some(body)).map_err(|error| match error {
         RequestError::Body(error) => format!("the JSON is not a valid {}: {error}", route.rpc.input.name()),
-        // Nothing is bound.
+        // Cannot happen: this request has no path variables and no query parameters.
         RequestError::Conflict { field, .. } | RequestError::Bound { field, .. } => {
             format!("at {field}: is given twice")
         }
     })
 }
 
-/// The words that curl is told the request with, for a shell. It takes `[]` and `{}` in a URL for patterns, and there are none: they come percent-encoded.
+/// The curl command, quoted for a shell. curl reads `[]` and `{}` in a URL as patterns; the target has none, since they
+/// are
+/// percent-encoded.
 #[must_use]
 pub fn written(route: &Route, request: &RestRequest, base: &str) -> String {
     let RestRequest { method, target, content_type, body } = request;
     let mut words = vec!["curl".to_owned()];
     if route.rpc.streaming.server {
-        // Or it shows nothing before it has a buffer full.
+        // Without `-N`, curl shows nothing until its buffer is full.
         words.push("-N".to_owned());
     }
     match (method.as_str(), body) {
-        // curl's own choice.
+        // The method that curl uses by default.
         ("GET", None) | ("POST", Some(_)) => {}
         ("HEAD", None) => words.push("--head".to_owned()),
         _ => words.extend(["-X".to_owned(), shell::word(method)]),
@@ -142,12 +144,12 @@ pub fn written(route: &Route, request: &RestRequest, base: &str) -> String {
         let header = format!("Content-Type: {content_type}");
         words.extend(["-H".to_owned(), shell::quoted(header.trim_end())]);
         match std::str::from_utf8(body) {
-            // Of JSON `-d` changes nothing; of other texts it would take those that begin with `@` for a file's name.
+            // `-d` sends JSON unchanged, but takes any other text that begins with `@` for a file name.
             Ok(text) if !text.contains('\0') => {
                 let flag = if route.is_raw_request { "--data-raw" } else { "-d" };
                 words.extend([flag.to_owned(), shell::quoted(text)]);
             }
-            // No argument has these bytes.
+            // A shell argument cannot contain these bytes.
             _ => {
                 before = format!("printf {} | ", shell::quoted(&shell::octal(body)));
                 words.extend(["--data-binary".to_owned(), "@-".to_owned()]);
@@ -158,7 +160,7 @@ pub fn written(route: &Route, request: &RestRequest, base: &str) -> String {
     before + &words.join(" ")
 }
 
-/// The rpc of this name, or of a name that ends so.
+/// The rpc with this full name, or the only one whose name ends with it.
 fn rpc_of<'r>(routes: &'r Routes, name: &str) -> Result<&'r str, Vec<Problem>> {
     let name = name.trim_start_matches('/').replace('/', ".");
     let mut found: Vec<&str> = Vec::new();
@@ -197,7 +199,7 @@ fn checked(base: &str) -> Result<String, Vec<Problem>> {
     }
 }
 
-/// Where a caller on this machine reaches the gateway.
+/// The URL under which a caller on this machine reaches the gateway.
 fn base_of(listen: Option<&server::Config>) -> String {
     let Some(listen) = listen else { return "http://localhost:8080".to_owned() };
     let scheme = if listen.tls.is_some() { "https" } else { "http" };

@@ -1,4 +1,4 @@
-//! `towbar explain`: what the gateway would make of a request. Nothing is sent.
+//! `towbar explain`: shows how the gateway would handle a request. Nothing is sent.
 
 use std::fs;
 use std::io::Read as _;
@@ -22,7 +22,7 @@ use crate::route::{Difference, FieldSource, RequestPart, Route, SourceValue, Why
 use crate::schema::Schema;
 use crate::upstream;
 
-/// More rules than this are counted and not told.
+/// The most rules that are listed. Further ones are only counted.
 const MOST_SHOWN: usize = 12;
 
 #[derive(Debug, Args)]
@@ -65,7 +65,7 @@ pub(super) fn run(arguments: &ExplainArguments) -> Result<ExitCode, Vec<Problem>
     match (outcome, route) {
         (Outcome::Sent { message, sources, is_form }, Some(route)) => {
             print_sources(&sources, is_form);
-            // The route may name enums as only its callers do.
+            // The route's descriptor may have enum names that only its callers know; grpcurl needs those of the schema.
             let input = loaded.schema.message(route.rpc.input.name()).unwrap_or_else(|| route.rpc.input.clone());
             let json = |indent| {
                 let print = Print { indent, limit: usize::MAX, ..Print::default() };
@@ -115,11 +115,11 @@ fn shown(route: &Route) -> String {
     format!("{} {} of {}", route.method, route.path(), route.rpc.name)
 }
 
-/// Those that the path fits; where no rule has it, some of those that fit longest.
+/// Prints the rules that match the path. If no rule matches, prints some of those that match the longest part of it.
 fn print_others(others: &[(&Route, Why)], is_found: bool) {
     let fitting = |why: &Why| match why {
         Why::Path { fitting, expected } => {
-            // A verb is the last thing to be wrong with a path.
+            // The verb is the last part of a path that can differ, so such a rule matches more.
             Some(fitting + usize::from(matches!(expected, Difference::Verb(_))))
         }
         _ => None,
@@ -174,7 +174,7 @@ fn print_refusal(refusal: Refusal, form: Form) {
     println!("{}", response.body());
 }
 
-/// Where the rpc is declared, and how the backend is reached.
+/// The grpcurl flags that say where the rpc is declared and how to reach the backend.
 fn grpcurl_flags(schema: &Schema, config: &Config, upstream: Option<&upstream::Config>, route: &Route) -> String {
     let mut words: Vec<String> = Vec::new();
     let mut flag = |name: &str, value: &str| words.extend([name.to_owned(), shell::word(value)]);
@@ -185,7 +185,7 @@ fn grpcurl_flags(schema: &Schema, config: &Config, upstream: Option<&upstream::C
     }
     for path in &config.schema {
         let is_proto = path.extension().is_some_and(|extension| extension == "proto");
-        // The file itself is named from the folder that its imports count from.
+        // A `.proto` file is named relative to the folder that its imports count from.
         let root =
             if is_proto { root_of(path, file) } else { Some(path.clone()).filter(|path| path.join(file).is_file()) };
         match root {
@@ -216,14 +216,14 @@ fn grpcurl_flags(schema: &Schema, config: &Config, upstream: Option<&upstream::C
     words.join(" ")
 }
 
-/// The folder from which `file` is the file at `path`.
+/// The folder relative to which `path` is called `file`.
 fn root_of(path: &Path, file: &str) -> Option<PathBuf> {
     let levels = Path::new(file).components().count();
     let root = path.ancestors().nth(levels).filter(|_| path.ends_with(file))?;
     Some(if root.as_os_str().is_empty() { PathBuf::from(".") } else { root.to_owned() })
 }
 
-/// The backend and the rpc.
+/// The address of the backend and the name of the rpc.
 fn call(upstream: Option<&upstream::Config>, route: &Route) -> String {
     let address = upstream.map_or_else(|| "HOST:PORT".to_owned(), |upstream| upstream.address.first().authority());
     format!("{} {}", shell::word(&address), shell::word(route.rpc.path.path().trim_start_matches('/')))

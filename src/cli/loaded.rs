@@ -1,4 +1,4 @@
-//! What the commands load that serve nothing: schema and routes, and no certificate.
+//! What commands that do not serve load: schema and routes, but no certificates.
 
 use super::runtime::runtime;
 use super::settings::Settings;
@@ -14,23 +14,23 @@ pub(super) struct Loaded {
     pub(super) config: Config,
     pub(super) schema: Schema,
     pub(super) routes: Routes,
-    /// Where `serve` would listen, if that is said and right.
+    /// The listener of `serve`; `None` if it is not configured or has problems.
     pub(super) listen: Option<server::Config>,
-    /// Whom it would call, likewise.
+    /// The upstream of `serve`; `None` if it is not configured or has problems.
     pub(super) upstream: Option<upstream::Config>,
 }
 
 impl Loaded {
-    /// What the descriptors say to people: they are read again for it.
+    /// Comments and options of the descriptors for documentation; the descriptors are read again for them.
     pub(super) fn remarks(&self) -> Result<Remarks, Vec<Problem>> {
         Ok(runtime()?.block_on(app::remarks(&self.config)))
     }
 
-    /// Everything wrong with schema and rpcs stops a command; the sections that say where to listen and whom to call
-    /// may be missing, or wrong.
+    /// Loads schema and routes. Any problem with schema or rpcs is an error; `listen` and `upstream` may be missing or
+    /// wrong.
     pub(super) fn new(settings: &Settings) -> Result<Self, Vec<Problem>> {
         let file = settings.file();
-        // Where to listen does not count here, and whom to call only where it decides or tells what the routes are.
+        // The listener does not matter here. The upstream matters only if the routes depend on it.
         let listen = Some("127.0.0.1:0".to_owned());
         let overrides = Overrides { listen, only_routes: true, ..settings.overrides() };
         let (config, mut problems) = config::load(file, &overrides);

@@ -1,7 +1,8 @@
-//! The log: lines on standard error, which nobody who serves waits for.
+//! The log: lines on standard error, written without making any request wait.
 //!
-//! A thread writes them. Where it cannot, since the disk is full or whoever reads the lines has stopped, those that come too fast are
-//! dropped and counted, and calls are answered as ever.
+//! A separate thread writes the lines. If it cannot keep up, because the disk is full or the reader has stopped, lines
+//! are
+//! dropped and counted. Requests are answered as usual.
 
 use std::io::IsTerminal as _;
 use std::sync::Arc;
@@ -13,24 +14,24 @@ use tracing_subscriber::reload::Handle;
 
 use crate::observe::filter::LogFilter;
 
-/// What is logged where `TOWBAR_LOG` says nothing. Of libraries only what they call an error: callers can have them warn as often as
-/// they like.
+/// The default of `TOWBAR_LOG`. Libraries log errors only: callers could make them warn as often as they like.
 const DEFAULT: &str = "error,towbar=info";
 
-/// Most lines that wait to be written.
+/// The most lines that wait to be written.
 const WAITING: usize = 4096;
 
-/// Time between two looks at what was lost.
+/// The interval at which lost lines are checked for.
 const LOOK: Duration = Duration::from_secs(10);
 
-/// While it is there, lines are written; those that wait are written when it goes.
+/// Keeps the writing thread alive. When this is dropped, the waiting lines are written.
 pub(super) struct Log {
     lost: ErrorCounter,
     filter: Arc<dyn LogFilter>,
     _writing: WorkerGuard,
 }
 
-/// Log lines go to standard error; `TOWBAR_LOG` chooses how many (`info` by default, `towbar=debug` for every call).
+/// Sends log lines to standard error. `TOWBAR_LOG` sets the filter: `info` by default, `towbar=debug` for a line per
+/// request.
 pub(super) fn to_stderr() -> Log {
     let filter = EnvFilter::try_from_env("TOWBAR_LOG").unwrap_or_else(|_| EnvFilter::new(DEFAULT));
     let builder = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(WAITING).thread_name("log");
@@ -44,7 +45,7 @@ pub(super) fn to_stderr() -> Log {
     Log { lost, filter, _writing: guard }
 }
 
-/// The filter of the log, replaced while it is written.
+/// The log filter, which can be replaced at run time.
 struct Replaceable<S>(Handle<EnvFilter, S>);
 
 impl<S> LogFilter for Replaceable<S> {
@@ -56,7 +57,7 @@ impl<S> LogFilter for Replaceable<S> {
         if filter.is_empty() {
             return Err(format!("expected a filter such as `{DEFAULT}`, got nothing"));
         }
-        // A span or a field has no meaning here, and its pattern would cost time for every line.
+        // Towbar's lines have no spans to filter by, and matching fields by regex would cost time on every line.
         let parsed = EnvFilter::builder().with_regex(false).parse(filter);
         let parsed = parsed.map_err(|error| format!("expected a filter such as `{DEFAULT}`: {error}"))?;
         self.0.reload(parsed).map_err(|error| error.to_string())
@@ -64,18 +65,17 @@ impl<S> LogFilter for Replaceable<S> {
 }
 
 impl Log {
-    /// Which lines are written.
     pub(super) fn filter(&self) -> Arc<dyn LogFilter> {
         self.filter.clone()
     }
 
-    /// Counts the lines that are lost.
+    /// The number of lost lines.
     pub(super) fn lost(&self) -> ErrorCounter {
         self.lost.clone()
     }
 }
 
-/// Says in the log itself how many lines it has lost, as soon as it takes lines again.
+/// Logs how many lines were lost, as soon as lines can be written again.
 pub(super) async fn tell_what_is_lost(lost: ErrorCounter) {
     let mut told = 0;
     loop {

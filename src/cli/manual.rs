@@ -1,4 +1,4 @@
-//! `towbar man`: the manual pages, from the same definitions as `--help`.
+//! `towbar man`: the manual pages, made from the same definitions as `--help`.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -21,7 +21,7 @@ pub(super) struct ManArguments {
     out: Option<PathBuf>,
 }
 
-/// Prints or writes pages of `command`, which is that of the whole program.
+/// Prints or writes the pages. `command` is the definition of the whole program.
 pub(super) fn run(arguments: &ManArguments, command: Command) -> Outcome {
     let mut root = command.disable_help_subcommand(true);
     root.build();
@@ -35,7 +35,7 @@ pub(super) fn run(arguments: &ManArguments, command: Command) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The command that these words name, such as `certs new`.
+/// The command with this name, such as `certs new`.
 fn find<'a>(root: &'a Command, words: &[String]) -> Result<&'a Command, Vec<Problem>> {
     let found = words.iter().try_fold(root, |command, word| command.find_subcommand(word));
     let unknown = || {
@@ -45,7 +45,7 @@ fn find<'a>(root: &'a Command, words: &[String]) -> Result<&'a Command, Vec<Prob
     found.ok_or_else(unknown)
 }
 
-/// A file for each command: `towbar.1`, `towbar-serve.1`, `towbar-certs-new.1`.
+/// Writes a file for each command: `towbar.1`, `towbar-serve.1`, `towbar-certs-new.1`.
 fn write_all(command: &Command, folder: &Path) -> Result<(), Vec<Problem>> {
     let name = command.get_display_name().unwrap_or(command.get_name());
     let file = folder.join(format!("{name}.1"));
@@ -77,7 +77,7 @@ fn examples(command: &Command) -> String {
     format!(".SH EXAMPLES\n.nf\n{}\n.fi\n", lines.join("\n"))
 }
 
-/// A line of text in roff. No example begins with `.` or `'`, which would be a request.
+/// Escapes a line for roff. No example begins with `.` or `'`, which would be a roff request.
 fn escaped(line: &str) -> String {
     line.replace('\\', r"\e").replace('-', r"\-").replace('\'', r"\(aq")
 }

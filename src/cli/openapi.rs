@@ -1,4 +1,4 @@
-//! `towbar openapi`: the routes as an OpenAPI document, and what of it breaks callers of an older one.
+//! `towbar openapi`: prints the OpenAPI document of the routes, or what breaks callers of an older document.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -13,7 +13,7 @@ use super::settings::Settings;
 use crate::app::openapi::{Api, Certificate, breaking_changes, document, from_yaml, to_yaml};
 use crate::format::problem::Problem;
 
-/// Exit code for a document that breaks callers of the older one.
+/// Exit code if the new document breaks callers of the older one.
 const BREAKS: u8 = 1;
 
 #[derive(Debug, Args)]
@@ -28,7 +28,6 @@ pub(super) struct OpenApiArguments {
     settings: Settings,
 }
 
-/// How a document is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
     Yaml,
@@ -64,7 +63,7 @@ fn read(file: &Path) -> Result<String, Problem> {
     fs::read_to_string(file).map_err(|error| Problem::at(file.display(), error))
 }
 
-/// Who reads the document may stop before its end.
+/// Ignores write errors: the reader of a pipe may stop early.
 fn print(text: &str) {
     let _ = io::stdout().write_all(text.as_bytes());
 }

@@ -1,4 +1,4 @@
-//! `towbar routes`: what can be called.
+//! `towbar routes`: prints the table of routes.
 
 use std::process::ExitCode;
 
@@ -8,7 +8,7 @@ use super::settings::Settings;
 use crate::route::{BodyRule, Route};
 
 const HEADER: [&str; 6] = ["METHOD", "PATH", "RPC", "UPSTREAM", "BODY", "QUERY KEYS"];
-/// Shown where there are several only.
+/// The index of the column that is shown only if there are several upstreams.
 const UPSTREAM: usize = 3;
 
 pub(super) fn run(settings: &Settings) -> Outcome {

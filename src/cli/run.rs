@@ -1,4 +1,4 @@
-//! Runs the command that the arguments name, and tells what is wrong.
+//! Runs the command that the arguments name, and prints what is wrong.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -37,7 +37,8 @@ pub fn run() -> ExitCode {
     outcome.unwrap_or_else(told)
 }
 
-/// Ends with what is wrong with the arguments, which quotes them: not a key that stands where the path of its file is due.
+/// Prints what is wrong with the arguments and exits. clap quotes them, so a private key in place of its path is not
+/// repeated.
 fn refused(error: &clap::Error) -> ! {
     let is_file = |argument: OsString| pem::is_file(&argument.to_string_lossy());
     if std::env::args_os().skip(1).any(is_file) {
@@ -47,7 +48,7 @@ fn refused(error: &clap::Error) -> ! {
     error.exit()
 }
 
-/// Prints each problem once: both ends may name the same file.
+/// Prints each problem once: `listen` and `upstream` may name the same file.
 fn told(problems: Vec<Problem>) -> ExitCode {
     let mut told: Vec<Problem> = Vec::new();
     for problem in problems {

@@ -1,4 +1,4 @@
-//! `towbar serve`: the start, and serving until a signal ends it.
+//! `towbar serve`: starts, then serves until a signal ends it.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ pub(super) fn run(settings: &Settings) -> Outcome {
             signals::reopen(access.clone())?;
         }
         let metrics = Arc::new(Metrics::new());
-        // Nobody reads them without the port.
+        // Without the admin listener nobody could read these metrics.
         let requests = app.admin_address().is_some().then(|| metrics.requests());
         let live = app.observed_by(access.clone(), requests);
         live.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
@@ -53,7 +53,7 @@ pub(super) fn run(settings: &Settings) -> Outcome {
     })
 }
 
-/// Takes every port, or says which cannot be had.
+/// Binds every listener, or reports those that cannot be bound.
 async fn bind(app: &App) -> Result<(Bound, Option<Admin>), Vec<Problem>> {
     let bound = app.bind().await;
     let admin = match app.admin_address() {

@@ -50,7 +50,7 @@ impl Settings {
         }
     }
 
-    /// What a start reads, again at each reload.
+    /// What a start reads, and every reload reads again.
     pub(super) fn source(&self) -> Inputs {
         Inputs { file: self.file().map(Path::to_path_buf), overrides: self.overrides() }
     }

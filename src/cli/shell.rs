@@ -1,17 +1,18 @@
-//! Words of a command line for a POSIX shell.
+//! Quotes words for a POSIX shell.
 
-/// The word, in single quotes where it needs them.
+/// The word, in single quotes only if it needs them.
 pub(super) fn word(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._/:@%+,=".contains(c);
     if !text.is_empty() && text.chars().all(is_plain) { text.to_owned() } else { quoted(text) }
 }
 
-/// The word in single quotes; only the quote itself has to leave them (POSIX.1, Shell Command Language, 2.2.2).
+/// The word in single quotes. A single quote itself has to stand outside them (POSIX.1, Shell Command Language, 2.2.2).
 pub(super) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// The bytes as the format of `printf` (POSIX.1, File Format Notation): three octal digits each, but for plain letters and digits.
+/// The bytes for the format of `printf` (POSIX.1, File Format Notation): three octal digits each, except letters and
+/// digits.
 pub(super) fn octal(bytes: &[u8]) -> String {
     let escaped = |byte: &u8| match byte.is_ascii_alphanumeric() {
         true => char::from(*byte).to_string(),

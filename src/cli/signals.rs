@@ -1,4 +1,4 @@
-//! What SIGHUP, SIGTERM and SIGINT ask for.
+//! Handles SIGHUP, SIGTERM, SIGINT and SIGUSR1.
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -7,7 +7,8 @@ use crate::format::problem::Problem;
 use crate::observe::access::AccessLog;
 use crate::server::{Phase, Stop};
 
-/// Something whenever SIGHUP comes. It is caught from here on: by default it would end the process.
+/// A receiver that gets an item for each SIGHUP. From here on the signal is caught; by default it would end the
+/// process.
 pub(super) fn reload_signal() -> Result<mpsc::Receiver<()>, Vec<Problem>> {
     let Ok(mut hangup) = signal(SignalKind::hangup()) else {
         return Err(vec![Problem::new("cannot listen for SIGHUP")]);
@@ -15,14 +16,14 @@ pub(super) fn reload_signal() -> Result<mpsc::Receiver<()>, Vec<Problem>> {
     let (asking, asked) = mpsc::channel(1);
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
-            // One that waits already stands for this one too.
+            // A reload that is already requested covers this signal too.
             let _ = asking.try_send(());
         }
     });
     Ok(asked)
 }
 
-/// Opens the file of the access log again on SIGUSR1, as log rotators ask, and on SIGHUP.
+/// Reopens the access log file on SIGUSR1, as log rotators ask, and on SIGHUP.
 pub(super) fn reopen(access: AccessLog) -> Result<(), Vec<Problem>> {
     let signals = (signal(SignalKind::user_defined1()), signal(SignalKind::hangup()));
     let (Ok(mut user), Ok(mut hangup)) = signals else {
@@ -41,8 +42,10 @@ pub(super) fn reopen(access: AccessLog) -> Result<(), Vec<Problem>> {
     Ok(())
 }
 
-/// A stop that begins with SIGTERM, or with SIGINT and then without a notice, as nobody at a terminal wants to wait; each signal
-/// more takes it one phase on. They are caught from here on: whoever has read what is served may stop it.
+/// A stop that SIGTERM or SIGINT begins. SIGINT skips the notice, since nobody at a terminal wants to wait. Each
+/// further
+/// signal moves the shutdown on by one phase. Both are caught from here on, so
+/// that the gateway can be stopped in order as soon as it says that it listens.
 pub(super) fn stop_by_signals() -> Result<Stop, Vec<Problem>> {
     let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
     let (Ok(mut terminate), Ok(mut interrupt)) = signals else {

@@ -1,4 +1,4 @@
-//! `towbar demo`: a sample bank and the gateway in front of it, in one process, over real mutual TLS.
+//! `towbar demo`: runs a sample bank with the gateway in front of it, in one process, over real mutual TLS.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -21,7 +21,7 @@ use crate::server::{Listener, Plain};
 use crate::tls;
 use crate::upstream::{self, Upstream};
 
-/// The deployment that the demo runs, but for where it listens, whom it calls and its certificates.
+/// The deployment that the demo runs. Its listener, upstream and certificates are replaced.
 const CONFIG: &str = include_str!("../../../config/towbar.yaml");
 
 #[derive(Debug, Args)]
@@ -46,7 +46,7 @@ pub(crate) fn run(arguments: &DemoArguments) -> Outcome {
     })
 }
 
-/// The bank, on a port of its own; it ends with the process.
+/// Starts the bank on a free port. It runs until the process ends.
 async fn start_bank(authority: &Authority) -> Result<SocketAddr, Problem> {
     let identity = authority.issue("bank.demo").map_err(Problem::new)?.identity();
     let clients = authority.trust().map_err(Problem::new)?;
@@ -63,7 +63,7 @@ fn gateway(listen: &str, authority: &Authority, bank: SocketAddr) -> Result<App,
         Overrides { listen: Some(listen.to_owned()), backend: Some(format!("https://{bank}")), ..Overrides::default() };
     let (mut config, problems) = config::load_text(CONFIG, Path::new("config/towbar.yaml"), &overrides);
     if let Some(listen) = &mut config.listen {
-        // Nobody balances calls between demos.
+        // A demo has no load balancer that would need notice of a shutdown.
         listen.drain.notice = Duration::ZERO;
     }
     let upstream = config.upstream.take().map(|upstream| connect(upstream, authority)).transpose()?;

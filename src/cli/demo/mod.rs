@@ -1,4 +1,4 @@
-//! `towbar demo`: the sample bank behind a gateway, in one process.
+//! `towbar demo`: a sample bank behind a gateway, in one process.
 
 pub mod bank;
 mod command;

@@ -1,4 +1,4 @@
-//! A bank, looked at as the gateway calls it.
+//! Tests a backend with the connections and calls that the gateway would make.
 
 use std::time::Duration;
 
@@ -15,20 +15,19 @@ use super::way::{self, Server, Way};
 use crate::tls::{self, Seen};
 use crate::upstream::{Address, ProxyConfig, TlsFiles};
 
-/// A bank, and how it is called.
+/// A backend to test.
 #[derive(Debug, Clone)]
 pub struct Backend {
-    /// Where it is.
     pub address: Address,
-    /// With which files.
+    /// The certificate, key and trust anchors to use.
     pub tls: TlsFiles,
-    /// Through whom, if through somebody.
+    /// The HTTP proxy to connect through; `None` for a direct connection.
     pub proxy: Option<ProxyConfig>,
-    /// For the whole of each step.
+    /// The timeout of each step.
     pub patience: Duration,
 }
 
-/// In their order.
+/// The steps in the order in which they run.
 const STEPS: &[&str] = &[
     "files",
     "proxy",
@@ -50,20 +49,20 @@ const REFLECTION: [&str; 2] = [
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 ];
-/// `ServerReflectionRequest` with an empty `list_services`.
+/// An encoded `ServerReflectionRequest` with an empty `list_services`.
 const LIST_SERVICES: &[u8] = &[7 << 3 | 2, 0];
 const OWNER: &str = "gRPC needs HTTP/2; ask the backend's owner to enable it, or use the port that serves gRPC";
 const NO_TRAILERS: &str = "something in between drops them: pass TCP or TLS through there, or put Towbar beside the bank, \
                            behind it, and call that over REST, which needs none";
 
-/// `HealthCheckResponse`.
+/// `grpc.health.v1.HealthCheckResponse`.
 #[derive(Clone, PartialEq, prost::Message)]
 struct Health {
     #[prost(int32, tag = "1")]
     status: i32,
 }
 
-/// Tries every step.
+/// Runs every step and reports it.
 pub async fn backend(backend: &Backend, report: &mut Report<'_>) {
     if tried(backend, report).await.is_err() {
         report.skip_rest(STEPS);
@@ -100,14 +99,14 @@ async fn tried(backend: &Backend, report: &mut Report<'_>) -> Result<(), Stop> {
     calls(report, http2, &origin("https")).await
 }
 
-/// How the server is reached, with what, and how long each step may take.
+/// How to reach the server, the TLS settings, and the timeout of each step.
 struct Approach<'a> {
     way: &'a Way,
     ends: &'a Ends,
     patience: Duration,
 }
 
-/// TLS without us, and whether HTTP/2 can be had over it.
+/// A TLS handshake without our certificate, which also shows whether the server selects HTTP/2.
 async fn look(report: &mut Report<'_>, approach: &Approach<'_>) -> Result<(Seen, Result<(), Stop>), Stop> {
     let Approach { way, ends, patience } = *approach;
     let (mut seen, mut ended) = reach::look(way, ends, &[b"h2", b"http/1.1"], patience).await;
@@ -136,7 +135,7 @@ async fn look(report: &mut Report<'_>, approach: &Approach<'_>) -> Result<(Seen,
     Ok((seen, speaks))
 }
 
-/// The connection that the gateway would make: with its certificate, and only to whom it trusts.
+/// The connection that the gateway would make: with its certificate, and only to a trusted server.
 async fn connected(report: &mut Report<'_>, approach: &Approach<'_>, seen: &Seen) -> Result<Http2, Stop> {
     let Approach { way, ends, patience } = *approach;
     let config = ends
@@ -158,7 +157,7 @@ async fn connected(report: &mut Report<'_>, approach: &Approach<'_>, seen: &Seen
             reach::accepted(report, ends, seen);
             Ok(http2)
         }
-        // Who asks for a certificate and then goes has mostly looked at it, even if it does not say so.
+        // A server that asks for a certificate and then closes has most likely rejected it, even without saying so.
         Err(NoHttp2::Alert(rustls::Error::AlertReceived(alert))) => {
             Err(reach::refused(report, ends, seen, &format!("alert {alert:?}")))
         }
@@ -178,7 +177,7 @@ fn no_http2(report: &mut Report<'_>, error: &NoHttp2) -> Stop {
     report.failed("http2", error, OWNER)
 }
 
-/// What is answered to calls that change nothing.
+/// Makes calls that change nothing: health, then reflection.
 async fn calls(report: &mut Report<'_>, mut http2: Http2, origin: &Origin) -> Result<(), Stop> {
     report.passed("http2", settings::described(&http2.settings));
     let health = http2.call(origin, HEALTH, &[]).await;
@@ -217,12 +216,12 @@ fn no_grpc(report: &mut Report<'_>, reason: &str) -> Stop {
     )
 }
 
-/// The status of an answer of gRPC; `None` if nobody can say what it is.
+/// The status of a gRPC response, or `None` if it has none. A response that is not gRPC fails the step.
 fn grpc_code(report: &mut Report<'_>, called: &Answer) -> Result<Option<Code>, Stop> {
     if called.is_grpc() { Ok(called.grpc_status()) } else { Err(no_grpc(report, &called.described())) }
 }
 
-/// What the health call has told.
+/// Reports the result of the health call.
 fn answered(report: &mut Report<'_>, health: &Answer, code: Option<Code>) -> Result<(), Stop> {
     let serving = health.message().and_then(|message| Health::decode(message).ok()).map(|health| health.status);
     let path = rpc(HEALTH);
@@ -241,7 +240,7 @@ fn answered(report: &mut Report<'_>, health: &Answer, code: Option<Code>) -> Res
     Ok(())
 }
 
-/// Only an answer with a message has its status in trailers; one without has it in its headers.
+/// Only a response with a message has its status in trailers. A response without one has it in its headers.
 fn trailers(report: &mut Report<'_>, called: &[Answer]) -> Result<(), Stop> {
     if called.iter().any(|called| called.grpc_status().is_none()) {
         return Err(report.failed("trailers", "the answer has no grpc-status", NO_TRAILERS));

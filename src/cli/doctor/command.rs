@@ -1,4 +1,4 @@
-//! `towbar doctor`: a connection tried step by step.
+//! `towbar doctor`: tests a connection step by step.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -59,7 +59,7 @@ pub(crate) struct DoctorArguments {
     timeout: u64,
 }
 
-/// Tells each step as it ends. The exit code is 0 only if none failed.
+/// Prints each step as it ends. The exit code is 0 only if no step failed.
 pub(crate) fn run(arguments: DoctorArguments) -> Outcome {
     let targets = if arguments.url.is_some() { vec![public(arguments)?] } else { backends(arguments)? };
     let is_well = runtime()?.block_on(tried(&targets));
@@ -83,9 +83,9 @@ async fn tried(targets: &[Target]) -> bool {
     is_well
 }
 
-/// What to try.
+/// One backend or gateway to test.
 struct Target {
-    /// If there are others.
+    /// Printed before its steps, if there are several targets.
     name: Option<String>,
     end: End,
 }
@@ -130,7 +130,7 @@ fn backends(arguments: DoctorArguments) -> Result<Vec<Target>, Vec<Problem>> {
     Ok(vec![Target::only(End::Backend(Backend { address, tls, proxy, patience }))])
 }
 
-/// Every address of an upstream, by its name if there are others.
+/// One target per address of an upstream. The name is printed if there are other upstreams.
 fn each(name: Option<String>, config: &upstream::Config, patience: Duration) -> Vec<Target> {
     let upstream::Config { address: addresses, tls, proxy, .. } = config;
     let is_only = addresses.iter().count() == 1;
@@ -146,7 +146,7 @@ fn each(name: Option<String>, config: &upstream::Config, patience: Duration) -> 
     addresses.iter().map(target).collect()
 }
 
-/// The proxy that the flag names, or else the environment.
+/// The proxy that the flag names, else the one from the environment.
 fn proxy(flag: Option<&str>, address: &Address) -> Result<Option<ProxyConfig>, Vec<Problem>> {
     match flag {
         Some("none") => Ok(None),
@@ -162,7 +162,7 @@ fn environment() -> Environment {
     Environment::of(|variable| std::env::var_os(variable))
 }
 
-/// What TLS is made with, for `flag`.
+/// The TLS settings from the flags. They are a problem if the URL of `flag` has no TLS.
 fn files(arguments: DoctorArguments, flag: &str, is_tls: bool) -> Result<TlsFiles, Vec<Problem>> {
     if arguments.pin.iter().any(Pin::is_published) {
         let message =

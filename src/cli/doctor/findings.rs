@@ -1,4 +1,4 @@
-//! What a box in between does to requests and answers, one property a step.
+//! Finds out how a proxy or load balancer on the way changes requests and responses, one property per step.
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -9,13 +9,13 @@ use super::request::{Content, ProbeRequest, Version};
 use super::site::{ProbeOutcome, Reached, Site};
 use crate::gateway::probe::{GRPC, TRAILER_NAME, TRAILERS};
 
-/// Methods that rules are bound to.
+/// The methods that rules can bind.
 const NEEDED: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
-/// Those that the gateway answers besides.
+/// Methods that the gateway answers in addition.
 const OTHERS: [&str; 2] = ["HEAD", "OPTIONS"];
-/// What a path has that boxes like to rewrite, besides `%2F`.
+/// Path elements that intermediaries often rewrite, besides `%2F`.
 const PATHS: [&str; 6] = ["/a//b", "/a/./b", "/a/../b", "/a%7Eb", "/a%3Ab", "/a;b=c"];
-/// Bodies that the gateway takes, besides JSON.
+/// Content types that the gateway accepts besides JSON.
 const CONTENT_TYPES: [&str; 5] = [
     "application/x-www-form-urlencoded",
     "multipart/form-data; boundary=b",
@@ -23,24 +23,24 @@ const CONTENT_TYPES: [&str; 5] = [
     "application/merge-patch+json",
     "application/octet-stream",
 ];
-/// The gateway's own default for all headers together is a little more than this.
+/// A header size that is fine, in bytes. The gateway's default limit for all headers together is a little larger.
 const WELL: usize = 31 << 10;
-/// A token and little else.
+/// The smallest acceptable limit: room for a token and little else.
 const LEAST: usize = 4 << 10;
 const MOST: usize = 64 << 10;
-/// How exactly a limit is found.
+/// The precision, in bytes, with which a limit is determined.
 const STEP: usize = 256;
 
-/// What was found out about a site.
+/// The findings about one site.
 struct Findings<'a, 'b> {
     report: &'a mut Report<'b>,
     site: &'a Site,
     version: Version,
-    /// Steps without which REST does not work.
+    /// Failed steps without which REST does not work.
     broken: Vec<&'static str>,
 }
 
-/// Tries all, over what reaches the gateway.
+/// Runs every step, over the HTTP versions that reach the gateway.
 pub(super) async fn all(report: &mut Report<'_>, site: &Site, versions: &[Reached]) -> Result<(), Stop> {
     let version = versions.first().map_or(Version::Http1, |reached| reached.version);
     let mut findings = Findings { report, site, version, broken: Vec::new() };
@@ -92,7 +92,7 @@ impl Findings<'_, '_> {
             }
         }
         for method in OTHERS {
-            // An answer to HEAD has no body that could tell.
+            // Only the status is checked: a response to HEAD has no body.
             let answer = self.site.send(self.version, &self.ask(method, "")).await;
             match answer {
                 Ok(called) if called.status == 200 => {}
@@ -107,12 +107,12 @@ impl Findings<'_, '_> {
         self.broken("methods", listed(lost.iter().chain(&others)), advice);
     }
 
-    /// What became of a path below the probe's; nothing if it arrived as it was.
+    /// How a path below the probe's was changed on the way; `None` if it arrived unchanged.
     async fn rewritten(&self, below: &str) -> Option<String> {
         match self.probe(&self.ask("GET", below)).await {
             ProbeOutcome::Arrived(told) => {
                 let path = text(&told["path"]);
-                // A prefix that is stripped on the way is no rewriting of what stands behind it.
+                // A prefix that is stripped on the way does not count as a rewrite of the path behind it.
                 let found = path.find(self.site.probe.rsplit('/').next().unwrap_or_default());
                 let found = found.map_or("", |at| &path[at..]);
                 let found = found.find('/').map_or("", |at| &found[at..]);
@@ -209,7 +209,7 @@ impl Findings<'_, '_> {
         }
     }
 
-    /// What became of a request with a header as long as this, if it did not arrive.
+    /// Why a request with a header value of `length` bytes did not arrive; `None` if it did.
     async fn header_of(&self, length: usize) -> Option<String> {
         let ask = self.ask("GET", "").with("towbar-probe-fill", "f".repeat(length));
         match self.probe(&ask).await {
@@ -286,7 +286,7 @@ impl Findings<'_, '_> {
         }
     }
 
-    /// Whether an answer's trailers arrive: nothing that REST needs.
+    /// Whether the trailers of a response arrive. REST does not need them.
     async fn trailers(&mut self, name: &'static str, version: Version, is_spoken: bool) {
         if !is_spoken {
             return self.report.skipped(name, format!("{version} does not reach the gateway"));
@@ -315,7 +315,7 @@ impl Findings<'_, '_> {
         self.report.noted(name, format!("over {version} trailers do not arrive: {why}; REST does not need them"));
     }
 
-    /// Whether native gRPC would work; if not, why.
+    /// Whether native gRPC would work. If not, the report says why.
     async fn grpc(&mut self, arrives: Option<&str>) -> bool {
         let why = match arrives {
             None => "HTTP/2 does not reach the gateway".to_owned(),
@@ -367,7 +367,7 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or("?")
 }
 
-/// How long the values of a header were that arrived.
+/// The lengths of the values of one header, as they arrived.
 fn lengths(told: &Value, name: &str) -> Vec<u64> {
     let all = told["headers"].as_array().map(Vec::as_slice).unwrap_or_default();
     let of = all.iter().filter(|header| header["name"] == name);

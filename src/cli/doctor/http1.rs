@@ -1,4 +1,4 @@
-//! One request of HTTP/1.1, and its answer with everything behind it.
+//! Sends one HTTP/1.1 request and reads the response with its trailers.
 
 use std::error::Error as _;
 use std::io;
@@ -21,16 +21,16 @@ use super::connection::Connection;
 use super::request::{Content, ProbeRequest};
 use super::tap::{Heard, Tap};
 
-/// Longest head of an answer, in bytes.
+/// The longest head of a response, in bytes.
 const HEAD: usize = 128 << 10;
-/// Most headers of an answer.
+/// The most headers of a response.
 const HEADERS: usize = 4 << 10;
-/// Longest body that is read.
+/// The longest response body that is read, in bytes.
 const BODY: usize = 4 << 20;
 
 const TOO_LONG: &str = "the answer is too long";
 
-/// Sends `request` and reads what comes back. The connection is not used again.
+/// Sends `request` and reads the response. The connection is not used again.
 pub(super) async fn send(
     stream: impl Connection,
     authority: &str,
@@ -42,7 +42,7 @@ pub(super) async fn send(
         let (tap, heard) = Tap::new(Asking::new(stream));
         let handshake = client().handshake(TokioIo::new(tap)).await;
         let (sender, connection) = handshake.map_err(|error| reason(&error, &heard))?;
-        // What it ends with is what the answer ends with.
+        // Only drives the connection. If the connection fails, `answered` gets the reason.
         let connection = async {
             let _ = connection.await;
             std::future::pending().await
@@ -56,7 +56,7 @@ pub(super) async fn send(
     answered.unwrap_or_else(|_| Err(format!("no answer in {patience:?}")))
 }
 
-/// A client that takes answers as browsers do: what is wrong with them is not what is looked for.
+/// A client as lenient as browsers: the doctor does not look for errors in the syntax of responses.
 fn client() -> Builder {
     let mut builder = Builder::new();
     builder
@@ -73,7 +73,7 @@ fn written(request: &ProbeRequest, authority: &str) -> Result<Request<Full<Bytes
     let mut head = request.head(target)?;
     let headers = head.headers_mut();
     headers.insert(HOST, authority.parse().map_err(|_| format!("{authority} is no host"))?);
-    // RFC 9110, section 10.1.4: TE is of one connection, and Connection says so.
+    // RFC 9110, section 10.1.4: TE applies to a single connection, so Connection must list it.
     let connection = if headers.contains_key(TE) { "close, TE" } else { "close" };
     headers.insert(CONNECTION, HeaderValue::from_static(connection));
     if matches!(request.content, Content::Chunked(_)) {
@@ -109,7 +109,7 @@ async fn read(body: Incoming, is_chunked: bool, answer: &mut Answer) -> Result<(
         }
         match whole.len() {
             BODY.. if is_chunked => return Err(TOO_LONG.to_owned()),
-            // One that ends with its connection is looked at as far as this.
+            // A body without a declared length ends with its connection; only its first `BODY` bytes are read.
             BODY.. if declared.is_none() => break,
             _ => {}
         }
@@ -119,7 +119,7 @@ async fn read(body: Incoming, is_chunked: bool, answer: &mut Answer) -> Result<(
     Ok(())
 }
 
-/// Why a body did not come to its end.
+/// Why a body ended early.
 fn broken(error: &hyper::Error) -> String {
     match of_system(error) {
         Some(error) if error.kind() == io::ErrorKind::UnexpectedEof => "early eof".to_owned(),
@@ -128,7 +128,7 @@ fn broken(error: &hyper::Error) -> String {
     }
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 fn reason(error: &hyper::Error, heard: &Heard) -> String {
     let first = heard.first();
     match of_system(error) {
@@ -147,19 +147,21 @@ fn reason(error: &hyper::Error, heard: &Heard) -> String {
     }
 }
 
-/// What the operating system, or TLS, says of the connection.
+/// The error of the operating system or of TLS, if there is one.
 fn of_system(error: &hyper::Error) -> Option<&io::Error> {
     error.source().and_then(|source| source.downcast_ref())
 }
 
-/// A connection for one request. It is read from when the request is being written, since some that are no servers of HTTP speak first; and to
-/// its end even when nothing more can be written, since a refusal may come, and the peer go, before it has all of the request.
+/// A connection for one request. Reading starts with the writing of the request, since some servers that are not HTTP
+/// speak
+/// first. Reading goes on when nothing more can be written, since a server may refuse a request and close before it has
+/// all of it.
 struct Asking<S> {
     stream: S,
     has_begun: bool,
-    /// Who reads once it has.
+    /// Waits to read until writing has begun.
     reader: Option<Waker>,
-    /// What is written is dropped.
+    /// Writing has failed; anything else that is written is dropped.
     is_closed: bool,
 }
 

@@ -1,4 +1,4 @@
-//! HTTP/2 and calls over it, with everything kept that tells how they went.
+//! HTTP/2 connections and calls over them, with everything that shows how they went.
 
 use std::time::Duration;
 
@@ -14,42 +14,43 @@ use super::connection::Connection;
 use super::settings::{self, Start};
 use super::tap::{Heard, Tap};
 
-/// A connection of HTTP/2 on which the peer has answered once.
+/// An HTTP/2 connection on which the peer has answered at least once.
 pub(super) struct Http2 {
     sender: SendRequest<Bytes>,
-    /// What the peer has set.
+    /// The SETTINGS of the peer: number and value.
     pub(super) settings: Vec<(u16, u32)>,
     patience: Duration,
 }
 
-/// Why there is none.
+/// Why there is no HTTP/2 connection.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NoHttp2 {
-    /// The peer's reason, by TLS.
+    /// The peer ended the TLS handshake with an alert.
     #[error("{}", crate::tls::explain(.0))]
     Alert(rustls::Error),
-    /// It said something else.
+    /// The peer answered with text in another protocol.
     #[error("the server answers `{0}`")]
     Text(String),
-    /// It said nothing.
+    /// The peer did not answer in time.
     #[error("no answer")]
     Late,
     #[error("the server ends the connection: {0}")]
     Lost(String),
 }
 
-/// Where calls go.
+/// The scheme and authority of calls.
 pub(super) struct Origin {
     pub(super) scheme: &'static str,
     pub(super) authority: String,
 }
 
-/// Most bytes of an answer that are looked at.
+/// The most bytes of a response body that are read.
 const MOST: usize = 4 << 20;
 
 impl Http2 {
-    /// Begins, and waits until the peer answers a PING: by then it has read what TLS and HTTP/2 begin with, our certificate
-    /// among it.
+    /// Opens the connection, and waits until the peer answers a PING. By then it has processed the TLS handshake,
+    /// including
+    /// our certificate, and the start of HTTP/2.
     pub(super) async fn begin(stream: impl Connection, patience: Duration) -> Result<Self, NoHttp2> {
         let (tap, heard) = Tap::new(stream);
         let begun = timeout(patience, Self::shake(tap)).await;
@@ -62,7 +63,7 @@ impl Http2 {
     async fn shake(tap: Tap<impl Connection>) -> Result<SendRequest<Bytes>, h2::Error> {
         let (sender, mut connection) = h2::client::Builder::new().enable_push(false).handshake(tap).await?;
         let ping = connection.ping_pong();
-        // It ends with the last sender.
+        // The connection task ends when the last sender is dropped.
         tokio::spawn(connection);
         if let Some(mut ping) = ping {
             ping.ping(Ping::opaque()).await?;
@@ -81,7 +82,7 @@ impl Http2 {
         }
     }
 
-    /// Sends one request and reads its answer to the end.
+    /// Sends one request and reads its response to the end.
     pub(super) async fn send(&mut self, request: Request<()>, body: Bytes) -> Result<Answer, String> {
         let exchange = async {
             self.sender.clone().ready().await?;

@@ -1,9 +1,10 @@
-//! A connection tried step by step: what is found at each, what is wrong with it, and what to change.
+//! Tests a connection step by step: what each step finds, what is wrong, and what to change.
 //!
-//! [`backend`] looks at a bank as the gateway would call it, [`url`] at a gateway as its callers do, through what stands in
-//! between. Each step is told as soon as it is known, in one line; what
-//! cannot be tried because of one that failed is skipped, and says so. Nothing is changed anywhere, and no rpc but those of
-//! health and reflection is called.
+//! [`backend`] tests a backend as the gateway would call it. [`url`] tests a gateway as its callers reach it, through
+//! any
+//! proxies in between. Each step is reported on one line as soon as its result is known. Steps that depend on a failed
+//! one are skipped, and the report says so. Nothing is changed anywhere, and only rpcs of health and reflection are
+//! called.
 
 mod answer;
 mod backend;

@@ -1,4 +1,4 @@
-//! A server up to its certificate: our files, TLS, whom it shows and whether that is trusted.
+//! The steps up to the server's certificate: our files, the TLS handshake, and whether the certificate is trusted.
 
 use std::io;
 use std::path::PathBuf;
@@ -18,20 +18,20 @@ use crate::tls::pem;
 use crate::tls::{self, Identity, Look, Seen, Servers, Trust};
 use crate::upstream::TlsFiles;
 
-/// What TLS is made with.
+/// The TLS settings of a test.
 pub(super) struct Ends {
     pub(super) name: ServerName<'static>,
     pub(super) servers: Servers,
-    /// Whom the servers are trusted by, for people.
+    /// What makes a server trusted, in words for the report.
     pub(super) trusted_by: String,
     files: TlsFiles,
     /// Our own certificate.
     pub(super) own: Option<Shown>,
-    /// Its file, if nothing else is in it, and somebody else has issued it.
+    /// The certificate file, if it contains only our certificate and that one is not self-signed.
     alone: Option<PathBuf>,
 }
 
-/// What a look ended with besides what was seen.
+/// Why a handshake ended early.
 #[derive(Debug)]
 pub(super) enum Broken {
     Tls(rustls::Error),
@@ -41,13 +41,13 @@ pub(super) enum Broken {
 }
 
 impl Ends {
-    /// What the gateway shows, read anew.
+    /// The certificate and key that the gateway would present, read again.
     pub(super) fn identity(&self) -> Result<Option<Identity>, Vec<Problem>> {
         self.files.identity.as_ref().map(Identity::load).transpose()
     }
 }
 
-/// The files, by the rules of `towbar certs check`.
+/// Checks the files by the rules of `towbar certs check`.
 pub(super) fn files(report: &mut Report<'_>, host: &str, files: &TlsFiles) -> Result<Ends, Stop> {
     const ADVICE: &str = "run `towbar certs check FILE...` for details";
     let identity = files.identity.as_ref().map(Identity::load).transpose();
@@ -99,7 +99,7 @@ fn servers(files: &TlsFiles) -> (Result<Servers, Vec<Problem>>, String) {
     }
 }
 
-/// A look at the server with these protocols offered, over a connection of its own.
+/// Makes a TLS handshake with these ALPN protocols on offer, over a new connection.
 pub(super) async fn look(way: &Way, ends: &Ends, alpn: &[&[u8]], patience: Duration) -> (Seen, Result<(), Broken>) {
     let broken = |reason: String| (Seen::default(), Err(Broken::Io(io::Error::other(reason))));
     let mut tcp = match way.open(patience).await {
@@ -114,7 +114,7 @@ pub(super) async fn look(way: &Way, ends: &Ends, alpn: &[&[u8]], patience: Durat
     (look.seen(), ended)
 }
 
-/// Whether the server answers the first message of a TLS handshake as a server of TLS does. Nothing is sent behind it.
+/// Whether the server answers a TLS ClientHello with TLS. Nothing more is sent.
 pub(super) async fn is_tls(way: &Way, host: &str, patience: Duration) -> bool {
     let Ok(name) = ServerName::try_from(host.to_owned()) else { return false };
     let (Ok(mut look), Ok(mut tcp)) = (Look::new(name, &Servers::Pinned(Vec::new()), &[]), way.open(patience).await)
@@ -132,21 +132,21 @@ async fn shake(tcp: &mut TcpStream, look: &mut Look) -> Result<(), Broken> {
         if look.is_over() {
             return Ok(());
         }
-        // Who refuses us closes at once; what it said before is still there to read.
+        // A server that rejects us closes at once. What it sent before that can still be read.
         let count = match (tcp.read(&mut buffer).await, sent) {
             (Ok(0), Ok(())) => return Err(Broken::Closed),
             (Ok(0), Err(error)) | (Err(error), _) => return Err(Broken::Io(error)),
             (Ok(count), _) => count,
         };
         if let Err(error) = look.incoming(&buffer[..count]) {
-            // The alert that says why we end it.
+            // Send the alert that tells the server why we end the handshake.
             let _ = tcp.write_all(&look.outgoing()).await;
             return Err(Broken::Tls(error));
         }
     }
 }
 
-/// What the handshake came to. A server that ends it because we show no certificate has told everything before.
+/// Reports the handshake. A server that ends it because we present no certificate has shown everything before that.
 pub(super) fn handshake(report: &mut Report<'_>, seen: &Seen, ended: &Result<(), Broken>) -> Result<(), Stop> {
     let told = || format!("{}, {}", seen.version.as_deref().unwrap_or("?"), seen.suite.as_deref().unwrap_or("?"));
     let is_refusal =
@@ -186,7 +186,7 @@ pub(super) fn handshake(report: &mut Report<'_>, seen: &Seen, ended: &Result<(),
     Err(report.failed("tls", reason, advice))
 }
 
-/// Whom the server shows, and whether a connection takes it.
+/// Reports the server's certificate and whether it is trusted.
 pub(super) fn certificate(report: &mut Report<'_>, seen: &Seen, ends: &Ends) -> Result<(), Stop> {
     let chain: Vec<Shown> = seen.chain.iter().filter_map(|der| Shown::read(der)).collect();
     let Some(own) = chain.first() else {
@@ -208,7 +208,7 @@ pub(super) fn certificate(report: &mut Report<'_>, seen: &Seen, ends: &Ends) -> 
             sent.concat()
         ),
     );
-    // Without the word before it, a line of a configuration.
+    // The text is valid as the value of `pins` in a configuration file.
     report.passed("pins", format!("[{}]", own.key_pin));
     match &seen.verdict {
         Some(Ok(())) => {
@@ -252,13 +252,13 @@ fn untrusted(report: &mut Report<'_>, error: &rustls::Error, own: &Shown, ends: 
             format!("it is not valid for the name {name}"),
             format!("set the server name (`server_name`) to one that it is valid for: {}", listed(&own.names)),
         ),
-        // A certificate that no standard verifier takes: the reason has the advice already.
+        // A certificate that no standard verifier accepts. The reason already contains the advice.
         error => (tls::explain(error), "if its owner confirms this certificate, use the pin that `pins` shows".to_owned()),
     };
     report.failed("trust", reason, advice)
 }
 
-/// The server goes on with us.
+/// Reports that the server accepted us, with or without a client certificate.
 pub(super) fn accepted(report: &mut Report<'_>, ends: &Ends, seen: &Seen) {
     match (&seen.asked, &ends.own) {
         (None, None) => report.passed("mtls", "the server does not ask for a client certificate"),
@@ -273,7 +273,7 @@ pub(super) fn accepted(report: &mut Report<'_>, ends: &Ends, seen: &Seen) {
     }
 }
 
-/// It does not.
+/// Reports that the server rejected our certificate, or requires one.
 pub(super) fn refused(report: &mut Report<'_>, ends: &Ends, seen: &Seen, why: &str) -> Stop {
     let named = seen.asked.clone().unwrap_or_default();
     let trusts = match named.is_empty() {
@@ -290,7 +290,7 @@ pub(super) fn refused(report: &mut Report<'_>, ends: &Ends, seen: &Seen, why: &s
         own.key_pin
     );
     let advice = match &ends.alone {
-        // Most servers trust a root, and find no way to it without what stands between.
+        // Most servers trust only the root, and cannot find a path to it without the intermediate certificate.
         Some(file) if !named.contains(&own.issuer) => format!(
             "{} does not contain the certificate of {}; if that is an intermediate authority, append its certificate to the \
              file; otherwise {trust}",

@@ -1,46 +1,45 @@
-//! What was found, step by step.
+//! The results of a test, step by step.
 
 use std::fmt;
 
-/// Longest text of a step: what a peer sends has no end of its own.
+/// The longest text of a step, in characters. A peer's text could be of any length.
 const LONGEST: usize = 1000;
 
-/// How a step ended.
+/// The result of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// As it must be.
+    /// As required.
     Passed,
-    /// Not as it might be; calls through the gateway work anyway.
+    /// Worth knowing, but calls through the gateway work.
     Noted,
     /// Calls will not work.
     Failed,
-    /// Not tried.
+    /// Not tried, because an earlier step failed or it does not apply.
     Skipped,
 }
 
-/// One step: one line.
+/// The result of one step, printed on one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// How it ended.
     pub verdict: Verdict,
-    /// Which step; no spaces.
+    /// The step's name, without spaces.
     pub name: &'static str,
-    /// What was found; of a step that failed also what to change.
+    /// What was found. For a failed step, also what to change.
     pub text: String,
 }
 
-/// The steps, as they are told.
+/// Prints steps and remembers their verdicts.
 pub struct Report<'a> {
     tell: &'a mut dyn FnMut(&Step),
     told: Vec<(&'static str, Verdict)>,
 }
 
-/// A step failed on which those after it depend. It is told already.
+/// A step failed that later steps depend on. It has been reported already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stop;
 
 impl<'a> Report<'a> {
-    /// A report without steps, which gives each to `tell`.
+    /// Creates an empty report that passes each step to `tell`.
     pub fn new(tell: &'a mut dyn FnMut(&Step)) -> Self {
         Self { tell, told: Vec::new() }
     }
@@ -68,7 +67,7 @@ impl<'a> Report<'a> {
         self.step(Verdict::Skipped, name, &why);
     }
 
-    /// Those of `names` that were not told, because of the last that failed.
+    /// Reports those of `names` that have not run as skipped, because of the last failed step.
     pub(super) fn skip_rest(&mut self, names: &[&'static str]) {
         let failed = self.told.iter().rev().find(|(_, verdict)| *verdict == Verdict::Failed).map(|(name, _)| *name);
         let why = failed.map_or_else(|| "nothing to try".to_owned(), |name| format!("`{name}` failed"));
@@ -85,7 +84,7 @@ impl<'a> Report<'a> {
     }
 }
 
-/// Peers' texts may have line ends, and what terminals take for commands.
+/// A peer's text may contain line breaks and terminal control characters.
 fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '?' } else { c }).take(LONGEST).collect()
 }
@@ -102,7 +101,7 @@ impl fmt::Display for Step {
     }
 }
 
-/// `one`, or `one, another`; `none` if there is none.
+/// Joins the items as `one, another`, or gives `none` if there are none.
 pub(super) fn listed<T: fmt::Display>(items: impl IntoIterator<Item = T>) -> String {
     let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
     if items.is_empty() { "none".to_owned() } else { items.join(", ") }

@@ -1,4 +1,4 @@
-//! A request to a public address.
+//! A request that the doctor sends to a public address.
 
 use std::fmt;
 
@@ -6,14 +6,13 @@ use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 use http::{Request, Uri};
 
-/// What a request is spoken in.
+/// The HTTP version of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Version {
     Http1,
     Http2,
 }
 
-/// One request.
 #[derive(Debug, Clone)]
 pub(super) struct ProbeRequest {
     pub(super) method: &'static str,
@@ -22,13 +21,13 @@ pub(super) struct ProbeRequest {
     pub(super) content: Content,
 }
 
-/// Its body.
+/// The body of a request.
 #[derive(Debug, Clone)]
 pub(super) enum Content {
     None,
-    /// With its length.
+    /// Sent with Content-Length.
     Whole(Bytes),
-    /// In one chunk.
+    /// Sent in one chunk.
     Chunked(Bytes),
 }
 
@@ -52,7 +51,7 @@ impl ProbeRequest {
         Self { content, ..self }
     }
 
-    /// Its head, to be sent to `target`.
+    /// The request without its body, for `target`.
     pub(super) fn head(&self, target: Uri) -> Result<Request<()>, String> {
         let mut head = Request::new(());
         *head.method_mut() = self.method.parse().map_err(|_| "no method".to_owned())?;

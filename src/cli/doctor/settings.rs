@@ -1,24 +1,24 @@
-//! The first frame of an HTTP/2 peer: its SETTINGS (RFC 9113, section 6.5).
+//! Reads the first frame that an HTTP/2 peer sends: its SETTINGS (RFC 9113, section 6.5).
 
-/// What a peer has begun with.
+/// What a peer sent first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Start {
-    /// Not enough yet to tell.
+    /// Too few bytes to decide.
     Short,
-    /// SETTINGS, each by its number.
+    /// A SETTINGS frame: number and value of each setting.
     Settings(Vec<(u16, u32)>),
-    /// A line of text, as HTTP/1 and others have it.
+    /// A line of text, as HTTP/1 and other text protocols send it.
     Text(String),
-    /// Neither.
+    /// Neither HTTP/2 nor text.
     Other,
 }
 
 const HEAD: usize = 9;
 const SETTINGS: u8 = 4;
-/// No peer has more than a few.
+/// The longest SETTINGS frame that is read, in bytes. Peers send only a few settings.
 const LONGEST: usize = 1 << 10;
 
-/// Names of RFC 9113, section 6.5.2, and RFC 8441.
+/// Names of settings in RFC 9113, section 6.5.2, and RFC 8441.
 const NAMES: [(u16, &str); 7] = [
     (1, "header_table_size"),
     (2, "enable_push"),
@@ -29,7 +29,7 @@ const NAMES: [(u16, &str); 7] = [
     (8, "enable_connect_protocol"),
 ];
 
-/// Reads what came first.
+/// Recognizes the first bytes of a peer.
 pub(super) fn start(bytes: &[u8]) -> Start {
     if bytes.len() >= 4 && bytes.iter().take(4).all(|byte| byte.is_ascii_graphic()) {
         let line = bytes.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
@@ -49,10 +49,11 @@ pub(super) fn start(bytes: &[u8]) -> Start {
     Start::Settings(payload.as_chunks::<6>().0.iter().map(pair).collect())
 }
 
-/// The settings for one line.
+/// The settings on one line.
 pub(super) fn described(settings: &[(u16, u32)]) -> String {
     let name = |id: u16| NAMES.iter().find(|(known, _)| *known == id).map(|(_, name)| *name);
-    // Reserved numbers are sent to see who trips over them (RFC 9113, section 5.5 has no meaning for them).
+    // Unknown numbers are left out: peers send reserved ones to test others (RFC 9113, section 5.5: ignore unknown
+    // settings).
     let known = settings.iter().filter_map(|(id, value)| Some(format!("{} {value}", name(*id)?)));
     match known.collect::<Vec<_>>() {
         known if known.is_empty() => "all defaults of RFC 9113".to_owned(),

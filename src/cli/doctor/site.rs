@@ -1,4 +1,4 @@
-//! A public address, and requests to it in both versions of HTTP, each on a connection of its own.
+//! A public address, and requests to it over HTTP/1.1 and HTTP/2, each on a new connection.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,10 +18,10 @@ use super::way::Way;
 use crate::gateway::probe::NONCE;
 use crate::tls;
 
-/// Where requests go.
+/// The public address under test.
 pub(super) struct Site {
     pub(super) way: Way,
-    /// `host`, with the port if it is not the scheme's.
+    /// The host, with the port unless it is the scheme's default.
     pub(super) authority: String,
     pub(super) tls: Option<Tls>,
     /// The path of the probe as callers write it.
@@ -30,28 +30,28 @@ pub(super) struct Site {
     pub(super) patience: Duration,
 }
 
-/// How TLS is made for each version.
+/// The TLS configuration for each HTTP version.
 pub(super) struct Tls {
     ends: Ends,
     http1: Arc<ClientConfig>,
     http2: Arc<ClientConfig>,
 }
 
-/// What became of a request to the probe.
+/// What happened to a request to the probe.
 #[derive(Debug)]
 pub(super) enum ProbeOutcome {
-    /// It arrived, as this.
+    /// The gateway answered, and describes the request as it arrived.
     Arrived(Value),
-    /// Somebody else has answered.
+    /// Something else answered, with this status.
     Answered(u16),
-    /// Nobody has.
+    /// Nothing answered; the reason.
     Lost(String),
 }
 
-/// A version that reaches the gateway.
+/// An HTTP version that reaches the gateway.
 pub(super) struct Reached {
     pub(super) version: Version,
-    /// What the gateway sees it as.
+    /// The HTTP version in which requests arrive at the gateway.
     pub(super) arrives_as: String,
 }
 
@@ -70,7 +70,7 @@ impl Tls {
 }
 
 impl ProbeOutcome {
-    /// For one line, of one that has not arrived.
+    /// A one-line description of a request that did not arrive.
     pub(super) fn described(&self) -> String {
         match self {
             Self::Arrived(_) => "arrives".to_owned(),
@@ -81,12 +81,12 @@ impl ProbeOutcome {
 }
 
 impl Site {
-    /// A request to the probe, or below it.
+    /// A request to the probe, or to a path below it.
     pub(super) fn ask(&self, method: &'static str, below: &str) -> ProbeRequest {
         ProbeRequest::new(method, format!("{}{below}", self.probe)).with(NONCE, self.nonce.clone())
     }
 
-    /// Sends it, and says whether and how it arrived.
+    /// Sends the request and reports whether and how it arrived.
     pub(super) async fn probe(&self, version: Version, request: &ProbeRequest) -> ProbeOutcome {
         match self.send(version, request).await {
             Ok(called) => self.outcome(&called),

@@ -1,4 +1,4 @@
-//! A connection that keeps what its peer says first, and the alert with which it refuses us.
+//! A connection wrapper that records the peer's first bytes, and the TLS alert with which the peer rejects us.
 
 use std::io;
 use std::pin::Pin;
@@ -7,10 +7,10 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// More than the first frame of any peer.
+/// The most bytes that are recorded: more than the first frame of any peer.
 const KEPT: usize = 2 << 10;
 
-/// What was heard.
+/// What the peer sent; shared with the [`Tap`].
 #[derive(Debug, Clone, Default)]
 pub(super) struct Heard(Arc<Mutex<Noted>>);
 
@@ -20,7 +20,7 @@ struct Noted {
     alert: Option<rustls::Error>,
 }
 
-/// A connection that is listened to.
+/// A connection that records into [`Heard`].
 pub(super) struct Tap<S> {
     stream: S,
     heard: Heard,
@@ -28,12 +28,12 @@ pub(super) struct Tap<S> {
 }
 
 impl Heard {
-    /// The first bytes that came.
+    /// The first bytes that the peer sent.
     pub(super) fn first(&self) -> Vec<u8> {
         self.noted(|noted| noted.first.clone())
     }
 
-    /// Why the peer ended the connection, if it said so by TLS.
+    /// Why the peer ended the connection, if it sent a TLS alert.
     pub(super) fn alert(&self) -> Option<rustls::Error> {
         self.noted(|noted| noted.alert.clone())
     }
@@ -67,7 +67,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Tap<S> {
         Poll::Ready(read)
     }
 
-    /// Writes, and once that fails reads what the peer said before it went: who refuses our certificate closes at once.
+    /// Writes. When that fails, reads what the peer sent before it closed: a peer that rejects our certificate closes
+    /// at once.
     fn write<T>(
         &mut self,
         cx: &mut Context<'_>,

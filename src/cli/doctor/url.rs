@@ -1,4 +1,4 @@
-//! A gateway, looked at from where its callers are, through whatever stands in between.
+//! Tests a gateway from the outside, through any proxies and load balancers in front of it.
 
 use std::time::Duration;
 
@@ -12,24 +12,24 @@ use super::way::{self, Server};
 use crate::tls::Seen;
 use crate::upstream::{Address, AddressError, ProxyConfig, TlsFiles};
 
-/// A public address.
+/// A public address to test.
 #[derive(Debug, Clone)]
 pub struct Public {
     /// Scheme, host and port.
     pub address: Address,
-    /// What stands before the paths of the gateway, without `/` at its end; mostly nothing.
+    /// The path prefix of the gateway, without a `/` at its end; usually empty.
     pub base: String,
-    /// The gateway's `probe`.
+    /// The path of the gateway's probe, as set by its `probe` key.
     pub probe: String,
-    /// What callers show, and whom they trust.
+    /// The certificate that callers present, and the trust anchors that they use.
     pub tls: TlsFiles,
-    /// Through whom, if through somebody.
+    /// The HTTP proxy to connect through; `None` for a direct connection.
     pub proxy: Option<ProxyConfig>,
-    /// For the whole of each step.
+    /// The timeout of each step.
     pub patience: Duration,
 }
 
-/// In their order.
+/// The steps in the order in which they run.
 const STEPS: &[&str] = &[
     "files",
     "proxy",
@@ -59,16 +59,16 @@ const STEPS: &[&str] = &[
     "verdict",
 ];
 
-/// What can be spoken.
+/// The HTTP versions that the server offers.
 struct Offered {
     http1: bool,
     http2: bool,
 }
 
-/// An address and the path behind it.
+/// Splits a URL into its address and the path behind it.
 ///
 /// # Errors
-/// It is neither.
+/// The text is not a URL with scheme and host.
 pub fn public_url(text: &str) -> Result<(Address, String), AddressError> {
     let start = text.find("://").map_or(0, |at| at + 3);
     let end = text[start..].find('/').map_or(text.len(), |at| start + at);
@@ -80,7 +80,7 @@ pub fn public_url(text: &str) -> Result<(Address, String), AddressError> {
     }
 }
 
-/// Tries every step.
+/// Runs every step and reports it.
 pub async fn url(public: &Public, report: &mut Report<'_>) {
     if tried(public, report).await.is_err() {
         report.skip_rest(STEPS);
@@ -119,15 +119,15 @@ async fn tried(public: &Public, report: &mut Report<'_>) -> Result<(), Stop> {
     findings::all(report, &site, &reached).await
 }
 
-/// Repeated by the probe: an answer that has it was made for this run.
+/// A random value that the probe repeats, which proves that the response was made for this run.
 fn nonce() -> String {
     let mut bytes = [0; 16];
-    // Without randomness it says less, and nothing wrong.
+    // If no randomness is available, the value is zero: weaker proof, but no wrong result.
     let _ = aws_lc_rs::rand::fill(&mut bytes);
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// TLS, what can be spoken over it, and whether callers take the certificate.
+/// Reports TLS, the HTTP versions that it offers, and whether the certificate is trusted.
 async fn secure(report: &mut Report<'_>, site: &Site, ends: &Ends) -> Result<(Offered, Seen), Stop> {
     let (mut seen, mut ended) = reach::look(&site.way, ends, &[b"h2", b"http/1.1"], site.patience).await;
     if let Err(Broken::Tls(rustls::Error::AlertReceived(rustls::AlertDescription::NoApplicationProtocol))) = ended {
@@ -137,7 +137,7 @@ async fn secure(report: &mut Report<'_>, site: &Site, ends: &Ends) -> Result<(Of
     let (two, _) = reach::look(&site.way, ends, &[b"h2"], site.patience).await;
     let (one, one_ended) = reach::look(&site.way, ends, &[b"http/1.1"], site.patience).await;
     let http2 = two.alpn.as_deref() == Some(b"h2");
-    // Without ALPN HTTP/1.1 is spoken.
+    // Without ALPN, HTTP/1.1 is used.
     let http1 = one.alpn.as_deref() == Some(b"http/1.1") || (one.alpn.is_none() && one_ended.is_ok());
     let names = [(http2, "h2"), (http1, "http/1.1")].into_iter().filter(|(is, _)| *is).map(|(_, name)| name);
     let offered = listed(names);
@@ -149,7 +149,7 @@ async fn secure(report: &mut Report<'_>, site: &Site, ends: &Ends) -> Result<(Of
     Ok((Offered { http1, http2 }, seen))
 }
 
-/// Without TLS nothing is offered: what is spoken is found out.
+/// Without TLS there is no ALPN, so HTTP/2 has to be tried.
 async fn plain(report: &mut Report<'_>, site: &Site) -> Offered {
     report.skipped("tls", "`http://` has none");
     let http2 = match site.way.open(site.patience).await {
@@ -163,19 +163,19 @@ async fn plain(report: &mut Report<'_>, site: &Site) -> Offered {
     Offered { http1: true, http2 }
 }
 
-/// The first requests of a run.
+/// The first requests of a test.
 struct Opening<'a, 'b> {
     report: &'a mut Report<'b>,
     site: &'a Site,
     seen: &'a Seen,
-    /// Whether it is told that we come in.
+    /// Whether the `mtls` step has been reported.
     is_mtls_told: bool,
-    /// Why the last that did not reach the gateway did not.
+    /// Why the last request that failed did not reach the gateway.
     lost: String,
 }
 
 impl Opening<'_, '_> {
-    /// One request in each version: which of them reach the gateway.
+    /// Sends one request per HTTP version. Returns the versions that reach the gateway.
     async fn requests(&mut self, offered: &Offered) -> Result<Vec<Reached>, Stop> {
         let mut reached = Vec::new();
         for version in [Version::Http1, Version::Http2] {
@@ -192,7 +192,7 @@ impl Opening<'_, '_> {
         Ok(reached)
     }
 
-    /// Whether a request in this version reaches it.
+    /// Sends one request in this HTTP version, and reports whether it reaches the gateway.
     async fn request(&mut self, version: Version, offered: &Offered) -> Result<Option<Reached>, Stop> {
         let (name, is_offered) = match version {
             Version::Http1 => ("http1", offered.http1),
@@ -228,11 +228,11 @@ impl Opening<'_, '_> {
         Ok(Some(Reached { version, arrives_as }))
     }
 
-    /// Once: whether we come in.
+    /// Reports once whether the server accepts us with or without a client certificate.
     fn tell_mtls(&mut self, lost: Option<&str>) -> Result<(), Stop> {
         let Some(tls) = self.site.tls.as_ref().filter(|_| !self.is_mtls_told) else { return Ok(()) };
         if let Some(reason) = lost.filter(|_| self.seen.asked.is_some()) {
-            // In rustls' words it is "received".
+            // rustls calls an alert of the peer "received".
             let reason = reason.replace("received fatal alert: ", "alert ");
             return Err(reach::refused(self.report, tls.ends(), self.seen, &reason));
         }

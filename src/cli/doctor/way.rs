@@ -1,4 +1,4 @@
-//! The way to a server: its name, its addresses, or a proxy that knows both.
+//! The network path to a server: name resolution, and a direct connection or one through a proxy.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -9,24 +9,24 @@ use tokio::time::timeout;
 use super::report::{Report, Stop, listed};
 use crate::upstream::{Proxy, ProxyConfig};
 
-/// A server, and how it is reached.
+/// A server, and how to reach it.
 pub(super) struct Server {
     pub(super) host: String,
     pub(super) port: u16,
-    /// Who connects there in our place.
+    /// The proxy that connects to the server for us; `None` for a direct connection.
     pub(super) proxy: Option<ProxyConfig>,
-    /// For the whole of each step.
+    /// The timeout of each step.
     pub(super) patience: Duration,
 }
 
-/// A way that was found: every connection takes it.
+/// A path that works; every later connection uses it.
 pub(super) enum Way {
     Direct(SocketAddr),
     Through { proxy: Proxy, host: String, port: u16 },
 }
 
 impl Way {
-    /// A TCP connection, or why there is none.
+    /// Opens a TCP connection, or says why that failed.
     pub(super) async fn open(&self, patience: Duration) -> Result<TcpStream, String> {
         match self {
             Self::Direct(address) => open(*address, patience).await,
@@ -38,7 +38,7 @@ impl Way {
     }
 }
 
-/// Finds it, with every address tried; a proxy looks names up itself.
+/// Finds a path, and tries every address on the way. A proxy resolves names itself.
 pub(super) async fn find(report: &mut Report<'_>, server: &Server) -> Result<Way, Stop> {
     let Some(config) = &server.proxy else {
         report.skipped("proxy", "no proxy is set");
@@ -73,7 +73,7 @@ async fn resolve(report: &mut Report<'_>, server: &Server) -> Result<Vec<SocketA
     Ok(addresses)
 }
 
-/// The first address that takes a connection; all are tried.
+/// Tries all addresses, and returns the first that accepts a connection.
 async fn connect(report: &mut Report<'_>, server: &Server, addresses: &[SocketAddr]) -> Result<SocketAddr, Stop> {
     let (mut first, mut told, mut failed) = (None, Vec::new(), false);
     for address in addresses {
@@ -104,7 +104,7 @@ async fn connect(report: &mut Report<'_>, server: &Server, addresses: &[SocketAd
 async fn open(address: SocketAddr, patience: Duration) -> Result<TcpStream, String> {
     match timeout(patience, TcpStream::connect(address)).await {
         Ok(Ok(tcp)) => {
-            // A failure of one option of the socket is no finding.
+            // A failure to set this socket option does not matter to the test.
             let _ = tcp.set_nodelay(true);
             Ok(tcp)
         }

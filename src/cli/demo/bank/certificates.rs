@@ -1,4 +1,4 @@
-//! Throw-away certificates: an authority that lives as long as the process, and what it issues.
+//! Throw-away certificates for tests and demos, issued by an authority that lives as long as the process.
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
@@ -8,7 +8,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::tls::{Identity, Trust};
 
-/// An authority made for one run.
+/// A certificate authority created for one run.
 pub struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
@@ -21,10 +21,10 @@ pub struct Issued {
 }
 
 impl Authority {
-    /// A new authority.
+    /// Creates an authority with a new key.
     ///
     /// # Errors
-    /// The crypto library's.
+    /// The crypto library cannot create the key or the certificate.
     pub fn new(name: &str) -> Result<Self, rcgen::Error> {
         let mut params = CertificateParams::new(Vec::new())?;
         params.distinguished_name.push(DnType::CommonName, name);
@@ -33,10 +33,10 @@ impl Authority {
         Ok(Self { issuer: CertifiedIssuer::self_signed(params, KeyPair::generate()?)? })
     }
 
-    /// A certificate for `name` and 127.0.0.1, good for servers and clients.
+    /// Issues a certificate for `name` and 127.0.0.1, valid for servers and clients.
     ///
     /// # Errors
-    /// The crypto library's.
+    /// The crypto library cannot create the key or the certificate.
     pub fn issue(&self, name: &str) -> Result<Issued, rcgen::Error> {
         let mut params = CertificateParams::new(vec![name.to_owned(), "127.0.0.1".to_owned()])?;
         params.distinguished_name.push(DnType::CommonName, name);
@@ -46,35 +46,35 @@ impl Authority {
         Ok(Issued { certificate, key, name: name.to_owned() })
     }
 
-    /// The authority's own certificate, PEM.
+    /// The authority's own certificate in PEM.
     #[must_use]
     pub fn pem(&self) -> String {
         self.issuer.pem()
     }
 
-    /// Trust in this authority and nobody else.
+    /// Trust in this authority only.
     ///
     /// # Errors
-    /// Its certificate cannot be read.
+    /// The certificate of the authority cannot be read.
     pub fn trust(&self) -> Result<Trust, rustls::Error> {
         Trust::new(vec![self.issuer.der().clone()])
     }
 }
 
 impl Issued {
-    /// The certificate, PEM.
+    /// The certificate in PEM.
     #[must_use]
     pub fn certificate_pem(&self) -> String {
         self.certificate.pem()
     }
 
-    /// The private key, PEM.
+    /// The private key in PEM.
     #[must_use]
     pub fn key_pem(&self) -> String {
         self.key.serialize_pem()
     }
 
-    /// Both, for an end of a connection.
+    /// The certificate and key as the identity of a TLS server or client.
     #[must_use]
     pub fn identity(&self) -> Identity {
         let chain: Vec<CertificateDer<'static>> = vec![self.certificate.der().clone()];

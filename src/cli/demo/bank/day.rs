@@ -1,4 +1,4 @@
-//! Calendar days in UTC: the API's `YYYY-MM-DD` and millisecond timestamps in, a comparable [`Day`] out.
+//! Calendar days in UTC: converts the API's `YYYY-MM-DD` and millisecond timestamps to a comparable [`Day`].
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -56,7 +56,7 @@ fn number(digits: &[u8]) -> Option<i64> {
     digits.iter().try_fold(0, |number, digit| digit.is_ascii_digit().then(|| number * 10 + i64::from(digit - b'0')))
 }
 
-/// The days of the Gregorian calendar from the first of January of the year 0.
+/// The number of days from January 1st of year 0 to January 1st of `year`, in the Gregorian calendar.
 fn days_before_year(year: i64) -> i64 {
     let leap_years = (year + 3) / 4 - (year + 99) / 100 + (year + 399) / 400;
     365 * year + leap_years

@@ -1,4 +1,4 @@
-//! HealthCheckService: the sample bank is well, and is the only bank here.
+//! HealthCheckService: the sample bank is always healthy, and it is the only bank.
 
 use tonic::{Request, Response, Status};
 

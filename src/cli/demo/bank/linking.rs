@@ -1,4 +1,4 @@
-//! AccountLinkingService: what the customer of the document's example chose to link.
+//! AccountLinkingService: the account that the customer in the document's example linked.
 
 use tonic::{Request, Response, Status};
 
@@ -17,7 +17,7 @@ use crate::cli::demo::generated::io::token::proto::{
 /// The bearer token that the document's bank web site hands out.
 const ACCESS_TOKEN: &str = "ZmpkCmF";
 
-/// The sealed account of the document's sample; nobody can open it.
+/// The sealed account of the document's sample. It cannot be decrypted.
 const CIPHERTEXT: &str = "CBiZSBlbmNpcGhlcmVkIGF1dGggZGF0YQo=";
 
 #[tonic::async_trait]

@@ -1,4 +1,4 @@
-//! Exact money: the API's decimal strings in, [`Amount`]s to pay with out.
+//! Exact money: converts the API's decimal strings to [`Amount`]s.
 //!
 //! Nothing is rounded and no float is involved: a [`Decimal`] keeps the digits it was read with.
 
@@ -9,12 +9,13 @@ use std::ops::{Add, Sub};
 use super::refusal::Refusal;
 use crate::cli::demo::generated::io::token::proto::common::money::Money;
 
-/// The digits that a decimal string may have before and after its point. Their sum leaves eleven of an `i128`'s digits
-/// free, so that no sum of parsed values, as many as fit into a request, can overflow.
+/// The most digits before and after the decimal point. Together they leave eleven of an `i128`'s digits free, so that a
+/// sum
+/// of parsed values cannot overflow, however many fit into a request.
 const WHOLE_DIGITS: usize = 15;
 const FRACTION_DIGITS: usize = 12;
 
-/// `digits` divided by ten to the power of `scale`, at most [`FRACTION_DIGITS`].
+/// The number `digits` / 10^`scale`; `scale` is at most [`FRACTION_DIGITS`].
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Decimal {
     digits: i128,
@@ -27,7 +28,7 @@ impl Decimal {
         Self { digits: cents as i128, scale: 2 }
     }
 
-    /// `100`, `100.00`, `-0.5`: no sign `+`, no exponent, a digit on either side of the point.
+    /// Parses `100`, `100.00` or `-0.5`: no `+`, no exponent, at least one digit on either side of the point.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (negative, number) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),
@@ -56,7 +57,7 @@ impl Decimal {
         self.digits > 0
     }
 
-    /// Both at the larger scale.
+    /// Both numbers with the larger scale of the two.
     fn aligned(self, other: Self) -> Aligned {
         let scale = self.scale.max(other.scale);
         let digits = |decimal: Self| decimal.digits * 10_i128.pow(scale - decimal.scale);
@@ -64,7 +65,7 @@ impl Decimal {
     }
 }
 
-/// The digits of two numbers at one scale.
+/// The digits of two numbers with the same scale.
 struct Aligned {
     left: i128,
     right: i128,
@@ -123,7 +124,7 @@ impl fmt::Display for Decimal {
     }
 }
 
-/// What a request asks to pay: more than nothing, in one currency.
+/// An amount to pay: more than zero, in one currency.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Amount {
     pub(super) currency: String,
@@ -131,7 +132,7 @@ pub(super) struct Amount {
 }
 
 impl Amount {
-    /// The amount in a request's `field`, which refusals name.
+    /// The amount in `field` of a request; errors name that field.
     pub(super) fn of(money: Option<&Money>, field: &str) -> Result<Self, Refusal> {
         let money = money.ok_or_else(|| Refusal::invalid(field, "an amount"))?;
         let iso_4217 = money.currency.len() == 3 && money.currency.bytes().all(|byte| byte.is_ascii_uppercase());

@@ -1,15 +1,16 @@
-//! Paged queries: all items, an offset and a limit in, one [`Page`] out.
+//! Paged queries: cuts one [`Page`] out of all items, by offset and limit.
 //!
-//! "The offset could be the ID of the last transaction returned": so it is here. A page begins after that item, and
-//! names its own last one when more items follow.
+//! The document says "The offset could be the ID of the last transaction returned", and so it is here. A page begins
+//! after
+//! that item, and returns the id of its own last item when more items follow.
 
 use super::refusal::Refusal;
 
-/// The size of a page when the caller names none, and the largest there is.
+/// The page size if the caller sets none, and the largest page size.
 const DEFAULT_LIMIT: usize = 10;
 const MAX_LIMIT: usize = 100;
 
-/// What is asked for: the fields `offset` and `limit` of a request.
+/// The fields `offset` and `limit` of a request.
 pub(super) struct Window<'a> {
     pub(super) offset: &'a str,
     pub(super) limit: i32,
@@ -17,12 +18,12 @@ pub(super) struct Window<'a> {
 
 pub(super) struct Page<T> {
     pub(super) items: Vec<T>,
-    /// Empty on the last page.
+    /// The offset of the next page; empty on the last page.
     pub(super) offset: String,
 }
 
 impl Window<'_> {
-    /// The part of `items`, the most recent first, that the window shows.
+    /// The page of `items`, which must be sorted from the most recent to the oldest.
     pub(super) fn of<'i, T, I>(&self, items: I, id: impl Fn(&T) -> &str) -> Result<Page<T>, Refusal>
     where
         T: Clone + 'i,

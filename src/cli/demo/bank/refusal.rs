@@ -1,13 +1,13 @@
-//! Why the bank refuses a call: a [`Refusal`] in, a gRPC status with `google.rpc` details out.
+//! Why the bank refuses a call. Converts a [`Refusal`] to a gRPC status with `google.rpc` details.
 //!
-//! A refusal names fields and kinds of things, never a value of the request: values are account numbers and tokens.
+//! A refusal names fields and kinds of things, never a value of the request: values may be account numbers and tokens.
 
 use prost::Message;
 use tonic::{Code, Status};
 
 use crate::schema::generated::google::rpc;
 
-/// Who speaks in `google.rpc.ErrorInfo`.
+/// The `domain` of `google.rpc.ErrorInfo`.
 const DOMAIN: &str = "bank.sample";
 
 #[derive(Debug, PartialEq, thiserror::Error)]
@@ -26,7 +26,7 @@ pub(super) enum Refusal {
     Funds,
 }
 
-/// What a caller can ask for in vain.
+/// The kinds of things that may not exist.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Thing {
     Account,
@@ -93,7 +93,7 @@ impl From<Refusal> for Status {
     fn from(refusal: Refusal) -> Self {
         let (code, message) = (refusal.code(), refusal.to_string());
         let status = rpc::Status { code: code.into(), message: message.clone(), details: vec![refusal.detail()] };
-        // Sent as `grpc-status-details-bin`, which holds the whole google.rpc.Status.
+        // tonic sends these bytes as `grpc-status-details-bin`, which holds the whole google.rpc.Status.
         Self::with_details(code, message, status.encode_to_vec().into())
     }
 }

@@ -1,5 +1,6 @@
-//! The state that the sample bank starts in: what the document's samples show, and enough beside it to try each kind of
-//! account, several currencies and pages.
+//! The initial state of the sample bank: what the document's samples show, plus enough data to try each kind of
+//! account,
+//! several currencies and paging.
 
 #![expect(clippy::inconsistent_digit_grouping, reason = "123_45 is 123.45 in cents")]
 
@@ -17,7 +18,8 @@ use crate::cli::demo::generated::io::token::proto::common::{
     transferinstructions::{CustomerData, TransferEndpoint},
 };
 
-/// The creation of the document's sample transaction, 2017-07-06 in UTC; nothing here is more recent.
+/// The time of the document's sample transaction, 2017-07-06 in UTC, in milliseconds. Nothing in the state is more
+/// recent.
 const SAMPLE_MS: i64 = 1_499_301_354_256;
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
@@ -50,7 +52,7 @@ fn accounts() -> Vec<Account> {
     ]
 }
 
-/// The account of the samples. They show its euros, and a transfer of its dollars.
+/// The account of the document's samples. They show its balance in euros, and a transfer from its dollars.
 fn swift() -> Account {
     let reference = Reference::Swift(Swift { bic: "IRONUSCA000".to_owned(), account: "iban:3814827".to_owned() });
     let shown = Pocket { updated_at_ms: 0, ..euros(123_45, 123_45) };
@@ -78,7 +80,7 @@ fn iban() -> Account {
         ..euros(5_230_99, 5_200_00)
     };
     let mut account = account("Household", reference, [with_credit]);
-    // The same account, reached from outside the euro area.
+    // The account can also be reached from outside the euro area, by SWIFT.
     account
         .destinations
         .push(endpoint(Reference::Swift(Swift { bic: "COBADEFFXXX".to_owned(), account: "0532013000".to_owned() })));
@@ -115,7 +117,7 @@ fn token() -> Reference {
     Reference::Token(Token { member_id: "m:2xIIp:5mXgKRNd".to_owned(), account_id: "a:7LAe9:5mXpRAcI".to_owned() })
 }
 
-/// An account without history, reached as it is named.
+/// An account without history. Its only transfer destination is the reference itself.
 fn account<const N: usize>(name: &'static str, reference: Reference, pockets: [Pocket; N]) -> Account {
     Account {
         linked: linked(reference.clone()),
@@ -172,7 +174,7 @@ fn holders() -> CustomerData {
     }
 }
 
-/// `tx-25` is the most recent; two share a day, except for `tx-25`'s.
+/// `tx-25` is the most recent, alone on its day; before it, each day has two.
 fn transaction(number: i64) -> Transaction {
     let kind = match number % 5 {
         0 => TransactionType::Credit,

@@ -1,4 +1,4 @@
-//! The bank itself: all services over one state.
+//! The sample bank: all services over one shared state.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,14 +12,14 @@ use crate::cli::demo::generated::io::token::proto::bankapi::{
     storage_service_server::StorageServiceServer, transfer_service_server::TransferServiceServer,
 };
 
-/// A bank in memory; its clones are one bank.
+/// A bank in memory. Clones share its state.
 #[derive(Clone)]
 pub struct SampleBank {
     state: Arc<Mutex<State>>,
 }
 
 impl SampleBank {
-    /// A bank in the state of the document's samples.
+    /// Creates a bank in the state of the document's samples.
     pub fn new() -> Self {
         Self { state: Arc::new(Mutex::new(sample::state())) }
     }
@@ -34,18 +34,19 @@ impl SampleBank {
             .add_service(HealthCheckServiceServer::new(self.clone()))
     }
 
-    /// How often money was reserved for this `transfer_id`: once, whatever a client repeats.
+    /// How often money was reserved for this `transfer_id`. Never more than once, even if a client repeats the
+    /// transfer.
     pub fn transfers_executed(&self, transfer_id: &str) -> usize {
         let state = self.state();
         state.executed.get(transfer_id).copied().unwrap_or(0)
     }
 
-    /// How many notifications were accepted.
+    /// The number of accepted notifications.
     pub fn notifications_accepted(&self) -> usize {
         self.state().notifications
     }
 
-    /// The state, even if a test's thread panicked with it.
+    /// Locks the state, even if a thread of a test panicked while it held the lock.
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,4 @@
-//! Standing orders: created here, found through AccountService. The sample bank makes none of their payments.
+//! Standing orders: created here, listed by AccountService. The sample bank never executes their payments.
 
 use super::day::{Day, now_ms};
 use super::money::Amount;
@@ -9,7 +9,7 @@ use crate::cli::demo::generated::io::token::proto::{
     common::transaction::{StandingOrder, standing_order},
 };
 
-/// The codes of ISO 20022 EventFrequency that a bank calendar has.
+/// The codes of ISO 20022 EventFrequency that correspond to calendar periods.
 const FREQUENCIES: [&str; 8] = ["DAIL", "WEEK", "TOWK", "MNTH", "TOMN", "QUTR", "SEMI", "YEAR"];
 
 impl State {

@@ -1,4 +1,4 @@
-//! What the bank knows: accounts and how they are named, money, and the requests it has already carried out.
+//! The state of the bank: accounts and their references, money, and the requests that it has already carried out.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::cli::demo::generated::io::token::proto::{
     },
 };
 
-/// The bank's id, as its customers' accounts and its health check have it.
+/// The bank's id in its customers' accounts and in its health check.
 pub(super) const BANK_ID: &str = "iron";
 
 pub(super) struct State {
@@ -24,33 +24,33 @@ pub(super) struct State {
     pub(super) transfers: Done<TransferRequest, Transferred>,
     pub(super) bulk_transfers: Done<BulkTransferRequest, BulkTransferResponse>,
     pub(super) standing_orders: Done<CreateStandingOrderRequest, CreateStandingOrderResponse>,
-    /// By the id of a transfer or a bulk transfer.
+    /// How often money was reserved, by the id of a transfer or bulk transfer.
     pub(super) executed: BTreeMap<String, usize>,
     pub(super) storage: BTreeMap<String, Vec<u8>>,
     pub(super) notifications: usize,
 }
 
-/// The answer to a transfer, and the place of the account that pays.
+/// The response to a transfer, and the index of the account that pays.
 #[derive(Clone)]
 pub(super) struct Transferred {
     pub(super) account: usize,
     pub(super) response: TransferResponse,
 }
 
-/// One account. A multicurrency account has a pocket for each currency; the first is the one that is meant
-/// when a reference does not say.
+/// One account. A multi-currency account has one pocket per currency; a reference without a currency means the
+/// first.
 pub(super) struct Account {
-    /// As the bank linked it.
+    /// The account reference as the bank linked it.
     pub(super) linked: BankAccount,
     pub(super) name: &'static str,
     pub(super) holders: CustomerData,
     pub(super) destinations: Vec<TransferEndpoint>,
     pub(super) pockets: Vec<Pocket>,
-    /// The history, the most recent first.
+    /// Booked transactions, the most recent first.
     pub(super) transactions: Vec<Transaction>,
     /// Debits of transfers that are not booked yet.
     pub(super) pending: Vec<Transaction>,
-    /// The most recent first.
+    /// Standing orders, the most recent first.
     pub(super) standing_orders: Vec<StandingOrder>,
 }
 
@@ -63,7 +63,7 @@ pub(super) struct Pocket {
 }
 
 impl State {
-    /// The place among the accounts of the one that a request's `field` refers to.
+    /// The index of the account that `field` of a request refers to.
     pub(super) fn position(&self, reference: Option<&BankAccount>, field: &str) -> Result<usize, Refusal> {
         let sought = reference
             .and_then(|account| account.account.as_ref())
@@ -71,7 +71,7 @@ impl State {
         self.accounts.iter().position(|account| account.is(sought)).ok_or(Refusal::Unknown(Thing::Account))
     }
 
-    /// The account that a query is about.
+    /// The account that the field `account` of a query refers to.
     pub(super) fn account(&self, reference: Option<&BankAccount>) -> Result<&Account, Refusal> {
         let index = self.position(reference, "account")?;
         Ok(&self.accounts[index])
@@ -83,7 +83,7 @@ impl Account {
         self.linked.account.as_ref().is_some_and(|linked| same_account(linked, sought))
     }
 
-    /// The money that a reference means: "use metadata" to tell apart the currencies of an account.
+    /// The pocket that a reference means. The document says "use metadata" to tell the currencies of an account apart.
     pub(super) fn pocket(&self, reference: Option<&BankAccount>) -> Result<&Pocket, Refusal> {
         let pocket = match currency_of(reference) {
             Some(currency) => self.pockets.iter().find(|pocket| pocket.currency == currency),
@@ -93,16 +93,16 @@ impl Account {
     }
 }
 
-/// The currency that a reference's metadata is tagged with.
+/// The currency in the metadata of a reference.
 pub(super) fn currency_of(reference: Option<&BankAccount>) -> Option<&str> {
     let metadata = &reference?.metadata;
     metadata.get("currency").map(String::as_str)
 }
 
-/// Whether the bank's own reference and a caller's mean one account.
+/// Whether the bank's reference and a caller's reference mean the same account.
 fn same_account(linked: &Reference, sought: &Reference) -> bool {
     match (iban_of(linked), iban_of(sought)) {
-        // "Bic code. Optional": a caller may leave it out.
+        // The document says "Bic code. Optional", so a caller may leave it out.
         (Some(linked), Some(sought)) => {
             linked.iban == sought.iban && (sought.bic.is_empty() || linked.bic == sought.bic)
         }
@@ -115,7 +115,7 @@ struct Iban<'a> {
     bic: &'a str,
 }
 
-/// Sepa is the deprecated way to write Iban.
+/// The IBAN of a reference; `Sepa` is the deprecated form of `Iban`.
 fn iban_of(reference: &Reference) -> Option<Iban<'_>> {
     let (iban, bic) = match reference {
         Reference::Sepa(sepa) => (&sepa.iban, &sepa.bic),
@@ -125,7 +125,7 @@ fn iban_of(reference: &Reference) -> Option<Iban<'_>> {
     Some(Iban { iban, bic })
 }
 
-/// Requests that were carried out, by the id that their sender gave them, with their answers.
+/// Requests that were carried out, with their responses, by the id that the sender gave.
 pub(super) struct Done<Q, A>(BTreeMap<String, (Q, A)>);
 
 impl<Q: PartialEq, A: Clone> Done<Q, A> {
@@ -133,7 +133,8 @@ impl<Q: PartialEq, A: Clone> Done<Q, A> {
         Self(BTreeMap::new())
     }
 
-    /// The answer that this request had before, if any. The id is in the request's `field`, and is for one request.
+    /// The earlier response to this request, if it was carried out before. The id, from `field`, must belong to one
+    /// request only.
     pub(super) fn answer(&self, id: &str, request: &Q, field: &'static str) -> Result<Option<A>, Refusal> {
         if id.is_empty() {
             return Err(Refusal::invalid(field, "an id"));
@@ -157,9 +158,9 @@ impl<Q: PartialEq, A: Clone> Done<Q, A> {
     }
 }
 
-/// An id of the bank's own for an id of the caller's: the same one each time, and different ones for different kinds.
+/// The bank's own id, derived from an id of the caller: always the same one, and a different one for each kind.
 pub(super) fn derived_id(kind: &str, id: &str) -> String {
-    // FNV-1a of 128 bits: its published basis and prime.
+    // FNV-1a with 128 bits, with its published offset basis and prime.
     let mut hash = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d_u128;
     for byte in kind.bytes().chain([0]).chain(id.bytes()) {
         hash = (hash ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b);

@@ -25,7 +25,7 @@ impl StorageService for SampleBank {
         Ok(Response::new(GetValueResponse { value }))
     }
 
-    /// A key that is not there is removed already.
+    /// Removing an unknown key succeeds.
     async fn remove_value(
         &self,
         request: Request<RemoveValueRequest>,

@@ -1,4 +1,4 @@
-//! TransferService: transfers, alone, in bulk and in batches, each executed once for its id.
+//! TransferService: single, bulk and batch transfers, each executed once per id.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +21,7 @@ use crate::cli::demo::generated::io::token::proto::{
     },
 };
 
-/// The transfer of the document's sample and the transaction that answers it.
+/// The id of the document's sample transfer, and of the transaction in its response.
 const SAMPLE: (&str, &str) = ("t:I58bxf:5mXpRAcI", "458b10fd2a637fc289372baa428e8747");
 
 #[tonic::async_trait]
@@ -121,7 +121,7 @@ impl State {
         })
     }
 
-    /// All payments of a bulk or none: they are checked together and reserved as one amount.
+    /// Executes all payments of a bulk or none: they are checked together and reserved as one amount.
     fn bulk_transfer(&mut self, request: &BulkTransferRequest) -> Result<BulkTransferResponse, Refusal> {
         let id = &request.bulk_transfer_id;
         if let Some(before) = self.bulk_transfers.answer(id, request, "bulk_transfer_id")? {
@@ -155,7 +155,7 @@ impl State {
         Ok(response)
     }
 
-    /// Each transfer is on its own: one that is refused is answered with a failure and does not stop the others.
+    /// Executes each transfer on its own: one that fails gets a failure as its response and does not stop the others.
     fn batch_transfer(&mut self, request: &BatchTransferRequest) -> Result<BatchTransferResponse, Refusal> {
         if request.transfers.is_empty() {
             return Err(Refusal::invalid("transfers", "at least one transfer"));
@@ -166,7 +166,7 @@ impl State {
 }
 
 impl Account {
-    /// Takes an amount from what is available; what is current changes when the amount is booked.
+    /// Takes an amount from the available balance. The current balance changes only when the amount is booked.
     fn reserve(&mut self, amount: &Amount) -> Result<(), Refusal> {
         let pocket = self
             .pockets
@@ -181,7 +181,7 @@ impl Account {
     }
 }
 
-/// The account to debit and the request's field that names it: the instructions' or the deprecated one.
+/// The account to debit, and the request field that names it: the one in the instructions, or the deprecated one.
 fn source(request: &TransferRequest) -> (Option<&BankAccount>, &'static str) {
     let instructions = request.transfer_instructions.as_ref();
     match instructions.and_then(|instructions| instructions.source.as_ref()) {
@@ -204,12 +204,12 @@ fn transaction_id(transfer_id: &str) -> String {
     }
 }
 
-/// The same name, in the other enum.
+/// The transaction status with the same name as the transfer status.
 fn transaction_status(status: StatusCode) -> TransactionStatus {
     TransactionStatus::from_str_name(status.as_str_name()).unwrap_or(TransactionStatus::InvalidStatus)
 }
 
-/// The amounts of a bulk, of one currency, and what they add up to.
+/// The amounts of a bulk transfer, which must share one currency, and their sum.
 fn bulk_amounts(request: &BulkTransferRequest) -> Result<(Vec<Amount>, Amount), Refusal> {
     let total = Amount::of(request.total_amount.as_ref(), "total_amount")?;
     let mut sum = Decimal::cents(0);
