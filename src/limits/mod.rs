@@ -1,4 +1,4 @@
-//! What callers may use of the machine: memory, time on a worker, and how slowly a body may come.
+//! Limits on what callers may use: memory, time on a worker, and the time to send a body.
 
 pub mod memory;
 pub mod offload;

@@ -1,11 +1,12 @@
-//! Runs long conversions on threads beside the workers, a few at one time.
+//! Runs long conversions on threads other than the workers, a few at a time.
 //!
-//! A worker serves all its connections by turns, so a conversion of some ten milliseconds is that long a pause for each of them. What
-//! is longer than [`LONG`] runs on a thread of its runtime's pool instead. As many run at one time as the process has cores, those of
-//! all workers counted; the others wait in the order of their arrival, so that callers with large bodies share what they get.
+//! A worker serves all its connections in turn, so a conversion of ten milliseconds delays each of them by that much.
+//! Conversions of more than [`LONG`] bytes run on a thread of the runtime's blocking pool instead. Across all workers,
+//! as many run at once as the process has cores. The others wait in order of arrival, so that callers with large bodies
+//! share the threads fairly.
 //!
-//! What is given to a thread ends there, even if nobody waits for it any more: all that it uses, its charge for memory too, has to
-//! belong to it.
+//! Work on a thread runs to its end even if nobody waits for it any more. Everything it uses, including its memory
+//! charge, must therefore be owned by it.
 
 use std::panic::resume_unwind;
 use std::sync::{Arc, LazyLock};
@@ -13,7 +14,7 @@ use std::sync::{Arc, LazyLock};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 
-/// From so many bytes on, read or made, a conversion takes about a millisecond.
+/// From this many bytes on, read or written, a conversion takes about a millisecond.
 pub const LONG: usize = 128 << 10;
 
 static PLACES: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
@@ -21,13 +22,14 @@ static PLACES: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
     Arc::new(Semaphore::new(cores))
 });
 
-/// A place for work, among those of all workers.
+/// Permission to run one piece of work, out of the limit for all workers.
 pub struct WorkPermit {
-    /// Given back when the work is done.
+    /// Released when the work is done.
     _permit: OwnedSemaphorePermit,
 }
 
-/// A place, as soon as there is one: what the work needs is best taken then, and not while others are before it.
+/// Waits for permission to run work. Take what the work needs after that, not while others are still ahead in the
+/// queue.
 ///
 /// # Panics
 /// Never.
@@ -36,19 +38,19 @@ pub async fn place() -> WorkPermit {
     WorkPermit { _permit: permit.expect("the places are never closed") }
 }
 
-/// What `work` gives, which runs beside the worker when there is a [`place`] for it.
+/// Waits for a [`place`], runs `work` on another thread and returns its result.
 ///
 /// # Panics
-/// `work` does.
+/// If `work` panics.
 pub async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     place().await.run(work).await
 }
 
 impl WorkPermit {
-    /// What `work` gives, which runs beside the worker.
+    /// Runs `work` on another thread and returns its result.
     ///
     /// # Panics
-    /// `work` does.
+    /// If `work` panics.
     pub async fn run<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> T {
         let ran = spawn_blocking(move || {
             let done = work();
@@ -59,7 +61,7 @@ impl WorkPermit {
             Ok(done) => done,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => resume_unwind(panic),
-                // The runtime has ended, and with it whoever asks.
+                // The runtime has shut down, and the waiting task with it.
                 Err(_) => std::future::pending().await,
             },
         }
@@ -117,7 +119,8 @@ mod tests {
         });
     }
 
-    /// What the work uses belongs to it, whoever has gone; work that has not begun is dropped with whoever waits for it.
+    /// Work that has begun owns what it uses, even if the waiting task is gone; work that has not begun is dropped with
+    /// it.
     #[test]
     fn work_whose_caller_has_gone_keeps_what_it_uses_until_it_ends() {
         Builder::new_current_thread().build().unwrap().block_on(async {
@@ -155,7 +158,7 @@ mod tests {
             while Arc::strong_count(&used) > 1 {
                 yield_now().await;
             }
-            // Their places are free again.
+            // Their permits have been released.
             assert_eq!(run(|| 1).await, 1);
         });
     }

@@ -1,7 +1,8 @@
-//! How slowly a body may come: a caller that sends a byte now and then holds memory and a place for as long as it likes.
+//! Requires a minimum rate of bodies: a caller that sends one byte now and then would hold memory and a place for as
+//! long as it likes.
 //!
-//! Only time in which the body is waited for counts, so a slow backend, for which nothing is read, is not held against the
-//! caller. A body that is there when it is asked for costs no look at the clock.
+//! Only time spent waiting for the body counts, so a slow backend, during which nothing is read, is not held against
+//! the caller. A body that is available at once costs no clock read.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -13,17 +14,17 @@ use http_body::{Body, Frame};
 use http_body_util::BodyExt as _;
 use tokio::time::{Instant, timeout_at};
 
-/// The least that has to come.
+/// The minimum rate of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// Bytes a second.
+    /// Bytes per second.
     pub bytes: usize,
-    /// Over so much time of waiting.
+    /// The waiting time over which the rate is averaged.
     pub over: Duration,
 }
 
 impl Rate {
-    /// What the slowest lines still have, and no attack that wants to last.
+    /// A rate that the slowest connections still reach, but no attack that wants to last.
     pub const DEFAULT: Self = Self { bytes: 240, over: Duration::from_secs(30) };
 
     fn bytes_of_window(self) -> u128 {
@@ -31,35 +32,35 @@ impl Rate {
     }
 }
 
-/// Why a body is waited for no longer.
+/// Why waiting for a body was given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Late {
-    /// The time of the call is over.
+    /// The deadline of the call has passed.
     Deadline,
-    /// It comes too slowly.
+    /// The body arrives more slowly than the minimum rate.
     Slow(Rate),
 }
 
-/// Watches over one body.
+/// Measures the rate of one body.
 #[derive(Debug)]
 pub struct Pace {
     rate: Option<Rate>,
-    /// Of this window: how long was waited, and how much has come.
+    /// In the current window: the time spent waiting, and the bytes received.
     waited: Duration,
     came: usize,
 }
 
 impl Pace {
-    /// A body has to come at this rate, if at any.
+    /// Requires the body to arrive at `rate`, if there is one.
     #[must_use]
     pub fn new(rate: Option<Rate>) -> Self {
         Self { rate, waited: Duration::ZERO, came: 0 }
     }
 
-    /// The next frame; `until` then it is waited for at the most.
+    /// The next frame of the body; waits at most until `until`.
     ///
     /// # Errors
-    /// It does not come.
+    /// The deadline has passed, or the body arrives too slowly.
     pub async fn frame<B>(
         &mut self,
         body: &mut B,
@@ -99,7 +100,7 @@ impl Pace {
         }
     }
 
-    /// The next frame of a conversation, where silence means nothing.
+    /// The next frame of a bidirectional stream, where a pause is legitimate.
     pub async fn unhurried<B>(&mut self, body: &mut B) -> Option<Result<Frame<Bytes>, B::Error>>
     where
         B: Body<Data = Bytes> + Unpin,

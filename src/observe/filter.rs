@@ -1,13 +1,13 @@
-//! The filter of the log, for whoever replaces it while the process runs.
+//! Lets the filter of the log be replaced while the process runs.
 
-/// Which lines of the log are written.
+/// Decides which log lines are written.
 pub trait LogFilter: Send + Sync {
-    /// The filter that holds.
+    /// The current filter.
     fn shown(&self) -> String;
 
-    /// Replaces it.
+    /// Replaces the filter.
     ///
     /// # Errors
-    /// The text is no filter, and why.
+    /// `filter` is not a valid filter; the error says why.
     fn replace(&self, filter: &str) -> Result<(), String>;
 }

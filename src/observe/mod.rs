@@ -1,4 +1,4 @@
-//! What the operator sees: counters, and log lines that callers cannot multiply.
+//! What the operator sees: the access log, metrics, and log lines whose number callers cannot drive up.
 
 pub mod access;
 pub mod filter;

@@ -1,7 +1,7 @@
-//! What ended before it had a route: a request or a connection that nobody else tells of.
+//! Logs requests and connections that end before a route is found; nothing else logs them.
 //!
-//! Callers can cause as many of these as they like, so the log has a line a second for each [`Stage`], with the number of those
-//! that were left out. No line repeats what a caller has sent.
+//! Callers can cause any number of these, so the log has at most one line per second and [`Stage`], with the number of
+//! those left out. No line repeats anything that a caller sent.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -9,30 +9,30 @@ use std::sync::Arc;
 
 use super::seldom::Seldom;
 
-/// The record of an exchange that ended before routing.
+/// A request or connection that ended before routing.
 pub struct Refused<'a> {
-    /// The address that the connection comes from, if it is known.
+    /// The remote address of the connection, if known.
     pub peer: Option<IpAddr>,
-    /// Where it ended.
+    /// At which stage it ended.
     pub at: Stage,
-    /// Why, in words of ours.
+    /// Why it ended, in our own words.
     pub reason: &'a dyn fmt::Display,
 }
 
-/// How far an exchange came.
+/// At which stage a request or connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// Its connection: what came on it is not HTTP/2, or too much of it was no call.
+    /// The connection: it does not speak HTTP/2, or too much of what it carried was no call.
     Connection,
-    /// Its head.
+    /// The head of a request.
     Head,
 }
 
-/// All that were refused. Cheap to clone: the clones are one.
+/// Logs refusals, rate-limited. Cheap to clone: clones share one limit.
 #[derive(Debug, Clone, Default)]
 pub struct Refusals(Arc<Lines>);
 
-/// When the log had its last line of each stage.
+/// When each stage last had a log line.
 #[derive(Debug, Default)]
 struct Lines {
     connections: Seldom,
@@ -40,7 +40,7 @@ struct Lines {
 }
 
 impl Refusals {
-    /// Tells of one more, unless the last second had a line.
+    /// Logs a refusal, unless there was a line within the last second.
     pub fn note(&self, refused: &Refused<'_>) {
         let Refused { peer, at, reason } = refused;
         let (lines, what) = match at {
@@ -52,23 +52,22 @@ impl Refusals {
     }
 }
 
-/// Those of one connection.
+/// Logs the refusals of one connection.
 #[derive(Debug, Clone, Default)]
 pub struct PeerRefusals {
-    /// Where they are told.
     pub all: Refusals,
-    /// [`Refused::peer`].
+    /// The remote address of the connection, if known.
     pub peer: Option<IpAddr>,
 }
 
 impl PeerRefusals {
-    /// Tells of one more.
+    /// Logs a refusal, unless there was a line within the last second.
     pub fn note(&self, at: Stage, reason: &dyn fmt::Display) {
         self.all.note(&Refused { peer: self.peer, at, reason });
     }
 }
 
-/// An address, for a line of the log.
+/// Formats an address for a log line.
 #[must_use]
 pub fn shown(peer: Option<IpAddr>) -> String {
     peer.map_or_else(|| "an unknown address".to_owned(), |peer| peer.to_string())

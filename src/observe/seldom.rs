@@ -1,13 +1,13 @@
-//! Lines of the log that a caller could cause as often as it likes: one a second, with the number of those left out.
+//! Limits log lines that callers can cause to one per second, with the number of those left out.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Time between two lines.
+/// Least time between two lines.
 const TELL: Duration = Duration::from_secs(1);
 
-/// Says when a line may be written.
+/// Decides when a line may be written.
 #[derive(Debug, Default)]
 pub struct Seldom(Mutex<LastLine>);
 
@@ -17,12 +17,12 @@ struct LastLine {
     left_out: u64,
 }
 
-/// How many lines were left out since the last one; nothing in a text if it is none.
+/// How many lines were left out since the last one. Displayed as an empty text if there were none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LeftOut(u64);
 
 impl Seldom {
-    /// `None` if the line is to be left out.
+    /// Asks whether to write a line; `None` means to leave it out.
     pub fn line(&self) -> Option<LeftOut> {
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();

@@ -1,4 +1,4 @@
-//! What one connection of a caller has: the memory of its calls, and the calls that are in flight at backends for it.
+//! Counts what one caller's connection uses: the memory of its calls, and its calls in flight at backends.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::purpose::CALL;
 
-/// What one connection may hold is this part of the budget,
+/// One connection may hold this fraction of the budget (an eighth),
 const PART: usize = 8;
-/// and never less than this, in bytes: as many small calls as a connection may have.
+/// but always at least this many bytes: enough for as many small calls as a connection may have.
 const LEAST: usize = 256 * CALL;
 
-/// By what callers are told apart.
+/// How callers are told apart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum CallerId {
     /// The address of the connection.
@@ -22,7 +22,7 @@ pub enum CallerId {
 }
 
 impl CallerId {
-    /// An address. The host that has an IPv6 address has the other 2^64 of its network too.
+    /// Identifies a caller by address. An IPv6 host has a whole /64 network, so only the first 64 bits count.
     #[must_use]
     pub fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
@@ -39,22 +39,22 @@ pub(super) struct Callers {
     count: AtomicUsize,
 }
 
-/// One connection's part of what all have.
+/// The counts of one connection.
 #[derive(Debug)]
 pub struct Account {
-    /// Bytes of memory that its calls have.
+    /// Bytes of memory held by its calls.
     held: AtomicUsize,
-    /// More than so many it should not.
+    /// Above this many bytes the connection is over its share.
     most_held: usize,
-    /// Its calls that are in flight at backends.
+    /// How many of its calls are in flight at backends.
     calls: AtomicUsize,
-    /// So many of them it may have.
+    /// How many calls it may have in flight.
     most_calls: usize,
     caller: Option<(CallerId, Arc<AtomicUsize>)>,
     callers: Arc<Callers>,
 }
 
-/// A call that is in flight at a backend, as its connection and its caller count it. Given back when dropped.
+/// Counts one call in flight at a backend, for its connection and its caller. Dropping it ends the count.
 #[derive(Debug, Default)]
 pub struct Tie(Option<Arc<Account>>);
 
@@ -68,13 +68,13 @@ impl Account {
         Self { held, most_held: (size / PART).max(LEAST), calls, most_calls, caller, callers }
     }
 
-    /// Bytes of memory that its calls have.
+    /// Bytes of memory held by the calls of this connection.
     #[must_use]
     pub fn held(&self) -> usize {
         self.held.load(Ordering::Relaxed)
     }
 
-    /// Whether its calls have more memory than those of one connection may have.
+    /// Whether its calls hold more memory than one connection may.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.held() > self.most_held
@@ -120,10 +120,10 @@ impl Callers {
 }
 
 impl Tie {
-    /// Counts another call.
+    /// Counts one more call.
     ///
     /// # Errors
-    /// The connection has as many in flight as it may: so many.
+    /// The connection has the maximum number of calls in flight; the error is that number.
     pub fn of(account: Option<&Arc<Account>>) -> Result<Self, usize> {
         let Some(account) = account else { return Ok(Self(None)) };
         let most = account.most_calls;
@@ -135,7 +135,7 @@ impl Tie {
         Ok(Self(Some(account.clone())))
     }
 
-    /// Whether its caller has more calls in flight than `part`, while there are other callers.
+    /// Whether its caller has more than `part` calls in flight while other callers are connected.
     #[must_use]
     pub fn is_beyond(&self, part: usize) -> bool {
         let Some(Account { caller: Some((_, calls)), callers, .. }) = self.0.as_deref() else { return false };

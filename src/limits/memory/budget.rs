@@ -1,4 +1,4 @@
-//! The memory that is given out: all of it, the part of one worker, and what one thing has.
+//! The memory budget: the whole, the share of each worker, and the charge of each user of memory.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -10,15 +10,15 @@ use super::account::{Account, CallerId, Callers};
 use super::purpose::{CALL, CHUNK, Use};
 use super::waiting::{Waiting, Waits};
 
-/// Under which name these lines are in the log, whatever file writes them.
+/// The log target of these lines, whichever file writes them.
 const LOG: &str = "towbar::limits::memory";
 
-/// Of the memory that the process may have this part is given out. The rest is for what does not grow, for what is made and
-/// dropped within one conversion, and for what the allocator keeps: where a message of the backend was, there is a hole when its
-/// JSON takes its place.
+/// The budget is this fraction (a quarter) of the memory that the process may use. The rest is for what does not grow,
+/// for what is allocated and freed within one conversion, and for fragmentation in the allocator. For example, a
+/// backend's message leaves a hole when its JSON replaces it.
 const PART: usize = 4;
 
-/// All that is given out. Cheap to clone.
+/// The budget of the whole process. Cheap to clone: clones share one budget.
 #[derive(Debug, Clone)]
 pub struct Budget(Arc<Whole>);
 
@@ -27,57 +27,57 @@ struct Whole {
     size: usize,
     used: AtomicUsize,
     told: Reminder,
-    /// What can be ended for the sake of others.
+    /// Responses that can be ended to free memory.
     waits: Waits,
     ended: Reminder,
-    /// How many requests wait until there is memory for them.
+    /// How many requests are waiting for memory.
     queued: AtomicUsize,
     callers: Arc<Callers>,
 }
 
-/// When something was last told, and how often it was so since.
+/// Limits a log line to one per `TELL`, and counts the events in between.
 #[derive(Debug)]
 struct Reminder {
     began: Instant,
-    /// In milliseconds since it began.
+    /// When the next line may be written, in milliseconds since `began`.
     next: AtomicU64,
     count: AtomicUsize,
 }
 
-/// Time between two lines of the log.
+/// Least time between two log lines of one kind.
 const TELL: Duration = Duration::from_secs(1);
 
-/// The part of one worker. Cheap to clone.
+/// The share of one worker. Cheap to clone: clones are one share.
 #[derive(Debug, Clone)]
 pub struct Share(Arc<WorkerShare>);
 
 #[derive(Debug)]
 struct WorkerShare {
     whole: Arc<Whole>,
-    /// Taken from the whole, and not in use.
+    /// Bytes taken from the budget but not in use.
     spare: AtomicUsize,
 }
 
-/// Memory that something has. Given back when it is dropped.
+/// Memory in use, counted against the budget. Dropping it gives the memory back.
 #[derive(Debug)]
 pub struct Charge {
     share: Share,
     bytes: AtomicUsize,
-    /// That of the connection that has it, where that is known.
+    /// The account of the connection that uses the memory, if known.
     account: Option<Arc<Account>>,
 }
 
-/// A request that waits until there is memory for it.
+/// A place in the queue of requests that wait for memory. Dropping it leaves the queue.
 pub struct Queued(Arc<Whole>);
 
 impl Budget {
-    /// For a process that may have `memory` bytes in all.
+    /// The budget of a process that may use `memory` bytes in total.
     #[must_use]
     pub fn of_process(memory: usize) -> Self {
         Self::new(memory / PART)
     }
 
-    /// Of so many bytes.
+    /// A budget of `size` bytes.
     #[must_use]
     pub fn new(size: usize) -> Self {
         let (used, queued, callers) = (AtomicUsize::new(0), AtomicUsize::new(0), Arc::default());
@@ -85,19 +85,18 @@ impl Budget {
         Self(Arc::new(Whole { size, used, told, waits, ended, queued, callers }))
     }
 
-    /// A share for one worker.
+    /// The share of one worker.
     #[must_use]
     pub fn share(&self) -> Share {
         Share(Arc::new(WorkerShare { whole: self.0.clone(), spare: AtomicUsize::new(0) }))
     }
 
-    /// Its size in bytes.
     #[must_use]
     pub fn size(&self) -> usize {
         self.0.size
     }
 
-    /// How many bytes are in use, or at hand of a worker.
+    /// Bytes that are in use or held in reserve by a worker.
     #[must_use]
     pub fn used(&self) -> usize {
         self.0.used.load(Ordering::Relaxed)
@@ -121,7 +120,7 @@ impl Whole {
         }
     }
 
-    /// Ends answers that nobody takes until there will be so many bytes for this purpose, and some more.
+    /// Ends responses that their callers do not read, until this many bytes, and some more, will be free for `purpose`.
     fn make_room(self: &Arc<Self>, bytes: usize, purpose: Use) {
         let most = self.size / 8 * purpose.eighths(bytes);
         let wanted = self.used.load(Ordering::Relaxed).saturating_add(bytes + CHUNK);
@@ -142,7 +141,8 @@ impl Reminder {
         Self { began: Instant::now(), next: AtomicU64::new(0), count: AtomicUsize::new(0) }
     }
 
-    /// Notes so many; gives all of them when it is time to tell it. A line for each would be work where there is too much.
+    /// Counts `more` events. Returns the count since the last log line if the next line is due. One line per event
+    /// would add work at a time of overload.
     fn due(&self, more: usize) -> Option<usize> {
         let Self { began, next, count } = self;
         count.fetch_add(more, Ordering::Relaxed);
@@ -155,27 +155,27 @@ impl Reminder {
 }
 
 impl Share {
-    /// One of its own, for what needs no bounds.
+    /// A share without a limit, for what needs none.
     #[must_use]
     pub fn unbounded() -> Self {
         static ALL: OnceLock<Budget> = OnceLock::new();
         ALL.get_or_init(|| Budget::new(usize::MAX)).share()
     }
 
-    /// An account for a connection of this caller that may have so many calls in flight.
+    /// Opens an account for a connection of this caller. It may have `most_calls` calls in flight.
     #[must_use]
     pub fn account(&self, caller: Option<CallerId>, most_calls: usize) -> Arc<Account> {
         let Whole { size, callers, .. } = &*self.0.whole;
         Arc::new(Account::new(callers.clone(), caller, *size, most_calls))
     }
 
-    /// So many bytes, if there are as many.
+    /// Takes `bytes` from the budget; `None` if they are not available.
     #[must_use]
     pub fn take(&self, bytes: usize, purpose: Use) -> Option<Charge> {
         self.take_for(None, bytes, purpose)
     }
 
-    /// The same for something of this connection.
+    /// Takes `bytes` from the budget and counts them for a connection; `None` if they are not available.
     #[must_use]
     pub fn take_for(&self, account: Option<&Arc<Account>>, bytes: usize, purpose: Use) -> Option<Charge> {
         let has = self.has(bytes, purpose);
@@ -185,7 +185,8 @@ impl Share {
         has.then(|| self.charge(account, bytes))
     }
 
-    /// The same for a request that waits for it, and is not refused yet.
+    /// Takes `bytes` for a request that keeps waiting if they are not available. Unlike [`take_for`](Self::take_for),
+    /// it does not log a refusal then.
     #[must_use]
     pub fn take_queued(&self, account: Option<&Arc<Account>>, bytes: usize, purpose: Use) -> Option<Charge> {
         if self.has(bytes, purpose) {
@@ -195,7 +196,8 @@ impl Share {
         None
     }
 
-    /// A place for a request that waits for memory. All that wait may have an eighth of it, as if each were a call.
+    /// A place in the queue of requests that wait for memory; `None` if the queue is full. All of them together may
+    /// have an eighth of the budget, counted as [`CALL`] each.
     #[must_use]
     pub fn queue(&self) -> Option<Queued> {
         let whole = &self.0.whole;
@@ -205,7 +207,7 @@ impl Share {
         added.is_ok().then(|| Queued(whole.clone()))
     }
 
-    /// Notes an answer of so many bytes that waits for its caller, and can be ended for the sake of others.
+    /// Registers a response of `bytes` bytes that waits for its caller and may be ended when memory is short.
     #[must_use]
     pub fn waiting(&self, bytes: usize) -> Waiting {
         self.0.whole.waits.begin(bytes)
@@ -218,7 +220,7 @@ impl Share {
         Charge { share: self.clone(), bytes: AtomicUsize::new(bytes), account: account.cloned() }
     }
 
-    /// There is too little, which is told, and changed where it can be.
+    /// Memory is short: logs it, and frees memory if possible.
     #[cold]
     fn short(&self, bytes: usize, purpose: Use) {
         self.0.whole.make_room(bytes, purpose);
@@ -244,7 +246,7 @@ impl Share {
         if have <= 2 * CHUNK {
             return;
         }
-        // Others may have used some of it up meanwhile; then less goes back.
+        // Other calls may have used up some of it meanwhile; then less goes back.
         let mut back = 0;
         let keep = |spare: usize| {
             back = spare.saturating_sub(CHUNK);
@@ -263,7 +265,7 @@ impl Drop for WorkerShare {
 }
 
 impl Charge {
-    /// Takes so many bytes more; false if there are not as many.
+    /// Takes `bytes` more; false if they are not available.
     #[must_use]
     pub fn grow(&self, bytes: usize, purpose: Use) -> bool {
         let has = self.share.has(bytes, purpose);
@@ -278,7 +280,7 @@ impl Charge {
         has
     }
 
-    /// Gives back what is more than `bytes`.
+    /// Gives back whatever exceeds `bytes`.
     pub fn shrink_to(&self, bytes: usize) {
         let before = self.bytes.fetch_min(bytes, Ordering::Relaxed);
         if before > bytes {
@@ -286,7 +288,7 @@ impl Charge {
         }
     }
 
-    /// That of the connection that has it.
+    /// The account of the connection that uses the memory, if known.
     #[must_use]
     pub fn account(&self) -> Option<&Arc<Account>> {
         self.account.as_ref()
@@ -299,7 +301,7 @@ impl Charge {
         }
     }
 
-    /// A charge of its own for what is more than `bytes`: something uses it that can outlive this one.
+    /// Splits off whatever exceeds `bytes` as a charge of its own, for something that can outlive this charge.
     #[must_use]
     pub fn part(&self, bytes: usize) -> Self {
         let before = self.bytes.fetch_min(bytes, Ordering::Relaxed);
@@ -307,18 +309,18 @@ impl Charge {
         Self { share: self.share.clone(), bytes, account: self.account.clone() }
     }
 
-    /// Takes a [part](Self::part) back.
+    /// Merges a [part](Self::part) back into this charge.
     pub fn join(&self, part: Self) {
         self.bytes.fetch_add(part.bytes.swap(0, Ordering::Relaxed), Ordering::Relaxed);
     }
 
-    /// How many bytes it is.
+    /// The size of the charge in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// These bytes, and with the last of them this charge is given back.
+    /// Ties this charge to `bytes`: it is given back when their last reference is dropped.
     #[must_use]
     pub fn carry(self, bytes: Bytes) -> Bytes {
         Bytes::from_owner(Carried { bytes, _charge: self })

@@ -1,7 +1,8 @@
-//! How much memory connections and bodies may have, all together.
+//! Limits the memory of all connections and bodies together.
 //!
-//! Whatever a caller or a backend can make large is counted before it is kept, and given back when it is gone. What there is no
-//! memory for is refused, so the process lives. Most of it is counted by each worker for itself.
+//! Whatever a caller or a backend can make large is counted before it is kept, and given back when it is freed.
+//! Requests that exceed the budget are rejected, so that the process survives. Each worker does most of the counting
+//! for itself.
 
 mod account;
 mod budget;

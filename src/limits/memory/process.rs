@@ -1,13 +1,14 @@
-//! What the operating system lets the process have: memory and files (proc(5), and the kernel's cgroup-v2 documentation).
+//! Limits that the operating system sets for the process: memory and open files (proc(5), and the kernel's cgroup-v2
+//! documentation).
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Where nothing can be read, this much memory.
+/// The memory limit in bytes if none can be read.
 const UNKNOWN: usize = 1 << 30;
 
-/// The memory that the process may have, in bytes: the least of its own limits, those of its control groups, and what the machine
-/// has.
+/// The memory that the process may use, in bytes: the smallest of its own limits, the limits of its control groups and
+/// the memory of the machine.
 #[must_use]
 pub fn limit() -> usize {
     memory(Path::new("/")).unwrap_or(UNKNOWN)
@@ -24,14 +25,14 @@ fn memory(root: &Path) -> Option<usize> {
     own.chain(groups(root)).chain(machine(root)).min()
 }
 
-/// The soft limit of this name: a number behind it, or `unlimited`.
+/// The soft limit with this name; `None` if it is `unlimited` or cannot be read.
 fn limit_of(root: &Path, name: &str) -> Option<usize> {
     let limits = fs::read_to_string(root.join("proc/self/limits")).ok()?;
     let line = limits.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// The limits of the control groups that the process is in, and of those above them: version 2, and version 1.
+/// The memory limits of the process's control groups and of their parents, for cgroup versions 2 and 1.
 fn groups(root: &Path) -> Vec<usize> {
     let Ok(groups) = fs::read_to_string(root.join("proc/self/cgroup")) else { return Vec::new() };
     let mut limits = Vec::new();
@@ -79,7 +80,7 @@ mod tests {
             (&[("proc/self/limits", &limited), ("proc/meminfo", "MemTotal: 1048576 kB\n")], Some(268_435_456)),
             (&[("proc/self/cgroup", "0::/\n"), ("sys/fs/cgroup/memory.max", "max\n")], None),
             (&[("proc/self/cgroup", "0::/\n"), ("sys/fs/cgroup/memory.max", "536870912\n")], Some(536_870_912)),
-            // A group above may have less.
+            // A parent group may have a lower limit.
             (
                 &[
                     ("proc/self/cgroup", "0::/a/b\n"),

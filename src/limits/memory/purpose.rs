@@ -1,33 +1,34 @@
-//! What memory is for, and how much of it is one call's.
+//! What memory is used for, and how much of it counts as part of a call.
 
-/// A worker takes and gives back so many bytes at one time: what its calls need next is mostly at hand.
+/// A worker takes memory from the budget, and gives it back, in units of this many bytes. It thus mostly has in reserve
+/// what its next calls need.
 pub(super) const CHUNK: usize = 256 << 10;
 
-/// The memory of everything small that one call has: its task, its headers, bodies of a few KiB.
+/// Bytes counted for everything small in one call: its task, its headers, bodies of a few KiB.
 pub const CALL: usize = 16 << 10;
 
-/// As much of a body, or of a message, is part of [`CALL`].
+/// Up to this many bytes, a body or message is part of [`CALL`] and not counted separately.
 pub const SMALL: usize = 4 << 10;
 
-/// What memory is for. The further a call has come, the more of it may be used, so that those that have begun can end, and that
-/// large bodies leave some for small ones.
+/// What memory is used for. The further a call has come, the more of the budget it may use, so that calls that have
+/// begun can end. Large bodies leave some of the budget for small ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Use {
-    /// A connection.
+    /// A new connection.
     Connection,
-    /// What a request has beyond [`CALL`].
+    /// What a request needs beyond [`CALL`].
     Request,
-    /// A new call.
+    /// A new call, counted as [`CALL`].
     Call,
-    /// A message of the backend.
+    /// A message from the backend.
     Reply,
-    /// What the caller gets.
+    /// The response to the caller.
     Answer,
 }
 
 impl Use {
-    /// Eighths of the whole that may be in use after so many bytes of it. The last eighth is for small answers: their calls are made
-    /// already.
+    /// How many eighths of the budget may be in use after taking `bytes`. The last eighth is for small responses,
+    /// because their calls have already been executed.
     pub(super) fn eighths(self, bytes: usize) -> usize {
         match self {
             Self::Connection | Self::Request => 4,

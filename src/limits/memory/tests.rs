@@ -59,10 +59,10 @@ fn the_largest_answers_that_wait_are_ended_where_memory_is_needed_and_no_more_of
         ended.map(|(size, _)| *size).collect::<Vec<_>>()
     };
     assert!(ended().is_empty());
-    // There are 40 of them, of 64 in use.
+    // The waiting responses hold 40 MiB of the 64 MiB in use.
     assert!(share.take_queued(None, MIB, Use::Call).is_none());
     assert_eq!(ended(), [20]);
-    // What is ended is on its way.
+    // The memory of the responses that were ended is about to be freed.
     assert!(share.take_queued(None, MIB, Use::Call).is_none());
     assert_eq!(ended(), [20]);
     assert!(share.take_queued(None, 30 * MIB, Use::Call).is_none());
@@ -80,7 +80,7 @@ fn a_connection_has_so_many_calls_and_a_caller_no_more_than_its_part_beside_othe
     let second = Tie::of(Some(&one)).unwrap();
     assert_eq!(Tie::of(Some(&one)).unwrap_err(), 2);
     let third = Tie::of(Some(&again)).unwrap();
-    // Alone it may have them all.
+    // A caller without competitors may have all calls.
     assert!(!third.is_beyond(2));
     let other = share.account(caller(2), 2);
     assert!(third.is_beyond(2) && !third.is_beyond(3));

@@ -1,4 +1,5 @@
-//! Answers that hold memory and wait for callers who do not take them. Where memory is short they are ended, the largest first.
+//! Responses that hold memory because their callers do not read them. When memory is short they are ended, the largest
+//! first.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -6,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 
-/// All of them. Cheap to clone: the clones are one.
+/// All waiting responses. Cheap to clone: clones share one list.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Waits(Arc<Mutex<ByNumber>>);
 
@@ -23,7 +24,7 @@ struct Wait {
     waker: Mutex<Option<Waker>>,
 }
 
-/// An answer that waits, and that is ended where its memory is needed. It waits no more when this is dropped.
+/// A response that waits for its caller and may be ended if its memory is needed. Dropping it removes it from the list.
 #[derive(Debug)]
 pub struct Waiting {
     number: u64,
@@ -32,7 +33,7 @@ pub struct Waiting {
 }
 
 impl Waits {
-    /// Notes one of so many bytes.
+    /// Registers a response of `bytes` bytes.
     pub(super) fn begin(&self, bytes: usize) -> Waiting {
         let (bytes, is_ended, waker) = (AtomicUsize::new(bytes), AtomicBool::new(false), Mutex::new(None));
         let wait = Arc::new(Wait { bytes, is_ended, waker });
@@ -46,12 +47,12 @@ impl Waits {
         Waiting { number, wait, waits: self.clone() }
     }
 
-    /// Ends the largest until there are so many bytes; gives how many were ended.
+    /// Ends the largest responses until they free `bytes` bytes; returns how many were ended.
     pub(super) fn end(&self, bytes: usize) -> usize {
         let all = self.all();
         let is_ended = |wait: &&Arc<Wait>| wait.is_ended.load(Ordering::Relaxed);
         let size = |wait: &Arc<Wait>| wait.bytes.load(Ordering::Relaxed);
-        // Some are on their way already.
+        // Responses that have already been told to end will free this much.
         let coming: usize = all.waits.values().filter(is_ended).map(size).sum();
         let mut missing = bytes.saturating_sub(coming);
         if missing == 0 {
@@ -69,7 +70,7 @@ impl Waits {
             wakers.push(wait.waker.lock().unwrap_or_else(PoisonError::into_inner).take());
             missing = missing.saturating_sub(size);
         }
-        // Nothing that wakes may find this locked.
+        // Unlocked first, because a woken task may take this lock.
         drop(all);
         let ended = wakers.len();
         wakers.into_iter().flatten().for_each(Waker::wake);
@@ -82,7 +83,8 @@ impl Waits {
 }
 
 impl Waiting {
-    /// Notes how many bytes it holds now, and says whether it has to end. Until then the task is woken when it has to.
+    /// Updates how many bytes the response holds, and returns whether it must end. Otherwise the task is woken as soon
+    /// as it must.
     pub fn must_end(&self, cx: &Context<'_>, bytes: usize) -> bool {
         self.wait.bytes.store(bytes, Ordering::Relaxed);
         {

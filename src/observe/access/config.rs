@@ -1,19 +1,17 @@
-//! `log.access`: where the lines go, their form, and which of them are written.
+//! `log.access`: where the lines go, in which format, and which of them are written.
 
 use std::path::PathBuf;
 
 use super::line::Outcome;
 
-/// The access log, as configured.
+/// Configuration of the access log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// Where the lines go.
     pub to: Output,
-    /// Their form.
     pub format: Format,
-    /// How many of them are written.
+    /// What share of the lines is written, per outcome.
     pub sample: PerOutcome<Share>,
-    /// The level that a line says.
+    /// The value of the field `level`, per outcome.
     pub levels: PerOutcome<&'static str>,
 }
 
@@ -22,22 +20,22 @@ pub struct Config {
 pub enum Output {
     /// Standard output.
     Stdout,
-    /// Standard error, among the lines of the log.
+    /// Standard error, mixed with the log.
     Stderr,
-    /// This file, appended to, and opened again on SIGHUP and SIGUSR1.
+    /// Appended to this file, which is reopened on SIGHUP and SIGUSR1.
     File(PathBuf),
 }
 
-/// The form of a line.
+/// Format of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// An object of JSON.
+    /// A JSON object.
     Json,
-    /// The same, with field names of the Elastic Common Schema.
+    /// A JSON object with field names of the Elastic Common Schema.
     Ecs,
     /// `key=value` pairs.
     Logfmt,
-    /// For people.
+    /// Text for people to read.
     Text,
 }
 
@@ -54,7 +52,7 @@ pub struct PerOutcome<T> {
     pub abandoned: T,
 }
 
-/// A part of all lines, in parts of 10,000.
+/// A share of the lines, in units of 1/10,000.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Share(pub u16);
 
@@ -62,7 +60,7 @@ impl Share {
     /// Every line.
     pub const ALL: Self = Self(10_000);
 
-    /// Whether this line is one of them.
+    /// Decides at random whether to write this line.
     pub(super) fn has_this_one(self) -> bool {
         self == Self::ALL || fastrand::u16(..10_000) < self.0
     }
@@ -92,7 +90,7 @@ impl Default for PerOutcome<&'static str> {
 }
 
 impl Config {
-    /// All lines as JSON, there.
+    /// All lines as JSON, written to `to`.
     #[must_use]
     pub fn to(to: Output) -> Self {
         Self { to, format: Format::Json, sample: PerOutcome::default(), levels: PerOutcome::default() }

@@ -1,4 +1,4 @@
-//! A line in each of its forms.
+//! Writes a line in each of the formats.
 
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
@@ -7,21 +7,22 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::config::Format;
 use super::line::{Line, Outcome};
 
-/// The name of a field: ours, and as JSON has it, behind a comma, ours and that of the Elastic Common Schema.
+/// The names of a field: the plain name, and the JSON keys with that name and with the name of the Elastic Common
+/// Schema. A JSON key includes the comma before it.
 struct Name {
     own: &'static str,
     json: &'static str,
     ecs: &'static str,
 }
 
-/// Made when this is compiled, so that a name is one copy for each line.
+/// Built at compile time, so that writing a name is a single copy.
 macro_rules! name {
     ($own:literal, $ecs:literal) => {
         Name { own: $own, json: concat!(",\"", $own, "\":"), ecs: concat!(",\"", $ecs, "\":") }
     };
 }
 
-/// A line is seldom longer: room is made for it once.
+/// Bytes reserved for a line; few lines are longer.
 const LINE: usize = 1024;
 
 /// Appends the line and a line break.
@@ -83,7 +84,7 @@ fn times(line: &Line<'_>, fields: &mut Fields<'_>) {
     fields.milliseconds(name!("first_byte_ms", "towbar.first_byte_ms"), line.first_byte);
     fields.milliseconds(name!("call_ended_ms", "towbar.call_ended_ms"), line.call_ended);
     if fields.format == Format::Ecs {
-        // ECS: in nanoseconds.
+        // The Elastic Common Schema wants nanoseconds.
         fields.number(name!("", "event.duration"), u64::try_from(line.total.as_nanos()).ok());
     } else {
         fields.milliseconds(name!("total_ms", ""), Some(line.total));
@@ -91,7 +92,7 @@ fn times(line: &Line<'_>, fields: &mut Fields<'_>) {
 }
 
 impl Outcome {
-    /// Its name in lines and in the configuration.
+    /// The name used in lines and in the configuration.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -103,7 +104,7 @@ impl Outcome {
     }
 }
 
-/// A line while it is written.
+/// Writes the fields of one line.
 struct Fields<'o> {
     format: Format,
     out: &'o mut Vec<u8>,
@@ -125,7 +126,7 @@ impl Fields<'_> {
             }
             Format::Text => {
                 self.separate(is_first);
-                // Words that everybody knows stand for themselves.
+                // The text format leaves out the names of fields that are obvious from their values.
                 if !matches!(name.own, "time" | "level" | "method" | "route" | "status" | "outcome" | "peer") {
                     self.out.extend_from_slice(name.own.as_bytes());
                     self.out.push(b'=');
@@ -144,7 +145,7 @@ impl Fields<'_> {
         matches!(self.format, Format::Json | Format::Ecs)
     }
 
-    /// A word of ours, which needs no escapes.
+    /// Writes one of our own words, which needs no escapes.
     fn word(&mut self, name: Name, word: &'static str) {
         self.key(&name);
         self.quoted(|out| out.extend_from_slice(word.as_bytes()));
@@ -180,7 +181,7 @@ impl Fields<'_> {
         }
     }
 
-    /// What is written without a character that needs an escape.
+    /// Writes a value that `write` formats; the result must not need escapes.
     fn made<T>(&mut self, name: Name, value: Option<T>, write: fn(T, &mut Vec<u8>)) {
         let Some(value) = value else { return };
         self.key(&name);
@@ -193,7 +194,7 @@ impl Fields<'_> {
         self.out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
     }
 
-    /// With microseconds as its fraction.
+    /// Writes milliseconds with microseconds as three decimals.
     fn milliseconds(&mut self, name: Name, time: Option<Duration>) {
         let Some(time) = time else { return };
         self.key(&name);
@@ -203,7 +204,7 @@ impl Fields<'_> {
         digits(micros % 1000, 3, self.out);
     }
 
-    /// RFC 3339, in UTC, with milliseconds.
+    /// Writes a time as in RFC 3339, in UTC with milliseconds.
     fn time(&mut self, name: Name, time: SystemTime) {
         self.key(&name);
         self.quoted(|out| date(time, out));
@@ -213,7 +214,7 @@ impl Fields<'_> {
 fn date(time: SystemTime, out: &mut Vec<u8>) {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     let (days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
-    // The days of a year that begins in March, in eras of 400 years: leap days then stand at the end.
+    // Counts in years that begin in March, in eras of 400 years, so that leap days come last.
     let day = days + 719_468;
     let (era, day_of_era) = (day / 146_097, day % 146_097);
     let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
@@ -235,7 +236,7 @@ fn date(time: SystemTime, out: &mut Vec<u8>) {
     }
 }
 
-/// The last so many decimal digits: at most four.
+/// Appends the last `width` decimal digits, at most four.
 fn digits(number: u64, width: usize, out: &mut Vec<u8>) {
     let (mut text, mut rest) = ([b'0'; 4], u32::try_from(number).unwrap_or_default());
     for digit in text.iter_mut().rev() {
@@ -262,7 +263,7 @@ fn ip(address: IpAddr, out: &mut Vec<u8>) {
             }
         }
         IpAddr::V6(address) => {
-            // A Vec takes every byte.
+            // Writing into a `Vec` does not fail.
             let _ = write!(out, "{address}");
         }
     }
@@ -278,7 +279,7 @@ fn address(address: SocketAddr, out: &mut Vec<u8>) {
     out.extend_from_slice(itoa::Buffer::new().format(address.port()).as_bytes());
 }
 
-/// As JSON has it; logfmt reads the same.
+/// Appends `text` with JSON escapes, which logfmt readers understand too.
 fn escape(text: &str, out: &mut Vec<u8>) {
     for character in text.chars() {
         match character {

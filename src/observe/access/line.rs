@@ -1,78 +1,75 @@
-//! What is known of one request when it has ended.
+//! What is known about a request when it has ended.
 
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
-/// What became of a request, in the classes by which lines are sampled.
+/// How a request ended; lines are sampled by outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// A status below 400, and the whole answer was sent.
+    /// The status was below 400, and the whole response was sent.
     Answered,
-    /// A status from 400 to 499.
+    /// The status was from 400 to 499.
     Refused,
-    /// A status of 500 or more, or an answer that was cut short.
+    /// The status was 500 or above, or the response was cut short.
     Failed,
-    /// The caller went away before the end of its answer.
+    /// The caller disconnected before the end of the response.
     Abandoned,
 }
 
-/// One request. Fields that are `None` are left out of the line.
+/// One line: one request. Fields that are `None` are left out.
 #[derive(Debug, Clone, Copy)]
 pub struct Line<'a> {
-    /// When its head came.
+    /// When the head of the request arrived.
     pub began: SystemTime,
-    /// What became of it.
     pub outcome: Outcome,
-    /// Taken from the caller or made.
+    /// The request id, taken from the caller or generated.
     pub request_id: Option<&'a str>,
-    /// Of its `traceparent`.
+    /// The trace id from `traceparent`.
     pub trace_id: Option<&'a str>,
-    /// The address that the connection comes from.
+    /// The remote address of the connection.
     pub peer: Option<IpAddr>,
     /// SHA-256 of the verified client certificate.
     pub certificate: Option<[u8; 32]>,
-    /// `1.1` or `2`.
+    /// HTTP version: `1.1` or `2`.
     pub http: Option<&'static str>,
-    /// `1.2` or `1.3`.
+    /// TLS version: `1.2` or `1.3`.
     pub tls: Option<&'static str>,
-    /// A registered method, or `OTHER`.
+    /// A registered HTTP method, or `OTHER`.
     pub method: Option<&'a str>,
     /// The path template.
     pub route: Option<&'a str>,
-    /// `package.Service.Method`.
+    /// The rpc as `package.Service.Method`.
     pub rpc: Option<&'a str>,
-    /// The name of the upstream.
     pub upstream: Option<&'a str>,
-    /// The backend's address that was tried last.
+    /// The address of the backend that was tried last.
     pub address: Option<std::net::SocketAddr>,
-    /// How often the call was sent.
+    /// How often the call was sent to a backend.
     pub attempts: Option<u32>,
-    /// The HTTP status.
     pub status: Option<u16>,
-    /// The gRPC code's number.
+    /// The number of the gRPC status code.
     pub grpc_code: Option<u32>,
-    /// Whether the backend may have acted.
+    /// Whether the backend may have executed the call.
     pub fate: Option<&'static str>,
-    /// Who refused.
+    /// Which party refused the request.
     pub refused_by: Option<&'static str>,
-    /// Why.
+    /// Why the request was refused.
     pub reason: Option<&'static str>,
-    /// How the answer ended.
+    /// How the response ended.
     pub end: &'static str,
-    /// Bytes of the request's body.
+    /// Bytes of the request body.
     pub bytes_in: u64,
-    /// Bytes of the answer's body.
+    /// Bytes of the response body.
     pub bytes_out: u64,
-    /// Messages of the backend, of a stream.
+    /// How many messages of a stream the backend sent.
     pub messages: Option<u64>,
-    /// Until all of the body was read.
+    /// Time until the whole request body was read.
     pub read: Option<Duration>,
-    /// Until the call went to the backend.
+    /// Time until the call was sent to the backend.
     pub called: Option<Duration>,
-    /// Until the backend began to answer.
+    /// Time until the backend began to respond.
     pub first_byte: Option<Duration>,
-    /// Until the call had ended.
+    /// Time until the call ended.
     pub call_ended: Option<Duration>,
-    /// Until the last byte of the answer.
+    /// Time until the last byte of the response.
     pub total: Duration,
 }

@@ -1,15 +1,15 @@
-//! The access log: a line for each request, whatever became of it.
+//! The access log: one line per request, however it ended.
 //!
 //! ```text
-//! config    where the lines go, their form, and which of them are written
-//! line      what is known of one request
-//! format    a line as JSON, in names of the Elastic Common Schema, as logfmt, or as text
-//! queue     lines that wait for the writer: bounded, a buffer for each worker
-//! writer    the thread that writes them, and opens the file again when asked
+//! config    where the lines go, in which format, and which of them are written
+//! line      what is known about one request
+//! format    writes a line as JSON, as JSON of the Elastic Common Schema, as logfmt, or as text
+//! queue     lines waiting for the writer: bounded, with one buffer per worker
+//! writer    the thread that writes the lines, and reopens the file when asked to
 //! ```
 //!
-//! A worker formats a line into its own buffer and never waits. Where lines come faster than they are written, they are dropped and
-//! counted. What a line holds is for `gateway` to say; it holds nothing that a caller chose, except a checked request id.
+//! A worker formats a line into its own buffer and never waits. If lines come faster than they are written, they are
+//! dropped and counted. `gateway` decides what a line holds: nothing that a caller chose, except a checked request id.
 
 mod config;
 mod format;

@@ -1,4 +1,4 @@
-//! Lines that wait for the writer. Each worker has a buffer: its lock is taken by the worker, and for the time of a swap by the writer.
+//! Lines waiting for the writer. Each worker has a buffer with a lock, which the writer takes only to swap the buffer.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -8,14 +8,14 @@ use super::config::Config;
 use super::format;
 use super::line::Line;
 
-/// Most bytes that wait in the buffer of one worker.
+/// How many bytes may wait in the buffer of one worker.
 const BUFFER: usize = 1 << 20;
 
-/// The access log of a process. Cheap to clone.
+/// The access log of the process. Cheap to clone: clones share one log.
 #[derive(Clone, Debug)]
 pub struct AccessLog(pub(super) Arc<Queue>);
 
-/// What workers and the writer share.
+/// State shared by workers and the writer.
 #[derive(Debug)]
 pub(super) struct Queue {
     pub(super) config: Config,
@@ -26,11 +26,11 @@ pub(super) struct Queue {
     pub(super) is_stopping: AtomicBool,
 }
 
-/// The lines of one worker.
+/// The waiting lines of one worker.
 #[derive(Debug, Default)]
 pub(super) struct Buffer(Mutex<Vec<u8>>);
 
-/// Where one worker writes its lines.
+/// The access log as one worker uses it.
 #[derive(Debug)]
 pub struct WorkerLog {
     buffer: Arc<Buffer>,
@@ -49,7 +49,7 @@ impl AccessLog {
         }))
     }
 
-    /// A buffer for one worker.
+    /// Creates the buffer of one worker.
     #[must_use]
     pub fn for_worker(&self) -> WorkerLog {
         let buffer = Arc::<Buffer>::default();
@@ -57,13 +57,13 @@ impl AccessLog {
         WorkerLog { buffer, queue: self.0.clone() }
     }
 
-    /// How many lines were dropped because the writer was behind.
+    /// How many lines were dropped because the writer was too slow.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.0.dropped.load(Ordering::Relaxed)
     }
 
-    /// Opens the file again: it was moved away.
+    /// Reopens the file, after it was renamed or moved away.
     pub fn reopen(&self) {
         self.0.is_reopened.store(true, Ordering::Release);
         self.0.wake();
@@ -77,7 +77,7 @@ impl Queue {
         }
     }
 
-    /// All buffers. Those of workers that have gone, and that are empty, are forgotten.
+    /// All buffers. Empty buffers whose worker is gone are removed.
     pub(super) fn buffers(&self) -> Vec<Arc<Buffer>> {
         let mut buffers = lock(&self.buffers);
         buffers.retain(|buffer| Arc::strong_count(buffer) > 1 || !lock(&buffer.0).is_empty());
@@ -86,14 +86,14 @@ impl Queue {
 }
 
 impl Buffer {
-    /// Its lines, for an empty buffer.
+    /// Takes the waiting lines and leaves an empty buffer.
     pub(super) fn swap(&self, empty: &mut Vec<u8>) {
         std::mem::swap(&mut *lock(&self.0), empty);
     }
 }
 
 impl WorkerLog {
-    /// Writes a line, if it is one of those to be written.
+    /// Queues a line if sampling selects it.
     pub fn write(&self, line: &Line<'_>) {
         let Config { format, sample, levels, .. } = &self.queue.config;
         if !sample.of(line.outcome).has_this_one() {

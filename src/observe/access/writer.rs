@@ -1,4 +1,4 @@
-//! The thread that writes the lines.
+//! The thread that writes the access log.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -13,28 +13,28 @@ use super::config::{Config, Output};
 use super::queue::{AccessLog, Queue};
 use crate::format::problem::Problem;
 
-/// Lines are gathered for so long before they are written together.
+/// How long lines are collected before they are written together.
 const GATHER: Duration = Duration::from_millis(5);
 
-/// Longest time for the lines that wait when the process ends.
+/// How long the process waits at its end for the last lines to be written.
 const LAST: Duration = Duration::from_secs(2);
 
-/// Time between two lines of the log about lines that were lost.
+/// Least time between two log lines about dropped lines.
 const TELL: Duration = Duration::from_secs(10);
 
-/// Who may read a file that is created: the owner, and its group.
+/// Mode of a file that is created: the owner may read and write it, its group may read it.
 const MODE: u32 = 0o640;
 
-/// Writes until it is dropped, and then what still waits.
+/// The running writer. Dropping it writes the lines that still wait.
 pub struct Writing {
     log: AccessLog,
     ended: mpsc::Receiver<()>,
 }
 
-/// Opens the output and begins to write.
+/// Opens the output and starts the writer.
 ///
 /// # Errors
-/// The file cannot be opened, or there can be no thread.
+/// The file cannot be opened, or the thread cannot be started.
 pub fn start(config: Config) -> Result<(AccessLog, Writing), Problem> {
     let target = Target::open(&config.to)?;
     let log = AccessLog::new(config);
@@ -42,12 +42,12 @@ pub fn start(config: Config) -> Result<(AccessLog, Writing), Problem> {
     let writer = Writer { target, log: log.clone(), lost: 0, told: None };
     let thread = thread::Builder::new().name("access-log".to_owned()).spawn(move || {
         writer.run();
-        // Nobody may wait for it.
+        // The receiver may already be gone.
         let _ = end.send(());
     });
     let thread = thread.map_err(|error| Problem::new(format!("cannot start the thread of the access log: {error}")))?;
     let _ = log.0.writer.set(thread.thread().clone());
-    // A line may have come before the thread could be woken.
+    // A line may have been queued before the thread could be woken.
     log.0.wake();
     Ok((log.clone(), Writing { log, ended }))
 }
@@ -56,7 +56,7 @@ impl Drop for Writing {
     fn drop(&mut self) {
         self.log.0.is_stopping.store(true, Ordering::Release);
         self.log.0.wake();
-        // A pipe that nobody reads is not waited for.
+        // If the output is a pipe that nobody reads, the wait ends here.
         let _ = self.ended.recv_timeout(LAST);
     }
 }
@@ -64,7 +64,7 @@ impl Drop for Writing {
 struct Writer {
     target: Target,
     log: AccessLog,
-    /// Lines that could not be written.
+    /// How many lines could not be written.
     lost: u64,
     told: Option<(Instant, u64)>,
 }
@@ -97,7 +97,7 @@ impl Writer {
         }
     }
 
-    /// Says in the log how many lines are lost.
+    /// Logs how many lines were dropped.
     fn tell(&mut self) {
         let lost = self.lost + self.log.dropped();
         let (is_due, told) = match self.told {
@@ -132,7 +132,7 @@ impl Target {
         })
     }
 
-    /// The old file stays in use where there can be no new one.
+    /// Keeps the old file if the new one cannot be opened.
     fn reopen(&mut self, to: &Output) {
         let Output::File(path) = to else { return };
         match open(path) {

@@ -1,8 +1,8 @@
-//! A list of cells by their keys: short, appended to and never shortened, read and appended to without a lock.
+//! A short list of cells by key that only grows, read and appended to without a lock.
 
 use std::sync::OnceLock;
 
-/// Its first link.
+/// The first link of the list, or of the rest of it.
 #[derive(Debug)]
 pub(super) struct Chain<K, V>(OnceLock<Box<Link<K, V>>>);
 
@@ -20,14 +20,14 @@ impl<K, V> Default for Chain<K, V> {
 }
 
 impl<K: Copy + PartialEq, V: Default> Chain<K, V> {
-    /// The cell of this key; of `other` if there are `most` other keys already.
+    /// The cell of `key`; the cell of `other` if there are `most` other keys already.
     pub(super) fn cell(&self, key: K, most: usize, other: K) -> &V {
         let (mut chain, mut key, mut place) = (self, key, 0);
         loop {
             if place == most {
                 key = other;
             }
-            // Whoever is first makes the link; its key may then be another one.
+            // The first thread to come here creates the link, possibly with a different key.
             let link = chain.0.get_or_init(|| Box::new(Link { key, value: V::default(), next: Self::default() }));
             if link.key == key {
                 return &link.value;

@@ -1,25 +1,24 @@
-//! The forms in which metrics are read.
+//! The text formats in which metrics are exported.
 
 use std::collections::HashSet;
 
-/// The form of [`Metrics::text`](super::Metrics::text).
+/// The format of [`Metrics::text`](super::Metrics::text).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exposition {
     /// OpenMetrics 1.0.
     OpenMetrics,
-    /// The text format 0.0.4 of Prometheus, which some tools read only.
+    /// The Prometheus text format 0.0.4; some tools read nothing else.
     Prometheus,
 }
 
 impl Exposition {
-    /// The form for whoever accepts this: the older one only where it is asked for and the newer one is not.
+    /// Chooses the format by `Accept`: the older one only if it is accepted and the newer one is not mentioned.
     #[must_use]
     pub fn accepted_by(accept: &str) -> Self {
         let has = |media_type: &str| accept.split(',').any(|part| part.trim().starts_with(media_type));
         if has("text/plain") && !has("application/openmetrics-text") { Self::Prometheus } else { Self::OpenMetrics }
     }
 
-    /// Its media type.
     #[must_use]
     pub fn media_type(self) -> &'static str {
         match self {
@@ -29,7 +28,8 @@ impl Exposition {
     }
 }
 
-/// The same in the text format 0.0.4: a counter has the name of its sample, and there are neither units nor an end.
+/// Converts OpenMetrics text to the Prometheus text format 0.0.4: counters are named like their samples, and units and
+/// the end marker are left out.
 pub(super) fn as_prometheus(text: &str) -> String {
     let mut counters = HashSet::new();
     for line in text.lines() {

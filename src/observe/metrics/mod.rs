@@ -1,14 +1,14 @@
-//! What is counted, as the text that Prometheus reads.
+//! Metrics, exported as text that Prometheus reads.
 //!
 //! ```text
-//! requests    requests, durations, refusals and attempts: a shard for each worker, with a cell for each route and result
-//! chain       the cells of a shard: found without a lock, made when first used
-//! readings    what others count: connections, memory, certificates; asked for at each scrape
-//! registry    all metrics, and what is counted once for the process
-//! exposition  the forms in which they are read
+//! requests    requests, durations, refusals and attempts: one shard per worker, with one cell per route and result
+//! chain       the cells of a shard: found without a lock, created at first use
+//! readings    values that other parts know: connections, memory, certificates; read at each scrape
+//! registry    all metrics, and the counters that exist once per process
+//! exposition  the text formats
 //! ```
 //!
-//! Labels come from the schema, the configuration and fixed sets, never from a request, so that their number is bounded.
+//! Labels come from the schema, the configuration and fixed sets, never from a request, so their number is bounded.
 
 mod chain;
 mod exposition;

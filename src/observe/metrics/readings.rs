@@ -1,4 +1,4 @@
-//! What others count, asked for at each scrape.
+//! Values that other parts of the process know, read at each scrape.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -10,51 +10,51 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
 
-/// Who knows them.
+/// Provides the readings.
 pub trait Source: Send + Sync {
-    /// As they are now.
+    /// The current values.
     fn readings(&self) -> Readings;
 }
 
-/// What is read at a scrape.
+/// Values read at a scrape.
 #[derive(Debug, Clone, Default)]
 pub struct Readings {
-    /// Of each upstream.
+    /// One entry per upstream.
     pub upstreams: Vec<UpstreamReading>,
-    /// When the certificate that callers see ends, as seconds since 1970.
+    /// When the certificate shown to callers expires, in seconds since 1970.
     pub listener_certificate: Option<i64>,
-    /// The same of the one that upstreams see; of several, the first that ends.
+    /// When the client certificate shown to upstreams expires, in seconds since 1970; the earliest if there are
+    /// several.
     pub upstream_certificate: Option<i64>,
-    /// The bytes of the memory budget.
+    /// Size of the memory budget in bytes.
     pub memory_budget: usize,
-    /// How many of them are taken.
+    /// How many bytes of the memory budget are in use.
     pub memory_used: usize,
-    /// Lines of the access log that were dropped.
+    /// How many lines of the access log were dropped.
     pub dropped_lines: u64,
 }
 
-/// What is read of one upstream.
+/// Values of one upstream.
 #[derive(Debug, Clone, Default)]
 pub struct UpstreamReading {
-    /// Its name.
     pub name: String,
-    /// Addresses that it is resolved to.
+    /// How many addresses the upstream resolves to.
     pub addresses: usize,
-    /// How many of them failed their last health check.
+    /// How many addresses failed their last health check.
     pub unhealthy: usize,
-    /// How many of them get no calls for now.
+    /// How many addresses are ejected: they get no calls for now.
     pub ejected: usize,
-    /// Open connections.
+    /// How many connections are open.
     pub connections: usize,
-    /// Connections that were made.
+    /// How many connections were established since the start.
     pub connected: u64,
-    /// Attempts to connect that failed.
+    /// How many connection attempts failed.
     pub unconnected: u64,
-    /// How often an address was ejected.
+    /// How many times an address was ejected.
     pub ejections: u64,
 }
 
-/// Before somebody knows them, everything is zero.
+/// Exports the readings. Everything is zero until a source is set.
 pub(super) struct ReadingsCollector(pub(super) Arc<OnceLock<Arc<dyn Source>>>);
 
 impl fmt::Debug for ReadingsCollector {
@@ -63,7 +63,7 @@ impl fmt::Debug for ReadingsCollector {
     }
 }
 
-/// A gauge of an upstream: its name, its help, and its value.
+/// A gauge of an upstream: its name, its help text, and how to read its value.
 struct UpstreamGauge(&'static str, &'static str, fn(&UpstreamReading) -> usize);
 
 const GAUGES: [UpstreamGauge; 4] = [

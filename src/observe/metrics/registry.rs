@@ -1,4 +1,4 @@
-//! Reloads, handshakes and the build: what is counted by itself, and the registry of all metrics.
+//! The registry of all metrics, with the counters of reloads and handshakes and the build information.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
@@ -14,7 +14,7 @@ use super::exposition::{Exposition, as_prometheus};
 use super::readings::{ReadingsCollector, Source};
 use super::requests::RequestMetrics;
 
-/// Everything that is counted, since the process began.
+/// All metrics since the process started.
 pub struct Metrics {
     registry: Registry,
     reloads: Labelled,
@@ -25,38 +25,38 @@ pub struct Metrics {
     readings: Arc<OnceLock<Arc<dyn Source>>>,
 }
 
-/// TLS handshakes of callers. Cheap to clone: the clones are one.
+/// Counts TLS handshakes with callers. Cheap to clone: clones share the counters.
 #[derive(Debug, Clone, Default)]
 pub struct HandshakeCounts {
     made: Labelled,
     failed: Labelled,
 }
 
-/// Counters with one label of a fixed set.
+/// Counters with one label, whose values come from a fixed set.
 type Labelled = Family<[(&'static str, &'static str); 1], Counter>;
 
 /// Why a handshake failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HandshakeFault {
-    /// It took too long.
+    /// The handshake took too long.
     TimedOut,
-    /// The caller ended the connection.
+    /// The caller closed the connection.
     Closed,
-    /// The caller shows no certificate, or one that is not accepted.
+    /// The caller sent no certificate, or one that is not accepted.
     Certificate,
-    /// The caller refused with an alert: mostly, it does not accept our certificate.
+    /// The caller sent an alert; usually it does not accept our certificate.
     Refused,
-    /// The caller does not speak TLS 1.2 or 1.3, or not as the standards have it.
+    /// The caller does not speak TLS 1.2 or 1.3, or violates the protocol.
     Protocol,
 }
 
 impl HandshakeCounts {
-    /// Counts one more that was made, of this version of TLS.
+    /// Counts a successful handshake with this TLS version.
     pub fn made(&self, version: &'static str) {
         self.made.get_or_create(&[("version", version)]).inc();
     }
 
-    /// Counts one more that failed.
+    /// Counts a failed handshake.
     pub fn failed(&self, fault: HandshakeFault) {
         self.failed.get_or_create(&[fault.label()]).inc();
     }
@@ -78,7 +78,7 @@ impl HandshakeFault {
 }
 
 impl Metrics {
-    /// Everything zero, and what is served now taken over now.
+    /// All counters are zero, and the current configuration counts as loaded now.
     #[must_use]
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("towbar");
@@ -99,7 +99,8 @@ impl Metrics {
         registry.register_collector(Box::new(requests.clone()));
         registry.register_collector(Box::new(ReadingsCollector(Arc::clone(&readings))));
         let metrics = Self { registry, reloads, is_current, taken_over, handshakes, requests, readings };
-        // A counter that is not there until it counts cannot be alerted on.
+        // Zero counters exist from the start, because an alert cannot be based on a counter that appears only when it
+        // counts.
         for result in [DONE, REFUSED] {
             drop(metrics.reloads.get_or_create(&[result]));
         }
@@ -113,7 +114,7 @@ impl Metrics {
         metrics
     }
 
-    /// Counts a reload, which was taken over or refused.
+    /// Counts a reload that succeeded or was refused.
     pub fn reloaded(&self, is_done: bool) {
         self.reloads.get_or_create(&[if is_done { DONE } else { REFUSED }]).inc();
         if is_done {
@@ -123,19 +124,19 @@ impl Metrics {
         }
     }
 
-    /// Where TLS handshakes of callers are counted.
+    /// The counters of TLS handshakes with callers.
     #[must_use]
     pub fn handshakes(&self) -> HandshakeCounts {
         self.handshakes.clone()
     }
 
-    /// Where requests are counted.
+    /// The metrics of requests.
     #[must_use]
     pub fn requests(&self) -> RequestMetrics {
         self.requests.clone()
     }
 
-    /// What others count is read there from now on, if it is read nowhere yet.
+    /// Sets the source of the readings; ignored if there is one already.
     pub fn read_from(&self, source: Arc<dyn Source>) {
         let _ = self.readings.set(source);
     }
@@ -146,7 +147,7 @@ impl Metrics {
         self.taken_over.set(now.as_secs_f64());
     }
 
-    /// All of it.
+    /// All metrics as text.
     #[must_use]
     pub fn text(&self, form: Exposition) -> String {
         let mut text = String::new();

@@ -1,8 +1,8 @@
-//! Requests: how many, how long, how they ended.
+//! Metrics of requests: how many, how long they took, how they ended.
 //!
-//! A worker counts in its own [`Shard`], whose cache lines no other worker writes. A cell is found by the index of its route and a
-//! walk over the few results that the route has had. A scrape adds all shards together; those of workers that a reload has replaced
-//! are added to the past once nobody counts in them.
+//! Each worker counts in its own [`Shard`], whose cache lines no other worker writes. A cell is found by the index of
+//! its route and a short walk over the results that the route has had. A scrape adds up all shards. Shards of workers
+//! that a reload has replaced are added to the totals of the past once nobody uses them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,24 +20,25 @@ use prometheus_client::registry::Unit;
 use super::chain::Chain;
 use crate::format::grpc_code::CODES;
 
-/// Upper bounds of the buckets, in microseconds.
+/// Upper bounds of the histogram buckets, in microseconds.
 const BOUNDS: [u64; 14] = [
     500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 10_000_000,
     30_000_000,
 ];
 
-/// Most different results of one route that are counted apart: a backend may choose HTTP statuses as it likes.
+/// How many different results of one route are counted separately. There is a limit because a backend may choose HTTP
+/// statuses freely.
 const MOST_RESULTS: usize = 64;
-/// All others.
+/// Stands for all results beyond [`MOST_RESULTS`].
 const OTHER: HttpResult = HttpResult { status: 0, code: NO_CODE };
 
-/// More than there are reasons.
+/// How many reasons are counted separately; there are fewer reasons.
 const MOST_REASONS: usize = 256;
 
-/// Stands for a request with neither a call nor a refusal. Its label is empty.
+/// The code of a request that made no call and was not refused. Its label is empty.
 const NO_CODE: u8 = u8::MAX;
 
-/// What is counted of all requests. Cheap to clone.
+/// Metrics of all requests. Cheap to clone: clones share the counters.
 #[derive(Debug, Clone, Default)]
 pub struct RequestMetrics(Arc<All>);
 
@@ -47,29 +48,28 @@ struct All {
     past: Mutex<Totals>,
 }
 
-/// What is served: the labels of its metrics.
+/// The labels of everything that is served.
 #[derive(Debug, Default)]
 pub struct Served {
-    /// By their places.
+    /// By route index.
     pub routes: Vec<RouteLabels>,
-    /// Names of the upstreams, by their places.
+    /// Names of the upstreams, by upstream index.
     pub upstreams: Vec<String>,
 }
 
-/// The labels of a route.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct RouteLabels {
-    /// The method of the rule.
+    /// The HTTP method of the rule.
     pub method: String,
     /// The path template.
     pub route: String,
-    /// `package.Service.Method`.
+    /// The rpc as `package.Service.Method`.
     pub rpc: String,
-    /// The place of its upstream.
+    /// Index of the upstream in [`Served::upstreams`].
     pub upstream: usize,
 }
 
-/// Where one worker counts.
+/// The metrics in which one worker counts.
 #[derive(Debug)]
 pub struct WorkerMetrics(Arc<Shard>);
 
@@ -77,7 +77,7 @@ pub struct WorkerMetrics(Arc<Shard>);
 struct Shard {
     served: Arc<Served>,
     routes: Box<[Chain<HttpResult, Cell>]>,
-    /// Of requests without a route.
+    /// Results of requests that matched no route.
     unrouted: Chain<HttpResult, Cell>,
     refusals: Chain<RefusedBy, AtomicU64>,
     upstreams: Box<[Attempts]>,
@@ -85,47 +85,46 @@ struct Shard {
     ended: AtomicU64,
 }
 
-/// How a request ended.
+/// How a request ended, as labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct HttpResult {
-    /// 0 if there was none.
+    /// The HTTP status; 0 if the caller went away before there was one.
     status: u16,
     code: u8,
 }
 
-/// Who refused a request, and why; both of a fixed set.
+/// Who refused a request, and why; both come from fixed sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RefusedBy {
-    /// Who.
+    /// Which party refused it.
     pub party: &'static str,
-    /// Why.
     pub reason: &'static str,
 }
 
-/// A request that has ended.
+/// What is counted of a request that has ended.
 #[derive(Debug, Clone, Copy)]
 pub struct Ended {
-    /// The place of its route, if it had one.
+    /// Index of its route; `None` if no route matched.
     pub route: Option<usize>,
     /// The HTTP status; 0 if the caller went away before there was one.
     pub status: u16,
-    /// The number of the gRPC code, if there was one.
+    /// The number of the gRPC status code, if there was one.
     pub code: Option<u8>,
-    /// From its head to the last byte of its answer.
+    /// Time from the head of the request to the last byte of the response.
     pub took: Duration,
-    /// Bytes of its body.
+    /// Bytes of the request body.
     pub bytes_in: u64,
-    /// Bytes of the answer's body.
+    /// Bytes of the response body.
     pub bytes_out: u64,
-    /// Who refused it, if anybody did.
+    /// Who refused the request and why; `None` if it was not refused.
     pub refused: Option<RefusedBy>,
-    /// How often its call was given to a connection.
+    /// How often its call was given to a connection, retries included.
     pub attempts: u32,
 }
 
 #[derive(Debug, Default)]
 struct Cell {
-    /// Of each bucket, and of what is longer than all of them.
+    /// One counter per bucket, and one for durations above all bounds.
     buckets: [AtomicU64; BOUNDS.len() + 1],
     micros: AtomicU64,
     bytes_in: AtomicU64,
@@ -139,7 +138,7 @@ struct Attempts {
 }
 
 impl RequestMetrics {
-    /// Where a worker counts that serves this.
+    /// Creates the metrics of a worker that serves `served`.
     #[must_use]
     pub fn for_worker(&self, served: &Arc<Served>) -> WorkerMetrics {
         self.retire();
@@ -156,7 +155,7 @@ impl RequestMetrics {
         WorkerMetrics(shard)
     }
 
-    /// Adds to the past what nobody counts in any more.
+    /// Adds shards that nobody uses any more to the totals of the past.
     fn retire(&self) {
         let (mut shards, mut past) = (lock(&self.0.shards), lock(&self.0.past));
         shards.retain(|shard| {
@@ -178,12 +177,12 @@ impl RequestMetrics {
 }
 
 impl WorkerMetrics {
-    /// A request has begun.
+    /// Counts a request that begins.
     pub fn begun(&self) {
         self.0.begun.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// It has ended.
+    /// Counts a request that has ended.
     pub fn ended(&self, ended: &Ended) {
         let Shard { served, routes, unrouted, refusals, upstreams, .. } = &*self.0;
         self.0.ended.fetch_add(1, Ordering::Relaxed);
@@ -208,17 +207,17 @@ impl WorkerMetrics {
     }
 }
 
-/// All shards, added together.
+/// The sum of all shards.
 #[derive(Debug, Clone, Default)]
 struct Totals {
     results: BTreeMap<(RouteKey, HttpResult), Sums>,
     refusals: BTreeMap<RefusedBy, u64>,
-    /// By name: calls, attempts.
+    /// Calls and attempts, by upstream name.
     upstreams: BTreeMap<String, [u64; 2]>,
     in_flight: u64,
 }
 
-/// Labels without the place of the upstream, which a reload may change.
+/// The labels of a route without its upstream index, which a reload may change.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 struct RouteKey {
     method: String,
@@ -252,7 +251,7 @@ impl Totals {
             *calls += counts.calls.load(Ordering::Relaxed);
             *attempts += counts.attempts.load(Ordering::Relaxed);
         }
-        // One may begin between the two readings.
+        // `begun` is read after `ended`, and a request may begin in between.
         let ended = ended.load(Ordering::Relaxed);
         self.in_flight += begun.load(Ordering::Relaxed).saturating_sub(ended);
     }
@@ -296,7 +295,6 @@ impl Collector for RequestMetrics {
     }
 }
 
-/// The labels of a route, and of a result.
 fn labels<'a>(key: &'a RouteKey, status: &'a str, code: &'a str) -> [(&'static str, &'a str); 5] {
     let RouteKey { method, route, rpc } = key;
     [("method", method), ("route", route), ("rpc", rpc), ("status", status), ("code", code)]
@@ -319,7 +317,7 @@ fn durations(totals: &Totals, encoder: &mut DescriptorEncoder<'_>) -> fmt::Resul
 }
 
 fn bytes(totals: &Totals, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-    // Those of all results of a route together.
+    // Adds up the bytes of all results of a route.
     let mut routes: BTreeMap<&RouteKey, [u64; 2]> = BTreeMap::new();
     for ((key, _), sums) in &totals.results {
         let [read, sent] = routes.entry(key).or_default();
