@@ -1,7 +1,8 @@
-//! Fields that the descriptor pool would refuse though protoc takes them: `name` beside `Name`, and in proto2 `event_type` beside
-//! `eventType`. They go through the pool under other names.
+//! Renames fields for the descriptor pool that it would reject although protoc accepts them: `name` beside `Name`, and
+//! in proto2 `event_type` beside `eventType`. They pass through the pool under other names and are renamed back
+//! afterwards.
 //!
-//! Whether JSON can tell them apart is for `check` to say.
+//! Whether JSON can tell the fields apart is decided in `check`.
 
 use std::collections::HashMap;
 
@@ -10,17 +11,17 @@ use prost_types::{DescriptorProto, FileDescriptorProto};
 use super::compile::lower_camel;
 use super::descriptor;
 
-/// A field that has another name for a while.
+/// A field that was renamed temporarily.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Renamed {
-    /// The places of the messages around it, from the file down.
+    /// The indices of the messages around it, from the file inwards.
     messages: Vec<usize>,
     field: usize,
     name: String,
     json_name: String,
 }
 
-/// Gives fields other names where the pool would refuse theirs.
+/// Renames the fields whose names the pool would reject.
 pub(super) fn rename(file: &mut FileDescriptorProto) -> Vec<Renamed> {
     let mut renamed = Vec::new();
     for (place, message) in file.message_type.iter_mut().enumerate() {
@@ -29,7 +30,7 @@ pub(super) fn rename(file: &mut FileDescriptorProto) -> Vec<Renamed> {
     renamed
 }
 
-/// Gives them their own names back.
+/// Gives renamed fields their own names back.
 pub(super) fn restore(file: &mut descriptor::File, renamed: Vec<Renamed>) {
     for Renamed { messages, field, name, json_name } in renamed {
         let mut places = messages.into_iter();
@@ -49,7 +50,7 @@ fn in_message(message: &mut DescriptorProto, places: &mut Vec<usize>, renamed: &
         let name = field.name().to_owned();
         let json_name = field.json_name.clone().unwrap_or_else(|| lower_camel(&name));
         let same = [plain.get(&as_pool_compares(&name)), json.get(&json_name)];
-        // The very same name twice is the pool's to refuse.
+        // Exactly the same name twice is left to the pool, which rejects it.
         if same.iter().flatten().any(|other| **other != name) && !same.iter().flatten().any(|other| **other == name) {
             taken.push((index, name, json_name));
         } else {
@@ -59,7 +60,7 @@ fn in_message(message: &mut DescriptorProto, places: &mut Vec<usize>, renamed: &
     }
     for (index, name, json_name) in taken {
         let field = &mut message.field[index];
-        // No letter of ASCII, so that nobody has it.
+        // Not an ASCII letter, so no field in a `.proto` file can have this name.
         (field.name, field.json_name) = (Some(format!("\u{b7}{index}")), None);
         renamed.push(Renamed { messages: places.clone(), field: index, name, json_name });
     }

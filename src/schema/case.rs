@@ -1,7 +1,8 @@
-//! Names in any case: the names of fields, and of the values of enums, that differ from what was given by ASCII case alone.
+//! Case-insensitive names: accepts names of fields and enum values that differ from the declared ones only in ASCII
+//! case.
 //!
-//! Exact names go first, by the tables that they always have; what finds nothing there is looked for in a second table, which only
-//! those have that ask for it. A name that could be two is in none of them.
+//! Exact names are looked up first, in the usual tables. A name not found there is looked up in a second table, which
+//! exists only if case-insensitive names are configured. A name that could mean two things is not in that table.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
@@ -12,38 +13,37 @@ use super::join::Schema;
 use super::message::Message;
 use super::table::{EnumTable, MessageId, MessageTable, Tables};
 
-/// What is read in any case.
+/// Which names are accepted in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct AnyCase {
-    /// The names of fields.
     pub fields: bool,
-    /// The names of the values of enums.
+    /// The names of enum values.
     pub enums: bool,
 }
 
 impl AnyCase {
-    /// Whether nothing is.
+    /// Whether all names must be exact.
     #[must_use]
     pub fn is_none(self) -> bool {
         self == Self::default()
     }
 }
 
-/// Two names that only their case tells apart.
+/// Two names that differ only in case.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{owner}: `{one}` and `{other}` are two {what} that differ only in case")]
 pub struct Alike {
-    /// `package.Message` or `package.Enum`.
+    /// The message or enum that has both, as `package.Name`.
     pub owner: String,
-    /// The one that sorts first.
+    /// The name that sorts first.
     pub one: String,
-    /// The other.
+    /// The name that sorts second.
     pub other: String,
-    /// What they are.
+    /// Whether these are names of fields or of enum values.
     pub what: Named,
 }
 
-/// What has a name that may be read in any case.
+/// A kind of name that may be accepted in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Named {
     /// A field of a message.
@@ -62,7 +62,7 @@ impl fmt::Display for Named {
 }
 
 impl Schema {
-    /// The same with messages and enums that read these names in any case too.
+    /// A copy of this schema that accepts the names chosen by `any` in any case.
     #[must_use]
     pub fn in_any_case(&self, any: AnyCase) -> Self {
         let mut tables = Tables::clone(&self.tables);
@@ -81,7 +81,8 @@ impl Schema {
 }
 
 impl Message {
-    /// The names in this message, and in those that it is made of, that cannot be read in any case, each pair once.
+    /// The pairs of names in this message, and in the messages it contains, that cannot be accepted in any case. Each
+    /// pair is listed once.
     #[must_use]
     pub fn alike(&self, any: AnyCase) -> Vec<Alike> {
         let (mut alike, mut enums) = (Vec::new(), HashSet::new());
@@ -99,7 +100,7 @@ impl Message {
         alike
     }
 
-    /// Itself and the messages in it, however deep, each once.
+    /// This message and all messages it contains, at any depth, each once.
     fn messages_in(&self) -> Vec<MessageId> {
         let (mut found, mut seen, mut open) = (Vec::new(), HashSet::from([self.id]), vec![self.id]);
         while let Some(id) = open.pop() {
@@ -121,7 +122,7 @@ fn values_alike(table: &EnumTable) -> Option<Alike> {
     Some(Alike { owner: table.name.to_string(), one, other, what: Named::Value })
 }
 
-/// What each name in lower case is, where that is one thing.
+/// Maps each lower-case name to what it means, if that is unambiguous.
 fn unmistakable<T: Copy + PartialEq, S: BuildHasher + Default>(
     names: &HashMap<Box<str>, T, S>,
 ) -> HashMap<Box<str>, T, S> {
@@ -129,7 +130,7 @@ fn unmistakable<T: Copy + PartialEq, S: BuildHasher + Default>(
     clear.map(|(name, named)| (name.into(), named[0].1)).collect()
 }
 
-/// The first two names of different things that are one in lower case.
+/// The first two names that mean different things but are equal in lower case.
 fn first_alike<T: Copy + PartialEq, S>(names: &HashMap<Box<str>, T, S>) -> Option<(String, String)> {
     by_lower_case(names).into_values().find_map(|named| {
         let (first, is) = named[0];
@@ -138,7 +139,7 @@ fn first_alike<T: Copy + PartialEq, S>(names: &HashMap<Box<str>, T, S>) -> Optio
     })
 }
 
-/// The names that are one in lower case, in order; never none.
+/// Groups the names by their lower-case form, sorted; no group is empty.
 fn by_lower_case<T: Copy, S>(names: &HashMap<Box<str>, T, S>) -> BTreeMap<String, Vec<(&str, T)>> {
     let mut sorted: Vec<(&str, T)> = names.iter().map(|(name, is)| (&**name, *is)).collect();
     sorted.sort_by_key(|(name, _)| *name);
@@ -165,7 +166,7 @@ mod tests {
                 "A = 0;",
                 Some("t.N: `ID` and `id` are two fields that differ only in case"),
             ),
-            // One in the proto file, the other in JSON.
+            // `longname` is the proto name of one field and `longName` the JSON name of another.
             (
                 "string longname = 1; string two = 2 [json_name = \"longName\"];",
                 "A = 0;",

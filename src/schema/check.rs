@@ -1,7 +1,8 @@
-//! What a compiler would refuse, in descriptors that nothing else has checked: the pool of our libraries knows no editions.
+//! Checks descriptors that no compiler has checked, because the descriptor pool of our libraries does not support
+//! editions.
 //!
-//! A file in, everything wrong with it out, each problem with its declaration. The rules are those of protoc as far as the
-//! tables and the codec count on them; without them a field would go to another's number or name without a word.
+//! Takes a file and returns every problem with its declaration. The rules are those of protoc, as far as the tables and
+//! the codec rely on them. Without them, a field could silently take another field's number or name.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
@@ -12,10 +13,11 @@ use super::compile::lower_camel;
 use super::descriptor::{EnumType, FieldType, File, MessageOptions, MessageType, Service};
 use super::features::Features;
 
-/// `label` of descriptor.proto.
+/// The value of `label` in descriptor.proto for repeated fields.
 const REPEATED: i32 = 3;
 
-/// `type` of descriptor.proto, and of these the ones that name a type.
+/// The names of the values of `type` in descriptor.proto. Three of those values follow as constants, because their
+/// fields name a type.
 const KINDS: [&str; 19] = [
     "no type", "double", "float", "int64", "uint64", "int32", "fixed64", "fixed32", "bool", "string", "group",
     "message", "bytes", "uint32", "enum", "sfixed32", "sfixed64", "sint32", "sint64",
@@ -27,22 +29,23 @@ const ENUM: i32 = 14;
 /// What is wrong with a declaration.
 #[derive(Debug)]
 pub(super) struct Violation {
-    /// `package.Message.field`.
+    /// Full name of the declaration, such as `package.Message.field`.
     pub(super) declaration: String,
     pub(super) message: String,
 }
 
-/// What the files declare together.
+/// The names that all files declare together.
 pub(super) struct Names<'a> {
     messages: HashMap<String, &'a MessageType>,
     enums: HashSet<String>,
     twice: HashSet<String>,
-    /// The extension that was first declared for a message and a number.
+    /// For a message and a number: the extension that was declared first.
     extensions: HashMap<(&'a str, i32), String>,
 }
 
-/// The messages of a file in which JSON cannot tell two fields apart, each with all that is wrong. That counts in every syntax:
-/// descriptor.proto lets `json_format = LEGACY_BEST_EFFORT`, and so proto2, do as it can, which is one name for two things.
+/// The messages of a file in which JSON cannot tell two fields apart, each with its problems. The check applies to
+/// every syntax. descriptor.proto lets `json_format = LEGACY_BEST_EFFORT`, and therefore proto2, use one name for two
+/// fields.
 pub(super) fn clashes(file: &File) -> Vec<(String, Vec<Violation>)> {
     let mut clashes = Vec::new();
     let mut messages: Vec<(String, &MessageType)> = Vec::new();
@@ -60,7 +63,7 @@ pub(super) fn clashes(file: &File) -> Vec<(String, Vec<Violation>)> {
     clashes
 }
 
-/// Everything wrong with one file; with what it refers to only if `names` are known.
+/// Everything wrong with one file. What it refers to is checked only if `names` are given.
 pub(super) fn violations(file: &File, names: Option<&Names<'_>>) -> Vec<Violation> {
     let mut check = Check { names, found: Vec::new() };
     if let Some(features) = Features::of_file(file) {
@@ -150,7 +153,7 @@ impl Check<'_> {
         }
     }
 
-    /// An entry is what a `map<key, value>` stands for.
+    /// Checks a map entry, the message that `map<key, value>` stands for.
     fn map_entry(&mut self, name: &str, message: &MessageType) {
         let [key, value] = &message.fields[..] else {
             let found = message.fields.len();
@@ -167,7 +170,7 @@ impl Check<'_> {
         }
     }
 
-    /// A field by itself.
+    /// Checks a field on its own.
     fn field(&mut self, name: &str, message: &MessageType, field: &FieldType) {
         let number = field.number;
         self.number(name, number);
@@ -210,7 +213,7 @@ impl Check<'_> {
         }
     }
 
-    /// What each field of a message has for itself.
+    /// Checks that no two fields of a message share a number or a name.
     fn fields_apart(&mut self, message: &str, declared: &MessageType) {
         let (mut numbers, mut names) = (HashMap::new(), HashMap::new());
         for field in &declared.fields {
@@ -224,8 +227,8 @@ impl Check<'_> {
         }
     }
 
-    /// One name, one field. Readers take the names of the proto file too, and where one field is called in JSON what
-    /// another is called there, some mean the one and some the other; protoc lets that pass.
+    /// Checks that each name means one field. JSON readers accept the names of the proto file as well. If the JSON name
+    /// of one field is the proto name of another, some readers take the one and some the other; protoc accepts that.
     fn json_names_apart(&mut self, message: &str, declared: &MessageType) {
         let (mut names, mut json_names) = (HashMap::new(), HashMap::new());
         for field in &declared.fields {
@@ -237,7 +240,7 @@ impl Check<'_> {
             if let Some(same) = same {
                 self.refuse(&name, format!("JSON name `{json_name}` is already used by `{same}`"));
             } else if let Some(named) = names.get(json_name.as_str()).filter(|named| named.name != field.name) {
-                // Where the other one has the name in JSON too, that was or will be told.
+                // If the other field has that JSON name too, that is reported separately.
                 if self::json_name(named) != json_name {
                     let other = self::json_name(named);
                     let message =
@@ -315,7 +318,7 @@ fn json_name(field: &FieldType) -> String {
     field.json_name.clone().unwrap_or_else(|| lower_camel(&field.name))
 }
 
-/// Who had the key before; if nobody had, `name` has it now.
+/// The previous owner of the key. If there is none, `name` becomes its owner.
 fn other<'n, K: Hash + Eq>(known: &mut HashMap<K, &'n str>, key: K, name: &'n str) -> Option<&'n str> {
     let mut is_new = false;
     let first = *known.entry(key).or_insert_with(|| {

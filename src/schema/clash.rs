@@ -1,7 +1,8 @@
-//! Messages in which JSON cannot tell two fields apart.
+//! Finds messages in which JSON cannot tell two fields apart.
 //!
-//! protoc lets proto2 have them, and much that is not served does. Only what is served must not hold one: which that is, the
-//! routes know. An `Any` of such a type is one of an unknown type.
+//! protoc accepts them in proto2, and many that are never served have such fields. Only served messages must not
+//! contain one; which messages are served is known only when the routes are. An `Any` of such a type is treated as one
+//! of an unknown type.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,12 +12,13 @@ use super::message::Message;
 use super::table::{MessageId, Tables};
 use crate::format::problem::Problem;
 
-/// Those messages, with what is wrong with each.
+/// Messages with clashing fields, and the problems of each.
 #[derive(Debug, Default)]
 pub(super) struct Clashes(HashMap<MessageId, Vec<Problem>>);
 
 impl Clashes {
-    /// Those of the files, each of which came from one of `origins`; they can no longer be found in the tables by name.
+    /// Collects the clashing messages of the files, each of which came from one of `origins`. From then on,
+    /// [`Tables::find`] no longer finds these messages.
     pub(super) fn of(files: &[File], origins: &[String], tables: &mut Tables) -> Self {
         let mut clashes = HashMap::new();
         for (file, origin) in files.iter().zip(origins) {
@@ -34,7 +36,7 @@ impl Clashes {
         Self(clashes)
     }
 
-    /// What is wrong with these messages and with those in them.
+    /// The problems of these messages and of all messages they contain.
     pub(super) fn reached<'a>(&self, messages: impl Iterator<Item = &'a Message>) -> Vec<Problem> {
         let mut problems = Vec::new();
         if self.0.is_empty() {
@@ -54,7 +56,7 @@ impl Clashes {
     }
 }
 
-/// These messages, and all that hold one of them, however deep.
+/// These messages, and all that contain one of them at any depth.
 fn holders(tables: &Tables, mut unclear: HashSet<MessageId>) -> HashSet<MessageId> {
     loop {
         let before = unclear.len();

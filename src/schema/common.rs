@@ -1,6 +1,6 @@
-//! Messages that everybody knows, whatever the descriptors import: the well-known types, and those of google/rpc.
+//! Messages that are always known, whatever the descriptors import: the well-known types and those of google/rpc.
 //!
-//! A backend puts them into an `Any` without a word of them in its own files: what it imports, it need not have told its callers.
+//! A backend may put them into an `Any` without importing them in the files that it publishes.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
@@ -16,11 +16,11 @@ const FILES: [&str; 6] = [
     "google/protobuf/struct.proto",
     "google/protobuf/timestamp.proto",
     "google/protobuf/wrappers.proto",
-    // It imports `duration.proto`.
+    // This file imports `duration.proto`.
     "google/rpc/error_details.proto",
 ];
 
-/// It imports `any.proto`.
+/// Imports `any.proto`.
 const STATUS: &str = "google/rpc/status.proto";
 
 static TABLES: LazyLock<Tables> = LazyLock::new(|| {
@@ -31,15 +31,15 @@ static TABLES: LazyLock<Tables> = LazyLock::new(|| {
     compile::compile(&files).unwrap_or_default()
 });
 
-/// The message of this full name that an `Any` may hold: one of the descriptors, or one that everybody knows, whatever they import, as the
-/// well-known types and those of google/rpc.
+/// Finds a message that an `Any` may hold by its full name. It is declared in the descriptors or is one of the messages
+/// that are always known, the well-known types and those of google/rpc.
 #[must_use]
 pub fn find_any<'a>(descriptors: &'a Tables, full_name: &str) -> Option<(&'a Tables, MessageId)> {
     let of = |tables: &'a Tables| tables.find(full_name).map(|id| (tables, id));
     of(descriptors).or_else(|| of(tables()))
 }
 
-/// Their tables. They are made when they are first asked for.
+/// The tables of the messages that are always known, built at first use.
 fn tables() -> &'static Tables {
     &TABLES
 }

@@ -1,4 +1,4 @@
-//! Descriptors into [`Tables`]: slow and clear, for it runs once.
+//! Compiles descriptors into [`Tables`]. Written for clarity rather than speed, because it runs once.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,16 +11,16 @@ use crate::format::block::Padded;
 use crate::format::problem::Problem;
 use crate::format::wire;
 
-/// Field numbers below this are found by index.
+/// Fields with numbers below this are found by index.
 const DENSE: u32 = 256;
 
-/// Fields, and oneofs, are found by numbers of sixteen bits, of which one says that there is none.
+/// The maximum number of fields and of oneofs: their indices have 16 bits, and one value means "none".
 const MOST: usize = u16::MAX as usize;
 
 const FIELD_REDACT: &str = "io.token.proto.extensions.field.redact";
 const MESSAGE_REDACT: &str = "io.token.proto.extensions.message.redact";
 
-/// The tables of all `files`.
+/// The tables of all `files`, or every problem found.
 pub(super) fn compile(files: &[File]) -> Result<Tables, Vec<Problem>> {
     let mut compiler = TableCompiler::default();
     for file in files {
@@ -37,7 +37,7 @@ pub(super) fn compile(files: &[File]) -> Result<Tables, Vec<Problem>> {
     compiler.tables()
 }
 
-/// A message as declared, with what its place gives it.
+/// A declared message with the options and features that apply to it.
 struct Declared<'a> {
     full_name: String,
     message: &'a MessageType,
@@ -45,7 +45,7 @@ struct Declared<'a> {
     features: Features,
 }
 
-/// An extension as declared.
+/// A declared extension with the features that apply to it.
 struct Extension<'a> {
     full_name: String,
     field: &'a FieldType,
@@ -59,7 +59,7 @@ struct TableCompiler<'a> {
     message_ids: HashMap<String, MessageId>,
     enum_ids: HashMap<String, EnumId>,
     extensions: Vec<Extension<'a>>,
-    /// The options that mark what must not be shown, if the files declare them.
+    /// Numbers of the options that mark fields and messages as redacted, if the files declare them.
     field_redact: Option<u32>,
     message_redact: Option<u32>,
     problems: Vec<Problem>,
@@ -160,7 +160,7 @@ impl<'a> TableCompiler<'a> {
                 return Err(vec![Problem::at(&declared.full_name, message)]);
             }
         }
-        // A map's keys and values are length-prefixed whatever the features say, as its entries are.
+        // Keys and values of a map are length-prefixed whatever the features say, and so are its entries.
         let features =
             Features { delimited: declared.features.delimited && !declared.options.map_entry, ..declared.features };
         let own = declared.message.fields.iter().map(|field| (field, None, features));
@@ -284,8 +284,8 @@ impl<'a> TableCompiler<'a> {
     }
 }
 
-/// `message_set_wire_format` of descriptor.proto: `repeated group Item = 1 { int32 type_id = 2; bytes message = 3; }`, and
-/// the type id is the number of the extension.
+/// Turns a field into an item of a MessageSet. `message_set_wire_format` in descriptor.proto: `repeated group Item = 1
+/// { int32 type_id = 2; bytes message = 3; }`, where the type id is the number of the extension.
 fn make_item(field: &mut FieldTable) {
     if !matches!(field.kind, Kind::Message(_)) || field.is_repeated() {
         return;
@@ -310,7 +310,8 @@ fn dense(fields: &[FieldTable]) -> Box<[u16]> {
     dense.into()
 }
 
-/// Of every name that a reader takes. Where one is that of two fields, no rpc that is served has the message: see `clash`.
+/// Maps every name that a reader accepts to its field. If two fields share a name, no served rpc has the message: see
+/// `clash`.
 fn by_name<S: std::hash::BuildHasher + Default>(fields: &[FieldTable]) -> HashMap<Box<str>, u16, S> {
     let mut names = HashMap::default();
     for (index, field) in fields.iter().enumerate() {
@@ -333,7 +334,8 @@ fn known(full_name: &str, fields: &[FieldTable]) -> WellKnown {
         "ListValue" => WellKnown::ListValue,
         "DoubleValue" | "FloatValue" | "Int64Value" | "UInt64Value" | "Int32Value" | "UInt32Value" | "BoolValue"
         | "StringValue" | "BytesValue"
-            // One that holds a message is another of that name; if itself, its form would never end.
+            // A wrapper that holds a message is not the well-known type. If it held itself, its JSON form would be
+            // infinite.
             if matches!(fields, [field] if field.kind.message().is_none()) =>
         {
             WellKnown::Wrapper
@@ -342,7 +344,7 @@ fn known(full_name: &str, fields: &[FieldTable]) -> WellKnown {
     }
 }
 
-/// Whether the options hold the extension of this number as true.
+/// Whether `options` set the boolean option with this number to true.
 fn is_marked(options: &[u8], extension: Option<u32>) -> bool {
     let Some(extension) = extension else { return false };
     let mut reader = wire::Reader::new(options);
@@ -358,7 +360,7 @@ fn is_marked(options: &[u8], extension: Option<u32>) -> bool {
     marked
 }
 
-/// `"name":` with what JSON wants escaped; a `json_name` may hold anything.
+/// `"name":` with JSON escapes; a `json_name` may contain any character.
 fn key(name: &str) -> Padded {
     let mut key = Vec::new();
     crate::format::json::put_string(&mut key, name);
@@ -366,7 +368,7 @@ fn key(name: &str) -> Padded {
     Padded::new(&key)
 }
 
-/// descriptor.proto, `json_name`: what protoc derives where a file has none.
+/// The JSON name that protoc derives if a file has no `json_name` (descriptor.proto).
 pub(super) fn lower_camel(name: &str) -> String {
     let mut camel = String::with_capacity(name.len());
     let mut upper = false;

@@ -1,7 +1,7 @@
-//! What is read of google/protobuf/descriptor.proto, by its published field numbers.
+//! The parts of google/protobuf/descriptor.proto that Towbar reads, by their published field numbers.
 //!
-//! Options stay bytes: which of them mean something is known only when the extensions of all files are. Editions are
-//! read too, which the descriptors of our libraries do not have.
+//! Options are kept as bytes: their meaning is known only when the extensions of all files are. Unlike the descriptors
+//! of our libraries, these also cover editions.
 
 use prost::Message;
 
@@ -30,12 +30,12 @@ pub(super) struct File {
 }
 
 impl File {
-    /// Whether it has a name and nothing else.
+    /// Whether it consists of a name and nothing else.
     pub(super) fn is_placeholder(&self) -> bool {
         self.dependency.is_empty() && self.extensions.is_empty() && self.symbols().next().is_none()
     }
 
-    /// The full names of what it declares, but for what is inside of messages.
+    /// The full names of its top-level declarations.
     pub(super) fn symbols(&self) -> impl Iterator<Item = String> {
         let messages = self.messages.iter().map(|declared| &declared.name);
         let enums = self.enums.iter().map(|declared| &declared.name);
@@ -75,12 +75,12 @@ pub(super) struct MessageType {
     pub(super) reserved_ranges: Vec<Range>,
 }
 
-/// Numbers that a message has for extensions, or for nobody.
+/// A range of field numbers, for extensions or reserved.
 #[derive(Clone, Copy, PartialEq, Message)]
 pub(super) struct Range {
     #[prost(int32, tag = "1")]
     start: i32,
-    /// The first that is not in it.
+    /// The end of the range; not part of it.
     #[prost(int32, tag = "2")]
     end: i32,
 }
@@ -192,7 +192,7 @@ pub(super) struct Method {
     pub(super) server_streaming: bool,
 }
 
-/// Editions: what a file, message, enum or field says of its own features.
+/// Editions: the features that a file, message, enum or field sets itself.
 #[derive(Clone, Copy, PartialEq, Message)]
 pub(super) struct FeatureSet {
     /// 1 explicit, 2 implicit, 3 legacy required.

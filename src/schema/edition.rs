@@ -1,7 +1,7 @@
-//! `.proto` files of an edition: the compiler that is built in reads proto2 and proto3, and calls their first line an error of
-//! syntax. Compiled to a descriptor set they can be served.
+//! Rejects `.proto` files that use an edition. The built-in compiler reads proto2 and proto3, and would report the
+//! first line as a syntax error. Such files can be served from a descriptor set.
 
-/// What to do with a file, if it is one of an edition.
+/// Explains what to do with a file that uses an edition; `None` for other files.
 pub(super) fn not_compiled(folder: &str, name: &str, text: &str) -> Option<String> {
     let edition = edition_of(text)?;
     Some(format!(
@@ -11,7 +11,7 @@ pub(super) fn not_compiled(folder: &str, name: &str, text: &str) -> Option<Strin
     ))
 }
 
-/// The edition that a file declares: `edition = "2023";`, before anything else.
+/// The edition that a file declares: `edition = "2023";`, before any other statement.
 fn edition_of(text: &str) -> Option<&str> {
     let rest = after_comments(text.trim_start_matches('\u{feff}')).strip_prefix("edition")?;
     let rest = after_comments(after_comments(rest).strip_prefix('=')?);
@@ -20,7 +20,7 @@ fn edition_of(text: &str) -> Option<&str> {
     after_comments(rest).starts_with(';').then_some(edition)
 }
 
-/// What stands behind spaces and comments.
+/// The text after leading white space and comments.
 fn after_comments(mut text: &str) -> &str {
     loop {
         text = text.trim_start();

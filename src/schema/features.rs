@@ -1,14 +1,17 @@
-//! The features of a declaration: what proto2, proto3 and the editions say of presence, enums, packing and groups.
+//! The features of a declaration: what proto2, proto3 and the editions specify about presence, enums, packing and
+//! groups.
 //!
-//! <https://protobuf.dev/editions/features/>: a declaration has the features of what it lies in, but for those that it
-//! sets itself; a file has the defaults of its edition. proto2 and proto3 are editions whose features cannot be set.
+//! <https://protobuf.dev/editions/features/>: a declaration inherits the features of its parent, except those that it
+//! sets itself; a file starts with the defaults of its edition. proto2 and proto3 are editions whose features cannot be
+//! set.
 //!
-//! Two features change nothing here. `utf8_validation`: JSON is UTF-8, so a string that is not has no form in it, whether
-//! others check it or not. `json_format`: whatever it says, two fields of one name are not served (see `clash`).
+//! Two features have no effect here. `utf8_validation`: JSON is UTF-8, so a string that is not UTF-8 has no JSON form,
+//! whether others check it or not. `json_format`: whatever it says, messages with two fields of the same name are not
+//! served (see `clash`).
 
 use super::descriptor::{FeatureSet, File};
 
-/// Every feature that the codec asks for.
+/// The features that the codec needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Features {
     pub(super) presence: Presence,
@@ -24,12 +27,12 @@ pub(super) enum Presence {
     Required,
 }
 
-/// `EDITION_2023` of descriptor.proto; `EDITION_2024` has the same defaults for the features that count here.
+/// `EDITION_2023` in descriptor.proto. `EDITION_2024` has the same defaults for the features that matter here.
 pub(super) const EDITION_2023: i32 = 1000;
 pub(super) const EDITION_2024: i32 = 1001;
 
 impl Features {
-    /// The features of a file; `None` for a syntax or an edition that is not known.
+    /// The default features of a file; `None` for an unknown syntax or edition.
     pub(super) fn of_file(file: &File) -> Option<Self> {
         use Presence::{Explicit, Implicit};
         let defaults = match (file.syntax.as_str(), file.edition) {
@@ -43,7 +46,7 @@ impl Features {
         Some(defaults.with(file.options.as_ref().and_then(|options| options.features)))
     }
 
-    /// With what a declaration sets itself.
+    /// These features, overridden by those that a declaration sets itself.
     pub(super) fn with(self, own: Option<FeatureSet>) -> Self {
         let Some(own) = own else { return self };
         Self {

@@ -1,6 +1,6 @@
-//! Generated code: the messages of `google.api` and `google.rpc`, in modules named as their packages.
+//! Generated code: the messages of `google.api` and `google.rpc`, in modules named like their packages.
 //!
-//! Those of `google.rpc` have serde's traits, which keep ProtoJSON.
+//! The messages of `google.rpc` implement serde's traits as ProtoJSON requires.
 #![allow(missing_docs, unused_qualifications, unreachable_pub, clippy::all, clippy::use_self, deprecated, rustdoc::all)]
 
 include!(concat!(env!("OUT_DIR"), "/google.rs"));

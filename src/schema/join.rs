@@ -1,4 +1,4 @@
-//! All descriptors together: files, folders and sets in, one [`Schema`] out.
+//! Joins all descriptors: takes files, folders and descriptor sets and returns one [`Schema`].
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::table::{MessageId, Tables};
 use super::uncompiled::Uncompiled;
 use crate::format::problem::Problem;
 
-/// Every message and rpc of the descriptors.
+/// All messages and rpcs of the descriptors.
 #[derive(Debug, Clone)]
 pub struct Schema {
     pub(super) tables: Arc<Tables>,
@@ -25,26 +25,26 @@ pub struct Schema {
 }
 
 impl Schema {
-    /// Loads `.proto` files, folders of them and descriptor sets.
+    /// Loads `.proto` files, folders of `.proto` files and descriptor sets.
     ///
     /// # Errors
-    /// Everything wrong with them, in one list.
+    /// Every problem found.
     pub fn load(paths: &[PathBuf]) -> Result<Self, Vec<Problem>> {
         Self::join(&paths.iter().cloned().map(DescriptorSource::Path).collect::<Vec<_>>())
     }
 
-    /// Loads several sources together. A file that two of them have must be the same in both.
+    /// Loads several sources together. If two of them contain the same file, its content must be equal.
     ///
     /// # Errors
-    /// Everything wrong with them, in one list.
+    /// Every problem found.
     pub fn join(sources: &[DescriptorSource]) -> Result<Self, Vec<Problem>> {
         Self::join_with(sources, &Imports::default())
     }
 
-    /// Loads several sources together as [`Schema::join`] does, with more folders in which imports are searched.
+    /// Loads several sources together as [`Schema::join`] does, and searches imports in more folders.
     ///
     /// # Errors
-    /// Everything wrong with them, in one list.
+    /// Every problem found.
     pub fn join_with(sources: &[DescriptorSource], imports: &Imports) -> Result<Self, Vec<Problem>> {
         let Loaded { files, origins, read, uncompiled, warnings } = load::files(sources, imports)?;
         let mut tables = compile::compile(&files)?;
@@ -54,15 +54,15 @@ impl Schema {
         Ok(Self { tables, rpcs, files: read, clashes, uncompiled, warnings })
     }
 
-    /// Loads one descriptor set that is at hand as bytes; `name` stands for it in problems.
+    /// Loads one descriptor set from memory; problems name it `name`.
     ///
     /// # Errors
-    /// Everything wrong with it.
+    /// Every problem found.
     pub fn decode(name: &str, descriptor_set: &[u8]) -> Result<Self, Vec<Problem>> {
         Self::join(&[DescriptorSource::Set { name: name.to_owned(), set: descriptor_set.to_vec() }])
     }
 
-    /// The same messages and rpcs with these tables, which have them in the same places.
+    /// The same messages and rpcs over other tables, in which every message has the same id.
     pub(super) fn with_tables(&self, tables: Arc<Tables>) -> Self {
         let mut schema = self.clone();
         for rpc in &mut schema.rpcs {
@@ -78,44 +78,44 @@ impl Schema {
         &self.rpcs
     }
 
-    /// The `.proto` files that were read, those that others import among them.
+    /// The `.proto` files that were read, including imported ones.
     #[must_use]
     pub fn files(&self) -> &[PathBuf] {
         &self.files
     }
 
-    /// The `.proto` files that do not compile, of which it is not known yet whether anything served needs them.
+    /// The `.proto` files that do not compile. Whether anything served needs them is not known yet.
     #[must_use]
     pub fn uncompiled(&self) -> &[Uncompiled] {
         &self.uncompiled
     }
 
-    /// What is to be known of the descriptors, though they can be used.
+    /// Remarks about descriptors that can be used nevertheless.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// What is wrong with these messages, and with those in them: two fields that JSON cannot tell apart.
+    /// Pairs of fields that JSON cannot tell apart, in these messages and in all messages they contain.
     #[must_use]
     pub fn clashes<'a>(&self, messages: impl Iterator<Item = &'a Message>) -> Vec<Problem> {
         self.clashes.reached(messages)
     }
 
-    /// All messages, those within others too.
+    /// All messages, including nested ones.
     pub fn messages(&self) -> impl Iterator<Item = Message> {
         let message = |index| Message { tables: Arc::clone(&self.tables), id: MessageId(index as u32) };
         (0..self.tables.messages.len()).map(message)
     }
 
-    /// The message type of this full name.
+    /// The message with this full name. Messages whose fields JSON cannot tell apart are not found.
     #[must_use]
     pub fn message(&self, full_name: &str) -> Option<Message> {
         self.tables.find(full_name).map(|id| Message { tables: Arc::clone(&self.tables), id })
     }
 }
 
-/// For the unit tests of rows above: the schema of one `.proto` text.
+/// Compiles one `.proto` text, for unit tests of modules above this one.
 #[cfg(test)]
 pub(crate) fn schema_of(proto: &str) -> Result<Schema, Vec<Problem>> {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Descriptors from `.proto` files, folders and descriptor sets, joined in one list.
+//! Loads descriptors from `.proto` files, folders and descriptor sets into one list.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -20,12 +20,12 @@ use super::uncompiled::Uncompiled;
 use super::unit::{self, Units};
 use crate::format::problem::Problem;
 
-/// What came of all sources.
+/// The result of loading all sources.
 #[derive(Debug, Default)]
 pub(super) struct Loaded {
     /// Each file once.
     pub(super) files: Vec<descriptor::File>,
-    /// Where each came from.
+    /// The source of each file, in the order of `files`.
     pub(super) origins: Vec<String>,
     /// The `.proto` files that were read.
     pub(super) read: Vec<PathBuf>,
@@ -33,10 +33,10 @@ pub(super) struct Loaded {
     pub(super) warnings: Vec<String>,
 }
 
-/// The files of all `sources`, or everything wrong with them.
+/// The files of all `sources`, or every problem found.
 pub(super) fn files(sources: &[DescriptorSource], imports: &Imports) -> Result<Loaded, Vec<Problem>> {
     let mut joined = Joined::default();
-    // What is wrong is told in the order of the sources.
+    // Problems are reported in the order of the sources.
     let mut wrong: Vec<Vec<Problem>> = sources.iter().map(|_| Vec::new()).collect();
     let mut inputs: Vec<Input<'_>> =
         sources.iter().zip(&mut wrong).map(|(source, wrong)| Input::of(source, wrong)).collect();
@@ -80,7 +80,7 @@ pub(super) fn files(sources: &[DescriptorSource], imports: &Imports) -> Result<L
     Ok(Loaded { files: joined.read, origins, read, uncompiled, warnings })
 }
 
-/// The `.proto` files of all sources.
+/// Compiles the `.proto` files of all sources.
 fn compiled(inputs: &[Input<'_>], roots: &Roots, imports: &Imports, comments: Comments) -> protos::Compiled {
     let mut units = Units::default();
     for (source, input) in inputs.iter().enumerate() {
@@ -90,8 +90,8 @@ fn compiled(inputs: &[Input<'_>], roots: &Roots, imports: &Imports, comments: Co
     protos::compile(units, MOST, comments)
 }
 
-/// The files of all `sources` encoded, with their comments as far as the sources have them. What is wrong with a file is left out:
-/// [`files`] says so.
+/// The encoded files of all `sources`, with comments where the sources have them. Files with problems are left out;
+/// [`files`] reports those.
 pub(super) fn encoded(sources: &[DescriptorSource], imports: &Imports) -> Vec<Vec<u8>> {
     let mut inputs: Vec<Input<'_>> = sources.iter().map(|source| Input::of(source, &mut Vec::new())).collect();
     let roots = roots(&mut inputs, imports);
@@ -103,13 +103,13 @@ pub(super) fn encoded(sources: &[DescriptorSource], imports: &Imports) -> Vec<Ve
     compiled.chain(sets.flatten().map(<[u8]>::to_vec)).collect()
 }
 
-/// A file of google/protobuf, google/api or google/rpc that everybody knows, encoded, with what it imports before it.
+/// A built-in file of google/protobuf, google/api or google/rpc, encoded and preceded by the files it imports.
 #[must_use]
 pub fn bundled(name: &str) -> Option<Vec<Vec<u8>>> {
     protos::encoded(&unit::built_in(name)?)
 }
 
-/// What is at a source.
+/// The content of a source.
 enum Input<'a> {
     Folder {
         path: PathBuf,
@@ -117,7 +117,7 @@ enum Input<'a> {
     },
     File {
         path: PathBuf,
-        /// From which its imports count.
+        /// The folder that its imports are relative to.
         root: PathBuf,
     },
     Set {
@@ -125,7 +125,7 @@ enum Input<'a> {
         set: Cow<'a, [u8]>,
         kind: Provenance,
     },
-    /// Nothing that can be used, which is told.
+    /// The source cannot be used; the problem has been reported.
     Nothing,
 }
 
@@ -177,7 +177,8 @@ impl<'a> Input<'a> {
     }
 }
 
-/// The import roots: those that are named, then the folders, then those of files, which are found here.
+/// The import roots: first the configured ones, then the folders, then the roots of single files, which are determined
+/// here.
 fn roots(inputs: &mut [Input<'_>], imports: &Imports) -> Roots {
     let mut roots = Roots::default();
     for path in &imports.paths {
@@ -212,8 +213,8 @@ fn no_folder(path: &Path) -> Option<Problem> {
     }
 }
 
-/// The folder that the imports of a single file count from: an import root that it is in, or else the nearest folder above
-/// it from which the fewest imports are missing.
+/// The folder that the imports of a single file are relative to. It is a configured import root that contains the file,
+/// if there is one. Otherwise it is the nearest parent folder from which the fewest imports are missing.
 fn root_of(path: &Path, roots: &Roots, imports: &Imports) -> PathBuf {
     let named = imports.paths.iter().find(|root| relative(root, path).is_some());
     if let Some(root) = named {
@@ -233,7 +234,7 @@ fn root_of(path: &Path, roots: &Roots, imports: &Imports) -> PathBuf {
     best.map_or_else(|| PathBuf::from("."), |(_, root)| root)
 }
 
-/// What is wrong with a file that came from `origin`.
+/// Turns the violations in a file from `origin` into problems.
 fn told(origin: &str, file: &descriptor::File, violations: Vec<Violation>) -> Vec<Problem> {
     let problem =
         |Violation { declaration, message }| Problem::at(origin, format!("{}: {declaration}: {message}", file.name));
@@ -243,24 +244,23 @@ fn told(origin: &str, file: &descriptor::File, violations: Vec<Violation>) -> Ve
 #[derive(Default)]
 struct Joined {
     read: Vec<descriptor::File>,
-    /// By the name of a file.
+    /// By file name.
     known: HashMap<String, KnownFile>,
-    /// Which file declares a name.
+    /// The file that declares each full name.
     symbols: HashMap<String, String>,
 }
 
 struct KnownFile {
-    /// Where it came from.
     origin: String,
-    /// Its place among those that were read.
+    /// Index in `read`.
     place: usize,
     kind: Provenance,
 }
 
-/// What a file comes from.
+/// How a file was obtained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Provenance {
-    /// A compiler has looked at it, and nothing more is.
+    /// From a compiler, which has checked it; it is not checked again.
     Compiled,
     Set,
     Reflection,
@@ -297,7 +297,7 @@ impl Joined {
             return wrong.push(Problem::at(origin, message));
         }
         match self.known.get(&name) {
-            // These are everywhere, in many editions that differ in comments and options only.
+            // These files exist in many versions that differ only in comments and options.
             Some(_) if name.starts_with("google/") => {}
             Some(known) if self.read[known.place] == file => {}
             Some(known) => {
@@ -306,7 +306,7 @@ impl Joined {
             }
             None => {
                 let elsewhere = self.declared_elsewhere(origin, &file);
-                // That is told, and is enough.
+                // That is reported already; no further checks are needed.
                 let kind = if elsewhere.is_some() { Provenance::Compiled } else { kind };
                 wrong.extend(elsewhere.map(|message| Problem::at(origin, message)));
                 self.known.insert(name, KnownFile { origin: origin.to_owned(), place: self.read.len(), kind });
@@ -315,7 +315,8 @@ impl Joined {
         }
     }
 
-    /// What is wrong if another source declares the same in a file of another name. Two of one source are the checks' own.
+    /// The problem if another source declares the same name in a different file. Duplicates within one source are found
+    /// by `check`.
     fn declared_elsewhere(&mut self, origin: &str, file: &descriptor::File) -> Option<String> {
         let mut twice = Vec::new();
         for symbol in file.symbols() {
@@ -330,7 +331,8 @@ impl Joined {
         Some(protos::declared_twice(&file.name, first, others, elsewhere, &self.known[elsewhere].origin))
     }
 
-    /// Everything wrong with what no compiler has looked at, when all files are there: a set may have them in any order.
+    /// Checks what no compiler has checked. This runs when all files are loaded, because a set may list them in any
+    /// order.
     fn finish(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         let unchecked = || {
@@ -344,13 +346,13 @@ impl Joined {
                 problems.push(Problem::at(origin, message));
             }
         }
-        // Where a file is missing, so are the names that it declares: that is told once.
+        // If a file is missing, so are the names that it declares; only the missing file is reported.
         let names = problems.is_empty().then(|| Names::of(&self.read));
         let mut placeholders = HashSet::new();
         for (file, KnownFile { origin, .. }) in unchecked() {
             let faults = check::violations(file, names.as_ref());
             match self.placeholder(file).filter(|_| !faults.is_empty()) {
-                // Many files may import it: the first is told.
+                // Many files may import it; only the first one is reported.
                 Some(import) if !placeholders.insert(import) => {}
                 Some(import) => problems.push(Problem::at(
                     origin,
@@ -366,7 +368,7 @@ impl Joined {
         problems
     }
 
-    /// An import of a file of which a server gave the name and nothing else, for it does not have it.
+    /// An imported file of which a reflection server sent only the name, because the server does not have it.
     fn placeholder<'a>(&self, file: &'a descriptor::File) -> Option<&'a String> {
         file.dependency.iter().find(|import| {
             let known = self.known.get(*import).filter(|known| known.kind == Provenance::Reflection);

@@ -1,4 +1,4 @@
-//! Messages and their fields, by their places in the tables.
+//! Messages and fields, as references into the tables.
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,50 +21,49 @@ pub struct Field {
 }
 
 impl Message {
-    /// `package.Message`.
+    /// The full name: `package.Message`.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.table().name
     }
 
-    /// Its place in the tables.
     #[must_use]
     pub fn id(&self) -> MessageId {
         self.id
     }
 
-    /// The tables that it is in.
+    /// The tables that contain it.
     #[must_use]
     pub fn tables(&self) -> &Tables {
         &self.tables
     }
 
-    /// What is compiled of it.
+    /// Its compiled form.
     #[must_use]
     pub fn table(&self) -> &MessageTable {
         self.tables.message(self.id)
     }
 
-    /// The field of this name, as the proto file or as JSON spells it; in any case, where that is read.
+    /// The field with this name, as spelled in the proto file or in JSON, and in any case if that is configured.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<Field> {
         let index = self.table().by_name(name)?;
         Some(Field { tables: Arc::clone(&self.tables), message: self.id, index })
     }
 
-    /// Its fields and extensions, by number.
+    /// Its fields and extensions, ordered by number.
     pub fn fields(&self) -> impl Iterator<Item = Field> {
         let field = |index| Field { tables: Arc::clone(&self.tables), message: self.id, index };
         (0..self.table().fields.len()).map(field)
     }
 
-    /// The field of exactly this name, where others read names in any case.
+    /// The field with exactly this name, even if case-insensitive names are configured.
     pub(super) fn exact_field(&self, name: &str) -> Option<Field> {
         let index = self.table().by_exact_name(name)?;
         Some(Field { tables: Arc::clone(&self.tables), message: self.id, index })
     }
 
-    /// Whether it is a list: it has exactly one repeated message field.
+    /// Whether it is a list message: one with exactly one repeated message field.
     #[must_use]
     pub fn is_list(&self) -> bool {
         let is_list = |field: &&FieldTable| field.shape == Shape::Repeated && field.kind.message().is_some();
@@ -73,25 +72,25 @@ impl Message {
 }
 
 impl Field {
-    /// What is compiled of it.
+    /// Its compiled form.
     #[must_use]
     pub fn table(&self) -> &FieldTable {
         &self.tables.message(self.message).fields[self.index]
     }
 
-    /// The tables that it is in.
+    /// The tables that contain it.
     #[must_use]
     pub fn tables(&self) -> &Tables {
         &self.tables
     }
 
-    /// The message that it is a field of.
+    /// The message that the field belongs to.
     #[must_use]
     pub fn owner(&self) -> MessageId {
         self.message
     }
 
-    /// Its place among the fields of its message.
+    /// Its index among the fields of its message.
     #[must_use]
     pub fn index(&self) -> usize {
         self.index
@@ -103,20 +102,20 @@ impl Field {
         &self.table().name
     }
 
-    /// Whether it holds a list or a map.
+    /// Whether it is a list or a map.
     #[must_use]
     pub fn is_repeated(&self) -> bool {
         self.table().is_repeated()
     }
 
-    /// Its message type, if it has one.
+    /// Its message type; `None` for scalars and enums.
     #[must_use]
     pub fn message(&self) -> Option<Message> {
         self.table().kind.message().map(|id| Message { tables: Arc::clone(&self.tables), id })
     }
 
-    /// Whether its value must not be shown: the field or a message type is marked
-    /// `io.token.proto.extensions.{field,message}.redact`, or the field `debug_redact` (descriptor.proto).
+    /// Whether its value must not be shown. That is the case if the field or a message type is marked
+    /// `io.token.proto.extensions.{field,message}.redact`, or the field is marked `debug_redact` (descriptor.proto).
     #[must_use]
     pub fn is_redacted(&self) -> bool {
         self.table().redacted

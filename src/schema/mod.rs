@@ -1,8 +1,8 @@
-//! What was compiled from the descriptors: messages, fields, rpcs and their rules.
+//! The compiled descriptors: messages, fields, rpcs and their HTTP rules.
 //!
-//! `.proto` files, folders and descriptor sets in; a [`Schema`] out, or every [`Problem`] found. Everything is compiled
-//! once into flat [`Tables`] that the codec runs on; a [`Message`] or a [`Field`] is a place in them. Knows no URLs, no
-//! JSON text but the names of fields, no sockets.
+//! Takes `.proto` files, folders and descriptor sets and returns a [`Schema`], or every [`Problem`] found. Everything
+//! is compiled once into flat [`Tables`], which the codec uses; a [`Message`] or a [`Field`] is a reference into them.
+//! Knows nothing of URLs or sockets, and of JSON only the names of fields.
 
 mod apart;
 mod case;

@@ -1,10 +1,11 @@
-//! Files that are imported for their options alone, and that a gateway has no use for: they may be left out.
+//! Imports that only provide options for other tools. The gateway does not need those options, so the imported files
+//! may be missing.
 
 use prost_types::{
     DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorProto, UninterpretedOption,
 };
 
-/// The end of a file's name, and what its options begin with.
+/// The end of a file's name, and the prefixes of the options that it declares.
 const KNOWN: [(&str, &[&str]); 16] = [
     ("validate/validate.proto", &["validate.", "buf.validate."]),
     ("buf/validate/expression.proto", &["buf.validate."]),
@@ -50,12 +51,12 @@ fn known(import: &str) -> Option<&'static [&'static str]> {
     KNOWN.iter().find(|(name, _)| is_it(name)).map(|(_, options)| *options)
 }
 
-/// Whether a file of this name holds options that may be left out.
+/// Whether a file with this name holds only options that may be left out.
 pub(super) fn is_known(import: &str) -> bool {
     known(import).is_some()
 }
 
-/// Leaves these imports out of a file, and all options that they declare.
+/// Removes these imports from a file, together with all options that they declare.
 pub(super) fn leave_out(file: &mut FileDescriptorProto, imports: &[String]) {
     let gone: Vec<usize> = (0..file.dependency.len()).filter(|&at| imports.contains(&file.dependency[at])).collect();
     if gone.is_empty() {
@@ -122,7 +123,7 @@ impl LeaveOut {
         }
     }
 
-    /// A name counts from the package of the file, or from a package around it.
+    /// A name is relative to the package of the file or to a parent of that package.
     fn is_left_out(&self, option: &UninterpretedOption) -> bool {
         let Some(first) = option.name.first().filter(|first| first.is_extension) else { return false };
         let written = first.name_part.trim_start_matches('.');

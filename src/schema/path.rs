@@ -6,34 +6,36 @@ use std::sync::{Arc, OnceLock};
 
 use super::message::{Field, Message};
 
-/// A path from a message to a field in it; every field but the last is a singular message. Never empty. Cheap to clone.
+/// A path from a message to a field inside it. Every field but the last is a singular message. Never empty. Cheap to
+/// clone.
 #[derive(Clone, PartialEq, Eq)]
 pub struct FieldPath(Arc<[Field]>);
 
-/// Why a dotted name is no path.
+/// Why a dotted name cannot be resolved.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
-    /// No such field.
+    /// The message has no such field.
     #[error("expected a field of `{message}`, found `{name}`")]
     Unknown { message: String, name: String },
-    /// A step through a list, a map or a scalar.
+    /// The path leads through a list, a map or a scalar.
     #[error("expected a single message before the dot, found `{name}`")]
     NotMessage { name: String },
 }
 
-/// The paths from one message. Those that are short, as most that callers name, are at hand.
+/// Resolves field paths that start at one message. Short paths, which callers use most, are cached.
 #[derive(Debug, Clone)]
 pub struct Paths {
     message: Message,
-    /// Made when the first name is asked for: most of many routes are never called.
+    /// Filled at first use, because most routes are never called.
     at_hand: OnceLock<HashMap<Box<str>, FieldPath>>,
 }
 
-/// So many fields have their paths at hand, those of the message itself before those within them: messages may hold each other.
+/// How many paths are cached. Fields of the message itself come before those inside them. There is a limit because
+/// messages may contain each other.
 const AT_HAND: usize = 64;
 
 impl Paths {
-    /// Those from this message.
+    /// Creates a resolver for paths that start at `message`.
     #[must_use]
     pub fn from(message: &Message) -> Self {
         Self { message: message.clone(), at_hand: OnceLock::new() }
@@ -63,10 +65,10 @@ impl Paths {
         })
     }
 
-    /// [`FieldPath::resolve`]
+    /// Resolves a dotted name, like [`FieldPath::resolve`].
     ///
     /// # Errors
-    /// The first name that leads nowhere.
+    /// The first name that cannot be resolved.
     pub fn resolve(&self, dotted: &str) -> Result<FieldPath, PathError> {
         match self.at_hand().get(dotted) {
             Some(path) => Ok(path.clone()),
@@ -76,18 +78,18 @@ impl Paths {
 }
 
 impl FieldPath {
-    /// Resolves `dotted` from `message` on. Each name may be spelled as in the proto file or as in JSON.
+    /// Resolves `dotted`, starting at `message`. Each name may be spelled as in the proto file or as in JSON.
     ///
     /// # Errors
-    /// The first name that leads nowhere.
+    /// The first name that cannot be resolved.
     pub fn resolve(message: &Message, dotted: &str) -> Result<Self, PathError> {
         Self::resolve_by(message, dotted, Message::field)
     }
 
-    /// The same for a name of the operator's, which counts as it is written even where callers' names are read in any case.
+    /// Resolves a dotted name from the configuration. Its case matters even if callers may spell names in any case.
     ///
     /// # Errors
-    /// The first name that leads nowhere.
+    /// The first name that cannot be resolved.
     pub fn resolve_exactly(message: &Message, dotted: &str) -> Result<Self, PathError> {
         Self::resolve_by(message, dotted, Message::exact_field)
     }
@@ -113,38 +115,38 @@ impl FieldPath {
         Ok(Self(fields.into()))
     }
 
-    /// The field that the path leads to.
+    /// The last field of the path.
     #[must_use]
     pub fn leaf(&self) -> &Field {
         self.0.last().expect("a path is resolved from at least one name")
     }
 
-    /// All fields on the way, the last included.
+    /// All fields of the path, including the last.
     #[must_use]
     pub fn fields(&self) -> &[Field] {
         &self.0
     }
 
-    /// The names of JSON, dotted.
+    /// The dotted JSON names.
     #[must_use]
     pub fn json_name(&self) -> String {
         self.0.iter().map(|field| &*field.table().json_name).collect::<Vec<_>>().join(".")
     }
 
-    /// Whether `self` is `other` or lies in it.
+    /// Whether `self` is equal to `other` or lies inside it.
     #[must_use]
     pub fn is_within(&self, other: &Self) -> bool {
         self.0.starts_with(&other.0)
     }
 
-    /// Whether only one of the two can be given: where they part, they are members of one oneof.
+    /// Whether at most one of the two can be set: where the paths diverge, their fields belong to the same oneof.
     #[must_use]
     pub fn excludes(&self, other: &Self) -> bool {
         let parting = self.0.iter().zip(other.0.iter()).find(|(here, there)| here != there);
         parting.is_some_and(|(here, there)| here.table().oneof.is_some() && here.table().oneof == there.table().oneof)
     }
 
-    /// Whether any field on the way is redacted.
+    /// Whether any field of the path is redacted.
     #[must_use]
     pub fn is_redacted(&self) -> bool {
         self.0.iter().any(Field::is_redacted)
@@ -157,7 +159,7 @@ impl fmt::Debug for FieldPath {
     }
 }
 
-/// The names of the proto file, dotted.
+/// Writes the dotted names of the proto file.
 impl fmt::Display for FieldPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, field) in self.0.iter().enumerate() {

@@ -1,7 +1,8 @@
-//! Enum values named without what their enum is called: `STATUS_OPEN` of `Status` as `OPEN`.
+//! Accepts enum values without the name of their enum: `STATUS_OPEN` of `Status` as `OPEN`.
 //!
-//! The style guides of protobuf want the prefix, since the values of all enums share one scope; a REST API of old has not got it.
-//! The names are another set of tables, made once: the codec reads and prints them as it does all others.
+//! The protobuf style guides require the prefix, because the values of all enums share one scope; older REST APIs do
+//! not have it. The short names are stored in a separate set of tables, built once, so the codec treats them like any
+//! other names.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -15,13 +16,12 @@ use crate::format::block::Padded;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{enumeration}: {problem}")]
 pub struct KeepsPrefix {
-    /// `package.Enum`.
+    /// The full name: `package.Enum`.
     pub enumeration: String,
-    /// Why.
     pub problem: PrefixProblem,
 }
 
-/// Why names without a prefix would not be clear.
+/// Why names without the prefix would be ambiguous.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the texts say it")]
 pub enum PrefixProblem {
@@ -32,8 +32,8 @@ pub enum PrefixProblem {
 }
 
 impl Schema {
-    /// The same with enums that read their values by both names and print the short ones. An enum where these would not be clear
-    /// is as it was: see [`Message::kept_prefixes`].
+    /// A copy of this schema whose enums accept both names of a value and print the short one. Enums whose short names
+    /// would be ambiguous stay as they are: see [`Message::kept_prefixes`].
     #[must_use]
     pub fn without_enum_prefixes(&self) -> Self {
         let mut tables = Tables::clone(&self.tables);
@@ -54,7 +54,8 @@ impl Schema {
 }
 
 impl Message {
-    /// The enums in this message, and in those that it is made of, that [keep their names](Schema::without_enum_prefixes).
+    /// The enums in this message, and in the messages it contains, that [keep their
+    /// prefixes](Schema::without_enum_prefixes).
     #[must_use]
     pub fn kept_prefixes(&self) -> Vec<KeepsPrefix> {
         let enums = self.enums();
@@ -66,7 +67,7 @@ impl Message {
         kept.collect()
     }
 
-    /// The enums in it, however deep, each once.
+    /// The enums in this message at any depth, each once.
     fn enums(&self) -> Vec<EnumId> {
         let (mut enums, mut seen, mut open) = (Vec::new(), HashSet::from([self.id]), vec![self.id]);
         while let Some(id) = open.pop() {
@@ -81,10 +82,10 @@ impl Message {
     }
 }
 
-/// A name, and what is left of it.
+/// A name and its short form.
 type Shortened = (Box<str>, Box<str>);
 
-/// The names that have the prefix, each with what is left of it.
+/// The names that have the prefix, each with its short form.
 fn short_names(table: &EnumTable) -> Result<Vec<Shortened>, PrefixProblem> {
     let mut names: Vec<(&Box<str>, i32)> = table.by_name.iter().map(|(name, number)| (name, *number)).collect();
     names.sort_by_key(|(name, number)| (*number, *name));
@@ -110,8 +111,8 @@ fn short_names(table: &EnumTable) -> Result<Vec<Shortened>, PrefixProblem> {
     Ok(short)
 }
 
-/// What stands behind the enum's own name and `_`: case does not count, nor where words part, for `HTTPMethod` is `HTTP_METHOD` to
-/// some and `H_T_T_P_METHOD` to others.
+/// What follows the name of the enum and `_`. Case and word boundaries are ignored, because `HTTPMethod` may be written
+/// `HTTP_METHOD` or `H_T_T_P_METHOD`.
 fn without_prefix<'n>(name: &'n str, simple: &str) -> Option<&'n str> {
     let mut wanted = simple.bytes().filter(|byte| *byte != b'_').map(|byte| byte.to_ascii_lowercase());
     let mut next = wanted.next();

@@ -1,31 +1,32 @@
-//! The bytes of a `.proto` file, made into text that the compiler reads.
+//! Turns the bytes of a `.proto` file into text that the compiler accepts.
 //!
-//! A byte order mark is left out. A comment in another encoding than UTF-8 is read as Latin-1, as nothing in it counts; anything
-//! else outside UTF-8 is a fault with its line and column. Lexical rules: <https://protobuf.com/docs/language-spec>.
+//! A byte order mark is dropped. Comments in an encoding other than UTF-8 are read as Latin-1, because their content
+//! does not matter. Anything else outside UTF-8 is an error with its line and column. Lexical rules:
+//! <https://protobuf.com/docs/language-spec>.
 
 use std::ops::Range;
 
-/// The text of a `.proto` file, and what it imports.
+/// The text of a `.proto` file and its imports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Text {
     pub(super) text: String,
     pub(super) imports: Vec<Import>,
-    /// Whether the keyword `service` occurs in it: even a file that does not compile may have something to serve.
+    /// Whether the keyword `service` occurs in it: even a file that does not compile may declare something to serve.
     pub(super) mentions_service: bool,
 }
 
 /// An import statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Import {
-    /// The file as it is written.
+    /// The imported file as written.
     pub(super) name: String,
-    /// Where the name stands in the text, without its quotes.
+    /// Position of the name in the text, without its quotes.
     pub(super) span: Range<usize>,
     /// Line and column of the statement, from 1.
     pub(super) at: (usize, usize),
 }
 
-/// Something that is no UTF-8, and where: line and column, from 1.
+/// Bytes that are not UTF-8, with line and column from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct NotText {
     pub(super) at: Option<(usize, usize)>,
@@ -33,7 +34,7 @@ pub(super) struct NotText {
 }
 
 impl Text {
-    /// Reads the bytes of a file.
+    /// Reads the bytes of a `.proto` file.
     pub(super) fn read(bytes: &[u8]) -> Result<Self, NotText> {
         if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
             let message = "the file is UTF-16; save it as UTF-8".to_owned();
@@ -64,7 +65,7 @@ impl Text {
         Ok(Self { text, imports, mentions_service })
     }
 
-    /// The text with its imports renamed, in their order; `None` keeps a name.
+    /// The text with its imports renamed, in order; `None` keeps a name.
     pub(super) fn with_imports<'n>(&self, names: impl Iterator<Item = Option<&'n str>>) -> String {
         let (mut text, mut end) = (String::with_capacity(self.text.len()), 0);
         for (import, name) in self.imports.iter().zip(names) {
@@ -79,7 +80,7 @@ impl Text {
     }
 }
 
-/// The names of the members of a message in text format, those of messages in it left out.
+/// The names of the members of a message in text format, without those of nested messages.
 pub(super) fn members(text: &str) -> Vec<&str> {
     let (mut tokens, mut depth, mut members) = (Tokens::new(text.as_bytes()), 0_usize, Vec::new());
     while let Some(token) = tokens.next() {
@@ -93,7 +94,7 @@ pub(super) fn members(text: &str) -> Vec<&str> {
     members
 }
 
-/// What follows the word `import`, up to the name.
+/// Reads an import statement after the word `import`.
 fn import(text: &str, tokens: &mut Tokens<'_>, start: usize) -> Option<Import> {
     let mut next = tokens.next()?;
     if next.kind == TokenKind::Word && matches!(&text.as_bytes()[next.span.clone()], b"public" | b"weak") {
@@ -104,12 +105,12 @@ fn import(text: &str, tokens: &mut Tokens<'_>, start: usize) -> Option<Import> {
         return None;
     }
     let span = next.span.start + 1..next.span.end - 1;
-    // An escape in a name is the compiler's to read.
+    // Escapes in a name are left to the compiler.
     let name = text.get(span.clone()).filter(|name| !name.contains('\\'))?.to_owned();
     Some(Import { name, span, at: place(text.as_bytes(), start) })
 }
 
-/// The bytes as text, what is no UTF-8 in comments as Latin-1.
+/// The bytes as text; comments that are not UTF-8 are read as Latin-1.
 fn with_latin_comments(bytes: &[u8]) -> Result<String, NotText> {
     let (mut text, mut end) = (String::with_capacity(bytes.len() + 16), 0);
     let mut tokens = Tokens::new(bytes);
@@ -137,7 +138,7 @@ fn utf8(bytes: &[u8], range: Range<usize>) -> Result<&str, NotText> {
     })
 }
 
-/// Line and column of a place, from 1.
+/// Line and column of a position, from 1.
 fn place(bytes: &[u8], at: usize) -> (usize, usize) {
     let before = &bytes[..at];
     let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
@@ -159,7 +160,7 @@ struct Token {
     span: Range<usize>,
 }
 
-/// The tokens of a `.proto` file as far as comments, strings and words go; the bytes need not be text.
+/// Splits a `.proto` file into tokens: comments, strings, words and other bytes. The bytes need not be UTF-8.
 struct Tokens<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -203,7 +204,7 @@ impl<'a> Tokens<'a> {
     }
 }
 
-/// The length of a string with its quotes; one that does not end ends with its line.
+/// Length of a string with its quotes; an unterminated string ends with its line.
 fn string_length(bytes: &[u8], quote: u8) -> usize {
     let mut at = 1;
     while let Some(&byte) = bytes.get(at) {

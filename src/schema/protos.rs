@@ -1,7 +1,7 @@
-//! `.proto` files compiled: those of all sources together, each file once, behind what it imports.
+//! Compiles the `.proto` files of all sources together, each file once and after the files it imports.
 //!
-//! A file that does not compile keeps those that import it from being compiled, and no others: what is served does not need
-//! every file of a folder. Which ones it needs is known when the routes are.
+//! A file that does not compile prevents only the files that import it from being compiled, because not every file of a
+//! folder is needed. Which files are needed is known when the routes are.
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -19,18 +19,18 @@ use super::unit::{Link, Unit, UnitContent, Units};
 use super::{descriptor, edition, option_imports, proto_text};
 use crate::format::problem::Problem;
 
-/// What came of all `.proto` files.
+/// The result of compiling all `.proto` files.
 #[derive(Debug, Default)]
 pub(super) struct Compiled {
-    /// Each behind its imports.
+    /// Each file comes after its imports.
     pub(super) files: Vec<CompiledFile>,
     pub(super) uncompiled: Vec<SourceUncompiled>,
-    /// The files that were read.
+    /// The `.proto` files that were read.
     pub(super) read: Vec<PathBuf>,
     pub(super) warnings: Vec<String>,
 }
 
-/// A file, and the source that has it.
+/// A compiled file and the source it belongs to.
 #[derive(Debug)]
 pub(super) struct CompiledFile {
     pub(super) source: usize,
@@ -47,25 +47,25 @@ impl CompiledFile {
     }
 }
 
-/// A file that did not compile, and the source that has it.
+/// A file that did not compile, and the source it belongs to.
 #[derive(Debug)]
 pub(super) struct SourceUncompiled {
     pub(super) source: usize,
-    /// Whether the source is this very file.
+    /// Whether the source names exactly this file.
     pub(super) is_named: bool,
     pub(super) problems: Vec<Problem>,
-    /// The rpcs that it declares, if it could be read that far.
+    /// The rpcs that the file declares, if it could be parsed.
     pub(super) rpcs: Option<Vec<DeclaredRpc>>,
 }
 
-/// What becomes of the comments of a file.
+/// Whether the comments of a file are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Comments {
     Dropped,
     Kept,
 }
 
-/// Compiles all of them, by a pool that is begun anew when it has resolved some `most` bytes.
+/// Compiles all files. The descriptor pool is restarted whenever it has resolved about `most` bytes.
 pub(super) fn compile(mut units: Units, most: usize, comments: Comments) -> Compiled {
     let clashes = units.name();
     let mut compiler = ProtoCompiler { comments, ..ProtoCompiler::of(&units, most) };
@@ -76,7 +76,7 @@ pub(super) fn compile(mut units: Units, most: usize, comments: Comments) -> Comp
     }
     for index in 0..units.units.len() {
         let index = units.original(index);
-        // What is built in is there for those that import it.
+        // Built-in files are compiled only if a file imports them.
         if units.units[index].path.is_some() {
             compiler.compile(index, &mut Vec::new());
         }
@@ -84,7 +84,7 @@ pub(super) fn compile(mut units: Units, most: usize, comments: Comments) -> Comp
     compiler.finish()
 }
 
-/// All of them encoded, each behind its imports; nothing if one does not compile.
+/// All files encoded, each after its imports; `None` if one does not compile.
 pub(super) fn encoded(units: &Units) -> Option<Vec<Vec<u8>>> {
     let mut compiler = ProtoCompiler::of(units, MOST);
     (0..units.units.len()).for_each(|index| compiler.compile(index, &mut Vec::new()));
@@ -92,17 +92,17 @@ pub(super) fn encoded(units: &Units) -> Option<Vec<Vec<u8>>> {
     is_done.then(|| compiler.order.iter().map(|(index, _)| compiler.pool.encoded(*index).to_vec()).collect())
 }
 
-/// The rpcs that a file declares, if it could be read that far.
+/// The rpcs that a file declares, if it could be parsed.
 type Rpcs = Option<Vec<DeclaredRpc>>;
 
-/// How far a file is.
+/// How far the compilation of a file has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum State {
     Open,
     /// Its imports are being compiled.
     Under,
     Done,
-    /// It cannot be compiled, for these of the `causes`.
+    /// It cannot be compiled; these are indices in `causes`.
     Broken(Vec<usize>),
 }
 
@@ -111,9 +111,9 @@ struct ProtoCompiler<'a> {
     states: Vec<State>,
     pool: Resolver<'a>,
     comments: Comments,
-    /// The file that declares a name.
+    /// The file that declares each full name.
     symbols: HashMap<String, usize>,
-    /// The packages of all files, and those around them.
+    /// The packages of all files, and the parents of these packages.
     packages: HashSet<String>,
     causes: Vec<Problem>,
     order: Vec<(usize, Vec<Renamed>)>,
@@ -135,7 +135,7 @@ impl<'a> ProtoCompiler<'a> {
         }
     }
 
-    /// Compiles a file behind its imports; `path` is the way to it.
+    /// Compiles a file after its imports; `path` is the chain of imports that led to it.
     fn compile(&mut self, index: usize, path: &mut Vec<usize>) {
         match &self.states[index] {
             State::Open => {}
@@ -175,7 +175,7 @@ impl<'a> ProtoCompiler<'a> {
         self.put(index, parsed);
     }
 
-    /// The file as it is written, with the names of its imports that they are compiled under.
+    /// Parses the file. Its imports are renamed to the names under which they are compiled.
     fn parse(&mut self, index: usize) -> Result<FileDescriptorProto, ()> {
         let unit = &self.units.units[index];
         let name = unit.name.clone();
@@ -199,7 +199,7 @@ impl<'a> ProtoCompiler<'a> {
             let to = match link {
                 Link::To(to) => to,
                 Link::Skipped => return None,
-                // It is told below; the rest of the file is read all the same.
+                // The problem is reported below; the rest of the file is parsed anyway.
                 Link::Wrong(_) => return Some("wrong.proto"),
             };
             let name = self.units.units[self.units.original(*to)].name.as_str();
@@ -228,7 +228,7 @@ impl<'a> ProtoCompiler<'a> {
         }
     }
 
-    /// Leaves out the imports that are not there, where that is asked for.
+    /// Removes the missing imports that the configuration allows to be missing.
     fn skip(&self, index: usize, parsed: &mut FileDescriptorProto) {
         let unit = &self.units.units[index];
         let UnitContent::Text(text) = &unit.content else { return };
@@ -258,7 +258,7 @@ impl<'a> ProtoCompiler<'a> {
         Err(())
     }
 
-    /// Gives a file whose imports are there to the pool.
+    /// Adds a file whose imports have been compiled to the pool.
     fn put(&mut self, index: usize, mut parsed: FileDescriptorProto) {
         if let Some(problem) = self.declared_elsewhere(index, &parsed) {
             return self.refuse(index, problem, declares(&parsed));
@@ -269,7 +269,8 @@ impl<'a> ProtoCompiler<'a> {
             return self.refuse(index, problem, declares(&parsed));
         }
         let renamed = apart::rename(&mut parsed);
-        // Lines and columns are most of a file, and only a fault needs them: then they are read again.
+        // Line and column information is most of a file's size and needed only for errors; for those the file is parsed
+        // again.
         if self.comments == Comments::Dropped {
             parsed.source_code_info = None;
         }
@@ -304,7 +305,8 @@ impl<'a> ProtoCompiler<'a> {
         }
     }
 
-    /// What is wrong if another file declares the same: the pool takes long to say so, and does not say which.
+    /// The problem if another file declares the same name. The pool would take long to report it, and would not say
+    /// which file.
     fn declared_elsewhere(&mut self, index: usize, parsed: &FileDescriptorProto) -> Option<Problem> {
         let symbols = symbols(parsed);
         let twice: Vec<&String> = symbols.iter().filter(|symbol| self.symbols.contains_key(*symbol)).collect();
@@ -316,7 +318,7 @@ impl<'a> ProtoCompiler<'a> {
         let packages: Vec<&str> = packages(parsed).collect();
         let is_a_package = symbols.iter().any(|symbol| self.packages.contains(symbol));
         if is_a_package || packages.iter().any(|package| self.symbols.contains_key(*package)) {
-            // The pool refuses that, if it holds both.
+            // The pool rejects that if it holds both files.
             self.pool.take_all();
         }
         self.packages.extend(packages.into_iter().map(str::to_owned));
@@ -362,13 +364,13 @@ impl<'a> ProtoCompiler<'a> {
     }
 }
 
-/// The problem of a file that declares names which another file declares too.
+/// The error text for a file that declares names which another file declares too.
 pub(super) fn declared_twice(file: &str, first: &str, others: usize, other: &str, place: &str) -> String {
     let others = if others == 0 { String::new() } else { format!(" (and {others} more)") };
     format!("{file} declares {first}{others}, which {other} in {place} also declares; remove one of the two")
 }
 
-/// The full names in the scope of the package, those of enum values among them.
+/// The full names of top-level declarations, including enum values, which share their scope.
 fn symbols(file: &FileDescriptorProto) -> Vec<String> {
     let scope = scope(file);
     let messages = file.message_type.iter().map(|declared| declared.name());
@@ -381,7 +383,7 @@ fn symbols(file: &FileDescriptorProto) -> Vec<String> {
     messages.chain(enums).chain(services).chain(extensions).map(|name| format!("{scope}{name}")).collect()
 }
 
-/// The package of a file, and those around it.
+/// The package of a file, and the parents of that package.
 fn packages(file: &FileDescriptorProto) -> impl Iterator<Item = &str> {
     let package = file.package();
     let ends = package.match_indices('.').map(|(dot, _)| dot).chain(Some(package.len()).filter(|length| *length > 0));
@@ -404,13 +406,13 @@ fn declares(file: &FileDescriptorProto) -> Rpcs {
     Some(of_service.collect())
 }
 
-/// Whether an option ends as google.api.http does, from whatever package that is written.
+/// Whether a method has an option that ends like google.api.http, whatever package it is written with.
 fn is_annotated(method: &MethodDescriptorProto) -> bool {
     let options = method.options.iter().flat_map(|options| &options.uninterpreted_option);
     options.flat_map(|option| option.name.first()).any(|name| name.is_extension && name.name_part.ends_with("http"))
 }
 
-/// The methods whose annotation has more than one pattern, each by its path in the descriptor, with what is wrong.
+/// The methods whose annotation has more than one pattern, each with its path in the descriptor and the error.
 fn two_patterns(file: &FileDescriptorProto) -> Vec<([i32; 4], RuleError)> {
     let mut found = Vec::new();
     for (service, declared) in file.service.iter().enumerate() {
@@ -421,7 +423,7 @@ fn two_patterns(file: &FileDescriptorProto) -> Vec<([i32; 4], RuleError)> {
                 let mut patterns: Vec<&str> = PATTERNS.iter().map(|(_, name)| *name).collect();
                 patterns.retain(|pattern| members.contains(pattern));
                 if patterns.len() > 1 {
-                    // descriptor.proto: field 6 of a file are its services, field 2 of a service its methods.
+                    // descriptor.proto: field 6 of a file holds its services, field 2 of a service its methods.
                     found.push(([6, service as i32, 2, method as i32], RuleError::TwoPatterns(patterns)));
                 }
             }
@@ -430,7 +432,7 @@ fn two_patterns(file: &FileDescriptorProto) -> Vec<([i32; 4], RuleError)> {
     found
 }
 
-/// A method whose annotation sets more than one pattern, each in an option of its own: the pool keeps the last.
+/// A method whose annotation sets more than one pattern, each in a separate option: the pool would keep only the last.
 fn set_twice(file: &FileDescriptorProto) -> Option<(String, RuleError)> {
     let scope = scope(file);
     file.service.iter().find_map(|service| {

@@ -1,7 +1,7 @@
-//! What the descriptors say to people of their declarations: comments, `deprecated`, and the options that describe.
+//! Documentation in descriptors: comments, `deprecated`, and options that describe a declaration.
 //!
-//! Only a document needs it. So nothing of it is kept with the [`Schema`](super::Schema): the sources are read again when a document
-//! is made.
+//! Only the OpenAPI document needs it. It is therefore not kept in the [`Schema`](super::Schema): the sources are read
+//! again whenever a document is generated.
 
 use std::collections::HashMap;
 
@@ -19,30 +19,31 @@ pub struct Remarks {
     files: Vec<FileRemark>,
 }
 
-/// What is said of one declaration.
+/// The documentation of one declaration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Remark {
-    /// Its comments: those that stand apart before it, the one before it, the one behind it; with a blank line between them.
+    /// Its comments, separated by blank lines: the detached comments before it, the comment directly before it, and the
+    /// one after it.
     pub comment: String,
-    /// descriptor.proto, `deprecated`.
+    /// The option `deprecated` of descriptor.proto.
     pub deprecated: bool,
-    /// Its options, encoded.
+    /// Its encoded options.
     options: Vec<u8>,
 }
 
-/// What is said of one file.
+/// The documentation of one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileRemark {
-    /// As imports name it.
+    /// The name of the file as imports write it.
     pub name: String,
-    /// The package that it declares things in.
+    /// The package of the file.
     pub package: String,
-    /// Its own options. It has no comment.
+    /// The options of the file. Files have no comment.
     pub remark: Remark,
 }
 
 impl Remarks {
-    /// Those of these sources. A declaration that cannot be read has none.
+    /// Reads the remarks of these sources. Declarations that cannot be read have none.
     #[must_use]
     pub fn read(sources: &[DescriptorSource], imports: &Imports) -> Self {
         let mut remarks = Self::default();
@@ -54,7 +55,7 @@ impl Remarks {
         remarks
     }
 
-    /// What is said of the declaration of this full name.
+    /// The remark on the declaration with this full name.
     #[must_use]
     pub fn of(&self, full_name: &str) -> Option<&Remark> {
         self.declarations.get(full_name)
@@ -118,7 +119,7 @@ impl Remarks {
         }
     }
 
-    /// Puts a declaration there of which anything is said.
+    /// Stores the remark on a declaration, unless it is empty.
     fn put(&mut self, full_name: String, comment: String, (options, deprecated): (Vec<u8>, u32)) {
         if comment.is_empty() && options.is_empty() {
             return;
@@ -130,7 +131,7 @@ impl Remarks {
 }
 
 impl Remark {
-    /// The messages that an option of this number has, encoded.
+    /// The encoded messages that the option with this number holds.
     #[must_use]
     pub fn messages(&self, option: u32) -> Vec<&[u8]> {
         let mut found = Vec::new();
@@ -138,7 +139,8 @@ impl Remark {
         found
     }
 
-    /// The numbers that an option of this number has, be it a number, a truth, an enum or a list of them.
+    /// The numbers that the option with this number holds, whether it is a number, a boolean, an enum or a list of
+    /// these.
     #[must_use]
     pub fn numbers(&self, option: u32) -> Vec<u64> {
         let mut found = Vec::new();
@@ -153,7 +155,7 @@ impl Remark {
         found
     }
 
-    /// Reads the values of an option as long as they can be read.
+    /// Calls `read` for each value of an option, as far as the options can be decoded.
     fn each<'a>(&'a self, option: u32, wanted: u8, mut read: impl FnMut(&mut Reader<'a>) -> Option<()>) {
         let mut reader = Reader::new(&self.options);
         while !reader.is_empty() {
@@ -169,7 +171,7 @@ impl Remark {
     }
 }
 
-/// The comments of a file by the paths of `SourceCodeInfo.Location`.
+/// The comments of a file, by the path in `SourceCodeInfo.Location`.
 struct Comments(HashMap<Vec<i32>, String>);
 
 impl Comments {
@@ -186,13 +188,14 @@ impl Location {
     }
 }
 
-/// A comment without the blank that most of its lines begin with, and without blank lines around it.
+/// A comment without the space that begins most of its lines, and without blank lines around it.
 fn plain(comment: &str) -> String {
     let lines = comment.lines().map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end());
     lines.collect::<Vec<_>>().join("\n").trim_matches('\n').to_owned()
 }
 
-// descriptor.proto: the numbers of the fields on the paths of `SourceCodeInfo.Location`, and those of `deprecated`.
+// descriptor.proto: field numbers in the paths of `SourceCodeInfo.Location`, and the numbers of the options
+// `deprecated`.
 const FILE_MESSAGES: i32 = 4;
 const FILE_ENUMS: i32 = 5;
 const FILE_SERVICES: i32 = 6;

@@ -1,7 +1,8 @@
-//! The pool of descriptors that resolves names and options of `.proto` files, and refuses what protoc would.
+//! A descriptor pool that resolves names and options of `.proto` files and rejects what protoc would reject.
 //!
-//! A pool takes some forty bytes for each byte of a file's text. So it is begun anew when it has become large, and then takes again
-//! only what the next files import: a folder of thousands of files needs the memory of a few of them.
+//! A pool needs some forty bytes of memory per byte of a file's text. It is therefore restarted when it has become
+//! large, and then reloads only the files that the next ones import. A folder of thousands of files thus needs the
+//! memory of a few of them.
 
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
@@ -11,27 +12,28 @@ use prost_types::FileDescriptorProto;
 
 use super::unit::Units;
 
-/// So many bytes of descriptors a pool should resolve before it is begun anew.
+/// After resolving about this many bytes of descriptors, a pool is restarted.
 pub(super) const MOST: usize = 512 << 10;
 
-/// The files that were resolved, and a pool with some of them.
+/// The resolved files, and a pool that holds some of them.
 pub(super) struct Resolver<'a> {
     units: &'a Units,
     most: usize,
     pool: DescriptorPool,
-    /// The files in it.
+    /// The files in the pool.
     held: HashSet<usize>,
-    /// How many bytes were resolved since it was begun.
+    /// Bytes resolved since the pool was restarted.
     fresh: usize,
-    /// How many it has taken again. With them grows what it may resolve, so that most of the work is never done twice.
+    /// Bytes reloaded since the pool was restarted. They raise the limit for the next restart, so that most of the work
+    /// is never done twice.
     again: usize,
-    /// All files that were resolved, encoded.
+    /// All resolved files, encoded.
     encoded: Vec<u8>,
     places: BTreeMap<usize, Range<usize>>,
 }
 
 impl<'a> Resolver<'a> {
-    /// With a pool that is begun anew when it has resolved some `most` bytes.
+    /// Creates a resolver whose pool is restarted after resolving about `most` bytes.
     pub(super) fn of(units: &'a Units, most: usize) -> Self {
         Self {
             units,
@@ -45,7 +47,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// Resolves a file whose imports were resolved.
+    /// Resolves a file whose imports have been resolved.
     pub(super) fn add(&mut self, index: usize, file: FileDescriptorProto) -> Result<(), DescriptorError> {
         self.take_imports(index);
         self.pool.add_file_descriptor_proto(file)?;
@@ -64,13 +66,13 @@ impl<'a> Resolver<'a> {
         Ok(())
     }
 
-    /// Takes all files: what the pool says of a name depends on what it holds.
+    /// Loads all files into the pool, because its answer about a name depends on the files it holds.
     pub(super) fn take_all(&mut self) {
         let all: Vec<usize> = self.places.keys().copied().collect();
         all.into_iter().for_each(|index| self.take(index));
     }
 
-    /// A file that was resolved.
+    /// A resolved file, encoded.
     pub(super) fn encoded(&self, index: usize) -> &[u8] {
         self.places.get(&index).map_or(&[], |place| &self.encoded[place.clone()])
     }
@@ -87,7 +89,7 @@ impl<'a> Resolver<'a> {
         self.take_imports(index);
         let Some(place) = self.places.get(&index) else { return };
         let bytes = &self.encoded[place.clone()];
-        // It was taken before.
+        // The pool accepted this file before.
         if self.pool.decode_file_descriptor_proto(bytes).is_ok() {
             self.held.insert(index);
             self.again += bytes.len();
@@ -119,14 +121,14 @@ mod tests {
             "package t; import 'middle.proto'; import 'google/api/annotations.proto'; message Top { m.Middle m = 1; b.E e = 2; } \
              service S { rpc Get(Top) returns (b.Base) { option (google.api.http) = { get: '/v1/{m.base.id}' }; } }",
         ),
-        // They sort last.
+        // These names sort last.
         ("wrong_import.proto", "package w; import 'options.proto'; message W { b.Base base = 1; }"),
         ("wrong_name.proto", "package w; import 'base.proto'; message N { b.None none = 1; }"),
         ("wrong_option.proto", "package w; message O { string id = 1 [(o.tag) = 'x']; }"),
         ("wrong_package.proto", "package b.Base; message P {}"),
     ];
 
-    /// What is compiled of a folder, and what is wrong.
+    /// What is compiled from a folder, and the problems.
     fn compiled(folder: &std::path::Path, most: usize) -> (Vec<File>, Vec<String>) {
         let (mut units, mut roots) = (Units::default(), Roots::default());
         roots.add(folder, Vec::new());

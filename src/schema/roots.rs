@@ -1,7 +1,7 @@
-//! Import roots: the folders from which imports are searched, and the files found there.
+//! Import roots: the folders in which imports are searched, and the files found there.
 //!
-//! An import is searched from the root of the file that imports it, then from the other roots in their order, then in the
-//! folders of vendored files inside of them. Only names and existence count here; nothing is read.
+//! An import is searched first from the root of the importing file, then from the other roots in order, then in the
+//! vendored folders below them. Only names and existence matter here; no file is read.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -9,30 +9,31 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Folders of files that others wrote: they are read when they are imported, and are import roots.
+/// Folders with files of third parties. Their files are read only if they are imported, and the folders are import
+/// roots.
 const VENDORED: [&str; 4] = ["third_party", "third-party", "thirdparty", "googleapis"];
 
-/// What is below a folder.
+/// The content of a folder.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Listing {
-    /// Its `.proto` files, sorted, but for those in vendored folders.
+    /// Its `.proto` files, sorted, without those in vendored folders.
     pub(super) files: Vec<PathBuf>,
-    /// The vendored folders, those nearer to the top first.
+    /// The vendored folders, those closest to the top first.
     pub(super) vendored: Vec<PathBuf>,
 }
 
-/// Where imports are searched.
+/// The folders in which imports are searched.
 #[derive(Debug, Default)]
 pub(super) struct Roots {
     roots: Vec<PathBuf>,
     /// The sources that are single files.
     named: Vec<PathBuf>,
     vendored: Vec<PathBuf>,
-    /// The `.proto` files below vendored folders, by their last name; made when the first import asks.
+    /// The `.proto` files below vendored folders, by file name; filled at the first import that needs it.
     files: RefCell<Option<HashMap<String, Vec<PathBuf>>>>,
 }
 
-/// A file, by the root that it was found from.
+/// A file and the root under which it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct FoundFile {
     pub(super) root: PathBuf,
@@ -40,7 +41,8 @@ pub(super) struct FoundFile {
 }
 
 impl Listing {
-    /// Lists a folder. One in which all files are vendored is a folder of somebody's sources all the same.
+    /// Lists a folder. If it is vendored itself, or holds only vendored files, its files are listed like those of any
+    /// other source.
     pub(super) fn of(folder: &Path) -> io::Result<Self> {
         let mut listing = Self::default();
         if !is_vendored(folder) {
@@ -67,7 +69,7 @@ impl Listing {
     }
 }
 
-/// The vendored folders that lie in a folder itself.
+/// The vendored folders directly in a folder.
 pub(super) fn vendored_in(folder: &Path) -> Vec<PathBuf> {
     VENDORED.iter().map(|name| folder.join(name)).filter(|path| path.is_dir()).collect()
 }
@@ -102,7 +104,7 @@ fn is_vendored(folder: &Path) -> bool {
 }
 
 impl Roots {
-    /// One more root, and the vendored folders inside of it.
+    /// Adds a root and the vendored folders inside it.
     pub(super) fn add(&mut self, root: &Path, vendored: Vec<PathBuf>) {
         let root = or_here(root);
         if !self.roots.contains(&root) {
@@ -116,18 +118,18 @@ impl Roots {
         *self.files.borrow_mut() = None;
     }
 
-    /// A source that is a single file: what ends its path may import it.
+    /// Adds a source that is a single file. Files may import it by the end of its path.
     pub(super) fn add_file(&mut self, path: &Path) {
         self.named.push(path.to_owned());
     }
 
-    /// The roots in their order, as they are told.
+    /// The roots in order, for error texts.
     pub(super) fn told(&self) -> String {
         let all = self.roots.iter().chain(&self.vendored);
         all.map(|root| root.display().to_string()).collect::<Vec<_>>().join(", ")
     }
 
-    /// The file of an import, written in a file of `from`.
+    /// Finds the file for an import in a file whose root is `from`.
     pub(super) fn find(&self, from: &Path, import: &str) -> Option<FoundFile> {
         let at = |root: &Path| {
             let path = if root == Path::new(".") { PathBuf::from(import) } else { root.join(import) };
@@ -139,7 +141,7 @@ impl Roots {
         direct.or_else(named).or_else(|| self.vendored(import))
     }
 
-    /// The file of that name at any depth below a vendored folder: the one whose root is nearest to the top.
+    /// The file with this name at any depth below a vendored folder: the one whose root is closest to the top.
     fn vendored(&self, import: &str) -> Option<FoundFile> {
         let mut files = self.files.borrow_mut();
         let files = files.get_or_insert_with(|| {
@@ -157,7 +159,7 @@ impl Roots {
         found(path, import)
     }
 
-    /// Where a file of that name lies below one of the roots, if it does: its root would be an import root.
+    /// A file with this name below one of the roots, whose root could be added as an import root.
     pub(super) fn elsewhere(&self, import: &str) -> Option<FoundFile> {
         self.roots.iter().filter(|root| *root != Path::new(".")).find_map(|root| {
             let files = proto_files(root).ok()?;
@@ -167,13 +169,13 @@ impl Roots {
     }
 }
 
-/// A file by the root from which it has that name, which ends its path.
+/// A file whose path ends with `name`, and the root under which it has that name.
 fn found(path: &Path, name: &str) -> Option<FoundFile> {
     let root = path.ancestors().nth(Path::new(name).components().count())?;
     Some(FoundFile { root: or_here(root), path: path.to_owned() })
 }
 
-/// A path as imports write it, from `root`.
+/// The path as imports write it, relative to `root`.
 pub(super) fn relative(root: &Path, path: &Path) -> Option<String> {
     let inner = match path.strip_prefix(root) {
         Ok(inner) => inner,
@@ -194,7 +196,7 @@ pub(super) fn relative(root: &Path, path: &Path) -> Option<String> {
     Some(name).filter(|name| !name.is_empty())
 }
 
-/// The folder, `.` where nothing is written.
+/// The folder, or `.` if it is empty.
 pub(super) fn or_here(folder: &Path) -> PathBuf {
     if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_owned() }
 }

@@ -1,4 +1,4 @@
-//! The rpcs of the descriptors, each with its rules.
+//! The rpcs of the descriptors, each with its HTTP rules.
 
 use std::sync::Arc;
 
@@ -9,35 +9,35 @@ use super::table::Tables;
 use crate::format::problem::Problem;
 use crate::format::wire;
 
-/// One method of a service.
+/// One rpc: a method of a service.
 #[derive(Debug, Clone)]
 pub struct RpcDescriptor {
     /// `package.Service.Method`.
     pub name: String,
     /// `/package.Service/Method`, the `:path` of the gRPC call.
     pub path: String,
-    /// The `.proto` file that declares it, as imports name it.
+    /// The `.proto` file that declares it, with the name that imports use.
     pub file: String,
-    /// What a request is made of.
+    /// The request message.
     pub input: Message,
-    /// What a reply is made of.
+    /// The response message.
     pub output: Message,
-    /// Whether the caller sends several messages.
+    /// Whether the caller sends a stream of messages.
     pub client_streams: bool,
-    /// Whether the backend does.
+    /// Whether the backend sends a stream of messages.
     pub server_streams: bool,
     /// Whether its `idempotency_level` (descriptor.proto) is NO_SIDE_EFFECTS or IDEMPOTENT.
     pub is_idempotent: bool,
-    /// Its `google.api.http` rule with the additional bindings, in order; empty without annotation.
+    /// Its `google.api.http` rule, followed by the additional bindings in order; empty without an annotation.
     pub rules: Result<Vec<Rule>, RuleError>,
 }
 
-/// `idempotency_level` of descriptor.proto's MethodOptions, and its values but for IDEMPOTENCY_UNKNOWN.
+/// The option `idempotency_level` in descriptor.proto's MethodOptions, and its values except IDEMPOTENCY_UNKNOWN.
 const IDEMPOTENCY_LEVEL: u32 = 34;
 const NO_SIDE_EFFECTS: u64 = 1;
 const IDEMPOTENT: u64 = 2;
 
-/// Every rpc of the files with its rules.
+/// All rpcs of the files with their rules.
 pub(super) fn rpcs(files: &[File], tables: &Arc<Tables>) -> Result<Vec<RpcDescriptor>, Vec<Problem>> {
     let (mut rpcs, mut problems) = (Vec::new(), Vec::new());
     for (file, service) in files.iter().flat_map(|file| file.services.iter().map(move |service| (file, service))) {
@@ -72,7 +72,7 @@ fn rpc(file: &File, service: &str, method: &Method, tables: &Arc<Tables>) -> Res
     })
 }
 
-/// What cannot be read is no promise.
+/// Whether the options declare the rpc idempotent. Options that cannot be decoded declare nothing.
 fn is_idempotent(options: &[u8]) -> bool {
     let mut reader = wire::Reader::new(options);
     let mut level = 0;

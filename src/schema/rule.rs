@@ -1,59 +1,59 @@
-//! The `google.api.http` options of the rpcs, read once into plain data.
+//! The `google.api.http` options of rpcs, read once into plain data.
 
 use prost::Message as _;
 
 use super::generated::google::api::{HttpRule, http_rule};
 use crate::format::wire;
 
-/// One `google.api.HttpRule` without its additional bindings, which stand beside it.
+/// One `google.api.HttpRule` without its additional bindings, which become rules of their own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
-    /// Method and path.
+    /// HTTP method and path template.
     pub pattern: Pattern,
-    /// The rule's `body` as written: empty, `*` or a field.
+    /// The rule's `body` as written: empty, `*` or a field name.
     pub body: String,
     /// The rule's `response_body` as written.
     pub response_body: String,
-    /// `fully_decode_reserved_expansion`: in what `**` captures `%2F` is decoded too.
+    /// `fully_decode_reserved_expansion`: `%2F` is decoded even in what `**` captures.
     pub fully_decode: bool,
-    /// Where it stands, if it is no annotation.
+    /// Where the rule is written, if it does not come from an annotation.
     pub place: Option<String>,
 }
 
-/// The `pattern` of a rule.
+/// The HTTP method and path template of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
-    /// `GET`, ... or the `kind` of a custom pattern as written.
+    /// The HTTP method: `GET` and so on, or the `kind` of a custom pattern as written.
     pub method: String,
-    /// The template as written.
+    /// The path template as written.
     pub template: String,
 }
 
 /// Why an annotation cannot be read as rules.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RuleError {
-    /// A rule without `get`, `put`, `post`, `delete`, `patch` or `custom`.
+    /// A rule has none of `get`, `put`, `post`, `delete`, `patch` and `custom`.
     #[error("the rule has no method; add one with its path, such as `get: \"/v1\"`")]
     NoPattern,
-    /// More than one of `get`, `put`, `post`, `delete`, `patch` and `custom`.
+    /// A rule has more than one of `get`, `put`, `post`, `delete`, `patch` and `custom`.
     #[error("the rule has {}; keep one, and move the others to additional_bindings", two(.0))]
     TwoPatterns(Vec<&'static str>),
     /// http.proto: "Nested bindings must not contain an `additional_bindings` field themselves".
     #[error("additional_bindings cannot be nested")]
     NestedBindings,
-    /// An option that is called google.api.http and is another.
+    /// The option google.api.http does not hold a valid HttpRule.
     #[error("the option google.api.http is not a valid google.api.HttpRule")]
     NoRule,
 }
 
-/// The number of `extend google.protobuf.MethodOptions { HttpRule http }` in google/api/annotations.proto.
+/// The field number of `extend google.protobuf.MethodOptions { HttpRule http }` in google/api/annotations.proto.
 const HTTP: u32 = 72_295_728;
 
-/// The members of its oneof `pattern`.
+/// Numbers and names of the fields in the oneof `pattern` of HttpRule.
 pub(super) const PATTERNS: [(u32, &str); 6] =
     [(2, "get"), (3, "put"), (4, "post"), (5, "delete"), (6, "patch"), (8, "custom")];
 
-/// The rules that the options of an rpc hold.
+/// The rules in the options of an rpc.
 pub(super) fn rules(options: &[u8]) -> Result<Vec<Rule>, RuleError> {
     let Some(encoded) = option(options, HTTP).ok_or(RuleError::NoRule)? else { return Ok(Vec::new()) };
     let rule = HttpRule::decode(encoded.as_slice()).map_err(|_| RuleError::NoRule)?;
@@ -67,7 +67,7 @@ pub(super) fn rules(options: &[u8]) -> Result<Vec<Rule>, RuleError> {
     std::iter::once(&rule).chain(&rule.additional_bindings).map(one).collect()
 }
 
-/// Which of its patterns a rule has: a reader takes the last of several, and another might not.
+/// The patterns that a rule sets. A decoder keeps the last of several, but another decoder might not.
 fn patterns(rule: &[u8]) -> Vec<&'static str> {
     let (mut reader, mut found) = (wire::Reader::new(rule), Vec::new());
     while !reader.is_empty() {
@@ -81,7 +81,7 @@ fn patterns(rule: &[u8]) -> Vec<&'static str> {
     found
 }
 
-/// Names as a list that is read.
+/// Formats names as a list for an error text.
 pub(super) fn two(names: &[&str]) -> String {
     let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     match quoted.as_slice() {
@@ -90,7 +90,8 @@ pub(super) fn two(names: &[&str]) -> String {
     }
 }
 
-/// The value of a message option, its parts joined, which merges them; nothing at all if the options are malformed.
+/// The value of a message option. Its occurrences are concatenated, which merges them. `None` if the options are
+/// malformed, `Some(None)` if the option is not set.
 fn option(options: &[u8], wanted: u32) -> Option<Option<Vec<u8>>> {
     let mut reader = wire::Reader::new(options);
     let mut value: Option<Vec<u8>> = None;

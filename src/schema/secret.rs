@@ -1,12 +1,13 @@
-//! What a compiler says of a file that is none of its own: of a private key that was given as a `.proto` file it would quote a part.
+//! Removes possible secrets from compiler errors: given a private key as a `.proto` file, the compiler would quote a
+//! part of it.
 
-/// No name in a `.proto` file is as long, and a line of base64 is.
+/// Longer than any name in a `.proto` file, but not longer than a line of base64.
 const LINE: usize = 60;
 
-/// So many letters of a key in a message are a part of it.
+/// If an error quotes this many characters of a key, it reveals a part of it.
 const PART: usize = 8;
 
-/// What is wrong with the file `name`, unless that quotes what may be a key in its `text`: then no more than the place.
+/// The compiler's message about the file `name`. If it quotes what may be a key in `text`, only the position is kept.
 pub(super) fn without_keys(name: &str, text: &str, message: String) -> String {
     if !quotes_a_key(text, &message) {
         return message;

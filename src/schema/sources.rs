@@ -1,33 +1,34 @@
-//! Where descriptors come from: what the operator names.
+//! The sources of descriptors that the operator names.
 
 use std::path::PathBuf;
 
-/// Where descriptors come from.
+/// A source of descriptors.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DescriptorSource {
-    /// A `.proto` file, a folder of them or a descriptor set.
+    /// A path to a `.proto` file, a folder of `.proto` files or a descriptor set.
     Path(PathBuf),
-    /// A descriptor set that is at hand.
+    /// A descriptor set in memory.
     Set {
-        /// What it is called in problems.
+        /// How problems refer to it.
         name: String,
         /// An encoded `google.protobuf.FileDescriptorSet`.
         set: Vec<u8>,
     },
-    /// The same, as a server gave it by reflection.
+    /// A descriptor set that a server returned by reflection.
     Reflection {
-        /// What it is called in problems.
+        /// How problems refer to it.
         name: String,
         /// An encoded `google.protobuf.FileDescriptorSet`.
         set: Vec<u8>,
     },
 }
 
-/// How imports of `.proto` files are found, besides in the sources themselves.
+/// How imports of `.proto` files are found outside the sources themselves.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Imports {
-    /// More folders that imports count from; they are searched before the sources.
+    /// Additional import roots, searched before the sources.
     pub paths: Vec<PathBuf>,
-    /// Whether well-known files that hold nothing but options for other tools may be absent. Their options are left out then.
+    /// Whether well-known files that only provide options for other tools may be missing. Their options are then left
+    /// out.
     pub skips_missing_options: bool,
 }

@@ -1,4 +1,5 @@
-//! Messages, fields and enums as flat tables: what the codec runs on. After start nothing looks into a descriptor.
+//! Flat tables of messages, fields and enums, which the codec uses. After the start, descriptors are not needed any
+//! more.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
@@ -6,92 +7,89 @@ use std::hash::{BuildHasherDefault, Hasher};
 use crate::format::block::{self, Padded};
 use crate::format::wire;
 
-/// A message type, by its place in [`Tables`].
+/// A message type: its index in [`Tables`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct MessageId(pub(super) u32);
 
-/// An enum type, by its place in [`Tables`].
+/// An enum type: its index in [`Tables`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct EnumId(pub(super) u32);
 
-/// Every message and enum.
+/// All messages and enums.
 #[derive(Debug, Clone, Default)]
 pub struct Tables {
     pub(super) messages: Vec<MessageTable>,
     pub(super) enums: Vec<EnumTable>,
     pub(super) names: HashMap<String, MessageId>,
-    /// Those in which JSON cannot tell two fields apart, and those that hold one.
+    /// Messages in which JSON cannot tell two fields apart, and messages that contain one of them.
     pub(super) unclear: HashSet<MessageId>,
 }
 
 /// A message type.
 #[derive(Debug, Clone)]
 pub struct MessageTable {
-    /// `package.Message`.
+    /// The full name: `package.Message`.
     pub name: Box<str>,
-    /// Its form in JSON, if it has one of its own.
+    /// Its special JSON form, if it has one.
     pub known: WellKnown,
-    /// Its fields and extensions, by number.
+    /// Its fields and extensions, ordered by number.
     pub fields: Box<[FieldTable]>,
-    /// The names of its oneofs.
     pub oneofs: Box<[Box<str>]>,
     /// Whether any field is required (proto2).
     pub has_required: bool,
-    /// `message_set_wire_format`: extensions travel as groups of a type id and a message.
+    /// `message_set_wire_format`: extensions are encoded as groups of a type id and a message.
     pub message_set: bool,
-    /// For small numbers: the index of the field plus one.
+    /// For small field numbers: the index of the field plus one, or 0.
     pub(super) dense: Box<[u16]>,
-    /// Every spelling of every field.
+    /// The index of each field, by every spelling of its name.
     pub(super) by_name: HashMap<Box<str>, u16, BuildHasherDefault<NameHasher>>,
-    /// The same in lower case, where names are read in any case; else empty.
+    /// The index of each field, by its name in lower case. Empty unless names are accepted in any case.
     pub(super) any_case: HashMap<Box<str>, u16, BuildHasherDefault<NameHasher>>,
 }
 
-/// Messages that ProtoJSON writes in a form of their own.
+/// Messages to which ProtoJSON gives a special JSON form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WellKnown {
-    /// No such form: an object with a member a field.
+    /// No special form: an object with one member per field.
     No,
     /// `{"@type": ..., ...}`
     Any,
-    /// RFC 3339
+    /// A string such as `2026-01-31T11:00:00Z` (RFC 3339).
     Timestamp,
-    /// `1.5s`
+    /// A string such as `1.5s`.
     Duration,
-    /// `a,b.c`
+    /// A string such as `a,b.c`.
     FieldMask,
-    /// Any object.
+    /// An object with any members.
     Struct,
-    /// Any value.
+    /// Any JSON value.
     Value,
-    /// Any array.
+    /// An array with any elements.
     ListValue,
-    /// The value of its only field.
+    /// The JSON form of its only field.
     Wrapper,
 }
 
 /// A field or an extension.
 #[derive(Debug, Clone)]
 pub struct FieldTable {
-    /// Field number.
     pub number: u32,
-    /// The name in the proto file; of an extension `[package.name]`.
+    /// The name in the proto file; for an extension, `[package.name]`.
     pub name: Box<str>,
-    /// The name in JSON.
     pub json_name: Box<str>,
-    /// `"jsonName":`, escaped.
+    /// `"jsonName":` with JSON escapes.
     pub json_key: Padded,
-    /// `"proto_name":`, escaped.
+    /// `"proto_name":` with JSON escapes.
     pub proto_key: Padded,
-    /// The tag that begins each of its values when it is not packed; of an item all that goes before the length.
+    /// The tag before each of its values if it is not packed; for a MessageSet item, everything before the length.
     pub tag: Tag,
-    /// Whether it is an extension of a MessageSet, which travels as an item of it.
+    /// Whether it is an extension of a MessageSet, which is encoded as an item.
     pub is_item: bool,
-    /// What a value is.
+    /// The type of one value.
     pub kind: Kind,
-    /// How many values there are.
+    /// How many values the field has, and how they are encoded.
     pub shape: Shape,
-    /// Its oneof among [`MessageTable::oneofs`].
+    /// Index of its oneof in [`MessageTable::oneofs`].
     pub oneof: Option<u16>,
     /// Whether its value must not be shown.
     pub redacted: bool,
@@ -99,15 +97,15 @@ pub struct FieldTable {
     pub(super) lone_string: bool,
 }
 
-/// What begins each value of a field.
+/// The bytes before each value of a field.
 #[derive(Debug, Clone, Copy)]
 pub struct Tag {
-    /// Room for a field number and a wire type; an item has two bytes more, and a length to come.
+    /// Large enough for a field number and a wire type. A MessageSet item has two bytes more; its length follows.
     bytes: [u8; 8],
     length: u8,
 }
 
-/// What one value of a field is.
+/// The type of one value of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names are those of descriptor.proto")]
 pub enum Kind {
@@ -127,74 +125,72 @@ pub enum Kind {
     String,
     Bytes,
     Enum(EnumId),
-    /// Length-prefixed.
+    /// A message, length-prefixed.
     Message(MessageId),
-    /// Delimited by tags.
+    /// A message delimited by tags.
     Group(MessageId),
 }
 
-/// How many values a field has.
+/// How many values a field has, and how they are encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
-    /// One; its default is as good as none.
+    /// One value without presence: the default value means that it is not set.
     Implicit,
-    /// One or none.
+    /// One value with presence: it is set or not.
     Explicit,
-    /// One (proto2).
+    /// One value that must be set (proto2).
     Required,
-    /// A list, each value with a tag.
+    /// A list in which each value has a tag.
     Repeated,
-    /// A list in one length-delimited value.
+    /// A list packed into one length-delimited value.
     Packed,
-    /// A map; [`FieldTable::kind`] is that of the entries, whose fields 1 and 2 are key and value.
+    /// A map; [`FieldTable::kind`] is the type of its entries, whose fields 1 and 2 are key and value.
     Map,
 }
 
 /// An enum type.
 #[derive(Debug, Clone)]
 pub struct EnumTable {
-    /// `package.Enum`.
+    /// The full name: `package.Enum`.
     pub name: Box<str>,
-    /// Whether numbers without a name are no values of it.
+    /// Whether numbers without a name are not valid values.
     pub closed: bool,
-    /// `google.protobuf.NullValue`, whose value is `null`.
+    /// Whether it is `google.protobuf.NullValue`, which is `null` in JSON.
     pub is_null: bool,
-    /// By number; of names for one number the first. The name stands in quotes.
+    /// The name of each number in quotes, ordered by number. If a number has several names, this is the first.
     pub(super) by_number: Box<[(i32, Padded)]>,
     pub(super) by_name: HashMap<Box<str>, i32, BuildHasherDefault<NameHasher>>,
-    /// The same in lower case, where names are read in any case; else empty.
+    /// The number of each name in lower case. Empty unless names are accepted in any case.
     pub(super) any_case: HashMap<Box<str>, i32, BuildHasherDefault<NameHasher>>,
 }
 
 impl Tables {
-    /// The message of this id.
     #[must_use]
     #[inline]
     pub fn message(&self, id: MessageId) -> &MessageTable {
         &self.messages[id.0 as usize]
     }
 
-    /// The enum of this id.
     #[must_use]
     #[inline]
     pub fn enumeration(&self, id: EnumId) -> &EnumTable {
         &self.enums[id.0 as usize]
     }
 
-    /// The message of this full name, if its fields can be told apart in JSON.
+    /// The message with this full name, if JSON can tell its fields apart.
     #[must_use]
     pub fn find(&self, full_name: &str) -> Option<MessageId> {
         self.declared(full_name).filter(|id| !self.unclear.contains(id))
     }
 
-    /// The message of this full name, whatever its fields are called.
+    /// The message with this full name, even if JSON cannot tell its fields apart.
     pub(super) fn declared(&self, full_name: &str) -> Option<MessageId> {
         self.names.get(full_name).copied()
     }
 }
 
 impl MessageTable {
-    /// The index of the field of this number.
+    /// The index of the field with this number.
     #[must_use]
     #[inline]
     pub fn by_number(&self, number: u32) -> Option<usize> {
@@ -204,38 +200,39 @@ impl MessageTable {
         }
     }
 
-    /// The index of the field of this name, as the proto file or as JSON spells it; in any case, where that is read.
+    /// The index of the field with this name, as spelled in the proto file or in JSON, and in any case if that is
+    /// configured.
     #[must_use]
     pub fn by_name(&self, name: &str) -> Option<usize> {
         let index = self.by_name.get(name).copied().or_else(|| in_any_case(&self.any_case, name));
         index.map(usize::from)
     }
 
-    /// The index of the field of exactly this name.
+    /// The index of the field with exactly this name.
     pub(super) fn by_exact_name(&self, name: &str) -> Option<usize> {
         self.by_name.get(name).map(|&index| usize::from(index))
     }
 }
 
 impl Tag {
-    /// A field number and a wire type.
+    /// Encodes a field number and a wire type.
     pub(super) fn new(number: u32, wire_type: u8) -> Self {
         let mut written = Vec::with_capacity(5);
         wire::put_tag(&mut written, number, wire_type);
         Self::of(&written)
     }
 
-    /// At most eight bytes.
+    /// Uses these bytes, at most eight.
     pub(super) fn of(written: &[u8]) -> Self {
         let mut bytes = [0; 8];
         bytes[..written.len()].copy_from_slice(written);
         Self { bytes, length: written.len() as u8 }
     }
 
-    /// Writes it.
+    /// Appends the tag to `out`.
     #[inline]
     pub fn put(self, out: &mut Vec<u8>) {
-        // Numbers up to 15 take one byte.
+        // Tags of field numbers up to 15 take one byte.
         match self.length {
             1 => out.push(self.bytes[0]),
             length => block::put_part(out, &self.bytes, usize::from(length)),
@@ -244,21 +241,21 @@ impl Tag {
 }
 
 impl FieldTable {
-    /// Whether it is a string, neither repeated nor in a oneof.
+    /// Whether it is a string that is neither repeated nor in a oneof.
     #[must_use]
     #[inline]
     pub fn is_lone_string(&self) -> bool {
         self.lone_string
     }
 
-    /// Whether it holds a list or a map.
+    /// Whether it is a list or a map.
     #[must_use]
     #[inline]
     pub fn is_repeated(&self) -> bool {
         matches!(self.shape, Shape::Repeated | Shape::Packed | Shape::Map)
     }
 
-    /// Writes what stands behind a length-prefixed value of it: of an item its end.
+    /// Writes what follows a length-prefixed value of the field: for a MessageSet item, its end tag.
     #[inline]
     pub fn put_end(&self, out: &mut Vec<u8>) {
         const END_OF_ITEM: u8 = 1 << 3 | wire::END_GROUP;
@@ -269,7 +266,7 @@ impl FieldTable {
 }
 
 impl Kind {
-    /// The message type, length-prefixed or delimited.
+    /// The message type, length-prefixed or delimited; `None` for other types.
     #[must_use]
     pub fn message(self) -> Option<MessageId> {
         match self {
@@ -278,7 +275,7 @@ impl Kind {
         }
     }
 
-    /// The enum type.
+    /// The enum type; `None` for other types.
     #[must_use]
     pub fn enumeration(self) -> Option<EnumId> {
         match self {
@@ -302,7 +299,7 @@ impl Kind {
 }
 
 impl EnumTable {
-    /// Every name with its number, by number; of names for one number the first is the one that is written.
+    /// All names with their numbers, ordered by number. The first name of each number is the one that is written.
     #[must_use]
     pub fn values(&self) -> Vec<(&str, i32)> {
         let mut values: Vec<(&str, i32)> = self.by_name.iter().map(|(name, number)| (&**name, *number)).collect();
@@ -313,13 +310,13 @@ impl EnumTable {
         values
     }
 
-    /// The name of each number, in the order of the numbers.
+    /// The name of each number, ordered by number.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         let names = self.by_number.iter().filter_map(|(_, quoted)| std::str::from_utf8(quoted.text()).ok());
         names.map(|quoted| quoted.trim_matches('"'))
     }
 
-    /// The number of a name; in any case, where that is read.
+    /// The number of a name, which may be in any case if that is configured.
     #[must_use]
     pub fn number(&self, name: &str) -> Option<i32> {
         self.by_name.get(name).copied().or_else(|| in_any_case(&self.any_case, name))
@@ -329,7 +326,7 @@ impl EnumTable {
     #[must_use]
     #[inline]
     pub fn quoted(&self, number: i32) -> Option<&Padded> {
-        // Most enums count from 0 without gaps.
+        // Most enums count from 0 without gaps, so the number is tried as the index.
         let guess = usize::try_from(number).ok().and_then(|index| self.by_number.get(index));
         match guess {
             Some((known, name)) if *known == number => Some(name),
@@ -341,13 +338,14 @@ impl EnumTable {
     }
 }
 
-/// What a name is that is none as it stands. Only what would be refused comes here, or is written so.
+/// Looks up a name in lower case. Only names that were not found as written come here.
 #[cold]
 fn in_any_case<T: Copy>(names: &HashMap<Box<str>, T, BuildHasherDefault<NameHasher>>, name: &str) -> Option<T> {
     if names.is_empty() { None } else { names.get(name.to_ascii_lowercase().as_str()).copied() }
 }
 
-/// Hashes names: eight bytes at a time. The names in the tables are the operator's, so nobody can make them collide.
+/// Hashes names, eight bytes at a time. The names in the tables come from the operator, so callers cannot provoke
+/// collisions.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct NameHasher(u64);
 

@@ -1,7 +1,7 @@
-//! The `.proto` files of all sources and of their imports: each file once, whatever names lead to it.
+//! The `.proto` files of all sources and of their imports: each file once, even if several names lead to it.
 //!
-//! Sources and import roots in; [`Units`] out, each file with the name that it is compiled under and what its imports are.
-//! Nothing is compiled here.
+//! Takes sources and import roots and returns [`Units`]: each file with the name that it is compiled under and its
+//! resolved imports. Nothing is compiled here.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -14,7 +14,7 @@ use super::option_imports;
 use super::proto_text::{NotText, Text};
 use super::roots::{FoundFile, Roots, relative};
 
-/// Files that every annotated API imports and not every folder has.
+/// Files that every annotated API imports, but that not every folder contains.
 const BUNDLED: [(&str, &str); 6] = [
     ("google/api/annotations.proto", include_str!("../../proto/google/api/annotations.proto")),
     ("google/api/http.proto", include_str!("../../proto/google/api/http.proto")),
@@ -24,25 +24,24 @@ const BUNDLED: [(&str, &str); 6] = [
     ("google/rpc/status.proto", include_str!("../../proto/google/rpc/status.proto")),
 ];
 
-/// A file.
 #[derive(Debug)]
 pub(super) struct Unit {
-    /// The name that it is compiled under.
+    /// The name that the file is compiled under.
     pub(super) name: String,
-    /// The root that it was found from, as it is told.
+    /// The import root under which it was found, for error texts.
     pub(super) place: String,
-    /// Where it is; nothing for one that is built in.
+    /// Path of the file; `None` for a built-in file.
     pub(super) path: Option<PathBuf>,
     pub(super) content: UnitContent,
     pub(super) links: Vec<Link>,
-    /// The source that has it.
+    /// Index of the source it belongs to.
     pub(super) source: usize,
-    /// Whether the source is this very file.
+    /// Whether the source names exactly this file.
     pub(super) is_named: bool,
-    /// The file that it is a copy of.
+    /// The file that this one is a copy of.
     pub(super) same_as: Option<usize>,
     root: PathBuf,
-    /// How imports name it, each from a root.
+    /// The names under which it is imported, each with its root.
     imported_as: BTreeMap<String, PathBuf>,
 }
 
@@ -50,41 +49,41 @@ pub(super) struct Unit {
 pub(super) enum UnitContent {
     Text(Text),
     Descriptor(Box<FileDescriptorProto>),
-    /// It cannot be read, or is no text.
+    /// The file cannot be read, or is not text.
     Fault(NotText),
 }
 
-/// What an import is.
+/// A resolved import.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Link {
-    /// This file.
+    /// The import is the file with this index.
     To(usize),
-    /// A file that is not there, and is left out with its options.
+    /// The file is missing; it is left out together with its options.
     Skipped,
-    /// What is wrong with it.
+    /// The import cannot be resolved; the text says why.
     Wrong(String),
 }
 
-/// All files, those of the sources in their order.
+/// All files; those of the sources come first, in order.
 #[derive(Debug, Default)]
 pub(super) struct Units {
     pub(super) units: Vec<Unit>,
-    /// Those that are not there, and are left out with their options: each with the first file that imports it.
+    /// Missing files that are left out with their options, each with the first file that imports it.
     pub(super) skipped: Vec<(String, usize)>,
     by_path: HashMap<PathBuf, usize>,
     built_in: HashMap<String, usize>,
-    /// What is said of imports that are nowhere.
+    /// The error texts for imports that are not found.
     nowhere: HashMap<String, String>,
 }
 
 impl Units {
-    /// A file of a source.
+    /// Adds a file of a source.
     pub(super) fn add(&mut self, found: &FoundFile, source: usize, is_named: bool) {
         let index = self.open(found, source);
         self.units[index].is_named |= is_named;
     }
 
-    /// Follows the imports of all files until there are no more.
+    /// Adds the imports of all files, and their imports, until all are there.
     pub(super) fn follow(&mut self, roots: &Roots, skips_options: bool) {
         let mut next = 0;
         while next < self.units.len() {
@@ -97,8 +96,9 @@ impl Units {
         }
     }
 
-    /// Gives every file one name: that of its imports, which know its root best; or else that from its own root. A copy of a file
-    /// stands for it. Returns the files whose name another file has, with that one.
+    /// Gives every file one name: the name by which others import it, because they know its root best, or else its name
+    /// under its own root. Copies are replaced by the file they copy. Returns each file whose name is taken, with the
+    /// file that has the name.
     pub(super) fn name(&mut self) -> Vec<(usize, usize)> {
         for unit in &mut self.units {
             let shortest = unit.imported_as.iter().min_by_key(|(name, _)| (name.len(), (*name).clone()));
@@ -116,7 +116,7 @@ impl Units {
             let copy = text.and_then(|text| texts.get(text)).copied();
             match (copy, names.get(unit.name.as_str()).copied()) {
                 (Some(first), _) => copies.push((index, first)),
-                // These are everywhere, in many editions that differ in comments and options only.
+                // These files exist in many versions that differ only in comments and options.
                 (None, Some(first)) if unit.name.starts_with("google/") => copies.push((index, first)),
                 (None, Some(first)) => clashes.push((index, first)),
                 (None, None) => {
@@ -132,12 +132,12 @@ impl Units {
         clashes
     }
 
-    /// The file itself, where this is a copy.
+    /// The file itself; for a copy, the file it copies.
     pub(super) fn original(&self, index: usize) -> usize {
         self.units[index].same_as.unwrap_or(index)
     }
 
-    /// The files that a file imports, as far as they are there.
+    /// The resolved imports of a file.
     pub(super) fn linked(&self, index: usize) -> impl Iterator<Item = usize> {
         self.units[index].links.iter().filter_map(|link| match link {
             Link::To(to) => Some(self.original(*to)),
@@ -145,7 +145,7 @@ impl Units {
         })
     }
 
-    /// How many imports of a file, and of those that it imports, are nowhere when its root is `root`.
+    /// How many imports of a file, and of the files it imports, cannot be found if its root is `root`.
     pub(super) fn missing(path: &Path, root: &Path, roots: &Roots, skips_options: bool) -> usize {
         let mut units = Self::default();
         units.add(&FoundFile { root: root.to_owned(), path: path.to_owned() }, 0, true);
@@ -196,7 +196,7 @@ impl Units {
         let unit = &self.units[from];
         let source = unit.source;
         if let Some(rest) = import.strip_prefix("./").filter(|rest| is_plain(rest)) {
-            // Of the folder of the file, as protobuf.js reads it.
+            // Relative to the folder of the file, as protobuf.js reads it.
             let path = unit.path.as_ref().and_then(|path| path.parent()).map(|folder| folder.join(rest));
             return match path.filter(|path| path.is_file()) {
                 Some(path) => Link::To(self.open(&FoundFile { root: unit.root.clone(), path }, source)),
@@ -224,7 +224,7 @@ impl Units {
         Link::Wrong(nowhere.clone())
     }
 
-    /// A file that everybody knows.
+    /// The built-in file with this name.
     fn built_in(&mut self, name: &str, source: usize) -> Option<usize> {
         if let Some(known) = self.built_in.get(name) {
             return Some(*known);
@@ -252,12 +252,12 @@ impl Units {
     }
 }
 
-/// Whether the name of an import is one that protoc takes.
+/// Whether protoc accepts this name of an import.
 fn is_plain(import: &str) -> bool {
     !import.contains('\\') && import.split('/').all(|part| !matches!(part, "" | "." | ".."))
 }
 
-/// What is wrong with the name of an import, and what to write.
+/// The error text for an invalid name of an import, with a suggestion.
 fn unplain(unit: &Unit, import: &str) -> String {
     let rule = format!("import \"{import}\" is not a path from an import root");
     let mut parts: Vec<&str> = unit.name.split('/').collect();
@@ -298,7 +298,7 @@ fn nowhere(import: &str, roots: &Roots) -> String {
     format!("{searched}; add its root with `-I` or `schema.import_paths`")
 }
 
-/// A file that everybody knows, such as google/protobuf/any.proto, and what it imports.
+/// A built-in file, such as google/protobuf/any.proto, and what it imports.
 pub(super) fn built_in(name: &str) -> Option<Units> {
     let mut units = Units::default();
     units.built_in(name, 0)?;
