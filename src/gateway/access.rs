@@ -1,6 +1,8 @@
-//! The record of a request as a line of the access log.
+//! Writes the record of a request as a line of the access log.
 //!
-//! Templates and names of the schema, never the path, the query, a header or a body, which hold account numbers and tokens.
+//! A line contains path templates and names of the schema. It never contains the path, the query, a header or a body,
+//! which
+//! may hold account numbers and tokens.
 
 use std::time::SystemTime;
 
@@ -13,7 +15,7 @@ use crate::caller::{Peer, Protocol};
 use crate::observe::access::{Line, Outcome, WorkerLog};
 use crate::upstream::Fate;
 
-/// Writes the line of a request that has ended.
+/// Writes the line for a request that has ended.
 pub(crate) fn tell(log: &WorkerLog, record: &Record) {
     let total = record.times.begun.elapsed();
     let began = SystemTime::now().checked_sub(total).unwrap_or(SystemTime::UNIX_EPOCH);
@@ -68,7 +70,7 @@ pub(crate) fn tell(log: &WorkerLog, record: &Record) {
     });
 }
 
-/// The class of what became of it.
+/// The outcome class of the request, which decides its sampling and level.
 fn outcome(record: &Record) -> Outcome {
     match (record.end, record.status) {
         (End::Cut | End::Panicked, _) => Outcome::Failed,
@@ -79,7 +81,7 @@ fn outcome(record: &Record) -> Outcome {
     }
 }
 
-/// The code of the refusal, or of the call.
+/// The gRPC code of the refusal, or else of the call.
 pub(crate) fn grpc_code(record: &Record) -> Option<Code> {
     let called = || match record.call_end()?.outcome {
         CallOutcome::Replied => Some(Code::Ok),
@@ -89,7 +91,7 @@ pub(crate) fn grpc_code(record: &Record) -> Option<Code> {
     record.refused.map(|refused| refused.code).or_else(called)
 }
 
-/// What the refusal says, or the call; of a call that was given up, that nobody knows.
+/// What is known about the call's fate: from the refusal, or else from the call. `None` for a call that was given up.
 fn fate(record: &Record) -> Option<Fate> {
     let called = || match (&record.call, record.call_end()) {
         (_, Some(end)) => Some(end.fate),
@@ -99,13 +101,13 @@ fn fate(record: &Record) -> Option<Fate> {
     record.refused.map(|refused| refused.fate).or_else(called)
 }
 
-/// The method, unless the caller has made it up.
+/// The method if it is a registered one, else `OTHER`: callers can make up methods.
 fn registered(method: &Method) -> &'static str {
     let known = ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "CONNECT", "PATCH", "TRACE"];
     known.into_iter().find(|known| method == *known).unwrap_or("OTHER")
 }
 
-/// The name of who refused.
+/// The name of the party that refused the request.
 pub(crate) fn party(party: Party) -> &'static str {
     match party {
         Party::Gateway => "gateway",
@@ -114,7 +116,7 @@ pub(crate) fn party(party: Party) -> &'static str {
     }
 }
 
-/// The name of why; the backend's reason is its status.
+/// The name of the reason. If the backend refused, its status is the reason.
 pub(crate) fn reason(reason: Option<Reason>) -> &'static str {
     reason.map_or("BACKEND_STATUS", Reason::name)
 }

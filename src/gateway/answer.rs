@@ -1,4 +1,4 @@
-//! The body of an answer: whole, or in parts that come as they are made.
+//! The body of a response: complete, or in parts that are sent as they are produced.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -6,21 +6,20 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
-/// An HTTP answer of the gateway.
 pub type Response = http::Response<Body>;
 
-/// The parts of a body that is not whole yet. An error ends the connection, so that what was sent does not look complete.
+/// A body that is still being produced. An error ends the connection, so that a truncated body never looks complete.
 pub type Parts = Pin<Box<dyn HttpBody<Data = Bytes, Error = Cut> + Send>>;
 
-/// The body of an answer.
+/// The body of a response.
 pub enum Body {
-    /// Complete: it is sent with its length.
+    /// A complete body, sent with its length.
     Whole(Bytes),
-    /// Of unknown length.
+    /// A body of unknown length.
     Parts(Parts),
 }
 
-/// Why a body ends before its end. The reader sees a broken connection (HTTP/1.1) or a reset stream (HTTP/2).
+/// A body ended early. The reader sees a closed connection (HTTP/1.1) or a reset stream (HTTP/2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the answer was cut short: what it is made of failed")]
 pub struct Cut;

@@ -1,4 +1,4 @@
-//! The memory of one call: what each of its steps takes before it begins, and what the caller is told where there is none.
+//! The memory budget of one call: what each step reserves before it begins, and the error if there is no memory left.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,28 +14,29 @@ use crate::gateway::answer::{Body, Cut, Parts, Response};
 use crate::gateway::error::Refusal;
 use crate::limits::memory::{Account, CALL, Charge, SMALL, Share, Use};
 
-/// While a body is read or a message is sent, the allocator keeps up to twice its bytes.
+/// While a body is read or a message is sent, the allocator holds up to twice its size.
 const TIMES: usize = 2;
-/// A message becomes at most about so many times as long in JSON; what it really became is known only then.
+/// The JSON of a message is at most about this many times as long as the message. The actual length is known only
+/// afterwards.
 const JSON_TIMES: usize = 16;
 
-/// From here on copying costs less than what is lost without.
+/// From this many bytes on, copying costs less than the memory that would be wasted otherwise.
 const LARGE: usize = 512 << 10;
 
-/// Longest time that a request waits for memory, while answers are ended that nobody takes.
+/// How long a request waits for memory. Meanwhile responses that nobody reads are ended.
 const WAIT: Duration = Duration::from_secs(3);
-/// Time between two looks whether there is some.
+/// The time between two checks for free memory.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// For a new call: what small ones have in all.
+/// Reserves what a small call needs in total, if that is free now.
 pub(super) fn call(memory: &Share, account: &Arc<Account>) -> Option<Charge> {
     if account.is_over() { None } else { memory.take_queued(Some(account), CALL, Use::Call) }
 }
 
-/// The same, once there is memory for it.
+/// Reserves what a small call needs in total, and waits up to [`WAIT`] for it.
 ///
 /// # Errors
-/// 503.
+/// 503 if no memory becomes free.
 pub(super) async fn room(memory: &Share, account: &Arc<Account>) -> Result<Charge, Refusal> {
     if account.is_over() {
         return Err(Refusal::untaken_answers());
@@ -53,63 +54,69 @@ pub(super) async fn room(memory: &Share, account: &Arc<Account>) -> Result<Charg
     memory.take_for(Some(account), CALL, Use::Call).ok_or_else(Refusal::no_memory)
 }
 
-/// Takes what lies between these two sizes of something that grows; of what is small, nothing.
+/// Reserves memory for something that grows from `before` to `after` bytes. The first [`SMALL`] bytes cost nothing
+/// more.
 fn grow(memory: &Charge, before: usize, after: usize, purpose: Use) -> bool {
     let bytes = after.saturating_sub(before.max(SMALL));
     bytes == 0 || memory.grow(TIMES * bytes, purpose)
 }
 
-/// For headers of this size.
+/// Reserves memory for headers of this size.
 ///
 /// # Errors
-/// 503.
+/// 503 if there is no memory.
 pub(super) fn head(memory: &Charge, size: usize) -> Result<(), Refusal> {
     grow(memory, 0, size, Use::Request).then_some(()).ok_or_else(Refusal::no_memory)
 }
 
-/// For a body that grows.
+/// Reserves memory for a body that grows from `before` to `after` bytes.
 ///
 /// # Errors
-/// 503.
+/// 503 if there is no memory.
 pub(super) fn body(memory: &Charge, before: usize, after: usize) -> Result<(), Refusal> {
     grow(memory, before, after, Use::Request).then_some(()).ok_or_else(Refusal::no_memory)
 }
 
-/// For what is made of a body, of at most so many bytes, until it is made: what it then is the [message](message) has.
+/// Reserves memory for a message of at most `most` bytes while it is made from a body. Once it is made, [`message`]
+/// reserves
+/// its actual size.
 ///
 /// # Errors
-/// 503.
+/// 503 if there is no memory.
 pub(super) fn making(memory: &Charge, most: usize) -> Result<(), Refusal> {
     memory.grow(most.saturating_sub(SMALL), Use::Request).then_some(()).ok_or_else(Refusal::no_memory)
 }
 
-/// For the message that is made of it, which is there a second time while it is sent.
+/// Reserves memory for a request message, of which there are two copies while it is sent.
 ///
 /// # Errors
-/// 503.
+/// 503 if there is no memory.
 pub(super) fn message(memory: &Charge, length: usize) -> Result<(), Refusal> {
     grow(memory, 0, length, Use::Request).then_some(()).ok_or_else(Refusal::no_memory)
 }
 
-/// For the JSON of a reply of this length, of at most `limit` bytes; the request is gone.
+/// Releases the memory of the request, and reserves it for the JSON of a reply message of `length` bytes. The JSON has
+/// at most
+/// `limit` bytes.
 ///
 /// # Errors
-/// 502: the call has succeeded.
+/// 502 if there is no memory: the call has succeeded already.
 pub(super) fn before_json(memory: &Charge, length: usize, limit: usize) -> Result<(), Refusal> {
     memory.shrink_to(CALL);
     let most = length.saturating_mul(JSON_TIMES).min(limit.max(length));
     if most <= SMALL || memory.grow(most, Use::Answer) { Ok(()) } else { Err(Refusal::no_memory_for_reply()) }
 }
 
-/// Up to this part of an answer may be room that it was given to grow, and is not cut off: the allocator gives a long text back to the
-/// system, and asks for the next one again, if it has become shorter.
+/// Spare capacity of up to 1/4 of a response is kept. The allocator returns a long buffer to the operating system, and
+/// requests memory for the next one again, if it was shortened.
 const ROOM: usize = 4;
 
-/// What was made, without most of the room that it was given to grow: a slow reader would hold that too.
+/// Removes most of the spare capacity of a body, which a slow reader would otherwise occupy too.
 pub(super) fn fitted(mut made: Vec<u8>) -> Vec<u8> {
     match made.capacity() - made.len() {
         room if room <= made.len() / ROOM => made,
-        // Allocators leave a hole where they cut something off, too small for the next of its kind; a copy leaves room for that.
+        // Shrinking a buffer in place leaves a gap too small for the next buffer of its kind. A copy leaves a gap that
+        // fits it.
         LARGE.. => made.as_slice().to_vec(),
         CALL.. => {
             made.shrink_to_fit();
@@ -119,9 +126,9 @@ pub(super) fn fitted(mut made: Vec<u8>) -> Vec<u8> {
     }
 }
 
-/// The answer with what it still has: its body, until the last byte of it is on its way.
+/// Attaches the memory that the response body occupies, until its last byte is on its way.
 pub(super) fn charged(response: Response, memory: Charge, version: Version) -> Response {
-    // Before HTTP/2 a connection has one answer at a time, and the memory for a small one.
+    // Below HTTP/2, a connection has one response at a time, and already has the memory for a small one.
     let small = if version < Version::HTTP_2 { SMALL } else { 0 };
     response.map(|body| match body {
         Body::Whole(bytes) if bytes.len() <= small => Body::Whole(bytes),

@@ -1,4 +1,4 @@
-//! A request whose route is found, and what every way of answering it needs.
+//! A request whose route is known, and what every protocol needs to answer it.
 
 use std::sync::Arc;
 
@@ -16,14 +16,14 @@ use crate::limits::memory::{Account, Charge};
 use crate::route::{Query, Route, Rpc};
 use crate::upstream::Terms;
 
-/// When a request came, and on which connection.
+/// When and on which connection a request arrived.
 pub(crate) struct Arrival {
     pub(crate) started: Instant,
     pub(crate) peer: Arc<Peer>,
     pub(crate) account: Arc<Account>,
 }
 
-/// A request on its way to its answer: what it is read from, what it may have, and its record.
+/// A request in progress: its head and body, its memory budget, and its record.
 pub(crate) struct Intake<'r, B> {
     pub(crate) head: &'r Parts,
     pub(crate) body: &'r mut Inbound<B>,
@@ -32,7 +32,7 @@ pub(crate) struct Intake<'r, B> {
     pub(crate) exchange: &'r mut Exchange,
 }
 
-/// A request whose route is found.
+/// A request whose route is known.
 #[derive(Clone, Copy)]
 pub(crate) struct Call<'a> {
     pub(crate) head: &'a Parts,
@@ -40,7 +40,7 @@ pub(crate) struct Call<'a> {
     pub(crate) route: &'a Arc<Route>,
     pub(crate) captures: &'a [&'a str],
     pub(crate) peer: &'a Peer,
-    /// What its head proves of its caller.
+    /// The caller's identity, as proved by the head of the request.
     pub(crate) caller: &'a Identified,
     pub(crate) started: Instant,
     pub(crate) deadline: &'a Deadline,
@@ -49,18 +49,19 @@ pub(crate) struct Call<'a> {
 }
 
 impl Gateway {
-    /// What the head of a request for this rpc proves of its caller. It is asked before the body is read.
+    /// Determines the identity of the caller from the head of a request for this rpc. Runs before the body is read.
     ///
     /// # Errors
-    /// It does not prove what the rpc demands.
+    /// The head does not prove what the rpc requires.
     pub(crate) fn identified(&self, head: &Parts, peer: &Peer, rpc: &Rpc) -> Result<Identified, Refusal> {
         identify(self.callers.as_deref(), peer, head, rpc).map_err(|denied| self.denied(denied))
     }
 
-    /// The proof that a call may be forwarded. Every call needs it, after its body has come and before a message is made of that.
+    /// Proves that a call may be forwarded. Every call needs this, after its body was received and before a message is
+    /// made of it.
     ///
     /// # Errors
-    /// Its caller may not call the rpc.
+    /// The caller may not call the rpc.
     pub(crate) fn admitted<'a>(&self, call: &Call<'a>, body: ReceivedBody<'_>) -> Result<Admitted<'a>, Refusal> {
         let received = Received { head: call.head, body };
         admit(call.caller, &received, &call.route.rpc).map_err(|denied| self.denied(denied))
@@ -70,14 +71,14 @@ impl Gateway {
         Refusal::denied(denied, self.callers.as_deref().map_or("", Callers::realm))
     }
 
-    /// What the caller asked with, for errors.
+    /// The parts of the request that errors refer to.
     pub(crate) fn named<'a>(&'a self, call: &Call<'a>, json: Option<&'a [u8]>) -> error::CallContext<'a> {
         let Call { route, query, deadline, .. } = *call;
         let exposure = error::Exposure::of(&route.rpc.policy.errors);
         error::CallContext { schema: &self.schema, route, query, json, timer: &deadline.timer, exposure }
     }
 
-    /// What its backend is told beside its messages: what is verified of the caller in place of whatever the caller says.
+    /// The metadata for the backend. Verified facts about the caller replace what the caller claims itself.
     ///
     /// # Errors
     /// A listed header has a value that gRPC cannot carry.

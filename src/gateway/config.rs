@@ -1,4 +1,4 @@
-//! How requests are read and answered, for all rpcs.
+//! How requests are read and answered: settings that hold for all rpcs.
 
 use http::HeaderName;
 
@@ -8,32 +8,34 @@ use super::rest::stream;
 use crate::limits::pace::Rate;
 use crate::route::policy::Policy;
 
-/// Default of the times that a compressed body may become as large.
+/// The default of [`Config::gzip`]: a gzip body may expand to 100 times its length.
 pub const GZIP_RATIO: usize = 100;
 
-/// How requests are read and answered.
+/// Settings for reading and answering requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// What holds for a request before its rpc is known.
+    /// The policy of a request until its rpc is known.
     pub policy: Policy,
-    /// Media types besides `application/json` and `*+json` whose bodies are JSON; lower case, without parameters.
+    /// Media types besides `application/json` and `*+json` whose bodies are read as JSON; lower case, without
+    /// parameters.
     pub json_types: Vec<String>,
-    /// Whether a body without a media type is JSON.
+    /// Whether a body without a Content-Type is read as JSON.
     pub untyped_json: bool,
-    /// Whether `application/x-www-form-urlencoded` and `multipart/form-data` are taken.
+    /// Whether `application/x-www-form-urlencoded` and `multipart/form-data` are accepted.
     pub forms: bool,
-    /// How calls of several messages are answered.
+    /// How streaming calls are answered.
     pub streams: stream::Config,
-    /// Whether bodies of `Content-Encoding: gzip` are taken, and how many times as large they may become.
+    /// How many times its length a body with `Content-Encoding: gzip` may expand to; `None` if gzip is not accepted.
     pub gzip: Option<usize>,
-    /// The rate at which bodies have to come, if at any.
+    /// The minimum rate at which request bodies must arrive; `None` for no minimum.
     pub least_rate: Option<Rate>,
-    /// The header in which callers say how long a call may take, besides `grpc-timeout`.
+    /// A request header besides `grpc-timeout` that sets the timeout of a call.
     pub timeout_header: Option<HeaderName>,
-    /// The header with the id of a request, which is taken or made and told to the caller.
+    /// The header of the request id. A valid id is taken from the caller, otherwise one is made; the response repeats
+    /// it.
     pub request_id: Option<HeaderName>,
-    /// Headers that repeat the gRPC status.
+    /// Response headers that repeat the gRPC status.
     pub status_headers: Option<StatusHeaders>,
-    /// Where `towbar doctor` is answered, if it is.
+    /// The path on which `towbar doctor` is answered, if it is configured.
     pub probe: Option<Probe>,
 }

@@ -1,11 +1,11 @@
-//! The record of a request as what metrics count.
+//! Converts the record of a request to what metrics count.
 
 use super::access::{grpc_code, party, reason};
 use super::record::Record;
 use crate::observe::metrics::{Ended, RefusedBy, RouteLabels, Served, WorkerMetrics};
 use crate::route::Routes;
 
-/// The labels of all that is served.
+/// The label values of all routes and upstreams.
 pub(crate) fn served(routes: &Routes, upstreams: &[String]) -> Served {
     let routes = routes.all().iter().map(|route| RouteLabels {
         method: route.method.clone(),

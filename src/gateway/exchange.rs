@@ -1,7 +1,10 @@
-//! One record for each request: it begins with the request and ends with the last byte of its answer, with its abort or its drop.
+//! One record per request. It begins when the request arrives, and ends when the last byte of the response is sent or
+//! the request is
+//! aborted or dropped.
 //!
-//! Whatever becomes of a request is noted here and told when the exchange ends, by [`telemetry`]; nothing else tells it. It costs one
-//! allocation and four readings of the clock.
+//! Everything that happens to a request is recorded here. When the exchange ends, [`telemetry`] reports the record;
+//! nothing else
+//! reports requests. An exchange costs one allocation and four clock readings.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -23,16 +26,17 @@ use super::telemetry;
 use crate::caller::Peer;
 use crate::upstream::{CallError, Fate, Trail};
 
-/// The record of a request under way. Dropping it ends it. Of one that was handed over nothing is noted any more.
+/// The record of a request in progress. Dropping it ends it. After [`hand_over`](Self::hand_over) it records nothing
+/// more.
 pub(crate) struct Exchange(Option<Box<Record>>);
 
 impl Exchange {
-    /// Begins with a request that came then.
+    /// Begins the record of a request that arrived at `begun`.
     pub(crate) fn begin(sinks: Arc<Sinks>, method: Method, peer: Arc<Peer>, begun: Instant) -> Self {
         Self::new(sinks, Some(method), Some(peer), begun)
     }
 
-    /// A request whose head was malformed: it is refused, and has ended.
+    /// Records a request whose head was malformed. It is refused and ends at once.
     pub(crate) fn malformed(sinks: Arc<Sinks>, refusal: &Refusal) {
         let mut exchange = Self::new(sinks, None, None, Instant::now());
         exchange.refused(refusal);
@@ -66,7 +70,7 @@ impl Exchange {
         })))
     }
 
-    /// The record, for whoever ends the exchange instead.
+    /// Moves the record out, to a new owner that will end it.
     pub(crate) fn hand_over(&mut self) -> Self {
         Self(self.0.take())
     }
@@ -77,47 +81,47 @@ impl Exchange {
         }
     }
 
-    /// It has this id.
+    /// Records the request id.
     pub(crate) fn identified(&mut self, id: HeaderValue) {
         self.note(|record| record.request_id = Some(id));
     }
 
-    /// Where the attempts at its call are noted; nowhere once it was handed over.
+    /// The trail in which attempts at the call are recorded; `None` after [`hand_over`](Self::hand_over).
     pub(crate) fn trail(&mut self) -> Option<&mut Trail> {
         self.0.as_mut().map(|record| &mut record.trail)
     }
 
-    /// The attempts at its call were these.
+    /// Records the attempts at the call.
     pub(crate) fn tried(&mut self, trail: Trail) {
         self.note(|record| record.trail = trail);
     }
 
-    /// Its route was found, at this place.
+    /// Records the route, by its index.
     pub(crate) fn routed(&mut self, route: usize) {
         self.note(|record| record.route = Some(route));
     }
 
-    /// So many bytes of its body were read.
+    /// Records that this many bytes of the request body were read.
     pub(crate) fn received(&mut self, bytes: usize) {
         self.note(|record| record.bytes_in += bytes as u64);
     }
 
-    /// All of its body was read.
+    /// Records that the whole request body was read.
     pub(crate) fn read(&mut self) {
         self.note(|record| record.times.read = Some(Instant::now()));
     }
 
-    /// Its body is read by a task of its own.
+    /// Records that a separate task reads the request body.
     pub(crate) fn uploads(&mut self, upload: Arc<UploadNotes>) {
         self.note(|record| record.upload = Some(upload));
     }
 
-    /// It calls its rpc with one message, for one.
+    /// Records that a unary call begins.
     pub(crate) fn calls(&mut self, trace: Option<TraceId>) {
         self.begin_call(trace, CallRecord::Unary(None));
     }
 
-    /// It opens a call of several messages.
+    /// Records that a streaming call begins.
     pub(crate) fn streams(&mut self, trace: Option<TraceId>) -> Arc<StreamNotes> {
         let stream = Arc::<StreamNotes>::default();
         self.begin_call(trace, CallRecord::Streaming(stream.clone()));
@@ -131,17 +135,17 @@ impl Exchange {
         });
     }
 
-    /// Its call of one message has ended.
+    /// Records the end of a unary call.
     pub(crate) fn called(&mut self, error: Option<&CallError>) {
         self.note(|record| record.call = CallRecord::Unary(Some(CallEnd::of(error))));
     }
 
-    /// Its caller has gone away, and its call goes on.
+    /// Records that the caller has gone away while its call goes on.
     pub(crate) fn unawaited(&mut self) {
         self.note(|record| record.is_unawaited = true);
     }
 
-    /// It is refused.
+    /// Records that the request is refused.
     pub(crate) fn refused(&mut self, refusal: &Refusal) {
         self.note(|record| {
             record.denied = refusal.why_denied().cloned();
@@ -155,23 +159,23 @@ impl Exchange {
         });
     }
 
-    /// It has an answer of this status.
+    /// Records the status of the response.
     pub(crate) fn answered(&mut self, status: StatusCode) {
         self.note(|record| record.status = Some(status));
     }
 
-    /// So many bytes of its answer are out.
+    /// Records that this many bytes of the response were sent.
     pub(crate) fn sent(&mut self, bytes: usize) {
         self.note(|record| record.bytes_out += bytes as u64);
     }
 
-    /// The answer, and the record with it until its last byte.
+    /// Attaches the record to the response, until its last byte is sent.
     pub(crate) fn carry(mut self, response: Response) -> http::Response<Recorded> {
         self.answered(response.status());
         response.map(|body| Recorded { body, exchange: self, is_cut: false })
     }
 
-    /// Ends it.
+    /// Ends the record and reports it.
     pub(crate) fn end(&mut self, end: End) {
         let Some(mut record) = self.0.take() else { return };
         record.end = end;
@@ -196,7 +200,7 @@ impl Drop for Exchange {
     }
 }
 
-/// The body of an answer, with the record of its exchange.
+/// The body of a response, with the record of its exchange.
 pub struct Recorded {
     body: Body,
     exchange: Exchange,
@@ -213,7 +217,7 @@ impl HttpBody for Recorded {
         match &polled {
             Poll::Ready(Some(Ok(frame))) => this.exchange.sent(frame.data_ref().map_or(0, Bytes::len)),
             Poll::Ready(Some(Err(Cut))) => this.is_cut = true,
-            // A body in parts says only now that it was all.
+            // A body in parts shows only now that it is complete.
             Poll::Ready(None) => this.exchange.end(if this.is_cut { End::Cut } else { End::Whole }),
             Poll::Pending => {}
         }
@@ -236,7 +240,7 @@ impl Drop for Recorded {
             (false, true) => End::Whole,
             (false, false) => End::Dropped,
         };
-        // What the body notes as it is dropped belongs to it.
+        // The body may record something when it is dropped. That still belongs to this record.
         drop(std::mem::take(&mut self.body));
         self.exchange.end(end);
     }

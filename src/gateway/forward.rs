@@ -1,5 +1,5 @@
-//! The way of a call that was admitted to its backend: with metadata, and noted in the record of its exchange. Nothing is forwarded
-//! elsewhere.
+//! Sends admitted calls to their backend, with metadata, and records them in their exchange. No other module forwards
+//! calls.
 
 use std::sync::Arc;
 
@@ -16,10 +16,10 @@ use crate::caller::Admitted;
 use crate::route::policy::CallerGone;
 use crate::upstream::{Incoming, Outbound, Outgoing, Reply, Trail};
 
-/// The request message of a call that has one.
+/// The request message of a unary call.
 pub(crate) struct RequestMessage {
     pub(crate) bytes: Vec<u8>,
-    /// The JSON that it was made of, in which errors find the caller's names.
+    /// The JSON body of the request. Errors take the caller's names of fields from it.
     pub(crate) json: Option<Bytes>,
 }
 
@@ -31,7 +31,7 @@ pub(crate) struct OpenCall {
 }
 
 impl Gateway {
-    /// Calls a backend with one message, for one.
+    /// Makes a unary call.
     pub(crate) async fn forward(
         self: &Arc<Self>,
         call: &Call<'_>,
@@ -58,7 +58,8 @@ impl Gateway {
         called.map_err(|error| Refusal::call(error, self.named(call, json.as_deref())))
     }
 
-    /// Opens a call at its backend, when all that can be refused of its head has been; its caller has seen the events up to `after`.
+    /// Opens a call at its backend, after all checks of the request's head. `after` is the number of the last event
+    /// that the caller has seen.
     pub(crate) async fn opened(
         &self,
         call: &Call<'_>,

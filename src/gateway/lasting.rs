@@ -1,8 +1,10 @@
-//! Calls that go on to their end though their caller has gone away.
+//! Calls that run to their end even if their caller has gone away.
 //!
-//! Until the caller goes, a call is a part of its request. Then it becomes a task of its own, as it is: its deadline, its place among
-//! the calls in flight and its stream at the backend are those that it had. Its reply is read, within the limit of replies, and
-//! dropped; what became of it stands in the log.
+//! While the caller waits, the call is part of its request. If the caller goes away, the call becomes a task. It keeps
+//! its deadline,
+//! its place among the calls in flight and its stream at the backend. Its reply is read, within the reply limit, and
+//! dropped. The
+//! log reports the outcome.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,13 +24,13 @@ use crate::upstream::{CallError, Outbound, Reply, Terms, Trail};
 
 type Called = Result<Reply, CallError>;
 
-/// A call that has ended, and what its attempts left behind.
+/// A call that has ended, with the trail of its attempts.
 struct Done {
     called: Called,
     trail: Trail,
 }
 
-/// A call that goes on when it is dropped before its end.
+/// A call that goes on as a task if it is dropped before its end.
 pub(crate) struct Lasting(Option<Calling>);
 
 struct Calling {
@@ -37,11 +39,12 @@ struct Calling {
     route: Arc<Route>,
     timer: Timer,
     exchange: Exchange,
-    /// From the beginning: over HTTP/2 the connection may have ended, and be waited for no longer, when its calls learn of it.
+    /// Held from the beginning. Over HTTP/2, the connection may have ended, and no longer be waited for, when its calls
+    /// learn of it.
     hold: Hold,
 }
 
-/// A message that an admitted request became, on its way to the backend.
+/// The message of an admitted request, on its way to the backend.
 pub(crate) struct Sending<'a> {
     pub(crate) admitted: &'a Admitted<'a>,
     pub(crate) metadata: HeaderMap,
@@ -49,7 +52,7 @@ pub(crate) struct Sending<'a> {
 }
 
 impl Gateway {
-    /// The call of this message. Its future is boxed, since only so it can go on where its request has ended.
+    /// The call with this message. Its future is boxed, so that it can go on after the request has ended.
     pub(crate) fn lasting(
         self: &Arc<Self>,
         call: &Call<'_>,
@@ -83,7 +86,7 @@ impl Future for Lasting {
     type Output = (Called, Exchange);
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<(Called, Exchange)> {
-        // It is not in here while it is polled: one that panics does not go on.
+        // The call is taken out while it is polled, so that a call that panics does not go on.
         let mut calling = self.0.take().expect("a call that has ended is not asked for its end again");
         match calling.call.as_mut().poll(cx) {
             Poll::Ready(Done { called, trail }) => {
@@ -102,7 +105,7 @@ impl Drop for Lasting {
     fn drop(&mut self) {
         let Some(mut calling) = self.0.take() else { return };
         calling.exchange.unawaited();
-        // Without a runtime the gateway is at its end, which is told when the exchange is dropped.
+        // Without a runtime the gateway is shutting down. The record is reported when the exchange is dropped.
         if let Ok(runtime) = Handle::try_current() {
             drop(runtime.spawn(calling.go_on()));
         }
@@ -117,7 +120,7 @@ impl Calling {
         exchange.called(called.as_ref().err());
         if let Err(error) = called {
             let (schema, query) = (&gateway.schema, &Query::default());
-            // Nobody is told but the log, and that only the code.
+            // Only the log reports this error, and only its code.
             let exposure = Exposure::default();
             let context = CallContext { schema, route: &route, query, json: None, timer: &timer, exposure };
             exchange.refused(&Refusal::call(error, context));

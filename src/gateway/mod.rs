@@ -1,4 +1,4 @@
-//! A request from its head to the last byte of its answer: the service, streams, WebSockets, errors.
+//! Handles a request from its head to the last byte of its response: service, streams, WebSockets, errors.
 
 mod access;
 pub mod answer;

@@ -1,17 +1,17 @@
-//! Who is told of every request that has ended, beside the log.
+//! The receivers of every request's record, besides the log.
 
 use std::sync::Arc;
 
 use crate::observe::access::AccessLog;
 use crate::observe::metrics::RequestMetrics;
 
-/// Whom the records of all requests are told.
+/// Where the record of every request is reported.
 #[derive(Debug, Clone, Default)]
 pub struct Observers {
-    /// The access log, if there is one.
+    /// The access log, if it is configured.
     pub access: Option<AccessLog>,
-    /// The metrics of requests, if they are read.
+    /// The metrics of requests, if they can be read.
     pub requests: Option<RequestMetrics>,
-    /// Names of the upstreams, by their places.
+    /// The names of the upstreams, by index.
     pub upstreams: Arc<[String]>,
 }

@@ -1,9 +1,12 @@
-//! What a request was when it arrived: the gateway's half of `towbar doctor --url`.
+//! Reports how a request arrived: the gateway's part of `towbar doctor --url`.
 //!
-//! On a path of its own, and only where one is configured, answers say how the request came through whatever stands in front:
-//! version, method, path, names of headers with the lengths of their values, the body's length and digest. No value of a
-//! header, no query and no byte of a body is repeated, but for the digits of [`NONCE`]: what boxes put into a request on its
-//! way may be secret. Calls nobody and knows no routes.
+//! On a path of its own, and only if one is configured, responses describe the request as it came through proxies on
+//! the way:
+//! version, method, path, names of headers with the lengths of their values, length and digest of the body. Apart from
+//! the digits
+//! of [`NONCE`], no header value, no query and no byte of a body is repeated: proxies may add secrets to a request.
+//! This module
+//! calls no backend and knows no routes.
 
 use std::pin::Pin;
 use std::str::FromStr;
@@ -21,36 +24,36 @@ use serde_json::{Value, json};
 use crate::format::template::{Segment, Template};
 use crate::gateway::answer::{Body, Cut, Response};
 
-/// On every answer of a probe, with the value `1`.
+/// A header of every response of the probe, with the value `1`.
 pub const MARK: &str = "towbar-probe";
 
-/// A request's header that its answer repeats, if it is at most 64 digits of hex.
+/// A request header that the response repeats if it is at most 64 hexadecimal digits.
 pub const NONCE: &str = "towbar-probe-nonce";
 
-/// The trailer of answers below [`TRAILERS`].
+/// The trailer in responses to [`TRAILERS`].
 pub const TRAILER_NAME: &str = "towbar-probe-trailer";
 
-/// Below the probe's path: an answer with trailers.
+/// Appended to the probe's path: a response with trailers.
 pub const TRAILERS: &str = "/trailers";
 
-/// Below the probe's path: an answer as gRPC has it.
+/// Appended to the probe's path: a gRPC response.
 pub const GRPC: &str = "/grpc";
 
-/// Longest body that is read, in bytes; nothing of it is kept.
+/// The longest body that is read, in bytes. It is not stored.
 const BODY_LIMIT: u64 = 2 << 20;
 
-/// Longest time for it.
+/// How long a body may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 const LONGEST_NONCE: usize = 64;
 
-/// The path on which probes are answered, and everything below it.
+/// The path of the probe. Every path below it belongs to the probe too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Probe {
     path: String,
 }
 
-/// A text that is no path of a probe.
+/// A text that is not a valid path of a probe.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected a path such as `/towbar-probe`, of letters, digits, `-`, `_` and `.`, found `{0}`")]
 pub struct ProbeError(String);
@@ -72,13 +75,12 @@ impl FromStr for Probe {
 }
 
 impl Probe {
-    /// Its path.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// Whether a request for `path` is one of it.
+    /// Whether the probe answers requests for `path`.
     #[must_use]
     pub fn takes(&self, path: &str) -> bool {
         self.below(path).is_some()
@@ -88,7 +90,7 @@ impl Probe {
         path.strip_prefix(self.path.as_str()).filter(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
-    /// Whether a path of `template` may be one of its own.
+    /// Whether a path of the probe could match `template`.
     #[must_use]
     pub fn clashes(&self, template: &Template) -> bool {
         let mut own = self.path.split('/').skip(1);
@@ -110,7 +112,7 @@ impl Probe {
         own.next().is_none()
     }
 
-    /// The answer to a request that it takes.
+    /// The response to a request that the probe [takes](Self::takes).
     pub async fn answer<B>(&self, request: Request<B>) -> Response
     where
         B: HttpBody<Data = Bytes> + Send + Unpin,
@@ -155,7 +157,7 @@ fn version(version: Version) -> &'static str {
     }
 }
 
-/// Each field with the length of its value.
+/// The name of each header, with the length of its value.
 fn headers(headers: &HeaderMap) -> Vec<Value> {
     headers.iter().map(|(name, value)| json!({ "name": name.as_str(), "length": value.len() })).collect()
 }
@@ -165,7 +167,7 @@ fn nonce(headers: &HeaderMap) -> Option<&str> {
     Some(nonce).filter(|nonce| nonce.len() <= LONGEST_NONCE && nonce.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-/// What a body was, piece by piece; `None` if it is too long or breaks off.
+/// The length, digest and trailers of a body, which is read piece by piece. `None` if it is too long or ends early.
 async fn digested<B: HttpBody<Data = Bytes> + Unpin>(mut body: B) -> Option<Value> {
     let (mut length, mut context) = (0, digest::Context::new(&digest::SHA256));
     let mut trailers = Vec::new();
@@ -185,7 +187,7 @@ async fn digested<B: HttpBody<Data = Bytes> + Unpin>(mut body: B) -> Option<Valu
     Some(json!({ "length": length, "sha256": digest, "trailers": trailers }))
 }
 
-/// gRPC over HTTP/2, "Length-Prefixed-Message".
+/// Frames a message as in gRPC over HTTP/2, "Length-Prefixed-Message".
 fn framed(message: &[u8]) -> Bytes {
     let mut frame = BytesMut::with_capacity(5 + message.len());
     frame.put_u8(0);
@@ -204,7 +206,7 @@ fn with_trailers(body: Bytes, content_type: &'static str, name: &'static str, va
     response
 }
 
-/// A body, and trailers behind it.
+/// A body followed by trailers.
 struct TwoParts {
     data: Option<Bytes>,
     trailers: Option<HeaderMap>,

@@ -1,4 +1,4 @@
-//! What is known of one request and what became of it: data, which [`Exchange`](super::exchange::Exchange) fills and its sinks read.
+//! The record of one request. [`Exchange`](super::exchange::Exchange) fills it, and its sinks read it.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -19,52 +19,52 @@ use crate::observe::seldom::Seldom;
 use crate::route::{Route, Routes};
 use crate::upstream::{CallError, Fate, Trail};
 
-/// What records are told with. Each worker has its own, so that its requests share no counter with those of others.
+/// Where records are reported. Each worker has its own, so that requests of different workers share no counter.
 #[derive(Debug)]
 pub(crate) struct Sinks {
     pub(crate) routes: Arc<Routes>,
-    /// When the log had its last line about a refused request: there is one a second at most.
+    /// Limits log lines about refused requests to one per second.
     pub(crate) refusals: Arc<Seldom>,
-    /// Where each request has a line, if anywhere.
+    /// The access log, if there is one.
     pub(crate) access: Option<WorkerLog>,
-    /// Where each request is counted, if anywhere.
+    /// The metrics that count every request, if there are any.
     pub(crate) metrics: Option<WorkerMetrics>,
-    /// Names of the upstreams.
+    /// The names of the upstreams, by index.
     pub(crate) upstreams: Arc<[String]>,
-    /// Each record, in words.
+    /// Each record as text, for tests.
     #[cfg(test)]
     pub(crate) seen: Option<std::sync::Mutex<Vec<String>>>,
 }
 
-/// One request.
+/// The record of one request.
 #[derive(Debug)]
 pub(crate) struct Record {
     pub(crate) sinks: Arc<Sinks>,
-    /// `None` where the head was malformed.
+    /// `None` if the head was malformed.
     pub(crate) method: Option<Method>,
-    /// `None` where the head was malformed: the listener knows who that was.
+    /// `None` if the head was malformed; the listener knows the peer then.
     pub(crate) peer: Option<Arc<Peer>>,
-    /// Its place among all routes; `None` before one is found. Its rpc is that of the route.
+    /// The index of the route; `None` until one is found. The route determines the rpc.
     pub(crate) route: Option<usize>,
-    /// The trace that the backend is told that the call belongs to.
+    /// The trace id that is sent to the backend.
     pub(crate) trace: Option<TraceId>,
-    /// The id that its caller is told.
+    /// The request id that is sent to the caller.
     pub(crate) request_id: Option<HeaderValue>,
-    /// Where the call was tried.
+    /// The attempts at the call.
     pub(crate) trail: Trail,
     pub(crate) call: CallRecord,
     pub(crate) refused: Option<RefusalNote>,
-    /// Why its caller was not admitted, if that is why it was refused.
+    /// Why the caller was not admitted, if the request was refused for that.
     pub(crate) denied: Option<Arc<Denied>>,
-    /// The HTTP status of the answer; `None` where the caller has gone before there was one.
+    /// The HTTP status of the response; `None` if the caller went away before there was one.
     pub(crate) status: Option<StatusCode>,
-    /// Whether the caller went away before the answer, and the call goes on without it.
+    /// Whether the caller went away before the response and the call went on.
     pub(crate) is_unawaited: bool,
-    /// Bytes of the request's body that were read, as they came.
+    /// Bytes of the request body that were read, before decompression.
     pub(crate) bytes_in: u64,
-    /// Bytes of the answer's body that the connection has taken.
+    /// Bytes of the response body that the connection accepted.
     pub(crate) bytes_out: u64,
-    /// The rest of a body that is read by a task of its own.
+    /// What a separate task read of the request body, if there is one.
     pub(crate) upload: Option<Arc<UploadNotes>>,
     pub(crate) times: Times,
     pub(crate) end: End,
@@ -73,39 +73,39 @@ pub(crate) struct Record {
 /// When a request reached each of its phases.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Times {
-    /// Its head has come.
+    /// The head had arrived.
     pub(crate) begun: Instant,
-    /// All of its body has come, where it has one and that is read before the call.
+    /// The whole body had arrived. `None` for a request without a body, or if the body is read during the call.
     pub(crate) read: Option<Instant>,
-    /// The call goes to the backend.
+    /// The call was sent to the backend.
     pub(crate) called: Option<Instant>,
 }
 
-/// How the answer ended.
+/// How the response ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
-    /// Its last byte was given to the connection.
+    /// The connection accepted its last byte.
     Whole,
-    /// It was cut short by the gateway: what it is made of failed.
+    /// The gateway cut it short, because its source failed.
     Cut,
-    /// The caller has gone away, or the connection has ended.
+    /// The caller went away, or the connection ended.
     Dropped,
-    /// A fault of ours, and no answer.
+    /// Towbar panicked, and there was no response.
     Panicked,
 }
 
-/// The call of a request.
+/// The call of a request, and how it ended.
 #[derive(Debug)]
 pub(crate) enum CallRecord {
-    /// There was none.
+    /// There was no call.
     No,
-    /// One message each way; its end, once it has come.
+    /// A unary call; its end, once there is one.
     Unary(Option<CallEnd>),
-    /// Several messages one way or both.
+    /// A streaming call.
     Streaming(Arc<StreamNotes>),
 }
 
-/// What the task that carries a stream notes of it.
+/// What the task of a streaming call records.
 #[derive(Debug, Default)]
 pub(crate) struct StreamNotes {
     messages: AtomicU64,
@@ -119,35 +119,35 @@ pub(crate) struct CallEnd {
     pub(crate) at: Instant,
     pub(crate) fate: Fate,
     pub(crate) outcome: CallOutcome,
-    /// The error, where a line of the log has it.
+    /// The text of the error, if the log will print it.
     pub(crate) text: Option<String>,
 }
 
-/// What a call came to.
+/// The outcome of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CallOutcome {
-    /// A reply.
+    /// The backend replied.
     Replied,
-    /// A status of the backend's.
+    /// The backend returned a status.
     Status(Code),
-    /// There are too many calls already, of which the upstream tells the number.
+    /// The call was refused because too many calls are in flight; the upstream counts these itself.
     TooMany,
-    /// No answer that could be read.
+    /// There was no readable response.
     Failed,
 }
 
-/// A refusal, as it was told.
+/// How a request was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RefusalNote {
     pub(crate) status: StatusCode,
     pub(crate) code: Code,
     pub(crate) fate: Fate,
     pub(crate) by: Party,
-    /// `None` where the backend refuses.
+    /// `None` if the backend refused.
     pub(crate) reason: Option<Reason>,
 }
 
-/// What was read of a body by a task of its own.
+/// What a separate task has read of a request body.
 #[derive(Debug, Default)]
 pub(crate) struct UploadNotes {
     pub(crate) bytes: AtomicU64,
@@ -169,19 +169,19 @@ impl Sinks {
 }
 
 impl Sinks {
-    /// Whether somebody reads the times of every request.
+    /// Whether the times of every request are needed.
     pub(crate) fn is_observed(&self) -> bool {
         self.access.is_some()
     }
 }
 
 impl Record {
-    /// Its route, if one was found.
+    /// The route, if one was found.
     pub(crate) fn route(&self) -> Option<&Route> {
         self.route.map(|index| &*self.sinks.routes.all()[index])
     }
 
-    /// The end of its call, if it has come.
+    /// How the call ended, if it has.
     pub(crate) fn call_end(&self) -> Option<&CallEnd> {
         match &self.call {
             CallRecord::No => None,
@@ -190,24 +190,24 @@ impl Record {
         }
     }
 
-    /// Bytes of the request's body that were read, by whatever task.
+    /// Bytes of the request body that were read, by any task.
     pub(crate) fn received(&self) -> u64 {
         self.bytes_in + self.upload.as_ref().map_or(0, |upload| upload.bytes.load(Ordering::Relaxed))
     }
 }
 
 impl StreamNotes {
-    /// Notes a message of the backend.
+    /// Counts a message of the backend.
     pub(crate) fn count(&self) {
         self.messages.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Notes that a part of it was enough.
+    /// Records that the response is only a part of the stream, as a polling caller asked for.
     pub(crate) fn left(&self) {
         self.is_partial.store(true, Ordering::Relaxed);
     }
 
-    /// Notes the end.
+    /// Records the end of the call.
     pub(crate) fn ended(&self, error: Option<&CallError>) {
         self.end.get_or_init(|| CallEnd::of(error));
     }
@@ -226,7 +226,7 @@ impl StreamNotes {
 }
 
 impl CallEnd {
-    /// That of a call with this error, or with a reply.
+    /// The end of a call with this error, or with a reply if there is none.
     pub(crate) fn of(error: Option<&CallError>) -> Self {
         let (fate, outcome) = match error {
             None => (Fate::Answered, CallOutcome::Replied),
@@ -234,13 +234,13 @@ impl CallEnd {
             Some(error) if error.is_too_many() => (error.fate(), CallOutcome::TooMany),
             Some(error) => (error.fate(), CallOutcome::Failed),
         };
-        // Made only for those who read it: refusals may be many.
+        // Created only if it is printed: there may be many refusals.
         let text = error.filter(|_| outcome == CallOutcome::Failed || tracing::enabled!(tracing::Level::DEBUG));
         Self { at: Instant::now(), fate, outcome, text: text.map(ToString::to_string) }
     }
 }
 
-/// All that is known, without a word of the caller's.
+/// Everything that is known, without any text from the caller.
 impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let method = self.method.as_ref().map_or("-", Method::as_str);

@@ -1,9 +1,9 @@
-//! One request from its head to its answer.
+//! Handles one request, from its head to its response.
 //!
 //! ```text
 //! head -> route (method, path, query keys) -> body under its limit -> message -> backend -> reply | refusal
 //! ```
-//! Values move forward only. What is refused is refused before the backend hears of it.
+//! Values move forward only. Whatever can be refused is refused before the backend is called.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -31,17 +31,17 @@ use super::rest::Rest;
 use super::state::Gateway;
 use crate::server::{Answerer, Arrived, Malformed};
 
-/// What answers every request.
+/// The service that answers every request with this gateway.
 #[must_use]
 pub fn service(gateway: Gateway) -> Door {
     Door(Arc::new(gateway))
 }
 
-/// A gateway as what answers the requests of a listener. Cheap to clone.
+/// A gateway as the service of a listener. Cheap to clone.
 #[derive(Clone)]
 pub struct Door(Arc<Gateway>);
 
-/// An answer to come.
+/// The future of a response.
 type Answer = Pin<Box<dyn Future<Output = Result<http::Response<Recorded>, Infallible>> + Send>>;
 
 impl Answerer for Door {
@@ -64,18 +64,19 @@ impl Door {
         if let Some(id) = &request_id {
             exchange.identified(id.clone());
         }
-        // A block, and the body lent: what an async function is given has its place twice in the future of each that hands it on.
+        // A block that borrows the body: an async function stores its arguments twice in the future of each caller that
+        // passes them on.
         Box::pin(async move {
             let answered = {
                 let mut answer = pin!(gateway.handle::<Rest, _>(&mut head, &mut body, &arrival, &mut exchange));
-                // Whatever a panic leaves behind goes with the request.
+                // `AssertUnwindSafe`: whatever a panic leaves inconsistent is dropped with the request.
                 poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(cx))) {
                     Ok(polled) => polled.map(Some),
                     Err(_) => Poll::Ready(None),
                 })
                 .await
             };
-            // The panic's text is in the log, where the panic hook put it.
+            // The panic hook has logged the panic's text.
             let mut response =
                 answered.unwrap_or_else(|| guarded(gateway.refused::<Rest>(Refusal::internal(), &mut exchange)));
             if let (Some(name), Some(id)) = (&gateway.config.request_id, request_id) {
@@ -86,7 +87,7 @@ impl Door {
     }
 }
 
-/// The answers to requests that break a rule of HTTP/1.1, for the listener: the service is not asked for them.
+/// The responses to requests that break a rule of HTTP/1.1. The listener sends them without calling the service.
 pub fn malformed(gateway: &Gateway) -> Malformed {
     let (form, names) = (gateway.config.policy.errors.form, gateway.config.status_headers.clone());
     let sinks = gateway.sinks.clone();
@@ -105,19 +106,19 @@ async fn probed<B: RequestBody>(probe: &Probe, head: &Parts, body: &mut Inbound<
     body.closing(response, head).await
 }
 
-/// What every answer says to those that pass it on or show it.
+/// Adds headers against caching and content sniffing, which every response has.
 fn guarded(mut response: Response) -> Response {
     guard(response.headers_mut());
     response
 }
 
 fn guard(headers: &mut HeaderMap) {
-    // RFC 9111, section 5.2.2.5: what a bank answers is nobody else's to keep, unless it says so itself.
+    // RFC 9111, section 5.2.2.5: nobody may store a response with a bank's data, unless the backend allows it.
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }
 
-/// RFC 9110, section 9.3.2: what GET would be answered, its length included, but for the body.
+/// RFC 9110, section 9.3.2: HEAD gets the response to GET, including its length, without the body.
 fn without_body(mut response: Response) -> Response {
     let body = std::mem::take(response.body_mut());
     if let Some(length) = body.size_hint().exact().filter(|_| !is_bare(response.status())) {
@@ -126,13 +127,13 @@ fn without_body(mut response: Response) -> Response {
     response
 }
 
-/// RFC 9110, section 8.6: these have no length of their own.
+/// RFC 9110, section 8.6: responses with these statuses have no Content-Length.
 fn is_bare(status: StatusCode) -> bool {
     matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
 impl Gateway {
-    /// What is common to all protocols, around what `P` does.
+    /// What all protocols have in common, around the steps of `P`.
     async fn handle<P: Protocol, B: RequestBody>(
         self: &Arc<Self>,
         head: &mut Parts,
@@ -141,7 +142,7 @@ impl Gateway {
         exchange: &mut Exchange,
     ) -> Response {
         if let Some(probe) = self.config.probe.as_ref().filter(|probe| probe.takes(head.uri.path())) {
-            // Boxed, as below, or every request would have the memory for it.
+            // Boxed, as below; otherwise the future of every request would be as large as this one.
             return Box::pin(probed(probe, head, body)).await;
         }
         let faulty = head::check(&mut head.headers).err().map(Box::new);
@@ -171,7 +172,7 @@ impl Gateway {
         if body.is_left(&response, head) { Box::pin(body.closing(response, head)).await } else { response }
     }
 
-    /// Checks the size of a head, and takes the memory for it.
+    /// Checks the size of the head, and reserves memory for it.
     fn checked<B>(&self, intake: &Intake<'_, B>) -> Result<(), Refusal> {
         let size = limits::check_headers(&intake.head.headers, self.config.policy.header_limit)?;
         budget::head(intake.memory, size)

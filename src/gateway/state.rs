@@ -1,4 +1,4 @@
-//! All that requests are answered with: one for each worker, made of parts that all share.
+//! The state that requests are answered with: one [`Gateway`] per worker, most of whose parts all workers share.
 
 use std::sync::Arc;
 
@@ -16,34 +16,33 @@ use crate::schema::Schema;
 use crate::server::Holder;
 use crate::upstream::Upstream;
 
-/// All that a request needs.
+/// Everything that a request needs.
 pub struct Gateway {
-    /// Types of error details.
+    /// The types of error details.
     pub schema: Arc<Schema>,
-    /// Where requests go.
     pub routes: Arc<Routes>,
-    /// Who answers them, by [`Rpc::upstream`].
+    /// The upstreams, by [`Rpc::upstream`].
     pub upstreams: Vec<Upstream>,
-    /// What crosses with them.
+    /// Which headers cross between caller and backend.
     pub metadata: Arc<Metadata>,
-    /// How they are read and answered.
+    /// How requests are read and answered.
     pub config: Arc<Config>,
-    /// Who may call; without it nobody is asked.
+    /// Which callers may call; `None` if no tokens are checked.
     pub callers: Option<Arc<Callers>>,
-    /// What bodies may have.
+    /// The worker's share of the memory budget.
     pub(super) memory: Share,
-    /// Waits for what its callers do not.
+    /// Keeps a stopping gateway waiting for calls that outlive their callers.
     pub(super) holder: Holder,
-    /// Who is told of every request.
+    /// Where every request is reported.
     observers: Observers,
-    /// The labels of its metrics.
+    /// The labels of the metrics.
     served: Arc<Served>,
-    /// What the ends of requests are told with.
+    /// Where the records of this worker's requests are reported.
     pub(super) sinks: Arc<Sinks>,
 }
 
 impl Gateway {
-    /// All that a request needs, from its parts.
+    /// Builds a gateway from its parts.
     #[must_use]
     pub fn new(schema: Schema, routes: Routes, upstreams: Vec<Upstream>, metadata: Metadata, config: Config) -> Self {
         let (schema, routes, metadata) = (Arc::new(schema), Arc::new(routes), Arc::new(metadata));
@@ -54,25 +53,26 @@ impl Gateway {
         Self { schema, routes, upstreams, metadata, config, callers, memory, holder, observers, served, sinks }
     }
 
-    /// The same where callers are asked who they are.
+    /// Sets which callers may call.
     #[must_use]
     pub fn with_callers(self, callers: Option<Arc<Callers>>) -> Self {
         Self { callers, ..self }
     }
 
-    /// Tells these of every request of the workers that are made from here on.
+    /// Reports every request to these observers, for workers that are created after this.
     pub fn observed_by(&mut self, observers: Observers) {
         self.served = Arc::new(counted::served(&self.routes, &observers.upstreams));
         self.observers = observers;
     }
 
-    /// Who is told of every request.
+    /// Where every request is reported.
     #[must_use]
     pub fn observers(&self) -> &Observers {
         &self.observers
     }
 
-    /// The same with connections to the backend of its own, a share of the memory, and waited for by the `holder`.
+    /// The gateway of one worker: with its own connections to the backends and its share of the memory. `holder` waits
+    /// for its calls.
     #[must_use]
     pub fn for_worker(&self, memory: &Share, holder: &Holder) -> Self {
         let Self { schema, routes, upstreams, metadata, config, callers, .. } = self;
@@ -91,7 +91,7 @@ impl Gateway {
         &self.upstreams[route.rpc.upstream]
     }
 
-    /// How long a call of this rpc may take, if its caller does not say less.
+    /// The timeout of a call of this rpc, unless its caller asks for a shorter one.
     pub(super) fn timer(&self, rpc: &Rpc) -> Timer {
         match rpc.policy.deadline {
             Some(length) => Timer { whose: Whose::Route, length },
@@ -102,7 +102,7 @@ impl Gateway {
         }
     }
 
-    /// The largest message of a reply of this rpc, in bytes.
+    /// The largest reply message of this rpc, in bytes.
     pub(super) fn reply_limit(&self, rpc: &Rpc) -> usize {
         rpc.policy.reply_limit.unwrap_or(self.upstreams[rpc.upstream].reply_limit)
     }

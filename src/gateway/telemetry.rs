@@ -1,6 +1,6 @@
-//! What the log tells of a request when it has ended: at most a line for its refusal, and one or two for its call.
+//! Logs a request when it has ended: at most one line for its refusal, and one or two for its call.
 //!
-//! The template, never the path or the query, which hold account numbers and tokens.
+//! Lines contain the path template, never the path or the query, which may hold account numbers and tokens.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ use super::metadata::TraceId;
 use super::record::{CallEnd, CallOutcome, CallRecord, Record, StreamNotes, Times};
 use crate::route::Route;
 
-/// Tells the end of a request.
+/// Reports a request that has ended: to the access log, metrics and the log.
 pub(crate) fn ended(record: &Record) {
     if let Some(log) = &record.sinks.access {
         access::tell(log, record);
@@ -36,7 +36,7 @@ pub(crate) fn ended(record: &Record) {
         ended_ms = begun.elapsed().as_millis(),
         "an exchange has ended: {record}"
     );
-    // The listener tells of malformed heads.
+    // The listener logs requests with malformed heads.
     let Some(method) = &record.method else { return };
     refused(record, method);
     let Some(route) = record.route() else { return };
@@ -49,7 +49,7 @@ pub(crate) fn ended(record: &Record) {
     }
 }
 
-/// A request that was refused though no call has failed.
+/// Logs a request that the gateway refused, if no call failed.
 fn refused(record: &Record, method: &Method) {
     let Some(refused) = &record.refused else { return };
     let is_told = refused.status.is_client_error() || refused.status == StatusCode::SERVICE_UNAVAILABLE;
@@ -64,7 +64,7 @@ fn refused(record: &Record, method: &Method) {
     }
 }
 
-/// What the lines of a call have in common.
+/// What all log lines of a call have in common.
 struct Line<'a> {
     method: &'a Method,
     route: &'a Route,
@@ -77,11 +77,11 @@ impl Line<'_> {
         (end.at - self.record.times.begun).as_millis()
     }
 
-    /// The call has ended.
+    /// Logs the end of a unary call.
     fn called(&self, end: &CallEnd) {
         let Self { method, route, trace, .. } = self;
         let (rpc, trace_id) = (&route.rpc.name, trace.map(display));
-        // Asked only where a line is written.
+        // Evaluated only if a line is written.
         let (template, ms) = (|| route.path(), || self.ms(end));
         let error = Text(end.text.as_deref());
         match end.outcome {
@@ -112,7 +112,7 @@ impl Line<'_> {
         }
     }
 
-    /// A call of one message that went on though its caller had gone away. No answer tells what became of it, so the log does.
+    /// Logs a unary call that went on after its caller had gone away. No response reports its outcome, so the log does.
     fn unawaited(&self, end: Option<&CallEnd>) {
         let Self { method, route, trace, record } = self;
         let (rpc, trace_id) = (&route.rpc.name, trace.map(display));
@@ -135,7 +135,7 @@ impl Line<'_> {
     }
 }
 
-/// The text of an error that may be missing.
+/// The text of an error, if there is one.
 struct Text<'a>(Option<&'a str>);
 
 impl fmt::Display for Text<'_> {

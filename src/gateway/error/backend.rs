@@ -1,4 +1,4 @@
-//! What a backend's status is for the caller: which of its details leave, and which of its texts.
+//! Converts a backend's status to a refusal: decides which details and which message callers may see.
 
 use http::HeaderMap;
 use http::header::RETRY_AFTER;
@@ -13,7 +13,7 @@ use crate::schema::generated::google::rpc;
 use crate::upstream::Fate;
 
 impl Refusal {
-    /// The status that a backend gave a call.
+    /// The refusal for a status that the backend returned.
     pub(super) fn status(status: &tonic::Status, metadata: HeaderMap, context: CallContext<'_>) -> Self {
         let mut details = rpc::Status::decode(status.details()).map_or(Vec::new(), |status| status.details);
         details.iter_mut().for_each(|any| defect::name_for_caller(any, context));
@@ -35,7 +35,7 @@ impl Refusal {
     }
 }
 
-/// The backend's text, where callers may see it. A 504 says whose time was over, this one too.
+/// The backend's message if callers may see it. The message of a 504 also says whose timeout it was.
 fn message_of(status: &tonic::Status, context: CallContext<'_>) -> String {
     match (status.code(), status.message()) {
         (code @ (Code::Internal | Code::Unknown | Code::DataLoss), message)
@@ -43,7 +43,8 @@ fn message_of(status: &tonic::Status, context: CallContext<'_>) -> String {
         {
             let (rpc, name) = (&context.route.rpc.name, code_name(code));
             if !message.is_empty() {
-                // The text may hold what callers must not see, and logs are read by more people than the backend's own.
+                // The message may hold what callers must not see, and more people read this log than the backend's. So
+                // it appears only at level debug.
                 tracing::info!(rpc, code = name, "the message of the backend's status is hidden from the caller");
                 tracing::debug!(rpc, code = name, message, "the message that is hidden");
             }

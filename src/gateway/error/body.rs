@@ -1,4 +1,4 @@
-//! How the body of an error looks in each form.
+//! The body of an error response in each form.
 
 use http::StatusCode;
 use serde_json::{Map, Value, json};
@@ -9,9 +9,9 @@ use super::refusal::Refusal;
 use super::statuses::code_name;
 use crate::route::policy::Form;
 
-/// The longest text of the bank standards: `Max500Text` of ISO 20022, in characters.
+/// The longest text in the bank standards, in characters: `Max500Text` of ISO 20022.
 const MAX_500: usize = 500;
-/// The same of names: `Max40Text`.
+/// The longest name in the bank standards, in characters: `Max40Text` of ISO 20022.
 const MAX_40: usize = 40;
 
 impl Form {
@@ -38,7 +38,7 @@ pub(super) fn body(form: Form, refusal: &Refusal) -> Value {
     }
 }
 
-/// What the last line of a stream has under `error`.
+/// The value of `error` in the last line of a stream with grpc-gateway's framing.
 pub(super) fn of_stream(form: Form, refusal: &Refusal) -> Value {
     match form {
         Form::GrpcGatewayV1 => grpc_gateway_v1_of_stream(refusal),
@@ -55,7 +55,7 @@ fn status(refusal: &Refusal) -> Value {
     Value::Object(body)
 }
 
-/// `errorBody` of grpc-gateway 1, in the order of its fields.
+/// `errorBody` of grpc-gateway 1, with its order of fields.
 fn grpc_gateway_v1(refusal: &Refusal) -> Value {
     let mut body = Map::new();
     body.insert("error".to_owned(), json!(refusal.message));
@@ -65,7 +65,7 @@ fn grpc_gateway_v1(refusal: &Refusal) -> Value {
     Value::Object(body)
 }
 
-/// `StreamError` of grpc-gateway 1 (internal/stream_chunk.proto); what is not set it leaves out.
+/// `StreamError` of grpc-gateway 1 (internal/stream_chunk.proto), which omits unset fields.
 fn grpc_gateway_v1_of_stream(refusal: &Refusal) -> Value {
     let mut body = Map::new();
     body.insert("grpc_code".to_owned(), json!(refusal.code as i32));
@@ -76,7 +76,7 @@ fn grpc_gateway_v1_of_stream(refusal: &Refusal) -> Value {
     Value::Object(body)
 }
 
-/// `google.rpc.Status` as grpc-gateway 2 writes it, which leaves out nothing.
+/// `google.rpc.Status` as grpc-gateway 2 writes it: it omits no field.
 fn grpc_gateway_v2(refusal: &Refusal) -> Value {
     json!({ "code": refusal.code as i32, "message": refusal.message, "details": refusal.told_details() })
 }
@@ -92,7 +92,7 @@ fn google(refusal: &Refusal) -> Value {
 
 fn problem(refusal: &Refusal) -> Value {
     let mut body = Map::new();
-    // RFC 9457, section 4.2.1: with this type the title is the phrase of the status.
+    // RFC 9457, section 4.2.1: with the type `about:blank`, the title is the status phrase.
     body.insert("type".to_owned(), json!("about:blank"));
     body.insert("title".to_owned(), json!(phrase(refusal.http)));
     body.insert("status".to_owned(), json!(refusal.http.as_u16()));
@@ -130,7 +130,7 @@ fn open_banking_uk(refusal: &Refusal) -> Value {
     Value::Object(body)
 }
 
-/// Namespaced enumeration `OBErrorResponseError1Code`.
+/// The values are from the namespaced enumeration `OBErrorResponseError1Code`.
 fn obie_code(refusal: &Refusal, defect: Defect) -> &'static str {
     match (defect, refusal.code) {
         (Defect::Invalid, _) => "UK.OBIE.Field.Invalid",
@@ -161,7 +161,7 @@ fn berlin_group(refusal: &Refusal) -> Value {
     json!({ "tppMessages": violations.iter().map(told).collect::<Vec<_>>() })
 }
 
-/// Implementation guidelines, "Message Code": those that are of no one service.
+/// Implementation guidelines, "Message Code": the codes that apply to every service.
 fn berlin_code(status: StatusCode) -> &'static str {
     match status.as_u16() {
         401 => "TOKEN_INVALID",
@@ -188,7 +188,7 @@ fn put_list(object: &mut Map<String, Value>, name: &str, list: Vec<Value>) {
     }
 }
 
-/// The message; the bank standards want one always, and not too long.
+/// The message or, if it is empty, the status phrase; cut to [`MAX_500`]. The bank standards require a text.
 fn text_or_phrase(refusal: &Refusal) -> String {
     cut(non_empty(&refusal.message).unwrap_or(phrase(refusal.http)), MAX_500)
 }
@@ -206,7 +206,7 @@ fn cut(text: &str, most: usize) -> String {
 }
 
 fn phrase(status: StatusCode) -> &'static str {
-    // Without a phrase in a standard are one status of google/rpc/code.proto, and some that the configuration may have.
+    // No standard phrase exists for one status of google/rpc/code.proto, and for some that the configuration can set.
     status.canonical_reason().unwrap_or(match status.as_u16() {
         499 => "Client Closed Request",
         ..499 => "Client Error",
@@ -218,19 +218,19 @@ fn is_of(detail: &Value, name: &str) -> bool {
     detail["@type"].as_str().and_then(|url| url.rsplit('/').next()) == Some(name)
 }
 
-/// The number that the backend gave the request, for its support.
+/// The id that the backend gave the request, for use with its support.
 fn request_id(refusal: &Refusal) -> Option<&str> {
     let detail = refusal.details.iter().find(|detail| is_of(detail, "google.rpc.RequestInfo"))?;
     detail["requestId"].as_str()
 }
 
-/// Where the backend's help is.
+/// The URL of the backend's help page.
 fn help_url(refusal: &Refusal) -> Option<&str> {
     let detail = refusal.details.iter().find(|detail| is_of(detail, "google.rpc.Help"))?;
     detail["links"].get(0)?["url"].as_str()
 }
 
-/// RFC 9562, section 4.
+/// Whether the text has the form of a UUID (RFC 9562, section 4).
 fn is_uuid(text: &str) -> bool {
     let hyphens = [8, 13, 18, 23];
     text.len() == 36

@@ -1,4 +1,4 @@
-//! Refusals that tell what became of a call. All words for a [`Fate`] are here.
+//! Refusals of failed calls. Only this module turns a [`Fate`] into words.
 
 use http::StatusCode;
 use http::header::RETRY_AFTER;
@@ -13,18 +13,18 @@ use crate::codec::{DecodeError, DecodeProblem};
 use crate::limits::pace::Rate;
 use crate::upstream::{CallError, Fate};
 
-/// How a message speaks of the call.
+/// How a message refers to the call.
 #[derive(Debug, Clone, Copy)]
 enum Subject {
-    /// It has not spoken of it.
+    /// "the call": the message has not mentioned it yet.
     Call,
-    /// It has.
+    /// "it": the message has mentioned the call.
     It,
-    /// The call was sent, and refused.
+    /// The call was sent and the backend refused it, so the message speaks of what was done.
     Deed,
 }
 
-/// What became of the call.
+/// The words for what happened to the call.
 fn words(fate: Fate, subject: Subject) -> &'static str {
     match (fate, subject) {
         (Fate::NotSent, Subject::Call) => "the call was not sent",
@@ -37,7 +37,7 @@ fn words(fate: Fate, subject: Subject) -> &'static str {
 }
 
 impl Refusal {
-    /// A call that gave no reply. What the log should know besides is in the error itself.
+    /// The refusal for a call without a reply. Anything else that the log needs is in the error itself.
     #[must_use]
     pub fn call(error: CallError, context: CallContext<'_>) -> Self {
         let refusal = match error {
@@ -119,8 +119,9 @@ impl Refusal {
         }
     }
 
-    /// An answer without a gRPC status. Its code is that of gRPC's mapping; its HTTP status is 502 where 503 or 504 would say more of the call
-    /// than is known.
+    /// A response without a gRPC status. Its code follows gRPC's mapping from HTTP status codes. Its HTTP status is 502
+    /// if 503
+    /// or 504 would claim more about the call than is known.
     fn no_status(fate: Fate, answered: StatusCode) -> Self {
         let code = CallError::code_of_http(answered);
         let http = match code {
@@ -144,42 +145,42 @@ impl Refusal {
         self.with_header(RETRY_AFTER, "1".to_owned())
     }
 
-    /// No memory for a request.
+    /// 503: no memory for a request.
     #[must_use]
     pub fn no_memory() -> Self {
         let what = "the gateway has no memory left for the request";
         Self::told(Fate::NotSent, Reason::OutOfMemory, (Subject::Call, what)).with_retry_after()
     }
 
-    /// The connection holds answers that its caller does not take.
+    /// 503: the connection holds too many responses that its caller does not read.
     #[must_use]
     pub fn untaken_answers() -> Self {
         let what = "unread answers on this connection use all the memory that one connection may have; read them first";
         Self::told(Fate::NotSent, Reason::UnreadResponses, (Subject::Call, what)).with_retry_after()
     }
 
-    /// No memory for a message of a request that has several.
+    /// 503: no memory for one of several messages of a request.
     #[must_use]
     pub fn no_memory_for_message() -> Self {
         let message = "the gateway has no memory left for this message";
         Self::of(Fate::Unknown, Reason::OutOfMemoryInStream, message)
     }
 
-    /// No memory for the JSON of a reply.
+    /// 502: no memory for the JSON of a reply.
     #[must_use]
     pub fn no_memory_for_reply() -> Self {
         let what = "the gateway has no memory left for the reply's JSON";
         Self::told(Fate::Answered, Reason::OutOfMemoryCallSucceeded, (Subject::Call, what))
     }
 
-    /// A body that did not arrive.
+    /// 408: the body did not arrive in time.
     #[must_use]
     pub fn body_late(timer: &Timer) -> Self {
         let message = format!("the body did not arrive within {timer}");
         Self::new(Reason::BodyTimeout, message)
     }
 
-    /// A body that comes too slowly.
+    /// 408: the body arrives too slowly.
     #[must_use]
     pub fn body_slow(rate: Rate) -> Self {
         let Rate { bytes, over } = rate;
@@ -188,7 +189,7 @@ impl Refusal {
         Self::new(Reason::BodyTooSlow, message)
     }
 
-    /// A reply that is no message of its type, or has too large a JSON form.
+    /// 502: the reply is not a valid message of its type, or its JSON would be too large.
     #[must_use]
     pub fn undecodable(error: &DecodeError) -> Self {
         if let DecodeProblem::TooLarge { limit } = error.problem {
@@ -199,20 +200,21 @@ impl Refusal {
         Self::told(Fate::Answered, Reason::InvalidResponseMessage, (Subject::Call, what))
     }
 
-    /// A message of a stream that is none of its type.
+    /// 502: a message of a stream is not valid for its type.
     #[must_use]
     pub fn undecodable_message() -> Self {
         let what = "a message of the backend cannot be read";
         Self::told(Fate::Unknown, Reason::InvalidStreamMessage, (Subject::Call, what))
     }
 
-    /// A fault of ours.
+    /// 500: an error in Towbar itself.
     #[must_use]
     pub fn internal() -> Self {
         Self::told(Fate::Unknown, Reason::InternalError, (Subject::Call, "an internal error"))
     }
 
-    /// The same of a call that had been opened. The backend may have acted on what it had of it, be that the head alone.
+    /// This refusal for a call that was already opened. The backend may have acted on what it received, even if that
+    /// was only the head.
     #[must_use]
     pub fn of_open_call(self) -> Self {
         match self.fate {
@@ -221,7 +223,7 @@ impl Refusal {
         }
     }
 
-    /// The same as what is wrong with a message of a stream behind so many that were sent.
+    /// This refusal for an invalid message of a stream, of which `sent` messages were sent before.
     #[must_use]
     pub fn behind(self, sent: usize) -> Self {
         let message = format!("message {}: {}", sent + 1, self.message);
@@ -243,7 +245,7 @@ mod tests {
     use super::super::timer::Whose;
     use super::*;
 
-    /// An error of each kind, what becomes of its call, and what the caller is told.
+    /// An error of each kind, the fate of its call, and the message for the caller.
     fn errors() -> Vec<(CallError, Fate, &'static str)> {
         let cause = || "10.0.0.1:443: CANARY".to_owned();
         let head = StatusCode::SERVICE_UNAVAILABLE;

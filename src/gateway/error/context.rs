@@ -1,21 +1,21 @@
-//! What is known of a call where its end is told.
+//! What is known about a call when its end is reported.
 
 use super::timer::Timer;
 use crate::route::policy::Errors;
 use crate::route::{Query, Route};
 use crate::schema::Schema;
 
-/// What of a backend's status callers get to see. The default is that of the configuration's keys.
+/// Which parts of a backend's status callers may see. The default equals that of the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Exposure {
-    /// Whether a neutral text stands in the place of the messages of INTERNAL, UNKNOWN and DATA_LOSS.
+    /// Whether the messages of INTERNAL, UNKNOWN and DATA_LOSS are replaced by a neutral text.
     pub hides_internal_messages: bool,
-    /// Whether details of a type that nobody here knows are shown, as bytes.
+    /// Whether details of unknown types are shown, as bytes.
     pub shows_unknown_details: bool,
 }
 
 impl Exposure {
-    /// What a policy says of it.
+    /// The exposure that a policy sets.
     #[must_use]
     pub fn of(errors: &Errors) -> Self {
         Self {
@@ -25,19 +25,17 @@ impl Exposure {
     }
 }
 
-/// The request that a call was made for, in which the caller finds what a backend names.
+/// The request behind a call. Errors take the caller's names of fields from it.
 #[derive(Clone, Copy)]
 pub struct CallContext<'a> {
-    /// Types of details.
+    /// The types of error details.
     pub schema: &'a Schema,
-    /// Where the request went.
     pub route: &'a Route,
-    /// Its query.
     pub query: &'a Query,
-    /// Its body, if that was JSON.
+    /// The request body, if it was JSON.
     pub json: Option<&'a [u8]>,
-    /// How long it may take.
+    /// The timeout of the call.
     pub timer: &'a Timer,
-    /// What callers are told about its status.
+    /// Which parts of the backend's status callers may see.
     pub exposure: Exposure,
 }

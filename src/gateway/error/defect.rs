@@ -1,4 +1,4 @@
-//! What is wrong with a request, and with which of its fields.
+//! What is wrong with a request, and in which of its fields.
 
 use std::fmt;
 
@@ -12,25 +12,25 @@ use crate::route::{EncodeError, QueryProblem, ValueProblem};
 use crate::schema::generated::google::rpc;
 use crate::schema::generated::google::rpc::bad_request::FieldViolation;
 
-/// The kind of what is wrong: some forms of errors have words for it.
+/// The kind of defect. Some error forms have a code for each kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Defect {
-    /// A value is none of its field.
+    /// A value is not valid for its field.
     Invalid,
-    /// A field is not given and has to be.
+    /// A required field is missing.
     Missing,
-    /// A field is given that there is not, or not here.
+    /// A field is unknown, or not allowed in this place.
     Unexpected,
-    /// The body as a whole.
+    /// The body as a whole is wrong.
     Body,
-    /// A header.
+    /// A header is wrong.
     Header,
-    /// Nothing of the kind.
+    /// Any other problem.
     Other,
 }
 
 impl Reason {
-    /// What kind of defect the request as a whole has.
+    /// The kind of defect that the request as a whole has.
     pub(super) fn defect(self) -> Defect {
         match self {
             Self::InvalidHeader
@@ -55,10 +55,10 @@ impl Reason {
     }
 }
 
-/// One field that is wrong.
+/// One wrong field of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct WrongField {
-    /// As the caller knows it.
+    /// The field's name as the caller wrote it.
     pub(super) field: String,
     pub(super) description: String,
     pub(super) defect: Defect,
@@ -70,7 +70,7 @@ impl WrongField {
     }
 }
 
-/// The reason of a request that cannot become a message.
+/// The reason why a request cannot be converted to a message.
 pub(super) fn reason_of(error: &EncodeError) -> Reason {
     match error {
         EncodeError::Path { .. } => Reason::InvalidPathVariable,
@@ -101,7 +101,7 @@ fn of_body(error: &BodyError) -> Reason {
     }
 }
 
-/// What is wrong with the field that the error names.
+/// The kind of defect of the field that the error names.
 pub(super) fn of_field(error: &EncodeError) -> Defect {
     match error {
         EncodeError::Path { problem: ValueProblem::Field(problem), .. } => of_value(problem),
@@ -125,7 +125,7 @@ fn of_value(problem: &FieldProblem) -> Defect {
     }
 }
 
-/// The detail that names these fields.
+/// The error detail that lists these fields.
 pub(super) fn bad_request(violations: &[WrongField]) -> rpc::BadRequest {
     let violation = |violation: &WrongField| FieldViolation {
         field: violation.field.clone(),
@@ -140,13 +140,13 @@ fn read(any: &Any) -> Option<rpc::BadRequest> {
     name.filter(|name| *name == "google.rpc.BadRequest").and_then(|_| rpc::BadRequest::decode(&*any.value).ok())
 }
 
-/// So many fields of one answer get the caller's names; whoever has more of them wrong has read enough.
+/// The most fields of one response that are renamed for the caller.
 const MOST_NAMED: usize = 256;
 
-/// So many bytes of bodies are searched for the spelling of names, each body once for each of them.
+/// The most bytes of the request body that are searched for the caller's spelling: its length, once per field.
 const MOST_SEARCHED: usize = 4 << 20;
 
-/// Gives the fields that a backend's detail names the names that the caller knows them by.
+/// Renames the fields in a backend's BadRequest detail to the names that the caller uses.
 pub(super) fn name_for_caller(any: &mut Any, context: CallContext<'_>) {
     let Some(mut detail) = read(any) else { return };
     let count = detail.field_violations.len().min(MOST_NAMED);
@@ -158,7 +158,7 @@ pub(super) fn name_for_caller(any: &mut Any, context: CallContext<'_>) {
     any.value = detail.encode_to_vec().into();
 }
 
-/// The fields that a backend's detail names.
+/// The fields that a backend's BadRequest detail names.
 pub(super) fn violations(any: &Any) -> Vec<WrongField> {
     let violation = |violation: FieldViolation| {
         let is = |word| violation.reason.contains(word);

@@ -1,6 +1,8 @@
-//! Requests whose callers may not make them: 401, 403 and the challenges of RFC 6750.
+//! Requests whose callers may not make them: responses with 401 or 403, and the challenges of RFC 6750.
 //!
-//! Whoever holds a genuine token reads what to do; whoever forges one reads the same whatever was wrong with it. The log has the reason.
+//! A caller with a genuine token learns what to do. For a forged token the response is always the same, whatever is
+//! wrong with it;
+//! only the log has the reason.
 
 use std::sync::Arc;
 
@@ -10,11 +12,11 @@ use super::reason::Reason;
 use super::refusal::Refusal;
 use crate::caller::{Denied, DeniedKind};
 
-/// Seconds after which the keys of an issuer may be known.
+/// `Retry-After` in seconds when the keys of an issuer are not available yet.
 const RETRY: u64 = 1;
 
 impl Refusal {
-    /// A request that is not admitted; `realm` is that of the challenge.
+    /// The refusal of a request that is not admitted. `realm` is the realm of the challenge.
     #[must_use]
     pub fn denied(denied: Denied, realm: &str) -> Self {
         let kind = denied.kind();
@@ -50,7 +52,7 @@ impl Refusal {
     }
 }
 
-/// RFC 6750, section 3: one challenge, with an error unless there were no credentials at all.
+/// RFC 6750, section 3: one challenge. It has an `error` unless the request had no credentials at all.
 fn challenge(kind: DeniedKind, scopes: &[String], realm: &str, message: &str) -> Option<HeaderValue> {
     let error = match kind {
         DeniedKind::Missing | DeniedKind::Unavailable => None,
@@ -60,7 +62,7 @@ fn challenge(kind: DeniedKind, scopes: &[String], realm: &str, message: &str) ->
     };
     let mut challenge = format!("Bearer realm=\"{realm}\"");
     if let Some(error) = error {
-        // Neither `"` nor `\` may stand in a description, and no message has them.
+        // A description may contain neither `"` nor `\`, and none of the messages does.
         challenge.push_str(&format!(", error=\"{error}\", error_description=\"{message}\""));
     }
     if !scopes.is_empty() {

@@ -1,4 +1,4 @@
-//! The details of a status in JSON: which leave, and how each looks.
+//! The error details of a status as JSON: which details callers may see, and how each looks.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,7 +10,7 @@ use crate::codec;
 use crate::schema::generated::google::rpc;
 use crate::schema::{Message, Schema};
 
-/// The types of google/rpc/error_details.proto that are for callers.
+/// The types of google/rpc/error_details.proto that are meant for callers.
 const OF_GOOGLE: [&str; 9] = [
     "google.rpc.BadRequest",
     "google.rpc.ErrorInfo",
@@ -23,16 +23,17 @@ const OF_GOOGLE: [&str; 9] = [
     "google.rpc.RetryInfo",
 ];
 
-/// For the developers of the backend only.
+/// This detail is meant for the developers of the backend only.
 const DEBUG_INFO: &str = "google.rpc.DebugInfo";
 
-/// One detail in JSON; `None` for what must not leave.
+/// One detail as JSON; `None` if callers must not see it.
 ///
-/// A type that neither Towbar nor the descriptors know leaves only where `shows_unknown` says so: nobody can tell what is in
-/// it. Fields that are marked as secret never leave.
+/// A type that neither Towbar nor the descriptors know is shown only with `shows_unknown`: nobody can tell what it
+/// contains.
+/// Fields that are marked as secret are never shown.
 pub(super) fn json(type_url: &str, value: &[u8], schema: &Schema, shows_unknown: bool) -> Option<Value> {
     let name = type_url.rsplit('/').next().unwrap_or_default();
-    // A detail may carry others, each an Any whose type stands in the bytes as text.
+    // A detail may contain others, as `Any` messages. Their type names appear as text in the bytes.
     let carries = || value.windows(DEBUG_INFO.len()).any(|window| window == DEBUG_INFO.as_bytes());
     if name == DEBUG_INFO || carries() {
         return None;
@@ -50,7 +51,7 @@ pub(super) fn json(type_url: &str, value: &[u8], schema: &Schema, shows_unknown:
     }
 }
 
-/// The time after which a `google.rpc.RetryInfo` lets the caller try again, in whole seconds, rounded up.
+/// The delay in a `google.rpc.RetryInfo`, in whole seconds, rounded up.
 pub(super) fn retry_delay(any: &pbjson_types::Any) -> Option<u64> {
     if any.type_url.rsplit('/').next() != Some("google.rpc.RetryInfo") {
         return None;
@@ -60,7 +61,7 @@ pub(super) fn retry_delay(any: &pbjson_types::Any) -> Option<u64> {
     seconds.checked_add(u64::from(delay.nanos > 0))
 }
 
-/// A detail of a type in google/rpc/error_details.proto.
+/// A detail whose type is in google/rpc/error_details.proto.
 pub(super) fn known(name: &str, value: &[u8]) -> Option<Value> {
     fn read<T: prost::Message + Default + serde::Serialize>(value: &[u8]) -> Option<Value> {
         serde_json::to_value(T::decode(value).ok()?).ok()
@@ -80,11 +81,11 @@ pub(super) fn known(name: &str, value: &[u8]) -> Option<Value> {
     typed(&format!("type.googleapis.com/{name}"), json?)
 }
 
-/// A detail of a type that the descriptors have.
+/// A detail whose type is in the descriptors.
 fn of_schema(type_url: &str, message: &Message, value: &[u8]) -> Option<Value> {
     let json = codec::reply(message, value, &codec::Print::default()).ok()?;
     let json = serde_json::from_slice(&json).ok()?;
-    // google/protobuf/any.proto: a type with a JSON form of its own stands in a member `value`.
+    // google/protobuf/any.proto: a type with a special JSON form is put into a member `value`.
     if message.name().starts_with("google.protobuf.") {
         return Some(json!({ "@type": type_url, "value": json }));
     }
@@ -93,7 +94,7 @@ fn of_schema(type_url: &str, message: &Message, value: &[u8]) -> Option<Value> {
 
 fn typed(type_url: &str, json: Value) -> Option<Value> {
     let Value::Object(members) = json else { return None };
-    // A field of that name would stand where the reader looks for the type.
+    // A field with this name would appear in the place of the type.
     if members.contains_key("@type") {
         return None;
     }
@@ -117,11 +118,11 @@ message Typed { string kind = 1 [json_name = "@type"]; string note = 2; string p
     fn a_detail_is_shown_by_what_is_known_of_its_type() {
         let schema = schema_of(PROTO).unwrap();
         let unknown = json!({ "@type": "x/t.Nobody", "value": "CgFh" });
-        // By default, and where unknown types are shown.
+        // Each case: the result by default, and with unknown types shown.
         for (name, value, shown, relaxed) in [
             ("t.Plain", &b"\x0a\x01a\x12\x06CANARY"[..], Some(json!({ "@type": "x/t.Plain", "kind": "a" })), None),
             ("t.Typed", b"\x12\x01b", Some(json!({ "@type": "x/t.Typed", "note": "b" })), None),
-            // With a type of its own it is shown as bytes, without what is secret in it.
+            // A field named `@type` would hide the type, so the detail is shown as bytes, without its secret fields.
             ("t.Typed", b"\x0a\x01a\x1a\x06CANARY", Some(json!({ "@type": "x/t.Typed", "value": "CgFh" })), None),
             ("t.Plain", b"\x0a\x05CANARY", None, None),
             ("t.Nobody", b"\x0a\x01a", None, Some(unknown)),

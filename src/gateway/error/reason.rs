@@ -10,18 +10,18 @@ use tonic::Code;
 /// The domain of the `google.rpc.ErrorInfo` in Towbar's own errors.
 pub const DOMAIN: &str = "towbar";
 
-/// Who has refused a request.
+/// The party that refused a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Party {
     /// The gateway: nothing was sent, or the reply could not be converted.
     Gateway,
-    /// The connection to the backend: no answer came that could be read.
+    /// The connection to the backend: no readable response arrived.
     Upstream,
-    /// The backend, with a status.
+    /// The backend: it returned a status.
     Backend,
 }
 
-/// What a caller needs to know about a [`Reason`] beside its name.
+/// What a caller needs to know about a [`Reason`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReasonFacts {
     /// The name in `google.rpc.ErrorInfo`.
@@ -29,7 +29,7 @@ pub struct ReasonFacts {
     pub http: u16,
     pub code: Code,
     pub cause: &'static str,
-    /// What the caller or the operator does about it.
+    /// What the caller or the operator can do about it.
     pub remedy: &'static str,
 }
 

@@ -1,4 +1,4 @@
-//! An answer that is not the reply: what it says, whatever form it then has.
+//! An error response, independent of the form in which it is written.
 
 use std::sync::Arc;
 
@@ -15,35 +15,35 @@ use crate::caller::Denied;
 use crate::route::policy::{Form, Statuses};
 use crate::upstream::Fate;
 
-/// An answer that is not the reply.
+/// A response that is not the reply to the call.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Refusal {
     pub(super) http: StatusCode,
     pub(super) code: Code,
     pub(super) message: String,
     pub(super) details: Vec<Value>,
-    /// What `details` says of fields.
+    /// The wrong fields that `details` names.
     pub(super) violations: Vec<WrongField>,
-    /// The form of its route; none where no route is known.
+    /// The error form of the route; `None` while no route is known.
     pub(super) form: Option<Form>,
-    /// Why Towbar refuses; none where the status is the backend's.
+    /// Why Towbar refuses; `None` if the status is the backend's.
     pub(super) reason: Option<Reason>,
-    /// Whether it is an answer to a call whose stream would have had the framing of grpc-gateway.
+    /// Whether the response is the only line of a stream with grpc-gateway's framing.
     pub(super) is_only_line: bool,
-    /// Whether a call of the backend came to this: the log has its end already.
+    /// Whether this is the end of a call to the backend, which the log already reports.
     pub(super) is_of_call: bool,
-    /// Why its caller is not admitted, if that is it: for the log alone.
+    /// Why the caller is not admitted, if that is the reason. Only the log shows it.
     pub(super) denied: Option<Arc<Denied>>,
-    /// What became of the call.
+    /// What happened to the call.
     pub(super) fate: Fate,
-    /// Headers of ours.
+    /// Response headers that Towbar adds.
     pub(super) headers: Box<HeaderMap>,
-    /// Metadata of the backend, of which a part may become headers.
+    /// The metadata of the backend. The configuration decides which of it becomes response headers.
     pub metadata: Box<HeaderMap>,
 }
 
 impl Refusal {
-    /// Who refuses.
+    /// The party that refuses.
     #[must_use]
     pub fn party(&self) -> Party {
         match (self.reason, self.is_of_call) {
@@ -53,18 +53,18 @@ impl Refusal {
         }
     }
 
-    /// Why Towbar refuses; `None` where the backend does.
+    /// Why Towbar refuses; `None` if the backend refuses.
     #[must_use]
     pub fn reason(&self) -> Option<Reason> {
         self.reason
     }
 
-    /// A refusal of ours, before anything was sent.
+    /// A refusal by Towbar, before anything was sent to the backend.
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
         Self::of(Fate::NotSent, reason, message)
     }
 
-    /// A refusal of ours, and what became of its call.
+    /// A refusal by Towbar; `fate` says what happened to the call.
     pub(super) fn of(fate: Fate, reason: Reason, message: impl Into<String>) -> Self {
         Self { reason: Some(reason), ..Self::of_backend(fate, (reason.http_status(), reason.code()), message.into()) }
     }
@@ -88,27 +88,28 @@ impl Refusal {
         }
     }
 
-    /// The same in the form of its route.
+    /// Sets the error form.
     #[must_use]
     pub fn in_form(self, form: Form) -> Self {
         Self { form: Some(form), ..self }
     }
 
-    /// What a backend has refused, for tests.
+    /// A refusal by a backend, for tests.
     #[cfg(test)]
     pub(crate) fn status_of(http: StatusCode, code: Code, message: &str) -> Self {
         Self::of_backend(Fate::NotSent, (http, code), message.to_owned())
     }
 
-    /// The refusal with the HTTP status of its code in this table, if the backend refuses. What Towbar itself refuses keeps its status, which
-    /// says more than the code, such as whether the call was sent.
+    /// Sets the HTTP status from this table if the backend refuses. A refusal by Towbar keeps its status, which says
+    /// more than
+    /// the code, such as whether the call was sent.
     #[must_use]
     pub fn in_table(self, statuses: &Statuses) -> Self {
         let http = if self.reason.is_none() { statuses.of(self.code) } else { self.http };
         Self { http, ..self }
     }
 
-    /// The same with a header of ours.
+    /// Adds a response header.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: String) -> Self {
         if let Ok(value) = HeaderValue::try_from(value) {
@@ -126,7 +127,7 @@ impl Refusal {
         self
     }
 
-    /// The details as callers see them: those of the backend, or [`Reason`] and fields of Towbar's own.
+    /// The details as callers see them: those of the backend, or Towbar's own [`Reason`] and wrong fields.
     pub(super) fn told_details(&self) -> Vec<Value> {
         let info = self.reason.map(|reason| {
             json!({ "@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason.name(), "domain": DOMAIN })
@@ -134,35 +135,33 @@ impl Refusal {
         info.into_iter().chain(self.details.iter().cloned()).collect()
     }
 
-    /// What is wrong, where no field is.
+    /// The kind of defect if no single field is wrong.
     pub(super) fn defect(&self) -> Defect {
         self.reason.map_or(Defect::Other, Reason::defect)
     }
 
-    /// The HTTP status.
     #[must_use]
     pub fn http_status(&self) -> StatusCode {
         self.http
     }
 
-    /// Whether the backend may have acted on the call.
+    /// What happened to the call: whether the backend may have acted on it.
     #[must_use]
     pub fn fate(&self) -> Fate {
         self.fate
     }
 
-    /// Why its caller is not admitted, if that is it: for the log alone.
+    /// Why the caller is not admitted, if that is the reason. Only the log shows it.
     pub(crate) fn why_denied(&self) -> Option<&Arc<Denied>> {
         self.denied.as_ref()
     }
 
-    /// The gRPC code.
     #[must_use]
     pub fn code(&self) -> Code {
         self.code
     }
 
-    /// The same as the only line of a stream in the framing of grpc-gateway: its error stands in a member `error`.
+    /// Makes this the only line of a stream with grpc-gateway's framing, in which the error is in a member `error`.
     #[must_use]
     pub fn as_only_line(self) -> Self {
         Self { is_only_line: true, ..self }

@@ -1,4 +1,5 @@
-//! Refusals of requests for what they are: nobody is called, but for a part of a reply that there is not.
+//! Refusals of requests that are wrong in themselves. No call is made, except for a range of a reply that does not
+//! exist.
 
 use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_RANGE, HeaderValue};
 use http::{Method, StatusCode};
@@ -15,16 +16,16 @@ use crate::route::{EncodeError, Miss, QueryError, SystemProblem};
 use crate::server;
 use crate::upstream::Fate;
 
-/// So many bytes of a method stand in an error.
+/// How many bytes of a method an error quotes.
 const METHOD: usize = 32;
 
 impl Refusal {
-    /// 400 for a header that is wrong.
+    /// 400: a header is wrong.
     pub fn header(message: impl Into<String>) -> Self {
         Self::new(Reason::InvalidHeader, message)
     }
 
-    /// 415 for a body of a type that is not taken; 400 for one that does not say how it is to be read.
+    /// 415 for a body of an unsupported type; 400 for a body that does not say how to read it.
     #[must_use]
     pub fn media(error: &MediaError) -> Self {
         match error {
@@ -35,10 +36,10 @@ impl Refusal {
         }
     }
 
-    /// A request for which there is no route.
+    /// 404 or 405: no route matches the request.
     #[must_use]
     pub fn miss(miss: Miss, method: &Method, path: &str) -> Self {
-        // RFC 9110, section 9.3.2: the header fields that the same request would have as GET, its length among them.
+        // RFC 9110, section 9.3.2: HEAD gets the header fields that GET would get, including its length.
         let method = if *method == Method::HEAD { &Method::GET } else { method };
         let (method, path) = (quote::beginning(method.as_str(), METHOD), quote::beginning(path, quote::MOST));
         match miss {
@@ -58,7 +59,7 @@ impl Refusal {
         }
     }
 
-    /// The answer to OPTIONS where no rule is for it: the methods of the path.
+    /// The response to OPTIONS for a path without its own OPTIONS rule: the methods of the path.
     #[must_use]
     pub fn options(allowed: &[String]) -> Response {
         let mut response = Response::new(Body::default());
@@ -69,7 +70,7 @@ impl Refusal {
         response
     }
 
-    /// A query string that cannot be taken apart.
+    /// 400: the query string cannot be parsed.
     #[must_use]
     pub fn query(error: &QueryError) -> Self {
         let violation = match error {
@@ -89,7 +90,7 @@ impl Refusal {
         Self::new(reason, error.to_string()).with_violations(violation)
     }
 
-    /// A request that cannot become a message: which field, what was expected, what was found.
+    /// 400: the request cannot be converted to a message. Names the field, what was expected, and what was found.
     #[must_use]
     pub fn encode(error: &EncodeError) -> Self {
         let of_field = |(field, problem): (&str, String)| WrongField::new(field, problem, defect::of_field(error));
@@ -97,7 +98,7 @@ impl Refusal {
         Self::new(defect::reason_of(error), error.to_string()).with_violations(violation)
     }
 
-    /// A request that breaks a rule of HTTP/1.1.
+    /// The request breaks a rule of HTTP/1.1.
     #[must_use]
     pub fn malformed(violation: server::Violation) -> Self {
         let reason = match violation.status() {
@@ -112,7 +113,7 @@ impl Refusal {
         Self::new(reason, violation.to_string())
     }
 
-    /// 400 for a body that ended with this error.
+    /// 400: the body ended with this error.
     #[must_use]
     pub fn body_broke_off(error: &(dyn std::error::Error + 'static)) -> Self {
         match server::Violation::within(error) {
@@ -124,15 +125,15 @@ impl Refusal {
         }
     }
 
-    /// 431 for a head with more headers, or more bytes of them.
+    /// 431: the head has too many headers, or they are too long.
     #[must_use]
     pub fn headers_too_large(most: usize, limit: usize) -> Self {
         Self::malformed(server::Violation::HeadTooLarge { fields: most, bytes: limit })
     }
 
-    /// 416 for a part of a body of so many bytes that has none of them.
+    /// 416: the requested range has no byte in common with a body of `length` bytes.
     ///
-    /// RFC 9110, section 14.4: `Content-Range` says how many there are.
+    /// RFC 9110, section 14.4: `Content-Range` gives the length of the body.
     #[must_use]
     pub fn range(length: usize) -> Self {
         let message = format!("header range: none of the requested bytes exist; the reply has {length} bytes");
@@ -140,15 +141,15 @@ impl Refusal {
         refusal.with_header(CONTENT_RANGE, format!("bytes */{length}"))
     }
 
-    /// 413 for a body over its limit.
+    /// 413: the body is larger than its limit.
     #[must_use]
     pub fn body_too_large(limit: usize) -> Self {
         Self::new(Reason::BodyTooLarge, format!("the body is larger than the limit of {limit} bytes"))
     }
 
-    /// 415 for a `Content-Encoding` that is not taken.
+    /// 415: the `Content-Encoding` is not supported.
     ///
-    /// RFC 9110, section 15.5.16: `Accept-Encoding` says that it is the coding, and which is taken.
+    /// RFC 9110, section 15.5.16: `Accept-Encoding` shows that the coding is the problem, and which one is supported.
     #[must_use]
     pub fn coding(takes_gzip: bool) -> Self {
         let (message, accepted) = match takes_gzip {
@@ -163,7 +164,7 @@ impl Refusal {
         Self::new(Reason::UnsupportedContentEncoding, message).with_header(ACCEPT_ENCODING, accepted.to_owned())
     }
 
-    /// A body that is no series of messages.
+    /// The body cannot be split into messages.
     #[must_use]
     pub fn split(error: &SplitError) -> Self {
         let reason = match error {
@@ -173,7 +174,7 @@ impl Refusal {
         Self::new(reason, error.to_string())
     }
 
-    /// A body that is no gzip, or becomes too large.
+    /// The body is not valid gzip, or expands to too much.
     #[must_use]
     pub fn gzip(error: &GzipError) -> Self {
         let reason = match error {

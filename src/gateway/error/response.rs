@@ -1,4 +1,4 @@
-//! A refusal as the answer to its request, or as the end of a stream.
+//! Writes a refusal as the response to its request, or as the end of a stream.
 
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
@@ -9,36 +9,38 @@ use super::refusal::Refusal;
 use crate::gateway::answer::{Body, Response};
 use crate::route::policy::Form;
 
-/// Reply headers that repeat the gRPC status, for clients that look there.
+/// Response headers that repeat the gRPC status, for clients that look for it there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusHeaders {
-    /// Has the code as a number.
+    /// The header for the code, as a number.
     pub status: HeaderName,
-    /// Has the message, percent-encoded as gRPC over HTTP/2 encodes `grpc-message`.
+    /// The header for the message, percent-encoded as gRPC over HTTP/2 encodes `grpc-message`.
     pub message: HeaderName,
 }
 
 impl Refusal {
-    /// `google.rpc.Status` in JSON, whatever the form of the route: for the end of a stream that has begun.
+    /// `google.rpc.Status` as JSON, whatever the error form of the route: for the end of a stream that has begun.
     #[must_use]
     pub fn to_status_json(&self) -> String {
         body::body(Form::Status, self).to_string()
     }
 
-    /// What the last line of a stream in the framing of grpc-gateway has under `error`: in the form of the route, if that is one of its.
+    /// The value of `error` in the last line of a stream with grpc-gateway's framing. It has the form of the route if
+    /// that is one of
+    /// grpc-gateway's, else it is a `google.rpc.Status`.
     #[must_use]
     pub fn to_grpc_gateway_json(&self, form: Form) -> String {
         body::of_stream(form, self).to_string()
     }
 
-    /// The answer: complete, with its length, and without anything that relies on trailers. `form` is that of the answers
-    /// whose route is not known.
+    /// The complete response, with its length and without trailers. `form` applies if the route of the request is not
+    /// known.
     #[must_use]
     pub fn into_response(self, form: Form, names: Option<&StatusHeaders>) -> Response {
         self.into_text(form, names).map(Body::from)
     }
 
-    /// The same with its body as text.
+    /// The complete response with its body as text. `form` applies if the route of the request is not known.
     #[must_use]
     pub fn into_text(self, form: Form, names: Option<&StatusHeaders>) -> http::Response<String> {
         let form = self.form.unwrap_or(form);
@@ -59,11 +61,11 @@ impl Refusal {
     }
 }
 
-/// Adds the headers that repeat the gRPC status. Of a long message they have the start: HTTP/1.1 proxies take no long head.
+/// Adds the headers that repeat the gRPC status. A long message is cut, since HTTP/1.1 proxies reject large heads.
 pub fn status_headers(headers: &mut HeaderMap, names: &StatusHeaders, code: Code, message: &str) {
-    /// gRPC over HTTP/2, `Percent-Encoded`: all but printable ASCII, and `%` itself.
+    /// gRPC over HTTP/2, `Percent-Encoded`: encodes everything but printable ASCII, and `%` itself.
     const ENCODED: AsciiSet = CONTROLS.add(b'%');
-    /// In bytes, before they are encoded.
+    /// The longest message in bytes, before encoding.
     const LONGEST: usize = 1 << 10;
     headers.insert(names.status.clone(), HeaderValue::from(code as i32));
     let start = &message[..message.floor_char_boundary(LONGEST)];

@@ -1,4 +1,4 @@
-//! Which HTTP status each gRPC code has: that of google/rpc/code.proto, unless the configuration has another.
+//! Maps gRPC codes to HTTP statuses: by google/rpc/code.proto, unless the configuration sets another one.
 
 use http::StatusCode;
 use tonic::Code;
@@ -6,7 +6,7 @@ use tonic::Code;
 use crate::format::grpc_code::CODES;
 use crate::route::policy::Statuses;
 
-/// Every code of a call that did not end well.
+/// Every code except OK.
 pub const ERRORS: [Code; 16] = [
     Code::Cancelled,
     Code::Unknown,
@@ -27,14 +27,14 @@ pub const ERRORS: [Code; 16] = [
 ];
 
 impl Statuses {
-    /// The status of this code.
+    /// The HTTP status for this code.
     #[must_use]
     pub fn of(&self, code: Code) -> StatusCode {
         self.of_code(code as usize).unwrap_or_else(|| http_status(code))
     }
 }
 
-/// google/rpc/code.proto, "HTTP Mapping".
+/// The HTTP status for this code in google/rpc/code.proto, "HTTP Mapping".
 #[must_use]
 pub fn http_status(code: Code) -> StatusCode {
     let status = match code {
@@ -54,7 +54,7 @@ pub fn http_status(code: Code) -> StatusCode {
     StatusCode::from_u16(status).expect("each of them is a status code")
 }
 
-/// The name in google/rpc/code.proto.
+/// The name of the code in google/rpc/code.proto.
 #[must_use]
 pub fn code_name(code: Code) -> &'static str {
     CODES[code as usize]

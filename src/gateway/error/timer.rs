@@ -1,23 +1,22 @@
-//! Whose time is over, for the answers that say so.
+//! Whose timeout ended a call, for the errors that say so.
 
 use std::fmt;
 use std::time::Duration;
 
 use http::HeaderName;
 
-/// How long a call may take, and who says so.
+/// The timeout of a call, and who set it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timer {
-    /// Who.
     pub whose: Whose,
-    /// How long, from the request's arrival on.
+    /// The timeout, counted from the arrival of the request.
     pub length: Duration,
 }
 
-/// Who limits the time of a call.
+/// Who set the timeout of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Whose {
-    /// The caller, in this header.
+    /// The caller, with this header.
     Caller(HeaderName),
     /// The configuration, for this rpc.
     Route,

@@ -1,19 +1,19 @@
-//! What of a message may be shown: all but fields that are marked as secret, and fields that the descriptors do not know.
+//! The part of a message that may be shown: without fields that are marked as secret or unknown to the descriptors.
 //!
-//! Works on wire format, so that whatever prints the message afterwards cannot print what is no longer there.
+//! Filters the wire format, so that code that prints the message later cannot print what is no longer there.
 
 use crate::format::wire::{END_GROUP, GROUP, LENGTH, Reader, WireError, close, open, put_bytes, put_tag};
 use crate::schema::{FieldTable, Message, MessageTable, Shape, Tables, WellKnown};
 
-/// Messages nested deeper than this are not shown: JSON is not written deeper either.
+/// The deepest nesting that is shown; JSON is not written deeper either.
 const DEPTH: usize = 100;
 
 /// Why a message is not shown at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Hidden {
-    /// The bytes are no message of the type.
+    /// The bytes are not a message of the type.
     Malformed,
-    /// An `Any` in it holds a type that the descriptors do not have.
+    /// The message contains an `Any` with a type that is not in the descriptors.
     UnknownType,
 }
 
@@ -23,8 +23,9 @@ impl From<WireError> for Hidden {
     }
 }
 
-/// The bytes of `message` without fields that are marked `redact` or `debug_redact`, at any depth. `takes_unknown` keeps an
-/// `Any` whose type is unknown as it is.
+/// The bytes of `message` without fields that are marked `redact` or `debug_redact`, at any depth. With
+/// `takes_unknown`, an
+/// `Any` of unknown type is kept unchanged.
 ///
 /// # Errors
 /// The message cannot be shown.
@@ -79,7 +80,7 @@ impl Filter<'_> {
         Ok(())
     }
 
-    /// Of a map neither keys nor values are shown where one of them is secret.
+    /// If the keys or the values of a map are secret, the whole map is.
     fn is_secret(&self, field: &FieldTable) -> bool {
         let is_entry_secret = || {
             let entry = field.kind.message().filter(|_| field.shape == Shape::Map);
@@ -88,7 +89,7 @@ impl Filter<'_> {
         field.redacted || is_entry_secret()
     }
 
-    /// any.proto: `type_url` is field 1, `value` field 2; the last of each counts.
+    /// any.proto: `type_url` is field 1, `value` field 2. The last occurrence of each counts.
     fn any(&self, wire: &[u8], out: &mut Vec<u8>, depth: usize) -> Result<(), Hidden> {
         let (mut url, mut value) = (&b""[..], &b""[..]);
         let mut reader = Reader::new(wire);
@@ -162,7 +163,7 @@ message Order {
             (b"\x43\x0a\x06CANARY\x10\x05\x44", r#"{"extra":{"count":5}}"#),
             (b"\x4a\x02\x01\x02", "{}"),
             (b"\x52\x08\x12\x06CANARY\x52\x0b\x52\x09\x0a\x01a\x12\x04CANA", r#"{"next":{"next":{"id":"a"}}}"#),
-            // A number that no field has.
+            // A field number that the type does not have.
             (b"\xa2\x06\x06CANARY\x0a\x01a", r#"{"id":"a"}"#),
         ] {
             let shown = visible(&order, wire, false).unwrap_or_else(|error| panic!("{error:?}: {json}"));

@@ -1,4 +1,4 @@
-//! Both lists, complete, and what crosses by them.
+//! The complete allow-lists of headers and metadata, and what crosses by them.
 
 use http::header::{AUTHORIZATION, COOKIE, ETAG, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 
@@ -10,23 +10,23 @@ use crate::caller::{CallerNames, Hops, Peer};
 /// What a configuration adds to the built-in lists.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Config {
-    /// From the caller to the backend.
+    /// Request headers that are sent to the backend.
     pub request: Vec<HeaderName>,
-    /// From the backend to the caller.
+    /// Metadata of the backend that is sent to the caller.
     pub reply: Vec<HeaderName>,
-    /// What metadata of a reply says its HTTP status, if any may.
+    /// The reply metadata that sets the HTTP status, if backends may set it.
     pub http_status: Option<HeaderName>,
-    /// The same for its `Location`.
+    /// The reply metadata that sets the `Location` header, if backends may set it.
     pub location: Option<HeaderName>,
-    /// Under which names the backend is told who calls; none of them is among `request`.
+    /// The metadata names under which the backend learns who calls. None of them is in `request`.
     pub caller: CallerNames,
-    /// What becomes of a caller's trace context.
+    /// What to do with a caller's trace context.
     pub trace_context: TraceContext,
-    /// Whether `Grpc-Metadata-NAME` is NAME.
+    /// Whether `Grpc-Metadata-NAME` is accepted as NAME.
     pub prefixed: bool,
 }
 
-/// Both lists, complete.
+/// The complete lists, built-in and configured.
 #[derive(Debug)]
 pub struct Metadata {
     request: Vec<HeaderName>,
@@ -35,14 +35,14 @@ pub struct Metadata {
     pub(super) location: Option<HeaderName>,
     caller: CallerNames,
     proxies: Option<Proxies>,
-    /// Trace context is none of `request` then.
+    /// Whether trace context is created. `request` then does not contain its headers.
     creates_trace: bool,
     tells_etag: bool,
-    /// `grpc-metadata-NAME` for each NAME that the configuration lists, if that is taken.
+    /// The pairs of `grpc-metadata-NAME` and NAME for each configured NAME; empty if the prefix is not accepted.
     prefixed: Vec<(HeaderName, HeaderName)>,
 }
 
-/// What always goes to the backend: who calls, and what a call belongs to (W3C Trace Context).
+/// The headers that always go to the backend: credentials, the request id, and W3C Trace Context.
 pub const REQUEST: [HeaderName; 4] = [AUTHORIZATION, HeaderName::from_static("x-request-id"), TRACEPARENT, TRACESTATE];
 
 impl Metadata {
@@ -52,31 +52,32 @@ impl Metadata {
         let Config { request, reply, http_status, location, caller, trace_context, prefixed } = config;
         let (creates_trace, tells_etag) = (trace_context == TraceContext::Create, reply.contains(&ETAG));
         let is_carried = |name: &HeaderName| !creates_trace || ![TRACEPARENT, TRACESTATE].contains(name);
-        // One that is listed and built in is still one.
+        // A configured name that is built in as well is listed only once.
         let listed = request.into_iter().filter(|name| !REQUEST.contains(name));
         let request: Vec<HeaderName> = REQUEST.into_iter().chain(listed).filter(is_carried).collect();
         let with_prefix = |name: &HeaderName| Some((format!("grpc-metadata-{name}").parse().ok()?, name.clone()));
-        // Who calls, and what a call belongs to, is said under one name only.
+        // Credentials, request id and trace context are accepted under one name only, without the prefix.
         let may_have_one = |name: &&HeaderName| prefixed && !REQUEST.contains(name);
         let prefixed = request.iter().filter(may_have_one).filter_map(with_prefix).collect();
         Self { request, reply, http_status, location, caller, proxies: None, creates_trace, tells_etag, prefixed }
     }
 
-    /// The same where the caller's address is what these proxies say it is.
+    /// Determines the caller's address with the help of these trusted proxies.
     #[must_use]
     pub fn behind(self, proxies: Option<Proxies>) -> Self {
         Self { proxies, ..self }
     }
 
-    /// Whether `ETag` is one of the headers that callers see.
+    /// Whether callers see the header `ETag`.
     #[must_use]
     pub fn tells_etag(&self) -> bool {
         self.tells_etag
     }
 
-    /// The metadata for the backend; of the peer, what it is told.
+    /// The metadata for the backend, including what it learns about the peer.
     ///
-    /// W3C Trace Context, section 3.2: of `traceparent` there is one. Where there are two, the trace begins anew at the backend.
+    /// W3C Trace Context, section 3.2: a request has one `traceparent`. If it has two, none is sent, and the backend
+    /// begins a new trace.
     ///
     /// # Errors
     /// A listed header has a value that gRPC cannot carry.
@@ -108,10 +109,10 @@ impl Metadata {
         Ok(metadata)
     }
 
-    /// Adds to an answer's `headers` what its caller is told of the backend's `metadata`.
+    /// Adds the backend's `metadata` that callers may see to the response `headers`.
     pub fn tell_caller(&self, metadata: &HeaderMap, headers: &mut HeaderMap) {
         for (name, value) in self.for_caller(metadata) {
-            // Of this there can be one, and the backend's goes before the one that its `RetryInfo` makes.
+            // A response has one Retry-After. The backend's metadata wins over the one made from its `RetryInfo`.
             match name == RETRY_AFTER {
                 true => drop(headers.insert(name, value.clone())),
                 false => drop(headers.append(name, value.clone())),
@@ -119,13 +120,13 @@ impl Metadata {
         }
     }
 
-    /// The headers for the caller, from the backend's initial metadata and trailers.
+    /// The response headers from the backend's initial metadata and trailers.
     pub fn for_caller<'a>(&self, metadata: &'a HeaderMap) -> impl Iterator<Item = (HeaderName, &'a HeaderValue)> {
         self.reply.iter().flat_map(|name| metadata.get_all(name).iter().map(move |value| (name.clone(), value)))
     }
 }
 
-/// RFC 9113, section 8.2.3: HTTP/2 may part a cookie header in several, and elsewhere they are one again.
+/// RFC 9113, section 8.2.3: HTTP/2 may split a Cookie header into several fields. They are joined for other protocols.
 fn join_cookies(metadata: &mut HeaderMap) {
     let crumbs: Vec<&[u8]> = metadata.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
     if crumbs.len() > 1
@@ -221,7 +222,7 @@ mod tests {
             let address = address.map(|text: &str| SocketAddr::new(text.parse().unwrap(), 4711));
             let certificate = certificate.and_then(|(der, sha256)| Certificate::of(&[der.into()], |_| sha256));
             let peer = Peer::new(address, Protocol::Http2, Some(Tls { certificate, ..Tls::default() }));
-            // The caller says who it is, and that its own words are for this hop alone.
+            // The caller claims an identity, and asks that its own headers be removed by this hop.
             let lies = headers(&[
                 ("x-address", "10.0.0.1"),
                 ("x-sha256", "00"),

@@ -1,23 +1,23 @@
-//! What the metadata of a reply says of its HTTP status and its `Location`, where the configuration lets it.
+//! The HTTP status and `Location` that reply metadata sets, if the configuration allows it.
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{StatusCode, Uri};
 
 use super::lists::Metadata;
 
-/// What a backend says of the answer to a call that has succeeded.
+/// What the backend's metadata sets in the response to a successful call.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Outcome {
-    /// 200 to 299, or 303.
+    /// The HTTP status: 200 to 299, or 303.
     pub status: Option<StatusCode>,
-    /// An absolute path, or a URL of http or https.
+    /// The `Location`: an absolute path, or an http or https URL.
     pub location: Option<HeaderValue>,
-    /// Metadata that says something else, and is passed over: the call has succeeded all the same.
+    /// Metadata with other values. They are ignored, since the call has succeeded anyway.
     pub ignored: Vec<HeaderName>,
 }
 
 impl Metadata {
-    /// What the metadata of a reply says.
+    /// The status and `Location` in the metadata of a reply.
     #[must_use]
     pub fn outcome(&self, metadata: &HeaderMap) -> Outcome {
         let mut ignored = Vec::new();
@@ -27,7 +27,7 @@ impl Metadata {
     }
 }
 
-/// The one value under `name`, if `read` takes it.
+/// The value under `name`, if there is exactly one and `read` accepts it.
 fn said<T>(
     name: Option<&HeaderName>,
     metadata: &HeaderMap,
@@ -44,8 +44,9 @@ fn said<T>(
     said
 }
 
-/// A success, or `See Other`. What stands for no answer (1xx) or for one that the caller has (304), and what is a failure, a
-/// backend cannot say of a call that has succeeded.
+/// A success status, or `See Other`. After a successful call a backend cannot set a failure, a status without a
+/// response (1xx), or
+/// one that refers to a response that the caller has (304).
 fn status(value: &HeaderValue) -> Option<StatusCode> {
     let status = StatusCode::from_bytes(value.as_bytes()).ok()?;
     (status.is_success() || status == StatusCode::SEE_OTHER).then_some(status)
@@ -53,12 +54,12 @@ fn status(value: &HeaderValue) -> Option<StatusCode> {
 
 fn location(value: &HeaderValue) -> Option<HeaderValue> {
     let text = value.to_str().ok()?;
-    // RFC 3986, appendix A: no other character stands in a URI; browsers take `\` for `/`.
+    // RFC 3986, appendix A: a URI contains no other characters. Browsers read `\` as `/`.
     let is_uri = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte);
     let uri = text.bytes().all(is_uri).then(|| text.parse::<Uri>().ok()).flatten()?;
     let is_url =
         || matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty());
-    // RFC 3986, section 4.2: what begins with `//` names another host.
+    // RFC 3986, section 4.2: a reference that begins with `//` names another host.
     let is_path = text.starts_with('/') && !text.starts_with("//");
     (is_path || is_url()).then(|| value.clone())
 }

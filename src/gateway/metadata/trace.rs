@@ -1,4 +1,4 @@
-//! Which trace a call belongs to: `traceparent` and `tracestate` of W3C Trace Context, Level 1.
+//! The trace of a call: `traceparent` and `tracestate` of W3C Trace Context, Level 1.
 
 use std::fmt;
 
@@ -9,29 +9,29 @@ use super::value::{NotMetadata, check};
 pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 pub(super) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
-/// What becomes of a caller's trace context.
+/// What to do with a caller's trace context.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TraceContext {
-    /// It passes as it comes.
+    /// Pass it on unchanged.
     #[default]
     Pass,
-    /// A valid one passes; in place of any other, and of none, goes a new one.
+    /// Pass a valid one on; replace an invalid or missing one by a new trace.
     Create,
 }
 
-/// The id of a trace: 32 lower-case hexadecimal digits, not all of them 0.
+/// The id of a trace: 32 lower-case hexadecimal digits, not all 0.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TraceId([u8; 32]);
 
 impl TraceId {
-    /// That of the one `traceparent`, if that is valid.
+    /// The trace id of `traceparent`, if there is exactly one and it is valid.
     #[must_use]
     pub fn of(metadata: &HeaderMap) -> Option<Self> {
         let parent = Parent::parse(only(metadata, &TRACEPARENT)?.as_bytes())?;
         parent.fields[3..35].try_into().ok().map(Self)
     }
 
-    /// Its digits.
+    /// The digits of the id.
     #[must_use]
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
@@ -50,13 +50,13 @@ impl fmt::Debug for TraceId {
     }
 }
 
-/// Adds to `metadata` the trace context of these headers, or a new one (section 4, "Processing Model").
+/// Adds the trace context of these headers, or a new one, to `metadata` (section 4, "Processing Model").
 ///
 /// # Errors
-/// A `tracestate` that gRPC cannot carry.
+/// gRPC cannot carry the value of `tracestate`.
 pub(super) fn carry(headers: &HeaderMap, metadata: &mut HeaderMap) -> Result<(), NotMetadata> {
     let Some(parent) = only(headers, &TRACEPARENT).and_then(kept) else {
-        // The state goes with the parent that it belongs to.
+        // `tracestate` belongs to the old `traceparent`, so it is dropped with it.
         metadata.extend(created().map(|parent| (TRACEPARENT, parent)));
         return Ok(());
     };
@@ -68,43 +68,45 @@ pub(super) fn carry(headers: &HeaderMap, metadata: &mut HeaderMap) -> Result<(),
     Ok(())
 }
 
-/// Section 3.2: of this header there is one.
+/// The value of this header if there is exactly one (section 3.2).
 fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
     let mut values = headers.get_all(name).iter();
     values.next().filter(|_| values.next().is_none())
 }
 
-/// A parent that goes on; nothing of one that is not valid.
+/// The `traceparent` to pass on; `None` if the value is not valid.
 fn kept(value: &HeaderValue) -> Option<HeaderValue> {
     let parent = Parent::parse(value.as_bytes())?;
     if parent.is_known() {
         return Some(value.clone());
     }
-    // Of a version to come the ids and the one flag that is known go on, as the version that is.
+    // A later version: pass on the ids and the one known flag, as version 00.
     let ids = std::str::from_utf8(&parent.fields[2..53]).ok()?;
     HeaderValue::from_str(&format!("00{ids}0{}", u8::from(parent.is_sampled()))).ok()
 }
 
-/// A new trace, whose parent is no span that anybody has recorded. So it is not marked as sampled (section 3.2.2.5): whoever makes
-/// the first span of it decides. Nothing where the system has no random bytes.
+/// A new trace. Its parent id is not a span that anybody recorded. So it is not marked as sampled (section 3.2.2.5):
+/// whoever creates
+/// the first span decides. `None` if the system has no random bytes.
 fn created() -> Option<HeaderValue> {
     let mut bytes = [0; 24];
     aws_lc_rs::rand::fill(&mut bytes).ok()?;
     let (trace, parent) = bytes.split_first_chunk::<16>()?;
-    // Section 3.2.2: neither may be 0.
+    // Section 3.2.2: neither id may be 0.
     let trace = u128::from_ne_bytes(*trace).max(1);
     let parent = u64::from_ne_bytes(parent.try_into().ok()?).max(1);
     HeaderValue::from_str(&format!("00-{trace:032x}-{parent:016x}-00")).ok()
 }
 
-/// A `traceparent` that is valid.
+/// A valid `traceparent`.
 struct Parent<'a> {
-    /// `version "-" trace-id "-" parent-id "-" trace-flags`.
+    /// The fields `version "-" trace-id "-" parent-id "-" trace-flags`.
     fields: &'a [u8; 55],
 }
 
 impl<'a> Parent<'a> {
-    /// Section 3.2.2, and for versions to come 3.2.4: they begin with the same fields, and a dash behind those.
+    /// Parses version 00 (section 3.2.2), or a later version (3.2.4): it begins with the same fields, followed by a
+    /// dash.
     fn parse(value: &'a [u8]) -> Option<Self> {
         let (fields, rest) = value.split_first_chunk::<55>()?;
         let is_right = |(at, byte): (usize, &u8)| match at {
@@ -118,12 +120,12 @@ impl<'a> Parent<'a> {
         (is_valid && ends && !fields.starts_with(b"ff")).then_some(parent)
     }
 
-    /// Whether it has the version that this knows.
+    /// Whether this is version 00.
     fn is_known(&self) -> bool {
         self.fields.starts_with(b"00")
     }
 
-    /// The lowest bit of the flags.
+    /// Whether the sampled flag, the lowest bit, is set.
     fn is_sampled(&self) -> bool {
         char::from(self.fields[54]).to_digit(16).is_some_and(|flags| flags & 1 == 1)
     }
@@ -152,7 +154,7 @@ mod tests {
                 "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00",
                 "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00",
             ),
-            // A flag of Level 2.
+            // A flag that Level 2 defines.
             (
                 "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-03",
                 "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-03",
@@ -218,7 +220,7 @@ mod tests {
         }
     }
 
-    /// Each is another, valid and not sampled, and nothing else is there.
+    /// Asserts that each new trace is different, valid and not sampled, and that no other metadata is present.
     fn assert_new(metadata: &HeaderMap, input: &str) {
         let first = metadata[TRACEPARENT].to_str().unwrap();
         let second = created().unwrap();

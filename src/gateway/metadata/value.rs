@@ -1,36 +1,37 @@
-//! What a value of metadata may be: gRPC over HTTP/2, "Custom-Metadata".
+//! Which metadata values gRPC can carry: gRPC over HTTP/2, "Custom-Metadata".
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use http::header::{HeaderName, HeaderValue};
 
-/// A header whose value gRPC cannot carry.
+/// Why gRPC cannot carry a header.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotMetadata {
-    /// Metadata is printable ASCII.
+    /// The value is not printable ASCII.
     #[error("header {name}: expected printable ASCII, got other bytes")]
     Ascii {
-        /// The header.
+        /// The header whose value is wrong.
         name: HeaderName,
     },
-    /// One name of metadata in two headers: a box in front may have looked at one of them only.
+    /// The same metadata is in two headers, with the prefix and without, or in one twice. A proxy may have checked only
+    /// one of them.
     #[error("header grpc-metadata-{name}: expected one value for {name}, with the prefix or without it, got several")]
     Twice {
         /// The name without the prefix.
         name: HeaderName,
     },
-    /// That of `-bin` names is base64.
+    /// The value of a `-bin` name is not base64.
     #[error("header {name}: expected base64, got other text")]
     Base64 {
-        /// The header.
+        /// The header whose value is wrong.
         name: HeaderName,
     },
 }
 
-/// Whether gRPC can carry a value under this name.
+/// Checks that gRPC can carry this value under this name.
 ///
 /// # Errors
-/// It cannot.
+/// gRPC cannot carry it.
 pub(super) fn check(name: &HeaderName, value: &HeaderValue) -> Result<(), NotMetadata> {
     if !is_ascii(value) {
         return Err(NotMetadata::Ascii { name: name.clone() });
@@ -41,7 +42,7 @@ pub(super) fn check(name: &HeaderName, value: &HeaderValue) -> Result<(), NotMet
     Ok(())
 }
 
-/// gRPC over HTTP/2: one value, or several with commas between them; with padding or without.
+/// gRPC over HTTP/2: one base64 value or several, separated by commas, with or without padding.
 fn is_base64(list: &[u8]) -> bool {
     let is_value = |text: &[u8]| STANDARD.decode(text).is_ok() || STANDARD_NO_PAD.decode(text).is_ok();
     list.split(|&byte| byte == b',').all(|value| is_value(value.trim_ascii()))

@@ -1,4 +1,4 @@
-//! The body of a request with one message, as it comes: under its limit, in time.
+//! Reads the body of a unary request, within its size limit and its deadline.
 
 use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_LENGTH;
@@ -13,7 +13,7 @@ use crate::limits::memory::Charge;
 use crate::limits::pace::{Late, Pace};
 
 impl Gateway {
-    /// All of the body as it comes, if the request has one.
+    /// Reads the whole body, if the request has one.
     pub(crate) async fn receive<B: RequestBody>(
         &self,
         call: &Call<'_>,
@@ -34,7 +34,7 @@ impl Gateway {
     }
 }
 
-/// All of a body. What came in one piece is not copied; of many, none is kept beside what is made of them.
+/// Reads a whole body. A body in one piece is not copied; pieces of a longer one are dropped once they are joined.
 async fn collected<B: RequestBody>(
     body: &mut B,
     limit: usize,
@@ -51,7 +51,7 @@ async fn collected<B: RequestBody>(
             Err(Late::Slow(rate)) => return Err(Refusal::body_slow(rate)),
         };
         let frame = frame.map_err(|error| Refusal::body_broke_off(&*error.into()))?;
-        // Trailers of a request mean nothing here.
+        // Request trailers are ignored.
         let Ok(data) = frame.into_data() else { continue };
         exchange.received(data.len());
         if whole.len() + data.len() > limit {
@@ -65,7 +65,7 @@ async fn collected<B: RequestBody>(
     })
 }
 
-/// What has come of a body.
+/// The part of a body that has arrived.
 enum Whole {
     One(Bytes),
     Many(BytesMut),

@@ -1,7 +1,8 @@
-//! When a call must be over: what the caller says, capped by the configuration.
+//! The deadline of a call: what the caller asks for, capped by the configuration.
 //!
-//! A caller says it in `grpc-timeout` (gRPC over HTTP/2, `Timeout`), or in a header of the configuration's choice. Both are
-//! upper bounds, so of two the shorter holds.
+//! A caller sets it with `grpc-timeout` (gRPC over HTTP/2, `Timeout`) or with a header that the configuration names.
+//! Both are
+//! upper bounds, so the shorter of the two applies.
 
 use std::time::Duration;
 
@@ -12,21 +13,21 @@ use crate::gateway::error::{Refusal, Timer, Whose};
 
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
-/// The end of a call's time.
+/// The deadline of a call.
 #[derive(Debug)]
 pub(crate) struct Deadline {
-    /// When.
     pub(crate) at: Instant,
-    /// What it comes from.
+    /// The timeout behind this deadline, and who set it.
     pub(crate) timer: Timer,
 }
 
 impl Deadline {
-    /// Of a request with these headers that came at `started` to a route with this cap. `own` is the configuration's
-    /// header.
+    /// The deadline of a request with these headers that arrived at `started`. The route caps the timeout; `own` is the
+    /// header that the
+    /// configuration names.
     ///
     /// # Errors
-    /// 400: a header that is no time, or is given twice.
+    /// 400 if a header is not a valid time, or occurs twice.
     pub(crate) fn of(
         headers: &HeaderMap,
         own: Option<&HeaderName>,
@@ -45,7 +46,7 @@ impl Deadline {
     }
 }
 
-/// A way to write a time.
+/// A notation for durations.
 struct Format {
     expected: &'static str,
     read: fn(&str) -> Option<Duration>,
@@ -69,7 +70,7 @@ fn said(headers: &HeaderMap, name: &HeaderName, format: &Format) -> Result<Optio
     })
 }
 
-/// gRPC over HTTP/2: `TimeoutValue TimeoutUnit`.
+/// Parses `TimeoutValue TimeoutUnit` of gRPC over HTTP/2.
 fn grpc_timeout(text: &str) -> Option<Duration> {
     const MOST_DIGITS: usize = 8;
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
@@ -88,7 +89,7 @@ fn grpc_timeout(text: &str) -> Option<Duration> {
     })
 }
 
-/// A duration as in the configuration, or seconds, which may have decimals.
+/// Parses a duration as in the configuration, or a number of seconds that may have decimals.
 fn plain(text: &str) -> Option<Duration> {
     const MOST_DIGITS: usize = 9;
     let (number, unit) = text.split_at(text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len()));

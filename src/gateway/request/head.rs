@@ -1,6 +1,7 @@
-//! What no head may say: a header of which there can be one twice, or one that `Connection` takes away.
+//! Refuses ambiguous heads: a repeated header that takes one value, or one that `Connection` would remove.
 //!
-//! A box in front may have read the first of two values, or taken both for one. So neither is chosen: the request is refused.
+//! A proxy in front may have used either of two values, or both as one. So neither is chosen, and the request is
+//! refused.
 
 use http::header::{
     AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, FORWARDED, HOST, HeaderMap,
@@ -15,7 +16,8 @@ const fn name(name: &'static str) -> HeaderName {
 
 const DPOP: HeaderName = name("dpop");
 
-/// Headers that have one value, by the document that defines each, and say who calls, what is sent, or that it is sent once.
+/// Headers that take one value, by the document that defines each. They say who calls, what is sent, or that it is sent
+/// once.
 const SINGLE: [HeaderName; 15] = [
     // RFC 9110, sections 8.3, 11.6.2 and 11.7.2.
     CONTENT_TYPE,
@@ -40,7 +42,8 @@ const SINGLE: [HeaderName; 15] = [
     name("tpp-signature-certificate"),
 ];
 
-/// Besides [`SINGLE`], what is meant for whoever answers, so that no hop may take it away (RFC 9110, section 7.6.1).
+/// Headers, in addition to [`SINGLE`], that are meant for the final recipient, so that no hop may remove them (RFC
+/// 9110, section 7.6.1).
 const END_TO_END: [HeaderName; 14] = [
     HOST,
     CONTENT_LENGTH,
@@ -58,14 +61,15 @@ const END_TO_END: [HeaderName; 14] = [
     name("expect"),
 ];
 
-/// What belongs to this hop and is read here.
+/// Connection options that belong to this hop and are handled here.
 const OF_THIS_HOP: [&str; 6] = ["close", "keep-alive", "upgrade", "connection", "transfer-encoding", "te"];
 
-/// Takes away the headers that `Connection` names, and refuses what can be read in two ways. Most requests cost one pass over their
-/// headers, which takes less time than looking for each of these.
+/// Removes the headers that `Connection` names, and refuses ambiguous headers. For most requests this is one pass over
+/// the headers,
+/// which is faster than looking up each name.
 ///
 /// # Errors
-/// 400 with the header's name, and never its value.
+/// 400 with the name of the header, never its value.
 pub(crate) fn check(headers: &mut HeaderMap) -> Result<(), Refusal> {
     let (mut has_connection, mut joined) = (false, None);
     for (name, value) in &*headers {
@@ -93,7 +97,7 @@ pub(crate) fn check(headers: &mut HeaderMap) -> Result<(), Refusal> {
     joined.map_or(Ok(()), |message| Err(Refusal::header(message)))
 }
 
-/// RFC 9110, section 7.6.1: a header that `Connection` names is meant for this hop alone, which here has no use for it.
+/// RFC 9110, section 7.6.1: a header that `Connection` names is meant for this hop only, and Towbar has no use for it.
 fn take_away(headers: &mut HeaderMap) -> Result<(), Refusal> {
     let is_ordinary = |value: &HeaderValue| {
         let value = value.as_bytes();
@@ -120,10 +124,11 @@ fn take_away(headers: &mut HeaderMap) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Whether these are credentials for two schemes, or two for one, that a box on the way has joined.
+/// Whether these are credentials for two schemes, or two credentials for one, that a proxy has joined.
 ///
-/// RFC 9110, section 11.4: `auth-scheme [ 1*SP ( token68 / #auth-param ) ]`. Parameters may stand in a list, so a comma alone
-/// says nothing; but a token has none, and a parameter has `=` behind its name, not a word.
+/// RFC 9110, section 11.4: `auth-scheme [ 1*SP ( token68 / #auth-param ) ]`. Parameters may form a list, so a comma
+/// alone proves
+/// nothing. But a token contains no comma, and a parameter has `=` after its name, not another word.
 fn are_joined(value: &[u8]) -> bool {
     if !value.contains(&b',') {
         return false;
@@ -144,7 +149,7 @@ fn are_joined(value: &[u8]) -> bool {
     false
 }
 
-/// The first comma outside of quotes.
+/// The position of the first comma outside quotes.
 fn unquoted_comma(text: &[u8]) -> Option<usize> {
     let (mut is_quoted, mut is_escaped) = (false, false);
     text.iter().position(|&byte| {

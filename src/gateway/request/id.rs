@@ -1,11 +1,12 @@
-//! The id of a request: the one that its caller gave, or a new one.
+//! The id of a request: the one that the caller sent, or a new one.
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
-/// The longest id that is taken, in bytes.
+/// The longest accepted id, in bytes.
 const LONGEST: usize = 128;
 
-/// The only value of this header, if it is a fit id; in place of any other, and of none, a new one, which then is in the headers.
+/// The value of this header if there is exactly one and it is a valid id. Otherwise creates a new id and puts it into
+/// the headers.
 pub(crate) fn taken_or_made(name: &HeaderName, headers: &mut HeaderMap) -> HeaderValue {
     let mut values = headers.get_all(name).iter();
     if let (Some(value), None) = (values.next(), values.next())
@@ -13,13 +14,13 @@ pub(crate) fn taken_or_made(name: &HeaderName, headers: &mut HeaderMap) -> Heade
     {
         return value.clone();
     }
-    // Random bits that nobody has to guess are enough: an id is no secret.
+    // Random bits are enough, even if they are predictable: an id is not a secret.
     let made = HeaderValue::try_from(format!("{:032x}", fastrand::u128(1..))).expect("digits may stand in a header");
     headers.insert(name, made.clone());
     made
 }
 
-/// Whether it may stand in a line of any log as it is.
+/// Whether the id can appear unescaped in a line of any log.
 fn is_fit(id: &[u8]) -> bool {
     let is_safe = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:+/".contains(byte);
     (1..=LONGEST).contains(&id.len()) && id.iter().all(is_safe)

@@ -1,4 +1,4 @@
-//! The body of a request, and whether it was read to its end: whoever answers before that must close.
+//! The body of a request, and whether it was read to its end. If not, the connection must be closed after the response.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -16,25 +16,26 @@ use tokio::task::yield_now;
 use crate::gateway::answer::Response;
 use crate::gateway::record::UploadNotes;
 
-/// So many bytes that are there already are read after an early answer, so that the connection can go on.
+/// After an early response, up to this many bytes that have already arrived are read, so that the connection can be
+/// reused.
 const REST: u64 = 64 << 10;
-/// So many turns of the connection it may take to pass on what has come.
+/// How often in a row the task yields, so that the connection can pass on what has arrived.
 const TURNS: usize = 3;
 
-/// A request's body as a connection gives it.
+/// A request body as a connection provides it.
 pub(crate) trait RequestBody: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static {}
 
 impl<B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static> RequestBody for B {}
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// A body that is read here, or was given to a task that reads it.
+/// A body that is read here, or that a separate task reads.
 pub(crate) enum Inbound<B> {
-    /// Nobody has come to its end.
+    /// The body has not been read to its end.
     Here(B),
-    /// All of it was read, or there is none.
+    /// The body was read to its end, or there is none.
     Read,
-    /// It is with a [`Watched`], which says so when it comes to its end.
+    /// A [`Watched`] has the body, and records when it has been read to its end.
     Away(Arc<UploadNotes>),
 }
 
@@ -43,7 +44,7 @@ impl<B: RequestBody> Inbound<B> {
         if body.is_end_stream() { Self::Read } else { Self::Here(body) }
     }
 
-    /// Whether there is nothing more to read.
+    /// Whether nothing is left to read.
     pub(crate) fn is_read(&self) -> bool {
         match self {
             Self::Here(_) => false,
@@ -52,17 +53,17 @@ impl<B: RequestBody> Inbound<B> {
         }
     }
 
-    /// The body, while there is something to read.
+    /// The body, while there is something left to read.
     pub(crate) fn body(&mut self) -> Option<&mut B> {
         if let Self::Here(body) = self { Some(body) } else { None }
     }
 
-    /// The body has come to its end.
+    /// Records that the body was read to its end.
     pub(crate) fn ended(&mut self) {
         *self = Self::Read;
     }
 
-    /// The body, for a task of its own, and what that notes of it.
+    /// Moves the body out for a separate task, with the notes in which the task records its progress.
     pub(crate) fn take(&mut self) -> (Watched<B>, Option<Arc<UploadNotes>>) {
         match std::mem::replace(self, Self::Read) {
             Self::Here(body) => {
@@ -77,27 +78,29 @@ impl<B: RequestBody> Inbound<B> {
         }
     }
 
-    /// The answer to the request, with `Connection: close` where the connection cannot go on behind it.
+    /// The response to the request, with `Connection: close` if the connection cannot be reused.
     ///
-    /// RFC 9112, section 9.3: a server that does not read a body to its end has to close, and section 9.6: it should say so. What
-    /// is left of a small body and has arrived is read instead, as most callers of a wrong path have sent it with the head.
+    /// RFC 9112, section 9.3: a server that does not read a body to its end must close. Section 9.6: it should announce
+    /// that. The rest of
+    /// a small body that has already arrived is read instead, since most callers of a wrong path have sent it with the
+    /// head.
     pub(crate) async fn closing(&mut self, mut response: Response, head: &Parts) -> Response {
         if !self.is_left(&response, head) {
             return response;
         }
-        // Whoever waits for 100 would be told to go on.
+        // Reading would make the server send 100 Continue to a caller that waits for it.
         if head.headers.contains_key(EXPECT) || !self.is_read_at_once().await {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }
 
-    /// Whether something is there to be read, in the way of the next request.
+    /// Whether unread bytes are left on the connection, in front of the next request.
     pub(crate) fn is_left(&self, response: &Response, head: &Parts) -> bool {
         !self.is_read() && head.version < Version::HTTP_2 && response.status() != StatusCode::SWITCHING_PROTOCOLS
     }
 
-    /// Reads what is left, if that is little and has come.
+    /// Reads the rest of the body if it is small and has already arrived.
     async fn is_read_at_once(&mut self) -> bool {
         let Some(body) = self.body() else { return false };
         let (mut read, mut turns) = (0, 0);
@@ -109,7 +112,7 @@ impl<B: RequestBody> Inbound<B> {
                     turns = 0;
                 }
                 Next::Broken => return false,
-                // The connection passes a piece on once somebody has asked for it.
+                // The connection passes a piece on only after it was polled for it.
                 Next::Pending => {
                     turns += 1;
                     yield_now().await;
@@ -124,7 +127,7 @@ impl<B: RequestBody> Inbound<B> {
     }
 }
 
-/// What is there of a body.
+/// The result of polling a body once.
 enum Next {
     Data(u64),
     End,
@@ -143,7 +146,7 @@ impl Next {
     }
 }
 
-/// A body that says when it has come to its end; one that was at its end before has none.
+/// A body that records when it has been read to its end. `None` if there was nothing left to read.
 pub(crate) struct Watched<B>(Option<(B, Arc<UploadNotes>)>);
 
 impl<B: RequestBody> Body for Watched<B> {

@@ -1,16 +1,16 @@
-//! What a request's head may have, measured alike whatever carried it.
+//! Size limits of a request's head, measured alike for every HTTP version.
 
 use http::header::HeaderMap;
 
 use crate::gateway::error::Refusal;
 
-/// Most headers; over HTTP/1.1 hyper reads no more.
+/// The most headers of a request. Over HTTP/1.1, hyper reads no more than this.
 pub const MOST_HEADERS: usize = 100;
 
-/// Checks the size of all headers, and gives it.
+/// Checks the number and size of all headers, and returns the size.
 ///
 /// # Errors
-/// 431.
+/// 431 if there are too many headers, or they are too long.
 pub(crate) fn check_headers(headers: &HeaderMap, limit: usize) -> Result<usize, Refusal> {
     let size = size(headers);
     if headers.len() > MOST_HEADERS || size > limit {
@@ -19,7 +19,7 @@ pub(crate) fn check_headers(headers: &HeaderMap, limit: usize) -> Result<usize, 
     Ok(size)
 }
 
-/// As lines of HTTP/1.1, each with its `: ` and its end.
+/// The size in bytes as lines of HTTP/1.1, each with its `: ` and line end.
 fn size(headers: &HeaderMap) -> usize {
     headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len()).sum()
 }

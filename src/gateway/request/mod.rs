@@ -1,5 +1,5 @@
-//! What is read of a request before anything is made of it: what no head may say, how large it may be, how long it may take, and its
-//! body as the connection gives it.
+//! Reads a request before it is converted: checks of the head, size limits, the deadline, and the body from the
+//! connection.
 
 mod body;
 pub(super) mod deadline;

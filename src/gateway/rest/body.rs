@@ -1,4 +1,4 @@
-//! What a body says that it is, and what it is when it is decompressed.
+//! Reads a request body: its media type from Content-Type, and its decompressed bytes.
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -15,20 +15,20 @@ use crate::limits::memory::{CALL, Charge};
 use crate::limits::offload::{self, LONG};
 use crate::route::Route;
 
-/// A body as it was before it was compressed, and what it is written in.
+/// A decompressed body and its media type.
 pub(super) struct Decoded {
     pub(super) bytes: Bytes,
     pub(super) media: Media,
 }
 
 impl Gateway {
-    /// What a body of one message is.
+    /// Decompresses the body of a unary request and determines its media type.
     pub(super) async fn decoded(&self, call: &Call<'_>, bytes: Bytes) -> Result<Decoded, Refusal> {
         let Call { head, route, memory, .. } = *call;
         let media = media_of(self.types(), route, content_type(&head.headers))?;
         let bytes = match self.ratio(&head.headers)? {
             None => bytes,
-            // Boxed, or every request would have the memory for it.
+            // Boxed; otherwise the future of every request would be as large as this one.
             Some(ratio) => {
                 let bounds = Bounds { size: route.rpc.policy.body_limit, ratio };
                 Box::pin(unzipped(bytes, bounds, memory)).await?
@@ -42,9 +42,9 @@ impl Gateway {
         Types { json: &self.config.json_types, forms: self.config.forms, untyped: self.config.untyped_json }
     }
 
-    /// How a body of several messages is read.
+    /// How to read the body of a streaming request.
     pub(super) fn reading(&self, route: &Route, headers: &HeaderMap, is_empty: bool) -> Result<Reading, Refusal> {
-        // A stream is read as it comes.
+        // Compressed bodies are not supported here: a stream is read as it arrives.
         let is_coded = || {
             headers.get_all(CONTENT_ENCODING).iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
         };
@@ -54,7 +54,7 @@ impl Gateway {
         reading_of(self.types(), route, content_type(headers), is_empty)
     }
 
-    /// Most times its length that a body may be unpacked to, if it is packed.
+    /// How many times its length the body may expand to; `None` if it is not compressed.
     fn ratio(&self, headers: &HeaderMap) -> Result<Option<usize>, Refusal> {
         let mut codings = headers.get_all(CONTENT_ENCODING).iter().map(HeaderValue::as_bytes);
         let is = |coding: &[u8], name: &str| coding.eq_ignore_ascii_case(name.as_bytes());
@@ -67,10 +67,10 @@ impl Gateway {
     }
 }
 
-/// What a body of one message with this `Content-Type` is written in, as far as that tells.
+/// The media type of a unary request's body, as far as `Content-Type` determines it.
 ///
 /// # Errors
-/// The route takes no body, or not this one.
+/// The route takes no body, or not this type.
 pub(super) fn media_of(types: Types<'_>, route: &Route, content_type: Option<&str>) -> Result<Media, Refusal> {
     if !route.takes_body() {
         return Err(Refusal::encode(&route.body_unexpected()));
@@ -78,10 +78,10 @@ pub(super) fn media_of(types: Types<'_>, route: &Route, content_type: Option<&st
     types.media(route, content_type).map_err(|error| Refusal::media(&error))
 }
 
-/// How a body of several messages with this `Content-Type` is read.
+/// How to read the body of a streaming request with this `Content-Type`.
 ///
 /// # Errors
-/// The route takes no body, or not this one.
+/// The route takes no body, or not this type.
 pub(super) fn reading_of(
     types: Types<'_>,
     route: &Route,
@@ -103,7 +103,7 @@ pub(super) fn reading_of(
         checked.map(|()| Reading::Json(series, limit))
     };
     match media_type.as_deref() {
-        // Nothing is sent: the type of nothing does not matter.
+        // An empty body needs no media type.
         None if is_empty => Ok(Reading::Json(Series::Lines, limit)),
         Some("application/x-ndjson" | "application/ndjson" | "application/jsonl") => of(Series::Lines),
         json if types.is_json(json) => of(Series::Json),
@@ -114,7 +114,8 @@ pub(super) fn reading_of(
     }
 }
 
-/// What a gzip body stands for. How much that is shows only then, so there has to be memory for the most that it may be.
+/// The content of a gzip body. Its size is known only afterwards, so memory for the largest allowed size is reserved
+/// first.
 async fn unzipped(body: Bytes, bounds: Bounds, memory: &Charge) -> Result<Bytes, Refusal> {
     let (before, length, most) = (memory.bytes(), body.len(), bounds.most(body.len()));
     let place = if most < LONG { None } else { Some(offload::place().await) };
@@ -134,7 +135,7 @@ async fn unzipped(body: Bytes, bounds: Bounds, memory: &Charge) -> Result<Bytes,
     Ok(whole)
 }
 
-/// The `Content-Type`, if there is one. Two of them were refused with the head; one that is no text is no type.
+/// The `Content-Type`; a value that is not text counts as an empty one. Repeated headers were refused with the head.
 fn content_type(headers: &HeaderMap) -> Option<&str> {
     headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default())
 }

@@ -1,4 +1,4 @@
-//! Bodies of replies made small for callers that take gzip.
+//! Compresses reply bodies for callers that accept gzip.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -15,18 +15,18 @@ use super::conditional::weaken;
 use crate::format::compression::{self, Choice, Gzip};
 use crate::gateway::answer::{Body, Cut, Parts, Response};
 
-/// Below this many bytes a body goes as it is: what gzip saves is less than what it costs.
+/// Smaller bodies, in bytes, are not compressed: the saving would not be worth the work.
 const SMALLEST: usize = 1 << 10;
 
-/// How many bytes are compressed before other calls have their turn.
+/// How many bytes are compressed before the task yields to other requests.
 const PART: usize = 64 << 10;
 
-/// How the answer to a request with these headers is sent.
+/// Whether the response to a request with these headers is compressed.
 pub(super) fn choice(request: &HeaderMap) -> Choice {
     compression::choose(request.get_all(ACCEPT_ENCODING).iter().map(HeaderValue::as_bytes))
 }
 
-/// Says of an answer that its body depends on what the caller takes, and that it `is_gzip`.
+/// Adds `Vary` to a response, since its body depends on `Accept-Encoding`, and `Content-Encoding` if it `is_gzip`.
 pub(super) fn mark(headers: &mut HeaderMap, is_gzip: bool) {
     headers.append(VARY, HeaderValue::from_static("accept-encoding"));
     if is_gzip {
@@ -34,8 +34,9 @@ pub(super) fn mark(headers: &mut HeaderMap, is_gzip: bool) {
     }
 }
 
-/// Whether an answer may be compressed: a success whose body is text, is not encoded already, and is all of it: a part is counted in the
-/// bytes of the whole (RFC 9110, section 14.4).
+/// Whether a response may be compressed: it is a success, its body is text, not encoded yet, and complete. A partial
+/// response is
+/// counted in bytes of the uncompressed whole (RFC 9110, section 14.4).
 pub(super) fn is_fit(response: &Response) -> bool {
     let headers = response.headers();
     let is_whole = response.status() != StatusCode::PARTIAL_CONTENT && !headers.contains_key(CONTENT_RANGE);
@@ -50,7 +51,9 @@ fn is_text(headers: &HeaderMap) -> bool {
         || ["application/json", "application/x-ndjson", "application/json-seq"].contains(&media_type.as_str())
 }
 
-/// An answer that [may be](is_fit) with its body compressed, if that is worth it. A stream is, part by part: how long it will be is not known.
+/// Compresses the body of a response that is [fit](is_fit) for it, if that is worthwhile. The length of a stream is not
+/// known, so each
+/// part of it is compressed.
 pub(super) async fn compressed(mut response: Response, choice: Choice) -> Response {
     let is_gzip = match (choice, response.body()) {
         (Choice::Identity, _) => false,
@@ -65,7 +68,7 @@ pub(super) async fn compressed(mut response: Response, choice: Choice) -> Respon
     }
     if is_gzip {
         weaken(response.headers_mut());
-        // Parts are counted in the bytes of the whole, and the caller has others.
+        // Ranges count bytes of the uncompressed body, but the caller has the compressed one.
         response.headers_mut().remove(ACCEPT_RANGES);
     }
     mark(response.headers_mut(), is_gzip);
@@ -81,10 +84,10 @@ async fn whole(body: &[u8]) -> Bytes {
     gzip.finish()
 }
 
-/// A stream whose parts are compressed as they come; a reader can have each of them whole.
+/// A stream whose parts are compressed as they arrive. Each is flushed, so that the reader can decompress it at once.
 struct Compressed {
     parts: Parts,
-    /// None behind the end.
+    /// `None` after the end.
     gzip: Option<Gzip>,
 }
 
@@ -100,7 +103,7 @@ impl http_body::Body for Compressed {
                 Ok(data) => gzip.push(&data),
                 Err(frame) => return Poll::Ready(Some(Ok(frame))),
             },
-            // Without its end it is no whole gzip either.
+            // Without its end the gzip data is incomplete too, so the reader notices that the body was cut.
             Some(Err(cut)) => return Poll::Ready(Some(Err(cut))),
             None => this.gzip.take().map_or_else(Bytes::new, Gzip::finish),
         };

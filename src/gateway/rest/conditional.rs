@@ -1,5 +1,6 @@
-//! `If-None-Match` (RFC 9110, section 13.1.2): an answer that the caller has is not sent again. And `If-Range` (section 13.1.5): what it has a
-//! part of is sent whole if it is another by now.
+//! `If-None-Match` (RFC 9110, section 13.1.2): a response that the caller already has is not sent again. `If-Range`
+//! (section
+//! 13.1.5): a response that has changed since is sent whole, not in part.
 
 use http::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, IF_RANGE};
 use http::request::Parts;
@@ -7,8 +8,8 @@ use http::{Method, StatusCode};
 
 use crate::gateway::answer::{Body, Response};
 
-/// The answer to this request, or a 304 in its place if the caller has it: where the backend gives it an `ETag`, and that is among those of
-/// the request.
+/// Replaces the response by a 304 if the caller has it already: its `ETag`, set by the backend, is listed in
+/// `If-None-Match`.
 pub(super) fn checked(head: &Parts, mut response: Response) -> Response {
     let is_read = matches!(head.method, Method::GET | Method::HEAD);
     let is_whole = response.status() == StatusCode::OK && matches!(response.body(), Body::Whole(_));
@@ -20,7 +21,8 @@ pub(super) fn checked(head: &Parts, mut response: Response) -> Response {
     response
 }
 
-/// Says of an answer that its bytes are no longer those that the backend gave this tag (RFC 9110, section 8.8.1).
+/// Makes a strong `ETag` weak, because the bytes are no longer those that the backend gave this tag (RFC 9110, section
+/// 8.8.1).
 pub(super) fn weaken(headers: &mut HeaderMap) {
     let weak = |tag: &HeaderValue| HeaderValue::from_bytes(&[b"W/", tag.as_bytes()].concat()).ok();
     let strong = headers.get(ETAG).filter(|tag| tag.as_bytes().starts_with(b"\""));
@@ -29,8 +31,9 @@ pub(super) fn weaken(headers: &mut HeaderMap) {
     }
 }
 
-/// Whether a part of this answer is of what the caller has: `If-Range` names its strong tag, or is not there. Of a date only the
-/// backend knows whether it is strong (section 8.8.2.2), so that is never enough.
+/// Whether a range of this response may be sent: there is no `If-Range`, or it names the response's strong tag. A date
+/// is never
+/// enough: only the backend knows whether it is strong (section 8.8.2.2).
 pub(super) fn allows_part(request: &HeaderMap, answer: &HeaderMap) -> bool {
     let mut values = request.get_all(IF_RANGE).iter();
     let is_strong = |tag: &HeaderValue| tag.as_bytes().starts_with(b"\"");
@@ -41,7 +44,7 @@ pub(super) fn allows_part(request: &HeaderMap, answer: &HeaderMap) -> bool {
     }
 }
 
-/// The tag of an answer, if it has one and no more.
+/// The `ETag` of a response, if it has exactly one.
 fn tag(answer: &HeaderMap) -> Option<&HeaderValue> {
     let mut tags = answer.get_all(ETAG).iter();
     let (tag, None) = (tags.next()?, tags.next()) else { return None };
@@ -53,13 +56,13 @@ fn has(request: &HeaderMap, answer: &HeaderMap) -> bool {
     request.get_all(IF_NONE_MATCH).iter().any(|list| list.as_bytes() == b"*" || names(list.as_bytes(), tag))
 }
 
-/// What stands in quotes, of a tag alone: for this comparison weak and strong are one (section 8.8.3.2).
+/// The opaque part of a single tag, in quotes. This comparison treats weak and strong tags alike (section 8.8.3.2).
 fn opaque(tag: &[u8]) -> Option<&[u8]> {
     let (tag, rest) = first(tag)?;
     rest.is_empty().then_some(tag)
 }
 
-/// Whether a list of tags has this one. What is no list has none.
+/// Whether a list of tags contains this one. An invalid list contains none.
 fn names(mut list: &[u8], wanted: &[u8]) -> bool {
     loop {
         let start = list.iter().position(|byte| !b" \t,".contains(byte)).unwrap_or(list.len());
@@ -71,7 +74,7 @@ fn names(mut list: &[u8], wanted: &[u8]) -> bool {
     }
 }
 
-/// The tag at the beginning, and what stands behind it.
+/// The tag at the beginning, and the rest of the text.
 fn first(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let text = text.strip_prefix(b"W/").unwrap_or(text).strip_prefix(b"\"")?;
     let end = text.iter().position(|byte| *byte == b'"')?;
@@ -98,7 +101,7 @@ mod tests {
             (r#"a, "a""#, r#""a""#, false),
             (r#""a"#, r#""a""#, false),
             ("", r#""a""#, false),
-            // What the backend says is no tag.
+            // The backend's value is not a valid tag.
             (r#"a"#, "a", false),
             ("*", "a", false),
             (r#""a""#, r#""a" "#, false),
@@ -122,7 +125,7 @@ mod tests {
             (&["\"a\""], &[], false),
             (&["\"a\""], &["\"a\"", "\"a\""], false),
             (&["\"a\"", "\"a\""], &["\"a\""], false),
-            // One tag, and no list of them.
+            // Exactly one tag is valid; a list is not.
             (&["*"], &["\"a\""], false),
             (&["\"a\", \"b\""], &["\"a\""], false),
             (&["\"a\", \"b\""], &["\"a\", \"b\""], false),

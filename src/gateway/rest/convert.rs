@@ -1,4 +1,5 @@
-//! A body becomes the request message, and the reply's message its body; what is long, beside the worker.
+//! Converts a body to the request message, and a reply message to its body. Long ones are converted outside the worker
+//! thread.
 
 use std::sync::Arc;
 
@@ -19,13 +20,13 @@ use crate::limits::offload::{self, LONG};
 use crate::route::{EncodeError, Query, Route, System};
 use crate::upstream::Reply;
 
-/// A message is long in JSON where every field without a value is printed: about so many times as long.
+/// If unset fields are printed, the JSON may be this many times as long as otherwise.
 const DEFAULTS_TIMES: usize = 16;
 
 type Encoded = Result<Vec<u8>, EncodeError>;
 
 impl Gateway {
-    /// The request message of a call that has one, and the JSON in it.
+    /// The request message of a unary call, with the JSON that it was made from.
     pub(super) async fn message(&self, call: &Call<'_>, body: Option<Bytes>) -> Result<RequestMessage, Refusal> {
         let Call { query, route, captures, memory, .. } = *call;
         let body = match body {
@@ -33,7 +34,7 @@ impl Gateway {
             None => None,
         };
         let message = match &body {
-            // Boxed, or every request would have the memory for it.
+            // Boxed; otherwise the future of every request would be as large as this one.
             Some(Decoded { bytes, media }) if bytes.len() > SMALL => Box::pin(large(call, bytes, media)).await?,
             _ => {
                 let body = body.as_ref().map(|Decoded { bytes, media }| (&**bytes, media));
@@ -46,7 +47,7 @@ impl Gateway {
         Ok(RequestMessage { bytes: message, json })
     }
 
-    /// The answer to a call of one message that is not [long](is_long).
+    /// The response to a unary call whose reply is not [long](is_long).
     pub(super) fn reply(&self, call: &Call<'_>, reply: &Reply) -> Result<Response, Refusal> {
         let Call { route, query, memory, .. } = *call;
         let made = if route.is_raw_reply {
@@ -60,7 +61,7 @@ impl Gateway {
         Ok(self.success(route, content_type, body, &reply.metadata))
     }
 
-    /// The same for one that is, made beside the worker.
+    /// The response to a unary call whose reply is [long](is_long). Its JSON is made outside the worker thread.
     pub(super) async fn long_reply(&self, call: &Call<'_>, reply: Reply) -> Result<Response, Refusal> {
         let Call { route, query, memory, .. } = *call;
         let Reply { message, memory: held, metadata, .. } = reply;
@@ -70,7 +71,7 @@ impl Gateway {
     }
 }
 
-/// Whether a reply takes so long to print that others would wait for it.
+/// Whether printing the reply takes so long that other requests of the worker would have to wait.
 pub(super) fn is_long(route: &Route, reply: &Reply) -> bool {
     let times = if route.rpc.print.defaults { DEFAULTS_TIMES } else { 1 };
     !route.is_raw_reply && reply.message.len() >= LONG / times
@@ -85,14 +86,14 @@ fn undecodable(route: &Route, error: &DecodeError) -> Refusal {
     Refusal::undecodable(error)
 }
 
-/// The JSON of a long reply, made beside the worker.
+/// The JSON of a long reply, made outside the worker thread.
 async fn long_json(
     route: &Arc<Route>,
     (message, held): (Bytes, Option<Charge>),
     system: System,
     memory: &Charge,
 ) -> Result<Result<Vec<u8>, DecodeError>, Refusal> {
-    // The request is gone.
+    // The memory of the request is no longer needed.
     memory.shrink_to(CALL);
     let place = offload::place().await;
     budget::before_json(memory, message.len(), route.rpc.print.limit)?;
@@ -102,13 +103,14 @@ async fn long_json(
     Ok(json)
 }
 
-/// The message of a body that is not small; the memory for it is taken before it is made.
+/// Converts a body that is not small. Memory for the message is reserved first; a long body is converted outside the
+/// worker thread.
 async fn large(call: &Call<'_>, bytes: &Bytes, media: &Media) -> Result<Encoded, Refusal> {
     let Call { query, route, captures, memory, .. } = *call;
     let most = match media {
         Media::Json => route.longest_of_json(bytes),
         Media::Form | Media::Parts(_) => route.longest_of_form(bytes),
-        // It is copied into its field, and that into the message.
+        // The bytes are copied into their field, and the field into the message.
         Media::Raw(content_type) => 2 * (bytes.len() + content_type.len()),
     };
     let before = memory.bytes();
@@ -135,13 +137,13 @@ async fn large(call: &Call<'_>, bytes: &Bytes, media: &Media) -> Result<Encoded,
     Ok(message)
 }
 
-/// The content type of a reply that passes as it is; what is none, or no header, is bytes of an unknown type.
+/// The content type of a raw reply. An empty or invalid value means bytes of unknown type.
 pub(super) fn content_type(text: &str) -> HeaderValue {
     let unknown = HeaderValue::from_static("application/octet-stream");
     HeaderValue::from_str(text).ok().filter(|value| !value.is_empty()).unwrap_or(unknown)
 }
 
-/// `part` of `whole` without a copy, where it is one.
+/// `part` as a slice of `whole` if it lies within; else a copy.
 fn part_of(whole: &Bytes, part: &[u8]) -> Bytes {
     let within = whole.as_ptr_range();
     let range = part.as_ptr_range();

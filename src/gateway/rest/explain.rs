@@ -1,6 +1,6 @@
-//! A request taken apart as the gateway would, and not sent: which rule, which message, or which refusal and why.
+//! Processes a request as the gateway would, without sending it: returns the rule and the message, or the refusal.
 //!
-//! The stages are those of [`super::handler`], in its order, up to the call.
+//! The stages are those of [`super::handler`], in the same order, up to the call.
 
 use http::{Method, Uri};
 
@@ -11,65 +11,65 @@ use crate::route::policy::QueryLimits;
 use crate::route::{FieldSource, Miss, Query, Route, Routes, Why};
 use crate::server::Violation;
 
-/// A request without headers, but for the type of its body.
+/// A request without headers, except for the type of its body.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
-    /// The method as the request line has it.
+    /// The method as in the request line.
     pub method: &'a str,
-    /// The target: a path with its query, or a URL with both.
+    /// The target: a path with its query, or a whole URL.
     pub target: &'a str,
-    /// The body, if there is one; an empty one is none.
+    /// The body; an empty body counts as none.
     pub body: Option<&'a [u8]>,
-    /// Its type; without one it is JSON, where it is not taken as it is.
+    /// The Content-Type of the body. Without one the body is JSON, unless the rule takes raw bytes.
     pub content_type: Option<&'a str>,
 }
 
-/// What is taken of a request.
+/// Limits on requests.
 #[derive(Clone, Copy)]
 pub struct Limits<'a> {
-    /// Largest body on a route, in bytes.
+    /// The largest body on a route, in bytes.
     pub body: &'a dyn Fn(&Route) -> usize,
-    /// Which types of bodies are taken.
+    /// The accepted types of bodies.
     pub types: Types<'a>,
-    /// What is taken of a query before its route is known.
+    /// The limits on a query before its route is known.
     pub query: QueryLimits,
 }
 
-/// What the gateway would do.
+/// What the gateway would do with a request.
 #[derive(Debug)]
 pub struct Explained<'r> {
-    /// The rule that the request reaches.
+    /// The rule that matches the request.
     pub route: Option<&'r Route>,
-    /// All other rules, the nearest first.
+    /// All other rules, the nearest match first.
     pub others: Vec<(&'r Route, Why)>,
-    /// What becomes of it.
+    /// The result.
     pub outcome: Outcome,
 }
 
-/// What becomes of a request.
+/// The result of a request.
 #[derive(Debug)]
 pub enum Outcome {
-    /// It is sent to the backend.
+    /// One message is sent to the backend.
     Sent {
         /// The request message in wire format.
         message: Vec<u8>,
-        /// Where its fields come from.
+        /// Where the values of its fields come from.
         sources: Vec<FieldSource>,
         /// Whether the body is a form.
         is_form: bool,
     },
-    /// It is sent to the backend, as several messages.
+    /// Several messages are sent to the backend.
     Streamed {
-        /// Those messages in wire format.
+        /// The messages in wire format.
         messages: Vec<Vec<u8>>,
     },
-    /// OPTIONS: these methods are the answer, and there is no call.
+    /// An OPTIONS request: the response lists these methods, and there is no call.
     Options(Vec<String>),
-    /// It is refused.
+    /// The request is refused.
     Refused(Box<Refusal>),
 }
 
-/// What the gateway would do with the request.
+/// Determines what the gateway would do with the request.
 #[must_use]
 pub fn explain<'r>(routes: &'r Routes, limits: Limits<'_>, request: Request<'_>) -> Explained<'r> {
     let parsed = parse(request, limits.query);
@@ -84,7 +84,7 @@ pub fn explain<'r>(routes: &'r Routes, limits: Limits<'_>, request: Request<'_>)
     let found = match routes.find(method, path, query) {
         Ok(found) => found,
         Err(miss) => {
-            // A path with dots is nobody's, whatever else it has.
+            // No rule can match a path with dot segments.
             let others = if miss == Miss::Dots { Vec::new() } else { routes.others(method, path, query, None) };
             let outcome = match miss {
                 Miss::Method { allowed } if method == Method::OPTIONS => Outcome::Options(allowed),
@@ -98,12 +98,12 @@ pub fn explain<'r>(routes: &'r Routes, limits: Limits<'_>, request: Request<'_>)
     let outcome = checked
         .and_then(|()| message(found.route, &found.captures, query, limits, request))
         .unwrap_or_else(|refusal| Outcome::Refused(Box::new(refusal)));
-    // The route outlives the path that it was found by.
+    // Looked up again, because `found` also borrows the path and would not live long enough.
     let route = routes.all().iter().map(|route| &**route).find(|route| std::ptr::eq(*route, &**found.route));
     Explained { route, others, outcome }
 }
 
-/// The head of a request.
+/// The parsed request line.
 struct Parsed {
     method: Method,
     uri: Uri,
@@ -174,7 +174,7 @@ service Orders {
 }
 "#;
 
-    /// The messages that are sent, or why none is.
+    /// The messages that would be sent, or why there are none.
     fn explained(method: &str, target: &str, content_type: Option<&str>, body: &str) -> String {
         let schema = schema_of(PROTO).unwrap();
         let routes = Routes::build(&schema, &[], &Defaults::default()).unwrap();

@@ -1,4 +1,4 @@
-//! From the head of a request to its route, and by the kind of its rpc to the answer.
+//! Finds the route of a request, and answers the request by the kind of its rpc.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::route::{Found, Miss, Query, Route};
 use crate::server::Upgrade;
 use crate::upstream::Terms;
 
-/// Rules of `google.api.http`, and JSON.
+/// REST with JSON, by the rules of `google.api.http`.
 pub(crate) struct Rest;
 
 impl Protocol for Rest {
@@ -56,7 +56,7 @@ impl Gateway {
             answered => answered.map(|response| (response, None)),
         };
         let answered = match answered {
-            // Boxed, or every request would have the memory for it.
+            // Boxed; otherwise the future of every request would be as large as this one.
             Ok((response, Some(choice))) => Ok(Box::pin(compression::compressed(response, choice)).await),
             answered => answered.map(|(response, _)| response),
         };
@@ -64,11 +64,12 @@ impl Gateway {
         answered.map_err(|refusal| refusal.in_form(errors.form).in_table(&errors.statuses))
     }
 
-    /// The route of a request, and the way of its connection to another protocol where the request asks for that and the route
-    /// has it. Elsewhere it is answered as if it did not ask (RFC 9110, section 7.8).
+    /// The route of a request. Also the upgrade of its connection, if the request asks for a WebSocket and a route
+    /// offers it.
+    /// Otherwise the request is answered as if it had not asked (RFC 9110, section 7.8).
     fn found<'a>(&'a self, head: &'a Parts, query: &Query) -> Result<(Found<'a>, Option<&'a Upgrade>), Miss> {
         let path = head.uri.path();
-        // Requests that ask for nothing have no extensions, or not this one.
+        // Requests without an upgrade have no such extension, so this costs them little.
         if let Some(upgrade) = head.extensions.get::<Upgrade>().filter(|_| is_handshake(head)) {
             match self.routes.find_websocket(path, query) {
                 Ok(found) => return Ok((found, Some(upgrade))),
@@ -79,7 +80,7 @@ impl Gateway {
         self.routes.find(&head.method, path, query).map(|found| (found, None))
     }
 
-    /// The answer, made as short as what the caller has lets it be, and how it is to be compressed.
+    /// Shortens the response to what the caller still needs. Also returns how to compress it.
     fn shortened(
         &self,
         head: &Parts,
@@ -88,14 +89,14 @@ impl Gateway {
     ) -> Result<(Response, Option<Choice>), Refusal> {
         let varies = route.rpc.policy.compression && compression::is_fit(&response);
         let choice = || compression::choice(&head.headers);
-        // RFC 9110, section 13.2.2: first what the caller has, then the part that it wants.
+        // RFC 9110, section 13.2.2: evaluate `If-None-Match` first, then `Range`.
         let mut response = if self.metadata.tells_etag() { conditional::checked(head, response) } else { response };
         if route.is_raw_reply {
             response = ranges::part(head, response, || !varies || choice() != Choice::GzipOnly)?;
         }
         match response.status() {
             _ if !varies => {}
-            // RFC 9110, sections 15.3.7 and 15.4.5: what 200 would say to caches.
+            // RFC 9110, sections 15.3.7 and 15.4.5: caches need the header fields that a 200 would have.
             StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED => {
                 compression::mark(response.headers_mut(), false);
             }
@@ -127,10 +128,10 @@ impl Gateway {
         let (captures, deadline) = (&captures[..], &deadline);
         let call = &Call { head, query, route, captures, peer, caller, started, deadline, terms, memory };
         if let Some(upgrade) = upgrade {
-            // Boxed, or every request would have the memory of a handshake.
+            // Boxed; otherwise the future of every request would be as large as that of a handshake.
             Box::pin(self.websocket(call, intake, upgrade)).await
         } else if !route.rpc.streaming.is_unary() {
-            // The same, of a stream's.
+            // Boxed; otherwise the future of every request would be as large as that of a stream.
             Box::pin(self.stream(call, intake)).await
         } else {
             self.unary(call, intake).await

@@ -1,4 +1,5 @@
-//! Streams of replies for callers that read no streams: one complete array for each question, and a word on how to go on.
+//! Streamed replies for callers that do not read streams: each request gets one complete array, and headers on how to
+//! continue.
 
 use std::time::Duration;
 
@@ -11,20 +12,20 @@ use crate::gateway::call::Call;
 use crate::gateway::error::Refusal;
 use crate::gateway::state::Gateway;
 
-/// RFC 7240, section 3.
+/// Confirms `Prefer: wait` (RFC 7240, section 3).
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
-/// `open`, or `ended` where it makes no sense to ask again.
+/// `open`, or `ended` if another request would bring nothing more.
 const STREAM_STATUS: HeaderName = HeaderName::from_static("stream-status");
 
 impl Gateway {
-    /// Whether a caller asks for the next messages, if it takes an array.
+    /// Whether the caller asks for the next messages, provided that it accepts an array.
     pub(super) fn polls(&self, call: &Call<'_>) -> bool {
         let may_poll = self.config.streams.long_poll.is_some() && !call.route.rpc.streaming.client;
         may_poll && stream::wait(&call.head.headers).is_some()
     }
 
-    /// The seconds that a caller waits for the next messages, if that is what it asks for.
+    /// How many seconds the caller waits for the next messages, if it asks for them.
     pub(super) fn wait(&self, call: &Call<'_>, format: Option<Format>) -> Option<u64> {
         let most = self.config.streams.long_poll?;
         let may_poll = format == Some(Format::Array) && !call.route.rpc.streaming.client;
@@ -32,7 +33,7 @@ impl Gateway {
         Some(wanted.min(most.as_secs()))
     }
 
-    /// What has come when the time is over, or as soon as something has.
+    /// The messages that arrive until the time is over. Returns as soon as there are some.
     pub(super) async fn polled(
         &self,
         call: &Call<'_>,
@@ -44,8 +45,9 @@ impl Gateway {
         let Batch { json, messages, end } = Batch::collect(&mut streaming, until, route, query.system()).await;
         (0..messages).for_each(|_| streaming.notes().count());
         let resumes = route.rpc.policy.last_event_id.is_some();
-        // A caller that goes on behind the messages meets what comes next with its next question. One that begins anew would
-        // never meet it, but the messages again.
+        // A caller that continues after these messages gets the error with its next request. One that starts again
+        // would get the
+        // same messages again, and never the error.
         let is_asked_next = resumes && messages > 0;
         match end {
             BatchEnd::Failed(failure) if !is_asked_next => return Err(self.failed(failure, call, streaming.notes())),
@@ -58,7 +60,7 @@ impl Gateway {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(Format::Array.content_type()));
         self.metadata.tell_caller(streaming.metadata(), headers);
-        // A tag of the stream is none of this part of it.
+        // An `ETag` of the stream does not apply to a part of it.
         headers.remove(ETAG);
         let applied = HeaderValue::from_str(&format!("wait={wait}")).expect("a word and digits are a header value");
         headers.insert(PREFERENCE_APPLIED, applied);

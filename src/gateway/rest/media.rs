@@ -1,24 +1,24 @@
-//! What the `Content-Type` of a request says of its body, and whether the body is taken.
+//! The media type of a request body, from its `Content-Type`, and whether the route accepts it.
 
 use crate::codec::HttpBody;
 use crate::format::multipart::{Boundary, MultipartError};
 use crate::format::quote::{MOST_TWICE, beginning};
 use crate::route::{EncodeError, Query, Route};
 
-/// What a body is written in.
+/// The media type of a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Media {
-    /// One value.
+    /// One JSON value.
     Json,
     /// `application/x-www-form-urlencoded`
     Form,
-    /// A form in parts, `multipart/form-data` (RFC 7578).
+    /// A form in parts: `multipart/form-data` (RFC 7578).
     Parts(Boundary),
-    /// Anything, of this content type.
+    /// Raw bytes with this content type.
     Raw(String),
 }
 
-/// The request message of a body and what it is written in, or of a request without one.
+/// The request message for a body of this type, or for a request without a body.
 ///
 /// # Errors
 /// What the caller has to change.
@@ -30,7 +30,7 @@ pub fn message(
 ) -> Result<Vec<u8>, EncodeError> {
     match body {
         Some((form, Media::Form)) => route.encode_form(captures, query, form).map_err(|error| {
-            // No field begins with a brace: this is what `curl -d '{...}'` sends.
+            // No field name begins with a brace: this is JSON that `curl -d '{...}'` sent as a form.
             match form.trim_ascii_start().first() {
                 Some(b'{' | b'[') => EncodeError::FormIsJson,
                 _ => error,
@@ -44,35 +44,35 @@ pub fn message(
     }
 }
 
-/// Which types are taken.
+/// The accepted media types.
 #[derive(Debug, Clone, Copy)]
 pub struct Types<'a> {
-    /// Types that are JSON, besides `application/json` and `*+json`; lower case, without parameters.
+    /// Types that are read as JSON, besides `application/json` and `*+json`; lower case, without parameters.
     pub json: &'a [String],
-    /// Whether forms are taken, of both kinds.
+    /// Whether forms of both kinds are accepted.
     pub forms: bool,
-    /// Whether a body without a type is JSON.
+    /// Whether a body without a type is read as JSON.
     pub untyped: bool,
 }
 
-/// Why a body is not taken.
+/// Why a body is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MediaError {
-    /// Its type is none that the call takes.
+    /// The rpc does not accept this type.
     #[error("{}; send Content-Type: {expected}", unsupported(found.as_deref()))]
     Unsupported {
-        /// What would be taken.
+        /// What the caller should send.
         expected: &'static str,
-        /// The type, without parameters.
+        /// The type that was sent, without parameters.
         found: Option<String>,
     },
-    /// It is not in UTF-8, or nobody can tell.
+    /// The charset is not UTF-8, or it is ambiguous.
     #[error("Content-Type: expected charset=utf-8, or no charset, got {found}")]
     Charset {
-        /// What it says.
+        /// What the header says.
         found: String,
     },
-    /// It is a form in parts and does not say what stands between them.
+    /// A form in parts without a valid boundary.
     #[error(transparent)]
     Parts(MultipartError),
 }
@@ -89,21 +89,21 @@ const FORM: &str = "application/x-www-form-urlencoded";
 const PARTS: &str = "multipart/form-data";
 
 impl Types<'_> {
-    /// How a body of this `Content-Type` is read on a route that takes one.
+    /// How a body with this `Content-Type` is read, on a route that takes a body.
     ///
     /// # Errors
-    /// It is not read.
+    /// The type is not accepted.
     pub fn media(self, route: &Route, content_type: Option<&str>) -> Result<Media, MediaError> {
         if route.is_raw_request {
             return Ok(Media::Raw(content_type.unwrap_or_default().to_owned()));
         }
-        // As almost all callers write it: nothing of it needs to be looked for.
+        // The value of almost all callers needs no parsing.
         if content_type == Some("application/json") {
             return Ok(Media::Json);
         }
         let media_type = content_type.map(media_type);
         let form = media_type.as_deref().filter(|_| self.forms && route.takes_form());
-        // Where the type of forms is listed as JSON too, the body decides: see `seen`.
+        // If the type of forms is also listed as JSON, the body decides: see [`Self::seen`].
         if self.is_json(media_type.as_deref()) && form != Some(FORM) {
             return check_charset(content_type).map(|()| Media::Json);
         }
@@ -117,7 +117,7 @@ impl Types<'_> {
         }
     }
 
-    /// Whether this is JSON.
+    /// Whether this media type is read as JSON.
     #[must_use]
     pub fn is_json(self, media_type: Option<&str>) -> bool {
         media_type.map_or(self.untyped, |media_type| {
@@ -127,14 +127,15 @@ impl Types<'_> {
         })
     }
 
-    /// What a body is that its type said to be `media`, now that it is there.
+    /// The final type of a body that `Content-Type` declared as `media`, now that the body is available.
     #[must_use]
     pub fn seen(self, media: Media, body: &[u8]) -> Media {
         if matches!(media, Media::Form) { self.of_form(body) } else { media }
     }
 
-    /// What a body is that has the type of forms: JSON, if that type is listed as JSON and the body is an object, as `curl -d` sends it.
-    /// No form begins with a brace, since no field does.
+    /// The type of a body that was sent as a form. It is JSON if the form type is listed as JSON and the body is an
+    /// object, as `curl
+    /// -d` sends it. No form begins with a brace, since no field name does.
     fn of_form(self, body: &[u8]) -> Media {
         let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
         match body.trim_ascii_start().first() {
@@ -144,19 +145,20 @@ impl Types<'_> {
     }
 }
 
-/// A content type without its parameters, in lower case.
+/// The content type in lower case, without parameters.
 #[must_use]
 pub fn media_type(content_type: &str) -> String {
     content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-/// Whether what has this content type is read as what it is: all text here is UTF-8 (RFC 8259, section 8.1), of which US-ASCII is a
-/// part. Another character set would give other characters than a box in front has read.
+/// Checks that text with this content type is UTF-8. All text is read as UTF-8 (RFC 8259, section 8.1), of which
+/// US-ASCII is a
+/// subset. With another character set, Towbar would read other characters than a proxy in front of it.
 ///
 /// # Errors
-/// It names another one, or two.
+/// The content type names another character set, or two.
 pub fn check_charset(content_type: Option<&str>) -> Result<(), MediaError> {
-    // Most content types have no parameter.
+    // Fast path: most content types have no parameter.
     let Some((_, parameters)) = content_type.and_then(|text| text.split_once(';')) else { return Ok(()) };
     let mut charsets = Parameters(parameters).filter(|(name, _)| name.eq_ignore_ascii_case("charset"));
     match (charsets.next(), charsets.next()) {
@@ -164,7 +166,7 @@ pub fn check_charset(content_type: Option<&str>) -> Result<(), MediaError> {
         (Some(_), Some(_)) => Err(MediaError::Charset { found: "two".to_owned() }),
         (Some((_, charset)), None) => {
             let is = |known: &&str| charset.eq_ignore_ascii_case(known);
-            // The second is what many callers write for the first.
+            // Many callers write `utf8` for `utf-8`.
             match ["utf-8", "utf8", "us-ascii"].iter().any(is) {
                 true => Ok(()),
                 false => Err(MediaError::Charset { found: format!("`{}`", shown(charset)) }),
@@ -173,7 +175,7 @@ pub fn check_charset(content_type: Option<&str>) -> Result<(), MediaError> {
     }
 }
 
-/// Names and values, without quotes: `;` in quotes separates nothing.
+/// Iterates over parameters as names and values, without quotes. A `;` inside quotes does not separate parameters.
 struct Parameters<'a>(&'a str);
 
 impl<'a> Iterator for Parameters<'a> {
@@ -203,7 +205,7 @@ impl<'a> Iterator for Parameters<'a> {
     }
 }
 
-/// `text`, cut if long.
+/// The text, cut if it is long.
 fn shown(text: &str) -> &str {
     const LONGEST: usize = 40;
     &text[..text.floor_char_boundary(LONGEST)]

@@ -1,4 +1,4 @@
-//! REST with JSON: how a request names its rpc and its message, and how replies, streams and WebSockets are told.
+//! REST with JSON: how a request determines its rpc and message, and how replies, streams and WebSockets are written.
 
 mod body;
 mod compression;

@@ -1,4 +1,4 @@
-//! The status and the `Location` that a backend gives the answer to a call that has succeeded.
+//! Applies the HTTP status and `Location` that a backend sets for a successful call.
 
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, LOCATION};
@@ -7,7 +7,7 @@ use crate::gateway::answer::{Body, Response};
 use crate::gateway::metadata::Outcome;
 use crate::route::Route;
 
-/// Makes `response` say what the backend says of it.
+/// Applies `outcome` to the response.
 pub(super) fn apply(outcome: Outcome, route: &Route, response: &mut Response) {
     for name in &outcome.ignored {
         tracing::warn!(rpc = route.rpc.name, %name, "the backend's metadata says what it cannot say of a success: passed over");
@@ -17,7 +17,7 @@ pub(super) fn apply(outcome: Outcome, route: &Route, response: &mut Response) {
     }
     let Some(status) = outcome.status else { return };
     *response.status_mut() = status;
-    // RFC 9110, sections 15.3.5 and 15.3.6: these have no content.
+    // RFC 9110, sections 15.3.5 and 15.3.6: responses with these statuses have no content.
     if matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT) {
         *response.body_mut() = Body::default();
         response.headers_mut().remove(CONTENT_TYPE);

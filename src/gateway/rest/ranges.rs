@@ -1,6 +1,6 @@
-//! `Range` (RFC 9110, section 14): a part of an answer whose bytes pass as they are.
+//! `Range` (RFC 9110, section 14): sends a part of a raw response body.
 //!
-//! The backend is asked for all of it, for every part again. What it says itself of parts goes before what is said here.
+//! The backend sends the whole reply, again for every part. If the backend handles ranges itself, its headers win.
 
 use std::ops::Range;
 
@@ -12,13 +12,14 @@ use super::conditional;
 use crate::gateway::answer::{Body, Response};
 use crate::gateway::error::Refusal;
 
-/// RFC 9530, section 2: a digest of the bytes that are sent, and a part has others than those that the backend has counted.
+/// RFC 9530, section 2: a digest of the bytes that are sent. The backend's digest of the whole does not match a part.
 const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
 
-/// The answer to this request, or the part of it that is asked for, of a caller that `takes_identity`: parts are not compressed.
+/// The requested part of the response, or the whole response. Parts are not compressed, so they need a caller that
+/// `takes_identity`.
 ///
 /// # Errors
-/// 416: nothing of the answer is asked for.
+/// 416 if the response has none of the requested bytes.
 pub(super) fn part(
     head: &Parts,
     mut response: Response,
@@ -32,12 +33,12 @@ pub(super) fn part(
         return Ok(response);
     }
     response.headers_mut().insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    // Section 14.2: `Range` is for GET alone.
+    // Section 14.2: `Range` applies to GET only.
     let asked = asked(&head.headers).filter(|_| head.method == Method::GET);
     let asked = asked.filter(|_| conditional::allows_part(&head.headers, response.headers()) && takes_identity());
     let Some(asked) = asked else { return Ok(response) };
     let range = asked.within(whole.len()).ok_or_else(|| Refusal::range(whole.len()))?;
-    // The end of nothing is nothing, for which `Content-Range` has no words.
+    // A suffix of an empty body is empty, which `Content-Range` cannot express.
     if range.is_empty() {
         return Ok(response);
     }
@@ -50,17 +51,17 @@ pub(super) fn part(
     Ok(response)
 }
 
-/// Which bytes a request asks for.
+/// The range of bytes that a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Requested {
-    /// From one to another, both included.
+    /// From the first position to the last, both included.
     Between(usize, usize),
-    /// So many at the end.
+    /// This many bytes at the end.
     Last(usize),
 }
 
 impl Requested {
-    /// Those of so many, if it asks for any of them.
+    /// The range within a body of `length` bytes; `None` if it contains none of them.
     fn within(self, length: usize) -> Option<Range<usize>> {
         match self {
             Self::Between(first, last) => (first < length).then(|| first..last.saturating_add(1).min(length)),
@@ -69,7 +70,8 @@ impl Requested {
     }
 }
 
-/// The one range of bytes that a request asks for. Several, those of other units and what is no range are passed over: "A server MAY ignore the
+/// The range of bytes that a request asks for. Several ranges, other units and invalid values are ignored: "A server
+/// MAY ignore the
 /// Range header field" (section 14.2).
 fn asked(request: &HeaderMap) -> Option<Requested> {
     let mut values = request.get_all(RANGE).iter();
@@ -86,7 +88,7 @@ fn asked(request: &HeaderMap) -> Option<Requested> {
     }
 }
 
-/// Digits and nothing else. No body is as long as the largest number, so one beyond it may be that.
+/// Parses digits only. A number that is too large becomes the maximum, since no body is that long.
 fn number(text: &str) -> Option<usize> {
     let add = |number: usize, byte: u8| {
         byte.is_ascii_digit().then(|| number.saturating_mul(10).saturating_add(usize::from(byte - b'0')))
@@ -112,7 +114,7 @@ mod tests {
             ("bytes=1-99999999999999999999999999999999999999", Some(Between(1, MOST))),
             ("bytes=99999999999999999999999999999999999999-", Some(Between(MOST, MOST))),
             ("bytes=-18446744073709551616", Some(Last(MOST))),
-            // The last stands before the first: section 14.1.1, "invalid".
+            // The last position is before the first: section 14.1.1, "invalid".
             ("bytes=5-2", None),
             ("bytes=", None),
             ("bytes=-", None),

@@ -1,4 +1,4 @@
-//! Calls of several messages, in one direction or both.
+//! Streaming calls, in one direction or both.
 
 use bytes::Bytes;
 use http::Version;
@@ -19,7 +19,7 @@ use crate::limits::pace::Pace;
 use crate::route::policy::Policy;
 use crate::upstream;
 
-/// nginx holds answers back until it has a buffer full of them, unless this header says otherwise.
+/// This header stops nginx from buffering a response until it has a full buffer.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 impl Gateway {
@@ -45,7 +45,7 @@ impl Gateway {
         Ok(self.streamed(call, streaming, first, told))
     }
 
-    /// How the answer is told.
+    /// How the response is written.
     fn told(&self, call: &Call<'_>) -> Result<Told, Refusal> {
         let format = self.format(call)?;
         let wait = self.wait(call, format);
@@ -55,7 +55,7 @@ impl Gateway {
         after.map(|after| Told { format, after, wait }).map_err(|error| Refusal::header(error.to_string()))
     }
 
-    /// The form of the answer; none where it is bytes as they are, or not a stream.
+    /// The format of the response; `None` for raw bytes, or if the rpc does not stream replies.
     fn format(&self, call: &Call<'_>) -> Result<Option<Format>, Refusal> {
         if !call.route.rpc.streaming.server || call.route.is_raw_reply {
             return Ok(None);
@@ -70,7 +70,7 @@ impl Gateway {
         })
     }
 
-    /// The call, its request sent or being sent.
+    /// Opens the call. Its request has been sent, or a task is sending it.
     async fn open<B: RequestBody>(
         &self,
         call: &Call<'_>,
@@ -82,11 +82,12 @@ impl Gateway {
             let body = self.receive(call, intake).await?;
             let admitted = self.admitted(call, ReceivedBody::Whole(body.as_deref().unwrap_or_default()))?;
             let RequestMessage { bytes, json } = self.message(call, body).await?;
-            // A stream's errors do not look for fields in it.
+            // Errors of a stream do not look up fields in the JSON, so it can be freed.
             drop(json);
             let opened = self.opened(call, &admitted, told.after, intake.exchange).await?;
             let OpenCall { mut outgoing, incoming, notes } = opened;
-            // Whoever stops reading says why in the answer; whoever never reads lets the deadline pass, which is told there.
+            // A backend that stops reading reports why in its reply. One that never reads exceeds the deadline, which
+            // is reported there too.
             if let Ok(Ok(())) = timeout_at(terms.deadline, outgoing.send(&bytes)).await {
                 outgoing.finish();
             }
@@ -96,7 +97,8 @@ impl Gateway {
         let reading = self.reading(route, &head.headers, intake.body.is_read())?;
         let texts = route.prepare(captures, query).map_err(|error| Refusal::encode(&error))?;
         let OpenCall { outgoing, incoming, notes } = self.opened(call, &admitted, told.after, intake.exchange).await?;
-        // Over HTTP/1.1 one way comes after the other: nothing is answered for which a caller could wait.
+        // Over HTTP/1.1, no reply is sent before the whole request has arrived, so no caller waits for a reply to
+        // continue.
         let is_conversation = route.rpc.streaming.server && head.version >= Version::HTTP_2;
         let (body, read) = intake.body.take();
         read.into_iter().for_each(|read| intake.exchange.uploads(read));
@@ -105,14 +107,15 @@ impl Gateway {
         Ok(StreamingCall::sending(incoming, self.ended_with_gateway(), notes, sending))
     }
 
-    /// Ready when the gateway stops and the time for calls in flight is over.
+    /// Resolves when the gateway stops and the time for calls in flight is over.
     pub(super) fn ended_with_gateway(&self) -> Stopping {
         let ending = self.holder.ending();
         Box::pin(async move { ending.reached().await })
     }
 
-    /// The first message: before it, a failure is an ordinary answer. Events do not wait for it for long, since they can
-    /// tell a failure later as well, and show until then that the stream lives.
+    /// Waits for the first message. A failure before it is an ordinary error response. A stream of events does not wait
+    /// long: it can report
+    /// a failure later too, and its comments show meanwhile that it is alive.
     async fn first(
         &self,
         streaming: &mut StreamingCall,
@@ -127,14 +130,14 @@ impl Gateway {
         } else {
             First::of(streaming.message().await?)
         };
-        // Over HTTP/1.1 a caller may not read before it has sent all: half duplex.
+        // HTTP/1.1 is half duplex: a caller may read nothing before it has sent everything.
         if call.head.version < Version::HTTP_2 && !matches!(first, First::End) {
             streaming.request_ended().await?;
         }
         Ok(first)
     }
 
-    /// The answer to a call that ends with one message of the backend.
+    /// The response to a call whose reply is a single message.
     async fn only(&self, call: &Call<'_>, mut streaming: StreamingCall, first: First) -> Result<Response, Refusal> {
         let first = match first {
             First::Message(message) => Some(message),
@@ -159,7 +162,7 @@ impl Gateway {
             None => {
                 let first = first.as_deref().unwrap_or_default();
                 let named = call.route.raw_reply(first, |body| content_type(body.content_type));
-                // What cannot be read is told when it is to be written.
+                // A message that cannot be decoded is reported when it is written.
                 named.unwrap_or(HeaderValue::from_static("application/octet-stream"))
             }
         };
@@ -185,23 +188,23 @@ impl Gateway {
     }
 }
 
-/// How an answer is told.
+/// How the response is written.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Told {
-    /// None for bytes as they are, and for one message.
+    /// `None` for raw bytes, and for a reply of a single message.
     format: Option<Format>,
-    /// The number of the event that the caller has seen last; 0 for none.
+    /// The number of the last event that the caller has seen; 0 if it has seen none.
     pub(super) after: u64,
-    /// The seconds after which it is told at the latest, if not as it comes.
+    /// For a polling caller, the seconds to wait; `None` for a stream.
     wait: Option<u64>,
 }
 
-/// How an answer begins.
+/// How the reply begins.
 enum First {
     Message(Bytes),
-    /// With its end: all went well, and there was none.
+    /// The call succeeded without any message.
     End,
-    /// Nothing has come yet.
+    /// No message has arrived yet.
     Pending,
 }
 

@@ -1,4 +1,4 @@
-//! Calls of one message each way.
+//! Unary calls.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ impl Gateway {
         let admitted = self.admitted(call, ReceivedBody::Whole(body.as_deref().unwrap_or_default()))?;
         let message = self.message(call, body).await?;
         let reply = self.forward(call, &admitted, message, intake.exchange).await?;
-        // Boxed, or every request would have the memory for it.
+        // Boxed; otherwise the future of every request would be as large as this one.
         if convert::is_long(route, &reply) {
             Box::pin(self.long_reply(call, reply)).await
         } else {

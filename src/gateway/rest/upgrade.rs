@@ -1,4 +1,5 @@
-//! Handshakes of WebSockets: all that can be refused is refused as an ordinary request is, and then the protocol changes.
+//! WebSocket handshakes: everything that can be refused is refused with an ordinary response, before the protocol
+//! changes.
 
 use http::header::CONTENT_TYPE;
 use tokio::time::timeout_at;
@@ -15,7 +16,7 @@ use crate::gateway::state::Gateway;
 use crate::server::Upgrade;
 
 impl Gateway {
-    /// The answer that agrees to a WebSocket for the call, which is open then.
+    /// Opens the call, and returns the response that accepts the WebSocket.
     pub(super) async fn websocket<B: RequestBody>(
         &self,
         call: &Call<'_>,
@@ -33,14 +34,14 @@ impl Gateway {
         }
         let admitted = self.admitted(call, ReceivedBody::Streamed)?;
         let texts = route.prepare(captures, query).map_err(|error| Refusal::encode(&error))?;
-        // Where path and query say everything, nothing is waited for.
+        // If the path and query define the whole message, no frame is awaited for it.
         let whole = (!route.takes_body()).then(|| route.encode_one(&texts, None)).transpose();
         let whole = whole.map_err(|error| Refusal::encode(&error))?;
         let opened = self.opened(call, &admitted, 0, intake.exchange).await?;
         let forward::OpenCall { mut outgoing, incoming, notes } = opened;
         let (streaming, messages) = match whole {
             Some(message) => {
-                // As in other streams: whoever stops reading says why in the answer.
+                // A backend that stops reading reports why in its reply.
                 if let Ok(Ok(())) = timeout_at(terms.deadline, outgoing.send(&message)).await {
                     outgoing.finish();
                 }

@@ -1,4 +1,4 @@
-//! Which form of a stream a caller wants: RFC 9110, section 12.5.1.
+//! Chooses the format of a stream by `Accept` (RFC 9110, section 12.5.1).
 
 use std::cmp::Reverse;
 
@@ -7,29 +7,32 @@ use http::header::ACCEPT;
 
 use super::frames::Format;
 
-/// One range of media types, and how much it is wanted.
+/// One media range, with its quality.
 struct Range<'a> {
     kind: &'a str,
     subtype: &'a str,
-    /// In thousandths.
+    /// The quality in thousandths.
     quality: u16,
 }
 
-/// What a caller asks for besides `Accept`.
+/// What a caller asks for, apart from `Accept`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asking {
-    /// A stream.
+    /// The whole stream.
     Stream,
-    /// A part of one, as an array.
+    /// A part of the stream, as an array.
     Poll,
 }
 
-/// The form that `headers` ask for: the most wanted, `default` among equals, then the one named first. None if they accept
-/// none of them. [`Format::GrpcGateway`] as the default stands in the place of the array, and for whatever is not accepted: grpc-gateway
-/// has no 406.
+/// The format that `headers` ask for, or `None` if they accept none. The highest quality wins, then `default`, then the
+/// format
+/// named first. With [`Format::GrpcGateway`] as the default, that format replaces the array. It also applies if nothing
+/// is
+/// accepted, because grpc-gateway has no 406.
 ///
-/// Libraries send `application/json` with `*/*` for any answer, so beside `*/*`, wanted as much, it does not count as naming the array,
-/// unless the caller is `asking` for one in another way.
+/// Libraries send `application/json` together with `*/*` for any response. So beside `*/*` with the same quality,
+/// `application/json` does not count as a request for the array, unless the caller is `asking` for an array in another
+/// way.
 #[must_use]
 pub fn chosen(headers: &HeaderMap, default: Format, asking: Asking) -> Option<Format> {
     let values: Vec<&str> = headers.get_all(ACCEPT).iter().map(|value| value.to_str().unwrap_or_default()).collect();
@@ -49,16 +52,16 @@ pub fn chosen(headers: &HeaderMap, default: Format, asking: Asking) -> Option<Fo
     wanted.max_by_key(|(_, key)| *key).map(|(format, _)| format).or(is_grpc_gateway.then_some(default))
 }
 
-/// A range that a format is in.
+/// A media range that includes a format.
 struct Match {
-    /// Its place among the ranges.
+    /// The index of the range.
     place: usize,
-    /// 2 by name, 1 by type, 0 by `*/*`.
+    /// 2 for a named type, 1 for `type/*`, 0 for `*/*`.
     precision: u8,
     quality: u16,
 }
 
-/// The most precise range that a format is in.
+/// The most precise range that includes the format.
 fn best(ranges: &[Range<'_>], format: Format) -> Option<Match> {
     let precision = |range: &Range<'_>| format.media_types().iter().filter_map(|name| range.precision(name)).max();
     let matching = ranges.iter().enumerate();
@@ -68,7 +71,8 @@ fn best(ranges: &[Range<'_>], format: Format) -> Option<Match> {
 }
 
 impl Range<'_> {
-    /// How precisely it says this media type, if it does: 2 by name.
+    /// How precisely the range matches this media type (2 for a named type, 1 for `type/*`, 0 for `*/*`); `None` if it
+    /// does not match.
     fn precision(&self, media_type: &str) -> Option<u8> {
         let (kind, subtype) = media_type.split_once('/')?;
         match (self.kind, self.subtype) {
@@ -87,7 +91,7 @@ fn range(text: &str) -> Option<Range<'_>> {
     Some(Range { kind, subtype, quality: quality.map_or(1000, thousandths) })
 }
 
-/// RFC 9110, section 12.4.2. What is none counts as nothing wanted.
+/// A quality (RFC 9110, section 12.4.2) in thousandths. An invalid one counts as 0.
 fn thousandths(text: &str) -> u16 {
     let value: f32 = text.parse().unwrap_or_default();
     (value.clamp(0.0, 1.0) * 1000.0) as u16

@@ -1,4 +1,4 @@
-//! A part of a stream as one array: what has come when somebody asks for it.
+//! Collects a part of a stream into one array: the messages that have arrived when a caller polls.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -13,35 +13,35 @@ use crate::codec::DecodeError;
 use crate::limits::offload::LONG;
 use crate::route::{Route, System};
 
-/// After so many bytes others have their turn.
+/// After this many bytes the task yields to other requests.
 const TURN: usize = 32 << 10;
 
-/// Messages that have come together.
+/// Messages that arrived together.
 pub struct Batch {
-    /// All of them, as an array.
+    /// The messages as a JSON array.
     pub json: Vec<u8>,
-    /// How many they are.
+    /// The number of messages.
     pub messages: u64,
-    /// What comes behind them.
+    /// What follows after them.
     pub end: BatchEnd,
 }
 
-/// What comes behind the messages of a batch.
+/// What follows after the messages of a batch.
 pub enum BatchEnd {
-    /// The call goes on: there may be more.
+    /// The call is still open; more messages may follow.
     Open,
-    /// Nothing: the call has ended well.
+    /// The call has ended successfully.
     Whole,
-    /// The call has failed.
     Failed(Failure),
-    /// A message that is none of its type, or is too large.
+    /// The next message is not valid for its type, or is too large.
     Unreadable,
 }
 
 type Next = Result<Option<Bytes>, Failure>;
 
 impl Batch {
-    /// The first message, if it comes in time, and those that are there with it, as many as the limit of the route's JSON takes.
+    /// Waits for the first message until `until`, and adds those that have arrived with it, up to the size limit of the
+    /// route's JSON.
     pub async fn collect(call: &mut StreamingCall, until: Instant, route: &Arc<Route>, system: System) -> Self {
         let mut batch = Self { json: b"[".to_vec(), messages: 0, end: BatchEnd::Open };
         let mut next = timeout_at(until, call.message()).await.ok();
@@ -80,7 +80,7 @@ impl Batch {
         batch
     }
 
-    /// Adds a message; false if there is no room for it.
+    /// Adds a message; returns false if there is no room for it.
     fn put(&mut self, line: Result<Vec<u8>, DecodeError>, route: &Route) -> bool {
         let line = match line {
             Ok(line) => line,
@@ -90,7 +90,7 @@ impl Batch {
                 return true;
             }
         };
-        // One message is always taken: its limit is its own.
+        // The first message is always added: its size has been checked already.
         if self.messages > 0 {
             if self.json.len() + ",]".len() + line.len() > route.rpc.print.limit {
                 return false;
@@ -103,13 +103,13 @@ impl Batch {
     }
 }
 
-/// The next message or the end, if it is there.
+/// The next message or the end, if it has arrived.
 async fn at_once(call: &mut StreamingCall) -> Option<Next> {
     for _ in 0..2 {
         if let Poll::Ready(next) = poll_fn(|cx| Poll::Ready(call.poll_message(cx))).await {
             return Some(next);
         }
-        // What has arrived at the connection and is not read yet is there too.
+        // Yielding lets the connection read what has arrived for it.
         yield_now().await;
     }
     None

@@ -1,4 +1,4 @@
-//! Both ways of one call: what the caller still sends, and what the backend answers.
+//! Both directions of a streaming call: what the caller still sends, and what the backend replies.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -18,50 +18,50 @@ use crate::limits::offload;
 use crate::route::{Route, System};
 use crate::upstream::{CallError, Incoming};
 
-/// A call of several messages. Dropping it gives the call up, and the backend learns of it.
+/// A streaming call. Dropping it cancels the call at the backend.
 pub struct StreamingCall {
     incoming: Incoming,
     stopping: Stopping,
-    /// Its part of the record of its exchange.
+    /// The part of the exchange's record that belongs to this call.
     notes: Arc<StreamNotes>,
-    /// Sends what the caller sends, while there may be more.
+    /// The task that sends the caller's messages, while there may be more.
     sending: Option<JoinHandle<Result<(), Refused>>>,
-    /// What was read of the request when it turned out to be wrong: its way to the backend stays open until the call is
-    /// given up as a whole.
+    /// The request after it turned out to be wrong. Its stream to the backend stays open until the whole call is
+    /// cancelled.
     refused: Option<Refused>,
 }
 
-/// Ready when the gateway ends its calls.
+/// Resolves when the gateway ends its calls.
 pub type Stopping = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// The JSON of a message, unless there is no memory for it, and the memory that both have.
+/// The JSON of a message, unless there was no memory for it, and the memory charge that is lent to the conversion.
 pub type Converted = (Result<Result<Vec<u8>, DecodeError>, CallError>, Charge);
 
-/// A message becomes at most about so many times as long in JSON,
+/// The JSON of a message is at most about this many times as long as the message.
 const JSON_TIMES: usize = 16;
-/// which is there twice: while its room grows, and when it is put into its frame.
+/// The JSON exists twice: while its buffer grows, and when it is copied into its frame.
 const COPIES: usize = 2;
 
-/// A long message on its way to JSON. Dropping it leaves that to end by itself.
+/// A long message that is being converted to JSON. If this is dropped, the conversion still runs to its end.
 pub type Converting = Pin<Box<dyn Future<Output = Converted> + Send>>;
 
-/// Why a call of several messages did not end well.
+/// Why a streaming call failed.
 pub enum Failure {
-    /// The backend's side.
+    /// The backend or the connection to it failed.
     Call(CallError),
-    /// A message of the caller's.
+    /// The caller sent an invalid message.
     Request(Box<Refusal>),
 }
 
-/// The message of a call that has exactly one: it is the only one when the end has come.
+/// Holds the message of a call that must have exactly one, until the end of the stream shows that it is the only one.
 #[derive(Debug, Default)]
 pub struct OnlyMessage(Option<Bytes>);
 
 impl OnlyMessage {
-    /// Takes what has come, a message or the end, and gives the message with the end.
+    /// Takes what arrived: a message, or `None` for the end. Returns the message at the end.
     ///
     /// # Errors
-    /// There is none, or more than one.
+    /// There is no message, or more than one.
     pub fn take(&mut self, came: Option<Bytes>) -> Result<Option<Bytes>, Failure> {
         match (came, self.0.take()) {
             (Some(message), None) => {
@@ -76,7 +76,7 @@ impl OnlyMessage {
 }
 
 impl Failure {
-    /// What the caller is told.
+    /// The refusal that the caller gets.
     #[must_use]
     pub fn into_refusal(self, context: CallContext<'_>) -> Refusal {
         match self {
@@ -85,7 +85,7 @@ impl Failure {
         }
     }
 
-    /// The backend's part in it, for the log.
+    /// The error of the call, for the log.
     #[must_use]
     pub fn call_error(&self) -> Option<&CallError> {
         match self {
@@ -96,13 +96,13 @@ impl Failure {
 }
 
 impl StreamingCall {
-    /// A call whose one request message is sent.
+    /// A call whose only request message has been sent.
     #[must_use]
     pub(crate) fn sent(incoming: Incoming, stopping: Stopping, notes: Arc<StreamNotes>) -> Self {
         Self { incoming, stopping, notes, sending: None, refused: None }
     }
 
-    /// A call whose request is still read and sent.
+    /// A call whose request messages are still being read and sent.
     pub(crate) fn sending(
         incoming: Incoming,
         stopping: Stopping,
@@ -112,12 +112,12 @@ impl StreamingCall {
         Self { incoming, stopping, notes, sending: Some(tokio::spawn(sending)), refused: None }
     }
 
-    /// What is noted of it.
+    /// The call's part of the record.
     pub(crate) fn notes(&self) -> &StreamNotes {
         &self.notes
     }
 
-    /// The next message of the backend; `None` when the call has ended well.
+    /// The next message of the backend; `None` when the call has ended successfully.
     pub fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Failure>> {
         if let Poll::Ready(Err(failure)) = self.poll_sent(cx) {
             return Poll::Ready(Err(failure));
@@ -128,7 +128,7 @@ impl StreamingCall {
         self.incoming.poll_message(cx).map_err(Failure::Call)
     }
 
-    /// The same as a future.
+    /// The next message of the backend; `None` when the call has ended successfully.
     ///
     /// # Errors
     /// See [`Failure`].
@@ -136,7 +136,7 @@ impl StreamingCall {
         poll_fn(|cx| self.poll_message(cx)).await
     }
 
-    /// The message of a call that has exactly one, of which `first` has come, and the end.
+    /// The message of a call that must have exactly one. Waits for the end; `first` is what has arrived already.
     ///
     /// # Errors
     /// See [`Failure`].
@@ -151,10 +151,10 @@ impl StreamingCall {
         }
     }
 
-    /// Waits until the request has been read to its end, or the backend reads no further.
+    /// Waits until the request has been read to its end, or the backend stops reading.
     ///
     /// # Errors
-    /// A message of the caller's is wrong, or the gateway stops.
+    /// A message of the caller is invalid, or the gateway stops.
     pub async fn request_ended(&mut self) -> Result<(), Failure> {
         poll_fn(|cx| match self.poll_sent(cx) {
             Poll::Pending => self.poll_stopped(cx).map(Err),
@@ -163,13 +163,14 @@ impl StreamingCall {
         .await
     }
 
-    /// What its deadline ends it with.
+    /// The failure when the call exceeds its deadline.
     #[must_use]
     pub fn late(&self) -> Failure {
         Failure::Call(self.incoming.late())
     }
 
-    /// The JSON of its last message, made beside the worker. Until [then](Self::converted) no other is asked for.
+    /// Converts the last message to JSON outside the worker thread. Take the result with [`Self::converted`] before the
+    /// next message.
     #[must_use]
     pub fn convert(&self, message: Bytes, route: Arc<Route>, system: System) -> Converting {
         let lent = self.incoming.lend();
@@ -190,16 +191,16 @@ impl StreamingCall {
         })
     }
 
-    /// What a conversion has given.
+    /// The result of a conversion.
     ///
     /// # Errors
-    /// There was no memory for it. The bytes may also be no message of its type.
+    /// There was no memory for it. The inner error says that the bytes are not a valid message of their type.
     pub fn converted(&self, (json, lent): Converted) -> Result<Result<Vec<u8>, DecodeError>, Failure> {
         self.incoming.take_back(lent);
         json.map_err(Failure::Call)
     }
 
-    /// Initial metadata, once there is a message.
+    /// The initial metadata of the backend, available with the first message.
     #[must_use]
     pub fn metadata(&self) -> &HeaderMap {
         self.incoming.metadata()
@@ -207,7 +208,7 @@ impl StreamingCall {
 
     fn poll_stopped(&mut self, cx: &mut Context<'_>) -> Poll<Failure> {
         self.stopping.as_mut().poll(cx).map(|()| {
-            // There is nothing behind it.
+            // A finished future must not be polled again.
             self.stopping = Box::pin(std::future::pending());
             Failure::Call(CallError::Stopped)
         })
@@ -223,7 +224,7 @@ impl StreamingCall {
                 self.refused = Some(refused);
                 Poll::Ready(Err(Failure::Request(refusal)))
             }
-            // A panic of the task is in the log; the call is over when the exchange is dropped.
+            // The panic of the task is in the log. The call ends when the exchange is dropped.
             Err(_) => Poll::Ready(Err(Failure::Request(Box::new(Refusal::internal())))),
             Ok(Ok(())) => Poll::Ready(Ok(())),
         }

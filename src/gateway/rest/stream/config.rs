@@ -1,25 +1,26 @@
-//! How streams are answered.
+//! Settings for streaming calls.
 
 use std::time::Duration;
 
 use super::frames::Format;
 
-/// Default of [`Config::deadline`].
+/// The default of [`Config::deadline`].
 pub const DEADLINE: Duration = Duration::from_secs(60 * 60);
 
-/// Default of [`Config::keep_alive`]: below the minute after which most proxies give up an idle answer.
+/// The default of [`Config::keep_alive`]: less than the minute after which most proxies close an idle response.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// How streams are answered.
+/// Settings for streaming calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// For callers that do not say which they want.
+    /// The format for callers that do not ask for one.
     pub format: Format,
-    /// Longest time for a call of several messages.
+    /// The longest time that a streaming call may take.
     pub deadline: Duration,
-    /// Time without a message after which a stream of events gets a comment.
+    /// An event stream sends a comment after this time without a message.
     pub keep_alive: Duration,
-    /// Longest time that callers wait who ask for the next messages as an array, in whole seconds. None: nobody does.
+    /// The longest time that callers may poll for the next messages as an array, in whole seconds. `None` turns polling
+    /// off.
     pub long_poll: Option<Duration>,
 }
 

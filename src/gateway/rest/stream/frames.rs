@@ -1,30 +1,32 @@
-//! The forms of a stream: lines of JSON, server-sent events, one array, or bytes as they are.
+//! The formats of a stream: lines of JSON, server-sent events, one array, or raw bytes.
 
 use crate::gateway::error::Refusal;
 use crate::route::policy::Form;
 
-/// Messages that are there together go out together, up to about so many bytes.
+/// Messages that are available together are sent together, up to about this many bytes.
 const TOGETHER: usize = 32 << 10;
 
-/// A form of a stream.
+/// The format of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// A JSON object in each line: `{"result": MESSAGE}`, and at the end the closing line `{"status": {"code": 0}}`, or `{"error": STATUS}`.
+    /// One JSON object per line: `{"result": MESSAGE}`; the last line is `{"status": {"code": 0}}` or `{"error":
+    /// STATUS}`.
     Ndjson,
-    /// Server-sent events (HTML, section 9.2), numbered; the last one is called `end` or `error` and has the status.
+    /// Server-sent events (HTML, section 9.2), numbered. The last one is named `end` or `error` and has the status.
     Sse,
-    /// A JSON array, which is closed only if all went well.
+    /// A JSON array, which is closed only if the call succeeds.
     Array,
-    /// As grpc-gateway does: lines `{"result": MESSAGE}` under `application/json`, and one `{"error": ...}` if the call fails. Nothing says
-    /// that all went well.
+    /// Like grpc-gateway: lines `{"result": MESSAGE}` as `application/json`, and `{"error": ...}` if the call fails.
+    /// Nothing marks
+    /// a successful end.
     GrpcGateway,
 }
 
 impl Format {
-    /// All that a caller can ask for. The configuration may have [`Self::GrpcGateway`] in the place of the array.
+    /// The formats that a caller can ask for. The configuration may replace the array by [`Self::GrpcGateway`].
     pub const ALL: [Self; 3] = [Self::Ndjson, Self::Sse, Self::Array];
 
-    /// The `Content-Type` of an answer.
+    /// The `Content-Type` of a response in this format.
     #[must_use]
     pub fn content_type(self) -> &'static str {
         match self {
@@ -34,7 +36,7 @@ impl Format {
         }
     }
 
-    /// The media types by which a caller asks for it.
+    /// The media types with which a caller asks for this format.
     pub(super) fn media_types(self) -> &'static [&'static str] {
         match self {
             Self::Ndjson => &["application/x-ndjson", "application/ndjson", "application/jsonl"],
@@ -44,7 +46,7 @@ impl Format {
     }
 }
 
-/// Writes a stream in one of its forms.
+/// Writes a stream in one format.
 #[derive(Debug)]
 pub(super) enum Frames {
     Ndjson { closes: bool },
@@ -55,7 +57,7 @@ pub(super) enum Frames {
 }
 
 impl Frames {
-    /// Of this format; bytes as they are without one. `form` is that of the route's errors.
+    /// Writes `format`, or raw bytes if it is `None`. `form` is the error form of the route.
     pub(super) fn new(format: Option<Format>, form: Form) -> Self {
         match format {
             Some(Format::Ndjson) => Self::Ndjson { closes: true },
@@ -66,7 +68,7 @@ impl Frames {
         }
     }
 
-    /// The same, with lines that have no closing line where all went well.
+    /// Omits the closing line of NDJSON for a successful call.
     pub(super) fn without_closing_line(self) -> Self {
         match self {
             Self::Ndjson { .. } => Self::Ndjson { closes: false },
@@ -74,7 +76,7 @@ impl Frames {
         }
     }
 
-    /// The same with events that are numbered from the one behind `last`.
+    /// Numbers events from `last + 1` on.
     pub(super) fn after(self, last: u64) -> Self {
         match self {
             Self::Sse { .. } => Self::Sse { messages: last },
@@ -82,7 +84,6 @@ impl Frames {
         }
     }
 
-    /// Writes one message.
     pub(super) fn put_message(&mut self, out: &mut Vec<u8>, message: &[u8]) {
         match self {
             Self::Ndjson { .. } | Self::GrpcGateway(_) => put(out, &[b"{\"result\":", message, b"}\n"]),
@@ -100,7 +101,7 @@ impl Frames {
         }
     }
 
-    /// Writes that all went well.
+    /// Writes the end of a successful call.
     pub(super) fn put_end(&mut self, out: &mut Vec<u8>) {
         match self {
             Self::Ndjson { closes: true } => put(out, &[b"{\"status\":{\"code\":0}}\n"]),
@@ -111,8 +112,9 @@ impl Frames {
         }
     }
 
-    /// Writes how the call failed, mostly as a `google.rpc.Status` in JSON. False where the form cannot say it: then the answer must
-    /// not end as if it were whole.
+    /// Writes the error of a failed call, usually as a `google.rpc.Status` in JSON. Returns false if the format cannot
+    /// express it; then
+    /// the response must be cut short, so that it does not look complete.
     pub(super) fn put_error(&mut self, out: &mut Vec<u8>, refusal: &Refusal) -> bool {
         match self {
             Self::Ndjson { .. } => put(out, &[b"{\"error\":", refusal.to_status_json().as_bytes(), b"}\n"]),
@@ -125,8 +127,8 @@ impl Frames {
         true
     }
 
-    /// So many bytes may go out together, about. grpc-gateway sends each message as a chunk of HTTP/1.1, and its callers take chunks
-    /// for messages.
+    /// About how many bytes may be sent together. grpc-gateway sends each message as one chunk of HTTP/1.1, and its
+    /// callers rely on that.
     pub(super) fn together(&self) -> usize {
         match self {
             Self::GrpcGateway(_) => 1,
@@ -134,7 +136,7 @@ impl Frames {
         }
     }
 
-    /// What shows those between that the stream lives, where the form has it.
+    /// What to send to show proxies that the stream is alive; `None` if the format has nothing for that.
     pub(super) fn keep_alive(&self) -> Option<&'static [u8]> {
         matches!(self, Self::Sse { .. }).then_some(b": keep-alive\n\n")
     }

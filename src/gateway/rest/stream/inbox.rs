@@ -1,4 +1,4 @@
-//! The messages of a request that come by themselves, as the frames of a WebSocket do, and not in a body.
+//! Request messages that do not come from a request body, such as those of WebSocket frames.
 
 use std::sync::Arc;
 
@@ -12,47 +12,46 @@ use crate::limits::memory::SMALL;
 use crate::route::{Query, Route};
 use crate::upstream::Outgoing;
 
-/// What comes in.
+/// An item that arrives from the caller.
 #[derive(Debug)]
 pub enum Item {
-    /// A message in JSON, or bytes of a `google.api.HttpBody`.
+    /// A message in JSON, or bytes for a `google.api.HttpBody`.
     Message(Bytes),
-    /// There are no more.
+    /// No more messages follow.
     End,
-    /// Something that is no message. The call is given up.
+    /// Something that is not a valid message. The call is cancelled.
     Wrong(Box<Refusal>),
 }
 
-/// Where it comes in. There is room for one item, besides the one that is on its way to the backend.
+/// The receiver of items. It has room for one item, besides the one that is being sent to the backend.
 pub struct Inbox(mpsc::Receiver<Item>);
 
-/// An inbox and the way into it.
+/// Creates an inbox and its sender.
 #[must_use]
 pub fn inbox() -> (mpsc::Sender<Item>, Inbox) {
     let (sender, receiver) = mpsc::channel(1);
     (sender, Inbox(receiver))
 }
 
-/// What is known of the messages of a call before they come.
+/// What is known of the messages of a call before they arrive.
 #[derive(Debug)]
 pub struct Prepared {
-    /// Where they go.
     pub route: Arc<Route>,
-    /// What the path says.
+    /// The values of the path variables.
     pub captures: Vec<String>,
-    /// What the query says.
+    /// The parsed query.
     pub query: Query,
-    /// Both, for a call of several messages.
+    /// Path variables and query, prepared for several messages.
     pub texts: Texts,
-    /// Of bytes.
+    /// The content type of raw bytes.
     pub content_type: String,
 }
 
 impl Inbox {
-    /// Sends what comes, each message as soon as it has come. Of a call that has one, the first is the only one.
+    /// Sends each message as soon as it arrives. If the call takes one message, the first must be the only one.
     ///
     /// # Errors
-    /// A message is wrong. What was sent before it was sent.
+    /// A message is invalid. Earlier messages have been sent.
     pub async fn send(self, prepared: Prepared, outgoing: Outgoing) -> Result<(), Refused> {
         match prepared.route.rpc.streaming.client {
             true => self.send_all(prepared, outgoing).await,
@@ -105,7 +104,7 @@ impl Inbox {
             Ok(message) => message,
             Err(error) => return Err(Refused::new(Box::new(Refusal::encode(&error)), outgoing)),
         };
-        // A backend that reads no further has its say the other way.
+        // A backend that has stopped reading reports why in its reply.
         if outgoing.send(&message).await.is_ok() {
             outgoing.finish();
         }
@@ -118,7 +117,7 @@ impl Inbox {
             Some(Item::Message(message)) => Ok(Some(message)),
             Some(Item::End) => Ok(None),
             Some(Item::Wrong(refusal)) => Err(refusal),
-            // Whoever goes away without a word has not said that this was all.
+            // A caller that disconnects without an end has not said that this was everything.
             None => Err(Box::new(Refusal::new(
                 Reason::BodyIncomplete,
                 "the messages are incomplete: the connection ended before they did",

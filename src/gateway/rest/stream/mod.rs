@@ -1,8 +1,10 @@
-//! Calls of several messages: how they come in a request's body, and how an answer tells them and their end.
+//! Streaming calls: reads several messages from a request body, and writes several messages and the status to a
+//! response.
 //!
-//! HTTP/1.1 has no trailers that reach everybody, so the end of a stream is told in its body: a stream of lines or of events
-//! ends with one that has the status, and an array that is not closed is not whole. A reader always knows a complete
-//! stream from a cut one.
+//! Not every client of HTTP/1.1 receives trailers, so the body shows how the stream ended. A stream of lines or events
+//! ends with one that
+//! has the status, and an array that is not closed is incomplete. So a reader can always tell a complete stream from a
+//! truncated one.
 
 mod accept;
 mod batch;

@@ -1,19 +1,19 @@
-//! `Prefer: wait=N` (RFC 7240, section 4.3): how long a caller waits for its answer.
+//! `Prefer: wait=N` (RFC 7240, section 4.3): how long a caller waits for its response.
 
 use http::HeaderMap;
 use http::header::HeaderName;
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 
-/// Longest number that is read: more seconds than anybody waits.
+/// The most digits that are read: enough for more seconds than anybody waits.
 const DIGITS: usize = 9;
 
-/// The seconds, one at least. What is no such preference is passed over, as section 2 has it, and of several the first counts.
+/// The seconds to wait, at least one. Other preferences are ignored (section 2), and the first of several counts.
 #[must_use]
 pub fn wait(headers: &HeaderMap) -> Option<u64> {
     let values = headers.get_all(PREFER).iter().filter_map(|value| value.to_str().ok());
     let first = values.flat_map(preferences).find_map(|preference| {
-        // Parameters say more of a preference; this one has none.
+        // Parameters refine a preference; `wait` has none.
         let preference = preference.split(';').next().unwrap_or_default();
         let (name, value) = preference.split_once('=').unwrap_or((preference, ""));
         name.trim().eq_ignore_ascii_case("wait").then(|| value.trim())
@@ -23,7 +23,7 @@ pub fn wait(headers: &HeaderMap) -> Option<u64> {
     digits.parse().ok().filter(|seconds| is_number && *seconds > 0)
 }
 
-/// Those of one header, parted at the commas that stand outside of quotes.
+/// The preferences in one header value, split at the commas outside quotes.
 fn preferences(value: &str) -> impl Iterator<Item = &str> {
     let (mut is_quoted, mut is_escaped) = (false, false);
     value.split(move |c| {

@@ -1,6 +1,7 @@
-//! The body of an answer to a call of several messages.
+//! The response body of a streaming call.
 //!
-//! It is made when the connection has room for it: a slow reader slows the backend, and one message is held at a time.
+//! It is produced when the connection has room for it. So a slow reader slows the backend down, and only one message is
+//! held.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use crate::route::policy::{Form, Statuses};
 use crate::route::{Query, Route, System};
 use crate::schema::Schema;
 
-/// The body of such an answer.
+/// The response body of a streaming call.
 pub struct Reply {
     call: StreamingCall,
     schema: Arc<Schema>,
@@ -31,28 +32,29 @@ pub struct Reply {
     exposure: Exposure,
     statuses: Statuses,
     frames: Frames,
-    /// The message that was waited for before the answer began.
+    /// The message that was awaited before the response began.
     first: Option<Bytes>,
-    /// A long message whose JSON is being made.
+    /// A long message that is being converted to JSON.
     converting: Option<Converting>,
     out: Vec<u8>,
     end: End,
     idle: Option<Idle>,
 }
 
-/// Whether there is more to come.
+/// Whether more of the body follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     Open,
-    /// The call failed, and the form cannot say so.
+    /// The call failed, and the format cannot express that: end the connection now.
     Cut,
-    /// The same, and what was written before is on its way: a connection that ends at once would take it along, and a caller
-    /// who has seen no head may send the request again.
+    /// The call failed, but earlier output is still on its way, so end the connection with the next poll. Ending it at
+    /// once would
+    /// discard that output, and a caller that has seen no head may send the request again.
     CutNext,
     Whole,
 }
 
-/// Notices that nothing has come for some time.
+/// Detects that nothing was sent for some time.
 struct Idle {
     after: Duration,
     sleep: Pin<Box<Sleep>>,
@@ -60,18 +62,18 @@ struct Idle {
 
 /// The call that a reply belongs to.
 pub struct Streamed {
-    /// The types of its messages.
+    /// The types of error details.
     pub schema: Arc<Schema>,
-    /// The way in to its rpc.
     pub route: Arc<Route>,
-    /// What its query says of the JSON.
+    /// The settings for JSON in the query.
     pub system: System,
-    /// Its deadline.
+    /// The timeout of the call.
     pub timer: Timer,
 }
 
 impl Reply {
-    /// The body in `format`, or bytes as they are, from its `first` message on; `form` is that of the route's errors.
+    /// The body in `format`, or raw bytes if that is `None`, beginning with the message `first`. `form` is the error
+    /// form of the route.
     #[must_use]
     pub fn new(
         call: StreamingCall,
@@ -85,31 +87,31 @@ impl Reply {
         Self { call, schema, route, system, timer, exposure, statuses, frames, first, converting, out, end, idle }
     }
 
-    /// The same with events that are numbered from the one behind `last`.
+    /// Numbers events from `last + 1` on.
     #[must_use]
     pub fn after(self, last: u64) -> Self {
         Self { frames: self.frames.after(last), ..self }
     }
 
-    /// The same, with lines that have a closing line where all went well, or not.
+    /// Sets whether NDJSON ends a successful call with a closing line.
     #[must_use]
     pub fn closing(self, closes: bool) -> Self {
         if closes { self } else { Self { frames: self.frames.without_closing_line(), ..self } }
     }
 
-    /// The same that tells so much of the backend's status.
+    /// Sets which parts of the backend's status callers may see.
     #[must_use]
     pub fn exposing(self, exposure: Exposure) -> Self {
         Self { exposure, ..self }
     }
 
-    /// The same where the backend's codes have these HTTP statuses, for forms that say them.
+    /// Sets the HTTP statuses of gRPC codes, for error forms that contain them.
     #[must_use]
     pub fn in_table(self, statuses: Statuses) -> Self {
         Self { statuses, ..self }
     }
 
-    /// The same with a comment whenever nothing has come for `after`, where the form has comments.
+    /// Sends a comment whenever nothing was sent for `after`, if the format has comments.
     #[must_use]
     pub fn kept_alive(mut self, after: Duration) -> Self {
         self.idle = self.frames.keep_alive().map(|_| Idle { after, sleep: Box::pin(sleep(after)) });
@@ -155,7 +157,7 @@ impl Reply {
             }
             Err(failure) => {
                 self.call.notes().ended(failure.call_error());
-                // The answer has begun: what the caller asked with is gone.
+                // The response has begun, so the query and body of the request are gone.
                 let (schema, route, query) = (&self.schema, &self.route, &Query::default());
                 let exposure = self.exposure;
                 let context = CallContext { schema, route, query, json: None, timer: &self.timer, exposure };
@@ -164,7 +166,7 @@ impl Reply {
         }
     }
 
-    /// A comment, if nothing has come for long enough.
+    /// Writes a comment if nothing was sent for long enough.
     fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(idle) = &mut self.idle else { return Poll::Pending };
         let Some(comment) = self.frames.keep_alive() else { return Poll::Pending };

@@ -1,4 +1,4 @@
-//! The messages of a request's body, each sent to the backend as soon as it has come.
+//! Splits a request body into messages, and sends each to the backend as soon as it has arrived.
 
 use std::sync::Arc;
 
@@ -14,31 +14,31 @@ use crate::limits::pace::{Late, Pace};
 use crate::route::{EncodeError, Route};
 use crate::upstream::{Outgoing, Stopped};
 
-/// Largest piece of an upload that is one message, in bytes: well below what gRPC servers take by default (4 MiB).
+/// An upload is split into messages of at most this many bytes, well below the default limit of gRPC servers (4 MiB).
 const PIECE: usize = 256 << 10;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// How a body is read.
+/// How to read the body of a streaming request.
 #[derive(Debug)]
 pub enum Reading {
-    /// There is none: path and query make one message.
+    /// There is no body: path and query make one message.
     Nothing,
-    /// Messages of JSON, each of at most so many bytes.
+    /// A series of JSON messages, each of at most this many bytes.
     Json(Series, usize),
-    /// Pieces of a `google.api.HttpBody` of this content type.
+    /// Raw bytes of this content type, sent in pieces as `google.api.HttpBody`.
     Raw(String),
 }
 
-/// The task that sends a request.
+/// The future that sends the messages of a request.
 pub trait Sending: Future<Output = Result<(), Refused>> + Send + 'static {}
 
 impl<F: Future<Output = Result<(), Refused>> + Send + 'static> Sending for F {}
 
-/// A request that turned out to be wrong, with its way to the backend.
+/// A request that turned out to be wrong, with its stream to the backend.
 pub struct Refused {
     refusal: Box<Refusal>,
-    /// Closed together with the way back: until then the backend's answer does not change.
+    /// Dropped together with the reply stream, so that the backend's reply does not change until then.
     _outgoing: Outgoing,
 }
 
@@ -52,9 +52,9 @@ impl Refused {
     }
 }
 
-/// Why nothing more is sent.
+/// Why no more messages are sent.
 pub(super) enum End {
-    /// The backend reads no further.
+    /// The backend has stopped reading.
     Stopped,
     Refused(Box<Refusal>),
 }
@@ -72,10 +72,10 @@ impl From<Refusal> for End {
 }
 
 impl Reading {
-    /// The messages that [`send`](Self::send) makes of a body.
+    /// The messages into which [`send`](Self::send) splits a body.
     ///
     /// # Errors
-    /// The body is wrong.
+    /// The body is invalid.
     pub fn messages(self, route: &Route, texts: &Texts, body: &[u8]) -> Result<Vec<Vec<u8>>, Refusal> {
         let mut messages = Vec::new();
         let made = self.put_messages(route, texts, body, &mut messages);
@@ -113,10 +113,11 @@ impl Reading {
         Ok(())
     }
 
-    /// Reads `body` to its end and sends its messages, all of which have `texts`.
+    /// Reads `body` to its end and sends its messages. `texts` holds the path variables and the query, which all
+    /// messages share.
     ///
     /// # Errors
-    /// The body is wrong. What was sent of it was sent.
+    /// The body is invalid. Earlier messages have been sent.
     pub async fn send<B>(
         self,
         upload: Upload<B>,
@@ -137,7 +138,7 @@ impl Reading {
     }
 }
 
-/// The messages of one call.
+/// Sends the messages of one call.
 pub(super) struct Messages {
     pub(super) route: Arc<Route>,
     pub(super) texts: Arc<Texts>,
@@ -146,7 +147,7 @@ pub(super) struct Messages {
 }
 
 impl Messages {
-    /// Tells the backend, or the caller, how it ended.
+    /// Finishes the request at the backend, or turns the error into a refusal.
     pub(super) fn ended(self, sent: Result<(), End>) -> Result<(), Refused> {
         match sent {
             Ok(()) => {
@@ -195,13 +196,13 @@ impl Messages {
         Ok(())
     }
 
-    /// An upload without a byte is one message too: it has a content type.
+    /// An upload without any bytes is one message too: it carries the content type.
     async fn send_pieces(
         &mut self,
         mut upload: Upload<impl Body<Data = Bytes, Error: Into<BoxError>> + Unpin>,
         content_type: &str,
     ) -> Result<(), End> {
-        // Every piece is a message of its own.
+        // Each piece is sent as one message.
         while let Some(data) = upload.next(true).await? {
             self.send_bytes(&data, content_type).await?;
         }
@@ -227,7 +228,8 @@ impl Messages {
     }
 }
 
-/// The message of a text that is not small; the memory for it is taken before it is made. If it is long, it is made beside the worker.
+/// Converts a text that is not small. Memory for the message is reserved first; a long text is converted outside the
+/// worker thread.
 pub(super) async fn large(
     outgoing: &mut Outgoing,
     route: &Arc<Route>,
@@ -249,19 +251,18 @@ pub(super) async fn large(
     message.map_err(|error| Refusal::encode(&error))
 }
 
-/// A body as it comes.
+/// A request body that is still arriving.
 #[derive(Debug)]
 pub struct Upload<B> {
-    /// The body.
     pub body: B,
-    /// How fast it has to come.
+    /// The minimum rate at which the body must arrive.
     pub pace: Pace,
-    /// Whether the caller may wait for answers before it says more.
+    /// Whether the caller may wait for replies before it sends more.
     pub is_conversation: bool,
 }
 
 impl<B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin> Upload<B> {
-    /// The next bytes. They have to come at their rate, but for those of a conversation `between` two messages.
+    /// The next bytes. They must arrive at the minimum rate, except `between` two messages of a conversation.
     async fn next(&mut self, between: bool) -> Result<Option<Bytes>, End> {
         loop {
             let frame = match self.is_conversation && between {
@@ -273,7 +274,7 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin> Upload<B> {
                 let error: BoxError = error.into();
                 Refusal::body_broke_off(&*error)
             })?;
-            // Trailers of a request mean nothing here.
+            // Request trailers are ignored.
             if let Ok(data) = frame.into_data()
                 && !data.is_empty()
             {
@@ -286,7 +287,7 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin> Upload<B> {
 fn refusal_of(late: Late) -> Refusal {
     match late {
         Late::Slow(rate) => Refusal::body_slow(rate),
-        // Of a stream the whole call has one, which ends it elsewhere.
+        // A stream has one deadline for the whole call, which ends it elsewhere.
         Late::Deadline => Refusal::internal(),
     }
 }

@@ -1,15 +1,14 @@
-//! `Last-Event-ID` (HTML, section 9.2.4): which event a caller has seen, when it comes back for more.
+//! `Last-Event-ID` (HTML, section 9.2.4): the last event that a returning caller has seen.
 
 use http::HeaderMap;
 use http::header::HeaderName;
 
-/// The header.
 pub const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-/// Numbers of events have no more digits: those of a stream that lasts as long as it can have fewer.
+/// The most digits of an event number. No stream lasts long enough to need more.
 const DIGITS: usize = 15;
 
-/// A `Last-Event-ID` that no event has had.
+/// The value of `Last-Event-ID` is not the id of an event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("header {LAST_EVENT_ID}: expected the id of an event, a number of at most {DIGITS} digits, got {found}")]
 pub struct NotAnEvent {
@@ -19,7 +18,7 @@ pub struct NotAnEvent {
 /// The number of the last event that the caller has seen; 0 if it has seen none.
 ///
 /// # Errors
-/// The header has another value, or comes twice.
+/// The header has another value, or occurs twice.
 pub fn last_event(headers: &HeaderMap) -> Result<u64, NotAnEvent> {
     let mut values = headers.get_all(LAST_EVENT_ID).iter();
     let text = values.next().map_or(&b""[..], |value| value.as_bytes());

@@ -1,4 +1,4 @@
-//! The handshake (RFC 6455, section 4.2): a request that asks for a WebSocket, checked, and the answer that agrees.
+//! The handshake of a WebSocket (RFC 6455, section 4.2): checks the request, and makes the response that accepts it.
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use base64::Engine as _;
@@ -14,16 +14,16 @@ use crate::gateway::answer::{Body, Response};
 use crate::gateway::error::{Reason, Refusal};
 use crate::route::policy::Origins;
 
-/// The version of RFC 6455.
+/// The protocol version of RFC 6455.
 const VERSION: &str = "13";
 
-/// RFC 6455, section 1.3: what is joined with the key.
+/// RFC 6455, section 1.3: appended to the key before it is hashed.
 const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// The length of a key, in bytes.
+/// The length of a decoded key, in bytes.
 const KEY: usize = 16;
 
-/// Whether the request asks for a WebSocket. One whose `Connection` header does not name `Upgrade` asks for nothing (RFC 9110,
+/// Whether the request asks for a WebSocket. Without `Upgrade` in its `Connection` header it does not (RFC 9110,
 /// section 7.8).
 #[must_use]
 pub fn is_handshake(head: &Parts) -> bool {
@@ -34,12 +34,13 @@ pub fn is_handshake(head: &Parts) -> bool {
     head.method == Method::GET && lists(UPGRADE, "websocket") && lists(CONNECTION, "upgrade")
 }
 
-/// The answer to a handshake from a page of one of `origins`, or from no page.
+/// The response that accepts a handshake. A web page must come from one of `origins`; a client that is no browser has
+/// no origin.
 ///
 /// # Errors
-/// It is another's, or no handshake of RFC 6455.
+/// The page has another origin, or the request is not a handshake of RFC 6455.
 pub fn agreed(headers: &HeaderMap, origins: Option<&Origins>) -> Result<Response, Refusal> {
-    // Section 10.2. What has no origin is no browser, and would have any.
+    // Section 10.2. A client without an origin is not a browser, and could send any origin.
     if headers.get_all(ORIGIN).iter().any(|origin| !origins.is_some_and(|origins| origins.cover(origin.as_bytes()))) {
         let message = "web pages of this origin may not open a WebSocket here";
         return Err(Refusal::new(Reason::OriginNotAllowed, message));
@@ -62,13 +63,13 @@ pub fn agreed(headers: &HeaderMap, origins: Option<&Origins>) -> Result<Response
     Ok(response)
 }
 
-/// Section 4.2.2, step 5.4. SHA-1 keeps no secret here: it shows that the key was read.
+/// Section 4.2.2, step 5.4. SHA-1 protects no secret here: it only shows that the server read the key.
 fn accept(key: &str) -> HeaderValue {
     let hash = digest(&SHA1_FOR_LEGACY_USE_ONLY, format!("{key}{GUID}").as_bytes());
     HeaderValue::try_from(STANDARD.encode(hash)).expect("Base64 is printable ASCII")
 }
 
-/// The value of a header that is there once.
+/// The value of a header that occurs once.
 fn only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     let mut values = headers.get_all(name).iter();
     let first = values.next()?.to_str().ok()?;

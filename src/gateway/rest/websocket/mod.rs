@@ -1,9 +1,10 @@
-//! Calls of several messages over WebSockets (RFC 6455): both ways at once over HTTP/1.1, and from a browser.
+//! Streaming calls over WebSockets (RFC 6455): both directions at once over HTTP/1.1, and from browsers.
 //!
-//! In go a call that is opened and a connection that has left HTTP; [`talk`] carries messages between them until one of
-//! them ends. A text frame is a message in JSON as a line of NDJSON would have it, an empty one says that there are no more,
-//! and the last one that goes out has the status. Which rpcs may be called so, and what a handshake says besides, is not
-//! known here.
+//! [`talk`] gets an open call and an upgraded connection, and carries messages between them until one of them ends. A
+//! text frame is one
+//! message in JSON, as in a line of NDJSON. An empty text frame means that no more follow. The last frame that is sent
+//! has the
+//! status. This module does not know which rpcs may be called this way, nor what else a handshake may contain.
 
 mod handshake;
 mod socket;

@@ -1,4 +1,4 @@
-//! Frames out, frames in, and when the other end was last known to be there.
+//! The server side of a WebSocket: sends and receives frames, and records when the peer was last known to be alive.
 
 use std::io;
 use std::pin::Pin;
@@ -14,44 +14,46 @@ use tokio_tungstenite::tungstenite::{Error, error::ProtocolError};
 
 use crate::server::{Duplex, Switched};
 
-/// Frames that are there together go out together, up to about so many bytes.
+/// Frames that are available together are sent together, up to about this many bytes.
 const TOGETHER: usize = 32 << 10;
-/// How much is read at a time, in bytes: each connection has so much memory for it.
+/// The read buffer of a connection, in bytes.
 const READ: usize = 8 << 10;
-/// RFC 6455, section 5.5: a ping or a close may have so many bytes, whatever messages may have.
+/// RFC 6455, section 5.5: the largest control frame, in bytes. Control frames may be this long whatever the limit of
+/// messages is.
 const LONGEST_CONTROL: usize = 125;
-/// So many pings are answered to one that does not take the answers. Then nothing more is read of it until it does.
+/// How many pings are answered while the peer does not read. After that nothing more is read until it does.
 const MOST_PINGS: usize = 8;
 
-/// The server's end of a WebSocket.
+/// The server side of a WebSocket.
 pub(super) struct Socket {
     frames: WebSocketStream<Watched>,
-    /// Bytes that were put since all was out.
+    /// Bytes that were queued since everything was last sent.
     waiting: usize,
-    /// Whether there is something to be sent.
+    /// Whether something is queued or waits to be flushed.
     unsent: bool,
-    /// Whether the other end has to take something before more can be put.
+    /// Whether the peer must read before more can be queued.
     blocked: bool,
-    /// Pings that came since all was out.
+    /// Pings that arrived since everything was last sent.
     pings: usize,
 }
 
-/// What happens on a socket.
+/// An event on a socket.
 #[derive(Debug)]
 pub(super) enum Event {
-    /// A message came, or a control frame, which is answered already.
+    /// A message, or a control frame, which is answered already.
     Message(Message),
-    /// What came is no frame, or one that is too large: nothing can be read any more.
+    /// Invalid data, or a frame that is too large. Nothing more can be read.
     Broken(Error),
-    /// The other end is gone, or both have said that they go.
+    /// The peer has disconnected, or both sides have closed.
     Gone,
-    /// All is out.
+    /// Everything queued has been sent.
     Sent,
 }
 
 impl Socket {
-    /// On this connection. No message that comes may have more bytes than `limit`, nor a part of one: it is refused by its
-    /// length, before there is memory for it.
+    /// Opens the socket on this connection. A message, or a part of one, of more than `limit` bytes is refused by its
+    /// declared length,
+    /// before memory is allocated for it.
     pub(super) async fn new(Switched { stream, begun }: Switched, limit: usize) -> Self {
         let config = WebSocketConfig::default()
             .max_message_size(Some(limit))
@@ -63,24 +65,24 @@ impl Socket {
         Self { frames, waiting: 0, unsent: false, blocked: false, pings: 0 }
     }
 
-    /// Sends a frame when there is room. A socket that cannot says so when it is polled.
+    /// Queues a frame. If sending fails, the next poll reports it.
     pub(super) fn put(&mut self, message: Message) {
         self.waiting += message.len();
         self.unsent = true;
         let _ = Pin::new(&mut self.frames).start_send(message);
     }
 
-    /// Whether more shall be put before what was put is out.
+    /// Whether more frames should be queued before the queued ones have been sent.
     pub(super) fn has_room(&self) -> bool {
         !self.blocked && self.waiting < TOGETHER
     }
 
-    /// When there was the last sign of the other end.
+    /// When the peer last showed that it is alive.
     pub(super) fn sign(&self) -> Instant {
         self.frames.get_ref().sign
     }
 
-    /// Sends what was put, and reads if it shall.
+    /// Sends what is queued, and reads if `reads` is set.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, reads: bool) -> Poll<Event> {
         let was_unsent = self.unsent;
         if self.unsent {
@@ -102,7 +104,7 @@ impl Socket {
     fn event(&mut self, read: Option<Result<Message, Error>>) -> Event {
         match read {
             Some(Ok(message)) => {
-                // The library has an answer to these, which is not out yet.
+                // The library has queued a reply to these.
                 self.unsent |= matches!(message, Message::Ping(_) | Message::Close(_));
                 self.pings += usize::from(message.is_ping());
                 Event::Message(message)
@@ -118,8 +120,9 @@ impl Socket {
         }
     }
 
-    /// Ends the connection. Of a caller that may still be sending, what comes is read and dropped for a while: closed at once,
-    /// the connection would take with it what the caller has not read yet (RFC 9112, section 9.6).
+    /// Ends the connection. If the peer may still be sending, its data is read and dropped for a while: closing at once
+    /// would
+    /// discard what the peer has not read yet (RFC 9112, section 9.6).
     pub(super) async fn shutdown(mut self, is_sending: bool, patience: Duration) {
         let stream = self.frames.get_mut();
         let _ = timeout(patience, async {
@@ -132,7 +135,8 @@ impl Socket {
     }
 }
 
-/// A connection that notes when its other end was there: it sent something, or it made room for something that had to wait.
+/// A connection that records when its peer was last alive: it sent something, or made room for something that was
+/// waiting.
 struct Watched {
     stream: Box<dyn Duplex>,
     sign: Instant,

@@ -1,7 +1,8 @@
 //! One call over one WebSocket, from its handshake to the end of the connection.
 //!
-//! One frame of the caller is held besides the one that waits for room at the backend, and one message of the backend: a slow
-//! backend slows the caller, and a slow caller the backend.
+//! At most two frames of the caller and one message of the backend are held: one frame waits while the other is sent to
+//! the backend.
+//! So a slow backend slows the caller down, and a slow caller the backend.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -26,71 +27,70 @@ use crate::route::{Query, Route};
 use crate::schema::Schema;
 use crate::server::{Ending, Switched};
 
-/// How long a caller that shows no sign may take to hear the end and to say so.
+/// How long a caller that shows no sign of life may take to receive the end and to confirm it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// RFC 6455, section 7.4.2: these are for what a protocol above says. The code of the gRPC status is added.
+/// RFC 6455, section 7.4.2: close codes from 4000 on are free for applications. The gRPC code is added to this number.
 const FAILED: u16 = 4000;
 
-/// The last frame of a call that went well.
+/// The last frame of a successful call.
 const OK: &str = r#"{"status":{"code":0}}"#;
 
-/// A call whose way to the backend is open.
+/// A call that is open at the backend.
 pub struct Opened {
-    /// Both ways of it.
+    /// Both directions of the call.
     pub streaming: StreamingCall,
-    /// Where the caller's messages go; none where path and query have said everything.
+    /// Where the caller's messages go; `None` if path and query define the whole message.
     pub messages: Option<mpsc::Sender<Item>>,
-    /// What it calls.
     pub route: Arc<Route>,
-    /// Types of error details.
+    /// The types of error details.
     pub schema: Arc<Schema>,
-    /// What the query says.
+    /// The parsed query.
     pub query: Query,
-    /// When its time is over.
+    /// The deadline of the call.
     pub deadline: Instant,
-    /// Where that comes from.
+    /// The timeout behind the deadline, and who set it.
     pub timer: Timer,
-    /// What callers are told about the backend's status.
+    /// Which parts of the backend's status callers may see.
     pub exposure: Exposure,
-    /// Time without a sign of the caller after which it is asked for one, and for which the answer is waited.
+    /// A caller that shows no sign of life for this long gets a ping. It must answer within the same time.
     pub keep_alive: Duration,
-    /// Largest message of the caller, in bytes.
+    /// The largest message of the caller, in bytes.
     pub limit: usize,
-    /// Its record, which ends with the connection.
+    /// The record of the request, which ends with the connection.
     pub(crate) exchange: Exchange,
-    /// Until it is dropped, a gateway that stops waits for the last frames, for a moment.
+    /// While this is held, a gateway that stops waits a moment for the last frames.
     pub ending: Ending,
 }
 
-/// What becomes of what the caller sends.
+/// What happens to the caller's messages.
 enum Request {
-    /// It goes to the backend.
+    /// They are sent to the backend.
     Open(mpsc::Sender<Item>),
-    /// There shall be no more.
+    /// No more messages are expected.
     Ended,
-    /// Nobody reads it any more: the backend has stopped, or the call is about to end.
+    /// They are dropped: the backend has stopped reading, or the call is about to end.
     Ignored,
 }
 
 /// How a call ends.
 enum End {
-    /// The caller has closed.
+    /// The caller has closed the WebSocket.
     Left,
-    /// The caller is gone.
+    /// The caller has disconnected.
     Gone,
-    /// With this frame.
+    /// The gateway sends this last frame and closes the WebSocket.
     Told { last: String, code: CloseCode, name: &'static str },
 }
 
-/// Carries messages between the call and the connection until one of them ends, and closes the connection.
+/// Carries messages between the call and the connection until one of them ends, then closes the connection.
 pub async fn talk(opened: Opened, switched: Switched) {
     let mut socket = Socket::new(switched, opened.limit).await;
     let (latest, ending) = (opened.deadline, opened.ending.clone());
     let mut talk = Talk::new(opened);
     let end = talk.run(&mut socket).await;
     let is_deaf = talk.is_deaf;
-    // What the backend holds for the call goes before the caller has heard the end.
+    // The backend's resources for the call are released before the caller has received the end.
     drop(talk);
     close((socket, ending), end, is_deaf, latest).await;
 }
@@ -98,13 +98,13 @@ pub async fn talk(opened: Opened, switched: Switched) {
 struct Talk {
     opened: Opened,
     request: Request,
-    /// The message of a backend that has one, until it is known that it is the only one.
+    /// The message of an rpc with a single reply, until the end shows that it is the only one.
     only: OnlyMessage,
-    /// A long message of the backend whose JSON is being made.
+    /// A long message of the backend that is being converted to JSON.
     converting: Option<Converting>,
-    /// Whether all has come behind the message that is converted.
+    /// Whether the message that is being converted is the last one.
     is_last: bool,
-    /// Why nothing can be read any more.
+    /// The close code, if nothing more can be read from the caller.
     fault: Option<CloseCode>,
     is_deaf: bool,
 }
@@ -121,7 +121,7 @@ impl Talk {
         let late = sleep_until(self.opened.deadline);
         let idle = sleep(keep_alive);
         tokio::pin!(late, idle);
-        // Since when there is no sign of the caller, and whether it was asked for one.
+        // Since when the caller has shown no sign of life, and whether it was sent a ping.
         let (mut since, mut is_asked) = (Instant::now(), false);
         loop {
             let reads = self.reads();
@@ -139,7 +139,7 @@ impl Talk {
                     None
                 }
                 () = &mut idle => {
-                    // Of a caller that is not read there can be no sign.
+                    // A caller whose data is not read cannot show a sign of life.
                     if reads && socket.sign() <= since && is_asked {
                         tracing::debug!(rpc = self.opened.route.rpc.name, "the caller of a WebSocket answers no ping");
                         return End::Gone;
@@ -160,7 +160,7 @@ impl Talk {
     }
 
     fn late(&mut self) -> Option<End> {
-        // Of a call with one message the backend can do nothing before it has that.
+        // A unary request needs its message before the backend can do anything, so its absence is the caller's timeout.
         if matches!(self.request, Request::Open(_)) && !self.opened.route.rpc.streaming.client {
             let message = format!("no message arrived within {}", self.opened.timer);
             return self.refused(Refusal::new(Reason::BodyTimeout, message));
@@ -169,7 +169,7 @@ impl Talk {
         self.failed(late)
     }
 
-    /// Whether there is a place for another message of the caller.
+    /// Whether there is room for another message of the caller.
     fn reads(&self) -> bool {
         match &self.request {
             _ if self.is_deaf => false,
@@ -191,7 +191,7 @@ impl Talk {
         let is_raw = self.opened.route.is_raw_request;
         match message {
             Message::Close(_) => Some(End::Left),
-            // JSON is never empty.
+            // An empty text frame cannot be JSON, so it marks the end of the messages.
             Message::Text(text) if text.is_empty() => {
                 self.no_more();
                 None
@@ -238,7 +238,7 @@ impl Talk {
         let refusal = Refusal::new(reason, message);
         match std::mem::replace(&mut self.request, Request::Ignored) {
             Request::Open(messages) => {
-                // Behind the messages that are right.
+                // The error is queued behind the valid messages.
                 let _ = messages.try_send(Item::Wrong(Box::new(refusal)));
                 None
             }
@@ -334,18 +334,18 @@ impl Talk {
         Some(told(&failure.into_refusal(context), fault))
     }
 
-    /// The end by what the caller or the gateway itself did wrong.
+    /// Ends the call because of an error of the caller or of the gateway itself.
     fn refused(&mut self, refusal: Refusal) -> Option<End> {
         self.failed(Failure::Request(Box::new(refusal)))
     }
 }
 
-/// A frame with a message in JSON.
+/// A frame with a message as JSON.
 fn result(json: Vec<u8>) -> Option<Message> {
     String::from_utf8([&b"{\"result\":"[..], &json, b"}"].concat()).ok().map(Message::from)
 }
 
-/// What a conversion gives, if there is one.
+/// The result of the conversion, if one is running.
 async fn done(converting: &mut Option<Converting>) -> Converted {
     match converting {
         Some(converting) => converting.await,
@@ -359,7 +359,7 @@ fn told(refusal: &Refusal, fault: Option<CloseCode>) -> End {
     End::Told { last, code: fault.unwrap_or(CloseCode::from(FAILED + code as u16)), name: code_name(code) }
 }
 
-/// Waits until there is a place for another message; false where nobody takes any.
+/// Waits until there is room for another message; false if the backend no longer reads.
 async fn room(request: &Request) -> bool {
     match request {
         Request::Open(messages) => messages.reserve().await.is_ok(),
@@ -367,7 +367,7 @@ async fn room(request: &Request) -> bool {
     }
 }
 
-/// Tells the caller the end, and waits for it to say the same, as long as it shows signs of taking it.
+/// Sends the end to the caller, and waits until it confirms it, as long as it shows that it is reading.
 async fn close((mut socket, ending): (Socket, Ending), end: End, mut is_deaf: bool, latest: Instant) {
     match end {
         End::Gone => return,
@@ -380,7 +380,8 @@ async fn close((mut socket, ending): (Socket, Ending), end: End, mut is_deaf: bo
     let (from, latest) = (Instant::now(), latest.max(Instant::now() + PATIENCE));
     let (mut told, mut ending) = (None, Some(ending));
     loop {
-        // Until all is out, each sign of the caller is one that it takes it. Then it has so long to say that it has.
+        // Until everything is sent, each sign of life extends the time. After that the caller has [`PATIENCE`] to
+        // confirm.
         let until = latest.min(told.unwrap_or(socket.sign().max(from)) + PATIENCE);
         match timeout_at(until, poll_fn(|cx| socket.poll(cx, !is_deaf))).await {
             Ok(Event::Sent) if is_deaf => break,
