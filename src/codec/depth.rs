@@ -1,4 +1,5 @@
-//! How deep messages may be nested.
+//! Limit on the nesting of messages.
 
-/// How deep messages may be nested in wire format, the outermost counted; other readers go as deep and no deeper.
+/// How deeply messages may be nested in wire format, counting the outermost. Other protobuf readers have the same
+/// limit.
 pub(super) const DEPTH_LIMIT: usize = 100;

@@ -1,9 +1,9 @@
-//! What can fill a field in one piece: a text, JSON, bytes.
+//! Which values can fill a field in one piece: text, JSON or bytes.
 
 use super::http_body;
 use crate::schema::{Field, FieldTable, Kind, Shape, Tables, WellKnown};
 
-/// Whether a single text, of a path or a query, can fill this field.
+/// Whether one text, from a path or a query, can fill this field.
 #[must_use]
 pub fn takes_text(field: &Field) -> bool {
     text_fills(field.tables(), field.table())
@@ -17,8 +17,8 @@ pub(super) fn text_fills(tables: &Tables, field: &FieldTable) -> bool {
         })
 }
 
-/// Whether one JSON text, of a query or a form, can fill this field or an element of it: it is a message whose form in JSON is
-/// neither a scalar nor an object of its fields.
+/// Whether one JSON text, from a query or a form, can fill this field or one of its elements. The field must be a
+/// message whose JSON form is neither a scalar nor an object with its fields.
 #[must_use]
 pub fn takes_json(field: &Field) -> bool {
     json_fills(field.tables(), field.table())
@@ -32,19 +32,19 @@ pub(super) fn json_fills(tables: &Tables, field: &FieldTable) -> bool {
         })
 }
 
-/// Whether a single text can fill each value of this field, which is a map.
+/// Whether this field is a map and a single text can fill each of its values.
 #[must_use]
 pub fn takes_entries(field: &Field) -> bool {
     entries_fill(field.tables(), field.table())
 }
 
-/// The same, over the tables.
+/// Whether `field` is a map and a single text can fill each of its values.
 pub(super) fn entries_fill(tables: &Tables, field: &FieldTable) -> bool {
     let entry = field.kind.message().filter(|_| field.shape == Shape::Map);
     entry.and_then(|entry| tables.message(entry).fields.get(1)).is_some_and(|value| text_fills(tables, value))
 }
 
-/// Whether bytes as they are can fill each value of this field.
+/// Whether raw bytes can fill each value of this field.
 pub(super) fn takes_bytes(tables: &Tables, field: &FieldTable) -> bool {
     field.kind == Kind::Bytes
         || field.kind.message().is_some_and(|id| {
@@ -53,20 +53,20 @@ pub(super) fn takes_bytes(tables: &Tables, field: &FieldTable) -> bool {
         })
 }
 
-/// What can fill a field, or each of its elements or entries.
+/// What can fill a field, each of its elements or each of its entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Filling {
-    /// One text.
+    /// One text, as from a path or a query.
     Text,
-    /// One JSON text: it [takes that](takes_json).
+    /// One JSON text: the field [takes JSON](takes_json).
     Json,
-    /// Bytes as they are, or one text that is their base64.
+    /// Raw bytes, or one text with their base64.
     Bytes,
     /// A [`HttpBody`](http_body::HttpBody).
     HttpBody,
 }
 
-/// What can fill this field in one piece, or each entry of it if it is a map.
+/// What can fill this field in one piece; for a map, each of its entries.
 #[must_use]
 pub fn filling(field: &Field) -> Option<Filling> {
     let value = match field.table().shape {

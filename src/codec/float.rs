@@ -1,28 +1,30 @@
-//! Decimal numbers to floats, rounded to the nearest, ties to even, in bounded time for each byte of the text.
+//! Parses decimal numbers into floats, rounded to nearest, ties to even, in time proportional to the length of the
+//! text.
 //!
-//! `str::parse` is fast for up to 19 significant digits, which fit into 64 bits. Of longer numbers it takes these first, and where
-//! they leave open which of two neighbours is nearer it shifts all the digits by one bit after the other: ten microseconds for a
-//! text of 24 bytes. Here such a number is compared with the middle between the two neighbours, in whole numbers of a few words.
+//! `str::parse` is fast for up to 19 significant digits, which fit into 64 bits. For longer numbers it tries these
+//! digits first. If they do not decide which of two neighbouring floats is nearer, it shifts all digits bit by bit: ten
+//! microseconds for a text of 24 bytes. This module instead compares such a number with the midpoint between the two
+//! neighbours, using integers of a few words.
 
 use std::cmp::Ordering;
 use std::io::Write as _;
 
-/// So many digits fit into a `u64`, whatever they are.
+/// Any number with this many digits fits into a `u64`.
 const SHORT: usize = 19;
 
-/// The least number with more of them.
+/// The smallest number with more than [`SHORT`] digits.
 const LONGER: u64 = 10_u64.pow(SHORT as u32);
 
-/// No middle between two floats has more significant digits (767, of a double). What is behind them only says that a number is
-/// larger than what they say.
+/// A midpoint between two floats has at most 767 significant digits (reached by doubles). Digits beyond that can only
+/// show that a number is larger than the digits before them.
 const MOST_DIGITS: usize = 768;
 
-/// Beyond these powers of ten every number of [`SHORT`] digits is zero, or too large.
+/// Outside these powers of ten, every number of [`SHORT`] digits is zero or too large.
 const EXPONENTS: std::ops::RangeInclusive<i64> = -400..=400;
 
 /// `f32` or `f64`.
 pub(super) trait Float: Copy + PartialEq + std::str::FromStr + std::ops::Neg<Output = Self> {
-    /// The value of a finite one that is not negative, as a whole number times a power of two.
+    /// A finite, non-negative value as an integer and a power of two to multiply it by.
     fn parts(self) -> (u64, i32);
 }
 
@@ -38,7 +40,7 @@ impl Float for f32 {
     }
 }
 
-/// IEEE 754, section 3.4: the exponent stands above the digits; of subnormal numbers it is 0 and means 1.
+/// IEEE 754, section 3.4: the exponent is stored above the digits. Subnormal numbers store exponent 0, which means 1.
 fn parts(bits: u64, digits: u32, bias: i32) -> (u64, i32) {
     let (exponent, fraction) = ((bits >> digits) as i32, bits & ((1 << digits) - 1));
     match exponent {
@@ -47,7 +49,7 @@ fn parts(bits: u64, digits: u32, bias: i32) -> (u64, i32) {
     }
 }
 
-/// The float that `text`, a number of JSON, is nearest to; infinity if it is too large.
+/// The float nearest to `text`, a JSON number; infinity if it is too large.
 pub(super) fn parse<F: Float>(text: &str) -> Option<F> {
     if text.len() <= SHORT || has_few_digits(text) {
         return text.parse().ok();
@@ -61,7 +63,7 @@ pub(super) fn parse<F: Float>(text: &str) -> Option<F> {
     Some(if is_negative { -nearest } else { nearest })
 }
 
-/// Whether there are few digits before the exponent, zeros counted.
+/// Whether there are at most [`SHORT`] digits before the exponent, zeros included.
 fn has_few_digits(text: &str) -> bool {
     let mut count = 0;
     for byte in text.bytes() {
@@ -75,13 +77,13 @@ fn has_few_digits(text: &str) -> bool {
     true
 }
 
-/// A number in parts: its significant digits, of which the last is not zero, times a power of ten.
+/// A number as its significant digits, the last of which is not zero, times a power of ten.
 struct Decimal<'a> {
-    /// The digits before the point and behind it, from the first that is not zero on.
+    /// The digits before and after the decimal point, starting with the first non-zero digit.
     digits: [&'a [u8]; 2],
-    /// How many of them are significant.
+    /// How many of the digits are significant.
     count: usize,
-    /// The power of ten of the last of them.
+    /// The power of ten of the last significant digit.
     exponent: i64,
 }
 
@@ -112,17 +114,17 @@ impl<'a> Decimal<'a> {
         self.digits.into_iter().flatten().map(|digit| u64::from(digit - b'0'))
     }
 
-    /// What its first digits say.
+    /// The value of its first digits.
     fn first<F: Float>(&self) -> Option<F> {
         self.short(0)
     }
 
-    /// What its first digits say, with so much more in the last of them.
+    /// The value of its first digits, with `more` added to the last of them.
     fn short<F: Float>(&self, more: u64) -> Option<F> {
         let value = self.digits().take(SHORT).fold(0, |value, digit| value * 10 + digit) + more;
         let behind = self.count.saturating_sub(SHORT) as u64;
         let exponent = self.exponent.saturating_add_unsigned(behind).clamp(*EXPONENTS.start(), *EXPONENTS.end());
-        // The one after 99...9 has a digit more.
+        // The number after 99...9 has one more digit.
         let (value, exponent) = if value == LONGER { (value / 10, exponent + 1) } else { (value, exponent) };
         let (mut text, mut room) = ([0; 32], 32);
         {
@@ -138,7 +140,7 @@ impl<'a> Decimal<'a> {
         if low == high {
             return Some(low);
         }
-        // The middle between the two is (2 m + 1) times this power of two.
+        // The midpoint between the two is (2 m + 1) times this power of two.
         let (mantissa, power) = low.parts();
         Some(match self.compared(2 * mantissa + 1, power - 1) {
             Ordering::Less => low,
@@ -148,7 +150,7 @@ impl<'a> Decimal<'a> {
         })
     }
 
-    /// Whether it is less than `odd` times this power of two, or more.
+    /// Compares it with `odd` times this power of two.
     fn compared(&self, odd: u64, power: i32) -> Ordering {
         let (mut ours, mut theirs) = (Whole::default(), Whole::default());
         theirs.add_times(1, odd);
@@ -163,11 +165,12 @@ impl<'a> Decimal<'a> {
         }
         let mut exponent = self.exponent.saturating_add_unsigned((self.count - taken) as u64);
         if self.count > taken {
-            // The last digit is not zero, so there is more than what was taken.
+            // The last digit is not zero, so the number is larger than the digits that were taken.
             ours.add_times(10, 1);
             exponent = exponent.saturating_sub(1);
         }
-        // 10^e is 5^e times 2^e, and what is divided on one side is multiplied on the other. The first digits were in range.
+        // 10^e is 5^e times 2^e; a division on one side is a multiplication on the other. The leading digits were in
+        // range.
         let exponent = exponent.clamp(-2000, 2000) as i32;
         let fives = if exponent < 0 { &mut theirs } else { &mut ours };
         fives.multiply_by_fives(exponent.unsigned_abs());
@@ -178,7 +181,7 @@ impl<'a> Decimal<'a> {
     }
 }
 
-/// What an exponent says, or as good as that.
+/// The value of an exponent, saturated if it does not fit.
 fn power(text: &str) -> i64 {
     let (sign, digits) = match text.as_bytes() {
         [b'-', digits @ ..] => (-1, digits),
@@ -189,11 +192,12 @@ fn power(text: &str) -> i64 {
     sign * value
 }
 
-/// Words of a [`Whole`]. 769 digits have 40. A middle is an odd number of 54 bits times 5^1150 at the most (the last of 769 digits of
-/// the smallest numbers): 43. What is then shifted is the smaller of two that agree in their first digits.
+/// How many words a [`Whole`] has. 769 digits need 40. A midpoint is an odd number of 54 bits times at most 5^1150 (the
+/// last of 769 digits of the smallest numbers), which needs 43. The number that is then shifted is the smaller of two
+/// that agree in their leading digits.
 const WORDS: usize = 64;
 
-/// A whole number, the lowest word first.
+/// A large integer, with the lowest word first.
 struct Whole {
     words: [u64; WORDS],
     length: usize,
@@ -206,7 +210,7 @@ impl Default for Whole {
 }
 
 impl Whole {
-    /// Multiplies it, and adds something.
+    /// Multiplies it by `factor` and adds `more`.
     fn add_times(&mut self, factor: u64, more: u64) {
         let mut carry = u128::from(more);
         for word in &mut self.words[..self.length] {
@@ -224,7 +228,7 @@ impl Whole {
     }
 
     fn multiply_by_fives(&mut self, mut count: u32) {
-        /// The largest power of five in a word.
+        /// The largest power of five that fits into a word.
         const STEP: u32 = 27;
         while count > 0 {
             let step = count.min(STEP);
@@ -252,7 +256,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Against the standard library, which is exact and in the worst case slow.
+    /// Compares with the standard library, which is exact but slow in the worst case.
     fn check(text: &str) {
         for text in [text.to_owned(), format!("-{text}")] {
             let (ours, theirs) = (parse::<f64>(&text).map(f64::to_bits), text.parse().ok().map(f64::to_bits));
@@ -262,7 +266,7 @@ mod tests {
         }
     }
 
-    /// All digits of a whole number times a power of two.
+    /// All digits of an integer times a power of two.
     fn exact(mantissa: u64, power: i32) -> String {
         let mut whole = Whole::default();
         whole.add_times(1, mantissa);
@@ -288,7 +292,8 @@ mod tests {
         if power < 0 { format!("{digits}e{power}") } else { digits }
     }
 
-    /// The middle between a number and the next one, and what is a little less, a little more, or written otherwise.
+    /// The midpoint between a number and the next one, and texts slightly below it, slightly above it, or written
+    /// differently.
     fn around_the_middle(mantissa: u64, power: i32) {
         let middle = exact(2 * mantissa + 1, power - 1);
         let (digits, exponent) = middle.split_once('e').unwrap_or((&middle, "0"));

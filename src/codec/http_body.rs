@@ -1,37 +1,37 @@
-//! `google.api.HttpBody`: bytes that are no JSON and pass as they are.
+//! `google.api.HttpBody`: a body of raw bytes that is passed through unchanged.
 
 use super::to_json::error::DecodeProblem;
 use crate::format::wire::{self, Reader};
 use crate::schema::{Kind, Message, Tables};
 
 const NAME: &str = "google.api.HttpBody";
-/// The field `content_type` of google/api/httpbody.proto.
+/// The number of the field `content_type` in google/api/httpbody.proto.
 const CONTENT_TYPE: u32 = 1;
-/// Its field `data`.
+/// The number of the field `data` in google/api/httpbody.proto.
 const DATA: u32 = 2;
 
-/// A value of `google.api.HttpBody`, but for its extensions.
+/// A value of `google.api.HttpBody` without its extensions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct HttpBody<'a> {
-    /// A media type; empty if there is none.
+    /// The media type; empty if there is none.
     pub content_type: &'a str,
-    /// The body.
+    /// The content of the body.
     pub data: &'a [u8],
 }
 
-/// Whether a message is one.
+/// Whether this message type is `google.api.HttpBody`.
 #[must_use]
 pub fn is_http_body(message: &Message) -> bool {
     message.name() == NAME
 }
 
-/// Whether a value of this kind is one.
+/// Whether fields of this kind hold a `google.api.HttpBody`.
 pub(super) fn is_kind_of_body(tables: &Tables, kind: Kind) -> bool {
     kind.message().is_some_and(|id| &*tables.message(id).name == NAME)
 }
 
 impl HttpBody<'_> {
-    /// The message in wire format.
+    /// Encodes it in wire format.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.data.len() + self.content_type.len() + 16);
@@ -44,7 +44,7 @@ impl HttpBody<'_> {
         out
     }
 
-    /// Reads a message; where a field comes twice, the last one counts.
+    /// Decodes it from wire format; if a field is repeated, its last value counts.
     pub(super) fn decode(bytes: &[u8]) -> Result<HttpBody<'_>, DecodeProblem> {
         let mut body = HttpBody { content_type: "", data: &[] };
         let mut reader = Reader::new(bytes);

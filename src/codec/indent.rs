@@ -1,7 +1,7 @@
-//! Compact JSON of ours, laid out for people.
+//! Pretty-prints compact JSON.
 
-/// `json` with a line a member or element, each level two spaces deeper; `None` if that is more than `limit` bytes.
-/// `json` must be JSON.
+/// `json` with one line per member or element, indented by two spaces per level; `None` if the result exceeds `limit`
+/// bytes. `json` must be compact, valid JSON.
 pub(super) fn indent(json: &[u8], limit: usize) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(limit.min(json.len() * 2));
     let mut depth = 0;
@@ -43,7 +43,7 @@ pub(super) fn indent(json: &[u8], limit: usize) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// How far the string goes whose first quote has been read, its last quote included.
+/// Length of the rest of a string whose opening quote has been read, including the closing quote.
 fn string_length(rest: &[u8]) -> usize {
     let mut escaped = false;
     let end = rest.iter().position(|&byte| {

@@ -1,10 +1,10 @@
-//! JSON, path and query text to protobuf wire bytes, and wire bytes to JSON, as ProtoJSON has it.
+//! ProtoJSON: converts JSON and the texts of paths and queries to protobuf wire format, and wire format to JSON.
 //!
-//! Everything runs on the schema's tables, with no tree of a message between. A [`Request`] takes single texts, then
-//! becomes wire bytes, with a JSON body or without; [`reply`] turns wire bytes into JSON, [`reply_field`] one field of them,
-//! [`values()`] each value into the text of a path or a query.
-//! Input is strict: what another
-//! reader could read otherwise is refused. Knows no HTTP and no routes.
+//! Everything runs on the schema's tables, without building a tree of the message. A [`Request`] collects single texts,
+//! then becomes wire format, with or without a JSON body. [`reply`] turns wire format into JSON, [`reply_field`] a
+//! single field of it, and [`values()`] turns each value into the text for a path or a query.
+//!
+//! Input is strict: whatever another reader could read differently is rejected. Knows nothing of HTTP or routes.
 
 mod depth;
 mod filling;

@@ -1,9 +1,9 @@
-//! Numbers as JSON writes them, and as fields hold them.
+//! Parses and writes numbers in JSON syntax.
 
 use super::float;
 
-/// A whole number; ProtoJSON takes `1e3` and `1.0` too, as long as nothing is lost. Every value of every integer field
-/// is in the range.
+/// Parses an integer. ProtoJSON also accepts `1e3` and `1.0`, as long as nothing is lost. The result type holds every
+/// value of every integer field.
 pub(super) fn integer(text: &str) -> Option<i128> {
     let (negative, digits) = match text.strip_prefix('-') {
         Some(digits) => (true, digits),
@@ -21,7 +21,7 @@ fn plain_digits(digits: &str) -> Option<u64> {
     digits.bytes().try_fold(0, |value, digit| digit.is_ascii_digit().then(|| value * 10 + u64::from(digit - b'0')))
 }
 
-/// Any other way to write a number that JSON has.
+/// Parses an integer in any other JSON notation.
 fn other_form(text: &str) -> Option<i128> {
     if !is_json_number(text) {
         return None;
@@ -32,7 +32,7 @@ fn other_form(text: &str) -> Option<i128> {
     };
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let fraction = fraction.trim_end_matches('0');
-    // The digits as one number, and by how many places its point has to move to the right.
+    // All digits as one number, and how far the decimal point must move to the right.
     let digits = format!("{whole}{fraction}");
     let digits = digits.trim_start_matches('0');
     if digits.is_empty() {
@@ -47,7 +47,7 @@ fn other_form(text: &str) -> Option<i128> {
     kept.parse::<i128>().ok()?.checked_mul(10_i128.pow(u32::try_from(shift).ok()?))
 }
 
-/// A double; one too large for it is none.
+/// Parses a double; `None` if it is too large or not a number.
 pub(super) fn double(text: &str) -> Option<f64> {
     match special(text) {
         Some(value) => Some(value),
@@ -56,7 +56,7 @@ pub(super) fn double(text: &str) -> Option<f64> {
     }
 }
 
-/// A float; one too large for it is none.
+/// Parses a float; `None` if it is too large or not a number.
 pub(super) fn float(text: &str) -> Option<f32> {
     match special(text) {
         Some(value) => Some(value as f32),
@@ -78,7 +78,7 @@ fn is_signed_json_number(text: &str) -> bool {
     is_json_number(text.strip_prefix('-').unwrap_or(text))
 }
 
-/// RFC 8259, section 6, without the sign.
+/// Whether `text` is a number as in RFC 8259, section 6, without a sign.
 fn is_json_number(text: &str) -> bool {
     let whole = match text.as_bytes() {
         [b'0', rest @ ..] => Some(rest),
@@ -95,13 +95,14 @@ fn is_json_number(text: &str) -> bool {
     exponent.is_some_and(<[u8]>::is_empty)
 }
 
-/// What follows one digit or more.
+/// What follows one or more digits; `None` if there is none.
 fn after_digits(text: &[u8]) -> Option<&[u8]> {
     let count = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     if count == 0 { None } else { text.get(count..) }
 }
 
-/// Writes a double: the shortest text that reads back as it, or the name of what is no number in JSON.
+/// Appends a double: the shortest text that reads back as the same value, or the name of a value that is not a JSON
+/// number.
 pub(super) fn put_double(out: &mut Vec<u8>, value: f64) {
     if value.is_finite() {
         out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
@@ -110,7 +111,8 @@ pub(super) fn put_double(out: &mut Vec<u8>, value: f64) {
     }
 }
 
-/// Writes a float, likewise.
+/// Appends a float: the shortest text that reads back as the same value, or the name of a value that is not a JSON
+/// number.
 pub(super) fn put_float(out: &mut Vec<u8>, value: f32) {
     if value.is_finite() {
         out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
@@ -127,7 +129,7 @@ fn put_special(out: &mut Vec<u8>, value: f64) {
     });
 }
 
-/// Writes an integer in decimal.
+/// Appends an integer in decimal.
 #[inline]
 pub(super) fn put_integer(out: &mut Vec<u8>, value: impl itoa::Integer) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());

@@ -1,4 +1,4 @@
-//! What is wrong with the value of a field, in words.
+//! What is wrong with the value of a field, and the texts for it.
 
 use std::fmt;
 
@@ -11,39 +11,39 @@ use crate::schema::{EnumTable, FieldPath, FieldTable, Kind, MessageTable, Tables
 /// What is wrong with the value of a field.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FieldProblem {
-    /// A value of another type or out of range.
+    /// A value has another type or is out of range.
     #[error("expected {expected}, got {found}")]
     Unexpected { expected: String, found: Found },
-    /// A member that the message has not.
+    /// The message has no such field.
     #[error("no such field{}", did_you_mean(near.as_deref()))]
     Unknown { near: Option<String> },
-    /// The field a second time, under this or its other name.
+    /// The field is given a second time, under the same or its other name.
     #[error("repeated, but it takes only one value")]
     Twice,
-    /// A required field (proto2) that is not given.
+    /// A required field (proto2) is not set.
     #[error("required, but not set")]
     Required,
-    /// Another member of its oneof was given before.
+    /// Another field of the same oneof is already set.
     #[error("only one field of the oneof \"{oneof}\" can be set, and \"{other}\" already is")]
     Oneof { other: String, oneof: String },
-    /// Messages in messages. An object of a `google.protobuf.Struct` is three of them.
+    /// Messages are nested too deeply. An object of a `google.protobuf.Struct` counts as three of them.
     #[error("nested deeper than the limit of {DEPTH_LIMIT} messages")]
     Depth,
-    /// No JSON at all.
+    /// The text is not valid JSON.
     #[error("{0}")]
     Json(JsonProblem),
-    /// Something in a value that is given as JSON text; its field is named from that value on.
+    /// An error inside a value that is given as JSON text; it names the field relative to that value.
     #[error("{} (line {}, column {} of the JSON text)", .0.problem, .0.place.line, .0.place.column)]
     InText(Box<BodyError>),
 }
 
-/// What stood where something else was expected: its content, unless that is not to be shown.
+/// What was found instead of what was expected. Its content is left out if it must not be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     pub(super) content: Box<str>,
-    /// What the caller could write instead, if that can be told from the content.
+    /// What the caller could write instead, if the content suggests it.
     pub(super) hint: Box<str>,
-    /// What it is called without its content.
+    /// What to show if the content must not be shown.
     pub(super) kind: &'static str,
     pub(super) hidden: bool,
 }
@@ -68,14 +68,13 @@ impl fmt::Display for Found {
     }
 }
 
-/// A body that is no message of the wanted type, or a value in it that is none.
+/// A body that is not a message of the expected type, or has an invalid value in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BodyError {
-    /// The field as the body spells it, `destinations[2].account`; empty for the body itself.
+    /// The field as the body spells it, such as `destinations[2].account`; empty for the body itself.
     pub field: String,
-    /// Where in the body.
+    /// Line and column in the body.
     pub place: Position,
-    /// What is wrong.
     pub problem: FieldProblem,
 }
 
@@ -95,24 +94,24 @@ impl fmt::Display for BodyError {
 
 impl std::error::Error for BodyError {}
 
-/// The problem of a text that is no value of the field at the end of `path`, or of the map there.
+/// The problem of a text that is not a value of the field at the end of `path`, or of an entry of the map there.
 pub(super) fn wrong_text(path: &FieldPath, field: &FieldTable, text: &str) -> FieldProblem {
     let tables = path.leaf().tables();
     let found = Found::new(quoted(text), OTHER_TEXT).with_hint(hint(tables, field.kind, text));
     FieldProblem::Unexpected { expected: expectation(tables, field.kind), found: found.hidden_if(path.is_redacted()) }
 }
 
-/// The problem of a text that is no key of the map.
+/// The problem of a text that is not a key of the map.
 pub(super) fn wrong_key(path: &FieldPath, field: &FieldTable, text: &str) -> FieldProblem {
     let found = Found::new(quoted(text), OTHER_TEXT).hidden_if(path.is_redacted());
     let expected = format!("a key that is {}", expectation(path.leaf().tables(), field.kind));
     FieldProblem::Unexpected { expected, found }
 }
 
-/// A text that is not to be shown.
+/// Stands for a text that must not be shown.
 pub(super) const OTHER_TEXT: &str = "another text";
 
-/// What the caller could write instead of this text, which is no value of the kind.
+/// What the caller could write instead of this text, which is not a value of this kind.
 pub(super) fn hint(tables: &Tables, kind: Kind, text: &str) -> String {
     match kind {
         Kind::Enum(id) => did_you_mean(nearest(text, tables.enumeration(id).names())).into_owned(),
@@ -139,7 +138,7 @@ fn lower_camel(text: &str) -> String {
     camel.collect()
 }
 
-/// `text` in quotes, cut if long.
+/// `text` in quotes, shortened to 40 characters.
 pub(super) fn quoted(text: &str) -> String {
     const LONGEST: usize = 40;
     match text.char_indices().nth(LONGEST) {
@@ -148,7 +147,7 @@ pub(super) fn quoted(text: &str) -> String {
     }
 }
 
-/// What a field of this kind takes, in the words of an error.
+/// What a field of this kind accepts, for an error text.
 pub(super) fn expectation(tables: &Tables, kind: Kind) -> String {
     let fixed = match kind {
         Kind::Double => "a double",
@@ -166,7 +165,7 @@ pub(super) fn expectation(tables: &Tables, kind: Kind) -> String {
     fixed.to_owned()
 }
 
-/// All names of a small enum; of a large one its own.
+/// All names of a small enum; for a large enum, the name of the enum.
 fn expected_enum(table: &EnumTable) -> String {
     const MOST_NAMES: usize = 8;
     let names: Vec<&str> = table.names().take(MOST_NAMES + 1).collect();

@@ -1,4 +1,4 @@
-//! Single values: from a JSON token or a text into wire format, with a tag before them or without.
+//! Converts a single value from a JSON token or a text to wire format, with or without its tag.
 
 use base64::Engine as _;
 use base64::alphabet;
@@ -9,19 +9,18 @@ use crate::format::block::Piece;
 use crate::format::wire;
 use crate::schema::{EnumTable, FieldTable, Kind, MessageId, Shape, Tables, WellKnown};
 
-/// How a value is written.
+/// How a value is encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Write {
-    /// With its tag.
     Tagged,
-    /// With its tag, unless it is the default.
+    /// With its tag, but not at all if it is the default.
     UnlessDefault,
-    /// Without tag: in a packed list.
+    /// Without a tag, as in a packed list.
     Bare,
 }
 
 impl Write {
-    /// How the values of a field are written that stand by themselves.
+    /// How single values of a field with this shape are encoded.
     pub(super) fn of(shape: Shape) -> Self {
         match shape {
             Shape::Implicit => Self::UnlessDefault,
@@ -31,7 +30,7 @@ impl Write {
     }
 }
 
-/// Writes a number from its text; false if it is none of this kind.
+/// Appends a number given as text; false if it is not a number of this kind.
 pub(super) fn put_number(out: &mut Vec<u8>, field: &FieldTable, write: Write, text: &str) -> bool {
     let written = match field.kind {
         Kind::Double => number::double(text).map(|value| put_fixed64(out, field, write, value.to_bits())),
@@ -58,7 +57,7 @@ fn put_whole(out: &mut Vec<u8>, field: &FieldTable, write: Write, value: i128) -
     Some(())
 }
 
-/// Writes what travels as a varint: integers, booleans, enums.
+/// Appends a value that is encoded as a varint: an integer, a boolean or an enum.
 #[inline]
 pub(super) fn put_varint(out: &mut Vec<u8>, field: &FieldTable, write: Write, value: u64) {
     if put_tag(out, field, write, value == 0) {
@@ -78,7 +77,6 @@ fn put_fixed64(out: &mut Vec<u8>, field: &FieldTable, write: Write, bits: u64) {
     }
 }
 
-/// Writes a string.
 #[inline]
 pub(super) fn put_string(out: &mut Vec<u8>, field: &FieldTable, write: Write, text: Piece<'_>) {
     if put_tag(out, field, write, text.length == 0) {
@@ -86,7 +84,7 @@ pub(super) fn put_string(out: &mut Vec<u8>, field: &FieldTable, write: Write, te
     }
 }
 
-/// Writes bytes from base64; false if the text is none.
+/// Appends bytes given as base64; false if the text is not base64.
 pub(super) fn put_base64(out: &mut Vec<u8>, field: &FieldTable, write: Write, text: &str) -> bool {
     // ProtoJSON: "Either standard or URL-safe base64 encoding with/without paddings are accepted."
     const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
@@ -100,7 +98,7 @@ pub(super) fn put_base64(out: &mut Vec<u8>, field: &FieldTable, write: Write, te
         return true;
     }
     let start = wire::open(out);
-    // Three bytes for four characters, rounded up as the engine wants it.
+    // Three bytes for every four characters, rounded up, because the decoder requires it.
     out.resize(start + text.len().div_ceil(4) * 3, 0);
     match engine.decode_slice(text, &mut out[start..]) {
         Ok(length) => {
@@ -115,20 +113,21 @@ pub(super) fn put_base64(out: &mut Vec<u8>, field: &FieldTable, write: Write, te
     }
 }
 
-/// The same for a text with line breaks in it, as MIME and `base64` write long ones.
+/// Appends bytes given as base64 with line breaks in it, as MIME and `base64` write long texts; false if it has none or
+/// is not base64.
 #[cold]
 pub(super) fn put_broken_base64(out: &mut Vec<u8>, field: &FieldTable, write: Write, text: &str) -> bool {
     text.contains(['\r', '\n']) && put_base64(out, field, write, &text.replace(['\r', '\n'], ""))
 }
 
-/// Writes bytes as they are.
+/// Appends raw bytes.
 pub(super) fn put_bytes(out: &mut Vec<u8>, field: &FieldTable, write: Write, bytes: &[u8]) {
     if put_tag(out, field, write, bytes.is_empty()) {
         wire::put_bytes(out, bytes);
     }
 }
 
-/// Writes the tag if it is wanted; false if the value is not to be written either.
+/// Appends the tag if one is needed; false if the value must not be written either.
 #[inline]
 pub(super) fn put_tag(out: &mut Vec<u8>, field: &FieldTable, write: Write, is_default: bool) -> bool {
     match write {
@@ -141,18 +140,18 @@ pub(super) fn put_tag(out: &mut Vec<u8>, field: &FieldTable, write: Write, is_de
     }
 }
 
-/// The number that a text means for an enum: a name, or where it is none a number.
+/// The number of an enum value given as text: by its name, or else by a number.
 pub(super) fn enum_number(table: &EnumTable, text: &str) -> Option<i32> {
     table.number(text).or_else(|| enum_from_number(table, text))
 }
 
-/// The number that a JSON number means for an enum.
+/// The number of an enum value given as a JSON number.
 pub(super) fn enum_from_number(table: &EnumTable, text: &str) -> Option<i32> {
     let number = i32::try_from(number::integer(text)?).ok()?;
     (!table.closed || table.quoted(number).is_some()).then_some(number)
 }
 
-/// Writes the value that a text of a path or a query means; false if it means none.
+/// Appends the value of a text from a path or a query; false if the text is not valid for the field.
 pub(super) fn put_text(out: &mut Vec<u8>, tables: &Tables, field: &FieldTable, write: Write, text: &str) -> bool {
     match field.kind {
         Kind::String => put_string(out, field, write, text.as_bytes().into()),
@@ -185,13 +184,14 @@ pub(super) fn put_text(out: &mut Vec<u8>, tables: &Tables, field: &FieldTable, w
     true
 }
 
-/// Writes the inside of a message that has a form as one text.
+/// Appends the content of a message whose JSON form is a single text.
 pub(super) fn put_known_text(out: &mut Vec<u8>, tables: &Tables, id: MessageId, text: &str) -> bool {
     let table = tables.message(id);
     match table.known {
         WellKnown::Timestamp => time::timestamp(text).map(|span| put_span(out, span)).is_some(),
         WellKnown::Duration => time::duration(text).map(|span| put_span(out, span)).is_some(),
-        // One by one, or a mask of short paths would take many times its text for a moment.
+        // Converted one path at a time, because a mask of short paths would otherwise need many times its text's
+        // memory.
         WellKnown::FieldMask => time::mask_paths(text).all(|path| {
             wire::put_tag(out, 1, wire::LENGTH);
             let start = wire::open(out);
@@ -207,7 +207,7 @@ pub(super) fn put_known_text(out: &mut Vec<u8>, tables: &Tables, id: MessageId, 
     }
 }
 
-/// Fields 1, `int64 seconds`, and 2, `int32 nanos`.
+/// Appends the fields 1, `int64 seconds`, and 2, `int32 nanos`.
 fn put_span(out: &mut Vec<u8>, span: time::Span) {
     if span.seconds != 0 {
         wire::put_tag(out, 1, wire::VARINT);

@@ -1,4 +1,4 @@
-//! Bodies and texts that are read, and those that are refused, with what is said of them.
+//! Which bodies and texts are accepted, and with which error others are rejected.
 
 use proptest::prelude::*;
 use prost_reflect::DynamicMessage;
@@ -38,7 +38,7 @@ fn all() -> Message {
     schema_of(PROTO).unwrap().message("t.All").unwrap()
 }
 
-/// The same message to prost-reflect.
+/// The message type `t.All` as prost-reflect has it.
 fn oracle() -> MessageDescriptor {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("test.proto"), PROTO).unwrap();
@@ -64,7 +64,7 @@ fn print(message: &Message, wire: &[u8]) -> String {
     String::from_utf8(reply(message, wire, &Print::default()).unwrap()).unwrap()
 }
 
-/// Whatever the descriptors import.
+/// Even if the descriptors do not import that type.
 #[test]
 fn an_any_of_a_type_that_everybody_knows_is_read_and_comes_back() {
     let proto = "syntax = \"proto3\"; package t; import \"google/protobuf/any.proto\"; message Holder { google.protobuf.Any any = 1; string name = 2; }";
@@ -114,7 +114,7 @@ fn json_that_is_read_comes_back_canonical() {
             r#"{"at":"2026-01-31T12:00:00.5+01:00","took":"1.50s","mask":"aInt,child.aLong"}"#,
             r#"{"at":"2026-01-31T11:00:00.500Z","took":"1.500s","mask":"aInt,child.aLong"}"#,
         ),
-        // AIP-134, AIP-157, AIP-161.
+        // The forms of AIP-134, AIP-157 and AIP-161.
         (r#"{"mask":"*"}"#, r#"{"mask":"*"}"#),
         (r#"{"mask":"children.*.aInt,counts.*"}"#, r#"{"mask":"children.*.aInt,counts.*"}"#),
         (
@@ -282,7 +282,7 @@ fn bytes_fill_bytes_and_nothing_else() {
 #[test]
 fn a_list_that_is_bound_may_be_repeated_by_the_body_and_not_changed() {
     let message = all();
-    // Packed, packed enums, and with a tag each.
+    // A packed list, a packed list of enums, and a list with a tag for each value.
     for (field, texts, same, others) in [
         ("ints", ["1", "-2"], "[1,-2]", ["[1]", "[1,-2,3]", "[-2,1]", "[]"]),
         ("sizes", ["SMALL", "2"], "[1,\"LARGE\"]", ["[1]", "[1,2,0]", "[2,1]", "[]"]),
@@ -313,7 +313,7 @@ fn a_text_goes_no_deeper_than_readers_of_messages_do() {
         let mut request = Request::new(&message);
         request.set(&path, "7", Origin::Query).map(|()| request.encode(None).unwrap())
     };
-    // A wrapper is a message itself.
+    // A wrapper is a message itself, so it is one level deeper.
     for (levels, leaf) in [(99, "a_long"), (98, "wrapped")] {
         let wire = set(levels, leaf).unwrap();
         assert!(reply(&message, &wire, &Print::default()).is_ok(), "{leaf}");
@@ -325,7 +325,7 @@ fn a_text_goes_no_deeper_than_readers_of_messages_do() {
 }
 
 proptest! {
-    /// Where ours reads, prost-reflect's own reader means the same. (It reads more: duplicates, for one.)
+    /// Whatever our reader accepts means the same to prost-reflect's. (That one accepts more, duplicates for example.)
     #[test]
     fn what_is_read_means_what_the_oracle_reads(
         int in any::<i32>(), long in any::<i64>(), double in any::<f64>(), text in ".{0,8}",
@@ -343,7 +343,7 @@ proptest! {
         let oracle = oracle();
         let ours = encode(&message, json.as_bytes(), &Ignored::default()).unwrap();
         let theirs = DynamicMessage::deserialize(oracle.clone(), value).unwrap();
-        // As text: a message with NaN in it is not equal to itself.
+        // Compared as text, because a message that holds NaN is not equal to itself.
         let ours_read = DynamicMessage::decode(oracle.clone(), ours.as_slice()).unwrap();
         prop_assert_eq!(ours_read.to_string(), theirs.to_string());
         let printed = print(&message, &theirs.encode_to_vec());

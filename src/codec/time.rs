@@ -1,24 +1,24 @@
-//! Timestamps, durations and field masks as ProtoJSON writes them.
+//! Timestamps, durations and field masks as in ProtoJSON.
 
 use super::number::put_integer;
 
-/// Seconds and nanoseconds, of a timestamp since 1970 or of a duration.
+/// Seconds and nanoseconds: since 1970 for a timestamp, or of a duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Span {
     pub(super) seconds: i64,
     pub(super) nanos: i32,
 }
 
-/// google/protobuf/timestamp.proto: from 0001-01-01T00:00:00Z to 9999-12-31T23:59:59.999999999Z.
+/// google/protobuf/timestamp.proto: timestamps range from 0001-01-01T00:00:00Z to 9999-12-31T23:59:59.999999999Z.
 const FIRST: i64 = -62_135_596_800;
 const LAST: i64 = 253_402_300_799;
 
-/// google/protobuf/duration.proto: about 10,000 years, either way.
+/// google/protobuf/duration.proto: about 10,000 years in either direction.
 const LONGEST: i64 = 315_576_000_000;
 
 const BILLION: i32 = 1_000_000_000;
 
-/// RFC 3339, section 5.6, with `T` and `Z` in upper case, as timestamp.proto wants them.
+/// Parses a timestamp as in RFC 3339, section 5.6, with `T` and `Z` in upper case as timestamp.proto requires.
 pub(super) fn timestamp(text: &str) -> Option<Span> {
     let (date, rest) = text.split_at_checked(10)?;
     let (time, rest) = rest.strip_prefix('T')?.split_at_checked(8)?;
@@ -38,7 +38,7 @@ pub(super) fn timestamp(text: &str) -> Option<Span> {
     (FIRST..=LAST).contains(&seconds).then_some(Span { seconds, nanos })
 }
 
-/// Writes a timestamp; false if it is out of range.
+/// Appends a timestamp; false if it is out of range.
 pub(super) fn put_timestamp(out: &mut Vec<u8>, span: Span) -> bool {
     if !(FIRST..=LAST).contains(&span.seconds) || !(0..BILLION).contains(&span.nanos) {
         return false;
@@ -56,7 +56,7 @@ pub(super) fn put_timestamp(out: &mut Vec<u8>, span: Span) -> bool {
     true
 }
 
-/// duration.proto: seconds with up to nine digits of a fraction, then `s`.
+/// Parses a duration as in duration.proto: seconds with up to nine decimals, then `s`.
 pub(super) fn duration(text: &str) -> Option<Span> {
     let text = text.strip_suffix('s')?;
     let (negative, text) = text.strip_prefix('-').map_or((false, text), |text| (true, text));
@@ -73,7 +73,7 @@ pub(super) fn duration(text: &str) -> Option<Span> {
     whole.then_some(Span { seconds: seconds * i64::from(sign), nanos: nanos * sign })
 }
 
-/// Writes a duration; false if it is out of range or its parts differ in sign.
+/// Appends a duration; false if it is out of range or its parts differ in sign.
 pub(super) fn put_duration(out: &mut Vec<u8>, span: Span) -> bool {
     let same_sign = span.seconds == 0 || span.nanos == 0 || (span.seconds < 0) == (span.nanos < 0);
     if !(-LONGEST..=LONGEST).contains(&span.seconds) || span.nanos.unsigned_abs() >= BILLION as u32 || !same_sign {
@@ -89,17 +89,18 @@ pub(super) fn put_duration(out: &mut Vec<u8>, span: Span) -> bool {
     true
 }
 
-/// field_mask.proto: the paths of a mask's text, each in lowerCamelCase.
+/// field_mask.proto: the paths in the text of a mask, each in lowerCamelCase.
 pub(super) fn mask_paths(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').filter(move |_| !text.is_empty())
 }
 
-/// AIP-134, AIP-157 and AIP-161: `*` is a whole part of a path, for all fields, elements or entries there.
+/// AIP-134, AIP-157 and AIP-161: `*` may only be a whole part of a path; it stands for all fields, elements or entries
+/// there.
 fn has_stars_alone(path: &str) -> bool {
     !path.contains('*') || path.split('.').all(|part| part == "*" || !part.contains('*'))
 }
 
-/// One path in lowerCamelCase; `None` if the way back would not lead to it.
+/// Converts a path to lowerCamelCase; `None` if converting it back would give a different path.
 pub(super) fn camel(path: &str) -> Option<String> {
     if !has_stars_alone(path) {
         return None;
@@ -116,7 +117,7 @@ pub(super) fn camel(path: &str) -> Option<String> {
     (!camel.is_empty()).then_some(camel)
 }
 
-/// Writes a path in lowerCamelCase as the proto file has it; false if it is none.
+/// Converts a path from lowerCamelCase to the names of the proto file and appends it; false if it is not a path.
 pub(super) fn put_snake(out: &mut Vec<u8>, path: &str) -> bool {
     for byte in path.bytes() {
         match byte {
@@ -128,7 +129,7 @@ pub(super) fn put_snake(out: &mut Vec<u8>, path: &str) -> bool {
     !path.is_empty() && has_stars_alone(path)
 }
 
-/// 3, 6 or 9 digits, or none.
+/// Appends 3, 6 or 9 decimals, or none.
 fn put_fraction(out: &mut Vec<u8>, nanos: u32) {
     let (value, digits) = match nanos {
         0 => return,
@@ -140,7 +141,7 @@ fn put_fraction(out: &mut Vec<u8>, nanos: u32) {
     put_padded(out, u64::from(value), digits);
 }
 
-/// The last `digits` digits of a number.
+/// Appends the last `digits` digits of a number.
 fn put_padded(out: &mut Vec<u8>, number: u64, digits: u32) {
     out.extend((0..digits).rev().map(|place| b'0' + (number / 10_u64.pow(place) % 10) as u8));
 }
@@ -167,14 +168,14 @@ fn offset(zone: &str) -> Option<i64> {
     }
 }
 
-/// Days since 1970-01-01 of `YYYY-MM-DD`.
+/// The number of days from 1970-01-01 to the date `YYYY-MM-DD`.
 fn days(date: &str) -> Option<i64> {
     let [year, month, day] = parts::<3>(date, '-', [4, 2, 2])?;
     if year == 0 || !(1..=12).contains(&month) || !(1..=days_in(year, month)).contains(&day) {
         return None;
     }
-    // Years are counted from March here: then the leap day is the last of a year, and the months before it have lengths
-    // that one formula gives.
+    // Years are counted from March here, so that the leap day is the last day of a year, and one formula gives the
+    // lengths of the months before it.
     let year = if month <= 2 { year - 1 } else { year };
     let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
     let day_of_year = (153 * (month + if month > 2 { -3 } else { 9 }) + 2) / 5 + day - 1;
@@ -208,7 +209,7 @@ fn days_in(year: i64, month: i64) -> i64 {
     }
 }
 
-/// Numbers of so many digits each, with a separator between.
+/// Parses numbers with exactly these lengths, separated by `separator`.
 fn parts<const N: usize>(text: &str, separator: char, lengths: [usize; N]) -> Option<[i64; N]> {
     let mut numbers = [0; N];
     let mut texts = text.split(separator);

@@ -184,7 +184,7 @@ impl<'a> Reader<'a> {
         self.piece().map(Piece::bytes)
     }
 
-    /// Reads a length and that many bytes, and keeps the bytes that follow them in the buffer within reach.
+    /// Reads a length and that many bytes. The piece also gives access to the bytes after them.
     ///
     /// # Errors
     /// The length is malformed, or fewer bytes are left.

@@ -1,15 +1,15 @@
-//! A request body before it is read.
+//! A request body that has not been read yet.
 
 use super::ignored::Ignored;
 use crate::schema::FieldPath;
 
-/// A body, and what is known of it before it is read.
+/// A request body, and how to read it.
 #[derive(Debug, Clone, Copy)]
 pub struct Body<'a> {
-    /// The bytes as they came.
+    /// The raw bytes.
     pub text: &'a [u8],
-    /// The field that the body is the value of; `None` for the whole message.
+    /// The field that the body is a value of; `None` if it is the whole message.
     pub field: Option<&'a FieldPath>,
-    /// What is passed over in it.
+    /// Which parts of the body are ignored.
     pub ignored: &'a Ignored,
 }

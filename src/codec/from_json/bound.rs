@@ -1,11 +1,11 @@
-//! The texts that are bound in a message, as a tree of its fields.
+//! The texts bound to fields of a message, as a tree of its fields.
 
 use super::error::Origin;
 use crate::codec::problem::FieldProblem;
 use crate::format::wire;
 use crate::schema::{FieldPath, FieldTable, Kind, MessageId, MessageTable, Shape, Tables};
 
-/// The bound fields of one message, in the order of their binding.
+/// The bound fields of one message, in the order in which they were bound.
 #[derive(Debug, Default, Clone)]
 pub(super) struct BoundFields {
     pub(super) fields: Vec<BoundField>,
@@ -13,16 +13,16 @@ pub(super) struct BoundFields {
 
 #[derive(Debug, Clone)]
 pub(super) struct BoundField {
-    /// The field's place in its message.
+    /// Index of the field in its message.
     pub(super) index: usize,
     pub(super) what: BoundValue,
 }
 
 #[derive(Debug, Clone)]
 pub(super) enum BoundValue {
-    /// Fields in a message.
+    /// Bound fields inside a message field.
     Message(BoundFields),
-    /// A value in wire format, with its tag; of a packed list the values alone.
+    /// A value in wire format with its tag; for a packed list, the values without a tag.
     Text(BoundText),
 }
 
@@ -30,12 +30,12 @@ pub(super) enum BoundValue {
 pub(super) struct BoundText {
     pub(super) wire: Vec<u8>,
     pub(super) origin: Origin,
-    /// The field, dotted.
+    /// Path of the field.
     pub(super) path: FieldPath,
 }
 
 impl BoundText {
-    /// Whether the body, which wrote this for the field, says the same.
+    /// Whether the body, which wrote `written` for the field, has the same value.
     pub(super) fn is_written_as(&self, field: &FieldTable, written: &[u8]) -> bool {
         if field.shape != Shape::Packed {
             return written == self.wire;
@@ -78,7 +78,7 @@ impl BoundFields {
         self.fields.iter().position(|bound| bound.index == index)
     }
 
-    /// Puts in a field that is not there, if its oneof allows it; gives its place.
+    /// Adds a field that is not bound yet, unless its oneof forbids it; returns its index.
     fn put(&mut self, table: &MessageTable, index: usize, what: BoundValue) -> Result<usize, FieldProblem> {
         let oneof = table.fields[index].oneof;
         let sibling = self.fields.iter().find(|bound| oneof.is_some() && table.fields[bound.index].oneof == oneof);
@@ -89,7 +89,7 @@ impl BoundFields {
         Ok(self.fields.len() - 1)
     }
 
-    /// The first leaf below.
+    /// The first bound text at any depth.
     pub(super) fn first_leaf(&self) -> Option<&BoundText> {
         self.fields.iter().find_map(|bound| match &bound.what {
             BoundValue::Text(leaf) => Some(leaf),
@@ -98,7 +98,7 @@ impl BoundFields {
     }
 }
 
-/// The problem that `other` is given already, a member of the same oneof.
+/// The problem that `other`, a field of the same oneof, is already set.
 pub(super) fn sibling_problem(table: &MessageTable, other: usize) -> FieldProblem {
     let other = &table.fields[other];
     let oneof = other.oneof.and_then(|oneof| table.oneofs.get(usize::from(oneof)));
@@ -108,7 +108,7 @@ pub(super) fn sibling_problem(table: &MessageTable, other: usize) -> FieldProble
     }
 }
 
-/// The bound text, or the first in it.
+/// The bound text, or the first one inside a message.
 pub(super) fn leaf_of(bound: &BoundField) -> &BoundText {
     match &bound.what {
         BoundValue::Text(leaf) => leaf,
@@ -125,14 +125,14 @@ impl BoundValue {
     }
 }
 
-/// Writes all that is bound in a message.
+/// Appends everything that is bound in a message.
 pub(super) fn put_node(out: &mut Vec<u8>, tables: &Tables, id: MessageId, node: &BoundFields) {
     for bound in &node.fields {
         put_bound(out, tables, &tables.message(id).fields[bound.index], bound);
     }
 }
 
-/// Writes one bound field.
+/// Appends one bound field.
 pub(super) fn put_bound(out: &mut Vec<u8>, tables: &Tables, field: &FieldTable, bound: &BoundField) {
     match &bound.what {
         BoundValue::Text(leaf) if field.shape == Shape::Packed => {
@@ -144,7 +144,7 @@ pub(super) fn put_bound(out: &mut Vec<u8>, tables: &Tables, field: &FieldTable, 
     }
 }
 
-/// Writes a message field, its inside by `inside`.
+/// Appends a message field whose content `inside` writes.
 pub(super) fn put_message<T>(
     out: &mut Vec<u8>,
     field: &FieldTable,

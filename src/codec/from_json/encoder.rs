@@ -1,4 +1,4 @@
-//! The members of an object, read into the bytes of a message.
+//! Reads the members of a JSON object into the wire format of a message.
 
 use std::borrow::Cow;
 
@@ -16,7 +16,7 @@ use crate::format::suggestion::nearest;
 use crate::format::wire;
 use crate::schema::{EnumId, FieldPath, FieldTable, Kind, Message, MessageId, MessageTable, Shape, Tables, WellKnown};
 
-/// The message that `body` and the bound texts make.
+/// Builds a message from `body` and the bound texts.
 pub(super) fn encode(
     input: &Message,
     root: &BoundFields,
@@ -36,12 +36,12 @@ pub(super) fn encode(
     Ok(encoder.out)
 }
 
-/// What is known of the message that is read.
+/// What applies to the message that is being read.
 #[derive(Clone, Copy)]
 pub(super) struct Context<'a> {
-    /// Its bound fields.
+    /// Its bound fields, if any.
     pub(super) node: Option<&'a BoundFields>,
-    /// Its members that are passed over.
+    /// Its members that are ignored, if any.
     pub(super) ignored: Option<&'a Ignored>,
 }
 
@@ -55,7 +55,7 @@ impl<'a> Context<'a> {
         Self { node, ignored: self.ignored.and_then(|ignored| ignored.within(name)) }
     }
 
-    /// The same inside a list or a map, where nothing is bound.
+    /// The context inside a list or a map, where nothing is bound.
     pub(super) fn in_list(self) -> Self {
         Self { node: None, ..self }
     }
@@ -70,17 +70,17 @@ impl<'a> Context<'a> {
     }
 }
 
-/// A message on its way into wire format.
+/// Builds a message in wire format from JSON.
 pub(super) struct Encoder<'a> {
-    /// Those of the message that is read.
+    /// The tables of the message that is being read; those of an `Any`'s content may differ.
     pub(super) tables: &'a Tables,
-    /// Those of the request.
+    /// The tables of the request.
     pub(super) descriptors: &'a Tables,
     pub(super) scanner: Scanner<'a>,
     pub(super) out: Vec<u8>,
-    /// How many messages are open, the outermost counted.
+    /// How many messages are open, counting the outermost.
     pub(super) depth: usize,
-    /// Whether base64 may have line breaks.
+    /// Whether base64 may contain line breaks.
     pub(super) breaks: bool,
 }
 
@@ -96,7 +96,7 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    /// The body is the value of a field; as for a member, `null` leaves it unset.
+    /// Reads a body that is the value of a field. As for a member, `null` leaves the field unset.
     fn field_body(&mut self, id: MessageId, path: &FieldPath, context: Context<'_>) -> Outcome<()> {
         if self.scanner.peek()? != json::JsonKind::Null || self.takes_null(path.leaf().table()) {
             return self.at_field(id, path, 0, context);
@@ -107,7 +107,7 @@ impl<'a> Encoder<'a> {
         Ok(self.scanner.null()?)
     }
 
-    /// The value of a field; the bound texts stand around it.
+    /// Writes the value of the field, with the bound texts of the messages around it.
     fn at_field(&mut self, id: MessageId, path: &FieldPath, depth: usize, context: Context<'_>) -> Outcome<()> {
         let tables = self.tables;
         let here = &path.fields()[depth];
@@ -132,7 +132,7 @@ impl<'a> Encoder<'a> {
         Ok(())
     }
 
-    /// An object that is a message, without the message's own tag and length.
+    /// Reads an object as a message. Writes neither the tag nor the length of the message itself.
     pub(super) fn message(&mut self, id: MessageId, context: Context<'_>) -> Outcome<()> {
         if self.scanner.peek()? != json::JsonKind::Object {
             return Err(self.unexpected(Kind::Message(id)));
@@ -141,13 +141,13 @@ impl<'a> Encoder<'a> {
         self.members(id, context, false)
     }
 
-    /// The members of an object that is a message; `in_any` passes over `@type`.
+    /// Reads the members of an object as a message; with `in_any`, `@type` is skipped.
     pub(super) fn members(&mut self, id: MessageId, context: Context<'_>, in_any: bool) -> Outcome<()> {
         let table = self.tables.message(id);
         let mut open = Open::new(table);
         let mut first = true;
         loop {
-            // Most writers keep to the order of the fields and to their names in JSON.
+            // Most writers use the order of the fields and their JSON names.
             while let Some(field) =
                 table.fields.get(open.next).filter(|f| self.scanner.member_is(&mut first, &f.json_key))
             {
@@ -186,7 +186,7 @@ impl<'a> Encoder<'a> {
         if !open.seen.insert(index) {
             return Err(self.error(FieldProblem::Twice).within(field, name));
         }
-        // Most members are that: a string as it stands, with nothing else to look after.
+        // The most common member: a string without escapes, with nothing bound or ignored.
         if field.is_lone_string()
             && context.is_empty()
             && let Some(text) = self.scanner.plain_piece()
@@ -213,7 +213,7 @@ impl<'a> Encoder<'a> {
         self.field(field, context).map_err(|fault| fault.within(field, name))
     }
 
-    /// A member that a text is bound to must say what the text says.
+    /// Reads a member that a text is bound to; it must have the same value.
     fn bound_member(&mut self, field: &FieldTable, name: &str, leaf: &BoundText) -> Outcome<()> {
         let start = self.out.len();
         let nothing = Context { node: None, ignored: None };
@@ -232,7 +232,7 @@ impl<'a> Encoder<'a> {
         Err(self.error(FieldProblem::Unknown { near: near(table, &name) }).member(&name))
     }
 
-    /// Writes what is bound and was not in the object.
+    /// Appends what is bound but was not in the object.
     fn weave(&mut self, open: &Open<'_>, node: &BoundFields) -> Outcome<()> {
         for bound in &node.fields {
             let field = &open.table.fields[bound.index];
@@ -258,7 +258,7 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    /// The value or values of a field, with tags.
+    /// Reads one or more values of a field and appends them with tags.
     fn field(&mut self, field: &FieldTable, context: Context<'_>) -> Outcome<()> {
         match field.shape {
             Shape::Repeated => self.list(field, context),
@@ -318,7 +318,7 @@ impl<'a> Encoder<'a> {
         let mut first = true;
         while let Some(name) = self.scanner.member(&mut first)? {
             let before = self.out.len();
-            // To other readers an entry is a message.
+            // Other readers count an entry as a message.
             self.enter().map_err(|fault| fault.key(&name))?;
             field.tag.put(&mut self.out);
             let start = wire::open(&mut self.out);
@@ -342,7 +342,7 @@ impl<'a> Encoder<'a> {
             self.value(value_field, Write::Tagged, context.in_list()).map_err(|fault| fault.key(&name))?;
             self.depth -= 1;
             if self.out.len() == value_start {
-                // An enum name that is unknown, and passed over.
+                // The value was an unknown enum name, which is ignored.
                 self.out.truncate(before);
             } else {
                 wire::close(&mut self.out, start);
@@ -351,7 +351,7 @@ impl<'a> Encoder<'a> {
         Ok(())
     }
 
-    /// One value.
+    /// Reads one value and appends it.
     pub(super) fn value(&mut self, field: &FieldTable, write: Write, context: Context<'_>) -> Outcome<()> {
         match field.kind {
             Kind::String => {
@@ -362,7 +362,7 @@ impl<'a> Encoder<'a> {
                 if self.scanner.peek()? != json::JsonKind::String {
                     return Err(self.unexpected(field.kind));
                 }
-                // A string with escapes is not empty.
+                // A string with escapes is never empty.
                 scalar::put_tag(&mut self.out, field, write, false);
                 let start = wire::open(&mut self.out);
                 self.scanner.unescape(&mut self.out)?;
@@ -403,7 +403,7 @@ impl<'a> Encoder<'a> {
         self.text_value(field, |out, text| scalar::put_number(out, field, write, text))
     }
 
-    /// A value that stands in a string.
+    /// Reads a value that is written as a string.
     fn text_value(&mut self, field: &FieldTable, put: impl FnOnce(&mut Vec<u8>, &str) -> bool) -> Outcome<()> {
         if self.scanner.peek()? != json::JsonKind::String {
             return Err(self.unexpected(field.kind));
@@ -458,7 +458,7 @@ impl<'a> Encoder<'a> {
         Ok(())
     }
 
-    /// One message deeper; who calls it counts back when the message is closed, if all is well.
+    /// Enters a message, which adds one level. When the message is complete, the caller reduces the depth again.
     #[inline]
     pub(super) fn enter(&mut self) -> Outcome<()> {
         if self.depth == DEPTH_LIMIT {
@@ -483,7 +483,7 @@ impl<'a> Encoder<'a> {
         LocatedError::at(self.scanner.place(), problem)
     }
 
-    /// The error that the next value is none of this kind.
+    /// The error if the next value does not have this kind.
     pub(super) fn unexpected(&self, kind: Kind) -> LocatedError {
         let expected = expectation(self.tables, kind);
         match self.found() {
@@ -516,7 +516,7 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    /// The next value in words.
+    /// Describes the next value for an error text.
     fn found(&self) -> Result<Found, JsonError> {
         let mut ahead = self.scanner.clone();
         let (kind, content) = match ahead.peek()? {
@@ -536,7 +536,7 @@ pub(super) fn near(table: &MessageTable, name: &str) -> Option<String> {
     nearest(name, table.fields.iter().map(|field| &*field.json_name)).map(str::to_owned)
 }
 
-/// The error that a bound field is given beside `other`, a member of the same oneof.
+/// The error if a bound field is set together with `other`, a field of the same oneof.
 fn beside(bound: &BoundField, table: &MessageTable, other: usize) -> LocatedError {
     let leaf = leaf_of(bound);
     let (field, origin, problem) = (leaf.path.to_string(), leaf.origin, sibling_problem(table, other));

@@ -1,35 +1,32 @@
-//! Why texts and body do not make a message.
+//! Why texts and a body cannot be combined into a message.
 
 use crate::codec::problem::{BodyError, FieldProblem};
 
-/// Where a text came from.
+/// Where a bound text came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// The path: the body may repeat the value.
+    /// The path; the body may repeat the value.
     Path,
-    /// The query.
     Query,
 }
 
-/// Why texts and body do not make a message.
+/// Why texts and a body cannot be combined into a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequestError {
-    /// The body is no message.
+    /// The body is not a message of the expected type.
     Body(BodyError),
-    /// The body has another value for a field that a text is bound to.
+    /// The body has a different value for a field that a text is bound to.
     Conflict {
-        /// The field, dotted.
+        /// The dotted path of the field.
         field: String,
-        /// Where the text came from.
         origin: Origin,
     },
-    /// The body has another member of a oneof that a text is bound to.
+    /// The body sets another field of a oneof that a text is bound to.
     Bound {
-        /// The field, dotted.
+        /// The dotted path of the field.
         field: String,
-        /// Where the text came from.
         origin: Origin,
-        /// What is wrong.
+        /// Which field of the oneof is set as well.
         problem: FieldProblem,
     },
 }

@@ -1,23 +1,23 @@
-//! What of a body is passed over.
+//! Which parts of a body are ignored.
 
 use std::collections::HashMap;
 
-/// What is passed over: members for which the message has no field, and line breaks in base64.
+/// What is ignored: members for which the message has no field, unknown enum names, and line breaks in base64.
 #[derive(Debug, Clone, Default)]
 pub struct Ignored {
-    /// All of them.
+    /// Whether all unknown members are ignored.
     all: bool,
-    /// Unknown names of enums too.
+    /// Whether unknown enum names are ignored too.
     pub(super) names: bool,
-    /// Line breaks in base64.
+    /// Whether line breaks in base64 are ignored.
     pub(super) breaks: bool,
     members: HashMap<String, Self>,
-    /// Whether this member itself is listed.
+    /// Whether this member itself is ignored.
     listed: bool,
 }
 
 impl Ignored {
-    /// These members and no others, dotted where nested; list indices are left out.
+    /// Ignores these members and no others. Nested members are dotted, without list indices.
     #[must_use]
     pub fn new(members: &[String]) -> Self {
         let mut root = Self::default();
@@ -28,25 +28,25 @@ impl Ignored {
         root
     }
 
-    /// All of them, and unknown names of enums too.
+    /// Ignores all unknown members and unknown enum names.
     #[must_use]
     pub fn all() -> Self {
         Self { all: true, names: true, ..Self::default() }
     }
 
-    /// All of them. An unknown name of an enum is still wrong.
+    /// Ignores all unknown members. Unknown enum names are still errors.
     #[must_use]
     pub fn members() -> Self {
         Self { all: true, ..Self::default() }
     }
 
-    /// The same, and line breaks in base64 too, if `breaks`.
+    /// Additionally ignores line breaks in base64 if `breaks` is true.
     #[must_use]
     pub fn with_breaks(self, breaks: bool) -> Self {
         Self { breaks, ..self }
     }
 
-    /// Whether no member is.
+    /// Whether no member is ignored.
     pub(super) fn is_empty(&self) -> bool {
         !self.all && self.members.is_empty()
     }
@@ -55,7 +55,7 @@ impl Ignored {
         self.all || self.members.get(name).is_some_and(|member| member.listed)
     }
 
-    /// What is passed over inside a member.
+    /// What is ignored inside a member.
     pub(super) fn within(&self, name: &str) -> Option<&Self> {
         if self.all { Some(self) } else { self.members.get(name) }
     }

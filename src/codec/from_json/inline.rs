@@ -1,4 +1,4 @@
-//! A value that is given as JSON text by itself: in a query or in a form, where a field has a JSON form that is no scalar.
+//! Values given as JSON text in a query or a form, for fields whose JSON form is not a scalar.
 
 use super::encoder::{Context, Encoder};
 use super::error::RequestError;
@@ -8,9 +8,9 @@ use crate::codec::scalar::Write;
 use crate::format::json::Scanner;
 use crate::schema::{FieldPath, WellKnown};
 
-/// The wire format, with its tag, of the value that `text` has for the field at the end of `path`.
+/// Encodes `text` as the value of the field at the end of `path`, with its tag.
 ///
-/// It is read as a member of a body would be, except that no field lies around it which `null` could leave unset.
+/// The text is read like a member of a body, except that `null` cannot leave a field unset here.
 pub(super) fn encode(path: &FieldPath, text: &str, json_depth: usize) -> Result<Vec<u8>, FieldProblem> {
     let leaf = path.leaf();
     let scanner = Scanner::new(text.as_bytes(), json_depth).map_err(|error| FieldProblem::Json(error.problem))?;
@@ -24,7 +24,7 @@ pub(super) fn encode(path: &FieldPath, text: &str, json_depth: usize) -> Result<
     }
 }
 
-/// What is wrong, with the place in the text, and without what must not be shown.
+/// Converts an error into a problem with its position in the text, without content that must not be shown.
 fn problem(path: &FieldPath, text: &str, fault: LocatedError) -> FieldProblem {
     let fault = path.fields().iter().fold(fault, |fault, field| fault.through(field.table()));
     match fault.into_error() {
@@ -33,12 +33,12 @@ fn problem(path: &FieldPath, text: &str, fault: LocatedError) -> FieldProblem {
             FieldProblem::Unexpected { expected: expected(path), found }
         }
         RequestError::Body(error) => FieldProblem::InText(Box::new(error)),
-        // Nothing is bound in the text.
+        // Nothing is bound inside the text.
         RequestError::Conflict { .. } | RequestError::Bound { .. } => FieldProblem::Twice,
     }
 }
 
-/// Whether what is no JSON was meant as such: a word, a date or nothing was not.
+/// Whether invalid JSON was probably meant as JSON; a word, a date or an empty text was not.
 fn begins_as_json(text: &str) -> bool {
     text.trim_start().starts_with(['{', '[', '"'])
 }

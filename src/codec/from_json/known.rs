@@ -1,4 +1,4 @@
-//! JSON to wire format for the messages that ProtoJSON writes in a form of their own.
+//! Converts JSON to wire format for messages with a special ProtoJSON form.
 
 use std::collections::HashSet;
 
@@ -13,7 +13,7 @@ use crate::format::json::{self, JsonProblem};
 use crate::format::wire::{self, FIXED64, LENGTH, VARINT};
 use crate::schema::{self, Kind, MessageId, WellKnown};
 
-/// google/protobuf/struct.proto, `message Value`: the numbers of its oneof.
+/// google/protobuf/struct.proto, `message Value`: the field numbers of its oneof.
 const NULL: u32 = 1;
 const NUMBER: u32 = 2;
 const STRING: u32 = 3;
@@ -22,7 +22,7 @@ const STRUCT: u32 = 5;
 const LIST: u32 = 6;
 
 impl Encoder<'_> {
-    /// The inside of a message with a form of its own, in which texts may be bound: it must say the same.
+    /// Reads the content of a message with a special form that may have bound texts; it must agree with them.
     pub(super) fn known_around(&mut self, id: MessageId, known: WellKnown, context: Context<'_>) -> Outcome<()> {
         let start = self.out.len();
         self.known(id, known, context.in_list())?;
@@ -37,7 +37,7 @@ impl Encoder<'_> {
         Ok(())
     }
 
-    /// The inside of a message with a form of its own.
+    /// Reads the content of a message by its special form.
     pub(super) fn known(&mut self, id: MessageId, known: WellKnown, context: Context<'_>) -> Outcome<()> {
         match known {
             WellKnown::No => self.message(id, context),
@@ -64,13 +64,13 @@ impl Encoder<'_> {
         }
     }
 
-    /// any.proto: `@type`, anywhere in the object, says what the other members are.
+    /// any.proto: `@type`, which may be anywhere in the object, determines the other members.
     fn any(&mut self, id: MessageId, context: Context<'_>) -> Outcome<()> {
         if self.scanner.peek()? != json::JsonKind::Object {
             return Err(self.unexpected(Kind::Message(id)));
         }
         let Some(url) = self.type_url(id)? else {
-            // An empty object: an empty Any.
+            // An empty object is an empty Any.
             self.scanner.skip()?;
             return Ok(());
         };
@@ -86,7 +86,7 @@ impl Encoder<'_> {
         let before = self.out.len();
         wire::put_tag(&mut self.out, 2, LENGTH);
         let start = wire::open(&mut self.out);
-        // Bytes to a reader, until it asks what they are.
+        // To other readers the content is bytes until they decode it.
         self.enter()?;
         let around = std::mem::replace(&mut self.tables, tables);
         match tables.message(inner).known {
@@ -106,7 +106,7 @@ impl Encoder<'_> {
         Ok(())
     }
 
-    /// The `@type` of the object that comes next; `None` if the object is empty.
+    /// The `@type` of the next object; `None` if the object is empty.
     fn type_url(&self, id: MessageId) -> Outcome<Option<String>> {
         let mut ahead = self.scanner.clone();
         ahead.begin_object()?;
@@ -131,7 +131,7 @@ impl Encoder<'_> {
         Ok(url)
     }
 
-    /// A message with a form of its own stands in the member `value`; ProtoJSON has no default for that member.
+    /// A message with a special form is in the member `value`, which ProtoJSON requires.
     fn any_known(&mut self, inner: MessageId, known: WellKnown, context: Context<'_>) -> Outcome<()> {
         self.scanner.begin_object()?;
         let (mut first, mut has_value) = (true, false);
@@ -200,7 +200,7 @@ impl Encoder<'_> {
         Ok(())
     }
 
-    /// struct.proto: a Value is whatever JSON has.
+    /// struct.proto: a Value is any JSON value.
     fn any_value(&mut self) -> Outcome<()> {
         match self.scanner.peek()? {
             json::JsonKind::Null => {
@@ -244,13 +244,13 @@ impl Encoder<'_> {
     }
 }
 
-/// The error that the body says something else than a bound text.
+/// The error if the body differs from a bound text.
 fn differs(bound: &BoundField) -> LocatedError {
     let leaf = leaf_of(bound);
     LocatedError::new(RequestError::Conflict { field: leaf.path.to_string(), origin: leaf.origin })
 }
 
-/// The values of one field in a message of ours, tags included.
+/// The values of one field in an encoded message, with their tags.
 fn of_number(number: u32, mut wire: &[u8]) -> Vec<u8> {
     let mut values = Vec::new();
     while !wire.is_empty() {

@@ -1,4 +1,5 @@
-//! An error on its way out of a body: it picks up the way to its value, and loses what must not be shown.
+//! An error that collects the path to its value while it propagates out of a body, and loses content that must not be
+//! shown.
 
 use super::error::RequestError;
 use crate::codec::problem::{BodyError, FieldProblem};
@@ -8,13 +9,13 @@ use crate::schema::FieldTable;
 
 pub(super) type Outcome<T> = Result<T, LocatedError>;
 
-/// An error with the steps that it has come. Boxed: it is rare, and results are everywhere.
+/// An error with the path collected so far. Boxed, because errors are rare and results are everywhere.
 #[derive(Debug)]
 pub(super) struct LocatedError(Box<Located>);
 
 #[derive(Debug)]
 struct Located {
-    /// The innermost first.
+    /// The innermost step comes first.
     steps: Vec<Step>,
     error: RequestError,
 }
@@ -35,12 +36,12 @@ impl LocatedError {
         Self::new(RequestError::Body(BodyError { field: String::new(), place, problem }))
     }
 
-    /// Out of the member `name`, which is this field.
+    /// Adds the member `name`, which holds this field, to the path.
     pub(super) fn within(self, field: &FieldTable, name: &str) -> Self {
         self.through(field).member(name)
     }
 
-    /// Out of this field, whose name the body does not have.
+    /// Passes a field whose name is not in the body; hides content if the field is redacted.
     pub(super) fn through(mut self, field: &FieldTable) -> Self {
         if field.redacted {
             self.hide();
@@ -63,7 +64,7 @@ impl LocatedError {
         self
     }
 
-    /// Values, and the keys of maps, which are values too.
+    /// Hides values, and keys of maps, which are values too.
     fn hide(&mut self) {
         const HIDDEN: &str = "...";
         for step in &mut self.0.steps {

@@ -1,42 +1,42 @@
-//! Which fields a body gives: the `update_mask` of a PATCH that does not name them.
+//! Derives the `update_mask` of a PATCH without one from the fields that its body sets.
 //!
-//! Each field has its whole path in a mask, so one that is made of a body can become many times as long as that. It is counted while
-//! it is made. A shorter mask that means the same there is not: to name a message in place of all the fields that are given in it
-//! would have some backends clear its other fields, and others keep those that are given as their default (field_mask.proto,
-//! "Field Masks in Update Operations", lets an API do either).
+//! A mask names each field with its whole path, so it can become many times as long as the body. Its length is
+//! therefore limited while it is built. There is no shorter mask with the same meaning. Naming a message instead of all
+//! its given fields would make some backends clear its other fields. Others would leave fields unchanged that are given
+//! with their default value. (field_mask.proto, "Field Masks in Update Operations", lets an API do either.)
 
 use crate::format::json::{JsonKind, Scanner};
 use crate::format::wire;
 use crate::schema::{Kind, Message, MessageTable, Tables, WellKnown};
 
-/// The number of `paths` in google/protobuf/field_mask.proto.
+/// The number of the field `paths` in google/protobuf/field_mask.proto.
 const PATHS: u32 = 1;
 
-/// A tag of one byte, and a length.
+/// Most bytes that a path needs besides its text: one byte of tag, and a length.
 const AROUND: usize = 1 + 5;
 
-/// A `google.protobuf.FieldMask` in the making, in wire format.
+/// A `google.protobuf.FieldMask` in wire format, built path by path.
 #[derive(Debug)]
 pub struct Mask {
     wire: Vec<u8>,
     most: usize,
 }
 
-/// A mask would be longer than it may be.
+/// The mask would exceed its length limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MaskTooLong;
 
 impl Mask {
-    /// One without paths, which may become so many bytes long.
+    /// An empty mask that may grow to `most` bytes.
     #[must_use]
     pub fn of_at_most(most: usize) -> Self {
         Self { wire: Vec::new(), most }
     }
 
-    /// Takes one more path.
+    /// Adds a path.
     ///
     /// # Errors
-    /// There is no room for it.
+    /// The mask would exceed its length limit.
     pub fn push(&mut self, path: &str) -> Result<(), MaskTooLong> {
         if self.wire.len() + AROUND + path.len() > self.most {
             return Err(MaskTooLong);
@@ -46,20 +46,20 @@ impl Mask {
         Ok(())
     }
 
-    /// The message in wire format.
+    /// The encoded message.
     #[must_use]
     pub fn into_wire(self) -> Vec<u8> {
         self.wire
     }
 }
 
-/// Adds the members of `text`, a JSON object of type `message`, but for those in `besides`. A single message is gone into, unless it
-/// is empty; a list, a map and a well-known type are named whole.
+/// Adds the members of `text`, a JSON object of type `message`, except those in `besides`. Singular messages are
+/// replaced by their members, unless they are empty. Lists, maps and well-known types are named as a whole.
 ///
-/// What is no JSON, and members that the message has not, are left out: the reader of the body tells them.
+/// Invalid JSON and unknown members are left out, because the reader of the body reports them.
 ///
 /// # Errors
-/// There is no room for all of them.
+/// The mask would exceed its length limit.
 pub fn add_members(
     mask: &mut Mask,
     message: &Message,
@@ -76,13 +76,13 @@ pub fn add_members(
 
 struct MaskWalk<'t> {
     tables: &'t Tables,
-    /// The way to the object that is read, with a dot behind it.
+    /// Path of the object that is being read, with a trailing dot.
     path: String,
     mask: &'t mut Mask,
     besides: &'t [String],
 }
 
-/// Why no more members are taken.
+/// Why the walk ended early.
 enum Stop {
     NoJson,
     TooLong,
@@ -95,7 +95,7 @@ impl From<crate::format::json::JsonError> for Stop {
 }
 
 impl MaskWalk<'_> {
-    /// Takes one object; how many members it has.
+    /// Reads one object; returns how many members it has.
     fn members(&mut self, scanner: &mut Scanner<'_>, table: &MessageTable) -> Result<usize, Stop> {
         if scanner.peek()? != JsonKind::Object {
             return Err(Stop::NoJson);

@@ -1,6 +1,6 @@
-//! JSON to wire format: one pass over the text, straight into the message's bytes.
+//! Converts JSON to wire format in one pass over the text, writing directly into the message's bytes.
 //!
-//! The way to a value is not kept while all is well; an error picks it up on its way out.
+//! The path to the current value is not tracked; an error collects it while it propagates.
 
 mod body;
 mod bound;

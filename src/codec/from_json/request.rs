@@ -1,7 +1,7 @@
-//! A request message in the making: texts bound to fields, then a body around them.
+//! Builds a request message from texts bound to fields and an optional body.
 //!
-//! The texts stand in a tree of fields. A body is read along that tree: where it comes to a bound field it must say the
-//! same, and where an object ends, what the tree has and the object had not is written into it.
+//! The texts are kept in a tree of fields. When the body reaches a bound field, it must have the same value. At the end
+//! of each object, bound fields that it did not contain are added.
 
 use super::body::Body;
 use super::bound::{BoundField, BoundFields, BoundText, BoundValue, put_message, put_node};
@@ -15,10 +15,10 @@ use crate::format::json;
 use crate::format::wire;
 use crate::schema::{FieldPath, FieldTable, Kind, Message};
 
-/// Texts are mostly short, and make messages of this size at most, in bytes.
+/// Initial capacity in bytes: most texts are short and make messages of at most this size.
 const ROOM: usize = 128;
 
-/// A request message in the making.
+/// A request message that is being built.
 #[derive(Debug)]
 pub struct Request<'t> {
     input: &'t Message,
@@ -26,7 +26,7 @@ pub struct Request<'t> {
     json_depth: usize,
 }
 
-/// The texts that are bound in a [`Request`], for messages that all have them.
+/// The bound texts of a [`Request`], for several messages that share them.
 #[derive(Debug, Clone)]
 pub struct Texts {
     root: BoundFields,
@@ -40,16 +40,16 @@ impl<'t> Request<'t> {
         Self { input, root: BoundFields::default(), json_depth: json::DEPTH_LIMIT }
     }
 
-    /// With a JSON body, and JSON texts, that are nested no deeper than this.
+    /// Sets how deeply a JSON body and JSON texts may be nested.
     #[must_use]
     pub fn with_json_depth(self, json_depth: usize) -> Self {
         Self { json_depth, ..self }
     }
 
-    /// Binds the field to one value; a list gets one more element.
+    /// Binds the field to a value; a list gets one more element.
     ///
     /// # Errors
-    /// The value is none of the field, or a sibling in its oneof is bound.
+    /// The value is not valid for the field, or another field of its oneof is bound.
     pub fn set<'v>(
         &mut self,
         path: &FieldPath,
@@ -63,10 +63,10 @@ impl<'t> Request<'t> {
         node.bind(tables.message(leaf.owner()), leaf.index(), BoundText { wire, origin, path: path.clone() })
     }
 
-    /// Binds one more entry of the map to a value.
+    /// Adds an entry to a map field.
     ///
     /// # Errors
-    /// Key or value are none of the map's, or the map has the key.
+    /// The key or value is not valid for the map, or the map already has the key.
     pub fn set_entry<'v>(
         &mut self,
         path: &FieldPath,
@@ -78,7 +78,7 @@ impl<'t> Request<'t> {
         let (leaf, field) = (path.leaf(), path.leaf().table());
         let entry = field.kind.message().map_or(&[][..], |id| &tables.message(id).fields);
         let [key_field, value_field] = entry else { return Err(FieldProblem::Depth) };
-        // To other readers an entry is a message, and its value may be one.
+        // Other readers count an entry as a message, and its value may be one too.
         if path.fields().len() + 1 + usize::from(value_field.kind.message().is_some()) > DEPTH_LIMIT {
             return Err(FieldProblem::Depth);
         }
@@ -100,10 +100,10 @@ impl<'t> Request<'t> {
         node.bind(tables.message(leaf.owner()), leaf.index(), BoundText { wire, origin, path: path.clone() })
     }
 
-    /// Whether the field, a message, is bound to nothing. A text that leaves it empty is nothing.
+    /// Whether nothing is bound to the field, a message. A text that leaves the message empty does not count.
     ///
     /// # Errors
-    /// A sibling in a oneof on the way is bound.
+    /// Another field of a oneof along the path is bound.
     pub fn lacks_message(&mut self, path: &FieldPath) -> Result<bool, FieldProblem> {
         let mut empty = Vec::new();
         put_message(&mut empty, path.leaf().table(), |_, _| ());
@@ -115,10 +115,10 @@ impl<'t> Request<'t> {
         Ok(node.find(index).is_none())
     }
 
-    /// Binds the field, a message that it [lacks](Self::lacks_message), to this value in wire format.
+    /// Binds the field, a message that the request [lacks](Self::lacks_message), to this encoded value.
     ///
     /// # Errors
-    /// A sibling in its oneof is bound.
+    /// Another field of its oneof is bound.
     pub fn set_message(&mut self, path: &FieldPath, value: Vec<u8>) -> Result<(), FieldProblem> {
         let (tables, leaf) = (self.input.tables(), path.leaf());
         let wire = around_message(leaf.table(), value);
@@ -127,7 +127,7 @@ impl<'t> Request<'t> {
         node.bind(tables.message(leaf.owner()), leaf.index(), filled)
     }
 
-    /// The message that the last field of the path is in.
+    /// The bound fields of the message that contains the last field of the path.
     fn parent(&mut self, path: &FieldPath) -> Result<&mut BoundFields, FieldProblem> {
         let tables = self.input.tables();
         let (_, parents) = path.fields().split_last().expect("a path is not empty");
@@ -137,7 +137,7 @@ impl<'t> Request<'t> {
     /// Whether the field is bound to this value.
     ///
     /// # Errors
-    /// The value is none of the field.
+    /// The value is not valid for the field.
     pub fn says<'v>(&self, path: &FieldPath, value: impl Into<Value<'v>>) -> Result<bool, FieldProblem> {
         let wire = encode_value(path, &value.into(), self.json_depth)?;
         let (leaf, parents) = path.fields().split_last().expect("a path is not empty");
@@ -149,15 +149,15 @@ impl<'t> Request<'t> {
         Ok(matches!(bound, Some(BoundField { what: BoundValue::Text(leaf), .. }) if leaf.wire == wire))
     }
 
-    /// The message in wire format, its fields once each; `body` is read into it.
+    /// Encodes the message, each field once; `body` is merged into it.
     ///
     /// # Errors
-    /// What is wrong with the body, by itself or beside the bound texts.
+    /// The body is invalid, or conflicts with the bound texts.
     pub fn encode(&self, body: Option<Body<'_>>) -> Result<Vec<u8>, RequestError> {
         encode(self.input, &self.root, body, self.json_depth)
     }
 
-    /// What is bound, apart from the type.
+    /// The bound texts without the message type.
     #[must_use]
     pub fn into_texts(self) -> Texts {
         Texts { root: self.root, json_depth: self.json_depth }
@@ -165,16 +165,16 @@ impl<'t> Request<'t> {
 }
 
 impl Texts {
-    /// A request with these texts, to bind more in.
+    /// A request with these texts, to which more can be bound.
     #[must_use]
     pub fn request<'t>(&self, input: &'t Message) -> Request<'t> {
         Request { input, root: self.root.clone(), json_depth: self.json_depth }
     }
 
-    /// [`Request::encode`] for one of the messages, which are of type `input`.
+    /// [`Request::encode`] for one of the messages that share these texts; `input` is its type.
     ///
     /// # Errors
-    /// What is wrong with the body, by itself or beside the bound texts.
+    /// The body is invalid, or conflicts with the bound texts.
     pub fn encode(&self, input: &Message, body: Option<Body<'_>>) -> Result<Vec<u8>, RequestError> {
         encode(input, &self.root, body, self.json_depth)
     }
@@ -199,7 +199,8 @@ fn encode(
 fn encode_value(path: &FieldPath, value: &Value<'_>, json_depth: usize) -> Result<Vec<u8>, FieldProblem> {
     let leaf = path.leaf();
     let field = leaf.table();
-    // The message of the first field is one, and the leaf may be one: a key of a query may be as long as it likes.
+    // Counts the message of the first field, and the last field if it is a message. A query parameter may name a path
+    // of any length.
     if path.fields().len() + usize::from(field.kind.message().is_some()) > DEPTH_LIMIT {
         return Err(FieldProblem::Depth);
     }
@@ -211,14 +212,14 @@ fn encode_value(path: &FieldPath, value: &Value<'_>, json_depth: usize) -> Resul
     Ok(wire)
 }
 
-/// Whether one of the entries of a map has this key, both in wire format.
+/// Whether an entry of a map has this key; both are in wire format.
 fn has_entry(field: &FieldTable, entries: &[u8], key: &[u8]) -> bool {
     let mut reader = wire::Reader::new(entries);
     std::iter::from_fn(|| reader.tag_of(field.number).and_then(|_| reader.bytes().ok()))
         .any(|entry| entry.starts_with(key))
 }
 
-/// A message field whose inside is this, without a copy of it.
+/// Makes a message field of `inside`, its encoded content, without copying it.
 fn around_message(field: &FieldTable, mut inside: Vec<u8>) -> Vec<u8> {
     let mut before = Vec::new();
     field.tag.put(&mut before);

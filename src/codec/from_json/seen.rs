@@ -1,16 +1,16 @@
-//! What an object has given so far: its fields, or the keys of a map.
+//! What an object has contained so far: its fields, or the keys of a map.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 
 use crate::schema::{FieldTable, MessageTable};
 
-/// An object whose members are being read.
+/// State of an object whose members are being read.
 pub(super) struct Open<'a> {
     pub(super) table: &'a MessageTable,
     pub(super) seen: Bits,
     pub(super) nulls: Bits,
-    /// The field that comes after the last: most writers keep to the order of the fields.
+    /// The field after the last one read, because most writers use the order of the fields.
     pub(super) next: usize,
 }
 
@@ -29,7 +29,7 @@ impl<'a> Open<'a> {
         Some(index)
     }
 
-    /// Another field of the oneof that has a value.
+    /// Another field of this oneof that has a value.
     pub(super) fn sibling(&self, index: usize, oneof: u16) -> Option<usize> {
         let is_given = |&(other, field): &(usize, &FieldTable)| {
             other != index && field.oneof == Some(oneof) && self.seen.contains(other) && !self.nulls.contains(other)
@@ -38,15 +38,15 @@ impl<'a> Open<'a> {
     }
 }
 
-/// The key of a map's entry.
+/// The key of a map entry.
 #[derive(PartialEq, Eq, Hash)]
 pub(super) enum Key<'a> {
     Text(Cow<'a, str>),
-    /// In wire format: two spellings of a number are one key.
+    /// In wire format, because two spellings of a number are the same key.
     Number([u8; 16]),
 }
 
-/// The keys of a map; those of a small map need no memory of their own.
+/// The keys of a map, stored without an allocation if they are few.
 #[derive(Default)]
 pub(super) struct Keys<'a> {
     few: [Option<Key<'a>>; 8],
@@ -54,7 +54,7 @@ pub(super) struct Keys<'a> {
 }
 
 impl<'a> Keys<'a> {
-    /// False if it was among them.
+    /// Adds a key; false if it was there already.
     pub(super) fn insert(&mut self, key: Key<'a>) -> bool {
         for place in &mut self.few {
             match place {
@@ -70,11 +70,11 @@ impl<'a> Keys<'a> {
     }
 }
 
-/// A set of the fields of one message.
+/// A set of fields of one message.
 #[derive(Debug, Default)]
 pub(super) struct Bits {
     first: u64,
-    /// For the fields from 64 on, of which few messages have any.
+    /// The fields from index 64 on; few messages have any.
     rest: Vec<u64>,
 }
 
@@ -83,7 +83,7 @@ impl Bits {
         Self { first: 0, rest: vec![0; fields.saturating_sub(1) / 64] }
     }
 
-    /// False if it was in the set.
+    /// Adds a field; false if it was there already.
     #[inline]
     pub(super) fn insert(&mut self, index: usize) -> bool {
         let (word, bit) = (index / 64, 1 << (index % 64));

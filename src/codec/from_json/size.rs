@@ -1,11 +1,11 @@
-//! How long the wire format of a JSON text can be, before any of it is made.
+//! An upper bound for the length of the wire format of a JSON text, known before it is built.
 
-/// What one value has at most beside its text: a tag, a length, the tag and the eight bytes of a number, and the end of a group; or an
-/// entry of a map, with the tags and lengths of its key and its value.
+/// Most bytes that a value needs besides its text: a tag, a length, the tag and eight bytes of a number, and the end of
+/// a group. A map entry with the tags and lengths of its key and value needs no more.
 const AROUND: usize = 24;
 
-/// At most so many bytes of wire format a JSON text makes, whatever its message: its strings, of which a field mask doubles capital
-/// letters, and what stands around its values.
+/// An upper bound for the wire format of a JSON text, in bytes, whatever its message: twice its text, because a field
+/// mask doubles capital letters, and the overhead of each value.
 #[must_use]
 pub fn longest(text: &[u8]) -> usize {
     let begins_value = |byte: &&u8| matches!(byte, b',' | b'[' | b'{');

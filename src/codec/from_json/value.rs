@@ -1,4 +1,4 @@
-//! A single value on its way into a field: a text, or bytes as they are.
+//! A single value for a field: a text, JSON or raw bytes.
 
 use super::bound::put_message;
 use crate::codec::filling::takes_bytes;
@@ -7,16 +7,16 @@ use crate::codec::problem::{FieldProblem, Found, expectation, wrong_text};
 use crate::codec::scalar::{self, Write};
 use crate::schema::{FieldPath, FieldTable, Kind, Tables};
 
-/// What a field is bound to.
+/// A value that a field is bound to.
 #[derive(Debug, Clone, Copy)]
 pub enum Value<'a> {
     /// A text, read as ProtoJSON reads a string or a number.
     Text(&'a str),
-    /// The value of a field that [takes it](crate::codec::takes_json), in JSON.
+    /// The value as JSON, for a field that [takes JSON](crate::codec::takes_json).
     Json(&'a str),
-    /// The value of a field of `bytes`, or of a `google.protobuf.BytesValue`.
+    /// Raw bytes, for a field of type `bytes` or `google.protobuf.BytesValue`.
     Bytes(&'a [u8]),
-    /// The value of a field of `google.api.HttpBody`.
+    /// A body, for a field of type `google.api.HttpBody`.
     HttpBody(HttpBody<'a>),
 }
 
@@ -27,7 +27,7 @@ impl<'a, T: AsRef<str> + ?Sized> From<&'a T> for Value<'a> {
 }
 
 impl Value<'_> {
-    /// Writes the value of `field`, which is the last one of `path`, or in the entries of the map there.
+    /// Appends the value of `field`, which is the last field of `path` or the value in the entries of the map there.
     pub(super) fn put(
         &self,
         out: &mut Vec<u8>,

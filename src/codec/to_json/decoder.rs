@@ -1,4 +1,4 @@
-//! The fields of a message, printed as they come while they come in order.
+//! Prints the fields of a message in the order of the bytes, as long as that is the order of the fields.
 
 use super::error::{DecodeProblem, Outcome};
 use super::print::{Int64, Print};
@@ -10,7 +10,7 @@ use crate::format::json;
 use crate::format::wire::{self, Reader};
 use crate::schema::{EnumId, FieldTable, Kind, MessageId, MessageTable, Shape, Tables, WellKnown};
 
-/// The JSON; or what is wrong, and the JSON up to there.
+/// The JSON. On failure, the problem and the JSON printed before it.
 pub(super) fn finish(decoder: Decoder<'_>, made: Outcome<()>) -> Result<Vec<u8>, (DecodeProblem, Vec<u8>)> {
     let Decoder { out, print, .. } = decoder;
     match made {
@@ -21,25 +21,25 @@ pub(super) fn finish(decoder: Decoder<'_>, made: Outcome<()>) -> Result<Vec<u8>,
     }
 }
 
-/// A message on its way into JSON.
+/// Converts a message from wire format to JSON.
 pub(super) struct Decoder<'a> {
-    /// Those of the message that is printed.
+    /// The tables of the message that is being printed.
     pub(super) tables: &'a Tables,
-    /// Those of the reply.
+    /// The tables of the response message.
     pub(super) descriptors: &'a Tables,
     pub(super) print: &'a Print,
     pub(super) out: Vec<u8>,
     pub(super) depth: usize,
-    /// Whether the fields of a message around this one did not come in order.
+    /// Whether the fields of an enclosing message were out of order.
     pub(super) is_scattered: bool,
 }
 
-/// What became of the attempt to print fields as they come.
+/// Result of printing fields in the order of the bytes.
 #[derive(PartialEq, Eq)]
 enum Order {
-    /// All are out.
+    /// All fields were printed.
     Kept,
-    /// A field came that should have come before, or again.
+    /// A field came later than it should have, or again.
     Broken,
 }
 
@@ -48,7 +48,7 @@ impl<'a> Decoder<'a> {
         Self { tables, descriptors: tables, print, out, depth, is_scattered: false }
     }
 
-    /// A message in its JSON form, whatever that is.
+    /// Prints a message in its JSON form, special forms included.
     #[inline]
     pub(super) fn whole(&mut self, id: MessageId, wire: Piece<'_>) -> Outcome<()> {
         let table = self.tables.message(id);
@@ -59,7 +59,7 @@ impl<'a> Decoder<'a> {
         self.check_size()
     }
 
-    /// One level deeper.
+    /// Prints something one level deeper.
     #[inline]
     pub(super) fn nested(&mut self, inside: impl FnOnce(&mut Self) -> Outcome<()>) -> Outcome<()> {
         if self.depth == DEPTH_LIMIT {
@@ -79,7 +79,7 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    /// The members of a message's object, each with a comma behind it.
+    /// Prints the members of a message's object, each followed by a comma.
     #[inline]
     pub(super) fn fields(&mut self, table: &'a MessageTable, wire: Piece<'_>) -> Outcome<()> {
         let start = self.out.len();
@@ -92,14 +92,15 @@ impl<'a> Decoder<'a> {
 
     #[inline(never)]
     fn scattered(&mut self, table: &'a MessageTable, wire: &[u8]) -> Outcome<()> {
-        // What is inside was tried once already: to try it again at every level would double the work with each.
+        // Nested messages were already tried in order once. Trying that again at every level would double the work with
+        // each level.
         let around = std::mem::replace(&mut self.is_scattered, true);
         self.indexed(table, wire)?;
         self.is_scattered = around;
         Ok(())
     }
 
-    /// Ends an object or an array whose members have a comma behind them.
+    /// Ends an object or array whose members are each followed by a comma.
     #[inline]
     pub(super) fn close(&mut self, bracket: u8) {
         match self.out.last_mut() {
@@ -110,7 +111,7 @@ impl<'a> Decoder<'a> {
 
     #[inline(never)]
     fn in_order(&mut self, table: &'a MessageTable, mut reader: Reader<'_>) -> Outcome<Order> {
-        // The field after the last one printed, and the oneofs that have a value.
+        // The index after the last printed field, and the oneofs that have a value.
         let mut next = 0;
         let mut oneofs = 0_u64;
         while !reader.is_empty() {
@@ -128,7 +129,7 @@ impl<'a> Decoder<'a> {
                 },
             };
             let field = &table.fields[index];
-            // Most fields are that: a string, with nothing else to look after.
+            // The most common field: a string that needs no further checks.
             if field.is_lone_string() && wire_type == wire::LENGTH && !self.print.defaults {
                 next = index + 1;
                 let text = reader.piece()?;
@@ -153,7 +154,8 @@ impl<'a> Decoder<'a> {
         Ok(Order::Kept)
     }
 
-    /// The field behind `skipped`, whose tag has been read; where defaults are printed, those of `skipped` before it.
+    /// Prints the field after `skipped`, whose tag has been read. If defaults are printed, those of `skipped` come
+    /// first.
     fn member(
         &mut self,
         table: &'a MessageTable,
@@ -177,7 +179,7 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    /// A singular field; false if nothing is printed for it.
+    /// Prints a singular field; false if nothing is printed for it.
     #[inline]
     fn single(&mut self, field: &'a FieldTable, wire_type: u8, reader: &mut Reader<'_>) -> Outcome<bool> {
         if wire_type != field.kind.wire_type() {
@@ -208,7 +210,7 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    /// The values of a list that follow one another.
+    /// Prints the consecutive values of a list.
     fn list_run(&mut self, field: &'a FieldTable, wire_type: u8, reader: &mut Reader<'_>) -> Outcome<bool> {
         let before = self.out.len();
         self.key(field);
@@ -231,7 +233,7 @@ impl<'a> Decoder<'a> {
         Ok(true)
     }
 
-    /// One value of a list, or the values of a packed part of it, each with a comma behind it.
+    /// Prints one value of a list, or the values of a packed part of it, each followed by a comma.
     pub(super) fn elements(&mut self, field: &'a FieldTable, wire_type: u8, reader: &mut Reader<'_>) -> Outcome<()> {
         let own = field.kind.wire_type();
         if wire_type == own {
@@ -257,7 +259,7 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    /// One value; true if it is the default. Nothing is written for a number that a closed enum has not.
+    /// Prints one value; true if it is the default. Nothing is printed for a number that a closed enum does not have.
     #[inline]
     pub(super) fn value(&mut self, field: &'a FieldTable, reader: &mut Reader<'_>) -> Outcome<bool> {
         match field.kind {
@@ -271,7 +273,7 @@ impl<'a> Decoder<'a> {
             Kind::Enum(id) => {
                 let number = reader.varint()? as i32;
                 self.enumeration(id, number);
-                // `null` says 0 to whoever reads it.
+                // Readers take `null` for 0 here.
                 return Ok(number == 0 || self.tables.enumeration(id).is_null);
             }
             _ => return self.scalar(field.kind, reader),
@@ -321,7 +323,7 @@ impl<'a> Decoder<'a> {
         match table.quoted(number) {
             _ if table.is_null => self.out.extend_from_slice(b"null"),
             Some(name) if !self.print.enums_as_ints => name.put(&mut self.out),
-            // To a closed enum an unknown number is an unknown field.
+            // For a closed enum, an unknown number is an unknown field.
             None if table.closed => {}
             _ => put_integer(&mut self.out, number),
         }
@@ -335,7 +337,7 @@ impl<'a> Decoder<'a> {
         self.other_string(field, text.bytes())
     }
 
-    /// A string with an escape in JSON, or more than ASCII.
+    /// Prints a string that is not plain ASCII or needs an escape in JSON.
     #[inline(never)]
     fn other_string(&mut self, field: &FieldTable, bytes: &[u8]) -> Outcome<()> {
         let Ok(text) = std::str::from_utf8(bytes) else {
@@ -356,7 +358,7 @@ impl<'a> Decoder<'a> {
         if self.out.len() > limit { Err(DecodeProblem::TooLarge { limit }.into()) } else { Ok(()) }
     }
 
-    /// What fields without presence have when nothing was given.
+    /// Prints the defaults of fields without presence that are not set.
     pub(super) fn print_defaults(&mut self, table: &'a MessageTable, range: std::ops::Range<usize>) {
         for field in &table.fields[range] {
             if field.name.starts_with('[') {
@@ -372,7 +374,7 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// False if the field knows whether it is set: it has no default to print.
+    /// Prints the default of a field; false if the field has presence and therefore no default.
     pub(super) fn put_default(&mut self, field: &FieldTable) -> bool {
         match field.shape {
             Shape::Explicit | Shape::Required => return false,
@@ -382,7 +384,7 @@ impl<'a> Decoder<'a> {
                 Kind::Enum(id) => self.enumeration(id, 0),
                 Kind::String => self.out.extend_from_slice(b"\"\""),
                 kind => {
-                    // Eight zeros are the default of every other kind, whatever it is made of.
+                    // For every other kind, eight zero bytes decode to the default.
                     let zeros = Reader::new(&[0; 8]);
                     let _ = self.scalar(kind, &mut { zeros });
                 }
@@ -392,14 +394,14 @@ impl<'a> Decoder<'a> {
     }
 }
 
-/// An integer; true if it is zero.
+/// Appends an integer; true if it is zero.
 fn put<T: itoa::Integer + Default + PartialEq>(out: &mut Vec<u8>, value: T) -> bool {
     let is_zero = value == T::default();
     put_integer(out, value);
     is_zero
 }
 
-/// A 64-bit integer, which JSON's own numbers may not hold.
+/// Appends a 64-bit integer, as a string if a JSON number might lose digits; true if it is zero.
 fn put_wide<T: itoa::Integer + Default + PartialEq + Into<i128>>(out: &mut Vec<u8>, value: T, form: Int64) -> bool {
     const SAFE: u128 = (1 << 53) - 1;
     if form == Int64::Number || (form == Int64::SafeNumber && value.into().unsigned_abs() <= SAFE) {

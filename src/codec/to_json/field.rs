@@ -1,4 +1,4 @@
-//! One field of a reply, its value alone: what a rule's `response_body` wants.
+//! Prints a single field of a response, for a rule's `response_body`.
 
 use std::borrow::Cow;
 
@@ -10,11 +10,11 @@ use super::scattered::{Occurrence, WireValue, WireValues};
 use crate::codec::http_body::HttpBody;
 use crate::schema::{Field, FieldPath, FieldTable, Message};
 
-/// The ProtoJSON form of the value of one field. A field that is not set has its default: `""`, `0`, `false`, the first
-/// name of an enum, `[]` or `{}`; one that knows whether it is set, as every message does, is `null`.
+/// The value of one field as ProtoJSON. A field that is not set has its default: `""`, `0`, `false`, the first name of
+/// an enum, `[]` or `{}`. A field with presence, such as any message, is `null` then.
 ///
 /// # Errors
-/// The bytes are not what the descriptors promise.
+/// The bytes do not match the descriptors.
 pub fn reply_field(path: &FieldPath, wire: &[u8], print: &Print) -> Result<Vec<u8>, DecodeError> {
     let tables = path.leaf().tables();
     let out = Vec::with_capacity(wire.len() * 2 + 256);
@@ -26,11 +26,11 @@ pub fn reply_field(path: &FieldPath, wire: &[u8], print: &Print) -> Result<Vec<u
     })
 }
 
-/// The body that a reply of type `output` is, or that it has in the field at `path`, with `take`, to which its content type
-/// and its data are given.
+/// Calls `take` with the content type and data of the HttpBody in a response of type `output`: the response itself, or
+/// the field at `path`.
 ///
 /// # Errors
-/// The bytes are not what the descriptors promise.
+/// The bytes do not match the descriptors.
 pub fn http_body<T>(
     output: &Message,
     path: Option<&FieldPath>,
@@ -42,7 +42,7 @@ pub fn http_body<T>(
     taken.map_err(|problem| DecodeError { message: output.name().to_owned(), field: String::new(), problem })
 }
 
-/// The bytes of the message at `path`, which is not repeated; none if it is not set.
+/// The bytes of the singular message at `path`; empty if it is not set.
 fn message_at<'w>(path: &FieldPath, wire: &'w [u8]) -> Result<Cow<'w, [u8]>, DecodeProblem> {
     let print = Print::default();
     let decoder = Decoder::new(path.leaf().tables(), &print, Vec::new(), 0);
@@ -81,7 +81,7 @@ impl<'a> Decoder<'a> {
         let key = self.out.len();
         self.out.clear();
         if self.collected(field, these)? {
-            // The comma behind the member, and its key.
+            // Removes the comma after the member, and its key.
             self.out.pop();
             self.out.drain(..key);
         } else if !self.put_default(field) {

@@ -1,4 +1,4 @@
-//! Wire format to JSON for the messages that ProtoJSON writes in a form of their own.
+//! Converts wire format to JSON for messages with a special ProtoJSON form.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -27,7 +27,7 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// The only field, or its default.
+    /// Prints the only field, or its default.
     fn wrapper(&mut self, table: &'a MessageTable, wire: &[u8]) -> Outcome<()> {
         let Some(field) = table.fields.first() else {
             return Err(DecodeProblem::NoForm { message: table.name.to_string() }.into());
@@ -36,7 +36,7 @@ impl<'a> Decoder<'a> {
         self.last_of(field, &values)
     }
 
-    /// any.proto: the members of the message behind `@type`, or its own form in `value`.
+    /// any.proto: `@type`, followed by the members of the message or by its special form in `value`.
     fn any(&mut self, wire: &[u8]) -> Outcome<()> {
         let url = last_bytes(wire, 1)?;
         let value = last_bytes(wire, 2)?;
@@ -52,7 +52,7 @@ impl<'a> Decoder<'a> {
         };
         let table = tables.message(inner);
         if table.by_name("@type").is_some() {
-            // A field of this name (`json_name`) would stand beside the type's.
+            // A field with this `json_name` would clash with the `@type` of the Any.
             let no_form = || DecodeProblem::NoForm { message: table.name.to_string() }.into();
             return if self.print.unknown_any { self.any_bytes(url, value) } else { Err(no_form()) };
         }
@@ -72,7 +72,7 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    /// An Any whose type has no form in JSON that is known.
+    /// Prints an Any whose content cannot be printed as JSON.
     fn any_bytes(&mut self, url: &str, value: &[u8]) -> Outcome<()> {
         self.out.extend_from_slice(b"{\"@type\":");
         put_string(&mut self.out, url);
@@ -86,7 +86,7 @@ impl<'a> Decoder<'a> {
         Ok(mask_text(wire)?.map(|text| put_string(&mut self.out, &text)))
     }
 
-    /// struct.proto: `map<string, Value> fields = 1`; of entries with one key the last counts.
+    /// struct.proto: `map<string, Value> fields = 1`. If several entries have the same key, the last counts.
     fn structure(&mut self, wire: &[u8]) -> Outcome<()> {
         let mut entries: Vec<(&[u8], Cow<'_, [u8]>)> = Vec::new();
         let mut places: HashMap<&[u8], usize> = HashMap::new();
@@ -127,13 +127,13 @@ impl<'a> Decoder<'a> {
         self.nested(|this| this.any_value(wire)?.ok_or_else(problem))
     }
 
-    /// struct.proto: the member of the oneof `kind` that came last; an object or a list in pieces is joined. `None` for a
-    /// number that JSON has not.
+    /// struct.proto: prints the member of the oneof `kind` that came last; the parts of an object or list are joined.
+    /// `None` for a number that JSON cannot express.
     fn any_value(&mut self, wire: &[u8]) -> Outcome<Option<()>> {
         let mut reader = Reader::new(wire);
         let mut last: (u32, &[u8]) = (1, &[0]);
         let mut is_set = false;
-        // From where on only this member came.
+        // Starts where only this member follows.
         let mut run = wire;
         while !reader.is_empty() {
             let from = reader.rest();
@@ -149,7 +149,7 @@ impl<'a> Decoder<'a> {
         }
         let mut reader = Reader::new(last.1);
         match last.0 {
-            // A Value with nothing in it is what a missing value of a Struct's entry is, too.
+            // An empty Value; it also stands for the missing value of an entry in a Struct.
             _ if !is_set => self.out.extend_from_slice(b"null"),
             1 => self.out.extend_from_slice(b"null"),
             2 => {
@@ -175,7 +175,7 @@ impl<'a> Decoder<'a> {
     }
 }
 
-/// The paths of a FieldMask as JSON has them, if it can.
+/// The paths of a FieldMask as in JSON; `None` if JSON cannot express them.
 pub(super) fn mask_text(wire: &[u8]) -> Result<Option<String>, WireError> {
     let mut paths = Vec::new();
     for path in occurrences(wire, 1, LENGTH)? {
@@ -186,13 +186,13 @@ pub(super) fn mask_text(wire: &[u8]) -> Result<Option<String>, WireError> {
     Ok(Some(paths.join(",")))
 }
 
-/// A type URL for the log, cut if long.
+/// A type URL for the log, shortened to 200 bytes.
 fn shown(url: &str) -> String {
     const LONGEST: usize = 200;
     url[..url.floor_char_boundary(LONGEST)].escape_debug().to_string()
 }
 
-/// Fields 1, `int64 seconds`, and 2, `int32 nanos`.
+/// Reads the fields 1, `int64 seconds`, and 2, `int32 nanos`.
 fn span(wire: &[u8]) -> Result<Span, WireError> {
     let mut span = Span::default();
     let mut reader = Reader::new(wire);
@@ -214,7 +214,7 @@ pub(super) fn last_bytes(wire: &[u8], number: u32) -> Result<&[u8], WireError> {
     }
 }
 
-/// The values of a length-delimited field as one: joined bytes are joined messages.
+/// The values of a length-delimited field, concatenated: concatenating encoded messages merges them.
 fn joined(wire: &[u8], wanted: u32) -> Result<Cow<'_, [u8]>, WireError> {
     let mut all = Cow::Borrowed(&[][..]);
     let mut reader = Reader::new(wire);
@@ -231,7 +231,7 @@ fn joined(wire: &[u8], wanted: u32) -> Result<Cow<'_, [u8]>, WireError> {
     Ok(all)
 }
 
-/// Where the values of a field begin, behind their tags.
+/// The positions after the tags of a field's values.
 fn occurrences(wire: &[u8], wanted: u32, wanted_type: u8) -> Result<Vec<&[u8]>, WireError> {
     let mut found = Vec::new();
     let mut reader = Reader::new(wire);

@@ -1,4 +1,4 @@
-//! Maps: entries in wire format to the members of an object.
+//! Prints maps: entries in wire format become members of an object.
 
 use std::collections::HashSet;
 
@@ -8,11 +8,11 @@ use super::scattered::{WireValue, WireValues};
 use crate::format::wire::{self, Reader, WireError};
 use crate::schema::{FieldTable, Kind};
 
-/// How many entries a small map has.
+/// The most entries of a small map.
 const FEW: usize = 8;
 
 impl<'a> Decoder<'a> {
-    /// The entries of a map that follow one another.
+    /// Prints the consecutive entries of a map.
     pub(super) fn map_run(&mut self, field: &'a FieldTable, wire_type: u8, reader: &mut Reader<'_>) -> Outcome<bool> {
         let (before, start) = (self.out.len(), *reader);
         if wire_type == wire::LENGTH && self.few_entries(field, reader)? {
@@ -27,8 +27,8 @@ impl<'a> Decoder<'a> {
         self.map(field, &found)
     }
 
-    /// A small map with different keys, each entry a key and a value: most maps are, and need no memory of their own.
-    /// False, with the output and the reader anywhere, if this is another.
+    /// Prints a small map with distinct keys whose entries all have a key and a value. Most maps are like that, and
+    /// need no allocation here. Returns false for any other map; output and reader are then in an undefined position.
     fn few_entries(&mut self, field: &'a FieldTable, reader: &mut Reader<'_>) -> Outcome<bool> {
         let table = field.kind.message().map(|id| self.tables.message(id));
         let Some([key_field, value_field]) = table.map(|table| &table.fields[..]) else { return Ok(false) };
@@ -69,7 +69,7 @@ impl<'a> Decoder<'a> {
         Ok(true)
     }
 
-    /// A map from its entries; of entries with one key the last counts.
+    /// Prints a map from its entries. If several entries have the same key, the last counts.
     pub(super) fn map(&mut self, field: &'a FieldTable, entries: &[&[u8]]) -> Outcome<bool> {
         let Some((key_field, value_field)) = self.entry_fields(field) else { return Ok(false) };
         let read = self.read_entries(key_field, value_field, entries)?;
@@ -89,7 +89,7 @@ impl<'a> Decoder<'a> {
         Ok(true)
     }
 
-    /// The fields of a map's entries.
+    /// The key and value fields of a map's entries.
     pub(super) fn entry_fields(&self, field: &FieldTable) -> Option<(&'a FieldTable, &'a FieldTable)> {
         match &*self.tables.message(field.kind.message()?).fields {
             [key, value] => Some((key, value)),
@@ -97,7 +97,7 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// The keys and values of a map; of entries with one key the last counts.
+    /// The keys and values of a map. If several entries have the same key, the last counts.
     pub(super) fn read_entries<'w>(
         &self,
         key_field: &FieldTable,
@@ -108,7 +108,7 @@ impl<'a> Decoder<'a> {
         for entry in entries {
             let (key, values) = entry_of(entry, key_field, value_field)?;
             let value = values.last.as_ref().map(|value| self.is_unknown(value_field, value.0));
-            // With a number that a closed enum has not the whole entry is an unknown field.
+            // If the value is a number that a closed enum does not have, the whole entry counts as an unknown field.
             if !value.transpose()?.unwrap_or(false) {
                 read.push((key, values));
             }
@@ -117,7 +117,7 @@ impl<'a> Decoder<'a> {
         Ok(read)
     }
 
-    /// A key as a query parameter has it. The output is overwritten.
+    /// A key as written in a query parameter. Overwrites the output.
     pub(super) fn key_text(&mut self, key_field: &FieldTable, key: &MapKey<'_>) -> Outcome<String> {
         if let MapKey::Text(text) = key {
             let text = std::str::from_utf8(text).map(str::to_owned);
@@ -161,7 +161,7 @@ impl<'a> Decoder<'a> {
                 };
                 let start = self.out.len();
                 self.scalar(key_field.kind, &mut reader)?;
-                // A 64-bit integer may have its quotes already.
+                // A 64-bit integer may be quoted already.
                 if self.out.get(start) != Some(&b'"') {
                     self.out.insert(start, b'"');
                     self.out.push(b'"');
@@ -172,7 +172,7 @@ impl<'a> Decoder<'a> {
     }
 }
 
-/// Hands out the entries that follow one another, and counts them.
+/// Passes consecutive entries to `take` and counts them.
 fn entries<'w>(
     field: &FieldTable,
     mut wire_type: u8,
@@ -194,14 +194,14 @@ fn entries<'w>(
     }
 }
 
-/// The key of an entry: a string, or the bits of anything else.
+/// The key of an entry: a string, or the bits of any other type.
 #[derive(PartialEq, Eq, Hash, Clone, Copy)]
 pub(super) enum MapKey<'w> {
     Text(&'w [u8]),
     Number(u64),
 }
 
-/// A key and its value from one entry; what is not there has its default.
+/// Key and value of an entry; missing ones have their default.
 fn entry_of<'w>(
     entry: &'w [u8],
     key_field: &FieldTable,
@@ -230,7 +230,7 @@ fn entry_of<'w>(
     Ok((key, values))
 }
 
-/// One form for all varints that mean one key.
+/// Normalizes varints so that equal keys have equal bits.
 fn normal(kind: Kind, varint: u64) -> u64 {
     match kind {
         Kind::Bool => u64::from(varint != 0),
@@ -240,10 +240,10 @@ fn normal(kind: Kind, varint: u64) -> u64 {
     }
 }
 
-/// Keeps of entries with one key the last.
+/// Of several entries with the same key, keeps the last.
 fn drop_overridden(entries: &mut Vec<(MapKey<'_>, WireValues<'_>)>) {
     if entries.len() <= FEW {
-        // Too few for an index to be worth its memory.
+        // Too few for a hash set to be worth its memory.
         let mut place = 0;
         while place < entries.len() {
             let is_overridden = entries[place + 1..].iter().any(|(key, _)| *key == entries[place].0);

@@ -1,8 +1,8 @@
-//! Wire format to JSON: fields are printed as they come while they come in order, once each.
+//! Converts wire format to JSON. Fields are printed directly as long as they come in order and once each.
 //!
-//! That is how every writer writes. Bytes that are in another order, or that give a field twice, are in wire format too:
-//! where they turn up, the message is printed again from an index of its fields, in which the last value wins, split
-//! messages are joined and scattered lists collected.
+//! All usual encoders write messages that way. Bytes in another order, or with a repeated field, are valid wire format
+//! too. Such a message is printed again from an index of its fields: the last value wins, split messages are merged and
+//! scattered lists are collected.
 
 mod decoder;
 pub(super) mod error;

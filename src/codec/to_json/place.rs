@@ -1,11 +1,11 @@
-//! Where a reply cannot be printed: found afterwards, in the JSON that was printed up to there, so that it costs replies nothing that
-//! can be.
+//! Finds out where printing a response failed. The position is derived afterwards from the JSON printed so far, so it
+//! costs nothing for valid responses.
 //!
-//! Names of fields are shown, and the indices of lists; keys of maps and of a Struct are what the backend sent, and are not.
+//! Field names and list indices are shown. Keys of maps and of a Struct are data from the backend and are not shown.
 
 use crate::schema::{self, FieldPath, FieldTable, MessageId, Shape, Tables, WellKnown};
 
-/// Longest place that is told, in bytes.
+/// Longest position that is shown, in bytes.
 const LONGEST: usize = 200;
 
 /// The field at which the JSON of such a message ends; empty at its beginning and between its members.
@@ -13,7 +13,7 @@ pub(super) fn within_message(tables: &Tables, id: MessageId, json: &[u8]) -> Str
     told(&Walk::new(tables, Slot::Message(tables, id)).place(json))
 }
 
-/// As [`within_message`], where the JSON is the value of this field alone (`response_body`).
+/// The field at which the JSON of this field's value ends, for a rule with `response_body`.
 pub(super) fn within_field(path: &FieldPath, json: &[u8]) -> String {
     let (tables, leaf) = (path.leaf().tables(), path.leaf().table());
     told(&format!("{path}{}", Walk::new(tables, Slot::of(tables, leaf)).place(json)))
@@ -27,25 +27,25 @@ fn told(place: &str) -> String {
     }
 }
 
-/// What a value is.
+/// The type of a value.
 #[derive(Clone, Copy)]
 enum Slot<'a> {
     Message(&'a Tables, MessageId),
-    /// Of elements that are this.
+    /// A list with elements of this type.
     List(&'a Tables, Option<MessageId>),
-    /// Of entries of this type.
+    /// A map with entries of this type.
     Map(&'a Tables, MessageId),
-    /// Nothing that has fields.
+    /// A value without fields.
     Other,
 }
 
-/// What is open around a place.
+/// An open object or array around the position.
 struct Level<'a> {
     is: Slot<'a>,
-    /// The member or the element that is read.
+    /// The current member.
     key: Option<String>,
     index: usize,
-    /// Of an Any, what it holds.
+    /// For an Any, the message type that it holds.
     any: Option<(&'a Tables, MessageId)>,
 }
 
@@ -102,7 +102,7 @@ impl<'a> Walk<'a> {
         self.levels.iter().map_while(Level::shown).collect()
     }
 
-    /// What comes next.
+    /// The type of the next value.
     fn slot(&self) -> Slot<'a> {
         let Some(level) = self.levels.last() else { return self.root };
         let Some(key) = &level.key else {
@@ -124,7 +124,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// A key, or a value.
+    /// Handles a key or a string value.
     fn text(&mut self, text: &[u8], is_key: bool) {
         let descriptors = self.descriptors;
         let Some(level) = self.levels.last_mut() else { return };
@@ -143,7 +143,7 @@ impl Level<'_> {
         matches!(self.is, Slot::Message(tables, id) if tables.message(id).known == WellKnown::Any)
     }
 
-    /// The part of the place that it is; none where nothing more is to be shown.
+    /// How this level appears in the position; `None` if nothing more may be shown.
     fn shown(&self) -> Option<String> {
         match self.is {
             Slot::Message(tables, id) if self.is_any() || tables.message(id).known == WellKnown::No => {
@@ -156,7 +156,7 @@ impl Level<'_> {
     }
 }
 
-/// Where a string ends that begins these bytes.
+/// Where the string ends whose opening quote comes before these bytes.
 fn end_of_string(json: &[u8]) -> usize {
     let mut is_escaped = false;
     let end = json.iter().position(|&byte| {

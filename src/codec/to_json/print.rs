@@ -1,21 +1,21 @@
-//! What the JSON of a reply looks like.
+//! Options for printing JSON.
 
-/// What the JSON looks like.
+/// Options for printing a response as JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Print {
-    /// `always_print_fields_with_no_presence`: defaults and empty lists are printed.
+    /// `always_print_fields_with_no_presence`: prints defaults and empty lists.
     pub defaults: bool,
-    /// `always_print_enums_as_ints`
+    /// `always_print_enums_as_ints`: prints enums as numbers.
     pub enums_as_ints: bool,
-    /// `preserve_proto_field_names`
+    /// `preserve_proto_field_names`: uses the field names of the proto file.
     pub proto_names: bool,
-    /// What 64-bit integers look like.
+    /// How 64-bit integers are printed.
     pub int64: Int64,
-    /// Laid out for people.
+    /// Whether the JSON is indented for people to read.
     pub indent: bool,
-    /// Whether an Any of a type that nobody knows is printed as its bytes, in base64. Otherwise it has no form.
+    /// Whether an Any of an unknown type is printed with its bytes in base64. Otherwise it is an error.
     pub unknown_any: bool,
-    /// Largest JSON, in bytes: two bytes of wire format can become a large object of defaults.
+    /// Largest JSON in bytes. There is a limit because two bytes of wire format can become a large object of defaults.
     pub limit: usize,
 }
 
@@ -27,15 +27,15 @@ impl Default for Print {
     }
 }
 
-/// What 64-bit integers look like. ProtoJSON has strings: many readers, JavaScript's among them, take each number for a
-/// double, which holds no more than 53 bits.
+/// How 64-bit integers are printed. ProtoJSON uses strings, because many readers, such as JavaScript, parse every
+/// number as a double, which is exact only up to 53 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Int64 {
-    /// `"1"`
+    /// Always a string: `"1"`.
     #[default]
     Text,
-    /// `1`, and a string where a double would not hold it: beyond 2^53 - 1 (RFC 8259, section 6).
+    /// A number: `1`. Beyond 2^53 - 1, where a double is no longer exact (RFC 8259, section 6), a string.
     SafeNumber,
-    /// `1`, whatever becomes of it.
+    /// Always a number: `1`, even if readers lose digits.
     Number,
 }

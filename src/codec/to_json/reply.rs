@@ -1,4 +1,4 @@
-//! A whole reply.
+//! Prints a whole response message.
 
 use super::decoder::{Decoder, finish};
 use super::error::DecodeError;
@@ -6,10 +6,10 @@ use super::place;
 use super::print::Print;
 use crate::schema::Message;
 
-/// The ProtoJSON form of a reply.
+/// The response message as ProtoJSON.
 ///
 /// # Errors
-/// The bytes are not what the descriptors promise.
+/// The bytes do not match the descriptors.
 pub fn reply(output: &Message, wire: &[u8], print: &Print) -> Result<Vec<u8>, DecodeError> {
     let out = Vec::with_capacity(wire.len() * 2 + 256);
     let mut decoder = Decoder::new(output.tables(), print, out, 0);

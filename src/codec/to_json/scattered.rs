@@ -1,4 +1,4 @@
-//! Messages whose fields are not in order, or are there more than once: an index of all, then field by field.
+//! Prints messages whose fields are out of order or repeated: indexes all fields, then prints field by field.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use crate::format::wire::{self, Reader, WireError};
 use crate::schema::{FieldTable, Kind, MessageTable, Shape};
 
 impl<'a> Decoder<'a> {
-    /// The value that several occurrences of a singular field mean; its default if there is none.
+    /// Prints the value that several occurrences of a singular field result in; its default if there is none.
     pub(super) fn last_value(&mut self, field: &'a FieldTable, values: &WireValues<'_>) -> Outcome<()> {
         match (field.kind, &values.last) {
             (Kind::Message(id) | Kind::Group(id), _) => self.whole(id, values.joined(field)?.as_ref().into()),
@@ -21,12 +21,13 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// The same, from where the values begin.
+    /// Prints the value that several occurrences of a singular field result in; `values` are the bytes from each
+    /// occurrence on.
     pub(super) fn last_of(&mut self, field: &'a FieldTable, values: &[&[u8]]) -> Outcome<()> {
         self.last_value(field, &values.iter().map(|at| WireValue(at)).collect())
     }
 
-    /// The members in the order of the fields, from an index of all that the bytes hold.
+    /// Prints the members in the order of the fields, from an index of all that the bytes hold.
     pub(super) fn indexed(&mut self, table: &'a MessageTable, wire: &[u8]) -> Outcome<()> {
         let occurrences = self.index(table, wire)?;
         let mut rest = occurrences.as_slice();
@@ -50,10 +51,10 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    /// Every occurrence of every field of the table, sorted by field; of a oneof only the member that came last.
+    /// All occurrences of known fields, sorted by field. Of a oneof, only the member that came last is kept.
     pub(super) fn index<'w>(&self, table: &MessageTable, wire: &'w [u8]) -> Result<Vec<Occurrence<'w>>, WireError> {
         let mut found: Vec<Occurrence<'w>> = Vec::new();
-        // The member of each oneof that came last, and from which occurrence on nothing came between.
+        // For each oneof, the member that came last, and the occurrence from which on no other member came.
         let mut last: Vec<Option<(usize, usize)>> = vec![None; table.oneofs.len()];
         let mut reader = Reader::new(wire);
         while !reader.is_empty() {
@@ -87,14 +88,14 @@ impl<'a> Decoder<'a> {
         Ok(found)
     }
 
-    /// Whether the value is a number that its closed enum has not: to the message it is an unknown field.
+    /// Whether the value is a number that its closed enum does not have. The message treats it as an unknown field.
     pub(super) fn is_unknown(&self, field: &FieldTable, value: &[u8]) -> Result<bool, WireError> {
         let Kind::Enum(id) = field.kind else { return Ok(false) };
         let table = self.tables.enumeration(id);
         Ok(table.closed && table.quoted(Reader::new(value).varint()? as i32).is_none())
     }
 
-    /// One field from all its occurrences.
+    /// Prints one field from all its occurrences.
     pub(super) fn collected(&mut self, field: &'a FieldTable, these: &[Occurrence<'_>]) -> Outcome<bool> {
         if field.shape == Shape::Map {
             let entries = these.iter().filter(|entry| entry.wire_type == wire::LENGTH);
@@ -136,20 +137,20 @@ impl<'a> Decoder<'a> {
     }
 }
 
-/// Once that a field is in the bytes.
+/// One occurrence of a field in the bytes.
 #[derive(Clone, Copy)]
 pub(super) struct Occurrence<'w> {
     /// The index of the field.
     pub(super) index: usize,
     pub(super) wire_type: u8,
-    /// The bytes from behind the tag on.
+    /// The bytes after the tag.
     pub(super) at: &'w [u8],
 }
 
-/// A value in wire format, from behind its tag on.
+/// The bytes of a value, starting after its tag.
 pub(super) struct WireValue<'w>(pub(super) &'w [u8]);
 
-/// The values of one singular field, in the order of the bytes. Mostly there is one, which needs no memory of its own.
+/// The values of one singular field, in the order of the bytes. Usually there is only one, which needs no allocation.
 #[derive(Default)]
 pub(super) struct WireValues<'w> {
     before: Vec<WireValue<'w>>,
@@ -161,7 +162,7 @@ impl<'w> WireValues<'w> {
         self.before.extend(self.last.replace(value));
     }
 
-    /// The inside of the message that they mean: joined bytes are joined messages.
+    /// The content of the message that the values result in: concatenating encoded messages merges them.
     pub(super) fn joined(&self, field: &FieldTable) -> Result<Cow<'w, [u8]>, WireError> {
         match &self.last {
             None => Ok(Cow::Borrowed(&[])),
@@ -183,7 +184,7 @@ impl<'w> FromIterator<WireValue<'w>> for WireValues<'w> {
 }
 
 impl<'w> WireValue<'w> {
-    /// The inside of a message.
+    /// The content of a message.
     pub(super) fn inside(&self, field: &FieldTable) -> Result<&'w [u8], WireError> {
         let mut reader = Reader::new(self.0);
         match field.kind {
@@ -193,7 +194,8 @@ impl<'w> WireValue<'w> {
     }
 }
 
-/// An item of a MessageSet: `int32 type_id = 2`, `bytes message = 3`. The message stands behind its length.
+/// Reads an item of a MessageSet: `int32 type_id = 2`, `bytes message = 3`. The returned bytes start with the length of
+/// the message.
 fn message_set_item<'w>(table: &MessageTable, item: &'w [u8]) -> Result<Option<(usize, &'w [u8])>, WireError> {
     let (mut type_id, mut message) = (None, None);
     let mut reader = Reader::new(item);

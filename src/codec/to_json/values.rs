@@ -1,4 +1,5 @@
-//! The values of a message one by one, from its bytes: the text that a path or a query has for each, or why there is none.
+//! Lists the values of an encoded message one by one, each with the text that a path or a query has for it, or the
+//! reason why there is none.
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
@@ -13,55 +14,55 @@ use crate::codec::filling::{entries_fill, json_fills, text_fills};
 use crate::format::wire::{self, Reader, WireError};
 use crate::schema::{Field, FieldPath, FieldTable, Kind, Message, MessageId, Shape, Tables, WellKnown};
 
-/// One value of a message: a scalar, a well-known type or a message with no field set.
+/// One value of a message: a scalar, a well-known type or a message without any field set.
 #[derive(Debug, Clone, Copy)]
 pub struct LeafValue<'v> {
-    /// The way to it by the names of the proto file: `account.iban`, `tags[2]`, `labels[key]`, `items[0].price`. A key that must
+    /// Its path in names of the proto file: `account.iban`, `tags[2]`, `labels[key]`, `items[0].price`. A key that must
     /// not be shown is `...`.
     pub name: &'v str,
-    /// The part of it that is a field path: up to the first list or map, which is included.
+    /// The part of `name` that is a field path: up to and including the first list or map.
     pub field: &'v str,
-    /// The query parameter that carries it: the field, of an entry of a map with the key behind it.
+    /// The query parameter for the value: the field path, and for a map entry also the key.
     pub key: &'v str,
     /// Whether the value must not be shown.
     pub redacted: bool,
     /// The value in JSON.
     pub json: &'v str,
-    /// The value as a path or a query has it.
+    /// The value as text for a path or a query.
     pub text: Result<&'v str, NoText<'v>>,
 }
 
-/// Why no text of a path or a query is a value.
+/// Why a value cannot be written as text in a path or a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoText<'v> {
-    /// A message with no field set.
+    /// It is a message without any field set.
     Empty,
-    /// A message of this type, whose form in JSON is none of an object of its fields.
+    /// It is a message of this type, which has a special JSON form.
     Form(&'v str),
-    /// Something in a list or map of messages.
+    /// It is inside a list or map of messages.
     Listed,
-    /// Something in an extension.
+    /// It is inside an extension.
     Extension,
 }
 
-/// The text of a field that a path variable binds.
+/// The text of a field for a path variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FieldText {
-    /// This; of a field without presence that is not set the default.
+    /// The text of the value; the default if the field has no presence and is not set.
     Text(String),
     /// The field has presence and is not set.
     Unset,
-    /// So many fields of the path lead to a message that is not set.
+    /// This many fields, from the start of the path, lead to a message that is not set.
     OuterUnset(usize),
-    /// It is inside a message of this type, whose form in JSON is none of an object of its fields.
+    /// The field is inside a message of this type, which has a special JSON form.
     InForm(String),
 }
 
-/// Gives `visit` the values of the message `wire`, in the order of the fields, until it breaks. Fields that have the dotted names
-/// `except` are left out. A value has at most `limit` bytes of JSON.
+/// Calls `visit` with each value of the message `wire`, in the order of the fields, until it breaks. Fields whose
+/// dotted names are in `except` are left out. The JSON of a value may have at most `limit` bytes.
 ///
 /// # Errors
-/// The bytes are not what the descriptors promise, or have no JSON form.
+/// The bytes do not match the descriptors, or have no JSON form.
 pub fn values(
     message: &Message,
     wire: &[u8],
@@ -80,10 +81,11 @@ pub fn values(
     }
 }
 
-/// The text of one field, which is in no list or map and which [takes a text](crate::codec::takes_text) or JSON.
+/// The text of one field that is not inside a list or map. The field must [take text](crate::codec::takes_text) or
+/// JSON.
 ///
 /// # Errors
-/// The bytes are not what the descriptors promise.
+/// The bytes do not match the descriptors.
 pub fn field_text(path: &FieldPath, wire: &[u8], limit: usize) -> Result<FieldText, DecodeError> {
     let tables = path.leaf().tables();
     let print = Print { limit, ..Print::default() };
@@ -94,7 +96,7 @@ pub fn field_text(path: &FieldPath, wire: &[u8], limit: usize) -> Result<FieldTe
     })
 }
 
-/// Why a walk ends before its end.
+/// Why the walk ended early.
 enum Stop {
     Enough,
     Problem(Box<DecodeProblem>),
@@ -112,13 +114,13 @@ impl From<WireError> for Stop {
     }
 }
 
-/// What holds for a value because of what is around it.
+/// What applies to a value because of the fields around it.
 #[derive(Clone, Copy, Default)]
 struct Around {
     redacted: bool,
-    /// Whether it is one of a list or map, in which a default is a value.
+    /// Whether it is an element of a list or a map, where a default is a value too.
     is_item: bool,
-    /// Why no query parameter leads here.
+    /// Why no query parameter can name it; `None` if one can.
     closed: Option<Closed>,
 }
 
@@ -148,7 +150,7 @@ struct Walk<'a, 'e, V> {
     except: &'e [String],
     name: String,
     field: String,
-    /// How many values came, or were left out.
+    /// How many values were visited or left out.
     count: usize,
     visit: V,
 }
@@ -182,7 +184,7 @@ impl<'a, V: FnMut(LeafValue<'_>) -> ControlFlow<()>> Walk<'a, '_, V> {
     fn field(&mut self, field: &'a FieldTable, these: &[Occurrence<'_>], around: Around) -> Result<(), Stop> {
         let (name, outer) = (self.name.len(), self.field.len());
         push_dotted(&mut self.name, &field.name);
-        // Inside a list or a map no field path leads any further.
+        // A field path does not lead into a list or a map.
         if around.closed != Some(Closed::Listed) {
             push_dotted(&mut self.field, &field.name);
         }
@@ -265,7 +267,7 @@ impl<'a, V: FnMut(LeafValue<'_>) -> ControlFlow<()>> Walk<'a, '_, V> {
         Ok(())
     }
 
-    /// One value: that of the field, or one of its list or map.
+    /// Visits one value: the value of the field, or an element of its list or map.
     fn single(&mut self, field: &'a FieldTable, values: &WireValues<'_>, around: Around) -> Result<(), Stop> {
         let Some(id) = field.kind.message().filter(|id| self.decoder.tables.message(*id).known == WellKnown::No) else {
             return self.value(field, values, around, None);
@@ -280,7 +282,7 @@ impl<'a, V: FnMut(LeafValue<'_>) -> ControlFlow<()>> Walk<'a, '_, V> {
         self.put(around, NoText::Empty)
     }
 
-    /// A value that is no object of fields.
+    /// Visits a value that is not an object of fields.
     fn value(
         &mut self,
         field: &'a FieldTable,
@@ -302,7 +304,7 @@ impl<'a, V: FnMut(LeafValue<'_>) -> ControlFlow<()>> Walk<'a, '_, V> {
         proceed(visit(LeafValue { name, field: path, key: &key, redacted: around.redacted, json: &json, text }))
     }
 
-    /// What stands in the decoder, which no text is.
+    /// Visits the value printed last, which has no text for a path or query.
     fn put(&mut self, around: Around, reason: NoText<'_>) -> Result<(), Stop> {
         let (name, field, redacted) = (&*self.name, &*self.field, around.redacted);
         let json = String::from_utf8_lossy(&self.decoder.out);
@@ -313,7 +315,7 @@ impl<'a, V: FnMut(LeafValue<'_>) -> ControlFlow<()>> Walk<'a, '_, V> {
 }
 
 impl<'a> Decoder<'a> {
-    /// Prints the value of a singular field; true if it is a scalar's default.
+    /// Prints the value of a singular field; true if it is the default of a scalar.
     fn print_value(&mut self, field: &'a FieldTable, values: &WireValues<'_>) -> Outcome<bool> {
         let is_default = match (&values.last, field.kind.message()) {
             (Some(last), None) => self.value(field, &mut Reader::new(last.0))?,
@@ -326,7 +328,7 @@ impl<'a> Decoder<'a> {
         Ok(is_default)
     }
 
-    /// The text of the field that the rest of a path leads to, `depth` fields into it.
+    /// The text of the field that the rest of a path leads to; `depth` fields of the path have been followed.
     fn text_at(&mut self, path: &[Field], depth: usize, wire: &[u8]) -> Outcome<FieldText> {
         let (here, inside) = path.split_first().expect("a path is not empty");
         let table = self.tables.message(here.owner());
@@ -351,7 +353,7 @@ impl<'a> Decoder<'a> {
     }
 }
 
-/// The text of a value that is no object of fields. `json` is what is printed of it.
+/// The text of a value that is not an object of fields. `json` is the printed value.
 fn text_of<'v>(tables: &Tables, field: &FieldTable, values: &WireValues<'v>, json: &'v [u8]) -> Outcome<Cow<'v, str>> {
     let not_utf8 = || Box::new(DecodeProblem::Utf8 { field: field.json_name.to_string() });
     let text = |bytes: &'v [u8]| std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|_| not_utf8());
@@ -364,7 +366,7 @@ fn text_of<'v>(tables: &Tables, field: &FieldTable, values: &WireValues<'v>, jso
     let message = tables.message(id);
     match message.known {
         WellKnown::Any | WellKnown::Struct | WellKnown::Value | WellKnown::ListValue => text(json),
-        // Their texts are quoted and may hold escapes.
+        // These are quoted in JSON and may contain escapes.
         WellKnown::FieldMask => mask_text(&values.joined(field)?)?.map(Cow::Owned).ok_or_else(not_utf8),
         WellKnown::Wrapper if message.fields.first().is_some_and(|value| value.kind == Kind::String) => {
             let joined = values.joined(field)?;
@@ -375,10 +377,10 @@ fn text_of<'v>(tables: &Tables, field: &FieldTable, values: &WireValues<'v>, jso
     }
 }
 
-/// JSON of a scalar that is no string of the caller's: a number, a name, base64, a time.
+/// The text of a value from its JSON: a number, an enum name, base64 or a time, never a string of the caller.
 fn unquoted(json: &[u8]) -> &[u8] {
     match json {
-        // google.protobuf.NullValue is an enum.
+        // Only google.protobuf.NullValue, an enum, is printed like this.
         b"null" => b"NULL_VALUE",
         [b'"', text @ .., b'"'] => text,
         _ => json,

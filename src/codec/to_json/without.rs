@@ -1,4 +1,4 @@
-//! A message without some of its fields, in wire format.
+//! Removes fields from an encoded message.
 
 use std::borrow::Cow;
 
@@ -6,8 +6,8 @@ use super::error::{DecodeError, DecodeProblem};
 use crate::format::wire::{self, Reader, WireError};
 use crate::schema::{Field, FieldPath, Message, MessageId, Tables};
 
-/// The message `wire` without these fields, which are set, each a field of one value that is in no list or map. A message that
-/// they are in stays, even if it then has no field set.
+/// The message `wire` without `fields`, which must be set, singular, and not inside a list or map. The messages that
+/// contain them stay, even if no field is left in them.
 ///
 /// # Errors
 /// The bytes are not in wire format.
@@ -37,7 +37,7 @@ fn rest<'w>(tables: &Tables, id: MessageId, wire: &'w [u8], fields: &[&[Field]])
             out.extend_from_slice(record);
             continue;
         };
-        // Other members of its oneof have come before it, and would be set again without it.
+        // Also drops other members of its oneof that came before it: without it they would be set again.
         let oneof = table.fields[index].oneof;
         let is_gone = |path: &&[Field]| matches!(path, [leaf] if leaf.index() == index || oneof.is_some() && leaf.table().oneof == oneof);
         if fields.iter().any(is_gone) {

@@ -165,8 +165,8 @@ impl<'a> Scanner<'a> {
         true
     }
 
-    /// Reads the next string if it has no escapes, and keeps the text that follows it within reach. Otherwise nothing
-    /// is read.
+    /// Reads the next string if it has no escapes; otherwise nothing is read. The piece also gives access to the text
+    /// after the string.
     #[inline]
     pub fn plain_piece(&mut self) -> Option<Piece<'a>> {
         self.space();
