@@ -1,4 +1,4 @@
-//! TLS as a client makes it: whom it takes for the server, and what it shows.
+//! TLS as a client: which servers are trusted, and which certificate the client presents.
 
 use std::sync::Arc;
 
@@ -16,19 +16,19 @@ use super::signatures::{Signatures, verify_signatures};
 use super::trust::Trust;
 use crate::format::problem::Problem;
 
-/// Which servers a client takes.
+/// Which servers a client trusts.
 #[derive(Debug, Clone)]
 pub enum Servers {
-    /// Those whose certificate one of these authorities has issued, for the name that is called.
+    /// Servers with a certificate for the called name that one of these authorities has issued.
     Trusted(Trust),
-    /// Those whose certificate fits one of these pins, whoever has issued it and whatever it names.
+    /// Servers whose certificate matches one of these pins, whatever its issuer and names.
     Pinned(Vec<Pin>),
 }
 
-/// The configuration of a client that takes `servers` and shows `identity` if it has one.
+/// The configuration of a client that trusts `servers` and presents `identity`, if there is one.
 ///
 /// # Errors
-/// Certificate and key do not fit, or there is no trust at all.
+/// Certificate and key do not belong together, or there is nothing to trust.
 pub fn client(identity: Option<Identity>, servers: &Servers, alpn: &[&[u8]]) -> Result<Arc<ClientConfig>, Problem> {
     let builder = ClientConfig::builder_with_provider(provider()).with_protocol_versions(VERSIONS);
     let builder = builder.map_err(Problem::new)?.dangerous().with_custom_certificate_verifier(verifier(servers)?);
@@ -53,19 +53,21 @@ pub(super) fn verifier(servers: &Servers) -> Result<Arc<dyn ServerCertVerifier>,
     Ok(Arc::new(ServerVerifier { certificate, signatures: Signatures::new() }))
 }
 
-/// Verifies a server: its certificate in one of two ways, the handshake's signature always in the same.
+/// Verifies a server. Its certificate is verified in one of two ways, the signature of the handshake always in the same
+/// way.
 #[derive(Debug)]
 struct ServerVerifier {
     certificate: CertificateCheck,
     signatures: Signatures,
 }
 
-/// How a server's certificate is verified.
+/// How the certificate of a server is verified.
 #[derive(Debug)]
 enum CertificateCheck {
-    /// It fits one of the pins, and its dates hold.
+    /// It must match one of the pins and be valid now.
     Pinned(Vec<Pin>),
-    /// As ever; where it is refused, the error says what is peculiar about it, and how to pin it.
+    /// Verified by the usual rules. If it is rejected, the error says what is unusual about the certificate and how to
+    /// pin it.
     Standard(Arc<WebPkiServerVerifier>),
 }
 

@@ -1,4 +1,4 @@
-//! Callers and their certificates: by an authority, or each known by pins of its own.
+//! Verifies callers by their certificates: by an authority, or by pins.
 
 use std::sync::Arc;
 
@@ -14,27 +14,27 @@ use super::signatures::{Signatures, verify_signatures};
 use super::trust::Trust;
 use crate::format::problem::Problem;
 
-/// Which callers come in.
+/// Which callers are accepted.
 #[derive(Debug, Clone, Default)]
 pub struct Clients {
-    /// A caller without a certificate comes in too. One that has one needs the right one anyway.
+    /// Whether callers without a certificate are accepted too. A certificate that is presented must be right in any
+    /// case.
     pub optional: bool,
-    /// Who issues their certificates.
+    /// The authorities that issue the certificates of callers.
     pub trust: Option<Trust>,
-    /// Those who are known by their certificates, whoever issued them.
+    /// Callers that are known by their certificates, whoever issued them.
     pub pinned: Vec<PinnedClient>,
 }
 
-/// A caller who is known by its certificates: two, while one takes the other's place.
+/// A caller that is known by its certificates. There may be two, so that a certificate can be replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PinnedClient {
-    /// What the operator calls it.
+    /// The name that the operator has given to the caller.
     pub name: String,
-    /// Any of them.
+    /// The pins of its certificates; one of them must match.
     pub pins: Vec<Pin>,
 }
 
-/// Verifies callers.
 #[derive(Debug)]
 struct ClientVerifier {
     optional: bool,
@@ -62,7 +62,8 @@ impl ClientCertVerifier for ClientVerifier {
         !self.optional
     }
 
-    /// Names of authorities make callers choose among their certificates, and whose is pinned may have none of theirs.
+    /// With pinned callers, no names of authorities are sent: a client would choose its certificate by them, and a
+    /// pinned certificate may have another issuer.
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         match &self.standard {
             Some(standard) if self.pinned.is_empty() => standard.root_hint_subjects(),

@@ -1,4 +1,4 @@
-//! What an end shows: its certificates, and the key that is theirs.
+//! The identity of an end: its certificate chain and the private key that belongs to it.
 
 use std::path::{Path, PathBuf};
 
@@ -11,29 +11,30 @@ use super::{order, pem};
 use crate::format::problem::Problem;
 use crate::format::secret::Permissions;
 
-/// Where an end's certificate chain and private key are.
+/// The files of a certificate chain and its private key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdentityFiles {
-    /// PEM: the end's own certificate and what leads to the root. They are shown in their order, whatever the file's.
+    /// PEM file with the end's own certificate and those that lead to the root. They are presented in the order of the
+    /// chain, whatever their order in the file.
     pub cert: PathBuf,
-    /// PEM: PKCS#8, SEC1 or PKCS#1.
+    /// PEM file with the private key: PKCS#8, SEC1 or PKCS#1.
     pub key: PathBuf,
-    /// Who may read the key's file.
+    /// Who may read the file of the key.
     pub permissions: Permissions,
 }
 
-/// A certificate chain with its private key. Has no `Debug`: a key is not printed.
+/// A certificate chain with its private key. It has no `Debug`, so that the key is never printed.
 pub struct Identity {
     pub(super) chain: Vec<CertificateDer<'static>>,
     pub(super) key: PrivateKeyDer<'static>,
-    /// What it is called in problems.
+    /// The name for it in problems.
     pub(super) name: String,
 }
 
 impl Identity {
     /// Reads the two files.
     ///
-    /// # Errors
+    /// What is wrong with each file.
     /// What is wrong with each of them.
     pub fn load(files: &IdentityFiles) -> Result<Self, Vec<Problem>> {
         let chain = certificates(&files.cert);
@@ -48,7 +49,7 @@ impl Identity {
         }
     }
 
-    /// An identity made in memory; `name` stands for it in problems.
+    /// An identity made in memory; problems call it `name`.
     #[must_use]
     pub fn new(name: &str, chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Self {
         Self { chain, key, name: name.to_owned() }
@@ -59,7 +60,7 @@ pub(super) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, 
     pem::certificates(file).map_err(|error| Problem::at(pem::place(file), error))
 }
 
-/// rustls checks this too, but only once everything else of an end is right, and it knows no files.
+/// rustls checks this as well, but only after everything else is right, and it cannot name the files.
 fn check_pair(files: &IdentityFiles, chain: &[CertificateDer<'static>], key: &PrivateKeyDer) -> Result<(), Problem> {
     let key = provider().key_provider.load_private_key(key.clone_key());
     let key = key.map_err(|_| {
@@ -77,7 +78,7 @@ fn check_pair(files: &IdentityFiles, chain: &[CertificateDer<'static>], key: &Pr
 
 pub(super) fn certificate_problem(file: &Path, error: &rustls::Error) -> Problem {
     match error {
-        // In rustls' words it would be a "peer certificate".
+        // rustls would call it a "peer certificate".
         rustls::Error::InvalidCertificate(reason) => {
             let message = format!("expected an X.509 certificate, found one that cannot be read ({reason})");
             Problem::at(file.display(), message)

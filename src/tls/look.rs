@@ -1,7 +1,9 @@
-//! A handshake that is only looked at: what a server offers and shows, whom it asks for, and whether it would be taken.
+//! A handshake for inspection only: what a server offers and presents, whom it asks for a certificate, and whether it
+//! would be trusted.
 //!
-//! Bytes in, bytes out, [`Seen`] at the end. A look goes on where a connection would stop, so that all can be told of a
-//! server that is not trusted; so it shows no certificate of ours, and there is no way to send anything over it.
+//! Takes bytes and gives bytes; the result is [`Seen`]. The handshake continues where a connection would stop, so that
+//! everything about an untrusted server can be reported. Therefore no certificate of the gateway is presented, and
+//! nothing can be sent over the connection.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -17,30 +19,30 @@ use super::provider::{VERSIONS, provider};
 use super::signatures::{Signatures, verify_signatures};
 use crate::format::problem::Problem;
 
-/// A handshake that nothing follows.
+/// A handshake for inspection, after which no data is sent.
 pub struct Look {
     connection: ClientConnection,
     notes: Arc<Notes>,
 }
 
-/// What was seen, up to where the handshake came.
+/// What was seen of the server, as far as the handshake has come.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
-    /// Such as `TLSv1.3`.
+    /// The protocol version, such as `TLSv1.3`.
     pub version: Option<String>,
-    /// Such as `TLS13_AES_256_GCM_SHA384`.
+    /// The cipher suite, such as `TLS13_AES_256_GCM_SHA384`.
     pub suite: Option<String>,
-    /// The protocol that the server chose of those offered.
+    /// The ALPN protocol that the server chose.
     pub alpn: Option<Vec<u8>>,
-    /// The server's own certificate first, DER.
+    /// The certificates that the server presented, in DER; its own comes first.
     pub chain: Vec<Vec<u8>>,
-    /// Whether a connection would take the server.
+    /// Whether a connection would trust the server, or why not.
     pub verdict: Option<Result<(), rustls::Error>>,
-    /// If the server asks for a certificate: the authorities that it names, which may be none.
+    /// Set if the server asks for a certificate: the authorities that it names, possibly none.
     pub asked: Option<Vec<String>>,
 }
 
-/// What rustls tells on the way.
+/// What the callbacks of rustls have seen so far.
 #[derive(Debug, Default)]
 struct Notes(Mutex<Seen>);
 
@@ -51,10 +53,10 @@ impl Notes {
 }
 
 impl Look {
-    /// A look at the server of this name, and whether it is one of `servers`.
+    /// Begins a handshake with the server of this name, and judges it by `servers`.
     ///
     /// # Errors
-    /// There is no trust at all.
+    /// There is nothing to trust.
     pub fn new(name: ServerName<'static>, servers: &Servers, alpn: &[&[u8]]) -> Result<Self, Problem> {
         let notes = Arc::new(Notes::default());
         let judge = Looking { judge: verifier(servers)?, signatures: Signatures::new(), notes: notes.clone() };
@@ -66,7 +68,7 @@ impl Look {
         Ok(Self { connection, notes })
     }
 
-    /// What is to be sent to the server now.
+    /// The bytes to send to the server now.
     pub fn outgoing(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
         while self.connection.wants_write() {
@@ -77,10 +79,10 @@ impl Look {
         bytes
     }
 
-    /// Takes what the server has sent.
+    /// Processes bytes that the server has sent.
     ///
     /// # Errors
-    /// Why the handshake is over before its end.
+    /// Why the handshake failed.
     pub fn incoming(&mut self, mut bytes: &[u8]) -> Result<(), rustls::Error> {
         while !bytes.is_empty() {
             let read = self.connection.read_tls(&mut bytes);
@@ -90,13 +92,13 @@ impl Look {
         Ok(())
     }
 
-    /// Whether the handshake has come to its end.
+    /// Whether the handshake is complete.
     #[must_use]
     pub fn is_over(&self) -> bool {
         !self.connection.is_handshaking()
     }
 
-    /// What was seen until now.
+    /// What was seen so far.
     #[must_use]
     pub fn seen(&self) -> Seen {
         let noted = self.notes.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -110,7 +112,7 @@ impl Look {
     }
 }
 
-/// Notes what a connection's own verifier says, and goes on.
+/// Notes the verdict of the verifier that connections use, and continues in any case.
 #[derive(Debug)]
 struct Looking {
     judge: Arc<dyn ServerCertVerifier>,
@@ -136,7 +138,7 @@ impl ServerCertVerifier for Looking {
     verify_signatures!();
 }
 
-/// Notes that the server asks for a certificate, and shows none.
+/// Notes that the server asks for a certificate, and presents none.
 #[derive(Debug)]
 struct NoCertificate(Arc<Notes>);
 

@@ -1,7 +1,8 @@
-//! Certificates, keys and trust bundles: PEM in, rustls configurations out.
+//! Certificates, keys and trust anchors: reads PEM files and gives rustls configurations.
 //!
-//! One crypto provider, aws-lc-rs; TLS 1.2 and 1.3. What is wrong with a file is a [`Problem`](crate::format::problem::Problem) that
-//! names it and quotes nothing. Knows neither sockets nor which end it serves.
+//! There is one crypto provider, aws-lc-rs, with TLS 1.2 and 1.3. What is wrong with a file is a
+//! [`Problem`](crate::format::problem::Problem) that names the file and quotes nothing of it. This module knows nothing
+//! of sockets and listeners.
 
 pub mod certs;
 mod client;

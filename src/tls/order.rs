@@ -1,14 +1,15 @@
-//! The order in which certificates are shown.
+//! Puts certificates into the order in which they are presented.
 //!
-//! RFC 8446, section 4.4.2: the sender's own certificate comes first, and each following one should certify the one before it.
-//! Files come in any order: authorities send the chain from its root, and tools put the root in front.
+//! RFC 8446, section 4.4.2: the sender's own certificate comes first, and each following one should certify the one
+//! before it. Files may have any order: some authorities send the chain from the root on, and some tools put the root
+//! first.
 
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-/// The certificate of `key` first, then its issuer, and so on; what leads nowhere comes last. If no certificate is that of the
-/// key, or one cannot be read, all stay as they are.
+/// Puts the certificate of `key` first, then its issuer, and so on; certificates outside the chain come last. The order
+/// stays unchanged if no certificate belongs to the key, or if one cannot be parsed.
 pub(super) fn in_order(
     chain: Vec<CertificateDer<'static>>,
     key: &PrivateKeyDer<'_>,

@@ -1,8 +1,8 @@
-//! Pinned certificates: servers known by the digest of their certificate or of its key, whoever signed it.
+//! Pinned certificates: a peer is identified by the digest of its certificate or of its public key, whoever signed it.
 //!
-//! Banks make self-signed certificates that are marked as an authority's (`CA:TRUE`) and name no host
-//! (`subjectAltName`); every standard verifier refuses those. A pin says which certificate it must be, so chain, names and
-//! usages say nothing more; its dates count, and the handshake's signature proves that the server has the key.
+//! Banks make self-signed certificates that are marked as an authority's (`CA:TRUE`) and have no host name
+//! (`subjectAltName`). Standard verifiers reject those. A pin says which certificate it must be, so chain, names and
+//! usages are not checked. The dates are checked, and the signature of the handshake proves that the peer has the key.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,7 +11,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// A SHA-256 that a certificate, or its public key, must have.
+/// The SHA-256 digest that a certificate or its public key must have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pin {
     of: Of,
@@ -20,13 +20,13 @@ pub struct Pin {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Of {
-    /// The whole certificate, DER.
+    /// The digest of the whole certificate, in DER.
     Certificate,
-    /// SubjectPublicKeyInfo, DER: stays the same when a certificate is renewed with its key.
+    /// The digest of the SubjectPublicKeyInfo, in DER. It stays the same if a certificate is renewed with the same key.
     Key,
 }
 
-/// SHA-256 of the public key whose private key is published with Token's sample banks: whoever shows it may be anybody.
+/// SHA-256 of the public key whose private key is published with Token's sample banks, so that anybody may have it.
 pub const PUBLISHED_KEY: [u8; 32] = [
     0x2f, 0xfb, 0xd9, 0xc8, 0x3b, 0x07, 0x03, 0x5f, 0xf7, 0x01, 0x13, 0x34, 0xbb, 0x34, 0x95, 0x11, 0x3f, 0xf0, 0x5c,
     0x6f, 0xac, 0xa0, 0x58, 0x47, 0x1a, 0xb7, 0xd6, 0xd5, 0x21, 0x31, 0x0e, 0xcf,
@@ -35,7 +35,7 @@ pub const PUBLISHED_KEY: [u8; 32] = [
 const CERTIFICATE: &str = "cert-sha256:";
 const KEY: &str = "spki-sha256:";
 
-/// A text that is no pin.
+/// The text is not a pin.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected `cert-sha256:` or `spki-sha256:` and 32 bytes in hex or base64")]
 pub struct PinError;
@@ -61,7 +61,7 @@ impl fmt::Display for Pin {
 }
 
 impl Pin {
-    /// Whether it is that of [`PUBLISHED_KEY`].
+    /// Whether the pin is that of [`PUBLISHED_KEY`].
     #[must_use]
     pub fn is_published(&self) -> bool {
         self.of == Of::Key && self.digest == PUBLISHED_KEY
@@ -76,7 +76,6 @@ impl Pin {
     }
 }
 
-/// The SHA-256 of these bytes.
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut made = [0; 32];
@@ -84,7 +83,7 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     made
 }
 
-/// Two digits a byte, with colons between bytes or without, as `openssl x509 -fingerprint` prints them.
+/// Parses hex digits, with colons between bytes or without, as `openssl x509 -fingerprint` prints them.
 fn hex(text: &str) -> Option<Vec<u8>> {
     let digits: Vec<u32> = text.chars().filter(|c| *c != ':').map(|c| c.to_digit(16)).collect::<Option<_>>()?;
     let (pairs, []) = digits.as_chunks::<2>() else { return None };

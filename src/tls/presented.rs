@@ -1,7 +1,8 @@
-//! A chain of certificates as a peer shows it, within bounds that hold before any of its signatures is verified.
+//! The certificate chain that a peer presents, checked against bounds before any signature is verified.
 //!
-//! To find a way from a certificate to an authority, a verifier tries every certificate whose subject is the issuer that it looks
-//! for. A peer that shows many of one name has it verify up to 100 signatures, and nobody knows yet who that peer is.
+//! To find a path from a certificate to a trust anchor, a verifier tries every certificate whose subject is the issuer
+//! that it looks for. A peer that presents many certificates with the same subject can cause up to 100 signature
+//! verifications, before anybody knows who it is.
 
 use std::time::Duration;
 
@@ -12,22 +13,25 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 use super::pin::{PUBLISHED_KEY, Pin, sha256};
 use super::reason::other;
 
-/// Most certificates that a peer may show, its own included.
+/// The most certificates that a peer may present, including its own.
 pub const MOST_CERTIFICATES: usize = 8;
-/// Most of them, beside its own, that may have one subject: an authority whose key is changed, or that two others have certified.
+/// The most certificates with the same subject, besides the peer's own. Two are needed if an authority changes its key,
+/// or if two others have certified it.
 pub const MOST_OF_ONE_SUBJECT: usize = 2;
-/// Longest certificate, in bytes of DER.
+/// The longest certificate, in bytes of DER.
 pub const LONGEST_CERTIFICATE: usize = 16 << 10;
 
-/// The certificate of a peer, shown with others that are within the bounds.
+/// The certificate of a peer, presented with a chain that is within the bounds.
 pub(super) struct Presented<'a> {
     der: &'a [u8],
     parsed: X509Certificate<'a>,
 }
 
 impl<'a> Presented<'a> {
+    /// Checks the chain against the bounds.
+    ///
     /// # Errors
-    /// Which bound is exceeded, or that one of them is no certificate.
+    /// The bound that is exceeded, or a certificate that cannot be parsed.
     pub(super) fn within_bounds(
         certificate: &'a CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
@@ -58,12 +62,12 @@ impl<'a> Presented<'a> {
         Ok(Self { der: certificate, parsed })
     }
 
-    /// Whether it, or its key, is one of these.
+    /// Whether the certificate or its key matches one of these pins.
     pub(super) fn fits_one(&self, pins: &[Pin]) -> bool {
         pins.iter().any(|pin| pin.fits(self.der, self.parsed.tbs_certificate.subject_pki.raw))
     }
 
-    /// Of a pinned certificate too the dates count.
+    /// Checks that the certificate is valid now. Pinned certificates must be valid too.
     pub(super) fn verify_dates(&self, now: UnixTime) -> Result<(), rustls::Error> {
         let validity = self.parsed.validity();
         let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
@@ -76,7 +80,7 @@ impl<'a> Presented<'a> {
         Ok(())
     }
 
-    /// Whoever has the published key may be anybody.
+    /// Rejects a certificate with the published key, because anybody may have its private key.
     pub(super) fn refuse_published(&self) -> Result<(), rustls::Error> {
         if sha256(self.parsed.tbs_certificate.subject_pki.raw) == PUBLISHED_KEY {
             return Err(other("the private key of this certificate is published with the sample bank".to_owned()));
@@ -84,7 +88,7 @@ impl<'a> Presented<'a> {
         Ok(())
     }
 
-    /// What standard verifiers do not take in a server's certificate.
+    /// What standard verifiers reject in a server's certificate.
     pub(super) fn peculiarities(&self) -> Option<String> {
         let found = [
             (self.parsed.subject() == self.parsed.issuer(), "is self-signed"),
@@ -96,10 +100,10 @@ impl<'a> Presented<'a> {
     }
 }
 
-/// The first time after `now` at which one of these certificates is not valid any more.
+/// The first moment after `now` at which one of these certificates expires.
 pub(super) fn next_end(chain: &[CertificateDer<'_>], now: UnixTime) -> Option<UnixTime> {
     let end = |one: &CertificateDer<'_>| {
-        // RFC 5280, section 4.1.2.5: the time of notAfter is still within.
+        // RFC 5280, section 4.1.2.5: a certificate is still valid at the second of notAfter.
         let last = u64::try_from(parse(one).ok()?.validity().not_after.timestamp()).ok()?;
         Some(last.saturating_add(1)).filter(|end| *end > now.as_secs())
     };

@@ -1,4 +1,4 @@
-//! What all TLS is made with: aws-lc-rs, TLS 1.3 and 1.2.
+//! The crypto provider and protocol versions of all TLS: aws-lc-rs, TLS 1.3 and 1.2.
 
 use std::sync::Arc;
 

@@ -1,10 +1,10 @@
-//! Why a peer is refused, in words.
+//! Explains in words why a peer is rejected.
 
 use std::sync::Arc;
 
 use rustls::{CertificateError, OtherError};
 
-/// What is wrong, in words: rustls shows reasons that are not its own as nested values.
+/// The reason in words. rustls prints reasons that it does not define itself as nested values.
 #[must_use]
 pub fn explain(error: &rustls::Error) -> String {
     match error {
@@ -13,7 +13,7 @@ pub fn explain(error: &rustls::Error) -> String {
     }
 }
 
-/// A reason of ours.
+/// An error with a reason that rustls does not define.
 pub(super) fn other(text: String) -> rustls::Error {
     #[derive(Debug, thiserror::Error)]
     #[error("{0}")]

@@ -1,4 +1,4 @@
-//! TLS as a server makes it: a configuration for each connection, and whether a caller would still be let in.
+//! TLS as a server: a configuration for each connection, and a check whether a caller would still be accepted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,18 +17,18 @@ use super::trust::Trust;
 use super::witness::{RefusedCertificate, Witness};
 use crate::format::problem::Problem;
 
-/// What TLS is made with. Cheap to clone: the clones are one server, and a session of one is a session of all.
+/// A TLS server. Cheap to clone: all clones share one set of sessions.
 #[derive(Clone)]
 pub struct Server {
     config: Arc<ServerConfig>,
-    /// `None` where no caller is asked for a certificate.
+    /// `None` if no caller is asked for a certificate.
     sessions: Option<Arc<Sessions>>,
 }
 
-/// What one connection is made with.
+/// The TLS settings of one connection.
 pub struct Handshake {
     config: Arc<ServerConfig>,
-    /// Where its caller is asked for a certificate.
+    /// Set if the caller is asked for a certificate.
     client: Option<MutualTls>,
 }
 
@@ -37,17 +37,17 @@ struct MutualTls {
     witness: Arc<Witness>,
 }
 
-/// The configuration of a server. With `clients`, it asks for a certificate and refuses who has none that they trust, and resumes
-/// no session.
+/// The configuration of a server without session resumption. With `clients`, it asks callers for a certificate and
+/// rejects those without a trusted one.
 ///
 /// # Errors
-/// Certificate and key do not fit, or `clients` is no trust at all.
+/// Certificate and key do not belong together, or `clients` has nothing to trust.
 pub fn server(identity: Identity, clients: Option<&Trust>, alpn: &[&[u8]]) -> Result<Arc<ServerConfig>, Problem> {
     let clients = clients.map(|trust| Clients { trust: Some(trust.clone()), ..Clients::default() });
     Server::new(identity, clients.as_ref(), alpn).map(|server| server.config())
 }
 
-/// What a server's configuration is made of, as one SHA-256: two that have the same do the same.
+/// A SHA-256 of everything that a server's configuration is made of. Equal fingerprints mean equal behaviour.
 #[must_use]
 pub fn fingerprint(identity: &Identity, clients: Option<&Clients>) -> [u8; 32] {
     let mut parts: Vec<Vec<u8>> = identity.chain.iter().map(|certificate| certificate.to_vec()).collect();
@@ -68,10 +68,10 @@ pub fn fingerprint(identity: &Identity, clients: Option<&Clients>) -> [u8; 32] {
 }
 
 impl Server {
-    /// A server that lets `clients` in, or everybody.
+    /// A server that accepts `clients`, or everybody if it is `None`.
     ///
     /// # Errors
-    /// Certificate and key do not fit, or there is nobody to trust.
+    /// Certificate and key do not belong together, or there is nothing to trust.
     pub fn new(identity: Identity, clients: Option<&Clients>, alpn: &[&[u8]]) -> Result<Self, Problem> {
         let builder = ServerConfig::builder_with_provider(provider()).with_protocol_versions(VERSIONS);
         let builder = builder.map_err(Problem::new)?;
@@ -85,7 +85,7 @@ impl Server {
         config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
         let sessions = verifier.map(|verifier| Arc::new(Sessions::new(verifier, config.time_provider.clone())));
         if sessions.is_some() {
-            // Whoever takes the configuration as it is resumes nothing.
+            // Code that takes this configuration as it is resumes no sessions.
             config.session_storage = Arc::new(NoServerSessionStorage {});
         }
         Ok(Self { config: Arc::new(config), sessions })
@@ -100,26 +100,27 @@ impl Server {
             let config = with_verifier(&self.config, witness.clone(), sessions.clone()).ok()?;
             Some(Handshake { config: Arc::new(config), client: Some(MutualTls { sessions, witness }) })
         });
-        // It cannot fail: the same was made at the start. Without its sessions it would be as safe.
+        // This cannot fail, because the same configuration was built at the start. Without sessions, the connection
+        // would be equally safe.
         made.unwrap_or_else(|| Handshake { config: self.config.clone(), client: None })
     }
 
-    /// Whether a caller that showed these certificates, its own first, would be let in now.
+    /// Whether a caller that presents these certificates, its own first, would be accepted now.
     ///
     /// # Errors
-    /// Why not.
+    /// Why the caller would be rejected.
     pub fn verify(&self, chain: Option<&[CertificateDer<'_>]>) -> Result<(), rustls::Error> {
         self.sessions.as_ref().map_or(Ok(()), |sessions| sessions.verify(chain))
     }
 
-    /// When the next of these certificates is not valid any more; `None` if all that will be so are so already.
+    /// When the next of these certificates expires; `None` if none is left to expire.
     #[must_use]
     pub fn next_end(&self, chain: &[CertificateDer<'_>]) -> Option<UnixTime> {
         let now = self.sessions.as_ref()?.now().ok()?;
         presented::next_end(chain, now)
     }
 
-    /// How long until then; `None` if it has come.
+    /// The time left until `end`; `None` if it has passed.
     #[must_use]
     pub fn time_until(&self, end: UnixTime) -> Option<Duration> {
         let now = self.sessions.as_ref()?.now().ok()?;
@@ -127,20 +128,20 @@ impl Server {
         Some(Duration::from_secs(seconds))
     }
 
-    /// Whether both are one, or clones of one.
+    /// Whether both are the same server, or clones of it.
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.config, &other.config)
     }
 
-    /// The configuration alone, with which no session of a caller is resumed who was asked for a certificate.
+    /// The configuration alone. With it, no session is resumed for callers that are asked for a certificate.
     #[must_use]
     pub fn config(&self) -> Arc<ServerConfig> {
         self.config.clone()
     }
 }
 
-/// A server that looks at a certificate when it is shown, and never again.
+/// A server that checks a certificate when it is presented, and never again.
 impl From<Arc<ServerConfig>> for Server {
     fn from(config: Arc<ServerConfig>) -> Self {
         Self { config, sessions: None }
@@ -148,27 +149,28 @@ impl From<Arc<ServerConfig>> for Server {
 }
 
 impl Handshake {
-    /// What it is made with.
+    /// The configuration for the connection.
     #[must_use]
     pub fn config(&self) -> Arc<ServerConfig> {
         self.config.clone()
     }
 
-    /// Says that it is over, so that the caller can come back with less.
+    /// Ends the handshake, and keeps its session so that the caller can resume it.
     pub fn done(self, connection: &ServerConnection) {
         if let Some(client) = self.client {
             client.sessions.keep(connection);
         }
     }
 
-    /// The certificate that was refused in it, if one was.
+    /// The certificate that was rejected in this handshake, if there was one.
     #[must_use]
     pub fn refused(&self) -> Option<&RefusedCertificate> {
         self.client.as_ref()?.witness.refused()
     }
 }
 
-/// The same configuration for one connection: with its view of the sessions, and with the witness of its certificate.
+/// The configuration of the server for one connection: with its view of the sessions, and with the witness for its
+/// certificate.
 fn with_verifier(
     all: &ServerConfig,
     witness: Arc<Witness>,

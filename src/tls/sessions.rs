@@ -1,8 +1,9 @@
-//! TLS sessions of callers who are asked for a certificate.
+//! TLS sessions of callers that are asked for a certificate.
 //!
-//! A resumed handshake proves that the caller has been here before, and nothing else: no certificate is shown. So what is kept of
-//! a session says which certificates it began with, and they are verified again before it is resumed, as they were at first. A
-//! session that does not pass is as one that is not known: the caller makes a full handshake, and shows what it has now.
+//! A resumed handshake only proves that the caller has connected before: no certificate is presented. Therefore a
+//! session keeps the certificates that it began with. They are verified again, by the same rules, before the session is
+//! resumed. If they are rejected, the session counts as unknown: the caller makes a full handshake and presents its
+//! current certificate.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -14,21 +15,22 @@ use rustls::server::{ServerConnection, StoresServerSessions};
 use rustls::time_provider::TimeProvider;
 use rustls::{CertificateError, HandshakeKind};
 
-/// Most sessions at one time; beyond that the oldest is forgotten.
+/// The most sessions that are kept; beyond that, the oldest is dropped.
 const MOST: usize = 256;
-/// Of a caller whose certificates are larger than this, in bytes of DER, no session is kept.
+/// The largest chain, in bytes of DER, with which a session is kept.
 const LARGEST_CHAIN: usize = 16 << 10;
-/// After so long a caller proves that it has the key of its certificate, however often it has come back in between.
+/// The longest age of a session, in seconds. After it, a caller must prove again that it has the key of its
+/// certificate, however often it has resumed.
 const LONGEST: u64 = 24 * 60 * 60;
 
-/// How callers are verified, and the sessions of those who were.
+/// The verifier of callers, and the sessions of those that were accepted.
 pub(super) struct Sessions {
     verifier: Arc<dyn ClientCertVerifier>,
     clock: Arc<dyn TimeProvider>,
     kept: Mutex<Kept>,
 }
 
-/// The sessions by what names them, and those names in the order in which they came.
+/// The sessions by their names, and the names in order of arrival.
 #[derive(Default)]
 struct Kept {
     sessions: HashMap<Vec<u8>, Session>,
@@ -37,16 +39,16 @@ struct Kept {
 
 #[derive(Clone)]
 struct Session {
-    /// What rustls resumes it with.
+    /// The state from which rustls resumes the session.
     secret: Vec<u8>,
     begun: Begun,
 }
 
-/// The full handshake that a session goes back to.
+/// The full handshake in which a session began.
 #[derive(Clone)]
 struct Begun {
     at: UnixTime,
-    /// The caller's own certificate first. `None` if it had none, where it need not have one.
+    /// The caller's certificates, its own first. `None` if it presented none, where none is required.
     chain: Option<Arc<[CertificateDer<'static>]>>,
 }
 
@@ -58,9 +60,10 @@ pub(super) struct OfConnection {
 
 #[derive(Default)]
 struct State {
-    /// What the connection was resumed from.
+    /// The full handshake of the session that the connection has resumed.
     resumed: Option<Begun>,
-    /// What the caller is given to resume it with. That it may be kept is known when the handshake is over.
+    /// Names and secrets of the sessions given to the caller. Whether they are kept is decided when the handshake is
+    /// complete.
     given: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
@@ -77,7 +80,7 @@ impl Sessions {
         self.clock.current_time().ok_or(rustls::Error::FailedToGetCurrentTime)
     }
 
-    /// Whether a caller that shows these would be let in now; its own certificate is the first.
+    /// Whether a caller that presents these certificates, its own first, would be accepted now.
     pub(super) fn verify(&self, chain: Option<&[CertificateDer<'_>]>) -> Result<(), rustls::Error> {
         match chain.and_then(<[_]>::split_first) {
             Some((own, others)) => self.verifier.verify_client_cert(own, others, self.now()?).map(drop),
@@ -123,7 +126,7 @@ impl OfConnection {
         Self { sessions, state: Mutex::default() }
     }
 
-    /// Keeps what the caller was given, now that the handshake is over.
+    /// Keeps the sessions that the caller was given, now that the handshake is complete.
     pub(super) fn keep(&self, connection: &ServerConnection) {
         let State { resumed, given } = std::mem::take(&mut *self.state.lock().unwrap_or_else(PoisonError::into_inner));
         let begun = match connection.handshake_kind() {

@@ -1,4 +1,4 @@
-//! The signature of a handshake: it proves that whoever shows a certificate has its key.
+//! Verifies the signature of a handshake, which proves that the peer has the key of its certificate.
 
 use rustls::DigitallySignedStruct;
 use rustls::SignatureScheme;
@@ -8,7 +8,7 @@ use rustls::pki_types::CertificateDer;
 
 use super::provider::provider;
 
-/// Verifies the signatures of handshakes, whatever is thought of the certificate.
+/// Verifies the signatures of handshakes, independently of how certificates are verified.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Signatures(WebPkiSupportedAlgorithms);
 
@@ -40,8 +40,8 @@ impl Signatures {
     }
 }
 
-/// The methods of a verifier that verify signatures, by its field `signatures`: rustls asks for them in one trait for servers and in
-/// another for clients.
+/// Implements the signature methods of a verifier by its field `signatures`. rustls asks for them in two traits, one
+/// for servers and one for clients.
 macro_rules! verify_signatures {
     () => {
         fn verify_tls12_signature(

@@ -1,4 +1,4 @@
-//! Authorities, and nobody else.
+//! Trust anchors.
 
 use std::path::Path;
 
@@ -8,12 +8,12 @@ use rustls::pki_types::CertificateDer;
 use super::identity::{certificate_problem, certificates};
 use crate::format::problem::Problem;
 
-/// Whom an end trusts.
+/// The certificate authorities that an end trusts.
 #[derive(Debug, Clone)]
 pub struct Trust(pub(super) RootCertStore);
 
 impl Trust {
-    /// The certificates of a PEM bundle, and nobody else.
+    /// Trusts the certificates of a PEM bundle, and no others.
     ///
     /// # Errors
     /// The bundle cannot be read or is empty.
@@ -22,20 +22,20 @@ impl Trust {
         Self::new(certificates).map_err(|error| vec![certificate_problem(bundle, &error)])
     }
 
-    /// These certificates, and nobody else.
+    /// Trusts these certificates, and no others.
     ///
     /// # Errors
-    /// One of them is no X.509 certificate.
+    /// One of them is not an X.509 certificate.
     pub fn new(certificates: Vec<CertificateDer<'static>>) -> Result<Self, rustls::Error> {
         let mut roots = RootCertStore::empty();
         certificates.into_iter().try_for_each(|certificate| roots.add(certificate))?;
         Ok(Self(roots))
     }
 
-    /// The authorities that the operating system trusts.
+    /// Trusts the authorities that the operating system trusts.
     ///
     /// # Errors
-    /// There are none.
+    /// The operating system has none.
     pub fn system() -> Result<Self, Vec<Problem>> {
         let found = rustls_native_certs::load_native_certs();
         let mut roots = RootCertStore::empty();

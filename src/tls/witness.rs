@@ -1,4 +1,4 @@
-//! Verifies the caller of one connection, and remembers the certificate that it refused.
+//! Verifies the caller of one connection, and remembers a certificate that was rejected.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -11,15 +11,15 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::pin::sha256;
 
-/// Longest text of a subject, in bytes: the caller has written it.
+/// The longest subject in a text, in bytes: the caller chooses it.
 const LONGEST_SUBJECT: usize = 100;
 
-/// A certificate that was not accepted, or whose key was not proven. Its text has its subject, quoted and no longer than some 100
-/// bytes, and its SHA-256.
+/// A certificate that was rejected, or whose key was not proven. Its text has the subject, quoted and cut to about 100
+/// bytes, and the SHA-256 of the certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefusedCertificate(CertificateDer<'static>);
 
-/// Says what `verifier` says.
+/// Gives the verdict of `verifier`, and notes a rejected certificate.
 #[derive(Debug)]
 pub(super) struct Witness {
     verifier: Arc<dyn ClientCertVerifier>,

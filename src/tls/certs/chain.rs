@@ -1,19 +1,20 @@
-//! Which certificate leads to which.
+//! Puts certificates into the order of their chain: each one before its issuer.
 
 use super::facts::Certificate;
 
-/// The certificates of an end, in the order in which they are shown: its own, then who issued it, and so on.
+/// The certificate chain of one end, in the order in which it is presented: its own certificate, then the issuer's, and
+/// so on.
 pub(super) struct Chain<'a> {
-    /// The end's own first.
+    /// The certificates of the chain; the end's own comes first.
     pub(super) links: Vec<&'a Certificate>,
-    /// What leads nowhere.
+    /// Certificates of the file that are not part of the chain.
     pub(super) others: Vec<&'a Certificate>,
-    /// Whether the file has them in this order.
+    /// Whether the file already has the certificates in this order.
     pub(super) is_ordered: bool,
 }
 
 impl<'a> Chain<'a> {
-    /// The way from the certificate of the key, or else from the one that has issued no other.
+    /// Builds the chain from the certificate that `is_own` accepts, or else from one that has issued no other.
     pub(super) fn of(all: &'a [Certificate], is_own: impl Fn(&Certificate) -> bool) -> Option<Self> {
         let issues_none = |one: &&Certificate| !all.iter().any(|other| other.der != one.der && other.is_issued_by(one));
         let own =
@@ -28,12 +29,12 @@ impl<'a> Chain<'a> {
         Some(Self { links, others, is_ordered })
     }
 
-    /// The end's own.
+    /// The end's own certificate.
     pub(super) fn own(&self) -> &'a Certificate {
         self.links[0]
     }
 
-    /// The last, if it is not signed by itself: somebody else must have its issuer.
+    /// The last certificate, unless it is self-signed: then the peer must already have its issuer.
     pub(super) fn open_end(&self) -> Option<&'a Certificate> {
         self.links.last().copied().filter(|last| !last.is_self_signed())
     }

@@ -1,4 +1,4 @@
-//! What one certificate says, as plain data.
+//! The contents of one certificate, as plain data.
 
 use std::fmt;
 
@@ -12,30 +12,30 @@ use x509_parser::public_key::PublicKey;
 /// A certificate of a file.
 #[derive(Debug, Clone)]
 pub(super) struct Certificate {
-    /// The file, and which one in it if there are several.
+    /// The file, and the number of the certificate if the file has several.
     pub(super) place: String,
     pub(super) der: Vec<u8>,
-    /// RFC 4514, as x509-parser prints it.
+    /// The subject as in RFC 4514, as x509-parser prints it.
     pub(super) subject: String,
     pub(super) issuer: String,
-    /// The names in DER, to compare.
+    /// The subject in DER, for comparisons.
     subject_der: Vec<u8>,
     issuer_der: Vec<u8>,
     pub(super) common_names: Vec<String>,
     pub(super) key: Key,
     pub(super) hash: Hash,
-    /// Seconds since 1970.
+    /// The start of validity, in seconds since 1970.
     pub(super) not_before: i64,
     pub(super) not_after: i64,
-    /// The same, as days.
+    /// The first day of validity, `YYYY-MM-DD`.
     pub(super) first_day: String,
     pub(super) last_day: String,
     pub(super) is_authority: bool,
-    /// Of the subjectAltName; `None` without one.
+    /// The names of the subjectAltName extension; `None` without the extension.
     pub(super) names: Option<Vec<String>>,
-    /// `None` without an extendedKeyUsage, which means any.
+    /// The extendedKeyUsage extension; `None` without it, which allows any use.
     pub(super) usages: Option<Usages>,
-    /// SubjectPublicKeyInfo, DER.
+    /// The SubjectPublicKeyInfo, in DER.
     pub(super) key_info: Vec<u8>,
     public_key: Vec<u8>,
     signed: Vec<u8>,
@@ -49,10 +49,10 @@ pub(super) struct Usages {
     pub(super) client: bool,
 }
 
-/// What kind of key.
+/// The kind of a public key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Key {
-    /// Length of the modulus in bits.
+    /// RSA, with the length of the modulus in bits.
     Rsa(usize),
     P256,
     P384,
@@ -61,20 +61,20 @@ pub(super) enum Key {
     Other(String),
 }
 
-/// What the signature hashes with.
+/// The hash of a signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Hash {
     Sha1,
     Sha256,
     Sha384,
     Sha512,
-    /// Part of the algorithm (Ed25519).
+    /// The signature algorithm has its own hash (Ed25519).
     Own,
     Other(String),
 }
 
 impl Certificate {
-    /// Reads one; `None` if it is none.
+    /// Parses a certificate from DER; `None` if `der` is not a certificate.
     pub(super) fn read(place: String, der: Vec<u8>) -> Option<Self> {
         let (rest, parsed) = X509Certificate::from_der(&der).ok().filter(|(rest, _)| rest.is_empty())?;
         debug_assert!(rest.is_empty());
@@ -112,28 +112,29 @@ impl Certificate {
         Some(Self { der, ..certificate })
     }
 
-    /// Its file.
+    /// The file that the certificate is in.
     pub(super) fn file(&self) -> &str {
         self.place.split_once(", certificate ").map_or(&self.place, |(file, _)| file)
     }
 
-    /// Whether it names itself as its issuer.
+    /// Whether issuer and subject have the same name.
     pub(super) fn names_itself(&self) -> bool {
         self.subject_der == self.issuer_der
     }
 
-    /// Whether it is signed with its own key.
+    /// Whether the certificate is signed with its own key.
     pub(super) fn is_self_signed(&self) -> bool {
         self.is_issued_by(self)
     }
 
-    /// Whether `issuer` has its issuer's name.
+    /// Whether the certificate names `issuer` as its issuer.
     pub(super) fn names_as_issuer(&self, issuer: &Self) -> bool {
         self.issuer_der == issuer.subject_der
     }
 
-    /// Whether `issuer` has its issuer's name and has signed it, as far as that can be verified: two authorities may have one
-    /// name, and signatures of old and rare kinds are told for what they are elsewhere.
+    /// Whether the certificate names `issuer` as its issuer and carries its signature. The signature matters because
+    /// two authorities may have the same name. Old and rare kinds of signatures cannot be verified here: then the name
+    /// decides, and other rules report the kind.
     pub(super) fn is_issued_by(&self, issuer: &Self) -> bool {
         let fits = |algorithm: &&dyn SignatureVerificationAlgorithm| {
             algorithm.verify_signature(&issuer.public_key, &self.signed, &self.signature).is_ok()
@@ -148,12 +149,12 @@ impl Certificate {
         !matches!(key, Key::Rsa(..2048 | 8193..) | Key::Other(_)) && !matches!(self.hash, Hash::Sha1 | Hash::Other(_))
     }
 
-    /// SHA-256 of its SubjectPublicKeyInfo.
+    /// SHA-256 of the SubjectPublicKeyInfo.
     pub(super) fn key_digest(&self) -> [u8; 32] {
         sha256(&self.key_info)
     }
 
-    /// What it says, for people.
+    /// Describes the certificate in a few lines for people.
     pub(super) fn described(&self) -> String {
         let names = match &self.names {
             Some(names) if !names.is_empty() => names.join(", "),
@@ -202,14 +203,14 @@ fn key_of(parsed: &X509Certificate<'_>) -> Key {
     }
 }
 
-/// How long a big-endian number is.
+/// The length of a big-endian number, in bits.
 fn bits(number: &[u8]) -> usize {
     let start = number.iter().position(|byte| *byte != 0).unwrap_or(number.len());
     let digits = &number[start..];
     digits.first().map_or(0, |first| digits.len() * 8 - first.leading_zeros() as usize)
 }
 
-/// RFC 3279, 4055, 5758 and 8410: signature algorithms.
+/// The hash of a signature algorithm (RFC 3279, 4055, 5758 and 8410).
 fn hash_of(id: &str) -> Hash {
     match id {
         "1.2.840.113549.1.1.5" | "1.2.840.10045.4.1" => Hash::Sha1,

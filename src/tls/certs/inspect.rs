@@ -1,4 +1,4 @@
-//! Files in, what is in them and what is wrong with them out.
+//! Reads files, and reports what they hold and what is wrong with it.
 
 use std::path::Path;
 use std::time::SystemTime;
@@ -10,7 +10,7 @@ use super::report::{Inspection, Report};
 use super::rules;
 use super::shown::Shown;
 
-/// Checks files as they are now.
+/// Checks the files as they are now; `now` decides which certificates are valid.
 #[must_use]
 pub fn check(inspection: &Inspection, now: SystemTime) -> Report {
     let mut report = Report::default();
@@ -22,7 +22,7 @@ pub fn check(inspection: &Inspection, now: SystemTime) -> Report {
     report
 }
 
-/// The certificate of the key among those of `cert`; `None` if there is none.
+/// The certificate in `cert` that belongs to the key in `key`; `None` if `cert` has no certificate.
 #[must_use]
 pub fn first_of(cert: &Path, key: &Path) -> Option<Shown> {
     let material = read(&[cert.to_owned(), key.to_owned()], &mut Vec::new());

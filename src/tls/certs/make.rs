@@ -1,4 +1,4 @@
-//! A new key with its self-signed certificate.
+//! Makes a new key with a self-signed certificate.
 
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
@@ -11,12 +11,12 @@ use rcgen::{
 use super::report::Profile;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// Clocks of peers are not ours.
+/// How long before now a certificate begins to be valid, because clocks of peers may be behind.
 const EARLIER: Duration = Duration::from_secs(5 * 60);
-/// X.520, upper bound of a common name.
+/// The most characters of a common name (upper bound in X.520).
 const LONGEST_NAME: usize = 64;
 
-/// What kind of key.
+/// The kind of key to make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyType {
     /// Elliptic curve prime256v1.
@@ -29,50 +29,50 @@ pub enum KeyType {
     Rsa4096,
 }
 
-/// What shall be made.
+/// The certificate to make.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewCertificate {
-    /// The common name, exactly.
+    /// The common name, used exactly as given.
     pub name: String,
-    /// The network that it is for.
+    /// The network that the certificate is for.
     pub profile: Option<Profile>,
-    /// The key.
+    /// The kind of key.
     pub key: KeyType,
-    /// For how many days, from now; by default as many as the profile allows, or a year.
+    /// The validity in days, from now. The default is the longest time that the profile allows, or else a year.
     pub days: Option<u32>,
 }
 
 /// A certificate and its key, both PEM.
 pub struct Made {
-    /// The certificate.
+    /// The certificate, in PEM.
     pub certificate: String,
-    /// PKCS#8.
+    /// The private key, PKCS#8 in PEM.
     pub key: String,
 }
 
-/// Why nothing was made.
+/// Why no certificate was made.
 #[derive(Debug, thiserror::Error)]
 pub enum MakeError {
-    /// The common name.
+    /// The common name is empty, too long or has control characters.
     #[error("expected a common name of 1 to {LONGEST_NAME} characters without control characters, found `{0}`")]
     Name(String),
-    /// The time.
+    /// The number of days is out of range.
     #[error("expected 1 to {most} days, found {found}")]
     Days {
-        /// As many are allowed.
+        /// The most days that are allowed.
         most: u32,
-        /// Were asked for.
+        /// The days that were asked for.
         found: u32,
     },
-    /// A key that the profile does not take.
+    /// The profile does not allow this kind of key.
     #[error("Thales supports only EC P-256, EC P-384 and RSA 2048")]
     Key,
-    /// The library's.
+    /// The library failed.
     #[error(transparent)]
     Library(#[from] rcgen::Error),
 }
 
-/// Makes a key and a certificate that begins now.
+/// Makes a key and a self-signed certificate that is valid from now on.
 ///
 /// # Errors
 /// See [`MakeError`].
@@ -98,7 +98,7 @@ pub fn make(wanted: &NewCertificate, now: SystemTime) -> Result<Made, MakeError>
     }
     let seconds = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     let begin = date_time_ymd(1970, 1, 1) + Duration::from_secs(seconds);
-    // All of it is within the days that were asked for, however they are counted.
+    // The whole validity lies within the days that were asked for, whichever way a peer counts them.
     (params.not_before, params.not_after) = (begin - EARLIER, begin + DAY * days - EARLIER);
     let certificate = params.self_signed(&key)?;
     Ok(Made { certificate: certificate.pem(), key: key.serialize_pem() })
@@ -113,7 +113,7 @@ fn generate(key: KeyType) -> Result<KeyPair, rcgen::Error> {
     }
 }
 
-/// Of Thales' certificate only the common name says who it is, and it is a client's.
+/// A certificate for Thales is a client certificate, identified by its common name alone.
 fn params(name: &str, is_thales: bool) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
@@ -128,7 +128,7 @@ fn params(name: &str, is_thales: bool) -> CertificateParams {
     params
 }
 
-/// The name as that of a host, if it can be one.
+/// The name as a host name or IP address, if it can be one.
 fn alternative_name(name: &str) -> Option<SanType> {
     if let Ok(address) = name.parse::<IpAddr>() {
         return Some(SanType::IpAddress(address));

@@ -1,8 +1,8 @@
-//! Certificates and keys as files: what is in them, what is wrong with them, and new ones.
+//! Files of certificates and keys: what they hold, what is wrong with them, and how to make new ones.
 //!
-//! PEM files in, a [`Report`] out: what each certificate says, and [`Finding`]s by the rules of TLS and of the network that a
-//! certificate is for ([`Profile`]). The start asks the same questions as `towbar certs check`. Knows no sockets and no
-//! configuration.
+//! Reads PEM files and gives a [`Report`]: what each certificate says, and [`Finding`]s by the rules of TLS and of the
+//! network that a certificate is for ([`Profile`]). Start-up runs the same checks as `towbar certs check`. This module
+//! knows nothing of sockets and configuration.
 
 mod chain;
 mod facts;

@@ -1,4 +1,4 @@
-//! PEM files: their certificates and private keys, whatever else is in them.
+//! Reads PEM files and gives their certificates and private keys.
 
 use std::path::{Path, PathBuf};
 
@@ -9,24 +9,24 @@ use super::report::{Finding, Level};
 use crate::format::secret::{self, Exposed};
 use crate::tls::pem::{self, Kind, Wanted};
 
-/// What some files hold.
+/// The certificates and keys of some files.
 #[derive(Default)]
 pub(super) struct Material {
     pub(super) certificates: Vec<Certificate>,
     pub(super) keys: Vec<PrivateKey>,
 }
 
-/// A private key of a file. Only what may be told of it.
+/// A private key of a file, without the key itself: only what may be shown of it.
 pub(super) struct PrivateKey {
     pub(super) place: String,
     pub(super) form: KeyForm,
-    /// SubjectPublicKeyInfo of its public half, DER.
+    /// The SubjectPublicKeyInfo of its public half, in DER.
     pub(super) key_info: Option<Vec<u8>>,
-    /// If others may read its file.
+    /// Set if others may read the file.
     pub(super) exposed: Option<Exposed>,
 }
 
-/// How a key is written.
+/// The format of a private key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum KeyForm {
     Pkcs8,
@@ -51,7 +51,7 @@ impl PrivateKey {
     }
 }
 
-/// Reads the files; what cannot be read is found.
+/// Reads the files. A file that cannot be read becomes a finding.
 pub(super) fn read(files: &[PathBuf], findings: &mut Vec<Finding>) -> Material {
     let mut material = Material::default();
     for file in files {

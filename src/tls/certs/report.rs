@@ -1,78 +1,78 @@
-//! What is asked of files of certificates, and what is found.
+//! What a check of certificate files is asked, and what it reports.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use crate::format::secret::Permissions;
 
-/// The network that a certificate is for: `docs/certificates.md` has the rules of each.
+/// The network that a certificate is for. `docs/certificates.md` has the rules of each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Profile {
-    /// Token's: the bank's certificate is known as it is.
+    /// Token: the network knows the bank's certificate itself, not its issuer.
     Token,
-    /// Thales': a self-signed client certificate is endorsed in their portal.
+    /// Thales: a self-signed client certificate is endorsed in their portal.
     Thales,
 }
 
-/// What a certificate is shown as, or whether it is trusted.
+/// What the certificates are used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Usage {
-    /// Shown to callers.
+    /// Presented to callers.
     Server,
-    /// Shown to an upstream.
+    /// Presented to an upstream.
     Client,
-    /// A bundle of authorities.
+    /// Trusted: a bundle of authorities.
     Trust,
 }
 
-/// What shall be checked.
+/// What to check.
 #[derive(Debug, Clone, Default)]
 pub struct Inspection {
-    /// Certificates and keys, PEM, in any order and any division.
+    /// PEM files with certificates and keys, in any order and split in any way.
     pub files: Vec<PathBuf>,
-    /// What they are for, if it is known.
+    /// What the certificates are used for, if it is known.
     pub usage: Option<Usage>,
-    /// The network's own rules.
+    /// The network whose own rules apply.
     pub profile: Option<Profile>,
     /// The common name that the certificate must have.
     pub name: Option<String>,
-    /// Who may read the files of keys.
+    /// Who may read the files with private keys.
     pub permissions: Permissions,
 }
 
-/// How bad it is.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// It will not work, or must not.
+    /// The certificate or key does not work, or must not be used.
     Error,
     /// It works today, or with some peers only.
     Warning,
-    /// Files alone do not tell.
+    /// Files alone cannot answer the question.
     Note,
 }
 
-/// One thing about a file.
+/// One finding about a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// How bad.
+    /// The severity.
     pub level: Level,
-    /// The file, and which certificate of several.
+    /// The file, and the number of the certificate if it has several.
     pub place: String,
-    /// What was expected, and what was found.
+    /// What was expected and what was found.
     pub message: String,
 }
 
-/// What was found.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Report {
-    /// What the files hold: for each certificate and each key some lines for people.
+    /// The contents of the files: some lines for people for each certificate and each key.
     pub facts: Vec<String>,
-    /// In the order of the files.
+    /// The findings, in the order of the files.
     pub findings: Vec<Finding>,
 }
 
 impl Report {
-    /// How many findings are errors.
+    /// The number of findings that are errors.
     #[must_use]
     pub fn errors(&self) -> usize {
         self.findings.iter().filter(|finding| finding.level == Level::Error).count()

@@ -1,4 +1,4 @@
-//! The rules, each a function: what was expected, what was found.
+//! The rules for certificates, one function each. Findings say what was expected and what was found.
 
 use super::chain::Chain;
 use super::facts::{Certificate, Hash, Key, Usages, hex};
@@ -8,10 +8,10 @@ use crate::format::secret::Permissions;
 use crate::tls::pin::PUBLISHED_KEY;
 
 const DAY: i64 = 24 * 60 * 60;
-/// Two years, one of them a leap year.
+/// Two years, one of them a leap year, in seconds.
 const LONGEST_OF_THALES: i64 = 731 * DAY;
 
-/// Whether this is the digest of the key that is published with Token's sample bank: everybody has it.
+/// Whether this is the digest of the key that is published with Token's sample bank, so that anybody has it.
 #[must_use]
 pub fn sample_key_is(key_digest: &[u8; 32]) -> bool {
     *key_digest == PUBLISHED_KEY
@@ -59,7 +59,7 @@ impl Checking<'_> {
         }
     }
 
-    /// Certificates that an end shows, and its key.
+    /// Checks the certificates that an end presents, and its key.
     fn own(&mut self, material: &Material) {
         self.keys(material);
         let is_own = |certificate: &Certificate| material.keys.iter().any(|key| key.is_of(certificate));
@@ -120,7 +120,7 @@ impl Checking<'_> {
         }
     }
 
-    /// `ended` is how bad it is that it is over.
+    /// Checks the dates. `ended` is the level to report if the certificate is not valid now.
     fn dates(&mut self, certificate: &Certificate, ended: Level) {
         let (place, last) = (&certificate.place, &certificate.last_day);
         if self.now < certificate.not_before {
@@ -144,7 +144,7 @@ impl Checking<'_> {
         if let Key::Rsa(bits @ ..2048) = certificate.key {
             self.find(weak, &certificate.place, format!("expected an RSA key of 2048 bits or more, found {bits}"));
         }
-        // Nobody verifies the signature of a root.
+        // Findings about the signature are warnings, because nobody verifies the signature of a root.
         let is_old = certificate.hash == Hash::Sha1 || matches!(&certificate.hash, Hash::Other(name) if name == "MD5");
         if is_old {
             let message = format!(
@@ -173,7 +173,7 @@ impl Checking<'_> {
         }
     }
 
-    /// What no standard verifier takes in a server's certificate.
+    /// Warns of what standard verifiers reject in a server's certificate.
     fn peculiar(&mut self, own: &Certificate) {
         let found = [
             (own.is_self_signed(), "is self-signed"),
@@ -188,7 +188,7 @@ impl Checking<'_> {
         }
     }
 
-    /// Thales: "Self-signed certificate requirements".
+    /// The rules of Thales: "Self-signed certificate requirements".
     fn thales(&mut self, own: &Certificate) {
         let place = &own.place;
         if !own.names_itself() {
@@ -233,7 +233,7 @@ impl Checking<'_> {
         }
     }
 
-    /// The name that was asked for: a host's of a server, else the common name.
+    /// Checks the name that was asked for: a host name for a server, otherwise the common name.
     fn name(&mut self, own: &Certificate) {
         let Some(name) = &self.inspection.name else { return };
         let names = own.names.as_deref().unwrap_or_default();
@@ -252,7 +252,7 @@ impl Checking<'_> {
         }
     }
 
-    /// Certificates that are trusted.
+    /// Checks a bundle of trusted certificates.
     fn bundle(&mut self, material: &Material) {
         for key in &material.keys {
             self.error(&key.place, "expected certificates of authorities, found a private key; remove it");

@@ -1,30 +1,30 @@
-//! A certificate that a peer has shown.
+//! A certificate that a peer has presented.
 
 use super::facts::{Certificate, hex, sha256};
 
-/// What a certificate says, for one line.
+/// The contents of a certificate, for output on one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shown {
-    /// RFC 4514.
+    /// The subject, as in RFC 4514.
     pub subject: String,
-    /// RFC 4514; `itself` if it is self-signed.
+    /// The issuer, as in RFC 4514; `itself` if the certificate is self-signed.
     pub issuer: String,
-    /// Such as `EC P-256`.
+    /// The kind of key, such as `EC P-256`.
     pub key: String,
     /// First and last day of validity, `YYYY-MM-DD`.
     pub days: (String, String),
-    /// The same in seconds since 1970.
+    /// First and last moment of validity, in seconds since 1970.
     pub seconds: (i64, i64),
-    /// Of the subjectAltName.
+    /// The names of the subjectAltName extension.
     pub names: Vec<String>,
-    /// `cert-sha256:`, as `pins` takes it.
+    /// The digest of the certificate as `pins` takes it: `cert-sha256:` and hex digits.
     pub certificate_pin: String,
-    /// `spki-sha256:`, as `pins` takes it.
+    /// The digest of the public key as `pins` takes it: `spki-sha256:` and hex digits.
     pub key_pin: String,
 }
 
 impl Shown {
-    /// Reads one, DER; `None` if it is none.
+    /// Parses a certificate from DER; `None` if `der` is not a certificate.
     #[must_use]
     pub fn read(der: &[u8]) -> Option<Self> {
         let one = Certificate::read(String::new(), der.to_vec())?;

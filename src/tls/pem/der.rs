@@ -1,4 +1,4 @@
-//! What a DER structure is, by its outermost fields. Nothing in it is verified.
+//! Recognizes the kind of a DER structure by its outermost fields. Nothing in it is verified.
 
 use super::unusable::Kind;
 
@@ -8,13 +8,13 @@ const OCTET_STRING: u8 = 0x04;
 const OBJECT_ID: u8 = 0x06;
 const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
-/// `[0] EXPLICIT`: the version of a certificate.
+/// `[0] EXPLICIT`: the tag of a certificate's version.
 const VERSION: u8 = 0xa0;
 
 /// PKCS#7 `signedData`, 1.2.840.113549.1.7.2.
 const SIGNED_DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x02];
 
-/// One field: its tag and what is in it, as much of it as there is.
+/// One field: its tag, and as much of its content as is present.
 #[derive(Clone, Copy)]
 struct DerField<'a> {
     tag: u8,
@@ -46,7 +46,8 @@ pub(super) fn kind(der: &[u8]) -> Option<Kind> {
     }
 }
 
-/// What an authority or a holder has signed: RFC 5280, sections 4.1 and 5.1, and RFC 2986, section 4.1.
+/// The kind of a signed structure: a certificate or a revocation list (RFC 5280, sections 4.1 and 5.1), or a
+/// certificate request (RFC 2986, section 4.1).
 fn signed(content: &[u8]) -> Option<Kind> {
     let [first, second, third] = three(content);
     let (first, second) = (first?, second?);
@@ -65,7 +66,7 @@ fn signed(content: &[u8]) -> Option<Kind> {
     }
 }
 
-/// Whether the structure is there from its beginning to its end, and nothing behind it.
+/// Whether `der` is exactly one complete structure, with nothing behind it.
 pub(super) fn is_whole(der: &[u8]) -> bool {
     length(der).is_some_and(|(header, length)| length.is_some_and(|length| header + length == der.len()))
 }
@@ -83,12 +84,12 @@ fn three(content: &[u8]) -> [Option<DerField<'_>>; 3] {
 fn field(der: &[u8]) -> Option<(DerField<'_>, &[u8])> {
     let (header, length) = length(der)?;
     let content = &der[header..];
-    // PKCS#12 files of some tools are BER with no length at their outermost level.
+    // PKCS#12 files of some tools are BER, with an indefinite length at their outermost level.
     let end = length.unwrap_or(content.len()).min(content.len());
     Some((DerField { tag: der[0], content: &content[..end] }, &content[end..]))
 }
 
-/// How long tag and length are, and how long what is behind them is; `None` where that is not said.
+/// The length of tag and length bytes, and the length of the content behind them; `None` for an indefinite length.
 fn length(der: &[u8]) -> Option<(usize, Option<usize>)> {
     match *der.get(1)? {
         short @ 0..0x80 => Some((2, Some(usize::from(short)))),

@@ -1,4 +1,4 @@
-//! Reading files of certificates and keys.
+//! Reads files of certificates and private keys.
 
 use std::path::Path;
 
@@ -8,44 +8,44 @@ use super::unusable::{Kind, PemError, Unusable, Wanted};
 use super::{der, looks, sections};
 use crate::format::secret;
 
-/// A certificate or a private key. Has no `Debug`: a key is not printed.
+/// A certificate or a private key. It has no `Debug`, so that a key is never printed.
 pub struct Item {
-    /// [`Kind::Certificate`], or one for which [`Kind::is_key`].
+    /// [`Kind::Certificate`], or a kind for which [`Kind::is_key`] holds.
     pub kind: Kind,
-    /// What is in it; may be no certificate and no key all the same.
+    /// The content in DER. It is not verified, so it may be no valid certificate or key.
     pub der: Vec<u8>,
 }
 
-/// All certificates of a file, in its order.
+/// Reads all certificates of a file, in its order.
 ///
 /// # Errors
-/// The file cannot be read, is damaged, or has none.
+/// The file cannot be read, is damaged, or has no certificate.
 pub fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, PemError> {
     let items = items(file, Wanted::Certificates)?;
     let certificates = items.into_iter().filter(|item| item.kind == Kind::Certificate);
     Ok(certificates.map(|item| CertificateDer::from(item.der)).collect())
 }
 
-/// The first private key of a file.
+/// Reads the first private key of a file.
 ///
 /// # Errors
-/// The file cannot be read, is damaged, or has none that is not encrypted.
+/// The file cannot be read, is damaged, or has no unencrypted private key.
 pub fn key(file: &Path) -> Result<PrivateKeyDer<'static>, PemError> {
     let mut items = items(file, Wanted::Key)?.into_iter();
     let key = items.find_map(|item| item.into_key());
     key.ok_or(PemError::Found { wanted: Wanted::Key, fault: Unusable::Nothing })
 }
 
-/// All certificates and keys of a file, in its order; at least one of what is wanted.
+/// Reads all certificates and keys of a file, in its order. There must be at least one of what is wanted.
 ///
 /// # Errors
-/// As [`certificates`] and [`key`].
+/// The file cannot be read, is damaged, or holds nothing of what is wanted.
 pub fn items(file: &Path, wanted: Wanted) -> Result<Vec<Item>, PemError> {
     let contents = secret::read(file)?;
     in_bytes(contents.bytes(), wanted).map_err(|fault| PemError::Found { wanted, fault })
 }
 
-/// All certificates and keys of these bytes, as [`items`] reads them from a file.
+/// Reads all certificates and keys from bytes, as [`items`] does from a file.
 pub(super) fn in_bytes(bytes: &[u8], wanted: Wanted) -> Result<Vec<Item>, Unusable> {
     let is_wanted = |kind: Kind| match wanted {
         Wanted::Certificates => kind == Kind::Certificate,
@@ -61,7 +61,7 @@ pub(super) fn in_bytes(bytes: &[u8], wanted: Wanted) -> Result<Vec<Item>, Unusab
             _ => {}
         }
     }
-    // A bundle is not taken without one of its certificates.
+    // A bundle is rejected if one of its certificates is in a form that cannot be read.
     let lost = found.iter().find(|section| matches!(section.kind, Kind::Trusted | Kind::Pkcs7));
     if let Some(lost) = lost.filter(|_| wanted != Wanted::Key) {
         return Err(Unusable::Pem(lost.kind));
@@ -76,7 +76,7 @@ pub(super) fn in_bytes(bytes: &[u8], wanted: Wanted) -> Result<Vec<Item>, Unusab
 }
 
 impl Item {
-    /// The private key, if it is one.
+    /// The private key; `None` for a certificate.
     #[must_use]
     pub fn into_key(self) -> Option<PrivateKeyDer<'static>> {
         match self.kind {

@@ -1,4 +1,4 @@
-//! What a file looks like that has no PEM block, and whether a text looks like a key.
+//! Recognizes what a file without PEM blocks holds, and whether a text looks like a key.
 
 use std::path::Path;
 
@@ -8,10 +8,10 @@ use base64::engine::general_purpose::STANDARD;
 use super::der;
 use super::unusable::{Kind, Unusable};
 
-/// Shorter than this, nothing that is said of a text as a key is sure.
+/// The fewest bytes or characters that can be recognized as a key or certificate; anything shorter is too uncertain.
 const SHORTEST: usize = 32;
 
-/// Of bytes without a PEM block.
+/// What bytes without a PEM block look like.
 pub(super) fn at(bytes: &[u8]) -> Unusable {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) || is_utf16_without_mark(bytes) {
         return Unusable::Utf16;
@@ -41,14 +41,14 @@ fn is_utf16_without_mark(bytes: &[u8]) -> bool {
     bytes.len() >= SHORTEST && bytes[..SHORTEST].chunks(2).all(|pair| pair.contains(&0) && pair != [0, 0])
 }
 
-/// What the text is, if it is base64 of something known.
+/// The kind of structure, if the text is base64 of a known one.
 fn base64_kind(text: &str) -> Option<Kind> {
     let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
     let bytes = STANDARD.decode(&text).ok().filter(|bytes| bytes.len() >= SHORTEST)?;
     der::kind(&bytes).filter(|_| der::is_whole(&bytes))
 }
 
-/// Whether a text is the contents of a file of keys or certificates, or the greater part of them: it stands where the file's name was due.
+/// Whether a text is most of the contents of a key or certificate file, given where a file name was expected.
 #[must_use]
 pub fn is_file(text: &str) -> bool {
     let has_mark = ["BEGIN ", "END "].iter().any(|mark| text.contains(mark))
@@ -56,13 +56,13 @@ pub fn is_file(text: &str) -> bool {
     has_mark || base64_kind(text).is_some()
 }
 
-/// Whether a text may be a part of a key's file: what quotes texts of an operator's files leaves such out.
+/// Whether a text may be part of a private key. Code that quotes an operator's files leaves such texts out.
 #[must_use]
 pub fn is_secret(text: &str) -> bool {
     is_file(text) || text.split(|c: char| !is_of_word(c)).any(is_random)
 }
 
-/// A path as problems name it. Some give a key in place of the name of its file, and that is not repeated.
+/// A path as problems show it. If someone has put a key where its file name belongs, the text is not repeated.
 #[must_use]
 pub fn place(path: &Path) -> String {
     let text = path.display().to_string();
@@ -73,7 +73,8 @@ fn is_of_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=')
 }
 
-/// A line of base64 has capital and small letters and digits all mixed; words, paths and digests in hex do not.
+/// Whether a word looks like a line of base64: capital letters, small letters and digits mixed. Words, paths and
+/// digests in hex are not mixed like this.
 fn is_random(word: &str) -> bool {
     let has = |test: fn(&char) -> bool| word.chars().filter(test).count() >= 4;
     word.len() >= SHORTEST

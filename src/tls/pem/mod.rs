@@ -1,8 +1,10 @@
-//! Files of certificates and private keys: PEM in, DER out, or what the file looks like and how to convert it.
+//! Files of certificates and private keys: reads PEM and gives DER, or says what the file looks like and how to convert
+//! it.
 //!
-//! The only module that parses PEM (RFC 7468). Whoever made the file may have damaged it, and then every byte of it may be a
-//! secret: an [`Unusable`] is `Copy` and holds numbers and names of kinds, so no byte of a file can be in its text. Errors of the
-//! libraries below are dropped for the same reason. Knows neither who a certificate is for nor what it says.
+//! This is the only module that parses PEM (RFC 7468). If the file is damaged, every byte of it may be part of a
+//! secret. Therefore an [`Unusable`] is `Copy` and holds only numbers and kinds, so its text cannot contain a byte of
+//! the file. Errors of the underlying libraries are dropped for the same reason. This module does not know what a
+//! certificate says or is used for.
 
 mod der;
 mod files;

@@ -1,19 +1,19 @@
-//! The blocks of a PEM file.
+//! Parses the blocks of a PEM file.
 
 use rustls::pki_types::pem::{PemObject as _, SectionKind};
 
 use super::unusable::{Kind, Unusable};
 
-/// One block.
+/// One block of a PEM file.
 pub(super) struct Section {
-    /// Of its BEGIN line, counted from 1.
+    /// The line number of its BEGIN line, counted from 1.
     pub(super) line: usize,
     pub(super) kind: Kind,
-    /// Empty where the kind is not read.
+    /// The content in DER; empty for kinds that are not read.
     pub(super) der: Vec<u8>,
 }
 
-/// A block that has begun.
+/// A block whose END line is still to come.
 struct Open {
     line: usize,
     label: String,
@@ -25,8 +25,9 @@ const BEGIN: &str = "-----BEGIN ";
 const END: &str = "-----END ";
 const DASHES: &str = "-----";
 
-/// Reads all blocks. Text around them is a comment, as `openssl x509 -text` writes it; lines may end with CR, LF or both, and may
-/// be indented. A byte order mark at the start of a line is dropped: two files that were put together may have two.
+/// Reads all blocks. Text around them is a comment, as `openssl x509 -text` writes it. Lines may be indented and end
+/// with CR, LF or both. A byte order mark is dropped at the start of any line, because a file joined from two may have
+/// two.
 pub(super) fn read(bytes: &[u8]) -> Result<Vec<Section>, Unusable> {
     let mut sections = Vec::new();
     let mut open: Option<Open> = None;
@@ -51,7 +52,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Section>, Unusable> {
     }
 }
 
-/// The lines with their numbers, without blanks around them. `None` is one that is not UTF-8.
+/// The lines with their numbers, without surrounding white space. A line that is not UTF-8 is `None`.
 fn lines(bytes: &[u8]) -> impl Iterator<Item = (Option<&str>, usize)> {
     let mut number = 1;
     let pieces = bytes.split_inclusive(|byte| *byte == b'\n').flat_map(|line| {
@@ -86,7 +87,7 @@ fn begun(line: &str, number: usize) -> Result<Option<Open>, Unusable> {
     }
 }
 
-/// Whether the line would be a BEGIN or END line of a key or a certificate if it had its dashes.
+/// Whether the line would be the BEGIN or END line of a key or certificate if it had all its dashes.
 fn is_bare_mark(line: &str) -> bool {
     let words = line.trim_matches(['-', ' ']);
     let label = words.strip_prefix("BEGIN ").or_else(|| words.strip_prefix("END "));
@@ -99,7 +100,7 @@ fn is_bare_mark(line: &str) -> bool {
 }
 
 impl Open {
-    /// Whether the line is the END line; else it belongs to the block.
+    /// Whether the line is the END line. Any other line is added to the block.
     fn ends(&mut self, line: &str, number: usize) -> Result<bool, Unusable> {
         if let Some(rest) = line.strip_prefix(END) {
             let Some((label, behind)) = rest.split_once(DASHES) else { return Err(Unusable::Dashes { line: number }) };
@@ -138,7 +139,7 @@ impl Open {
     }
 }
 
-/// The library's decoder of keys takes the same time whatever their bits are.
+/// Decodes with the PEM decoder of the library, which takes the same time whatever the bits of a key are.
 fn decoded(label: &str, text: &str) -> Option<Vec<u8>> {
     let block = format!("{BEGIN}{label}{DASHES}\n{text}\n{END}{label}{DASHES}\n");
     let read = <(SectionKind, Vec<u8>)>::from_pem_slice(block.as_bytes());

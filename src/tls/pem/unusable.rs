@@ -1,4 +1,4 @@
-//! What is wrong with a file of certificates or keys, and what to do about it.
+//! What is wrong with a file of certificates or keys, and how to fix it.
 
 use std::fmt;
 use std::io;
@@ -14,7 +14,7 @@ pub enum Wanted {
     Either,
 }
 
-/// What a PEM block or a DER structure is.
+/// The kind of a PEM block or DER structure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Certificate,
@@ -29,18 +29,18 @@ pub enum Kind {
     Crl,
     Pkcs7,
     Pkcs12,
-    /// OpenSSL's own form of a certificate, or an old label of one.
+    /// A certificate in OpenSSL's own form (`TRUSTED CERTIFICATE`), or under the old label `X509 CERTIFICATE`.
     Trusted,
-    /// Of a curve or of Diffie-Hellman.
+    /// Parameters of an elliptic curve, of Diffie-Hellman or of DSA.
     Parameters,
     Pgp,
     Other,
 }
 
-/// What a file looks like that cannot be used. `Copy`: it cannot hold a part of the file.
+/// What is wrong with the contents of a file. It is `Copy`, so it cannot hold a part of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unusable {
-    /// Text without any sign of what is wanted.
+    /// Text that has nothing of what is wanted.
     Nothing,
     Empty,
     Binary,
@@ -48,44 +48,45 @@ pub enum Unusable {
     JavaKeystore,
     Putty,
     SshPublic,
-    /// DER in place of PEM.
+    /// DER instead of PEM.
     Der(Kind),
-    /// Base64 without the lines around it.
+    /// Base64 without BEGIN and END lines.
     Base64(Kind),
-    /// PEM of another kind than the wanted.
+    /// PEM of another kind than the wanted one.
     Pem(Kind),
-    /// The label of a block says something else than its contents.
+    /// The label of a block does not match its contents.
     Mislabelled {
         line: usize,
         label: Kind,
         content: Kind,
     },
-    /// One line in place of several.
+    /// All lines joined into one.
     LineBreaksLost,
-    /// `\n` as two characters.
+    /// The two characters `
+    /// ` instead of line breaks.
     LineBreaksEscaped,
-    /// Blanks in place of line breaks.
+    /// Spaces instead of line breaks.
     LineBreaksBlank,
     /// A BEGIN or END line with too few dashes, or too many.
     Dashes {
         line: usize,
     },
-    /// Text before a BEGIN line, on the same line.
+    /// Other text before a BEGIN line, on the same line.
     Prefixed {
         line: usize,
     },
-    /// No END line.
+    /// The block that begins at this line has no END line.
     NoEnd {
         line: usize,
     },
-    /// An END line of another kind, or without its BEGIN line.
+    /// An END line with another label than the BEGIN line, or without a BEGIN line.
     StrayEnd {
         line: usize,
     },
     NotBase64 {
         line: usize,
     },
-    /// The block that begins there lacks a part of what it holds.
+    /// The content of the block that begins at this line is cut off.
     Cut {
         line: usize,
     },
@@ -94,10 +95,10 @@ pub enum Unusable {
 /// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PemError {
-    /// It cannot be opened or read.
+    /// The file cannot be opened or read.
     #[error("{0}")]
     Unreadable(#[from] io::Error),
-    /// It holds something else.
+    /// The file holds something else than wanted.
     #[error("expected {wanted}, found {}", Described { wanted: *.wanted, fault: *.fault })]
     Found { wanted: Wanted, fault: Unusable },
 }
@@ -107,7 +108,7 @@ struct Described {
     fault: Unusable,
 }
 
-/// Puts back the line breaks of all blocks of a file on one line.
+/// The command that restores the line breaks around all blocks of a file on one line.
 macro_rules! broken_again {
     ($first:literal) => {
         concat!(
@@ -216,7 +217,7 @@ impl Described {
         }
     }
 
-    /// What to do with PEM of this kind, where another is due.
+    /// What to do with PEM of this kind when another kind is wanted.
     fn of_pem(&self, kind: Kind) -> &'static str {
         match (kind, self.wanted) {
             (Kind::Certificate, Wanted::Key) => ": use the file of its private key here",
@@ -258,12 +259,12 @@ impl Kind {
         }
     }
 
-    /// Whether it is a private key that can be loaded.
+    /// Whether it is an unencrypted private key in a format that can be loaded.
     pub fn is_key(self) -> bool {
         matches!(self, Self::Pkcs8 | Self::Pkcs1 | Self::Sec1)
     }
 
-    /// What it is called in a BEGIN line.
+    /// The label in its BEGIN line.
     pub(super) fn label(self) -> Option<&'static str> {
         match self {
             Self::Certificate => Some("CERTIFICATE"),
@@ -283,7 +284,7 @@ impl Kind {
         self.label().unwrap_or("the label")
     }
 
-    /// The command of openssl that reads it in DER.
+    /// The `openssl` command that reads it in DER.
     fn tool(self) -> Option<&'static str> {
         match self {
             Self::Certificate => Some("x509"),
