@@ -1,4 +1,4 @@
-//! A backend, ready to be called, from its configuration.
+//! A backend that calls can be made to, built from its configuration.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ use crate::format::problem::Problem;
 use crate::limits::memory::Share;
 use crate::tls::{self, Identity, Servers, Trust};
 
-/// A backend, ready to be called. Connects when the first call comes, and again after a loss.
+/// A backend that calls can be made to. It connects on the first call, and again when a connection is lost.
 pub struct Upstream {
     channel: Channel,
     /// See [`Config::address`].
@@ -41,19 +41,19 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// A backend from its configuration.
+    /// Builds a backend from its configuration.
     ///
     /// # Errors
-    /// Everything wrong with its files.
+    /// Everything that is wrong with the files that the configuration names.
     pub fn new(config: &Config) -> Result<Self, Vec<Problem>> {
         let tls = if config.address.tls() { Some(client_config(&config.tls)?) } else { None };
         Self::with_tls(config, tls)
     }
 
-    /// A backend with a TLS configuration at hand.
+    /// Builds a backend with an existing TLS configuration.
     ///
     /// # Errors
-    /// The server name is none, or the proxy's password cannot be read.
+    /// The server name is not valid, or the password of the proxy cannot be read.
     pub fn with_tls(config: &Config, tls: Option<Arc<ClientConfig>>) -> Result<Self, Vec<Problem>> {
         let name = config.tls.server_name.as_deref();
         let proxy = config.proxy.as_ref().map(Proxy::load).transpose().map_err(|problem| vec![problem])?.map(Arc::new);
@@ -79,8 +79,8 @@ impl Upstream {
         })
     }
 
-    /// The same backend with connections of its own, for the calls of one worker, and its share of the memory. From now on its
-    /// names are looked up, and its health is checked.
+    /// The backend for one worker, with separate connections and the worker's share of the memory. The first such call
+    /// starts the look-ups of host names and the health checks.
     #[must_use]
     pub fn for_worker(&self, memory: &Share) -> Self {
         if self.channel.directory().start()
@@ -106,24 +106,25 @@ impl Upstream {
         self.channel.directory()
     }
 
-    /// Goes on with the count of the calls of `old`, if that is the same backend and may have as many.
+    /// Continues the counters of `old` if that has the same addresses, and its count of calls in flight if it also has
+    /// the same limits.
     pub fn go_on_from(&mut self, old: &Self) {
         if self.address == old.address {
             self.channel.go_on_from(&old.channel);
         }
     }
 
-    /// Where it is, and through which proxy it is reached, if through one.
+    /// The addresses of the backend, and the proxy if it is reached through one.
     #[must_use]
     pub fn place(&self) -> String {
         let through = self.proxy.as_ref().map_or_else(String::new, |proxy| format!(" through the proxy {proxy}"));
         format!("{}{through}", self.address)
     }
 
-    /// Makes a call with one message and waits for one message until the deadline, which the backend is told.
+    /// Makes a unary call. The backend is told the deadline, and the call fails when it passes.
     ///
-    /// Dropping the future resets the stream, so the backend learns that nobody waits any more: at once, or after a while if there are
-    /// many of them.
+    /// Dropping the future resets the stream, so that the backend learns that nobody waits for the reply. The reset is
+    /// sent at once, or later if there are many of them.
     ///
     /// # Errors
     /// See [`CallError`].
@@ -136,10 +137,11 @@ impl Upstream {
         self.channel.call(outbound, message, trail)
     }
 
-    /// Begins a call that may have several messages in each direction and ends in time, of which the backend is told. It is sent once.
+    /// Begins a call that may have several messages in each direction. The backend is told the deadline. The call is
+    /// never sent again.
     ///
     /// # Errors
-    /// See [`CallError`]. What of the call was sent had no message.
+    /// See [`CallError`]. No message was sent.
     pub fn open(
         &self,
         outbound: Outbound<'_>,
@@ -155,7 +157,7 @@ fn authority(address: &Address) -> Result<Authority, Vec<Problem>> {
 
 fn target(address: &Address, tls: Option<&Arc<ClientConfig>>, name: Option<&str>) -> Result<Target, Vec<Problem>> {
     let Address { host, port, .. } = address;
-    // The dot that ends a name is that of DNS: no certificate has it.
+    // A host name may end with a dot in DNS, but not in a certificate.
     let name = name.unwrap_or(host.strip_suffix('.').unwrap_or(host));
     let named = |tls: &Arc<ClientConfig>| match ServerName::try_from(name.to_owned()) {
         Ok(name) => Ok((tls.clone().into(), name)),

@@ -1,4 +1,4 @@
-//! A backend as it is configured.
+//! The configuration of a backend.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,33 +17,33 @@ pub const DEADLINE: Duration = Duration::from_secs(25);
 /// Default of [`Config::reply_limit`].
 pub const REPLY_LIMIT: usize = 4 << 20;
 
-/// Where the backend is and how it is called.
+/// The addresses of a backend and how it is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// Scheme, host and port, of one or several.
+    /// One or several addresses, each with scheme, host and port.
     pub address: Addresses,
-    /// How their names are looked up.
+    /// How the host names are looked up.
     pub dns: Dns,
     /// How connections are made and how long they are kept.
     pub connections: Connections,
-    /// How it is asked whether it is well, if it is.
+    /// Active health checks, if there are any.
     pub health: Option<Health>,
-    /// Files for `https`.
+    /// Certificates and keys for `https`.
     pub tls: TlsFiles,
-    /// Through which it is reached, if not directly.
+    /// The proxy through which the backend is reached, if there is one.
     pub proxy: Option<ProxyConfig>,
-    /// Longest time for a call, from the request's arrival to the reply's last byte.
+    /// The longest time for a call, from the arrival of the request to the last byte of the reply.
     pub deadline: Duration,
-    /// Largest reply message, in bytes.
+    /// The largest reply message, in bytes.
     pub reply_limit: usize,
-    /// How many calls may be under way.
+    /// How many calls may be in flight.
     pub limits: Limits,
-    /// Whether the backend is told that replies may be compressed.
+    /// Whether calls allow compressed replies (`grpc-accept-encoding`).
     pub compression: bool,
 }
 
 impl Config {
-    /// A backend at this address, and the default of all else.
+    /// A backend at this address, with the default of every other key.
     #[must_use]
     pub fn of(address: Address) -> Self {
         Self {
@@ -61,15 +61,15 @@ impl Config {
     }
 }
 
-/// The files of [`Config::tls`].
+/// The TLS files and names of [`Config::tls`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TlsFiles {
-    /// What the gateway shows to the backend.
+    /// The certificate and key that the gateway presents to the backend.
     pub identity: Option<IdentityFiles>,
-    /// Whom the gateway trusts; without it, the operating system's authorities.
+    /// The bundle of trusted certificate authorities; without it, those of the operating system.
     pub ca: Option<PathBuf>,
-    /// The backend's certificates, known by their digests, in place of authorities.
+    /// Digests of the backend's certificates, which replace trust in authorities.
     pub pins: Vec<Pin>,
-    /// The name that the backend's certificate must have, if it is not the host.
+    /// The name that the backend's certificate must have; without it, the host.
     pub server_name: Option<String>,
 }

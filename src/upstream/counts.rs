@@ -1,8 +1,8 @@
-//! What is counted of the connections to a backend.
+//! Counts the connections to a backend.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Counters of all workers; they go on when a reload keeps the backend.
+/// The counters of all workers. They continue if a reload keeps the backend.
 #[derive(Debug, Default)]
 pub(crate) struct ConnectCounters {
     connected: AtomicU64,
@@ -10,14 +10,14 @@ pub(crate) struct ConnectCounters {
     ejections: AtomicU64,
 }
 
-/// Their values.
+/// The values of the counters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ConnectCounts {
-    /// Connections that were made.
+    /// Successful connections.
     pub connected: u64,
-    /// Attempts to connect that failed.
+    /// Failed attempts to connect.
     pub unconnected: u64,
-    /// How often an address was given no more calls for a while.
+    /// How often an address was ejected, so that it got no calls for a while.
     pub ejections: u64,
 }
 

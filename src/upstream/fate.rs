@@ -1,19 +1,20 @@
-//! What became of a call at the backend.
+//! What happened to a call at the backend.
 
-/// Whether the backend may have acted on a call. Every error of a call has one, and every refusal of a request: retries, logs and the
-/// texts for callers are made from it.
+/// Whether the backend may have acted on a call. Every call error and every rejected request has a fate. It decides
+/// about retries, log lines and the texts for callers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Fate {
-    /// It has not: nothing was sent, or the backend says that it has not touched what was sent (RFC 9113, section 8.7).
+    /// The backend has not acted: nothing was sent, or the backend says that it has not processed what was sent (RFC
+    /// 9113, section 8.7).
     NotSent,
-    /// Nobody knows: the request may have arrived, and no answer came that could be read.
+    /// Unknown: the request may have arrived, but no readable answer came.
     Unknown,
-    /// It has answered, with a reply or a status.
+    /// The backend has answered, with a reply or a status.
     Answered,
 }
 
 impl Fate {
-    /// Whether the same call can be made again without being made twice.
+    /// Whether the call can be sent again without the risk of acting twice.
     #[must_use]
     pub fn is_safe_to_repeat(self) -> bool {
         self == Self::NotSent

@@ -1,8 +1,9 @@
-//! The gRPC backend as a client sees it: connection, TLS, deadline, framing.
+//! The gRPC backend from a client's view: connections, TLS, deadlines, framing, retries.
 //!
-//! A path, metadata and a message in; a message with metadata or a [`CallError`] out; or several messages, one after the
-//! other. A call is sent again only if the backend says that it has not touched it, or its rpc is idempotent; what may have become
-//! of it otherwise is told. So many calls are in flight at one time, and no more. Knows neither JSON nor routes.
+//! Takes a path, metadata and a message, and gives a message with metadata, or a [`CallError`]. Streaming calls have
+//! several messages. A call is sent again only if the backend says that it has not processed it, or if its rpc is
+//! idempotent. Every error says what may have happened to the call ([`Fate`]). The number of calls in flight is
+//! limited. This module knows nothing of JSON and routes.
 
 mod backend;
 mod config;

@@ -1,4 +1,4 @@
-//! What is sent to a backend: a call that was admitted, or one that the gateway makes for itself.
+//! Calls that may be sent to a backend: admitted calls of callers, and calls of the gateway itself.
 
 use std::sync::Arc;
 
@@ -17,28 +17,28 @@ pub struct Outbound<'a> {
     pub(crate) terms: Terms<'a>,
 }
 
-/// The deadline of a call, the size limit of its reply, and the caller that it counts for.
+/// The terms of a call: its deadline, the size limit of its reply, and the caller that it counts for.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms<'a> {
-    /// When it must be over.
+    /// The time by which the call must be over.
     pub deadline: Instant,
-    /// Largest reply message, in bytes.
+    /// The largest reply message, in bytes.
     pub reply_limit: usize,
-    /// Whether the backend may act on it more than once: then it is sent again when it may be lost.
+    /// Whether the backend may act on the call more than once. If so, it is sent again when it may have been lost.
     pub may_repeat: bool,
-    /// That of the caller's connection; without it the call counts for nobody.
+    /// The account of the caller's connection; without it, the call counts for no caller.
     pub account: Option<&'a Arc<Account>>,
 }
 
 impl<'a> Outbound<'a> {
-    /// The call that was admitted, with this metadata.
+    /// An admitted call, with this metadata.
     #[must_use]
     pub fn new(admitted: &'a Admitted<'_>, metadata: HeaderMap, terms: Terms<'a>) -> Self {
         Self { path: admitted.rpc_path(), metadata, terms }
     }
 
-    /// A call of the gateway's own, for no caller: a health check, or a question about descriptors. `tests/layers.rs` lists who may make
-    /// one.
+    /// A call that the gateway makes for itself, such as a health check or a reflection request. `tests/core/layers.rs`
+    /// lists who may make one.
     #[must_use]
     pub fn own(path: &'a PathAndQuery, terms: Terms<'a>) -> Self {
         Self { path, metadata: HeaderMap::new(), terms }

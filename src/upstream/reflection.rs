@@ -1,8 +1,8 @@
-//! Descriptors from a server itself: gRPC server reflection, `v1` and where there is none `v1alpha`.
+//! Fetches descriptors from a server: gRPC server reflection, `v1` or else `v1alpha`.
 //!
-//! An [`Upstream`] in; the files of all its services as one encoded `FileDescriptorSet` out, imports first, or what to do
-//! instead. Of the protocol (grpc/reflection/v1/reflection.proto) a stream of one question and one answer is used, so a
-//! question is a unary call. Knows nothing of what the files mean.
+//! Takes an [`Upstream`]. Gives the files of all its services as one encoded `FileDescriptorSet`, imports first, or an
+//! error that says what to do instead. The protocol (grpc/reflection/v1/reflection.proto) allows streams, but one
+//! question with one answer is enough here, so each question is a unary call. This module does not interpret the files.
 
 use std::collections::{HashMap, HashSet};
 
@@ -19,16 +19,16 @@ use super::trail::Trail;
 use crate::format::problem::Problem;
 use crate::schema;
 
-/// Most files that one server may have.
+/// The most files that are accepted from one server.
 const MOST_FILES: usize = 10_000;
 
 const VERSIONS: [&str; 2] = ["v1", "v1alpha"];
 
-/// The files of every service of `upstream` that is `wanted`, by its full name; the upstream is called `name` in problems. All
-/// of it takes the time of one call.
+/// Fetches the files of every service of `upstream` for whose full name `wanted` is true. Problems call the upstream
+/// `name`. The deadline of one call applies to the whole exchange.
 ///
 /// # Errors
-/// The server cannot be asked, or what it answers cannot be used.
+/// The server cannot be asked, or its answer cannot be used.
 pub async fn descriptor_set(
     upstream: &Upstream,
     name: &str,
@@ -69,14 +69,14 @@ enum ReflectionError {
     NoneSelected { found: Vec<String> },
 }
 
-/// The server, and the files that it gave.
+/// A server, and the files that it has sent.
 struct Reflected<'a> {
     upstream: &'a Upstream,
     path: PathAndQuery,
     deadline: Instant,
     services: Vec<String>,
     files: HashMap<String, File>,
-    /// Their names as they came.
+    /// The names of the files, in order of arrival.
     names: Vec<String>,
 }
 
@@ -86,7 +86,7 @@ struct File {
 }
 
 impl<'a> Reflected<'a> {
-    /// Asks what services there are, in the newest version that the server knows.
+    /// Asks which services the server has, with the newest version of reflection that it knows.
     async fn connect(upstream: &'a Upstream, deadline: Instant) -> Result<Self, ReflectionError> {
         for version in VERSIONS {
             let path = format!("/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo");
@@ -126,13 +126,14 @@ impl<'a> Reflected<'a> {
         Ok(())
     }
 
-    /// Fetches what the files import until nothing is missing. Some servers send imports along, some do not.
+    /// Fetches imports until none is missing. Some servers send imports along, others do not.
     async fn imports(&mut self) -> Result<(), ReflectionError> {
         while let Some((importer, import)) = self.missing() {
             match self.ask(Question::FileByFilename(import.clone())).await? {
                 Answer::Files(files) => self.add(files)?,
                 Answer::Services(_) => return Err(ReflectionError::Unexpected { question: "file_by_filename" }),
-                // Generated code often has no descriptors of google/protobuf and google/api: everybody knows them.
+                // Generated code often lacks the descriptors of google/protobuf and google/api. Towbar has them built
+                // in.
                 Answer::Error(error) => match schema::bundled(&import) {
                     Some(files) => self.add(Files { files: files.into_iter().map(Bytes::from).collect() })?,
                     None => return Err(ReflectionError::Import { importer, import, message: error.message }),
@@ -146,7 +147,7 @@ impl<'a> Reflected<'a> {
         Ok(())
     }
 
-    /// A file and an import of it that is not there.
+    /// A file, and one of its imports that is missing.
     fn missing(&self) -> Option<(String, String)> {
         self.names.iter().find_map(|name| {
             let import = self.files[name].imports.iter().find(|import| !self.files.contains_key(*import))?;
@@ -161,7 +162,8 @@ impl<'a> Reflected<'a> {
             if self.files.contains_key(&head.name) {
                 continue;
             }
-            // What a server knows by its name alone: generated code often has no descriptors of google/protobuf and google/api.
+            // The server knows the file by name only: generated code often lacks the descriptors of google/protobuf and
+            // google/api.
             if head.is_placeholder()
                 && let Some(files) = schema::bundled(&head.name)
             {
@@ -195,11 +197,11 @@ impl<'a> Reflected<'a> {
         answer.ok_or(ReflectionError::Unexpected { question: "a question" })
     }
 
-    /// All files as a descriptor set, each behind what it imports.
+    /// All files as a descriptor set, each one after its imports.
     fn in_order(&self) -> Vec<u8> {
         let mut order = Vec::new();
         let mut seen = HashSet::new();
-        // A file comes twice on this stack: to be looked into, and when all that it imports is out.
+        // A file comes off this stack twice: first to push its imports, then, when all of them are out, to be written.
         let mut stack: Vec<(&str, bool)> = self.names.iter().rev().map(|name| (name.as_str(), false)).collect();
         while let Some((name, is_ready)) = stack.pop() {
             if is_ready {
@@ -217,13 +219,13 @@ fn is_unimplemented(error: &ReflectionError) -> bool {
     let ReflectionError::Call(error) = error else { return false };
     match error {
         CallError::Status { status, .. } => status.code() == Code::Unimplemented,
-        // What is no gRPC server for this path may answer so.
+        // A server without gRPC at this path may answer 404.
         CallError::NoStatus { http, .. } => *http == http::StatusCode::NOT_FOUND,
         _ => false,
     }
 }
 
-/// `ServerReflectionRequest`; the numbers are those of reflection.proto, the same in both versions.
+/// `ServerReflectionRequest`. The field numbers of reflection.proto are the same in both versions.
 #[derive(Clone, PartialEq, prost::Message)]
 struct Request {
     #[prost(oneof = "Question", tags = "3, 4, 7")]
@@ -257,7 +259,7 @@ enum Answer {
     Error(Error),
 }
 
-/// `FileDescriptorResponse`, which is on the wire what a `FileDescriptorSet` is.
+/// `FileDescriptorResponse`, which has the same wire format as `FileDescriptorSet`.
 #[derive(Clone, PartialEq, prost::Message)]
 struct Files {
     #[prost(bytes = "bytes", repeated, tag = "1")]
@@ -290,7 +292,7 @@ struct Error {
     message: String,
 }
 
-/// Of a `FileDescriptorProto`, name and imports, and what it declares, unread.
+/// The name and the imports of a `FileDescriptorProto`, and its declarations as raw bytes.
 #[derive(Clone, PartialEq, prost::Message)]
 struct Head {
     #[prost(string, tag = "1")]
@@ -308,7 +310,7 @@ struct Head {
 }
 
 impl Head {
-    /// Whether the file has a name and nothing else.
+    /// Whether the file has a name and no declarations.
     fn is_placeholder(&self) -> bool {
         let declared = [&self.messages, &self.enums, &self.services, &self.extensions];
         self.imports.is_empty() && declared.iter().all(|declared| declared.is_empty())

@@ -1,24 +1,24 @@
-//! What is known of the addresses of a backend now, for those who run the gateway.
+//! The current state of a backend's addresses, for operators.
 
 use super::backend::Upstream;
 use super::counts::ConnectCounts;
 use super::dial::endpoint::Endpoint;
 
-/// One address of a backend, as all workers have it.
+/// The state of one address of a backend, over all workers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndpointState {
-    /// The address as configured, and what it is resolved to if it is a name.
+    /// The configured address, and the IP address if it was resolved from a name.
     pub name: String,
-    /// Whether its last health check went well, or it has none.
+    /// Whether the last health check succeeded; true without health checks.
     pub is_healthy: bool,
-    /// Whether a worker gives it no calls for now, since it could not be reached or its connection broke.
+    /// Whether at least one worker gives it no calls for now, because it could not be reached or its connection broke.
     pub is_ejected: bool,
-    /// Open connections to it.
+    /// The number of open connections to it.
     pub connections: usize,
 }
 
 impl Upstream {
-    /// Its addresses. Empty before they are resolved.
+    /// The state of each address. Empty before the addresses are resolved.
     #[must_use]
     pub fn endpoints(&self) -> Vec<EndpointState> {
         let known = self.directory().now();
@@ -31,13 +31,13 @@ impl Upstream {
         known.endpoints.iter().map(state).collect()
     }
 
-    /// What was counted of its connections.
+    /// The counters of its connections.
     #[must_use]
     pub fn connects(&self) -> ConnectCounts {
         self.counters().now()
     }
 
-    /// Why a name could not be looked up, if the last look-up failed.
+    /// Why a host name could not be looked up, if the last look-up failed.
     #[must_use]
     pub fn problem(&self) -> Option<String> {
         self.directory().now().problem.map(|problem| problem.to_string())

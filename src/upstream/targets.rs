@@ -1,4 +1,5 @@
-//! The targets of log lines. They stand in each line, and operators filter by them (`TOWBAR_LOG`): they stay when files move.
+//! The targets of log lines. Every line has its target, and operators filter by them (`TOWBAR_LOG`), so they stay the
+//! same when code moves.
 
 pub(crate) const RESOLVE: &str = "towbar::upstream::resolve";
 pub(crate) const HEALTH: &str = "towbar::upstream::health";

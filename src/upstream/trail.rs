@@ -1,24 +1,25 @@
-//! What the attempts at one call leave behind, for whoever records it.
+//! What the attempts at one call leave behind for logs and traces.
 
 use std::net::SocketAddr;
 
 use tokio::time::Instant;
 
-/// How often and where a call was tried. It is filled while the call goes on, and so it is true of one that is given up.
+/// How often and where a call was tried. It is filled while the call runs, so it is also right for a call that is
+/// abandoned.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Trail {
-    /// How often the call was given to a connection.
+    /// How often the call was placed on a connection.
     pub attempts: u32,
-    /// The address of the last one.
+    /// The address of the last attempt.
     pub address: Option<SocketAddr>,
-    /// When the head of an answer came, if [`Self::is_timed`].
+    /// When the head of the answer came, if [`Self::is_timed`].
     pub heard: Option<Instant>,
-    /// Whether somebody wants to know the times.
+    /// Whether times are noted.
     pub is_timed: bool,
 }
 
 impl Trail {
-    /// One whose times are noted, or not.
+    /// A trail that notes times if `is_timed`.
     #[must_use]
     pub fn new(is_timed: bool) -> Self {
         Self { is_timed, ..Self::default() }

@@ -1,51 +1,51 @@
-//! The addresses of a backend: `http://host:port` or `https://host:port`, one or several.
+//! The addresses of a backend: one or several, each `http://host:port` or `https://host:port`.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-/// Where a backend is.
+/// One address of a backend.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
-    /// Whether TLS is spoken.
+    /// Whether the connection uses TLS.
     pub tls: bool,
-    /// A DNS name or an IP address, without brackets.
+    /// A DNS name or an IP address; IPv6 without brackets.
     pub host: String,
-    /// TCP port.
+    /// The TCP port.
     pub port: u16,
 }
 
-/// Why a text is no address of a backend.
+/// Why a text is not an address of a backend.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
-    /// Another scheme, or none.
+    /// Unknown scheme, or none.
     #[error("expected http://HOST:PORT or https://HOST:PORT")]
     Form,
-    /// Something behind the port.
+    /// Text behind the port.
     #[error("expected nothing after host and port, found `{found}`")]
     Rest { found: String },
-    /// It ends in a number, and is no IPv4 address.
+    /// The last label of the host is a number, but the host is not an IPv4 address.
     #[error(
         "expected an IPv4 address of four numbers from 0 to 255 without leading zeros, or a host name, found `{found}`"
     )]
     Ipv4 { found: String },
-    /// In brackets.
+    /// The text in brackets is not an IPv6 address.
     #[error("expected an IPv6 address in brackets, found `[{found}]`")]
     Ipv6 { found: String },
-    /// No TCP port.
+    /// The port is not a number from 1 to 65535.
     #[error("expected a port from 1 to 65535, found `{found}`")]
     Port { found: String },
 }
 
 impl Address {
-    /// `host:port`, an IPv6 address in brackets.
+    /// `host:port`, with brackets around an IPv6 address.
     #[must_use]
     pub fn authority(&self) -> String {
         authority(&self.host, self.port)
     }
 }
 
-/// `host:port`, an IPv6 address in brackets.
+/// `host:port`, with brackets around an IPv6 address.
 pub(crate) fn authority(host: &str, port: u16) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
@@ -83,7 +83,7 @@ impl FromStr for Address {
         if host.is_empty() {
             return Err(AddressError::Form);
         }
-        // RFC 1123, section 2.1: the last label of a name is no number.
+        // RFC 1123, section 2.1: the last label of a host name is never a number.
         let last = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
         let is_name = !host.contains(':') && !last.is_empty();
         if is_name && last.bytes().all(|byte| byte.is_ascii_digit()) && host.parse::<Ipv4Addr>().is_err() {
@@ -101,17 +101,17 @@ impl FromStr for Address {
     }
 }
 
-/// Where a backend is: at least one address, all with TLS or none.
+/// The addresses of a backend: at least one. Either all use TLS, or none does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Addresses(Vec<Address>);
 
-/// Why several addresses are not those of one backend.
+/// Why several addresses cannot belong to one backend.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AddressesError {
-    /// There is none.
+    /// The list is empty.
     #[error("expected at least one address")]
     Empty,
-    /// TLS with some of them only.
+    /// Some addresses use TLS and others do not.
     #[error(
         "expected every address to start with `https://`, or every address with `http://`, found `{first}` and `{other}`"
     )]
@@ -119,10 +119,10 @@ pub enum AddressesError {
 }
 
 impl Addresses {
-    /// These addresses.
+    /// The backend with these addresses.
     ///
     /// # Errors
-    /// There is none, or they have different schemes.
+    /// The list is empty, or the schemes differ.
     pub fn new(list: Vec<Address>) -> Result<Self, AddressesError> {
         let first = list.first().ok_or(AddressesError::Empty)?;
         match list.iter().find(|address| address.tls != first.tls) {
@@ -131,19 +131,19 @@ impl Addresses {
         }
     }
 
-    /// The first one.
+    /// The first address.
     #[must_use]
     pub fn first(&self) -> &Address {
         &self.0[0]
     }
 
-    /// Whether TLS is spoken.
+    /// Whether the connections use TLS.
     #[must_use]
     pub fn tls(&self) -> bool {
         self.first().tls
     }
 
-    /// All of them.
+    /// All addresses, in the order of the configuration.
     pub fn iter(&self) -> impl Iterator<Item = &Address> {
         self.0.iter()
     }

@@ -1,4 +1,4 @@
-//! How a connection to the backend is made: TCP, or a tunnel through a proxy, then TLS with our certificate.
+//! Connects to the backend: TCP or a tunnel through a proxy, then TLS with the gateway's certificate.
 
 use std::io;
 use std::pin::Pin;
@@ -15,7 +15,7 @@ use super::endpoint::Endpoint;
 use super::proxy::answer::TunnelError;
 use crate::tls;
 
-/// Why there is no connection. Nothing of any call was sent. Cheap to clone: all calls that wait get it.
+/// Why there is no connection. No part of any call was sent. Cheap to clone, because every waiting call gets a copy.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum ConnectError {
     #[error("{address}: {source}")]
@@ -36,16 +36,16 @@ pub(crate) enum ConnectError {
     Unresolved { cause: Arc<str> },
 }
 
-/// What the backend said when it refused our certificate on a connection.
+/// The alert with which the backend rejected the gateway's certificate on a connection.
 ///
-/// In TLS 1.3 the server judges the client's certificate after the client's handshake is over (RFC 8446, section
-/// 4.4.2.4), so a refusal arrives as an alert in place of its first byte. An alert behind that is the end of a connection
-/// like any other: the server may have acted on what it was sent.
+/// In TLS 1.3 the server verifies the client certificate after the client has completed its handshake (RFC 8446,
+/// section 4.4.2.4). So a rejection arrives as an alert instead of the server's first byte. An alert after that byte is
+/// the end of a connection like any other: the server may have acted on what it was sent.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CertificateRefusal(Arc<Mutex<Option<String>>>);
 
 impl CertificateRefusal {
-    /// For the log.
+    /// The rejection as a text for the log.
     pub(crate) fn told(&self) -> Option<String> {
         let alert = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
         Some(format!("it refused the gateway's certificate: alert {alert}"))
@@ -56,7 +56,7 @@ impl CertificateRefusal {
     }
 }
 
-/// A connection that is ready for HTTP/2.
+/// Opens a connection over which HTTP/2 can begin.
 pub(crate) async fn connect(
     endpoint: &Endpoint,
     refusal: &CertificateRefusal,
@@ -85,7 +85,7 @@ async fn open(endpoint: &Endpoint) -> Result<TcpStream, ConnectError> {
     tcp.map_err(|source| ConnectError::Tcp { address: endpoint.to_string(), source: Arc::new(source) })
 }
 
-/// Why a handshake failed, without what the ways of an I/O error add.
+/// Why a handshake failed, without the text that I/O errors wrap around the reason.
 fn cause(error: &io::Error) -> String {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     inner.map_or_else(|| error.to_string(), tls::explain)
@@ -97,13 +97,13 @@ pub(crate) enum BackendStream {
     Tls(Box<Tls>),
 }
 
-/// A connection over TLS that notes why the backend ends it.
+/// A connection over TLS that notes why the backend ended it.
 pub(crate) struct Tls {
     stream: TlsStream<TcpStream>,
     refusal: CertificateRefusal,
-    /// The backend has said something.
+    /// Whether the backend has sent anything.
     was_heard: bool,
-    /// The backend has closed the connection, and what it said before is not read to its end yet.
+    /// The error of a failed write: the backend has closed the connection, but its last bytes are still to be read.
     failed: Option<io::Error>,
 }
 
@@ -120,8 +120,8 @@ impl Tls {
         read
     }
 
-    /// Writes, and on a connection that the backend has closed reads the alert that stands before its end: who refuses
-    /// our certificate closes the connection at once, so the failure to write is often noticed first.
+    /// Writes. If the backend has closed the connection, reads the alert that it sent before the end. A server that
+    /// rejects the gateway's certificate closes at once, so a failed write is often noticed first.
     fn poll_write<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -133,7 +133,7 @@ impl Tls {
                 written => return written,
             }
         }
-        // HTTP/2 is over when a write fails, so what else is read on the way is nobody's.
+        // HTTP/2 ends when a write fails, so other data that is read here belongs to nobody.
         let mut bytes = [0; 1024];
         loop {
             let mut buffer = ReadBuf::new(&mut bytes);

@@ -1,20 +1,21 @@
-//! How long connections may take, and how long they are kept.
+//! Settings for the lifetime of connections.
 
 use std::time::Duration;
 
 /// How connections are made and how long they are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Connections {
-    /// Longest time for TCP, the tunnel of a proxy, TLS and the beginning of HTTP/2; the call's own deadline counts besides.
+    /// The longest time for TCP, the tunnel of a proxy, TLS and the start of HTTP/2. The deadline of the call applies
+    /// as well.
     pub connect_timeout: Duration,
-    /// A connection without calls is closed after this time, a tenth more or less.
+    /// After this time without calls a connection is closed, give or take a tenth.
     pub idle: Duration,
-    /// A connection gets no new calls after this time, a tenth more or less, and is closed when its calls are done.
+    /// After this time a connection gets no new calls, give or take a tenth; it is closed when its calls are done.
     pub age: Duration,
-    /// A connection on which nothing comes for this time while calls wait is asked with a PING; one without calls is asked
-    /// before it has the next.
+    /// If nothing arrives for this time while calls wait, a PING is sent. A connection without calls is checked with a
+    /// PING before its next call.
     pub ping_interval: Duration,
-    /// Longest time for the answer to one; then the connection is closed.
+    /// The longest time for the answer to a PING; then the connection is closed.
     pub ping_timeout: Duration,
 }
 

@@ -1,8 +1,8 @@
-//! Where a backend is now: the addresses of its names, looked up again when their time is over.
+//! The current addresses of a backend: its host names are looked up again when their TTL is over.
 //!
-//! One [`Directory`] for all workers. While look-ups succeed no address is used for longer than its TTL, within the
-//! configured bounds; when they fail, the last addresses stay, and the log says so once. Addresses that are IP addresses
-//! already need no look-up, and without names nothing runs.
+//! All workers share one [`Directory`]. While look-ups succeed, no address is used for longer than its TTL, within the
+//! configured bounds. When they fail, the last addresses stay in use, and the log says so once. IP addresses need no
+//! look-up, and without host names no task runs.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,17 +18,17 @@ use super::lookup::{ResolvedName, look_up};
 use super::target::Target;
 use crate::upstream::targets;
 
-/// A name that cannot be looked up is asked for again this soon, if its last TTL and the longest one are no shorter.
+/// The longest pause before a failed look-up is repeated; the last TTL and the longest TTL also limit it.
 const LONGEST_RETRY: Duration = Duration::from_secs(5);
 
-/// How names are looked up.
+/// How host names are looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dns {
-    /// A TTL below counts as this much.
+    /// The shortest TTL; a shorter one counts as this.
     pub min_ttl: Duration,
-    /// A TTL above counts as this much; so do the entries of `/etc/hosts`.
+    /// The longest TTL; a longer one counts as this, and entries of `/etc/hosts` have this TTL.
     pub max_ttl: Duration,
-    /// Who is asked; without any, those of the operating system.
+    /// The DNS servers to ask; if empty, those of the operating system.
     pub servers: Vec<SocketAddr>,
 }
 
@@ -38,36 +38,36 @@ impl Default for Dns {
     }
 }
 
-/// What is known of where the backend is.
+/// The addresses of a backend, as far as they are known.
 #[derive(Clone, Default)]
 pub(crate) struct Resolved {
     pub(crate) endpoints: Arc<[Endpoint]>,
-    /// Why the last look-up of a name failed.
+    /// Why the last look-up of a host name failed.
     pub(crate) problem: Option<Arc<str>>,
 }
 
-/// Where one backend is, for all who call it. When it is dropped, nobody looks any more.
+/// The current addresses of one backend, for all its callers. Dropping it stops the look-ups.
 pub(crate) struct Directory {
     pub(crate) connections: Connections,
     known: watch::Receiver<Resolved>,
-    /// What is not begun yet.
+    /// Look-ups that have not started yet.
     waiting: Mutex<Option<Vec<Following>>>,
-    /// Where it runs: the threads of calls have enough to do.
+    /// The runtime for the look-ups, which keeps them off the threads that serve calls.
     runtime: Option<Handle>,
     tasks: Mutex<Vec<AbortHandle>>,
 }
 
-/// What of one address in the configuration is known, as all of them together are published.
+/// The endpoints of one configured address, and its problem. All entries are published together.
 #[derive(Default)]
 struct Entry {
     endpoints: Vec<Endpoint>,
     problem: Option<Arc<str>>,
 }
 
-/// One name, looked up for ever.
+/// The repeated look-up of one host name.
 struct Following {
     target: Arc<Target>,
-    /// Which of the entries it is.
+    /// The index of the entry that it fills.
     index: usize,
     entries: Arc<Mutex<Vec<Entry>>>,
     known: Arc<watch::Sender<Resolved>>,
@@ -75,7 +75,8 @@ struct Following {
 }
 
 impl Directory {
-    /// Asks nobody yet. Look-ups run where this is called, if that is within a runtime.
+    /// Creates the directory without starting a look-up. Look-ups will run in the runtime of this call, if there is
+    /// one.
     pub(crate) fn new(targets: Vec<Target>, dns: &Dns, connections: Connections) -> Arc<Self> {
         let targets: Vec<Arc<Target>> = targets.into_iter().map(Arc::new).collect();
         let literal = |target: &Arc<Target>| {
@@ -97,27 +98,27 @@ impl Directory {
         Arc::new(Self { connections, known, waiting, runtime, tasks: Mutex::default() })
     }
 
-    /// A backend at these endpoints, which do not change.
+    /// The directory of a backend at fixed endpoints.
     pub(crate) fn of(endpoints: Arc<[Endpoint]>, connections: Connections) -> Arc<Self> {
         let (_, known) = watch::channel(Resolved { endpoints, problem: None });
         let (waiting, runtime) = (Mutex::new(None), None);
         Arc::new(Self { connections, known, waiting, runtime, tasks: Mutex::default() })
     }
 
-    /// What is known, now and later.
+    /// The known addresses, now and as they change. Starts the look-ups.
     pub(crate) fn known(&self) -> watch::Receiver<Resolved> {
         self.start();
         self.known.clone()
     }
 
-    /// What is known now. Nothing begins to be looked up for it.
+    /// The addresses that are known now. Starts no look-up.
     pub(crate) fn now(&self) -> Resolved {
         self.known.borrow().clone()
     }
 
-    /// Begins to look up, unless it has begun.
+    /// Starts the look-ups, unless they have been started.
     ///
-    /// True if it begins now.
+    /// True if this call has started them.
     pub(crate) fn start(&self) -> bool {
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
         let begins = waiting.is_some();
@@ -125,7 +126,7 @@ impl Directory {
         begins
     }
 
-    /// Runs this until the directory is dropped.
+    /// Runs a task until the directory is dropped.
     pub(crate) fn run(&self, task: impl Future<Output = ()> + Send + 'static) {
         let Some(runtime) = self.runtime.clone().or_else(|| Handle::try_current().ok()) else { return };
         let task = runtime.spawn(task).abort_handle();
@@ -151,7 +152,8 @@ impl Following {
                     self.found(&found, failures > 0);
                     failures = 0;
                     let ttl = found.ttl.clamp(self.dns.min_ttl, self.dns.max_ttl);
-                    // When it can be looked up again, what has changed is to be known as soon as ever.
+                    // Failed look-ups are repeated at least once per TTL, so that changes are noticed as quickly as
+                    // ever afterwards.
                     longest = ttl.min(LONGEST_RETRY);
                     ttl
                 }
@@ -200,7 +202,7 @@ impl Following {
             tracing::warn!(target: targets::RESOLVE, "{name} cannot be resolved: {cause}; {meanwhile}");
         }
         entry.problem = Some(format!("{name}: {cause}").into());
-        // Who has addresses goes on with them, and need not be woken.
+        // Pools that have addresses continue with them and need not be woken.
         if entry.endpoints.is_empty() {
             self.known.send_replace(together(&entries));
         }

@@ -1,4 +1,4 @@
-//! A socket address of a backend, and what all workers know of it.
+//! A socket address of a backend, with what all workers share about it.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use super::target::Target;
 use crate::upstream::targets;
 
-/// One of the socket addresses of a backend. Cheap to clone.
+/// One socket address of a backend. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Endpoint {
     pub(crate) target: Arc<Target>,
@@ -16,15 +16,15 @@ pub(crate) struct Endpoint {
     pub(crate) standing: Arc<Standing>,
 }
 
-/// What all workers know of an endpoint.
+/// The state of an endpoint that all workers share.
 #[derive(Default)]
 pub(crate) struct Standing {
     is_unhealthy: AtomicBool,
-    /// That it fails has been told.
+    /// Whether the log already says that it fails.
     is_failing: AtomicBool,
-    /// Open connections to it, those of health checks included.
+    /// Open connections to it, including those of health checks.
     connections: AtomicUsize,
-    /// How many pools have ejected it.
+    /// The number of pools that have ejected it.
     ejected: AtomicUsize,
 }
 
@@ -73,7 +73,7 @@ impl Standing {
         self.connections.load(Ordering::Relaxed)
     }
 
-    /// Whether a pool has ejected it.
+    /// Whether any pool has ejected it.
     pub(crate) fn is_ejected(&self) -> bool {
         self.ejected.load(Ordering::Relaxed) > 0
     }
@@ -87,19 +87,19 @@ impl Standing {
         }
     }
 
-    /// Notes what a health check says; true if that is news.
+    /// Notes the result of a health check; true if it has changed.
     pub(crate) fn set_healthy(&self, is_healthy: bool) -> bool {
         self.is_unhealthy.swap(!is_healthy, Ordering::Relaxed) == is_healthy
     }
 
-    /// Says why an endpoint has no calls for now, once for all workers.
+    /// Logs why an endpoint gets no calls for now, once for all workers.
     pub(crate) fn tell_failing(&self, cause: &str) {
         if !self.is_failing.swap(true, Ordering::Relaxed) {
             tracing::warn!(target: targets::RESOLVE, "an address of the backend fails: {cause}");
         }
     }
 
-    /// Says that it is reached again.
+    /// Logs that the endpoint is reached again.
     pub(crate) fn tell_reached(&self, endpoint: &Endpoint) {
         if self.is_failing.swap(false, Ordering::Relaxed) {
             tracing::info!(target: targets::RESOLVE, "an address of the backend is reached again: {endpoint}");

@@ -1,7 +1,7 @@
-//! A name in, its addresses and how long they hold out: `/etc/hosts`, then DNS (RFC 1034, 1035).
+//! Looks up a host name: gives its addresses and their TTL, from `/etc/hosts` or else DNS (RFC 1034, 1035).
 //!
-//! Nothing is kept from one look-up to the next, neither answers nor files: `/etc/hosts` and `/etc/resolv.conf` are read
-//! each time, so what changes there is noticed too.
+//! Nothing is cached between two look-ups, neither answers nor files. `/etc/hosts` and `/etc/resolv.conf` are read each
+//! time, so changes there take effect.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -15,23 +15,24 @@ use hickory_resolver::proto::rr::{Name, RecordType};
 use hickory_resolver::{Hosts, TokioResolver};
 use tokio::time::timeout;
 
-/// Longest time for a look-up.
+/// The longest time for a look-up.
 const LIMIT: Duration = Duration::from_secs(5);
-/// Longest time for a server to answer, before it or another one is asked again.
+/// The longest time to wait for the answer of a server, before it or another one is asked again.
 const SERVER_LIMIT: Duration = Duration::from_secs(2);
-/// Longest time for the addresses of one family, once those of the other are there: a server may answer for one alone.
+/// The longest time to wait for the addresses of one family once those of the other are known: some servers answer for
+/// one family only.
 const OTHER_FAMILY: Duration = Duration::from_millis(500);
 
-/// Where a name is.
+/// The result of a look-up.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ResolvedName {
-    /// At least one.
+    /// The addresses, at least one.
     pub(crate) addresses: Vec<IpAddr>,
-    /// For how long it is known.
+    /// How long the addresses are valid.
     pub(crate) ttl: Duration,
 }
 
-/// Looks a name up, at these servers or at those of the operating system.
+/// Looks up a host name at these servers; if `servers` is empty, at those of the operating system.
 ///
 /// # Errors
 /// Why there is no address, in words.
@@ -86,13 +87,13 @@ async fn both_families(resolver: &TokioResolver, name: &Name) -> Result<Resolved
         return Ok(found);
     }
     let errors = [first.err(), second.and_then(Result::err)];
-    // That there are no addresses of one family says less than what went wrong with the other.
+    // If one family has no addresses, the error of the other family says more.
     let mut errors: Vec<String> = errors.iter().flatten().map(cause).collect();
     errors.sort_by_key(|cause| cause == NO_ADDRESS);
     Err(errors.into_iter().next().unwrap_or_else(|| NO_ADDRESS.to_owned()))
 }
 
-/// What the other family says: without addresses of the first, all depends on it.
+/// Waits for the answer for the other family. Without addresses of the first family, it waits as long as that takes.
 async fn other(
     first: &Result<Lookup, NetError>,
     second: impl Future<Output = Result<Lookup, NetError>>,
@@ -107,7 +108,7 @@ fn found(lookups: impl Iterator<Item = Lookup>) -> Option<ResolvedName> {
     let mut found = ResolvedName { addresses: Vec::new(), ttl: Duration::MAX };
     for lookup in lookups {
         for record in lookup.answers() {
-            // An address holds no longer than the names (CNAME) on the way to it.
+            // An address is valid no longer than the names (CNAME) on the way to it.
             found.ttl = found.ttl.min(Duration::from_secs(record.ttl.into()));
             found.addresses.extend(record.data.ip_addr().filter(|address| !found.addresses.contains(address)));
         }

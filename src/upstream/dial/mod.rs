@@ -1,4 +1,5 @@
-//! How a backend is reached: addresses in, connections over TCP and TLS out, directly or through a proxy. Knows neither HTTP/2 nor calls.
+//! Connects to a backend: takes addresses and gives connections over TCP and TLS, directly or through a proxy. This
+//! module knows nothing of HTTP/2 and calls.
 
 pub(crate) mod address;
 pub(crate) mod connect;

@@ -1,4 +1,4 @@
-//! One attempt at a call: how far it has come, and why it gave no reply.
+//! One attempt at a call: its progress, and why it gave no reply.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,11 +9,11 @@ use super::error::CallError;
 
 /// Why an attempt gave no reply.
 pub(crate) enum AttemptError {
-    /// The connection was over: another one may take the call.
+    /// The connection had ended before the call was processed; another connection may take it.
     Elsewhere(CallError),
-    /// The backend refused this call, and takes others.
+    /// The backend refused this call, but still takes others.
     Refused(CallError),
-    /// Anything else.
+    /// Any other error.
     Call(CallError),
 }
 
@@ -39,24 +39,24 @@ impl From<AttemptError> for CallError {
     }
 }
 
-/// How far a call has come, for when its deadline passes.
+/// How far a call has come. It decides which error the deadline gives.
 #[derive(Default)]
 pub(crate) struct CallProgress {
-    /// The backend may have it.
+    /// Whether the backend may have the call.
     is_out: AtomicBool,
-    /// It waits on a connection that takes no more calls.
+    /// Whether the call waits on a connection that takes no more calls.
     is_waiting: AtomicBool,
-    /// When the head of an answer came first, if somebody wants to know.
+    /// When the head of the first answer came; noted only on request.
     heard: Option<OnceLock<Instant>>,
 }
 
 impl CallProgress {
-    /// One that notes when an answer comes, or does not.
+    /// Notes the time of the first answer if `is_timed`.
     pub(crate) fn new(is_timed: bool) -> Self {
         Self { heard: is_timed.then(OnceLock::new), ..Self::default() }
     }
 
-    /// The head of an answer came.
+    /// Notes that the head of an answer has come.
     pub(crate) fn hear(&self) {
         if let Some(heard) = &self.heard {
             heard.get_or_init(Instant::now);
@@ -75,7 +75,7 @@ impl CallProgress {
         self.is_out.store(true, Ordering::Relaxed);
     }
 
-    /// What is told at the deadline.
+    /// The error for a deadline that passes now.
     pub(crate) fn late(&self) -> CallError {
         if self.is_out.load(Ordering::Relaxed) {
             CallError::Deadline
@@ -86,7 +86,7 @@ impl CallProgress {
         }
     }
 
-    /// It is to be sent again; whether the backend may have had it before is known.
+    /// Notes that the call is sent again. `may_be_out` says whether the backend may already have it.
     pub(crate) fn begin_again(&self, may_be_out: bool) {
         self.is_out.store(may_be_out, Ordering::Relaxed);
         self.is_waiting.store(false, Ordering::Relaxed);

@@ -1,9 +1,10 @@
-//! How often calls may be sent again: rarely, so that a backend in trouble is not sent several times the load.
+//! Limits how often calls are sent again, so that a backend in trouble does not get several times the load.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Tenths of a token; every call sent again takes [`PRICE`], every answered call brings one tenth back, unless the answer is UNAVAILABLE. Calls are sent again
-/// while more than half of [`MOST`] is left (as gRFC A6 throttles retries).
+/// The budget, in tenths of a token. A call that is sent again takes [`PRICE`]; an answered call gives one tenth back,
+/// unless the answer is UNAVAILABLE. Calls are sent again while more than half of [`MOST`] is left, as gRFC A6
+/// throttles retries.
 pub(crate) struct RetryBudget(AtomicU32);
 
 const MOST: u32 = 100;
@@ -14,13 +15,13 @@ impl RetryBudget {
         Self(AtomicU32::new(MOST))
     }
 
-    /// Takes the price of a call that is sent again; false if there is not enough left.
+    /// Takes the price of sending a call again; false if too little is left.
     pub(crate) fn take(&self) -> bool {
         let pay = |left: u32| (left > MOST / 2).then(|| left - PRICE);
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, pay).is_ok()
     }
 
-    /// Notes an answered call.
+    /// Gives one tenth of a token back for an answered call.
     pub(crate) fn earn(&self) {
         let earn = |left: u32| (left < MOST).then_some(left + 1);
         let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, earn);

@@ -1,4 +1,4 @@
-//! Calls of a backend: each waits for its turn, gets a connection, and is sent again where it may be.
+//! Makes calls to a backend: each waits for a permit, gets a connection, and is sent again if that is allowed.
 
 use std::sync::Arc;
 
@@ -29,29 +29,29 @@ use crate::upstream::outbound::{Outbound, Terms};
 use crate::upstream::targets;
 use crate::upstream::trail::Trail;
 
-/// How many connections are tried besides the first when they end before a call is sent.
+/// How many more connections are tried if the first one ends before a call is sent.
 const CONNECTION_TRIES: usize = 2;
 
 /// The connections of one worker to a backend.
 pub(crate) struct Channel {
     pool: Pool,
-    /// For calls of several messages.
+    /// Connections for calls of several messages.
     streams: Pool,
     heads: CallHeads,
     shared: Shared,
-    /// What replies may have.
+    /// The memory that replies may use.
     memory: Share,
-    /// For calls that are given up.
+    /// The resets that are allowed for abandoned calls.
     resets: Arc<Resets>,
 }
 
-/// What all workers have in common.
+/// What all workers share about a backend.
 #[derive(Clone)]
 pub(crate) struct Shared {
     pub(crate) limits: Limits,
     unary: Limit,
     streaming: Limit,
-    /// Of streams that wait for others of their connection.
+    /// Limits the log lines about streams that wait for others on their connection.
     crowded: Arc<Seldom>,
     budget: Arc<RetryBudget>,
     counters: Arc<ConnectCounters>,
@@ -64,7 +64,7 @@ struct UnaryCall<'a> {
     progress: &'a CallProgress,
 }
 
-/// What a call has of the channel while it lasts, and what it leaves behind.
+/// What a call holds while it lasts, and the trail that it leaves.
 struct Held<'a> {
     permit: Option<Permit>,
     trail: &'a mut Trail,
@@ -91,12 +91,13 @@ impl Channel {
         Self { pool, streams, heads, shared, memory, resets: Arc::new(Resets::new()) }
     }
 
-    /// The same with connections of its own, and a share of the memory.
+    /// The channel for another worker, with separate connections and the worker's share of the memory.
     pub(crate) fn for_worker(&self, memory: &Share) -> Self {
         Self::new(self.directory().clone(), self.heads.clone(), self.shared.clone(), memory.clone())
     }
 
-    /// The same backend at other places, for calls that wait for no others, and count as none of them.
+    /// A channel to the same backend at other addresses, with separate limits: its calls neither wait for other calls
+    /// nor count with them.
     pub(crate) fn apart(&self, directory: Arc<Directory>) -> Self {
         Self::new(directory, self.heads.clone(), Shared::new(Limits::default()), Share::unbounded())
     }
@@ -109,7 +110,7 @@ impl Channel {
         self.pool.directory()
     }
 
-    /// Goes on with the count of the calls of another, if as many are allowed.
+    /// Continues the call count of `other`, if it has the same limits; otherwise only its connection counters.
     pub(crate) fn go_on_from(&mut self, other: &Self) {
         if self.shared.limits == other.shared.limits {
             self.shared = other.shared.clone();
@@ -135,7 +136,7 @@ impl Channel {
         in_time.unwrap_or_else(|_| Err(progress.late()))
     }
 
-    /// Sends the call, and again where it may be.
+    /// Sends the call, and sends it again if that is allowed.
     async fn exchange(&self, call: &UnaryCall<'_>, held: &mut Held<'_>) -> Result<Reply, CallError> {
         let mut attempts = Attempts::default();
         loop {
@@ -166,14 +167,14 @@ impl Channel {
         let lease = self.lease(&self.pool).await?;
         held.trail.tried(lease.address);
         let UnaryCall { outbound: Outbound { path, metadata, terms }, .. } = call;
-        // Made only once there is a connection, so that the call has no memory for it while it waits.
+        // The head is built only once there is a connection, so that a waiting call holds no memory for it.
         let mut request = self.heads.request(path, metadata.clone(), terms.deadline);
         attempts.tell(request.headers_mut());
         let mut sent = self.put(lease, request, call, &mut held.permit)?;
         sent.reply(terms.reply_limit, &self.memory, call.progress).await
     }
 
-    /// Hands a call to its connection.
+    /// Sends a call on its connection.
     fn put<'a>(
         &'a self,
         mut lease: Lease,
@@ -188,14 +189,15 @@ impl Channel {
         Ok(Sent::new((lease, response), permit, &self.resets, call.outbound.terms.deadline))
     }
 
-    /// A connection that takes a call.
+    /// Finds a connection that takes a call.
     async fn lease(&self, pool: &Pool) -> Result<Lease, CallError> {
-        // A connection may have ended unnoticed. Nothing is sent before one is ready, so another can be tried.
+        // A connection may have ended unnoticed. Nothing is sent before a connection is ready, so another one can be
+        // tried.
         let mut tries = 0;
         loop {
             let lease = pool.lease().await;
             let mut lease = lease.map_err(|error| CallError::Unreachable { cause: error.to_string() })?;
-            // Each that is not is taken out of use, so this ends.
+            // Each connection that fails the check is retired, so this loop ends.
             if lease.is_doubtful() && !Box::pin(lease.is_proved()).await {
                 continue;
             }
@@ -224,15 +226,15 @@ impl Channel {
         let begun = lease.begin(self.heads.request(path, metadata, deadline));
         let (response, stream) = begun.map_err(|error| lease.unsent(&error))?;
         if lease.is_crowded {
-            // Boxed, or every stream would have the memory for it.
+            // Boxed, because otherwise the future of every stream would reserve memory for it.
             Box::pin(self.turn(&mut lease, response.stream_id(), deadline)).await?;
         }
         let reserved = Reserved { permit, incoming, outgoing };
         Ok(both_ways(BegunStream { response, stream, lease }, reserved, terms.reply_limit, deadline))
     }
 
-    /// Waits until a stream that was begun has its turn on a connection that has as many as the backend takes: no longer than others
-    /// wait for a permit.
+    /// Waits for the turn of a stream on a connection that already has as many streams as the backend takes. It waits
+    /// no longer than other calls wait for a permit.
     async fn turn(&self, lease: &mut Lease, stream: StreamId, deadline: Instant) -> Result<(), CallError> {
         if let Some(left_out) = self.shared.crowded.line() {
             tracing::warn!(
@@ -254,7 +256,7 @@ impl Channel {
     }
 }
 
-/// The call, counted for its connection and its caller until it is over at the backend.
+/// Counts the call for its connection and its caller, until it has ended at the backend.
 fn tie(terms: Terms<'_>) -> Result<Tie, CallError> {
     Tie::of(terms.account).map_err(|most| CallError::Connection { most })
 }

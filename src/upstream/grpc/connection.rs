@@ -1,4 +1,4 @@
-//! One connection to the backend: shared by calls, kept alive, and taken out of use when it is dead, idle or old.
+//! One connection to the backend: shared by calls, kept alive, and retired when it is dead, idle or old.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -24,54 +24,57 @@ use crate::upstream::dial::connections::Connections;
 use crate::upstream::dial::endpoint::{CountedConnection, Endpoint};
 use crate::upstream::targets;
 
-/// Largest DATA frame that the backend may send, in bytes: most replies come as one, and are not copied together then.
+/// The largest DATA frame that the backend may send, in bytes. Most replies fit into one frame and need not be copied
+/// together.
 const FRAME: u32 = 128 << 10;
-/// Largest header list that h2 reads, in bytes; [`super::reply`] has what a call may have. More than that, for h2 ends the
-/// connection, and with it all calls on it, when a list takes more frames than this and [`FRAME`] together say: 80 of 16 KiB, as
-/// servers send that ask for no larger ones, have room for a megabyte.
+/// The largest header list that h2 reads, in bytes; [`super::reply`] has the limit for one call. This limit is larger,
+/// because h2 ends a connection with all its calls if a list takes too many frames. h2 derives that number from this
+/// limit and [`FRAME`]: 80 frames. Servers that use no larger frames send 16 KiB each, so 80 of them have room for a
+/// megabyte.
 const HEADER_LIST: u32 = 8 << 20;
-/// How often a connection is looked at within its idle time: it is closed at most a quarter of it late.
+/// How often a connection is checked within its idle time, so that it is closed at most a quarter of that time late.
 const IDLE_LOOKS: u32 = 4;
-/// Longest time between two PINGs while a call waits: servers of gRPC take more than one in five minutes for abuse, by default.
+/// The longest time between two PINGs while a call waits. By default, gRPC servers treat more than one PING in five
+/// minutes as abuse.
 const LONGEST_PING_INTERVAL: Duration = Duration::from_secs(330);
-/// Longest time for a quiet connection to show that it still leads somewhere; then a call goes another way.
+/// The longest time for a doubtful connection to prove that it works; then the call uses another one.
 const LONGEST_PROOF: Duration = Duration::from_secs(1);
-/// An open connection. When it is dropped, the calls on it go on, and then it is closed.
+/// An open connection. When it is dropped, its calls continue, and it is closed after them.
 pub(crate) struct Live {
     pub(crate) send: SendRequest<Bytes>,
     pub(crate) load: Arc<Load>,
 }
 
-/// What is known of a connection.
+/// The state of a connection.
 #[derive(Default)]
 pub(crate) struct Load {
     pub(crate) calls: AtomicUsize,
-    /// It takes no more calls.
+    /// Whether the connection takes no more calls.
     pub(crate) has_ended: AtomicBool,
-    /// It was given a call since this was last looked at: no clock is read for a call.
+    /// Whether a call was placed on it since the last check. A flag saves reading the clock for each call.
     pub(crate) was_used: AtomicBool,
-    /// It was taken out of use on purpose.
+    /// Whether it was retired on purpose.
     pub(crate) is_leaving: AtomicBool,
-    /// Something came since this was last looked at.
+    /// Whether data arrived since the last check.
     was_heard: AtomicBool,
-    /// It was quiet for long: firewalls forget such connections, and a call would be lost.
+    /// Whether it was quiet for long. Firewalls forget such connections, and a call on one would be lost.
     is_doubtful: AtomicBool,
-    /// The highest stream that the backend may know of.
+    /// The highest stream id that the backend may know of.
     pub(crate) begun: AtomicU32,
-    /// Somebody wants to know whether it still leads somewhere.
+    /// Notified to ask whether the connection still works.
     asked: Notify,
-    /// It does, or it has ended.
+    /// Notified when the connection has proved that it works, or has ended.
     answered: Notify,
     pub(crate) refusal: CertificateRefusal,
 }
 
 impl Load {
-    /// Whether a call may be given to the connection as it is.
+    /// Whether the connection must prove that it works before it gets a call.
     pub(crate) fn is_doubtful(&self) -> bool {
         self.is_doubtful.load(Ordering::Relaxed)
     }
 
-    /// Whether the peer answers, of a connection that is doubtful.
+    /// Asks a doubtful connection for proof; true if the backend answers in time.
     pub(crate) async fn is_proved(&self) -> bool {
         let mut answered = pin!(self.answered.notified());
         answered.as_mut().enable();
@@ -86,32 +89,32 @@ impl Live {
         self.load.calls.load(Ordering::Relaxed)
     }
 
-    /// Whether it may have another call.
+    /// Whether the connection may get another call.
     pub(crate) fn has_room(&self, used: &Purpose) -> bool {
         self.calls() < self.send.current_max_send_streams().min(used.calls)
     }
 }
 
-/// Who gives calls to a connection, as the connection sees it.
+/// The owner of a connection, which places calls on it.
 pub(crate) trait Owner: Send + Sync + 'static {
-    /// A connection has ended; `lost` says why, unless both sides ended it well.
+    /// Called when a connection has ended. `lost` says why, unless both sides ended it cleanly.
     fn ended(self: &Arc<Self>, endpoint: &Endpoint, load: &Arc<Load>, lost: Option<String>, lasted: Duration);
 
-    /// Takes a connection out of use, unless it has calls; false if it has.
+    /// Retires a connection if it has no calls; false if it has.
     fn remove_idle(self: &Arc<Self>, endpoint: &Endpoint, load: &Arc<Load>) -> bool;
 
-    /// Takes a connection out of use once there is another one in its place; false if there can be none.
+    /// Retires a connection once another one has taken its place; false if no other one could be opened.
     fn replace(self: &Arc<Self>, endpoint: &Endpoint, load: &Arc<Load>) -> impl Future<Output = bool> + Send;
 }
 
-/// How a connection is opened.
+/// Settings for opening a connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Manner {
     pub(crate) purpose: Purpose,
     pub(crate) connections: Connections,
 }
 
-/// Opens a connection, and looks after it until it ends.
+/// Opens a connection, and starts the task that runs it until it ends.
 pub(crate) async fn open(owner: &Weak<impl Owner>, endpoint: &Endpoint, manner: Manner) -> Result<Live, ConnectError> {
     let limit = manner.connections.connect_timeout;
     let until = Instant::now() + limit;
@@ -144,8 +147,8 @@ async fn open_patiently(
     let driver =
         Driver { owner: owner.clone(), endpoint: endpoint_held, load: load_held, connections: manner.connections };
     tokio::spawn(driver.drive(connection));
-    // Somebody who takes connections and closes them, or says nothing, would otherwise be given calls, whose outcome then
-    // nobody knows. RFC 9113, section 3.4: the server begins with its SETTINGS, without a call.
+    // A server that accepts connections and then closes them, or sends nothing, would otherwise get calls whose fate is
+    // then unknown. RFC 9113, section 3.4: the server begins with its SETTINGS, before any call.
     match heard.await {
         Ok(()) => Ok(Live { send, load }),
         Err(_) => {
@@ -155,7 +158,7 @@ async fn open_patiently(
     }
 }
 
-/// A connection that tells when the backend has said something, and which calls have begun.
+/// A connection that notes when the backend sends data, and which calls have begun.
 struct Watched {
     stream: BackendStream,
     first: Option<oneshot::Sender<()>>,
@@ -165,7 +168,7 @@ struct Watched {
 }
 
 impl Watched {
-    /// Writes, and notes what has begun. What fails may be out too: TLS may have sent a part of it.
+    /// Writes, and notes which streams begin. A failed write counts too, because TLS may have sent a part of it.
     fn write(
         &mut self,
         slices: &[io::IoSlice<'_>],
@@ -190,7 +193,7 @@ impl AsyncRead for Watched {
         if buffer.filled().len() > before {
             self.load.was_heard.store(true, Ordering::Relaxed);
             if let Some(first) = self.first.take() {
-                // Who waited may have given up.
+                // The receiver may have given up waiting.
                 let _ = first.send(());
             }
         }
@@ -224,7 +227,7 @@ impl AsyncWrite for Watched {
     }
 }
 
-/// A connection as its own task has it: its owner may be gone before it.
+/// The task of a connection. Its owner may be dropped before it ends.
 struct Driver<O> {
     owner: Weak<O>,
     endpoint: Endpoint,
@@ -233,7 +236,7 @@ struct Driver<O> {
 }
 
 impl<O: Owner> Driver<O> {
-    /// Moves the connection's bytes until it ends, or until its peer is dead.
+    /// Runs the connection until it ends, or until its peer does not answer.
     async fn drive(self, mut connection: Connection<Watched, Bytes>) {
         let opened = Instant::now();
         let pings = connection.ping_pong();
@@ -259,7 +262,7 @@ impl<O: Owner> Driver<O> {
         }
     }
 
-    /// Takes the connection out of use when it is idle or old; the calls on it go on.
+    /// Retires the connection when it is idle or old; its calls continue.
     async fn grow_old(&self) -> Infallible {
         let mut old = pin!(sleep(jittered(self.connections.age)));
         let step = jittered(self.connections.idle) / IDLE_LOOKS;
@@ -277,7 +280,8 @@ impl<O: Owner> Driver<O> {
                 }
             }
         }
-        // Another one first: no call waits for it. While there can be none, an old one is better.
+        // The replacement is opened first, so that no call waits for it. If none can be opened, the old connection is
+        // better.
         while let Some(owner) = self.owner.upgrade()
             && !owner.replace(&self.endpoint, &self.load).await
         {
@@ -288,8 +292,8 @@ impl<O: Owner> Driver<O> {
     }
 }
 
-/// Ready when the peer no longer answers. It is asked only while somebody waits for it: to servers of gRPC, PINGs without
-/// calls are abuse, for which they end the connection and whatever is on it (gRFC A8).
+/// Completes when the peer no longer answers. PINGs are sent only while a call waits: gRPC servers treat PINGs without
+/// calls as abuse and end the connection with everything on it (gRFC A8).
 async fn dead(pings: Option<PingPong>, load: &Load, connections: Connections) {
     let Some(mut pings) = pings else { return pending().await };
     let Connections { ping_interval, ping_timeout, .. } = connections;
@@ -314,14 +318,14 @@ async fn dead(pings: Option<PingPong>, load: &Load, connections: Connections) {
         }
         match timeout(ping_timeout, pings.ping(Ping::opaque())).await {
             Ok(Ok(_)) => {
-                // The answer to it is no sign of what the calls wait for.
+                // The answer to a PING does not show that the calls progress.
                 load.was_heard.store(false, Ordering::Relaxed);
                 load.is_doubtful.store(false, Ordering::Relaxed);
                 load.answered.notify_waiters();
                 interval =
                     if is_asked { ping_interval } else { (interval * 2).min(LONGEST_PING_INTERVAL.max(ping_interval)) };
             }
-            // The connection itself tells what is wrong with it.
+            // The connection itself reports what is wrong with it.
             Ok(Err(_)) => return pending().await,
             Err(_) => return,
         }

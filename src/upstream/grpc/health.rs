@@ -1,8 +1,8 @@
-//! Whether an endpoint is well, by its own word: `grpc.health.v1.Health/Check`
+//! Active health checks of endpoints with `grpc.health.v1.Health/Check`
 //! (<https://github.com/grpc/grpc/blob/master/doc/health-checking.md>).
 //!
-//! One check for all workers, over a connection of its own to each endpoint. An endpoint that says that it does not serve, or says
-//! nothing in time, gets no calls while others can have them.
+//! One check for each endpoint serves all workers, over a separate connection. An endpoint that answers that it does
+//! not serve, or does not answer in time, gets no calls while others can take them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,17 +23,17 @@ use crate::upstream::targets;
 use crate::upstream::trail::Trail;
 
 const CHECK: &str = "/grpc.health.v1.Health/Check";
-/// Largest answer, in bytes: it has one number.
+/// The largest answer, in bytes: it holds one number.
 const REPLY_LIMIT: usize = 1024;
 
-/// How a backend is asked whether it is well.
+/// Settings for the health checks of a backend.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Health {
-    /// Whose health; without a name, that of the server as a whole.
+    /// The service to ask about; an empty name asks about the server as a whole.
     pub service: String,
-    /// Time between two checks, a tenth more or less.
+    /// The time between two checks, give or take a tenth.
     pub interval: Duration,
-    /// Longest time for an answer, and for the connection before.
+    /// The longest time for an answer, including the time to connect.
     pub timeout: Duration,
 }
 
@@ -59,19 +59,19 @@ struct Response {
 
 const SERVING: i32 = 1;
 
-/// What a check says.
+/// The result of a check.
 enum HealthAnswer {
     Well,
     Unwell(String),
-    /// It has no health service.
+    /// The server has no health service.
     Nothing,
 }
 
-/// Checks all endpoints of a backend, and those that come, for as long as its directory is there.
+/// Checks all endpoints of a backend, including new ones, until its directory is dropped.
 pub(crate) fn start(channel: &Channel, health: &Health) {
     let directory = channel.directory();
     let (mut known, connections) = (directory.known(), directory.connections);
-    // What runs for the directory must not keep it.
+    // A task that the directory runs must not hold the directory, so this channel has an empty one.
     let nowhere = channel.apart(Directory::of([].into(), connections));
     let health = Arc::new(health.clone());
     directory.run(async move {

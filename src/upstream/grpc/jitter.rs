@@ -1,11 +1,11 @@
-//! Times that differ, so that what began together does not end together.
+//! Randomizes times, so that what began together does not end together.
 
 use std::time::Duration;
 
-/// A tenth more or less.
+/// The largest deviation: a tenth in either direction.
 const JITTER: f64 = 0.1;
 
-/// About this time.
+/// The time, randomly longer or shorter by up to a tenth.
 pub(crate) fn jittered(time: Duration) -> Duration {
     time.mul_f64(1.0 + JITTER * (2.0 * fastrand::f64() - 1.0))
 }

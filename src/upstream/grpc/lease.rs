@@ -1,4 +1,4 @@
-//! A call's place on a connection.
+//! The place of a call on a connection.
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -15,13 +15,13 @@ use super::connection::Load;
 use super::error::CallError;
 use crate::upstream::dial::target::Target;
 
-/// A place for one call on a connection; given back when dropped.
+/// A place for one call on a connection. Dropping it frees the place.
 pub(crate) struct Lease {
     pub(crate) send: SendRequest<Bytes>,
     pub(crate) load: Arc<Load>,
     pub(crate) target: Arc<Target>,
     pub(crate) address: SocketAddr,
-    /// The connection had as many calls as it takes: this one may wait on it.
+    /// Whether the connection already had as many calls as it takes, so that this one may wait on it.
     pub(crate) is_crowded: bool,
 }
 
@@ -29,23 +29,23 @@ impl Lease {
     /// Waits until the connection can take a request.
     ///
     /// # Errors
-    /// It has ended, or the backend takes no more calls on it. Nothing was sent.
+    /// The connection has ended, or the backend takes no more calls on it. Nothing was sent.
     pub(crate) async fn ready(&mut self) -> Result<(), h2::Error> {
         poll_fn(|cx| self.send.poll_ready(cx)).await.inspect_err(|_| self.retire())
     }
 
-    /// Begins a call on the connection, which is ready.
+    /// Begins a call. The connection must be [ready](Self::ready).
     ///
     /// # Errors
-    /// It has ended. Nothing was sent.
+    /// The connection has ended. Nothing was sent.
     pub(crate) fn begin(&mut self, mut request: Request<()>) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
         self.name(&mut request);
         self.send.send_request(request, false)
     }
 
-    /// Waits until the call that was begun has its turn on the connection, or is over.
+    /// Waits until the connection sends the call that was begun, or until the call is over.
     pub(crate) async fn turn(&mut self) {
-        // An error is that of the response, too.
+        // The response gives the same error.
         let _ = poll_fn(|cx| self.send.poll_ready(cx)).await;
     }
 
@@ -54,7 +54,7 @@ impl Lease {
         self.load.is_doubtful()
     }
 
-    /// Whether such a connection still leads somewhere. Else it is taken out of use.
+    /// Checks whether a doubtful connection still works. If not, it is retired.
     pub(crate) async fn is_proved(&self) -> bool {
         let is_proved = self.load.is_proved().await;
         if !is_proved {
@@ -63,7 +63,7 @@ impl Lease {
         is_proved
     }
 
-    /// Calls the backend by the name of the address that the connection leads to.
+    /// Sets the authority of the address that the connection leads to.
     fn name(&self, request: &mut Request<()>) {
         let Some(authority) = &self.target.other_authority else { return };
         let mut uri = std::mem::take(request.uri_mut()).into_parts();
@@ -71,19 +71,19 @@ impl Lease {
         *request.uri_mut() = http::Uri::from_parts(uri).expect("only the authority of a URI that has one is another");
     }
 
-    /// The highest stream of the connection that the backend may know of.
+    /// The highest stream id of the connection that the backend may know of.
     pub(crate) fn begun(&self) -> u32 {
         self.load.begun.load(Ordering::Relaxed)
     }
 
-    /// Takes the connection out of use; the calls on it go on.
+    /// Retires the connection: it gets no new calls, and its calls continue.
     pub(crate) fn retire(&self) {
         self.load.has_ended.store(true, Ordering::Release);
     }
 }
 
 impl Lease {
-    /// The connection or the stream broke before an answer.
+    /// The error if the connection or the stream broke before an answer.
     pub(crate) fn failed(&self, error: &h2::Error, stream: StreamId) -> AttemptError {
         // RFC 9113, section 8.7: after REFUSED_STREAM, and on streams above the last one that a GOAWAY names, no
         // processing has occurred. h2 gives a GOAWAY as the error of those streams only; on those below, calls go on.
@@ -91,7 +91,7 @@ impl Lease {
             self.retire();
             return AttemptError::Elsewhere(CallError::Untouched { cause: error.to_string() });
         }
-        // It waited for its turn on a connection that is over.
+        // The call was still waiting for its turn when the connection ended.
         if stream.as_u32() > self.begun() {
             self.retire();
             return AttemptError::Elsewhere(self.unsent(error));
@@ -102,12 +102,12 @@ impl Lease {
         AttemptError::Call(self.broken(error))
     }
 
-    /// The connection ended before the call was sent.
+    /// The error if the connection ended before the call was sent.
     pub(crate) fn unsent(&self, error: &h2::Error) -> CallError {
         CallError::Unreachable { cause: format!("the connection ended before the call was sent: {error}") }
     }
 
-    /// The connection or the stream broke when the call may have been sent.
+    /// The error if the connection or the stream broke after the call may have been sent.
     pub(crate) fn broken(&self, error: &h2::Error) -> CallError {
         CallError::Lost { cause: error.to_string() }
     }

@@ -1,7 +1,7 @@
-//! How many calls of a backend are in flight at one time, over all workers, and how many more may wait for their turn.
+//! Limits how many calls to a backend are in flight at one time, over all workers, and how many more may wait.
 //!
-//! A backend in trouble keeps its calls long, and each holds its bodies here. Beyond the limit a few wait, in order and not
-//! for long; all others are refused at once, while they are still cheap.
+//! A backend in trouble takes long for its calls, and each call holds its bodies in memory here. Beyond the limit, a
+//! few calls wait in order for a short time. All others are rejected at once, while they are still cheap.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,16 +15,16 @@ use super::error::CallError;
 use crate::limits::memory::Tie;
 use crate::upstream::targets;
 
-/// How many calls of one backend may be under way.
+/// Limits for the calls to one backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Most calls of one message each way that are in flight.
+    /// The most unary calls in flight.
     pub in_flight: usize,
-    /// The same of calls of several messages, which may last for long.
+    /// The most streaming calls in flight; they may last for long.
     pub streams: usize,
-    /// Most calls of each kind that wait for others to end.
+    /// The most calls of each kind that wait for a permit.
     pub waiting: usize,
-    /// Longest time that one waits.
+    /// The longest time that a call waits for a permit.
     pub wait: Duration,
 }
 
@@ -34,7 +34,7 @@ impl Default for Limits {
     }
 }
 
-/// Those of one kind. Cheap to clone.
+/// The limit for calls of one kind. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Limit(Arc<Inner>);
 
@@ -43,12 +43,12 @@ struct Inner {
     most: usize,
     waiting: usize,
     wait: Duration,
-    /// How many are in flight, times two; and one more while somebody waits, which sends all others to the queue.
+    /// Twice the number of calls in flight, plus one while a call waits. That bit sends all later calls to the queue.
     state: AtomicUsize,
     queue: Mutex<Queue>,
 }
 
-/// Time between two lines of the log about refused calls.
+/// The time between two log lines about rejected calls.
 const TELL: Duration = Duration::from_secs(1);
 
 const WAITED_FOR: usize = 1;
@@ -58,13 +58,13 @@ const ONE: usize = 2;
 struct Queue {
     next: u64,
     waiting: VecDeque<(u64, oneshot::Sender<Granted>)>,
-    /// How many calls were refused since that was last told, and when that was.
+    /// How many calls were rejected since the last log line, and when that was.
     refused: usize,
     told: Option<Instant>,
 }
 
 impl Queue {
-    /// Notes a refused call, and tells of all of them now and then: a line for each would be work where there is too much.
+    /// Counts a rejected call, and logs the count now and then. A line for each would add work during an overload.
     fn refuse(&mut self, most: usize) {
         self.refused += 1;
         let now = Instant::now();
@@ -75,21 +75,23 @@ impl Queue {
     }
 }
 
-/// A call's place among those in flight, and among those of its connection and its caller; given on, or back, when dropped.
+/// The permit of a call: a place among the calls in flight, and among those of its connection and its caller. Dropping
+/// it passes the place to a waiting call or frees it.
 #[derive(Debug)]
 pub(crate) struct Permit {
     limit: Limit,
     _tie: Tie,
 }
 
-/// While there are several callers, one that has this part of all places gets none of the last ones, which are as many.
+/// The last eighth of all places is reserved while there are several callers: a caller that already has an eighth of
+/// the places gets none of them.
 const PART: usize = 8;
 
-/// A place that was given on, and is again if nobody takes it.
+/// A place that was passed to a waiting call. If that call is gone, dropping it passes the place on again.
 #[derive(Debug)]
 struct Granted(Option<Limit>);
 
-/// A call's place in the queue, left when dropped.
+/// The place of a call in the queue, left when dropped.
 struct Waiting<'a> {
     limit: &'a Limit,
     ticket: u64,
@@ -100,10 +102,10 @@ impl Limit {
         Self(Arc::new(Inner { most, waiting, wait, state: AtomicUsize::new(0), queue: Mutex::default() }))
     }
 
-    /// A place for a call that must be over at `deadline`. Unless somebody waits it takes no lock.
+    /// Waits for a permit, for a call with this deadline. Takes no lock unless another call waits.
     ///
     /// # Errors
-    /// There is none, or none in time.
+    /// There is no permit, or none in time.
     pub(crate) async fn enter(&self, deadline: Instant, tie: Tie) -> Result<Permit, CallError> {
         let Inner { most, state, .. } = &*self.0;
         let last = most / PART;
@@ -117,13 +119,13 @@ impl Limit {
         Ok(Permit { limit: self.clone(), _tie: tie })
     }
 
-    /// The same, in the queue.
+    /// Waits for a place in the queue.
     async fn queued(&self, deadline: Instant) -> Result<Granted, CallError> {
         let Inner { most, waiting, wait, .. } = *self.0;
         let full = || CallError::Full { most };
         let (ticket, granted) = {
             let mut queue = self.queue();
-            // One may have ended since.
+            // A call may have ended in the meantime.
             if !self.must_wait() {
                 return Ok(Granted(Some(self.clone())));
             }
@@ -150,13 +152,13 @@ impl Limit {
         }
     }
 
-    /// Takes a place if there is one and nobody waits.
+    /// Takes a place if one is free and no call waits.
     fn add_one(&self) -> bool {
         let add = |state: usize| (state & WAITED_FOR == 0 && state / ONE < self.0.most).then_some(state + ONE);
         self.0.state.fetch_update(Ordering::AcqRel, Ordering::Relaxed, add).is_ok()
     }
 
-    /// With the queue's lock: takes a place, or says that somebody waits from now on.
+    /// Takes a place, or sets the bit that a call waits. The caller holds the lock of the queue.
     fn must_wait(&self) -> bool {
         loop {
             if self.add_one() {
@@ -170,7 +172,7 @@ impl Limit {
         }
     }
 
-    /// Takes a place back, unless somebody waits for it.
+    /// Frees a place, unless a call waits for it.
     fn take_back(&self) -> bool {
         let give = |state: usize| (state & WAITED_FOR == 0).then(|| state - ONE);
         self.0.state.fetch_update(Ordering::AcqRel, Ordering::Relaxed, give).is_ok()
@@ -182,21 +184,21 @@ impl Limit {
         }
     }
 
-    /// Gives a place to the first that still waits.
+    /// Passes a place to the first call that still waits.
     fn give_on(&self) {
         let mut queue = self.queue();
         let Some((_, grant)) = queue.waiting.pop_front() else {
-            // All have gone away. Under the lock, so nobody begins to wait for what is given back here.
+            // All waiting calls are gone. The lock is held, so no call begins to wait for the place that is freed here.
             self.0.state.fetch_sub(ONE, Ordering::AcqRel);
             return;
         };
         self.note_empty(&queue);
         drop(queue);
-        // Whoever goes away just now drops it, which gives it on again.
+        // If the call has just gone away, dropping the grant passes the place on again.
         drop(grant.send(Granted(Some(self.clone()))));
     }
 
-    /// With the queue's lock: whether somebody waits.
+    /// Clears the waiting bit if the queue is empty. The caller holds the lock of the queue.
     fn note_empty(&self, queue: &Queue) {
         if queue.waiting.is_empty() {
             self.0.state.fetch_and(!WAITED_FOR, Ordering::AcqRel);
@@ -209,7 +211,7 @@ impl Limit {
 }
 
 impl Granted {
-    /// It is somebody's now.
+    /// Marks the place as taken, so that dropping the grant does not pass it on.
     fn take(mut self) {
         self.0 = None;
     }
@@ -232,7 +234,7 @@ impl Drop for Permit {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         let mut queue = self.limit.queue();
-        // Tickets are in order; this one is not there any more if its turn has come.
+        // Tickets are in order. This one is gone if its turn has come.
         if let Ok(place) = queue.waiting.binary_search_by_key(&self.ticket, |(ticket, _)| *ticket) {
             queue.waiting.remove(place);
             self.limit.note_empty(&queue);
@@ -320,7 +322,7 @@ mod tests {
         }
         assert!(matches!(limit.enter(later(), Tie::default()).await, Err(CallError::Full { most: 16 })));
         places.clear();
-        // Alone it may have them all.
+        // A single caller may have all places.
         drop(other);
         for _ in 0..16 {
             places.push(limit.enter(later(), tie(&one)).await.unwrap());
@@ -361,7 +363,7 @@ mod tests {
                             assert!(inside.0.load(Ordering::SeqCst) <= MOST);
                             tokio::task::yield_now().await;
                         };
-                        // Some are given up while they wait.
+                        // Some calls are abandoned while they wait.
                         if index % 3 == 0 {
                             let _ = tokio::time::timeout(Duration::from_micros(index % 700), act).await;
                         } else {

@@ -1,7 +1,7 @@
-//! Messages as gRPC frames and compresses them (PROTOCOL-HTTP2.md and compression.md of grpc/grpc).
+//! Frames and decompresses gRPC messages (PROTOCOL-HTTP2.md and compression.md of grpc/grpc).
 //!
-//! The head says with what (`grpc-encoding`), and a flag before each message whether it is. Both are made whole whether they were
-//! asked for or not, within the limit of a reply.
+//! The head names the compression (`grpc-encoding`), and a flag before each message says whether it is compressed. gzip
+//! and zstd are decompressed even if they were not asked for, within the size limit of a reply.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::HeaderMap;
@@ -10,10 +10,10 @@ use super::error::CallError;
 
 use crate::format::compression::{self, Bounds, GzipError, ZstdError};
 
-/// Compressed-Flag and Message-Length of gRPC over HTTP/2.
+/// The bytes before a message: Compressed-Flag and Message-Length of gRPC over HTTP/2.
 pub(crate) const PREFIX: usize = 5;
 
-/// The frame of a request's message, which is not compressed.
+/// The frame of a request message, uncompressed.
 pub(crate) fn frame(message: &[u8]) -> Bytes {
     let mut frame = BytesMut::with_capacity(PREFIX + message.len());
     frame.put_u8(0);
@@ -22,19 +22,19 @@ pub(crate) fn frame(message: &[u8]) -> Bytes {
     frame.freeze()
 }
 
-/// The Message-Length, if these bytes hold it.
+/// The Message-Length, if `body` has enough bytes for it.
 pub(crate) fn declared_length(body: &[u8]) -> Option<usize> {
     let length = body.get(1..PREFIX)?;
     Some(length.iter().fold(0, |length, &byte| length << 8 | usize::from(byte)))
 }
 
-/// What a backend is told to be taken, where that is configured.
+/// The value of `grpc-accept-encoding`, which is sent if the configuration allows compression.
 pub(crate) const ACCEPTED: &str = "gzip, zstd";
 
-/// The message of a frame that is whole: without its prefix, and as it was before it was compressed. `head` is the initial metadata.
+/// The message of a complete frame: without its prefix, and decompressed. `head` is the initial metadata.
 ///
 /// # Errors
-/// It is compressed with something else, is damaged, or is larger than `limit` bytes.
+/// The compression is unknown, the data is damaged, or the message is larger than `limit` bytes.
 pub(crate) fn unpacked(mut frame: Bytes, head: &HeaderMap, limit: usize) -> Result<Bytes, CallError> {
     let message = frame.split_off(PREFIX);
     if frame[0] == 0 {
@@ -45,7 +45,8 @@ pub(crate) fn unpacked(mut frame: Bytes, head: &HeaderMap, limit: usize) -> Resu
     let encoding = head.get("grpc-encoding").map(|value| String::from_utf8_lossy(value.as_bytes()));
     let whole = match (frame[0], encoding.as_deref()) {
         (1, Some("gzip")) => {
-            // However much it grows, the limit is the reply's: from its own backend a bomb is no surprise, only too large.
+            // Only the size limit of the reply applies, not a ratio: a backend is trusted, so a zip bomb from it is
+            // just too large.
             compression::gunzip(&message, Bounds { size: limit, ratio: usize::MAX }).map_err(|error| match error {
                 GzipError::Size { .. } => too_large(),
                 error => damaged(&error),

@@ -1,10 +1,10 @@
 //! gRPC over HTTP/2 as a client.
 //!
 //! ```text
-//! channel     a call: its turn (limit), a connection (pool), attempts (retry), a reply or a stream
+//! channel     makes calls: a permit (limit), a connection (pool), attempts (retry), a reply or a stream
 //! pool        connections, by address (subchannel), each with its own task (connection), lent to calls (lease)
-//! request     heads; message, frames; reply and stream, answers; status, how they end; error, why there is none
-//! health      whether an address is well, by its own word
+//! request     heads; message: frames; reply and stream: answers; status: how calls end; error: why they fail
+//! health      health checks of addresses
 //! ```
 
 mod attempt;

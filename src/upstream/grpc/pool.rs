@@ -1,7 +1,8 @@
-//! Connections to the backend: made when a call needs one, shared by calls, replaced when they end.
+//! A pool of connections to the backend: opened when a call needs one, shared by calls, replaced when they end.
 //!
-//! A call never waits for a connection while another one takes it, be it to another address: what else is needed is made
-//! beside it. Only when there is none it waits, and asks another address as soon as one is slow.
+//! A call never waits for a new connection while an existing one can take it, even one to another address. Further
+//! connections that are needed are opened in the background. Only if no connection can take the call, it waits, and
+//! tries another address as soon as one is slow.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -20,13 +21,13 @@ use crate::upstream::dial::connect::ConnectError;
 use crate::upstream::dial::directory::Directory;
 use crate::upstream::dial::endpoint::Endpoint;
 
-/// Time after which another address is asked besides (RFC 8305, section 5: Connection Attempt Delay).
+/// The time after which another address is tried as well (RFC 8305, section 5: Connection Attempt Delay).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
-/// A connection that lasts no longer is as good as none, even if the backend ends it well.
+/// A connection that lasts less than this counts as failed, even if the backend ends it cleanly.
 const SHORTEST: Duration = Duration::from_secs(1);
 
-/// The connections of one worker. Cheap to clone.
+/// The connections of one worker to a backend. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Pool(Arc<Inner>);
 
@@ -35,14 +36,14 @@ struct Inner {
     counters: Arc<ConnectCounters>,
     purpose: Purpose,
     state: Mutex<State>,
-    /// Told whenever an attempt to connect ends.
+    /// Notified whenever an attempt to connect ends.
     attempted: Notify,
 }
 
 struct State {
-    /// Empty until the first call asks where the backend is.
+    /// Empty until the first call asks for the addresses.
     subchannels: Subchannels,
-    /// Follows the addresses as they change.
+    /// The task that follows changes of the addresses.
     following: Option<AbortHandle>,
 }
 
@@ -52,12 +53,12 @@ impl Pool {
         Self(Arc::new(Inner { directory, counters, purpose, state: Mutex::new(state), attempted: Notify::new() }))
     }
 
-    /// Other connections to the same backend.
+    /// A pool with separate connections to the same backend.
     pub(crate) fn another(&self, purpose: Purpose) -> Self {
         Self::new(self.0.directory.clone(), self.0.counters.clone(), purpose)
     }
 
-    /// The pool, if calls can still come.
+    /// The pool, unless it has been dropped.
     fn of(weak: &Weak<Inner>) -> Option<Self> {
         weak.upgrade().map(Self)
     }
@@ -74,22 +75,23 @@ impl Pool {
         Manner { purpose: self.0.purpose, connections: self.0.directory.connections }
     }
 
-    /// How many calls its connections have.
+    /// The number of calls on its connections.
     pub(crate) fn calls(&self) -> usize {
         self.state().subchannels.list.iter().map(Subchannel::calls).sum()
     }
 
-    /// A connection that takes a call now.
+    /// Takes a place on a connection for a call; waits if no connection can take it now.
     pub(crate) async fn lease(&self) -> Result<Lease, ConnectError> {
         let taken = self.take(&mut self.state());
         match taken {
             Some(lease) => Ok(lease),
-            // Boxed, or every call would have the memory for it.
+            // Boxed, because otherwise the future of every call would reserve memory for it.
             None => Box::pin(self.lease_after_connecting()).await,
         }
     }
 
-    /// A place on a connection that is there. Whatever else is needed begins, and is not waited for.
+    /// Takes a place on an existing connection. If an address needs another connection, that is opened in the
+    /// background.
     fn take(&self, state: &mut State) -> Option<Lease> {
         let (chosen, wanting) = state.subchannels.choose(&self.0.purpose);
         let lease = chosen.map(|chosen| lease_on(state, chosen))?;
@@ -99,7 +101,7 @@ impl Pool {
         Some(lease)
     }
 
-    /// Waits for a connection, whichever address gives one first.
+    /// Waits for a connection, from whichever address gives one first.
     async fn lease_after_connecting(&self) -> Result<Lease, ConnectError> {
         self.follow().await?;
         let mut asked: Vec<(Endpoint, watch::Receiver<Connecting>)> = Vec::new();
@@ -115,7 +117,7 @@ impl Pool {
                 if is_slow && let Some(chosen) = state.subchannels.choose_any(&self.0.purpose) {
                     return Ok(lease_on(&mut state, chosen));
                 }
-                // One that others were faster to fill may be asked again.
+                // If other calls have filled the new connection of an address, the address may be asked again.
                 asked.retain(|(_, attempt)| !matches!(*attempt.borrow(), Some(Ok(()))));
                 let is_waiting = asked.iter().any(|(_, attempt)| attempt.borrow().is_none());
                 if is_slow || !is_waiting {
@@ -134,7 +136,7 @@ impl Pool {
         }
     }
 
-    /// Learns where the backend is, and from then on follows where it goes.
+    /// Waits until the addresses of the backend are known, and starts following their changes.
     async fn follow(&self) -> Result<(), ConnectError> {
         let mut known = self.0.directory.known();
         {
@@ -161,7 +163,7 @@ impl Pool {
         Ok(())
     }
 
-    /// The attempt that is under way, or a new one. It goes on if the call that needed it is given up.
+    /// The current attempt to connect, or a new one. It continues even if the call that needed it is abandoned.
     fn attempt(&self, subchannel: &mut Subchannel) -> watch::Receiver<Connecting> {
         if let Some(attempt) = &subchannel.attempt {
             return attempt.clone();
@@ -181,7 +183,7 @@ impl Pool {
     fn attempted(&self, endpoint: &Endpoint, opened: Result<Live, ConnectError>) -> Result<(), ConnectError> {
         self.0.counters.attempted(opened.is_ok());
         let mut state = self.state();
-        // An address may be no longer the backend's.
+        // The address may no longer belong to the backend.
         let Some(subchannel) = state.subchannels.of(endpoint) else { return opened.map(drop) };
         subchannel.attempt = None;
         match opened {
@@ -197,7 +199,7 @@ impl Pool {
         }
     }
 
-    /// A connection has ended; `lost` says why, unless both sides ended it well.
+    /// Handles the end of a connection. `lost` says why it ended, unless both sides ended it cleanly.
     fn ended(&self, endpoint: &Endpoint, load: &Arc<Load>, lost: Option<String>, lasted: Duration) {
         let mut state = self.state();
         let Some(subchannel) = state.subchannels.of(endpoint) else { return };
@@ -212,7 +214,7 @@ impl Pool {
         }
     }
 
-    /// Gives the address no calls for a while, if others can have them.
+    /// Ejects the address: it gets no calls for a while, if others can take them.
     fn eject(&self, subchannel: &mut Subchannel, cause: &str) {
         subchannel.endpoint.standing.tell_failing(cause);
         let Some((time, failures)) = subchannel.eject() else { return };
@@ -228,10 +230,10 @@ impl Pool {
         });
     }
 
-    /// Takes a connection out of use, unless it has calls; false if it has.
+    /// Retires a connection if it has no calls; false if it has.
     fn remove_idle(&self, endpoint: &Endpoint, load: &Arc<Load>) -> bool {
         let mut state = self.state();
-        // Calls come only while this lock is held.
+        // Calls are only placed while this lock is held.
         let is_idle = load.calls.load(Ordering::Relaxed) == 0 && !load.was_used.load(Ordering::Relaxed);
         if is_idle {
             leave(&mut state, endpoint, load);
@@ -239,7 +241,7 @@ impl Pool {
         is_idle
     }
 
-    /// Takes a connection out of use once there is another one in its place; false if there can be none.
+    /// Retires a connection once another one has taken its place; false if no other one could be opened.
     async fn replace(&self, endpoint: &Endpoint, load: &Arc<Load>) -> bool {
         let mut attempt = {
             let mut state = self.state();
@@ -265,7 +267,7 @@ impl Pool {
     }
 }
 
-/// A place for one call on this connection.
+/// Takes a place for one call on this connection.
 fn lease_on(state: &mut State, chosen: Chosen) -> Lease {
     let subchannel = &state.subchannels.list[chosen.subchannel];
     let Live { send, load } = &subchannel.live[chosen.live];
@@ -276,7 +278,8 @@ fn lease_on(state: &mut State, chosen: Chosen) -> Lease {
     Lease { send, load, target, address: *address, is_crowded: chosen.is_crowded }
 }
 
-/// No address gives another connection: one that is there already, or what the last address said.
+/// What is left if no address gives another connection: a connection that exists already, or the error of the last
+/// address.
 fn last_resort(state: &mut State, asked: &[(Endpoint, watch::Receiver<Connecting>)]) -> Result<Lease, ConnectError> {
     if let Some(chosen) = state.subchannels.last_resort() {
         return Ok(lease_on(state, chosen));

@@ -1,4 +1,4 @@
-//! The answer to a unary call: head, one message, status.
+//! Reads the answer to a unary call: head, one message, status.
 //!
 //! gRPC over HTTP/2 (PROTOCOL-HTTP2.md of grpc/grpc): `Response -> (Response-Headers *Length-Prefixed-Message Trailers) /
 //! Trailers-Only`.
@@ -22,23 +22,23 @@ use crate::limits::memory::{Charge, SMALL, Share, Use};
 pub struct Reply {
     /// The message in wire format.
     pub message: Bytes,
-    /// Initial metadata and trailers.
+    /// The initial metadata and the trailers.
     pub metadata: HeaderMap,
-    /// What the message has, where it is no small one.
+    /// The memory that the message holds; `None` for a small message.
     pub memory: Option<Charge>,
 }
 
-/// What has come of a reply's body.
+/// The body of a reply while it arrives.
 pub(crate) struct Collecting<'a> {
     body: Gathered,
-    /// Largest message.
+    /// The largest message, in bytes.
     limit: usize,
     share: &'a Share,
     memory: Option<Charge>,
 }
 
 enum Gathered {
-    /// One DATA frame at most: nothing is copied.
+    /// At most one DATA frame, which is not copied.
     Whole(Bytes),
     Parts(BytesMut),
 }
@@ -48,14 +48,14 @@ impl<'a> Collecting<'a> {
         Self { body: Gathered::Whole(Bytes::new()), limit, share, memory: None }
     }
 
-    /// Reads to the end; the outer error is that of the body, the inner one the stream's.
+    /// Reads to the end of the stream. The outer error is one of the body, the inner error one of the stream.
     pub(crate) async fn read(&mut self, stream: &mut RecvStream) -> Result<Result<HeaderMap, h2::Error>, CallError> {
         while let Some(data) = stream.data().await {
             let data = match data {
                 Ok(data) => data,
                 Err(error) => return Ok(Err(error)),
             };
-            // The window is given back at once: what may come is bounded by the limit.
+            // The window is given back at once: the message limit bounds what may arrive.
             let released = stream.flow_control().release_capacity(data.len());
             self.add(data)?;
             if let Err(error) = released {
@@ -86,7 +86,8 @@ impl<'a> Collecting<'a> {
         self.take_memory()
     }
 
-    /// For a message that is no small one, as soon as its length is known, and before the most of it is gathered.
+    /// Reserves memory for a message that is not small, as soon as its length is known and before most of it has
+    /// arrived.
     fn take_memory(&mut self) -> Result<(), CallError> {
         let body = self.bytes();
         let length = declared_length(body).unwrap_or(0).max(body.len());
@@ -120,12 +121,12 @@ impl<'a> Collecting<'a> {
         }
     }
 
-    /// The reply, from all that has come.
+    /// Makes the reply of everything that has arrived.
     pub(crate) fn end(mut self, mut metadata: HeaderMap, trailers: HeaderMap) -> Result<Reply, CallError> {
         ended_with(&mut metadata, &trailers)?;
         let (share, mut memory, came) = (self.share, self.memory.take(), self.bytes().len());
         let message = self.only_message(&metadata)?;
-        // What was compressed has become longer.
+        // Decompression has made the message longer.
         let length = message.len();
         if length > came.max(SMALL) {
             memory = Some(share.take(length, Use::Reply).ok_or(CallError::NoMemory { length })?);
@@ -147,10 +148,11 @@ impl<'a> Collecting<'a> {
     }
 }
 
-/// Most headers of one list, in bytes, but for the message of a status: room for error details.
+/// The largest total size of one header list, in bytes, without the message of a status. It leaves room for error
+/// details.
 const HEADERS: usize = 64 << 10;
 
-/// Adds the trailers to the metadata. A status may stand in the head, if that is all there is.
+/// Adds the trailers to the metadata. If there is only a head, the status may be in it.
 ///
 /// # Errors
 /// The call did not end with status OK.
@@ -165,7 +167,7 @@ pub(crate) fn ended_with(metadata: &mut HeaderMap, trailers: &HeaderMap) -> Resu
         Some(Code::Ok) => None,
         Some(_) => status::read(last),
     };
-    // `extend` would put a name of the trailers in the place of the head's.
+    // `extend` would let a trailer replace a header of the same name.
     for (name, value) in trailers {
         metadata.append(name, value.clone());
     }
@@ -175,10 +177,10 @@ pub(crate) fn ended_with(metadata: &mut HeaderMap, trailers: &HeaderMap) -> Resu
     }
 }
 
-/// Whether a head is that of a gRPC response; otherwise what is known of the answer so far.
+/// Checks the head of an answer; gives a [`Foreign`] if it is not that of a gRPC response.
 ///
 /// # Errors
-/// It has too many headers.
+/// The head has too many headers.
 pub(crate) fn check_head(status: StatusCode, headers: &HeaderMap) -> Result<Option<Foreign>, CallError> {
     check_size(headers)?;
     let is_grpc = headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
@@ -188,30 +190,30 @@ pub(crate) fn check_head(status: StatusCode, headers: &HeaderMap) -> Result<Opti
     Ok(Some(Foreign { http: status, left: FOREIGN, is_empty: true, has_ended: false }))
 }
 
-/// An answer whose head is not that of a gRPC response. The status of the call may stand in it all the same, in the head or behind the
-/// body, and counts then. Otherwise the HTTP status says what it can (http-grpc-status-mapping.md of grpc/grpc).
+/// An answer whose head is not that of a gRPC response. If it has a gRPC status in the head or in the trailers, that
+/// counts. Otherwise the code follows from the HTTP status (http-grpc-status-mapping.md of grpc/grpc).
 pub(crate) struct Foreign {
     http: StatusCode,
-    /// How much more of the body is passed over.
+    /// How many more bytes of the body are skipped.
     left: usize,
     is_empty: bool,
-    /// The body; its trailers may follow.
+    /// Whether the body has ended; trailers may follow.
     has_ended: bool,
 }
 
-/// Most of a body that is passed over on the way to its trailers, in bytes.
+/// The most bytes of a body that are skipped to reach its trailers.
 const FOREIGN: usize = 64 << 10;
 
 impl Foreign {
-    /// The error of a unary call with such an answer, which never is a reply.
+    /// The error of a unary call with such an answer, which is never a reply.
     pub(crate) async fn error(mut self, body: &mut RecvStream, mut metadata: HeaderMap) -> CallError {
         poll_fn(|cx| self.poll_end(body, &mut metadata, cx)).await.err().unwrap_or_else(no_message)
     }
 
-    /// Reads `body` to its end and says how the call ended, adding the trailers to the `metadata`; `Ok` for status OK and no body.
+    /// Reads `body` to its end and adds the trailers to `metadata`. Gives `Ok` for status OK without a body.
     ///
     /// # Errors
-    /// All that is not a status OK without a body.
+    /// Anything other than status OK without a body.
     pub(crate) fn poll_end(
         &mut self,
         body: &mut RecvStream,
@@ -223,7 +225,7 @@ impl Foreign {
                 Some(Ok(data)) if data.len() <= self.left => {
                     self.left -= data.len();
                     self.is_empty &= data.is_empty();
-                    // What fails here ends the body.
+                    // If this fails, the body ends.
                     let _ = body.flow_control().release_capacity(data.len());
                 }
                 Some(Ok(_) | Err(_)) => return Poll::Ready(self.end(metadata, HeaderMap::new())),
@@ -254,7 +256,7 @@ fn no_status(http: StatusCode, cause: String) -> CallError {
     CallError::NoStatus { http, cause }
 }
 
-/// The message of a status may be longer, and is cut: what the status says besides goes on.
+/// The message of a status does not count: it is cut later, so that the rest of the status still reaches the caller.
 fn check_size(headers: &HeaderMap) -> Result<(), CallError> {
     let counted = headers.iter().filter(|(name, _)| *name != "grpc-message");
     let size: usize = counted.map(|(name, value)| name.as_str().len() + value.len()).sum();
@@ -265,7 +267,7 @@ fn check_size(headers: &HeaderMap) -> Result<(), CallError> {
     }
 }
 
-/// What is wrong with a unary call that ends well and has no reply.
+/// The error of a unary call that ended with status OK but without a message.
 fn no_message() -> CallError {
     CallError::no_message()
 }

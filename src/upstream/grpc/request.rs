@@ -1,4 +1,4 @@
-//! The head of a call: gRPC over HTTP/2, `Request-Headers`.
+//! Builds the head of a call: `Request-Headers` of gRPC over HTTP/2.
 
 use std::time::Duration;
 
@@ -9,17 +9,17 @@ use tokio::time::Instant;
 
 use super::message::ACCEPTED;
 
-/// What the heads of all calls of a backend have in common.
+/// What the heads of all calls to a backend have in common.
 #[derive(Clone)]
 pub(crate) struct CallHeads {
     pub(crate) scheme: Scheme,
     pub(crate) authority: Authority,
-    /// Whether the backend is told that replies may be compressed.
+    /// Whether the backend is told that it may compress replies.
     pub(crate) compression: bool,
 }
 
 impl CallHeads {
-    /// The head of a call that must be over at `deadline`.
+    /// The head of a call with this deadline.
     pub(crate) fn request(&self, path: &PathAndQuery, metadata: HeaderMap, deadline: Instant) -> Request<()> {
         let mut uri = http::uri::Parts::default();
         uri.scheme = Some(self.scheme.clone());
@@ -49,20 +49,21 @@ impl CallHeads {
     }
 }
 
-/// What Towbar says that it is.
+/// The `user-agent` of Towbar.
 const AGENT: &str = concat!("towbar/", env!("CARGO_PKG_VERSION"));
 
-/// The caller's `user-agent` with ours behind it: RFC 9110, section 10.1.5, lists products in the order of their significance.
+/// Appends [`AGENT`] to the caller's `user-agent`: RFC 9110, section 10.1.5, lists products in decreasing order of
+/// significance.
 fn behind(callers: &HeaderValue) -> HeaderValue {
     let both = [callers.as_bytes().trim_ascii(), AGENT.as_bytes()].join(&b' ');
     HeaderValue::from_bytes(both.trim_ascii()).unwrap_or(HeaderValue::from_static(AGENT))
 }
 
-/// gRPC over HTTP/2: `TimeoutValue` has at most 8 digits. So many milliseconds are more than a day, and so many seconds three years:
-/// more is no timeout.
+/// The value of `grpc-timeout`. gRPC over HTTP/2: `TimeoutValue` has at most 8 digits. That many milliseconds are more
+/// than a day, and that many seconds three years; anything longer is sent without a timeout.
 fn grpc_timeout(left: Duration) -> Option<HeaderValue> {
     const MOST: u64 = 99_999_999;
-    // Rounded up: the backend's timer should not be over before ours, whose end is told as what it is.
+    // Rounded up: the backend's timer should not end before the gateway's, which gives the better error.
     let begun = u64::from(left.subsec_nanos().div_ceil(1_000_000));
     let milliseconds = left.as_secs().saturating_mul(1000).saturating_add(begun).max(1);
     let (mut value, unit) = match milliseconds {
@@ -72,7 +73,7 @@ fn grpc_timeout(left: Duration) -> Option<HeaderValue> {
     if value > MOST {
         return None;
     }
-    // Once a call: digit by digit, with nothing to be allocated but the value.
+    // This runs for every call, so it writes the digits itself and allocates only the value.
     let mut text = *b"00000000m";
     let mut first = text.len() - 1;
     text[first] = unit;

@@ -1,14 +1,15 @@
-//! How often calls may be given up at the backend: a stream that is reset costs the server work that nobody has ordered, and servers
-//! end connections on which that happens too often ("rapid reset", CVE-2023-44487), with the calls of everybody on them.
+//! Limits how often calls are reset at the backend. A reset stream costs the server work without a result. Servers end
+//! connections on which that happens too often ("rapid reset", CVE-2023-44487), with the calls of all callers on them.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-/// So many at one time: half of what the strictest servers take unread (20, those on hyper).
+/// The most resets at once: half of what the strictest servers (those on hyper, with 20) leave unread.
 const AT_ONCE: u32 = 10;
-/// And then one in so long: some 160 in 30 s, where Netty's servers end a connection at 200.
+/// The time after which another reset is allowed. That makes about 160 in 30 s; servers on Netty end a connection at
+/// 200.
 const EVERY: Duration = Duration::from_millis(200);
 
 /// The resets that one worker may send to one backend.
@@ -16,7 +17,7 @@ pub(crate) struct Resets(Mutex<Tokens>);
 
 struct Tokens {
     left: u32,
-    /// When the last of them came back.
+    /// When the last token came back.
     since: Instant,
 }
 
@@ -25,12 +26,12 @@ impl Resets {
         Self(Mutex::new(Tokens { left: AT_ONCE, since: Instant::now() }))
     }
 
-    /// Takes one, if there is one.
+    /// Takes a token if one is left; true if it did.
     pub(crate) fn take(&self) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now())
     }
 
-    /// Takes one, once there is one.
+    /// Waits for a token and takes it.
     pub(crate) async fn taken(&self) {
         while !self.take() {
             sleep(EVERY).await;

@@ -1,8 +1,9 @@
-//! What is sent again, and what is not.
+//! Decides which calls are sent again.
 //!
-//! A call that the backend says it has not touched may be sent again, whatever it does (gRFC A6, "transparent retries"); one
-//! that may have reached it only if the rpc may be repeated. Everything else is sent once. Each time is within the deadline,
-//! and all but the first after a connection that went away are paid from a [`RetryBudget`].
+//! A call that the backend says it has not processed may be sent again, whatever its rpc (gRFC A6, "transparent
+//! retries"). A call that may have reached the backend is sent again only if its rpc is idempotent. Everything else is
+//! sent once. Retries stay within the deadline. All are paid from a [`RetryBudget`], except for the first one after a
+//! connection ended.
 
 use std::time::Duration;
 
@@ -17,61 +18,62 @@ use super::status::code_of_http;
 use crate::upstream::fate::Fate;
 use crate::upstream::outbound::Terms;
 
-/// How often a call is sent again.
+/// The most times that a call is sent again.
 const MOST_AGAIN: u32 = 2;
 
-/// Time before a call is sent again; twice that before the second time.
+/// The pause before a call is sent again for the first time; before the second time it is twice as long.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Where the backend says when a call may come again, in milliseconds, or with a negative number that it may not (gRFC A6).
+/// Metadata in which the backend gives the pause before a retry in milliseconds, or forbids retries with a negative
+/// number (gRFC A6).
 const PUSHBACK: &str = "grpc-retry-pushback-ms";
 
-/// Tells the backend how often it may have had the call before (gRFC A6).
+/// Metadata that tells the backend how often it may already have received the call (gRFC A6).
 const PREVIOUS_ATTEMPTS: HeaderName = HeaderName::from_static("grpc-previous-rpc-attempts");
 
-/// The attempts at one call until now.
+/// The attempts at one call so far.
 #[derive(Default)]
 pub(crate) struct Attempts {
-    /// How often it was sent.
+    /// How often the call was sent.
     times: u32,
-    /// How the first of those ended whose [`Fate`] is another than that the call was not sent.
+    /// The error of the first attempt that the backend may have received.
     unknown: Option<Box<CallError>>,
 }
 
 impl Attempts {
-    /// Tells the backend how often it may have had the call before, if it may have had it.
+    /// Tells the backend how often it may already have received the call, if it may have.
     pub(crate) fn tell(&self, headers: &mut HeaderMap) {
         if self.unknown.is_some() {
             headers.insert(PREVIOUS_ATTEMPTS, HeaderValue::from(self.times));
         }
     }
 
-    /// Whether the backend may have the call.
+    /// Whether the backend may have received the call.
     pub(crate) fn may_be_out(&self) -> bool {
         self.unknown.is_some()
     }
 
-    /// How long to wait until the call may be sent again; none if it may not.
+    /// The pause before the call may be sent again; `None` if it may not.
     pub(crate) fn pause(&self, failure: &AttemptError, terms: Terms<'_>, budget: &RetryBudget) -> Option<Duration> {
         let (error, pause) = (failure.error(), PAUSE * (self.times + 1));
         let pause = match error.fate() {
             Fate::NotSent => match failure {
-                // It costs the backend nothing that one connection takes the place of another.
+                // Moving to another connection costs the backend nothing.
                 AttemptError::Elsewhere(_) if self.times == 0 => return Some(Duration::ZERO),
                 AttemptError::Elsewhere(_) | AttemptError::Refused(_) => pause,
-                // There is no connection, and all addresses were asked.
+                // There is no connection, and every address was tried.
                 AttemptError::Call(_) => return None,
             },
             Fate::Unknown if !terms.may_repeat => return None,
             Fate::Unknown => match error {
                 CallError::Lost { .. } => pause,
-                // Some box on the way says that the backend cannot be reached.
+                // An intermediary says that the backend cannot be reached.
                 CallError::NoStatus { http, .. } if code_of_http(*http) == Code::Unavailable => pause,
                 _ => return None,
             },
             Fate::Answered => match error {
                 CallError::Status { status, .. } if status.code() != Code::Unavailable => {
-                    // The backend is well, whatever it thinks of the call.
+                    // The backend works, whatever its answer to this call.
                     budget.earn();
                     return None;
                 }
@@ -91,7 +93,8 @@ impl Attempts {
         }
     }
 
-    /// What is told of the call. That the last time nothing was sent says nothing of the times before.
+    /// The final error of the call. If the last attempt was not sent, an earlier attempt may still have been received,
+    /// and its error counts.
     pub(crate) fn end(self, failure: AttemptError) -> CallError {
         let error = CallError::from(failure);
         match self.unknown {
@@ -101,7 +104,7 @@ impl Attempts {
     }
 }
 
-/// The pause that the backend asks for, or ours.
+/// The pause that the backend asks for, or `ours`.
 fn pushback(metadata: &HeaderMap, ours: Duration) -> Option<Duration> {
     let Some(asked) = metadata.get(PUSHBACK) else { return Some(ours) };
     asked.to_str().ok()?.parse().ok().map(Duration::from_millis)
@@ -142,7 +145,8 @@ mod tests {
     #[test]
     fn what_was_not_sent_is_sent_again_and_what_is_unknown_only_where_it_may_be_repeated() {
         let (now, later) = (Some(Duration::ZERO), Some(PAUSE));
-        // What became of the first attempt; when the second may be made, of an rpc that may not be repeated and of one that may.
+        // The error of the first attempt; then the pause before the second one, for an rpc that may not be repeated and
+        // for one that may.
         for (error, once, repeated) in [
             (AttemptError::Elsewhere(unreachable()), now, now),
             (AttemptError::Refused(CallError::Untouched { cause: cause() }), later, later),

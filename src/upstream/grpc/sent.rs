@@ -1,8 +1,9 @@
-//! A call that is out: what it has of its connection until the reply has come, or until it is given up.
+//! A call that was sent: what it holds of its connection until the reply has arrived or the call is abandoned.
 //!
-//! A call whose caller goes away is dropped wherever it stands. Its stream is reset then, so the backend learns that nobody waits any
-//! more; but after too many resets servers end the connection, with the calls of others. What would be one too many goes on until it
-//! ends by itself, has its [turn](Resets) or is late, in its place among the calls in flight.
+//! If its caller goes away, a call is dropped at any point. Its stream is then reset, so that the backend learns that
+//! nobody waits. But servers end a connection after too many resets, together with the calls of others. A call that
+//! would be one reset too many continues, and keeps its permit, until it ends by itself, a [reset](Resets) is allowed
+//! or its deadline passes.
 
 use std::sync::Arc;
 
@@ -18,9 +19,9 @@ use super::reply::{Collecting, Reply, check_head};
 use super::resets::Resets;
 use crate::limits::memory::Share;
 
-/// A call of one message that is out.
+/// A unary call that was sent.
 pub(crate) struct Sent<'a> {
-    /// Until it is over.
+    /// The call on its connection; `None` once it is over.
     held: Option<InFlight>,
     permit: &'a mut Option<Permit>,
     resets: &'a Arc<Resets>,
@@ -43,7 +44,7 @@ impl<'a> Sent<'a> {
         Self { held: Some(InFlight { response, body: None, lease }), permit, resets, deadline }
     }
 
-    /// Waits for the reply, of a message of at most `limit` bytes, and notes how far the call has come.
+    /// Waits for the reply, of at most `limit` bytes, and notes the progress of the call.
     pub(crate) async fn reply(
         &mut self,
         limit: usize,
@@ -66,13 +67,13 @@ impl InFlight {
     async fn reply(&mut self, limit: usize, memory: &Share, progress: &CallProgress) -> Result<Reply, AttemptError> {
         let Self { response, body, lease } = self;
         let stream = response.stream_id();
-        // What has its own scope takes no place in the future behind it.
+        // The inner scope keeps its values out of the rest of the future.
         let (metadata, body) = {
             let (head, incoming) = response.await.map_err(|error| lease.failed(&error, stream))?.into_parts();
             progress.hear();
             let (foreign, body) = (check_head(head.status, &head.headers)?, body.insert(incoming));
             if let Some(foreign) = foreign {
-                // Boxed, or every call would have the memory for it.
+                // Boxed, because otherwise the future of every call would reserve memory for it.
                 return Err(Box::pin(foreign.error(body, head.headers)).await.into());
             }
             (head.headers, body)
@@ -82,7 +83,7 @@ impl InFlight {
         Ok(collecting.end(metadata, trailers)?)
     }
 
-    /// Ready when the backend has ended the call.
+    /// Completes when the backend has ended the call.
     async fn ended(&mut self) {
         let Self { response, body, .. } = self;
         let body = match body {
@@ -93,7 +94,7 @@ impl InFlight {
             },
         };
         while let Some(Ok(data)) = body.data().await {
-            // What fails here ends the body.
+            // If this fails, the body ends.
             let _ = body.flow_control().release_capacity(data.len());
         }
     }
@@ -102,12 +103,12 @@ impl InFlight {
 impl Drop for Sent<'_> {
     fn drop(&mut self) {
         let Some(mut held) = self.held.take() else { return };
-        // At its deadline the backend ends it itself, and nothing holds a place for longer.
+        // At its deadline the backend ends the call itself, so nothing needs to hold a permit for longer.
         let deadline = self.deadline;
         if Instant::now() >= deadline || self.resets.take() {
             return;
         }
-        // Without a runtime the gateway is at its end, and all its connections with it.
+        // Without a runtime the gateway is shutting down, and its connections with it.
         let Ok(runtime) = Handle::try_current() else { return };
         let (permit, resets) = (self.permit.take(), self.resets.clone());
         drop(runtime.spawn(async move {

@@ -1,4 +1,4 @@
-//! The status that a backend ends a call with, as its headers carry it.
+//! Reads the gRPC status with which a backend ends a call from its headers.
 //!
 //! PROTOCOL-HTTP2.md of grpc/grpc: "When decoding invalid values, implementations MUST NOT error or throw away the message";
 //! binary headers are accepted with padding and without.
@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, StatusCode};
 use percent_encoding::percent_decode;
 use tonic::{Code, Status};
 
-/// The most of a message that goes on, in bytes.
+/// The longest message of a status that is passed on, in bytes.
 const LONGEST: usize = 4 << 10;
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -22,12 +22,12 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
-/// The code of the status in these headers, if there is one.
+/// The code of the status in these headers, if they have one.
 pub(crate) fn code(headers: &HeaderMap) -> Option<Code> {
     headers.get(&GRPC_STATUS).map(|code| Code::from_bytes(code.as_bytes()))
 }
 
-/// The code of an answer without a status of gRPC (http-grpc-status-mapping.md of grpc/grpc).
+/// The code for an answer without a gRPC status (http-grpc-status-mapping.md of grpc/grpc).
 pub(crate) fn code_of_http(status: StatusCode) -> Code {
     match status.as_u16() {
         400 => Code::Internal,
@@ -39,7 +39,7 @@ pub(crate) fn code_of_http(status: StatusCode) -> Code {
     }
 }
 
-/// The status in these headers, if there is one. Details that are no base64 are left out.
+/// The status in these headers, if they have one. Details that are not valid base64 are left out.
 pub(crate) fn read(headers: &HeaderMap) -> Option<Status> {
     let code = code(headers)?;
     let message = headers.get("grpc-message").map_or_else(String::new, |message| message_of(message.as_bytes()));
@@ -47,7 +47,7 @@ pub(crate) fn read(headers: &HeaderMap) -> Option<Status> {
     Some(Status::with_details(code, message, details.unwrap_or_default().into()))
 }
 
-/// The text of `grpc-message`. What is no UTF-8 in it becomes U+FFFD.
+/// The text of `grpc-message`. Bytes that are not valid UTF-8 become U+FFFD.
 fn message_of(encoded: &[u8]) -> String {
     let bytes: Vec<u8> = percent_decode(encoded).collect();
     let message = String::from_utf8_lossy(&bytes);

@@ -1,7 +1,7 @@
-//! A call of several messages, one way or both.
+//! A call of several messages, in one direction or both.
 //!
-//! Such calls have connections of their own: what a slow reader has not taken stands in the flow-control window of its
-//! stream, and must not use up that of the connection, which the other calls on it need too.
+//! Such calls have separate connections. What a slow reader has not read fills the flow-control window of its stream.
+//! It must not use up the window of the connection, which other calls on it need too.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -20,66 +20,67 @@ use super::message::{self, PREFIX, declared_length, frame};
 use super::reply::{Foreign, check_head, ended_with};
 use crate::limits::memory::{Charge, SMALL, Use};
 
-/// The way to the backend.
+/// The direction to the backend.
 pub struct Outgoing {
     stream: SendStream<Bytes>,
     memory: Charge,
 }
 
-/// The way from the backend. When it is dropped before its end, the backend learns that nobody listens any more.
+/// The direction from the backend. If it is dropped before its end, the stream is reset, so that the backend learns
+/// that nobody reads.
 pub struct Incoming {
     state: State,
-    /// What has come and is not given out yet, within one DATA frame.
+    /// Data of one DATA frame that has arrived and was not given out yet.
     data: Bytes,
-    /// The beginning of a message that came in several.
+    /// The beginning of a message that spans several DATA frames.
     begun: BytesMut,
-    /// Initial metadata; at the end the trailers too.
+    /// The initial metadata; at the end also the trailers.
     metadata: HeaderMap,
-    /// Largest message, in bytes.
+    /// The largest message, in bytes.
     limit: usize,
     deadline: Pin<Box<Sleep>>,
-    /// How many messages have come.
+    /// The number of messages that have arrived.
     messages: u64,
     lease: Lease,
     _permit: Permit,
     memory: Charge,
 }
 
-/// The memory of a call of several messages, in bytes: what has come and is not read, and the messages under way.
+/// The memory of a streaming call, in bytes: for unread data, and for the messages in progress.
 pub(crate) const STREAM: usize = 320 << 10;
-/// A message, and what is made of it, together have so many times its length.
+/// A message together with what it is converted to takes this many times its length.
 const MADE: usize = 4;
 
 enum State {
     Head(ResponseFuture),
     Body(RecvStream),
     Trailers(RecvStream),
-    /// The answer does not begin as one of gRPC.
+    /// The answer does not begin like a gRPC response.
     Foreign(Foreign, RecvStream),
     Ended,
 }
 
-/// The backend reads no further. What it has to say comes the other way.
+/// The backend reads no more. Its reason comes in the other direction.
 #[derive(Debug)]
 pub struct Stopped;
 
-/// What a stream holds of its backend and of the memory, from its beginning.
+/// What a stream reserves of its backend's limit and of the memory when it begins.
 pub(crate) struct Reserved {
     pub(crate) permit: Permit,
-    /// For what comes.
+    /// Memory for data from the backend.
     pub(crate) incoming: Charge,
-    /// For what is sent.
+    /// Memory for data to the backend.
     pub(crate) outgoing: Charge,
 }
 
-/// A stream that was begun on a connection.
+/// A stream that has begun on a connection.
 pub(crate) struct BegunStream {
     pub(crate) response: ResponseFuture,
     pub(crate) stream: SendStream<Bytes>,
     pub(crate) lease: Lease,
 }
 
-/// Both ways of a stream that was begun, with messages of at most `limit` bytes, until its deadline.
+/// The two directions of a stream that has begun. Messages have at most `limit` bytes.
 pub(crate) fn both_ways(
     begun: BegunStream,
     reserved: Reserved,
@@ -104,13 +105,14 @@ pub(crate) fn both_ways(
 }
 
 impl Outgoing {
-    /// Whether there is memory for a message of which so many bytes have come, and for what is made of it.
+    /// Whether there is memory for a message of which `bytes` bytes have arrived, and for what it is converted to.
     #[must_use]
     pub fn holds(&self, bytes: usize) -> bool {
         self.holds_made(bytes, 0)
     }
 
-    /// The same where what is made of it may have as many as `made` bytes.
+    /// Whether there is memory for a message of which `bytes` bytes have arrived, if its conversion may take `made`
+    /// bytes.
     #[must_use]
     pub fn holds_made(&self, bytes: usize, made: usize) -> bool {
         let wanted = (MADE * bytes).max(bytes + made).saturating_sub(MADE * SMALL);
@@ -119,21 +121,21 @@ impl Outgoing {
         more == 0 || self.memory.grow(more, Use::Request)
     }
 
-    /// The memory that it holds, for a conversion that may outlive it.
+    /// Lends its memory to a conversion that may outlive the stream.
     #[must_use]
     pub fn lend(&self) -> Charge {
         self.memory.part(0)
     }
 
-    /// Takes back what was [lent](Self::lend).
+    /// Takes back the memory that was [lent](Self::lend).
     pub fn take_back(&self, lent: Charge) {
         self.memory.join(lent);
     }
 
-    /// Sends one message, as soon as the backend has room for it.
+    /// Sends one message as soon as flow control allows it.
     ///
     /// # Errors
-    /// The backend reads no further.
+    /// The backend reads no more.
     pub async fn send(&mut self, message: &[u8]) -> Result<(), Stopped> {
         let mut frame = frame(message);
         while !frame.is_empty() {
@@ -152,21 +154,21 @@ impl Outgoing {
 
     /// Tells the backend that there are no more messages.
     pub fn finish(mut self) {
-        // A backend that has stopped reading needs no end.
+        // A backend that reads no more needs no end of stream.
         let _ = self.stream.send_data(Bytes::new(), true);
     }
 
-    /// Tells the backend that the call is given up.
+    /// Resets the stream, so that the backend learns that the call is abandoned.
     pub fn cancel(mut self) {
         self.stream.send_reset(Reason::CANCEL);
     }
 }
 
 impl Incoming {
-    /// The next message; `None` when the call has ended well.
+    /// The next message; `None` when the call has ended with status OK.
     ///
     /// # Errors
-    /// How it ended otherwise. There is nothing behind an error.
+    /// How the call failed. Nothing follows an error.
     pub fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, CallError>> {
         let polled = self.poll_next(cx);
         if let Poll::Ready(Err(_)) = &polled {
@@ -175,13 +177,13 @@ impl Incoming {
         polled
     }
 
-    /// Initial metadata, once there is a message; trailers too, once the call has ended.
+    /// The initial metadata, once there is a message; also the trailers, once the call has ended.
     #[must_use]
     pub fn metadata(&self) -> &HeaderMap {
         &self.metadata
     }
 
-    /// What the deadline ends it with.
+    /// The error for a deadline that passes now.
     #[must_use]
     pub fn late(&self) -> CallError {
         match self.messages {
@@ -233,18 +235,19 @@ impl Incoming {
         }
     }
 
-    /// The memory of the last message, for its conversion, which may outlive the call. Nothing is read until it is taken back.
+    /// Lends the memory of the last message to its conversion, which may outlive the call. Nothing is read until it is
+    /// taken back.
     #[must_use]
     pub fn lend(&self) -> Charge {
         self.memory.part(STREAM)
     }
 
-    /// Takes back what was [lent](Self::lend).
+    /// Takes back the memory that was [lent](Self::lend).
     pub fn take_back(&self, lent: Charge) {
         self.memory.join(lent);
     }
 
-    /// The next message, if all of it has come.
+    /// The next message, if it has arrived completely.
     fn message(&mut self) -> Result<Option<Bytes>, CallError> {
         if self.begun.is_empty() {
             self.memory.shrink_to(STREAM);
@@ -277,26 +280,26 @@ impl Incoming {
         }
     }
 
-    /// The message of the frame of this length that what has come begins with.
+    /// Takes a complete frame of `length` bytes from the data.
     fn whole(&mut self, length: usize) -> Result<Bytes, CallError> {
         let frame = self.data.split_to(length);
         self.unpacked(frame)
     }
 
-    /// The message of a frame. How long a compressed one is shows only now, and so what its JSON may have.
+    /// The message of a frame. The length of a compressed message, and so the memory for its JSON, is known only now.
     fn unpacked(&self, frame: Bytes) -> Result<Bytes, CallError> {
         let message = message::unpacked(frame, &self.metadata, self.limit)?;
         self.take_memory(message.len())?;
         Ok(message)
     }
 
-    /// Keeps what there is until the rest of it comes.
+    /// Keeps the beginning of a message until the rest arrives.
     fn begin(&mut self) -> Option<Bytes> {
         self.begun.extend_from_slice(&std::mem::take(&mut self.data));
         None
     }
 
-    /// The length of the message that begins these bytes, if they are enough to know it.
+    /// The length of the message that begins these bytes, if there are enough of them to tell.
     fn length_of(&self, bytes: &[u8]) -> Result<Option<usize>, CallError> {
         match declared_length(bytes) {
             Some(length) if length > self.limit => Err(CallError::TooLarge { length, limit: self.limit }),
@@ -304,7 +307,8 @@ impl Incoming {
         }
     }
 
-    /// For a message that is longer than the window of its stream, and what is made of it, until the next one.
+    /// Reserves memory for a message that is longer than the window of its stream, and for its conversion, until the
+    /// next message.
     fn take_memory(&self, length: usize) -> Result<(), CallError> {
         let wanted = MADE * length;
         let has = self.memory.bytes() - STREAM;
@@ -326,7 +330,7 @@ impl Incoming {
         if self.begun.is_empty() { Ok(()) } else { Err(CallError::protocol("its message is cut short")) }
     }
 
-    /// The connection or the stream broke before an answer.
+    /// The error if the connection or the stream broke before an answer.
     fn failed(&self, error: &h2::Error, stream: StreamId) -> CallError {
         self.lease.failed(error, stream).into()
     }

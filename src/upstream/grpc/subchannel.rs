@@ -1,7 +1,8 @@
-//! Which address of a backend gets a call: the one with the fewest calls, of those that can be reached.
+//! Chooses the address of a backend for a call: among the reachable ones, that with the fewest calls.
 //!
-//! An address that cannot be reached, or whose connection breaks, is ejected: it gets no calls for a while, each time for
-//! longer, unless all others are as bad. What a bank answers counts for nothing here: who answers is up.
+//! An address that cannot be reached, or whose connection breaks, is ejected: it gets no calls for a while, longer each
+//! time, unless all others are ejected as well. The answers of a backend do not matter here: an address that answers is
+//! up.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,23 +14,23 @@ use super::purpose::Purpose;
 use crate::upstream::dial::connect::ConnectError;
 use crate::upstream::dial::endpoint::Endpoint;
 
-/// How long an address is ejected that fails once.
+/// How long an address is ejected after its first failure.
 const FIRST_BACKOFF: Duration = Duration::from_millis(200);
-/// How long at most: twice as long after each failure.
+/// The longest ejection; the time doubles with each failure.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
-/// A connection that held for so long says that the address is well.
+/// A connection that lasted this long proves that the address works.
 const STEADY: Duration = Duration::from_secs(10);
 
-/// An attempt to connect: what became of it, `None` while it lasts.
+/// The result of an attempt to connect; `None` while it lasts.
 pub(crate) type Connecting = Option<Result<(), ConnectError>>;
 
 /// One address, with the connections of one pool to it.
 pub(crate) struct Subchannel {
     pub(crate) endpoint: Endpoint,
     pub(crate) live: Vec<Live>,
-    /// The attempt to connect that is under way. Whoever needs a connection waits for it.
+    /// The current attempt to connect, which calls without a connection wait for.
     pub(crate) attempt: Option<watch::Receiver<Connecting>>,
-    /// How often in a row it could not be reached, or broke soon.
+    /// How many times in a row it could not be reached, or its connection broke soon.
     failures: u32,
     is_ejected: bool,
 }
@@ -38,26 +39,27 @@ pub(crate) struct Subchannel {
 #[derive(Default)]
 pub(crate) struct Subchannels {
     pub(crate) list: Vec<Subchannel>,
-    /// Where the next search begins: among addresses with equally many calls each has its turn.
+    /// Where the next search begins, so that addresses with equally many calls take turns.
     next: usize,
 }
 
-/// A connection, by its indexes in the lists.
+/// A connection, by its indices in the lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Chosen {
     pub(crate) subchannel: usize,
     pub(crate) live: usize,
-    /// It has as many calls as it takes.
+    /// Whether the connection has as many calls as it takes.
     pub(crate) is_crowded: bool,
 }
 
 impl Subchannels {
-    /// With a search that begins at `next`: not all pools should begin with the same address.
+    /// Begins the first search at `next`, because not all pools should begin with the same address.
     pub(crate) fn beginning_at(next: usize) -> Self {
         Self { list: Vec::new(), next }
     }
 
-    /// The connection for a call, if one takes it without waiting; and an address that should have a connection more.
+    /// The connection for a call, if one can take it without waiting; and an address that should get another
+    /// connection.
     pub(crate) fn choose(&mut self, purpose: &Purpose) -> (Option<Chosen>, Option<usize>) {
         if let [only] = self.list.as_mut_slice() {
             let taking = only.taking(purpose);
@@ -66,7 +68,7 @@ impl Subchannels {
         self.choose_of_several(purpose, false)
     }
 
-    /// The same where addresses that should be avoided count like others.
+    /// The connection for a call, if addresses that should be avoided are allowed as well.
     pub(crate) fn choose_any(&mut self, purpose: &Purpose) -> Option<Chosen> {
         self.choose_of_several(purpose, true).0
     }
@@ -96,7 +98,7 @@ impl Subchannels {
         (best.map(|(_, chosen)| chosen), wanting)
     }
 
-    /// Any connection at all, be it as loaded as it may.
+    /// Any open connection, however many calls it has.
     pub(crate) fn last_resort(&mut self) -> Option<Chosen> {
         let candidates = self.list.iter_mut().enumerate();
         let live = candidates.filter_map(|(subchannel, this)| {
@@ -106,8 +108,8 @@ impl Subchannels {
         live.min_by_key(|(calls, _)| *calls).map(|(_, chosen)| chosen)
     }
 
-    /// The address to connect to next for a call that no connection takes; not one of those asked already. First those
-    /// that never failed.
+    /// The address to connect to next, for a call that no connection takes. Skips addresses that were asked already,
+    /// and prefers those that never failed.
     pub(crate) fn next_to_ask(&self, was_asked: impl Fn(&Endpoint) -> bool) -> Option<usize> {
         let count = self.list.len();
         let turn = |subchannel: usize| (subchannel + count - self.next % count) % count;
@@ -117,7 +119,7 @@ impl Subchannels {
         })
     }
 
-    /// These addresses from now on. Those that are no longer among them get no new calls; the calls there go on.
+    /// Sets the addresses. Addresses that are no longer among them get no new calls; their calls continue.
     pub(crate) fn put(&mut self, endpoints: &[Endpoint]) {
         self.list.retain(|subchannel| endpoints.contains(&subchannel.endpoint));
         for endpoint in endpoints {
@@ -137,13 +139,13 @@ impl Subchannel {
         Self { endpoint, live: Vec::new(), attempt: None, failures: 0, is_ejected: false }
     }
 
-    /// Whether it should have no calls while others can.
+    /// Whether it should get no calls while other addresses can take them.
     fn is_avoided(&self) -> bool {
         self.is_ejected || !self.endpoint.standing.is_healthy()
     }
 
-    /// The connection with the fewest calls, if it takes another one, or there can be none besides; and whether it has as
-    /// many as it takes.
+    /// The connection with the fewest calls, if it takes another call or no further connection may be opened. Also says
+    /// whether it already has as many calls as it takes.
     fn taking(&mut self, purpose: &Purpose) -> Option<(usize, bool)> {
         let live = self.least_loaded()?;
         let is_crowded = !self.live[live].has_room(purpose);
@@ -160,22 +162,23 @@ impl Subchannel {
         self.live.iter().map(Live::calls).sum()
     }
 
-    /// Takes a connection out; false if it was out already.
+    /// Removes a connection; false if it was already removed.
     pub(crate) fn remove(&mut self, load: &Arc<Load>) -> bool {
         let before = self.live.len();
         self.live.retain(|live| !Arc::ptr_eq(&live.load, load));
         self.live.len() < before
     }
 
-    /// A connection that lasted so long has ended.
+    /// Notes how long a connection that has ended had lasted.
     pub(crate) fn lasted(&mut self, time: Duration) {
         if time >= STEADY {
             self.failures = 0;
         }
     }
 
-    /// Ejects it for the time that is given back, with the number by which to [readmit](Self::readmit) it. What fails while
-    /// it is ejected, because all others are, does not count: it would be out for long when the backend comes back.
+    /// Ejects the address. Gives the time of the ejection, and the number with which to [readmit](Self::readmit) it.
+    /// Failures during an ejection, when all addresses are ejected, do not count: otherwise the address would be
+    /// ejected for long when the backend comes back.
     pub(crate) fn eject(&mut self) -> Option<(Duration, u32)> {
         if self.is_ejected {
             return None;
@@ -185,14 +188,14 @@ impl Subchannel {
         Some((backoff(self.failures), self.failures))
     }
 
-    /// Ends an ejection, unless there was another one since.
+    /// Ends an ejection, unless another one has begun since.
     pub(crate) fn readmit(&mut self, failures: u32) {
         if self.failures == failures {
             self.set_ejected(false);
         }
     }
 
-    /// It was reached: calls may come.
+    /// Notes that the address was reached, so that it gets calls.
     pub(crate) fn reached(&mut self, live: Live) {
         self.set_ejected(false);
         self.live.push(live);

@@ -1,24 +1,25 @@
-//! Which calls have begun on a connection, from what HTTP/2 hands to its transport: frames in (RFC 9113, section 4.1), the
-//! highest stream that has a HEADERS frame among them out.
+//! Finds out which calls have begun on a connection, from the bytes that HTTP/2 hands to its transport. Reads frames
+//! (RFC 9113, section 4.1), and gives the highest stream that has a HEADERS frame among them.
 //!
-//! h2 does not say whether a call that was lost with its connection had left: calls that wait for their turn
-//! (SETTINGS_MAX_CONCURRENT_STREAMS) end with the same error. What was never handed over, the backend cannot have.
+//! h2 does not say whether a call that was lost with its connection had been sent: calls that wait for their turn
+//! (SETTINGS_MAX_CONCURRENT_STREAMS) end with the same error. What was never handed to the transport, the backend
+//! cannot have.
 
 use std::io::IoSlice;
 
-/// The client's preface, before the first frame (RFC 9113, section 3.4).
+/// The length of the client's preface, before the first frame (RFC 9113, section 3.4).
 const PREFACE: usize = 24;
-/// Length, type, flags and stream of a frame.
+/// The length of a frame's head: length, type, flags and stream.
 const HEAD: usize = 9;
 const HEADERS: u8 = 1;
 
-/// How far the transport has taken what HTTP/2 writes.
+/// How much of the output of HTTP/2 the transport has taken.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Written {
-    /// What is left of a payload, before the next head.
+    /// How many bytes of the payload are left before the next frame head.
     left: usize,
     head: [u8; HEAD],
-    /// How much of the head there is.
+    /// How many bytes of the frame head are known.
     filled: usize,
 }
 
@@ -27,13 +28,13 @@ impl Written {
         Self { left: PREFACE, head: [0; HEAD], filled: 0 }
     }
 
-    /// The highest stream that begins in these bytes, which follow what was taken; zero if none does.
+    /// The highest stream that begins in these bytes, which follow those already taken; zero if none begins.
     pub(crate) fn begun_in(&self, slices: &[IoSlice<'_>]) -> u32 {
         let mut ahead = *self;
         slices.iter().map(|slice| ahead.take(slice)).max().unwrap_or_default()
     }
 
-    /// Goes on by so many bytes of these.
+    /// Notes that the transport has taken `count` of these bytes.
     pub(crate) fn advance(&mut self, slices: &[IoSlice<'_>], mut count: usize) {
         for slice in slices {
             let taken = count.min(slice.len());
@@ -87,7 +88,7 @@ mod tests {
         for step in 1..=bytes.len() {
             let (mut frames, mut highest, mut at) = (Written::new(), Vec::new(), 0);
             while at < bytes.len() {
-                // What is offered need not be taken.
+                // The transport need not take all that it is offered.
                 let offered = &bytes[at..];
                 let (one, other) = offered.split_at(offered.len() / 2);
                 let slices = [IoSlice::new(one), IoSlice::new(other)];

@@ -1,4 +1,4 @@
-//! The answer of a proxy to CONNECT: its head, and why there is no tunnel where it is a refusal.
+//! Parses the answer of a proxy to CONNECT, and explains a refusal.
 
 use std::fmt;
 use std::io;
@@ -7,74 +7,74 @@ use std::sync::Arc;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 
-/// Longest head of an answer to CONNECT, in bytes, interim ones (1xx) included.
+/// The longest head of an answer to CONNECT, in bytes, including interim answers (1xx).
 pub(crate) const HEAD_LIMIT: usize = 16 << 10;
 
-/// How much is shown of what a proxy says, in characters.
+/// The most characters that are shown of a proxy's texts.
 const SHOWN: usize = 80;
 
-/// Why there is no tunnel. For logs: it names the backend.
+/// Why there is no tunnel. For logs only, because it names the backend.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum TunnelError {
-    /// No connection to the proxy itself.
+    /// The proxy cannot be connected to.
     #[error("cannot connect to the proxy: {0}")]
     Unreachable(Arc<io::Error>),
-    /// It was there, and went away.
+    /// The connection to the proxy failed during CONNECT.
     #[error("the connection to the proxy broke during CONNECT: {0}")]
     Broken(Arc<io::Error>),
-    /// Time was up before there was a connection to the proxy.
+    /// The time was over before there was a connection to the proxy.
     #[error("the proxy could not be connected to in time")]
     ConnectTimeout,
-    /// Time was up before its answer was there.
+    /// The time was over before the proxy had answered.
     #[error("the proxy did not answer to CONNECT in time: {read} bytes of an answer came")]
     AnswerTimeout { read: usize },
-    /// End of the stream where an answer should be.
+    /// The proxy closed the connection without an answer.
     #[error("the proxy closed the connection without an answer to CONNECT; is it an HTTP proxy?")]
     Silent,
-    /// End of the stream within the answer's head.
+    /// The proxy closed the connection within the head of its answer.
     #[error("the proxy closed the connection after {read} bytes of its answer to CONNECT")]
     Cut { read: usize },
-    /// See [`HEAD_LIMIT`].
+    /// The head is longer than [`HEAD_LIMIT`].
     #[error("the head of the proxy's answer to CONNECT is longer than {} KiB", HEAD_LIMIT >> 10)]
     TooLong,
-    /// Another protocol.
+    /// The answer is not HTTP/1.
     #[error("expected an answer of HTTP/1.1 to CONNECT, found `{found}`; is it an HTTP proxy?")]
     NotHttp { found: String },
-    /// 407 without credentials of ours.
+    /// Status 407, and the gateway has no credentials.
     #[error(
         "407: the proxy asks for credentials ({offers}), and there are none: set `username` and `password_file` under \
          `proxy`{said}"
     )]
     NoCredentials { offers: Offers, said: ProxyReason },
-    /// 407 with credentials of ours, or 401.
+    /// Status 407 or 401, although the gateway sent credentials.
     #[error("{status}: the proxy refused our credentials ({offers}): check user and password{said}")]
     WrongCredentials { status: u16, offers: Offers, said: ProxyReason },
-    /// 407 from a proxy that does not take what we have.
+    /// Status 407, and the proxy does not offer the Basic scheme.
     #[error(
         "407: the proxy asks for credentials ({offers}), of which only Basic is spoken here: have it take Basic, or let \
          this host through without credentials{said}"
     )]
     OtherScheme { offers: Offers, said: ProxyReason },
-    /// 403.
+    /// Status 403.
     #[error("403: the rules of the proxy do not allow {wanted}: have it allow CONNECT to this host and port{said}")]
     Forbidden { wanted: String, said: ProxyReason },
-    /// 502, 503, 504; 500 is what Squid and tinyproxy say of it.
+    /// Status 502, 503 or 504, or 500, which Squid and tinyproxy send in this case.
     #[error(
         "{status}: the proxy could not reach {wanted}: see whether the name is known and the port open from where it is{said}"
     )]
     BadGateway { status: u16, wanted: String, said: ProxyReason },
-    /// Any other status that is no success.
+    /// Any other status that is not 2xx.
     #[error(
         "{status}: the proxy did not open a tunnel to {wanted}: expected 200 to CONNECT; see the proxy's log{said}"
     )]
     Status { status: u16, wanted: String, said: ProxyReason },
 }
 
-/// The schemes of `Proxy-Authenticate`, as they came; of `WWW-Authenticate` with a 401.
+/// The schemes in `Proxy-Authenticate`, or in `WWW-Authenticate` with status 401, as the proxy wrote them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offers(Vec<String>);
 
-/// What the proxy says of its reason: its words beside the status, and the headers that name an error.
+/// The reason that the proxy gives: its reason phrase, and the headers that name an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProxyReason(Vec<String>);
 
@@ -82,14 +82,14 @@ pub(crate) fn broken(error: io::Error) -> TunnelError {
     TunnelError::Broken(Arc::new(error))
 }
 
-/// What was read of the proxy's answer: heads, and nothing of what is behind them.
+/// The part of the proxy's answer that was read: heads only, and nothing behind them.
 #[derive(Default)]
 pub(crate) struct ProxyAnswer {
     pub(crate) head: Vec<u8>,
 }
 
 impl ProxyAnswer {
-    /// Reads up to the end of a head, and no byte more: the next one belongs to the tunnel.
+    /// Reads up to the end of a head, and not one byte more: the next byte belongs to the tunnel.
     pub(crate) async fn read_head(&mut self, tcp: &mut TcpStream) -> Result<(), TunnelError> {
         let from = self.head.len();
         let mut peeked = [0; 1024];
@@ -106,14 +106,14 @@ impl ProxyAnswer {
             match end {
                 _ if self.head.len() > HEAD_LIMIT => return Err(TunnelError::TooLong),
                 Some(_) => return Ok(()),
-                // What is no HTTP may never have an empty line.
+                // Data that is not HTTP may never have an empty line.
                 None => expect_http(&self.head[from..])?,
             }
         }
     }
 }
 
-/// The place behind the first empty line. RFC 9112, section 2.2: a line may end with LF alone.
+/// The position behind the first empty line. RFC 9112, section 2.2: a line may end with LF alone.
 fn end_of_head(bytes: &[u8]) -> Option<usize> {
     let mut ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
     let first = ends.next()?;
@@ -133,14 +133,13 @@ fn not_http(head: &[u8]) -> TunnelError {
     TunnelError::NotHttp { found: shown(&String::from_utf8_lossy(line)) }
 }
 
-/// The head of an answer.
+/// The head of an answer to CONNECT.
 pub(crate) struct AnswerHead {
     pub(crate) status: u16,
     reason: String,
     fields: Vec<HeaderField>,
 }
 
-/// A header of an answer.
 struct HeaderField {
     name: String,
     value: String,
@@ -151,7 +150,7 @@ impl AnswerHead {
         let (line, fields) =
             bytes.split_at(bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |at| at + 1));
         let line = String::from_utf8_lossy(line);
-        // RFC 9112, section 4: the version, three digits, and a reason that may be empty.
+        // RFC 9112, section 4: the version, three digits, and a reason phrase that may be empty.
         let mut words = line.trim_end_matches(['\r', '\n']).splitn(3, ' ');
         let (version, status, reason) = (words.next(), words.next(), words.next());
         let is_http = version.is_some_and(|version| version.starts_with("HTTP/1."));
@@ -169,7 +168,7 @@ impl AnswerHead {
         Offers(self.values(name).flat_map(schemes).map(shown).collect())
     }
 
-    /// `Proxy-Status` is that of RFC 9209; Squid names its errors in a header of its own.
+    /// The reason of the proxy. `Proxy-Status` is defined in RFC 9209; Squid uses a header of its own.
     pub(crate) fn said(&self) -> ProxyReason {
         let named = ["proxy-status", "x-squid-error"].into_iter().flat_map(|name| self.values(name));
         let texts = std::iter::once(self.reason.as_str()).chain(named).map(shown);
@@ -177,10 +176,10 @@ impl AnswerHead {
     }
 }
 
-/// The headers of a head, up to the first line that is none.
+/// The headers of a head, up to the first malformed line.
 fn fields_of(head: &[u8]) -> Vec<HeaderField> {
     let mut fields = vec![httparse::EMPTY_HEADER; head.split(|byte| *byte == b'\n').count()];
-    // What stands before an error is read all the same: a proxy's reason is worth more than its grammar.
+    // The headers before a malformed line are still read: the reason of the proxy is worth more than its grammar.
     let _ = httparse::parse_headers(head, &mut fields);
     let read = fields.into_iter().take_while(|field| !field.name.is_empty());
     read.map(|field| HeaderField {
@@ -190,8 +189,8 @@ fn fields_of(head: &[u8]) -> Vec<HeaderField> {
     .collect()
 }
 
-/// RFC 9110, section 11.6.1: challenges with commas between them, and commas between the parameters of each. A scheme is a
-/// word of its own; a parameter has `=`.
+/// The schemes of a challenge list. RFC 9110, section 11.6.1: commas separate both the challenges and the parameters of
+/// each. A scheme is a single word; a parameter has `=`.
 fn schemes(value: &str) -> impl Iterator<Item = &str> {
     let mut is_quoted = false;
     let items = value.split(move |c: char| {
@@ -202,7 +201,7 @@ fn schemes(value: &str) -> impl Iterator<Item = &str> {
     words.filter(|word| !word.contains('='))
 }
 
-/// A proxy's text, short and without what a log could take for something else.
+/// A text of the proxy, cut short and with every unusual character replaced, so that it cannot forge log lines.
 fn shown(text: &str) -> String {
     let text = text.trim();
     let clean = |c: char| if c.is_ascii_graphic() || c == ' ' { c } else { '?' };
@@ -212,7 +211,7 @@ fn shown(text: &str) -> String {
 
 impl Offers {
     pub(crate) fn has_basic(&self) -> bool {
-        // A 407 without the header is wrong (RFC 9110, section 15.5.8), and says nothing against Basic.
+        // A 407 without the header is not valid (RFC 9110, section 15.5.8), but it does not rule out Basic.
         self.0.is_empty() || self.0.iter().any(|scheme| scheme.eq_ignore_ascii_case("basic"))
     }
 }

@@ -1,7 +1,7 @@
-//! Which proxy stands between us and the backend, as it is configured: a URL in, with what we show it.
+//! Parses the URL of a proxy, and loads its credentials.
 //!
-//! A password gets into [`Credentials`] and from there into the header, nowhere else: no `Debug`, no error and no log has
-//! it, and as a malformed URL may have it anywhere, an error quotes nothing of the URL.
+//! A password is kept only in [`Credentials`] and sent only in its header: no `Debug`, error or log shows it. A
+//! malformed URL may have the password anywhere, so errors quote nothing of the URL.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -16,82 +16,82 @@ use crate::format::problem::Problem;
 use crate::format::secret::{self, Exposed};
 use crate::upstream::dial::address::authority;
 
-/// An HTTP proxy through which an upstream is reached.
+/// The configuration of an HTTP proxy through which an upstream is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProxyConfig {
-    /// A DNS name or an IP address, without brackets.
+    /// A DNS name or an IP address; IPv6 without brackets.
     pub host: String,
-    /// TCP port.
+    /// The TCP port.
     pub port: u16,
-    /// What it is shown.
+    /// The credentials for the proxy.
     pub login: Login,
-    /// The environment variable that names it, if it is not the configuration.
+    /// The environment variable that names the proxy; `None` if the configuration does.
     pub variable: Option<&'static str>,
 }
 
-/// How the proxy knows us.
+/// How the gateway authenticates to the proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Login {
-    /// It lets us through as we are.
+    /// Without credentials.
     None,
-    /// User and password are at hand.
+    /// With this user and password.
     Given(Credentials),
-    /// The password is what the file has, but for the end of its line.
+    /// With the password in this file, without a line break at its end.
     File { username: String, password_file: PathBuf },
 }
 
-/// The value of `Proxy-Authorization`, of the scheme Basic (RFC 7617). Shown nowhere.
+/// The value of `Proxy-Authorization` with the Basic scheme (RFC 7617). It is never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials(Vec<u8>);
 
-/// Why a text is no proxy. Quotes nothing but a known scheme: anything else may be a password.
+/// Why a text is not a proxy URL. It quotes only known schemes, because anything else may be a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProxyError {
-    /// No scheme, and nothing that could do without, or one that is unknown.
+    /// The text is not of this form, or its scheme is unknown.
     #[error("expected http://HOST:PORT or http://USER:PASSWORD@HOST:PORT")]
     Form,
-    /// A proxy of another kind.
+    /// The scheme is that of another kind of proxy.
     #[error("expected an HTTP proxy, http://HOST:PORT; `{scheme}://` proxies are not supported")]
     Scheme { scheme: &'static str },
-    /// The host is empty, or has what no host has.
+    /// The host is empty, or has a character that no host has.
     #[error("expected a host name or an IP address (IPv6 in brackets) before the port")]
     Host,
-    /// No TCP port.
+    /// The port is not a number from 1 to 65535.
     #[error("expected a port from 1 to 65535 after the host")]
     Port,
-    /// Something behind the port.
+    /// Text behind the port.
     #[error("expected nothing after host and port")]
     Rest,
-    /// The end of user and password cannot be known.
+    /// A character in user or password makes it unclear where they end.
     #[error("the user or password has a character that must be percent-encoded: `/` is %2F, `?` %3F, `#` %23, `@` %40")]
     Unencoded,
-    /// `%` without two hexadecimal digits.
+    /// `%` without two hexadecimal digits behind it.
     #[error("the user or password has a `%` that is not followed by two hexadecimal digits; write `%` itself as %25")]
     Percent,
-    /// See [`CredentialsError`].
+    /// The user or password cannot be sent.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
 }
 
-/// Why user and password cannot be sent.
+/// Why a user or password cannot be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialsError {
-    /// RFC 7617, section 2: the first colon ends the user.
+    /// A colon in the user name. RFC 7617, section 2: the first colon ends the user name.
     #[error("a user name must not contain a colon (RFC 7617)")]
     Colon,
-    /// RFC 7617, section 2.
+    /// A control character (RFC 7617, section 2).
     #[error("user and password must not contain control characters (RFC 7617)")]
     Control,
 }
 
-/// Schemes of proxies that are not spoken here.
+/// The schemes of proxies that are not supported.
 const OTHER_SCHEMES: [&str; 6] = ["https", "socks", "socks4", "socks4a", "socks5", "socks5h"];
 
 impl FromStr for ProxyConfig {
     type Err = ProxyError;
 
-    /// `http://HOST:PORT`, with `USER:PASSWORD@` before the host or without; port 80 when it is left out. As in other
-    /// programs `http://` may be left out too.
+    /// Parses `http://HOST:PORT`, with or without `USER:PASSWORD@` before the host. The port defaults to 80. As in
+    /// other programs, `http://` may be left out.
     fn from_str(text: &str) -> Result<Self, ProxyError> {
         let rest = match text.split_once("://") {
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
@@ -115,7 +115,7 @@ impl FromStr for ProxyConfig {
     }
 }
 
-/// Host and port.
+/// Splits host and port.
 fn split(place: &str) -> Result<(&str, u16), ProxyError> {
     let (host, port) = match place.strip_prefix('[') {
         Some(bracketed) => {
@@ -142,7 +142,7 @@ fn split(place: &str) -> Result<(&str, u16), ProxyError> {
 }
 
 impl ProxyConfig {
-    /// The file that is read besides.
+    /// The file with the password, if there is one.
     #[must_use]
     pub fn password_file(&self) -> Option<&Path> {
         match &self.login {
@@ -151,7 +151,7 @@ impl ProxyConfig {
         }
     }
 
-    /// Whether others may read the password.
+    /// Whether others may read the file with the password.
     #[must_use]
     pub fn exposed(&self) -> Option<Exposed> {
         secret::exposed(self.password_file()?)
@@ -169,7 +169,7 @@ impl Credentials {
         Ok(Self(format!("Basic {}", STANDARD.encode([user, b":", password].concat())).into_bytes()))
     }
 
-    /// Of `USER:PASSWORD` or `USER`, percent-encoded.
+    /// Decodes `USER:PASSWORD` or `USER`, percent-encoded.
     fn decoded(text: &str) -> Result<Self, ProxyError> {
         if text.contains(['/', '?', '#', '@']) {
             return Err(ProxyError::Unencoded);
@@ -183,7 +183,7 @@ impl Credentials {
         Ok(Self::new(&decode(user), &decode(password))?)
     }
 
-    /// The value of the header.
+    /// The value of the `Proxy-Authorization` header.
     pub(crate) fn header(&self) -> &[u8] {
         &self.0
     }
@@ -195,19 +195,19 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// A proxy that opens tunnels.
+/// A proxy that opens tunnels with CONNECT.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Proxy {
-    /// A DNS name or an IP address, without brackets.
+    /// A DNS name or an IP address; IPv6 without brackets.
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) credentials: Option<Credentials>,
-    /// The environment variable that names it, if it is not the configuration.
+    /// The environment variable that names the proxy; `None` if the configuration does.
     pub(crate) variable: Option<&'static str>,
 }
 
 impl fmt::Display for Proxy {
-    /// `host:port`, and the variable that names it; never with credentials.
+    /// Written as `host:port`, with the environment variable that names it; never with credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&authority(&self.host, self.port))?;
         self.variable.map_or(Ok(()), |variable| write!(f, " ({variable})"))
@@ -221,10 +221,10 @@ impl fmt::Debug for Proxy {
 }
 
 impl Proxy {
-    /// The proxy, ready to be asked; the file with the password is read.
+    /// Makes the proxy ready for use: reads the file with the password.
     ///
     /// # Errors
-    /// The file cannot be read, or has what cannot be sent.
+    /// The file cannot be read, or its password cannot be sent.
     pub fn load(config: &ProxyConfig) -> Result<Self, Problem> {
         let credentials = match &config.login {
             Login::None => None,
@@ -248,7 +248,7 @@ impl Proxy {
 }
 
 impl fmt::Display for ProxyConfig {
-    /// `host:port`, never with credentials.
+    /// Written as `host:port`, never with credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&authority(&self.host, self.port))
     }
@@ -260,7 +260,7 @@ mod tests {
 
     use super::*;
 
-    /// What is sent of a URL's user and password.
+    /// The credentials that are sent for a URL.
     fn sent(text: &str) -> Option<String> {
         match text.parse::<ProxyConfig>().unwrap().login {
             Login::Given(Credentials(header)) => {

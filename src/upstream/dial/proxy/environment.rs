@@ -1,8 +1,8 @@
-//! The proxy that the environment names, as gRPC reads it: `grpc_proxy`, `https_proxy`, `http_proxy`, and which addresses
-//! `no_grpc_proxy` or `no_proxy` keep from it.
+//! The proxy that environment variables name, by the rules of gRPC: `grpc_proxy`, `https_proxy` and `http_proxy`, with
+//! the exceptions of `no_grpc_proxy` or `no_proxy`.
 //!
-//! Values of variables in; for an address its proxy, if it has one. Reads no environment by itself. Whatever is behind a
-//! name is not looked up: names are compared with names, addresses with addresses and networks.
+//! Takes the values of variables, and gives the proxy for an address, if there is one. It does not read the environment
+//! itself. Host names are not looked up: names are compared with names, addresses with addresses and networks.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -11,41 +11,41 @@ use std::net::IpAddr;
 use super::config::{ProxyConfig, ProxyError};
 use crate::upstream::dial::address::Address;
 
-/// The first one that is set counts, and set to nothing means no proxy. gRPC knows the lower-case ones only; those in upper
-/// case are for people whose environment has no others.
+/// The first variable that is set counts; an empty value means no proxy. gRPC knows only the lower-case names. The
+/// upper-case names are for environments that set only those.
 const PROXY: [&str; 6] = ["grpc_proxy", "GRPC_PROXY", "https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY"];
 
-/// The same for what is called without.
+/// Variables with the addresses that are called without a proxy. The first one that is set counts.
 const EXEMPT: [&str; 4] = ["no_grpc_proxy", "NO_GRPC_PROXY", "no_proxy", "NO_PROXY"];
 
-/// What the environment says of proxies. Without any of the variables: no proxy.
+/// The proxy settings of the environment. If no variable is set, there is no proxy.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Environment {
     proxy: Option<(&'static str, OsString)>,
     exempt: String,
 }
 
-/// A variable that names no proxy.
+/// The value of an environment variable is not a proxy URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VariableError {
-    /// Its name.
+    /// The name of the variable.
     pub variable: &'static str,
     /// What is wrong with its value.
     pub error: ProxyError,
 }
 
 impl Environment {
-    /// By the values of environment variables.
+    /// Takes the settings from `value`, which gives the value of an environment variable.
     pub fn of(value: impl Fn(&str) -> Option<OsString>) -> Self {
         let first = |names: &[&'static str]| names.iter().find_map(|name| Some((*name, value(name)?)));
         let exempt = first(&EXEMPT).map(|(_, value)| value.to_string_lossy().into_owned()).unwrap_or_default();
         Self { proxy: first(&PROXY).filter(|(_, value)| !value.is_empty()), exempt }
     }
 
-    /// The proxy for a backend's address. A loopback address has none: it would be the proxy's own machine.
+    /// The proxy for a backend's address. A loopback address has none: it would mean the proxy's own machine.
     ///
     /// # Errors
-    /// The variable that counts names no proxy.
+    /// The variable that counts is not a proxy URL.
     pub fn proxy_for(&self, address: &Address) -> Result<Option<ProxyConfig>, VariableError> {
         let Some((variable, value)) = &self.proxy else { return Ok(None) };
         let host = Host::of(&address.host);
@@ -64,22 +64,22 @@ impl Environment {
 
 impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The value of the variable may have a password.
+        // The value of the variable may contain a password.
         let variable = self.proxy.as_ref().map(|(variable, _)| variable);
         f.debug_struct("Environment").field("proxy", &variable).field("exempt", &self.exempt).finish()
     }
 }
 
-/// A backend's host, as entries are compared with it.
+/// The host of a backend, in the form for comparing it with `no_proxy`.
 enum Host {
     Address(IpAddr),
-    /// In lower case, without the dot that a full name may end with.
+    /// A DNS name in lower case, without a trailing dot.
     Name(String),
 }
 
 impl Host {
     fn of(host: &str) -> Self {
-        // `::ffff:10.0.0.1` is 10.0.0.1.
+        // `::ffff:10.0.0.1` counts as 10.0.0.1.
         let address = host.parse::<IpAddr>().map(|address| Self::Address(address.to_canonical()));
         address.unwrap_or_else(|_| Self::Name(name(host)))
     }
@@ -87,12 +87,13 @@ impl Host {
     fn is_loopback(&self) -> bool {
         match self {
             Self::Address(address) => address.is_loopback(),
-            // RFC 6761, section 6.3.
+            // RFC 6761, section 6.3: all of `.localhost` is loopback.
             Self::Name(name) => name == "localhost" || name.ends_with(".localhost"),
         }
     }
 
-    /// Whether an entry of `no_proxy` names this host: with its port if it names one. What is no entry names nobody.
+    /// Whether an entry of `no_proxy` matches this host, and the port if the entry has one. A malformed entry matches
+    /// nothing.
     fn is_kept_by(&self, entry: &str, port: u16) -> bool {
         let (pattern, wanted) = split(entry);
         if wanted.is_some_and(|wanted| wanted != port) {
@@ -106,7 +107,8 @@ impl Host {
     }
 }
 
-/// A domain has itself and all below it, with a dot before it (or `*.`) as without.
+/// Whether a host is in a domain. A domain includes itself and everything below it, with or without a leading dot or
+/// `*.`.
 fn is_in_domain(host: &str, pattern: &str) -> bool {
     let domain = name(pattern.strip_prefix('*').filter(|rest| rest.starts_with('.')).unwrap_or(pattern));
     let domain = domain.strip_prefix('.').unwrap_or(&domain);
@@ -118,7 +120,8 @@ fn name(text: &str) -> String {
     text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase()
 }
 
-/// An entry and its port, if it has one: an IPv6 address has colons of its own.
+/// Splits an entry into host and port, if it has one. The colons of an IPv6 address are not mistaken for that of a
+/// port.
 fn split(entry: &str) -> (&str, Option<u16>) {
     let is_bare = entry.matches(':').count() > 1 && !entry.starts_with('[');
     let with_port = entry.rsplit_once(':').filter(|_| !is_bare);
@@ -126,13 +129,13 @@ fn split(entry: &str) -> (&str, Option<u16>) {
     with_port.unwrap_or((entry, None))
 }
 
-/// Addresses that begin with the same bits.
+/// A network: the addresses that begin with the same bits.
 struct ExemptNetwork {
     base: IpAddr,
     bits: u32,
 }
 
-/// An address, or one with the number of bits that count (RFC 4632, section 3.1).
+/// Parses an address, or a network as address and number of bits (RFC 4632, section 3.1).
 fn network(pattern: &str) -> Option<ExemptNetwork> {
     let (base, bits) = pattern.split_once('/').map_or((pattern, None), |(base, bits)| (base, Some(bits)));
     let base = base.strip_prefix('[').and_then(|base| base.strip_suffix(']')).unwrap_or(base).parse::<IpAddr>().ok()?;
@@ -144,7 +147,7 @@ fn network(pattern: &str) -> Option<ExemptNetwork> {
 
 impl ExemptNetwork {
     fn has(&self, address: IpAddr) -> bool {
-        // Bits that differ stand behind those that count.
+        // The number of leading bits that are equal must cover the bits of the network.
         let alike = match (self.base, address) {
             (IpAddr::V4(base), IpAddr::V4(address)) => (base.to_bits() ^ address.to_bits()).leading_zeros(),
             (IpAddr::V6(base), IpAddr::V6(address)) => (base.to_bits() ^ address.to_bits()).leading_zeros(),
@@ -183,7 +186,7 @@ mod tests {
             (&[("grpc_proxy", "http://g:1"), ("GRPC_PROXY", "http://G:1")], "g:1 of grpc_proxy"),
             (&[("http_proxy", "http://ann:secret@h:1")], "h:1 of http_proxy"),
             (&[("http_proxy", "h:1")], "h:1 of http_proxy"),
-            // Set to nothing: no proxy, though others name one.
+            // An empty value means no proxy, even if another variable names one.
             (&[("grpc_proxy", ""), ("https_proxy", "http://s:1")], "-"),
             (&[("https_proxy", ""), ("http_proxy", "http://h:1")], "-"),
             (&[("all_proxy", "http://a:1"), ("ftp_proxy", "http://f:1"), ("Http_Proxy", "http://h:1")], "-"),

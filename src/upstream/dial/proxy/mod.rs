@@ -1,4 +1,4 @@
-//! HTTP proxies between the gateway and the backend: which one, and a tunnel through it.
+//! HTTP proxies between the gateway and the backend: which proxy to use, and a tunnel through it.
 
 pub(crate) mod answer;
 pub(crate) mod config;

@@ -1,8 +1,8 @@
-//! A tunnel to the backend through an HTTP proxy: CONNECT (RFC 9110, section 9.3.6).
+//! Opens a tunnel to the backend through an HTTP proxy with CONNECT (RFC 9110, section 9.3.6).
 //!
-//! A proxy, host and port in; a TCP connection whose other end is that host, or why there is none. Nothing of any call is
-//! sent before. The name is resolved by the proxy. What passes through the tunnel, TLS with the backend for one, is none of
-//! the proxy's business, and none of this module's.
+//! Takes a proxy, a host and a port, and gives a TCP connection whose other end is that host, or the reason why there
+//! is none. No part of any call is sent before. The proxy resolves the host name. What passes through the tunnel, such
+//! as TLS with the backend, concerns neither the proxy nor this module.
 
 use std::sync::Arc;
 
@@ -15,16 +15,16 @@ use super::config::Proxy;
 use crate::upstream::dial::address::authority;
 
 impl Proxy {
-    /// A connection to `host` and `port` through this proxy. What comes through it first is still to be read: a server may
-    /// speak before we do.
+    /// Opens a connection to `host` and `port` through this proxy. The first byte from the host is still to be read,
+    /// because a server may send first.
     ///
     /// # Errors
-    /// The proxy cannot be reached until `until`, or does not open a tunnel.
+    /// The proxy cannot be reached by `until`, or does not open a tunnel.
     pub async fn open(&self, host: &str, port: u16, until: Instant) -> Result<TcpStream, TunnelError> {
         self.open_at((self.host.as_str(), self.port), host, port, until).await
     }
 
-    /// The same where it is known where the proxy is.
+    /// Opens a tunnel through the proxy at the address `proxy`, without looking up the proxy's name.
     pub(crate) async fn open_at(
         &self,
         proxy: impl ToSocketAddrs,
@@ -56,10 +56,10 @@ impl Proxy {
             answer.read_head(tcp).await?;
             let head = AnswerHead::parse(&answer.head[from..])?;
             match head.status {
-                // RFC 9110, section 15.2: any number of interim answers may come before the one that counts. 101 ends HTTP,
-                // and nobody has asked for that.
+                // RFC 9110, section 15.2: any number of interim answers may come before the final one. 101 would switch
+                // to another protocol, which was not asked for.
                 100 | 102..=199 => {}
-                // Section 9.3.6: the tunnel begins behind the head, whatever it says of a length.
+                // Section 9.3.6: the tunnel begins behind the head, even if a header gives a length.
                 200..=299 => return Ok(()),
                 _ => return Err(self.refusal(&head, wanted)),
             }
@@ -90,7 +90,7 @@ impl Proxy {
                     None => TunnelError::NoCredentials { offers, said },
                 }
             }
-            // So says tinyproxy, as if it were a server.
+            // tinyproxy answers 401, as if it were a server.
             401 if self.credentials.is_some() => TunnelError::WrongCredentials { status, offers: head.offers(), said },
             403 => TunnelError::Forbidden { wanted, said },
             500 | 502..=504 => TunnelError::BadGateway { status, wanted, said },
@@ -118,7 +118,7 @@ mod tests {
     enum Act {
         /// Says this and closes.
         Say(&'static [u8]),
-        /// The same in pieces of one byte.
+        /// Sends this in pieces of one byte and closes.
         Piecemeal(&'static [u8]),
         /// Says this and nothing more.
         Stall(&'static [u8]),
@@ -224,7 +224,7 @@ mod tests {
                 "407: the proxy asks for credentials (NTLM, Digest), of which only Basic is spoken here: have it take \
                  Basic, or let this host through without credentials; it says: No",
             ),
-            // What is no header ends those that are read.
+            // A line that is not a header ends the headers that are read.
             (
                 "ann:secret@",
                 b"HTTP/1.1 407 No\r\nProxy-Authenticate: NTLM\r\nno header\r\nProxy-Authenticate: Basic\r\n\r\n",
@@ -337,7 +337,7 @@ mod tests {
             let text = [start, &line.repeat((HEAD_LIMIT / line.len()) + 1)].concat();
             assert_eq!(refused("", Act::Babble(text.leak())).await, long, "{}", String::from_utf8_lossy(line));
         }
-        // The longest one that is taken.
+        // The longest head that is accepted.
         let rest = HEAD_LIMIT - b"HTTP/1.1 200 OK\r\nX: \r\n\r\n".len();
         for (length, taken) in [(rest, true), (rest + 1, false)] {
             let text = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(length));
