@@ -1,4 +1,4 @@
-//! All parts joined: a configuration in, a gateway that serves out, or every problem at once.
+//! Joins all parts: turns a configuration into a gateway that can serve, or into a list of all problems.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -29,75 +29,77 @@ use crate::tls::{self, Clients, Identity, Trust};
 use crate::upstream::Upstream;
 use crate::upstream::reflection;
 
-/// So many files are for other things than connections of callers, or an eighth of all: connections to backends, most of all.
+/// File descriptors that connections of callers may not use, unless 1/8 of the limit is more. Connections to backends
+/// need most of them.
 const OWN_FILES: usize = 64;
 
-/// What is served, and how it is handed over to something else.
+/// Replaces what is served while it is served.
 pub type Handover = server::Handover<Door>;
 
-/// A gateway whose configuration, descriptors, rules and certificates are all right.
+/// A gateway whose configuration, descriptors, rules and certificates are valid.
 pub struct App {
     listen: server::Config,
     tls: Option<ServerTls>,
     gateway: Arc<Gateway>,
-    /// Of the upstreams, if there are several.
+    /// The names of the upstreams; empty if there is only one.
     names: Vec<String>,
-    /// What is to be checked again as time passes.
+    /// Certificates to check again as time passes.
     certificates: Vec<Inspection>,
     warnings: Vec<String>,
-    /// Where those who run it look.
+    /// The address of the admin port, if it is configured.
     admin: Option<String>,
-    /// The access log, as configured.
+    /// The configuration of the access log.
     access_log: Option<access::Config>,
-    /// What the process may have, if that is configured.
+    /// The memory budget in bytes, if it is configured.
     memory: Option<usize>,
     /// The configuration as YAML, without secrets.
     shown: String,
-    /// Where the descriptors are, but for those that a server gave.
+    /// The sources of the descriptors, except servers that were asked by reflection.
     descriptors: Descriptors,
-    /// What was set because the file names another gateway.
+    /// The preset of `compatibility` and the keys that it sets.
     compatibility: Option<(Preset, Vec<PresetKey>)>,
 }
 
-/// What was found before everything is joined.
+/// What the checks before [`App::join`] found.
 struct Checked {
     certificates: Vec<Inspection>,
     warnings: Vec<String>,
     problems: Vec<Problem>,
 }
 
-/// How TLS is made with callers, and what it is made of.
+/// The TLS configuration for callers, and the fingerprint of its sources.
 #[derive(Clone)]
 struct ServerTls {
     server: tls::Server,
     fingerprint: [u8; 32],
 }
 
-/// A gateway that holds its port.
+/// A gateway that has bound its port.
 pub struct Bound {
     listener: Listener,
     handover: Arc<Handover>,
     bounds: Bounds,
-    /// What is served where: one line for the listener, one for the routes.
+    /// Lines to print at the start: one for the listener, one for the routes.
     pub summary: String,
-    /// The port's address.
     pub address: SocketAddr,
 }
 
 impl App {
-    /// Checks all that `config` names and joins it. `problems` are those found while it was read.
+    /// Checks everything that `config` names, and joins it. `problems` are those that were found while the
+    /// configuration was read.
     ///
     /// # Errors
-    /// Everything wrong, in one list.
+    /// All problems.
     pub async fn new(config: Config, problems: Vec<Problem>) -> Result<Self, Vec<Problem>> {
         Self::with_schema(config, problems, None).await
     }
 
-    /// The same with descriptors that were read before and have not changed, if there are any: to compile them takes longer
-    /// than all else.
+    /// Like [`App::new`], with descriptors that were compiled before and have not changed, if there are any. Compiling
+    /// descriptors takes
+    /// longer than everything else.
     ///
     /// # Errors
-    /// Everything wrong, in one list.
+    /// All problems.
     pub async fn with_schema(
         config: Config,
         mut problems: Vec<Problem>,
@@ -119,10 +121,10 @@ impl App {
         Self::join(config, schema, upstreams, Checked { certificates, warnings, problems })
     }
 
-    /// The same with descriptors and a backend that are at hand. Where one is missing, `problems` has the reason.
+    /// Builds the gateway from a given schema and upstream. If one is missing, `problems` has the reason.
     ///
     /// # Errors
-    /// Everything wrong, in one list.
+    /// All problems.
     pub fn with_parts(
         config: Config,
         schema: Option<Result<Schema, Vec<Problem>>>,
@@ -174,21 +176,22 @@ impl App {
         })
     }
 
-    /// What is to be looked at soon, though it does not keep anything from starting.
+    /// Problems that do not prevent a start, but need attention soon.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// The same at another time, for the files as they are then; and what would keep it from starting.
+    /// The problems and warnings about certificates at the time `now`, with the files read again.
     #[must_use]
     pub fn certificates_at(&self, now: SystemTime) -> Vec<String> {
         let (wrong, warnings) = check_certificates(&self.certificates, now);
         wrong.iter().map(Problem::to_string).chain(warnings).collect()
     }
 
-    /// A line for each upstream, if there are several: its name, how many routes it answers, and where it is. Of the only one
-    /// its proxy, if it has one.
+    /// One line per upstream if there are several: its name, its number of routes, and its address. For a single
+    /// upstream, a line with its
+    /// proxy, if it has one.
     #[must_use]
     pub fn upstreams(&self) -> Vec<String> {
         if self.names.is_empty() {
@@ -203,14 +206,14 @@ impl App {
         self.names.iter().enumerate().map(line).collect()
     }
 
-    /// What is otherwise for single rpcs and ought to be known, and what `compatibility` has set: a line each.
+    /// One line for each noteworthy setting of single rpcs, and for each key that `compatibility` sets.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
         let notes = self.repeated().into_iter().chain(self.websockets()).chain(self.demands());
         notes.chain(self.preset()).collect()
     }
 
-    /// Every key of the preset, and which of them the file has too.
+    /// Every key of the preset, and whether the file overrides it.
     fn preset(&self) -> impl Iterator<Item = String> {
         self.compatibility.iter().flat_map(|(preset, keys)| {
             keys.iter().map(|PresetKey { key, value, file }| match file {
@@ -222,7 +225,7 @@ impl App {
         })
     }
 
-    /// The rpcs for which WebSockets may be opened, and the pages that may.
+    /// The rpcs that accept WebSockets, and the origins that may open them.
     fn websockets(&self) -> Option<String> {
         let shown = |rpc: &Rpc| {
             let origins: Vec<&str> = rpc.policy.websocket.as_ref()?.texts().collect();
@@ -234,7 +237,8 @@ impl App {
         (!rpcs.is_empty()).then(|| format!("WebSockets, with the origins that may open them: {}", rpcs.join(", ")))
     }
 
-    /// What rpcs demand of their callers, and which are open: a line for each demand, if callers are asked.
+    /// What rpcs require of their callers, and which rpcs are open: one line per requirement. Empty if no tokens are
+    /// checked.
     fn demands(&self) -> Vec<String> {
         let mut demands: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
         for route in self.gateway.routes.all().iter().filter(|_| self.gateway.callers.is_some()) {
@@ -251,7 +255,7 @@ impl App {
         demands.into_iter().map(line).collect()
     }
 
-    /// The rpcs that are sent again when they may be lost.
+    /// The rpcs whose calls are retried when they may have been lost.
     fn repeated(&self) -> Option<String> {
         let repeated = self.gateway.routes.all().iter().filter(|route| route.rpc.may_repeat);
         let rpcs: BTreeSet<&str> = repeated.map(|route| route.rpc.name.as_str()).collect();
@@ -259,7 +263,7 @@ impl App {
         (!rpcs.is_empty()).then(|| format!("idempotent, and therefore retried: {}", rpcs.join(", ")))
     }
 
-    /// How each worker makes what it serves with: connections to the upstreams of its own, all else shared.
+    /// How each worker builds its service: with its own connections to the upstreams, and everything else shared.
     #[must_use]
     pub fn recipe(&self) -> Recipe<Door> {
         let (tls, gateway) = (self.tls.as_ref().map(|tls| tls.server.clone()), self.gateway.clone());
@@ -274,19 +278,20 @@ impl App {
         })
     }
 
-    /// How it ends.
+    /// How long a shutdown may take.
     #[must_use]
     pub fn drain(&self) -> Drain {
         self.listen.drain
     }
 
-    /// Goes on with the sessions and the connections of `old` if TLS is what it was, and with the count of the calls in flight
-    /// of each upstream.
+    /// Takes over from `old`: the count of calls in flight of each upstream. If the TLS configuration is unchanged,
+    /// also the TLS
+    /// sessions and connections.
     #[must_use]
     pub fn in_place_of(self, old: &Self) -> Self {
         let Observers { access, requests, .. } = old.gateway.observers().clone();
         let mut this = self.observed_by(access, requests);
-        // Nobody else has the gateway before it is served.
+        // `get_mut` succeeds: until it is served, the gateway has no other owner.
         for (place, upstream) in
             Arc::get_mut(&mut this.gateway).into_iter().flat_map(|it| it.upstreams.iter_mut().enumerate())
         {
@@ -304,19 +309,18 @@ impl App {
         }
     }
 
-    /// Every route.
     #[must_use]
     pub fn routes(&self) -> &Routes {
         &self.gateway.routes
     }
 
-    /// The name of the upstream that answers a route, if there are several.
+    /// The name of the upstream that serves a route; `None` if there is only one.
     #[must_use]
     pub fn upstream_of(&self, route: &Route) -> Option<&str> {
         self.names.get(route.rpc.upstream).map(String::as_str)
     }
 
-    /// What it serves, for the pages of the admin port.
+    /// The state to show on the admin pages.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let (gateway, names) = (self.gateway.clone(), self.names.clone());
@@ -327,7 +331,7 @@ impl App {
         Snapshot { gateway, names, config, descriptors, certificate, listener_certificate, upstream_certificate }
     }
 
-    /// When the first certificate that is shown there ends, as seconds since 1970, for the files as they are now.
+    /// When the first certificate for this usage expires, in seconds since 1970. Reads the files again.
     fn until(&self, usage: Usage) -> Option<i64> {
         let shown = self.certificates.iter().filter(|inspection| inspection.usage == Some(usage));
         let until = |inspection: &Inspection| match inspection.files.as_slice() {
@@ -337,25 +341,25 @@ impl App {
         shown.filter_map(until).min()
     }
 
-    /// Where it listens, as configured.
+    /// The configured address of the listener.
     #[must_use]
     pub fn listen_address(&self) -> &str {
         &self.listen.address
     }
 
-    /// Where those who run it look, as configured.
+    /// The configured address of the admin port.
     #[must_use]
     pub fn admin_address(&self) -> Option<&str> {
         self.admin.as_deref()
     }
 
-    /// The access log, as configured.
+    /// The configuration of the access log.
     #[must_use]
     pub fn access_log(&self) -> Option<&access::Config> {
         self.access_log.as_ref()
     }
 
-    /// Tells the access log and the metrics of every request. For an app that is not served yet.
+    /// Reports every request to the access log and the metrics. Only for an app that is not served yet.
     #[must_use]
     pub fn observed_by(mut self, access: Option<AccessLog>, requests: Option<RequestMetrics>) -> Self {
         let names = if self.names.is_empty() { vec!["default".to_owned()] } else { self.names.clone() };
@@ -365,26 +369,25 @@ impl App {
         self
     }
 
-    /// What the process and its connections may have, as configured: `memory`, `listen.connections`, `listen.handshakes`,
-    /// `listen.backlog`.
+    /// The configured limits: `memory`, `listen.connections`, `listen.handshakes` and `listen.backlog`.
     #[must_use]
     pub fn bounds_configured(&self) -> [Option<usize>; 4] {
         [self.memory, self.listen.connections, Some(self.listen.handshakes), usize::try_from(self.listen.backlog).ok()]
     }
 
-    /// The `.proto` files that were read, those that others import among them.
+    /// The `.proto` files that were read, including imported ones.
     #[must_use]
     pub fn proto_files(&self) -> &[PathBuf] {
         self.gateway.schema.files()
     }
 
-    /// What was compiled from the descriptors.
+    /// The compiled descriptors.
     #[must_use]
     pub fn schema(&self) -> &Schema {
         &self.gateway.schema
     }
 
-    /// What connections may have, and all that comes on them: of the memory of the process, and of its files.
+    /// The limits of connections: by the configuration, the memory budget and the limit of open files.
     fn bounds(&self) -> Bounds {
         let by_files = memory::file_limit().map_or(usize::MAX, |files| files.saturating_sub(OWN_FILES.max(files / 8)));
         let connections = self.listen.connections.unwrap_or(usize::MAX).min(by_files.max(1));
@@ -393,10 +396,10 @@ impl App {
         Bounds { connections, handshakes: self.listen.handshakes, handshake_counts, memory }
     }
 
-    /// Takes the port.
+    /// Binds the port of the listener.
     ///
     /// # Errors
-    /// The port is taken, or the address is not one of this machine's.
+    /// The port is in use, or the address does not belong to this machine.
     pub async fn bind(&self) -> Result<Bound, Problem> {
         let Self { listen, gateway, .. } = &self;
         let scheme = if self.tls.is_some() { "https" } else { "http" };
@@ -419,26 +422,26 @@ impl App {
 }
 
 impl Bound {
-    /// Lets what is served be exchanged while it is served.
+    /// The handle with which a reload replaces what is served.
     #[must_use]
     pub fn handover(&self) -> Arc<Handover> {
         self.handover.clone()
     }
 
-    /// The memory that connections and bodies share.
+    /// The memory budget that connections and bodies share.
     #[must_use]
     pub fn memory(&self) -> Budget {
         self.bounds.memory.clone()
     }
 
-    /// The same, counted there.
+    /// Counts handshakes in these metrics.
     #[must_use]
     pub fn counted_by(mut self, metrics: &Metrics) -> Self {
         self.bounds.handshake_counts = metrics.handshakes();
         self
     }
 
-    /// Serves until the `stop`, then finishes the calls in flight.
+    /// Serves until `stop` is raised, then finishes the calls in flight.
     ///
     /// # Errors
     /// The operating system cannot start the threads.
@@ -448,10 +451,10 @@ impl Bound {
     }
 }
 
-/// The schema and routes alone, for commands that serve nothing.
+/// The schema and routes only, for commands that do not serve.
 ///
 /// # Errors
-/// Everything wrong with them.
+/// All problems with schema and routes.
 pub async fn routes(config: &Config) -> Result<(Schema, Routes), Vec<Problem>> {
     let mut problems = Vec::new();
     let upstreams = if config.reflection.is_empty() { Vec::new() } else { upstreams(config, &mut problems) };
@@ -463,20 +466,22 @@ pub async fn routes(config: &Config) -> Result<(Schema, Routes), Vec<Problem>> {
     if problems.is_empty() { Ok(loaded) } else { Err(problems) }
 }
 
-/// What the descriptors say to people, for a document: they are read again, and nothing of it is kept by what serves.
+/// The comments and options of the descriptors, for documents. The descriptors are read again, so that the serving
+/// gateway need not
+/// keep them.
 pub async fn remarks(config: &Config) -> Remarks {
     let upstreams = if config.reflection.is_empty() { Vec::new() } else { upstreams(config, &mut Vec::new()) };
     let sources = sources(config, &upstreams).await.map(|(sources, _)| sources).unwrap_or_default();
     Remarks::read(&sources, &config.imports)
 }
 
-/// Every upstream, in the order of the configuration; `None` in the place of one that has a problem.
+/// Every upstream in the order of the configuration; `None` for one with a problem.
 fn upstreams(config: &Config, problems: &mut Vec<Problem>) -> Vec<Option<Upstream>> {
     let several = config.upstreams.iter().map(|upstream| &upstream.config);
     config.upstream.iter().chain(several).map(|upstream| keep(Upstream::new(upstream), problems)).collect()
 }
 
-/// The descriptors of all sources; none if nothing names one, or a server that has a problem should be asked.
+/// The descriptors of all sources; `None` if there is no source, or if an upstream with a problem should be asked.
 async fn schema(config: &Config, upstreams: &[Option<Upstream>]) -> Option<Result<Schema, Vec<Problem>>> {
     let (sources, mut problems) = sources(config, upstreams).await?;
     if sources.is_empty() && problems.is_empty() {
@@ -490,8 +495,8 @@ async fn schema(config: &Config, upstreams: &[Option<Upstream>]) -> Option<Resul
     Some(Err(problems))
 }
 
-/// Where all descriptors come from, and what is wrong with those that are elsewhere; none if a server that has a problem should be
-/// asked.
+/// The sources of all descriptors, and the problems with those of servers. `None` if an upstream with a problem should
+/// be asked.
 async fn sources(config: &Config, upstreams: &[Option<Upstream>]) -> Option<(Vec<DescriptorSource>, Vec<Problem>)> {
     let mut sources: Vec<DescriptorSource> = config.schema.iter().cloned().map(DescriptorSource::Path).collect();
     let mut problems = Vec::new();
@@ -500,12 +505,13 @@ async fn sources(config: &Config, upstreams: &[Option<Upstream>]) -> Option<(Vec
             None => 0,
             Some(name) => config.upstreams.iter().position(|upstream| upstream.name == *name)?,
         };
-        // Of a service that others have too, such as grpc.health.v1.Health, every server has another edition.
+        // Several servers may have a service, such as grpc.health.v1.Health, in different versions. So each is asked
+        // only for its own.
         let selected = config.upstreams.get(place).map(|upstream| &upstream.rpcs);
         let wanted = |service: &str| selected.is_none_or(|rpcs| rpcs.iter().any(|selector| selector.reaches(service)));
         let upstream = upstreams.get(place)?.as_ref()?;
         let name = format!("reflection of {}", upstream.address);
-        // With connections of its own, which end when all is asked.
+        // Uses new connections, which are closed when all descriptors have been read.
         match reflection::descriptor_set(&upstream.for_worker(&Share::unbounded()), &name, wanted).await {
             Ok(set) => sources.push(DescriptorSource::Reflection { name, set }),
             Err(problem) => problems.push(problem),
@@ -517,7 +523,7 @@ async fn sources(config: &Config, upstreams: &[Option<Upstream>]) -> Option<(Vec
 fn with_routes(schema: Schema, config: &Config) -> Result<(Schema, Routes), Vec<Problem>> {
     let routes = Routes::build(&schema, &config.rpcs, &config.routes)?;
     if let Some(probe) = &config.proxy.probe {
-        // A route's template has been parsed before.
+        // This cannot fail: the template was parsed when the route was built.
         let clashes =
             |route: &&Arc<Route>| Template::parse(&route.template).is_ok_and(|template| probe.clashes(&template));
         if let Some(route) = routes.all().iter().find(clashes) {
@@ -551,7 +557,7 @@ fn not_bound(address: &str, error: &io::Error) -> Problem {
     Problem::at(address, format!("cannot listen on this address: {error}; choose another address with `--listen ADDR`"))
 }
 
-/// The value, or its problems with the others.
+/// The value; or adds its problems to `problems`.
 fn keep<T>(result: Result<T, Vec<Problem>>, problems: &mut Vec<Problem>) -> Option<T> {
     result.map_err(|wrong| problems.extend(wrong)).ok()
 }

@@ -1,4 +1,4 @@
-//! What is checked beside the parts themselves: certificates, passwords that others may read, and keys without effect.
+//! Checks across parts: certificates, passwords that other users can read, and keys without effect.
 
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -9,7 +9,7 @@ use crate::tls::certs::{self, Finding, Inspection, Level, Usage};
 use crate::tls::{Identity, IdentityFiles, Trust};
 use crate::upstream::ProxyConfig;
 
-/// What each end has, by itself. What cannot be read is told by who reads it.
+/// The certificate files of both ends, each to be checked separately. Files that cannot be read are reported elsewhere.
 pub(super) fn certificates(config: &Config) -> Vec<Inspection> {
     let identity = |usage, files: &IdentityFiles| {
         Identity::load(files).ok().map(|_| (usage, vec![files.cert.clone(), files.key.clone()]))
@@ -29,7 +29,7 @@ pub(super) fn certificates(config: &Config) -> Vec<Inspection> {
     asked.into_iter().map(asked_of).collect()
 }
 
-/// The proxies' passwords that others may read, each once.
+/// The password files of proxies that other users can read, each once.
 pub(super) fn passwords(config: &Config) -> Vec<Problem> {
     let several = config.upstreams.iter().map(|upstream| &upstream.config);
     let proxies = config.upstream.iter().chain(several).filter_map(|upstream| upstream.proxy.as_ref());
@@ -39,7 +39,7 @@ pub(super) fn passwords(config: &Config) -> Vec<Problem> {
     all
 }
 
-/// A warning of proxies that nobody listens to.
+/// A warning if trusted proxies are configured but have no effect.
 pub(super) fn unheard_proxies(config: &Config) -> Option<String> {
     let trusts = config.listen.as_ref().is_some_and(|listen| listen.proxies.is_some());
     let text = "listen.trusted_proxies: has no effect, because no backend receives the caller's address; set \
@@ -47,7 +47,7 @@ pub(super) fn unheard_proxies(config: &Config) -> Option<String> {
     (trusts && config.metadata.caller.address.is_none()).then(|| text.to_owned())
 }
 
-/// The rules of `towbar certs check`: errors, and warnings.
+/// Checks certificates by the rules of `towbar certs check`. Returns errors and warnings.
 pub(super) fn check_certificates(certificates: &[Inspection], now: SystemTime) -> (Vec<Problem>, Vec<String>) {
     let (mut problems, mut warnings) = (Vec::new(), Vec::new());
     for asked in certificates {

@@ -1,4 +1,4 @@
-//! All parts joined, read again while they serve, and the operator's port.
+//! Joins all parts to a gateway, reloads it while it serves, and serves the admin port.
 
 pub mod admin;
 mod application;

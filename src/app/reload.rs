@@ -1,8 +1,12 @@
-//! Everything read anew while it is served: on SIGHUP, and when a file changes.
+//! Reloads everything while it is served: on SIGHUP, and when a file changes.
 //!
-//! The same start as at the beginning, beside the one that serves: configuration, descriptors, rules and certificates in; a
-//! whole new [`App`] out, which all workers take over, or every problem in the log, and nothing changes. Calls in flight end
-//! with what they began with. Only the port stays: it is held since the start. What ends soon is told each day anew.
+//! A reload runs the whole start again beside the serving gateway. It reads configuration, descriptors, rules and
+//! certificates, and builds
+//! a complete new [`App`], which all workers take over. If there are problems, they are logged and nothing changes.
+//! Calls in flight
+//! finish with the state that they began with. Only the port stays the same: it is bound since the start. Certificates
+//! that expire
+//! soon are reported every day.
 
 mod files;
 
@@ -25,86 +29,87 @@ use crate::route::{BodyRule, Route};
 use crate::schema::{Imports, Schema};
 use files::Files;
 
-/// Time for who writes several files to write the next one, before they are read.
+/// After a change, wait this long before files are read, so that a tool that writes several files can write the next
+/// one.
 const SETTLE: Duration = Duration::from_millis(30);
-/// How often that time is granted again because something changed in it.
+/// How often that wait is repeated because more files changed.
 const MOST_SETTLES: usize = 10;
 
-/// Time between two looks at the dates of certificates that did not change.
+/// The time between two checks of the expiry dates of unchanged certificates.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What everything is read from.
+/// The sources of a start.
 #[derive(Debug, Clone)]
 pub struct Inputs {
-    /// The configuration's file.
+    /// The configuration file.
     pub file: Option<PathBuf>,
-    /// The flags over it.
+    /// The flags and environment that override the file.
     pub overrides: Overrides,
 }
 
-/// What came of reading everything once.
+/// The result of reading everything once.
 pub struct Start {
-    /// All joined, or everything wrong.
+    /// The gateway, or all problems.
     pub app: Result<App, Vec<Problem>>,
-    /// What to look at from now on.
+    /// The files to watch from now on.
     pub watched: Watched,
 }
 
-/// Whether and which files are looked at, and what was in them.
+/// The watched files, what they contained, and whether to poll them.
 pub struct Watched {
     config: config::Reload,
     paths: Vec<PathBuf>,
     files: Files,
-    /// Where all descriptors come from; none where a server is asked for some.
+    /// The sources of all descriptors; `None` if a server is asked for some of them.
     descriptors: Option<Descriptors>,
 }
 
-/// Where descriptors come from.
+/// The sources of descriptors.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Descriptors {
     paths: Vec<PathBuf>,
     imports: Imports,
 }
 
-/// The descriptors of what is served.
+/// The compiled descriptors that are served.
 #[derive(Clone)]
 struct Compiled {
     schema: Schema,
-    /// Where they come from.
     descriptors: Descriptors,
-    /// What was in the files then.
+    /// What the files contained when the descriptors were compiled.
     files: Files,
 }
 
-/// What is served, and how to serve something else.
+/// Watches for changes, and replaces what is served.
 pub struct Reloading {
     source: Inputs,
     handover: Arc<Handover>,
     live: App,
-    /// Not of what was refused since.
+    /// The descriptors that are served. A refused reload does not replace them.
     known: Option<Compiled>,
     watched: Watched,
     operator: Operator,
 }
 
-/// Where the results of reloads go: metrics, and the pages of the admin port.
+/// Where results of reloads are reported: metrics, and the pages of the admin port.
 #[derive(Clone)]
 pub struct Operator {
-    /// Counts them.
+    /// Count reloads.
     pub metrics: Arc<Metrics>,
-    /// Shows what is served.
+    /// Shows the state that is served now.
     pub live: Arc<Live>,
 }
 
 impl Inputs {
-    /// Reads everything, and joins it.
+    /// Reads everything, and builds the gateway.
     pub async fn start(&self) -> Start {
         self.start_with(None).await
     }
 
-    /// The same; descriptors that have not changed are not compiled again.
+    /// Reads everything, and builds the gateway. Descriptors that have not changed since `known` are not compiled
+    /// again.
     async fn start_with(&self, known: Option<Compiled>) -> Start {
-        // The files are looked at before they are read: what changes in between is seen as a change afterwards.
+        // Files are recorded before they are read, so that a change in between is detected as a change later.
         let (first, _) = config::load(self.file.as_deref(), &self.overrides);
         let before = Files::look(&self.paths(&first), &Files::default());
         let (config, problems) = config::load(self.file.as_deref(), &self.overrides);
@@ -123,7 +128,7 @@ impl Inputs {
     }
 
     fn paths(&self, config: &config::Config) -> Vec<PathBuf> {
-        // What was given once can neither be read again nor change.
+        // Standard input and pipes can neither be read again nor change.
         let file = self.file.iter().filter(|_| self.overrides.given.is_none());
         file.cloned().chain(config.files()).collect()
     }
@@ -135,7 +140,7 @@ impl Compiled {
         Some(Self { schema: app.schema().clone(), descriptors, files: watched.files.clone() })
     }
 
-    /// Whether the files hold what they held, and there are no others.
+    /// Whether the files are the same ones, with the same contents.
     fn is_current(&self) -> bool {
         let paths: Vec<PathBuf> = self.descriptors.paths.iter().chain(self.schema.files()).cloned().collect();
         Files::look(&paths, &self.files).are_all_in(&self.files)
@@ -143,14 +148,14 @@ impl Compiled {
 }
 
 impl Reloading {
-    /// Follows the changes since `start`, which is served through `handover`.
+    /// Watches for changes since the start of `live`, which is served through `handover`.
     #[must_use]
     pub fn new(source: Inputs, live: App, watched: Watched, handover: Arc<Handover>, operator: Operator) -> Self {
         let known = Compiled::of(&live, &watched);
         Self { source, handover, live, known, watched, operator }
     }
 
-    /// Reads everything anew whenever something comes through `asked`, and when a file changes. Never ends.
+    /// Reloads whenever a request comes through `asked`, and when a file changes. Never returns.
     pub async fn run(mut self, mut asked: mpsc::Receiver<()>) {
         let mut next_day = Instant::now() + DAY;
         loop {
@@ -174,13 +179,13 @@ impl Reloading {
         }
     }
 
-    /// Whether a file has changed, once they have come to rest.
+    /// Whether a file has changed. Waits until no further files change.
     async fn has_changed(&mut self) -> bool {
         let mut seen = self.look(&self.watched.files).await;
         let changed: Vec<String> =
             seen.changed_since(&self.watched.files).iter().map(|path| path.display().to_string()).collect();
         if changed.is_empty() {
-            // What was young may be old enough now not to be read again.
+            // Keep the new stamps: a file that changed recently may now be old enough not to be read again.
             self.watched.files = seen;
             return false;
         }
@@ -199,12 +204,12 @@ impl Reloading {
     async fn look(&self, before: &Files) -> Files {
         let (paths, known) = (self.watched.paths.clone(), before.clone());
         let looked = spawn_blocking(move || Files::look(&paths, &known)).await;
-        // The look can only fail with the runtime, which ends.
+        // This fails only if the runtime is shutting down.
         looked.unwrap_or_else(|_| before.clone())
     }
 
     async fn reload(&mut self) {
-        // Not on this thread, which accepts connections, nor on the workers': schemas take their time.
+        // Not on this thread, which accepts connections, nor on a worker's: compiling descriptors takes time.
         let (source, runtime) = (self.source.clone(), Handle::current());
         let known = self.known.clone();
         let start = spawn_blocking(move || runtime.block_on(source.start_with(known))).await;
@@ -228,7 +233,8 @@ impl Reloading {
                 let things = if told.len() == 1 { "problem" } else { "problems" };
                 self.operator.metrics.reloaded(false);
                 tracing::error!("reload refused: {} {things}, nothing was changed", told.len());
-                // What is imported is known of what serves only, and a fault may be in there.
+                // Only the serving app knows its imported files. Watch them too, since the problem may be in one of
+                // them.
                 let imported = self.live.proto_files().iter().filter(|file| !watched.paths.contains(file)).cloned();
                 let imported: Vec<PathBuf> = imported.collect();
                 watched.files = watched.files.and(Files::look(&imported, &Files::default()));
@@ -240,7 +246,7 @@ impl Reloading {
     }
 }
 
-/// Says what is served now and was not before, and the other way round.
+/// Logs the routes that were added and removed.
 fn tell(old: &App, new: &App) {
     let (before, after) = (lines(old), lines(new));
     before.difference(&after).for_each(|route| tracing::info!("route removed: {route}"));
@@ -267,7 +273,7 @@ fn tell(old: &App, new: &App) {
     tracing::info!("reloaded: serving {routes} {noun}");
 }
 
-/// A line for each route: all that `towbar routes` shows of it.
+/// One line per route, with everything that `towbar routes` shows.
 fn lines(app: &App) -> BTreeSet<String> {
     let line = |route: &Route| {
         let upstream = app.upstream_of(route).map_or_else(String::new, |name| format!(" of {name}"));
@@ -300,7 +306,7 @@ service Orders { rpc Get(Order) returns (Order) { option (google.api.http) = { g
     const MORE: &str = "syntax = \"proto3\";\npackage shop;\nmessage Item { string id = 1; }\n";
     const CONFIG: &str = "listen: 127.0.0.1:0\nschema: api/shop.proto\nupstream: http://127.0.0.1:9\n";
 
-    /// What `act` changes, and whether the descriptors are compiled anew for it.
+    /// What `act` changes, and whether the descriptors have to be compiled again.
     #[tokio::test]
     async fn descriptors_are_compiled_again_only_if_they_have_changed() {
         type Act = fn(&Path);

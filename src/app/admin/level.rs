@@ -1,4 +1,4 @@
-//! `/log`: the filter of the log, shown and replaced while the gateway runs.
+//! `/log`: shows the log filter, and replaces it while the gateway runs.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -9,7 +9,8 @@ pub(super) async fn shown(State(pages): State<Pages>) -> String {
     format!("{}\n", pages.log.shown())
 }
 
-/// Takes the body as the new filter, in the form of `TOWBAR_LOG`. It holds until the next one, or until the process ends.
+/// Takes the body as the new filter, in the syntax of `TOWBAR_LOG`. It applies until it is replaced or the process
+/// ends.
 pub(super) async fn replaced(State(pages): State<Pages>, body: String) -> Result<String, (StatusCode, String)> {
     let wanted = body.trim();
     let replaced = pages.log.replace(wanted);

@@ -1,39 +1,37 @@
-//! What is served now, as the pages show it.
+//! The state that is served now, as the admin pages show it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::app::openapi::{Certificate, Descriptors};
 use crate::gateway::Gateway;
 
-/// What is served since the last reload.
+/// The state that is served now; a reload replaces it.
 pub struct Live(Mutex<Arc<Snapshot>>);
 
-/// What is served, from one reload to the next.
+/// The state that is served from one reload to the next.
 pub struct Snapshot {
-    /// Routes and upstreams.
     pub gateway: Arc<Gateway>,
-    /// Names of the upstreams, if there are several.
+    /// The names of the upstreams; empty if there is only one.
     pub names: Vec<String>,
     /// The configuration as YAML, without secrets.
     pub config: String,
-    /// Where the descriptors are, whose comments the OpenAPI document has.
+    /// The sources of the descriptors, whose comments the OpenAPI document contains.
     pub descriptors: Descriptors,
-    /// Whether callers show a certificate.
+    /// Whether callers present a certificate; `None` if they are not asked for one.
     pub certificate: Option<Certificate>,
-    /// When the certificate that callers see ends, as seconds since 1970.
+    /// When the certificate for callers expires, in seconds since 1970. `None` without TLS.
     pub listener_certificate: Option<i64>,
-    /// When the first of the certificates that upstreams see ends, as seconds since 1970.
+    /// When the first of the client certificates for upstreams expires, in seconds since 1970.
     pub upstream_certificate: Option<i64>,
 }
 
 impl Live {
-    /// This is served.
     #[must_use]
     pub fn new(snapshot: Snapshot) -> Self {
         Self(Mutex::new(Arc::new(snapshot)))
     }
 
-    /// This is served from now on.
+    /// Replaces the state, after a reload.
     pub fn put(&self, snapshot: Snapshot) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
     }
@@ -44,7 +42,7 @@ impl Live {
 }
 
 impl Snapshot {
-    /// The name of an upstream, by its place; that of the only one is `default`.
+    /// The name of the upstream with this index. The only upstream is named `default`.
     pub(super) fn upstream(&self, place: usize) -> &str {
         self.names.get(place).map_or("default", String::as_str)
     }

@@ -1,4 +1,4 @@
-//! The admin port: for those who run the gateway, not for callers, and off unless it is configured.
+//! The admin port: pages for operators, not for callers. It is off unless it is configured.
 //!
 //! ```text
 //! port      the listener
@@ -12,8 +12,9 @@
 //! index     /: links to all of them
 //! ```
 //!
-//! A page is a route in `router` and a handler in a file beside it. Handlers read [`Pages`](pages::Pages) and change nothing but the
-//! filter of the log.
+//! A page is a route in `router` and a handler in a file of this folder. Handlers read [`Pages`](pages::Pages); the
+//! only thing that
+//! they can change is the log filter.
 
 mod index;
 mod level;

@@ -1,4 +1,4 @@
-//! `/openapi.json` and `/openapi.yaml`: the OpenAPI document of what is served now.
+//! `/openapi.json` and `/openapi.yaml`: the OpenAPI document of the routes that are served now.
 
 use axum::extract::State;
 use axum::http::header::{CONTENT_TYPE, HeaderName};
@@ -8,7 +8,7 @@ use super::pages::Pages;
 use crate::app::openapi::{Api, document, to_yaml};
 use crate::limits::offload;
 
-/// A page of this type.
+/// A page with its content type.
 type Page = ([(HeaderName, &'static str); 1], String);
 
 pub(super) async fn json(State(pages): State<Pages>) -> Page {
@@ -19,7 +19,8 @@ pub(super) async fn yaml(State(pages): State<Pages>) -> Page {
     ([(CONTENT_TYPE, "application/yaml")], made(pages, to_yaml).await)
 }
 
-/// The document as text. To read the descriptors again takes as long as a start: that is done beside the workers.
+/// The document as text. Reading the descriptors again takes as long as at a start, so this runs outside the worker
+/// threads.
 async fn made(pages: Pages, written: fn(&Value) -> String) -> String {
     let live = pages.live.now();
     let place = offload::place().await;

@@ -1,4 +1,4 @@
-//! What all pages are made of.
+//! The state that all admin pages share.
 
 use std::sync::Arc;
 
@@ -7,15 +7,14 @@ use crate::observe::filter::LogFilter;
 use crate::observe::metrics::Metrics;
 use crate::server::Stop;
 
-/// What the pages show, and the filter that one of them changes. Cheap to clone.
+/// What the pages show, and the log filter that one of them changes. Cheap to clone.
 #[derive(Clone)]
 pub struct Pages {
-    /// What is counted.
     pub metrics: Arc<Metrics>,
-    /// Whether the gateway is stopping.
+    /// Shows whether the gateway is stopping.
     pub stop: Stop,
-    /// What is served; it follows reloads.
+    /// The state that is served now; it follows reloads.
     pub live: Arc<Live>,
-    /// What is logged.
+    /// The log filter.
     pub log: Arc<dyn LogFilter>,
 }

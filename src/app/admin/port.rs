@@ -7,18 +7,17 @@ use super::router::router;
 use crate::format::problem::Problem;
 use crate::server::{Listener, Plain};
 
-/// A port that is held and not served yet.
+/// A bound admin port that is not served yet.
 pub struct Admin {
     listener: Listener,
-    /// The port's address.
     pub address: SocketAddr,
 }
 
 impl Admin {
-    /// Takes the port: `host:port`.
+    /// Binds `host:port`.
     ///
     /// # Errors
-    /// The port is taken, or the address is not one of this machine's.
+    /// The port is in use, or the address does not belong to this machine.
     pub async fn bind(address: &str) -> Result<Self, Problem> {
         let bound = Listener::bind(address, None, Plain::Http1).await;
         let bound = bound.and_then(|listener| listener.address().map(|address| (listener, address)));
@@ -31,7 +30,7 @@ impl Admin {
         Ok(Self { listener, address: held })
     }
 
-    /// Serves until it is dropped.
+    /// Serves until the future is dropped.
     pub async fn serve(self, pages: Pages) {
         self.listener.serve(router(pages), std::future::pending()).await;
     }

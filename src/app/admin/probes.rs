@@ -1,4 +1,4 @@
-//! `/live`, `/ready` and `/metrics`: read by machines.
+//! `/live`, `/ready` and `/metrics`: pages for monitoring.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -13,8 +13,9 @@ pub(super) async fn live() -> &'static str {
     "live\n"
 }
 
-/// Whether calls are to be sent here. A backend that is down does not count: the answer that says so comes from here, and no
-/// other gateway has a better one.
+/// Whether this gateway should get requests. A backend that is down does not matter here: another gateway could not
+/// answer better, and
+/// the error response for it comes from this one.
 pub(super) async fn ready(State(pages): State<Pages>) -> (StatusCode, &'static str) {
     match pages.stop.phase() {
         Phase::Serving => (StatusCode::OK, "ready\n"),

@@ -1,4 +1,4 @@
-//! What is read at each scrape of the metrics.
+//! The values that are read at each scrape of the metrics.
 
 use std::sync::Arc;
 
@@ -8,11 +8,11 @@ use crate::observe::access::AccessLog;
 use crate::observe::metrics::{Readings, Source, UpstreamReading};
 use crate::upstream::{ConnectCounts, Upstream};
 
-/// Where it is read.
+/// The sources of the values.
 pub struct Gauges {
-    /// What is served.
+    /// The state that is served now.
     pub live: Arc<Live>,
-    /// The memory of connections and bodies.
+    /// The memory budget of connections and bodies.
     pub memory: Budget,
     /// The access log, if there is one.
     pub access: Option<AccessLog>,

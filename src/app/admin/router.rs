@@ -1,4 +1,4 @@
-//! All pages of the admin port, and the layers around them.
+//! The routes of all admin pages, and the middleware around them.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use tower_http::timeout::TimeoutLayer;
 use super::pages::Pages;
 use super::{index, level, openapi, probes, tables};
 
-/// The largest body of a request: filters of the log are short.
+/// The largest request body, in bytes. The only body is a log filter, which is short.
 const BODY_LIMIT: usize = 4 << 10;
 
-/// The longest time for a request, its body included.
+/// The timeout of a request, including its body.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// No page loads anything, and none is shown inside another. A page that needs more says so itself.
+/// The default Content-Security-Policy: pages load nothing and cannot be framed. A page that needs more sets its own.
 const POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
 pub(super) fn router(pages: Pages) -> Router {
@@ -44,7 +44,7 @@ pub(super) fn router(pages: Pages) -> Router {
         .layer(header(CONTENT_SECURITY_POLICY, POLICY))
 }
 
-/// Sets a header of every answer that does not have it.
+/// Sets a header in every response that does not have it already.
 fn header(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
     SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
 }

@@ -1,4 +1,4 @@
-//! `/routes`, `/upstreams` and `/config`: what is served now.
+//! `/routes`, `/upstreams` and `/config`: the routes, upstreams and configuration that are served now.
 
 use axum::extract::State;
 use axum::http::header::{CONTENT_TYPE, HeaderName};
@@ -9,7 +9,7 @@ use super::pages::Pages;
 use crate::route::{BodyRule, Route};
 use crate::upstream::{EndpointState, Upstream};
 
-/// A page of JSON.
+/// A JSON page with its content type.
 type Json = ([(HeaderName, &'static str); 1], String);
 
 pub(super) async fn routes(State(pages): State<Pages>) -> Json {

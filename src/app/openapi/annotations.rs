@@ -1,7 +1,8 @@
-//! What options of the descriptors say to the readers of a document: `google.api.field_behavior`, `google.api.resource_reference`, and
-//! those of grpc-gateway's `protoc-gen-openapiv2/options`.
+//! Reads options of the descriptors that document an API: `google.api.field_behavior`, `google.api.resource_reference`,
+//! and those of
+//! grpc-gateway's `protoc-gen-openapiv2/options`.
 //!
-//! Options are read by their published numbers, which are registered for all of protobuf.
+//! Options are found by their field numbers, which are registered for all of protobuf.
 
 use prost::Message;
 use serde_json::{Map, Value, json};
@@ -12,10 +13,10 @@ use crate::schema::{FileRemark, Remark};
 const FIELD_BEHAVIOR: u32 = 1052;
 /// google/api/resource.proto
 const RESOURCE_REFERENCE: u32 = 1055;
-/// protoc-gen-openapiv2/options/annotations.proto: one number for all kinds of declarations.
+/// protoc-gen-openapiv2/options/annotations.proto: the same number for all kinds of declarations.
 const OPENAPIV2: u32 = 1042;
 
-/// What `google.api.field_behavior` says of a field.
+/// The values of `google.api.field_behavior` that matter for a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Behavior {
     Required = 2,
@@ -30,7 +31,7 @@ impl Behavior {
     }
 }
 
-/// The documentation of a declaration: its comments and describing options.
+/// The documentation of a declaration, from its comments and options.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Text {
     pub(super) title: String,
@@ -40,7 +41,7 @@ pub(super) struct Text {
 }
 
 impl Text {
-    /// Of a message or an enum.
+    /// The documentation of a message or an enum.
     pub(super) fn of_type(remark: Option<&Remark>) -> Self {
         let schema: Schema = option(remark);
         let Schema { json_schema, example } = schema;
@@ -59,13 +60,13 @@ impl Text {
         Self {
             title,
             description: if description.is_empty() { comment } else { description },
-            // It is JSON, or a text.
+            // The example is JSON, or else plain text.
             example: example.map(|text| serde_json::from_str(&text).unwrap_or(Value::String(text))),
             deprecated: remark.is_some_and(|remark| remark.deprecated),
         }
     }
 
-    /// The members of a schema that say it.
+    /// Adds the documentation to a schema.
     pub(super) fn put(self, schema: &mut Map<String, Value>) {
         let texts = [("title", self.title), ("description", self.description)];
         for (name, text) in texts.into_iter().filter(|(_, text)| !text.is_empty()) {
@@ -80,30 +81,30 @@ impl Text {
     }
 }
 
-/// The type of a resource that a field names.
+/// The resource type that `google.api.resource_reference` gives for a field.
 pub(super) fn resource(remark: Option<&Remark>) -> Option<String> {
     let encoded = remark?.messages(RESOURCE_REFERENCE);
     let reference = ResourceReference::decode(*encoded.last()?).ok()?;
     [reference.of, reference.child].into_iter().find(|name| !name.is_empty())
 }
 
-/// What is said of an rpc besides its comment.
+/// The option of an rpc.
 pub(super) fn operation(remark: Option<&Remark>) -> Operation {
     option(remark)
 }
 
-/// What is said of a service besides its comment.
+/// The option of a service.
 pub(super) fn tag(remark: Option<&Remark>) -> Tag {
     option(remark)
 }
 
-/// What is said of the whole API: by the first file that says anything.
+/// The option for the whole API, from the first file that has one.
 pub(super) fn swagger(files: &[FileRemark]) -> Swagger {
     let said = files.iter().find(|file| !file.remark.messages(OPENAPIV2).is_empty());
     option(said.map(|file| &file.remark))
 }
 
-/// The option of grpc-gateway; what cannot be read says nothing.
+/// The option of grpc-gateway. One that cannot be decoded counts as empty.
 fn option<M: Message + Default>(remark: Option<&Remark>) -> M {
     let encoded = remark.map(|remark| remark.messages(OPENAPIV2).concat()).unwrap_or_default();
     M::decode(encoded.as_slice()).unwrap_or_default()

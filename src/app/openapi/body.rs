@@ -1,4 +1,4 @@
-//! Bodies of requests and replies: their media types, and the schema of each.
+//! Request and reply bodies: their media types, and the schema of each.
 
 use serde_json::{Map, Value, json};
 
@@ -13,7 +13,7 @@ use crate::route::policy::EmptyBody;
 use crate::route::{BodyRule, Route};
 use crate::schema::FieldPath;
 
-/// The request's body of a route, of which the path binds these fields; nothing if it takes none.
+/// The request body of a route whose path fills the `captured` fields; `None` if the route takes no body.
 pub(super) fn request(
     schemas: &mut Schemas<'_>,
     config: &Config,
@@ -72,7 +72,7 @@ pub(super) fn request(
     Some(if description.is_empty() { body } else { with(body, [("description", json!(description))]) })
 }
 
-/// What a call that goes well answers.
+/// The response to a successful call.
 pub(super) fn reply(schemas: &mut Schemas<'_>, config: &Config, route: &Route) -> Value {
     let policy = &route.rpc.policy;
     if route.is_raw_reply {
@@ -83,7 +83,7 @@ pub(super) fn reply(schemas: &mut Schemas<'_>, config: &Config, route: &Route) -
     let one = match &route.response_body {
         None => schemas.message(&route.rpc.output, style),
         Some(path) => match path.leaf().table().shape {
-            // What is not set and could be is `null`.
+            // An unset field with presence is written as `null`.
             crate::schema::Shape::Explicit => nullable(schemas.field(path.leaf(), style)),
             _ => schemas.field(path.leaf(), style),
         },
@@ -115,7 +115,7 @@ pub(super) fn reply(schemas: &mut Schemas<'_>, config: &Config, route: &Route) -
     json!({ "description": "The messages of a stream, as they come.", "content": content })
 }
 
-/// Lines of JSON, each of which fits the schema.
+/// A text of lines; each is JSON that fits the schema.
 fn lines(line: &Value) -> Value {
     json!({
         "type": "string",
@@ -124,7 +124,7 @@ fn lines(line: &Value) -> Value {
     })
 }
 
-/// Server-sent events whose data is JSON that fits the schema.
+/// A text of server-sent events whose data is JSON that fits the schema.
 fn events(data: &Value) -> Value {
     json!({
         "type": "string",

@@ -1,13 +1,13 @@
-//! What of a newer document breaks callers of an older one.
+//! Finds the changes in a newer document that break callers of an older one.
 //!
-//! Where a request was taken, it still has to be; what a reply had, it still has to have. What is new besides breaks nobody: routes,
-//! members, keys that may be left out, values of enums.
+//! Requests that were accepted must still be accepted, and replies must still have what they had. Additions break
+//! nobody: routes, members, optional query parameters, enum values.
 
 use serde_json::{Map, Value};
 
 use super::narrowing::{Direction, Narrowing};
 
-/// Each change that breaks a caller, in the order of the older document, as a line for people.
+/// Each change that breaks callers, as one line of text, in the order of the older document.
 #[must_use]
 pub fn breaking_changes(old: &Value, new: &Value) -> Vec<String> {
     let mut changes = Changes { narrowing: Narrowing::between(old, new), old, new };
@@ -21,7 +21,7 @@ struct Changes<'a> {
     narrowing: Narrowing<'a>,
 }
 
-/// An operation in both documents.
+/// An operation that is in both documents.
 struct Pair<'a> {
     place: String,
     old: &'a Value,
@@ -61,7 +61,7 @@ impl<'a> Changes<'a> {
     fn parameters(&mut self, Pair { place, old, new }: &Pair<'a>) {
         let (old, new) = (list(&old["parameters"]), list(&new["parameters"]));
         let is_path = |parameter: &&&Value| parameter["in"] == "path";
-        // Parts of a path are told by their order: nobody sends their names.
+        // Path variables are matched by position: callers do not send their names.
         let paths = old.iter().filter(is_path).zip(new.iter().filter(is_path));
         let others = old.iter().filter(|parameter| parameter["in"] != "path");
         let others = others.map(|old| (old, new.iter().find(|new| key(new) == key(old))));
@@ -106,7 +106,7 @@ impl<'a> Changes<'a> {
             match new["content"].get(media_type) {
                 None => self.narrowing.add(&format!("{place} {media_type}"), "is gone"),
                 Some(new) => {
-                    // Forms say the same as JSON, and a narrowed field need not be told three times.
+                    // Forms have the same fields as JSON, and one change need not be reported three times.
                     if !media_type.contains("form") {
                         self.narrowing.compare(place, (&old["schema"], &new["schema"]), direction);
                     }
@@ -116,14 +116,14 @@ impl<'a> Changes<'a> {
     }
 }
 
-/// A path without the names of its parts.
+/// A path with `{}` in place of each variable, so that renamed variables do not matter.
 fn shape(path: &str) -> String {
     let mut pieces = path.split('{');
     let first = pieces.next().unwrap_or_default().to_owned();
     pieces.fold(first, |shape, piece| shape + "{}" + piece.split_once('}').map_or("", |(_, rest)| rest))
 }
 
-/// How many ways to come in there are, if one is needed.
+/// The number of accepted authentication schemes; 0 if none is required.
 fn security(document: &Value) -> usize {
     let ways = list(&document["security"]);
     let is_open = |way: &&Value| way.as_object().is_some_and(Map::is_empty);

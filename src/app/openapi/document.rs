@@ -1,4 +1,4 @@
-//! The document as a whole: what it is about, its paths, and what these refer to.
+//! The document as a whole: its description, its paths, and the components that these refer to.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -17,29 +17,28 @@ use crate::route::policy::Form;
 use crate::schema::{DescriptorSource, Imports, Remarks};
 use crate::server;
 
-/// What a document is made of.
+/// The inputs of a document.
 pub struct Api<'a> {
-    /// What can be called.
     pub routes: &'a Routes,
-    /// What the descriptors say of it to people.
+    /// The comments and options of the descriptors.
     pub remarks: &'a Remarks,
-    /// How requests are read and answered.
+    /// The settings for reading and answering requests.
     pub config: &'a Config,
-    /// Whether callers show a certificate, if they are asked for one: always, or as they like.
+    /// Whether callers present a certificate; `None` if they are not asked for one.
     pub certificate: Option<Certificate>,
 }
 
-/// Where descriptors are.
+/// The sources of descriptors.
 #[derive(Debug, Clone, Default)]
 pub struct Descriptors {
-    /// `.proto` files, folders of them, descriptor sets.
+    /// `.proto` files, folders of `.proto` files, and descriptor sets.
     pub paths: Vec<PathBuf>,
-    /// How imports are found besides.
+    /// Folders to search for imports, and how.
     pub imports: Imports,
 }
 
 impl Descriptors {
-    /// What they say to people: they are read again for it.
+    /// The comments and options of the descriptors, which are read again for this.
     #[must_use]
     pub fn remarks(&self) -> Remarks {
         let sources: Vec<DescriptorSource> = self.paths.iter().cloned().map(DescriptorSource::Path).collect();
@@ -47,17 +46,17 @@ impl Descriptors {
     }
 }
 
-/// Whether callers show a certificate.
+/// Whether callers present a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Certificate {
-    /// Without one nobody comes in.
+    /// A certificate is required.
     Required,
-    /// Who shows one comes in with it.
+    /// A certificate is optional.
     Optional,
 }
 
 impl Certificate {
-    /// What callers of this listener show, if they are asked for one.
+    /// What this listener asks of its callers; `None` if it does not ask for a certificate.
     #[must_use]
     pub fn of(listen: &server::Config) -> Option<Self> {
         let tls = listen.tls.as_ref().filter(|tls| tls.client_ca.is_some() || !tls.clients.is_empty())?;
@@ -65,13 +64,13 @@ impl Certificate {
     }
 }
 
-/// Methods of OpenAPI that a rule for any method stands for.
+/// The methods in OpenAPI for a rule that matches any method.
 const ANY_METHOD: [&str; 5] = ["get", "put", "post", "delete", "patch"];
-/// Methods that have a place of their own in a path.
+/// The methods that a path item of OpenAPI can have.
 const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
 const VERSION: &str = "3.1.0";
 
-/// The OpenAPI document of the routes.
+/// Builds the OpenAPI document of the routes.
 #[must_use]
 pub fn document(api: &Api<'_>) -> Value {
     let entries = entries(api.routes);
@@ -86,7 +85,7 @@ pub fn document(api: &Api<'_>) -> Value {
     let schemes = match api.certificate {
         Some(Certificate::Required) => json!([{ "clientCertificate": [] }]),
         Some(Certificate::Optional) => json!([{ "clientCertificate": [] }, {}]),
-        // Said, or a reader would not know whether it was forgotten.
+        // An explicit empty list: otherwise a reader could not tell whether `security` was forgotten.
         None => json!([]),
     };
     put("security", schemes);
@@ -117,7 +116,7 @@ fn components(api: &Api<'_>, schemas: BTreeMap<String, Value>, entries: &[Entry<
     components
 }
 
-/// The routes, each with a name for its operation: `Service_Method`, and a number if it is not the first of its rpc.
+/// The routes, each with an id for its operation: `Service_Method`, with a number unless it is the first of its rpc.
 fn entries(routes: &Routes) -> Vec<Entry<'_>> {
     let short = |name: &str| {
         let mut parts = name.rsplitn(3, '.');
@@ -129,7 +128,7 @@ fn entries(routes: &Routes) -> Vec<Entry<'_>> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     let mut all = Vec::new();
     for route in routes.all() {
-        // It was parsed when the route was made.
+        // This cannot fail: the template was parsed when the route was built.
         let Ok(template) = Template::parse(&route.template) else { continue };
         let count = counts.entry(&route.rpc.name).or_default();
         *count += 1;
@@ -155,7 +154,7 @@ fn paths(schemas: &mut Schemas<'_>, config: &Config, entries: &[Entry<'_>]) -> M
     paths.into_iter().collect()
 }
 
-/// The names of the parts of a path, each once.
+/// The names of the variables of a path, made unique.
 fn names(path: &Path) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for part in &path.parts {
@@ -168,7 +167,7 @@ fn names(path: &Path) -> Vec<String> {
     names
 }
 
-/// All that can be done with one path.
+/// The path item of one path: all its operations.
 fn item(schemas: &mut Schemas<'_>, config: &Config, entries: &[&Entry<'_>], names: &[String]) -> Value {
     let mut methods: Vec<String> = entries.iter().map(|entry| entry.route.method.to_ascii_lowercase()).collect();
     methods.sort_by_key(|method| (METHODS.iter().position(|known| known == method), method.clone()));
@@ -182,7 +181,7 @@ fn item(schemas: &mut Schemas<'_>, config: &Config, entries: &[&Entry<'_>], name
             for any in ANY_METHOD.iter().filter(|any| !methods.iter().any(|method| method == *any)) {
                 let mut made = made.clone();
                 made["operationId"] = json!(format!("{}_{any}", of_it[0].id));
-                // RFC 9110, section 9.3.1: content has no meaning in a GET.
+                // RFC 9110, section 9.3.1: content in a GET has no defined meaning.
                 if *any == "get" {
                     made.as_object_mut().map(|made| made.remove("requestBody"));
                 }
@@ -200,7 +199,7 @@ fn item(schemas: &mut Schemas<'_>, config: &Config, entries: &[&Entry<'_>], name
     Value::Object(item)
 }
 
-/// The services, with what is said of them.
+/// One tag per service, with its documentation.
 fn tags(schemas: &Schemas<'_>, entries: &[Entry<'_>]) -> Value {
     let mut tags: BTreeMap<&str, String> = BTreeMap::new();
     for entry in entries {
@@ -218,7 +217,7 @@ fn tags(schemas: &Schemas<'_>, entries: &[Entry<'_>]) -> Value {
     tags.into_iter().map(tag).collect()
 }
 
-/// What the document is about.
+/// The info object: title, version and description of the API.
 fn info(api: &Api<'_>, entries: &[Entry<'_>]) -> Value {
     let SwaggerInfo { title, description, terms_of_service, contact, license, version } =
         swagger(api.remarks.files()).info.unwrap_or_default();
@@ -226,7 +225,7 @@ fn info(api: &Api<'_>, entries: &[Entry<'_>]) -> Value {
     packages.sort_unstable();
     packages.dedup();
     let own = if packages.is_empty() { "API".to_owned() } else { packages.join(", ") };
-    // A package may end with the version of its API, as `shop.v1` does.
+    // The last part of a package may be the version of the API, as in `shop.v1`.
     let versions = packages.iter().filter_map(|package| package.rsplit('.').next());
     let versions: Vec<&str> = versions.filter(|last| is_version(last)).collect();
     let own_version = versions.first().copied().unwrap_or("unversioned");

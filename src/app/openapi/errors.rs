@@ -1,4 +1,4 @@
-//! The bodies of errors: a schema and examples for each form.
+//! Error bodies: a schema and examples for each error form.
 
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use crate::gateway::error::Refusal;
 use crate::route::policy::Form;
 use crate::route::{EncodeError, QueryProblem};
 
-/// The name of a form in a document.
+/// The name of a form under `components`.
 pub(super) fn name(form: Form) -> &'static str {
     match form {
         Form::Status => "Error-Status",
@@ -20,7 +20,7 @@ pub(super) fn name(form: Form) -> &'static str {
     }
 }
 
-/// The answer in a form, under `components/responses`.
+/// The response in this form, for `components/responses`.
 pub(super) fn response(form: Form) -> Value {
     let example = |refusal: Refusal| {
         let response = refusal.into_text(form, None);
@@ -46,7 +46,7 @@ fn summary(status: StatusCode) -> String {
     status.to_string()
 }
 
-/// `google.rpc.Status` at the end of a stream that has begun.
+/// The schema of the error at the end of a stream that has begun; usually `google.rpc.Status`.
 pub(super) fn of_stream(form: Form) -> Value {
     match form {
         Form::GrpcGatewayV1 => json!({
@@ -64,7 +64,7 @@ pub(super) fn of_stream(form: Form) -> Value {
     }
 }
 
-/// The body in a form.
+/// The schema of an error body in this form.
 pub(super) fn schema(form: Form) -> Value {
     let text = || json!({ "type": "string" });
     match form {

@@ -1,8 +1,12 @@
 //! The OpenAPI 3.1 document of the routes.
 //!
-//! Routes, what their descriptors say to people, and the configuration in; one [`serde_json::Value`] out, the same for the same input. The
-//! schemas of bodies and replies are those of the codec under the options of each rpc: what it writes fits them, and what they
-//! forbid it refuses. What no JSON Schema can say, they allow. [`changes`] compares two documents for callers.
+//! Input are the routes, the documentation in their descriptors, and the configuration. The output is one
+//! [`serde_json::Value`], always
+//! the same for the same input. Schemas describe what the codec reads and writes under the options of each rpc: what it
+//! writes
+//! fits them, and what they forbid it refuses. They allow what JSON Schema cannot express. [`changes`] compares two
+//! documents
+//! for callers.
 
 mod annotations;
 mod body;

@@ -1,19 +1,19 @@
-//! Whether a schema takes less than another one, or gives more.
+//! Compares two schemas: does the newer one accept less, or allow more in replies?
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-/// Which way a value goes.
+/// The direction of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Direction {
-    /// What was taken must still be taken.
+    /// Values that were accepted must still be accepted.
     Request,
-    /// What was given must still be given, and nothing that nobody expects.
+    /// Members that were present must still be present, and no value may appear that callers do not expect.
     Reply,
 }
 
-/// Two schemas by their references, and which way their value goes.
+/// A pair of compared schemas, by their references, and the direction of the value.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Compared {
     old: String,
@@ -21,7 +21,7 @@ struct Compared {
     direction: Direction,
 }
 
-/// A keyword of two schemas.
+/// One keyword in both schemas.
 #[derive(Clone, Copy)]
 struct Keyword<'a> {
     name: &'static str,
@@ -29,12 +29,12 @@ struct Keyword<'a> {
     new: &'a Value,
 }
 
-/// The comparison of the schemas of two documents.
+/// Compares schemas of two documents.
 pub(super) struct Narrowing<'a> {
     old: &'a Value,
     new: &'a Value,
     found: Vec<String>,
-    /// The pairs that were compared: messages may hold themselves.
+    /// The pairs that have been compared, since messages can contain themselves.
     seen: BTreeSet<Compared>,
 }
 
@@ -49,7 +49,7 @@ impl<'a> Narrowing<'a> {
         self.found
     }
 
-    /// Adds a change, once.
+    /// Adds a change unless it is listed already.
     pub(super) fn add(&mut self, place: &str, what: &str) {
         let line = format!("{place}: {what}");
         if !self.found.contains(&line) {
@@ -57,7 +57,7 @@ impl<'a> Narrowing<'a> {
         }
     }
 
-    /// Adds what is narrower in the newer schema of a value that goes that way.
+    /// Adds the changes that make the newer schema narrower for values in this direction.
     pub(super) fn compare(&mut self, place: &str, (old, new): (&'a Value, &'a Value), direction: Direction) {
         if let (Some(one), Some(other)) = (old["$ref"].as_str(), new["$ref"].as_str())
             && !self.seen.insert(Compared { old: one.to_owned(), new: other.to_owned(), direction })
@@ -71,7 +71,7 @@ impl<'a> Narrowing<'a> {
                 all.iter().copied().filter(|schema| types(schema).contains(kind)).collect()
             };
             let (olds, news) = (of_kind(&olds), of_kind(&news));
-            // Of several there is none that must be the other.
+            // With several alternatives, nothing shows which of them correspond.
             if let ([old], [new]) = (olds.as_slice(), news.as_slice()) {
                 match kind {
                     "object" => self.objects(place, (old, new), direction),
@@ -157,7 +157,8 @@ impl<'a> Narrowing<'a> {
         }
     }
 
-    /// A value of an enum that nobody takes any more. One that is new in a reply is no change: enums grow.
+    /// Reports an enum value that is no longer accepted. A new value in a reply is not reported: enums are expected to
+    /// grow.
     fn enumeration(&mut self, place: &str, (old, new): (&Value, &Value), direction: Direction) {
         let (Some(now), Direction::Request) = (new["enum"].as_array(), direction) else { return };
         match old["enum"].as_array() {
@@ -170,7 +171,7 @@ impl<'a> Narrowing<'a> {
         }
     }
 
-    /// A keyword that says how a text looks.
+    /// Compares a keyword that restricts the form of a text.
     fn keyword(&mut self, place: &str, Keyword { name, old, new }: Keyword<'_>, direction: Direction) {
         let (old, new) = (old[name].as_str(), new[name].as_str());
         let is_broken = match direction {
@@ -199,12 +200,12 @@ impl<'a> Narrowing<'a> {
     }
 }
 
-/// The schemas of which a value fits one, without references.
+/// The alternatives of a schema, with references resolved.
 fn choices<'a>(document: &'a Value, schema: &'a Value) -> Vec<&'a Value> {
     let mut found = Vec::new();
     let mut left = vec![(schema, 0)];
     while let Some((schema, depth)) = left.pop() {
-        // A document of somebody else may refer in a circle.
+        // A document from elsewhere may have circular references.
         if depth > 32 {
             continue;
         }
@@ -220,7 +221,7 @@ fn choices<'a>(document: &'a Value, schema: &'a Value) -> Vec<&'a Value> {
     found
 }
 
-/// The types of the values that fit a schema without references.
+/// The types of values that a schema without references allows.
 fn types(schema: &Value) -> BTreeSet<&'static str> {
     let known = |name: &str| TYPES.iter().find(|known| **known == name).copied();
     match &schema["type"] {
@@ -238,7 +239,7 @@ fn names(list: &Value) -> BTreeSet<&str> {
     list.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
-/// Whether an object takes a member of this name by one of its patterns, which are whole names between `^` and `$`.
+/// Whether one of the object's patterns allows a member of this name. The patterns are whole names between `^` and `$`.
 fn takes_by_pattern(object: &Value, name: &str) -> bool {
     let mut patterns = object["patternProperties"].as_object().into_iter().flatten().map(|(pattern, _)| pattern);
     patterns.any(|pattern| pattern.strip_prefix('^').and_then(|rest| rest.strip_suffix('$')) == Some(name))

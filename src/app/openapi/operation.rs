@@ -1,4 +1,5 @@
-//! The operation of one method and path: of the route there, or of several that query keys tell apart.
+//! The operation for one method and path: for the route there, or for several routes that differ in their query
+//! parameters.
 
 use serde_json::{Map, Value, json};
 
@@ -13,19 +14,20 @@ use crate::format::template::Template;
 use crate::gateway::Config;
 use crate::route::Route;
 
-/// A summary is no longer, in characters.
+/// The longest summary, in characters.
 const SUMMARY: usize = 120;
 
-/// A route, and its path in the document.
+/// A route with its path in the document.
 pub(super) struct Entry<'a> {
     pub(super) route: &'a Route,
     pub(super) template: Template,
     pub(super) path: Path,
-    /// The name of its operation, if it has one by itself.
+    /// The id of its operation, if the operation has no other route.
     pub(super) id: String,
 }
 
-/// The operation that stands for these routes, at least one, with these names of the parts of their path.
+/// The operation for these routes, of which there is at least one. `names` are the names of the variables of their
+/// path.
 pub(super) fn operation(schemas: &mut Schemas<'_>, config: &Config, entries: &[&Entry<'_>], names: &[String]) -> Value {
     let parts: Vec<Parts> = entries.iter().map(|entry| Parts::of(schemas, config, entry, names)).collect();
     let mut operation = Map::new();
@@ -66,7 +68,7 @@ pub(super) fn operation(schemas: &mut Schemas<'_>, config: &Config, entries: &[&
     Value::Object(operation)
 }
 
-/// What one route has in an operation.
+/// What one route contributes to an operation.
 struct Parts {
     tags: Vec<String>,
     summary: String,
@@ -90,7 +92,7 @@ impl Parts {
         let comment = remark.map(|remark| remark.comment.clone()).unwrap_or_default();
         let service = route.rpc.name.rsplit_once('.').map_or("", |(service, _)| service);
         let tag = service.rsplit('.').next().unwrap_or_default().to_owned();
-        // Without a comment the name is all that there is.
+        // Without a comment, the name of the rpc is the summary.
         let method = route.rpc.name.rsplit('.').next().unwrap_or_default();
         let summary = [said.summary, summary(&comment), method.to_owned()].into_iter().find(|text| !text.is_empty());
         let websocket = route.rpc.policy.websocket.as_ref().map(|_| "A WebSocket may be opened at this path too.");
@@ -107,7 +109,7 @@ impl Parts {
     }
 }
 
-/// What an operation of several rpcs does, by the query keys that are given.
+/// The description of an operation with several rpcs: which query parameters select each of them.
 fn alternatives(entries: &[&Entry<'_>], parts: &[Parts]) -> String {
     let mut text = "The query keys that are given say which of these is called.".to_owned();
     let is_common = |key: &str| entries.iter().all(|entry| entry.route.declared_keys().any(|other| other == key));
@@ -123,7 +125,7 @@ fn alternatives(entries: &[&Entry<'_>], parts: &[Parts]) -> String {
     text
 }
 
-/// The parameters of all, each once. One that some do not have is not required.
+/// The parameters of all routes, each once. A parameter that some routes lack is optional.
 fn joined_parameters(parts: &[Parts]) -> Vec<Value> {
     let is_same = |one: &Value, other: &Value| one["name"] == other["name"] && one["in"] == other["in"];
     let mut all: Vec<Value> = Vec::new();
@@ -151,7 +153,7 @@ fn joined_parameters(parts: &[Parts]) -> Vec<Value> {
     all
 }
 
-/// One body for several: the media types of all, each with the schemas of all that have it.
+/// One body for several routes: the media types of all, each with the schemas of all routes that have it.
 fn joined(bodies: impl Iterator<Item = Value>) -> Option<Value> {
     bodies.reduce(|mut all, body| {
         for (media_type, content) in body["content"].as_object().into_iter().flatten() {

@@ -1,4 +1,4 @@
-//! The parameters of a route: the segments of its path, and the keys of its query.
+//! The parameters of a route: the variables of its path, and its query parameters.
 
 use serde_json::{Value, json};
 
@@ -12,12 +12,13 @@ use crate::format::template::Template;
 use crate::route::{BodyRule, Route};
 use crate::schema::{Field, FieldPath, Message, MessageId, Shape, WellKnown};
 
-/// So many keys are listed, those of the message itself before those within them: messages may hold each other.
+/// The most query parameters that are listed. Fields of the message come before nested ones; messages can contain each
+/// other.
 const MOST_KEYS: usize = 256;
-/// So deep are the messages whose fields are listed as keys.
+/// The deepest nesting of messages whose fields are listed.
 const DEEPEST: usize = 8;
 
-/// The parameter of a path for one of its parts.
+/// The parameter for one variable segment of a path.
 pub(super) fn of_path(schemas: &mut Schemas<'_>, part: &Part, name: &str, style: Style) -> Value {
     let mut notes: Vec<String> = Vec::new();
     let schema = match &part.field {
@@ -47,7 +48,8 @@ pub(super) fn of_path(schemas: &mut Schemas<'_>, part: &Part, name: &str, style:
     described(parameter, &description)
 }
 
-/// The keys of a query: those that the template declares, then those of all fields that neither the path nor the body has.
+/// The query parameters: first those that the template declares, then all fields that neither the path nor the body
+/// fills.
 pub(super) fn of_query(schemas: &mut Schemas<'_>, route: &Route, template: &Template, style: Style) -> Vec<Value> {
     let input = &route.rpc.input;
     let resolved = |name: &str| FieldPath::resolve_exactly(input, name).ok();
@@ -71,12 +73,12 @@ pub(super) fn of_query(schemas: &mut Schemas<'_>, route: &Route, template: &Temp
     parameters
 }
 
-/// The fields that the path fills.
+/// The fields that path variables fill.
 pub(super) fn captured(template: &Template, input: &Message) -> Vec<FieldPath> {
     template.variables.iter().filter_map(|variable| FieldPath::resolve_exactly(input, &variable.field).ok()).collect()
 }
 
-/// The schema of a form that is the value of this message.
+/// The schema of a form body for this message.
 pub(super) fn form(schemas: &mut Schemas<'_>, message: &Message, style: Style) -> Value {
     let mut properties = serde_json::Map::new();
     for Leaf { name, path } in (Leaves { style, root: message }).found() {
@@ -100,7 +102,7 @@ fn of_key(schemas: &mut Schemas<'_>, name: &str, field: &Field, style: Style) ->
     }
     parameter = match (is_json, field.table().shape) {
         (true, _) => with(parameter, [("content", json!({ "application/json": { "schema": schema } }))]),
-        // `map[key]=value`
+        // Written as `map[key]=value`.
         (false, Shape::Map) => {
             with(parameter, [("style", json!("deepObject")), ("explode", json!(true)), ("schema", schema)])
         }
@@ -109,7 +111,7 @@ fn of_key(schemas: &mut Schemas<'_>, name: &str, field: &Field, style: Style) ->
     described(parameter, &description.unwrap_or_default())
 }
 
-/// All values of a field in texts.
+/// The schema of all values of a field, written as texts.
 fn values(schemas: &mut Schemas<'_>, field: &Field, style: Style) -> Value {
     let value_field = field.message().and_then(|entry| entry.field("value"));
     match (field.table().shape, value_field) {
@@ -124,13 +126,13 @@ fn values(schemas: &mut Schemas<'_>, field: &Field, style: Style) -> Value {
     }
 }
 
-/// A field that a key names.
+/// A field that a query parameter can set.
 struct Leaf {
     name: String,
     path: FieldPath,
 }
 
-/// How the fields of a message are listed, and of which.
+/// Lists the fields of a message as query parameters, in a style.
 struct Leaves<'m> {
     style: Style,
     root: &'m Message,
@@ -150,7 +152,7 @@ impl Leaves<'_> {
         let around = [around, &[message.id()]].concat();
         let mut inner = Vec::new();
         for field in message.fields() {
-            // The name of an extension has dots of its own.
+            // The name of an extension contains dots, which would separate fields.
             if found.len() == MOST_KEYS || field.name().starts_with('[') {
                 continue;
             }
@@ -181,7 +183,7 @@ struct Name {
 impl Name {
     fn of(field: &Field, style: Style) -> Self {
         let proto = field.name().to_owned();
-        // A name that would be taken apart is not one for a query.
+        // A name with these characters would be split, so the query uses the proto name.
         let shown = Some(shown(field, style)).filter(|name| !name.contains(['.', '[', ']']));
         Self { shown: shown.unwrap_or_else(|| proto.clone()), proto }
     }
@@ -191,7 +193,7 @@ fn owner(field: &Field) -> &str {
     &field.tables().message(field.owner()).name
 }
 
-/// A schema without its description, and that.
+/// Splits a schema into the schema without its description, and the description.
 fn apart(schema: Value) -> (Value, Option<String>) {
     let Value::Object(mut schema) = schema else { return (schema, None) };
     let description = schema.remove("description").and_then(|text| text.as_str().map(str::to_owned));

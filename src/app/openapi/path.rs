@@ -1,30 +1,30 @@
-//! The template of a rule as a path of OpenAPI, in which a variable is one segment.
+//! Converts the path template of a rule to an OpenAPI path, in which a variable is one segment.
 
 use crate::format::template::{Segment, Template, Variable};
 use crate::schema::{FieldPath, Message};
 
-/// A path, and what stands for its variable segments.
+/// A path, and the fields of its variable segments.
 pub(super) struct Path {
-    /// Literals as they are, each variable segment as `{}`: paths with the same shape are one in OpenAPI.
+    /// Literals unchanged, each variable segment as `{}`. OpenAPI treats paths with the same shape as one path.
     pub(super) shape: String,
     pub(super) parts: Vec<Part>,
 }
 
-/// A segment of a path that is not the same in every request.
+/// A variable segment of a path.
 #[derive(Clone)]
 pub(super) struct Part {
-    /// What a caller of this path alone would call it.
+    /// The name of the variable, if no other route shares the path.
     pub(super) name: String,
-    /// The field that it fills; none where nothing takes it.
+    /// The field that the segment fills; `None` if it is not bound.
     pub(super) field: Option<FieldPath>,
-    /// Whether it is all that the field gets.
+    /// Whether the segment is the field's whole value.
     pub(super) is_whole: bool,
-    /// `**`: whether it may be several segments, or none.
+    /// Whether the segment is `**`, which matches any number of segments.
     pub(super) is_open: bool,
 }
 
 impl Path {
-    /// Of a template that was parsed before.
+    /// Converts a parsed template.
     pub(super) fn of(template: &Template, input: &Message) -> Self {
         let mut path = Self { shape: String::new(), parts: Vec::new() };
         for (index, segment) in template.segments.iter().enumerate() {
@@ -65,7 +65,7 @@ impl Path {
         Part { name, field, is_whole: variable.segments.len() == 1, is_open }
     }
 
-    /// The path with these names of its parts.
+    /// The path with these names of its variables.
     pub(super) fn named(&self, names: &[String]) -> String {
         let mut pieces = self.shape.split("{}");
         let mut text = pieces.next().unwrap_or_default().to_owned();

@@ -1,4 +1,4 @@
-//! JSON Schema of values that are no objects of fields: numbers, texts, enums, well-known messages.
+//! JSON Schema of values that are not objects with fields: numbers, texts, enums, well-known messages.
 
 use serde_json::{Map, Value, json};
 
@@ -6,12 +6,12 @@ use super::style::{Reading, Style, Writing};
 use crate::codec::Int64;
 use crate::schema::{EnumTable, Kind, WellKnown};
 
-/// A number as ProtoJSON reads it from a string: as JSON writes one.
+/// A number in a string, as ProtoJSON reads it: with JSON's syntax for numbers.
 const NUMBER: &str = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$";
 const NUMBER_OR_SPECIAL: &str = r"^(-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?|NaN|-?Infinity)$";
 const SIGNED: &str = "^-?(0|[1-9][0-9]{0,18})$";
 const UNSIGNED: &str = "^(0|[1-9][0-9]{0,19})$";
-/// Either alphabet, with its padding or without.
+/// Either alphabet, with or without padding.
 const BASE64_READ: &str = "^([A-Za-z0-9+/]*|[A-Za-z0-9_-]*)={0,2}$";
 const BASE64_LINES_READ: &str = "^([A-Za-z0-9+/\\r\\n]*|[A-Za-z0-9_\\r\\n-]*)(=[\\r\\n]*){0,2}$";
 const BASE64_WRITTEN: &str = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$";
@@ -22,7 +22,7 @@ const TIMESTAMP_WRITTEN: &str =
 const DURATION: &str = r"^-?[0-9]{1,12}(\.[0-9]{1,9})?s$";
 const FIELD_MASK: &str = r"^([A-Za-z0-9.*]+(,[A-Za-z0-9.*]+)*)?$";
 
-/// The whole numbers of a kind.
+/// The integers of a kind.
 struct Whole {
     format: &'static str,
     least: Value,
@@ -51,7 +51,7 @@ impl Whole {
     }
 }
 
-/// A value of a kind that is neither a message nor an enum.
+/// The schema of a value that is neither a message nor an enum.
 pub(super) fn scalar(kind: Kind, style: Style) -> Value {
     match style {
         Style::Read(reading) => read(kind, reading),
@@ -102,7 +102,7 @@ fn bytes(pattern: &str) -> Value {
     json!({ "type": "string", "contentEncoding": "base64", "pattern": pattern })
 }
 
-/// A value of a kind that is neither a message nor an enum, as one text of a path, a query or a form.
+/// The schema of a value that is neither a message nor an enum, as text in a path, a query or a form.
 pub(super) fn text(kind: Kind) -> Value {
     if let Some(whole) = Whole::of(kind) {
         return match whole.is_long {
@@ -120,7 +120,7 @@ pub(super) fn text(kind: Kind) -> Value {
     }
 }
 
-/// The keys of a map, all of which are strings in JSON.
+/// The schema of a map key, which is a string in JSON; `None` if every string is allowed.
 pub(super) fn key(kind: Kind) -> Option<Value> {
     match kind {
         Kind::Bool => Some(json!({ "enum": ["true", "false"] })),
@@ -128,7 +128,7 @@ pub(super) fn key(kind: Kind) -> Option<Value> {
     }
 }
 
-/// A message that ProtoJSON writes in a form of its own, but for a wrapper; nothing for any other.
+/// The schema of a message with a special ProtoJSON form, except a wrapper; `None` for any other message.
 pub(super) fn known(known: WellKnown, style: Style) -> Option<Value> {
     let is_read = matches!(style, Style::Read(_));
     Some(match known {
@@ -152,7 +152,7 @@ pub(super) fn known(known: WellKnown, style: Style) -> Option<Value> {
     })
 }
 
-/// The values of an enum.
+/// The schema of an enum.
 pub(super) fn enumeration(table: &EnumTable, style: Style) -> Value {
     let values = table.values();
     let mut numbers: Vec<i32> = values.iter().map(|(_, number)| *number).collect();
@@ -190,7 +190,7 @@ pub(super) fn enumeration(table: &EnumTable, style: Style) -> Value {
     }
 }
 
-/// The same, or `null`.
+/// The schema, with `null` allowed too.
 pub(super) fn nullable(schema: Value) -> Value {
     let nothing = json!({ "type": "null" });
     if schema.get("$ref").is_some() {
@@ -215,7 +215,7 @@ pub(super) fn nullable(schema: Value) -> Value {
     Value::Object(schema)
 }
 
-/// A schema with the keywords of a second one added.
+/// The schema with these keywords added.
 pub(super) fn with<const N: usize>(schema: Value, keywords: [(&str, Value); N]) -> Value {
     let mut schema = match schema {
         Value::Object(schema) => schema,
@@ -225,7 +225,7 @@ pub(super) fn with<const N: usize>(schema: Value, keywords: [(&str, Value); N]) 
     Value::Object(schema)
 }
 
-/// A pattern for a text as it stands.
+/// A pattern that matches exactly this text.
 pub(super) fn literal(text: &str) -> String {
     text.chars().fold(String::new(), |mut pattern, c| {
         if r"\^$.|?*+()[]{}/".contains(c) {
@@ -236,7 +236,7 @@ pub(super) fn literal(text: &str) -> String {
     })
 }
 
-/// A pattern for a text in any case, of ASCII letters.
+/// A pattern that matches this text, whatever the case of its ASCII letters.
 pub(super) fn in_any_case(text: &str) -> String {
     text.chars().fold(String::new(), |pattern, c| match c.is_ascii_alphabetic() {
         true => format!("{pattern}[{}{}]", c.to_ascii_lowercase(), c.to_ascii_uppercase()),

@@ -1,4 +1,4 @@
-//! JSON Schema of messages and fields: each message once in each style, under `components/schemas`.
+//! JSON Schema of messages and fields. Each message appears once per style, under `components/schemas`.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -9,12 +9,12 @@ use super::scalars::{enumeration, in_any_case, key, known, literal, nullable, sc
 use super::style::Style;
 use crate::schema::{EnumId, Field, FieldPath, Kind, Message, Remark, Remarks, Shape, WellKnown};
 
-/// The schemas that a document refers to.
+/// Collects the schemas that a document refers to.
 pub(super) struct Schemas<'a> {
     remarks: &'a Remarks,
     made: BTreeMap<String, Value>,
     waiting: VecDeque<(Message, Style)>,
-    /// The styles that were asked for, in this order.
+    /// The styles that were requested, in order; a style's index may become part of a schema's name.
     styles: Vec<Style>,
 }
 
@@ -23,7 +23,7 @@ impl<'a> Schemas<'a> {
         Self { remarks, made: BTreeMap::new(), waiting: VecDeque::new(), styles: Vec::new() }
     }
 
-    /// All that were referred to, by name.
+    /// All schemas that were referred to, by name.
     pub(super) fn finish(mut self) -> BTreeMap<String, Value> {
         while let Some((message, style)) = self.waiting.pop_front() {
             let name = self.name(message.name(), style);
@@ -33,12 +33,12 @@ impl<'a> Schemas<'a> {
         self.made
     }
 
-    /// What is said of a declaration.
+    /// The comments and options of a declaration.
     pub(super) fn remark(&self, full_name: &str) -> Option<&'a Remark> {
         self.remarks.of(full_name)
     }
 
-    /// A message: a reference, or the form of its own.
+    /// The schema of a message: a reference, or its special ProtoJSON form.
     pub(super) fn message(&mut self, message: &Message, style: Style) -> Value {
         let table = message.table();
         if let Some(schema) = known(table.known, style) {
@@ -57,7 +57,7 @@ impl<'a> Schemas<'a> {
         reference(&name)
     }
 
-    /// The same in a body that is not like every other.
+    /// The schema of a message in a body that differs from other bodies of this message, as `beside` says.
     pub(super) fn message_beside(&mut self, message: &Message, style: Style, beside: &Beside<'_>) -> Value {
         let is_as_others = beside.passed_over.is_empty() && !self.requires(&beside.bound);
         if is_as_others || message.table().known != WellKnown::No {
@@ -66,7 +66,7 @@ impl<'a> Schemas<'a> {
         self.object(message, style, beside)
     }
 
-    /// All values of a field.
+    /// The schema of a field with all its values.
     pub(super) fn field(&mut self, field: &Field, style: Style) -> Value {
         match field.table().shape {
             Shape::Map => {
@@ -84,7 +84,7 @@ impl<'a> Schemas<'a> {
         }
     }
 
-    /// One value of a field.
+    /// The schema of one value of a field.
     fn value(&mut self, field: &Field, style: Style) -> Value {
         match (field.table().kind, field.message()) {
             (_, Some(message)) => self.message(&message, style),
@@ -93,7 +93,7 @@ impl<'a> Schemas<'a> {
         }
     }
 
-    /// One value of a field as one text, of a path, a query or a form.
+    /// The schema of one value of a field as text, in a path, a query or a form.
     pub(super) fn text(&mut self, field: &Field, style: Style) -> Value {
         match (field.table().kind, field.message()) {
             (_, Some(message)) => match message.fields().next().filter(|_| message.table().known == WellKnown::Wrapper)
@@ -133,7 +133,7 @@ impl<'a> Schemas<'a> {
         reference(&name)
     }
 
-    /// The object of a message.
+    /// The object schema of a message.
     fn object(&mut self, message: &Message, style: Style, beside: &Beside<'_>) -> Value {
         let (mut properties, mut others) = (Map::new(), Map::new());
         let (mut required, mut conditions) = (Vec::new(), Vec::new());
@@ -181,7 +181,7 @@ impl<'a> Schemas<'a> {
             let comment = self.remark(&format!("{}.{oneof}", message.name())).map(|remark| remark.comment.clone());
             let comment = comment.filter(|comment| !comment.is_empty()).map(|comment| format!(": {comment}"));
             oneofs.push(format!("At most one of {shown}{}", comment.unwrap_or_else(|| ".".to_owned())));
-            // The codec writes one at most anyway.
+            // In replies this is not needed: the codec writes at most one.
             if members.len() > 1 && matches!(style, Style::Read(_)) {
                 conditions.push(at_most_one(&members, style));
             }
@@ -204,7 +204,7 @@ impl<'a> Schemas<'a> {
             object.insert("additionalProperties".to_owned(), json!(false));
         }
         if !conditions.is_empty() {
-            // Generators of clients take `oneOf` beside properties for another type.
+            // Written with `not`: client generators take `oneOf` next to properties for a separate type.
             let mut broken: Vec<Value> = conditions.into_iter().map(|condition| json!({ "not": condition })).collect();
             let broken = if broken.len() == 1 { broken.remove(0) } else { json!({ "anyOf": broken }) };
             object.insert("not".to_owned(), broken);
@@ -212,7 +212,7 @@ impl<'a> Schemas<'a> {
         Value::Object(object)
     }
 
-    /// A member of an object.
+    /// The schema of a member of an object.
     fn property(&mut self, field: &Field, style: Style, bound: &[&[Field]]) -> Value {
         let deeper: Vec<&[Field]> = bound.iter().copied().filter(|path| !path.is_empty()).collect();
         let schema = match field.message().filter(|_| !deeper.is_empty()) {
@@ -227,7 +227,7 @@ impl<'a> Schemas<'a> {
         self.described(schema, field)
     }
 
-    /// The schema of a field, with its documentation added.
+    /// The schema of a field with its documentation added.
     pub(super) fn described(&self, schema: Value, field: &Field) -> Value {
         let Value::Object(mut schema) = schema else { return schema };
         let remark = self.remark(&full_name(field));
@@ -262,7 +262,7 @@ impl<'a> Schemas<'a> {
                 match (&Names::of(field, style).other, reading.any_case) {
                     (None, false) => Presence::Required,
                     (Some(_), false) => Presence::RequiredInEitherName,
-                    // Its spellings are too many to be listed.
+                    // In any case there are too many spellings of the name to list.
                     (_, true) => Presence::Open,
                 }
             }
@@ -281,14 +281,14 @@ impl<'a> Schemas<'a> {
         }
     }
 
-    /// Whether an object must have one of these fields, or something in them.
+    /// Whether an object must have one of these fields, or one nested in them.
     fn requires(&self, bound: &[&[Field]]) -> bool {
         bound.iter().copied().flatten().any(|field| {
             field.table().shape == Shape::Required || Behavior::Required.is_of(self.remark(&full_name(field)))
         })
     }
 
-    /// The name of a schema. A style that is not the first of its direction has a number.
+    /// The name of a schema. It has a number unless its style is the first for its direction.
     fn name(&mut self, full_name: &str, style: Style) -> String {
         if !self.styles.contains(&style) {
             self.styles.push(style);
@@ -302,12 +302,12 @@ impl<'a> Schemas<'a> {
     }
 }
 
-/// What makes a body another one than every body of its message.
+/// How a body differs from other bodies of its message.
 #[derive(Default)]
 pub(super) struct Beside<'b> {
-    /// The fields that the path binds: the body need not have them.
+    /// Fields that the path fills. The body may omit them.
     pub(super) bound: Vec<&'b [Field]>,
-    /// Members that are passed over though the message has no such field.
+    /// Members that are ignored although the message has no such field.
     pub(super) passed_over: &'b [String],
 }
 
@@ -317,19 +317,19 @@ impl Beside<'_> {
     }
 }
 
-/// Whether an object has a member.
+/// Whether an object must have a member.
 enum Presence {
     Open,
     Required,
-    /// Under one of its two names.
+    /// Required, under either of its two names.
     RequiredInEitherName,
 }
 
-/// The names of a field.
+/// The names of a field in JSON.
 struct Names {
-    /// That in the document.
+    /// The name that the document shows.
     shown: String,
-    /// Another one that is read too.
+    /// A second name that is accepted too.
     other: Option<String>,
 }
 
@@ -349,12 +349,13 @@ impl Names {
     }
 }
 
-/// The name by which members of a message show a field in a document.
+/// The name of a field that the document shows.
 pub(super) fn shown(field: &Field, style: Style) -> String {
     Names::of(field, style).shown
 }
 
-/// That of these members of a oneof an object has one at most. `null` is no value, but for those that have it.
+/// A condition that holds if at most one of these oneof members is set. `null` does not count as set, except for fields
+/// that can hold it.
 fn at_most_one(members: &[Field], style: Style) -> Value {
     let is_set = |field: &Field| {
         let names = Names::of(field, style);
@@ -377,7 +378,7 @@ fn at_most_one(members: &[Field], style: Style) -> Value {
     json!({ "oneOf": choices })
 }
 
-/// The fields behind the body's own, of those that the path binds.
+/// The fields that the path fills within the body, relative to the body's field.
 pub(super) fn behind<'p>(bound: &'p [FieldPath], body: Option<&FieldPath>) -> Vec<&'p [Field]> {
     let depth = body.map_or(0, |body| body.fields().len());
     let within = bound.iter().filter(|path| body.is_none_or(|body| path.is_within(body)));
@@ -395,12 +396,12 @@ fn full_name(field: &Field) -> String {
     }
 }
 
-/// Whether a name needs no escapes in a reference.
+/// Whether a name can be part of a reference without escapes.
 fn is_plain(name: &str) -> bool {
     name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// Texts with a blank line between them.
+/// Joins non-empty texts with a blank line between them.
 pub(super) fn paragraphs<const N: usize>(texts: [String; N]) -> String {
     texts.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n\n")
 }

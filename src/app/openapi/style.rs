@@ -1,31 +1,31 @@
-//! What of the options of an rpc the schemas of its messages depend on.
+//! The options of an rpc that change the schemas of its messages.
 
 use crate::codec::Int64;
 use crate::route::policy::{EnumPrefix, Policy, UnknownKeys};
 
-/// How the JSON of messages is read, or written.
+/// How the JSON of messages is read or written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Style {
     Read(Reading),
     Written(Writing),
 }
 
-/// How bodies are read.
+/// How request bodies are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Reading {
-    /// Which of the two names of a field a caller is shown: that of the proto file. The other one is read too.
+    /// Whether the document shows the proto name of a field instead of its JSON name. Both names are read.
     pub(super) proto_names: bool,
-    /// Whether the values of enums are named without the enum's prefix.
+    /// Whether enum values are named without the prefix of their enum.
     pub(super) strips_prefix: bool,
-    /// Whether names of fields are read in any case.
+    /// Whether field names are read in any case.
     pub(super) any_case: bool,
-    /// Whether names of enums are.
+    /// Whether names of enum values are read in any case.
     pub(super) any_case_enums: bool,
-    /// Whether some unknown members are passed over.
+    /// Whether some unknown members are ignored.
     pub(super) unknown_members: bool,
-    /// Whether unknown names of enums are.
+    /// Whether unknown names of enum values are ignored.
     pub(super) unknown_enums: bool,
-    /// Whether base64 may have line breaks.
+    /// Whether base64 may contain line breaks.
     pub(super) line_breaks: bool,
 }
 
@@ -34,7 +34,7 @@ pub(super) struct Reading {
 pub(super) struct Writing {
     pub(super) proto_names: bool,
     pub(super) strips_prefix: bool,
-    /// Whether defaults and empty lists are written.
+    /// Whether default values and empty lists are written.
     pub(super) defaults: bool,
     pub(super) enums_as_ints: bool,
     pub(super) int64: Int64,
@@ -56,7 +56,7 @@ impl Reading {
     }
 }
 
-/// The members of a body that are passed over, by name; nothing if these are more than can be named.
+/// The names of ignored members of a body; `None` if they cannot be listed by name.
 pub(super) fn passed_over(policy: &Policy) -> Option<&[String]> {
     match &policy.ignore_members {
         UnknownKeys::Listed(names) if !names.iter().any(|name| name.contains('.')) => Some(names),

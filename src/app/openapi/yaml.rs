@@ -1,8 +1,7 @@
-//! A document as YAML 1.2: blocks, and a text in quotes wherever it could be read as something else.
+//! Writes a document as YAML 1.2 in block style. Texts that YAML could read as something else are quoted.
 
 use serde_json::Value;
 
-/// The document as YAML.
 #[must_use]
 pub fn to_yaml(document: &Value) -> String {
     let mut out = String::new();
@@ -10,16 +9,16 @@ pub fn to_yaml(document: &Value) -> String {
     out
 }
 
-/// A document that is YAML, or JSON, which is YAML too.
+/// Parses a document in YAML or JSON.
 ///
 /// # Errors
-/// It is neither.
+/// The text is neither YAML nor JSON.
 pub fn from_yaml(text: &str) -> Result<Value, String> {
-    // JSON is quicker to read, and nothing in it means something else.
+    // JSON parses faster, and JSON is also valid YAML with the same meaning.
     serde_json::from_str(text).or_else(|_| serde_saphyr::from_str(text).map_err(|error| error.to_string()))
 }
 
-/// Writes what stands behind a key or the dash of a list, with the end of its last line.
+/// Writes the value after a key or a list's dash, including the last line end.
 fn put(out: &mut String, value: &Value, depth: usize) {
     match value {
         Value::Object(members) if !members.is_empty() => {
@@ -70,7 +69,7 @@ fn put_behind(out: &mut String, value: &Value, depth: usize) {
     put(out, value, depth + 1);
 }
 
-/// A literal block, if the text comes back from it as it is; else a text in quotes.
+/// Writes a literal block if it preserves the text exactly, else a quoted text.
 fn put_lines(out: &mut String, text: &str, depth: usize) {
     let is_plain = |line: &str| {
         !line.chars().any(|c| c.is_control() || matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}' | '\u{feff}'))
@@ -94,19 +93,19 @@ fn put_lines(out: &mut String, text: &str, depth: usize) {
 fn inline(value: &Value) -> String {
     match value {
         Value::String(text) => scalar(text),
-        // An empty object or list, a number, a truth, null: all are JSON, and so YAML.
+        // Empty objects and lists, numbers, booleans and null are written as JSON, which is valid YAML.
         other => other.to_string(),
     }
 }
 
-/// A text as it stands if it could be nothing but a text, or else in quotes, as JSON has it.
+/// The text unquoted if YAML can only read it as this text, else quoted as in JSON.
 fn scalar(text: &str) -> String {
     let first = text.chars().next();
     let is_safe = first.is_some_and(|c| c.is_ascii_alphabetic() || matches!(c, '/' | '$'))
         && text.chars().all(|c| c.is_ascii_alphanumeric() || " /$_-.,(){}=".contains(c))
         && !text.ends_with(' ')
         && !text.contains(" #");
-    // What YAML 1.1 or 1.2 reads as something else.
+    // Words that YAML 1.1 or 1.2 reads as another type.
     let words = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
     if is_safe && !words.iter().any(|word| text.eq_ignore_ascii_case(word)) {
         text.to_owned()

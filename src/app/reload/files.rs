@@ -1,7 +1,10 @@
-//! What files hold, by the digests of their contents.
+//! Records the contents of files by their digests, to detect changes.
 //!
-//! Contents count, not names: Kubernetes swaps a link far above the files, and other tools write a file anew with the same
-//! text. Asked often: a file is read again only if its metadata is new, or so young that it may have changed unnoticed.
+//! Contents are compared, not names. Kubernetes swaps a link far above the files, and other tools rewrite a file with
+//! the same text.
+//! Since this runs often, a file is read only if its metadata changed, or if it changed so recently that the metadata
+//! may not show
+//! another change.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
@@ -14,17 +17,17 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 use crate::schema;
 
-/// Within this time after a change, clocks and time stamps are too coarse to tell another change.
+/// For this long after a change, time stamps may be too coarse to show another change.
 const YOUNG: Duration = Duration::from_secs(2);
 
-/// Some files as they were when they were looked at.
+/// Some files and their contents at the time they were looked at.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Files(BTreeMap<PathBuf, Seen>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Seen {
     content: Content,
-    /// Which file it was; `None` if it must be read again.
+    /// Identifies the file and its version; `None` if it must be read again.
     stamp: Option<Stamp>,
 }
 
@@ -34,7 +37,7 @@ enum Content {
     Unreadable(io::ErrorKind),
 }
 
-/// Says that it is the same file, unchanged, links followed.
+/// If two stamps are equal, it is the same unchanged file. Links are followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
     device: u64,
@@ -45,13 +48,14 @@ struct Stamp {
 }
 
 impl Files {
-    /// Looks at `paths`; of a folder, at the `.proto` files below it. Files that are as before are not read.
+    /// Looks at `paths`, and for a folder at the `.proto` files below it. Files with the same stamp as `before` are not
+    /// read.
     pub(super) fn look(paths: &[PathBuf], before: &Self) -> Self {
         let all = paths.iter().flat_map(|path| expand(path));
         Self(all.map(|path| (path.clone(), Seen::now(&path, before.0.get(&path)))).collect())
     }
 
-    /// The files that hold something else than before, are new, or are gone.
+    /// The files that have other contents than before, are new, or are gone.
     pub(super) fn changed_since<'a>(&'a self, before: &'a Self) -> Vec<&'a Path> {
         let content = |files: &Self, path: &PathBuf| files.0.get(path).map(|seen| seen.content.clone());
         let gone = before.0.keys().filter(|path| !self.0.contains_key(*path));
@@ -61,13 +65,13 @@ impl Files {
         paths
     }
 
-    /// Whether each of these is among the others and holds the same.
+    /// Whether each of these files is among the others, with the same contents.
     pub(super) fn are_all_in(&self, others: &Self) -> bool {
         let content = |path| others.0.get(path).map(|seen: &Seen| &seen.content);
         self.0.iter().all(|(path, seen)| content(path) == Some(&seen.content))
     }
 
-    /// These, and those of `more` that are not among them.
+    /// Adds the files of `more` that are not listed yet.
     pub(super) fn and(mut self, more: Self) -> Self {
         for (path, seen) in more.0 {
             self.0.entry(path).or_insert(seen);
@@ -116,7 +120,7 @@ impl Stamp {
 fn is_young(metadata: &Metadata) -> bool {
     let changed = Duration::from_secs(u64::try_from(metadata.ctime()).unwrap_or_default());
     let age = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH + changed);
-    // A time to come is another machine's: it says nothing.
+    // A time in the future comes from another machine's clock and proves nothing.
     !age.is_ok_and(|age| age >= YOUNG)
 }
 
@@ -126,7 +130,8 @@ mod tests {
 
     use super::*;
 
-    /// What `act` does to a folder with `a.proto`, `b.txt` and the link `current/key.pem`, and which files it changes.
+    /// What `act` does to a folder with `a.proto`, `b.txt` and the link `current/key.pem`, and which files count as
+    /// changed.
     #[test]
     fn contents_count_and_names_do_not() {
         type Act = fn(&Path);
