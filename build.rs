@@ -1,13 +1,15 @@
-//! Compiles `proto/`: the messages of `google.api` and `google.rpc`; for the feature `demo` the messages and services of the bank API too.
+//! Compiles `proto/`: the messages of `google.api` and `google.rpc`, and for the feature `demo` also the messages and
+//! services of the bank API.
 //!
-//! Out, in `$OUT_DIR`: `google.rs` and `bank.rs` (the modules of their packages), `google.rpc.serde.rs` (the JSON form of `google.rpc`),
-//! `descriptors.binpb` (every file with its imports, options and comments). No `protoc` is needed.
+//! Writes to `$OUT_DIR`: `google.rs` and `bank.rs` (the modules of their packages), `google.rpc.serde.rs` (the JSON
+//! form of `google.rpc`) and `descriptors.binpb` (every file with its imports, options and comments). Needs no
+//! `protoc`.
 
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The include root: imports are written from here.
+/// The import root.
 const ROOT: &str = "proto";
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -24,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The `.proto` files below `folder`, which is watched so that a new file is seen too.
+/// Collects the `.proto` files below `folder`. The folder is watched too, so that new files are noticed.
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     println!("cargo::rerun-if-changed={}", folder.display());
     for entry in fs::read_dir(folder)? {
@@ -38,7 +40,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     Ok(())
 }
 
-/// What the gateway itself reads and writes.
+/// Compiles the messages that the gateway itself reads and writes.
 fn google(compiler: &protox::Compiler) -> Result<(), Box<dyn Error>> {
     let mut descriptors = compiler.file_descriptor_set();
     descriptors.file.retain(|file| file.package().starts_with("google."));
@@ -63,7 +65,8 @@ mod bank {
     const PACKAGE: &str = "io.token.";
 
     pub(super) fn compile(compiler: &protox::Compiler) -> Result<(), Box<dyn Error>> {
-        // Encoded by protox itself: `prost_types::FileDescriptorSet` would lose the options that are extensions.
+        // Encoded by protox itself, because `prost_types::FileDescriptorSet` would lose the options that are
+        // extensions.
         let out = PathBuf::from(std::env::var("OUT_DIR")?);
         fs::write(out.join("descriptors.binpb"), compiler.encode_file_descriptor_set())?;
 
@@ -83,7 +86,8 @@ mod bank {
         Ok(())
     }
 
-    /// Messages that get no `Debug`: many hold redacted fields or messages that do, and what has no `Debug` is not logged.
+    /// Messages that get no `Debug`. Many have redacted fields or contain messages that do, and what has no `Debug`
+    /// cannot be logged.
     fn messages(compiler: &protox::Compiler) -> Vec<String> {
         let pool = compiler.descriptor_pool();
         pool.all_messages()
@@ -93,7 +97,7 @@ mod bank {
             .collect()
     }
 
-    /// Enums that lost `Debug` with the message around them, although an enum has nothing to hide.
+    /// Enums that lost `Debug` together with their enclosing message, although an enum has nothing to hide.
     fn enums_in_messages(compiler: &protox::Compiler) -> Vec<String> {
         let pool = compiler.descriptor_pool();
         pool.all_enums()

@@ -1,7 +1,7 @@
-//! What a conversion costs, in both directions, beside prost-reflect's and beside a bare scan of the same text.
+//! The cost of a conversion in both directions, compared with prost-reflect and with a bare scan of the same text.
 //!
-//! The bank's own messages first, then the corpus of cases, then groups in which one thing varies. Throughput is in bytes
-//! of JSON everywhere. Ratios within one run are what to read; a machine's noise is in both.
+//! First the bank's messages, then the corpus of cases, then groups that vary one property. Throughput is always in
+//! bytes of JSON. Compare ratios within one run, because a machine's noise affects both sides.
 #![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
 
 use std::hint::black_box;
@@ -26,7 +26,7 @@ use messages::Sample;
 criterion_group!(benches, bank, corpus, body_and_query, depth, length, kind, numbers, string_length, escapes, alphabet);
 criterion_main!(benches);
 
-/// The replies and the request that a bank's gateway sees most.
+/// The most frequent responses and the most frequent request of a bank's gateway.
 fn bank(criterion: &mut Criterion) {
     let schema = messages::bank();
     let pool = DescriptorPool::decode(towbar::cli::demo::generated::DESCRIPTORS).unwrap();
@@ -40,7 +40,7 @@ fn bank(criterion: &mut Criterion) {
     compare(criterion, "bank", Duration::from_secs(1), &pool, &samples);
 }
 
-/// Every case that is read and printed without fault, one after the other.
+/// All cases that are read and printed without an error, one after the other.
 fn corpus(criterion: &mut Criterion) {
     let schema = cases::schema();
     let all = cases::all();
@@ -65,7 +65,7 @@ fn is_ok(expected: Option<&str>, made: impl FnOnce() -> Result<Vec<u8>, String>)
     expected.is_some() && made().is_ok()
 }
 
-/// The same fields in a body, and as texts of a query.
+/// The same fields in a body and in a query.
 fn body_and_query(criterion: &mut Criterion) {
     const FIELDS: [(&str, &str); 4] = [
         ("account.swift.bic", "IRONUSCA000"),
@@ -120,7 +120,7 @@ fn length(criterion: &mut Criterion) {
     vary(criterion, "list-length", "cases.Lists", [1, 100, 10_000].map(|length| (length.to_string(), list(length))));
 }
 
-/// A hundred values of one kind.
+/// A hundred values of one type.
 fn kind(criterion: &mut Criterion) {
     let list = |values: [Value; 4]| values.iter().cycle().take(100).cloned().collect::<Value>();
     let kinds = [
@@ -149,7 +149,7 @@ fn kind(criterion: &mut Criterion) {
     vary(criterion, "kind", "cases.Lists", kinds.map(|(name, list)| (name.to_owned(), json!({ name: list }))));
 }
 
-/// 1000 doubles as a caller can write them: the last lie between two doubles, and all their digits count.
+/// 1000 doubles in different notations. The last ones lie between two doubles, so that all their digits count.
 fn numbers(criterion: &mut Criterion) {
     let schema = cases::schema();
     let message = schema.message("cases.Lists").unwrap();
@@ -178,7 +178,7 @@ fn string_length(criterion: &mut Criterion) {
     );
 }
 
-/// 1024 characters, of which some must be escaped.
+/// 1024 characters, some of which must be escaped.
 fn escapes(criterion: &mut Criterion) {
     let string = |every: usize| {
         let text: String = (1..=1024).map(|place| if place % every == 0 { '"' } else { 'a' }).collect();
@@ -188,7 +188,7 @@ fn escapes(criterion: &mut Criterion) {
     vary(criterion, "escapes", "cases.Scalars", shares.map(|(name, every)| (name.to_owned(), string(every))));
 }
 
-/// About 1024 bytes of characters of one, two, three and four bytes.
+/// About 1024 bytes of characters that take one, two, three or four bytes.
 fn alphabet(criterion: &mut Criterion) {
     let string = |character: char| json!({ "aString": character.to_string().repeat(1024 / character.len_utf8()) });
     let alphabets = [("ascii", 'a'), ("latin", 'é'), ("han", '漢'), ("emoji", '😀')];
@@ -209,7 +209,7 @@ fn vary<const N: usize>(criterion: &mut Criterion, group: &str, message: &'stati
     compare(criterion, group, Duration::from_millis(400), &pool, &samples);
 }
 
-/// Both directions of each sample: ours, prost-reflect's, and a scan that keeps nothing.
+/// Measures both directions of each sample: with Towbar, with prost-reflect, and with a scan that keeps nothing.
 fn compare(
     criterion: &mut Criterion,
     name: &str,

@@ -1,8 +1,8 @@
-//! One conversion in a loop, to count its instructions: `codec_profile DIRECTION CASE TIMES [READER]`.
+//! Runs one conversion in a loop, to count its instructions: `codec_profile DIRECTION CASE TIMES [READER]`.
 //!
-//! DIRECTION is `to-json` or `to-wire`, CASE `balance`, `transfer` or `transactions-N`, READER `towbar`, `prost-reflect`
-//! or `scan` (serde_json over the same text). Run it under `valgrind --tool=callgrind` with two numbers of TIMES: the
-//! difference is what one conversion costs, without the start.
+//! DIRECTION is `to-json` or `to-wire`, CASE is `balance`, `transfer` or `transactions-N`, READER is `towbar`,
+//! `prost-reflect` or `scan` (serde_json over the same text). Run it under `valgrind --tool=callgrind` with two values
+//! of TIMES. The difference is the cost of the additional conversions, without the start of the program.
 #![allow(clippy::unwrap_used, reason = "an example may panic")]
 
 use std::env;
@@ -44,7 +44,7 @@ fn sample(case: &str) -> Sample {
     }
 }
 
-// A name for `--toggle-collect`.
+// A separate function, so that `--toggle-collect` can name it.
 #[inline(never)]
 fn run(sample: &Sample, direction: &str, reader: &str, times: u32) {
     let Sample { message, json, wire, .. } = sample;

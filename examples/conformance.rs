@@ -1,8 +1,10 @@
-//! The codec as the official protobuf conformance suite sees it; `tests/conformance/run` starts the suite with it.
+//! Connects the codec to the official protobuf conformance suite; `tests/conformance/run` runs the suite with this
+//! program.
 //!
-//! Requests come on standard input and answers go to standard output, each with its length in front (four bytes, the
-//! lowest first). What goes through the codec is answered: JSON in, or JSON out. Text format, JSPB and wire to wire are
-//! no business of a gateway and skipped; nothing else is, so that a type we cannot load fails its tests.
+//! Reads requests from standard input and writes responses to standard output, each preceded by its length (four bytes,
+//! little-endian). Every request that involves JSON as input or output is answered. Text format, JSPB and wire to wire
+//! are not the task of a gateway and are skipped. Nothing else is skipped, so a type that cannot be loaded fails its
+//! tests.
 
 use std::io::{self, ErrorKind, Read, Write};
 
@@ -10,7 +12,7 @@ use prost::Message as _;
 use towbar::codec::{self, Body, DecodeProblem, Ignored, Print, Request};
 use towbar::schema::{Message, Schema};
 
-/// Every file the suite has messages of, with its imports.
+/// All files that declare messages of the suite, with their imports.
 const MESSAGES: &[u8] = include_bytes!("../tests/conformance/messages.binpb");
 
 fn main() -> io::Result<()> {
@@ -44,7 +46,7 @@ fn wire_to_json(message: &Message, wire: &[u8]) -> Result<Vec<u8>, Outcome> {
     })
 }
 
-/// The next request, or `None` where the suite ends.
+/// The next request; `None` at the end of the suite.
 fn next_question(input: &mut impl Read) -> io::Result<Option<Question>> {
     let mut length = [0; 4];
     match input.read_exact(&mut length) {
@@ -58,7 +60,7 @@ fn next_question(input: &mut impl Read) -> io::Result<Option<Question>> {
 
 fn outcome(schema: &Schema, question: &Question) -> Result<Outcome, Outcome> {
     if question.message_type == FAILURE_SET {
-        // The tests that are known to fail: none, so an empty message.
+        // The list of tests that are known to fail is empty, and so is the message.
         return Ok(Outcome::Wire(Vec::new()));
     }
     let wanted = question.wanted();
@@ -86,7 +88,7 @@ fn outcome(schema: &Schema, question: &Question) -> Result<Outcome, Outcome> {
     }
 }
 
-/// The message type by which the suite asks for the tests that are known to fail.
+/// The message type with which the suite asks for the tests that are known to fail.
 const FAILURE_SET: &str = "conformance.FailureSet";
 
 /// `conformance.ConformanceRequest`.
@@ -102,7 +104,7 @@ struct Question {
     category: i32,
 }
 
-/// JSON is declared as bytes, which is the same on the wire: whether it is UTF-8 is for the codec to say.
+/// JSON is declared as bytes here, which is the same in wire format: the codec decides whether it is UTF-8.
 #[derive(Clone, PartialEq, prost::Oneof)]
 enum Payload {
     #[prost(bytes, tag = "1")]
@@ -131,7 +133,7 @@ enum Category {
     Unspecified = 0,
     Wire = 1,
     Json = 2,
-    /// JSON whose unknown members are to be passed over.
+    /// JSON whose unknown members are ignored.
     JsonIgnoreUnknown = 3,
     Jspb = 4,
     Text = 5,
@@ -146,10 +148,10 @@ struct Answer {
 
 #[derive(Clone, PartialEq, prost::Oneof)]
 enum Outcome {
-    /// The payload is not what it should be, which some tests want.
+    /// The payload is invalid, as some tests require.
     #[prost(string, tag = "1")]
     ParseError(String),
-    /// Something went wrong that no test wants.
+    /// An error that no test expects.
     #[prost(string, tag = "2")]
     RuntimeError(String),
     #[prost(bytes, tag = "3")]
@@ -158,7 +160,7 @@ enum Outcome {
     Json(Vec<u8>),
     #[prost(string, tag = "5")]
     Skipped(String),
-    /// The payload was read, and has no such form.
+    /// The payload was read but has no such form.
     #[prost(string, tag = "6")]
     SerializeError(String),
 }

@@ -1,6 +1,7 @@
-//! Writes the cases of `tests/cases/` as seeds into the corpus of each fuzz target: `.ci/fuzz` runs it on its copy.
+//! Writes the cases of `tests/cases/` as seeds into the corpus of each fuzz target. `.ci/fuzz` runs it on its copy of
+//! the corpus.
 //!
-//! `cargo run --example fuzz_seeds -- FOLDER`, which has a folder a target.
+//! `cargo run --example fuzz_seeds -- FOLDER`, where FOLDER contains one folder per target.
 #![allow(clippy::unwrap_used, dead_code, reason = "it uses a part of the tests' support")]
 
 #[path = "../tests/support/cases.rs"]

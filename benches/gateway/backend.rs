@@ -1,4 +1,4 @@
-//! A backend that answers every rpc with the bytes it has at hand.
+//! A backend that answers every rpc with prepared bytes.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -21,7 +21,7 @@ use crate::load::HELD;
 use crate::messages;
 use crate::process::Deployment;
 
-/// Two ports of one backend.
+/// A backend with a plaintext port and a TLS port.
 pub(crate) struct Backend {
     plain: SocketAddr,
     tls: SocketAddr,
@@ -62,7 +62,7 @@ fn service() -> Router {
             _ => balance.clone(),
         };
         async move {
-            // A backend has the whole request before it answers.
+            // A real backend receives the whole request before it answers.
             let _ = request.into_body().collect().await;
             if rpc == "Hold" {
                 tokio::time::sleep(Duration::from_secs(HELD)).await;
@@ -72,7 +72,7 @@ fn service() -> Router {
     })
 }
 
-/// Compressed-Flag and Message-Length before the message.
+/// Prepends Compressed-Flag and Message-Length to the message.
 fn framed(message: &[u8]) -> Bytes {
     let mut frame = BytesMut::with_capacity(5 + message.len());
     frame.put_u8(0);
@@ -89,7 +89,7 @@ fn answer(reply: Bytes) -> Response {
     response
 }
 
-/// One message, then the status.
+/// A response body: one message, then the status in trailers.
 struct Reply {
     message: Option<Bytes>,
     trailers: Option<HeaderMap>,

@@ -1,4 +1,4 @@
-//! Callers: HTTP/1.1 over kept-alive connections, one request after the other on each.
+//! The load generator: HTTP/1.1 over kept-alive connections, one request at a time on each.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use tokio_rustls::TlsConnector;
 use crate::messages;
 use crate::process::{Deployment, Gateway};
 
-/// How many requests are under way at a time.
+/// How many requests are in flight at a time.
 const CONNECTIONS: usize = 32;
-/// For how long the backend holds the calls of `--memory`, in seconds.
+/// How long the backend holds the calls of `--memory`, in seconds.
 pub(crate) const HELD: u64 = 3;
 const ACCOUNT: &str = "account.swift.bic=IRONUSCA000&account.swift.account=iban%3A3814827";
 
-/// A request that is sent again and again.
+/// A request that is sent repeatedly.
 #[derive(Clone)]
 pub(crate) struct Case {
     pub(crate) name: &'static str,
@@ -53,7 +53,8 @@ impl Case {
     }
 }
 
-/// What one request costs the gateway, in microseconds of CPU time, measured for so many seconds after one to warm up.
+/// The CPU time that the gateway needs for one request, in microseconds. Measured for `seconds` seconds after one
+/// second of warm-up.
 pub(crate) fn cpu_per_request(gateway: &Gateway, case: &Case, seconds: u64) -> f64 {
     run(async {
         drive(gateway.address, case, Duration::from_secs(1)).await;
@@ -63,7 +64,8 @@ pub(crate) fn cpu_per_request(gateway: &Gateway, case: &Case, seconds: u64) -> f
     })
 }
 
-/// Keeps so many connections idle, each after a request, and so many calls in flight until the backend answers them.
+/// Keeps `idle` connections open, each after one request, and `in_flight` calls in flight until the backend answers
+/// them.
 pub(crate) fn hold(gateway: &Gateway, deployment: &Deployment, idle: usize, in_flight: usize) {
     let tls = gateway.tls.then(|| TlsConnector::from(deployment.client_tls()));
     run(async {
@@ -86,7 +88,7 @@ fn run<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }
 
-/// How many requests were answered in this time.
+/// How many requests were answered within `time`.
 async fn drive(address: SocketAddr, case: &Case, time: Duration) -> u64 {
     let end = Instant::now() + time;
     let mut callers = tokio::task::JoinSet::new();
@@ -118,10 +120,10 @@ async fn connect(address: SocketAddr, tls: Option<&TlsConnector>) -> Box<dyn Con
     }
 }
 
-/// Sends the request and reads its answer, whose length must be told.
+/// Sends the request and reads its response, which must have a Content-Length.
 ///
 /// # Panics
-/// It is not a success.
+/// If the response is not a success.
 async fn exchange(connection: &mut (impl Connection + ?Sized), case: &Case, answer: &mut Vec<u8>) {
     connection.write_all(&case.request).await.unwrap();
     answer.clear();
@@ -134,7 +136,7 @@ async fn exchange(connection: &mut (impl Connection + ?Sized), case: &Case, answ
     assert!(answer.starts_with(b"HTTP/1.1 200"), "{}: {}", case.name, String::from_utf8_lossy(answer));
 }
 
-/// The bytes of the whole answer, once its head is there.
+/// The length of the whole response, once its head has arrived.
 fn length(answer: &[u8]) -> Option<usize> {
     let head = answer.windows(4).position(|end| end == b"\r\n\r\n")? + 4;
     let text = std::str::from_utf8(&answer[..head]).unwrap().to_ascii_lowercase();

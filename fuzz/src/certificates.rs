@@ -1,4 +1,4 @@
-//! Certificates of callers: a chain of them, each with its length in two bytes before it.
+//! Certificate chains of callers. Each certificate is preceded by its length in two bytes.
 
 use std::sync::OnceLock;
 
@@ -7,12 +7,13 @@ use towbar::cli::demo::bank::certificates::Authority;
 use towbar::tls::certs::Shown;
 use towbar::tls::{Clients, LONGEST_CERTIFICATE, MOST_CERTIFICATES, Pin, PinnedClient, Server, Trust, sha256};
 
-/// The authority that counts; its key is nowhere.
+/// The accepted authority; its key is not stored anywhere.
 const AUTHORITY: &[u8] = include_bytes!("certificates/callers.der");
-/// The certificate that counts by a pin.
+/// The certificate accepted because it is pinned.
 const PINNED: &[u8] = include_bytes!("certificates/pinned.der");
 
-/// What is accepted is within the bounds, and is either pinned or issued by the authority; and it is so each time.
+/// Every accepted chain is within the limits and is pinned or issued by the authority; checking it again gives the same
+/// result.
 pub fn certificates(data: &[u8]) {
     let chain: Vec<CertificateDer<'_>> = split(data).into_iter().map(CertificateDer::from).collect();
     for certificate in &chain {
@@ -37,7 +38,7 @@ pub fn certificates(data: &[u8]) {
     assert!(!by_pin || chain.first().is_some_and(|own| **own == *PINNED), "another one than the pinned");
 }
 
-/// The certificates; what is left over is one more.
+/// Splits the input into certificates; incomplete data at the end is one more.
 fn split(mut data: &[u8]) -> Vec<&[u8]> {
     let mut chain = Vec::new();
     while let Some((length, rest)) = data.split_first_chunk::<2>() {

@@ -1,4 +1,4 @@
-//! The bytes of HTTP, below any request.
+//! Parsers of HTTP bytes, below the level of requests.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -11,7 +11,7 @@ use towbar::server::{Listener, Plain};
 
 const LIMITS: Limits = Limits { bytes: 4096, fields: 100, target: 2048, told: 4096 };
 
-/// A head is read alike whole and byte by byte, and what is accepted is read alike by hyper's parser.
+/// Reading a head at once and byte by byte gives the same result, and hyper's parser agrees about accepted heads.
 pub fn head(data: &[u8]) {
     let whole = HeadReader::new(LIMITS).read(data);
     let mut reader = HeadReader::new(LIMITS);
@@ -39,7 +39,7 @@ pub fn head(data: &[u8]) {
     chunks(&data[head.length..]);
 }
 
-/// A chunked body is read alike whole and byte by byte.
+/// Reading a chunked body at once and byte by byte gives the same result.
 fn chunks(data: &[u8]) {
     let (mut whole, mut piecewise) = (ChunkReader::default(), ChunkReader::default());
     let read = whole.read(data);
@@ -52,7 +52,7 @@ fn chunks(data: &[u8]) {
     assert_eq!(piecewise, whole);
 }
 
-/// Whatever frames come, the connection ends with its caller's end, and the next caller is served.
+/// Whatever frames arrive, the connection ends when its caller ends it, and the next caller is served.
 pub fn frames(data: &[u8]) {
     static SERVICE: OnceLock<SocketAddr> = OnceLock::new();
     let address = *SERVICE.get_or_init(serve);
@@ -64,7 +64,7 @@ pub fn frames(data: &[u8]) {
     }
     let block = [0x82, 0x86, 0x84, 0x41, 1, b'a'];
     let mut stream = begin(address, &[&[0, 0, 6, 1, 5, 0, 0, 0, 1][..], &block].concat());
-    // The next frame, until it is a head.
+    // Skips frames until a HEADERS frame arrives.
     loop {
         let mut head = [0; 9];
         stream.read_exact(&mut head).expect("an answer comes");
@@ -76,17 +76,17 @@ pub fn frames(data: &[u8]) {
     }
 }
 
-/// A connection on which these frames are sent behind the beginning.
+/// Opens a connection and sends the connection preface, then these frames.
 fn begin(address: SocketAddr, frames: &[u8]) -> TcpStream {
     let mut stream = TcpStream::connect(address).expect("the service accepts");
     stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a time to wait");
     let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
-    // It may end before all is sent.
+    // The server may close the connection before all is sent.
     let _ = stream.write_all(&[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &settings[..], frames].concat());
     stream
 }
 
-/// A service on a thread of its own, for as long as the process lives.
+/// Starts a service on a separate thread that runs as long as the process.
 fn serve() -> SocketAddr {
     let (tell, told) = std::sync::mpsc::channel();
     std::thread::spawn(move || {

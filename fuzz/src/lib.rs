@@ -1,7 +1,7 @@
-//! What must hold for every input: a function a fuzz target, which panics where it does not hold.
+//! Properties that hold for every input: one function per fuzz target, which panics if the property is violated.
 //!
-//! The targets give them random bytes; `tests/core/fuzz_faults.rs` of the main package gives them every file of `corpus/` and
-//! every case of `tests/cases/`.
+//! The fuzz targets call them with random bytes. `tests/core/fuzz_faults.rs` of the main package calls them with every
+//! file of `corpus/` and every case of `tests/cases/`.
 
 mod certificates;
 mod http;
@@ -21,10 +21,10 @@ pub use token::{key_set, token};
 pub use wire::{byte_of, options_of};
 pub use wire::{descriptor_set, json_to_wire, text_to_wire, wire_to_json};
 
-/// A target.
+/// The function of a fuzz target.
 pub type Check = fn(&[u8]);
 
-/// Every target by its name, which is that of its folder in `corpus/` too.
+/// Every target by its name, which is also the name of its folder in `corpus/`.
 pub const TARGETS: [(&str, Check); 15] = [
     ("json_to_wire", json_to_wire),
     ("wire_to_json", wire_to_json),

@@ -1,4 +1,4 @@
-//! The `update_mask` that is made of a body.
+//! The `update_mask` that is derived from a body.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -10,14 +10,15 @@ use towbar::format::wire::{self, Reader};
 use towbar::route::{Defaults, EncodeError, Query, Routes};
 use towbar::schema::{FieldPath, Schema};
 
-/// What a message may have, as docs/security.md promises: so many times its body, or so many bytes.
+/// Limits on the message, as promised in docs/security.md: a multiple of its body, or a number of bytes.
 const TIMES: usize = 16;
 const FREE: usize = 16 << 10;
 
-/// The first byte says what the rest is: `0` JSON, `1` a form, any other a form in parts with the boundary `b`.
+/// The first byte gives the format of the rest: `0` for JSON, `1` for a form, any other for a multipart form with the
+/// boundary `b`.
 ///
-/// Each path names a field of the resource, once, and none that the path of the request binds; the message is no longer than is
-/// promised; and a mask of the caller's own stays as it is.
+/// Each path names a field of the resource, once, and none that the path of the request binds. The message is no longer
+/// than promised. A mask from the caller stays unchanged.
 pub fn update_mask(data: &[u8]) {
     let Some((kind, body)) = data.split_first() else { return };
     for (query, own) in [("", None), ("update_mask=title,pageCount", Some(["title", "page_count"]))] {
@@ -59,7 +60,7 @@ pub fn update_mask(data: &[u8]) {
 fn routes() -> &'static Routes {
     static ROUTES: OnceLock<Routes> = OnceLock::new();
     ROUTES.get_or_init(|| {
-        // From the main package's folder or from this one's.
+        // Works from the folder of the main package and from that of this package.
         let folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
         let mut files =
             folders.flat_map(|folder| ["src/mask.proto", "fuzz/src/mask.proto"].map(|file| folder.join(file)));
@@ -69,7 +70,7 @@ fn routes() -> &'static Routes {
     })
 }
 
-/// The paths of the message's mask.
+/// The paths in the mask of the message.
 fn paths(message: &[u8]) -> Vec<String> {
     let (mut paths, mut reader) = (Vec::new(), Reader::new(message));
     while !reader.is_empty() {

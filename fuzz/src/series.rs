@@ -3,11 +3,11 @@
 use serde_json::Value;
 use towbar::format::json::{Series, SplitError, Splitter};
 
-/// The texts, and what is wrong with the series.
+/// The texts, and the error at the end if there is one.
 type Split = (Vec<Vec<u8>>, Option<SplitError>);
 
-/// The first byte says how the texts stand, the second how large one may be, the third how large the pieces are in which
-/// the body comes: they change nothing.
+/// The first byte chooses how the texts are arranged, the second limits their size. The third chooses the size of the
+/// pieces in which the body arrives, which must not change the result.
 pub fn split(data: &[u8]) {
     let &[series, limit, size, ref body @ ..] = data else { return };
     let series = if series % 2 == 0 { Series::Lines } else { Series::Json };
@@ -44,7 +44,7 @@ fn in_pieces(series: Series, limit: usize, body: &[u8], size: usize) -> Split {
     (texts, None)
 }
 
-/// Line by line, all at once.
+/// Splits into lines, all at once.
 fn lines(limit: usize, body: &[u8]) -> Split {
     let mut texts = Vec::new();
     for line in body.split(|&byte| byte == b'\n') {
@@ -58,14 +58,14 @@ fn lines(limit: usize, body: &[u8]) -> Split {
     (texts, None)
 }
 
-/// Another reader finds the same elements, and an array where all texts are JSON and nothing is wrong.
+/// Another parser finds the same elements. It accepts the array exactly if all texts are JSON and there is no error.
 fn check_array(body: &[u8], (texts, error): &Split) {
     let values: Result<Vec<Value>, _> = texts.iter().map(|text| serde_json::from_slice(text)).collect();
     match (serde_json::from_slice::<Vec<Value>>(body), error) {
         (Ok(_), Some(SplitError::TooLarge { .. })) => {}
         (Ok(elements), None) => assert_eq!(values.ok(), Some(elements), "{body:?}"),
         (Ok(_), Some(error)) => panic!("{body:?}: {error}"),
-        // The other reader goes 128 levels deep, and the array is one of them.
+        // The other parser accepts 128 levels, and the array is one of them.
         (Err(_), None) if body.iter().filter(|byte| b"[{".contains(byte)).count() < 128 => {
             assert!(values.is_err(), "{body:?}: every element is JSON, and the whole is none");
         }
@@ -73,7 +73,7 @@ fn check_array(body: &[u8], (texts, error): &Split) {
     }
 }
 
-/// Another reader of texts that stand one after the other finds the same ones, where it finds nothing wrong.
+/// Another parser of concatenated texts finds the same ones if it reports no error.
 fn check_texts(body: &[u8], (texts, error): &Split) {
     let values: Result<Vec<Value>, _> = texts.iter().map(|text| serde_json::from_slice(text)).collect();
     match (serde_json::Deserializer::from_slice(body).into_iter().collect::<Result<Vec<Value>, _>>(), error) {

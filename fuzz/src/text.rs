@@ -1,4 +1,4 @@
-//! Texts that are no messages: templates, queries, forms in parts, the configuration.
+//! Texts other than messages: templates, queries, multipart forms, the configuration.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use towbar::format::multipart::{Boundary, Part};
 use towbar::format::template::{Segment, Template, TemplateError, Variable};
 use towbar::route::Query;
 
-/// What is parsed can be routed, and an error points into the text.
+/// A parsed template can be routed, and an error has a position inside the text.
 pub fn template(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let Template { segments, variables, verb, query } = match Template::parse(text) {
@@ -44,15 +44,15 @@ pub fn template(data: &[u8]) {
     assert!(verb.is_none_or(|verb| !verb.is_empty()), "{text:?}: the verb is empty");
 }
 
-/// The pairs, encoded again, are the same pairs.
+/// The parsed pairs, encoded and parsed again, are the same.
 pub fn query(data: &[u8]) {
-    // No request line has a NUL as it is.
+    // A request line never contains an unescaped NUL.
     let Ok(text) = std::str::from_utf8(data) else { return };
     if text.contains('\0') {
         return;
     }
     let Ok(query) = Query::parse(text) else { return };
-    // A pair of two empty texts was `=`, and is again.
+    // A pair of two empty texts was `=`, and is `=` again.
     let pairs = query.pairs().map(|(key, value)| format!("{}={}", percent_encoded(key), percent_encoded(value)));
     let again = pairs.collect::<Vec<_>>().join("&");
     let parsed = Query::parse(&again).expect("what was parsed can be parsed again");
@@ -63,7 +63,8 @@ fn percent_encoded(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02x}")).collect()
 }
 
-/// The parts of a body, written again, are the same parts. The first line is the body's content type.
+/// The parts of a body, written and read again, are the same. The first line of the input is the Content-Type of the
+/// body.
 pub fn multipart(data: &[u8]) {
     const AGAIN: &str = "--again";
     let Some(end) = data.iter().position(|&byte| byte == b'\n') else { return };
@@ -77,7 +78,7 @@ pub fn multipart(data: &[u8]) {
     for part in &parts {
         let _ = part.text();
     }
-    // In which a line of theirs could be the other boundary.
+    // Skips inputs in which a part's data could contain the other boundary.
     if parts.iter().any(|part| part.data.windows(AGAIN.len()).any(|bytes| bytes == AGAIN.as_bytes())) {
         return;
     }
@@ -93,7 +94,7 @@ fn written(part: &Part<'_>) -> Vec<u8> {
     [head.as_bytes(), part.data, b"\r\n"].concat()
 }
 
-/// What could not be read is missing, and a problem says so.
+/// If something required could not be read, a problem reports it.
 pub fn config(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let (config, problems) = config::load_text(text, Path::new("towbar.yaml"), &Overrides::default());

@@ -1,8 +1,9 @@
-//! What callers send as a token, and what issuers publish as keys.
+//! Tokens that callers send, and key sets that issuers publish.
 
 use towbar::caller::token::{KeySet, Unverified};
 
-/// A token that can be read is what it was read from: nothing of the text is left over, and none of its parts has another spelling.
+/// A token that can be parsed is exactly the text it was parsed from: nothing of the text is left over, and no part has
+/// another spelling.
 pub fn token(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let Ok(token) = Unverified::parse(text) else { return };
@@ -20,7 +21,7 @@ pub fn token(data: &[u8]) {
     }
 }
 
-/// A set is empty only where it is refused.
+/// An empty key set is always rejected.
 pub fn key_set(data: &[u8]) {
     if let Ok(keys) = KeySet::parse(data) {
         assert!(!keys.is_empty() && keys.len() <= 100);

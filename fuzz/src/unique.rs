@@ -1,11 +1,11 @@
-//! JSON by another reader: serde_json, and no member of one name twice.
+//! Checks JSON with another parser: serde_json, extended to reject duplicate member names.
 
 use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-/// Why `json` is no JSON, or not one that every reader reads alike.
+/// Why `json` is not JSON, or not JSON that every reader interprets alike.
 pub fn problem(json: &[u8]) -> Option<String> {
     serde_json::from_slice::<Unique>(json).err().map(|error| error.to_string())
 }

@@ -1,4 +1,4 @@
-//! The three ways through the codec, and the descriptors that its tables are made of.
+//! The three conversions of the codec, and the descriptors from which its tables are built.
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -19,7 +19,7 @@ pub fn json_to_wire(data: &[u8]) {
     }
 }
 
-/// Wire -> JSON -> wire -> the same JSON. The second byte says how it is printed, see [`options_of`].
+/// Wire -> JSON -> wire -> the same JSON. The second byte chooses how it is printed, see [`options_of`].
 pub fn wire_to_json(data: &[u8]) {
     let Some((message, [options, wire @ ..])) = typed(data) else { return };
     let has = |bit: u8| options.wrapping_sub(b'0') & 1 << bit != 0;
@@ -36,13 +36,13 @@ pub fn wire_to_json(data: &[u8]) {
     }
 }
 
-/// The byte that says how a reply is printed.
+/// The byte that chooses these printing options.
 pub fn options_of(print: &Print) -> u8 {
     let bits = [print.defaults, print.enums_as_ints, print.proto_names, print.indent];
     b'0' + bits.iter().enumerate().map(|(bit, &is_set)| u8::from(is_set) << bit).sum::<u8>()
 }
 
-/// Lines of `field=text` -> wire -> JSON -> the same wire; and a body that says what the texts say is no conflict.
+/// Lines of `field=text` -> wire -> JSON -> the same wire. A body with the same values as the texts is no conflict.
 pub fn text_to_wire(data: &[u8]) {
     let Some((message, lines)) = typed(data) else { return };
     let Ok(lines) = std::str::from_utf8(lines) else { return };
@@ -55,7 +55,7 @@ pub fn text_to_wire(data: &[u8]) {
             leaf if takes_json(leaf) => Value::Json(text),
             _ => continue,
         };
-        // The fields of an Any are printed in an order of their own.
+        // The fields of an Any are printed in a different order.
         has_order |= path.leaf().is_repeated() || takes_json(path.leaf());
         if request.set(&path, value, Origin::Query).is_err() {
             return;
@@ -72,7 +72,7 @@ pub fn text_to_wire(data: &[u8]) {
     }
 }
 
-/// What loads can be used: its routes can be built, and its messages read and printed.
+/// A descriptor set that loads can be used: routes can be built, and messages read and printed.
 pub fn descriptor_set(data: &[u8]) {
     let Ok(schema) = Schema::decode("set.binpb", data) else { return };
     let _ = Routes::build(&schema, &[], &Defaults::default());
@@ -103,8 +103,8 @@ fn use_message(message: &Message) {
     }
 }
 
-/// The message types by the first byte of an input, `0` for the first: those of the conformance suite, then those of
-/// `tests/cases/`. New ones go last: every file of the corpus has its byte already.
+/// The message types, indexed by the first byte of an input, with `0` for the first: those of the conformance suite,
+/// then those of `tests/cases/`. Append new ones, because every file of the corpus depends on its byte.
 pub const TYPES: [&str; 22] = [
     "protobuf_test_messages.editions.TestAllTypesEdition2023",
     "protobuf_test_messages.proto2.TestAllRequiredTypesProto2",
@@ -130,19 +130,19 @@ pub const TYPES: [&str; 22] = [
     "cases.Linked",
 ];
 
-/// The first byte that stands for a message type.
+/// The first byte that chooses a message type.
 pub fn byte_of(message: &str) -> Option<u8> {
     let index = TYPES.iter().position(|name| *name == message)?;
     u8::try_from(index).ok().map(|index| b'0' + index)
 }
 
-/// The message type that the first byte stands for, and what is behind it.
+/// The message type that the first byte chooses, and the rest of the input.
 fn typed(data: &[u8]) -> Option<(&'static Message, &[u8])> {
     static MESSAGES: OnceLock<Vec<Message>> = OnceLock::new();
     let messages = MESSAGES.get_or_init(|| {
         let set = include_bytes!("../../tests/conformance/messages.binpb");
         let suite = Schema::decode("messages.binpb", set).expect("its files are sound");
-        // From the main package's folder or from this one's.
+        // Works from the folder of the main package and from that of this package.
         let folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|folder| folder.join("tests/cases"));
         let folder = folders.into_iter().find(|folder| folder.is_dir()).expect("the cases stand beside fuzz/");
         let cases = Schema::load(&[folder]).expect("its files are sound");
@@ -157,7 +157,7 @@ fn encode(request: &Request<'_>, body: &[u8]) -> Result<Vec<u8>, RequestError> {
     request.encode(Some(Body { text: body, field: None, ignored: &Ignored::default() }))
 }
 
-/// The JSON of what the codec itself wrote; `None` where a message is nested deeper than a reply may be.
+/// The JSON of what the codec itself wrote; `None` if a message is nested more deeply than a response may be.
 fn readable(message: &Message, wire: &[u8], print: &Print) -> Option<Vec<u8>> {
     match codec::reply(message, wire, print) {
         Ok(json) => {
@@ -169,7 +169,7 @@ fn readable(message: &Message, wire: &[u8], print: &Print) -> Option<Vec<u8>> {
     }
 }
 
-/// The wire of what the codec itself printed; `None` for what wire format can say and a request cannot.
+/// The wire format of what the codec itself printed; `None` for what wire format can express and a request cannot.
 fn read_back(message: &Message, json: &[u8]) -> Option<Vec<u8>> {
     match encode(&Request::new(message), json) {
         Ok(wire) => Some(wire),
@@ -185,7 +185,7 @@ fn assert_json(json: &[u8]) {
     assert_eq!(super::unique::problem(json), None, "{}", shown(json));
 }
 
-/// Two messages whose fields may stand in another order, which never changes what bytes there are.
+/// Compares two messages whose fields may be in different order, by their sorted bytes.
 fn assert_same(left: &[u8], right: &[u8], json: &[u8]) {
     let sorted = |wire: &[u8]| {
         let mut bytes = wire.to_vec();
