@@ -1,4 +1,4 @@
-//! How many connections of callers are open: no more are accepted than may be, and those beyond wait in the kernel's queue.
+//! Limits the number of open connections. No more are accepted than allowed; further ones wait in the kernel's queue.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,28 +9,28 @@ use tokio::time::{Instant, sleep};
 use crate::limits::memory::{Budget, Charge, Share, Use};
 use crate::observe::metrics::HandshakeCounts;
 
-/// What all connections together may have.
+/// The limits for all connections together.
 #[derive(Debug, Clone)]
 pub struct Bounds {
-    /// Most connections at one time.
+    /// The most connections at one time.
     pub connections: usize,
-    /// Most TLS handshakes of one address at one time.
+    /// The most TLS handshakes with one address at one time.
     pub handshakes: usize,
-    /// Where they are counted.
+    /// Where handshakes are counted.
     pub handshake_counts: HandshakeCounts,
-    /// The memory of connections, and of all that comes on them.
+    /// The memory for connections and everything that arrives on them.
     pub memory: Budget,
 }
 
-/// The memory of one connection, in bytes: buffers for its two ways, and those of TLS.
+/// The memory of one connection, in bytes: buffers for its two directions, and those of TLS.
 const CONNECTION: usize = 32 << 10;
 
-/// While there is no place, this long until it is looked for again.
+/// The pause before looking for a free place again.
 const PAUSE: Duration = Duration::from_millis(10);
-/// Time between two lines of the log that say so.
+/// The time between two log lines about the limit.
 const TELL: Duration = Duration::from_secs(10);
 
-/// Lets connections in.
+/// Admits connections within the limits.
 pub(super) struct Admissions {
     most: usize,
     memory: Share,
@@ -38,7 +38,7 @@ pub(super) struct Admissions {
     told: Option<Instant>,
 }
 
-/// A connection's place, given back when dropped.
+/// The place of a connection. Dropping it frees the place.
 pub(super) struct Admission {
     open: Arc<AtomicUsize>,
     _memory: Charge,
@@ -49,12 +49,12 @@ impl Admissions {
         Self { most: bounds.connections, memory: bounds.memory.share(), open: Arc::default(), told: None }
     }
 
-    /// Without bounds.
+    /// Admits any number of connections.
     pub(super) fn unbounded() -> Self {
         Self { most: usize::MAX, memory: Share::unbounded(), open: Arc::default(), told: None }
     }
 
-    /// A place, once there is one.
+    /// Waits for a free place and takes it.
     pub(super) async fn next(&mut self) -> Admission {
         loop {
             if let Some(admission) = self.now() {
@@ -64,9 +64,9 @@ impl Admissions {
         }
     }
 
-    /// A place, if there is one.
+    /// Takes a place, if one is free.
     pub(super) fn now(&mut self) -> Option<Admission> {
-        // Nobody else adds to them.
+        // Only this task adds connections, so the number cannot grow in the meantime.
         let open = self.open.load(Ordering::Relaxed);
         if open >= self.most {
             self.tell(&format!(

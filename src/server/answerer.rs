@@ -1,4 +1,4 @@
-//! What a listener needs of whoever answers its requests.
+//! The interface between a listener and the service that answers its requests.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -12,21 +12,20 @@ use tower_service::Service;
 use crate::caller::Peer;
 use crate::limits::memory::Account;
 
-/// A request, and the connection that it came on.
+/// A request, and the connection that it arrived on.
 pub struct Arrived {
-    /// The request.
     pub request: Request<Incoming>,
-    /// Who is at the other end of the connection. All its requests share one.
+    /// The peer of the connection. All requests of a connection share it.
     pub peer: Arc<Peer>,
-    /// What the connection holds and has in flight.
+    /// The account of what the connection holds in memory and has in flight.
     pub account: Arc<Account>,
 }
 
-/// What answers the requests of connections. It is ready at any time: it is not asked whether it is.
+/// A service that answers the requests of connections. It is always ready, so it is never polled for readiness.
 pub trait Answerer: Clone + Send + Sync + 'static {
-    /// The body of its answers.
+    /// The type of its response bodies.
     type Body: http_body::Body<Data: From<Bytes> + Send, Error: Into<BoxError>> + Send + Unpin + 'static;
-    /// An answer to come.
+    /// The future of a response.
     type Answer: Future<Output = Result<Response<Self::Body>, Infallible>> + Send;
 
     /// Answers a request.
@@ -35,7 +34,7 @@ pub trait Answerer: Clone + Send + Sync + 'static {
 
 pub(super) type BoxError = Box<dyn Error + Send + Sync>;
 
-/// A service that looks at nothing but the request.
+/// Any service that needs nothing but the request.
 impl<S, B> Answerer for S
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send>,

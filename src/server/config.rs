@@ -1,4 +1,4 @@
-//! Where callers come in, as the operator says it.
+//! The configuration of a listener.
 
 use std::path::PathBuf;
 
@@ -6,39 +6,40 @@ use super::stop::Drain;
 use crate::caller::forwarded::Proxies;
 use crate::tls::{IdentityFiles, PinnedClient};
 
-/// Where callers come in.
+/// The configuration of a listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// `host:port`.
+    /// The address to bind, `host:port`.
     pub address: String,
-    /// Files for TLS; without them the connection is plain.
+    /// The TLS files; without them, connections are plain.
     pub tls: Option<TlsFiles>,
-    /// The proxies in front that say where callers are.
+    /// The trusted proxies in front, which report the addresses of callers.
     pub proxies: Option<Proxies>,
-    /// How it ends.
+    /// How long the listener drains when it stops.
     pub drain: Drain,
-    /// Most connections at one time; without it as many as files and memory allow.
+    /// The most connections at one time; without it, as many as file descriptors and memory allow.
     pub connections: Option<usize>,
-    /// Most TLS handshakes of one address at one time.
+    /// The most TLS handshakes with one address at one time.
     pub handshakes: usize,
-    /// Most connections that wait to be accepted.
+    /// The most connections that wait to be accepted.
     pub backlog: u32,
 }
 
-/// The files of [`Config::tls`], and who comes in.
+/// The files of [`Config::tls`], and which callers are accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// What the gateway shows to callers.
+    /// The certificate and key that the gateway presents to callers.
     pub identity: IdentityFiles,
-    /// Callers whose certificate this bundle trusts come in.
+    /// The bundle of authorities whose client certificates are accepted.
     pub client_ca: Option<PathBuf>,
-    /// So do these, by their pins. Without either, nobody is asked for a certificate.
+    /// Callers that are accepted by their pinned certificates. Without these and `client_ca`, no caller is asked for a
+    /// certificate.
     pub clients: Vec<PinnedClient>,
-    /// Callers without a certificate come in too.
+    /// Whether callers without a certificate are accepted too.
     pub client_optional: bool,
 }
 
-/// What is spoken on a plain connection.
+/// The protocol of plain connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Plain {
     /// HTTP/1.1.

@@ -1,4 +1,4 @@
-//! One connection from its acceptance to its end: TLS, if it has any, then HTTP.
+//! Serves one connection from its acceptance to its end: TLS if there is any, then HTTP.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -18,24 +18,24 @@ use super::turns::Turns;
 use crate::caller::{Certificate, Peer, Protocol, Tls};
 use crate::tls;
 
-/// Longest time from a connection's first byte to the end of the TLS handshake.
+/// The longest time from the first byte of a connection to the end of its TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What each connection of a worker is served with.
+/// What a worker needs to serve a connection.
 #[derive(Clone)]
 pub(super) struct Connection<S> {
     pub(super) plain: Plain,
     pub(super) http: Http<S>,
     pub(super) handshakes: Handshakes,
-    /// The time that handshakes have, if there is a bound.
+    /// Limits the time that handshakes take of the worker, if there is a limit.
     pub(super) turns: Option<Turns>,
 }
 
 impl<S: Answerer> Connection<S> {
-    // Each step is boxed, so that a connection, which is idle for most of its life, has the memory of the step it is at and
+    // Each step is boxed. A connection is idle for most of its life, and so takes only the memory of its current step,
     // not that of the largest.
     pub(super) async fn serve(self, stream: TcpStream, draining: Watcher) {
-        // A failure of one option of the socket is no reason to refuse the caller.
+        // If a socket option cannot be set, the connection still works.
         let _ = stream.set_nodelay(true);
         let address = stream.peer_addr().ok();
         let Some(server) = self.http.current.load().tls.clone() else {
@@ -64,7 +64,7 @@ impl<S: Answerer> Connection<S> {
         }
     }
 
-    /// TLS as the caller chooses it, if that comes about in time.
+    /// Completes the TLS handshake in time, or reports why it failed.
     async fn handshake(
         &self,
         making: &tls::Handshake,
@@ -72,7 +72,7 @@ impl<S: Answerer> Connection<S> {
         address: Option<IpAddr>,
     ) -> Option<Box<TlsStream<TcpStream>>> {
         let made = async {
-            // Who has said nothing takes nobody's place.
+            // A caller takes a place only once it has sent something.
             match stream.peek(&mut [0]).await {
                 Ok(0) => return Err(Failure::Silent),
                 Ok(_) => {}

@@ -1,4 +1,4 @@
-//! The end of connections: when the listener stops, and when a connection's time is over.
+//! Ends connections gracefully: when the listener stops, or when a single connection is retired.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,54 +10,55 @@ use tokio::time::timeout;
 
 use super::stop::{Phase, reached};
 
-/// Time for the first call of a connection of HTTP/1.1 that has had none when the port is closed: who made it is about to send one.
+/// The time for the first call of an HTTP/1.1 connection that has had none when the port is closed: its caller is
+/// probably about to send one.
 const FIRST_CALL: Duration = Duration::from_secs(1);
-/// Time for streams to tell their callers that they are ended, when the time for calls in flight is over,
+/// The time for streams to tell their callers that they end, once the time for calls in flight is over.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-/// and for their connections to end after that.
+/// The time for the connections of those streams to end after that.
 const LAST_BYTES: Duration = Duration::from_millis(100);
-/// Time for calls that have arrived by then on connections that were idle, to be read before they close.
+/// The time to read calls that have already arrived on idle connections before these are closed.
 const LAST_LOOK: Duration = Duration::from_millis(10);
 
-/// The connections that shall end together.
+/// The connections that end together.
 pub(super) struct Draining {
     phases: watch::Sender<Phase>,
-    /// Whether those that can tell their callers of it are to end.
+    /// Whether streams that can tell their callers have to end now.
     ending: watch::Sender<bool>,
 }
 
-/// A part in it, such as a connection's from its acceptance to its end. Whoever has one is waited for: what takes a connection
-/// over from HTTP keeps a clone.
+/// A part in a drain, such as that of a connection from its acceptance to its end. The drain waits until all watchers
+/// are dropped; code that takes a connection over from HTTP keeps a clone.
 #[derive(Clone)]
 pub(super) struct Watcher(watch::Receiver<Phase>);
 
-/// What the calls of a connection tell who drives it.
+/// Signals from the calls of a connection to the task that runs it.
 #[derive(Default)]
 pub(super) struct Signals {
-    /// It is to take no more of them.
+    /// The connection should take no more calls.
     pub(super) retired: Notify,
-    /// That may be so before all stop, over HTTP/1.1 too.
+    /// Whether the connection may be retired before the listener stops, over HTTP/1.1 as well.
     pub(super) may_end_early: bool,
-    /// Those that come all the same are refused.
+    /// Whether further calls on the connection are rejected.
     pub(super) is_over: AtomicBool,
-    /// There was one.
+    /// Whether the connection has had a call.
     pub(super) is_used: AtomicBool,
 }
 
-/// How a service has a listener that stops wait for what outlasts its connection. Cheap to clone.
+/// Lets a service hold up the end of a listener for work that outlasts its connection. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Holder {
     phases: watch::Sender<Phase>,
     ending: watch::Sender<bool>,
 }
 
-/// How what could last for ever, as a stream does, learns that it has to end, since a listener that stops waits no longer for it. Until
-/// this is dropped the listener waits a moment more, in which callers can be signals.
+/// Tells an endless call, such as a stream, that it has to end because the listener stops. Until this is dropped, the
+/// listener waits a moment longer, so that the caller can be told.
 #[derive(Debug, Clone)]
 pub struct Ending(watch::Receiver<bool>);
 
 impl Ending {
-    /// Waits until it has to end.
+    /// Waits until the call has to end.
     pub async fn reached(mut self) {
         if self.0.wait_for(|&is_ending| is_ending).await.is_err() {
             std::future::pending().await
@@ -65,20 +66,20 @@ impl Ending {
     }
 }
 
-/// While it is there, a listener that stops waits, as it does for the calls in flight, and no longer.
+/// While this exists, a listener that stops waits for it as for a call in flight, and no longer.
 #[derive(Debug)]
 pub struct Hold {
     _waited_for: watch::Receiver<Phase>,
 }
 
 impl Holder {
-    /// Has the listener wait from now on.
+    /// Makes the listener wait from now on.
     #[must_use]
     pub fn hold(&self) -> Hold {
         Hold { _waited_for: self.phases.subscribe() }
     }
 
-    /// The end of what the listener waits for.
+    /// Signals when the listener stops waiting.
     #[must_use]
     pub fn ending(&self) -> Ending {
         Ending(self.ending.subscribe())
@@ -86,7 +87,7 @@ impl Holder {
 }
 
 impl Default for Holder {
-    /// Of no listener: nobody waits.
+    /// A holder without a listener: nothing waits for it.
     fn default() -> Self {
         Draining::new().holder()
     }
@@ -105,12 +106,13 @@ impl Draining {
         Holder { phases: self.phases.clone(), ending: self.ending.clone() }
     }
 
-    /// Calls are answered, and shall be sent elsewhere from now on.
+    /// Announces the stop: calls are still answered, but callers should send further ones elsewhere.
     pub(super) fn give_notice(&self) {
         self.phases.send_replace(Phase::Notice);
     }
 
-    /// Finishes the calls in flight, until `over`; then those end that can tell their callers. Gives how many connections are left.
+    /// Finishes the calls in flight until `over`; then ends the streams that can tell their callers. Returns how many
+    /// connections are left.
     pub(super) async fn finish(self, over: impl Future<Output = ()>) -> usize {
         self.phases.send_replace(Phase::Draining);
         tokio::select! {
@@ -127,21 +129,22 @@ impl Draining {
 }
 
 impl Watcher {
-    /// Drives a connection to its end. Once all stop, or this one is retired, it takes no more calls, and ends after those in
-    /// flight.
+    /// Runs a connection to its end. Once the listener drains, or this connection is retired, it takes no more calls
+    /// and ends after those in flight.
     pub(super) async fn drive<C: GracefulConnection>(
         &mut self,
         mut connection: Pin<&mut C>,
         http2: bool,
         signals: &Signals,
     ) -> C::Output {
-        // HTTP/2 is told at once: GOAWAY names no last stream yet, so that calls on their way are taken (RFC 9113, section 6.8).
-        // A connection that is made later is told with its first call, or it would have been made for nothing. HTTP/1.1 has only
-        // the head of an answer to be told with: without one it stays, as a call may be on its way.
+        // HTTP/2 callers are told at once: the first GOAWAY names no last stream yet, so calls on their way are still
+        // taken (RFC 9113, section 6.8). A connection that begins later is told with its first call; otherwise it would
+        // have been opened for nothing. HTTP/1.1 can only be told in the head of an answer. Without one the connection
+        // stays, as a call may be on its way.
         let is_told_at_notice = http2 && *self.0.borrow() == Phase::Serving;
         let phase = if is_told_at_notice { Phase::Notice } else { Phase::Draining };
         tokio::select! {
-            // In this order: most of what wakes it is for the connection.
+            // In this order, because most wake-ups are for the connection.
             biased;
             ended = &mut connection => return ended,
             () = signals.retired.notified(), if http2 || signals.may_end_early => {}

@@ -1,4 +1,4 @@
-//! TLS handshakes: how many are made at one time for one address, and how failed ones are reported.
+//! Limits the concurrent TLS handshakes with one address, and reports failed ones.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,28 +14,28 @@ use crate::observe::refused::shown;
 use crate::observe::seldom::Seldom;
 use crate::tls::{self, RefusedCertificate};
 
-/// Most handshakes of one address at one time, where nothing is said of it. A box in front of a bank has one address, and after a
-/// restart it makes many at once: those beyond wait.
+/// The default for the most handshakes with one address at one time. A load balancer in front has one address, and
+/// begins many at once after a restart; those beyond the limit wait.
 pub const HANDSHAKES_OF_ONE_ADDRESS: usize = 100;
 
-/// Longest text of a reason, in bytes: some quote what the caller has sent.
+/// The longest text of a reason, in bytes, because some reasons quote what the caller has sent.
 const LONGEST_REASON: usize = 160;
 
-/// Of all workers. Cheap to clone.
+/// The handshakes of all workers. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Handshakes(Arc<All>);
 
 struct All {
     most: usize,
-    /// Those who make some now, or wait.
+    /// The addresses with handshakes now or waiting, each with its free places.
     addresses: Mutex<HashMap<IpAddr, Arc<Semaphore>>>,
     counts: HandshakeCounts,
     told: Seldom,
-    /// Of those who speak HTTP/2 where it is not spoken.
+    /// Limits the log lines about HTTP/2 on connections that only speak HTTP/1.1.
     prefaces: Seldom,
 }
 
-/// A handshake's place among those of its address. Given back when dropped.
+/// The place of a handshake among those with its address. Dropping it frees the place.
 pub(super) struct HandshakePermit {
     all: Arc<All>,
     network: IpAddr,
@@ -43,14 +43,15 @@ pub(super) struct HandshakePermit {
     turn: Option<OwnedSemaphorePermit>,
 }
 
-/// Why there is no connection.
+/// Why a handshake failed.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// The caller has sent nothing and is gone: boxes ask that way whether the port is open.
+    /// The caller closed the connection without sending anything: load balancers check that way whether the port is
+    /// open.
     Silent,
-    /// It has taken too long.
+    /// The handshake took too long.
     TimedOut,
-    /// What came from the caller, or did not.
+    /// The connection or the TLS data of the caller failed.
     Io(io::Error),
 }
 
@@ -60,31 +61,30 @@ impl Handshakes {
         Self(Arc::new(All { most: most.min(Semaphore::MAX_PERMITS), addresses, counts, told, prefaces }))
     }
 
-    /// Without a bound.
+    /// Handshakes without a limit.
     pub(super) fn unbounded() -> Self {
         Self::new(usize::MAX, HandshakeCounts::default())
     }
 
-    /// A place, once there is one.
+    /// Waits for a free place and takes it.
     pub(super) async fn place(&self, address: IpAddr) -> HandshakePermit {
         let (all, network) = (self.0.clone(), network(address));
         let turns = {
             let mut addresses = all.addresses.lock().unwrap_or_else(PoisonError::into_inner);
             addresses.entry(network).or_insert_with(|| Arc::new(Semaphore::new(all.most))).clone()
         };
-        // From here on it is given back, also if nobody waits any more.
+        // From here on the place is freed on drop, even if the caller stops waiting.
         let mut place = HandshakePermit { all, network, turns: Some(turns.clone()), turn: None };
         place.turn = turns.acquire_owned().await.ok();
         place
     }
 
-    /// Counts one that was made.
+    /// Counts a handshake that succeeded.
     pub(super) fn made(&self, version: &'static str) {
         self.0.counts.made(version);
     }
 
-    /// Counts one that has failed, and tells it, with the certificate that was refused, unless another one was told within the
-    /// last second.
+    /// Counts a handshake that failed, and logs it with the certificate that was rejected. Logs at most one per second.
     pub(super) fn failed(&self, address: Option<IpAddr>, failure: &Failure, refused: Option<&RefusedCertificate>) {
         let Some(fault) = failure.fault() else { return };
         self.0.counts.failed(fault);
@@ -98,7 +98,7 @@ impl Handshakes {
         }
     }
 
-    /// Tells that somebody speaks HTTP/2 on a connection of HTTP/1.1.
+    /// Logs that a caller speaks HTTP/2 on a connection that only speaks HTTP/1.1.
     pub(super) fn preface(&self, address: Option<IpAddr>) {
         let Some(left_out) = self.0.prefaces.line() else { return };
         tracing::info!(
@@ -118,7 +118,7 @@ impl Drop for HandshakePermit {
     }
 }
 
-/// What counts as one address: of IPv6 a /64, which one machine may have all of.
+/// What counts as one address: for IPv6 a /64, which may all belong to one machine.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),

@@ -1,4 +1,4 @@
-//! HTTP on one connection, from its first byte to its end.
+//! Speaks HTTP on one connection, from its first byte to its end.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -35,29 +35,30 @@ use crate::caller::Protocol;
 use crate::limits::memory::{Account, Share};
 use crate::observe::refused::{PeerRefusals, Refusals, Stage};
 
-/// Longest time for a request's head, and for an idle connection to wait for the next.
+/// The longest time for the head of a request, and for an idle connection to wait for its next request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// Under which name these lines are in the log, whatever file writes them.
+/// The target of these log lines, independent of the file that writes them.
 const LOG: &str = "towbar::server";
 
-/// Most requests on a connection of HTTP/2 at one time: RFC 9113, section 6.5.2, "no smaller than 100".
+/// The most concurrent requests on an HTTP/2 connection: RFC 9113, section 6.5.2, "no smaller than 100".
 const STREAMS: u32 = 100;
-/// What one of them, and all of them together, may send of their bodies before they are read, in bytes.
+/// How many bytes of their bodies one request, and all requests of a connection together, may send before they are
+/// read.
 const STREAM_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 512 << 10;
 
-/// Most headers of a request; hyper reads no more.
+/// The most headers of a request; hyper reads no more.
 const FIELDS: usize = 100;
 /// The longest request target, in bytes; `http::Uri` holds no longer one.
 const TARGET: usize = 65_534;
-/// Time for a caller who sends on though it has its answer, and how many bytes of that are read.
+/// For how long, and how many bytes, data is still read from a caller that keeps sending after its answer.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 1 << 20;
-/// What a head may have besides its headers: a request line with a target of 64 KiB, and what HTTP/2 counts for each of 100
-/// fields (RFC 9113, section 6.5.2).
+/// The bytes that a head may have besides its headers: a request line with a target of 64 KiB, and what HTTP/2 counts
+/// for each of 100 fields (RFC 9113, section 6.5.2).
 const ROOM: usize = 72 << 10;
 
-/// What HTTP is spoken with on each connection of a worker.
+/// What a worker needs to speak HTTP on a connection.
 #[derive(Clone)]
 pub(super) struct Http<S> {
     pub(super) current: Current<S>,
@@ -66,7 +67,7 @@ pub(super) struct Http<S> {
     pub(super) refusals: Refusals,
 }
 
-/// One connection, while HTTP is spoken on it.
+/// One connection while HTTP is spoken on it.
 struct Spoken<'a, S> {
     http: &'a Http<S>,
     standing: &'a PeerStanding,
@@ -74,9 +75,9 @@ struct Spoken<'a, S> {
     head_limit: usize,
     account: Arc<Account>,
     progress: Arc<Progress>,
-    /// Over HTTP/2.
+    /// Used over HTTP/2.
     streams: Streams,
-    /// Over HTTP/1.1.
+    /// Used over HTTP/1.1.
     upgrade: LastUpgrade,
     verdict: Arc<Verdict>,
     refusals: PeerRefusals,
@@ -127,7 +128,7 @@ impl<'a, S: Answerer> Spoken<'a, S> {
             .max_concurrent_streams(STREAMS)
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
-            // They are counted against calls that are none: `Metered`.
+            // `Metered` counts these instead, together with other frames that are not calls.
             .max_local_error_reset_streams(None)
             .max_header_list_size(u32::try_from(self.head_limit).unwrap_or(u32::MAX));
         builder.keep_alive_interval(Duration::from_secs(30)).keep_alive_timeout(Duration::from_secs(10));
@@ -151,7 +152,7 @@ impl<'a, S: Answerer> Spoken<'a, S> {
     ) -> hyper::Result<()> {
         let limits = Limits { bytes: self.head_limit, fields: FIELDS, target: TARGET, told: header_limit };
         let mut builder = http1::Builder::new();
-        // Whatever is too large for it is refused before it comes here.
+        // `Strict` rejects anything larger before it gets here.
         builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(2 * self.head_limit);
         let stream = TokioIo::new(Strict::new(stream, limits, self.verdict.clone()));
         let mut connection = Box::pin(builder.serve_connection(stream, service_fn(|request| self.answer(request))));
@@ -161,7 +162,7 @@ impl<'a, S: Answerer> Spoken<'a, S> {
         if stream.is_preface() {
             self.http.handshakes.preface(self.standing.peer().ip());
         }
-        // Nobody is refused who has nothing to ask.
+        // A caller that has sent no part of a request gets no answer.
         if ended.as_ref().is_err_and(hyper::Error::is_timeout) && stream.is_in_head() {
             self.refusals.note(Stage::Head, &format_args!("its head did not come within {HEAD_TIMEOUT:?}"));
         }
@@ -169,7 +170,7 @@ impl<'a, S: Answerer> Spoken<'a, S> {
         ended
     }
 
-    /// Answers one request, or refuses it.
+    /// Answers one request, or rejects it.
     fn answer(
         &self,
         mut request: Request<Incoming>,
@@ -197,7 +198,7 @@ impl<'a, S: Answerer> Spoken<'a, S> {
             }
         };
         let taking = is_http2.then(|| self.streams.begin());
-        // Over HTTP/1.1 the answer tells whether it is the last, and a stop may begin before it does.
+        // Over HTTP/1.1 the answer says whether it is the last one, and a stop may begin before it is made.
         let http1 = (!is_http2).then(|| (self.http.current.clone(), self.verdict.clone()));
         async move {
             let (mut response, is_refused) = match answer {
@@ -209,7 +210,7 @@ impl<'a, S: Answerer> Spoken<'a, S> {
                 let leaves = response.status() == StatusCode::SWITCHING_PROTOCOLS;
                 verdict.answered(number, leaves);
                 if is_last && !leaves {
-                    // The caller is told with an answer, so it sends nothing into a closed connection.
+                    // `Connection: close` tells the caller, so that it sends nothing into a closed connection.
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
             }
@@ -234,7 +235,7 @@ impl<'a, S: Answerer> Spoken<'a, S> {
     }
 }
 
-/// The end of a connection of HTTP/1.1: another protocol, or what the caller is to see of it.
+/// Ends an HTTP/1.1 connection: switches to another protocol, or makes sure that the caller sees how it ended.
 async fn leave<S: Transport>(stream: Strict<Patient<S>>, read: Bytes, ended: &hyper::Result<()>, next: Option<Next>) {
     let is_unfinished = stream.is_unfinished();
     let (mut stream, held) = stream.into_parts();
@@ -243,15 +244,16 @@ async fn leave<S: Transport>(stream: Strict<Patient<S>>, read: Bytes, ended: &hy
             let begun = if held.is_empty() { read } else { [read, held].concat().into() };
             next(Switched { stream: Box::new(stream), begun }).await;
         }
-        // An answer without a length is whole where its connection ends, unless that is seen to break (RFC 9112, section 8).
+        // An answer without a length is complete when its connection ends, unless the connection is seen to break (RFC
+        // 9112, section 8).
         (Err(error), _) if error.is_user() => stream.get_ref().reset_on_close(),
-        // What is still being sent would have the connection reset, and so the answer lost.
+        // Closing while the caller still sends would reset the connection, and the answer could be lost.
         (Ok(()), None) if is_unfinished => linger(&mut stream).await,
         _ => {}
     }
 }
 
-/// Reads, for a moment and up to a bound, what a caller still sends who has an answer already (RFC 9112, section 9.6).
+/// Reads what a caller still sends after its answer, for a short time and up to a bound (RFC 9112, section 9.6).
 async fn linger(stream: &mut (impl AsyncRead + Unpin)) {
     let reading = async {
         let (mut buffer, mut left) = ([0; 4 << 10], LINGER_BYTES);

@@ -1,4 +1,4 @@
-//! A port, and the threads that serve what comes in there.
+//! A listener: its port, and the worker threads that serve its connections.
 
 use std::io;
 use std::net::SocketAddr;
@@ -23,7 +23,7 @@ use crate::limits::memory::Share;
 use crate::observe::refused::Refusals;
 use crate::tls::Server;
 
-/// Under which name these lines are in the log, whatever file writes them.
+/// The target of these log lines, independent of the file that writes them.
 const LOG: &str = "towbar::server";
 
 /// A bound listener.
@@ -33,20 +33,20 @@ pub struct Listener {
     plain: Plain,
 }
 
-/// Longest time for the calls in flight when a listener stops that serves on the runtime of its caller.
+/// The longest time for calls in flight when a listener stops that serves on the runtime of its caller.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// The end of a notice, in which no connection begins any more, and those that have begun are made: more than a round trip takes from
-/// any box that stands near.
+/// The last part of the notice, in which no new TCP connection begins and half-open ones are completed. It is longer
+/// than a round trip from any load balancer nearby.
 const HANDSHAKES: Duration = Duration::from_millis(100);
 
-/// What the headers of a request may have, in bytes, where nothing is said of it.
+/// The default for the most bytes of a request's headers.
 const HEADER_LIMIT: usize = 32 << 10;
 
 impl Listener {
-    /// Binds `address`. With `tls`, [`Listener::serve`] speaks it.
+    /// Binds `address`. With `tls`, [`Listener::serve`] speaks TLS.
     ///
     /// # Errors
-    /// The operating system's.
+    /// The operating system cannot bind the address.
     pub async fn bind(address: &str, tls: Option<Arc<ServerConfig>>, plain: Plain) -> io::Result<Self> {
         Self::bind_with(address, BACKLOG, tls, plain).await
     }
@@ -54,7 +54,7 @@ impl Listener {
     /// Binds `address` as [`Listener::bind`] does. At most `backlog` connections wait to be accepted (listen(2)).
     ///
     /// # Errors
-    /// The operating system's.
+    /// The operating system cannot bind the address.
     pub async fn bind_with(
         address: &str,
         backlog: u32,
@@ -67,12 +67,12 @@ impl Listener {
     /// The address that was bound.
     ///
     /// # Errors
-    /// The operating system's.
+    /// The operating system does not tell it.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.tcp.local_addr()
     }
 
-    /// Serves on the runtime of the caller until `stop` is ready, then finishes the calls in flight.
+    /// Serves on the runtime of the caller until `stop` completes, then finishes the calls in flight.
     pub async fn serve(self, service: impl Answerer, stop: impl Future<Output = ()>) {
         let draining = Draining::new();
         let Self { tcp, tls, plain } = self;
@@ -89,11 +89,12 @@ impl Listener {
         draining.finish(tokio::time::sleep(TIMEOUT)).await;
     }
 
-    /// Serves on a thread for each core until the `stop`, then finishes the calls in flight, in the time that the `handover`
-    /// has for both. Each thread follows its recipe, and each connection has one thread. All of them keep within the `bounds`.
+    /// Serves on one thread for each core until `stop`, then finishes the calls in flight, within the times of the
+    /// `handover`. Each thread follows the current recipe, and each connection stays on one thread. All of them keep
+    /// within the `bounds`.
     ///
     /// # Errors
-    /// The operating system's, when a thread cannot be started.
+    /// The operating system cannot start a thread.
     pub async fn serve_on_all_cores<S: Answerer>(
         self,
         handover: &Handover<S>,

@@ -1,7 +1,7 @@
-//! Connections of callers: accepted, TLS made, HTTP spoken, drained at the end.
+//! Connections of callers: accepts them, completes TLS, speaks HTTP, and drains them at the end.
 //!
-//! Over TLS the caller chooses HTTP/1.1 or HTTP/2 by ALPN; a plain connection speaks HTTP/1.1. What the service does
-//! with a request is not known here.
+//! Over TLS the caller chooses HTTP/1.1 or HTTP/2 by ALPN; a plain connection speaks HTTP/1.1 or, if so configured,
+//! HTTP/2. This module does not know what the service does with a request.
 //!
 //! ```text
 //! listener -> port, admission -> worker -> connection (TLS) -> http -> http1 | http2 -> answerer

@@ -1,4 +1,4 @@
-//! How fast a caller takes what waits for it: looked at once a second, for as long as something waits.
+//! Checks how fast a caller reads an answer, once a second for as long as data waits for it.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -8,54 +8,54 @@ use tokio::time::{Sleep, sleep};
 
 use crate::limits::memory::{Account, Share, Waiting};
 
-/// Time between two looks. What was not taken for so long is ended where memory is short.
+/// The time between two checks. If memory is short, an answer of which nothing was read for this long is ended.
 const LOOK: Duration = if cfg!(test) { Duration::from_millis(50) } else { Duration::from_secs(1) };
-/// After so many of them a caller must have taken what waits, or at least [`LEAST`].
+/// After this many checks, a caller must have read what waits, or at least [`LEAST`] bytes.
 const LOOKS: u32 = 30;
-/// So many bytes.
+/// The least number of bytes that a caller must read in that time.
 const LEAST: usize = 16 << 10;
 
-/// How fast one caller takes one answer, or all that a connection has.
+/// How fast a caller reads one answer, or all answers of a connection.
 pub(super) struct Pace {
     look: Pin<Box<Sleep>>,
     looks: u32,
-    /// How many bytes were taken at the last look, and at the first.
+    /// How many bytes had been read at the last check, and at the first one.
     before: usize,
     first: usize,
-    /// Where it took next to nothing since the last look.
+    /// Set if the caller read next to nothing since the last check.
     waiting: Option<Waiting>,
 }
 
-/// What is looked at.
+/// What is measured.
 #[derive(Clone, Copy)]
 pub(super) struct Taken<'a> {
-    /// How many bytes the caller has taken, in all.
+    /// How many bytes the caller has read in total.
     pub(super) bytes: usize,
-    /// Whether something waits for it.
+    /// Whether data waits for the caller.
     pub(super) waits: bool,
-    /// How many bytes of memory what waits has.
+    /// How many bytes of memory the waiting data holds.
     pub(super) held: usize,
     pub(super) memory: &'a Share,
-    /// Where it is one answer of several.
+    /// The account of the connection, if this is one answer of several.
     pub(super) account: Option<&'a Account>,
 }
 
-/// Why an answer is ended before its end.
+/// Why an answer is ended early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Slow {
-    /// The caller took too little in so long.
+    /// The caller read too little in this time.
     Stalled(Duration),
-    /// Its memory is needed.
+    /// The memory of the answer is needed.
     Memory,
 }
 
 impl Pace {
-    /// From now on, where so many bytes have been taken.
+    /// Begins now, after this many bytes have been read.
     pub(super) fn new(bytes: usize) -> Self {
         Self { look: Box::pin(sleep(LOOK)), looks: 0, before: bytes, first: bytes, waiting: None }
     }
 
-    /// Ready when it is too slow.
+    /// Completes when the caller is too slow.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, taken: Taken<'_>) -> Poll<Slow> {
         while self.look.as_mut().poll(cx).is_ready() {
             if let Some(slow) = self.look(taken) {

@@ -1,5 +1,5 @@
-//! The end of patience with a caller: one who takes nothing of an answer, one whose head has no place left, and one who has
-//! nothing to ask.
+//! Timeouts for a caller that reads nothing of an answer, memory for long heads, and the end of idle HTTP/2
+//! connections.
 
 use std::io;
 use std::pin::Pin;
@@ -15,23 +15,23 @@ use tokio::time::sleep;
 use super::pace::{Pace, Slow, Taken};
 use crate::limits::memory::{Account, Charge, Share, Use};
 
-/// Longest time without a request on a connection of HTTP/2; over HTTP/1.1 hyper looks after it.
+/// The longest time without a request on an HTTP/2 connection; over HTTP/1.1, hyper enforces it.
 const IDLE: Duration = Duration::from_secs(60);
-/// Time for a caller who has nothing to ask to end the connection itself.
+/// The time for an idle caller to end its connection after it was asked to.
 const LEAVE: Duration = Duration::from_secs(10);
-/// So many bytes of a head are part of what each connection has.
+/// A head of this many bytes is covered by the memory of the connection itself.
 const FREE: usize = 16 << 10;
 
-/// What happens on one connection.
+/// The requests of one connection.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
-    /// How many requests have come.
+    /// The number of requests so far.
     requests: AtomicUsize,
-    /// How many of them are not answered to the end.
+    /// The number of requests that are not fully answered.
     in_flight: AtomicUsize,
 }
 
-/// A request that is not answered to the end.
+/// A request that is not fully answered.
 pub(super) struct InFlight(Arc<Progress>);
 
 impl Progress {
@@ -41,12 +41,13 @@ impl Progress {
         InFlight(this.clone())
     }
 
-    /// How many requests have come.
+    /// The number of requests so far.
     pub(super) fn requests(&self) -> usize {
         self.requests.load(Ordering::Relaxed)
     }
 
-    /// Asks the connection to end (`retired`) once nothing was asked for long, and is ready if that was of no use.
+    /// Asks the connection to end (`retired`) after a long time without requests. Completes if the connection did not
+    /// end.
     pub(super) async fn idle(&self, retired: &Notify) {
         let mut before = self.requests.load(Ordering::Relaxed);
         let mut is_asked = false;
@@ -70,21 +71,22 @@ impl Drop for InFlight {
     }
 }
 
-/// A connection that does not wait for ever, and holds no head for which there is no memory.
+/// A connection that times out if its caller does not read, and rejects long heads for which there is no memory.
 pub(super) struct Patient<S> {
     stream: S,
     progress: Arc<Progress>,
-    /// Since the caller did not take all. Where it takes all at once, as most do, no clock is asked.
+    /// The pace since the caller stopped reading everything at once. Most callers read at once, so no clock is read for
+    /// them.
     pace: Option<Pace>,
-    /// How many bytes it took since then.
+    /// How many bytes the caller has read since then.
     taken: usize,
-    /// Whether all is written, and not yet on its way.
+    /// Whether everything is written, but not yet flushed.
     flushes: bool,
     bounds: PatientBounds,
     head: ReadHead,
 }
 
-/// What a connection may have.
+/// The limits of a connection.
 pub(super) struct PatientBounds {
     pub(super) memory: Share,
     pub(super) account: Arc<Account>,
@@ -92,13 +94,13 @@ pub(super) struct PatientBounds {
     pub(super) head_limit: usize,
 }
 
-/// What has come of a head.
+/// The part of a head that has arrived.
 #[derive(Default)]
 struct ReadHead {
-    /// How many requests had come when it began.
+    /// The number of requests when it began.
     requests: usize,
     bytes: usize,
-    /// What is taken for it.
+    /// The memory that is reserved for it.
     charge: Option<Charge>,
 }
 
@@ -107,12 +109,12 @@ impl<S> Patient<S> {
         Self { stream, progress, pace: None, taken: 0, flushes: false, bounds, head: ReadHead::default() }
     }
 
-    /// What it is patient with.
+    /// The underlying stream.
     pub(super) fn get_ref(&self) -> &S {
         &self.stream
     }
 
-    /// Notes what became of so many bytes that were to be written.
+    /// Notes the result of writing this many bytes.
     fn wrote(
         &mut self,
         cx: &mut Context<'_>,
@@ -137,7 +139,7 @@ impl<S> Patient<S> {
 
     fn poll_pace<T>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         let Self { pace, taken, bounds: PatientBounds { memory, account, .. }, .. } = self;
-        // All that the connection has is free when it ends.
+        // When the connection ends, everything that it holds is freed.
         let taken = Taken { bytes: *taken, waits: true, held: account.held(), memory, account: None };
         let slow = ready!(pace.get_or_insert_with(|| Pace::new(taken.bytes)).poll(cx, taken));
         Poll::Ready(Err(match slow {
@@ -152,20 +154,20 @@ impl<S> Patient<S> {
         }))
     }
 
-    /// Notes what became of a flush, or of the end.
+    /// Notes the result of a flush or shutdown.
     fn flushed(&mut self, cx: &mut Context<'_>, flushed: Poll<io::Result<()>>) -> Poll<io::Result<()>> {
         if flushed.is_pending() {
             self.flushes = true;
             return self.poll_pace(cx);
         }
-        // A flush that has nothing to do says nothing of what waits to be written.
+        // A flush that had nothing to do says nothing about data that waits to be written.
         if self.flushes {
             (self.flushes, self.pace) = (false, None);
         }
         flushed
     }
 
-    /// What comes while nothing is in flight is a head.
+    /// Counts bytes that arrive while no request is in flight: they belong to a head.
     fn count(&mut self, bytes: usize) -> io::Result<()> {
         let requests = self.progress.requests.load(Ordering::Relaxed);
         let head = &mut self.head;
@@ -298,7 +300,7 @@ mod tests {
                 error.to_string()
             });
             let waiting = tokio::spawn(async move { small.write_all(&[0; 100]).await.map(|()| drop(few)) });
-            // So long that both are known to wait, and not so long that they have waited too long.
+            // Long enough that both are known to wait, but not so long that they time out.
             sleep(Duration::from_millis(200)).await;
             assert!(!ended.is_finished());
             assert!(share.take(16 << 20, Use::Call).is_none());

@@ -1,7 +1,7 @@
-//! The port: how connections are accepted, and how it is closed so that none is lost.
+//! A port: accepts connections, and closes without losing any.
 //!
-//! To close a port is to reset every connection that waits to be accepted, and every one whose handshake is half made. Whoever made it
-//! may have sent a call on it already, and cannot know that nobody has read it.
+//! Closing a port resets every connection that waits to be accepted, and every one whose TCP handshake is not complete.
+//! Its caller may already have sent a call on it, and cannot know that nobody has read it.
 
 use std::io;
 use std::time::Duration;
@@ -10,13 +10,13 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::admission::{Admission, Admissions};
 
-/// How many connections may wait to be accepted, where nothing is said of it. With fewer, one that comes in a burst is dropped, and its
-/// caller asks again a second later (RFC 6298, section 2).
+/// The default for how many connections may wait to be accepted. With a shorter queue, connections of a burst are
+/// dropped, and their callers try again only a second later (RFC 6298, section 2).
 pub const BACKLOG: u32 = 1024;
-/// Most of them that are accepted before the port is closed; more than any backlog.
+/// The most waiting connections that are accepted before the port is closed; more than any backlog.
 const WAITING: usize = 1 << 16;
 
-/// Takes a port on which `backlog` connections may wait; the system may allow fewer (on Linux `net.core.somaxconn`).
+/// Binds a port on which `backlog` connections may wait. The system may allow fewer (on Linux `net.core.somaxconn`).
 pub(super) async fn bind(address: &str, backlog: u32) -> io::Result<TcpListener> {
     let mut last = None;
     for address in tokio::net::lookup_host(address).await? {
@@ -34,7 +34,7 @@ pub(super) async fn bind(address: &str, backlog: u32) -> io::Result<TcpListener>
     Err(last.unwrap_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the name has no address")))
 }
 
-/// Accepts connections for which there is a place, until `stop` is ready.
+/// Accepts connections while there is a place for them, until `stop` completes.
 pub(super) async fn accept(
     tcp: &TcpListener,
     stop: impl Future<Output = ()>,
@@ -53,7 +53,7 @@ pub(super) async fn accept(
         };
         match accepted {
             Ok((stream, place)) => give(stream, place),
-            // Out of file descriptors, mostly: some connection has to end first.
+            // Usually there are no file descriptors left, so some connection has to end first.
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(Duration::from_millis(50)).await;
@@ -62,14 +62,15 @@ pub(super) async fn accept(
     }
 }
 
-/// Lets no connection begin any more, while those that have begun are made. Who asks for one meanwhile asks again a second later, as
-/// after a lost packet (RFC 6298, section 2). False where the system has no such thing.
+/// Stops new TCP connections from beginning, while those that have begun are completed. A caller that tries to connect
+/// meanwhile tries again a second later, as after a lost packet (RFC 6298, section 2). False if the system does not
+/// support this.
 pub(super) fn begin_no_more(tcp: &TcpListener) -> bool {
     #[cfg(target_os = "linux")]
     {
         use socket2::{SockFilter, SockRef};
-        // A program for the kernel's packet filter, which has the segment from the TCP header on: byte 13 has the flags (RFC
-        // 9293, section 3.1). SYN without ACK begins a connection, and is dropped; all else passes.
+        // A program for the kernel's packet filter. It sees the segment from the TCP header on; byte 13 has the flags
+        // (RFC 9293, section 3.1). SYN without ACK begins a connection and is dropped; everything else passes.
         let program = [
             SockFilter::new(0x30, 0, 0, 13),       // load the byte
             SockFilter::new(0x54, 0, 0, 0x12),     // keep SYN and ACK
@@ -86,7 +87,7 @@ pub(super) fn begin_no_more(tcp: &TcpListener) -> bool {
     }
 }
 
-/// Closes the port, once the connections are accepted that wait, and for which there is a place.
+/// Closes the port, after accepting the connections that wait and for which there is a place.
 pub(super) fn close(tcp: TcpListener, admissions: &mut Admissions, give: impl Fn(TcpStream, Admission)) {
     let Ok(tcp) = tcp.into_std() else { return };
     let next = || admissions.now().and_then(|place| Some((tcp.accept().ok()?.0, place)));

@@ -1,4 +1,4 @@
-//! Answers to requests that no service is asked for.
+//! Answers that the listener makes without asking the service.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::violation::Violation;
 /// Makes the answer to a request that breaks a rule of HTTP.
 pub type Malformed = Arc<dyn Fn(Violation) -> Response<String> + Send + Sync>;
 
-/// The body of an answer: a service's, or one of the listener itself.
+/// The body of an answer: from the service, or from the listener itself.
 pub(super) enum Answer<B> {
     Service(B),
     Own(Option<Bytes>),

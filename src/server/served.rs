@@ -1,7 +1,8 @@
-//! What connections are served with, and how it is exchanged for something else while they last.
+//! What connections are served with, and how a reload replaces it while they last.
 //!
-//! Each worker makes its own from the [`Recipe`] of the day and asks for it once a handshake and once a request, without a
-//! lock. Whatever began with the old one ends with it: what is in flight holds the service that it was given.
+//! Each worker makes its own [`Served`] from the current [`Recipe`]. It is looked up once per handshake and once per
+//! request, without a lock. Whatever began with an old one ends with it: a call in flight holds the service that it was
+//! given.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,35 +18,35 @@ use crate::tls;
 
 /// What the connections of one worker are served with.
 pub struct Served<S> {
-    /// For handshakes; without it connections are plain.
+    /// TLS for handshakes; without it, connections are plain.
     pub tls: Option<tls::Server>,
-    /// The answers to malformed HTTP/1.1.
+    /// Makes the answers to requests that break a rule of HTTP.
     pub malformed: Option<Malformed>,
-    /// Every head whose headers have this many bytes, as HTTP/1.1 writes them, is read. How much more is read is for the
-    /// service to refuse.
+    /// Heads with up to this many bytes of headers, counted as HTTP/1.1 writes them, are always read. Somewhat larger
+    /// ones may be read too, and the service has to reject them.
     pub header_limit: usize,
     /// Answers every request.
     pub service: S,
 }
 
-/// Makes what one worker serves with, of its share of the memory and with the holder of its own end. Every worker calls it for
-/// itself.
+/// Makes what one worker serves with, from its share of the memory and the [`Holder`] of its listener. Every worker
+/// calls it once per recipe.
 pub type Recipe<S> = Arc<dyn Fn(&Share, &Holder) -> Served<S> + Send + Sync>;
 
-/// The recipe that all workers follow, and their way to learn of a new one; and how they end.
+/// The recipe that all workers follow, how they learn of a new one, and how they drain.
 pub struct Handover<S> {
     recipes: watch::Sender<Recipe<S>>,
     drain: Mutex<Drain>,
 }
 
 impl<S> Handover<S> {
-    /// Starts with these.
+    /// Starts with this recipe and these drain times.
     #[must_use]
     pub fn new(recipe: Recipe<S>, drain: Drain) -> Self {
         Self { recipes: watch::Sender::new(recipe), drain: Mutex::new(drain) }
     }
 
-    /// Lets every worker follow others from now on.
+    /// Replaces the recipe and the drain times for every worker.
     pub fn put(&self, recipe: Recipe<S>, drain: Drain) {
         *self.drain.lock().unwrap_or_else(PoisonError::into_inner) = drain;
         self.recipes.send_replace(recipe);
@@ -60,7 +61,7 @@ impl<S> Handover<S> {
     }
 }
 
-/// What is served with now. Cheap to clone; all clones are exchanged together.
+/// What a worker serves with now. Cheap to clone; all clones change together.
 pub(super) struct Current<S>(Arc<Live<S>>);
 
 struct Live<S> {
@@ -95,7 +96,7 @@ impl<S> Current<S> {
         self.0.ready.load()
     }
 
-    /// From now on the next answer on every connection is its last.
+    /// From now on, the next answer on each connection is its last.
     pub(super) fn stop(&self) {
         self.0.is_stopping.store(true, Ordering::Relaxed);
     }
@@ -106,7 +107,7 @@ impl<S> Current<S> {
 }
 
 impl<S> Ready<S> {
-    /// Whether a connection that was made like this would be made like this again.
+    /// Whether a new connection would get the same TLS settings as one made with `tls`.
     pub(super) fn speaks(&self, tls: Option<&tls::Server>) -> bool {
         match (&self.tls, tls) {
             (Some(server), Some(tls)) => server.is(tls),

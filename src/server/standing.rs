@@ -1,4 +1,4 @@
-//! Whether the peer of a connection is still let in.
+//! Checks whether the peer of a connection is still accepted.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -12,19 +12,19 @@ use crate::caller::Peer;
 use crate::limits::memory::CallerId;
 use crate::tls::Server;
 
-/// So often the clock is asked whether a certificate is over, at least: it may have been set.
+/// The longest time between two looks at the clock for expired certificates, because the clock may have been changed.
 const LOOK: Duration = Duration::from_secs(10 * 60);
 
-/// A connection's peer, and what it was let in by.
+/// The peer of a connection, and the TLS server that accepted it.
 pub(super) struct PeerStanding {
     peer: Arc<Peer>,
-    /// How TLS was made with it.
+    /// The TLS server that accepted the peer; `None` on a plain connection.
     server: Option<Server>,
     pub(super) signals: Signals,
 }
 
 impl PeerStanding {
-    /// Let in by this server, or on a plain connection.
+    /// A peer that this server has accepted, or a peer on a plain connection.
     pub(super) fn new(peer: Peer, server: Option<Server>) -> Self {
         let ends = server.as_ref().zip(peer.certificate()).and_then(|(server, own)| server.next_end(own.chain()));
         let signals = Signals { may_end_early: ends.is_some(), ..Signals::default() };
@@ -35,18 +35,18 @@ impl PeerStanding {
         &self.peer
     }
 
-    /// How TLS was made with it.
+    /// The TLS server that accepted the peer; `None` on a plain connection.
     pub(super) fn server(&self) -> Option<&Server> {
         self.server.as_ref()
     }
 
-    /// By what it is told apart from others.
+    /// What identifies the caller among others: its certificate, or else its address.
     pub(super) fn id(&self) -> Option<CallerId> {
         let certificate = self.peer.certificate().map(|own| CallerId::Certificate(own.sha256()));
         certificate.or_else(|| self.peer.ip().map(CallerId::of))
     }
 
-    /// Whether it would be let in by this server too, which has taken the place of the one that it was let in by.
+    /// Whether the peer would also be accepted by this server, which has replaced the one that accepted it.
     pub(super) fn is_accepted_by(&self, server: Option<&Server>) -> bool {
         let chain = self.peer.certificate().map(|own| own.chain());
         match server.map(|server| server.verify(chain)) {
@@ -58,8 +58,8 @@ impl PeerStanding {
         }
     }
 
-    /// Takes no request any more once its certificate is not accepted any more, because one that it showed is over.
-    /// `None` if it showed none that can be.
+    /// Watches the certificates of the peer: once one has expired and the peer is no longer accepted, the connection
+    /// takes no more requests. `None` if the peer has no certificate that can expire.
     pub(super) fn watch(&self) -> Option<impl Future<Output = ()>> {
         let (server, chain) = (self.server.as_ref()?, self.peer.certificate()?.chain());
         server.next_end(chain)?;

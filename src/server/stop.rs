@@ -1,25 +1,25 @@
-//! How far a stop has come, for all who have to know of it: who accepts, who answers, and who says whether calls are welcome.
+//! The phases of a stop, for everything that has to know them: listeners, services and readiness checks.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
-/// How far it has come. It only goes on.
+/// The phase of a stop. It only moves forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
-    /// Nobody has asked for a stop.
+    /// No stop was requested.
     Serving,
-    /// Whoever sends calls is told to send them elsewhere. Connections are still accepted, and calls answered.
+    /// Callers and load balancers are told to send calls elsewhere. Connections are still accepted, and calls answered.
     Notice,
-    /// No connection is accepted any more, and those without a call close. Calls in flight go on.
+    /// No connection is accepted any more, and connections without a call are closed. Calls in flight continue.
     Draining,
-    /// What is still there is cut.
+    /// Everything that is left is cut.
     Over,
 }
 
 impl Phase {
-    /// The one after this.
+    /// The phase after this one.
     #[must_use]
     pub fn next(self) -> Self {
         match self {
@@ -33,21 +33,22 @@ impl Phase {
 /// How long the phases last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Drain {
-    /// [`Phase::Notice`].
+    /// The duration of [`Phase::Notice`].
     pub notice: Duration,
-    /// [`Phase::Draining`], at most.
+    /// The longest duration of [`Phase::Draining`].
     pub timeout: Duration,
 }
 
 impl Default for Drain {
-    /// Who balances needs a moment to learn that a gateway goes: 5 s are five health checks a second apart, and what the nodes
-    /// of a cluster take to hear of it. Calls in flight have the 25 s that a call has.
+    /// Load balancers need a moment to learn that a gateway stops: 5 s are five health checks one second apart, and
+    /// what the nodes of a cluster take to hear of it. Calls in flight have 25 s, which is the default deadline of a
+    /// call.
     fn default() -> Self {
         Self { notice: Duration::from_secs(5), timeout: Duration::from_secs(25) }
     }
 }
 
-/// The stop of everything that has a clone of it.
+/// The stop of everything that holds a clone of it.
 #[derive(Debug, Clone)]
 pub struct Stop(Arc<watch::Sender<Phase>>);
 
@@ -58,7 +59,7 @@ impl Default for Stop {
 }
 
 impl Stop {
-    /// Goes on to a phase, unless it is there or further already.
+    /// Moves to a phase, unless it is already reached.
     pub fn raise(&self, phase: Phase) {
         self.0.send_if_modified(|now| {
             let goes_on = *now < phase;
@@ -67,18 +68,18 @@ impl Stop {
         });
     }
 
-    /// How far it has come.
+    /// The current phase.
     #[must_use]
     pub fn phase(&self) -> Phase {
         *self.0.borrow()
     }
 
-    /// Waits for a phase, or one after it.
+    /// Waits for a phase, or a later one.
     pub async fn reached(&self, phase: Phase) {
         reached(&mut self.phases(), phase).await;
     }
 
-    /// The same, until a time has gone by.
+    /// Waits for a phase or a later one, but no longer than `time`.
     pub(super) async fn reached_within(&self, phase: Phase, time: Duration) {
         let _ = tokio::time::timeout(time, self.reached(phase)).await;
     }
@@ -88,7 +89,7 @@ impl Stop {
     }
 }
 
-/// Waits for a phase, or one after it. Where nobody is left who could stop anything, all is over.
+/// Waits for a phase, or a later one. Also returns if every [`Stop`] was dropped, because then the phase cannot change.
 pub(super) async fn reached(phases: &mut watch::Receiver<Phase>, phase: Phase) {
     let _ = phases.wait_for(|now| *now >= phase).await;
 }

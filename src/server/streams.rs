@@ -1,8 +1,9 @@
-//! The answers of one connection of HTTP/2, each with a window of its own.
+//! The answers of one HTTP/2 connection, each limited in how long its caller may leave it unread.
 //!
-//! While a caller lets nothing through, the library waits for it and asks neither the body of the answer nor a clock. But it hands each
-//! stream's future to our executor, right after it has called the service for it. There the future gets somebody who watches how fast the
-//! body is taken, and who drops the future when that is too slow: the stream is reset, what it holds is free, and its siblings go on.
+//! While a caller grants no flow-control window, hyper waits for it, and polls neither the body of the answer nor a
+//! timer. But hyper hands the future of each stream to this executor, right after it has called the service for it. The
+//! executor watches how fast the body is read, and drops the future if that is too slow. Then the stream is reset, what
+//! it holds is freed, and the other streams continue.
 
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -17,31 +18,33 @@ use super::pace::{Pace, Taken};
 use super::patience::InFlight;
 use crate::limits::memory::{Account, Share};
 
-/// As much of a body is handed out at one time: what the library has, nobody can take back. It is as long as a frame is.
+/// How much of a body is handed to hyper at one time, because nothing can be taken back from hyper. It is the length of
+/// a frame.
 const PIECE: usize = 16 << 10;
-/// A longer body has its end apart, so that the library does not have all of it before the caller has let through what comes before.
+/// The last byte of a longer body is handed out separately, so that hyper does not have all of it before the caller has
+/// read what comes before.
 const SMALL: usize = 4 << 10;
-/// What an answer of unknown length holds: see the memory of a call of several messages.
+/// The bytes that an answer of unknown length counts as: the memory of a streaming call.
 const UNKNOWN: usize = 320 << 10;
 
-/// Runs the streams of one connection.
+/// The executor for the streams of one connection.
 #[derive(Clone)]
 pub(super) struct Streams(Arc<Shared>);
 
 struct Shared {
     memory: Share,
     account: Arc<Account>,
-    /// Of the stream that the service was called for last, until its future comes.
+    /// The stream for which the service was called last, until its future arrives.
     begun: Mutex<Option<Arc<Taking>>>,
 }
 
-/// How far the body of one answer is taken.
+/// How much of the body of one answer was read.
 #[derive(Default)]
 pub(super) struct Taking {
     bytes: AtomicUsize,
-    /// How many bytes it holds.
+    /// How many bytes of memory the answer holds.
     held: AtomicUsize,
-    /// Whether a piece is handed out that the caller has no room for yet.
+    /// Whether a piece was handed out that the caller has not read yet.
     waits: AtomicBool,
 }
 
@@ -50,7 +53,7 @@ impl Streams {
         Self(Arc::new(Shared { memory: memory.clone(), account: account.clone(), begun: Mutex::new(None) }))
     }
 
-    /// For the stream whose future comes next.
+    /// Registers the stream whose future comes next.
     pub(super) fn begin(&self) -> Arc<Taking> {
         let taking = Arc::new(Taking::default());
         *self.0.begun.lock().unwrap_or_else(PoisonError::into_inner) = Some(taking.clone());
@@ -66,7 +69,7 @@ where
         let begun = self.0.begun.lock().unwrap_or_else(PoisonError::into_inner).take();
         match begun {
             Some(taking) => {
-                // Boxed, since what an async block is given has its place in it twice.
+                // Boxed, because otherwise the async block would hold its argument twice.
                 let stream = Box::pin(stream);
                 tokio::spawn(watched(stream, taking, self.0.clone()))
             }
@@ -95,14 +98,14 @@ async fn watched(mut stream: Pin<Box<impl Future<Output = ()>>>, taking: Arc<Tak
     }
 }
 
-/// The body of an answer, which is in flight as long as it is there.
+/// The body of an answer. Its call counts as in flight until the body is dropped.
 pub(super) struct Held<B> {
     body: B,
-    /// What came of the body and is not handed out yet.
+    /// Bytes of the body that were not handed out yet.
     rest: Bytes,
     /// How many bytes were handed out last.
     out: usize,
-    /// Over HTTP/2.
+    /// Set over HTTP/2.
     taking: Option<Arc<Taking>>,
     _call: InFlight,
 }
@@ -123,7 +126,7 @@ impl<B: Body + Unpin> Body for Held<B> {
         let Some(taking) = taking else {
             return Pin::new(body).poll_frame(cx).map_ok(|frame| frame.map_data(whole));
         };
-        // It is asked for more: what was handed out is taken.
+        // hyper asks for more, so what was handed out has been read.
         taking.waits.store(false, Ordering::Relaxed);
         taking.bytes.fetch_add(std::mem::take(out), Ordering::Relaxed);
         if rest.is_empty() {
@@ -185,7 +188,7 @@ mod tests {
 
     const LENGTH: usize = 100_000;
 
-    /// Never has anything.
+    /// A body that never has data.
     struct Silent;
 
     impl Body for Silent {
@@ -201,7 +204,8 @@ mod tests {
         (0..length).map(|index| u8::try_from(index % 251).unwrap()).collect()
     }
 
-    /// A connection on which `/LENGTH` has so many bytes, `/silent` has none yet, and `/held` holds memory besides.
+    /// A connection on which `/LENGTH` has a body of that many bytes, `/silent` has none yet, and `/held` holds memory
+    /// besides.
     async fn connection(share: &Share, window: u32) -> SendRequest<Bytes> {
         let (ours, theirs) = tokio::io::duplex(1 << 20);
         let account = share.account(None, 100);
@@ -296,7 +300,7 @@ mod tests {
                 bodies.push(get(&send, "held").await);
             }
             assert!(budget.used() >= 24 << 20);
-            // Long before the time in which something must be taken.
+            // Long before the time in which something must be read.
             let most = Duration::from_secs(1);
             assert_eq!(timeout(most, reset(&mut bodies[0])).await, Ok(Some(h2::Reason::CANCEL)));
             assert_eq!(timeout(most, reset(&mut bodies[1])).await, Ok(Some(h2::Reason::CANCEL)));

@@ -1,11 +1,11 @@
-//! What lines of HTTP are made of: RFC 9110, section 5, and RFC 3986, for both versions.
+//! The characters and numbers of HTTP/1.1 and HTTP/2: RFC 9110, section 5, and RFC 3986.
 
 use std::net::Ipv6Addr;
 
 use crate::format::block::{self, SIZE};
 
-/// `uri-host [ ":" port ]` (RFC 9110, section 7.2; RFC 3986, section 3.2), without the delimiters that a name of a host may have
-/// by its grammar and no host has, since readers split lists and user information at them.
+/// `uri-host [ ":" port ]` (RFC 9110, section 7.2; RFC 3986, section 3.2). Delimiters that the grammar allows in a host
+/// name are rejected: no host has them, and some readers split lists or user information at them.
 pub(super) fn is_authority(text: &[u8]) -> bool {
     let (is_host, port) = match text {
         [b'[', ..] => {
@@ -26,16 +26,16 @@ pub(super) fn is_authority(text: &[u8]) -> bool {
         }
 }
 
-/// RFC 9110, section 5.6.2.
+/// Whether a byte may be part of a token (RFC 9110, section 5.6.2).
 pub(super) fn is_token(byte: u8) -> bool {
     TOKEN[usize::from(byte)]
 }
 
 const TOKEN: [bool; 256] = alphanumeric_and(b"!#$%&'*+-.^_`|~");
-/// What a host's name is made of.
+/// The bytes that may be part of a host name.
 const IN_NAME: [bool; 256] = alphanumeric_and(b"-._~");
 
-/// What a request target is made of: printable ASCII but for these.
+/// The bytes that may be part of a request target: printable ASCII except for these.
 const IN_TARGET: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = b'!';
@@ -56,9 +56,9 @@ const fn alphanumeric_and(others: &[u8]) -> [bool; 256] {
     table
 }
 
-/// Whether a URI is read from it: RFC 3986, and `{`, `|` and `}`, which many callers do not encode.
+/// Whether a URI can be read from the text: RFC 3986, and also `{`, `|` and `}`, which many callers do not encode.
 pub(super) fn is_target(text: &[u8]) -> bool {
-    // Without a branch for each byte; so below.
+    // Checks every byte without branching, as `has_control` does.
     text.iter().fold(true, |so_far, &byte| so_far & IN_TARGET[usize::from(byte)])
 }
 
@@ -73,7 +73,7 @@ const fn is_one_of(byte: u8, bytes: &[u8]) -> bool {
     false
 }
 
-/// Every control character but the tab.
+/// Whether there is a control character other than the tab.
 pub(super) fn has_control(text: &[u8]) -> bool {
     text.iter().fold(0, |found, &byte| found | u8::from(is_control(byte))) != 0
 }
@@ -82,7 +82,8 @@ fn is_control(byte: u8) -> bool {
     ((byte < b' ') & (byte != b'\t')) | (byte == 0x7f)
 }
 
-/// Where the first byte stands, from `from` on, that has a bit of its block, or for which `is_one` holds where there is no block.
+/// The position of the first byte, from `from` on, that is set in the bits of its block. `is_one` decides for the bytes
+/// behind the last whole block.
 #[inline]
 fn first(bytes: &[u8], from: usize, bits: impl Fn(&[u8; SIZE]) -> u32, is_one: impl Fn(u8) -> bool) -> Option<usize> {
     let mut at = from;
@@ -95,21 +96,21 @@ fn first(bytes: &[u8], from: usize, bits: impl Fn(&[u8; SIZE]) -> u32, is_one: i
     bytes[at..].iter().position(|&byte| is_one(byte)).map(|found| at + found)
 }
 
-/// Where the first control character stands from here on, but for the tab.
+/// The position of the first control character other than the tab, from `from` on.
 #[inline]
 pub(super) fn first_control(bytes: &[u8], from: usize) -> Option<usize> {
     first(bytes, from, block::controls, is_control)
 }
 
-/// Where the first byte stands from here on that no request target has.
+/// The position of the first byte, from `from` on, that a request target cannot have.
 #[inline]
 pub(super) fn target_end(bytes: &[u8], from: usize) -> Option<usize> {
     first(bytes, from, block::not_in_target, |byte| !IN_TARGET[usize::from(byte)])
 }
 
-/// A number in decimal digits, if it is one that is surely held by 64 bits.
+/// A number in decimal digits, if it certainly fits into 64 bits.
 pub(super) fn whole_number(digits: &[u8]) -> Option<u64> {
-    // What 64 bits hold has 20 digits at most; 19 of them are always held.
+    // The largest numbers of 64 bits have 20 digits; 19 digits always fit.
     if digits.is_empty() || digits.len() > 19 {
         return None;
     }

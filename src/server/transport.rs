@@ -1,24 +1,24 @@
-//! What HTTP is spoken over: TCP, or TLS.
+//! The transport below HTTP: TCP or TLS.
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
-/// What carries a connection.
+/// The byte stream of a connection.
 pub(super) trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
-    /// Has the caller see a broken connection in place of an ended one.
+    /// Makes the caller see a broken connection instead of a clean end.
     fn reset_on_close(&self);
 }
 
 impl Transport for TcpStream {
     fn reset_on_close(&self) {
-        // Where it cannot be set, the connection ends as it would have.
+        // If this cannot be set, the connection ends cleanly after all.
         let _ = self.set_zero_linger();
     }
 }
 
-/// TLS tells a broken connection by itself: the end without close_notify. What lies below is reset all the same, for those who do
-/// not look.
+/// TLS itself shows a broken connection, by an end without close_notify. TCP is reset as well, for callers that do not
+/// check.
 impl Transport for Box<TlsStream<TcpStream>> {
     fn reset_on_close(&self) {
         self.get_ref().0.reset_on_close();

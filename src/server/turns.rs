@@ -1,7 +1,7 @@
-//! The time of a worker that TLS handshakes may use.
+//! Limits how much time of a worker TLS handshakes may use.
 //!
-//! A handshake costs a worker as much as many requests, and whoever makes one has proven nothing yet. Handshakes together have a
-//! part of a worker's time; when it is used up they wait, one behind the other, and the connections that are open go on.
+//! A handshake costs a worker as much as many requests, and its caller has proven nothing yet. All handshakes together
+//! get a part of a worker's time. When that is used up, they wait in order, while open connections continue.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -12,23 +12,23 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep};
 
-/// One part of so many of a worker's time is for handshakes.
+/// Handshakes may use one part in this many of a worker's time.
 const PART: u32 = 2;
-/// So much of it they may use at once.
+/// How much time they may use at once.
 const AT_ONCE: Duration = Duration::from_millis(10);
 
-/// The time of one worker. Cheap to clone.
+/// The handshake time of one worker. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Turns(Arc<TurnsOfThread>);
 
 struct TurnsOfThread {
-    /// One step of one handshake at a time, in the order in which they came.
+    /// Allows one step of one handshake at a time, in order of arrival.
     turns: Arc<Semaphore>,
     account: Mutex<UsedTime>,
 }
 
 struct UsedTime {
-    /// Used, and not made up for by time that has passed.
+    /// Time that was used and is not yet compensated by elapsed time.
     used: Duration,
     at: Instant,
 }
@@ -41,7 +41,7 @@ impl Turns {
         Self(Arc::new(TurnsOfThread { turns: Arc::new(Semaphore::new(1)), account: Mutex::new(account) }))
     }
 
-    /// Does all steps of a handshake when there is time for them.
+    /// Runs all steps of a handshake, each when there is time for it.
     pub(super) async fn keep<F: Future>(&self, handshake: F) -> F::Output {
         let mut handshake = pin!(handshake);
         let mut waiting: Option<Pin<Box<dyn Future<Output = Turn> + Send>>> = None;
@@ -102,7 +102,7 @@ mod tests {
         runtime.block_on(async {
             let (turns, busy) = (Turns::new(), Arc::new(AtomicU32::new(0)));
             let began = Instant::now();
-            // Each would use the thread for as long as it is there.
+            // Each of them would use the thread for as long as it runs.
             let handshakes: Vec<_> = (0..8)
                 .map(|_| {
                     let (turns, busy) = (turns.clone(), busy.clone());

@@ -1,11 +1,11 @@
-//! What is wrong with a request below its meaning.
+//! The rules of HTTP that a request may break.
 
 use std::error::Error;
 use std::io;
 
 use http::StatusCode;
 
-/// A rule of RFC 9112 or RFC 9110 that a request breaks, with the rule's section. Its text is made for the caller and repeats
+/// A rule of RFC 9112 or RFC 9110 that a request breaks, with its section. The text is for the caller, and repeats
 /// nothing of the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
@@ -37,13 +37,13 @@ pub enum Violation {
         "the request target must begin with \"/\", or be an http or https URI with a host and without user information"
     )]
     TargetForm,
-    /// Longer than [`Limits::target`](super::http1::Limits).
+    /// The target is longer than [`Limits::target`](super::http1::Limits).
     #[error("the request target is longer than {limit} bytes")]
     TargetTooLong { limit: usize },
-    /// More than [`Limits`](super::http1::Limits) has.
+    /// The head exceeds [`Limits`](super::http1::Limits).
     #[error("the request head is too large: at most {fields} headers, of at most {bytes} bytes in all, are accepted")]
     HeadTooLarge { fields: usize, bytes: usize },
-    /// RFC 9112, section 2.2: a recipient may take it for the end of a line, and so another one may not.
+    /// RFC 9112, section 2.2: a recipient may accept LF alone as the end of a line, so two readers may disagree.
     #[error("a line of the request head ends with a line feed alone: expected a carriage return and a line feed")]
     BareLineFeed,
     /// RFC 9110, section 5.5.
@@ -55,7 +55,7 @@ pub enum Violation {
     /// RFC 9112, section 5.1.
     #[error("a header line is malformed: expected a name, a colon directly after it, and a value")]
     Field,
-    /// RFC 9112, section 3.2: exactly one, but for HTTP/1.0.
+    /// RFC 9112, section 3.2: exactly one Host header; HTTP/1.0 requests may have none.
     #[error("expected exactly one Host header, got {0}")]
     HostCount(usize),
     /// RFC 9110, section 7.2.
@@ -93,7 +93,7 @@ pub enum Violation {
 }
 
 impl Violation {
-    /// The one that ended a body: it lies somewhere in the error that reading it gave.
+    /// The violation that ended a body, found among the causes of the error that reading it gave.
     #[must_use]
     pub fn within(error: &(dyn Error + 'static)) -> Option<Self> {
         let mut cause = Some(error);
@@ -107,7 +107,7 @@ impl Violation {
         None
     }
 
-    /// The status that tells it.
+    /// The HTTP status of the answer.
     #[must_use]
     pub fn status(self) -> StatusCode {
         match self {

@@ -1,7 +1,7 @@
-//! Threads that each serve the connections given to them, by themselves.
+//! Worker threads, each of which serves its connections on its own.
 //!
-//! A connection stays with its thread, and so do its calls and the connections to the backend that they use: nothing is
-//! handed between cores while a call lasts, and what several calls send to the backend at one time goes out together.
+//! A connection stays on its thread, and so do its calls and the connections to the backend that they use. Nothing
+//! moves between cores during a call, and what several calls send to the backend at one time goes out together.
 
 use std::io;
 use std::sync::Arc;
@@ -23,19 +23,20 @@ use super::turns::Turns;
 use crate::limits::memory::Share;
 use crate::observe::refused::Refusals;
 
-/// The threads. When they are dropped, they finish the calls in flight and end, when the stop is over at the latest.
+/// The worker threads. When this is dropped, they finish the calls in flight and end, at the latest when the stop is
+/// over.
 pub(super) struct Workers(Vec<Worker>);
 
-/// A connection, and its place among all.
+/// A connection, and its admission.
 type Given = (std::net::TcpStream, Admission);
 
-/// What reaches a worker while it serves: recipes, and how far a stop has come.
+/// What a worker is told while it serves: new recipes, and the phase of a stop.
 struct News<S> {
     recipes: watch::Receiver<Recipe<S>>,
     phases: watch::Receiver<Phase>,
 }
 
-/// What a worker keeps within.
+/// The limits of a worker.
 struct Bounded {
     memory: Share,
     handshakes: Handshakes,
@@ -44,14 +45,14 @@ struct Bounded {
 
 struct Worker {
     streams: mpsc::UnboundedSender<Given>,
-    /// How many connections it has.
+    /// The number of its connections.
     connections: Arc<AtomicUsize>,
-    /// How many connections were left.
+    /// Gives the number of connections that were cut.
     ended: oneshot::Receiver<usize>,
 }
 
 impl Workers {
-    /// As many as this process may use cores, each with a service and a share of the memory of its own.
+    /// Starts a worker for each core that the process may use, each with a separate service and a share of the memory.
     pub(super) fn start<S: Answerer>(
         plain: Plain,
         handover: &Handover<S>,
@@ -68,7 +69,7 @@ impl Workers {
         (0..count).map(start).collect::<io::Result<_>>().map(Self)
     }
 
-    /// Gives a connection to the worker that has the fewest.
+    /// Gives a connection to the worker with the fewest connections.
     pub(super) fn give(&self, stream: TcpStream, place: Admission) {
         let Some(worker) = self.0.iter().min_by_key(|worker| worker.connections.load(Ordering::Relaxed)) else {
             return;
@@ -76,14 +77,14 @@ impl Workers {
         match stream.into_std() {
             Ok(stream) => {
                 worker.connections.fetch_add(1, Ordering::Relaxed);
-                // A worker ends after its sender only.
+                // A worker ends only after its sender is dropped.
                 let _ = worker.streams.send((stream, place));
             }
             Err(error) => tracing::warn!(%error, "cannot hand a connection to its worker"),
         }
     }
 
-    /// Waits until the calls in flight are finished, or the stop is over. Gives how many connections are then left.
+    /// Waits until the calls in flight are finished, or the stop is over. Returns how many connections are left then.
     pub(super) async fn finish(self) -> usize {
         let ending: Vec<_> = self.0.into_iter().map(|worker| worker.ended).collect();
         let mut left = 0;
@@ -117,7 +118,7 @@ async fn serve<S: Answerer>(
 ) -> usize {
     let draining = Draining::new();
     let holder = draining.holder();
-    // No recipe is kept once it was followed: it holds all that it serves.
+    // A recipe is not kept after it was followed, because it holds everything that it serves.
     let first = recipes.borrow_and_update().clone();
     let current = Current::new(first(&memory, &holder));
     drop(first);
@@ -159,7 +160,7 @@ async fn serve<S: Answerer>(
     draining.finish(reached(&mut phases, Phase::Over)).await
 }
 
-/// A connection's slot among those of its worker.
+/// The slot of a connection among those of its worker.
 struct Slot(Arc<AtomicUsize>);
 
 impl Drop for Slot {

@@ -1,31 +1,31 @@
-//! The framing of a chunked body, byte by byte as it comes: RFC 9112, section 7.1.
+//! Checks the framing of a chunked body, byte by byte as it arrives: RFC 9112, section 7.1.
 
 use super::super::syntax::is_token;
 use super::super::violation::Violation;
 
-/// Reads one body. It keeps nothing of it.
+/// Reads the framing of one body, and keeps none of its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChunkReader {
     position: Position,
-    /// Bytes of the trailers.
+    /// The number of bytes in the trailers so far.
     trailers: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Position {
-    /// In the size of a chunk, which has so many digits.
+    /// In the size of a chunk, after this many digits.
     Size {
         size: u64,
         digits: u8,
     },
-    /// Behind it, up to the end of the line.
+    /// Behind the size, up to the end of the line.
     Extension {
         size: u64,
     },
     SizeEnd {
         size: u64,
     },
-    /// So many bytes of the chunk are still to come.
+    /// In the data of a chunk, with this many bytes left.
     Data {
         left: u64,
     },
@@ -40,9 +40,9 @@ enum Position {
     End,
 }
 
-/// Most digits of a size: those of 64 bits.
+/// The most digits of a size: those of 64 bits.
 const DIGITS: u8 = 16;
-/// Most bytes of all trailers.
+/// The most bytes of all trailers.
 const TRAILERS: usize = 8 << 10;
 
 impl Default for ChunkReader {
@@ -54,7 +54,7 @@ impl Default for ChunkReader {
 const FIRST: Position = Position::Size { size: 0, digits: 0 };
 
 impl ChunkReader {
-    /// Reads what has come next, to the end of the body at most. Gives how many of the bytes are its own.
+    /// Reads the next bytes, up to the end of the body at most. Returns how many of them belong to the body.
     ///
     /// # Errors
     /// The first rule that is broken.
@@ -74,7 +74,7 @@ impl ChunkReader {
         Ok(at)
     }
 
-    /// Whether all of it has come.
+    /// Whether the whole body has been read.
     #[must_use]
     pub fn is_at_end(&self) -> bool {
         self.position == Position::End
@@ -133,7 +133,7 @@ impl ChunkReader {
 mod tests {
     use super::*;
 
-    /// How many bytes of a text are of the body, if it is one.
+    /// How many bytes of a text belong to the body, if the text begins with one.
     fn read_whole(text: &str) -> Result<Option<usize>, Violation> {
         let mut reader = ChunkReader::default();
         reader.read(text.as_bytes()).map(|length| reader.is_at_end().then_some(length))

@@ -1,4 +1,4 @@
-//! The head of a request, read line by line as it comes: RFC 9112, sections 2 to 6.
+//! Reads the head of a request line by line as it arrives: RFC 9112, sections 2 to 6.
 
 use memchr::memchr;
 
@@ -6,89 +6,90 @@ use super::super::syntax::{first_control, has_control, is_authority, is_target, 
 use super::super::violation::Violation;
 use crate::format::block::{SIZE, controls, not_in_usual_name};
 
-/// How much a head may have.
+/// The limits of a request head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes from the request line to the empty line.
+    /// The most bytes from the request line to the empty line.
     pub bytes: usize,
-    /// Header lines.
+    /// The most header lines.
     pub fields: usize,
-    /// Bytes of the request target.
+    /// The most bytes of the request target.
     pub target: usize,
-    /// Bytes of all headers, as the caller is told; they are counted by who knows what they are worth.
+    /// The most bytes of all headers, for the error text only. The service counts them, because it knows the limit of
+    /// the rpc.
     pub told: usize,
 }
 
-/// What a head says of the bytes behind it.
+/// What a head says about the bytes behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head {
-    /// How many bytes it has.
+    /// The length of the head in bytes.
     pub length: usize,
-    /// Where its body ends.
+    /// Where the body ends.
     pub framing: Framing,
-    /// It asks to leave HTTP (RFC 9110, section 7.8): what comes next is another protocol if its answer agrees.
+    /// The request asks to leave HTTP (RFC 9110, section 7.8): if the answer agrees, another protocol follows.
     pub asks_upgrade: bool,
 }
 
 /// Where a body ends (RFC 9112, section 6.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
-    /// After so many bytes; without a body after none.
+    /// After this many bytes; 0 without a body.
     Length(u64),
-    /// With its last chunk.
+    /// After its last chunk.
     Chunked,
 }
 
-/// Reads one head. It is shown what has come so far, again and again, and looks at each line once.
+/// Reads one head. It is given everything that has arrived so far, again and again, but looks at each line only once.
 #[derive(Debug, Clone)]
 pub struct HeadReader {
     limits: Limits,
-    /// Where the line begins that is not complete.
+    /// Where the first incomplete line begins.
     line: usize,
-    /// No line ends between its beginning and here.
+    /// How far that line was searched for its end.
     searched: usize,
-    /// There was an empty line in front.
+    /// Whether an empty line came before the request line.
     skipped: bool,
     request: Option<Request>,
     fields: Fields,
 }
 
-/// The request line.
+/// The facts of a request line.
 #[derive(Debug, Clone, Copy)]
 struct Request {
-    /// Of HTTP/1.1, not 1.0.
+    /// Whether the version is HTTP/1.1, not 1.0.
     is_1_1: bool,
     is_connect: bool,
-    /// Where the authority of its target stands, if it has one.
+    /// Where the target has its authority, if it has one.
     authority: Option<(usize, usize)>,
 }
 
-/// What the header lines say of the connection.
+/// What the header lines say about the connection.
 #[derive(Debug, Clone, Copy, Default)]
 struct Fields {
     count: usize,
     hosts: usize,
-    /// Where the last of them stands.
+    /// Where the value of the last Host header stands.
     host: (usize, usize),
     length: Option<u64>,
     chunked: bool,
     asks_upgrade: bool,
-    /// Something is expected that is not supported.
+    /// Whether the Expect header has a value that is not supported.
     expects: bool,
 }
 
 impl HeadReader {
-    /// For a head within these limits.
+    /// A reader for a head within these limits.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         let fields = Fields::default();
         Self { limits, line: 0, searched: 0, skipped: false, request: None, fields }
     }
 
-    /// The head, once it is complete. `bytes` are all that have come of it; other bytes may stand behind it.
+    /// Returns the head once it is complete. `bytes` holds everything that has arrived of it; other bytes may follow.
     ///
     /// # Errors
-    /// The first rule that it breaks, as soon as the line is complete that does so.
+    /// The first rule that the head breaks, as soon as the line that breaks it is complete.
     pub fn read(&mut self, bytes: &[u8]) -> Result<Option<Head>, Violation> {
         self.read_usual(bytes)?;
         if self.request.is_some() && bytes[self.line..].starts_with(b"\r\n") {
@@ -98,11 +99,11 @@ impl HeadReader {
         self.read_lines(bytes)
     }
 
-    /// Reads lines as most callers write them, in one pass over their bytes. At the first that is otherwise, or not complete, it
-    /// stops: [`Self::read_lines`] says what that one is.
+    /// Reads lines in the form that most callers send, in one pass over their bytes. Stops at the first line that
+    /// differs or is incomplete; [`Self::read_lines`] handles that line.
     fn read_usual(&mut self, bytes: &[u8]) -> Result<(), Violation> {
         let request = match self.request {
-            // Of a line that was searched for its end before, the beginning was looked at already.
+            // A line that was searched for its end before has already been looked at.
             _ if self.searched > self.line => return Ok(()),
             Some(request) => request,
             None => {
@@ -129,7 +130,7 @@ impl HeadReader {
         Ok(())
     }
 
-    /// A line ends before this place.
+    /// Notes that a line ends before this position.
     fn end_line(&mut self, end: usize) -> Result<(), Violation> {
         (self.line, self.searched) = (end, end);
         if end > self.limits.bytes { Err(self.too_large()) } else { Ok(()) }
@@ -173,7 +174,7 @@ impl HeadReader {
     fn complete(&self, bytes: &[u8]) -> Result<Head, Violation> {
         let Fields { hosts, length, chunked, asks_upgrade, expects, .. } = self.fields;
         let Some(request) = self.request else { return Err(Violation::RequestLine) };
-        // RFC 9112, section 3.2: an HTTP/1.0 request may have none.
+        // RFC 9112, section 3.2: an HTTP/1.0 request may have no Host header.
         if hosts > 1 || (hosts == 0 && request.is_1_1) {
             return Err(Violation::HostCount(hosts));
         }
@@ -186,7 +187,7 @@ impl HeadReader {
                 return Err(Violation::HostDiffers);
             }
         }
-        // RFC 9110, section 10.1.1: a server must ignore what an HTTP/1.0 request expects.
+        // RFC 9110, section 10.1.1: a server must ignore the Expect header of an HTTP/1.0 request.
         if expects && request.is_1_1 {
             return Err(Violation::Expectation);
         }
@@ -199,7 +200,7 @@ impl HeadReader {
     }
 }
 
-/// No method that is registered is longer than half of it.
+/// More than twice the length of any registered method.
 const LONGEST_METHOD: usize = 32;
 
 fn request_line(line: &[u8], start: usize, limits: &Limits) -> Result<Request, Violation> {
@@ -237,7 +238,7 @@ fn request_line(line: &[u8], start: usize, limits: &Limits) -> Result<Request, V
     request(method, target, is_1_1, start)
 }
 
-/// Of a method that is a token and a target without characters that no URI has.
+/// Makes the request line of a method that is a token, and of a target with only characters of a URI.
 fn request(method: &[u8], target: &[u8], is_1_1: bool, start: usize) -> Result<Request, Violation> {
     let is_connect = method == b"CONNECT";
     let place = start + method.len() + 1;
@@ -246,11 +247,11 @@ fn request(method: &[u8], target: &[u8], is_1_1: bool, start: usize) -> Result<R
 }
 
 const LINE_END: &[u8] = b"\r\n";
-/// How a request line ends that nearly everybody sends.
+/// The end of the usual request line.
 const USUAL_END: &[u8] = b" HTTP/1.1\r\n";
 
-/// How long method and target are, if a request line of HTTP/1.1 is here, complete and without anything that
-/// [`request_line`] might refuse.
+/// The lengths of method and target, if `bytes` begins with a complete HTTP/1.1 request line that [`request_line`]
+/// would certainly accept.
 fn usual_request_line(bytes: &[u8]) -> Option<(usize, usize)> {
     let method =
         bytes.iter().position(|&byte| !is_token(byte)).filter(|length| (1..=LONGEST_METHOD).contains(length))?;
@@ -259,11 +260,11 @@ fn usual_request_line(bytes: &[u8]) -> Option<(usize, usize)> {
     bytes[end..].starts_with(USUAL_END).then_some((method, end - start))
 }
 
-/// How long the name of a header is, and how long its line without its end, if such a line is here, complete and without
-/// anything that [`Fields::add`] might refuse.
+/// The length of the name, and of the whole line without its end, if `bytes` begins with a complete header line that
+/// [`Fields::add`] would certainly accept.
 fn usual_field(bytes: &[u8]) -> Option<(usize, usize)> {
     let block = bytes.first_chunk::<SIZE>();
-    // In front of the colon there is no control character, so one block mostly tells of name and value.
+    // There is no control character before the colon, so one block is mostly enough for name and value.
     let found = block.map(|block| (not_in_usual_name(block).trailing_zeros() as usize, controls(block)));
     let (colon, end) = match found {
         Some((colon @ 1..SIZE, 0)) if bytes[colon] == b':' => (colon, first_control(bytes, SIZE)?),
@@ -276,12 +277,12 @@ fn usual_field(bytes: &[u8]) -> Option<(usize, usize)> {
     bytes[end..].starts_with(LINE_END).then_some((colon, end))
 }
 
-/// What is wrong with a line that is no request line.
+/// The error for a line that is not a request line.
 fn unreadable(line: &[u8]) -> Violation {
     if has_control(line) { Violation::ControlCharacter } else { Violation::RequestLine }
 }
 
-/// Where in a target its authority stands, if it has one: RFC 9112, section 3.2.
+/// Where a target has its authority, if it has one (RFC 9112, section 3.2).
 fn authority(target: &[u8], is_connect: bool, is_options: bool) -> Result<Option<(usize, usize)>, Violation> {
     if is_connect {
         return if is_authority(target) { Ok(Some((0, target.len()))) } else { Err(Violation::TargetForm) };
@@ -300,7 +301,7 @@ fn authority(target: &[u8], is_connect: bool, is_options: bool) -> Result<Option
     if is_authority(&target[from..to]) { Ok(Some((from, to))) } else { Err(Violation::TargetForm) }
 }
 
-/// Whether a name of this length and first letter may be one of those that [`Fields::note`] knows.
+/// Whether a name with this length and first letter may be one that [`Fields::note`] knows.
 fn may_be_noted(length: usize, first: u8) -> bool {
     matches!((length, first | 0x20), (4, b'h') | (6, b'e') | (7, b'u') | (14, b'c') | (17, b't'))
 }
@@ -321,7 +322,8 @@ impl Fields {
         self.note(line, colon, start, is_1_1)
     }
 
-    /// Notes what a header says of the connection, if it is one of those that do. `line` is well formed, and stands at `start`.
+    /// Notes what a header says about the connection, if it says anything. `line` is well formed, and begins at
+    /// `start`.
     fn note(&mut self, line: &[u8], colon: usize, start: usize, is_1_1: bool) -> Result<(), Violation> {
         let (name, value) = (&line[..colon], || line[colon + 1..].trim_ascii());
         match name.len() {
@@ -335,7 +337,8 @@ impl Fields {
             }
             7 if name.eq_ignore_ascii_case(b"upgrade") => self.asks_upgrade = true,
             14 if name.eq_ignore_ascii_case(b"content-length") => {
-                // One number in two lines, or twice in one, is what another reader may add up or choose from.
+                // With one number in two lines, or twice in one line, another reader may add the numbers up or choose
+                // one of them.
                 let length = whole_number(value()).filter(|_| self.length.is_none());
                 self.length = Some(length.ok_or(Violation::Length)?);
             }
@@ -361,7 +364,7 @@ impl Fields {
     }
 }
 
-/// How many spaces and tabs stand in front.
+/// How many spaces and tabs the value begins with.
 fn leading(value: &[u8]) -> usize {
     value.len() - value.trim_ascii_start().len()
 }
@@ -410,7 +413,7 @@ mod tests {
         }
     }
 
-    /// Lines of a head, most of them good.
+    /// The lines of a head, most of them valid.
     fn lines() -> impl Strategy<Value = String> {
         let request = "(GET|POST|OPTIONS|CONNECT|G T|) (/[a-z?=%#é]{0,50}|http://a.test/b|[*]|a:1) HTTP/1[.][012]";
         let field = "(Host: a|host:a.test:80 |Content-Length: [0-9]{0,3}|Transfer-Encoding: chunked|Expect: 100-continue|\

@@ -1,4 +1,4 @@
-//! A connection of HTTP/1.1 whose bytes are checked on their way to hyper.
+//! An HTTP/1.1 connection whose bytes are checked on their way to hyper.
 
 use std::io;
 use std::pin::Pin;
@@ -14,20 +14,21 @@ use super::super::violation::Violation;
 use super::chunks::ChunkReader;
 use super::head::{Framing, Head, HeadReader, Limits};
 
-/// Hands on what is HTTP/1.1 as everybody reads it.
+/// Passes on only HTTP/1.1 that every reader understands in the same way.
 ///
-/// In place of a head that breaks a rule a request of its own comes, whose answer tells the [`Violation`] and closes: so it is
-/// answered in its turn, behind what was asked before, and never takes bytes of another answer for its own. A body that breaks one
-/// ends with an error, and a connection that begins with the preface of HTTP/2 with frames that say so.
+/// A head that breaks a rule is replaced with a request of its own. The answer to that names the [`Violation`] and
+/// closes the connection. So the error comes in its turn, after the answers to earlier requests, and is never mixed
+/// with the bytes of another answer. A body that breaks a rule ends with an error. A connection that begins with the
+/// preface of HTTP/2 is answered with frames that say so.
 pub(crate) struct Strict<S> {
     stream: S,
     limits: Limits,
     phase: Phase,
-    /// What has come of a head that is not complete, or behind a request to leave HTTP.
+    /// Bytes of an incomplete head, or bytes behind a request to leave HTTP.
     held: Vec<u8>,
-    /// So many bytes of it are checked, and not handed on for want of room.
+    /// How many bytes of `held` are checked, but were not passed on for lack of room.
     checked: usize,
-    /// How many requests were handed on.
+    /// How many requests were passed on.
     requests: usize,
     verdict: Arc<Verdict>,
 }
@@ -36,9 +37,9 @@ enum Phase {
     Head(HeadReader),
     Length(u64),
     Chunked(ChunkReader),
-    /// A request to leave HTTP is not answered: nobody knows whether what comes is HTTP.
+    /// A request to leave HTTP is not answered yet, so it is unknown whether the next bytes are HTTP.
     Undecided,
-    /// It has left HTTP.
+    /// The connection has left HTTP.
     Left,
     /// Nothing more is read.
     Over(Over),
@@ -46,35 +47,35 @@ enum Phase {
 
 enum Over {
     Head,
-    /// Reading ends with an error.
+    /// Reading ends with this error.
     Broken(Violation),
-    /// It began as a connection of HTTP/2, and this is left of what tells so.
+    /// The connection began as HTTP/2. These bytes of the answer that says so are still to be written.
     Preface(Bytes),
 }
 
-/// What was found, for the service that answers. Requests are counted from 1.
+/// The result of the checks, for the service that answers. Requests are counted from 1.
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
     is_refused: AtomicBool,
-    /// The number of the request that stands in place of the refused one, and why.
+    /// The number of the request that replaces a rejected one, and the reason.
     refused: Mutex<Option<(usize, Violation)>>,
-    /// The number of the request to leave HTTP that is not answered; 0 for none.
+    /// The number of the request to leave HTTP that is not answered yet; 0 for none.
     undecided: AtomicUsize,
-    /// The last answer to one was that the connection leaves.
+    /// Whether the last answer to such a request agreed to leave HTTP.
     leaves: AtomicBool,
-    /// A body broke a rule: nothing more is read.
+    /// Whether a body broke a rule, so that nothing more is read.
     is_broken: AtomicBool,
 }
 
-/// What is handed on in place of a head.
+/// The request that replaces a rejected head.
 const IN_PLACE: &[u8] = b"GET / HTTP/1.1\r\nhost: refused\r\nconnection: close\r\n\r\n";
-/// Most bytes that are kept while it is not known what they are.
+/// The most bytes that are kept while it is unknown whether they are HTTP.
 const UNDECIDED: usize = 16 << 10;
-/// So much is read at a time into a buffer of its own.
+/// How many bytes are read at a time into a separate buffer.
 const PIECE: usize = 4 << 10;
 
 impl Verdict {
-    /// Why the request of this number is refused, if it is.
+    /// Why the request with this number is rejected, if it is.
     pub(crate) fn of(&self, request: usize) -> Option<Violation> {
         if !self.is_refused.load(Ordering::Acquire) {
             return None;
@@ -83,7 +84,7 @@ impl Verdict {
         refused.filter(|(number, _)| *number == request).map(|(_, violation)| violation)
     }
 
-    /// Notes the answer to the request of this number: whether the connection leaves HTTP with it.
+    /// Notes the answer to the request with this number: whether the connection leaves HTTP with it.
     pub(crate) fn answered(&self, request: usize, leaves: bool) {
         if self.undecided.load(Ordering::Relaxed) == request {
             self.leaves.store(leaves, Ordering::Relaxed);
@@ -108,28 +109,28 @@ impl<S> Strict<S> {
         Self { stream, limits, phase, held: Vec::new(), checked: 0, requests: 0, verdict }
     }
 
-    /// The connection, and what was read from it and not handed on.
+    /// The connection, and the bytes that were read from it but not passed on.
     pub(crate) fn into_parts(self) -> (S, Bytes) {
         (self.stream, self.held.into())
     }
 
-    /// Whether the connection began as one of HTTP/2.
+    /// Whether the connection began as an HTTP/2 connection.
     pub(crate) fn is_preface(&self) -> bool {
         matches!(self.phase, Phase::Over(Over::Preface(_)))
     }
 
-    /// Whether a part of a head has come.
+    /// Whether part of a head has arrived.
     pub(crate) fn is_in_head(&self) -> bool {
         matches!(self.phase, Phase::Head(_)) && !self.held.is_empty()
     }
 
-    /// Whether the caller has more to send than was read: a refused head, or a body that is not at its end.
+    /// Whether the caller has more to send than was read: behind a rejected head, or in an unfinished body.
     pub(crate) fn is_unfinished(&self) -> bool {
         matches!(self.phase, Phase::Length(_) | Phase::Chunked(_) | Phase::Over(_))
     }
 
-    /// Checks what has come, and gives how many bytes of it may be handed on. `read` is all that has come since the last byte
-    /// that was.
+    /// Checks bytes, and returns how many of them may be passed on. `read` is everything that has arrived since the
+    /// last byte that was.
     fn check(&mut self, read: &[u8]) -> usize {
         let mut at = 0;
         loop {
@@ -145,7 +146,7 @@ impl<S> Strict<S> {
                         head.length
                     }
                     Ok(None) => return at,
-                    // Who speaks HTTP/2 reads no answer of HTTP/1.1.
+                    // An HTTP/2 client does not read an answer in HTTP/1.1.
                     Err(Violation::Http2) if self.requests == 0 => {
                         self.phase = Phase::Over(Over::Preface(http1_required().into()));
                         return at;
@@ -198,7 +199,7 @@ impl<S> Strict<S> {
         Phase::Head(HeadReader::new(self.limits))
     }
 
-    /// Takes what is held to be handed on, as much as is checked and there is room for.
+    /// Passes on held bytes, as many as are checked and there is room for.
     fn hand_on(&mut self, buffer: &mut ReadBuf<'_>) {
         let length = self.checked.min(buffer.remaining());
         buffer.put_slice(&self.held[..length]);
@@ -211,7 +212,7 @@ impl<S> Strict<S> {
         }
     }
 
-    /// Checks what is held, once it may be something else than it was.
+    /// Checks the held bytes again, once it is known whether they are HTTP.
     fn check_held(&mut self) {
         let held = std::mem::take(&mut self.held);
         self.checked = self.check(&held);
@@ -219,7 +220,7 @@ impl<S> Strict<S> {
         self.put_in_place();
     }
 
-    /// What is refused is not handed on; what stands in its place is.
+    /// Removes rejected bytes, and adds the request that replaces a rejected head.
     fn put_in_place(&mut self) {
         if let Phase::Over(over) = &self.phase {
             self.held.truncate(self.checked);
@@ -232,7 +233,7 @@ impl<S> Strict<S> {
 }
 
 impl<S: AsyncRead + Unpin> Strict<S> {
-    /// Reads into the buffer, and keeps in it only what may be handed on. Gives whether anything came.
+    /// Reads into the buffer, and keeps in it only what may be passed on. Returns whether anything arrived.
     fn poll_direct(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<bool>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
@@ -250,7 +251,7 @@ impl<S: AsyncRead + Unpin> Strict<S> {
         Poll::Ready(Ok(true))
     }
 
-    /// Reads behind what is held. Gives whether anything came.
+    /// Reads more bytes behind the held ones. Returns whether anything arrived.
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         let mut piece = [std::mem::MaybeUninit::uninit(); PIECE];
         let mut buffer = ReadBuf::uninit(&mut piece);
@@ -261,7 +262,8 @@ impl<S: AsyncRead + Unpin> Strict<S> {
 }
 
 impl<S: AsyncWrite + Unpin> Strict<S> {
-    /// Writes what tells a client of HTTP/2 that this is HTTP/1.1. Nobody else has written before: there was no request.
+    /// Writes the frames that tell an HTTP/2 client that this is HTTP/1.1. Nothing was written before, because there
+    /// was no request.
     fn poll_told(stream: &mut S, left: &mut Bytes, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !left.is_empty() {
             match ready!(Pin::new(&mut *stream).poll_write(cx, left))? {
@@ -283,7 +285,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Strict<S> {
                 break;
             }
             if let Phase::Over(Over::Preface(left)) = &mut this.phase {
-                // A caller that is gone already needs no answer.
+                // A caller that is already gone needs no answer.
                 let _ = ready!(Self::poll_told(&mut this.stream, left, cx));
                 break;
             }
@@ -291,7 +293,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Strict<S> {
                 Phase::Over(Over::Broken(violation)) => {
                     return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, *violation)));
                 }
-                // The answer closes.
+                // The answer to the replacement closes the connection.
                 Phase::Over(Over::Head) => return Poll::Pending,
                 Phase::Undecided if this.verdict.undecided.load(Ordering::Acquire) == 0 => {
                     let leaves = this.verdict.leaves.load(Ordering::Relaxed);
@@ -299,7 +301,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Strict<S> {
                     this.check_held();
                     continue;
                 }
-                // It is asked again once there is an answer.
+                // hyper reads again once there is an answer.
                 Phase::Undecided if this.held.len() >= UNDECIDED => return Poll::Pending,
                 Phase::Undecided => {
                     if ready!(this.poll_more(cx))? {

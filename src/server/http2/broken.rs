@@ -1,13 +1,14 @@
-//! Why a connection of HTTP/2 was ended.
+//! Explains why an HTTP/2 connection was ended.
 
 use std::error::Error;
 use std::fmt;
 
-/// What a caller has sent that is not HTTP/2 (RFC 9113, section 5.4.1).
+/// A connection error that the caller has caused (RFC 9113, section 5.4.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BrokenHttp2(h2::Reason);
 
-/// The fault of the caller for which a connection was ended. `None` if it was ended for something else: by the caller itself, say.
+/// The connection error that the caller has caused. `None` if the connection ended for another reason, for example
+/// because the caller ended it.
 pub(crate) fn broken(error: &hyper::Error) -> Option<BrokenHttp2> {
     let mut cause = error.source();
     while let Some(error) = cause {

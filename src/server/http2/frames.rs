@@ -1,4 +1,4 @@
-//! Frames as they pass by: RFC 9113, section 4.1. Nothing of them is kept but what tells them apart.
+//! Recognizes HTTP/2 frames as they pass: RFC 9113, section 4.1. Keeps only what tells them apart.
 
 pub(super) const DATA: u8 = 0;
 pub(super) const HEADERS: u8 = 1;
@@ -10,24 +10,24 @@ pub(super) const CONTINUATION: u8 = 9;
 pub(super) const END_STREAM: u8 = 1;
 pub(super) const END_HEADERS: u8 = 4;
 
-/// Bytes of a frame before its payload.
+/// The length of a frame's head, before its payload, in bytes.
 pub(super) const HEAD: usize = 9;
-/// What a client sends before its first frame: RFC 9113, section 3.4.
+/// The length of the preface that a client sends before its first frame: RFC 9113, section 3.4.
 pub(super) const PREFACE: usize = 24;
 
-/// The beginning of a frame.
+/// The head of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Frame {
     pub(super) length: usize,
     pub(super) kind: u8,
     pub(super) flags: u8,
     pub(super) stream: u32,
-    /// The first four bytes of the payload, if it has four; those of RST_STREAM and WINDOW_UPDATE are all of it.
+    /// The first four bytes of the payload, if it has four. For RST_STREAM and WINDOW_UPDATE that is the whole payload.
     pub(super) number: Option<u32>,
 }
 
 impl Frame {
-    /// The frame that begins here, if its head is complete.
+    /// Reads the frame that begins here, if its head is complete.
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
         let mut frame = Self::of(bytes.first_chunk()?);
         frame.number = (frame.length >= 4 && bytes.len() >= HEAD + 4).then(|| word(bytes, HEAD));
@@ -44,8 +44,8 @@ fn word(bytes: &[u8], at: usize) -> u32 {
     bytes.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |word| u32::from_be_bytes(*word))
 }
 
-/// What a client of HTTP/2 reads on a connection of HTTP/1.1: SETTINGS, and GOAWAY with HTTP_1_1_REQUIRED and our reason (RFC 9113,
-/// sections 6.5, 6.8 and 7).
+/// The answer to an HTTP/2 client on a connection that only speaks HTTP/1.1: SETTINGS, and GOAWAY with
+/// HTTP_1_1_REQUIRED and a reason (RFC 9113, sections 6.5, 6.8 and 7).
 pub(crate) fn http1_required() -> Vec<u8> {
     const REASON: &[u8] = b"HTTP/2 is not spoken on this connection: send HTTP/1.1, or choose h2 by ALPN over TLS";
     const SETTINGS: [u8; HEAD] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
@@ -58,15 +58,15 @@ pub(crate) fn http1_required() -> Vec<u8> {
 /// Follows the frames of one direction.
 #[derive(Debug)]
 pub(super) struct Frames {
-    /// The beginning of a frame, as far as it has come.
+    /// The bytes of a frame that has begun, before its head is complete.
     begun: [u8; HEAD + 4],
     have: usize,
-    /// Bytes that belong to what was seen already.
+    /// How many more bytes belong to a frame that was already recognized.
     left: usize,
 }
 
 impl Frames {
-    /// From a connection's beginning, whose first bytes are no frame.
+    /// Begins at the start of a connection, whose first bytes are a preface of this length.
     pub(super) fn behind(preface: usize) -> Self {
         Self { begun: [0; HEAD + 4], have: 0, left: preface }
     }
@@ -76,8 +76,8 @@ impl Frames {
         self.left == 0 && self.have == 0
     }
 
-    /// Looks at the bytes that come next: at the rest of a frame, or at the beginning of one. Gives how many of them that were,
-    /// and the frame whose beginning is complete.
+    /// Reads the next bytes: the rest of a frame, or the beginning of one. Returns how many bytes that was, and the
+    /// frame if its beginning is now complete.
     pub(super) fn next(&mut self, bytes: &[u8]) -> (usize, Option<Frame>) {
         if self.left > 0 {
             let passed = self.left.min(bytes.len());

@@ -1,4 +1,4 @@
-//! The heads of requests: HEADERS with the CONTINUATION behind it, whole.
+//! Checks the complete heads of requests: HEADERS with the CONTINUATION frames behind it.
 
 use std::borrow::Cow;
 
@@ -10,34 +10,34 @@ use super::hpack::{self, Decoder};
 #[derive(Debug, Default)]
 pub(super) struct Heads {
     decoder: Decoder,
-    /// A head was left out, so hyper's state of the compression is another one: it gets every head without compression.
+    /// A head was left out, so the compression state of hyper differs. From then on hyper gets every head uncompressed.
     rewrites: bool,
 }
 
-/// What becomes of a head.
+/// What is passed on of a head.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Passes {
-    /// It goes on as it is.
+    /// The head is passed on unchanged.
     AsItIs,
-    /// This frame, and what continues it, goes on in its place.
+    /// These frames replace the head.
     As(Vec<u8>),
-    /// The same in place of a head that no request may have: hyper refuses it alone.
+    /// These frames replace a malformed head. hyper rejects them as an error of this stream alone.
     Malformed(Vec<u8>),
-    /// It has become too large, or what is left of the compression means nothing to hyper.
+    /// Nothing: the rewritten head is too large, or the compression is broken and hyper would not notice.
     Not,
 }
 
-/// HEADERS has these before its block: RFC 9113, section 6.2.
+/// Flags of HEADERS for fields before the block (RFC 9113, section 6.2).
 const PADDED: u8 = 8;
 const PRIORITY: u8 = 0x20;
-/// What goes on in one frame.
+/// The largest payload of a rewritten frame.
 const FRAME: usize = 16 << 10;
-/// RFC 9113, section 8.2.2: a request with it is malformed, whatever else it has.
+/// RFC 9113, section 8.2.2: this field makes any request malformed.
 const MALFORMED: (&[u8], &[u8]) = (b"connection", b"close");
 
 impl Heads {
-    /// Reads the frames of a head. What is not as RFC 9113, sections 8.2 and 8.3, has it, goes on as a head that hyper refuses
-    /// alone. `most` bytes may be written in its place.
+    /// Reads the frames of a head. A head that breaks RFC 9113, sections 8.2 and 8.3, is replaced with one that hyper
+    /// rejects for its stream alone. A rewritten head may have `most` bytes.
     pub(super) fn read(&mut self, frames: &[u8], most: usize) -> Passes {
         let Some(block) = block(frames) else { return Passes::AsItIs };
         let (mut is_good, mut rewritten) = (true, Vec::new());
@@ -49,7 +49,7 @@ impl Heads {
             }
         });
         match (read, is_good) {
-            // hyper finds the same, and ends the connection.
+            // hyper finds the same error and ends the connection.
             (Err(_), _) if !rewrites => Passes::AsItIs,
             (Err(_), _) => Passes::Not,
             (Ok(()), false) => {
@@ -73,7 +73,7 @@ impl Heads {
     }
 }
 
-/// The block of a head without what stands around it; none if there is no telling where it is, which hyper finds too.
+/// The header block of a head, without padding and priority; `None` if it cannot be found, which hyper notices too.
 fn block(frames: &[u8]) -> Option<Cow<'_, [u8]>> {
     let mut block = Cow::Borrowed(&[][..]);
     let mut rest = frames;
@@ -87,7 +87,7 @@ fn block(frames: &[u8]) -> Option<Cow<'_, [u8]>> {
     Some(block)
 }
 
-/// RFC 9113, section 6.2.
+/// Removes padding and priority (RFC 9113, section 6.2).
 fn unpadded(mut payload: &[u8], flags: u8) -> Option<&[u8]> {
     let mut padding = 0;
     if flags & PADDED != 0 {
@@ -100,7 +100,7 @@ fn unpadded(mut payload: &[u8], flags: u8) -> Option<&[u8]> {
     payload.get(..payload.len().checked_sub(padding)?)
 }
 
-/// Frames with this block, on the stream and with the flags of those that were read.
+/// Frames with this block, on the same stream and with the same flags as `before`.
 fn framed(before: &[u8], block: &[u8]) -> Vec<u8> {
     let flags = before[4] & !(PADDED | PRIORITY | END_HEADERS);
     let mut frames = Vec::new();
@@ -117,7 +117,8 @@ fn framed(before: &[u8], block: &[u8]) -> Vec<u8> {
     frames
 }
 
-/// RFC 9113, section 8.2.1, and for the path what HTTP/1.1 has of targets: a fragment would be cut off.
+/// Checks a field by RFC 9113, section 8.2.1. A path must also be a valid target of HTTP/1.1, because a fragment would
+/// be cut off.
 fn is_well_formed(name: &[u8], value: &[u8]) -> bool {
     match name {
         b":path" => is_target(value),
@@ -182,7 +183,7 @@ mod tests {
         let padded = head(END_STREAM | PADDED | PRIORITY, around, &GOOD);
         let mut heads = Heads { rewrites: true, ..Heads::default() };
         assert_eq!(heads.read(&padded, 1000), Passes::As(head(END_STREAM, (&[], &[]), &GOOD)));
-        // More padding than there is.
+        // More padding than the frame has.
         let torn = head(PADDED, (&[200], &[]), &[("a", "b")]);
         assert_eq!(Heads::default().read(&torn, 1000), Passes::AsItIs);
     }

@@ -1,27 +1,28 @@
-//! Compressed headers, read as RFC 7541 has them, to know whether they are well-formed.
+//! Decodes header blocks (RFC 7541), to check whether their fields are well-formed.
 //!
-//! For hyper a header that no request may have is an error of the compression, which ends the connection with the calls of everybody
-//! on it. RFC 9113, section 8.1.1, has it end its stream. To tell the one from the other, and to leave a block out without losing the
+//! hyper treats a malformed field as a compression error, which ends the connection with the calls of everybody on it.
+//! By RFC 9113, section 8.1.1, it should only end its stream. The blocks are decoded here first, to tell one from the
+//! other, and to leave out a block without losing the compression state.
 //! state of the compression, the blocks are read here first.
 
 use std::collections::VecDeque;
 
 use super::huffman;
 
-/// What is wrong with the compression itself: an error of the connection (RFC 9113, section 4.3).
+/// The compression itself is broken: an error of the connection (RFC 9113, section 4.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct BrokenBlock;
 
-/// The state of one direction.
+/// The compression state of one direction.
 #[derive(Debug)]
 pub(super) struct Decoder {
-    /// The newest first.
+    /// The dynamic table, the newest entry first.
     entries: VecDeque<Entry>,
-    /// Of all entries, as RFC 7541, section 4.1, counts them.
+    /// The size of all entries, as RFC 7541, section 4.1, counts it.
     size: usize,
-    /// What the other side makes of what it may have.
+    /// The table size that the other side has chosen, within what it may have.
     limit: usize,
-    /// Where a field is put together: to keep it is cheaper than to make it for each block.
+    /// Buffers in which a field is put together. Keeping them is cheaper than allocating them for each block.
     name: Vec<u8>,
     value: Vec<u8>,
 }
@@ -32,11 +33,11 @@ struct Entry {
     value: Box<[u8]>,
 }
 
-/// SETTINGS_HEADER_TABLE_SIZE where nothing is said of it (RFC 9113, section 6.5.2).
+/// SETTINGS_HEADER_TABLE_SIZE by default (RFC 9113, section 6.5.2).
 const TABLE: usize = 4096;
-/// What is kept of room for a field, in bytes.
+/// The capacity, in bytes, that each buffer keeps between blocks.
 const KEPT: usize = 1 << 10;
-/// RFC 7541, section 4.1.
+/// The overhead of an entry (RFC 7541, section 4.1).
 const PER_ENTRY: usize = 32;
 
 impl Default for Decoder {
@@ -46,10 +47,10 @@ impl Default for Decoder {
 }
 
 impl Decoder {
-    /// Reads a block, and gives each field of it in its order.
+    /// Decodes a block, and gives `each` its fields in order.
     ///
     /// # Errors
-    /// Where the compression is broken; what stands in front was given.
+    /// The compression is broken. The fields before the error were given to `each`.
     pub(super) fn read(&mut self, block: &[u8], mut each: impl FnMut(&[u8], &[u8])) -> Result<(), BrokenBlock> {
         let (mut name, mut value) = (std::mem::take(&mut self.name), std::mem::take(&mut self.value));
         let read = self.read_with(block, &mut name, &mut value, &mut each);
@@ -70,7 +71,7 @@ impl Decoder {
     ) -> Result<(), BrokenBlock> {
         let mut rest = block;
         while let Some(&first) = rest.first() {
-            // RFC 7541, section 6: what it is, and how many bits of its first byte are a number.
+            // RFC 7541, section 6: the kind of representation, and how many bits of its first byte belong to a number.
             let (is_indexed, is_kept, bits) = match first {
                 0x80.. => (true, false, 7),
                 0x40..0x80 => (false, true, 6),
@@ -114,7 +115,7 @@ impl Decoder {
     fn keep(&mut self, name: &[u8], value: &[u8]) {
         let size = name.len() + value.len() + PER_ENTRY;
         self.evict(self.limit.saturating_sub(size));
-        // RFC 7541, section 4.4: one that is larger than the table empties it.
+        // RFC 7541, section 4.4: an entry that is larger than the table empties it.
         if size <= self.limit {
             self.size += size;
             self.entries.push_front(Entry { name: name.into(), value: value.into() });
@@ -139,7 +140,7 @@ impl Decoder {
     }
 }
 
-/// RFC 7541, section 5.1.
+/// Reads an integer (RFC 7541, section 5.1).
 fn integer(rest: &mut &[u8], bits: u32) -> Result<usize, BrokenBlock> {
     let (&first, mut behind) = rest.split_first().ok_or(BrokenBlock)?;
     let most = (1_usize << bits) - 1;
@@ -149,7 +150,7 @@ fn integer(rest: &mut &[u8], bits: u32) -> Result<usize, BrokenBlock> {
         loop {
             let (&byte, more) = behind.split_first().ok_or(BrokenBlock)?;
             behind = more;
-            // No length or index of a block is longer than these.
+            // No length or index in a block needs more bytes.
             if shift > 21 {
                 return Err(BrokenBlock);
             }
@@ -164,7 +165,7 @@ fn integer(rest: &mut &[u8], bits: u32) -> Result<usize, BrokenBlock> {
     Ok(value)
 }
 
-/// RFC 7541, section 5.2.
+/// Reads a string literal (RFC 7541, section 5.2).
 fn string(rest: &mut &[u8], out: &mut Vec<u8>) -> Result<(), BrokenBlock> {
     let is_coded = rest.first().ok_or(BrokenBlock)? & 0x80 != 0;
     let length = integer(rest, 7)?;
@@ -177,7 +178,7 @@ fn string(rest: &mut &[u8], out: &mut Vec<u8>) -> Result<(), BrokenBlock> {
     Ok(())
 }
 
-/// Writes a field as a literal that goes into no table: RFC 7541, section 6.2.2.
+/// Writes a field as a literal without indexing: RFC 7541, section 6.2.2.
 pub(super) fn put(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.push(0);
     for text in [name, value] {
@@ -201,7 +202,7 @@ fn low(value: usize) -> u8 {
     u8::try_from(value & 0x7f).unwrap_or_default()
 }
 
-/// RFC 7541, appendix A.
+/// The static table (RFC 7541, appendix A).
 const STATIC: [(&str, &str); 61] = [
     (":authority", ""),
     (":method", "GET"),

@@ -1,8 +1,9 @@
-//! The Huffman code of RFC 7541, appendix B.
+//! Decodes the Huffman code of RFC 7541, appendix B.
 //!
-//! It is a canonical one: its codes follow from how long each is, shorter ones first, and among those of one length the lower byte.
+//! The code is canonical: its codes follow from their lengths, shorter ones first, and among codes of equal length the
+//! lower byte first.
 
-/// How many bits each byte has, and what ends a text.
+/// The length of the code of each byte, and of the end of a text, in bits.
 const LENGTHS: [u8; 257] = [
     13, 23, 28, 28, 28, 28, 28, 28, 28, 24, 30, 28, 28, 30, 28, 28, //
     28, 28, 28, 28, 28, 28, 30, 28, 28, 28, 28, 28, 28, 28, 28, 28, //
@@ -25,18 +26,18 @@ const LENGTHS: [u8; 257] = [
 
 /// The longest code, in bits.
 const LONGEST: usize = 30;
-/// The number of the code that ends a text, and that no text has.
+/// The symbol that ends a text, and that must not occur in one.
 const END: u16 = 256;
 
-/// The codes of each length.
+/// The codes, by their length.
 struct Codes {
-    /// The first that is longer, with zeros behind it up to [`LONGEST`] bits; by length.
+    /// For each length, the first longer code, filled up with zeros to [`LONGEST`] bits.
     above: [u32; LONGEST + 1],
-    /// The first of this length.
+    /// For each length, the first code.
     first: [u32; LONGEST + 1],
-    /// Where in `symbols` it stands.
+    /// For each length, where `symbols` has the first code.
     place: [u16; LONGEST + 1],
-    /// All, in the order of their codes.
+    /// All symbols, in the order of their codes.
     symbols: [u16; 257],
 }
 
@@ -65,17 +66,17 @@ const fn codes() -> Codes {
     codes
 }
 
-/// How many bits a short code has at most; those of letters, digits and most of what else a head has are short.
+/// The longest short code, in bits. Letters, digits and most other characters of heads have short codes.
 const SHORT: usize = 8;
 
-/// A byte, and the length of its code; 0 where the code is longer than [`SHORT`].
+/// A byte and the length of its code; the length is 0 for a code longer than [`SHORT`].
 #[derive(Clone, Copy)]
 struct ShortCode {
     byte: u8,
     length: u8,
 }
 
-/// By the first bits of a code, whatever comes behind it.
+/// The short codes, by the first [`SHORT`] bits of the text, whatever follows the code in them.
 static SHORT_CODES: [ShortCode; 1 << SHORT] = short_codes();
 
 const fn short_codes() -> [ShortCode; 1 << SHORT] {
@@ -99,7 +100,7 @@ const fn short_codes() -> [ShortCode; 1 << SHORT] {
     short
 }
 
-/// Appends what a text stands for; nothing if it is no text of this code.
+/// Appends the decoded text; `None` if it is not valid.
 pub(super) fn decode(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
     // No code is shorter than five bits.
     out.reserve(text.len() * 8 / 5);
@@ -127,7 +128,7 @@ pub(super) fn decode(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
         if have == 0 {
             return Some(());
         }
-        // Ones behind the last bits: they make no code that is complete.
+        // Fills up with ones behind the last bits, which cannot complete a code.
         let window = if have >= LONGEST { bits >> (have - LONGEST) } else { !(!bits << (LONGEST - have)) };
         let window = u32::try_from(window & ((1 << LONGEST) - 1)).ok()?;
         let length = (5..=LONGEST).find(|&length| window < CODES.above[length]);
@@ -142,7 +143,7 @@ pub(super) fn decode(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
                 have -= length;
                 bits &= (1 << have) - 1;
             }
-            // RFC 7541, section 5.2: what is left is padding of fewer than eight bits, all of them ones.
+            // RFC 7541, section 5.2: the rest is padding of fewer than eight bits, all of them ones.
             _ => return (have < 8 && bits == (1 << have) - 1).then_some(()),
         }
     }

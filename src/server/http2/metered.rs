@@ -1,4 +1,4 @@
-//! A connection of HTTP/2 whose caller may only send so much that is no call.
+//! An HTTP/2 connection that limits how many frames a caller may send besides calls.
 
 use std::io;
 use std::pin::Pin;
@@ -14,63 +14,64 @@ use super::frames::{
 use super::heads::{Heads, Passes};
 use crate::observe::refused::{PeerRefusals, Stage};
 
-/// Counts frames on their way to hyper, and from it.
+/// Counts frames on their way to hyper and from it.
 pub(crate) struct Metered<S> {
     stream: S,
-    /// Most bytes of a head.
+    /// The most bytes of a head.
     head_limit: usize,
     heads: Heads,
-    /// The streams that the caller has ended and that are not answered to their end.
+    /// The streams that the caller has ended and that are not fully answered.
     ended: Vec<u32>,
     /// The last stream that the caller has begun.
     last: u32,
-    /// So many bytes of what was looked at are still to come.
+    /// How many bytes of an accepted frame are still to come.
     left: usize,
-    /// What has come of a frame, or of a head, that is looked at as a whole.
+    /// The bytes of a frame or head that is checked as a whole, as far as they have arrived.
     held: Vec<u8>,
-    /// So many bytes of a head in it were counted.
+    /// How many bytes of the head in `held` were counted.
     counted: usize,
-    /// What was looked at, and goes on next.
+    /// Checked bytes that are passed on next.
     ready: Vec<u8>,
     written: Frames,
-    /// Frames of its own, for the next place between those that are written.
+    /// Frames that this sends itself, at the next boundary between written frames.
     own: Vec<u8>,
     budget: FrameBudget,
     refusals: PeerRefusals,
 }
 
-/// What becomes of the bytes that come next.
+/// What happens to the next bytes.
 enum NextBytes {
-    /// So many go on.
+    /// This many bytes are passed on.
     Pass(usize),
-    /// In place of so many go others.
+    /// This many bytes are replaced with others.
     Replace(usize, Vec<u8>),
-    /// More must come.
+    /// More bytes are needed to decide.
     Wait,
-    /// It is too much.
+    /// The limit is exceeded.
     End,
 }
 
-/// What a caller may send without a call. Each frame that controls something costs one.
+/// How many frames a caller may send without a call. Each control frame costs one.
 #[derive(Debug)]
 struct FrameBudget {
     left: u32,
-    /// Since when time has not been counted in. No clock is asked as long as there is enough left.
+    /// From when on elapsed time has not been credited. The clock is only read when too little is left.
     since: Instant,
 }
 
-/// To begin with, and at most.
+/// The budget at the start, which is also the most that it can have.
 const MOST: u32 = 1000;
-/// A call may come with a window, a priority and a few pings.
+/// What a call gives: it may come with a window update, a priority and a few pings.
 const PER_CALL: u32 = 20;
-/// A piece of an answer may be acknowledged for its stream and for the connection, and measured with a ping.
+/// What a piece of an answer gives: the caller may acknowledge it for its stream and for the connection, and measure
+/// with a ping.
 const PER_ANSWER: u32 = 4;
-/// Time that passes makes up for one, so that a connection may be kept alive for ever.
+/// The time that gives one frame, so that a connection can be kept alive for ever.
 const PER_FRAME: Duration = Duration::from_millis(100);
-/// What a stream costs that was ended for a fault: more than a call gives.
+/// The cost of a stream that was ended for a fault: more than a call gives.
 const FAULT: u32 = PER_CALL + 10;
 
-/// What the log says.
+/// The reasons in the log.
 const TOO_MANY: &str = "the caller sent too many frames without a call";
 const MALFORMED: &str = "the head has a field that RFC 9113, sections 8.2 and 8.3, does not allow";
 const WRONG_FRAME: &str = "a frame ends its stream: a window of zero, bytes behind the end, or a wrong length";
@@ -79,7 +80,7 @@ const PROTOCOL_ERROR: u32 = 1;
 const STREAM_CLOSED: u32 = 5;
 const FRAME_SIZE_ERROR: u32 = 6;
 const ENHANCE_YOUR_CALM: u32 = 11;
-/// Codes of RST_STREAM that tell no fault of the caller: NO_ERROR, INTERNAL_ERROR, CANCEL.
+/// Codes of RST_STREAM that are no fault of the caller: NO_ERROR, INTERNAL_ERROR, CANCEL.
 const BLAMELESS: [u32; 3] = [0, 2, 8];
 
 impl FrameBudget {
@@ -91,7 +92,7 @@ impl FrameBudget {
         self.left = (self.left + frames).min(MOST);
     }
 
-    /// False if there is too little left.
+    /// Takes this many frames from the budget; false if too little is left.
     fn take(&mut self, frames: u32) -> bool {
         if self.left < frames {
             let now = Instant::now();
@@ -107,20 +108,20 @@ impl FrameBudget {
         enough
     }
 
-    /// For a frame of the caller.
+    /// Accounts for a frame from the caller.
     fn read(&mut self, frame: &Frame) -> bool {
         match frame.kind {
             HEADERS => {
                 self.give(PER_CALL);
                 true
             }
-            // What it may send of them is bounded by windows; an empty one is bounded by nothing.
+            // Flow-control windows limit DATA; nothing limits empty frames.
             DATA if frame.length > 0 || frame.flags & END_STREAM != 0 => true,
             _ => self.take(1),
         }
     }
 
-    /// For a frame to the caller.
+    /// Accounts for a frame to the caller.
     fn written(&mut self, frame: &Frame) -> bool {
         match frame.kind {
             DATA => {
@@ -152,7 +153,7 @@ impl<S> Metered<S> {
         }
     }
 
-    /// Looks at the bytes that come next: the rest of what was looked at, or a frame.
+    /// Looks at the next bytes: the rest of an accepted frame, or a new frame.
     fn step(&mut self, bytes: &[u8]) -> NextBytes {
         if self.left > 0 {
             let passed = self.left.min(bytes.len());
@@ -163,14 +164,15 @@ impl<S> Metered<S> {
         match frame {
             Frame { kind: HEADERS, .. } => self.head(bytes, &frame),
             Frame { kind: WINDOW_UPDATE, length: 4, number: None, .. } => NextBytes::Wait,
-            // These are errors of the stream. For hyper they would be errors of the connection.
-            // RFC 9113, section 6.9.
+            // The next three are stream errors by RFC 9113, but hyper would end the connection for them.
+            // RFC 9113, section 6.9: a window update of zero.
             Frame { kind: WINDOW_UPDATE, length: 4, stream: stream @ 1.., number: Some(window), .. }
                 if window & 0x7fff_ffff == 0 =>
             {
                 self.end_stream(stream, PROTOCOL_ERROR, HEAD + frame.length)
             }
-            // Section 5.1, "half-closed (remote)", and section 6.3.
+            // Section 5.1, "half-closed (remote)": data behind the end of a stream; section 6.3: PRIORITY of a wrong
+            // length.
             Frame { kind: DATA, stream, length: ..=LARGEST, .. } if self.ended.contains(&stream) => {
                 self.wrong(bytes, &frame, STREAM_CLOSED)
             }
@@ -190,7 +192,8 @@ impl<S> Metered<S> {
         }
     }
 
-    /// The caller has ended a stream. One that was answered before that stays noted until others take its place.
+    /// Notes that the caller has ended a stream. If the stream is already answered, it stays noted until newer ones
+    /// replace it.
     fn note_end(&mut self, stream: u32) {
         if self.ended.len() == MOST_ENDED {
             self.ended.remove(0);
@@ -198,7 +201,8 @@ impl<S> Metered<S> {
         self.ended.push(stream);
     }
 
-    /// A frame that ends its stream, once all of it has come. Where there is no stream yet, it is left out.
+    /// Handles a frame that is a stream error, once the frame is complete. If its stream has not begun, the frame is
+    /// only left out.
     fn wrong(&mut self, bytes: &[u8], frame: &Frame, code: u32) -> NextBytes {
         let length = HEAD + frame.length;
         if bytes.len() < length {
@@ -208,13 +212,13 @@ impl<S> Metered<S> {
             return if self.budget.take(1) { NextBytes::Replace(length, Vec::new()) } else { NextBytes::End };
         }
         if frame.kind == DATA && frame.length > 0 {
-            // hyper does not hear of these bytes, and the connection has a window for them.
+            // hyper does not see these bytes, so the window of the connection is given back here.
             self.own.extend_from_slice(&with_number(WINDOW_UPDATE, 0, u32::try_from(frame.length).unwrap_or_default()));
         }
         self.end_stream(frame.stream, code, length)
     }
 
-    /// In place of so many bytes: to hyper the caller has given the stream up; the caller hears what was wrong.
+    /// Replaces `length` bytes: hyper sees that the caller has reset the stream, and the caller is told the error.
     fn end_stream(&mut self, stream: u32, code: u32, length: usize) -> NextBytes {
         if !self.budget.take(FAULT) {
             return NextBytes::End;
@@ -226,13 +230,13 @@ impl<S> Metered<S> {
         NextBytes::Replace(length, reset.to_vec())
     }
 
-    /// Looks at a head, once it is complete.
+    /// Checks a head once it is complete.
     fn head(&mut self, bytes: &[u8], first: &Frame) -> NextBytes {
         loop {
             let Some(frame) = Frame::read(&bytes[self.counted..]) else { return NextBytes::Wait };
             let is_of_it = self.counted == 0 || (frame.kind == CONTINUATION && frame.stream == first.stream);
             let end = self.counted + HEAD + frame.length;
-            // hyper says what is wrong with these, and ends the connection.
+            // hyper reports the error in these and ends the connection.
             if !is_of_it || frame.length > LARGEST {
                 return self.pass_on(end);
             }
@@ -281,8 +285,8 @@ impl<S> Metered<S> {
         NextBytes::Pass(0)
     }
 
-    /// Looks at what was read, and gives how much of it goes on from where it is. What does not is held, or ready. False if it is
-    /// too much.
+    /// Checks bytes that were read, and returns how many of them are passed on in place. The others are held or ready.
+    /// False if the limit is exceeded.
     fn look(&mut self, bytes: &[u8]) -> (usize, bool) {
         let mut at = 0;
         while at < bytes.len() {
@@ -303,7 +307,7 @@ impl<S> Metered<S> {
         (at, true)
     }
 
-    /// The same for what is held: what goes on is ready.
+    /// Checks the held bytes. What is passed on becomes ready.
     fn look_at_held(&mut self) -> bool {
         let held = std::mem::take(&mut self.held);
         let mut at = 0;
@@ -327,20 +331,20 @@ impl<S> Metered<S> {
     }
 }
 
-/// More streams than a connection has open at one time.
+/// The most ended streams to remember: more than a connection can have open at one time.
 const MOST_ENDED: usize = 256;
-/// The longest frame that is taken: RFC 9113, section 4.2, "the initial value".
+/// The longest frame that is accepted: RFC 9113, section 4.2, "the initial value".
 const LARGEST: usize = 16 << 10;
-/// So much is read at a time behind what is held.
+/// How many bytes are read at a time behind the held ones.
 const PIECE: usize = 4 << 10;
 
-/// A frame that is a number: RST_STREAM or WINDOW_UPDATE.
+/// A frame whose payload is a number: RST_STREAM or WINDOW_UPDATE.
 fn with_number(kind: u8, stream: u32, number: u32) -> [u8; HEAD + 4] {
     let ([a, b, c, d], [e, f, g, h]) = (stream.to_be_bytes(), number.to_be_bytes());
     [0, 0, 4, kind, 0, a, b, c, d, e, f, g, h]
 }
 
-/// GOAWAY. Which calls were taken is not known here, so none is said to be safe to send again.
+/// A GOAWAY frame. It is not known here which calls were taken, so none is declared safe to send again.
 fn calm_down() -> Vec<u8> {
     const GOAWAY: u8 = 7;
     const LAST_STREAM: u32 = 0x7fff_ffff;
@@ -348,7 +352,7 @@ fn calm_down() -> Vec<u8> {
 }
 
 impl<S: AsyncWrite + Unpin> Metered<S> {
-    /// Writes frames of its own, where no other frame is under way.
+    /// Writes this connection's own frames, unless another frame is only partly written.
     fn poll_own(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.own.is_empty() && self.written.is_between() {
             let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.own))?;
@@ -360,7 +364,7 @@ impl<S: AsyncWrite + Unpin> Metered<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// The end of a connection whose caller has sent too much. It is told so if there is room for it at once.
+    /// Ends a connection whose caller has sent too much. The caller is told if there is room for that at once.
     fn end(&mut self, cx: &mut Context<'_>) -> io::Error {
         self.own.extend(calm_down());
         if self.poll_own(cx).is_ready() {
@@ -370,7 +374,7 @@ impl<S: AsyncWrite + Unpin> Metered<S> {
         io::Error::new(io::ErrorKind::InvalidData, TOO_MANY)
     }
 
-    /// Notes what was written.
+    /// Follows the frames that were written; false if the budget is exceeded.
     fn note(&mut self, mut bytes: &[u8]) -> bool {
         while !bytes.is_empty() {
             let (taken, frame) = self.written.next(bytes);
@@ -390,7 +394,7 @@ impl<S: AsyncWrite + Unpin> Metered<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Metered<S> {
-    /// Reads on: into the buffer, or behind what is held. Gives whether anything came.
+    /// Reads more: into the buffer, or behind the held bytes. Returns whether anything arrived.
     fn poll_more(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<bool>> {
         let before = buffer.filled().len();
         let is_bounded = if self.held.is_empty() {

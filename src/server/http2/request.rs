@@ -1,4 +1,4 @@
-//! What a request of HTTP/2 says twice, or expects.
+//! Checks the host and the expectations of an HTTP/2 request.
 
 use http::Request;
 use http::header::{EXPECT, HOST};
@@ -6,7 +6,7 @@ use http::header::{EXPECT, HOST};
 use super::super::syntax::is_authority;
 use super::super::violation::Violation;
 
-/// The rule that a request breaks. hyper has checked its pseudo-header fields each for itself, and its framing.
+/// The rule that a request breaks. hyper has already checked the framing and each pseudo-header field by itself.
 pub(crate) fn violation<B>(request: &Request<B>) -> Option<Violation> {
     let headers = request.headers();
     let mut hosts = headers.get_all(HOST).iter();
@@ -14,9 +14,9 @@ pub(crate) fn violation<B>(request: &Request<B>) -> Option<Violation> {
     let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
     match (authority, host) {
         _ if others > 0 => return Some(Violation::HostCount(1 + others)),
-        // RFC 9113, section 8.3.1: a request of these schemes has the one or the other.
+        // RFC 9113, section 8.3.1: a request with these schemes has an authority or a Host header.
         (None, None) => return Some(Violation::HostCount(0)),
-        // The same section: a Host header that is there names the same host.
+        // RFC 9113, section 8.3.1: a Host header must name the same host as the authority.
         (Some(authority), Some(host)) if !authority.eq_ignore_ascii_case(host.as_bytes()) => {
             return Some(Violation::HostDiffers);
         }
