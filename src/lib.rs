@@ -1,20 +1,21 @@
-//! Towbar: REST/JSON calls in, gRPC over mutual TLS out, by the `google.api.http` rules of the descriptors.
+//! Towbar: accepts REST/JSON requests and calls gRPC backends over mutual TLS, by the `google.api.http` rules of the
+//! descriptors.
 //!
-//! This library exists for the binary and its own tests; nothing of it is a public interface. A module uses only rows
-//! above its own (`tests/core/layers.rs` holds them in place):
+//! This library exists for the binary and its tests; no part of it is a public interface. A module uses only modules in
+//! rows above its own (`tests/core/layers.rs` checks this):
 //!
 //! ```text
 //! format                 bytes and text: JSON, protobuf's wire format, templates, multipart, compression
-//! limits  observe        memory, long work, slow bodies; counters and rare log lines
-//! schema                 descriptors, compiled
+//! limits  observe        memory budget, long work, slow bodies; metrics and logs
+//! schema                 compiled descriptors
 //! codec                  JSON <-> wire
 //! route                  method, path, query -> message
-//! tls  caller            certificates, keys, trust; who calls
-//! upstream  server       the two ends
-//! gateway                a request from its head to the last byte of its answer
-//! config                 the file
-//! app                    all joined; read again while it serves; the operator's port
-//! cli                    one file a command; the doctor; the sample bank
+//! tls  caller            certificates, keys, trust anchors; identity of callers
+//! upstream  server       calls to backends; listeners, workers, shutdown
+//! gateway                a request, from its head to the last byte of its response
+//! config                 the configuration file and the flags
+//! app                    joins all parts; reload; the admin port
+//! cli                    one file per command; the doctor; the sample bank
 //! ```
 
 pub mod app;

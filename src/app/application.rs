@@ -95,8 +95,7 @@ impl App {
     }
 
     /// Like [`App::new`], with descriptors that were compiled before and have not changed, if there are any. Compiling
-    /// descriptors takes
-    /// longer than everything else.
+    /// descriptors takes longer than everything else.
     ///
     /// # Errors
     /// All problems.
@@ -190,8 +189,7 @@ impl App {
     }
 
     /// One line per upstream if there are several: its name, its number of routes, and its address. For a single
-    /// upstream, a line with its
-    /// proxy, if it has one.
+    /// upstream, a line with its proxy, if it has one.
     #[must_use]
     pub fn upstreams(&self) -> Vec<String> {
         if self.names.is_empty() {
@@ -285,8 +283,7 @@ impl App {
     }
 
     /// Takes over from `old`: the count of calls in flight of each upstream. If the TLS configuration is unchanged,
-    /// also the TLS
-    /// sessions and connections.
+    /// also the TLS sessions and connections.
     #[must_use]
     pub fn in_place_of(self, old: &Self) -> Self {
         let Observers { access, requests, .. } = old.gateway.observers().clone();
@@ -467,8 +464,7 @@ pub async fn routes(config: &Config) -> Result<(Schema, Routes), Vec<Problem>> {
 }
 
 /// The comments and options of the descriptors, for documents. The descriptors are read again, so that the serving
-/// gateway need not
-/// keep them.
+/// gateway need not keep them.
 pub async fn remarks(config: &Config) -> Remarks {
     let upstreams = if config.reflection.is_empty() { Vec::new() } else { upstreams(config, &mut Vec::new()) };
     let sources = sources(config, &upstreams).await.map(|(sources, _)| sources).unwrap_or_default();

@@ -1,12 +1,9 @@
 //! Reloads everything while it is served: on SIGHUP, and when a file changes.
 //!
 //! A reload runs the whole start again beside the serving gateway. It reads configuration, descriptors, rules and
-//! certificates, and builds
-//! a complete new [`App`], which all workers take over. If there are problems, they are logged and nothing changes.
-//! Calls in flight
-//! finish with the state that they began with. Only the port stays the same: it is bound since the start. Certificates
-//! that expire
-//! soon are reported every day.
+//! certificates, and builds a complete new [`App`], which all workers take over. If there are problems, they are logged
+//! and nothing changes. Calls in flight finish with the state that they began with. Only the port stays the same: it is
+//! bound since the start. Certificates that expire soon are reported every day.
 
 mod files;
 

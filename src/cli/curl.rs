@@ -123,8 +123,7 @@ fn wire(route: &Route, json: &[u8]) -> Result<Vec<u8>, String> {
 }
 
 /// The curl command, quoted for a shell. curl reads `[]` and `{}` in a URL as patterns; the target has none, since they
-/// are
-/// percent-encoded.
+/// are percent-encoded.
 #[must_use]
 pub fn written(route: &Route, request: &RestRequest, base: &str) -> String {
     let RestRequest { method, target, content_type, body } = request;

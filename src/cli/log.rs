@@ -1,8 +1,7 @@
 //! The log: lines on standard error, written without making any request wait.
 //!
 //! A separate thread writes the lines. If it cannot keep up, because the disk is full or the reader has stopped, lines
-//! are
-//! dropped and counted. Requests are answered as usual.
+//! are dropped and counted. Requests are answered as usual.
 
 use std::io::IsTerminal as _;
 use std::sync::Arc;

@@ -43,9 +43,8 @@ pub(super) fn reopen(access: AccessLog) -> Result<(), Vec<Problem>> {
 }
 
 /// A stop that SIGTERM or SIGINT begins. SIGINT skips the notice, since nobody at a terminal wants to wait. Each
-/// further
-/// signal moves the shutdown on by one phase. Both are caught from here on, so
-/// that the gateway can be stopped in order as soon as it says that it listens.
+/// further signal moves the shutdown on by one phase. Both are caught from here on, so that the gateway can be stopped
+/// in order as soon as it says that it listens.
 pub(super) fn stop_by_signals() -> Result<Stop, Vec<Problem>> {
     let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
     let (Ok(mut terminate), Ok(mut interrupt)) = signals else {

@@ -21,8 +21,7 @@ pub struct Overrides {
     /// The proxy variables of the environment, for upstreams without `proxy` in the file.
     pub environment: upstream::Environment,
     /// The file's text if it came from standard input or a pipe, which can be read only once. Relative paths in it then
-    /// count from the
-    /// working folder.
+    /// count from the working folder.
     pub given: Option<Arc<Vec<u8>>>,
     /// Read only what determines the routes. `upstream` may then be missing, unless the schema comes from its
     /// reflection.

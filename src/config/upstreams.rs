@@ -227,8 +227,7 @@ impl<'a> Input<'a> {
     }
 
     /// Which rpcs are exposed, and which upstream serves each. If an upstream could not be read, this cannot be
-    /// decided, and the list of
-    /// upstreams stays empty.
+    /// decided, and the list of upstreams stays empty.
     pub(super) fn serving(&self, upstreams: &[Upstream], is_whole: bool) -> Serving {
         let (exposed, excepted) = self.value("expose").map_or_else(Default::default, exposure);
         let answering = |upstream: &Upstream| Answering { name: upstream.name.clone(), rpcs: upstream.rpcs.clone() };

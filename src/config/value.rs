@@ -1,8 +1,7 @@
 //! Single-line values: text in; the value out, or a message that says what was expected.
 //!
 //! An `Err` is the message without its key: "expected ..., found ...". This module knows neither file nor keys, so it
-//! parses
-//! flags too.
+//! parses flags too.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 

@@ -1,10 +1,9 @@
 //! YAML: parses text into a tree of [`Node`]s, each with its line and column.
 //!
 //! Only this module uses the YAML library. Every scalar keeps its text as written (`8080`, `true`, `25s`), and the
-//! reader
-//! decides what it means. So YAML's own types never guess: `no` is not `false`, `1.10` is not `1.1`. YAML 1.2 forbids
-//! repeating a key in a map: each repetition is a [`YamlError`], and the first occurrence counts. Merge keys (`<<`) are
-//! ordinary keys, and therefore unknown ones. This module knows no key by name.
+//! reader decides what it means. So YAML's own types never guess: `no` is not `false`, `1.10` is not `1.1`. YAML 1.2
+//! forbids repeating a key in a map: each repetition is a [`YamlError`], and the first occurrence counts. Merge keys
+//! (`<<`) are ordinary keys, and therefore unknown ones. This module knows no key by name.
 
 use std::borrow::Cow;
 use std::fmt;

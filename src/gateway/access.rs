@@ -1,8 +1,7 @@
 //! Writes the record of a request as a line of the access log.
 //!
 //! A line contains path templates and names of the schema. It never contains the path, the query, a header or a body,
-//! which
-//! may hold account numbers and tokens.
+//! which may hold account numbers and tokens.
 
 use std::time::SystemTime;
 

@@ -78,8 +78,7 @@ pub(super) fn body(memory: &Charge, before: usize, after: usize) -> Result<(), R
 }
 
 /// Reserves memory for a message of at most `most` bytes while it is made from a body. Once it is made, [`message`]
-/// reserves
-/// its actual size.
+/// reserves its actual size.
 ///
 /// # Errors
 /// 503 if there is no memory.
@@ -96,8 +95,7 @@ pub(super) fn message(memory: &Charge, length: usize) -> Result<(), Refusal> {
 }
 
 /// Releases the memory of the request, and reserves it for the JSON of a reply message of `length` bytes. The JSON has
-/// at most
-/// `limit` bytes.
+/// at most `limit` bytes.
 ///
 /// # Errors
 /// 502 if there is no memory: the call has succeeded already.

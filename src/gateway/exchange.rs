@@ -1,10 +1,8 @@
 //! One record per request. It begins when the request arrives, and ends when the last byte of the response is sent or
-//! the request is
-//! aborted or dropped.
+//! the request is aborted or dropped.
 //!
 //! Everything that happens to a request is recorded here. When the exchange ends, [`telemetry`] reports the record;
-//! nothing else
-//! reports requests. An exchange costs one allocation and four clock readings.
+//! nothing else reports requests. An exchange costs one allocation and four clock readings.
 
 use std::pin::Pin;
 use std::sync::Arc;

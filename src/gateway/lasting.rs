@@ -1,10 +1,8 @@
 //! Calls that run to their end even if their caller has gone away.
 //!
 //! While the caller waits, the call is part of its request. If the caller goes away, the call becomes a task. It keeps
-//! its deadline,
-//! its place among the calls in flight and its stream at the backend. Its reply is read, within the reply limit, and
-//! dropped. The
-//! log reports the outcome.
+//! its deadline, its place among the calls in flight and its stream at the backend. Its reply is read, within the reply
+//! limit, and dropped. The log reports the outcome.
 
 use std::pin::Pin;
 use std::sync::Arc;

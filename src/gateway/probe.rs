@@ -1,12 +1,9 @@
 //! Reports how a request arrived: the gateway's part of `towbar doctor --url`.
 //!
 //! On a path of its own, and only if one is configured, responses describe the request as it came through proxies on
-//! the way:
-//! version, method, path, names of headers with the lengths of their values, length and digest of the body. Apart from
-//! the digits
-//! of [`NONCE`], no header value, no query and no byte of a body is repeated: proxies may add secrets to a request.
-//! This module
-//! calls no backend and knows no routes.
+//! the way: version, method, path, names of headers with the lengths of their values, length and digest of the body.
+//! Apart from the digits of [`NONCE`], no header value, no query and no byte of a body is repeated: proxies may add
+//! secrets to a request. This module calls no backend and knows no routes.
 
 use std::pin::Pin;
 use std::str::FromStr;

@@ -1,12 +1,9 @@
 //! The boundary between what all requests have in common and the protocol of a single request.
 //!
 //! A protocol finds the rpc of a request, takes messages from its body, writes replies into its response, and formats
-//! refusals.
-//! Common to all protocols are the checks of the head, memory and deadlines, reading bodies (`request`), admission
-//! (`call`),
-//! sending to the backend (`forward`), and the record of the exchange. To add a protocol, implement [`Protocol`] and
-//! choose it in
-//! `service` by the head. Protocols are chosen by static dispatch.
+//! refusals. Common to all protocols are the checks of the head, memory and deadlines, reading bodies (`request`),
+//! admission (`call`), sending to the backend (`forward`), and the record of the exchange. To add a protocol, implement
+//! [`Protocol`] and choose it in `service` by the head. Protocols are chosen by static dispatch.
 
 use std::sync::Arc;
 

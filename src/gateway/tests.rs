@@ -57,7 +57,7 @@ fn config() -> Config {
     }
 }
 
-/// A gateway before a backend at this address, and what is seen of its exchanges.
+/// A gateway in front of a backend at this address, and the records of its exchanges.
 fn gateway(backend: SocketAddr) -> (Door, Seen) {
     let gateway = parts(backend);
     let sinks = gateway.sinks.clone();
@@ -81,7 +81,7 @@ impl Seen {
     }
 }
 
-/// A backend that answers each call with so many empty messages. It never answers an order with the name `never`.
+/// A backend that answers each call with `messages` empty messages. It never answers an order with the name `never`.
 async fn backend(messages: usize) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -230,7 +230,7 @@ async fn a_request_whose_caller_goes_away_has_one_record_too() {
     let call = answer(&door, request("GET", "/orders/never", Full::<Bytes>::default()));
     assert!(timeout(Duration::from_millis(300), call).await.is_err());
     assert_eq!(seen.taken(), ["GET t.Orders.Get 0 Dropped, in 0, out 0"]);
-    // An answer that is not read, and a stream of which one frame is.
+    // A response that is not read, and a stream of which only one frame is read.
     drop(answer(&door, request("GET", "/nowhere", Full::<Bytes>::default())).await);
     let refused = "GET - 404 Dropped, in 0, out 0, refused 404 NotFound NotSent by Gateway: ROUTE_NOT_FOUND";
     assert_eq!(seen.taken(), [refused]);

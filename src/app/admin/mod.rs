@@ -13,8 +13,7 @@
 //! ```
 //!
 //! A page is a route in `router` and a handler in a file of this folder. Handlers read [`Pages`](pages::Pages); the
-//! only thing that
-//! they can change is the log filter.
+//! only thing that they can change is the log filter.
 
 mod index;
 mod level;

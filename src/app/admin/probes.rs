@@ -14,8 +14,7 @@ pub(super) async fn live() -> &'static str {
 }
 
 /// Whether this gateway should get requests. A backend that is down does not matter here: another gateway could not
-/// answer better, and
-/// the error response for it comes from this one.
+/// answer better, and the error response for it comes from this one.
 pub(super) async fn ready(State(pages): State<Pages>) -> (StatusCode, &'static str) {
     match pages.stop.phase() {
         Phase::Serving => (StatusCode::OK, "ready\n"),

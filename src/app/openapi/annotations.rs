@@ -1,6 +1,5 @@
 //! Reads options of the descriptors that document an API: `google.api.field_behavior`, `google.api.resource_reference`,
-//! and those of
-//! grpc-gateway's `protoc-gen-openapiv2/options`.
+//! and those of grpc-gateway's `protoc-gen-openapiv2/options`.
 //!
 //! Options are found by their field numbers, which are registered for all of protobuf.
 

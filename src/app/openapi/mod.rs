@@ -1,12 +1,9 @@
 //! The OpenAPI 3.1 document of the routes.
 //!
 //! Input are the routes, the documentation in their descriptors, and the configuration. The output is one
-//! [`serde_json::Value`], always
-//! the same for the same input. Schemas describe what the codec reads and writes under the options of each rpc: what it
-//! writes
-//! fits them, and what they forbid it refuses. They allow what JSON Schema cannot express. [`changes`] compares two
-//! documents
-//! for callers.
+//! [`serde_json::Value`], always the same for the same input. Schemas describe what the codec reads and writes under
+//! the options of each rpc: what it writes fits them, and what they forbid it refuses. They allow what JSON Schema
+//! cannot express. [`changes`] compares two documents for callers.
 
 mod annotations;
 mod body;

@@ -1,10 +1,8 @@
 //! Records the contents of files by their digests, to detect changes.
 //!
 //! Contents are compared, not names. Kubernetes swaps a link far above the files, and other tools rewrite a file with
-//! the same text.
-//! Since this runs often, a file is read only if its metadata changed, or if it changed so recently that the metadata
-//! may not show
-//! another change.
+//! the same text. Since this runs often, a file is read only if its metadata changed, or if it changed so recently that
+//! the metadata may not show another change.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Metadata};

@@ -153,9 +153,8 @@ fn of_system(error: &hyper::Error) -> Option<&io::Error> {
 }
 
 /// A connection for one request. Reading starts with the writing of the request, since some servers that are not HTTP
-/// speak
-/// first. Reading goes on when nothing more can be written, since a server may refuse a request and close before it has
-/// all of it.
+/// speak first. Reading goes on when nothing more can be written, since a server may refuse a request and close before
+/// it has all of it.
 struct Asking<S> {
     stream: S,
     has_begun: bool,
@@ -216,7 +215,8 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(10);
 
-    /// What is said of a server that reads so many bytes of the request, says this, and goes.
+    /// Sends a request to a server that reads `reads` bytes of it, sends `answer`, and closes. Returns what the server
+    /// read, and the result.
     fn said(request: &ProbeRequest, reads: usize, answer: &[u8]) -> (Vec<u8>, Result<Answer, String>) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
@@ -306,12 +306,12 @@ mod tests {
             let start = &answer[..answer.len().min(80)];
             assert_eq!(found.map(|answer| answer.status), Err(reason.to_owned()), "{start}");
         }
-        // One without a length is looked at as far as others may be long.
+        // A body without a declared length is read up to the limit.
         let (_, found) = said(&get(), 0, format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(BODY + 1)).as_bytes());
         assert_eq!(found.unwrap().body.len(), BODY);
     }
 
-    /// Some refuse a long body before it has come, and go.
+    /// Some servers refuse a long body before it has arrived, and close.
     #[test]
     fn a_refusal_counts_before_all_is_written() {
         let body = Bytes::from(vec![b'x'; 1 << 20]);

@@ -49,8 +49,7 @@ const MOST: usize = 4 << 20;
 
 impl Http2 {
     /// Opens the connection, and waits until the peer answers a PING. By then it has processed the TLS handshake,
-    /// including
-    /// our certificate, and the start of HTTP/2.
+    /// including our certificate, and the start of HTTP/2.
     pub(super) async fn begin(stream: impl Connection, patience: Duration) -> Result<Self, NoHttp2> {
         let (tap, heard) = Tap::new(stream);
         let begun = timeout(patience, Self::shake(tap)).await;

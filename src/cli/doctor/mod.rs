@@ -1,10 +1,9 @@
 //! Tests a connection step by step: what each step finds, what is wrong, and what to change.
 //!
 //! [`backend`] tests a backend as the gateway would call it. [`url`] tests a gateway as its callers reach it, through
-//! any
-//! proxies in between. Each step is reported on one line as soon as its result is known. Steps that depend on a failed
-//! one are skipped, and the report says so. Nothing is changed anywhere, and only rpcs of health and reflection are
-//! called.
+//! any proxies in between. Each step is reported on one line as soon as its result is known. Steps that depend on a
+//! failed one are skipped, and the report says so. Nothing is changed anywhere, and only rpcs of health and reflection
+//! are called.
 
 mod answer;
 mod backend;

@@ -1,4 +1,4 @@
-//! `callers`, and what rpcs demand.
+//! `callers`, and what rpcs require of their callers.
 
 use super::{Overrides, config, load_text};
 use crate::caller::token::Algorithm;

@@ -15,7 +15,7 @@ use crate::route::policy::{EnumPrefix, Form, Layer as _, OwnJson, OwnPolicy, Pol
 use crate::schema::AnyCase;
 use crate::upstream;
 
-/// What `load` makes of this text, as a file `towbar.yaml` in a folder of its own, whose path is left out.
+/// The result of `load` for this text, as a file `towbar.yaml` in a temporary folder. Its path is removed from the result.
 fn load_text(text: &str, overrides: &Overrides) -> (Config, Vec<String>) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("towbar.yaml");
@@ -25,7 +25,7 @@ fn load_text(text: &str, overrides: &Overrides) -> (Config, Vec<String>) {
     (config, problems.iter().map(|problem| problem.to_string().replace(&folder, "")).collect())
 }
 
-/// The config of this text, which has no problems.
+/// The configuration in this text, which must have no problems.
 fn config(text: &str) -> Config {
     let (config, problems) = load_text(text, &Overrides::default());
     assert_eq!(problems, Vec::<String>::new(), "{text}");
@@ -475,7 +475,7 @@ fn a_flag_replaces_its_whole_section_unread() {
     assert_eq!(problems, Vec::<String>::new());
     let listen = config.listen.unwrap();
     assert_eq!((listen.address.as_str(), listen.tls.is_none()), ("0.0.0.0:80", true));
-    // A flag's path counts from where the command runs.
+    // A path in a flag is relative to the working folder.
     assert_eq!(config.schema, [PathBuf::from("new.proto")]);
     let upstream = config.upstream.unwrap();
     assert_eq!((upstream.address.first().host.as_str(), upstream.address.tls()), ("new", false));

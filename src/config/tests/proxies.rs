@@ -1,8 +1,8 @@
-//! Proxies on the way to an upstream: of the file, and of the environment.
+//! Proxies for upstreams: from the file, and from the environment.
 
 use super::*;
 
-/// The proxy of the only upstream, `-` if it has none, and the file with its password.
+/// The proxy of the only upstream (`-` for none), and its password file.
 fn proxy(config: &Config) -> (String, Option<PathBuf>) {
     let proxy = config.upstream.as_ref().unwrap().proxy.as_ref();
     let place = proxy.map_or("-".to_owned(), |proxy| format!("{proxy} {:?}", proxy.variable));

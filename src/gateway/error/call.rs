@@ -120,8 +120,7 @@ impl Refusal {
     }
 
     /// A response without a gRPC status. Its code follows gRPC's mapping from HTTP status codes. Its HTTP status is 502
-    /// if 503
-    /// or 504 would claim more about the call than is known.
+    /// if 503 or 504 would claim more about the call than is known.
     fn no_status(fate: Fate, answered: StatusCode) -> Self {
         let code = CallError::code_of_http(answered);
         let http = match code {

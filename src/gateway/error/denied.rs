@@ -1,8 +1,7 @@
 //! Requests whose callers may not make them: responses with 401 or 403, and the challenges of RFC 6750.
 //!
 //! A caller with a genuine token learns what to do. For a forged token the response is always the same, whatever is
-//! wrong with it;
-//! only the log has the reason.
+//! wrong with it; only the log has the reason.
 
 use std::sync::Arc;
 

@@ -29,8 +29,7 @@ const DEBUG_INFO: &str = "google.rpc.DebugInfo";
 /// One detail as JSON; `None` if callers must not see it.
 ///
 /// A type that neither Towbar nor the descriptors know is shown only with `shows_unknown`: nobody can tell what it
-/// contains.
-/// Fields that are marked as secret are never shown.
+/// contains. Fields that are marked as secret are never shown.
 pub(super) fn json(type_url: &str, value: &[u8], schema: &Schema, shows_unknown: bool) -> Option<Value> {
     let name = type_url.rsplit('/').next().unwrap_or_default();
     // A detail may contain others, as `Any` messages. Their type names appear as text in the bytes.

@@ -1,9 +1,8 @@
 //! Every refusal as the caller sees it: an HTTP status and a body in one of several forms.
 //!
 //! One table maps gRPC codes to HTTP statuses (google/rpc/code.proto, "HTTP Mapping", or the operator's own table). One
-//! module
-//! decides which details callers may see, and another one what a body looks like. No error names an address, a file or
-//! our code.
+//! module decides which details callers may see, and another one what a body looks like. No error names an address, a
+//! file or our code.
 
 mod backend;
 mod body;

@@ -101,8 +101,7 @@ impl Refusal {
     }
 
     /// Sets the HTTP status from this table if the backend refuses. A refusal by Towbar keeps its status, which says
-    /// more than
-    /// the code, such as whether the call was sent.
+    /// more than the code, such as whether the call was sent.
     #[must_use]
     pub fn in_table(self, statuses: &Statuses) -> Self {
         let http = if self.reason.is_none() { statuses.of(self.code) } else { self.http };

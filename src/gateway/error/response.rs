@@ -26,8 +26,7 @@ impl Refusal {
     }
 
     /// The value of `error` in the last line of a stream with grpc-gateway's framing. It has the form of the route if
-    /// that is one of
-    /// grpc-gateway's, else it is a `google.rpc.Status`.
+    /// that is one of grpc-gateway's, else it is a `google.rpc.Status`.
     #[must_use]
     pub fn to_grpc_gateway_json(&self, form: Form) -> String {
         body::of_stream(form, self).to_string()

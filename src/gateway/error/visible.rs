@@ -24,8 +24,7 @@ impl From<WireError> for Hidden {
 }
 
 /// The bytes of `message` without fields that are marked `redact` or `debug_redact`, at any depth. With
-/// `takes_unknown`, an
-/// `Any` of unknown type is kept unchanged.
+/// `takes_unknown`, an `Any` of unknown type is kept unchanged.
 ///
 /// # Errors
 /// The message cannot be shown.

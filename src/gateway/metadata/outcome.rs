@@ -45,8 +45,7 @@ fn said<T>(
 }
 
 /// A success status, or `See Other`. After a successful call a backend cannot set a failure, a status without a
-/// response (1xx), or
-/// one that refers to a response that the caller has (304).
+/// response (1xx), or one that refers to a response that the caller has (304).
 fn status(value: &HeaderValue) -> Option<StatusCode> {
     let status = StatusCode::from_bytes(value.as_bytes()).ok()?;
     (status.is_success() || status == StatusCode::SEE_OTHER).then_some(status)

@@ -86,8 +86,7 @@ fn kept(value: &HeaderValue) -> Option<HeaderValue> {
 }
 
 /// A new trace. Its parent id is not a span that anybody recorded. So it is not marked as sampled (section 3.2.2.5):
-/// whoever creates
-/// the first span decides. `None` if the system has no random bytes.
+/// whoever creates the first span decides. `None` if the system has no random bytes.
 fn created() -> Option<HeaderValue> {
     let mut bytes = [0; 24];
     aws_lc_rs::rand::fill(&mut bytes).ok()?;

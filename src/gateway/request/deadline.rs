@@ -1,8 +1,7 @@
 //! The deadline of a call: what the caller asks for, capped by the configuration.
 //!
 //! A caller sets it with `grpc-timeout` (gRPC over HTTP/2, `Timeout`) or with a header that the configuration names.
-//! Both are
-//! upper bounds, so the shorter of the two applies.
+//! Both are upper bounds, so the shorter of the two applies.
 
 use std::time::Duration;
 
@@ -23,8 +22,7 @@ pub(crate) struct Deadline {
 
 impl Deadline {
     /// The deadline of a request with these headers that arrived at `started`. The route caps the timeout; `own` is the
-    /// header that the
-    /// configuration names.
+    /// header that the configuration names.
     ///
     /// # Errors
     /// 400 if a header is not a valid time, or occurs twice.

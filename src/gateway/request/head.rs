@@ -65,8 +65,7 @@ const END_TO_END: [HeaderName; 14] = [
 const OF_THIS_HOP: [&str; 6] = ["close", "keep-alive", "upgrade", "connection", "transfer-encoding", "te"];
 
 /// Removes the headers that `Connection` names, and refuses ambiguous headers. For most requests this is one pass over
-/// the headers,
-/// which is faster than looking up each name.
+/// the headers, which is faster than looking up each name.
 ///
 /// # Errors
 /// 400 with the name of the header, never its value.
@@ -127,8 +126,7 @@ fn take_away(headers: &mut HeaderMap) -> Result<(), Refusal> {
 /// Whether these are credentials for two schemes, or two credentials for one, that a proxy has joined.
 ///
 /// RFC 9110, section 11.4: `auth-scheme [ 1*SP ( token68 / #auth-param ) ]`. Parameters may form a list, so a comma
-/// alone proves
-/// nothing. But a token contains no comma, and a parameter has `=` after its name, not another word.
+/// alone proves nothing. But a token contains no comma, and a parameter has `=` after its name, not another word.
 fn are_joined(value: &[u8]) -> bool {
     if !value.contains(&b',') {
         return false;

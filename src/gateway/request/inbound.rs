@@ -81,9 +81,8 @@ impl<B: RequestBody> Inbound<B> {
     /// The response to the request, with `Connection: close` if the connection cannot be reused.
     ///
     /// RFC 9112, section 9.3: a server that does not read a body to its end must close. Section 9.6: it should announce
-    /// that. The rest of
-    /// a small body that has already arrived is read instead, since most callers of a wrong path have sent it with the
-    /// head.
+    /// that. The rest of a small body that has already arrived is read instead, since most callers of a wrong path have
+    /// sent it with the head.
     pub(crate) async fn closing(&mut self, mut response: Response, head: &Parts) -> Response {
         if !self.is_left(&response, head) {
             return response;

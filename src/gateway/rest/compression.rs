@@ -35,8 +35,7 @@ pub(super) fn mark(headers: &mut HeaderMap, is_gzip: bool) {
 }
 
 /// Whether a response may be compressed: it is a success, its body is text, not encoded yet, and complete. A partial
-/// response is
-/// counted in bytes of the uncompressed whole (RFC 9110, section 14.4).
+/// response is counted in bytes of the uncompressed whole (RFC 9110, section 14.4).
 pub(super) fn is_fit(response: &Response) -> bool {
     let headers = response.headers();
     let is_whole = response.status() != StatusCode::PARTIAL_CONTENT && !headers.contains_key(CONTENT_RANGE);
@@ -52,8 +51,7 @@ fn is_text(headers: &HeaderMap) -> bool {
 }
 
 /// Compresses the body of a response that is [fit](is_fit) for it, if that is worthwhile. The length of a stream is not
-/// known, so each
-/// part of it is compressed.
+/// known, so each part of it is compressed.
 pub(super) async fn compressed(mut response: Response, choice: Choice) -> Response {
     let is_gzip = match (choice, response.body()) {
         (Choice::Identity, _) => false,

@@ -1,6 +1,5 @@
 //! `If-None-Match` (RFC 9110, section 13.1.2): a response that the caller already has is not sent again. `If-Range`
-//! (section
-//! 13.1.5): a response that has changed since is sent whole, not in part.
+//! (section 13.1.5): a response that has changed since is sent whole, not in part.
 
 use http::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, IF_RANGE};
 use http::request::Parts;
@@ -32,8 +31,7 @@ pub(super) fn weaken(headers: &mut HeaderMap) {
 }
 
 /// Whether a range of this response may be sent: there is no `If-Range`, or it names the response's strong tag. A date
-/// is never
-/// enough: only the backend knows whether it is strong (section 8.8.2.2).
+/// is never enough: only the backend knows whether it is strong (section 8.8.2.2).
 pub(super) fn allows_part(request: &HeaderMap, answer: &HeaderMap) -> bool {
     let mut values = request.get_all(IF_RANGE).iter();
     let is_strong = |tag: &HeaderValue| tag.as_bytes().starts_with(b"\"");

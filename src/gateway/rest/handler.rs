@@ -65,11 +65,10 @@ impl Gateway {
     }
 
     /// The route of a request. Also the upgrade of its connection, if the request asks for a WebSocket and a route
-    /// offers it.
-    /// Otherwise the request is answered as if it had not asked (RFC 9110, section 7.8).
+    /// offers it. Otherwise the request is answered as if it had not asked (RFC 9110, section 7.8).
     fn found<'a>(&'a self, head: &'a Parts, query: &Query) -> Result<(Found<'a>, Option<&'a Upgrade>), Miss> {
         let path = head.uri.path();
-        // Requests without an upgrade have no such extension, so this costs them little.
+        // Requests that ask for no upgrade have no extensions, or not this one.
         if let Some(upgrade) = head.extensions.get::<Upgrade>().filter(|_| is_handshake(head)) {
             match self.routes.find_websocket(path, query) {
                 Ok(found) => return Ok((found, Some(upgrade))),

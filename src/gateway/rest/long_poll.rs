@@ -46,8 +46,7 @@ impl Gateway {
         (0..messages).for_each(|_| streaming.notes().count());
         let resumes = route.rpc.policy.last_event_id.is_some();
         // A caller that continues after these messages gets the error with its next request. One that starts again
-        // would get the
-        // same messages again, and never the error.
+        // would get the same messages again, and never the error.
         let is_asked_next = resumes && messages > 0;
         match end {
             BatchEnd::Failed(failure) if !is_asked_next => return Err(self.failed(failure, call, streaming.notes())),

@@ -134,8 +134,7 @@ impl Types<'_> {
     }
 
     /// The type of a body that was sent as a form. It is JSON if the form type is listed as JSON and the body is an
-    /// object, as `curl
-    /// -d` sends it. No form begins with a brace, since no field name does.
+    /// object, as `curl -d` sends it. No form begins with a brace, since no field name does.
     fn of_form(self, body: &[u8]) -> Media {
         let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
         match body.trim_ascii_start().first() {
@@ -152,8 +151,7 @@ pub fn media_type(content_type: &str) -> String {
 }
 
 /// Checks that text with this content type is UTF-8. All text is read as UTF-8 (RFC 8259, section 8.1), of which
-/// US-ASCII is a
-/// subset. With another character set, Towbar would read other characters than a proxy in front of it.
+/// US-ASCII is a subset. With another character set, Towbar would read other characters than a proxy in front of it.
 ///
 /// # Errors
 /// The content type names another character set, or two.

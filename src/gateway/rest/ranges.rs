@@ -71,8 +71,7 @@ impl Requested {
 }
 
 /// The range of bytes that a request asks for. Several ranges, other units and invalid values are ignored: "A server
-/// MAY ignore the
-/// Range header field" (section 14.2).
+/// MAY ignore the Range header field" (section 14.2).
 fn asked(request: &HeaderMap) -> Option<Requested> {
     let mut values = request.get_all(RANGE).iter();
     let (value, None) = (values.next()?.to_str().ok()?, values.next()) else { return None };

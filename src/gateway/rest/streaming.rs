@@ -114,8 +114,7 @@ impl Gateway {
     }
 
     /// Waits for the first message. A failure before it is an ordinary error response. A stream of events does not wait
-    /// long: it can report
-    /// a failure later too, and its comments show meanwhile that it is alive.
+    /// long: it can report a failure later too, and its comments show meanwhile that it is alive.
     async fn first(
         &self,
         streaming: &mut StreamingCall,

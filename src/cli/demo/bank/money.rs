@@ -10,8 +10,7 @@ use super::refusal::Refusal;
 use crate::cli::demo::generated::io::token::proto::common::money::Money;
 
 /// The most digits before and after the decimal point. Together they leave eleven of an `i128`'s digits free, so that a
-/// sum
-/// of parsed values cannot overflow, however many fit into a request.
+/// sum of parsed values cannot overflow, however many fit into a request.
 const WHOLE_DIGITS: usize = 15;
 const FRACTION_DIGITS: usize = 12;
 

@@ -1,8 +1,7 @@
 //! Paged queries: cuts one [`Page`] out of all items, by offset and limit.
 //!
 //! The document says "The offset could be the ID of the last transaction returned", and so it is here. A page begins
-//! after
-//! that item, and returns the id of its own last item when more items follow.
+//! after that item, and returns the id of its own last item when more items follow.
 
 use super::refusal::Refusal;
 

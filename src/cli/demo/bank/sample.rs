@@ -1,6 +1,5 @@
 //! The initial state of the sample bank: what the document's samples show, plus enough data to try each kind of
-//! account,
-//! several currencies and paging.
+//! account, several currencies and paging.
 
 #![expect(clippy::inconsistent_digit_grouping, reason = "123_45 is 123.45 in cents")]
 

@@ -1,4 +1,4 @@
-//! The bank through its routes, as a gRPC client meets it.
+//! Tests the bank through its routes, as a gRPC client uses it.
 
 use prost::Message;
 use tonic::service::Routes;

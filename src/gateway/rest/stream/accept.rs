@@ -25,10 +25,8 @@ pub enum Asking {
 }
 
 /// The format that `headers` ask for, or `None` if they accept none. The highest quality wins, then `default`, then the
-/// format
-/// named first. With [`Format::GrpcGateway`] as the default, that format replaces the array. It also applies if nothing
-/// is
-/// accepted, because grpc-gateway has no 406.
+/// format named first. With [`Format::GrpcGateway`] as the default, that format replaces the array. It also applies if
+/// nothing is accepted, because grpc-gateway has no 406.
 ///
 /// Libraries send `application/json` together with `*/*` for any response. So beside `*/*` with the same quality,
 /// `application/json` does not count as a request for the array, unless the caller is `asking` for an array in another

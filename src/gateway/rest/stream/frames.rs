@@ -17,8 +17,7 @@ pub enum Format {
     /// A JSON array, which is closed only if the call succeeds.
     Array,
     /// Like grpc-gateway: lines `{"result": MESSAGE}` as `application/json`, and `{"error": ...}` if the call fails.
-    /// Nothing marks
-    /// a successful end.
+    /// Nothing marks a successful end.
     GrpcGateway,
 }
 
@@ -113,8 +112,7 @@ impl Frames {
     }
 
     /// Writes the error of a failed call, usually as a `google.rpc.Status` in JSON. Returns false if the format cannot
-    /// express it; then
-    /// the response must be cut short, so that it does not look complete.
+    /// express it; then the response must be cut short, so that it does not look complete.
     pub(super) fn put_error(&mut self, out: &mut Vec<u8>, refusal: &Refusal) -> bool {
         match self {
             Self::Ndjson { .. } => put(out, &[b"{\"error\":", refusal.to_status_json().as_bytes(), b"}\n"]),

@@ -2,9 +2,8 @@
 //! response.
 //!
 //! Not every client of HTTP/1.1 receives trailers, so the body shows how the stream ended. A stream of lines or events
-//! ends with one that
-//! has the status, and an array that is not closed is incomplete. So a reader can always tell a complete stream from a
-//! truncated one.
+//! ends with one that has the status, and an array that is not closed is incomplete. So a reader can always tell a
+//! complete stream from a truncated one.
 
 mod accept;
 mod batch;

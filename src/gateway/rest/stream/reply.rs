@@ -48,8 +48,7 @@ enum End {
     /// The call failed, and the format cannot express that: end the connection now.
     Cut,
     /// The call failed, but earlier output is still on its way, so end the connection with the next poll. Ending it at
-    /// once would
-    /// discard that output, and a caller that has seen no head may send the request again.
+    /// once would discard that output, and a caller that has seen no head may send the request again.
     CutNext,
     Whole,
 }

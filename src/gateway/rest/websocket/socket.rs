@@ -52,8 +52,7 @@ pub(super) enum Event {
 
 impl Socket {
     /// Opens the socket on this connection. A message, or a part of one, of more than `limit` bytes is refused by its
-    /// declared length,
-    /// before memory is allocated for it.
+    /// declared length, before memory is allocated for it.
     pub(super) async fn new(Switched { stream, begun }: Switched, limit: usize) -> Self {
         let config = WebSocketConfig::default()
             .max_message_size(Some(limit))
@@ -121,8 +120,7 @@ impl Socket {
     }
 
     /// Ends the connection. If the peer may still be sending, its data is read and dropped for a while: closing at once
-    /// would
-    /// discard what the peer has not read yet (RFC 9112, section 9.6).
+    /// would discard what the peer has not read yet (RFC 9112, section 9.6).
     pub(super) async fn shutdown(mut self, is_sending: bool, patience: Duration) {
         let stream = self.frames.get_mut();
         let _ = timeout(patience, async {

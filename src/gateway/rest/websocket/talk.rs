@@ -1,8 +1,7 @@
 //! One call over one WebSocket, from its handshake to the end of the connection.
 //!
 //! At most two frames of the caller and one message of the backend are held: one frame waits while the other is sent to
-//! the backend.
-//! So a slow backend slows the caller down, and a slow caller the backend.
+//! the backend. So a slow backend slows the caller down, and a slow caller the backend.
 
 use std::future::poll_fn;
 use std::sync::Arc;
