@@ -20,7 +20,7 @@ pub fn put(out: &mut Vec<u8>, piece: Piece<'_>) {
 /// A slice together with the bytes that follow it in the same buffer, so that a whole block can be read at once.
 #[derive(Debug, Clone, Copy)]
 pub struct Piece<'a> {
-    /// Starts with the piece; the bytes of the buffer that follow it come after.
+    /// The bytes of the piece, followed by the rest of the buffer.
     pub from: &'a [u8],
     /// Length of the piece in bytes; never more than the length of `from`.
     pub length: usize,

@@ -250,10 +250,10 @@ mod tests {
             (&["identity;q=0, gzip"], Choice::GzipOnly),
             (&["gzip;q=0.001, *;q=0"], Choice::GzipOnly),
             (&["*;q=0, identity;q=0.1, gzip"], Choice::Gzip),
-            // Nothing that there is: the answer is given all the same.
+            // None of our encodings is accepted; the response is sent anyway.
             (&["identity;q=0"], Choice::Identity),
             (&["identity;q=0, br"], Choice::Identity),
-            // What is no item says nothing.
+            // Malformed items are ignored.
             (&["gzip;q=2"], Choice::Identity),
             (&["gzip;q=1.001"], Choice::Identity),
             (&["gzip;q=0.5000"], Choice::Identity),
@@ -303,7 +303,7 @@ mod tests {
             (&mixed, bounds(mixed.len() - 1, 100), Some(GzipError::Size { size: mixed.len() - 1 })),
             (&mixed, bounds(10, 100), Some(GzipError::Size { size: 10 })),
             (&mixed, bounds(1 << 20, 1), Some(GzipError::Ratio { ratio: 1 })),
-            // However much it grows, this much is free.
+            // This much is allowed at any ratio.
             (&[0; Bounds::FREE], bounds(1 << 20, 1), None),
             (&[0; Bounds::FREE + 1], bounds(1 << 20, 1), Some(GzipError::Ratio { ratio: 1 })),
             (&[0; 1 << 20], bounds(1 << 20, 100), Some(GzipError::Ratio { ratio: 100 })),
@@ -330,7 +330,7 @@ mod tests {
             (b"{\"a\":1} and no gzip at all".to_vec(), GzipError::Malformed),
             (with(0, 1), GzipError::Malformed),
             (with(2, 1), GzipError::Malformed),
-            // The checksum and the length stand at the end.
+            // The checksum and the length are at the end.
             (with(whole.len() - 8, 1), GzipError::Malformed),
             (with(whole.len() - 1, 1), GzipError::Malformed),
         ] {
@@ -338,7 +338,7 @@ mod tests {
         }
     }
 
-    /// What `zstd` 1.5.4 makes of `{"a":1}`, with its checksum.
+    /// The output of `zstd` 1.5.4 for `{"a":1}`, with a checksum.
     const ZSTD: &[u8] = &[
         0x28, 0xb5, 0x2f, 0xfd, 0x04, 0x58, 0x39, 0x00, 0x00, 0x7b, 0x22, 0x61, 0x22, 0x3a, 0x31, 0x7d, 0x48, 0x8b,
         0xfc, 0x32,
@@ -346,7 +346,7 @@ mod tests {
 
     /// A frame of `blocks` times 128 KiB of zeros, with a window of this exponent.
     fn zeros(exponent: u8, blocks: usize) -> Vec<u8> {
-        // RFC 8878, section 3.1.1.2: a block of one byte, so many times.
+        // RFC 8878, section 3.1.1.2: a block that repeats one byte.
         let block = |is_last: bool| {
             let head = (128_u32 << 10) << 3 | 1 << 1 | u32::from(is_last);
             [&head.to_le_bytes()[..3], &[0]].concat()
@@ -377,7 +377,7 @@ mod tests {
         for (frame, size, error) in [
             (ZSTD.to_vec(), 6, ZstdError::Size { size: 6 }),
             (zeros(17, 80_000), 4 << 20, ZstdError::Size { size: 4 << 20 }),
-            // 16 MiB, and as much as can be said.
+            // 16 MiB, and the largest window that can be declared.
             (zeros(24, 1), 1 << 20, malformed),
             (zeros(41, 1), 1 << 20, malformed),
             (damaged, 100, malformed),

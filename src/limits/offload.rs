@@ -82,7 +82,7 @@ mod tests {
         std::thread::available_parallelism().map_or(1, usize::from)
     }
 
-    /// Each piece of work waits for a task of the same thread: if it held the thread, neither would end.
+    /// Each piece of work waits for a task of the same thread; if it blocked the thread, neither would end.
     #[test]
     fn a_worker_goes_on_while_long_work_is_done() {
         Builder::new_current_thread().build().unwrap().block_on(async {

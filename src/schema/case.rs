@@ -203,7 +203,7 @@ mod tests {
             ("LONGNAME", None, Some(2)),
             ("Long-Name", None, None),
             ("", None, None),
-            // ASCII alone: U+0130 is an `i` to others in lower case.
+            // Only ASCII case counts: other rules turn U+0130 into an `i`.
             ("\u{130}d", None, None),
         ] {
             assert_eq!(schema.message("t.M").unwrap().table().by_name(name), exactly, "{name}");

@@ -194,7 +194,7 @@ mod tests {
             }
             let names = paths.at_hand().iter();
             names.for_each(|(name, path)| assert_eq!(Ok(path), FieldPath::resolve(&message, name).as_ref(), "{name}"));
-            // Each has one name or two.
+            // Each field has one or two names.
             assert!((AT_HAND..=2 * AT_HAND).contains(&paths.at_hand().len()), "{}", paths.at_hand().len());
             for none in ["", "a", "A_NAME", "nodes.a_name", "map.key", "a_name.x", "leaf.", ".leaf"] {
                 assert_eq!(paths.resolve(none), FieldPath::resolve(&message, none), "{none}");

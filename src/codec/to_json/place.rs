@@ -221,7 +221,7 @@ message Node {
             (field(5, &any("x/google.protobuf.Any", &any("x/t.Node", &wrong))), "any.value.name"),
             (field(7, &late), "at"),
             (field(8, &field(1, &entry(b"secret", &field(3, b"\xff")))), "all"),
-            // In another order than that of the fields.
+            // Not in the order of the fields.
             ([field(2, &field(3, &wrong)), named].concat(), "next.list[0].name"),
         ] {
             let error = reply(&node, &wire, &Print::default()).unwrap_err();

@@ -586,7 +586,7 @@ mod tests {
         }
     }
 
-    /// serde_json reads numbers into f64 and refuses `1e999`; as a text it is JSON.
+    /// serde_json reads numbers into f64 and rejects `1e999`; kept as text, it is valid JSON.
     fn too_large(result: &serde_json::Result<serde_json::Value>) -> bool {
         result.as_ref().is_err_and(|error| error.to_string().contains("number out of range"))
     }

@@ -278,7 +278,7 @@ mod tests {
 
     const LIMIT: usize = 12;
 
-    /// The texts of a body that comes in pieces of this many bytes, then what is wrong.
+    /// The texts of a body that arrives in pieces of this many bytes, then the error.
     fn split(series: Series, body: &str, size: usize) -> (Vec<String>, Option<SplitError>) {
         let mut splitter = Splitter::new(series, LIMIT);
         let mut texts = Vec::new();
