@@ -1,4 +1,4 @@
-//! Who may make a call: the proof that a request was let in, without which nothing is forwarded.
+//! Admits calls: gives the proof that a request was admitted, without which nothing is forwarded.
 
 use std::borrow::Cow;
 
@@ -10,34 +10,34 @@ use super::denied::Denied;
 use super::identity::Identified;
 use crate::route::Rpc;
 
-/// The proof that a caller may call one rpc. Only [`admit`] makes it.
+/// The proof that a caller may call one rpc. Only [`admit`] makes one.
 pub struct Admitted<'a> {
     rpc_path: Cow<'a, PathAndQuery>,
     caller: Identified,
 }
 
-/// A request as it came. Signatures are over this, not over what is made of it.
+/// A request as it was received. Signatures cover this, not what is made of it later.
 #[derive(Debug, Clone, Copy)]
 pub struct Received<'a> {
-    /// Its head, without the headers that `Connection` names: they are for one hop (RFC 9110, section 7.6.1).
+    /// The head, without the headers that `Connection` names: those are for one hop only (RFC 9110, section 7.6.1).
     pub head: &'a Parts,
-    /// Its body.
+    /// The body.
     pub body: ReceivedBody<'a>,
 }
 
 /// The body of a request, before it is decompressed.
 #[derive(Debug, Clone, Copy)]
 pub enum ReceivedBody<'a> {
-    /// All of it; empty where there is none.
+    /// The whole body; empty if there is none.
     Whole(&'a [u8]),
-    /// It is still to come: its messages are sent as they arrive.
+    /// The body is still to come: its messages are sent as they arrive.
     Streamed,
 }
 
-/// Admits a request whose caller is identified to this rpc. No rule needs its body yet.
+/// Admits a request with an identified caller to this rpc. No rule needs the body yet.
 ///
 /// # Errors
-/// The caller may not call it.
+/// Why the caller may not call the rpc.
 pub fn admit<'a>(caller: &Identified, _received: &Received<'_>, rpc: &'a Rpc) -> Result<Admitted<'a>, Denied> {
     Ok(Admitted { rpc_path: Cow::Borrowed(&rpc.path), caller: caller.clone() })
 }
@@ -49,12 +49,12 @@ impl Admitted<'_> {
         &self.rpc_path
     }
 
-    /// What is verified of the caller and told the backend, under names that no caller can set.
+    /// Verified facts about the caller that the backend receives as metadata, under names that no caller can set.
     pub fn facts(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
         self.caller.facts()
     }
 
-    /// The same for a call that may outlive its request.
+    /// The proof for a call that may outlive its request.
     #[must_use]
     pub fn to_owned(&self) -> Admitted<'static> {
         Admitted { rpc_path: Cow::Owned(PathAndQuery::clone(&self.rpc_path)), caller: self.caller.clone() }

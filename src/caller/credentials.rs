@@ -1,4 +1,4 @@
-//! Where a request may have its credentials: one `Authorization` header, and never its target.
+//! Finds the credentials of a request: in one `Authorization` header, and never in its target.
 
 use http::header::AUTHORIZATION;
 use http::request::Parts;
@@ -7,13 +7,13 @@ use percent_encoding::percent_decode_str;
 use super::denied::Denied;
 use crate::schema::Message;
 
-/// RFC 6750, section 2.3: the query parameter that FAPI 2.0, section 5.3, forbids.
+/// The query parameter of RFC 6750, section 2.3, which FAPI 2.0, section 5.3, forbids.
 const QUERY_KEY: &str = "access_token";
 
-/// The token of a request, as it is.
+/// The access token of a request, as it was sent.
 ///
 /// # Errors
-/// There is none, or it is not the only one.
+/// There is no access token, or there are several credentials.
 pub(super) fn bearer(head: &Parts) -> Result<&str, Denied> {
     let mut values = head.headers.get_all(AUTHORIZATION).iter();
     let value = values.next().ok_or(Denied::NoCredentials)?;
@@ -29,17 +29,17 @@ pub(super) fn bearer(head: &Parts) -> Result<&str, Denied> {
     token.filter(|token| is_token(token)).ok_or(Denied::NoToken)
 }
 
-/// RFC 6750, section 2.1: `b64token`.
+/// Whether the text has the syntax of a token: RFC 6750, section 2.1, `b64token`.
 fn is_token(token: &str) -> bool {
     let body = token.trim_end_matches('=');
     !body.is_empty() && body.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte))
 }
 
-/// Refuses an access token in the query, before anything reads the query for what it says. A request that has a field of this name may
-/// be sent one.
+/// Rejects an access token in the query, before anything else reads the query. A request message that has a field of
+/// this name may be sent one.
 ///
 /// # Errors
-/// There is one.
+/// The query has an access token.
 pub(super) fn refuse_in_query(head: &Parts, request: &Message) -> Result<(), Denied> {
     let Some(query) = head.uri.query() else { return Ok(()) };
     let is_there = query.split('&').any(|pair| {

@@ -1,85 +1,85 @@
-//! Why a request is not admitted: precise for the log, and sorted by what its caller may know of it.
+//! Why a request is not admitted: precise for the log, and grouped by what its caller may learn.
 
 use std::sync::Arc;
 
 use super::token::Refused;
 
-/// Why a request is not admitted. As text it is for the log, and has nothing in it that a caller wrote.
+/// Why a request is not admitted. The text is for the log, and contains nothing that a caller wrote.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
-    /// An rpc demands a token, and nobody says whose.
+    /// The rpc requires a token, but no issuer is configured.
     #[error("the rpc demands an access token, and `callers` names no issuer")]
     NoIssuers,
-    /// There is no `Authorization`.
+    /// The request has no `Authorization` header.
     #[error("there is no `Authorization`")]
     NoCredentials,
-    /// There are several of them.
+    /// The request has several `Authorization` headers.
     #[error("there are several `Authorization` headers")]
     SeveralCredentials,
-    /// Credentials of a scheme that is not verified.
+    /// The credentials have a scheme that is not supported.
     #[error("`Authorization` has another scheme than `Bearer`")]
     OtherScheme,
-    /// Nothing, or more than a token, behind the scheme.
+    /// Behind the scheme there is no token, or more than a token.
     #[error("`Authorization` is not `Bearer`, one space and one token")]
     NoToken,
-    /// An access token in the query, where it ends in logs and histories.
+    /// The query has an access token, and queries end up in logs and histories.
     #[error("an access token is in the query")]
     TokenInQuery,
-    /// The token itself.
+    /// The token is not valid.
     #[error("access token refused: {0}")]
     Token(Refused),
-    /// Its time is over.
+    /// The token has expired.
     #[error("the access token has expired (issuer {0})")]
     Expired(Arc<str>),
-    /// Its time is to come.
+    /// The token is not valid yet.
     #[error("the access token is not valid yet (issuer {0})")]
     NotYet(Arc<str>),
-    /// It is bound to a certificate, and the connection has none or another.
+    /// The token is bound to a certificate, and the connection has another one or none.
     #[error(
         "the access token is bound to another client certificate than that of the connection, or there is none (issuer {0})"
     )]
     OtherCertificate(Arc<str>),
-    /// It is bound to something that is not verified.
+    /// The token is bound in a way that is not supported.
     #[error("the access token is bound by a `cnf` that is not verified here (issuer {0})")]
     OtherBinding(Arc<str>),
-    /// It is not bound, and the rpc demands that it is.
+    /// The token is not bound, but the rpc requires a bound one.
     #[error("the access token is not bound to a client certificate, as the rpc demands (issuer {0})")]
     Unbound(Arc<str>),
-    /// The rpc does not take tokens of its issuer.
+    /// The rpc does not accept tokens of this issuer.
     #[error("the rpc takes no access tokens of issuer {0}")]
     IssuerOfOthers(Arc<str>),
-    /// It lacks scopes.
+    /// The token lacks a scope.
     #[error("the access token lacks a scope of: {}", .0.join(" "))]
     Scopes(Vec<String>),
-    /// A claim is missing, or has another value.
+    /// A claim is missing, or has another value than the rpc requires.
     #[error("the claim `{0}` of the access token is missing, or has none of the demanded values")]
     Claim(String),
-    /// No `authorization_details` of a type.
+    /// The token has no `authorization_details` of a required type.
     #[error("the access token has no `authorization_details` of type `{0}`")]
     Details(String),
 }
 
-/// What a caller may know of a denial. Whoever forges learns nothing of how far a token came.
+/// What a caller may learn of a denial. A forger does not learn how far a token was checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeniedKind {
-    /// RFC 6750, section 3.1: a request without credentials gets no error code.
+    /// No credentials. RFC 6750, section 3.1: such a request gets no error code.
     Missing,
-    /// `invalid_request`
+    /// Error code `invalid_request`.
     Request,
-    /// `invalid_token`
+    /// Error code `invalid_token`.
     Token,
-    /// `invalid_token`; the signature was good, so its holder may know that it needs another.
+    /// Error code `invalid_token`. The signature was good, so the holder may know that the token has expired.
     Expired,
-    /// The same before its time.
+    /// Error code `invalid_token`. The signature was good, so the holder may know that the token is not valid yet.
     NotYet,
-    /// `insufficient_scope`
+    /// Error code `insufficient_scope`.
     Insufficient,
-    /// Nobody can say now whether the token is good.
+    /// The token cannot be verified at the moment.
     Unavailable,
 }
 
 impl Denied {
-    /// What the caller may know of it.
+    /// What the caller may learn of the denial.
     #[must_use]
     pub fn kind(&self) -> DeniedKind {
         match self {
@@ -99,7 +99,7 @@ impl Denied {
         }
     }
 
-    /// The scopes that a token needs, where it lacks one of them.
+    /// The scopes that the rpc requires, if the token lacks one of them.
     #[must_use]
     pub fn scopes(&self) -> &[String] {
         if let Self::Scopes(scopes) = self { scopes } else { &[] }

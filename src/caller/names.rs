@@ -1,18 +1,19 @@
-//! What the backend is told of a peer, and under which names: of its address what trusted proxies in front say.
+//! The facts about a peer that the backend receives as metadata. Trusted proxies in front may report another address.
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::forwarded::Proxies;
 use super::peer::{Certificate, Peer, address_text};
 
-/// Under which names the backend is told; what has none is not told.
+/// The metadata names for these facts. A fact without a name is not sent.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CallerNames {
-    /// The address that the connection comes from, or that trusted proxies say, without a port.
+    /// The address of the connection, or the one that trusted proxies report, without a port.
     pub address: Option<HeaderName>,
     /// The SHA-256 of the verified client certificate, in 64 hexadecimal digits.
     pub certificate_sha256: Option<HeaderName>,
-    /// That certificate: its DER as the bytes of a `-bin` name, or as a byte sequence (RFC 9440, section 2.1) of any other.
+    /// The verified client certificate: its DER as the bytes of a `-bin` name, or as a byte sequence (RFC 9440, section
+    /// 2.1) under any other name.
     pub certificate: Option<HeaderName>,
 }
 
@@ -24,12 +25,12 @@ pub struct Hops<'a> {
 }
 
 impl CallerNames {
-    /// All of them.
+    /// The names that are set.
     pub fn all(&self) -> impl Iterator<Item = &HeaderName> {
         [&self.address, &self.certificate_sha256, &self.certificate].into_iter().flatten()
     }
 
-    /// Adds to `metadata` what is told of this peer. It costs nothing where nothing is told.
+    /// Adds the facts about this peer to `metadata`. Costs nothing if no name is set.
     pub fn tell(&self, peer: &Peer, hops: Hops<'_>, metadata: &mut HeaderMap) {
         if let Some(name) = &self.address
             && let Some(address) = address(peer, hops)
@@ -53,7 +54,7 @@ impl CallerNames {
 fn address(peer: &Peer, hops: Hops<'_>) -> Option<HeaderValue> {
     let ip = peer.ip()?;
     match hops.proxies.map(|proxies| proxies.caller(ip, hops.headers)) {
-        // Every request on the connection may be another caller's.
+        // Every request on the connection may come from another caller.
         Some(caller) if caller != ip => Some(address_text(caller)),
         _ => peer.address_text().cloned(),
     }

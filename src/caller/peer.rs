@@ -1,4 +1,4 @@
-//! What a connection shows of who is at its other end.
+//! The peer of a connection, as the connection shows it.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::OnceLock;
@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::header::HeaderValue;
 use rustls::pki_types::CertificateDer;
 
-/// The facts of one connection. It is made when HTTP begins on it, and every request has it.
+/// The facts about one connection. It is made when HTTP begins, and every request of the connection refers to it.
 #[derive(Debug, Default)]
 pub struct Peer {
     address: Option<SocketAddr>,
@@ -27,27 +27,27 @@ pub enum Protocol {
     Http2,
 }
 
-/// What TLS shows.
+/// The facts about the TLS connection.
 #[derive(Debug, Default)]
 pub struct Tls {
-    /// The protocol that was chosen by ALPN (RFC 7301), if one was.
+    /// The protocol that ALPN chose (RFC 7301), if it was used.
     pub alpn: Option<Protocol>,
-    /// The version, `1.2` or `1.3`, if it is known.
+    /// The TLS version, `1.2` or `1.3`, if it is known.
     pub version: Option<&'static str>,
-    /// The client certificate, if one was shown. The handshake has verified it.
+    /// The client certificate, if one was presented. The handshake has verified it.
     pub certificate: Option<Certificate>,
 }
 
-/// A client certificate that was verified.
+/// A verified client certificate.
 #[derive(Debug)]
 pub struct Certificate {
-    /// Itself first, then what was shown with it. Never empty.
+    /// The certificate itself, then those that were presented with it. Never empty.
     chain: Vec<CertificateDer<'static>>,
     sha256: [u8; 32],
     texts: OnceLock<CertificateTexts>,
 }
 
-/// How a certificate is written in metadata.
+/// The forms in which a certificate is written in metadata.
 #[derive(Debug)]
 pub(super) struct CertificateTexts {
     pub(super) sha256: HeaderValue,
@@ -56,50 +56,50 @@ pub(super) struct CertificateTexts {
 }
 
 impl Peer {
-    /// The peer at this address, which speaks `protocol` over TLS, or on a plain connection.
+    /// The peer at this address. `tls` is `None` on a plain connection.
     #[must_use]
     pub fn new(address: Option<SocketAddr>, protocol: Protocol, tls: Option<Tls>) -> Self {
         Self { address, protocol, tls, address_text: OnceLock::new() }
     }
 
-    /// Where the connection comes from. `None` if it was over before it could be asked.
+    /// The address of the peer. `None` if the connection ended before it could be read.
     #[must_use]
     pub fn address(&self) -> Option<SocketAddr> {
         self.address
     }
 
-    /// That address without its port. IPv4 over a socket of IPv6 is IPv4.
+    /// The address without its port. IPv4 on an IPv6 socket counts as IPv4.
     #[must_use]
     pub fn ip(&self) -> Option<IpAddr> {
         self.address.map(|address| address.ip().to_canonical())
     }
 
-    /// What the connection speaks.
+    /// The version of HTTP on the connection.
     #[must_use]
     pub fn protocol(&self) -> Protocol {
         self.protocol
     }
 
-    /// What TLS shows; `None` on a plain connection.
+    /// The facts about TLS; `None` on a plain connection.
     #[must_use]
     pub fn tls(&self) -> Option<&Tls> {
         self.tls.as_ref()
     }
 
-    /// Its verified certificate, if it has shown one.
+    /// The verified client certificate, if one was presented.
     #[must_use]
     pub fn certificate(&self) -> Option<&Certificate> {
         self.tls.as_ref()?.certificate.as_ref()
     }
 
-    /// [`Self::ip`] as text, which is made once.
+    /// [`Self::ip`] as text, which is made once for each connection.
     pub(super) fn address_text(&self) -> Option<&HeaderValue> {
         self.ip().map(|ip| self.address_text.get_or_init(|| address_text(ip)))
     }
 }
 
 impl Certificate {
-    /// The first of a verified chain; `None` if it is empty.
+    /// The first certificate of a verified chain; `None` if the chain is empty.
     #[must_use]
     pub fn of(chain: &[CertificateDer<'_>], sha256: impl FnOnce(&[u8]) -> [u8; 32]) -> Option<Self> {
         let sha256 = sha256(chain.first()?);
@@ -107,25 +107,25 @@ impl Certificate {
         Some(Self { chain, sha256, texts: OnceLock::new() })
     }
 
-    /// Its DER.
+    /// The certificate in DER.
     #[must_use]
     pub fn der(&self) -> &[u8] {
         self.chain.first().map_or(&[], |own| own)
     }
 
-    /// The SHA-256 of its DER.
+    /// The SHA-256 of the certificate in DER.
     #[must_use]
     pub fn sha256(&self) -> [u8; 32] {
         self.sha256
     }
 
-    /// Itself, and what was shown with it.
+    /// The certificate, followed by those that were presented with it.
     #[must_use]
     pub fn chain(&self) -> &[CertificateDer<'static>] {
         &self.chain
     }
 
-    /// Made with the first request that needs them.
+    /// The forms for metadata, made for the first request that needs them.
     pub(super) fn texts(&self) -> &CertificateTexts {
         self.texts.get_or_init(|| {
             let base64 = STANDARD.encode(self.der());

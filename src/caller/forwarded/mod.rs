@@ -1,8 +1,9 @@
-//! The caller's address as trusted proxies in front say it: a connection's address and a request's headers in, one address out.
+//! Finds the address of the caller behind trusted proxies, from the address of the connection and the headers of a
+//! request.
 //!
-//! Each proxy appends the address that its own connection came from, and what stands to the left of that is as good as whoever
-//! wrote it. So the list is read from its right end, for as long as a trusted proxy must have written the next entry; what was
-//! written before that is not even parsed. Knows no metadata, and no names of hosts.
+//! Each proxy appends the address that its connection came from. What stands to the left of that is only as reliable as
+//! whoever wrote it. So the list is read from its right end, as long as the next entry was certainly written by a
+//! trusted proxy. Anything further left is not even parsed. This module knows nothing of metadata and host names.
 
 mod network;
 mod node;

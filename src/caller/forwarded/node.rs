@@ -1,11 +1,12 @@
-//! One entry of a list of hops: RFC 7239, section 4 (its parameters) and section 6 (the address in it).
+//! Parses one entry of a forwarding list: RFC 7239, section 4 (its parameters) and section 6 (its address).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Where the last element of a `Forwarded` begins: at a comma that is in no quoted string.
+/// The position of the last comma of a `Forwarded` line that is not in a quoted string: behind it, the last element
+/// begins.
 ///
-/// Quotes are counted from the right. From the left, a quote that the caller has opened and not closed would take the elements
-/// of the proxies into its string.
+/// Quotes are counted from the right. Counted from the left, a quote that the caller opens and does not close would
+/// swallow the elements of the proxies.
 pub(super) fn last_comma(line: &[u8]) -> Option<usize> {
     let mut is_quoted = false;
     for (at, byte) in line.iter().enumerate().rev() {
@@ -18,18 +19,18 @@ pub(super) fn last_comma(line: &[u8]) -> Option<usize> {
     None
 }
 
-/// Whether what comes next is behind a backslash that is not behind one itself. Before the quotes that open a string there is
-/// never one.
+/// Whether the next byte is escaped, by a backslash that is not escaped itself. The quote that opens a string is never
+/// escaped.
 fn is_escaped(before: &[u8]) -> bool {
     before.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
 }
 
-/// What the one `for` of an element says; nothing if any part of the element is malformed.
+/// The value of the only `for` parameter of an element; `None` if any part of the element is malformed.
 ///
 /// ```text
 /// forwarded-element = [ forwarded-pair ] *( ";" [ forwarded-pair ] )
 /// ```
-/// with the space around `;` that other fields allow. A quoted pair is left as it stands: no address has one.
+/// Spaces around `;` are allowed, as in other fields. A quoted pair is not decoded, because no address has one.
 pub(super) fn value_of_for(element: &[u8]) -> Option<&str> {
     let mut found = None;
     let mut rest = element;
@@ -49,7 +50,7 @@ pub(super) fn value_of_for(element: &[u8]) -> Option<&str> {
     }
 }
 
-/// A pair, and what stands behind it.
+/// A parameter, and the text behind it.
 struct Pair<'a> {
     name: &'a [u8],
     value: &'a [u8],
@@ -67,7 +68,7 @@ fn pair(text: &[u8]) -> Option<Pair<'_>> {
     Some(Pair { name, value: &inner[..end], behind: &inner[end + 1..] })
 }
 
-/// RFC 9110, section 5.6.2.
+/// Splits off a token (RFC 9110, section 5.6.2).
 fn token(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
     let end = text.iter().position(|byte| !is_part(byte)).unwrap_or(text.len());
@@ -91,7 +92,7 @@ pub(super) fn address(node: &str) -> Option<IpAddr> {
     is_port(port).then_some(address.into())
 }
 
-/// Nothing, or `":" node-port`: up to five digits, or an obfuscated one.
+/// Whether the text is empty or `":" node-port`: up to five digits, or an obfuscated port.
 fn is_port(text: &str) -> bool {
     let is_obfuscated = |name: &str| {
         !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))

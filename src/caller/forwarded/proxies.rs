@@ -1,4 +1,4 @@
-//! Which proxies are believed, and where the caller is by the list that they write.
+//! Decides which proxies are trusted, and which address of their list is the caller's.
 
 use std::net::IpAddr;
 
@@ -9,19 +9,19 @@ use super::node;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The proxies that are believed, and where they write.
+/// The trusted proxies, and the header that they write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proxies {
-    /// Where they are.
+    /// The networks of the trusted proxies.
     pub trusted: Vec<Network>,
-    /// The one header that counts: a proxy passes on the other ones as it was given them.
+    /// The only header that counts. Proxies pass other headers on as they received them.
     pub list: List,
 }
 
-/// A header with the addresses that a request has come through.
+/// A header with a list of the addresses that a request came through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum List {
-    /// `X-Forwarded-For`: addresses with commas between them.
+    /// `X-Forwarded-For`: addresses, separated by commas.
     #[default]
     XForwardedFor,
     /// `Forwarded` (RFC 7239).
@@ -29,19 +29,20 @@ pub enum List {
 }
 
 impl Proxies {
-    /// Whether a proxy at this address is believed.
+    /// Whether a proxy at this address is trusted.
     #[must_use]
     pub fn trusts(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.trusted.iter().any(|network| network.contains(address))
     }
 
-    /// Where the caller is: the right-most address of the list that is not trusted itself, if the connection comes from one that
-    /// is. An entry that is no address, and the end of the list, leave it at the last address that a trusted proxy has seen.
+    /// The address of the caller: the right-most address of the list that is not trusted, if the connection comes from
+    /// a trusted proxy. The search also stops at an entry that is not an address, and at the end of the list. Then the
+    /// caller is the last address that a trusted proxy has seen.
     #[must_use]
     pub fn caller(&self, connection: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut certain = connection.to_canonical();
-        // RFC 9110, section 5.3: the lines of a field are one list, in their order.
+        // RFC 9110, section 5.3: the lines of a field form one list, in their order.
         let mut lines = headers.get_all(self.list.header()).iter().rev().map(|line| line.as_bytes());
         let mut left = None;
         while self.trusts(certain) {
@@ -55,7 +56,7 @@ impl Proxies {
 }
 
 impl List {
-    /// The header's name.
+    /// The name of the header.
     #[must_use]
     pub fn header(self) -> HeaderName {
         match self {
@@ -64,7 +65,7 @@ impl List {
         }
     }
 
-    /// What stands to the left of the last entry of a line, if anything, and that entry.
+    /// The part of a line to the left of its last entry, if there is one, and the last entry.
     fn last(self, line: &[u8]) -> (Option<&[u8]>, &[u8]) {
         let comma = match self {
             Self::XForwardedFor => line.iter().rposition(|&byte| byte == b','),
@@ -76,12 +77,12 @@ impl List {
         }
     }
 
-    /// The address that an entry says, if it is one.
+    /// The address in an entry, if it has one.
     fn address(self, entry: &[u8]) -> Option<IpAddr> {
         let address = match self {
             Self::XForwardedFor => {
                 let text = std::str::from_utf8(entry).ok()?;
-                // Without brackets all of it is the address: a port would be one more group of it.
+                // Without brackets, all of the text is an IPv6 address: a port would be one more group of it.
                 text.parse().ok().or_else(|| node::address(text))
             }
             Self::Forwarded => node::address(node::value_of_for(entry)?),

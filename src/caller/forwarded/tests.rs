@@ -36,7 +36,7 @@ fn a_block_has_the_addresses_that_begin_like_it() {
         // IPv4 in the form of IPv6 is IPv4, in a block too.
         ("::ffff:192.0.2.7", &["192.0.2.7", "::ffff:192.0.2.7"], &["192.0.2.8", "::ffff:192.0.2.8"]),
         ("::ffff:10.0.0.0/104", &["10.1.2.3", "::ffff:10.1.2.3"], &["11.0.0.0"]),
-        // A block that begins before it has none of it.
+        // A block that begins before that range has none of its addresses.
         ("::/64", &["::1", "::a00:1"], &["10.0.0.1", "::ffff:10.0.0.1"]),
     ] {
         let proxies = Proxies { trusted: vec![network.parse().unwrap()], list: List::default() };
@@ -106,10 +106,10 @@ fn what_is_no_block_is_told_with_what_was_meant() {
 #[test]
 fn the_caller_is_the_right_most_address_that_is_not_trusted() {
     for (connection, lines, caller) in [
-        // Nobody is in front, or says nothing.
+        // There is no proxy, or it wrote nothing.
         ("10.0.0.1", &[][..], "10.0.0.1"),
         ("10.0.0.1", &[""], "10.0.0.1"),
-        // Whoever is not trusted is the caller, whatever it says.
+        // A peer that is not trusted is the caller, whatever its header says.
         ("198.51.100.1", &["203.0.113.5"], "198.51.100.1"),
         ("198.51.100.1", &["10.0.0.2"], "198.51.100.1"),
         ("2001:db8:2::1", &["203.0.113.5"], "2001:db8:2::1"),
@@ -119,13 +119,13 @@ fn the_caller_is_the_right_most_address_that_is_not_trusted() {
         ("10.0.0.1", &["6.6.6.6, 203.0.113.5"], "203.0.113.5"),
         ("10.0.0.1", &["6.6.6.6,203.0.113.5 ,10.0.0.2,\t192.0.2.7"], "203.0.113.5"),
         ("10.0.0.1", &["10.9.9.9, 203.0.113.5, 10.0.0.2"], "203.0.113.5"),
-        // All of them are ours.
+        // All addresses are trusted.
         ("10.0.0.1", &["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
         ("10.0.0.1", &["::ffff:10.0.0.3"], "10.0.0.3"),
         // Lines are joined in their order.
         ("10.0.0.1", &["6.6.6.6", "203.0.113.5", "10.0.0.2"], "203.0.113.5"),
         ("10.0.0.1", &["6.6.6.6, 10.0.0.2", "203.0.113.5"], "203.0.113.5"),
-        // What is no address ends the walk at the proxy that was given it.
+        // An entry that is not an address ends the search at the proxy that received it.
         ("10.0.0.1", &["203.0.113.5, unknown"], "10.0.0.1"),
         ("10.0.0.1", &["203.0.113.5, unknown, 10.0.0.2"], "10.0.0.2"),
         ("10.0.0.1", &["203.0.113.5, _hidden, 10.0.0.2"], "10.0.0.2"),
@@ -174,12 +174,12 @@ fn forwarded_is_read_as_rfc_7239_has_it() {
         (&["for=6.6.6.6, for=203.0.113.5,for=10.0.0.2"], "203.0.113.5"),
         (&["for=6.6.6.6", "for=203.0.113.5", "for=10.0.0.2"], "203.0.113.5"),
         (&["for=203.0.113.5, for=\"[2001:db8:1::7]:80\";by=_me;;ext=\"a,for=6.6.6.6;\\\"b\\\\\";"], "203.0.113.5"),
-        // Quotes that a caller opens are its own.
+        // A quote that a caller opens does not reach beyond its own entry.
         (&["for=6.6.6.6;x=\", for=203.0.113.5"], "203.0.113.5"),
         (&["for=6.6.6.6;x=\", for=\"203.0.113.5:80\""], "203.0.113.5"),
         (&["for=6.6.6.6;x=\"\\, for=203.0.113.5, for=\"[2001:db8:1::7]\""], "203.0.113.5"),
         (&["\"", "for=203.0.113.5"], "203.0.113.5"),
-        // What is no address, in no right form, or not there.
+        // Entries that are not an address, malformed or missing.
         (&["for=203.0.113.5, for=unknown"], "10.0.0.1"),
         (&["for=203.0.113.5, for=_hidden, for=10.0.0.2"], "10.0.0.2"),
         (&["for=203.0.113.5, for=\"_hidden:80\", for=10.0.0.2"], "10.0.0.2"),

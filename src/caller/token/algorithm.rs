@@ -1,4 +1,4 @@
-//! The algorithms of signatures that are taken. HMAC and `none` are not among them, so no token can ask for them.
+//! The signature algorithms that are accepted. HMAC and `none` are not among them, so no token can ask for them.
 
 use std::str::FromStr;
 
@@ -9,14 +9,14 @@ pub enum Algorithm {
     Ps256,
     /// ECDSA with P-256 and SHA-256.
     Es256,
-    /// Ed25519, whose name is `EdDSA` or `Ed25519`.
+    /// Ed25519, named `EdDSA` or `Ed25519`.
     EdDsa,
-    /// RSASSA-PKCS1-v1_5 with SHA-256: only where the configuration lists it.
+    /// RSASSA-PKCS1-v1_5 with SHA-256: accepted only if the configuration lists it.
     Rs256,
 }
 
 impl Algorithm {
-    /// What holds for an issuer whose algorithms are not listed: those of FAPI 2.0, section 5.4.
+    /// The algorithms of an issuer without a configured list: those of FAPI 2.0, section 5.4.
     pub const DEFAULT: [Self; 3] = [Self::Ps256, Self::Es256, Self::EdDsa];
 
     /// The algorithm that a token's `alg` names.

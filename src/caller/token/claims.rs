@@ -1,4 +1,4 @@
-//! What a token claims, once its signature is known to be the issuer's.
+//! Checks the claims of a token after its signature was verified.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -8,46 +8,46 @@ use super::compact::seconds;
 use super::issuer::IssuerConfig;
 use super::json::{Json, Object};
 
-/// Longest fact that the backend is told, in bytes.
+/// The longest fact that the backend receives, in bytes.
 const LONGEST_FACT: usize = 4 << 10;
 
-/// A claim that the backend is told, and the name of the metadata that tells it.
+/// A claim that the backend receives, and the metadata name that carries it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FactName {
     pub claim: String,
     pub name: HeaderName,
 }
 
-/// What holds for the claims of every token.
+/// The rules for the claims of every token.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ClaimRules {
-    /// How far the clocks of issuers may be off, in seconds.
+    /// The tolerance for the clocks of issuers, in seconds.
     pub leeway: u64,
-    /// Which claims the backend is told.
+    /// The claims that the backend receives.
     pub facts: Vec<FactName>,
 }
 
-/// When a token is valid, in seconds since 1970, the leeway counted in.
+/// When a token is valid, in seconds since 1970, with the leeway included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
-    /// The first second.
+    /// The first second of validity.
     pub from: u64,
-    /// The second with which it is over.
+    /// The first second after the validity.
     pub until: u64,
 }
 
-/// What a token must be presented with (RFC 7800, `cnf`).
+/// What the holder of a token must prove (RFC 7800, `cnf`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Binding {
-    /// Nothing: whoever has it may use it.
+    /// Nothing: whoever has the token may use it.
     None,
     /// A connection with the client certificate whose DER has this SHA-256 (RFC 8705, section 3.1).
     Certificate([u8; 32]),
-    /// A proof that is not verified here, such as that of DPoP.
+    /// A proof that is not supported, such as that of DPoP.
     Other,
 }
 
-/// What is left of a token after its claims were checked.
+/// What is kept of a token after its claims were checked.
 #[derive(Debug)]
 pub(super) struct Checked {
     pub(super) window: Window,
@@ -56,22 +56,22 @@ pub(super) struct Checked {
     pub(super) facts: Vec<(HeaderName, HeaderValue)>,
 }
 
-/// Why a token with a good signature is refused all the same.
+/// Why a token is rejected although its signature is good.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClaimError {
-    /// The header's `typ`.
+    /// The `typ` of the header is not accepted.
     #[error("its `typ` is not among the `types` of its issuer")]
     Type,
-    /// A claim is missing, or has another type than its own.
+    /// A claim is missing, or has the wrong type.
     #[error("its claim `{0}` is missing or malformed")]
     Claim(&'static str),
-    /// It is for somebody else.
+    /// The token is for another audience.
     #[error("its `aud` has none of the `audiences` of its issuer")]
     Audience,
-    /// It says that it was made in the future.
+    /// The token claims to be issued in the future.
     #[error("its `iat` is in the future")]
     IssuedInFuture,
-    /// A fact that metadata cannot carry.
+    /// A claim cannot be carried in metadata.
     #[error(
         "its claim `{0}` cannot be carried in metadata: it is longer than {LONGEST_FACT} bytes, or not printable ASCII and the name does not end with `-bin`"
     )]
@@ -79,7 +79,7 @@ pub enum ClaimError {
 }
 
 impl ClaimRules {
-    /// Checks all that stays true of a token while it is valid. `now` is in seconds since 1970.
+    /// Checks everything that does not change while a token is valid. `now` is in seconds since 1970.
     pub(super) fn check(&self, claims: &Object, issuer: &IssuerConfig, now: u64) -> Result<Checked, ClaimError> {
         let audiences = claims.member("aud").and_then(Json::texts).ok_or(ClaimError::Claim("aud"))?;
         if !audiences.iter().any(|audience| issuer.audiences.iter().any(|own| own == audience)) {
@@ -102,7 +102,7 @@ impl ClaimRules {
     }
 }
 
-/// RFC 8693, section 4.2: a text with spaces between scopes. Some issuers write a list.
+/// The scopes of a token. RFC 8693, section 4.2: one text with spaces between the scopes; some issuers write a list.
 fn scopes(claims: &Object, name: &str) -> Result<Vec<Box<str>>, ClaimError> {
     let Some(claim) = claims.member(name) else { return Ok(Vec::new()) };
     let texts = claim.texts().ok_or(ClaimError::Claim("scope"))?;
@@ -113,7 +113,7 @@ fn scopes(claims: &Object, name: &str) -> Result<Vec<Box<str>>, ClaimError> {
 fn binding(claims: &Object) -> Result<Binding, ClaimError> {
     let Some(confirmation) = claims.member("cnf") else { return Ok(Binding::None) };
     let confirmation = confirmation.object().ok_or(ClaimError::Claim("cnf"))?;
-    // Whoever binds a token in two ways, or in one that nobody here knows, wants all of that checked.
+    // An issuer that binds a token in two ways, or in an unknown way, wants all of that checked.
     if confirmation.names().any(|name| name != "x5t#S256") {
         return Ok(Binding::Other);
     }
@@ -122,7 +122,8 @@ fn binding(claims: &Object) -> Result<Binding, ClaimError> {
     digest.try_into().map(Binding::Certificate).map_err(|_| ClaimError::Claim("cnf"))
 }
 
-/// A text as it is, all else as JSON; under a `-bin` name in base64, which gRPC makes bytes.
+/// The metadata value of a claim: a string as it is, anything else as JSON. Under a `-bin` name it is base64, which
+/// gRPC decodes to bytes.
 fn fact_value(fact: &FactName, value: &Json) -> Result<HeaderValue, ClaimError> {
     let refused = || ClaimError::Fact(fact.claim.clone());
     let text = value.to_plain_text();
@@ -130,7 +131,7 @@ fn fact_value(fact: &FactName, value: &Json) -> Result<HeaderValue, ClaimError> 
         return Err(refused());
     }
     let text = if fact.name.as_str().ends_with("-bin") { STANDARD.encode(text) } else { text };
-    // gRPC over HTTP/2, `ASCII-Value`: printable, and no space at an end survives.
+    // gRPC over HTTP/2, `ASCII-Value`: printable characters only, and spaces at either end are lost.
     let is_carried = text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) && text.trim() == text;
     let mut value = HeaderValue::from_str(&text).ok().filter(|_| is_carried).ok_or_else(refused)?;
     value.set_sensitive(true);

@@ -1,7 +1,7 @@
-//! A JWT in its compact form (RFC 7519, RFC 7515, section 7.1), taken apart strictly.
+//! Parses the compact form of a JWT strictly (RFC 7519, RFC 7515, section 7.1).
 //!
-//! Nothing of it is believed yet. What the header says of keys (`jwk`, `jku`, `x5c`, `x5u`) is never looked at: keys come from the
-//! configuration alone (RFC 8725, section 3.10).
+//! Nothing in the result is trusted yet. What the header says about keys (`jwk`, `jku`, `x5c`, `x5u`) is ignored: keys
+//! come from the configuration alone (RFC 8725, section 3.10).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,47 +9,47 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::algorithm::Algorithm;
 use super::json::{Json, Object};
 
-/// Longest token, in bytes.
+/// The longest token, in bytes.
 pub const LONGEST: usize = 16 << 10;
 
-/// A token whose parts could be read, and whose signature nobody has looked at.
+/// A parsed token whose signature is not verified.
 pub struct Unverified<'t> {
-    /// The algorithm that it says it is signed with.
+    /// The algorithm that its header names.
     pub algorithm: Algorithm,
-    /// The name of its key.
+    /// The identifier of its key (`kid`).
     pub key_id: Option<Box<str>>,
-    /// Its `typ` in lower case, without `application/`.
+    /// Its `typ`, in lower case and without `application/`.
     pub kind: Option<String>,
-    /// What it claims.
+    /// Its claims.
     pub claims: Object,
-    /// What is signed: the first two parts as they are.
+    /// The signed text: the first two parts as they are.
     pub signed: &'t [u8],
-    /// The third part as it is.
+    /// The signature: the third part as it is.
     pub signature: &'t str,
 }
 
-/// Why a text is no token.
+/// Why a text is not a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
-    /// It is too long.
+    /// The token is longer than [`LONGEST`].
     #[error("it is longer than {LONGEST} bytes")]
     TooLong,
-    /// It is not made of three parts.
+    /// The text does not have three parts.
     #[error("it is not made of three parts with dots between them")]
     Parts,
     /// A part is not base64url.
     #[error("its {0} is not base64url without padding")]
     Base64(Part),
-    /// A part is not strict JSON.
+    /// A part is not an object in strict JSON.
     #[error("its {0} is not an object of strict JSON with each member once")]
     Json(Part),
-    /// `alg` is missing, or one that is never taken.
+    /// `alg` is missing or not supported.
     #[error("its `alg` is not PS256, ES256, EdDSA or RS256")]
     Algorithm,
-    /// It needs an extension to be understood.
+    /// The header demands an extension, and none is supported.
     #[error("its header has `crit` or `b64`, and no extension is understood")]
     Critical,
-    /// A member of the header has another type than it should.
+    /// A member of the header has the wrong type.
     #[error("its header has a `{0}` that is not a text")]
     Header(&'static str),
 }
@@ -57,11 +57,11 @@ pub enum Malformed {
 /// A part of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
-    /// The first.
+    /// The first part.
     Header,
-    /// The second.
+    /// The second part.
     Payload,
-    /// The third.
+    /// The third part.
     Signature,
 }
 
@@ -76,10 +76,10 @@ impl std::fmt::Display for Part {
 }
 
 impl<'t> Unverified<'t> {
-    /// Takes a token apart.
+    /// Parses a token.
     ///
     /// # Errors
-    /// It is no JWT that could be verified.
+    /// The text is not a JWT that could be verified.
     pub fn parse(token: &'t str) -> Result<Self, Malformed> {
         if token.len() > LONGEST {
             return Err(Malformed::TooLong);
@@ -94,8 +94,8 @@ impl<'t> Unverified<'t> {
             return Err(Malformed::Base64(Part::Signature));
         }
         let header_members = object(header, Part::Header)?;
-        // RFC 7515, section 4.1.11: whoever does not understand an extension refuses the token. RFC 7797, section 6: `b64` is one, and
-        // stands in `crit`.
+        // RFC 7515, section 4.1.11: a token with an extension that is not understood must be rejected. RFC 7797,
+        // section 6: `b64` is such an extension, and must be listed in `crit`.
         if header_members.member("crit").or(header_members.member("b64")).is_some() {
             return Err(Malformed::Critical);
         }
@@ -115,7 +115,7 @@ impl<'t> Unverified<'t> {
     }
 }
 
-/// RFC 7515, section 4.1.9: a media type, whose `application/` may be left out.
+/// The media type of a token. RFC 7515, section 4.1.9: `application/` may be left out.
 pub(super) fn kind(text: &str) -> String {
     let lower = text.to_ascii_lowercase();
     lower.strip_prefix("application/").map_or_else(|| lower.clone(), str::to_owned)
@@ -126,11 +126,11 @@ fn object(part: &str, which: Part) -> Result<Object, Malformed> {
     Object::parse(&text).map_err(|_| Malformed::Json(which))
 }
 
-/// A time of a claim in whole seconds since 1970. `None` for what is no NumericDate that a clock has.
+/// The time of a claim, in whole seconds since 1970. `None` if the value is not a NumericDate, or out of range.
 ///
 /// RFC 7519, section 2: a number that may have a fraction.
 pub(super) fn seconds(value: &Json) -> Option<u64> {
-    /// The year 9999 ends before it.
+    /// The first second of the year 10000.
     const LAST: f64 = 253_402_300_800.0;
     let Json::Number(text) = value else { return None };
     let seconds: f64 = text.parse().ok()?;
@@ -155,7 +155,7 @@ mod tests {
             ("a.b.c.d.e".to_owned(), Malformed::Parts),
             (format!("{}.{}.", URL_SAFE_NO_PAD.encode(good), "e30"), Malformed::Base64(Part::Signature)),
             (format!("{}.{}.AA=", URL_SAFE_NO_PAD.encode(good), "e30"), Malformed::Base64(Part::Signature)),
-            // The bits behind the last byte are not zero.
+            // The unused bits of the last character are not zero.
             (format!("{}.{}.AB", URL_SAFE_NO_PAD.encode(good), "e30"), Malformed::Base64(Part::Signature)),
             (format!("{}.{}.AA", URL_SAFE_NO_PAD.encode(good), "e30="), Malformed::Base64(Part::Payload)),
             (format!("{}.{}.AA", URL_SAFE_NO_PAD.encode(good), "e+0"), Malformed::Base64(Part::Payload)),

@@ -1,13 +1,14 @@
-//! Strict JSON as a tree, for the parts of a token and for key sets: RFC 8259, no member twice, bounded depth.
+//! Parses strict JSON into a tree, for the parts of a token and for key sets: RFC 8259, no duplicate members, bounded
+//! depth.
 
 use std::collections::HashSet;
 
 use crate::format::json::{JsonError, JsonKind, JsonProblem, Scanner, put_string};
 
-/// How deep a token may be nested.
+/// How many levels deep the JSON may be nested.
 const DEPTH: usize = 16;
 
-/// A JSON value. Numbers are as they were written.
+/// A JSON value. Numbers keep the text in which they were written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Json {
     Null,
@@ -18,7 +19,7 @@ pub enum Json {
     Object(Object),
 }
 
-/// The members of an object, in their order. No name stands in it twice.
+/// The members of an object, in order. No name occurs twice.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Object(Vec<Member>);
 
@@ -29,10 +30,10 @@ struct Member {
 }
 
 impl Object {
-    /// The object that is all of this text.
+    /// Parses a text that is one object.
     ///
     /// # Errors
-    /// It is another value, or not strict JSON.
+    /// The text is another value, or not strict JSON.
     pub fn parse(text: &[u8]) -> Result<Self, JsonError> {
         let mut scanner = Scanner::new(text, DEPTH)?;
         scanner.peek()?;
@@ -41,38 +42,37 @@ impl Object {
         Ok(object)
     }
 
-    /// The value of this member.
+    /// The value of the member with this name, if there is one.
     #[must_use]
     pub fn member(&self, name: &str) -> Option<&Json> {
         self.0.iter().find(|member| &*member.name == name).map(|member| &member.value)
     }
 
-    /// The names of the members.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|member| &*member.name)
     }
 }
 
 impl Json {
-    /// The text of a string.
+    /// The text, if the value is a string.
     #[must_use]
     pub fn text(&self) -> Option<&str> {
         if let Self::Text(text) = self { Some(text) } else { None }
     }
 
-    /// The members of an object.
+    /// The members, if the value is an object.
     #[must_use]
     pub fn object(&self) -> Option<&Object> {
         if let Self::Object(object) = self { Some(object) } else { None }
     }
 
-    /// The elements of an array.
+    /// The elements, if the value is an array.
     #[must_use]
     pub fn array(&self) -> Option<&[Self]> {
         if let Self::Array(elements) = self { Some(elements) } else { None }
     }
 
-    /// The strings of an array that holds nothing else, or the one string that stands in its place.
+    /// The strings of an array of strings; a single string counts as an array of one.
     #[must_use]
     pub fn texts(&self) -> Option<Vec<&str>> {
         match self {
@@ -82,7 +82,7 @@ impl Json {
         }
     }
 
-    /// A string as it is, a number, a boolean or `null` as JSON writes it, and all else as compact JSON.
+    /// A string as it is; a number, a boolean or `null` as JSON writes it; anything else as compact JSON.
     #[must_use]
     pub fn to_plain_text(&self) -> String {
         if let Self::Text(text) = self {

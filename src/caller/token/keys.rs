@@ -1,7 +1,7 @@
-//! The public keys of an issuer, from a JWK Set (RFC 7517) to what verifies a signature.
+//! Parses the public keys of an issuer from a JWK Set (RFC 7517), and verifies signatures with them.
 //!
-//! Keys of other kinds and for other purposes are passed over, as RFC 7517, section 5, has it. A set that holds a private or a shared
-//! key, or two keys that a token could mean by one `kid`, is refused as a whole.
+//! Keys of other kinds and for other purposes are ignored, as RFC 7517, section 5, demands. A set is rejected as a
+//! whole if it has a private or shared key, or two keys that a token could mean by the same `kid`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,24 +11,24 @@ use jsonwebtoken::crypto::verify;
 use super::algorithm::Algorithm;
 use super::json::{Json, Object};
 
-/// Largest set, in bytes.
+/// The largest set, in bytes.
 pub const LARGEST_SET: usize = 1 << 20;
-/// Most keys of a set.
+/// The most keys in a set.
 const MOST_KEYS: usize = 100;
 
-/// The shortest RSA key in bits (FAPI 2.0, section 5.4), and the longest that is verified.
+/// The lengths of RSA keys in bits: the shortest (FAPI 2.0, section 5.4) and the longest that is accepted.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
 /// The keys of one issuer.
 #[derive(Clone, Default)]
 pub struct KeySet(Vec<Key>);
 
-/// A public key.
+/// A public key of a set.
 #[derive(Clone)]
 pub(super) struct Key {
     id: Option<Box<str>>,
     kind: Kind,
-    /// The only algorithm that the key is for, if it says so.
+    /// The only algorithm that the key is for, if it names one.
     only: Option<Algorithm>,
     key: DecodingKey,
 }
@@ -40,62 +40,62 @@ enum Kind {
     Ed25519,
 }
 
-/// Why there is no key set.
+/// Why a text is not a key set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeySetError {
-    /// The text.
+    /// The text is not an object in strict JSON.
     #[error("expected a JWK Set in JSON: {0}")]
     Json(String),
-    /// Its size.
+    /// The text is longer than [`LARGEST_SET`].
     #[error("expected a JWK Set of at most {LARGEST_SET} bytes, got more")]
     TooLarge,
-    /// There is no such list.
+    /// The set has no list `keys`.
     #[error("expected a JWK Set with a list `keys`, got none")]
     NoKeys,
-    /// Their number.
+    /// The set has too many keys.
     #[error("expected at most {MOST_KEYS} keys, got {0}")]
     TooMany(usize),
-    /// One of them.
+    /// One of the keys is not valid.
     #[error("keys[{place}]: {problem}")]
     Key {
-        /// Its place, from 0.
+        /// The index of the key, from 0.
         place: usize,
-        /// What it is.
+        /// What is wrong with the key.
         problem: KeyError,
     },
-    /// None of them is left.
+    /// No usable key is left.
     #[error("none of the keys verifies signatures of PS256, ES256, EdDSA or RS256")]
     NoneUsable,
 }
 
-/// What is wrong with a key.
+/// Why a key is not valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// It is not an object with a `kty`.
+    /// The key is not an object with a `kty`.
     #[error("expected a JWK with a `kty`")]
     NoJwk,
-    /// A secret stands in it.
+    /// The key contains a secret.
     #[error("it has a private or shared part (`{0}`): publish public keys only, and replace this one")]
     Secret(&'static str),
     /// A parameter is missing or malformed.
     #[error("expected `{0}` in base64url without padding, of the length that the key has")]
     Parameter(&'static str),
-    /// RSA below 2048 bits, or above what is verified.
+    /// The RSA key is shorter or longer than accepted.
     #[error("expected an RSA key of 2048 to 8192 bits, got one of {0}")]
     RsaSize(usize),
-    /// Its identifier.
+    /// The `kid` is not a text.
     #[error("`kid` is not a text")]
     Identifier,
-    /// Another key has the same.
+    /// Another key for the same algorithm has the same `kid`.
     #[error("its `kid` is that of another key for the same algorithm")]
     Ambiguous,
 }
 
 impl KeySet {
-    /// The keys of a set that can verify signatures.
+    /// Parses a set, and keeps the keys that can verify signatures.
     ///
     /// # Errors
-    /// It is no JWK Set, or one of its keys must not be in it.
+    /// The text is not a JWK Set, or one of its keys is not allowed in it.
     pub fn parse(text: &[u8]) -> Result<Self, KeySetError> {
         if text.len() > LARGEST_SET {
             return Err(KeySetError::TooLarge);
@@ -118,19 +118,20 @@ impl KeySet {
         if keys.is_empty() { Err(KeySetError::NoneUsable) } else { Ok(Self(keys)) }
     }
 
-    /// How many there are.
+    /// The number of keys.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is none.
+    /// Whether the set has no keys.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The key that a token means which is signed with `algorithm` and names this `kid`, or none: then the set must have one such key only.
+    /// The key for a token that is signed with `algorithm` and names this `kid`. Without a `kid`, the set must have
+    /// exactly one such key.
     pub(super) fn key(&self, id: Option<&str>, algorithm: Algorithm) -> Option<&Key> {
         let mut fit = self.0.iter().filter(|key| key.is_for(algorithm) && (id.is_none() || key.id.as_deref() == id));
         let key = fit.next()?;
@@ -139,7 +140,7 @@ impl KeySet {
 }
 
 impl Key {
-    /// `None` for a key of another kind, or for another purpose.
+    /// Parses a key; `None` for a key of another kind or for another purpose.
     fn of(jwk: &Object) -> Result<Option<Self>, KeyError> {
         let text = |name: &str| jwk.member(name).and_then(Json::text);
         let kind = match (text("kty").ok_or(KeyError::NoJwk)?, text("crv")) {
@@ -153,7 +154,7 @@ impl Key {
         if jwk.member("d").is_some() {
             return Err(KeyError::Secret("d"));
         }
-        // RFC 7517, sections 4.2 to 4.4: these narrow what the key is for.
+        // RFC 7517, sections 4.2 to 4.4: these members restrict what the key is for.
         let is_other_use = jwk.member("use").is_some_and(|value| value.text() != Some("sig"));
         let is_other_operation =
             jwk.member("key_ops").is_some_and(|value| !value.texts().is_some_and(|list| list.contains(&"verify")));
@@ -168,7 +169,7 @@ impl Key {
         let key = match kind {
             Kind::Rsa => rsa(jwk)?,
             Kind::P256 => {
-                // RFC 7518, section 6.2.1.2: the full size of a coordinate, so leading zeros stay.
+                // RFC 7518, section 6.2.1.2: a coordinate has its full size, including leading zeros.
                 sized(jwk, "x")?;
                 sized(jwk, "y")?;
                 let (x, y) = (text("x").unwrap_or_default(), text("y").unwrap_or_default());
@@ -192,7 +193,7 @@ impl Key {
         self.only.is_none() || other.only.is_none() || self.only == other.only
     }
 
-    /// Whether `signature`, in base64url, is that of this key over `message`. The key must be for the algorithm.
+    /// Whether `signature`, in base64url, is a signature of `message` by this key. The key must be for `algorithm`.
     pub(super) fn verifies(&self, signature: &str, message: &[u8], algorithm: Algorithm) -> bool {
         verify(signature, message, &self.key, algorithm.of_library()).unwrap_or(false)
     }
@@ -203,7 +204,7 @@ fn decoded(jwk: &Object, name: &'static str) -> Result<Vec<u8>, KeyError> {
     URL_SAFE_NO_PAD.decode(text).map_err(|_| KeyError::Parameter(name))
 }
 
-/// 32 bytes, as the coordinates of P-256 and Ed25519 have.
+/// Decodes a member of 32 bytes, the length of the coordinates of P-256 and Ed25519.
 fn sized(jwk: &Object, name: &'static str) -> Result<Vec<u8>, KeyError> {
     decoded(jwk, name).and_then(|bytes| if bytes.len() == 32 { Ok(bytes) } else { Err(KeyError::Parameter(name)) })
 }
@@ -217,7 +218,7 @@ fn rsa(jwk: &Object) -> Result<DecodingKey, KeyError> {
         return Err(KeyError::RsaSize(bits));
     }
     let is_odd = |bytes: &[u8]| bytes.last().is_some_and(|last| last % 2 == 1);
-    // 3 and more; what is longer than 33 bits the library refuses.
+    // At least 3. The library rejects exponents of more than 33 bits.
     if !is_odd(&e) || e == [1] || e.len() > 5 || e.first() == Some(&0) {
         return Err(KeyError::Parameter("e"));
     }

@@ -1,9 +1,11 @@
-//! Access tokens that are JWTs: a text in, a [`Token`] that one of the configured issuers has signed out, or why it is refused.
+//! Verifies access tokens that are JWTs: takes a text, and gives a [`Token`] that a configured issuer has signed, or
+//! the reason for rejecting it.
 //!
 //! ```text
 //! text -> Unverified (compact) -> issuer and key -> signature -> claims (claims) -> Token, kept while it is valid (seen)
 //! ```
-//! RFC 7519, RFC 8725 and RFC 9068. The algorithm is that of the key, which comes from the configuration and never from the token.
+//! Specifications: RFC 7519, RFC 8725 and RFC 9068. The algorithm is that of the key, and keys come from the
+//! configuration, never from the token.
 
 mod algorithm;
 mod claims;

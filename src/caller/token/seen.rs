@@ -1,22 +1,23 @@
-//! Tokens that were verified before, within a bound of memory.
+//! A bounded cache of verified tokens.
 //!
-//! A token is known by the SHA-256 of its text, so nothing here could be used to call. Only verified tokens are kept: what callers make
-//! up takes no place. Each shard has a young and an old half; when the young one is full it becomes the old one, whose tokens are
-//! forgotten but for those that were used since.
+//! A token is known by the SHA-256 of its text, so the cache holds nothing that could be used to make calls. Only
+//! verified tokens are kept, so forged ones take no place. Each shard has a young and an old half. When the young half
+//! is full, it replaces the old one. The tokens of the old half are then dropped, except for those that were used in
+//! the meantime.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-/// So many threads seldom wait for each other.
+/// The number of shards, so that threads seldom wait for each other.
 const SHARDS: usize = 16;
-/// What all tokens together may have, in bytes of their text.
+/// The capacity for all tokens together, in bytes of their text.
 const CAPACITY: usize = 16 << 20;
-/// What an entry counts besides.
+/// The bytes that an entry counts besides its text.
 const ENTRY: usize = 256;
 
-/// The hash of a token.
+/// The SHA-256 of a token's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct TokenHash([u8; 32]);
 
@@ -28,17 +29,17 @@ impl TokenHash {
     }
 }
 
-/// Tokens that were verified.
+/// The verified tokens.
 pub(super) struct Seen<T> {
     shards: [Mutex<Shard<T>>; SHARDS],
-    /// Of half a shard, in bytes.
+    /// The capacity of half a shard, in bytes.
     half: usize,
 }
 
 struct Shard<T> {
     young: HashMap<TokenHash, Entry<T>>,
     old: HashMap<TokenHash, Entry<T>>,
-    /// The size of `young`.
+    /// The size of `young`, in bytes.
     size: usize,
 }
 
@@ -66,11 +67,11 @@ impl<T> Seen<T> {
 
     fn shard(&self, hash: TokenHash) -> std::sync::MutexGuard<'_, Shard<T>> {
         let shard = &self.shards[usize::from(hash.0[0]) % SHARDS];
-        // A shard is whole between any two steps.
+        // A shard is consistent between any two steps, so a poisoned lock can be used.
         shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The token of this hash, if it was verified before.
+    /// The token with this hash, if it was verified before.
     pub(super) fn find(&self, hash: TokenHash) -> Option<Arc<T>> {
         let mut shard = self.shard(hash);
         if let Some(entry) = shard.young.get(&hash) {
@@ -82,13 +83,13 @@ impl<T> Seen<T> {
         Some(token)
     }
 
-    /// Keeps a token whose text has so many bytes.
+    /// Keeps a token with a text of `length` bytes.
     pub(super) fn keep(&self, hash: TokenHash, length: usize, token: Arc<T>) {
         let entry = Entry { token, size: length + ENTRY };
         self.shard(hash).keep(hash, entry, self.half);
     }
 
-    /// Forgets a token: it is not valid any more.
+    /// Drops a token that is no longer valid.
     pub(super) fn forget(&self, hash: TokenHash) {
         let mut shard = self.shard(hash);
         shard.old.remove(&hash);
@@ -129,7 +130,7 @@ mod tests {
         for number in 0..10 * most {
             seen.keep(hash(number), 1000, Arc::new(()));
             assert!(seen.len() <= most, "{number}");
-            // One that is used all the time.
+            // A token that is used all the time.
             assert!(seen.find(hash(0)).is_some(), "{number}");
         }
         assert!(seen.len() > most / 4);

@@ -1,4 +1,4 @@
-//! Signatures of the vectors that the standards print, and key sets.
+//! Signatures of the test vectors in the standards, and key sets.
 
 use super::algorithm::Algorithm;
 use super::keys::{KeyError, KeySet, KeySetError};
@@ -41,7 +41,7 @@ fn the_vectors_of_the_standards_verify_with_their_own_key_and_algorithm_only() {
         assert!(!key.verifies(&signature[4..], message.as_bytes(), own));
         assert!(!key.verifies(&format!("{signature}AAAA"), message.as_bytes(), own));
     }
-    // r and s that are zero, or the order of the curve and more (as in CVE-2022-21449).
+    // Values for r and s of zero, or not below the order of the curve (as in CVE-2022-21449).
     let (message, _) = ES256_TOKEN.rsplit_once('.').unwrap();
     for byte in ["AA", "__"] {
         let signature = format!("{}{}", byte.repeat(42), if byte == "AA" { "AA" } else { "_w" });
