@@ -1,4 +1,4 @@
-//! Fills a missing `update_mask` of a PATCH with the fields that its body gives.
+//! Fills a missing or empty `update_mask` of a PATCH with the fields that its body gives.
 
 use super::entry::{BodyRule, Route};
 use super::plan::error::{EncodeError, QueryProblem};

@@ -192,7 +192,7 @@ mod tests {
             ("PUT", "/orders/1?page=a", "{}", "page_token", Some("page")),
             ("PUT", "/orders/1", "{}", "all_tags[1]", Some("allTags[1]")),
             ("PUT", "/orders/1?all_tags=a&all_tags=b", "{}", "all_tags[1]", Some("all_tags[1]")),
-            // The body is `the_item`, and its caller sees no member of that name.
+            // The body is the value of `the_item`, so its caller sees no member of that name.
             ("PUT", "/orders/1", r#"{"itemName":"a"}"#, "the_item.item_name", Some("itemName")),
             ("PUT", "/orders/1", r#"{"item_name":"a"}"#, "the_item.item_name", Some("item_name")),
             ("PUT", "/orders/1", "{}", "the_item.sub_items[0].item_name", Some("subItems[0].itemName")),

@@ -133,7 +133,7 @@ impl Route {
     /// Checks a query that was parsed with the limits for all rpcs against the limits of this rpc.
     ///
     /// # Errors
-    /// It is too long, or has too many pairs.
+    /// The query exceeds a limit of the rpc.
     pub fn check_query(&self, raw: &str) -> Result<(), QueryError> {
         let QueryLimits { pairs, length } = self.rpc.policy.query_limits();
         if raw.len() > length {

@@ -61,7 +61,7 @@ impl Rpc {
     /// Makes the rpc of this descriptor, answered by this upstream.
     ///
     /// # Errors
-    /// Its name cannot be part of an HTTP path.
+    /// The name of the rpc cannot be part of an HTTP path.
     pub(super) fn new(rpc: &RpcDescriptor, upstream: usize, policy: Policy) -> Result<Self, String> {
         let path = PathAndQuery::try_from(rpc.path.as_str());
         let streaming = rpc.streaming();

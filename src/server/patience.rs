@@ -251,7 +251,7 @@ mod tests {
             const READ: usize = 16 << 10;
             let (stream, mut caller) = duplex(READ);
             let mut patient = patient(stream, &Share::unbounded());
-            // Each second of these is 50 ms.
+            // In this test, each second of the timeouts is 50 ms.
             let reading = tokio::spawn(async move {
                 for _ in 0..40 {
                     sleep(Duration::from_millis(50)).await;
@@ -263,7 +263,7 @@ mod tests {
             assert_eq!(error.kind(), io::ErrorKind::TimedOut);
             assert_eq!(error.to_string(), "the caller took next to nothing of an answer for 1.5s");
             drop(patient);
-            // It was waited for while it took something.
+            // The connection stayed open while the caller read something.
             reading.await.unwrap().unwrap();
         });
     }

@@ -204,8 +204,8 @@ mod tests {
         (0..length).map(|index| u8::try_from(index % 251).unwrap()).collect()
     }
 
-    /// A connection on which `/LENGTH` has a body of that many bytes, `/silent` has none yet, and `/held` holds memory
-    /// besides.
+    /// A connection on which `/LENGTH` has a body of that many bytes, `/silent` has none yet, and `/held` also holds
+    /// memory.
     async fn connection(share: &Share, window: u32) -> SendRequest<Bytes> {
         let (ours, theirs) = tokio::io::duplex(1 << 20);
         let account = share.account(None, 100);
@@ -292,7 +292,7 @@ mod tests {
     #[test]
     fn a_connection_that_holds_more_than_its_part_loses_what_it_does_not_take_until_it_holds_less() {
         run(async {
-            // Of 64 MiB a connection may hold 8.
+            // With 64 MiB, a connection may hold 8 MiB.
             let budget = Budget::new(64 << 20);
             let send = connection(&budget.share(), 0).await;
             let mut bodies = Vec::new();

@@ -34,8 +34,8 @@ pub struct Identity {
 impl Identity {
     /// Reads the two files.
     ///
+    /// # Errors
     /// What is wrong with each file.
-    /// What is wrong with each of them.
     pub fn load(files: &IdentityFiles) -> Result<Self, Vec<Problem>> {
         let chain = certificates(&files.cert);
         let key = pem::key(&files.key).map_err(|error| Problem::at(pem::place(&files.key), error));

@@ -33,7 +33,7 @@ fn a_block_has_the_addresses_that_begin_like_it() {
         ("2001:db8::/32", &["2001:db8::", "2001:db8:ffff::1"], &["2001:db7:ffff::", "2001:db9::", "32.1.13.184"]),
         ("2001:db8::1", &["2001:db8::1"], &["2001:db8::", "2001:db8::2"]),
         ("8000::/1", &["8000::", "ffff::"], &["7fff::", "128.0.0.1"]),
-        // IPv4 in the form of IPv6 is IPv4, in a block too.
+        // An IPv4 address in IPv6 notation counts as IPv4, also as a block.
         ("::ffff:192.0.2.7", &["192.0.2.7", "::ffff:192.0.2.7"], &["192.0.2.8", "::ffff:192.0.2.8"]),
         ("::ffff:10.0.0.0/104", &["10.1.2.3", "::ffff:10.1.2.3"], &["11.0.0.0"]),
         // A block that begins before that range has none of its addresses.
@@ -122,7 +122,7 @@ fn the_caller_is_the_right_most_address_that_is_not_trusted() {
         // All addresses are trusted.
         ("10.0.0.1", &["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
         ("10.0.0.1", &["::ffff:10.0.0.3"], "10.0.0.3"),
-        // Lines are joined in their order.
+        // Several header lines are joined in order.
         ("10.0.0.1", &["6.6.6.6", "203.0.113.5", "10.0.0.2"], "203.0.113.5"),
         ("10.0.0.1", &["6.6.6.6, 10.0.0.2", "203.0.113.5"], "203.0.113.5"),
         // An entry that is not an address ends the search at the proxy that received it.
@@ -200,7 +200,7 @@ fn forwarded_is_read_as_rfc_7239_has_it() {
         (&["for=203.0.113.5;for=203.0.113.5"], "10.0.0.1"),
         (&["for=203.0.113.5 proto=https"], "10.0.0.1"),
         (&["for=203.0.113.5;proto"], "10.0.0.1"),
-        // Section 6: in brackets and quotes, or it is not one.
+        // Section 6: an IPv6 address needs brackets and quotes.
         (&["for=\"2001:db8:2::1\""], "10.0.0.1"),
         (&["for=[2001:db8:2::1]"], "10.0.0.1"),
         (&["for=203.0.113.5:80"], "10.0.0.1"),
@@ -236,7 +236,7 @@ fn entry(list: List) -> impl Strategy<Value = (String, Option<IpAddr>)> {
     })
 }
 
-/// The rule, once more: over a list of addresses from the right, and nothing else.
+/// The rule, implemented once more: over a list of addresses from the right, and nothing else.
 fn rightmost(proxies: &Proxies, connection: IpAddr, entries: &[Option<IpAddr>]) -> IpAddr {
     let mut certain = connection;
     for entry in entries.iter().rev() {
@@ -255,8 +255,8 @@ fn any_list() -> impl Strategy<Value = List> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever the caller has sent, on lines of its own or on the one that the proxies write on, and with quotes, backslashes and
-    /// trusted addresses in it: what the proxies have written behind the first address that is not trusted decides.
+    /// The caller may send anything, on separate lines or on the line of the proxies, with quotes, backslashes and
+    /// trusted addresses. Only what the proxies have written behind the first untrusted address decides.
     #[test]
     fn nothing_left_of_an_address_that_is_not_trusted_counts(
         (list, entries) in any_list().prop_flat_map(|list| (Just(list), proptest::collection::vec(entry(list), 1..6))),
@@ -268,7 +268,8 @@ proptest! {
         let connection = address("10.0.0.1");
         let addresses: Vec<_> = entries.iter().map(|(_, address)| *address).collect();
         let caller = rightmost(&proxies, connection, &addresses);
-        // All entries were read if the caller is the left-most one and trusted: then what is left of it is one more entry.
+        // If the caller is the left-most address and trusted, all entries are read, and what is left of it counts as
+        // one more.
         prop_assume!(!proxies.trusts(caller) || addresses.contains(&None));
         let mut lines = forged;
         for (index, (text, _)) in entries.iter().enumerate() {

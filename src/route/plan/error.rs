@@ -67,10 +67,10 @@ pub enum FormError {
 /// Why the text of a path variable is not valid.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ValueProblem {
-    /// It cannot be percent-decoded.
+    /// The text cannot be percent-decoded.
     #[error(transparent)]
     Text(TextError),
-    /// It is not a valid value of the field.
+    /// The text is not a valid value of the field.
     #[error(transparent)]
     Field(FieldProblem),
 }

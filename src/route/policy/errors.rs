@@ -16,17 +16,17 @@ keys! {
     /// The keys of `errors` that one layer of the configuration sets.
     pub struct OwnErrors;
 
-    /// The form of an error's body.
+    /// The form of the body of an error response.
     form: Form = Form::Status, { Group: form };
-    /// The codes that have another HTTP status than that of google/rpc/code.proto.
+    /// HTTP statuses that replace those of google/rpc/code.proto, by gRPC code.
     statuses: Statuses = Statuses::default(), { Group: statuses };
-    /// Whether a neutral text stands in the place of the messages of INTERNAL, UNKNOWN and DATA_LOSS.
+    /// Whether a neutral text replaces the messages of INTERNAL, UNKNOWN and DATA_LOSS.
     hide_internal_messages: bool = false, { Group: truth };
-    /// Whether details of a type that nobody here knows are shown, as bytes.
+    /// Whether error details of an unknown type are shown, as bytes.
     show_unknown_details: bool = false, { Group: truth };
 }
 
-/// The form of an error's body.
+/// The form of the body of an error response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Form {
     /// `google.rpc.Status`.

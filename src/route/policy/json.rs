@@ -14,26 +14,26 @@ keys! {
     /// The keys of `json` that one layer of the configuration sets.
     pub struct OwnJson;
 
-    /// Whether defaults and empty lists are printed.
+    /// Whether default values and empty lists are printed.
     always_print_fields_with_no_presence: bool = false, { Group: truth };
-    /// Whether enums are printed as their numbers.
+    /// Whether enum values are printed as numbers.
     always_print_enums_as_ints: bool = false, { Group: truth };
-    /// Whether fields have the names of the proto file.
+    /// Whether fields are printed with their names in the proto file.
     preserve_proto_field_names: bool = false, { Group: truth };
-    /// Whether the values of enums are named with the enum's prefix.
+    /// Whether the names of enum values have the enum's prefix.
     enum_prefix: EnumPrefix = EnumPrefix::Keep, { Group: word("`keep` or `strip`") };
-    /// What 64-bit integers look like.
+    /// How 64-bit integers are printed.
     int64: Int64 = Int64::Text, { Group: int64 };
-    /// Whether JSON is laid out for people.
+    /// Whether JSON is indented.
     indent: bool = false, { Group: truth };
-    /// Whether an Any of a type that nobody knows is printed as its bytes, in base64.
+    /// Whether an Any of an unknown type is printed as its bytes, in base64.
     show_unknown_any: bool = false, { Group: truth };
-    /// Largest JSON of a reply, in bytes. It is another limit than that of the message: two bytes of wire format can become a large
-    /// object.
+    /// The largest JSON of a reply, in bytes. The limit of the message does not bound it: two bytes in wire format can
+    /// become a large JSON object.
     limit: usize = 16 << 20, { Group: size };
-    /// Whether the names of the values of enums are read in any case.
+    /// Whether the names of enum values are read in any case.
     case_insensitive_enum_parsing: bool = false, { Group: truth };
-    /// Whether the names of fields are read in any case.
+    /// Whether field names are read in any case.
     case_insensitive_field_parsing: bool = false, { Group: truth };
     /// Whether base64 in a body may have line breaks.
     base64_line_breaks: bool = false, { Group: truth };
@@ -41,7 +41,7 @@ keys! {
 
 whole!(EnumPrefix, Int64);
 
-/// How the values of enums are named.
+/// How enum values are named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EnumPrefix {
     /// As in the descriptors.

@@ -21,65 +21,66 @@ const DEEPEST: usize = 100;
 const MOST_PAIRS: usize = 32 << 10;
 
 keys! {
-    /// What holds for an rpc; the default is what holds where a file says nothing.
+    /// The effective settings of an rpc. The default has the values for keys that the file does not set.
     pub struct Policy;
-    /// What a file says of all rpcs, or of one.
+    /// The settings that the file makes for all rpcs, or for one.
     pub struct OwnPolicy;
 
-    /// Whether a body is taken as if the rule said `body: "*"` (PUT, POST and PATCH only).
+    /// Whether a request body is accepted as if the rule had `body: "*"` (PUT, POST and PATCH only).
     accept_body: bool = false, { Rpc: truth };
-    /// Which members of the body are passed over though the message has no such field. For all rpcs there is no list: a member has a
+    /// Which unknown members of the request body are ignored. There is no list for all rpcs, because a member has a
     /// meaning in one message only.
     ignore_members: UnknownKeys = UnknownKeys::default(), { Requests: all_or_none, Rpc: members };
-    /// Whether all such members are, and unknown names of enums too.
+    /// Whether all unknown members of the request body are ignored, and unknown names of enum values as well.
     ignore_unknown: bool = false, { Rpc: truth };
-    /// Which unknown query keys are passed over.
+    /// Which unknown query parameters are ignored.
     ignore_query: UnknownKeys = UnknownKeys::default(), { Requests: query_keys, Rpc: query_keys };
-    /// Whether an empty `update_mask` of a PATCH is filled with the members of the body.
+    /// Whether a missing or empty `update_mask` of a PATCH is filled with the members of the body.
     fill_update_mask: bool = true, { Requests: truth, Rpc: truth };
-    /// How messages look in JSON, and how the names in it are read.
+    /// How messages are printed as JSON, and how names in JSON are read.
     json: Json = Json::default(), { File: json, Rpc: json };
-    /// How errors look, and what of them callers see.
+    /// The form of error responses, and which parts of an error callers see.
     errors: Errors = Errors::default(), { File: errors, Rpc: errors };
-    /// The longest time of a call; if it is not said, that of its upstream, or of `streams` where it streams.
+    /// The deadline of a call. Without it, that of the upstream applies, or that of `streams` for a streaming rpc.
     deadline: Option<Duration> = None, { Rpc: deadline };
-    /// Whether the backend may have a call more than once; if it is not said, the descriptors decide.
+    /// Whether the backend may receive a call more than once. Without it, the descriptors decide.
     idempotent: Option<bool> = None, { Rpc: truth };
     /// Whether replies are compressed for callers that take gzip.
     compression: bool = false, { Replies: truth, Rpc: truth };
-    /// What becomes of a call of one message each way whose caller goes away.
+    /// What happens to a unary call whose caller disconnects.
     caller_gone: CallerGone = CallerGone::Cancel, { Requests: word("`cancel` or `finish`"), Rpc: word("`cancel` or `finish`") };
-    /// Whether a stream ends with a line that says that all went well.
+    /// Whether a stream that succeeded ends with a line that says so.
     closing_line: bool = true, { Streams: truth, Rpc: truth };
-    /// Metadata that tells the backend which event a caller has seen last, so that the stream goes on behind it.
+    /// The metadata that tells the backend which event a caller has received last, so that the stream continues after
+    /// it.
     last_event_id: Option<HeaderName> = None, { Rpc: text_header };
-    /// The pages that may open a WebSocket for it; without it, nobody may.
+    /// The origins of the pages that may open a WebSocket for the rpc; without it, no page may.
     websocket: Option<Origins> = None, { Rpc: origins };
-    /// Largest size of all headers of a request, in bytes, as lines of HTTP/1.1. The default is what widespread HTTP/1.1 proxies pass
-    /// on.
+    /// The largest size of all headers of a request, in bytes, counted as lines of HTTP/1.1. The default is what common
+    /// HTTP/1.1 proxies pass on.
     header_limit: usize = 32 << 10, {
         Requests: size_to(1 << 20, "1MiB"),
         Rpc: within_all("requests.header_limit", size_to(1 << 20, "1MiB")),
     };
-    /// Largest body of a request, in bytes.
+    /// The largest request body, in bytes.
     body_limit: usize = 1 << 20, { Requests: size, Rpc: size };
-    /// Largest message of a reply, in bytes; if it is not said, that of its upstream.
+    /// The largest reply message, in bytes. Without it, the limit of the upstream applies.
     reply_limit: Option<usize> = None, { Rpc: size };
-    /// How deep objects and arrays of a JSON body may be nested.
+    /// How many levels deep objects and arrays of a JSON body may be nested.
     json_depth: usize = text::DEPTH_LIMIT, { Requests: number(DEEPEST), Rpc: number(DEEPEST) };
-    /// How many pairs a query or a form may have, and how many parts a form in parts.
+    /// The most parameters of a query, fields of a form, and parts of a multipart form.
     query_pairs: usize = 512, {
         Requests: number(MOST_PAIRS),
         Rpc: within_all("requests.query_pairs", number(MOST_PAIRS)),
     };
-    /// The longest query, in bytes, as it came.
+    /// The longest query string, in bytes, before percent-decoding.
     query_length: usize = 16 << 10, {
         Requests: size_to(64 << 10, "64KiB"),
         Rpc: within_all("requests.query_length", size_to(64 << 10, "64KiB")),
     };
-    /// What a caller must prove; if nothing is said, an access token where `callers` names issuers.
+    /// What a caller must prove. Without it, an access token is required if `callers` has issuers.
     require: Require = Require::Nothing, { Callers: require, Rpc: require };
-    /// What an empty body stands for where the rule takes one.
+    /// What an empty request body means if the rule takes a body.
     empty_body: EmptyBody = EmptyBody::Refuse, { Requests: word("`refuse` or `object`") };
 }
 

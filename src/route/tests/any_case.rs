@@ -1,4 +1,4 @@
-//! Names in any case, where that is switched on.
+//! Names that are read in any case, where that is switched on.
 
 use super::{Defaults, MESSAGES, OwnPolicy, Policy, Query, Routes, RpcOptions, UnknownKeys, check, rpc, schema_of};
 use crate::route::policy::{Layer as _, OwnJson};
@@ -8,13 +8,13 @@ const FIELDS: AnyCase = AnyCase { fields: true, enums: false };
 const ENUMS: AnyCase = AnyCase { fields: false, enums: true };
 const BOTH: AnyCase = AnyCase { fields: true, enums: true };
 
-/// Names are read so for all rpcs.
+/// Settings that read names this way for all rpcs.
 fn defaults(any_case: AnyCase) -> Defaults {
     let policy = Policy::default().with(&own(any_case));
     Defaults { policy, ..Defaults::default() }
 }
 
-/// Names are read so for one.
+/// Settings that read names this way for one rpc.
 fn own(any_case: AnyCase) -> OwnPolicy {
     let json = OwnJson {
         case_insensitive_field_parsing: Some(any_case.fields),
@@ -48,7 +48,7 @@ fn names_of_fields_are_read_in_any_case_in_queries_forms_and_bodies() {
                 r#"Get {"id":"a","account":{"labels":{"Key":"c"}},"longName":"b"}"#,
             ),
             ("GET /v1/a?Tags=b&tags=c&TAGS=d", r#"Get {"id":"a","tags":["b","c","d"]}"#),
-            // A key of the template too, whose empty value is none.
+            // This also holds for a key of the template, whose empty value counts as absent.
             ("GET /v1/a?Q=b", r#"Get {"id":"a","from":"b"}"#),
             ("GET /v1/a?Q=&FROM=", "query parameter \"FROM\": repeated, but it takes only one value"),
             ("GET /v1/a?Q=", r#"Get {"id":"a"}"#),
@@ -83,7 +83,7 @@ fn names_of_fields_are_read_in_any_case_in_queries_forms_and_bodies() {
                 r#"POST /v1/a <- {"account":{"Iban":"b","CARD":{}}}"#,
                 "field \"account.CARD\": only one field of the oneof \"kind\" can be set, and \"iban\" already is (line 1, column 31)",
             ),
-            // Everything else counts as it is written.
+            // Case matters everywhere else.
             ("GET /v1/a?LIMITS=1", "unknown query parameter \"LIMITS\" (did you mean \"limit\"?)"),
             (r#"POST /v1/a <- {"L\u0130M\u0130T":1}"#, "unknown field \"L\u{130}M\u{130}T\" (line 1, column 20)"),
             ("GET /V1/a", "no route matches this path"),
@@ -172,7 +172,7 @@ fn names_that_case_alone_tells_apart_stop_the_start_where_they_are_read_in_any()
     assert_eq!(routes(&rpcs, BOTH, &[one("A", ENUMS), one("B", FIELDS)]).err(), None);
     let own = "set `json.case_insensitive_field_parsing: false` for this rpc, or for all";
     for (rpcs, problem) in [
-        // The template and `body` are the operator's, and count as they are written.
+        // In the template and in `body`, which the operator writes, case matters.
         (rpc("A", "One", "Reply", r#"get: "/v1/{ID}""#), "t.S.A: \"/v1/{ID}\": column 6: expected a field of `t.One`, found `ID`".to_owned()),
         (rpc("A", "One", "Reply", r#"post: "/v1" body: "Account""#), "t.S.A: \"/v1\": body \"Account\": expected a field of `t.One`, found `Account`".to_owned()),
         (
@@ -214,7 +214,7 @@ fn names_that_case_alone_tells_apart_stop_the_start_where_they_are_read_in_any()
         "t.S.A: \"/v1\": towbar.yaml:3:5: ignore_query: `Account.IBAN` is a field of the message and cannot be ignored\n\
          t.S.A: \"/v1\": towbar.yaml:3:5: ignore_members: `LIMIT` is a field of the message and cannot be ignored"
     );
-    // In an Any there may be any message; a name that could be two is none.
+    // An Any may hold any message; a name that could mean two fields means none.
     check(
         &routes(&rpc("B", "Twins", "Alike", r#"post: "/v1" body: "any""#), FIELDS, &[]).unwrap(),
         &[
@@ -243,7 +243,7 @@ fn keys_in_any_case_tell_rpcs_of_one_path_apart() {
             ),
         ],
     );
-    // Without the list, both would take a key that is the same in lower case.
+    // Without the list, both would take a key that is equal in lower case.
     let rpcs =
         rpc("A", "One", "Reply", r#"get: "/v1?q={id}""#) + &rpc("B", "Many", "Reply", r#"get: "/v1?Q={offset}""#);
     assert!(routes(&rpcs, FIELDS, &[]).is_err());

@@ -1,4 +1,4 @@
-//! What a body is the value of, of a request and of a reply.
+//! Which field or message a request body or response body is the value of.
 
 use super::{check, routes, rpc};
 use crate::codec;
@@ -63,7 +63,7 @@ fn a_body_is_the_value_of_any_field() {
     );
 }
 
-/// A message whose JSON is no object of its fields, of which the path binds one.
+/// A message whose JSON is not an object of its fields, and one of whose fields the path binds.
 #[test]
 fn a_body_says_what_the_path_says_in_a_message_with_a_form_of_its_own() {
     let rpcs = [

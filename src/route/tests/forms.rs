@@ -1,4 +1,4 @@
-//! Forms: bodies that are read as queries are.
+//! URL-encoded forms: bodies that are read like query strings.
 
 use super::{check, routes, rpc};
 

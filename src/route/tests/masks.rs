@@ -1,4 +1,4 @@
-//! `update_mask` of a PATCH: what the body gives, unless the caller says it.
+//! The `update_mask` of a PATCH: filled from the body, unless the caller sets it.
 
 use http::Method;
 
@@ -28,16 +28,16 @@ service S {
 }
 "#;
 
-/// What a body is written in.
+/// The format of a body.
 #[derive(Clone, Copy, Debug)]
 enum Written {
     Json,
     Form,
-    /// Parts `NAME=VALUE`, parted by `&` too.
+    /// A multipart form of parts `NAME=VALUE`, also written with `&` between them.
     Parts,
 }
 
-/// The request's `updateMask` of a JSON body; empty if it has none.
+/// The `updateMask` of the request with a JSON body; empty if it has none.
 fn mask(method: Method, target: &str, body: &str, options: &[RpcOptions], defaults: &Defaults) -> String {
     written(method, target, (Written::Json, body), options, defaults)
 }
@@ -83,7 +83,7 @@ fn an_empty_mask_of_a_patch_has_the_members_of_its_body() {
         ("/v1/books/1", r#"{"editors":[{"firstName":"a"}],"labels":{"a":"b"}}"#, "editors,labels"),
         ("/v1/books/1", r#"{"printed":"2026-01-01T00:00:00Z","notes":{"a":{"b":1}}}"#, "printed,notes"),
         ("/v1/books/1", r#"{"readBy":{"firstName":"a"}}"#, "readBy.firstName"),
-        // Which book it is, is no change of it.
+        // The name of the resource identifies it, and is not a change.
         ("/v1/books/1", r#"{"name":"books/1","title":"a"}"#, "title"),
         ("/v1/books/1", "{}", ""),
         ("/v1/books/1?updateMask=", r#"{"title":"a"}"#, "title"),
@@ -102,7 +102,7 @@ fn an_empty_mask_has_the_fields_of_a_form_too() {
         ("/v1/books/1", "title=a", "title"),
         ("/v1/books/1", "title=&pages=0", "title,pageCount"),
         ("/v1/books/1", "author.firstName=a&author.mentor.last_name=b", "author.firstName,author.mentor.lastName"),
-        // Once, however often it is given; and as a whole, as of JSON.
+        // A field is listed once, however often it is given; a map is listed as a whole, as for JSON.
         ("/v1/books/1", "labels[a]=1&labels[b]=2&title=x", "labels,title"),
         ("/v1/books/1", "printed.seconds=1&printed.nanos=2", "printed"),
         ("/v1/books/1", "printed=2026-01-01T00:00:00Z", "printed"),

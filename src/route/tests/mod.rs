@@ -1,4 +1,4 @@
-//! Which rpc a request reaches, what its message is, and what is refused; at start and by request.
+//! Which rpc a request reaches, what its message is, and what is rejected, at the start and for requests.
 
 mod any_case;
 mod bodies;
@@ -67,7 +67,7 @@ fn rpc(name: &str, input: &str, output: &str, rule: &str) -> String {
     format!("rpc {name}({input}) returns ({output}) {{ option (google.api.http) = {{ {rule} }}; }}\n")
 }
 
-/// `RPC {message}` for a request, or its refusal.
+/// `RPC {message}` for a request, or its error.
 fn outcome(routes: &Routes, method: &str, target: &str, body: Option<&str>) -> String {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let query = match Query::parse(query) {
@@ -265,7 +265,8 @@ fn a_verb_stands_behind_anything() {
     );
 }
 
-// Peers let the query or the body replace what the path said, by the field's other spelling or above 32 bits.
+// Other gateways let the query or the body replace a value from the path, by the other spelling of the field or above
+// 32 bits.
 #[test]
 fn a_field_of_the_path_is_the_paths_in_every_spelling_and_size() {
     let rpcs = [

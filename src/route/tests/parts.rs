@@ -1,4 +1,4 @@
-//! Forms in parts: files and texts into the fields of the body's message.
+//! Multipart forms: files and texts that set fields of the body's message.
 
 use http::Method;
 
@@ -28,7 +28,7 @@ fn body(parts: &[Part<'_>]) -> Vec<u8> {
     body
 }
 
-/// The message as JSON, or the refusal.
+/// The request message as JSON, or the error.
 fn outcome(routes: &Routes, target: &str, parts: &[Part<'_>]) -> String {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let query = Query::parse(query).unwrap();

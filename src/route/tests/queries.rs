@@ -1,4 +1,4 @@
-//! Query keys: of maps, of every type of value, and unknown ones.
+//! Query parameters: for maps, for every type of value, and unknown ones.
 
 use super::{Defaults, OwnPolicy, Routes, RpcOptions, UnknownKeys, check, outcome, routes, rpc, schema_of};
 
@@ -129,7 +129,7 @@ fn what_has_a_form_in_json_that_is_no_scalar_is_given_as_json() {
                 r#"Get {"any":{"@type":"type.googleapis.com/t.Card","number":"7"}}"#,
             ),
             ("GET /v1?any={}", r#"Get {"any":{}}"#),
-            // A list by repeating the key; a ListValue is one value.
+            // Repeating the key makes a list, but a ListValue is a single value.
             (r#"GET /v1?opens={}&opens={"a":[]}"#, r#"Get {"opens":[{},{"a":[]}]}"#),
             ("GET /v1?frees=1&frees=[2,3]&frees=null", r#"Get {"frees":[1.0,[2.0,3.0],null]}"#),
             ("GET /v1?rows=[1]&rows=[]", r#"Get {"rows":[[1.0],[]]}"#),
@@ -139,7 +139,7 @@ fn what_has_a_form_in_json_that_is_no_scalar_is_given_as_json() {
                 r#"POST /v1/form <- form:open={"a":"b%26c"}&frees=1&frees=2"#,
                 r#"Form {"open":{"a":"b&c"},"frees":[1.0,2.0]}"#,
             ),
-            // Field by field they are messages as others.
+            // Well-known types can also be set field by field, like other messages.
             ("GET /v1?free.numberValue=1.5", r#"Get {"free":1.5}"#),
             ("GET /v1?free.stringValue=", r#"Get {"free":""}"#),
             (r#"GET /v1?free.structValue={"a":1}"#, r#"Get {"free":{"a":1.0}}"#),
@@ -351,7 +351,7 @@ fn a_key_goes_no_deeper_than_readers_of_messages_do() {
     {
         let message = format!("Get {}{{{printed}}}{}", r#"{"child":"#.repeat(levels), "}".repeat(levels));
         assert_eq!(ask(levels, leaf), message, "{leaf}");
-        // As many as a request target of 64 KiB has room for.
+        // As many levels as a request target of 64 KiB has room for.
         for levels in [levels + 1, 2_000] {
             let field = format!("{}{leaf}", "child.".repeat(levels));
             let message =

@@ -1,4 +1,4 @@
-//! What stops the start: rules and options that do not fit their rpc.
+//! Rules and options that do not fit their rpc stop the start.
 
 use super::*;
 

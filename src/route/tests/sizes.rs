@@ -1,4 +1,5 @@
-//! How long a message becomes: at most sixteen times what it is made of, or 16 KiB, and never longer than was said before.
+//! The size of a request message: at most sixteen times the size of its input, or 16 KiB, and never more than
+//! predicted.
 
 use http::Method;
 use proptest::prelude::*;
@@ -22,17 +23,17 @@ impl Choices {
 
 /// A field of a generated message.
 struct Field {
-    /// What callers write.
+    /// The name that callers use.
     key: String,
     kind: usize,
     shape: usize,
-    /// The message that it holds, where it does.
+    /// The index of the message that the field holds, if it holds one.
     to: usize,
 }
 
-/// Types, the shortest texts of their values in JSON that take the most room in a message, and whether a text fills them.
+/// Field types, the shortest JSON values that take the most room in a message, and whether a text can set them.
 const KINDS: [(&str, &[&str], bool); 21] = [
-    // Only proto2 has the notation; a field of editions that is delimited is the same to the compiled schema.
+    // Only proto2 has this syntax; a delimited field of editions is the same in the compiled schema.
     (GROUP, &["{}", "{\"n\":[-1,1]}"], false),
     ("M", &["{}"], false),
     ("M", &["{}"], false),
@@ -60,7 +61,7 @@ const SINGLE: usize = 0;
 /// A list is packed unless it has this shape.
 const UNPACKED: usize = 2;
 const MAP: usize = 3;
-/// Of `string`, `bool` and `sint32`, keys of this many entries.
+/// The key types of maps, with the number of entries to make.
 const KEYS: [(&str, usize); 3] = [("string", 40), ("bool", 2), ("sint32", 40)];
 
 /// Messages that contain one another and themselves, with fields of names and numbers of any length.
@@ -163,7 +164,7 @@ fn object(choices: &mut Choices, messages: &[Vec<Field>], message: usize, depth:
     format!("{{{}}}", members.join(","))
 }
 
-/// Keys of a form, dotted, and texts.
+/// Dotted keys of a form, with their values.
 fn pairs(choices: &mut Choices, messages: &[Vec<Field>]) -> Vec<(String, String)> {
     let mut pairs: Vec<(String, String)> = Vec::new();
     for _ in 0..choices.below(60) {
@@ -218,7 +219,7 @@ fn with_route<T>(routes: &Routes, method: &str, then: impl FnOnce(&Route) -> T) 
     then(routes.find(&method, "/m", &Query::default()).unwrap().route)
 }
 
-/// The message is within its bounds, or it is refused because its mask is not.
+/// The message is within its bounds, or it is rejected because its mask is too long.
 fn check(made: Result<Vec<u8>, EncodeError>, sent: usize, most: usize, input: &str) -> Result<(), TestCaseError> {
     match made {
         Ok(wire) => {
@@ -256,7 +257,7 @@ proptest! {
         for method in ["PATCH", "POST"] {
             with_route(&routes, method, |route| {
                 check(route.encode(&[], &none, Some(text)), text.len(), route.longest_of_json(text), &json)?;
-                // A message of a WebSocket, or of a stream.
+                // A message of a WebSocket or of a stream.
                 let texts = route.prepare(&[], &none).unwrap();
                 check(route.encode_one(&texts, Some(text)), text.len(), route.longest_of_json(text), &json)?;
                 let made = route.encode_form(&[], &none, form.as_bytes());
@@ -272,12 +273,12 @@ proptest! {
     }
 }
 
-/// Messages that hold themselves, with a long name in the file and a short one in JSON.
+/// Messages that contain themselves, with a long name in the file and a short one in JSON.
 const TREE: &str =
     "message M0 { M0 left_hand_side_of_the_tree_that_holds_itself = 1 [json_name = \"l\"]; M0 r = 2; int32 n = 3;
     google.protobuf.FieldMask mask = 4; repeated google.protobuf.Value values = 5; google.protobuf.Value value = 6; }";
 
-/// So many levels of one member, then a bush with two members a level.
+/// `stem` levels with one member each, then `levels` levels with two members each.
 fn bush(stem: usize, levels: usize) -> String {
     let bush = (0..levels).fold("{\"n\":1}".to_owned(), |inner, _| format!("{{\"l\":{inner},\"r\":{inner}}}"));
     format!("{}{bush}{}", "{\"l\":".repeat(stem), "}".repeat(stem))

@@ -3,7 +3,6 @@
 //! hyper treats a malformed field as a compression error, which ends the connection with the calls of everybody on it.
 //! By RFC 9113, section 8.1.1, it should only end its stream. The blocks are decoded here first, to tell one from the
 //! other, and to leave out a block without losing the compression state.
-//! state of the compression, the blocks are read here first.
 
 use std::collections::VecDeque;
 

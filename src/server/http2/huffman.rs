@@ -169,7 +169,7 @@ mod tests {
     fn every_text_is_read_back() {
         let all: Vec<u8> = (0..=255).collect();
         let texts = (0..=255).map(|byte| vec![byte; usize::from(byte % 7)]);
-        // Short codes and long ones, so that each begins at each bit.
+        // Short and long codes, so that each code begins at each bit position.
         let mixed = (0..=255_u8).map(|first| (0..40).map(|at| if at % 3 == 0 { first } else { b'a' + at }).collect());
         for text in texts.chain(mixed).chain([all, b"www.example.com".to_vec()]) {
             let mut out = Vec::new();

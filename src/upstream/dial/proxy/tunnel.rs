@@ -116,17 +116,17 @@ mod tests {
     /// What a proxy does with a connection once it has read a request.
     #[derive(Debug, Clone, Copy)]
     enum Act {
-        /// Says this and closes.
+        /// Sends this and closes.
         Say(&'static [u8]),
         /// Sends this in pieces of one byte and closes.
         Piecemeal(&'static [u8]),
-        /// Says this and nothing more.
+        /// Sends this and nothing more.
         Stall(&'static [u8]),
-        /// Says this over and over.
+        /// Sends this over and over.
         Babble(&'static [u8]),
     }
 
-    /// A proxy for one connection, with `login` before its host; the task gives the request.
+    /// A proxy for one connection, with `login` before its host. The task returns the request.
     async fn proxy(login: &str, act: Act) -> (Proxy, JoinHandle<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{login}{}", listener.local_addr().unwrap());
@@ -147,7 +147,7 @@ mod tests {
                 }
                 Act::Stall(bytes) => {
                     tcp.write_all(bytes).await.unwrap();
-                    // Until the other side gives up.
+                    // Until the other side closes the connection.
                     let _ = tcp.read_u8().await;
                 }
                 Act::Babble(bytes) => while tcp.write_all(bytes).await.is_ok() {},
@@ -315,7 +315,7 @@ mod tests {
                 b"HTTP/2 200\r\n\r\n",
                 "expected an answer of HTTP/1.1 to CONNECT, found `HTTP/2 200`; is it an HTTP proxy?",
             ),
-            // An alert of TLS, whose port this is.
+            // A TLS alert, because the port speaks TLS.
             (
                 "",
                 b"\x15\x03\x01\0\x02\x02\x46",
