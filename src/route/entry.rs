@@ -45,7 +45,7 @@ pub struct Route {
 pub enum BodyRule {
     /// The request has no body.
     None,
-    /// `*`: every field that the path does not bind.
+    /// The body sets every field that the path does not bind (`*`).
     Whole,
     /// The body is the value of this field.
     Field(FieldPath),

@@ -2,7 +2,7 @@
 //! the reason for rejecting it.
 //!
 //! ```text
-//! text -> Unverified (compact) -> issuer and key -> signature -> claims (claims) -> Token, kept while it is valid (seen)
+//! text -> Unverified (compact) -> issuer and key -> signature -> claims (claims) -> Token, kept while valid (seen)
 //! ```
 //! Specifications: RFC 7519, RFC 8725 and RFC 9068. The algorithm is that of the key, and keys come from the
 //! configuration, never from the token.

@@ -99,7 +99,7 @@ pub enum QueryProblem {
     /// The key names a list of messages.
     #[error("this is a list of messages, which can only be sent in a JSON body")]
     List,
-    /// A second value for a field that takes one.
+    /// The field has a second value, but takes only one.
     #[error("repeated, but it takes only one value")]
     Twice,
     /// The path sets the field to another value.

@@ -82,7 +82,7 @@ pub enum ReverseProblem {
 }
 
 impl ReverseError {
-    /// The error for a value that belongs into path or query and cannot be read.
+    /// The error for a value that belongs in the path or query and cannot be read.
     pub(super) fn of_value(error: DecodeError) -> Self {
         match error.problem {
             DecodeProblem::TooLarge { .. } => Self::TooLong,

@@ -32,8 +32,8 @@ pub enum Form {
     /// `google.rpc.Status`.
     #[default]
     Status,
-    /// `google.rpc.Status` in a member `error`, with the HTTP status as its code and the name of the gRPC code beside it:
-    /// what Google's REST clients read (AIP-193).
+    /// `google.rpc.Status` in a member `error`, with the HTTP status as its code and the name of the gRPC code next to
+    /// it: the form that Google's REST clients read (AIP-193).
     Google,
     /// RFC 9457.
     Problem,

@@ -3,8 +3,8 @@
 //! A key is one row of a table: [`Policy`] in `table.rs`, [`Json`] in `json.rs`, [`Errors`] in `errors.rs`. The row
 //! gives documentation, name, type and default. For each part of the file where the key may stand, it also gives how
 //! the value is read, with its range. The rows produce two structs: the effective settings of an rpc (`Policy`), and
-//! the settings that the file makes for one rpc (`OwnPolicy`). They also produce how the second overrides the first, how
-//! both are read, and which keys are known. No other code names a key, except for the code that acts on it, as
+//! the settings that the file makes for one rpc (`OwnPolicy`). They also produce how the second overrides the first,
+//! how both are read, and which keys are known. No other code names a key, except for the code that acts on it, as
 //! `rpc.policy.NAME`.
 //!
 //! This module does not know the file: values come through [`Keys`] and [`Setting`], which the reader of the file

@@ -64,7 +64,7 @@ fn names_of_fields_are_read_in_any_case_in_queries_forms_and_bodies() {
                 r#"POST /v2 <- {"ANY":{"@type":"type.googleapis.com/t.Card","NUMBER":"7"}}"#,
                 r#"Kinds {"any":{"@type":"type.googleapis.com/t.Card","number":"7"}}"#,
             ),
-            // Two spellings are one field.
+            // Two spellings name the same field.
             ("GET /v1/a?limit=1&LIMIT=2", "query parameter \"LIMIT\": repeated, but it takes only one value"),
             (
                 r#"POST /v1/a <- {"limit":1,"Limit":1}"#,

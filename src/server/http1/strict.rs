@@ -205,7 +205,7 @@ impl<S> Strict<S> {
         buffer.put_slice(&self.held[..length]);
         self.checked -= length;
         if length == self.held.len() {
-            // Most connections need it once, if at all.
+            // Frees the buffer: most connections need it once, if at all.
             self.held = Vec::new();
         } else {
             self.held.drain(..length);

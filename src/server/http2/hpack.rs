@@ -337,7 +337,7 @@ mod tests {
         let (a, b) = (field("a", &"x".repeat(60)), field("b", "y"));
         assert!(read(&mut decoder, &[a.clone(), b].concat()).is_ok());
         assert_eq!(read(&mut decoder, &[0xbe]), Ok(vec!["b: y".to_owned()]));
-        // Room for one of them, and then for none.
+        // Room for one of the two entries, then for none.
         assert_eq!(read(&mut decoder, &[0x3f, 0x21, 0xbe]), Ok(vec!["b: y".to_owned()]));
         assert_eq!(read(&mut decoder, &[0xbf]), Err(BrokenBlock));
         assert_eq!(read(&mut decoder, &a).map(|fields| fields.len()), Ok(1));

@@ -85,8 +85,8 @@ impl Lease {
 impl Lease {
     /// The error if the connection or the stream broke before an answer.
     pub(crate) fn failed(&self, error: &h2::Error, stream: StreamId) -> AttemptError {
-        // RFC 9113, section 8.7: after REFUSED_STREAM, and on streams above the last one that a GOAWAY names, no
-        // processing has occurred. h2 gives a GOAWAY as the error of those streams only; on those below, calls go on.
+        // RFC 9113, section 8.7: no processing has occurred after REFUSED_STREAM, and on streams above the last one
+        // that a GOAWAY names. h2 reports a GOAWAY as an error of those streams only. Calls on lower streams continue.
         if error.is_remote() && error.is_go_away() {
             self.retire();
             return AttemptError::Elsewhere(CallError::Untouched { cause: error.to_string() });

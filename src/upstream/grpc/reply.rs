@@ -1,7 +1,7 @@
 //! Reads the answer to a unary call: head, one message, status.
 //!
-//! gRPC over HTTP/2 (PROTOCOL-HTTP2.md of grpc/grpc): `Response -> (Response-Headers *Length-Prefixed-Message Trailers) /
-//! Trailers-Only`.
+//! gRPC over HTTP/2 (PROTOCOL-HTTP2.md of grpc/grpc): `Response -> (Response-Headers *Length-Prefixed-Message Trailers)
+//! / Trailers-Only`.
 
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};

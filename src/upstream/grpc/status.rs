@@ -1,7 +1,7 @@
 //! Reads the gRPC status with which a backend ends a call from its headers.
 //!
-//! PROTOCOL-HTTP2.md of grpc/grpc: "When decoding invalid values, implementations MUST NOT error or throw away the message";
-//! binary headers are accepted with padding and without.
+//! PROTOCOL-HTTP2.md of grpc/grpc: "When decoding invalid values, implementations MUST NOT error or throw away the
+//! message"; binary headers are accepted with padding and without.
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
