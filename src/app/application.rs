@@ -9,9 +9,10 @@ use std::time::SystemTime;
 
 use super::admin::Snapshot;
 use super::checks::{certificates, check_certificates, passwords, unheard_proxies};
+use super::key_refresh::{KeyRefresh, KeyRefreshes};
 use super::openapi::{Certificate, Descriptors};
 use crate::caller::Callers;
-use crate::config::{Config, Preset, PresetKey};
+use crate::config::{Config, KeyServer, Preset, PresetKey};
 use crate::format::problem::Problem;
 use crate::format::secret::Permissions;
 use crate::format::template::Template;
@@ -41,6 +42,8 @@ pub struct App {
     listen: server::Config,
     tls: Option<ServerTls>,
     gateway: Arc<Gateway>,
+    /// Fetches the keys of issuers, from the moment it is served.
+    keys: KeyRefreshes,
     /// The names of the upstreams; empty if there is only one.
     names: Vec<String>,
     /// Certificates to check again as time passes.
@@ -145,6 +148,7 @@ impl App {
         let routed = schema.and_then(|schema| keep(schema.and_then(|s| with_routes(s, &config)), &mut problems));
         let tls = config.listen.as_ref().and_then(|listen| keep(server_tls(listen), &mut problems));
         let callers = config.callers.as_ref().and_then(|callers| keep(Callers::load(callers), &mut problems));
+        let keys = KeyRefreshes::new(key_refreshes(&config.key_servers, callers.as_ref(), &mut problems));
         let (Some(listen), Some(tls), Some((schema, routes))) = (config.listen, tls, routed) else {
             return Err(problems);
         };
@@ -163,6 +167,7 @@ impl App {
             listen,
             tls,
             gateway,
+            keys,
             names,
             certificates,
             warnings,
@@ -264,6 +269,7 @@ impl App {
     /// How each worker builds its service: with its own connections to the upstreams, and everything else shared.
     #[must_use]
     pub fn recipe(&self) -> Recipe<Door> {
+        self.keys.start();
         let (tls, gateway) = (self.tls.as_ref().map(|tls| tls.server.clone()), self.gateway.clone());
         Arc::new(move |memory, holder| {
             let worker = gateway.for_worker(memory, holder);
@@ -288,6 +294,9 @@ impl App {
     pub fn in_place_of(self, old: &Self) -> Self {
         let Observers { access, requests, .. } = old.gateway.observers().clone();
         let mut this = self.observed_by(access, requests);
+        if let (Some(callers), Some(before)) = (&this.gateway.callers, &old.gateway.callers) {
+            callers.go_on_from(before);
+        }
         // `get_mut` succeeds: until it is served, the gateway has no other owner.
         for (place, upstream) in
             Arc::get_mut(&mut this.gateway).into_iter().flat_map(|it| it.upstreams.iter_mut().enumerate())
@@ -446,6 +455,13 @@ impl Bound {
         let served = self.listener.serve_on_all_cores(&self.handover, &self.bounds, stop).await;
         served.map_err(|error| Problem::new(format!("cannot start a thread: {error}")))
     }
+}
+
+/// One refresh task for each issuer whose keys are at a URL.
+fn key_refreshes(servers: &[KeyServer], callers: Option<&Callers>, problems: &mut Vec<Problem>) -> Vec<KeyRefresh> {
+    let issuer = |server: &KeyServer| callers.and_then(|callers| callers.issuers().get(server.issuer)).cloned();
+    let with_issuers = servers.iter().filter_map(|server| Some((server, issuer(server)?)));
+    with_issuers.filter_map(|(server, issuer)| keep(KeyRefresh::new(server, issuer), problems)).collect()
 }
 
 /// The schema and routes only, for commands that do not serve.

@@ -21,9 +21,11 @@ pub(super) fn certificates(config: &Config) -> Vec<Inspection> {
         asked.extend(identity(Usage::Server, &tls.identity));
         asked.extend(tls.client_ca.as_ref().and_then(bundle));
     }
-    for upstream in config.upstream.iter().chain(config.upstreams.iter().map(|upstream| &upstream.config)) {
-        asked.extend(upstream.tls.identity.as_ref().and_then(|files| identity(Usage::Client, files)));
-        asked.extend(upstream.tls.ca.as_ref().and_then(bundle));
+    let upstreams = config.upstream.iter().chain(config.upstreams.iter().map(|upstream| &upstream.config));
+    let servers = config.key_servers.iter().map(|server| &server.fetch.tls);
+    for tls in upstreams.map(|upstream| &upstream.tls).chain(servers) {
+        asked.extend(tls.identity.as_ref().and_then(|files| identity(Usage::Client, files)));
+        asked.extend(tls.ca.as_ref().and_then(bundle));
     }
     let asked_of = |(usage, files)| Inspection { files, usage: Some(usage), permissions, ..Inspection::default() };
     asked.into_iter().map(asked_of).collect()
@@ -33,6 +35,7 @@ pub(super) fn certificates(config: &Config) -> Vec<Inspection> {
 pub(super) fn passwords(config: &Config) -> Vec<Problem> {
     let several = config.upstreams.iter().map(|upstream| &upstream.config);
     let proxies = config.upstream.iter().chain(several).filter_map(|upstream| upstream.proxy.as_ref());
+    let proxies = proxies.chain(config.key_servers.iter().filter_map(|server| server.fetch.proxy.as_ref()));
     let exposed = |proxy: &ProxyConfig| Some(Problem::at(proxy.password_file()?.display(), proxy.exposed()?));
     let mut all: Vec<Problem> = proxies.filter_map(exposed).collect();
     all.dedup();

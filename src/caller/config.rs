@@ -30,13 +30,16 @@ pub struct IssuerSource {
 pub enum KeySource {
     /// A JWK Set in a file.
     File(PathBuf),
+    /// A place that somebody fetches them from, in words.
+    Remote(String),
 }
 
 impl Config {
     /// The files that are named.
     pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
-        self.issuers.iter().map(|issuer| match &issuer.keys {
-            KeySource::File(file) => file,
+        self.issuers.iter().filter_map(|issuer| match &issuer.keys {
+            KeySource::File(file) => Some(file),
+            KeySource::Remote(_) => None,
         })
     }
 }
@@ -48,10 +51,13 @@ impl Callers {
     /// A problem for each file that has no key set.
     pub fn load(config: &Config) -> Result<Self, Vec<Problem>> {
         let (mut issuers, mut problems) = (Vec::new(), Vec::new());
-        for IssuerSource { config, keys: KeySource::File(file) } in &config.issuers {
-            match read(file) {
-                Ok(keys) => issuers.push(Arc::new(Issuer::new(config.clone(), Some(keys)))),
-                Err(message) => problems.push(Problem::at(file.display(), message)),
+        for IssuerSource { config, keys } in &config.issuers {
+            match keys {
+                KeySource::Remote(place) => issuers.push(Arc::new(Issuer::remote(config.clone(), place.clone()))),
+                KeySource::File(file) => match read(file) {
+                    Ok(keys) => issuers.push(Arc::new(Issuer::new(config.clone(), keys))),
+                    Err(message) => problems.push(Problem::at(file.display(), message)),
+                },
             }
         }
         if problems.is_empty() {

@@ -19,7 +19,7 @@ use http::request::Parts;
 use super::credentials;
 use super::denied::Denied;
 use super::peer::{Certificate, Peer};
-use super::token::{Binding, Json, Token, Tokens};
+use super::token::{Binding, Issuer, Json, Token, Tokens};
 use crate::route::Rpc;
 use crate::route::policy::{Binding as DemandedBinding, Require, TokenDemand};
 
@@ -47,6 +47,28 @@ impl Callers {
     #[must_use]
     pub fn realm(&self) -> &str {
         &self.realm
+    }
+
+    /// Whose tokens are taken, in the order of the configuration.
+    #[must_use]
+    pub fn issuers(&self) -> &[Arc<Issuer>] {
+        self.tokens.issuers()
+    }
+
+    /// Takes over the keys that `old` has fetched.
+    pub fn go_on_from(&self, old: &Self) {
+        for issuer in self.issuers() {
+            let before = old.issuers().iter().find(|before| before.name() == issuer.name());
+            before.into_iter().for_each(|before| issuer.go_on_from(before));
+        }
+    }
+
+    /// Waits for a key whose absence caused this denial. True if the request should be checked again.
+    pub async fn refreshed(&self, denied: &Denied) -> bool {
+        match denied {
+            Denied::Token(refused) => self.tokens.refreshed(refused).await,
+            _ => false,
+        }
     }
 
     fn token(&self, text: &str) -> Result<Arc<Token>, Denied> {

@@ -1,6 +1,7 @@
 //! `callers`: which token issuers are trusted, what their tokens must contain, and which claims are sent to the
 //! backend.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::input::Input;
@@ -12,18 +13,77 @@ use crate::format::quantity;
 use crate::gateway::metadata;
 use crate::route::RpcOptions;
 use crate::route::policy::{Part, Policy, Require};
+use crate::upstream::{Addresses, DocumentUrl, FetchConfig};
 
 /// The longest leeway, in seconds. FAPI 2.0, section 5.3.2.1: accept a token whose issuer's clock is up to 10 seconds
 /// ahead.
 const LEEWAY: u64 = 10;
 const REALM: &str = "api";
 
+/// The shortest time between two fetches that unknown keys cause.
+const MIN_INTERVAL: Duration = Duration::from_secs(30);
+/// The value that stands for the URL in the issuer's discovery document.
+const DISCOVERY: &str = "discovery";
+
 const ISSUER_KEYS: &[&str] = &["issuer", "audience", "keys", "algorithms", "types", "scope_claim"];
+
+/// A server from which the keys of an issuer are fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyServer {
+    /// The index of the issuer in `caller::Config::issuers`.
+    pub issuer: usize,
+    pub place: KeyPlace,
+    pub fetch: FetchConfig,
+    /// The shortest time between two fetches that unknown keys cause.
+    pub min_interval: Duration,
+}
+
+/// The document that leads to a JWK Set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyPlace {
+    /// The set itself.
+    Url(DocumentUrl),
+    /// OpenID Connect Discovery 1.0, section 4.
+    Discovery(DocumentUrl),
+}
+
+impl KeyPlace {
+    /// The URL of that document.
+    #[must_use]
+    pub fn url(&self) -> &DocumentUrl {
+        let (Self::Url(url) | Self::Discovery(url)) = self;
+        url
+    }
+}
+
+/// The `callers` section.
+pub(super) struct CallersSection {
+    pub(super) config: Config,
+    pub(super) servers: Vec<KeyServer>,
+}
+
+/// An issuer as the file describes it.
+struct ReadIssuer {
+    config: IssuerConfig,
+    keys: ReadKeys,
+}
+
+enum ReadKeys {
+    File(PathBuf),
+    Server(Box<ReadServer>),
+}
+
+/// A server of keys as the file describes it.
+struct ReadServer {
+    place: KeyPlace,
+    fetch: FetchConfig,
+    min_interval: Duration,
+}
 
 impl Input<'_> {
     /// The `callers` section, or `None` if callers need no token. `metadata` lists the other names in use, for
     /// conflicts.
-    pub(super) fn callers(&self, metadata: &metadata::Config, rpcs: &[RpcOptions]) -> Option<Config> {
+    pub(super) fn callers(&self, metadata: &metadata::Config, rpcs: &[RpcOptions]) -> Option<CallersSection> {
         let value = self.value("callers")?;
         let section = value.section(&known(&["issuers", "leeway", "realm", "metadata"], Part::Callers)).ok()?;
         let issuers = match section.value("issuers") {
@@ -33,11 +93,25 @@ impl Input<'_> {
         let leeway = or_default(section.value("leeway"), |value| value.parsed("a duration", leeway), LEEWAY);
         let realm = or_default(section.value("realm"), |value| value.parsed("a realm", realm), REALM.to_owned());
         let facts = section.value("metadata").map_or(Ok(Vec::new()), |value| facts(value, metadata, rpcs));
-        Some(Config { issuers: issuers.ok()?, rules: ClaimRules { leeway, facts: facts.ok()? }, realm })
+        let (mut sources, mut servers) = (Vec::new(), Vec::new());
+        for (issuer, ReadIssuer { config, keys }) in issuers.ok()?.into_iter().enumerate() {
+            let keys = match keys {
+                ReadKeys::File(file) => KeySource::File(file),
+                ReadKeys::Server(server) => {
+                    let ReadServer { place, fetch, min_interval } = *server;
+                    let source = place.url().to_string();
+                    servers.push(KeyServer { issuer, place, fetch, min_interval });
+                    KeySource::Remote(source)
+                }
+            };
+            sources.push(IssuerSource { config, keys });
+        }
+        let config = Config { issuers: sources, rules: ClaimRules { leeway, facts: facts.ok()? }, realm };
+        Some(CallersSection { config, servers })
     }
 
-    fn issuers(&self, value: Value) -> Read<Vec<IssuerSource>> {
-        let (mut issuers, mut is_none) = (Vec::<IssuerSource>::new(), true);
+    fn issuers(&self, value: Value) -> Read<Vec<ReadIssuer>> {
+        let (mut issuers, mut is_none) = (Vec::<ReadIssuer>::new(), true);
         for (_, named) in value.named()? {
             is_none = false;
             let Ok(issuer) = self.issuer(named) else { continue };
@@ -51,7 +125,7 @@ impl Input<'_> {
         if is_none { Err(value.wrong("expected issuers by their names, got none")) } else { Ok(issuers) }
     }
 
-    fn issuer(&self, value: Value) -> Read<IssuerSource> {
+    fn issuer(&self, value: Value) -> Read<ReadIssuer> {
         let section = value.section(ISSUER_KEYS)?;
         let needed =
             |key, what: &str| section.value(key).ok_or_else(|| value.wrong(format!("`{key}` is missing: {what}")));
@@ -59,12 +133,13 @@ impl Input<'_> {
         let audiences = needed("audience", "the `aud` that stands for this API in its tokens");
         let audiences =
             audiences.and_then(|value| value.all("an audience", |item| Ok(item.text("an audience")?.to_owned())));
-        let keys = needed("keys", "a file with its JWK Set").and_then(|keys| keys.path(self.folder));
+        let keys = needed("keys", "a file with its JWK Set, the `https` URL of it, or `discovery`");
+        let keys = keys.and_then(|keys| self.keys(keys, &issuer));
         let algorithm = |item: Value| item.parsed("an algorithm", str::parse::<Algorithm>);
         let algorithms = section.value("algorithms").map(|value| value.all("an algorithm", algorithm)).transpose();
         let types = section.value("types").map(types).transpose();
         let scope_claim = section.value("scope_claim").map(|value| value.text("a claim")).transpose();
-        Ok(IssuerSource {
+        Ok(ReadIssuer {
             config: IssuerConfig {
                 name: value.name().to_owned(),
                 issuer: issuer?.to_owned(),
@@ -73,8 +148,35 @@ impl Input<'_> {
                 types: types?.unwrap_or_default(),
                 scope_claim: scope_claim?.unwrap_or("scope").to_owned(),
             },
-            keys: KeySource::File(keys?),
+            keys: keys?,
         })
+    }
+
+    /// Where the keys are: a path, a URL, `discovery`, or a map that also configures the connection to the server.
+    fn keys(&self, value: Value, issuer: &Read<&str>) -> Read<ReadKeys> {
+        if value.is_map() {
+            let section = value.section(&["url", "tls", "proxy", "min_interval"])?;
+            let url =
+                section.value("url").ok_or_else(|| value.wrong("`url` is missing: an `https` URL or `discovery`"));
+            let place = url.and_then(|url| key_place(&url, issuer));
+            let addresses = place.map(|place| (Addresses::from(place.url().address().clone()), place));
+            return addresses.and_then(|(addresses, place)| {
+                let tls = section.value("tls").map(|tls| self.upstream_tls(tls, &Ok(addresses.clone()))).transpose();
+                let proxy = self.forward(section.value("proxy"), Some(&addresses));
+                let interval = |value: &Value| value.parsed("a duration", min_interval);
+                let min_interval = or_default(section.value("min_interval"), interval, MIN_INTERVAL);
+                let fetch = FetchConfig { tls: tls?.unwrap_or_default(), proxy: proxy? };
+                Ok(ReadKeys::Server(Box::new(ReadServer { place, fetch, min_interval })))
+            });
+        }
+        let text = value.text("a path, an `https` URL or `discovery`")?;
+        if text != DISCOVERY && !text.contains("://") {
+            return value.path(self.folder).map(ReadKeys::File);
+        }
+        let place = key_place(&value, issuer)?;
+        let proxy = self.forward(None, Some(&Addresses::from(place.url().address().clone())))?;
+        let fetch = FetchConfig { proxy, ..FetchConfig::default() };
+        Ok(ReadKeys::Server(Box::new(ReadServer { place, fetch, min_interval: MIN_INTERVAL })))
     }
 
     /// Refuses a `require` that no token can meet: it names an unknown issuer, or no issuer is configured at all.
@@ -107,6 +209,23 @@ impl Input<'_> {
             }
         }
     }
+}
+
+fn key_place(value: &Value, issuer: &Read<&str>) -> Read<KeyPlace> {
+    let text = value.text("an `https` URL or `discovery`")?;
+    if text != DISCOVERY {
+        return value.parsed("a URL", |text| DocumentUrl::parse(text).map(KeyPlace::Url));
+    }
+    let issuer = (*issuer)?;
+    // OpenID Connect Discovery 1.0, section 4.1: a slash at the end is taken away first.
+    let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
+    let place = DocumentUrl::parse(&url).map(KeyPlace::Discovery);
+    place.map_err(|_| value.wrong(format!("`discovery` needs an `issuer` that is an `https` URL, got `{issuer}`")))
+}
+
+fn min_interval(text: &str) -> Result<Duration, String> {
+    let time = quantity::duration(text)?;
+    if time >= Duration::from_secs(1) { Ok(time) } else { Err(format!("expected 1s or more, got `{text}`")) }
 }
 
 fn types(value: Value) -> Read<TokenTypes> {

@@ -87,7 +87,8 @@ impl Input<'_> {
         let serving = self.serving(&upstreams, is_whole);
         let (metadata, rpcs) = (self.metadata(status_headers.as_ref()), self.rpcs(&policy));
         let callers = self.callers(&metadata, &rpcs);
-        self.check_requirements(&policy, &rpcs, callers.as_ref());
+        self.check_requirements(&policy, &rpcs, callers.as_ref().map(|callers| &callers.config));
+        let (callers, key_servers) = callers.map_or_else(Default::default, |it| (Some(it.config), it.servers));
         Config {
             listen: self.listen().ok(),
             schema,
@@ -97,6 +98,7 @@ impl Input<'_> {
             reflection,
             metadata,
             callers,
+            key_servers,
             proxy: self.proxy(status_headers, policy.clone()),
             rpcs,
             routes: route::Defaults { policy, rules, serving },

@@ -36,6 +36,7 @@ mod upstreams;
 mod value;
 mod yaml;
 
+pub use callers::{KeyPlace, KeyServer};
 pub use compatibility::{Preset, PresetKey};
 pub use load::{load, load_text};
 pub use overrides::Overrides;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::callers::KeyServer;
 use super::compatibility::{Preset, PresetKey};
 use super::upstreams::{Reflection, Upstream};
 use crate::caller;
@@ -33,6 +34,8 @@ pub struct Config {
     pub metadata: metadata::Config,
     /// Which callers may call; `None` if no tokens are checked.
     pub callers: Option<caller::Config>,
+    /// The servers from which keys of token issuers are fetched.
+    pub key_servers: Vec<KeyServer>,
     /// The policy of every rpc, for what `rpcs` does not override.
     pub routes: route::Defaults,
     /// The files that `rules` were read from.
@@ -71,8 +74,9 @@ impl Config {
         let listen = self.listen.iter().filter_map(|listen| listen.tls.as_ref());
         let listen = listen.flat_map(|tls| identity(&tls.identity).into_iter().chain(tls.client_ca.clone()));
         let upstreams = self.upstream.iter().chain(self.upstreams.iter().map(|upstream| &upstream.config));
-        let upstreams = upstreams.flat_map(|upstream| {
-            let (tls, proxy) = (&upstream.tls, upstream.proxy.as_ref());
+        let upstreams = upstreams.map(|upstream| (&upstream.tls, upstream.proxy.as_ref()));
+        let servers = self.key_servers.iter().map(|server| (&server.fetch.tls, server.fetch.proxy.as_ref()));
+        let upstreams = upstreams.chain(servers).flat_map(|(tls, proxy)| {
             let password = proxy.and_then(|proxy| proxy.password_file().map(Path::to_path_buf));
             tls.identity.iter().flat_map(identity).chain(tls.ca.clone()).chain(password)
         });

@@ -53,8 +53,29 @@ impl Gateway {
     ///
     /// # Errors
     /// The head does not prove what the rpc requires.
-    pub(crate) fn identified(&self, head: &Parts, peer: &Peer, rpc: &Rpc) -> Result<Identified, Refusal> {
-        identify(self.callers.as_deref(), peer, head, rpc).map_err(|denied| self.denied(denied))
+    pub(crate) async fn identified(&self, head: &Parts, peer: &Peer, rpc: &Rpc) -> Result<Identified, Refusal> {
+        match identify(self.callers.as_deref(), peer, head, rpc) {
+            Ok(identified) => Ok(identified),
+            // Boxed, because otherwise the future of every request would grow.
+            Err(denied) => Box::pin(self.identified_later(denied, head, peer, rpc)).await,
+        }
+    }
+
+    /// Checks a denied request once more if the key of its token was missing and has been fetched since.
+    async fn identified_later(
+        &self,
+        denied: Denied,
+        head: &Parts,
+        peer: &Peer,
+        rpc: &Rpc,
+    ) -> Result<Identified, Refusal> {
+        let callers = self.callers.as_deref();
+        let is_refreshed = match callers {
+            Some(callers) => callers.refreshed(&denied).await,
+            None => false,
+        };
+        let identified = if is_refreshed { identify(callers, peer, head, rpc) } else { Err(denied) };
+        identified.map_err(|denied| self.denied(denied))
     }
 
     /// Proves that a call may be forwarded. Every call needs this, after its body was received and before a message is

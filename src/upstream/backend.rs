@@ -46,7 +46,7 @@ impl Upstream {
     /// # Errors
     /// Everything that is wrong with the files that the configuration names.
     pub fn new(config: &Config) -> Result<Self, Vec<Problem>> {
-        let tls = if config.address.tls() { Some(client_config(&config.tls)?) } else { None };
+        let tls = if config.address.tls() { Some(client_config(&config.tls, &[b"h2"])?) } else { None };
         Self::with_tls(config, tls)
     }
 
@@ -170,7 +170,7 @@ fn target(address: &Address, tls: Option<&Arc<ClientConfig>>, name: Option<&str>
     Ok(Target { host: host.clone(), port: *port, tls, proxy: None, other_authority: None })
 }
 
-fn client_config(files: &TlsFiles) -> Result<Arc<ClientConfig>, Vec<Problem>> {
+pub(super) fn client_config(files: &TlsFiles, alpn: &[&[u8]]) -> Result<Arc<ClientConfig>, Vec<Problem>> {
     let identity = files.identity.as_ref().map(Identity::load).transpose();
     let servers = match &files.ca {
         _ if !files.pins.is_empty() => Ok(Servers::Pinned(files.pins.clone())),
@@ -178,7 +178,7 @@ fn client_config(files: &TlsFiles) -> Result<Arc<ClientConfig>, Vec<Problem>> {
         None => Trust::system().map(Servers::Trusted),
     };
     match (identity, servers) {
-        (Ok(identity), Ok(servers)) => tls::client(identity, &servers, &[b"h2"]).map_err(|problem| vec![problem]),
+        (Ok(identity), Ok(servers)) => tls::client(identity, &servers, alpn).map_err(|problem| vec![problem]),
         (identity, servers) => {
             Err(identity.err().into_iter().flatten().chain(servers.err().into_iter().flatten()).collect())
         }

@@ -11,6 +11,7 @@ mod deadlines;
 mod dns;
 mod encodings;
 mod errors;
+mod fetching;
 mod forms;
 mod json_options;
 mod known_faults;

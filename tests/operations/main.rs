@@ -19,6 +19,7 @@ mod shells;
 mod startup;
 mod stopping;
 mod token_keys;
+mod token_servers;
 
 #[path = "../support/mod.rs"]
 mod support;

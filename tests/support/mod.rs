@@ -12,6 +12,7 @@ pub mod folder;
 pub mod forward;
 pub mod http;
 pub mod json_schema;
+pub mod key_server;
 pub mod link;
 pub mod load;
 pub mod masked;

@@ -1,13 +1,19 @@
 //! One of those whose tokens are taken: what its tokens must say, and its keys.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
 
 use super::algorithm::Algorithm;
 use super::compact::{Unverified, kind};
 use super::keys::KeySet;
+
+/// How long a request waits for keys that are being fetched.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What the tokens of an issuer must say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,13 +70,79 @@ pub struct Issuer {
     keys: ArcSwapOption<KeySet>,
     /// Counts the key sets: what was verified with another one is verified anew.
     generation: AtomicU64,
+    /// Set if its keys are fetched from a server.
+    remote: Option<Remote>,
+}
+
+/// Keys that are fetched from a server, and earlier if a token names one that is missing.
+struct Remote {
+    source: String,
+    wanted: Notify,
+    /// Whether an unknown key may cause a fetch: false for a while after each fetch.
+    may_be_wanted: AtomicBool,
+    /// Counts the fetches, successful or not.
+    tries: watch::Sender<u64>,
 }
 
 impl Issuer {
-    /// An issuer; without keys all its tokens are refused until it has some.
+    /// An issuer with these keys.
     #[must_use]
-    pub fn new(config: IssuerConfig, keys: Option<KeySet>) -> Self {
-        Self { config, keys: ArcSwapOption::from(keys.map(Arc::new)), generation: AtomicU64::new(0) }
+    pub fn new(config: IssuerConfig, keys: KeySet) -> Self {
+        let keys = ArcSwapOption::from_pointee(keys);
+        Self { config, keys, generation: AtomicU64::new(0), remote: None }
+    }
+
+    /// An issuer whose keys are fetched from `source`. Until then its tokens cannot be verified.
+    #[must_use]
+    pub fn remote(config: IssuerConfig, source: String) -> Self {
+        let (wanted, may_be_wanted) = (Notify::new(), AtomicBool::new(true));
+        let remote = Some(Remote { source, wanted, may_be_wanted, tries: watch::Sender::new(0) });
+        Self { config, keys: ArcSwapOption::empty(), generation: AtomicU64::new(0), remote }
+    }
+
+    /// Takes over the keys of `old`, if they come from the same source.
+    pub fn go_on_from(&self, old: &Self) {
+        let source = |issuer: &Self| issuer.remote.as_ref().map(|remote| remote.source.clone());
+        if self.remote.is_some() && source(self) == source(old) && self.config.issuer == old.config.issuer {
+            self.keys.store(old.keys.load_full());
+        }
+    }
+
+    /// The `iss` of its tokens.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.config.issuer
+    }
+
+    /// Completes when a token names an unknown key; awaited by the task that fetches.
+    pub async fn wanted(&self) {
+        match &self.remote {
+            None => std::future::pending().await,
+            Some(remote) => {
+                // A request that came before this line waits for the last fetch instead.
+                let wanted = remote.wanted.notified();
+                remote.may_be_wanted.store(true, Ordering::Release);
+                wanted.await;
+            }
+        }
+    }
+
+    /// Wakes the requests that wait for a fetch: it has succeeded or failed.
+    pub fn tried(&self) {
+        if let Some(remote) = &self.remote {
+            remote.may_be_wanted.store(false, Ordering::Release);
+            remote.tries.send_modify(|tries| *tries += 1);
+        }
+    }
+
+    /// Causes a fetch and waits for it, for at most [`PATIENCE`]. False if its keys are not fetched, or were fetched just before.
+    pub(super) async fn refreshed(&self) -> bool {
+        let Some(remote) = self.remote.as_ref().filter(|remote| remote.may_be_wanted.load(Ordering::Acquire)) else {
+            return false;
+        };
+        let mut tries = remote.tries.subscribe();
+        remote.wanted.notify_waiters();
+        timeout(PATIENCE, tries.changed()).await.is_ok()
     }
 
     /// Its name in the configuration.

@@ -49,6 +49,14 @@ pub enum Refused {
 }
 
 impl Refused {
+    /// The issuer that may have published the missing key since its keys were read.
+    fn lacks_key_of(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Signature(issuer, SignatureError::NoKeys | SignatureError::UnknownKey) => Some(issuer),
+            _ => None,
+        }
+    }
+
     /// Whether its issuer's keys are not known yet, so that nobody can say whether it is good.
     #[must_use]
     pub fn lacks_keys(&self) -> bool {
@@ -70,6 +78,21 @@ impl Tokens {
     pub fn new(issuers: Vec<Arc<Issuer>>, rules: ClaimRules) -> Self {
         let names = issuers.iter().map(|issuer| issuer.name().into()).collect();
         Self { issuers, names, rules, seen: Seen::default() }
+    }
+
+    /// Whose tokens are taken, in the order of the configuration.
+    #[must_use]
+    pub fn issuers(&self) -> &[Arc<Issuer>] {
+        &self.issuers
+    }
+
+    /// Fetches the keys of the issuer if `refused` is for an unknown key. True if the token should be verified again.
+    pub async fn refreshed(&self, refused: &Refused) -> bool {
+        let Some(name) = refused.lacks_key_of() else { return false };
+        match self.issuers.iter().find(|issuer| issuer.name() == &**name) {
+            Some(issuer) => issuer.refreshed().await,
+            None => false,
+        }
     }
 
     /// The token that this text is. `now` is in seconds since 1970.

@@ -63,7 +63,7 @@ fn every_problem_of_callers_is_told_with_its_place() {
             &[
                 "towbar.yaml:3:21: a: `issuer` is missing: the `iss` of its tokens",
                 "towbar.yaml:3:21: a: `audience` is missing: the `aud` that stands for this API in its tokens",
-                "towbar.yaml:3:21: a: `keys` is missing: a file with its JWK Set",
+                "towbar.yaml:3:21: a: `keys` is missing: a file with its JWK Set, the `https` URL of it, or `discovery`",
             ],
         ),
         (
@@ -76,6 +76,18 @@ fn every_problem_of_callers_is_told_with_its_place() {
                 "towbar.yaml:6:68: algorithms: expected `PS256`, `ES256`, `EdDSA` or `RS256`, got `HS256`",
                 "towbar.yaml:6:75: algorithms: expected `PS256`, `ES256`, `EdDSA` or `RS256`, got `none`",
             ],
+        ),
+        (
+            "callers: {issuers: {a: {issuer: https://a, audience: x, keys: 'http://a/jwks'}}}\n",
+            &["towbar.yaml:3:63: keys: expected a URL such as `https://id.bank.example/jwks`, got `http://a/jwks`"],
+        ),
+        (
+            "callers: {issuers: {a: {issuer: a, audience: x, keys: discovery}}}\n",
+            &["towbar.yaml:3:55: keys: `discovery` needs an `issuer` that is an `https` URL, got `a`"],
+        ),
+        (
+            "callers: {issuers: {a: {issuer: a, audience: x, keys: {}}}}\n",
+            &["towbar.yaml:3:49: keys: `url` is missing: an `https` URL or `discovery`"],
         ),
         (
             &format!("{ISSUER}  leeway: 11s\n  realm: 'a\"b'\n"),

@@ -118,7 +118,7 @@ impl Gateway {
         if policy.header_limit < self.config.policy.header_limit {
             limits::check_headers(&head.headers, policy.header_limit)?;
         }
-        let caller = &self.identified(head, peer, &route.rpc)?;
+        let caller = &self.identified(head, peer, &route.rpc).await?;
         route.check_query(head.uri.query().unwrap_or_default()).map_err(|error| Refusal::query(&error))?;
         let deadline =
             Deadline::of(&head.headers, self.config.timeout_header.as_ref(), &self.timer(&route.rpc), started)?;

@@ -86,7 +86,7 @@ async fn open(endpoint: &Endpoint) -> Result<TcpStream, ConnectError> {
 }
 
 /// Why a handshake failed, without the text that I/O errors wrap around the reason.
-fn cause(error: &io::Error) -> String {
+pub(crate) fn cause(error: &io::Error) -> String {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     inner.map_or_else(|| error.to_string(), tls::explain)
 }

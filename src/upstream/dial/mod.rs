@@ -6,6 +6,6 @@ pub(crate) mod connect;
 pub(crate) mod connections;
 pub(crate) mod directory;
 pub(crate) mod endpoint;
-mod lookup;
+pub(crate) mod lookup;
 pub(crate) mod proxy;
 pub(crate) mod target;
