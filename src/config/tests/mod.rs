@@ -15,7 +15,7 @@ use crate::route::policy::{EnumPrefix, Form, Layer as _, OwnJson, OwnPolicy, Pol
 use crate::schema::AnyCase;
 use crate::upstream;
 
-/// The result of `load` for this text, as a file `towbar.yaml` in a temporary folder. Its path is removed from the result.
+/// The result of `load` for this text, in a file `towbar.yaml`. The path of its folder is removed from the problems.
 fn load_text(text: &str, overrides: &Overrides) -> (Config, Vec<String>) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("towbar.yaml");
