@@ -42,7 +42,7 @@ pub struct App {
     listen: server::Config,
     tls: Option<ServerTls>,
     gateway: Arc<Gateway>,
-    /// Fetches the keys of issuers, from the moment it is served.
+    /// Fetches the keys of token issuers while the gateway is served.
     keys: KeyRefreshes,
     /// The names of the upstreams; empty if there is only one.
     names: Vec<String>,

@@ -1,7 +1,7 @@
-//! The keys of issuers that publish them at a URL.
+//! Fetches the keys of token issuers that publish them at a URL.
 //!
-//! They are fetched when serving begins, again before they are too old, and when a token names a key that they lack. The last happens no
-//! more often than configured, whatever tokens callers make up. While a fetch fails, the last good set stays.
+//! Keys are fetched when serving begins, before they expire, and when a token names an unknown key. Unknown keys cause a
+//! fetch no more often than configured, whatever tokens callers make up. If a fetch fails, the last good set stays in use.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -41,7 +41,7 @@ struct Fetched {
     /// The document as received.
     set: Bytes,
     keys: KeySet,
-    /// The `max-age` of the answer.
+    /// The `max-age` of the response.
     age: Option<Duration>,
 }
 
@@ -49,7 +49,7 @@ struct Fetched {
 pub(super) struct KeyRefreshes {
     waiting: Mutex<Vec<KeyRefresh>>,
     tasks: Mutex<Vec<AbortHandle>>,
-    /// Where they run: not on the worker threads, which serve requests.
+    /// The runtime of the tasks. It is not on the worker threads, which serve requests.
     runtime: Option<Handle>,
 }
 
@@ -111,7 +111,7 @@ impl KeyRefresh {
                 }
                 Err(problem) => {
                     let problem = shown(&problem);
-                    // Once for each new reason, not for each try.
+                    // Logged once for each new reason, not for each attempt.
                     if was_told != problem {
                         let name = self.issuer.name();
                         tracing::warn!(
@@ -125,7 +125,7 @@ impl KeyRefresh {
                 }
             };
             self.issuer.tried();
-            // Until then, unknown keys cause no fetch.
+            // During this interval, unknown keys cause no fetch.
             sleep_until((now + self.min_interval).min(next)).await;
             let _ = timeout_at(next, self.issuer.wanted()).await;
         }
@@ -151,7 +151,7 @@ impl KeyRefresh {
     }
 }
 
-/// OpenID Connect Discovery 1.0, section 4.3: the document must be that of the issuer.
+/// OpenID Connect Discovery 1.0, section 4.3: the document must name this issuer.
 fn discovered(document: &[u8], issuer: &str) -> Result<DocumentUrl, String> {
     let document = Object::parse(document).map_err(|error| error.to_string())?;
     if document.member("issuer").and_then(Json::text) != Some(issuer) {

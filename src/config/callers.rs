@@ -22,7 +22,7 @@ const REALM: &str = "api";
 
 /// The shortest time between two fetches that unknown keys cause.
 const MIN_INTERVAL: Duration = Duration::from_secs(30);
-/// The value that stands for the URL in the issuer's discovery document.
+/// The value of `keys` that means: use the URL in the issuer's discovery document.
 const DISCOVERY: &str = "discovery";
 
 const ISSUER_KEYS: &[&str] = &["issuer", "audience", "keys", "algorithms", "types", "scope_claim"];
@@ -217,7 +217,7 @@ fn key_place(value: &Value, issuer: &Read<&str>) -> Read<KeyPlace> {
         return value.parsed("a URL", |text| DocumentUrl::parse(text).map(KeyPlace::Url));
     }
     let issuer = (*issuer)?;
-    // OpenID Connect Discovery 1.0, section 4.1: a slash at the end is taken away first.
+    // OpenID Connect Discovery 1.0, section 4.1: remove a slash at the end first.
     let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
     let place = DocumentUrl::parse(&url).map(KeyPlace::Discovery);
     place.map_err(|_| value.wrong(format!("`discovery` needs an `issuer` that is an `https` URL, got `{issuer}`")))
