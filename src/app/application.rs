@@ -10,10 +10,11 @@ use std::time::SystemTime;
 use super::admin::Snapshot;
 use super::checks::{certificates, check_certificates, passwords, unheard_proxies};
 use super::key_refresh::{KeyRefresh, KeyRefreshes};
-use super::openapi::{Certificate, Descriptors};
+use super::openapi::{Api, Certificate, Descriptors, page};
 use crate::caller::Callers;
 use crate::config::{Config, KeyServer, Preset, PresetKey};
 use crate::format::problem::Problem;
+use crate::format::reserved::ReservedPath;
 use crate::format::secret::Permissions;
 use crate::format::template::Template;
 use crate::gateway::metadata::Metadata;
@@ -159,10 +160,15 @@ impl App {
         let names = config.upstreams.into_iter().map(|upstream| upstream.name).collect();
         let metadata = Metadata::new(config.metadata).behind(listen.proxies.clone());
         let gateway = Gateway::new(schema, routes, upstreams, metadata, config.proxy);
-        let gateway = Arc::new(gateway.with_callers(callers.map(Arc::new)));
+        let gateway = gateway.with_callers(callers.map(Arc::new));
         warnings.extend(gateway.routes.warnings().iter().cloned());
-        let Config { admin, access_log, memory, compatibility, shown, schema, imports, .. } = config;
+        let Config { admin, access_log, memory, compatibility, shown, schema, imports, openapi, .. } = config;
         let descriptors = Descriptors { paths: schema, imports };
+        let files = openapi.map(|path| {
+            let (routes, config, certificate) = (&gateway.routes, &gateway.config, Certificate::of(&listen));
+            Arc::new(page::on_listener(path, &Api { routes, remarks: &descriptors.remarks(), config, certificate }))
+        });
+        let gateway = Arc::new(gateway.with_files(files));
         Ok(Self {
             listen,
             tls,
@@ -534,17 +540,25 @@ async fn sources(config: &Config, upstreams: &[Option<Upstream>]) -> Option<(Vec
 
 fn with_routes(schema: Schema, config: &Config) -> Result<(Schema, Routes), Vec<Problem>> {
     let routes = Routes::build(&schema, &config.rpcs, &config.routes)?;
-    if let Some(probe) = &config.proxy.probe {
-        // This cannot fail: the template was parsed when the route was built.
-        let clashes =
-            |route: &&Arc<Route>| Template::parse(&route.template).is_ok_and(|template| probe.clashes(&template));
-        if let Some(route) = routes.all().iter().find(clashes) {
-            let (rpc, template) = (&route.rpc.name, &route.template);
-            let message = format!("`{}` is also a path of {rpc} (`{template}`); choose another path", probe.path());
-            return Err(vec![Problem::at("probe", message)]);
-        }
+    let probe = config.proxy.probe.as_ref().map(|probe| ("probe", &probe.path));
+    let openapi = config.openapi.as_ref().map(|path| ("openapi.path", path));
+    let templates = routes.all().iter().map(|route| (&route.rpc.name, &route.template));
+    let clash = |(key, path): (&str, &ReservedPath)| {
+        // A route's template has been parsed before.
+        let mut clashes = templates.clone();
+        let (rpc, template) =
+            clashes.find(|(_, template)| Template::parse(template).is_ok_and(|it| path.clashes(&it)))?;
+        let message = format!("`{}` is also a path of {rpc} (`{template}`); choose another path", path.as_str());
+        Some(Problem::at(key, message))
+    };
+    let mut problems: Vec<Problem> = probe.into_iter().chain(openapi).filter_map(clash).collect();
+    if let (Some((_, probe)), Some((key, openapi))) = (probe, openapi)
+        && (probe.below(openapi.as_str()).is_some() || openapi.below(probe.as_str()).is_some())
+    {
+        let message = format!("`{}` and `probe` overlap; choose another path", openapi.as_str());
+        problems.push(Problem::at(key, message));
     }
-    Ok((schema, routes))
+    if problems.is_empty() { Ok((schema, routes)) } else { Err(problems) }
 }
 
 fn server_tls(listen: &server::Config) -> Result<Option<ServerTls>, Vec<Problem>> {

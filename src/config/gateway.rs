@@ -7,11 +7,12 @@ use super::policy::known;
 use super::reader::{Read, Value, or_default};
 use super::{caller, limits, value};
 use crate::caller::CallerNames;
+use crate::format::reserved::{ReservedPath, ReservedPathError};
 use crate::format::{header_name, quantity};
 use crate::gateway;
 use crate::gateway::metadata;
 use crate::gateway::metadata::TraceContext;
-use crate::gateway::probe::{Probe, ProbeError};
+use crate::gateway::probe::Probe;
 use crate::gateway::stream;
 use crate::gateway::stream::Format;
 use crate::route::policy::{Part, Policy};
@@ -112,8 +113,20 @@ impl Input<'_> {
     }
 
     pub(super) fn probe(&self) -> Option<Probe> {
-        let path = |text: &str| text.parse().map_err(|error: ProbeError| error.to_string());
+        let path = |text: &str| text.parse().map_err(|error: ReservedPathError| error.to_string());
         self.value("probe")?.parsed("a path", path).ok()
+    }
+
+    /// The path of the listener where the OpenAPI document and its page are, if they are.
+    pub(super) fn openapi(&self) -> Option<ReservedPath> {
+        let value = self.value("openapi")?;
+        let section = value.section(&["path"]).ok()?;
+        let Some(path) = section.value("path") else {
+            value.wrong("`path` is missing: set it to a path of the listener, for example `/docs`");
+            return None;
+        };
+        let parse = |text: &str| ReservedPath::parse(text, "/docs").map_err(|error| error.to_string());
+        path.parsed("a path", parse).ok()
     }
 }
 

@@ -34,6 +34,7 @@ const KEYS: &[&str] = &[
     "admin",
     "log",
     "probe",
+    "openapi",
     "memory",
     "secret_files",
 ];
@@ -105,6 +106,7 @@ impl Input<'_> {
             rule_files,
             reload: self.reload(),
             admin: self.admin(),
+            openapi: self.openapi(),
             access_log: self.access_log(),
             memory: self.memory(),
             secret_files: self.secret_files(),

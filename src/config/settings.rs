@@ -7,6 +7,7 @@ use super::callers::KeyServer;
 use super::compatibility::{Preset, PresetKey};
 use super::upstreams::{Reflection, Upstream};
 use crate::caller;
+use crate::format::reserved::ReservedPath;
 use crate::format::secret::Permissions;
 use crate::gateway;
 use crate::gateway::metadata;
@@ -44,6 +45,8 @@ pub struct Config {
     pub reload: Reload,
     /// `host:port` of the admin listener; `None` if there is none.
     pub admin: Option<String>,
+    /// The path of the OpenAPI document and its page on the listener; `None` if they are not served.
+    pub openapi: Option<ReservedPath>,
     /// The access log; `None` if it is not configured.
     pub access_log: Option<access::Config>,
     /// The memory budget in bytes; `None` if the file does not set it.

@@ -10,6 +10,7 @@ pub mod multipart;
 pub mod problem;
 pub mod quantity;
 pub mod quote;
+pub mod reserved;
 pub mod secret;
 pub mod suggestion;
 pub mod template;

@@ -18,7 +18,7 @@ use http_body::{Body as HttpBody, Frame};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 
-use crate::format::template::{Segment, Template};
+use crate::format::reserved::{ReservedPath, ReservedPathError};
 use crate::gateway::answer::{Body, Cut, Response};
 
 /// A header of every response of the probe, with the value `1`.
@@ -47,66 +47,22 @@ const LONGEST_NONCE: usize = 64;
 /// The path of the probe. Every path below it belongs to the probe too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Probe {
-    path: String,
+    pub path: ReservedPath,
 }
 
-/// A text that is not a valid path of a probe.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("expected a path such as `/towbar-probe`, of letters, digits, `-`, `_` and `.`, found `{0}`")]
-pub struct ProbeError(String);
-
 impl FromStr for Probe {
-    type Err = ProbeError;
+    type Err = ReservedPathError;
 
-    fn from_str(text: &str) -> Result<Self, ProbeError> {
-        let is_segment = |segment: &str| {
-            let plain = segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
-            plain && !matches!(segment, "" | "." | "..")
-        };
-        let segments = text.strip_prefix('/').map(|rest| rest.split('/').all(is_segment));
-        if segments != Some(true) {
-            return Err(ProbeError(text.to_owned()));
-        }
-        Ok(Self { path: text.to_owned() })
+    fn from_str(text: &str) -> Result<Self, ReservedPathError> {
+        ReservedPath::parse(text, "/towbar-probe").map(|path| Self { path })
     }
 }
 
 impl Probe {
-    #[must_use]
-    pub fn path(&self) -> &str {
-        &self.path
-    }
-
     /// Whether the probe answers requests for `path`.
     #[must_use]
     pub fn takes(&self, path: &str) -> bool {
-        self.below(path).is_some()
-    }
-
-    fn below<'a>(&self, path: &'a str) -> Option<&'a str> {
-        path.strip_prefix(self.path.as_str()).filter(|rest| rest.is_empty() || rest.starts_with('/'))
-    }
-
-    /// Whether a path of the probe could match `template`.
-    #[must_use]
-    pub fn clashes(&self, template: &Template) -> bool {
-        let mut own = self.path.split('/').skip(1);
-        for segment in &template.segments {
-            match segment {
-                Segment::Multi => return true,
-                Segment::Literal(literal) => match own.next() {
-                    Some(own) if own == literal => {}
-                    Some(_) => return false,
-                    None => return true,
-                },
-                Segment::Single => {
-                    if own.next().is_none() {
-                        return true;
-                    }
-                }
-            }
-        }
-        own.next().is_none()
+        self.path.below(path).is_some()
     }
 
     /// The response to a request that the probe [takes](Self::takes).
@@ -130,7 +86,7 @@ impl Probe {
             "body": body,
         });
         let told = Bytes::from(told.to_string());
-        let mut response = match self.below(head.uri.path()) {
+        let mut response = match self.path.below(head.uri.path()) {
             Some(TRAILERS) => with_trailers(told, "application/json", TRAILER_NAME, "kept"),
             Some(GRPC) => with_trailers(framed(&told), "application/grpc", "grpc-status", "0"),
             _ => {
@@ -216,50 +172,5 @@ impl HttpBody for TwoParts {
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         let frame = self.data.take().map(Frame::data);
         Poll::Ready(frame.or_else(|| self.trailers.take().map(Frame::trailers)).map(Ok))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_probe_has_a_plain_path_and_takes_what_is_below_it() {
-        let probe: Probe = "/towbar-probe".parse().unwrap();
-        for (path, takes) in [
-            ("/towbar-probe", true),
-            ("/towbar-probe/", true),
-            ("/towbar-probe/a%2Fb", true),
-            ("/towbar-probes", false),
-            ("/towbar-probe%2Fa", false),
-            ("//towbar-probe", false),
-            ("/x/towbar-probe", false),
-            ("/", false),
-        ] {
-            assert_eq!(probe.takes(path), takes, "{path}");
-        }
-        for text in ["", "/", "towbar", "/a/", "/a//b", "/..", "/a/./b", "/a b", "/a%2Fb", "/{a}", "/a?b", "/a:b"] {
-            assert_eq!(text.parse::<Probe>(), Err(ProbeError(text.to_owned())), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_probe_clashes_with_templates_that_have_one_of_its_paths() {
-        let probe: Probe = "/v1/probe".parse().unwrap();
-        for (template, clashes) in [
-            ("/v1/probe", true),
-            ("/v1/probe/orders", true),
-            ("/v1/{name}", true),
-            ("/v1/*/orders/{id}", true),
-            ("/{name=**}", true),
-            ("/v1/{name=**}", true),
-            ("/v1", false),
-            ("/v1/orders", false),
-            ("/v1/orders/{id}", false),
-            ("/{a}/{b=orders/*}", false),
-            ("/v1/probes/**", false),
-        ] {
-            assert_eq!(probe.clashes(&Template::parse(template).unwrap()), clashes, "{template}");
-        }
     }
 }

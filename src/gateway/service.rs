@@ -102,8 +102,12 @@ pub fn malformed(gateway: &Gateway) -> Malformed {
 
 async fn probed<B: RequestBody>(probe: &Probe, head: &Parts, body: &mut Inbound<B>) -> Response {
     let response = probe.answer(Request::from_parts(head.clone(), body.take().0)).await;
-    let response = guarded(if head.method == Method::HEAD { without_body(response) } else { response });
-    body.closing(response, head).await
+    body.closing(shown(response, head), head).await
+}
+
+/// An answer as the caller sees it.
+fn shown(response: Response, head: &Parts) -> Response {
+    guarded(if head.method == Method::HEAD { without_body(response) } else { response })
 }
 
 /// Adds headers against caching and content sniffing, which every response has.
@@ -145,6 +149,10 @@ impl Gateway {
             // Boxed, as below; otherwise the future of every request would be as large as this one.
             return Box::pin(probed(probe, head, body)).await;
         }
+        if let Some(files) = self.files.as_ref().filter(|files| files.take(head.uri.path())) {
+            let answered = files.answer(head).unwrap_or_else(|refusal| self.refused::<P>(refusal, exchange));
+            return Box::pin(body.closing(shown(answered, head), head)).await;
+        }
         let faulty = head::check(&mut head.headers).err().map(Box::new);
         let head = &*head;
         let memory = match budget::call(&self.memory, &arrival.account) {
@@ -167,7 +175,7 @@ impl Gateway {
             Some(refusal) => Err(*refusal),
         };
         let response = answered.unwrap_or_else(|refusal| self.refused::<P>(refusal, exchange));
-        let response = guarded(if head.method == Method::HEAD { without_body(response) } else { response });
+        let response = shown(response, head);
         let response = charged(response, memory, head.version);
         if body.is_left(&response, head) { Box::pin(body.closing(response, head)).await } else { response }
     }

@@ -8,6 +8,7 @@ use super::error::{Timer, Whose};
 use super::metadata::Metadata;
 use super::observers::Observers;
 use super::record::Sinks;
+use super::static_files::StaticFiles;
 use crate::caller::Callers;
 use crate::limits::memory::Share;
 use crate::observe::metrics::Served;
@@ -29,6 +30,8 @@ pub struct Gateway {
     pub config: Arc<Config>,
     /// Which callers may call; `None` if no tokens are checked.
     pub callers: Option<Arc<Callers>>,
+    /// Fixed files that are served beside the routes, if there are any.
+    pub files: Option<Arc<StaticFiles>>,
     /// The worker's share of the memory budget.
     pub(super) memory: Share,
     /// Keeps a stopping gateway waiting for calls that outlive their callers.
@@ -49,14 +52,20 @@ impl Gateway {
         let (memory, holder) = (Share::unbounded(), Holder::default());
         let observers = Observers::default();
         let sinks = Arc::new(Sinks::new(routes.clone(), Arc::default(), &observers));
-        let (config, callers, served) = (Arc::new(config), None, Arc::default());
-        Self { schema, routes, upstreams, metadata, config, callers, memory, holder, observers, served, sinks }
+        let (config, callers, files, served) = (Arc::new(config), None, None, Arc::default());
+        Self { schema, routes, upstreams, metadata, config, callers, files, memory, holder, observers, served, sinks }
     }
 
     /// Sets which callers may call.
     #[must_use]
     pub fn with_callers(self, callers: Option<Arc<Callers>>) -> Self {
         Self { callers, ..self }
+    }
+
+    /// Serves these fixed files beside the routes.
+    #[must_use]
+    pub fn with_files(self, files: Option<Arc<StaticFiles>>) -> Self {
+        Self { files, ..self }
     }
 
     /// Reports every request to these observers, for workers that are created after this.
@@ -75,16 +84,16 @@ impl Gateway {
     /// for its calls.
     #[must_use]
     pub fn for_worker(&self, memory: &Share, holder: &Holder) -> Self {
-        let Self { schema, routes, upstreams, metadata, config, callers, .. } = self;
+        let Self { schema, routes, upstreams, metadata, config, callers, files, .. } = self;
         let (schema, routes) = (schema.clone(), routes.clone());
         let upstreams = upstreams.iter().map(|upstream| upstream.for_worker(memory)).collect();
         let (metadata, config, callers) = (metadata.clone(), config.clone(), callers.clone());
-        let (memory, holder) = (memory.clone(), holder.clone());
+        let (files, memory, holder) = (files.clone(), memory.clone(), holder.clone());
         let (observers, served) = (self.observers.clone(), self.served.clone());
         let metrics = observers.requests.as_ref().map(|requests| requests.for_worker(&served));
         let sinks = Sinks::new(routes.clone(), self.sinks.refusals.clone(), &observers);
         let sinks = Arc::new(Sinks { metrics, ..sinks });
-        Self { schema, routes, upstreams, metadata, config, callers, memory, holder, observers, served, sinks }
+        Self { schema, routes, upstreams, metadata, config, callers, files, memory, holder, observers, served, sinks }
     }
 
     pub(super) fn upstream(&self, route: &Route) -> &Upstream {

@@ -35,6 +35,7 @@ const OWNERS: &[(&str, &[&str])] = &[
             "caller/token",
             "gateway/metadata",
             "gateway/probe",
+            "gateway/static_files",
             "gateway/rest/websocket",
             "app/reload",
             "cli/doctor",

@@ -27,14 +27,23 @@ fn the_index_links_every_page_and_all_of_them_answer_without_being_kept() {
     let (_folder, _gateway, admin) = gateway(NOBODY, "");
     let index = http::get(admin, "/");
     let links: Vec<&str> = index.body.split("<a href=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
-    for page in
-        ["/ready", "/live", "/metrics", "/routes", "/upstreams", "/config", "/openapi.json", "/openapi.yaml", "/log"]
-    {
+    for page in [
+        "/ready",
+        "/live",
+        "/metrics",
+        "/routes",
+        "/upstreams",
+        "/config",
+        "/docs/",
+        "/openapi.json",
+        "/openapi.yaml",
+        "/log",
+    ] {
         assert!(links.contains(&page), "{page}: {}", index.body);
     }
-    for page in links.iter().chain(&["/", "/nowhere"]) {
+    for page in links.iter().chain(&["/", "/nowhere", "/docs/nowhere", "/docs/start.js"]) {
         let answer = http::get(admin, page);
-        assert_eq!(answer.status, if *page == "/nowhere" { 404 } else { 200 }, "{page}");
+        assert_eq!(answer.status, if page.ends_with("/nowhere") { 404 } else { 200 }, "{page}");
         assert_eq!(answer.header("cache-control"), Some("no-store"), "{page}");
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{page}");
         assert!(answer.header("content-security-policy").unwrap().starts_with("default-src 'none'"), "{page}");

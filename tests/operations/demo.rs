@@ -88,12 +88,13 @@ fn every_printed_curl_line_works_when_pasted() {
 fn the_demo_says_what_it_serves_and_what_to_try() {
     let mut demo = demo();
     demo.process.read_until("curl -i ");
-    let bank = demo.process.stdout[0].strip_prefix("a sample bank on https://").unwrap();
+    let bank = demo.process.stdout[1].strip_prefix("a sample bank on https://").unwrap();
     let bank = bank.strip_suffix(", client certificate required").unwrap().to_owned();
     let address = demo.address;
     let stdout = demo.stop().stdout;
     let lines: Vec<&str> = stdout.lines().filter(|line| !is_curl(line)).collect();
     let expected = [
+        &format!("a page to read the API and try calls: http://{address}/docs"),
         &format!("a sample bank on https://{bank}, client certificate required"),
         &format!("listening on http://{address}"),
         &format!("serving 18 routes, calling https://{bank}"),

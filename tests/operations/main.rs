@@ -14,6 +14,7 @@ mod documentation;
 mod explain;
 mod metrics;
 mod openapi_command;
+mod openapi_on_listener;
 mod reload;
 mod shells;
 mod startup;

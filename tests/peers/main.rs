@@ -1,4 +1,4 @@
-//! Real programs on either side: nginx, HAProxy, Squid, Envoy, etcd, curl, and the clients of others.
+//! Real programs on either side: nginx, HAProxy, Squid, Envoy, etcd, curl, Chromium, and the clients of others.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod callers;
@@ -9,6 +9,7 @@ mod drain;
 mod etcd;
 mod google_client;
 mod nginx;
+mod openapi_page;
 mod openapi_validators;
 mod prometheus;
 mod proxies;

@@ -4,6 +4,7 @@
 pub mod attacks;
 pub mod bank;
 pub mod boxes;
+pub mod browser;
 pub mod cases;
 pub mod dice;
 pub mod dns;

@@ -1,5 +1,6 @@
-//! `/`: links to all pages.
+//! `/`: links to all pages, and the response where there is none.
 
+use axum::http::StatusCode;
 use axum::response::Html;
 
 const INDEX: &str = "<!doctype html>
@@ -15,7 +16,8 @@ const INDEX: &str = "<!doctype html>
 <li><a href=\"/routes\">/routes</a>: every route, with its rpc and upstream
 <li><a href=\"/upstreams\">/upstreams</a>: addresses of the backends, their health and connections
 <li><a href=\"/config\">/config</a>: the configuration in effect, without secrets
-<li><a href=\"/openapi.json\">/openapi.json</a>, <a href=\"/openapi.yaml\">/openapi.yaml</a>: the OpenAPI document of the routes
+<li><a href=\"/docs/\">/docs/</a>: the OpenAPI document of the routes as a page
+<li><a href=\"/openapi.json\">/openapi.json</a>, <a href=\"/openapi.yaml\">/openapi.yaml</a>: the same as a file
 <li><a href=\"/log\">/log</a>: the filter of the log; PUT replaces it
 </ul>
 </html>
@@ -23,4 +25,9 @@ const INDEX: &str = "<!doctype html>
 
 pub(super) async fn index() -> Html<&'static str> {
     Html(INDEX)
+}
+
+/// The response to a path without a page.
+pub(super) async fn not_found() -> (StatusCode, &'static str) {
+    (StatusCode::NOT_FOUND, "no such page; GET / lists the pages of this port\n")
 }

@@ -9,12 +9,14 @@
 //! tables    /routes, /upstreams and /config
 //! level     /log: the filter of the log, read and replaced
 //! openapi   /openapi.json and /openapi.yaml
+//! docs      /docs/: the page that shows the document, and its files
 //! index     /: links to all of them
 //! ```
 //!
 //! A page is a route in `router` and a handler in a file of this folder. Handlers read [`Pages`](pages::Pages); the
 //! only thing that they can change is the log filter.
 
+mod docs;
 mod index;
 mod level;
 mod live;

@@ -11,7 +11,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use super::pages::Pages;
-use super::{index, level, openapi, probes, tables};
+use super::{docs, index, level, openapi, probes, tables};
 
 /// The largest request body, in bytes. The only body is a log filter, which is short.
 const BODY_LIMIT: usize = 4 << 10;
@@ -33,8 +33,11 @@ pub(super) fn router(pages: Pages) -> Router {
         .route("/config", get(tables::config))
         .route("/openapi.json", get(openapi::json))
         .route("/openapi.yaml", get(openapi::yaml))
+        .route("/docs", get(docs::moved))
+        .route("/docs/", get(docs::index))
+        .route("/docs/{file}", get(docs::file))
         .route("/log", get(level::shown).put(level::replaced))
-        .fallback(not_found)
+        .fallback(index::not_found)
         .method_not_allowed_fallback(not_allowed)
         .with_state(pages)
         .layer(RequestBodyLimitLayer::new(BODY_LIMIT))
@@ -47,10 +50,6 @@ pub(super) fn router(pages: Pages) -> Router {
 /// Sets a header in every response that does not have it already.
 fn header(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
     SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
-}
-
-async fn not_found() -> (StatusCode, &'static str) {
-    (StatusCode::NOT_FOUND, "no such page; GET / lists the pages of this port\n")
 }
 
 async fn not_allowed(uri: Uri) -> (StatusCode, &'static str) {

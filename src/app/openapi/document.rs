@@ -10,12 +10,12 @@ use super::errors;
 use super::operation::{Entry, operation};
 use super::path::Path;
 use super::schemas::Schemas;
+use super::security::{self, Certificate};
 use crate::format::template::Template;
 use crate::gateway::Config;
 use crate::route::Routes;
 use crate::route::policy::Form;
 use crate::schema::{DescriptorSource, Imports, Remarks};
-use crate::server;
 
 /// The inputs of a document.
 pub struct Api<'a> {
@@ -46,24 +46,6 @@ impl Descriptors {
     }
 }
 
-/// Whether callers present a certificate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Certificate {
-    /// A certificate is required.
-    Required,
-    /// A certificate is optional.
-    Optional,
-}
-
-impl Certificate {
-    /// What this listener asks of its callers; `None` if it does not ask for a certificate.
-    #[must_use]
-    pub fn of(listen: &server::Config) -> Option<Self> {
-        let tls = listen.tls.as_ref().filter(|tls| tls.client_ca.is_some() || !tls.clients.is_empty())?;
-        Some(if tls.client_optional { Self::Optional } else { Self::Required })
-    }
-}
-
 /// The methods in OpenAPI for a rule that matches any method.
 const ANY_METHOD: [&str; 5] = ["get", "put", "post", "delete", "patch"];
 /// The methods that a path item of OpenAPI can have.
@@ -75,20 +57,14 @@ const VERSION: &str = "3.1.0";
 pub fn document(api: &Api<'_>) -> Value {
     let entries = entries(api.routes);
     let mut schemas = Schemas::new(api.remarks);
-    let paths = paths(&mut schemas, api.config, &entries);
+    let paths = paths(&mut schemas, api, &entries);
     let tags = tags(&schemas, &entries);
     let mut document = Map::new();
     let mut put = |name: &str, value: Value| drop(document.insert(name.to_owned(), value));
     put("openapi", json!(VERSION));
     put("info", info(api, &entries));
     put("servers", json!([{ "url": "/" }]));
-    let schemes = match api.certificate {
-        Some(Certificate::Required) => json!([{ "clientCertificate": [] }]),
-        Some(Certificate::Optional) => json!([{ "clientCertificate": [] }, {}]),
-        // An explicit empty list: otherwise a reader could not tell whether `security` was forgotten.
-        None => json!([]),
-    };
-    put("security", schemes);
+    put("security", security::of_all(api.certificate));
     put("tags", tags);
     put("paths", Value::Object(paths));
     put("components", components(api, schemas.finish(), &entries));
@@ -108,10 +84,8 @@ fn components(api: &Api<'_>, schemas: BTreeMap<String, Value>, entries: &[Entry<
     let bodies = forms.iter().map(|form| (errors::name(*form).to_owned(), errors::schema(*form)));
     let schemas: BTreeMap<String, Value> = schemas.into_iter().chain(bodies).collect();
     let mut components = json!({ "schemas": schemas, "responses": responses });
-    if api.certificate.is_some() {
-        let description = "A client certificate that the gateway trusts.";
-        components["securitySchemes"] =
-            json!({ "clientCertificate": { "type": "mutualTLS", "description": description } });
+    if let Some(schemes) = security::schemes(api.certificate, entries) {
+        components["securitySchemes"] = schemes;
     }
     components
 }
@@ -141,7 +115,7 @@ fn entries(routes: &Routes) -> Vec<Entry<'_>> {
     all
 }
 
-fn paths(schemas: &mut Schemas<'_>, config: &Config, entries: &[Entry<'_>]) -> Map<String, Value> {
+fn paths(schemas: &mut Schemas<'_>, api: &Api<'_>, entries: &[Entry<'_>]) -> Map<String, Value> {
     let mut shapes: BTreeMap<&str, Vec<&Entry<'_>>> = BTreeMap::new();
     for entry in entries {
         shapes.entry(&entry.path.shape).or_default().push(entry);
@@ -149,7 +123,7 @@ fn paths(schemas: &mut Schemas<'_>, config: &Config, entries: &[Entry<'_>]) -> M
     let mut paths: BTreeMap<String, Value> = BTreeMap::new();
     for entries in shapes.values() {
         let names = names(&entries[0].path);
-        paths.insert(entries[0].path.named(&names), item(schemas, config, entries, &names));
+        paths.insert(entries[0].path.named(&names), item(schemas, api, entries, &names));
     }
     paths.into_iter().collect()
 }
@@ -168,7 +142,7 @@ fn names(path: &Path) -> Vec<String> {
 }
 
 /// The path item of one path: all its operations.
-fn item(schemas: &mut Schemas<'_>, config: &Config, entries: &[&Entry<'_>], names: &[String]) -> Value {
+fn item(schemas: &mut Schemas<'_>, api: &Api<'_>, entries: &[&Entry<'_>], names: &[String]) -> Value {
     let mut methods: Vec<String> = entries.iter().map(|entry| entry.route.method.to_ascii_lowercase()).collect();
     methods.sort_by_key(|method| (METHODS.iter().position(|known| known == method), method.clone()));
     methods.dedup();
@@ -176,7 +150,10 @@ fn item(schemas: &mut Schemas<'_>, config: &Config, entries: &[&Entry<'_>], name
     for method in &methods {
         let of_it: Vec<&Entry<'_>> =
             entries.iter().copied().filter(|entry| entry.route.method.eq_ignore_ascii_case(method)).collect();
-        let made = operation(schemas, config, &of_it, names);
+        let mut made = operation(schemas, api.config, &of_it, names);
+        if let Some(security) = security::of_operation(api.certificate, &of_it) {
+            made["security"] = security;
+        }
         if method == "*" {
             for any in ANY_METHOD.iter().filter(|any| !methods.iter().any(|method| method == *any)) {
                 let mut made = made.clone();

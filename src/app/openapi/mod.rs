@@ -12,13 +12,16 @@ mod document;
 mod errors;
 mod narrowing;
 mod operation;
+pub mod page;
 mod parameters;
 mod path;
 mod scalars;
 mod schemas;
+mod security;
 mod style;
 mod yaml;
 
 pub use changes::breaking_changes;
-pub use document::{Api, Certificate, Descriptors, document};
+pub use document::{Api, Descriptors, document};
+pub use security::Certificate;
 pub use yaml::{from_yaml, to_yaml};

@@ -16,6 +16,7 @@ use crate::cli::runtime::runtime;
 use crate::cli::{log, signals};
 use crate::config::{self, Overrides};
 use crate::format::problem::Problem;
+use crate::format::reserved::ReservedPath;
 use crate::schema::Schema;
 use crate::server::{Listener, Plain};
 use crate::tls;
@@ -23,6 +24,9 @@ use crate::upstream::{self, Upstream};
 
 /// The deployment that the demo runs. Its listener, upstream and certificates are replaced.
 const CONFIG: &str = include_str!("../../../config/towbar.yaml");
+
+/// Where the page of the API is.
+const PAGE: &str = "/docs";
 
 #[derive(Debug, Args)]
 pub(crate) struct DemoArguments {
@@ -38,6 +42,7 @@ pub(crate) fn run(arguments: &DemoArguments) -> Outcome {
         let authority = Authority::new("towbar demo").map_err(|error| vec![Problem::new(error)])?;
         let bank = start_bank(&authority).await.map_err(|problem| vec![problem])?;
         let bound = gateway(&arguments.listen, &authority, bank)?.bind().await.map_err(|problem| vec![problem])?;
+        println!("a page to read the API and try calls: http://{}{PAGE}", bound.address);
         println!("a sample bank on https://{bank}, client certificate required");
         println!("{}", bound.summary);
         println!("{}", curl_lines(bound.address));
@@ -66,6 +71,7 @@ fn gateway(listen: &str, authority: &Authority, bank: SocketAddr) -> Result<App,
         // A demo has no load balancer that would need notice of a shutdown.
         listen.drain.notice = Duration::ZERO;
     }
+    config.openapi = ReservedPath::parse(PAGE, PAGE).ok();
     let upstream = config.upstream.take().map(|upstream| connect(upstream, authority)).transpose()?;
     let schema = Schema::decode("the sample bank's API", DESCRIPTORS);
     App::with_parts(config, Some(schema), upstream, problems)

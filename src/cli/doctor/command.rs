@@ -103,7 +103,7 @@ impl Target {
 
 fn public(arguments: DoctorArguments) -> Result<Target, Vec<Problem>> {
     let patience = Duration::from_secs(arguments.timeout);
-    let probe = arguments.probe.path().to_owned();
+    let probe = arguments.probe.path.as_str().to_owned();
     let found = public_url(arguments.url.as_deref().unwrap_or_default());
     let (address, base) = found.map_err(|error| vec![Problem::at("--url", error)])?;
     let proxy = proxy(arguments.proxy.as_deref(), &address)?;

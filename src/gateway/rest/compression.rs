@@ -11,9 +11,9 @@ use http::header::{
 use http_body::Frame;
 use tokio::task::yield_now;
 
-use super::conditional::weaken;
 use crate::format::compression::{self, Choice, Gzip};
 use crate::gateway::answer::{Body, Cut, Parts, Response};
+use crate::gateway::conditional::weaken;
 
 /// Smaller bodies, in bytes, are not compressed: the saving would not be worth the work.
 const SMALLEST: usize = 1 << 10;

@@ -6,10 +6,11 @@ use http::request::Parts;
 use http::{Method, StatusCode};
 
 use super::websocket::is_handshake;
-use super::{compression, conditional, ranges};
+use super::{compression, ranges};
 use crate::format::compression::Choice;
 use crate::gateway::answer::Response;
 use crate::gateway::call::{Arrival, Call, Intake};
+use crate::gateway::conditional;
 use crate::gateway::config::Config;
 use crate::gateway::error::Refusal;
 use crate::gateway::protocols::Protocol;

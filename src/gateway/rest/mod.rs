@@ -2,7 +2,6 @@
 
 mod body;
 mod compression;
-mod conditional;
 mod convert;
 pub mod explain;
 mod handler;

@@ -8,8 +8,8 @@ use http::header::{ACCEPT_RANGES, CONTENT_RANGE, HeaderMap, HeaderName, HeaderVa
 use http::request::Parts;
 use http::{Method, StatusCode};
 
-use super::conditional;
 use crate::gateway::answer::{Body, Response};
+use crate::gateway::conditional;
 use crate::gateway::error::Refusal;
 
 /// RFC 9530, section 2: a digest of the bytes that are sent. The backend's digest of the whole does not match a part.

@@ -9,7 +9,7 @@ use crate::gateway::answer::{Body, Response};
 
 /// Replaces the response by a 304 if the caller has it already: its `ETag`, set by the backend, is listed in
 /// `If-None-Match`.
-pub(super) fn checked(head: &Parts, mut response: Response) -> Response {
+pub(crate) fn checked(head: &Parts, mut response: Response) -> Response {
     let is_read = matches!(head.method, Method::GET | Method::HEAD);
     let is_whole = response.status() == StatusCode::OK && matches!(response.body(), Body::Whole(_));
     if is_read && is_whole && has(&head.headers, response.headers()) {
@@ -22,7 +22,7 @@ pub(super) fn checked(head: &Parts, mut response: Response) -> Response {
 
 /// Makes a strong `ETag` weak, because the bytes are no longer those that the backend gave this tag (RFC 9110, section
 /// 8.8.1).
-pub(super) fn weaken(headers: &mut HeaderMap) {
+pub(crate) fn weaken(headers: &mut HeaderMap) {
     let weak = |tag: &HeaderValue| HeaderValue::from_bytes(&[b"W/", tag.as_bytes()].concat()).ok();
     let strong = headers.get(ETAG).filter(|tag| tag.as_bytes().starts_with(b"\""));
     if let Some(weak) = strong.and_then(weak) {
@@ -32,7 +32,7 @@ pub(super) fn weaken(headers: &mut HeaderMap) {
 
 /// Whether a range of this response may be sent: there is no `If-Range`, or it names the response's strong tag. A date
 /// is never enough: only the backend knows whether it is strong (section 8.8.2.2).
-pub(super) fn allows_part(request: &HeaderMap, answer: &HeaderMap) -> bool {
+pub(crate) fn allows_part(request: &HeaderMap, answer: &HeaderMap) -> bool {
     let mut values = request.get_all(IF_RANGE).iter();
     let is_strong = |tag: &HeaderValue| tag.as_bytes().starts_with(b"\"");
     match (values.next(), values.next()) {
