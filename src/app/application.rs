@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use super::admin::Snapshot;
 use super::checks::{certificates, check_certificates, passwords, unheard_proxies};
+use super::idempotency;
 use super::key_refresh::{KeyRefresh, KeyRefreshes};
 use super::openapi::{Api, Certificate, Descriptors, page};
 use crate::caller::Callers;
@@ -154,6 +155,8 @@ impl App {
             return Err(problems);
         };
         problems.extend(misplaced(&routes, &config.rpcs));
+        let process = config.memory.unwrap_or_else(memory::limit);
+        problems.extend(idempotency::too_large(&routes, config.proxy.idempotency_memory, process));
         if upstreams.is_empty() || !problems.is_empty() {
             return Err(problems);
         }
@@ -219,7 +222,13 @@ impl App {
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
         let notes = self.repeated().into_iter().chain(self.websockets()).chain(self.demands());
-        notes.chain(self.preset()).collect()
+        notes.chain(idempotency::notes(self.routes())).chain(self.preset()).collect()
+    }
+
+    /// What is dangerous though it is configured so: for `towbar check`.
+    #[must_use]
+    pub fn risks(&self) -> Vec<String> {
+        self.routes().risks().into_iter().chain(idempotency::shared(self.routes(), &self.listen)).collect()
     }
 
     /// Every key of the preset, and whether the file overrides it.
@@ -304,6 +313,9 @@ impl App {
             callers.go_on_from(before);
         }
         // `get_mut` succeeds: until it is served, the gateway has no other owner.
+        if let Some(gateway) = Arc::get_mut(&mut this.gateway) {
+            gateway.remember(&old.gateway);
+        }
         for (place, upstream) in
             Arc::get_mut(&mut this.gateway).into_iter().flat_map(|it| it.upstreams.iter_mut().enumerate())
         {

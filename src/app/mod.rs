@@ -3,6 +3,7 @@
 pub mod admin;
 mod application;
 mod checks;
+mod idempotency;
 mod key_refresh;
 pub mod openapi;
 pub mod reload;

@@ -19,6 +19,7 @@ use http::request::Parts;
 use super::credentials;
 use super::denied::Denied;
 use super::peer::{Certificate, Peer};
+use super::principal::Principal;
 use super::token::{Binding, Issuer, Json, Token, Tokens};
 use crate::route::Rpc;
 use crate::route::policy::{Binding as DemandedBinding, Require, TokenDemand};
@@ -84,6 +85,12 @@ impl Callers {
 }
 
 impl Identified {
+    /// Who the request belongs to, which came on the connection of this peer.
+    #[must_use]
+    pub fn principal<'a>(&'a self, peer: &Peer) -> Principal<'a> {
+        Principal::of(self.token.as_deref(), peer)
+    }
+
     /// Verified facts for the backend, under metadata names that no caller can set.
     pub(super) fn facts(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
         self.token.iter().flat_map(|token| token.facts())

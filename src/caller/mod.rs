@@ -8,6 +8,7 @@ pub mod forwarded;
 mod identity;
 mod names;
 mod peer;
+mod principal;
 pub mod token;
 
 pub use admission::{Admitted, Received, ReceivedBody, admit};
@@ -16,3 +17,4 @@ pub use denied::{Denied, DeniedKind};
 pub use identity::{Callers, Identified, identify};
 pub use names::{CallerNames, Hops};
 pub use peer::{Certificate, Peer, Protocol, Tls};
+pub use principal::{Principal, Subject};

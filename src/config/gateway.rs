@@ -96,6 +96,7 @@ impl Input<'_> {
             timeout_header: value("timeout_header").and_then(|value| text_header(&value)),
             request_id: self.request_id(),
             status_headers,
+            idempotency_memory: self.idempotency_memory(),
             probe: self.probe(),
         }
     }

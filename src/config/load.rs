@@ -28,6 +28,7 @@ const KEYS: &[&str] = &[
     "metadata",
     "callers",
     "errors",
+    "idempotency",
     "status_headers",
     "rpcs",
     "reload",

@@ -15,6 +15,7 @@ mod connections;
 mod drain;
 mod file;
 mod gateway;
+mod idempotency;
 mod input;
 mod limits;
 mod listen;

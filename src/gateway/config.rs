@@ -11,6 +11,9 @@ use crate::route::policy::Policy;
 /// The default of [`Config::gzip`]: a gzip body may expand to 100 times its length.
 pub const GZIP_RATIO: usize = 100;
 
+/// The default of [`Config::idempotency_memory`].
+pub const IDEMPOTENCY_MEMORY: usize = 64 << 20;
+
 /// Settings for reading and answering requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -36,6 +39,8 @@ pub struct Config {
     pub request_id: Option<HeaderName>,
     /// Response headers that repeat the gRPC status.
     pub status_headers: Option<StatusHeaders>,
+    /// How many bytes idempotency keys and the answers stored under them may use.
+    pub idempotency_memory: usize,
     /// The path on which `towbar doctor` is answered, if it is configured.
     pub probe: Option<Probe>,
 }

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use std::thread;
 
 use bytes::Bytes;
-use http::header::HeaderValue;
+use http::header::{HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::Instant;
@@ -23,6 +23,9 @@ use super::record::{CallEnd, CallRecord, End, Record, RefusalNote, Sinks, Stream
 use super::telemetry;
 use crate::caller::Peer;
 use crate::upstream::{CallError, Fate, Trail};
+
+/// Tells a caller that its request was executed before, and that this is the first answer again.
+const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// The record of a request in progress. Dropping it ends it. After [`hand_over`](Self::hand_over) it records nothing
 /// more.
@@ -60,6 +63,7 @@ impl Exchange {
             denied: None,
             status: None,
             is_unawaited: false,
+            is_replay: false,
             bytes_in: 0,
             bytes_out: 0,
             upload: None,
@@ -112,6 +116,11 @@ impl Exchange {
     /// Records that a separate task reads the request body.
     pub(crate) fn uploads(&mut self, upload: Arc<UploadNotes>) {
         self.note(|record| record.upload = Some(upload));
+    }
+
+    /// Records that the call was made before, and that its first answer is given again.
+    pub(crate) fn replays(&mut self) {
+        self.note(|record| record.is_replay = true);
     }
 
     /// Records that a unary call begins.
@@ -168,8 +177,11 @@ impl Exchange {
     }
 
     /// Attaches the record to the response, until its last byte is sent.
-    pub(crate) fn carry(mut self, response: Response) -> http::Response<Recorded> {
+    pub(crate) fn carry(mut self, mut response: Response) -> http::Response<Recorded> {
         self.answered(response.status());
+        if self.0.as_ref().is_some_and(|record| record.is_replay) {
+            response.headers_mut().insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
+        }
         response.map(|body| Recorded { body, exchange: self, is_cut: false })
     }
 

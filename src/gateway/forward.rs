@@ -8,12 +8,13 @@ use bytes::Bytes;
 use super::call::Call;
 use super::error::Refusal;
 use super::exchange::Exchange;
+use super::idempotency::turn::Turn;
 use super::lasting::Sending;
 use super::metadata::TraceId;
 use super::record::StreamNotes;
 use super::state::Gateway;
 use crate::caller::Admitted;
-use crate::route::policy::CallerGone;
+use crate::route::policy::{CallerGone, KeyUse};
 use crate::upstream::{Incoming, Outbound, Outgoing, Reply, Trail};
 
 /// The request message of a unary call.
@@ -36,19 +37,34 @@ impl Gateway {
         self: &Arc<Self>,
         call: &Call<'_>,
         admitted: &Admitted<'_>,
-        RequestMessage { bytes, json }: RequestMessage,
+        RequestMessage { mut bytes, json }: RequestMessage,
         exchange: &mut Exchange,
     ) -> Result<Reply, Refusal> {
         let metadata = self.metadata(call, admitted)?;
+        let policy = &call.route.rpc.policy;
+        let turn = match policy.idempotency.keys {
+            KeyUse::Off => Turn::WithoutKey,
+            // Boxed, or every request would have the memory for it.
+            KeyUse::Optional | KeyUse::Required => Box::pin(self.turn(call, &mut bytes)).await?,
+        };
+        let ticket = match turn {
+            Turn::WithoutKey => None,
+            Turn::First(ticket) => Some(ticket),
+            Turn::Again(outcome) => {
+                exchange.replays();
+                return outcome.called().map_err(|error| Refusal::call(error, self.named(call, json.as_deref())));
+            }
+        };
         exchange.calls(TraceId::of(&metadata));
-        let called = match call.route.rpc.policy.caller_gone {
-            CallerGone::Cancel => {
+        let called = match policy.caller_gone {
+            CallerGone::Cancel if ticket.is_none() => {
                 let outbound = Outbound::new(admitted, metadata, call.terms);
                 let (upstream, mut unseen) = (self.upstream(call.route), Trail::default());
                 upstream.call(outbound, &bytes, exchange.trail().unwrap_or(&mut unseen)).await
             }
-            CallerGone::Finish => {
-                let sending = Sending { admitted, metadata, message: bytes };
+            // What has a key goes on: otherwise whoever repeats it would never know.
+            CallerGone::Cancel | CallerGone::Finish => {
+                let sending = Sending { admitted, metadata, message: bytes, ticket };
                 let (called, back) = self.lasting(call, sending, exchange.hand_over()).await;
                 *exchange = back;
                 called

@@ -14,6 +14,8 @@ use tokio::runtime::Handle;
 use super::call::Call;
 use super::error::{CallContext, Exposure, Refusal, Timer};
 use super::exchange::Exchange;
+use super::idempotency::outcome::Outcome;
+use super::idempotency::ticket::Ticket;
 use super::state::Gateway;
 use crate::caller::Admitted;
 use crate::route::{Query, Route};
@@ -47,6 +49,8 @@ pub(crate) struct Sending<'a> {
     pub(crate) admitted: &'a Admitted<'a>,
     pub(crate) metadata: HeaderMap,
     pub(crate) message: Vec<u8>,
+    /// What its end is settled with, if it has an idempotency key.
+    pub(crate) ticket: Option<Ticket<Outcome>>,
 }
 
 impl Gateway {
@@ -54,7 +58,7 @@ impl Gateway {
     pub(crate) fn lasting(
         self: &Arc<Self>,
         call: &Call<'_>,
-        Sending { admitted, metadata, message }: Sending<'_>,
+        Sending { admitted, metadata, message, mut ticket }: Sending<'_>,
         mut exchange: Exchange,
     ) -> Lasting {
         let Call { route, terms, deadline, .. } = *call;
@@ -66,7 +70,13 @@ impl Gateway {
         let call = async move {
             let terms = Terms { deadline: at, reply_limit, may_repeat, account: account.as_ref() };
             let outbound = Outbound::new(&admitted, metadata, terms);
+            if let Some(ticket) = &mut ticket {
+                ticket.sends();
+            }
             let called = gateway.upstreams[place].call(outbound, &message, &mut trail).await;
+            if let Some(ticket) = ticket {
+                ticket.settle(Outcome::end_of(&called, &gateway.metadata));
+            }
             Done { called, trail }
         };
         Lasting(Some(Calling {

@@ -10,6 +10,7 @@ mod counted;
 pub mod error;
 mod exchange;
 mod forward;
+mod idempotency;
 mod lasting;
 pub mod metadata;
 mod observers;
@@ -25,7 +26,7 @@ mod telemetry;
 #[cfg(test)]
 mod tests;
 
-pub use config::{Config, GZIP_RATIO};
+pub use config::{Config, GZIP_RATIO, IDEMPOTENCY_MEMORY};
 pub use error::StatusHeaders;
 pub use observers::Observers;
 pub use request::limits::MOST_HEADERS;

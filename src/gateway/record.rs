@@ -60,6 +60,8 @@ pub(crate) struct Record {
     pub(crate) status: Option<StatusCode>,
     /// Whether the caller went away before the response and the call went on.
     pub(crate) is_unawaited: bool,
+    /// Whether the answer to an earlier request with the same idempotency key is given again.
+    pub(crate) is_replay: bool,
     /// Bytes of the request body that were read, before decompression.
     pub(crate) bytes_in: u64,
     /// Bytes of the response body that the connection accepted.
@@ -253,6 +255,9 @@ impl fmt::Display for Record {
         }
         if let Some(CallEnd { outcome, fate, .. }) = self.call_end() {
             write!(f, ", call {outcome:?} {fate:?}")?;
+        }
+        if self.is_replay {
+            write!(f, ", answered again")?;
         }
         if let CallRecord::Streaming(stream) = &self.call {
             write!(f, ", messages {}", stream.messages())?;

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use super::config::Config;
 use super::counted;
 use super::error::{Timer, Whose};
+use super::idempotency::outcome::Outcome;
+use super::idempotency::store::Store;
 use super::metadata::Metadata;
 use super::observers::Observers;
 use super::record::Sinks;
@@ -32,6 +34,8 @@ pub struct Gateway {
     pub callers: Option<Arc<Callers>>,
     /// Fixed files that are served beside the routes, if there are any.
     pub files: Option<Arc<StaticFiles>>,
+    /// The outcomes of calls with idempotency keys.
+    pub(super) idempotency: Arc<Store<Outcome>>,
     /// The worker's share of the memory budget.
     pub(super) memory: Share,
     /// Keeps a stopping gateway waiting for calls that outlive their callers.
@@ -52,8 +56,23 @@ impl Gateway {
         let (memory, holder) = (Share::unbounded(), Holder::default());
         let observers = Observers::default();
         let sinks = Arc::new(Sinks::new(routes.clone(), Arc::default(), &observers));
+        let idempotency = Arc::new(Store::new(config.idempotency_memory));
         let (config, callers, files, served) = (Arc::new(config), None, None, Arc::default());
-        Self { schema, routes, upstreams, metadata, config, callers, files, memory, holder, observers, served, sinks }
+        Self {
+            schema,
+            routes,
+            upstreams,
+            metadata,
+            config,
+            callers,
+            files,
+            idempotency,
+            memory,
+            holder,
+            observers,
+            served,
+            sinks,
+        }
     }
 
     /// Sets which callers may call.
@@ -88,12 +107,33 @@ impl Gateway {
         let (schema, routes) = (schema.clone(), routes.clone());
         let upstreams = upstreams.iter().map(|upstream| upstream.for_worker(memory)).collect();
         let (metadata, config, callers) = (metadata.clone(), config.clone(), callers.clone());
+        let idempotency = self.idempotency.clone();
         let (files, memory, holder) = (files.clone(), memory.clone(), holder.clone());
         let (observers, served) = (self.observers.clone(), self.served.clone());
         let metrics = observers.requests.as_ref().map(|requests| requests.for_worker(&served));
         let sinks = Sinks::new(routes.clone(), self.sinks.refusals.clone(), &observers);
         let sinks = Arc::new(Sinks { metrics, ..sinks });
-        Self { schema, routes, upstreams, metadata, config, callers, files, memory, holder, observers, served, sinks }
+        Self {
+            schema,
+            routes,
+            upstreams,
+            metadata,
+            config,
+            callers,
+            files,
+            idempotency,
+            memory,
+            holder,
+            observers,
+            served,
+            sinks,
+        }
+    }
+
+    /// Knows the idempotency keys that `old` knows, and those that it comes to know while it is still served.
+    pub fn remember(&mut self, old: &Self) {
+        self.idempotency = old.idempotency.clone();
+        self.idempotency.set_limit(self.config.idempotency_memory);
     }
 
     pub(super) fn upstream(&self, route: &Route) -> &Upstream {

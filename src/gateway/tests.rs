@@ -53,6 +53,7 @@ fn config() -> Config {
         timeout_header: None,
         request_id: None,
         status_headers: Some(StatusHeaders { status: name("x-status"), message: name("x-message") }),
+        idempotency_memory: super::IDEMPOTENCY_MEMORY,
         probe: Some("/probe".parse().unwrap()),
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::entry::Route;
 use super::options::RpcOptions;
-use super::policy::CallerGone;
+use super::policy::{CallerGone, KeyUse};
 use super::table::Routes;
 use crate::format::problem::Problem;
 
@@ -36,6 +36,11 @@ pub fn misplaced(routes: &Routes, options: &[RpcOptions]) -> Vec<Problem> {
         if own.caller_gone == Some(CallerGone::Finish) && is_any(rpc, streams) {
             let message =
                 "`caller_gone: finish` applies only to unary rpcs; a streaming call ends when its caller disconnects";
+            problems.push(Problem::at(rpc, message));
+        }
+        if own.idempotency.keys.is_some_and(|keys| keys != KeyUse::Off) && is_any(rpc, streams) {
+            let message =
+                "`idempotency` applies only to unary rpcs; the messages of a stream are not kept to be repeated";
             problems.push(Problem::at(rpc, message));
         }
     }

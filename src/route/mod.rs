@@ -12,6 +12,7 @@ mod found;
 mod keys;
 mod masks;
 mod misplaced;
+mod money;
 mod names;
 mod naming;
 mod near;

@@ -30,6 +30,12 @@ pub enum SystemProblem {
 }
 
 impl System {
+    /// A byte for each parameter: equal for equal values.
+    #[must_use]
+    pub fn bytes(self) -> [u8; 2] {
+        [self.enums_as_ints, self.indent].map(|said| said.map_or(0, |said| 1 + u8::from(said)))
+    }
+
     /// Reads one parameter.
     pub(super) fn read(&mut self, key: &str, value: &str) -> Result<(), SystemProblem> {
         let wrong = |expected| SystemProblem::Value {

@@ -33,6 +33,7 @@ const OWNERS: &[(&str, &[&str])] = &[
         &[
             "tls",
             "caller/token",
+            "gateway/idempotency",
             "gateway/metadata",
             "gateway/probe",
             "gateway/static_files",

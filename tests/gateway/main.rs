@@ -13,6 +13,7 @@ mod encodings;
 mod errors;
 mod fetching;
 mod forms;
+mod idempotency;
 mod json_options;
 mod known_faults;
 mod known_faults_http2;

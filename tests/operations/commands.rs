@@ -22,7 +22,7 @@ use towbar::server::{Listener, Plain};
 use towbar::tls;
 
 use crate::support::folder;
-use crate::support::folder::{Folder, NOBODY, authority};
+use crate::support::folder::{Folder, NOBODY, authority, get_with, orders};
 use crate::support::http;
 use crate::support::http::Answer;
 use crate::support::process;
@@ -67,6 +67,21 @@ fn printed(ended: Ended) -> String {
     ended.stdout
 }
 
+/// What `check` prints, where its only warnings are that the bank's transfers have no idempotency keys.
+fn checked(ended: Ended) -> String {
+    let warnings: Vec<String> = ["BatchTransfer", "CreateBulkTransfer", "Transfer"].map(unkeyed).to_vec();
+    assert_eq!((ended.code, ended.stderr), (Some(0), warnings.concat()), "{}", ended.stdout);
+    ended.stdout
+}
+
+fn unkeyed(rpc: &str) -> String {
+    let rpc = format!("io.token.proto.bankapi.TransferService.{rpc}");
+    format!(
+        "warning: {rpc}: moves money by its name, and a caller that repeats a request pays twice; to require an idempotency key, add \
+         `rpcs: {{{rpc}: {{idempotency: required}}}}`\n"
+    )
+}
+
 /// The same with what config/towbar.yaml says of `PUT /storage/{key}`, which makes the column wider.
 fn configured_routes() -> String {
     const BODY: usize = 107;
@@ -94,17 +109,96 @@ fn routes_prints_the_route_table_and_needs_no_certificate() {
 }
 
 #[test]
+fn check_warns_of_rpcs_that_move_money_without_protection() {
+    let folder = Folder::new();
+    let rpc = |name: &str, rule: &str| {
+        format!("rpc {name}(Order) returns (Order) {{ option (google.api.http) = {{ {rule} }}; }}\n")
+    };
+    let rpcs = [
+        rpc("MakePayment", r#"post: "/payments" body: "*""#),
+        rpc("RedeemVoucher", r#"get: "/vouchers/{id}/redeem""#),
+        rpc("RefundOrder", r#"put: "/orders/{id}/refund""#),
+        rpc("GetPayment", r#"get: "/payments/{id}""#),
+        rpc("CancelOrder", r#"post: "/orders/{id}/cancel""#),
+    ];
+    folder.write("shop.proto", orders(&rpcs.concat()));
+    let all = "idempotency: required\nexpose: shop.v1.Orders\n";
+    let ca = "listen: {address: '127.0.0.1:0', tls: {cert: cert.pem, key: key.pem, client_ca: ca.pem}}\n";
+    let authority = authority("callers");
+    folder.write("ca.pem", authority.pem());
+    folder.write_identity("cert.pem", "key.pem", &authority.issue("gateway.test").unwrap());
+    let name = |rpc: &str| format!("shop.v1.Orders.{rpc}");
+    let moves = |rpc: &str| format!("warning: {}: moves money by its name, and", name(rpc));
+    let pays = |rpc: &str| {
+        let add = format!("`rpcs: {{{}: {{idempotency: required}}}}`", name(rpc));
+        format!("{} a caller that repeats a request pays twice; to require an idempotency key, add {add}\n", moves(rpc))
+    };
+    let called = [
+        format!(
+            "{} is called with GET /vouchers/{{id}}/redeem, so browsers, proxies and link previews may send it at any time; map it to POST\n",
+            moves("RedeemVoucher")
+        ),
+        format!(
+            "{} is called with PUT /orders/{{id}}/refund, so clients and proxies repeat it after a lost connection; map it to POST\n",
+            moves("RefundOrder")
+        ),
+    ];
+    let rpcs = ["CancelOrder", "GetPayment", "MakePayment", "RedeemVoucher", "RefundOrder"].map(name).join(", ");
+    let shared = format!(
+        "warning: {rpcs}: nothing verified tells callers apart, so their idempotency keys are those of one caller; configure \
+         `callers`, or require client certificates with `listen.tls.client_ca`\n"
+    );
+    let noted = format!("idempotency keys required, stored in the memory of this one process until it stops: {rpcs}\n");
+    for (more, notes, warnings) in [
+        (
+            "",
+            "",
+            [pays("MakePayment"), pays("RedeemVoucher"), called[0].clone(), pays("RefundOrder"), called[1].clone()]
+                .concat(),
+        ),
+        (all, &noted, called.concat() + &shared),
+        (&format!("{all}{ca}"), &noted, called.concat()),
+    ] {
+        folder.write("towbar.yaml", format!("schema: shop.proto\nupstream: {NOBODY}\n{more}"));
+        let ended = folder.run(&["check", "--config", "towbar.yaml"]);
+        assert_eq!((ended.code, ended.stderr), (Some(0), warnings), "{more}");
+        assert_eq!(ended.stdout, format!("{notes}no problems found\n"), "{more}");
+    }
+}
+
+#[test]
+fn what_cannot_have_idempotency_keys_stops_the_start() {
+    let folder = Folder::new();
+    let rule = r#"option (google.api.http) = { get: "/watch" };"#;
+    folder.write("shop.proto", orders(&format!("rpc Watch(Order) returns (stream Order) {{ {rule} }}")));
+    let config =
+        "schema: shop.proto\nupstream: http://127.0.0.1:1\nrpcs: {shop.v1.Orders.Watch: {idempotency: optional}}\n";
+    folder.write("towbar.yaml", config);
+    let problem = "shop.v1.Orders.Watch: `idempotency` applies only to unary rpcs; the messages of a stream are not kept to be repeated";
+    assert_eq!(folder.refusal(&["check", "--config", "towbar.yaml"]), [problem]);
+    folder.write("shop.proto", get_with(r#"get: "/v1/{id}""#));
+    let limited = "schema: shop.proto\nupstream: http://127.0.0.1:1\nmemory: 64MiB\nidempotency: {keys: optional, memory: 17MiB}\n";
+    folder.write("towbar.yaml", limited);
+    let problem = "idempotency.memory: expected at most 16777216 bytes, a quarter of the memory of this process (67108864 bytes), found \
+                   17825792; set `memory`, or less for this key";
+    assert_eq!(folder.refusal(&["check", "--config", "towbar.yaml"]), [problem]);
+    folder.write("towbar.yaml", limited.replace("17MiB", "16MiB"));
+    assert_eq!(folder.run(&["check", "--config", "towbar.yaml"]).code, Some(0));
+}
+
+#[test]
 fn check_says_that_all_is_well_or_everything_that_is_not() {
     let folder = deployment();
     let arguments = ["check", "--config", "config/towbar.yaml"];
     let missing = |name| format!("config/tls/{name}: No such file or directory (os error 2)");
     assert_eq!(folder.refusal(&arguments), ["cert.pem", "key.pem", "trusted-certs.pem"].map(missing));
     write_certificates(&folder, &authority("bank"));
-    assert_eq!(printed(folder.run(&arguments)), "no problems found\n");
-    assert_eq!(printed(folder.run(&["check", "--proto", "proto", "--backend", NOBODY])), "no problems found\n");
+    // The bank's transfers have no keys, and `check` warns of that.
+    assert_eq!(checked(folder.run(&arguments)), "no problems found\n");
+    assert_eq!(checked(folder.run(&["check", "--proto", "proto", "--backend", NOBODY])), "no problems found\n");
     let rpc = "io.token.proto.bankapi.TransferService.GetTransferStatus";
     folder.write("again.yaml", format!("schema: proto\nupstream: {NOBODY}\nrpcs: {{{rpc}: {{idempotent: true}}}}\n"));
-    let printed = printed(folder.run(&["check", "--config", "again.yaml"]));
+    let printed = checked(folder.run(&["check", "--config", "again.yaml"]));
     assert_eq!(printed, format!("idempotent, and therefore retried: {rpc}\nno problems found\n"));
     for (told, warning) in [
         (
@@ -115,7 +209,7 @@ fn check_says_that_all_is_well_or_everything_that_is_not() {
         ("address: x-address", ""),
     ] {
         let proxied = format!(
-            "schema: proto\nupstream: {NOBODY}\nlisten: {{trusted_proxies: 10.0.0.1}}\nmetadata: {{caller: {{{told}}}}}\n"
+            "schema: proto\nexpose: io.token.proto.bankapi.AccountService\nupstream: {NOBODY}\nlisten: {{trusted_proxies: 10.0.0.1}}\nmetadata: {{caller: {{{told}}}}}\n"
         );
         folder.write("proxied.yaml", proxied);
         let ended = folder.run(&["check", "--config", "proxied.yaml"]);
@@ -354,7 +448,7 @@ fn a_signal_stops_it_after_the_calls_in_flight() {
 #[test]
 fn a_signal_right_after_the_summary_stops_it_too() {
     let folder = Folder::new();
-    folder.write("orders.proto", folder::get_with(r#"get: "/v1/{id}""#));
+    folder.write("orders.proto", get_with(r#"get: "/v1/{id}""#));
     for _ in 0..40 {
         let gateway =
             folder.start(&["serve", "--proto", "orders.proto", "--backend", NOBODY, "--listen", "127.0.0.1:0"]);

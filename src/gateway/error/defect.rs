@@ -34,6 +34,8 @@ impl Reason {
     pub(super) fn defect(self) -> Defect {
         match self {
             Self::InvalidHeader
+            | Self::IdempotencyKeyMissing
+            | Self::IdempotencyKeyReused
             | Self::UnsupportedMediaType
             | Self::UnsupportedContentEncoding
             | Self::InvalidContentType

@@ -11,6 +11,7 @@ mod context;
 mod defect;
 mod denied;
 mod detail;
+mod idempotency;
 mod reason;
 mod refusal;
 mod request;

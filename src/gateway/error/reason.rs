@@ -114,6 +114,26 @@ reasons! {
     AccessTokenNotVerifiable, "ACCESS_TOKEN_NOT_VERIFIABLE", 503 Unavailable,
         "Access tokens cannot be verified at the moment. The call was not sent.", "Send the request again after `Retry-After`.";
 
+    // The idempotency key.
+    IdempotencyKeyMissing, "IDEMPOTENCY_KEY_MISSING", 400 InvalidArgument,
+        "This call needs an idempotency key. The call was not sent.",
+        "Send a new unique key with each new request, in the header that the message names.";
+    IdempotencyKeyReused, "IDEMPOTENCY_KEY_REUSED", 422 InvalidArgument,
+        "The idempotency key was already used with another request. The call was not sent.",
+        "Send a new key with each new request.";
+    IdempotencyKeyInUse, "IDEMPOTENCY_KEY_IN_USE", 409 Aborted,
+        "The first request with this idempotency key is still in progress.",
+        "Repeat the request after `Retry-After`, with the same key.";
+    IdempotentOutcomeUnknown, "IDEMPOTENT_OUTCOME_UNKNOWN", 409 Unknown,
+        "The outcome of the first request with this idempotency key is unknown. It is not executed again.",
+        "Find out what the backend did before you send it with a new key.";
+    IdempotentAnswerNotKept, "IDEMPOTENT_ANSWER_NOT_KEPT", 409 AlreadyExists,
+        "The first request with this idempotency key was answered, but the answer was not stored. It is not executed again.",
+        "Read the result with another request.";
+    IdempotencyStoreFull, "IDEMPOTENCY_STORE_FULL", 503 Unavailable,
+        "The gateway has no memory for another idempotency key. The call was not sent.",
+        "Send the request again after `Retry-After`.";
+
     // The query.
     UnknownQueryParameter, "UNKNOWN_QUERY_PARAMETER", 400 InvalidArgument,
         "The request message has no field of this name.", "Correct the name; the message may suggest one.";

@@ -120,6 +120,18 @@ impl Metadata {
         }
     }
 
+    /// The part of the backend's metadata that can become a response header or status.
+    #[must_use]
+    pub fn kept(&self, metadata: &HeaderMap) -> HeaderMap {
+        let names = self.reply.iter().chain(&self.http_status).chain(&self.location);
+        let values = names.flat_map(|name| metadata.get_all(name).iter().map(move |value| (name, value)));
+        let mut kept = HeaderMap::new();
+        for (name, value) in values {
+            kept.append(name.clone(), value.clone());
+        }
+        kept
+    }
+
     /// The response headers from the backend's initial metadata and trailers.
     pub fn for_caller<'a>(&self, metadata: &'a HeaderMap) -> impl Iterator<Item = (HeaderName, &'a HeaderValue)> {
         self.reply.iter().flat_map(|name| metadata.get_all(name).iter().map(move |value| (name.clone(), value)))

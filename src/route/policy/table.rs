@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::HeaderName;
 
 use super::errors::{Errors, errors};
+use super::idempotency::{self, Idempotency};
 use super::json::{Json, json};
 use super::kinds::{CallerGone, EmptyBody, UnknownKeys};
 use super::layer::keys;
@@ -45,6 +46,8 @@ keys! {
     deadline: Option<Duration> = None, { Rpc: deadline };
     /// Whether the backend may receive a call more than once. Without it, the descriptors decide.
     idempotent: Option<bool> = None, { Rpc: truth };
+    /// Whether requests have idempotency keys, so that a retry by the caller is not executed again.
+    idempotency: Idempotency = Idempotency::default(), { File: idempotency::for_all, Rpc: idempotency::for_one };
     /// Whether replies are compressed for callers that take gzip.
     compression: bool = false, { Replies: truth, Rpc: truth };
     /// What happens to a unary call whose caller disconnects.

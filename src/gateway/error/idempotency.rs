@@ -1,0 +1,66 @@
+//! Requests whose idempotency key is missing, wrong, or was used before.
+
+use http::header::RETRY_AFTER;
+
+use super::reason::Reason;
+use super::refusal::Refusal;
+use crate::gateway::idempotency::key::KeyError;
+use crate::gateway::idempotency::store::Conflict;
+use crate::upstream::Fate;
+
+/// Seconds after which the first request may be answered.
+const RETRY: u64 = 1;
+/// Seconds after which keys may have expired.
+const RETRY_FULL: u64 = 60;
+
+impl Refusal {
+    /// 400 for a request without a key, or with none that counts.
+    #[must_use]
+    pub(crate) fn idempotency_key(error: &KeyError) -> Self {
+        match error {
+            KeyError::Missing(_) => Self::new(Reason::IdempotencyKeyMissing, error.to_string()),
+            KeyError::Several(_) | KeyError::Malformed { .. } => Self::header(error.to_string()),
+        }
+    }
+
+    /// A request with a key whose call is not made, and that cannot be answered as the first one was. Its fate is that
+    /// of the first.
+    #[must_use]
+    pub(crate) fn idempotency_conflict(conflict: Conflict) -> Self {
+        match conflict {
+            Conflict::OtherRequest => Self::new(
+                Reason::IdempotencyKeyReused,
+                "this idempotency key was already used with another request; send a new key with each new request",
+            ),
+            Conflict::InFlight => Self::of(
+                Fate::Unknown,
+                Reason::IdempotencyKeyInUse,
+                "the first request with this idempotency key is still in progress; repeat the request later with the same key",
+            )
+            .with_header(RETRY_AFTER, RETRY.to_string()),
+            Conflict::Unknown => Self::of(
+                Fate::Unknown,
+                Reason::IdempotentOutcomeUnknown,
+                "the outcome of the first request with this idempotency key is unknown, and it is not executed again; find out \
+                 what the backend did before you send the request with a new key",
+            ),
+            Conflict::NotKept => Self::of(
+                Fate::Answered,
+                Reason::IdempotentAnswerNotKept,
+                "the backend answered the first request with this idempotency key, but the answer could not be stored; it is \
+                 not executed again",
+            ),
+            Conflict::Full => Self::new(
+                Reason::IdempotencyStoreFull,
+                "the gateway has no memory left for another idempotency key; the call was not sent",
+            )
+            .with_header(RETRY_AFTER, RETRY_FULL.to_string()),
+            Conflict::Share => Self::new(
+                Reason::IdempotencyStoreFull,
+                "the gateway has little memory left for idempotency keys, and this caller already has its share; the call was \
+                 not sent",
+            )
+            .with_header(RETRY_AFTER, RETRY_FULL.to_string()),
+        }
+    }
+}
