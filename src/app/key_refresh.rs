@@ -1,7 +1,8 @@
 //! Fetches the keys of token issuers that publish them at a URL.
 //!
-//! Keys are fetched when serving begins, before they expire, and when a token names an unknown key. Unknown keys cause a
-//! fetch no more often than configured, whatever tokens callers make up. If a fetch fails, the last good set stays in use.
+//! Keys are fetched when serving begins, before they expire, and when a token names an unknown key. Unknown keys cause
+//! a fetch no more often than configured, whatever tokens callers make up. If a fetch fails, the last good set stays in
+//! use.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
