@@ -225,7 +225,7 @@ impl App {
         notes.chain(idempotency::notes(self.routes())).chain(self.preset()).collect()
     }
 
-    /// What is dangerous though it is configured so: for `towbar check`.
+    /// Settings that are dangerous although they are intended, for `towbar check`.
     #[must_use]
     pub fn risks(&self) -> Vec<String> {
         self.routes().risks().into_iter().chain(idempotency::shared(self.routes(), &self.listen)).collect()
@@ -556,7 +556,7 @@ fn with_routes(schema: Schema, config: &Config) -> Result<(Schema, Routes), Vec<
     let openapi = config.openapi.as_ref().map(|path| ("openapi.path", path));
     let templates = routes.all().iter().map(|route| (&route.rpc.name, &route.template));
     let clash = |(key, path): (&str, &ReservedPath)| {
-        // A route's template has been parsed before.
+        // This cannot fail: the template was parsed when the route was built.
         let mut clashes = templates.clone();
         let (rpc, template) =
             clashes.find(|(_, template)| Template::parse(template).is_ok_and(|it| path.clashes(&it)))?;

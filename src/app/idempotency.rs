@@ -1,4 +1,4 @@
-//! What is checked and told of idempotency keys.
+//! Checks and notes about idempotency keys.
 
 use std::collections::BTreeSet;
 
@@ -7,10 +7,10 @@ use crate::route::policy::{KeyUse, Require};
 use crate::route::{Routes, Rpc};
 use crate::server;
 
-/// The store may have so much of the memory of the process: a process that is ended for its memory forgets every key.
+/// The store may use 1/4 of the memory of the process. A process that is killed for its memory loses every key.
 const PART: usize = 4;
 
-/// A store that is too large for the process, which may have so much memory.
+/// A problem if the store is too large for a process with this memory budget.
 pub(super) fn too_large(routes: &Routes, store: usize, process: usize) -> Option<Problem> {
     let most = process / PART;
     let is_used = keyed(routes).next().is_some();
@@ -23,7 +23,7 @@ pub(super) fn too_large(routes: &Routes, store: usize, process: usize) -> Option
     })
 }
 
-/// The rpcs with keys, and what that promises.
+/// Notes on the rpcs with idempotency keys, and what the keys promise.
 pub(super) fn notes(routes: &Routes) -> impl Iterator<Item = String> {
     let of = |keys: KeyUse, word: &str| {
         let rpcs: BTreeSet<&str> =
@@ -37,7 +37,7 @@ pub(super) fn notes(routes: &Routes) -> impl Iterator<Item = String> {
     [of(KeyUse::Required, "required"), of(KeyUse::Optional, "accepted")].into_iter().flatten()
 }
 
-/// Callers with keys that nothing tells apart.
+/// A warning if callers with keys cannot be told apart.
 pub(super) fn shared(routes: &Routes, listen: &server::Config) -> Option<String> {
     let asks = listen
         .tls

@@ -118,7 +118,7 @@ impl Input<'_> {
         self.value("probe")?.parsed("a path", path).ok()
     }
 
-    /// The path of the listener where the OpenAPI document and its page are, if they are.
+    /// The path of the OpenAPI document and its page on the listener; `None` if they are not served.
     pub(super) fn openapi(&self) -> Option<ReservedPath> {
         let value = self.value("openapi")?;
         let section = value.section(&["path"]).ok()?;

@@ -39,7 +39,7 @@ pub struct Config {
     pub request_id: Option<HeaderName>,
     /// Response headers that repeat the gRPC status.
     pub status_headers: Option<StatusHeaders>,
-    /// How many bytes idempotency keys and the answers stored under them may use.
+    /// The most bytes that idempotency keys and their stored responses may use.
     pub idempotency_memory: usize,
     /// The path on which `towbar doctor` is answered, if it is configured.
     pub probe: Option<Probe>,

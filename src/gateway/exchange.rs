@@ -24,7 +24,7 @@ use super::telemetry;
 use crate::caller::Peer;
 use crate::upstream::{CallError, Fate, Trail};
 
-/// Tells a caller that its request was executed before, and that this is the first answer again.
+/// A response header: the request was executed before, and this is the first response again.
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// The record of a request in progress. Dropping it ends it. After [`hand_over`](Self::hand_over) it records nothing
@@ -118,7 +118,7 @@ impl Exchange {
         self.note(|record| record.upload = Some(upload));
     }
 
-    /// Records that the call was made before, and that its first answer is given again.
+    /// Records that the call was made before, and its first response is returned again.
     pub(crate) fn replays(&mut self) {
         self.note(|record| record.is_replay = true);
     }

@@ -44,7 +44,7 @@ impl Gateway {
         let policy = &call.route.rpc.policy;
         let turn = match policy.idempotency.keys {
             KeyUse::Off => Turn::WithoutKey,
-            // Boxed, or every request would have the memory for it.
+            // Boxed; otherwise the future of every request would be as large as this one.
             KeyUse::Optional | KeyUse::Required => Box::pin(self.turn(call, &mut bytes)).await?,
         };
         let ticket = match turn {
@@ -62,7 +62,8 @@ impl Gateway {
                 let (upstream, mut unseen) = (self.upstream(call.route), Trail::default());
                 upstream.call(outbound, &bytes, exchange.trail().unwrap_or(&mut unseen)).await
             }
-            // What has a key goes on: otherwise whoever repeats it would never know.
+            // A call with a key always runs to its end; otherwise a caller that repeats the request could not learn the
+            // outcome.
             CallerGone::Cancel | CallerGone::Finish => {
                 let sending = Sending { admitted, metadata, message: bytes, ticket };
                 let (called, back) = self.lasting(call, sending, exchange.hand_over()).await;

@@ -49,7 +49,7 @@ pub(crate) struct Sending<'a> {
     pub(crate) admitted: &'a Admitted<'a>,
     pub(crate) metadata: HeaderMap,
     pub(crate) message: Vec<u8>,
-    /// What its end is settled with, if it has an idempotency key.
+    /// The ticket to settle with the end of the call, if the request has an idempotency key.
     pub(crate) ticket: Option<Ticket<Outcome>>,
 }
 

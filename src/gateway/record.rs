@@ -60,7 +60,7 @@ pub(crate) struct Record {
     pub(crate) status: Option<StatusCode>,
     /// Whether the caller went away before the response and the call went on.
     pub(crate) is_unawaited: bool,
-    /// Whether the answer to an earlier request with the same idempotency key is given again.
+    /// Whether the response to an earlier request with the same idempotency key was returned again.
     pub(crate) is_replay: bool,
     /// Bytes of the request body that were read, before decompression.
     pub(crate) bytes_in: u64,

@@ -105,7 +105,7 @@ async fn probed<B: RequestBody>(probe: &Probe, head: &Parts, body: &mut Inbound<
     body.closing(shown(response, head), head).await
 }
 
-/// An answer as the caller sees it.
+/// Finishes a response for the caller.
 fn shown(response: Response, head: &Parts) -> Response {
     guarded(if head.method == Method::HEAD { without_body(response) } else { response })
 }

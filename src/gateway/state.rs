@@ -32,7 +32,7 @@ pub struct Gateway {
     pub config: Arc<Config>,
     /// Which callers may call; `None` if no tokens are checked.
     pub callers: Option<Arc<Callers>>,
-    /// Fixed files that are served beside the routes, if there are any.
+    /// Fixed files that are served beside the routes; `None` if there are none.
     pub files: Option<Arc<StaticFiles>>,
     /// The outcomes of calls with idempotency keys.
     pub(super) idempotency: Arc<Store<Outcome>>,
@@ -130,7 +130,7 @@ impl Gateway {
         }
     }
 
-    /// Knows the idempotency keys that `old` knows, and those that it comes to know while it is still served.
+    /// Takes over the idempotency store of `old`. Both gateways share it while `old` still serves.
     pub fn remember(&mut self, old: &Self) {
         self.idempotency = old.idempotency.clone();
         self.idempotency.set_limit(self.config.idempotency_memory);

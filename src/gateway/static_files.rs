@@ -1,6 +1,6 @@
-//! Files that are answered beside the routes, below a path of their own: pages for people and what these load.
+//! Fixed files that are served beside the routes, below their own path: web pages and what they load.
 //!
-//! They are whole in memory, the same for every caller, and no backend is asked.
+//! The files are in memory and the same for every caller. No backend is called for them.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
@@ -19,32 +19,28 @@ use crate::route::Miss;
 /// The methods of all files, as `Allow` lists them.
 const METHODS: [&str; 3] = ["GET", "HEAD", "OPTIONS"];
 
-/// So many bytes of a digest tell two versions of a file apart.
+/// How many bytes of a digest are enough to tell two versions of a file apart.
 const TAG: usize = 16;
 
-/// Files below a path.
+/// Files below one path.
 pub struct StaticFiles {
     path: ReservedPath,
-    /// What the pages among them may load.
+    /// The Content-Security-Policy of the files.
     policy: HeaderValue,
     files: Vec<StaticFile>,
 }
 
-/// A file.
 pub struct StaticFile {
-    /// Its name below the path; empty for the page of the path itself.
+    /// The name below the path; empty for the index page.
     pub name: &'static str,
-    /// Its media type.
     pub media_type: &'static str,
-    /// Whether the bytes are compressed by gzip.
+    /// Whether the bytes are compressed with gzip.
     pub is_compressed: bool,
-    /// Its bytes.
     pub body: Bytes,
     tag: HeaderValue,
 }
 
 impl StaticFile {
-    /// A file with these bytes.
     #[must_use]
     pub fn new(name: &'static str, media_type: &'static str, body: Bytes) -> Self {
         let digest = digest(&SHA256, &body);
@@ -53,7 +49,7 @@ impl StaticFile {
         Self { name, media_type, is_compressed: false, body, tag }
     }
 
-    /// The same, whose bytes are compressed by gzip already.
+    /// Marks the bytes as compressed with gzip.
     #[must_use]
     pub fn compressed(self) -> Self {
         Self { is_compressed: true, ..self }
@@ -61,23 +57,23 @@ impl StaticFile {
 }
 
 impl StaticFiles {
-    /// These files below that path; `policy` is their `Content-Security-Policy`.
+    /// Serves these files below `path`; `policy` is their Content-Security-Policy.
     #[must_use]
     pub fn new(path: ReservedPath, policy: HeaderValue, files: Vec<StaticFile>) -> Self {
         Self { path, policy, files }
     }
 
-    /// Whether a request for `path` is one for them, or for what would be beside them.
+    /// Whether a request for `path` belongs here, even if there is no such file.
     pub(super) fn take(&self, path: &str) -> bool {
         self.path.below(path).is_some()
     }
 
-    /// The answer to a request that they take. No body of it is read.
+    /// The response to a request that belongs here. Its body is not read.
     pub(super) fn answer(&self, head: &Parts) -> Result<Response, Refusal> {
         let path = head.uri.path();
         let below = self.path.below(path).unwrap_or_default();
         let name = below.strip_prefix('/');
-        // The page's links are relative, so that they hold behind a proxy that puts a prefix before all paths.
+        // Links in the page are relative, so that they work behind a proxy that adds a path prefix.
         let file = self.files.iter().find(|file| file.name == name.unwrap_or_default());
         let file = file.ok_or_else(|| Refusal::miss(Miss::Path, &head.method, path))?;
         let allowed = || METHODS.map(str::to_owned).to_vec();
@@ -94,7 +90,7 @@ impl StaticFiles {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(file.media_type));
         headers.insert(ETAG, file.tag.clone());
-        // Kept, and asked for again each time: another version of the gateway has other files.
+        // Caches must revalidate: another version of the gateway has other files.
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         headers.insert(CONTENT_SECURITY_POLICY, self.policy.clone());
         if file.is_compressed {
@@ -103,7 +99,7 @@ impl StaticFiles {
         response
     }
 
-    /// From the path to the one with a slash behind it, below which the files are.
+    /// Redirects from the path to the path with a slash at its end, below which the files are.
     fn moved(&self) -> Response {
         let last = self.path.as_str().rsplit('/').next().unwrap_or_default();
         let mut response = Response::new(Body::default());

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use super::index::not_found;
 use crate::app::openapi::page;
 
-/// The page's links are relative to the path with a slash behind it.
+/// Redirects to the path with a slash at its end, since the page's links are relative to that.
 pub(super) async fn moved() -> Redirect {
     Redirect::permanent("/docs/")
 }

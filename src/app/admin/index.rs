@@ -1,4 +1,4 @@
-//! `/`: links to all pages, and the response where there is none.
+//! `/`: links to all pages, and the response for paths without a page.
 
 use axum::http::StatusCode;
 use axum::response::Html;

@@ -1,6 +1,6 @@
-//! The page that shows a document to people: Swagger UI, which lies in `assets/swagger-ui`, and what starts it.
+//! The page that shows an OpenAPI document: Swagger UI from `assets/swagger-ui`, and the code that starts it.
 //!
-//! All files are parts of the binary, and the page loads nothing from elsewhere.
+//! All files are embedded in the binary, and the page loads nothing from elsewhere.
 
 use bytes::Bytes;
 use http::HeaderValue;
@@ -10,7 +10,8 @@ use super::yaml::to_yaml;
 use crate::format::reserved::ReservedPath;
 use crate::gateway::{StaticFile, StaticFiles};
 
-/// The `Content-Security-Policy`: the page loads its own files only. The style sheet of Swagger UI contains its icons as `data:` URLs.
+/// The `Content-Security-Policy`: the page loads its own files only. Swagger UI's style sheet contains icons as `data:`
+/// URLs.
 pub const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
                           base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -18,16 +19,16 @@ const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 
-/// The name of the page itself: an empty one, so that its URL is the path with a slash at the end.
+/// The name of the index page. It is empty, so that its URL is the path with a slash at its end.
 pub const INDEX: &str = "";
 
-/// The files of the page on the admin port. That page makes no calls: they would go to another origin, which browsers forbid.
+/// The files of the page on the admin port. That page makes no calls: browsers do not allow it to call another origin.
 #[must_use]
 pub fn on_admin_port() -> Vec<StaticFile> {
     [html(include_bytes!("../../../assets/openapi-page/admin.html"))].into_iter().chain(files()).collect()
 }
 
-/// The page, its files and the document, at a path of the listener. This page can make calls.
+/// The page, its files and the document, at a path of the listener. That page can make calls.
 #[must_use]
 pub fn on_listener(path: ReservedPath, api: &Api<'_>) -> StaticFiles {
     let document = document(api);

@@ -1,4 +1,4 @@
-//! The `security` of the document: a client certificate of the connection, and an access token where an rpc demands one.
+//! The `security` of the document: client certificates, and access tokens for rpcs that require one.
 
 use serde_json::{Map, Value, json};
 
@@ -27,7 +27,7 @@ impl Certificate {
     }
 }
 
-/// The `security` of the document, for every operation that has none.
+/// The `security` of the document, which applies to every operation without its own.
 pub(super) fn of_all(certificate: Option<Certificate>) -> Value {
     match certificate {
         Some(Certificate::Required) => json!([{ CERTIFICATE: [] }]),
@@ -37,7 +37,8 @@ pub(super) fn of_all(certificate: Option<Certificate>) -> Value {
     }
 }
 
-/// The `security` of an operation with these routes, if one of their rpcs demands an access token: a choice for each rpc.
+/// The `security` of an operation with these routes, if any of their rpcs requires an access token: one alternative per
+/// rpc.
 pub(super) fn of_operation(certificate: Option<Certificate>, entries: &[&Entry<'_>]) -> Option<Value> {
     let mut choices: Vec<Value> = Vec::new();
     let mut has_token = false;
@@ -60,7 +61,7 @@ pub(super) fn of_operation(certificate: Option<Certificate>, entries: &[&Entry<'
     has_token.then_some(Value::Array(choices))
 }
 
-/// The `securitySchemes` that the operations name, if there are any.
+/// The `securitySchemes` that operations refer to, if there are any.
 pub(super) fn schemes(certificate: Option<Certificate>, entries: &[Entry<'_>]) -> Option<Value> {
     let mut schemes = Map::new();
     if certificate.is_some() {

@@ -25,7 +25,7 @@ use crate::upstream::{self, Upstream};
 /// The deployment that the demo runs. Its listener, upstream and certificates are replaced.
 const CONFIG: &str = include_str!("../../../config/towbar.yaml");
 
-/// Where the page of the API is.
+/// The path of the API documentation page.
 const PAGE: &str = "/docs";
 
 #[derive(Debug, Args)]

@@ -1,4 +1,4 @@
-//! Requests whose idempotency key is missing, wrong, or was used before.
+//! Refusals of requests whose idempotency key is missing, invalid, or was used before.
 
 use http::header::RETRY_AFTER;
 
@@ -8,13 +8,13 @@ use crate::gateway::idempotency::key::KeyError;
 use crate::gateway::idempotency::store::Conflict;
 use crate::upstream::Fate;
 
-/// Seconds after which the first request may be answered.
+/// `Retry-After` in seconds while the first request has no response yet.
 const RETRY: u64 = 1;
-/// Seconds after which keys may have expired.
+/// `Retry-After` in seconds while there is no memory for another key.
 const RETRY_FULL: u64 = 60;
 
 impl Refusal {
-    /// 400 for a request without a key, or with none that counts.
+    /// 400: the request has no idempotency key, or not a usable one.
     #[must_use]
     pub(crate) fn idempotency_key(error: &KeyError) -> Self {
         match error {
@@ -23,8 +23,8 @@ impl Refusal {
         }
     }
 
-    /// A request with a key whose call is not made, and that cannot be answered as the first one was. Its fate is that
-    /// of the first.
+    /// The request has a key, but its call is not made, and the first response cannot be returned. The fate is that of
+    /// the first request.
     #[must_use]
     pub(crate) fn idempotency_conflict(conflict: Conflict) -> Self {
         match conflict {

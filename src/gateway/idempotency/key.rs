@@ -1,32 +1,32 @@
-//! The idempotency key of a request, from its headers.
+//! The idempotency key of a request, read from its headers.
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::route::policy::Idempotency;
 
-/// A key as its caller sent it, without quotes. It is never shown.
+/// A key as the caller sent it, without quotes. It is never shown.
 #[derive(Clone, Copy)]
 pub(super) struct Key<'a>(&'a str);
 
-/// Why a request has no key that counts.
+/// Why a request has no usable key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum KeyError {
-    /// There has to be one.
+    /// The rpc requires a key, but the request has none.
     #[error(
         "header {0} is missing: this call needs an idempotency key; send a new unique key with each new request, and the \
          same key when you repeat a request"
     )]
     Missing(HeaderName),
-    /// There are several, and they differ.
+    /// The request has several different keys.
     #[error("header {0}: the request has several idempotency keys; send one")]
     Several(HeaderName),
-    /// It has other characters than a key may have, or too few or too many.
+    /// The key has invalid characters, or is too short or too long.
     #[error("header {name}: expected an idempotency key of {min} to {max} printable ASCII characters without spaces")]
     Malformed { name: HeaderName, min: usize, max: usize },
 }
 
 impl<'a> Key<'a> {
-    /// The one key in these headers, if there is one.
+    /// The key in these headers, or `None` if there is none.
     pub(super) fn of(headers: &'a HeaderMap, policy: &Idempotency) -> Result<Option<Self>, KeyError> {
         let mut found: Option<Self> = None;
         for name in &policy.headers {
@@ -45,8 +45,8 @@ impl<'a> Key<'a> {
         let (min, max) = (policy.min_length, policy.max_length);
         let malformed = || KeyError::Malformed { name: name.clone(), min, max };
         let text = value.to_str().map_err(|_| malformed())?.trim_ascii();
-        // The draft of the IETF has a string of RFC 9651 in quotes, and most callers send it bare: both are the same
-        // key.
+        // The IETF draft uses a quoted string of RFC 9651, but most callers send the key without quotes. Both forms
+        // mean the same key.
         let text = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
         let is_printable = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\');
         let is_key = (min..=max).contains(&text.len()) && text.bytes().all(is_printable);

@@ -1,12 +1,14 @@
-//! Idempotency keys: a request that its caller repeats is executed once, and answered with the first answer.
+//! Idempotency keys: a request that its caller repeats is executed once, and later attempts get the first response
+//! again.
 //!
 //! ```text
 //! key and caller -> slot; request -> fingerprint; both -> Store -> first: Ticket | again: Outcome | Conflict
 //! first: Ticket -> call -> its outcome, stored whether or not the caller is still there
 //! ```
-//! A [`Ticket`] is the right to make the call, and there is one for each slot. However it ends, the slot is settled: free if the call
-//! was certainly not sent, with the backend's answer if there is one, and unknown otherwise. Nothing in the store could be used to
-//! call: keys, callers and requests are there as SHA-256.
+//! A [`Ticket`] is the right to make the call; there is one per slot. However the call ends, the slot is settled. It
+//! becomes free if the call was certainly not sent. It holds the backend's response if there is one, and is unknown
+//! otherwise. The store holds keys, callers and requests only as SHA-256 digests, so nothing in it could be used to
+//! make a call.
 
 pub(crate) mod key;
 pub(crate) mod outcome;

@@ -1,4 +1,4 @@
-//! The answer of a backend as it is kept: what replies and errors are made of.
+//! A stored response of a backend: everything from which a reply or an error is made.
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -8,11 +8,11 @@ use super::store::{End, Kept};
 use crate::gateway::metadata::Metadata;
 use crate::upstream::{CallError, Fate, Reply};
 
-/// About what a status has besides its texts, and each header besides its own.
+/// The approximate size of a status without its texts, and of a header without its name and value, in bytes.
 const STATUS: usize = 256;
 const HEADER: usize = 64;
 
-/// An answer of a backend. Answers to callers are made of it anew each time.
+/// A response of a backend. The response to the caller is made from it again for each repeated request.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     Replied {
@@ -23,7 +23,7 @@ pub(crate) enum Outcome {
         status: Status,
         metadata: HeaderMap,
     },
-    /// The reply was over its limit.
+    /// The reply was larger than the reply limit.
     TooLarge {
         length: usize,
         limit: usize,
@@ -31,11 +31,11 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    /// How a call has ended; of the metadata that is kept which `lists` would tell a caller.
+    /// How a call has ended. Only metadata that `lists` would send to a caller is stored.
     pub(crate) fn end_of(called: &Result<Reply, CallError>, lists: &Metadata) -> End<Self> {
         match called {
             Ok(Reply { message, metadata, .. }) => End::Answered(Self::Replied {
-                // A part of what the connection has read would keep all of it.
+                // Copied: a slice would keep the whole read buffer of the connection alive.
                 message: Bytes::copy_from_slice(message),
                 metadata: lists.kept(metadata),
             }),
@@ -50,7 +50,7 @@ impl Outcome {
         }
     }
 
-    /// The end of the call, again.
+    /// The result of the call, as it was returned first.
     pub(crate) fn called(&self) -> Result<Reply, CallError> {
         match self {
             Self::Replied { message, metadata } => {

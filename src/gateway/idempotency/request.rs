@@ -1,4 +1,4 @@
-//! What a request is to the store: whose key it has, and whether it is the same request as another.
+//! How the store identifies a request: the slot of its key, and the fingerprint of its content.
 
 use aws_lc_rs::digest::{Context, SHA256};
 use http::header::AUTHORIZATION;
@@ -11,10 +11,10 @@ use crate::limits::memory::CALL;
 use crate::limits::offload::{self, LONG};
 use crate::route::Route;
 
-/// From so many bytes on, hashing takes a millisecond.
+/// From this many bytes on, hashing takes about a millisecond.
 const LONG_TO_HASH: usize = 8 * LONG;
 
-/// SHA-256 of parts, each with its length in front.
+/// SHA-256 of several parts, each prefixed with its length.
 struct Hasher(Context);
 
 impl Hasher {
@@ -35,7 +35,7 @@ impl Hasher {
     }
 }
 
-/// The slot of this key of a caller, for this route's rpc.
+/// The slot of this caller's key for the rpc of this route.
 pub(super) fn slot(principal: Principal<'_>, route: &Route, key: Key<'_>) -> Slot {
     let hasher = Hasher::new();
     let caller = match principal {
@@ -50,11 +50,11 @@ pub(super) fn slot(principal: Principal<'_>, route: &Route, key: Key<'_>) -> Slo
     Slot { caller, id }
 }
 
-/// The fingerprint of a call: its method, its route, and the message that path, query and body became. What asks for
-/// another form of the reply counts too.
+/// The fingerprint of a call: its method, its route, and the message made from path, query and body. Parameters that
+/// change the form of the reply count too.
 ///
-/// Callers of whom nothing is proved are told apart by their credentials, which the backend checks: nobody gets an
-/// answer for which the backend has not seen them.
+/// Callers without a proved identity are distinguished by their credentials, which the backend checks. So nobody gets a
+/// response with credentials that the backend has not seen.
 fn of_call(call: &Call<'_>, message: &[u8]) -> Fingerprint {
     let Call { head, route, query, .. } = *call;
     let mut hasher = Hasher::new().part(head.method.as_str().as_bytes()).part(route.template.as_bytes());
@@ -67,7 +67,8 @@ fn of_call(call: &Call<'_>, message: &[u8]) -> Fingerprint {
     Fingerprint(hasher.digest())
 }
 
-/// The fingerprint of a call with this message, and the message. A long one is hashed beside the worker.
+/// The fingerprint of a call with this message. A long message is hashed outside the worker thread, and put back
+/// afterwards.
 pub(super) async fn fingerprint(call: &Call<'_>, message: &mut Vec<u8>) -> Fingerprint {
     if message.len() < LONG_TO_HASH {
         return of_call(call, message);

@@ -1,17 +1,17 @@
-//! Under what the store has a key, and what it compares.
+//! The key of an entry in the store, and the value that tells requests apart.
 
-/// A SHA-256.
+/// A SHA-256 digest.
 pub(super) type Digest = [u8; 32];
 
-/// Where the store has what became of a key.
+/// The place of an idempotency key in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Slot {
-    /// Whose keys it is among.
+    /// The digest of the caller.
     pub(super) caller: Digest,
-    /// Of caller, rpc and key.
+    /// The digest of caller, rpc and idempotency key.
     pub(super) id: Digest,
 }
 
-/// The same for requests that are the same, and for no others.
+/// Equal for identical requests, and different for all others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fingerprint(pub(super) Digest);

@@ -1,8 +1,8 @@
-//! What became of each key, within a bound of memory.
+//! Stores the outcome of each idempotency key, within a limit of memory.
 //!
-//! A key that counts is never forgotten: where there is no memory, new ones are refused. The keys of a caller are in
-//! one shard, which has a lock. Whoever has few keys keeps room for more: the last eighth of the memory is not for
-//! callers that have an eighth of it.
+//! A key is never dropped before its lifetime ends: if the memory is full, new keys are refused. All keys of a caller
+//! are in one shard, which has a lock. The last eighth of the memory is reserved for callers that use less than an
+//! eighth of it. So a caller with many keys cannot take the memory from the others.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -12,74 +12,74 @@ use std::time::Instant;
 
 use super::slot::{Digest, Fingerprint, Slot};
 
-/// So many threads seldom wait for each other.
+/// With this many shards, threads seldom wait for each other.
 const SHARDS: usize = 16;
-/// What a key counts, besides the answer under it: more than its places in the tables of a shard.
+/// The bytes that a key counts, without its response. That is more than its entries in the tables of a shard take.
 pub(super) const ENTRY: usize = 512;
-/// The last part of the memory is for callers that have less than this part.
+/// The last 1/8 of the memory is reserved for callers that use less than 1/8 of it.
 const SHARE: usize = 8;
 
-/// All keys, and what became of them. `T` is the answer to a call.
+/// All keys with their outcomes. `T` is the response to a call.
 pub(crate) struct Store<T> {
     shards: [Mutex<Shard<T>>; SHARDS],
-    /// Bytes that keys and answers count.
+    /// The bytes that keys and responses count.
     used: AtomicUsize,
-    /// How many they may count.
+    /// The most bytes that they may count.
     limit: AtomicUsize,
 }
 
 struct Shard<T> {
     entries: HashMap<Slot, Entry<T>>,
-    /// When settled entries are over, the first on top. An entry is in here once, and is not changed after that.
+    /// When settled entries expire, the earliest on top. Each entry is in here once, and does not change after that.
     ends: BinaryHeap<Reverse<(Instant, Slot)>>,
-    /// Bytes of each caller.
+    /// The bytes that each caller's keys and responses count.
     callers: HashMap<Digest, usize>,
 }
 
 struct Entry<T> {
     fingerprint: Fingerprint,
     state: State<T>,
-    /// In bytes.
+    /// The bytes that the key and its response count.
     size: usize,
 }
 
 enum State<T> {
     InFlight,
     Answered(Arc<T>),
-    /// The backend has answered, and the answer was too large for the memory that was left.
+    /// The backend responded, but the memory left was too small for its response.
     NotKept,
     Unknown,
 }
 
-/// Why a request is neither the first with its key nor answered like the first.
+/// Why a request with a key gets neither a new call nor the stored response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Conflict {
-    /// The key belongs to another request.
+    /// The key was used for another request.
     OtherRequest,
-    /// The first request is not answered yet.
+    /// The first request has no response yet.
     InFlight,
-    /// Nobody knows what became of the first request.
+    /// The outcome of the first request is unknown.
     Unknown,
-    /// The first request was answered, and the answer is not there any more.
+    /// The first request had a response, but it was not stored.
     NotKept,
     /// There is no memory for another key.
     Full,
-    /// There is little memory left, and this caller has its share.
+    /// Little memory is left, and this caller uses its share already.
     Share,
 }
 
-/// How the call of a ticket has ended.
+/// How the call of a ticket ended.
 #[derive(Debug)]
 pub(crate) enum End<T> {
-    /// It was certainly not executed.
+    /// The call was certainly not executed.
     Free,
     Answered(T),
     Unknown,
 }
 
-/// What the store keeps.
+/// A response that the store can hold.
 pub(crate) trait Kept {
-    /// How many bytes it has.
+    /// The size in bytes.
     fn size(&self) -> usize;
 }
 
@@ -89,18 +89,18 @@ impl<T: Kept> Store<T> {
         Self { shards, used: AtomicUsize::new(0), limit: AtomicUsize::new(limit) }
     }
 
-    /// Takes another limit. Keys that count stay, even if there are more than it allows.
+    /// Changes the limit. Keys stay until their lifetime ends, even if they exceed it.
     pub(crate) fn set_limit(&self, limit: usize) {
         self.limit.store(limit, Ordering::Relaxed);
     }
 
-    /// How many bytes keys and answers count.
+    /// The bytes that keys and responses count.
     #[cfg(test)]
     pub(super) fn used(&self) -> usize {
         self.used.load(Ordering::Relaxed)
     }
 
-    /// The answer under this slot to a request with that fingerprint; nothing if the key is new: then it is in flight.
+    /// The stored response for a request with this fingerprint. `None` if the key is new; it then counts as in flight.
     pub(super) fn find(&self, slot: Slot, fingerprint: Fingerprint, now: Instant) -> Result<Option<Arc<T>>, Conflict> {
         match self.entry(slot, fingerprint, now) {
             Err(Conflict::Full | Conflict::Share) => {
@@ -128,7 +128,7 @@ impl<T: Kept> Store<T> {
         Ok(None)
     }
 
-    /// Settles the slot of a ticket.
+    /// Settles the slot of a ticket: frees it, or stores the end of its call until `until`.
     pub(super) fn settle(&self, slot: Slot, end: End<T>, until: Instant) {
         let mut shard = self.lock(Self::shard_of(slot));
         let (state, more) = match end {
@@ -153,7 +153,7 @@ impl<T: Kept> Store<T> {
         }
     }
 
-    /// Takes bytes for a caller that has so many.
+    /// Reserves bytes for a caller whose entries already count `has` bytes.
     fn take(&self, bytes: usize, has: usize) -> Result<(), Conflict> {
         let limit = self.limit.load(Ordering::Relaxed);
         let taken = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
@@ -177,11 +177,11 @@ impl<T: Kept> Store<T> {
     }
 
     fn lock(&self, shard: usize) -> MutexGuard<'_, Shard<T>> {
-        // A shard is whole between any two steps.
+        // A poisoned lock is safe to use: a shard is consistent between any two steps.
         self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A shard without the keys that do not count any more.
+    /// Locks a shard, and removes its expired keys.
     fn swept(&self, shard: usize, now: Instant) -> MutexGuard<'_, Shard<T>> {
         let mut shard = self.lock(shard);
         while let Some(&Reverse((until, slot))) = shard.ends.peek()
@@ -201,7 +201,7 @@ impl<T> Default for Shard<T> {
 }
 
 impl<T> Shard<T> {
-    /// Removes an entry, and says how many bytes it counted.
+    /// Removes an entry, and returns how many bytes it counted.
     fn remove(&mut self, slot: Slot) -> usize {
         let size = self.entries.remove(&slot).map_or(0, |entry| entry.size);
         if let Some(bytes) = self.callers.get_mut(&slot.caller) {

@@ -1,4 +1,4 @@
-//! The store alone, with its clock in hand.
+//! Tests the store alone, with explicit points in time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ use super::ticket::{Found, Ticket};
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const MEMORY: usize = 1 << 20;
 
-/// An answer of so many bytes.
+/// A response of this size in bytes.
 #[derive(Debug, PartialEq, Eq)]
 struct Answer(usize);
 
@@ -43,7 +43,7 @@ fn first(store: &Arc<Store<Answer>>, slot: Slot) -> Ticket<Answer> {
     }
 }
 
-/// What a request with this fingerprint finds; a new key is settled as free again.
+/// The result for a request with this fingerprint. A new key is freed again.
 fn found(store: &Arc<Store<Answer>>, slot: Slot, fingerprint: Fingerprint) -> Result<Option<usize>, Conflict> {
     Ticket::take(store, slot, fingerprint, DAY).map(|found| match found {
         Found::First(_) => None,
@@ -91,7 +91,7 @@ fn a_key_counts_for_its_lifetime_from_the_end_of_its_call() {
     let at = |seconds| now + Duration::from_secs(seconds);
     let find = |seconds| store.find(slot(1, 1), SAME, at(seconds)).map(|answer| answer.map(|answer| answer.0));
     assert_eq!(find(0), Ok(None));
-    // A call in flight has no end of its time.
+    // A call in flight does not expire.
     assert_eq!(find(1_000_000), Err(Conflict::InFlight));
     store.settle(slot(1, 1), End::Answered(Answer(100)), at(2_000_000));
     assert_eq!(store.used(), ENTRY + 100);
@@ -119,7 +119,7 @@ fn a_full_store_refuses_new_keys_and_forgets_none() {
     for key in 0..most {
         assert_eq!(store.find(slot(1, key), SAME, now), Err(Conflict::Unknown), "{key}");
     }
-    // What has expired, of whatever caller, makes room: for one that has no share yet.
+    // Expired keys of any caller make room for a caller that has no share yet.
     assert_eq!(store.find(slot(1, most), SAME, until(10)), Ok(None));
     assert_eq!(store.find(slot(2, most), SAME, until(10)), Err(Conflict::Full));
     assert_eq!(store.find(slot(2, most), SAME, until(20)), Ok(None));
@@ -145,8 +145,8 @@ fn the_last_of_the_memory_is_for_callers_with_few_keys() {
     assert_eq!(store.find(slot(3, 1), SAME, now), Err(Conflict::Full));
 }
 
-/// Each round is one key with several callers at once, of which each repeats its request until it has an answer for
-/// good. The call may end in every way; the backend counts when it acts.
+/// Each round has one key and several callers at once. Each repeats its request until it has a final response. The call
+/// may end in any way; the backend counts its executions.
 #[test]
 fn whatever_happens_the_backend_acts_at_most_once_for_a_key() {
     const CALLERS: usize = 4;
@@ -185,7 +185,7 @@ fn whatever_happens_the_backend_acts_at_most_once_for_a_key() {
 fn call(mut ticket: Ticket<Answer>, acted: &AtomicUsize, random: &mut fastrand::Rng) {
     let pause = |random: &mut fastrand::Rng| (0..random.usize(..3)).for_each(|_| thread::yield_now());
     match random.u8(..8) {
-        // The request is wrong, or its caller leaves before the call.
+        // The request is invalid, or its caller leaves before the call.
         0 => return,
         1 => {
             ticket.sends();
@@ -204,7 +204,7 @@ fn call(mut ticket: Ticket<Answer>, acted: &AtomicUsize, random: &mut fastrand::
     match (reaches, random.u8(..4)) {
         (true, 0 | 1) => ticket.settle(End::Answered(Answer(10))),
         (_, 2) => ticket.settle(End::Unknown),
-        // The gateway's task ends in whatever way.
+        // The task of the gateway ends in any of these ways.
         _ => drop(ticket),
     }
 }

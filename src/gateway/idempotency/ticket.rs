@@ -1,4 +1,4 @@
-//! The right to make the call of a key, of which there is one for each key.
+//! The right to make the call for an idempotency key. There is one per key.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use super::slot::{Fingerprint, Slot};
 use super::store::{Conflict, End, Kept, Store};
 
-/// The right to make the call of a key. Dropped before the call's end it says what is true then: before the call was
-/// sent the key is free again, and afterwards nobody knows.
+/// The right to make the call for a key. If it is dropped before the call ends, the slot becomes free if the call was
+/// not sent yet, and unknown otherwise.
 pub(crate) struct Ticket<T: Kept> {
     store: Arc<Store<T>>,
     slot: Slot,
@@ -16,17 +16,16 @@ pub(crate) struct Ticket<T: Kept> {
     is_settled: bool,
 }
 
-/// What there is for a request that has a key.
+/// What the store has for a request with a key.
 pub(super) enum Found<T: Kept> {
-    /// The key is new: the right to make its call.
+    /// The key is new. The ticket is the right to make its call.
     First(Ticket<T>),
-    /// The call was made, and this is its answer.
+    /// The call was made before; this is its response.
     Again(Arc<T>),
 }
 
 impl<T: Kept> Ticket<T> {
-    /// What there is in the store for a request with this fingerprint. A new key counts for `lifetime` once its call
-    /// has ended.
+    /// Looks up a request with this fingerprint. A new key stays in the store for `lifetime` after its call has ended.
     pub(super) fn take(
         store: &Arc<Store<T>>,
         slot: Slot,
@@ -39,12 +38,12 @@ impl<T: Kept> Ticket<T> {
         })
     }
 
-    /// The call goes to the backend from here on.
+    /// Records that the call is sent to the backend from here on.
     pub(crate) fn sends(&mut self) {
         self.is_sent = true;
     }
 
-    /// The call has ended like this.
+    /// Settles the slot with the end of the call.
     pub(crate) fn settle(mut self, end: End<T>) {
         self.end(end);
     }
@@ -52,7 +51,7 @@ impl<T: Kept> Ticket<T> {
     fn end(&mut self, end: End<T>) {
         self.is_settled = true;
         let now = Instant::now();
-        // A lifetime is a year at most.
+        // This cannot overflow: a lifetime is a year at most.
         let until = now.checked_add(self.lifetime).unwrap_or(now);
         self.store.settle(self.slot, end, until);
     }

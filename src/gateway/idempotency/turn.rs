@@ -1,4 +1,4 @@
-//! Whether the call of a request is to be made, for an rpc with idempotency keys.
+//! Decides whether to make the call of a request, for an rpc with idempotency keys.
 
 use std::sync::Arc;
 
@@ -10,21 +10,21 @@ use crate::gateway::call::Call;
 use crate::gateway::error::Refusal;
 use crate::gateway::state::Gateway;
 
-/// What is to be done for a request.
+/// What to do with a request.
 pub(crate) enum Turn {
-    /// It has no key, and needs none: its call is made.
+    /// Make the call: the request has no key, and needs none.
     WithoutKey,
-    /// Its call is made, and its end is settled with this.
+    /// Make the call, and settle the ticket with its end.
     First(Ticket<Outcome>),
-    /// Its call was made before.
+    /// Return this response: the call was made before.
     Again(Arc<Outcome>),
 }
 
 impl Gateway {
-    /// What is to be done for a call with this message.
+    /// Decides what to do with a call with this message.
     ///
     /// # Errors
-    /// It has no key and needs one, or its key stands for another request or for one without a known answer.
+    /// The request has no key but needs one, or its key belongs to another request or to one without a known response.
     pub(crate) async fn turn(&self, call: &Call<'_>, message: &mut Vec<u8>) -> Result<Turn, Refusal> {
         let policy = &call.route.rpc.policy.idempotency;
         let key = Key::of(&call.head.headers, policy).map_err(|error| Refusal::idempotency_key(&error))?;
