@@ -8,16 +8,14 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::admin::Snapshot;
-use super::checks::{certificates, check_certificates, passwords, unheard_proxies};
+use super::checks::{certificates, check_certificates, passwords, reserved_paths, unheard_proxies};
 use super::idempotency;
 use super::key_refresh::{KeyRefresh, KeyRefreshes};
 use super::openapi::{Api, Certificate, Descriptors, page};
 use crate::caller::Callers;
 use crate::config::{Config, KeyServer, Preset, PresetKey};
 use crate::format::problem::Problem;
-use crate::format::reserved::ReservedPath;
 use crate::format::secret::Permissions;
-use crate::format::template::Template;
 use crate::gateway::metadata::Metadata;
 use crate::gateway::{self, Door, Gateway, Observers};
 use crate::limits::memory::{self, Budget, Share};
@@ -552,24 +550,7 @@ async fn sources(config: &Config, upstreams: &[Option<Upstream>]) -> Option<(Vec
 
 fn with_routes(schema: Schema, config: &Config) -> Result<(Schema, Routes), Vec<Problem>> {
     let routes = Routes::build(&schema, &config.rpcs, &config.routes)?;
-    let probe = config.proxy.probe.as_ref().map(|probe| ("probe", &probe.path));
-    let openapi = config.openapi.as_ref().map(|path| ("openapi.path", path));
-    let templates = routes.all().iter().map(|route| (&route.rpc.name, &route.template));
-    let clash = |(key, path): (&str, &ReservedPath)| {
-        // This cannot fail: the template was parsed when the route was built.
-        let mut clashes = templates.clone();
-        let (rpc, template) =
-            clashes.find(|(_, template)| Template::parse(template).is_ok_and(|it| path.clashes(&it)))?;
-        let message = format!("`{}` is also a path of {rpc} (`{template}`); choose another path", path.as_str());
-        Some(Problem::at(key, message))
-    };
-    let mut problems: Vec<Problem> = probe.into_iter().chain(openapi).filter_map(clash).collect();
-    if let (Some((_, probe)), Some((key, openapi))) = (probe, openapi)
-        && (probe.below(openapi.as_str()).is_some() || openapi.below(probe.as_str()).is_some())
-    {
-        let message = format!("`{}` and `probe` overlap; choose another path", openapi.as_str());
-        problems.push(Problem::at(key, message));
-    }
+    let problems = reserved_paths(config, &routes);
     if problems.is_empty() { Ok((schema, routes)) } else { Err(problems) }
 }
 

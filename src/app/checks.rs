@@ -1,10 +1,14 @@
-//! Checks across parts: certificates, passwords that other users can read, and keys without effect.
+//! Checks across parts: certificates, passwords that other users can read, paths that two parts claim, and keys without
+//! effect.
 
 use std::path::PathBuf;
 use std::time::SystemTime;
 
 use crate::config::Config;
 use crate::format::problem::Problem;
+use crate::format::reserved::ReservedPath;
+use crate::format::template::Template;
+use crate::route::Routes;
 use crate::tls::certs::{self, Finding, Inspection, Level, Usage};
 use crate::tls::{Identity, IdentityFiles, Trust};
 use crate::upstream::ProxyConfig;
@@ -64,4 +68,27 @@ pub(super) fn check_certificates(certificates: &[Inspection], now: SystemTime) -
         }
     }
     (problems, warnings)
+}
+
+/// The paths of `probe` and `openapi` that are also paths of a route, or of each other.
+pub(super) fn reserved_paths(config: &Config, routes: &Routes) -> Vec<Problem> {
+    let probe = config.proxy.probe.as_ref().map(|probe| ("probe", &probe.path));
+    let openapi = config.openapi.as_ref().map(|path| ("openapi.path", path));
+    let templates = routes.all().iter().map(|route| (&route.rpc.name, &route.template));
+    let clash = |(key, path): (&str, &ReservedPath)| {
+        // This cannot fail: the template was parsed when the route was built.
+        let mut clashes = templates.clone();
+        let (rpc, template) =
+            clashes.find(|(_, template)| Template::parse(template).is_ok_and(|it| path.clashes(&it)))?;
+        let message = format!("`{}` is also a path of {rpc} (`{template}`); choose another path", path.as_str());
+        Some(Problem::at(key, message))
+    };
+    let mut problems: Vec<Problem> = probe.into_iter().chain(openapi).filter_map(clash).collect();
+    if let (Some((_, probe)), Some((key, openapi))) = (probe, openapi)
+        && (probe.below(openapi.as_str()).is_some() || openapi.below(probe.as_str()).is_some())
+    {
+        let message = format!("`{}` and `probe` overlap; choose another path", openapi.as_str());
+        problems.push(Problem::at(key, message));
+    }
+    problems
 }

@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 
 use super::certs::CertsCommand;
 use super::completions::CompletionsArguments;
+use super::config::ConfigCommand;
 use super::curl::CurlArguments;
 #[cfg(feature = "demo")]
 use super::demo::DemoArguments;
@@ -66,6 +67,15 @@ Examples:
   towbar openapi --config towbar.yaml --diff openapi.yaml"
     )]
     OpenApi(OpenApiArguments),
+    /// Print the JSON Schema of the configuration file, or the configuration in effect
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  towbar config schema > towbar.schema.json
+  towbar config print --config towbar.yaml"
+    )]
+    Config(ConfigCommand),
     /// Show how a request would be answered, without sending anything
     #[command(after_help = "\
 Examples:

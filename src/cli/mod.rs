@@ -4,6 +4,7 @@ mod arguments;
 mod certs;
 mod check;
 mod completions;
+mod config;
 mod config_file;
 mod curl;
 #[cfg(feature = "demo")]

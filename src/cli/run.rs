@@ -9,7 +9,7 @@ use super::arguments::{Cli, Command};
 #[cfg(feature = "demo")]
 use super::demo;
 use super::outcome::REFUSED;
-use super::{certs, check, completions, curl, doctor, dumps, explain, manual, openapi, routes, serve};
+use super::{certs, check, completions, config, curl, doctor, dumps, explain, manual, openapi, routes, serve};
 use crate::format::problem::Problem;
 use crate::tls::pem;
 
@@ -25,6 +25,7 @@ pub fn run() -> ExitCode {
         Command::Check(settings) => check::run(&settings),
         Command::Routes(settings) => routes::run(&settings),
         Command::OpenApi(arguments) => openapi::run(&arguments),
+        Command::Config(command) => config::run(&command),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Curl(arguments) => curl::run(&arguments),
         Command::Certs(command) => certs::run(command),

@@ -13,7 +13,7 @@ use super::{shown, upstreams};
 use crate::format::problem::Problem;
 use crate::route;
 
-const KEYS: &[&str] = &[
+pub(super) const KEYS: &[&str] = &[
     "compatibility",
     "listen",
     "schema",
@@ -77,7 +77,7 @@ fn fill(root: Read<Node>, file: Option<&Path>, problems: Problems, overrides: &O
 }
 
 impl Input<'_> {
-    fn config(&self) -> Config {
+    pub(super) fn config(&self) -> Config {
         if let Some(value) = self.value("compatibility") {
             let _ = value.parsed("the name of a gateway", Preset::named);
         }

@@ -12,6 +12,7 @@ mod caller;
 mod callers;
 mod compatibility;
 mod connections;
+mod describe;
 mod drain;
 mod file;
 mod gateway;
@@ -39,6 +40,7 @@ mod yaml;
 
 pub use callers::{KeyPlace, KeyServer};
 pub use compatibility::{Preset, PresetKey};
+pub use describe::{effective, schema};
 pub use load::{load, load_text};
 pub use overrides::Overrides;
 pub use settings::{Config, Reload};

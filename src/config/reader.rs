@@ -17,6 +17,25 @@ use crate::tls::pem;
 pub(super) struct Problems {
     file: Option<String>,
     noted: RefCell<Vec<(Order, Problem)>>,
+    /// What the reader expected of each node, if somebody wants to know.
+    expected: Option<RefCell<Vec<(NodeId, Expected)>>>,
+}
+
+/// Which node of a tree it is: the tree does not move while it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct NodeId(*const Node);
+
+/// What the reader expects of a node. A node may be one of several things.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Expected {
+    /// A map with these keys.
+    Keys(Vec<String>),
+    /// A map whose keys are names that the operator chooses.
+    Names,
+    /// A list.
+    Items,
+    /// One line of text, by the name that messages have for it, and the message for this text, if it is refused.
+    Text { what: String, refusal: Option<String> },
 }
 
 /// The sort order of problems.
@@ -44,7 +63,25 @@ pub(super) type Read<T> = Result<T, Noted>;
 impl Problems {
     pub(super) fn new(file: Option<&Path>) -> Self {
         let file = file.map(|file| file.display().to_string());
-        Self { file, noted: RefCell::new(Vec::new()) }
+        Self { file, noted: RefCell::new(Vec::new()), expected: None }
+    }
+
+    /// Records what the reader expects, too.
+    pub(super) fn observing() -> Self {
+        Self { expected: Some(RefCell::default()), ..Self::new(None) }
+    }
+
+    /// What the reader expected of a node, in the order in which it asked.
+    pub(super) fn expected_of(&self, node: &Node) -> Vec<Expected> {
+        let id = NodeId(node);
+        let expected = self.expected.iter().flat_map(|expected| expected.borrow().clone());
+        expected.filter(|(other, _)| *other == id).map(|(_, expected)| expected).collect()
+    }
+
+    fn expect(&self, node: &Node, expected: impl FnOnce() -> Expected) {
+        if let Some(all) = &self.expected {
+            all.borrow_mut().push((NodeId(node), expected()));
+        }
     }
 
     pub(super) fn at(&self, spot: Spot, message: String) -> Noted {
@@ -94,6 +131,12 @@ impl Problems {
     }
 }
 
+impl Expected {
+    fn of_keys(known: &[&str]) -> Self {
+        Self::Keys(known.iter().map(|key| (*key).to_owned()).collect())
+    }
+}
+
 /// A map whose keys have been checked against the known ones.
 #[derive(Clone, Copy)]
 pub(super) struct Section<'a> {
@@ -112,6 +155,7 @@ impl<'a> Section<'a> {
             }
         };
         let section = Section { problems, entries };
+        problems.expect(node, || Expected::of_keys(known));
         section.refuse_unknown(known);
         Ok(section)
     }
@@ -177,6 +221,7 @@ impl<'a> Value<'a> {
     }
 
     pub(super) fn section(&self, known: &[&str]) -> Read<Section<'a>> {
+        self.problems.expect(self.node, || Expected::of_keys(known));
         let section = Section { problems: self.problems, entries: self.entries()? };
         section.refuse_unknown(known);
         Ok(section)
@@ -184,6 +229,7 @@ impl<'a> Value<'a> {
 
     /// The values of a map whose keys are names that the operator chose, each with its key's place.
     pub(super) fn named(self) -> Read<impl Iterator<Item = (Spot, Value<'a>)>> {
+        self.problems.expect(self.node, || Expected::Names);
         let entries = self.entries()?.iter();
         Ok(entries.map(move |entry| (entry.spot, Value::of(entry, self.problems))))
     }
@@ -218,6 +264,7 @@ impl<'a> Value<'a> {
     }
 
     fn items(self) -> impl Iterator<Item = Value<'a>> {
+        self.problems.expect(self.node, || Expected::Items);
         let items = match &self.node.shape {
             Shape::List(items) => items.as_slice(),
             Shape::Nothing => &[],
@@ -231,6 +278,7 @@ impl<'a> Value<'a> {
 
     /// A list with at least one item, or a single item written without the list. A failed item is left out.
     pub(super) fn one_or_more<T: PartialEq>(&self, what: &str, read: impl Fn(Self) -> Read<T>) -> Vec<T> {
+        self.problems.expect(self.node, || Expected::Items);
         match &self.node.shape {
             Shape::Text(_) => read(*self).into_iter().collect(),
             Shape::List(items) if !items.is_empty() => self.each(read),
@@ -243,6 +291,7 @@ impl<'a> Value<'a> {
 
     /// A list with at least one item, or a single item written without the list. One failed item fails the list.
     pub(super) fn all<T: PartialEq>(&self, what: &str, read: impl Fn(Self) -> Read<T>) -> Read<Vec<T>> {
+        self.problems.expect(self.node, || Expected::Items);
         match &self.node.shape {
             Shape::Text(_) => read(*self).map(|only| vec![only]),
             Shape::List(items) if !items.is_empty() => {
@@ -256,6 +305,7 @@ impl<'a> Value<'a> {
 
     /// One line of text. `what` names it in the message.
     pub(super) fn text(&self, what: &str) -> Read<&'a str> {
+        self.problems.expect(self.node, || Expected::Text { what: what.to_owned(), refusal: None });
         match &self.node.shape {
             Shape::Text(text) if text.is_empty() => Err(self.wrong(format!("expected {what}, found empty text"))),
             Shape::Text(text) if pem::is_file(text) => Err(self.wrong(format!("expected {what}, found {SECRET}"))),
@@ -271,6 +321,8 @@ impl<'a> Value<'a> {
     pub(super) fn parsed<T>(&self, what: &str, parse: impl Fn(&str) -> Result<T, String>) -> Read<T> {
         let text = self.text(what)?;
         parse(text).map_err(|message| {
+            let refusal = || Some(message.clone());
+            self.problems.expect(self.node, || Expected::Text { what: what.to_owned(), refusal: refusal() });
             let quotes_secret = message.contains(text) && pem::is_secret(text);
             self.wrong(if quotes_secret { format!("expected {what}, found {SECRET}") } else { message })
         })

@@ -14,10 +14,10 @@ fn repository(path: &str) -> PathBuf {
 }
 
 /// How the YAML of Envoy begins, which docs/draining.md has too.
-const ENVOY: &str = "static_resources:";
+pub(super) const ENVOY: &str = "static_resources:";
 
 /// The text of every ```yaml block.
-fn yaml_blocks(document: &str) -> Vec<&str> {
+pub(super) fn yaml_blocks(document: &str) -> Vec<&str> {
     let starts = document.split("```yaml\n").skip(1);
     starts.map(|rest| rest.split("```").next().unwrap()).collect()
 }

@@ -21,7 +21,10 @@ pub(crate) const ROWS: &[&[&str]] = &[
 const OWNERS: &[(&str, &[&str])] = &[
     ("prost_reflect", &["schema", "codec"]),
     ("protox", &["schema"]),
-    ("serde_json", &["codec", "gateway/error", "gateway/probe", "app/admin", "app/openapi", "cli/doctor"]),
+    (
+        "serde_json",
+        &["codec", "gateway/error", "gateway/probe", "config/describe", "app/admin", "app/openapi", "cli/doctor"],
+    ),
     ("serde_saphyr", &["config", "app/openapi/yaml"]),
     ("rustls", &["tls", "caller", "upstream", "server", "app", "cli/demo/bank", "cli/doctor"]),
     ("tokio_rustls", &["upstream", "server", "cli/doctor"]),

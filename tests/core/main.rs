@@ -5,6 +5,7 @@ mod codec_allocations;
 mod codec_cases;
 mod codec_editions;
 mod codec_oracle;
+mod config_schema;
 mod configuration;
 mod documents;
 mod documents_style;

@@ -230,6 +230,7 @@ fn help_lists_the_commands() {
         "  check        Check the configuration, schema and certificates, and list every problem",
         "  routes       List the routes: method, path, rpc, body and query parameters",
         "  openapi      Print the OpenAPI document of the routes, or compare it with an older one",
+        "  config       Print the JSON Schema of the configuration file, or the configuration in effect",
         "  explain      Show how a request would be answered, without sending anything",
         "  curl         Print the curl command that calls an rpc with a given message",
         "  certs        Create and check certificates",

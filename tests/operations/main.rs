@@ -6,6 +6,7 @@ mod admin;
 mod certs;
 mod clients;
 mod commands;
+mod config_command;
 mod demo;
 mod descriptors;
 mod doctor;

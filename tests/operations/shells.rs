@@ -56,12 +56,15 @@ fn each_shell_gets_its_own_script() {
     }
 }
 
-const PAGES: [&str; 14] = [
+const PAGES: [&str; 17] = [
     "towbar-certs-check.1",
     "towbar-certs-new.1",
     "towbar-certs.1",
     "towbar-check.1",
     "towbar-completions.1",
+    "towbar-config-print.1",
+    "towbar-config-schema.1",
+    "towbar-config.1",
     "towbar-curl.1",
     "towbar-demo.1",
     "towbar-doctor.1",
@@ -117,6 +120,6 @@ fn man_pages_are_formatted_without_a_warning() {
 #[test]
 fn a_man_page_of_an_unknown_command_lists_the_commands() {
     let ended = process::run(&["man", "serv"]);
-    let line = "there is no command `serv`; commands: serve, check, routes, openapi, explain, curl, certs, doctor, demo, completions, man";
+    let line = "there is no command `serv`; commands: serve, check, routes, openapi, config, explain, curl, certs, doctor, demo, completions, man";
     assert_eq!((ended.code, ended.stderr.lines().next()), (Some(2), Some(line)));
 }
