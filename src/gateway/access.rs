@@ -5,7 +5,6 @@
 
 use std::time::SystemTime;
 
-use http::Method;
 use tonic::Code;
 
 use super::error::{Party, Reason};
@@ -34,7 +33,7 @@ pub(crate) fn tell(log: &WorkerLog, record: &Record) {
             Protocol::Http2 => "2",
         }),
         tls: peer.and_then(Peer::tls).and_then(|tls| tls.version),
-        method: record.method.as_ref().map(registered),
+        method: record.method_name(),
         route: route.map(|route| route.path()),
         rpc: route.map(|route| route.rpc.name.as_str()),
         upstream: route.and_then(|route| record.sinks.upstreams.get(route.rpc.upstream)).map(String::as_str),
@@ -98,12 +97,6 @@ fn fate(record: &Record) -> Option<Fate> {
         (CallRecord::Unary(_) | CallRecord::Streaming(_), None) => Some(Fate::Unknown),
     };
     record.refused.map(|refused| refused.fate).or_else(called)
-}
-
-/// The method if it is a registered one, else `OTHER`: callers can make up methods.
-fn registered(method: &Method) -> &'static str {
-    let known = ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "CONNECT", "PATCH", "TRACE"];
-    known.into_iter().find(|known| method == *known).unwrap_or("OTHER")
 }
 
 /// The name of the party that refused the request.

@@ -178,6 +178,14 @@ impl Sinks {
 }
 
 impl Record {
+    /// The method if it is a registered one, else `OTHER`: callers can make up methods. `None` where the head was
+    /// malformed.
+    pub(crate) fn method_name(&self) -> Option<&'static str> {
+        let known = ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "CONNECT", "PATCH", "TRACE"];
+        let method = self.method.as_ref()?;
+        Some(known.into_iter().find(|known| method == *known).unwrap_or("OTHER"))
+    }
+
     /// The route, if one was found.
     pub(crate) fn route(&self) -> Option<&Route> {
         self.route.map(|index| &*self.sinks.routes.all()[index])
@@ -245,7 +253,7 @@ impl CallEnd {
 /// Everything that is known, without any text from the caller.
 impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let method = self.method.as_ref().map_or("-", Method::as_str);
+        let method = self.method_name().unwrap_or("-");
         let rpc = self.route().map_or("-", |route| &route.rpc.name);
         let status = self.status.map_or(0, |status| status.as_u16());
         write!(f, "{method} {rpc} {status} {:?}, in {}, out {}", self.end, self.received(), self.bytes_out)?;

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use http::{Method, StatusCode};
+use http::StatusCode;
 use tokio::time::Instant;
 use tonic::Code;
 use tracing::field::display;
@@ -37,7 +37,7 @@ pub(crate) fn ended(record: &Record) {
         "an exchange has ended: {record}"
     );
     // The listener logs requests with malformed heads.
-    let Some(method) = &record.method else { return };
+    let Some(method) = record.method_name() else { return };
     refused(record, method);
     let Some(route) = record.route() else { return };
     let line = Line { method, route, trace: record.trace, record };
@@ -50,7 +50,7 @@ pub(crate) fn ended(record: &Record) {
 }
 
 /// Logs a request that the gateway refused, if no call failed.
-fn refused(record: &Record, method: &Method) {
+fn refused(record: &Record, method: &str) {
     let Some(refused) = &record.refused else { return };
     let is_told = refused.status.is_client_error() || refused.status == StatusCode::SERVICE_UNAVAILABLE;
     if is_told
@@ -66,7 +66,7 @@ fn refused(record: &Record, method: &Method) {
 
 /// What all log lines of a call have in common.
 struct Line<'a> {
-    method: &'a Method,
+    method: &'static str,
     route: &'a Route,
     trace: Option<TraceId>,
     record: &'a Record,

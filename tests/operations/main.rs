@@ -3,6 +3,7 @@
 
 mod access_log;
 mod admin;
+mod canaries;
 mod certs;
 mod clients;
 mod commands;
