@@ -11,6 +11,7 @@ use super::admin::Snapshot;
 use super::checks::{certificates, check_certificates, passwords, reserved_paths, unheard_proxies};
 use super::idempotency;
 use super::key_refresh::{KeyRefresh, KeyRefreshes};
+use super::notes;
 use super::openapi::{Api, Certificate, Descriptors, page};
 use crate::caller::Callers;
 use crate::config::{Config, KeyServer, Preset, PresetKey};
@@ -22,7 +23,7 @@ use crate::limits::memory::{self, Budget, Share};
 use crate::observe::access::{self, AccessLog};
 use crate::observe::metrics::{HandshakeCounts, Metrics, RequestMetrics};
 use crate::route::policy::Require;
-use crate::route::{Route, Routes, Rpc, misplaced};
+use crate::route::{Route, Routes, misplaced};
 use crate::schema::{DescriptorSource, Remarks, Schema};
 use crate::server::{self, Bounds, Drain, Listener, Plain, Recipe, Served, Stop};
 use crate::tls::certs::{self, Inspection, Usage};
@@ -219,7 +220,9 @@ impl App {
     /// One line for each noteworthy setting of single rpcs, and for each key that `compatibility` sets.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
-        let notes = self.repeated().into_iter().chain(self.websockets()).chain(self.demands());
+        let routes = self.routes();
+        let notes = self.repeated().into_iter().chain(notes::without_rules(routes)).chain(notes::websockets(routes));
+        let notes = notes.chain(self.demands());
         notes.chain(idempotency::notes(self.routes())).chain(self.preset()).collect()
     }
 
@@ -241,23 +244,11 @@ impl App {
         })
     }
 
-    /// The rpcs that accept WebSockets, and the origins that may open them.
-    fn websockets(&self) -> Option<String> {
-        let shown = |rpc: &Rpc| {
-            let origins: Vec<&str> = rpc.policy.websocket.as_ref()?.texts().collect();
-            let origins = if origins.is_empty() { "no origins".to_owned() } else { origins.join(" ") };
-            Some(format!("{} ({origins})", rpc.name))
-        };
-        let rpcs: BTreeSet<String> = self.gateway.routes.all().iter().filter_map(|route| shown(&route.rpc)).collect();
-        let rpcs: Vec<String> = rpcs.into_iter().collect();
-        (!rpcs.is_empty()).then(|| format!("WebSockets, with the origins that may open them: {}", rpcs.join(", ")))
-    }
-
     /// What rpcs require of their callers, and which rpcs are open: one line per requirement. Empty if no tokens are
     /// checked.
     fn demands(&self) -> Vec<String> {
         let mut demands: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
-        for route in self.gateway.routes.all().iter().filter(|_| self.gateway.callers.is_some()) {
+        for route in self.gateway.routes.ways().filter(|_| self.gateway.callers.is_some()) {
             let line = match &route.rpc.policy.require {
                 Require::Nothing => "open to every caller".to_owned(),
                 require @ Require::Token(_) => format!("called with {require}"),
@@ -273,7 +264,7 @@ impl App {
 
     /// The rpcs whose calls are retried when they may have been lost.
     fn repeated(&self) -> Option<String> {
-        let repeated = self.gateway.routes.all().iter().filter(|route| route.rpc.may_repeat);
+        let repeated = self.gateway.routes.ways().filter(|route| route.rpc.may_repeat);
         let rpcs: BTreeSet<&str> = repeated.map(|route| route.rpc.name.as_str()).collect();
         let rpcs: Vec<&str> = rpcs.into_iter().collect();
         (!rpcs.is_empty()).then(|| format!("idempotent, and therefore retried: {}", rpcs.join(", ")))
@@ -284,10 +275,12 @@ impl App {
     pub fn recipe(&self) -> Recipe<Door> {
         self.keys.start();
         let (tls, gateway) = (self.tls.as_ref().map(|tls| tls.server.clone()), self.gateway.clone());
+        let prior_knowledge = self.listen.prior_knowledge;
         Arc::new(move |memory, holder| {
             let worker = gateway.for_worker(memory, holder);
             Served {
                 tls: tls.clone(),
+                prior_knowledge,
                 malformed: Some(gateway::malformed(&worker)),
                 header_limit: worker.config.policy.header_limit,
                 service: gateway::service(worker),

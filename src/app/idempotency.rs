@@ -58,6 +58,6 @@ pub(super) fn shared(routes: &Routes, listen: &server::Config) -> Option<String>
 }
 
 fn keyed(routes: &Routes) -> impl Iterator<Item = &Rpc> {
-    let rpcs = routes.all().iter().map(|route| &*route.rpc);
+    let rpcs = routes.ways().map(|route| &*route.rpc);
     rpcs.filter(|rpc| rpc.streaming.is_unary() && rpc.policy.idempotency.keys != KeyUse::Off)
 }

@@ -86,6 +86,8 @@ impl Input<'_> {
         let _ = self.section("replies", &known(&[], Part::Replies));
         let json_type = |item: Value| item.parsed("a media type", value::media_type);
         gateway::Config {
+            protocols: gateway::Protocols::default(),
+            cors: None,
             policy,
             json_types: value("json_types").map_or(Vec::new(), |value| value.each(json_type)),
             untyped_json: or_default(value("json_without_type"), Value::truth, false),

@@ -3,28 +3,31 @@
 use super::input::Input;
 use super::reader::{Read, Value, or_default};
 use super::{drain, limits, trusted, value};
+use crate::gateway::Protocols;
 use crate::server::{self, BACKLOG, HANDSHAKES_OF_ONE_ADDRESS};
 use crate::tls::PinnedClient;
 
 /// The default accepts connections from this machine only.
 const LISTEN: &str = "127.0.0.1:8080";
 
+const KEYS: &[&str] = &["address", "protocols", "tls", "drain", "connections", "handshakes", "backlog"];
+
 impl Input<'_> {
-    pub(super) fn listen(&self) -> Read<server::Config> {
+    /// The listener, and the protocols that it serves.
+    pub(super) fn listen(&self) -> Read<(server::Config, Protocols)> {
         if let Some(flag) = &self.overrides.listen {
             let address = value::listen_address(flag).map_err(|message| self.problems.flag("--listen", message))?;
-            return Ok(plain_listener(address));
+            return Ok((plain_listener(address), Protocols::default()));
         }
         match self.value("listen") {
             Some(value) if value.is_map() => self.listen_section(value),
-            Some(value) => listen_address(value).map(plain_listener),
-            None => self.top.map(|_| plain_listener(LISTEN.to_owned())),
+            Some(value) => Ok((plain_listener(listen_address(value)?), Protocols::default())),
+            None => self.top.map(|_| (plain_listener(LISTEN.to_owned()), Protocols::default())),
         }
     }
 
-    fn listen_section(&self, value: Value) -> Read<server::Config> {
-        let section = value
-            .section(&[&["address", "tls", "drain", "connections", "handshakes", "backlog"], trusted::KEYS].concat())?;
+    fn listen_section(&self, value: Value) -> Read<(server::Config, Protocols)> {
+        let section = value.section(&[KEYS, trusted::KEYS].concat())?;
         let address = section.value("address").map_or(Ok(LISTEN.to_owned()), listen_address);
         let tls = section.value("tls").map(|value| self.listen_tls(value)).transpose();
         let connections = section.value("connections").map(limits::connections).transpose();
@@ -32,8 +35,11 @@ impl Input<'_> {
             or_default(section.value("handshakes"), |value| limits::connections(*value), HANDSHAKES_OF_ONE_ADDRESS);
         let backlog = or_default(section.value("backlog"), |value| limits::backlog(*value), BACKLOG);
         let (proxies, drain) = (trusted::proxies(section), drain::drain(section));
+        let protocols = section.value("protocols").map_or_else(Protocols::default, protocols);
         let (address, tls, proxies, connections) = (address?, tls?, proxies?, connections?);
-        Ok(server::Config { address, tls, proxies, drain, connections, handshakes, backlog })
+        let prior_knowledge = protocols.grpc;
+        let config = server::Config { address, tls, proxies, drain, connections, handshakes, backlog, prior_knowledge };
+        Ok((config, protocols))
     }
 
     fn listen_tls(&self, value: Value) -> Read<server::TlsFiles> {
@@ -73,6 +79,13 @@ fn clients(value: Value) -> Read<Vec<PinnedClient>> {
     if clients.is_empty() { Err(value.wrong("expected at least one client by name, found none")) } else { Ok(clients) }
 }
 
+/// The protocols of a list of their names.
+fn protocols(value: Value) -> Protocols {
+    let name = |item: Value| item.parsed("a protocol", value::protocol);
+    let names = value.one_or_more("a protocol", name);
+    Protocols { rest: names.contains(&"rest"), grpc: names.contains(&"grpc"), grpc_web: names.contains(&"grpc_web") }
+}
+
 pub(super) fn listen_address(value: Value) -> Read<String> {
     value.parsed("`host:port`", value::listen_address)
 }
@@ -80,5 +93,14 @@ pub(super) fn listen_address(value: Value) -> Read<String> {
 fn plain_listener(address: String) -> server::Config {
     let drain = server::Drain::default();
     let handshakes = HANDSHAKES_OF_ONE_ADDRESS;
-    server::Config { address, tls: None, proxies: None, drain, connections: None, handshakes, backlog: BACKLOG }
+    server::Config {
+        address,
+        tls: None,
+        proxies: None,
+        drain,
+        connections: None,
+        handshakes,
+        backlog: BACKLOG,
+        prior_knowledge: false,
+    }
 }

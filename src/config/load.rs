@@ -11,7 +11,8 @@ use super::settings::Config;
 use super::yaml::Node;
 use super::{shown, upstreams};
 use crate::format::problem::Problem;
-use crate::route;
+use crate::gateway::{self, Protocols};
+use crate::route::{self, Serving};
 
 pub(super) const KEYS: &[&str] = &[
     "compatibility",
@@ -27,6 +28,7 @@ pub(super) const KEYS: &[&str] = &[
     "replies",
     "metadata",
     "callers",
+    "cors",
     "errors",
     "idempotency",
     "status_headers",
@@ -86,13 +88,15 @@ impl Input<'_> {
         let upstreams::Schema { paths: schema, reflection, imports } = self.schema();
         let (rules, rule_files) = self.rules();
         let (upstreams, is_whole) = self.upstreams();
-        let serving = self.serving(&upstreams, is_whole);
+        let (listen, protocols) = self.listen().map_or((None, Protocols::default()), |(listen, it)| (Some(listen), it));
+        let serving = Serving { by_path: protocols.call_by_path(), ..self.serving(&upstreams, is_whole) };
         let (metadata, rpcs) = (self.metadata(status_headers.as_ref()), self.rpcs(&policy));
         let callers = self.callers(&metadata, &rpcs);
         self.check_requirements(&policy, &rpcs, callers.as_ref().map(|callers| &callers.config));
         let (callers, key_servers) = callers.map_or_else(Default::default, |it| (Some(it.config), it.servers));
+        let cors = self.cors(&metadata);
         Config {
-            listen: self.listen().ok(),
+            listen,
             schema,
             imports,
             upstream: self.only_upstream(!self.overrides.only_routes || !reflection.is_empty()),
@@ -101,7 +105,7 @@ impl Input<'_> {
             metadata,
             callers,
             key_servers,
-            proxy: self.proxy(status_headers, policy.clone()),
+            proxy: gateway::Config { protocols, cors, ..self.proxy(status_headers, policy.clone()) },
             rpcs,
             routes: route::Defaults { policy, rules, serving },
             rule_files,

@@ -12,6 +12,7 @@ mod caller;
 mod callers;
 mod compatibility;
 mod connections;
+mod cors;
 mod describe;
 mod drain;
 mod file;

@@ -231,7 +231,8 @@ impl<'a> Input<'a> {
     pub(super) fn serving(&self, upstreams: &[Upstream], is_whole: bool) -> Serving {
         let (exposed, excepted) = self.value("expose").map_or_else(Default::default, exposure);
         let answering = |upstream: &Upstream| Answering { name: upstream.name.clone(), rpcs: upstream.rpcs.clone() };
-        Serving { exposed, excepted, upstreams: upstreams.iter().filter(|_| is_whole).map(answering).collect() }
+        let upstreams = upstreams.iter().filter(|_| is_whole).map(answering).collect();
+        Serving { exposed, excepted, upstreams, by_path: false }
     }
 }
 

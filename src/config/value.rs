@@ -5,7 +5,10 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use http::Method;
+
 use crate::format::secret::Permissions;
+use crate::gateway::CorsOrigin;
 use crate::gateway::metadata::TraceContext;
 use crate::gateway::stream::Format;
 use crate::tls::{Pin, PinError};
@@ -154,6 +157,27 @@ pub(super) fn is_optional(text: &str) -> Result<bool, String> {
         "optional" => Ok(true),
         _ => Err(format!("expected `required` or `optional`, found `{text}`")),
     }
+}
+
+/// Reads an origin of web pages, or all below a domain.
+pub(super) fn cors_origin(text: &str) -> Result<CorsOrigin, String> {
+    text.parse().map_err(|_| {
+        format!("expected an origin such as `https://app.bank.example` or `https://*.bank.example`, found `{text}`")
+    })
+}
+
+/// Reads an HTTP method that web pages may use.
+pub(super) fn method(text: &str) -> Result<Method, String> {
+    const KNOWN: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+    let method = KNOWN.contains(&text).then(|| Method::from_bytes(text.as_bytes()).ok()).flatten();
+    method.ok_or_else(|| format!("expected one of {}, found `{text}`", KNOWN.join(", ")))
+}
+
+/// Reads the name of a protocol that the listener serves.
+pub(super) fn protocol(text: &str) -> Result<&'static str, String> {
+    const NAMES: [&str; 3] = ["rest", "grpc", "grpc_web"];
+    let known = NAMES.into_iter().find(|name| *name == text);
+    known.ok_or_else(|| format!("expected `rest`, `grpc` or `grpc_web`, found `{text}`"))
 }
 
 /// Which permissions files with secrets may have.

@@ -5,7 +5,7 @@
 use http::HeaderName;
 
 /// Parses a header name; the result is in lower case.
-fn header_name(text: &str) -> Result<HeaderName, String> {
+pub fn header_name(text: &str) -> Result<HeaderName, String> {
     HeaderName::from_bytes(text.as_bytes()).map_err(|_| format!("expected a header name, found `{text}`"))
 }
 

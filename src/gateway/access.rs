@@ -70,7 +70,9 @@ pub(crate) fn tell(log: &WorkerLog, record: &Record) {
 
 /// The outcome class of the request, which decides its sampling and level.
 fn outcome(record: &Record) -> Outcome {
-    match (record.end, record.status) {
+    // An answer of gRPC has status 200, whatever became of the call.
+    let status = record.refused.map(|refused| refused.status).or(record.status);
+    match (record.end, status) {
         (End::Cut | End::Panicked, _) => Outcome::Failed,
         (_, Some(status)) if status.is_server_error() => Outcome::Failed,
         (_, Some(status)) if status.is_client_error() => Outcome::Refused,

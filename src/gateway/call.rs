@@ -10,6 +10,7 @@ use super::error::{self, Refusal};
 use super::exchange::Exchange;
 use super::request::deadline::Deadline;
 use super::request::inbound::Inbound;
+use super::request::limits;
 use super::state::Gateway;
 use crate::caller::{Admitted, Callers, Denied, Identified, Peer, Received, ReceivedBody, admit, identify};
 use crate::limits::memory::{Account, Charge};
@@ -48,12 +49,51 @@ pub(crate) struct Call<'a> {
     pub(crate) memory: &'a Charge,
 }
 
+/// A head that may go on to its rpc: the caller is identified, and the call has a deadline. Every protocol needs one.
+pub(crate) struct Vetted {
+    caller: Identified,
+    deadline: Deadline,
+    reply_limit: usize,
+}
+
+impl Vetted {
+    /// The call of this head. `query` and `captures` are empty where the protocol has none.
+    pub(crate) fn call<'a, B>(
+        &'a self,
+        intake: &Intake<'a, B>,
+        route: &'a Arc<Route>,
+        query: &'a Query,
+        captures: &'a [&'a str],
+    ) -> Call<'a> {
+        let Self { caller, deadline, reply_limit } = self;
+        let Intake { head, arrival, memory, .. } = *intake;
+        let (may_repeat, account) = (route.rpc.may_repeat, memory.account());
+        let terms = Terms { deadline: deadline.at, reply_limit: *reply_limit, may_repeat, account };
+        let (peer, started) = (&*arrival.peer, arrival.started);
+        Call { head, query, route, captures, peer, caller, started, deadline, terms, memory }
+    }
+}
+
 impl Gateway {
+    /// Checks what every protocol checks of a head, once the rpc is known: its size, its caller, its time limit.
+    ///
+    /// # Errors
+    /// The first of these that is wrong.
+    pub(crate) async fn vetted(&self, head: &Parts, arrival: &Arrival, rpc: &Rpc) -> Result<Vetted, Refusal> {
+        if rpc.policy.header_limit < self.config.policy.header_limit {
+            limits::check_headers(&head.headers, rpc.policy.header_limit)?;
+        }
+        let caller = self.identified(head, &arrival.peer, rpc).await?;
+        let (own, timer) = (self.config.timeout_header.as_ref(), self.timer(rpc));
+        let deadline = Deadline::of(&head.headers, own, &timer, arrival.started)?;
+        Ok(Vetted { caller, deadline, reply_limit: self.reply_limit(rpc) })
+    }
+
     /// Determines the identity of the caller from the head of a request for this rpc. Runs before the body is read.
     ///
     /// # Errors
     /// The head does not prove what the rpc requires.
-    pub(crate) async fn identified(&self, head: &Parts, peer: &Peer, rpc: &Rpc) -> Result<Identified, Refusal> {
+    async fn identified(&self, head: &Parts, peer: &Peer, rpc: &Rpc) -> Result<Identified, Refusal> {
         match identify(self.callers.as_deref(), peer, head, rpc) {
             Ok(identified) => Ok(identified),
             // Boxed, because otherwise the future of every request would grow.

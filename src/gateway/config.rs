@@ -2,9 +2,11 @@
 
 use http::HeaderName;
 
+use super::cors::Cors;
 use super::error::StatusHeaders;
 use super::probe::Probe;
 use super::rest::stream;
+use super::spoken::Protocols;
 use crate::limits::pace::Rate;
 use crate::route::policy::Policy;
 
@@ -17,6 +19,10 @@ pub const IDEMPOTENCY_MEMORY: usize = 64 << 20;
 /// Settings for reading and answering requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
+    /// The protocols that clients may use.
+    pub protocols: Protocols,
+    /// Which web pages of other origins may call.
+    pub cors: Option<Cors>,
     /// The policy of a request until its rpc is known.
     pub policy: Policy,
     /// Media types besides `application/json` and `*+json` whose bodies are read as JSON; lower case, without

@@ -7,7 +7,7 @@ use crate::route::Routes;
 
 /// The label values of all routes and upstreams.
 pub(crate) fn served(routes: &Routes, upstreams: &[String]) -> Served {
-    let routes = routes.all().iter().map(|route| RouteLabels {
+    let routes = routes.ways().map(|route| RouteLabels {
         method: route.method.clone(),
         route: route.path().to_owned(),
         rpc: route.rpc.name.clone(),

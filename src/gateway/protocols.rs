@@ -7,6 +7,8 @@
 
 use std::sync::Arc;
 
+use http::header::{CACHE_CONTROL, HeaderMap, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+
 use super::answer::Response;
 use super::call::Intake;
 use super::error::Refusal;
@@ -23,4 +25,11 @@ pub(super) trait Protocol {
 
     /// The response to a refused request.
     fn refuse(gateway: &Gateway, refusal: Refusal) -> Response;
+
+    /// Adds the headers that caches and browsers need.
+    fn guard(headers: &mut HeaderMap) {
+        // RFC 9111, section 5.2.2.5: nobody may store a response with a bank's data, unless the backend allows it.
+        headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    }
 }

@@ -188,7 +188,7 @@ impl Record {
 
     /// The route, if one was found.
     pub(crate) fn route(&self) -> Option<&Route> {
-        self.route.map(|index| &*self.sinks.routes.all()[index])
+        self.route.and_then(|index| self.sinks.routes.way(index)).map(|route| &**route)
     }
 
     /// How the call ended, if it has.

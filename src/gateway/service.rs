@@ -12,7 +12,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderMap, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use http::header::CONTENT_LENGTH;
 use http::request::Parts;
 use http::{Method, Request, StatusCode};
 use http_body::Body as _;
@@ -21,14 +21,18 @@ use tokio::time::Instant;
 use super::answer::Response;
 use super::budget::{self, charged};
 use super::call::{Arrival, Intake};
+use super::cors;
 use super::error::Refusal;
 use super::exchange::{Exchange, Recorded};
+use super::grpc::{Grpc, GrpcWeb};
 use super::probe::Probe;
 use super::protocols::Protocol;
 use super::request::inbound::{Inbound, RequestBody};
 use super::request::{head, id, limits};
 use super::rest::Rest;
+use super::spoken::Spoken;
 use super::state::Gateway;
+use super::unserved::Unserved;
 use crate::server::{Answerer, Arrived, Malformed};
 
 /// The service that answers every request with this gateway.
@@ -58,6 +62,7 @@ impl Door {
         let gateway = self.0.clone();
         let (mut head, body) = request.into_parts();
         let mut body = Inbound::new(body);
+        let spoken = gateway.spoken(&head);
         let (method, peer) = (head.method.clone(), arrival.peer.clone());
         let mut exchange = Exchange::begin(gateway.sinks.clone(), method, peer, arrival.started);
         let request_id = gateway.config.request_id.as_ref().map(|name| id::taken_or_made(name, &mut head.headers));
@@ -68,7 +73,17 @@ impl Door {
         // passes them on.
         Box::pin(async move {
             let answered = {
-                let mut answer = pin!(gateway.handle::<Rest, _>(&mut head, &mut body, &arrival, &mut exchange));
+                let (head, body, exchange) = (&mut head, &mut body, &mut exchange);
+                let mut answer = pin!(async {
+                    match spoken {
+                        Spoken::Rest => gateway.handle::<Rest, _>(head, body, &arrival, exchange).await,
+                        // Boxed; otherwise the future of every request would be as large as these.
+                        Spoken::Grpc => Box::pin(gateway.handle::<Grpc, _>(head, body, &arrival, exchange)).await,
+                        Spoken::GrpcWeb => Box::pin(gateway.handle::<GrpcWeb, _>(head, body, &arrival, exchange)).await,
+                        Spoken::Preflight => Box::pin(gateway.preflight(head, body)).await,
+                        Spoken::Other => Box::pin(gateway.handle::<Unserved, _>(head, body, &arrival, exchange)).await,
+                    }
+                });
                 // `AssertUnwindSafe`: whatever a panic leaves inconsistent is dropped with the request.
                 poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(cx))) {
                     Ok(polled) => polled.map(Some),
@@ -78,7 +93,10 @@ impl Door {
             };
             // The panic hook has logged the panic's text.
             let mut response =
-                answered.unwrap_or_else(|| guarded(gateway.refused::<Rest>(Refusal::internal(), &mut exchange)));
+                answered.unwrap_or_else(|| gateway.refused_as(spoken, Refusal::internal(), &mut exchange));
+            if let Some(cors) = &gateway.config.cors {
+                cors.tell(&head.headers, &mut response);
+            }
             if let (Some(name), Some(id)) = (&gateway.config.request_id, request_id) {
                 response.headers_mut().insert(name, id);
             }
@@ -95,31 +113,25 @@ pub fn malformed(gateway: &Gateway) -> Malformed {
         let refusal = Refusal::malformed(violation);
         Exchange::malformed(sinks.clone(), &refusal);
         let mut response = refusal.into_text(form, names.as_ref());
-        guard(response.headers_mut());
+        Rest::guard(response.headers_mut());
         response
     })
 }
 
 async fn probed<B: RequestBody>(probe: &Probe, head: &Parts, body: &mut Inbound<B>) -> Response {
     let response = probe.answer(Request::from_parts(head.clone(), body.take().0)).await;
-    body.closing(shown(response, head), head).await
+    body.closing(shown::<Rest>(response, head), head).await
 }
 
 /// Finishes a response for the caller.
-fn shown(response: Response, head: &Parts) -> Response {
-    guarded(if head.method == Method::HEAD { without_body(response) } else { response })
+fn shown<P: Protocol>(response: Response, head: &Parts) -> Response {
+    guarded::<P>(if head.method == Method::HEAD { without_body(response) } else { response })
 }
 
 /// Adds headers against caching and content sniffing, which every response has.
-fn guarded(mut response: Response) -> Response {
-    guard(response.headers_mut());
+fn guarded<P: Protocol>(mut response: Response) -> Response {
+    P::guard(response.headers_mut());
     response
-}
-
-fn guard(headers: &mut HeaderMap) {
-    // RFC 9111, section 5.2.2.5: nobody may store a response with a bank's data, unless the backend allows it.
-    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }
 
 /// RFC 9110, section 9.3.2: HEAD gets the response to GET, including its length, without the body.
@@ -137,6 +149,28 @@ fn is_bare(status: StatusCode) -> bool {
 }
 
 impl Gateway {
+    fn spoken(&self, head: &Parts) -> Spoken {
+        match &self.config.cors {
+            Some(_) if cors::is_preflight(head) => Spoken::Preflight,
+            _ => self.config.protocols.of(head),
+        }
+    }
+
+    /// The answer to a CORS preflight, which calls no rpc.
+    async fn preflight<B: RequestBody>(&self, head: &Parts, body: &mut Inbound<B>) -> Response {
+        let response = self.config.cors.as_ref().map(|cors| cors.preflight(head)).unwrap_or_default();
+        body.closing(guarded::<Rest>(response), head).await
+    }
+
+    fn refused_as(&self, spoken: Spoken, refusal: Refusal, exchange: &mut Exchange) -> Response {
+        match spoken {
+            Spoken::Rest | Spoken::Preflight => guarded::<Rest>(self.refused::<Rest>(refusal, exchange)),
+            Spoken::Grpc => guarded::<Grpc>(self.refused::<Grpc>(refusal, exchange)),
+            Spoken::GrpcWeb => guarded::<GrpcWeb>(self.refused::<GrpcWeb>(refusal, exchange)),
+            Spoken::Other => guarded::<Unserved>(self.refused::<Unserved>(refusal, exchange)),
+        }
+    }
+
     /// What all protocols have in common, around the steps of `P`.
     async fn handle<P: Protocol, B: RequestBody>(
         self: &Arc<Self>,
@@ -151,7 +185,7 @@ impl Gateway {
         }
         if let Some(files) = self.files.as_ref().filter(|files| files.take(head.uri.path())) {
             let answered = files.answer(head).unwrap_or_else(|refusal| self.refused::<P>(refusal, exchange));
-            return Box::pin(body.closing(shown(answered, head), head)).await;
+            return Box::pin(body.closing(shown::<P>(answered, head), head)).await;
         }
         let faulty = head::check(&mut head.headers).err().map(Box::new);
         let head = &*head;
@@ -160,7 +194,7 @@ impl Gateway {
             None => match Box::pin(budget::room(&self.memory, &arrival.account)).await {
                 Ok(memory) => memory,
                 Err(refusal) => {
-                    return Box::pin(body.closing(guarded(self.refused::<P>(refusal, exchange)), head)).await;
+                    return Box::pin(body.closing(guarded::<P>(self.refused::<P>(refusal, exchange)), head)).await;
                 }
             },
         };
@@ -175,7 +209,7 @@ impl Gateway {
             Some(refusal) => Err(*refusal),
         };
         let response = answered.unwrap_or_else(|refusal| self.refused::<P>(refusal, exchange));
-        let response = shown(response, head);
+        let response = shown::<P>(response, head);
         let response = charged(response, memory, head.version);
         if body.is_left(&response, head) { Box::pin(body.closing(response, head)).await } else { response }
     }

@@ -43,6 +43,8 @@ service Orders {
 fn config() -> Config {
     let name = HeaderName::from_static;
     Config {
+        protocols: super::spoken::Protocols::default(),
+        cors: None,
         policy: Policy { errors: Errors { form: Form::Google, ..Errors::default() }, ..Policy::default() },
         json_types: Vec::new(),
         untyped_json: false,

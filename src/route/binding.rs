@@ -5,20 +5,20 @@ use std::sync::Arc;
 use http::Method;
 
 use super::entry::{BodyRule, Route};
-use super::options::RpcOptions;
+use super::options::{Defaults, RpcOptions};
 use super::policy::UnknownKeys;
 use super::rpc::Rpc;
-use super::rules::Rules;
 use crate::codec::{is_http_body, takes_json, takes_text};
 use crate::format::problem::Problem;
 use crate::format::template::{Template, Variable};
 use crate::schema::{FieldPath, Message, RpcDescriptor, Rule, Schema, WellKnown};
 
 /// Reports options for rpcs that the schema does not have, or that have no HTTP rule and so cannot be called.
-pub(super) fn unknown_rpcs(schema: &Schema, options: &[RpcOptions], rules: &Rules) -> Vec<Problem> {
+pub(super) fn unknown_rpcs(schema: &Schema, options: &[RpcOptions], defaults: &Defaults) -> Vec<Problem> {
+    let Defaults { rules, serving, .. } = defaults;
     let problem = |options: &RpcOptions| match schema.rpcs().iter().find(|rpc| rpc.name == options.rpc) {
         None => Some(format!("the schema has no rpc `{}`", options.rpc)),
-        Some(rpc) if rules.of(rpc).is_ok_and(|rules| rules.is_empty()) => {
+        Some(rpc) if rules.of(rpc).is_ok_and(|rules| rules.is_empty() && !serving.exposes_path(&rpc.name, false)) => {
             Some(format!("`{}` has no google.api.http option", options.rpc))
         }
         Some(_) => None,
@@ -43,6 +43,11 @@ pub(super) struct Bound {
 }
 
 impl Bound {
+    /// Makes the route for the path of the rpc itself.
+    pub(super) fn into_direct_route(self, index: usize) -> Route {
+        Route { is_direct: true, ..self.into_route(index, Vec::new()) }
+    }
+
     /// Makes the route. `index` is its index among all routes; `others` are the query keys that the other routes of the
     /// same method and path declare.
     pub(super) fn into_route(self, index: usize, others: Vec<String>) -> Route {
@@ -55,6 +60,7 @@ impl Bound {
             body: self.body,
             response_body: self.response_body,
             is_raw_request: self.is_raw_request,
+            is_direct: false,
             variables: self.variables,
             length: self.template.segments.len(),
             wildcard: self.template.wildcard(),

@@ -25,6 +25,8 @@ pub struct Route {
     pub is_raw_request: bool,
     /// Whether the reply is a `google.api.HttpBody`, whose bytes become the body of the response unchanged.
     pub is_raw_reply: bool,
+    /// Whether it is no rule, but the path of the rpc itself, by which gRPC calls it.
+    pub is_direct: bool,
     pub(super) variables: Vec<Variable>,
     /// The number of segments in the template.
     pub(super) length: usize,

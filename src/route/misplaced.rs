@@ -14,8 +14,7 @@ const LONGEST: Duration = Duration::from_secs(60 * 60);
 /// Reports every key that its rpc has no use for.
 #[must_use]
 pub fn misplaced(routes: &Routes, options: &[RpcOptions]) -> Vec<Problem> {
-    let is_any =
-        |rpc: &str, is: fn(&Route) -> bool| routes.all().iter().any(|route| route.rpc.name == rpc && is(route));
+    let is_any = |rpc: &str, is: fn(&Route) -> bool| routes.ways().any(|route| route.rpc.name == rpc && is(route));
     let has_no_events = |route: &Route| !route.rpc.streaming.server || route.is_raw_reply;
     let streams = |route: &Route| !route.rpc.streaming.is_unary();
     let is_unary = |route: &Route| route.rpc.streaming.is_unary();

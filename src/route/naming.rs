@@ -40,7 +40,7 @@ impl Renamed {
     /// Compiles one renamed schema for each naming in use; none if every rpc uses the names of the descriptors.
     pub(super) fn new(schema: &Schema, options: &[RpcOptions], defaults: &Defaults) -> Self {
         let is_served = |rpc: &RpcDescriptor| {
-            defaults.serving.exposes(&rpc.name) && defaults.rules.of(rpc).is_ok_and(|rules| !rules.is_empty())
+            defaults.rules.of(rpc).is_ok_and(|rules| defaults.serving.serves(&rpc.name, !rules.is_empty()))
         };
         let mut schemas: Vec<(Naming, Schema)> = Vec::new();
         let mut rpcs = Vec::new();

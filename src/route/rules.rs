@@ -57,7 +57,8 @@ impl Rules {
     }
 }
 
-fn mapped(rpc: &RpcDescriptor) -> Rule {
+/// The rule that makes the path of an rpc one of its own.
+pub(super) fn mapped(rpc: &RpcDescriptor) -> Rule {
     let pattern = Pattern { method: "POST".to_owned(), template: rpc.path.clone() };
     let (body, response_body) = ("*".to_owned(), String::new());
     Rule { pattern, body, response_body, fully_decode: false, place: None }

@@ -33,6 +33,8 @@ pub struct Serving {
     pub excepted: Vec<Selector>,
     /// The upstreams, in the order of the configuration. If this is empty, one upstream answers all rpcs.
     pub upstreams: Vec<Answering>,
+    /// Whether rpcs can also be called by their own paths, `/package.Service/Method`, as gRPC clients do.
+    pub by_path: bool,
 }
 
 /// The rpcs that one of several upstreams answers.
@@ -67,6 +69,17 @@ impl Serving {
     pub(super) fn exposes(&self, rpc: &str) -> bool {
         let covered = |selectors: &[Selector]| selectors.iter().any(|selector| selector.covers(rpc));
         (self.exposed.is_empty() || covered(&self.exposed)) && !covered(&self.excepted)
+    }
+
+    /// Whether clients can call `rpc` by its own path. An rpc without an HTTP rule must be selected by `expose`, so that nothing is
+    /// served that nobody asked for.
+    pub(super) fn exposes_path(&self, rpc: &str, has_rule: bool) -> bool {
+        self.by_path && self.exposes(rpc) && (has_rule || !self.exposed.is_empty())
+    }
+
+    /// Whether clients can call `rpc`, by its rules or by its own path.
+    pub(super) fn serves(&self, rpc: &str, has_rule: bool) -> bool {
+        (has_rule && self.exposes(rpc)) || self.exposes_path(rpc, has_rule)
     }
 
     /// The index of the upstream that answers `rpc`.

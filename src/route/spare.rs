@@ -18,7 +18,7 @@ impl Spare {
             let has_rule = rpc.is_annotated
                 || defaults.rules.maps_unannotated
                 || defaults.rules.selected.iter().any(|selected| selected.selector == rpc.name);
-            has_rule && defaults.serving.exposes(&rpc.name)
+            defaults.serving.serves(&rpc.name, has_rule)
         };
         let mut spare = Self { needed: Vec::new(), others: Vec::new() };
         for file in schema.uncompiled() {

@@ -1,5 +1,6 @@
 //! The table of all routes: built from every rule at the start, searched for every request.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use http::Method;
@@ -10,6 +11,7 @@ use super::naming::Renamed;
 use super::options::{Defaults, RpcOptions};
 use super::query::Query;
 use super::rpc::Rpc;
+use super::rules::mapped;
 use super::spare::{self, Spare};
 use super::trie::{Hit, Trie, TrieRule};
 use super::{binding, choice};
@@ -23,6 +25,9 @@ pub struct Routes {
     pub(super) trie: Trie,
     /// The routes that WebSockets may open, found by path whatever the method of their rule.
     pub(super) websockets: Trie,
+    /// The paths of rpcs, by which gRPC calls them. Their places are behind those of `routes`.
+    pub(super) direct: Vec<Arc<Route>>,
+    pub(super) paths: HashMap<String, Arc<Route>>,
     pub(super) warnings: Vec<String>,
 }
 
@@ -35,22 +40,25 @@ impl Routes {
         let spare = Spare::of(schema, defaults);
         let mut problems = spare.needed.clone();
         problems.extend(defaults.rules.misplaced(schema));
-        problems.extend(binding::unknown_rpcs(schema, options, &defaults.rules));
+        problems.extend(binding::unknown_rpcs(schema, options, defaults));
         let has_rule = |name: &str| {
             let rpc = schema.rpcs().iter().find(|rpc| rpc.name == name);
-            rpc.is_some_and(|rpc| defaults.rules.of(rpc).is_ok_and(|rules| !rules.is_empty()))
+            let is_served = |has_rule| has_rule || defaults.serving.exposes_path(name, false);
+            rpc.is_some_and(|rpc| defaults.rules.of(rpc).is_ok_and(|rules| is_served(!rules.is_empty())))
         };
         let idle = defaults.serving.idle(schema, has_rule);
         // A wrong selector may leave rpcs without an upstream; only the selector is reported then.
         let selectors_are_right = idle.is_empty();
         problems.extend(idle);
-        let mut bound = Vec::new();
+        let (mut bound, mut direct) = (Vec::new(), Vec::new());
         let renamed = Renamed::new(schema, options, defaults);
         problems.extend(renamed.problems());
         for rpc in schema.rpcs().iter().filter(|rpc| defaults.serving.exposes(&rpc.name)) {
             let rules = defaults.rules.of(rpc).map_err(|error| problems.push(Problem::at(&rpc.name, error)));
             let rules = rules.unwrap_or_default();
-            let upstream = if rules.is_empty() { Ok(0) } else { defaults.serving.upstream_of(&rpc.name) };
+            let is_direct = defaults.serving.exposes_path(&rpc.name, !rules.is_empty());
+            let is_served = is_direct || !rules.is_empty();
+            let upstream = if is_served { defaults.serving.upstream_of(&rpc.name) } else { Ok(0) };
             let upstream = upstream.unwrap_or_else(|problem| {
                 problems.extend(Some(problem).filter(|_| selectors_are_right));
                 0
@@ -64,11 +72,19 @@ impl Routes {
                     Err(wrong) => problems.extend(wrong),
                 }
             }
+            // What is wrong with the rpc itself is told with its rules.
+            if is_direct && (rules.is_empty() || served.is_ok()) {
+                match binding::bind(descriptor, &mapped(descriptor), &served, None) {
+                    Ok(rule) => direct.push(rule),
+                    Err(wrong) => problems.extend(wrong),
+                }
+            }
         }
-        if bound.is_empty() && problems.is_empty() {
+        let is_idle = bound.is_empty() && direct.is_empty();
+        if is_idle && problems.is_empty() {
             problems.extend(spare.others.iter().cloned());
         }
-        if bound.is_empty() && problems.is_empty() {
+        if is_idle && problems.is_empty() {
             problems.push(Problem::new(
                 "no rpc in the schema has a google.api.http option, so none can be called; annotate one, \
                                     or add a file to `rules.files`",
@@ -85,9 +101,13 @@ impl Routes {
         problems.extend(spare::clashes(schema, &routes));
         problems.extend(trie.groups().filter_map(|group| choice::clash(group, &routes)));
         problems.extend(websockets.groups().filter_map(|group| choice::websocket_clash(group, &routes)));
+        let direct = direct.into_iter().enumerate();
+        let direct = direct.map(|(place, rule)| Arc::new(rule.into_direct_route(routes.len() + place)));
+        let direct: Vec<Arc<Route>> = direct.collect();
+        let paths = direct.iter().map(|route| (route.template.clone(), route.clone())).collect();
         let routes = routes.into_iter().map(Arc::new).collect();
         let warnings = schema.warnings().iter().cloned().chain(spare.warnings()).collect();
-        if problems.is_empty() { Ok(Self { routes, trie, websockets, warnings }) } else { Err(problems) }
+        if problems.is_empty() { Ok(Self { routes, trie, websockets, direct, paths, warnings }) } else { Err(problems) }
     }
 
     /// Problems that do not keep any rpc from being served.
@@ -100,6 +120,29 @@ impl Routes {
     #[must_use]
     pub fn all(&self) -> &[Arc<Route>] {
         &self.routes
+    }
+
+    /// The paths of the rpcs that gRPC calls, in the order of the descriptors.
+    #[must_use]
+    pub fn direct(&self) -> &[Arc<Route>] {
+        &self.direct
+    }
+
+    /// Every way in to an rpc: all routes, then the paths of the rpcs themselves.
+    pub fn ways(&self) -> impl Iterator<Item = &Arc<Route>> {
+        self.routes.iter().chain(&self.direct)
+    }
+
+    /// The way in at this place among all.
+    #[must_use]
+    pub fn way(&self, index: usize) -> Option<&Arc<Route>> {
+        self.routes.get(index).or_else(|| self.direct.get(index - self.routes.len()))
+    }
+
+    /// The rpc that gRPC calls by this path.
+    #[must_use]
+    pub fn find_direct(&self, path: &str) -> Option<&Arc<Route>> {
+        self.paths.get(path)
     }
 
     /// The route for a request.

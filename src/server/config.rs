@@ -23,6 +23,8 @@ pub struct Config {
     pub handshakes: usize,
     /// The most connections that wait to be accepted.
     pub backlog: u32,
+    /// Whether plain connections may also begin with the preface of HTTP/2.
+    pub prior_knowledge: bool,
 }
 
 /// The files of [`Config::tls`], and which callers are accepted.

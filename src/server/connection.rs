@@ -1,10 +1,11 @@
 //! Serves one connection from its acceptance to its end: TLS if there is any, then HTTP.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use rustls::{ProtocolVersion, ServerConnection};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -12,7 +13,8 @@ use super::answerer::Answerer;
 use super::config::Plain;
 use super::drain::Watcher;
 use super::handshakes::{Failure, Handshakes};
-use super::http::Http;
+use super::http::{HEAD_TIMEOUT, Http};
+use super::preface;
 use super::standing::PeerStanding;
 use super::turns::Turns;
 use crate::caller::{Certificate, Peer, Protocol, Tls};
@@ -40,6 +42,9 @@ impl<S: Answerer> Connection<S> {
         let address = stream.peer_addr().ok();
         let Some(server) = self.http.current.load().tls.clone() else {
             let protocol = if self.plain == Plain::Http2 { Protocol::Http2 } else { Protocol::Http1 };
+            if protocol == Protocol::Http1 && self.http.current.load().prior_knowledge {
+                return Box::pin(self.either(stream, address, draining)).await;
+            }
             let standing = PeerStanding::new(Peer::new(address, protocol, None), None);
             return Box::pin(self.http.speak(stream, &standing, draining)).await;
         };
@@ -62,6 +67,17 @@ impl<S: Answerer> Connection<S> {
                 },
             }
         }
+    }
+
+    /// Speaks HTTP/1.1 or HTTP/2 on a plain connection, depending on its first bytes.
+    async fn either(self, stream: TcpStream, address: Option<SocketAddr>, mut draining: Watcher) {
+        let begun = tokio::select! {
+            begun = timeout(HEAD_TIMEOUT, preface::read(stream)) => begun,
+            () = draining.first_call_is_late() => return,
+        };
+        let Ok(Ok((stream, protocol))) = begun else { return };
+        let standing = PeerStanding::new(Peer::new(address, protocol, None), None);
+        Box::pin(self.http.speak(stream, &standing, draining)).await;
     }
 
     /// Completes the TLS handshake in time, or reports why it failed.
@@ -89,7 +105,7 @@ impl<S: Answerer> Connection<S> {
             };
             accepted.map(Box::new).map_err(Failure::Io)
         };
-        let made = tokio::time::timeout(HANDSHAKE_TIMEOUT, made).await.unwrap_or(Err(Failure::TimedOut));
+        let made = timeout(HANDSHAKE_TIMEOUT, made).await.unwrap_or(Err(Failure::TimedOut));
         made.map_err(|failure| self.handshakes.failed(address, &failure, making.refused())).ok()
     }
 }

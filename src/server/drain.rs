@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::sync::{Notify, watch};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::stop::{Phase, reached};
 
@@ -129,6 +129,12 @@ impl Draining {
 }
 
 impl Watcher {
+    /// Ready when the listener drains and a connection that has sent nothing has had time for its first call.
+    pub(super) async fn first_call_is_late(&mut self) {
+        reached(&mut self.0, Phase::Draining).await;
+        sleep(FIRST_CALL).await;
+    }
+
     /// Runs a connection to its end. Once the listener drains, or this connection is retired, it takes no more calls
     /// and ends after those in flight.
     pub(super) async fn drive<C: GracefulConnection>(

@@ -36,7 +36,7 @@ use crate::limits::memory::{Account, Share};
 use crate::observe::refused::{PeerRefusals, Refusals, Stage};
 
 /// The longest time for the head of a request, and for an idle connection to wait for its next request.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// The target of these log lines, independent of the file that writes them.
 const LOG: &str = "towbar::server";
 

@@ -76,7 +76,7 @@ impl Listener {
     pub async fn serve(self, service: impl Answerer, stop: impl Future<Output = ()>) {
         let draining = Draining::new();
         let Self { tcp, tls, plain } = self;
-        let served = Served { tls, malformed: None, header_limit: HEADER_LIMIT, service };
+        let served = Served { tls, prior_knowledge: false, malformed: None, header_limit: HEADER_LIMIT, service };
         let current = Current::new(served);
         let handshakes = Handshakes::unbounded();
         let (memory, refusals) = (Share::unbounded(), Refusals::default());

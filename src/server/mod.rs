@@ -20,6 +20,7 @@ mod listener;
 mod pace;
 mod patience;
 mod port;
+mod preface;
 mod refusal;
 mod served;
 mod standing;

@@ -20,6 +20,8 @@ use crate::tls;
 pub struct Served<S> {
     /// TLS for handshakes; without it, connections are plain.
     pub tls: Option<tls::Server>,
+    /// Whether plain connections may also begin with the preface of HTTP/2 (RFC 9113, section 3.3).
+    pub prior_knowledge: bool,
     /// Makes the answers to requests that break a rule of HTTP.
     pub malformed: Option<Malformed>,
     /// Heads with up to this many bytes of headers, counted as HTTP/1.1 writes them, are always read. Somewhat larger
@@ -77,6 +79,7 @@ impl<S> Clone for Current<S> {
 
 pub(super) struct Ready<S> {
     pub(super) tls: Option<tls::Server>,
+    pub(super) prior_knowledge: bool,
     pub(super) malformed: Option<Malformed>,
     pub(super) header_limit: usize,
     pub(super) service: S,
@@ -119,7 +122,7 @@ impl<S> Ready<S> {
 
 impl<S> From<Served<S>> for Ready<S> {
     fn from(served: Served<S>) -> Self {
-        let Served { tls, malformed, header_limit, service } = served;
-        Self { tls, malformed, header_limit, service }
+        let Served { tls, prior_knowledge, malformed, header_limit, service } = served;
+        Self { tls, prior_knowledge, malformed, header_limit, service }
     }
 }

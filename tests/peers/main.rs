@@ -8,6 +8,7 @@ mod doctor_between;
 mod drain;
 mod etcd;
 mod google_client;
+mod grpcio;
 mod nginx;
 mod openapi_page;
 mod openapi_validators;

@@ -11,6 +11,7 @@ pub mod dns;
 pub mod documented;
 pub mod folder;
 pub mod forward;
+pub mod grpc;
 pub mod http;
 pub mod json_schema;
 pub mod key_server;

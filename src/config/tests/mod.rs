@@ -1,4 +1,5 @@
 mod callers;
+mod protocols;
 mod proxies;
 
 use std::fs;

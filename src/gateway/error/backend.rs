@@ -16,14 +16,17 @@ impl Refusal {
     /// The refusal for a status that the backend returned.
     pub(super) fn status(status: &tonic::Status, metadata: HeaderMap, context: CallContext<'_>) -> Self {
         let mut details = rpc::Status::decode(status.details()).map_or(Vec::new(), |status| status.details);
-        details.iter_mut().for_each(|any| defect::name_for_caller(any, context));
+        // gRPC's callers know the names that the backend has.
+        if !context.route.is_direct {
+            details.iter_mut().for_each(|any| defect::name_for_caller(any, context));
+        }
         let retry = details.iter().find_map(detail::retry_delay);
         let shows_unknown = context.exposure.shows_unknown_details;
         let refusal = Self {
             violations: details.iter().flat_map(defect::violations).collect(),
             details: details
                 .iter()
-                .filter_map(|any| detail::json(&any.type_url, &any.value, context.schema, shows_unknown))
+                .filter_map(|any| detail::shown(&any.type_url, &any.value, context.schema, shows_unknown))
                 .collect(),
             metadata: Box::new(metadata),
             ..Self::of_backend(Fate::Answered, (http_status(status.code()), status.code()), message_of(status, context))
@@ -50,6 +53,7 @@ fn message_of(status: &tonic::Status, context: CallContext<'_>) -> String {
             }
             format!("the backend answered {name}")
         }
+        (_, message) if context.route.is_direct => message.to_owned(),
         (Code::DeadlineExceeded, "") => "the backend answered DEADLINE_EXCEEDED".to_owned(),
         (Code::DeadlineExceeded, message) => format!("the backend answered DEADLINE_EXCEEDED: {message}"),
         (_, message) => message.to_owned(),

@@ -220,13 +220,14 @@ fn is_of(detail: &Value, name: &str) -> bool {
 
 /// The id that the backend gave the request, for use with its support.
 fn request_id(refusal: &Refusal) -> Option<&str> {
-    let detail = refusal.details.iter().find(|detail| is_of(detail, "google.rpc.RequestInfo"))?;
+    let detail =
+        refusal.details.iter().map(|detail| &detail.json).find(|detail| is_of(detail, "google.rpc.RequestInfo"))?;
     detail["requestId"].as_str()
 }
 
 /// The URL of the backend's help page.
 fn help_url(refusal: &Refusal) -> Option<&str> {
-    let detail = refusal.details.iter().find(|detail| is_of(detail, "google.rpc.Help"))?;
+    let detail = refusal.details.iter().map(|detail| &detail.json).find(|detail| is_of(detail, "google.rpc.Help"))?;
     detail["links"].get(0)?["url"].as_str()
 }
 

@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use pbjson_types::Any;
 use prost::Message as _;
 use serde_json::{Value, json};
 
@@ -26,11 +27,25 @@ const OF_GOOGLE: [&str; 9] = [
 /// This detail is meant for the developers of the backend only.
 const DEBUG_INFO: &str = "google.rpc.DebugInfo";
 
-/// One detail as JSON; `None` if callers must not see it.
+/// One detail as callers may see it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Detail {
+    pub(super) json: Value,
+    /// The same in wire format.
+    pub(super) wire: Any,
+}
+
+impl Detail {
+    fn new(json: Value, type_url: &str, value: Vec<u8>) -> Self {
+        Self { json, wire: Any { type_url: type_url.to_owned(), value: value.into() } }
+    }
+}
+
+/// One detail as callers may see it; `None` if callers must not see it.
 ///
 /// A type that neither Towbar nor the descriptors know is shown only with `shows_unknown`: nobody can tell what it
 /// contains. Fields that are marked as secret are never shown.
-pub(super) fn json(type_url: &str, value: &[u8], schema: &Schema, shows_unknown: bool) -> Option<Value> {
+pub(super) fn shown(type_url: &str, value: &[u8], schema: &Schema, shows_unknown: bool) -> Option<Detail> {
     let name = type_url.rsplit('/').next().unwrap_or_default();
     // A detail may contain others, as `Any` messages. Their type names appear as text in the bytes.
     let carries = || value.windows(DEBUG_INFO.len()).any(|window| window == DEBUG_INFO.as_bytes());
@@ -38,20 +53,23 @@ pub(super) fn json(type_url: &str, value: &[u8], schema: &Schema, shows_unknown:
         return None;
     }
     if OF_GOOGLE.contains(&name) {
-        return known(name, value);
+        return known(type_url, value);
     }
-    let as_bytes = |bytes: &[u8]| Some(json!({ "@type": type_url, "value": STANDARD.encode(bytes) }));
+    let as_bytes = |bytes: &[u8]| json!({ "@type": type_url, "value": STANDARD.encode(bytes) });
     let Some(message) = schema.message(name) else {
-        return if shows_unknown { as_bytes(value) } else { None };
+        return shows_unknown.then(|| Detail::new(as_bytes(value), type_url, value.to_owned()));
     };
     match visible(&message, value, shows_unknown) {
-        Ok(shown) => of_schema(type_url, &message, &shown).or_else(|| as_bytes(&shown)),
+        Ok(shown) => {
+            let json = of_schema(type_url, &message, &shown).unwrap_or_else(|| as_bytes(&shown));
+            Some(Detail::new(json, type_url, shown))
+        }
         Err(Hidden::Malformed | Hidden::UnknownType) => None,
     }
 }
 
 /// The delay in a `google.rpc.RetryInfo`, in whole seconds, rounded up.
-pub(super) fn retry_delay(any: &pbjson_types::Any) -> Option<u64> {
+pub(super) fn retry_delay(any: &Any) -> Option<u64> {
     if any.type_url.rsplit('/').next() != Some("google.rpc.RetryInfo") {
         return None;
     }
@@ -60,12 +78,14 @@ pub(super) fn retry_delay(any: &pbjson_types::Any) -> Option<u64> {
     seconds.checked_add(u64::from(delay.nanos > 0))
 }
 
-/// A detail whose type is in google/rpc/error_details.proto.
-pub(super) fn known(name: &str, value: &[u8]) -> Option<Value> {
-    fn read<T: prost::Message + Default + serde::Serialize>(value: &[u8]) -> Option<Value> {
-        serde_json::to_value(T::decode(value).ok()?).ok()
+/// A detail whose type is in google/rpc/error_details.proto. Fields that these types do not have are left out.
+pub(super) fn known(type_url: &str, value: &[u8]) -> Option<Detail> {
+    fn read<T: prost::Message + Default + serde::Serialize>(value: &[u8]) -> Option<(Value, Vec<u8>)> {
+        let message = T::decode(value).ok()?;
+        Some((serde_json::to_value(&message).ok()?, message.encode_to_vec()))
     }
-    let json = match name.strip_prefix("google.rpc.")? {
+    let name = type_url.rsplit('/').next()?;
+    let (json, wire) = match name.strip_prefix("google.rpc.")? {
         "BadRequest" => read::<rpc::BadRequest>(value),
         "ErrorInfo" => read::<rpc::ErrorInfo>(value),
         "Help" => read::<rpc::Help>(value),
@@ -76,8 +96,9 @@ pub(super) fn known(name: &str, value: &[u8]) -> Option<Value> {
         "ResourceInfo" => read::<rpc::ResourceInfo>(value),
         "RetryInfo" => read::<rpc::RetryInfo>(value),
         _ => None,
-    };
-    typed(&format!("type.googleapis.com/{name}"), json?)
+    }?;
+    let type_url = format!("type.googleapis.com/{name}");
+    Some(Detail::new(typed(&type_url, json)?, &type_url, wire))
 }
 
 /// A detail whose type is in the descriptors.
@@ -129,8 +150,12 @@ message Typed { string kind = 1 [json_name = "@type"]; string note = 2; string p
             ("google.rpc.DebugInfo", b"\x12\x06CANARY", None, None),
         ] {
             let url = format!("x/{name}");
-            assert_eq!(json(&url, value, &schema, false), shown, "{name}");
-            assert_eq!(json(&url, value, &schema, true), relaxed.or(shown), "{name}, relaxed");
+            let json = |relaxed| super::shown(&url, value, &schema, relaxed).map(|detail| detail.json);
+            assert_eq!(json(false), shown, "{name}");
+            assert_eq!(json(true), relaxed.or(shown), "{name}, relaxed");
+            // What is not shown in JSON is not in the bytes either.
+            let wire = super::shown(&url, value, &schema, true).map(|detail| detail.wire.value.to_vec());
+            assert!(!wire.unwrap_or_default().windows(6).any(|bytes| bytes == b"CANARY"), "{name}");
         }
     }
 }

@@ -11,6 +11,7 @@ mod context;
 mod defect;
 mod denied;
 mod detail;
+mod grpc;
 mod idempotency;
 mod reason;
 mod refusal;
@@ -21,6 +22,7 @@ mod timer;
 mod visible;
 
 pub use context::{CallContext, Exposure};
+pub(crate) use grpc::{ACCEPT_ENCODING, NotBase64, put_grpc_ok};
 pub use reason::{DOMAIN, Party, Reason, ReasonFacts};
 pub use refusal::Refusal;
 pub use response::{StatusHeaders, status_headers};

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tonic::Code;
 
 use super::defect::{self, Defect, WrongField};
-use super::detail;
+use super::detail::{self, Detail};
 use super::reason::{DOMAIN, Party, Reason};
 use crate::caller::Denied;
 use crate::route::policy::{Form, Statuses};
@@ -21,7 +21,7 @@ pub struct Refusal {
     pub(super) http: StatusCode,
     pub(super) code: Code,
     pub(super) message: String,
-    pub(super) details: Vec<Value>,
+    pub(super) details: Vec<Detail>,
     /// The wrong fields that `details` names.
     pub(super) violations: Vec<WrongField>,
     /// The error form of the route; `None` while no route is known.
@@ -121,7 +121,7 @@ impl Refusal {
         self.violations.extend(violations);
         if !self.violations.is_empty() {
             let detail = defect::bad_request(&self.violations).encode_to_vec();
-            self.details.extend(detail::known("google.rpc.BadRequest", &detail));
+            self.details.extend(detail::known("type.googleapis.com/google.rpc.BadRequest", &detail));
         }
         self
     }
@@ -131,7 +131,7 @@ impl Refusal {
         let info = self.reason.map(|reason| {
             json!({ "@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason.name(), "domain": DOMAIN })
         });
-        info.into_iter().chain(self.details.iter().cloned()).collect()
+        info.into_iter().chain(self.details.iter().map(|detail| detail.json.clone())).collect()
     }
 
     /// The kind of defect if no single field is wrong.

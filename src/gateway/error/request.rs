@@ -5,6 +5,7 @@ use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_RANGE, HeaderValue};
 use http::{Method, StatusCode};
 
 use super::defect::{self, Defect, WrongField};
+use super::grpc::NotBase64;
 use super::reason::Reason;
 use super::refusal::Refusal;
 use crate::format::compression::GzipError;
@@ -116,6 +117,9 @@ impl Refusal {
     /// 400: the body ended with this error.
     #[must_use]
     pub fn body_broke_off(error: &(dyn std::error::Error + 'static)) -> Self {
+        if error.is::<NotBase64>() {
+            return Self::frame(NotBase64.to_string());
+        }
         match server::Violation::within(error) {
             Some(violation) => Self::malformed(violation),
             None => Self::new(

@@ -18,6 +18,8 @@ pub(crate) enum Outcome {
     Replied {
         message: Bytes,
         metadata: HeaderMap,
+        /// What of `metadata` came in the trailers.
+        trailers: HeaderMap,
     },
     Status {
         status: Status,
@@ -34,10 +36,11 @@ impl Outcome {
     /// How a call has ended. Only metadata that `lists` would send to a caller is stored.
     pub(crate) fn end_of(called: &Result<Reply, CallError>, lists: &Metadata) -> End<Self> {
         match called {
-            Ok(Reply { message, metadata, .. }) => End::Answered(Self::Replied {
+            Ok(Reply { message, metadata, trailers, .. }) => End::Answered(Self::Replied {
                 // Copied: a slice would keep the whole read buffer of the connection alive.
                 message: Bytes::copy_from_slice(message),
                 metadata: lists.kept(metadata),
+                trailers: lists.kept(trailers),
             }),
             Err(CallError::Status { status, metadata }) => {
                 End::Answered(Self::Status { status: Status::clone(status), metadata: lists.kept(metadata) })
@@ -53,8 +56,9 @@ impl Outcome {
     /// The result of the call, as it was returned first.
     pub(crate) fn called(&self) -> Result<Reply, CallError> {
         match self {
-            Self::Replied { message, metadata } => {
-                Ok(Reply { message: message.clone(), metadata: metadata.clone(), memory: None })
+            Self::Replied { message, metadata, trailers } => {
+                let (metadata, trailers) = (metadata.clone(), trailers.clone());
+                Ok(Reply { message: message.clone(), metadata, trailers, memory: None })
             }
             Self::Status { status, metadata } => {
                 Err(CallError::Status { status: Box::new(status.clone()), metadata: metadata.clone() })
@@ -70,7 +74,7 @@ impl Kept for Outcome {
             headers.iter().map(|(name, value)| HEADER + name.as_str().len() + value.len()).sum()
         };
         match self {
-            Self::Replied { message, metadata } => message.len() + headers(metadata),
+            Self::Replied { message, metadata, trailers } => message.len() + headers(metadata) + headers(trailers),
             Self::Status { status, metadata } => {
                 STATUS + status.message().len() + status.details().len() + headers(metadata)
             }

@@ -132,6 +132,16 @@ impl Metadata {
         kept
     }
 
+    /// Adds the initial metadata that callers may see. `metadata` has the `trailers` too, behind it.
+    pub fn tell_initial(&self, metadata: &HeaderMap, trailers: &HeaderMap, headers: &mut HeaderMap) {
+        for name in &self.reply {
+            let (all, last) = (metadata.get_all(name), trailers.get_all(name));
+            for value in all.iter().take(all.iter().count().saturating_sub(last.iter().count())) {
+                headers.append(name.clone(), value.clone());
+            }
+        }
+    }
+
     /// The response headers from the backend's initial metadata and trailers.
     pub fn for_caller<'a>(&self, metadata: &'a HeaderMap) -> impl Iterator<Item = (HeaderName, &'a HeaderValue)> {
         self.reply.iter().flat_map(|name| metadata.get_all(name).iter().map(move |value| (name.clone(), value)))

@@ -19,12 +19,22 @@ impl Gateway {
         call: &Call<'_>,
         intake: &mut Intake<'_, B>,
     ) -> Result<Option<Bytes>, Refusal> {
+        self.receive_framed(call, intake, 0).await
+    }
+
+    /// Reads the whole body, whose only message may have `framing` bytes before it.
+    pub(crate) async fn receive_framed<B: RequestBody>(
+        &self,
+        call: &Call<'_>,
+        intake: &mut Intake<'_, B>,
+        framing: usize,
+    ) -> Result<Option<Bytes>, Refusal> {
         let Intake { head, body, exchange, .. } = intake;
         let Some(rest) = body.body() else { return Ok(None) };
-        let limit = call.route.rpc.policy.body_limit;
+        let limit = BodyLimit { message: call.route.rpc.policy.body_limit, framing };
         let declared = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-        if declared.is_some_and(|length| length > limit as u64) {
-            return Err(Refusal::body_too_large(limit));
+        if declared.is_some_and(|length| length > limit.bytes() as u64) {
+            return Err(Refusal::body_too_large(limit.message));
         }
         let pace = Pace::new(self.config.least_rate);
         let bytes = collected(rest, limit, pace, (call, exchange)).await?;
@@ -34,10 +44,23 @@ impl Gateway {
     }
 }
 
+/// How long a body may be.
+#[derive(Clone, Copy)]
+struct BodyLimit {
+    message: usize,
+    framing: usize,
+}
+
+impl BodyLimit {
+    fn bytes(self) -> usize {
+        self.message + self.framing
+    }
+}
+
 /// Reads a whole body. A body in one piece is not copied; pieces of a longer one are dropped once they are joined.
 async fn collected<B: RequestBody>(
     body: &mut B,
-    limit: usize,
+    limit: BodyLimit,
     mut pace: Pace,
     (call, exchange): (&Call<'_>, &mut Exchange),
 ) -> Result<Bytes, Refusal> {
@@ -54,8 +77,8 @@ async fn collected<B: RequestBody>(
         // Request trailers are ignored.
         let Ok(data) = frame.into_data() else { continue };
         exchange.received(data.len());
-        if whole.len() + data.len() > limit {
-            return Err(Refusal::body_too_large(limit));
+        if whole.len() + data.len() > limit.bytes() {
+            return Err(Refusal::body_too_large(limit.message));
         }
         whole.add(data, memory)?;
     }

@@ -3,6 +3,7 @@
 
 mod body;
 pub(super) mod deadline;
+pub(super) mod gzip;
 pub(super) mod head;
 pub(super) mod id;
 pub(super) mod inbound;

@@ -5,14 +5,12 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 
 use super::media::{Media, MediaError, Types, check_charset, media_type};
 use super::stream::Reading;
-use crate::format::compression::{self, Bounds};
+use crate::format::compression::Bounds;
 use crate::format::json::Series;
-use crate::gateway::budget;
 use crate::gateway::call::Call;
 use crate::gateway::error::Refusal;
+use crate::gateway::request::gzip::unzipped;
 use crate::gateway::state::Gateway;
-use crate::limits::memory::{CALL, Charge};
-use crate::limits::offload::{self, LONG};
 use crate::route::Route;
 
 /// A decompressed body and its media type.
@@ -112,27 +110,6 @@ pub(super) fn reading_of(
             Err(Refusal::media(&MediaError::Unsupported { expected, found: media_type }))
         }
     }
-}
-
-/// The content of a gzip body. Its size is known only afterwards, so memory for the largest allowed size is reserved
-/// first.
-async fn unzipped(body: Bytes, bounds: Bounds, memory: &Charge) -> Result<Bytes, Refusal> {
-    let (before, length, most) = (memory.bytes(), body.len(), bounds.most(body.len()));
-    let place = if most < LONG { None } else { Some(offload::place().await) };
-    budget::body(memory, length, most)?;
-    let whole = match place {
-        None => compression::gunzip(&body, bounds),
-        Some(place) => {
-            let held = memory.part(CALL);
-            let (whole, held) = place.run(move || (compression::gunzip(&body, bounds), held)).await;
-            memory.join(held);
-            whole
-        }
-    };
-    memory.shrink_to(before);
-    let whole = whole.map(Bytes::from).map_err(|error| Refusal::gzip(&error))?;
-    budget::body(memory, length, whole.len())?;
-    Ok(whole)
 }
 
 /// The `Content-Type`; a value that is not text counts as an empty one. Repeated headers were refused with the head.

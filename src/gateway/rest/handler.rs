@@ -9,18 +9,15 @@ use super::websocket::is_handshake;
 use super::{compression, ranges};
 use crate::format::compression::Choice;
 use crate::gateway::answer::Response;
-use crate::gateway::call::{Arrival, Call, Intake};
+use crate::gateway::call::Intake;
 use crate::gateway::conditional;
 use crate::gateway::config::Config;
 use crate::gateway::error::Refusal;
 use crate::gateway::protocols::Protocol;
-use crate::gateway::request::deadline::Deadline;
 use crate::gateway::request::inbound::RequestBody;
-use crate::gateway::request::limits;
 use crate::gateway::state::Gateway;
 use crate::route::{Found, Miss, Query, Route};
 use crate::server::Upgrade;
-use crate::upstream::Terms;
 
 /// REST with JSON, by the rules of `google.api.http`.
 pub(crate) struct Rest;
@@ -113,20 +110,9 @@ impl Gateway {
         intake: &mut Intake<'_, B>,
     ) -> Result<Response, Refusal> {
         let Found { route, captures } = found;
-        let Intake { head, arrival, memory, .. } = *intake;
-        let Arrival { started, ref peer, .. } = *arrival;
-        let policy = &route.rpc.policy;
-        if policy.header_limit < self.config.policy.header_limit {
-            limits::check_headers(&head.headers, policy.header_limit)?;
-        }
-        let caller = &self.identified(head, peer, &route.rpc).await?;
-        route.check_query(head.uri.query().unwrap_or_default()).map_err(|error| Refusal::query(&error))?;
-        let deadline =
-            Deadline::of(&head.headers, self.config.timeout_header.as_ref(), &self.timer(&route.rpc), started)?;
-        let (deadline_at, reply_limit, may_repeat) = (deadline.at, self.reply_limit(&route.rpc), route.rpc.may_repeat);
-        let terms = Terms { deadline: deadline_at, reply_limit, may_repeat, account: memory.account() };
-        let (captures, deadline) = (&captures[..], &deadline);
-        let call = &Call { head, query, route, captures, peer, caller, started, deadline, terms, memory };
+        let vetted = self.vetted(intake.head, intake.arrival, &route.rpc).await?;
+        route.check_query(intake.head.uri.query().unwrap_or_default()).map_err(|error| Refusal::query(&error))?;
+        let call = &vetted.call(intake, route, query, &captures);
         if let Some(upgrade) = upgrade {
             // Boxed; otherwise the future of every request would be as large as that of a handshake.
             Box::pin(self.websocket(call, intake, upgrade)).await

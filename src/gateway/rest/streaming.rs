@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::Version;
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use tokio::time::{timeout, timeout_at};
 
 use super::convert::{content_type, is_long};
@@ -108,7 +108,7 @@ impl Gateway {
     }
 
     /// Resolves when the gateway stops and the time for calls in flight is over.
-    pub(super) fn ended_with_gateway(&self) -> Stopping {
+    pub(crate) fn ended_with_gateway(&self) -> Stopping {
         let ending = self.holder.ending();
         Box::pin(async move { ending.reached().await })
     }
@@ -146,7 +146,8 @@ impl Gateway {
         let message = message.map_err(|failure| self.failed(failure, call, streaming.notes()))?;
         streaming.notes().count();
         streaming.notes().ended(None);
-        let reply = upstream::Reply { message, metadata: streaming.metadata().clone(), memory: None };
+        let (metadata, trailers) = (streaming.metadata().clone(), HeaderMap::new());
+        let reply = upstream::Reply { message, metadata, trailers, memory: None };
         if is_long(call.route, &reply) { self.long_reply(call, reply).await } else { self.reply(call, &reply) }
     }
 
@@ -181,7 +182,7 @@ impl Gateway {
         response
     }
 
-    pub(super) fn failed(&self, failure: Failure, call: &Call<'_>, notes: &StreamNotes) -> Refusal {
+    pub(crate) fn failed(&self, failure: Failure, call: &Call<'_>, notes: &StreamNotes) -> Refusal {
         notes.ended(failure.call_error());
         failure.into_refusal(self.named(call, None))
     }

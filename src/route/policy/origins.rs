@@ -22,6 +22,14 @@ pub struct NoOrigin {
     text: String,
 }
 
+impl NoOrigin {
+    /// This text.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        Self { text: text.to_owned() }
+    }
+}
+
 impl Origins {
     /// Whether the value of an `Origin` header is in the set.
     #[must_use]

@@ -13,7 +13,8 @@ pub(super) const END_HEADERS: u8 = 4;
 /// The length of a frame's head, before its payload, in bytes.
 pub(super) const HEAD: usize = 9;
 /// The length of the preface that a client sends before its first frame: RFC 9113, section 3.4.
-pub(super) const PREFACE: usize = 24;
+pub(super) const PREFACE: usize = PREFACE_BYTES.len();
+pub(crate) const PREFACE_BYTES: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// The head of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -24,6 +24,8 @@ pub struct Reply {
     pub message: Bytes,
     /// The initial metadata and the trailers.
     pub metadata: HeaderMap,
+    /// The trailers alone.
+    pub trailers: HeaderMap,
     /// The memory that the message holds; `None` for a small message.
     pub memory: Option<Charge>,
 }
@@ -131,7 +133,7 @@ impl<'a> Collecting<'a> {
         if length > came.max(SMALL) {
             memory = Some(share.take(length, Use::Reply).ok_or(CallError::NoMemory { length })?);
         }
-        Ok(Reply { message, metadata, memory })
+        Ok(Reply { message, metadata, trailers, memory })
     }
 
     fn only_message(self, head: &HeaderMap) -> Result<Bytes, CallError> {

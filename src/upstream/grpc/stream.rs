@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use h2::client::ResponseFuture;
 use h2::{Reason, RecvStream, SendStream, StreamId};
-use http::HeaderMap;
+use http::{HeaderMap, Response};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::error::CallError;
@@ -36,6 +36,8 @@ pub struct Incoming {
     begun: BytesMut,
     /// The initial metadata; at the end also the trailers.
     metadata: HeaderMap,
+    /// The trailers alone, once the call has ended.
+    trailers: HeaderMap,
     /// The largest message, in bytes.
     limit: usize,
     deadline: Pin<Box<Sleep>>,
@@ -94,6 +96,7 @@ pub(crate) fn both_ways(
         data: Bytes::new(),
         begun: BytesMut::new(),
         metadata: HeaderMap::new(),
+        trailers: HeaderMap::new(),
         limit,
         deadline: Box::pin(sleep_until(deadline)),
         messages: 0,
@@ -177,6 +180,41 @@ impl Incoming {
         polled
     }
 
+    /// Ready when the head of the answer has come, whether or not a message follows.
+    ///
+    /// # Errors
+    /// There is no such head. There is nothing behind an error.
+    pub fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), CallError>> {
+        let State::Head(response) = &mut self.state else { return Poll::Ready(Ok(())) };
+        if self.deadline.as_mut().poll(cx).is_ready() {
+            self.state = State::Ended;
+            return Poll::Ready(Err(self.late()));
+        }
+        let (polled, stream) = (ready!(Pin::new(&mut *response).poll(cx)), response.stream_id());
+        let taken = polled.map_err(|error| self.failed(&error, stream)).and_then(|head| self.take_head(head));
+        if taken.is_err() {
+            self.state = State::Ended;
+        }
+        Poll::Ready(taken)
+    }
+
+    /// The trailers alone, once the call has ended.
+    #[must_use]
+    pub fn trailers(&self) -> &HeaderMap {
+        &self.trailers
+    }
+
+    fn take_head(&mut self, head: Response<RecvStream>) -> Result<(), CallError> {
+        let (head, body) = head.into_parts();
+        let foreign = check_head(head.status, &head.headers)?;
+        self.metadata = head.headers;
+        self.state = match foreign {
+            None => State::Body(body),
+            Some(foreign) => State::Foreign(foreign, body),
+        };
+        Ok(())
+    }
+
     /// The initial metadata, once there is a message; also the trailers, once the call has ended.
     #[must_use]
     pub fn metadata(&self) -> &HeaderMap {
@@ -204,13 +242,8 @@ impl Incoming {
             match &mut self.state {
                 State::Head(response) => {
                     let (polled, stream) = (ready!(Pin::new(&mut *response).poll(cx)), response.stream_id());
-                    let (head, body) = polled.map_err(|error| self.failed(&error, stream))?.into_parts();
-                    let foreign = check_head(head.status, &head.headers)?;
-                    self.metadata = head.headers;
-                    self.state = match foreign {
-                        None => State::Body(body),
-                        Some(foreign) => State::Foreign(foreign, body),
-                    };
+                    let head = polled.map_err(|error| self.failed(&error, stream))?;
+                    self.take_head(head)?;
                 }
                 State::Body(body) => match ready!(body.poll_data(cx)) {
                     Some(data) => {
@@ -326,7 +359,9 @@ impl Incoming {
 
     fn end(&mut self, trailers: HeaderMap) -> Result<(), CallError> {
         self.state = State::Ended;
-        ended_with(&mut self.metadata, &trailers)?;
+        let ended = ended_with(&mut self.metadata, &trailers);
+        self.trailers = trailers;
+        ended?;
         if self.begun.is_empty() { Ok(()) } else { Err(CallError::protocol("its message is cut short")) }
     }
 

@@ -200,7 +200,30 @@ impl StreamingCall {
         json.map_err(Failure::Call)
     }
 
-    /// The initial metadata of the backend, available with the first message.
+    /// Waits for the head of the backend's answer.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub async fn head(&mut self) -> Result<(), Failure> {
+        poll_fn(|cx| {
+            if let Poll::Ready(Err(failure)) = self.poll_sent(cx) {
+                return Poll::Ready(Err(failure));
+            }
+            if let Poll::Ready(stopped) = self.poll_stopped(cx) {
+                return Poll::Ready(Err(stopped));
+            }
+            self.incoming.poll_head(cx).map_err(Failure::Call)
+        })
+        .await
+    }
+
+    /// The trailers alone, once the call has ended.
+    #[must_use]
+    pub fn trailers(&self) -> &HeaderMap {
+        self.incoming.trailers()
+    }
+
+    /// The initial metadata of the backend, available once [`head`](Self::head) is ready.
     #[must_use]
     pub fn metadata(&self) -> &HeaderMap {
         self.incoming.metadata()

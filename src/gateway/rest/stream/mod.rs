@@ -24,5 +24,6 @@ pub use frames::Format;
 pub use inbox::{Inbox, Item, Prepared, inbox};
 pub use prefer::wait;
 pub use reply::{Reply, Streamed};
-pub use request::{Reading, Sending, Upload};
+pub(crate) use request::End as UploadEnd;
+pub use request::{Reading, Refused, Sending, Upload};
 pub use resume::{LAST_EVENT_ID, NotAnEvent, last_event};

@@ -43,7 +43,7 @@ pub struct Refused {
 }
 
 impl Refused {
-    pub(super) fn new(refusal: Box<Refusal>, outgoing: Outgoing) -> Self {
+    pub(crate) fn new(refusal: Box<Refusal>, outgoing: Outgoing) -> Self {
         Self { refusal, _outgoing: outgoing }
     }
 
@@ -53,7 +53,7 @@ impl Refused {
 }
 
 /// Why no more messages are sent.
-pub(super) enum End {
+pub(crate) enum End {
     /// The backend has stopped reading.
     Stopped,
     Refused(Box<Refusal>),
