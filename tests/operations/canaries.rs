@@ -16,7 +16,7 @@ use towbar::schema::Schema;
 
 use crate::support::folder::Folder;
 use crate::support::http;
-use crate::support::process::Gateway;
+use crate::support::process::{Ended, Gateway};
 use crate::support::talk::backend;
 
 /// In every text; the second is how base64 begins with it.
@@ -164,17 +164,17 @@ fn written(filter: &str) -> String {
         }
     }
     let rpcs: BTreeSet<&str> = routes.all().iter().map(|route| route.rpc.name.rsplit('.').next().unwrap()).collect();
-    for mode in 0..MODES.len() {
+    for (mode, name) in MODES.iter().enumerate() {
         let called = called.lock().unwrap();
         let missing: Vec<&&str> = rpcs.iter().filter(|rpc| !called.contains(&(mode, (**rpc).to_owned()))).collect();
-        assert_eq!(missing, Vec::<&&str>::new(), "{}: these rpcs were not called", MODES[mode]);
+        assert_eq!(missing, Vec::<&&str>::new(), "{name}: these rpcs were not called");
     }
     let pages = ["/metrics", "/routes", "/upstreams", "/config", "/log", "/openapi.json", "/"];
     let pages: String = pages.iter().map(|page| http::get(admin, page).body).collect();
-    let ended = gateway.stop();
+    let Ended { stdout, stderr, .. } = gateway.stop();
     let access = fs::read_to_string(folder.path("access.log")).unwrap();
     assert!(access.lines().count() > requests.len() * MODES.len(), "{access}");
-    [pages, ended.stdout.clone(), ended.stderr.clone(), access].join("\n")
+    [pages, stdout, stderr, access].join("\n")
 }
 
 /// The lines with a canary. The configuration has the name of a header.
