@@ -18,6 +18,7 @@ mod metrics;
 mod openapi_command;
 mod openapi_on_listener;
 mod reload;
+mod service_unit;
 mod shells;
 mod startup;
 mod stopping;

@@ -1,0 +1,40 @@
+//! The unit file for systemd, as `systemd-analyze` reads it.
+
+use std::fs;
+use std::process::Command;
+
+use crate::support::folder::Folder;
+use crate::support::process::{Ended, Process};
+use crate::support::programs::{Package, installed};
+
+const UNIT: &str = include_str!("../../config/towbar.service");
+
+/// The highest exposure, of 100, for a service that listens on the network.
+const EXPOSURE: &str = "--threshold=25";
+
+#[test]
+fn the_unit_is_valid_and_leaves_the_service_little() {
+    let Some(program) = installed("systemd-analyze", Package::Debian("systemd")) else { return };
+    let folder = Folder::new();
+    // The unit must name a program that is there.
+    let unit = UNIT.replace("/usr/bin/towbar", env!("CARGO_BIN_EXE_towbar"));
+    assert_ne!(unit, UNIT);
+    folder.write("towbar.service", unit);
+    for arguments in [&["verify", "--man=no"][..], &["security", "--offline=true", "--no-pager", EXPOSURE]] {
+        let mut command = Command::new(&program);
+        command.args(arguments).arg(folder.path("towbar.service"));
+        let Ended { code, stdout, stderr } = Process::start(&mut command).wait();
+        assert_eq!((code, stderr.as_str()), (Some(0), ""), "{arguments:?}: {stdout}");
+    }
+}
+
+#[test]
+fn the_unit_waits_for_the_drain_and_names_commands_that_there_are() {
+    let value = |key: &str| UNIT.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('=')).unwrap();
+    // `notice` and `timeout` of the default `listen.drain` are 30 s.
+    assert_eq!(value("TimeoutStopSec"), "35");
+    assert_eq!(value("ExecStart"), "/usr/bin/towbar serve --config /etc/towbar/towbar.yaml");
+    assert_eq!(value("RestartPreventExitStatus"), "2");
+    let documented = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operations.md")).unwrap();
+    assert!(documented.contains("(../config/towbar.service)"));
+}
