@@ -17,7 +17,7 @@ pub use http::{frames, head};
 pub use mask::update_mask;
 pub use series::split;
 pub use text::{config, multipart, query, template};
-pub use token::{key_set, token};
+pub use token::{key_set, proof, token};
 pub use wire::{byte_of, options_of};
 pub use wire::{descriptor_set, json_to_wire, text_to_wire, wire_to_json};
 
@@ -25,7 +25,7 @@ pub use wire::{descriptor_set, json_to_wire, text_to_wire, wire_to_json};
 pub type Check = fn(&[u8]);
 
 /// Every target by its name, which is also the name of its folder in `corpus/`.
-pub const TARGETS: [(&str, Check); 15] = [
+pub const TARGETS: [(&str, Check); 16] = [
     ("json_to_wire", json_to_wire),
     ("wire_to_json", wire_to_json),
     ("text_to_wire", text_to_wire),
@@ -41,4 +41,5 @@ pub const TARGETS: [(&str, Check); 15] = [
     ("certificates", certificates),
     ("token", token),
     ("key_set", key_set),
+    ("proof", proof),
 ];

@@ -1,5 +1,6 @@
 //! Tokens that callers send, and key sets that issuers publish.
 
+use towbar::caller::dpop::{Proof, TargetUrl};
 use towbar::caller::token::{KeySet, Unverified};
 
 /// A token that can be parsed is exactly the text it was parsed from: nothing of the text is left over, and no part has
@@ -18,6 +19,21 @@ pub fn token(data: &[u8]) {
     for name in names {
         let value = token.claims.member(name).expect("a name of its own");
         assert!(value.to_plain_text().len() <= 6 * text.len(), "a claim grew");
+    }
+}
+
+/// A proof is a token that has a key and what it is for, and its URL is the same after another round.
+pub fn proof(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(proof) = Proof::parse(text) {
+        assert!(Unverified::parse(text).is_ok(), "{text}");
+        let target = proof.target().to_string();
+        assert_eq!(TargetUrl::parse(&target).map(|url| url.to_string()), Some(target));
+    }
+    if let Some(url) = TargetUrl::parse(text) {
+        let normal = url.to_string();
+        assert_eq!(TargetUrl::parse(&normal).as_ref(), Some(&url), "{normal}");
+        assert!(normal.starts_with("https://") && !normal.contains(['?', '#', '@']), "{normal}");
     }
 }
 

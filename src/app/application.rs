@@ -300,10 +300,11 @@ impl App {
     pub fn in_place_of(self, old: &Self) -> Self {
         let Observers { access, requests, .. } = old.gateway.observers().clone();
         let mut this = self.observed_by(access, requests);
-        if let (Some(callers), Some(before)) = (&this.gateway.callers, &old.gateway.callers) {
+        // `get_mut` succeeds: until it is served, the gateway and its callers have no other owner.
+        let callers = Arc::get_mut(&mut this.gateway).and_then(|gateway| gateway.callers.as_mut());
+        if let (Some(callers), Some(before)) = (callers.and_then(Arc::get_mut), &old.gateway.callers) {
             callers.go_on_from(before);
         }
-        // `get_mut` succeeds: until it is served, the gateway has no other owner.
         if let Some(gateway) = Arc::get_mut(&mut this.gateway) {
             gateway.remember(&old.gateway);
         }

@@ -5,6 +5,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::dpop::{self, Verifier};
 use super::identity::Callers;
 use super::token::{ClaimRules, Issuer, IssuerConfig, KeySet, LARGEST_SET, Tokens};
 use crate::format::problem::Problem;
@@ -14,6 +15,8 @@ use crate::format::problem::Problem;
 pub struct Config {
     pub issuers: Vec<IssuerSource>,
     pub rules: ClaimRules,
+    /// The rules for DPoP proofs; `None` if DPoP is off.
+    pub dpop: Option<dpop::Config>,
     /// RFC 6750, section 3: the `realm` of challenges.
     pub realm: String,
 }
@@ -61,7 +64,8 @@ impl Callers {
             }
         }
         if problems.is_empty() {
-            return Ok(Self::new(Tokens::new(issuers, config.rules.clone()), config.realm.clone()));
+            let tokens = Tokens::new(issuers, config.rules.clone());
+            return Ok(Self::new(tokens, config.dpop.clone().map(Verifier::new), config.realm.clone()));
         }
         Err(problems)
     }

@@ -10,23 +10,55 @@ use crate::schema::Message;
 /// The query parameter of RFC 6750, section 2.3, which FAPI 2.0, section 5.3, forbids.
 const QUERY_KEY: &str = "access_token";
 
-/// The access token of a request, as it was sent.
-///
-/// # Errors
-/// There is no access token, or there are several credentials.
-pub(super) fn bearer(head: &Parts) -> Result<&str, Denied> {
-    let mut values = head.headers.get_all(AUTHORIZATION).iter();
-    let value = values.next().ok_or(Denied::NoCredentials)?;
-    if values.next().is_some() {
-        return Err(Denied::SeveralCredentials);
+/// How a token is presented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scheme {
+    /// RFC 6750.
+    Bearer,
+    /// RFC 9449, section 7.1.
+    Dpop,
+}
+
+/// The token of a request, and how it is presented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Credentials<'h> {
+    pub(super) scheme: Scheme,
+    pub(super) token: &'h str,
+}
+
+impl<'h> Credentials<'h> {
+    /// Reads the credentials of a request.
+    ///
+    /// # Errors
+    /// There is no access token, or there are several credentials.
+    pub(super) fn of(head: &'h Parts) -> Result<Self, Denied> {
+        let mut values = head.headers.get_all(AUTHORIZATION).iter();
+        let value = values.next().ok_or(Denied::NoCredentials)?.as_bytes();
+        if values.next().is_some() {
+            return Err(Denied::SeveralCredentials);
+        }
+        let end = value.iter().position(|&byte| byte == b' ').unwrap_or(value.len());
+        let scheme = Scheme::parse(&value[..end]).ok_or(Denied::OtherScheme)?;
+        let token = value.get(end + 1..).and_then(|token| std::str::from_utf8(token).ok());
+        let token = token.filter(|token| is_token(token)).ok_or(Denied::NoToken)?;
+        Ok(Self { scheme, token })
     }
-    let value = value.as_bytes();
-    let scheme = value.iter().position(|&byte| byte == b' ').unwrap_or(value.len());
-    if !value[..scheme].eq_ignore_ascii_case(b"bearer") {
-        return Err(Denied::OtherScheme);
+}
+
+impl Scheme {
+    fn parse(name: &[u8]) -> Option<Self> {
+        match name {
+            name if name.eq_ignore_ascii_case(b"bearer") => Some(Self::Bearer),
+            name if name.eq_ignore_ascii_case(b"dpop") => Some(Self::Dpop),
+            _ => None,
+        }
     }
-    let token = value.get(scheme + 1..).and_then(|token| std::str::from_utf8(token).ok());
-    token.filter(|token| is_token(token)).ok_or(Denied::NoToken)
+
+    /// The scheme of a request, whether or not its credentials are right.
+    pub(super) fn of(head: &Parts) -> Option<Self> {
+        let value = head.headers.get(AUTHORIZATION)?.as_bytes();
+        Self::parse(value.split(|&byte| byte == b' ').next()?)
+    }
 }
 
 /// Whether the text has the syntax of a token: RFC 6750, section 2.1, `b64token`.
@@ -64,16 +96,21 @@ mod tests {
 
     #[test]
     fn a_token_comes_alone_in_one_header() {
+        let (bearer, dpop) = (Scheme::Bearer, Scheme::Dpop);
+        let token = |scheme, token| Ok(Credentials { scheme, token });
         for (values, expected) in [
-            (&["Bearer a.b.c"][..], Ok("a.b.c")),
-            (&["bEARER a-._~+/9=="], Ok("a-._~+/9==")),
+            (&["Bearer a.b.c"][..], token(bearer, "a.b.c")),
+            (&["bEARER a-._~+/9=="], token(bearer, "a-._~+/9==")),
+            (&["DPoP a.b.c"], token(dpop, "a.b.c")),
+            (&["dpop a"], token(dpop, "a")),
             (&[], Err(Denied::NoCredentials)),
             (&["Bearer a", "Bearer a"], Err(Denied::SeveralCredentials)),
+            (&["DPoP a", "Bearer a"], Err(Denied::SeveralCredentials)),
             (&["Basic YTpi"], Err(Denied::OtherScheme)),
-            (&["DPoP a.b.c"], Err(Denied::OtherScheme)),
             (&["a.b.c"], Err(Denied::OtherScheme)),
             (&[""], Err(Denied::OtherScheme)),
             (&["Bearer\ta"], Err(Denied::OtherScheme)),
+            (&["DPoP"], Err(Denied::NoToken)),
             (&["Bearer"], Err(Denied::NoToken)),
             (&["Bearer "], Err(Denied::NoToken)),
             (&["Bearer  a"], Err(Denied::NoToken)),
@@ -83,7 +120,7 @@ mod tests {
             (&["Bearer =="], Err(Denied::NoToken)),
             (&["Bearer \"a\""], Err(Denied::NoToken)),
         ] {
-            assert_eq!(bearer(&head(values, "/")), expected, "{values:?}");
+            assert_eq!(Credentials::of(&head(values, "/")), expected, "{values:?}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::dpop::ProofError;
 use super::token::Refused;
 
 /// Why a request is not admitted. The text is for the log, and contains nothing that a caller wrote.
@@ -17,10 +18,10 @@ pub enum Denied {
     #[error("there are several `Authorization` headers")]
     SeveralCredentials,
     /// The credentials have a scheme that is not supported.
-    #[error("`Authorization` has another scheme than `Bearer`")]
+    #[error("`Authorization` has a scheme that is not accepted")]
     OtherScheme,
     /// Behind the scheme there is no token, or more than a token.
-    #[error("`Authorization` is not `Bearer`, one space and one token")]
+    #[error("`Authorization` is not a scheme, one space and one token")]
     NoToken,
     /// The query has an access token, and queries end up in logs and histories.
     #[error("an access token is in the query")]
@@ -42,8 +43,17 @@ pub enum Denied {
     /// The token is bound in a way that is not supported.
     #[error("the access token is bound by a `cnf` that is not verified here (issuer {0})")]
     OtherBinding(Arc<str>),
+    /// The token is bound to a key, but did not come with the scheme `DPoP`.
+    #[error("the access token is bound to a key, and did not come as `DPoP` (issuer {0})")]
+    BoundToKey(Arc<str>),
+    /// The token came with the scheme `DPoP`, but is not bound to a key.
+    #[error("the access token came as `DPoP`, and is not bound to a key (issuer {0})")]
+    NotBoundToKey(Arc<str>),
+    /// The token is bound to a key, and the proof of that key is refused.
+    #[error("DPoP proof refused: {1} (issuer {0})")]
+    Proof(Arc<str>, ProofError),
     /// The token is not bound, but the rpc requires a bound one.
-    #[error("the access token is not bound to a client certificate, as the rpc demands (issuer {0})")]
+    #[error("the access token is not bound as the rpc demands (issuer {0})")]
     Unbound(Arc<str>),
     /// The rpc does not accept tokens of this issuer.
     #[error("the rpc takes no access tokens of issuer {0}")]
@@ -72,6 +82,8 @@ pub enum DeniedKind {
     Expired,
     /// Error code `invalid_token`. The signature was good, so the holder may know that the token is not valid yet.
     NotYet,
+    /// Error code `invalid_dpop_proof`. The token is genuine, so its holder may know that the proof is not valid.
+    Proof,
     /// Error code `insufficient_scope`.
     Insufficient,
     /// The token cannot be verified at the moment.
@@ -88,12 +100,15 @@ impl Denied {
             Self::Expired(_) => DeniedKind::Expired,
             Self::NotYet(_) => DeniedKind::NotYet,
             Self::Scopes(_) | Self::Claim(_) | Self::Details(_) => DeniedKind::Insufficient,
-            Self::NoIssuers => DeniedKind::Unavailable,
+            Self::NoIssuers | Self::Proof(_, ProofError::Full) => DeniedKind::Unavailable,
+            Self::Proof(..) => DeniedKind::Proof,
             Self::Token(refused) if refused.lacks_keys() => DeniedKind::Unavailable,
             Self::NoToken
             | Self::Token(_)
             | Self::OtherCertificate(_)
             | Self::OtherBinding(_)
+            | Self::BoundToKey(_)
+            | Self::NotBoundToKey(_)
             | Self::Unbound(_)
             | Self::IssuerOfOthers(_) => DeniedKind::Token,
         }

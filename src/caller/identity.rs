@@ -3,30 +3,35 @@
 //! | step | what it needs | what it gives |
 //! |---|---|---|
 //! | the query has no token | head | |
-//! | credentials | head | the text of one token |
+//! | credentials | head | the text of one token, and how it is presented |
 //! | the token | issuers, keys, clock | [`Token`]: signed by an issuer, for this API, valid now |
-//! | its holder | [`Token`], [`Peer`] | the token belongs to who presents it |
+//! | its holder | [`Token`], [`Peer`], DPoP proof | the token belongs to who presents it |
 //! | what the rpc demands | [`Token`], policy | scopes, claims, details |
 //!
 //! A step takes what the steps before it have proved. What needs the body of a request comes after these, in [`admit`](super::admit).
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::header::{HeaderName, HeaderValue};
 use http::request::Parts;
 
-use super::credentials;
+use super::challenge::Challenge;
+use super::credentials::{self, Credentials, Scheme};
 use super::denied::Denied;
+use super::dpop::{Presented, Verifier};
 use super::peer::{Certificate, Peer};
 use super::principal::Principal;
-use super::token::{Binding, Issuer, Json, Token, Tokens};
+use super::token::{Issuer, Json, Token, Tokens};
 use crate::route::Rpc;
 use crate::route::policy::{Binding as DemandedBinding, Require, TokenDemand};
 
 /// Who may call: what is asked of every caller of an rpc that demands a token.
 pub struct Callers {
     tokens: Tokens,
+    /// Verifies DPoP proofs; `None` if DPoP is not configured.
+    dpop: Option<Verifier>,
     /// RFC 6750, section 3: the `realm` of challenges.
     realm: String,
 }
@@ -37,17 +42,55 @@ pub struct Identified {
     token: Option<Arc<Token>>,
 }
 
-impl Callers {
-    /// Asks callers for tokens of these.
+/// A caller whose token is verified, as records name it.
+#[derive(Clone)]
+pub struct VerifiedCaller(Arc<Token>);
+
+/// Longest subject in a record, in bytes.
+const LONGEST_SUBJECT: usize = 128;
+
+impl VerifiedCaller {
+    /// The name of the issuer in the configuration.
     #[must_use]
-    pub fn new(tokens: Tokens, realm: String) -> Self {
-        Self { tokens, realm }
+    pub fn issuer(&self) -> &str {
+        self.0.issuer()
     }
 
-    /// The `realm` of challenges.
+    /// The start of the claim `sub`, if the token has that claim as text.
     #[must_use]
-    pub fn realm(&self) -> &str {
-        &self.realm
+    pub fn subject(&self) -> Option<&str> {
+        let subject = self.0.claim("sub").and_then(Json::text)?;
+        Some(&subject[..subject.floor_char_boundary(LONGEST_SUBJECT)])
+    }
+}
+
+/// Without anything of the token.
+impl fmt::Debug for VerifiedCaller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("VerifiedCaller").field(&self.issuer()).finish()
+    }
+}
+
+impl Callers {
+    /// Accepts these tokens.
+    pub(super) fn new(tokens: Tokens, dpop: Option<Verifier>, realm: String) -> Self {
+        Self { tokens, dpop, realm }
+    }
+
+    /// The credentials that this rpc accepts, for the response to a denied request.
+    #[must_use]
+    pub fn challenge(&self, head: &Parts, rpc: &Rpc) -> Challenge<'_> {
+        let Require::Token(TokenDemand { bindings, .. }) = &rpc.policy.require else {
+            return Challenge::bearer(&self.realm);
+        };
+        let algorithms = self.dpop.as_ref().map(Verifier::algorithms);
+        let is_key_only = bindings.as_slice() == [DemandedBinding::Key];
+        Challenge {
+            realm: &self.realm,
+            algorithms: algorithms.filter(|_| bindings.is_empty() || bindings.contains(&DemandedBinding::Key)),
+            bearer: !is_key_only,
+            is_dpop: Scheme::of(head) == Some(Scheme::Dpop),
+        }
     }
 
     /// Whose tokens are taken, in the order of the configuration.
@@ -56,8 +99,11 @@ impl Callers {
         self.tokens.issuers()
     }
 
-    /// Takes over the keys that `old` has fetched.
-    pub fn go_on_from(&self, old: &Self) {
+    /// Takes over the keys that `old` has fetched, and the proofs that it remembers.
+    pub fn go_on_from(&mut self, old: &Self) {
+        if let (Some(dpop), Some(before)) = (&mut self.dpop, &old.dpop) {
+            dpop.go_on_from(before, now());
+        }
         for issuer in self.issuers() {
             let before = old.issuers().iter().find(|before| before.name() == issuer.name());
             before.into_iter().for_each(|before| issuer.go_on_from(before));
@@ -72,8 +118,7 @@ impl Callers {
         }
     }
 
-    fn token(&self, text: &str) -> Result<Arc<Token>, Denied> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    fn token(&self, text: &str, now: u64) -> Result<Arc<Token>, Denied> {
         let token = self.tokens.verify(text, now).map_err(Denied::Token)?;
         let window = token.window();
         match now {
@@ -84,11 +129,35 @@ impl Callers {
     }
 }
 
+impl Callers {
+    /// If the token is bound to a key, the request must have a proof of that key, made for this request.
+    fn check_key(&self, token: &Token, credentials: Credentials<'_>, head: &Parts, now: u64) -> Result<(), Denied> {
+        let Credentials { scheme, token: text } = credentials;
+        let issuer = || token.issuer().clone();
+        match (token.binding().key, scheme, &self.dpop) {
+            (None, Scheme::Bearer, _) => Ok(()),
+            (None, Scheme::Dpop, _) => Err(Denied::NotBoundToKey(issuer())),
+            (Some(_), _, None) => Err(Denied::OtherBinding(issuer())),
+            (Some(_), Scheme::Bearer, Some(_)) => Err(Denied::BoundToKey(issuer())),
+            (Some(key), Scheme::Dpop, Some(dpop)) => {
+                let presented = Presented { head, token: text, key, now };
+                dpop.check(&presented).map_err(|error| Denied::Proof(issuer(), error))
+            }
+        }
+    }
+}
+
 impl Identified {
     /// Who the request belongs to, which came on the connection of this peer.
     #[must_use]
     pub fn principal<'a>(&'a self, peer: &Peer) -> Principal<'a> {
         Principal::of(self.token.as_deref(), peer)
+    }
+
+    /// The verified caller, for records. `None` if the rpc demands no token.
+    #[must_use]
+    pub fn caller(&self) -> Option<VerifiedCaller> {
+        self.token.clone().map(VerifiedCaller)
     }
 
     /// Verified facts for the backend, under metadata names that no caller can set.
@@ -107,25 +176,45 @@ pub fn identify(callers: Option<&Callers>, peer: &Peer, head: &Parts, rpc: &Rpc)
     }
     let Require::Token(demand) = &rpc.policy.require else { return Ok(Identified { token: None }) };
     let callers = callers.ok_or(Denied::NoIssuers)?;
-    let token = callers.token(credentials::bearer(head)?)?;
-    check_holder(&token, peer, demand)?;
+    let credentials = Credentials::of(head)?;
+    if credentials.scheme == Scheme::Dpop && callers.dpop.is_none() {
+        return Err(Denied::OtherScheme);
+    }
+    let now = now();
+    let token = callers.token(credentials.token, now)?;
+    check_certificate(&token, peer)?;
+    callers.check_key(&token, credentials, head, now)?;
     check_demand(&token, demand)?;
     Ok(Identified { token: Some(token) })
 }
 
+/// In seconds since 1970.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
 /// Whoever presents a bound token must be the one it is bound to, whether or not the rpc demands that tokens are bound.
-fn check_holder(token: &Token, peer: &Peer, demand: &TokenDemand) -> Result<(), Denied> {
-    let issuer = || token.issuer().clone();
-    match token.binding() {
-        Binding::None if demand.binding == Some(DemandedBinding::Certificate) => Err(Denied::Unbound(issuer())),
-        Binding::None => Ok(()),
-        Binding::Certificate(digest) if peer.certificate().map(Certificate::sha256) == Some(digest) => Ok(()),
-        Binding::Certificate(_) => Err(Denied::OtherCertificate(issuer())),
-        Binding::Other => Err(Denied::OtherBinding(issuer())),
+fn check_certificate(token: &Token, peer: &Peer) -> Result<(), Denied> {
+    let binding = token.binding();
+    if binding.other {
+        return Err(Denied::OtherBinding(token.issuer().clone()));
+    }
+    match binding.certificate {
+        Some(digest) if peer.certificate().map(Certificate::sha256) != Some(digest) => {
+            Err(Denied::OtherCertificate(token.issuer().clone()))
+        }
+        _ => Ok(()),
     }
 }
 
 fn check_demand(token: &Token, demand: &TokenDemand) -> Result<(), Denied> {
+    let is_bound = |to: &DemandedBinding| match to {
+        DemandedBinding::Certificate => token.binding().certificate.is_some(),
+        DemandedBinding::Key => token.binding().key.is_some(),
+    };
+    if !demand.bindings.is_empty() && !demand.bindings.iter().any(is_bound) {
+        return Err(Denied::Unbound(token.issuer().clone()));
+    }
     if !demand.issuers.is_empty() && !demand.issuers.iter().any(|name| **name == **token.issuer()) {
         return Err(Denied::IssuerOfOthers(token.issuer().clone()));
     }

@@ -1,9 +1,11 @@
 //! Who calls: what the connection shows, the address that trusted proxies name, what tokens prove, and whether the call is admitted.
 
 mod admission;
+mod challenge;
 mod config;
 mod credentials;
 mod denied;
+pub mod dpop;
 pub mod forwarded;
 mod identity;
 mod names;
@@ -12,9 +14,10 @@ mod principal;
 pub mod token;
 
 pub use admission::{Admitted, Received, ReceivedBody, admit};
+pub use challenge::Challenge;
 pub use config::{Config, IssuerSource, KeySource};
 pub use denied::{Denied, DeniedKind};
-pub use identity::{Callers, Identified, identify};
+pub use identity::{Callers, Identified, VerifiedCaller, identify};
 pub use names::{CallerNames, Hops};
 pub use peer::{Certificate, Peer, Protocol, Tls};
 pub use principal::{Principal, Subject};

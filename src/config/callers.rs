@@ -7,12 +7,13 @@ use std::time::Duration;
 use super::input::Input;
 use super::policy::known;
 use super::reader::{Read, Value, or_default};
+use crate::caller::dpop;
 use crate::caller::token::{Algorithm, ClaimRules, FactName, IssuerConfig, TokenTypes};
 use crate::caller::{Config, IssuerSource, KeySource};
 use crate::format::quantity;
 use crate::gateway::metadata;
 use crate::route::RpcOptions;
-use crate::route::policy::{Part, Policy, Require};
+use crate::route::policy::{Binding, Part, Policy, Require};
 use crate::upstream::{Addresses, DocumentUrl, FetchConfig};
 
 /// The longest leeway, in seconds. FAPI 2.0, section 5.3.2.1: accept a token whose issuer's clock is up to 10 seconds
@@ -24,6 +25,11 @@ const REALM: &str = "api";
 const MIN_INTERVAL: Duration = Duration::from_secs(30);
 /// The value of `keys` that means: use the URL in the issuer's discovery document.
 const DISCOVERY: &str = "discovery";
+
+/// The longest `dpop.max_age`, in seconds.
+const LONGEST_AGE: u64 = 300;
+/// The largest `dpop.max_proofs`: up to 1 GiB of memory.
+const MOST_PROOFS: usize = 20_000_000;
 
 const ISSUER_KEYS: &[&str] = &["issuer", "audience", "keys", "algorithms", "types", "scope_claim"];
 
@@ -85,13 +91,14 @@ impl Input<'_> {
     /// conflicts.
     pub(super) fn callers(&self, metadata: &metadata::Config, rpcs: &[RpcOptions]) -> Option<CallersSection> {
         let value = self.value("callers")?;
-        let section = value.section(&known(&["issuers", "leeway", "realm", "metadata"], Part::Callers)).ok()?;
+        let section = value.section(&known(&["issuers", "dpop", "leeway", "realm", "metadata"], Part::Callers)).ok()?;
         let issuers = match section.value("issuers") {
             Some(issuers) => self.issuers(issuers),
             None => Err(value.wrong("`issuers` is missing: whose access tokens are taken")),
         };
         let leeway = or_default(section.value("leeway"), |value| value.parsed("a duration", leeway), LEEWAY);
         let realm = or_default(section.value("realm"), |value| value.parsed("a realm", realm), REALM.to_owned());
+        let dpop = section.value("dpop").map(|value| dpop(value, leeway)).transpose();
         let facts = section.value("metadata").map_or(Ok(Vec::new()), |value| facts(value, metadata, rpcs));
         let (mut sources, mut servers) = (Vec::new(), Vec::new());
         for (issuer, ReadIssuer { config, keys }) in issuers.ok()?.into_iter().enumerate() {
@@ -106,7 +113,8 @@ impl Input<'_> {
             };
             sources.push(IssuerSource { config, keys });
         }
-        let config = Config { issuers: sources, rules: ClaimRules { leeway, facts: facts.ok()? }, realm };
+        let config =
+            Config { issuers: sources, rules: ClaimRules { leeway, facts: facts.ok()? }, dpop: dpop.ok()?, realm };
         Some(CallersSection { config, servers })
     }
 
@@ -135,8 +143,7 @@ impl Input<'_> {
             audiences.and_then(|value| value.all("an audience", |item| Ok(item.text("an audience")?.to_owned())));
         let keys = needed("keys", "a file with its JWK Set, the `https` URL of it, or `discovery`");
         let keys = keys.and_then(|keys| self.keys(keys, &issuer));
-        let algorithm = |item: Value| item.parsed("an algorithm", str::parse::<Algorithm>);
-        let algorithms = section.value("algorithms").map(|value| value.all("an algorithm", algorithm)).transpose();
+        let algorithms = section.value("algorithms").map(algorithms).transpose();
         let types = section.value("types").map(types).transpose();
         let scope_claim = section.value("scope_claim").map(|value| value.text("a claim")).transpose();
         Ok(ReadIssuer {
@@ -182,6 +189,9 @@ impl Input<'_> {
     /// Refuses a `require` that no token can meet: it names an unknown issuer, or no issuer is configured at all.
     pub(super) fn check_requirements(&self, all: &Policy, rpcs: &[RpcOptions], callers: Option<&Config>) {
         let unknown = |require: &Require| {
+            if require.is_bound_to(Binding::Key) && callers.is_some_and(|callers| callers.dpop.is_none()) {
+                return Some("`bound_to: dpop` needs `callers.dpop`".to_owned());
+            }
             let names = callers.map_or(Vec::new(), |callers| {
                 callers.issuers.iter().map(|issuer| issuer.config.name.as_str()).collect()
             });
@@ -226,6 +236,32 @@ fn key_place(value: &Value, issuer: &Read<&str>) -> Read<KeyPlace> {
 fn min_interval(text: &str) -> Result<Duration, String> {
     let time = quantity::duration(text)?;
     if time >= Duration::from_secs(1) { Ok(time) } else { Err(format!("expected 1s or more, got `{text}`")) }
+}
+
+fn dpop(value: Value, leeway: u64) -> Read<dpop::Config> {
+    let section = value.section(&["url", "algorithms", "max_age", "max_proofs"])?;
+    let url =
+        section.value("url").ok_or_else(|| value.wrong("`url` is missing: the URL that callers use for this API"));
+    let urls = url.and_then(|value| value.all("a URL", |item| item.parsed("a URL", dpop::PublicUrl::parse)));
+    let algorithms = section.value("algorithms").map(algorithms).transpose();
+    let max_age = or_default(section.value("max_age"), |value| value.parsed("a duration", max_age), dpop::MAX_AGE);
+    let number = |value: &Value| value.parsed("a number", |text| quantity::number(text, MOST_PROOFS));
+    let max_proofs = or_default(section.value("max_proofs"), number, dpop::MAX_PROOFS);
+    let algorithms = algorithms?.unwrap_or_else(|| Algorithm::DEFAULT.to_vec());
+    Ok(dpop::Config { urls: urls?, algorithms, max_age, leeway, max_proofs })
+}
+
+fn max_age(text: &str) -> Result<u64, String> {
+    let time = quantity::whole_seconds(text)?.as_secs();
+    if (1..=LONGEST_AGE).contains(&time) {
+        Ok(time)
+    } else {
+        Err(format!("expected 1s to {LONGEST_AGE}s, got `{text}`"))
+    }
+}
+
+fn algorithms(value: Value) -> Read<Vec<Algorithm>> {
+    value.all("an algorithm", |item| item.parsed("an algorithm", str::parse::<Algorithm>))
 }
 
 fn types(value: Value) -> Read<TokenTypes> {

@@ -12,7 +12,7 @@ use super::request::deadline::Deadline;
 use super::request::inbound::Inbound;
 use super::request::limits;
 use super::state::Gateway;
-use crate::caller::{Admitted, Callers, Denied, Identified, Peer, Received, ReceivedBody, admit, identify};
+use crate::caller::{Admitted, Challenge, Denied, Identified, Peer, Received, ReceivedBody, admit, identify};
 use crate::limits::memory::{Account, Charge};
 use crate::route::{Query, Route, Rpc};
 use crate::upstream::Terms;
@@ -115,7 +115,7 @@ impl Gateway {
             None => false,
         };
         let identified = if is_refreshed { identify(callers, peer, head, rpc) } else { Err(denied) };
-        identified.map_err(|denied| self.denied(denied))
+        identified.map_err(|denied| self.denied(denied, head, rpc))
     }
 
     /// Proves that a call may be forwarded. Every call needs this, after its body was received and before a message is
@@ -125,11 +125,12 @@ impl Gateway {
     /// The caller may not call the rpc.
     pub(crate) fn admitted<'a>(&self, call: &Call<'a>, body: ReceivedBody<'_>) -> Result<Admitted<'a>, Refusal> {
         let received = Received { head: call.head, body };
-        admit(call.caller, &received, &call.route.rpc).map_err(|denied| self.denied(denied))
+        admit(call.caller, &received, &call.route.rpc).map_err(|denied| self.denied(denied, call.head, &call.route.rpc))
     }
 
-    fn denied(&self, denied: Denied) -> Refusal {
-        Refusal::denied(denied, self.callers.as_deref().map_or("", Callers::realm))
+    fn denied(&self, denied: Denied, head: &Parts, rpc: &Rpc) -> Refusal {
+        let challenge = self.callers.as_deref().map(|callers| callers.challenge(head, rpc));
+        Refusal::denied(denied, &challenge.unwrap_or(Challenge::bearer("")))
     }
 
     /// The parts of the request that errors refer to.

@@ -10,6 +10,7 @@ mod conditional;
 mod cors;
 mod deadlines;
 mod dns;
+mod dpop;
 mod encodings;
 mod errors;
 mod every_way_in;

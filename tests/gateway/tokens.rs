@@ -12,13 +12,13 @@ use crate::support::tokens::{AUDIENCE, ISSUER, Key, base64url, claims, claims_wi
 use crate::support::{Backend, Gateway, socket};
 
 /// The issuer's keys: made once, since an RSA key takes its time.
-static P256: LazyLock<Key> = LazyLock::new(|| Key::p256("p"));
+pub(crate) static P256: LazyLock<Key> = LazyLock::new(|| Key::p256("p"));
 static ED25519: LazyLock<Key> = LazyLock::new(|| Key::ed25519("e"));
 static RSA: LazyLock<Key> = LazyLock::new(|| Key::rsa("r"));
 
 /// A gateway whose calls need tokens, and a backend that counts them.
-struct Stage {
-    gateway: Gateway,
+pub(crate) struct Stage {
+    pub(crate) gateway: Gateway,
     calls: Arc<AtomicUsize>,
     /// The metadata of the last call.
     metadata: Arc<Mutex<Vec<(String, String)>>>,
@@ -28,7 +28,7 @@ struct Stage {
 
 impl Stage {
     /// `issuer` are lines of the issuer, `more` of `callers`, and `rest` of the file.
-    fn with(issuer: &str, more: &str, rest: &str) -> Self {
+    pub(crate) fn with(issuer: &str, more: &str, rest: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let keys = folder.path().join("keys.json");
         std::fs::write(&keys, key_set(&[&P256, &ED25519, &RSA])).unwrap();
@@ -58,17 +58,17 @@ impl Stage {
         Self::with("", "", "")
     }
 
-    fn ask(&self, headers: &[(&str, &str)]) -> Answer {
+    pub(crate) fn ask(&self, headers: &[(&str, &str)]) -> Answer {
         let headers = [&[("Content-Type", "application/json")], headers].concat();
         http::send(self.gateway.address, "POST", "/ask", &headers, Some(b"{}"))
     }
 
-    fn ask_with(&self, token: &str) -> Answer {
+    pub(crate) fn ask_with(&self, token: &str) -> Answer {
         self.ask(&[("Authorization", &format!("Bearer {token}"))])
     }
 
     /// How many calls the backend has seen since this was asked last.
-    fn calls(&self) -> usize {
+    pub(crate) fn calls(&self) -> usize {
         self.calls.swap(0, Ordering::SeqCst)
     }
 

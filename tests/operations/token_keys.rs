@@ -83,7 +83,7 @@ fn every_configuration_of_the_page_is_checked() {
         assert_eq!(ended.code, Some(0), "{block}{}", ended.stderr);
         count += 1;
     }
-    assert_eq!(count, 3);
+    assert_eq!(count, 4);
 }
 
 #[test]

@@ -117,6 +117,19 @@ impl Key {
     }
 }
 
+/// RFC 7638: what tokens that are bound to this key say of it.
+pub fn thumbprint(key: &Key) -> String {
+    let jwk = key.jwk();
+    let names: &[&str] = match key.pair {
+        Pair::P256(_) => &["crv", "kty", "x", "y"],
+        Pair::Ed25519(_) => &["crv", "kty", "x"],
+        Pair::Rsa(_) => &["e", "kty", "n"],
+    };
+    let members: Vec<String> = names.iter().map(|name| format!("\"{name}\":{}", jwk[name])).collect();
+    let text = format!("{{{}}}", members.join(","));
+    base64url(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes()))
+}
+
 /// What these keys are published as.
 pub fn key_set(keys: &[&Key]) -> String {
     json!({"keys": keys.iter().map(|key| key.jwk()).collect::<Vec<_>>()}).to_string()

@@ -31,6 +31,17 @@ impl Algorithm {
         }
     }
 
+    /// Its name in RFC 7518 and RFC 8037.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ps256 => "PS256",
+            Self::Es256 => "ES256",
+            Self::EdDsa => "EdDSA",
+            Self::Rs256 => "RS256",
+        }
+    }
+
     pub(super) fn of_library(self) -> jsonwebtoken::Algorithm {
         match self {
             Self::Ps256 => jsonwebtoken::Algorithm::PS256,

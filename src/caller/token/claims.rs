@@ -36,15 +36,15 @@ pub struct Window {
     pub until: u64,
 }
 
-/// What the holder of a token must prove (RFC 7800, `cnf`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Binding {
-    /// Nothing: whoever has the token may use it.
-    None,
+/// What the holder of a token must prove (RFC 7800, `cnf`): all of it. Whoever has a token without any may use it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Binding {
     /// A connection with the client certificate whose DER has this SHA-256 (RFC 8705, section 3.1).
-    Certificate([u8; 32]),
-    /// A proof that is not supported, such as that of DPoP.
-    Other,
+    pub certificate: Option<[u8; 32]>,
+    /// A proof of the key with this thumbprint (RFC 9449, section 6.1).
+    pub key: Option<[u8; 32]>,
+    /// Whether a proof is needed that is not supported.
+    pub other: bool,
 }
 
 /// What is kept of a token after its claims were checked.
@@ -111,15 +111,21 @@ fn scopes(claims: &Object, name: &str) -> Result<Vec<Box<str>>, ClaimError> {
 }
 
 fn binding(claims: &Object) -> Result<Binding, ClaimError> {
-    let Some(confirmation) = claims.member("cnf") else { return Ok(Binding::None) };
-    let confirmation = confirmation.object().ok_or(ClaimError::Claim("cnf"))?;
-    // An issuer that binds a token in two ways, or in an unknown way, wants all of that checked.
-    if confirmation.names().any(|name| name != "x5t#S256") {
-        return Ok(Binding::Other);
-    }
-    let digest = confirmation.member("x5t#S256").and_then(Json::text).ok_or(ClaimError::Claim("cnf"))?;
-    let digest = URL_SAFE_NO_PAD.decode(digest).map_err(|_| ClaimError::Claim("cnf"))?;
-    digest.try_into().map(Binding::Certificate).map_err(|_| ClaimError::Claim("cnf"))
+    let Some(confirmation) = claims.member("cnf") else { return Ok(Binding::default()) };
+    let malformed = || ClaimError::Claim("cnf");
+    let confirmation = confirmation.object().ok_or_else(malformed)?;
+    let digest = |name| match confirmation.member(name) {
+        None => Ok(None),
+        Some(value) => {
+            let bytes = value.text().and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
+            bytes.and_then(|bytes| bytes.try_into().ok()).map(Some).ok_or_else(malformed)
+        }
+    };
+    let (certificate, key) = (digest("x5t#S256")?, digest("jkt")?);
+    // An issuer that binds a token in an unknown way wants that checked too.
+    let other = confirmation.names().any(|name| name != "x5t#S256" && name != "jkt");
+    let is_empty = certificate.is_none() && key.is_none() && !other;
+    if is_empty { Err(malformed()) } else { Ok(Binding { certificate, key, other }) }
 }
 
 /// The metadata value of a claim: a string as it is, anything else as JSON. Under a `-bin` name it is base64, which

@@ -20,6 +20,8 @@ pub struct Unverified<'t> {
     pub key_id: Option<Box<str>>,
     /// Its `typ`, in lower case and without `application/`.
     pub kind: Option<String>,
+    /// Its header. Keys in it count only in a DPoP proof.
+    pub header: Object,
     /// Its claims.
     pub claims: Object,
     /// The signed text: the first two parts as they are.
@@ -104,10 +106,12 @@ impl<'t> Unverified<'t> {
             Some(value) => value.text().map(Some).ok_or(Malformed::Header(name)),
         };
         let algorithm = text("alg")?.and_then(Algorithm::of_header).ok_or(Malformed::Algorithm)?;
+        let (key_id, kind) = (text("kid")?.map(Into::into), text("typ")?.map(kind));
         Ok(Self {
             algorithm,
-            key_id: text("kid")?.map(Into::into),
-            kind: text("typ")?.map(kind),
+            key_id,
+            kind,
+            header: header_members,
             claims: object(payload, Part::Payload)?,
             signed: &token.as_bytes()[..header.len() + 1 + payload.len()],
             signature,
@@ -129,7 +133,7 @@ fn object(part: &str, which: Part) -> Result<Object, Malformed> {
 /// The time of a claim, in whole seconds since 1970. `None` if the value is not a NumericDate, or out of range.
 ///
 /// RFC 7519, section 2: a number that may have a fraction.
-pub(super) fn seconds(value: &Json) -> Option<u64> {
+pub(crate) fn seconds(value: &Json) -> Option<u64> {
     /// The first second of the year 10000.
     const LAST: f64 = 253_402_300_800.0;
     let Json::Number(text) = value else { return None };

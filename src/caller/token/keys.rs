@@ -141,7 +141,7 @@ impl KeySet {
 
 impl Key {
     /// Parses a key; `None` for a key of another kind or for another purpose.
-    fn of(jwk: &Object) -> Result<Option<Self>, KeyError> {
+    pub(super) fn of(jwk: &Object) -> Result<Option<Self>, KeyError> {
         let text = |name: &str| jwk.member(name).and_then(Json::text);
         let kind = match (text("kty").ok_or(KeyError::NoJwk)?, text("crv")) {
             ("oct", _) => return Err(KeyError::Secret("k")),
@@ -180,7 +180,8 @@ impl Key {
         Ok(Some(Self { id, kind, only: only.flatten(), key }))
     }
 
-    fn is_for(&self, algorithm: Algorithm) -> bool {
+    /// Whether it may verify signatures of this algorithm.
+    pub(super) fn is_for(&self, algorithm: Algorithm) -> bool {
         let fits = match algorithm {
             Algorithm::Ps256 | Algorithm::Rs256 => self.kind == Kind::Rsa,
             Algorithm::Es256 => self.kind == Kind::P256,

@@ -10,9 +10,11 @@
 mod algorithm;
 mod claims;
 mod compact;
+mod hash;
 mod issuer;
 mod json;
 mod keys;
+mod presented;
 mod seen;
 #[cfg(test)]
 mod tests;
@@ -20,8 +22,11 @@ mod verified;
 
 pub use algorithm::Algorithm;
 pub use claims::{Binding, ClaimError, ClaimRules, FactName, Window};
+pub(super) use compact::seconds;
 pub use compact::{LONGEST, Malformed, Part, Unverified};
+pub(super) use hash::{base64url, sha256};
 pub use issuer::{Issuer, IssuerConfig, TokenTypes};
 pub use json::{Json, Object};
 pub use keys::{KeyError, KeySet, KeySetError, LARGEST_SET};
+pub(super) use presented::PublicKey;
 pub use verified::{Refused, Token, Tokens};

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aws_lc_rs::digest::{SHA256, digest};
+use super::hash::sha256;
 
 /// The number of shards, so that threads seldom wait for each other.
 const SHARDS: usize = 16;
@@ -23,9 +23,7 @@ pub(super) struct TokenHash([u8; 32]);
 
 impl TokenHash {
     pub(super) fn of(token: &str) -> Self {
-        let mut hash = [0; 32];
-        hash.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
-        Self(hash)
+        Self(sha256(&[token.as_bytes()]))
     }
 }
 

@@ -18,7 +18,7 @@ fn whoever_names_issuers_demands_tokens_but_where_something_else_is_said() {
     ] {
         assert_eq!(config(&format!("{REST}{callers}")).routes.policy.require, all, "{callers}");
     }
-    let rpcs = "rpcs:\n  a.B:\n    require: {issuers: [a], scopes: s, claims: {acr: [1, high]}, authorization_details: [d, e], bound_to: certificate}\n  \
+    let rpcs = "  dpop: {url: 'https://a'}\nrpcs:\n  a.B:\n    require: {issuers: [a], scopes: s, claims: {acr: [1, high]}, authorization_details: [d, e], bound_to: [certificate, dpop]}\n  \
                 c.D: {require: none}\n";
     let config = config(&format!("{REST}{ISSUER}{rpcs}"));
     let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect();
@@ -27,14 +27,14 @@ fn whoever_names_issuers_demands_tokens_but_where_something_else_is_said() {
         scopes: texts(&["s"]),
         claims: vec![ClaimDemand { name: "acr".to_owned(), values: texts(&["1", "high"]) }],
         authorization_details: texts(&["d", "e"]),
-        binding: Some(Binding::Certificate),
+        bindings: vec![Binding::Certificate, Binding::Key],
     });
     let all = &config.routes.policy;
     assert_eq!(all.with(&config.rpcs[0].policy).require, demand);
     assert_eq!(all.with(&config.rpcs[1].policy).require, Require::Nothing);
     assert_eq!(
         demand.to_string(),
-        "a token, issuer a, scopes s, authorization_details d e, acr 1 high, bound to the client certificate"
+        "a token, issuer a, scopes s, authorization_details d e, acr 1 high, bound to the client certificate or a key (DPoP)"
     );
 }
 
@@ -50,7 +50,23 @@ fn an_issuer_is_read_with_its_defaults() {
     assert_eq!(issuer.algorithms, [Algorithm::Ps256, Algorithm::Es256, Algorithm::EdDsa]);
     assert_eq!((issuer.types.listed.as_slice(), issuer.types.none), (&["at+jwt".to_owned()][..], false));
     assert_eq!((callers.rules.leeway, callers.realm.as_str()), (0, "b c"));
+    assert_eq!(callers.dpop, None);
     assert!(config.files().iter().any(|file| file.ends_with("a.json")));
+}
+
+#[test]
+fn proofs_are_asked_for_with_their_defaults_or_otherwise() {
+    let dpop = |text: &str| {
+        let config = config(&format!("{REST}{ISSUER}  leeway: 2s\n  dpop: {text}\n"));
+        config.callers.and_then(|callers| callers.dpop).unwrap()
+    };
+    let found = dpop("{url: 'https://api.bank.test/ob/'}");
+    assert_eq!(found.urls.iter().map(ToString::to_string).collect::<Vec<_>>(), ["https://api.bank.test/ob"]);
+    assert_eq!(found.algorithms, Algorithm::DEFAULT);
+    assert_eq!((found.max_age, found.leeway, found.max_proofs), (60, 2, 1_000_000));
+    let found = dpop("{url: ['https://a', 'https://b'], algorithms: ES256, max_age: 5s, max_proofs: 7}");
+    assert_eq!((found.urls.len(), found.algorithms.as_slice()), (2, &[Algorithm::Es256][..]));
+    assert_eq!((found.max_age, found.max_proofs), (5, 7));
 }
 
 #[test]
@@ -90,6 +106,28 @@ fn every_problem_of_callers_is_told_with_its_place() {
             &["towbar.yaml:3:49: keys: `url` is missing: an `https` URL or `discovery`"],
         ),
         (
+            &format!(
+                "{ISSUER}  require: {{bound_to: dpop}}\nrpcs: {{a.B: {{require: {{bound_to: [certificate, dpop]}}}}}}\n"
+            ),
+            &[
+                "towbar.yaml:6:3: require: `bound_to: dpop` needs `callers.dpop`",
+                "towbar.yaml:7:14: require: `bound_to: dpop` needs `callers.dpop`",
+            ],
+        ),
+        (
+            &format!("{ISSUER}  dpop: {{}}\n"),
+            &["towbar.yaml:6:3: dpop: `url` is missing: the URL that callers use for this API"],
+        ),
+        (
+            &format!("{ISSUER}  dpop: {{url: 'http://a', max_age: 10m, max_proofs: 0, algorithms: HS256}}\n"),
+            &[
+                "towbar.yaml:6:15: url: expected a URL such as `https://api.bank.example`, got `http://a`",
+                "towbar.yaml:6:36: max_age: expected 1s to 300s, got `10m`",
+                "towbar.yaml:6:53: max_proofs: expected a number from 1 to 20000000, found `0`",
+                "towbar.yaml:6:68: algorithms: expected `PS256`, `ES256`, `EdDSA` or `RS256`, got `HS256`",
+            ],
+        ),
+        (
             &format!("{ISSUER}  leeway: 11s\n  realm: 'a\"b'\n"),
             &[
                 "towbar.yaml:6:11: leeway: expected whole seconds from 0s to 10s, got `11s`",
@@ -101,7 +139,7 @@ fn every_problem_of_callers_is_told_with_its_place() {
             &[
                 "towbar.yaml:6:3: require: expected names under `callers.issuers` (`a`), got `z`",
                 "towbar.yaml:6:21: scopes: expected a scope without spaces, quotes and backslashes, got `a b`; several scopes are a list",
-                "towbar.yaml:6:38: bound_to: expected `certificate`, got `tls`",
+                "towbar.yaml:6:38: bound_to: expected `certificate` or `dpop`, got `tls`",
             ],
         ),
         (

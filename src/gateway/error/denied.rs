@@ -1,4 +1,5 @@
-//! Requests whose callers may not make them: responses with 401 or 403, and the challenges of RFC 6750.
+//! Requests whose callers may not make them: responses with 401 or 403, and the challenges of RFC 6750 and
+//! RFC 9449.
 //!
 //! A caller with a genuine token learns what to do. For a forged token the response is always the same, whatever is
 //! wrong with it; only the log has the reason.
@@ -9,20 +10,23 @@ use http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 
 use super::reason::Reason;
 use super::refusal::Refusal;
-use crate::caller::{Denied, DeniedKind};
+use crate::caller::{Challenge, Denied, DeniedKind};
 
 /// `Retry-After` in seconds when the keys of an issuer are not available yet.
 const RETRY: u64 = 1;
 
 impl Refusal {
-    /// The refusal of a request that is not admitted. `realm` is the realm of the challenge.
+    /// The refusal of a request that is not admitted. `challenge` says which credentials its rpc accepts.
     #[must_use]
-    pub fn denied(denied: Denied, realm: &str) -> Self {
-        let kind = denied.kind();
-        let refusal = match kind {
-            DeniedKind::Missing => Self::new(
+    pub fn denied(denied: Denied, challenge: &Challenge<'_>) -> Self {
+        let refusal = match denied.kind() {
+            DeniedKind::Missing if challenge.bearer => Self::new(
                 Reason::AccessTokenMissing,
                 "this call needs an access token: send it as `Authorization: Bearer TOKEN`",
+            ),
+            DeniedKind::Missing => Self::new(
+                Reason::AccessTokenMissing,
+                "this call needs an access token: send it as `Authorization: DPoP TOKEN`, with a proof in the header `DPoP`",
             ),
             DeniedKind::Request => Self::new(
                 Reason::AccessTokenMisplaced,
@@ -30,6 +34,10 @@ impl Refusal {
             ),
             DeniedKind::Token => Self::new(Reason::AccessTokenInvalid, "the access token is not valid for this call"),
             DeniedKind::Expired => Self::new(Reason::AccessTokenExpired, "the access token has expired: get a new one"),
+            DeniedKind::Proof => Self::new(
+                Reason::DpopProofInvalid,
+                "the DPoP proof is missing or not valid for this request: make a new one for each request",
+            ),
             DeniedKind::NotYet => Self::new(Reason::AccessTokenNotYetValid, "the access token is not valid yet"),
             DeniedKind::Insufficient => {
                 let message = match denied.scopes() {
@@ -44,35 +52,53 @@ impl Refusal {
                 return Self { denied: Some(Arc::new(denied)), ..refusal.with_header(RETRY_AFTER, RETRY.to_string()) };
             }
         };
-        let challenge = challenge(kind, denied.scopes(), realm, &refusal.message);
+        let challenges = challenges(&denied, challenge, &refusal.message);
         let mut refusal = Self { denied: Some(Arc::new(denied)), ..refusal };
-        refusal.headers.extend(challenge.map(|value| (WWW_AUTHENTICATE, value)));
+        for challenge in challenges {
+            refusal.headers.append(WWW_AUTHENTICATE, challenge);
+        }
         refusal
     }
 }
 
-/// RFC 6750, section 3: one challenge. It has an `error` unless the request had no credentials at all.
-fn challenge(kind: DeniedKind, scopes: &[String], realm: &str, message: &str) -> Option<HeaderValue> {
-    let error = match kind {
+/// One challenge, of the scheme that the request used (RFC 6750, section 3; RFC 9449, section 7.1). A request without
+/// credentials gets a challenge without `error` for each scheme that is accepted.
+fn challenges(denied: &Denied, challenge: &Challenge<'_>, message: &str) -> Vec<HeaderValue> {
+    let error = match denied.kind() {
         DeniedKind::Missing | DeniedKind::Unavailable => None,
         DeniedKind::Request => Some("invalid_request"),
         DeniedKind::Token | DeniedKind::Expired | DeniedKind::NotYet => Some("invalid_token"),
+        DeniedKind::Proof => Some("invalid_dpop_proof"),
         DeniedKind::Insufficient => Some("insufficient_scope"),
     };
-    let mut challenge = format!("Bearer realm=\"{realm}\"");
-    if let Some(error) = error {
-        // A description may contain neither `"` nor `\`, and none of the messages does.
-        challenge.push_str(&format!(", error=\"{error}\", error_description=\"{message}\""));
-    }
-    if !scopes.is_empty() {
-        challenge.push_str(&format!(", scope=\"{}\"", scopes.join(" ")));
-    }
-    HeaderValue::try_from(challenge).ok()
+    // A description may contain neither `"` nor `\`, and none of the messages does.
+    let error = error.map(|error| format!("error=\"{error}\", error_description=\"{message}\""));
+    let scopes = Some(denied.scopes()).filter(|scopes| !scopes.is_empty());
+    let scopes = scopes.map(|scopes| format!("scope=\"{}\"", scopes.join(" ")));
+    let text = |scheme: &str, algorithms: Option<&str>| {
+        let realm = format!("{scheme} realm=\"{}\"", challenge.realm);
+        let algorithms = algorithms.map(|algorithms| format!("algs=\"{algorithms}\""));
+        let parts: Vec<&str> = [Some(&realm), error.as_ref(), scopes.as_ref(), algorithms.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+            .collect();
+        HeaderValue::try_from(parts.join(", ")).ok()
+    };
+    let dpop = || challenge.algorithms.and_then(|algorithms| text("DPoP", Some(algorithms)));
+    let is_dpop = challenge.is_dpop || !challenge.bearer || matches!(denied, Denied::BoundToKey(_));
+    let both = match error {
+        None => [text("Bearer", None).filter(|_| challenge.bearer), dpop()],
+        Some(_) if is_dpop && challenge.algorithms.is_some() => [None, dpop()],
+        Some(_) => [text("Bearer", None), None],
+    };
+    both.into_iter().flatten().collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::caller::dpop::ProofError;
 
     #[test]
     fn a_challenge_says_what_an_honest_caller_needs_and_no_more() {
@@ -110,10 +136,44 @@ mod tests {
                  call\"",
             ),
         ] {
-            let refusal = Refusal::denied(denied.clone(), "api");
+            let refusal = Refusal::denied(denied.clone(), &Challenge::bearer("api"));
             assert_eq!(refusal.http_status().as_u16(), status, "{denied}");
             assert_eq!(refusal.headers.get(WWW_AUTHENTICATE).unwrap(), expected, "{denied}");
             assert_eq!(refusal.headers.len(), 1, "{denied}");
+        }
+    }
+
+    #[test]
+    fn where_keys_are_proved_the_challenge_is_that_of_the_scheme_in_use() {
+        let issuer = || Arc::from("bank");
+        let both = Challenge { realm: "api", algorithms: Some("ES256 PS256"), bearer: true, is_dpop: false };
+        let key_only = Challenge { bearer: false, ..both };
+        let invalid_token =
+            "error=\"invalid_token\", error_description=\"the access token is not valid for this call\"";
+        let invalid_proof = "error=\"invalid_dpop_proof\", error_description=\"the DPoP proof is missing or not valid for \
+                             this request: make a new one for each request\"";
+        let dpop = |error: &str| format!("DPoP realm=\"api\", {error}, algs=\"ES256 PS256\"");
+        let proof = Denied::Proof(issuer(), ProofError::Replayed);
+        let expected_bearer = format!("Bearer realm=\"api\", {invalid_token}");
+        for (denied, challenge, expected) in [
+            (
+                Denied::NoCredentials,
+                both,
+                vec!["Bearer realm=\"api\"".to_owned(), "DPoP realm=\"api\", algs=\"ES256 PS256\"".to_owned()],
+            ),
+            (Denied::NoCredentials, key_only, vec!["DPoP realm=\"api\", algs=\"ES256 PS256\"".to_owned()]),
+            (Denied::NoToken, both, vec![expected_bearer]),
+            (Denied::NoToken, Challenge { is_dpop: true, ..both }, vec![dpop(invalid_token)]),
+            (Denied::BoundToKey(issuer()), both, vec![dpop(invalid_token)]),
+            (Denied::Unbound(issuer()), key_only, vec![dpop(invalid_token)]),
+            (proof.clone(), Challenge { is_dpop: true, ..both }, vec![dpop(invalid_proof)]),
+            (proof, Challenge { is_dpop: true, ..key_only }, vec![dpop(invalid_proof)]),
+        ] {
+            let refusal = Refusal::denied(denied.clone(), &challenge);
+            let found = refusal.headers.get_all(WWW_AUTHENTICATE);
+            let found: Vec<_> = found.iter().map(|value| value.to_str().unwrap()).collect();
+            assert_eq!(found, expected, "{denied}");
+            assert_eq!(refusal.http_status().as_u16(), 401, "{denied}");
         }
     }
 }

@@ -26,8 +26,8 @@ pub struct TokenDemand {
     pub claims: Vec<ClaimDemand>,
     /// The types of `authorization_details` that the token must have, all of them (RFC 9396).
     pub authorization_details: Vec<String>,
-    /// What the token must be bound to, if anything.
-    pub binding: Option<Binding>,
+    /// What the token must be bound to: one of these. Empty if it need not be bound.
+    pub bindings: Vec<Binding>,
 }
 
 /// A claim whose value, or one of whose values if it is a list, must be among `values`.
@@ -44,6 +44,17 @@ pub struct ClaimDemand {
 pub enum Binding {
     /// The client certificate of the connection (RFC 8705).
     Certificate,
+    /// A key of which each request has a proof (RFC 9449).
+    Key,
+}
+
+impl Binding {
+    fn noun(self) -> &'static str {
+        match self {
+            Self::Certificate => "the client certificate",
+            Self::Key => "a key (DPoP)",
+        }
+    }
 }
 
 whole!(Require);
@@ -52,6 +63,12 @@ impl Require {
     /// The accepted issuers; if empty, every configured issuer is accepted.
     pub fn issuers(&self) -> &[String] {
         if let Self::Token(demand) = self { &demand.issuers } else { &[] }
+    }
+
+    /// Whether a token that is bound to this is accepted because of its binding.
+    #[must_use]
+    pub fn is_bound_to(&self, binding: Binding) -> bool {
+        matches!(self, Self::Token(demand) if demand.bindings.contains(&binding))
     }
 }
 
@@ -70,7 +87,8 @@ impl fmt::Display for Require {
         for claim in &demand.claims {
             listed(&claim.name, &claim.values)?;
         }
-        if demand.binding.is_some() { f.write_str(", bound to the client certificate") } else { Ok(()) }
+        let bindings: Vec<&str> = demand.bindings.iter().map(|binding| binding.noun()).collect();
+        if bindings.is_empty() { Ok(()) } else { write!(f, ", bound to {}", bindings.join(" or ")) }
     }
 }
 
@@ -102,14 +120,17 @@ pub(super) fn require<S: Setting, A>(setting: &S, _: &A) -> Option<Require> {
     };
     let binding = |text: &str| match text {
         "certificate" => Ok(Binding::Certificate),
-        _ => Err(format!("expected `certificate`, got `{text}`")),
+        "dpop" => Ok(Binding::Key),
+        _ => Err(format!("expected `certificate` or `dpop`, got `{text}`")),
     };
     Some(Require::Token(TokenDemand {
         issuers: words("issuers", any),
         scopes: words("scopes", scope),
         claims: keys.read("claims", claims),
         authorization_details: words("authorization_details", any),
-        binding: keys.read("bound_to", |setting| setting.parsed("`certificate`", binding)),
+        bindings: keys.read("bound_to", |setting: &S| {
+            setting.list("`certificate` or `dpop`", |item| item.parsed("`certificate` or `dpop`", binding))
+        }),
     }))
 }
 
