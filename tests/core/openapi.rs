@@ -278,6 +278,37 @@ fn examples_of_errors_fit_their_schemas() {
 }
 
 #[test]
+fn an_operation_names_the_tokens_that_its_rpc_demands() {
+    let document = |require: &str| {
+        let callers = "callers: {issuers: {a: {issuer: i, audience: a, keys: k}}, dpop: {url: 'https://a'}}\n";
+        document_of(SHOP, &format!("{callers}rpcs: {{shop.v1.Shop.Put: {{require: {require}}}}}"))
+    };
+    for (require, security) in [
+        ("token", json!([{ "accessToken": [] }])),
+        ("none", Value::Null),
+        ("{scopes: [orders, payments]}", json!([{ "accessToken": ["orders", "payments"] }])),
+        ("{bound_to: certificate}", json!([{ "accessToken": [], "clientCertificate": [] }])),
+        ("{bound_to: dpop, scopes: orders}", json!([{ "accessTokenBoundToKey": ["orders"] }])),
+        (
+            "{bound_to: [certificate, dpop]}",
+            json!([{ "accessToken": [], "clientCertificate": [] }, { "accessTokenBoundToKey": [] }]),
+        ),
+    ] {
+        let document = document(require);
+        let operation = &document["paths"]["/v1/orders/{id}"]["put"];
+        assert_eq!(operation["security"], security, "{require}");
+        // Every name has a scheme.
+        for way in security.as_array().into_iter().flatten().filter_map(Value::as_object) {
+            for name in way.keys() {
+                assert!(document["components"]["securitySchemes"][name].is_object(), "{require}: {name}");
+            }
+        }
+    }
+    let open = document_of(SHOP, "");
+    assert_eq!((&open["security"], &open["components"]["securitySchemes"]), (&json!([]), &Value::Null));
+}
+
+#[test]
 fn what_breaks_callers_is_listed() {
     for (from, to, expected) in [
         ("// How many.", "// How many there are.", &[][..]),
@@ -357,4 +388,9 @@ fn options_that_break_callers_are_listed() {
     let (old, mut new) = (document_of(SHOP, ""), document_of(SHOP, ""));
     new["security"] = json!([{ "clientCertificate": [] }]);
     assert_eq!(breaking_changes(&old, &new), ["all operations: need credentials now"]);
+    let callers = "callers: {issuers: {a: {issuer: i, audience: a, keys: k}}, dpop: {url: 'https://a'}}\n";
+    let demanding = document_of(SHOP, &format!("{callers}rpcs: {{shop.v1.Shop.Put: {{require: none}}}}"));
+    let changes = breaking_changes(&document_of(SHOP, ""), &demanding);
+    assert!(changes.iter().any(|change| change == "GET /v1/files/{name}: needs credentials now"), "{changes:?}");
+    assert!(!changes.iter().any(|change| change.starts_with("PUT /v1/orders/{id}:")), "{changes:?}");
 }

@@ -46,12 +46,18 @@ impl<'a> Changes<'a> {
                 }
             }
         }
-        if security(old) == 0 && security(new) > 0 {
+        if is_open(&old["security"]) && !is_open(&new["security"]) {
             self.narrowing.add("all operations", "need credentials now");
         }
     }
 
     fn operation(&mut self, pair: &Pair<'a>) {
+        // Without its own `security`, an operation has that of the document.
+        let is_own = !pair.new["security"].is_null();
+        let old = if pair.old["security"].is_null() { &self.old["security"] } else { &pair.old["security"] };
+        if is_own && is_open(old) && !is_open(&pair.new["security"]) {
+            self.narrowing.add(&pair.place, "needs credentials now");
+        }
         self.parameters(pair);
         self.request(pair);
         let (old, new) = (&pair.old["responses"]["200"], &pair.new["responses"]["200"]);
@@ -123,11 +129,10 @@ fn shape(path: &str) -> String {
     pieces.fold(first, |shape, piece| shape + "{}" + piece.split_once('}').map_or("", |(_, rest)| rest))
 }
 
-/// The number of accepted authentication schemes; 0 if none is required.
-fn security(document: &Value) -> usize {
-    let ways = list(&document["security"]);
-    let is_open = |way: &&Value| way.as_object().is_some_and(Map::is_empty);
-    if ways.iter().any(is_open) { 0 } else { ways.len() }
+/// Whether this `security` lets callers in without credentials.
+fn is_open(security: &Value) -> bool {
+    let ways = list(security);
+    ways.is_empty() || ways.iter().any(|way| way.as_object().is_some_and(Map::is_empty))
 }
 
 fn schema_of(parameter: &Value) -> &Value {

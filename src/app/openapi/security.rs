@@ -3,11 +3,13 @@
 use serde_json::{Map, Value, json};
 
 use super::operation::Entry;
-use crate::route::policy::Require;
+use crate::route::policy::{Binding, Require};
 use crate::server;
 
 const CERTIFICATE: &str = "clientCertificate";
 const TOKEN: &str = "accessToken";
+/// An access token that is bound to a key of its holder.
+const BOUND_TOKEN: &str = "accessTokenBoundToKey";
 
 /// Whether callers present a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,32 +45,56 @@ pub(super) fn of_operation(certificate: Option<Certificate>, entries: &[&Entry<'
     let mut choices: Vec<Value> = Vec::new();
     let mut has_token = false;
     for entry in entries {
-        let token = match &entry.route.rpc.policy.require {
-            Require::Nothing => None,
-            Require::Token(demand) => Some((TOKEN, json!(demand.scopes))),
-        };
-        has_token |= token.is_some();
+        let tokens = of_tokens(&entry.route.rpc.policy.require);
+        has_token |= !tokens.is_empty();
+        let tokens = if tokens.is_empty() { vec![Map::new()] } else { tokens };
         for choice in of_all(certificate).as_array().filter(|all| !all.is_empty()).cloned().unwrap_or(vec![json!({})]) {
             let own = choice.as_object().cloned().unwrap_or_default();
-            let both: Map<String, Value> =
-                own.into_iter().chain(token.clone().map(|(name, scopes)| (name.to_owned(), scopes))).collect();
-            let choice = Value::Object(both);
-            if !choices.contains(&choice) {
-                choices.push(choice);
+            for token in &tokens {
+                let both: Map<String, Value> = own.clone().into_iter().chain(token.clone()).collect();
+                let choice = Value::Object(both);
+                if !choices.contains(&choice) {
+                    choices.push(choice);
+                }
             }
         }
     }
     has_token.then_some(Value::Array(choices))
 }
 
+/// What an rpc demands besides what the listener asks for: one of these, or nothing if there are none.
+fn of_tokens(require: &Require) -> Vec<Map<String, Value>> {
+    let Require::Token(demand) = require else { return Vec::new() };
+    let token = |name: &str| Map::from_iter([(name.to_owned(), json!(demand.scopes))]);
+    let mut tokens = Vec::new();
+    if require.is_bound_to(Binding::Certificate) {
+        tokens.push(token(TOKEN).into_iter().chain([(CERTIFICATE.to_owned(), json!([]))]).collect());
+    } else if !require.is_bound_to(Binding::Key) {
+        tokens.push(token(TOKEN));
+    }
+    if require.is_bound_to(Binding::Key) {
+        tokens.push(token(BOUND_TOKEN));
+    }
+    tokens
+}
+
 /// The `securitySchemes` that operations refer to, if there are any.
 pub(super) fn schemes(certificate: Option<Certificate>, entries: &[Entry<'_>]) -> Option<Value> {
     let mut schemes = Map::new();
-    if certificate.is_some() {
+    let is_named = |name: &str| {
+        let tokens = entries.iter().flat_map(|entry| of_tokens(&entry.route.rpc.policy.require));
+        tokens.into_iter().any(|token| token.contains_key(name))
+    };
+    if certificate.is_some() || is_named(CERTIFICATE) {
         let description = "A client certificate that the gateway trusts.";
         schemes.insert(CERTIFICATE.to_owned(), json!({ "type": "mutualTLS", "description": description }));
     }
-    if entries.iter().any(|entry| entry.route.rpc.policy.require != Require::Nothing) {
+    if is_named(BOUND_TOKEN) {
+        let description = "An access token that is bound to a key. Each request has a proof of the key in the header `DPoP` (RFC 9449).";
+        let scheme = json!({ "type": "http", "scheme": "dpop", "bearerFormat": "JWT", "description": description });
+        schemes.insert(BOUND_TOKEN.to_owned(), scheme);
+    }
+    if is_named(TOKEN) {
         let description = "An access token (RFC 6750). An operation lists the scopes that it needs.";
         let scheme = json!({ "type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": description });
         schemes.insert(TOKEN.to_owned(), scheme);
