@@ -9,7 +9,7 @@ use tonic::Code;
 
 use super::error::{Party, Reason};
 use super::record::{CallOutcome, CallRecord, End, Record};
-use crate::caller::{Peer, Protocol};
+use crate::caller::{Peer, Protocol, VerifiedCaller};
 use crate::observe::access::{Line, Outcome, WorkerLog};
 use crate::upstream::Fate;
 
@@ -28,6 +28,8 @@ pub(crate) fn tell(log: &WorkerLog, record: &Record) {
         trace_id: record.trace.as_ref().map(super::metadata::TraceId::as_str),
         peer: peer.and_then(Peer::ip),
         certificate: peer.and_then(Peer::certificate).map(crate::caller::Certificate::sha256),
+        issuer: record.caller.as_ref().map(VerifiedCaller::issuer),
+        subject: record.caller.as_ref().and_then(VerifiedCaller::subject),
         http: peer.map(|peer| match peer.protocol() {
             Protocol::Http1 => "1.1",
             Protocol::Http2 => "2",

@@ -57,6 +57,11 @@ pub(crate) struct Vetted {
 }
 
 impl Vetted {
+    /// The caller that the head proves.
+    pub(crate) fn caller(&self) -> &Identified {
+        &self.caller
+    }
+
     /// The call of this head. `query` and `captures` are empty where the protocol has none.
     pub(crate) fn call<'a, B>(
         &'a self,

@@ -21,7 +21,7 @@ use super::error::{Party, Reason, Refusal};
 use super::metadata::TraceId;
 use super::record::{CallEnd, CallRecord, End, Record, RefusalNote, Sinks, StreamNotes, Times, UploadNotes};
 use super::telemetry;
-use crate::caller::Peer;
+use crate::caller::{Identified, Peer};
 use crate::upstream::{CallError, Fate, Trail};
 
 /// A response header: the request was executed before, and this is the first response again.
@@ -60,6 +60,7 @@ impl Exchange {
             trail,
             call: CallRecord::No,
             refused: None,
+            caller: None,
             denied: None,
             status: None,
             is_unawaited: false,
@@ -96,6 +97,15 @@ impl Exchange {
     /// Records the attempts at the call.
     pub(crate) fn tried(&mut self, trail: Trail) {
         self.note(|record| record.trail = trail);
+    }
+
+    /// Records the verified caller, if somebody will read it.
+    pub(crate) fn called_by(&mut self, caller: &Identified) {
+        self.note(|record| {
+            if record.sinks.access.is_some() {
+                record.caller = caller.caller();
+            }
+        });
     }
 
     /// Records the route, by its index.

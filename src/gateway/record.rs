@@ -12,7 +12,7 @@ use tonic::Code;
 use super::error::{Party, Reason};
 use super::metadata::TraceId;
 use super::observers::Observers;
-use crate::caller::{Denied, Peer};
+use crate::caller::{Denied, Peer, VerifiedCaller};
 use crate::observe::access::WorkerLog;
 use crate::observe::metrics::WorkerMetrics;
 use crate::observe::seldom::Seldom;
@@ -54,6 +54,8 @@ pub(crate) struct Record {
     pub(crate) trail: Trail,
     pub(crate) call: CallRecord,
     pub(crate) refused: Option<RefusalNote>,
+    /// The caller, if its token was verified and there is an access log.
+    pub(crate) caller: Option<VerifiedCaller>,
     /// Why the caller was not admitted, if the request was refused for that.
     pub(crate) denied: Option<Arc<Denied>>,
     /// The HTTP status of the response; `None` if the caller went away before there was one.

@@ -216,3 +216,37 @@ fn a_bound_token_is_taken_with_its_certificate_only() {
     }
     gateway.stop();
 }
+
+#[test]
+fn the_access_log_names_the_verified_caller_and_has_none_of_the_token() {
+    let key = Key::p256("1");
+    let folder = shop(&[&key], "log: {access: access.log}\n");
+    let gateway = folder.start(&SERVE);
+    let long = "\u{e9}".repeat(200);
+    let tokens = [
+        key.token(&claims()),
+        key.token(&claims_with(json!({"sub": long}))),
+        key.token(&claims_with(json!({"sub": null}))),
+        Key::p256("1").token(&claims()),
+    ];
+    for (token, expected) in tokens.iter().zip([503, 503, 503, 401]) {
+        assert_eq!(status(&gateway, token), expected);
+    }
+    gateway.stop();
+    let text = fs::read_to_string(folder.path("access.log")).unwrap();
+    let names = |line: &str| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        ["issuer", "subject"].map(|name| line[name].as_str().map(str::to_owned))
+    };
+    let bank = || Some("bank".to_owned());
+    // Several workers write, so the order may differ.
+    let mut found: Vec<_> = text.lines().map(names).collect();
+    found.sort();
+    assert_eq!(
+        found,
+        [[None, None], [bank(), None], [bank(), Some("user-7".to_owned())], [bank(), Some("\u{e9}".repeat(64))]]
+    );
+    for token in &tokens {
+        assert!(token.split('.').all(|part| !text.contains(part)), "{text}");
+    }
+}

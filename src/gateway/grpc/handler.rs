@@ -109,6 +109,7 @@ impl Gateway {
         let route = self.direct(intake.head)?;
         intake.exchange.routed(route.index);
         let vetted = self.vetted(intake.head, intake.arrival, &route.rpc).await?;
+        intake.exchange.called_by(vetted.caller());
         let query = Query::default();
         let call = &vetted.call(intake, route, &query, &[]);
         let encoding = Encoding::of(&call.head.headers, self.config.gzip)?;

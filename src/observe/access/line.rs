@@ -30,6 +30,10 @@ pub struct Line<'a> {
     pub peer: Option<IpAddr>,
     /// SHA-256 of the verified client certificate.
     pub certificate: Option<[u8; 32]>,
+    /// The name of the issuer of the verified access token.
+    pub issuer: Option<&'a str>,
+    /// The `sub` of that token, bounded in length.
+    pub subject: Option<&'a str>,
     /// HTTP version: `1.1` or `2`.
     pub http: Option<&'static str>,
     /// TLS version: `1.2` or `1.3`.

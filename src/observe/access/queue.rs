@@ -136,6 +136,8 @@ mod tests {
             trace_id: None,
             peer: None,
             certificate: None,
+            issuer: None,
+            subject: None,
             http: None,
             tls: None,
             method: None,
