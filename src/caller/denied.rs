@@ -82,6 +82,8 @@ pub enum DeniedKind {
     Expired,
     /// Error code `invalid_token`. The signature was good, so the holder may know that the token is not valid yet.
     NotYet,
+    /// Error code `use_dpop_nonce`. The proof is good but for its nonce.
+    Nonce,
     /// Error code `invalid_dpop_proof`. The token is genuine, so its holder may know that the proof is not valid.
     Proof,
     /// Error code `insufficient_scope`.
@@ -101,6 +103,7 @@ impl Denied {
             Self::NotYet(_) => DeniedKind::NotYet,
             Self::Scopes(_) | Self::Claim(_) | Self::Details(_) => DeniedKind::Insufficient,
             Self::NoIssuers | Self::Proof(_, ProofError::Full) => DeniedKind::Unavailable,
+            Self::Proof(_, ProofError::Nonce) => DeniedKind::Nonce,
             Self::Proof(..) => DeniedKind::Proof,
             Self::Token(refused) if refused.lacks_keys() => DeniedKind::Unavailable,
             Self::NoToken

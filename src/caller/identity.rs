@@ -88,6 +88,7 @@ impl Callers {
         Challenge {
             realm: &self.realm,
             algorithms: algorithms.filter(|_| bindings.is_empty() || bindings.contains(&DemandedBinding::Key)),
+            nonce: self.dpop.as_ref().and_then(|dpop| dpop.nonce(now())),
             bearer: !is_key_only,
             is_dpop: Scheme::of(head) == Some(Scheme::Dpop),
         }

@@ -239,7 +239,7 @@ fn min_interval(text: &str) -> Result<Duration, String> {
 }
 
 fn dpop(value: Value, leeway: u64) -> Read<dpop::Config> {
-    let section = value.section(&["url", "algorithms", "max_age", "max_proofs"])?;
+    let section = value.section(&["url", "algorithms", "max_age", "max_proofs", "nonce"])?;
     let url =
         section.value("url").ok_or_else(|| value.wrong("`url` is missing: the URL that callers use for this API"));
     let urls = url.and_then(|value| value.all("a URL", |item| item.parsed("a URL", dpop::PublicUrl::parse)));
@@ -247,8 +247,9 @@ fn dpop(value: Value, leeway: u64) -> Read<dpop::Config> {
     let max_age = or_default(section.value("max_age"), |value| value.parsed("a duration", max_age), dpop::MAX_AGE);
     let number = |value: &Value| value.parsed("a number", |text| quantity::number(text, MOST_PROOFS));
     let max_proofs = or_default(section.value("max_proofs"), number, dpop::MAX_PROOFS);
+    let nonce = or_default(section.value("nonce"), Value::truth, false);
     let algorithms = algorithms?.unwrap_or_else(|| Algorithm::DEFAULT.to_vec());
-    Ok(dpop::Config { urls: urls?, algorithms, max_age, leeway, max_proofs })
+    Ok(dpop::Config { urls: urls?, algorithms, max_age, leeway, max_proofs, nonce })
 }
 
 fn max_age(text: &str) -> Result<u64, String> {

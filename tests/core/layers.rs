@@ -36,6 +36,7 @@ const OWNERS: &[(&str, &[&str])] = &[
         &[
             "tls",
             "caller/token",
+            "caller/dpop/nonce",
             "gateway/idempotency",
             "gateway/metadata",
             "gateway/probe",

@@ -284,6 +284,33 @@ fn an_rpc_may_demand_that_tokens_are_bound_to_keys() {
     assert_eq!((ask(&stage, &bound, &[&proof(&P256, &bound)]).status, stage.calls()), (200, 1));
 }
 
+#[test]
+fn where_nonces_are_asked_for_a_proof_without_one_learns_it_and_calls_nobody() {
+    let more = "  dpop: {url: 'https://api.bank.test/ob', nonce: true}\n";
+    let (stage, other) = (Stage::with("", more, ""), Stage::with("", more, ""));
+    let token = token(&P256);
+    let use_nonce = "DPoP realm=\"api\", error=\"use_dpop_nonce\", error_description=\"the DPoP proof needs the nonce in the header \
+                     `DPoP-Nonce`: make a new one with it\", algs=\"PS256 ES256 EdDSA\"";
+    let nonce_of = |stage: &Stage, proof: &str| {
+        let answer = ask(stage, &token, &[proof]);
+        assert_refused(stage, &answer, use_nonce, "no nonce");
+        assert!(answer.body.contains("DPOP_NONCE_REQUIRED"), "{answer:?}");
+        answer.header("dpop-nonce").unwrap().to_owned()
+    };
+    let nonce = nonce_of(&stage, &proof(&P256, &token));
+    let others = nonce_of(&other, &proof(&P256, &token));
+    for wrong in [json!(""), json!("a"), json!([nonce]), json!(others), json!(format!("{nonce}A"))] {
+        nonce_of(&stage, &proof_with(&P256, &token, &json!({"nonce": wrong})));
+    }
+    // Whoever cannot make a proof learns no nonce.
+    let answer = ask(&stage, &token, &[&proof(&Key::p256("other"), &token)]);
+    assert_refused(&stage, &answer, INVALID_PROOF, "another key");
+    assert_eq!(answer.header("dpop-nonce"), None);
+    let good = proof_with(&P256, &token, &json!({"nonce": nonce}));
+    assert_eq!((ask(&stage, &token, &[&good]).status, stage.calls()), (200, 1));
+    assert_refused(&stage, &ask(&stage, &token, &[&good]), INVALID_PROOF, "used before");
+}
+
 /// Every single byte counts: of header, claims and signature, and the dots between them.
 #[test]
 fn a_proof_with_one_byte_flipped_is_refused() {

@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::support::folder::{Folder, NOBODY, authority, get_with};
 use crate::support::http;
 use crate::support::process::Gateway;
-use crate::support::tokens::{Key, base64url, claims, claims_with, key_set};
+use crate::support::tokens::{Key, base64url, claims, claims_with, key_set, now, thumbprint};
 
 const SERVE: [&str; 3] = ["serve", "--config", "towbar.yaml"];
 const ISSUER: &str = "callers:\n  issuers:\n    bank:\n      issuer: https://id.bank.test\n      audience: https://api.bank.test\n      keys: keys.json\n";
@@ -249,4 +249,29 @@ fn the_access_log_names_the_verified_caller_and_has_none_of_the_token() {
     for token in &tokens {
         assert!(token.split('.').all(|part| !text.contains(part)), "{text}");
     }
+}
+
+#[test]
+fn a_reload_lets_no_proof_through_twice() {
+    let (issuer, next, caller) = (Key::p256("1"), Key::p256("2"), Key::ed25519("caller"));
+    let folder = shop(&[&issuer], "  dpop: {url: 'https://api.bank.test'}\nreload: {interval: 100ms}\n");
+    let gateway = folder.start(&SERVE);
+    let token = issuer.token(&claims_with(json!({"cnf": {"jkt": thumbprint(&caller)}})));
+    let header = json!({"typ": "dpop+jwt", "alg": "EdDSA", "jwk": caller.jwk()}).to_string();
+    let hash = base64url(digest(&SHA256, token.as_bytes()));
+    let proof = |id: &str| {
+        let url = "https://api.bank.test/v1/7";
+        let claims = json!({"jti": id, "htm": "GET", "htu": url, "iat": now(), "ath": hash});
+        caller.token_of(&header, &claims.to_string())
+    };
+    let ask = |proof: &str| {
+        let headers = [("Authorization", &*format!("DPoP {token}")), ("DPoP", proof)];
+        http::send(gateway.address, "GET", "/v1/7", &headers, None).status
+    };
+    let used = proof("a");
+    assert_eq!((ask(&used), ask(&used)), (503, 401));
+    folder.write("keys.json", key_set(&[&issuer, &next]));
+    wait_until("the new keys", || status(&gateway, &next.token(&claims())) == 503);
+    assert_eq!((ask(&used), ask(&proof("b"))), (401, 503));
+    gateway.stop();
 }

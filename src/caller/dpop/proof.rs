@@ -28,6 +28,8 @@ pub(super) struct ProofClaims {
     pub(super) issued: u64,
     /// `ath`: the SHA-256 of the access token, in base64url.
     pub(super) token_hash: Box<str>,
+    /// `nonce`, if it is text.
+    pub(super) nonce: Option<Box<str>>,
 }
 
 /// Why a text is not a DPoP proof.
@@ -92,6 +94,7 @@ impl ProofClaims {
             target: TargetUrl::parse(text("htu")?).ok_or(ProofMalformed::Claim("htu"))?,
             issued: claims.member("iat").and_then(seconds).ok_or(ProofMalformed::Claim("iat"))?,
             token_hash: text("ath")?.into(),
+            nonce: text("nonce").ok().map(Into::into),
         })
     }
 }

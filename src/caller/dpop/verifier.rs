@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::request::Parts;
 
+use super::nonce::{Nonce, Nonces};
 use super::proof::{Proof, ProofMalformed};
 use super::replay::{Memory, Noted, ProofHash, Replays, Use};
 use super::url::PublicUrl;
@@ -27,6 +28,8 @@ pub struct Config {
     pub leeway: u64,
     /// How many proofs are remembered at most.
     pub max_proofs: usize,
+    /// Whether a proof must contain a nonce of this gateway.
+    pub nonce: bool,
 }
 
 /// Verifies proofs.
@@ -35,6 +38,8 @@ pub(crate) struct Verifier {
     /// Their names, for challenges (RFC 9449, section 7.1).
     algorithms: String,
     replays: Arc<Replays>,
+    /// `None` if proofs need no nonce.
+    nonces: Option<Arc<Nonces>>,
     /// Proofs made before this second are refused: an earlier configuration may have forgotten them.
     not_before: u64,
 }
@@ -86,6 +91,9 @@ pub enum ProofError {
     /// The proof is for another access token.
     #[error("its `ath` is not the hash of the access token")]
     OtherToken,
+    /// The nonce is missing, expired, or from another gateway.
+    #[error("its `nonce` is not one of the last ten minutes")]
+    Nonce,
     /// The proof was used before.
     #[error("it was used before")]
     Replayed,
@@ -97,18 +105,27 @@ pub enum ProofError {
 impl Verifier {
     pub(crate) fn new(config: Config) -> Self {
         let names: Vec<&str> = config.algorithms.iter().map(|algorithm| algorithm.name()).collect();
-        Self { algorithms: names.join(" "), replays: Arc::default(), not_before: 0, config }
+        let nonces = config.nonce.then(|| Arc::new(Nonces::new()));
+        Self { algorithms: names.join(" "), replays: Arc::default(), nonces, not_before: 0, config }
     }
 
     /// Takes over the proofs that `old` remembers; otherwise a reload would allow replays.
     pub(crate) fn go_on_from(&mut self, old: &Self, now: u64) {
         self.replays = old.replays.clone();
+        if let (Some(nonces), Some(before)) = (&mut self.nonces, &old.nonces) {
+            *nonces = before.clone();
+        }
         self.not_before = old.not_before.max(now.saturating_sub(old.config.max_age));
     }
 
     /// The names of the algorithms with spaces between them.
     pub(crate) fn algorithms(&self) -> &str {
         &self.algorithms
+    }
+
+    /// The nonce that a proof made now must contain. `None` if proofs need none.
+    pub(crate) fn nonce(&self, now: u64) -> Option<Nonce> {
+        self.nonces.as_ref().map(|nonces| nonces.at(now))
     }
 
     /// Checks that a request has a proof of the key, made for this request and not used before.
@@ -146,6 +163,11 @@ impl Verifier {
         if !own.verifies(jwt.signature, jwt.signed, jwt.algorithm) {
             return Err(ProofError::Signature);
         }
+        if let Some(nonces) = &self.nonces
+            && !claims.nonce.as_deref().is_some_and(|nonce| nonces.accepts(nonce, now))
+        {
+            return Err(ProofError::Nonce);
+        }
         let hash = sha256(&[&key, claims.id.as_bytes()]);
         let mut id = ProofHash::default();
         id.copy_from_slice(&hash[..size_of::<ProofHash>()]);
@@ -177,6 +199,7 @@ mod tests {
             max_age: 60,
             leeway: 10,
             max_proofs: 100,
+            nonce: false,
         })
     }
 

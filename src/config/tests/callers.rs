@@ -63,10 +63,10 @@ fn proofs_are_asked_for_with_their_defaults_or_otherwise() {
     let found = dpop("{url: 'https://api.bank.test/ob/'}");
     assert_eq!(found.urls.iter().map(ToString::to_string).collect::<Vec<_>>(), ["https://api.bank.test/ob"]);
     assert_eq!(found.algorithms, Algorithm::DEFAULT);
-    assert_eq!((found.max_age, found.leeway, found.max_proofs), (60, 2, 1_000_000));
-    let found = dpop("{url: ['https://a', 'https://b'], algorithms: ES256, max_age: 5s, max_proofs: 7}");
+    assert_eq!((found.max_age, found.leeway, found.max_proofs, found.nonce), (60, 2, 1_000_000, false));
+    let found = dpop("{url: ['https://a', 'https://b'], algorithms: ES256, max_age: 5s, max_proofs: 7, nonce: true}");
     assert_eq!((found.urls.len(), found.algorithms.as_slice()), (2, &[Algorithm::Es256][..]));
-    assert_eq!((found.max_age, found.max_proofs), (5, 7));
+    assert_eq!((found.max_age, found.max_proofs, found.nonce), (5, 7, true));
 }
 
 #[test]

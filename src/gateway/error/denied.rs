@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 
 use super::reason::Reason;
 use super::refusal::Refusal;
@@ -34,6 +34,10 @@ impl Refusal {
             ),
             DeniedKind::Token => Self::new(Reason::AccessTokenInvalid, "the access token is not valid for this call"),
             DeniedKind::Expired => Self::new(Reason::AccessTokenExpired, "the access token has expired: get a new one"),
+            DeniedKind::Nonce => Self::new(
+                Reason::DpopNonceRequired,
+                "the DPoP proof needs the nonce in the header `DPoP-Nonce`: make a new one with it",
+            ),
             DeniedKind::Proof => Self::new(
                 Reason::DpopProofInvalid,
                 "the DPoP proof is missing or not valid for this request: make a new one for each request",
@@ -52,10 +56,17 @@ impl Refusal {
                 return Self { denied: Some(Arc::new(denied)), ..refusal.with_header(RETRY_AFTER, RETRY.to_string()) };
             }
         };
+        let is_nonce = denied.kind() == DeniedKind::Nonce;
         let challenges = challenges(&denied, challenge, &refusal.message);
         let mut refusal = Self { denied: Some(Arc::new(denied)), ..refusal };
         for challenge in challenges {
             refusal.headers.append(WWW_AUTHENTICATE, challenge);
+        }
+        // RFC 9449, section 9.
+        if let Some(nonce) = challenge.nonce.filter(|_| is_nonce)
+            && let Ok(nonce) = HeaderValue::try_from(nonce.to_string())
+        {
+            refusal.headers.insert(HeaderName::from_static("dpop-nonce"), nonce);
         }
         refusal
     }
@@ -68,6 +79,7 @@ fn challenges(denied: &Denied, challenge: &Challenge<'_>, message: &str) -> Vec<
         DeniedKind::Missing | DeniedKind::Unavailable => None,
         DeniedKind::Request => Some("invalid_request"),
         DeniedKind::Token | DeniedKind::Expired | DeniedKind::NotYet => Some("invalid_token"),
+        DeniedKind::Nonce => Some("use_dpop_nonce"),
         DeniedKind::Proof => Some("invalid_dpop_proof"),
         DeniedKind::Insufficient => Some("insufficient_scope"),
     };
@@ -146,7 +158,8 @@ mod tests {
     #[test]
     fn where_keys_are_proved_the_challenge_is_that_of_the_scheme_in_use() {
         let issuer = || Arc::from("bank");
-        let both = Challenge { realm: "api", algorithms: Some("ES256 PS256"), bearer: true, is_dpop: false };
+        let both =
+            Challenge { realm: "api", algorithms: Some("ES256 PS256"), nonce: None, bearer: true, is_dpop: false };
         let key_only = Challenge { bearer: false, ..both };
         let invalid_token =
             "error=\"invalid_token\", error_description=\"the access token is not valid for this call\"";

@@ -109,6 +109,8 @@ reasons! {
         "The access token has expired.", "Get a new one.";
     AccessTokenNotYetValid, "ACCESS_TOKEN_NOT_YET_VALID", 401 Unauthenticated,
         "The access token is not valid yet.", "Wait, or check the clocks.";
+    DpopNonceRequired, "DPOP_NONCE_REQUIRED", 401 Unauthenticated,
+        "The DPoP proof has no nonce of this gateway, or an expired one.", "Make a new proof with the nonce in the header `DPoP-Nonce`.";
     DpopProofInvalid, "DPOP_PROOF_INVALID", 401 Unauthenticated,
         "The DPoP proof is missing, or is not valid for this request.", "Make a new proof for each request, with the public URL and the current time.";
     AccessTokenInsufficient, "ACCESS_TOKEN_INSUFFICIENT", 403 PermissionDenied,
