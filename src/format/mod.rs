@@ -7,6 +7,7 @@ pub mod grpc_code;
 pub mod header_name;
 pub mod json;
 pub mod multipart;
+pub mod names;
 pub mod problem;
 pub mod quantity;
 pub mod quote;

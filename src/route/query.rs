@@ -1,5 +1,7 @@
 //! Parses a query string or a URL-encoded form.
 
+use memchr::memchr;
+
 use super::entry::Route;
 use super::policy::{Policy, QueryLimits};
 use super::system::{System, SystemProblem};
@@ -95,7 +97,10 @@ impl Query {
         }
         let mut query = Self { text: String::with_capacity(raw.len()), ..Self::default() };
         for (index, pair) in pairs_in(raw).enumerate() {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let (key, value) = match memchr(b'=', pair.as_bytes()) {
+                Some(at) => (&pair[..at], &pair[at + 1..]),
+                None => (pair, ""),
+            };
             if key.is_empty() {
                 return Err(QueryError::NoKey { number: index + 1 });
             }
@@ -149,5 +154,12 @@ fn has_more_pairs(raw: &str, limit: usize) -> bool {
 }
 
 fn pairs_in(raw: &str) -> impl Iterator<Item = &str> {
-    raw.split('&').filter(|pair| !pair.is_empty())
+    let mut left = Some(raw);
+    let pieces = std::iter::from_fn(move || {
+        let text = left?;
+        let end = memchr(b'&', text.as_bytes());
+        left = end.map(|end| &text[end + 1..]);
+        Some(end.map_or(text, |end| &text[..end]))
+    });
+    pieces.filter(|pair| !pair.is_empty())
 }

@@ -1,5 +1,7 @@
 //! Undoes percent-encoding, exactly once.
 
+use memchr::memchr2;
+
 /// Why a text cannot be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TextError {
@@ -26,37 +28,60 @@ pub(super) enum Keep {
     Plus,
 }
 
-/// Appends the decoded `raw`. Most texts have no escapes and are copied.
+/// Appends the decoded `raw`. What has no escapes is copied piece by piece.
 pub(super) fn decode_into(decoded: &mut String, raw: &str, keep: Keep) -> Result<(), TextError> {
-    if raw.bytes().any(|byte| byte == b'%' || byte == b'+') {
-        decoded.push_str(&decode(raw, keep)?);
-    } else {
-        decoded.push_str(raw);
+    let other = if keep == Keep::Plus { b'+' } else { b'%' };
+    let mut rest = raw;
+    while let Some(at) = memchr2(b'%', other, rest.as_bytes()) {
+        decoded.push_str(&rest[..at]);
+        rest = &rest[at..];
+        if let Some(after) = rest.strip_prefix('+') {
+            decoded.push(' ');
+            rest = after;
+            continue;
+        }
+        match (escape(rest)?, keep) {
+            (0, _) => return Err(TextError::Nul),
+            (b'/', Keep::Slash) => decoded.push_str(&rest[..3]),
+            (byte, _) if byte.is_ascii() => decoded.push(char::from(byte)),
+            _ => {
+                rest = decode_wide(decoded, rest)?;
+                continue;
+            }
+        }
+        rest = &rest[3..];
     }
+    decoded.push_str(rest);
     Ok(())
 }
 
 /// Decodes `raw`.
 pub(super) fn decode(raw: &str, keep: Keep) -> Result<String, TextError> {
-    let mut decoded = Vec::with_capacity(raw.len());
-    let mut rest = raw.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        match byte {
-            b'%' => {
-                let (digits, after) = rest.split_at_checked(2).ok_or(TextError::Escape)?;
-                rest = after;
-                match (hex(digits)?, keep) {
-                    (0, _) => return Err(TextError::Nul),
-                    (b'/', Keep::Slash) => decoded.extend([b'%', digits[0], digits[1]]),
-                    (byte, _) => decoded.push(byte),
-                }
-            }
-            b'+' if keep == Keep::Plus => decoded.push(b' '),
-            byte => decoded.push(byte),
+    let mut decoded = String::with_capacity(raw.len());
+    decode_into(&mut decoded, raw, keep)?;
+    Ok(decoded)
+}
+
+/// Decodes the escapes at the start of `raw` that are not ASCII, and returns what stands behind them. Characters end
+/// among them: whatever else is in `raw` is UTF-8 by itself.
+#[cold]
+fn decode_wide<'a>(decoded: &mut String, raw: &'a str) -> Result<&'a str, TextError> {
+    let (mut wide, mut rest) = (Vec::new(), raw);
+    while rest.starts_with('%') {
+        let byte = escape(rest)?;
+        if byte.is_ascii() {
+            break;
         }
+        wide.push(byte);
+        rest = &rest[3..];
     }
-    String::from_utf8(decoded).map_err(|_| TextError::NotUtf8)
+    decoded.push_str(std::str::from_utf8(&wide).map_err(|_| TextError::NotUtf8)?);
+    Ok(rest)
+}
+
+/// The byte that the escape at the start of `raw` stands for.
+fn escape(raw: &str) -> Result<u8, TextError> {
+    raw.as_bytes().get(1..3).ok_or(TextError::Escape).and_then(hex)
 }
 
 fn hex(digits: &[u8]) -> Result<u8, TextError> {
@@ -80,6 +105,13 @@ mod tests {
             ("a+b%2B", Keep::Nothing, Ok("a+b+")),
             ("a+b%2B", Keep::Plus, Ok("a b+")),
             ("%C3%A9", Keep::Nothing, Ok("é")),
+            ("a%C3%A9%E2%82%AC%2fé%F0%9F%98%80+", Keep::Slash, Ok("aé€%2fé😀+")),
+            ("+%C3%A9++é", Keep::Plus, Ok(" é  é")),
+            ("%C3é", Keep::Nothing, Err(TextError::NotUtf8)),
+            ("%C3a%A9", Keep::Nothing, Err(TextError::NotUtf8)),
+            ("%C3%2", Keep::Nothing, Err(TextError::Escape)),
+            ("%é", Keep::Nothing, Err(TextError::Escape)),
+            ("%aé", Keep::Nothing, Err(TextError::Escape)),
             ("%", Keep::Nothing, Err(TextError::Escape)),
             ("%2", Keep::Nothing, Err(TextError::Escape)),
             ("%2x", Keep::Nothing, Err(TextError::Escape)),

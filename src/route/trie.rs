@@ -1,12 +1,13 @@
 //! The trie of path segments: tries a literal first, then `*`, then `**`. Verb and method are compared at the leaf.
 
-use std::collections::HashMap;
 use std::ops::Range;
 
 use http::Method;
+use memchr::{memchr, memrchr};
 
 use super::entry::Route;
 use super::found::Miss;
+use crate::format::names::Names;
 use crate::format::template::{Segment, Template, Variable, is_dot_segment};
 
 #[derive(Debug)]
@@ -17,7 +18,7 @@ pub(super) struct Trie {
 
 #[derive(Debug, Default)]
 struct Node {
-    literals: HashMap<String, usize>,
+    literals: Names<usize>,
     single: Option<usize>,
     multi: Option<usize>,
     /// The rules whose path ends at this node.
@@ -118,7 +119,7 @@ impl Trie {
         let new = self.nodes.len();
         let parent = &mut self.nodes[node];
         let child = match segment {
-            Segment::Literal(text) => *parent.literals.entry(text.clone()).or_insert(new),
+            Segment::Literal(text) => *parent.literals.entry(text.as_str().into()).or_insert(new),
             Segment::Single => *parent.single.get_or_insert(new),
             Segment::Multi => *parent.multi.get_or_insert(new),
         };
@@ -198,12 +199,16 @@ fn split(path: &str) -> Result<Vec<Range<usize>>, Miss> {
     let rest = path.strip_prefix('/').ok_or(Miss::Path)?;
     let mut segments = Vec::with_capacity(8);
     let mut start = 1;
-    for segment in rest.split('/').filter(|_| !rest.is_empty()) {
-        if is_dot_segment(segment) {
+    while !rest.is_empty() {
+        let end = memchr(b'/', &path.as_bytes()[start..]).map_or(path.len(), |length| start + length);
+        if is_dot_segment(&path[start..end]) {
             return Err(Miss::Dots);
         }
-        segments.push(start..start + segment.len());
-        start += segment.len() + 1;
+        segments.push(start..end);
+        start = end + 1;
+        if end == path.len() {
+            break;
+        }
     }
     Ok(segments)
 }
@@ -211,5 +216,5 @@ fn split(path: &str) -> Result<Vec<Range<usize>>, Miss> {
 /// The position of the last `:` in the last segment, behind which the verb stands.
 fn colon(path: &str, segments: &[Range<usize>]) -> Option<usize> {
     let last = segments.last()?;
-    Some(last.start + path[last.clone()].rfind(':')?)
+    Some(last.start + memrchr(b':', path[last.clone()].as_bytes())?)
 }

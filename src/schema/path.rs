@@ -1,10 +1,11 @@
 //! Dotted field paths, resolved once.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use super::message::{Field, Message};
+use crate::format::names::Names;
 
 /// A path from a message to a field inside it. Every field but the last is a singular message. Never empty. Cheap to
 /// clone.
@@ -27,7 +28,7 @@ pub enum PathError {
 pub struct Paths {
     message: Message,
     /// Filled at first use, because most routes are never called.
-    at_hand: OnceLock<HashMap<Box<str>, FieldPath>>,
+    at_hand: OnceLock<Names<FieldPath>>,
 }
 
 /// How many paths are cached. Fields of the message itself come before those inside them. There is a limit because
@@ -41,9 +42,9 @@ impl Paths {
         Self { message: message.clone(), at_hand: OnceLock::new() }
     }
 
-    fn at_hand(&self) -> &HashMap<Box<str>, FieldPath> {
+    fn at_hand(&self) -> &Names<FieldPath> {
         self.at_hand.get_or_init(|| {
-            let mut at_hand = HashMap::new();
+            let mut at_hand = Names::default();
             let mut messages = VecDeque::from([(self.message.clone(), [String::new(), String::new()])]);
             let mut left = AT_HAND;
             while let Some((inner, before)) = messages.pop_front() {

@@ -2,9 +2,9 @@
 //! more.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasherDefault, Hasher};
 
 use crate::format::block::{self, Padded};
+use crate::format::names::Names;
 use crate::format::wire;
 
 /// A message type: its index in [`Tables`].
@@ -42,9 +42,9 @@ pub struct MessageTable {
     /// For small field numbers: the index of the field plus one, or 0.
     pub(super) dense: Box<[u16]>,
     /// The index of each field, by every spelling of its name.
-    pub(super) by_name: HashMap<Box<str>, u16, BuildHasherDefault<NameHasher>>,
+    pub(super) by_name: Names<u16>,
     /// The index of each field, by its name in lower case. Empty unless names are accepted in any case.
-    pub(super) any_case: HashMap<Box<str>, u16, BuildHasherDefault<NameHasher>>,
+    pub(super) any_case: Names<u16>,
 }
 
 /// Messages to which ProtoJSON gives a special JSON form.
@@ -159,9 +159,9 @@ pub struct EnumTable {
     pub is_null: bool,
     /// The name of each number in quotes, ordered by number. If a number has several names, this is the first.
     pub(super) by_number: Box<[(i32, Padded)]>,
-    pub(super) by_name: HashMap<Box<str>, i32, BuildHasherDefault<NameHasher>>,
+    pub(super) by_name: Names<i32>,
     /// The number of each name in lower case. Empty unless names are accepted in any case.
-    pub(super) any_case: HashMap<Box<str>, i32, BuildHasherDefault<NameHasher>>,
+    pub(super) any_case: Names<i32>,
 }
 
 impl Tables {
@@ -340,29 +340,6 @@ impl EnumTable {
 
 /// Looks up a name in lower case. Only names that were not found as written come here.
 #[cold]
-fn in_any_case<T: Copy>(names: &HashMap<Box<str>, T, BuildHasherDefault<NameHasher>>, name: &str) -> Option<T> {
+fn in_any_case<T: Copy>(names: &Names<T>, name: &str) -> Option<T> {
     if names.is_empty() { None } else { names.get(name.to_ascii_lowercase().as_str()).copied() }
-}
-
-/// Hashes names, eight bytes at a time. The names in the tables come from the operator, so callers cannot provoke
-/// collisions.
-#[derive(Debug, Default, Clone, Copy)]
-pub(super) struct NameHasher(u64);
-
-impl Hasher for NameHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        const MULTIPLIER: u64 = 0x517c_c1b7_2722_0a95;
-        let mut add = |word: u64| self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(MULTIPLIER);
-        let (words, rest) = bytes.as_chunks::<8>();
-        words.iter().for_each(|word| add(u64::from_le_bytes(*word)));
-        let mut last = [0; 8];
-        last[..rest.len()].copy_from_slice(rest);
-        add(u64::from_le_bytes(last) ^ (bytes.len() as u64) << 56);
-    }
-
-    fn write_u8(&mut self, _: u8) {}
-
-    fn finish(&self) -> u64 {
-        self.0 ^ self.0 >> 32
-    }
 }

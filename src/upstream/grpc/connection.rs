@@ -237,13 +237,25 @@ struct Driver<O> {
 
 impl<O: Owner> Driver<O> {
     /// Runs the connection until it ends, or until its peer does not answer.
+    ///
+    /// The connection is a task of its own: it is woken several times for each call, and would poll the timers of this
+    /// one each time.
     async fn drive(self, mut connection: Connection<Watched, Bytes>) {
         let opened = Instant::now();
         let pings = connection.ping_pong();
+        let mut running = tokio::spawn(connection);
         let lost = tokio::select! {
             biased;
-            ended = connection => ended.err().map(|error| error.to_string()),
-            () = dead(pings, &self.load, self.connections) => Some("no answer to PING".to_owned()),
+            ended = &mut running => match ended {
+                Ok(ended) => ended.err().map(|error| error.to_string()),
+                Err(stopped) => Some(stopped.to_string()),
+            },
+            () = dead(pings, &self.load, self.connections) => {
+                running.abort();
+                // Its end is an abort, or a result that came at the same moment.
+                let _ = running.await;
+                Some("no answer to PING".to_owned())
+            }
             never = self.grow_old() => match never {},
         };
         self.load.has_ended.store(true, Ordering::Release);
