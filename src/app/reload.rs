@@ -229,7 +229,7 @@ impl Reloading {
                 told.iter().for_each(|problem| tracing::error!("reload: {problem}"));
                 let things = if told.len() == 1 { "problem" } else { "problems" };
                 self.operator.metrics.reloaded(false);
-                tracing::error!("reload refused: {} {things}, nothing was changed", told.len());
+                tracing::error!("reload rejected: {} {things}; the running configuration stays in use", told.len());
                 // Only the serving app knows its imported files. Watch them too, since the problem may be in one of
                 // them.
                 let imported = self.live.proto_files().iter().filter(|file| !watched.paths.contains(file)).cloned();
@@ -250,20 +250,22 @@ fn tell(old: &App, new: &App) {
     after.difference(&before).for_each(|route| tracing::info!("route added: {route}"));
     if old.listen_address() != new.listen_address() {
         let (held, wanted) = (old.listen_address(), new.listen_address());
-        tracing::warn!("listen.address is {wanted} now, which takes a restart: still listening on {held}");
+        tracing::warn!(
+            "listen.address changed to {wanted}: restart Towbar to apply it; until then it listens on {held}"
+        );
     }
     if old.admin_address() != new.admin_address() {
         let held = old.admin_address().map_or("nowhere".to_owned(), |address| format!("on {address}"));
         let wanted = new.admin_address().unwrap_or("nowhere");
-        tracing::warn!("admin.address is {wanted} now, which takes a restart: still listening {held}");
+        tracing::warn!("admin.address changed to {wanted}: restart Towbar to apply it; until then it listens {held}");
     }
     if old.access_log() != new.access_log() {
-        tracing::warn!("log.access has changed, which takes a restart: the access log is as it was at the start");
+        tracing::warn!("log.access changed: restart Towbar to apply it; until then the access log stays as it is");
     }
     if old.bounds_configured() != new.bounds_configured() {
         tracing::warn!(
-            "`memory`, `listen.connections`, `listen.handshakes` or `listen.backlog` has changed, which takes a restart: still \
-             within those of the start"
+            "`memory`, `listen.connections`, `listen.handshakes` or `listen.backlog` changed: restart Towbar to apply it; until \
+             then the earlier limits hold"
         );
     }
     let (routes, noun) = (new.routes().all().len(), if new.routes().all().len() == 1 { "route" } else { "routes" });

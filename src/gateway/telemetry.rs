@@ -102,13 +102,13 @@ impl Line<'_> {
         let (rpc, messages) = (&route.rpc.name, stream.messages());
         let ms = || record.times.begun.elapsed().as_millis();
         if stream.is_partial() {
-            tracing::debug!(%method, rpc, ms = ms(), messages, "a part of a stream was answered");
+            tracing::debug!(%method, rpc, ms = ms(), messages, "sent a part of a stream");
         } else if let Some(end) = stream.end() {
             tracing::debug!(rpc, messages, "a stream ended");
             self.called(end);
         } else if record.refused.is_none() {
             let trace_id = self.trace.map(display);
-            tracing::debug!(%method, rpc, ms = ms(), trace_id, messages, "given up by the caller");
+            tracing::debug!(%method, rpc, ms = ms(), trace_id, messages, "cancelled by the caller");
         }
     }
 
@@ -118,18 +118,18 @@ impl Line<'_> {
         let (rpc, trace_id) = (&route.rpc.name, trace.map(display));
         let Some(end) = end else {
             let ms = record.times.begun.elapsed().as_millis();
-            tracing::warn!(%method, rpc, ms, trace_id, "given up when the gateway stopped: the outcome of the call is unknown");
+            tracing::warn!(%method, rpc, ms, trace_id, "cancelled because Towbar stopped: the outcome of the call is unknown");
             return;
         };
         let ms = self.ms(end);
         let code = record.refused.map_or(Code::Ok, |refused| refused.code) as i32;
         match end.outcome {
             CallOutcome::Replied | CallOutcome::Status(_) => {
-                tracing::info!(%method, rpc, code, ms, trace_id, "the caller had gone away: answered");
+                tracing::info!(%method, rpc, code, ms, trace_id, "the caller disconnected before the end of its call: answered");
             }
             CallOutcome::TooMany | CallOutcome::Failed => {
                 let error = end.text.as_deref();
-                tracing::warn!(%method, rpc, code, ms, trace_id, error, "the caller had gone away: failed");
+                tracing::warn!(%method, rpc, code, ms, trace_id, error, "the caller disconnected before the end of its call: failed");
             }
         }
     }

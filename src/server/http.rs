@@ -138,7 +138,7 @@ impl<'a, S: Answerer> Spoken<'a, S> {
         tokio::select! {
             ended = draining.drive(connection.as_mut(), true, signals) => ended,
             () = self.progress.idle(&signals.retired) => {
-                tracing::debug!(target: LOG, "a connection without requests did not end");
+                tracing::debug!(target: LOG, "an idle connection did not close");
                 Ok(())
             }
         }

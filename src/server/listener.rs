@@ -107,7 +107,7 @@ impl Listener {
         port::accept(&self.tcp, stop.reached(Phase::Notice), &mut admissions, give).await;
         let Drain { notice, timeout } = handover.drain();
         if stop.phase() == Phase::Notice && !notice.is_zero() {
-            tracing::info!(target: LOG, "stopping: connections are accepted for {notice:?}, then calls in flight have {timeout:?}");
+            tracing::info!(target: LOG, "stopping: new connections are accepted for {notice:?}, then calls in flight have {timeout:?} to end");
             let last = HANDSHAKES.min(notice);
             port::accept(&self.tcp, stop.reached_within(Phase::Draining, notice - last), &mut admissions, give).await;
             if stop.phase() == Phase::Notice {
@@ -128,7 +128,7 @@ impl Listener {
         };
         if cut > 0 {
             let connections = if cut == 1 { "1 connection".to_owned() } else { format!("{cut} connections") };
-            tracing::warn!(target: LOG, "stopped: cut {connections} with calls in flight");
+            tracing::warn!(target: LOG, "stopped: closed {connections} with calls in flight");
         }
         Ok(())
     }

@@ -51,7 +51,7 @@ impl PeerStanding {
         let chain = self.peer.certificate().map(|own| own.chain());
         match server.map(|server| server.verify(chain)) {
             Some(Err(error)) => {
-                tracing::debug!(%error, "a connection's certificate is not accepted any more");
+                tracing::debug!(%error, "the client certificate of a connection is no longer accepted");
                 false
             }
             Some(Ok(())) | None => true,

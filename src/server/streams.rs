@@ -94,7 +94,7 @@ async fn watched(mut stream: Pin<Box<impl Future<Output = ()>>>, taking: Arc<Tak
         pace.get_or_insert_with(|| Pace::new(bytes)).poll(cx, taken).map(Some)
     });
     if let Some(slow) = pin!(ended).await {
-        tracing::debug!(?slow, "an answer was ended before its end, as its caller does not take it");
+        tracing::debug!(?slow, "ended an answer early, because its caller does not read it");
     }
 }
 

@@ -146,7 +146,7 @@ async fn serve<S: Answerer>(
         let stream = match TcpStream::from_std(stream) {
             Ok(stream) => stream,
             Err(error) => {
-                tracing::warn!(%error, "cannot take a connection");
+                tracing::warn!(%error, "a worker cannot use a connection");
                 continue;
             }
         };

@@ -82,7 +82,7 @@ impl ClientCertVerifier for ClientVerifier {
         for client in &self.pinned {
             if presented.fits_one(&client.pins) {
                 presented.verify_dates(now)?;
-                tracing::debug!(client = client.name, "a caller shows a pinned certificate");
+                tracing::debug!(client = client.name, "a client presents a pinned certificate");
                 return Ok(ClientCertVerified::assertion());
             }
         }

@@ -173,7 +173,7 @@ impl Stage {
 
 fn told(log: &str) -> Vec<String> {
     assert!(!log.contains("still in flight"), "{log}");
-    let lines = log.lines().filter(|line| line.contains("gone away") || line.contains("given up"));
+    let lines = log.lines().filter(|line| line.contains("caller disconnected") || line.contains("cancelled"));
     let without_times = |line: &str| {
         let (_, line) = line.split_once("towbar::gateway::telemetry: ").unwrap();
         line.split(' ').filter(|word| !word.starts_with("ms=")).collect::<Vec<_>>().join(" ")
@@ -182,11 +182,13 @@ fn told(log: &str) -> Vec<String> {
 }
 
 fn answered(code: i32) -> String {
-    format!("the caller had gone away: answered method=POST rpc=\"{TRANSFER}\" code={code}")
+    format!("the caller disconnected before the end of its call: answered method=POST rpc=\"{TRANSFER}\" code={code}")
 }
 
 fn failed(code: i32, error: &str) -> String {
-    format!("the caller had gone away: failed method=POST rpc=\"{TRANSFER}\" code={code} error=\"{error}\"")
+    format!(
+        "the caller disconnected before the end of its call: failed method=POST rpc=\"{TRANSFER}\" code={code} error=\"{error}\""
+    )
 }
 
 fn request(body: &str, length: usize) -> String {

@@ -441,7 +441,7 @@ fn a_signal_stops_it_after_the_calls_in_flight() {
         let is_of_end = |line: &&str| !line.contains(" towbar::gateway::telemetry: a request was refused ");
         let lines: Vec<&str> = stderr.lines().filter(is_of_end).collect();
         assert_eq!((code, lines.len()), (Some(0), told), "{signals:?}: {stderr}");
-        assert!(lines.iter().all(|line| line.contains(" stopping: connections are accepted for ")), "{stderr}");
+        assert!(lines.iter().all(|line| line.contains(" stopping: new connections are accepted for ")), "{stderr}");
         assert_eq!(stdout, format!("listening on http://{address}\nserving 18 routes, calling {backend}\n"));
     }
 }

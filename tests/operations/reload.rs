@@ -127,10 +127,10 @@ fn what_is_broken_changes_nothing_and_is_told() {
         r#"ERROR reload: shop.v1.Orders.Get: "/v2/{idd}": column 6: expected a field of `shop.v1.Order`, found `idd`"#;
     for line in [
         field,
-        "ERROR reload refused: 1 problem, nothing was changed",
+        "ERROR reload rejected: 1 problem; the running configuration stays in use",
         "ERROR reload: towbar.yaml:5:1: unknown key `uptsream`; did you mean `upstream`?",
-        "ERROR reload refused: 2 problems, nothing was changed",
-        "WARN listen.address is 127.0.0.1:9 now, which takes a restart: still listening on 127.0.0.1:0",
+        "ERROR reload rejected: 2 problems; the running configuration stays in use",
+        "WARN listen.address changed to 127.0.0.1:9: restart Towbar to apply it; until then it listens on 127.0.0.1:0",
         "INFO reloaded: serving 1 route",
     ] {
         assert!(log.iter().any(|told| told == line), "{line}: {log:#?}");
@@ -478,7 +478,7 @@ fn a_broken_certificate_changes_nothing() {
     let expected = [
         "INFO reloading: changed: tls/cert.pem, tls/key.pem",
         "ERROR reload: tls/cert.pem: the private key in tls/key.pem does not match this certificate",
-        "ERROR reload refused: 1 problem, nothing was changed",
+        "ERROR reload rejected: 1 problem; the running configuration stays in use",
         "INFO reloading: changed: tls/key.pem",
         "INFO reloaded: serving 18 routes",
     ];

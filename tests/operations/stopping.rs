@@ -113,7 +113,7 @@ fn is_last(answer: &Answer) -> bool {
     answer.header("connection") == Some("close")
 }
 
-const NOTICE: &str = "INFO stopping: connections are accepted for 60s, then calls in flight have 25s";
+const NOTICE: &str = "INFO stopping: new connections are accepted for 60s, then calls in flight have 25s to end";
 
 #[test]
 fn in_the_notice_every_call_is_answered_and_is_the_last_of_its_connection() {
@@ -155,7 +155,7 @@ fn what_is_in_flight_at_the_end_is_finished_and_what_takes_too_long_is_cut_and_t
     let answer = http::read(&mut late);
     assert_eq!((answer.status, is_last(&answer)), (200, true));
     assert!(has_ended(&mut never) && has_ended(&mut neither));
-    assert_eq!(stage.end(), ["WARN stopped: cut 2 connections with calls in flight"]);
+    assert_eq!(stage.end(), ["WARN stopped: closed 2 connections with calls in flight"]);
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn sigint_gives_no_notice_and_a_second_one_ends_at_once() {
     assert_eq!(http::get(stage.admin, "/live").status, 200);
     stage.signal("INT");
     assert!(has_ended(&mut never));
-    assert_eq!(stage.end(), ["WARN stopped: cut 1 connection with calls in flight"]);
+    assert_eq!(stage.end(), ["WARN stopped: closed 1 connection with calls in flight"]);
 }
 
 #[test]
@@ -193,7 +193,10 @@ fn a_reload_takes_over_how_a_stop_goes() {
     let is_done = || http::get(stage.admin, "/metrics").body.contains("towbar_reloads_total{result=\"done\"} 1\n");
     wait_until("the reload", is_done);
     stage.signal("TERM");
-    assert_eq!(stage.end(), ["INFO stopping: connections are accepted for 20ms, then calls in flight have 7s"]);
+    assert_eq!(
+        stage.end(),
+        ["INFO stopping: new connections are accepted for 20ms, then calls in flight have 7s to end"]
+    );
 }
 
 const HEADERS: u8 = 1;

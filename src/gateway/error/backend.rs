@@ -49,7 +49,7 @@ fn message_of(status: &tonic::Status, context: CallContext<'_>) -> String {
                 // The message may hold what callers must not see, and more people read this log than the backend's. So
                 // it appears only at level debug.
                 tracing::info!(rpc, code = name, "the message of the backend's status is hidden from the caller");
-                tracing::debug!(rpc, code = name, message, "the message that is hidden");
+                tracing::debug!(rpc, code = name, message, "the hidden message");
             }
             format!("the backend answered {name}")
         }

@@ -10,7 +10,7 @@ use crate::route::Route;
 /// Applies `outcome` to the response.
 pub(super) fn apply(outcome: Outcome, route: &Route, response: &mut Response) {
     for name in &outcome.ignored {
-        tracing::warn!(rpc = route.rpc.name, %name, "the backend's metadata says what it cannot say of a success: passed over");
+        tracing::warn!(rpc = route.rpc.name, %name, "ignored this metadata of the backend: its value does not fit a successful response");
     }
     if let Some(location) = outcome.location {
         response.headers_mut().insert(LOCATION, location);

@@ -115,7 +115,7 @@ impl Whole {
             let size = self.size;
             tracing::warn!(
                 target: LOG,
-                "of the {size} bytes for connections and bodies (`memory`) too few are left: {count} refused"
+                "the {size} bytes for connections and bodies (`memory`) are used up: {count} rejected"
             );
         }
     }
@@ -131,7 +131,7 @@ impl Whole {
         if ended > 0
             && let Some(count) = self.ended.due(ended)
         {
-            tracing::warn!(target: LOG, "memory is short (`memory`): ended {count} answers that their callers do not take");
+            tracing::warn!(target: LOG, "memory is short (`memory`): ended {count} answers that their callers do not read");
         }
     }
 }

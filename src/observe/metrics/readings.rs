@@ -69,7 +69,11 @@ struct UpstreamGauge(&'static str, &'static str, fn(&UpstreamReading) -> usize);
 const GAUGES: [UpstreamGauge; 4] = [
     UpstreamGauge("upstream_addresses", "Addresses that an upstream is resolved to", |it| it.addresses),
     UpstreamGauge("upstream_unhealthy_addresses", "Addresses whose last health check failed", |it| it.unhealthy),
-    UpstreamGauge("upstream_ejected_addresses", "Addresses that a worker gives no calls for now", |it| it.ejected),
+    UpstreamGauge(
+        "upstream_ejected_addresses",
+        "Addresses that get no calls for now, because calls to them failed",
+        |it| it.ejected,
+    ),
     UpstreamGauge("upstream_connections", "Open connections to an upstream", |it| it.connections),
 ];
 
@@ -85,7 +89,7 @@ impl Collector for ReadingsCollector {
         }
         counters(&readings, &mut encoder)?;
         let help =
-            "When the certificate that callers or upstreams see ends, as seconds since 1970; of several, the first";
+            "Expiry of the certificate shown to clients or upstreams, in seconds since 1970; of several, the earliest";
         let unit = Some(&Unit::Seconds);
         let mut family = encoder.encode_descriptor("certificate_expiry_timestamp", help, unit, MetricType::Gauge)?;
         for (side, until) in [("listener", readings.listener_certificate), ("upstream", readings.upstream_certificate)]
@@ -96,7 +100,7 @@ impl Collector for ReadingsCollector {
         }
         for (name, help, value) in [
             ("memory_budget", "Memory for connections and bodies", readings.memory_budget),
-            ("memory_used", "How much of it is taken", readings.memory_used),
+            ("memory_used", "Memory in use by connections and bodies", readings.memory_used),
         ] {
             let encoder = encoder.encode_descriptor(name, help, Some(&Unit::Bytes), MetricType::Gauge)?;
             gauge(value).encode(encoder)?;
@@ -116,7 +120,7 @@ fn counters(readings: &Readings, encoder: &mut DescriptorEncoder<'_>) -> fmt::Re
             ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
         }
     }
-    let help = "How often an address of an upstream was given no more calls for a while";
+    let help = "How often an address of an upstream was ejected: it got no calls for a while";
     let mut family = encoder.encode_descriptor("upstream_ejections", help, None, MetricType::Counter)?;
     for upstream in &readings.upstreams {
         let labels = [("upstream", upstream.name.as_str())];

@@ -83,15 +83,15 @@ impl Metrics {
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("towbar");
         let (reloads, is_current, taken_over) = (Family::default(), Gauge::default(), Gauge::default());
-        registry.register("reloads", "Times that everything was read anew, by what came of it", reloads.clone());
-        let help = "1 while what was read last is served, 0 while it was refused";
+        registry.register("reloads", "Reloads of the configuration, by their result", reloads.clone());
+        let help = "1 if the configuration that was read last is in use, 0 if it was rejected";
         registry.register("reload_is_current", help, is_current.clone());
-        let help = "When what is served was taken over, as seconds since 1970";
+        let help = "When the configuration in use was applied, in seconds since 1970";
         registry.register_with_unit("taken_over_timestamp", help, Unit::Seconds, taken_over.clone());
         let handshakes = HandshakeCounts::default();
-        let help = "TLS handshakes of callers that failed, by the reason";
+        let help = "Failed TLS handshakes of clients, by reason";
         registry.register("failed_handshakes", help, handshakes.failed.clone());
-        registry.register("handshakes", "TLS handshakes of callers, by the version of TLS", handshakes.made.clone());
+        registry.register("handshakes", "TLS handshakes of clients, by version of TLS", handshakes.made.clone());
         let build: Family<[(&str, &str); 1], Gauge> = Family::default();
         build.get_or_create(&[("version", env!("CARGO_PKG_VERSION"))]).set(1);
         registry.register("build_info", "1, with the version of Towbar", build);

@@ -277,14 +277,14 @@ impl Collector for RequestMetrics {
         let help = "Requests whose answers are not complete yet";
         let in_flight = encoder.encode_descriptor("requests_in_flight", help, None, MetricType::Gauge)?;
         ConstGauge::new(i64::try_from(totals.in_flight).unwrap_or(i64::MAX)).encode(in_flight)?;
-        let help = "Requests that were refused, by who refused and the reason";
+        let help = "Rejected requests, by who rejected them and the reason";
         let mut family = encoder.encode_descriptor("refusals", help, None, MetricType::Counter)?;
         for (RefusedBy { party, reason }, count) in &totals.refusals {
             ConstCounter::new(*count).encode(family.encode_family(&[("by", *party), ("reason", *reason)])?)?;
         }
         for (place, name, help) in [
             (0, "upstream_calls", "Calls that were given to a connection to an upstream"),
-            (1, "upstream_attempts", "Attempts at these calls; more than the calls where some were sent again"),
+            (1, "upstream_attempts", "Attempts at calls to an upstream, retries included"),
         ] {
             let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
             for (upstream, counts) in &totals.upstreams {
@@ -325,8 +325,8 @@ fn bytes(totals: &Totals, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         *sent += sums.bytes_out;
     }
     for (place, name, help) in [
-        (0, "request_body", "Bytes of the bodies of requests that were read"),
-        (1, "response_body", "Bytes of the bodies of answers that were sent"),
+        (0, "request_body", "Bytes of request bodies that were read"),
+        (1, "response_body", "Bytes of answer bodies that were sent"),
     ] {
         let mut family = encoder.encode_descriptor(name, help, Some(&Unit::Bytes), MetricType::Counter)?;
         for (RouteKey { method, route, rpc }, sums) in &routes {

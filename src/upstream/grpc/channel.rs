@@ -239,8 +239,8 @@ impl Channel {
         if let Some(left_out) = self.shared.crowded.line() {
             tracing::warn!(
                 target: targets::STREAM,
-                "the backend takes no more streams on its connections, and there are as many of these as may be: a stream waits for up \
-                 to {:?}{left_out}",
+                "the backend allows no more streams on its connections, and no more connections may be opened: a stream waits for \
+                 up to {:?}{left_out}",
                 self.shared.limits.wait
             );
         }

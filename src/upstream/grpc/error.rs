@@ -19,18 +19,16 @@ pub enum CallError {
     #[error("the backend refused the call before it looked at it: {cause}")]
     Untouched { cause: String },
     /// The limit of calls in flight is reached, and the queue is full or this call has waited too long.
-    #[error("{most} calls of the backend are in flight, as many as may be")]
+    #[error("{most} calls of the backend are in flight, which is the limit")]
     Full { most: usize },
     /// The backend takes no more streams, no more connections may be opened, and this stream has waited too long.
     #[error("the backend takes no more than the {streams} streams that are in flight on its connections")]
     Taken { streams: usize },
     /// The caller's connection has as many calls in flight as it may have.
-    #[error("{most} calls of this connection are in flight at the backend, as many as it may have")]
+    #[error("{most} calls of this connection are in flight at the backend, which is its limit")]
     Connection { most: usize },
     /// The last permits are reserved for other callers.
-    #[error(
-        "nearly {most} calls of the backend are in flight, and the last places are not for the caller that has most of them"
-    )]
+    #[error("nearly {most} calls of the backend are in flight, and the remaining ones are reserved for other callers")]
     Crowded { most: usize },
     /// The deadline passed while the call waited because of a limit of the gateway or the backend.
     #[error("the deadline passed while the call waited for others to end")]

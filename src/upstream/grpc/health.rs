@@ -107,13 +107,13 @@ async fn check_for_ever(there: Channel, endpoint: Endpoint, health: Arc<Health>)
                 tracing::warn!(target: targets::HEALTH, "an address of the backend is not well: {endpoint}: {cause}")
             }
             HealthAnswer::Well if is_news => {
-                tracing::info!(target: targets::HEALTH, "an address of the backend is well again: {endpoint}")
+                tracing::info!(target: targets::HEALTH, "an address of the backend is healthy again: {endpoint}")
             }
             HealthAnswer::Nothing if !has_said_nothing => {
                 has_said_nothing = true;
                 tracing::warn!(
                     target: targets::HEALTH,
-                    "{endpoint} has no grpc.health.v1.Health: it counts as well; remove `health`, or add the service"
+                    "{endpoint} does not serve grpc.health.v1.Health, so it counts as healthy: add the service, or remove `health`"
                 );
             }
             _ => {}

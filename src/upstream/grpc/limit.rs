@@ -69,7 +69,7 @@ impl Queue {
         self.refused += 1;
         let now = Instant::now();
         if self.told.is_none_or(|told| now - told >= TELL) {
-            tracing::warn!(target: targets::LIMIT, "{most} calls are in flight, as many as may be: {} refused", self.refused);
+            tracing::warn!(target: targets::LIMIT, "{most} calls are in flight, which is the limit: {} rejected", self.refused);
             (self.refused, self.told) = (0, Some(now));
         }
     }

@@ -140,7 +140,7 @@ impl Talk {
                 () = &mut idle => {
                     // A caller whose data is not read cannot show a sign of life.
                     if reads && socket.sign() <= since && is_asked {
-                        tracing::debug!(rpc = self.opened.route.rpc.name, "the caller of a WebSocket answers no ping");
+                        tracing::debug!(rpc = self.opened.route.rpc.name, "the client of a WebSocket does not answer pings");
                         return End::Gone;
                     }
                     (since, is_asked) = (socket.sign().max(since), false);
@@ -255,7 +255,7 @@ impl Talk {
             }
             Error::Utf8(_) => (CloseCode::Invalid, "a text frame is not valid UTF-8".to_owned()),
             error => {
-                tracing::debug!(rpc = self.opened.route.rpc.name, %error, "the caller of a WebSocket breaks its rules");
+                tracing::debug!(rpc = self.opened.route.rpc.name, %error, "the client of a WebSocket violates the protocol");
                 (CloseCode::Protocol, "the WebSocket frames break a rule of RFC 6455".to_owned())
             }
         };
