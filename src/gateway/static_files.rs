@@ -75,7 +75,7 @@ impl StaticFiles {
         let name = below.strip_prefix('/');
         // Links in the page are relative, so that they work behind a proxy that adds a path prefix.
         let file = self.files.iter().find(|file| file.name == name.unwrap_or_default());
-        let file = file.ok_or_else(|| Refusal::miss(Miss::Path, &head.method, path))?;
+        let file = file.ok_or_else(|| Refusal::miss(Miss::Path { near: None }, &head.method, path))?;
         let allowed = || METHODS.map(str::to_owned).to_vec();
         match head.method {
             Method::GET | Method::HEAD if name.is_none() => Ok(self.moved()),

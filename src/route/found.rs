@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::choice::KeysApart;
 use super::entry::Route;
+use crate::format::suggestion::did_you_mean;
 
 /// A route, and the text that each path variable captures, still percent-encoded.
 #[derive(Debug)]
@@ -17,8 +18,11 @@ pub struct Found<'a> {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Miss {
     /// No template matches the path.
-    #[error("no route matches this path")]
-    Path,
+    #[error("no route matches this path{}", did_you_mean(near.as_deref()))]
+    Path {
+        /// A path that a route matches, and that differs from this one by little.
+        near: Option<String>,
+    },
     /// A segment of the path is `.` or `..`.
     #[error("the path contains \".\" or \"..\" as a segment; send the normalized path (RFC 3986, section 6.2.2.3)")]
     Dots,

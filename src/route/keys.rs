@@ -184,8 +184,13 @@ impl Route {
         let table = message.table();
         let spellings =
             table.fields.iter().map(|field| if name.contains('_') { &*field.name } else { &*field.json_name });
-        let near = nearest(name, spellings)?;
-        Some(above.map_or_else(|| near.to_owned(), |above| format!("{above}.{near}")))
+        let near = nearest(name, spellings);
+        match (above, keys) {
+            (Some(above), _) => near.map(|near| format!("{above}.{near}")),
+            (None, Keys::Form { of: Some(_) }) => near.map(str::to_owned),
+            // `?iban=` for `?account.sepa.iban=`
+            (None, _) => near.or_else(|| self.rpc.paths.leading_to(name, takes_text)).map(str::to_owned),
+        }
     }
 
     /// For a key written as `map[key]`, the field of the map and the key of the entry.

@@ -8,6 +8,8 @@ use memchr::{memchr, memrchr};
 use super::entry::Route;
 use super::found::Miss;
 use crate::format::names::Names;
+use crate::format::quote;
+use crate::format::suggestion::nearest;
 use crate::format::template::{Segment, Template, Variable, is_dot_segment};
 
 #[derive(Debug)]
@@ -31,6 +33,13 @@ struct Leaf {
     /// The HTTP method; `*` stands for any.
     method: String,
     routes: Vec<usize>,
+}
+
+impl Leaf {
+    /// Whether it serves requests with this method.
+    fn takes(&self, method: &Method) -> bool {
+        self.method == "*" || self.method == method.as_str() || (method == Method::HEAD && self.method == "GET")
+    }
 }
 
 /// The routes that share the method and path of a request.
@@ -111,7 +120,10 @@ impl Trie {
         }
         match search.below(0, &segments) {
             Some(routes) => Ok(Hit { routes, path, segments }),
-            None => Err(search.miss()),
+            None => Err(match search.near(&segments) {
+                Some(near) if search.allowed.is_empty() => Miss::Path { near: Some(near) },
+                _ => search.miss(),
+            }),
         }
     }
 
@@ -128,6 +140,18 @@ impl Trie {
         }
         child
     }
+}
+
+/// How many segments of a path a suggestion may correct. Each costs a comparison with the literals of one node.
+const CORRECTIONS: usize = 2;
+
+/// A node below another one, as a suggestion reaches it.
+struct Below<'a> {
+    /// The segment that leads to it.
+    name: &'a str,
+    child: usize,
+    /// How many more segments may be corrected.
+    left: usize,
 }
 
 struct Search<'a, 'm> {
@@ -178,11 +202,44 @@ impl<'a> Search<'a, '_> {
         }
     }
 
+    /// A path that a route for this method matches, if at most [`CORRECTIONS`] of its segments are misspelled.
+    #[cold]
+    fn near(&self, segments: &[Range<usize>]) -> Option<String> {
+        let mut corrected = Vec::new();
+        let is_found = self.path.len() <= quote::MOST && self.corrected(0, segments, CORRECTIONS, &mut corrected);
+        is_found.then(|| format!("/{}", corrected.join("/")))
+    }
+
+    /// Appends the segments of a path below this node, with at most `left` corrections; false if there is none.
+    fn corrected(&self, node: usize, segments: &[Range<usize>], left: usize, path: &mut Vec<&'a str>) -> bool {
+        let node = &self.trie.nodes[node];
+        let is_end = || node.leaves.iter().any(|leaf| leaf.verb.is_none() && leaf.takes(self.method));
+        let Some((first, rest)) = segments.split_first() else { return is_end() };
+        let text = &self.path[first.clone()];
+        if text.is_empty() && rest.is_empty() && left > 0 && is_end() {
+            return true;
+        }
+        let exact = node.literals.get_key_value(text).map(|(name, &child)| Below { name, child, left });
+        let near = || {
+            let name = nearest(text, node.literals.keys().map(|name| &**name)).filter(|_| left > 0)?;
+            Some(Below { name, child: node.literals[name], left: left - 1 })
+        };
+        let single = node.single.filter(|_| !text.is_empty()).map(|child| Below { name: text, child, left });
+        [exact, near(), single].into_iter().flatten().any(|Below { name, child, left }| {
+            path.push(name);
+            let is_found = self.corrected(child, rest, left, path);
+            if !is_found {
+                path.pop();
+            }
+            is_found
+        })
+    }
+
     fn miss(self) -> Miss {
         let mut allowed = self.allowed;
         allowed.retain(|method| *method != "*");
         if allowed.is_empty() {
-            return Miss::Path;
+            return Miss::Path { near: None };
         }
         if allowed.contains(&"GET") {
             allowed.push("HEAD");
@@ -196,7 +253,7 @@ impl<'a> Search<'a, '_> {
 
 /// Splits an absolute path into segments, as ranges of bytes. `/` has no segments.
 fn split(path: &str) -> Result<Vec<Range<usize>>, Miss> {
-    let rest = path.strip_prefix('/').ok_or(Miss::Path)?;
+    let rest = path.strip_prefix('/').ok_or(Miss::Path { near: None })?;
     let mut segments = Vec::with_capacity(8);
     let mut start = 1;
     while !rest.is_empty() {

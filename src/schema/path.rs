@@ -78,6 +78,16 @@ impl Paths {
     }
 }
 
+impl Paths {
+    /// The shortest cached path to a field inside another message that has this name, in any case, and that `fits`.
+    #[must_use]
+    pub fn leading_to(&self, name: &str, fits: impl Fn(&Field) -> bool) -> Option<&str> {
+        let is_named = |path: &str| path.rsplit_once('.').is_some_and(|(_, last)| last.eq_ignore_ascii_case(name));
+        let paths = self.at_hand().iter().filter(|(text, path)| is_named(text) && fits(path.leaf()));
+        paths.map(|(text, _)| &**text).min_by_key(|text| (text.len(), *text))
+    }
+}
+
 impl FieldPath {
     /// Resolves `dotted`, starting at `message`. Each name may be spelled as in the proto file or as in JSON.
     ///

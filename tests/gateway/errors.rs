@@ -338,7 +338,8 @@ fn a_route_may_have_a_form_of_its_own() {
     let answer = stage.get("/storage/none");
     assert_eq!((answer.status, answer.header("content-type")), (404, Some("application/problem+json")));
     // Where no route is known, the form is that of all.
-    let body = problem("Not Found", "no route matches GET /health-check/", Reason::RouteNotFound);
+    let message = r#"no route matches GET /health-check/ (did you mean \"/health-check\"?)"#;
+    let body = problem("Not Found", message, Reason::RouteNotFound);
     assert_error(&stage.get("/health-check/"), "problem", 404, &body);
     let message = r#"query parameter number 1: expected a name before \"=\", got none"#;
     let body = problem("Bad Request", message, Reason::InvalidQueryParameter);

@@ -138,7 +138,7 @@ fn names_are_read_in_any_case_only_where_that_is_switched_on() {
             400,
             "field \"AMOUNT\": repeated, but it takes only one value (line 1, column 22)",
         ),
-        ("GET", "/ORDERS/7", None, 404, "no route matches GET /ORDERS/7"),
+        ("GET", "/ORDERS/7", None, 404, "no route matches GET /ORDERS/7 (did you mean \"/orders/7\"?)"),
         // The other rpc.
         ("POST", "/whole", Some(r#"{"STATUS":"OPEN"}"#), 400, is_unknown),
         (

@@ -547,23 +547,29 @@ fn an_early_answer_says_whether_the_connection_goes_on_and_that_is_true() {
 #[test]
 fn a_path_that_no_rpc_has_is_not_found() {
     let stage = Stage::sample();
-    for target in [
-        "/",
-        "/nothing",
-        "/accounts",
-        "/accounts/balance/",
-        "//accounts/balance",
-        "/Accounts/balance",
-        "/accounts%2Fbalance",
-        "/transactions/dd29e7b6ab953d5b3fb44c1dd9ac7efd",
-        "/storage",
-        "/storage/",
-        "/storage/a/b",
-        "/io.token.proto.bankapi.StorageService/GetValue",
+    // What a GET was meant for, if that is clear. None of these paths takes a POST.
+    for (target, near) in [
+        ("/", ""),
+        ("/nothing", ""),
+        ("/accounts", ""),
+        ("/accounts/balance/", "/accounts/balance"),
+        ("//accounts/balance", ""),
+        ("/Accounts/balance", "/accounts/balance"),
+        ("/acounts/transaction", "/accounts/transactions"),
+        ("/accounts/balances?account.swift.bic=IRONUSCA000", "/accounts/balance"),
+        ("/accounts%2Fbalance", ""),
+        ("/transactions/dd29e7b6ab953d5b3fb44c1dd9ac7efd", ""),
+        ("/storage", ""),
+        ("/storage/", ""),
+        ("/storage/a/b", ""),
+        ("/storrage/a%2Fb", "/storage/a%2Fb"),
+        ("/io.token.proto.bankapi.StorageService/GetValue", ""),
     ] {
-        let body = |method: &str| plain(5, &format!("no route matches {method} {target}"));
-        assert_refused(&stage.get(target), 404, &body("GET"), target);
-        assert_refused(&stage.send_json("POST", target, "{}"), 404, &body("POST"), target);
+        let path = target.split('?').next().unwrap();
+        let near = if near.is_empty() { String::new() } else { format!(" (did you mean \"{near}\"?)") };
+        assert_refused(&stage.get(target), 404, &plain(5, &format!("no route matches GET {path}{near}")), target);
+        let body = plain(5, &format!("no route matches POST {path}"));
+        assert_refused(&stage.send_json("POST", target, "{}"), 404, &body, target);
     }
 }
 

@@ -148,7 +148,8 @@ fn explain_says_why_a_request_is_not_sent() {
     for (request, expected) in [
         (
             "GET /order/7",
-            "not   8 rules: their paths are different\n\n404 Not Found\n{\"code\":5,\"message\":\"no route matches GET /order/7\"}\n",
+            "not   8 rules: their paths are different\n\n404 Not Found\n\
+             {\"code\":5,\"message\":\"no route matches GET /order/7 (did you mean \\\"/orders/7\\\"?)\"}\n",
         ),
         (
             "GET /orders/7/items",

@@ -11,6 +11,7 @@ use super::refusal::Refusal;
 use crate::format::compression::GzipError;
 use crate::format::json::SplitError;
 use crate::format::quote::{self, MOST_TWICE};
+use crate::format::suggestion::did_you_mean;
 use crate::gateway::answer::{Body, Response};
 use crate::gateway::rest::media::MediaError;
 use crate::route::{EncodeError, Miss, QueryError, SystemProblem};
@@ -44,7 +45,10 @@ impl Refusal {
         let method = if *method == Method::HEAD { &Method::GET } else { method };
         let (method, path) = (quote::beginning(method.as_str(), METHOD), quote::beginning(path, quote::MOST));
         match miss {
-            Miss::Path => Self::new(Reason::RouteNotFound, format!("no route matches {method} {path}")),
+            Miss::Path { near } => {
+                let near = did_you_mean(near.as_deref());
+                Self::new(Reason::RouteNotFound, format!("no route matches {method} {path}{near}"))
+            }
             Miss::Dots => Self::new(Reason::InvalidPath, miss.to_string()),
             Miss::Method { allowed } => {
                 let allow = allowed.join(", ");

@@ -29,7 +29,7 @@ impl Routes {
             return self.prove(route, wire, &request).map(|()| request);
         }
         // Another rule may take the path with some of these methods.
-        let mut last = Err(ReverseError::Nobody(Miss::Path));
+        let mut last = Err(ReverseError::Nobody(Miss::Path { near: None }));
         for method in ANY.into_iter().filter(|method| request.body.is_none() || *method != "GET") {
             let request = RestRequest { method: method.to_owned(), ..request.clone() };
             last = self.prove(route, wire, &request).map(|()| request);
@@ -44,7 +44,8 @@ impl Routes {
     fn prove(&self, route: &Route, wire: &[u8], request: &RestRequest) -> Result<(), ReverseError> {
         let uri = Uri::try_from(request.target.as_str()).map_err(|_| ReverseError::TooLong)?;
         let query = Query::parse(uri.query().unwrap_or_default()).map_err(ReverseError::Query)?;
-        let method = Method::from_bytes(request.method.as_bytes()).map_err(|_| ReverseError::Nobody(Miss::Path))?;
+        let method = Method::from_bytes(request.method.as_bytes())
+            .map_err(|_| ReverseError::Nobody(Miss::Path { near: None }))?;
         let found = self.find(&method, uri.path(), &query).map_err(ReverseError::Nobody)?;
         if !std::ptr::eq(&**found.route, route) {
             let Route { rpc, method, .. } = &**found.route;

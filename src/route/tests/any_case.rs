@@ -86,7 +86,7 @@ fn names_of_fields_are_read_in_any_case_in_queries_forms_and_bodies() {
             // Case matters everywhere else.
             ("GET /v1/a?LIMITS=1", "unknown query parameter \"LIMITS\" (did you mean \"limit\"?)"),
             (r#"POST /v1/a <- {"L\u0130M\u0130T":1}"#, "unknown field \"L\u{130}M\u{130}T\" (line 1, column 20)"),
-            ("GET /V1/a", "no route matches this path"),
+            ("GET /V1/a", "no route matches this path (did you mean \"/v1/a\"?)"),
             (
                 "GET /v2?SIZE=large",
                 "query parameter \"SIZE\": expected one of NONE, LARGE, got \"large\" (did you mean \"LARGE\"?)",

@@ -152,7 +152,7 @@ fn a_path_finds_its_template_literals_first() {
             ("OPTIONS /nope", "no route matches this path"),
             ("GET /v1/cards", "no route matches this path"),
             ("GET /v1/cards/", "no route matches this path"),
-            ("GET /v1/cards/list/", "no route matches this path"),
+            ("GET /v1/cards/list/", "no route matches this path (did you mean \"/v1/cards/list\"?)"),
             ("GET /v1//last", "no route matches this path"),
             ("GET /v1/files", "Rest {}"),
             ("GET /v1/files/", "no route matches this path"),
@@ -165,7 +165,7 @@ fn a_path_finds_its_template_literals_first() {
             ("GET /v1/cards/..%2Fa", r#"Single {"id":"../a"}"#),
             ("POST /v1/cards/..:cancel <- {}", DOTS),
             ("GET /v1%2Fcards%2Flist", "no route matches this path"),
-            ("GET /v1/%63ards/list", "no route matches this path"),
+            ("GET /v1/%63ards/list", "no route matches this path (did you mean \"/v1/%63ards/last\"?)"),
             ("GET /", "no route matches this path"),
             ("GET *", "no route matches this path"),
             (
