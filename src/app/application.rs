@@ -11,6 +11,7 @@ use super::admin::Snapshot;
 use super::checks::{certificates, check_certificates, passwords, reserved_paths, unheard_proxies};
 use super::idempotency;
 use super::key_refresh::{KeyRefresh, KeyRefreshes};
+use super::limits;
 use super::notes;
 use super::openapi::{Api, Certificate, Descriptors, page};
 use crate::caller::Callers;
@@ -154,6 +155,7 @@ impl App {
             return Err(problems);
         };
         problems.extend(misplaced(&routes, &config.rpcs));
+        problems.extend(limits::unfit(&routes, &config.proxy.limits));
         let process = config.memory.unwrap_or_else(memory::limit);
         problems.extend(idempotency::too_large(&routes, config.proxy.idempotency_memory, process));
         if upstreams.is_empty() || !problems.is_empty() {

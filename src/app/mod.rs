@@ -5,6 +5,7 @@ mod application;
 mod checks;
 mod idempotency;
 mod key_refresh;
+mod limits;
 mod notes;
 pub mod openapi;
 pub mod reload;

@@ -99,6 +99,7 @@ impl Input<'_> {
             request_id: self.request_id(),
             status_headers,
             idempotency_memory: self.idempotency_memory(),
+            limits: self.limits(),
             probe: self.probe(),
         }
     }

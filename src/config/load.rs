@@ -31,6 +31,7 @@ pub(super) const KEYS: &[&str] = &[
     "cors",
     "errors",
     "idempotency",
+    "limits",
     "status_headers",
     "rpcs",
     "reload",

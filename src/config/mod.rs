@@ -25,6 +25,7 @@ mod load;
 mod log;
 mod overrides;
 mod policy;
+mod rate;
 mod reader;
 mod reload;
 mod rules;

@@ -8,11 +8,14 @@ use tokio::time::Instant;
 
 use super::error::{self, Refusal};
 use super::exchange::Exchange;
+use super::rate::limits::{Asked, Taken};
 use super::request::deadline::Deadline;
 use super::request::inbound::Inbound;
 use super::request::limits;
 use super::state::Gateway;
-use crate::caller::{Admitted, Challenge, Denied, Identified, Peer, Received, ReceivedBody, admit, identify};
+use crate::caller::{
+    Admitted, Certificate, Challenge, Denied, Identified, Peer, Received, ReceivedBody, admit, identify,
+};
 use crate::limits::memory::{Account, Charge};
 use crate::route::{Query, Route, Rpc};
 use crate::upstream::Terms;
@@ -99,11 +102,37 @@ impl Gateway {
     /// # Errors
     /// The head does not prove what the rpc requires.
     async fn identified(&self, head: &Parts, peer: &Peer, rpc: &Rpc) -> Result<Identified, Refusal> {
-        match identify(self.callers.as_deref(), peer, head, rpc) {
-            Ok(identified) => Ok(identified),
+        let counted = self.within_limits(head, peer, rpc, None)?;
+        let identified = match identify(self.callers.as_deref(), peer, head, rpc) {
+            Ok(identified) => identified,
             // Boxed, because otherwise the future of every request would grow.
-            Err(denied) => Box::pin(self.identified_later(denied, head, peer, rpc)).await,
+            Err(denied) => Box::pin(self.identified_later(denied, head, peer, rpc)).await?,
+        };
+        if let Err(refusal) = self.within_limits(head, peer, rpc, Some(&identified)) {
+            if let Some(limits) = &self.limits {
+                limits.refund(counted);
+            }
+            return Err(refusal);
         }
+        Ok(identified)
+    }
+
+    /// Counts a request for the rate limits of its rpc that need its caller, or for those that do not.
+    fn within_limits(
+        &self,
+        head: &Parts,
+        peer: &Peer,
+        rpc: &Rpc,
+        caller: Option<&Identified>,
+    ) -> Result<Vec<Taken>, Refusal> {
+        let Some(limits) = &self.limits else { return Ok(Vec::new()) };
+        let asked = Asked {
+            rpc,
+            address: self.metadata.address(&head.headers, peer),
+            certificate: peer.certificate().map(Certificate::sha256),
+            caller: caller.map(|caller| caller.principal(peer)),
+        };
+        limits.count(&asked).map_err(|exceeding| Refusal::rate_limited(&exceeding))
     }
 
     /// Checks a denied request once more if the key of its token was missing and has been fetched since.

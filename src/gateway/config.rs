@@ -5,6 +5,7 @@ use http::HeaderName;
 use super::cors::Cors;
 use super::error::StatusHeaders;
 use super::probe::Probe;
+use super::rate::Limit;
 use super::rest::stream;
 use super::spoken::Protocols;
 use crate::limits::pace::Rate;
@@ -45,6 +46,8 @@ pub struct Config {
     pub request_id: Option<HeaderName>,
     /// Response headers that repeat the gRPC status.
     pub status_headers: Option<StatusHeaders>,
+    /// The rate limits.
+    pub limits: Vec<Limit>,
     /// The most bytes that idempotency keys and their stored responses may use.
     pub idempotency_memory: usize,
     /// The path on which `towbar doctor` is answered, if it is configured.

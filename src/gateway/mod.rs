@@ -18,6 +18,7 @@ pub mod metadata;
 mod observers;
 pub mod probe;
 mod protocols;
+pub mod rate;
 mod record;
 mod request;
 mod rest;

@@ -9,11 +9,12 @@ use super::idempotency::outcome::Outcome;
 use super::idempotency::store::Store;
 use super::metadata::Metadata;
 use super::observers::Observers;
+use super::rate::limits::RateLimits;
 use super::record::Sinks;
 use super::static_files::StaticFiles;
 use crate::caller::Callers;
 use crate::limits::memory::Share;
-use crate::observe::metrics::Served;
+use crate::observe::metrics::{LimitReading, Served};
 use crate::route::{Route, Routes, Rpc};
 use crate::schema::Schema;
 use crate::server::Holder;
@@ -34,6 +35,8 @@ pub struct Gateway {
     pub callers: Option<Arc<Callers>>,
     /// Fixed files that are served beside the routes; `None` if there are none.
     pub files: Option<Arc<StaticFiles>>,
+    /// How often callers may call; `None` without limits.
+    pub(super) limits: Option<Arc<RateLimits>>,
     /// The outcomes of calls with idempotency keys.
     pub(super) idempotency: Arc<Store<Outcome>>,
     /// The worker's share of the memory budget.
@@ -57,6 +60,7 @@ impl Gateway {
         let observers = Observers::default();
         let sinks = Arc::new(Sinks::new(routes.clone(), Arc::default(), &observers));
         let idempotency = Arc::new(Store::new(config.idempotency_memory));
+        let limits = RateLimits::new(&config.limits).map(Arc::new);
         let (config, callers, files, served) = (Arc::new(config), None, None, Arc::default());
         Self {
             schema,
@@ -67,6 +71,7 @@ impl Gateway {
             callers,
             files,
             idempotency,
+            limits,
             memory,
             holder,
             observers,
@@ -107,7 +112,7 @@ impl Gateway {
         let (schema, routes) = (schema.clone(), routes.clone());
         let upstreams = upstreams.iter().map(|upstream| upstream.for_worker(memory)).collect();
         let (metadata, config, callers) = (metadata.clone(), config.clone(), callers.clone());
-        let idempotency = self.idempotency.clone();
+        let (idempotency, limits) = (self.idempotency.clone(), self.limits.clone());
         let (files, memory, holder) = (files.clone(), memory.clone(), holder.clone());
         let (observers, served) = (self.observers.clone(), self.served.clone());
         let metrics = observers.requests.as_ref().map(|requests| requests.for_worker(&served));
@@ -122,6 +127,7 @@ impl Gateway {
             callers,
             files,
             idempotency,
+            limits,
             memory,
             holder,
             observers,
@@ -130,10 +136,20 @@ impl Gateway {
         }
     }
 
-    /// Takes over the idempotency store of `old`. Both gateways share it while `old` still serves.
+    /// Takes over the idempotency store of `old`. Both gateways share it while `old` still serves. Rate limits go on from what
+    /// `old` has counted.
     pub fn remember(&mut self, old: &Self) {
         self.idempotency = old.idempotency.clone();
         self.idempotency.set_limit(self.config.idempotency_memory);
+        if let Some(old) = &old.limits {
+            self.limits = RateLimits::new(&self.config.limits).map(|limits| Arc::new(limits.going_on_from(old)));
+        }
+    }
+
+    /// The values of the rate limits for the metrics.
+    #[must_use]
+    pub fn limit_readings(&self) -> Vec<LimitReading> {
+        self.limits.as_ref().map_or_else(Vec::new, |limits| limits.readings())
     }
 
     pub(super) fn upstream(&self, route: &Route) -> &Upstream {

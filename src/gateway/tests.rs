@@ -56,6 +56,7 @@ fn config() -> Config {
         request_id: None,
         status_headers: Some(StatusHeaders { status: name("x-status"), message: name("x-message") }),
         idempotency_memory: super::IDEMPOTENCY_MEMORY,
+        limits: Vec::new(),
         probe: Some("/probe".parse().unwrap()),
     }
 }

@@ -3,3 +3,4 @@
 pub mod memory;
 pub mod offload;
 pub mod pace;
+pub mod rate;

@@ -32,6 +32,7 @@ mod native_grpc;
 mod pins;
 mod probe;
 mod ranges;
+mod rate_limits;
 mod raw_bodies;
 mod reflection;
 mod refusals;

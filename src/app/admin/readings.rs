@@ -28,6 +28,7 @@ impl Source for Gauges {
             upstream_certificate: live.upstream_certificate,
             memory_budget: self.memory.size(),
             memory_used: self.memory.used(),
+            limits: live.gateway.limit_readings(),
             dropped_lines: self.access.as_ref().map_or(0, AccessLog::dropped),
         }
     }

@@ -13,6 +13,7 @@ mod denied;
 mod detail;
 mod grpc;
 mod idempotency;
+mod rate;
 mod reason;
 mod refusal;
 mod request;

@@ -201,6 +201,10 @@ reasons! {
     MessageEncodingNotSupported, "MESSAGE_ENCODING_NOT_SUPPORTED", 415 Unimplemented,
         "`grpc-encoding` names a compression that is not supported.", "Use one that `grpc-accept-encoding` lists.";
 
+    // How often a caller calls.
+    RateLimited, "RATE_LIMITED", 429 ResourceExhausted,
+        "A rate limit is exceeded. The call was not sent.", "Send the request again after `Retry-After`.";
+
     // The gateway has no room. The call was not sent, unless the cause says otherwise.
     OutOfMemory, "OUT_OF_MEMORY", 503 Unavailable,
         "The gateway's memory budget is used up. The call was not sent.", "Send the request again later.";

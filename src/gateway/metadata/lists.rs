@@ -1,5 +1,7 @@
 //! The complete allow-lists of headers and metadata, and what crosses by them.
 
+use std::net::IpAddr;
+
 use http::header::{AUTHORIZATION, COOKIE, ETAG, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 
 use super::trace::{self, TRACEPARENT, TRACESTATE, TraceContext};
@@ -118,6 +120,13 @@ impl Metadata {
                 false => drop(headers.append(name, value.clone())),
             }
         }
+    }
+
+    /// The address of the caller: that of the connection, or the one that trusted proxies report.
+    #[must_use]
+    pub fn address(&self, headers: &HeaderMap, peer: &Peer) -> Option<IpAddr> {
+        let ip = peer.ip()?;
+        Some(self.proxies.as_ref().map_or(ip, |proxies| proxies.caller(ip, headers)))
     }
 
     /// The part of the backend's metadata that can become a response header or status.

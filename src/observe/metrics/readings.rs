@@ -32,6 +32,18 @@ pub struct Readings {
     pub memory_used: usize,
     /// How many lines of the access log were dropped.
     pub dropped_lines: u64,
+    /// One entry per rate limit.
+    pub limits: Vec<LimitReading>,
+}
+
+/// Values of one rate limit.
+#[derive(Debug, Clone, Default)]
+pub struct LimitReading {
+    pub name: String,
+    /// Whether requests above it are refused.
+    pub is_enforced: bool,
+    /// How many requests were above it.
+    pub exceeded: u64,
 }
 
 /// Values of one upstream.
@@ -105,6 +117,7 @@ impl Collector for ReadingsCollector {
             let encoder = encoder.encode_descriptor(name, help, Some(&Unit::Bytes), MetricType::Gauge)?;
             gauge(value).encode(encoder)?;
         }
+        limits(&readings, &mut encoder)?;
         let help = "Lines of the access log that were dropped because its output was too slow";
         let encoder = encoder.encode_descriptor("access_log_dropped_lines", help, None, MetricType::Counter)?;
         ConstCounter::new(readings.dropped_lines).encode(encoder)
@@ -125,6 +138,16 @@ fn counters(readings: &Readings, encoder: &mut DescriptorEncoder<'_>) -> fmt::Re
     for upstream in &readings.upstreams {
         let labels = [("upstream", upstream.name.as_str())];
         ConstCounter::new(upstream.ejections).encode(family.encode_family(&labels)?)?;
+    }
+    Ok(())
+}
+
+fn limits(readings: &Readings, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    let help = "Requests above a rate limit, by its mode: refused, or only reported";
+    let mut family = encoder.encode_descriptor("rate_limit_exceeded", help, None, MetricType::Counter)?;
+    for LimitReading { name, is_enforced, exceeded } in &readings.limits {
+        let labels = [("limit", name.as_str()), ("mode", if *is_enforced { "enforce" } else { "report" })];
+        ConstCounter::new(*exceeded).encode(family.encode_family(&labels)?)?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use super::layer::whole;
 
-whole!(CallerGone, EmptyBody, UnknownKeys);
+whole!(CallerGone, EmptyBody, LimitUse, UnknownKeys);
 
 /// What happens to a unary call whose caller disconnects after its request was read and before the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,6 +46,27 @@ impl FromStr for EmptyBody {
             "refuse" => Ok(Self::Refuse),
             "object" => Ok(Self::Object),
             _ => Err(format!("expected `refuse` or `object`, found `{text}`")),
+        }
+    }
+}
+
+/// Which of the rate limits count the requests of an rpc.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum LimitUse {
+    /// All of them.
+    #[default]
+    All,
+    /// The ones with these names.
+    Listed(Vec<String>),
+}
+
+impl LimitUse {
+    /// Whether the limit with this name counts them.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Listed(names) => names.iter().any(|listed| listed == name),
         }
     }
 }

@@ -24,7 +24,7 @@ mod table;
 pub use errors::{Errors, Form, OwnErrors, Statuses};
 pub use idempotency::{Idempotency, KeyUse, OwnIdempotency, STORE_KEYS};
 pub use json::{EnumPrefix, Json, OwnJson};
-pub use kinds::{CallerGone, EmptyBody, UnknownKeys};
+pub use kinds::{CallerGone, EmptyBody, LimitUse, UnknownKeys};
 pub use layer::{Key, Layer, Part};
 pub use origins::{NoOrigin, Origin, Origins};
 pub use require::{Binding, ClaimDemand, Require, TokenDemand};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-use super::kinds::UnknownKeys;
+use super::kinds::{LimitUse, UnknownKeys};
 use super::origins::{NoOrigin, Origins};
 use super::setting::{Keys as _, Setting};
 use crate::format::{header_name, quantity};
@@ -114,6 +114,18 @@ pub(super) fn origins<S: Setting, A>(setting: &S, _: &A) -> Option<Origins> {
     let keys = setting.map(&["origins"])?;
     let origin = |item: &S| item.parsed("an origin", |text| text.parse().map_err(|error: NoOrigin| error.to_string()));
     Some(keys.read("origins", |list| list.items(origin)).into_iter().collect())
+}
+
+/// `all`, `off`, or the names of limits.
+pub(super) fn limits<S: Setting, A>(setting: &S, _: &A) -> Option<LimitUse> {
+    if setting.is_text() {
+        return setting.parsed("`all`, `off` or a list of limits", |text| match text {
+            "all" => Ok(LimitUse::All),
+            "off" => Ok(LimitUse::Listed(Vec::new())),
+            _ => Err(format!("expected `all`, `off` or a list of limits, found `{text}`")),
+        });
+    }
+    Some(LimitUse::Listed(setting.items(|item| item.parsed("a limit", |text| Ok(text.to_owned())))))
 }
 
 #[cfg(test)]

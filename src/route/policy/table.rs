@@ -7,11 +7,12 @@ use http::HeaderName;
 use super::errors::{Errors, errors};
 use super::idempotency::{self, Idempotency};
 use super::json::{Json, json};
-use super::kinds::{CallerGone, EmptyBody, UnknownKeys};
+use super::kinds::{CallerGone, EmptyBody, LimitUse, UnknownKeys};
 use super::layer::keys;
 use super::origins::Origins;
 use super::read::{
-    all_or_none, deadline, members, number, origins, query_keys, size, size_to, text_header, truth, within_all, word,
+    all_or_none, deadline, limits, members, number, origins, query_keys, size, size_to, text_header, truth, within_all,
+    word,
 };
 use super::require::{Require, require};
 use crate::format::json as text;
@@ -20,6 +21,8 @@ use crate::format::json as text;
 const DEEPEST: usize = 100;
 /// The most pairs that fit in the longest query: one for every two bytes.
 const MOST_PAIRS: usize = 32 << 10;
+/// The highest cost of a request.
+const MOST_COST: usize = 10_000;
 
 keys! {
     /// The effective settings of an rpc. The default has the values for keys that the file does not set.
@@ -48,6 +51,10 @@ keys! {
     idempotent: Option<bool> = None, { Rpc: truth };
     /// Whether requests have idempotency keys, so that a retry by the caller is not executed again.
     idempotency: Idempotency = Idempotency::default(), { File: idempotency::for_all, Rpc: idempotency::for_one };
+    /// Which of the rate limits count its requests.
+    limits: LimitUse = LimitUse::All, { Rpc: limits };
+    /// How much a request counts in each of them.
+    cost: usize = 1, { Rpc: number(MOST_COST) };
     /// Whether replies are compressed for callers that take gzip.
     compression: bool = false, { Replies: truth, Rpc: truth };
     /// What happens to a unary call whose caller disconnects.

@@ -1,0 +1,184 @@
+//! The states of all keys, within a bound of memory.
+//!
+//! A key whose state is over is as good as new, and is forgotten when its shard is full. Where every key of a full
+//! shard still counts, new keys share one state: they are counted together rather than not at all.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::quota::{Exceeded, Quota};
+
+/// So many threads seldom wait for each other.
+const SHARDS: usize = 64;
+/// A full shard is searched for keys that are over at most once in so many nanoseconds.
+const SWEEP: u64 = 100_000_000;
+
+/// What is counted. Two keys are the same only if what they were made of is, as far as 128 random bits can tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Key(u128);
+
+/// The states of all keys.
+#[derive(Debug)]
+pub struct Table {
+    shards: Box<[Mutex<Shard>]>,
+    /// Most keys of a shard.
+    most: usize,
+    hashers: [RandomState; 2],
+    /// Times are counted from here.
+    begun: Instant,
+}
+
+#[derive(Debug, Default)]
+struct Shard {
+    states: HashMap<Key, u64>,
+    /// The state that keys share for which there is no room.
+    others: u64,
+    /// When it was searched last.
+    swept: u64,
+}
+
+impl Table {
+    /// Of at most about so many keys.
+    #[must_use]
+    pub fn new(keys: usize) -> Self {
+        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
+        Self {
+            shards,
+            most: keys.div_ceil(SHARDS),
+            hashers: std::array::from_fn(|_| RandomState::new()),
+            begun: Instant::now(),
+        }
+    }
+
+    /// The key of these parts.
+    pub fn key(&self, parts: impl Hash) -> Key {
+        let [high, low] = [0, 1].map(|place: usize| u128::from(self.hashers[place].hash_one(&parts)));
+        Key(high << 64 | low)
+    }
+
+    /// Counts something of this cost for a key.
+    ///
+    /// # Errors
+    /// It is too much, and is not counted.
+    pub fn allow(&self, key: Key, quota: Quota, cost: u64) -> Result<(), Exceeded> {
+        self.allow_at(key, quota, cost, self.now())
+    }
+
+    fn allow_at(&self, key: Key, quota: Quota, cost: u64, now: u64) -> Result<(), Exceeded> {
+        let shard = &mut *self.shard(key);
+        if shard.states.len() >= self.most && !shard.states.contains_key(&key) {
+            shard.sweep(now);
+        }
+        let has_room = shard.states.len() < self.most;
+        let state = match shard.states.get_mut(&key) {
+            Some(state) => state,
+            None if has_room => shard.states.entry(key).or_default(),
+            None => &mut shard.others,
+        };
+        *state = quota.allow(*state, now, cost)?;
+        Ok(())
+    }
+
+    /// Takes back what was counted for a key.
+    pub fn refund(&self, key: Key, quota: Quota, cost: u64) {
+        if let Some(state) = self.shard(key).states.get_mut(&key) {
+            *state = quota.refund(*state, cost);
+        }
+    }
+
+    /// How many keys it has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shards.iter().map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner).states.len()).sum()
+    }
+
+    /// Whether it has none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    fn shard(&self, key: Key) -> MutexGuard<'_, Shard> {
+        let place = usize::try_from(key.0 % SHARDS as u128).unwrap_or_default();
+        // A shard is whole between any two steps.
+        self.shards[place].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shard {
+    /// Forgets keys that are as good as new.
+    fn sweep(&mut self, now: u64) {
+        if now.saturating_sub(self.swept) >= SWEEP {
+            self.swept = now;
+            self.states.retain(|_, state| *state > now);
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn quota(count: u64, burst: u64) -> Quota {
+        Quota::new(count, Duration::from_secs(3600), burst).unwrap()
+    }
+
+    #[test]
+    fn over_all_threads_exactly_as_many_are_allowed_as_may_be() {
+        let (table, allowed) = (Table::new(1000), AtomicUsize::new(0));
+        let (key, quota) = (table.key("a"), quota(1, 1000));
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    let count = (0..500).filter(|_| table.allow(key, quota, 1).is_ok()).count();
+                    allowed.fetch_add(count, Ordering::SeqCst);
+                });
+            }
+        });
+        assert_eq!(allowed.into_inner(), 1000);
+        assert_eq!(table.len(), 1);
+        table.refund(key, quota, 3);
+        assert!(table.allow(key, quota, 4).is_err() && table.allow(key, quota, 3).is_ok());
+        assert!(table.allow(table.key("b"), quota, 1000).is_ok(), "another key has a quota of its own");
+    }
+
+    #[test]
+    fn keys_that_are_over_make_room_and_without_room_new_ones_are_counted_together() {
+        let table = Table::new(SHARDS * 10);
+        let quota = quota(3600, 2);
+        let at = |second: u64| second * SECOND;
+        let most = SHARDS * 10;
+        let many = |from: usize, second: u64| -> usize {
+            (from..from + 20 * most)
+                .filter(|number| table.allow_at(table.key(number), quota, 1, at(second)).is_ok())
+                .count()
+        };
+        // All that have a place, and of the others two for each shard.
+        assert_eq!(many(0, 10), most + 2 * SHARDS);
+        assert_eq!(table.len(), most);
+        // A second later they are as good as new, and their places are free.
+        assert_eq!(many(100_000, 12), most + 2 * SHARDS);
+        assert_eq!(table.len(), most);
+    }
+
+    #[test]
+    fn a_million_keys_fit() {
+        let (table, quota) = (Table::new(1_100_000), quota(1, 1));
+        let allowed = (0..1_000_000).filter(|number| table.allow(table.key(number), quota, 1).is_ok()).count();
+        assert_eq!((allowed, table.len()), (1_000_000, 1_000_000));
+        assert!((0..1000).all(|number| table.allow(table.key(number), quota, 1).is_err()));
+    }
+}
