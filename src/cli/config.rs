@@ -16,7 +16,7 @@ pub(super) enum ConfigCommand {
 Example:
   towbar config schema > towbar.schema.json")]
     Schema,
-    /// Print the configuration in effect, without secrets: what the file sets, and the defaults of the rest
+    /// Print the configuration in effect, without secrets: the file, and the defaults of all other keys
     #[command(after_help = "\
 Example:
   towbar config print --config towbar.yaml")]
