@@ -1,4 +1,4 @@
-//! What a configuration says of callers, and the [`Callers`] that come of it.
+//! Loads what the configuration says about callers into [`Callers`].
 
 use std::fs::File;
 use std::io::Read as _;
@@ -10,7 +10,7 @@ use super::identity::Callers;
 use super::token::{ClaimRules, Issuer, IssuerConfig, KeySet, LARGEST_SET, Tokens};
 use crate::format::problem::Problem;
 
-/// Whose tokens are taken, and what they must say.
+/// The trusted issuers, and what their tokens must contain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     pub issuers: Vec<IssuerSource>,
@@ -21,24 +21,24 @@ pub struct Config {
     pub realm: String,
 }
 
-/// An issuer, and where its keys are.
+/// An issuer, and the source of its keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IssuerSource {
     pub config: IssuerConfig,
     pub keys: KeySource,
 }
 
-/// Where the keys of an issuer are.
+/// The source of the keys of an issuer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeySource {
     /// A JWK Set in a file.
     File(PathBuf),
-    /// A place that somebody fetches them from, in words.
+    /// A server that the keys are fetched from; the text describes it for the log.
     Remote(String),
 }
 
 impl Config {
-    /// The files that are named.
+    /// The key set files, which are watched for changes.
     pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
         self.issuers.iter().filter_map(|issuer| match &issuer.keys {
             KeySource::File(file) => Some(file),
@@ -48,10 +48,10 @@ impl Config {
 }
 
 impl Callers {
-    /// Reads the key sets, and joins all.
+    /// Reads the key sets from their files.
     ///
     /// # Errors
-    /// A problem for each file that has no key set.
+    /// One problem for each file that is not a key set.
     pub fn load(config: &Config) -> Result<Self, Vec<Problem>> {
         let (mut issuers, mut problems) = (Vec::new(), Vec::new());
         for IssuerSource { config, keys } in &config.issuers {

@@ -27,7 +27,7 @@ use super::token::{Issuer, Json, Token, Tokens};
 use crate::route::Rpc;
 use crate::route::policy::{Binding as DemandedBinding, Require, TokenDemand};
 
-/// Who may call: what is asked of every caller of an rpc that demands a token.
+/// Verifies the callers of rpcs that require a token.
 pub struct Callers {
     tokens: Tokens,
     /// Verifies DPoP proofs; `None` if DPoP is not configured.
@@ -94,7 +94,7 @@ impl Callers {
         }
     }
 
-    /// Whose tokens are taken, in the order of the configuration.
+    /// The trusted issuers, in the order of the configuration.
     #[must_use]
     pub fn issuers(&self) -> &[Arc<Issuer>] {
         self.tokens.issuers()
@@ -149,7 +149,7 @@ impl Callers {
 }
 
 impl Identified {
-    /// Who the request belongs to, which came on the connection of this peer.
+    /// Who the request belongs to. `peer` is the connection that it arrived on.
     #[must_use]
     pub fn principal<'a>(&'a self, peer: &Peer) -> Principal<'a> {
         Principal::of(self.token.as_deref(), peer)
@@ -167,10 +167,11 @@ impl Identified {
     }
 }
 
-/// Asks the head of a request who calls. Without `callers`, and where an rpc demands nothing, that is nobody in particular.
+/// Determines who calls, from the head of a request. Without `callers`, or if the rpc requires nothing, the caller is
+/// anonymous.
 ///
 /// # Errors
-/// The first of the checks that it does not pass.
+/// The first check that fails.
 pub fn identify(callers: Option<&Callers>, peer: &Peer, head: &Parts, rpc: &Rpc) -> Result<Identified, Denied> {
     if callers.is_some() {
         credentials::refuse_in_query(head, &rpc.input)?;
@@ -194,7 +195,8 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// Whoever presents a bound token must be the one it is bound to, whether or not the rpc demands that tokens are bound.
+/// A token that is bound to a certificate is accepted on a connection with that certificate only, whether or not the rpc
+/// requires bound tokens.
 fn check_certificate(token: &Token, peer: &Peer) -> Result<(), Denied> {
     let binding = token.binding();
     if binding.other {

@@ -1,16 +1,17 @@
-//! Who a request belongs to: for what one caller shares with no other, such as its idempotency keys.
+//! Who a request belongs to. Idempotency keys and rate limits are kept apart by it.
 
 use super::peer::{Certificate, Peer};
 use super::token::{Json, Token};
 
-/// Whoever is behind a request, by the best proof that it has. It holds across connections and new tokens.
+/// The caller of a request, by the best proof that the request has. It stays the same across connections and new
+/// tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Principal<'a> {
     /// The subject of a verified token.
     Subject(Subject<'a>),
     /// The SHA-256 of a verified client certificate.
     Certificate([u8; 32]),
-    /// Nothing is proved: all such callers are one.
+    /// Nothing is proved. All such callers count as one.
     Anonymous,
 }
 
@@ -26,7 +27,7 @@ pub struct Subject<'a> {
 }
 
 impl<'a> Principal<'a> {
-    /// That of a request with this verified token, if it has one, on the connection of this peer.
+    /// The principal of a request: of its verified token, otherwise of its client certificate.
     pub(super) fn of(token: Option<&'a Token>, peer: &Peer) -> Self {
         if let Some(subject) = token.and_then(Subject::of) {
             return Self::Subject(subject);
@@ -36,7 +37,8 @@ impl<'a> Principal<'a> {
 }
 
 impl<'a> Subject<'a> {
-    /// RFC 9068, section 2.2: access tokens have all of these. Others may not, and then they name nobody.
+    /// `None` if a claim is missing. RFC 9068, section 2.2, requires all of these claims in an access token; other tokens
+    /// may lack them.
     fn of(token: &'a Token) -> Option<Self> {
         let text = |name| token.claim(name).and_then(Json::text);
         let client = text("client_id").or_else(|| text("azp")).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! One of those whose tokens are taken: what its tokens must say, and its keys.
+//! A trusted issuer: what its tokens must contain, and its keys.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,7 +15,7 @@ use super::keys::KeySet;
 /// How long a request waits for keys that are being fetched.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What the tokens of an issuer must say.
+/// What the tokens of an issuer must contain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IssuerConfig {
     /// Its key under `callers.issuers`, by which rpcs and the log name it.
@@ -24,20 +24,20 @@ pub struct IssuerConfig {
     pub issuer: String,
     /// One of these must be in the `aud` of a token.
     pub audiences: Vec<String>,
-    /// How its tokens may be signed.
+    /// The accepted signature algorithms.
     pub algorithms: Vec<Algorithm>,
-    /// Their `typ`.
+    /// The accepted values of `typ`.
     pub types: TokenTypes,
-    /// The claim that has the scopes.
+    /// The claim that contains the scopes.
     pub scope_claim: String,
 }
 
-/// Which values of `typ` are taken.
+/// The accepted values of `typ`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenTypes {
-    /// These, in lower case and without `application/`.
+    /// Accepted values, in lower case and without `application/`.
     pub listed: Vec<String>,
-    /// Whether it may be missing.
+    /// Whether a token without `typ` is accepted.
     pub none: bool,
 }
 
@@ -49,7 +49,7 @@ impl Default for TokenTypes {
 }
 
 impl TokenTypes {
-    /// The same where `text` is taken too; `none` stands for no `typ`.
+    /// Accepts `text` in addition; `none` accepts tokens without `typ`.
     #[must_use]
     pub fn with(mut self, text: &str) -> Self {
         match text {
@@ -68,7 +68,7 @@ impl TokenTypes {
 pub struct Issuer {
     pub(super) config: IssuerConfig,
     keys: ArcSwapOption<KeySet>,
-    /// Counts the key sets: what was verified with another one is verified anew.
+    /// Counts the key sets. A token that was verified with an earlier set is verified again.
     generation: AtomicU64,
     /// Set if its keys are fetched from a server.
     remote: Option<Remote>,

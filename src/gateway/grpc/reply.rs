@@ -66,16 +66,16 @@ impl Body for Whole {
     }
 }
 
-/// What has come of a stream when its answer begins.
+/// What has arrived of a stream when its response begins.
 pub(super) enum Began {
     Nothing,
     Message(Bytes),
-    /// The end: all went well.
+    /// The stream has ended with status OK.
     End,
 }
 
 impl Began {
-    /// Looks once, without waiting.
+    /// Polls the stream once, without waiting.
     ///
     /// # Errors
     /// The call has failed before a message came.
@@ -111,7 +111,7 @@ impl StreamReply {
         Self { streaming, gateway, route, timer, began, message: None, state: State::Open }
     }
 
-    /// The messages that have come, as far as they fit in one frame of data.
+    /// The messages that have arrived, as far as they fit into one DATA frame.
     fn poll_messages(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
         let mut out = BytesMut::new();
         while matches!(self.state, State::Open) && self.message.is_none() && out.len() < TOGETHER {
@@ -144,7 +144,7 @@ impl StreamReply {
         }
     }
 
-    /// The trailers of a call that has failed behind its head.
+    /// The trailers of a call that failed after its response head was sent.
     fn failed(&self, failure: Failure) -> HeaderMap {
         let Self { streaming, gateway, route, timer, .. } = self;
         streaming.notes().ended(failure.call_error());

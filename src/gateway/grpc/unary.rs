@@ -30,7 +30,7 @@ impl Gateway {
         let (admitted, message) = self.only_message(call, intake, encoding).await?;
         let message = RequestMessage { bytes: message.into(), json: None };
         let reply = self.forward(call, &admitted, message, intake.exchange).await?;
-        // The request is gone.
+        // The request has been sent, so its memory is released.
         call.memory.shrink_to(CALL);
         Ok(self.grpc_reply(reply, wire))
     }
@@ -57,7 +57,7 @@ impl Gateway {
         Ok((admitted, message))
     }
 
-    /// The reply as it came.
+    /// The response to the caller, with the bytes of the reply unchanged.
     fn grpc_reply(&self, Reply { message, metadata, trailers, memory }: Reply, wire: Wire) -> Response {
         let mut response = wire.begun();
         let headers = response.headers_mut();

@@ -23,7 +23,7 @@ pub(super) struct Upload<B> {
     pub(super) limit: usize,
     pub(super) encoding: Encoding,
     pub(super) outgoing: Outgoing,
-    /// How many messages were sent.
+    /// The number of messages sent so far.
     pub(super) sent: usize,
 }
 

@@ -17,10 +17,11 @@ use crate::gateway::request::inbound::RequestBody;
 /// The flag of the frame that has the trailers.
 const TRAILERS: u8 = 0x80;
 
-/// So many bytes at most become text at a time: a text is longer, and there is no memory for a second copy of a long message.
+/// The most bytes that are encoded at a time. Base64 is longer, and no memory is reserved for a second copy of a long
+/// message.
 const PIECE: usize = 48 << 10;
 
-/// Four characters of base64 are three bytes.
+/// The number of base64 characters that encode three bytes.
 const QUAD: usize = 4;
 
 /// Writes trailers as a frame: "Key-value pairs encoded as a HTTP/1 headers block (without the terminating newline)".
@@ -47,7 +48,7 @@ pub(super) fn written(data: Bytes, is_text: bool) -> Bytes {
 pub(super) struct WebBody<B> {
     body: B,
     is_text: bool,
-    /// What is left of a long frame that becomes text.
+    /// The rest of a long frame that is still to be encoded.
     rest: Bytes,
 }
 

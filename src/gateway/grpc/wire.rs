@@ -33,7 +33,7 @@ impl Wire {
         Self::Web { is_text }
     }
 
-    /// An answer without metadata and messages.
+    /// A response without metadata and messages yet.
     pub(super) fn begun(self) -> Response {
         let content_type = match self {
             Self::Native => "application/grpc",

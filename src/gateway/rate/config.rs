@@ -1,25 +1,25 @@
-//! A limit as it is configured.
+//! The configuration of a rate limit.
 
 use std::str::FromStr;
 
 use crate::limits::rate::Quota;
 
-/// One limit: each key that `by` makes of a request has a quota.
+/// One limit. Each key that `by` derives from a request has its own quota.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limit {
     /// Its name in the file, which callers see.
     pub name: String,
-    /// What is counted apart; nothing if all requests are counted together.
+    /// What is counted separately. Empty if all requests share one quota.
     pub by: Vec<By>,
     pub quota: Quota,
     pub mode: Mode,
-    /// How many bits of an IPv4 address are one address.
+    /// The length of the IPv4 prefix that counts as one address, in bits.
     pub ipv4_prefix: u8,
-    /// The same of an IPv6 address.
+    /// The length of the IPv6 prefix that counts as one address, in bits.
     pub ipv6_prefix: u8,
 }
 
-/// What requests are counted apart by.
+/// A property by which requests are counted separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
     /// The subject of a verified token, otherwise the client certificate, otherwise the address.
@@ -35,10 +35,10 @@ pub enum By {
 /// What happens to a request above a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mode {
-    /// It is refused.
+    /// The request is rejected.
     #[default]
     Enforce,
-    /// It is counted, and the log says what would have been refused.
+    /// The request is counted and served. The log says that it would have been rejected.
     Report,
 }
 

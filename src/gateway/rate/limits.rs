@@ -1,4 +1,4 @@
-//! Counts a request for each of the limits of its rpc.
+//! Counts each request for the rate limits of its rpc.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,36 +11,36 @@ use crate::observe::metrics::LimitReading;
 use crate::observe::seldom::Seldom;
 use crate::route::Rpc;
 
-/// How many keys are counted at one time: about 64 MiB.
+/// The most keys that are counted at one time. They take about 64 MiB.
 const KEYS: usize = 1 << 20;
 
-/// The limits of a gateway, and what was counted. A reload goes on with the table.
+/// The limits of a gateway, and their counts. A reload keeps the counts.
 #[derive(Debug)]
 pub(crate) struct RateLimits {
     limits: Vec<Counted>,
     table: Arc<Table>,
-    /// When the log had its last line about a limit that only reports.
+    /// Limits the log lines about limits in report mode.
     told: Seldom,
 }
 
 #[derive(Debug)]
 struct Counted {
     limit: Limit,
-    /// Requests that were refused, or would have been.
+    /// The number of requests that were rejected, or would have been in report mode.
     exceeded: AtomicU64,
 }
 
-/// What is known of a request when it is counted.
+/// What is known about a request when it is counted.
 pub(crate) struct Asked<'a> {
     pub(crate) rpc: &'a Rpc,
-    /// Where it comes from, if that is known.
+    /// The address of the caller, if known.
     pub(crate) address: Option<IpAddr>,
     pub(crate) certificate: Option<[u8; 32]>,
-    /// Who calls; `None` before that is verified.
+    /// The verified caller; `None` before the token is verified.
     pub(crate) caller: Option<Principal<'a>>,
 }
 
-/// The limit that refuses a request.
+/// The limit that rejects a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Exceeding {
     pub(crate) name: String,
@@ -48,7 +48,7 @@ pub(crate) struct Exceeding {
     pub(crate) exceeded: Exceeded,
 }
 
-/// What a limit has counted for a request.
+/// What a limit has counted for a request, so that it can be refunded.
 pub(crate) struct Taken {
     key: Key,
     quota: Quota,
@@ -56,14 +56,14 @@ pub(crate) struct Taken {
 }
 
 impl RateLimits {
-    /// `None` without limits: then nothing is asked.
+    /// `None` if no limit is configured.
     pub(crate) fn new(limits: &[Limit]) -> Option<Self> {
         let counted = |limit: &Limit| Counted { limit: limit.clone(), exceeded: AtomicU64::new(0) };
         let limits: Vec<Counted> = limits.iter().map(counted).collect();
         (!limits.is_empty()).then(|| Self { limits, table: Arc::new(Table::new(KEYS)), told: Seldom::default() })
     }
 
-    /// The same limits, which go on from what `old` has counted for those that are as they were.
+    /// Takes over the counts of `old` for limits that have not changed.
     pub(crate) fn going_on_from(self, old: &Self) -> Self {
         for now in &self.limits {
             let before = old.limits.iter().find(|before| before.limit.name == now.limit.name);
@@ -76,7 +76,7 @@ impl RateLimits {
     /// then for the others.
     ///
     /// # Errors
-    /// One of them refuses it. Then the others have not counted it.
+    /// The limit that is exceeded. The other limits do not count the request then.
     pub(crate) fn count(&self, asked: &Asked<'_>) -> Result<Vec<Taken>, Exceeding> {
         let (policy, mut taken) = (&asked.rpc.policy, Vec::new());
         let cost = policy.cost as u64;
@@ -99,7 +99,7 @@ impl RateLimits {
         Ok(taken)
     }
 
-    /// Takes back what was counted for a request that another limit refuses.
+    /// Takes back the counts of a request that another limit rejects.
     pub(crate) fn refund(&self, taken: Vec<Taken>) {
         for Taken { key, quota, cost } in taken {
             self.table.refund(key, quota, cost);
@@ -127,7 +127,7 @@ impl RateLimits {
         self.table.key(((&limit.name, rpc), caller, whence))
     }
 
-    /// What the metrics show.
+    /// The readings for the metrics.
     pub(crate) fn readings(&self) -> Vec<LimitReading> {
         let reading = |counted: &Counted| LimitReading {
             name: counted.limit.name.clone(),
@@ -138,7 +138,7 @@ impl RateLimits {
     }
 }
 
-/// A part of a key.
+/// One part of a key.
 #[derive(Hash)]
 enum Part<'a> {
     Subject(&'a str, &'a str, &'a str),
@@ -146,7 +146,7 @@ enum Part<'a> {
     Address(Option<IpAddr>),
 }
 
-/// The address without the bits behind the prefix.
+/// The address with all bits behind the prefix set to zero.
 fn masked(address: IpAddr, limit: &Limit) -> IpAddr {
     match address {
         IpAddr::V4(address) => {

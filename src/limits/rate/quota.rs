@@ -5,18 +5,18 @@ use std::time::Duration;
 /// How often something may happen: `burst` times at once, and then once in each `interval`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {
-    /// Nanoseconds after which one more is allowed.
+    /// The time after which one more event is allowed, in nanoseconds.
     interval: u64,
-    /// How many are allowed at once.
+    /// How many events are allowed at once.
     burst: u64,
 }
 
-/// It may not happen now.
+/// An event is not allowed now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exceeded {
-    /// After this time it may, if nothing else happens until then.
+    /// The time after which it is allowed, if nothing else happens until then.
     pub wait: Duration,
-    /// How many of cost 1 are allowed now.
+    /// How many events of cost 1 are allowed now.
     pub remaining: u64,
 }
 
@@ -24,7 +24,7 @@ impl Quota {
     /// `count` in each `period`, and `burst` at once.
     ///
     /// # Errors
-    /// It is more than one in a nanosecond.
+    /// The rate is more than one event per nanosecond.
     pub fn new(count: u64, period: Duration, burst: u64) -> Result<Self, String> {
         let period = u64::try_from(period.as_nanos()).unwrap_or(u64::MAX);
         match period.checked_div(count) {
@@ -33,13 +33,13 @@ impl Quota {
         }
     }
 
-    /// How many are allowed at once.
+    /// How many events are allowed at once.
     #[must_use]
     pub fn burst(self) -> u64 {
         self.burst
     }
 
-    /// The time in which a used up burst is allowed again.
+    /// The time after which a used-up burst is allowed again.
     #[must_use]
     pub fn window(self) -> Duration {
         Duration::from_nanos(self.interval.saturating_mul(self.burst))
@@ -49,7 +49,7 @@ impl Quota {
     /// nothing had happened; both are in nanoseconds.
     ///
     /// # Errors
-    /// It is too much: the state stays as it is.
+    /// The event is not allowed. The state does not change.
     pub(super) fn allow(self, state: u64, now: u64, cost: u64) -> Result<u64, Exceeded> {
         let before = state.max(now);
         let after = before.saturating_add(self.cost(cost));
@@ -61,7 +61,7 @@ impl Quota {
         Err(Exceeded { wait: Duration::from_nanos(after - most), remaining })
     }
 
-    /// The same where something of this cost has not happened after all.
+    /// The state of a key after an event of this cost is taken back.
     pub(super) fn refund(self, state: u64, cost: u64) -> u64 {
         state.saturating_sub(self.cost(cost))
     }

@@ -10,12 +10,12 @@ use std::time::Instant;
 
 use super::quota::{Exceeded, Quota};
 
-/// So many threads seldom wait for each other.
+/// The number of shards. It is large enough that threads seldom wait for each other.
 const SHARDS: usize = 64;
-/// A full shard is searched for keys that are over at most once in so many nanoseconds.
+/// The shortest time between two searches of a full shard for expired keys, in nanoseconds.
 const SWEEP: u64 = 100_000_000;
 
-/// What is counted. Two keys are the same only if what they were made of is, as far as 128 random bits can tell.
+/// A key: a keyed hash of its parts, 128 bits long, so different parts practically never share a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Key(u128);
 
@@ -23,24 +23,24 @@ pub struct Key(u128);
 #[derive(Debug)]
 pub struct Table {
     shards: Box<[Mutex<Shard>]>,
-    /// Most keys of a shard.
+    /// The most keys in a shard.
     most: usize,
     hashers: [RandomState; 2],
-    /// Times are counted from here.
+    /// The instant from which times are counted.
     begun: Instant,
 }
 
 #[derive(Debug, Default)]
 struct Shard {
     states: HashMap<Key, u64>,
-    /// The state that keys share for which there is no room.
+    /// The state that is shared by all keys without a place of their own.
     others: u64,
-    /// When it was searched last.
+    /// When the shard was last searched.
     swept: u64,
 }
 
 impl Table {
-    /// Of at most about so many keys.
+    /// A table for at most about `keys` keys.
     #[must_use]
     pub fn new(keys: usize) -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
@@ -52,16 +52,16 @@ impl Table {
         }
     }
 
-    /// The key of these parts.
+    /// Makes a key of these parts.
     pub fn key(&self, parts: impl Hash) -> Key {
         let [high, low] = [0, 1].map(|place: usize| u128::from(self.hashers[place].hash_one(&parts)));
         Key(high << 64 | low)
     }
 
-    /// Counts something of this cost for a key.
+    /// Counts an event of this cost for a key.
     ///
     /// # Errors
-    /// It is too much, and is not counted.
+    /// The event is not allowed, and is not counted.
     pub fn allow(&self, key: Key, quota: Quota, cost: u64) -> Result<(), Exceeded> {
         self.allow_at(key, quota, cost, self.now())
     }
@@ -81,20 +81,20 @@ impl Table {
         Ok(())
     }
 
-    /// Takes back what was counted for a key.
+    /// Takes back an event that was counted for a key.
     pub fn refund(&self, key: Key, quota: Quota, cost: u64) {
         if let Some(state) = self.shard(key).states.get_mut(&key) {
             *state = quota.refund(*state, cost);
         }
     }
 
-    /// How many keys it has.
+    /// The number of keys in the table.
     #[must_use]
     pub fn len(&self) -> usize {
         self.shards.iter().map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner).states.len()).sum()
     }
 
-    /// Whether it has none.
+    /// Whether the table has no keys.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -112,7 +112,7 @@ impl Table {
 }
 
 impl Shard {
-    /// Forgets keys that are as good as new.
+    /// Forgets expired keys: those whose full burst is allowed again.
     fn sweep(&mut self, now: u64) {
         if now.saturating_sub(self.swept) >= SWEEP {
             self.swept = now;
