@@ -252,9 +252,17 @@ fn a_document_says_what_the_descriptors_say() {
             json!({ "^made_at$": { "$ref": "#/components/schemas/shop.v1.Order-Input/properties/madeAt" } }),
         ),
         (
-            "/components/responses/Error-Status/content/application~1json/schema/$ref",
+            "/components/responses/Error-Status-4XX/content/application~1json/schema/$ref",
             json!("#/components/schemas/Error-Status"),
         ),
+        ("/components/responses/Error-Status-4XX/content/application~1json/examples/wrongRequest/value/code", json!(3)),
+        (
+            "/components/responses/Error-Status-5XX/content/application~1json/examples/outcomeUnknown/value/message",
+            json!(
+                "the backend did not answer within the gateway's deadline of 25s; the outcome of the call is unknown"
+            ),
+        ),
+        ("/paths/~1v1~1orders~1{id}/put/responses/5XX/$ref", json!("#/components/responses/Error-Status-5XX")),
     ] {
         assert_eq!(document.pointer(place), Some(&expected), "{place}");
     }
@@ -268,11 +276,14 @@ fn examples_of_errors_fit_their_schemas() {
     for form in ["status", "google", "problem", "open_banking_uk", "berlin_group", "grpc_gateway_v1", "grpc_gateway_v2"]
     {
         let document = document_of(SHOP, &format!("errors: {form}"));
-        let (_, response) = document["components"]["responses"].as_object().unwrap().iter().next().unwrap();
-        let (_, content) = response["content"].as_object().unwrap().iter().next().unwrap();
-        for (name, example) in content["examples"].as_object().unwrap() {
-            let fits = Schemas::of(&document).check(&content["schema"], &example["value"]);
-            assert_eq!(fits, Ok(()), "{form} {name}: {example}");
+        let responses = document["components"]["responses"].as_object().unwrap();
+        assert_eq!(responses.len(), 2, "{form}: client errors and server errors");
+        for response in responses.values() {
+            let (_, content) = response["content"].as_object().unwrap().iter().next().unwrap();
+            for (name, example) in content["examples"].as_object().unwrap() {
+                let fits = Schemas::of(&document).check(&content["schema"], &example["value"]);
+                assert_eq!(fits, Ok(()), "{form} {name}: {example}");
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::{Map, Value, json};
 
 use super::annotations::{SwaggerInfo, swagger, tag};
-use super::errors;
+use super::errors::{self, Class};
 use super::operation::{Entry, operation};
 use super::path::Path;
 use super::schemas::Schemas;
@@ -79,8 +79,11 @@ fn components(api: &Api<'_>, schemas: BTreeMap<String, Value>, entries: &[Entry<
             forms.push(form);
         }
     }
-    let responses: BTreeMap<&str, Value> =
-        forms.iter().map(|form| (errors::name(*form), errors::response(*form))).collect();
+    let of_form = |form: &Form| {
+        let form = *form;
+        Class::ALL.map(|class| (errors::response_name(form, class), errors::response(form, class)))
+    };
+    let responses: BTreeMap<String, Value> = forms.iter().flat_map(of_form).collect();
     let bodies = forms.iter().map(|form| (errors::name(*form).to_owned(), errors::schema(*form)));
     let schemas: BTreeMap<String, Value> = schemas.into_iter().chain(bodies).collect();
     let mut components = json!({ "schemas": schemas, "responses": responses });

@@ -1,9 +1,11 @@
 //! Error bodies: a schema and examples for each error form.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::gateway::error::Refusal;
+use crate::gateway::error::{Refusal, Timer, Whose};
 use crate::route::policy::Form;
 use crate::route::{EncodeError, QueryProblem};
 
@@ -20,24 +22,57 @@ pub(super) fn name(form: Form) -> &'static str {
     }
 }
 
-/// The response in this form, for `components/responses`.
-pub(super) fn response(form: Form) -> Value {
+/// The class of HTTP statuses that a response stands for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Class {
+    /// 4XX: a client error.
+    Client,
+    /// 5XX: a server error.
+    Server,
+}
+
+impl Class {
+    pub(super) const ALL: [Self; 2] = [Self::Client, Self::Server];
+
+    /// The key of this class in an operation's `responses`.
+    pub(super) fn key(self) -> &'static str {
+        match self {
+            Self::Client => "4XX",
+            Self::Server => "5XX",
+        }
+    }
+}
+
+/// The name of a response under `components/responses`.
+pub(super) fn response_name(form: Form, class: Class) -> String {
+    format!("{}-{}", name(form), class.key())
+}
+
+/// The response of this class in this form, for `components/responses`.
+pub(super) fn response(form: Form, class: Class) -> Value {
     let example = |refusal: Refusal| {
         let response = refusal.into_text(form, None);
         let value: Value = serde_json::from_str(response.body()).unwrap_or_default();
         json!({ "summary": summary(response.status()), "value": value })
     };
-    let key = EncodeError::Query {
-        key: "limt".to_owned(),
-        problem: QueryProblem::Unknown { near: Some("limit".to_owned()) },
+    let (description, examples) = match class {
+        Class::Client => {
+            let problem = QueryProblem::Unknown { near: Some("limit".to_owned()) };
+            let key = EncodeError::Query { key: "limt".to_owned(), problem };
+            ("The request was rejected.", json!({ "wrongRequest": example(Refusal::encode(&key)) }))
+        }
+        Class::Server => {
+            let timer = Timer { whose: Whose::Gateway, length: Duration::from_secs(25) };
+            let examples = json!({
+                "overloaded": example(Refusal::no_memory()),
+                "outcomeUnknown": example(Refusal::unanswered(&timer)),
+            });
+            ("The call failed. The message says whether the backend may have executed it.", examples)
+        }
     };
     let schema = json!({ "$ref": format!("#/components/schemas/{}", name(form)) });
-    let examples = json!({
-        "wrongRequest": example(Refusal::encode(&key)),
-        "overloaded": example(Refusal::no_memory()),
-    });
     json!({
-        "description": "The call failed, or the request was refused.",
+        "description": description,
         "content": { form.content_type(): { "schema": schema, "examples": examples } },
     })
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::annotations;
 use super::body;
-use super::errors;
+use super::errors::{self, Class};
 use super::parameters::{captured, of_path, of_query};
 use super::path::Path;
 use super::schemas::{Schemas, paragraphs};
@@ -61,10 +61,13 @@ pub(super) fn operation(schemas: &mut Schemas<'_>, config: &Config, entries: &[&
     if let Some(body) = joined(parts.iter().filter_map(|parts| parts.body.clone())) {
         put("requestBody", body);
     }
-    let error =
-        json!({ "$ref": format!("#/components/responses/{}", errors::name(entries[0].route.rpc.policy.errors.form)) });
     let reply = joined(parts.into_iter().map(|parts| parts.reply)).unwrap_or_default();
-    put("responses", json!({ "200": reply, "4XX": error, "5XX": error }));
+    let mut responses = json!({ "200": reply });
+    for class in Class::ALL {
+        let name = errors::response_name(entries[0].route.rpc.policy.errors.form, class);
+        responses[class.key()] = json!({ "$ref": format!("#/components/responses/{name}") });
+    }
+    put("responses", responses);
     Value::Object(operation)
 }
 

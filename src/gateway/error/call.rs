@@ -47,6 +47,12 @@ impl Refusal {
         Self { is_of_call: true, ..refusal }
     }
 
+    /// 504: the backend did not answer in time, and may have executed the call.
+    #[must_use]
+    pub fn unanswered(timer: &Timer) -> Self {
+        Self::without_status(&CallError::Deadline, timer)
+    }
+
     fn without_status(error: &CallError, timer: &Timer) -> Self {
         let fate = error.fate();
         let told = |reason, subject, what: &str| Self::told(fate, reason, (subject, what));
