@@ -2,7 +2,7 @@
 //!
 //! To find a path from a certificate to a trust anchor, a verifier tries every certificate whose subject is the issuer
 //! that it looks for. A peer that presents many certificates with the same subject can cause up to 100 signature
-//! verifications, before anybody knows who it is.
+//! verifications before it is identified.
 
 use std::time::Duration;
 

@@ -17,7 +17,7 @@ const INDEX: &str = "<!doctype html>
 <li><a href=\"/upstreams\">/upstreams</a>: addresses of the backends, their health and connections
 <li><a href=\"/config\">/config</a>: the configuration in effect, without secrets
 <li><a href=\"/docs/\">/docs/</a>: the OpenAPI document of the routes as a page
-<li><a href=\"/openapi.json\">/openapi.json</a>, <a href=\"/openapi.yaml\">/openapi.yaml</a>: the same as a file
+<li><a href=\"/openapi.json\">/openapi.json</a>, <a href=\"/openapi.yaml\">/openapi.yaml</a>: the OpenAPI document as a file
 <li><a href=\"/log\">/log</a>: the filter of the log; PUT replaces it
 </ul>
 </html>

@@ -36,7 +36,7 @@ fn a_block_has_the_addresses_that_begin_like_it() {
         // An IPv4 address in IPv6 notation counts as IPv4, also as a block.
         ("::ffff:192.0.2.7", &["192.0.2.7", "::ffff:192.0.2.7"], &["192.0.2.8", "::ffff:192.0.2.8"]),
         ("::ffff:10.0.0.0/104", &["10.1.2.3", "::ffff:10.1.2.3"], &["11.0.0.0"]),
-        // A block that begins before that range has none of its addresses.
+        // A prefix of fewer than 96 bits covers no IPv4 address.
         ("::/64", &["::1", "::a00:1"], &["10.0.0.1", "::ffff:10.0.0.1"]),
     ] {
         let proxies = Proxies { trusted: vec![network.parse().unwrap()], list: List::default() };

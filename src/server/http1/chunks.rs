@@ -3,7 +3,7 @@
 use super::super::syntax::is_token;
 use super::super::violation::Violation;
 
-/// Reads the framing of one body, and keeps none of its bytes.
+/// Checks the framing of one chunked body. Stores no bytes of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChunkReader {
     position: Position,
