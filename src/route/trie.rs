@@ -120,10 +120,8 @@ impl Trie {
         }
         match search.below(0, &segments) {
             Some(routes) => Ok(Hit { routes, path, segments }),
-            None => Err(match search.near(&segments) {
-                Some(near) if search.allowed.is_empty() => Miss::Path { near: Some(near) },
-                _ => search.miss(),
-            }),
+            None if search.allowed.is_empty() => Err(Miss::Path { near: search.near(&segments) }),
+            None => Err(search.miss()),
         }
     }
 
