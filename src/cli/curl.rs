@@ -12,6 +12,7 @@ use super::shell;
 use crate::codec::{Body, Ignored, Request, RequestError};
 use crate::format::json::{Series, SplitError, Splitter};
 use crate::format::problem::Problem;
+use crate::format::suggestion::{nearest_dotted, or_meant};
 use crate::route::{RestRequest, Route, Routes};
 use crate::server;
 
@@ -174,7 +175,14 @@ fn rpc_of<'r>(routes: &'r Routes, name: &str) -> Result<&'r str, Vec<Problem>> {
     }
     match found.as_slice() {
         [only] => Ok(only),
-        [] => Err(vec![Problem::new(format!("no route calls an rpc `{name}`; `towbar routes` lists them"))]),
+        [] => {
+            let known: Vec<&str> = routes.all().iter().map(|route| &*route.rpc.name).collect();
+            let advice = match nearest_dotted(&name, &known) {
+                None => "; `towbar routes` lists them".into(),
+                near => or_meant(near),
+            };
+            Err(vec![Problem::new(format!("no route calls an rpc `{name}`{advice}"))])
+        }
         several => Err(vec![Problem::new(format!("`{name}` is ambiguous; it could be {}", several.join(", ")))]),
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::Method;
 
+use super::absent::no_rpc;
 use super::entry::{BodyRule, Route};
 use super::options::{Defaults, RpcOptions};
 use super::policy::UnknownKeys;
@@ -17,7 +18,7 @@ use crate::schema::{FieldPath, Message, RpcDescriptor, Rule, Schema, WellKnown};
 pub(super) fn unknown_rpcs(schema: &Schema, options: &[RpcOptions], defaults: &Defaults) -> Vec<Problem> {
     let Defaults { rules, serving, .. } = defaults;
     let problem = |options: &RpcOptions| match schema.rpcs().iter().find(|rpc| rpc.name == options.rpc) {
-        None => Some(format!("the schema has no rpc `{}`", options.rpc)),
+        None => Some(no_rpc(schema, &options.rpc)),
         Some(rpc) if rules.of(rpc).is_ok_and(|rules| rules.is_empty() && !serving.exposes_path(&rpc.name, false)) => {
             Some(format!("`{}` has no google.api.http option", options.rpc))
         }

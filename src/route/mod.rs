@@ -5,6 +5,7 @@
 //! [`Rpc`]. [`Route::encode`] makes the request message, and [`Route::reverse`] makes the HTTP request for a message.
 //! The settings of an rpc are in its [`policy`]. This module knows nothing of tokens and upstream addresses.
 
+mod absent;
 mod binding;
 mod choice;
 mod entry;

@@ -1,5 +1,6 @@
 //! The sources of HTTP rules: annotations in the schema, and the configuration.
 
+use super::absent::no_rpc;
 use crate::format::problem::Problem;
 use crate::schema::{Pattern, RpcDescriptor, Rule, RuleError, Schema};
 
@@ -47,7 +48,7 @@ impl Rules {
             match first {
                 Some(first) => Some(format!("`{}` already has a rule, at {}", rule.selector, first.place)),
                 None if schema.rpcs().iter().all(|rpc| rpc.name != rule.selector) => {
-                    Some(format!("the schema has no rpc `{}`", rule.selector))
+                    Some(no_rpc(schema, &rule.selector))
                 }
                 None => None,
             }

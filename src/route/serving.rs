@@ -3,6 +3,7 @@
 //! An rpc that is served has exactly one upstream. If two upstreams select it, or none does, the start fails. Neither
 //! the order nor the length of selectors decides silently where a payment goes.
 
+use super::absent::nothing_selected;
 use crate::format::problem::Problem;
 use crate::schema::Schema;
 
@@ -118,10 +119,7 @@ impl Serving {
             let mut covered = schema.rpcs().iter().filter(|rpc| selector.covers(&rpc.name)).peekable();
             let text = &selector.text;
             let message = if covered.peek().is_none() {
-                let package = schema.rpcs().iter().any(|rpc| rpc.name.starts_with(&format!("{text}.")));
-                let advice =
-                    if package { format!("; to select the whole package, write `{text}.*`") } else { String::new() };
-                format!("the schema has no service, rpc or package `{text}`{advice}")
+                nothing_selected(schema, text)
             } else if must_have_rule && !covered.any(|rpc| has_rule(&rpc.name)) {
                 format!("no rpc that `{text}` selects has an HTTP rule, so none can be called")
             } else {

@@ -118,14 +118,14 @@ fn what_is_served_has_one_upstream_or_nothing_starts() {
             format!("upstream: {CORE}\nexpose: [shop.v1.Cards.Hidden, shop.v1.Card]\n"),
             &[
                 "towbar.yaml:4:10: no rpc that `shop.v1.Cards.Hidden` selects has an HTTP rule, so none can be called",
-                "towbar.yaml:4:32: the schema has no service, rpc or package `shop.v1.Card`",
+                "towbar.yaml:4:32: the schema has no service, rpc or package `shop.v1.Card`; did you mean `shop.v1.Cards`?",
             ],
         ),
         (
             format!("upstream: {CORE}\nexpose: {{only: shop.v1.Cards, except: [shop.v1.Card], exept: a}}\n"),
             &[
                 "towbar.yaml:4:55: unknown key `exept`; did you mean `except`?",
-                "towbar.yaml:4:40: the schema has no service, rpc or package `shop.v1.Card`",
+                "towbar.yaml:4:40: the schema has no service, rpc or package `shop.v1.Card`; did you mean `shop.v1.Cards`?",
             ],
         ),
         (

@@ -178,7 +178,7 @@ rpcs:
 ";
     folder.write("towbar.yaml", text).write("protos/orders.proto", get_with(GET));
     let expected = [
-        "towbar.yaml:4:3: the schema has no rpc `shop.v1.Orders.Got`",
+        "towbar.yaml:4:3: the schema has no rpc `shop.v1.Orders.Got`; did you mean `shop.v1.Orders.Get`?",
         "shop.v1.Orders.Get: \"/v1/{id}\": towbar.yaml:5:3: accept_body: expected PUT, POST or PATCH, found GET",
         "shop.v1.Orders.Get: \"/v1/{id}\": towbar.yaml:5:3: ignore_members: `item.name` is a field of the message and \
          cannot be ignored",
