@@ -185,13 +185,13 @@ fn what_is_no_call_of_a_served_rpc_is_refused_and_nobody_is_called() {
             "RPC_NOT_FOUND",
         ),
         ("POST", "/talk.Talk/%41sk", &[grpc], Code::Unimplemented, "no rpc with this path is served", "RPC_NOT_FOUND"),
-        ("PUT", ASK, &[grpc], Code::Unimplemented, "a gRPC request has the method POST", "METHOD_NOT_ALLOWED"),
+        ("PUT", ASK, &[grpc], Code::Unimplemented, "gRPC calls need the method POST", "METHOD_NOT_ALLOWED"),
         (
             "POST",
             ASK,
             &[("content-type", "application/grpc+json")],
             Code::InvalidArgument,
-            "header content-type: of gRPC, only application/grpc and application/grpc+proto are supported",
+            "this Content-Type of gRPC is not supported; send application/grpc or application/grpc+proto",
             "UNSUPPORTED_MEDIA_TYPE",
         ),
         (
@@ -602,7 +602,10 @@ fn one_plain_port_speaks_http_1_1_and_http_2_however_its_first_bytes_come() {
     let grpc = [("Content-Type", "application/grpc")];
     let answer = http1::send(gateway.address, "POST", ASK, &grpc, Some(&frame(b"")));
     assert_eq!(answer.header("grpc-status"), Some("12"));
-    assert_eq!(answer.header("grpc-message"), Some("gRPC needs HTTP/2"));
+    assert_eq!(
+        answer.header("grpc-message"),
+        Some("gRPC needs HTTP/2; call with HTTP/2, or use gRPC-Web or REST if they are enabled")
+    );
 }
 
 #[test]

@@ -27,12 +27,14 @@ impl Protocol for Grpc {
     async fn answer<B: RequestBody>(gateway: &Arc<Gateway>, intake: &mut Intake<'_, B>) -> Result<Response, Refusal> {
         let head = intake.head;
         if head.version < Version::HTTP_2 {
-            return Err(Refusal::new(Reason::HttpVersionNotSupported, "gRPC needs HTTP/2"));
+            return Err(Refusal::new(
+                Reason::HttpVersionNotSupported,
+                "gRPC needs HTTP/2; call with HTTP/2, or use gRPC-Web or REST if they are enabled",
+            ));
         }
         check(head)?;
         if !matches!(media_type(head), b"application/grpc" | b"application/grpc+proto") {
-            let message =
-                "header content-type: of gRPC, only application/grpc and application/grpc+proto are supported";
+            let message = "this Content-Type of gRPC is not supported; send application/grpc or application/grpc+proto";
             return Err(Refusal::new(Reason::UnsupportedMediaType, message));
         }
         gateway.called(intake, Wire::Native).await
@@ -54,8 +56,8 @@ impl Protocol for GrpcWeb {
             b"application/grpc-web" | b"application/grpc-web+proto" => false,
             b"application/grpc-web-text" | b"application/grpc-web-text+proto" => true,
             _ => {
-                let message = "header content-type: of gRPC-Web, only application/grpc-web and application/grpc-web-text are \
-                               supported, both also with +proto";
+                let message = "this Content-Type of gRPC-Web is not supported; send application/grpc-web or application/grpc-web-text, \
+                               both may end with +proto";
                 return Err(Refusal::new(Reason::UnsupportedMediaType, message));
             }
         };
@@ -88,7 +90,7 @@ fn refused(gateway: &Gateway, refusal: &Refusal, wire: Wire) -> Response {
 /// Checks what all requests have in common. A body as a whole is not compressed: its messages may be.
 fn check(head: &Parts) -> Result<(), Refusal> {
     if head.method != Method::POST {
-        return Err(Refusal::new(Reason::MethodNotAllowed, "a gRPC request has the method POST"));
+        return Err(Refusal::new(Reason::MethodNotAllowed, "gRPC calls need the method POST"));
     }
     let is_plain = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"identity");
     if head.headers.get_all(CONTENT_ENCODING).iter().all(is_plain) { Ok(()) } else { Err(Refusal::coding(false)) }
