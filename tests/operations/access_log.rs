@@ -63,7 +63,7 @@ fn stable(line: &str) -> Value {
 }
 
 #[test]
-fn every_request_has_a_line_those_without_a_route_and_malformed_ones_included() {
+fn every_request_is_logged_including_unroutable_and_malformed_ones() {
     let backend = bank();
     let (folder, gateway) = gateway(&url(&backend), "{access: access.log, request_id: x-request-id}");
     let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -108,7 +108,7 @@ fn every_request_has_a_line_those_without_a_route_and_malformed_ones_included() 
 }
 
 #[test]
-fn a_call_that_did_not_reach_the_backend_says_so_with_the_phases_that_it_had() {
+fn a_call_that_never_reached_the_backend_is_logged_as_not_sent_with_its_timings() {
     let (folder, gateway) = gateway(NOBODY, "{access: access.log}");
     assert_eq!(http::get(gateway.address, TARGET).status, 503);
     let line: Value = serde_json::from_str(&lines(&folder, "access.log", 1)[0]).unwrap();
@@ -122,7 +122,7 @@ fn a_call_that_did_not_reach_the_backend_says_so_with_the_phases_that_it_had() {
 }
 
 #[test]
-fn no_line_and_no_log_has_a_word_of_the_callers_or_of_the_backends_message() {
+fn logs_contain_no_text_from_callers_or_backends() {
     let answer =
         |_| async { Err::<Response<HealthCheckResponse>, _>(Status::invalid_argument("CANARY from the bank")) };
     let backend = Backend::start(health(answer), None);
@@ -156,7 +156,7 @@ fn no_line_and_no_log_has_a_word_of_the_callers_or_of_the_backends_message() {
 }
 
 #[test]
-fn a_file_that_was_moved_away_is_opened_again_on_sigusr1_and_on_sighup() {
+fn a_rotated_access_log_is_reopened_on_sigusr1_and_on_sighup() {
     let (folder, gateway) = gateway(NOBODY, "{access: {to: access.log, format: text}}");
     for (signal, moved) in [("USR1", "access.1"), ("HUP", "access.2")] {
         http::get(gateway.address, TARGET);
@@ -177,7 +177,7 @@ fn a_file_that_was_moved_away_is_opened_again_on_sigusr1_and_on_sighup() {
 }
 
 #[test]
-fn lines_are_sampled_and_levelled_by_outcome() {
+fn sampling_and_log_level_depend_on_the_outcome() {
     let log = "{access: {to: access.log, sample: {failed: 0%}, levels: {refused: debug}}}";
     let (folder, gateway) = gateway(NOBODY, log);
     for _ in 0..20 {
@@ -191,7 +191,7 @@ fn lines_are_sampled_and_levelled_by_outcome() {
 }
 
 #[test]
-fn a_pipe_that_nobody_reads_holds_up_no_call() {
+fn an_unread_access_log_pipe_does_not_block_calls() {
     let (folder, gateway) = gateway(NOBODY, "{access: stdout}");
     let first = Instant::now();
     for _ in 0..600 {
@@ -203,7 +203,7 @@ fn a_pipe_that_nobody_reads_holds_up_no_call() {
 }
 
 #[test]
-fn every_problem_of_the_section_is_listed() {
+fn every_problem_in_the_log_section_is_reported() {
     let folder = Folder::new();
     folder.copy("proto", "proto");
     let log = "log:\n  request_id: 'a b'\n  access:\n    format: xml\n    sample: {answered: 5}\n    levels: {failed: loud}\n    more: 1\n";
@@ -225,7 +225,7 @@ fn every_problem_of_the_section_is_listed() {
 
 /// Where nobody asked for it, nothing is echoed.
 #[test]
-fn without_the_key_there_is_no_id() {
+fn request_ids_are_not_echoed_unless_configured() {
     let (_folder, gateway) = gateway(NOBODY, "{access: access.log}");
     let address: SocketAddr = gateway.address;
     let answer = http::send(address, "GET", "/nowhere", &[("X-Request-Id", "r-1")], None);

@@ -23,7 +23,7 @@ fn gateway(upstream: &str, more: &str) -> (Folder, Gateway, SocketAddr) {
 }
 
 #[test]
-fn the_index_links_every_page_and_all_of_them_answer_without_being_kept() {
+fn the_index_links_every_page_and_no_page_may_be_cached() {
     let (_folder, _gateway, admin) = gateway(NOBODY, "");
     let index = http::get(admin, "/");
     let links: Vec<&str> = index.body.split("<a href=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
@@ -52,7 +52,7 @@ fn the_index_links_every_page_and_all_of_them_answer_without_being_kept() {
 }
 
 #[test]
-fn a_request_that_no_page_takes_is_refused_in_words() {
+fn unsupported_requests_are_refused_with_an_explanation() {
     let (_folder, _gateway, admin) = gateway(NOBODY, "");
     let long = "x".repeat(5000);
     for (method, target, body, status, text) in [
@@ -80,7 +80,7 @@ fn a_request_that_no_page_takes_is_refused_in_words() {
 }
 
 #[test]
-fn the_filter_of_the_log_is_replaced_while_the_gateway_runs() {
+fn the_log_filter_can_be_changed_while_the_gateway_runs() {
     let (_folder, gateway, admin) = gateway(NOBODY, "");
     let call = || http::get(gateway.address, "/v1/7").status;
     assert_eq!(call(), 503);
@@ -98,7 +98,7 @@ fn the_filter_of_the_log_is_replaced_while_the_gateway_runs() {
 }
 
 #[test]
-fn routes_and_upstreams_are_shown_and_follow_a_reload() {
+fn routes_and_upstreams_are_shown_and_a_reload_updates_the_routes() {
     let (folder, _gateway, admin) = gateway(NOBODY, "");
     let routes = http::get(admin, "/routes");
     assert_eq!(routes.header("content-type"), Some("application/json"));

@@ -184,13 +184,13 @@ fn told(written: &str) -> Vec<&str> {
 }
 
 #[test]
-fn no_output_of_towbar_at_trace_level_has_anything_of_requests_and_replies() {
+fn no_output_at_trace_level_contains_data_from_requests_or_replies() {
     let written = written("towbar=trace");
     assert!(written.contains("an exchange has ended"), "the log is not at trace level");
     assert_eq!(told(&written), Vec::<&str>::new());
 }
 
 #[test]
-fn no_library_at_trace_level_logs_anything_of_requests_and_replies() {
+fn no_library_at_trace_level_logs_data_from_requests_or_replies() {
     assert_eq!(told(&written("trace")), Vec::<&str>::new());
 }

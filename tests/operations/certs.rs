@@ -74,7 +74,7 @@ fn of(usage: Usage) -> Inspection {
 }
 
 #[test]
-fn thales_takes_what_its_document_says_and_nothing_else() {
+fn deviations_from_the_rules_of_thales_are_reported() {
     type Alter = fn(&mut CertificateParams);
     let p256 = || KeyPair::generate().unwrap();
     let cases: [(&str, Alter, KeyPair, &[&str]); 9] = [
@@ -160,7 +160,7 @@ fn thales_takes_what_its_document_says_and_nothing_else() {
 }
 
 #[test]
-fn an_end_is_told_60_30_and_7_days_before() {
+fn certificate_expiry_is_reported_60_30_and_7_days_ahead() {
     for (left, expected) in [
         (-1_i32, Some("error: c.pem: expired on 2026-11-21")),
         (0, Some("warning: c.pem: expires in 0 days, on 2026-11-22: renew it now")),
@@ -213,7 +213,7 @@ fn tree() -> Tree {
 }
 
 #[test]
-fn a_chain_has_every_link_in_its_order_and_nothing_else() {
+fn missing_misordered_and_unrelated_certificates_in_a_chain_are_reported() {
     let Tree { root, twin, intermediate, leaf, key } = tree();
     let missing = "note: c.pem: its issuer is not there (CN=Token): if that is an intermediate authority, put its \
                    certificate behind this one, or peers find no way to a root";
@@ -246,7 +246,7 @@ fn a_chain_has_every_link_in_its_order_and_nothing_else() {
 
 /// Whatever the file's order, the own certificate is shown first, and each after the one that it vouches for.
 #[test]
-fn a_chain_is_shown_in_its_order() {
+fn the_chain_is_sent_in_order_whatever_the_order_in_the_file() {
     let Tree { root, intermediate, leaf, key, .. } = tree();
     let der = |pem: &String| CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
     for (file, shown) in [
@@ -285,7 +285,7 @@ fn shown_by(identity: Identity, root: CertificateDer<'static>) -> Vec<Certificat
 }
 
 #[test]
-fn what_a_servers_certificate_lacks_is_told_with_the_pin() {
+fn problems_of_a_server_certificate_are_reported_with_its_pin() {
     let key = KeyPair::generate().unwrap();
     let mut banks = params("bank.test");
     banks.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -318,7 +318,7 @@ fn what_a_servers_certificate_lacks_is_told_with_the_pin() {
 }
 
 #[test]
-fn a_bundle_holds_authorities_that_are_not_over() {
+fn a_trust_bundle_is_checked_for_keys_leaves_expiry_and_duplicates() {
     let Tree { root, twin, intermediate, leaf, key } = tree();
     assert_eq!(found(&[("b.pem", format!("{root}{twin}{intermediate}"))], of(Usage::Trust)), Vec::<String>::new());
     let mut over = authority("Old");
@@ -337,7 +337,7 @@ fn a_bundle_holds_authorities_that_are_not_over() {
 }
 
 #[test]
-fn what_is_no_certificate_and_no_key_is_told() {
+fn files_without_a_usable_certificate_or_key_are_reported() {
     let key = KeyPair::generate().unwrap();
     let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
     let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
@@ -368,7 +368,7 @@ fn what_is_no_certificate_and_no_key_is_told() {
 
 /// Kinds of keys and signatures that only OpenSSL makes, and keys in all their forms.
 #[test]
-fn what_openssl_makes_is_read() {
+fn certificates_and_keys_made_by_openssl_are_read() {
     let Some(openssl) = installed("openssl", Package::Debian("openssl")) else { return };
     let folder = Folder::new();
     let run = |arguments: &str| {
@@ -436,7 +436,7 @@ fn without_chance(text: &str) -> String {
 }
 
 #[test]
-fn new_makes_what_check_takes_and_writes_over_nothing() {
+fn certs_new_creates_files_that_pass_certs_check_and_overwrites_nothing() {
     let folder = Folder::new();
     let ended = folder.run(&["certs", "new", "bank.example.com"]);
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
@@ -500,7 +500,7 @@ error: thales/cert.pem: expected the common name `another`, found `D1 issuer/42`
 }
 
 #[test]
-fn the_start_asks_the_same_questions() {
+fn expired_certificates_and_keys_that_others_can_read_stop_the_start() {
     let folder = Folder::new();
     folder.copy("proto", "proto");
     let over = |last| {
@@ -548,7 +548,7 @@ fn the_start_asks_the_same_questions() {
 
 /// Whoever serves for months is told in time, and of the end.
 #[test]
-fn as_time_passes_the_dates_are_told_again() {
+fn a_running_gateway_warns_when_its_certificates_are_about_to_expire() {
     let folder = Folder::new();
     folder.copy("proto", "proto");
     let (key, mut params) = (KeyPair::generate().unwrap(), params("gateway.test"));
@@ -576,7 +576,7 @@ fn as_time_passes_the_dates_are_told_again() {
 
 /// The sample bank's key is in everybody's hands.
 #[test]
-fn the_published_key_is_refused() {
+fn a_pin_of_the_sample_banks_published_key_is_refused() {
     let digest = "2ffbd9c83b07035ff7011334bb3495113ff05c6faca058471ab7d6d521310ecf";
     let bytes: Vec<u8> = (0..32).map(|at| u8::from_str_radix(&digest[2 * at..2 * at + 2], 16).unwrap()).collect();
     assert!(certs::sample_key_is(&bytes.try_into().unwrap()));
@@ -705,7 +705,7 @@ fn leaked(pem: &str, text: &str) -> Option<String> {
 const PROTO: &str = r#"get: "/v1/{id}""#;
 
 #[test]
-fn no_part_of_a_private_key_is_told_whatever_its_file_looks_like() {
+fn no_output_quotes_a_private_key_however_its_file_is_damaged() {
     let issued = folder::authority("a").issue("gate.test").unwrap();
     let pem = issued.key_pem();
     let folder = Folder::new();
@@ -789,7 +789,7 @@ fn no_part_of_a_private_key_is_told_whatever_its_file_looks_like() {
 }
 
 #[test]
-fn no_part_of_a_private_key_is_told_that_is_given_as_a_proto_file() {
+fn a_private_key_given_as_a_proto_file_is_not_quoted() {
     let pem = folder::authority("a").issue("gate.test").unwrap().key_pem();
     let body: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
     let folder = Folder::new();
@@ -820,7 +820,7 @@ fn no_part_of_a_private_key_is_told_that_is_given_as_a_proto_file() {
 }
 
 #[test]
-fn a_file_that_is_no_pem_is_told_with_the_line_that_converts_it_and_the_line_does() {
+fn a_file_in_another_format_is_refused_with_a_working_conversion_command() {
     let Some(openssl) = installed("openssl", Package::Debian("openssl")) else { return };
     let _ = openssl;
     let folder = Folder::new();
@@ -940,7 +940,7 @@ fn a_file_that_is_no_pem_is_told_with_the_line_that_converts_it_and_the_line_doe
 }
 
 #[test]
-fn a_byte_order_mark_hides_no_certificate_and_no_block_is_passed_over() {
+fn a_bundle_is_read_completely_or_refused_even_with_a_byte_order_mark() {
     let own = folder::authority("a").pem();
     let other = folder::authority("b").pem();
     let folder = Folder::new();

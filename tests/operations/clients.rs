@@ -111,7 +111,7 @@ fn config(lines: &str) -> String {
 }
 
 #[test]
-fn callers_come_in_by_pin_or_by_authority_and_prove_their_key() {
+fn callers_are_accepted_by_pin_or_authority_and_must_prove_their_key() {
     let (ours, theirs) = (Authority::new("ours").unwrap(), Authority::new("theirs").unwrap());
     let (acme, renewed, initech) = (Own::until(2999), Own::until(2999), Own::until(2999));
     let (over, stranger) = (Own::until(2021), Own::until(2999));
@@ -157,7 +157,7 @@ fn callers_come_in_by_pin_or_by_authority_and_prove_their_key() {
 }
 
 #[test]
-fn wrong_clients_are_told_with_their_place() {
+fn wrong_client_settings_are_reported_with_line_and_column() {
     let pin = format!("cert-sha256:{}", "00".repeat(32));
     for (lines, expected) in [
         (
@@ -319,7 +319,7 @@ fn wait_until_over(time: SystemTime) {
 }
 
 #[test]
-fn a_session_ends_with_its_certificate_however_often_it_was_resumed() {
+fn a_tls_session_ends_when_its_client_certificate_expires_even_if_resumed() {
     let (servers, ca) = (Authority::new("servers").unwrap(), Ca::new());
     let end = in_seconds(8);
     let (pinned, pin) = own(end);
@@ -349,7 +349,7 @@ fn a_session_ends_with_its_certificate_however_often_it_was_resumed() {
 }
 
 #[test]
-fn a_connection_that_is_open_when_its_certificate_ends_takes_no_more_requests() {
+fn an_open_connection_accepts_no_requests_after_its_client_certificate_expires() {
     let (servers, ca) = (Authority::new("servers").unwrap(), Ca::new());
     let end = in_seconds(6);
     let (_folder, gateway) = gateway_for(&servers, &ca, "    client_ca: callers.pem\n");
@@ -367,7 +367,7 @@ fn a_connection_that_is_open_when_its_certificate_ends_takes_no_more_requests() 
 }
 
 #[test]
-fn another_configuration_of_callers_ends_sessions_and_connections_that_it_does_not_accept() {
+fn a_reload_ends_sessions_and_connections_of_callers_it_no_longer_accepts() {
     let (servers, ca, other_ca) = (Authority::new("servers").unwrap(), Ca::new(), Ca::new());
     let later = in_seconds(1 << 20);
     let (acme, acme_pin) = own(later);
@@ -429,7 +429,7 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn what_is_not_http_2_is_in_the_log_and_quotes_nothing() {
+fn malformed_http2_is_logged_without_quoting_it() {
     let servers = Authority::new("servers").unwrap();
     let folder = folder_with(&servers, "");
     let gateway = folder.start(&["serve", "--config", "towbar.yaml"]);
@@ -470,7 +470,7 @@ fn gateway_for(servers: &Authority, ca: &Ca, lines: &str) -> (Folder, Gateway) {
 }
 
 #[test]
-fn a_chain_that_costs_many_signatures_is_refused_before_the_first_and_told_once_a_second() {
+fn a_client_chain_that_is_costly_to_verify_is_refused_and_logged_once_a_second() {
     let (servers, ca) = (Authority::new("servers").unwrap(), Ca::new());
     let (_folder, mut gateway) = gateway_for(&servers, &ca, "    client_ca: callers.pem\nadmin: 127.0.0.1:0\n");
     let admin = gateway.process.read_until("metrics on http://");

@@ -167,7 +167,7 @@ fn check_warns_of_rpcs_that_move_money_without_protection() {
 }
 
 #[test]
-fn what_cannot_have_idempotency_keys_stops_the_start() {
+fn impossible_idempotency_settings_stop_the_start() {
     let folder = Folder::new();
     let rule = r#"option (google.api.http) = { get: "/watch" };"#;
     folder.write("shop.proto", orders(&format!("rpc Watch(Order) returns (stream Order) {{ {rule} }}")));
@@ -187,7 +187,7 @@ fn what_cannot_have_idempotency_keys_stops_the_start() {
 }
 
 #[test]
-fn check_says_that_all_is_well_or_everything_that_is_not() {
+fn check_lists_every_problem_or_prints_no_problems_found() {
     let folder = deployment();
     let arguments = ["check", "--config", "config/towbar.yaml"];
     let missing = |name| format!("config/tls/{name}: No such file or directory (os error 2)");
@@ -249,7 +249,7 @@ fn help_lists_the_commands() {
 }
 
 #[test]
-fn a_wrong_command_line_ends_with_code_2_and_says_why() {
+fn a_wrong_command_line_exits_with_code_2_and_says_why() {
     for (arguments, first_line) in [
         (&[][..], "A gateway that serves gRPC services as REST/JSON APIs, as their google.api.http annotations say"),
         (&["server"], "error: unrecognized subcommand 'server'"),
@@ -352,7 +352,7 @@ fn serve_with_the_banks_configuration_speaks_tls_to_callers_and_mutual_tls_to_th
 }
 
 #[test]
-fn with_client_ca_a_caller_needs_a_certificate_that_it_trusts() {
+fn with_client_ca_callers_need_a_certificate_from_a_trusted_authority() {
     let (runtime, authority) = (Runtime::new().unwrap(), authority("bank"));
     let bank = start_bank(&runtime, &authority);
     let uncomment = |text| replace(text, "# client_ca: tls/", "client_ca: tls/");
@@ -411,7 +411,7 @@ fn wait_until_refused(address: SocketAddr) {
 }
 
 #[test]
-fn a_signal_stops_it_after_the_calls_in_flight() {
+fn a_signal_stops_the_gateway_after_the_calls_in_flight() {
     let folder = deployment();
     let runtime = Runtime::new().unwrap();
     // The second SIGTERM cuts the notice short, which is told.
@@ -447,7 +447,7 @@ fn a_signal_stops_it_after_the_calls_in_flight() {
 }
 
 #[test]
-fn a_signal_right_after_the_summary_stops_it_too() {
+fn a_signal_right_after_the_start_stops_the_gateway() {
     let folder = Folder::new();
     folder.write("orders.proto", get_with(r#"get: "/v1/{id}""#));
     for _ in 0..40 {
@@ -459,7 +459,7 @@ fn a_signal_right_after_the_summary_stops_it_too() {
 
 /// The disk of the log is full, or what reads it has stopped: calls go on.
 #[test]
-fn a_log_that_nobody_takes_holds_up_no_call() {
+fn an_unread_log_pipe_or_a_full_disk_does_not_block_calls() {
     let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     for (name, stderr) in [("a pipe that nobody reads", Stdio::piped()), ("a full disk", full.into())] {
         let mut command = process::towbar(&["demo", "--listen", "127.0.0.1:0"]);

@@ -3,7 +3,7 @@
 use crate::support::folder::{Folder, NOBODY};
 
 #[test]
-fn the_schema_is_printed_as_json() {
+fn config_schema_prints_a_json_schema() {
     let printed = Folder::new().run(&["config", "schema"]);
     assert_eq!((printed.code, printed.stderr.as_str()), (Some(0), ""));
     let schema: serde_json::Value = serde_json::from_str(&printed.stdout).unwrap();
@@ -41,7 +41,7 @@ fn the_configuration_in_effect_is_printed_with_defaults_and_without_secrets() {
 }
 
 #[test]
-fn problems_of_the_file_are_listed_in_place_of_the_configuration() {
+fn config_print_lists_the_problems_of_an_invalid_file() {
     let folder = Folder::new();
     folder
         .write("towbar.yaml", format!("schema: shop\nupstream: {NOBODY}\nrequests: {{body_limit: many}}\nadimn: x\n"));

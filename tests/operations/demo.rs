@@ -113,7 +113,7 @@ fn the_demo_says_what_it_serves_and_what_to_try() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_told_with_what_to_do() {
+fn a_port_in_use_is_reported_with_the_flag_that_chooses_another() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let ended = process::run(&["demo", "--listen", &address]);

@@ -34,7 +34,7 @@ fn assert_refused(cases: &[(String, &[&str])]) {
 }
 
 #[test]
-fn a_proto_file_that_does_not_compile_is_told_with_line_and_column() {
+fn a_proto_file_that_does_not_compile_is_reported_with_line_and_column() {
     let rule = r#"get: "/v1""#;
     assert_refused(&[
         (
@@ -72,7 +72,7 @@ fn a_proto_file_that_does_not_compile_is_told_with_line_and_column() {
 }
 
 #[test]
-fn a_file_of_an_edition_that_another_imports_is_told_by_its_own_name() {
+fn an_imported_file_that_uses_an_edition_is_reported_by_its_own_name() {
     let folder = Folder::new();
     folder.write(
         "shop/orders.proto",
@@ -94,7 +94,7 @@ fn served(syntax: &str, messages: &str) -> String {
 }
 
 #[test]
-fn two_fields_of_one_json_name_are_told_by_their_names() {
+fn fields_whose_json_names_collide_are_reported_with_both_names() {
     let order = |syntax: &str, fields: &str| served(syntax, &format!("message Order {{ {fields} }}"));
     let camel: &[&str] =
         &["shop: orders.proto: shop.v1.Order.unitPrice: JSON name `unitPrice` is already used by `unit_price`"];
@@ -125,7 +125,7 @@ fn two_fields_of_one_json_name_are_told_by_their_names() {
 }
 
 #[test]
-fn fields_that_json_tells_apart_are_served_and_others_only_where_nothing_served_has_them() {
+fn distinct_json_names_are_served_and_collisions_in_unserved_messages_are_ignored() {
     let folder = Folder::new();
     for (case, messages) in [
         (
@@ -148,7 +148,7 @@ fn fields_that_json_tells_apart_are_served_and_others_only_where_nothing_served_
 }
 
 #[test]
-fn every_file_that_does_not_compile_is_told() {
+fn every_file_that_does_not_compile_is_reported() {
     let folder = Folder::new();
     folder
         .write("shop/a.proto", "message {")
@@ -162,7 +162,7 @@ fn every_file_that_does_not_compile_is_told() {
 }
 
 #[test]
-fn a_rule_that_cannot_be_served_is_told_by_its_rpc_and_template() {
+fn a_rule_that_cannot_be_served_is_reported_with_its_rpc_and_template() {
     assert_refused(&[
         (
             get_with(r#"get: "/v1/{id=orders/*:x""#),
@@ -250,7 +250,7 @@ fn a_rule_that_cannot_be_served_is_told_by_its_rpc_and_template() {
 }
 
 #[test]
-fn two_rules_that_no_request_could_tell_apart_are_told_with_both_rpcs() {
+fn ambiguous_rules_are_reported_with_both_rpcs() {
     assert_refused(&[
         (
             and_find(r#"get: "/v1/{id}""#, r#"get: "/v1/{name}""#),
@@ -282,7 +282,7 @@ fn two_rules_that_no_request_could_tell_apart_are_told_with_both_rpcs() {
 const FOUND: &[&str] = &["GET /v1/{id} shop.v1.Orders.Get"];
 
 #[test]
-fn proto_takes_a_file_a_folder_and_a_descriptor_set_of_any_extension() {
+fn the_proto_flag_accepts_files_folders_and_descriptor_sets_of_any_extension() {
     let folder = Folder::new();
     folder.write("api/shop/orders.proto", get_with(r#"get: "/v1/{id}""#));
     let set = descriptor_set(&folder.path("api"), &["shop/orders.proto"], true);
@@ -296,7 +296,7 @@ fn proto_takes_a_file_a_folder_and_a_descriptor_set_of_any_extension() {
 }
 
 #[test]
-fn the_import_root_of_a_file_is_the_nearest_folder_above_it_that_has_its_imports() {
+fn the_import_root_of_a_file_is_the_nearest_parent_folder_that_contains_its_imports() {
     let folder = Folder::new();
     let importing = get_with(r#"get: "/v1/{id}""#).replace("import ", "import \"shop/common/money.proto\";\nimport ");
     folder.write("api/shop/v1/orders.proto", importing);
@@ -316,7 +316,7 @@ fn the_import_root_of_a_file_is_the_nearest_folder_above_it_that_has_its_imports
 }
 
 #[test]
-fn the_annotations_need_not_be_in_the_folder_and_win_if_they_are() {
+fn google_api_annotations_are_built_in_and_a_copy_in_the_folder_takes_precedence() {
     let folder = Folder::new();
     folder.write("api/orders.proto", get_with(r#"get: "/v1/{id}""#));
     assert_eq!(folder.routes(&["api"]), FOUND);
@@ -331,7 +331,7 @@ fn the_annotations_need_not_be_in_the_folder_and_win_if_they_are() {
 }
 
 #[test]
-fn several_protos_may_share_files() {
+fn several_sources_may_share_a_file_with_equal_content() {
     let folder = Folder::new();
     let items = get_with(r#"post: "/items" body: "*""#).replace("shop.v1", "shop.v2");
     folder.write("orders/orders.proto", get_with(r#"get: "/v1/{id}""#)).write("items/items.proto", &items);
@@ -351,7 +351,7 @@ fn several_protos_may_share_files() {
 }
 
 #[test]
-fn a_descriptor_set_that_cannot_be_used_says_why() {
+fn an_unusable_descriptor_set_is_refused_with_the_reason() {
     let folder = Folder::new();
     folder.write("orders.proto", get_with(r#"get: "/v1/{id}""#));
     let whole = descriptor_set(&folder.path("."), &["orders.proto"], true);
@@ -451,7 +451,7 @@ fn every_source_is_an_import_root_for_all_others_in_any_order() {
 }
 
 #[test]
-fn vendored_files_are_read_when_they_are_imported_by_whatever_name() {
+fn vendored_files_are_found_by_any_import_path_and_read_only_if_imported() {
     let folder = Folder::new();
     folder.copy("proto/google", "api/third_party/googleapis/google");
     folder.write("api/third_party/googleapis/google/type/money.proto", money("google.type"));
@@ -473,7 +473,7 @@ fn vendored_files_are_read_when_they_are_imported_by_whatever_name() {
 }
 
 #[test]
-fn an_import_is_told_by_the_file_that_is_missing_and_with_what_to_do() {
+fn a_missing_import_is_reported_with_what_to_do() {
     let folder = Folder::new();
     folder.write("api/kv.proto", money("kv")).write("api/shop/money.proto", money("shop"));
     let roots = "was not found in the import roots (api); add its root with `-I` or `schema.import_paths`";
@@ -528,7 +528,7 @@ fn an_import_is_told_by_the_file_that_is_missing_and_with_what_to_do() {
 }
 
 #[test]
-fn a_file_that_no_served_rpc_needs_may_be_wrong_and_is_told_in_a_warning() {
+fn a_broken_file_that_no_served_rpc_needs_is_skipped_with_a_warning() {
     let folder = Folder::new();
     folder.write("towbar.yaml", format!("schema: api\nlisten: 127.0.0.1:0\nupstream: {}\n", folder::NOBODY));
     let check = || folder.run(&["check", "--config", "towbar.yaml"]);
@@ -579,7 +579,7 @@ fn a_file_that_no_served_rpc_needs_may_be_wrong_and_is_told_in_a_warning() {
 }
 
 #[test]
-fn options_of_other_tools_may_be_left_out_where_their_files_are_absent() {
+fn options_of_other_tools_can_be_skipped_if_their_files_are_missing() {
     let folder = Folder::new();
     let imports = [
         "validate/validate.proto",
@@ -635,7 +635,7 @@ fn options_of_other_tools_may_be_left_out_where_their_files_are_absent() {
 }
 
 #[test]
-fn files_are_read_as_editors_save_them() {
+fn proto_files_with_a_byte_order_mark_crlf_or_latin1_comments_are_read() {
     let folder = Folder::new();
     let text = importing(&["money.proto"], &["shop.Money"]);
     folder.write("api/money.proto", format!("\u{feff}{}", money("shop")));
@@ -690,7 +690,7 @@ fn a_descriptor_set_may_have_its_files_in_any_order() {
 }
 
 #[test]
-fn names_that_many_files_declare_twice_are_told_at_once_with_both_files() {
+fn of_many_duplicate_declarations_the_first_is_reported_with_both_files() {
     let folder = Folder::new();
     const FILES: usize = 400;
     for number in 0..FILES {

@@ -135,7 +135,7 @@ fn health(status: u8, trailers: Option<&'static str>) -> Router {
 }
 
 #[test]
-fn a_bank_as_it_should_be_passes_every_step() {
+fn a_correct_backend_passes_every_step() {
     let desk = Desk::new();
     let bank = desk.mutual(health(1, Some("0")));
     // The document's, line by line.
@@ -146,7 +146,7 @@ fn a_bank_as_it_should_be_passes_every_step() {
 }
 
 #[test]
-fn the_sample_bank_has_neither_health_nor_reflection_and_is_well() {
+fn a_backend_without_health_service_and_reflection_passes() {
     let desk = Desk::new();
     let bank = desk.mutual(bank());
     desk.assert(
@@ -161,7 +161,7 @@ fn the_sample_bank_has_neither_health_nor_reflection_and_is_well() {
 }
 
 #[test]
-fn without_health_reflection_is_asked() {
+fn without_a_health_service_the_doctor_calls_reflection() {
     let desk = Desk::new();
     let build = || tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(DESCRIPTORS);
     let (v1, v1alpha) = (build().build_v1().unwrap(), build().build_v1alpha().unwrap());
@@ -176,7 +176,7 @@ fn without_health_reflection_is_asked() {
 }
 
 #[test]
-fn with_tls_1_2_too() {
+fn tls_1_2_backends_are_diagnosed_like_tls_1_3_backends() {
     let desk = Desk::new();
     let bank = Backend::start(bank(), Some(tls_1_2(&desk)));
     let tls = "passed  tls: TLSv1.2, TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384";
@@ -207,7 +207,7 @@ fn tls_1_2(desk: &Desk) -> Arc<ServerConfig> {
 }
 
 #[test]
-fn what_is_wrong_with_certificates_is_said_with_what_to_change() {
+fn certificate_problems_are_reported_with_what_to_change() {
     let desk = Desk::new();
     let bank = desk.mutual(bank());
     let foreign = ["--cert", "foreign.pem", "--key", "foreign.key", "--ca", "ca.pem"];
@@ -272,7 +272,7 @@ fn own(first: i32, last: i32) -> Arc<ServerConfig> {
 }
 
 #[test]
-fn the_line_with_the_pin_is_the_one_that_works_in_a_configuration() {
+fn the_printed_pin_works_in_a_configuration() {
     let desk = Desk::new();
     let bank = Backend::start(health(1, Some("0")), Some(own(2020, 2120)));
     let url = format!("https://{}", bank.address);
@@ -297,7 +297,7 @@ fn the_line_with_the_pin_is_the_one_that_works_in_a_configuration() {
 }
 
 #[test]
-fn what_is_over_is_over_pinned_or_not() {
+fn an_expired_backend_certificate_fails_even_if_pinned() {
     let desk = Desk::new();
     let bank = Backend::start(health(1, Some("0")), Some(own(2001, 2002)));
     let expected = failed(
@@ -310,7 +310,7 @@ fn what_is_over_is_over_pinned_or_not() {
 }
 
 #[test]
-fn what_does_not_speak_http2_is_told_by_what_it_speaks() {
+fn an_error_names_the_protocol_of_a_backend_that_does_not_speak_http2() {
     const OWNER: &str = "gRPC needs HTTP/2; ask the backend's owner to enable it, or use the port that serves gRPC";
     let desk = Desk::new();
     for (alpn, found) in [
@@ -327,7 +327,7 @@ fn what_does_not_speak_http2_is_told_by_what_it_speaks() {
 }
 
 #[test]
-fn ports_that_are_none_of_the_bank_are_told_apart() {
+fn silent_plaintext_closed_and_unresolvable_targets_are_distinguished() {
     let desk = Desk::new();
     let (silent, plain) = (TcpListener::bind("127.0.0.1:0").unwrap(), Backend::start(bank(), None));
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -367,7 +367,7 @@ fn ports_that_are_none_of_the_bank_are_told_apart() {
 }
 
 #[test]
-fn without_tls_its_steps_are_skipped() {
+fn without_tls_the_tls_steps_are_skipped() {
     let desk = Desk::new();
     let bank = Backend::start(health(1, Some("0")), None);
     let (code, lines) = desk.run(&format!("http://{}", bank.address), &[]);
@@ -404,7 +404,7 @@ fn without_tls_its_steps_are_skipped() {
 }
 
 #[test]
-fn lost_trailers_and_other_answers_are_told_apart() {
+fn lost_trailers_are_distinguished_from_other_answers() {
     let desk = Desk::new();
     let stripped = format!("FAILED  trailers: the answer has no grpc-status; {NO_TRAILERS}");
     let serving = "passed  grpc: grpc.health.v1.Health/Check answers SERVING";
@@ -469,7 +469,7 @@ fn proxy(refusal: Option<&'static str>) -> SocketAddr {
 }
 
 #[test]
-fn through_a_proxy_all_goes_through_it() {
+fn the_doctor_connects_through_the_configured_proxy() {
     let desk = Desk::new();
     let bank = desk.mutual(health(1, Some("0")));
     let through = format!("http://{}", proxy(None));
@@ -543,7 +543,7 @@ fn several_addresses_of_an_upstream_are_tried_one_by_one() {
 }
 
 #[test]
-fn where_only_http_2_is_offered_a_gateway_is_asked_all_over_it() {
+fn a_gateway_that_offers_only_http2_is_tested_over_http2() {
     let desk = Desk::new();
     let answer = |request: axum::extract::Request| async move {
         let probe: Probe = "/towbar-probe".parse().unwrap();
@@ -566,7 +566,7 @@ fn where_only_http_2_is_offered_a_gateway_is_asked_all_over_it() {
 }
 
 #[test]
-fn wrong_usage_is_no_finding() {
+fn wrong_usage_exits_with_code_2_before_any_step() {
     let desk = Desk::new();
     let published = "spki-sha256:2ffbd9c83b07035ff7011334bb3495113ff05c6faca058471ab7d6d521310ecf";
     for (arguments, told) in [

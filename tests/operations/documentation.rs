@@ -37,7 +37,7 @@ fn every_command_of_the_documentation_prints_what_is_shown() {
 
 /// The page's own commands make the certificates; only what the bank and the firewall have is made here.
 #[test]
-fn the_deployment_behind_a_firewall_passes_its_checks() {
+fn the_documented_deployment_behind_a_firewall_passes_its_checks() {
     let page = include_str!("../../docs/getting-started/behind-a-waf.md");
     let config = page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
     let folder = Folder::new();
@@ -56,7 +56,7 @@ fn the_deployment_behind_a_firewall_passes_its_checks() {
 }
 
 #[test]
-fn three_dots_stand_for_any_lines() {
+fn three_dots_in_documented_output_match_any_lines() {
     let lines = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
     for (expected, printed, is_right) in [
         (&["a", "b"][..], &["a", "b"][..], true),

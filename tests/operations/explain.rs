@@ -41,7 +41,7 @@ fn explained(folder: &Folder, arguments: &[&str]) -> (Option<i32>, String) {
 }
 
 #[test]
-fn explain_says_rule_sources_message_and_grpcurl() {
+fn explain_prints_the_rule_field_sources_message_and_grpcurl_command() {
     let folder = shop();
     folder.write("items.json", r#"[{"name":"it's","count":2},{"tags":["a","b"]}]"#);
     let cases: [(&[&str], &str); 4] = [
@@ -209,7 +209,7 @@ fn explain_says_why_a_request_is_not_sent() {
 
 /// The gateway itself says the same, to the letter.
 #[test]
-fn explain_refuses_as_the_gateway_does() {
+fn explain_predicts_the_refusals_of_the_gateway_exactly() {
     let folder = shop();
     let gateway = folder.start(&["serve", "--config", "towbar.yaml", "--listen", "127.0.0.1:0", "--backend", NOBODY]);
     let (json, form) = ("application/json", "application/x-www-form-urlencoded");
@@ -282,7 +282,7 @@ fn explain_takes_a_url_a_form_and_standard_input() {
 }
 
 #[test]
-fn explain_knows_a_key_that_is_passed_over_from_one_of_a_map() {
+fn explain_distinguishes_ignored_query_parameters_from_map_entries() {
     let folder = shop();
     folder.write("towbar.yaml", CONFIG.replace("[utm]", "all"));
     let (code, said) = explained(&folder, &["GET /orders/7?notes[door]=&notes.x=1&utm=7"]);
@@ -295,7 +295,7 @@ fn explain_knows_a_key_that_is_passed_over_from_one_of_a_map() {
 }
 
 #[test]
-fn explain_takes_a_form_in_parts() {
+fn explain_accepts_a_multipart_form() {
     let folder = shop();
     let part =
         |name: &str, value: &str| format!("--b\r\nContent-Disposition: form-data; name={name}\r\n\r\n{value}\r\n");
@@ -343,7 +343,7 @@ fn explain_takes_a_form_in_parts() {
 
 /// grpcurl reads the names of the proto file, and callers have others.
 #[test]
-fn the_grpcurl_line_has_the_names_of_the_proto_file() {
+fn the_grpcurl_command_uses_the_enum_names_of_the_proto_file() {
     let proto = "syntax = \"proto3\"; package p; import \"google/api/annotations.proto\"; enum Size { SIZE_SMALL = 0; SIZE_LARGE = 1; } \
                  message M { Size size = 1; } \
                  service S { rpc Get(M) returns (M) { option (google.api.http) = { get: \"/m\" }; } }";
@@ -367,7 +367,7 @@ grpcurl -import-path . -proto p.proto -plaintext -d '{"size":"SIZE_LARGE"}' bank
 
 /// The line for grpcurl has what reaches the backend: its file, its certificates, its name.
 #[test]
-fn the_grpcurl_line_knows_schema_and_backend() {
+fn the_grpcurl_command_includes_schema_backend_and_certificates() {
     let folder = shop();
     let mut compiler = protox::Compiler::new([folder.path("api"), "proto".into()]).unwrap();
     let set = compiler.include_imports(true).open_file("shop/shop.proto").unwrap().encode_file_descriptor_set();
@@ -396,7 +396,7 @@ fn the_grpcurl_line_knows_schema_and_backend() {
 }
 
 #[test]
-fn curl_prints_a_line_or_says_why_there_is_none() {
+fn curl_prints_a_command_or_the_reason_why_it_cannot() {
     let folder = shop();
     let curl = |arguments: &[&str]| {
         let Ended { code, stdout, stderr } = folder.run(&[&["curl", "--config", "towbar.yaml"], arguments].concat());
@@ -453,7 +453,7 @@ fn curl_prints_a_line_or_says_why_there_is_none() {
 
 /// A wrong argument, or a wrong schema, is told as for every command.
 #[test]
-fn what_cannot_be_explained_ends_with_code_2() {
+fn explain_and_curl_exit_with_code_2_on_wrong_arguments() {
     let folder = shop();
     assert_eq!(
         folder.refusal(&["explain", "--config", "towbar.yaml", "/orders"]),

@@ -45,7 +45,7 @@ fn wait_for(admin: SocketAddr, line: &str) {
 }
 
 #[test]
-fn requests_are_counted_by_template_rpc_status_and_code_and_go_on_over_a_reload() {
+fn requests_are_counted_by_route_rpc_status_and_code_and_a_reload_keeps_the_counts() {
     let (folder, _backend, gateway, admin) = stage();
     for _ in 0..3 {
         assert_eq!(http::get(gateway.address, TARGET).status, 200);
@@ -77,7 +77,7 @@ fn requests_are_counted_by_template_rpc_status_and_code_and_go_on_over_a_reload(
 }
 
 #[test]
-fn no_request_invents_a_label_and_no_canary_is_scraped() {
+fn requests_cannot_add_labels_or_put_their_data_into_metrics() {
     let (_folder, _backend, gateway, admin) = stage();
     http::get(gateway.address, TARGET);
     http::get(gateway.address, "/nowhere");
@@ -121,7 +121,7 @@ fn every_metric_is_documented_and_every_documented_metric_is_scraped() {
 }
 
 #[test]
-fn the_older_text_format_is_given_to_whoever_asks_for_it() {
+fn accept_text_plain_selects_the_older_metrics_format() {
     let (_folder, _backend, _gateway, admin) = stage();
     for (accept, media_type, line) in [
         ("text/plain", "text/plain; version=0.0.4; charset=utf-8", "# TYPE towbar_reloads_total counter"),

@@ -3,7 +3,7 @@
 use crate::support::folder::{Folder, NOBODY, get_with};
 
 #[test]
-fn what_breaks_callers_of_an_older_document_is_printed_with_an_exit_code() {
+fn diff_prints_changes_that_break_callers_and_exits_with_code_1() {
     let folder = Folder::new();
     folder.write("shop/orders.proto", get_with(r#"get: "/v1/{id}""#));
     folder.write("towbar.yaml", format!("listen: 127.0.0.1:0\nschema: shop\nupstream: {NOBODY}\n"));

@@ -27,7 +27,7 @@ fn gateway(more: &str) -> (Folder, Gateway) {
 }
 
 #[test]
-fn the_document_and_its_page_are_at_the_configured_path_and_may_be_kept_while_they_are_the_same() {
+fn the_document_and_its_page_are_served_at_the_configured_path_with_etags() {
     let (folder, gateway) = gateway("openapi: {path: /api/docs}\nlog: {access: access.log}\n");
     let get = |target: &str, headers: &[(&str, &str)]| http::send(gateway.address, "GET", target, headers, None);
     let moved = get("/api/docs", &[]);
@@ -77,7 +77,7 @@ fn the_document_and_its_page_are_at_the_configured_path_and_may_be_kept_while_th
 }
 
 #[test]
-fn what_the_page_loads_is_compressed_and_whole() {
+fn the_scripts_and_styles_of_the_page_are_served_compressed_and_complete() {
     let (_folder, gateway) = gateway("openapi: {path: /docs}\n");
     for (file, start) in [("swagger-ui-bundle.js", "/*! For license"), ("swagger-ui.css", ".swagger-ui")] {
         let mut stream = http::connect(gateway.address);
@@ -92,7 +92,7 @@ fn what_the_page_loads_is_compressed_and_whole() {
 }
 
 #[test]
-fn without_the_section_there_is_no_such_path_and_the_document_follows_reloads() {
+fn the_document_is_served_only_if_configured_and_follows_reloads() {
     let (_folder, without) = gateway("");
     assert_eq!(http::get(without.address, "/docs/").status, 404);
     let (folder, gateway) = gateway("openapi: {path: /docs}\n");
@@ -107,7 +107,7 @@ fn without_the_section_there_is_no_such_path_and_the_document_follows_reloads() 
 }
 
 #[test]
-fn a_path_that_cannot_be_is_refused_at_the_start() {
+fn an_invalid_or_already_used_path_stops_the_start() {
     for (lines, problem) in [
         (
             "openapi:\n",

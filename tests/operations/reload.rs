@@ -64,7 +64,7 @@ fn status(gateway: &Gateway, target: &str) -> u16 {
 }
 
 #[test]
-fn routes_change_with_the_files_and_the_log_says_which() {
+fn changed_files_are_applied_and_the_log_lists_changed_routes() {
     let folder = shop("reload: {interval: 100ms}\n");
     let gateway = folder.start(&SERVE);
     assert_eq!((status(&gateway, "/v1/7"), status(&gateway, "/v2/7")), (503, 404));
@@ -93,7 +93,7 @@ fn routes_change_with_the_files_and_the_log_says_which() {
 }
 
 #[test]
-fn what_a_single_file_imports_is_looked_at_too() {
+fn a_changed_import_of_a_single_file_triggers_a_reload() {
     let folder = shop("reload: {interval: 100ms}\n");
     let importing = get_with(r#"get: "/v1/{id}""#).replace("import ", "import \"item.proto\";\nimport ");
     folder.write("shop/orders.proto", importing.replace("message Item { string name = 1; }", ""));
@@ -110,7 +110,7 @@ fn what_a_single_file_imports_is_looked_at_too() {
 }
 
 #[test]
-fn what_is_broken_changes_nothing_and_is_told() {
+fn a_broken_file_changes_nothing_and_its_problems_are_logged() {
     let folder = shop("reload: {interval: 100ms}\n");
     let gateway = folder.start(&SERVE);
     let whole = fs::read_to_string(folder.path("towbar.yaml")).unwrap();
@@ -138,7 +138,7 @@ fn what_is_broken_changes_nothing_and_is_told() {
 }
 
 #[test]
-fn what_was_refused_with_something_else_is_taken_over_when_that_is_mended() {
+fn a_change_rejected_along_with_a_broken_file_is_applied_once_that_file_is_fixed() {
     let folder = shop("reload: {interval: 100ms}\n");
     let gateway = folder.start(&SERVE);
     let whole = fs::read_to_string(folder.path("towbar.yaml")).unwrap();
@@ -153,7 +153,7 @@ fn what_was_refused_with_something_else_is_taken_over_when_that_is_mended() {
 }
 
 #[test]
-fn a_refused_reload_stands_in_the_metrics_until_one_is_taken_over() {
+fn the_metrics_show_a_refused_reload_until_one_succeeds() {
     let folder = shop("reload: {interval: 100ms}\nadmin: 127.0.0.1:0\n");
     let mut gateway = folder.start(&SERVE);
     let admin = gateway.process.read_until("metrics on http://");
@@ -189,7 +189,7 @@ fn a_refused_reload_stands_in_the_metrics_until_one_is_taken_over() {
 }
 
 #[test]
-fn sighup_reads_all_anew_and_nothing_else_does_without_watch() {
+fn without_watch_only_sighup_triggers_a_reload() {
     let folder = shop("reload: {watch: false, interval: 10ms}\n");
     let gateway = folder.start(&SERVE);
     folder.write("shop/orders.proto", get_with(r#"get: "/v2/{id}""#));
@@ -222,7 +222,7 @@ fn holding() -> (Backend, Arc<AtomicUsize>, Arc<Semaphore>) {
 }
 
 #[test]
-fn a_call_in_flight_ends_with_what_it_began_with() {
+fn a_call_in_flight_keeps_the_configuration_it_started_with() {
     let (backend, waiting, gate) = holding();
     let folder = Folder::new();
     folder.copy("proto", "proto");
@@ -247,7 +247,7 @@ fn a_call_in_flight_ends_with_what_it_began_with() {
 }
 
 #[test]
-fn a_reload_gives_no_call_a_place_that_another_has() {
+fn an_unchanged_in_flight_limit_still_counts_the_calls_from_before_a_reload() {
     let (backend, waiting, gate) = holding();
     let folder = Folder::new();
     folder.copy("proto", "proto");
@@ -486,7 +486,7 @@ fn a_broken_certificate_changes_nothing() {
 }
 
 #[test]
-fn a_session_of_one_identity_is_not_resumed_with_another() {
+fn a_tls_session_is_not_resumed_after_the_certificate_changes() {
     let authority = Authority::new("the stage").unwrap();
     let (ours, theirs) = (Authority::new("ours").unwrap(), Authority::new("theirs").unwrap());
     let bank = Bank::start(&authority);
@@ -543,7 +543,7 @@ fn a_session_of_one_identity_is_not_resumed_with_another() {
 
 /// A caller of HTTP/2 is told by GOAWAY, and what it has asked is answered.
 #[test]
-fn a_connection_of_http2_that_was_made_with_the_old_certificate_ends_after_its_next_call() {
+fn an_http2_connection_with_the_old_certificate_ends_after_its_next_call() {
     let authority = Authority::new("the stage").unwrap();
     let bank = Bank::start(&authority);
     let folder = deployment(&bank, "");
@@ -580,7 +580,7 @@ fn a_connection_of_http2_that_was_made_with_the_old_certificate_ends_after_its_n
 
 /// What it asks was not forwarded, and it is told that it may ask again over another connection.
 #[test]
-fn over_http2_too_a_caller_that_is_not_trusted_any_more_is_refused_on_an_old_connection() {
+fn requests_of_a_caller_no_longer_trusted_are_refused_on_open_http2_connections() {
     let authority = Authority::new("the stage").unwrap();
     let (ours, theirs) = (Authority::new("ours").unwrap(), Authority::new("theirs").unwrap());
     let bank = Bank::start(&authority);

@@ -13,7 +13,7 @@ const UNIT: &str = include_str!("../../config/towbar.service");
 const EXPOSURE: &str = "--threshold=25";
 
 #[test]
-fn the_unit_is_valid_and_leaves_the_service_little() {
+fn the_systemd_unit_is_valid_and_restricts_the_service() {
     let Some(program) = installed("systemd-analyze", Package::Debian("systemd")) else { return };
     let folder = Folder::new();
     // The unit must name a program that is there.
@@ -29,7 +29,7 @@ fn the_unit_is_valid_and_leaves_the_service_little() {
 }
 
 #[test]
-fn the_unit_waits_for_the_drain_and_names_commands_that_there_are() {
+fn the_systemd_unit_runs_serve_and_waits_for_the_drain() {
     let value = |key: &str| UNIT.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('=')).unwrap();
     // `notice` and `timeout` of the default `listen.drain` are 30 s.
     assert_eq!(value("TimeoutStopSec"), "35");

@@ -118,7 +118,7 @@ fn man_pages_are_formatted_without_a_warning() {
 }
 
 #[test]
-fn a_man_page_of_an_unknown_command_lists_the_commands() {
+fn man_with_an_unknown_command_lists_the_commands() {
     let ended = process::run(&["man", "serv"]);
     let line = "there is no command `serv`; commands: serve, check, routes, openapi, config, explain, curl, certs, doctor, demo, completions, man";
     assert_eq!((ended.code, ended.stderr.lines().next()), (Some(2), Some(line)));

@@ -42,7 +42,7 @@ fn with_certificates() -> Folder {
 }
 
 #[test]
-fn all_that_is_wrong_is_told_at_once() {
+fn all_problems_are_reported_at_once() {
     let folder = with_certificates();
     let text = "\
 lisen: 127.0.0.1:80
@@ -92,7 +92,7 @@ fn pem(label: &str) -> String {
 }
 
 #[test]
-fn a_certificate_that_cannot_serve_is_told_by_its_file() {
+fn an_unusable_certificate_or_key_is_reported_with_its_file() {
     let folder = with_certificates();
     folder.write("protos/orders.proto", get_with(GET)).write("etc/tls/text.pem", "hello\n");
     folder.write("etc/tls/junk.pem", pem("CERTIFICATE")).write("etc/tls/junk-key.pem", pem("PRIVATE KEY"));
@@ -165,7 +165,7 @@ fn a_certificate_that_cannot_serve_is_told_by_its_file() {
 }
 
 #[test]
-fn options_for_rpcs_that_the_schema_does_not_have_are_told_with_their_line() {
+fn wrong_rpc_options_are_reported_with_their_line() {
     let folder = Folder::new();
     let text = "\
 schema: protos
@@ -188,7 +188,7 @@ rpcs:
 }
 
 #[test]
-fn a_start_without_what_it_needs_says_which_flag_gives_it() {
+fn missing_settings_are_reported_with_the_flags_that_provide_them() {
     let folder = Folder::new();
     folder.write("empty.yaml", "").write("orders.proto", get_with(GET));
     for (arguments, expected) in [
@@ -216,7 +216,7 @@ fn a_start_without_what_it_needs_says_which_flag_gives_it() {
 }
 
 #[test]
-fn a_port_that_cannot_be_had_says_what_to_do() {
+fn an_unavailable_listen_address_is_reported_with_what_to_do() {
     let folder = Folder::new();
     folder.write("orders.proto", get_with(GET));
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -244,7 +244,7 @@ fn a_port_that_cannot_be_had_says_what_to_do() {
 }
 
 #[test]
-fn a_flag_stands_for_its_whole_section_and_the_rest_of_the_file_stands() {
+fn a_flag_replaces_its_whole_section_and_leaves_the_rest_of_the_file() {
     let folder = Folder::new();
     folder.write("towbar.yaml", MISSING_FILES).write("here/orders.proto", get_with(GET));
     let missing = |file: &str| format!("{file}: No such file or directory (os error 2)");
@@ -271,7 +271,7 @@ fn a_flag_stands_for_its_whole_section_and_the_rest_of_the_file_stands() {
 }
 
 #[test]
-fn paths_in_the_file_count_from_the_files_folder_and_paths_in_flags_from_where_the_command_runs() {
+fn paths_in_the_file_are_relative_to_it_and_paths_in_flags_to_the_working_directory() {
     let folder = with_certificates();
     let text = "\
 listen: {address: '127.0.0.1:0', tls: {cert: tls/one.pem, key: tls/one-key.pem, client_ca: tls/trusted.pem}}
@@ -301,7 +301,7 @@ upstream: {address: 'https://127.0.0.1:1', tls: {cert: tls/two.pem, key: tls/two
 
 /// The demo makes its keys itself, so it needs no file that only root may read.
 #[test]
-fn no_core_dump_of_a_process_with_keys_is_written() {
+fn core_dumps_are_disabled_unless_requested() {
     const ROOT: u32 = 0;
     const NOBODY: u32 = 65534;
     let folder = Folder::new();
@@ -374,7 +374,7 @@ fn a_configuration_may_come_from_standard_input_or_a_pipe() {
 }
 
 #[test]
-fn a_configuration_is_read_with_its_mark_and_its_line_ends_and_is_utf_8() {
+fn a_configuration_may_have_a_byte_order_mark_and_any_line_endings_but_must_be_utf8() {
     let folder = Folder::new();
     folder.write("protos/orders.proto", get_with(GET));
     let right = format!("# for the gateway\nlisten: 127.0.0.1:0\nschema: protos\nupstream: {NOBODY}\n");
@@ -410,7 +410,7 @@ fn a_configuration_is_read_with_its_mark_and_its_line_ends_and_is_utf_8() {
 }
 
 #[test]
-fn an_address_that_is_none_is_refused_before_anything_listens() {
+fn an_invalid_address_is_refused_before_anything_listens() {
     let folder = Folder::new();
     folder.write("protos/orders.proto", get_with(GET));
     let ipv4 = "; an IPv4 address has four numbers from 0 to 255 without leading zeros";
@@ -435,7 +435,7 @@ fn an_address_that_is_none_is_refused_before_anything_listens() {
 }
 
 #[test]
-fn a_burst_of_connections_waits_to_be_accepted_and_none_begins_anew() {
+fn a_burst_of_connections_fits_in_the_listen_backlog() {
     const BURST: usize = 400;
     let folder = Folder::new();
     folder.write("protos/orders.proto", get_with(GET));
@@ -475,7 +475,7 @@ fn a_burst_of_connections_waits_to_be_accepted_and_none_begins_anew() {
 }
 
 #[test]
-fn what_is_refused_without_a_call_is_in_the_log_once_a_second_and_quotes_nothing() {
+fn requests_refused_before_a_call_are_logged_once_a_second_without_quoting_them() {
     use std::io::{Read as _, Write as _};
     let folder = Folder::new();
     folder.write("protos/orders.proto", get_with(GET));
@@ -510,7 +510,7 @@ fn what_is_refused_without_a_call_is_in_the_log_once_a_second_and_quotes_nothing
 }
 
 #[test]
-fn a_request_that_the_listener_refuses_is_in_the_log_once_a_second_and_is_not_quoted() {
+fn requests_refused_by_the_listener_are_logged_once_a_second_without_quoting_them() {
     use std::io::{Read as _, Write as _};
     let folder = Folder::new();
     folder.write("protos/orders.proto", get_with(GET));
@@ -542,7 +542,7 @@ fn a_request_that_the_listener_refuses_is_in_the_log_once_a_second_and_is_not_qu
 }
 
 #[test]
-fn a_head_that_does_not_come_is_in_the_log_and_a_connection_that_asks_nothing_is_not() {
+fn an_incomplete_request_head_is_logged_and_an_unused_connection_is_not() {
     use std::io::{Read as _, Write as _};
     let folder = Folder::new();
     folder.write("protos/orders.proto", get_with(GET));

@@ -116,7 +116,7 @@ fn is_last(answer: &Answer) -> bool {
 const NOTICE: &str = "INFO stopping: new connections are accepted for 60s, then calls in flight have 25s to end";
 
 #[test]
-fn in_the_notice_every_call_is_answered_and_is_the_last_of_its_connection() {
+fn during_the_notice_calls_are_answered_and_each_closes_its_connection() {
     let stage = Stage::start("notice: 60s");
     assert_eq!(stage.ready(), (200, "ready\n".to_owned()));
     let (mut used, mut unused) = (stage.connect(), stage.connect());
@@ -146,7 +146,7 @@ fn in_the_notice_every_call_is_answered_and_is_the_last_of_its_connection() {
 }
 
 #[test]
-fn what_is_in_flight_at_the_end_is_finished_and_what_takes_too_long_is_cut_and_told() {
+fn calls_in_flight_finish_within_the_drain_timeout_or_are_cut_and_logged() {
     let stage = Stage::start("notice: 0s, timeout: 3s");
     let (mut late, mut never, mut neither) = (stage.waiting("late"), stage.waiting("never"), stage.waiting("never"));
     stage.signal("TERM");
@@ -159,7 +159,7 @@ fn what_is_in_flight_at_the_end_is_finished_and_what_takes_too_long_is_cut_and_t
 }
 
 #[test]
-fn sigint_gives_no_notice_and_a_second_one_ends_at_once() {
+fn sigint_skips_the_notice_and_a_second_sigint_stops_immediately() {
     let stage = Stage::start("notice: 60s, timeout: 50s");
     let mut idle = stage.connect();
     send(&mut idle, "before");
@@ -175,7 +175,7 @@ fn sigint_gives_no_notice_and_a_second_one_ends_at_once() {
 }
 
 #[test]
-fn a_connection_that_was_made_before_the_port_is_closed_has_time_for_its_first_call() {
+fn a_connection_made_before_the_port_closes_still_gets_its_first_call_answered() {
     let stage = Stage::start("notice: 60s");
     let mut unused = stage.connect();
     stage.signal("INT");
@@ -187,7 +187,7 @@ fn a_connection_that_was_made_before_the_port_is_closed_has_time_for_its_first_c
 }
 
 #[test]
-fn a_reload_takes_over_how_a_stop_goes() {
+fn a_reload_applies_new_drain_settings() {
     let stage = Stage::start("notice: 60s");
     stage.folder.write("towbar.yaml", config(&stage.bank, "", "notice: 20ms, timeout: 7s"));
     let is_done = || http::get(stage.admin, "/metrics").body.contains("towbar_reloads_total{result=\"done\"} 1\n");
@@ -254,7 +254,7 @@ impl Http2 {
 }
 
 #[test]
-fn over_http_2_calls_on_their_way_are_answered_and_the_connection_ends_after_them() {
+fn over_http2_calls_in_transit_are_answered_before_the_connection_ends() {
     let stage = Stage::with("tls: {cert: own.pem, key: own.key}, ", "notice: 60s");
     let mut connection = Http2::connect(&stage);
     connection.call(1);

@@ -66,7 +66,7 @@ fn the_recipe_for_any_oidc_provider_works() {
 }
 
 #[test]
-fn every_configuration_of_the_page_is_checked() {
+fn every_configuration_in_the_callers_documentation_passes_check() {
     let document = fs::read_to_string("docs/callers.md").unwrap();
     let blocks = document.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
     let (mut count, folder) = (0, Folder::new());
@@ -87,7 +87,7 @@ fn every_configuration_of_the_page_is_checked() {
 }
 
 #[test]
-fn what_is_wrong_with_key_sets_and_demands_stops_the_start() {
+fn invalid_key_sets_and_unknown_issuers_stop_the_start() {
     let folder = shop(&[], "rpcs: {shop.v1.Orders.Get: {require: {issuers: other}}}\n");
     let refused = |content: Option<&str>| {
         if let Some(content) = content {
@@ -115,7 +115,7 @@ fn what_is_wrong_with_key_sets_and_demands_stops_the_start() {
 }
 
 #[test]
-fn keys_are_replaced_while_it_serves_and_a_broken_set_changes_nothing() {
+fn keys_are_replaced_without_a_restart_and_a_broken_set_changes_nothing() {
     let (old, new) = (Key::p256("1"), Key::ed25519("2"));
     let folder = shop(&[&old], "reload: {interval: 100ms}\n");
     let gateway = folder.start(&SERVE);
@@ -132,7 +132,7 @@ fn keys_are_replaced_while_it_serves_and_a_broken_set_changes_nothing() {
 }
 
 #[test]
-fn the_log_says_what_was_wrong_with_a_token_and_has_none_of_it() {
+fn the_log_says_why_a_token_was_refused_without_quoting_it() {
     let key = Key::p256("1");
     let folder = shop(&[&key], "");
     for (token, target, why) in [
@@ -165,7 +165,7 @@ fn the_log_says_what_was_wrong_with_a_token_and_has_none_of_it() {
 }
 
 #[test]
-fn a_bound_token_is_taken_with_its_certificate_only() {
+fn a_bound_token_is_accepted_only_with_its_certificate() {
     let (servers, clients, key) = (authority("the gateway"), authority("callers"), Key::p256("1"));
     let tls = "listen:\n  address: 127.0.0.1:0\n  tls: {cert: cert.pem, key: key.pem, client_ca: ca.pem, client_auth: optional}\n";
     let folder = shop(&[&key], "rpcs: {shop.v1.Orders.Get: {require: {bound_to: certificate}}}\n");
@@ -218,7 +218,7 @@ fn a_bound_token_is_taken_with_its_certificate_only() {
 }
 
 #[test]
-fn the_access_log_names_the_verified_caller_and_has_none_of_the_token() {
+fn the_access_log_names_the_verified_caller_without_quoting_the_token() {
     let key = Key::p256("1");
     let folder = shop(&[&key], "log: {access: access.log}\n");
     let gateway = folder.start(&SERVE);
@@ -252,7 +252,7 @@ fn the_access_log_names_the_verified_caller_and_has_none_of_the_token() {
 }
 
 #[test]
-fn a_reload_lets_no_proof_through_twice() {
+fn a_dpop_proof_is_not_accepted_twice_even_after_a_reload() {
     let (issuer, next, caller) = (Key::p256("1"), Key::p256("2"), Key::ed25519("caller"));
     let folder = shop(&[&issuer], "  dpop: {url: 'https://api.bank.test'}\nreload: {interval: 100ms}\n");
     let gateway = folder.start(&SERVE);

@@ -61,7 +61,7 @@ fn wait_for(gateway: &Gateway, token: &str, wanted: &str) {
 }
 
 #[test]
-fn a_key_that_is_published_anew_is_fetched_when_a_token_names_it_and_no_more_often_than_configured() {
+fn a_token_with_an_unknown_key_triggers_a_fetch_at_most_once_per_interval() {
     let stage = Stage::new("https://id.bank.test", "SERVER/jwks");
     let (one, two, forger) = (Key::p256("1"), Key::ed25519("2"), Key::p256("3"));
     stage.server.put("/jwks", key_set(&[&one]));
@@ -91,7 +91,7 @@ fn a_key_that_is_published_anew_is_fetched_when_a_token_names_it_and_no_more_oft
 }
 
 #[test]
-fn discovery_leads_to_the_keys_of_the_issuer_and_of_nobody_else() {
+fn discovery_uses_only_the_keys_of_the_configured_issuer() {
     let stage = Stage::new("SERVER", "discovery");
     let (key, issuer) = (Key::p256("1"), stage.server.url(""));
     let token = key.token(&claims_with(json!({"iss": issuer})));
@@ -109,7 +109,7 @@ fn discovery_leads_to_the_keys_of_the_issuer_and_of_nobody_else() {
 }
 
 #[test]
-fn while_keys_cannot_be_fetched_the_last_ones_stay_and_without_any_nobody_is_let_in() {
+fn the_last_fetched_keys_stay_valid_and_without_any_every_token_is_refused() {
     let stage = Stage::new("https://id.bank.test", "SERVER/jwks");
     let key = Key::p256("1");
     let (token, other) = (key.token(&claims()), Key::p256("2").token(&claims()));
@@ -137,7 +137,7 @@ fn while_keys_cannot_be_fetched_the_last_ones_stay_and_without_any_nobody_is_let
 }
 
 #[test]
-fn a_server_of_another_authority_is_not_believed() {
+fn keys_from_a_server_with_an_untrusted_certificate_are_not_used() {
     let stage = Stage::new("https://id.bank.test", "SERVER/jwks");
     let key = Key::p256("1");
     stage.server.put("/jwks", key_set(&[&key]));
