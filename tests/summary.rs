@@ -5,7 +5,7 @@
 mod programs;
 
 #[test]
-fn tests_that_were_skipped_are_counted_with_the_command_that_installs_what_they_need() {
+fn skipped_tests_are_counted_with_the_command_that_installs_missing_programs() {
     if let Some(line) = programs::summary() {
         programs::say(&line);
     }

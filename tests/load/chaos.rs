@@ -200,17 +200,17 @@ fn each_call_is_answered_truly(name: &str, over_tls: bool) {
 }
 
 #[test]
-fn over_a_bad_line_to_the_bank_each_call_has_one_true_answer() {
+fn over_a_bad_network_to_the_backend_each_call_gets_one_correct_answer() {
     each_call_is_answered_truly("HTTP/2 over TCP", false);
 }
 
 #[test]
-fn over_a_bad_line_to_the_bank_with_mutual_tls_each_call_has_one_true_answer() {
+fn over_a_bad_network_to_a_mutual_tls_backend_each_call_gets_one_correct_answer() {
     each_call_is_answered_truly("HTTP/2 over TLS", true);
 }
 
 #[test]
-fn over_a_bad_line_from_its_caller_a_call_is_made_once_or_not_at_all() {
+fn over_a_bad_network_from_the_caller_each_call_is_made_at_most_once() {
     let _turn = turns::beside_others();
     use Trouble::*;
     let seed = seed();

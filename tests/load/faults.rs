@@ -86,12 +86,12 @@ fn wrong(answer: &Answer, id: &str, acted: usize) -> Option<String> {
 }
 
 #[test]
-fn ten_thousand_faults_make_no_payment_twice_and_leave_no_call_without_its_answer() {
+fn ten_thousand_backend_faults_cause_no_double_payment_and_no_wrong_answer() {
     all_is_told_truly(seed(), |choose| RawBank::start(choose));
 }
 
 #[test]
-fn ten_thousand_faults_over_mutual_tls_make_no_payment_twice_either() {
+fn ten_thousand_backend_faults_over_mutual_tls_cause_no_double_payment() {
     all_is_told_truly(seed(), |choose| RawBank::over_tls(choose));
 }
 

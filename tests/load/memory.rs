@@ -97,7 +97,7 @@ service Bank {
 "#;
 
 #[test]
-fn all_attacks_at_once_leave_the_process_within_its_memory_and_the_others_served() {
+fn under_all_attacks_at_once_memory_stays_bounded_and_other_callers_are_served() {
     let Some(prlimit) = installed("prlimit", Package::Debian("util-linux")) else { return };
     let chosen = std::env::var("TOWBAR_ATTACK").ok();
     if chosen.as_deref() == Some("list") {
@@ -112,7 +112,7 @@ fn all_attacks_at_once_leave_the_process_within_its_memory_and_the_others_served
 
 /// One after the other, each against a process of its own.
 #[test]
-fn under_each_attack_that_once_did_harm_all_calls_of_others_succeed_and_neither_memory_nor_log_grows() {
+fn under_single_attacks_other_callers_are_served_and_memory_and_log_stay_bounded() {
     let Some(prlimit) = installed("prlimit", Package::Debian("util-linux")) else { return };
     let chosen = std::env::var("TOWBAR_ATTACK").ok();
     let is_long = std::env::var_os("TOWBAR_LONG_TESTS").is_some();
@@ -179,7 +179,7 @@ fn attacked(prlimit: &str, kinds: Vec<attacks::Kind>, time: Duration, name: &str
 
 /// 64 MiB for the process are 16 for connections and bodies.
 #[test]
-fn what_there_is_no_memory_for_is_refused_before_it_is_kept_and_the_caller_is_told_what_became_of_the_call() {
+fn requests_and_replies_beyond_the_memory_budget_are_refused_with_the_calls_outcome() {
     let (heard, calls) = talk::shared::<usize>();
     let backend = talk::backend(move |rpc, mut requests, replies| {
         let heard = Arc::clone(&heard);
@@ -225,7 +225,7 @@ fn what_there_is_no_memory_for_is_refused_before_it_is_kept_and_the_caller_is_to
 }
 
 #[test]
-fn beyond_the_connections_that_may_be_open_others_wait_until_one_ends() {
+fn connections_beyond_the_limit_wait_until_one_ends() {
     let backend = talk::backend(|_, _, replies| async move {
         replies.send(&[]).await;
         replies.end("0", "").await;

@@ -32,7 +32,7 @@ impl Process {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args([
             "--exact",
-            "trouble_kill::a_bank_that_is_killed_makes_no_payment_twice_and_is_called_when_it_is_back",
+            "trouble_kill::killing_the_backend_causes_no_double_payment_and_calls_resume_when_it_returns",
             "--nocapture",
         ]);
         let mut child = command.env(ADDRESS, address).stdout(Stdio::piped()).spawn().unwrap();
@@ -108,7 +108,7 @@ fn wrong(id: &str, answer: &Answer, acted: usize) -> Option<String> {
 }
 
 #[test]
-fn a_bank_that_is_killed_makes_no_payment_twice_and_is_called_when_it_is_back() {
+fn killing_the_backend_causes_no_double_payment_and_calls_resume_when_it_returns() {
     if let Ok(address) = std::env::var(ADDRESS) {
         be_the_bank(address.parse().unwrap());
     }

@@ -92,7 +92,7 @@ fn call_with(to: SocketAddr, client: &Arc<ClientConfig>, more: &str) -> Handshak
 }
 
 #[test]
-fn the_backend_is_told_who_calls_by_the_connection_and_not_by_the_caller() {
+fn caller_metadata_comes_from_the_connection_and_not_from_request_headers() {
     let folder = tempfile::tempdir().unwrap();
     let (servers, callers) = (Authority::new("servers").unwrap(), Authority::new("callers").unwrap());
     let (backend, told) = noting();
@@ -118,7 +118,7 @@ fn the_backend_is_told_who_calls_by_the_connection_and_not_by_the_caller() {
 }
 
 #[test]
-fn a_plain_connection_has_an_address_and_streams_tell_it_too() {
+fn the_callers_address_is_sent_for_plain_connections_and_streams_too() {
     let (backend, told) = noting();
     let gateway = support::talk::gateway(&backend, NAMES);
     for target in ["/files/a", "/notes/a"] {
@@ -128,7 +128,7 @@ fn a_plain_connection_has_an_address_and_streams_tell_it_too() {
 }
 
 #[test]
-fn nothing_is_told_unless_it_is_configured() {
+fn caller_metadata_is_sent_only_if_configured() {
     let folder = tempfile::tempdir().unwrap();
     let (servers, callers) = (Authority::new("servers").unwrap(), Authority::new("callers").unwrap());
     let (backend, told) = noting();
@@ -170,7 +170,7 @@ fn call_from(from: &str, to: SocketAddr, headers: &[(&str, &str)]) {
 const CALLER: &str = "127.0.0.5";
 
 #[test]
-fn the_address_is_what_a_trusted_proxy_says_and_nobody_else() {
+fn only_a_trusted_proxy_can_set_the_callers_address() {
     let (backend, told) = noting();
     let (x_forwarded_for, forwarded) = ("X-Forwarded-For", "Forwarded");
     let proxy = "127.0.0.1";
@@ -215,7 +215,7 @@ fn the_address_is_what_a_trusted_proxy_says_and_nobody_else() {
 }
 
 #[test]
-fn through_nginx_a_forged_address_is_not_believed() {
+fn through_nginx_a_forged_caller_address_is_ignored() {
     let (backend, told) = noting();
     let appends = format!("{KEPT_CONNECTIONS} proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;");
     let header = "X-Forwarded-For";
@@ -252,7 +252,7 @@ fn through_nginx_a_forged_address_is_not_believed() {
 }
 
 #[test]
-fn a_proxy_says_no_certificate_but_its_own() {
+fn certificate_headers_from_a_trusted_proxy_are_ignored() {
     let folder = tempfile::tempdir().unwrap();
     let (servers, callers) = (Authority::new("servers").unwrap(), Authority::new("callers").unwrap());
     let (backend, told) = noting();

@@ -101,7 +101,7 @@ fn a_body_without_a_content_type_is_json_only_where_that_is_configured() {
 }
 
 #[test]
-fn json_is_read_under_the_type_of_forms_where_that_is_listed_and_forms_stay_forms() {
+fn json_is_accepted_under_listed_content_types_and_forms_stay_forms() {
     let form_expected = "the body looks like JSON, but Content-Type is application/x-www-form-urlencoded; send Content-Type: application/json";
     check(
         "requests: {json_types: [application/x-www-form-urlencoded, text/plain, application/octet-stream]}",
@@ -181,7 +181,7 @@ fn an_empty_body_is_an_empty_object_only_where_that_is_configured() {
 }
 
 #[test]
-fn unknown_members_are_passed_over_for_all_rpcs_and_unknown_names_of_enums_are_not() {
+fn unknown_members_are_ignored_if_configured_and_unknown_enum_names_are_not() {
     let case =
         |target, body, problem, lenient| Case { target, content_type: JSON, body, strict: (400, problem), lenient };
     let nope = "unknown field \"nope\" (line 1, column 9)";
@@ -228,7 +228,7 @@ fn base64_may_have_line_breaks_only_where_that_is_configured() {
 }
 
 #[test]
-fn a_header_with_the_prefix_of_grpc_gateway_is_metadata_if_its_name_is_listed() {
+fn headers_with_the_grpc_metadata_prefix_become_metadata_if_listed() {
     let (got, heard) = shared::<Vec<String>>();
     let backend = backend(move |_, requests: Requests, replies| {
         let got = got.clone();
@@ -296,7 +296,7 @@ fn failing() -> Backend {
 }
 
 #[test]
-fn an_error_has_the_body_of_grpc_gateways_version() {
+fn errors_have_the_body_of_the_chosen_grpc_gateway_version() {
     let backend = failing();
     for (errors, status, body) in [
         (
@@ -321,7 +321,7 @@ fn an_error_has_the_body_of_grpc_gateways_version() {
 }
 
 #[test]
-fn a_stream_in_the_framing_of_grpc_gateway_has_a_chunk_for_each_message_and_no_closing_line() {
+fn streams_in_grpc_gateway_format_have_one_chunk_per_message_and_no_status_line() {
     let backend = failing();
     let one = "{\"result\":{\"text\":\"one\",\"number\":1}}\n";
     let two = "{\"result\":{\"text\":\"two\",\"number\":2}}\n";
@@ -402,7 +402,7 @@ fn a_preset_sets_exactly_what_is_documented() {
 }
 
 #[test]
-fn a_key_of_the_file_counts_whatever_the_preset_says() {
+fn a_key_in_the_file_overrides_the_preset() {
     let text = "schema: a.binpb\nupstream: http://127.0.0.1:1\ncompatibility: grpc_gateway\nerrors: problem\nrequests:\n  ignore_query: []\n  \
                 body_limit: 1KiB\nstreams: {deadline: 1m}\nmetadata:\n";
     let (config, problems) = config::load_text(text, Path::new("towbar.yaml"), &Overrides::default());
@@ -426,7 +426,7 @@ fn a_key_of_the_file_counts_whatever_the_preset_says() {
 }
 
 #[test]
-fn check_shows_what_the_preset_sets_and_what_the_file_has_in_its_place() {
+fn check_lists_what_the_preset_sets_and_what_the_file_overrides() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("shop.proto"), PROTO).unwrap();
     let config = folder.path().join("towbar.yaml");
@@ -452,7 +452,7 @@ no problems found
 }
 
 #[test]
-fn etcd3gw_gets_from_towbar_what_it_gets_from_the_gateway_of_etcd() {
+fn etcd3gw_gets_the_same_answers_from_towbar_as_from_the_gateway_in_etcd() {
     let Some(tools) = Tools::installed() else { return };
     let own = tools.transcript(Etcd::start(&tools).address, &["bodies"]);
     let etcd = Etcd::start(&tools);
@@ -463,7 +463,7 @@ fn etcd3gw_gets_from_towbar_what_it_gets_from_the_gateway_of_etcd() {
 }
 
 #[test]
-fn etcd3gw_runs_with_the_preset_alone() {
+fn etcd3gw_works_with_the_preset_alone() {
     let Some(tools) = Tools::installed() else { return };
     let own = tools.transcript(Etcd::start(&tools).address, &[]);
     let etcd = Etcd::start(&tools);

@@ -83,7 +83,7 @@ fn decoded(message: &str, wire: &[u8]) -> String {
 }
 
 #[test]
-fn a_printed_line_sends_the_messages_whatever_the_kind_of_call() {
+fn the_printed_curl_command_sends_the_given_messages_for_every_kind_of_call() {
     if installed("curl", Package::Debian("curl")).is_none() {
         return;
     }
@@ -171,7 +171,7 @@ fn a_printed_line_sends_the_messages_whatever_the_kind_of_call() {
 }
 
 #[test]
-fn a_message_that_no_line_can_carry_is_told_with_its_number() {
+fn messages_that_no_curl_command_can_send_are_refused_with_the_reason() {
     let printer = Printer::new();
     for (rpc, texts, reason) in [
         (
@@ -223,7 +223,7 @@ fn a_message_that_no_line_can_carry_is_told_with_its_number() {
 
 /// Whoever watches a stream sees each message when it comes.
 #[test]
-fn a_message_is_shown_before_the_stream_ends() {
+fn curl_shows_a_message_before_the_stream_ends() {
     if installed("curl", Package::Debian("curl")).is_none() {
         return;
     }

@@ -90,7 +90,7 @@ const GRPC_IS_HTTP1: &str = "noted   grpc: native gRPC does not work: something 
                              does not need it";
 
 #[test]
-fn with_nothing_in_between_all_passes() {
+fn with_no_proxy_in_between_no_step_fails() {
     let stage = Stage::new();
     let expected = [HTTP1, FORGED, NO_TRAILERS2, GRPC_NOT_OFFERED].map(str::to_owned).to_vec();
     assert_eq!(stage.found(stage.plain.address, false), (Some(0), expected));
@@ -120,7 +120,7 @@ fn nginx_with_grpc_pass_lets_native_grpc_through() {
 }
 
 #[test]
-fn what_nginx_is_often_told_to_do_is_found() {
+fn side_effects_of_common_nginx_settings_are_reported() {
     const SLASH: &str = "FAILED  slash: /a%2Fb becomes /a/b; pass the path on as it came (nginx: `proxy_pass` without a path; \
                          Apache: `AllowEncodedSlashes NoDecode` and `nocanon`; Envoy: no `path_with_escaped_slashes_action`), \
                          or bind names with `/` in them by `**`";
@@ -176,7 +176,7 @@ fn haproxy_keeps_trailers_and_native_grpc_where_it_speaks_http_2_to_the_gateway(
 }
 
 #[test]
-fn a_path_before_all_others_may_be_taken_off_on_the_way() {
+fn a_proxy_may_strip_a_path_prefix() {
     let stage = Stage::new();
     let rule = r"http-request replace-path /bank/v1(/.*)? \1";
     let Some(between) = Between::haproxy(stage.plain.address, None, "", rule) else { return };
@@ -195,7 +195,7 @@ fn a_path_before_all_others_may_be_taken_off_on_the_way() {
 }
 
 #[test]
-fn squid_drops_authorization_unless_it_is_told_otherwise() {
+fn squid_drops_authorization_without_login_passthru() {
     let stage = Stage::new();
     let lost = "FAILED  headers: Authorization does not arrive unchanged; let the proxy in between forward it (Squid: \
                 `login=PASSTHRU` of its \
@@ -219,7 +219,7 @@ fn envoy_drops_trailers_of_http_1_1_and_keeps_those_of_http_2() {
 }
 
 #[test]
-fn without_a_probe_it_says_how_to_get_one() {
+fn without_a_probe_the_doctor_says_how_to_configure_one() {
     let stage = Stage::new();
     let url = format!("http://{}/", stage.plain.address);
     let Ended { code, stdout, .. } = stage.folder.run(&["doctor", "--url", &url, "--probe", "/elsewhere"]);
@@ -241,7 +241,7 @@ fn without_a_probe_it_says_how_to_get_one() {
 }
 
 #[test]
-fn callers_certificates_are_tried_too() {
+fn the_doctor_tests_client_certificates() {
     let stage = Stage::new();
     let clients = Authority::new("the clients'").unwrap();
     stage.folder.write("clients.pem", clients.pem());

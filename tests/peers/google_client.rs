@@ -72,7 +72,7 @@ GetSecret {"name":"projects/bank/secrets/none"}
 CreateSecret {"parent":"projects/bank","secretId":"p i n","secret":{"replication":{"automatic":{}},"labels":{"team":"cards"},"ttl":"86400.500s","versionAliases":{"current":"9007199254740993"}}}"#;
 
 #[test]
-fn a_google_client_gets_what_the_backend_says_and_the_backend_what_the_client_says() {
+fn a_google_client_exchanges_requests_replies_and_errors_with_the_backend() {
     let Some(python) = python::environment(PACKAGE, &[&[PACKAGE]]) else { return };
     let folder = tempfile::tempdir().unwrap();
     let set = folder.path().join("api.binpb");

@@ -25,7 +25,7 @@ too large RESOURCE_EXHAUSTED the body is larger than the limit of 4096 bytes tow
 ";
 
 #[test]
-fn a_client_of_grpcio_makes_all_four_kinds_of_calls() {
+fn a_grpcio_client_makes_all_four_kinds_of_calls() {
     let Some(python) = python::environment(PACKAGE, &[&[PACKAGE]]) else { return };
     let bank = backend(|_, mut requests, replies| async move {
         if requests.headers.get("x-other").is_some() {

@@ -66,7 +66,7 @@ fn demo() -> Gateway {
 }
 
 #[test]
-fn through_nginx_every_answer_is_the_same() {
+fn answers_through_nginx_equal_those_without_it() {
     let large = format!(r#"{{"value":"{}"}}"#, "QUJD".repeat(20_000));
     let calls: &[(Call, u16)] = &[
         (("GET", BALANCE, &[], ""), 200),
@@ -100,7 +100,7 @@ fn through_nginx_every_answer_is_the_same() {
 }
 
 #[test]
-fn through_nginx_a_bank_that_is_down_is_still_told_in_json() {
+fn through_nginx_an_unreachable_backend_is_still_reported_as_json() {
     let free = ports::free();
     let proto = concat!(env!("CARGO_MANIFEST_DIR"), "/proto");
     let backend = format!("http://{free}");
@@ -147,7 +147,7 @@ async fn bank(plain: Plain, service: Router) -> SocketAddr {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_the_gateway_nginx_cannot_read_a_bank_that_speaks_http2_only() {
+async fn without_the_gateway_nginx_cannot_call_an_http2_only_backend() {
     let bank = bank(Plain::Http2, SampleBank::new().routes().into_axum_router()).await;
     assert_eq!(balance(bank, KNOWN).await, (Code::Ok, "123.45".to_owned(), None));
     let refusal = (Code::NotFound, "no such account".to_owned(), Some("ACCOUNT_NOT_FOUND".to_owned()));
@@ -218,7 +218,7 @@ fn over_http1(to: SocketAddr, bic: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_the_gateway_nginx_drops_the_status_and_keeps_the_message() {
+async fn without_the_gateway_nginx_drops_the_grpc_status_and_keeps_the_message() {
     let routes = SampleBank::new().routes().into_axum_router();
     // Who sends trailers in HTTP/1.1 announces them (RFC 9110, section 6.6.2).
     let announced = tonic::codegen::http::HeaderValue::from_static("grpc-status, grpc-message");

@@ -33,7 +33,7 @@ fn keep(browser: &mut Browser, name: &str) {
 }
 
 #[test]
-fn a_browser_shows_the_document_and_makes_calls_with_the_page_and_asks_nobody_else() {
+fn the_page_shows_the_document_and_makes_calls_without_contacting_other_hosts() {
     let Some(mut browser) = Browser::start() else { return };
     let demo = Gateway::start(&["demo", "--listen", "127.0.0.1:0"]);
     let origin = format!("http://{}", demo.address);

@@ -156,7 +156,7 @@ fn refused(bank: &str, proxy: &str) -> String {
 }
 
 #[test]
-fn what_real_proxies_refuse_is_said_with_what_to_do() {
+fn refusals_of_real_proxies_are_reported_with_what_to_do() {
     for program in PROGRAMS {
         let closed = ports::free();
         let rules = |asks| Rules { asks, port: closed.port() };
@@ -209,7 +209,7 @@ fn what_real_proxies_refuse_is_said_with_what_to_do() {
 
 /// What every other answer does to a call: `upstream::tunnel` has more of them.
 #[test]
-fn a_proxy_that_opens_no_tunnel_is_told_by_what_it_said() {
+fn a_proxy_that_opens_no_tunnel_is_reported_with_the_reason() {
     let long = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(16 << 10));
     for (act, message) in [
         (
@@ -316,7 +316,7 @@ fn a_stream_passes_a_proxy_message_by_message() {
 
 /// What belongs to the tunnel is neither lost nor taken for the proxy's answer, with TLS behind it and without.
 #[test]
-fn however_the_answer_comes_the_tunnel_begins_behind_it() {
+fn the_tunnel_starts_right_after_the_proxys_answer_however_it_is_split() {
     let authority = Authority::new("the bank's").unwrap();
     let secure = Backend::start(sample_bank(), Some(server_tls(&authority, &authority)));
     let plain = Backend::start(sample_bank(), None);
@@ -353,7 +353,7 @@ fn with_variables(variables: &[(&str, &str)]) -> process::Gateway {
 }
 
 #[test]
-fn the_environment_names_the_proxy_and_the_proxy_knows_the_bank() {
+fn the_proxy_is_taken_from_the_environment_and_resolves_the_backends_name() {
     let bank = Backend::start(sample_bank(), None);
     for variable in ["grpc_proxy", "https_proxy", "http_proxy", "GRPC_PROXY", "HTTPS_PROXY", "HTTP_PROXY"] {
         let proxy = Own::start(Act::Known(SENT, bank.address));
@@ -372,7 +372,7 @@ fn the_environment_names_the_proxy_and_the_proxy_knows_the_bank() {
 }
 
 #[test]
-fn what_no_proxy_names_and_this_machine_are_called_directly() {
+fn hosts_in_no_proxy_and_loopback_addresses_are_called_directly() {
     let bank = Backend::start(sample_bank(), None);
     let proxy = Own::start(Act::Say("HTTP/1.1 403 Forbidden\r\n\r\n"));
     let url = format!("http://{}", proxy.address);
@@ -403,7 +403,7 @@ fn what_no_proxy_names_and_this_machine_are_called_directly() {
 }
 
 #[test]
-fn a_wrong_proxy_stops_the_start_by_its_variable_or_its_place() {
+fn an_invalid_proxy_setting_stops_the_start_and_its_source_is_named() {
     let folder = Folder::new();
     let check = |upstream: &str, variables: &[(&str, &str)]| {
         folder.write("towbar.yaml", format!("schema: {PROTO}\nupstream: {upstream}\n"));
@@ -436,7 +436,7 @@ fn a_wrong_proxy_stops_the_start_by_its_variable_or_its_place() {
 }
 
 #[test]
-fn the_log_says_why_and_a_new_password_is_taken_over() {
+fn rejected_proxy_credentials_are_logged_and_a_new_password_is_picked_up() {
     let bank = Backend::start(sample_bank(), None);
     let proxy = Own::start(Act::Known(SENT, bank.address));
     let folder = Folder::new();

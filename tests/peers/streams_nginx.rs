@@ -10,7 +10,7 @@ use crate::support::socket::{OK, closed, open, text};
 use crate::support::talk::{Reader, backend, gateway, note};
 
 #[test]
-fn through_nginx_a_stream_comes_as_it_is_sent_and_tells_its_end() {
+fn through_nginx_stream_messages_arrive_at_once_and_the_end_is_visible() {
     let (asked, asking) = channel::<()>();
     let asking = Arc::new(Mutex::new(asking));
     let backend = backend(move |_, mut requests, replies| {
@@ -66,7 +66,7 @@ fn through_nginx_a_stream_comes_as_it_is_sent_and_tells_its_end() {
 }
 
 #[test]
-fn through_nginx_a_websocket_is_open_both_ways_if_nginx_is_told_to() {
+fn through_nginx_websockets_work_if_nginx_forwards_upgrades() {
     let backend = backend(|_, mut requests, replies| async move {
         while let Some(message) = requests.next().await {
             replies.send(&message).await;
@@ -95,7 +95,7 @@ fn through_nginx_a_websocket_is_open_both_ways_if_nginx_is_told_to() {
 
 /// nginx asks with HTTP/1.0 unless it is told otherwise: an answer without a length ends with its connection.
 #[test]
-fn through_nginx_as_it_comes_a_download_that_breaks_off_is_seen_to() {
+fn through_nginx_with_defaults_callers_notice_an_interrupted_download() {
     let backend = backend(|_, mut requests, replies| async move {
         let request = requests.next().await.unwrap();
         for piece in [&b"AAAA\n"[..], b"HTTP/1.1 404 x\r\ncontent-length: 0\r\n\r\n", b"BBBB\n"] {
