@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_discovery_document_must_be_that_of_the_issuer_and_name_a_url_of_https() {
+    fn a_discovery_document_must_match_the_issuer_and_name_an_https_url_for_keys() {
         let issuer = "https://id.bank.test";
         let other = "its `issuer` is not the configured one";
         let no_url = "its `jwks_uri` is not an `https` URL";
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_in_the_log_is_one_bounded_line() {
+    fn a_logged_reason_is_one_line_of_bounded_length() {
         assert_eq!(shown("a\nb\u{1b}"), "a?b?");
         assert_eq!(shown(&"\u{e9}".repeat(1000)).chars().count(), LONGEST_REASON);
     }

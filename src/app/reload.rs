@@ -307,7 +307,7 @@ service Orders { rpc Get(Order) returns (Order) { option (google.api.http) = { g
 
     /// What `act` changes, and whether the descriptors have to be compiled again.
     #[tokio::test]
-    async fn descriptors_are_compiled_again_only_if_they_have_changed() {
+    async fn descriptors_are_recompiled_only_if_the_schema_files_have_changed() {
         type Act = fn(&Path);
         let cases: [(&str, Act, bool); 6] = [
             ("nothing", |_| {}, false),

@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_comes_alone_in_one_header() {
+    fn an_access_token_is_read_only_from_a_single_well_formed_authorization_header() {
         let (bearer, dpop) = (Scheme::Bearer, Scheme::Dpop);
         let token = |scheme, token| Ok(Credentials { scheme, token });
         for (values, expected) in [
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_in_the_query_is_refused_but_where_the_request_has_such_a_field() {
+    fn an_access_token_in_the_query_is_refused_unless_the_message_has_that_field() {
         let proto =
             "syntax = \"proto3\"; package t; message A { string id = 1; } message B { string access_token = 1; }";
         let schema = schema_of(proto).unwrap();

@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_a_token_a_caller_is_its_certificate_or_nobody() {
+    fn without_a_token_a_caller_is_identified_by_its_certificate_or_is_anonymous() {
         let tls = |certificate| Some(Tls { certificate, ..Tls::default() });
         let chain = [CertificateDer::from(vec![1, 2, 3])];
         let certificate = Certificate::of(&chain, |der| [u8::try_from(der.len()).unwrap(); 32]);

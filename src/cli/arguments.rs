@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn every_command_has_a_sentence_grouped_options_and_examples_that_are_command_lines() {
+    fn every_command_has_a_summary_grouped_options_and_examples_that_parse() {
         check(&Cli::command(), "towbar");
     }
 }

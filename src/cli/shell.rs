@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shell_reads_what_was_meant() {
+    fn arguments_are_quoted_for_the_shell() {
         for (text, written) in [
             ("", "''"),
             ("a-b.c/d:e@f%2F", "a-b.c/d:e@f%2F"),

@@ -392,7 +392,7 @@ mod tests {
         }
 
         #[test]
-        fn any_middle_is_rounded_as_the_standard_library_rounds_it(
+        fn any_midpoint_of_two_floats_is_rounded_as_the_standard_library_rounds_it(
             mantissa in 0_u64..1 << 53, power in -1074..971, bits in any::<u32>(),
         ) {
             around_the_middle(mantissa, if mantissa < 1 << 52 { -1074 } else { power });

@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_value_counts_and_what_is_unknown_is_passed_over() {
+    fn the_last_value_of_a_field_wins_and_unknown_fields_are_ignored() {
         for (wire, expected) in [
             (&b""[..], Some(("", &b""[..]))),
             (b"\x0a\x03a/b\x12\x02\x00\xff", Some(("a/b", b"\x00\xff"))),
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn an_http_body_round_trips() {
         let body = HttpBody { content_type: "image/png", data: &[0, 1, 255] };
         assert_eq!(HttpBody::decode(&body.encode()), Ok(body));
     }

@@ -64,7 +64,7 @@ mod tests {
     use super::indent;
 
     #[test]
-    fn strings_stay_as_they_are() {
+    fn indenting_json_leaves_strings_unchanged() {
         for (json, laid_out) in [
             ("{}", "{}"),
             (r#"{"a":[]}"#, "{\n  \"a\": []\n}"),

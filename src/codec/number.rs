@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_whole_number_may_be_written_with_a_point_or_an_exponent() {
+    fn an_integer_may_be_written_with_a_decimal_point_or_an_exponent() {
         for (text, value) in [
             ("0", Some(0)),
             ("-0", Some(0)),
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_float_is_in_range_or_refused() {
+    fn a_float_out_of_range_is_refused() {
         assert_eq!(float("3.4028235e38"), Some(f32::MAX));
         assert_eq!(float("1e39"), None);
         assert_eq!(double("1.7976931348623157e308"), Some(f64::MAX));

@@ -66,7 +66,7 @@ fn print(message: &Message, wire: &[u8]) -> String {
 
 /// Even if the descriptors do not import that type.
 #[test]
-fn an_any_of_a_type_that_everybody_knows_is_read_and_comes_back() {
+fn an_any_of_a_common_google_type_round_trips_even_if_the_type_is_not_imported() {
     let proto = "syntax = \"proto3\"; package t; import \"google/protobuf/any.proto\"; message Holder { google.protobuf.Any any = 1; string name = 2; }";
     let holder = schema_of(proto).unwrap().message("t.Holder").unwrap();
     for json in [
@@ -82,7 +82,7 @@ fn an_any_of_a_type_that_everybody_knows_is_read_and_comes_back() {
 }
 
 #[test]
-fn json_that_is_read_comes_back_canonical() {
+fn accepted_json_is_printed_back_in_canonical_form() {
     let message = all();
     for (json, canonical) in [
         ("{}", "{}"),
@@ -129,7 +129,7 @@ fn json_that_is_read_comes_back_canonical() {
 }
 
 #[test]
-fn json_that_is_refused_says_where_and_why() {
+fn refused_json_is_reported_with_position_and_reason() {
     let message = all();
     for (json, error) in [
         ("", "the body: expected a JSON value, got an empty body (line 1, column 1)"),
@@ -211,7 +211,7 @@ fn json_that_is_refused_says_where_and_why() {
 }
 
 #[test]
-fn listed_members_are_passed_over_and_no_others() {
+fn only_the_listed_unknown_members_are_ignored() {
     let message = all();
     let ignored = Ignored::new(&["fee".to_owned(), "children.note".to_owned()]);
     let read = |json: &str| read(&message, json.as_bytes(), &ignored);
@@ -229,7 +229,7 @@ fn listed_members_are_passed_over_and_no_others() {
 }
 
 #[test]
-fn a_text_fills_the_field_it_is_for() {
+fn a_text_value_is_parsed_according_to_the_type_of_its_field() {
     let message = all();
     for (field, texts, json) in [
         ("a_int", &["-5"][..], Ok(r#"{"aInt":-5}"#)),
@@ -258,7 +258,7 @@ fn a_text_fills_the_field_it_is_for() {
 }
 
 #[test]
-fn bytes_fill_bytes_and_nothing_else() {
+fn raw_bytes_can_be_set_only_on_bytes_fields() {
     let message = all();
     for (field, json) in [
         ("a_bytes", Ok(r#"{"aBytes":"/w=="}"#)),
@@ -280,7 +280,7 @@ fn bytes_fill_bytes_and_nothing_else() {
 }
 
 #[test]
-fn a_list_that_is_bound_may_be_repeated_by_the_body_and_not_changed() {
+fn the_body_may_repeat_a_list_bound_by_the_path_but_not_change_it() {
     let message = all();
     // A packed list, a packed list of enums, and a list with a tag for each value.
     for (field, texts, same, others) in [
@@ -306,7 +306,7 @@ fn a_list_that_is_bound_may_be_repeated_by_the_body_and_not_changed() {
 }
 
 #[test]
-fn a_text_goes_no_deeper_than_readers_of_messages_do() {
+fn a_field_path_deeper_than_the_message_limit_is_refused() {
     let message = all();
     let set = |levels: usize, leaf: &str| {
         let path = FieldPath::resolve(&message, &format!("{}{leaf}", "child.".repeat(levels))).unwrap();
@@ -327,7 +327,7 @@ fn a_text_goes_no_deeper_than_readers_of_messages_do() {
 proptest! {
     /// Whatever our reader accepts means the same to prost-reflect's. (That one accepts more, duplicates for example.)
     #[test]
-    fn what_is_read_means_what_the_oracle_reads(
+    fn json_is_read_and_printed_as_the_oracle_does(
         int in any::<i32>(), long in any::<i64>(), double in any::<f64>(), text in ".{0,8}",
         ints in proptest::collection::vec(any::<i32>(), 0..4), depth in 0usize..4,
     ) {

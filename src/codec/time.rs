@@ -225,7 +225,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn timestamps_come_back_in_utc() {
+    fn timestamps_round_trip_in_utc() {
         for (text, printed) in [
             ("1970-01-01T00:00:00Z", Some("1970-01-01T00:00:00Z")),
             ("0001-01-01T00:00:00Z", Some("0001-01-01T00:00:00Z")),
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_come_back() {
+    fn durations_round_trip() {
         for (text, printed) in [
             ("0s", Some("0s")),
             ("1.5s", Some("1.500s")),
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn every_day_of_four_centuries_comes_back() {
+    fn every_day_of_four_centuries_round_trips() {
         for number in days("1600-01-01").unwrap()..days("2000-01-01").unwrap() {
             let Date { year, month, day } = civil(number);
             assert_eq!(days(&format!("{year:04}-{month:02}-{day:02}")), Some(number));
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_of_a_mask_comes_back_or_is_refused() {
+    fn field_mask_paths_round_trip_or_are_refused() {
         let snakes = |text: &str| -> Option<Vec<String>> {
             let snake = |path: &str| {
                 let mut out = Vec::new();

@@ -40,7 +40,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stop_has_its_times() {
+    fn the_drain_notice_and_timeout_are_read_with_their_defaults() {
         let drain =
             |notice, timeout| Drain { notice: Duration::from_millis(notice), timeout: Duration::from_millis(timeout) };
         for (listen, expected) in [
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_time_is_told_with_its_place() {
+    fn an_invalid_drain_setting_is_reported_with_its_position() {
         for (listen, problems) in [
             ("{drain: 5s}", &["towbar.yaml:1:17: drain: expected a map, found `5s`"][..]),
             (

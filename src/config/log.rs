@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_share_is_a_percentage_with_two_decimals_at_most() {
+    fn a_log_sample_is_a_percentage_with_at_most_two_decimals() {
         for (text, expected) in
             [("0%", 0), ("0.05%", 5), ("0.5%", 50), ("1%", 100), ("10%", 1000), ("99.99%", 9999), ("100%", 10_000)]
         {

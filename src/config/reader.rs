@@ -385,7 +385,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unknown_key_is_answered_with_the_nearest_one() {
+    fn the_nearest_known_key_is_suggested_for_an_unknown_one() {
         for (key, known, answer) in [
             ("adress", &["address", "tls"][..], Some("address")),
             ("lsiten", &["listen", "schema"], Some("listen")),
@@ -403,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn problems_come_out_in_the_order_of_the_file_and_flags_last() {
+    fn problems_are_listed_in_file_order_and_those_of_flags_last() {
         let problems = Problems::new(Some(Path::new("t.yaml")));
         problems.flag("--listen", "last".into());
         problems.file("fourth".into());

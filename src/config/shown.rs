@@ -104,7 +104,7 @@ mod tests {
     use crate::config::load_text;
 
     #[test]
-    fn the_file_is_shown_with_its_preset_and_flags_and_without_secrets() {
+    fn the_configuration_is_shown_with_its_flags_and_without_secrets() {
         let file = "listen: 127.0.0.1:0\nupstream:\n  address: http://bank:9\n  proxy: http://user:pass@proxy:3128\n\
             admin: {address: '127.0.0.1:1', token: abc}\nrpcs: {}\nmetadata: {request: [a, b]}\nother: {password: x, password_file: /p}\n";
         let overrides = Overrides { listen: Some("127.0.0.1:5".to_owned()), ..Overrides::default() };

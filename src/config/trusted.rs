@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn proxies_are_trusted_where_they_are_named() {
+    fn trusted_proxies_are_read_from_the_listener_settings() {
         let trusted = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
         for (listen, proxies) in [
             ("{}", None),
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn every_problem_with_them_is_told() {
+    fn every_problem_of_the_trusted_proxies_is_reported() {
         for (listen, problems) in [
             (
                 "{trusted_proxies: [10.0.0.1/8, 10.0.0.0/33, proxy.bank.internal, 10.0.0.1, '::ffff:10.0.0.1', 0.0.0.0/0]}",

@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn media_types_rpcs_and_server_names_have_their_form() {
+    fn media_types_rpc_names_and_server_names_are_validated() {
         assert!(media_type("application/x-protobuf").is_ok() && media_type("application/vnd.bank+json").is_ok());
         for text in
             ["", "json", "Application/JSON", "application/json; charset=utf-8", "*/*", "a/b/c", "/json", "application/"]

@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn scalars_keep_their_text_and_every_node_its_place() {
+    fn scalars_keep_their_text_and_every_node_its_position() {
         for (text, tree) in [
             ("", "1:1 nothing"),
             ("# only a comment\n", "2:1 nothing"),
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_not_yaml_says_where() {
+    fn invalid_yaml_is_reported_with_its_position() {
         for (text, place, message) in [
             ("a: [1\nb: 2", (2, 2), "illegal placement of ':' indicator"),
             ("a: b: c", (1, 5), "mapping values are not allowed in this context"),
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_given_twice_is_a_fault_and_the_first_stands() {
+    fn a_repeated_key_is_reported_and_its_first_value_is_kept() {
         let (node, faults) = parse("a: 1\nb: {c: 1, c: 2, c: 3}\na: 2\n[x]: 3").unwrap();
         assert_eq!(line(&node), r#"1:1 {a: 1:4 "1" b: 2:4 {c: 2:8 "1"}}"#);
         let faults: Vec<_> =
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn nesting_and_aliases_without_end_are_refused() {
+    fn excessive_nesting_and_alias_expansion_are_refused() {
         let nested = "[".repeat(100_000);
         let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for level in 1..12 {
@@ -329,7 +329,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_text_makes_it_panic(text in "([-a1:'\"#&*!?|>{}\\[\\], \n]|é|true){0,40}") {
+        fn random_yaml_never_panics(text in "([-a1:'\"#&*!?|>{}\\[\\], \n]|é|true){0,40}") {
             let _ = parse(&text);
         }
     }

@@ -222,7 +222,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn every_byte_is_told_apart_at_every_place() {
+    fn every_byte_is_classified_correctly_at_every_position_of_a_block() {
         for byte in 0..=u8::MAX {
             for place in 0..SIZE {
                 let mut block = [b'a'; SIZE];
@@ -243,7 +243,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_text_is_copied_and_found(text in "[ab]{0,70}", rest in "[ab]{0,40}") {
+        fn a_text_is_copied_exactly_and_recognised_as_a_prefix(text in "[ab]{0,70}", rest in "[ab]{0,40}") {
             let (bytes, padded) = ([text.as_bytes(), rest.as_bytes()].concat(), Padded::new(text.as_bytes()));
             let (mut copied, mut written) = (vec![9], vec![9]);
             put(&mut copied, Piece { from: &bytes, length: text.len() });

@@ -226,7 +226,7 @@ mod tests {
     const BOUNDS: Bounds = Bounds { size: 1 << 20, ratio: 100 };
 
     #[test]
-    fn the_heaviest_coding_that_there_is_is_chosen() {
+    fn the_supported_content_coding_with_the_highest_weight_is_chosen() {
         for (values, choice) in [
             (&[][..], Choice::Identity),
             (&[""], Choice::Identity),
@@ -267,14 +267,14 @@ mod tests {
     }
 
     #[test]
-    fn a_body_becomes_itself_again() {
+    fn a_gzip_body_round_trips() {
         for text in [&b""[..], b"{}", &b"abc".repeat(1_000), &[0xff; 60_000]] {
             assert_eq!(gunzip(&gzip(text), BOUNDS).as_deref(), Ok(text));
         }
     }
 
     #[test]
-    fn every_part_of_a_stream_can_be_read_when_it_has_come() {
+    fn every_part_of_a_gzip_stream_can_be_decompressed_as_soon_as_it_arrives() {
         let mut stream = Gzip::new();
         let mut reader = flate2::write::GzDecoder::new(Vec::new());
         let mut sent = Vec::new();
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_becomes_too_large_is_refused() {
+    fn a_gzip_body_that_expands_beyond_its_limits_is_refused() {
         let mixed: Vec<u8> = (0..200_000_u32).flat_map(|number| number.to_le_bytes()).collect();
         let bounds = |size, ratio| Bounds { size, ratio };
         for (text, bounds, error) in [
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_one_whole_member_is_refused() {
+    fn a_body_that_is_not_exactly_one_complete_gzip_member_is_refused() {
         let whole = gzip(b"{\"a\":1}");
         for length in 0..whole.len() {
             assert_eq!(gunzip(&whole[..length], BOUNDS), Err(GzipError::Cut), "{length} bytes");
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn a_zstd_frame_becomes_what_it_was() {
+    fn a_zstd_frame_decompresses_to_the_original() {
         let mixed: Vec<u8> = (0..200_000_u32).flat_map(|number| (number / 7).to_le_bytes()).collect();
         for text in [&b""[..], b"a", b"{\"a\":1}", &mixed] {
             let frame = compress_to_vec(text, CompressionLevel::Fastest);
@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn a_zstd_frame_that_is_wrong_or_becomes_too_large_is_refused() {
+    fn a_malformed_or_oversized_zstd_frame_is_refused() {
         let malformed = ZstdError::Malformed { window: WINDOW };
         for length in 0..ZSTD.len() {
             assert_eq!(unzstd(&ZSTD[..length], 100), Err(malformed), "{length} bytes");

@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_header_of_the_connection_is_never_passed_on() {
+    fn hop_by_hop_and_reserved_headers_cannot_be_forwarded() {
         assert_eq!(metadata_name("X-Consent-Id").unwrap().as_str(), "x-consent-id");
         assert_eq!(reply_header_name("grpc-status").unwrap().as_str(), "grpc-status");
         for (text, message) in [

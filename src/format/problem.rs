@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_problem_reads_place_first() {
+    fn a_problem_is_printed_with_its_place_first() {
         assert_eq!(Problem::at("towbar.yaml:1:2", "no").to_string(), "towbar.yaml:1:2: no");
         assert_eq!(Problem::new("no upstream").to_string(), "no upstream");
     }

@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn calls_may_last_for_days_or_without_an_end() {
+    fn a_deadline_may_be_days_long_or_none() {
         const DAY: u64 = 24 * 60 * 60;
         for (text, seconds) in [("30m", 1800), ("1h", 3600), ("36h", 36 * 3600), ("1d", DAY), ("365d", 365 * DAY)] {
             assert_eq!(deadline(text), Ok(Duration::from_secs(seconds)), "{text}");
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_have_a_unit_and_an_end() {
+    fn durations_need_a_unit_and_are_limited_to_one_hour() {
         for (text, milliseconds) in
             [("1ms", 1), ("500ms", 500), ("25s", 25_000), ("1m", 60_000), ("60m", 3_600_000), ("1h", 3_600_000)]
         {
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_count_in_powers_of_two() {
+    fn sizes_are_given_in_bytes_or_binary_units_up_to_one_gibibyte() {
         for (text, bytes) in
             [("1", 1), ("1048576", 1 << 20), ("512KiB", 512 << 10), ("1MiB", 1 << 20), ("1GiB", 1 << 30)]
         {

@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reserved_path_is_plain_and_takes_what_is_below_it() {
+    fn a_reserved_path_has_plain_segments_and_covers_everything_below_it() {
         let reserved = parse("/towbar-probe").unwrap();
         for (path, below) in [
             ("/towbar-probe", Some("")),
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reserved_path_clashes_with_templates_that_have_one_of_its_paths() {
+    fn a_reserved_path_clashes_with_templates_that_match_a_path_at_or_below_it() {
         let reserved = parse("/v1/probe").unwrap();
         for (template, clashes) in [
             ("/v1/probe", true),

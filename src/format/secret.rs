@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_its_owners_and_of_root_also_the_groups() {
+    fn only_the_owner_may_read_a_secret_file_and_the_group_if_root_owns_it() {
         for (mode, of_root, of_another) in [
             (0o600, false, false),
             (0o400, false, false),

@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_name_that_is_near_is_suggested() {
+    fn only_a_similar_name_is_suggested() {
         let known = ["limit", "transferId", "STATUS_PENDING", "a", "account"];
         for (name, expected) in [
             ("limt", Some("limit")),
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dotted_name_is_suggested_if_one_of_its_parts_is_wrong() {
+    fn a_dotted_name_is_suggested_if_only_one_of_its_parts_is_wrong() {
         let known = ["shop.v1.Orders", "shop.v1.Orders.Get", "shop.v1.Orders.List", "shop.v1.Cards.Get", "bank.Get"];
         for (name, expected) in [
             ("shop.v1.Orders.Got", Some("shop.v1.Orders.Get")),

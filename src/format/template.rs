@@ -292,7 +292,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_malformed_template_says_where() {
+    fn a_malformed_template_is_reported_with_its_column() {
         for (template, message) in [
             ("", "column 1: expected `/`, found the end"),
             ("v1/orders", "column 1: expected `/`, found `v`"),
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_template_has_segments_variables_a_verb_and_query_keys() {
+    fn a_template_is_parsed_into_segments_variables_verb_and_query_keys() {
         let template = Template::parse("/v1/{order.name=orders/*}/items/{item}:cancel?as={why}&a.b={a.b}").unwrap();
         assert_eq!(
             template.segments,
@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slash_alone_is_the_root() {
+    fn a_single_slash_is_the_root_template() {
         for (template, keys) in [("/", 0), ("/?id={id}", 1)] {
             let root = Template::parse(template).unwrap();
             assert_eq!((root.segments.as_slice(), root.query.len(), root.verb), (&[][..], keys, None), "{template}");
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_double_wildcard_stands_anywhere_once() {
+    fn a_double_wildcard_may_be_anywhere_in_a_template() {
         for (template, segments, wildcard) in [
             ("/v1/**", vec![literal("v1"), Segment::Multi], 1),
             ("/v1/{rest=a/**}:read", vec![literal("v1"), literal("a"), Segment::Multi], 2),
@@ -362,14 +362,14 @@ mod tests {
     }
 
     #[test]
-    fn variables_and_keys_know_their_column() {
+    fn variables_and_query_keys_keep_their_column() {
         let template = Template::parse("/v1/{order.name=orders/*}/{item}:cancel?as={why}").unwrap();
         let columns: Vec<_> = template.variables.iter().map(|variable| variable.column).collect();
         assert_eq!((columns, template.query[0].column), (vec![6, 28], 45));
     }
 
     #[test]
-    fn dot_segments_are_known_in_every_spelling() {
+    fn dot_segments_are_recognised_in_every_percent_encoding() {
         for segment in [".", "..", "%2e", "%2E.", ".%2e", "%2e%2E"] {
             assert!(is_dot_segment(segment), "{segment}");
         }

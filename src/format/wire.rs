@@ -334,7 +334,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn malformed_bytes_are_refused() {
+    fn malformed_wire_format_is_refused() {
         for (bytes, error) in [
             (&b"\x08"[..], WireError::Truncated),
             (b"\x08\x80", WireError::Truncated),
@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn varints_and_lengths_come_back() {
+    fn varints_and_length_prefixes_round_trip() {
         for value in [0, 1, 127, 128, 300, u64::from(u32::MAX), u64::MAX] {
             let mut out = Vec::new();
             put_varint(&mut out, value);

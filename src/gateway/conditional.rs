@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tag_is_found_in_a_list_by_what_stands_in_its_quotes() {
+    fn if_none_match_compares_entity_tags_weakly() {
         for (list, tag, found) in [
             (r#""a""#, r#""a""#, true),
             (r#"W/"a""#, r#""a""#, true),
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_goes_to_whoever_names_the_strong_tag() {
+    fn if_range_allows_a_range_only_with_an_equal_strong_entity_tag() {
         for (known, tags, allows) in [
             (&[][..], &[][..], true),
             (&[], &["W/\"a\""], true),

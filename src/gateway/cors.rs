@@ -196,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_star_stands_for_the_labels_below_a_domain() {
+    fn a_wildcard_origin_covers_only_the_subdomains_of_a_domain() {
         for (pattern, origin, covers) in [
             ("https://*.bank.example", "https://app.bank.example", true),
             ("https://*.bank.example", "https://a.b.bank.example", true),

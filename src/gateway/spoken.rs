@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_content_type_says_which_protocol_it_is() {
+    fn the_protocol_of_a_request_is_chosen_by_its_content_type() {
         let rest = Protocols::default();
         let all = Protocols { grpc: true, grpc_web: true, ..rest };
         let (grpc, web) = (Protocols { rest: false, grpc: true, grpc_web: false }, Protocols { grpc: false, ..all });

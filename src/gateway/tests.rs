@@ -145,7 +145,7 @@ impl Body for Panicking {
 }
 
 #[tokio::test]
-async fn a_fault_of_ours_is_answered_in_the_form_of_the_configuration() {
+async fn an_internal_error_is_answered_in_the_configured_error_form() {
     let (door, seen) = gateway(unreachable());
     let (head, body) = answer(&door, request("POST", "/orders", Panicking)).await.unwrap().into_parts();
     let message = "an internal error; the outcome of the call is unknown";
@@ -162,7 +162,7 @@ async fn a_fault_of_ours_is_answered_in_the_form_of_the_configuration() {
 }
 
 #[tokio::test]
-async fn every_request_has_one_record_whatever_becomes_of_it() {
+async fn every_request_has_exactly_one_record_however_it_ends() {
     let (one, none) = (backend(1).await, unreachable());
     for (at, method, target, body, record) in [
         (one, "GET", "/orders/a", "", "GET t.Orders.Get 200 Whole, in 0, out 2, call Replied Answered"),
@@ -229,7 +229,7 @@ async fn every_request_has_one_record_whatever_becomes_of_it() {
 }
 
 #[tokio::test]
-async fn a_request_whose_caller_goes_away_has_one_record_too() {
+async fn a_request_abandoned_by_its_caller_has_one_record() {
     let (door, seen) = gateway(backend(2).await);
     let call = answer(&door, request("GET", "/orders/never", Full::<Bytes>::default()));
     assert!(timeout(Duration::from_millis(300), call).await.is_err());
@@ -247,7 +247,7 @@ async fn a_request_whose_caller_goes_away_has_one_record_too() {
 }
 
 #[test]
-fn a_malformed_head_has_a_record() {
+fn a_malformed_request_head_has_a_record() {
     let gateway = parts(unreachable());
     super::malformed(&gateway)(Violation::RequestLine);
     let record = "- - 400 Whole, in 0, out 0, refused 400 InvalidArgument NotSent by Gateway: MALFORMED_REQUEST";

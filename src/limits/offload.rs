@@ -84,7 +84,7 @@ mod tests {
 
     /// Each piece of work waits for a task of the same thread; if it blocked the thread, neither would end.
     #[test]
-    fn a_worker_goes_on_while_long_work_is_done() {
+    fn a_worker_keeps_running_while_offloaded_work_is_done() {
         Builder::new_current_thread().build().unwrap().block_on(async {
             let (go, waits) = mpsc::channel();
             let mut tasks = JoinSet::new();
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn as_much_work_is_done_at_one_time_as_there_are_cores() {
+    fn offloaded_work_is_limited_to_one_piece_per_core() {
         Builder::new_current_thread().build().unwrap().block_on(async {
             let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
             let mut tasks = JoinSet::new();
@@ -122,7 +122,7 @@ mod tests {
     /// Work that has begun owns what it uses, even if the waiting task is gone; work that has not begun is dropped with
     /// it.
     #[test]
-    fn work_whose_caller_has_gone_keeps_what_it_uses_until_it_ends() {
+    fn abandoned_work_keeps_its_resources_until_it_ends() {
         Builder::new_current_thread().build().unwrap().block_on(async {
             let used = Arc::new(());
             let mut ends = Vec::new();
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "in the work")]
-    fn a_panic_of_the_work_is_one_of_its_caller() {
+    fn a_panic_in_offloaded_work_panics_its_caller() {
         Builder::new_current_thread().build().unwrap().block_on(run(|| panic!("in the work")));
     }
 }

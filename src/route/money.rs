@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_rpc_moves_money_by_the_words_of_its_name() {
+    fn an_rpc_that_moves_money_is_recognised_by_the_words_of_its_name() {
         for (method, moves) in [
             ("Transfer", true),
             ("CreateBulkTransfer", true),

@@ -182,7 +182,7 @@ mod tests {
     "#;
 
     #[test]
-    fn a_field_has_the_name_that_the_caller_gave_it() {
+    fn a_field_named_by_the_backend_is_shown_under_the_name_the_caller_used() {
         let routes = Routes::build(&schema_of(PROTO).unwrap(), &[], &Defaults::default()).unwrap();
         for (method, target, body, field, name) in [
             ("PUT", "/orders/1", "{}", "order_id", Some("order_id")),

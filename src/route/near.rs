@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_leaves_a_template_somewhere() {
+    fn the_first_difference_between_a_path_and_a_template_is_described() {
         for (template, path, fitting, expected) in [
             ("/a/{b}/c", "/a/x/d", 2, "segment 3 of the path is not `c`"),
             ("/a/{b}/c", "/x/y/c", 0, "segment 1 of the path is not `a`"),

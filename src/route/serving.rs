@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_selector_covers_an_rpc_a_service_or_all_below_a_package() {
+    fn a_selector_covers_an_rpc_a_service_or_everything_below_a_package() {
         let rpc = "shop.v1.Orders.Get";
         for (text, covers) in [
             ("shop.v1.Orders.Get", true),
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_selector_reaches_the_service_of_its_rpc() {
+    fn a_selector_reaches_every_service_in_which_it_covers_an_rpc() {
         for (text, reaches) in [
             ("shop.v1.Orders.Get", true),
             ("shop.v1.Orders", true),
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn an_rpc_has_one_upstream_or_the_start_is_refused() {
+    fn an_rpc_without_exactly_one_upstream_stops_the_start() {
         let answering = |name: &str, rpcs: &[&str]| {
             let rpcs = rpcs.iter().map(|text| selector(text, &format!("t.yaml:{name}"))).collect();
             Answering { name: name.to_owned(), rpcs }

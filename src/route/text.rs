@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn escapes_are_undone_once() {
+    fn percent_encoding_is_decoded_exactly_once() {
         for (raw, keep, decoded) in [
             ("m:88Enz2%2Fa:UP4", Keep::Nothing, Ok("m:88Enz2/a:UP4")),
             ("a%252Fb", Keep::Nothing, Ok("a%2Fb")),

@@ -158,7 +158,7 @@ mod tests {
     const BOTH: AnyCase = AnyCase { fields: true, enums: true };
 
     #[test]
-    fn names_that_case_alone_tells_apart_are_told() {
+    fn names_that_differ_only_in_case_are_reported() {
         for (fields, values, problem) in [
             ("string id = 1; string long_name = 2;", "A = 0; B = 1;", None),
             (
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn an_exact_name_goes_first_and_one_that_could_be_two_is_none() {
+    fn an_exact_name_takes_precedence_and_an_ambiguous_one_is_unknown() {
         let proto = "syntax = \"proto3\"; package t; enum E { A = 0; a = 1; LONG = 2; } \
                      message M { string id = 1; string two = 2 [json_name = \"ID\"]; string long_name = 3; E e = 4; }";
         let schema = schema_of(proto).unwrap();

@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn types_that_everybody_knows_are_there() {
+    fn common_google_types_are_built_in() {
         for name in [
             "google.protobuf.Any",
             "google.protobuf.Duration",

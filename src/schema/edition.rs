@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_edition_is_the_first_statement_of_a_file() {
+    fn the_edition_is_read_from_the_first_statement_of_a_file() {
         for (text, edition) in [
             ("edition = \"2023\";", Some("2023")),
             ("\u{feff}// The shop.\n/* * / */ edition/**/='2024' ;\nmessage M {}", Some("2024")),

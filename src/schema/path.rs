@@ -187,7 +187,7 @@ mod tests {
     use crate::schema::schema_of;
 
     #[test]
-    fn paths_are_those_that_their_names_resolve_to_at_hand_or_not() {
+    fn field_paths_resolve_alike_whether_cached_or_not() {
         let wide: String = (100..200).map(|number| format!("string f{number} = {number};")).collect();
         let proto = format!(
             "syntax = \"proto3\"; package t; message Leaf {{ int32 size_of = 1; }} message Tree {{ Leaf leaf = 1; Tree tree = 2; }} \

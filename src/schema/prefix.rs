@@ -134,7 +134,7 @@ mod tests {
     use crate::schema::schema_of;
 
     #[test]
-    fn a_prefix_is_the_name_of_the_enum_and_an_underscore() {
+    fn an_enum_prefix_is_the_name_of_the_enum_and_an_underscore() {
         for (name, simple, rest) in [
             ("STATUS_OPEN", "Status", Some("OPEN")),
             ("HTTP_METHOD_GET", "HTTPMethod", Some("GET")),
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_would_not_be_clear_are_kept() {
+    fn enum_values_keep_their_prefix_if_they_would_become_ambiguous() {
         for (values, problem) in [
             ("E_A = 0; E_B = 1;", None),
             ("NONE = 0; E_A = 1;", None),

@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn imports_get_other_names_and_all_else_stays() {
+    fn imports_are_renamed_and_the_rest_of_the_file_is_unchanged() {
         let text = Text::read(b"import \"./a.proto\"; import 'b.proto'; import \"./c.proto\";\nmessage M {}").unwrap();
         let names = [Some("x/a.proto"), None, Some("x/c.proto")];
         let expected = "import \"x/a.proto\"; import 'b.proto'; import \"x/c.proto\";\nmessage M {}";
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn only_comments_may_be_in_another_encoding() {
+    fn only_comments_may_be_in_an_encoding_other_than_utf_8() {
         let message = |byte: &str| format!("byte 0x{byte} is not UTF-8; save the file as UTF-8");
         for (bytes, expected) in [
             (&b"\xef\xbb\xbfmessage M {}"[..], Ok("message M {}")),
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_is_seen_in_a_file_that_does_not_compile() {
+    fn a_service_is_detected_even_in_a_file_that_does_not_compile() {
         for (text, mentions) in [
             ("message { service S {", true),
             ("// service\nmessage M { string s = 1 [default = \"service\"]; }", false),

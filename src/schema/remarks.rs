@@ -343,7 +343,7 @@ service Orders {
 ";
 
     #[test]
-    fn comments_and_deprecated_are_found_by_full_name() {
+    fn comments_and_deprecation_are_found_by_full_name() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("shop.proto"), TEXT).unwrap();
         let remarks = Remarks::read(&[DescriptorSource::Path(folder.path().to_owned())], &Imports::default());

@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_what_they_are_however_often_the_pool_is_begun_anew() {
+    fn compiled_files_are_equal_however_often_the_pool_is_rebuilt() {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| {
             fs::write(folder.path().join(name), format!("syntax = 'proto3'; {text}")).unwrap();

@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_part_of_a_key_is_not_quoted_and_all_else_is() {
+    fn an_error_quotes_the_file_but_never_a_part_of_a_private_key() {
         let line = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgcRSpnpjBIJe7aeO0";
         let hidden = "a.proto:2:1: expected a .proto file, found what may be a private key (not shown)";
         let pem = format!("-----BEGIN PRIVATE KEY-----\n{line}\n");

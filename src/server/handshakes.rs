@@ -167,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_address_makes_so_many_at_one_time_and_others_do_not_wait_for_it() {
+    fn concurrent_handshakes_are_limited_per_address_without_delaying_others() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let handshakes = Handshakes::new(2, HandshakeCounts::default());
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_caller_has_sent_is_told_in_one_line_of_bounded_length() {
+    fn a_failed_handshake_is_reported_in_one_line_of_bounded_length() {
         let long = Error::General("a\nb".repeat(1000));
         let failure = Failure::Io(io::Error::new(io::ErrorKind::InvalidData, long));
         let text = failure.to_string();

@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_who_takes_nothing_is_waited_for_so_long_and_one_who_takes_enough_for_longer() {
+    fn a_caller_that_stops_reading_times_out_and_one_that_keeps_reading_does_not() {
         run(async {
             const READ: usize = 16 << 10;
             let (stream, mut caller) = duplex(READ);
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_who_takes_a_byte_now_and_then_takes_too_little() {
+    fn a_caller_that_reads_too_slowly_times_out() {
         run(async {
             let (stream, mut caller) = duplex(64);
             let mut patient = patient(stream, &Share::unbounded());
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn where_memory_is_short_the_one_who_holds_the_most_and_takes_nothing_is_ended_at_once() {
+    fn when_memory_is_short_the_stalled_caller_that_holds_the_most_is_disconnected() {
         run(async {
             let share = Budget::new(64 << 20).share();
             let (one, _caller) = duplex(64);
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_head_has_its_memory_and_there_is_none_for_a_second_one() {
+    fn a_long_head_takes_memory_and_is_refused_when_none_is_left() {
         run(async {
             let memory = Budget::new(2 * HEAD + HEAD / 2).share();
             let mut held = Vec::new();

@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn connections_that_have_begun_are_made_and_no_others() {
+    async fn closing_a_listener_accepts_waiting_connections_and_refuses_new_ones() {
         let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = tcp.local_addr().unwrap();
         let waiting = net::TcpStream::connect(address).unwrap();

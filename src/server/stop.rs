@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stop_goes_on_and_never_back() {
+    fn the_phase_of_a_stop_never_goes_back() {
         let stop = Stop::default();
         let seen = [Phase::Notice, Phase::Serving, Phase::Draining, Phase::Notice].map(|phase| {
             stop.raise(phase);

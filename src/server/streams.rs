@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_arrives_byte_for_byte_however_long_it_is() {
+    fn a_response_body_of_any_length_arrives_unchanged() {
         run(async {
             let send = connection(&Share::unbounded(), 65_535).await;
             for length in
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_its_caller_lets_not_through_is_reset_and_its_siblings_go_on() {
+    fn a_response_blocked_by_flow_control_is_reset_and_other_streams_go_on() {
         let test = |window| {
             run(async move {
                 let budget = Budget::new(256 << 20);
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_that_holds_more_than_its_part_loses_what_it_does_not_take_until_it_holds_less() {
+    fn stalled_responses_of_a_connection_above_its_memory_share_are_reset() {
         run(async {
             // With 64 MiB, a connection may hold 8 MiB.
             let budget = Budget::new(64 << 20);

@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn handshakes_have_half_of_the_time_and_what_else_there_is_goes_on() {
+    fn handshakes_use_at_most_half_of_the_time_of_a_worker() {
         const STEP: Duration = Duration::from_millis(5);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {

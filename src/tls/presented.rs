@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_exceeds_a_bound_is_refused_and_named() {
+    fn a_certificate_chain_beyond_a_limit_is_refused_and_the_error_names_the_limit() {
         let others = |subjects: &[&str]| subjects.iter().map(|subject| issued(subject, 0)).collect::<Vec<_>>();
         let (own, long) = (issued("own", 0), issued("long", 700));
         let subject = "the peer shows more than 2 certificates of authorities with the same subject";

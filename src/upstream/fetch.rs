@@ -198,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_has_https_and_neither_user_nor_fragment() {
+    fn a_document_url_must_be_https_without_user_and_fragment() {
         for (text, shown) in [
             ("https://id.bank.test/jwks", "https://id.bank.test:443/jwks"),
             ("https://id.bank.test", "https://id.bank.test:443/"),
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn the_age_is_what_cache_control_says() {
+    fn the_maximum_age_is_read_from_cache_control() {
         for (value, age) in [
             ("max-age=300", Some(300)),
             ("public, max-age=60, must-revalidate", Some(60)),

@@ -322,7 +322,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_come_behind_their_imports_even_if_those_go_in_a_circle() {
+    fn reflected_files_are_ordered_after_their_imports_even_if_imports_are_circular() {
         let config = crate::upstream::Config::of("http://127.0.0.1:1".parse().unwrap());
         let upstream = Upstream::new(&config).unwrap_or_else(|_| unreachable!("an address is enough"));
         for (files, expected) in [

@@ -41,13 +41,13 @@ fn more_elements_take_no_more_allocations() {
 }
 
 #[test]
-fn more_elements_that_are_no_plain_copy_take_no_more_allocations() {
+fn more_elements_that_must_be_converted_take_no_more_allocations() {
     check_lists(&[("byteStrings", json!("AQIDBA==")), ("strings", json!("\"42\"\nand a line"))]);
 }
 
 /// The index of a large map's keys grows by doubling, and so may be allocated anew that many times.
 #[test]
-fn more_entries_take_no_allocation_each() {
+fn more_map_entries_take_no_allocation_each() {
     let schema = cases::schema();
     const INDICES: u64 = 2 * (3 + 300_u64.ilog2() as u64);
     check_most(MOST, [3, 8].map(|count| maps(&schema, count)));

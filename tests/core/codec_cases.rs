@@ -3,7 +3,7 @@
 use crate::support::cases;
 
 #[test]
-fn json_becomes_the_wire_format_of_its_case() {
+fn every_case_encodes_json_to_the_expected_wire_format() {
     let schema = cases::schema();
     let mut wrong = Vec::new();
     for case in cases::all() {
@@ -18,7 +18,7 @@ fn json_becomes_the_wire_format_of_its_case() {
 }
 
 #[test]
-fn wire_format_becomes_the_json_of_its_case() {
+fn every_case_decodes_wire_format_to_the_expected_json() {
     let schema = cases::schema();
     let mut wrong = Vec::new();
     for case in cases::all() {
@@ -33,7 +33,7 @@ fn wire_format_becomes_the_json_of_its_case() {
 }
 
 #[test]
-fn every_case_says_something_and_has_a_name_of_its_own() {
+fn every_case_has_an_expectation_and_a_unique_name() {
     let mut names = std::collections::HashSet::new();
     for case in cases::all() {
         assert!(case.expected_wire().is_some() || case.expected_json().is_some(), "{}", case.name);
@@ -47,7 +47,7 @@ fn hex(bytes: Vec<u8>) -> String {
 
 /// Each level has its fields in the wrong order: twice the work at each would never end.
 #[test]
-fn disorder_at_every_level_is_read_in_time() {
+fn fields_out_of_order_at_every_level_are_read_without_exponential_time() {
     let node = cases::schema().message("cases.Node").unwrap();
     let (mut wire, mut json) = (Vec::new(), "{}".to_owned());
     for _ in 0..90 {
@@ -63,7 +63,7 @@ fn disorder_at_every_level_is_read_in_time() {
 
 /// A million occurrences of one oneof, by turns and of one member: time that grew with their square would show.
 #[test]
-fn many_members_of_a_oneof_are_read_in_time() {
+fn many_members_of_a_oneof_are_read_without_quadratic_time() {
     let choice = cases::schema().message("cases.Choice").unwrap();
     let after = b"\x42\x00";
     for turn in [&b"\x18\x01\x12\x00"[..], b"\x18\x01\x18\x02"] {
@@ -75,7 +75,7 @@ fn many_members_of_a_oneof_are_read_in_time() {
 
 /// No case can say it: a file of the descriptors that calls something else what has a form of its own.
 #[test]
-fn a_wrapper_that_holds_a_message_has_no_form_of_its_own() {
+fn a_wrapper_that_holds_a_message_is_treated_as_an_ordinary_message() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("google/protobuf/wrappers.proto");
     std::fs::create_dir_all(file.parent().unwrap()).unwrap();

@@ -240,7 +240,7 @@ impl std::fmt::Debug for Both {
 
 /// Where the other oracle lets the last win; this one does so for the keys of maps and of a Struct only.
 #[test]
-fn json_that_says_two_things_is_refused_by_both() {
+fn json_with_a_repeated_field_or_oneof_is_refused_by_towbar_and_the_oracle() {
     for (name, json) in [
         ("cases.Node", r#"{"name":"a","name":"a"}"#),
         ("cases.Node", r#"{"child":null,"child":{}}"#),
@@ -261,7 +261,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn proto2_and_proto3_said_in_features_are_the_same_bytes(kind in 0..TYPES.len(), choices in choices()) {
+    fn proto2_and_proto3_expressed_as_edition_features_encode_identically(kind in 0..TYPES.len(), choices in choices()) {
         let message = message_of(kind, choices);
         let json = serde_json::to_string(&message).unwrap();
         let before = BEFORE.message(TYPES[kind]).unwrap();
@@ -284,7 +284,7 @@ proptest! {
     }
 
     #[test]
-    fn fields_in_any_order_and_in_pieces_mean_what_the_oracle_says(
+    fn fields_in_any_order_and_in_pieces_are_read_as_the_oracle_reads_them(
         both in both(), kind in 0..TYPES.len(), first in choices(), second in choices(),
         order in proptest::collection::vec(any::<Index>(), 0..12),
     ) {
@@ -298,7 +298,7 @@ proptest! {
     }
 
     #[test]
-    fn changed_json_is_refused_or_means_what_the_oracle_says(
+    fn changed_json_is_refused_or_read_as_the_oracle_reads_it(
         both in both(), kind in 0..TYPES.len(), choices in choices(), leaf in any::<Index>(), other in 0..LEAVES.len() + MORE_LEAVES.len(),
     ) {
         let mut value = value_of(&serde_json::to_vec(&message_of(kind, choices)).unwrap());
@@ -318,7 +318,7 @@ proptest! {
         }
     }
     #[test]
-    fn changed_bytes_are_refused_or_mean_what_the_oracle_says(
+    fn changed_bytes_are_refused_or_read_as_the_oracle_reads_them(
         both in both(), kind in 0..TYPES.len(), choices in choices(), changes in changes(),
     ) {
         let json = serde_json::to_string(&message_of(kind, choices)).unwrap();

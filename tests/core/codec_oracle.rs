@@ -29,7 +29,7 @@ proptest! {
     }
 
     #[test]
-    fn json_is_read_as_the_oracle_wrote_it(kind in 0..TYPES.len(), choices in choices()) {
+    fn json_written_by_the_oracle_round_trips(kind in 0..TYPES.len(), choices in choices()) {
         let (ours, theirs) = message_of(kind, choices);
         let json = serde_json::to_vec(&theirs).unwrap();
         let wire = encode(&ours, &json).map_err(TestCaseError::fail)?;
@@ -41,7 +41,7 @@ proptest! {
     }
 
     #[test]
-    fn fields_in_any_order_and_in_pieces_mean_what_the_oracle_says(
+    fn fields_in_any_order_and_in_pieces_are_read_as_the_oracle_reads_them(
         kind in 0..TYPES.len(), first in choices(), second in choices(), order in proptest::collection::vec(any::<Index>(), 0..12),
     ) {
         let (ours, one) = message_of(kind, first);
@@ -56,7 +56,7 @@ proptest! {
     }
 
     #[test]
-    fn changed_bytes_are_refused_or_mean_what_the_oracle_says(
+    fn changed_bytes_are_refused_or_read_as_the_oracle_reads_them(
         kind in 0..TYPES.len(), choices in choices(), changes in changes(),
     ) {
         let (ours, theirs) = message_of(kind, choices);
@@ -77,7 +77,7 @@ proptest! {
     }
 
     #[test]
-    fn changed_json_is_refused_or_means_what_the_oracle_says(
+    fn changed_json_is_refused_or_read_as_the_oracle_reads_it(
         kind in 0..TYPES.len(), choices in choices(), leaf in any::<Index>(), other in 0..LEAVES.len(),
     ) {
         let (ours, theirs) = message_of(kind, choices);
@@ -98,7 +98,7 @@ proptest! {
     }
 
     #[test]
-    fn bytes_at_random_never_panic(kind in 0..TYPES.len(), bytes in proptest::collection::vec(any::<u8>(), 0..256)) {
+    fn random_bytes_never_panic(kind in 0..TYPES.len(), bytes in proptest::collection::vec(any::<u8>(), 0..256)) {
         let message = SCHEMA.message(TYPES[kind]).unwrap();
         for print in [Print::default(), Print { defaults: true, indent: true, limit: 1000, ..Print::default() }] {
             let _ = reply(&message, &bytes, &print);
@@ -119,7 +119,7 @@ proptest! {
 
 /// JSON may be nested 64 levels deep and messages 100, and a level of JSON may be two or three messages.
 #[test]
-fn a_body_that_is_read_is_not_too_deep_for_the_readers_of_wire_format() {
+fn an_accepted_body_is_not_nested_too_deep_for_protobuf_decoders() {
     for (kind, [before, open, inside, close, after], levels, limit) in [
         ("cases.Node", ["{", r#""child":{"#, "", "}", "}"], 63, "the limit of 64 levels"),
         ("cases.Node", ["{", r#""children":[{"#, "", "}]", "}"], 31, "the limit of 64 levels"),

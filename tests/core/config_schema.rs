@@ -24,7 +24,7 @@ fn schema() -> Value {
 }
 
 #[test]
-fn every_documented_example_and_every_configuration_of_the_repository_fits_the_schema() {
+fn every_documented_example_and_the_bank_configuration_fit_the_schema() {
     let schema = schema();
     let schemas = Schemas::of(&schema);
     let mut count = 0;
@@ -40,7 +40,7 @@ fn every_documented_example_and_every_configuration_of_the_repository_fits_the_s
 }
 
 #[test]
-fn what_the_schema_refuses_the_reader_refuses_too() {
+fn a_configuration_that_the_schema_refuses_is_refused_by_the_reader_too() {
     let schema = schema();
     let schemas = Schemas::of(&schema);
     for wrong in [
@@ -89,7 +89,7 @@ fn places<'s>(schema: &'s Value, name: String, all: &mut Vec<(String, &'s Value)
 }
 
 #[test]
-fn keys_have_their_meaning_and_default_and_every_documented_key_is_there() {
+fn every_documented_key_is_in_the_schema_with_its_meaning_and_default() {
     let schema = schema();
     let mut all = Vec::new();
     places(&schema, String::new(), &mut all);

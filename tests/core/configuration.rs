@@ -78,7 +78,7 @@ fn every_key_is_documented() {
 }
 
 #[test]
-fn the_banks_configuration_is_what_its_documents_need() {
+fn the_bank_configuration_has_the_settings_that_its_documents_require() {
     let config = load(&repository("config/towbar.yaml"), &Overrides::default());
     let listen = config.listen.unwrap();
     assert_eq!(listen.address, "0.0.0.0:8443");

@@ -46,7 +46,7 @@ fn is_test(text: &str, name: &str) -> bool {
 }
 
 #[test]
-fn every_test_that_a_document_names_is_there() {
+fn every_test_named_in_a_document_exists() {
     for (document, least) in [("docs/security.md", 30), ("docs/features.md", 60)] {
         let text = read(document);
         let words = text.split('`').skip(1).step_by(2).filter_map(|word| word.split_once("::"));
@@ -80,7 +80,7 @@ fn fragment(heading: &str) -> String {
 }
 
 #[test]
-fn every_link_leads_somewhere() {
+fn every_link_has_an_existing_target() {
     let mut count = 0;
     for document in &pages().into_iter().chain(["CHANGELOG.md".to_owned()]).collect::<Vec<_>>() {
         let text = read(document);

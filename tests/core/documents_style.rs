@@ -116,7 +116,7 @@ fn count_words(sentence: &str) -> usize {
 }
 
 #[test]
-fn sentences_are_counted_as_a_reader_does() {
+fn sentences_and_words_are_counted_as_a_reader_counts_them() {
     let page = "# A title\n\nOne [link to\nthere](a.md#b) `x y z`. Two!\n\n- an item\n- **another**\n\n    code. code\n\n| a | b c |\n|---|---|\n";
     let blocks: Vec<String> = prose(page).into_iter().map(|block| format!("{}: {}", block.line, block.text)).collect();
     assert_eq!(
@@ -136,7 +136,7 @@ fn sentences_are_counted_as_a_reader_does() {
 }
 
 #[test]
-fn no_sentence_is_longer_than_a_reader_can_hold() {
+fn no_sentence_of_the_documentation_is_too_long() {
     let mut long = Vec::new();
     for page in texts() {
         for block in prose(&read(&page)) {
@@ -151,7 +151,7 @@ fn no_sentence_is_longer_than_a_reader_can_hold() {
 }
 
 #[test]
-fn no_page_speaks_in_riddles() {
+fn no_page_of_the_documentation_contains_a_banned_phrase() {
     let mut found = Vec::new();
     for page in texts() {
         for block in prose(&read(&page)) {
@@ -175,7 +175,7 @@ fn every_page_shows_an_example_on_its_first_screen() {
 }
 
 #[test]
-fn the_index_leads_to_every_page() {
+fn the_index_links_to_every_page() {
     let index = read("docs/README.md");
     let pages = pages();
     assert!(pages.len() > 20, "{pages:?}");

@@ -114,7 +114,7 @@ fn problems(set: &[u8]) -> Vec<String> {
 }
 
 #[test]
-fn what_a_compiler_would_refuse_is_told_with_its_declaration() {
+fn descriptors_that_a_compiler_refuses_are_reported_with_the_declaration() {
     let order = |fields| with_message(message("Order", fields));
     for (file, expected) in [
         (order(vec![field("id", 1), field("name", 1)]), "shop.Order.name: number 1 is already used by `id`"),
@@ -182,7 +182,7 @@ fn what_a_compiler_would_refuse_is_told_with_its_declaration() {
 }
 
 #[test]
-fn a_name_that_json_could_read_as_two_fields_is_not_served_in_any_syntax() {
+fn an_ambiguous_json_name_is_refused_in_every_syntax() {
     for (fields, expected) in [
         (
             vec![field("unit_price", 1), field("unitPrice", 2)],
@@ -225,7 +225,7 @@ fn a_name_that_json_could_read_as_two_fields_is_not_served_in_any_syntax() {
 }
 
 #[test]
-fn a_string_is_utf8_whatever_the_features_say() {
+fn a_string_must_be_utf8_whatever_the_features_say() {
     for edition in [EDITION, ANY_BYTES] {
         let order = set(&[(with_message(message("Order", vec![field("id", 1)])), edition)]);
         let order = Schema::decode("set.binpb", &order).unwrap().message("shop.Order").unwrap();
@@ -238,7 +238,7 @@ fn a_string_is_utf8_whatever_the_features_say() {
 }
 
 #[test]
-fn what_a_compiler_takes_is_taken() {
+fn descriptors_that_a_compiler_accepts_are_accepted() {
     let aliases = EnumDescriptorProto {
         options: Some(EnumOptions { allow_alias: Some(true), ..Default::default() }),
         ..enumeration("Size", &[("NONE", 0), ("SMALL", 1), ("LITTLE", 1)])
@@ -257,7 +257,7 @@ fn what_a_compiler_takes_is_taken() {
 }
 
 #[test]
-fn all_problems_of_all_files_are_told_at_once() {
+fn all_problems_of_all_files_are_reported_at_once() {
     let twice = FileDescriptorProto {
         message_type: vec![message("Order", vec![field("id", 1), field("tag", 1), field("Tag", 2), field("no", 0)])],
         enum_type: vec![enumeration("Size", &[("SMALL", 1)])],
@@ -294,7 +294,7 @@ fn all_problems_of_all_files_are_told_at_once() {
 }
 
 #[test]
-fn a_file_that_imports_one_of_an_edition_is_checked_too() {
+fn a_file_that_imports_an_edition_file_is_checked_too() {
     let import = FileDescriptorProto {
         syntax: Some("proto3".to_owned()),
         dependency: vec!["orders.proto".to_owned()],
@@ -316,7 +316,7 @@ fn a_file_that_imports_one_of_an_edition_is_checked_too() {
 }
 
 #[test]
-fn a_message_of_more_fields_than_are_told_apart_is_refused() {
+fn a_message_with_more_than_65535_fields_is_refused() {
     let numbers = || (1..).filter(|number| !(19_000..20_000).contains(number));
     let of = |fields: usize| {
         let fields = numbers().take(fields).map(|number| field(&format!("f{number}"), number)).collect();

@@ -13,7 +13,7 @@ mod checks;
 mod seeds;
 
 #[test]
-fn every_file_of_the_corpus_holds() {
+fn every_file_of_the_fuzz_corpus_passes_its_check() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
     let mut faults = Vec::new();
     for (target, check) in checks::TARGETS {
@@ -33,7 +33,7 @@ fn every_file_of_the_corpus_holds() {
 }
 
 #[test]
-fn every_case_holds() {
+fn every_fuzz_seed_passes_its_check() {
     let mut faults = Vec::new();
     let mut counts = [0; 2];
     for seed in seeds::all() {

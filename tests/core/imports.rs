@@ -146,7 +146,7 @@ fn circles<'a>(graph: &BTreeMap<&'a str, BTreeSet<&'a str>>) -> Vec<Vec<&'a str>
 }
 
 #[test]
-fn imports_go_round_in_no_circle() {
+fn modules_have_no_circular_imports() {
     let sources = Sources::read();
     let circles = circles(&sources.graph());
     let lines: Vec<String> = circles.iter().map(|circle| circle.join(", ")).collect();
@@ -155,7 +155,7 @@ fn imports_go_round_in_no_circle() {
 
 /// Documentation, `mod` and `pub use`: whoever opens a folder reads its map first.
 #[test]
-fn the_first_file_of_a_folder_is_its_map() {
+fn every_mod_rs_holds_only_documentation_modules_and_reexports() {
     let mut wrong = Vec::new();
     walk(Path::new("src"), &mut |path, text| {
         if !path.ends_with("mod.rs") || path.iter().any(|part| part == "tests") {
@@ -196,7 +196,7 @@ fn imports_are_read_as_the_compiler_reads_them() {
 
 /// The rows stand once, in the test of the rows; the documentation of the crate shows the same.
 #[test]
-fn the_documentation_of_the_crate_shows_the_rows() {
+fn the_documentation_of_the_crate_shows_the_rows_of_modules() {
     let lib = fs::read_to_string("src/lib.rs").unwrap();
     let picture = lib.split("//! ```text\n").nth(1).and_then(|text| text.split("//! ```").next()).unwrap();
     let shown: Vec<Vec<&str>> = picture

@@ -129,12 +129,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_kind_of_field_comes_back(route in any::<prop::sample::Index>(), choices in choices(), has_nul in any::<bool>()) {
+    fn every_kind_of_field_round_trips_through_a_request(route in any::<prop::sample::Index>(), choices in choices(), has_nul in any::<bool>()) {
         check(&KINDS, route.index(KINDS.routes.all().len()), choices, has_nul)?;
     }
 
     #[test]
-    fn every_rpc_of_the_bank_comes_back(
+    fn every_rpc_of_the_bank_round_trips_through_a_request(
         bank in 0..3_usize, route in any::<prop::sample::Index>(), choices in choices(), has_nul in any::<bool>(),
     ) {
         check(&BANKS[bank], route.index(BANKS[bank].routes.all().len()), choices, has_nul)?;
@@ -329,7 +329,7 @@ fn words(line: &str) -> Vec<String> {
 
 /// The line for each rule, or why there is none.
 #[test]
-fn a_line_says_all_that_the_message_has() {
+fn a_message_becomes_a_curl_line_or_is_refused_with_the_reason() {
     let url = |rest: &str| format!("curl 'http://gateway.test{rest}'");
     let json = |words: &str, body: &str, path: &str| {
         format!("curl {words}-H 'Content-Type: application/json' -d '{body}' 'http://gateway.test{path}'")
@@ -438,7 +438,7 @@ fn a_line_says_all_that_the_message_has() {
 }
 
 #[test]
-fn a_request_line_has_its_limits() {
+fn a_message_that_exceeds_the_limits_of_a_request_line_is_refused() {
     let route = &KINDS.routes.all()[0];
     let text = |length: usize| format!(r#"{{"aString":"{}"}}"#, "a".repeat(length));
     let list = KINDS.routes.all().iter().find(|route| route.rpc.name == "ask.Ask.Lists").unwrap();
@@ -466,7 +466,7 @@ fn a_request_line_has_its_limits() {
 
 /// The shell itself reads the words so.
 #[test]
-fn a_shell_gives_curl_what_was_meant() {
+fn a_shell_passes_the_quoted_arguments_to_curl_unchanged() {
     for text in [
         "it's",
         "a\"b\\c$(touch x)`y`!",

@@ -85,7 +85,7 @@ const FORWARDING: &[(&str, &[&str])] = &[
 const LONGEST_FILE: usize = 600;
 
 #[test]
-fn modules_look_down_only_and_only_owners_name_a_library() {
+fn modules_use_only_modules_in_rows_above_and_only_owners_use_a_library() {
     let mut wrong = Vec::new();
     walk(Path::new("src"), &mut |path, text| check(path, text, &mut wrong));
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

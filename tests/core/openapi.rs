@@ -86,7 +86,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_the_codec_writes_fits_the_document(option in 0..OPTIONS.len(), route in any::<Index>(), choices in choices()) {
+    fn replies_of_the_codec_fit_the_openapi_document(option in 0..OPTIONS.len(), route in any::<Index>(), choices in choices()) {
         let served = &SERVED[option];
         let route = route.get(served.routes.all());
         let descriptor = POOL.get_message_by_name(route.rpc.output.name()).unwrap();
@@ -98,7 +98,7 @@ proptest! {
     }
 
     #[test]
-    fn what_the_document_forbids_the_gateway_refuses(
+    fn a_body_that_the_openapi_document_forbids_is_refused(
         option in 0..OPTIONS.len(), route in any::<Index>(), choices in choices(), leaves in proptest::collection::vec((any::<Index>(), 0..LEAVES.len()), 0..3),
         renamed in any::<Index>(), rename in 0..4_usize,
     ) {
@@ -130,7 +130,7 @@ proptest! {
 }
 
 #[test]
-fn a_document_in_yaml_is_the_same_in_json() {
+fn an_openapi_document_is_equal_in_yaml_and_json() {
     for served in SERVED.iter() {
         assert_eq!(from_yaml(&to_yaml(&served.document)).unwrap(), served.document);
     }
@@ -138,7 +138,7 @@ fn a_document_in_yaml_is_the_same_in_json() {
 
 /// `openapi/bank.yaml` is what the command prints of the bank's own configuration.
 #[test]
-fn the_document_of_the_bank_is_that_of_its_routes() {
+fn the_committed_openapi_document_of_the_bank_is_current() {
     let (config, problems) = config::load(Some(Path::new("config/towbar.yaml")), &Overrides::default());
     assert!(problems.is_empty(), "{problems:?}");
     let sources: Vec<DescriptorSource> = config.schema.iter().cloned().map(DescriptorSource::Path).collect();
@@ -200,7 +200,7 @@ fn document_of(text: &str, options: &str) -> Value {
 }
 
 #[test]
-fn a_document_says_what_the_descriptors_say() {
+fn an_openapi_document_describes_what_the_descriptors_declare() {
     let document = document_of(SHOP, "");
     for (place, expected) in [
         ("/openapi", json!("3.1.0")),
@@ -289,7 +289,7 @@ fn examples_of_errors_fit_their_schemas() {
 }
 
 #[test]
-fn an_operation_names_the_tokens_that_its_rpc_demands() {
+fn an_operation_lists_the_credentials_that_its_rpc_requires() {
     let document = |require: &str| {
         let callers = "callers: {issuers: {a: {issuer: i, audience: a, keys: k}}, dpop: {url: 'https://a'}}\n";
         document_of(SHOP, &format!("{callers}rpcs: {{shop.v1.Shop.Put: {{require: {require}}}}}"))
@@ -320,7 +320,7 @@ fn an_operation_names_the_tokens_that_its_rpc_demands() {
 }
 
 #[test]
-fn what_breaks_callers_is_listed() {
+fn breaking_schema_changes_are_listed() {
     for (from, to, expected) in [
         ("// How many.", "// How many there are.", &[][..]),
         ("string id = 1;", "string id = 1; string note = 9;", &[]),
@@ -375,7 +375,7 @@ fn what_breaks_callers_is_listed() {
 }
 
 #[test]
-fn options_that_break_callers_are_listed() {
+fn breaking_option_changes_are_listed() {
     for (before, after, expected) in [
         ("", "", &[][..]),
         ("", "json: {int64: number}", &[]),

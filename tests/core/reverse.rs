@@ -60,7 +60,7 @@ fn shown(request: RestRequest) -> String {
 }
 
 #[test]
-fn the_examples_of_http_proto_run_in_reverse() {
+fn the_examples_of_http_proto_are_turned_back_into_requests() {
     for (rule, message, expected) in [
         ("GET /v0/{name=messages/*}", r#"{"name":"messages/123456"}"#, "GET /v0/messages/123456"),
         (
@@ -125,7 +125,7 @@ fn the_examples_of_http_proto_run_in_reverse() {
 /// Bytes are in wire format in any order, and may give a field more than once: the last member of a oneof counts, and parts of a
 /// message are joined.
 #[test]
-fn bytes_in_another_order_are_the_same_request() {
+fn reordered_and_repeated_wire_fields_are_merged_into_one_request() {
     let (text, message) = (&b"\x12\x01t"[..], &b"\x0a\x03\x0a\x01m"[..]);
     let (id, other) = (&b"\x1a\x01i"[..], &b"\x22\x00"[..]);
     for (rule, parts, expected) in [
@@ -162,7 +162,7 @@ fn bytes_in_another_order_are_the_same_request() {
 }
 
 #[test]
-fn a_request_has_at_most_so_many_bytes() {
+fn a_request_made_from_a_message_has_a_size_limit() {
     let update = route("PATCH /v2/messages/{message_id}");
     let message = wire(update, r#"{"messageId":"1","text":"Hi!"}"#);
     let body = update.reverse(&message, usize::MAX).unwrap().body.unwrap();

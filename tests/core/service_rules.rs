@@ -69,7 +69,7 @@ http:
 ";
 
 #[test]
-fn a_rule_of_a_file_replaces_an_annotation_or_stands_beside_it() {
+fn a_rule_from_a_file_replaces_or_supplements_an_annotation() {
     let own = ["GET /v2/{id} Get", "POST /v2/{id}:get Get", "FETCH /v2/{id}/** Get"];
     let (get, put, bare) = ("GET /items/{id} Get", "PUT /items/{id} Put", "POST /v2/bare Bare");
     let auto = "POST /shop.Items/Bare Bare";
@@ -86,7 +86,7 @@ fn a_rule_of_a_file_replaces_an_annotation_or_stands_beside_it() {
 }
 
 #[test]
-fn a_double_wildcard_is_decoded_wholly_where_the_file_says_so() {
+fn a_double_wildcard_is_fully_decoded_if_the_rules_file_says_so() {
     let service = "http: {rules: [{selector: shop.Items.Bare, get: '/{id=a/*}/x/{name=**}'}]";
     for (rest, expected) in [
         ("}", r#"{"id":"a/b%2Fc","name":"d%2fe/f g:"}"#),
@@ -103,7 +103,7 @@ fn a_double_wildcard_is_decoded_wholly_where_the_file_says_so() {
 }
 
 #[test]
-fn a_wrong_rule_is_told_with_its_place() {
+fn an_invalid_rule_is_reported_with_its_position() {
     let rules = |rules: &str| format!("http:\n  rules:\n{rules}");
     for (service, problems) in [
         (
@@ -166,7 +166,7 @@ fn a_wrong_rule_is_told_with_its_place() {
 }
 
 #[test]
-fn the_older_paths_of_the_banks_document_are_offered() {
+fn the_legacy_paths_of_the_bank_are_routed() {
     let config = fs::read_to_string("config/towbar.yaml").unwrap();
     for (file, one, two) in [
         ("legacy-swift.yaml", r#"{"swift":{"bic":"IRONUSCA000","account":"iban:1/2"}}"#, "IRONUSCA000/iban:1%2F2"),

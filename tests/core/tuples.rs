@@ -9,7 +9,7 @@ const PRIMITIVE: [&str; 15] =
     ["bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "str", "u8", "u16", "u32", "u64", "usize"];
 
 #[test]
-fn what_has_three_parts_has_names_for_them() {
+fn the_source_has_no_tuple_types_of_three_or_more_elements() {
     let mut wrong = Vec::new();
     walk(Path::new("src"), &mut |path, text| {
         if !path.iter().any(|part| part == "tests" || part == "tests.rs") {
@@ -20,7 +20,7 @@ fn what_has_three_parts_has_names_for_them() {
 }
 
 #[test]
-fn tuples_are_told_from_what_looks_like_them() {
+fn tuple_types_are_distinguished_from_similar_code() {
     for (text, expected) in [
         ("fn f() -> (u8, u16, Vec<(A, B)>) {", "1: (u8, u16, Vec<(A, B)>)"),
         ("fn f(\n    (a, b, c): (&A<'_>, &'a [u8], &mut C),\n) {", "2: (&A<'_>, &'a [u8], &mut C)"),

@@ -99,7 +99,7 @@ fn files(path: &Path, found: &mut Vec<PathBuf>) {
 }
 
 #[test]
-fn callers_read_no_riddles() {
+fn texts_for_callers_contain_no_banned_phrase() {
     let mut found = Vec::new();
     CALLER_FACING.iter().for_each(|path| files(&repository(path), &mut found));
     found.retain(|file| !CONFIGURATION.iter().any(|name| file.ends_with(name)));
@@ -123,7 +123,7 @@ fn literals_are_found_and_comments_are_not() {
 }
 
 #[test]
-fn every_reason_stands_in_the_documentation_and_no_other() {
+fn the_documentation_lists_exactly_the_existing_error_reasons() {
     let text = fs::read_to_string(repository("docs/errors.md")).unwrap();
     let (_, table) =
         text.split_once("| reason | HTTP | gRPC code | cause | what to do |\n|---|---|---|---|---|\n").unwrap();
@@ -137,7 +137,7 @@ fn every_reason_stands_in_the_documentation_and_no_other() {
 }
 
 #[test]
-fn a_reason_has_a_name_of_its_own_in_capital_letters() {
+fn every_error_reason_has_a_unique_upper_case_name() {
     let mut names: Vec<&str> = Reason::ALL.iter().map(|reason| reason.name()).collect();
     // google/rpc/error_details.proto, `ErrorInfo.reason`.
     let is_name = |name: &&str| {

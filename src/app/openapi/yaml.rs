@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn yaml_has_blocks_and_quotes_what_is_no_plain_text() {
+    fn yaml_is_written_in_block_style_and_ambiguous_text_is_quoted() {
         let document = json!({
             "openapi": "3.1.0",
             "info": { "title": "A: b", "version": "1", "empty": {}, "none": [] },

@@ -131,7 +131,7 @@ mod tests {
     /// What `act` does to a folder with `a.proto`, `b.txt` and the link `current/key.pem`, and which files count as
     /// changed.
     #[test]
-    fn contents_count_and_names_do_not() {
+    fn changes_are_detected_by_contents_not_by_timestamps_or_link_targets() {
         type Act = fn(&Path);
         let cases: [(&str, Act, &[&str]); 9] = [
             ("nothing", |_| {}, &[]),

@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_nonce_is_accepted_for_five_to_ten_minutes_and_by_its_own_gateway_only() {
+    fn a_nonce_is_valid_for_five_to_ten_minutes_and_only_at_the_gateway_that_issued_it() {
         let (nonces, other) = (Nonces::new(), Nonces::new());
         let nonce = nonces.at(3_000).to_string();
         assert_eq!(nonce.len(), 22);

@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proof_is_taken_once_as_long_as_it_could_be_taken_and_forgotten_then() {
+    fn a_proof_is_accepted_once_and_remembered_until_it_expires() {
         let replays = Replays::default();
         let issued = |number: u32| 1000 + u64::from(number % 70);
         for number in 0..100 {
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn when_it_is_full_nothing_is_forgotten_and_nothing_new_is_taken() {
+    fn a_full_replay_store_refuses_new_proofs_and_forgets_none() {
         let replays = Replays::default();
         let taken: Vec<u32> = (0..10_000).filter(|number| note(&replays, *number, 1000, 1000) == Noted::New).collect();
         assert_eq!((taken.len(), replays.len()), (160, 160));

@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_is_normalised_as_rfc_3986_has_it() {
+    fn a_url_is_normalised_according_to_rfc_3986() {
         for (text, expected) in [
             ("https://server.example.com/token", Some("server.example.com /token")),
             ("HTTPS://API.Bank.Example:443", Some("api.bank.example /")),
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_is_the_public_url_with_the_path_of_the_request_behind_it() {
+    fn the_target_of_a_proof_must_be_the_public_url_followed_by_the_request_path() {
         for (public, path, target, is_of) in [
             ("https://api.bank.example", "/v1/7", "https://api.bank.example/v1/7", true),
             ("https://api.bank.example/", "/v1/7", "https://API.bank.example:443/v1/7?a=b", true),

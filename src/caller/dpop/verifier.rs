@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn the_vector_of_the_standard_is_taken_once_and_within_its_time() {
+    fn the_rfc_9449_example_proof_is_accepted_once_and_only_within_its_lifetime() {
         assert_eq!(base64url(&thumbprint()), KEY);
         let head = head(PROOF);
         for (now, expected) in [
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn the_vector_fits_nothing_else() {
+    fn the_rfc_9449_example_proof_is_refused_for_another_url_token_or_key_or_if_altered() {
         fn presented<'a>(head: &'a Parts, token: &'a str, key: [u8; 32]) -> Presented<'a> {
             Presented { head, token, key, now: ISSUED }
         }
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reload_opens_no_proof_to_replay() {
+    fn a_reload_does_not_let_a_proof_be_replayed() {
         let head = head(PROOF);
         let presented = |now| Presented { head: &head, token: TOKEN, key: thumbprint(), now };
         let old = verifier("https://resource.example.org");

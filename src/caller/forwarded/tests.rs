@@ -19,7 +19,7 @@ fn headers<V: AsRef<[u8]>>(list: List, lines: &[V]) -> HeaderMap {
 }
 
 #[test]
-fn a_block_has_the_addresses_that_begin_like_it() {
+fn a_network_contains_exactly_the_addresses_with_its_prefix() {
     for (network, inside, outside) in [
         (
             "10.0.0.0/8",
@@ -50,7 +50,7 @@ fn a_block_has_the_addresses_that_begin_like_it() {
 }
 
 #[test]
-fn what_is_no_block_is_told_with_what_was_meant() {
+fn an_invalid_network_is_reported_with_what_was_expected() {
     let other = |text: &str| {
         format!("expected an IP address, or a network such as `10.0.0.0/8` or `2001:db8::/32`, found `{text}`")
     };
@@ -104,7 +104,7 @@ fn what_is_no_block_is_told_with_what_was_meant() {
 }
 
 #[test]
-fn the_caller_is_the_right_most_address_that_is_not_trusted() {
+fn the_caller_is_the_rightmost_untrusted_address() {
     for (connection, lines, caller) in [
         // There is no proxy, or it wrote nothing.
         ("10.0.0.1", &[][..], "10.0.0.1"),
@@ -161,7 +161,7 @@ fn the_caller_is_the_right_most_address_that_is_not_trusted() {
 }
 
 #[test]
-fn forwarded_is_read_as_rfc_7239_has_it() {
+fn the_forwarded_header_is_read_as_rfc_7239_defines_it() {
     for (lines, caller) in [
         (&[][..], "10.0.0.1"),
         (&["for=203.0.113.5"], "203.0.113.5"),
@@ -258,7 +258,7 @@ proptest! {
     /// The caller may send anything, on separate lines or on the line of the proxies, with quotes, backslashes and
     /// trusted addresses. Only what the proxies have written behind the first untrusted address decides.
     #[test]
-    fn nothing_left_of_an_address_that_is_not_trusted_counts(
+    fn entries_left_of_the_rightmost_untrusted_address_are_ignored(
         (list, entries) in any_list().prop_flat_map(|list| (Just(list), proptest::collection::vec(entry(list), 1..6))),
         forged in proptest::collection::vec("[ -~\t]{0,3}|(for=|\"|\\\\|,|;|10\\.0\\.0\\.9|6\\.6\\.6\\.6|\\[2001:db8:1::9\\]){0,12}", 0..3),
         same_line in any::<bool>(),
@@ -283,7 +283,7 @@ proptest! {
     }
 
     #[test]
-    fn an_untrusted_connection_is_the_caller_whatever_it_sends(list in any_list(), lines in proptest::collection::vec("[ -~]{0,40}", 0..4)) {
+    fn an_untrusted_peer_is_the_caller_whatever_headers_it_sends(list in any_list(), lines in proptest::collection::vec("[ -~]{0,40}", 0..4)) {
         let connection = address("198.51.100.1");
         prop_assert_eq!(proxies(list).caller(connection, &headers(list, &lines)), connection);
     }

@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_is_not_strict_is_refused() {
+    fn a_malformed_or_unsupported_token_is_refused() {
         let good = r#"{"alg":"ES256"}"#;
         for (text, problem) in [
             (String::new(), Malformed::Parts),
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_taken_apart_without_believing_it() {
+    fn a_token_is_parsed_without_being_verified() {
         let text = token(
             r#"{"alg":"Ed25519","kid":"k","typ":"application/AT+jwt","jku":"https://evil.example"}"#,
             r#"{"sub":"a"}"#,

@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_can_be_read_in_two_ways_is_refused() {
+    fn ambiguous_or_invalid_json_is_refused() {
         let deep = format!("{}{}{}", "{\"a\":".repeat(17), "1", "}".repeat(17));
         for text in [
             r#"{"a":1,"a":2}"#,
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_told_as_text_or_as_compact_json() {
+    fn a_value_is_converted_to_plain_text_or_compact_json() {
         let object = Object::parse(r#"{"t":"a \"b\"","n": 1.50, "b": true, "l":[ "a" , {"b" : null} ]}"#.as_bytes());
         let object = object.unwrap();
         let texts: Vec<_> = object.names().map(|name| object.member(name).unwrap().to_plain_text()).collect();

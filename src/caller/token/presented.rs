@@ -63,7 +63,7 @@ mod tests {
 
     /// RFC 7638, section 3.1, RFC 8037, appendix A.3, and RFC 9449, section 6.1.
     #[test]
-    fn a_thumbprint_is_that_of_the_standards() {
+    fn key_thumbprints_match_the_examples_of_the_rfcs() {
         for (jwk, thumbprint) in [
             (
                 r#"{"kty":"RSA","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw","e":"AQAB","alg":"RS256","kid":"2011-04-29"}"#,
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_with_a_secret_member_or_for_something_else_is_none() {
+    fn a_key_with_a_private_member_or_of_an_unsupported_type_is_refused() {
         let key = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
         for name in SECRET {
             let jwk = key.replacen('{', &format!("{{\"{name}\":\"AA\","), 1);

@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tokens_take_no_more_than_their_memory_and_those_in_use_stay() {
+    fn the_token_cache_stays_within_its_memory_and_keeps_tokens_in_use() {
         let seen = Seen::with_capacity(1 << 20);
         let hash = |number: usize| TokenHash::of(&number.to_string());
         let most = (1 << 20) / (1000 + ENTRY);

@@ -16,7 +16,7 @@ fn set(keys: &[&str]) -> Result<KeySet, KeySetError> {
 }
 
 #[test]
-fn the_vectors_of_the_standards_verify_with_their_own_key_and_algorithm_only() {
+fn the_example_tokens_of_the_rfcs_verify_only_with_their_own_key_and_algorithm() {
     let keys = set(&[RS256_KEY, ES256_KEY, EDDSA_KEY]).unwrap();
     let all = [Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa, Algorithm::Ps256];
     for (token, own) in
@@ -50,7 +50,7 @@ fn the_vectors_of_the_standards_verify_with_their_own_key_and_algorithm_only() {
 }
 
 #[test]
-fn a_key_is_found_by_its_kid_and_for_its_algorithm() {
+fn a_key_is_found_by_its_kid_and_algorithm() {
     let named = |key: &str, more: &str| key.replacen('{', &format!("{{{more},"), 1);
     let (one, two) =
         (named(ES256_KEY, r#""kid":"1""#), named(ES256_KEY, r#""kid":"2","use":"sig","key_ops":["verify"]"#));
@@ -72,7 +72,7 @@ fn a_key_is_found_by_its_kid_and_for_its_algorithm() {
 }
 
 #[test]
-fn keys_for_other_purposes_are_passed_over() {
+fn keys_for_other_purposes_are_ignored() {
     let other = [
         r#"{"kty":"EC","crv":"P-384","x":"AA","y":"AA"}"#,
         r#"{"kty":"EC","crv":"secp256k1","x":"AA","y":"AA"}"#,
@@ -87,7 +87,7 @@ fn keys_for_other_purposes_are_passed_over() {
 }
 
 #[test]
-fn a_set_that_cannot_be_right_is_refused_and_says_why() {
+fn an_invalid_key_set_is_refused_with_the_reason() {
     let short = RS256_KEY.replace(&RS256_KEY[50..240], "");
     let key = |problem| KeySetError::Key { place: 1, problem };
     for (second, error) in [

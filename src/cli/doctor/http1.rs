@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_written_as_it_is_meant() {
+    fn a_probe_request_is_written_as_valid_http1() {
         let post = ProbeRequest::new("POST", "/probe".to_owned());
         let body = Bytes::from_static(b"{}");
         for (request, written) in [
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_read_whatever_its_form() {
+    fn a_response_is_read_whatever_its_framing() {
         for (answer, status, body, trailer) in [
             ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab", 200, "ab", None),
             ("HTTP/1.0 200 OK\r\n\r\nabc", 200, "abc", None),
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_is_told() {
+    fn an_invalid_or_oversized_response_is_reported_with_the_reason() {
         let long = format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "x".repeat(HEAD));
         let chunk = format!(
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{BODY:x}\r\n{}\r\n0\r\n\r\n",
@@ -313,7 +313,7 @@ mod tests {
 
     /// Some servers refuse a long body before it has arrived, and close.
     #[test]
-    fn a_refusal_counts_before_all_is_written() {
+    fn a_response_is_read_even_before_the_whole_request_is_written() {
         let body = Bytes::from(vec![b'x'; 1 << 20]);
         let request = ProbeRequest::new("POST", "/".to_owned()).content(Content::Whole(body));
         let (_, answer) = said(&request, 100, b"HTTP/1.1 413 Too Long\r\nContent-Length: 0\r\n\r\n");

@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_step_is_one_line_whatever_a_peer_says() {
+    fn a_report_step_is_one_line_whatever_the_peer_sends() {
         let mut lines = Vec::new();
         let mut tell = |step: &Step| lines.push(step.to_string());
         let mut report = Report::new(&mut tell);

@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_bytes_tell_what_the_peer_speaks() {
+    fn the_protocol_of_a_peer_is_recognised_by_its_first_bytes() {
         let settings = [0, 0, 12, 4, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 250, 0, 5, 0, 0, 64, 0];
         for (bytes, expected) in [
             (&b""[..], Start::Short),

@@ -247,7 +247,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_url_is_an_address_and_a_path() {
+    fn a_public_url_is_split_into_address_and_path() {
         for (text, address, base) in [
             ("https://api.example.com", "https://api.example.com:443", ""),
             ("https://api.example.com/", "https://api.example.com:443", ""),

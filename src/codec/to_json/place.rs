@@ -197,7 +197,7 @@ message Node {
     }
 
     #[test]
-    fn a_reply_that_cannot_be_printed_says_where() {
+    fn the_error_for_a_reply_that_cannot_be_printed_names_the_field() {
         let schema = schema_of(PROTO).unwrap();
         let node = schema.message("t.Node").unwrap();
         let (named, wrong) = (field(1, b"a"), field(1, b"\xff"));

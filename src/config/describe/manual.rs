@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn links_are_their_text() {
+    fn markdown_links_are_reduced_to_their_text() {
         for (text, expected) in [
             ("see [draining](draining.md)", "see draining"),
             ("an `Any`, [a list](a.md#b), or [this](c.md).", "an `Any`, a list, or this."),
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_has_what_the_page_says_of_it_or_of_the_key_that_it_overrides() {
+    fn a_key_has_the_documented_default_of_itself_or_of_the_key_it_overrides() {
         let manual = Manual::read();
         let key = |key: &str| Step::Key(key.to_owned());
         let default = |path: &[Step]| manual.of(path).map(|entry| entry.default.as_str());

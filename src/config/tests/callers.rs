@@ -8,7 +8,7 @@ const REST: &str = "schema: p\nupstream: http://bank\n";
 const ISSUER: &str = "callers:\n  issuers:\n    a: {issuer: https://a, audience: x, keys: a.json}\n";
 
 #[test]
-fn whoever_names_issuers_demands_tokens_but_where_something_else_is_said() {
+fn configured_issuers_make_a_token_required_unless_require_says_otherwise() {
     let token = Require::Token(TokenDemand::default());
     for (callers, all) in [
         ("", Require::Nothing),
@@ -55,7 +55,7 @@ fn an_issuer_is_read_with_its_defaults() {
 }
 
 #[test]
-fn proofs_are_asked_for_with_their_defaults_or_otherwise() {
+fn dpop_settings_are_read_with_their_defaults() {
     let dpop = |text: &str| {
         let config = config(&format!("{REST}{ISSUER}  leeway: 2s\n  dpop: {text}\n"));
         config.callers.and_then(|callers| callers.dpop).unwrap()
@@ -70,7 +70,7 @@ fn proofs_are_asked_for_with_their_defaults_or_otherwise() {
 }
 
 #[test]
-fn every_problem_of_callers_is_told_with_its_place() {
+fn every_problem_of_the_callers_section_is_reported_with_its_position() {
     for (text, problems) in [
         ("callers: {}\n", &["towbar.yaml:3:1: callers: `issuers` is missing: whose access tokens are taken"][..]),
         ("callers: {issuers: {}}\n", &["towbar.yaml:3:11: issuers: expected issuers by their names, got none"]),

@@ -43,7 +43,7 @@ fn names(headers: &[HeaderName]) -> Vec<&str> {
 }
 
 #[test]
-fn every_problem_of_a_wrong_file_is_told_with_its_place() {
+fn every_problem_of_a_configuration_file_is_reported_with_its_position() {
     let rest = "schema: p\nupstream: http://bank\n";
     for (text, problems) in [
         (
@@ -289,7 +289,7 @@ fn every_problem_of_a_wrong_file_is_told_with_its_place() {
 }
 
 #[test]
-fn an_address_that_is_no_upstream_is_told_in_the_upstreams_words() {
+fn an_invalid_upstream_address_is_reported_with_the_message_of_its_parser() {
     let wrong = "ftp://bank".parse::<upstream::Address>().map(|_| ()).unwrap_err();
     for (text, place) in
         [("upstream: ftp://bank", "1:11: upstream"), ("upstream: {address: ftp://bank}", "1:21: address")]
@@ -303,7 +303,7 @@ fn an_address_that_is_no_upstream_is_told_in_the_upstreams_words() {
 }
 
 #[test]
-fn flags_are_told_last_and_by_their_names() {
+fn problems_of_flags_are_reported_last_and_by_flag_name() {
     let overrides = Overrides { listen: Some(":80".into()), ..backend("http://bank") };
     let (config, problems) = load_text("metadata: {request: [te]}", &overrides);
     assert!(config.listen.is_none() && config.upstream.is_some());
@@ -336,7 +336,7 @@ fn without_a_file_the_flags_must_give_schema_and_upstream() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_the_one_problem() {
+fn an_unreadable_configuration_file_is_the_only_problem_reported() {
     let file = Path::new("no/such/towbar.yaml");
     let (config, problems) = load(Some(file), &Overrides::default());
     let reason = "No such file or directory (os error 2)";
@@ -349,7 +349,7 @@ fn a_file_that_cannot_be_read_is_the_one_problem() {
 }
 
 #[test]
-fn what_the_file_leaves_out_has_its_default() {
+fn omitted_keys_have_their_defaults() {
     for text in [
         "schema: p\nupstream: https://bank",
         "schema: p\nupstream: {address: https://bank}\nlisten: {}\nrequests:\nmetadata: {}\nrpcs:\n",
@@ -377,7 +377,7 @@ fn what_the_file_leaves_out_has_its_default() {
 }
 
 #[test]
-fn everything_that_the_file_says_arrives() {
+fn every_key_of_the_file_is_read_into_the_configuration() {
     let config = config(
         "
 listen: {address: '[::]:8443', tls: {cert: l.pem, key: l.key, client_ca: clients.pem}}
@@ -467,7 +467,7 @@ rpcs:
 }
 
 #[test]
-fn a_flag_replaces_its_whole_section_unread() {
+fn a_flag_replaces_its_whole_section_without_validating_it() {
     let text = "listen: {nonsense: 1}\nschema: []\nupstream: {address: https://old, tls: {cert: only}}\n\
                 requests: {body_limit: 7}";
     let overrides =
@@ -485,7 +485,7 @@ fn a_flag_replaces_its_whole_section_unread() {
 }
 
 #[test]
-fn paths_count_from_the_files_own_folder() {
+fn relative_paths_start_at_the_folder_of_the_configuration_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("towbar.yaml");
     let text = "schema: [../proto, /etc/bank.binpb]\nlisten: {tls: {cert: tls/cert.pem, key: /k.pem}}\n\

@@ -23,7 +23,7 @@ fn the_listener_serves_the_protocols_of_its_list() {
 }
 
 #[test]
-fn wrong_protocols_and_origins_are_told_with_their_place() {
+fn invalid_protocols_and_cors_settings_are_reported_with_their_position() {
     let origin = "expected an origin such as `https://app.bank.example` or `https://*.bank.example`, found";
     for (lines, problem) in [
         (

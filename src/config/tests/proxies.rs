@@ -15,7 +15,7 @@ fn environment(variables: &'static [(&str, &str)]) -> Overrides {
 }
 
 #[test]
-fn a_proxy_of_the_file_wins_over_the_environment() {
+fn a_proxy_in_the_file_overrides_the_environment() {
     let variables = || environment(&[("https_proxy", "http://ann:secret@env:1"), ("no_proxy", "direct.test")]);
     let of_env = r#"env:1 Some("https_proxy")"#;
     for (upstream, without, with) in [
@@ -44,7 +44,7 @@ fn a_proxy_of_the_file_wins_over_the_environment() {
 }
 
 #[test]
-fn several_addresses_have_one_proxy_or_none() {
+fn all_addresses_of_an_upstream_use_one_proxy_or_none() {
     let variables = || environment(&[("https_proxy", "http://env:1"), ("no_proxy", "direct.test")]);
     let of_env = r#"env:1 Some("https_proxy")"#;
     for (addresses, more, expected) in [
@@ -71,7 +71,7 @@ fn several_addresses_have_one_proxy_or_none() {
 }
 
 #[test]
-fn the_file_of_a_proxys_password_is_one_of_the_files() {
+fn the_password_file_of_a_proxy_is_among_the_files_of_the_configuration() {
     let proxy_map = "{address: 'http://file:1', username: ann, password_file: secrets/proxy}";
     let config = config(&format!("schema: p\nupstream: {{address: https://bank.test, proxy: {proxy_map}}}"));
     let file = proxy(&config).1.unwrap();
@@ -79,7 +79,7 @@ fn the_file_of_a_proxys_password_is_one_of_the_files() {
 }
 
 #[test]
-fn a_wrong_proxy_is_told_without_what_may_be_a_password() {
+fn an_invalid_proxy_is_reported_without_revealing_a_password() {
     let form = "expected http://HOST:PORT or http://USER:PASSWORD@HOST:PORT";
     for (proxy, problems) in [
         ("", &["2:37: proxy: expected a proxy or `none`, found nothing"][..]),
@@ -123,7 +123,7 @@ fn a_wrong_proxy_is_told_without_what_may_be_a_password() {
 }
 
 #[test]
-fn a_wrong_variable_is_told_once_and_by_its_name() {
+fn an_invalid_proxy_variable_is_reported_once_and_by_its_name() {
     let text =
         "schema: p\nupstreams:\n  a: {address: https://a.test, rpcs: a.*}\n  b: {address: https://b.test, rpcs: b.*}\n";
     for (variables, problem) in [

@@ -488,7 +488,7 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_text_says_where() {
+    fn malformed_json_is_reported_with_its_position() {
         for (text, message) in [
             ("", "line 1, column 1: expected a JSON value, got an empty body"),
             ("  ", "line 1, column 3: expected a JSON value, got an empty body"),
@@ -547,7 +547,7 @@ mod tests {
     }
 
     #[test]
-    fn escapes_are_undone_once() {
+    fn escapes_in_a_json_string_are_decoded_once() {
         for (text, value) in [
             (r#""""#, ""),
             (r#""plain é""#, "plain é"),
@@ -560,7 +560,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_string_comes_back(text in ".{0,40}", controls in "[\\x00-\\x7f]{0,24}") {
+        fn a_json_string_round_trips(text in ".{0,40}", controls in "[\\x00-\\x7f]{0,24}") {
             for text in [text, controls] {
                 let mut out = Vec::new();
                 put_string(&mut out, &text);
@@ -570,7 +570,7 @@ mod tests {
         }
 
         #[test]
-        fn what_serde_json_reads_and_only_that_is_read(text in r#"[\[\]{}:,"\\ua01.eE+\-tfnull \n]{0,24}"#) {
+        fn json_is_accepted_as_serde_json_accepts_it_apart_from_duplicate_members(text in r#"[\[\]{}:,"\\ua01.eE+\-tfnull \n]{0,24}"#) {
             let ours = Scanner::new(text.as_bytes(), 64).and_then(|mut s| { let raw = s.skip()?; s.end()?; Ok(raw) });
             let theirs = serde_json::from_str::<serde_json::Value>(&text);
             match ours {

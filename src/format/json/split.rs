@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_hold_a_text_each() {
+    fn newline_delimited_json_is_split_into_its_lines() {
         check(
             Series::Lines,
             &[
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn an_array_holds_elements() {
+    fn a_json_array_is_split_into_its_elements() {
         check(
             Series::Json,
             &[
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_may_stand_one_after_the_other() {
+    fn concatenated_json_messages_are_split() {
         let comma = "expected another message or the end of the body, got `,`; write the messages one after the other, or as an array";
         check(
             Series::Json,

@@ -15,7 +15,7 @@ fn read(body: &str) -> Result<String, String> {
 }
 
 #[test]
-fn a_body_is_its_parts() {
+fn a_multipart_body_is_split_into_its_parts() {
     const HEAD: &str = "--b|Content-Disposition: form-data; name=a||";
     for (body, expected) in [
         ("--b--", ""),
@@ -40,7 +40,7 @@ fn a_body_is_its_parts() {
 }
 
 #[test]
-fn what_two_readers_could_take_apart_differently_is_refused() {
+fn an_ambiguous_multipart_body_is_refused() {
     const HEAD: &str = "--b|Content-Disposition: form-data; name=a||";
     const BEGINNING: &str = "the body does not begin with `--` and the boundary of its Content-Type";
     const BEHIND: &str = "expected CRLF or `--` after the boundary, got";
@@ -92,7 +92,7 @@ fn what_two_readers_could_take_apart_differently_is_refused() {
 }
 
 #[test]
-fn a_head_says_each_thing_once_and_without_escapes() {
+fn a_part_with_repeated_escaped_or_malformed_headers_is_refused() {
     const DISPOSITION: &str = "Content-Disposition: form-data; name=a";
     const NO_NAME: &str = "expected a `name` in Content-Disposition, got none";
     for (head, message) in [
@@ -153,7 +153,7 @@ fn a_head_says_each_thing_once_and_without_escapes() {
 }
 
 #[test]
-fn a_content_type_gives_one_boundary() {
+fn a_multipart_content_type_must_have_exactly_one_valid_boundary() {
     const EXPECTED: &str = "expected a `boundary` of 1 to 70 letters, digits and `'()+_,-./:=?`, got";
     let longest = "x".repeat(70);
     for (parameters, expected) in [
@@ -178,7 +178,7 @@ fn a_content_type_gives_one_boundary() {
 }
 
 #[test]
-fn a_part_is_text_unless_it_says_otherwise() {
+fn a_part_is_read_as_text_unless_its_content_type_says_otherwise() {
     let other = |found: &str| {
         Err(format!("expected a part with Content-Type text/plain in UTF-8, or without Content-Type, got `{found}`"))
     };
@@ -202,7 +202,7 @@ fn a_part_is_text_unless_it_says_otherwise() {
 }
 
 #[test]
-fn a_part_that_is_json_may_say_so() {
+fn a_json_part_may_be_labelled_as_json_as_plain_text_or_not_at_all() {
     let other =
         "expected a part with Content-Type application/json, or text/plain in UTF-8, or without Content-Type, got";
     for (content_type, data, expected) in [
@@ -221,7 +221,7 @@ fn a_part_that_is_json_may_say_so() {
 
 proptest! {
     #[test]
-    fn what_is_written_is_read_again(
+    fn a_multipart_body_round_trips(
         boundary in "[a-zA-Z0-9'()+_,./:=?-]{4,70}",
         parts in prop::collection::vec(
             (

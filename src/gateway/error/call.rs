@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn the_caller_is_told_what_became_of_the_call_and_no_cause() {
+    fn a_failed_call_is_reported_with_its_outcome_and_without_the_cause() {
         let timer = Timer { whose: Whose::Gateway, length: Duration::from_secs(2) };
         for (error, fate, message) in errors() {
             let refusal = Refusal::without_status(&error, &timer);
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_call_that_was_not_sent_may_come_again() {
+    fn only_a_call_that_was_not_sent_invites_a_retry() {
         let timer = Timer { whose: Whose::Gateway, length: Duration::from_secs(2) };
         for (error, ..) in errors() {
             let refusal = Refusal::without_status(&error, &timer);
@@ -364,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_is_wrong_once_its_call_is_open_has_an_unknown_outcome() {
+    fn an_invalid_message_on_an_open_call_leaves_the_outcome_unknown() {
         let wrong = || Refusal::new(Reason::InvalidBody, "no");
         assert_eq!((wrong().fate(), wrong().of_open_call().fate()), (Fate::NotSent, Fate::Unknown));
         for (sent, message) in [

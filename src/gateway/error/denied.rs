@@ -113,7 +113,7 @@ mod tests {
     use crate::caller::dpop::ProofError;
 
     #[test]
-    fn a_challenge_says_what_an_honest_caller_needs_and_no_more() {
+    fn a_challenge_reveals_only_what_a_legitimate_caller_needs() {
         let issuer = || Arc::from("bank");
         let invalid = "Bearer realm=\"api\", error=\"invalid_token\", \
                        error_description=\"the access token is not valid for this call\"";
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn where_keys_are_proved_the_challenge_is_that_of_the_scheme_in_use() {
+    fn with_dpop_the_challenge_names_the_scheme_in_use() {
         let issuer = || Arc::from("bank");
         let both =
             Challenge { realm: "api", algorithms: Some("ES256 PS256"), nonce: None, bearer: true, is_dpop: false };

@@ -135,7 +135,7 @@ message Typed { string kind = 1 [json_name = "@type"]; string note = 2; string p
 "#;
 
     #[test]
-    fn a_detail_is_shown_by_what_is_known_of_its_type() {
+    fn error_details_are_shown_without_secrets_and_by_default_only_for_known_types() {
         let schema = schema_of(PROTO).unwrap();
         let unknown = json!({ "@type": "x/t.Nobody", "value": "CgFh" });
         // Each case: the result by default, and with unknown types shown.

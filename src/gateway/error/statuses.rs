@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_code_but_ok_is_an_error_and_has_its_own_status_where_that_is_said() {
+    fn every_error_code_has_its_default_http_status_unless_one_is_configured() {
         let codes: Vec<_> = ERRORS.iter().map(|code| *code as usize).collect();
         assert_eq!(codes, (1..=16).collect::<Vec<_>>());
         let gone = Statuses::default().with_code(Code::NotFound as usize, StatusCode::GONE);

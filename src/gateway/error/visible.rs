@@ -146,7 +146,7 @@ message Order {
 "#;
 
     #[test]
-    fn secret_fields_are_gone_at_every_depth_and_all_else_stays() {
+    fn secret_fields_are_removed_at_every_depth_and_other_known_fields_are_kept() {
         let schema = schema_of(PROTO).unwrap();
         let order = schema.message("t.Order").unwrap();
         for (wire, json) in [
@@ -173,7 +173,7 @@ message Order {
     }
 
     #[test]
-    fn what_cannot_be_read_is_not_shown() {
+    fn a_malformed_message_or_one_of_an_unknown_type_is_hidden() {
         let schema = schema_of(PROTO).unwrap();
         let order = schema.message("t.Order").unwrap();
         let nested = (0..200).fold(Vec::new(), |inner, _| {

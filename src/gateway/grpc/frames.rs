@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_are_split_however_their_bytes_come() {
+    fn grpc_messages_are_split_however_their_bytes_arrive() {
         let framed = |is_compressed, message: &'static [u8]| Framed { is_compressed, message: message.into() };
         let cut = |bytes| Err(cut(bytes));
         let flag = |flag| Err(Refusal::frame(format!("the flag before the message is {flag}; expected 0 or 1")));

@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn text_is_decoded_however_its_characters_come_and_padded_anywhere() {
+    async fn grpc_web_text_is_decoded_in_pieces_of_any_size_and_with_padding_anywhere() {
         for (text, expected) in [
             ("", Some("")),
             ("YWJj", Some("abc")),

@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_in_one_of_the_headers_with_quotes_or_without() {
+    fn an_idempotency_key_is_read_from_either_header_quoted_or_unquoted() {
         let long = "k".repeat(255);
         let malformed = "expected an idempotency key of 1 to 255 printable ASCII characters without spaces";
         let longer = "k".repeat(256);

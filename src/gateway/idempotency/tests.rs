@@ -52,7 +52,7 @@ fn found(store: &Arc<Store<Answer>>, slot: Slot, fingerprint: Fingerprint) -> Re
 }
 
 #[test]
-fn a_key_is_new_once_and_then_what_became_of_it() {
+fn a_repeated_key_gets_the_outcome_of_its_first_call() {
     type Act = fn(Ticket<Answer>);
     type Then = Result<Option<usize>, Conflict>;
     let cases: [(&str, Act, Then); 7] = [
@@ -86,7 +86,7 @@ fn a_key_is_new_once_and_then_what_became_of_it() {
 }
 
 #[test]
-fn a_key_counts_for_its_lifetime_from_the_end_of_its_call() {
+fn the_lifetime_of_a_key_starts_at_the_end_of_its_call() {
     let (store, now) = (store(MEMORY), Instant::now());
     let at = |seconds| now + Duration::from_secs(seconds);
     let find = |seconds| store.find(slot(1, 1), SAME, at(seconds)).map(|answer| answer.map(|answer| answer.0));
@@ -106,7 +106,7 @@ fn a_key_counts_for_its_lifetime_from_the_end_of_its_call() {
 }
 
 #[test]
-fn a_full_store_refuses_new_keys_and_forgets_none() {
+fn a_full_store_refuses_new_keys_and_drops_no_unexpired_key() {
     let most = 64;
     let (store, now) = (store(most * ENTRY), Instant::now());
     let until = |seconds| now + Duration::from_secs(seconds);
@@ -130,7 +130,7 @@ fn a_full_store_refuses_new_keys_and_forgets_none() {
 }
 
 #[test]
-fn the_last_of_the_memory_is_for_callers_with_few_keys() {
+fn the_last_part_of_the_memory_is_reserved_for_callers_with_few_keys() {
     let (most, now) = (64, Instant::now());
     let store = store(most * ENTRY);
     assert_eq!(store.find(slot(2, 0), SAME, now), Ok(None));
@@ -148,7 +148,7 @@ fn the_last_of_the_memory_is_for_callers_with_few_keys() {
 /// Each round has one key and several callers at once. Each repeats its request until it has a final response. The call
 /// may end in any way; the backend counts its executions.
 #[test]
-fn whatever_happens_the_backend_acts_at_most_once_for_a_key() {
+fn the_backend_executes_a_key_at_most_once_whatever_happens() {
     const CALLERS: usize = 4;
     let seed =
         std::env::var("TOWBAR_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| fastrand::u64(..));

@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn two_parents_of_a_trace_are_none() {
+    fn several_traceparent_headers_are_dropped_with_their_tracestate() {
         let metadata = Metadata::new(Config::default());
         let mut sent = headers(&[("traceparent", "00-a"), ("tracestate", "x=1"), ("x-request-id", "r-1")]);
         assert_eq!(metadata.for_backend(&sent, &Peer::default()).unwrap(), sent);
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_of_a_caller_is_what_the_connection_shows() {
+    fn caller_metadata_comes_from_the_connection_and_not_from_request_headers() {
         let name = |text: &'static str| Some(HeaderName::from_static(text));
         let der = &b"\xff\xef\xff"[..];
         for (address, certificate, certificate_name, told) in [
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_grpc_cannot_carry_is_refused() {
+    fn a_header_value_that_grpc_cannot_carry_is_refused() {
         let mut sent = HeaderMap::new();
         sent.insert("x-request-id", HeaderValue::from_bytes(b"caf\xc3\xa9").unwrap());
         let error = Metadata::new(Config::default()).for_backend(&sent, &Peer::default()).unwrap_err();

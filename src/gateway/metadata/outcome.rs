@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_success_or_see_other_is_a_status() {
+    fn only_2xx_and_303_are_accepted_as_an_http_status() {
         for (text, taken) in [
             ("200", true),
             ("201", true),
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_location_is_a_path_or_a_url() {
+    fn a_location_must_be_an_absolute_path_or_an_http_url() {
         for (text, taken) in [
             (&b"/transfers/t-1"[..], true),
             (b"/", true),

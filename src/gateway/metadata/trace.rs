@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_valid_parent_goes_on_and_one_of_a_later_version_as_this_one() {
+    fn a_valid_traceparent_is_forwarded_and_a_later_version_as_version_00() {
         for (sent, goes_on) in [
             (VALID, VALID),
             (
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_parent_is_dropped_with_its_state_and_replaced() {
+    fn an_invalid_traceparent_is_replaced_and_its_tracestate_dropped() {
         for sent in [
             "",
             "00",
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn without_one_parent_there_is_a_new_one() {
+    fn a_missing_or_repeated_traceparent_is_replaced_by_a_new_one() {
         for pairs in [
             &[][..],
             &[("tracestate", "a=1")],
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn the_id_of_a_trace_is_that_of_its_only_valid_parent() {
+    fn the_trace_id_is_taken_from_a_single_valid_traceparent() {
         for (parents, id) in [
             (&[VALID][..], Some(TRACE)),
             (&["cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more"], Some(TRACE)),

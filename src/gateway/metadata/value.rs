@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_binary_value_is_base64() {
+    fn binary_metadata_must_be_base64() {
         for (value, is) in [
             ("", true),
             ("AA==", true),

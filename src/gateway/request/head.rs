@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_connection_names_is_taken_away_unless_it_is_for_whoever_answers() {
+    fn headers_listed_in_connection_are_removed_and_end_to_end_ones_are_refused() {
         for (connection, left) in [
             ("keep-alive", "connection grpc-timeout if-none-match te upgrade"),
             ("Close", "connection grpc-timeout if-none-match te upgrade"),
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_are_joined_only_where_that_is_sure() {
+    fn several_credentials_in_one_header_value_are_detected() {
         for (value, joined) in [
             ("Bearer abc.def-_~+/==", false),
             ("Bearer a, Bearer b", true),

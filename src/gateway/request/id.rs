@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_fit_id_is_taken_and_any_other_replaced() {
+    fn a_single_valid_request_id_is_kept_and_any_other_is_replaced() {
         let name = HeaderName::from_static("x-request-id");
         let long = "x".repeat(129);
         for (given, is_taken) in [

@@ -198,7 +198,7 @@ service Orders {
     }
 
     #[test]
-    fn a_request_of_several_messages_is_explained_as_it_is_read() {
+    fn a_request_of_several_messages_is_explained_message_by_message() {
         let ndjson = Some("application/x-ndjson");
         let both = r#"{"name":"a","shop":"s"} {"name":"b","shop":"s"}"#;
         for (target, content_type, body, expected) in [

@@ -214,7 +214,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_utf_8_and_what_is_a_part_of_it_is_read() {
+    fn only_the_charset_utf_8_and_its_subset_us_ascii_are_accepted() {
         let found = |found: &str| Err(MediaError::Charset { found: found.to_owned() });
         for (content_type, expected) in [
             ("application/json", Ok(())),

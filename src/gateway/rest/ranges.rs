@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_range_of_bytes_is_read_and_all_else_passed_over() {
+    fn a_single_byte_range_is_read_and_any_other_range_header_is_ignored() {
         use Requested::{Between, Last};
         const MOST: usize = usize::MAX;
         for (value, expected) in [
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_ends_where_the_bytes_do() {
+    fn a_range_is_limited_to_the_length_of_the_body() {
         use Requested::{Between, Last};
         for (asked, length, expected) in [
             (Between(0, 0), 10, Some(0..1)),

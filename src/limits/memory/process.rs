@@ -71,7 +71,7 @@ mod tests {
         Max address space         unlimited            unlimited            bytes     \n";
 
     #[test]
-    fn the_least_of_all_limits_counts() {
+    fn the_lowest_of_all_memory_limits_applies() {
         let limited = LIMITS.replacen("unlimited ", "268435456 ", 1);
         for (files, expected) in [
             (&[][..], None),
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_limited_by_the_soft_limit() {
+    fn open_files_are_limited_by_the_soft_limit() {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir_all(root.path().join("proc/self")).unwrap();
         fs::write(root.path().join("proc/self/limits"), LIMITS).unwrap();

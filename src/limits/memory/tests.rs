@@ -10,7 +10,7 @@ use super::*;
 const MIB: usize = 1 << 20;
 
 #[test]
-fn memory_is_given_out_up_to_its_part_and_comes_back() {
+fn each_purpose_takes_memory_up_to_its_limit_and_gives_it_back() {
     let budget = Budget::new(64 * MIB);
     for (purpose, most) in
         [(Use::Connection, 32), (Use::Request, 32), (Use::Call, 40), (Use::Reply, 40), (Use::Answer, 56)]
@@ -25,7 +25,7 @@ fn memory_is_given_out_up_to_its_part_and_comes_back() {
 }
 
 #[test]
-fn those_that_have_begun_can_end() {
+fn a_call_gets_memory_for_its_reply_when_requests_get_none() {
     let share = Budget::new(64 * MIB).share();
     let _bodies: Vec<Charge> = std::iter::from_fn(|| share.take(MIB, Use::Request)).collect();
     let call = share.take(CALL, Use::Call).unwrap();
@@ -40,7 +40,7 @@ fn those_that_have_begun_can_end() {
 }
 
 #[test]
-fn the_last_part_is_for_small_answers() {
+fn the_last_part_of_the_memory_is_reserved_for_small_responses() {
     let share = Budget::new(64 * MIB).share();
     let _large: Vec<Charge> = std::iter::from_fn(|| share.take(MIB, Use::Answer)).collect();
     assert!(share.take(CHUNK + 1, Use::Answer).is_none());
@@ -48,7 +48,7 @@ fn the_last_part_is_for_small_answers() {
 }
 
 #[test]
-fn the_largest_answers_that_wait_are_ended_where_memory_is_needed_and_no_more_of_them_than_that() {
+fn short_memory_ends_the_largest_waiting_responses_and_only_as_many_as_needed() {
     let budget = Budget::new(64 * MIB);
     let share = budget.share();
     let held: Vec<Charge> = (0..4).map(|_| share.take(10 * MIB, Use::Answer).unwrap()).collect();
@@ -72,7 +72,7 @@ fn the_largest_answers_that_wait_are_ended_where_memory_is_needed_and_no_more_of
 }
 
 #[test]
-fn a_connection_has_so_many_calls_and_a_caller_no_more_than_its_part_beside_others() {
+fn calls_are_limited_per_connection_and_per_caller_when_others_compete() {
     let share = Budget::new(64 * MIB).share();
     let caller = |last| Some(CallerId::of([192, 0, 2, last].into()));
     let (one, again) = (share.account(caller(1), 2), share.account(caller(1), 2));
@@ -94,7 +94,7 @@ fn a_connection_has_so_many_calls_and_a_caller_no_more_than_its_part_beside_othe
 }
 
 #[test]
-fn addresses_of_one_network_are_one_caller() {
+fn ipv6_addresses_of_one_network_count_as_one_caller() {
     let id = |address: &str| CallerId::of(address.parse().unwrap());
     for (one, other, same) in [
         ("192.0.2.1", "192.0.2.2", false),
@@ -107,7 +107,7 @@ fn addresses_of_one_network_are_one_caller() {
 }
 
 #[test]
-fn what_a_connection_holds_is_counted_with_what_its_calls_have() {
+fn memory_of_calls_is_counted_for_their_connection() {
     let share = Budget::new(64 * MIB).share();
     let account = share.account(None, 100);
     let charge = share.take_for(Some(&account), CALL, Use::Call).unwrap();
@@ -121,7 +121,7 @@ fn what_a_connection_holds_is_counted_with_what_its_calls_have() {
 }
 
 #[test]
-fn a_charge_is_held_as_long_as_its_bytes() {
+fn a_charge_is_held_until_the_last_of_its_bytes_is_dropped() {
     let budget = Budget::new(64 * MIB);
     let share = budget.share();
     let mut bytes = share.take(10 * MIB, Use::Answer).unwrap().carry(Bytes::from_static(b"{\"a\":1}"));
@@ -134,7 +134,7 @@ fn a_charge_is_held_as_long_as_its_bytes() {
 }
 
 #[test]
-fn a_part_of_a_charge_outlives_it_or_comes_back() {
+fn a_part_split_from_a_charge_can_outlive_it_or_be_joined_again() {
     let budget = Budget::new(64 * MIB);
     let charge = budget.share().take(10 * MIB, Use::Answer).unwrap();
     let part = charge.part(4 * MIB);
@@ -150,7 +150,7 @@ fn a_part_of_a_charge_outlives_it_or_comes_back() {
 }
 
 #[test]
-fn small_calls_of_a_worker_ask_the_whole_once() {
+fn small_calls_of_a_worker_take_from_the_shared_budget_only_once() {
     let budget = Budget::new(64 * MIB);
     let share = budget.share();
     drop(share.take(CALL, Use::Call));
@@ -162,7 +162,7 @@ fn small_calls_of_a_worker_ask_the_whole_once() {
 }
 
 #[test]
-fn nothing_is_lost_between_threads() {
+fn no_memory_is_lost_between_threads() {
     let budget = Budget::new(8 * MIB);
     let shares = [budget.share(), budget.share()];
     std::thread::scope(|scope| {
@@ -183,7 +183,7 @@ fn nothing_is_lost_between_threads() {
 }
 
 #[test]
-fn what_is_unbounded_has_no_end() {
+fn an_unbounded_share_never_refuses_memory() {
     let share = Share::unbounded();
     let charges: Vec<Charge> = (0..100).map(|_| share.take(1 << 40, Use::Connection).unwrap()).collect();
     assert_eq!(charges.len(), 100);

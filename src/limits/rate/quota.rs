@@ -79,7 +79,7 @@ mod tests {
     const SECOND: u64 = 1_000_000_000;
 
     #[test]
-    fn a_burst_is_allowed_at_once_and_then_one_in_each_interval() {
+    fn a_burst_is_allowed_at_once_and_then_one_request_per_interval() {
         let quota = Quota::new(10, Duration::from_secs(1), 3).unwrap();
         let (mut state, mut allowed) = (0, Vec::new());
         for step in 0..40 {
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_waits_as_long_as_it_says_is_allowed() {
+    fn a_request_is_allowed_after_the_announced_wait() {
         let quota = Quota::new(2, Duration::from_secs(60), 5).unwrap();
         for (cost, remaining, wait) in [(1, 0, 30), (2, 0, 60), (5, 0, 150)] {
             let state = quota.allow(0, SECOND, 5).unwrap();
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn rates_that_cannot_be_counted_are_refused() {
+    fn rates_that_cannot_be_represented_are_refused() {
         assert!(Quota::new(0, Duration::from_secs(1), 1).is_err());
         assert!(Quota::new(2_000_000_000, Duration::from_secs(1), 1).is_err());
         assert!(Quota::new(u64::MAX, Duration::from_secs(3600), u64::MAX).is_err());

@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn over_all_threads_exactly_as_many_are_allowed_as_may_be() {
+    fn exactly_the_quota_is_allowed_across_all_threads() {
         let (table, allowed) = (Table::new(1000), AtomicUsize::new(0));
         let (key, quota) = (table.key("a"), quota(1, 1000));
         thread::scope(|scope| {
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_are_over_make_room_and_without_room_new_ones_are_counted_together() {
+    fn expired_keys_make_room_and_new_keys_share_a_quota_when_the_table_is_full() {
         let table = Table::new(SHARDS * 10);
         let quota = quota(3600, 2);
         let at = |second: u64| second * SECOND;

@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_has_the_same_facts_in_every_form() {
+    fn a_log_line_has_the_same_facts_in_every_format() {
         for (format, expected) in [
             (
                 Format::Json,
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_is_that_of_the_calendar() {
+    fn the_timestamp_of_a_log_line_is_the_correct_calendar_date() {
         for (seconds, expected) in [
             (0, "1970-01-01T00:00:00.000Z"),
             (951_782_400, "2000-02-29T00:00:00.000Z"),

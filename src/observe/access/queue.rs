@@ -126,7 +126,7 @@ mod tests {
     use crate::observe::access::{Outcome, Output};
 
     #[test]
-    fn a_buffer_that_is_full_takes_no_more_lines_and_they_are_counted() {
+    fn log_lines_for_a_full_buffer_are_dropped_and_counted() {
         let log = AccessLog::new(Config::to(Output::Stdout));
         let worker = log.for_worker();
         let line = Line {

@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_key_has_one_cell_and_there_are_no_more_than_may_be() {
+    fn each_key_has_one_cell_and_keys_beyond_the_limit_share_one() {
         let chain = Chain::<u16, AtomicU64>::default();
         std::thread::scope(|scope| {
             for _ in 0..4 {

@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refused_reload_is_told_until_one_is_taken_over() {
+    fn the_metrics_show_a_refused_reload_until_one_succeeds() {
         let metrics = Metrics::new();
         let shown = |name: &str| {
             let text = metrics.text(Exposition::OpenMetrics);

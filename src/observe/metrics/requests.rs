@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn workers_are_added_together_and_nothing_is_lost_when_they_are_replaced() {
+    fn metrics_of_workers_are_summed_and_kept_when_workers_are_replaced() {
         let metrics = RequestMetrics::default();
         let workers = [metrics.for_worker(&served()), metrics.for_worker(&served())];
         for worker in &workers {
@@ -419,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn a_backend_that_invents_statuses_does_not_invent_labels() {
+    fn any_number_of_statuses_is_counted_under_a_limited_number_of_labels() {
         let metrics = RequestMetrics::default();
         let worker = metrics.for_worker(&served());
         (200..999).for_each(|status| worker.ended(&ended(Some(0), status)));

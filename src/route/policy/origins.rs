@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_origin_is_kept_as_browsers_write_it() {
+    fn an_origin_is_normalised_to_the_form_that_browsers_send() {
         for (text, kept) in [
             ("https://app.bank.example", Some("https://app.bank.example")),
             ("HTTPS://App.Bank.Example", Some("https://app.bank.example")),
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_listed_is_covered() {
+    fn only_listed_origins_are_covered() {
         let origins: Origins = ["https://app.bank.example"].iter().map(|text| text.parse().unwrap()).collect();
         for (header, covered) in [
             ("https://app.bank.example", true),

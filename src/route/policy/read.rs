@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_member_is_a_path_of_names() {
+    fn an_ignored_member_is_a_dotted_path_of_names() {
         assert!(member_path("fee").is_ok() && member_path("instructions.fee-1").is_ok());
         for text in ["", ".fee", "fee.", "a..b"] {
             let message = format!("expected a member such as `fee` or `instructions.fee`, found `{text}`");

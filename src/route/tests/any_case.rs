@@ -33,7 +33,7 @@ fn routes(rpcs: &str, any_case: AnyCase, options: &[RpcOptions]) -> Result<Route
 }
 
 #[test]
-fn names_of_fields_are_read_in_any_case_in_queries_forms_and_bodies() {
+fn field_names_are_read_in_any_case_in_queries_forms_and_bodies() {
     let rpcs = [
         rpc("Get", "One", "Reply", r#"get: "/v1/{id}?q={from}""#),
         rpc("Post", "One", "Reply", r#"post: "/v1/{id}" body: "*""#),
@@ -104,7 +104,7 @@ fn names_of_fields_are_read_in_any_case_in_queries_forms_and_bodies() {
 }
 
 #[test]
-fn names_of_enums_are_read_in_any_case_wherever_they_stand() {
+fn enum_values_are_read_in_any_case_everywhere() {
     let rpcs = [
         rpc("Get", "Kinds", "Reply", r#"get: "/v1/{size}""#),
         rpc("Post", "Kinds", "Reply", r#"post: "/v1" body: "*""#),
@@ -139,7 +139,7 @@ fn names_of_enums_are_read_in_any_case_wherever_they_stand() {
 }
 
 #[test]
-fn one_rpc_reads_names_in_any_case_and_another_does_not() {
+fn case_insensitive_names_can_be_configured_per_rpc() {
     let rpcs = ["A", "B"].map(|name| rpc(name, "Kinds", "Reply", &format!(r#"get: "/v1/{name}""#))).concat();
     let one = |any_case| RpcOptions { rpc: "t.S.B".to_owned(), policy: own(any_case), ..RpcOptions::default() };
     let refused = "unknown query parameter \"LONG\" (did you mean \"long\"?)";
@@ -153,7 +153,7 @@ fn one_rpc_reads_names_in_any_case_and_another_does_not() {
 }
 
 #[test]
-fn names_that_case_alone_tells_apart_stop_the_start_where_they_are_read_in_any() {
+fn names_that_differ_only_in_case_stop_the_start_if_case_is_ignored() {
     let advice =
         |key: &str| format!("set `json.case_insensitive_{key}_parsing: false` for the rpcs that use it, or for all");
     let fields = format!("t.S.A: t.Alike: `ID` and `id` are two fields that differ only in case: {}", advice("field"));
@@ -228,7 +228,7 @@ fn names_that_case_alone_tells_apart_stop_the_start_where_they_are_read_in_any()
 }
 
 #[test]
-fn keys_in_any_case_tell_rpcs_of_one_path_apart() {
+fn query_parameters_in_any_case_select_the_rpc_of_a_shared_path() {
     let rpcs = rpc("One", "One", "Reply", r#"get: "/v1?id={id}""#)
         + &rpc("Many", "Many", "List", r#"get: "/v1?Offset={offset}""#);
     check(
@@ -250,7 +250,7 @@ fn keys_in_any_case_tell_rpcs_of_one_path_apart() {
 }
 
 #[test]
-fn an_update_mask_has_the_names_of_the_proto_file() {
+fn an_update_mask_has_the_declared_field_names_whatever_their_case_in_the_body() {
     let one = r#"message Put { One one = 1; google.protobuf.FieldMask update_mask = 2; }"#;
     let rule = rpc("Put", "Put", "Reply", r#"patch: "/v1/{one.id}" body: "one""#);
     let schema = schema_of(&format!("{MESSAGES} {one} service S {{ {rule} }}")).unwrap();
@@ -268,7 +268,7 @@ fn an_update_mask_has_the_names_of_the_proto_file() {
 }
 
 #[test]
-fn a_field_that_a_backend_names_has_the_case_that_the_caller_gave_it() {
+fn a_field_named_by_the_backend_is_shown_in_the_case_the_caller_used() {
     let rpcs = rpc("A", "One", "Reply", r#"post: "/v1" body: "*" additional_bindings { get: "/v1" }"#);
     let routes = routes(&rpcs, FIELDS, &[]).unwrap();
     for (rule, query, body, field, name) in [

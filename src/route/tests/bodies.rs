@@ -5,7 +5,7 @@ use crate::codec;
 use crate::route::{Query, System};
 
 #[test]
-fn a_body_is_the_value_of_any_field() {
+fn a_body_can_be_the_value_of_any_field() {
     let rpcs = [
         rpc("Message", "One", "Reply", r#"post: "/v1/message" body: "account""#),
         rpc("Nested", "One", "Reply", r#"post: "/v1/nested/{id}" body: "account.card""#),
@@ -65,7 +65,7 @@ fn a_body_is_the_value_of_any_field() {
 
 /// A message whose JSON is not an object of its fields, and one of whose fields the path binds.
 #[test]
-fn a_body_says_what_the_path_says_in_a_message_with_a_form_of_its_own() {
+fn path_and_body_must_agree_on_the_fields_of_a_well_known_type() {
     let rpcs = [
         rpc("Time", "Kinds", "Reply", r#"post: "/v1/time/{when.seconds}" body: "*""#),
         rpc("Value", "Kinds", "Reply", r#"post: "/v1/value/{free.number_value}" body: "free""#),
@@ -99,7 +99,7 @@ fn a_body_says_what_the_path_says_in_a_message_with_a_form_of_its_own() {
 }
 
 #[test]
-fn a_response_body_is_the_value_of_one_field() {
+fn a_response_body_can_be_the_value_of_one_field() {
     let all = r#"{"all":[{"id":"a","account":{"card":{"number":"1"}},"tags":["x"],"limit":3}],"offset":"o"}"#;
     let reply = r#"{"one":{"account":{"card":{"number":"1"},"labels":{"a":"b"}},"tags":["x","y"],"limit":3}}"#;
     let kinds = r#"{"when":"2026-01-31T12:00:00Z","size":"LARGE","maybe":0,"long":"7","blob":"AQ==","nothing":null}"#;
@@ -146,7 +146,7 @@ fn a_response_body_is_the_value_of_one_field() {
 }
 
 #[test]
-fn a_response_body_is_joined_from_its_pieces() {
+fn the_pieces_of_a_response_body_field_are_merged() {
     // Two pieces of `one`: id "a", then limit 1, and between them an unknown field.
     let wire = [&[10, 3, 10, 1, b'a'][..], &[120, 1], &[10, 2, 40, 1]].concat();
     // `card`, then `iban` of the same oneof: the last member stands.
@@ -167,7 +167,7 @@ fn a_response_body_is_joined_from_its_pieces() {
 }
 
 #[test]
-fn system_parameters_say_how_a_reply_looks() {
+fn system_parameters_choose_the_format_of_a_reply() {
     let routes = routes(&rpc("A", "Kinds", "Kinds", r#"get: "/v1""#), &[]).unwrap();
     let route = &routes.all()[0];
     // `size: LARGE, flag: true`
@@ -188,7 +188,7 @@ fn system_parameters_say_how_a_reply_looks() {
 }
 
 #[test]
-fn other_system_parameters_and_values_are_refused() {
+fn unknown_system_parameters_and_values_are_refused() {
     const ALT: &str = "expected json or json;enum-encoding=int, got";
     for (query, problem) in [
         ("$alt=xml", format!("query parameter \"$alt\": {ALT} \"xml\"")),

@@ -74,7 +74,7 @@ fn a_form_fills_the_fields_of_the_body() {
 }
 
 #[test]
-fn a_form_is_taken_where_the_body_is_a_message() {
+fn a_form_is_accepted_only_where_the_body_is_a_message() {
     for (rule, takes) in [
         (r#"post: "/v1" body: "*""#, true),
         (r#"post: "/v1" body: "account.card""#, true),

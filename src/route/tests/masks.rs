@@ -68,7 +68,7 @@ fn written(method: Method, target: &str, body: (Written, &str), options: &[RpcOp
 }
 
 #[test]
-fn an_empty_mask_of_a_patch_has_the_members_of_its_body() {
+fn an_empty_update_mask_of_a_patch_is_filled_from_the_members_of_its_body() {
     for (target, body, expected) in [
         ("/v1/books/1", r#"{"title":"a"}"#, "title"),
         ("/v1/books/1", r#"{"title":"","pages":0}"#, "title,pageCount"),
@@ -97,7 +97,7 @@ fn an_empty_mask_of_a_patch_has_the_members_of_its_body() {
 }
 
 #[test]
-fn an_empty_mask_has_the_fields_of_a_form_too() {
+fn an_empty_update_mask_is_filled_from_the_fields_of_a_form() {
     for (target, form, expected) in [
         ("/v1/books/1", "title=a", "title"),
         ("/v1/books/1", "title=&pages=0", "title,pageCount"),
@@ -123,7 +123,7 @@ fn an_empty_mask_has_the_fields_of_a_form_too() {
 }
 
 #[test]
-fn a_mask_is_left_empty_where_that_is_said() {
+fn an_update_mask_stays_empty_where_filling_is_switched_off() {
     let body = r#"{"title":"a"}"#;
     let kept = Defaults { policy: Policy { fill_update_mask: false, ..Policy::default() }, ..Defaults::default() };
     assert_eq!(mask(Method::PATCH, "/v1/books/1", body, &[], &kept), "");

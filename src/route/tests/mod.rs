@@ -106,7 +106,7 @@ fn check(routes: &Routes, cases: &[(&str, &str)]) {
 }
 
 #[test]
-fn a_path_finds_its_template_literals_first() {
+fn a_path_is_routed_to_its_template_and_literals_take_precedence() {
     let rpcs = [
         rpc("Literal", "One", "Reply", r#"get: "/v1/cards/list""#),
         rpc("Single", "One", "Reply", r#"get: "/v1/cards/{id}""#),
@@ -179,7 +179,7 @@ fn a_path_finds_its_template_literals_first() {
 }
 
 #[test]
-fn a_slash_alone_is_a_path_like_others() {
+fn the_root_path_is_routed_like_any_other() {
     let rpcs = [
         rpc("Root", "One", "Reply", r#"get: "/" additional_bindings { delete: "/?name={name}" }"#),
         rpc("Below", "One", "Reply", r#"get: "/{id}""#),
@@ -200,7 +200,7 @@ fn a_slash_alone_is_a_path_like_others() {
 }
 
 #[test]
-fn a_double_wildcard_leaves_what_stands_behind_it() {
+fn template_segments_after_a_double_wildcard_are_matched() {
     let rpcs = [
         rpc("All", "One", "Reply", r#"get: "/v1/{name=**}""#),
         rpc("Items", "One", "Reply", r#"get: "/v1/{name=**}/items""#),
@@ -238,7 +238,7 @@ fn a_double_wildcard_leaves_what_stands_behind_it() {
 }
 
 #[test]
-fn a_verb_stands_behind_anything() {
+fn a_verb_may_follow_any_kind_of_segment() {
     let rpcs = [
         rpc("Literal", "One", "Reply", r#"get: "/v1/cards:batchGet""#),
         rpc("Variable", "One", "Reply", r#"get: "/v1/{id}:read""#),
@@ -268,7 +268,7 @@ fn a_verb_stands_behind_anything() {
 // Other gateways let the query or the body replace a value from the path, by the other spelling of the field or above
 // 32 bits.
 #[test]
-fn a_field_of_the_path_is_the_paths_in_every_spelling_and_size() {
+fn query_and_body_cannot_override_a_path_variable_in_any_spelling_or_size() {
     let rpcs = [
         rpc("Get", "One", "Reply", r#"get: "/v1/{long_name}""#),
         rpc("Put", "One", "Reply", r#"put: "/v1/{longName}/{big}" body: "*""#),
@@ -307,7 +307,7 @@ fn a_field_of_the_path_is_the_paths_in_every_spelling_and_size() {
 }
 
 #[test]
-fn query_keys_fill_what_path_and_body_leave() {
+fn query_parameters_fill_the_fields_that_path_and_body_do_not() {
     let rpcs = [
         rpc("Get", "One", "Reply", r#"get: "/v1/{id}""#),
         rpc("Post", "One", "Reply", r#"post: "/v1/{id}" body: "account""#),
@@ -402,7 +402,7 @@ const PAIR: [(&str, &str, &str, &str); 2] = [
 ];
 
 #[test]
-fn query_keys_tell_rpcs_of_one_path_apart() {
+fn query_parameters_select_the_rpc_of_a_shared_path() {
     let rpcs = PAIR.map(|(name, input, output, rule)| rpc(name, input, output, rule)).concat();
     check(
         &routes(&rpcs, &[]).unwrap(),

@@ -50,7 +50,7 @@ fn bundles() -> Routes {
 }
 
 #[test]
-fn a_part_gives_its_bytes_or_its_text() {
+fn a_form_part_fills_its_field_with_bytes_or_text() {
     let routes = bundles();
     for (target, parts, message) in [
         ("/v1/n", &[][..], r#"{"name":"n"}"#),
@@ -100,7 +100,7 @@ fn a_part_gives_its_bytes_or_its_text() {
 }
 
 #[test]
-fn a_part_that_fills_no_field_is_refused() {
+fn a_form_part_that_cannot_fill_a_field_is_refused() {
     const MESSAGE: &str = "this is a message; set one of its fields instead";
     let routes = bundles();
     for (target, parts, message) in [
@@ -204,7 +204,7 @@ fn a_part_that_fills_no_field_is_refused() {
 }
 
 #[test]
-fn a_part_gives_json_where_the_field_has_that_form() {
+fn a_form_part_is_read_as_json_for_struct_and_value_fields() {
     let routes = bundles();
     let json = |name: &'static str, text: &'static str| (name, Some("application/json"), text.as_bytes());
     for (parts, expected) in [
@@ -225,7 +225,7 @@ fn a_part_gives_json_where_the_field_has_that_form() {
 }
 
 #[test]
-fn a_part_may_nest_no_deeper_than_messages_may() {
+fn a_form_part_nested_deeper_than_the_message_limit_is_refused() {
     let routes = bundles();
     let deep = |levels: usize| format!("{}content", "again.".repeat(levels));
     assert!(outcome(&routes, "/v1/n", &[png(&deep(98), b"a")]).starts_with("{"));
@@ -234,7 +234,7 @@ fn a_part_may_nest_no_deeper_than_messages_may() {
 }
 
 #[test]
-fn there_are_as_many_parts_as_pairs_of_a_query() {
+fn form_parts_are_limited_in_number_like_query_parameters() {
     let routes = bundles();
     let parts = |count| vec![text("tags", "a"); count];
     assert!(outcome(&routes, "/v1/n", &parts(512)).starts_with("{"));

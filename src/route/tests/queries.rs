@@ -3,7 +3,7 @@
 use super::{Defaults, OwnPolicy, Routes, RpcOptions, UnknownKeys, check, outcome, routes, rpc, schema_of};
 
 #[test]
-fn a_key_of_a_map_stands_in_brackets() {
+fn a_map_key_in_a_query_parameter_is_written_in_brackets() {
     let rpcs = [
         rpc("Get", "Kinds", "Reply", r#"get: "/v1""#),
         rpc("Part", "One", "Reply", r#"post: "/v1/part" body: "account""#),
@@ -61,7 +61,7 @@ fn a_key_of_a_map_stands_in_brackets() {
 }
 
 #[test]
-fn every_type_is_read_as_in_json() {
+fn query_parameters_of_every_type_are_read_as_in_json() {
     let routes = routes(&rpc("Get", "Kinds", "Reply", r#"get: "/v1""#), &[]).unwrap();
     check(
         &routes,
@@ -103,7 +103,7 @@ fn every_type_is_read_as_in_json() {
 
 /// The value of a key for a well-known type is its ProtoJSON.
 #[test]
-fn what_has_a_form_in_json_that_is_no_scalar_is_given_as_json() {
+fn query_parameters_for_struct_value_and_any_fields_are_given_as_json() {
     let rpcs = [
         rpc("Get", "Kinds", "Reply", r#"get: "/v1""#),
         rpc("Keyed", "Kinds", "Reply", r#"get: "/v1/keyed?filter={open}&all={frees}""#),
@@ -168,7 +168,7 @@ fn what_has_a_form_in_json_that_is_no_scalar_is_given_as_json() {
 }
 
 #[test]
-fn a_json_text_of_a_query_says_where_it_is_wrong() {
+fn invalid_json_in_a_query_parameter_is_reported_with_its_position() {
     let routes = routes(&rpc("Get", "Kinds", "Reply", r#"get: "/v1""#), &[]).unwrap();
     let deep = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
     for (query, message) in [
@@ -285,7 +285,7 @@ fn a_json_text_of_a_query_says_where_it_is_wrong() {
 }
 
 #[test]
-fn a_json_text_of_a_query_is_nested_as_deep_as_a_body_may_be() {
+fn json_in_a_query_parameter_has_the_depth_limit_of_a_body() {
     let policy = OwnPolicy { json_depth: Some(3), ..OwnPolicy::default() };
     let options = RpcOptions { rpc: "t.S.Get".to_owned(), policy, ..RpcOptions::default() };
     check(
@@ -301,7 +301,7 @@ fn a_json_text_of_a_query_is_nested_as_deep_as_a_body_may_be() {
 }
 
 #[test]
-fn unknown_keys_are_passed_over_only_where_that_is_said() {
+fn unknown_query_parameters_are_ignored_only_where_configured() {
     let rpcs = ["A", "B", "C"].map(|name| rpc(name, "One", "Reply", &format!(r#"get: "/v1/{name}""#))).concat();
     let options = |name: &str, keys| RpcOptions {
         rpc: format!("t.S.{name}"),
@@ -334,7 +334,7 @@ fn unknown_keys_are_passed_over_only_where_that_is_said() {
 }
 
 #[test]
-fn a_key_goes_no_deeper_than_readers_of_messages_do() {
+fn a_query_parameter_deeper_than_the_message_limit_is_refused() {
     let routes = {
         let schema = schema_of(
             r#"syntax = "proto3"; package t; import "google/api/annotations.proto"; import "google/protobuf/wrappers.proto";

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn what_cannot_be_routed_stops_the_start() {
+fn an_rpc_that_cannot_be_routed_stops_the_start() {
     let get = |name: &str, rule: &str| rpc(name, "One", "Reply", rule);
     for (rpcs, problems) in [
         (
@@ -178,7 +178,7 @@ fn options_must_fit_their_rpc() {
 
 proptest! {
     #[test]
-    fn no_target_panics(path in "[/a-c%:*.0-9]{0,16}", query in "[a-c=&%+.0-9]{0,16}") {
+    fn random_request_targets_never_panic(path in "[/a-c%:*.0-9]{0,16}", query in "[a-c=&%+.0-9]{0,16}") {
         let rpcs = PAIR.map(|(name, input, output, rule)| rpc(name, input, output, rule)).concat()
             + &rpc("A", "One", "Reply", r#"get: "/a/{id}:b""#) + &rpc("B", "One", "Reply", r#"get: "/{name=a/**}""#)
             + &rpc("C", "One", "Reply", r#"get: "/{name=**}/b/{id}:c""#);

@@ -238,7 +238,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_message_has_at_most_sixteen_times_the_bytes_that_it_is_made_of(
+    fn a_message_is_at_most_sixteen_times_as_large_as_its_request(
         schema in proptest::collection::vec(any::<u32>(), 0..120), values in proptest::collection::vec(any::<u32>(), 0..1000),
     ) {
         let Schema { is_proto2, proto, messages } = Schema::of(&mut Choices(schema.into_iter()));
@@ -285,7 +285,7 @@ fn bush(stem: usize, levels: usize) -> String {
 }
 
 #[test]
-fn a_mask_that_would_be_too_long_is_refused_while_it_is_made() {
+fn an_update_mask_is_refused_as_soon_as_it_becomes_too_long() {
     let routes = routes_of("proto3", TREE);
     with_route(&routes, "PATCH", |route| {
         let body = bush(45, 14);
@@ -315,7 +315,7 @@ fn a_mask_that_would_be_too_long_is_refused_while_it_is_made() {
 }
 
 #[test]
-fn what_is_kept_while_a_message_is_made_has_a_bound_that_is_known_before() {
+fn the_memory_for_encoding_a_message_has_a_bound_known_in_advance() {
     let routes = routes_of("proto3", TREE);
     let ways: Vec<String> =
         (0..512_u32).map(|way| (0..9).map(|bit| ["l.", "r."][(way >> bit & 1) as usize]).collect()).collect();

@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chunked_body_ends_where_everybody_sees_its_end() {
+    fn a_chunked_body_without_an_unambiguous_end_is_refused() {
         for (text, end) in [
             ("0\r\n\r\n", Ok(Some(5))),
             ("0\r\n\r\nGET / HTTP/1.1\r\n", Ok(Some(5))),

@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_says_where_its_body_ends() {
+    fn the_framing_of_the_body_is_read_from_the_request_head() {
         let none = Framing::Length(0);
         for (text, framing, asks_upgrade) in [
             ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", none, false),
@@ -429,7 +429,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_head_in_one_pass_is_what_it_is_line_by_line(text in lines(), cut in 0_usize..200) {
+        fn reading_a_head_in_one_pass_equals_reading_it_line_by_line(text in lines(), cut in 0_usize..200) {
             for text in [&text.as_bytes()[..cut.min(text.len())], text.as_bytes()] {
                 let expected = HeadReader::new(LIMITS).read_lines(text);
                 prop_assert_eq!(HeadReader::new(LIMITS).read(text), expected);
@@ -438,7 +438,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_that_could_be_read_in_two_ways_is_refused() {
+    fn an_ambiguous_or_malformed_head_is_refused() {
         let too_large = Violation::HeadTooLarge { fields: 3, bytes: 300 };
         let get = |rest: &str| format!("GET / HTTP/1.1\r\n{rest}\r\n\r\n");
         let post = |rest: &str| format!("POST / HTTP/1.1\r\nHost: a\r\n{rest}\r\n\r\n");

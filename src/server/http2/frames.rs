@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frames_are_found_however_their_bytes_come() {
+    fn http2_frames_are_found_however_their_bytes_arrive() {
         let ping = [&[0, 0, 8, 6, 0, 0, 0, 0, 0][..], &[7; 8]].concat();
         let settings = vec![0, 0, 0, 4, 1, 0, 0, 0, 0];
         let reset = vec![0, 0, 4, 3, 0, 0x80, 0, 0, 5, 0, 0, 0, 8];

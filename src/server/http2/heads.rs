@@ -149,7 +149,7 @@ mod tests {
         [(":method", "GET"), (":scheme", "https"), (":path", "/a?b={c}"), (":authority", "a.test"), ("x", "a\t\u{e9}")];
 
     #[test]
-    fn a_head_that_no_request_may_have_goes_on_as_one_that_is_refused_alone() {
+    fn a_malformed_head_is_replaced_by_one_that_fails_only_its_stream() {
         let refused = head(END_STREAM, (&[], &[]), &[("connection", "close")]);
         for field in [
             ("X", "a"),
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn padding_and_priorities_are_no_part_of_a_head() {
+    fn padding_and_priority_are_removed_from_a_head() {
         let around: (&[u8], &[u8]) = (&[3, 0, 0, 0, 0, 9], &[0, 0, 0]);
         let padded = head(END_STREAM | PADDED | PRIORITY, around, &GOOD);
         let mut heads = Heads { rewrites: true, ..Heads::default() };
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_in_several_frames_is_one() {
+    fn a_head_split_into_several_frames_is_read_as_one() {
         let whole = head(0, (&[], &[]), &GOOD);
         let (first, second) = whole[HEAD..].split_at(20);
         let frame = |kind, flags, payload: &[u8]| {

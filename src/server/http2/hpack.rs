@@ -285,7 +285,7 @@ mod tests {
 
     /// RFC 7541, appendix C.3 and C.4: three requests, without and with Huffman coding.
     #[test]
-    fn the_examples_of_the_specification_are_read() {
+    fn the_examples_of_rfc_7541_are_decoded() {
         let first = [":method: GET", ":scheme: http", ":path: /", ":authority: www.example.com"];
         let second = [&first[..], &["cache-control: no-cache"]].concat();
         let third = [
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read() {
+    fn an_encoded_field_of_any_length_round_trips() {
         for length in [0, 1, 126, 127, 128, 254, 255, 256, 16_510, 16_511, 100_000] {
             let (name, value) = (b"a", vec![b'v'; length]);
             let mut block = Vec::new();
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_holds_what_it_may_and_forgets_the_oldest() {
+    fn the_dynamic_table_keeps_to_its_size_and_evicts_the_oldest_entry() {
         let mut decoder = Decoder::default();
         let field = |name: &str, value: &str| {
             [&[0x40, name.len() as u8], name.as_bytes(), &[value.len() as u8], value.as_bytes()].concat()
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_block_is_told() {
+    fn a_malformed_header_block_is_refused() {
         for block in [
             &[0x80][..],
             &[0xbe],

@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn every_text_is_read_back() {
+    fn every_huffman_coded_text_round_trips() {
         let all: Vec<u8> = (0..=255).collect();
         let texts = (0..=255).map(|byte| vec![byte; usize::from(byte % 7)]);
         // Short and long codes, so that each code begins at each bit position.
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn padding_is_short_and_of_ones() {
+    fn huffman_padding_must_be_short_and_all_ones() {
         // "0" is five zeros.
         for (text, is_text) in [
             (&[0b0000_0111][..], true),

@@ -505,7 +505,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_one_stream_ends_that_stream() {
+    fn a_fault_in_one_stream_resets_only_that_stream() {
         let run = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let (get, post, part) = (head(1, END_STREAM), head(1, 0), frame(DATA, 0, 1, b"abc"));
         let (reset, window) =

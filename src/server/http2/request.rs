@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_names_one_host_and_expects_only_what_is_supported() {
+    fn a_request_must_name_one_host_and_have_a_supported_expectation() {
         for (uri, headers, expected) in [
             ("https://a.test/b", &[][..], None),
             ("https://a.test/b", &[("host", "A.test")], None),

@@ -9,7 +9,7 @@ fn told(bytes: &[u8], wanted: Wanted) -> String {
 }
 
 #[test]
-fn a_file_is_read_whatever_its_line_ends_marks_and_comments_are() {
+fn a_pem_file_is_read_with_any_line_ends_byte_order_marks_and_comments() {
     let key = rcgen::KeyPair::generate().unwrap().serialize_pem();
     let certificate = rcgen::generate_simple_self_signed(["a".to_owned()]).unwrap().cert.pem();
     let both = format!("{certificate}{key}");
@@ -31,7 +31,7 @@ fn a_file_is_read_whatever_its_line_ends_marks_and_comments_are() {
 }
 
 #[test]
-fn a_part_of_a_key_is_known_for_a_secret_and_other_texts_are_not() {
+fn parts_of_a_private_key_are_recognised_as_secret_and_other_texts_are_not() {
     let key = rcgen::KeyPair::generate().unwrap().serialize_pem();
     for text in [&key, &key.replace('\n', ""), &key.replace('\n', " "), &key[28..], key.lines().nth(1).unwrap()] {
         assert!(is_secret(text), "{text}");
@@ -50,7 +50,7 @@ fn a_part_of_a_key_is_known_for_a_secret_and_other_texts_are_not() {
 
 proptest::proptest! {
     #[test]
-    fn no_bytes_make_it_panic(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..64), start in 0..4usize) {
+    fn reading_random_bytes_as_pem_never_panics(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..64), start in 0..4usize) {
         let start: &[u8] = [&b""[..], &[0x30, 0x82], b"-----BEGIN PRIVATE KEY-----\n", b"-----BEGIN CERTIFICATE"][start];
         let _ = in_bytes(&[start, &bytes].concat(), Wanted::Either);
         let _ = is_secret(&String::from_utf8_lossy(&bytes));

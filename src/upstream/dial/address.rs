@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_address_says_what_was_expected() {
+    fn a_malformed_address_is_reported_with_what_was_expected() {
         for (text, message) in [
             ("bank:1234", "expected http://HOST:PORT or https://HOST:PORT"),
             ("grpc://bank:1234", "expected http://HOST:PORT or https://HOST:PORT"),
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn several_addresses_have_one_scheme() {
+    fn all_addresses_of_an_upstream_must_have_one_scheme() {
         let several = |texts: &[&str]| Addresses::new(texts.iter().map(|text| text.parse().unwrap()).collect());
         let both = several(&["https://a:1", "https://[::1]:2"]).unwrap();
         assert_eq!((both.to_string().as_str(), both.tls()), ("https://a:1, https://[::1]:2", true));

@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn half_is_spent_and_answers_bring_it_back() {
+    fn half_of_the_retry_budget_can_be_spent_and_replies_refill_it() {
         let budget = RetryBudget::new();
         assert_eq!((0..100).filter(|_| budget.take()).count(), 5);
         (0..9).for_each(|_| budget.earn());

@@ -15,7 +15,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_differ_by_a_tenth_at_most() {
+    fn jitter_changes_a_duration_by_at_most_ten_percent() {
         let times: Vec<Duration> = (0..1000).map(|_| jittered(Duration::from_secs(10))).collect();
         assert!(times.iter().all(|time| (9_000..=11_000).contains(&time.as_millis())), "{times:?}");
         assert!(times.iter().any(|time| time.as_millis() < 9_500));

@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_comes_first_is_first() {
+    async fn queued_calls_are_admitted_in_order_of_arrival() {
         let limit = limit(2, 10, Duration::from_secs(60));
         let mut places = vec![
             limit.enter(later(), Tie::default()).await.unwrap(),
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn beyond_the_queue_a_call_is_refused_at_once_and_in_it_after_a_time() {
+    async fn a_call_is_refused_at_once_if_the_queue_is_full_and_otherwise_after_its_wait() {
         let limit = limit(1, 1, Duration::from_millis(50));
         let place = limit.enter(later(), Tie::default()).await.unwrap();
         let waiting = tokio::spawn({
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_last_places_are_not_for_a_caller_that_has_many_while_there_are_others() {
+    async fn the_last_places_are_reserved_for_callers_that_hold_few() {
         let share = Budget::new(1 << 20).share();
         let account = |last| share.account(Some(CallerId::of([192, 0, 2, last].into())), 100);
         let (one, other) = (account(1), account(2));
@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn no_place_is_lost_or_given_twice_whoever_gives_up() {
+    fn no_place_is_lost_or_given_twice_when_waiting_calls_are_abandoned() {
         const MOST: usize = 3;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
         let limit = limit(MOST, 8, Duration::from_millis(2));

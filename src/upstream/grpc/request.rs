@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_backend_has_as_long_as_the_caller_or_a_little_longer() {
+    fn grpc_timeout_is_the_remaining_time_rounded_up() {
         for (left, header) in [
             (Duration::ZERO, "1m"),
             (Duration::from_micros(1), "1m"),

@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn some_at_once_and_then_one_in_so_long() {
+    fn resets_are_allowed_in_a_burst_and_then_at_a_fixed_rate() {
         let began = Instant::now();
         let mut tokens = Tokens { left: AT_ONCE, since: began };
         let mut taken = |ms: u64| (0..100).filter(|_| tokens.take(began + Duration::from_millis(ms))).count();

@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_sent_is_sent_again_and_what_is_unknown_only_where_it_may_be_repeated() {
+    fn unsent_calls_are_retried_and_calls_of_unknown_outcome_only_if_idempotent() {
         let (now, later) = (Some(Duration::ZERO), Some(PAUSE));
         // The error of the first attempt; then the pause before the second one, for an rpc that may not be repeated and
         // for one that may.
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_may_have_been_acted_on_once_stays_unknown() {
+    fn a_call_that_may_have_been_executed_keeps_an_unknown_outcome() {
         let mut attempts = Attempts::default();
         attempts.note(AttemptError::Elsewhere(unreachable()));
         assert!(!attempts.may_be_out());

@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_decoded_whatever_it_is() {
+    fn a_grpc_message_is_decoded_even_if_it_is_malformed() {
         for (encoded, message) in [
             (&b""[..], ""),
             (b"not there", "not there"),
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_message_is_cut_between_characters_and_says_so() {
+    fn a_long_grpc_message_is_cut_between_characters_and_marked_as_cut() {
         let whole = "a".repeat(LONGEST);
         assert_eq!(message_of(whole.as_bytes()), whole);
         let longer = format!("{whole}b");
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn details_may_have_padding_or_not_and_are_left_out_when_they_are_none() {
+    fn status_details_may_lack_padding_and_are_left_out_if_invalid() {
         for (details, bytes) in
             [(&b"CAU"[..], &[8, 5][..]), (b"CAU=", &[8, 5]), (b"CAX=", &[8, 5]), (b"C", &[]), (b"not base64!", &[])]
         {

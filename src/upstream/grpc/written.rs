@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn streams_are_seen_however_the_bytes_are_cut() {
+    fn new_streams_are_recognised_however_the_written_bytes_are_split() {
         let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
         // A payload that looks like the head of another frame, and an empty one.
         let data = frame(0, 1, &frame(HEADERS, 99, b""));

@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_day_is_counted_from_1970() {
+    fn dates_are_counted_in_days_from_1970() {
         for (text, days) in [
             ("1970-01-01", 0),
             ("1969-12-31", -1),
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_day_is_refused() {
+    fn an_invalid_date_is_refused() {
         for text in [
             "2017-7-6",
             "2017-07-06T00:00",

@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_plain_decimal_is_refused() {
+    fn a_number_that_is_not_a_plain_decimal_is_refused() {
         for text in [
             "",
             "-",
@@ -212,14 +212,14 @@ mod tests {
     }
 
     #[test]
-    fn order_does_not_look_at_the_scale() {
+    fn decimals_are_compared_regardless_of_their_scale() {
         assert_eq!(decimal("100"), decimal("100.00"));
         assert!(decimal("100.001") > decimal("100.00"));
         assert!(decimal("-2") < decimal("-1.999"));
     }
 
     #[test]
-    fn a_malformed_amount_says_which_part() {
+    fn the_error_for_a_malformed_amount_names_the_wrong_field() {
         let given = |currency: &str, value: &str| Money { currency: currency.to_owned(), value: value.to_owned() };
         for (money, message) in [
             (None, "amount: expected an amount"),

@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_window_is_refused() {
+    fn a_negative_limit_or_an_unknown_offset_is_refused() {
         for (offset, limit, message) in [
             ("", -1, "limit: expected a number not below zero"),
             ("", i32::MIN, "limit: expected a number not below zero"),

@@ -84,7 +84,7 @@ fn refusal<T>(result: Result<tonic::Response<T>, Status>) -> (Code, String, Stri
 }
 
 #[tokio::test]
-async fn every_kind_of_account_has_its_balance() {
+async fn every_kind_of_account_has_a_balance() {
     let sepa = |bic: &str| Account::Sepa(Sepa { iban: "IE64BOFI90583812345678".into(), bic: bic.into() });
     let mut client = accounts();
     for (reference, balance) in [
@@ -123,7 +123,7 @@ async fn every_kind_of_account_has_its_balance() {
 }
 
 #[tokio::test]
-async fn the_balance_of_the_sample_is_two_amounts_and_nothing_else() {
+async fn the_sample_balance_has_only_a_current_and_an_available_amount() {
     let balance = reply(accounts().get_balance(GetBalanceRequest { account: swift() }).await);
     assert_eq!(text(balance.current), "EUR 123.45");
     assert_eq!(text(balance.available), "EUR 123.45");
@@ -132,7 +132,7 @@ async fn the_balance_of_the_sample_is_two_amounts_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn metadata_tells_apart_the_currencies_of_an_account() {
+async fn metadata_of_the_account_selects_its_currency() {
     let tagged = |currency: &str| {
         let mut account = swift().unwrap_or_default();
         account.metadata.insert("currency".into(), currency.into());
@@ -148,7 +148,7 @@ async fn metadata_tells_apart_the_currencies_of_an_account() {
 }
 
 #[tokio::test]
-async fn an_account_that_is_not_there_is_not_found_and_not_named() {
+async fn an_unknown_account_is_not_found_and_the_error_does_not_name_it() {
     let other = account(Account::Swift(Swift { bic: "IRONUSCA000".into(), account: "iban:9999999".into() }));
     let wrong_bic = account(Account::Iban(Iban { iban: "DE89370400440532013000".into(), bic: "X".into() }));
     for reference in [other, wrong_bic] {
@@ -166,7 +166,7 @@ async fn an_account_that_is_not_there_is_not_found_and_not_named() {
 }
 
 #[tokio::test]
-async fn transactions_are_found_alone_and_in_pages() {
+async fn transactions_are_returned_by_id_and_in_pages() {
     let mut client = accounts();
     let all = reply(client.get_transactions(GetTransactionsRequest { account: swift(), ..Default::default() }).await);
     assert_eq!((all.transactions.len(), all.offset.as_str()), (1, ""));
@@ -184,7 +184,7 @@ async fn transactions_are_found_alone_and_in_pages() {
 }
 
 #[tokio::test]
-async fn dates_bound_the_transactions_inclusively() {
+async fn start_and_end_dates_of_transactions_are_inclusive() {
     let mut client = accounts();
     for (start_date, end_date, ids) in [
         ("2017-07-06", "", "tx-25"),
@@ -206,7 +206,7 @@ async fn dates_bound_the_transactions_inclusively() {
 }
 
 #[tokio::test]
-async fn a_malformed_query_names_its_field() {
+async fn the_error_for_an_invalid_transactions_request_names_the_field() {
     let valid = || GetTransactionsRequest { account: iban(), ..Default::default() };
     for (request, field) in [
         (GetTransactionsRequest { start_date: "6.7.2017".into(), ..valid() }, "start_date"),
@@ -225,7 +225,7 @@ async fn a_malformed_query_names_its_field() {
 }
 
 #[tokio::test]
-async fn an_account_says_who_holds_it_and_how_it_is_reached() {
+async fn account_details_and_transfer_destinations_are_returned() {
     let mut client = accounts();
     let details = reply(client.get_account_details(GetAccountDetailsRequest { account: iban() }).await);
     assert_eq!((details.name.as_str(), details.currency.as_str()), ("Household", "EUR"));
@@ -247,7 +247,7 @@ fn sample_transfer() -> TransferRequest {
 }
 
 #[tokio::test]
-async fn a_transfer_is_executed_once_for_its_id() {
+async fn a_transfer_is_executed_once_per_transfer_id() {
     let bank = SampleBank::new();
     let mut client = TransferServiceClient::new(bank.routes());
     for _ in 0..3 {
@@ -274,7 +274,7 @@ async fn a_transfer_is_executed_once_for_its_id() {
 }
 
 #[tokio::test]
-async fn a_transfer_that_cannot_be_says_why() {
+async fn a_transfer_that_cannot_be_executed_is_refused_with_the_reason() {
     let with = |change: fn(&mut TransferRequest)| {
         let mut request = sample_transfer();
         change(&mut request);
@@ -325,7 +325,7 @@ async fn a_transfer_that_cannot_be_says_why() {
 }
 
 #[tokio::test]
-async fn money_is_spent_to_the_last_cent_and_no_further() {
+async fn transfers_can_use_the_whole_available_balance_and_no_more() {
     let bank = SampleBank::new();
     let mut client = TransferServiceClient::new(bank.routes());
     let transfer = |id: &str, value: &str| TransferRequest {
@@ -365,7 +365,7 @@ fn bulk(values: &[&str], total: &str) -> BulkTransferRequest {
 }
 
 #[tokio::test]
-async fn a_bulk_is_all_or_nothing() {
+async fn a_bulk_transfer_is_executed_completely_or_not_at_all() {
     let bank = SampleBank::new();
     let mut client = TransferServiceClient::new(bank.routes());
     for (request, said) in [
@@ -384,7 +384,7 @@ async fn a_bulk_is_all_or_nothing() {
 }
 
 #[tokio::test]
-async fn a_batch_answers_each_transfer_on_its_own() {
+async fn a_batch_transfer_reports_each_transfer_separately() {
     let bank = SampleBank::new();
     let mut client = TransferServiceClient::new(bank.routes());
     let poor = TransferRequest {
@@ -402,7 +402,7 @@ async fn a_batch_answers_each_transfer_on_its_own() {
 }
 
 #[tokio::test]
-async fn a_standing_order_is_found_where_it_was_created() {
+async fn a_standing_order_is_found_only_on_the_account_that_created_it() {
     let bank = SampleBank::new();
     let order = CreateStandingOrderRequest {
         token_submission_id: "ts:1".into(),
@@ -438,7 +438,7 @@ async fn a_standing_order_is_found_where_it_was_created() {
 }
 
 #[tokio::test]
-async fn storage_keeps_what_it_is_given_until_it_is_removed() {
+async fn a_stored_value_is_kept_until_it_is_removed() {
     let mut client = StorageServiceClient::new(SampleBank::new().routes());
     let key = "m:88Enz2:5zKtXEAq/a:UP4PwzxDuKbK:5zKcENpV";
     let set = SetValueRequest { key: key.into(), value: b"new".to_vec(), ..Default::default() };
@@ -482,7 +482,7 @@ async fn an_access_token_links_accounts() {
 }
 
 #[tokio::test]
-async fn the_sample_bank_is_well_and_no_other_is_known() {
+async fn the_health_check_knows_only_the_sample_bank_and_reports_it_as_serving() {
     let mut client = HealthCheckServiceClient::new(SampleBank::new().routes());
     let found = reply(client.health_check(HealthCheckRequest { bank_id: "iron".into() }).await);
     assert_eq!(found.status(), health_check_response::Status::Serving);

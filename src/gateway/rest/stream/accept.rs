@@ -101,7 +101,7 @@ mod tests {
     use http::HeaderValue;
 
     #[test]
-    fn the_most_wanted_form_is_chosen() {
+    fn the_stream_format_with_the_highest_weight_in_accept_is_chosen() {
         use Format::{Array, GrpcGateway, Ndjson, Sse};
         for (accept, default, expected) in [
             (&[][..], Ndjson, Some(Ndjson)),

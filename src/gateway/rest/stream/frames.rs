@@ -151,7 +151,7 @@ mod tests {
     use tonic::Code;
 
     #[test]
-    fn the_last_line_of_a_stream_has_the_form_of_grpc_gateways_version() {
+    fn the_error_line_of_a_stream_has_the_form_of_the_chosen_grpc_gateway_version() {
         let refusal = || Refusal::status_of(StatusCode::PRECONDITION_FAILED, Code::FailedPrecondition, "E");
         for (form, last) in [
             (Form::Status, r#"{"error":{"code":9,"message":"E"}}"#),
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_tells_its_messages_and_how_it_ended() {
+    fn a_stream_carries_its_messages_and_reports_how_it_ended() {
         for (format, messages, good, bad) in [
             (
                 Format::Ndjson,
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_stream_is_a_whole_one() {
+    fn an_empty_stream_is_a_complete_body_in_every_format() {
         for (format, body) in [
             (Format::Ndjson, "{\"status\":{\"code\":0}}\n"),
             (Format::Sse, "event: end\ndata: {\"code\":0}\n\n"),

@@ -44,7 +44,7 @@ mod tests {
     use http::HeaderValue;
 
     #[test]
-    fn the_first_wait_counts_if_it_is_a_number() {
+    fn only_the_first_wait_preference_counts_and_it_must_be_a_number() {
         for (values, seconds) in [
             (&["wait=10"][..], Some(10)),
             (&["Wait = 10"], Some(10)),

@@ -82,12 +82,12 @@ mod tests {
     use http::Request;
 
     #[test]
-    fn the_key_is_answered_as_the_rfc_does() {
+    fn the_websocket_key_is_answered_as_in_rfc_6455() {
         assert_eq!(accept("dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     }
 
     #[test]
-    fn a_handshake_is_a_get_that_asks_for_it() {
+    fn a_websocket_handshake_is_a_get_request_with_upgrade_websocket() {
         for (method, upgrade, connection, expected) in [
             ("GET", "websocket", "Upgrade", true),
             ("GET", "WebSocket", "keep-alive, Upgrade", true),

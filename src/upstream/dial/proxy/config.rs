@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_is_no_proxy_says_what_was_expected_and_quotes_nothing() {
+    fn an_invalid_proxy_is_reported_with_what_was_expected_and_without_quoting_it() {
         let form = "expected http://HOST:PORT or http://USER:PASSWORD@HOST:PORT";
         let host = "expected a host name or an IP address (IPv6 in brackets) before the port";
         let port = "expected a port from 1 to 65535 after the host";
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_comes_from_a_file_and_is_never_shown() {
+    fn a_proxy_password_is_read_from_a_file_and_never_shown() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("password");
         let login = |username: &str| Login::File { username: username.to_owned(), password_file: file.clone() };

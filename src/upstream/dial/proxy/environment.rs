@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn no_proxy_names_hosts_domains_addresses_and_networks() {
+    fn the_no_proxy_variable_exempts_hosts_domains_addresses_and_networks() {
         for (entries, called_directly, through_the_proxy) in [
             ("", &[][..], &["http://bank.test", "http://10.0.0.1"][..]),
             ("*", &["http://bank.test", "http://10.0.0.1", "http://[fd00::1]"], &[]),
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn this_machine_is_never_called_through_a_proxy_of_the_environment() {
+    fn loopback_addresses_are_never_called_through_a_proxy_of_the_environment() {
         let environment = environment(&[("http_proxy", "http://h:1"), ("no_proxy", "x")]);
         for address in [
             "http://localhost:9000",
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_that_names_no_proxy_is_told_by_its_name_where_it_counts() {
+    fn an_invalid_proxy_variable_is_reported_by_name_only_where_it_applies() {
         let environment = environment(&[("HTTPS_PROXY", "http://ann:secret@h:x"), ("no_proxy", "direct.test")]);
         let wrong = environment.proxy_for(&"https://bank.test".parse().unwrap()).unwrap_err();
         assert_eq!(wrong, VariableError { variable: "HTTPS_PROXY", error: ProxyError::Port });

@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_request_names_the_bank_and_shows_the_credentials() {
+    async fn the_connect_request_names_the_backend_and_carries_the_credentials() {
         let agent = concat!("User-Agent: towbar/", env!("CARGO_PKG_VERSION"), "\r\n");
         for (login, host, wanted, shown) in [
             ("", "bank.test", "bank.test:443", ""),
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_comes_behind_the_head_belongs_to_the_tunnel() {
+    async fn bytes_after_the_response_head_belong_to_the_tunnel() {
         for answer in [
             &b"HTTP/1.1 200 Connection established\r\n\r\nEARLY"[..],
             b"HTTP/1.0 299\r\nVia: x\r\n\r\nEARLY",
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_refusal_says_what_to_do() {
+    async fn every_refusal_of_a_proxy_is_reported_with_what_to_do() {
         for (login, answer, message) in [
             (
                 "",
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_head_has_an_end() {
+    async fn a_proxy_response_head_over_the_size_limit_is_refused() {
         let long = "the head of the proxy's answer to CONNECT is longer than 16 KiB";
         for (start, line) in [
             (&b"HTTP/1.1 200 OK\r\n"[..], &b"X-Filler: ........................................\r\n"[..]),
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_proxy_that_does_not_answer_in_time_is_given_up() {
+    async fn a_proxy_that_does_not_answer_in_time_is_reported() {
         for (bytes, read) in [(&b""[..], 0), (b"HTTP/1.1 200 OK\r\n", 17), (b"HTTP/1.1 100 \r\n\r\n", 17)] {
             let (proxy, _served) = proxy("", Act::Stall(bytes)).await;
             let error = proxy.open("bank.test", 443, Instant::now() + Duration::from_millis(300)).await.unwrap_err();
@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_proxy_that_is_not_there_is_said_to_be_unreachable() {
+    async fn an_unreachable_proxy_is_reported_without_its_password() {
         let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         let proxy = Proxy::load(&format!("http://ann:secret@{free}").parse().unwrap()).unwrap();
         let error = proxy.open("bank.test", 443, Instant::now() + PATIENCE).await.unwrap_err();
