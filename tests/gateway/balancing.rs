@@ -48,7 +48,7 @@ fn counts(banks: &[Bank]) -> Vec<usize> {
 }
 
 #[test]
-fn each_address_gets_its_share_and_a_slow_one_less() {
+fn calls_are_spread_over_all_addresses_and_a_slow_address_gets_fewer() {
     let banks = Bank::several(&THREE);
     let gateway = in_front_of(&banks, "");
     load(gateway.address, 1, 90);
@@ -64,7 +64,7 @@ fn each_address_gets_its_share_and_a_slow_one_less() {
 }
 
 #[test]
-fn an_address_that_is_down_costs_no_call_and_has_calls_again_when_it_is_back() {
+fn an_address_that_goes_down_fails_no_call_and_is_called_again_once_it_is_back() {
     let mut banks = Bank::several(&THREE);
     let gateway = in_front_of(&banks, "");
     load(gateway.address, 2, 15);
@@ -82,7 +82,7 @@ fn an_address_that_is_down_costs_no_call_and_has_calls_again_when_it_is_back() {
 }
 
 #[test]
-fn one_that_was_never_there_costs_no_call_either() {
+fn an_address_that_was_never_reachable_fails_no_call() {
     let port = ports::free_at(&THREE);
     let bank = Bank::start(&format!("127.0.0.2:{port}"));
     let addresses: Vec<String> = THREE.iter().map(|address| format!("http://{address}:{port}")).collect();
@@ -98,7 +98,7 @@ fn one_that_was_never_there_costs_no_call_either() {
 }
 
 #[test]
-fn an_address_that_takes_connections_and_says_nothing_holds_nobody_up() {
+fn an_address_that_accepts_connections_but_stays_silent_stalls_no_call() {
     let authority = Authority::new("the bank's").unwrap();
     let port = ports::free_at(&THREE);
     let silent = TcpListener::bind(("127.0.0.1", port)).unwrap();
@@ -118,7 +118,7 @@ fn an_address_that_takes_connections_and_says_nothing_holds_nobody_up() {
 }
 
 #[test]
-fn an_address_whose_connections_are_closed_at_once_costs_no_call() {
+fn an_address_that_closes_every_connection_at_once_fails_no_call() {
     let bank = Bank::start("127.0.0.2:0");
     let closing = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = closing.local_addr().unwrap();
@@ -136,7 +136,7 @@ fn an_address_whose_connections_are_closed_at_once_costs_no_call() {
 }
 
 #[test]
-fn a_connection_is_waited_for_as_long_as_configured() {
+fn waiting_for_a_backend_connection_ends_at_connect_timeout() {
     let authority = Authority::new("the bank's").unwrap();
     for (scheme, tls) in [("https", Some(client_tls(Some(&authority), &authority))), ("http", None)] {
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -151,7 +151,7 @@ fn a_connection_is_waited_for_as_long_as_configured() {
 }
 
 #[test]
-fn each_address_is_called_by_its_own_name() {
+fn the_authority_of_a_call_is_that_of_the_address_it_goes_to() {
     let bank = Bank::start("127.0.0.1:0");
     let port = bank.address.port();
     let names = [format!("127.0.0.1:{port}"), format!("localhost:{port}")];
@@ -164,7 +164,7 @@ fn each_address_is_called_by_its_own_name() {
 }
 
 #[test]
-fn connections_are_replaced_when_they_are_old_and_no_call_is_harmed() {
+fn connections_past_their_maximum_age_are_replaced_without_failing_a_call() {
     let banks = Bank::several(&THREE[..2]);
     let gateway = in_front_of(&banks, "  connections: {age: 150ms}\n");
     banks.iter().for_each(|bank| bank.delay(Duration::from_millis(5)));
@@ -181,7 +181,7 @@ fn connections_are_replaced_when_they_are_old_and_no_call_is_harmed() {
 }
 
 #[test]
-fn a_connection_without_calls_is_closed_and_one_with_a_long_call_is_not() {
+fn an_idle_connection_is_closed_but_not_one_with_a_long_call() {
     let bank = Bank::start("127.0.0.1:0");
     let gateway = in_front_of(std::slice::from_ref(&bank), "  connections: {idle: 200ms}\n");
     for round in 1..=3 {
@@ -222,7 +222,7 @@ fn relay(bank: &Bank) -> (SocketAddr, Arc<AtomicBool>) {
 }
 
 #[test]
-fn a_peer_that_does_not_answer_a_ping_is_dead_and_others_are_called() {
+fn after_an_unanswered_ping_calls_go_to_other_addresses() {
     let banks = Bank::several(&THREE[..2]);
     let (address, carries) = relay(&banks[0]);
     let more = "  connections: {ping_interval: 100ms, ping_timeout: 200ms}\n";
@@ -241,7 +241,7 @@ fn a_peer_that_does_not_answer_a_ping_is_dead_and_others_are_called() {
 }
 
 #[test]
-fn a_connection_that_was_quiet_and_leads_nowhere_gets_no_call() {
+fn a_connection_that_died_while_idle_gets_no_call() {
     let banks = Bank::several(&THREE[..2]);
     let (address, carries) = relay(&banks[0]);
     let more = "  connections: {ping_interval: 100ms}\n";
@@ -262,7 +262,7 @@ fn a_connection_that_was_quiet_and_leads_nowhere_gets_no_call() {
 }
 
 #[test]
-fn an_old_connection_stays_while_there_can_be_no_other() {
+fn an_old_connection_stays_in_use_while_it_cannot_be_replaced() {
     let bank = Bank::start("127.0.0.1:0");
     let (address, _) = relay(&bank);
     let gateway = gateway(&[format!("http://{address}")], "  connections: {age: 100ms}\n");
@@ -277,7 +277,7 @@ fn an_old_connection_stays_while_there_can_be_no_other() {
 }
 
 #[test]
-fn an_address_that_is_not_well_has_no_calls_until_it_is() {
+fn calls_go_to_healthy_addresses_only_unless_none_is_healthy() {
     let banks = Bank::several(&THREE);
     banks[2].say(NO_HEALTH_SERVICE);
     let gateway = in_front_of(&banks, "  health: {interval: 50ms}\n");

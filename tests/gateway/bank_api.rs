@@ -176,7 +176,7 @@ fn the_documented_storage_calls_have_the_documented_replies() {
 }
 
 #[test]
-fn a_storage_key_is_one_segment_decoded_once() {
+fn a_storage_key_is_one_path_segment_and_is_percent_decoded_once() {
     let stage = Stage::sample();
     for (path, key) in [
         ("/storage/a%2Fb", "a/b"),
@@ -399,7 +399,7 @@ const ACCOUNTS: [(&str, &str); 9] = [
 ];
 
 #[test]
-fn every_kind_of_account_is_found_by_its_query_keys() {
+fn every_kind_of_account_is_found_by_its_query_parameters() {
     let stage = Stage::sample();
     for (account, balance) in ACCOUNTS {
         assert_reply(&stage.get(&format!("/accounts/balance?{account}")), balance, account);
@@ -407,7 +407,7 @@ fn every_kind_of_account_is_found_by_its_query_keys() {
 }
 
 #[test]
-fn a_query_key_is_spelled_as_in_the_proto_file_or_as_in_json() {
+fn query_parameters_can_use_the_proto_or_the_json_name_of_a_field() {
     let stage = Stage::sample();
     let (.., pounds) = ACCOUNTS[3];
     for (query, balance) in [
@@ -440,7 +440,7 @@ fn expand(rpc: &str, values: &str) -> String {
 }
 
 #[test]
-fn a_client_may_expand_the_whole_template_with_empty_values() {
+fn unused_query_parameters_of_a_template_may_be_sent_empty() {
     let stage = Stage::sample();
     for (account, balance) in &ACCOUNTS[..5] {
         let target = expand(".GetBalance", account);
@@ -462,7 +462,7 @@ fn a_client_may_expand_the_whole_template_with_empty_values() {
 }
 
 #[test]
-fn query_keys_tell_one_transaction_from_the_list() {
+fn query_parameters_choose_between_one_transaction_and_the_list() {
     let stage = Stage::sample();
     let (one, list) = (compact(TRANSACTION), compact(TRANSACTIONS));
     for (query, reply) in [
@@ -483,7 +483,7 @@ fn query_keys_tell_one_transaction_from_the_list() {
 }
 
 #[test]
-fn query_keys_tell_one_standing_order_from_the_list() {
+fn query_parameters_choose_between_one_standing_order_and_the_list() {
     let stage = Stage::sample();
     let keys = |query: &str| stage.get(&format!("/accounts/standing-orders?{IBAN}&{query}")).json();
     let first = |json: Value| json.as_object().unwrap().keys().next().cloned();
@@ -499,7 +499,7 @@ fn query_keys_tell_one_standing_order_from_the_list() {
 }
 
 #[test]
-fn a_post_and_a_get_share_a_path() {
+fn a_post_route_and_a_get_route_can_share_a_path() {
     let stage = Stage::sample();
     assert_eq!(stage.get("/transfers?transfer_id=t:I58bxf:5mXpRAcI").refusal(), (5, "no such transfer".to_owned()));
     assert_reply(&stage.send_json("POST", "/transfers", TRANSFER), &compact(TRANSFERRED), "POST");
@@ -510,7 +510,7 @@ fn a_post_and_a_get_share_a_path() {
 }
 
 #[test]
-fn fields_that_no_template_declares_come_in_the_query_too() {
+fn fields_missing_from_the_template_are_accepted_as_query_parameters() {
     let stage = Stage::sample();
     for (query, ids) in [
         ("start_date=2017-07-06", "tx-25"),
@@ -526,7 +526,7 @@ fn fields_that_no_template_declares_come_in_the_query_too() {
 }
 
 #[test]
-fn pages_lead_to_each_other_and_lose_nothing() {
+fn following_the_page_offsets_returns_every_transaction_once() {
     let stage = Stage::sample();
     let (mut offset, mut found) = (String::new(), Vec::new());
     for size in [10, 10, 5] {
@@ -545,7 +545,7 @@ fn pages_lead_to_each_other_and_lose_nothing() {
 }
 
 #[test]
-fn the_banks_own_refusal_arrives_with_its_details() {
+fn an_error_of_the_bank_reaches_the_caller_with_its_details() {
     let stage = Stage::sample();
     for (target, status, body) in [
         (

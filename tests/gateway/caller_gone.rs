@@ -209,7 +209,7 @@ fn pay(to: SocketAddr, id: &str) -> u16 {
 }
 
 #[test]
-fn a_call_ends_with_its_caller_however_that_goes() {
+fn a_call_is_cancelled_however_its_caller_disconnects() {
     let but_this = format!("{FINISH}rpcs: {{{TRANSFER}: {{caller_gone: cancel}}}}\n");
     for more in ["", but_this.as_str()] {
         for ways in [PLAIN, SECURE] {
@@ -227,7 +227,7 @@ fn a_call_ends_with_its_caller_however_that_goes() {
 }
 
 #[test]
-fn callers_that_go_all_at_once_are_told_to_the_bank_one_after_the_other() {
+fn resets_of_many_cancelled_calls_are_sent_to_the_backend_at_a_limited_rate() {
     let bank = RawBank::start(|id, _| if id == "other" { Does::Answers } else { Does::Hangs });
     let stage = Stage::start(&bank, false, "", "");
     let workers = std::thread::available_parallelism().unwrap().get();
@@ -248,7 +248,7 @@ fn callers_that_go_all_at_once_are_told_to_the_bank_one_after_the_other() {
 }
 
 #[test]
-fn calls_that_wait_to_be_given_up_keep_no_place_beyond_their_deadline() {
+fn cancelled_calls_free_their_slots_no_later_than_their_deadline() {
     let bank = RawBank::start(|id, _| if id == "other" { Does::Answers } else { Does::Hangs });
     let workers = std::thread::available_parallelism().unwrap().get();
     // The turn of half of them would come later: ten go at once, and five in a second.
@@ -268,7 +268,7 @@ fn calls_that_wait_to_be_given_up_keep_no_place_beyond_their_deadline() {
 
 /// The places of a connection of HTTP/2 are those of its streams, and a call that is given up keeps its place until the bank is done.
 #[test]
-fn calls_that_are_given_up_count_for_their_connection_until_they_are_over_at_the_bank() {
+fn abandoned_calls_count_against_their_connection_until_the_backend_is_done() {
     const STREAMS: usize = 100;
     for more in ["", FINISH] {
         let bank = RawBank::start(|id, _| if id.starts_with('t') { Does::Hangs } else { Does::Answers });
@@ -321,7 +321,7 @@ fn calls_that_are_given_up_count_for_their_connection_until_they_are_over_at_the
 }
 
 #[test]
-fn a_call_that_shall_finish_does_so_without_its_caller_and_the_log_tells_how() {
+fn with_caller_gone_finish_a_call_completes_and_the_log_says_how() {
     let this = format!("rpcs: {{{TRANSFER}: {{caller_gone: finish}}}}\n");
     for (ways, more) in [(PLAIN, FINISH), (SECURE, this.as_str())] {
         let bank = RawBank::start(|_, _| Does::Slow(Duration::from_millis(500)));
@@ -340,7 +340,7 @@ fn a_call_that_shall_finish_does_so_without_its_caller_and_the_log_tells_how() {
 }
 
 #[test]
-fn the_log_tells_the_trace_of_a_call_that_was_finished_without_its_caller() {
+fn the_log_line_of_a_call_finished_without_its_caller_has_the_trace_id() {
     let bank = RawBank::start(|_, _| Does::Slow(Duration::from_millis(300)));
     let stage = Stage::start(&bank, false, "", &format!("{FINISH}metadata: {{trace_context: create}}\n"));
     let way = (Speaks::Http1, Goes::Fin);
@@ -354,7 +354,7 @@ fn the_log_tells_the_trace_of_a_call_that_was_finished_without_its_caller() {
 
 /// Each way to end, one call at a time: nothing else has its place until then.
 #[test]
-fn a_call_without_its_caller_keeps_its_place_and_its_limits_to_its_end() {
+fn a_call_without_its_caller_keeps_its_slot_and_its_limits_until_it_ends() {
     let large = Reply::encoded("", frame_of(0, &[b"\x0a\x80\x10".as_slice(), &[b'x'; 2048]].concat()));
     let cases = [
         (Does::Answers, answered(0)),
@@ -387,7 +387,7 @@ fn a_call_without_its_caller_keeps_its_place_and_its_limits_to_its_end() {
 }
 
 #[test]
-fn a_call_that_shall_finish_does_not_leave_the_queue_with_its_caller() {
+fn a_queued_call_outlives_its_caller_only_with_caller_gone_finish() {
     for (more, count, lines) in [("", Count::default(), vec![]), (FINISH, ONCE, vec![answered(0)])] {
         let bank = RawBank::start(|id, _| match id {
             "first" => Does::Slow(Duration::from_secs(2)),
@@ -411,7 +411,7 @@ fn a_call_that_shall_finish_does_not_leave_the_queue_with_its_caller() {
 }
 
 #[test]
-fn a_request_that_is_not_whole_is_never_sent() {
+fn an_incomplete_request_is_never_sent_to_the_backend() {
     let bank = RawBank::start(|_, _| Does::Answers);
     let stage = Stage::start(&bank, false, "", FINISH);
     for half_closes in [false, true] {
@@ -437,7 +437,7 @@ fn a_request_that_is_not_whole_is_never_sent() {
 
 /// The caller goes when the gateway has begun to stop. Over HTTP/2 its connection ends before its calls learn of it.
 #[test]
-fn a_gateway_that_stops_waits_for_calls_whose_callers_go_meanwhile() {
+fn a_drain_waits_for_calls_whose_callers_disconnect_meanwhile() {
     for way in [(Speaks::Http1OverTls, Goes::Fin), (Speaks::Http2, Goes::Fin), (Speaks::Http2, Goes::Stream)] {
         let bank = RawBank::start(|_, _| Does::Slow(Duration::from_millis(1500)));
         let stage = Stage::start(&bank, true, "", FINISH);
@@ -453,7 +453,7 @@ fn a_gateway_that_stops_waits_for_calls_whose_callers_go_meanwhile() {
 
 /// Among others that are cancelled with it.
 #[test]
-fn a_gateway_that_stops_waits_for_every_call_of_a_connection_that_ends() {
+fn a_drain_waits_for_every_call_that_must_finish_when_its_connection_ends() {
     const CANCELLED: usize = 70;
     const FINISHED: usize = 20;
     let bank = RawBank::start(|id, _| match id.starts_with('b') {
@@ -493,7 +493,7 @@ fn a_gateway_that_stops_waits_for_every_call_of_a_connection_that_ends() {
 
 /// What comes behind a request is not read before its answer, so that the end is not seen either.
 #[test]
-fn a_caller_that_has_sent_its_next_request_too_is_not_seen_to_go() {
+fn a_disconnect_behind_a_pipelined_request_does_not_cancel_the_call() {
     use std::io::Write as _;
     let bank = RawBank::start(|_, _| Does::Slow(Duration::from_millis(500)));
     let stage = Stage::start(&bank, false, "", "");
@@ -509,7 +509,7 @@ fn a_caller_that_has_sent_its_next_request_too_is_not_seen_to_go() {
 }
 
 #[test]
-fn a_call_that_streams_ends_with_its_caller_whatever_is_configured() {
+fn a_streaming_call_ends_with_its_caller_even_with_caller_gone_finish() {
     let (told, given_up) = channel();
     let backend = talk::backend(move |rpc, mut requests, replies| {
         let told = told.clone();
@@ -537,7 +537,7 @@ fn a_call_that_streams_ends_with_its_caller_whatever_is_configured() {
 }
 
 #[test]
-fn an_rpc_that_streams_cannot_be_told_to_finish() {
+fn caller_gone_finish_on_a_streaming_rpc_stops_the_start() {
     let text = "upstream: http://127.0.0.1:1\nschema: talk.proto\nrequests: {caller_gone: finish}\nrpcs:\n  \
                 talk.Talk.Ask: {caller_gone: finish}\n  talk.Talk.Watch: {caller_gone: finish}\n  \
                 talk.Talk.Collect: {caller_gone: finish}\n  talk.Talk.Chat: {caller_gone: cancel}\n";
@@ -551,7 +551,7 @@ fn an_rpc_that_streams_cannot_be_told_to_finish() {
 }
 
 #[test]
-fn what_is_no_such_word_stops_the_start() {
+fn an_unknown_value_of_caller_gone_stops_the_start() {
     let text = "upstream: http://127.0.0.1:1\nschema: proto\nrequests: {caller_gone: wait}\nrpcs:\n  a.B.C:\n    caller_gone: yes\n";
     let (_, problems) = config::load_text(text, Path::new("towbar.yaml"), &Overrides::default());
     let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();

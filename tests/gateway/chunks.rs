@@ -69,7 +69,7 @@ fn empty_reply() -> Response<Body> {
 }
 
 #[test]
-fn a_body_in_any_two_pieces_is_the_body() {
+fn splitting_a_body_into_chunks_changes_neither_the_message_nor_the_answer() {
     let recorded = Recorded::new();
     let body = r#"{"notification":{"id":"\u00e9\ud83d\ude00 漢","content":{"payload":"Zm8=","createdAtMs":-1e3,"locArgs":["a\n"]}}}"#;
     // Inside a member, in a word, in UTF-8; and too short by a brace.

@@ -66,7 +66,7 @@ fn store(stage: &Stage, key: &str, json_bytes: usize) -> String {
 }
 
 #[test]
-fn a_reply_is_compressed_for_a_caller_that_takes_gzip() {
+fn replies_are_compressed_for_callers_that_accept_gzip() {
     let stage = sample("", ON);
     let (small, large) = (store(&stage, "small", 1020), store(&stage, "large", 1024));
     let huge = store(&stage, "huge", 400_000);
@@ -107,7 +107,7 @@ fn a_reply_is_compressed_for_a_caller_that_takes_gzip() {
 }
 
 #[test]
-fn nothing_else_is_compressed() {
+fn errors_are_not_compressed_and_nothing_is_when_compression_is_off() {
     let stage = sample("", "");
     let large = store(&stage, "large", 1024);
     let answer = get(&stage, "GET", "/storage/large", &["gzip"]);
@@ -120,7 +120,7 @@ fn nothing_else_is_compressed() {
 }
 
 #[test]
-fn an_rpc_may_have_compression_of_its_own() {
+fn an_rpc_can_override_the_compression_setting() {
     let get_value = |compression: &str| {
         let storage = "rpcs:\n  io.token.proto.bankapi.StorageService.GetValue:\n    compression: ";
         let rpc = format!("{storage}{compression}\n");
@@ -151,7 +151,7 @@ fn put(stage: &Stage, coding: &str, body: &[u8]) -> http::Answer {
 }
 
 #[test]
-fn a_compressed_body_is_taken_where_that_is_switched_on() {
+fn gzip_request_bodies_are_accepted_only_when_enabled() {
     let json = br#"{"value":"AAEC"}"#;
     let stage = sample("  gzip: true\n", "");
     for coding in ["gzip", "GZIP", "x-gzip"] {
@@ -177,7 +177,7 @@ fn a_compressed_body_is_taken_where_that_is_switched_on() {
 }
 
 #[test]
-fn a_compressed_form_is_taken_too() {
+fn a_gzip_compressed_form_is_accepted() {
     let stage = sample("  gzip: true\n", "");
     let headers = [("Content-Type", "application/x-www-form-urlencoded"), ("Content-Encoding", "gzip")];
     let answer = stage.send("PUT", "/storage/k", &headers, Some(&gzip(b"value=AAEC")));
@@ -185,7 +185,7 @@ fn a_compressed_form_is_taken_too() {
 }
 
 #[test]
-fn what_is_not_one_whole_gzip_member_is_refused() {
+fn a_body_that_is_not_exactly_one_valid_gzip_member_is_refused() {
     let stage = sample("  gzip: true\n", "");
     let whole = gzip(br#"{"value":"AAEC"}"#);
     let cut = "the gzip body is incomplete";
@@ -207,7 +207,7 @@ fn what_is_not_one_whole_gzip_member_is_refused() {
 }
 
 #[test]
-fn a_compressed_body_becomes_so_large_and_no_larger() {
+fn a_gzip_body_over_the_size_or_ratio_limit_is_refused() {
     let padded = |length: usize| format!(r#"{{"value":"AAEC"{}}}"#, " ".repeat(length - 16));
     let size = |limit: usize| format!("the decompressed body is larger than the limit of {limit} bytes");
     let ratio = |ratio: usize| format!("the gzip body expands to more than {ratio} times its size, the limit");

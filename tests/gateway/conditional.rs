@@ -41,7 +41,7 @@ fn told(gateway: &Gateway, method: &str, target: &str, headers: &[(&str, &str)])
 }
 
 #[test]
-fn what_the_caller_has_is_not_sent_again() {
+fn a_read_whose_etag_matches_if_none_match_is_answered_304() {
     let (backend, json) = (tagged(), ("Content-Type", "application/json"));
     let gateway = gateway(&backend, ETAG);
     let tag = |text: &str| Some(text.to_owned());
@@ -67,7 +67,7 @@ fn what_the_caller_has_is_not_sent_again() {
 }
 
 #[test]
-fn a_compressed_answer_has_a_weak_tag_and_its_304_says_the_same_to_caches() {
+fn a_compressed_answer_has_a_weak_etag_and_its_304_has_the_same_vary() {
     let backend = backend(|_, mut requests, replies| async move {
         requests.all().await;
         replies.send(&[&[0x12, 0x80, 0x10][..], &[b'x'; 2048]].concat()).await;
@@ -93,7 +93,7 @@ fn a_compressed_answer_has_a_weak_tag_and_its_304_says_the_same_to_caches() {
 }
 
 #[test]
-fn a_backend_can_answer_with_a_part() {
+fn a_backend_can_answer_a_range_request_with_206() {
     let backend = backend(|_, mut requests, replies| async move {
         requests.all().await;
         let range = requests.headers.get("range").map(|value| value.to_str().unwrap().to_owned());

@@ -62,7 +62,7 @@ fn told(answer: &Answer) -> Vec<Option<&str>> {
 }
 
 #[test]
-fn without_cors_no_answer_lets_a_page_read_it() {
+fn without_cors_configured_no_answer_has_cors_headers() {
     let stage = Stage::new("");
     let preflight = stage.preflight("/ask", PAGE);
     assert_eq!((preflight.status, told(&preflight)), (204, vec![None; 6]));
@@ -72,7 +72,7 @@ fn without_cors_no_answer_lets_a_page_read_it() {
 }
 
 #[test]
-fn a_listed_page_may_call_and_read_and_no_other() {
+fn only_pages_of_listed_origins_may_call_and_read_answers() {
     let stage = Stage::new(
         "metadata: {request: [x-consent-id], reply: [x-started]}\n\
          cors:\n  origins: [https://app.bank.example, https://*.shop.example]\n  headers: x-page\n  expose: etag\n  credentials: true\n  max_age: 1m\n",
@@ -122,7 +122,7 @@ fn a_listed_page_may_call_and_read_and_no_other() {
 }
 
 #[test]
-fn any_page_may_call_where_that_is_said_but_not_as_its_visitor() {
+fn with_a_wildcard_any_origin_may_call_but_without_credentials() {
     let stage = Stage::new("cors: {origins: \"*\", methods: [GET, POST]}\n");
     let answer = stage.preflight("/ask", "https://anyone.example");
     assert_eq!(

@@ -46,7 +46,7 @@ fn refusal(message: &str) -> String {
 }
 
 #[test]
-fn a_504_says_whose_time_was_over() {
+fn a_504_names_the_timeout_that_expired() {
     let caller = "the caller's timeout of";
     for (gateways, routes, headers, whose) in [
         ("200ms", None, vec![], "the gateway's deadline of 200ms".to_owned()),
@@ -87,7 +87,7 @@ fn a_504_says_whose_time_was_over() {
 }
 
 #[test]
-fn a_504_of_the_backends_own_says_so() {
+fn a_504_says_when_the_backend_itself_answered_deadline_exceeded() {
     for (message, told) in [
         ("too slow", "the backend answered DEADLINE_EXCEEDED: too slow"),
         ("", "the backend answered DEADLINE_EXCEEDED"),
@@ -98,7 +98,7 @@ fn a_504_of_the_backends_own_says_so() {
 }
 
 #[test]
-fn a_408_says_whose_time_was_over() {
+fn a_408_names_the_timeout_that_expired() {
     let head = "POST /notifications HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n";
     for (header, whose) in [
         ("", "the gateway's deadline of 300ms"),
@@ -112,7 +112,7 @@ fn a_408_says_whose_time_was_over() {
 }
 
 #[test]
-fn the_bank_is_told_the_shortest_time() {
+fn the_backend_gets_the_shortest_timeout_as_grpc_timeout() {
     for (headers, most) in [
         (vec![], 20_000),
         (vec![("grpc-timeout", "10S")], 10_000),
@@ -131,7 +131,7 @@ fn the_bank_is_told_the_shortest_time() {
 
 /// The time of a call begins with its request; what the body takes of it the bank does not have.
 #[test]
-fn the_bank_is_told_what_is_left_of_the_time() {
+fn the_grpc_timeout_sent_is_the_time_left_after_reading_the_body() {
     const LATE: Duration = Duration::from_millis(700);
     let (told, timeouts) = channel();
     let backend = talk::backend(move |_, mut requests, replies| {
@@ -158,7 +158,7 @@ fn the_bank_is_told_what_is_left_of_the_time() {
 }
 
 #[test]
-fn a_timeout_that_is_none_is_refused() {
+fn an_invalid_or_repeated_timeout_header_is_refused() {
     let (bank, timeouts) = recording();
     let stage = Stage::altered(bank, |config| with_deadlines(config, "20s", None));
     let grpc = "expected 1 to 8 digits and a unit (H, M, S, m, u or n), greater than zero";

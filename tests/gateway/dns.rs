@@ -34,7 +34,7 @@ fn let_it_be_known(dns: &Dns) {
 }
 
 #[test]
-fn calls_go_where_the_name_leads_when_its_time_is_over_and_calls_in_flight_end() {
+fn after_the_ttl_calls_go_to_the_new_address_and_calls_in_flight_finish() {
     let banks = Bank::several(&["127.0.0.1", "127.0.0.2"]);
     let (old, new) = (&banks[0], &banks[1]);
     let dns = Dns::start(Says::at(&["127.0.0.1"], 1));
@@ -65,7 +65,7 @@ fn calls_go_where_the_name_leads_when_its_time_is_over_and_calls_in_flight_end()
 }
 
 #[test]
-fn a_name_is_asked_for_again_when_its_ttl_is_over_within_its_bounds() {
+fn a_name_is_resolved_again_after_its_ttl_within_the_configured_bounds() {
     let bank = Bank::start("127.0.0.1:0");
     // TTL, bounds, and how many milliseconds after the first look-up the second one comes.
     for (ttl, bounds, due) in [
@@ -87,7 +87,7 @@ fn a_name_is_asked_for_again_when_its_ttl_is_over_within_its_bounds() {
 }
 
 #[test]
-fn while_the_name_cannot_be_resolved_the_last_addresses_stay_and_the_log_says_so_once() {
+fn a_failing_resolution_keeps_the_last_addresses_and_is_logged_once() {
     let bank = Bank::start("127.0.0.1:0");
     let dns = Dns::start(Says::at(&["127.0.0.1"], 0));
     let folder = Folder::new();
@@ -170,7 +170,7 @@ fn changes(case: &str, ttl: u32, (between, milliseconds): Between) -> Vec<Durati
 }
 
 #[test]
-fn a_change_is_followed_within_the_ttl_and_nothing_that_fails_in_between_costs_a_call() {
+fn an_address_change_is_followed_and_dns_failures_in_between_fail_no_call() {
     let cases: [(&str, u32, Between); 8] = [
         ("TTL 0", 0, (None, 0)),
         ("TTL 1 s", 1, (None, 0)),
@@ -193,7 +193,7 @@ fn a_change_is_followed_within_the_ttl_and_nothing_that_fails_in_between_costs_a
 }
 
 #[test]
-fn a_name_that_cannot_be_resolved_is_asked_for_no_less_often_than_before() {
+fn an_unresolvable_name_is_retried_as_often_as_before() {
     let bank = Bank::start("127.0.0.1:0");
     let dns = Dns::start(Says::at(&["127.0.0.1"], 0));
     let gateway = Gateway::start(&config(bank.address.port(), &dns, "min_ttl: 50ms"), None);
@@ -205,7 +205,7 @@ fn a_name_that_cannot_be_resolved_is_asked_for_no_less_often_than_before() {
 }
 
 #[test]
-fn a_server_that_says_nothing_is_as_good_as_one_that_fails() {
+fn while_the_dns_server_is_silent_the_last_addresses_stay_in_use() {
     let bank = Bank::start("127.0.0.1:0");
     let dns = Dns::start(Says::at(&["127.0.0.1"], 0));
     let gateway = Gateway::start(&config(bank.address.port(), &dns, "min_ttl: 100ms"), None);
@@ -220,7 +220,7 @@ fn a_server_that_says_nothing_is_as_good_as_one_that_fails() {
 }
 
 #[test]
-fn before_the_name_is_resolved_for_the_first_time_calls_are_refused_or_wait() {
+fn before_the_first_resolution_calls_are_refused_or_wait_for_the_dns_answer() {
     let bank = Bank::start("127.0.0.1:0");
     for says in [Says::NoSuchName, Says::Fails] {
         let dns = Dns::start(says.clone());
@@ -242,7 +242,7 @@ fn before_the_name_is_resolved_for_the_first_time_calls_are_refused_or_wait() {
 }
 
 #[test]
-fn addresses_of_both_families_are_used_and_one_that_leads_nowhere_costs_no_call() {
+fn an_unreachable_ipv6_address_beside_an_ipv4_address_fails_no_call() {
     let bank = Bank::start("127.0.0.1:0");
     let dns = Dns::start(Says::at(&["127.0.0.1", "::1"], 1));
     let gateway = Gateway::start(&config(bank.address.port(), &dns, ""), None);
@@ -251,7 +251,7 @@ fn addresses_of_both_families_are_used_and_one_that_leads_nowhere_costs_no_call(
 }
 
 #[test]
-fn a_server_that_is_silent_of_one_family_answers_for_the_other() {
+fn ipv4_addresses_are_used_when_the_dns_server_never_answers_for_ipv6() {
     let banks = Bank::several(&["127.0.0.1", "127.0.0.2"]);
     let at = |address: &str| Says::SilentOfIpv6(vec![address.parse().unwrap()], 1);
     let dns = Dns::start(at("127.0.0.1"));
@@ -265,7 +265,7 @@ fn a_server_that_is_silent_of_one_family_answers_for_the_other() {
 }
 
 #[test]
-fn what_the_machine_knows_itself_is_not_asked_for() {
+fn localhost_is_resolved_without_asking_the_dns_server() {
     let bank = Bank::start("127.0.0.1:0");
     let dns = Dns::start(Says::NoSuchName);
     let config = config(bank.address.port(), &dns, "max_ttl: 100ms, min_ttl: 50ms");
@@ -278,7 +278,7 @@ fn what_the_machine_knows_itself_is_not_asked_for() {
 }
 
 #[test]
-fn after_a_reload_only_the_new_configuration_is_asked_for() {
+fn after_a_reload_only_the_newly_configured_dns_server_is_asked() {
     let bank = Bank::start("127.0.0.1:0");
     let [old, new] = [(); 2].map(|()| Dns::start(Says::at(&["127.0.0.1"], 0)));
     let folder = Folder::new();

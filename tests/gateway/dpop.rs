@@ -79,7 +79,7 @@ fn assert_refused(stage: &Stage, answer: &Answer, challenge: &str, wrong: &str) 
 }
 
 #[test]
-fn a_token_with_a_proof_of_each_algorithm_opens_the_call_again_and_again() {
+fn a_bound_token_with_a_proof_of_any_supported_algorithm_is_accepted() {
     let stage = stage();
     for key in [&*P256, &*ED25519, &*RSA] {
         let token = token(key);
@@ -178,7 +178,7 @@ fn forged(token: &str) -> Vec<(&'static str, String)> {
 }
 
 #[test]
-fn a_proof_that_is_not_right_gets_the_same_answer_whatever_is_wrong_and_the_backend_no_call() {
+fn every_invalid_proof_gets_the_same_answer_and_never_reaches_the_backend() {
     let stage = stage();
     let token = token(&P256);
     let body = r#"{"code":16,"message":"the DPoP proof is missing or not valid for this request: make a new one for each request","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"DPOP_PROOF_INVALID","domain":"towbar"}]}"#;
@@ -200,7 +200,7 @@ fn a_proof_that_is_not_right_gets_the_same_answer_whatever_is_wrong_and_the_back
 }
 
 #[test]
-fn a_proof_opens_one_call() {
+fn a_proof_is_accepted_only_once() {
     let stage = stage();
     let token = token(&P256);
     let used = proof(&P256, &token);
@@ -220,7 +220,7 @@ fn a_proof_opens_one_call() {
 }
 
 #[test]
-fn when_no_more_proofs_can_be_remembered_none_is_taken_unchecked() {
+fn when_the_proof_store_is_full_new_proofs_are_refused() {
     let more = "  dpop: {url: 'https://api.bank.test/ob', max_proofs: 16}\n";
     let stage = Stage::with("", more, "");
     let token = token(&ED25519);
@@ -238,7 +238,7 @@ fn when_no_more_proofs_can_be_remembered_none_is_taken_unchecked() {
 }
 
 #[test]
-fn a_bound_token_comes_with_its_scheme_and_another_does_not() {
+fn bound_tokens_need_the_dpop_scheme_and_unbound_tokens_must_not_use_it() {
     let stage = stage();
     let bound = token(&P256);
     let headers = |scheme: &str, token: &str| format!("{scheme} {token}");
@@ -273,7 +273,7 @@ fn a_bound_token_comes_with_its_scheme_and_another_does_not() {
 }
 
 #[test]
-fn an_rpc_may_demand_that_tokens_are_bound_to_keys() {
+fn an_rpc_can_require_dpop_bound_tokens() {
     let stage = Stage::with("", DPOP, "rpcs: {talk.Talk.Ask: {require: {bound_to: dpop}}}\n");
     let unbound = crate::tokens::P256.token(&claims());
     assert_refused(&stage, &stage.ask_with(&unbound), INVALID_TOKEN, "not bound");
@@ -285,7 +285,7 @@ fn an_rpc_may_demand_that_tokens_are_bound_to_keys() {
 }
 
 #[test]
-fn where_nonces_are_asked_for_a_proof_without_one_learns_it_and_calls_nobody() {
+fn a_proof_without_a_required_nonce_is_refused_with_a_nonce_to_use() {
     let more = "  dpop: {url: 'https://api.bank.test/ob', nonce: true}\n";
     let (stage, other) = (Stage::with("", more, ""), Stage::with("", more, ""));
     let token = token(&P256);

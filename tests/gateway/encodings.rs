@@ -46,7 +46,7 @@ fn answer(encoding: &'static str, data: Vec<u8>) -> http::Answer {
 }
 
 #[test]
-fn a_compressed_reply_is_made_whole() {
+fn a_compressed_reply_is_decompressed() {
     let (paid, body) = (b"\x0a\x02id", r#"{"transactionId":"id"}"#);
     let most = (64 << 10) - 4;
     let most_body = format!(r#"{{"transactionId":"{}"}}"#, "a".repeat(most));
@@ -66,7 +66,7 @@ fn a_compressed_reply_is_made_whole() {
 }
 
 #[test]
-fn a_compressed_reply_that_cannot_be_made_whole_or_is_too_large_is_a_bad_gateway() {
+fn a_reply_that_cannot_be_decompressed_or_is_too_large_is_answered_502() {
     let paid = b"\x0a\x02id";
     let above = long((64 << 10) - 3);
     let zeros = vec![0; 16 << 20];
@@ -96,7 +96,7 @@ fn a_compressed_reply_that_cannot_be_made_whole_or_is_too_large_is_a_bad_gateway
 }
 
 #[test]
-fn the_messages_of_a_stream_are_each_compressed_or_not() {
+fn each_message_of_a_stream_may_be_compressed_or_not() {
     let one = |number: u8| note("one", number);
     let line = |number: u8| format!("{{\"result\":{{\"text\":\"one\",\"number\":{number}}}}}\n");
     let end = "{\"status\":{\"code\":0}}\n".to_owned();
@@ -127,7 +127,7 @@ fn the_messages_of_a_stream_are_each_compressed_or_not() {
 }
 
 #[test]
-fn a_bank_is_asked_to_compress_where_that_is_configured() {
+fn the_backend_is_offered_compression_only_when_configured() {
     let (told, asked) = channel();
     let backend = Backend::start(
         health(move |request| {

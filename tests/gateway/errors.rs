@@ -86,7 +86,7 @@ fn assert_error(answer: &Answer, form: &str, status: u16, body: &str) {
 type Case = (&'static str, &'static str, Option<&'static str>, u16, [&'static str; 5]);
 
 #[test]
-fn the_gateways_own_errors_have_the_form_that_is_configured() {
+fn the_gateways_own_errors_have_the_configured_form() {
     let forms = ["status", "google", "problem", "open_banking_uk", "berlin_group"];
     let stages = forms.map(sample);
     let cases: [Case; 7] = [
@@ -200,7 +200,7 @@ fn the_gateways_own_errors_have_the_form_that_is_configured() {
 }
 
 #[test]
-fn every_code_has_its_word_in_every_form() {
+fn every_grpc_code_has_its_standard_name_in_every_error_form() {
     let forms = ["google", "problem", "open_banking_uk", "berlin_group"];
     for (code, http, title, name, obie, berlin) in [
         (1, 499, "Client Closed Request", "CANCELLED", "UK.OBIE.UnexpectedError", "INTERNAL_SERVER_ERROR"),
@@ -240,7 +240,7 @@ fn every_code_has_its_word_in_every_form() {
 }
 
 #[test]
-fn the_details_of_a_backend_are_told_in_every_form() {
+fn error_details_of_the_backend_appear_in_every_error_form() {
     let help = rpc::help::Link { url: "https://bank.test/help".to_owned(), ..Default::default() };
     let details = || {
         vec![
@@ -285,7 +285,7 @@ fn the_details_of_a_backend_are_told_in_every_form() {
 }
 
 #[test]
-fn what_the_bank_standards_limit_is_cut_and_what_they_want_is_there() {
+fn banking_error_forms_cut_long_messages_and_fill_in_missing_ones() {
     let (long, cut) = ("ä".repeat(501), format!("{}...", "ä".repeat(497)));
     let encoded: String = "%C3%A4".repeat(501);
     let status = rpc::Status { code: 3, message: long, details: vec![request_id(&"r".repeat(41))] };
@@ -318,7 +318,7 @@ fn what_the_bank_standards_limit_is_cut_and_what_they_want_is_there() {
 }
 
 #[test]
-fn a_route_may_have_a_form_of_its_own() {
+fn an_rpc_can_override_the_error_form() {
     let stage = Stage::altered(SampleBank::new().routes().into_axum_router(), |config| {
         let rpcs = "rpcs:\n  io.token.proto.bankapi.HealthCheckService.HealthCheck:\n    errors: berlin_group\n";
         replaced(replaced(config, "rpcs:\n", rpcs), "\nerrors:\n", "\nerrors:\n  form: problem\n")
@@ -352,7 +352,7 @@ fn a_route_may_have_a_form_of_its_own() {
 }
 
 #[test]
-fn fields_that_a_backend_names_have_the_callers_names() {
+fn fields_in_backend_errors_are_spelled_as_the_caller_spelled_them() {
     for (method, target, body, named, shown) in [
         ("POST", "/transfers", r#"{"transferId":"a"}"#, "transfer_id", "transferId"),
         ("POST", "/transfers", r#"{"transfer_id":"a"}"#, "transfer_id", "transfer_id"),
@@ -389,7 +389,7 @@ fn fields_that_a_backend_names_have_the_callers_names() {
 }
 
 #[test]
-fn names_are_looked_for_as_long_as_that_costs_little() {
+fn the_search_for_the_callers_field_spelling_is_bounded() {
     let body = |length: usize| format!(r#"{{"description":"{}","transfer_id":"a"}}"#, "x".repeat(length));
     for (length, count, first, last) in [
         (10, 1, "transfer_id", "transfer_id"),
@@ -444,7 +444,7 @@ fn retry_info_becomes_retry_after_in_whole_seconds() {
 }
 
 #[test]
-fn an_outcome_that_is_unknown_asks_for_no_retry() {
+fn an_answer_with_unknown_outcome_has_no_retry_after() {
     // A status of 200 and no grpc-status: what became of the call nobody can tell.
     let status = rpc::Status { code: 14, details: vec![retry_after(1, 0)], ..Default::default() };
     let headers = [("grpc-status-details-bin", STANDARD_NO_PAD.encode(status.encode_to_vec()))];
@@ -453,7 +453,7 @@ fn an_outcome_that_is_unknown_asks_for_no_retry() {
 }
 
 #[test]
-fn a_message_is_decoded_cut_and_never_lost() {
+fn a_grpc_message_is_percent_decoded_and_cut_but_never_dropped() {
     let long = "a".repeat(60_000);
     let shown = format!("{}... (cut: the first 4096 bytes of 60000)", &long[..4096]);
     for (encoded, message) in
@@ -490,7 +490,7 @@ fn with_slow_calls(name: &'static str, length: usize) -> (Router, Arc<Notify>, A
 }
 
 #[test]
-fn headers_beyond_the_limit_end_their_call_and_those_far_beyond_their_connection() {
+fn oversized_backend_headers_affect_only_their_call_and_huge_ones_the_connection() {
     const UNREADABLE: &str = "the backend's answer cannot be read; the outcome of the call is unknown";
     const LOST: &str = "the connection to the backend was lost during the call; its outcome is unknown";
     let cut = |length: usize| format!("{}... (cut: the first 4096 bytes of {length})", "a".repeat(4096));
@@ -530,7 +530,7 @@ fn headers_beyond_the_limit_end_their_call_and_those_far_beyond_their_connection
 }
 
 #[test]
-fn details_that_are_no_base64_are_left_out() {
+fn details_that_are_not_base64_are_left_out() {
     let headers = [
         ("grpc-status", "5".to_owned()),
         ("grpc-message", "gone".to_owned()),
@@ -544,7 +544,7 @@ const CANARY: &str = "CANARY: connection to core-7.internal:5432 failed";
 const FORMS: [&str; 5] = ["status", "google", "problem", "open_banking_uk", "berlin_group"];
 
 #[test]
-fn the_messages_of_internal_unknown_and_data_loss_stay_inside_where_that_is_configured() {
+fn hide_internal_messages_hides_messages_of_internal_unknown_and_data_loss() {
     for (code, name) in [
         (1, "CANCELLED"),
         (2, "UNKNOWN"),
@@ -589,7 +589,7 @@ fn the_messages_of_internal_unknown_and_data_loss_stay_inside_where_that_is_conf
 }
 
 #[test]
-fn one_rpc_may_show_what_the_others_hide_and_hide_what_they_show() {
+fn an_rpc_can_override_which_messages_and_details_are_hidden() {
     let details = || vec![pbjson_types::Any { type_url: "bank.test/bank.Secret".to_owned(), value: Bytes::from("s") }];
     let backend = support::Backend::start(refusing(13, CANARY, details()), None);
     let rpc = "rpcs: {io.token.proto.bankapi.HealthCheckService.HealthCheck: {errors: ";
@@ -621,7 +621,7 @@ fn one_rpc_may_show_what_the_others_hide_and_hide_what_they_show() {
 }
 
 #[test]
-fn the_log_says_that_a_message_was_hidden_and_has_it_at_debug_only() {
+fn the_log_reports_a_hidden_message_and_shows_it_only_at_debug_level() {
     let backend = support::Backend::start(refusing(13, CANARY, Vec::new()), None);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("towbar.yaml");
@@ -683,7 +683,7 @@ fn canaries() -> &'static str {
 }
 
 #[test]
-fn no_secret_of_a_status_leaves_by_any_way() {
+fn no_kind_of_answer_reveals_secrets_of_a_backend_status() {
     use support::{socket, talk};
     let details = canaries();
     let backend = talk::backend(move |_, mut requests, replies| async move {

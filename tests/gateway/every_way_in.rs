@@ -104,7 +104,7 @@ fn reason_of(bytes: &[u8]) -> Option<String> {
 }
 
 #[test]
-fn no_rpc_can_be_called_with_less_proof_by_another_protocol() {
+fn every_rpc_has_the_same_token_requirements_over_every_protocol() {
     let key = Key::ed25519("e");
     let schema = schema();
     let high = json!({"acr": "high", "authorization_details": [{"type": "payment"}], "scope": "payments"});

@@ -34,7 +34,7 @@ impl Stage {
 }
 
 #[test]
-fn a_document_is_taken_with_status_200_whole_and_within_its_limit() {
+fn a_document_is_accepted_only_complete_with_status_200_and_within_its_limit() {
     let stage = Stage::new();
     let (most, more) = ("a".repeat(LIMIT), "a".repeat(LIMIT + 1));
     let redirect = format!("302 Found\r\nLocation: {}\r\nContent-Length: 0\r\n\r\n", stage.server.url("/other"));
@@ -67,7 +67,7 @@ fn a_document_is_taken_with_status_200_whole_and_within_its_limit() {
 }
 
 #[test]
-fn a_document_comes_through_the_proxy_that_is_configured() {
+fn a_document_is_fetched_through_the_configured_proxy() {
     let stage = Stage::new();
     stage.server.put("/keys", "{}");
     let proxy = Own::start(Act::Tunnel(stage.server.address));

@@ -7,7 +7,7 @@ use crate::support::{Stage, replaced};
 const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
 
 #[test]
-fn a_form_is_a_body_unless_forms_are_off() {
+fn form_bodies_are_accepted_unless_forms_are_off() {
     let form = Some(&b"value=Wm05&category=ACCOUNT_INFO"[..]);
     let stage = Stage::sample();
     let put = stage.send("PUT", "/storage/k", &[FORM], form);

@@ -71,7 +71,7 @@ fn post(gateway: &Gateway, rpc: &str, headers: &[(&str, &str)], body: &[u8]) -> 
 }
 
 #[test]
-fn a_call_over_http_1_1_ends_with_its_trailers_in_the_body() {
+fn grpc_web_answers_carry_their_trailers_in_the_body() {
     let (backend, ok) = (echo(), "x-ended: yes\r\ngrpc-status: 0\r\n".to_owned());
     let gateway = gateway(&backend, "rest, grpc_web");
     let (one, two) = (note("one", 1), vec![7; 600]);
@@ -113,7 +113,7 @@ fn a_call_over_http_1_1_ends_with_its_trailers_in_the_body() {
 }
 
 #[test]
-fn a_long_reply_becomes_text_piece_by_piece() {
+fn a_long_grpc_web_text_reply_is_encoded_piece_by_piece() {
     let long = backend(|_, mut requests, replies| async move {
         requests.all().await;
         replies.send(&(0..200_000_u32).map(|number| number as u8).collect::<Vec<_>>()).await;
@@ -130,7 +130,7 @@ fn a_long_reply_becomes_text_piece_by_piece() {
 }
 
 #[test]
-fn what_is_refused_has_its_status_in_the_head() {
+fn a_refused_grpc_web_call_has_its_status_in_the_response_headers() {
     let backend = echo();
     let gateway = gateway(&backend, "rest, grpc_web");
     let web = "application/grpc-web";
@@ -173,7 +173,7 @@ fn what_is_refused_has_its_status_in_the_head() {
 }
 
 #[test]
-fn a_protocol_that_is_not_listed_is_not_spoken() {
+fn a_protocol_missing_from_the_list_is_not_served() {
     let backend = echo();
     for (protocols, grpc, web) in [
         ("rest", false, false),

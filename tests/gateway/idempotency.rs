@@ -79,7 +79,7 @@ fn settled(to: SocketAddr, key: &str, id: &str) -> Answer {
 }
 
 #[test]
-fn a_request_that_is_repeated_has_the_first_answer_again_with_its_headers_and_status() {
+fn a_repeated_request_gets_the_first_answer_with_its_status_and_headers() {
     let head = || vec![("x-status", "201".into()), ("x-limit", "7".into()), ("x-secret", "no".into())];
     let replies = [
         (
@@ -126,7 +126,7 @@ fn a_request_that_is_repeated_has_the_first_answer_again_with_its_headers_and_st
 }
 
 #[test]
-fn of_a_hundred_requests_at_once_one_is_executed() {
+fn of_a_hundred_simultaneous_requests_with_one_key_only_one_is_executed() {
     let bank = RawBank::start(|_, _| Does::Slow(Duration::from_millis(300)));
     let gateway = gateway(&bank, "");
     let barrier = Barrier::new(100);
@@ -157,7 +157,7 @@ fn of_a_hundred_requests_at_once_one_is_executed() {
 }
 
 #[test]
-fn a_key_stands_for_one_request() {
+fn a_key_reused_with_a_different_request_is_refused() {
     let bank = RawBank::start(|_, _| Does::Answers);
     let gateway = gateway(&bank, "idempotency: optional\n");
     assert_eq!(gist(&pay(gateway.address, "k", "t")), is(200, "", false));
@@ -181,7 +181,7 @@ fn a_key_stands_for_one_request() {
 }
 
 #[test]
-fn a_caller_that_goes_away_changes_nothing() {
+fn a_call_with_a_key_finishes_even_if_its_caller_disconnects() {
     let does = [
         (Does::Slow(Duration::from_millis(300)), is(200, "", true)),
         (Does::Later(Duration::from_millis(300), Box::new(Reply::status("5", "no"))), is(404, "", true)),
@@ -235,7 +235,7 @@ fn a_call_that_may_have_been_executed_is_never_executed_again() {
 }
 
 #[test]
-fn what_was_certainly_not_sent_frees_its_key() {
+fn a_call_that_was_certainly_not_sent_frees_its_key() {
     let mut bank = RawBank::start(|_, seen| if seen < 3 { Does::Resets(REFUSED_STREAM) } else { Does::Answers });
     let gateway = gateway(&bank, "");
     bank.kill();
@@ -259,7 +259,7 @@ fn what_was_certainly_not_sent_frees_its_key() {
 }
 
 #[test]
-fn a_key_is_demanded_only_where_that_is_configured() {
+fn a_key_is_required_only_where_configured() {
     let bank = RawBank::start(|_, _| Does::Answers);
     let bounds = "{keys: required, min_length: 8, max_length: 40, headers: x-idempotency-key}";
     let strict = gateway_with(&bank, bounds, "");
@@ -297,7 +297,7 @@ fn a_key_is_demanded_only_where_that_is_configured() {
 }
 
 #[test]
-fn a_key_counts_until_its_lifetime_is_over() {
+fn a_key_is_kept_until_its_lifetime_ends() {
     let bank = RawBank::start(|id, _| if id == "unknown" { Does::Cuts } else { Does::Answers });
     let gateway = gateway_with(&bank, "{keys: required, lifetime: 1s}", "");
     assert_eq!(pay(gateway.address, "k", "t").status, 200);
@@ -310,7 +310,7 @@ fn a_key_counts_until_its_lifetime_is_over() {
 }
 
 #[test]
-fn a_store_without_memory_takes_no_new_keys_and_keeps_the_others() {
+fn a_full_store_refuses_new_keys_and_keeps_the_existing_ones() {
     let large = || Reply::encoded("", frame_of(0, &[b"\x0a\x80\x08".as_slice(), &[b'x'; 1024]].concat()));
     let bank = RawBank::start(move |id, _| if id == "large" { large() } else { Does::Answers });
     let gateway = gateway(&bank, "idempotency: {memory: 1100}\n");
@@ -332,7 +332,7 @@ fn a_store_without_memory_takes_no_new_keys_and_keeps_the_others() {
 }
 
 #[test]
-fn a_reply_above_its_limit_is_told_again() {
+fn a_repeated_request_gets_the_error_of_a_too_large_reply_again() {
     let large = || Reply::encoded("", frame_of(0, &[b"\x0a\x80\x10".as_slice(), &[b'x'; 2048]].concat()));
     let bank = RawBank::start(move |_, _| large());
     let more = format!("rpcs: {{{TRANSFER}: {{idempotency: required, reply_limit: 1KiB}}}}\n");
@@ -343,7 +343,7 @@ fn a_reply_above_its_limit_is_told_again() {
 }
 
 #[test]
-fn keys_of_one_caller_are_nothing_to_another() {
+fn each_verified_caller_has_separate_keys() {
     let (folder, key) = (tempfile::tempdir().unwrap(), Key::ed25519("e"));
     let keys = folder.path().join("keys.json");
     std::fs::write(&keys, key_set(&[&key])).unwrap();
@@ -374,7 +374,7 @@ fn keys_of_one_caller_are_nothing_to_another() {
 }
 
 #[test]
-fn without_a_verified_caller_nobody_gets_the_answer_to_the_credentials_of_another() {
+fn without_a_verified_caller_a_key_is_bound_to_the_credentials_it_came_with() {
     let bank = RawBank::start(|_, _| Does::Answers);
     let gateway = gateway(&bank, "");
     let pay_as = |credentials: &str| {
@@ -410,7 +410,7 @@ fn keys_outlast_a_reload() {
 
 /// Callers repeat each payment, several at once, until it has an answer for good; the bank does what comes.
 #[test]
-fn whatever_the_bank_does_it_acts_at_most_once_for_a_key() {
+fn the_backend_acts_at_most_once_for_a_key_whatever_fails() {
     const KEYS: usize = 60;
     let seed =
         std::env::var("TOWBAR_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| fastrand::u64(..));
@@ -481,7 +481,7 @@ fn repeated(to: SocketAddr, key: &str, id: &str) -> Answer {
 }
 
 #[test]
-fn what_keys_cannot_keep_stops_the_start() {
+fn invalid_idempotency_settings_stop_the_start() {
     let problems = |text: &str| -> Vec<String> {
         let (_, problems) = config::load_text(text, "t.yaml".as_ref(), &Overrides::default());
         problems.iter().map(Problem::to_string).collect()

@@ -25,7 +25,7 @@ service Orders {
 "#;
 
 #[test]
-fn enums_are_named_without_their_prefix_and_read_both_ways() {
+fn enums_are_printed_without_their_prefix_and_read_with_or_without_it() {
     let backend = backend(|_, mut requests, replies| async move {
         let order = requests.next().await.unwrap();
         replies.send(&order).await;
@@ -98,7 +98,7 @@ fn enums_are_named_without_their_prefix_and_read_both_ways() {
 }
 
 #[test]
-fn names_are_read_in_any_case_only_where_that_is_switched_on() {
+fn field_and_enum_names_are_read_in_any_case_only_where_enabled() {
     let backend = backend(|_, mut requests, replies| async move {
         let order = requests.next().await.unwrap();
         replies.send(&order).await;
@@ -157,7 +157,7 @@ fn names_are_read_in_any_case_only_where_that_is_switched_on() {
 }
 
 #[test]
-fn an_enum_that_would_not_be_clear_without_its_prefix_stops_the_start() {
+fn an_enum_that_is_ambiguous_without_its_prefix_stops_the_start() {
     let proto = PROTO.replace("ORDER_STATUS_OPEN = 1;", "ORDER_STATUS_2023 = 1; ORDER_STATUS_OPEN = 3;");
     let schema = schema_of(&proto);
     let own = |strips| {
@@ -187,7 +187,7 @@ fn an_enum_that_would_not_be_clear_without_its_prefix_stops_the_start() {
 }
 
 #[test]
-fn integers_of_64_bits_are_strings_or_numbers() {
+fn integers_of_64_bits_are_printed_as_strings_or_numbers_as_configured() {
     let schema = schema_of(
         r#"
 syntax = "proto3";

@@ -99,7 +99,7 @@ fn replying(message: &[u8]) -> (Backend, Gateway) {
 
 /// The requests of known_faults.txt.
 #[test]
-fn what_is_refused_says_why_and_reaches_nobody() {
+fn requests_of_known_faults_are_refused_with_the_reason_and_reach_no_backend() {
     let (backend, heard) = echoing();
     let gateway = gateway(&backend);
     let mut count = 0;
@@ -126,7 +126,7 @@ fn what_is_refused_says_why_and_reaches_nobody() {
 }
 
 #[test]
-fn equal_values_beyond_32_bits_go_together() {
+fn equal_64_bit_values_in_path_and_body_are_accepted() {
     let (backend, heard) = echoing();
     let gateway = gateway(&backend);
     let body = r#"{"version":"4294967297"}"#;
@@ -137,7 +137,7 @@ fn equal_values_beyond_32_bits_go_together() {
 
 /// A fault took the stack, or all memory: in a list, a map, an `Any`, what is passed over, and when a tree was dropped.
 #[test]
-fn deep_json_is_refused_before_it_is_read_and_the_gateway_lives() {
+fn too_deeply_nested_json_is_refused_and_the_gateway_keeps_running() {
     let (backend, heard) = echoing();
     let gateway = gateway(&backend);
     let any = r#"{"any":{"@type":"type.googleapis.com/faults.Account","any":"#;
@@ -176,7 +176,7 @@ fn nested(number: u8, times: usize) -> Vec<u8> {
 
 /// A fault answered 200 with nothing, or took the stack, or gave out what is no UTF-8.
 #[test]
-fn a_reply_that_cannot_be_converted_is_no_success() {
+fn a_reply_that_cannot_be_converted_is_answered_502() {
     let entry = |value: &[u8]| [&[0x0a, 1, b'a', 0x12, u8::try_from(value.len()).unwrap()], value].concat();
     let map = |value: &[u8]| [&[0x42, u8::try_from(value.len() + 5).unwrap()], &entry(value)[..]].concat();
     let mut maps = Vec::new();
@@ -202,7 +202,7 @@ fn a_reply_that_cannot_be_converted_is_no_success() {
 
 /// A fault was off by one: each character that is escaped, at each place of more than a vector's width.
 #[test]
-fn what_json_escapes_is_escaped_wherever_it_stands() {
+fn special_characters_are_escaped_in_json_at_every_position() {
     let mut texts = Vec::new();
     for special in ["\"", "\\", "\0", "\n", "\u{1f}", "\u{7f}", "é", "\u{2028}", "\u{10ffff}", "<"] {
         for place in 0..70 {
@@ -223,7 +223,7 @@ fn what_json_escapes_is_escaped_wherever_it_stands() {
 
 /// A fault was a table that all threads wrote to.
 #[test]
-fn threads_share_the_schema() {
+fn concurrent_calls_can_share_the_schema() {
     let (backend, _) = echoing();
     let gateway = gateway(&backend);
     let address = gateway.address;
@@ -247,7 +247,7 @@ fn threads_share_the_schema() {
 
 /// A fault had 256 MiB of JSON take seven times as much. What a body of the shortest elements costs has a bound.
 #[test]
-fn a_body_takes_a_bounded_number_of_times_its_size() {
+fn converting_a_body_takes_at_most_16_times_its_size_in_memory() {
     // A double of two bytes takes eight; its buffer grows by doubling, and is there twice meanwhile.
     const TIMES: u64 = 16;
     let schema = schema();
@@ -276,7 +276,7 @@ fn a_body_takes_a_bounded_number_of_times_its_size() {
 
 /// A fault held up all callers of a thread while it converted what one of them had sent, or was sent.
 #[test]
-fn while_a_long_body_is_converted_calls_of_others_are_answered() {
+fn other_calls_are_answered_while_a_long_body_is_converted() {
     let doubles = 3_000_000;
     let reply = {
         // `rates`, packed.
@@ -340,7 +340,7 @@ fn beside(gateway: &Gateway, long: impl FnOnce(&mut TcpStream) -> Duration + Sen
 
 /// A fault read one request where the box before it read two, or the other way round.
 #[test]
-fn what_two_readers_could_take_apart_differently_is_one_request_or_none() {
+fn a_request_with_ambiguous_framing_is_refused_with_everything_behind_it() {
     let (backend, heard) = echoing();
     let gateway = gateway(&backend);
     let put = |account: &str, head: &str, body: &str| {
@@ -392,7 +392,7 @@ fn what_two_readers_could_take_apart_differently_is_one_request_or_none() {
 
 /// A fault compared names as C does: up to the first NUL.
 #[test]
-fn a_nul_does_not_end_the_name_of_a_certificate() {
+fn a_nul_character_does_not_cut_a_certificate_name_short() {
     let authority = Authority::new("the bank's").unwrap();
     for (name, reached) in [("localhost", true), ("localhost\0.bank.test", false)] {
         let identity = authority.issue(name).unwrap().identity();

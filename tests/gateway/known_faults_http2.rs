@@ -190,7 +190,7 @@ fn head(method: &str, path: &str, more: &[(&str, &str)]) -> Vec<u8> {
 }
 
 #[test]
-fn a_malformed_request_ends_and_reaches_nobody() {
+fn a_malformed_http2_request_is_reset_and_never_reaches_the_backend() {
     let served = Served::start();
     for (fault, ends, head) in [
         ("a path without a slash passed a policy for paths", RST_STREAM, head("GET", "health-check?bank_id=iron", &[])),
@@ -216,7 +216,7 @@ fn a_malformed_request_ends_and_reaches_nobody() {
 
 /// A few bytes that stand for many: one header of 4000 in the table, named 12000 times. That took 48 MB of memory.
 #[test]
-fn headers_that_unfold_are_counted_unfolded() {
+fn the_header_limit_counts_headers_after_hpack_decoding() {
     let served = Served::start();
     let mut connection = served.connect();
     let first = [vec![0x40], text("x"), text(&"a".repeat(4000))].concat();
@@ -229,7 +229,7 @@ fn headers_that_unfold_are_counted_unfolded() {
 }
 
 #[test]
-fn headers_that_do_not_end_end_the_connection() {
+fn endless_continuation_frames_end_the_connection() {
     let served = Served::start();
     let mut connection = served.connect();
     connection.send(&frame(HEADERS, END_STREAM, 1, &head("GET", PATH, &[])));
@@ -240,7 +240,7 @@ fn headers_that_do_not_end_end_the_connection() {
 }
 
 #[test]
-fn calls_that_are_given_up_at_once_end_the_connection() {
+fn a_flood_of_immediately_reset_calls_ends_the_connection() {
     let served = Served::start();
     let mut connection = served.connect();
     let call = |number: u32| {
@@ -256,7 +256,7 @@ fn calls_that_are_given_up_at_once_end_the_connection() {
 
 /// Frames that cost their sender nothing kept a worker busy, and one kind of them wrote the log full.
 #[test]
-fn frames_without_a_call_end_the_connection() {
+fn a_flood_of_frames_without_a_call_ends_the_connection() {
     let served = Served::start();
     let window = 1_u32.to_be_bytes();
     for (fault, one) in [
@@ -289,7 +289,7 @@ fn frames_without_a_call_end_the_connection() {
 
 /// A connection that calls may have as many of them as the calls need, and more.
 #[test]
-fn frames_beside_calls_do_not() {
+fn control_frames_that_accompany_calls_do_not_end_the_connection() {
     let served = Served::start();
     let mut connection = served.connect();
     for number in 0..300 {
@@ -303,7 +303,7 @@ fn frames_beside_calls_do_not() {
 
 /// Behind a proxy the streams of a connection are of many callers: one of them ended the calls of all.
 #[test]
-fn a_fault_of_one_stream_leaves_the_others() {
+fn a_fault_on_one_stream_leaves_the_other_streams_intact() {
     let served = Served::start();
     let open = |stream, head: &[u8]| frame(HEADERS, END_HEADERS, stream, head);
     let get = head("GET", PATH, &[]);
@@ -356,7 +356,7 @@ fn a_fault_of_one_stream_leaves_the_others() {
 
 /// A hundred faults in the life of a connection ended it, with the calls of others.
 #[test]
-fn faults_among_many_calls_do_not_end_the_connection_and_faults_alone_do() {
+fn only_faults_without_valid_calls_between_them_end_the_connection() {
     let served = Served::start();
     let fault = |stream| frame(HEADERS, END_STREAM | END_HEADERS, stream, &head("GET", "", &[]));
     let call = |stream| frame(HEADERS, END_STREAM | END_HEADERS, stream, &head("GET", PATH, &[]));
@@ -380,7 +380,7 @@ fn faults_among_many_calls_do_not_end_the_connection_and_faults_alone_do() {
 
 /// What HTTP/1.1 refuses about a host and an expectation.
 #[test]
-fn a_request_that_names_two_hosts_or_expects_something_is_refused() {
+fn an_http2_request_with_conflicting_hosts_or_an_unknown_expectation_is_refused() {
     let served = Served::start();
     for (headers, message) in [
         (("host", "other.test"), "header Host names another host than the request target"),

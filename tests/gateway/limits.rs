@@ -43,7 +43,7 @@ fn assert_limit(answer: &Answer, refused: Option<(u16, i64, &str)>, input: &str)
 }
 
 #[test]
-fn a_query_has_so_many_pairs_and_bytes_and_no_more() {
+fn a_query_with_too_many_parameters_or_bytes_is_refused() {
     let pairs = |count: usize| format!("{TARGET}{}", "&a=b".repeat(count - 1));
     let bytes = |count: usize| format!("{TARGET}&a={}", "b".repeat(count - "bank_id=iron&a=".len()));
     let too_many = |limit: usize| Some((400, 3, format!("too many query parameters: at most {limit} are allowed")));
@@ -79,7 +79,7 @@ fn a_query_has_so_many_pairs_and_bytes_and_no_more() {
 }
 
 #[test]
-fn a_form_has_so_many_pairs_and_no_more() {
+fn a_form_with_too_many_fields_is_refused() {
     let stage = sample("  query_pairs: 3\n", "");
     let form = [("Content-Type", "application/x-www-form-urlencoded")];
     for (body, message) in [
@@ -95,7 +95,7 @@ fn a_form_has_so_many_pairs_and_no_more() {
 }
 
 #[test]
-fn json_is_nested_so_deep_and_no_deeper() {
+fn json_deeper_than_the_limit_is_refused() {
     let nested =
         |depth: usize| format!(r#"{{"feeResponsibility":{}{}}}"#, "[".repeat(depth - 1), "]".repeat(depth - 1));
     let transfer = "  io.token.proto.bankapi.TransferService.Transfer:\n";
@@ -119,7 +119,7 @@ fn json_is_nested_so_deep_and_no_deeper() {
 }
 
 #[test]
-fn a_body_has_so_many_bytes_and_no_more() {
+fn a_body_larger_than_the_limit_is_refused() {
     let set_value = "  io.token.proto.bankapi.StorageService.SetValue:\n";
     let stage = Stage::altered(SampleBank::new().routes().into_axum_router(), |config| {
         let config = replaced(config, "requests:\n", "requests:\n  body_limit: 100\n");
@@ -147,7 +147,7 @@ fn replying(message: Vec<u8>) -> Router {
 }
 
 #[test]
-fn a_reply_has_so_many_bytes_and_no_more_and_so_has_its_json() {
+fn a_reply_larger_than_its_limit_or_its_json_limit_is_answered_502() {
     let limited = |global: &'static str, rpc: &'static str, more: &'static str| {
         move |config: String| {
             let config = replaced(config, "  deadline: 25s\n", &format!("  deadline: 25s\n{global}"));
@@ -183,7 +183,7 @@ fn padded(bytes: usize) -> String {
 }
 
 #[test]
-fn headers_have_so_many_bytes_and_no_more() {
+fn headers_larger_than_the_limit_are_refused() {
     let message = |limit: usize| {
         format!("the request head is too large: at most 100 headers, of at most {limit} bytes in all, are accepted")
     };
@@ -220,7 +220,7 @@ fn headers_have_so_many_bytes_and_no_more() {
 }
 
 #[test]
-fn an_rpc_may_take_fewer_bytes_of_headers() {
+fn an_rpc_can_lower_the_header_limit() {
     let stage = sample("  header_limit: 4KiB\n", "    header_limit: 1KiB\n");
     let message = "the request head is too large: at most 100 headers, of at most 1024 bytes in all, are accepted";
     for (target, bytes, refused) in [
@@ -238,7 +238,7 @@ fn an_rpc_may_take_fewer_bytes_of_headers() {
 }
 
 #[test]
-fn over_http2_headers_have_as_many_bytes() {
+fn the_header_limits_are_the_same_over_http2() {
     let overrides = Overrides::default();
     let text = "schema: proto\nupstream: http://127.0.0.1:1\n";
     let (config, problems) = config::load_text(text, Path::new("towbar.yaml"), &overrides);
@@ -291,7 +291,7 @@ fn over_http2_headers_have_as_many_bytes() {
 }
 
 #[test]
-fn after_too_large_headers_the_connection_goes_on() {
+fn a_connection_stays_open_after_headers_slightly_over_the_limit() {
     let stage = sample("  header_limit: 1KiB\n", "");
     let mut stream = connect(stage.address());
     for pad in [2000, 100, 1100] {
@@ -302,7 +302,7 @@ fn after_too_large_headers_the_connection_goes_on() {
 }
 
 #[test]
-fn there_are_so_many_headers_and_no_more() {
+fn more_than_100_headers_are_refused() {
     let stage = sample("", "");
     let headers = |count| vec![("A", "b"); count];
     // The host is one.
@@ -313,7 +313,7 @@ fn there_are_so_many_headers_and_no_more() {
 }
 
 #[test]
-fn a_target_has_so_many_bytes_and_no_more() {
+fn a_request_target_longer_than_65534_bytes_is_refused() {
     let stage = sample("", "");
     let target = |bytes: usize| format!("/{}", "a".repeat(bytes - 1));
     let shown = format!("no route matches GET /{}...", "a".repeat(199));

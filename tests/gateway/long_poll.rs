@@ -61,7 +61,7 @@ fn said(answer: &Answer) -> [Option<&str>; 3] {
 }
 
 #[test]
-fn a_poll_is_answered_with_what_has_come_as_one_array() {
+fn a_poll_is_answered_with_the_messages_received_so_far_as_one_array() {
     let (backend, given_up) = backend();
     let gateway = talk::gateway(&backend, &format!("{POLLS}{RESUMES}metadata: {{reply: [x-started]}}\n"));
     let all = format!(r#"[{ONE},{TWO},{{"text":"three","number":3}}]"#);
@@ -102,7 +102,7 @@ fn a_poll_is_answered_with_what_has_come_as_one_array() {
 }
 
 #[test]
-fn polls_go_on_until_the_stream_has_ended() {
+fn successive_polls_return_every_message_until_the_stream_ends() {
     let (backend, _given_up) = backend();
     let gateway = talk::gateway(&backend, &format!("{POLLS}{RESUMES}"));
     let (mut seen, mut last) = (Vec::new(), "0".to_owned());
@@ -120,7 +120,7 @@ fn polls_go_on_until_the_stream_has_ended() {
 }
 
 #[test]
-fn a_failure_is_met_by_the_poll_behind_the_last_message() {
+fn a_stream_error_is_the_answer_to_the_poll_after_the_last_message() {
     let (backend, _given_up) = backend();
     let gateway = talk::gateway(&backend, &format!("{POLLS}{RESUMES}"));
     let failure = (9, "the topic is closed".to_owned());
@@ -133,7 +133,7 @@ fn a_failure_is_met_by_the_poll_behind_the_last_message() {
 
 /// All that the bank says arrives together.
 #[test]
-fn what_comes_with_the_first_message_is_in_its_answer_and_a_failure_is_not_lost() {
+fn messages_that_arrive_together_share_an_answer_and_no_failure_is_lost() {
     let said_of = |code: &str, data: Vec<u8>| {
         let trailers = Some(vec![("grpc-status", code.to_owned()), ("grpc-message", "closed".to_owned())]);
         Does::Replies(Reply { head: Vec::new(), data, trailers })
@@ -171,7 +171,7 @@ fn what_comes_with_the_first_message_is_in_its_answer_and_a_failure_is_not_lost(
 }
 
 #[test]
-fn an_answer_takes_as_many_messages_as_its_limit_lets_it() {
+fn a_poll_answer_holds_only_as_many_messages_as_the_json_limit_allows() {
     let (backend, _given_up) = backend();
     // The first two together have 53 bytes.
     for (limit, bodies) in [
@@ -192,7 +192,7 @@ fn an_answer_takes_as_many_messages_as_its_limit_lets_it() {
 }
 
 #[test]
-fn who_does_not_ask_for_it_has_the_stream() {
+fn long_polling_applies_only_where_enabled_and_requested() {
     let (backend, _given_up) = backend();
     let (polls, none) = (talk::gateway(&backend, POLLS), talk::gateway(&backend, ""));
     let (ndjson, sse) = (("Accept", "application/x-ndjson"), ("Accept", "text/event-stream"));
@@ -214,7 +214,7 @@ fn who_does_not_ask_for_it_has_the_stream() {
 }
 
 #[test]
-fn the_longest_wait_is_whole_seconds() {
+fn long_poll_must_be_a_whole_number_of_seconds() {
     let text = "upstream: http://127.0.0.1:1\nschema: talk.proto\nstreams: {long_poll: 1500ms}\n";
     let (_, problems) = config::load_text(text, Path::new("towbar.yaml"), &Overrides::default());
     let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();

@@ -6,7 +6,7 @@ use crate::support::{Stage, http, replaced};
 use towbar::cli::demo::bank::SampleBank;
 
 #[test]
-fn a_request_that_breaks_a_rule_of_http_is_refused_with_a_body_and_the_connection_ends() {
+fn a_malformed_http_request_gets_an_error_body_and_ends_the_connection() {
     let bank = SampleBank::new();
     let stage = Stage::of(bank.routes().into_axum_router());
     let refusal = |code: u8, message: &str| format!(r#"{{"code":{code},"message":"{message}"}}"#);
@@ -91,7 +91,7 @@ fn a_request_that_breaks_a_rule_of_http_is_refused_with_a_body_and_the_connectio
 }
 
 #[test]
-fn a_chunked_body_that_breaks_a_rule_is_refused_and_what_stands_behind_it_is_no_request() {
+fn a_malformed_chunked_body_is_refused_and_no_request_is_read_behind_it() {
     let bank = SampleBank::new();
     let stage = Stage::of(bank.routes().into_axum_router());
     let smuggled =
@@ -135,7 +135,7 @@ fn a_chunked_body_that_breaks_a_rule_is_refused_and_what_stands_behind_it_is_no_
 }
 
 #[test]
-fn requests_in_pieces_and_several_at_once_are_answered_in_their_turn_and_a_malformed_one_last() {
+fn split_and_pipelined_requests_are_answered_in_order_up_to_a_malformed_one() {
     let bank = SampleBank::new();
     let stage = Stage::of(bank.routes().into_axum_router());
     let whole =
@@ -167,7 +167,7 @@ fn requests_in_pieces_and_several_at_once_are_answered_in_their_turn_and_a_malfo
 }
 
 #[test]
-fn a_body_that_does_not_come_is_refused_at_the_deadline_and_the_bank_hears_nothing() {
+fn a_body_that_never_arrives_is_refused_at_the_deadline_without_a_backend_call() {
     let bank = SampleBank::new();
     let service = bank.routes().into_axum_router();
     let stage = Stage::altered(service, |config| replaced(config, "deadline: 25s", "deadline: 300ms"));
@@ -187,7 +187,7 @@ fn a_body_that_does_not_come_is_refused_at_the_deadline_and_the_bank_hears_nothi
 }
 
 #[test]
-fn a_client_of_http_2_is_told_in_frames_that_a_plain_port_speaks_http_1_1() {
+fn an_http2_client_on_a_plain_http1_port_gets_http_1_1_required() {
     let stage = Stage::of(SampleBank::new().routes().into_axum_router());
     let reason = b"HTTP/2 is not spoken on this connection: send HTTP/1.1, or choose h2 by ALPN over TLS";
     let length = 8 + u8::try_from(reason.len()).unwrap();

@@ -43,7 +43,7 @@ fn texts(metadata: &MetadataMap) -> Vec<String> {
 }
 
 #[test]
-fn listed_headers_reach_the_bank_and_no_others() {
+fn only_listed_and_always_passed_headers_reach_the_backend() {
     let (stage, calls) =
         recording(|config| config + "\nmetadata:\n  request: [x-consent-id, X-Fapi-Auth-Date, Authorization]\n");
     for (headers, reached) in [
@@ -108,7 +108,7 @@ fn listed_headers_reach_the_bank_and_no_others() {
 }
 
 #[test]
-fn what_two_readers_could_take_for_two_callers_is_refused_and_nobody_is_called() {
+fn repeated_single_value_headers_and_misused_connection_headers_are_refused() {
     let (stage, calls) = recording(|config| config);
     let twice = |name: &str| format!("header {name}: repeated, but it takes only one value");
     let for_all = |name: &str| format!("header connection: it lists {name}, which is not a hop-by-hop header");
@@ -163,7 +163,7 @@ fn what_two_readers_could_take_for_two_callers_is_refused_and_nobody_is_called()
 }
 
 #[test]
-fn headers_that_may_come_twice_reach_the_bank_twice_and_two_traces_are_none() {
+fn repeatable_headers_reach_the_backend_and_a_repeated_traceparent_is_dropped() {
     let (stage, calls) =
         recording(|config| config + "\nmetadata:\n  request: [x-tag, cookie, signature, x-forwarded-for]\n");
     let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -199,7 +199,7 @@ fn headers_that_may_come_twice_reach_the_bank_twice_and_two_traces_are_none() {
 }
 
 #[test]
-fn a_timeout_that_connection_names_is_none() {
+fn a_timeout_header_listed_in_connection_is_ignored() {
     let (stage, calls) = recording(|config| {
         support::replaced(config, "requests:\n", "requests:\n  timeout_header: x-request-timeout\n")
     });
@@ -215,7 +215,7 @@ fn a_timeout_that_connection_names_is_none() {
 }
 
 #[test]
-fn the_bank_is_called_as_grpc_asks() {
+fn calls_to_the_backend_have_the_headers_that_grpc_requires() {
     let (stage, calls) = recording(|config| config);
     assert_reply(&stage.send("GET", TARGET, &[("User-Agent", "curl/8"), ("Grpc-Timeout", "1H")], None), "{}", TARGET);
     let metadata = calls.recv().unwrap();
@@ -228,7 +228,7 @@ fn the_bank_is_called_as_grpc_asks() {
 }
 
 #[test]
-fn a_user_agent_that_is_listed_stands_before_that_of_the_gateway() {
+fn a_listed_user_agent_is_put_before_the_gateways_user_agent() {
     let own = concat!("towbar/", env!("CARGO_PKG_VERSION"));
     let (stage, calls) = recording(|config| config + "\nmetadata:\n  request: [User-Agent]\n");
     for (headers, reached) in [
@@ -257,7 +257,7 @@ fn a_listed_header_that_grpc_cannot_carry_is_refused() {
 }
 
 #[test]
-fn listed_metadata_of_the_reply_becomes_headers_and_no_other() {
+fn only_listed_reply_metadata_becomes_headers() {
     let bank = || {
         health(|_| async {
             let mut reply = Response::new(HealthCheckResponse::default());
@@ -292,7 +292,7 @@ fn listed_metadata_of_the_reply_becomes_headers_and_no_other() {
 }
 
 #[test]
-fn binary_headers_reach_the_bank_as_they_are_or_not_at_all() {
+fn binary_headers_reach_the_backend_unchanged_only_if_listed_and_valid_base64() {
     let (stage, calls) = recording(|config| config + "\nmetadata:\n  request: [x-trace-bin]\n");
     for values in [&["AA=="][..], &["AAEC"], &["AQI"], &["/+8=", "AA=="], &["AQ==,Ag=="], &[""]] {
         let headers: Vec<_> = values.iter().map(|value| ("X-Trace-Bin", *value)).collect();
@@ -350,7 +350,7 @@ impl http_body::Body for Frames {
 const SERVING: &str = r#"{"status":"SERVING"}"#;
 
 #[test]
-fn binary_metadata_of_a_reply_becomes_headers_as_it_is_and_every_value_is_kept() {
+fn binary_reply_metadata_becomes_headers_unchanged_with_every_value() {
     let pairs = &[("x-a-bin", "AAE"), ("x-a-bin", "Ag=="), ("x-b", "1"), ("x-b", "2"), ("x-a-bin", "/w")];
     let answer = telling(pairs, "  reply: [x-b, x-a-bin]\n").get(TARGET);
     assert_reply(&answer, SERVING, TARGET);
@@ -363,7 +363,7 @@ fn binary_metadata_of_a_reply_becomes_headers_as_it_is_and_every_value_is_kept()
 const SWITCHES: &str = "  http_status: x-http-code\n  location: x-location\n";
 
 #[test]
-fn a_bank_may_say_the_status_and_the_location_of_a_success() {
+fn the_backend_can_set_the_http_status_and_location_of_a_success() {
     for (pairs, status, location, body) in [
         (&[("x-http-code", "201"), ("x-location", "/transfers/t-1")][..], 201, Some("/transfers/t-1"), SERVING),
         (&[("x-http-code", "202")], 202, None, SERVING),
@@ -399,7 +399,7 @@ fn a_bank_may_say_the_status_and_the_location_of_a_success() {
 }
 
 #[test]
-fn without_the_switch_and_for_a_failure_the_status_is_that_of_the_code() {
+fn without_http_status_configured_or_for_errors_the_grpc_code_sets_the_status() {
     let pairs = &[("x-location", "/t-1"), ("x-http-code", "201")];
     let answer = telling(pairs, "  reply: [x-http-code]\n").get(TARGET);
     assert_reply(&answer, SERVING, "no switch");
@@ -421,7 +421,7 @@ fn without_the_switch_and_for_a_failure_the_status_is_that_of_the_code() {
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 #[test]
-fn a_trace_context_passes_as_it_comes() {
+fn a_trace_context_passes_unchanged() {
     for keys in ["", "\nmetadata:\n  trace_context: pass\n"] {
         let (stage, calls) = recording(|config| config + keys);
         for headers in [
@@ -438,7 +438,7 @@ fn a_trace_context_passes_as_it_comes() {
 }
 
 #[test]
-fn a_trace_is_made_where_the_caller_names_none() {
+fn with_trace_context_create_a_call_without_a_valid_trace_gets_a_new_one() {
     let (stage, calls) = recording(|config| config + "\nmetadata:\n  request: [x-a]\n  trace_context: create\n");
     let state = ("tracestate", "a=1");
     for (headers, reached) in [
@@ -493,7 +493,7 @@ fn a_trace_is_made_where_the_caller_names_none() {
 }
 
 #[test]
-fn the_log_says_the_trace_of_a_call() {
+fn the_log_line_of_a_call_has_its_trace_id() {
     let (got, told) = shared::<Vec<String>>();
     let backend = backend(move |_, requests, replies| {
         let parent = requests.headers.get("traceparent").map(|value| value.to_str().unwrap().to_owned());

@@ -34,7 +34,7 @@ fn lasting(answer: &Answer) -> Vec<&(String, String)> {
 }
 
 #[test]
-fn head_is_answered_as_get_but_for_the_body() {
+fn head_is_answered_like_get_without_a_body() {
     let (stage, calls) = counting();
     for (target, status) in [
         (TARGET, 200),
@@ -55,7 +55,7 @@ fn head_is_answered_as_get_but_for_the_body() {
 }
 
 #[test]
-fn a_connection_lives_on_after_head_and_options() {
+fn a_connection_stays_open_after_head_and_options() {
     let (stage, _) = counting();
     let mut stream = http::connect(stage.address());
     for (method, status) in
@@ -67,7 +67,7 @@ fn a_connection_lives_on_after_head_and_options() {
 }
 
 #[test]
-fn options_says_which_methods_a_path_has_and_calls_nobody() {
+fn options_lists_the_methods_of_a_path_without_calling_the_backend() {
     let (stage, calls) = counting();
     for (target, allow) in [
         (TARGET, "GET, HEAD, OPTIONS"),

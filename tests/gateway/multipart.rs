@@ -33,7 +33,7 @@ fn form(content_type: &str, data: &[u8], digest: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_file_and_its_fields_are_one_message() {
+fn a_multipart_form_with_a_file_and_fields_becomes_one_message() {
     let (backend, seen) = collecting(got);
     let gateway = gateway(&backend, "");
     let data: Vec<u8> = (0..200_000_usize).map(|index| (index * 31 + index / 256) as u8).collect();
@@ -57,7 +57,7 @@ fn a_file_and_its_fields_are_one_message() {
 }
 
 #[test]
-fn a_form_in_parts_that_is_wrong_is_refused() {
+fn an_invalid_multipart_form_is_refused() {
     let (backend, seen) = collecting(got);
     let gateway = gateway(&backend, "requests: {query_pairs: 2, body_limit: 400}");
     let part = |name: &str| format!("--b\r\nContent-Disposition: form-data; name={name}\r\n\r\nx\r\n");
@@ -118,7 +118,7 @@ fn a_form_in_parts_that_is_wrong_is_refused() {
 }
 
 #[test]
-fn forms_in_parts_are_off_where_forms_are() {
+fn multipart_forms_are_off_when_forms_are_off() {
     let (backend, _) = collecting(got);
     let gateway = gateway(&backend, "requests: {forms: false}");
     let refused = http::send(gateway.address, "POST", "/forms/n", &[PARTS], Some(b"--b--"));
@@ -127,7 +127,7 @@ fn forms_in_parts_are_off_where_forms_are() {
 }
 
 #[test]
-fn what_curl_sends_with_f_is_read() {
+fn multipart_forms_sent_by_curl_are_read() {
     let Some(curl) = installed("curl", Package::Debian("curl")) else { return };
     let (backend, seen) = collecting(got);
     let gateway = gateway(&backend, "");

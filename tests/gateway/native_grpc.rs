@@ -85,7 +85,7 @@ fn assert_refused(answer: &Answer, code: Code, message: &str, reason: &str, inpu
 }
 
 #[test]
-fn messages_pass_as_they_are_in_all_four_kinds_of_calls() {
+fn messages_pass_unchanged_in_all_four_kinds_of_rpc() {
     let echo = Echo::new();
     let gateway = gateway(&echo.backend, "");
     // Nothing is decoded: neither of them is a message of its type.
@@ -114,7 +114,7 @@ fn messages_pass_as_they_are_in_all_four_kinds_of_calls() {
 }
 
 #[test]
-fn a_conversation_of_tonic_goes_back_and_forth() {
+fn a_tonic_client_can_stream_in_both_directions() {
     let echo = Echo::new();
     let gateway = gateway(&echo.backend, "");
     runtime().block_on(async {
@@ -138,7 +138,7 @@ fn a_conversation_of_tonic_goes_back_and_forth() {
 }
 
 #[test]
-fn metadata_crosses_by_the_lists_of_rest_calls() {
+fn the_metadata_lists_of_rest_calls_also_apply_to_grpc_calls() {
     let echo = Echo::new();
     let config = "metadata: {request: [x-consent-id], reply: [x-started, x-ended]}\n";
     let gateway = gateway(&echo.backend, config);
@@ -158,7 +158,7 @@ fn metadata_crosses_by_the_lists_of_rest_calls() {
 }
 
 #[test]
-fn what_is_no_call_of_a_served_rpc_is_refused_and_nobody_is_called() {
+fn invalid_grpc_requests_and_unserved_rpcs_are_refused_without_a_backend_call() {
     let echo = Echo::new();
     let gateway = gateway(&echo.backend, "requests: {header_limit: 4KiB}\n");
     let long = "a".repeat(5000);
@@ -218,7 +218,7 @@ fn what_is_no_call_of_a_served_rpc_is_refused_and_nobody_is_called() {
 }
 
 #[test]
-fn a_body_with_broken_frames_is_refused_and_never_waited_for() {
+fn a_body_with_malformed_message_frames_is_refused() {
     let echo = Echo::new();
     let gateway = gateway(&echo.backend, "requests: {body_limit: 64}\n");
     let cut = |bytes| format!("the message is cut short after {bytes} bytes, its prefix included");
@@ -312,7 +312,7 @@ fn compressed_messages_are_read_only_where_gzip_is_allowed() {
 }
 
 #[test]
-fn a_status_of_the_backend_passes_with_its_details_but_for_what_callers_must_not_see() {
+fn a_backend_status_passes_with_its_details_except_debug_info_and_unknown_types() {
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
     use prost::Message as _;
@@ -349,7 +349,7 @@ fn prost_types_any(type_url: String, value: Vec<u8>) -> pbjson_types::Any {
 }
 
 #[test]
-fn a_deadline_ends_a_call_and_the_backend_is_told_of_it() {
+fn a_callers_deadline_ends_the_call_and_is_sent_to_the_backend() {
     let told = Arc::<Mutex<Option<String>>>::default();
     let noted = told.clone();
     let silent = does(move |requests: Requests, replies: Replies| {
@@ -378,7 +378,7 @@ fn a_deadline_ends_a_call_and_the_backend_is_told_of_it() {
 }
 
 #[test]
-fn a_caller_that_gives_up_ends_the_call_at_the_backend() {
+fn a_reset_by_the_caller_cancels_the_call_at_the_backend() {
     let (begun, gone) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
     let (begins, goes) = (begun.clone(), gone.clone());
     let patient = does(move |_: Requests, replies: Replies| {
@@ -438,7 +438,7 @@ fn a_call_whose_outcome_is_unknown_is_not_sent_again() {
 }
 
 #[test]
-fn a_reply_over_its_limit_is_refused_and_its_call_counts_as_done() {
+fn a_grpc_reply_larger_than_its_limit_is_refused() {
     let large = does(|mut requests: Requests, replies: Replies| async move {
         requests.all().await;
         replies.send(&[0; 101]).await;
@@ -454,7 +454,7 @@ fn a_reply_over_its_limit_is_refused_and_its_call_counts_as_done() {
 }
 
 #[test]
-fn a_call_that_demands_a_token_is_refused_without_one_and_its_challenge_is_metadata() {
+fn a_grpc_call_without_its_required_token_is_refused_with_a_challenge_in_metadata() {
     let key = Key::p256("p");
     let folder = tempfile::tempdir().unwrap();
     let keys = folder.path().join("keys.json");
@@ -482,7 +482,7 @@ fn a_call_that_demands_a_token_is_refused_without_one_and_its_challenge_is_metad
 }
 
 #[test]
-fn a_client_certificate_is_demanded_over_tls_and_told_to_the_backend() {
+fn over_tls_a_client_certificate_is_required_and_its_hash_reaches_the_backend() {
     let (servers, clients) = (Authority::new("the servers").unwrap(), Authority::new("the clients").unwrap());
     let folder = tempfile::tempdir().unwrap();
     let issued = servers.issue("gateway.test").unwrap();
@@ -548,7 +548,7 @@ service Quiet {
 "#;
 
 #[test]
-fn an_rpc_without_a_rule_is_called_only_where_expose_selects_it() {
+fn an_rpc_without_an_http_rule_is_served_only_if_expose_selects_it() {
     let echo = Echo::new();
     for (expose, open, hidden) in [
         ("", true, false),
@@ -572,7 +572,7 @@ fn an_rpc_without_a_rule_is_called_only_where_expose_selects_it() {
 }
 
 #[test]
-fn one_plain_port_speaks_http_1_1_and_http_2_however_its_first_bytes_come() {
+fn one_plain_port_serves_http_1_1_and_http_2_however_the_first_bytes_are_split() {
     let echo = Echo::new();
     let gateway = gateway(&echo.backend, "");
     let answer =
@@ -609,7 +609,7 @@ fn one_plain_port_speaks_http_1_1_and_http_2_however_its_first_bytes_come() {
 }
 
 #[test]
-fn a_port_for_grpc_alone_serves_no_rest() {
+fn a_grpc_only_listener_serves_no_rest() {
     let echo = Echo::new();
     let gateway = listening(&echo.backend, "address: \"127.0.0.1:0\", protocols: grpc", "");
     let answer = http1::send_json(gateway.address, "POST", "/ask", "{}");

@@ -55,7 +55,7 @@ fn pinned(texts: &[&str]) -> Servers {
 }
 
 #[test]
-fn a_bank_with_a_certificate_of_its_own_is_called_by_its_pin() {
+fn a_backend_with_a_self_signed_certificate_is_trusted_by_its_pin() {
     let own = Own::of_years(2020, 2999);
     let backend = Backend::start(SampleBank::new().routes().into_axum_router(), Some(own.server()));
     let config = config_for(&format!("https://{}", backend.address));
@@ -74,7 +74,7 @@ fn a_bank_with_a_certificate_of_its_own_is_called_by_its_pin() {
 }
 
 #[test]
-fn a_refused_certificate_is_told_with_the_line_to_write() {
+fn the_error_for_a_refused_certificate_says_which_pin_to_configure() {
     let (good, past, future) = (Own::of_years(2020, 2999), Own::of_years(2020, 2021), Own::of_years(2998, 2999));
     let trust = |own: &Own| Servers::Trusted(tls::Trust::new(vec![own.certificate.clone()]).unwrap());
     let peculiar = "is self-signed, is marked as an authority's (CA:TRUE), has no host name (no subjectAltName)";
@@ -100,7 +100,7 @@ fn a_refused_certificate_is_told_with_the_line_to_write() {
 }
 
 #[test]
-fn a_bank_that_shows_a_chain_that_costs_many_signatures_is_refused_before_the_first() {
+fn a_certificate_chain_that_is_too_costly_to_verify_is_refused() {
     let own = Own::of_years(2020, 2999);
     let trust = || tls::Trust::new(vec![own.certificate.clone()]).unwrap();
     for (others, expected) in [
@@ -119,7 +119,7 @@ fn a_bank_that_shows_a_chain_that_costs_many_signatures_is_refused_before_the_fi
 
 /// Whoever has the certificate of another has not its key.
 #[test]
-fn a_pin_does_not_spare_the_proof_of_the_key() {
+fn a_pinned_peer_must_still_prove_that_it_holds_the_private_key() {
     let (bank, thief) = (Own::of_years(2020, 2999), Own::of_years(2020, 2999));
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(thief.key.serialize_der()));
     let key = aws_lc_rs_key(&key);

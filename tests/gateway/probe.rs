@@ -36,7 +36,7 @@ fn told(
 }
 
 #[test]
-fn it_tells_how_a_request_arrived_and_repeats_no_value() {
+fn the_probe_describes_a_request_without_repeating_secrets() {
     let folder = Folder::new();
     let gateway = gateway(&folder, "probe: /towbar-probe");
     let headers =
@@ -69,7 +69,7 @@ fn it_tells_how_a_request_arrived_and_repeats_no_value() {
 }
 
 #[test]
-fn head_has_no_body_and_a_body_that_is_too_long_is_not_read() {
+fn the_probe_answers_head_without_a_body_and_refuses_bodies_over_its_limit() {
     let folder = Folder::new();
     let gateway = gateway(&folder, "probe: /towbar-probe");
     let head = send(gateway.address, "HEAD", "/towbar-probe", &[], None);
@@ -82,7 +82,7 @@ fn head_has_no_body_and_a_body_that_is_too_long_is_not_read() {
 }
 
 #[test]
-fn it_is_there_only_where_it_is_configured() {
+fn the_probe_answers_only_under_its_configured_path() {
     let folder = Folder::new();
     let without = gateway(&folder, "");
     for target in ["/towbar-probe", "/towbar-probe/trailers"] {
@@ -105,7 +105,7 @@ fn it_is_there_only_where_it_is_configured() {
 }
 
 #[test]
-fn a_path_that_is_none_or_a_routes_is_refused_at_the_start() {
+fn an_invalid_or_already_routed_probe_path_stops_the_start() {
     let folder = Folder::new();
     folder.write("shop.proto", folder::get_with("get: \"/v1/orders/{id}\""));
     let form = "expected a path such as `/towbar-probe`, of letters, digits, `-`, `_` and `.`, found";

@@ -90,7 +90,7 @@ fn part(range: &'static str, body: &'static str) -> (u16, Option<&'static str>, 
 }
 
 #[test]
-fn one_range_of_bytes_is_answered_with_that_part() {
+fn a_single_byte_range_is_answered_with_206_and_that_part() {
     let backend = files();
     let gateway = gateway(&backend, METADATA);
     for (range, expected) in [
@@ -132,7 +132,7 @@ fn one_range_of_bytes_is_answered_with_that_part() {
 }
 
 #[test]
-fn a_range_with_none_of_the_bytes_is_refused() {
+fn a_range_that_contains_no_bytes_of_the_reply_is_refused_with_416() {
     let backend = files();
     let message = "header range: none of the requested bytes exist; the reply has 10 bytes";
     let reason = r#""details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"RANGE_NOT_SATISFIABLE","domain":"towbar"}]"#;
@@ -165,7 +165,7 @@ fn a_range_with_none_of_the_bytes_is_refused() {
 }
 
 #[test]
-fn a_part_is_of_what_the_caller_has_or_it_gets_the_whole() {
+fn a_range_whose_if_range_does_not_match_gets_the_whole_reply() {
     let backend = files();
     let gateway = gateway(&backend, METADATA);
     let part = part("bytes 4-9/10", "456789");
@@ -200,7 +200,7 @@ fn a_part_is_of_what_the_caller_has_or_it_gets_the_whole() {
 }
 
 #[test]
-fn what_is_no_whole_body_of_bytes_has_no_parts() {
+fn ranges_are_ignored_except_for_complete_http_body_answers_to_get() {
     let backend = files();
     let gateway = gateway(&backend, METADATA);
     for (method, path, expected) in [
@@ -220,7 +220,7 @@ fn what_is_no_whole_body_of_bytes_has_no_parts() {
 }
 
 #[test]
-fn a_part_is_never_compressed_and_what_is_compressed_offers_none() {
+fn ranges_are_never_compressed_and_compressed_answers_offer_no_ranges() {
     let backend = files();
     let gateway = gateway(&backend, &format!("{METADATA}replies: {{compression: true}}\n"));
     let gzip = ("Accept-Encoding", "gzip");
@@ -250,7 +250,7 @@ fn a_part_is_never_compressed_and_what_is_compressed_offers_none() {
 
 /// A client of the world resumes a download that broke off.
 #[test]
-fn curl_goes_on_where_a_download_broke_off() {
+fn curl_resumes_an_interrupted_download() {
     let Some(curl) = installed("curl", Package::Debian("curl")) else { return };
     let (backend, folder) = (files(), tempfile::tempdir().unwrap());
     let gateway = gateway(&backend, METADATA);

@@ -41,7 +41,7 @@ fn bank() -> RawBank {
 }
 
 #[test]
-fn a_request_above_a_limit_is_told_when_to_come_again_in_every_form() {
+fn a_request_over_a_rate_limit_gets_429_with_the_time_to_retry() {
     for (form, body) in [
         (
             "status",
@@ -64,7 +64,7 @@ fn a_request_above_a_limit_is_told_when_to_come_again_in_every_form() {
 }
 
 #[test]
-fn of_requests_at_once_exactly_the_burst_is_allowed() {
+fn exactly_the_burst_of_simultaneous_requests_is_allowed() {
     let bank = bank();
     let gateway = gateway(&bank, "limits: {all: {rate: 1/h, burst: 50}}\n");
     let allowed = AtomicUsize::new(0);
@@ -80,7 +80,7 @@ fn of_requests_at_once_exactly_the_burst_is_allowed() {
 }
 
 #[test]
-fn each_rpc_has_its_limits_and_its_cost() {
+fn an_rpc_can_choose_its_rate_limits_and_its_cost() {
     let bank = bank();
     let limits = "limits: {all: {rate: 1/h, burst: 10}, payments: {by: rpc, rate: 1/h, burst: 4}}\n";
     let rpcs = format!("rpcs: {{{TRANSFER}: {{cost: 2}}, {STATUS}: {{limits: [all]}}}}\n");
@@ -96,7 +96,7 @@ fn each_rpc_has_its_limits_and_its_cost() {
 }
 
 #[test]
-fn callers_and_addresses_are_counted_apart_as_trusted_proxies_and_tokens_say() {
+fn rate_limits_count_each_verified_caller_and_each_proxied_address_separately() {
     let (folder, key) = (tempfile::tempdir().unwrap(), Key::ed25519("e"));
     let keys = folder.path().join("keys.json");
     std::fs::write(&keys, key_set(&[&key])).unwrap();
@@ -138,7 +138,7 @@ fn callers_and_addresses_are_counted_apart_as_trusted_proxies_and_tokens_say() {
 }
 
 #[test]
-fn a_limit_that_only_reports_refuses_nothing_and_is_counted() {
+fn a_limit_in_report_mode_refuses_nothing_and_is_logged() {
     let (bank, folder) = (bank(), Folder::new());
     let limits = "limits: {tried: {rate: 1/h, mode: report}, real: {rate: 1/h, burst: 3}}\n";
     let config = |more: &str| {
@@ -186,7 +186,7 @@ fn the_documented_example_gives_the_documented_answer() {
 }
 
 #[test]
-fn limits_that_cannot_be_kept_stop_the_start() {
+fn invalid_or_unusable_rate_limits_stop_the_start() {
     let problems = |text: &str| -> Vec<String> {
         let (_, problems) = config::load_text(text, "t.yaml".as_ref(), &Overrides::default());
         problems.iter().map(Problem::to_string).collect()

@@ -46,7 +46,7 @@ fn noise(length: usize) -> Vec<u8> {
 }
 
 #[test]
-fn a_body_passes_as_it_is_with_its_type() {
+fn a_raw_body_reaches_the_backend_unchanged_with_its_content_type() {
     let (backend, seen) = collecting(got);
     let gateway = gateway(&backend, "");
     let large = noise(1 << 20);
@@ -108,7 +108,7 @@ fn an_upload_is_sent_in_pieces_and_arrives_byte_for_byte() {
 }
 
 #[test]
-fn a_reply_passes_as_it_is_with_its_type() {
+fn a_raw_reply_reaches_the_caller_unchanged_with_its_content_type() {
     let bytes = noise(70_000);
     let reply = bytes.clone();
     let backend = backend(move |rpc, mut requests, replies| {
@@ -150,7 +150,7 @@ fn a_reply_passes_as_it_is_with_its_type() {
 }
 
 #[test]
-fn a_download_comes_piece_by_piece_and_breaks_off_when_the_backend_does() {
+fn a_download_is_streamed_and_is_cut_off_when_the_backend_fails() {
     let backend = backend(|rpc, mut requests, replies| async move {
         let request = requests.next().await.unwrap();
         let wrap = |body: Vec<u8>| if rpc == "Parts" { field(2, &body) } else { body };
@@ -194,7 +194,7 @@ fn download_http10(to: std::net::SocketAddr, topic: &str) -> (Vec<u8>, std::io::
 }
 
 #[test]
-fn over_http_1_0_each_piece_is_a_piece_whatever_it_looks_like_and_what_breaks_off_is_seen_to() {
+fn an_http_1_0_download_arrives_byte_for_byte_and_a_broken_one_is_reset() {
     const PIECES: [&str; 4] = [
         "AAAA\n",
         "HTTP/1.1 404 x\r\ncontent-length: 0\r\n\r\n",
@@ -222,7 +222,7 @@ fn over_http_1_0_each_piece_is_a_piece_whatever_it_looks_like_and_what_breaks_of
 }
 
 #[test]
-fn a_whole_message_may_be_a_body_both_ways() {
+fn an_http_body_can_be_both_the_request_and_the_reply() {
     let backend = backend(|_, mut requests, replies| async move {
         let message = requests.next().await.unwrap();
         replies.send(&message).await;
