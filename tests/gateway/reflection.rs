@@ -170,7 +170,7 @@ fn routes(folder: &Folder, arguments: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn routes_come_from_a_server_of_either_version_and_nothing_else_is_needed() {
+fn routes_are_read_by_reflection_v1_or_v1alpha_without_proto_files() {
     let folder = Folder::new();
     let whole = Reflecting::of(DESCRIPTORS, &[HEALTH, "grpc.reflection.v1.ServerReflection"]);
     let old = Reflecting { versions: vec!["v1alpha"], ..whole.clone() };
@@ -189,7 +189,7 @@ fn routes_come_from_a_server_of_either_version_and_nothing_else_is_needed() {
 
 /// tonic's own servers, over mutual TLS.
 #[test]
-fn tonics_reflection_is_read_over_mutual_tls_and_its_rpcs_are_called() {
+fn reflection_of_a_tonic_server_works_over_mutual_tls() {
     let build = || tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(DESCRIPTORS);
     let bank = || SampleBank::new().routes();
     let (v1, v1alpha) = (build().build_v1().unwrap(), build().build_v1alpha().unwrap());
@@ -223,7 +223,7 @@ fn tonics_reflection_is_read_over_mutual_tls_and_its_rpcs_are_called() {
 
 /// Each server has what it answers, and what every server has may differ.
 #[test]
-fn of_several_upstreams_each_is_asked_for_what_it_answers() {
+fn with_several_upstreams_each_is_reflected_only_for_the_rpcs_it_serves() {
     let one = Reflecting::of(DESCRIPTORS, &[HEALTH, STORAGE]);
     // The other one's edition of the same file has another comment in its options, say.
     let mut other = Reflecting::of(DESCRIPTORS, &[HEALTH, STORAGE]);
@@ -255,7 +255,7 @@ fn of_several_upstreams_each_is_asked_for_what_it_answers() {
 }
 
 #[test]
-fn a_server_that_cannot_be_asked_is_told_with_what_to_do() {
+fn a_failed_reflection_is_reported_with_its_cause() {
     let folder = Folder::new();
     let whole = || Reflecting::of(DESCRIPTORS, &[HEALTH]);
     let lost = "io.token.proto.Lost";
@@ -293,7 +293,7 @@ fn a_server_that_cannot_be_asked_is_told_with_what_to_do() {
 }
 
 #[test]
-fn files_that_everybody_knows_may_be_names_alone() {
+fn reflection_may_send_the_well_known_google_files_by_name_only() {
     let folder = Folder::new();
     let reflecting = Reflecting::of(DESCRIPTORS, &[HEALTH]).with_placeholders("google/");
     let backend = Backend::start(reflecting.router(), None);
@@ -306,7 +306,7 @@ fn files_that_everybody_knows_may_be_names_alone() {
 }
 
 #[test]
-fn sources_are_joined_and_two_that_differ_are_named() {
+fn reflection_and_proto_files_are_combined_unless_they_conflict() {
     let folder = Folder::new();
     folder.write("shop/orders.proto", get_with(r#"get: "/v1/{id}""#));
     let backend = Backend::start(Reflecting::of(DESCRIPTORS, &[HEALTH]).router(), None);

@@ -19,7 +19,7 @@ fn plain(code: i64, message: &str) -> String {
 }
 
 #[test]
-fn query_keys_of_different_rpcs_do_not_go_together() {
+fn query_parameters_of_different_rpcs_cannot_be_combined() {
     let stage = Stage::sample();
     for (query, keys) in [
         ("transaction_id=t1&limit=5", ["transaction_id", "limit"].as_slice()),
@@ -46,7 +46,7 @@ fn query_keys_of_different_rpcs_do_not_go_together() {
 }
 
 #[test]
-fn a_query_says_which_key_is_wrong_and_how() {
+fn an_invalid_query_parameter_is_refused_by_name_with_the_reason() {
     let stage = Stage::sample();
     for (target, key, problem) in [
         (
@@ -143,7 +143,7 @@ fn a_query_says_which_key_is_wrong_and_how() {
 }
 
 #[test]
-fn percent_encoding_that_cannot_be_undone_is_refused() {
+fn invalid_percent_encoding_is_refused() {
     let stage = Stage::sample();
     for (escape, problem) in [
         ("%zz", "invalid percent-encoding: expected two hexadecimal digits after \"%\"; write %25 for a literal \"%\""),
@@ -167,7 +167,7 @@ fn percent_encoding_that_cannot_be_undone_is_refused() {
 }
 
 #[test]
-fn a_field_of_the_path_may_be_repeated_and_not_changed() {
+fn query_and_body_may_repeat_a_path_variable_but_not_change_it() {
     let stage = Stage::sample();
     for (target, body) in [
         ("/storage/k%2F1", r#"{"key":"other","value":"AA=="}"#),
@@ -195,7 +195,7 @@ fn a_field_of_the_path_may_be_repeated_and_not_changed() {
 }
 
 #[test]
-fn a_rule_without_a_body_takes_none() {
+fn a_body_is_refused_where_the_rule_has_none() {
     let stage = sample_altered(|config| {
         let set_value = "  io.token.proto.bankapi.StorageService.SetValue:\n    accept_body: true\n";
         support::replaced(config, set_value, "")
@@ -224,7 +224,7 @@ fn a_rule_without_a_body_takes_none() {
 }
 
 #[test]
-fn a_body_that_is_due_may_not_be_missing() {
+fn a_missing_body_is_refused_where_the_rule_needs_one() {
     let stage = Stage::sample();
     let body = plain(3, "the request needs a JSON body; send {} to leave every field unset");
     for target in ["/transfers", "/batch/transfers", "/notifications"] {
@@ -242,7 +242,7 @@ fn marked(text: &str) -> (String, String) {
 }
 
 #[test]
-fn a_body_says_which_member_is_wrong_where_and_how() {
+fn an_invalid_body_field_is_refused_with_its_path_position_and_reason() {
     let stage = Stage::sample();
     for (target, text, field, problem) in [
         ("/transfers", r#"{"colour":▸"red"}"#, "colour", "no such field"),
@@ -382,7 +382,7 @@ fn a_body_says_which_member_is_wrong_where_and_how() {
 }
 
 #[test]
-fn a_body_that_is_no_json_object_says_where() {
+fn a_body_that_is_not_a_json_object_is_refused_with_the_position() {
     let stage = Stage::sample();
     let expected = "expected an object (io.token.proto.bankapi.TransferRequest)";
     let deep = format!(r#"{{"feeResponsibility":{}▸[{}}}"#, "[".repeat(63), "]".repeat(64));
@@ -415,7 +415,7 @@ fn a_body_that_is_no_json_object_says_where() {
 }
 
 #[test]
-fn a_body_is_json_by_its_content_type_or_refused() {
+fn a_body_without_a_json_content_type_is_refused() {
     let stage = Stage::sample();
     let put = |headers: &[(&str, &str)]| stage.send("PUT", "/storage/k", headers, Some(br#"{"value":"AA=="}"#));
     for (content_type, found) in [
@@ -456,7 +456,7 @@ fn a_body_is_json_by_its_content_type_or_refused() {
 }
 
 #[test]
-fn text_is_utf_8_or_refused() {
+fn a_charset_that_is_not_compatible_with_utf_8_is_refused() {
     let stage = Stage::sample();
     let utf16: Vec<u8> = r#"{"value":"AA=="}"#.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let json: &[u8] = br#"{"value":"AA=="}"#;
@@ -488,7 +488,7 @@ fn text_is_utf_8_or_refused() {
 }
 
 #[test]
-fn an_early_answer_says_whether_the_connection_goes_on_and_that_is_true() {
+fn an_early_answer_states_correctly_whether_the_connection_stays_open() {
     let stage = sample_altered(|config| support::replaced(config, "requests:\n", "requests:\n  body_limit: 64\n"));
     let many = "x".repeat(100);
     let json = "Content-Type: application/json\r\n";
@@ -545,7 +545,7 @@ fn an_early_answer_says_whether_the_connection_goes_on_and_that_is_true() {
 }
 
 #[test]
-fn a_path_that_no_rpc_has_is_not_found() {
+fn an_unknown_path_is_answered_404() {
     let stage = Stage::sample();
     // What a GET was meant for, if that is clear. None of these paths takes a POST.
     for (target, near) in [
@@ -574,7 +574,7 @@ fn a_path_that_no_rpc_has_is_not_found() {
 }
 
 #[test]
-fn a_system_parameter_is_taken_or_refused_by_its_name() {
+fn system_parameters_are_applied_and_an_invalid_value_is_refused_by_name() {
     let stage = Stage::sample();
     let answer = stage.get("/health-check?$alt=json;enum-encoding=int&bank_id=iron&%24prettyPrint=true");
     assert_eq!((answer.status, answer.body.as_str()), (200, "{\n  \"status\": 1\n}"));
@@ -590,7 +590,7 @@ fn a_system_parameter_is_taken_or_refused_by_its_name() {
 }
 
 #[test]
-fn a_path_with_dot_segments_is_refused_and_not_tidied() {
+fn a_path_with_dot_segments_is_refused_not_normalized() {
     let stage = Stage::sample();
     let message =
         "the path contains \".\" or \"..\" as a segment; send the normalized path (RFC 3986, section 6.2.2.3)";
@@ -602,7 +602,7 @@ fn a_path_with_dot_segments_is_refused_and_not_tidied() {
 }
 
 #[test]
-fn a_method_that_a_path_has_not_is_told_which_it_has() {
+fn a_405_lists_the_methods_of_the_path() {
     let stage = Stage::sample();
     for (method, target, allow) in [
         ("POST", "/accounts/balance", "GET, HEAD, OPTIONS"),
@@ -620,7 +620,7 @@ fn a_method_that_a_path_has_not_is_told_which_it_has() {
 }
 
 #[test]
-fn a_body_over_the_limit_is_refused_by_its_length_and_by_its_chunks() {
+fn a_body_over_the_limit_is_refused_with_content_length_or_chunked() {
     let stage = sample_altered(|config| support::replaced(config, "requests:\n", "requests:\n  body_limit: 1KiB\n"));
     let refusal = plain(8, "the body is larger than the limit of 1024 bytes");
     let body = |length: usize| format!(r#"{{"value":"{}"}}"#, "A".repeat(length - r#"{"value":""}"#.len()));
@@ -638,7 +638,7 @@ fn a_body_over_the_limit_is_refused_by_its_length_and_by_its_chunks() {
 }
 
 #[test]
-fn a_caller_that_is_still_sending_is_told_that_it_is_too_much() {
+fn a_caller_still_sending_a_too_large_body_receives_the_413() {
     let stage = Stage::sample();
     let refusal = plain(8, "the body is larger than the limit of 1048576 bytes");
     let body = vec![b' '; 16 << 20];
@@ -667,7 +667,7 @@ fn send_chunked(stage: &Stage, method: &str, target: &str, body: &[u8], size: us
 }
 
 #[test]
-fn a_redacted_value_is_in_no_answer() {
+fn a_redacted_value_never_appears_in_an_answer() {
     let stage = Stage::sample();
     let answers = [
         ("POST", "/transfers", r#"{"source":{"swift":{"bic":4711174}}}"#, 400),
@@ -707,7 +707,7 @@ fn a_redacted_value_is_in_no_answer() {
 
 /// What nobody knows stands in an answer once, and no more than 200 bytes of it.
 #[test]
-fn what_a_caller_has_sent_is_quoted_once_and_not_without_bound() {
+fn an_error_quotes_only_a_short_part_of_what_the_caller_sent() {
     let stage = Stage::sample();
     let long = "é".repeat(3000);
     let escaped = "%C3%A9".repeat(1000);

@@ -62,7 +62,7 @@ const OK: &[(&str, &str)] = &[("grpc-status", "0")];
 const SERVING: &[u8] = &[8, 1];
 
 #[test]
-fn an_answer_that_is_no_unary_reply_is_a_bad_gateway() {
+fn a_backend_answer_that_is_not_one_valid_reply_becomes_an_error() {
     type Case = (&'static str, fn() -> Response<Body>, u16, &'static str);
     let cases: [Case; 20] = [
         ("a reply", || grpc(frame(SERVING), Some(OK)), 200, r#"{"status":"SERVING"}"#),
@@ -139,7 +139,7 @@ fn an_answer_that_is_no_unary_reply_is_a_bad_gateway() {
 }
 
 #[test]
-fn a_reply_is_read_up_to_its_limit() {
+fn a_reply_larger_than_the_limit_is_answered_502() {
     let limited = |config| support::replaced(config, "  deadline: 25s\n", "  deadline: 25s\n  reply_limit: 1KiB\n");
     let refusal = r#"{"code":8,"message":"the backend's reply is larger than the limit of 1024 bytes"}"#;
     // An unknown field of 1021 bytes, with its tag and length: 1024.
@@ -158,7 +158,7 @@ fn a_reply_is_read_up_to_its_limit() {
 }
 
 #[test]
-fn an_answer_that_breaks_off_leaves_the_outcome_open() {
+fn a_reply_that_breaks_off_is_reported_as_outcome_unknown() {
     let refusal =
         r#"{"code":2,"message":"the connection to the backend was lost during the call; its outcome is unknown"}"#;
     for (bytes, case) in
@@ -173,7 +173,7 @@ const NOT_FOUND: [(&str, &str); 2] = [("grpc-status", "5"), ("grpc-message", "no
 
 /// http-grpc-status-mapping.md of grpc/grpc: the mapping is for answers without grpc-status only.
 #[test]
-fn a_given_status_counts_whatever_the_head_says_besides() {
+fn a_grpc_status_takes_precedence_over_http_status_and_content_type() {
     type Case = (&'static str, Box<dyn Fn() -> Response<Body> + Send + Sync>);
     let heads = [200, 204, 301, 401, 404, 429, 500, 503].map(|status| [(status, false), (status, true)]).concat();
     for (http, is_html) in heads {
@@ -202,7 +202,7 @@ fn a_given_status_counts_whatever_the_head_says_besides() {
 
 /// Below the status of HTTP, the code of the mapping and that of the answer.
 #[test]
-fn without_a_status_the_code_is_that_of_the_http_status_and_the_outcome_is_unknown() {
+fn without_a_grpc_status_the_http_status_sets_the_code_and_the_outcome_is_unknown() {
     for (http, code, status) in [
         (204, 2, 502),
         (400, 13, 502),
@@ -236,7 +236,7 @@ fn without_a_status_the_code_is_that_of_the_http_status_and_the_outcome_is_unkno
 
 /// That a box between answers UNAVAILABLE's status is no proof that the bank has not acted.
 #[test]
-fn a_503_of_a_box_between_repeats_idempotent_calls_only() {
+fn a_proxys_502_503_or_429_is_retried_only_for_idempotent_calls() {
     for (http, is_idempotent, times) in [
         (503, false, 1),
         (429, false, 1),
@@ -262,7 +262,7 @@ fn a_503_of_a_box_between_repeats_idempotent_calls_only() {
 }
 
 #[test]
-fn a_stream_ends_with_the_status_of_an_answer_that_is_not_grpc() {
+fn a_streaming_call_maps_the_status_of_an_answer_that_is_not_grpc() {
     let unavailable = r#"{"code":14,"message":"the backend, or a proxy before it, answered HTTP 503 without a gRPC status; the outcome of the call is unknown","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"NO_GRPC_STATUS","domain":"towbar"}]}"#;
     type Case = (fn() -> Response<Body>, u16, &'static str);
     let cases: [Case; 4] = [
@@ -309,7 +309,7 @@ fn job(job: Vec<u8>, config: &str) -> (support::Backend, support::Gateway) {
 
 /// google.rpc and the well-known types are known, whatever the descriptors import.
 #[test]
-fn an_any_of_a_type_that_everybody_knows_is_shown() {
+fn an_any_of_a_well_known_or_google_rpc_type_is_printed_as_json() {
     let info = [field(1, b"NO_FUNDS"), field(2, b"bank.example")].concat();
     let status = [&[8, 5][..], &field(2, b"no account"), &field(3, &any("google.rpc.ErrorInfo", &info))].concat();
     let details = [
@@ -332,7 +332,7 @@ fn an_any_of_a_type_that_everybody_knows_is_shown() {
 }
 
 #[test]
-fn an_any_of_an_unknown_type_is_shown_as_bytes_where_that_is_configured() {
+fn an_any_of_an_unknown_type_is_printed_as_base64_only_if_configured() {
     let wire = || field(2, &[field(3, &any("job.Nobody", b"\x0a\x01a")), field(1, b"part")].concat());
     let shown = r#"{"part":{"name":"part","details":[{"@type":"type.googleapis.com/job.Nobody","value":"CgFh"}]}}"#;
     for (config, status, body) in [
@@ -349,7 +349,7 @@ fn an_any_of_an_unknown_type_is_shown_as_bytes_where_that_is_configured() {
 }
 
 #[test]
-fn the_log_of_a_reply_that_cannot_be_read_names_rpc_field_and_type() {
+fn the_log_line_for_an_undecodable_reply_names_rpc_field_and_type() {
     let wire = field(2, &field(3, &any("job.Nobody", b"\x0a\x06CANARY")));
     let backend = support::Backend::start(backend(move || grpc(frame(&wire), Some(OK))), None);
     let folder = tempfile::tempdir().unwrap();

@@ -49,7 +49,7 @@ const CODES: [(&str, Code, u16); 16] = [
 ];
 
 #[test]
-fn every_error_code_has_its_http_status_its_body_and_its_headers() {
+fn every_grpc_error_code_maps_to_its_http_status_body_and_headers() {
     let statuses = CODES.iter().map(|&(number, code, _)| (number, Status::new(code, "the bank's reason"))).collect();
     let stage = Stage::of(refusing(statuses));
     for (number, _, status) in CODES {
@@ -71,7 +71,7 @@ fn every_error_code_has_its_http_status_its_body_and_its_headers() {
 }
 
 #[test]
-fn a_status_without_a_message_has_a_code_alone() {
+fn the_error_body_for_a_status_without_a_message_has_only_a_code() {
     let stage = Stage::of(refusing(vec![("silent", Status::new(Code::NotFound, ""))]));
     let answer = stage.get("/health-check?bank_id=silent");
     assert_eq!((answer.status, answer.body.as_str()), (404, r#"{"code":5}"#));
@@ -80,7 +80,7 @@ fn a_status_without_a_message_has_a_code_alone() {
 }
 
 #[test]
-fn a_message_is_plain_in_the_body_and_percent_encoded_in_the_header() {
+fn a_status_message_is_plain_in_the_body_and_percent_encoded_in_the_header() {
     for (message, header) in [
         ("Konto für Zoë nicht gefunden", "Konto f%C3%BCr Zo%C3%AB nicht gefunden"),
         ("100% of it", "100%25 of it"),
@@ -98,7 +98,7 @@ fn a_message_is_plain_in_the_body_and_percent_encoded_in_the_header() {
 }
 
 #[test]
-fn details_of_known_types_are_json() {
+fn details_of_known_types_are_printed_as_json() {
     let cases = [
         (
             any(
@@ -202,7 +202,7 @@ fn details_of_known_types_are_json() {
 }
 
 #[test]
-fn details_of_unknown_types_are_left_out_unless_they_are_to_be_shown() {
+fn details_of_unknown_types_are_left_out_unless_configured() {
     let unknown = pbjson_types::Any {
         type_url: "type.googleapis.com/bank.internal.Trouble".to_owned(),
         value: vec![8, 0xff, 1].into(),
@@ -236,7 +236,7 @@ fn assert_details(details: Vec<pbjson_types::Any>, json: &str) {
 }
 
 #[test]
-fn debug_info_never_leaves() {
+fn debug_info_never_reaches_the_caller() {
     let debug = rpc::DebugInfo { stack_entries: vec!["canary at bank.rs:1".to_owned()], detail: "canary".to_owned() };
     let debug = any("google.rpc.DebugInfo", &debug);
     let elsewhere = pbjson_types::Any { type_url: "bank.test/types/google.rpc.DebugInfo".to_owned(), ..debug.clone() };
@@ -260,7 +260,7 @@ fn debug_info_never_leaves() {
 }
 
 #[test]
-fn debug_info_in_another_detail_does_not_leave_either() {
+fn debug_info_nested_in_another_detail_never_reaches_the_caller() {
     let debug = any("google.rpc.DebugInfo", &rpc::DebugInfo { detail: "canary".to_owned(), ..Default::default() });
     let status = rpc::Status { code: 13, message: "inner".to_owned(), details: vec![debug.clone()] };
     for carrier in [any("google.rpc.Status", &status), any("google.protobuf.Any", &debug)] {
@@ -272,14 +272,14 @@ fn debug_info_in_another_detail_does_not_leave_either() {
 }
 
 #[test]
-fn details_that_are_no_status_are_left_out() {
+fn details_that_are_not_a_valid_status_are_left_out() {
     let status = Status::with_details(Code::Aborted, "no", vec![0xff, 0xff].into());
     let stage = Stage::of(refusing(vec![("case", status)]));
     assert_refused(&stage.get("/health-check?bank_id=case"), 409, r#"{"code":10,"message":"no"}"#, "0xffff");
 }
 
 #[test]
-fn listed_metadata_of_a_refusal_becomes_headers() {
+fn listed_metadata_of_an_error_becomes_headers() {
     let mut status = Status::new(Code::ResourceExhausted, "slow down");
     status.metadata_mut().insert("x-ratelimit-remaining", "0".parse().unwrap());
     status.metadata_mut().insert("x-bank-node", "core-7.internal".parse().unwrap());
@@ -319,7 +319,7 @@ fn gateway(backend: &Backend, more: &str) -> Gateway {
 }
 
 #[test]
-fn a_code_has_the_status_that_the_configuration_gives_it_in_every_form() {
+fn a_configured_http_status_for_a_grpc_code_applies_in_every_error_form() {
     let statuses = CODES.iter().map(|&(number, code, _)| (number, Status::new(code, "why"))).collect();
     let backend = Backend::start(refusing(statuses), None);
     // Number and name; HTTP status and its phrase; words of the bank standards.
@@ -361,7 +361,7 @@ fn a_code_has_the_status_that_the_configuration_gives_it_in_every_form() {
 }
 
 #[test]
-fn the_table_of_one_rpc_stands_over_that_of_all() {
+fn the_status_table_of_an_rpc_overrides_the_global_table() {
     let answering = |code: &'static str| {
         let headers = [("content-type", "application/grpc"), ("grpc-status", code)];
         Backend::start(Router::new().fallback(move || async move { (headers, "") }), None)
@@ -395,7 +395,7 @@ fn the_table_of_one_rpc_stands_over_that_of_all() {
 }
 
 #[test]
-fn what_towbar_refuses_by_itself_has_the_status_that_says_why() {
+fn the_configured_status_table_does_not_apply_to_towbars_own_errors() {
     let names = "CANCELLED UNKNOWN INVALID_ARGUMENT DEADLINE_EXCEEDED NOT_FOUND ALREADY_EXISTS PERMISSION_DENIED RESOURCE_EXHAUSTED \
                  FAILED_PRECONDITION ABORTED OUT_OF_RANGE UNIMPLEMENTED INTERNAL UNAVAILABLE DATA_LOSS UNAUTHENTICATED";
     let table: String = names.split_whitespace().map(|name| format!("    {name}: 418\n")).collect();
@@ -435,7 +435,7 @@ fn what_towbar_refuses_by_itself_has_the_status_that_says_why() {
 }
 
 #[test]
-fn a_stream_that_fails_before_it_begins_has_the_status_too_and_retry_after_stays() {
+fn a_stream_failing_before_its_first_message_gets_the_table_status_and_retry_after() {
     // A `google.rpc.Status` with a `RetryInfo` of three seconds.
     const DETAILS: &str = "CAgSCXNsb3cgZG93bho0Cih0eXBlLmdvb2dsZWFwaXMuY29tL2dvb2dsZS5ycGMuUmV0cnlJbmZvEggKBggDEAAQAA";
     let backend = talk::backend(|_, mut requests, replies| async move {
@@ -462,7 +462,7 @@ fn a_stream_that_fails_before_it_begins_has_the_status_too_and_retry_after_stays
 }
 
 #[test]
-fn a_table_that_is_wrong_stops_the_start_with_every_mistake() {
+fn an_invalid_status_table_stops_the_start_and_reports_every_mistake() {
     let text = "\
 schema: a.proto
 upstream: http://127.0.0.1:1

@@ -23,7 +23,7 @@ async fn two_notes(replies: &Replies) {
 }
 
 #[test]
-fn a_stream_is_told_in_the_form_that_the_caller_accepts() {
+fn a_stream_is_sent_in_the_format_that_the_caller_accepts() {
     let backend = backend(|rpc, mut requests, replies| async move {
         let request = requests.next().await.unwrap();
         assert_eq!((rpc.as_str(), request.as_slice(), requests.next().await), ("Watch", &b"\x0a\x01t"[..], None));
@@ -79,7 +79,7 @@ fn a_stream_is_told_in_the_form_that_the_caller_accepts() {
 
 /// They are converted beside the thread that serves.
 #[test]
-fn long_messages_of_a_stream_stand_whole_and_in_their_place() {
+fn long_messages_of_a_stream_arrive_complete_and_in_order() {
     let long = "a".repeat(300_000);
     let backend = backend({
         let long = long.clone();
@@ -105,7 +105,7 @@ fn long_messages_of_a_stream_stand_whole_and_in_their_place() {
 }
 
 #[test]
-fn a_stream_that_fails_is_never_taken_for_a_whole_one() {
+fn a_failed_stream_cannot_be_mistaken_for_a_complete_one() {
     let backend = backend(|_, _, replies| async move {
         two_notes(&replies).await;
         replies.end("9", "the account is closed%21").await;
@@ -125,7 +125,7 @@ fn a_stream_that_fails_is_never_taken_for_a_whole_one() {
 }
 
 #[test]
-fn before_the_first_message_a_failure_is_an_ordinary_answer() {
+fn an_error_before_the_first_message_is_an_ordinary_error_answer() {
     let backend = backend(|_, _, replies| async move { replies.end("5", "no such topic").await });
     let gateway = gateway(&backend, "metadata: {reply: [x-started]}");
     for accept in [NDJSON, SSE, ARRAY] {
@@ -138,7 +138,7 @@ fn before_the_first_message_a_failure_is_an_ordinary_answer() {
 }
 
 #[test]
-fn an_empty_stream_is_whole() {
+fn an_empty_stream_is_answered_as_a_complete_stream() {
     let backend = backend(|_, _, replies| async move { replies.end("0", "").await });
     let gateway = gateway(&backend, "metadata: {reply: [x-started]}");
     for (accept, body) in
@@ -162,7 +162,7 @@ enum Does {
 }
 
 #[test]
-fn what_goes_wrong_midway_is_told() {
+fn an_error_in_the_middle_of_a_stream_is_reported_at_its_end() {
     let lost =
         r#"{"code":2,"message":"the connection to the backend was lost during the call; its outcome is unknown"}"#;
     let unreadable =
@@ -206,7 +206,7 @@ fn what_goes_wrong_midway_is_told() {
 }
 
 #[test]
-fn messages_come_through_one_by_one_however_they_are_cut() {
+fn messages_are_passed_on_one_by_one_however_the_backend_splits_them() {
     let (asked, asking) = channel::<()>();
     let asking = std::sync::Arc::new(std::sync::Mutex::new(asking));
     let backend = backend(move |_, _, replies| {
@@ -242,7 +242,7 @@ fn messages_come_through_one_by_one_however_they_are_cut() {
 }
 
 #[test]
-fn events_are_kept_alive_and_begin_without_a_message() {
+fn server_sent_events_begin_and_are_kept_alive_before_the_first_message() {
     let backend = backend(|_, _, replies| async move {
         tokio::time::sleep(Duration::from_millis(700)).await;
         replies.send(&note("late", 1)).await;
@@ -260,7 +260,7 @@ fn events_are_kept_alive_and_begin_without_a_message() {
 }
 
 #[test]
-fn a_stream_has_a_deadline_of_its_own() {
+fn the_streams_deadline_or_the_callers_timeout_ends_a_stream() {
     let backend = backend(|_, _, replies| async move {
         replies.send(&note("one", 1)).await;
         std::future::pending::<()>().await;
@@ -275,7 +275,7 @@ fn a_stream_has_a_deadline_of_its_own() {
 }
 
 #[test]
-fn a_stream_that_sends_nothing_until_its_deadline_has_not_answered() {
+fn a_stream_without_a_message_before_its_deadline_is_answered_504() {
     let backend = backend(|_, _, replies| async move { replies.given_up().await });
     let gateway = gateway(&backend, "streams: {deadline: 300ms}");
     let Streamed { answer, .. } = send(&gateway, "GET", "/notes/t", &[NDJSON], None);
@@ -285,7 +285,7 @@ fn a_stream_that_sends_nothing_until_its_deadline_has_not_answered() {
 
 /// PROTOCOL-HTTP2.md of grpc/grpc: `TimeoutValue` has 8 digits at most.
 #[test]
-fn a_stream_may_last_for_days_or_without_an_end() {
+fn the_deadline_of_a_stream_can_be_days_or_none() {
     let (told, timeouts) = channel();
     let told = std::sync::Arc::new(std::sync::Mutex::new(told));
     let backend = backend(move |_, requests, replies| {
@@ -356,7 +356,7 @@ fn a_stream_that_outlasts_the_drain_timeout_ends_with_the_reason() {
 }
 
 #[test]
-fn the_closing_line_is_left_out_where_that_is_configured() {
+fn the_closing_line_can_be_switched_off() {
     let backend = backend(|rpc, _, replies| async move {
         two_notes(&replies).await;
         replies.end(if rpc == "Watch" { "0" } else { "14" }, "later").await;
@@ -385,7 +385,7 @@ fn the_closing_line_is_left_out_where_that_is_configured() {
 }
 
 #[test]
-fn keys_of_streams_are_refused_where_they_mean_nothing() {
+fn stream_settings_on_rpcs_they_do_not_apply_to_stop_the_start() {
     let text = "upstream: http://127.0.0.1:1\nschema: talk.proto\nrpcs:\n  talk.Talk.Ask: {closing_line: false, deadline: 2d}\n  \
                 talk.Talk.Put: {deadline: none}\n  talk.Talk.Download: {closing_line: false}\n  talk.Talk.Chat: {deadline: none, closing_line: false}\n";
     let (mut config, problems) = config::load_text(text, Path::new("towbar.yaml"), &Overrides::default());
@@ -405,7 +405,7 @@ fn keys_of_streams_are_refused_where_they_mean_nothing() {
 }
 
 #[test]
-fn a_caller_that_goes_away_ends_the_call() {
+fn a_caller_that_disconnects_from_a_stream_ends_the_call() {
     let (ended, ends) = channel();
     let ended = std::sync::Arc::new(std::sync::Mutex::new(ended));
     let backend = backend(move |_, _, replies| {
@@ -425,7 +425,7 @@ fn a_caller_that_goes_away_ends_the_call() {
 }
 
 #[test]
-fn a_slow_reader_slows_the_backend_and_nobody_else() {
+fn a_slow_reader_slows_the_backend_stream_but_no_other_call() {
     const MESSAGE: usize = 60 << 10;
     let (sent, count) = shared::<usize>();
     let backend = backend(move |rpc, _, replies| {
@@ -463,7 +463,7 @@ fn a_slow_reader_slows_the_backend_and_nobody_else() {
 }
 
 #[test]
-fn a_response_body_is_the_value_of_each_message() {
+fn each_message_of_a_stream_is_printed_as_its_response_body_field() {
     let backend = backend(|_, _, replies| async move {
         two_notes(&replies).await;
         replies.end("0", "").await;
@@ -477,7 +477,7 @@ fn a_response_body_is_the_value_of_each_message() {
 }
 
 #[test]
-fn a_compressed_stream_is_flushed_message_by_message() {
+fn a_compressed_stream_is_flushed_after_every_message() {
     let (asked, asking) = channel::<()>();
     let asking = std::sync::Arc::new(std::sync::Mutex::new(asking));
     let backend = backend(move |rpc, _, replies| {
@@ -520,7 +520,7 @@ fn a_compressed_stream_is_flushed_message_by_message() {
 }
 
 #[test]
-fn a_stream_of_events_goes_on_behind_the_last_that_was_seen() {
+fn an_event_stream_resumes_after_the_last_event_id() {
     // A backend that has three notes, and sends those behind the one that it is told.
     let backend = backend(|_, mut requests, replies| async move {
         requests.all().await;
@@ -571,7 +571,7 @@ fn a_stream_of_events_goes_on_behind_the_last_that_was_seen() {
 }
 
 #[test]
-fn what_has_no_events_cannot_go_on_behind_one() {
+fn last_event_id_on_rpcs_without_events_stops_the_start() {
     let text = "upstream: http://127.0.0.1:1\nschema: talk.proto\nrpcs:\n  talk.Talk.Ask: {last_event_id: x-after}\n  \
                 talk.Talk.Download: {last_event_id: x-after}\n  talk.Talk.Watch: {last_event_id: x-after}\n";
     let (mut config, problems) = config::load_text(text, Path::new("towbar.yaml"), &Overrides::default());
@@ -598,7 +598,7 @@ async fn four_at_a_time(listener: tokio::net::TcpListener) {
 }
 
 #[test]
-fn streams_beyond_those_that_the_backend_takes_wait_for_a_moment_and_are_refused() {
+fn streams_over_the_backends_limit_wait_briefly_and_are_then_refused() {
     use tokio::time::Instant;
     use towbar::limits::memory::Share;
     use towbar::upstream::{Config, Outbound, Terms, Trail};

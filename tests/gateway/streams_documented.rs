@@ -5,7 +5,7 @@ use crate::support::programs::{Package, installed};
 use crate::support::talk::{backend, gateway, note};
 
 #[test]
-fn every_command_on_the_page_of_streams_prints_what_is_shown() {
+fn every_command_in_docs_streams_prints_the_documented_output() {
     if installed("curl", Package::Debian("curl")).is_none() {
         return;
     }

@@ -87,7 +87,7 @@ fn assert_denied(answer: &Answer, status: u16, challenge: &str, input: &str) {
 }
 
 #[test]
-fn a_valid_token_of_each_algorithm_opens_the_call_again_and_again() {
+fn a_valid_token_of_each_algorithm_is_accepted_repeatedly() {
     let stage = Stage::new();
     for key in [&*P256, &*ED25519, &*RSA] {
         let token = key.token(&claims());
@@ -180,7 +180,7 @@ fn forged() -> Vec<(&'static str, String)> {
 }
 
 #[test]
-fn a_token_that_is_not_right_gets_the_same_answer_whatever_is_wrong_and_the_backend_no_call() {
+fn every_invalid_token_gets_the_same_answer_and_never_reaches_the_backend() {
     let stage = Stage::new();
     let body = r#"{"code":16,"message":"the access token is not valid for this call","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"ACCESS_TOKEN_INVALID","domain":"towbar"}]}"#;
     for (wrong, token) in forged() {
@@ -192,7 +192,7 @@ fn a_token_that_is_not_right_gets_the_same_answer_whatever_is_wrong_and_the_back
 }
 
 #[test]
-fn time_is_told_to_who_holds_a_genuine_token() {
+fn only_a_genuine_token_is_reported_as_expired_or_not_yet_valid() {
     let stage = Stage::with("", "  leeway: 2s\n", "");
     let invalid = |text: &str| format!("Bearer realm=\"api\", error=\"invalid_token\", error_description=\"{text}\"");
     let expired = invalid("the access token has expired: get a new one");
@@ -222,7 +222,7 @@ fn time_is_told_to_who_holds_a_genuine_token() {
 }
 
 #[test]
-fn a_token_comes_in_one_header_or_not_at_all() {
+fn a_token_is_accepted_only_in_a_single_authorization_header() {
     let stage = Stage::new();
     let token = P256.token(&claims());
     let bearer = format!("Bearer {token}");
@@ -289,7 +289,7 @@ fn a_token_with_one_byte_flipped_is_refused() {
 }
 
 #[test]
-fn an_rpc_demands_what_its_policy_says() {
+fn an_rpc_requires_the_scopes_and_claims_of_its_policy() {
     let rest = "rpcs:\n  talk.Talk.Ask:\n    require:\n      scopes: [payments, accounts]\n      claims: {acr: [high, highest], level: 3}\n      \
                 authorization_details: payment_initiation\n      issuers: bank\n  talk.Talk.Read: {require: none}\n";
     let stage = Stage::with("", "", rest);
@@ -330,7 +330,7 @@ fn an_rpc_demands_what_its_policy_says() {
 }
 
 #[test]
-fn every_way_of_calling_is_asked_for_a_token() {
+fn every_kind_of_rest_call_and_websocket_requires_a_token() {
     let rest = "rpcs: {talk.Talk.Chat: {websocket: {}}}\n";
     let stage = Stage::with("", "", rest);
     let bearer = format!("Bearer {}", P256.token(&claims()));
@@ -359,7 +359,7 @@ fn every_way_of_calling_is_asked_for_a_token() {
 }
 
 #[test]
-fn the_backend_is_told_what_is_verified_and_not_what_callers_say() {
+fn the_backend_gets_verified_claims_and_not_headers_forged_by_the_caller() {
     let more = "  metadata: {sub: x-caller, client_id: x-client, roles: x-roles, name: x-name-bin}\n";
     let stage = Stage::with("", more, "rpcs: {talk.Talk.Read: {require: none}}\n");
     let token = P256.token(&claims_with(json!({"roles": ["a", "b c"], "name": "Zo\u{eb}"})));
@@ -395,7 +395,7 @@ fn the_backend_is_told_what_is_verified_and_not_what_callers_say() {
 }
 
 #[test]
-fn an_issuer_may_sign_with_rs256_or_leave_typ_out_only_where_that_is_said() {
+fn rs256_and_tokens_without_typ_are_accepted_only_where_configured() {
     let lines = "      algorithms: [RS256, ES256]\n      types: [JWT, none]\n      scope_claim: scp\n";
     let stage = Stage::with(lines, "", "rpcs: {talk.Talk.Ask: {require: {scopes: a}}}\n");
     let scoped = claims_with(json!({"scp": ["a", "b"]})).to_string();
@@ -411,7 +411,7 @@ fn an_issuer_may_sign_with_rs256_or_leave_typ_out_only_where_that_is_said() {
 }
 
 #[test]
-fn every_form_of_errors_has_the_challenge() {
+fn every_error_form_has_the_www_authenticate_challenge() {
     for form in ["status", "google", "problem", "open_banking_uk", "berlin_group", "grpc_gateway_v1", "grpc_gateway_v2"]
     {
         let stage = Stage::with("", "  realm: the bank\n", &format!("errors: {form}\n"));

@@ -21,7 +21,7 @@ const LATE: &str = r#"{"code":4,"message":"the backend did not answer within the
 const LARGE: &str = r#"{"code":8,"message":"the backend's reply is larger than the limit of 4194304 bytes"}"#;
 
 #[test]
-fn whatever_the_bank_does_the_caller_gets_one_answer_and_the_next_call_is_served() {
+fn whatever_the_backend_does_each_call_gets_one_answer_and_the_next_is_served() {
     let cut_message =
         format!(r#"{{"code":9,"message":"{}... (cut: the first 4096 bytes of 1100000)"}}"#, "x".repeat(4096));
     let cases: Vec<(&str, Does, u16, &str)> = vec![
@@ -75,7 +75,7 @@ fn assert_long_refused(answer: &Answer, status: u16, body: &str, case: &str) {
 }
 
 #[test]
-fn a_call_in_trouble_takes_no_other_along() {
+fn a_failing_call_does_not_affect_other_calls() {
     for (case, does) in [
         ("it hangs", Does::Hangs),
         ("half a reply", Does::Half),
@@ -112,7 +112,7 @@ fn a_call_in_trouble_takes_no_other_along() {
 }
 
 #[test]
-fn a_bank_that_drains_costs_no_call_an_error() {
+fn a_draining_backend_fails_no_call() {
     // Now and then a call ends the connection in one of the ways in which a server goes away and says what it has done.
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&calls);
@@ -134,7 +134,7 @@ fn a_bank_that_drains_costs_no_call_an_error() {
 }
 
 #[test]
-fn a_bank_that_takes_one_call_at_a_time_is_asked_one_after_the_other() {
+fn a_backend_that_allows_one_stream_gets_its_calls_one_after_another() {
     let bank = RawBank::with_streams(Some(1), |_, _| Does::Slow(Duration::from_millis(2)));
     let gateway = gateway(&bank, "");
     let failed = in_parallel(gateway.address, 16, 10, |stream, id| {
@@ -146,7 +146,7 @@ fn a_bank_that_takes_one_call_at_a_time_is_asked_one_after_the_other() {
 }
 
 #[test]
-fn a_connection_is_asked_whether_it_is_alive_only_when_somebody_needs_it() {
+fn a_connection_is_pinged_only_before_and_during_calls() {
     let bank = RawBank::start(|id, _| if id == "slow" { Does::Slow(Duration::from_secs(2)) } else { Does::Answers });
     let gateway = gateway_within("5s", &bank, "  connections: {ping_interval: 50ms}\n");
     // All by one connection of the caller, so that one worker has them all.
@@ -165,7 +165,7 @@ fn a_connection_is_asked_whether_it_is_alive_only_when_somebody_needs_it() {
 }
 
 #[test]
-fn a_bank_that_is_back_is_called_within_a_second() {
+fn a_backend_that_is_back_is_called_within_a_second() {
     let mut bank = RawBank::start(|_, _| Does::Answers);
     let gateway = gateway(&bank, "");
     assert_eq!(pay(&gateway, "before").status, 200);
@@ -191,7 +191,7 @@ fn rpc(options: &str) -> String {
 }
 
 #[test]
-fn an_idempotent_call_that_may_be_lost_is_sent_again_and_no_other_is() {
+fn after_a_lost_call_or_unavailable_only_idempotent_rpcs_are_retried() {
     let later = r#"{"code":14,"message":"later"}"#;
     let odd = r#"{"code":2,"message":"odd"}"#;
     // What the bank does first, and then; how often it has the call; what becomes of it.
@@ -230,7 +230,7 @@ fn an_idempotent_call_that_may_be_lost_is_sent_again_and_no_other_is() {
 }
 
 #[test]
-fn the_bank_says_when_a_call_may_come_again() {
+fn grpc_retry_pushback_ms_controls_whether_a_call_is_retried() {
     for (pushback, times) in [("1", 2), ("-1", 1), ("soon", 1), ("999999999", 1)] {
         let unavailable = move || {
             let trailers = [("grpc-status", "14"), ("grpc-retry-pushback-ms", pushback)];
@@ -245,7 +245,7 @@ fn the_bank_says_when_a_call_may_come_again() {
 }
 
 #[test]
-fn a_bank_that_fails_every_call_is_sent_little_more_than_before() {
+fn retries_to_a_backend_that_fails_every_call_are_limited_to_a_fifth() {
     const CALLS: usize = 100;
     for (case, does) in [("UNAVAILABLE", Reply::status("14", "later")), ("reset", Does::Resets(INTERNAL_ERROR))] {
         for (options, most) in [(rpc("{idempotent: true}"), CALLS + CALLS / 5), (rpc("{}"), CALLS)] {
@@ -263,7 +263,7 @@ fn a_bank_that_fails_every_call_is_sent_little_more_than_before() {
 }
 
 #[test]
-fn an_rpc_is_idempotent_if_its_descriptor_says_so_and_the_configuration_does_not_say_otherwise() {
+fn an_rpc_is_idempotent_by_its_descriptor_unless_the_configuration_overrides_it() {
     const PROTO: &str = r#"
 syntax = "proto3";
 package pay;
@@ -327,7 +327,7 @@ fn at_once(gateway: &Gateway, ids: impl Iterator<Item = String>) -> Vec<(Answer,
 }
 
 #[test]
-fn beyond_the_limit_calls_wait_their_turn_and_beyond_that_they_are_refused() {
+fn calls_over_the_in_flight_limit_wait_and_are_refused_when_the_queue_is_full() {
     const FULL: &str = r#"{"code":14,"message":"the backend already has 4 calls in flight, the most that are allowed; the call was not sent"}"#;
     let bank = RawBank::start(|id, _| if id.starts_with("hang") { Does::Hangs } else { Does::Answers });
     let limit = "  limit: {in_flight: 4, waiting: 4, wait: 200ms}\n";
@@ -359,7 +359,7 @@ fn beyond_the_limit_calls_wait_their_turn_and_beyond_that_they_are_refused() {
 }
 
 #[test]
-fn a_call_that_waits_is_sent_when_its_turn_comes_and_told_when_its_time_is_over() {
+fn a_queued_call_is_sent_in_turn_or_refused_when_its_timeout_expires() {
     let bank = RawBank::start(|id, _| match id {
         "hangs" => Does::Hangs,
         _ => Does::Slow(Duration::from_millis(30)),
@@ -384,7 +384,7 @@ fn a_call_that_waits_is_sent_when_its_turn_comes_and_told_when_its_time_is_over(
 }
 
 #[test]
-fn streams_have_a_limit_of_their_own_and_keep_their_places_until_they_end() {
+fn streams_have_a_separate_limit_and_hold_their_slots_until_they_end() {
     let backend = talk::backend(|rpc, _, replies| async move {
         replies.send(&note("one", 1)).await;
         if rpc == "Ask" {

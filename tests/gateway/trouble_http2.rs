@@ -51,7 +51,7 @@ fn all_answered(gateway: &Gateway, callers: usize, calls: usize) {
 }
 
 #[test]
-fn a_storm_of_settings_costs_no_call_an_error() {
+fn a_flood_of_settings_frames_fails_no_call() {
     let slow = || Box::new(Does::Slow(Duration::from_millis(3)));
     let bank = RawBank::start(move |_, _| Does::Sends(storm, slow()));
     let gateway = gateway_within("5s", &bank, "");
@@ -60,7 +60,7 @@ fn a_storm_of_settings_costs_no_call_an_error() {
 }
 
 #[test]
-fn a_limit_or_a_window_of_nothing_holds_calls_until_there_is_more() {
+fn a_stream_limit_or_window_of_zero_delays_calls_until_it_is_raised() {
     for (case, none, more) in [
         (
             "MAX_CONCURRENT_STREAMS",
@@ -89,7 +89,7 @@ fn a_limit_or_a_window_of_nothing_holds_calls_until_there_is_more() {
 }
 
 #[test]
-fn a_bank_that_takes_no_call_has_none_and_the_caller_is_told_so() {
+fn a_backend_that_allows_no_streams_gets_no_call_and_the_caller_gets_504() {
     let bank = RawBank::with_streams(Some(0), |_, _| Does::Answers);
     let gateway = gateway(&bank, "");
     let message =
@@ -99,7 +99,7 @@ fn a_bank_that_takes_no_call_has_none_and_the_caller_is_told_so() {
 }
 
 #[test]
-fn a_flood_of_pings_is_answered_and_calls_go_on() {
+fn calls_succeed_during_a_flood_of_pings_from_the_backend() {
     fn pings(_: u32) -> Vec<u8> {
         (0..5000u64).flat_map(|number| frame(raw::PING, 0, 0, &number.to_be_bytes())).collect()
     }
@@ -110,7 +110,7 @@ fn a_flood_of_pings_is_answered_and_calls_go_on() {
 }
 
 #[test]
-fn a_window_that_overflows_ends_its_call_or_its_connection_and_the_next_call_is_served() {
+fn a_flow_control_error_of_the_backend_fails_its_call_but_not_the_next() {
     type Frames = fn(u32) -> Vec<u8>;
     let cases: [(&str, Frames); 4] = [
         // RFC 9113, section 6.9.1: at most 2^31-1.
@@ -139,7 +139,7 @@ fn a_window_that_overflows_ends_its_call_or_its_connection_and_the_next_call_is_
 }
 
 #[test]
-fn a_bank_that_drains_slowly_answers_its_calls_one_by_one_and_others_go_elsewhere() {
+fn while_a_connection_drains_its_calls_finish_and_new_calls_use_another() {
     let bank = RawBank::start(|id, _| match id.strip_prefix("t-") {
         Some("7") => Does::GoesAwayAndAnswers,
         Some(number) => Does::Slow(Duration::from_millis(300 + 100 * number.parse::<u64>().unwrap())),
@@ -177,7 +177,7 @@ fn a_bank_that_drains_slowly_answers_its_calls_one_by_one_and_others_go_elsewher
 
 /// With one stream at a time there is one call that can be lost with a connection: those that wait for its end are not sent.
 #[test]
-fn calls_that_wait_for_their_turn_on_a_connection_that_ends_go_to_another() {
+fn calls_queued_on_a_connection_that_ends_move_to_another() {
     const CALLERS: usize = 16;
     const CALLS: usize = 20;
     for (case, does, lost) in [

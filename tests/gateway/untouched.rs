@@ -169,7 +169,7 @@ const CANCEL: u32 = 8;
 const ENHANCE_YOUR_CALM: u32 = 11;
 
 #[test]
-fn what_the_bank_has_not_touched_is_sent_again() {
+fn a_call_that_the_backend_refused_unprocessed_is_sent_again() {
     for (does, seen) in [
         (&[Does::Resets(REFUSED_STREAM)][..], 2),
         (&[Does::Resets(REFUSED_STREAM), Does::Resets(REFUSED_STREAM)], 3),
@@ -185,7 +185,7 @@ fn what_the_bank_has_not_touched_is_sent_again() {
 }
 
 #[test]
-fn a_call_that_the_bank_may_have_touched_is_sent_once() {
+fn a_call_that_the_backend_may_have_processed_is_sent_only_once() {
     for does in [
         Does::Cuts,
         Does::GoesAwayAfter(NO_ERROR),
@@ -207,7 +207,7 @@ fn a_call_that_the_bank_may_have_touched_is_sent_once() {
 }
 
 #[test]
-fn a_bank_that_drains_finishes_its_calls_and_gets_no_more_on_that_connection() {
+fn after_goaway_a_connection_finishes_its_calls_and_gets_no_new_ones() {
     let bank = Bank::start(&[Does::GoesAwayAndAnswers]);
     // One caller's connection, so one thread of the gateway.
     let gateway = bank.gateway();
@@ -221,7 +221,7 @@ fn a_bank_that_drains_finishes_its_calls_and_gets_no_more_on_that_connection() {
 }
 
 #[test]
-fn a_bank_that_refuses_every_call_is_not_sent_three_times_the_load() {
+fn retries_to_a_backend_that_refuses_every_call_are_limited() {
     let bank = Bank::start(&[Does::Resets(REFUSED_STREAM); 1000]);
     let gateway = bank.gateway();
     let mut caller = http::connect(gateway.address);

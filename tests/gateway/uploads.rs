@@ -23,7 +23,7 @@ fn on_t(text: &str, number: u8) -> Vec<u8> {
 }
 
 #[test]
-fn lines_arrays_and_concatenated_objects_are_messages() {
+fn json_lines_arrays_and_concatenated_objects_are_read_as_messages() {
     let (backend, seen) = collecting(|count| note("got", count as u8));
     let gateway = gateway(&backend, "");
     let two = vec![on_t("one", 1), on_t("two", 2)];
@@ -64,7 +64,7 @@ fn lines_arrays_and_concatenated_objects_are_messages() {
 }
 
 #[test]
-fn a_wrong_message_is_told_with_its_number_and_ends_the_call() {
+fn an_invalid_message_of_a_stream_ends_the_call_with_its_number_in_the_error() {
     let (backend, _) = collecting(|count| note("got", count as u8));
     let gateway = gateway(&backend, "requests: {body_limit: 64}");
     let unknown = "; the call was cancelled after 1 message, and its outcome is unknown";
@@ -156,7 +156,7 @@ fn chunk(stream: &mut TcpStream, data: &[u8]) {
 }
 
 #[test]
-fn messages_are_sent_as_they_come() {
+fn streamed_messages_are_sent_to_the_backend_as_they_arrive() {
     let (came, coming) = std::sync::mpsc::channel();
     let came = Arc::new(Mutex::new(came));
     let backend = backend(move |_, mut requests, replies| {
@@ -186,7 +186,7 @@ fn messages_are_sent_as_they_come() {
 }
 
 #[test]
-fn a_backend_that_has_seen_enough_is_heard_at_once() {
+fn an_early_backend_error_reaches_the_caller_before_its_request_ends() {
     let backend = backend(|_, mut requests, replies| async move {
         requests.next().await;
         replies.end("9", "the account is closed").await;
@@ -200,7 +200,7 @@ fn a_backend_that_has_seen_enough_is_heard_at_once() {
 }
 
 #[test]
-fn a_call_that_ends_with_one_message_ends_with_exactly_one() {
+fn a_client_streaming_call_needs_exactly_one_reply_message() {
     for (count, expected) in [
         (0, Err("the backend's answer cannot be read; the outcome of the call is unknown")),
         (1, Ok("{\"text\":\"one\",\"number\":1}")),
@@ -241,7 +241,7 @@ fn echoing() -> Backend {
 }
 
 #[test]
-fn over_http_1_both_ways_come_one_after_the_other() {
+fn over_http_1_1_a_bidirectional_stream_is_answered_after_its_request_ends() {
     let backend = echoing();
     let gateway = gateway(&backend, "");
     let body = b"{\"number\":1}\n{\"number\":2}\n";
@@ -306,7 +306,7 @@ impl Http2 {
 
 /// As `curl -N .../v3/watch -d '{"create_request":{}}'` does.
 #[test]
-fn one_object_in_json_begins_a_call_both_ways() {
+fn one_json_object_is_a_complete_request_of_a_bidirectional_stream() {
     let backend = echoing();
     let gateway = gateway(&backend, "");
     let Streamed { answer, is_whole } = send(&gateway, "POST", "/chat", &[JSON], Some(b"{\"number\":1}"));
@@ -315,7 +315,7 @@ fn one_object_in_json_begins_a_call_both_ways() {
 }
 
 #[test]
-fn over_http_2_both_ways_are_open_at_once() {
+fn over_http_2_both_directions_of_a_stream_are_open_at_once() {
     let backend = echoing();
     for (content_type, end) in [("application/x-ndjson", "\n"), ("application/json", "")] {
         talk_both_ways(&backend, content_type, end);
@@ -373,7 +373,7 @@ fn telling() -> (Backend, std::sync::mpsc::Receiver<bool>) {
 }
 
 #[test]
-fn a_body_that_comes_too_slowly_is_given_up_and_so_is_its_call() {
+fn a_body_slower_than_the_minimum_rate_is_refused_and_its_call_cancelled() {
     let (backend, ends) = telling();
     let gateway = gateway(&backend, PACED);
     let unknown = "; the call was cancelled after 1 message, and its outcome is unknown";
@@ -422,7 +422,7 @@ fn a_body_that_comes_too_slowly_is_given_up_and_so_is_its_call() {
 }
 
 #[test]
-fn a_body_that_is_fast_enough_or_waits_for_the_backend_is_taken() {
+fn a_body_that_is_fast_enough_or_waits_for_the_backend_is_accepted() {
     // A backend that reads nothing for three windows.
     let late = backend(|_, mut requests, replies| async move {
         requests.next().await;
@@ -460,7 +460,7 @@ fn a_body_that_is_fast_enough_or_waits_for_the_backend_is_taken() {
 }
 
 #[test]
-fn over_http_2_a_slow_upload_is_given_up_and_a_conversation_may_be_silent() {
+fn over_http_2_a_slow_upload_is_refused_but_a_bidirectional_stream_may_be_idle() {
     let backend = echoing();
     let Http2 { _gateway, runtime, send } = Http2::with(&backend, PACED);
     let request = |path: &str| {

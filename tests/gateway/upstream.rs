@@ -83,7 +83,7 @@ fn server_tls_of(version: &'static SupportedProtocolVersion, authority: &Authori
 }
 
 #[test]
-fn the_bank_refuses_a_gateway_without_its_certificate_or_with_a_foreign_one() {
+fn without_a_client_certificate_that_the_backend_trusts_it_is_unreachable() {
     let (bank, stranger) = (Authority::new("the bank's").unwrap(), Authority::new("a stranger's").unwrap());
     for version in [&TLS12, &TLS13] {
         let backend = Backend::start(sample_bank(), Some(server_tls_of(version, &bank)));
@@ -101,7 +101,7 @@ fn the_bank_refuses_a_gateway_without_its_certificate_or_with_a_foreign_one() {
 }
 
 #[test]
-fn the_gateway_refuses_a_bank_that_it_does_not_trust() {
+fn the_gateway_sends_nothing_to_a_backend_that_it_does_not_trust() {
     let (bank, stranger) = (Authority::new("the bank's").unwrap(), Authority::new("a stranger's").unwrap());
     let (told, calls) = channel();
     let service = health(move |_| {
@@ -117,7 +117,7 @@ fn the_gateway_refuses_a_bank_that_it_does_not_trust() {
 }
 
 #[test]
-fn the_banks_certificate_must_have_the_configured_name() {
+fn the_backend_certificate_must_have_the_configured_server_name() {
     let authority = Authority::new("the bank's").unwrap();
     let backend = Backend::start(sample_bank(), Some(server_tls(&authority, &authority)));
     let url = format!("https://localhost:{}", backend.address.port());
@@ -152,7 +152,7 @@ fn a_backend_without_tls_is_called_over_plain_http2() {
 }
 
 #[test]
-fn a_backend_that_speaks_no_http2_is_unreachable() {
+fn a_backend_that_does_not_speak_http2_is_unreachable() {
     let authority = Authority::new("the bank's").unwrap();
     let mut tls = Arc::unwrap_or_clone(server_tls(&authority, &authority));
     tls.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -212,7 +212,7 @@ fn silent() -> (Router, Receiver<Option<String>>, Receiver<()>) {
 }
 
 #[test]
-fn at_the_deadline_the_caller_is_told_and_the_bank_is_cancelled() {
+fn at_the_deadline_the_caller_gets_504_and_the_backend_call_is_cancelled() {
     let (service, arrivals, ends) = silent();
     let stage = Stage::altered(service, |config| replaced(config, "deadline: 25s", "deadline: 300ms"));
     // Several clocks run for one deadline; whichever is first, the answer is the same.
@@ -229,7 +229,7 @@ fn at_the_deadline_the_caller_is_told_and_the_bank_is_cancelled() {
 }
 
 #[test]
-fn the_deadline_covers_connecting_and_the_last_byte() {
+fn the_deadline_covers_everything_from_connecting_to_the_last_byte() {
     let authority = Authority::new("the bank's").unwrap();
     let hasty = |address| replaced(secure(address), "deadline: 25s", "deadline: 300ms");
     // It takes connections, by the operating system's queue, and never says a word.
@@ -244,7 +244,7 @@ fn the_deadline_covers_connecting_and_the_last_byte() {
 }
 
 #[test]
-fn a_caller_that_goes_away_cancels_its_call() {
+fn a_caller_that_disconnects_cancels_its_call() {
     let (service, arrivals, ends) = silent();
     let stage = Stage::of(service);
     let mut caller = http::connect(stage.address());
@@ -324,7 +324,7 @@ fn a_call_whose_connection_breaks_is_not_sent_again() {
 }
 
 #[test]
-fn a_bank_that_dies_during_a_call_leaves_the_outcome_open() {
+fn a_backend_that_dies_during_a_call_leaves_its_outcome_unknown() {
     let (service, arrivals, _ends) = silent();
     let Stage { gateway, backend } = Stage::of(service);
     let mut caller = http::connect(gateway.address);
@@ -337,7 +337,7 @@ fn a_bank_that_dies_during_a_call_leaves_the_outcome_open() {
 }
 
 #[test]
-fn a_gateway_that_is_stopped_finishes_the_calls_in_flight() {
+fn a_stopping_gateway_finishes_the_calls_in_flight() {
     let (arrived, arrivals) = channel();
     let go = Arc::new(tokio::sync::Notify::new());
     let gone = Arc::clone(&go);

@@ -39,7 +39,7 @@ fn printed(folder: &Folder, command: &str) -> String {
 }
 
 #[test]
-fn routes_and_check_show_the_upstream_where_there_are_several() {
+fn routes_and_check_show_upstreams_only_when_there_are_several() {
     let with_two = folder(&two("shop.v1.Orders", "[shop.v1.Cards.Get]"));
     let table = "\
 METHOD  PATH          RPC                  UPSTREAM  BODY  QUERY KEYS
@@ -72,7 +72,7 @@ GET     /cards/{id}  shop.v1.Cards.Get  -     -
 }
 
 #[test]
-fn of_two_rules_on_one_path_one_can_be_left_out() {
+fn expose_can_exclude_one_of_two_rules_on_the_same_path() {
     let clashing = shop().replace("/cards/{id}", "/orders/{id}");
     let with = |lines: &str| {
         let folder = folder(&format!("upstream: {CORE}\n{lines}"));
@@ -90,7 +90,7 @@ fn of_two_rules_on_one_path_one_can_be_left_out() {
 }
 
 #[test]
-fn what_is_served_has_one_upstream_or_nothing_starts() {
+fn rpcs_without_exactly_one_upstream_and_wrong_selectors_stop_the_start() {
     for (lines, expected) in [
         (
             two("shop.v1.Orders", "'shop.*'"),
@@ -164,7 +164,7 @@ fn what_is_served_has_one_upstream_or_nothing_starts() {
 }
 
 #[test]
-fn reflection_names_one_of_several() {
+fn with_several_upstreams_reflection_must_name_one_of_them() {
     for (lines, expected) in [
         (
             two("'*'", "a").replacen("upstreams", "expose: '*'\nupstreams", 1),
@@ -195,7 +195,7 @@ fn answering(status: i32) -> Router {
 }
 
 #[test]
-fn each_call_goes_to_its_upstream() {
+fn each_call_goes_to_the_upstream_of_its_rpc() {
     let core = Backend::start(SampleBank::new().routes().into_axum_router(), None);
     let other = Backend::start(answering(2), None);
     let folder = Folder::new();

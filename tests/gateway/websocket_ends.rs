@@ -40,7 +40,7 @@ fn holding() -> (Backend, Receiver<()>) {
 }
 
 #[test]
-fn a_caller_that_goes_away_or_closes_ends_the_call_at_the_backend() {
+fn closing_or_dropping_a_websocket_ends_the_call_at_the_backend() {
     let (backend, ends) = holding();
     let gateway = gateway(&backend, OPEN);
     let one = text(r#"{"result":{"text":"one","number":1}}"#);
@@ -59,7 +59,7 @@ fn a_caller_that_goes_away_or_closes_ends_the_call_at_the_backend() {
 }
 
 #[test]
-fn a_caller_that_goes_away_has_not_said_that_this_was_all() {
+fn a_dropped_websocket_does_not_count_as_the_end_of_the_request() {
     let (ended, ends) = channel();
     let ended = Arc::new(Mutex::new(ended));
     let backend = backend(move |_, requests, replies| {
@@ -85,7 +85,7 @@ fn a_caller_that_goes_away_has_not_said_that_this_was_all() {
 }
 
 #[test]
-fn a_call_has_a_deadline() {
+fn a_websocket_call_ends_at_its_deadline() {
     let (backend, ends) = holding();
     let gateway = gateway(&backend, &format!("streams: {{deadline: 300ms}}\n{OPEN}"));
     let mut socket = opened(&gateway, "/chat");
@@ -101,7 +101,7 @@ fn a_call_has_a_deadline() {
 }
 
 #[test]
-fn a_silent_caller_is_asked_and_then_taken_to_be_gone() {
+fn a_websocket_that_answers_no_pings_is_closed() {
     let (backend, ends) = holding();
     let gateway = gateway(&backend, &format!("streams: {{keep_alive: 500ms}}\n{OPEN}"));
     // One that answers its pings stays, for more than twice the time.
@@ -152,7 +152,7 @@ fn settled(count: &Arc<Mutex<usize>>) -> usize {
 }
 
 #[test]
-fn a_slow_reader_slows_the_backend() {
+fn a_slow_websocket_reader_slows_the_backend() {
     let (sent, count) = shared::<usize>();
     let backend = backend(move |_, _, replies| {
         let sent = sent.clone();
@@ -175,7 +175,7 @@ fn a_slow_reader_slows_the_backend() {
 }
 
 #[test]
-fn a_slow_backend_slows_the_caller() {
+fn a_slow_backend_slows_the_websocket_sender() {
     let (go, going) = channel::<()>();
     let going = Arc::new(Mutex::new(going));
     let (came, count) = shared::<usize>();
@@ -212,7 +212,7 @@ fn a_slow_backend_slows_the_caller() {
 }
 
 #[test]
-fn pings_of_one_that_takes_no_answer_are_not_all_answered() {
+fn a_caller_that_reads_no_pongs_cannot_send_pings_without_limit() {
     let (backend, ends) = holding();
     let gateway = gateway(&backend, OPEN);
     let mut socket = opened(&gateway, "/notes/t");
@@ -230,7 +230,7 @@ fn pings_of_one_that_takes_no_answer_are_not_all_answered() {
 }
 
 #[test]
-fn a_stop_waits_for_what_is_open() {
+fn a_stopping_gateway_waits_for_open_websockets() {
     let (go, going) = channel::<()>();
     let going = Arc::new(Mutex::new(going));
     let backend = backend(move |_, mut requests, replies| {
@@ -261,7 +261,7 @@ fn a_stop_waits_for_what_is_open() {
 }
 
 #[test]
-fn a_caller_that_does_not_close_is_left_in_the_end() {
+fn a_websocket_whose_caller_never_answers_the_close_is_dropped() {
     let backend = backend(|_, _, replies| async move { replies.end("0", "").await });
     let gateway = gateway(&backend, OPEN);
     let mut stream = http::connect(gateway.address);
@@ -276,7 +276,7 @@ fn a_caller_that_does_not_close_is_left_in_the_end() {
 }
 
 #[test]
-fn who_cannot_be_read_any_more_still_hears_why() {
+fn a_caller_that_sends_a_too_large_message_still_receives_the_error() {
     let backend = backend(|_, mut requests, replies| async move {
         requests.all().await;
         replies.end("0", "").await;

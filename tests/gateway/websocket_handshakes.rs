@@ -29,7 +29,7 @@ fn whole() -> [Got; 3] {
 }
 
 #[test]
-fn only_pages_of_listed_origins_open_one() {
+fn only_pages_of_listed_origins_can_open_a_websocket() {
     let backend = answering();
     let listed = "rpcs: {talk.Talk.Watch: {websocket: {origins: [https://app.bank.example, \"HTTP://LocalHost:80\"]}}}";
     let (listed, unlisted) = (gateway(&backend, listed), gateway(&backend, WATCH));
@@ -66,7 +66,7 @@ fn only_pages_of_listed_origins_open_one() {
 }
 
 #[test]
-fn what_is_wrong_with_a_handshake_is_an_ordinary_answer() {
+fn an_invalid_websocket_handshake_gets_an_ordinary_http_error() {
     let backend = answering();
     let gateway = gateway(&backend, WATCH);
     let version = "header sec-websocket-version: expected 13, got another value or none";
@@ -123,7 +123,7 @@ fn gateway_in_form(backend: &Backend) -> Gateway {
 }
 
 #[test]
-fn a_backend_that_cannot_take_the_call_is_told_by_a_status() {
+fn an_unreachable_or_full_backend_is_answered_503_before_the_upgrade() {
     let gone = answering();
     let unreachable = gateway(&gone, WATCH);
     drop(gone);
@@ -149,7 +149,7 @@ fn a_backend_that_cannot_take_the_call_is_told_by_a_status() {
 }
 
 #[test]
-fn what_asks_for_no_websocket_or_of_another_rpc_is_answered_as_if_it_did_not_ask() {
+fn requests_that_cannot_open_a_websocket_are_answered_as_plain_http() {
     let backend = answering();
     let gateway = gateway(&backend, "rpcs: {talk.Talk.Chat: {websocket: {}}}");
     let lines = "{\"result\":{\"text\":\"one\",\"number\":1}}\n{\"status\":{\"code\":0}}\n";
@@ -188,7 +188,7 @@ fn what_asks_for_no_websocket_or_of_another_rpc_is_answered_as_if_it_did_not_ask
 }
 
 #[test]
-fn query_keys_tell_apart_rpcs_that_share_a_path() {
+fn query_parameters_choose_the_rpc_of_a_websocket_on_a_shared_path() {
     let proto = r#"
 syntax = "proto3";
 package talk;
@@ -229,7 +229,7 @@ fn problems_of(rpcs: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_cannot_be_opened_stops_the_start() {
+fn an_unusable_websocket_setting_stops_the_start() {
     for (rpcs, expected) in [
         (
             "  talk.Talk.Ask: {websocket: {}}\n",
@@ -265,7 +265,7 @@ fn what_cannot_be_opened_stops_the_start() {
 }
 
 #[test]
-fn it_is_told_for_which_rpcs_they_may_be_opened_and_by_whom() {
+fn the_start_notes_list_websocket_rpcs_and_their_origins() {
     let text = "upstream: http://127.0.0.1:1\nschema: talk.proto\nrpcs:\n  talk.Talk.Watch: {websocket:}\n  talk.Talk.Chat: \
                 {websocket: {origins: [\"https://app.bank.example:443\", \"http://localhost:3000\"]}}\n";
     let (mut config, problems) = config::load_text(text, Path::new("towbar.yaml"), &Overrides::default());
@@ -278,7 +278,7 @@ fn it_is_told_for_which_rpcs_they_may_be_opened_and_by_whom() {
 }
 
 #[test]
-fn over_mutual_tls_the_backend_is_told_who_opened_it() {
+fn over_mutual_tls_the_backend_gets_the_certificate_hash_of_a_websocket_caller() {
     let (servers, callers) = (Authority::new("servers").unwrap(), Authority::new("callers").unwrap());
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();

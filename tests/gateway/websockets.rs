@@ -33,7 +33,7 @@ fn error(code: u8, message: &str) -> Got {
 }
 
 #[test]
-fn both_ways_are_open_at_once() {
+fn both_directions_of_a_websocket_are_open_at_once() {
     let backend = echoing();
     let gateway = gateway(&backend, OPEN);
     let mut socket = opened(&gateway, "/chat");
@@ -61,7 +61,7 @@ fn both_ways_are_open_at_once() {
 
 /// They are converted beside the thread that serves, in both directions.
 #[test]
-fn long_messages_come_whole_and_in_their_order() {
+fn long_websocket_messages_arrive_complete_and_in_order() {
     let backend = echoing();
     let gateway = gateway(&backend, OPEN);
     let mut socket = opened(&gateway, "/chat");
@@ -84,7 +84,7 @@ fn long_messages_come_whole_and_in_their_order() {
 }
 
 #[test]
-fn what_path_and_query_say_is_enough_where_a_rule_has_no_body() {
+fn a_websocket_call_without_a_body_takes_its_request_from_path_and_query() {
     let backend = backend(|rpc, mut requests, replies| async move {
         let all = requests.all().await;
         assert_eq!((rpc.as_str(), all.as_slice()), ("Watch", &[b"\x0a\x01t\x18\x07".to_vec()][..]));
@@ -105,7 +105,7 @@ fn what_path_and_query_say_is_enough_where_a_rule_has_no_body() {
 }
 
 #[test]
-fn of_a_call_with_one_request_the_first_frame_is_the_message() {
+fn the_first_frame_is_the_request_message_of_a_server_streaming_call() {
     let backend = backend(|_, mut requests, replies| async move {
         let all = requests.all().await;
         assert_eq!(all, [b"\x0a\x01t".to_vec()]);
@@ -134,7 +134,7 @@ fn of_a_call_with_one_request_the_first_frame_is_the_message() {
 }
 
 #[test]
-fn an_rpc_that_answers_one_message_answers_it_at_the_end() {
+fn a_client_streaming_websocket_call_is_answered_after_its_last_message() {
     let (backend, seen) = collecting(|count| note("got", count as u8));
     let gateway = gateway(&backend, OPEN);
     let on_t = |text: &str, number| [note(text, number).as_slice(), b"\x0a\x01t"].concat();
@@ -161,7 +161,7 @@ fn an_rpc_that_answers_one_message_answers_it_at_the_end() {
 }
 
 #[test]
-fn bytes_are_binary_frames() {
+fn http_body_data_is_carried_in_binary_frames() {
     let (uploads, seen) = collecting(|count| note("got", count as u8));
     let gateway_of_uploads = gateway(&uploads, OPEN);
     // A `talk.Piece`: its content of a content type, and its name.
@@ -213,7 +213,7 @@ enum Does {
 }
 
 #[test]
-fn what_the_backend_ends_with_is_the_last_frame_and_the_close_code() {
+fn a_backend_error_is_the_last_frame_and_sets_the_close_code() {
     let lost = "the connection to the backend was lost during the call; its outcome is unknown";
     let unreadable = "the backend's answer cannot be read; the outcome of the call is unknown";
     let undecodable = "a message of the backend cannot be read; the outcome of the call is unknown";
@@ -251,7 +251,7 @@ fn what_the_backend_ends_with_is_the_last_frame_and_the_close_code() {
 }
 
 #[test]
-fn an_rpc_that_answers_one_message_answers_neither_none_nor_two() {
+fn a_client_streaming_websocket_call_needs_exactly_one_reply_message() {
     for (count, status) in [(0, "0"), (2, "0"), (1, "14")] {
         let backend = backend(move |_, mut requests, replies| async move {
             requests.all().await;
@@ -290,7 +290,7 @@ fn a_websocket_that_outlasts_the_drain_timeout_ends_with_the_reason() {
 }
 
 #[test]
-fn a_deadline_after_messages_says_that_they_came() {
+fn a_websocket_deadline_error_says_how_many_messages_had_arrived() {
     let backend = backend(|_, _, replies| async move {
         replies.send(&note("one", 1)).await;
         replies.send(&note("two", 2)).await;
@@ -316,7 +316,7 @@ const LAST: u8 = 0x80;
 const PING: u8 = 0x89;
 
 #[test]
-fn what_is_wrong_in_the_request_ends_the_call() {
+fn an_invalid_websocket_message_or_frame_ends_the_call_with_an_error() {
     let backend = backend(|_, mut requests, replies| async move {
         requests.all().await;
         std::future::pending::<()>().await;
@@ -423,7 +423,7 @@ fn what_is_wrong_in_the_request_ends_the_call() {
 }
 
 #[test]
-fn a_message_may_come_in_several_frames_with_others_between() {
+fn a_message_can_be_split_over_frames_with_control_frames_between() {
     let backend = echoing();
     let gateway = gateway(&backend, OPEN);
     let mut socket = opened(&gateway, "/chat");
@@ -447,7 +447,7 @@ fn a_message_may_come_in_several_frames_with_others_between() {
 }
 
 #[test]
-fn frames_that_come_with_the_handshake_are_read() {
+fn frames_sent_together_with_the_handshake_are_read() {
     let backend = echoing();
     let gateway = gateway(&backend, OPEN);
     let mut stream = support::http::connect(gateway.address);
@@ -459,7 +459,7 @@ fn frames_that_come_with_the_handshake_are_read() {
 }
 
 #[test]
-fn a_backend_that_has_said_all_needs_no_more_messages() {
+fn a_call_that_the_backend_ends_early_closes_the_websocket() {
     let backend = backend(|_, mut requests, replies| async move {
         requests.next().await;
         replies.send(&note("enough", 1)).await;
