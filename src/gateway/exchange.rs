@@ -89,9 +89,12 @@ impl Exchange {
         self.note(|record| record.request_id = Some(id));
     }
 
-    /// The trail in which attempts at the call are recorded; `None` after [`hand_over`](Self::hand_over).
-    pub(crate) fn trail(&mut self) -> Option<&mut Trail> {
-        self.0.as_mut().map(|record| &mut record.trail)
+    /// The trail in which attempts at the call are recorded.
+    ///
+    /// # Panics
+    /// After [`hand_over`](Self::hand_over): whoever hands a record over makes no call with it.
+    pub(crate) fn trail(&mut self) -> &mut Trail {
+        &mut self.0.as_mut().expect("a record that was handed over belongs to no call").trail
     }
 
     /// Records the attempts at the call.

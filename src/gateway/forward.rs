@@ -15,7 +15,7 @@ use super::record::StreamNotes;
 use super::state::Gateway;
 use crate::caller::Admitted;
 use crate::route::policy::{CallerGone, KeyUse};
-use crate::upstream::{Incoming, Outbound, Outgoing, Reply, Trail};
+use crate::upstream::{CallError, Incoming, Outbound, Outgoing, Reply};
 
 /// The request message of a unary call.
 pub(crate) struct RequestMessage {
@@ -37,42 +37,73 @@ impl Gateway {
         self: &Arc<Self>,
         call: &Call<'_>,
         admitted: &Admitted<'_>,
-        RequestMessage { mut bytes, json }: RequestMessage,
+        message: &mut RequestMessage,
         exchange: &mut Exchange,
     ) -> Result<Reply, Refusal> {
+        let policy = &call.route.rpc.policy;
+        let called = if policy.idempotency.keys == KeyUse::Off && policy.caller_gone == CallerGone::Cancel {
+            let outbound = self.begun(call, admitted, exchange)?;
+            let called = self.upstream(call.route).call(outbound, &message.bytes, exchange.trail()).await;
+            exchange.called(called.as_ref().err());
+            called
+        } else {
+            // Boxed; otherwise the future of every request would be as large as this one.
+            Box::pin(self.forward_kept(call, admitted, &mut message.bytes, exchange)).await?
+        };
+        called.map_err(|error| Refusal::call(error, self.named(call, message.json.as_deref())))
+    }
+
+    /// The head of a unary call, which begins now.
+    fn begun<'a>(
+        &self,
+        call: &Call<'a>,
+        admitted: &'a Admitted<'_>,
+        exchange: &mut Exchange,
+    ) -> Result<Outbound<'a>, Refusal> {
+        let metadata = self.metadata(call, admitted)?;
+        exchange.calls(TraceId::of(&metadata));
+        Ok(Outbound::new(admitted, metadata, call.terms))
+    }
+
+    /// Makes a unary call that may have an idempotency key, or that goes on if its request is dropped.
+    async fn forward_kept(
+        self: &Arc<Self>,
+        call: &Call<'_>,
+        admitted: &Admitted<'_>,
+        message: &mut Vec<u8>,
+        exchange: &mut Exchange,
+    ) -> Result<Result<Reply, CallError>, Refusal> {
         let metadata = self.metadata(call, admitted)?;
         let policy = &call.route.rpc.policy;
         let turn = match policy.idempotency.keys {
             KeyUse::Off => Turn::WithoutKey,
-            // Boxed; otherwise the future of every request would be as large as this one.
-            KeyUse::Optional | KeyUse::Required => Box::pin(self.turn(call, &mut bytes)).await?,
+            KeyUse::Optional | KeyUse::Required => self.turn(call, message).await?,
         };
         let ticket = match turn {
             Turn::WithoutKey => None,
             Turn::First(ticket) => Some(ticket),
             Turn::Again(outcome) => {
                 exchange.replays();
-                return outcome.called().map_err(|error| Refusal::call(error, self.named(call, json.as_deref())));
+                return Ok(outcome.called());
             }
         };
         exchange.calls(TraceId::of(&metadata));
         let called = match policy.caller_gone {
             CallerGone::Cancel if ticket.is_none() => {
                 let outbound = Outbound::new(admitted, metadata, call.terms);
-                let (upstream, mut unseen) = (self.upstream(call.route), Trail::default());
-                upstream.call(outbound, &bytes, exchange.trail().unwrap_or(&mut unseen)).await
+                self.upstream(call.route).call(outbound, message, exchange.trail()).await
             }
             // A call with a key always runs to its end; otherwise a caller that repeats the request could not learn the
             // outcome.
             CallerGone::Cancel | CallerGone::Finish => {
-                let sending = Sending { admitted, metadata, message: bytes, ticket };
+                let sending = Sending { admitted, metadata, message: std::mem::take(message), ticket };
                 let (called, back) = self.lasting(call, sending, exchange.hand_over()).await;
                 *exchange = back;
                 called
             }
         };
         exchange.called(called.as_ref().err());
-        called.map_err(|error| Refusal::call(error, self.named(call, json.as_deref())))
+        Ok(called)
     }
 
     /// Opens a call at its backend, after all checks of the request's head. `after` is the number of the last event
@@ -89,9 +120,8 @@ impl Gateway {
         if let (Some(name), 1..) = (&call.route.rpc.policy.last_event_id, after) {
             metadata.insert(name.clone(), after.into());
         }
-        let (outbound, mut unseen) = (Outbound::new(admitted, metadata, call.terms), Trail::default());
-        let trail = exchange.trail().unwrap_or(&mut unseen);
-        match self.upstream(call.route).open(outbound, trail).await {
+        let outbound = Outbound::new(admitted, metadata, call.terms);
+        match self.upstream(call.route).open(outbound, exchange.trail()).await {
             Ok((outgoing, incoming)) => Ok(OpenCall { outgoing, incoming, notes }),
             Err(error) => {
                 notes.ended(Some(&error));

@@ -66,7 +66,7 @@ impl Gateway {
         let (place, admitted) = (route.rpc.upstream, admitted.to_owned());
         let Terms { deadline: at, reply_limit, may_repeat, account } = terms;
         let account = account.cloned();
-        let mut trail = exchange.trail().copied().unwrap_or_default();
+        let mut trail = *exchange.trail();
         let call = async move {
             let terms = Terms { deadline: at, reply_limit, may_repeat, account: account.as_ref() };
             let outbound = Outbound::new(&admitted, metadata, terms);

@@ -71,7 +71,9 @@ impl Door {
         }
         // A block that borrows the body: an async function stores its arguments twice in the future of each caller that
         // passes them on.
-        Box::pin(async move {
+        //
+        // Allocated first; otherwise the whole future, unused parts included, would be copied from the stack.
+        let answer = Box::write(Box::new_uninit(), async move {
             let answered = {
                 let (head, body, exchange) = (&mut head, &mut body, &mut exchange);
                 let mut answer = pin!(async {
@@ -101,7 +103,8 @@ impl Door {
                 response.headers_mut().insert(name, id);
             }
             Ok(exchange.carry(response))
-        })
+        });
+        Box::into_pin(answer)
     }
 }
 
@@ -201,9 +204,10 @@ impl Gateway {
         let answered = match faulty {
             None => {
                 let intake = &mut Intake { head, body, arrival, memory: &memory, exchange };
-                match self.checked(intake) {
+                // Boxed; otherwise the future of every request would be larger by a refusal.
+                match self.checked(intake).map_err(Box::new) {
                     Ok(()) => P::answer(self, intake).await,
-                    Err(refusal) => Err(refusal),
+                    Err(refusal) => Err(*refusal),
                 }
             }
             Some(refusal) => Err(*refusal),

@@ -128,11 +128,11 @@ impl Upstream {
     ///
     /// # Errors
     /// See [`CallError`].
-    pub fn call(
-        &self,
-        outbound: Outbound<'_>,
-        message: &[u8],
-        trail: &mut Trail,
+    pub fn call<'a>(
+        &'a self,
+        outbound: Outbound<'a>,
+        message: &'a [u8],
+        trail: &'a mut Trail,
     ) -> impl Future<Output = Result<Reply, CallError>> {
         self.channel.call(outbound, message, trail)
     }

@@ -28,8 +28,8 @@ impl Gateway {
         (encoding, wire): (Encoding, Wire),
     ) -> Result<Response, Refusal> {
         let (admitted, message) = self.only_message(call, intake, encoding).await?;
-        let message = RequestMessage { bytes: message.into(), json: None };
-        let reply = self.forward(call, &admitted, message, intake.exchange).await?;
+        let mut message = RequestMessage { bytes: message.into(), json: None };
+        let reply = self.forward(call, &admitted, &mut message, intake.exchange).await?;
         // The request has been sent, so its memory is released.
         call.memory.shrink_to(CALL);
         Ok(self.grpc_reply(reply, wire))

@@ -25,8 +25,8 @@ impl Gateway {
         let route = call.route;
         let body = self.receive(call, intake).await?;
         let admitted = self.admitted(call, ReceivedBody::Whole(body.as_deref().unwrap_or_default()))?;
-        let message = self.message(call, body).await?;
-        let reply = self.forward(call, &admitted, message, intake.exchange).await?;
+        let mut message = self.message(call, body).await?;
+        let reply = self.forward(call, &admitted, &mut message, intake.exchange).await?;
         // Boxed; otherwise the future of every request would be as large as this one.
         if convert::is_long(route, &reply) {
             Box::pin(self.long_reply(call, reply)).await

@@ -120,20 +120,23 @@ impl Channel {
     }
 
     /// See [`Upstream::call`](crate::upstream::Upstream::call).
-    pub(crate) async fn call(
-        &self,
-        outbound: Outbound<'_>,
-        message: &[u8],
-        trail: &mut Trail,
-    ) -> Result<Reply, CallError> {
-        let terms = outbound.terms;
-        let permit = Some(self.shared.unary.enter(terms.deadline, tie(terms)?).await?);
-        let progress = CallProgress::new(trail.is_timed);
-        let mut held = Held { permit, trail };
-        let call = UnaryCall { outbound: &outbound, frame: frame(message), progress: &progress };
-        let in_time = timeout_at(terms.deadline, self.exchange(&call, &mut held)).await;
-        held.trail.heard = progress.heard();
-        in_time.unwrap_or_else(|_| Err(progress.late()))
+    #[expect(clippy::manual_async_fn, reason = "an async function stores each argument twice in its future")]
+    pub(crate) fn call<'a>(
+        &'a self,
+        outbound: Outbound<'a>,
+        message: &'a [u8],
+        trail: &'a mut Trail,
+    ) -> impl Future<Output = Result<Reply, CallError>> {
+        async move {
+            let terms = outbound.terms;
+            let permit = Some(self.shared.unary.enter(terms.deadline, tie(terms)?).await?);
+            let progress = CallProgress::new(trail.is_timed);
+            let mut held = Held { permit, trail };
+            let call = UnaryCall { outbound: &outbound, frame: frame(message), progress: &progress };
+            let in_time = timeout_at(terms.deadline, self.exchange(&call, &mut held)).await;
+            held.trail.heard = progress.heard();
+            in_time.unwrap_or_else(|_| Err(progress.late()))
+        }
     }
 
     /// Sends the call, and sends it again if that is allowed.
@@ -168,8 +171,7 @@ impl Channel {
         held.trail.tried(lease.address);
         let UnaryCall { outbound: Outbound { path, metadata, terms }, .. } = call;
         // The head is built only once there is a connection, so that a waiting call holds no memory for it.
-        let mut request = self.heads.request(path, metadata.clone(), terms.deadline);
-        attempts.tell(request.headers_mut());
+        let request = attempts.told(self.heads.request(path, metadata.clone(), terms.deadline));
         let mut sent = self.put(lease, request, call, &mut held.permit)?;
         sent.reply(terms.reply_limit, &self.memory, call.progress).await
     }

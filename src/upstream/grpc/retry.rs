@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use tokio::time::Instant;
 use tonic::Code;
 
@@ -41,11 +41,12 @@ pub(crate) struct Attempts {
 }
 
 impl Attempts {
-    /// Tells the backend how often it may already have received the call, if it may have.
-    pub(crate) fn tell(&self, headers: &mut HeaderMap) {
+    /// The request, which tells the backend how often it may already have received the call, if it may have.
+    pub(crate) fn told(&self, mut request: Request<()>) -> Request<()> {
         if self.unknown.is_some() {
-            headers.insert(PREVIOUS_ATTEMPTS, HeaderValue::from(self.times));
+            request.headers_mut().insert(PREVIOUS_ATTEMPTS, HeaderValue::from(self.times));
         }
+        request
     }
 
     /// Whether the backend may have received the call.
