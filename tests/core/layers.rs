@@ -49,6 +49,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("arc_swap", &["server", "caller/token"]),
     ("socket2", &["server"]),
     ("rustix", &["cli"]),
+    ("mimalloc", &[]),
     ("hyper", &["server", "upstream/fetch", "cli/doctor"]),
     ("hyper_util", &["server", "upstream/fetch", "cli/doctor"]),
     ("httparse", &["upstream/dial/proxy"]),
