@@ -7,13 +7,13 @@ use super::reader::{Read, Value, or_default};
 use super::value;
 use crate::format::{header_name, quantity};
 use crate::gateway::metadata;
-use crate::gateway::{Cors, CorsOrigin, CorsOrigins, CorsRules, MAX_AGE};
+use crate::gateway::{Cors, CorsOrigin, CorsOrigins, CorsRules, MAX_AGE, Protocols};
 
 const KEYS: &[&str] = &["origins", "headers", "methods", "expose", "credentials", "max_age"];
 
 impl Input<'_> {
     /// The rules, with which pages may also send and read the metadata that crosses.
-    pub(super) fn cors(&self, metadata: &metadata::Config) -> Option<Cors> {
+    pub(super) fn cors(&self, metadata: &metadata::Config, protocols: Protocols) -> Option<Cors> {
         let value = self.value("cors")?;
         let section = value.section(KEYS).ok()?;
         let names = |key| section.value(key).map_or_else(Vec::new, |value| value.one_or_more("a header name", header));
@@ -34,7 +34,10 @@ impl Input<'_> {
             return None;
         }
         let headers = metadata.request.iter().cloned().chain(names("headers")).collect();
-        let exposed = metadata.reply.iter().cloned().chain(names("expose")).collect();
+        // Connect's answers have the trailers of a unary call as headers.
+        let trailers = metadata.reply.iter().filter(|_| protocols.connect);
+        let trailers = trailers.filter_map(|name| format!("trailer-{name}").parse().ok());
+        let exposed = metadata.reply.iter().cloned().chain(trailers).chain(names("expose")).collect();
         Some(Cors::new(CorsRules { origins, allows_credentials, headers, methods, exposed, max_age }))
     }
 }

@@ -37,7 +37,7 @@ impl Input<'_> {
         let (proxies, drain) = (trusted::proxies(section), drain::drain(section));
         let protocols = section.value("protocols").map_or_else(Protocols::default, protocols);
         let (address, tls, proxies, connections) = (address?, tls?, proxies?, connections?);
-        let prior_knowledge = protocols.grpc;
+        let prior_knowledge = protocols.grpc || protocols.connect;
         let config = server::Config { address, tls, proxies, drain, connections, handshakes, backlog, prior_knowledge };
         Ok((config, protocols))
     }
@@ -83,7 +83,8 @@ fn clients(value: Value) -> Read<Vec<PinnedClient>> {
 fn protocols(value: Value) -> Protocols {
     let name = |item: Value| item.parsed("a protocol", value::protocol);
     let names = value.one_or_more("a protocol", name);
-    Protocols { rest: names.contains(&"rest"), grpc: names.contains(&"grpc"), grpc_web: names.contains(&"grpc_web") }
+    let has = |name| names.contains(&name);
+    Protocols { rest: has("rest"), grpc: has("grpc"), grpc_web: has("grpc_web"), connect: has("connect") }
 }
 
 pub(super) fn listen_address(value: Value) -> Read<String> {

@@ -95,7 +95,7 @@ impl Input<'_> {
         let callers = self.callers(&metadata, &rpcs);
         self.check_requirements(&policy, &rpcs, callers.as_ref().map(|callers| &callers.config));
         let (callers, key_servers) = callers.map_or_else(Default::default, |it| (Some(it.config), it.servers));
-        let cors = self.cors(&metadata);
+        let cors = self.cors(&metadata, protocols);
         Config {
             listen,
             schema,

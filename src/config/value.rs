@@ -175,9 +175,9 @@ pub(super) fn method(text: &str) -> Result<Method, String> {
 
 /// Reads the name of a protocol that the listener serves.
 pub(super) fn protocol(text: &str) -> Result<&'static str, String> {
-    const NAMES: [&str; 3] = ["rest", "grpc", "grpc_web"];
+    const NAMES: [&str; 4] = ["rest", "grpc", "grpc_web", "connect"];
     let known = NAMES.into_iter().find(|name| *name == text);
-    known.ok_or_else(|| format!("expected `rest`, `grpc` or `grpc_web`, found `{text}`"))
+    known.ok_or_else(|| format!("expected `rest`, `grpc`, `grpc_web` or `connect`, found `{text}`"))
 }
 
 /// Which permissions files with secrets may have.

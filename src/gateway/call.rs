@@ -1,12 +1,13 @@
 //! A request whose route is known, and what every protocol needs to answer it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use http::HeaderMap;
+use http::header::{HeaderMap, HeaderName};
 use http::request::Parts;
 use tokio::time::Instant;
 
-use super::error::{self, Refusal};
+use super::error::{self, Refusal, Timer, Whose};
 use super::exchange::Exchange;
 use super::rate::limits::{Asked, Taken};
 use super::request::deadline::Deadline;
@@ -60,6 +61,15 @@ pub(crate) struct Vetted {
 }
 
 impl Vetted {
+    /// The same call with a time limit of the caller, which this header sets, if that is shorter.
+    pub(crate) fn within(self, header: HeaderName, length: Duration, started: Instant) -> Self {
+        if length >= self.deadline.timer.length {
+            return self;
+        }
+        let timer = Timer { whose: Whose::Caller(header), length };
+        Self { deadline: Deadline { at: started + length, timer }, ..self }
+    }
+
     /// The caller that the head proves.
     pub(crate) fn caller(&self) -> &Identified {
         &self.caller

@@ -16,7 +16,8 @@ use super::answer::Response;
 use crate::route::policy::{NoOrigin, Origin, Origins};
 
 /// Headers of requests that pages may always send.
-const REQUEST: &str = "authorization, content-type, grpc-timeout, x-grpc-web, x-user-agent";
+const REQUEST: &str =
+    "authorization, connect-protocol-version, connect-timeout-ms, content-type, grpc-timeout, x-grpc-web, x-user-agent";
 /// Headers of answers that pages may always read.
 const REPLY: &str = "grpc-status, grpc-message, grpc-status-details-bin, retry-after, www-authenticate";
 /// The methods that pages may use where nothing else is configured.

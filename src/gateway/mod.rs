@@ -6,6 +6,7 @@ mod budget;
 mod call;
 mod conditional;
 mod config;
+mod connect;
 mod cors;
 mod counted;
 pub mod error;

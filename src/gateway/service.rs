@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use super::answer::Response;
 use super::budget::{self, charged};
 use super::call::{Arrival, Intake};
+use super::connect::{ConnectStream, ConnectUnary};
 use super::cors;
 use super::error::Refusal;
 use super::exchange::{Exchange, Recorded};
@@ -30,7 +31,7 @@ use super::protocols::Protocol;
 use super::request::inbound::{Inbound, RequestBody};
 use super::request::{head, id, limits};
 use super::rest::Rest;
-use super::spoken::Spoken;
+use super::spoken::{Paths, Spoken};
 use super::state::Gateway;
 use super::unserved::Unserved;
 use crate::server::{Answerer, Arrived, Malformed};
@@ -82,6 +83,15 @@ impl Door {
                         // Boxed; otherwise the future of every request would be as large as these.
                         Spoken::Grpc => Box::pin(gateway.handle::<Grpc, _>(head, body, &arrival, exchange)).await,
                         Spoken::GrpcWeb => Box::pin(gateway.handle::<GrpcWeb, _>(head, body, &arrival, exchange)).await,
+                        Spoken::Connect => {
+                            Box::pin(gateway.handle::<ConnectUnary, _>(head, body, &arrival, exchange)).await
+                        }
+                        Spoken::ConnectJsonStream => {
+                            Box::pin(gateway.handle::<ConnectStream<true>, _>(head, body, &arrival, exchange)).await
+                        }
+                        Spoken::ConnectStream => {
+                            Box::pin(gateway.handle::<ConnectStream<false>, _>(head, body, &arrival, exchange)).await
+                        }
                         Spoken::Preflight => Box::pin(gateway.preflight(head, body)).await,
                         Spoken::Other => Box::pin(gateway.handle::<Unserved, _>(head, body, &arrival, exchange)).await,
                     }
@@ -155,7 +165,10 @@ impl Gateway {
     fn spoken(&self, head: &Parts) -> Spoken {
         match &self.config.cors {
             Some(_) if cors::is_preflight(head) => Spoken::Preflight,
-            _ => self.config.protocols.of(head),
+            _ => {
+                let rpc = |path: &str| self.routes.find_direct(path).map(|route| route.is_shared);
+                self.config.protocols.of(head, Paths { rpc, rule: |path: &str| self.routes.has_path(path) })
+            }
         }
     }
 
@@ -170,6 +183,13 @@ impl Gateway {
             Spoken::Rest | Spoken::Preflight => guarded::<Rest>(self.refused::<Rest>(refusal, exchange)),
             Spoken::Grpc => guarded::<Grpc>(self.refused::<Grpc>(refusal, exchange)),
             Spoken::GrpcWeb => guarded::<GrpcWeb>(self.refused::<GrpcWeb>(refusal, exchange)),
+            Spoken::Connect => guarded::<ConnectUnary>(self.refused::<ConnectUnary>(refusal, exchange)),
+            Spoken::ConnectJsonStream => {
+                guarded::<ConnectStream<true>>(self.refused::<ConnectStream<true>>(refusal, exchange))
+            }
+            Spoken::ConnectStream => {
+                guarded::<ConnectStream<false>>(self.refused::<ConnectStream<false>>(refusal, exchange))
+            }
             Spoken::Other => guarded::<Unserved>(self.refused::<Unserved>(refusal, exchange)),
         }
     }

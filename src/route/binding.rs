@@ -34,7 +34,7 @@ pub(super) struct Bound {
     /// The query keys that the template declares.
     pub(super) declared: Vec<(String, FieldPath)>,
     pub(super) rpc: Arc<Rpc>,
-    written: String,
+    pub(super) written: String,
     body: BodyRule,
     response_body: Option<FieldPath>,
     is_raw_request: bool,
@@ -44,9 +44,11 @@ pub(super) struct Bound {
 }
 
 impl Bound {
-    /// Makes the route for the path of the rpc itself.
-    pub(super) fn into_direct_route(self, index: usize) -> Route {
-        Route { is_direct: true, ..self.into_route(index, Vec::new()) }
+    /// Makes the route for the path of the rpc itself. `is_shared` tells whether the template of a rule matches that path
+    /// too. Every body is a whole message here, also a `google.api.HttpBody`.
+    pub(super) fn into_direct_route(self, index: usize, is_shared: bool) -> Route {
+        let route = self.into_route(index, Vec::new());
+        Route { is_direct: true, is_shared, is_raw_request: false, is_raw_reply: false, ..route }
     }
 
     /// Makes the route. `index` is its index among all routes; `others` are the query keys that the other routes of the
@@ -62,6 +64,7 @@ impl Bound {
             response_body: self.response_body,
             is_raw_request: self.is_raw_request,
             is_direct: false,
+            is_shared: false,
             variables: self.variables,
             length: self.template.segments.len(),
             wildcard: self.template.wildcard(),

@@ -27,6 +27,8 @@ pub struct Route {
     pub is_raw_reply: bool,
     /// Whether it is no rule, but the path of the rpc itself, by which gRPC calls it.
     pub is_direct: bool,
+    /// Whether it is the path of an rpc, and the template of a rule matches that path too.
+    pub is_shared: bool,
     pub(super) variables: Vec<Variable>,
     /// The number of segments in the template.
     pub(super) length: usize,

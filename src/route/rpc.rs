@@ -24,6 +24,8 @@ pub struct Rpc {
     /// Whether the backend may receive a call more than once. True only for unary rpcs that the descriptors or the
     /// configuration declare idempotent.
     pub may_repeat: bool,
+    /// Whether the descriptors say that a call changes nothing, so that Connect may call it with GET.
+    pub has_no_side_effects: bool,
     /// The settings of the rpc.
     pub policy: Policy,
     /// The field names of `input`, resolved.
@@ -73,6 +75,7 @@ impl Rpc {
             streaming,
             upstream,
             may_repeat: streaming.is_unary() && policy.idempotent.unwrap_or(rpc.is_idempotent),
+            has_no_side_effects: rpc.has_no_side_effects,
             paths: Paths::from(&rpc.input),
             print: policy.json.print(),
             ignored: ignored(&policy),

@@ -102,7 +102,10 @@ impl Routes {
         problems.extend(trie.groups().filter_map(|group| choice::clash(group, &routes)));
         problems.extend(websockets.groups().filter_map(|group| choice::websocket_clash(group, &routes)));
         let direct = direct.into_iter().enumerate();
-        let direct = direct.map(|(place, rule)| Arc::new(rule.into_direct_route(routes.len() + place)));
+        let direct = direct.map(|(place, rule)| {
+            let is_shared = trie.has_path(&rule.written);
+            Arc::new(rule.into_direct_route(routes.len() + place, is_shared))
+        });
         let direct: Vec<Arc<Route>> = direct.collect();
         let paths = direct.iter().map(|route| (route.template.clone(), route.clone())).collect();
         let routes = routes.into_iter().map(Arc::new).collect();
@@ -143,6 +146,12 @@ impl Routes {
     #[must_use]
     pub fn find_direct(&self, path: &str) -> Option<&Arc<Route>> {
         self.paths.get(path)
+    }
+
+    /// Whether the template of a rule matches this path, for any method.
+    #[must_use]
+    pub fn has_path(&self, path: &str) -> bool {
+        self.trie.has_path(path)
     }
 
     /// The route for a request.

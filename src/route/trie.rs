@@ -125,6 +125,11 @@ impl Trie {
         }
     }
 
+    /// Whether a template matches this path, for any method.
+    pub(super) fn has_path(&self, path: &str) -> bool {
+        !matches!(self.find(&Method::POST, path), Err(Miss::Path { .. }))
+    }
+
     fn child(&mut self, node: usize, segment: &Segment) -> usize {
         let new = self.nodes.len();
         let parent = &mut self.nodes[node];

@@ -28,12 +28,15 @@ pub struct RpcDescriptor {
     pub server_streams: bool,
     /// Whether its `idempotency_level` (descriptor.proto) is NO_SIDE_EFFECTS or IDEMPOTENT.
     pub is_idempotent: bool,
+    /// Whether its `idempotency_level` is NO_SIDE_EFFECTS.
+    pub has_no_side_effects: bool,
     /// Its `google.api.http` rule, followed by the additional bindings in order; empty without an annotation.
     pub rules: Result<Vec<Rule>, RuleError>,
 }
 
-/// The option `idempotency_level` in descriptor.proto's MethodOptions, and its values except IDEMPOTENCY_UNKNOWN.
+/// The option `idempotency_level` in descriptor.proto's MethodOptions, and its values.
 const IDEMPOTENCY_LEVEL: u32 = 34;
+const IDEMPOTENCY_UNKNOWN: u64 = 0;
 const NO_SIDE_EFFECTS: u64 = 1;
 const IDEMPOTENT: u64 = 2;
 
@@ -54,6 +57,7 @@ pub(super) fn rpcs(files: &[File], tables: &Arc<Tables>) -> Result<Vec<RpcDescri
 }
 
 fn rpc(file: &File, service: &str, method: &Method, tables: &Arc<Tables>) -> Result<RpcDescriptor, String> {
+    let level = idempotency_level(&method.options);
     let message = |name: &str| {
         let found = tables.declared(name.trim_start_matches('.'));
         let id = found.ok_or_else(|| format!("there is no message `{name}`"))?;
@@ -67,24 +71,25 @@ fn rpc(file: &File, service: &str, method: &Method, tables: &Arc<Tables>) -> Res
         output: message(&method.output)?,
         client_streams: method.client_streaming,
         server_streams: method.server_streaming,
-        is_idempotent: is_idempotent(&method.options),
+        is_idempotent: matches!(level, NO_SIDE_EFFECTS | IDEMPOTENT),
+        has_no_side_effects: level == NO_SIDE_EFFECTS,
         rules: rule::rules(&method.options),
     })
 }
 
-/// Whether the options declare the rpc idempotent. Options that cannot be decoded declare nothing.
-fn is_idempotent(options: &[u8]) -> bool {
+/// The `idempotency_level` in these options. Options that cannot be decoded declare nothing.
+fn idempotency_level(options: &[u8]) -> u64 {
     let mut reader = wire::Reader::new(options);
-    let mut level = 0;
+    let mut level = IDEMPOTENCY_UNKNOWN;
     while !reader.is_empty() {
-        let Ok((number, wire_type)) = reader.tag() else { return false };
+        let Ok((number, wire_type)) = reader.tag() else { return IDEMPOTENCY_UNKNOWN };
         let read = match (number, wire_type) {
             (IDEMPOTENCY_LEVEL, wire::VARINT) => reader.varint().map(|value| level = value),
             _ => reader.skip(number, wire_type),
         };
         if read.is_err() {
-            return false;
+            return IDEMPOTENCY_UNKNOWN;
         }
     }
-    matches!(level, NO_SIDE_EFFECTS | IDEMPOTENT)
+    level
 }

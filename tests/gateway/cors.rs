@@ -37,7 +37,7 @@ impl Stage {
             }
         });
         let config = format!(
-            "listen: {{address: \"127.0.0.1:0\", protocols: [rest, grpc_web]}}\nupstream: http://{}\nschema: talk.proto\n{cors}",
+            "listen: {{address: \"127.0.0.1:0\", protocols: [rest, grpc_web, connect]}}\nupstream: http://{}\nschema: talk.proto\n{cors}",
             backend.address
         );
         let overrides = towbar::config::Overrides::default();
@@ -77,8 +77,10 @@ fn only_pages_of_listed_origins_may_call_and_read_answers() {
         "metadata: {request: [x-consent-id], reply: [x-started]}\n\
          cors:\n  origins: [https://app.bank.example, https://*.shop.example]\n  headers: x-page\n  expose: etag\n  credentials: true\n  max_age: 1m\n",
     );
-    let headers = "authorization, content-type, grpc-timeout, x-grpc-web, x-user-agent, x-consent-id, x-page";
-    let exposed = "grpc-status, grpc-message, grpc-status-details-bin, retry-after, www-authenticate, x-started, etag";
+    let headers = "authorization, connect-protocol-version, connect-timeout-ms, content-type, grpc-timeout, x-grpc-web, x-user-agent, \
+                   x-consent-id, x-page";
+    let exposed = "grpc-status, grpc-message, grpc-status-details-bin, retry-after, www-authenticate, x-started, \
+                   trailer-x-started, etag";
     for (origin, is_allowed) in [
         (PAGE, true),
         ("https://a.shop.example", true),
@@ -110,6 +112,11 @@ fn only_pages_of_listed_origins_may_call_and_read_answers() {
         ("/talk.Talk/Ask", "application/grpc-web", frame(b""), 200),
         ("/talk.Talk/Watch", "application/grpc-web", frame(b""), 200),
         ("/talk.Talk/None", "application/grpc-web", frame(b""), 200),
+        ("/talk.Talk/Ask", "application/proto", b"".to_vec(), 200),
+        ("/talk.Talk/Ask", "application/json", b"{}".to_vec(), 200),
+        ("/talk.Talk/Ask", "application/json", b"{".to_vec(), 400),
+        ("/talk.Talk/Watch", "application/connect+proto", frame(b""), 200),
+        ("/talk.Talk/None", "application/proto", b"".to_vec(), 404),
     ] {
         let answer = stage.ask(path, content_type, &body, &[("Origin", PAGE)]);
         let expected = vec![Some(PAGE), Some("true"), None, None, None, Some(exposed)];

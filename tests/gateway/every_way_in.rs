@@ -21,6 +21,7 @@ enum Way {
     Rest,
     Grpc,
     GrpcWeb,
+    Connect,
 }
 
 struct Stage {
@@ -47,7 +48,7 @@ impl Stage {
             }
         });
         let config = format!(
-            "listen: {{address: \"127.0.0.1:0\", protocols: [rest, grpc, grpc_web]}}\nupstream: http://{}\nschema: talk.proto\n\
+            "listen: {{address: \"127.0.0.1:0\", protocols: [rest, grpc, grpc_web, connect]}}\nupstream: http://{}\nschema: talk.proto\n\
              callers:\n  issuers:\n    bank: {{issuer: {ISSUER}, audience: {AUDIENCE}, keys: {}}}\n  require: {demand}\n",
             backend.address,
             keys.display()
@@ -67,6 +68,15 @@ impl Stage {
                 let reader = self.sent("POST", &rpc.path, &headers, Some(&frame(b"")));
                 let details = reader.answer.header("grpc-status-details-bin");
                 details.and_then(|details| reason_of(&STANDARD_NO_PAD.decode(details).unwrap()))
+            }
+            Way::Connect => {
+                let is_stream = rpc.client_streams || rpc.server_streams;
+                let content_type = if is_stream { "application/connect+proto" } else { "application/proto" };
+                let headers = [&[("content-type", content_type)], &proof[..]].concat();
+                let body = if is_stream { frame(b"") } else { Vec::new() };
+                let mut reader = self.sent("POST", &rpc.path, &headers, Some(&body));
+                let details = infos(&reader.bytes().0);
+                details.iter().find_map(|detail| reason_of(detail))
             }
             Way::Rest => {
                 let rule = &rpc.rules.as_ref().unwrap()[0];
@@ -93,6 +103,15 @@ impl Stage {
         http::write(&mut stream, method, path, headers, body);
         Reader::new(stream)
     }
+}
+
+/// The details of a Connect error, which may be in the last envelope of a stream.
+fn infos(body: &[u8]) -> Vec<Vec<u8>> {
+    let error =
+        body.iter().position(|byte| *byte == b'{').and_then(|from| serde_json::from_slice::<Value>(&body[from..]).ok());
+    let error = error.map(|error| if error["error"].is_object() { error["error"].clone() } else { error });
+    let details = error.map(|error| error["details"].as_array().cloned().unwrap_or_default()).unwrap_or_default();
+    details.iter().map(|detail| STANDARD_NO_PAD.decode(detail["value"].as_str().unwrap()).unwrap()).collect()
 }
 
 /// The reason about an access token, wherever it stands in these bytes.
@@ -124,7 +143,7 @@ fn every_rpc_has_the_same_token_requirements_over_every_protocol() {
         let good = (!demand.contains("bound_to")).then(|| key.token(&claims_with(high.clone())));
         let lacking = lacking.map(|claims| key.token(&claims_with(claims)));
         for rpc in schema.rpcs() {
-            for way in [Way::Rest, Way::Grpc, Way::GrpcWeb] {
+            for way in [Way::Rest, Way::Grpc, Way::GrpcWeb, Way::Connect] {
                 let input = format!("{demand} {} {way:?}", rpc.name);
                 let refused = |reason: &str| (Some(reason.to_owned()), 0);
                 assert_eq!(stage.asked(rpc, way, None), refused("ACCESS_TOKEN_MISSING"), "{input}");
@@ -139,5 +158,5 @@ fn every_rpc_has_the_same_token_requirements_over_every_protocol() {
             }
         }
     }
-    assert_eq!(count, 5 * 3 * schema.rpcs().len());
+    assert_eq!(count, 5 * 4 * schema.rpcs().len());
 }

@@ -13,7 +13,8 @@ fn the_listener_serves_the_protocols_of_its_list() {
         ("listen: 127.0.0.1:1\n", only_rest, false, false),
         ("listen: {protocols: rest}\n", only_rest, false, false),
         ("listen: {protocols: [rest, grpc]}\n", Protocols { grpc: true, ..only_rest }, true, true),
-        ("listen: {protocols: grpc_web}\n", Protocols { rest: false, grpc: false, grpc_web: true }, true, false),
+        ("listen: {protocols: grpc_web}\n", Protocols { rest: false, grpc_web: true, ..only_rest }, true, false),
+        ("listen: {protocols: [rest, connect]}\n", Protocols { connect: true, ..only_rest }, true, true),
     ] {
         let config = config(&format!("{REST}{listen}"));
         assert_eq!(config.proxy.protocols, protocols, "{listen}");
@@ -32,7 +33,7 @@ fn invalid_protocols_and_cors_settings_are_reported_with_their_position() {
         ),
         (
             "listen: {protocols: [rest, soap]}",
-            "3:28: protocols: expected `rest`, `grpc` or `grpc_web`, found `soap`".to_owned(),
+            "3:28: protocols: expected `rest`, `grpc`, `grpc_web` or `connect`, found `soap`".to_owned(),
         ),
         ("listen: {protocols: [rest, rest]}", "3:28: protocols: `rest` is listed twice".to_owned()),
         (

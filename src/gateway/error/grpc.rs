@@ -12,8 +12,6 @@ use super::reason::{DOMAIN, Reason};
 use super::refusal::Refusal;
 use crate::schema::generated::google::rpc;
 
-/// Tells clients which compressions of messages are supported.
-pub(crate) const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 const GRPC_DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
@@ -40,9 +38,9 @@ impl Refusal {
         Self::new(Reason::MalformedMessageFrame, message)
     }
 
-    /// A compressed message, where nothing says how it is compressed.
-    pub(crate) fn unknown_compression() -> Self {
-        Self::frame("the message is compressed, and the header grpc-encoding does not say how")
+    /// A compressed message, where this header does not say how it is compressed.
+    pub(crate) fn unknown_compression(header: &HeaderName) -> Self {
+        Self::frame(format!("the message is compressed, and the header {header} does not say how"))
     }
 
     /// A request without exactly one message, for an rpc that takes one.
@@ -55,10 +53,11 @@ impl Refusal {
         Self::new(Reason::BodyTooLarge, format!("the message is larger than the limit of {limit} bytes"))
     }
 
-    /// A compression that is not supported; `accepted` are those that are.
-    pub(crate) fn message_encoding(accepted: &'static str) -> Self {
-        let message = format!("header grpc-encoding: this compression is not supported; supported: {accepted}");
-        Self::new(Reason::MessageEncodingNotSupported, message).with_header(ACCEPT_ENCODING, accepted.to_owned())
+    /// The compression that the header `used` names is not supported; `accepted` are those that are, which the other header
+    /// lists.
+    pub(crate) fn message_encoding((used, accepts): (&HeaderName, &HeaderName), accepted: &'static str) -> Self {
+        let message = format!("header {used}: this compression is not supported; supported: {accepted}");
+        Self::new(Reason::MessageEncodingNotSupported, message).with_header(accepts.clone(), accepted.to_owned())
     }
 
     /// Headers of Towbar's own that belong to it, such as a challenge.

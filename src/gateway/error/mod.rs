@@ -7,6 +7,7 @@
 mod backend;
 mod body;
 mod call;
+mod connect;
 mod context;
 mod defect;
 mod denied;
@@ -22,8 +23,9 @@ mod statuses;
 mod timer;
 mod visible;
 
+pub(crate) use connect::connect_end;
 pub use context::{CallContext, Exposure};
-pub(crate) use grpc::{ACCEPT_ENCODING, NotBase64, put_grpc_ok};
+pub(crate) use grpc::{NotBase64, put_grpc_ok};
 pub use reason::{DOMAIN, Party, Reason, ReasonFacts};
 pub use refusal::Refusal;
 pub use response::{StatusHeaders, status_headers};

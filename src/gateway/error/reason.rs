@@ -190,16 +190,16 @@ reasons! {
     InvalidWebSocketMessage, "INVALID_WEBSOCKET_MESSAGE", 400 InvalidArgument,
         "A WebSocket frame or message is not one that this call takes.", "Send what the message says was expected.";
 
-    // The framing of gRPC.
+    // Calls by the path of the rpc: gRPC, gRPC-Web and Connect.
     RpcNotFound, "RPC_NOT_FOUND", 404 Unimplemented,
         "No rpc with this path is served.", "Check the path; the operator can add the rpc to `expose`.";
     MalformedMessageFrame, "MALFORMED_MESSAGE_FRAME", 400 Internal,
-        "A message is not framed as the protocol says, or it is compressed and `grpc-encoding` does not say how.",
+        "A message is not framed as the protocol says, or it is compressed and no header says how.",
         "Repair the client or the proxy that writes it.";
     WrongMessageCount, "WRONG_MESSAGE_COUNT", 400 Unimplemented,
         "The call takes one request message, and got none or several.", "Send exactly one message.";
     MessageEncodingNotSupported, "MESSAGE_ENCODING_NOT_SUPPORTED", 415 Unimplemented,
-        "`grpc-encoding` names a compression that is not supported.", "Use one that `grpc-accept-encoding` lists.";
+        "A message is compressed in a way that is not supported.", "Use a compression that the message lists.";
 
     // How often a caller calls.
     RateLimited, "RATE_LIMITED", 429 ResourceExhausted,

@@ -104,7 +104,12 @@ impl FrameReader {
 
 /// Writes the prefix of a message that is not compressed.
 pub(super) fn put_prefix(out: &mut BytesMut, message: &[u8]) {
-    out.put_u8(0);
+    put_flagged(out, 0, message);
+}
+
+/// Writes the prefix of a message with this flag.
+pub(crate) fn put_flagged(out: &mut BytesMut, flag: u8, message: &[u8]) {
+    out.put_u8(flag);
     out.put_u32(u32::try_from(message.len()).expect("a reply is limited to 1 GiB by the configuration"));
 }
 

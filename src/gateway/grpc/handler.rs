@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
+use http::header::{CONTENT_ENCODING, HeaderValue};
 use http::request::Parts;
 use http::{HeaderMap, Method, Version};
 
-use super::encoding::Encoding;
+use super::encoding::{Encoding, GRPC};
 use super::web::TextBody;
 use super::wire::Wire;
 use crate::gateway::answer::Response;
@@ -14,6 +14,7 @@ use crate::gateway::call::Intake;
 use crate::gateway::error::{Reason, Refusal};
 use crate::gateway::protocols::Protocol;
 use crate::gateway::request::inbound::{Inbound, RequestBody};
+use crate::gateway::spoken::media_type;
 use crate::gateway::state::Gateway;
 use crate::route::{Query, Route};
 
@@ -33,7 +34,7 @@ impl Protocol for Grpc {
             ));
         }
         check(head)?;
-        if !matches!(media_type(head), b"application/grpc" | b"application/grpc+proto") {
+        if !matches!(media_type(&head.headers), b"application/grpc" | b"application/grpc+proto") {
             let message = "this Content-Type of gRPC is not supported; send application/grpc or application/grpc+proto";
             return Err(Refusal::new(Reason::UnsupportedMediaType, message));
         }
@@ -52,7 +53,7 @@ impl Protocol for GrpcWeb {
     async fn answer<B: RequestBody>(gateway: &Arc<Gateway>, intake: &mut Intake<'_, B>) -> Result<Response, Refusal> {
         let head = intake.head;
         check(head)?;
-        let is_text = match media_type(head) {
+        let is_text = match media_type(&head.headers) {
             b"application/grpc-web" | b"application/grpc-web+proto" => false,
             b"application/grpc-web-text" | b"application/grpc-web-text+proto" => true,
             _ => {
@@ -96,12 +97,6 @@ fn check(head: &Parts) -> Result<(), Refusal> {
     if head.headers.get_all(CONTENT_ENCODING).iter().all(is_plain) { Ok(()) } else { Err(Refusal::coding(false)) }
 }
 
-/// The content type without its parameters.
-fn media_type(head: &Parts) -> &[u8] {
-    let content_type = head.headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
-    content_type.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii()
-}
-
 impl Gateway {
     async fn called<B: RequestBody>(
         self: &Arc<Self>,
@@ -114,7 +109,7 @@ impl Gateway {
         intake.exchange.called_by(vetted.caller());
         let query = Query::default();
         let call = &vetted.call(intake, route, &query, &[]);
-        let encoding = Encoding::of(&call.head.headers, self.config.gzip)?;
+        let encoding = Encoding::of(&call.head.headers, &GRPC, self.config.gzip)?;
         if route.rpc.streaming.is_unary() {
             self.grpc_unary(call, intake, (encoding, wire)).await
         } else {

@@ -13,4 +13,8 @@ mod upload;
 mod web;
 mod wire;
 
+pub(super) use encoding::{Encoding, EncodingNames};
+pub(super) use frames::put_flagged;
 pub(super) use handler::{Grpc, GrpcWeb};
+pub(super) use reply::Began;
+pub(super) use upload::MessageCodec;

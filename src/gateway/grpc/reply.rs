@@ -67,7 +67,7 @@ impl Body for Whole {
 }
 
 /// What has arrived of a stream when its response begins.
-pub(super) enum Began {
+pub(crate) enum Began {
     Nothing,
     Message(Bytes),
     /// The stream has ended with status OK.

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use http::Version;
 use tokio::time::timeout_at;
 
-use super::encoding::{Encoding, tell_accepted};
+use super::encoding::{Encoding, GRPC};
 use super::frames::FrameReader;
 use super::reply::{Began, StreamReply};
-use super::upload::Upload;
+use super::upload::{MessageCodec, Upload};
 use super::wire::Wire;
-use crate::caller::ReceivedBody;
+use crate::caller::{Admitted, ReceivedBody};
 use crate::gateway::answer::Response;
 use crate::gateway::call::{Call, Intake};
 use crate::gateway::error::Refusal;
+use crate::gateway::exchange::Exchange;
 use crate::gateway::forward::OpenCall;
 use crate::gateway::request::inbound::RequestBody;
 use crate::gateway::rest::stream::StreamingCall;
@@ -28,13 +29,25 @@ impl Gateway {
         (encoding, wire): (Encoding, Wire),
     ) -> Result<Response, Refusal> {
         let mut streaming = if call.route.rpc.streaming.client {
-            self.open_upload(call, intake, encoding).await?
+            self.open_upload(call, intake, (encoding, MessageCodec::Proto)).await?
         } else {
-            self.open_with_message(call, intake, encoding).await?
+            let (admitted, message) = self.only_message(call, intake, encoding).await?;
+            self.open_with(call, &admitted, &message, intake.exchange).await?
         };
+        let began = self.began(call, &mut streaming).await?;
+        let mut response = wire.begun();
+        let headers = response.headers_mut();
+        GRPC.tell_accepted(self.config.gzip, headers);
+        self.metadata.tell_initial(streaming.metadata(), streaming.trailers(), headers);
+        *response.body_mut() = wire.streamed(StreamReply::new(self.clone(), call, streaming, began));
+        Ok(response)
+    }
+
+    /// Waits until the response can begin.
+    pub(crate) async fn began(&self, call: &Call<'_>, streaming: &mut StreamingCall) -> Result<Began, Refusal> {
         // A caller may wait for the head before it sends a message, so the head does not wait for messages.
         let began = match streaming.head().await {
-            Ok(()) => Began::now(&mut streaming).await,
+            Ok(()) => Began::now(streaming).await,
             Err(failure) => Err(failure),
         };
         let began = began.map_err(|failure| self.failed(failure, call, streaming.notes()))?;
@@ -43,36 +56,31 @@ impl Gateway {
             let sent = streaming.request_ended().await;
             sent.map_err(|failure| self.failed(failure, call, streaming.notes()))?;
         }
-        let mut response = wire.begun();
-        let headers = response.headers_mut();
-        tell_accepted(self.config.gzip, headers);
-        self.metadata.tell_initial(streaming.metadata(), streaming.trailers(), headers);
-        *response.body_mut() = wire.streamed(StreamReply::new(self.clone(), call, streaming, began));
-        Ok(response)
+        Ok(began)
     }
 
-    /// A call whose request has one message.
-    async fn open_with_message<B: RequestBody>(
+    /// A call whose request has this one message.
+    pub(crate) async fn open_with(
         &self,
         call: &Call<'_>,
-        intake: &mut Intake<'_, B>,
-        encoding: Encoding,
+        admitted: &Admitted<'_>,
+        message: &[u8],
+        exchange: &mut Exchange,
     ) -> Result<StreamingCall, Refusal> {
-        let (admitted, message) = self.only_message(call, intake, encoding).await?;
-        let OpenCall { mut outgoing, incoming, notes } = self.opened(call, &admitted, 0, intake.exchange).await?;
+        let OpenCall { mut outgoing, incoming, notes } = self.opened(call, admitted, 0, exchange).await?;
         // Whoever stops reading says why in the answer. The deadline ends the call elsewhere.
-        if let Ok(Ok(())) = timeout_at(call.terms.deadline, outgoing.send(&message)).await {
+        if let Ok(Ok(())) = timeout_at(call.terms.deadline, outgoing.send(message)).await {
             outgoing.finish();
         }
         Ok(StreamingCall::sent(incoming, self.ended_with_gateway(), notes))
     }
 
     /// A call whose messages are sent as they come.
-    async fn open_upload<B: RequestBody>(
+    pub(crate) async fn open_upload<B: RequestBody>(
         &self,
         call: &Call<'_>,
         intake: &mut Intake<'_, B>,
-        encoding: Encoding,
+        (encoding, codec): (Encoding, MessageCodec),
     ) -> Result<StreamingCall, Refusal> {
         let admitted = self.admitted(call, ReceivedBody::Streamed)?;
         let OpenCall { outgoing, incoming, notes } = self.opened(call, &admitted, 0, intake.exchange).await?;
@@ -81,7 +89,7 @@ impl Gateway {
         let limit = call.route.rpc.policy.body_limit;
         let (pace, frames) = (Pace::new(self.config.least_rate), FrameReader::new(limit));
         let is_conversation = call.head.version >= Version::HTTP_2;
-        let upload = Upload { body, pace, is_conversation, frames, limit, encoding, outgoing, sent: 0 };
+        let upload = Upload { body, pace, is_conversation, frames, limit, encoding, codec, outgoing, sent: 0 };
         Ok(StreamingCall::sending(incoming, self.ended_with_gateway(), notes, upload.send()))
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::encoding::{Encoding, tell_accepted};
+use super::encoding::{Encoding, GRPC};
 use super::frames::{Framed, PREFIX, only};
 use super::wire::{Wire, is_text};
 use crate::caller::{Admitted, ReceivedBody};
@@ -36,7 +36,7 @@ impl Gateway {
     }
 
     /// The only message of a request, and the proof that it may be forwarded.
-    pub(super) async fn only_message<'a, B: RequestBody>(
+    pub(crate) async fn only_message<'a, B: RequestBody>(
         &self,
         call: &Call<'a>,
         intake: &mut Intake<'_, B>,
@@ -48,10 +48,9 @@ impl Gateway {
         let body = self.receive_framed(call, intake, framing).await?.unwrap_or_default();
         let admitted = self.admitted(call, ReceivedBody::Whole(&body))?;
         let Framed { is_compressed, message } = only(body, limit)?;
-        let message = match (is_compressed, encoding) {
-            (false, _) => message,
-            (true, Encoding::Gzip(ratio)) => unzipped(message, Bounds { size: limit, ratio }, call.memory).await?,
-            (true, Encoding::Identity) => return Err(Refusal::unknown_compression()),
+        let message = match encoding.ratio(is_compressed)? {
+            None => message,
+            Some(ratio) => unzipped(message, Bounds { size: limit, ratio }, call.memory).await?,
         };
         budget::message(call.memory, message.len())?;
         Ok((admitted, message))
@@ -61,7 +60,7 @@ impl Gateway {
     fn grpc_reply(&self, Reply { message, metadata, trailers, memory }: Reply, wire: Wire) -> Response {
         let mut response = wire.begun();
         let headers = response.headers_mut();
-        tell_accepted(self.config.gzip, headers);
+        GRPC.tell_accepted(self.config.gzip, headers);
         self.metadata.tell_initial(&metadata, &trailers, headers);
         let message = match memory {
             Some(memory) => memory.carry(message),

@@ -1,16 +1,39 @@
 //! The messages of a request, each sent to the backend as soon as it has come.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::encoding::Encoding;
 use super::frames::{FrameReader, Framed};
+use crate::codec::Texts;
 use crate::format::compression::{self, Bounds};
 use crate::gateway::error::Refusal;
 use crate::gateway::request::inbound::{RequestBody, Watched};
-use crate::gateway::rest::stream::{Refused, UploadEnd};
+use crate::gateway::rest::stream::{Refused, UploadEnd, made_of_json};
 use crate::limits::offload::{self, LONG};
 use crate::limits::pace::{Late, Pace};
+use crate::route::{Query, Route};
 use crate::upstream::Outgoing;
+
+/// How messages are written in frames.
+pub(crate) enum MessageCodec {
+    /// As they are.
+    Proto,
+    /// As JSON for this route.
+    Json(Arc<Route>, Arc<Texts>),
+}
+
+impl MessageCodec {
+    /// JSON for the rpc of this route.
+    ///
+    /// # Errors
+    /// None for the path of an rpc, which has no variables.
+    pub(crate) fn json(route: &Arc<Route>) -> Result<Self, Refusal> {
+        let texts = route.prepare(&[], &Query::default()).map_err(|error| Refusal::encode(&error))?;
+        Ok(Self::Json(route.clone(), Arc::new(texts)))
+    }
+}
 
 /// A request of several messages on its way to the backend.
 pub(super) struct Upload<B> {
@@ -22,6 +45,7 @@ pub(super) struct Upload<B> {
     /// The maximum length of a message, also after decompression.
     pub(super) limit: usize,
     pub(super) encoding: Encoding,
+    pub(super) codec: MessageCodec,
     pub(super) outgoing: Outgoing,
     /// The number of messages sent so far.
     pub(super) sent: usize,
@@ -51,7 +75,13 @@ impl<B: RequestBody> Upload<B> {
             }
             while let Some(framed) = self.frames.next()? {
                 let message = self.message(framed).await?;
-                self.outgoing.send(&message).await?;
+                match &self.codec {
+                    MessageCodec::Proto => self.outgoing.send(&message).await?,
+                    MessageCodec::Json(route, texts) => {
+                        let message = made_of_json(&mut self.outgoing, (route, texts), &message).await?;
+                        self.outgoing.send(&message).await?;
+                    }
+                }
                 self.sent += 1;
             }
         }
@@ -82,11 +112,7 @@ impl<B: RequestBody> Upload<B> {
 
     /// The message as it was before it was compressed.
     async fn message(&mut self, Framed { is_compressed, message }: Framed) -> Result<Bytes, Refusal> {
-        let ratio = match (is_compressed, self.encoding) {
-            (false, _) => return Ok(message),
-            (true, Encoding::Gzip(ratio)) => ratio,
-            (true, Encoding::Identity) => return Err(Refusal::unknown_compression()),
-        };
+        let Some(ratio) = self.encoding.ratio(is_compressed)? else { return Ok(message) };
         let bounds = Bounds { size: self.limit, ratio };
         let most = bounds.most(message.len());
         let place = if most < LONG { None } else { Some(offload::place().await) };

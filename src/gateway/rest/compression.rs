@@ -22,7 +22,7 @@ const SMALLEST: usize = 1 << 10;
 const PART: usize = 64 << 10;
 
 /// Whether the response to a request with these headers is compressed.
-pub(super) fn choice(request: &HeaderMap) -> Choice {
+pub(crate) fn choice(request: &HeaderMap) -> Choice {
     compression::choose(request.get_all(ACCEPT_ENCODING).iter().map(HeaderValue::as_bytes))
 }
 
@@ -52,7 +52,7 @@ fn is_text(headers: &HeaderMap) -> bool {
 
 /// Compresses the body of a response that is [fit](is_fit) for it, if that is worthwhile. The length of a stream is not
 /// known, so each part of it is compressed.
-pub(super) async fn compressed(mut response: Response, choice: Choice) -> Response {
+pub(crate) async fn compressed(mut response: Response, choice: Choice) -> Response {
     let is_gzip = match (choice, response.body()) {
         (Choice::Identity, _) => false,
         (Choice::Gzip, Body::Whole(body)) => body.len() >= SMALLEST,

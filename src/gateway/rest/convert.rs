@@ -47,8 +47,20 @@ impl Gateway {
         Ok(RequestMessage { bytes: message, json })
     }
 
+    /// The request message of a call by the path of its rpc, made of this JSON.
+    pub(crate) async fn json_message(&self, call: &Call<'_>, json: Option<Bytes>) -> Result<RequestMessage, Refusal> {
+        let Call { query, route, captures, memory, .. } = *call;
+        let message = match &json {
+            Some(bytes) if bytes.len() > SMALL => large(call, bytes, &Media::Json).await?,
+            _ => media::message(route, captures, query, json.as_deref().map(|bytes| (bytes, &Media::Json))),
+        };
+        let bytes = message.map_err(|error| Refusal::encode(&error))?;
+        budget::message(memory, bytes.len())?;
+        Ok(RequestMessage { bytes, json })
+    }
+
     /// The response to a unary call whose reply is not [long](is_long).
-    pub(super) fn reply(&self, call: &Call<'_>, reply: &Reply) -> Result<Response, Refusal> {
+    pub(crate) fn reply(&self, call: &Call<'_>, reply: &Reply) -> Result<Response, Refusal> {
         let Call { route, query, memory, .. } = *call;
         let made = if route.is_raw_reply {
             route
@@ -62,7 +74,7 @@ impl Gateway {
     }
 
     /// The response to a unary call whose reply is [long](is_long). Its JSON is made outside the worker thread.
-    pub(super) async fn long_reply(&self, call: &Call<'_>, reply: Reply) -> Result<Response, Refusal> {
+    pub(crate) async fn long_reply(&self, call: &Call<'_>, reply: Reply) -> Result<Response, Refusal> {
         let Call { route, query, memory, .. } = *call;
         let Reply { message, memory: held, metadata, .. } = reply;
         let json = long_json(route, (message, held), query.system(), memory).await?;
@@ -72,7 +84,7 @@ impl Gateway {
 }
 
 /// Whether printing the reply takes so long that other requests of the worker would have to wait.
-pub(super) fn is_long(route: &Route, reply: &Reply) -> bool {
+pub(crate) fn is_long(route: &Route, reply: &Reply) -> bool {
     let times = if route.rpc.print.defaults { DEFAULTS_TIMES } else { 1 };
     !route.is_raw_reply && reply.message.len() >= LONG / times
 }

@@ -15,4 +15,6 @@ mod unary;
 mod upgrade;
 pub mod websocket;
 
+pub(crate) use compression::{choice, compressed};
+pub(crate) use convert::is_long;
 pub(crate) use handler::Rest;

@@ -24,6 +24,6 @@ pub use frames::Format;
 pub use inbox::{Inbox, Item, Prepared, inbox};
 pub use prefer::wait;
 pub use reply::{Reply, Streamed};
-pub(crate) use request::End as UploadEnd;
+pub(crate) use request::{End as UploadEnd, made_of_json};
 pub use request::{Reading, Refused, Sending, Upload};
 pub use resume::{LAST_EVENT_ID, NotAnEvent, last_event};

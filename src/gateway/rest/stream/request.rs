@@ -184,12 +184,8 @@ impl Messages {
 
     pub(super) async fn send(&mut self, text: Option<&[u8]>) -> Result<(), End> {
         let message = match text {
-            Some(text) if text.len() > SMALL => {
-                let texts = self.texts.clone();
-                let encode = move |route: &Route, text: &[u8]| route.encode_one(&texts, Some(text));
-                large(&mut self.outgoing, &self.route, text, encode).await?
-            }
-            _ => self.route.encode_one(&self.texts, text).map_err(|error| Refusal::encode(&error))?,
+            Some(text) => made_of_json(&mut self.outgoing, (&self.route, &self.texts), text).await?,
+            None => self.route.encode_one(&self.texts, None).map_err(|error| Refusal::encode(&error))?,
         };
         self.outgoing.send(&message).await?;
         self.sent += 1;
@@ -225,6 +221,21 @@ impl Messages {
         self.outgoing.send(&message.map_err(|error| Refusal::encode(&error))?).await?;
         self.sent += 1;
         Ok(())
+    }
+}
+
+/// Converts the JSON of one message.
+pub(crate) async fn made_of_json(
+    outgoing: &mut Outgoing,
+    (route, texts): (&Arc<Route>, &Arc<Texts>),
+    text: &[u8],
+) -> Result<Vec<u8>, Refusal> {
+    if text.len() > SMALL {
+        let texts = texts.clone();
+        let encode = move |route: &Route, text: &[u8]| route.encode_one(&texts, Some(text));
+        large(outgoing, route, text, encode).await
+    } else {
+        route.encode_one(texts, Some(text)).map_err(|error| Refusal::encode(&error))
     }
 }
 
