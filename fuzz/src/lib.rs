@@ -4,6 +4,7 @@
 //! file of `corpus/` and every case of `tests/cases/`.
 
 mod certificates;
+mod hop;
 mod http;
 mod mask;
 mod series;
@@ -13,6 +14,7 @@ mod unique;
 mod wire;
 
 pub use certificates::certificates;
+pub use hop::passed_certificate;
 pub use http::{frames, head};
 pub use mask::update_mask;
 pub use series::split;
@@ -25,7 +27,7 @@ pub use wire::{descriptor_set, json_to_wire, text_to_wire, wire_to_json};
 pub type Check = fn(&[u8]);
 
 /// Every target by its name, which is also the name of its folder in `corpus/`.
-pub const TARGETS: [(&str, Check); 16] = [
+pub const TARGETS: [(&str, Check); 17] = [
     ("json_to_wire", json_to_wire),
     ("wire_to_json", wire_to_json),
     ("text_to_wire", text_to_wire),
@@ -42,4 +44,5 @@ pub const TARGETS: [(&str, Check); 16] = [
     ("token", token),
     ("key_set", key_set),
     ("proof", proof),
+    ("passed_certificate", passed_certificate),
 ];

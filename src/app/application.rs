@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use super::admin::Snapshot;
 use super::checks::{certificates, check_certificates, passwords, reserved_paths, unheard_proxies};
+use super::hop;
 use super::idempotency;
 use super::key_refresh::{KeyRefresh, KeyRefreshes};
 use super::limits;
@@ -26,7 +27,7 @@ use crate::observe::metrics::{HandshakeCounts, Metrics, RequestMetrics};
 use crate::route::policy::Require;
 use crate::route::{Route, Routes, misplaced};
 use crate::schema::{DescriptorSource, Remarks, Schema};
-use crate::server::{self, Bounds, Drain, Listener, Plain, Recipe, Served, Stop};
+use crate::server::{self, Bounds, ClientAuth, Drain, Listener, Plain, Recipe, Served, Stop};
 use crate::tls::certs::{self, Inspection, Usage};
 use crate::tls::{self, Clients, Identity, Trust};
 use crate::upstream::Upstream;
@@ -118,6 +119,7 @@ impl App {
             (exposed, Permissions::Any) => warnings.extend(exposed.iter().map(Problem::to_string)),
         }
         warnings.extend(unheard_proxies(&config));
+        warnings.extend(hop::warning(config.listen.as_ref()));
         let schema = match known {
             Some(known) => Some(Ok(known)),
             None => schema(&config, &upstreams).await,
@@ -149,6 +151,7 @@ impl App {
         let upstreams: Vec<Upstream> = upstreams.into_iter().flatten().collect();
         let routed = schema.and_then(|schema| keep(schema.and_then(|s| with_routes(s, &config)), &mut problems));
         let tls = config.listen.as_ref().and_then(|listen| keep(server_tls(listen), &mut problems));
+        let hop = config.listen.as_ref().and_then(|listen| keep(hop::hop(listen), &mut problems)).flatten();
         let callers = config.callers.as_ref().and_then(|callers| keep(Callers::load(callers), &mut problems));
         let keys = KeyRefreshes::new(key_refreshes(&config.key_servers, callers.as_ref(), &mut problems));
         let (Some(listen), Some(tls), Some((schema, routes))) = (config.listen, tls, routed) else {
@@ -164,7 +167,7 @@ impl App {
         let names = config.upstreams.into_iter().map(|upstream| upstream.name).collect();
         let metadata = Metadata::new(config.metadata).behind(listen.proxies.clone());
         let gateway = Gateway::new(schema, routes, upstreams, metadata, config.proxy);
-        let gateway = gateway.with_callers(callers.map(Arc::new));
+        let gateway = gateway.with_callers(callers.map(Arc::new)).behind(hop.map(Arc::new));
         warnings.extend(gateway.routes.warnings().iter().cloned());
         let Config { admin, access_log, memory, compatibility, shown, schema, imports, openapi, .. } = config;
         let descriptors = Descriptors { paths: schema, imports };
@@ -421,10 +424,9 @@ impl App {
     pub async fn bind(&self) -> Result<Bound, Problem> {
         let Self { listen, gateway, .. } = &self;
         let scheme = if self.tls.is_some() { "https" } else { "http" };
-        let asks = match &listen.tls {
-            Some(tls) if tls.client_ca.is_none() && tls.clients.is_empty() => "",
-            Some(tls) if tls.client_optional => ", client certificate asked for",
-            Some(_) => ", client certificate required",
+        let asks = match listen.client_auth() {
+            Some(ClientAuth::Optional) => ", client certificate asked for",
+            Some(ClientAuth::Required) => ", client certificate required",
             None => "",
         };
         let bound = Listener::bind_with(&listen.address, listen.backlog, None, Plain::Http1).await;

@@ -25,6 +25,8 @@ pub(super) fn certificates(config: &Config) -> Vec<Inspection> {
         asked.extend(identity(Usage::Server, &tls.identity));
         asked.extend(tls.client_ca.as_ref().and_then(bundle));
     }
+    let hop = config.listen.as_ref().and_then(|listen| listen.hop.as_ref());
+    asked.extend(hop.and_then(|hop| hop.client_ca.as_ref()).and_then(bundle));
     let upstreams = config.upstream.iter().chain(config.upstreams.iter().map(|upstream| &upstream.config));
     let servers = config.key_servers.iter().map(|server| &server.fetch.tls);
     for tls in upstreams.map(|upstream| &upstream.tls).chain(servers) {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::format::problem::Problem;
 use crate::route::policy::{KeyUse, Require};
 use crate::route::{Routes, Rpc};
-use crate::server;
+use crate::server::{self, ClientAuth};
 
 /// The store may use 1/4 of the memory of the process. A process that is killed for its memory loses every key.
 const PART: usize = 4;
@@ -39,10 +39,7 @@ pub(super) fn notes(routes: &Routes) -> impl Iterator<Item = String> {
 
 /// A warning if callers with keys cannot be told apart.
 pub(super) fn shared(routes: &Routes, listen: &server::Config) -> Option<String> {
-    let asks = listen
-        .tls
-        .as_ref()
-        .is_some_and(|tls| (tls.client_ca.is_some() || !tls.clients.is_empty()) && !tls.client_optional);
+    let asks = listen.client_auth() == Some(ClientAuth::Required);
     let open: BTreeSet<&str> = keyed(routes)
         .filter(|rpc| !asks && rpc.policy.require == Require::Nothing)
         .map(|rpc| rpc.name.as_str())

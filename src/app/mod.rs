@@ -3,6 +3,7 @@
 pub mod admin;
 mod application;
 mod checks;
+mod hop;
 mod idempotency;
 mod key_refresh;
 mod limits;

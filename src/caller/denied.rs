@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::dpop::ProofError;
+use super::hop::HopError;
 use super::token::Refused;
 
 /// Why a request is not admitted. The text is for the log, and contains nothing that a caller wrote.
@@ -67,6 +68,9 @@ pub enum Denied {
     /// The token has no `authorization_details` of a required type.
     #[error("the access token has no `authorization_details` of type `{0}`")]
     Details(String),
+    /// The request has no client certificate of a trusted proxy that counts.
+    #[error("{0}")]
+    Hop(HopError),
 }
 
 /// What a caller may learn of a denial. A forger does not learn how far a token was checked.
@@ -90,6 +94,12 @@ pub enum DeniedKind {
     Insufficient,
     /// The token cannot be verified at the moment.
     Unavailable,
+    /// The connection is not of the proxy that passes client certificates on.
+    NotOfProxy,
+    /// The proxy passed on no client certificate.
+    CertificateMissing,
+    /// The client certificate that the proxy passed on does not count.
+    Certificate,
 }
 
 impl Denied {
@@ -104,6 +114,9 @@ impl Denied {
             Self::Scopes(_) | Self::Claim(_) | Self::Details(_) => DeniedKind::Insufficient,
             Self::NoIssuers | Self::Proof(_, ProofError::Full) => DeniedKind::Unavailable,
             Self::Proof(_, ProofError::Nonce) => DeniedKind::Nonce,
+            Self::Hop(HopError::NotTrusted) => DeniedKind::NotOfProxy,
+            Self::Hop(HopError::Missing) => DeniedKind::CertificateMissing,
+            Self::Hop(_) => DeniedKind::Certificate,
             Self::Proof(..) => DeniedKind::Proof,
             Self::Token(refused) if refused.lacks_keys() => DeniedKind::Unavailable,
             Self::NoToken

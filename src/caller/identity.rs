@@ -12,12 +12,12 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::header::{HeaderName, HeaderValue};
 use http::request::Parts;
 
 use super::challenge::Challenge;
+use super::clock::now;
 use super::credentials::{self, Credentials, Scheme};
 use super::denied::Denied;
 use super::dpop::{Presented, Verifier};
@@ -188,11 +188,6 @@ pub fn identify(callers: Option<&Callers>, peer: &Peer, head: &Parts, rpc: &Rpc)
     callers.check_key(&token, credentials, head, now)?;
     check_demand(&token, demand)?;
     Ok(Identified { token: Some(token) })
-}
-
-/// In seconds since 1970.
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// A token that is bound to a certificate is accepted on a connection with that certificate only, whether or not the rpc

@@ -1,12 +1,15 @@
-//! Who calls: what the connection shows, the address that trusted proxies name, what tokens prove, and whether the call is admitted.
+//! Who calls: what the connection shows, the address and the certificate that trusted proxies name, what tokens prove, and
+//! whether the call is admitted.
 
 mod admission;
 mod challenge;
+mod clock;
 mod config;
 mod credentials;
 mod denied;
 pub mod dpop;
 pub mod forwarded;
+pub mod hop;
 mod identity;
 mod names;
 mod peer;

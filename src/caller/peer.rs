@@ -1,7 +1,7 @@
 //! The peer of a connection, as the connection shows it.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,7 +14,18 @@ pub struct Peer {
     address: Option<SocketAddr>,
     protocol: Protocol,
     tls: Option<Tls>,
+    shown: Shown,
     address_text: OnceLock<HeaderValue>,
+}
+
+/// How the client certificate of the caller arrives.
+#[derive(Debug, Default)]
+enum Shown {
+    /// In the TLS handshake.
+    #[default]
+    InHandshake,
+    /// In a header of a trusted proxy, if at all.
+    ByProxy(Option<Arc<Certificate>>),
 }
 
 /// The version of HTTP that a connection speaks.
@@ -59,7 +70,7 @@ impl Peer {
     /// The peer at this address. `tls` is `None` on a plain connection.
     #[must_use]
     pub fn new(address: Option<SocketAddr>, protocol: Protocol, tls: Option<Tls>) -> Self {
-        Self { address, protocol, tls, address_text: OnceLock::new() }
+        Self { address, protocol, tls, shown: Shown::InHandshake, address_text: OnceLock::new() }
     }
 
     /// The address of the peer. `None` if the connection ended before it could be read.
@@ -89,7 +100,18 @@ impl Peer {
     /// The verified client certificate, if one was presented.
     #[must_use]
     pub fn certificate(&self) -> Option<&Certificate> {
-        self.tls.as_ref()?.certificate.as_ref()
+        match &self.shown {
+            Shown::InHandshake => self.tls.as_ref()?.certificate.as_ref(),
+            Shown::ByProxy(certificate) => certificate.as_deref(),
+        }
+    }
+
+    /// The same connection for a request of a client of the trusted proxy at its other end, with the verified
+    /// certificate of that client. The certificate of the connection is the proxy's, and does not count.
+    #[must_use]
+    pub fn behind_proxy(&self, certificate: Option<Arc<Certificate>>) -> Self {
+        let tls = self.tls.as_ref().map(|tls| Tls { alpn: tls.alpn, version: tls.version, certificate: None });
+        Self { shown: Shown::ByProxy(certificate), ..Self::new(self.address, self.protocol, tls) }
     }
 
     /// [`Self::ip`] as text, which is made once for each connection.

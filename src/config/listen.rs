@@ -10,7 +10,7 @@ use crate::tls::PinnedClient;
 /// The default accepts connections from this machine only.
 const LISTEN: &str = "127.0.0.1:8080";
 
-const KEYS: &[&str] = &["address", "protocols", "tls", "drain", "connections", "handshakes", "backlog"];
+const KEYS: &[&str] = &["address", "protocols", "tls", "hop", "drain", "connections", "handshakes", "backlog"];
 
 impl Input<'_> {
     /// The listener, and the protocols that it serves.
@@ -36,9 +36,15 @@ impl Input<'_> {
         let backlog = or_default(section.value("backlog"), |value| limits::backlog(*value), BACKLOG);
         let (proxies, drain) = (trusted::proxies(section), drain::drain(section));
         let protocols = section.value("protocols").map_or_else(Protocols::default, protocols);
-        let (address, tls, proxies, connections) = (address?, tls?, proxies?, connections?);
+        let hop = match (section.value("hop"), &tls) {
+            (Some(value), Ok(tls)) => Some(self.hop(value, tls.as_ref())).transpose(),
+            (Some(_), Err(noted)) => Err(*noted),
+            (None, _) => Ok(None),
+        };
+        let (address, tls, proxies, hop, connections) = (address?, tls?, proxies?, hop?, connections?);
         let prior_knowledge = protocols.grpc || protocols.connect;
-        let config = server::Config { address, tls, proxies, drain, connections, handshakes, backlog, prior_knowledge };
+        let config =
+            server::Config { address, tls, proxies, hop, drain, connections, handshakes, backlog, prior_knowledge };
         Ok((config, protocols))
     }
 
@@ -64,7 +70,7 @@ impl Input<'_> {
 }
 
 /// Named clients with their pins. A pin belongs to one client only.
-fn clients(value: Value) -> Read<Vec<PinnedClient>> {
+pub(super) fn clients(value: Value) -> Read<Vec<PinnedClient>> {
     let mut clients: Vec<PinnedClient> = Vec::new();
     for (_, named) in value.named()? {
         let pins = named.one_or_more("pins", |item| {
@@ -98,6 +104,7 @@ fn plain_listener(address: String) -> server::Config {
         address,
         tls: None,
         proxies: None,
+        hop: None,
         drain,
         connections: None,
         handshakes,

@@ -17,6 +17,7 @@ mod describe;
 mod drain;
 mod file;
 mod gateway;
+mod hop;
 mod idempotency;
 mod input;
 mod limits;

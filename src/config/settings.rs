@@ -76,6 +76,8 @@ impl Config {
         let identity = |identity: &IdentityFiles| [identity.cert.clone(), identity.key.clone()];
         let listen = self.listen.iter().filter_map(|listen| listen.tls.as_ref());
         let listen = listen.flat_map(|tls| identity(&tls.identity).into_iter().chain(tls.client_ca.clone()));
+        let hop = self.listen.iter().filter_map(|listen| listen.hop.as_ref()?.client_ca.clone());
+        let listen = listen.chain(hop);
         let upstreams = self.upstream.iter().chain(self.upstreams.iter().map(|upstream| &upstream.config));
         let upstreams = upstreams.map(|upstream| (&upstream.tls, upstream.proxy.as_ref()));
         let servers = self.key_servers.iter().map(|server| (&server.fetch.tls, server.fetch.proxy.as_ref()));

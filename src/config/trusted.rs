@@ -21,7 +21,7 @@ pub(super) fn proxies(section: Section) -> Read<Option<Proxies>> {
     }
 }
 
-fn network(text: &str) -> Result<Network, String> {
+pub(super) fn network(text: &str) -> Result<Network, String> {
     text.parse().map_err(|error: NetworkError| error.to_string())
 }
 

@@ -14,6 +14,7 @@ use super::request::deadline::Deadline;
 use super::request::inbound::Inbound;
 use super::request::limits;
 use super::state::Gateway;
+use crate::caller::hop::HopError;
 use crate::caller::{
     Admitted, Certificate, Challenge, Denied, Identified, Peer, Received, ReceivedBody, admit, identify,
 };
@@ -26,6 +27,21 @@ pub(crate) struct Arrival {
     pub(crate) started: Instant,
     pub(crate) peer: Arc<Peer>,
     pub(crate) account: Arc<Account>,
+    /// Why the request may not go on, if its client certificate has to come from a trusted proxy and does not.
+    pub(crate) unproved: Option<HopError>,
+}
+
+impl Arrival {
+    /// A request with these headers, that arrived now.
+    pub(crate) fn new(gateway: &Gateway, headers: &HeaderMap, peer: Arc<Peer>, account: Arc<Account>) -> Self {
+        let (started, unproved) = (Instant::now(), None);
+        let Some(hop) = &gateway.hop else { return Self { started, peer, account, unproved } };
+        match hop.peer(&peer, headers) {
+            Ok(peer) => Self { started, peer: Arc::new(peer), account, unproved },
+            // Whatever refuses the request sees no certificate, and so not that of the proxy either.
+            Err(error) => Self { started, peer: Arc::new(peer.behind_proxy(None)), account, unproved: Some(error) },
+        }
+    }
 }
 
 /// A request in progress: its head and body, its memory budget, and its record.

@@ -16,7 +16,6 @@ use http::header::CONTENT_LENGTH;
 use http::request::Parts;
 use http::{Method, Request, StatusCode};
 use http_body::Body as _;
-use tokio::time::Instant;
 
 use super::answer::Response;
 use super::budget::{self, charged};
@@ -54,7 +53,8 @@ impl Answerer for Door {
     type Answer = Answer;
 
     fn answer(&self, Arrived { request, peer, account }: Arrived) -> Answer {
-        self.answer_to(request, Arrival { started: Instant::now(), peer, account })
+        let arrival = Arrival::new(&self.0, request.headers(), peer, account);
+        self.answer_to(request, arrival)
     }
 }
 
@@ -210,7 +210,8 @@ impl Gateway {
             let answered = files.answer(head).unwrap_or_else(|refusal| self.refused::<P>(refusal, exchange));
             return Box::pin(body.closing(shown::<P>(answered, head), head)).await;
         }
-        let faulty = head::check(&mut head.headers).err().map(Box::new);
+        let unproved = arrival.unproved.clone().map(Refusal::unproved);
+        let faulty = unproved.or_else(|| head::check(&mut head.headers).err()).map(Box::new);
         let head = &*head;
         let memory = match budget::call(&self.memory, &arrival.account) {
             Some(memory) => memory,

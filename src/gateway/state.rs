@@ -13,6 +13,7 @@ use super::rate::limits::RateLimits;
 use super::record::Sinks;
 use super::static_files::StaticFiles;
 use crate::caller::Callers;
+use crate::caller::hop::Hop;
 use crate::limits::memory::Share;
 use crate::observe::metrics::{LimitReading, Served};
 use crate::route::{Route, Routes, Rpc};
@@ -33,6 +34,8 @@ pub struct Gateway {
     pub config: Arc<Config>,
     /// Which callers may call; `None` if no tokens are checked.
     pub callers: Option<Arc<Callers>>,
+    /// The proxy that passes on client certificates; `None` if they come in the TLS handshake.
+    pub(super) hop: Option<Arc<Hop>>,
     /// Fixed files that are served beside the routes; `None` if there are none.
     pub files: Option<Arc<StaticFiles>>,
     /// How often callers may call; `None` without limits.
@@ -61,7 +64,7 @@ impl Gateway {
         let sinks = Arc::new(Sinks::new(routes.clone(), Arc::default(), &observers));
         let idempotency = Arc::new(Store::new(config.idempotency_memory));
         let limits = RateLimits::new(&config.limits).map(Arc::new);
-        let (config, callers, files, served) = (Arc::new(config), None, None, Arc::default());
+        let (config, callers, hop, files, served) = (Arc::new(config), None, None, None, Arc::default());
         Self {
             schema,
             routes,
@@ -69,6 +72,7 @@ impl Gateway {
             metadata,
             config,
             callers,
+            hop,
             files,
             idempotency,
             limits,
@@ -84,6 +88,12 @@ impl Gateway {
     #[must_use]
     pub fn with_callers(self, callers: Option<Arc<Callers>>) -> Self {
         Self { callers, ..self }
+    }
+
+    /// Takes client certificates from this proxy in front.
+    #[must_use]
+    pub fn behind(self, hop: Option<Arc<Hop>>) -> Self {
+        Self { hop, ..self }
     }
 
     /// Serves these fixed files beside the routes.
@@ -108,12 +118,12 @@ impl Gateway {
     /// for its calls.
     #[must_use]
     pub fn for_worker(&self, memory: &Share, holder: &Holder) -> Self {
-        let Self { schema, routes, upstreams, metadata, config, callers, files, .. } = self;
+        let Self { schema, routes, upstreams, metadata, config, callers, hop, files, .. } = self;
         let (schema, routes) = (schema.clone(), routes.clone());
         let upstreams = upstreams.iter().map(|upstream| upstream.for_worker(memory)).collect();
         let (metadata, config, callers) = (metadata.clone(), config.clone(), callers.clone());
         let (idempotency, limits) = (self.idempotency.clone(), self.limits.clone());
-        let (files, memory, holder) = (files.clone(), memory.clone(), holder.clone());
+        let (hop, files, memory, holder) = (hop.clone(), files.clone(), memory.clone(), holder.clone());
         let (observers, served) = (self.observers.clone(), self.served.clone());
         let metrics = observers.requests.as_ref().map(|requests| requests.for_worker(&served));
         let sinks = Sinks::new(routes.clone(), self.sinks.refusals.clone(), &observers);
@@ -125,6 +135,7 @@ impl Gateway {
             metadata,
             config,
             callers,
+            hop,
             files,
             idempotency,
             limits,

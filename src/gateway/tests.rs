@@ -125,7 +125,7 @@ fn answer<B: RequestBody>(
     request: Request<B>,
 ) -> impl Future<Output = Result<Response<Recorded>, Infallible>> + use<B> {
     let (peer, account) = (Arc::new(Peer::default()), Share::unbounded().account(None, 100));
-    door.answer_to(request, Arrival { started: Instant::now(), peer, account })
+    door.answer_to(request, Arrival { started: Instant::now(), peer, account, unproved: None })
 }
 
 fn unreachable() -> SocketAddr {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::stop::Drain;
 use crate::caller::forwarded::Proxies;
+use crate::caller::hop::Rules;
 use crate::tls::{IdentityFiles, PinnedClient};
 
 /// The configuration of a listener.
@@ -15,6 +16,8 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// The trusted proxies in front, which report the addresses of callers.
     pub proxies: Option<Proxies>,
+    /// The proxy that passes on client certificates in a header; `None` if they come in the TLS handshake.
+    pub hop: Option<HopFiles>,
     /// How long the listener drains when it stops.
     pub drain: Drain,
     /// The most connections at one time; without it, as many as file descriptors and memory allow.
@@ -39,6 +42,39 @@ pub struct TlsFiles {
     pub clients: Vec<PinnedClient>,
     /// Whether callers without a certificate are accepted too.
     pub client_optional: bool,
+}
+
+/// The files of [`Config::hop`], and which callers are accepted. Without authorities and pins, all certificates are that
+/// are valid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HopFiles {
+    /// Which proxy is trusted, and how it passes certificates on.
+    pub rules: Rules,
+    /// The bundle of authorities whose client certificates are accepted.
+    pub client_ca: Option<PathBuf>,
+    /// Callers that are accepted by their pinned certificates.
+    pub clients: Vec<PinnedClient>,
+}
+
+impl Config {
+    /// Whether callers present a client certificate, to this listener or to the proxy in front; `None` if they are not
+    /// asked for one.
+    #[must_use]
+    pub fn client_auth(&self) -> Option<ClientAuth> {
+        let is_optional = match (&self.hop, &self.tls) {
+            (Some(hop), _) => hop.rules.optional,
+            (None, Some(tls)) if tls.client_ca.is_some() || !tls.clients.is_empty() => tls.client_optional,
+            (None, _) => return None,
+        };
+        Some(if is_optional { ClientAuth::Optional } else { ClientAuth::Required })
+    }
+}
+
+/// Whether callers must present a client certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientAuth {
+    Required,
+    Optional,
 }
 
 /// The protocol of plain connections.

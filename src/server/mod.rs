@@ -35,7 +35,7 @@ mod worker;
 
 pub use admission::Bounds;
 pub use answerer::{Answerer, Arrived};
-pub use config::{Config, Plain, TlsFiles};
+pub use config::{ClientAuth, Config, HopFiles, Plain, TlsFiles};
 pub use drain::{Ending, Hold, Holder};
 pub use handshakes::HANDSHAKES_OF_ONE_ADDRESS;
 pub use listener::Listener;

@@ -5,6 +5,7 @@
 //! of sockets and listeners.
 
 pub mod certs;
+mod check;
 mod client;
 mod clients;
 mod identity;
@@ -21,6 +22,7 @@ mod signatures;
 mod trust;
 mod witness;
 
+pub use check::ClientCheck;
 pub use client::{Servers, client};
 pub use clients::{Clients, PinnedClient};
 pub use identity::{Identity, IdentityFiles};

@@ -20,6 +20,7 @@ mod every_way_in;
 mod fetching;
 mod forms;
 mod grpc_web;
+mod hop;
 mod idempotency;
 mod json_options;
 mod known_faults;

@@ -72,6 +72,12 @@ fn every_configuration_in_the_callers_documentation_passes_check() {
     let (mut count, folder) = (0, Folder::new());
     folder.write("shop.proto", get_with(r#"get: "/v1/{id}""#));
     let key = Key::p256("1");
+    let authority = authority("everybody");
+    folder.write("callers.pem", authority.pem()).write_identity(
+        "cert.pem",
+        "key.pem",
+        &authority.issue("gateway.test").unwrap(),
+    );
     for name in ["keys.json", "bank.json", "partner.json"] {
         folder.write(name, key_set(&[&key]));
     }
@@ -83,7 +89,7 @@ fn every_configuration_in_the_callers_documentation_passes_check() {
         assert_eq!(ended.code, Some(0), "{block}{}", ended.stderr);
         count += 1;
     }
-    assert_eq!(count, 4);
+    assert_eq!(count, 5);
 }
 
 #[test]

@@ -22,10 +22,10 @@ use crate::support::nginx::{KEPT_CONNECTIONS, Nginx};
 use crate::support::talk::{Reader, backend, note, schema, shared};
 use crate::support::{Backend, Gateway, http};
 
-const NAMES: &str = "metadata:\n  request: [x-consent-id]\n  caller: {address: x-address, certificate_sha256: x-sha256, \
+pub(crate) const NAMES: &str = "metadata:\n  request: [x-consent-id]\n  caller: {address: x-address, certificate_sha256: x-sha256, \
                      certificate: x-cert-bin}\n";
 /// What a caller says of itself.
-const LIES: [(&str, &str); 5] = [
+pub(crate) const LIES: [(&str, &str); 5] = [
     ("X-Address", "10.0.0.1"),
     ("X-Sha256", "00"),
     ("X-Cert-Bin", "AA=="),
@@ -33,10 +33,10 @@ const LIES: [(&str, &str); 5] = [
     ("Connection", "x-address, x-sha256"),
 ];
 
-type Told = Arc<Mutex<Vec<String>>>;
+pub(crate) type Told = Arc<Mutex<Vec<String>>>;
 
 /// A backend that notes the metadata of a call with names of the configuration.
-fn noting() -> (Backend, Told) {
+pub(crate) fn noting() -> (Backend, Told) {
     let (got, seen) = shared::<Vec<String>>();
     let backend = backend(move |_, requests, replies| {
         let names = ["x-address", "x-sha256", "x-cert-bin", "x-consent-id"];
@@ -67,7 +67,7 @@ fn gateway(folder: &TempDir, backend: &Backend, servers: &Authority, callers: &A
     Gateway::with(&config, &Overrides::default(), Ok(schema()), None)
 }
 
-fn client(servers: &Authority, own: Option<&Issued>) -> Arc<ClientConfig> {
+pub(crate) fn client(servers: &Authority, own: Option<&Issued>) -> Arc<ClientConfig> {
     let trust = tls::Servers::Trusted(servers.trust().unwrap());
     tls::client(own.map(Issued::identity), &trust, &[b"http/1.1"]).unwrap()
 }

@@ -9,6 +9,7 @@ mod drain;
 mod etcd;
 mod google_client;
 mod grpcio;
+mod hop_nginx;
 mod nginx;
 mod openapi_page;
 mod openapi_validators;

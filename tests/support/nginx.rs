@@ -32,10 +32,19 @@ impl Nginx {
     /// Starts one in front of `backend`, or gives nothing where nginx is not installed. `listen` are options of its
     /// port.
     pub fn start(listen: &str, proxy: &str, backend: SocketAddr) -> Option<Self> {
+        Self::start_with(listen, proxy, ("http", backend))
+    }
+
+    fn start_with(listen: &str, proxy: &str, backend: (&str, SocketAddr)) -> Option<Self> {
         let program = installed("nginx", Package::Debian("nginx-light"))?;
         // The port is free when it is chosen; somebody may take it before nginx does.
         let mut attempts = std::iter::repeat_with(|| Self::attempt(&program, listen, proxy, backend)).take(5);
         Some(attempts.find_map(Result::ok).expect("nginx starts on one of five free ports"))
+    }
+
+    /// The same, but what is behind it has TLS. `listen` may go on with directives of the server behind its options.
+    pub fn start_before_tls(listen: &str, proxy: &str, backend: SocketAddr) -> Option<Self> {
+        Self::start_with(listen, proxy, ("https", backend))
     }
 
     /// Ends it and gives its error log.
@@ -44,7 +53,7 @@ impl Nginx {
         self.process.wait().stderr
     }
 
-    fn attempt(program: &Path, listen: &str, proxy: &str, backend: SocketAddr) -> Result<Self, ()> {
+    fn attempt(program: &Path, listen: &str, proxy: &str, backend: (&str, SocketAddr)) -> Result<Self, ()> {
         let address = ports::free();
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("nginx.conf");
@@ -66,7 +75,7 @@ impl Nginx {
 }
 
 /// Everything that nginx writes goes into `folder`.
-fn configuration(folder: &Path, listen: &str, proxy: &str, backend: SocketAddr) -> String {
+fn configuration(folder: &Path, listen: &str, proxy: &str, (scheme, backend): (&str, SocketAddr)) -> String {
     let folder = folder.display();
     let temporary = |name: &&str| format!("  {name}_temp_path {folder}/{name};\n");
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].iter().map(temporary).collect();
@@ -81,7 +90,7 @@ http {{
 {temporary}  upstream behind {{ server {backend}; keepalive 4; }}
   server {{
     listen {listen};
-    location / {{ proxy_pass http://behind; {proxy} }}
+    location / {{ proxy_pass {scheme}://behind; {proxy} }}
   }}
 }}
 "

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::operation::Entry;
 use crate::route::policy::{Binding, Require};
-use crate::server;
+use crate::server::{self, ClientAuth};
 
 const CERTIFICATE: &str = "clientCertificate";
 const TOKEN: &str = "accessToken";
@@ -24,8 +24,10 @@ impl Certificate {
     /// What this listener asks of its callers; `None` if it does not ask for a certificate.
     #[must_use]
     pub fn of(listen: &server::Config) -> Option<Self> {
-        let tls = listen.tls.as_ref().filter(|tls| tls.client_ca.is_some() || !tls.clients.is_empty())?;
-        Some(if tls.client_optional { Self::Optional } else { Self::Required })
+        listen.client_auth().map(|auth| match auth {
+            ClientAuth::Required => Self::Required,
+            ClientAuth::Optional => Self::Optional,
+        })
     }
 }
 

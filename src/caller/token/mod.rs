@@ -29,4 +29,5 @@ pub use issuer::{Issuer, IssuerConfig, TokenTypes};
 pub use json::{Json, Object};
 pub use keys::{KeyError, KeySet, KeySetError, LARGEST_SET};
 pub(super) use presented::PublicKey;
+pub(super) use seen::{Seen, TokenHash};
 pub use verified::{Refused, Token, Tokens};

@@ -19,16 +19,16 @@ const ENTRY: usize = 256;
 
 /// The SHA-256 of a token's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct TokenHash([u8; 32]);
+pub(crate) struct TokenHash([u8; 32]);
 
 impl TokenHash {
-    pub(super) fn of(token: &str) -> Self {
-        Self(sha256(&[token.as_bytes()]))
+    pub(crate) fn of(token: impl AsRef<[u8]>) -> Self {
+        Self(sha256(&[token.as_ref()]))
     }
 }
 
 /// The verified tokens.
-pub(super) struct Seen<T> {
+pub(crate) struct Seen<T> {
     shards: [Mutex<Shard<T>>; SHARDS],
     /// The capacity of half a shard, in bytes.
     half: usize,
@@ -59,7 +59,8 @@ impl<T> Default for Seen<T> {
 }
 
 impl<T> Seen<T> {
-    fn with_capacity(bytes: usize) -> Self {
+    /// A cache of this many bytes.
+    pub(crate) fn with_capacity(bytes: usize) -> Self {
         Self { shards: std::array::from_fn(|_| Mutex::new(Shard::default())), half: bytes / SHARDS / 2 }
     }
 
@@ -70,7 +71,7 @@ impl<T> Seen<T> {
     }
 
     /// The token with this hash, if it was verified before.
-    pub(super) fn find(&self, hash: TokenHash) -> Option<Arc<T>> {
+    pub(crate) fn find(&self, hash: TokenHash) -> Option<Arc<T>> {
         let mut shard = self.shard(hash);
         if let Some(entry) = shard.young.get(&hash) {
             return Some(entry.token.clone());
@@ -82,13 +83,13 @@ impl<T> Seen<T> {
     }
 
     /// Keeps a token with a text of `length` bytes.
-    pub(super) fn keep(&self, hash: TokenHash, length: usize, token: Arc<T>) {
+    pub(crate) fn keep(&self, hash: TokenHash, length: usize, token: Arc<T>) {
         let entry = Entry { token, size: length + ENTRY };
         self.shard(hash).keep(hash, entry, self.half);
     }
 
     /// Drops a token that is no longer valid.
-    pub(super) fn forget(&self, hash: TokenHash) {
+    pub(crate) fn forget(&self, hash: TokenHash) {
         let mut shard = self.shard(hash);
         shard.old.remove(&hash);
         if let Some(entry) = shard.young.remove(&hash) {
@@ -123,7 +124,7 @@ mod tests {
     #[test]
     fn the_token_cache_stays_within_its_memory_and_keeps_tokens_in_use() {
         let seen = Seen::with_capacity(1 << 20);
-        let hash = |number: usize| TokenHash::of(&number.to_string());
+        let hash = |number: usize| TokenHash::of(number.to_string());
         let most = (1 << 20) / (1000 + ENTRY);
         for number in 0..10 * most {
             seen.keep(hash(number), 1000, Arc::new(()));

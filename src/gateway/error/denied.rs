@@ -10,12 +10,19 @@ use http::header::{HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 
 use super::reason::Reason;
 use super::refusal::Refusal;
+use crate::caller::hop::HopError;
 use crate::caller::{Challenge, Denied, DeniedKind};
 
 /// `Retry-After` in seconds when the keys of an issuer are not available yet.
 const RETRY: u64 = 1;
 
 impl Refusal {
+    /// The refusal of a request whose client certificate has to come from a trusted proxy, and does not.
+    #[must_use]
+    pub fn unproved(error: HopError) -> Self {
+        Self::denied(Denied::Hop(error), &Challenge::bearer(""))
+    }
+
     /// The refusal of a request that is not admitted. `challenge` says which credentials its rpc accepts.
     #[must_use]
     pub fn denied(denied: Denied, challenge: &Challenge<'_>) -> Self {
@@ -50,12 +57,26 @@ impl Refusal {
                 };
                 Self::new(Reason::AccessTokenInsufficient, message)
             }
+            DeniedKind::NotOfProxy => {
+                Self::new(Reason::ProxyNotTrusted, "client certificates are accepted from the trusted proxy only")
+            }
+            DeniedKind::CertificateMissing => Self::new(
+                Reason::ClientCertificateMissing,
+                "this call needs a client certificate: connect with one to the proxy in front",
+            ),
+            DeniedKind::Certificate => {
+                Self::new(Reason::ClientCertificateInvalid, "the client certificate is not valid for this API")
+            }
             DeniedKind::Unavailable => {
                 let message = "access tokens cannot be verified at the moment; nothing was sent";
                 let refusal = Self::new(Reason::AccessTokenNotVerifiable, message);
                 return Self { denied: Some(Arc::new(denied)), ..refusal.with_header(RETRY_AFTER, RETRY.to_string()) };
             }
         };
+        // RFC 6750 and RFC 9449 have no challenge for a certificate.
+        if let Denied::Hop(_) = denied {
+            return Self { denied: Some(Arc::new(denied)), ..refusal };
+        }
         let is_nonce = denied.kind() == DeniedKind::Nonce;
         let challenges = challenges(&denied, challenge, &refusal.message);
         let mut refusal = Self { denied: Some(Arc::new(denied)), ..refusal };
@@ -76,7 +97,11 @@ impl Refusal {
 /// credentials gets a challenge without `error` for each scheme that is accepted.
 fn challenges(denied: &Denied, challenge: &Challenge<'_>, message: &str) -> Vec<HeaderValue> {
     let error = match denied.kind() {
-        DeniedKind::Missing | DeniedKind::Unavailable => None,
+        DeniedKind::Missing
+        | DeniedKind::Unavailable
+        | DeniedKind::NotOfProxy
+        | DeniedKind::CertificateMissing
+        | DeniedKind::Certificate => None,
         DeniedKind::Request => Some("invalid_request"),
         DeniedKind::Token | DeniedKind::Expired | DeniedKind::NotYet => Some("invalid_token"),
         DeniedKind::Nonce => Some("use_dpop_nonce"),

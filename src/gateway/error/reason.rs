@@ -115,6 +115,14 @@ reasons! {
         "The DPoP proof is missing, or is not valid for this request.", "Make a new proof for each request, with the public URL and the current time.";
     AccessTokenInsufficient, "ACCESS_TOKEN_INSUFFICIENT", 403 PermissionDenied,
         "The access token does not permit this call.", "Get a token with the scopes that the message lists.";
+    ClientCertificateMissing, "CLIENT_CERTIFICATE_MISSING", 403 PermissionDenied,
+        "The proxy in front passed on no client certificate.", "Connect to the proxy with a client certificate.";
+    ClientCertificateInvalid, "CLIENT_CERTIFICATE_INVALID", 403 PermissionDenied,
+        "The client certificate that the proxy passed on is unreadable, repeated, expired or not accepted.",
+        "Use a certificate that is valid for this API. The operator finds the reason in the log.";
+    ProxyNotTrusted, "PROXY_NOT_TRUSTED", 403 PermissionDenied,
+        "The request did not come through the proxy that passes client certificates on.",
+        "Use the public address of this API.";
     AccessTokenNotVerifiable, "ACCESS_TOKEN_NOT_VERIFIABLE", 503 Unavailable,
         "Access tokens cannot be verified at the moment. The call was not sent.", "Send the request again after `Retry-After`.";
 
