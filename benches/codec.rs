@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
 
 use std::hint::black_box;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::measurement::WallTime;
@@ -13,7 +15,9 @@ use prost_reflect::prost::Message as _;
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
+use towbar::codec::validate::Validator;
 use towbar::codec::{Body, Ignored, Origin, Print, Request, reply};
+use towbar::config::{self, Overrides};
 use towbar::schema::{FieldPath, Schema};
 
 #[path = "../tests/support/cases.rs"]
@@ -23,7 +27,20 @@ mod messages;
 
 use messages::Sample;
 
-criterion_group!(benches, bank, corpus, body_and_query, depth, length, kind, numbers, string_length, escapes, alphabet);
+criterion_group!(
+    benches,
+    bank,
+    validation,
+    corpus,
+    body_and_query,
+    depth,
+    length,
+    kind,
+    numbers,
+    string_length,
+    escapes,
+    alphabet
+);
 criterion_main!(benches);
 
 /// The most frequent responses and the most frequent request of a bank's gateway.
@@ -38,6 +55,19 @@ fn bank(criterion: &mut Criterion) {
         ("transactions-1000", messages::transactions(&schema, 1000)),
     ];
     compare(criterion, "bank", Duration::from_secs(1), &pool, &samples);
+}
+
+/// The rules of `config/bank-rules.yaml` over the request message of a transfer.
+fn validation(criterion: &mut Criterion) {
+    let schema = messages::bank();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/towbar.yaml");
+    let (config, _) = config::load_text("validation: {rules: bank-rules.yaml}", &file, &Overrides::default());
+    let validator = Validator::compile(&schema, &config.routes.validation).unwrap();
+    let sample = messages::transfer(&schema);
+    let checks = Arc::new(validator).of(&sample.message).unwrap();
+    assert!(checks.violations(&sample.wire).list.is_empty());
+    let mut group = group(criterion, "validation", Duration::from_secs(1));
+    group.bench_function("transfer", |bencher| bencher.iter(|| checks.violations(black_box(&sample.wire))));
 }
 
 /// All cases that are read and printed without an error, one after the other.

@@ -4,6 +4,8 @@
 //! then becomes wire format, with or without a JSON body. [`reply`] turns wire format into JSON, [`reply_field`] a
 //! single field of it, and [`values()`] turns each value into the text for a path or a query.
 //!
+//! [`validate`] checks wire format by rules.
+//!
 //! Input is strict: whatever another reader could read differently is rejected. Knows nothing of HTTP or routes.
 
 mod depth;
@@ -19,6 +21,7 @@ mod scalar;
 mod tests;
 mod time;
 mod to_json;
+pub mod validate;
 
 pub use filling::{Filling, filling, takes_entries, takes_json, takes_text};
 pub use from_json::{

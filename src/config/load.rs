@@ -31,6 +31,7 @@ pub(super) const KEYS: &[&str] = &[
     "cors",
     "errors",
     "idempotency",
+    "validation",
     "limits",
     "status_headers",
     "rpcs",
@@ -92,6 +93,7 @@ impl Input<'_> {
         let (listen, protocols) = self.listen().map_or((None, Protocols::default()), |(listen, it)| (Some(listen), it));
         let serving = Serving { by_path: protocols.call_by_path(), ..self.serving(&upstreams, is_whole) };
         let (metadata, rpcs) = (self.metadata(status_headers.as_ref()), self.rpcs(&policy));
+        let validation = self.validation(&policy, &rpcs);
         let callers = self.callers(&metadata, &rpcs);
         self.check_requirements(&policy, &rpcs, callers.as_ref().map(|callers| &callers.config));
         let (callers, key_servers) = callers.map_or_else(Default::default, |it| (Some(it.config), it.servers));
@@ -108,8 +110,8 @@ impl Input<'_> {
             key_servers,
             proxy: gateway::Config { protocols, cors, ..self.proxy(status_headers, policy.clone()) },
             rpcs,
-            routes: route::Defaults { policy, rules, serving },
-            rule_files,
+            routes: route::Defaults { policy, rules, serving, validation: validation.sources },
+            rule_files: rule_files.into_iter().chain(validation.files).collect(),
             reload: self.reload(),
             admin: self.admin(),
             openapi: self.openapi(),

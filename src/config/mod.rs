@@ -38,6 +38,7 @@ mod tests;
 mod trusted;
 mod upstream;
 mod upstreams;
+mod validation;
 mod value;
 mod yaml;
 

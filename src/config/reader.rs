@@ -97,6 +97,11 @@ impl Problems {
         self.note(Order::Flag, Problem::at(flag, message))
     }
 
+    /// A problem at a place that was noted before.
+    pub(super) fn add_at(&self, place: &str, message: String) -> Noted {
+        self.note(Order::Other, Problem::at(place, message))
+    }
+
     /// Appends the problems of another file.
     pub(super) fn add(&self, other: Self) {
         let others = other.into_list();

@@ -27,5 +27,6 @@ pub(crate) fn count(metrics: &WorkerMetrics, record: &Record) {
         bytes_out: record.bytes_out,
         refused: record.refused.map(|refused| RefusedBy { party: party(refused.by), reason: reason(refused.reason) }),
         attempts: record.trail.attempts,
+        is_invalid: record.is_invalid,
     });
 }

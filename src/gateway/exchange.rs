@@ -65,6 +65,7 @@ impl Exchange {
             status: None,
             is_unawaited: false,
             is_replay: false,
+            is_invalid: false,
             bytes_in: 0,
             bytes_out: 0,
             upload: None,
@@ -134,6 +135,11 @@ impl Exchange {
     /// Records that the call was made before, and its first response is returned again.
     pub(crate) fn replays(&mut self) {
         self.note(|record| record.is_replay = true);
+    }
+
+    /// Records that the request message violates validation rules.
+    pub(crate) fn violates(&mut self) {
+        self.note(|record| record.is_invalid = true);
     }
 
     /// Records that a unary call begins.

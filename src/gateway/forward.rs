@@ -40,6 +40,10 @@ impl Gateway {
         message: &mut RequestMessage,
         exchange: &mut Exchange,
     ) -> Result<Reply, Refusal> {
+        if let Some(validated) = &call.route.rpc.validation {
+            // Boxed; otherwise the future of every request would be as large as this one.
+            Box::pin(self.validate(call, validated, message, exchange)).await?;
+        }
         let policy = &call.route.rpc.policy;
         let called = if policy.idempotency.keys == KeyUse::Off && policy.caller_gone == CallerGone::Cancel {
             let outbound = self.begun(call, admitted, exchange)?;

@@ -4,6 +4,7 @@ mod access;
 pub mod answer;
 mod budget;
 mod call;
+mod checked;
 mod conditional;
 mod config;
 mod connect;
@@ -31,6 +32,7 @@ mod telemetry;
 #[cfg(test)]
 mod tests;
 mod unserved;
+mod validation;
 
 pub use config::{Config, GZIP_RATIO, IDEMPOTENCY_MEMORY};
 pub use cors::{Cors, CorsOrigin, CorsOrigins, CorsRules, MAX_AGE, Subdomains};

@@ -64,6 +64,8 @@ pub(crate) struct Record {
     pub(crate) is_unawaited: bool,
     /// Whether the response to an earlier request with the same idempotency key was returned again.
     pub(crate) is_replay: bool,
+    /// Whether the message of the unary call violates validation rules.
+    pub(crate) is_invalid: bool,
     /// Bytes of the request body that were read, before decompression.
     pub(crate) bytes_in: u64,
     /// Bytes of the response body that the connection accepted.

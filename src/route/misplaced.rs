@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::entry::Route;
 use super::options::RpcOptions;
-use super::policy::{CallerGone, KeyUse};
+use super::policy::{CallerGone, KeyUse, Validation};
 use super::table::Routes;
 use crate::format::problem::Problem;
 
@@ -41,6 +41,12 @@ pub fn misplaced(routes: &Routes, options: &[RpcOptions]) -> Vec<Problem> {
             let message =
                 "`idempotency` applies only to unary rpcs; the messages of a stream are not kept to be repeated";
             problems.push(Problem::at(rpc, message));
+        }
+        if own.validation.is_some_and(|mode| mode != Validation::Off) {
+            let has_no_rules = |route: &Route| route.rpc.validation.is_none();
+            if is_any(rpc, has_no_rules) {
+                problems.push(Problem::at(rpc, "`validation`: no rule applies to the messages of its requests"));
+            }
         }
     }
     problems.sort_by_key(ToString::to_string);

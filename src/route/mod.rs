@@ -43,7 +43,7 @@ pub use near::{Difference, Why};
 pub use options::{Defaults, RpcOptions};
 pub use plan::{EncodeError, FormError, QueryProblem, RestRequest, ReverseError, ReverseProblem, ValueProblem};
 pub use query::{Query, QueryError};
-pub use rpc::{Rpc, Streaming};
+pub use rpc::{Rpc, Streaming, Validated};
 pub use rules::{Rules, Selected};
 pub use serving::{Answering, Selector, Serving};
 pub use sources::{FieldSource, RequestPart, SourceValue};

@@ -3,6 +3,7 @@
 use super::policy::{Layer as _, OwnPolicy, Policy};
 use super::rules::Rules;
 use super::serving::Serving;
+use crate::codec::validate::Sources;
 
 /// The settings of one rpc in the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -24,6 +25,8 @@ pub struct Defaults {
     pub rules: Rules,
     /// Which rpcs are served, and by which upstream.
     pub serving: Serving,
+    /// Rules for request messages.
+    pub validation: Sources,
 }
 
 impl Defaults {

@@ -1,9 +1,13 @@
 //! An rpc as it is served: its messages, its upstream and its settings, whichever way it is called.
 
+use std::sync::Arc;
+
 use http::uri::PathAndQuery;
 
-use super::policy::{Policy, UnknownKeys};
+use super::policy::{Policy, UnknownKeys, Validation};
+use crate::codec::validate::{Checks, Validator};
 use crate::codec::{Ignored, Print};
+use crate::observe::seldom::Seldom;
 use crate::schema::{Message, Paths, RpcDescriptor};
 
 /// An rpc that is served. A [`Route`](super::Route) is one way to call it.
@@ -34,6 +38,17 @@ pub struct Rpc {
     pub print: Print,
     /// What is ignored in request bodies; follows from `policy`.
     pub(super) ignored: Ignored,
+    /// How request messages are validated; `None` if they are not.
+    pub validation: Option<Validated>,
+}
+
+/// How the request messages of an rpc are validated.
+#[derive(Debug)]
+pub struct Validated {
+    pub mode: Validation,
+    pub checks: Checks,
+    /// Limits log lines about violations that are only reported.
+    pub reports: Seldom,
 }
 
 /// Which sides send several messages in a call.
@@ -64,7 +79,12 @@ impl Rpc {
     ///
     /// # Errors
     /// The name of the rpc cannot be part of an HTTP path.
-    pub(super) fn new(rpc: &RpcDescriptor, upstream: usize, policy: Policy) -> Result<Self, String> {
+    pub(super) fn new(
+        rpc: &RpcDescriptor,
+        upstream: usize,
+        policy: Policy,
+        validator: &Arc<Validator>,
+    ) -> Result<Self, String> {
         let path = PathAndQuery::try_from(rpc.path.as_str());
         let streaming = rpc.streaming();
         Ok(Self {
@@ -79,6 +99,7 @@ impl Rpc {
             paths: Paths::from(&rpc.input),
             print: policy.json.print(),
             ignored: ignored(&policy),
+            validation: validated(rpc, &policy, validator),
             policy,
         })
     }
@@ -86,6 +107,13 @@ impl Rpc {
     pub(super) fn reads_any_case(&self) -> bool {
         self.policy.json.case_insensitive_field_parsing
     }
+}
+
+fn validated(rpc: &RpcDescriptor, policy: &Policy, validator: &Arc<Validator>) -> Option<Validated> {
+    if policy.validation == Validation::Off {
+        return None;
+    }
+    validator.of(&rpc.input).map(|checks| Validated { mode: policy.validation, checks, reports: Seldom::default() })
 }
 
 fn ignored(policy: &Policy) -> Ignored {

@@ -15,6 +15,7 @@ use super::rules::mapped;
 use super::spare::{self, Spare};
 use super::trie::{Hit, Trie, TrieRule};
 use super::{binding, choice};
+use crate::codec::validate::Validator;
 use crate::format::problem::Problem;
 use crate::schema::Schema;
 
@@ -50,6 +51,8 @@ impl Routes {
         // A wrong selector may leave rpcs without an upstream; only the selector is reported then.
         let selectors_are_right = idle.is_empty();
         problems.extend(idle);
+        let validator = Validator::compile(schema, &defaults.validation).map_err(|wrong| problems.extend(wrong));
+        let validator = Arc::new(validator.unwrap_or_default());
         let (mut bound, mut direct) = (Vec::new(), Vec::new());
         let renamed = Renamed::new(schema, options, defaults);
         problems.extend(renamed.problems());
@@ -65,7 +68,7 @@ impl Routes {
             });
             let options = options.iter().find(|options| options.rpc == rpc.name);
             let descriptor = renamed.of(rpc);
-            let served = Rpc::new(descriptor, upstream, defaults.policy_of(options)).map(Arc::new);
+            let served = Rpc::new(descriptor, upstream, defaults.policy_of(options), &validator).map(Arc::new);
             for rule in &rules {
                 match binding::bind(descriptor, rule, &served, options) {
                     Ok(rule) => bound.push(rule),

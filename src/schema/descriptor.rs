@@ -105,6 +105,8 @@ pub(super) struct MessageOptions {
 pub(super) struct Oneof {
     #[prost(string, tag = "1")]
     pub(super) name: String,
+    #[prost(bytes = "vec", tag = "2")]
+    pub(super) options: Vec<u8>,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::annotation::{self, Annotation};
 use super::clash::Clashes;
 use super::compile;
 use super::load::{self, Loaded};
@@ -22,6 +23,7 @@ pub struct Schema {
     clashes: Arc<Clashes>,
     uncompiled: Vec<Uncompiled>,
     warnings: Vec<String>,
+    annotations: Arc<[Annotation]>,
 }
 
 impl Schema {
@@ -51,7 +53,8 @@ impl Schema {
         let clashes = Arc::new(Clashes::of(&files, &origins, &mut tables));
         let tables = Arc::new(tables);
         let rpcs = rpc::rpcs(&files, &tables)?;
-        Ok(Self { tables, rpcs, files: read, clashes, uncompiled, warnings })
+        let annotations = annotation::annotations(&files).into();
+        Ok(Self { tables, rpcs, files: read, clashes, uncompiled, warnings, annotations })
     }
 
     /// Loads one descriptor set from memory; problems name it `name`.
@@ -100,6 +103,12 @@ impl Schema {
     #[must_use]
     pub fn clashes<'a>(&self, messages: impl Iterator<Item = &'a Message>) -> Vec<Problem> {
         self.clashes.reached(messages)
+    }
+
+    /// The options about valid values of all messages, in the order of the descriptors.
+    #[must_use]
+    pub fn annotations(&self) -> &[Annotation] {
+        &self.annotations
     }
 
     /// All messages, including nested ones.

@@ -4,6 +4,7 @@
 //! is compiled once into flat [`Tables`], which the codec uses; a [`Message`] or a [`Field`] is a reference into them.
 //! Knows nothing of URLs or sockets, and of JSON only the names of fields.
 
+mod annotation;
 mod apart;
 mod case;
 mod check;
@@ -34,6 +35,7 @@ mod table;
 mod uncompiled;
 mod unit;
 
+pub use annotation::{Annotated, Annotation};
 pub use case::{Alike, AnyCase, Named};
 pub use common::find_any;
 pub use join::Schema;

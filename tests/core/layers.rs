@@ -68,6 +68,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("clap_complete", &["cli/completions"]),
     ("clap_mangen", &["cli/manual"]),
     ("wide", &["format/block"]),
+    ("regex", &["codec/validate"]),
 ];
 
 /// What quotes a file's contents in its errors, and the one module that may name it: the contents are secrets.

@@ -51,6 +51,7 @@ mod untouched;
 mod uploads;
 mod upstream;
 mod upstreams;
+mod validation;
 mod websocket_ends;
 mod websocket_handshakes;
 mod websockets;

@@ -49,9 +49,11 @@ impl Reason {
             | Self::UpdateMaskTooLong => Defect::Body,
             Self::UnknownQueryParameter | Self::UnknownField => Defect::Unexpected,
             Self::MissingField => Defect::Missing,
-            Self::InvalidPathVariable | Self::InvalidQueryParameter | Self::InvalidField | Self::FieldConflict => {
-                Defect::Invalid
-            }
+            Self::InvalidPathVariable
+            | Self::InvalidQueryParameter
+            | Self::InvalidField
+            | Self::FieldConflict
+            | Self::ValidationFailed => Defect::Invalid,
             _ => Defect::Other,
         }
     }
@@ -64,11 +66,13 @@ pub(super) struct WrongField {
     pub(super) field: String,
     pub(super) description: String,
     pub(super) defect: Defect,
+    /// The reason in `google.rpc.BadRequest`; empty if there is none.
+    pub(super) reason: String,
 }
 
 impl WrongField {
     pub(super) fn new(field: &str, description: impl fmt::Display, defect: Defect) -> Self {
-        Self { field: field.to_owned(), description: description.to_string(), defect }
+        Self { field: field.to_owned(), description: description.to_string(), defect, reason: String::new() }
     }
 }
 
@@ -132,6 +136,7 @@ pub(super) fn bad_request(violations: &[WrongField]) -> rpc::BadRequest {
     let violation = |violation: &WrongField| FieldViolation {
         field: violation.field.clone(),
         description: violation.description.clone(),
+        reason: violation.reason.clone(),
         ..Default::default()
     };
     rpc::BadRequest { field_violations: violations.iter().map(violation).collect() }
@@ -146,7 +151,7 @@ fn read(any: &Any) -> Option<rpc::BadRequest> {
 const MOST_NAMED: usize = 256;
 
 /// The most bytes of the request body that are searched for the caller's spelling: its length, once per field.
-const MOST_SEARCHED: usize = 4 << 20;
+pub(super) const MOST_SEARCHED: usize = 4 << 20;
 
 /// Renames the fields in a backend's BadRequest detail to the names that the caller uses.
 pub(super) fn name_for_caller(any: &mut Any, context: CallContext<'_>) {

@@ -21,6 +21,7 @@ mod request;
 mod response;
 mod statuses;
 mod timer;
+mod validation;
 mod visible;
 
 pub(crate) use connect::connect_end;

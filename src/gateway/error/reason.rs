@@ -191,6 +191,8 @@ reasons! {
         "The body is valid JSON, but not of the expected type.", "Send what the message says was expected.";
     FieldConflict, "FIELD_CONFLICT", 400 InvalidArgument,
         "Path and body have different values for one field.", "Send the same value, or leave it out of the body.";
+    ValidationFailed, "VALIDATION_FAILED", 400 InvalidArgument,
+        "The request violates validation rules.", "Correct the fields that the details list.";
     UpdateMaskTooLong, "UPDATE_MASK_TOO_LONG", 400 InvalidArgument,
         "The update mask made from the body would be too long.", "Send the update mask as a query parameter.";
     MessageTooLarge, "MESSAGE_TOO_LARGE", 400 InvalidArgument,

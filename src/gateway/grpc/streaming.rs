@@ -13,6 +13,7 @@ use super::wire::Wire;
 use crate::caller::{Admitted, ReceivedBody};
 use crate::gateway::answer::Response;
 use crate::gateway::call::{Call, Intake};
+use crate::gateway::checked::check_streamed;
 use crate::gateway::error::Refusal;
 use crate::gateway::exchange::Exchange;
 use crate::gateway::forward::OpenCall;
@@ -67,6 +68,7 @@ impl Gateway {
         message: &[u8],
         exchange: &mut Exchange,
     ) -> Result<StreamingCall, Refusal> {
+        check_streamed(call.route, message)?;
         let OpenCall { mut outgoing, incoming, notes } = self.opened(call, admitted, 0, exchange).await?;
         // Whoever stops reading says why in the answer. The deadline ends the call elsewhere.
         if let Ok(Ok(())) = timeout_at(call.terms.deadline, outgoing.send(message)).await {
@@ -89,7 +91,8 @@ impl Gateway {
         let limit = call.route.rpc.policy.body_limit;
         let (pace, frames) = (Pace::new(self.config.least_rate), FrameReader::new(limit));
         let is_conversation = call.head.version >= Version::HTTP_2;
-        let upload = Upload { body, pace, is_conversation, frames, limit, encoding, codec, outgoing, sent: 0 };
+        let route = call.route.clone();
+        let upload = Upload { body, pace, is_conversation, frames, limit, encoding, codec, route, outgoing, sent: 0 };
         Ok(StreamingCall::sending(incoming, self.ended_with_gateway(), notes, upload.send()))
     }
 }

@@ -8,6 +8,7 @@ use super::encoding::Encoding;
 use super::frames::{FrameReader, Framed};
 use crate::codec::Texts;
 use crate::format::compression::{self, Bounds};
+use crate::gateway::checked::check_streamed;
 use crate::gateway::error::Refusal;
 use crate::gateway::request::inbound::{RequestBody, Watched};
 use crate::gateway::rest::stream::{Refused, UploadEnd, made_of_json};
@@ -46,6 +47,7 @@ pub(super) struct Upload<B> {
     pub(super) limit: usize,
     pub(super) encoding: Encoding,
     pub(super) codec: MessageCodec,
+    pub(super) route: Arc<Route>,
     pub(super) outgoing: Outgoing,
     /// The number of messages sent so far.
     pub(super) sent: usize,
@@ -76,9 +78,13 @@ impl<B: RequestBody> Upload<B> {
             while let Some(framed) = self.frames.next()? {
                 let message = self.message(framed).await?;
                 match &self.codec {
-                    MessageCodec::Proto => self.outgoing.send(&message).await?,
+                    MessageCodec::Proto => {
+                        check_streamed(&self.route, &message)?;
+                        self.outgoing.send(&message).await?;
+                    }
                     MessageCodec::Json(route, texts) => {
                         let message = made_of_json(&mut self.outgoing, (route, texts), &message).await?;
+                        check_streamed(route, &message)?;
                         self.outgoing.send(&message).await?;
                     }
                 }

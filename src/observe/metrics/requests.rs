@@ -81,6 +81,8 @@ struct Shard {
     unrouted: Chain<HttpResult, Cell>,
     refusals: Chain<RefusedBy, AtomicU64>,
     upstreams: Box<[Attempts]>,
+    /// Requests whose message violates validation rules, by route index.
+    invalid: Box<[AtomicU64]>,
     begun: AtomicU64,
     ended: AtomicU64,
 }
@@ -120,6 +122,8 @@ pub struct Ended {
     pub refused: Option<RefusedBy>,
     /// How often its call was given to a connection, retries included.
     pub attempts: u32,
+    /// Whether its message violates validation rules.
+    pub is_invalid: bool,
 }
 
 #[derive(Debug, Default)]
@@ -148,6 +152,7 @@ impl RequestMetrics {
             unrouted: Chain::default(),
             refusals: Chain::default(),
             upstreams: served.upstreams.iter().map(|_| Attempts::default()).collect(),
+            invalid: served.routes.iter().map(|_| AtomicU64::new(0)).collect(),
             begun: AtomicU64::new(0),
             ended: AtomicU64::new(0),
         });
@@ -199,6 +204,10 @@ impl WorkerMetrics {
             let other = RefusedBy { party: refused.party, reason: "OTHER" };
             refusals.cell(refused, MOST_REASONS, other).fetch_add(1, Ordering::Relaxed);
         }
+        let invalid = ended.route.filter(|_| ended.is_invalid).and_then(|route| self.0.invalid.get(route));
+        if let Some(invalid) = invalid {
+            invalid.fetch_add(1, Ordering::Relaxed);
+        }
         let upstream = ended.route.and_then(|route| upstreams.get(served.routes.get(route)?.upstream));
         if let Some(counts) = upstream.filter(|_| ended.attempts > 0) {
             counts.calls.fetch_add(1, Ordering::Relaxed);
@@ -214,6 +223,8 @@ struct Totals {
     refusals: BTreeMap<RefusedBy, u64>,
     /// Calls and attempts, by upstream name.
     upstreams: BTreeMap<String, [u64; 2]>,
+    /// Requests that violate validation rules, by rpc.
+    invalid: BTreeMap<String, u64>,
     in_flight: u64,
 }
 
@@ -235,12 +246,18 @@ struct Sums {
 
 impl Totals {
     fn add(&mut self, shard: &Shard) {
-        let Shard { served, routes, unrouted, refusals, upstreams, begun, ended } = shard;
+        let Shard { served, routes, unrouted, refusals, upstreams, invalid, begun, ended } = shard;
         self.add_results(&RouteKey::default(), unrouted);
         for (labels, chain) in served.routes.iter().zip(routes) {
             if chain.iter().next().is_some() {
                 let RouteLabels { method, route, rpc, .. } = labels.clone();
                 self.add_results(&RouteKey { method, route, rpc }, chain);
+            }
+        }
+        for (labels, count) in served.routes.iter().zip(invalid) {
+            match count.load(Ordering::Relaxed) {
+                0 => {}
+                count => *self.invalid.entry(labels.rpc.clone()).or_default() += count,
             }
         }
         for (refused, count) in refusals.iter() {
@@ -281,6 +298,11 @@ impl Collector for RequestMetrics {
         let mut family = encoder.encode_descriptor("refusals", help, None, MetricType::Counter)?;
         for (RefusedBy { party, reason }, count) in &totals.refusals {
             ConstCounter::new(*count).encode(family.encode_family(&[("by", *party), ("reason", *reason)])?)?;
+        }
+        let help = "Unary requests that violate validation rules, enforced or not, by rpc";
+        let mut family = encoder.encode_descriptor("invalid_requests", help, None, MetricType::Counter)?;
+        for (rpc, count) in &totals.invalid {
+            ConstCounter::new(*count).encode(family.encode_family(&[("rpc", rpc.as_str())])?)?;
         }
         for (place, name, help) in [
             (0, "upstream_calls", "Calls that were given to a connection to an upstream"),
@@ -369,7 +391,17 @@ mod tests {
     fn ended(route: Option<usize>, status: u16) -> Ended {
         let took = Duration::from_micros(700);
         let refused = (status >= 400).then_some(RefusedBy { party: "gateway", reason: "FIELD" });
-        Ended { route, status, code: Some(0), took, bytes_in: 1, bytes_out: 10, refused, attempts: 2 }
+        Ended {
+            route,
+            status,
+            code: Some(0),
+            took,
+            bytes_in: 1,
+            bytes_out: 10,
+            refused,
+            attempts: 2,
+            is_invalid: false,
+        }
     }
 
     fn text(metrics: &RequestMetrics) -> String {

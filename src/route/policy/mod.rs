@@ -20,6 +20,7 @@ mod read;
 mod require;
 mod setting;
 mod table;
+mod validation;
 
 pub use errors::{Errors, Form, OwnErrors, Statuses};
 pub use idempotency::{Idempotency, KeyUse, OwnIdempotency, STORE_KEYS};
@@ -30,3 +31,4 @@ pub use origins::{NoOrigin, Origin, Origins};
 pub use require::{Binding, ClaimDemand, Require, TokenDemand};
 pub use setting::{Keys, Setting};
 pub use table::{OwnPolicy, Policy, QueryLimits};
+pub use validation::{RULE_KEYS, Validation};

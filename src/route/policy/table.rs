@@ -15,6 +15,7 @@ use super::read::{
     word,
 };
 use super::require::{Require, require};
+use super::validation::{self, Validation};
 use crate::format::json as text;
 
 /// Protobuf readers accept at most 100 nested messages, and each nested JSON object is a message.
@@ -51,6 +52,8 @@ keys! {
     idempotent: Option<bool> = None, { Rpc: truth };
     /// Whether requests have idempotency keys, so that a retry by the caller is not executed again.
     idempotency: Idempotency = Idempotency::default(), { File: idempotency::for_all, Rpc: idempotency::for_one };
+    /// Whether request messages are validated before they are forwarded.
+    validation: Validation = Validation::Off, { File: validation::for_all, Rpc: validation::for_one };
     /// Which of the rate limits count its requests.
     limits: LimitUse = LimitUse::All, { Rpc: limits };
     /// How much a request counts in each of them.

@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 
 use super::request::{End, Messages, Refused, large};
 use crate::codec::{HttpBody, Texts};
+use crate::gateway::checked::check_streamed;
 use crate::gateway::error::{Reason, Refusal};
 use crate::limits::memory::SMALL;
 use crate::route::{Query, Route};
@@ -104,6 +105,9 @@ impl Inbox {
             Ok(message) => message,
             Err(error) => return Err(Refused::new(Box::new(Refusal::encode(&error)), outgoing)),
         };
+        if let Err(refusal) = check_streamed(route, &message) {
+            return Err(Refused::new(Box::new(refusal), outgoing));
+        }
         // A backend that has stopped reading reports why in its reply.
         if outgoing.send(&message).await.is_ok() {
             outgoing.finish();

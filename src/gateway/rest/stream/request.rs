@@ -7,6 +7,7 @@ use http_body::Body;
 
 use crate::codec::{HttpBody, Texts};
 use crate::format::json::{Series, Splitter};
+use crate::gateway::checked::check_streamed;
 use crate::gateway::error::Refusal;
 use crate::limits::memory::SMALL;
 use crate::limits::offload::{self, LONG};
@@ -187,6 +188,7 @@ impl Messages {
             Some(text) => made_of_json(&mut self.outgoing, (&self.route, &self.texts), text).await?,
             None => self.route.encode_one(&self.texts, None).map_err(|error| Refusal::encode(&error))?,
         };
+        check_streamed(&self.route, &message)?;
         self.outgoing.send(&message).await?;
         self.sent += 1;
         Ok(())
@@ -218,7 +220,9 @@ impl Messages {
 
     async fn send_piece(&mut self, data: &[u8], content_type: &str) -> Result<(), End> {
         let message = self.route.encode_raw_one(&self.texts, &HttpBody { content_type, data });
-        self.outgoing.send(&message.map_err(|error| Refusal::encode(&error))?).await?;
+        let message = message.map_err(|error| Refusal::encode(&error))?;
+        check_streamed(&self.route, &message)?;
+        self.outgoing.send(&message).await?;
         self.sent += 1;
         Ok(())
     }

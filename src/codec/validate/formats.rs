@@ -1,0 +1,205 @@
+//! The formats of strings that rules can demand. Each is decided in one pass, without patterns.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+/// The longest host name, without a dot at its end (RFC 1035, section 2.3.4).
+const LONGEST_HOST: usize = 253;
+const LONGEST_LABEL: usize = 63;
+
+/// HTML, "valid email address": what browsers accept.
+pub(super) fn is_email(text: &str) -> bool {
+    let Some((local, domain)) = text.split_once('@') else { return false };
+    let is_atom = |byte: u8| byte.is_ascii_alphanumeric() || b".!#$%&'*+/=?^_`{|}~-".contains(&byte);
+    !local.is_empty() && local.bytes().all(is_atom) && domain.split('.').all(is_label)
+}
+
+/// RFC 1123, section 2.1: labels of letters, digits and hyphens; the last is not a number.
+pub(super) fn is_hostname(text: &str) -> bool {
+    let text = text.strip_suffix('.').unwrap_or(text);
+    let last = text.rsplit('.').next().unwrap_or_default();
+    text.len() <= LONGEST_HOST && text.split('.').all(is_label) && !last.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_label(label: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    (1..=LONGEST_LABEL).contains(&label.len())
+        && label.bytes().all(is_part)
+        && !label.starts_with('-')
+        && !label.ends_with('-')
+}
+
+pub(super) fn is_ip(text: &str) -> bool {
+    is_ipv4(text) || is_ipv6(text)
+}
+
+pub(super) fn is_ipv4(text: &str) -> bool {
+    text.parse::<Ipv4Addr>().is_ok()
+}
+
+/// RFC 4291, with a zone (RFC 4007) if there is one.
+pub(super) fn is_ipv6(text: &str) -> bool {
+    let (address, zone) = text.split_once('%').map_or((text, None), |(address, zone)| (address, Some(zone)));
+    address.parse::<Ipv6Addr>().is_ok() && zone != Some("")
+}
+
+pub(super) fn is_address(text: &str) -> bool {
+    is_hostname(text) || is_ip(text)
+}
+
+/// RFC 9562, section 4.
+pub(super) fn is_uuid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(index, byte)| match index {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+}
+
+pub(super) fn is_tuuid(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// 26 characters of Crockford's base 32; the first is at most 7.
+pub(super) fn is_ulid(text: &str) -> bool {
+    let is_digit = |byte: u8| byte.is_ascii_alphanumeric() && !b"ILOU".contains(&byte.to_ascii_uppercase());
+    text.len() == 26 && text.bytes().all(is_digit) && matches!(text.as_bytes()[0], b'0'..=b'7')
+}
+
+/// A host or an IP address, IPv6 in brackets, then a port.
+pub(super) fn is_host_and_port(text: &str) -> bool {
+    let Some((host, port)) = text.rsplit_once(':') else { return false };
+    let is_host = match host.strip_prefix('[') {
+        Some(inside) => inside.strip_suffix(']').is_some_and(is_ipv6),
+        None => is_hostname(host) || is_ipv4(host),
+    };
+    is_host && is_port(port) && (port == "0" || !port.starts_with('0'))
+}
+
+fn is_port(port: &str) -> bool {
+    !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok()
+}
+
+/// RFC 3986, section 3: with a scheme.
+pub(super) fn is_uri(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once(':') else { return false };
+    let is_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+    scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.bytes().all(is_scheme) && is_relative(rest)
+}
+
+/// RFC 3986, section 4.1: a URI, or a reference relative to one.
+pub(super) fn is_uri_ref(text: &str) -> bool {
+    // Section 4.2: the first segment of a relative path has no colon; it would be a scheme.
+    let first = text.split(['/', '?', '#']).next().unwrap_or_default();
+    is_uri(text) || (!first.contains(':') && is_relative(text))
+}
+
+/// Everything behind the scheme.
+fn is_relative(text: &str) -> bool {
+    let (text, fragment) = text.split_once('#').unwrap_or((text, ""));
+    let (path, query) = text.split_once('?').unwrap_or((text, ""));
+    let path = match path.strip_prefix("//") {
+        Some(rest) => {
+            let end = rest.find('/').unwrap_or(rest.len());
+            if !is_authority(&rest[..end]) {
+                return false;
+            }
+            &rest[end..]
+        }
+        None => path,
+    };
+    has_only(path, b":@/") && has_only(query, b":@/?") && has_only(fragment, b":@/?")
+}
+
+fn is_authority(text: &str) -> bool {
+    let (user, host) = text.rsplit_once('@').unwrap_or(("", text));
+    let (host, port) = match host.strip_prefix('[') {
+        Some(inside) => {
+            let Some((address, port)) = inside.split_once(']') else { return false };
+            if !is_ipv6(address) {
+                return false;
+            }
+            ("", port.strip_prefix(':').unwrap_or(port))
+        }
+        None => host.split_once(':').unwrap_or((host, "")),
+    };
+    has_only(user, b":") && has_only(host, b"") && port.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Whether a text has only unreserved characters, sub-delimiters, `more`, and percent-encoded bytes.
+fn has_only(text: &str, more: &[u8]) -> bool {
+    let mut rest = text.as_bytes();
+    while let [byte, after @ ..] = rest {
+        rest = match byte {
+            b'%' => match after {
+                [high, low, after @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => after,
+                _ => return false,
+            },
+            byte if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(byte) || more.contains(byte) => after,
+            _ => return false,
+        };
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_format_accepts_what_its_specification_allows_and_nothing_else() {
+        type Case = (&'static str, fn(&str) -> bool, &'static [&'static str], &'static [&'static str]);
+        let long = "a".repeat(64);
+        assert!(!is_hostname(&long) && is_hostname(&long[1..]));
+        let cases: &[Case] = &[
+            (
+                "email",
+                is_email,
+                &["a@b", "a.b+c@d-e.example"],
+                &["", "a", "@b", "a@", "a@-b", "a b@c", "a@b..c", "a@b@c"],
+            ),
+            (
+                "hostname",
+                is_hostname,
+                &["a", "a.b.", "xn--4gbrim", "1a.2b"],
+                &["", ".", "a..b", "-a", "a-", "a_b", "1.2.3.4", "é"],
+            ),
+            ("ipv4", is_ipv4, &["127.0.0.1"], &["127.0.0", "127.0.0.01", "256.0.0.1", "::1"]),
+            ("ipv6", is_ipv6, &["::1", "fe80::1%eth0", "1:2:3:4:5:6:7:8"], &["127.0.0.1", ":::", "::1%", "[::1]"]),
+            ("address", is_address, &["a.example", "127.0.0.1", "::1"], &["", "a_b", "1.2.3"]),
+            (
+                "uuid",
+                is_uuid,
+                &["8e03978e-40d5-43dd-bc93-6894a57f9324"],
+                &["8e03978e40d543ddbc936894a57f9324", "8e03978e-40d5-43dd-bc93-6894a57f932g"],
+            ),
+            ("tuuid", is_tuuid, &["8e03978e40d543ddbc936894a57f9324"], &["8e03978e-40d5-43dd-bc93-6894a57f9324"]),
+            (
+                "ulid",
+                is_ulid,
+                &["01ARZ3NDEKTSV4RRFFQ69G5FAV"],
+                &["81ARZ3NDEKTSV4RRFFQ69G5FAV", "01ARZ3NDEKTSV4RRFFQ69G5FAU", ""],
+            ),
+            (
+                "host_and_port",
+                is_host_and_port,
+                &["a:80", "127.0.0.1:0", "[::1]:443"],
+                &["a", "a:", "a:65536", "a:080", "::1:80", "[a]:1"],
+            ),
+            (
+                "uri",
+                is_uri,
+                &["https://a.example/b?c=d#e", "urn:a:b", "a:", "http://u@[::1]:80/%20"],
+                &["", "a", "//a", "1a:b", "http://[a]/", "http://a b", "a:%2", "a:[", "http://a:b/"],
+            ),
+            ("uri_ref", is_uri_ref, &["", "a/b", "/a", "//a/b", "?c", "#d", "https://a"], &["a b", "1:a", "%", "a[b"]),
+        ];
+        for (name, is, good, bad) in cases {
+            for text in *good {
+                assert!(is(text), "{name}: {text:?}");
+            }
+            for text in *bad {
+                assert!(!is(text), "{name}: {text:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,581 @@
+//! Rules in descriptors: the options of `buf.validate` as trees, and `google.api.field_behavior`.
+//!
+//! The numbers are those of buf/validate/validate.proto. A number that is not known here, such as that of a predefined
+//! rule of somebody's own, is a problem: nothing is left out silently.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::tree::{Member, Tree, TreeValue};
+use crate::codec::time::{Span, put_duration, put_timestamp};
+use crate::format::wire::{self, FIXED32, FIXED64, LENGTH, Reader, VARINT, WireError};
+
+/// A field of a message of rules.
+struct Rule {
+    number: u32,
+    name: &'static str,
+    value: Value,
+}
+
+/// How the value of a rule is written.
+#[derive(Clone, Copy)]
+enum Value {
+    /// A varint without sign.
+    Number,
+    Truth,
+    Text,
+    Bytes,
+    Ignore,
+    Int32,
+    Int64,
+    Sint,
+    Fixed32,
+    Fixed64,
+    Sfixed32,
+    Sfixed64,
+    Float,
+    Double,
+    Duration,
+    Timestamp,
+    /// Rules of a type.
+    Rules(&'static [Rule]),
+    /// Bounds and lists of numbers.
+    Numbers(&'static Self),
+    /// The rules of a field again, for items, keys and values.
+    Field,
+    /// Not supported; the tree has its name only.
+    Other,
+}
+
+const fn rule(number: u32, name: &'static str, value: Value) -> Rule {
+    Rule { number, name, value }
+}
+
+const FIELD: &[Rule] = &[
+    rule(23, "cel", Value::Other),
+    rule(29, "cel_expression", Value::Other),
+    rule(25, "required", Value::Truth),
+    rule(27, "ignore", Value::Ignore),
+    rule(1, "float", Value::Numbers(&Value::Float)),
+    rule(2, "double", Value::Numbers(&Value::Double)),
+    rule(3, "int32", Value::Numbers(&Value::Int32)),
+    rule(4, "int64", Value::Numbers(&Value::Int64)),
+    rule(5, "uint32", Value::Numbers(&Value::Number)),
+    rule(6, "uint64", Value::Numbers(&Value::Number)),
+    rule(7, "sint32", Value::Numbers(&Value::Sint)),
+    rule(8, "sint64", Value::Numbers(&Value::Sint)),
+    rule(9, "fixed32", Value::Numbers(&Value::Fixed32)),
+    rule(10, "fixed64", Value::Numbers(&Value::Fixed64)),
+    rule(11, "sfixed32", Value::Numbers(&Value::Sfixed32)),
+    rule(12, "sfixed64", Value::Numbers(&Value::Sfixed64)),
+    rule(13, "bool", Value::Rules(BOOL)),
+    rule(14, "string", Value::Rules(STRING)),
+    rule(15, "bytes", Value::Rules(BYTES)),
+    rule(16, "enum", Value::Rules(ENUM)),
+    rule(18, "repeated", Value::Rules(REPEATED)),
+    rule(19, "map", Value::Rules(MAP)),
+    rule(20, "any", Value::Other),
+    rule(21, "duration", Value::Rules(DURATION)),
+    rule(22, "timestamp", Value::Rules(TIMESTAMP)),
+    rule(28, "field_mask", Value::Other),
+];
+
+const BOOL: &[Rule] = &[rule(1, "const", Value::Truth)];
+
+const STRING: &[Rule] = &[
+    rule(1, "const", Value::Text),
+    rule(2, "min_len", Value::Number),
+    rule(3, "max_len", Value::Number),
+    rule(4, "min_bytes", Value::Number),
+    rule(5, "max_bytes", Value::Number),
+    rule(6, "pattern", Value::Text),
+    rule(7, "prefix", Value::Text),
+    rule(8, "suffix", Value::Text),
+    rule(9, "contains", Value::Text),
+    rule(10, "in", Value::Text),
+    rule(11, "not_in", Value::Text),
+    rule(12, "email", Value::Truth),
+    rule(13, "hostname", Value::Truth),
+    rule(14, "ip", Value::Truth),
+    rule(15, "ipv4", Value::Truth),
+    rule(16, "ipv6", Value::Truth),
+    rule(17, "uri", Value::Truth),
+    rule(18, "uri_ref", Value::Truth),
+    rule(19, "len", Value::Number),
+    rule(20, "len_bytes", Value::Number),
+    rule(21, "address", Value::Truth),
+    rule(22, "uuid", Value::Truth),
+    rule(23, "not_contains", Value::Text),
+    rule(24, "well_known_regex", Value::Other),
+    rule(25, "strict", Value::Other),
+    rule(26, "ip_with_prefixlen", Value::Other),
+    rule(27, "ipv4_with_prefixlen", Value::Other),
+    rule(28, "ipv6_with_prefixlen", Value::Other),
+    rule(29, "ip_prefix", Value::Other),
+    rule(30, "ipv4_prefix", Value::Other),
+    rule(31, "ipv6_prefix", Value::Other),
+    rule(32, "host_and_port", Value::Truth),
+    rule(33, "tuuid", Value::Truth),
+    rule(34, "example", Value::Other),
+    rule(35, "ulid", Value::Truth),
+];
+
+const BYTES: &[Rule] = &[
+    rule(1, "const", Value::Bytes),
+    rule(2, "min_len", Value::Number),
+    rule(3, "max_len", Value::Number),
+    rule(4, "pattern", Value::Text),
+    rule(5, "prefix", Value::Bytes),
+    rule(6, "suffix", Value::Bytes),
+    rule(7, "contains", Value::Bytes),
+    rule(8, "in", Value::Bytes),
+    rule(9, "not_in", Value::Bytes),
+    rule(10, "ip", Value::Truth),
+    rule(11, "ipv4", Value::Truth),
+    rule(12, "ipv6", Value::Truth),
+    rule(13, "len", Value::Number),
+    rule(14, "example", Value::Other),
+    rule(15, "uuid", Value::Truth),
+];
+
+const ENUM: &[Rule] = &[
+    rule(1, "const", Value::Int32),
+    rule(2, "defined_only", Value::Truth),
+    rule(3, "in", Value::Int32),
+    rule(4, "not_in", Value::Int32),
+    rule(5, "example", Value::Other),
+];
+
+const REPEATED: &[Rule] = &[
+    rule(1, "min_items", Value::Number),
+    rule(2, "max_items", Value::Number),
+    rule(3, "unique", Value::Truth),
+    rule(4, "items", Value::Field),
+];
+
+const MAP: &[Rule] = &[
+    rule(1, "min_pairs", Value::Number),
+    rule(2, "max_pairs", Value::Number),
+    rule(4, "keys", Value::Field),
+    rule(5, "values", Value::Field),
+];
+
+const DURATION: &[Rule] = &[
+    rule(2, "const", Value::Duration),
+    rule(3, "lt", Value::Duration),
+    rule(4, "lte", Value::Duration),
+    rule(5, "gt", Value::Duration),
+    rule(6, "gte", Value::Duration),
+    rule(7, "in", Value::Duration),
+    rule(8, "not_in", Value::Duration),
+    rule(9, "example", Value::Other),
+];
+
+const TIMESTAMP: &[Rule] = &[
+    rule(2, "const", Value::Timestamp),
+    rule(3, "lt", Value::Timestamp),
+    rule(4, "lte", Value::Timestamp),
+    rule(5, "gt", Value::Timestamp),
+    rule(6, "gte", Value::Timestamp),
+    rule(7, "lt_now", Value::Truth),
+    rule(8, "gt_now", Value::Truth),
+    rule(9, "within", Value::Duration),
+    rule(10, "example", Value::Other),
+];
+
+/// The bounds and lists of numbers, by their numbers from 1.
+const NUMBERS: [&str; 7] = ["const", "lt", "lte", "gt", "gte", "in", "not_in"];
+
+/// `buf.validate.OneofRules`.
+const ONEOF: &[Rule] = &[rule(1, "required", Value::Truth)];
+
+/// Why rules in descriptors cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum OptionError {
+    #[error("the rules are not in wire format: {0}")]
+    Wire(#[from] WireError),
+    #[error("rule number {0} is not known; predefined rules are not supported")]
+    Unknown(u32),
+    #[error("rule `{0}` has a value that it cannot have")]
+    Value(&'static str),
+}
+
+/// The rules of a field.
+pub(super) fn of_field(rules: &[u8], place: &str) -> Result<Tree, OptionError> {
+    Reading { place }.map(rules, FIELD)
+}
+
+/// The rules of a oneof.
+pub(super) fn of_oneof(rules: &[u8], place: &str) -> Result<Tree, OptionError> {
+    Reading { place }.map(rules, ONEOF)
+}
+
+struct Reading<'p> {
+    place: &'p str,
+}
+
+impl Reading<'_> {
+    fn tree(&self, value: TreeValue) -> Tree {
+        Tree { place: self.place.to_owned(), value }
+    }
+
+    fn text(&self, text: impl ToString) -> Tree {
+        self.tree(TreeValue::Text(text.to_string()))
+    }
+
+    fn map(&self, rules: &[u8], known: &[Rule]) -> Result<Tree, OptionError> {
+        self.fields(rules, |number| known.iter().find(|rule| rule.number == number).map(|rule| (rule.name, rule.value)))
+    }
+
+    fn numbers(&self, rules: &[u8], of: Value) -> Result<Tree, OptionError> {
+        self.fields(rules, |number| match number {
+            1..=7 => Some((NUMBERS[number as usize - 1], of)),
+            8 if matches!(of, Value::Float | Value::Double) => Some(("finite", Value::Truth)),
+            8 | 9 => Some(("example", Value::Other)),
+            _ => None,
+        })
+    }
+
+    /// A message of rules. A rule that occurs again is joined with the first: lists grow, messages are merged, and
+    /// otherwise the last counts.
+    fn fields(&self, rules: &[u8], known: impl Fn(u32) -> Option<(&'static str, Value)>) -> Result<Tree, OptionError> {
+        let mut members: Vec<Member> = Vec::new();
+        let mut nested: Vec<(&'static str, Vec<u8>)> = Vec::new();
+        let mut reader = Reader::new(rules);
+        while !reader.is_empty() {
+            let (number, wire_type) = reader.tag()?;
+            let (name, value) = known(number).ok_or(OptionError::Unknown(number))?;
+            if matches!(value, Value::Rules(_) | Value::Numbers(_) | Value::Field) && wire_type == LENGTH {
+                let piece = reader.bytes()?;
+                match nested.iter_mut().find(|(other, _)| *other == name) {
+                    Some((_, before)) => before.extend_from_slice(piece),
+                    None => nested.push((name, piece.to_vec())),
+                }
+                continue;
+            }
+            let is_list = matches!(name, "in" | "not_in");
+            let values = self.values(&mut reader, Field { number, wire_type, name, value, is_list })?;
+            match members.iter_mut().find(|member| member.name == name) {
+                Some(Member { value: Tree { value: TreeValue::List(items), .. }, .. }) => items.extend(values),
+                Some(member) => member.value = values.into_iter().next_back().unwrap_or(self.tree(TreeValue::Nothing)),
+                None => {
+                    let value = if is_list {
+                        self.tree(TreeValue::List(values))
+                    } else {
+                        values.into_iter().next_back().unwrap_or(self.tree(TreeValue::Nothing))
+                    };
+                    members.push(self.member(name, value));
+                }
+            }
+        }
+        for (name, bytes) in nested {
+            // The name was found by its number before.
+            let value = (1..=u32::from(u8::MAX)).filter_map(&known).find(|(other, _)| *other == name);
+            let tree = match value {
+                Some((_, Value::Rules(known))) => self.map(&bytes, known)?,
+                Some((_, Value::Numbers(of))) => self.numbers(&bytes, *of)?,
+                _ => self.map(&bytes, FIELD)?,
+            };
+            members.push(self.member(name, tree));
+        }
+        Ok(self.tree(TreeValue::Map(members)))
+    }
+
+    fn member(&self, name: &str, value: Tree) -> Member {
+        Member { name: name.to_owned(), place: self.place.to_owned(), value }
+    }
+
+    /// The values of one occurrence of a rule: one, or those of a packed list.
+    fn values(&self, reader: &mut Reader<'_>, field: Field) -> Result<Vec<Tree>, OptionError> {
+        let Field { number, wire_type, value, is_list, .. } = field;
+        if matches!(value, Value::Other) {
+            reader.skip(number, wire_type)?;
+            return Ok(vec![self.text("...")]);
+        }
+        let own = value.wire_type();
+        if is_list && wire_type == LENGTH && own != LENGTH {
+            let mut packed = Reader::new(reader.bytes()?);
+            let mut values = Vec::new();
+            while !packed.is_empty() {
+                values.push(self.value(&mut packed, field)?);
+            }
+            return Ok(values);
+        }
+        if wire_type != own {
+            return Err(OptionError::Value(field.name));
+        }
+        Ok(vec![self.value(reader, field)?])
+    }
+
+    fn value(&self, reader: &mut Reader<'_>, Field { name, value, .. }: Field) -> Result<Tree, OptionError> {
+        Ok(match value {
+            Value::Number => self.text(reader.varint()?),
+            Value::Int32 => self.text(reader.varint()? as i32),
+            Value::Int64 => self.text(reader.varint()? as i64),
+            Value::Sint => self.text(wire::unzigzag(reader.varint()?)),
+            Value::Truth => self.text(reader.varint()? != 0),
+            Value::Fixed32 => self.text(reader.fixed32()?),
+            Value::Fixed64 => self.text(reader.fixed64()?),
+            Value::Sfixed32 => self.text(reader.fixed32()? as i32),
+            Value::Sfixed64 => self.text(reader.fixed64()? as i64),
+            Value::Float => self.text(f32::from_bits(reader.fixed32()?)),
+            Value::Double => self.text(f64::from_bits(reader.fixed64()?)),
+            Value::Text => self.text(std::str::from_utf8(reader.bytes()?).map_err(|_| OptionError::Value(name))?),
+            Value::Bytes => self.text(STANDARD.encode(reader.bytes()?)),
+            Value::Ignore => self.text(match reader.varint()? {
+                0 => "IGNORE_UNSPECIFIED",
+                1 => "IGNORE_IF_ZERO_VALUE",
+                3 => "IGNORE_ALWAYS",
+                _ => return Err(OptionError::Value(name)),
+            }),
+            Value::Duration | Value::Timestamp => {
+                let span = span(reader.bytes()?)?;
+                let mut text = Vec::new();
+                let is_written = match value {
+                    Value::Duration => put_duration(&mut text, span),
+                    _ => put_timestamp(&mut text, span),
+                };
+                let text = String::from_utf8(text).ok().filter(|_| is_written).ok_or(OptionError::Value(name))?;
+                self.text(text.trim_matches('"'))
+            }
+            Value::Rules(_) | Value::Numbers(_) | Value::Field | Value::Other => return Err(OptionError::Value(name)),
+        })
+    }
+}
+
+/// A rule that is being read.
+#[derive(Clone, Copy)]
+struct Field {
+    number: u32,
+    wire_type: u8,
+    name: &'static str,
+    value: Value,
+    is_list: bool,
+}
+
+impl Value {
+    fn wire_type(self) -> u8 {
+        match self {
+            Self::Fixed32 | Self::Sfixed32 | Self::Float => FIXED32,
+            Self::Fixed64 | Self::Sfixed64 | Self::Double => FIXED64,
+            Self::Number | Self::Truth | Self::Ignore | Self::Int32 | Self::Int64 | Self::Sint => VARINT,
+            _ => LENGTH,
+        }
+    }
+}
+
+/// A `Duration` or a `Timestamp`.
+fn span(message: &[u8]) -> Result<Span, WireError> {
+    let mut span = Span::default();
+    let mut reader = Reader::new(message);
+    while !reader.is_empty() {
+        match reader.tag()? {
+            (1, VARINT) => span.seconds = reader.varint()? as i64,
+            (2, VARINT) => span.nanos = reader.varint()? as i32,
+            (number, wire_type) => reader.skip(number, wire_type)?,
+        }
+    }
+    Ok(span)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::codec::validate::{Sources, Validator};
+    use crate::codec::{Body, Ignored, Request};
+    use crate::format::problem::Problem;
+    use crate::schema::Schema;
+
+    /// The part of buf/validate/validate.proto that the test needs.
+    const RULES: &str = r#"
+syntax = "proto2";
+package buf.validate;
+import "google/protobuf/descriptor.proto";
+import "google/protobuf/duration.proto";
+import "google/protobuf/timestamp.proto";
+extend google.protobuf.FieldOptions { optional FieldRules field = 1159; }
+extend google.protobuf.OneofOptions { optional OneofRules oneof = 1159; }
+extend google.protobuf.MessageOptions { optional MessageRules message = 1159; }
+enum Ignore { IGNORE_UNSPECIFIED = 0; IGNORE_IF_ZERO_VALUE = 1; IGNORE_ALWAYS = 3; }
+message Rule { optional string id = 1; }
+message MessageRules { repeated Rule cel = 3; }
+message OneofRules { optional bool required = 1; }
+message FieldRules {
+  repeated Rule cel = 23;
+  optional bool required = 25;
+  optional Ignore ignore = 27;
+  optional DoubleRules double = 2;
+  optional Int32Rules int32 = 3;
+  optional SInt64Rules sint64 = 8;
+  optional Fixed32Rules fixed32 = 9;
+  optional StringRules string = 14;
+  optional BytesRules bytes = 15;
+  optional EnumRules enum = 16;
+  optional RepeatedRules repeated = 18;
+  optional MapRules map = 19;
+  optional DurationRules duration = 21;
+  optional TimestampRules timestamp = 22;
+}
+message DoubleRules { optional double gte = 5; optional bool finite = 8; }
+message Int32Rules { optional int32 lt = 2; optional int32 gte = 5; repeated int32 not_in = 7; optional int32 own = 1000; }
+message SInt64Rules { optional sint64 gt = 4; repeated sint64 in = 6 [packed = true]; }
+message Fixed32Rules { optional fixed32 lte = 3; }
+message StringRules { optional uint64 min_len = 2; optional uint64 max_len = 3; optional string pattern = 6; repeated string in = 10; optional bool uuid = 22; }
+message BytesRules { optional bytes prefix = 5; }
+message EnumRules { optional bool defined_only = 2; repeated int32 in = 3; }
+message RepeatedRules { optional uint64 max_items = 2; optional bool unique = 3; optional FieldRules items = 4; }
+message MapRules { optional uint64 min_pairs = 1; optional FieldRules keys = 4; }
+message DurationRules { optional google.protobuf.Duration lte = 4; }
+message TimestampRules { optional google.protobuf.Timestamp gt = 5; }
+"#;
+
+    const BEHAVIOR: &str = r#"
+syntax = "proto3";
+package google.api;
+import "google/protobuf/descriptor.proto";
+enum FieldBehavior { FIELD_BEHAVIOR_UNSPECIFIED = 0; OPTIONAL = 1; REQUIRED = 2; }
+extend google.protobuf.FieldOptions { repeated FieldBehavior field_behavior = 1052; }
+"#;
+
+    const HEAD: &str = r#"
+syntax = "proto3";
+package t;
+import "buf/validate/validate.proto";
+import "google/api/field_behavior.proto";
+import "google/protobuf/duration.proto";
+import "google/protobuf/timestamp.proto";
+enum Color { NONE = 0; RED = 1; }
+"#;
+
+    fn schema(messages: &str) -> Schema {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        write("buf/validate/validate.proto", RULES);
+        write("google/api/field_behavior.proto", BEHAVIOR);
+        write("test.proto", &format!("{HEAD}{messages}"));
+        Schema::load(&[folder.path().to_owned()]).unwrap_or_else(|problems| panic!("{problems:?}"))
+    }
+
+    fn sources(protovalidate: bool, field_behavior: bool) -> Sources {
+        Sources { protovalidate, field_behavior, ..Sources::default() }
+    }
+
+    /// `field rule`, one line each.
+    fn found(schema: &Schema, sources: &Sources, json: &str) -> Vec<String> {
+        let message = schema.message("t.A").unwrap();
+        let body = Body { text: json.as_bytes(), field: None, ignored: &Ignored::default() };
+        let wire = Request::new(&message).encode(Some(body)).unwrap_or_else(|error| panic!("{error:?}: {json}"));
+        let validator = Validator::compile(schema, sources).unwrap_or_else(|problems| panic!("{problems:?}"));
+        let checks = Arc::new(validator).of(&message).unwrap();
+        checks.violations(&wire).list.iter().map(|found| format!("{} {}", found.field, found.rule)).collect()
+    }
+
+    #[test]
+    fn the_options_of_descriptors_are_rules() {
+        let schema = schema(
+            r#"
+message A {
+  string s = 1 [(buf.validate.field).string = {min_len: 1, max_len: 3}, (buf.validate.field).required = true];
+  int32 i = 2 [(buf.validate.field).int32 = {gte: -5, lt: 5, not_in: [1, 2]}];
+  sint64 si = 3 [(buf.validate.field).sint64 = {gt: -9, in: [-3, 0]}];
+  fixed32 fi = 4 [(buf.validate.field).fixed32.lte = 7];
+  double d = 5 [(buf.validate.field).double = {gte: 0.5, finite: true}, (buf.validate.field).ignore = IGNORE_IF_ZERO_VALUE];
+  bytes b = 6 [(buf.validate.field).bytes.prefix = "\001", (buf.validate.field).ignore = IGNORE_IF_ZERO_VALUE];
+  Color c = 7 [(buf.validate.field).enum.defined_only = true];
+  repeated string r = 8 [(buf.validate.field).repeated = {max_items: 2, unique: true, items: {string: {pattern: "^a"}}}];
+  map<string, string> m = 9 [(buf.validate.field).map = {keys: {string: {in: ["k"]}}}];
+  google.protobuf.Duration du = 10 [(buf.validate.field).duration.lte = {seconds: 1, nanos: 500000000}];
+  google.protobuf.Timestamp ts = 11 [(buf.validate.field).timestamp.gt = {seconds: 0}];
+  oneof pick { option (buf.validate.oneof).required = true; string one = 12; string two = 13; }
+  B inner = 14 [(buf.validate.field).ignore = IGNORE_ALWAYS];
+  B other = 15;
+}
+message B { string id = 1 [(buf.validate.field).string.uuid = true]; }
+"#,
+        );
+        let only = sources(true, false);
+        let good = r#"{"s":"abc","si":"-3","fi":7,"r":["a","ab"],"m":{"k":""},"du":"1.5s","ts":"2020-01-01T00:00:00Z","one":"","inner":{}}"#;
+        assert_eq!(found(&schema, &only, good), [""; 0]);
+        let bad = r#"{"s":"abcd","i":2,"si":"-9","fi":8,"d":0.25,"b":"Ag==","c":9,"r":["b","b"],"m":{"x":""},"du":"2s","ts":"1970-01-01T00:00:00Z","other":{}}"#;
+        let expected = [
+            "r[0] string.pattern",
+            "r[1] string.pattern",
+            r#"m["x"] string.in"#,
+            "s string.max_len",
+            "i int32.not_in",
+            "si sint64.gt",
+            "si sint64.in",
+            "fi fixed32.lte",
+            "d double.gte",
+            "b bytes.prefix",
+            "c enum.defined_only",
+            "r repeated.unique",
+            "du duration.lte",
+            "ts timestamp.gt",
+            "other.id string.uuid",
+            "pick required",
+        ];
+        assert_eq!(found(&schema, &only, bad), expected);
+    }
+
+    #[test]
+    fn a_field_that_google_api_field_behavior_requires_must_be_set() {
+        let schema = schema(
+            r#"
+message A {
+  string s = 1 [(google.api.field_behavior) = REQUIRED];
+  repeated string r = 2 [(google.api.field_behavior) = REQUIRED];
+  B b = 3 [(google.api.field_behavior) = REQUIRED];
+  optional int32 oi = 4 [(google.api.field_behavior) = REQUIRED];
+  int32 i = 5 [(google.api.field_behavior) = REQUIRED];
+  Color c = 6 [(google.api.field_behavior) = OPTIONAL];
+}
+message B { Color c = 1 [(google.api.field_behavior) = REQUIRED]; }
+"#,
+        );
+        let only = sources(false, true);
+        // A number without presence may be 0: nobody can tell whether it is set.
+        assert_eq!(found(&schema, &only, "{}"), ["s required", "r required", "b required", "oi required"]);
+        assert_eq!(found(&schema, &only, r#"{"s":"a","r":[""],"b":{},"oi":0}"#), ["b.c required"]);
+    }
+
+    #[test]
+    fn options_that_are_not_supported_stop_the_start() {
+        let cel = r#"message A { string s = 1 [(buf.validate.field).cel = {id: "a"}]; }"#;
+        let whole = r#"message A { option (buf.validate.message).cel = {id: "a"}; string s = 1; }"#;
+        let own = "message A { int32 i = 1 [(buf.validate.field).int32.own = 1]; }";
+        let other = "message A { int32 i = 1 [(buf.validate.field).string.min_len = 1]; }";
+        for (messages, sources, problem) in [
+            (cel, sources(true, false), "t.A.s: cel: CEL expressions are not supported yet"),
+            (
+                whole,
+                sources(true, false),
+                "t.A: rules of a message as a whole, such as CEL expressions, are not supported yet",
+            ),
+            (own, sources(true, false), "t.A.i: rule number 1000 is not known; predefined rules are not supported"),
+            (
+                other,
+                sources(true, false),
+                "t.A.i: string: these rules are for another type of field; for i, expected `int32`",
+            ),
+            (
+                "message A { string s = 1; }",
+                sources(true, false),
+                "validation.protovalidate: the descriptors have no `buf.validate` options; remove this key",
+            ),
+            (
+                other,
+                sources(false, true),
+                "validation.field_behavior: the descriptors have no `google.api.field_behavior` options; remove this key",
+            ),
+        ] {
+            let problems = Validator::compile(&schema(messages), &sources).unwrap_err();
+            assert_eq!(problems.iter().map(Problem::to_string).collect::<Vec<_>>(), [problem], "{messages}");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Options of fields, oneofs and messages about valid values: `google.api.field_behavior` and `buf.validate`.
+//!
+//! They are found by their published extension numbers and kept as bytes. What they mean is not known here.
+
+use super::descriptor::{File, MessageType};
+use crate::format::wire::{LENGTH, Reader, VARINT, WireError};
+
+/// google/api/field_behavior.proto: `repeated FieldBehavior field_behavior = 1052`.
+const FIELD_BEHAVIOR: u32 = 1052;
+const REQUIRED: u64 = 2;
+/// buf/validate/validate.proto: the extension of the options of messages, oneofs and fields.
+const VALIDATE: u32 = 1159;
+
+/// Options about the values of a message type, a field or a oneof.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Annotation {
+    /// The full name of the message type.
+    pub message: String,
+    /// What has the options: the name of a field or a oneof; `None` for the message itself.
+    pub of: Option<Annotated>,
+    /// Whether `google.api.field_behavior` has REQUIRED.
+    pub is_required: bool,
+    /// The value of the option of `buf.validate` in wire format; empty if there is none.
+    pub rules: Vec<u8>,
+}
+
+/// What has options inside a message type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Annotated {
+    Field(String),
+    Oneof(String),
+}
+
+/// The options of all message types.
+pub(super) fn annotations<'f>(files: impl IntoIterator<Item = &'f File>) -> Vec<Annotation> {
+    let mut found = Vec::new();
+    for file in files {
+        let scope = if file.package.is_empty() { String::new() } else { format!("{}.", file.package) };
+        file.messages.iter().for_each(|message| of_message(&scope, message, &mut found));
+    }
+    found
+}
+
+fn of_message(scope: &str, message: &MessageType, found: &mut Vec<Annotation>) {
+    let name = format!("{scope}{}", message.name);
+    let fields = message.fields.iter().map(|field| (Some(Annotated::Field(field.name.clone())), &field.options));
+    let oneofs = message.oneofs.iter().map(|oneof| (Some(Annotated::Oneof(oneof.name.clone())), &oneof.options));
+    for (of, options) in std::iter::once((None, &message.options)).chain(oneofs).chain(fields) {
+        // Malformed options have no meaning for anybody.
+        let Ok((is_required, rules)) = read(options) else { continue };
+        if is_required || !rules.is_empty() {
+            found.push(Annotation { message: name.clone(), of, is_required, rules });
+        }
+    }
+    let inner = format!("{name}.");
+    message.messages.iter().for_each(|nested| of_message(&inner, nested, found));
+}
+
+/// Whether the field is required, and its rules. Occurrences of an option are joined, which merges them.
+fn read(options: &[u8]) -> Result<(bool, Vec<u8>), WireError> {
+    let (mut is_required, mut rules) = (false, Vec::new());
+    let mut reader = Reader::new(options);
+    while !reader.is_empty() {
+        match reader.tag()? {
+            (FIELD_BEHAVIOR, VARINT) => is_required |= reader.varint()? == REQUIRED,
+            (FIELD_BEHAVIOR, LENGTH) => {
+                let mut packed = Reader::new(reader.bytes()?);
+                while !packed.is_empty() {
+                    is_required |= packed.varint()? == REQUIRED;
+                }
+            }
+            (VALIDATE, LENGTH) => rules.extend_from_slice(reader.bytes()?),
+            (number, wire_type) => reader.skip(number, wire_type)?,
+        }
+    }
+    Ok((is_required, rules))
+}
