@@ -243,7 +243,7 @@ fn unary_connect_bodies_are_compressed_only_where_gzip_is_allowed() {
     let long = format!("{{\"text\":\"{}\"}}", "abc".repeat(2_000));
     let bomb = gzip(&[b' '; 100_001]);
     let packed = ("content-encoding", "gzip");
-    for (content_type, body) in [(JSON, long.clone().into_bytes()), (BYTES, vec![7; 5_000])] {
+    for (content_type, body) in [(JSON, long.into_bytes()), (BYTES, vec![7; 5_000])] {
         let got = post(&gateway, ASK, &[content_type, packed, ("accept-encoding", "gzip")], &gzip(&body));
         assert_eq!((got.status, got.header("content-encoding")), (200, Some("gzip")), "{content_type:?}");
         assert_eq!(gunzip(&got.body), body, "{content_type:?}");
