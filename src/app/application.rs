@@ -15,6 +15,7 @@ use super::key_refresh::{KeyRefresh, KeyRefreshes};
 use super::limits;
 use super::notes;
 use super::openapi::{Api, Certificate, Descriptors, page};
+use super::trace_export::{Collector, TraceExport};
 use crate::caller::Callers;
 use crate::config::{Config, KeyServer, Preset, PresetKey};
 use crate::format::problem::Problem;
@@ -56,6 +57,9 @@ pub struct App {
     admin: Option<String>,
     /// The configuration of the access log.
     access_log: Option<access::Config>,
+    /// The collector of traces, if it is configured, and the way to it.
+    collector: Option<Arc<Collector>>,
+    export: Option<TraceExport>,
     /// The memory budget in bytes, if it is configured.
     memory: Option<usize>,
     /// The configuration as YAML, without secrets.
@@ -154,6 +158,8 @@ impl App {
         let hop = config.listen.as_ref().and_then(|listen| keep(hop::hop(listen), &mut problems)).flatten();
         let callers = config.callers.as_ref().and_then(|callers| keep(Callers::load(callers), &mut problems));
         let keys = KeyRefreshes::new(key_refreshes(&config.key_servers, callers.as_ref(), &mut problems));
+        let collector = config.traces.as_ref().and_then(|traces| keep(Collector::new(traces), &mut problems));
+        let collector = collector.map(Arc::new);
         let (Some(listen), Some(tls), Some((schema, routes))) = (config.listen, tls, routed) else {
             return Err(problems);
         };
@@ -186,6 +192,8 @@ impl App {
             warnings,
             admin,
             access_log,
+            collector,
+            export: None,
             memory,
             shown,
             descriptors,
@@ -279,6 +287,7 @@ impl App {
     #[must_use]
     pub fn recipe(&self) -> Recipe<Door> {
         self.keys.start();
+        self.export.iter().for_each(|export| export.send_to(self.collector.clone()));
         let (tls, gateway) = (self.tls.as_ref().map(|tls| tls.server.clone()), self.gateway.clone());
         let prior_knowledge = self.listen.prior_knowledge;
         Arc::new(move |memory, holder| {
@@ -304,7 +313,7 @@ impl App {
     #[must_use]
     pub fn in_place_of(self, old: &Self) -> Self {
         let Observers { access, requests, .. } = old.gateway.observers().clone();
-        let mut this = self.observed_by(access, requests);
+        let mut this = self.observed_by(access, requests, old.export.clone());
         // `get_mut` succeeds: until it is served, the gateway and its callers have no other owner.
         let callers = Arc::get_mut(&mut this.gateway).and_then(|gateway| gateway.callers.as_mut());
         if let (Some(callers), Some(before)) = (callers.and_then(Arc::get_mut), &old.gateway.callers) {
@@ -380,12 +389,21 @@ impl App {
         self.access_log.as_ref()
     }
 
-    /// Reports every request to the access log and the metrics. Only for an app that is not served yet.
+    /// Reports every request to the access log, the metrics and the collector of traces, if it is configured. Only for
+    /// an app that is not served yet.
     #[must_use]
-    pub fn observed_by(mut self, access: Option<AccessLog>, requests: Option<RequestMetrics>) -> Self {
+    pub fn observed_by(
+        mut self,
+        access: Option<AccessLog>,
+        requests: Option<RequestMetrics>,
+        export: Option<TraceExport>,
+    ) -> Self {
+        let traced = self.collector.as_deref().zip(export.as_ref());
+        let traces = traced.map(|(collector, export)| collector.tracer(export, &self.gateway.upstreams));
+        self.export = export;
         let names = if self.names.is_empty() { vec!["default".to_owned()] } else { self.names.clone() };
         if let Some(gateway) = Arc::get_mut(&mut self.gateway) {
-            gateway.observed_by(Observers { access, requests, upstreams: names.into() });
+            gateway.observed_by(Observers { access, requests, traces, upstreams: names.into() });
         }
         self
     }

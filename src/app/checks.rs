@@ -27,7 +27,7 @@ pub(super) fn certificates(config: &Config) -> Vec<Inspection> {
     }
     let hop = config.listen.as_ref().and_then(|listen| listen.hop.as_ref());
     asked.extend(hop.and_then(|hop| hop.client_ca.as_ref()).and_then(bundle));
-    let upstreams = config.upstream.iter().chain(config.upstreams.iter().map(|upstream| &upstream.config));
+    let upstreams = config.upstreams();
     let servers = config.key_servers.iter().map(|server| &server.fetch.tls);
     for tls in upstreams.map(|upstream| &upstream.tls).chain(servers) {
         asked.extend(tls.identity.as_ref().and_then(|files| identity(Usage::Client, files)));
@@ -39,8 +39,7 @@ pub(super) fn certificates(config: &Config) -> Vec<Inspection> {
 
 /// The password files of proxies that other users can read, each once.
 pub(super) fn passwords(config: &Config) -> Vec<Problem> {
-    let several = config.upstreams.iter().map(|upstream| &upstream.config);
-    let proxies = config.upstream.iter().chain(several).filter_map(|upstream| upstream.proxy.as_ref());
+    let proxies = config.upstreams().filter_map(|upstream| upstream.proxy.as_ref());
     let proxies = proxies.chain(config.key_servers.iter().filter_map(|server| server.fetch.proxy.as_ref()));
     let exposed = |proxy: &ProxyConfig| Some(Problem::at(proxy.password_file()?.display(), proxy.exposed()?));
     let mut all: Vec<Problem> = proxies.filter_map(exposed).collect();

@@ -163,7 +163,7 @@ fn discovered(document: &[u8], issuer: &str) -> Result<DocumentUrl, String> {
 }
 
 /// A reason for the log: bounded, and without control characters.
-fn shown(problem: &str) -> String {
+pub(super) fn shown(problem: &str) -> String {
     problem.chars().take(LONGEST_REASON).map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 

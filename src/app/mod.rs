@@ -10,5 +10,7 @@ mod limits;
 mod notes;
 pub mod openapi;
 pub mod reload;
+mod trace_export;
 
 pub use application::{App, Bound, Handover, remarks, routes};
+pub use trace_export::{Exporting, TraceExport};

@@ -9,7 +9,7 @@ use super::settings::Settings;
 use super::{log, signals};
 use crate::app::admin::{Admin, Gauges, Live, Pages};
 use crate::app::reload::{Operator, Reloading, Start};
-use crate::app::{App, Bound};
+use crate::app::{App, Bound, TraceExport};
 use crate::format::problem::Problem;
 use crate::observe::access;
 use crate::observe::metrics::Metrics;
@@ -30,13 +30,15 @@ pub(super) fn run(settings: &Settings) -> Outcome {
         let metrics = Arc::new(Metrics::new());
         // Without the admin listener nobody could read these metrics.
         let requests = app.admin_address().is_some().then(|| metrics.requests());
-        let live = app.observed_by(access.clone(), requests);
+        let exporting = TraceExport::start();
+        let live = app.observed_by(access.clone(), requests, Some(exporting.export()));
         live.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
         live.notes().iter().for_each(|line| tracing::info!("{line}"));
         let (bound, admin) = bind(&live).await?;
         println!("{}", bound.summary);
         let shown = Arc::new(Live::new(live.snapshot()));
-        metrics.read_from(Arc::new(Gauges { live: shown.clone(), memory: bound.memory(), access }));
+        let (memory, spans) = (bound.memory(), exporting.queue());
+        metrics.read_from(Arc::new(Gauges { live: shown.clone(), memory, access, spans }));
         let bound = bound.counted_by(&metrics);
         let operator = Operator { metrics: metrics.clone(), live: shown.clone() };
         let reloading = Reloading::new(source, live, watched, bound.handover(), operator);
@@ -49,6 +51,7 @@ pub(super) fn run(settings: &Settings) -> Outcome {
             served = bound.serve(&stop) => served.map_err(|problem| vec![problem])?,
             () = reloading.run(asked) => {}
         }
+        exporting.finish().await;
         Ok(ExitCode::SUCCESS)
     })
 }

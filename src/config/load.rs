@@ -11,6 +11,7 @@ use super::settings::Config;
 use super::yaml::Node;
 use super::{shown, upstreams};
 use crate::format::problem::Problem;
+use crate::gateway::metadata::{self, TraceContext};
 use crate::gateway::{self, Protocols};
 use crate::route::{self, Serving};
 
@@ -38,6 +39,7 @@ pub(super) const KEYS: &[&str] = &[
     "reload",
     "admin",
     "log",
+    "traces",
     "probe",
     "openapi",
     "memory",
@@ -97,7 +99,10 @@ impl Input<'_> {
         let callers = self.callers(&metadata, &rpcs);
         self.check_requirements(&policy, &rpcs, callers.as_ref().map(|callers| &callers.config));
         let (callers, key_servers) = callers.map_or_else(Default::default, |it| (Some(it.config), it.servers));
-        let cors = self.cors(&metadata, protocols);
+        let (cors, traces) = (self.cors(&metadata, protocols), self.traces());
+        // The backend must learn the decision about every trace.
+        let trace_context = if traces.is_some() { TraceContext::Create } else { metadata.trace_context };
+        let metadata = metadata::Config { trace_context, ..metadata };
         Config {
             listen,
             schema,
@@ -116,6 +121,7 @@ impl Input<'_> {
             admin: self.admin(),
             openapi: self.openapi(),
             access_log: self.access_log(),
+            traces,
             memory: self.memory(),
             secret_files: self.secret_files(),
             compatibility: None,

@@ -70,7 +70,7 @@ fn level(text: &str) -> Result<&'static str, String> {
 }
 
 /// A percentage such as `10%`, with up to two decimals: `0.05%`.
-fn share(text: &str) -> Result<Share, String> {
+pub(super) fn share(text: &str) -> Result<Share, String> {
     let parsed = || {
         let number = text.strip_suffix('%')?;
         let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));

@@ -35,6 +35,7 @@ mod settings;
 mod shown;
 #[cfg(test)]
 mod tests;
+mod traces;
 mod trusted;
 mod upstream;
 mod upstreams;
@@ -48,4 +49,5 @@ pub use describe::{effective, schema};
 pub use load::{load, load_text};
 pub use overrides::Overrides;
 pub use settings::{Config, Reload};
+pub use traces::Traces;
 pub use upstreams::{Reflection, Upstream};

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::callers::KeyServer;
 use super::compatibility::{Preset, PresetKey};
+use super::traces::Traces;
 use super::upstreams::{Reflection, Upstream};
 use crate::caller;
 use crate::format::reserved::ReservedPath;
@@ -49,6 +50,8 @@ pub struct Config {
     pub openapi: Option<ReservedPath>,
     /// The access log; `None` if it is not configured.
     pub access_log: Option<access::Config>,
+    /// The collector of traces; `None` if requests are not traced.
+    pub traces: Option<Traces>,
     /// The memory budget in bytes; `None` if the file does not set it.
     pub memory: Option<usize>,
     /// Which permissions files with secrets may have.
@@ -71,6 +74,13 @@ pub struct Reload {
 }
 
 impl Config {
+    /// Every server that is called by gRPC: the upstreams, and the collector of traces.
+    pub fn upstreams(&self) -> impl Iterator<Item = &upstream::Config> {
+        let several = self.upstreams.iter().map(|upstream| &upstream.config);
+        let collector = self.traces.iter().map(|traces| &traces.collector);
+        self.upstream.iter().chain(several).chain(collector)
+    }
+
     /// Every file and folder that the configuration names, without the configuration file itself.
     pub fn files(&self) -> Vec<PathBuf> {
         let identity = |identity: &IdentityFiles| [identity.cert.clone(), identity.key.clone()];
@@ -78,8 +88,7 @@ impl Config {
         let listen = listen.flat_map(|tls| identity(&tls.identity).into_iter().chain(tls.client_ca.clone()));
         let hop = self.listen.iter().filter_map(|listen| listen.hop.as_ref()?.client_ca.clone());
         let listen = listen.chain(hop);
-        let upstreams = self.upstream.iter().chain(self.upstreams.iter().map(|upstream| &upstream.config));
-        let upstreams = upstreams.map(|upstream| (&upstream.tls, upstream.proxy.as_ref()));
+        let upstreams = self.upstreams().map(|upstream| (&upstream.tls, upstream.proxy.as_ref()));
         let servers = self.key_servers.iter().map(|server| (&server.fetch.tls, server.fetch.proxy.as_ref()));
         let upstreams = upstreams.chain(servers).flat_map(|(tls, proxy)| {
             let password = proxy.and_then(|proxy| proxy.password_file().map(Path::to_path_buf));

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use tonic::Code;
 
 use super::error::{Party, Reason};
+use super::metadata::TraceId;
 use super::record::{CallOutcome, CallRecord, End, Record};
 use crate::caller::{Peer, Protocol, VerifiedCaller};
 use crate::observe::access::{Line, Outcome, WorkerLog};
@@ -25,7 +26,7 @@ pub(crate) fn tell(log: &WorkerLog, record: &Record) {
         began,
         outcome: outcome(record),
         request_id: record.request_id.as_ref().and_then(|id| id.to_str().ok()),
-        trace_id: record.trace.as_ref().map(super::metadata::TraceId::as_str),
+        trace_id: trace(record).map(TraceId::as_str),
         peer: peer.and_then(Peer::ip),
         certificate: peer.and_then(Peer::certificate).map(crate::caller::Certificate::sha256),
         issuer: record.caller.as_ref().map(VerifiedCaller::issuer),
@@ -43,19 +44,10 @@ pub(crate) fn tell(log: &WorkerLog, record: &Record) {
         attempts: tried.then_some(trail.attempts),
         status: record.status.map(|status| status.as_u16()),
         grpc_code: grpc_code(record).map(|code| code as u32),
-        fate: fate(record).map(|fate| match fate {
-            Fate::NotSent => "not_sent",
-            Fate::Unknown => "unknown",
-            Fate::Answered => "answered",
-        }),
+        fate: fate(record),
         refused_by: record.refused.map(|refused| party(refused.by)),
         reason: record.refused.map(|refused| reason(refused.reason)),
-        end: match record.end {
-            End::Whole => "whole",
-            End::Cut => "cut",
-            End::Dropped => "dropped",
-            End::Panicked => "panicked",
-        },
+        end: end(record.end),
         bytes_in: record.received(),
         bytes_out: record.bytes_out,
         messages: match &record.call {
@@ -70,8 +62,23 @@ pub(crate) fn tell(log: &WorkerLog, record: &Record) {
     });
 }
 
+/// The trace of the call, or that of a request which has no call.
+fn trace(record: &Record) -> Option<&TraceId> {
+    record.trace.as_ref().or(record.spans.as_ref().map(|spans| &spans.trace))
+}
+
+/// The name of an end.
+pub(crate) fn end(end: End) -> &'static str {
+    match end {
+        End::Whole => "whole",
+        End::Cut => "cut",
+        End::Dropped => "dropped",
+        End::Panicked => "panicked",
+    }
+}
+
 /// The outcome class of the request, which decides its sampling and level.
-fn outcome(record: &Record) -> Outcome {
+pub(crate) fn outcome(record: &Record) -> Outcome {
     // An answer of gRPC has status 200, whatever became of the call.
     let status = record.refused.map(|refused| refused.status).or(record.status);
     match (record.end, status) {
@@ -93,14 +100,18 @@ pub(crate) fn grpc_code(record: &Record) -> Option<Code> {
     record.refused.map(|refused| refused.code).or_else(called)
 }
 
-/// What is known about the call's fate: from the refusal, or else from the call. `None` for a call that was given up.
-fn fate(record: &Record) -> Option<Fate> {
+/// What is known about the call's fate: from the refusal, or else from the call. `None` if there was no call.
+pub(crate) fn fate(record: &Record) -> Option<&'static str> {
     let called = || match (&record.call, record.call_end()) {
         (_, Some(end)) => Some(end.fate),
         (CallRecord::No, None) => None,
         (CallRecord::Unary(_) | CallRecord::Streaming(_), None) => Some(Fate::Unknown),
     };
-    record.refused.map(|refused| refused.fate).or_else(called)
+    record.refused.map(|refused| refused.fate).or_else(called).map(|fate| match fate {
+        Fate::NotSent => "not_sent",
+        Fate::Unknown => "unknown",
+        Fate::Answered => "answered",
+    })
 }
 
 /// The name of the party that refused the request.

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use std::thread;
 
 use bytes::Bytes;
-use http::header::{HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::Instant;
@@ -18,7 +18,7 @@ use tonic::Code;
 
 use super::answer::{Body, Cut, Response};
 use super::error::{Party, Reason, Refusal};
-use super::metadata::TraceId;
+use super::metadata::{SpanIds, TraceId};
 use super::record::{CallEnd, CallRecord, End, Record, RefusalNote, Sinks, StreamNotes, Times, UploadNotes};
 use super::telemetry;
 use crate::caller::{Identified, Peer};
@@ -40,6 +40,7 @@ impl Exchange {
     /// Records a request whose head was malformed. It is refused and ends at once.
     pub(crate) fn malformed(sinks: Arc<Sinks>, refusal: &Refusal) {
         let mut exchange = Self::new(sinks, None, None, Instant::now());
+        exchange.traced(&HeaderMap::new());
         exchange.refused(refusal);
         exchange.answered(refusal.http_status());
         exchange.end(End::Whole);
@@ -56,6 +57,7 @@ impl Exchange {
             peer,
             route: None,
             trace: None,
+            spans: None,
             request_id: None,
             trail,
             call: CallRecord::No,
@@ -82,6 +84,22 @@ impl Exchange {
     fn note(&mut self, note: impl FnOnce(&mut Record)) {
         if let Some(record) = &mut self.0 {
             note(record);
+        }
+    }
+
+    /// Decides by the head of the request whether it is traced.
+    pub(crate) fn traced(&mut self, headers: &HeaderMap) {
+        self.note(|record| {
+            if let Some(tracer) = &record.sinks.traces {
+                record.spans = SpanIds::of(headers, || tracer.records_new()).map(Box::new);
+            }
+        });
+    }
+
+    /// Makes the span of the call the parent of what the backend does, if the request is traced.
+    pub(crate) fn lead(&self, metadata: &mut HeaderMap) {
+        if let Some(spans) = self.0.as_ref().and_then(|record| record.spans.as_ref()) {
+            spans.lead(metadata);
         }
     }
 

@@ -64,7 +64,8 @@ impl Gateway {
         admitted: &'a Admitted<'_>,
         exchange: &mut Exchange,
     ) -> Result<Outbound<'a>, Refusal> {
-        let metadata = self.metadata(call, admitted)?;
+        let mut metadata = self.metadata(call, admitted)?;
+        exchange.lead(&mut metadata);
         exchange.calls(TraceId::of(&metadata));
         Ok(Outbound::new(admitted, metadata, call.terms))
     }
@@ -77,7 +78,8 @@ impl Gateway {
         message: &mut Vec<u8>,
         exchange: &mut Exchange,
     ) -> Result<Result<Reply, CallError>, Refusal> {
-        let metadata = self.metadata(call, admitted)?;
+        let mut metadata = self.metadata(call, admitted)?;
+        exchange.lead(&mut metadata);
         let policy = &call.route.rpc.policy;
         let turn = match policy.idempotency.keys {
             KeyUse::Off => Turn::WithoutKey,
@@ -120,6 +122,7 @@ impl Gateway {
         exchange: &mut Exchange,
     ) -> Result<OpenCall, Refusal> {
         let mut metadata = self.metadata(call, admitted)?;
+        exchange.lead(&mut metadata);
         let notes = exchange.streams(TraceId::of(&metadata));
         if let (Some(name), 1..) = (&call.route.rpc.policy.last_event_id, after) {
             metadata.insert(name.clone(), after.into());

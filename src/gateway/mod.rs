@@ -31,6 +31,7 @@ mod static_files;
 mod telemetry;
 #[cfg(test)]
 mod tests;
+mod traced;
 mod unserved;
 mod validation;
 

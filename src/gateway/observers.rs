@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::observe::access::AccessLog;
 use crate::observe::metrics::RequestMetrics;
+use crate::observe::traces::Tracer;
 
 /// Where the record of every request is reported.
 #[derive(Debug, Clone, Default)]
@@ -12,6 +13,8 @@ pub struct Observers {
     pub access: Option<AccessLog>,
     /// The metrics of requests, if they can be read.
     pub requests: Option<RequestMetrics>,
+    /// Where spans go, if requests are traced.
+    pub traces: Option<Tracer>,
     /// The names of the upstreams, by index.
     pub upstreams: Arc<[String]>,
 }

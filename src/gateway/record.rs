@@ -10,12 +10,13 @@ use tokio::time::Instant;
 use tonic::Code;
 
 use super::error::{Party, Reason};
-use super::metadata::TraceId;
+use super::metadata::{SpanIds, TraceId};
 use super::observers::Observers;
 use crate::caller::{Denied, Peer, VerifiedCaller};
 use crate::observe::access::WorkerLog;
 use crate::observe::metrics::WorkerMetrics;
 use crate::observe::seldom::Seldom;
+use crate::observe::traces::Tracer;
 use crate::route::{Route, Routes};
 use crate::upstream::{CallError, Fate, Trail};
 
@@ -29,6 +30,8 @@ pub(crate) struct Sinks {
     pub(crate) access: Option<WorkerLog>,
     /// The metrics that count every request, if there are any.
     pub(crate) metrics: Option<WorkerMetrics>,
+    /// Where spans go, if requests are traced.
+    pub(crate) traces: Option<Tracer>,
     /// The names of the upstreams, by index.
     pub(crate) upstreams: Arc<[String]>,
     /// Each record as text, for tests.
@@ -48,6 +51,8 @@ pub(crate) struct Record {
     pub(crate) route: Option<usize>,
     /// The trace id that is sent to the backend.
     pub(crate) trace: Option<TraceId>,
+    /// The spans of the request, if it is traced.
+    pub(crate) spans: Option<Box<SpanIds>>,
     /// The request id that is sent to the caller.
     pub(crate) request_id: Option<HeaderValue>,
     /// The attempts at the call.
@@ -167,6 +172,7 @@ impl Sinks {
             refusals,
             access: observers.access.as_ref().map(crate::observe::access::AccessLog::for_worker),
             metrics: None,
+            traces: observers.traces.clone(),
             upstreams: observers.upstreams.clone(),
             #[cfg(test)]
             seen: Some(std::sync::Mutex::default()),

@@ -14,15 +14,19 @@ use super::counted;
 use super::error::Party;
 use super::metadata::TraceId;
 use super::record::{CallEnd, CallOutcome, CallRecord, Record, StreamNotes, Times};
+use super::traced;
 use crate::route::Route;
 
-/// Reports a request that has ended: to the access log, metrics and the log.
+/// Reports a request that has ended: to the access log, metrics, traces and the log.
 pub(crate) fn ended(record: &Record) {
     if let Some(log) = &record.sinks.access {
         access::tell(log, record);
     }
     if let Some(metrics) = &record.sinks.metrics {
         counted::count(metrics, record);
+    }
+    if let (Some(tracer), Some(spans)) = (&record.sinks.traces, &record.spans) {
+        traced::export(tracer, spans, record);
     }
     let Times { begun, read, called } = record.times;
     let ms = |at: Option<Instant>| at.map(|at| (at - begun).as_millis());

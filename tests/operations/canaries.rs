@@ -1,4 +1,4 @@
-//! Nothing that callers or the backend send appears in a log, a metric or a page of the admin port, for every rpc of the bank.
+//! Nothing that callers or the backend send appears in a log, a metric, a span or a page of the admin port, for every rpc of the bank.
 //!
 //! Every field of every request and reply, and headers, paths and queries that are wrong, contain canaries. The log is at trace level.
 
@@ -14,6 +14,7 @@ use towbar::cli::demo::generated::DESCRIPTORS;
 use towbar::route::{Defaults, RestRequest, Routes};
 use towbar::schema::Schema;
 
+use crate::support::collector::{Collector, texts};
 use crate::support::folder::Folder;
 use crate::support::http;
 use crate::support::process::{Ended, Gateway};
@@ -143,12 +144,14 @@ fn written(filter: &str) -> String {
             }
         }
     });
-    let folder = Folder::new();
+    let (folder, collector) = (Folder::new(), Collector::start());
     folder.copy("proto", "proto");
     let config = format!(
         "listen: 127.0.0.1:0\nschema: proto\nupstream: http://{}\nadmin: 127.0.0.1:0\nreload: {{watch: false}}\n\
-         log: {{access: access.log}}\nmetadata: {{request: [cookie, x-canary]}}\nopenapi: {{path: /docs}}\n",
-        backend.address
+         log: {{access: access.log}}\nmetadata: {{request: [cookie, x-canary]}}\nopenapi: {{path: /docs}}\n\
+         traces: {{collector: '{}', sample: 100%, interval: 20ms, queue: 65536}}\n",
+        backend.address,
+        collector.url()
     );
     folder.write("towbar.yaml", config);
     let mut gateway = Gateway::of(folder.command(&["serve", "--config", "towbar.yaml"]).env("TOWBAR_LOG", filter));
@@ -174,7 +177,11 @@ fn written(filter: &str) -> String {
     let Ended { stdout, stderr, .. } = gateway.stop();
     let access = fs::read_to_string(folder.path("access.log")).unwrap();
     assert!(access.lines().count() > requests.len() * MODES.len(), "{access}");
-    [pages, stdout, stderr, access].join("\n")
+    let spans = collector.accepted();
+    assert!(spans.len() > requests.len() * MODES.len(), "{} spans", spans.len());
+    let spans = spans.iter().flat_map(|span| [vec![span.name.clone()], texts(&span.attributes)].concat());
+    let spans = spans.collect::<Vec<String>>().join("\n");
+    [pages, stdout, stderr, access, spans].join("\n")
 }
 
 /// The lines with a canary. The configuration has the name of a header.

@@ -24,6 +24,7 @@ mod startup;
 mod stopping;
 mod token_keys;
 mod token_servers;
+mod traces;
 
 #[path = "../support/mod.rs"]
 mod support;

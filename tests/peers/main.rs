@@ -13,6 +13,7 @@ mod hop_nginx;
 mod nginx;
 mod openapi_page;
 mod openapi_validators;
+mod otlp;
 mod prometheus;
 mod proxies;
 mod streams_nginx;

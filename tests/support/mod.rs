@@ -6,6 +6,7 @@ pub mod bank;
 pub mod boxes;
 pub mod browser;
 pub mod cases;
+pub mod collector;
 pub mod connect;
 pub mod dice;
 pub mod dns;

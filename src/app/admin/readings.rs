@@ -6,6 +6,7 @@ use super::live::Live;
 use crate::limits::memory::Budget;
 use crate::observe::access::AccessLog;
 use crate::observe::metrics::{Readings, Source, UpstreamReading};
+use crate::observe::traces::SpanQueue;
 use crate::upstream::{ConnectCounts, Upstream};
 
 /// The sources of the values.
@@ -16,6 +17,8 @@ pub struct Gauges {
     pub memory: Budget,
     /// The access log, if there is one.
     pub access: Option<AccessLog>,
+    /// The spans on their way to the collector.
+    pub spans: SpanQueue,
 }
 
 impl Source for Gauges {
@@ -29,6 +32,8 @@ impl Source for Gauges {
             memory_budget: self.memory.size(),
             memory_used: self.memory.used(),
             limits: live.gateway.limit_readings(),
+            exported_spans: self.spans.exported(),
+            dropped_spans: self.spans.dropped(),
             dropped_lines: self.access.as_ref().map_or(0, AccessLog::dropped),
         }
     }

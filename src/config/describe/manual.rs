@@ -37,6 +37,7 @@ impl Manual {
         let name = name(path);
         let shared = [
             ("upstreams.NAME.", "upstream."),
+            ("traces.collector.", "upstream."),
             ("rpcs.NAME.json.", "json."),
             ("rpcs.NAME.errors.", "errors."),
             ("rpcs.NAME.require.", "callers.require."),

@@ -6,10 +6,12 @@
 
 mod lists;
 mod outcome;
+mod span;
 mod trace;
 mod value;
 
 pub use lists::{Config, Metadata, REQUEST};
 pub use outcome::Outcome;
+pub(crate) use span::SpanIds;
 pub use trace::{TraceContext, TraceId};
 pub use value::NotMetadata;

@@ -31,6 +31,19 @@ impl TraceId {
         parent.fields[3..35].try_into().ok().map(Self)
     }
 
+    /// The id of a new trace. Random bits are enough, even if they are predictable: an id is not a secret.
+    pub(super) fn new() -> Self {
+        let (mut digits, number) = ([0; 32], fastrand::u128(1..));
+        write_hex(&mut digits, &number.to_be_bytes());
+        Self(digits)
+    }
+
+    /// The 16 bytes of the id.
+    #[must_use]
+    pub fn bytes(&self) -> [u8; 16] {
+        u128::from_str_radix(self.as_str(), 16).unwrap_or_default().to_be_bytes()
+    }
+
     /// The digits of the id.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -47,6 +60,41 @@ impl fmt::Display for TraceId {
 impl fmt::Debug for TraceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+/// The span of the caller, by its `traceparent`.
+pub(super) struct CallerSpan {
+    pub(super) trace: TraceId,
+    /// Never 0.
+    pub(super) span: u64,
+    pub(super) is_sampled: bool,
+}
+
+impl CallerSpan {
+    /// The span that these headers name, if there is exactly one `traceparent` and it is valid.
+    pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
+        let parent = Parent::parse(only(headers, &TRACEPARENT)?.as_bytes())?;
+        let trace = TraceId(parent.fields[3..35].try_into().ok()?);
+        let span = std::str::from_utf8(&parent.fields[36..52]).ok()?;
+        Some(Self { trace, span: u64::from_str_radix(span, 16).ok()?, is_sampled: parent.is_sampled() })
+    }
+}
+
+/// The `traceparent` of this span, version 00.
+pub(super) fn traceparent(trace: &TraceId, span: u64, is_sampled: bool) -> Option<HeaderValue> {
+    let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
+    text[3..35].copy_from_slice(&trace.0);
+    write_hex(&mut text[36..52], &span.to_be_bytes());
+    text[54] = b'0' + u8::from(is_sampled);
+    HeaderValue::from_bytes(&text).ok()
+}
+
+/// Writes two lower-case digits for each byte.
+fn write_hex(digits: &mut [u8], bytes: &[u8]) {
+    let digit = |half: u8| char::from_digit(half.into(), 16).map_or(b'0', |digit| digit as u8);
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
+        pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 0xf)]);
     }
 }
 
@@ -86,15 +134,9 @@ fn kept(value: &HeaderValue) -> Option<HeaderValue> {
 }
 
 /// A new trace. Its parent id is not a span that anybody recorded. So it is not marked as sampled (section 3.2.2.5):
-/// whoever creates the first span decides. `None` if the system has no random bytes.
+/// whoever creates the first span decides. Section 3.2.2: neither id may be 0.
 fn created() -> Option<HeaderValue> {
-    let mut bytes = [0; 24];
-    aws_lc_rs::rand::fill(&mut bytes).ok()?;
-    let (trace, parent) = bytes.split_first_chunk::<16>()?;
-    // Section 3.2.2: neither id may be 0.
-    let trace = u128::from_ne_bytes(*trace).max(1);
-    let parent = u64::from_ne_bytes(parent.try_into().ok()?).max(1);
-    HeaderValue::from_str(&format!("00-{trace:032x}-{parent:016x}-00")).ok()
+    traceparent(&TraceId::new(), fastrand::u64(1..), false)
 }
 
 /// A valid `traceparent`.

@@ -60,8 +60,8 @@ impl Share {
     /// Every line.
     pub const ALL: Self = Self(10_000);
 
-    /// Decides at random whether to write this line.
-    pub(super) fn has_this_one(self) -> bool {
+    /// Decides at random whether this one belongs to the share.
+    pub(in crate::observe) fn has_this_one(self) -> bool {
         self == Self::ALL || fastrand::u16(..10_000) < self.0
     }
 }

@@ -32,6 +32,10 @@ pub struct Readings {
     pub memory_used: usize,
     /// How many lines of the access log were dropped.
     pub dropped_lines: u64,
+    /// How many spans the collector of traces accepted.
+    pub exported_spans: u64,
+    /// How many spans were lost on the way to it.
+    pub dropped_spans: u64,
     /// One entry per rate limit.
     pub limits: Vec<LimitReading>,
 }
@@ -119,8 +123,14 @@ impl Collector for ReadingsCollector {
         }
         limits(&readings, &mut encoder)?;
         let help = "Lines of the access log that were dropped because its output was too slow";
-        let encoder = encoder.encode_descriptor("access_log_dropped_lines", help, None, MetricType::Counter)?;
-        ConstCounter::new(readings.dropped_lines).encode(encoder)
+        let lines = encoder.encode_descriptor("access_log_dropped_lines", help, None, MetricType::Counter)?;
+        ConstCounter::new(readings.dropped_lines).encode(lines)?;
+        let help = "Spans for the collector of traces, by what became of them";
+        let mut family = encoder.encode_descriptor("trace_spans", help, None, MetricType::Counter)?;
+        for (result, count) in [("exported", readings.exported_spans), ("dropped", readings.dropped_spans)] {
+            ConstCounter::new(count).encode(family.encode_family(&[("result", result)])?)?;
+        }
+        Ok(())
     }
 }
 
