@@ -40,8 +40,13 @@ fn all() -> Message {
 
 /// The message type `t.All` as prost-reflect has it.
 fn oracle() -> MessageDescriptor {
+    descriptor_of(PROTO)
+}
+
+/// The message type `t.All` of this file as prost-reflect has it.
+pub(super) fn descriptor_of(proto: &str) -> MessageDescriptor {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("test.proto"), PROTO).unwrap();
+    std::fs::write(folder.path().join("test.proto"), proto).unwrap();
     let mut compiler = protox::Compiler::new([folder.path()]).unwrap();
     compiler.include_imports(true).open_file("test.proto").unwrap();
     let pool = DescriptorPool::decode(compiler.encode_file_descriptor_set().as_slice()).unwrap();

@@ -1,12 +1,30 @@
 //! Timestamps, durations and field masks as in ProtoJSON.
 
 use super::number::put_integer;
+use crate::format::wire::{Reader, VARINT, WireError};
 
 /// Seconds and nanoseconds: since 1970 for a timestamp, or of a duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Span {
     pub(super) seconds: i64,
     pub(super) nanos: i32,
+}
+
+impl Span {
+    /// Reads a `google.protobuf.Timestamp` or `google.protobuf.Duration`: the fields 1, `int64 seconds`, and 2, `int32
+    /// nanos`.
+    pub(super) fn read(wire: &[u8]) -> Result<Self, WireError> {
+        let mut span = Self::default();
+        let mut reader = Reader::new(wire);
+        while !reader.is_empty() {
+            match reader.tag()? {
+                (1, VARINT) => span.seconds = reader.varint()? as i64,
+                (2, VARINT) => span.nanos = reader.varint()? as i32,
+                (number, wire_type) => reader.skip(number, wire_type)?,
+            }
+        }
+        Ok(span)
+    }
 }
 
 /// google/protobuf/timestamp.proto: timestamps range from 0001-01-01T00:00:00Z to 9999-12-31T23:59:59.999999999Z.

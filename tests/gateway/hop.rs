@@ -1,9 +1,7 @@
 //! Client certificates that a proxy in front passes on: which count, and that a forged or faulty one reaches no backend.
 
-use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -73,7 +71,7 @@ impl Stage {
     }
 
     fn ask(&self, from: &str, headers: &[(&str, &str)]) -> Answer {
-        let mut stream = connect_from(from, self.gateway.address);
+        let mut stream = http::connect_from(from, self.gateway.address);
         let headers = [&[("Content-Type", "application/json")], headers].concat();
         http::write(&mut stream, "POST", "/ask", &headers, Some(b"{}"));
         http::read(&mut stream)
@@ -83,18 +81,6 @@ impl Stage {
     fn calls(&self) -> usize {
         self.calls.swap(0, Ordering::SeqCst)
     }
-}
-
-fn connect_from(from: &str, to: SocketAddr) -> TcpStream {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
-    let stream = runtime.block_on(async {
-        let socket = tokio::net::TcpSocket::new_v4().unwrap();
-        socket.bind(SocketAddr::new(from.parse().unwrap(), 0)).unwrap();
-        socket.connect(to).await.unwrap().into_std().unwrap()
-    });
-    stream.set_nonblocking(false).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    stream
 }
 
 fn der(issued: &Issued) -> CertificateDer<'static> {

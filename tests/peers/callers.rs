@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -146,22 +146,9 @@ fn gateway_behind(backend: &Backend, listen: &str) -> Gateway {
     Gateway::with(&config, &Overrides::default(), Ok(schema()), None)
 }
 
-/// A connection from this address.
-fn connect_from(from: &str, to: SocketAddr) -> TcpStream {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
-    let stream = runtime.block_on(async {
-        let socket = tokio::net::TcpSocket::new_v4().unwrap();
-        socket.bind(SocketAddr::new(from.parse().unwrap(), 0)).unwrap();
-        socket.connect(to).await.unwrap().into_std().unwrap()
-    });
-    stream.set_nonblocking(false).unwrap();
-    stream.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
-    stream
-}
-
 /// Calls from this address with these headers.
 fn call_from(from: &str, to: SocketAddr, headers: &[(&str, &str)]) {
-    let mut stream = connect_from(from, to);
+    let mut stream = http::connect_from(from, to);
     http::write(&mut stream, "GET", "/files/a", headers, None);
     assert_eq!(Reader::new(stream).whole().answer.status, 200);
 }
@@ -205,7 +192,7 @@ fn only_a_trusted_proxy_can_set_the_callers_address() {
         call_from(from, gateway.address, headers);
         assert_eq!(*told.lock().unwrap(), [format!("x-address: {address}")], "{listen} {from} {headers:?}");
         // The same connection with another word, and with none.
-        let mut stream = connect_from(from, gateway.address);
+        let mut stream = http::connect_from(from, gateway.address);
         for (headers, address) in [(headers, address), (&[], from), (headers, address)] {
             http::write(&mut stream, "GET", "/files/a", headers, None);
             assert_eq!(http::read(&mut stream).status, 200);

@@ -81,6 +81,19 @@ pub fn connect(to: SocketAddr) -> TcpStream {
     stream
 }
 
+/// A connection from this address of this machine.
+pub fn connect_from(from: &str, to: SocketAddr) -> TcpStream {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+    let stream = runtime.block_on(async {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::new(from.parse().unwrap(), 0)).unwrap();
+        socket.connect(to).await.unwrap().into_std().unwrap()
+    });
+    stream.set_nonblocking(false).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(40))).unwrap();
+    stream
+}
+
 pub fn write(stream: &mut TcpStream, method: &str, target: &str, headers: &[(&str, &str)], body: Option<&[u8]>) {
     let mut request = format!("{method} {target} HTTP/1.1\r\nHost: gateway.test\r\n");
     for (name, value) in headers {

@@ -17,8 +17,12 @@ impl<'a> Decoder<'a> {
         match known {
             WellKnown::No => Err(no_form()),
             WellKnown::Any => self.any(wire),
-            WellKnown::Timestamp => time::put_timestamp(&mut self.out, span(wire)?).then_some(()).ok_or_else(no_form),
-            WellKnown::Duration => time::put_duration(&mut self.out, span(wire)?).then_some(()).ok_or_else(no_form),
+            WellKnown::Timestamp => {
+                time::put_timestamp(&mut self.out, Span::read(wire)?).then_some(()).ok_or_else(no_form)
+            }
+            WellKnown::Duration => {
+                time::put_duration(&mut self.out, Span::read(wire)?).then_some(()).ok_or_else(no_form)
+            }
             WellKnown::FieldMask => self.field_mask(wire)?.ok_or_else(no_form),
             WellKnown::Struct => self.structure(wire),
             WellKnown::Value => self.any_value(wire)?.ok_or_else(no_form),
@@ -190,20 +194,6 @@ pub(super) fn mask_text(wire: &[u8]) -> Result<Option<String>, WireError> {
 fn shown(url: &str) -> String {
     const LONGEST: usize = 200;
     url[..url.floor_char_boundary(LONGEST)].escape_debug().to_string()
-}
-
-/// Reads the fields 1, `int64 seconds`, and 2, `int32 nanos`.
-fn span(wire: &[u8]) -> Result<Span, WireError> {
-    let mut span = Span::default();
-    let mut reader = Reader::new(wire);
-    while !reader.is_empty() {
-        match reader.tag()? {
-            (1, VARINT) => span.seconds = reader.varint()? as i64,
-            (2, VARINT) => span.nanos = reader.varint()? as i32,
-            (number, wire_type) => reader.skip(number, wire_type)?,
-        }
-    }
-    Ok(span)
 }
 
 /// The last value of a length-delimited field; empty if there is none.

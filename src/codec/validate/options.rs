@@ -329,7 +329,7 @@ impl Reading<'_> {
                 _ => return Err(OptionError::Value(name)),
             }),
             Value::Duration | Value::Timestamp => {
-                let span = span(reader.bytes()?)?;
+                let span = Span::read(reader.bytes()?)?;
                 let mut text = Vec::new();
                 let is_written = match value {
                     Value::Duration => put_duration(&mut text, span),
@@ -362,20 +362,6 @@ impl Value {
             _ => LENGTH,
         }
     }
-}
-
-/// A `Duration` or a `Timestamp`.
-fn span(message: &[u8]) -> Result<Span, WireError> {
-    let mut span = Span::default();
-    let mut reader = Reader::new(message);
-    while !reader.is_empty() {
-        match reader.tag()? {
-            (1, VARINT) => span.seconds = reader.varint()? as i64,
-            (2, VARINT) => span.nanos = reader.varint()? as i32,
-            (number, wire_type) => reader.skip(number, wire_type)?,
-        }
-    }
-    Ok(span)
 }
 
 #[cfg(test)]

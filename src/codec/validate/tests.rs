@@ -3,9 +3,10 @@
 use std::sync::{Arc, LazyLock};
 
 use proptest::prelude::*;
-use prost_reflect::{DescriptorPool, DynamicMessage, MapKey, MessageDescriptor, Value as Dynamic};
+use prost_reflect::{DynamicMessage, MapKey, MessageDescriptor, Value as Dynamic};
 
 use super::*;
+use crate::codec::tests::descriptor_of;
 use crate::codec::{Body, Ignored, Request};
 use crate::format::problem::Problem;
 use crate::schema::{Schema, schema_of};
@@ -161,8 +162,8 @@ fn wrong_rules_are_all_reported_with_their_places() {
         (r#"{"t.Al":{}}"#, "/t.Al: the schema has no message `t.Al`; did you mean `t.All`?"),
         (r#"{"t.All":{"nmae":{}}}"#, "/t.All/nmae: message t.All has no field `nmae`"),
         (r#"{"t.Leaf":{"nmae":{}}}"#, "/t.Leaf/nmae: message t.Leaf has no field `nmae`; did you mean `name`?"),
-        (r#"{"t.All":[]}"#, "/t.All: t.All: expected a map of fields, but got a list"),
-        (r#"{"t.All":{"s":"required"}}"#, "/t.All/s: s: expected a map of rules, but got `required`"),
+        (r#"{"t.All":[]}"#, "/t.All: t.All: expected a map of fields, found a list"),
+        (r#"{"t.All":{"s":"required"}}"#, "/t.All/s: s: expected a map of rules, found `required`"),
         (
             r#"{"t.All":{"s":{"int32":{"gt":1}}}}"#,
             "/t.All/s/int32: int32: these rules are for another type of field; for s, expected `string`",
@@ -176,10 +177,10 @@ fn wrong_rules_are_all_reported_with_their_places() {
             r#"{"t.All":{"s":{"string":{"minlen":1}}}}"#,
             "/t.All/s/string/minlen: minlen: unknown rule; did you mean `min_len`?",
         ),
-        (r#"{"t.All":{"s":{"required":1}}}"#, "/t.All/s/required: required: expected `true` or `false`, but got `1`"),
+        (r#"{"t.All":{"s":{"required":1}}}"#, "/t.All/s/required: required: expected `true` or `false`, found `1`"),
         (
             r#"{"t.All":{"s":{"ignore":"never"}}}"#,
-            "/t.All/s/ignore: ignore: expected `IGNORE_UNSPECIFIED`, `IGNORE_IF_ZERO_VALUE` or `IGNORE_ALWAYS`, but got `never`",
+            "/t.All/s/ignore: ignore: expected `IGNORE_UNSPECIFIED`, `IGNORE_IF_ZERO_VALUE` or `IGNORE_ALWAYS`, found `never`",
         ),
         (r#"{"t.All":{"s":{"cel":[]}}}"#, "/t.All/s/cel: cel: CEL expressions are not supported yet"),
         (
@@ -190,10 +191,7 @@ fn wrong_rules_are_all_reported_with_their_places() {
             r#"{"t.All":{"s":{"string":{"pattern":"a("}}}}"#,
             "/t.All/s/string/pattern: pattern: `a(` is not a regular expression: unclosed group",
         ),
-        (
-            r#"{"t.All":{"s":{"string":{"in":[]}}}}"#,
-            "/t.All/s/string/in: in: expected a list of values, but got a list",
-        ),
+        (r#"{"t.All":{"s":{"string":{"in":[]}}}}"#, "/t.All/s/string/in: in: expected a list of values, found a list"),
         (
             r#"{"t.All":{"s":{"string":{"min_len":3,"max_len":2}}}}"#,
             "/t.All/s/string: string: these rules contradict each other: no value passes all of them",
@@ -220,7 +218,7 @@ fn wrong_rules_are_all_reported_with_their_places() {
         ),
         (
             r#"{"t.All":{"i32":{"int32":{"gt":2147483648}}}}"#,
-            "/t.All/i32/int32/gt: gt: expected an int32, but got `2147483648`",
+            "/t.All/i32/int32/gt: gt: expected an int32, found `2147483648`",
         ),
         (
             r#"{"t.All":{"d":{"double":{"gt":1,"lt":1}}}}"#,
@@ -228,7 +226,7 @@ fn wrong_rules_are_all_reported_with_their_places() {
         ),
         (
             r#"{"t.All":{"c":{"enum":{"in":["GREEN"]}}}}"#,
-            "/t.All/c/enum/in: in: expected a value of t.Color, but got `GREEN`",
+            "/t.All/c/enum/in: in: expected a value of t.Color, found `GREEN`",
         ),
         (
             r#"{"t.All":{"leaves":{"repeated":{"unique":true}}}}"#,
@@ -244,7 +242,7 @@ fn wrong_rules_are_all_reported_with_their_places() {
         ),
         (
             r#"{"t.All":{"at":{"timestamp":{"gt":"today"}}}}"#,
-            "/t.All/at/timestamp/gt: gt: expected a time such as `2026-01-31T11:00:00Z`, but got `today`",
+            "/t.All/at/timestamp/gt: gt: expected a time such as `2026-01-31T11:00:00Z`, found `today`",
         ),
         (r#"{"t.All":{"pick":{"optional":true}}}"#, "/t.All/pick/optional: optional: unknown rule"),
     ] {
@@ -326,16 +324,7 @@ static CHECKS: LazyLock<Checks> = LazyLock::new(|| {
     let schema = schema_of(PROTO).unwrap();
     compiled(&schema, ORACLE_RULES).unwrap().of(&schema.message("t.All").unwrap()).unwrap()
 });
-static DESCRIPTOR: LazyLock<MessageDescriptor> = LazyLock::new(descriptor);
-
-fn descriptor() -> MessageDescriptor {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("test.proto"), PROTO).unwrap();
-    let mut compiler = protox::Compiler::new([folder.path()]).unwrap();
-    compiler.include_imports(true).open_file("test.proto").unwrap();
-    let pool = DescriptorPool::decode(compiler.encode_file_descriptor_set().as_slice()).unwrap();
-    pool.get_message_by_name("t.All").unwrap()
-}
+static DESCRIPTOR: LazyLock<MessageDescriptor> = LazyLock::new(|| descriptor_of(PROTO));
 
 /// Fields in wire format, from which messages are put together in any order: repeated, in pieces, packed or not.
 const FRAGMENTS: &[&[u8]] = &[
