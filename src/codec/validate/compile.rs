@@ -176,7 +176,7 @@ fn add_required(tables: &Tables, table: &MessageTable, annotation: &Annotation, 
 fn add_rules(reading: &mut Reading<'_>, table: &MessageTable, rules: &MessageRules, own: &mut OwnRules) {
     let TreeValue::Map(members) = &rules.fields.value else {
         let shown = rules.fields.value.shown();
-        reading.wrong(&rules.place, &rules.message, &format!("expected a map of fields, but got {shown}"));
+        reading.wrong(&rules.place, &rules.message, &format!("expected a map of fields, found {shown}"));
         return;
     };
     for member in members {

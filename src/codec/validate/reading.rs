@@ -20,7 +20,7 @@ impl Reading<'_> {
     }
 
     pub(super) fn expected(&mut self, name: &str, tree: &Tree, what: &str) {
-        self.wrong(&tree.place, name, &format!("expected {what}, but got {}", tree.value.shown()));
+        self.wrong(&tree.place, name, &format!("expected {what}, found {}", tree.value.shown()));
     }
 
     /// The members of a map, with every unknown name reported.
