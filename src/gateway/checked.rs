@@ -1,24 +1,64 @@
 //! What follows from violations of validation rules, and the check of each message of a stream.
 
 use super::error::Refusal;
-use crate::codec::validate::Violations;
+use crate::codec::validate::{Checks, Violations};
+use crate::limits::memory::Charge;
+use crate::limits::offload::{self, LONG};
 use crate::route::policy::Validation;
 use crate::route::{Query, Route, Validated};
+use crate::upstream::Outgoing;
 
 /// How many violations a line of the log shows.
 const MOST_LOGGED: usize = 8;
 
-/// Checks a message of a call that streams or that a WebSocket opened.
+/// A message with its violations, and the memory that was held for it.
+pub(super) struct Examined<M> {
+    pub(super) found: Violations,
+    pub(super) message: M,
+    pub(super) held: Option<Charge>,
+}
+
+/// Whether checking the message takes so long that other requests of the worker would have to wait.
+pub(super) fn is_long(message: &impl AsRef<[u8]>) -> bool {
+    message.as_ref().len() >= LONG
+}
+
+/// Finds the violations of a message; those of a [long](is_long) one outside the worker thread. If the call ends meanwhile,
+/// `held` keeps the memory of the message until the check has ended.
+pub(super) async fn examine<M: AsRef<[u8]> + Send + 'static>(
+    checks: &Checks,
+    message: M,
+    held: Option<Charge>,
+) -> Examined<M> {
+    let check =
+        |checks: &Checks, message: M, held| Examined { found: checks.violations(message.as_ref()), message, held };
+    if is_long(&message) {
+        let checks = checks.clone();
+        offload::run(move || check(&checks, message, held)).await
+    } else {
+        check(checks, message, held)
+    }
+}
+
+/// Checks a message of a call that streams or that a WebSocket opened, and returns it.
 ///
 /// # Errors
 /// The message violates rules, and they are enforced.
-pub(crate) fn check_streamed(route: &Route, message: &[u8]) -> Result<(), Refusal> {
-    let Some(validated) = &route.rpc.validation else { return Ok(()) };
-    let found = validated.checks.violations(message);
-    if found.list.is_empty() {
-        return Ok(());
+pub(crate) async fn check_streamed<M: AsRef<[u8]> + Send + 'static>(
+    route: &Route,
+    message: M,
+    outgoing: &mut Outgoing,
+) -> Result<M, Refusal> {
+    let Some(validated) = &route.rpc.validation else { return Ok(message) };
+    let held = is_long(&message).then(|| outgoing.lend());
+    let Examined { found, message, held } = examine(&validated.checks, message, held).await;
+    if let Some(held) = held {
+        outgoing.take_back(held);
     }
-    decided(route, validated, &found, || Refusal::violations(&found, route, &Query::default(), None))
+    if !found.list.is_empty() {
+        decided(route, validated, &found, || Refusal::violations(&found, route, &Query::default(), None))?;
+    }
+    Ok(message)
 }
 
 /// A refusal where rules are enforced; otherwise the violations are logged.

@@ -40,9 +40,10 @@ impl Gateway {
         message: &mut RequestMessage,
         exchange: &mut Exchange,
     ) -> Result<Reply, Refusal> {
-        if let Some(validated) = &call.route.rpc.validation {
+        if call.route.rpc.validation.is_some() {
+            let bytes = std::mem::take(&mut message.bytes);
             // Boxed; otherwise the future of every request would be as large as this one.
-            Box::pin(self.validate(call, validated, message, exchange)).await?;
+            message.bytes = Box::pin(self.validate(call, bytes, message.json.as_deref(), exchange)).await?;
         }
         let policy = &call.route.rpc.policy;
         let called = if policy.idempotency.keys == KeyUse::Off && policy.caller_gone == CallerGone::Cancel {

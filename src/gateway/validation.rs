@@ -1,44 +1,35 @@
-//! Validates the request message of an admitted unary call before it is sent.
+//! Validates the only request message of an admitted call before it is sent.
 
 use super::call::Call;
-use super::checked::decided;
+use super::checked::{Examined, decided, examine, is_long};
 use super::error::Refusal;
 use super::exchange::Exchange;
-use super::forward::RequestMessage;
 use super::state::Gateway;
 use crate::limits::memory::CALL;
-use crate::limits::offload::{self, LONG};
-use crate::route::Validated;
 
 impl Gateway {
-    /// Checks the message of a unary call.
+    /// Checks the only message of a request, and returns it. `json` is the body that it was made of.
     ///
     /// # Errors
     /// The message violates rules, and they are enforced.
-    pub(super) async fn validate(
+    pub(crate) async fn validate<M: AsRef<[u8]> + Send + 'static>(
         &self,
         call: &Call<'_>,
-        validated: &Validated,
-        message: &mut RequestMessage,
+        message: M,
+        json: Option<&[u8]>,
         exchange: &mut Exchange,
-    ) -> Result<(), Refusal> {
-        let found = if message.bytes.len() < LONG {
-            validated.checks.violations(&message.bytes)
-        } else {
-            let (held, bytes, checks) =
-                (call.memory.part(CALL), std::mem::take(&mut message.bytes), validated.checks.clone());
-            let ((found, bytes), held) = offload::run(move || ((checks.violations(&bytes), bytes), held)).await;
-            call.memory.join(held);
-            message.bytes = bytes;
-            found
-        };
-        if found.list.is_empty() {
-            return Ok(());
+    ) -> Result<M, Refusal> {
+        let (route, memory) = (call.route, call.memory);
+        let Some(validated) = &route.rpc.validation else { return Ok(message) };
+        let held = is_long(&message).then(|| memory.part(CALL));
+        let Examined { found, message, held } = examine(&validated.checks, message, held).await;
+        if let Some(held) = held {
+            memory.join(held);
         }
-        exchange.violates();
-        let query = call.query;
-        decided(call.route, validated, &found, || {
-            Refusal::violations(&found, call.route, query, message.json.as_deref())
-        })
+        if !found.list.is_empty() {
+            exchange.violates();
+            decided(route, validated, &found, || Refusal::violations(&found, route, call.query, json))?;
+        }
+        Ok(message)
     }
 }

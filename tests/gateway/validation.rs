@@ -175,10 +175,13 @@ fn each_message_of_a_stream_or_a_websocket_is_validated_before_it_is_sent() {
     assert_eq!(watch.status, 400);
     is_refused("Watch", &watch.body);
     assert_eq!(received.lock().unwrap().len(), 0);
-    // The second of several.
-    let collect = http::send_json(gateway.address, "POST", "/notes/a", r#"[{"number":1},{"number":100}]"#);
-    assert_eq!(collect.status, 400);
-    is_refused("Collect", &collect.body);
+    // The second of several, and one that is so long that it is checked outside the worker thread.
+    for text in ["", &"x".repeat(200_000)] {
+        let body = format!(r#"[{{"number":1}},{{"number":100,"text":"{text}"}}]"#);
+        let collect = http::send_json(gateway.address, "POST", "/notes/a", &body);
+        assert_eq!(collect.status, 400);
+        is_refused("Collect", &collect.body);
+    }
     // WebSockets of rpcs that take several messages, and one.
     for target in ["/chat", "/texts"] {
         let mut socket = socket::open(gateway.address, target, &[]).unwrap_or_else(|answer| panic!("{answer:?}"));
@@ -190,7 +193,7 @@ fn each_message_of_a_stream_or_a_websocket_is_validated_before_it_is_sent() {
 }
 
 #[test]
-fn reported_violations_are_counted_and_the_call_is_made() {
+fn a_call_whose_violations_are_only_reported_is_made() {
     let (bank, folder) = (bank(), Folder::new());
     let reporting = gateway(&bank, &folder, "validation: {mode: report, rules: 'RULES'}");
     assert_eq!(pay(&reporting, INCOMPLETE).status, 200);

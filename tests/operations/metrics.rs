@@ -16,14 +16,20 @@ const TARGET: &str = "/health-check?bank_id=iron";
 
 /// A gateway with an admin port, in front of a bank that answers health checks.
 fn stage() -> (Folder, Backend, Gateway, SocketAddr) {
+    stage_with("")
+}
+
+/// [`stage`] with more keys, and with a file of validation rules beside the configuration.
+fn stage_with(more: &str) -> (Folder, Backend, Gateway, SocketAddr) {
     let answer = |_| async { Ok::<_, Status>(Response::new(HealthCheckResponse { status: 1 })) };
     let backend = Backend::start(health(answer), None);
     let folder = Folder::new();
     folder.copy("proto", "proto");
     let config = format!(
-        "listen: 127.0.0.1:0\nschema: proto\nupstream: http://{}\nadmin: 127.0.0.1:0\nreload: {{interval: 50ms}}\n",
+        "listen: 127.0.0.1:0\nschema: proto\nupstream: http://{}\nadmin: 127.0.0.1:0\nreload: {{interval: 50ms}}\n{more}",
         backend.address
     );
+    folder.write("rules.yaml", "io.token.proto.bankapi.HealthCheckRequest: {bank_id: {string: {max_len: 4}}}\n");
     folder.write("towbar.yaml", config);
     let mut gateway = folder.start(&["serve", "--config", "towbar.yaml"]);
     let admin = gateway.process.read_until("metrics on http://");
@@ -74,6 +80,16 @@ fn requests_are_counted_by_route_rpc_status_and_code_and_a_reload_keeps_the_coun
     std::thread::sleep(Duration::from_millis(300));
     assert_eq!(http::get(gateway.address, TARGET).status, 200);
     wait_for(admin, &format!("{count} 4"));
+}
+
+#[test]
+fn requests_that_violate_rules_are_counted_by_rpc() {
+    let more = "validation: {mode: report, rules: rules.yaml}\n";
+    let (_folder, _backend, gateway, admin) = stage_with(more);
+    for target in [TARGET, "/health-check?bank_id=irony", "/health-check?bank_id=ironic"] {
+        assert_eq!(http::get(gateway.address, target).status, 200, "{target}");
+    }
+    wait_for(admin, "towbar_invalid_requests_total{rpc=\"io.token.proto.bankapi.HealthCheckService.HealthCheck\"} 2");
 }
 
 #[test]

@@ -39,7 +39,7 @@ impl Gateway {
                 Codec::Json => self.json_message(call, Some(message)).await?.bytes.into(),
                 Codec::Proto => message,
             };
-            self.open_with(call, &admitted, &message, intake.exchange).await?
+            self.open_with(call, &admitted, message, intake.exchange).await?
         };
         let began = self.began(call, &mut streaming).await?;
         let mut response = Response::default();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::Version;
 use tokio::time::timeout_at;
 
@@ -13,7 +14,6 @@ use super::wire::Wire;
 use crate::caller::{Admitted, ReceivedBody};
 use crate::gateway::answer::Response;
 use crate::gateway::call::{Call, Intake};
-use crate::gateway::checked::check_streamed;
 use crate::gateway::error::Refusal;
 use crate::gateway::exchange::Exchange;
 use crate::gateway::forward::OpenCall;
@@ -33,7 +33,7 @@ impl Gateway {
             self.open_upload(call, intake, (encoding, MessageCodec::Proto)).await?
         } else {
             let (admitted, message) = self.only_message(call, intake, encoding).await?;
-            self.open_with(call, &admitted, &message, intake.exchange).await?
+            self.open_with(call, &admitted, message, intake.exchange).await?
         };
         let began = self.began(call, &mut streaming).await?;
         let mut response = wire.begun();
@@ -65,13 +65,13 @@ impl Gateway {
         &self,
         call: &Call<'_>,
         admitted: &Admitted<'_>,
-        message: &[u8],
+        message: Bytes,
         exchange: &mut Exchange,
     ) -> Result<StreamingCall, Refusal> {
-        check_streamed(call.route, message)?;
+        let message = self.validate(call, message, None, exchange).await?;
         let OpenCall { mut outgoing, incoming, notes } = self.opened(call, admitted, 0, exchange).await?;
         // Whoever stops reading says why in the answer. The deadline ends the call elsewhere.
-        if let Ok(Ok(())) = timeout_at(call.terms.deadline, outgoing.send(message)).await {
+        if let Ok(Ok(())) = timeout_at(call.terms.deadline, outgoing.send(&message)).await {
             outgoing.finish();
         }
         Ok(StreamingCall::sent(incoming, self.ended_with_gateway(), notes))

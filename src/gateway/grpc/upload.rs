@@ -79,12 +79,12 @@ impl<B: RequestBody> Upload<B> {
                 let message = self.message(framed).await?;
                 match &self.codec {
                     MessageCodec::Proto => {
-                        check_streamed(&self.route, &message)?;
+                        let message = check_streamed(&self.route, message, &mut self.outgoing).await?;
                         self.outgoing.send(&message).await?;
                     }
                     MessageCodec::Json(route, texts) => {
                         let message = made_of_json(&mut self.outgoing, (route, texts), &message).await?;
-                        check_streamed(route, &message)?;
+                        let message = check_streamed(route, message, &mut self.outgoing).await?;
                         self.outgoing.send(&message).await?;
                     }
                 }

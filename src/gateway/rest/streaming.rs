@@ -10,7 +10,6 @@ use super::stream::{self, Asking, Failure, Format, Stopping, StreamingCall};
 use crate::caller::ReceivedBody;
 use crate::gateway::answer::{Body, Response};
 use crate::gateway::call::{Call, Intake};
-use crate::gateway::checked::check_streamed;
 use crate::gateway::error::{Exposure, Reason, Refusal};
 use crate::gateway::forward::{OpenCall, RequestMessage};
 use crate::gateway::record::StreamNotes;
@@ -83,8 +82,8 @@ impl Gateway {
             let body = self.receive(call, intake).await?;
             let admitted = self.admitted(call, ReceivedBody::Whole(body.as_deref().unwrap_or_default()))?;
             let RequestMessage { bytes, json } = self.message(call, body).await?;
+            let bytes = self.validate(call, bytes, json.as_deref(), intake.exchange).await?;
             // Errors of a stream do not look up fields in the JSON, so it can be freed.
-            check_streamed(route, &bytes)?;
             drop(json);
             let opened = self.opened(call, &admitted, told.after, intake.exchange).await?;
             let OpenCall { mut outgoing, incoming, notes } = opened;

@@ -9,7 +9,6 @@ use super::websocket::{self, Opened};
 use crate::caller::ReceivedBody;
 use crate::gateway::answer::Response;
 use crate::gateway::call::{Call, Intake};
-use crate::gateway::checked::check_streamed;
 use crate::gateway::error::{Exposure, Reason, Refusal};
 use crate::gateway::forward;
 use crate::gateway::request::inbound::RequestBody;
@@ -38,9 +37,10 @@ impl Gateway {
         // If the path and query define the whole message, no frame is awaited for it.
         let whole = (!route.takes_body()).then(|| route.encode_one(&texts, None)).transpose();
         let whole = whole.map_err(|error| Refusal::encode(&error))?;
-        if let Some(message) = &whole {
-            check_streamed(route, message)?;
-        }
+        let whole = match whole {
+            Some(message) => Some(self.validate(call, message, None, intake.exchange).await?),
+            None => None,
+        };
         let opened = self.opened(call, &admitted, 0, intake.exchange).await?;
         let forward::OpenCall { mut outgoing, incoming, notes } = opened;
         let (streaming, messages) = match whole {

@@ -299,7 +299,7 @@ impl Collector for RequestMetrics {
         for (RefusedBy { party, reason }, count) in &totals.refusals {
             ConstCounter::new(*count).encode(family.encode_family(&[("by", *party), ("reason", *reason)])?)?;
         }
-        let help = "Unary requests that violate validation rules, enforced or not, by rpc";
+        let help = "Requests whose only message violates validation rules, enforced or not, by rpc";
         let mut family = encoder.encode_descriptor("invalid_requests", help, None, MetricType::Counter)?;
         for (rpc, count) in &totals.invalid {
             ConstCounter::new(*count).encode(family.encode_family(&[("rpc", rpc.as_str())])?)?;

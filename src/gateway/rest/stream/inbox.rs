@@ -105,9 +105,10 @@ impl Inbox {
             Ok(message) => message,
             Err(error) => return Err(Refused::new(Box::new(Refusal::encode(&error)), outgoing)),
         };
-        if let Err(refusal) = check_streamed(route, &message) {
-            return Err(Refused::new(Box::new(refusal), outgoing));
-        }
+        let message = match check_streamed(route, message, &mut outgoing).await {
+            Ok(message) => message,
+            Err(refusal) => return Err(Refused::new(Box::new(refusal), outgoing)),
+        };
         // A backend that has stopped reading reports why in its reply.
         if outgoing.send(&message).await.is_ok() {
             outgoing.finish();

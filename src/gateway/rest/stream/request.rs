@@ -188,7 +188,7 @@ impl Messages {
             Some(text) => made_of_json(&mut self.outgoing, (&self.route, &self.texts), text).await?,
             None => self.route.encode_one(&self.texts, None).map_err(|error| Refusal::encode(&error))?,
         };
-        check_streamed(&self.route, &message)?;
+        let message = check_streamed(&self.route, message, &mut self.outgoing).await?;
         self.outgoing.send(&message).await?;
         self.sent += 1;
         Ok(())
@@ -221,7 +221,7 @@ impl Messages {
     async fn send_piece(&mut self, data: &[u8], content_type: &str) -> Result<(), End> {
         let message = self.route.encode_raw_one(&self.texts, &HttpBody { content_type, data });
         let message = message.map_err(|error| Refusal::encode(&error))?;
-        check_streamed(&self.route, &message)?;
+        let message = check_streamed(&self.route, message, &mut self.outgoing).await?;
         self.outgoing.send(&message).await?;
         self.sent += 1;
         Ok(())
