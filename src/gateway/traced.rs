@@ -26,7 +26,7 @@ pub(crate) fn export(tracer: &Tracer, ids: &SpanIds, record: &Record) {
     let request = request(ids, record, &clock);
     let spans = match record.route() {
         Some(route) if !matches!(record.call, CallRecord::No) => {
-            vec![request, call(tracer, ids, &Call { record, route, clock })]
+            vec![request, call(tracer, ids, &CalledRpc { record, route, clock })]
         }
         _ => vec![request],
     };
@@ -34,7 +34,7 @@ pub(crate) fn export(tracer: &Tracer, ids: &SpanIds, record: &Record) {
 }
 
 /// What the span of a call is made of.
-struct Call<'a> {
+struct CalledRpc<'a> {
     record: &'a Record,
     route: &'a Route,
     clock: Clock,
@@ -89,7 +89,7 @@ fn request(ids: &SpanIds, record: &Record, clock: &Clock) -> Span {
 }
 
 /// The span of the call: all attempts at it.
-fn call(tracer: &Tracer, ids: &SpanIds, Call { record, route, clock }: &Call<'_>) -> Span {
+fn call(tracer: &Tracer, ids: &SpanIds, CalledRpc { record, route, clock }: &CalledRpc<'_>) -> Span {
     let (service, method) = route.rpc.name.rsplit_once('.').unwrap_or(("", &route.rpc.name));
     let (ended, upstream) = (record.call_end(), route.rpc.upstream);
     let code = ended.and_then(|ended| match ended.outcome {

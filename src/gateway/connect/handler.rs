@@ -10,7 +10,7 @@ use http::request::Parts;
 use super::codec::Codec;
 use super::query::QueryMessage;
 use super::reply;
-use super::unary::Asked;
+use super::unary::MessageSource;
 use crate::gateway::answer::{Body, Response};
 use crate::gateway::call::{Intake, Vetted};
 use crate::gateway::error::{Reason, Refusal};
@@ -38,21 +38,21 @@ impl Protocol for ConnectUnary {
         let head = intake.head;
         let route = gateway.connected(head)?;
         let is_unary = route.rpc.streaming.is_unary();
-        let asked = match head.method {
-            Method::POST if is_unary => Asked::Body(unary_codec(&head.headers)?),
+        let source = match head.method {
+            Method::POST if is_unary => MessageSource::Body(unary_codec(&head.headers)?),
             Method::POST => return Err(unsupported("this rpc streams", STREAM_TYPES)),
             Method::GET if is_unary && route.rpc.has_no_side_effects => {
                 if !intake.body.is_read() {
                     return Err(Refusal::new(Reason::BodyNotAllowed, "a Connect call with GET takes no body"));
                 }
-                Asked::Query(QueryMessage::read(head.uri.query().unwrap_or_default())?)
+                MessageSource::Query(QueryMessage::read(head.uri.query().unwrap_or_default())?)
             }
             _ => return Err(wrong_method(is_unary && route.rpc.has_no_side_effects)),
         };
         let vetted = gateway.connect_vetted(intake, route).await?;
         let query = Query::default();
         let call = &vetted.call(intake, route, &query, &[]);
-        gateway.connect_unary(call, intake, asked).await
+        gateway.connect_unary(call, intake, source).await
     }
 
     fn refuse(gateway: &Gateway, refusal: Refusal) -> Response {

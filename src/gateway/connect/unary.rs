@@ -26,7 +26,7 @@ use crate::upstream::Reply;
 static UNARY: EncodingNames = EncodingNames { used: CONTENT_ENCODING, accepted: ACCEPT_ENCODING };
 
 /// Where the message of a unary call is.
-pub(super) enum Asked {
+pub(super) enum MessageSource {
     /// The body of a POST.
     Body(Codec),
     /// The query of a GET.
@@ -34,7 +34,7 @@ pub(super) enum Asked {
 }
 
 /// A message as it came.
-struct Given {
+struct EncodedMessage {
     codec: Codec,
     /// To how many times its length it may grow, if it is compressed.
     ratio: Option<usize>,
@@ -46,10 +46,10 @@ impl Gateway {
         self: &Arc<Self>,
         call: &Call<'_>,
         intake: &mut Intake<'_, B>,
-        asked: Asked,
+        source: MessageSource,
     ) -> Result<Response, Refusal> {
-        let has_body = matches!(asked, Asked::Body(_));
-        let Given { codec, ratio, bytes } = self.given(call, intake, asked).await?;
+        let has_body = matches!(source, MessageSource::Body(_));
+        let EncodedMessage { codec, ratio, bytes } = self.encoded_message(call, intake, source).await?;
         let body = bytes.as_deref().filter(|_| has_body).unwrap_or_default();
         let admitted = self.admitted(call, ReceivedBody::Whole(body))?;
         let message = match (bytes, ratio) {
@@ -73,21 +73,21 @@ impl Gateway {
         Ok(if is_compressed { compressed(response, choice(&call.head.headers)).await } else { response })
     }
 
-    async fn given<B: RequestBody>(
+    async fn encoded_message<B: RequestBody>(
         &self,
         call: &Call<'_>,
         intake: &mut Intake<'_, B>,
-        asked: Asked,
-    ) -> Result<Given, Refusal> {
-        Ok(match asked {
-            Asked::Body(codec) => {
+        source: MessageSource,
+    ) -> Result<EncodedMessage, Refusal> {
+        Ok(match source {
+            MessageSource::Body(codec) => {
                 let encoding = Encoding::of(&call.head.headers, &UNARY, self.config.gzip)?;
-                Given { codec, ratio: encoding.of_whole(), bytes: self.receive(call, intake).await? }
+                EncodedMessage { codec, ratio: encoding.of_whole(), bytes: self.receive(call, intake).await? }
             }
-            Asked::Query(QueryMessage { codec, compression, bytes }) => {
+            MessageSource::Query(QueryMessage { codec, compression, bytes }) => {
                 let ratio = self.query_ratio(compression.as_deref())?;
                 let bytes = Some(bytes).filter(|bytes| !bytes.is_empty()).map(Bytes::from);
-                Given { codec, ratio, bytes }
+                EncodedMessage { codec, ratio, bytes }
             }
         })
     }
