@@ -349,6 +349,21 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_for_lack_of_memory_says_for_what_there_was_none() {
+        for (refusal, message) in [
+            (
+                Refusal::untaken_answers(),
+                "unread answers on this connection use all the memory that one connection may have; read them first; the call was \
+                 not sent",
+            ),
+            // Which message it was, and what became of the call, is said around it (`behind`).
+            (Refusal::no_memory_for_message(), "the gateway has no memory left for this message"),
+        ] {
+            assert_eq!(refusal.message, message);
+        }
+    }
+
+    #[test]
     fn only_a_call_that_was_not_sent_invites_a_retry() {
         let timer = Timer { whose: Whose::Gateway, length: Duration::from_secs(2) };
         for (error, ..) in errors() {

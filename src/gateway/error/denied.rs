@@ -181,6 +181,23 @@ mod tests {
     }
 
     #[test]
+    fn a_caller_without_a_usable_client_certificate_is_told_where_to_send_it() {
+        for (denied, status, message) in [
+            (
+                Denied::Hop(HopError::Missing),
+                403,
+                "this call needs a client certificate: connect with one to the proxy in front",
+            ),
+            (Denied::Hop(HopError::Several), 403, "the client certificate is not valid for this API"),
+            (Denied::Hop(HopError::NotTrusted), 403, "client certificates are accepted from the trusted proxy only"),
+            (Denied::NoIssuers, 503, "access tokens cannot be verified at the moment; nothing was sent"),
+        ] {
+            let refusal = Refusal::denied(denied.clone(), &Challenge::bearer("api"));
+            assert_eq!((refusal.http_status().as_u16(), refusal.message.as_str()), (status, message), "{denied}");
+        }
+    }
+
+    #[test]
     fn with_dpop_the_challenge_names_the_scheme_in_use() {
         let issuer = || Arc::from("bank");
         let both =

@@ -1,5 +1,6 @@
 //! Which field or message a request body or response body is the value of.
 
+use super::sizes::{routes_of, with_route};
 use super::{check, routes, rpc};
 use crate::codec;
 use crate::route::{Query, System};
@@ -61,6 +62,16 @@ fn a_body_can_be_the_value_of_any_field() {
             ),
         ],
     );
+}
+
+#[test]
+fn a_required_field_of_proto2_must_be_set() {
+    let routes = routes_of("proto2", "message M0 { required string name = 1; }");
+    with_route(&routes, "POST", |route| {
+        let encode = |body: &str| route.encode(&[], &Query::default(), Some(body.as_bytes()));
+        assert_eq!(encode(r#"{"name":""}"#), Ok(vec![10, 0]));
+        assert_eq!(encode("{}").unwrap_err().to_string(), r#"field "name": required, but not set (line 1, column 3)"#);
+    });
 }
 
 /// A message whose JSON is not an object of its fields, and one of whose fields the path binds.

@@ -190,7 +190,7 @@ fn pairs(choices: &mut Choices, messages: &[Vec<Field>]) -> Vec<(String, String)
     pairs
 }
 
-fn routes_of(syntax: &str, messages: &str) -> Routes {
+pub(super) fn routes_of(syntax: &str, messages: &str) -> Routes {
     let proto = format!(
         "syntax = \"{syntax}\"; package t;
         import \"google/api/annotations.proto\"; import \"google/protobuf/field_mask.proto\";
@@ -214,7 +214,7 @@ fn routes_of(syntax: &str, messages: &str) -> Routes {
     .unwrap()
 }
 
-fn with_route<T>(routes: &Routes, method: &str, then: impl FnOnce(&Route) -> T) -> T {
+pub(super) fn with_route<T>(routes: &Routes, method: &str, then: impl FnOnce(&Route) -> T) -> T {
     let method = Method::from_bytes(method.as_bytes()).unwrap();
     then(routes.find(&method, "/m", &Query::default()).unwrap().route)
 }
@@ -295,11 +295,9 @@ fn an_update_mask_is_refused_as_soon_as_it_becomes_too_long() {
         let limit = 4 * body.len();
         let error = refused.unwrap().unwrap_err();
         assert_eq!(error, EncodeError::MaskTooLong { mask: "update_mask".to_owned(), limit });
-        let text = format!(
-            "the update mask made from the fields of the body would be longer than {limit} bytes; send a shorter one in the query, for \
-             example ?update_mask=title,author (the name of a message includes all of its fields)"
-        );
-        assert_eq!(error.to_string(), text);
+        let text = "the update mask made from the fields of the body would be longer than 64 bytes; send a shorter one in the query, for \
+                    example ?update_mask=title,author (the name of a message includes all of its fields)";
+        assert_eq!(error.to_string().replace(&limit.to_string(), "64"), text);
         assert!(most <= (TIMES * body.len()) as u64, "{most} bytes for {}", body.len());
         // The caller's mask is kept, and none is made.
         let query = Query::parse("update_mask=l").unwrap();
