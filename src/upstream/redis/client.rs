@@ -52,12 +52,9 @@ impl Redis {
         Ok(Self(Arc::new(Shared { dialer, jobs, waiting: Mutex::new(Some(waiting)), status, counters })))
     }
 
-    /// The same server, with counters that go on from those of `old`. Only before [`Redis::start`].
-    #[must_use]
-    pub fn going_on_from(self, old: &Self) -> Self {
-        let waiting = Mutex::new(self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let (dialer, jobs, status) = (self.0.dialer.clone(), self.0.jobs.clone(), self.0.status.clone());
-        Self(Arc::new(Shared { dialer, jobs, waiting, status, counters: old.0.counters.clone() }))
+    /// Counts on from what `old` has counted.
+    pub fn go_on_from(&self, old: &Self) {
+        self.0.counters.add(&old.counts());
     }
 
     /// Starts the connection in the runtime of this call, unless it was started. Without a runtime, nothing happens.

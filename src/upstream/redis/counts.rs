@@ -78,8 +78,8 @@ pub struct RedisCounts {
     pub is_up: bool,
     /// How many commands are in flight.
     pub in_flight: usize,
-    /// The sum of the latencies of answered commands, in seconds.
-    pub seconds: f64,
+    /// The sum of the latencies of answered commands, in microseconds.
+    pub micros: u64,
     /// How many answers came within each upper bound in seconds, and not within the one before.
     pub latencies: [(f64, u64); BUCKETS.len()],
 }
@@ -108,6 +108,18 @@ impl Counters {
         self.is_up.store(false, Ordering::Relaxed);
     }
 
+    /// Adds everything that only grows.
+    pub(super) fn add(&self, old: &RedisCounts) {
+        let add = |(counter, count): (&AtomicU64, u64)| {
+            counter.fetch_add(count, Ordering::Relaxed);
+        };
+        self.commands.iter().zip(old.commands).for_each(add);
+        self.buckets.iter().zip(old.latencies.map(|(_, count)| count)).for_each(add);
+        add((&self.connected, old.connected));
+        add((&self.unconnected, old.unconnected));
+        add((&self.micros, old.micros));
+    }
+
     pub(super) fn now(&self) -> RedisCounts {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         RedisCounts {
@@ -116,7 +128,7 @@ impl Counters {
             unconnected: load(&self.unconnected),
             is_up: self.is_up.load(Ordering::Relaxed),
             in_flight: self.in_flight.load(Ordering::Relaxed),
-            seconds: load(&self.micros) as f64 / 1e6,
+            micros: load(&self.micros),
             latencies: std::array::from_fn(|bucket| (BUCKETS[bucket], load(&self.buckets[bucket]))),
         }
     }
