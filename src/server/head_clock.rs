@@ -47,6 +47,14 @@ impl HeadClock {
     }
 }
 
+#[cfg(test)]
+impl HeadClock {
+    /// A clock whose last tick comes at once, if there was no request.
+    pub(super) fn due() -> Self {
+        Self { tick: Some(Box::pin(sleep(Duration::ZERO))), quiet: Quiet { requests: 0, ticks: TICKS - 1 } }
+    }
+}
+
 impl Quiet {
     fn is_long_after_tick(&mut self, requests: usize) -> bool {
         let ticks = if requests == self.requests { self.ticks + 1 } else { 0 };

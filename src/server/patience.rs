@@ -262,7 +262,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+    use tokio::time::timeout;
 
     use super::*;
     use crate::limits::memory::Budget;
@@ -361,6 +362,30 @@ mod tests {
                 held.push((patient, caller));
             }
             assert_eq!(ends, [Ok(FREE + 1), Err("there is no memory for a long head (`memory`)".to_owned())]);
+        });
+    }
+
+    #[test]
+    fn only_a_connection_that_waits_for_a_head_is_late() {
+        run(async {
+            let (stream, _caller) = duplex(64);
+            let mut patient = patient(stream, &Share::unbounded());
+            async fn late(patient: &mut Patient<DuplexStream>) -> Option<String> {
+                let read = timeout(Duration::from_millis(20), patient.read_u8()).await;
+                read.map(|read| read.unwrap_err().to_string()).ok()
+            }
+            patient.head_clock = Some(HeadClock::due());
+            patient.expect_heads(false);
+            assert_eq!(late(&mut patient).await, None, "it has left HTTP");
+            patient.head_clock = Some(HeadClock::due());
+            let call = Progress::begin(&patient.progress);
+            assert_eq!(late(&mut patient).await, None, "a request is answered");
+            drop(call);
+            assert_eq!(late(&mut patient).await, None, "there was one since the last tick");
+            patient.head_clock = Some(HeadClock::due());
+            patient.progress = Arc::default();
+            assert_eq!(late(&mut patient).await.as_deref(), Some("no request came within 30s"));
+            assert!(patient.is_late());
         });
     }
 }
