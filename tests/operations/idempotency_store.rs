@@ -383,3 +383,29 @@ fn check_and_doctor_say_what_the_store_is_for_and_what_is_wrong_with_it() {
     let refused = run(&["config", "print", "--config", "towbar.yaml"]);
     assert!(refused.stdout.contains("${TOWBAR_TEST_KEY}") && !refused.stdout.contains(KEY), "{refused:?}");
 }
+
+#[test]
+fn a_reload_takes_another_store_and_counts_on() {
+    let (Some(first), Some(second)) = (RedisServer::start(""), RedisServer::start("")) else { return };
+    let bank = RawBank::start(|_, _| Does::Answers);
+    let site = Site::new(&bank.url(), &plain(&first));
+    let (gateway, admin) = site.with_metrics();
+    ready(gateway.address);
+    let connects = || {
+        let text = http::get(admin, "/metrics").body;
+        let line = text.lines().find_map(|line| line.strip_prefix("towbar_store_connects_total{result=\"ok\"} "));
+        line.unwrap().parse::<u32>().unwrap()
+    };
+    assert_eq!((connects(), second.ask("DBSIZE").starts_with(":0")), (1, true));
+    let text = std::fs::read_to_string(site.folder.path("admin.yaml")).unwrap();
+    site.folder.write("admin.yaml", text.replace(&first.address.to_string(), &second.address.to_string()));
+    let end = Instant::now() + PATIENCE;
+    let mut number = 0;
+    // No request is refused meanwhile.
+    while second.ask("DBSIZE").starts_with(":0") {
+        number += 1;
+        assert_eq!(gist(&pay(gateway.address, &format!("k{number}"), "t")), is(200, "", false));
+        assert!(Instant::now() < end);
+    }
+    assert_eq!(connects(), 2);
+}
