@@ -100,7 +100,15 @@ fn ready(to: SocketAddr) {
 
 #[test]
 fn two_gateways_share_their_keys_and_the_store_holds_no_answer_in_plain_text() {
-    let Some(redis) = RedisServer::start("") else { return };
+    RedisServer::start("").iter().for_each(shares_keys);
+}
+
+#[test]
+fn two_gateways_share_their_keys_through_valkey_too() {
+    RedisServer::valkey().iter().for_each(shares_keys);
+}
+
+fn shares_keys(redis: &RedisServer) {
     let bank = RawBank::start(|id, _| match id {
         "slow" => Does::Slow(Duration::from_millis(500)),
         "cut" => Does::Cuts,
@@ -108,7 +116,7 @@ fn two_gateways_share_their_keys_and_the_store_holds_no_answer_in_plain_text() {
         "error" => Reply::status("9", "closed"),
         _ => Does::Answers,
     });
-    let site = Site::new(&bank.url(), &plain(&redis));
+    let site = Site::new(&bank.url(), &plain(redis));
     let (one, two) = (site.gateway(), site.gateway());
     let (one_at, two_at) = (one.address, two.address);
     ready(one_at);
