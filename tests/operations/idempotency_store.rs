@@ -417,3 +417,24 @@ fn a_reload_takes_another_store_and_counts_on() {
     }
     assert_eq!(connects(), 2);
 }
+
+#[test]
+fn an_answer_is_given_again_as_long_as_its_encryption_key_is_listed() {
+    let Some(redis) = RedisServer::start("") else { return };
+    let bank = RawBank::start(|_, _| Does::Answers);
+    let site = Site::new(&bank.url(), &plain(&redis));
+    let first = site.gateway();
+    assert_eq!(gist(&settled(first.address, "k", "t", &[AWAY])), is(200, "", false));
+    let text = std::fs::read_to_string(site.folder.path("towbar.yaml")).unwrap();
+    let reference = "'${TOWBAR_TEST_KEY}'";
+    for (keys, expected) in [
+        ("'file:new.key', '${TOWBAR_TEST_KEY}'", is(200, "", true)),
+        ("'file:new.key'", is(409, "IDEMPOTENT_ANSWER_NOT_KEPT", false)),
+    ] {
+        site.folder.write_key("new.key", format!("{}\n", "ff".repeat(32)));
+        site.folder.write("towbar.yaml", text.replace(reference, keys));
+        let gateway = site.gateway();
+        assert_eq!(gist(&settled(gateway.address, "k", "t", &[AWAY])), expected, "{keys}");
+    }
+    assert_eq!(bank.count("t"), ONCE);
+}
