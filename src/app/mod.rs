@@ -6,6 +6,7 @@ mod checks;
 mod hop;
 mod idempotency;
 mod key_refresh;
+mod key_source;
 mod limits;
 mod notes;
 pub mod openapi;
@@ -13,4 +14,5 @@ pub mod reload;
 mod trace_export;
 
 pub use application::{App, Bound, Handover, remarks, routes};
+pub use key_source::{FetchedKeys, KeySource};
 pub use trace_export::{Exporting, TraceExport};
