@@ -47,6 +47,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ),
     ("arc_swap", &["server", "caller/token"]),
     ("socket2", &["server"]),
+    ("listenfd", &["server"]),
+    ("sd_notify", &["cli"]),
     ("rustix", &["cli"]),
     ("mimalloc", &[]),
     ("hyper", &["server", "upstream/fetch", "cli/doctor"]),

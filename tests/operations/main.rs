@@ -22,6 +22,7 @@ mod service_unit;
 mod shells;
 mod startup;
 mod stopping;
+mod supervised;
 mod token_keys;
 mod token_servers;
 mod traces;
