@@ -21,15 +21,15 @@ impl Gateway {
     ) -> Result<M, Refusal> {
         let (route, memory) = (call.route, call.memory);
         let Some(validated) = &route.rpc.validation else { return Ok(message) };
-        let held = is_long(&message).then(|| memory.part(CALL));
+        let held = is_long(&validated.checks, &message).then(|| memory.part(CALL));
         let Examined { found, message, held } = examine(&validated.checks, message, held).await;
         if let Some(held) = held {
             memory.join(held);
         }
         if !found.list.is_empty() {
             exchange.violates();
-            decided(route, validated, &found, || Refusal::violations(&found, route, call.query, json))?;
         }
+        decided(route, validated, &found, || Refusal::violations(&found, route, call.query, json))?;
         Ok(message)
     }
 }

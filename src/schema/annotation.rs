@@ -2,7 +2,7 @@
 //!
 //! They are found by their published extension numbers and kept as bytes. What they mean is not known here.
 
-use super::descriptor::{File, MessageType};
+use super::descriptor::{FieldType, File, MessageType};
 use crate::format::wire::{LENGTH, Reader, VARINT, WireError};
 
 /// google/api/field_behavior.proto: `repeated FieldBehavior field_behavior = 1052`.
@@ -10,6 +10,8 @@ const FIELD_BEHAVIOR: u32 = 1052;
 const REQUIRED: u64 = 2;
 /// buf/validate/validate.proto: the extension of the options of messages, oneofs and fields.
 const VALIDATE: u32 = 1159;
+/// buf/validate/validate.proto: `PredefinedRules predefined = 1160`, an option of extensions of the messages of rules.
+const PREDEFINED: u32 = 1160;
 
 /// Options about the values of a message type, a field or a oneof.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +31,51 @@ pub struct Annotation {
 pub enum Annotated {
     Field(String),
     Oneof(String),
+}
+
+/// A rule of somebody's own: an extension of a message of `buf.validate`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Predefined {
+    /// The full name of the message that it extends.
+    pub extends: String,
+    pub number: u32,
+    /// The name of the extension.
+    pub name: String,
+    /// `buf.validate.PredefinedRules` in wire format.
+    pub rules: Vec<u8>,
+}
+
+/// The predefined rules of all files.
+pub(super) fn predefined<'f>(files: impl IntoIterator<Item = &'f File>) -> Vec<Predefined> {
+    let mut found = Vec::new();
+    for file in files {
+        file.extensions.iter().for_each(|extension| add_predefined(extension, &mut found));
+        file.messages.iter().for_each(|message| predefined_inside(message, &mut found));
+    }
+    found
+}
+
+fn predefined_inside(message: &MessageType, found: &mut Vec<Predefined>) {
+    message.extensions.iter().for_each(|extension| add_predefined(extension, found));
+    message.messages.iter().for_each(|nested| predefined_inside(nested, found));
+}
+
+fn add_predefined(extension: &FieldType, found: &mut Vec<Predefined>) {
+    let mut rules = Vec::new();
+    let mut reader = Reader::new(&extension.options);
+    while let Ok((number, wire_type)) = reader.tag() {
+        let read = match (number, wire_type) {
+            (PREDEFINED, LENGTH) => reader.bytes().map(|piece| rules.extend_from_slice(piece)),
+            _ => reader.skip(number, wire_type),
+        };
+        if read.is_err() {
+            return;
+        }
+    }
+    if let (false, Ok(number)) = (rules.is_empty(), u32::try_from(extension.number)) {
+        let extends = extension.extendee.trim_start_matches('.').to_owned();
+        found.push(Predefined { extends, number, name: extension.name.clone(), rules });
+    }
 }
 
 /// The options of all message types.

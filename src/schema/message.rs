@@ -38,6 +38,12 @@ impl Message {
         &self.tables
     }
 
+    /// Another message type of the same tables.
+    #[must_use]
+    pub fn sibling(&self, id: MessageId) -> Self {
+        Self { tables: Arc::clone(&self.tables), id }
+    }
+
     /// Its compiled form.
     #[must_use]
     pub fn table(&self) -> &MessageTable {

@@ -44,6 +44,34 @@ pub(super) enum TextTest {
     In(HashSet<Box<str>>),
     NotIn(HashSet<Box<str>>),
     Format(fn(&str) -> bool),
+    /// The empty text, or one of this format.
+    FormatUnlessEmpty(fn(&str) -> bool),
+    NotEmpty,
+}
+
+/// A test of the paths of a field mask.
+#[derive(Debug)]
+pub(super) enum MaskTest {
+    /// These paths, in this order.
+    Are(Box<[Box<str>]>),
+    /// Only these paths and paths below them.
+    In(Box<[Box<str>]>),
+    /// None of these paths, nor a path below one.
+    NotIn(Box<[Box<str>]>),
+}
+
+impl MaskTest {
+    pub(super) fn passes(&self, paths: &[&str]) -> bool {
+        let is_below = |path: &str, above: &str| {
+            path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        let is_of = |all: &[Box<str>], path: &str| all.iter().any(|above| is_below(path, above));
+        match self {
+            Self::Are(all) => all.iter().map(|path| &**path).eq(paths.iter().copied()),
+            Self::In(all) => paths.iter().all(|path| is_of(all, path)),
+            Self::NotIn(all) => !paths.iter().any(|path| is_of(all, path)),
+        }
+    }
 }
 
 /// A test of bytes.
@@ -93,6 +121,8 @@ impl TextTest {
             Self::In(texts) => texts.contains(text),
             Self::NotIn(texts) => !texts.contains(text),
             Self::Format(is) => is(text),
+            Self::FormatUnlessEmpty(is) => text.is_empty() || is(text),
+            Self::NotEmpty => !text.is_empty(),
         }
     }
 }

@@ -3,6 +3,9 @@
 /// The most violations that are reported of one message.
 pub const MOST_VIOLATIONS: usize = 32;
 
+/// The most characters of a reason (google/rpc/error_details.proto).
+const LONGEST_REASON: usize = 63;
+
 /// A field that violates a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
@@ -22,6 +25,17 @@ pub struct Violations {
     pub list: Vec<Violation>,
     /// Whether the message was not checked further, because there are as many as can be reported.
     pub is_cut: bool,
+    /// A rule that could not be evaluated, so that nobody knows whether the message is valid.
+    pub failed: Option<Failure>,
+}
+
+/// A rule that could not be evaluated for a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The path of the field, as in [`Violation`].
+    pub field: String,
+    /// The rule as it is named.
+    pub rule: String,
 }
 
 impl Violation {
@@ -46,10 +60,16 @@ impl Violation {
         text
     }
 
-    /// The rule as a reason of `google.rpc.BadRequest`: `STRING_MIN_LEN`.
+    /// The rule as a reason of `google.rpc.BadRequest`: `STRING_MIN_LEN`. A name that cannot be one, such as an expression,
+    /// is `CEL_EXPRESSION`.
     #[must_use]
     pub fn reason(&self) -> String {
-        self.rule.replace('.', "_").to_ascii_uppercase()
+        let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        let is_short = self.rule.len() <= LONGEST_REASON;
+        if !is_short || !self.rule.chars().all(is_name) || !self.rule.starts_with(|c: char| c.is_ascii_alphabetic()) {
+            return "CEL_EXPRESSION".to_owned();
+        }
+        self.rule.replace(['.', '-'], "_").to_ascii_uppercase()
     }
 }
 
