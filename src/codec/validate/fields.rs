@@ -57,7 +57,9 @@ impl Reading<'_> {
         let ignore = self.ignore(members);
         let rules = members.iter().find(|member| member.name == type_name);
         let cel = self.cel_of_field(field, members);
-        let ignores_zero = ignore == Some(Ignore::IfZero);
+        // buf.validate, IGNORE_IF_ZERO_VALUE: for fields with presence, it changes nothing.
+        let has_presence = matches!(field.shape, Shape::Explicit | Shape::Required);
+        let ignores_zero = ignore == Some(Ignore::IfZero) && !has_presence;
         let form = match field.shape {
             Shape::Repeated | Shape::Packed => Form::List(self.list_checks(field, rules, (cel, ignores_zero))),
             Shape::Map => Form::Map(self.map_checks(field, rules, (cel, ignores_zero))),

@@ -199,15 +199,37 @@ fn is_authority(text: &str) -> bool {
     let (user, host) = text.rsplit_once('@').unwrap_or(("", text));
     let (host, port) = match host.strip_prefix('[') {
         Some(inside) => {
-            let Some((address, port)) = inside.split_once(']') else { return false };
-            if !is_ipv6(address) {
+            let Some((address, port)) = inside.rsplit_once(']') else { return false };
+            if !(is_literal_address(address) && (port.is_empty() || port.starts_with(':'))) {
                 return false;
             }
             ("", port.strip_prefix(':').unwrap_or(port))
         }
         None => host.split_once(':').unwrap_or((host, "")),
     };
-    has_only(user, b":") && has_only(host, b"") && port.bytes().all(|byte| byte.is_ascii_digit())
+    has_only(user, b":") && is_reg_name(host) && port.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// RFC 3986, section 3.2.2, and RFC 6874: what may stand in brackets.
+fn is_literal_address(text: &str) -> bool {
+    if let Some(future) = text.strip_prefix(['v', 'V']) {
+        return future.split_once('.').is_some_and(|(version, address)| {
+            let is_version = !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_hexdigit());
+            is_version && !address.is_empty() && !address.contains('%') && has_only(address, b":")
+        });
+    }
+    match text.split_once("%25") {
+        Some((address, zone)) => {
+            let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte);
+            address.parse::<Ipv6Addr>().is_ok() && !zone.is_empty() && zone.bytes().all(is_plain) && is_reg_name(zone)
+        }
+        None => text.parse::<Ipv6Addr>().is_ok(),
+    }
+}
+
+/// A name of a host; what is percent-encoded in it is UTF-8.
+fn is_reg_name(text: &str) -> bool {
+    has_only(text, b"") && percent_encoding::percent_decode_str(text).decode_utf8().is_ok()
 }
 
 /// Whether a text has only unreserved characters, sub-delimiters, `more`, and percent-encoded bytes.

@@ -203,8 +203,8 @@ impl Reading<'_> {
             Value::Fixed64 => self.text(reader.fixed64()?),
             Value::Sfixed32 => self.text(reader.fixed32()? as i32),
             Value::Sfixed64 => self.text(reader.fixed64()? as i64),
-            Value::Float => self.text(f32::from_bits(reader.fixed32()?)),
-            Value::Double => self.text(f64::from_bits(reader.fixed64()?)),
+            Value::Float => self.text(as_in_json(f32::from_bits(reader.fixed32()?).to_string())),
+            Value::Double => self.text(as_in_json(f64::from_bits(reader.fixed64()?).to_string())),
             Value::Text | Value::Texts => {
                 self.text(std::str::from_utf8(reader.bytes()?).map_err(|_| OptionError::Value(name))?)
             }
@@ -238,6 +238,15 @@ impl Reading<'_> {
             }
             Value::Rules(_) | Value::Numbers(_) | Value::Field | Value::Other => return Err(OptionError::Value(name)),
         })
+    }
+}
+
+/// A floating-point number as ProtoJSON writes it.
+fn as_in_json(number: String) -> String {
+    match number.as_str() {
+        "inf" => "Infinity".to_owned(),
+        "-inf" => "-Infinity".to_owned(),
+        _ => number,
     }
 }
 

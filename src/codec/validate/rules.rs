@@ -84,8 +84,9 @@ pub(super) enum BytesTest {
     Contains(Box<[u8]>),
     In(HashSet<Box<[u8]>>),
     NotIn(HashSet<Box<[u8]>>),
-    /// 4 or 16 bytes of an IP address, or 16 of a UUID.
+    /// No bytes, or 4 or 16 of an IP address, or 16 of a UUID.
     Sizes(&'static [usize]),
+    NotEmpty,
 }
 
 /// A test of a number: of an integer, the number of an enum value, or nanoseconds.
@@ -138,7 +139,8 @@ impl BytesTest {
             Self::Contains(part) => memchr::memmem::find(bytes, part).is_some(),
             Self::In(all) => all.contains(bytes),
             Self::NotIn(all) => !all.contains(bytes),
-            Self::Sizes(sizes) => sizes.contains(&bytes.len()),
+            Self::Sizes(sizes) => bytes.is_empty() || sizes.contains(&bytes.len()),
+            Self::NotEmpty => !bytes.is_empty(),
         }
     }
 }

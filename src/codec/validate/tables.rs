@@ -178,10 +178,10 @@ impl FieldChecks {
         }
     }
 
-    /// Lets a default value pass.
+    /// Lets a default value pass, unless the field has presence.
     pub(super) fn ignore_zero(&mut self) {
         match &mut self.form {
-            Form::One { value, .. } => value.ignores_zero = true,
+            Form::One { has_presence, value } => value.ignores_zero = !*has_presence,
             Form::List(list) => list.all.ignores_zero = true,
             Form::Map(map) => map.all.ignores_zero = true,
         }

@@ -238,6 +238,7 @@ pub(super) fn bytes_rules(reading: &mut Reading<'_>, rules: &Member) -> Vec<Rule
     for Binary { key, expected, sizes } in BINARY {
         if reading.is_set(members, key) {
             list.push(rule(&format!("bytes.{key}"), format!("expected {expected}"), BytesTest::Sizes(sizes)));
+            list.push(rule(&format!("bytes.{key}_empty"), format!("expected {expected}"), BytesTest::NotEmpty));
         }
     }
     if let Some(all) = reading.list(members, "not_in", "base64", base64) {

@@ -10,7 +10,7 @@ use cel::{Context, ExecutionError, Value};
 use regex::RegexBuilder;
 
 use super::budget::{self, WORK, Work, call};
-use super::functions::{ENV, HAS, MATCHES, Pattern};
+use super::functions::{COMPARISONS, ENV, HAS, MATCHES, Pattern};
 use super::names::{self, Known};
 use super::values::Boxed;
 
@@ -167,7 +167,8 @@ fn at(source: &SourceInfo, id: u64, message: &str) -> String {
     }
 }
 
-/// Replaces what `cel` does not offer: `has` of messages with defaults, and patterns that are compiled once.
+/// Replaces what `cel` does not offer: `has` of messages with defaults, comparisons with NaN, and patterns that are
+/// compiled once.
 struct Preparing<'s> {
     source: &'s SourceInfo,
     patterns: Vec<(String, Pattern)>,
@@ -188,6 +189,9 @@ impl Preparing<'_> {
             Expr::Call(called) => {
                 called.target.iter_mut().for_each(|target| self.prepare(target, context));
                 called.args.iter_mut().for_each(|arg| self.prepare(arg, context));
+                if let Some(known) = COMPARISONS.iter().find(|known| known.operator == called.func_name) {
+                    called.func_name = known.function.to_owned();
+                }
                 if called.func_name == "matches" {
                     let mut operands: Vec<IdedExpr> = called.target.take().map(|target| *target).into_iter().collect();
                     operands.append(&mut called.args);

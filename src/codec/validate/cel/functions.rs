@@ -1,10 +1,12 @@
 //! The functions that protovalidate adds to CEL, and `matches`.
 
 use std::any::Any;
+use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
+use cel::common::ast::operators;
 use cel::common::types::{
     BOOL_TYPE, BYTES_TYPE, CelBool, CelBytes, CelDouble, CelInt, CelString, CelUInt, DOUBLE_TYPE, DYN_TYPE, INT_TYPE,
     LIST_TYPE, STRING_TYPE, Type,
@@ -24,6 +26,40 @@ pub(super) const HAS: &str = "@has";
 
 /// The most items that `unique` compares one by one, because they are neither texts nor numbers.
 const MOST_COMPARED: usize = 300;
+
+/// The comparisons, with the functions that stand for them.
+pub(super) const COMPARISONS: [Comparison; 4] = [
+    Comparison { operator: operators::LESS, function: "@less", holds: Ordering::is_lt },
+    Comparison { operator: operators::LESS_EQUALS, function: "@less_equals", holds: Ordering::is_le },
+    Comparison { operator: operators::GREATER, function: "@greater", holds: Ordering::is_gt },
+    Comparison { operator: operators::GREATER_EQUALS, function: "@greater_equals", holds: Ordering::is_ge },
+];
+
+/// A comparison.
+pub(super) struct Comparison {
+    pub(super) operator: &'static str,
+    pub(super) function: &'static str,
+    holds: fn(Ordering) -> bool,
+}
+
+/// Compares two values. Unlike the operators of `cel`, NaN is no error: it is not above, below or equal to anything.
+fn compare<'b, 'v>(args: Vec<CowVal<'b, 'v>>, which: usize) -> Result<CowVal<'b, 'v>, ExecutionError> {
+    let is_nan =
+        |value: &CowVal<'_, '_>| value.downcast_ref::<CelDouble>().is_some_and(|number| number.inner().is_nan());
+    let is_number = |value: &CowVal<'_, '_>| {
+        value.downcast_ref::<CelDouble>().is_some()
+            || value.downcast_ref::<CelInt>().is_some()
+            || value.downcast_ref::<CelUInt>().is_some()
+    };
+    if args.iter().any(is_nan) && args.iter().all(is_number) {
+        return Ok(truth(false));
+    }
+    let Comparison { operator, holds, .. } = COMPARISONS[which];
+    let types = || args.iter().map(|value| value.get_type().name().to_owned()).collect();
+    let no_overload = || ExecutionError::no_such_overload(operator, types());
+    let comparer = args[0].as_comparer().ok_or_else(no_overload)?;
+    comparer.compare(&*args[1]).map(|order| truth(holds(order))).map_err(|_| no_overload())
+}
 
 /// Everything that expressions can call.
 pub(super) static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| {
@@ -46,6 +82,15 @@ fn declare(env: &mut Env) -> Result<(), DeclarationError> {
         let pattern = args[1].downcast_ref::<Pattern>().ok_or_else(|| wrong("matches"))?;
         Ok(truth(pattern.0.is_match(text(&args[0])?)))
     })?;
+    macro_rules! comparison {
+        ($($which:literal)*) => {
+            $({
+                let name = COMPARISONS[$which].function;
+                env.add_overload(name, name, vec![DYN_TYPE, DYN_TYPE], |args| compare(args, $which))?;
+            })*
+        };
+    }
+    comparison! { 0 1 2 3 }
     env.add_overload(HAS, HAS, vec![DYN_TYPE, STRING_TYPE], |args| {
         let name = text(&args[1])?;
         if let Some(message) = args[0].downcast_ref::<MessageValue>() {
