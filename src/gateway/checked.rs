@@ -43,15 +43,28 @@ pub(super) async fn examine<M: AsRef<[u8]> + Send + 'static>(
     }
 }
 
+/// The message without the fields that only the backend sets.
+///
+/// # Errors
+/// It is not in wire format.
+pub(super) fn without_output_only<M: AsRef<[u8]> + From<Vec<u8>>>(route: &Route, message: M) -> Result<M, Refusal> {
+    let Some(omission) = &route.rpc.behavior.requests else { return Ok(message) };
+    match omission.without(message.as_ref()) {
+        Ok(without) => Ok(without.map_or(message, M::from)),
+        Err(error) => Err(Refusal::violations(&Violations::malformed(error), route, &Query::default(), None)),
+    }
+}
+
 /// Checks a message of a call that streams or that a WebSocket opened, and returns it.
 ///
 /// # Errors
 /// The message violates rules, and they are enforced.
-pub(crate) async fn check_streamed<M: AsRef<[u8]> + Send + 'static>(
+pub(crate) async fn check_streamed<M: AsRef<[u8]> + From<Vec<u8>> + Send + 'static>(
     route: &Route,
     message: M,
     outgoing: &mut Outgoing,
 ) -> Result<M, Refusal> {
+    let message = without_output_only(route, message)?;
     let Some(validated) = &route.rpc.validation else { return Ok(message) };
     let held = is_long(&validated.checks, &message).then(|| outgoing.lend());
     let Examined { found, message, held } = examine(&validated.checks, message, held).await;

@@ -8,6 +8,8 @@ use crate::format::wire::{LENGTH, Reader, VARINT, WireError};
 /// google/api/field_behavior.proto: `repeated FieldBehavior field_behavior = 1052`.
 const FIELD_BEHAVIOR: u32 = 1052;
 const REQUIRED: u64 = 2;
+const OUTPUT_ONLY: u64 = 3;
+const INPUT_ONLY: u64 = 4;
 /// buf/validate/validate.proto: the extension of the options of messages, oneofs and fields.
 const VALIDATE: u32 = 1159;
 /// buf/validate/validate.proto: `PredefinedRules predefined = 1160`, an option of extensions of the messages of rules.
@@ -22,6 +24,10 @@ pub struct Annotation {
     pub of: Option<Annotated>,
     /// Whether `google.api.field_behavior` has REQUIRED.
     pub is_required: bool,
+    /// Whether it has OUTPUT_ONLY: callers do not set the field.
+    pub is_output_only: bool,
+    /// Whether it has INPUT_ONLY: replies do not have the field.
+    pub is_input_only: bool,
     /// The value of the option of `buf.validate` in wire format; empty if there is none.
     pub rules: Vec<u8>,
 }
@@ -94,31 +100,33 @@ fn of_message(scope: &str, message: &MessageType, found: &mut Vec<Annotation>) {
     let oneofs = message.oneofs.iter().map(|oneof| (Some(Annotated::Oneof(oneof.name.clone())), &oneof.options));
     for (of, options) in std::iter::once((None, &message.options)).chain(oneofs).chain(fields) {
         // Malformed options have no meaning for anybody.
-        let Ok((is_required, rules)) = read(options) else { continue };
-        if is_required || !rules.is_empty() {
-            found.push(Annotation { message: name.clone(), of, is_required, rules });
+        let Ok((behavior, rules)) = read(options) else { continue };
+        if !behavior.is_empty() || !rules.is_empty() {
+            let [is_required, is_output_only, is_input_only] =
+                [REQUIRED, OUTPUT_ONLY, INPUT_ONLY].map(|value| behavior.contains(&value));
+            found.push(Annotation { message: name.clone(), of, is_required, is_output_only, is_input_only, rules });
         }
     }
     let inner = format!("{name}.");
     message.messages.iter().for_each(|nested| of_message(&inner, nested, found));
 }
 
-/// Whether the field is required, and its rules. Occurrences of an option are joined, which merges them.
-fn read(options: &[u8]) -> Result<(bool, Vec<u8>), WireError> {
-    let (mut is_required, mut rules) = (false, Vec::new());
+/// The values of `google.api.field_behavior`, and the rules. Occurrences of an option are joined, which merges them.
+fn read(options: &[u8]) -> Result<(Vec<u64>, Vec<u8>), WireError> {
+    let (mut behavior, mut rules) = (Vec::new(), Vec::new());
     let mut reader = Reader::new(options);
     while !reader.is_empty() {
         match reader.tag()? {
-            (FIELD_BEHAVIOR, VARINT) => is_required |= reader.varint()? == REQUIRED,
+            (FIELD_BEHAVIOR, VARINT) => behavior.push(reader.varint()?),
             (FIELD_BEHAVIOR, LENGTH) => {
                 let mut packed = Reader::new(reader.bytes()?);
                 while !packed.is_empty() {
-                    is_required |= packed.varint()? == REQUIRED;
+                    behavior.push(packed.varint()?);
                 }
             }
             (VALIDATE, LENGTH) => rules.extend_from_slice(reader.bytes()?),
             (number, wire_type) => reader.skip(number, wire_type)?,
         }
     }
-    Ok((is_required, rules))
+    Ok((behavior, rules))
 }

@@ -96,6 +96,12 @@ impl Field {
         self.message
     }
 
+    /// The message type that the field belongs to.
+    #[must_use]
+    pub fn declaring(&self) -> Message {
+        Message { tables: Arc::clone(&self.tables), id: self.message }
+    }
+
     /// Its index among the fields of its message.
     #[must_use]
     pub fn index(&self) -> usize {

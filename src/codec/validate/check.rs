@@ -57,6 +57,11 @@ impl Checks {
         run.found
     }
 
+    /// What is checked of another message type.
+    pub(super) fn of_message(&self, message: &Message) -> Option<&MessageChecks> {
+        Some(&self.all.messages[*self.all.ids.get(&message.id())?])
+    }
+
     /// Whether CEL expressions may be evaluated, which takes longer than other rules.
     #[must_use]
     pub fn has_cel(&self) -> bool {
@@ -142,7 +147,8 @@ impl Run<'_> {
     }
 
     pub(super) fn malformed(&mut self, path: Option<&Path<'_>>, error: WireError) -> Stop {
-        let _ = self.add(path, "message.malformed", &format!("not a message of its type: {error}"));
+        let Violation { rule, expected, .. } = Violation::malformed(String::new(), error);
+        let _ = self.add(path, &rule, &expected);
         Stop
     }
 

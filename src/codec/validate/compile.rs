@@ -115,7 +115,7 @@ fn annotated(
         return own;
     }
     let by_name: HashMap<&str, &Message> = messages.iter().map(|message| (message.name(), message)).collect();
-    let (mut rules, mut required) = (0, 0);
+    let (mut rules, mut behaviors) = (0, 0);
     for annotation in schema.annotations() {
         let Some(message) = by_name.get(annotation.message.as_str()) else { continue };
         let rules_of = own.entry(message.id()).or_default();
@@ -123,15 +123,20 @@ fn annotated(
             rules += 1;
             add_annotation(reading, message, annotation, rules_of);
         }
-        if sources.field_behavior && annotation.is_required {
-            required += 1;
+        let Annotation { is_required, is_output_only, is_input_only, .. } = *annotation;
+        if sources.field_behavior && (is_output_only || is_input_only) {
+            behaviors += 1;
+        }
+        // What callers set of a field with OUTPUT_ONLY is ignored, so nobody can be required to set it.
+        if sources.field_behavior && is_required && !is_output_only {
+            behaviors += 1;
             add_required(reading.types, message.table(), annotation, rules_of);
         }
     }
     // Options whose file was missing may have been left out of the descriptors.
     for (key, is_wanted, count, option) in [
         ("protovalidate", sources.protovalidate, rules, "buf.validate"),
-        ("field_behavior", sources.field_behavior, required, "google.api.field_behavior"),
+        ("field_behavior", sources.field_behavior, behaviors, "google.api.field_behavior"),
     ] {
         if is_wanted && count == 0 {
             let message = format!("the descriptors have no `{option}` options; remove this key");

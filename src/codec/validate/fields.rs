@@ -142,7 +142,7 @@ impl Reading<'_> {
             _ => None,
         };
         let what = "`IGNORE_UNSPECIFIED`, `IGNORE_IF_ZERO_VALUE` or `IGNORE_ALWAYS`";
-        self.value(members, "ignore", what, parse).filter(|ignore| *ignore != Ignore::Never)
+        self.value(members, "ignore", what, parse)
     }
 
     fn list_checks(

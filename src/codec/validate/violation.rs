@@ -1,5 +1,7 @@
 //! What a message violates.
 
+use crate::format::wire::WireError;
+
 /// The most violations that are reported of one message.
 pub const MOST_VIOLATIONS: usize = 32;
 
@@ -38,7 +40,21 @@ pub struct Failure {
     pub rule: String,
 }
 
+impl Violations {
+    /// Those of a message that is not in wire format.
+    #[must_use]
+    pub fn malformed(error: WireError) -> Self {
+        Self { list: vec![Violation::malformed(String::new(), error)], ..Self::default() }
+    }
+}
+
 impl Violation {
+    /// That of a message that is not in wire format.
+    pub(super) fn malformed(field: String, error: WireError) -> Self {
+        let expected = format!("not a message of its type: {error}");
+        Self { field, rule: "message.malformed".to_owned(), expected }
+    }
+
     /// Whether a value is missing.
     #[must_use]
     pub fn is_missing(&self) -> bool {
