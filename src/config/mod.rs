@@ -51,3 +51,4 @@ pub use overrides::Overrides;
 pub use settings::{Config, Reload};
 pub use traces::Traces;
 pub use upstreams::{Reflection, Upstream};
+pub use validation::rules_text;

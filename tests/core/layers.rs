@@ -84,6 +84,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("clap_mangen", &["cli/manual"]),
     ("wide", &["format/block"]),
     ("regex", &["codec/validate"]),
+    ("cel", &["codec/validate/cel"]),
 ];
 
 /// What quotes a file's contents in its errors, and the one module that may name it: the contents are secrets.
