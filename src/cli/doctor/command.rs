@@ -9,6 +9,7 @@ use clap::Args;
 use super::backend::{Backend, backend};
 use super::keys::{IssuerKeys, keys};
 use super::report::{Report, Step};
+use super::store::store;
 use super::url::{Public, public_url, url};
 use crate::cli::config_file::ConfigFile;
 use crate::cli::outcome::Outcome;
@@ -18,6 +19,7 @@ use crate::format::problem::Problem;
 use crate::format::secret::Permissions;
 use crate::gateway::probe::Probe;
 use crate::tls::{IdentityFiles, Pin};
+use crate::upstream::redis::Redis;
 use crate::upstream::{self, Address, Environment, ProxyConfig, ProxyError, TlsFiles};
 
 /// Exit code when a step failed.
@@ -79,6 +81,7 @@ async fn tried(targets: &[Target]) -> bool {
             End::Backend(to) => backend(to, &mut report).await,
             End::Public(to) => url(to, &mut report).await,
             End::Keys(of) => keys(of, &mut report).await,
+            End::Store(to) => store(to, &mut report).await,
         }
         is_well &= report.is_well();
     }
@@ -96,6 +99,7 @@ enum End {
     Backend(Backend),
     Public(Public),
     Keys(IssuerKeys),
+    Store(Redis),
 }
 
 impl Target {
@@ -126,7 +130,12 @@ fn backends(arguments: DoctorArguments) -> Result<Vec<Target>, Vec<Problem>> {
         let only = config.upstream.map(|upstream| (None, upstream));
         let several = config.upstreams.into_iter().map(|upstream| (Some(upstream.name), upstream.config));
         let upstreams = only.into_iter().chain(several).flat_map(|(name, config)| each(name, &config, patience));
-        return Ok(upstreams.chain(issuers).collect());
+        let mut targets: Vec<Target> = upstreams.chain(issuers).collect();
+        if let Some(store) = &config.store {
+            let redis = store.redis().map_err(|problem| vec![problem])?;
+            targets.push(Target { name: Some("store".to_owned()), end: End::Store(Redis::new(&redis)?) });
+        }
+        return Ok(targets);
     }
     let address = arguments.backend.as_deref().unwrap_or_default().parse::<Address>();
     let address = address.map_err(|error| vec![Problem::at("--backend", error)])?;

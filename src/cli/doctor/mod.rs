@@ -18,6 +18,7 @@ mod report;
 mod request;
 mod settings;
 mod site;
+mod store;
 mod tap;
 mod url;
 mod way;
