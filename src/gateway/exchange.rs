@@ -17,8 +17,9 @@ use tokio::time::Instant;
 use tonic::Code;
 
 use super::answer::{Body, Cut, Response};
-use super::error::{Party, Reason, Refusal};
+use super::error::{Party, Reason, Refusal, put_quotas};
 use super::metadata::{SpanIds, TraceId};
+use super::rate::limits::Taken;
 use super::record::{CallEnd, CallRecord, End, Record, RefusalNote, Sinks, StreamNotes, Times, UploadNotes};
 use super::telemetry;
 use crate::caller::{Identified, Peer};
@@ -64,6 +65,7 @@ impl Exchange {
             refused: None,
             caller: None,
             denied: None,
+            counted: None,
             status: None,
             is_unawaited: false,
             is_replay: false,
@@ -128,6 +130,13 @@ impl Exchange {
                 record.caller = caller.caller();
             }
         });
+    }
+
+    /// Keeps what limits have counted until the record ends.
+    pub(crate) fn counted(&mut self, taken: Taken) {
+        if taken.is_kept() {
+            self.note(|record| record.counted = Some(Box::new(taken)));
+        }
     }
 
     /// Records the route, by its index.
@@ -218,6 +227,9 @@ impl Exchange {
         self.answered(response.status());
         if self.0.as_ref().is_some_and(|record| record.is_replay) {
             response.headers_mut().insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
+        }
+        if let Some(taken) = self.0.as_ref().and_then(|record| record.counted.as_ref()) {
+            put_quotas(&taken.quotas, response.headers_mut());
         }
         response.map(|body| Recorded { body, exchange: self, is_cut: false })
     }

@@ -1,12 +1,12 @@
-//! Counts each request for the rate limits of its rpc.
+//! Counts each request for the limits of its rpc.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use super::config::{By, Limit, Mode};
-use crate::caller::{Principal, Subject};
-use crate::limits::rate::{Exceeded, Key, Quota, Table};
+use super::config::{By, Limit, Mode, QuotaHeaders};
+use super::key::{Asked, Parts};
+use crate::limits::rate::{Exceeded, Key, Keys, Left, Quota, Slot, Slots, Table};
 use crate::observe::metrics::LimitReading;
 use crate::observe::seldom::Seldom;
 use crate::route::Rpc;
@@ -18,49 +18,84 @@ const KEYS: usize = 1 << 20;
 #[derive(Debug)]
 pub(crate) struct RateLimits {
     limits: Vec<Counted>,
-    table: Arc<Table>,
+    counts: Arc<Counts>,
     /// Limits the log lines about limits in report mode.
     told: Seldom,
+}
+
+/// What was counted.
+#[derive(Debug)]
+struct Counts {
+    keys: Keys,
+    table: Table,
+    slots: Arc<Slots>,
 }
 
 #[derive(Debug)]
 struct Counted {
     limit: Limit,
+    /// Whether its key is known only after the token is verified.
+    needs_caller: bool,
     /// The number of requests that were rejected, or would have been in report mode.
     exceeded: AtomicU64,
-}
-
-/// What is known about a request when it is counted.
-pub(crate) struct Asked<'a> {
-    pub(crate) rpc: &'a Rpc,
-    /// The address of the caller, if known.
-    pub(crate) address: Option<IpAddr>,
-    pub(crate) certificate: Option<[u8; 32]>,
-    /// The verified caller; `None` before the token is verified.
-    pub(crate) caller: Option<Principal<'a>>,
 }
 
 /// The limit that rejects a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Exceeding {
+    /// The name of the limit.
     pub(crate) name: String,
-    pub(crate) quota: Quota,
-    pub(crate) exceeded: Exceeded,
+    pub(crate) excess: Excess,
+}
+
+/// What is above a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Excess {
+    /// The rate of requests.
+    Rate { quota: Quota, exceeded: Exceeded },
+    /// The number of requests in progress; `most` may be.
+    Concurrent { most: u32 },
+}
+
+/// What limits have counted for a request. Dropping it ends the request for them; only [`RateLimits::refund`] takes the
+/// request back.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    rates: Vec<Rate>,
+    /// The places of the request among those in progress.
+    slots: Vec<Slot>,
+    /// What the answer says of quotas.
+    pub(crate) quotas: Vec<QuotaNote>,
 }
 
 /// What a limit has counted for a request, so that it can be refunded.
-pub(crate) struct Taken {
+#[derive(Debug)]
+struct Rate {
     key: Key,
     quota: Quota,
     cost: u64,
 }
 
+/// What is left of a quota.
+#[derive(Debug)]
+pub(crate) struct QuotaNote {
+    /// The name of the limit.
+    pub(crate) name: String,
+    pub(crate) quota: Quota,
+    pub(crate) left: Left,
+}
+
 impl RateLimits {
     /// `None` if no limit is configured.
     pub(crate) fn new(limits: &[Limit]) -> Option<Self> {
-        let counted = |limit: &Limit| Counted { limit: limit.clone(), exceeded: AtomicU64::new(0) };
+        let counted = |limit: &Limit| Counted {
+            limit: limit.clone(),
+            needs_caller: limit.by.iter().any(By::needs_caller),
+            exceeded: AtomicU64::new(0),
+        };
         let limits: Vec<Counted> = limits.iter().map(counted).collect();
-        (!limits.is_empty()).then(|| Self { limits, table: Arc::new(Table::new(KEYS)), told: Seldom::default() })
+        let counts = || Counts { keys: Keys::new(), table: Table::new(KEYS), slots: Arc::default() };
+        (!limits.is_empty()).then(|| Self { limits, counts: Arc::new(counts()), told: Seldom::default() })
     }
 
     /// Takes over the counts of `old` for limits that have not changed.
@@ -69,7 +104,7 @@ impl RateLimits {
             let before = old.limits.iter().find(|before| before.limit.name == now.limit.name);
             now.exceeded.store(before.map_or(0, |before| before.exceeded.load(Ordering::Relaxed)), Ordering::Relaxed);
         }
-        Self { table: old.table.clone(), ..self }
+        Self { counts: old.counts.clone(), ..self }
     }
 
     /// Counts a request for the limits of its rpc: while its caller is not known, for those that do not ask for it, and
@@ -77,32 +112,44 @@ impl RateLimits {
     ///
     /// # Errors
     /// The limit that is exceeded. The other limits do not count the request then.
-    pub(crate) fn count(&self, asked: &Asked<'_>) -> Result<Vec<Taken>, Exceeding> {
-        let (policy, mut taken) = (&asked.rpc.policy, Vec::new());
-        let cost = policy.cost as u64;
-        let now = |limit: &Limit| limit.by.contains(&By::Caller) == asked.caller.is_some();
-        for counted in self.limits.iter().filter(|it| policy.limits.has(&it.limit.name) && now(&it.limit)) {
-            let (limit, quota) = (&counted.limit, counted.limit.quota);
-            let key = self.key(limit, asked);
-            let Err(exceeded) = self.table.allow(key, quota, cost) else {
-                taken.push(Taken { key, quota, cost });
-                continue;
-            };
+    pub(crate) fn count(&self, asked: &Asked<'_>) -> Result<Taken, Exceeding> {
+        let (policy, mut taken) = (&asked.route.rpc.policy, Taken::default());
+        let is_due = |it: &&Counted| it.needs_caller == asked.caller.is_some() && policy.limits.has(&it.limit.name);
+        for counted in self.limits.iter().filter(is_due) {
+            let limit = &counted.limit;
+            let Err(excess) = self.take(limit, asked, &mut taken) else { continue };
             counted.exceeded.fetch_add(1, Ordering::Relaxed);
             if limit.mode == Mode::Report {
-                self.report(limit, asked.rpc);
+                self.report(limit, &asked.route.rpc);
                 continue;
             }
             self.refund(taken);
-            return Err(Exceeding { name: limit.name.clone(), quota, exceeded });
+            return Err(Exceeding { name: limit.name.clone(), excess });
         }
         Ok(taken)
     }
 
+    fn take(&self, limit: &Limit, asked: &Asked<'_>, taken: &mut Taken) -> Result<(), Excess> {
+        let Counts { keys, table, slots } = &*self.counts;
+        let key = keys.key(Parts { limit, asked });
+        let slot = match limit.concurrent {
+            Some(most) => Some(slots.enter(key, most).ok_or(Excess::Concurrent { most })?),
+            None => None,
+        };
+        if let Some(quota) = limit.quota {
+            let cost = asked.route.rpc.policy.cost as u64;
+            let debt = table.allow(key, quota, cost).map_err(|exceeded| Excess::Rate { quota, exceeded })?;
+            taken.note(limit, quota, debt);
+            taken.rates.push(Rate { key, quota, cost });
+        }
+        taken.slots.extend(slot);
+        Ok(())
+    }
+
     /// Takes back the counts of a request that another limit rejects.
-    pub(crate) fn refund(&self, taken: Vec<Taken>) {
-        for Taken { key, quota, cost } in taken {
-            self.table.refund(key, quota, cost);
+    pub(crate) fn refund(&self, taken: Taken) {
+        for Rate { key, quota, cost } in taken.rates {
+            self.counts.table.refund(key, quota, cost);
         }
     }
 
@@ -110,21 +157,6 @@ impl RateLimits {
         if let Some(left_out) = self.told.line() {
             tracing::info!(limit = limit.name, rpc = rpc.name, "a request above a limit was let through{left_out}");
         }
-    }
-
-    /// The quota that a request is counted in.
-    fn key(&self, limit: &Limit, asked: &Asked<'_>) -> Key {
-        let has = |by| limit.by.contains(&by);
-        let address = || asked.address.map(|address| masked(address, limit));
-        let certificate = || asked.certificate.map_or_else(|| Part::Address(address()), Part::Certificate);
-        let caller = has(By::Caller).then(|| match asked.caller {
-            Some(Principal::Subject(Subject { issuer, subject, client })) => Part::Subject(issuer, subject, client),
-            Some(Principal::Certificate(sha256)) => Part::Certificate(sha256),
-            Some(Principal::Anonymous) | None => Part::Address(address()),
-        });
-        let rpc = has(By::Rpc).then_some(&*asked.rpc.name);
-        let whence = (has(By::Certificate).then(certificate), has(By::Address).then(address));
-        self.table.key(((&limit.name, rpc), caller, whence))
     }
 
     /// The readings for the metrics.
@@ -138,24 +170,24 @@ impl RateLimits {
     }
 }
 
-/// One part of a key.
-#[derive(Hash)]
-enum Part<'a> {
-    Subject(&'a str, &'a str, &'a str),
-    Certificate([u8; 32]),
-    Address(Option<IpAddr>),
-}
+impl Taken {
+    /// Notes what is left of a quota, if the answer is to say it.
+    fn note(&mut self, limit: &Limit, quota: Quota, debt: Duration) {
+        if limit.headers == QuotaHeaders::Always {
+            self.quotas.push(QuotaNote { name: limit.name.clone(), quota, left: quota.left(debt) });
+        }
+    }
 
-/// The address with all bits behind the prefix set to zero.
-fn masked(address: IpAddr, limit: &Limit) -> IpAddr {
-    match address {
-        IpAddr::V4(address) => {
-            let mask = u32::MAX.checked_shl(32 - u32::from(limit.ipv4_prefix)).unwrap_or(0);
-            IpAddr::V4((address.to_bits() & mask).into())
-        }
-        IpAddr::V6(address) => {
-            let mask = u128::MAX.checked_shl(128 - u32::from(limit.ipv6_prefix)).unwrap_or(0);
-            IpAddr::V6((address.to_bits() & mask).into())
-        }
+    /// Adds what other limits have counted for the same request.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.rates.extend(other.rates);
+        self.slots.extend(other.slots);
+        self.quotas.extend(other.quotas);
+        self
+    }
+
+    /// Whether the request holds something until its answer ends, or its answer says something of it.
+    pub(crate) fn is_kept(&self) -> bool {
+        !self.slots.is_empty() || !self.quotas.is_empty()
     }
 }

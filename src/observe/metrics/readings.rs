@@ -153,7 +153,7 @@ fn counters(readings: &Readings, encoder: &mut DescriptorEncoder<'_>) -> fmt::Re
 }
 
 fn limits(readings: &Readings, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-    let help = "Requests above a rate limit, by its mode: refused, or only reported";
+    let help = "Requests above a limit of rate or of requests in progress, by its mode: refused, or only reported";
     let mut family = encoder.encode_descriptor("rate_limit_exceeded", help, None, MetricType::Counter)?;
     for LimitReading { name, is_enforced, exceeded } in &readings.limits {
         let labels = [("limit", name.as_str()), ("mode", if *is_enforced { "enforce" } else { "report" })];
