@@ -233,6 +233,9 @@ reasons! {
     TooManyCalls, "TOO_MANY_CALLS", 503 Unavailable,
         "The backend has as many calls in flight as it may have. The call was not sent.",
         "Send the request again after `Retry-After`.";
+    BackendOverloaded, "BACKEND_OVERLOADED", 503 Unavailable,
+        "The backend is slow, and has as many calls in flight as it answers in time. The call was not sent.",
+        "Send the request again after `Retry-After`.";
     TooManyCallsOnConnection, "TOO_MANY_CALLS_ON_CONNECTION", 503 Unavailable,
         "This connection has as many calls in flight as it may have. The call was not sent.",
         "Wait for answers, then send the request again.";

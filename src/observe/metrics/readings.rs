@@ -62,6 +62,8 @@ pub struct UpstreamReading {
     pub ejected: usize,
     /// How many connections are open.
     pub connections: usize,
+    /// How many unary calls may be in flight.
+    pub most_in_flight: usize,
     /// How many connections were established since the start.
     pub connected: u64,
     /// How many connection attempts failed.
@@ -82,7 +84,7 @@ impl fmt::Debug for ReadingsCollector {
 /// A gauge of an upstream: its name, its help text, and how to read its value.
 struct UpstreamGauge(&'static str, &'static str, fn(&UpstreamReading) -> usize);
 
-const GAUGES: [UpstreamGauge; 4] = [
+const GAUGES: [UpstreamGauge; 5] = [
     UpstreamGauge("upstream_addresses", "Addresses that an upstream is resolved to", |it| it.addresses),
     UpstreamGauge("upstream_unhealthy_addresses", "Addresses whose last health check failed", |it| it.unhealthy),
     UpstreamGauge(
@@ -91,6 +93,11 @@ const GAUGES: [UpstreamGauge; 4] = [
         |it| it.ejected,
     ),
     UpstreamGauge("upstream_connections", "Open connections to an upstream", |it| it.connections),
+    UpstreamGauge(
+        "upstream_in_flight_limit",
+        "Unary calls that may be in flight to an upstream, as configured or as adapted to it",
+        |it| it.most_in_flight,
+    ),
 ];
 
 impl Collector for ReadingsCollector {
