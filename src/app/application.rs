@@ -11,10 +11,12 @@ use super::admin::Snapshot;
 use super::checks::{certificates, check_certificates, passwords, reserved_paths, unheard_proxies};
 use super::hop;
 use super::idempotency;
+use super::keep::keep;
 use super::key_refresh::{KeyRefresh, KeyRefreshes};
 use super::limits;
 use super::notes;
 use super::openapi::{Api, Certificate, Descriptors, page};
+use super::store::store;
 use super::trace_export::{Collector, TraceExport};
 use crate::caller::Callers;
 use crate::config::{Config, KeyServer, Preset, PresetKey};
@@ -32,6 +34,7 @@ use crate::server::{self, Bounds, ClientAuth, Drain, Listener, Plain, Recipe, Se
 use crate::tls::certs::{self, Inspection, Usage};
 use crate::tls::{self, Clients, Identity, Trust};
 use crate::upstream::Upstream;
+use crate::upstream::redis::Redis;
 use crate::upstream::reflection;
 
 /// File descriptors that connections of callers may not use, unless 1/8 of the limit is more. Connections to backends
@@ -160,6 +163,7 @@ impl App {
         let keys = KeyRefreshes::new(key_refreshes(&config.key_servers, callers.as_ref(), &mut problems));
         let collector = config.traces.as_ref().and_then(|traces| keep(Collector::new(traces), &mut problems));
         let collector = collector.map(Arc::new);
+        let store = store(&config, &mut problems);
         let (Some(listen), Some(tls), Some((schema, routes))) = (config.listen, tls, routed) else {
             return Err(problems);
         };
@@ -174,7 +178,7 @@ impl App {
         let names = config.upstreams.into_iter().map(|upstream| upstream.name).collect();
         let metadata = Metadata::new(config.metadata).behind(listen.proxies.clone());
         let gateway = Gateway::new(schema, routes, upstreams, metadata, config.proxy);
-        let gateway = gateway.with_callers(callers.map(Arc::new)).behind(hop.map(Arc::new));
+        let gateway = gateway.with_callers(callers.map(Arc::new)).behind(hop.map(Arc::new)).with_store(store);
         warnings.extend(gateway.routes.warnings().iter().cloned());
         let Config { admin, access_log, memory, compatibility, shown, schema, imports, openapi, .. } = config;
         let descriptors = Descriptors { paths: schema, imports };
@@ -288,6 +292,7 @@ impl App {
     #[must_use]
     pub fn recipe(&self) -> Recipe<Door> {
         self.keys.start();
+        self.gateway.store.iter().for_each(Redis::start);
         self.export.iter().for_each(|export| export.send_to(self.collector.clone()));
         let (tls, gateway) = (self.tls.as_ref().map(|tls| tls.server.clone()), self.gateway.clone());
         let prior_knowledge = self.listen.prior_knowledge;
@@ -591,9 +596,4 @@ fn server_tls(listen: &server::Config) -> Result<Option<ServerTls>, Vec<Problem>
 
 fn not_bound(address: &str, error: &io::Error) -> Problem {
     Problem::at(address, format!("cannot listen on this address: {error}; choose another address with `--listen ADDR`"))
-}
-
-/// The value; or adds its problems to `problems`.
-fn keep<T>(result: Result<T, Vec<Problem>>, problems: &mut Vec<Problem>) -> Option<T> {
-    result.map_err(|wrong| problems.extend(wrong)).ok()
 }

@@ -5,11 +5,13 @@ mod application;
 mod checks;
 mod hop;
 mod idempotency;
+mod keep;
 mod key_refresh;
 mod limits;
 mod notes;
 pub mod openapi;
 pub mod reload;
+mod store;
 mod trace_export;
 
 pub use application::{App, Bound, Handover, remarks, routes};

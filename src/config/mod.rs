@@ -31,9 +31,11 @@ mod rate;
 mod reader;
 mod reload;
 mod rules;
+mod secret;
 mod service;
 mod settings;
 mod shown;
+mod store;
 #[cfg(test)]
 mod tests;
 mod traces;
@@ -50,5 +52,6 @@ pub use describe::{effective, schema};
 pub use load::{load, load_text};
 pub use overrides::Overrides;
 pub use settings::{Config, Reload};
+pub use store::Store;
 pub use traces::Traces;
 pub use upstreams::{Reflection, Upstream};

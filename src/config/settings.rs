@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::callers::KeyServer;
 use super::compatibility::{Preset, PresetKey};
+use super::store::Store;
 use super::traces::Traces;
 use super::upstreams::{Reflection, Upstream};
 use crate::caller;
@@ -52,6 +53,8 @@ pub struct Config {
     pub access_log: Option<access::Config>,
     /// The collector of traces; `None` if requests are not traced.
     pub traces: Option<Traces>,
+    /// The server that several gateways share; `None` if it is not configured.
+    pub store: Option<Store>,
     /// The memory budget in bytes; `None` if the file does not set it.
     pub memory: Option<usize>,
     /// Which permissions files with secrets may have.
@@ -95,6 +98,8 @@ impl Config {
             tls.identity.iter().flat_map(identity).chain(tls.ca.clone()).chain(password)
         });
         let key_sets = self.callers.iter().flat_map(caller::Config::files);
-        self.schema.iter().chain(&self.rule_files).chain(key_sets).cloned().chain(listen).chain(upstreams).collect()
+        let store = self.store.iter().flat_map(Store::files);
+        let files = self.schema.iter().chain(&self.rule_files).chain(key_sets).cloned();
+        files.chain(listen).chain(upstreams).chain(store).collect()
     }
 }

@@ -206,11 +206,22 @@ impl<'a> Input<'a> {
     }
 
     fn forward_section(&self, value: Value) -> Read<ProxyConfig> {
-        let section = value.section(&["address", "username", "password_file"])?;
+        let section = value.section(&["address", "username", "password", "password_file"])?;
         let config = match section.value("address") {
             Some(address) => address.parsed("a proxy", value::proxy_address),
             None => Err(value.wrong("`address` is missing")),
         };
+        if let Some(password) = section.value("password") {
+            if section.value("password_file").is_some() {
+                return Err(password.wrong("`password_file` is also set: remove one of the two"));
+            }
+            let username = section
+                .value("username")
+                .ok_or_else(|| password.wrong("`username` is missing: set it to the user of this password"))?;
+            let (username, password) = (username.parsed("a user", value::proxy_user), self.secret(password));
+            let login = Login::Secret { username: username?, password: password? };
+            return Ok(ProxyConfig { login, ..config? });
+        }
         let login = match (section.value("username"), section.value("password_file")) {
             (Some(username), Some(file)) => {
                 let username = username.parsed("a user", value::proxy_user);
@@ -218,7 +229,7 @@ impl<'a> Input<'a> {
                 Login::File { username: username?, password_file: password_file? }
             }
             (Some(username), None) => {
-                return Err(username.wrong("`password_file` is missing: set it to the file that holds the password"));
+                return Err(username.wrong("`password` or `password_file` is missing: set one of them"));
             }
             (None, Some(file)) => return Err(file.wrong("`username` is missing: set it to the user of this password")),
             (None, None) => Login::None,

@@ -20,6 +20,7 @@ use crate::route::{Route, Routes, Rpc};
 use crate::schema::Schema;
 use crate::server::Holder;
 use crate::upstream::Upstream;
+use crate::upstream::redis::Redis;
 
 /// Everything that a request needs.
 pub struct Gateway {
@@ -40,6 +41,8 @@ pub struct Gateway {
     pub files: Option<Arc<StaticFiles>>,
     /// How often callers may call; `None` without limits.
     pub(super) limits: Option<Arc<RateLimits>>,
+    /// The server that several gateways share; `None` if it is not configured.
+    pub store: Option<Redis>,
     /// The outcomes of calls with idempotency keys.
     pub(super) idempotency: Arc<Store<Outcome>>,
     /// The worker's share of the memory budget.
@@ -64,7 +67,8 @@ impl Gateway {
         let sinks = Arc::new(Sinks::new(routes.clone(), Arc::default(), &observers));
         let idempotency = Arc::new(Store::new(config.idempotency_memory));
         let limits = RateLimits::new(&config.limits).map(Arc::new);
-        let (config, callers, hop, files, served) = (Arc::new(config), None, None, None, Arc::default());
+        let (config, callers, hop, files, store) = (Arc::new(config), None, None, None, None);
+        let served = Arc::default();
         Self {
             schema,
             routes,
@@ -74,6 +78,7 @@ impl Gateway {
             callers,
             hop,
             files,
+            store,
             idempotency,
             limits,
             memory,
@@ -102,6 +107,12 @@ impl Gateway {
         Self { files, ..self }
     }
 
+    /// Shares what is configured so with other gateways, through this server.
+    #[must_use]
+    pub fn with_store(self, store: Option<Redis>) -> Self {
+        Self { store, ..self }
+    }
+
     /// Reports every request to these observers, for workers that are created after this.
     pub fn observed_by(&mut self, observers: Observers) {
         self.served = Arc::new(counted::served(&self.routes, &observers.upstreams));
@@ -124,6 +135,7 @@ impl Gateway {
         let (metadata, config, callers) = (metadata.clone(), config.clone(), callers.clone());
         let (idempotency, limits) = (self.idempotency.clone(), self.limits.clone());
         let (hop, files, memory, holder) = (hop.clone(), files.clone(), memory.clone(), holder.clone());
+        let store = self.store.clone();
         let (observers, served) = (self.observers.clone(), self.served.clone());
         let metrics = observers.requests.as_ref().map(|requests| requests.for_worker(&served));
         let sinks = Sinks::new(routes.clone(), self.sinks.refusals.clone(), &observers);
@@ -137,6 +149,7 @@ impl Gateway {
             callers,
             hop,
             files,
+            store,
             idempotency,
             limits,
             memory,
@@ -152,6 +165,9 @@ impl Gateway {
     pub fn remember(&mut self, old: &Self) {
         self.idempotency = old.idempotency.clone();
         self.idempotency.set_limit(self.config.idempotency_memory);
+        if let (Some(store), Some(old)) = (&self.store, &old.store) {
+            store.go_on_from(old);
+        }
         if let Some(old) = &old.limits {
             self.limits = RateLimits::new(&self.config.limits).map(|limits| Arc::new(limits.going_on_from(old)));
         }

@@ -13,6 +13,7 @@ mod fate;
 mod fetch;
 mod grpc;
 mod outbound;
+pub mod redis;
 pub mod reflection;
 mod state;
 mod targets;

@@ -35,6 +35,7 @@ const OWNERS: &[(&str, &[&str])] = &[
         "aws_lc_rs",
         &[
             "tls",
+            "upstream/redis/script",
             "caller/token",
             "caller/dpop/nonce",
             "gateway/idempotency",

@@ -468,6 +468,50 @@ rpcs:
 }
 
 #[test]
+fn the_store_is_an_address_or_a_section_and_every_problem_of_it_is_reported() {
+    let base = "schema: p\nupstream: http://bank\nstore: ";
+    for (store, shown) in [
+        ("redis://store", "redis://store:6379, database 0, within 500ms"),
+        (
+            "{address: 'rediss://store:7000', user: u, password: 'file:p', database: 3, timeout: 1s, tls: {ca: c}}",
+            "rediss://store:7000, database 3, within 1s",
+        ),
+    ] {
+        let store = config(&format!("{base}{store}")).store.unwrap();
+        assert_eq!(store.described(), shown);
+    }
+    let literal =
+        "expected `${NAME}` for an environment variable, or `file:PATH`; the secret itself does not belong here";
+    for (store, problems) in [
+        ("http://store", vec!["3:8: store: expected redis://HOST:PORT or rediss://HOST:PORT".to_owned()]),
+        (
+            "redis://u:secret@store",
+            vec!["3:8: store: expected no user and password in the address; set `user` and `password`".to_owned()],
+        ),
+        ("{}", vec!["3:1: store: `address` is missing: set it to redis://HOST:PORT or rediss://HOST:PORT".to_owned()]),
+        ("{address: redis://s, password: secret}", vec![format!("3:39: password: {literal}")]),
+        (
+            "{address: redis://s, user: u}",
+            vec!["3:35: user: `password` is missing: set it to the password of this user".to_owned()],
+        ),
+        (
+            "{address: redis://s, tls: {ca: c}}",
+            vec!["3:29: tls: a `redis://` server has none; write `rediss://` or leave `tls` out".to_owned()],
+        ),
+        (
+            "{address: redis://s, database: x, timeout: 0s}",
+            vec![
+                "3:39: database: expected a number from 0 to 65535, found `x`".to_owned(),
+                "3:51: timeout: expected a duration above `0s` and up to `1h`, found `0s`".to_owned(),
+            ],
+        ),
+    ] {
+        let problems: Vec<String> = problems.iter().map(|problem| format!("towbar.yaml:{problem}")).collect();
+        assert_eq!(load_text(&format!("{base}{store}"), &Overrides::default()).1, problems, "{store}");
+    }
+}
+
+#[test]
 fn a_flag_replaces_its_whole_section_without_validating_it() {
     let text = "listen: {nonsense: 1}\nschema: []\nupstream: {address: https://old, tls: {cert: only}}\n\
                 requests: {body_limit: 7}";

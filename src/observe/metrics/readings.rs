@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
@@ -38,6 +38,27 @@ pub struct Readings {
     pub dropped_spans: u64,
     /// One entry per rate limit.
     pub limits: Vec<LimitReading>,
+    /// The shared store, if there is one.
+    pub store: Option<StoreReading>,
+}
+
+/// Values of the shared store.
+#[derive(Debug, Clone, Default)]
+pub struct StoreReading {
+    /// Whether there is a connection.
+    pub is_up: bool,
+    /// How many connections were made.
+    pub connected: u64,
+    /// How many attempts to connect failed.
+    pub unconnected: u64,
+    /// How many commands wait for an answer.
+    pub in_flight: usize,
+    /// How many commands had each result.
+    pub commands: Vec<(&'static str, u64)>,
+    /// The sum of the latencies of answered commands, in seconds.
+    pub seconds: f64,
+    /// How many answers came within each upper bound in seconds, and not within the one before.
+    pub latencies: Vec<(f64, u64)>,
 }
 
 /// Values of one rate limit.
@@ -129,6 +150,7 @@ impl Collector for ReadingsCollector {
             gauge(value).encode(encoder)?;
         }
         limits(&readings, &mut encoder)?;
+        readings.store.as_ref().map_or(Ok(()), |reading| store(reading, &mut encoder))?;
         let help = "Lines of the access log that were dropped because its output was too slow";
         let lines = encoder.encode_descriptor("access_log_dropped_lines", help, None, MetricType::Counter)?;
         ConstCounter::new(readings.dropped_lines).encode(lines)?;
@@ -167,6 +189,34 @@ fn limits(readings: &Readings, encoder: &mut DescriptorEncoder<'_>) -> fmt::Resu
         ConstCounter::new(*exceeded).encode(family.encode_family(&labels)?)?;
     }
     Ok(())
+}
+
+fn store(store: &StoreReading, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    let help = "1 if there is a connection to the shared store";
+    let up = encoder.encode_descriptor("store_up", help, None, MetricType::Gauge)?;
+    gauge(store.is_up.into()).encode(up)?;
+    let help = "Commands that wait for an answer of the shared store";
+    let in_flight = encoder.encode_descriptor("store_commands_in_flight", help, None, MetricType::Gauge)?;
+    gauge(store.in_flight).encode(in_flight)?;
+    let help = "Attempts to connect to the shared store, by their result";
+    let mut family = encoder.encode_descriptor("store_connects", help, None, MetricType::Counter)?;
+    for (result, count) in [("ok", store.connected), ("failed", store.unconnected)] {
+        ConstCounter::new(count).encode(family.encode_family(&[("result", result)])?)?;
+    }
+    let help = "Commands for the shared store, by their result";
+    let mut family = encoder.encode_descriptor("store_commands", help, None, MetricType::Counter)?;
+    for (result, count) in &store.commands {
+        ConstCounter::new(*count).encode(family.encode_family(&[("result", *result)])?)?;
+    }
+    let help = "Time from a command for the shared store to its answer";
+    let unit = Some(&Unit::Seconds);
+    let mut latency = encoder.encode_descriptor("store_command_duration", help, unit, MetricType::Histogram)?;
+    let answered = ["ok", "refused"];
+    let count = store.commands.iter().filter(|(result, _)| answered.contains(result)).map(|(_, count)| count).sum();
+    let mut buckets = store.latencies.clone();
+    let within: u64 = buckets.iter().map(|(_, count)| count).sum();
+    buckets.push((f64::MAX, u64::saturating_sub(count, within)));
+    latency.encode_histogram::<NoLabelSet>(store.seconds, count, &buckets, None)
 }
 
 fn gauge(value: usize) -> ConstGauge<i64> {

@@ -14,7 +14,7 @@ pub(crate) mod channel;
 mod connection;
 pub(crate) mod error;
 pub(crate) mod health;
-mod jitter;
+pub(crate) mod jitter;
 mod lease;
 pub(crate) mod limit;
 mod message;
