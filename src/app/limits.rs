@@ -17,6 +17,16 @@ pub(super) fn unproxied(limits: &[Limit], has_proxies: bool) -> Vec<Problem> {
     by_header.filter(|_| !has_proxies).map(problem).collect()
 }
 
+/// Shared limits without a store to share them in.
+pub(super) fn unshared(limits: &[Limit], has_store: bool) -> Vec<Problem> {
+    let shared = limits.iter().filter(|limit| limit.shared.is_some() && !has_store);
+    let problem = |limit: &Limit| {
+        let message = "`shared: true` needs a server of Redis or Valkey that counts; set `store` to its address";
+        Problem::at(format!("limits.{}", limit.name), message)
+    };
+    shared.map(problem).collect()
+}
+
 /// Limits that rpcs name and nobody has configured, and costs that no burst allows.
 pub(super) fn unfit(routes: &Routes, limits: &[Limit]) -> Vec<Problem> {
     let of = |rpc: &Rpc| {

@@ -5,14 +5,28 @@ use std::time::Duration;
 use http::HeaderName;
 
 use super::input::Input;
-use super::reader::{Read, Value, or_default};
+use super::reader::{Read, Section, Value, or_default};
 use crate::format::quantity;
-use crate::gateway::rate::{By, Limit, Mode, QuotaHeaders};
+use crate::gateway::rate::{By, Limit, Mode, QuotaHeaders, Shared, StoreAway};
 use crate::limits::rate::Quota;
 
 /// More requests than a process serves in a second.
 const MOST: usize = 10_000_000;
-const LIMIT_KEYS: &[&str] = &["by", "rate", "burst", "concurrent", "mode", "headers", "ipv4_prefix", "ipv6_prefix"];
+const LIMIT_KEYS: &[&str] = &[
+    "by",
+    "rate",
+    "burst",
+    "concurrent",
+    "mode",
+    "shared",
+    "store_away",
+    "store_timeout",
+    "headers",
+    "ipv4_prefix",
+    "ipv6_prefix",
+];
+/// Requests wait for the store no longer.
+const STORE_TIMEOUT: Duration = Duration::from_millis(50);
 /// More requests than a process has in progress.
 const MOST_CONCURRENT: usize = 1_000_000;
 /// Longer names of claims are mistakes.
@@ -53,7 +67,8 @@ fn limit(value: Value) -> Read<Limit> {
         true => by(value).into_iter().collect(),
         false => value.one_or_more("a word", by),
     });
-    let (name, rate, burst, concurrent) = (name?, rate?, burst?, concurrent?);
+    let shared = shared(section, rate.is_ok_and(|rate| rate.is_some()));
+    let (name, rate, burst, concurrent, shared) = (name?, rate?, burst?, concurrent?, shared?);
     let quota = match (rate, burst) {
         (Some(Rate { count, period }), burst) => {
             let quota = Quota::new(count as u64, period, burst.unwrap_or(count) as u64);
@@ -73,10 +88,29 @@ fn limit(value: Value) -> Read<Limit> {
         quota,
         concurrent: concurrent.map(|most| u32::try_from(most).unwrap_or(u32::MAX)),
         mode,
+        shared,
         headers,
         ipv4_prefix: u8::try_from(ipv4_prefix).unwrap_or(u8::MAX),
         ipv6_prefix: u8::try_from(ipv6_prefix).unwrap_or(u8::MAX),
     })
+}
+
+/// How the store counts, if it does.
+fn shared(section: Section, has_rate: bool) -> Read<Option<Shared>> {
+    let is_shared = or_default(section.value("shared"), Value::truth, false);
+    let away = |value: &Value| value.parsed("`local`, `open` or `closed`", str::parse::<StoreAway>);
+    let away = or_default(section.value("store_away"), away, StoreAway::Local);
+    let timeout = or_default(section.value("store_timeout"), Value::duration, STORE_TIMEOUT);
+    if !is_shared {
+        let lone = ["store_away", "store_timeout"].into_iter().find_map(|key| section.value(key));
+        return lone.map_or(Ok(None), |value| Err(value.wrong("has no effect without `shared: true`")));
+    }
+    match section.value("shared") {
+        Some(value) if !has_rate => {
+            Err(value.wrong("only a `rate` can be shared; each instance counts `concurrent` by itself"))
+        }
+        _ => Ok(Some(Shared { away, timeout })),
+    }
 }
 
 /// A word, or a map with one of `claim` and `header`.

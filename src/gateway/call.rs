@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::error::{self, Refusal, Timer, Whose};
 use super::exchange::Exchange;
 use super::rate::key::Asked;
-use super::rate::limits::Taken;
+use super::rate::limits::{RateLimits, Taken};
 use super::request::deadline::Deadline;
 use super::request::inbound::Inbound;
 use super::request::limits;
@@ -150,7 +150,17 @@ impl Gateway {
             Err(denied) => Box::pin(self.identified_later(denied, head, peer, rpc)).await?,
         };
         match self.within_limits(head, peer, route, Some(&identified)) {
-            Ok(others) => exchange.counted(counted.and(others)),
+            Ok(others) => {
+                let counted = counted.and(others);
+                // Boxed, because otherwise the future of every request would grow.
+                let shared = match &self.limits {
+                    Some(limits) if limits.has_shared(rpc) => {
+                        Box::pin(self.shared_limits(limits, head, peer, (route, &identified), counted)).await?
+                    }
+                    _ => counted,
+                };
+                exchange.counted(shared);
+            }
             Err(refusal) => {
                 if let Some(limits) = &self.limits {
                     limits.refund(counted);
@@ -170,10 +180,39 @@ impl Gateway {
         caller: Option<&Identified>,
     ) -> Result<Taken, Refusal> {
         let Some(limits) = &self.limits else { return Ok(Taken::default()) };
+        let asked = self.asked(head, peer, route, caller);
+        limits.count(&asked).map_err(|exceeding| Refusal::rate_limited(&exceeding))
+    }
+
+    /// Counts a request for the limits that gateways share, behind those that this process has `counted` it for.
+    async fn shared_limits(
+        &self,
+        limits: &RateLimits,
+        head: &Parts,
+        peer: &Peer,
+        (route, caller): (&Route, &Identified),
+        counted: Taken,
+    ) -> Result<Taken, Refusal> {
+        match limits.count_shared(&self.asked(head, peer, route, Some(caller)), self.store.as_ref()).await {
+            Ok(shared) => Ok(counted.and(shared)),
+            Err(exceeding) => {
+                limits.refund(counted);
+                Err(Refusal::rate_limited(&exceeding))
+            }
+        }
+    }
+
+    /// What limits need to know of a request.
+    fn asked<'a>(
+        &self,
+        head: &'a Parts,
+        peer: &'a Peer,
+        route: &'a Route,
+        caller: Option<&'a Identified>,
+    ) -> Asked<'a> {
         let address = self.metadata.address(&head.headers, peer);
         let proxied = self.metadata.is_proxied(peer).then_some(&head.headers);
-        let asked = Asked { route, peer, address, proxied, caller };
-        limits.count(&asked).map_err(|exceeding| Refusal::rate_limited(&exceeding))
+        Asked { route, peer, address, proxied, caller }
     }
 
     /// Checks a denied request once more if the key of its token was missing and has been fetched since.

@@ -41,6 +41,7 @@ mod rate_limits;
 mod rate_limits_answers;
 mod rate_limits_concurrent;
 mod rate_limits_keys;
+mod rate_limits_shared;
 mod raw_bodies;
 mod reflection;
 mod refusals;

@@ -232,6 +232,18 @@ fn invalid_or_unusable_rate_limits_stop_the_start() {
             "t.yaml:3:25: by: `claim` or `header` is missing".to_owned(),
         ),
         (
+            "limits: {a: {concurrent: 1, shared: true}}",
+            "t.yaml:3:37: shared: only a `rate` can be shared; each instance counts `concurrent` by itself".to_owned(),
+        ),
+        (
+            "limits: {a: {rate: 1/s, store_away: open}}",
+            "t.yaml:3:37: store_away: has no effect without `shared: true`".to_owned(),
+        ),
+        (
+            "limits: {a: {rate: 1/s, shared: true, store_away: no}}",
+            "t.yaml:3:51: store_away: expected `local`, `open` or `closed`, got `no`".to_owned(),
+        ),
+        (
             "limits: {a: {rate: 1/s, headers: never}}",
             "t.yaml:3:34: headers: expected `rejected` or `always`, got `never`".to_owned(),
         ),
@@ -253,4 +265,8 @@ fn invalid_or_unusable_rate_limits_stop_the_start() {
         folder.write("towbar.yaml", format!("schema: proto\nupstream: http://127.0.0.1:1\n{limits}"));
         assert_eq!(folder.refusal(&["check", "--config", "towbar.yaml"]), [format!("{TRANSFER}: {problem}")]);
     }
+    folder
+        .write("towbar.yaml", "schema: proto\nupstream: http://127.0.0.1:1\nlimits: {a: {rate: 2/s, shared: true}}\n");
+    let problem = "limits.a: `shared: true` needs a server of Redis or Valkey that counts; set `store` to its address";
+    assert_eq!(folder.refusal(&["check", "--config", "towbar.yaml"]), [problem]);
 }

@@ -20,6 +20,9 @@ const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy")
 /// When a request in progress will have ended is not known. Seconds.
 const RETRY_CONCURRENT: u64 = 1;
 
+/// The store is tried again after this time. Seconds.
+const RETRY_UNKNOWN: u64 = 1;
+
 impl Refusal {
     /// 429 for a request above a limit.
     #[must_use]
@@ -44,6 +47,10 @@ impl Refusal {
                      another has been answered"
                 );
                 Self::new(Reason::ConcurrencyLimited, message).with_retry(RETRY_CONCURRENT)
+            }
+            Excess::Unknown => {
+                let message = format!("the rate limit {name} cannot be checked at the moment; the call was not sent");
+                Self::new(Reason::RateLimitUnavailable, message).with_retry(RETRY_UNKNOWN)
             }
         }
     }

@@ -221,6 +221,10 @@ reasons! {
         "As many requests as a limit allows are in progress. The call was not sent.",
         "Wait for answers, then send the request again.";
 
+    RateLimitUnavailable, "RATE_LIMIT_UNAVAILABLE", 503 Unavailable,
+        "A shared rate limit cannot be checked, because its store is away. The call was not sent.",
+        "Send the request again after `Retry-After`.";
+
     // The gateway has no room. The call was not sent, unless the cause says otherwise.
     OutOfMemory, "OUT_OF_MEMORY", 503 Unavailable,
         "The gateway's memory budget is used up. The call was not sent.", "Send the request again later.";

@@ -1,6 +1,7 @@
 //! The configuration of a limit.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use http::HeaderName;
 
@@ -18,6 +19,8 @@ pub struct Limit {
     /// The most requests of a key that are in progress at one time; `None` if only their rate is limited.
     pub concurrent: Option<u32>,
     pub mode: Mode,
+    /// How its rate is counted together with other gateways; `None` if this process counts alone.
+    pub shared: Option<Shared>,
     pub headers: QuotaHeaders,
     /// The length of the IPv4 prefix that counts as one address, in bits.
     pub ipv4_prefix: u8,
@@ -52,6 +55,26 @@ pub enum Mode {
     Enforce,
     /// The request is counted and served. The log says that it would have been rejected.
     Report,
+}
+
+/// How a rate is counted by the store that several gateways share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shared {
+    pub away: StoreAway,
+    /// The longest time for the store's answer.
+    pub timeout: Duration,
+}
+
+/// What happens to requests while the store is away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum StoreAway {
+    /// Each gateway counts by itself.
+    #[default]
+    Local,
+    /// The limit does not apply.
+    Open,
+    /// Requests are rejected.
+    Closed,
 }
 
 /// Which answers say what is left of the quota.
@@ -97,6 +120,19 @@ impl FromStr for Mode {
             "enforce" => Ok(Self::Enforce),
             "report" => Ok(Self::Report),
             _ => Err(format!("expected `enforce` or `report`, got `{text}`")),
+        }
+    }
+}
+
+impl FromStr for StoreAway {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "local" => Ok(Self::Local),
+            "open" => Ok(Self::Open),
+            "closed" => Ok(Self::Closed),
+            _ => Err(format!("expected `local`, `open` or `closed`, got `{text}`")),
         }
     }
 }

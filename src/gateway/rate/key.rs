@@ -3,7 +3,6 @@
 //! Keys are hashes, so long values take no memory. Only the start of a value counts: callers with values that begin with the
 //! same [`LONGEST`] bytes share a quota.
 
-use std::borrow::Cow;
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 
@@ -87,7 +86,7 @@ impl Parts<'_> {
         match self.asked.caller.and_then(|caller| caller.claim(name)) {
             Some((issuer, value)) => {
                 put(state, b'i', issuer.as_bytes());
-                put(state, b'v', start(&value));
+                put(state, b'v', start(value.as_bytes()));
             }
             None => self.caller(state),
         }
@@ -97,13 +96,13 @@ impl Parts<'_> {
         let values = self.asked.proxied.map(|headers| headers.get_all(name));
         let Some(values) = values.filter(|values| values.iter().next().is_some()) else { return self.address(state) };
         for value in values {
-            put(state, b'h', &value.as_bytes()[..value.len().min(LONGEST)]);
+            put(state, b'h', start(value.as_bytes()));
         }
     }
 }
 
-fn start<'a>(value: &'a Cow<'_, str>) -> &'a [u8] {
-    &value.as_bytes()[..value.len().min(LONGEST)]
+fn start(value: &[u8]) -> &[u8] {
+    &value[..value.len().min(LONGEST)]
 }
 
 /// Parts with their kind and length never run into each other.

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::config::{By, Limit, Mode, QuotaHeaders};
+use super::config::{By, Limit, Mode, QuotaHeaders, Shared, StoreAway};
 use super::key::{Asked, Parts};
+use super::shared::{SharedAsk, SharedCounts, SharedKey, Verdict};
 use crate::limits::rate::{Exceeded, Key, Keys, Left, Quota, Slot, Slots, Table};
 use crate::observe::metrics::LimitReading;
 use crate::observe::seldom::Seldom;
 use crate::route::Rpc;
+use crate::upstream::redis::Redis;
 
 /// The most keys that are counted at one time. They take about 64 MiB.
 const KEYS: usize = 1 << 20;
@@ -19,6 +21,8 @@ const KEYS: usize = 1 << 20;
 pub(crate) struct RateLimits {
     limits: Vec<Counted>,
     counts: Arc<Counts>,
+    /// The way to the counts that gateways share.
+    shared: SharedCounts,
     /// Limits the log lines about limits in report mode.
     told: Seldom,
 }
@@ -38,6 +42,15 @@ struct Counted {
     needs_caller: bool,
     /// The number of requests that were rejected, or would have been in report mode.
     exceeded: AtomicU64,
+    /// The number of requests that were decided without the store, because it was away.
+    without_store: AtomicU64,
+}
+
+/// A limit whose rate the store counts.
+struct SharedLimit<'a> {
+    counted: &'a Counted,
+    shared: Shared,
+    quota: Quota,
 }
 
 /// The limit that rejects a request.
@@ -55,6 +68,8 @@ pub(crate) enum Excess {
     Rate { quota: Quota, exceeded: Exceeded },
     /// The number of requests in progress; `most` may be.
     Concurrent { most: u32 },
+    /// It is not known: the store of a shared limit is away.
+    Unknown,
 }
 
 /// What limits have counted for a request. Dropping it ends the request for them; only [`RateLimits::refund`] takes the
@@ -92,17 +107,21 @@ impl RateLimits {
             limit: limit.clone(),
             needs_caller: limit.by.iter().any(By::needs_caller),
             exceeded: AtomicU64::new(0),
+            without_store: AtomicU64::new(0),
         };
         let limits: Vec<Counted> = limits.iter().map(counted).collect();
         let counts = || Counts { keys: Keys::new(), table: Table::new(KEYS), slots: Arc::default() };
-        (!limits.is_empty()).then(|| Self { limits, counts: Arc::new(counts()), told: Seldom::default() })
+        let made = || (Arc::new(counts()), SharedCounts::new(), Seldom::default());
+        (!limits.is_empty()).then(made).map(|(counts, shared, told)| Self { limits, counts, shared, told })
     }
 
     /// Takes over the counts of `old` for limits that have not changed.
     pub(crate) fn going_on_from(self, old: &Self) -> Self {
         for now in &self.limits {
-            let before = old.limits.iter().find(|before| before.limit.name == now.limit.name);
-            now.exceeded.store(before.map_or(0, |before| before.exceeded.load(Ordering::Relaxed)), Ordering::Relaxed);
+            let Some(before) = old.limits.iter().find(|before| before.limit.name == now.limit.name) else { continue };
+            for (now, before) in [(&now.exceeded, &before.exceeded), (&now.without_store, &before.without_store)] {
+                now.store(before.load(Ordering::Relaxed), Ordering::Relaxed);
+            }
         }
         Self { counts: old.counts.clone(), ..self }
     }
@@ -117,33 +136,137 @@ impl RateLimits {
         let is_due = |it: &&Counted| it.needs_caller == asked.caller.is_some() && policy.limits.has(&it.limit.name);
         for counted in self.limits.iter().filter(is_due) {
             let limit = &counted.limit;
-            let Err(excess) = self.take(limit, asked, &mut taken) else { continue };
-            counted.exceeded.fetch_add(1, Ordering::Relaxed);
-            if limit.mode == Mode::Report {
-                self.report(limit, &asked.route.rpc);
-                continue;
+            if let Err(excess) = self.take(limit, asked, &mut taken)
+                && self.is_enforced(counted, asked)
+            {
+                self.refund(taken);
+                return Err(Exceeding { name: limit.name.clone(), excess });
             }
-            self.refund(taken);
-            return Err(Exceeding { name: limit.name.clone(), excess });
         }
         Ok(taken)
     }
 
+    /// Whether the store counts requests for this rpc.
+    pub(crate) fn has_shared(&self, rpc: &Rpc) -> bool {
+        self.shared_of(rpc).next().is_some()
+    }
+
+    /// Counts a request for the shared limits of its rpc, in one round trip to the store. Its caller is known.
+    ///
+    /// # Errors
+    /// The limit that is exceeded, or that cannot be checked. No limit counts the request here then.
+    pub(crate) async fn count_shared(&self, asked: &Asked<'_>, store: Option<&Redis>) -> Result<Taken, Exceeding> {
+        let cost = asked.route.rpc.policy.cost as u64;
+        let ask = |it: &SharedLimit<'_>| SharedAsk {
+            key: SharedKey::of(&Parts { limit: &it.counted.limit, asked }),
+            quota: it.quota,
+            cost,
+            is_enforced: it.counted.limit.mode == Mode::Enforce,
+        };
+        let (mut asks, mut within) = (Vec::new(), Duration::ZERO);
+        for limit in self.shared_of(&asked.route.rpc) {
+            asks.push(ask(&limit));
+            within = within.max(limit.shared.timeout);
+        }
+        let answer = self.shared.ask(store, &asks, within).await;
+        let mut taken = Taken::default();
+        for (place, it) in self.shared_of(&asked.route.rpc).enumerate() {
+            let limit = &it.counted.limit;
+            let counted = match &answer {
+                Ok(verdicts) => self.follow(&it, verdicts.get(place), asked, &mut taken),
+                Err(_) => self.without_store(&it, asked, &mut taken),
+            };
+            if let Err(excess) = counted
+                && (excess == Excess::Unknown || self.is_enforced(it.counted, asked))
+            {
+                self.refund(taken);
+                return Err(Exceeding { name: limit.name.clone(), excess });
+            }
+        }
+        Ok(taken)
+    }
+
+    fn shared_of<'a>(&'a self, rpc: &'a Rpc) -> impl Iterator<Item = SharedLimit<'a>> + Send {
+        let used = self.limits.iter().filter(|it| rpc.policy.limits.has(&it.limit.name));
+        used.filter_map(|counted| {
+            let (shared, quota) = counted.limit.shared.zip(counted.limit.quota)?;
+            Some(SharedLimit { counted, shared, quota })
+        })
+    }
+
+    /// Does what the store has decided. The local count follows, so that it is not as good as new when the store goes away.
+    fn follow(
+        &self,
+        it: &SharedLimit<'_>,
+        verdict: Option<&Verdict>,
+        asked: &Asked<'_>,
+        taken: &mut Taken,
+    ) -> Result<(), Excess> {
+        let (limit, quota) = (&it.counted.limit, it.quota);
+        match verdict {
+            Some(Verdict::Allowed(debt)) => {
+                let key = self.counts.keys.key(Parts { limit, asked });
+                let _ = self.counts.table.allow(key, quota, asked.route.rpc.policy.cost as u64);
+                taken.note(limit, quota, *debt);
+                Ok(())
+            }
+            Some(Verdict::Exceeded(exceeded)) => Err(Excess::Rate { quota, exceeded: *exceeded }),
+            // An answer has a verdict for each limit up to the one that rejects.
+            None => Ok(()),
+        }
+    }
+
+    /// Decides without the store.
+    fn without_store(&self, it: &SharedLimit<'_>, asked: &Asked<'_>, taken: &mut Taken) -> Result<(), Excess> {
+        it.counted.without_store.fetch_add(1, Ordering::Relaxed);
+        match it.shared.away {
+            StoreAway::Local => {
+                let key = self.counts.keys.key(Parts { limit: &it.counted.limit, asked });
+                self.charge(&it.counted.limit, (key, it.quota), asked, taken)
+            }
+            StoreAway::Closed if it.counted.limit.mode == Mode::Enforce => Err(Excess::Unknown),
+            StoreAway::Open | StoreAway::Closed => Ok(()),
+        }
+    }
+
     fn take(&self, limit: &Limit, asked: &Asked<'_>, taken: &mut Taken) -> Result<(), Excess> {
-        let Counts { keys, table, slots } = &*self.counts;
+        let Counts { keys, slots, .. } = &*self.counts;
         let key = keys.key(Parts { limit, asked });
         let slot = match limit.concurrent {
             Some(most) => Some(slots.enter(key, most).ok_or(Excess::Concurrent { most })?),
             None => None,
         };
-        if let Some(quota) = limit.quota {
-            let cost = asked.route.rpc.policy.cost as u64;
-            let debt = table.allow(key, quota, cost).map_err(|exceeded| Excess::Rate { quota, exceeded })?;
-            taken.note(limit, quota, debt);
-            taken.rates.push(Rate { key, quota, cost });
+        if let Some(quota) = limit.quota
+            && limit.shared.is_none()
+        {
+            self.charge(limit, (key, quota), asked, taken)?;
         }
         taken.slots.extend(slot);
         Ok(())
+    }
+
+    fn charge(
+        &self,
+        limit: &Limit,
+        (key, quota): (Key, Quota),
+        asked: &Asked<'_>,
+        taken: &mut Taken,
+    ) -> Result<(), Excess> {
+        let cost = asked.route.rpc.policy.cost as u64;
+        let allowed = self.counts.table.allow(key, quota, cost);
+        let debt = allowed.map_err(|exceeded| Excess::Rate { quota, exceeded })?;
+        taken.note(limit, quota, debt);
+        taken.rates.push(Rate { key, quota, cost });
+        Ok(())
+    }
+
+    /// Counts a request above a limit. Whether it is rejected: a limit in report mode only logs it.
+    fn is_enforced(&self, counted: &Counted, asked: &Asked<'_>) -> bool {
+        counted.exceeded.fetch_add(1, Ordering::Relaxed);
+        if counted.limit.mode == Mode::Report {
+            self.report(&counted.limit, &asked.route.rpc);
+        }
+        counted.limit.mode == Mode::Enforce
     }
 
     /// Takes back the counts of a request that another limit rejects.
@@ -165,6 +288,7 @@ impl RateLimits {
             name: counted.limit.name.clone(),
             is_enforced: counted.limit.mode == Mode::Enforce,
             exceeded: counted.exceeded.load(Ordering::Relaxed),
+            without_store: counted.limit.shared.map(|_| counted.without_store.load(Ordering::Relaxed)),
         };
         self.limits.iter().map(reading).collect()
     }

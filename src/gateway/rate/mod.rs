@@ -7,5 +7,6 @@
 mod config;
 pub(crate) mod key;
 pub(crate) mod limits;
+mod shared;
 
-pub use config::{By, Limit, Mode, QuotaHeaders};
+pub use config::{By, Limit, Mode, QuotaHeaders, Shared, StoreAway};

@@ -69,6 +69,8 @@ pub struct LimitReading {
     pub is_enforced: bool,
     /// How many requests were above it.
     pub exceeded: u64,
+    /// How many requests were decided without the store; `None` for a limit that is not shared.
+    pub without_store: Option<u64>,
 }
 
 /// Values of one upstream.
@@ -184,9 +186,18 @@ fn counters(readings: &Readings, encoder: &mut DescriptorEncoder<'_>) -> fmt::Re
 fn limits(readings: &Readings, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
     let help = "Requests above a limit of rate or of requests in progress, by its mode: refused, or only reported";
     let mut family = encoder.encode_descriptor("rate_limit_exceeded", help, None, MetricType::Counter)?;
-    for LimitReading { name, is_enforced, exceeded } in &readings.limits {
+    for LimitReading { name, is_enforced, exceeded, .. } in &readings.limits {
         let labels = [("limit", name.as_str()), ("mode", if *is_enforced { "enforce" } else { "report" })];
         ConstCounter::new(*exceeded).encode(family.encode_family(&labels)?)?;
+    }
+    let shared = readings.limits.iter().filter_map(|limit| Some((limit, limit.without_store?)));
+    let mut shared = shared.peekable();
+    if shared.peek().is_some() {
+        let help = "Requests for which a shared limit was decided without the store, because it was away";
+        let mut family = encoder.encode_descriptor("rate_limit_without_store", help, None, MetricType::Counter)?;
+        for (limit, count) in shared {
+            ConstCounter::new(count).encode(family.encode_family(&[("limit", limit.name.as_str())])?)?;
+        }
     }
     Ok(())
 }
