@@ -214,3 +214,26 @@ fn a_store_that_does_not_accept_the_password_is_away() {
     let ended = gateway.stop();
     assert!(ended.stderr.contains("WRONGPASS") && !ended.stderr.contains("right"), "{}", ended.stderr);
 }
+
+#[test]
+fn a_store_that_is_full_or_a_replica_is_away_until_it_is_not() {
+    let Some(server) = Server::start() else { return };
+    let (bank, folder) = (bank(), Folder::new());
+    folder.copy("proto", "proto");
+    let config = config(&bank, &server, "rate: 1000/s, store_away: closed, store_timeout: 10s", "");
+    let gateway = start(&folder, "towbar.yaml", &config);
+    connected(&server);
+    for (fault, repair) in [
+        ("CONFIG SET maxmemory 1 maxmemory-policy noeviction", "CONFIG SET maxmemory 0"),
+        ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE"),
+    ] {
+        wait_until("the store", || ask(&gateway).status == 200);
+        assert!(server.ask(fault).unwrap().starts_with("+OK"), "{fault}");
+        let answer = ask(&gateway);
+        assert_eq!((answer.status, answer.body.as_str()), (503, UNAVAILABLE), "{fault}");
+        assert!(server.ask(repair).unwrap().starts_with("+OK"), "{repair}");
+    }
+    wait_until("the store", || ask(&gateway).status == 200);
+    let ended = gateway.stop();
+    assert!(ended.stderr.contains("OOM") && ended.stderr.contains("READONLY"), "{}", ended.stderr);
+}
