@@ -12,14 +12,14 @@ use super::checks::{certificates, check_certificates, passwords, reserved_paths,
 use super::hop;
 use super::idempotency;
 use super::keep::keep;
-use super::key_refresh::{KeyRefresh, KeyRefreshes};
+use super::key_refresh::{KeyRefreshes, key_refreshes};
 use super::limits;
 use super::notes;
 use super::openapi::{Api, Certificate, Descriptors, page};
-use super::store::store;
+use super::store::{shared_keys, store};
 use super::trace_export::{Collector, TraceExport};
 use crate::caller::Callers;
-use crate::config::{Config, KeyServer, Preset, PresetKey};
+use crate::config::{Config, Preset, PresetKey};
 use crate::format::problem::Problem;
 use crate::format::secret::Permissions;
 use crate::gateway::metadata::Metadata;
@@ -164,6 +164,8 @@ impl App {
         let collector = config.traces.as_ref().and_then(|traces| keep(Collector::new(traces), &mut problems));
         let collector = collector.map(Arc::new);
         let store = store(&config, &mut problems);
+        let store_memory = config.idempotency_memory();
+        let shared_keys = shared_keys(&config, store.as_ref(), &mut problems);
         let (Some(listen), Some(tls), Some((schema, routes))) = (config.listen, tls, routed) else {
             return Err(problems);
         };
@@ -172,7 +174,7 @@ impl App {
         problems.extend(limits::unshared(&config.proxy.limits, config.store.is_some()));
         problems.extend(limits::unproxied(&config.proxy.limits, listen.proxies.is_some()));
         let process = config.memory.unwrap_or_else(memory::limit);
-        problems.extend(idempotency::too_large(&routes, config.proxy.idempotency_memory, process));
+        problems.extend(idempotency::too_large(&routes, store_memory, process));
         if upstreams.is_empty() || !problems.is_empty() {
             return Err(problems);
         }
@@ -180,6 +182,7 @@ impl App {
         let metadata = Metadata::new(config.metadata).behind(listen.proxies.clone());
         let gateway = Gateway::new(schema, routes, upstreams, metadata, config.proxy);
         let gateway = gateway.with_callers(callers.map(Arc::new)).behind(hop.map(Arc::new)).with_store(store);
+        let gateway = gateway.with_shared_keys(shared_keys);
         warnings.extend(gateway.routes.warnings().iter().cloned());
         let Config { admin, access_log, memory, compatibility, shown, schema, imports, openapi, .. } = config;
         let descriptors = Descriptors { paths: schema, imports };
@@ -242,7 +245,7 @@ impl App {
         let routes = self.routes();
         let notes = self.repeated().into_iter().chain(notes::without_rules(routes)).chain(notes::websockets(routes));
         let notes = notes.chain(self.demands());
-        notes.chain(idempotency::notes(self.routes())).chain(self.preset()).collect()
+        notes.chain(idempotency::notes(self.routes(), self.gateway.key_store())).chain(self.preset()).collect()
     }
 
     /// Settings that are dangerous although they are intended, for `towbar check`.
@@ -494,13 +497,6 @@ impl Bound {
         let served = self.listener.serve_on_all_cores(&self.handover, &self.bounds, stop).await;
         served.map_err(|error| Problem::new(format!("cannot start a thread: {error}")))
     }
-}
-
-/// One refresh task for each issuer whose keys are at a URL.
-fn key_refreshes(servers: &[KeyServer], callers: Option<&Callers>, problems: &mut Vec<Problem>) -> Vec<KeyRefresh> {
-    let issuer = |server: &KeyServer| callers.and_then(|callers| callers.issuers().get(server.issuer)).cloned();
-    let with_issuers = servers.iter().filter_map(|server| Some((server, issuer(server)?)));
-    with_issuers.filter_map(|(server, issuer)| keep(KeyRefresh::new(server, issuer), problems)).collect()
 }
 
 /// The schema and routes only, for commands that do not serve.

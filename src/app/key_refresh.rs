@@ -12,6 +12,8 @@ use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use super::keep::keep;
+use crate::caller::Callers;
 use crate::caller::token::{Issuer, Json, KeySet, LARGEST_SET, Object};
 use crate::config::{KeyPlace, KeyServer};
 use crate::format::problem::Problem;
@@ -165,6 +167,17 @@ fn discovered(document: &[u8], issuer: &str) -> Result<DocumentUrl, String> {
 /// A reason for the log: bounded, and without control characters.
 pub(super) fn shown(problem: &str) -> String {
     problem.chars().take(LONGEST_REASON).map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
+/// One refresh task for each issuer whose keys are at a URL.
+pub(super) fn key_refreshes(
+    servers: &[KeyServer],
+    callers: Option<&Callers>,
+    problems: &mut Vec<Problem>,
+) -> Vec<KeyRefresh> {
+    let issuer = |server: &KeyServer| callers.and_then(|callers| callers.issuers().get(server.issuer)).cloned();
+    let with_issuers = servers.iter().filter_map(|server| Some((server, issuer(server)?)));
+    with_issuers.filter_map(|(server, issuer)| keep(KeyRefresh::new(server, issuer), problems)).collect()
 }
 
 #[cfg(test)]

@@ -126,6 +126,7 @@ impl Input<'_> {
             access_log: self.access_log(),
             traces,
             store: self.store(),
+            shared_idempotency: self.shared_idempotency(),
             memory: self.memory(),
             secret_files: self.secret_files(),
             compatibility: None,

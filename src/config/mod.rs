@@ -49,6 +49,7 @@ mod yaml;
 pub use callers::{KeyPlace, KeyServer};
 pub use compatibility::{Preset, PresetKey};
 pub use describe::{effective, schema};
+pub use idempotency::SharedIdempotency;
 pub use load::{load, load_text};
 pub use overrides::Overrides;
 pub use settings::{Config, Reload};

@@ -19,12 +19,11 @@ impl Input<'_> {
     /// Where the secret is that a value refers to. It is read later.
     pub(super) fn secret(&self, value: Value) -> Read<SecretSource> {
         let text = value.text("`${NAME}` or `file:PATH`")?;
+        let place = format!("{}: {}", value.place(), value.name());
         match Reference::of(text) {
             None => Err(value.wrong(EXPECTED)),
-            Some(Reference::Variable(name)) => Ok(SecretSource::variable(value.place(), name.to_owned())),
-            Some(Reference::File(path)) => {
-                Ok(SecretSource::file(value.place(), self.folder.join(path), self.secret_files()))
-            }
+            Some(Reference::Variable(name)) => Ok(SecretSource::variable(place, name.to_owned())),
+            Some(Reference::File(path)) => Ok(SecretSource::file(place, self.folder.join(path), self.secret_files())),
         }
     }
 }

@@ -14,6 +14,8 @@ mod doctor;
 mod doctor_chain;
 mod documentation;
 mod explain;
+mod idempotency_faults;
+mod idempotency_store;
 mod metrics;
 mod openapi_command;
 mod openapi_on_listener;

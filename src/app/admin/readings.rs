@@ -33,6 +33,7 @@ impl Source for Gauges {
             memory_budget: self.memory.size(),
             memory_used: self.memory.used(),
             limits: live.gateway.limit_readings(),
+            keys: live.gateway.key_reading(),
             store: live.gateway.store.as_ref().map(|store| store_reading(store.counts())),
             exported_spans: self.spans.exported(),
             dropped_spans: self.spans.dropped(),

@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::backend::{Backend, backend};
 use super::report::{Report, Step};
+use super::store::store;
 use super::url::{Public, public_url, url};
 use crate::cli::config_file::ConfigFile;
 use crate::cli::outcome::Outcome;
@@ -17,6 +18,7 @@ use crate::format::problem::Problem;
 use crate::format::secret::Permissions;
 use crate::gateway::probe::Probe;
 use crate::tls::{IdentityFiles, Pin};
+use crate::upstream::redis::Redis;
 use crate::upstream::{self, Address, Environment, ProxyConfig, ProxyError, TlsFiles};
 
 /// Exit code when a step failed.
@@ -77,6 +79,7 @@ async fn tried(targets: &[Target]) -> bool {
         match end {
             End::Backend(to) => backend(to, &mut report).await,
             End::Public(to) => url(to, &mut report).await,
+            End::Store(to) => store(to, &mut report).await,
         }
         is_well &= report.is_well();
     }
@@ -93,6 +96,7 @@ struct Target {
 enum End {
     Backend(Backend),
     Public(Public),
+    Store(Redis),
 }
 
 impl Target {
@@ -121,7 +125,13 @@ fn backends(arguments: DoctorArguments) -> Result<Vec<Target>, Vec<Problem>> {
         }
         let only = config.upstream.map(|upstream| (None, upstream));
         let several = config.upstreams.into_iter().map(|upstream| (Some(upstream.name), upstream.config));
-        return Ok(only.into_iter().chain(several).flat_map(|(name, config)| each(name, &config, patience)).collect());
+        let mut targets: Vec<Target> =
+            only.into_iter().chain(several).flat_map(|(name, config)| each(name, &config, patience)).collect();
+        if let Some(store) = &config.store {
+            let redis = store.redis().map_err(|problem| vec![problem])?;
+            targets.push(Target { name: Some("store".to_owned()), end: End::Store(Redis::new(&redis)?) });
+        }
+        return Ok(targets);
     }
     let address = arguments.backend.as_deref().unwrap_or_default().parse::<Address>();
     let address = address.map_err(|error| vec![Problem::at("--backend", error)])?;

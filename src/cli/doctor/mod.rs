@@ -17,6 +17,7 @@ mod report;
 mod request;
 mod settings;
 mod site;
+mod store;
 mod tap;
 mod url;
 mod way;

@@ -146,8 +146,11 @@ reasons! {
         "The first request with this idempotency key was answered, but the answer was not stored. It is not executed again.",
         "Read the result with another request.";
     IdempotencyStoreFull, "IDEMPOTENCY_STORE_FULL", 503 Unavailable,
-        "The gateway has no memory for another idempotency key. The call was not sent.",
+        "The gateway or its store has no memory for another idempotency key. The call was not sent.",
         "Send the request again after `Retry-After`.";
+    IdempotencyStoreUnavailable, "IDEMPOTENCY_STORE_UNAVAILABLE", 503 Unavailable,
+        "The store of idempotency keys does not answer. The call was not sent.",
+        "Send the request again after `Retry-After`, with the same key.";
 
     // The query.
     UnknownQueryParameter, "UNKNOWN_QUERY_PARAMETER", 400 InvalidArgument,

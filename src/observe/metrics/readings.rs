@@ -40,6 +40,21 @@ pub struct Readings {
     pub limits: Vec<LimitReading>,
     /// The shared store, if there is one.
     pub store: Option<StoreReading>,
+    /// The idempotency keys in the shared store, if they are there.
+    pub keys: Option<KeyReading>,
+}
+
+/// Values of the idempotency keys in the shared store.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct KeyReading {
+    /// How many ends of calls the store does not know yet.
+    pub waiting: usize,
+    /// How many it has stored.
+    pub settled: u64,
+    /// How many it never learned.
+    pub given_up: u64,
+    /// How often the store had lost a key whose call was in flight.
+    pub lost: u64,
 }
 
 /// Values of the shared store.
@@ -153,6 +168,7 @@ impl Collector for ReadingsCollector {
         }
         limits(&readings, &mut encoder)?;
         readings.store.as_ref().map_or(Ok(()), |reading| store(reading, &mut encoder))?;
+        readings.keys.map_or(Ok(()), |reading| keys(reading, &mut encoder))?;
         let help = "Lines of the access log that were dropped because its output was too slow";
         let lines = encoder.encode_descriptor("access_log_dropped_lines", help, None, MetricType::Counter)?;
         ConstCounter::new(readings.dropped_lines).encode(lines)?;
@@ -228,6 +244,17 @@ fn store(store: &StoreReading, encoder: &mut DescriptorEncoder<'_>) -> fmt::Resu
     let within: u64 = buckets.iter().map(|(_, count)| count).sum();
     buckets.push((f64::MAX, u64::saturating_sub(count, within)));
     latency.encode_histogram::<NoLabelSet>(store.seconds, count, &buckets, None)
+}
+
+fn keys(keys: KeyReading, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    let help = "Calls with an idempotency key that have ended, by whether the shared store knows it";
+    let mut family = encoder.encode_descriptor("idempotency_settled", help, None, MetricType::Counter)?;
+    for (result, count) in [("stored", keys.settled), ("given_up", keys.given_up), ("lost_key", keys.lost)] {
+        ConstCounter::new(count).encode(family.encode_family(&[("result", result)])?)?;
+    }
+    let help = "Calls with an idempotency key that have ended, which the shared store does not know yet";
+    let waiting = encoder.encode_descriptor("idempotency_unsettled", help, None, MetricType::Gauge)?;
+    gauge(keys.waiting).encode(waiting)
 }
 
 fn gauge(value: usize) -> ConstGauge<i64> {

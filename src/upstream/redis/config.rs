@@ -122,11 +122,7 @@ mod tests {
             ("redis://store/3", "expected nothing after host and port; set `database`"),
             ("redis://store:0", "expected a port from 1 to 65535, found `0`"),
         ] {
-            assert_eq!(
-                text.parse::<RedisAddress>().map_err(|error| error.to_string()),
-                Err(message.to_owned()),
-                "{text}"
-            );
+            assert_eq!(text.parse::<RedisAddress>(), Err(message.to_owned()), "{text}");
         }
     }
 }

@@ -116,7 +116,10 @@ pub(super) struct Driver {
 enum End {
     /// Nobody uses it any more.
     Unused,
-    Broken(Arc<str>),
+    Broken {
+        reason: Arc<str>,
+        has_answered: bool,
+    },
 }
 
 impl Driver {
@@ -128,7 +131,7 @@ impl Driver {
                 Ok(Dialled { stream, facts }) => {
                     let began = Instant::now();
                     self.connected(facts);
-                    let End::Broken(reason) = Pipeline::new(stream).serve(&mut self.jobs).await else {
+                    let End::Broken { reason, has_answered } = Pipeline::new(stream).serve(&mut self.jobs).await else {
                         self.counters.disconnects();
                         return;
                     };
@@ -137,6 +140,9 @@ impl Driver {
                         tracing::warn!(target: targets::STORE, "store {}: {reason}", self.dialer.config.address);
                         wait = FIRST_WAIT;
                         continue;
+                    }
+                    if has_answered {
+                        wait = FIRST_WAIT;
                     }
                     reason
                 }
@@ -188,6 +194,8 @@ struct Pipeline {
     decoder: Decoder,
     outbox: Outbox,
     waiting: VecDeque<Pending>,
+    /// Whether the server has answered a command.
+    has_answered: bool,
 }
 
 /// What is to be written.
@@ -216,36 +224,35 @@ impl Pipeline {
     fn new(stream: Box<dyn Stream>) -> Self {
         let (read, write) = tokio::io::split(stream);
         let (inbox, decoder, outbox) = (BytesMut::with_capacity(16 << 10), Decoder::default(), Outbox::default());
-        Self { read, write, inbox, decoder, outbox, waiting: VecDeque::new() }
+        Self { read, write, inbox, decoder, outbox, waiting: VecDeque::new(), has_answered: false }
     }
 
     /// Serves until the connection ends, and then tells everybody who waits.
     async fn serve(mut self, jobs: &mut UnboundedReceiver<Job>) -> End {
-        let end = self.exchange(jobs).await;
-        if let End::Broken(reason) = &end {
-            for pending in self.waiting {
-                let is_sent = pending.starts < self.outbox.written;
-                let error = if is_sent { RedisError::Lost } else { RedisError::Unsent };
-                let _ = pending.answer.send(Err(error(reason.clone())));
-            }
+        let Some(reason) = self.exchange(jobs).await else { return End::Unused };
+        for pending in self.waiting {
+            let is_sent = pending.starts < self.outbox.written;
+            let error = if is_sent { RedisError::Lost } else { RedisError::Unsent };
+            let _ = pending.answer.send(Err(error(reason.clone())));
         }
-        end
+        End::Broken { reason, has_answered: self.has_answered }
     }
 
-    async fn exchange(&mut self, jobs: &mut UnboundedReceiver<Job>) -> End {
-        let broken = |error: &io::Error| End::Broken(cause(error).into());
+    /// Why the connection ended; `None` if nobody uses it any more.
+    async fn exchange(&mut self, jobs: &mut UnboundedReceiver<Job>) -> Option<Arc<str>> {
+        let broken = |error: &io::Error| Some(cause(error).into());
         let mut is_unused = false;
         loop {
             if is_unused && self.waiting.is_empty() {
-                return End::Unused;
+                return None;
             }
             let due = self.waiting.front().map(|pending| pending.deadline);
             tokio::select! {
                 biased;
                 read = self.read.read_buf(&mut self.inbox) => match read {
-                    Ok(0) => return End::Broken("the server closed the connection".into()),
+                    Ok(0) => return Some("the server closed the connection".into()),
                     Ok(_) => if let Err(reason) = self.answered() {
-                        return End::Broken(reason);
+                        return Some(reason);
                     },
                     Err(error) => return broken(&error),
                 },
@@ -257,7 +264,7 @@ impl Pipeline {
                     None => is_unused = true,
                 },
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
-                    return End::Broken("the server did not answer in time".into());
+                    return Some("the server did not answer in time".into());
                 }
             }
         }
@@ -311,6 +318,7 @@ impl Pipeline {
             if pending.values.len() == pending.count
                 && let Some(Pending { values, answer, .. }) = self.waiting.pop_front()
             {
+                self.has_answered = true;
                 let _ = answer.send(outcome(values));
             }
         }
