@@ -228,10 +228,15 @@ impl Exchange {
         if self.0.as_ref().is_some_and(|record| record.is_replay) {
             response.headers_mut().insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
         }
-        if let Some(taken) = self.0.as_ref().and_then(|record| record.counted.as_ref()) {
-            put_quotas(&taken.quotas, response.headers_mut());
-        }
+        self.tell_quotas(response.headers_mut());
         response.map(|body| Recorded { body, exchange: self, is_cut: false })
+    }
+
+    /// Says in the headers of the response what is left of quotas, where limits say so.
+    pub(crate) fn tell_quotas(&self, headers: &mut HeaderMap) {
+        if let Some(taken) = self.0.as_ref().and_then(|record| record.counted.as_ref()) {
+            put_quotas(&taken.quotas, headers);
+        }
     }
 
     /// Ends the record and reports it.

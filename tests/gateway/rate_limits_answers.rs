@@ -8,7 +8,7 @@ use towbar::schema::generated::google::rpc;
 use crate::support::connect::{self, JSON};
 use crate::support::raw::{Does, RawBank};
 use crate::support::talk::{backend, note};
-use crate::support::{Backend, Gateway, grpc, http};
+use crate::support::{Backend, Gateway, grpc, http, socket};
 
 const MESSAGE: &str = "the rate limit all is exceeded; the call was not sent; send the request again after 60 s";
 
@@ -101,7 +101,8 @@ fn grpc_and_grpc_web_and_connect_get_resource_exhausted_with_the_time_to_retry()
 fn answers_say_what_is_left_of_limits_with_headers_always() {
     let backend = echo();
     let limits = "limits: {hour: {rate: 1/h, burst: 3, headers: always}, day: {rate: 1/d, burst: 9, headers: always}, \
-                  quiet: {rate: 1/h, burst: 9}}\n";
+                  quiet: {rate: 1/h, burst: 9}}\n\
+                  rpcs: {talk.Talk.Watch: {limits: [day], websocket: {}}}\n";
     let gateway = connect::gateway(&backend, "rest, grpc, connect", limits);
     let all = |left: [u32; 2]| {
         let [hour, day] = left;
@@ -125,4 +126,6 @@ fn answers_say_what_is_left_of_limits_with_headers_always() {
     let rejected = http::send_json(gateway.address, "POST", "/ask", "{}");
     let names = names.map(|name| rejected.header(name).unwrap());
     assert_eq!((rejected.status, names), (429, ["\"hour\";r=0;t=3600", "\"hour\";q=3;w=10800"]));
+    let socket = socket::open(gateway.address, "/notes/t", &[]).unwrap();
+    assert_eq!(socket.answer.header("ratelimit"), Some("\"day\";r=5;t=86400"));
 }

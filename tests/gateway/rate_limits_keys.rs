@@ -130,3 +130,14 @@ fn a_limit_by_route_counts_the_ways_to_an_rpc_separately() {
         assert_eq!([rest(), grpc(), rest(), grpc()], expected, "{by}");
     }
 }
+
+#[test]
+fn the_documented_limit_counts_each_tenant_separately() {
+    let page = include_str!("../../docs/limits.md").split("## Choose a key").nth(1).unwrap();
+    let config = page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let bank = bank();
+    let config = config.replace("http://127.0.0.1:9000", &bank.url()).replace("127.0.0.1:8080", "127.0.0.1:0");
+    let gateway = Gateway::with(&config, &Overrides::default(), Schema::decode("the bank API", DESCRIPTORS), None);
+    let ask = |tenant| status("127.0.0.1", gateway.address, &[("X-Tenant", tenant)]);
+    assert_eq!(["a", "a", "a", "b", "b", "b"].map(ask), [200, 200, 429, 200, 200, 429]);
+}

@@ -67,6 +67,23 @@ fn bank() -> RawBank {
     RawBank::start(|_, _| Does::Answers)
 }
 
+#[test]
+fn the_documented_shared_limit_is_counted_by_the_store() {
+    let Some(server) = Server::start() else { return };
+    let page = include_str!("../../docs/limits.md").split("## Share limits between instances").nth(1).unwrap();
+    let config = page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let (bank, folder) = (bank(), Folder::new());
+    folder.copy("proto", "proto");
+    let config = config.replace("http://127.0.0.1:9000", &bank.url()).replace("127.0.0.1:8080", "127.0.0.1:0");
+    let config = config.replace("redis://127.0.0.1:6379", &format!("redis://{}", server.address));
+    let gateway = start(&folder, "towbar.yaml", &config);
+    connected(&server);
+    wait_until("a count in the store", || {
+        assert_eq!(ask(&gateway).status, 200);
+        server.ask("DBSIZE").is_some_and(|answer| answer.starts_with(":1"))
+    });
+}
+
 /// The configuration of a gateway with this limit and these lines.
 fn config(bank: &RawBank, server: &Server, limit: &str, more: &str) -> String {
     format!(
