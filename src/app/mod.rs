@@ -7,6 +7,7 @@ mod hop;
 mod idempotency;
 mod keep;
 mod key_refresh;
+mod key_source;
 mod limits;
 mod notes;
 pub mod openapi;
@@ -15,4 +16,5 @@ mod store;
 mod trace_export;
 
 pub use application::{App, Bound, Handover, remarks, routes};
+pub use key_source::{FetchedKeys, KeySource};
 pub use trace_export::{Exporting, TraceExport};

@@ -21,6 +21,7 @@ use super::error::{Party, Reason, Refusal, put_quotas};
 use super::metadata::{SpanIds, TraceId};
 use super::rate::limits::Taken;
 use super::record::{CallEnd, CallRecord, End, Record, RefusalNote, Sinks, StreamNotes, Times, UploadNotes};
+use super::spoken::Spoken;
 use super::telemetry;
 use crate::caller::{Identified, Peer};
 use crate::upstream::{CallError, Fate, Trail};
@@ -60,6 +61,7 @@ impl Exchange {
             trace: None,
             spans: None,
             request_id: None,
+            protocol: None,
             trail,
             call: CallRecord::No,
             refused: None,
@@ -103,6 +105,11 @@ impl Exchange {
         if let Some(spans) = self.0.as_ref().and_then(|record| record.spans.as_ref()) {
             spans.lead(metadata);
         }
+    }
+
+    /// Records the protocol of the request.
+    pub(super) fn speaks(&mut self, protocol: Spoken) {
+        self.note(|record| record.protocol = protocol.name());
     }
 
     /// Records the request id.

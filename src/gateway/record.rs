@@ -56,6 +56,8 @@ pub(crate) struct Record {
     pub(crate) spans: Option<Box<SpanIds>>,
     /// The request id that is sent to the caller.
     pub(crate) request_id: Option<HeaderValue>,
+    /// The name of the protocol on top of HTTP.
+    pub(crate) protocol: Option<&'static str>,
     /// The attempts at the call.
     pub(crate) trail: Trail,
     pub(crate) call: CallRecord,

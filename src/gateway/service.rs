@@ -66,6 +66,7 @@ impl Door {
         let spoken = gateway.spoken(&head);
         let (method, peer) = (head.method.clone(), arrival.peer.clone());
         let mut exchange = Exchange::begin(gateway.sinks.clone(), method, peer, arrival.started);
+        exchange.speaks(spoken);
         exchange.traced(&head.headers);
         let request_id = gateway.config.request_id.as_ref().map(|name| id::taken_or_made(name, &mut head.headers));
         if let Some(id) = &request_id {

@@ -13,6 +13,7 @@ mod config;
 mod connection;
 mod drain;
 mod handshakes;
+mod head_clock;
 mod http;
 pub mod http1;
 mod http2;
