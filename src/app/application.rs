@@ -171,6 +171,8 @@ impl App {
         };
         problems.extend(misplaced(&routes, &config.rpcs));
         problems.extend(limits::unfit(&routes, &config.proxy.limits));
+        problems.extend(limits::unshared(&config.proxy.limits, config.store.is_some()));
+        problems.extend(limits::unproxied(&config.proxy.limits, listen.proxies.is_some()));
         let process = config.memory.unwrap_or_else(memory::limit);
         problems.extend(idempotency::too_large(&routes, store_memory, process));
         if upstreams.is_empty() || !problems.is_empty() {

@@ -10,7 +10,8 @@ use crate::tls::PinnedClient;
 /// The default accepts connections from this machine only.
 const LISTEN: &str = "127.0.0.1:8080";
 
-const KEYS: &[&str] = &["address", "protocols", "tls", "hop", "drain", "connections", "handshakes", "backlog"];
+const KEYS: &[&str] =
+    &["address", "protocols", "tls", "hop", "addresses", "drain", "connections", "handshakes", "backlog"];
 
 impl Input<'_> {
     /// The listener, and the protocols that it serves.

@@ -3,10 +3,11 @@
 //!
 //! `docs/configuration.md` lists the keys with their meaning, defaults and ranges. Reading does not stop at the first
 //! problem, but one problem is enough not to serve. So a caller of [`load`] checks what could be read, adds its own
-//! problems and prints them all. This module opens only the configuration file and the rule files; it does not open
+//! problems and prints them all. This module opens only the configuration file, the rule files and the lists of addresses; it does not open
 //! any other file that they name. Each module below defines its own `Config`, which this module fills; none of them
 //! knows that there is a file.
 
+mod addresses;
 mod admin;
 mod caller;
 mod callers;

@@ -42,7 +42,7 @@ pub struct Config {
     pub key_servers: Vec<KeyServer>,
     /// The policy of every rpc, for what `rpcs` does not override.
     pub routes: route::Defaults,
-    /// The files that `rules` and `validation.rules` were read from.
+    /// The files that `rules`, `validation.rules` and `listen.addresses` were read from.
     pub rule_files: Vec<PathBuf>,
     /// How changed files are detected.
     pub reload: Reload,

@@ -10,7 +10,7 @@ use super::{connections, value};
 use crate::format::quantity;
 use crate::route::{Answering, Selector, Serving};
 use crate::schema::Imports;
-use crate::upstream::{self, Addresses, Limits, Login, ProxyConfig};
+use crate::upstream::{self, Adaptive, Addresses, Limits, Login, ProxyConfig};
 
 /// One of several upstreams.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -254,15 +254,30 @@ fn reflected(upstream: Option<String>) -> Item {
 /// The limits of concurrent calls to an upstream.
 pub(super) fn limits(value: &Value) -> Limits {
     const MOST: usize = 1_000_000;
-    let Ok(section) = value.section(&["in_flight", "streams", "waiting", "wait"]) else { return Limits::default() };
+    let Ok(section) = value.section(&["in_flight", "streams", "waiting", "wait", "adaptive"]) else {
+        return Limits::default();
+    };
     let number = |value: &Value| value.parsed("a number", |text| quantity::number(text, MOST));
     let or_none = |value: &Value| value.parsed("a number", |text| quantity::number_or_none(text, MOST));
     let base = Limits::default();
+    let adaptive = section.value("adaptive").and_then(|value| adaptive(&value, number).ok());
     Limits {
         in_flight: or_default(section.value("in_flight"), number, base.in_flight),
         streams: or_default(section.value("streams"), number, base.streams),
         waiting: or_default(section.value("waiting"), or_none, base.waiting),
         wait: or_default(section.value("wait"), Value::duration, base.wait),
+        adaptive,
+    }
+}
+
+/// How the limit of unary calls adapts.
+fn adaptive(value: &Value, number: impl Fn(&Value) -> Read<usize>) -> Read<Adaptive> {
+    const MIN: usize = 10;
+    let section = value.section(&["latency", "min"])?;
+    let min = or_default(section.value("min"), number, MIN);
+    match section.value("latency") {
+        Some(latency) => latency.duration().map(|latency| Adaptive { latency, min }),
+        None => Err(value.wrong("`latency` is missing: how long calls should take on average, for example `200ms`")),
     }
 }
 

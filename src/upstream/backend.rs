@@ -98,6 +98,10 @@ impl Upstream {
         }
     }
 
+    pub(super) fn channel(&self) -> &Channel {
+        &self.channel
+    }
+
     pub(super) fn counters(&self) -> &ConnectCounters {
         self.channel.counters()
     }

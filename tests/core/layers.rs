@@ -39,6 +39,7 @@ const OWNERS: &[(&str, &[&str])] = &[
             "caller/token",
             "caller/dpop/nonce",
             "gateway/idempotency",
+            "gateway/rate/shared",
             "gateway/probe",
             "gateway/static_files",
             "gateway/rest/websocket",

@@ -64,6 +64,7 @@ fn reading(name: &str, upstream: &Upstream) -> UpstreamReading {
         unhealthy: endpoints.iter().filter(|endpoint| !endpoint.is_healthy).count(),
         ejected: endpoints.iter().filter(|endpoint| endpoint.is_ejected).count(),
         connections: endpoints.iter().map(|endpoint| endpoint.connections).sum(),
+        most_in_flight: upstream.most_in_flight(),
         connected,
         unconnected,
         ejections,

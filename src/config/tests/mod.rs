@@ -77,7 +77,7 @@ fn every_problem_of_a_configuration_file_is_reported_with_its_position() {
                 "towbar.yaml:2:53: in_flight: expected a number from 1 to 1000000, found `0`",
                 "towbar.yaml:2:65: waiting: expected a number from 0 to 1000000, found `-1`",
                 "towbar.yaml:2:75: wait: expected a duration with a unit, such as `500ms`, `25s` or `1m`, found `1`",
-                "towbar.yaml:2:78: unknown key `most`; known here: `in_flight`, `streams`, `waiting`, `wait`",
+                "towbar.yaml:2:78: unknown key `most`; known here: `in_flight`, `streams`, `waiting`, `wait`, `adaptive`",
             ],
         ),
         (
@@ -388,7 +388,7 @@ upstream:
   deadline: 500ms
   reply_limit: 8MiB
   compression: true
-  limit: {in_flight: 7, streams: 8, waiting: 0, wait: 20ms}
+  limit: {in_flight: 7, streams: 8, waiting: 0, wait: 20ms, adaptive: {latency: 300ms}}
 requests: {body_limit: 2048, json_types: [application/x-protobuf, text/x-json], timeout_header: X-Timeout, header_limit: 16KiB, json_depth: 32, query_pairs: 64, query_length: 4KiB, gzip: true}
 replies: {compression: true}
 json: {int64: safe_number, enum_prefix: strip, case_insensitive_enum_parsing: true}
@@ -414,7 +414,8 @@ rpcs:
     assert!(upstream.tls.ca.unwrap().ends_with("ca.pem"));
     assert_eq!(upstream.tls.server_name.as_deref(), Some("core.bank"));
     assert_eq!((upstream.deadline, upstream.reply_limit), (Duration::from_millis(500), 8 << 20));
-    let limits = upstream::Limits { in_flight: 7, streams: 8, waiting: 0, wait: Duration::from_millis(20) };
+    let adaptive = Some(upstream::Adaptive { latency: Duration::from_millis(300), min: 10 });
+    let limits = upstream::Limits { in_flight: 7, streams: 8, waiting: 0, wait: Duration::from_millis(20), adaptive };
     assert_eq!((upstream.limits, upstream.compression), (limits, true));
 
     assert_eq!(config.proxy.policy.body_limit, 2048);

@@ -84,6 +84,8 @@ pub struct LimitReading {
     pub is_enforced: bool,
     /// How many requests were above it.
     pub exceeded: u64,
+    /// How many requests were decided without the store; `None` for a limit that is not shared.
+    pub without_store: Option<u64>,
 }
 
 /// Values of one upstream.
@@ -98,6 +100,8 @@ pub struct UpstreamReading {
     pub ejected: usize,
     /// How many connections are open.
     pub connections: usize,
+    /// How many unary calls may be in flight.
+    pub most_in_flight: usize,
     /// How many connections were established since the start.
     pub connected: u64,
     /// How many connection attempts failed.
@@ -118,7 +122,7 @@ impl fmt::Debug for ReadingsCollector {
 /// A gauge of an upstream: its name, its help text, and how to read its value.
 struct UpstreamGauge(&'static str, &'static str, fn(&UpstreamReading) -> usize);
 
-const GAUGES: [UpstreamGauge; 4] = [
+const GAUGES: [UpstreamGauge; 5] = [
     UpstreamGauge("upstream_addresses", "Addresses that an upstream is resolved to", |it| it.addresses),
     UpstreamGauge("upstream_unhealthy_addresses", "Addresses whose last health check failed", |it| it.unhealthy),
     UpstreamGauge(
@@ -127,6 +131,11 @@ const GAUGES: [UpstreamGauge; 4] = [
         |it| it.ejected,
     ),
     UpstreamGauge("upstream_connections", "Open connections to an upstream", |it| it.connections),
+    UpstreamGauge(
+        "upstream_in_flight_limit",
+        "Unary calls that may be in flight to an upstream, as configured or as adapted to it",
+        |it| it.most_in_flight,
+    ),
 ];
 
 impl Collector for ReadingsCollector {
@@ -191,11 +200,20 @@ fn counters(readings: &Readings, encoder: &mut DescriptorEncoder<'_>) -> fmt::Re
 }
 
 fn limits(readings: &Readings, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-    let help = "Requests above a rate limit, by its mode: refused, or only reported";
+    let help = "Requests above a limit of rate or of requests in progress, by its mode: refused, or only reported";
     let mut family = encoder.encode_descriptor("rate_limit_exceeded", help, None, MetricType::Counter)?;
-    for LimitReading { name, is_enforced, exceeded } in &readings.limits {
+    for LimitReading { name, is_enforced, exceeded, .. } in &readings.limits {
         let labels = [("limit", name.as_str()), ("mode", if *is_enforced { "enforce" } else { "report" })];
         ConstCounter::new(*exceeded).encode(family.encode_family(&labels)?)?;
+    }
+    let shared = readings.limits.iter().filter_map(|limit| Some((limit, limit.without_store?)));
+    let mut shared = shared.peekable();
+    if shared.peek().is_some() {
+        let help = "Requests for which a shared limit was decided without the store, because it was away";
+        let mut family = encoder.encode_descriptor("rate_limit_without_store", help, None, MetricType::Counter)?;
+        for (limit, count) in shared {
+            ConstCounter::new(count).encode(family.encode_family(&[("limit", limit.name.as_str())])?)?;
+        }
     }
     Ok(())
 }

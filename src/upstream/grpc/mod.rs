@@ -7,6 +7,7 @@
 //! health      health checks of addresses
 //! ```
 
+pub(crate) mod adaptive;
 mod attempt;
 mod budget;
 pub(crate) mod channel;
