@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
@@ -24,6 +25,8 @@ const ACCOUNT: &str = "account.swift.bic=IRONUSCA000&account.swift.account=iban%
 pub(crate) struct Case {
     pub(crate) name: &'static str,
     request: Arc<[u8]>,
+    /// Where a number of 16 digits stands that each request has anew.
+    number_at: Option<usize>,
 }
 
 impl Case {
@@ -42,14 +45,21 @@ impl Case {
                     "POST /transfers HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
                     json.len()
                 );
-                Self { name: "transfer", request: [head.as_bytes(), &json].concat().into() }
+                Self { name: "transfer", request: [head.as_bytes(), &json].concat().into(), number_at: None }
+            }
+            "keyed" => {
+                let transfer = Self::named("transfer");
+                let (line, header) = (b"POST /transfers HTTP/1.1\r\n", b"idempotency-key: 0000000000000000\r\n");
+                let request = [line, &header[..], &transfer.request[line.len()..]].concat().into();
+                Self { name: "keyed", request, number_at: Some(line.len() + "idempotency-key: ".len()) }
             }
             _ => panic!("{name} is no case: balance, transfer and list are"),
         }
     }
 
     fn get(name: &'static str, path: &str) -> Self {
-        Self { name, request: format!("GET {path}?{ACCOUNT} HTTP/1.1\r\nhost: bench\r\n\r\n").into_bytes().into() }
+        let request = format!("GET {path}?{ACCOUNT} HTTP/1.1\r\nhost: bench\r\n\r\n").into_bytes().into();
+        Self { name, request, number_at: None }
     }
 }
 
@@ -125,7 +135,16 @@ async fn connect(address: SocketAddr, tls: Option<&TlsConnector>) -> Box<dyn Con
 /// # Panics
 /// If the response is not a success.
 async fn exchange(connection: &mut (impl Connection + ?Sized), case: &Case, answer: &mut Vec<u8>) {
-    connection.write_all(&case.request).await.unwrap();
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    match case.number_at {
+        None => connection.write_all(&case.request).await.unwrap(),
+        Some(at) => {
+            let mut request = case.request.to_vec();
+            let number = format!("{:016x}", NUMBER.fetch_add(1, Ordering::Relaxed));
+            request[at..at + number.len()].copy_from_slice(number.as_bytes());
+            connection.write_all(&request).await.unwrap();
+        }
+    }
     answer.clear();
     let mut whole = None;
     while whole.is_none_or(|whole| answer.len() < whole) {

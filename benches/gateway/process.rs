@@ -90,6 +90,8 @@ impl Deployment {
 #[derive(Clone)]
 pub(crate) enum Kind {
     Towbar,
+    /// Towbar with these lines in its configuration.
+    TowbarWith(String),
     /// Envoy, with the path of its binary.
     Envoy(PathBuf),
 }
@@ -114,6 +116,7 @@ impl Gateway {
         let address = free_address();
         let (name, text) = match kind {
             Kind::Towbar => ("towbar.yaml", towbar_config(address, backend, tls, tls_to_callers)),
+            Kind::TowbarWith(lines) => ("towbar.yaml", towbar_config(address, backend, tls, tls_to_callers) + lines),
             Kind::Envoy(_) => ("envoy.json", envoy_config(deployment, address, backend, tls)),
         };
         let config = deployment.file(&format!("{}-{name}", address.port()));
@@ -121,12 +124,13 @@ impl Gateway {
         let mut command = Command::new("taskset");
         command.args(["-c", "0"]);
         match kind {
-            Kind::Towbar => command.arg(env!("CARGO_BIN_EXE_towbar")).args(["serve", "--config"]).arg(&config),
+            Kind::Towbar | Kind::TowbarWith(_) => command.arg(towbar()).args(["serve", "--config"]).arg(&config),
             Kind::Envoy(binary) => {
                 command.arg(binary).arg("-c").arg(&config);
                 command.args(["--concurrency", "1", "--disable-hot-restart", "-l", "error"])
             }
         };
+        command.env("TOWBAR_BENCH_KEY", "00".repeat(32));
         let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut gateway = Self { address, tls: tls_to_callers, kind: kind.clone(), child };
         gateway.wait();
@@ -135,7 +139,7 @@ impl Gateway {
 
     pub(crate) fn name(&self) -> &'static str {
         match self.kind {
-            Kind::Towbar => "Towbar",
+            Kind::Towbar | Kind::TowbarWith(_) => "Towbar",
             Kind::Envoy(_) => "Envoy",
         }
     }
@@ -177,6 +181,10 @@ impl Drop for Gateway {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn towbar() -> PathBuf {
+    std::env::var_os("TOWBAR_BENCH_BINARY").map_or_else(|| env!("CARGO_BIN_EXE_towbar").into(), PathBuf::from)
 }
 
 fn free_address() -> SocketAddr {
