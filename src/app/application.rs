@@ -11,13 +11,15 @@ use super::admin::Snapshot;
 use super::checks::{certificates, check_certificates, passwords, reserved_paths, unheard_proxies};
 use super::hop;
 use super::idempotency;
-use super::key_refresh::{KeyRefresh, KeyRefreshes};
+use super::keep::keep;
+use super::key_refresh::{KeyRefreshes, key_refreshes};
 use super::limits;
 use super::notes;
 use super::openapi::{Api, Certificate, Descriptors, page};
+use super::store::{shared_keys, store};
 use super::trace_export::{Collector, TraceExport};
 use crate::caller::Callers;
-use crate::config::{Config, KeyServer, Preset, PresetKey};
+use crate::config::{Config, Preset, PresetKey};
 use crate::format::problem::Problem;
 use crate::format::secret::Permissions;
 use crate::gateway::metadata::Metadata;
@@ -28,10 +30,11 @@ use crate::observe::metrics::{HandshakeCounts, Metrics, RequestMetrics};
 use crate::route::policy::Require;
 use crate::route::{Route, Routes, misplaced};
 use crate::schema::{DescriptorSource, Remarks, Schema};
-use crate::server::{self, Bounds, ClientAuth, Drain, Listener, Plain, Recipe, Served, Stop};
+use crate::server::{self, Bounds, ClientAuth, Drain, Listener, Plain, Recipe, SYSTEMD, Served, Stop};
 use crate::tls::certs::{self, Inspection, Usage};
 use crate::tls::{self, Clients, Identity, Trust};
 use crate::upstream::Upstream;
+use crate::upstream::redis::Redis;
 use crate::upstream::reflection;
 
 /// File descriptors that connections of callers may not use, unless 1/8 of the limit is more. Connections to backends
@@ -160,20 +163,26 @@ impl App {
         let keys = KeyRefreshes::new(key_refreshes(&config.key_servers, callers.as_ref(), &mut problems));
         let collector = config.traces.as_ref().and_then(|traces| keep(Collector::new(traces), &mut problems));
         let collector = collector.map(Arc::new);
+        let store = store(&config, &mut problems);
+        let store_memory = config.idempotency_memory();
+        let shared_keys = shared_keys(&config, store.as_ref(), &mut problems);
         let (Some(listen), Some(tls), Some((schema, routes))) = (config.listen, tls, routed) else {
             return Err(problems);
         };
         problems.extend(misplaced(&routes, &config.rpcs));
         problems.extend(limits::unfit(&routes, &config.proxy.limits));
+        problems.extend(limits::unshared(&config.proxy.limits, config.store.is_some()));
+        problems.extend(limits::unproxied(&config.proxy.limits, listen.proxies.is_some()));
         let process = config.memory.unwrap_or_else(memory::limit);
-        problems.extend(idempotency::too_large(&routes, config.proxy.idempotency_memory, process));
+        problems.extend(idempotency::too_large(&routes, store_memory, process));
         if upstreams.is_empty() || !problems.is_empty() {
             return Err(problems);
         }
         let names = config.upstreams.into_iter().map(|upstream| upstream.name).collect();
         let metadata = Metadata::new(config.metadata).behind(listen.proxies.clone());
         let gateway = Gateway::new(schema, routes, upstreams, metadata, config.proxy);
-        let gateway = gateway.with_callers(callers.map(Arc::new)).behind(hop.map(Arc::new));
+        let gateway = gateway.with_callers(callers.map(Arc::new)).behind(hop.map(Arc::new)).with_store(store);
+        let gateway = gateway.with_shared_keys(shared_keys);
         warnings.extend(gateway.routes.warnings().iter().cloned());
         let Config { admin, access_log, memory, compatibility, shown, schema, imports, openapi, .. } = config;
         let descriptors = Descriptors { paths: schema, imports };
@@ -236,7 +245,7 @@ impl App {
         let routes = self.routes();
         let notes = self.repeated().into_iter().chain(notes::without_rules(routes)).chain(notes::websockets(routes));
         let notes = notes.chain(self.demands());
-        notes.chain(idempotency::notes(self.routes())).chain(self.preset()).collect()
+        notes.chain(idempotency::notes(self.routes(), self.gateway.key_store())).chain(self.preset()).collect()
     }
 
     /// Settings that are dangerous although they are intended, for `towbar check`.
@@ -287,6 +296,7 @@ impl App {
     #[must_use]
     pub fn recipe(&self) -> Recipe<Door> {
         self.keys.start();
+        self.gateway.store.iter().for_each(Redis::start);
         self.export.iter().for_each(|export| export.send_to(self.collector.clone()));
         let (tls, gateway) = (self.tls.as_ref().map(|tls| tls.server.clone()), self.gateway.clone());
         let prior_knowledge = self.listen.prior_knowledge;
@@ -489,13 +499,6 @@ impl Bound {
     }
 }
 
-/// One refresh task for each issuer whose keys are at a URL.
-fn key_refreshes(servers: &[KeyServer], callers: Option<&Callers>, problems: &mut Vec<Problem>) -> Vec<KeyRefresh> {
-    let issuer = |server: &KeyServer| callers.and_then(|callers| callers.issuers().get(server.issuer)).cloned();
-    let with_issuers = servers.iter().filter_map(|server| Some((server, issuer(server)?)));
-    with_issuers.filter_map(|(server, issuer)| keep(KeyRefresh::new(server, issuer), problems)).collect()
-}
-
 /// The schema and routes only, for commands that do not serve.
 ///
 /// # Errors
@@ -589,10 +592,6 @@ fn server_tls(listen: &server::Config) -> Result<Option<ServerTls>, Vec<Problem>
 }
 
 fn not_bound(address: &str, error: &io::Error) -> Problem {
-    Problem::at(address, format!("cannot listen on this address: {error}; choose another address with `--listen ADDR`"))
-}
-
-/// The value; or adds its problems to `problems`.
-fn keep<T>(result: Result<T, Vec<Problem>>, problems: &mut Vec<Problem>) -> Option<T> {
-    result.map_err(|wrong| problems.extend(wrong)).ok()
+    let advice = if address == SYSTEMD { "" } else { "; choose another address with `--listen ADDR`" };
+    Problem::at(address, format!("cannot listen on this address: {error}{advice}"))
 }

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use crate::config::Config;
+use crate::config::{Config, Store};
 use crate::format::problem::Problem;
 use crate::format::reserved::ReservedPath;
 use crate::format::template::Template;
@@ -29,7 +29,8 @@ pub(super) fn certificates(config: &Config) -> Vec<Inspection> {
     asked.extend(hop.and_then(|hop| hop.client_ca.as_ref()).and_then(bundle));
     let upstreams = config.upstreams();
     let servers = config.key_servers.iter().map(|server| &server.fetch.tls);
-    for tls in upstreams.map(|upstream| &upstream.tls).chain(servers) {
+    let store = config.store.iter().map(Store::tls);
+    for tls in upstreams.map(|upstream| &upstream.tls).chain(servers).chain(store) {
         asked.extend(tls.identity.as_ref().and_then(|files| identity(Usage::Client, files)));
         asked.extend(tls.ca.as_ref().and_then(bundle));
     }

@@ -6,6 +6,7 @@ use crate::format::problem::Problem;
 use crate::route::policy::{KeyUse, Require};
 use crate::route::{Routes, Rpc};
 use crate::server::{self, ClientAuth};
+use crate::upstream::redis::Redis;
 
 /// The store may use 1/4 of the memory of the process. A process that is killed for its memory loses every key.
 const PART: usize = 4;
@@ -24,14 +25,18 @@ pub(super) fn too_large(routes: &Routes, store: usize, process: usize) -> Option
 }
 
 /// Notes on the rpcs with idempotency keys, and what the keys promise.
-pub(super) fn notes(routes: &Routes) -> impl Iterator<Item = String> {
-    let of = |keys: KeyUse, word: &str| {
+pub(super) fn notes(routes: &Routes, store: Option<&Redis>) -> impl Iterator<Item = String> {
+    let place = store.map_or_else(
+        || "stored in the memory of this one process until it stops".to_owned(),
+        |store| format!("shared through {}", store.config().address),
+    );
+    let of = move |keys: KeyUse, word: &str| {
         let rpcs: BTreeSet<&str> =
             keyed(routes).filter(|rpc| rpc.policy.idempotency.keys == keys).map(|rpc| rpc.name.as_str()).collect();
         let rpcs: Vec<&str> = rpcs.into_iter().collect();
         (!rpcs.is_empty()).then(|| {
             let rpcs = rpcs.join(", ");
-            format!("idempotency keys {word}, stored in the memory of this one process until it stops: {rpcs}")
+            format!("idempotency keys {word}, {place}: {rpcs}")
         })
     };
     [of(KeyUse::Required, "required"), of(KeyUse::Optional, "accepted")].into_iter().flatten()

@@ -10,6 +10,7 @@
 //!
 //! A step takes what the steps before it have proved. What needs the body of a request comes after these, in [`admit`](super::admit).
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -153,6 +154,17 @@ impl Identified {
     #[must_use]
     pub fn principal<'a>(&'a self, peer: &Peer) -> Principal<'a> {
         Principal::of(self.token.as_deref(), peer)
+    }
+
+    /// A claim of the verified token, with the name of its issuer. What is not text is written as JSON.
+    #[must_use]
+    pub fn claim(&self, name: &str) -> Option<(&str, Cow<'_, str>)> {
+        let token = self.token.as_deref()?;
+        let value = match token.claim(name)? {
+            Json::Text(text) => Cow::Borrowed(&**text),
+            other => Cow::Owned(other.to_plain_text()),
+        };
+        Some((token.issuer(), value))
     }
 
     /// The verified caller, for records. `None` if the rpc demands no token.

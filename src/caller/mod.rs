@@ -1,6 +1,7 @@
 //! Who calls: what the connection shows, the address and the certificate that trusted proxies name, what tokens prove, and
 //! whether the call is admitted.
 
+pub mod addresses;
 mod admission;
 mod challenge;
 mod clock;

@@ -11,6 +11,12 @@ pub(super) fn read_file(file: &Path, problems: &Problems) -> Read<Node> {
     parse(decoded(&bytes, problems)?, problems)
 }
 
+/// The text of a file that is not YAML.
+pub(super) fn read_text(file: &Path, problems: &Problems) -> Read<String> {
+    let bytes = fs::read(file).map_err(|error| problems.file(error.to_string()))?;
+    decoded(&bytes, problems).map(str::to_owned)
+}
+
 pub(super) fn decoded<'b>(bytes: &'b [u8], problems: &Problems) -> Read<&'b str> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         let message = "expected text in UTF-8, found UTF-16: convert it with `iconv -f UTF-16 -t UTF-8 FILE >NEW`";

@@ -88,6 +88,7 @@ impl Input<'_> {
         gateway::Config {
             protocols: gateway::Protocols::default(),
             cors: None,
+            addresses: None,
             policy,
             json_types: value("json_types").map_or(Vec::new(), |value| value.each(json_type)),
             untyped_json: or_default(value("json_without_type"), Value::truth, false),

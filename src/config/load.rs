@@ -32,6 +32,7 @@ pub(super) const KEYS: &[&str] = &[
     "cors",
     "errors",
     "idempotency",
+    "store",
     "validation",
     "limits",
     "status_headers",
@@ -93,6 +94,8 @@ impl Input<'_> {
         let (rules, rule_files) = self.rules();
         let (upstreams, is_whole) = self.upstreams();
         let (listen, protocols) = self.listen().map_or((None, Protocols::default()), |(listen, it)| (Some(listen), it));
+        let addresses = self.addresses();
+        let (addresses, address_files) = addresses.map_or((None, Vec::new()), |it| (Some(it.rules), it.files));
         let serving = Serving { by_path: protocols.call_by_path(), ..self.serving(&upstreams, is_whole) };
         let (metadata, rpcs) = (self.metadata(status_headers.as_ref()), self.rpcs(&policy));
         let validation = self.validation(&policy, &rpcs);
@@ -113,15 +116,17 @@ impl Input<'_> {
             metadata,
             callers,
             key_servers,
-            proxy: gateway::Config { protocols, cors, ..self.proxy(status_headers, policy.clone()) },
+            proxy: gateway::Config { protocols, cors, addresses, ..self.proxy(status_headers, policy.clone()) },
             rpcs,
             routes: route::Defaults { policy, rules, serving, validation: validation.sources },
-            rule_files: rule_files.into_iter().chain(validation.files).collect(),
+            rule_files: rule_files.into_iter().chain(validation.files).chain(address_files).collect(),
             reload: self.reload(),
             admin: self.admin(),
             openapi: self.openapi(),
             access_log: self.access_log(),
             traces,
+            store: self.store(),
+            shared_idempotency: self.shared_idempotency(),
             memory: self.memory(),
             secret_files: self.secret_files(),
             compatibility: None,

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use super::callers::KeyServer;
 use super::compatibility::{Preset, PresetKey};
+use super::idempotency::SharedIdempotency;
+use super::store::Store;
 use super::traces::Traces;
 use super::upstreams::{Reflection, Upstream};
 use crate::caller;
@@ -40,7 +42,7 @@ pub struct Config {
     pub key_servers: Vec<KeyServer>,
     /// The policy of every rpc, for what `rpcs` does not override.
     pub routes: route::Defaults,
-    /// The files that `rules` and `validation.rules` were read from.
+    /// The files that `rules`, `validation.rules` and `listen.addresses` were read from.
     pub rule_files: Vec<PathBuf>,
     /// How changed files are detected.
     pub reload: Reload,
@@ -52,6 +54,10 @@ pub struct Config {
     pub access_log: Option<access::Config>,
     /// The collector of traces; `None` if requests are not traced.
     pub traces: Option<Traces>,
+    /// The server that several gateways share; `None` if it is not configured.
+    pub store: Option<Store>,
+    /// Idempotency keys in `store`; `None` if they are in the memory of this process.
+    pub shared_idempotency: Option<SharedIdempotency>,
     /// The memory budget in bytes; `None` if the file does not set it.
     pub memory: Option<usize>,
     /// Which permissions files with secrets may have.
@@ -81,6 +87,12 @@ impl Config {
         self.upstream.iter().chain(several).chain(collector)
     }
 
+    /// The most bytes of this process that idempotency keys may use.
+    #[must_use]
+    pub fn idempotency_memory(&self) -> usize {
+        if self.shared_idempotency.is_some() { 0 } else { self.proxy.idempotency_memory }
+    }
+
     /// Every file and folder that the configuration names, without the configuration file itself.
     pub fn files(&self) -> Vec<PathBuf> {
         let identity = |identity: &IdentityFiles| [identity.cert.clone(), identity.key.clone()];
@@ -95,6 +107,10 @@ impl Config {
             tls.identity.iter().flat_map(identity).chain(tls.ca.clone()).chain(password)
         });
         let key_sets = self.callers.iter().flat_map(caller::Config::files);
-        self.schema.iter().chain(&self.rule_files).chain(key_sets).cloned().chain(listen).chain(upstreams).collect()
+        let keys = self.shared_idempotency.iter().flat_map(SharedIdempotency::sources);
+        let keys = keys.filter_map(|source| source.path().map(Path::to_owned));
+        let store = self.store.iter().flat_map(Store::files).chain(keys);
+        let files = self.schema.iter().chain(&self.rule_files).chain(key_sets).cloned();
+        files.chain(listen).chain(upstreams).chain(store).collect()
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::overrides::Overrides;
+use super::secret::Reference;
 use super::yaml::{Node, Shape};
 use crate::tls::pem;
 
@@ -10,7 +11,7 @@ use crate::tls::pem;
 const MASK: &str = "\"***\"";
 
 /// A key whose name contains one of these words holds a secret, unless its value names a file.
-const SECRET_WORDS: [&str; 5] = ["password", "secret", "token", "credential", "authorization"];
+const SECRET_WORDS: [&str; 6] = ["password", "secret", "token", "credential", "authorization", "encryption_key"];
 
 /// The file, and the flags that replace sections of it.
 pub(super) fn shown(root: &Node, overrides: &Overrides) -> String {
@@ -64,7 +65,8 @@ fn value(node: &Node, depth: usize, is_secret: bool, text: &mut String) {
             map(node, depth, is_secret, text);
         }
         Shape::Nothing => text.push('\n'),
-        Shape::Text(_) if is_secret => {
+        // What refers to a secret is none.
+        Shape::Text(scalar) if is_secret && Reference::of(scalar).is_none() => {
             let _ = writeln!(text, " {MASK}");
         }
         Shape::Text(scalar) => {
@@ -106,7 +108,8 @@ mod tests {
     #[test]
     fn the_configuration_is_shown_with_its_flags_and_without_secrets() {
         let file = "listen: 127.0.0.1:0\nupstream:\n  address: http://bank:9\n  proxy: http://user:pass@proxy:3128\n\
-            admin: {address: '127.0.0.1:1', token: abc}\nrpcs: {}\nmetadata: {request: [a, b]}\nother: {password: x, password_file: /p}\n";
+            admin: {address: '127.0.0.1:1', token: abc}\nrpcs: {}\nmetadata: {request: [a, b]}\nother: {password: x, password_file: /p}\n\
+            store: {password: '${STORE}', encryption_keys: [abc, 'file:/k']}\n";
         let overrides = Overrides { listen: Some("127.0.0.1:5".to_owned()), ..Overrides::default() };
         let (config, _) = load_text(file, Path::new("t.yaml"), &overrides);
         assert_eq!(
@@ -114,7 +117,8 @@ mod tests {
             "# listen: \"127.0.0.1:5\" (by --listen, in place of what the file says)\n\
              listen: \"127.0.0.1:0\"\nupstream:\n  address: \"http://bank:9\"\n  proxy: \"http://***@proxy:3128\"\n\
              admin:\n  address: \"127.0.0.1:1\"\n  token: \"***\"\nrpcs: {}\nmetadata:\n  request:\n    - a\n    - b\n\
-             other:\n  password: \"***\"\n  password_file: /p\n"
+             other:\n  password: \"***\"\n  password_file: /p\n\
+             store:\n  password: \"${STORE}\"\n  encryption_keys:\n    - \"***\"\n    - \"file:/k\"\n"
         );
     }
 }

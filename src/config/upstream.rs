@@ -46,6 +46,16 @@ impl Input<'_> {
     }
 
     pub(super) fn upstream_tls(&self, value: Value, address: &Read<upstream::Addresses>) -> Read<upstream::TlsFiles> {
+        let files = self.tls_files(value);
+        if address.as_ref().is_ok_and(|address| !address.tls()) {
+            let advice = "an `http://` upstream has none; write `https://` or leave `tls` out";
+            return Err(value.wrong(advice));
+        }
+        files
+    }
+
+    /// The files and names of a `tls` section.
+    pub(super) fn tls_files(&self, value: Value) -> Read<upstream::TlsFiles> {
         let section = value.section(&["cert", "key", "ca", "pins", "server_name"])?;
         let identity = self.identity(section);
         let ca = self.path(section, "ca");
@@ -56,10 +66,6 @@ impl Input<'_> {
         }
         let server_name =
             section.value("server_name").map(|name| name.parsed("a host name", value::server_name)).transpose();
-        if address.as_ref().is_ok_and(|address| !address.tls()) {
-            let advice = "an `http://` upstream has none; write `https://` or leave `tls` out";
-            return Err(value.wrong(advice));
-        }
         Ok(upstream::TlsFiles { identity: identity?, ca: ca?, pins, server_name: server_name? })
     }
 }

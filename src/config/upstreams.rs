@@ -10,7 +10,7 @@ use super::{connections, value};
 use crate::format::quantity;
 use crate::route::{Answering, Selector, Serving};
 use crate::schema::Imports;
-use crate::upstream::{self, Addresses, Limits, Login, ProxyConfig};
+use crate::upstream::{self, Adaptive, Addresses, Limits, Login, ProxyConfig};
 
 /// One of several upstreams.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -206,11 +206,22 @@ impl<'a> Input<'a> {
     }
 
     fn forward_section(&self, value: Value) -> Read<ProxyConfig> {
-        let section = value.section(&["address", "username", "password_file"])?;
+        let section = value.section(&["address", "username", "password", "password_file"])?;
         let config = match section.value("address") {
             Some(address) => address.parsed("a proxy", value::proxy_address),
             None => Err(value.wrong("`address` is missing")),
         };
+        if let Some(password) = section.value("password") {
+            if section.value("password_file").is_some() {
+                return Err(password.wrong("`password_file` is also set: remove one of the two"));
+            }
+            let username = section
+                .value("username")
+                .ok_or_else(|| password.wrong("`username` is missing: set it to the user of this password"))?;
+            let (username, password) = (username.parsed("a user", value::proxy_user), self.secret(password));
+            let login = Login::Secret { username: username?, password: password? };
+            return Ok(ProxyConfig { login, ..config? });
+        }
         let login = match (section.value("username"), section.value("password_file")) {
             (Some(username), Some(file)) => {
                 let username = username.parsed("a user", value::proxy_user);
@@ -218,7 +229,7 @@ impl<'a> Input<'a> {
                 Login::File { username: username?, password_file: password_file? }
             }
             (Some(username), None) => {
-                return Err(username.wrong("`password_file` is missing: set it to the file that holds the password"));
+                return Err(username.wrong("`password` or `password_file` is missing: set one of them"));
             }
             (None, Some(file)) => return Err(file.wrong("`username` is missing: set it to the user of this password")),
             (None, None) => Login::None,
@@ -243,15 +254,30 @@ fn reflected(upstream: Option<String>) -> Item {
 /// The limits of concurrent calls to an upstream.
 pub(super) fn limits(value: &Value) -> Limits {
     const MOST: usize = 1_000_000;
-    let Ok(section) = value.section(&["in_flight", "streams", "waiting", "wait"]) else { return Limits::default() };
+    let Ok(section) = value.section(&["in_flight", "streams", "waiting", "wait", "adaptive"]) else {
+        return Limits::default();
+    };
     let number = |value: &Value| value.parsed("a number", |text| quantity::number(text, MOST));
     let or_none = |value: &Value| value.parsed("a number", |text| quantity::number_or_none(text, MOST));
     let base = Limits::default();
+    let adaptive = section.value("adaptive").and_then(|value| adaptive(&value, number).ok());
     Limits {
         in_flight: or_default(section.value("in_flight"), number, base.in_flight),
         streams: or_default(section.value("streams"), number, base.streams),
         waiting: or_default(section.value("waiting"), or_none, base.waiting),
         wait: or_default(section.value("wait"), Value::duration, base.wait),
+        adaptive,
+    }
+}
+
+/// How the limit of unary calls adapts.
+fn adaptive(value: &Value, number: impl Fn(&Value) -> Read<usize>) -> Read<Adaptive> {
+    const MIN: usize = 10;
+    let section = value.section(&["latency", "min"])?;
+    let min = or_default(section.value("min"), number, MIN);
+    match section.value("latency") {
+        Some(latency) => latency.duration().map(|latency| Adaptive { latency, min }),
+        None => Err(value.wrong("`latency` is missing: how long calls should take on average, for example `200ms`")),
     }
 }
 

@@ -35,6 +35,7 @@ pub(crate) fn tell(log: &WorkerLog, record: &Record) {
             Protocol::Http1 => "1.1",
             Protocol::Http2 => "2",
         }),
+        protocol: record.protocol,
         tls: peer.and_then(Peer::tls).and_then(|tls| tls.version),
         method: record.method_name(),
         route: route.map(|route| route.path()),

@@ -9,15 +9,14 @@ use tokio::time::Instant;
 
 use super::error::{self, Refusal, Timer, Whose};
 use super::exchange::Exchange;
-use super::rate::limits::{Asked, Taken};
+use super::rate::key::Asked;
+use super::rate::limits::{RateLimits, Taken};
 use super::request::deadline::Deadline;
 use super::request::inbound::Inbound;
 use super::request::limits;
 use super::state::Gateway;
 use crate::caller::hop::HopError;
-use crate::caller::{
-    Admitted, Certificate, Challenge, Denied, Identified, Peer, Received, ReceivedBody, admit, identify,
-};
+use crate::caller::{Admitted, Challenge, Denied, Identified, Peer, Received, ReceivedBody, admit, identify};
 use crate::limits::memory::{Account, Charge};
 use crate::route::{Query, Route, Rpc};
 use crate::upstream::Terms;
@@ -29,17 +28,25 @@ pub(crate) struct Arrival {
     pub(crate) account: Arc<Account>,
     /// Why the request may not go on, if its client certificate has to come from a trusted proxy and does not.
     pub(crate) unproved: Option<HopError>,
+    /// Whether the address of the caller may call.
+    pub(crate) is_permitted: bool,
 }
 
 impl Arrival {
     /// A request with these headers, that arrived now.
     pub(crate) fn new(gateway: &Gateway, headers: &HeaderMap, peer: Arc<Peer>, account: Arc<Account>) -> Self {
         let (started, unproved) = (Instant::now(), None);
-        let Some(hop) = &gateway.hop else { return Self { started, peer, account, unproved } };
+        let is_permitted = match &gateway.config.addresses {
+            Some(rules) => rules.permit(gateway.metadata.address(headers, &peer)),
+            None => true,
+        };
+        let Some(hop) = &gateway.hop else { return Self { started, peer, account, unproved, is_permitted } };
         match hop.peer(&peer, headers) {
-            Ok(peer) => Self { started, peer: Arc::new(peer), account, unproved },
+            Ok(peer) => Self { started, peer: Arc::new(peer), account, unproved, is_permitted },
             // Whatever refuses the request sees no certificate, and so not that of the proxy either.
-            Err(error) => Self { started, peer: Arc::new(peer.behind_proxy(None)), account, unproved: Some(error) },
+            Err(error) => {
+                Self { started, peer: Arc::new(peer.behind_proxy(None)), account, unproved: Some(error), is_permitted }
+            }
         }
     }
 }
@@ -113,11 +120,12 @@ impl Gateway {
     ///
     /// # Errors
     /// The first of these that is wrong.
-    pub(crate) async fn vetted(&self, head: &Parts, arrival: &Arrival, rpc: &Rpc) -> Result<Vetted, Refusal> {
+    pub(crate) async fn vetted<B>(&self, intake: &mut Intake<'_, B>, route: &Route) -> Result<Vetted, Refusal> {
+        let (head, arrival, rpc) = (intake.head, intake.arrival, &*route.rpc);
         if rpc.policy.header_limit < self.config.policy.header_limit {
             limits::check_headers(&head.headers, rpc.policy.header_limit)?;
         }
-        let caller = self.identified(head, &arrival.peer, rpc).await?;
+        let caller = self.identified(head, &arrival.peer, route, intake.exchange).await?;
         let (own, timer) = (self.config.timeout_header.as_ref(), self.timer(rpc));
         let deadline = Deadline::of(&head.headers, own, &timer, arrival.started)?;
         Ok(Vetted { caller, deadline, reply_limit: self.reply_limit(rpc) })
@@ -127,18 +135,38 @@ impl Gateway {
     ///
     /// # Errors
     /// The head does not prove what the rpc requires.
-    async fn identified(&self, head: &Parts, peer: &Peer, rpc: &Rpc) -> Result<Identified, Refusal> {
-        let counted = self.within_limits(head, peer, rpc, None)?;
+    async fn identified(
+        &self,
+        head: &Parts,
+        peer: &Peer,
+        route: &Route,
+        exchange: &mut Exchange,
+    ) -> Result<Identified, Refusal> {
+        let rpc = &*route.rpc;
+        let counted = self.within_limits(head, peer, route, None)?;
         let identified = match identify(self.callers.as_deref(), peer, head, rpc) {
             Ok(identified) => identified,
             // Boxed, because otherwise the future of every request would grow.
             Err(denied) => Box::pin(self.identified_later(denied, head, peer, rpc)).await?,
         };
-        if let Err(refusal) = self.within_limits(head, peer, rpc, Some(&identified)) {
-            if let Some(limits) = &self.limits {
-                limits.refund(counted);
+        match self.within_limits(head, peer, route, Some(&identified)) {
+            Ok(others) => {
+                let counted = counted.and(others);
+                // Boxed, because otherwise the future of every request would grow.
+                let shared = match &self.limits {
+                    Some(limits) if limits.has_shared(rpc) => {
+                        Box::pin(self.shared_limits(limits, head, peer, (route, &identified), counted)).await?
+                    }
+                    _ => counted,
+                };
+                exchange.counted(shared);
             }
-            return Err(refusal);
+            Err(refusal) => {
+                if let Some(limits) = &self.limits {
+                    limits.refund(counted);
+                }
+                return Err(refusal);
+            }
         }
         Ok(identified)
     }
@@ -148,17 +176,43 @@ impl Gateway {
         &self,
         head: &Parts,
         peer: &Peer,
-        rpc: &Rpc,
+        route: &Route,
         caller: Option<&Identified>,
-    ) -> Result<Vec<Taken>, Refusal> {
-        let Some(limits) = &self.limits else { return Ok(Vec::new()) };
-        let asked = Asked {
-            rpc,
-            address: self.metadata.address(&head.headers, peer),
-            certificate: peer.certificate().map(Certificate::sha256),
-            caller: caller.map(|caller| caller.principal(peer)),
-        };
+    ) -> Result<Taken, Refusal> {
+        let Some(limits) = &self.limits else { return Ok(Taken::default()) };
+        let asked = self.asked(head, peer, route, caller);
         limits.count(&asked).map_err(|exceeding| Refusal::rate_limited(&exceeding))
+    }
+
+    /// Counts a request for the limits that gateways share, behind those that this process has `counted` it for.
+    async fn shared_limits(
+        &self,
+        limits: &RateLimits,
+        head: &Parts,
+        peer: &Peer,
+        (route, caller): (&Route, &Identified),
+        counted: Taken,
+    ) -> Result<Taken, Refusal> {
+        match limits.count_shared(&self.asked(head, peer, route, Some(caller)), self.store.as_ref()).await {
+            Ok(shared) => Ok(counted.and(shared)),
+            Err(exceeding) => {
+                limits.refund(counted);
+                Err(Refusal::rate_limited(&exceeding))
+            }
+        }
+    }
+
+    /// What limits need to know of a request.
+    fn asked<'a>(
+        &self,
+        head: &'a Parts,
+        peer: &'a Peer,
+        route: &'a Route,
+        caller: Option<&'a Identified>,
+    ) -> Asked<'a> {
+        let address = self.metadata.address(&head.headers, peer);
+        let proxied = self.metadata.is_proxied(peer).then_some(&head.headers);
+        Asked { route, peer, address, proxied, caller }
     }
 
     /// Checks a denied request once more if the key of its token was missing and has been fetched since.

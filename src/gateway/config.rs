@@ -8,6 +8,7 @@ use super::probe::Probe;
 use super::rate::Limit;
 use super::rest::stream;
 use super::spoken::Protocols;
+use crate::caller::addresses::AddressRules;
 use crate::limits::pace::Rate;
 use crate::route::policy::Policy;
 
@@ -24,6 +25,8 @@ pub struct Config {
     pub protocols: Protocols,
     /// Which web pages of other origins may call.
     pub cors: Option<Cors>,
+    /// Which addresses may call; `None` if all may.
+    pub addresses: Option<AddressRules>,
     /// The policy of a request until its rpc is known.
     pub policy: Policy,
     /// Media types besides `application/json` and `*+json` whose bodies are read as JSON; lower case, without

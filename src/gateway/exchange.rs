@@ -17,9 +17,11 @@ use tokio::time::Instant;
 use tonic::Code;
 
 use super::answer::{Body, Cut, Response};
-use super::error::{Party, Reason, Refusal};
+use super::error::{Party, Reason, Refusal, put_quotas};
 use super::metadata::{SpanIds, TraceId};
+use super::rate::limits::Taken;
 use super::record::{CallEnd, CallRecord, End, Record, RefusalNote, Sinks, StreamNotes, Times, UploadNotes};
+use super::spoken::Spoken;
 use super::telemetry;
 use crate::caller::{Identified, Peer};
 use crate::upstream::{CallError, Fate, Trail};
@@ -59,11 +61,13 @@ impl Exchange {
             trace: None,
             spans: None,
             request_id: None,
+            protocol: None,
             trail,
             call: CallRecord::No,
             refused: None,
             caller: None,
             denied: None,
+            counted: None,
             status: None,
             is_unawaited: false,
             is_replay: false,
@@ -103,6 +107,11 @@ impl Exchange {
         }
     }
 
+    /// Records the protocol of the request.
+    pub(super) fn speaks(&mut self, protocol: Spoken) {
+        self.note(|record| record.protocol = protocol.name());
+    }
+
     /// Records the request id.
     pub(crate) fn identified(&mut self, id: HeaderValue) {
         self.note(|record| record.request_id = Some(id));
@@ -128,6 +137,13 @@ impl Exchange {
                 record.caller = caller.caller();
             }
         });
+    }
+
+    /// Keeps what limits have counted until the record ends.
+    pub(crate) fn counted(&mut self, taken: Taken) {
+        if taken.is_kept() {
+            self.note(|record| record.counted = Some(Box::new(taken)));
+        }
     }
 
     /// Records the route, by its index.
@@ -219,7 +235,15 @@ impl Exchange {
         if self.0.as_ref().is_some_and(|record| record.is_replay) {
             response.headers_mut().insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
         }
+        self.tell_quotas(response.headers_mut());
         response.map(|body| Recorded { body, exchange: self, is_cut: false })
+    }
+
+    /// Says in the headers of the response what is left of quotas, where limits say so.
+    pub(crate) fn tell_quotas(&self, headers: &mut HeaderMap) {
+        if let Some(taken) = self.0.as_ref().and_then(|record| record.counted.as_ref()) {
+            put_quotas(&taken.quotas, headers);
+        }
     }
 
     /// Ends the record and reports it.

@@ -14,8 +14,8 @@ use tokio::runtime::Handle;
 use super::call::Call;
 use super::error::{CallContext, Exposure, Refusal, Timer};
 use super::exchange::Exchange;
+use super::idempotency::call_ticket::CallTicket;
 use super::idempotency::outcome::Outcome;
-use super::idempotency::ticket::Ticket;
 use super::state::Gateway;
 use crate::caller::Admitted;
 use crate::route::{Query, Route};
@@ -50,7 +50,7 @@ pub(crate) struct Sending<'a> {
     pub(crate) metadata: HeaderMap,
     pub(crate) message: Vec<u8>,
     /// The ticket to settle with the end of the call, if the request has an idempotency key.
-    pub(crate) ticket: Option<Ticket<Outcome>>,
+    pub(crate) ticket: Option<CallTicket>,
 }
 
 impl Gateway {

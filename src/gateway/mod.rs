@@ -38,6 +38,7 @@ mod validation;
 pub use config::{Config, GZIP_RATIO, IDEMPOTENCY_MEMORY};
 pub use cors::{Cors, CorsOrigin, CorsOrigins, CorsRules, MAX_AGE, Subdomains};
 pub use error::StatusHeaders;
+pub use idempotency::shared::{SealingKeys, SharedKeys};
 pub use observers::Observers;
 pub use request::limits::MOST_HEADERS;
 pub use rest::{explain, media, stream, websocket};

@@ -12,6 +12,7 @@ use tonic::Code;
 use super::error::{Party, Reason};
 use super::metadata::{SpanIds, TraceId};
 use super::observers::Observers;
+use super::rate::limits::Taken;
 use crate::caller::{Denied, Peer, VerifiedCaller};
 use crate::observe::access::WorkerLog;
 use crate::observe::metrics::WorkerMetrics;
@@ -55,6 +56,8 @@ pub(crate) struct Record {
     pub(crate) spans: Option<Box<SpanIds>>,
     /// The request id that is sent to the caller.
     pub(crate) request_id: Option<HeaderValue>,
+    /// The name of the protocol on top of HTTP.
+    pub(crate) protocol: Option<&'static str>,
     /// The attempts at the call.
     pub(crate) trail: Trail,
     pub(crate) call: CallRecord,
@@ -63,6 +66,8 @@ pub(crate) struct Record {
     pub(crate) caller: Option<VerifiedCaller>,
     /// Why the caller was not admitted, if the request was refused for that.
     pub(crate) denied: Option<Arc<Denied>>,
+    /// What limits have counted for the request. They count it as in progress until the record is dropped.
+    pub(crate) counted: Option<Box<Taken>>,
     /// The HTTP status of the response; `None` if the caller went away before there was one.
     pub(crate) status: Option<StatusCode>,
     /// Whether the caller went away before the response and the call went on.

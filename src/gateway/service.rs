@@ -22,7 +22,7 @@ use super::budget::{self, charged};
 use super::call::{Arrival, Intake};
 use super::connect::{ConnectStream, ConnectUnary};
 use super::cors;
-use super::error::Refusal;
+use super::error::{Reason, Refusal};
 use super::exchange::{Exchange, Recorded};
 use super::grpc::{Grpc, GrpcWeb};
 use super::probe::Probe;
@@ -66,6 +66,7 @@ impl Door {
         let spoken = gateway.spoken(&head);
         let (method, peer) = (head.method.clone(), arrival.peer.clone());
         let mut exchange = Exchange::begin(gateway.sinks.clone(), method, peer, arrival.started);
+        exchange.speaks(spoken);
         exchange.traced(&head.headers);
         let request_id = gateway.config.request_id.as_ref().map(|name| id::taken_or_made(name, &mut head.headers));
         if let Some(id) = &request_id {
@@ -93,7 +94,8 @@ impl Door {
                         Spoken::ConnectStream => {
                             Box::pin(gateway.handle::<ConnectStream<false>, _>(head, body, &arrival, exchange)).await
                         }
-                        Spoken::Preflight => Box::pin(gateway.preflight(head, body)).await,
+                        Spoken::Preflight if arrival.is_permitted => Box::pin(gateway.preflight(head, body)).await,
+                        Spoken::Preflight => Box::pin(gateway.handle::<Rest, _>(head, body, &arrival, exchange)).await,
                         Spoken::Other => Box::pin(gateway.handle::<Unserved, _>(head, body, &arrival, exchange)).await,
                     }
                 });
@@ -203,6 +205,10 @@ impl Gateway {
         arrival: &Arrival,
         exchange: &mut Exchange,
     ) -> Response {
+        if !arrival.is_permitted {
+            let refusal = Refusal::new(Reason::AddressNotAllowed, "the address of the caller may not call this API");
+            return Box::pin(body.closing(shown::<P>(self.refused::<P>(refusal, exchange), head), head)).await;
+        }
         if let Some(probe) = self.config.probe.as_ref().filter(|probe| probe.takes(head.uri.path())) {
             // Boxed, as below; otherwise the future of every request would be as large as this one.
             return Box::pin(probed(probe, head, body)).await;

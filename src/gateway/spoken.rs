@@ -44,6 +44,19 @@ pub(super) enum Spoken {
     Other,
 }
 
+impl Spoken {
+    /// The name of the protocol in logs. `None` for a request that speaks none of those that are served.
+    pub(super) fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Rest => Some("rest"),
+            Self::Grpc => Some("grpc"),
+            Self::GrpcWeb => Some("grpc-web"),
+            Self::Connect | Self::ConnectJsonStream | Self::ConnectStream => Some("connect"),
+            Self::Preflight | Self::Other => None,
+        }
+    }
+}
+
 /// Looks up the path of a request.
 #[derive(Clone, Copy)]
 pub(super) struct Paths<R, T> {

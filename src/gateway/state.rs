@@ -6,6 +6,7 @@ use super::config::Config;
 use super::counted;
 use super::error::{Timer, Whose};
 use super::idempotency::outcome::Outcome;
+use super::idempotency::shared::{SettleCounts, SharedKeys};
 use super::idempotency::store::Store;
 use super::metadata::Metadata;
 use super::observers::Observers;
@@ -15,11 +16,12 @@ use super::static_files::StaticFiles;
 use crate::caller::Callers;
 use crate::caller::hop::Hop;
 use crate::limits::memory::Share;
-use crate::observe::metrics::{LimitReading, Served};
+use crate::observe::metrics::{KeyReading, LimitReading, Served};
 use crate::route::{Route, Routes, Rpc};
 use crate::schema::Schema;
 use crate::server::Holder;
 use crate::upstream::Upstream;
+use crate::upstream::redis::Redis;
 
 /// Everything that a request needs.
 pub struct Gateway {
@@ -40,8 +42,12 @@ pub struct Gateway {
     pub files: Option<Arc<StaticFiles>>,
     /// How often callers may call; `None` without limits.
     pub(super) limits: Option<Arc<RateLimits>>,
+    /// The server that several gateways share; `None` if it is not configured.
+    pub store: Option<Redis>,
     /// The outcomes of calls with idempotency keys.
     pub(super) idempotency: Arc<Store<Outcome>>,
+    /// The idempotency keys that several gateways share; `None` if they are in the memory of this one.
+    pub(super) shared_keys: Option<Arc<SharedKeys>>,
     /// The worker's share of the memory budget.
     pub(super) memory: Share,
     /// Keeps a stopping gateway waiting for calls that outlive their callers.
@@ -63,8 +69,10 @@ impl Gateway {
         let observers = Observers::default();
         let sinks = Arc::new(Sinks::new(routes.clone(), Arc::default(), &observers));
         let idempotency = Arc::new(Store::new(config.idempotency_memory));
+        let shared_keys = None;
         let limits = RateLimits::new(&config.limits).map(Arc::new);
-        let (config, callers, hop, files, served) = (Arc::new(config), None, None, None, Arc::default());
+        let (config, callers, hop, files, store) = (Arc::new(config), None, None, None, None);
+        let served = Arc::default();
         Self {
             schema,
             routes,
@@ -74,7 +82,9 @@ impl Gateway {
             callers,
             hop,
             files,
+            store,
             idempotency,
+            shared_keys,
             limits,
             memory,
             holder,
@@ -102,6 +112,18 @@ impl Gateway {
         Self { files, ..self }
     }
 
+    /// Shares what is configured so with other gateways, through this server.
+    #[must_use]
+    pub fn with_store(self, store: Option<Redis>) -> Self {
+        Self { store, ..self }
+    }
+
+    /// Stores idempotency keys where other gateways have theirs.
+    #[must_use]
+    pub fn with_shared_keys(self, keys: Option<SharedKeys>) -> Self {
+        Self { shared_keys: keys.map(Arc::new), ..self }
+    }
+
     /// Reports every request to these observers, for workers that are created after this.
     pub fn observed_by(&mut self, observers: Observers) {
         self.served = Arc::new(counted::served(&self.routes, &observers.upstreams));
@@ -124,6 +146,7 @@ impl Gateway {
         let (metadata, config, callers) = (metadata.clone(), config.clone(), callers.clone());
         let (idempotency, limits) = (self.idempotency.clone(), self.limits.clone());
         let (hop, files, memory, holder) = (hop.clone(), files.clone(), memory.clone(), holder.clone());
+        let (store, shared_keys) = (self.store.clone(), self.shared_keys.clone());
         let (observers, served) = (self.observers.clone(), self.served.clone());
         let metrics = observers.requests.as_ref().map(|requests| requests.for_worker(&served));
         let sinks = Sinks::new(routes.clone(), self.sinks.refusals.clone(), &observers);
@@ -137,7 +160,9 @@ impl Gateway {
             callers,
             hop,
             files,
+            store,
             idempotency,
+            shared_keys,
             limits,
             memory,
             holder,
@@ -152,6 +177,12 @@ impl Gateway {
     pub fn remember(&mut self, old: &Self) {
         self.idempotency = old.idempotency.clone();
         self.idempotency.set_limit(self.config.idempotency_memory);
+        if let (Some(store), Some(old)) = (&self.store, &old.store) {
+            store.go_on_from(old);
+        }
+        if let (Some(keys), Some(old)) = (&self.shared_keys, &old.shared_keys) {
+            keys.go_on_from(old);
+        }
         if let Some(old) = &old.limits {
             self.limits = RateLimits::new(&self.config.limits).map(|limits| Arc::new(limits.going_on_from(old)));
         }
@@ -161,6 +192,19 @@ impl Gateway {
     #[must_use]
     pub fn limit_readings(&self) -> Vec<LimitReading> {
         self.limits.as_ref().map_or_else(Vec::new, |limits| limits.readings())
+    }
+
+    /// The store of the idempotency keys; `None` if they are in the memory of this gateway.
+    #[must_use]
+    pub fn key_store(&self) -> Option<&Redis> {
+        self.store.as_ref().filter(|_| self.shared_keys.is_some())
+    }
+
+    /// The counts of the shared idempotency keys for the metrics; `None` if they are not shared.
+    #[must_use]
+    pub fn key_reading(&self) -> Option<KeyReading> {
+        let SettleCounts { waiting, settled, given_up, lost } = self.shared_keys.as_ref()?.settle_counts();
+        Some(KeyReading { waiting, settled, given_up, lost })
     }
 
     pub(super) fn upstream(&self, route: &Route) -> &Upstream {

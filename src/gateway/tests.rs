@@ -45,6 +45,7 @@ fn config() -> Config {
     Config {
         protocols: super::spoken::Protocols::default(),
         cors: None,
+        addresses: None,
         policy: Policy { errors: Errors { form: Form::Google, ..Errors::default() }, ..Policy::default() },
         json_types: Vec::new(),
         untyped_json: false,
@@ -125,7 +126,7 @@ fn answer<B: RequestBody>(
     request: Request<B>,
 ) -> impl Future<Output = Result<Response<Recorded>, Infallible>> + use<B> {
     let (peer, account) = (Arc::new(Peer::default()), Share::unbounded().account(None, 100));
-    door.answer_to(request, Arrival { started: Instant::now(), peer, account, unproved: None })
+    door.answer_to(request, Arrival { started: Instant::now(), peer, account, unproved: None, is_permitted: true })
 }
 
 fn unreachable() -> SocketAddr {

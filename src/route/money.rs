@@ -1,6 +1,7 @@
 //! Rpcs that move money, judged by their names, and what is dangerous about how they are called.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::entry::Route;
 use super::policy::KeyUse;
@@ -15,8 +16,11 @@ impl Routes {
     /// What is dangerous about rpcs that move money by their names: a line each.
     #[must_use]
     pub fn risks(&self) -> Vec<String> {
-        let moving = self.routes.iter().filter(|route| moves_money(method_of(route)) && !route.rpc.may_repeat);
-        let risks: BTreeSet<String> = moving.flat_map(|route| [unkeyed(route), repeated(route)]).flatten().collect();
+        let moves = |route: &&Arc<Route>| moves_money(method_of(route)) && !route.rpc.may_repeat;
+        // Without keys, an rpc is a risk in every protocol; only routes have a method.
+        let unkeyed = self.ways().filter(moves).filter_map(|route| unkeyed(route));
+        let repeated = self.routes.iter().filter(moves).filter_map(|route| repeated(route));
+        let risks: BTreeSet<String> = unkeyed.chain(repeated).collect();
         risks.into_iter().collect()
     }
 }

@@ -18,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use super::answerer::{Answerer, Arrived};
 use super::drain::Watcher;
 use super::handshakes::Handshakes;
+use super::head_clock::HEAD_TIMEOUT;
 use super::http1::head::Limits;
 use super::http1::strict::{Strict, Verdict};
 use super::http2::broken::broken;
@@ -35,8 +36,6 @@ use crate::caller::Protocol;
 use crate::limits::memory::{Account, Share};
 use crate::observe::refused::{PeerRefusals, Refusals, Stage};
 
-/// The longest time for the head of a request, and for an idle connection to wait for its next request.
-pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// The target of these log lines, independent of the file that writes them.
 const LOG: &str = "towbar::server";
 
@@ -146,14 +145,16 @@ impl<'a, S: Answerer> Spoken<'a, S> {
 
     async fn http1(
         self,
-        stream: Patient<impl Transport>,
+        mut stream: Patient<impl Transport>,
         header_limit: usize,
         mut draining: Watcher,
     ) -> hyper::Result<()> {
         let limits = Limits { bytes: self.head_limit, fields: FIELDS, target: TARGET, told: header_limit };
         let mut builder = http1::Builder::new();
         // `Strict` rejects anything larger before it gets here.
-        builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(2 * self.head_limit);
+        // `Patient` has a timeout for heads that costs requests less.
+        builder.header_read_timeout(None).max_buf_size(2 * self.head_limit);
+        stream.expect_heads(true);
         let stream = TokioIo::new(Strict::new(stream, limits, self.verdict.clone()));
         let mut connection = Box::pin(builder.serve_connection(stream, service_fn(|request| self.answer(request))));
         let ended = draining.drive(connection.as_mut(), false, &self.standing.signals).await;
@@ -163,7 +164,7 @@ impl<'a, S: Answerer> Spoken<'a, S> {
             self.http.handshakes.preface(self.standing.peer().ip());
         }
         // A caller that has sent no part of a request gets no answer.
-        if ended.as_ref().is_err_and(hyper::Error::is_timeout) && stream.is_in_head() {
+        if stream.get_ref().is_late() && stream.is_in_head() {
             self.refusals.note(Stage::Head, &format_args!("its head did not come within {HEAD_TIMEOUT:?}"));
         }
         Box::pin(leave(stream, read_buf, &ended, self.upgrade.next())).await;
@@ -241,6 +242,7 @@ async fn leave<S: Transport>(stream: Strict<Patient<S>>, read: Bytes, ended: &hy
     let (mut stream, held) = stream.into_parts();
     match (ended, next) {
         (Ok(()), Some(next)) => {
+            stream.expect_heads(false);
             let begun = if held.is_empty() { read } else { [read, held].concat().into() };
             next(Switched { stream: Box::new(stream), begun }).await;
         }

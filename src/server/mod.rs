@@ -13,6 +13,7 @@ mod config;
 mod connection;
 mod drain;
 mod handshakes;
+mod head_clock;
 mod http;
 pub mod http1;
 mod http2;
@@ -35,7 +36,7 @@ mod worker;
 
 pub use admission::Bounds;
 pub use answerer::{Answerer, Arrived};
-pub use config::{ClientAuth, Config, HopFiles, Plain, TlsFiles};
+pub use config::{ClientAuth, Config, HopFiles, Plain, SYSTEMD, TlsFiles};
 pub use drain::{Ending, Hold, Holder};
 pub use handshakes::HANDSHAKES_OF_ONE_ADDRESS;
 pub use listener::Listener;

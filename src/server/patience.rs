@@ -1,5 +1,5 @@
-//! Timeouts for a caller that reads nothing of an answer, memory for long heads, and the end of idle HTTP/2
-//! connections.
+//! Timeouts for a caller that reads nothing of an answer or sends no request, memory for long heads, and the end of idle
+//! HTTP/2 connections.
 
 use std::io;
 use std::pin::Pin;
@@ -12,10 +12,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
+use super::head_clock::{HEAD_TIMEOUT, HeadClock};
 use super::pace::{Pace, Slow, Taken};
 use crate::limits::memory::{Account, Charge, Share, Use};
 
-/// The longest time without a request on an HTTP/2 connection; over HTTP/1.1, hyper enforces it.
+/// The longest time without a request on an HTTP/2 connection; over HTTP/1.1 it is [`HEAD_TIMEOUT`].
 const IDLE: Duration = Duration::from_secs(60);
 /// The time for an idle caller to end its connection after it was asked to.
 const LEAVE: Duration = Duration::from_secs(10);
@@ -84,6 +85,9 @@ pub(super) struct Patient<S> {
     flushes: bool,
     bounds: PatientBounds,
     head: ReadHead,
+    /// `None` if the connection does not wait for heads of HTTP/1.1.
+    head_clock: Option<HeadClock>,
+    is_late: bool,
 }
 
 /// The limits of a connection.
@@ -106,7 +110,18 @@ struct ReadHead {
 
 impl<S> Patient<S> {
     pub(super) fn new(stream: S, progress: Arc<Progress>, bounds: PatientBounds) -> Self {
-        Self { stream, progress, pace: None, taken: 0, flushes: false, bounds, head: ReadHead::default() }
+        let head = ReadHead::default();
+        Self { stream, progress, pace: None, taken: 0, flushes: false, bounds, head, head_clock: None, is_late: false }
+    }
+
+    /// Sets whether reading fails if no request comes for [`HEAD_TIMEOUT`].
+    pub(super) fn expect_heads(&mut self, are_expected: bool) {
+        self.head_clock = are_expected.then(HeadClock::default);
+    }
+
+    /// Whether reading failed because no request came in time.
+    pub(super) fn is_late(&self) -> bool {
+        self.is_late
     }
 
     /// The underlying stream.
@@ -167,6 +182,18 @@ impl<S> Patient<S> {
         flushed
     }
 
+    /// Notes that there is nothing to read now. Fails if no request came in time.
+    fn waits(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(clock) = &mut self.head_clock else { return Poll::Pending };
+        if self.progress.in_flight.load(Ordering::Relaxed) > 0 {
+            return Poll::Pending;
+        }
+        ready!(clock.poll_late(cx, self.progress.requests.load(Ordering::Relaxed)));
+        self.is_late = true;
+        let message = format!("no request came within {HEAD_TIMEOUT:?}");
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, message)))
+    }
+
     /// Counts bytes that arrive while no request is in flight: they belong to a head.
     fn count(&mut self, bytes: usize) -> io::Result<()> {
         let requests = self.progress.requests.load(Ordering::Relaxed);
@@ -194,6 +221,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
         match buffer.filled().len() - before {
+            0 if read.is_pending() => self.waits(cx),
             0 => read,
             bytes => read.map(|read| read.and_then(|()| self.count(bytes))),
         }
@@ -234,7 +262,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+    use tokio::time::timeout;
 
     use super::*;
     use crate::limits::memory::Budget;
@@ -333,6 +362,30 @@ mod tests {
                 held.push((patient, caller));
             }
             assert_eq!(ends, [Ok(FREE + 1), Err("there is no memory for a long head (`memory`)".to_owned())]);
+        });
+    }
+
+    #[test]
+    fn only_a_connection_that_waits_for_a_head_is_late() {
+        run(async {
+            let (stream, _caller) = duplex(64);
+            let mut patient = patient(stream, &Share::unbounded());
+            async fn late(patient: &mut Patient<DuplexStream>) -> Option<String> {
+                let read = timeout(Duration::from_millis(20), patient.read_u8()).await;
+                read.map(|read| read.unwrap_err().to_string()).ok()
+            }
+            patient.head_clock = Some(HeadClock::due());
+            patient.expect_heads(false);
+            assert_eq!(late(&mut patient).await, None, "it has left HTTP");
+            patient.head_clock = Some(HeadClock::due());
+            let call = Progress::begin(&patient.progress);
+            assert_eq!(late(&mut patient).await, None, "a request is answered");
+            drop(call);
+            assert_eq!(late(&mut patient).await, None, "there was one since the last tick");
+            patient.head_clock = Some(HeadClock::due());
+            patient.progress = Arc::default();
+            assert_eq!(late(&mut patient).await.as_deref(), Some("no request came within 30s"));
+            assert!(patient.is_late());
         });
     }
 }

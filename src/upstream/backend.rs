@@ -68,7 +68,7 @@ impl Upstream {
             target.other_authority = Some(self::authority(address)?);
         }
         let directory = Directory::new(targets, &config.dns, config.connections);
-        let heads = CallHeads { scheme, authority, compression: config.compression };
+        let heads = CallHeads::new(scheme, authority, config.compression);
         Ok(Self {
             channel: Channel::new(directory, heads, Shared::new(config.limits), Share::unbounded()),
             address: config.address.clone(),
@@ -96,6 +96,10 @@ impl Upstream {
             deadline: self.deadline,
             reply_limit: self.reply_limit,
         }
+    }
+
+    pub(super) fn channel(&self) -> &Channel {
+        &self.channel
     }
 
     pub(super) fn counters(&self) -> &ConnectCounters {

@@ -13,6 +13,7 @@ mod fate;
 mod fetch;
 mod grpc;
 mod outbound;
+pub mod redis;
 pub mod reflection;
 mod state;
 mod targets;
@@ -29,6 +30,7 @@ pub use dial::proxy::config::{Credentials, CredentialsError, Login, Proxy, Proxy
 pub use dial::proxy::environment::{Environment, VariableError};
 pub use fate::Fate;
 pub use fetch::{Document, DocumentUrl, FetchConfig, Fetcher};
+pub use grpc::adaptive::Adaptive;
 pub use grpc::error::CallError;
 pub use grpc::health::Health;
 pub use grpc::limit::Limits;

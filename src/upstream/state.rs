@@ -37,6 +37,12 @@ impl Upstream {
         self.counters().now()
     }
 
+    /// How many unary calls may be in flight now.
+    #[must_use]
+    pub fn most_in_flight(&self) -> usize {
+        self.channel().most_in_flight()
+    }
+
     /// Why a host name could not be looked up, if the last look-up failed.
     #[must_use]
     pub fn problem(&self) -> Option<String> {

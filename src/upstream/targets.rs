@@ -6,3 +6,4 @@ pub(crate) const HEALTH: &str = "towbar::upstream::health";
 pub(crate) const LIMIT: &str = "towbar::upstream::limit";
 pub(crate) const STREAM: &str = "towbar::upstream::stream";
 pub(crate) const CONNECTION: &str = "towbar::upstream::connection";
+pub(crate) const STORE: &str = "towbar::upstream::store";

@@ -45,6 +45,7 @@ fn every_documented_example_loads() {
     for name in ["legacy-swift.yaml", "bank-rules.yaml"] {
         fs::copy(repository("config").join(name), folder.path().join(name)).unwrap();
     }
+    fs::write(folder.path().join("denied.txt"), "192.0.2.0/24\n").unwrap();
     let mut count = 0;
     for page in pages() {
         let document = read(&page);
@@ -63,8 +64,8 @@ fn every_key_is_documented() {
     let document = fs::read_to_string(repository("docs/configuration.md")).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("towbar.yaml");
-    let text = "x?: 1\nexpose: {x?: 1}\nlisten: {x?: 1, tls: {x?: 1}, drain: {x?: 1}}\nrules: {x?: 1}\nupstream: {address: https://a, x?: 1, tls: {x?: 1}, dns: {x?: 1}, connections: {x?: 1}, health: {x?: 1}}\n\
-                requests: {x?: 1}\njson: {x?: 1}\nstreams: {x?: 1}\nmetadata: {x?: 1, caller: {x?: 1}}\ncallers: {x?: 1, dpop: {x?: 1}, issuers: {a: {x?: 1}, b: {issuer: i, audience: a, keys: {x?: 1}}}, require: {x?: 1}}\nreplies: {x?: 1}\nerrors: {x?: 1}\nidempotency: {x?: 1}\nvalidation: {x?: 1}\ntraces: {x?: 1, collector: {address: http://a, x?: 1}}\nlimits: {a: {rate: 1/s, x?: 1}}\nstatus_headers: {x?: 1}\nrpcs: {a.B: {x?: 1, websocket: {x?: 1}}}\nschema: p\n";
+    let text = "x?: 1\nexpose: {x?: 1}\nlisten: {x?: 1, addresses: {x?: 1}, tls: {x?: 1}, drain: {x?: 1}}\nrules: {x?: 1}\nupstream: {address: https://a, x?: 1, limit: {x?: 1, adaptive: {x?: 1}}, tls: {x?: 1}, dns: {x?: 1}, connections: {x?: 1}, health: {x?: 1}}\n\
+                requests: {x?: 1}\njson: {x?: 1}\nstreams: {x?: 1}\nmetadata: {x?: 1, caller: {x?: 1}}\ncallers: {x?: 1, dpop: {x?: 1}, issuers: {a: {x?: 1}, b: {issuer: i, audience: a, keys: {x?: 1}}}, require: {x?: 1}}\nreplies: {x?: 1}\nerrors: {x?: 1}\nidempotency: {x?: 1}\nvalidation: {x?: 1}\ntraces: {x?: 1, collector: {address: http://a, x?: 1}}\nlimits: {a: {rate: 1/s, x?: 1, by: {x?: 1}}}\nstatus_headers: {x?: 1}\nrpcs: {a.B: {x?: 1, websocket: {x?: 1}}}\nschema: p\n";
     fs::write(&file, text).unwrap();
     let (_, problems) = config::load(Some(&file), &Overrides::default());
     let several = "schema: {x?: 1}\nreload: {x?: 1}\nupstreams: {a: {address: https://a, rpcs: a.B, x?: 1, proxy: {address: p, x?: 1}}}\n";
@@ -72,7 +73,7 @@ fn every_key_is_documented() {
     let (_, more) = config::load(Some(&file), &Overrides::default());
     let problems = [problems, more].concat();
     let known: Vec<_> = problems.iter().filter_map(|problem| problem.message.split_once("known here: ")).collect();
-    assert_eq!(known.len(), 35);
+    assert_eq!(known.len(), 39);
     for key in known.iter().flat_map(|(_, keys)| keys.split(", ")) {
         let key = key.trim_matches('`');
         assert!(document.contains(&format!("## `{key}`")) || document.contains(&format!(".{key}`")), "{key}");

@@ -490,7 +490,26 @@ fn invalid_idempotency_settings_stop_the_start() {
         (
             "idempotency: {instances: 2}",
             "t.yaml:3:26: instances: expected `1`: keys are stored in the memory of one process, and another instance would execute \
-             a retry again; run one instance, or remove `idempotency`",
+             a retry again; set `store: shared`, run one instance, or remove `idempotency`",
+        ),
+        ("idempotency: {store: redis}", "t.yaml:3:22: store: expected `memory` or `shared`, found `redis`"),
+        ("idempotency: {replicas: 1}", "t.yaml:3:25: replicas: has no effect without `store: shared`"),
+        (
+            "idempotency: {store: shared, encryption_keys: '${KEY}'}",
+            "t.yaml:3:22: store: `store` is missing at the top of the file: set it to the address of a server of Redis or Valkey",
+        ),
+        (
+            "idempotency: {store: shared}\nstore: redis://a",
+            "t.yaml:3:22: store: `encryption_keys` is missing: stored answers are encrypted; set it to `${NAME}` or `file:PATH`",
+        ),
+        (
+            "idempotency: {store: shared, memory: 1MiB, encryption_keys: ['${KEY}']}\nstore: redis://a",
+            "t.yaml:3:38: memory: has no effect with `store: shared`; the server has a limit of its own, `maxmemory`",
+        ),
+        (
+            "idempotency: {store: shared, encryption_keys: [secret]}\nstore: redis://a",
+            "t.yaml:3:48: encryption_keys: expected `${NAME}` for an environment variable, or `file:PATH`; the secret itself does not \
+             belong here",
         ),
         ("idempotency: always", "t.yaml:3:14: idempotency: expected `off`, `optional` or `required`, found `always`"),
         (

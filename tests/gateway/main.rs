@@ -1,6 +1,7 @@
 //! Calls through a gateway that runs in the test, in front of a backend that does too.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod address_lists;
 mod balancing;
 mod bank_api;
 mod caller_gone;
@@ -38,6 +39,10 @@ mod pins;
 mod probe;
 mod ranges;
 mod rate_limits;
+mod rate_limits_answers;
+mod rate_limits_concurrent;
+mod rate_limits_keys;
+mod rate_limits_shared;
 mod raw_bodies;
 mod reflection;
 mod refusals;

@@ -45,7 +45,7 @@ fn a_request_over_a_rate_limit_gets_429_with_the_time_to_retry() {
     for (form, body) in [
         (
             "status",
-            r#"{"code":8,"message":"the rate limit all is exceeded; the call was not sent; send the request again after 60 s","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"RATE_LIMITED","domain":"towbar"}]}"#,
+            r#"{"code":8,"message":"the rate limit all is exceeded; the call was not sent; send the request again after 60 s","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"RATE_LIMITED","domain":"towbar"},{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"60s"}]}"#,
         ),
         (
             "berlin_group",
@@ -198,7 +198,7 @@ fn invalid_or_unusable_rate_limits_stop_the_start() {
         ("limits: {a: {rate: 10}}", rate("10")),
         ("limits: {a: {rate: 0/s}}", rate("0/s")),
         ("limits: {a: {rate: 1/w}}", rate("1/w")),
-        ("limits: {a: {burst: 3}}", "t.yaml:3:10: a: `rate` is missing: how often, such as `10/s`".to_owned()),
+        ("limits: {a: {burst: 3}}", "t.yaml:3:10: a: `burst` has no effect without `rate`: how often, such as `10/s`".to_owned()),
         (
             "limits: {a b: {rate: 1/s}}",
             "t.yaml:3:10: a b: expected a name of letters, digits, `-` and `_`, because callers see it in a header"
@@ -206,7 +206,46 @@ fn invalid_or_unusable_rate_limits_stop_the_start() {
         ),
         (
             "limits: {a: {rate: 1/s, by: claim}}",
-            "t.yaml:3:29: by: expected `caller`, `certificate`, `address` or `rpc`, got `claim`".to_owned(),
+            "t.yaml:3:29: by: expected `caller`, `certificate`, `address`, `rpc` or `route`, or a map with `claim` or `header`, got \
+             `claim`"
+                .to_owned(),
+        ),
+        (
+            "limits: {a: {mode: report}}",
+            "t.yaml:3:10: a: `rate` or `concurrent` is missing: how often, such as `10/s`, or how many at one time"
+                .to_owned(),
+        ),
+        (
+            "limits: {a: {concurrent: 0}}",
+            "t.yaml:3:26: concurrent: expected a number from 1 to 1000000, found `0`".to_owned(),
+        ),
+        (
+            "limits: {a: {rate: 1/s, by: {header: 'a b'}}}",
+            "t.yaml:3:38: header: expected a header name, found `a b`".to_owned(),
+        ),
+        (
+            "limits: {a: {rate: 1/s, by: [rpc, {claim: a, header: b}]}}",
+            "t.yaml:3:35: by: `claim` and `header` are both set; write them as two items of a list".to_owned(),
+        ),
+        (
+            "limits: {a: {rate: 1/s, by: {}}}",
+            "t.yaml:3:25: by: `claim` or `header` is missing".to_owned(),
+        ),
+        (
+            "limits: {a: {concurrent: 1, shared: true}}",
+            "t.yaml:3:37: shared: only a `rate` can be shared; each instance counts `concurrent` by itself".to_owned(),
+        ),
+        (
+            "limits: {a: {rate: 1/s, store_away: open}}",
+            "t.yaml:3:37: store_away: has no effect without `shared: true`".to_owned(),
+        ),
+        (
+            "limits: {a: {rate: 1/s, shared: true, store_away: no}}",
+            "t.yaml:3:51: store_away: expected `local`, `open` or `closed`, got `no`".to_owned(),
+        ),
+        (
+            "limits: {a: {rate: 1/s, headers: never}}",
+            "t.yaml:3:34: headers: expected `rejected` or `always`, got `never`".to_owned(),
         ),
         (
             "limits: {a: {rate: 1/s, mode: off}}",
@@ -226,4 +265,8 @@ fn invalid_or_unusable_rate_limits_stop_the_start() {
         folder.write("towbar.yaml", format!("schema: proto\nupstream: http://127.0.0.1:1\n{limits}"));
         assert_eq!(folder.refusal(&["check", "--config", "towbar.yaml"]), [format!("{TRANSFER}: {problem}")]);
     }
+    folder
+        .write("towbar.yaml", "schema: proto\nupstream: http://127.0.0.1:1\nlimits: {a: {rate: 2/s, shared: true}}\n");
+    let problem = "limits.a: `shared: true` needs a server of Redis or Valkey that counts; set `store` to its address";
+    assert_eq!(folder.refusal(&["check", "--config", "towbar.yaml"]), [problem]);
 }

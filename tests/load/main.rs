@@ -4,6 +4,7 @@
 mod chaos;
 mod faults;
 mod memory;
+mod overload;
 mod trouble_kill;
 mod turns;
 

@@ -11,7 +11,7 @@ use towbar::cli::demo::generated::io::token::proto::bankapi::HealthCheckResponse
 
 use crate::support::folder::{Folder, NOBODY};
 use crate::support::process::Gateway;
-use crate::support::{Backend, health, http};
+use crate::support::{Backend, grpc, health, http};
 
 const SERVE: [&str; 3] = ["serve", "--config", "towbar.yaml"];
 const TARGET: &str = "/health-check?bank_id=iron";
@@ -24,11 +24,15 @@ fn bank() -> Backend {
 
 /// A gateway of the bank API in front of `url`, with this `log` section.
 fn gateway(url: &str, log: &str) -> (Folder, Gateway) {
+    gateway_at("127.0.0.1:0", url, log)
+}
+
+fn gateway_at(listen: &str, url: &str, log: &str) -> (Folder, Gateway) {
     let folder = Folder::new();
     folder.copy("proto", "proto");
     folder.write(
         "towbar.yaml",
-        format!("listen: 127.0.0.1:0\nschema: proto\nupstream: {url}\nreload: {{watch: false}}\nlog: {log}\n"),
+        format!("listen: {listen}\nschema: proto\nupstream: {url}\nreload: {{watch: false}}\nlog: {log}\n"),
     );
     let gateway = folder.start(&SERVE);
     (folder, gateway)
@@ -86,7 +90,7 @@ fn every_request_is_logged_including_unroutable_and_malformed_ones() {
         *line("r-1"),
         json!({
             "level": "info", "request_id": "r-1", "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736", "peer": "127.0.0.1",
-            "http": "1.1", "method": "GET", "route": "/health-check",
+            "http": "1.1", "protocol": "rest", "method": "GET", "route": "/health-check",
             "rpc": "io.token.proto.bankapi.HealthCheckService.HealthCheck", "upstream": "default", "attempts": 1,
             "outcome": "answered", "status": 200, "grpc_code": 0, "fate": "answered", "end": "whole", "bytes_in": 0,
         })
@@ -105,6 +109,32 @@ fn every_request_is_logged_including_unroutable_and_malformed_ones() {
     assert_eq!(line(&made)["status"], json!(404));
     let malformed = lines.iter().find(|line| line.get("method").is_none()).unwrap();
     assert_eq!((&malformed["status"], &malformed["outcome"]), (&json!(400), &json!("refused")));
+}
+
+#[test]
+fn the_line_of_a_request_names_its_protocol() {
+    let backend = bank();
+    let listen = "{address: '127.0.0.1:0', protocols: [rest, grpc, grpc_web, connect]}";
+    let (folder, gateway) = gateway_at(listen, &url(&backend), "{access: access.log}");
+    let path = "/io.token.proto.bankapi.HealthCheckService/HealthCheck";
+    for (target, media, body, protocol) in [
+        (TARGET, "", "", Some("rest")),
+        (path, "application/json", "{}", Some("connect")),
+        (path, "application/grpc-web-text+proto", "AAAAAAA=", Some("grpc-web")),
+        (path, "application/grpc", "\0\0\0\0\0", Some("grpc")),
+        ("/nowhere", "", "", Some("rest")),
+    ] {
+        let before = fs::read_to_string(folder.path("access.log")).unwrap_or_default().lines().count();
+        if media == "application/grpc" {
+            grpc::call(gateway.address, target, &[], body.as_bytes());
+        } else if media.is_empty() {
+            http::get(gateway.address, target);
+        } else {
+            http::send(gateway.address, "POST", target, &[("Content-Type", media)], Some(body.as_bytes()));
+        }
+        let line: Value = serde_json::from_str(&lines(&folder, "access.log", before + 1)[before]).unwrap();
+        assert_eq!(line.get("protocol").and_then(Value::as_str), protocol, "{target} {media}: {line}");
+    }
 }
 
 #[test]

@@ -137,6 +137,39 @@ fn the_last_fetched_keys_stay_valid_and_without_any_every_token_is_refused() {
 }
 
 #[test]
+fn the_doctor_fetches_the_keys_of_each_issuer() {
+    let stage = Stage::new("SERVER", "discovery");
+    let (one, two, url) = (Key::p256("1"), Key::ed25519("2"), stage.server.url(""));
+    let document = json!({"issuer": url, "jwks_uri": stage.server.url("/keys")}).to_string();
+    let keys_of = |keys: &[&Key]| {
+        stage.server.put("/keys", key_set(keys));
+        stage.server.put(DISCOVERY, &document);
+    };
+    let advice = "check `callers.issuers.bank.keys`";
+    let (discovery, keys) = (format!("{url}{DISCOVERY}"), format!("{url}/keys"));
+    let cases: [(&dyn Fn(), String); 4] = [
+        (&|| keys_of(&[&one, &two]), format!("passed  keys: {discovery}: 2 keys, max-age 600 s")),
+        (&|| keys_of(&[&one]), format!("passed  keys: {discovery}: 1 key, max-age 600 s")),
+        (
+            &|| stage.server.put("/keys", r#"{"keys":[{"kty":"oct","k":"AA"}]}"#),
+            format!(
+                "FAILED  keys: {keys}: keys[0]: it has a private or shared part (`k`): publish public keys only, and replace \
+                 this one; {advice}"
+            ),
+        ),
+        (&|| stage.server.clear(), format!("FAILED  keys: {discovery}: expected HTTP status 200, got 404; {advice}")),
+    ];
+    for (put, expected) in cases {
+        put();
+        let ended = stage.folder.run(&["doctor", "--config", "towbar.yaml"]);
+        let lines: Vec<&str> = ended.stdout.lines().collect();
+        assert_eq!((lines[lines.len() - 2], lines[lines.len() - 1]), ("issuer bank", &*expected), "{ended:?}");
+        // Nobody is the backend.
+        assert_eq!(ended.code, Some(1));
+    }
+}
+
+#[test]
 fn keys_from_a_server_with_an_untrusted_certificate_are_not_used() {
     let stage = Stage::new("https://id.bank.test", "SERVER/jwks");
     let key = Key::p256("1");

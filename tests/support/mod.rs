@@ -30,6 +30,8 @@ pub mod programs;
 pub mod python;
 pub mod random;
 pub mod raw;
+pub mod redis;
+
 pub mod socket;
 pub mod talk;
 pub mod tokens;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::live::Live;
 use crate::limits::memory::Budget;
 use crate::observe::access::AccessLog;
-use crate::observe::metrics::{Readings, Source, UpstreamReading};
+use crate::observe::metrics::{Readings, Source, StoreReading, UpstreamReading};
 use crate::observe::traces::SpanQueue;
+use crate::upstream::redis::{RedisCounts, RedisResult};
 use crate::upstream::{ConnectCounts, Upstream};
 
 /// The sources of the values.
@@ -32,10 +33,25 @@ impl Source for Gauges {
             memory_budget: self.memory.size(),
             memory_used: self.memory.used(),
             limits: live.gateway.limit_readings(),
+            keys: live.gateway.key_reading(),
+            store: live.gateway.store.as_ref().map(|store| store_reading(store.counts())),
             exported_spans: self.spans.exported(),
             dropped_spans: self.spans.dropped(),
             dropped_lines: self.access.as_ref().map_or(0, AccessLog::dropped),
         }
+    }
+}
+
+fn store_reading(counts: RedisCounts) -> StoreReading {
+    let RedisCounts { commands, connected, unconnected, is_up, in_flight, micros, latencies } = counts;
+    StoreReading {
+        is_up,
+        connected,
+        unconnected,
+        in_flight,
+        commands: RedisResult::ALL.iter().map(|result| result.label()).zip(commands).collect(),
+        seconds: micros as f64 / 1e6,
+        latencies: latencies.to_vec(),
     }
 }
 
@@ -48,6 +64,7 @@ fn reading(name: &str, upstream: &Upstream) -> UpstreamReading {
         unhealthy: endpoints.iter().filter(|endpoint| !endpoint.is_healthy).count(),
         ejected: endpoints.iter().filter(|endpoint| endpoint.is_ejected).count(),
         connections: endpoints.iter().map(|endpoint| endpoint.connections).sum(),
+        most_in_flight: upstream.most_in_flight(),
         connected,
         unconnected,
         ejections,

@@ -48,6 +48,21 @@ pub enum NetworkError {
 }
 
 impl Network {
+    /// The first address of the block.
+    #[must_use]
+    pub fn first(&self) -> IpAddr {
+        self.first
+    }
+
+    /// The last address of the block.
+    #[must_use]
+    pub fn last(&self) -> IpAddr {
+        match self.first {
+            IpAddr::V4(first) => Ipv4Addr::from_bits(first.to_bits() | u32::MAX.unbounded_shr(self.prefix)).into(),
+            IpAddr::V6(first) => Ipv6Addr::from_bits(first.to_bits() | u128::MAX.unbounded_shr(self.prefix)).into(),
+        }
+    }
+
     /// Whether the block contains this address, which must be in canonical form ([`IpAddr::to_canonical`]).
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {

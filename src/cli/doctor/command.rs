@@ -7,16 +7,19 @@ use std::time::Duration;
 use clap::Args;
 
 use super::backend::{Backend, backend};
+use super::keys::{IssuerKeys, keys};
 use super::report::{Report, Step};
+use super::store::store;
 use super::url::{Public, public_url, url};
 use crate::cli::config_file::ConfigFile;
 use crate::cli::outcome::Outcome;
 use crate::cli::runtime::runtime;
-use crate::config::{self, Overrides};
+use crate::config::{self, Config, KeyServer, Overrides};
 use crate::format::problem::Problem;
 use crate::format::secret::Permissions;
 use crate::gateway::probe::Probe;
 use crate::tls::{IdentityFiles, Pin};
+use crate::upstream::redis::Redis;
 use crate::upstream::{self, Address, Environment, ProxyConfig, ProxyError, TlsFiles};
 
 /// Exit code when a step failed.
@@ -33,7 +36,7 @@ pub(crate) struct DoctorArguments {
     /// The path of the gateway's probe, `probe` in its configuration
     #[arg(long, help_heading = "What to test", value_name = "PATH", requires = "url", default_value = "/towbar-probe")]
     probe: Probe,
-    /// Test every backend of a configuration file (YAML), with its certificates
+    /// Test every backend of a configuration file (YAML), with its certificates, and the key URLs of token issuers
     #[arg(long, help_heading = "What to test", value_name = "FILE", conflicts_with_all = ["cert", "key", "ca", "pin", "server_name"], value_parser = ConfigFile::parse)]
     config: Option<ConfigFile>,
     /// The client certificate to present (PEM)
@@ -77,13 +80,15 @@ async fn tried(targets: &[Target]) -> bool {
         match end {
             End::Backend(to) => backend(to, &mut report).await,
             End::Public(to) => url(to, &mut report).await,
+            End::Keys(of) => keys(of, &mut report).await,
+            End::Store(to) => store(to, &mut report).await,
         }
         is_well &= report.is_well();
     }
     is_well
 }
 
-/// One backend or gateway to test.
+/// One backend, gateway or issuer to test.
 struct Target {
     /// Printed before its steps, if there are several targets.
     name: Option<String>,
@@ -93,6 +98,8 @@ struct Target {
 enum End {
     Backend(Backend),
     Public(Public),
+    Keys(IssuerKeys),
+    Store(Redis),
 }
 
 impl Target {
@@ -119,9 +126,16 @@ fn backends(arguments: DoctorArguments) -> Result<Vec<Target>, Vec<Problem>> {
         if !problems.is_empty() {
             return Err(problems);
         }
+        let issuers = issuers(&config, patience);
         let only = config.upstream.map(|upstream| (None, upstream));
         let several = config.upstreams.into_iter().map(|upstream| (Some(upstream.name), upstream.config));
-        return Ok(only.into_iter().chain(several).flat_map(|(name, config)| each(name, &config, patience)).collect());
+        let upstreams = only.into_iter().chain(several).flat_map(|(name, config)| each(name, &config, patience));
+        let mut targets: Vec<Target> = upstreams.chain(issuers).collect();
+        if let Some(store) = &config.store {
+            let redis = store.redis().map_err(|problem| vec![problem])?;
+            targets.push(Target { name: Some("store".to_owned()), end: End::Store(Redis::new(&redis)?) });
+        }
+        return Ok(targets);
     }
     let address = arguments.backend.as_deref().unwrap_or_default().parse::<Address>();
     let address = address.map_err(|error| vec![Problem::at("--backend", error)])?;
@@ -144,6 +158,21 @@ fn each(name: Option<String>, config: &upstream::Config, patience: Duration) -> 
         Target { name: named(address), end: End::Backend(backend) }
     };
     addresses.iter().map(target).collect()
+}
+
+/// One target per issuer whose keys are at a URL.
+fn issuers(config: &Config, patience: Duration) -> Vec<Target> {
+    let all = config.callers.as_ref().map(|callers| &*callers.issuers).unwrap_or_default();
+    let target = |server: &KeyServer| {
+        let issuer = &all.get(server.issuer)?.config;
+        let (name, server) = (issuer.name.clone(), server.clone());
+        let named = Some(format!("issuer {name}"));
+        Some(Target {
+            name: named,
+            end: End::Keys(IssuerKeys { name, issuer: issuer.issuer.clone(), server, patience }),
+        })
+    };
+    config.key_servers.iter().filter_map(target).collect()
 }
 
 /// The proxy that the flag names, else the one from the environment.

@@ -77,7 +77,7 @@ fn every_problem_of_a_configuration_file_is_reported_with_its_position() {
                 "towbar.yaml:2:53: in_flight: expected a number from 1 to 1000000, found `0`",
                 "towbar.yaml:2:65: waiting: expected a number from 0 to 1000000, found `-1`",
                 "towbar.yaml:2:75: wait: expected a duration with a unit, such as `500ms`, `25s` or `1m`, found `1`",
-                "towbar.yaml:2:78: unknown key `most`; known here: `in_flight`, `streams`, `waiting`, `wait`",
+                "towbar.yaml:2:78: unknown key `most`; known here: `in_flight`, `streams`, `waiting`, `wait`, `adaptive`",
             ],
         ),
         (
@@ -123,7 +123,7 @@ fn every_problem_of_a_configuration_file_is_reported_with_its_position() {
                 "towbar.yaml:1:17: schema: expected a path, found a list",
                 "towbar.yaml:1:22: schema: `p` is listed twice",
                 "towbar.yaml:2:1: upstream: expected an address, found a list",
-                "towbar.yaml:3:1: listen: expected `host:port`, found nothing",
+                "towbar.yaml:3:1: listen: expected `host:port` or `systemd`, found nothing",
             ],
         ),
         (
@@ -388,7 +388,7 @@ upstream:
   deadline: 500ms
   reply_limit: 8MiB
   compression: true
-  limit: {in_flight: 7, streams: 8, waiting: 0, wait: 20ms}
+  limit: {in_flight: 7, streams: 8, waiting: 0, wait: 20ms, adaptive: {latency: 300ms}}
 requests: {body_limit: 2048, json_types: [application/x-protobuf, text/x-json], timeout_header: X-Timeout, header_limit: 16KiB, json_depth: 32, query_pairs: 64, query_length: 4KiB, gzip: true}
 replies: {compression: true}
 json: {int64: safe_number, enum_prefix: strip, case_insensitive_enum_parsing: true}
@@ -414,7 +414,8 @@ rpcs:
     assert!(upstream.tls.ca.unwrap().ends_with("ca.pem"));
     assert_eq!(upstream.tls.server_name.as_deref(), Some("core.bank"));
     assert_eq!((upstream.deadline, upstream.reply_limit), (Duration::from_millis(500), 8 << 20));
-    let limits = upstream::Limits { in_flight: 7, streams: 8, waiting: 0, wait: Duration::from_millis(20) };
+    let adaptive = Some(upstream::Adaptive { latency: Duration::from_millis(300), min: 10 });
+    let limits = upstream::Limits { in_flight: 7, streams: 8, waiting: 0, wait: Duration::from_millis(20), adaptive };
     assert_eq!((upstream.limits, upstream.compression), (limits, true));
 
     assert_eq!(config.proxy.policy.body_limit, 2048);
@@ -464,6 +465,50 @@ rpcs:
     assert_eq!((pay.int64, pay.enum_prefix), (Int64::Number, EnumPrefix::Keep));
     let (enums, both) = (AnyCase { fields: false, enums: true }, AnyCase { fields: true, enums: true });
     assert_eq!((all.json.any_case(), put.any_case(), pay.any_case()), (enums, enums, both));
+}
+
+#[test]
+fn the_store_is_an_address_or_a_section_and_every_problem_of_it_is_reported() {
+    let base = "schema: p\nupstream: http://bank\nstore: ";
+    for (store, shown) in [
+        ("redis://store", "redis://store:6379, database 0, within 500ms"),
+        (
+            "{address: 'rediss://store:7000', user: u, password: 'file:p', database: 3, timeout: 1s, tls: {ca: c}}",
+            "rediss://store:7000, database 3, within 1s",
+        ),
+    ] {
+        let store = config(&format!("{base}{store}")).store.unwrap();
+        assert_eq!(store.described(), shown);
+    }
+    let literal =
+        "expected `${NAME}` for an environment variable, or `file:PATH`; the secret itself does not belong here";
+    for (store, problems) in [
+        ("http://store", vec!["3:8: store: expected redis://HOST:PORT or rediss://HOST:PORT".to_owned()]),
+        (
+            "redis://u:secret@store",
+            vec!["3:8: store: expected no user and password in the address; set `user` and `password`".to_owned()],
+        ),
+        ("{}", vec!["3:1: store: `address` is missing: set it to redis://HOST:PORT or rediss://HOST:PORT".to_owned()]),
+        ("{address: redis://s, password: secret}", vec![format!("3:39: password: {literal}")]),
+        (
+            "{address: redis://s, user: u}",
+            vec!["3:35: user: `password` is missing: set it to the password of this user".to_owned()],
+        ),
+        (
+            "{address: redis://s, tls: {ca: c}}",
+            vec!["3:29: tls: a `redis://` server has none; write `rediss://` or leave `tls` out".to_owned()],
+        ),
+        (
+            "{address: redis://s, database: x, timeout: 0s}",
+            vec![
+                "3:39: database: expected a number from 0 to 65535, found `x`".to_owned(),
+                "3:51: timeout: expected a duration above `0s` and up to `1h`, found `0s`".to_owned(),
+            ],
+        ),
+    ] {
+        let problems: Vec<String> = problems.iter().map(|problem| format!("towbar.yaml:{problem}")).collect();
+        assert_eq!(load_text(&format!("{base}{store}"), &Overrides::default()).1, problems, "{store}");
+    }
 }
 
 #[test]

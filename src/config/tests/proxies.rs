@@ -90,17 +90,26 @@ fn an_invalid_proxy_is_reported_without_revealing_a_password() {
         ("{username: u, password_file: f}", &["2:37: proxy: `address` is missing"]),
         (
             "{address: 'http://p', user: u}",
-            &["2:66: unknown key `user`; known here: `address`, `username`, `password_file`"],
+            &["2:66: unknown key `user`; known here: `address`, `username`, `password`, `password_file`"],
         ),
         (
             "{address: 'http://p', username: u}",
-            &["2:76: username: `password_file` is missing: set it to the file that holds \
-          the password"],
+            &["2:76: username: `password` or `password_file` is missing: set one of them"],
         ),
         (
             "{address: 'http://p', password_file: f}",
             &["2:81: password_file: `username` is missing: set it to the user of \
           this password"],
+        ),
+        (
+            "{address: 'http://p', username: u, password: secret}",
+            &[
+                "2:89: password: expected `${NAME}` for an environment variable, or `file:PATH`; the secret itself does not belong here",
+            ],
+        ),
+        (
+            "{address: 'http://p', username: u, password: '${P}', password_file: f}",
+            &["2:89: password: `password_file` is also set: remove one of the two"],
         ),
         (
             "{address: none, username: 'u:v', password_file: ''}",

@@ -125,7 +125,7 @@ impl Gateway {
     /// Checks what every protocol checks, and how long the caller wants to wait.
     async fn connect_vetted<B>(&self, intake: &mut Intake<'_, B>, route: &Route) -> Result<Vetted, Refusal> {
         intake.exchange.routed(route.index);
-        let vetted = self.vetted(intake.head, intake.arrival, &route.rpc).await?;
+        let vetted = self.vetted(intake, route).await?;
         intake.exchange.called_by(vetted.caller());
         Ok(match timeout(&intake.head.headers)? {
             Some(length) => vetted.within(TIMEOUT, length, intake.arrival.started),

@@ -85,6 +85,10 @@ impl Refusal {
                 Reason::TooManyCalls,
                 format!("the backend already has {most} calls in flight, the most that are allowed"),
             ),
+            CallError::Overloaded { most } => too_many(
+                Reason::BackendOverloaded,
+                format!("the backend is slow and already has {most} calls in flight, as many as it answers in time"),
+            ),
             CallError::Taken { streams } => too_many(
                 Reason::TooManyCalls,
                 format!("the backend allows at most {streams} concurrent streams, and all of them are in use"),
@@ -275,6 +279,11 @@ mod tests {
                 CallError::Full { most: 3 },
                 Fate::NotSent,
                 "the backend already has 3 calls in flight, the most that are allowed; the call was not sent",
+            ),
+            (
+                CallError::Overloaded { most: 3 },
+                Fate::NotSent,
+                "the backend is slow and already has 3 calls in flight, as many as it answers in time; the call was not sent",
             ),
             (
                 CallError::Taken { streams: 3 },

@@ -55,6 +55,16 @@ impl Refusal {
                 "the gateway has no memory left for another idempotency key; the call was not sent",
             )
             .with_header(RETRY_AFTER, RETRY_FULL.to_string()),
+            Conflict::StoreFull => Self::new(
+                Reason::IdempotencyStoreFull,
+                "the store of idempotency keys has no memory left for another key; the call was not sent",
+            )
+            .with_header(RETRY_AFTER, RETRY_FULL.to_string()),
+            Conflict::Away => Self::new(
+                Reason::IdempotencyStoreUnavailable,
+                "the store of idempotency keys does not answer, so the call was not sent; repeat the request with the same key",
+            )
+            .with_header(RETRY_AFTER, RETRY.to_string()),
             Conflict::Share => Self::new(
                 Reason::IdempotencyStoreFull,
                 "the gateway has little memory left for idempotency keys, and this caller already has its share; the call was \

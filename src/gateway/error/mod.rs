@@ -28,6 +28,7 @@ mod visible;
 pub(crate) use connect::connect_end;
 pub use context::{CallContext, Exposure};
 pub(crate) use grpc::{NotBase64, put_grpc_ok};
+pub(crate) use rate::put_quotas;
 pub use reason::{DOMAIN, Party, Reason, ReasonFacts};
 pub use refusal::Refusal;
 pub use response::{StatusHeaders, status_headers};

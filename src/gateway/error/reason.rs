@@ -99,6 +99,9 @@ reasons! {
         "`Sec-WebSocket-Version` is not 13.", "Use a client that follows RFC 6455.";
 
     // The caller.
+    AddressNotAllowed, "ADDRESS_NOT_ALLOWED", 403 PermissionDenied,
+        "The address of the caller may not call this API.",
+        "Call from another address. The operator can change `listen.addresses`.";
     AccessTokenMissing, "ACCESS_TOKEN_MISSING", 401 Unauthenticated,
         "This call needs an access token.", "Send `Authorization: Bearer TOKEN`.";
     AccessTokenMisplaced, "ACCESS_TOKEN_MISPLACED", 400 InvalidArgument,
@@ -143,8 +146,11 @@ reasons! {
         "The first request with this idempotency key was answered, but the answer was not stored. It is not executed again.",
         "Read the result with another request.";
     IdempotencyStoreFull, "IDEMPOTENCY_STORE_FULL", 503 Unavailable,
-        "The gateway has no memory for another idempotency key. The call was not sent.",
+        "The gateway or its store has no memory for another idempotency key. The call was not sent.",
         "Send the request again after `Retry-After`.";
+    IdempotencyStoreUnavailable, "IDEMPOTENCY_STORE_UNAVAILABLE", 503 Unavailable,
+        "The store of idempotency keys does not answer. The call was not sent.",
+        "Send the request again after `Retry-After`, with the same key.";
 
     // The query.
     UnknownQueryParameter, "UNKNOWN_QUERY_PARAMETER", 400 InvalidArgument,
@@ -217,6 +223,13 @@ reasons! {
     // How often a caller calls.
     RateLimited, "RATE_LIMITED", 429 ResourceExhausted,
         "A rate limit is exceeded. The call was not sent.", "Send the request again after `Retry-After`.";
+    ConcurrencyLimited, "CONCURRENCY_LIMITED", 429 ResourceExhausted,
+        "As many requests as a limit allows are in progress. The call was not sent.",
+        "Wait for answers, then send the request again.";
+
+    RateLimitUnavailable, "RATE_LIMIT_UNAVAILABLE", 503 Unavailable,
+        "A shared rate limit cannot be checked, because its store is away. The call was not sent.",
+        "Send the request again after `Retry-After`.";
 
     // The gateway has no room. The call was not sent, unless the cause says otherwise.
     OutOfMemory, "OUT_OF_MEMORY", 503 Unavailable,
@@ -229,6 +242,9 @@ reasons! {
         "Find out what the backend did before you send it again.";
     TooManyCalls, "TOO_MANY_CALLS", 503 Unavailable,
         "The backend has as many calls in flight as it may have. The call was not sent.",
+        "Send the request again after `Retry-After`.";
+    BackendOverloaded, "BACKEND_OVERLOADED", 503 Unavailable,
+        "The backend is slow, and has as many calls in flight as it answers in time. The call was not sent.",
         "Send the request again after `Retry-After`.";
     TooManyCallsOnConnection, "TOO_MANY_CALLS_ON_CONNECTION", 503 Unavailable,
         "This connection has as many calls in flight as it may have. The call was not sent.",

@@ -105,7 +105,7 @@ impl Gateway {
     ) -> Result<Response, Refusal> {
         let route = self.direct(intake.head)?;
         intake.exchange.routed(route.index);
-        let vetted = self.vetted(intake.head, intake.arrival, &route.rpc).await?;
+        let vetted = self.vetted(intake, route).await?;
         intake.exchange.called_by(vetted.caller());
         let query = Query::default();
         let call = &vetted.call(intake, route, &query, &[]);

@@ -66,6 +66,10 @@ pub(crate) enum Conflict {
     Full,
     /// Little memory is left, and this caller uses its share already.
     Share,
+    /// The shared store has no memory for another key.
+    StoreFull,
+    /// The shared store did not confirm the key.
+    Away,
 }
 
 /// How the call of a ticket ended.

@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
+use super::call_ticket::CallTicket;
 use super::key::{Key, KeyError};
 use super::outcome::Outcome;
 use super::request::{fingerprint, slot};
+use super::shared::ticket::{SharedFound, SharedTerms, SharedTicket};
 use super::ticket::{Found, Ticket};
 use crate::gateway::call::Call;
 use crate::gateway::error::Refusal;
@@ -15,7 +19,7 @@ pub(crate) enum Turn {
     /// Make the call: the request has no key, and needs none.
     WithoutKey,
     /// Make the call, and settle the ticket with its end.
-    First(Ticket<Outcome>),
+    First(CallTicket),
     /// Return this response: the call was made before.
     Again(Arc<Outcome>),
 }
@@ -35,8 +39,17 @@ impl Gateway {
         };
         let slot = slot(call.caller.principal(call.peer), call.route, key);
         let fingerprint = fingerprint(call, message).await;
+        if let Some(store) = &self.shared_keys {
+            let left = call.terms.deadline.saturating_duration_since(Instant::now());
+            let terms = SharedTerms { call: left, lifetime: policy.lifetime, hold: self.holder.hold() };
+            return match SharedTicket::take(store, slot, fingerprint, terms).await {
+                Ok(SharedFound::First(ticket)) => Ok(Turn::First(CallTicket::Shared(ticket))),
+                Ok(SharedFound::Again(outcome)) => Ok(Turn::Again(outcome)),
+                Err(conflict) => Err(Refusal::idempotency_conflict(conflict)),
+            };
+        }
         match Ticket::take(&self.idempotency, slot, fingerprint, policy.lifetime) {
-            Ok(Found::First(ticket)) => Ok(Turn::First(ticket)),
+            Ok(Found::First(ticket)) => Ok(Turn::First(CallTicket::Memory(ticket))),
             Ok(Found::Again(outcome)) => Ok(Turn::Again(outcome)),
             Err(conflict) => Err(Refusal::idempotency_conflict(conflict)),
         }

@@ -129,6 +129,12 @@ impl Metadata {
         Some(self.proxies.as_ref().map_or(ip, |proxies| proxies.caller(ip, headers)))
     }
 
+    /// Whether a trusted proxy is at the other end of the connection.
+    #[must_use]
+    pub fn is_proxied(&self, peer: &Peer) -> bool {
+        self.proxies.as_ref().zip(peer.ip()).is_some_and(|(proxies, ip)| proxies.trusts(ip))
+    }
+
     /// The part of the backend's metadata that can become a response header or status.
     #[must_use]
     pub fn kept(&self, metadata: &HeaderMap) -> HeaderMap {

@@ -110,7 +110,7 @@ impl Gateway {
         intake: &mut Intake<'_, B>,
     ) -> Result<Response, Refusal> {
         let Found { route, captures } = found;
-        let vetted = self.vetted(intake.head, intake.arrival, &route.rpc).await?;
+        let vetted = self.vetted(intake, route).await?;
         intake.exchange.called_by(vetted.caller());
         route.check_query(intake.head.uri.query().unwrap_or_default()).map_err(|error| Refusal::query(&error))?;
         let call = &vetted.call(intake, route, query, &captures);

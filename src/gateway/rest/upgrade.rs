@@ -25,7 +25,7 @@ impl Gateway {
     ) -> Result<Response, Refusal> {
         let Call { head, query, route, captures, deadline, terms, .. } = *call;
         let policy = &route.rpc.policy;
-        let response = websocket::agreed(&head.headers, policy.websocket.as_ref())?;
+        let mut response = websocket::agreed(&head.headers, policy.websocket.as_ref())?;
         if !intake.body.is_read() {
             return Err(Refusal::new(
                 Reason::BodyNotAllowed,
@@ -81,6 +81,7 @@ impl Gateway {
             exchange: intake.exchange.hand_over(),
             ending: self.holder.ending(),
         };
+        opened.exchange.tell_quotas(response.headers_mut());
         opened.exchange.answered(response.status());
         upgrade.then(|switched| websocket::talk(opened, switched));
         Ok(response)

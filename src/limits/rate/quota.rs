@@ -20,6 +20,15 @@ pub struct Exceeded {
     pub remaining: u64,
 }
 
+/// What a key may still do after an event that was allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left {
+    /// How many events of cost 1 are allowed now.
+    pub remaining: u64,
+    /// The time after which one more is allowed.
+    pub wait: Duration,
+}
+
 impl Quota {
     /// `count` in each `period`, and `burst` at once.
     ///
@@ -43,6 +52,22 @@ impl Quota {
     #[must_use]
     pub fn window(self) -> Duration {
         Duration::from_nanos(self.interval.saturating_mul(self.burst))
+    }
+
+    /// The time after which one more event is allowed.
+    #[must_use]
+    pub fn interval(self) -> Duration {
+        Duration::from_nanos(self.interval)
+    }
+
+    /// What a key may still do if it is as good as new after `debt`.
+    #[must_use]
+    pub fn left(self, debt: Duration) -> Left {
+        let debt = u64::try_from(debt.as_nanos()).unwrap_or(u64::MAX);
+        let room = self.interval.saturating_mul(self.burst).saturating_sub(debt);
+        let (remaining, part) = (room / self.interval, room % self.interval);
+        let wait = if remaining >= self.burst { 0 } else { self.interval - part };
+        Left { remaining, wait: Duration::from_nanos(wait) }
     }
 
     /// The state of a key after something of this cost happens at `now`. The state is the time at which the key is as if
@@ -108,6 +133,15 @@ mod tests {
         assert_eq!(quota.allow(state, SECOND, 3).unwrap_err().remaining, 2);
         assert_eq!(quota.refund(quota.allow(state, SECOND, 2).unwrap(), 2), state);
         assert!(quota.allow(0, SECOND, 6).is_err(), "more than a burst is never allowed");
+    }
+
+    #[test]
+    fn what_is_left_of_a_burst_and_when_there_is_one_more() {
+        let quota = Quota::new(1, Duration::from_secs(10), 3).unwrap();
+        for (debt, remaining, wait) in [(0, 3, 0), (10, 2, 10), (14, 1, 4), (20, 1, 10), (30, 0, 10), (50, 0, 10)] {
+            let left = Left { remaining, wait: Duration::from_secs(wait) };
+            assert_eq!(quota.left(Duration::from_secs(debt)), left, "{debt}");
+        }
     }
 
     #[test]

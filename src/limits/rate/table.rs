@@ -4,10 +4,10 @@
 //! shard still counts, new keys share one state: they are counted together rather than not at all.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::key::{ByKey, Key};
 use super::quota::{Exceeded, Quota};
 
 /// The number of shards. It is large enough that threads seldom wait for each other.
@@ -15,24 +15,19 @@ const SHARDS: usize = 64;
 /// The shortest time between two searches of a full shard for expired keys, in nanoseconds.
 const SWEEP: u64 = 100_000_000;
 
-/// A key: a keyed hash of its parts, 128 bits long, so different parts practically never share a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Key(u128);
-
 /// The states of all keys.
 #[derive(Debug)]
 pub struct Table {
     shards: Box<[Mutex<Shard>]>,
     /// The most keys in a shard.
     most: usize,
-    hashers: [RandomState; 2],
     /// The instant from which times are counted.
     begun: Instant,
 }
 
 #[derive(Debug, Default)]
 struct Shard {
-    states: HashMap<Key, u64>,
+    states: HashMap<Key, u64, ByKey>,
     /// The state that is shared by all keys without a place of their own.
     others: u64,
     /// When the shard was last searched.
@@ -44,29 +39,18 @@ impl Table {
     #[must_use]
     pub fn new(keys: usize) -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Self {
-            shards,
-            most: keys.div_ceil(SHARDS),
-            hashers: std::array::from_fn(|_| RandomState::new()),
-            begun: Instant::now(),
-        }
+        Self { shards, most: keys.div_ceil(SHARDS), begun: Instant::now() }
     }
 
-    /// Makes a key of these parts.
-    pub fn key(&self, parts: impl Hash) -> Key {
-        let [high, low] = [0, 1].map(|place: usize| u128::from(self.hashers[place].hash_one(&parts)));
-        Key(high << 64 | low)
-    }
-
-    /// Counts an event of this cost for a key.
+    /// Counts an event of this cost for a key. Returns the time after which the key is as good as new.
     ///
     /// # Errors
     /// The event is not allowed, and is not counted.
-    pub fn allow(&self, key: Key, quota: Quota, cost: u64) -> Result<(), Exceeded> {
+    pub fn allow(&self, key: Key, quota: Quota, cost: u64) -> Result<Duration, Exceeded> {
         self.allow_at(key, quota, cost, self.now())
     }
 
-    fn allow_at(&self, key: Key, quota: Quota, cost: u64, now: u64) -> Result<(), Exceeded> {
+    fn allow_at(&self, key: Key, quota: Quota, cost: u64, now: u64) -> Result<Duration, Exceeded> {
         let shard = &mut *self.shard(key);
         if shard.states.len() >= self.most && !shard.states.contains_key(&key) {
             shard.sweep(now);
@@ -78,7 +62,7 @@ impl Table {
             None => &mut shard.others,
         };
         *state = quota.allow(*state, now, cost)?;
-        Ok(())
+        Ok(Duration::from_nanos(*state - now))
     }
 
     /// Takes back an event that was counted for a key.
@@ -105,9 +89,8 @@ impl Table {
     }
 
     fn shard(&self, key: Key) -> MutexGuard<'_, Shard> {
-        let place = usize::try_from(key.0 % SHARDS as u128).unwrap_or_default();
         // A shard is whole between any two steps.
-        self.shards[place].lock().unwrap_or_else(PoisonError::into_inner)
+        self.shards[key.shard(SHARDS)].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -129,6 +112,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::limits::rate::Keys;
 
     const SECOND: u64 = 1_000_000_000;
 
@@ -138,8 +122,8 @@ mod tests {
 
     #[test]
     fn exactly_the_quota_is_allowed_across_all_threads() {
-        let (table, allowed) = (Table::new(1000), AtomicUsize::new(0));
-        let (key, quota) = (table.key("a"), quota(1, 1000));
+        let (table, allowed, keys) = (Table::new(1000), AtomicUsize::new(0), Keys::new());
+        let (key, quota) = (keys.key("a"), quota(1, 1000));
         thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
@@ -152,18 +136,18 @@ mod tests {
         assert_eq!(table.len(), 1);
         table.refund(key, quota, 3);
         assert!(table.allow(key, quota, 4).is_err() && table.allow(key, quota, 3).is_ok());
-        assert!(table.allow(table.key("b"), quota, 1000).is_ok(), "another key has a quota of its own");
+        assert!(table.allow(keys.key("b"), quota, 1000).is_ok(), "another key has a quota of its own");
     }
 
     #[test]
     fn expired_keys_make_room_and_new_keys_share_a_quota_when_the_table_is_full() {
-        let table = Table::new(SHARDS * 10);
+        let (table, keys) = (Table::new(SHARDS * 10), Keys::new());
         let quota = quota(3600, 2);
         let at = |second: u64| second * SECOND;
         let most = SHARDS * 10;
         let many = |from: usize, second: u64| -> usize {
             (from..from + 20 * most)
-                .filter(|number| table.allow_at(table.key(number), quota, 1, at(second)).is_ok())
+                .filter(|number| table.allow_at(keys.key(number), quota, 1, at(second)).is_ok())
                 .count()
         };
         // All that have a place, and of the others two for each shard.
@@ -176,9 +160,9 @@ mod tests {
 
     #[test]
     fn a_million_keys_fit() {
-        let (table, quota) = (Table::new(1_100_000), quota(1, 1));
-        let allowed = (0..1_000_000).filter(|number| table.allow(table.key(number), quota, 1).is_ok()).count();
+        let (table, quota, keys) = (Table::new(1_100_000), quota(1, 1), Keys::new());
+        let allowed = (0..1_000_000).filter(|number| table.allow(keys.key(number), quota, 1).is_ok()).count();
         assert_eq!((allowed, table.len()), (1_000_000, 1_000_000));
-        assert!((0..1000).all(|number| table.allow(table.key(number), quota, 1).is_err()));
+        assert!((0..1000).all(|number| table.allow(keys.key(number), quota, 1).is_err()));
     }
 }

@@ -59,6 +59,7 @@ fn who(line: &Line<'_>, fields: &mut Fields<'_>) {
 }
 
 fn what(line: &Line<'_>, fields: &mut Fields<'_>) {
+    fields.text(name!("protocol", "towbar.protocol"), line.protocol);
     fields.text(name!("method", "http.request.method"), line.method);
     fields.text(name!("route", "http.route"), line.route);
     fields.text(name!("rpc", "rpc.method"), line.rpc);
@@ -312,6 +313,7 @@ mod tests {
             subject: Some("user 7\n"),
             http: Some("1.1"),
             tls: Some("1.3"),
+            protocol: Some("rest"),
             method: Some("GET"),
             route: Some("/v1/{id}"),
             rpc: Some("shop.Orders.Get"),
@@ -340,19 +342,19 @@ mod tests {
         for (format, expected) in [
             (
                 Format::Json,
-                r#"{"time":"2024-02-29T12:34:56.007Z","level":"error","request_id":"a\"b=c","peer":"192.0.2.1","certificate_sha256":"a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5","issuer":"bank","subject":"user 7\u000a","http":"1.1","tls":"1.3","method":"GET","route":"/v1/{id}","rpc":"shop.Orders.Get","upstream":"default","address":"10.0.0.1:443","attempts":2,"outcome":"failed","status":503,"grpc_code":14,"fate":"not_sent","refused_by":"upstream","reason":"NOT_SENT","end":"whole","bytes_in":0,"bytes_out":120,"called_ms":1.042,"call_ended_ms":20.001,"total_ms":20.100}"#,
+                r#"{"time":"2024-02-29T12:34:56.007Z","level":"error","request_id":"a\"b=c","peer":"192.0.2.1","certificate_sha256":"a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5","issuer":"bank","subject":"user 7\u000a","http":"1.1","tls":"1.3","protocol":"rest","method":"GET","route":"/v1/{id}","rpc":"shop.Orders.Get","upstream":"default","address":"10.0.0.1:443","attempts":2,"outcome":"failed","status":503,"grpc_code":14,"fate":"not_sent","refused_by":"upstream","reason":"NOT_SENT","end":"whole","bytes_in":0,"bytes_out":120,"called_ms":1.042,"call_ended_ms":20.001,"total_ms":20.100}"#,
             ),
             (
                 Format::Ecs,
-                r#"{"@timestamp":"2024-02-29T12:34:56.007Z","log.level":"error","http.request.id":"a\"b=c","client.ip":"192.0.2.1","tls.client.hash.sha256":"a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5","towbar.issuer":"bank","user.id":"user 7\u000a","http.version":"1.1","tls.version":"1.3","http.request.method":"GET","http.route":"/v1/{id}","rpc.method":"shop.Orders.Get","towbar.upstream":"default","destination.address":"10.0.0.1:443","towbar.attempts":2,"towbar.outcome":"failed","http.response.status_code":503,"rpc.grpc.status_code":14,"towbar.fate":"not_sent","towbar.refused_by":"upstream","event.reason":"NOT_SENT","towbar.end":"whole","http.request.body.bytes":0,"http.response.body.bytes":120,"towbar.called_ms":1.042,"towbar.call_ended_ms":20.001,"event.duration":20100000,"ecs.version":"8.11.0"}"#,
+                r#"{"@timestamp":"2024-02-29T12:34:56.007Z","log.level":"error","http.request.id":"a\"b=c","client.ip":"192.0.2.1","tls.client.hash.sha256":"a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5","towbar.issuer":"bank","user.id":"user 7\u000a","http.version":"1.1","tls.version":"1.3","towbar.protocol":"rest","http.request.method":"GET","http.route":"/v1/{id}","rpc.method":"shop.Orders.Get","towbar.upstream":"default","destination.address":"10.0.0.1:443","towbar.attempts":2,"towbar.outcome":"failed","http.response.status_code":503,"rpc.grpc.status_code":14,"towbar.fate":"not_sent","towbar.refused_by":"upstream","event.reason":"NOT_SENT","towbar.end":"whole","http.request.body.bytes":0,"http.response.body.bytes":120,"towbar.called_ms":1.042,"towbar.call_ended_ms":20.001,"event.duration":20100000,"ecs.version":"8.11.0"}"#,
             ),
             (
                 Format::Logfmt,
-                r#"time=2024-02-29T12:34:56.007Z level=error request_id="a\"b=c" peer=192.0.2.1 certificate_sha256=a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5 issuer=bank subject="user 7\u000a" http=1.1 tls=1.3 method=GET route=/v1/{id} rpc=shop.Orders.Get upstream=default address=10.0.0.1:443 attempts=2 outcome=failed status=503 grpc_code=14 fate=not_sent refused_by=upstream reason=NOT_SENT end=whole bytes_in=0 bytes_out=120 called_ms=1.042 call_ended_ms=20.001 total_ms=20.100"#,
+                r#"time=2024-02-29T12:34:56.007Z level=error request_id="a\"b=c" peer=192.0.2.1 certificate_sha256=a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5 issuer=bank subject="user 7\u000a" http=1.1 tls=1.3 protocol=rest method=GET route=/v1/{id} rpc=shop.Orders.Get upstream=default address=10.0.0.1:443 attempts=2 outcome=failed status=503 grpc_code=14 fate=not_sent refused_by=upstream reason=NOT_SENT end=whole bytes_in=0 bytes_out=120 called_ms=1.042 call_ended_ms=20.001 total_ms=20.100"#,
             ),
             (
                 Format::Text,
-                r#"2024-02-29T12:34:56.007Z error request_id="a\"b=c" 192.0.2.1 certificate_sha256=a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5 issuer=bank subject="user 7\u000a" http=1.1 tls=1.3 GET /v1/{id} rpc=shop.Orders.Get upstream=default address=10.0.0.1:443 attempts=2 failed 503 grpc_code=14 fate=not_sent refused_by=upstream reason=NOT_SENT end=whole bytes_in=0 bytes_out=120 called_ms=1.042 call_ended_ms=20.001 total_ms=20.100"#,
+                r#"2024-02-29T12:34:56.007Z error request_id="a\"b=c" 192.0.2.1 certificate_sha256=a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5 issuer=bank subject="user 7\u000a" http=1.1 tls=1.3 protocol=rest GET /v1/{id} rpc=shop.Orders.Get upstream=default address=10.0.0.1:443 attempts=2 failed 503 grpc_code=14 fate=not_sent refused_by=upstream reason=NOT_SENT end=whole bytes_in=0 bytes_out=120 called_ms=1.042 call_ended_ms=20.001 total_ms=20.100"#,
             ),
         ] {
             let mut out = Vec::new();

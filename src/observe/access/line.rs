@@ -38,6 +38,8 @@ pub struct Line<'a> {
     pub http: Option<&'static str>,
     /// TLS version: `1.2` or `1.3`.
     pub tls: Option<&'static str>,
+    /// The protocol on top of HTTP: `rest`, `grpc`, `grpc-web` or `connect`.
+    pub protocol: Option<&'static str>,
     /// A registered HTTP method, or `OTHER`.
     pub method: Option<&'a str>,
     /// The path template.

@@ -140,6 +140,7 @@ mod tests {
             subject: None,
             http: None,
             tls: None,
+            protocol: None,
             method: None,
             route: None,
             rpc: None,

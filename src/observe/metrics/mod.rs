@@ -17,6 +17,6 @@ mod registry;
 mod requests;
 
 pub use exposition::Exposition;
-pub use readings::{LimitReading, Readings, Source, UpstreamReading};
+pub use readings::{KeyReading, LimitReading, Readings, Source, StoreReading, UpstreamReading};
 pub use registry::{HandshakeCounts, HandshakeFault, Metrics};
 pub use requests::{Ended, RefusedBy, RequestMetrics, RouteLabels, Served, WorkerMetrics};

@@ -37,7 +37,7 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const X_IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("x-idempotency-key");
 
 /// Keys of the store, which stand beside those for all rpcs.
-pub const STORE_KEYS: &[&str] = &["memory", "instances"];
+pub const STORE_KEYS: &[&str] = &["memory", "instances", "store", "encryption_keys", "replicas"];
 
 /// Whether requests have an idempotency key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

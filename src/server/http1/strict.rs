@@ -109,6 +109,11 @@ impl<S> Strict<S> {
         Self { stream, limits, phase, held: Vec::new(), checked: 0, requests: 0, verdict }
     }
 
+    /// The underlying connection.
+    pub(crate) fn get_ref(&self) -> &S {
+        &self.stream
+    }
+
     /// The connection, and the bytes that were read from it but not passed on.
     pub(crate) fn into_parts(self) -> (S, Bytes) {
         (self.stream, self.held.into())

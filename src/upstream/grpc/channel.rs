@@ -25,6 +25,7 @@ use crate::limits::memory::{Share, Tie, Use};
 use crate::observe::seldom::Seldom;
 use crate::upstream::counts::ConnectCounters;
 use crate::upstream::dial::directory::Directory;
+use crate::upstream::fate::Fate;
 use crate::upstream::outbound::{Outbound, Terms};
 use crate::upstream::targets;
 use crate::upstream::trail::Trail;
@@ -72,7 +73,7 @@ struct Held<'a> {
 
 impl Shared {
     pub(crate) fn new(limits: Limits) -> Self {
-        let (unary, streaming) = (Limit::new(limits.in_flight, limits), Limit::new(limits.streams, limits));
+        let (unary, streaming) = (Limit::new(limits.in_flight, limits), Limit::fixed(limits.streams, limits));
         Self {
             limits,
             unary,
@@ -100,6 +101,11 @@ impl Channel {
     /// nor count with them.
     pub(crate) fn apart(&self, directory: Arc<Directory>) -> Self {
         Self::new(directory, self.heads.clone(), Shared::new(Limits::default()), Share::unbounded())
+    }
+
+    /// How many unary calls may be in flight now.
+    pub(crate) fn most_in_flight(&self) -> usize {
+        self.shared.unary.most()
     }
 
     pub(crate) fn counters(&self) -> &ConnectCounters {
@@ -130,12 +136,18 @@ impl Channel {
         async move {
             let terms = outbound.terms;
             let permit = Some(self.shared.unary.enter(terms.deadline, tie(terms)?).await?);
+            let measured = self.shared.unary.measure();
             let progress = CallProgress::new(trail.is_timed);
             let mut held = Held { permit, trail };
             let call = UnaryCall { outbound: &outbound, frame: frame(message), progress: &progress };
             let in_time = timeout_at(terms.deadline, self.exchange(&call, &mut held)).await;
             held.trail.heard = progress.heard();
-            in_time.unwrap_or_else(|_| Err(progress.late()))
+            let called = in_time.unwrap_or_else(|_| Err(progress.late()));
+            match &called {
+                Err(error) if error.fate() == Fate::NotSent => measured.unsent(),
+                _ => measured.end(),
+            }
+            called
         }
     }
 

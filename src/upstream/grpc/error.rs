@@ -21,6 +21,9 @@ pub enum CallError {
     /// The limit of calls in flight is reached, and the queue is full or this call has waited too long.
     #[error("{most} calls of the backend are in flight, which is the limit")]
     Full { most: usize },
+    /// The same for a limit that adapts to the backend, which is slow.
+    #[error("{most} calls of the backend are in flight, as many as it answers in time")]
+    Overloaded { most: usize },
     /// The backend takes no more streams, no more connections may be opened, and this stream has waited too long.
     #[error("the backend takes no more than the {streams} streams that are in flight on its connections")]
     Taken { streams: usize },
@@ -90,6 +93,7 @@ impl CallError {
         match self {
             Self::Unreachable { .. }
             | Self::Full { .. }
+            | Self::Overloaded { .. }
             | Self::Taken { .. }
             | Self::Connection { .. }
             | Self::Crowded { .. }
@@ -114,7 +118,14 @@ impl CallError {
     /// Whether the call failed because there were too many calls.
     #[must_use]
     pub fn is_too_many(&self) -> bool {
-        matches!(self, Self::Full { .. } | Self::Taken { .. } | Self::Connection { .. } | Self::Crowded { .. })
+        matches!(
+            self,
+            Self::Full { .. }
+                | Self::Overloaded { .. }
+                | Self::Taken { .. }
+                | Self::Connection { .. }
+                | Self::Crowded { .. }
+        )
     }
 
     /// The gRPC code for an answer with this HTTP status and without a gRPC status.

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
+use super::adaptive::{Adaptive, Controller, EndedCall};
 use super::error::CallError;
 use crate::limits::memory::Tie;
 use crate::upstream::targets;
@@ -26,11 +27,13 @@ pub struct Limits {
     pub waiting: usize,
     /// The longest time that a call waits for a permit.
     pub wait: Duration,
+    /// How `in_flight` adapts to the backend; `None` if it is fixed.
+    pub adaptive: Option<Adaptive>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { in_flight: 1000, streams: 1000, waiting: 1000, wait: Duration::from_secs(1) }
+        Self { in_flight: 1000, streams: 1000, waiting: 1000, wait: Duration::from_secs(1), adaptive: None }
     }
 }
 
@@ -40,7 +43,9 @@ pub(crate) struct Limit(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    most: usize,
+    /// The limit, which a controller may change.
+    most: AtomicUsize,
+    controller: Option<Controller>,
     waiting: usize,
     wait: Duration,
     /// Twice the number of calls in flight, plus one while a call waits. That bit sends all later calls to the queue.
@@ -87,6 +92,15 @@ pub(crate) struct Permit {
 /// the places gets none of them.
 const PART: usize = 8;
 
+/// A call that is measured for a limit that adapts. Dropped before its end, it counts only if it has already taken longer
+/// than it should: callers that give up are not to hide that the backend is slow.
+#[derive(Debug)]
+pub(crate) struct Measured<'a> {
+    limit: &'a Limit,
+    /// `None` if nothing is measured.
+    began: Option<Instant>,
+}
+
 /// A place that was passed to a waiting call. If that call is gone, dropping it passes the place on again.
 #[derive(Debug)]
 struct Granted(Option<Limit>);
@@ -98,8 +112,67 @@ struct Waiting<'a> {
 }
 
 impl Limit {
-    pub(crate) fn new(most: usize, Limits { waiting, wait, .. }: Limits) -> Self {
-        Self(Arc::new(Inner { most, waiting, wait, state: AtomicUsize::new(0), queue: Mutex::default() }))
+    /// A limit that adapts if `limits` say how.
+    pub(crate) fn new(most: usize, limits: Limits) -> Self {
+        Self::with(most, limits, limits.adaptive.map(|adaptive| Controller::new(adaptive, most)))
+    }
+
+    /// A limit that stays.
+    pub(crate) fn fixed(most: usize, limits: Limits) -> Self {
+        Self::with(most, limits, None)
+    }
+
+    fn with(most: usize, Limits { waiting, wait, .. }: Limits, controller: Option<Controller>) -> Self {
+        let (most, state, queue) = (AtomicUsize::new(most), AtomicUsize::new(0), Mutex::default());
+        Self(Arc::new(Inner { most, controller, waiting, wait, state, queue }))
+    }
+
+    /// The limit as it is now.
+    pub(crate) fn most(&self) -> usize {
+        self.0.most.load(Ordering::Relaxed)
+    }
+
+    /// Measures a call that begins now, if the limit adapts.
+    pub(crate) fn measure(&self) -> Measured<'_> {
+        Measured { limit: self, began: self.0.controller.as_ref().map(|_| Instant::now()) }
+    }
+
+    /// Counts the time of a call.
+    fn ended(&self, began: Instant) {
+        let Some(controller) = &self.0.controller else { return };
+        let in_flight = self.0.state.load(Ordering::Relaxed) / ONE;
+        let Some(most) = controller.ended(EndedCall { began, ended: Instant::now(), in_flight }) else { return };
+        tracing::debug!(target: targets::LIMIT, "the limit of calls in flight is now {most}");
+        self.0.most.store(most, Ordering::Relaxed);
+        self.widen();
+    }
+
+    /// Gives places that a higher limit has added to waiting calls.
+    fn widen(&self) {
+        loop {
+            let mut queue = self.queue();
+            if queue.waiting.is_empty() {
+                return;
+            }
+            let add = |state: usize| (state / ONE < self.most()).then_some(state + ONE);
+            if self.0.state.fetch_update(Ordering::AcqRel, Ordering::Relaxed, add).is_err() {
+                return;
+            }
+            let grant = queue.waiting.pop_front();
+            self.note_empty(&queue);
+            drop(queue);
+            // If the call has just gone away, dropping the grant passes the place on again.
+            drop(grant.map(|(_, grant)| grant.send(Granted(Some(self.clone())))));
+        }
+    }
+
+    /// Why there is no permit.
+    fn full(&self) -> CallError {
+        let most = self.most();
+        match self.0.controller {
+            Some(_) => CallError::Overloaded { most },
+            None => CallError::Full { most },
+        }
     }
 
     /// Waits for a permit, for a call with this deadline. Takes no lock unless another call waits.
@@ -107,11 +180,11 @@ impl Limit {
     /// # Errors
     /// There is no permit, or none in time.
     pub(crate) async fn enter(&self, deadline: Instant, tie: Tie) -> Result<Permit, CallError> {
-        let Inner { most, state, .. } = &*self.0;
+        let most = self.most();
         let last = most / PART;
-        if last > 0 && state.load(Ordering::Relaxed) / ONE >= most - last && tie.is_beyond(last) {
-            self.queue().refuse(*most);
-            return Err(CallError::Crowded { most: *most });
+        if last > 0 && self.0.state.load(Ordering::Relaxed) / ONE >= most - last && tie.is_beyond(last) {
+            self.queue().refuse(most);
+            return Err(CallError::Crowded { most });
         }
         if !self.add_one() {
             self.queued(deadline).await?.take();
@@ -121,8 +194,7 @@ impl Limit {
 
     /// Waits for a place in the queue.
     async fn queued(&self, deadline: Instant) -> Result<Granted, CallError> {
-        let Inner { most, waiting, wait, .. } = *self.0;
-        let full = || CallError::Full { most };
+        let Inner { waiting, wait, .. } = *self.0;
         let (ticket, granted) = {
             let mut queue = self.queue();
             // A call may have ended in the meantime.
@@ -131,8 +203,8 @@ impl Limit {
             }
             if queue.waiting.len() >= waiting {
                 self.note_empty(&queue);
-                queue.refuse(most);
-                return Err(full());
+                queue.refuse(self.most());
+                return Err(self.full());
             }
             let (grant, granted) = oneshot::channel();
             let ticket = queue.next;
@@ -143,18 +215,18 @@ impl Limit {
         let _waiting = Waiting { limit: self, ticket };
         let patience = Instant::now() + wait;
         match timeout_at(patience.min(deadline), granted).await {
-            Ok(granted) => granted.map_err(|_| full()),
+            Ok(granted) => granted.map_err(|_| self.full()),
             Err(_) if deadline < patience => Err(CallError::Queued),
             Err(_) => {
-                self.queue().refuse(most);
-                Err(full())
+                self.queue().refuse(self.most());
+                Err(self.full())
             }
         }
     }
 
     /// Takes a place if one is free and no call waits.
     fn add_one(&self) -> bool {
-        let add = |state: usize| (state & WAITED_FOR == 0 && state / ONE < self.0.most).then_some(state + ONE);
+        let add = |state: usize| (state & WAITED_FOR == 0 && state / ONE < self.most()).then_some(state + ONE);
         self.0.state.fetch_update(Ordering::AcqRel, Ordering::Relaxed, add).is_ok()
     }
 
@@ -165,16 +237,16 @@ impl Limit {
                 return false;
             }
             let wait =
-                |state: usize| (state & WAITED_FOR != 0 || state / ONE >= self.0.most).then_some(state | WAITED_FOR);
+                |state: usize| (state & WAITED_FOR != 0 || state / ONE >= self.most()).then_some(state | WAITED_FOR);
             if self.0.state.fetch_update(Ordering::AcqRel, Ordering::Relaxed, wait).is_ok() {
                 return true;
             }
         }
     }
 
-    /// Frees a place, unless a call waits for it.
+    /// Frees a place, unless a call waits for it. Above a limit that was lowered, no call gets it.
     fn take_back(&self) -> bool {
-        let give = |state: usize| (state & WAITED_FOR == 0).then(|| state - ONE);
+        let give = |state: usize| (state & WAITED_FOR == 0 || state / ONE > self.most()).then(|| state - ONE);
         self.0.state.fetch_update(Ordering::AcqRel, Ordering::Relaxed, give).is_ok()
     }
 
@@ -214,6 +286,29 @@ impl Granted {
     /// Marks the place as taken, so that dropping the grant does not pass it on.
     fn take(mut self) {
         self.0 = None;
+    }
+}
+
+impl Measured<'_> {
+    /// The call has ended at the backend.
+    pub(crate) fn end(mut self) {
+        if let Some(began) = self.began.take() {
+            self.limit.ended(began);
+        }
+    }
+
+    /// The call was not sent, which says nothing of the backend.
+    pub(crate) fn unsent(mut self) {
+        self.began = None;
+    }
+}
+
+impl Drop for Measured<'_> {
+    fn drop(&mut self) {
+        let Some((began, controller)) = self.began.zip(self.limit.0.controller.as_ref()) else { return };
+        if controller.is_late(began.elapsed()) {
+            self.limit.ended(began);
+        }
     }
 }
 
@@ -329,6 +424,40 @@ mod tests {
         }
         drop(places);
         assert!(is_idle(&limit));
+    }
+
+    #[tokio::test]
+    async fn a_lowered_limit_takes_places_away_and_a_raised_one_wakes_waiting_calls() {
+        let adaptive = Some(Adaptive { latency: Duration::from_millis(10), min: 1 });
+        let limit = Limit::new(8, Limits { adaptive, wait: Duration::from_secs(60), ..Limits::default() });
+        let mut places = Vec::new();
+        for _ in 0..8 {
+            places.push(limit.enter(later(), Tie::default()).await.unwrap());
+        }
+        let (told, mut entered) = tokio::sync::mpsc::unbounded_channel();
+        for _ in 0..4 {
+            let (limit, told) = (limit.clone(), told.clone());
+            tokio::spawn(async move { told.send(limit.enter(later(), Tie::default()).await.unwrap()).unwrap() });
+            tokio::task::yield_now().await;
+        }
+        limit.0.most.store(4, Ordering::Relaxed);
+        places.truncate(4);
+        tokio::task::yield_now().await;
+        assert!(entered.try_recv().is_err(), "four are in flight, as many as may be");
+        places.truncate(3);
+        let mut more = vec![entered.recv().await.unwrap()];
+        assert!(entered.try_recv().is_err());
+        limit.0.most.store(6, Ordering::Relaxed);
+        limit.widen();
+        more.extend([entered.recv().await.unwrap(), entered.recv().await.unwrap()]);
+        assert!(entered.try_recv().is_err());
+        drop(places);
+        more.push(entered.recv().await.unwrap());
+        drop(more);
+        assert!(is_idle(&limit));
+        limit.0.most.store(0, Ordering::Relaxed);
+        let refused = limit.enter(Instant::now(), Tie::default()).await;
+        assert!(matches!(refused, Err(CallError::Queued)), "{refused:?}");
     }
 
     struct Inside(Arc<AtomicUsize>);

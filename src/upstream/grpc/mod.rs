@@ -7,13 +7,14 @@
 //! health      health checks of addresses
 //! ```
 
+pub(crate) mod adaptive;
 mod attempt;
 mod budget;
 pub(crate) mod channel;
 mod connection;
 pub(crate) mod error;
 pub(crate) mod health;
-mod jitter;
+pub(crate) mod jitter;
 mod lease;
 pub(crate) mod limit;
 mod message;

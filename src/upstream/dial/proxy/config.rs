@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
 
 use crate::format::problem::Problem;
-use crate::format::secret::{self, Exposed};
+use crate::format::secret::{self, Exposed, SecretSource};
 use crate::upstream::dial::address::authority;
 
 /// The configuration of an HTTP proxy through which an upstream is reached.
@@ -38,6 +38,8 @@ pub enum Login {
     Given(Credentials),
     /// With the password in this file, without a line break at its end.
     File { username: String, password_file: PathBuf },
+    /// With the password that is there.
+    Secret { username: String, password: SecretSource },
 }
 
 /// The value of `Proxy-Authorization` with the Basic scheme (RFC 7617). It is never printed.
@@ -147,6 +149,7 @@ impl ProxyConfig {
     pub fn password_file(&self) -> Option<&Path> {
         match &self.login {
             Login::File { password_file, .. } => Some(password_file),
+            Login::Secret { password, .. } => password.path(),
             Login::None | Login::Given(_) => None,
         }
     }
@@ -229,13 +232,14 @@ impl Proxy {
         let credentials = match &config.login {
             Login::None => None,
             Login::Given(credentials) => Some(credentials.clone()),
+            Login::Secret { username, password } => {
+                let credentials = Credentials::new(username.as_bytes(), password.load()?.bytes());
+                Some(credentials.map_err(|error| Problem::at(password.place(), error))?)
+            }
             Login::File { username, password_file } => {
                 let wrong = |message: String| Problem::at(password_file.display(), message);
                 let contents = secret::read(password_file).map_err(|error| wrong(error.to_string()))?;
-                let password = contents.bytes();
-                let password = password.strip_prefix(b"\xef\xbb\xbf").unwrap_or(password);
-                let password = password.strip_suffix(b"\n").unwrap_or(password);
-                let password = password.strip_suffix(b"\r").unwrap_or(password);
+                let password = secret::line(contents.bytes());
                 if password.is_empty() {
                     return Err(wrong("expected the password of the proxy, found an empty file".to_owned()));
                 }
